@@ -1,0 +1,30 @@
+"""The customer's own account, and the page that a visitor sees first."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET
+
+from panel.accounts.forms import ProfileForm
+
+
+@require_GET
+def home(request: HttpRequest) -> HttpResponse:
+    """Welcomes visitors; whoever is signed in wants to order."""
+    if request.user.is_authenticated:
+        return redirect("order_new")
+    return render(request, "home.html")
+
+
+@login_required
+def account(request: HttpRequest) -> HttpResponse:
+    """Name, password, e-mail, second factor; on a phone also the way to everything else."""
+    form = ProfileForm(request.POST or None, instance=request.user)
+    if request.method == "POST" and form.is_valid():
+        form.save()
+        messages.success(request, "Your name was saved.")
+        return redirect("account")
+    return render(request, "accounts/account.html", {"form": form})

@@ -1,0 +1,46 @@
+"""The Celery app. The database is the queue: a message only says "look now", and may be lost.
+
+Two ways to run the same tasks:
+
+* Redis: `celery -A panel worker` and one `celery -A panel beat`.
+* `memory://`, the embedded default: `celery -A panel worker` alone. Its messages never leave the
+  process, so the worker starts beat as a thread of its own, and other processes send no hints.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from celery import Celery, bootsteps
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "panel.settings")
+
+app = Celery("panel")
+app.config_from_object("panel.task_settings")
+app.autodiscover_tasks(["catalog", "orders", "panel.ops"])
+
+
+class BeatThread(bootsteps.StartStopStep):
+    """Runs beat inside the worker's process, where alone the embedded broker can be reached."""
+
+    def __init__(self, worker: Any, **kwargs: Any) -> None:
+        self.enabled = worker.app.conf.broker_url.startswith("memory://")
+        self.beat: Any = None
+
+    def include_if(self, worker: Any) -> bool:
+        return self.enabled
+
+    def create(self, worker: Any) -> None:
+        from celery.beat import EmbeddedService
+
+        self.beat = EmbeddedService(worker.app, thread=True, scheduler_cls="celery.beat:Scheduler")
+
+    def start(self, worker: Any) -> None:
+        self.beat.start()
+
+    def stop(self, worker: Any) -> None:
+        self.beat.stop()
+
+
+app.steps["worker"].add(BeatThread)

@@ -1,0 +1,86 @@
+"""Structured logs. Whatever is logged passes the filter that takes secrets out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+SECRET_NAME = re.compile(
+    r"(?:^|_)(?:key|api_key|apikey|password|passwd|secret|token|authorization|cookie|csrf\w*)$", re.I
+)
+SECRET_IN_TEXT = re.compile(
+    r"""(?ix) (\b(?:api[_-]?key|key|password|secret|token|authorization)\b ["']? \s*[=:]\s* ["']?)
+    ([^\s&"',;}\]]+)"""
+)
+HIDDEN = "[hidden]"
+
+
+def hide_secrets(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> Any:
+    """structlog processor: hides values under secret names, and `key=…` inside any text."""
+    return {name: _hidden(name, value) for name, value in event.items()}
+
+
+def _hidden(name: str, value: Any) -> Any:
+    if SECRET_NAME.search(name):
+        return HIDDEN
+    if isinstance(value, str):
+        return SECRET_IN_TEXT.sub(rf"\1{HIDDEN}", value)
+    if isinstance(value, dict):
+        return {inner: _hidden(str(inner), item) for inner, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_hidden("", item) for item in value]
+    return value
+
+
+SHARED = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.PositionalArgumentsFormatter(),
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.processors.format_exc_info,
+    structlog.processors.UnicodeDecoder(),
+]
+
+
+def configure_structlog(*, debug: bool) -> None:
+    """Sends structlog through the standard library's handlers, so that all lines look alike."""
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *SHARED,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=not debug,
+    )
+
+
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "lines": {
+            "()": structlog.stdlib.ProcessorFormatter,
+            "foreign_pre_chain": SHARED,
+            "processors": [
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                hide_secrets,
+                structlog.processors.JSONRenderer(default=str),
+            ],
+        }
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "lines"}},
+    "root": {"handlers": ["console"], "level": "INFO"},
+    "loggers": {
+        "django.server": {"handlers": ["console"], "level": "WARNING", "propagate": False},
+        "django_structlog": {"level": "WARNING"},
+        "celery.app.trace": {"level": "WARNING"},
+        "celery.beat": {"level": "WARNING"},
+        "kombu": {"level": "WARNING"},
+        "urllib3": {"level": "WARNING"},
+    },
+}

@@ -1,0 +1,181 @@
+"""Money as integers of micro-units (10⁻⁶ of a currency), and the only place that rounds it.
+
+Every stored, compared or summed amount is an `int` of micro-units. `Decimal` appears at the edges only:
+what a person typed, what a provider sent, what is shown. No function here takes or returns a float.
+
+Ratios are integers too: a margin is in basis points (1/100 of a percent), an exchange rate in units of
+10⁻¹² of the panel's currency for one unit of the provider's.
+"""
+
+from __future__ import annotations
+
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, InvalidOperation, localcontext
+
+MICRO = 1_000_000
+MAX_MICROS = 10**15
+"""Largest amount that any column may hold: a billion units. Held by constraints as well."""
+
+EXCHANGE_ONE = 10**12
+"""The exchange rate of a provider that bills in the panel's own currency."""
+
+BASIS = 10_000
+"""Basis points in a whole: a margin of 25 % is 2,500."""
+
+SYMBOLS = {
+    "USD": "$",
+    "EUR": "€",
+    "GBP": "£",
+    "INR": "₹",
+    "TRY": "₺",
+    "BRL": "R$",
+    "JPY": "¥",
+    "NGN": "₦",
+    "RUB": "₽",
+    "UAH": "₴",
+    "VND": "₫",
+    "KRW": "₩",
+    "PHP": "₱",
+}
+
+
+class MoneyError(ValueError):
+    """The text or number is no amount of money that the panel can hold. The message is for people."""
+
+
+def ceil_div(numerator: int, denominator: int) -> int:
+    """⌈numerator / denominator⌉ in integers, for a positive denominator."""
+    return -(-numerator // denominator)
+
+
+# -- between text, Decimal and micro-units -----------------------------------------------------------
+
+
+def parse_decimal(text: str) -> Decimal:
+    """A plain decimal number that a person typed ("12", "12.50", "1,250.00"). Raises MoneyError.
+
+    Refused: exponents, NaN, Infinity, more than 30 characters, digits that are not ASCII.
+    """
+    cleaned = text.strip().replace(",", "")
+    if not cleaned.isascii() or len(cleaned) > 30 or not set(cleaned) <= set("0123456789.-"):
+        raise MoneyError("Enter a number such as 12.50.")
+    try:
+        return Decimal(cleaned)
+    except InvalidOperation:
+        raise MoneyError("Enter a number such as 12.50.") from None
+
+
+def parse_money(text: str) -> int:
+    """Micro-units of an amount that a person typed. Raises MoneyError.
+
+    Never rounds: a seventh decimal place is refused, because the person meant something by it.
+    """
+    return exact_micros(parse_decimal(text))
+
+
+def exact_micros(amount: Decimal) -> int:
+    """Micro-units of `amount`. Raises MoneyError where it has more than six decimal places."""
+    scaled = scale(amount, MICRO)
+    if scaled != scaled.to_integral_value():
+        raise MoneyError("Use at most six decimal places.")
+    return int(scaled)
+
+
+def micros_up(amount: Decimal) -> int:
+    """Micro-units of `amount`, rounded up: for what we pay. Raises MoneyError."""
+    return int(scale(amount, MICRO).to_integral_value(rounding=ROUND_CEILING))
+
+
+def micros_down(amount: Decimal) -> int:
+    """Micro-units of `amount`, rounded down: for what we own. Raises MoneyError."""
+    return int(scale(amount, MICRO).to_integral_value(rounding=ROUND_FLOOR))
+
+
+def scale(amount: Decimal, factor: int, *, limit: int = MAX_MICROS) -> Decimal:
+    """`amount` × `factor`, exactly. Raises MoneyError for NaN, Infinity and what exceeds `limit`.
+
+    The exponent is judged before any multiplication: 1E+999999 must not become a number of a megabyte.
+    """
+    if not amount.is_finite() or not -40 <= amount.adjusted() <= 18:
+        if amount.is_finite() and amount == 0:
+            return Decimal(0)
+        raise MoneyError("That amount is out of range.")
+    with localcontext() as context:
+        context.prec = 80
+        scaled = amount * factor
+    if abs(scaled) > limit:
+        raise MoneyError("That amount is out of range.")
+    return scaled
+
+
+def to_decimal(micros: int) -> Decimal:
+    """The amount in whole units, exactly."""
+    return Decimal(micros).scaleb(-6)
+
+
+def format_plain(micros: int) -> str:
+    """Plain decimal text with no exponent and no trailing zeros: "2.35", "0.00268", "10"."""
+    sign = "-" if micros < 0 else ""
+    whole, fraction = divmod(abs(micros), MICRO)
+    digits = f"{fraction:06d}".rstrip("0")
+    return f"{sign}{whole}.{digits}" if digits else f"{sign}{whole}"
+
+
+def format_money(micros: int, currency: str, *, exact: bool = False) -> str:
+    """Text for people: "$2.35", "−$0.41", "$0.00268", "1,250.00 CHF".
+
+    Two decimal places, except where that would hide a small amount: below one unit all significant
+    places are shown. `exact` shows every place that is not zero, and never fewer than two.
+    """
+    sign = "−" if micros < 0 else ""
+    whole, fraction = divmod(abs(micros), MICRO)
+    digits = f"{fraction:06d}"
+    if exact or whole == 0:
+        shown = digits.rstrip("0").ljust(2, "0")
+    else:
+        cents = (fraction + 5_000) // 10_000
+        whole, cents = (whole + 1, 0) if cents == 100 else (whole, cents)
+        shown = f"{cents:02d}"
+    number = f"{whole:,}.{shown}"
+    symbol = SYMBOLS.get(currency)
+    return f"{sign}{symbol}{number}" if symbol else f"{sign}{number} {currency}"
+
+
+# -- prices, charges, refunds ------------------------------------------------------------------------
+
+
+def convert_up(micros: int, exchange_rate: int) -> int:
+    """Micro-units of the panel's currency for micro-units of a provider's, rounded up.
+
+    `exchange_rate` is in units of 10⁻¹². Raises MoneyError when the result is out of range.
+    """
+    converted = ceil_div(micros * exchange_rate, EXCHANGE_ONE)
+    if abs(converted) > MAX_MICROS:
+        raise MoneyError("That amount is out of range.")
+    return converted
+
+
+def price_from_cost(cost: int, *, margin_bp: int, margin_fixed: int, step: int) -> int:
+    """Price of 1000 (micro-units): cost × (1 + percent) + fixed, rounded up to the price step.
+
+    `cost` and `margin_fixed` are micro-units per 1000, `margin_bp` basis points, `step` micro-units.
+    Raises MoneyError when the price is out of range.
+    """
+    exact = cost * (BASIS + margin_bp) + margin_fixed * BASIS
+    price = ceil_div(exact, BASIS * step) * step
+    if not 0 <= price <= MAX_MICROS:
+        raise MoneyError("That price is out of range.")
+    return price
+
+
+def charge_for(per_1000: int, quantity: int) -> int:
+    """Micro-units for `quantity` at a price (or cost) of 1000, rounded up, so that none is free."""
+    return ceil_div(per_1000 * quantity, 1000)
+
+
+def refund_for(charge: int, *, undelivered: int, quantity: int) -> int:
+    """Micro-units to give back in all for what was not delivered, rounded down.
+
+    `undelivered` is clamped to 0…quantity: a refund is neither negative nor above the charge.
+    """
+    undelivered = max(0, min(undelivered, quantity))
+    return charge * undelivered // quantity

@@ -1,0 +1,249 @@
+"""Settings, read from the environment and from `.env` (see `.env.example`, which documents each).
+
+One code base, two ways to run: SQLite with the embedded task broker (the default, no server at all),
+and PostgreSQL with Redis (production). Only the environment tells them apart.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import environ
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VAR_DIR = BASE_DIR / "var"
+
+env = environ.Env()
+environ.Env.read_env(os.environ.get("ENV_FILE") or BASE_DIR / ".env")
+
+
+def required(name: str, purpose: str, *, when_debugging: str) -> str:
+    """A secret that only DEBUG may do without. Raises ImproperlyConfigured in words that help."""
+    value: str = env.str(name, default="")
+    if value:
+        return value
+    if DEBUG:
+        return when_debugging
+    raise ImproperlyConfigured(
+        f"{name} is not set: {purpose}. Put it into .env or the environment; "
+        "`python -m panel.env_file` writes an .env with fresh secrets; .env.example explains each."
+    )
+
+
+# -- the site --------------------------------------------------------------------------------------
+
+DEBUG = env.bool("DEBUG", default=False)
+SECRET_KEY = required("SECRET_KEY", "it signs sessions and forms", when_debugging="insecure-for-debugging-only-" * 3)
+FIELD_ENCRYPTION_KEYS = required(
+    "FIELD_ENCRYPTION_KEYS",
+    "it encrypts the providers' API keys (Fernet keys, newest first, commas between)",
+    when_debugging="ZGVidWdnaW5nLW9ubHktbm90LWEtcmVhbC1zZWNyZXQ=",
+).split(",")
+
+SITE_URL = env.str("SITE_URL", default="http://localhost:8000").rstrip("/")
+_site = urlsplit(SITE_URL)
+SECURE = _site.scheme == "https"
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[_site.hostname or "localhost"])
+if not SECURE:
+    ALLOWED_HOSTS = [*ALLOWED_HOSTS, "localhost", "127.0.0.1", "[::1]"]
+CSRF_TRUSTED_ORIGINS = [SITE_URL]
+
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
+SESSION_COOKIE_HTTPONLY = True
+SECURE_SSL_REDIRECT = SECURE
+SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if SECURE else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE
+SECURE_HSTS_PRELOAD = SECURE
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+if env.bool("BEHIND_PROXY", default=False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+TRUSTED_PROXY_COUNT = 1 if env.bool("BEHIND_PROXY", default=False) else 0
+
+# What customers see of the owner.
+PANEL_NAME = env.str("PANEL_NAME", default="Upmark")
+PANEL_LOGO_URL = env.str("PANEL_LOGO_URL", default="")
+PANEL_ACCENT = env.str("PANEL_ACCENT", default="#4f46e5")
+PANEL_CURRENCY = env.str("PANEL_CURRENCY", default="USD")
+SUPPORT_EMAIL = env.str("SUPPORT_EMAIL", default="")
+PAYMENT_INSTRUCTIONS = env.str("PAYMENT_INSTRUCTIONS", default="", multiline=True)
+
+# Upstream providers.
+UPSTREAM_ALLOW_PRIVATE = env.bool("UPSTREAM_ALLOW_PRIVATE", default=False)
+UPSTREAM_USER_AGENT = env.str("UPSTREAM_USER_AGENT", default="Upmark/1 (+reseller panel)")
+DOUBT_DEADLINE_MINUTES = env.int("DOUBT_DEADLINE_MINUTES", default=30)
+SUBMISSION_LEASE_SECONDS = env.int("SUBMISSION_LEASE_SECONDS", default=90)
+POLL_INTERVALS = [int(seconds) for seconds in env.list("POLL_INTERVALS", default=[60, 300, 900, 3600])]
+
+# -- apps ------------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "panel.apps.PanelConfig",
+    "panel.accounts",
+    "panel.ops",
+    "panel.sandbox",
+    "catalog",
+    "billing",
+    "orders",
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "csp",
+    "django_htmx",
+    "django_structlog",
+    "django_tables2",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "panel.middleware.AdminContentPolicyMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "django_structlog.middlewares.RequestMiddleware",
+]
+
+ROOT_URLCONF = "panel.urls"
+WSGI_APPLICATION = "panel.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "panel.context.site",
+            ],
+        },
+    },
+]
+
+# -- data ------------------------------------------------------------------------------------------
+
+DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'panel.sqlite3'}")}
+_database = DATABASES["default"]
+USES_SQLITE = _database["ENGINE"] == "django.db.backends.sqlite3"
+if USES_SQLITE:
+    _database["OPTIONS"] = {
+        # IMMEDIATE and a long wait: with the defaults most concurrent debits fail as "locked".
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 30,
+        # FULL, not NORMAL: a committed intent to send must survive a power loss.
+        "init_command": ("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"),
+    }
+else:
+    _database["CONN_MAX_AGE"] = env.int("DATABASE_CONN_MAX_AGE", default=60)
+    _database["CONN_HEALTH_CHECKS"] = True
+
+CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://")}
+
+# -- sign-in ---------------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 10},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "order_new"
+LOGOUT_REDIRECT_URL = "home"
+
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = env.str("EMAIL_VERIFICATION", default="optional")
+ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_LOGOUT_ON_GET = False
+ACCOUNT_PREVENT_ENUMERATION = True
+ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT
+MFA_TOTP_ISSUER = PANEL_NAME
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+
+vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("EMAIL_FROM", default=f"{PANEL_NAME} <panel@localhost>")
+
+# -- language, time, files -------------------------------------------------------------------------
+
+LANGUAGE_CODE = "en"
+USE_I18N = False
+TIME_ZONE = env.str("TIME_ZONE", default="UTC")
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "panel" / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": (
+            "django.contrib.staticfiles.storage.StaticFilesStorage"
+            if DEBUG
+            else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        )
+    },
+}
+
+# -- content security policy -----------------------------------------------------------------------
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "object-src": [NONE],
+        "base-uri": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    }
+}
+
+# -- tasks -----------------------------------------------------------------------------------------
+
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="memory://")
+EMBEDDED_BROKER = CELERY_BROKER_URL.startswith("memory://")
+
+# -- admin -----------------------------------------------------------------------------------------
+
+from panel.admin_theme import UNFOLD  # noqa: E402, F401  (needs nothing of the above; kept apart)
+from panel.logging import LOGGING, configure_structlog  # noqa: E402, F401
+
+configure_structlog(debug=DEBUG)
+DJANGO_STRUCTLOG_CELERY_ENABLED = False

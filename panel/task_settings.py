@@ -1,0 +1,48 @@
+"""Celery's settings and the beat schedule. Intervals are seconds.
+
+Every task is "claim what is due", so running one twice, late or on two machines at once is harmless.
+"""
+
+from django.conf import settings
+
+broker_url = settings.CELERY_BROKER_URL
+broker_connection_retry_on_startup = True
+broker_transport_options = {"visibility_timeout": 3600, "socket_timeout": 5}
+task_ignore_result = True
+task_acks_late = not settings.EMBEDDED_BROKER
+worker_prefetch_multiplier = 1
+worker_hijack_root_logger = False
+worker_pool = "threads"
+worker_concurrency = 4
+# A hint must never make a customer wait for a broker that is down.
+task_publish_retry = False
+timezone = settings.TIME_ZONE
+
+# A tick that nobody picked up in time is worthless: the next one does the same work.
+beat_schedule = {
+    "submit-orders": {
+        "task": "orders.tasks.submit_orders",
+        "schedule": 2.0,
+        "options": {"expires": 2},
+    },
+    "poll-orders": {
+        "task": "orders.tasks.poll_orders",
+        "schedule": 3.0,
+        "options": {"expires": 3},
+    },
+    "sync-catalogs": {
+        "task": "catalog.tasks.sync_catalogs",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
+    "check-providers": {
+        "task": "catalog.tasks.check_providers",
+        "schedule": 300.0,
+        "options": {"expires": 300},
+    },
+    "check-ledger": {
+        "task": "panel.ops.tasks.check_ledger",
+        "schedule": 6 * 3600.0,
+        "options": {"expires": 3600},
+    },
+}

@@ -1,0 +1,19 @@
+"""The panel's own settings under test: no `.env`, loopback providers allowed, fast password hashes."""
+
+import os
+
+os.environ["ENV_FILE"] = os.devnull
+os.environ["DEBUG"] = "false"
+os.environ["SECRET_KEY"] = "only-for-tests-" * 5
+os.environ["FIELD_ENCRYPTION_KEYS"] = "b25seS1mb3ItdGVzdHMtbm90LWEtcmVhbC1zZWNyZXQ="
+os.environ["UPSTREAM_ALLOW_PRIVATE"] = "true"
+os.environ["EMAIL_URL"] = "memorymail://"
+for name in ("SITE_URL", "PANEL_NAME", "PANEL_CURRENCY", "PANEL_ACCENT"):
+    os.environ.pop(name, None)
+
+from panel.settings import *  # noqa: E402, F403
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"  # noqa: F405
+ACCOUNT_RATE_LIMITS = False
+WHITENOISE_AUTOREFRESH = True
