@@ -1,0 +1,110 @@
+"""Wallets and entries in the admin: to be read, and moved only through the ledger."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from unfold.decorators import action, display
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from billing import ledger
+from billing.adjusting import STAFF_KINDS, adjust_wallet
+from billing.models import Entry, Wallet
+from panel.admin_actions import ActionRefused, ask_and_act
+from panel.admin_base import ReadOnlyAdmin, shown_money
+from panel.admin_fields import AmountField
+
+
+class MoveMoneyForm(forms.Form):
+    amount = AmountField(allow_negative=True, help_text="What to add. A minus takes it away, as an adjustment.")
+    kind = forms.ChoiceField(choices=[(kind.value, kind.label) for kind in STAFF_KINDS], widget=UnfoldAdminSelectWidget)
+    reason = forms.CharField(
+        max_length=300,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="The customer reads it in the wallet: for example the reference of the transfer.",
+    )
+    request_key = forms.RegexField(r"\A[0-9a-f]{32}\Z", widget=forms.HiddenInput)
+
+
+@admin.register(Wallet)
+class WalletAdmin(ReadOnlyAdmin):
+    list_display = ("customer", "shown_balance", "entries_so_far", "created_at")
+    search_fields = ("customer__email",)
+    list_select_related = ("customer",)
+    fields = ("customer", "shown_balance", "shown_credit_limit", "entries_so_far", "created_at")
+    readonly_fields = fields
+    ordering = ("-pk",)
+    actions_detail = ("move_money",)
+
+    @display(description="Balance", ordering="balance")
+    def shown_balance(self, wallet: Wallet) -> str:
+        return shown_money(wallet.balance)
+
+    @display(description="Credit limit")
+    def shown_credit_limit(self, wallet: Wallet) -> str:
+        return shown_money(wallet.credit_limit)
+
+    @display(description="Entries", ordering="version")
+    def entries_so_far(self, wallet: Wallet) -> str:
+        return f"{wallet.version:,}"
+
+    def has_move_money_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        return request.user.has_perm("billing.add_entry")
+
+    @action(description="Add or take money", icon="payments", permissions=["move_money"])
+    def move_money(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        wallet = get_object_or_404(Wallet.objects.select_related("customer"), pk=object_id)
+
+        def act(data: dict[str, Any]) -> str:
+            try:
+                posting = adjust_wallet(wallet=wallet, actor=request.user, **data)
+            except ledger.InsufficientFunds as error:
+                raise ActionRefused(
+                    f"The wallet holds {shown_money(error.available)} only. Nothing was moved."
+                ) from error
+            except (ledger.LedgerError, ValueError) as error:
+                raise ActionRefused(f"{error} Nothing was moved.") from error
+            moved = shown_money(posting.entry.amount)
+            return f"{moved} was posted; the balance is {shown_money(posting.entry.balance_after)}."
+
+        return ask_and_act(
+            request=request,
+            model_admin=self,
+            obj=wallet,
+            form_class=MoveMoneyForm,
+            title=f"Add or take money: {wallet.customer}",
+            explanation=(
+                f"The balance is {shown_money(wallet.balance)}. What you post is an entry for good: "
+                "a mistake is mended by another entry."
+            ),
+            button="Post",
+            act=act,
+            initial={"request_key": uuid4().hex},
+        )
+
+
+@admin.register(Entry)
+class EntryAdmin(ReadOnlyAdmin):
+    list_display = ("created_at", "customer", "kind", "shown_amount", "shown_balance", "order_ref", "memo", "actor")
+    list_filter = ("kind",)
+    search_fields = ("wallet__customer__email", "=order_ref", "key")
+    list_select_related = ("wallet__customer", "actor")
+    show_full_result_count = False
+    ordering = ("-pk",)
+
+    @display(description="Customer")
+    def customer(self, entry: Entry) -> str:
+        return str(entry.wallet.customer)
+
+    @display(description="Amount", ordering="amount")
+    def shown_amount(self, entry: Entry) -> str:
+        return shown_money(entry.amount)
+
+    @display(description="Balance after")
+    def shown_balance(self, entry: Entry) -> str:
+        return shown_money(entry.balance_after)

@@ -1,0 +1,31 @@
+"""The customer's wallet."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+from django_tables2 import RequestConfig
+
+from billing.tables import EntryTable
+from billing.wallets import wallet_of
+
+
+@login_required
+@require_GET
+def wallet(request: HttpRequest) -> HttpResponse:
+    """The balance and every entry behind it, newest first."""
+    own = wallet_of(customer=request.user)
+    table = EntryTable(own.entries.order_by("-seq"))
+    RequestConfig(request, paginate={"per_page": 25}).configure(table)
+    return render(request, "billing/wallet.html", {"wallet": own, "table": table})
+
+
+@login_required
+@require_GET
+def add_funds(request: HttpRequest) -> HttpResponse:
+    """How to pay, in the owner's words."""
+    context = {"instructions": settings.PAYMENT_INSTRUCTIONS, "customer_email": request.user.email}
+    return render(request, "billing/add_funds.html", context)

@@ -1,0 +1,25 @@
+"""Finding wallets and reading balances. Nothing here moves money."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from billing.models import Wallet
+
+
+def wallet_of(*, customer: Any) -> Wallet:
+    """The customer's wallet, made with a balance of zero at the first call."""
+    wallet, _ = Wallet.objects.get_or_create(customer_id=customer.pk)
+    return wallet
+
+
+def balance_of(*, customer: Any) -> int:
+    """Micro-units in the customer's wallet; 0 without one."""
+    balance = Wallet.objects.filter(customer_id=customer.pk).values_list("balance", flat=True).first()
+    return balance or 0
+
+
+def spendable(*, customer: Any) -> int:
+    """Micro-units that the customer can spend now, the credit limit included."""
+    row = Wallet.objects.filter(customer_id=customer.pk).values_list("balance", "credit_limit").first()
+    return sum(row) if row else 0
