@@ -1,0 +1,114 @@
+"""Talking to a provider: its client, its key, its balance, and the pauses after trouble."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import structlog
+from django.conf import settings
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+
+from catalog.models import Provider
+from catalog.upstream.client import UpstreamClient
+from catalog.upstream.errors import UpstreamError
+from panel import money
+from panel.crypto import Undecryptable, decrypt, encrypt
+from panel.ops.alerts import raise_alert, resolve_alert
+
+log = structlog.get_logger(__name__)
+
+FIRST_PAUSE = timedelta(minutes=1)
+LONGEST_PAUSE = timedelta(hours=1)
+
+
+class ProviderUnusable(Exception):
+    """The provider cannot be talked to: its key or its address is unusable. The message is for staff."""
+
+
+def client_for(provider: Provider) -> UpstreamClient:
+    """A client with the provider's address and key. Raises ProviderUnusable."""
+    try:
+        key = decrypt(provider.api_key_encrypted)
+    except Undecryptable as error:
+        raise ProviderUnusable(f"{provider.name}: {error} Enter the API key again.") from error
+    try:
+        return UpstreamClient(
+            url=provider.api_url,
+            api_key=key,
+            user_agent=settings.UPSTREAM_USER_AGENT,
+            allow_private=settings.UPSTREAM_ALLOW_PRIVATE,
+        )
+    except ValueError as error:
+        raise ProviderUnusable(f"{provider.name}: {error}") from error
+
+
+def set_api_key(*, provider: Provider, api_key: str) -> None:
+    """Puts the encrypted key on the instance, unsaved."""
+    provider.api_key_encrypted = encrypt(api_key.strip())
+
+
+def usable_providers() -> QuerySet[Provider]:
+    """Providers that are on and not paused now."""
+    now = timezone.now()
+    return Provider.objects.filter(is_active=True).filter(Q(paused_until=None) | Q(paused_until__lte=now))
+
+
+def pause_provider(*, provider: Provider, reason: str, text: str) -> None:
+    """Stops sending to it for a while, doubling each time, and alerts once. `reason` is a short word."""
+    wait = min(FIRST_PAUSE * 2 ** min(provider.pause_count, 10), LONGEST_PAUSE)
+    Provider.objects.filter(pk=provider.pk).update(
+        paused_until=timezone.now() + wait, pause_reason=text[:200], pause_count=F("pause_count") + 1
+    )
+    raise_alert(cause=f"provider:{provider.pk}:trouble", text=f"{provider.name}: {text}", level="danger")
+    log.warning("provider paused", provider=provider.pk, reason=reason, seconds=int(wait.total_seconds()))
+
+
+def note_success(*, provider: Provider) -> None:
+    """Ends the pauses: the provider took an order."""
+    if Provider.objects.filter(pk=provider.pk, pause_count__gt=0).update(
+        paused_until=None, pause_reason="", pause_count=0
+    ):
+        resolve_alert(cause=f"provider:{provider.pk}:trouble")
+
+
+def check_balance(*, provider: Provider) -> None:
+    """Asks for the balance and stores it, in micro-units of the provider's currency.
+
+    Raises UpstreamError and ProviderUnusable. A currency other than the configured one is an alert.
+    """
+    answer = client_for(provider).balance()
+    try:
+        balance = money.micros_down(answer.amount)
+    except money.MoneyError:
+        raise_alert(
+            cause=f"provider:{provider.pk}:balance",
+            text=f"{provider.name} reports a balance that is out of range.",
+        )
+        return
+    Provider.objects.filter(pk=provider.pk).update(balance=balance, balance_checked_at=timezone.now())
+    resolve_alert(cause=f"provider:{provider.pk}:balance")
+    cause = f"provider:{provider.pk}:currency"
+    if answer.currency and answer.currency.upper() != provider.currency.upper():
+        raise_alert(
+            cause=cause,
+            text=f"{provider.name} bills in {answer.currency}, but is set up with {provider.currency}.",
+            level="danger",
+        )
+    else:
+        resolve_alert(cause=cause)
+
+
+def check_providers() -> int:
+    """Checks each active provider's balance; one that fails does not stop the rest. Returns failures."""
+    failures = 0
+    for provider in Provider.objects.filter(is_active=True):
+        cause = f"provider:{provider.pk}:unreachable"
+        try:
+            check_balance(provider=provider)
+        except (UpstreamError, ProviderUnusable) as error:
+            failures += 1
+            raise_alert(cause=cause, text=f"{provider.name} does not answer: {error}")
+        else:
+            resolve_alert(cause=cause)
+    return failures

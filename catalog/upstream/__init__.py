@@ -1,0 +1,58 @@
+"""The client of upstream providers (API v2). It knows neither Django nor our models."""
+
+from catalog.upstream.client import UpstreamClient
+from catalog.upstream.errors import (
+    ErrorCode,
+    ProviderRefused,
+    UnreadableAnswer,
+    UpstreamError,
+    UpstreamUnavailable,
+    classify_error,
+)
+from catalog.upstream.evidence import Evidence, Phase
+from catalog.upstream.results import (
+    AddOutcome,
+    Balance,
+    CancelAccepted,
+    NotSent,
+    OrderStatus,
+    Placed,
+    RefillAccepted,
+    RefillStatus,
+    RefillStatusRow,
+    Refused,
+    RowError,
+    ServiceList,
+    ServiceRow,
+    SkippedRow,
+    StatusRow,
+    Unknown,
+)
+
+__all__ = [
+    "AddOutcome",
+    "Balance",
+    "CancelAccepted",
+    "ErrorCode",
+    "Evidence",
+    "NotSent",
+    "OrderStatus",
+    "Phase",
+    "Placed",
+    "ProviderRefused",
+    "RefillAccepted",
+    "RefillStatus",
+    "RefillStatusRow",
+    "Refused",
+    "RowError",
+    "ServiceList",
+    "ServiceRow",
+    "SkippedRow",
+    "StatusRow",
+    "Unknown",
+    "UnreadableAnswer",
+    "UpstreamClient",
+    "UpstreamError",
+    "UpstreamUnavailable",
+    "classify_error",
+]

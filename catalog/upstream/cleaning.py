@@ -1,0 +1,207 @@
+"""Text, numbers, flags and ids at the boundary: what comes in here is hostile, what leaves is
+plain.
+
+Numbers are judged by length and exponent before any `int()`: 1E+999999 would become a megabyte of
+digits.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from decimal import Decimal, InvalidOperation
+from urllib.parse import quote, quote_plus
+
+MAX_ID = 64
+MAX_NUMBER_TEXT = 40
+MAX_COUNT = 10**15
+_MAX_EXPONENT = 18
+_MIN_EXPONENT = -30
+
+# Control characters but tab and newline, bidi marks and overrides, interlinear marks, BOM, lone
+# surrogates.
+_UNWANTED = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufff9-\ufffb\ufeff\ud800-\udfff]"
+)
+_LINE_ENDS = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
+
+_SYMBOL = r"(?:US\$|R\$|[$€£¥₹₺₽₴₦₫₩₱₪₨฿]|[A-Z]{3,4}|Rs\.?|TL|kr|zł)"
+_NUMBER = re.compile(
+    rf"(?P<sign>[+-]?)\s*{_SYMBOL}?\s*(?P<sign2>[+-]?)(?P<digits>[0-9][0-9.,' ]*|[.,][0-9]+)"
+    rf"(?P<exponent>[eE][+-]?[0-9]{{1,4}})?\s*{_SYMBOL}?"
+)
+_GROUPED = {
+    ",": re.compile(r"[1-9][0-9]{0,2}(?:,[0-9]{2,3})*,[0-9]{3}"),
+    ".": re.compile(r"[1-9][0-9]{0,2}(?:\.[0-9]{3})+"),
+}
+
+# Words that stand where an id should, in answers that hold none. Taken as ids they would all be the
+# same order.
+_NO_IDS = frozenset(
+    ("0", "-1", "true", "false", "null", "none", "nil", "undefined", "nan")
+    + ("ok", "success", "error", "fail", "failed", "pending", "array")
+)
+_ID = re.compile(
+    r"[!-+.-~]+"
+)  # printable ASCII without spaces and without the comma that separates ids
+_TRUE = frozenset(("true", "1", "yes", "on", "y"))
+
+
+def decode_body(body: bytes) -> str:
+    """The text of an answer. Bytes that are no UTF-8 are replaced: one bad name must not lose a
+    list.
+    """
+    return body.decode("utf-8", "replace")
+
+
+def clean_text(value: object, *, limit: int, multiline: bool = False) -> str:
+    """Text that is safe to store and to show: no NUL, surrogate, control or bidi character.
+
+    Numbers become text, anything else that is no string becomes "". At most `limit` characters.
+    """
+    if isinstance(value, Decimal) or (type(value) is int and abs(value) < 10**MAX_ID):
+        value = str(value)
+    if not isinstance(value, str):
+        return ""
+    # A cut before the work as well: the text may be megabytes long.
+    text = _UNWANTED.sub("", _LINE_ENDS.sub("\n", value[: limit * 4]))
+    text = text.strip() if multiline else " ".join(text.split())
+    return text[:limit].rstrip()
+
+
+def parse_number(value: object) -> Decimal | None:
+    """The number in any of the forms of the protocol ("1,234.56", "12,5", "$0.50"); None if it is
+    none.
+
+    One comma before exactly three digits ("10,000") groups thousands: read as a rate, that errs to
+    the dear side. NaN, Infinity, exponents out of range and overlong numbers are None.
+    """
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return Decimal(value) if abs(value) < 10**_MAX_EXPONENT else None
+    if isinstance(value, Decimal):
+        return _in_range(value)
+    if not isinstance(value, str) or len(value) > MAX_NUMBER_TEXT:
+        return None
+    text = value.replace("\u00a0", " ").replace("\u202f", " ").replace("\u2212", "-").strip()
+    match = _NUMBER.fullmatch(text)
+    if match is None or (match["sign"] and match["sign2"]):
+        return None
+    digits = _plain_digits(match["digits"].strip())
+    if digits is None:
+        return None
+    try:
+        number = Decimal(match["sign"] + match["sign2"] + digits + (match["exponent"] or ""))
+    except InvalidOperation:
+        return None
+    return _in_range(number)
+
+
+def _plain_digits(text: str) -> str | None:
+    """`text` with a decimal point and no grouping; None where its separators make no sense."""
+    for separator in " '":
+        if separator in text:
+            if not re.fullmatch(rf"[0-9]{{1,3}}(?:{separator}[0-9]{{3}})+(?:[.,][0-9]*)?", text):
+                return None
+            text = text.replace(separator, "")
+            return text.replace(",", ".")
+    if "," in text and "." in text:
+        decimal = max(",.", key=text.rfind)
+        grouping = "." if decimal == "," else ","
+        whole, fraction = text.rsplit(decimal, 1)
+        if not _GROUPED[grouping].fullmatch(whole) or not fraction.isdigit():
+            return None
+        return f"{whole.replace(grouping, '')}.{fraction}"
+    if "," in text:
+        if _GROUPED[","].fullmatch(text):
+            return text.replace(",", "")
+        return text.replace(",", ".") if text.count(",") == 1 else None
+    if text.count(".") > 1:
+        return text.replace(".", "") if _GROUPED["."].fullmatch(text) else None
+    return text
+
+
+def _in_range(number: Decimal) -> Decimal | None:
+    if not number.is_finite():
+        return None
+    if number.is_zero():
+        return Decimal(0)
+    too_long = len(number.as_tuple().digits) > MAX_NUMBER_TEXT
+    if too_long or not _MIN_EXPONENT <= number.adjusted() <= _MAX_EXPONENT:
+        return None
+    return number
+
+
+def parse_count(value: object) -> int | None:
+    """A whole number (quantity, start count, remains) of at most 10^15; None if it is none."""
+    number = parse_number(value)
+    if number is None or abs(number) > MAX_COUNT or number != number.to_integral_value():
+        return None
+    return int(number)
+
+
+def parse_flag(value: object) -> bool:
+    """true, "true", 1 and "1" are true; all else, and absence, is false."""
+    if isinstance(value, str):
+        return value.strip().lower() in _TRUE
+    return value is True or (isinstance(value, int) and value == 1)
+
+
+def parse_id(value: object) -> str:
+    """An id as an opaque string of at most 64 characters; "" if it is none.
+
+    Never altered but for spaces around it: a changed id would be another order's. Whole floats pass
+    only where a float still holds every integer.
+    """
+    if isinstance(value, bool):
+        return ""
+    if isinstance(value, Decimal):
+        number = _in_range(value)
+        if number is None or number != number.to_integral_value() or abs(number) > 2**53:
+            return ""
+        value = int(number)
+    if isinstance(value, int):
+        return str(value) if 0 < value < 10**MAX_ID else ""
+    if not isinstance(value, str) or len(value) > MAX_ID * 2:
+        return ""
+    text = value.strip()
+    if len(text) > MAX_ID or not _ID.fullmatch(text) or text.lower() in _NO_IDS:
+        return ""
+    return text
+
+
+def parse_slug(value: object, *, limit: int) -> str:
+    """ "Custom Comments" and "custom-comments" as "custom_comments"; what is no text as ""."""
+    text = clean_text(value, limit=limit).lower()
+    return re.sub(r"[\W_]+", "_", text).strip("_")
+
+
+class Redactor:
+    """Takes the API key out of a text, also where it is escaped for a URL, JSON or HTML.
+
+    Applied to a whole answer before it is parsed, so that no error text, excerpt or row can carry
+    the key. Keys under six characters are no secrets, and would tear apart words and ids of the
+    answer.
+    """
+
+    def __init__(self, key: str) -> None:
+        forms = {
+            key,
+            quote(key, safe=""),
+            quote_plus(key),
+            json.dumps(key)[1:-1],
+            key.replace("/", "\\/"),
+            html.escape(key),
+        }
+        longest_first = sorted(forms, key=len, reverse=True)
+        body = "|".join(re.escape(form) for form in longest_first)
+        self._pattern = re.compile(rf"(?<![A-Za-z0-9])(?:{body})(?![A-Za-z0-9])")
+        self._is_secret = len(key) >= 6
+
+    def __call__(self, text: str) -> str:
+        return self._pattern.sub("[key]", text) if self._is_secret else text
+
+    def __repr__(self) -> str:
+        return "Redactor()"

@@ -1,0 +1,136 @@
+"""The error texts of the protocol ("Error texts") as classes, and the exceptions of the client."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from catalog.upstream.evidence import Evidence
+
+
+class ErrorCode(StrEnum):
+    """What a provider's error text means for us."""
+
+    CREDENTIALS = "credentials"  # pause the provider, alert
+    FUNDS = "funds"  # our balance with the provider is spent: hold orders, alert
+    SERVICE_GONE = "service_gone"
+    LINK_BUSY = "link_busy"  # an order for this link is running: try later
+    BAD_LINK = "bad_link"
+    BAD_QUANTITY = "bad_quantity"
+    BAD_PARAMETER = "bad_parameter"
+    UNKNOWN_ORDER = "unknown_order"  # in the first minute after `add` it may be temporary
+    UNKNOWN_REFILL = "unknown_refill"
+    REFILL_REFUSED = "refill_refused"
+    CANCEL_REFUSED = "cancel_refused"
+    THROTTLED = "throttled"
+    PROTOCOL = "protocol"
+    UNRECOGNIZED = "unrecognized"  # words never seen before: for a person to read
+
+
+_PARAMETERS = (
+    *("comment", "runs", "interval", "username", "hashtag", "media", "answer", "group", "keyword"),
+    *("country", "device", "type", "google", "referring", "min", "max", "posts", "old", "delay"),
+    "expiry",
+)
+
+# The first class with a matching text wins, so the narrower texts stand first:
+# "neworder.error.link_duplicate" also contains "error.link".
+_TEXTS: tuple[tuple[ErrorCode, tuple[str, ...]], ...] = (
+    (
+        ErrorCode.CREDENTIALS,
+        (
+            "invalid api key",
+            "incorrect api key",
+            "user inactive",
+            "account has been suspended",
+            "api access disabled",
+        ),
+    ),
+    (ErrorCode.FUNDS, ("not enough funds", "insufficient balance")),
+    (
+        ErrorCode.SERVICE_GONE,
+        ("incorrect service id", "invalid service", "service not found", "service inactive"),
+    ),
+    (
+        ErrorCode.LINK_BUSY,
+        ("active order with this link", "link duplicate", "identical order"),
+    ),
+    (ErrorCode.BAD_LINK, ("bad link", "incorrect link", "invalid link", "error.link")),
+    (
+        ErrorCode.BAD_QUANTITY,
+        (
+            "quantity less than minimal",
+            "quantity more than maximum",
+            "min quantity",
+            "max quantity",
+            "incorrect quantity",
+        ),
+    ),
+    (ErrorCode.UNKNOWN_ORDER, ("incorrect order id", "order not found")),
+    (ErrorCode.UNKNOWN_REFILL, ("incorrect refill id", "refill not found")),
+    (
+        ErrorCode.REFILL_REFUSED,
+        (
+            "refill is disabled for this service",
+            "less than 24 hours ago",
+            "not completed",
+            "not eligible for refill",
+        ),
+    ),
+    (ErrorCode.CANCEL_REFUSED, ("order already completed", "cannot cancel")),
+    (ErrorCode.THROTTLED, ("rate limit", "too many requests")),
+    (ErrorCode.PROTOCOL, ("incorrect request", "invalid action")),
+    (
+        ErrorCode.BAD_PARAMETER,
+        (
+            "error.comment",
+            *(f"incorrect {name}" for name in _PARAMETERS),
+        ),
+    ),
+)
+
+
+def classify_error(text: str) -> ErrorCode:
+    """The class of an error text: case-insensitive substrings, underscores read as spaces."""
+    words = " ".join(text.lower().replace("_", " ").split())
+    for code, needles in _TEXTS:
+        if any(needle in words for needle in needles):
+            return code
+    return ErrorCode.UNRECOGNIZED
+
+
+class UpstreamError(Exception):
+    """A call that gave no usable result. `evidence` is None when raised by a pure parser."""
+
+    def __init__(self, reason: str, evidence: Evidence | None = None) -> None:
+        super().__init__(reason, evidence)
+        self.reason = reason
+        self.evidence = evidence
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class ProviderRefused(UpstreamError):
+    """The provider answered with an error in one of the shapes of the protocol."""
+
+    def __init__(self, code: ErrorCode, text: str, evidence: Evidence | None = None) -> None:
+        super().__init__(text, evidence)
+        # Exceptions are rebuilt from `args` when they are pickled.
+        self.args = (code, text, evidence)
+        self.code = code
+        self.text = text
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.text}"
+
+
+class UpstreamUnavailable(UpstreamError):
+    """The provider could not be reached, or gave no complete answer.
+
+    For `cancel` and `refill`, `evidence.phase.may_have_sent` tells whether it may have been carried
+    out.
+    """
+
+
+class UnreadableAnswer(UpstreamError):
+    """A complete answer that is not what the protocol, or any known dialect of it, says."""

@@ -1,0 +1,35 @@
+"""How far one request came, and what is kept of it for the people who settle doubts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Phase(StrEnum):
+    """How far one exchange came, in this order. Recorded as it goes, never guessed after."""
+
+    NEW = "new"
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    SENDING = "sending"
+    SENT = "sent"
+    ANSWERED = "answered"  # status line and headers arrived; the body may still be cut
+
+    @property
+    def may_have_sent(self) -> bool:
+        """Whether a byte of the request may have left."""
+        return self not in (Phase.NEW, Phase.CONNECTING, Phase.CONNECTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What was measured of one exchange.
+
+    `body_excerpt` is the first 2,048 characters of the answer, cleaned, the API key redacted.
+    """
+
+    phase: Phase
+    http_status: int | None
+    body_excerpt: str
+    elapsed_ms: int

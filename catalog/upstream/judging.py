@@ -1,0 +1,77 @@
+"""What an answer means. Protocol: "What an answer to `add` means"; the body speaks before the HTTP
+status.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from catalog.upstream.errors import (
+    ErrorCode,
+    ProviderRefused,
+    UnreadableAnswer,
+    UpstreamUnavailable,
+)
+from catalog.upstream.evidence import Evidence
+from catalog.upstream.parsing import parse_add
+from catalog.upstream.results import AddOutcome, NotSent, Placed, Refused, Unknown
+
+T = TypeVar("T")
+
+# "Ask there instead": the order was not taken. 303 is left out, since it is how a server says
+# "done, look there" after a POST that it has carried out.
+_ELSEWHERE = frozenset((301, 302, 307, 308))
+
+
+def judge_add(*, text: str, failure: str, evidence: Evidence) -> AddOutcome:
+    """One of the four outcomes. `text` is the whole answer, or `failure` says why there is none."""
+    status = evidence.http_status or 0
+    if not evidence.phase.may_have_sent:
+        return NotSent(failure, evidence)
+    if failure:
+        return Unknown(failure, evidence)
+    try:
+        order_id, charge = parse_add(text)
+    except ProviderRefused as refusal:
+        if status >= 500:
+            # It may have failed after placing: an error page of a crash is no refusal.
+            return Unknown(f"HTTP {status}: {refusal.text}", evidence)
+        code = refusal.code
+        if status == 429 and code is ErrorCode.UNRECOGNIZED:
+            code = ErrorCode.THROTTLED
+        return Refused(code, refusal.text, evidence)
+    except UnreadableAnswer as problem:
+        if status == 429:
+            return Refused(ErrorCode.THROTTLED, "HTTP 429", evidence)
+        if status in _ELSEWHERE:
+            return NotSent(f"HTTP {status}: redirected", evidence)
+        return Unknown(f"HTTP {status}: {problem.reason}", evidence)
+    return Placed(order_id, charge, evidence)
+
+
+def judge_reading(parse: Callable[[str], T], *, text: str, failure: str, evidence: Evidence) -> T:
+    """What `parse` reads in the answer of any other action.
+
+    Raises ProviderRefused for an error the provider states, UpstreamUnavailable where there is no
+    complete answer or only a server's error page, UnreadableAnswer for all else; each with
+    evidence.
+    """
+    if failure:
+        raise UpstreamUnavailable(failure, evidence)
+    status = evidence.http_status or 0
+    try:
+        return parse(text)
+    except ProviderRefused as refusal:
+        code = refusal.code
+        if code is ErrorCode.UNRECOGNIZED and status >= 500:
+            raise UpstreamUnavailable(f"HTTP {status}: {refusal.text}", evidence) from None
+        if code is ErrorCode.UNRECOGNIZED and status == 429:
+            code = ErrorCode.THROTTLED
+        raise ProviderRefused(code, refusal.text, evidence) from None
+    except UnreadableAnswer as problem:
+        if status == 429:
+            raise ProviderRefused(ErrorCode.THROTTLED, "HTTP 429", evidence) from None
+        if status >= 300:
+            raise UpstreamUnavailable(f"HTTP {status}: {problem.reason}", evidence) from None
+        raise UnreadableAnswer(problem.reason, evidence) from None

@@ -1,0 +1,235 @@
+"""Answers about many orders or refills at once, matched to the ids that were asked for.
+
+An answer counts only for the id that it names. A bare list without ids is never matched by
+position, and an id without an answer is absent from the result: "not answered", never an error of
+the order. Protocol: the rows "many statuses" and "many cancels/refills" of "As a client: what must
+be accepted".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from catalog.upstream.cleaning import clean_text, parse_count, parse_flag, parse_id, parse_number
+from catalog.upstream.errors import ErrorCode, ProviderRefused, UnreadableAnswer, classify_error
+from catalog.upstream.parsing import (
+    ERROR_TEXT,
+    error_text,
+    is_success,
+    load,
+    parse_currency,
+    unwrap,
+)
+from catalog.upstream.results import (
+    CancelAccepted,
+    OrderStatus,
+    RefillAccepted,
+    RefillStatus,
+    RefillStatusRow,
+    RowError,
+    StatusRow,
+)
+
+Row = TypeVar("Row")
+
+_STATUS_TEXT = 60
+_ORDER_IDS = ("order", "order_id")
+_REFILL_IDS = ("refill", "refill_id")
+# Errors that speak of one order: where only one was asked for, they are its answer.
+_ROW_CODES = frozenset(
+    (
+        ErrorCode.UNKNOWN_ORDER,
+        ErrorCode.UNKNOWN_REFILL,
+        ErrorCode.REFILL_REFUSED,
+        ErrorCode.CANCEL_REFUSED,
+    )
+)
+_STATUSES = {
+    **{status.value: status for status in OrderStatus},
+    "inprogress": OrderStatus.IN_PROGRESS,
+    "complete": OrderStatus.COMPLETED,
+    "cancelled": OrderStatus.CANCELED,
+    "refunded": OrderStatus.CANCELED,
+    "partially_completed": OrderStatus.PARTIAL,
+    "partial_completed": OrderStatus.PARTIAL,
+}
+_REFILL_STATUSES = {
+    **{status.value: status for status in RefillStatus},
+    "inprogress": RefillStatus.IN_PROGRESS,
+    "processing": RefillStatus.IN_PROGRESS,
+}
+_YES = frozenset(("1", "true", "yes", "ok", "success"))
+
+
+def parse_statuses(text: str, asked: Sequence[str]) -> dict[str, StatusRow | RowError]:
+    """The answer of `status` by order id. Raises ProviderRefused, UnreadableAnswer."""
+    return _matched(text, asked, _ORDER_IDS, ("status", "charge"), _status)
+
+
+def parse_cancels(text: str, asked: Sequence[str]) -> dict[str, CancelAccepted | RowError]:
+    """The answer of `cancel` by order id. Raises ProviderRefused, UnreadableAnswer."""
+    return _matched(text, asked, _ORDER_IDS, ("cancel", "success"), _cancel)
+
+
+def parse_refills(text: str, asked: Sequence[str]) -> dict[str, RefillAccepted | RowError]:
+    """The answer of `refill` by order id. Raises ProviderRefused, UnreadableAnswer."""
+    return _matched(text, asked, _ORDER_IDS, ("refill", "success"), _refill)
+
+
+def parse_refill_statuses(text: str, asked: Sequence[str]) -> dict[str, RefillStatusRow | RowError]:
+    """The answer of `refill_status` by refill id. Raises ProviderRefused, UnreadableAnswer."""
+    return _matched(text, asked, _REFILL_IDS, ("status",), _refill_status)
+
+
+def _matched(
+    text: str,
+    asked: Sequence[str],
+    id_keys: tuple[str, ...],
+    content_keys: tuple[str, ...],
+    read: Callable[[str, Any], Row | RowError],
+) -> dict[str, Row | RowError]:
+    """The rows of the asked ids. `content_keys` tell one row without an id from a dict by id."""
+    data = load(text)
+    wanted = frozenset(asked)
+    body = unwrap(data, [key for key in ("data", "orders", "refills") if key not in wanted])
+    results: dict[str, Row | RowError] = {}
+    contradicted: set[str] = set()
+    for row_id, row in _keyed(body, id_keys):
+        if row_id not in wanted:
+            continue
+        result = read(row_id, row)
+        if results.setdefault(row_id, result) != result:
+            contradicted.add(row_id)
+    for row_id in contradicted:
+        del results[row_id]
+    if results or contradicted:
+        return results
+
+    error = error_text(data) or error_text(body)
+    if error:
+        code = classify_error(error)
+        if len(wanted) == 1 and code in _ROW_CODES:
+            (only,) = wanted
+            return {only: RowError(only, code, error)}
+        raise ProviderRefused(code, error)
+    if isinstance(body, list) or body == {}:
+        return {}
+    if isinstance(body, dict):
+        if _own_id(body, id_keys):
+            return {}
+        if len(wanted) == 1 and any(key in body for key in content_keys):
+            (only,) = wanted
+            return {only: read(only, body)}
+        if any(isinstance(row, dict) for row in body.values()):
+            return {}
+    raise UnreadableAnswer("The answer speaks of none of the ids.")
+
+
+def _own_id(row: Any, id_keys: tuple[str, ...]) -> str:
+    if not isinstance(row, dict):
+        return ""
+    return next(filter(None, (parse_id(row.get(key)) for key in id_keys)), "")
+
+
+def _keyed(body: Any, id_keys: tuple[str, ...]) -> list[tuple[str, Any]]:
+    """Rows with the id that they name themselves, or that their key in a dict names."""
+    if isinstance(body, list):
+        return [(_own_id(row, (*id_keys, "id")), row) for row in body]
+    if not isinstance(body, dict):
+        return []
+    own = _own_id(body, id_keys)
+    if own:
+        return [(own, body)]
+    # Keys 0, 1, 2, … are places in a list that PHP turned into an object: as positions they say
+    # nothing.
+    positional = "0" in body
+    rows = []
+    for key, row in body.items():
+        own = _own_id(row, id_keys)
+        key_id = "" if positional else key.strip()
+        if own and key_id and own != key_id:
+            continue  # it contradicts itself: it might be either order's
+        rows.append((own or key_id, row))
+    return rows
+
+
+def _malformed(row_id: str) -> RowError:
+    return RowError(row_id, ErrorCode.UNRECOGNIZED, "malformed row")
+
+
+def _error(row_id: str, row: Any, key: str = "") -> RowError | None:
+    """The error of a row: a string in its place, an error shape, or one inside its own field."""
+    text = clean_text(row, limit=ERROR_TEXT) if isinstance(row, str) else error_text(row)
+    if not text and key and isinstance(row, dict):
+        text = error_text(row.get(key))
+    return RowError(row_id, classify_error(text), text) if text else None
+
+
+def _status(row_id: str, row: Any) -> StatusRow | RowError:
+    if error := _error(row_id, row, "status"):
+        return error
+    if not isinstance(row, dict) or not isinstance(row.get("status"), str):
+        return _malformed(row_id)
+    text = clean_text(row["status"], limit=_STATUS_TEXT)
+    return StatusRow(
+        order_id=row_id,
+        status=_STATUSES.get(_word(text)),
+        status_text=text,
+        charge=parse_number(row.get("charge")),
+        start_count=parse_count(row.get("start_count")),
+        remains=parse_count(row.get("remains")),
+        currency=parse_currency(row.get("currency")),
+    )
+
+
+def _word(text: str) -> str:
+    return "_".join(text.lower().replace("_", " ").replace("-", " ").split())
+
+
+def _says_yes(value: Any) -> bool:
+    return parse_flag(value) or (isinstance(value, str) and value.strip().lower() in _YES)
+
+
+def _cancel(row_id: str, row: Any) -> CancelAccepted | RowError:
+    value = row.get("cancel") if isinstance(row, dict) else row
+    if _says_yes(value):
+        return CancelAccepted(row_id)
+    if error := _error(row_id, row, "cancel"):
+        return error
+    # A sentence in `success` ("Your order will be cancel asap.") is a yes; error shapes are past by
+    # now.
+    if isinstance(row, dict) and is_success(row.get("success")):
+        return CancelAccepted(row_id)
+    if value in (0, "0", False, "false"):
+        return RowError(row_id, ErrorCode.CANCEL_REFUSED, "")
+    return _malformed(row_id)
+
+
+def _refill(row_id: str, row: Any) -> RefillAccepted | RowError:
+    if isinstance(row, dict):
+        if error := _error(row_id, row, "refill"):
+            return error
+        value = row.get("refill", row.get("refill_id"))
+    else:
+        value = row
+        # A string with spaces is the order's error, one without is the refill's id.
+        if isinstance(row, str) and (
+            " " in row.strip() or classify_error(row) != ErrorCode.UNRECOGNIZED
+        ):
+            text = clean_text(row, limit=ERROR_TEXT)
+            return RowError(row_id, classify_error(text), text)
+    if refill_id := parse_id(value):
+        return RefillAccepted(row_id, refill_id)
+    if value is True or (isinstance(row, dict) and is_success(row.get("success"))):
+        return RefillAccepted(row_id, "")
+    return _malformed(row_id)
+
+
+def _refill_status(row_id: str, row: Any) -> RefillStatusRow | RowError:
+    value = row.get("status") if isinstance(row, dict) else row
+    text = clean_text(value, limit=_STATUS_TEXT) if isinstance(value, str) else ""
+    status = _REFILL_STATUSES.get(_word(text))
+    if status is None and (error := _error(row_id, row, "status")):
+        return error
+    return RefillStatusRow(row_id, status, text) if text else _malformed(row_id)

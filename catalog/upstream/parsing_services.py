@@ -1,0 +1,115 @@
+"""The answer of `services` as rows. Protocol: "Actions", and the rows `services`, `type` and flags
+of "As a client: what must be accepted".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from catalog.upstream.cleaning import (
+    clean_text,
+    parse_count,
+    parse_flag,
+    parse_id,
+    parse_number,
+    parse_slug,
+)
+from catalog.upstream.errors import UnreadableAnswer
+from catalog.upstream.parsing import load, refuse_error, unwrap
+from catalog.upstream.results import ServiceList, ServiceRow, SkippedRow
+
+MAX_NAME = 500
+MAX_CATEGORY = 200
+MAX_TYPE = 60
+MAX_DESCRIPTION = 5_000
+_ABSENT = (None, "", "null", "undefined")
+
+
+class _BadRow(Exception):
+    """Why a row is skipped."""
+
+
+def parse_services(text: str) -> ServiceList:
+    """All services of a list, in its order. One bad row is skipped with its reason and loses no
+    other.
+
+    A list, {"services": …}, {"data": …} or a dict by id; an empty one is an empty list. Raises
+    ProviderRefused, UnreadableAnswer.
+    """
+    data = load(text)
+    refuse_error(data)
+    body = unwrap(data, ("services", "data"))
+    refuse_error(body)
+    rows: list[ServiceRow] = []
+    skipped: list[SkippedRow] = []
+    seen: set[str] = set()
+    for position, (key, raw) in enumerate(_listed(body)):
+        external_id = key
+        try:
+            if not isinstance(raw, dict):
+                raise _BadRow("the row is no object")
+            external_id = parse_id(_first(raw, "service", "id")) or key
+            if not external_id:
+                raise _BadRow("no usable service id")
+            if external_id in seen:
+                raise _BadRow("the id is listed twice")
+            rows.append(_service(external_id, raw))
+            seen.add(external_id)
+        except _BadRow as problem:
+            skipped.append(SkippedRow(position, external_id, str(problem)))
+    return ServiceList(tuple(rows), tuple(skipped))
+
+
+def _listed(body: Any) -> list[tuple[str, Any]]:
+    """Rows with the id that their place gives them: "" in a list, the key in a dict by id."""
+    if isinstance(body, list):
+        return [("", row) for row in body]
+    if not isinstance(body, dict):
+        raise UnreadableAnswer("The answer is no list of services.")
+    if body and not any(isinstance(row, dict) for row in body.values()):
+        raise UnreadableAnswer("The answer is no list of services.")
+    # Keys 0, 1, 2, … are places in a list that PHP turned into an object, not ids.
+    positional = "0" in body
+    return [("" if positional else parse_id(key), row) for key, row in body.items()]
+
+
+def _first(raw: dict[str, Any], *keys: str) -> Any:
+    return next((raw[key] for key in keys if raw.get(key) not in _ABSENT), None)
+
+
+def _service(external_id: str, raw: dict[str, Any]) -> ServiceRow:
+    service_type = parse_slug(raw.get("type"), limit=MAX_TYPE)
+    name = clean_text(raw.get("name"), limit=MAX_NAME)
+    if not name:
+        raise _BadRow("no name")
+    rate = parse_number(raw.get("rate"))
+    if rate is None or rate < 0:
+        raise _BadRow("the rate is no price")
+    # A package is ordered as one: most panels leave its limits out.
+    most = 1 if "package" in service_type else None
+    low, high = _limit(raw, "min", 1), _limit(raw, "max", most)
+    if low > high:
+        raise _BadRow("min is above max")
+    return ServiceRow(
+        external_id=external_id,
+        name=name,
+        category=clean_text(raw.get("category"), limit=MAX_CATEGORY),
+        type=service_type,
+        rate=rate,
+        min=low,
+        max=high,
+        refill=parse_flag(raw.get("refill")),
+        cancel=parse_flag(raw.get("cancel")),
+        dripfeed=parse_flag(raw.get("dripfeed")),
+        description=clean_text(
+            _first(raw, "desc", "description"), limit=MAX_DESCRIPTION, multiline=True
+        ),
+    )
+
+
+def _limit(raw: dict[str, Any], key: str, default: int | None) -> int:
+    value = _first(raw, key)
+    count = default if value is None else parse_count(value)
+    if count is None or count < 0:
+        raise _BadRow(f"{key} is no quantity")
+    return count

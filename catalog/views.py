@@ -1,0 +1,20 @@
+"""The shop's shelves."""
+
+from __future__ import annotations
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from catalog.selectors import search_services
+
+
+@login_required
+@require_GET
+def services(request: HttpRequest) -> HttpResponse:
+    """What is on sale, by category, searched by name or number."""
+    query = request.GET.get("q", "").replace("\x00", "")[:100].strip()
+    groups = search_services(query=query)
+    total = sum(len(group.services) for group in groups)
+    return render(request, "catalog/services.html", {"groups": groups, "query": query, "total": total})
