@@ -1,0 +1,296 @@
+"""Orders for staff: all of them, and those that need a person, with the evidence and the choices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from unfold.admin import TabularInline
+from unfold.decorators import action, display
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from orders import reviewing
+from orders.models import Order, OrderEvent, OrderInReview, PlacementAttempt
+from orders.settling import OrderMoved
+from orders.states import Placement, Status
+from panel.admin_actions import ActionRefused, ask_and_act
+from panel.admin_base import ReadOnlyAdmin, shown_money
+from panel.admin_fields import AmountField
+
+_MOVED = "The order changed while you looked at it. Nothing was done; please look again."
+
+
+class BindForm(forms.Form):
+    upstream_id = forms.CharField(label="The provider's order id", max_length=64, widget=UnfoldAdminTextInputWidget)
+
+
+class SureForm(forms.Form):
+    """Nothing to fill in."""
+
+
+class NoteForm(forms.Form):
+    note = forms.CharField(
+        label="Reason", max_length=300, widget=UnfoldAdminTextInputWidget, help_text="The customer reads it."
+    )
+
+
+class DismissForm(forms.Form):
+    note = forms.CharField(label="What you found", max_length=300, widget=UnfoldAdminTextInputWidget)
+
+
+class PartForm(NoteForm):
+    amount = AmountField(label="Amount to give back")
+
+
+class ReadOnlyInline(TabularInline):
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class AttemptInline(ReadOnlyInline):
+    model = PlacementAttempt
+    fields = ("started_at", "finished_at", "outcome", "phase", "http_status", "detail", "body")
+    readonly_fields = fields
+    verbose_name_plural = "evidence: each time it was sent"
+
+
+class EventInline(ReadOnlyInline):
+    model = OrderEvent
+    fields = ("created_at", "kind", "old", "new", "text", "actor", "is_public")
+    readonly_fields = fields
+    verbose_name_plural = "timeline"
+
+
+@admin.register(Order)
+class OrderAdmin(ReadOnlyAdmin):
+    list_display = (
+        "pk",
+        "customer",
+        "shown_service",
+        "shown_status",
+        "placement",
+        "shown_charge",
+        "shown_refunded",
+        "review_reason",
+        "created_at",
+    )
+    list_filter = ("status", "placement", "review_reason", "provider")
+    search_fields = ("=pk", "=upstream_id", "customer__email", "link")
+    list_select_related = ("customer",)
+    show_full_result_count = False
+    inlines = (AttemptInline, EventInline)
+    actions_detail = ("bind", "send_again", "refund", "give_back", "dismiss")
+    fieldsets = (
+        (
+            "Needs you",
+            {"fields": ("review_reason", "review_note", "review_since")},
+        ),
+        (
+            "Order",
+            {"fields": ("customer", "service", "link", "quantity", "params", "created_at")},
+        ),
+        (
+            "Money",
+            {"fields": ("shown_charge", "shown_refunded", "shown_expected_cost", "shown_cost")},
+        ),
+        (
+            "Provider",
+            {"fields": ("provider", "upstream_service_id", "upstream_id", "placement", "placed_at")},
+        ),
+        (
+            "Delivery",
+            {"fields": ("shown_status", "status_note", "start_count", "remains", "finished_at", "next_poll_at")},
+        ),
+    )
+
+    @display(description="Service", ordering="service_name")
+    def shown_service(self, order: Order) -> str:
+        name = order.service_name
+        return name if len(name) <= 60 else f"{name[:59]}…"
+
+    @display(
+        description="Status",
+        ordering="status",
+        label={
+            Status.COMPLETED.label: "success",
+            Status.PARTIAL.label: "warning",
+            Status.CANCELED.label: "danger",
+            Status.IN_PROGRESS.label: "info",
+            Status.PROCESSING.label: "info",
+        },
+    )
+    def shown_status(self, order: Order) -> str:
+        return str(Status(order.status).label)
+
+    @display(description="Charge", ordering="charge")
+    def shown_charge(self, order: Order) -> str:
+        return shown_money(order.charge)
+
+    @display(description="Refunded", ordering="refunded")
+    def shown_refunded(self, order: Order) -> str:
+        return shown_money(order.refunded)
+
+    @display(description="Expected cost")
+    def shown_expected_cost(self, order: Order) -> str:
+        return shown_money(order.expected_cost)
+
+    @display(description="Cost returned by the provider")
+    def shown_cost(self, order: Order) -> str:
+        return shown_money(order.upstream_charge)
+
+    # -- the choices; each is offered only where it fits ---------------------------------------------
+
+    def has_unsettled_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        return self._offered(request, object_id, lambda order: _is_unsettled(order))
+
+    def has_give_back_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        return self._offered(
+            request, object_id, lambda order: order.placement == Placement.PLACED and order.net_charge > 0
+        )
+
+    def has_dismiss_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        return self._offered(request, object_id, lambda order: bool(order.review_reason) and not _is_unsettled(order))
+
+    def _offered(self, request: HttpRequest, object_id: str | None, fits: Callable[[Order], bool]) -> bool:
+        if not request.user.has_perm("orders.change_order"):
+            return False
+        order = Order.objects.filter(pk=object_id).first() if object_id else None
+        return order is not None and fits(order)
+
+    def _ask(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form: type[forms.Form],
+        title: str,
+        explanation: str,
+        button: str,
+        act: Callable[[Order, dict[str, Any]], str],
+    ) -> HttpResponse:
+        order = get_object_or_404(Order.objects.select_related("customer"), pk=object_id)
+
+        def guarded(data: dict[str, Any]) -> str:
+            try:
+                return act(order, data)
+            except OrderMoved as error:
+                raise ActionRefused(_MOVED) from error
+            except reviewing.ReviewError as error:
+                raise ActionRefused(str(error)) from error
+
+        return ask_and_act(
+            request=request,
+            model_admin=self,
+            obj=order,
+            form_class=form,
+            title=f"{title}: order {order.pk}",
+            explanation=explanation,
+            button=button,
+            act=guarded,
+        )
+
+    @action(description="Bind its id", icon="link", permissions=["unsettled"])
+    def bind(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        def act(order: Order, data: dict[str, Any]) -> str:
+            reviewing.bind_upstream_id(order=order, upstream_id=data["upstream_id"], actor=request.user)
+            return "Bound. The order is followed from now on."
+
+        return self._ask(
+            request,
+            object_id,
+            BindForm,
+            "Bind its id",
+            "You found this order in the provider's own list. It becomes placed under that id, and its "
+            "status and refunds follow what the provider says of it.",
+            "Bind",
+            act,
+        )
+
+    @action(description="Send again", icon="send", permissions=["unsettled"])
+    def send_again(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        def act(order: Order, data: dict[str, Any]) -> str:
+            reviewing.send_again(order=order, actor=request.user)
+            return "It is in the queue again."
+
+        return self._ask(
+            request,
+            object_id,
+            SureForm,
+            "Send again",
+            "Only when you made sure that the provider does not have it: if it does, we pay for it twice.",
+            "It was not placed: send it again",
+            act,
+        )
+
+    @action(description="Cancel and refund", icon="undo", permissions=["unsettled"])
+    def refund(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        def act(order: Order, data: dict[str, Any]) -> str:
+            reviewing.refund_unplaced(order=order, note=data["note"], actor=request.user)
+            return f"Canceled, and {shown_money(order.charge - order.refunded)} refunded."
+
+        return self._ask(
+            request,
+            object_id,
+            NoteForm,
+            "Cancel and refund",
+            "The customer gets the whole charge back. If the provider has the order after all, we pay for it.",
+            "Cancel and refund",
+            act,
+        )
+
+    @action(description="Give back a part", icon="payments", permissions=["give_back"])
+    def give_back(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        def act(order: Order, data: dict[str, Any]) -> str:
+            reviewing.refund_part(order=order, amount=data["amount"], note=data["note"], actor=request.user)
+            return f"{shown_money(data['amount'])} refunded."
+
+        return self._ask(
+            request,
+            object_id,
+            PartForm,
+            "Give back a part",
+            "What you give back counts towards later refunds of this order, and is never taken back.",
+            "Refund",
+            act,
+        )
+
+    @action(description="Nothing to do", icon="done", permissions=["dismiss"])
+    def dismiss(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        def act(order: Order, data: dict[str, Any]) -> str:
+            reviewing.dismiss_review(order=order, note=data["note"], actor=request.user)
+            return "The review is closed."
+
+        return self._ask(
+            request,
+            object_id,
+            DismissForm,
+            "Nothing to do",
+            "The order stays as it is and leaves the list.",
+            "Close the review",
+            act,
+        )
+
+
+def _is_unsettled(order: Order) -> bool:
+    return order.placement == Placement.IN_DOUBT or (order.placement == Placement.QUEUED and bool(order.review_reason))
+
+
+@admin.register(OrderInReview)
+class ReviewAdmin(OrderAdmin):
+    list_display = ("pk", "review_reason", "review_note", "customer", "provider", "shown_charge", "review_since")
+    list_filter = ("review_reason", "provider")
+    list_select_related = ("customer", "provider")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[OrderInReview]:
+        waiting = ~Q(review_reason="") | Q(placement=Placement.IN_DOUBT)
+        return super().get_queryset(request).filter(waiting)

@@ -1,0 +1,29 @@
+"""Writing an order's timeline. Called inside the transaction of the change it tells of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orders.models import OrderEvent
+
+
+def write_event(
+    *,
+    order_id: int,
+    kind: str,
+    text: str = "",
+    old: str = "",
+    new: str = "",
+    actor: Any = None,
+    public: bool = True,
+) -> None:
+    """`kind` is one word (placed, status, refund, review, staff); `public` ones the customer sees."""
+    OrderEvent.objects.create(
+        order_id=order_id,
+        kind=kind,
+        text=text[:500],
+        old=old[:60],
+        new=new[:60],
+        actor=actor,
+        is_public=public,
+    )

@@ -1,0 +1,122 @@
+"""The order form. It asks for exactly what the chosen service's type needs."""
+
+from __future__ import annotations
+
+import re
+from itertools import groupby
+from typing import Any
+from uuid import uuid4
+
+from django import forms
+
+from catalog.models import Service
+from catalog.selectors import services_on_sale
+from catalog.types import SPECS, TypeSpec
+from orders.inputs import LONGEST_LINK, OrderRefused, comment_lines
+from panel.money import MAX_MICROS
+
+
+class QuantityField(forms.CharField):
+    """A whole number as people write it: "1000", "1,000", "1 000". Nothing else, and no other digits."""
+
+    widget = forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"})
+
+    def clean(self, value: Any) -> int | None:  # type: ignore[override]
+        text = re.sub(r"[\s,\u00a0\u202f]", "", super().clean(value))
+        if not text:
+            return None
+        if not re.fullmatch(r"-?[0-9]{1,15}", text):
+            raise forms.ValidationError("Enter a whole number, such as 1000.")
+        return int(text)
+
+
+class OrderForm(forms.Form):
+    """`service` is the chosen one, None until there is one; the fields follow its type."""
+
+    service = forms.ChoiceField(label="Service", error_messages={"invalid_choice": ""})
+    link = forms.CharField(
+        label="Link",
+        max_length=LONGEST_LINK,
+        widget=forms.TextInput(attrs={"inputmode": "url", "autocomplete": "off", "placeholder": "https://"}),
+        error_messages={
+            "required": "Enter the link to deliver to.",
+            "max_length": f"This link is too long: {LONGEST_LINK:,} characters at most.",
+            "null_characters_not_allowed": "A link has no invisible characters. Copy it again.",
+        },
+    )
+    quantity = QuantityField(label="Quantity", error_messages={"required": "Enter a quantity."})
+    comments = forms.CharField(
+        label="Comments",
+        help_text="One on each line.",
+        widget=forms.Textarea(attrs={"rows": 6}),
+        strip=False,
+        error_messages={"required": "Write at least one comment, one on each line."},
+    )
+    request_key = forms.RegexField(r"\A[0-9a-f]{32}\Z", widget=forms.HiddenInput)
+
+    def __init__(self, data: Any = None, *, chosen: str = "", **kwargs: Any) -> None:
+        super().__init__(data, **kwargs)
+        services = list(services_on_sale().order_by(*Service._meta.ordering))
+        self.has_services = bool(services)
+        self.chosen = self._find(services, data.get("service", "") if data is not None else chosen)
+        self.fields["service"].choices = [  # type: ignore[attr-defined]
+            ("", "Choose a service"),
+            *(
+                (category.name, [(str(service.pk), f"{service.pk} · {service.name}") for service in group])
+                for category, group in groupby(services, key=lambda service: service.category)
+            ),
+        ]
+        self.fields["service"].error_messages.update(
+            required="Choose a service.",
+            invalid_choice="This service is no longer on sale. Nothing was charged; please choose another.",
+        )
+        self.initial.setdefault("service", str(self.chosen.pk) if self.chosen else "")
+        self.initial.setdefault("request_key", uuid4().hex)
+        spec = self.spec
+        if not spec or not spec.takes_quantity:
+            del self.fields["quantity"]
+        if not spec or not spec.lines:
+            del self.fields["comments"]
+        self._describe_limits()
+
+    @staticmethod
+    def _find(services: list[Service], chosen: str) -> Service | None:
+        return next((service for service in services if str(service.pk) == chosen), None)
+
+    @property
+    def spec(self) -> TypeSpec | None:
+        return SPECS.get(self.chosen.type) if self.chosen else None
+
+    def _describe_limits(self) -> None:
+        service = self.chosen
+        if service is None or service.is_package:
+            return
+        limits = f"{service.lowest_quantity:,} to {service.highest_quantity:,}"
+        if "quantity" in self.fields:
+            self.fields["quantity"].help_text = f"{limits}."
+        if "comments" in self.fields:
+            self.fields["comments"].help_text = f"One on each line, {limits} lines."
+
+    def typed_quantity(self) -> int | None:
+        """What is typed so far as a quantity, for the live price; None while it is no usable number."""
+        if self.chosen is None:
+            return None
+        spec = SPECS[self.chosen.type]
+        if spec.is_package:
+            return 1
+        raw = self[spec.lines or "quantity"].value() or ""
+        try:
+            if spec.lines:
+                return len(comment_lines(raw)) or None
+            quantity = self.fields["quantity"].clean(raw)
+        except (forms.ValidationError, OrderRefused):
+            return None
+        return quantity if quantity and quantity > 0 else None
+
+
+def read_seen_charge(data: Any) -> int | None:
+    """The charge that the customer saw, in micro-units; None when the form carried none."""
+    text = data.get("seen_charge", "")
+    if not text.isascii() or not text.isdigit() or len(text) > 16:
+        return None
+    return min(int(text), MAX_MICROS)

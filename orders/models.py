@@ -1,0 +1,174 @@
+"""Orders, each attempt to place one, and what happened to it. Amounts are micro-units of the panel's currency."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from catalog.models import Provider, Service
+from orders.states import FINAL, AttemptOutcome, Placement, ReviewReason, Status
+from panel.money import MAX_MICROS
+
+
+class Order(models.Model):
+    """What a customer bought, frozen at what it was sold at, and how it stands."""
+
+    # Sold.
+    customer = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="orders")
+    service = models.ForeignKey(Service, on_delete=models.PROTECT, related_name="orders")
+    service_name = models.CharField(max_length=500)
+    service_type = models.CharField(max_length=60)
+    link = models.CharField(max_length=2000)
+    quantity = models.BigIntegerField()
+    params = models.JSONField(default=dict, blank=True, help_text="What the type asks for beyond link and quantity.")
+    price = models.BigIntegerField(help_text="Of 1000, or of the package.")
+    charge = models.BigIntegerField()
+    refunded = models.BigIntegerField(default=0)
+    request_key = models.CharField(max_length=64, help_text="One order per customer and key: a double click.")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    # With the provider.
+    provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="orders")
+    upstream_service_id = models.CharField(max_length=64)
+    upstream_id = models.CharField(max_length=64, null=True, blank=True)
+    expected_cost = models.BigIntegerField()
+    upstream_charge = models.BigIntegerField(null=True, blank=True, help_text="The cost that the provider returned.")
+
+    # How it stands.
+    status = models.CharField(max_length=12, choices=Status.choices, default=Status.PENDING)
+    placement = models.CharField(max_length=10, choices=Placement.choices, default=Placement.QUEUED)
+    status_note = models.CharField(max_length=300, blank=True, help_text="Why it ended so, in the customer's words.")
+    start_count = models.BigIntegerField(null=True, blank=True)
+    remains = models.BigIntegerField(null=True, blank=True)
+    placed_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    # Work to do. Each time is an indexed queue; null means "not in it".
+    next_action_at = models.DateTimeField(null=True, blank=True, default=timezone.now)
+    next_poll_at = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveIntegerField(default=0)
+    poll_errors = models.PositiveSmallIntegerField(default=0)
+    still_polls = models.PositiveSmallIntegerField(default=0)
+    claim_token = models.CharField(max_length=32, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    review_reason = models.CharField(max_length=20, choices=ReviewReason.choices, blank=True)
+    review_since = models.DateTimeField(null=True, blank=True)
+    review_note = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        ordering = ("-pk",)
+        constraints = (
+            models.UniqueConstraint(fields=("customer", "request_key"), name="order_one_per_request"),
+            # Two orders under one id would each be refunded by the other's fate.
+            models.UniqueConstraint(
+                fields=("provider", "upstream_id"),
+                condition=Q(upstream_id__isnull=False),
+                name="order_upstream_id_unique",
+            ),
+            models.CheckConstraint(
+                condition=Q(refunded__gte=0, refunded__lte=F("charge")), name="order_refund_within_charge"
+            ),
+            models.CheckConstraint(condition=Q(charge__gt=0, charge__lte=MAX_MICROS), name="order_charge_range"),
+            models.CheckConstraint(condition=Q(quantity__gt=0), name="order_quantity_positive"),
+            models.CheckConstraint(
+                condition=~Q(placement=Placement.PLACED) | Q(upstream_id__isnull=False),
+                name="order_placed_has_an_id",
+            ),
+            # A refused or withdrawn order that kept its money would be a theft.
+            models.CheckConstraint(
+                condition=~Q(placement__in=(Placement.REFUSED, Placement.WITHDRAWN))
+                | Q(status=Status.CANCELED, refunded=F("charge")),
+                name="order_refused_is_refunded",
+            ),
+        )
+        indexes = (
+            models.Index(fields=("customer", "-id"), name="order_of_customer"),
+            models.Index(
+                fields=("provider", "next_action_at"),
+                condition=Q(placement=Placement.QUEUED),
+                name="order_to_submit",
+            ),
+            models.Index(
+                fields=("provider", "next_poll_at"), condition=Q(next_poll_at__isnull=False), name="order_to_poll"
+            ),
+            models.Index(
+                fields=("placement", "lease_until"),
+                condition=Q(placement__in=(Placement.PLACING, Placement.IN_DOUBT)),
+                name="order_unsettled",
+            ),
+            models.Index(fields=("review_since",), condition=~Q(review_reason=""), name="order_in_review"),
+        )
+
+    def __str__(self) -> str:
+        return f"Order {self.pk}"
+
+    @property
+    def is_final(self) -> bool:
+        return self.status in FINAL
+
+    @property
+    def delivered(self) -> int | None:
+        """How many were delivered so far, 0…quantity; None while the provider has not said."""
+        if self.status == Status.COMPLETED:
+            return self.quantity
+        if self.remains is None:
+            return None
+        return self.quantity - max(0, min(self.remains, self.quantity))
+
+    @property
+    def net_charge(self) -> int:
+        """What the customer paid in the end."""
+        return self.charge - self.refunded
+
+
+class OrderInReview(Order):
+    """The staff's list of orders that need a person."""
+
+    class Meta:
+        proxy = True
+        ordering = ("review_since", "pk")
+        verbose_name = "order in review"
+        verbose_name_plural = "orders in review"
+
+
+class PlacementAttempt(models.Model):
+    """One sending of one order: the intent is committed before, the answer recorded after."""
+
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="placement_attempts")
+    token = models.CharField(max_length=32, unique=True)
+    started_at = models.DateTimeField(default=timezone.now)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    outcome = models.CharField(max_length=10, choices=AttemptOutcome.choices, default=AttemptOutcome.SENDING)
+    phase = models.CharField(max_length=12, blank=True, help_text="How far the request had come.")
+    http_status = models.PositiveSmallIntegerField(null=True, blank=True)
+    body = models.TextField(blank=True, help_text="The first 2 KB of the answer, the key redacted.")
+    detail = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        ordering = ("-pk",)
+
+    def __str__(self) -> str:
+        return f"Attempt {self.pk} of order {self.order_id}"
+
+
+class OrderEvent(models.Model):
+    """A line of the order's timeline, written in the transaction of the change it tells of."""
+
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="events")
+    created_at = models.DateTimeField(default=timezone.now)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    kind = models.CharField(max_length=20)
+    old = models.CharField(max_length=60, blank=True)
+    new = models.CharField(max_length=60, blank=True)
+    text = models.CharField(max_length=500, blank=True)
+    is_public = models.BooleanField(default=True, help_text="Shown to the customer.")
+
+    class Meta:
+        ordering = ("created_at", "pk")
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.old} → {self.new}"

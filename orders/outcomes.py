@@ -1,0 +1,182 @@
+"""Recording what came of sending an order (protocol: "What an answer to `add` means").
+
+Every write is fenced by the claim's token: whoever lost the lease may still tell what it knows, as long as
+nobody decided otherwise, but can overwrite nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from catalog.models import Provider
+from catalog.providers import note_success, pause_provider
+from catalog.upstream.errors import ErrorCode
+from catalog.upstream.results import AddOutcome, NotSent, Placed, Refused, Unknown
+from orders.events import write_event
+from orders.models import Order, PlacementAttempt
+from orders.reviewing import ask_for_review
+from orders.schedule import first_poll_after, resend_wait
+from orders.settling import OrderMoved, end_unplaced
+from orders.states import AttemptOutcome, Placement, ReviewReason
+
+# The provider said no to this order for good: what the customer reads.
+PERMANENT: dict[ErrorCode, str] = {
+    ErrorCode.SERVICE_GONE: "This service is no longer available.",
+    ErrorCode.BAD_LINK: "The link was not accepted. Check that it is public and of the right kind.",
+    ErrorCode.BAD_QUANTITY: "The quantity was not accepted for this service.",
+    ErrorCode.BAD_PARAMETER: "The details of this order were not accepted.",
+}
+# The provider takes nothing from us for now: the order waits, and so do all others.
+PROVIDER_WIDE: dict[ErrorCode, str] = {
+    ErrorCode.CREDENTIALS: "it refuses our API key",
+    ErrorCode.FUNDS: "our balance there is used up",
+    ErrorCode.THROTTLED: "it limits how often we may ask",
+}
+
+_KINDS: dict[type, AttemptOutcome] = {
+    Placed: AttemptOutcome.PLACED,
+    Refused: AttemptOutcome.REFUSED,
+    NotSent: AttemptOutcome.NOT_SENT,
+    Unknown: AttemptOutcome.UNKNOWN,
+}
+
+
+def record_outcome(*, provider: Provider, order: Order, attempt: PlacementAttempt, outcome: AddOutcome) -> bool:
+    """Writes the attempt's end and moves the order; False when the provider should be left alone."""
+    _finish_attempt(attempt, outcome)
+    if isinstance(outcome, Placed):
+        _record_placed(order, outcome)
+        note_success(provider=provider)
+        return True
+    if isinstance(outcome, Refused):
+        return _record_refused(provider, order, outcome)
+    if isinstance(outcome, NotSent):
+        _back_to_queue(order, outcome.reason)
+        pause_provider(provider=provider, reason="unreachable", text=f"not reachable: {outcome.reason}")
+        return False
+    _record_doubt(order, outcome.reason)
+    return False
+
+
+def _finish_attempt(attempt: PlacementAttempt, outcome: AddOutcome) -> None:
+    evidence = outcome.evidence
+    detail = ""
+    if isinstance(outcome, Refused):
+        detail = outcome.text
+    elif isinstance(outcome, NotSent | Unknown):
+        detail = outcome.reason
+    PlacementAttempt.objects.filter(pk=attempt.pk).update(
+        finished_at=timezone.now(),
+        outcome=_KINDS[type(outcome)],
+        phase=evidence.phase.value[:12],
+        http_status=evidence.http_status,
+        body=evidence.body_excerpt,
+        detail=detail[:500],
+    )
+
+
+def _record_placed(order: Order, outcome: Placed) -> None:
+    now = timezone.now()
+    try:
+        with transaction.atomic():
+            # Also from in_doubt: the answer came after the lease, but it is this very sending's answer.
+            moved = Order.objects.filter(
+                pk=order.pk,
+                claim_token=order.claim_token,
+                placement__in=(Placement.PLACING, Placement.IN_DOUBT),
+            ).update(
+                placement=Placement.PLACED,
+                upstream_id=outcome.order_id,
+                placed_at=now,
+                next_poll_at=now + first_poll_after(),
+                next_action_at=None,
+                lease_until=None,
+                review_reason="",
+                review_since=None,
+                review_note="",
+            )
+            if moved:
+                write_event(order_id=order.pk, kind="placement", new=Placement.PLACED, text="Order started")
+    except IntegrityError:
+        # An id that another order has: which of the two it means, only a person can tell.
+        note = f"The provider answered with id {outcome.order_id}, which another order has."
+        _record_doubt(order, note, review=ReviewReason.DUPLICATE_ID)
+
+
+def _record_refused(provider: Provider, order: Order, outcome: Refused) -> bool:
+    if outcome.code in PERMANENT:
+        order.placement = Placement.PLACING
+        try:
+            with transaction.atomic():
+                end_unplaced(
+                    order=order,
+                    placement=Placement.REFUSED,
+                    note=PERMANENT[outcome.code],
+                    staff_text=outcome.text,
+                )
+        except OrderMoved:
+            pass  # The lease ran out meanwhile; the attempt keeps the answer for whoever reviews it.
+        return True
+    if outcome.code in PROVIDER_WIDE:
+        _back_to_queue(order, outcome.text)
+        pause_provider(provider=provider, reason=outcome.code.value, text=PROVIDER_WIDE[outcome.code])
+        return False
+    if outcome.code is ErrorCode.LINK_BUSY:
+        _back_to_queue(order, outcome.text)
+        return True
+    with transaction.atomic():
+        # Not placed, says the provider; but words never seen before are not ours to act on.
+        if _requeue(order, wait=timedelta(0)):
+            ask_for_review(order=order, reason=ReviewReason.UNKNOWN_ERROR, note=outcome.text)
+    return True
+
+
+def _back_to_queue(order: Order, reason: str) -> None:
+    with transaction.atomic():
+        if _requeue(order, wait=resend_wait(order.attempts)):
+            write_event(
+                order_id=order.pk,
+                kind="placement",
+                old=Placement.PLACING,
+                new=Placement.QUEUED,
+                text=reason,
+                public=False,
+            )
+
+
+def _requeue(order: Order, *, wait: timedelta) -> bool:
+    """Back to queued from placing only: once in doubt, nothing here may send it again."""
+    moved = Order.objects.filter(pk=order.pk, claim_token=order.claim_token, placement=Placement.PLACING).update(
+        placement=Placement.QUEUED,
+        claim_token="",
+        lease_until=None,
+        next_action_at=timezone.now() + wait,
+    )
+    if moved:
+        order.placement, order.claim_token = Placement.QUEUED, ""
+    return bool(moved)
+
+
+def _record_doubt(order: Order, text: str, *, review: str = "") -> None:
+    """In doubt until the deadline, or for staff at once when `review` gives the reason."""
+    deadline = timezone.now() + timedelta(minutes=settings.DOUBT_DEADLINE_MINUTES)
+    with transaction.atomic():
+        moved = Order.objects.filter(pk=order.pk, claim_token=order.claim_token, placement=Placement.PLACING).update(
+            placement=Placement.IN_DOUBT, lease_until=None, next_action_at=deadline
+        )
+        if moved:
+            write_event(
+                order_id=order.pk,
+                kind="placement",
+                old=Placement.PLACING,
+                new=Placement.IN_DOUBT,
+                text=text,
+                public=False,
+            )
+        if review:
+            order.refresh_from_db()
+            ask_for_review(order=order, reason=review, note=text)

@@ -1,0 +1,204 @@
+"""Taking an order from a customer: check, price, freeze, debit, in one transaction.
+
+Nothing is sent here. The order is committed as queued, and a worker sends it later; so a crash at any
+line leaves either no order and no debit, or both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from billing import ledger
+from billing.models import Entry
+from billing.wallets import spendable, wallet_of
+from catalog.models import Service
+from catalog.selectors import services_on_sale
+from orders.events import write_event
+from orders.inputs import NotOnSale, OrderRefused, Wish, check_wish
+from orders.models import Order
+from panel.hints import hint_after_commit
+from panel.money import MAX_MICROS, charge_for, format_money
+
+
+class PriceChanged(OrderRefused):
+    """The charge is above what the customer saw. `charge` is today's, in micro-units."""
+
+    def __init__(self, *, seen: int, charge: int) -> None:
+        was = format_money(seen, settings.PANEL_CURRENCY)
+        now = format_money(charge, settings.PANEL_CURRENCY)
+        super().__init__(
+            f"The charge rose from {was} to {now} meanwhile. Nothing was charged; order again to accept it."
+        )
+        self.charge = charge
+
+
+class NotEnoughFunds(OrderRefused):
+    """The wallet does not cover the charge. Amounts are micro-units."""
+
+    def __init__(self, *, charge: int, available: int) -> None:
+        missing = format_money(charge - available, settings.PANEL_CURRENCY, exact=True)
+        super().__init__(f"Your balance does not cover this order: {missing} is missing. Nothing was charged.")
+        self.missing = charge - available
+
+
+class AlreadyOrdered(OrderRefused):
+    """This form placed an order before, and now asks for something else."""
+
+    def __init__(self, order: Order) -> None:
+        super().__init__(
+            f"This form has already placed order {order.pk}. Nothing more was charged; "
+            "check what you want and order again."
+        )
+        self.order = order
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What an order would cost. Micro-units; `price` is of 1000, or of the package."""
+
+    price: int
+    quantity: int
+    charge: int
+    balance: int
+    is_package: bool
+
+    @property
+    def balance_after(self) -> int:
+        return self.balance - self.charge
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedOrder:
+    """`created` is False when the same request had placed it before."""
+
+    order: Order
+    created: bool
+
+
+def charge_of(*, service: Service, quantity: int) -> int:
+    """Micro-units for `quantity` of the service. Raises OrderRefused when it exceeds any wallet."""
+    charge = service.price if service.is_package else charge_for(service.price, quantity)
+    if charge > MAX_MICROS:
+        raise OrderRefused("This order is too large.", field="quantity")
+    return charge
+
+
+def cost_of_order(*, service: Service, quantity: int) -> int:
+    """What the order should cost us at today's rate, in micro-units."""
+    return service.cost if service.is_package else charge_for(service.cost, quantity)
+
+
+def quote_order(*, customer: Any, service: Service, quantity: int) -> Quote:
+    """The price, the charge and the balance it would leave. Raises OrderRefused."""
+    return Quote(
+        price=service.price,
+        quantity=quantity,
+        charge=charge_of(service=service, quantity=quantity),
+        balance=spendable(customer=customer),
+        is_package=service.is_package,
+    )
+
+
+def place_order(
+    *,
+    customer: Any,
+    service_id: int,
+    link: str,
+    quantity: int | None,
+    comments: str = "",
+    request_key: str,
+    seen_charge: int | None,
+) -> PlacedOrder:
+    """Places one order for each `request_key` of a customer, however often it is sent.
+
+    `seen_charge` is the charge that the customer saw (micro-units): more than it is asked again, never
+    taken; None accepts today's. Raises OrderRefused and its kin; then nothing was changed.
+    """
+    wallet = wallet_of(customer=customer)
+    try:
+        with transaction.atomic():
+            existing = Order.objects.filter(customer=customer, request_key=request_key).first()
+            if existing is None:
+                order = _place(customer, wallet.pk, service_id, link, quantity, comments, request_key, seen_charge)
+                hint_after_commit("orders.tasks.submit_orders")
+                return PlacedOrder(order, created=True)
+    except IntegrityError:
+        # The other half of a double click committed between our look and our insert.
+        existing = Order.objects.filter(customer=customer, request_key=request_key).first()
+        if existing is None:
+            raise
+    _check_same(existing, service_id, link, quantity, comments)
+    return PlacedOrder(existing, created=False)
+
+
+def _place(
+    customer: Any,
+    wallet_id: int,
+    service_id: int,
+    link: str,
+    quantity: int | None,
+    comments: str,
+    request_key: str,
+    seen_charge: int | None,
+) -> Order:
+    # Read in this transaction: what was hidden or re-priced a second ago is not sold at the old terms.
+    service = services_on_sale().filter(pk=service_id).first()
+    if service is None:
+        raise NotOnSale(
+            "This service is no longer on sale. Nothing was charged; please choose another.",
+            field="service",
+        )
+    wish = check_wish(service=service, link=link, quantity=quantity, comments=comments)
+    charge = charge_of(service=service, quantity=wish.quantity)
+    if seen_charge is not None and charge > seen_charge:
+        raise PriceChanged(seen=seen_charge, charge=charge)
+    order = _insert(customer, service, wish, charge, request_key)
+    try:
+        ledger.post(
+            wallet_id=wallet_id,
+            amount=-charge,
+            kind=Entry.Kind.ORDER,
+            key=f"order:{order.pk}:charge",
+            order_ref=order.pk,
+            memo=service.name,
+        )
+    except ledger.InsufficientFunds as error:
+        raise NotEnoughFunds(charge=charge, available=error.available) from error
+    write_event(order_id=order.pk, kind="ordered", new=order.status, text="Order received")
+    return order
+
+
+def _insert(customer: Any, service: Service, wish: Wish, charge: int, request_key: str) -> Order:
+    return Order.objects.create(
+        customer=customer,
+        service=service,
+        service_name=service.name,
+        service_type=service.type,
+        link=wish.link,
+        quantity=wish.quantity,
+        params=wish.params,
+        price=service.price,
+        charge=charge,
+        request_key=request_key,
+        provider=service.upstream.provider,
+        upstream_service_id=service.upstream.external_id,
+        expected_cost=cost_of_order(service=service, quantity=wish.quantity),
+    )
+
+
+def _check_same(order: Order, service_id: int, link: str, quantity: int | None, comments: str) -> None:
+    """A repeated request gets its order back; another request under the same key gets an explanation."""
+    same = order.service_id == service_id
+    if same:
+        try:
+            wish = check_wish(service=order.service, link=link, quantity=quantity, comments=comments)
+        except OrderRefused:
+            same = False
+        else:
+            same = (wish.link, wish.quantity, wish.params) == (order.link, order.quantity, order.params)
+    if not same:
+        raise AlreadyOrdered(order)

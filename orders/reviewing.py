@@ -1,0 +1,127 @@
+"""Orders that need a person: asking for one, and the choices that staff have.
+
+Each choice is a conditional update on what staff saw: when the order moved meanwhile, OrderMoved is
+raised, nothing is done, and they look again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from catalog.upstream.cleaning import parse_id
+from orders.events import write_event
+from orders.models import Order
+from orders.schedule import first_poll_after
+from orders.settling import OrderMoved, end_unplaced, refund_up_to
+from orders.states import Placement, ReviewReason
+from panel.hints import hint_after_commit
+
+UNSETTLED = (Placement.IN_DOUBT, Placement.QUEUED)
+
+
+class ReviewError(Exception):
+    """The choice does not fit the order as it is now. The message is for staff."""
+
+
+def ask_for_review(*, order: Order, reason: str, note: str = "") -> None:
+    """Sets the order aside for staff, once; a reason that stands already is kept. Joins a transaction."""
+    asked = Order.objects.filter(pk=order.pk, review_reason="").update(
+        review_reason=reason, review_since=timezone.now(), review_note=note[:500]
+    )
+    if asked:
+        text = f"{ReviewReason(reason).label}. {note}".strip()
+        write_event(order_id=order.pk, kind="review", new=reason, text=text, public=False)
+
+
+def bind_upstream_id(*, order: Order, upstream_id: str, actor: Any) -> None:
+    """Staff found the order at the provider: it is placed under this id and followed from now on."""
+    upstream_id = upstream_id.strip()
+    if parse_id(upstream_id) != upstream_id:
+        # It would spoil every status call of the batch that it travels in.
+        raise ReviewError("This is no order id. Copy it from the provider's own list.")
+    now = timezone.now()
+    try:
+        with transaction.atomic():
+            _move(
+                order,
+                placement=Placement.PLACED,
+                upstream_id=upstream_id,
+                placed_at=now,
+                next_poll_at=now + first_poll_after(),
+                next_action_at=None,
+            )
+            _tell(order, Placement.PLACED, f"Bound to the provider's order {upstream_id}", actor)
+    except IntegrityError:
+        raise ReviewError(f"Another order is already bound to {upstream_id}.") from None
+
+
+def send_again(*, order: Order, actor: Any) -> None:
+    """Staff made sure that it was not placed: back to the queue."""
+    with transaction.atomic():
+        _move(order, placement=Placement.QUEUED, claim_token="", next_action_at=timezone.now())
+        _tell(order, Placement.QUEUED, "Sent again: staff made sure that it was not placed", actor)
+        hint_after_commit("orders.tasks.submit_orders")
+
+
+def refund_unplaced(*, order: Order, note: str, actor: Any) -> None:
+    """Staff give up on it: canceled, with all its money back. `note` is for the customer."""
+    _check_unsettled(order)
+    with transaction.atomic():
+        end_unplaced(order=order, placement=Placement.REFUSED, note=note, actor=actor)
+
+
+def refund_part(*, order: Order, amount: int, note: str, actor: Any) -> None:
+    """Staff give back `amount` micro-units of a placed order, and the review ends.
+
+    Raises ReviewError when it exceeds what is left of the charge, OrderMoved when that changed.
+    """
+    if not 0 < amount <= order.net_charge:
+        raise ReviewError("Give back more than nothing, and at most what is left of the charge.")
+    with transaction.atomic():
+        refund_up_to(order=order, target=order.refunded + amount, text=note, actor=actor)
+        _close(order)
+
+
+def dismiss_review(*, order: Order, note: str, actor: Any) -> None:
+    """Staff looked, and nothing is to be done. Only for what is settled with the provider."""
+    if order.placement in UNSETTLED:
+        raise ReviewError("Bind its id, send it again or refund it: it cannot be left as it is.")
+    with transaction.atomic():
+        _close(order)
+        write_event(order_id=order.pk, kind="staff", text=note, actor=actor, public=False)
+
+
+def _check_unsettled(order: Order) -> None:
+    if order.placement not in UNSETTLED or (order.placement == Placement.QUEUED and not order.review_reason):
+        raise ReviewError("This order is not in doubt and does not wait for review.")
+
+
+def _move(order: Order, **values: Any) -> None:
+    _check_unsettled(order)
+    moved = Order.objects.filter(
+        pk=order.pk,
+        placement=order.placement,
+        claim_token=order.claim_token,
+        review_reason=order.review_reason,
+    ).update(**values, lease_until=None, review_reason="", review_since=None, review_note="")
+    if not moved:
+        raise OrderMoved(f"order {order.pk}")
+
+
+def _close(order: Order) -> None:
+    Order.objects.filter(pk=order.pk).update(review_reason="", review_since=None, review_note="")
+
+
+def _tell(order: Order, placement: Placement, text: str, actor: Any) -> None:
+    write_event(
+        order_id=order.pk,
+        kind="placement",
+        old=order.placement,
+        new=placement,
+        text=text,
+        actor=actor,
+        public=False,
+    )

@@ -1,0 +1,38 @@
+"""When to look at an order next. Pure, but for the settings."""
+
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+
+from django.conf import settings
+
+STILL_POLLS_A_STEP = 5
+LATE_CHANGES = timedelta(days=7)
+LATE_POLL = timedelta(days=1)
+LONGEST_RESEND_WAIT = timedelta(hours=1)
+_AGES = (timedelta(hours=1), timedelta(hours=12), timedelta(days=3))
+
+
+def first_poll_after() -> timedelta:
+    """From placing an order to the first look at it."""
+    return timedelta(seconds=settings.POLL_INTERVALS[0])
+
+
+def next_poll_after(*, age: timedelta, still_polls: int) -> timedelta:
+    """The wait before the next look at an open order, by its age and by how many looks saw no change.
+
+    The jitter of ±20 % spreads what was ordered together.
+    """
+    by_age = sum(age > limit for limit in _AGES)
+    if still_polls == 0:
+        by_age = max(0, by_age - 1)
+    step = max(by_age, still_polls // STILL_POLLS_A_STEP)
+    intervals = settings.POLL_INTERVALS
+    seconds = intervals[min(step, len(intervals) - 1)]
+    return timedelta(seconds=seconds * random.uniform(0.8, 1.2))  # noqa: S311  (no secret)
+
+
+def resend_wait(attempts: int) -> timedelta:
+    """The wait before an order that was surely not placed is sent again."""
+    return min(timedelta(seconds=30) * 2 ** min(attempts, 10), LONGEST_RESEND_WAIT)

@@ -1,0 +1,87 @@
+"""The two states of an order, their meanings, looks and allowed moves.
+
+`Status` is what the customer sees: the protocol's own words. `Placement` is how the order stands with the
+provider. They move apart: an order may be Pending for the customer while we do not know whether it was placed.
+"""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class Status(models.TextChoices):
+    PENDING = "pending", "Pending"
+    PROCESSING = "processing", "Processing"
+    IN_PROGRESS = "in_progress", "In progress"
+    COMPLETED = "completed", "Completed"
+    PARTIAL = "partial", "Partial"
+    CANCELED = "canceled", "Canceled"
+
+
+FINAL = frozenset({Status.COMPLETED, Status.PARTIAL, Status.CANCELED})
+
+# Colour (of the four meanings) and icon of each status.
+LOOKS: dict[str, tuple[str, str]] = {
+    Status.PENDING: ("neutral", "clock"),
+    Status.PROCESSING: ("info", "arrow-repeat"),
+    Status.IN_PROGRESS: ("info", "play-circle"),
+    Status.COMPLETED: ("success", "check-circle"),
+    Status.PARTIAL: ("warning", "pie-chart"),
+    Status.CANCELED: ("danger", "x-circle"),
+}
+
+
+class Placement(models.TextChoices):
+    QUEUED = "queued", "Queued"  # waits to be sent; not one byte of it is with the provider
+    PLACING = "placing", "Placing"  # a worker holds a lease and may be sending right now
+    PLACED = "placed", "Placed"  # the provider's order id is known
+    REFUSED = "refused", "Refused"  # the provider said no for good; refunded
+    IN_DOUBT = "in_doubt", "In doubt"  # may have been placed: never sent again or refunded by itself
+    WITHDRAWN = "withdrawn", "Withdrawn"  # cancelled before it was sent; refunded
+
+
+PLACEMENT_MOVES: dict[Placement, frozenset[Placement]] = {
+    Placement.QUEUED: frozenset({Placement.PLACING, Placement.WITHDRAWN, Placement.REFUSED}),
+    Placement.PLACING: frozenset({Placement.PLACED, Placement.QUEUED, Placement.REFUSED, Placement.IN_DOUBT}),
+    Placement.IN_DOUBT: frozenset({Placement.PLACED, Placement.QUEUED, Placement.REFUSED}),
+    Placement.PLACED: frozenset(),
+    Placement.REFUSED: frozenset(),
+    Placement.WITHDRAWN: frozenset(),
+}
+
+# What a provider may still change after the end. An order once Canceled stays so: its refund is never
+# clawed back, and a later "Completed" changes nothing that the customer was told.
+_AFTER_FINAL: dict[str, frozenset[str]] = {
+    Status.COMPLETED: frozenset({Status.PARTIAL, Status.CANCELED}),
+    Status.PARTIAL: frozenset({Status.COMPLETED, Status.CANCELED}),
+    Status.CANCELED: frozenset(),
+}
+
+
+def may_follow(current: str, new: str) -> bool:
+    """Whether an order that is `current` may become `new` because its provider says so."""
+    if current == new:
+        return False
+    if current in _AFTER_FINAL:
+        return new in _AFTER_FINAL[current]
+    return True
+
+
+class ReviewReason(models.TextChoices):
+    """Why an order waits for a person. Empty: it does not."""
+
+    DOUBT = "doubt", "It may have been placed: no answer settled it in time"
+    UNKNOWN_ERROR = "unknown_error", "The provider refused it with words never seen before"
+    WOULD_LOSE = "would_lose", "It would now cost more than the customer paid"
+    CONTRADICTION = "contradiction", "Its remains and charge contradict each other"
+    UNKNOWN_STATUS = "unknown_status", "The provider gave a status never seen before"
+    LOST_UPSTREAM = "lost_upstream", "The provider no longer knows it"
+    DUPLICATE_ID = "duplicate_id", "The provider gave an id that another order has"
+
+
+class AttemptOutcome(models.TextChoices):
+    SENDING = "sending", "Sending"
+    PLACED = "placed", "Placed"
+    REFUSED = "refused", "Refused by the provider"
+    NOT_SENT = "not_sent", "Not sent"
+    UNKNOWN = "unknown", "Unknown"

@@ -1,0 +1,36 @@
+"""Celery's doors to the services. Each is one round of "what is due"; running it twice is harmless."""
+
+from celery import shared_task
+
+from catalog.models import Provider
+from orders import polling, submission
+from panel.ops.alerts import record_heartbeat
+
+
+@shared_task
+def submit_orders() -> None:
+    """Sends what is due, each provider in a task of its own: a slow one delays no other."""
+    submission.expire_leases()
+    for provider in submission.providers_with_due_orders():
+        submit_provider_orders.delay(provider.pk)
+    record_heartbeat(task="submit_orders")
+
+
+@shared_task
+def submit_provider_orders(provider_id: int) -> None:
+    """Sends the due orders of one provider."""
+    submission.submit_for_provider(provider=Provider.objects.get(pk=provider_id))
+
+
+@shared_task
+def poll_orders() -> None:
+    """Looks at what is due, each provider in a task of its own."""
+    for provider in polling.providers_with_due_polls():
+        poll_provider_orders.delay(provider.pk)
+    record_heartbeat(task="poll_orders")
+
+
+@shared_task
+def poll_provider_orders(provider_id: int) -> None:
+    """Polls the due orders of one provider."""
+    polling.poll_provider(provider=Provider.objects.get(pk=provider_id))
