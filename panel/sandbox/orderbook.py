@@ -1,0 +1,217 @@
+"""The orders that the sandbox really took, their money, and their refills.
+
+The balance is always the opening balance less what is kept of every order: an order's charge is
+taken with its row, and what was not delivered comes back once, in the transaction that marks the
+order as settled.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from . import delivery
+from .delivery import CANCELED, COMPLETED, PARTIAL
+from .order import ENDS, Order, plain
+from .placing import NewOrder, Refused
+from .store import Store
+
+REFILL_EVERY_SECONDS = 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Refill:
+    """One refill of one order."""
+
+    id: int
+    order_id: int
+    status: str
+
+
+class OrderBook:
+    """All orders and refills of one store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def balance(self) -> int:
+        """Micro-units, after everything that has ended by now was given back."""
+        with self._store.transaction() as connection:
+            self._settle_due(connection)
+            return _balance(connection)
+
+    def set_balance(self, micros: int) -> None:
+        """What is left to spend from now on; orders that end later are added to it."""
+        with self._store.transaction() as connection:
+            self._settle_due(connection)
+            connection.execute("UPDATE account SET balance = ?", (micros,))
+
+    def place(self, new: NewOrder, *, request_id: str | None = None) -> int:
+        """Take the order and its charge in one transaction; its id.
+
+        `Refused` when the balance is too small, or when `request_id` was used for another order;
+        the same one again answers with the first order's id.
+        """
+        params = json.dumps(new.params)
+        with self._store.transaction() as connection:
+            if request_id:
+                row = connection.execute("SELECT id, params FROM orders WHERE request_id = ?", (request_id,)).fetchone()
+                if row is not None:
+                    if json.loads(row["params"]) != new.params:
+                        raise Refused("Incorrect request: request_id was used for another order")
+                    return int(row["id"])
+            self._settle_due(connection)
+            if _balance(connection) < new.charge:
+                raise Refused("Not enough funds on balance")
+            order_id: int = connection.execute("SELECT next_order_id FROM account").fetchone()[0]
+            plan = delivery.make_plan(order_id=order_id, quantity=new.quantity, link=new.link)
+            now = self._store.now()
+            connection.execute(
+                "INSERT INTO orders (id, service, type, link, quantity, charge, params, request_id,"
+                " plan, placed_at, ends_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    order_id,
+                    new.service,
+                    new.type,
+                    new.link,
+                    new.quantity,
+                    new.charge,
+                    params,
+                    request_id,
+                    json.dumps(asdict(plan)),
+                    now,
+                    None if plan.ends_after is None else now + plan.ends_after,
+                ),
+            )
+            # The ids between belong to the provider's other customers.
+            connection.execute(
+                "UPDATE account SET balance = balance - ?, next_order_id = ?",
+                (new.charge, order_id + 1 + (order_id * 2_654_435_761 >> 7) % 3),
+            )
+        return order_id
+
+    def skip_ids(self, count: int) -> None:
+        """Let other customers place `count` orders."""
+        with self._store.transaction() as connection:
+            connection.execute("UPDATE account SET next_order_id = next_order_id + ?", (count,))
+
+    def find(self, order_ids: Iterable[int]) -> dict[int, Order]:
+        """Those that exist, by id, in one query."""
+        rows = self._store.rows(
+            "SELECT * FROM orders WHERE id IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(order_ids)),),
+        )
+        return {row["id"]: Order.from_row(row) for row in rows}
+
+    def all(self) -> list[Order]:
+        """Every order, oldest first."""
+        with self._store.transaction() as connection:
+            self._settle_due(connection)
+            rows = connection.execute("SELECT * FROM orders ORDER BY id").fetchall()
+        return [Order.from_row(row) for row in rows]
+
+    def latest(self, count: int) -> list[Order]:
+        """The newest orders, newest first."""
+        rows = self._store.rows("SELECT * FROM orders ORDER BY id DESC LIMIT ?", (count,))
+        return [Order.from_row(row) for row in rows]
+
+    def count(self) -> int:
+        return int(self._store.rows("SELECT count(*) FROM orders")[0][0])
+
+    def cancel(self, order_id: int) -> None:
+        """End a running order at what is delivered by now; `Refused` if it is not running."""
+        with self._store.transaction() as connection:
+            order, now = self._one(connection, order_id), self._store.now()
+            at = order.progress(now)
+            if plain(at.status) == "completed":
+                raise Refused("Order already completed")
+            if plain(at.status) in ENDS:
+                raise Refused("Cannot cancel: the order has ended")
+            if "status" in order.forced:
+                ended = CANCELED if at.delivered <= 0 else PARTIAL if at.remains > 0 else COMPLETED
+                self._force(connection, order, {"status": ended, "remains": at.remains})
+                return
+            connection.execute("UPDATE orders SET canceled_at = ?, ends_at = ? WHERE id = ?", (now, now, order_id))
+            self._settle(connection, self._one(connection, order_id), now)
+
+    def force(self, order_id: int, changes: dict[str, Any]) -> None:
+        """Decide what an order looks like from now on; the money follows at once.
+
+        `LookupError` for an order that does not exist.
+        """
+        with self._store.transaction() as connection:
+            self._force(connection, self._one(connection, order_id), changes)
+
+    def ask_refill(self, order_id: int) -> int:
+        """A new refill's id; `Refused` unless the order is Completed and none was asked for in
+        the last 24 hours (of sandbox time)."""
+        with self._store.transaction() as connection:
+            order, now = self._one(connection, order_id), self._store.now()
+            if plain(order.progress(now).status) != "completed":
+                raise Refused("Order not completed")
+            last = connection.execute("SELECT max(asked_at) FROM refills WHERE order_id = ?", (order_id,)).fetchone()[0]
+            if last is not None and now - last < REFILL_EVERY_SECONDS:
+                raise Refused("The last refill was less than 24 hours ago")
+            cursor = connection.execute("INSERT INTO refills (order_id, asked_at) VALUES (?, ?)", (order_id, now))
+            return int(cursor.lastrowid or 0)
+
+    def find_refills(self, refill_ids: Iterable[int]) -> dict[int, Refill]:
+        """Those that exist, by id, in one query."""
+        rows = self._store.rows(
+            "SELECT refills.*, orders.link FROM refills JOIN orders ON orders.id = order_id"
+            " WHERE refills.id IN (SELECT value FROM json_each(?))",
+            (json.dumps(list(refill_ids)),),
+        )
+        now = self._store.now()
+        return {
+            row["id"]: Refill(
+                row["id"],
+                row["order_id"],
+                row["forced_status"] or delivery.refill_status(elapsed=now - row["asked_at"], link=row["link"]),
+            )
+            for row in rows
+        }
+
+    def force_refill(self, refill_id: int, status: str) -> None:
+        """Decide the status of a refill; `LookupError` if it does not exist."""
+        with self._store.transaction() as connection:
+            cursor = connection.execute("UPDATE refills SET forced_status = ? WHERE id = ?", (status, refill_id))
+            if cursor.rowcount != 1:
+                raise LookupError(f"no refill {refill_id}")
+
+    def _one(self, connection: sqlite3.Connection, order_id: int) -> Order:
+        row = connection.execute("SELECT * FROM orders WHERE id = ?", (order_id,)).fetchone()
+        if row is None:
+            raise LookupError(f"no order {order_id}")
+        return Order.from_row(row)
+
+    def _force(self, connection: sqlite3.Connection, order: Order, changes: dict[str, Any]) -> None:
+        forced = {**order.forced, **changes}
+        connection.execute("UPDATE orders SET forced = ? WHERE id = ?", (json.dumps(forced), order.id))
+        self._settle(connection, self._one(connection, order.id), self._store.now())
+
+    def _settle_due(self, connection: sqlite3.Connection) -> None:
+        now = self._store.now()
+        due = connection.execute("SELECT * FROM orders WHERE settled = 0 AND ends_at <= ?", (now,)).fetchall()
+        for row in due:
+            self._settle(connection, Order.from_row(row), now)
+
+    def _settle(self, connection: sqlite3.Connection, order: Order, now: float) -> None:
+        """Bring the money of one order to where its state says; repeating it changes nothing."""
+        ended = order.ended(now)
+        refunded = order.charge - order.kept(now) if ended else 0
+        ends_at = None
+        if "status" not in order.forced and order.plan.ends_after is not None:
+            ends_at = order.placed_at + order.plan.ends_after
+        connection.execute(
+            "UPDATE orders SET refunded = ?, settled = ?, ends_at = ? WHERE id = ?",
+            (refunded, ended, ends_at, order.id),
+        )
+        connection.execute("UPDATE account SET balance = balance + ?", (refunded - order.refunded,))
+
+
+def _balance(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("SELECT balance FROM account").fetchone()[0])

@@ -1,0 +1,165 @@
+"""API v2 as a provider answers it: parameters in, the answer's JSON value out."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .amounts import to_text
+from .listing import Listing
+from .orderbook import OrderBook
+from .placing import Params, Refused, check_order
+from .store import Store
+
+MANY = 100
+BAD_ORDER = "Incorrect order ID"
+BAD_REFILL = "Incorrect refill ID"
+
+
+class Provider:
+    """The actions of API v2 over one store.
+
+    `request_ids` turns on what a few providers have beside the standard: an `add` repeated with
+    the same `request_id` answers with the first order.
+    """
+
+    def __init__(self, store: Store, book: OrderBook, listing: Listing, *, key: str, request_ids: bool) -> None:
+        self._store = store
+        self._book = book
+        self._listing = listing
+        self._key = key.encode()
+        self._request_ids = request_ids
+        self._actions: dict[str, Callable[[Params], Any]] = {
+            "services": lambda params: self._listing.rows(),
+            "add": self._add,
+            "status": self._status,
+            "refill": self._refill,
+            "refill_status": self._refill_status,
+            "cancel": self._cancel,
+            "balance": self._balance,
+        }
+
+    def knows(self, key: str) -> bool:
+        """Whether this is the provider's key; takes the same time whichever it is."""
+        return hmac.compare_digest(key.encode("utf-8", "replace"), self._key)
+
+    def answer(self, params: Mapping[str, str]) -> Any:
+        """The JSON value for one request; every refusal is {"error": text}."""
+        if not self.knows(params.get("key", "")):
+            return {"error": "Invalid API key"}
+        action = self._actions.get(params.get("action", ""))
+        if action is None:
+            return {"error": "Incorrect request"}
+        try:
+            return action({name: value for name, value in params.items() if name != "key"})
+        except Refused as refused:
+            return {"error": str(refused)}
+
+    def _add(self, params: Params) -> Any:
+        service_id = _id(params.get("service", ""))
+        service = None if service_id is None else self._listing.get(service_id)
+        if service is None or not service.listed:
+            raise Refused("Incorrect service ID")
+        new = check_order(service, params)
+        request_id = params.get("request_id") if self._request_ids else None
+        return {"order": self._book.place(new, request_id=request_id)}
+
+    def _status(self, params: Params) -> Any:
+        one, names = _named(params, "order", "orders")
+        orders = self._book.find(_ids(names))
+        now = self._store.now()
+        answers: dict[str, Any] = {}
+        for name in names:
+            order = orders.get(_id(name) or 0)
+            if order is None:
+                answers[name] = {"error": BAD_ORDER}
+            elif not order.forced.get("omitted"):
+                answers[name] = order.answer(now)
+        return answers.get(names[0], {"error": BAD_ORDER}) if one else answers
+
+    def _refill(self, params: Params) -> Any:
+        def ask(order_id: int) -> int:
+            service = self._listing.get(self._book.find([order_id])[order_id].service)
+            if service is None or not service.refill:
+                raise Refused("Refill is disabled for this service")
+            return self._book.ask_refill(order_id)
+
+        one, names = _named(params, "order", "orders")
+        if one:
+            return {"refill": str(self._for_order(names[0], ask))}
+        return self._for_orders(names, "refill", ask)
+
+    def _cancel(self, params: Params) -> Any:
+        def cancel(order_id: int) -> int:
+            service = self._listing.get(self._book.find([order_id])[order_id].service)
+            if service is None or not service.cancel:
+                raise Refused("Cannot cancel: the service does not allow it")
+            self._book.cancel(order_id)
+            return 1
+
+        one, names = _named(params, "order", "orders")
+        if one:
+            self._for_order(names[0], cancel)
+            return {"success": "Your order will be cancel asap. Thank you for patience."}
+        return self._for_orders(names, "cancel", cancel)
+
+    def _for_order(self, name: str, act: Callable[[int], int]) -> int:
+        order_id = _id(name)
+        if order_id is None or order_id not in self._book.find([order_id]):
+            raise Refused(BAD_ORDER)
+        return act(order_id)
+
+    def _for_orders(self, names: list[str], word: str, act: Callable[[int], int]) -> list[Any]:
+        """Rows {"order": id, word: result}, an error in the result's place."""
+        rows: list[Any] = []
+        for name in names:
+            result: Any
+            try:
+                result = self._for_order(name, act)
+            except Refused as refused:
+                result = {"error": str(refused)}
+            rows.append({"order": _shown(name), word: result})
+        return rows
+
+    def _refill_status(self, params: Params) -> Any:
+        one, names = _named(params, "refill", "refills")
+        refills = self._book.find_refills(_ids(names))
+        rows: list[dict[str, Any]] = []
+        for name in names:
+            refill = refills.get(_id(name) or 0)
+            status = {"error": BAD_REFILL} if refill is None else refill.status
+            rows.append({"refill": _shown(name), "status": status})
+        if not one:
+            return rows
+        status = rows[0]["status"]
+        return status if isinstance(status, dict) else {"status": status}
+
+    def _balance(self, params: Params) -> Any:
+        return {"balance": to_text(self._book.balance()), "currency": "USD"}
+
+
+def _named(params: Params, one: str, many: str) -> tuple[bool, list[str]]:
+    """Whether one is asked for, and the ids as they were written, each once."""
+    if params.get(many):
+        names = list(dict.fromkeys(name.strip() for name in params[many].split(",")))
+        names = [name for name in names if name]
+        if not names or len(names) > MANY:
+            raise Refused("Incorrect request")
+        return False, names
+    return True, [params.get(one, "").strip()]
+
+
+def _ids(names: list[str]) -> list[int]:
+    return [number for number in map(_id, names) if number is not None]
+
+
+def _id(text: str) -> int | None:
+    """An id as a provider reads it: up to 18 digits, which SQLite can hold."""
+    text = text.strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
+
+
+def _shown(name: str) -> int | str:
+    number = _id(name)
+    return name if number is None else number

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import requests
+
+from panel.sandbox.server import SandboxServer
+
+KEY = "k-test"
+Ask = Callable[..., Any]
+
+
+@pytest.fixture
+def server() -> Iterator[SandboxServer]:
+    """A sandbox whose clock stands still unless a test advances it."""
+    with SandboxServer(key=KEY, speed=0, control=True) as running:
+        yield running
+
+
+@pytest.fixture
+def ask(server: SandboxServer) -> Ask:
+    """Send an action to the sandbox; the answer's JSON."""
+
+    def send(action: str, **params: Any) -> Any:
+        data = {"key": KEY, "action": action, **params}
+        response = requests.post(server.url, data=data, timeout=5)
+        assert response.status_code == 200
+        assert response.headers["Content-Type"] == "application/json"
+        return response.json()
+
+    return send
+
+
+@pytest.fixture
+def place(ask: Ask) -> Callable[..., int]:
+    """Place an order of service 2 (1.2 for 1000, refill, cancel, drip-feed) and return its id."""
+
+    def add(word: str = "sandbox-completed", **params: Any) -> int:
+        fields = {"service": 2, "link": f"https://example.com/{word}", "quantity": 1000, **params}
+        return int(ask("add", **fields)["order"])
+
+    return add
