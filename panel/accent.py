@@ -1,0 +1,89 @@
+"""The owner's accent colour, and the shades of it that stay readable in both themes.
+
+WCAG 2 contrast: text needs 4.5 : 1 against what lies behind it. The owner may choose any colour, so the
+text on a button and the colour of a link are worked out, never assumed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+DEFAULT = "#4f46e5"
+READABLE = 4.5
+
+# The surfaces that accent-coloured text lies on, as css/theme.css sets them.
+LIGHT_SURFACES = ("#ffffff", "#f6f7f9")
+DARK_SURFACES = ("#101318", "#1a1f26")
+TINT = 0.1
+
+Rgb = tuple[int, int, int]
+BLACK: Rgb = (0, 0, 0)
+WHITE: Rgb = (255, 255, 255)
+
+
+def parse_hex(text: str) -> Rgb:
+    """The channels of "#rgb" or "#rrggbb"; those of the default for anything else."""
+    if not re.fullmatch(r"#(?:[0-9a-fA-F]{3}){1,2}", text):
+        return parse_hex(DEFAULT)
+    digits = text[1:] if len(text) == 7 else "".join(digit * 2 for digit in text[1:])
+    return int(digits[0:2], 16), int(digits[2:4], 16), int(digits[4:6], 16)
+
+
+def to_hex(colour: Rgb) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*colour)
+
+
+def mix(colour: Rgb, other: Rgb, share: float) -> Rgb:
+    """`colour` with `share` (0…1) of `other` in it."""
+    red, green, blue = (round(a + (b - a) * share) for a, b in zip(colour, other, strict=True))
+    return red, green, blue
+
+
+def luminance(colour: Rgb) -> float:
+    red, green, blue = (
+        channel / 12.92 if channel <= 0.04045 else ((channel + 0.055) / 1.055) ** 2.4
+        for channel in (value / 255 for value in colour)
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: Rgb, other: Rgb) -> float:
+    """1 (the same) to 21 (black on white)."""
+    darker, lighter = sorted((luminance(one), luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def on_colour(colour: Rgb) -> Rgb:
+    """Black or white, whichever reads better on `colour`."""
+    return WHITE if contrast(WHITE, colour) >= contrast(BLACK, colour) else BLACK
+
+
+def readable(accent: Rgb, *, surfaces: Iterable[str], towards: Rgb) -> Rgb:
+    """`accent`, moved towards black or white until it reads on each surface, tinted with it or not."""
+    behind = [parse_hex(surface) for surface in surfaces]
+    behind += [mix(surface, accent, TINT) for surface in behind]
+    for step in range(51):
+        shade = mix(accent, towards, step / 50)
+        if all(contrast(shade, surface) >= READABLE for surface in behind):
+            return shade
+    return towards
+
+
+def stylesheet(text: str) -> str:
+    """The CSS variables of an accent. What is no colour becomes the default, so nothing else gets through."""
+    accent = parse_hex(text)
+    on_accent = on_colour(accent)
+    away = to_hex(BLACK if on_accent == WHITE else WHITE)
+    on_light = readable(accent, surfaces=LIGHT_SURFACES, towards=BLACK)
+    on_dark = readable(accent, surfaces=DARK_SURFACES, towards=WHITE)
+    return (
+        ":root {\n"
+        f"  --accent: {to_hex(accent)};\n"
+        f"  --on-accent: {to_hex(on_accent)};\n"
+        f"  --accent-hover: color-mix(in srgb, var(--accent) 86%, {away});\n"
+        f"  --accent-text: {to_hex(on_light)};\n"
+        f"  --accent-tint: color-mix(in srgb, var(--accent) {TINT:.0%}, transparent);\n"
+        "}\n"
+        f'[data-bs-theme="dark"] {{\n  --accent-text: {to_hex(on_dark)};\n}}\n'
+    )

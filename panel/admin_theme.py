@@ -1,0 +1,87 @@
+"""The admin's look (django-unfold) and its side navigation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import reverse_lazy
+
+
+def _item(title: str, icon: str, url_name: str, permission: str) -> dict[str, Any]:
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(f"admin:{url_name}"),
+        "permission": lambda request: request.user.has_perm(permission),
+    }
+
+
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "Upmark",
+    "SITE_HEADER": "Upmark",
+    "SITE_SUBHEADER": "Panel administration",
+    "SITE_SYMBOL": "trending_up",
+    "SITE_URL": "/",
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+    "DASHBOARD_CALLBACK": "panel.ops.dashboard.dashboard",
+    "BORDER_RADIUS": "6px",
+    "COLORS": {
+        "primary": {
+            "50": "238 242 255",
+            "100": "224 231 255",
+            "200": "199 210 254",
+            "300": "165 180 252",
+            "400": "129 140 248",
+            "500": "99 102 241",
+            "600": "79 70 229",
+            "700": "67 56 202",
+            "800": "55 48 163",
+            "900": "49 46 129",
+            "950": "30 27 75",
+        },
+    },
+    "SIDEBAR": {
+        "show_search": True,
+        "show_all_applications": False,
+        "navigation": [
+            {
+                "title": "Operations",
+                "items": [
+                    {
+                        "title": "Overview",
+                        "icon": "dashboard",
+                        "link": reverse_lazy("admin:index"),
+                    },
+                    {
+                        **_item("Needs you", "gavel", "orders_orderinreview_changelist", "orders.view_order"),
+                        "badge": "panel.ops.dashboard.reviews_badge",
+                    },
+                    _item("Orders", "receipt_long", "orders_order_changelist", "orders.view_order"),
+                    {
+                        **_item("Alerts", "warning", "ops_alert_changelist", "ops.view_alert"),
+                        "badge": "panel.ops.dashboard.open_alerts_badge",
+                    },
+                ],
+            },
+            {
+                "title": "Catalog",
+                "items": [
+                    _item("Providers", "hub", "catalog_provider_changelist", "catalog.view_provider"),
+                    _item("Services", "sell", "catalog_service_changelist", "catalog.view_service"),
+                    _item("Categories", "folder", "catalog_category_changelist", "catalog.view_category"),
+                    _item("Panel margin", "percent", "catalog_pricepolicy_changelist", "catalog.view_pricepolicy"),
+                    _item("Imports", "sync", "catalog_syncrun_changelist", "catalog.view_syncrun"),
+                ],
+            },
+            {
+                "title": "Customers",
+                "items": [
+                    _item("Users", "group", "accounts_user_changelist", "accounts.view_user"),
+                    _item("Wallets", "account_balance_wallet", "billing_wallet_changelist", "billing.view_wallet"),
+                    _item("Entries", "list_alt", "billing_entry_changelist", "billing.view_entry"),
+                ],
+            },
+        ],
+    },
+}

@@ -1,0 +1,94 @@
+"""The demo's data and processes: a panel with a sandbox provider, ready to order from."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from billing.adjusting import adjust_wallet
+from billing.models import Entry
+from billing.wallets import wallet_of
+from catalog.models import Provider, SyncRun
+from catalog.providers import check_balance, set_api_key
+from catalog.syncing import sync_provider
+from panel.accounts.models import User
+from panel.money import MICRO
+from panel.sandbox.server import SandboxServer
+
+OWNER = "owner@example.com"
+CUSTOMER = "customer@example.com"
+PROVIDER = "Sandbox"
+SANDBOX_KEY = "sandbox-key"
+SANDBOX_DB = settings.VAR_DIR / "sandbox.sqlite3"
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    web: int
+    sandbox: int
+
+
+class DemoError(Exception):
+    """The demo cannot start; the message says what to do."""
+
+
+def check_ports(ports: Ports) -> None:
+    """Raises DemoError when something else listens already."""
+    for port, name in ((ports.web, "WEB_PORT"), (ports.sandbox, "SANDBOX_PORT")):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                raise DemoError(
+                    f"Port {port} is in use. Stop what listens there, or choose another: {name}=… make demo"
+                ) from None
+
+
+def fill(*, password: str, ports: Ports) -> None:
+    """Creates the owner, the customer with $50, and the sandbox with its services, where they are missing."""
+    owner = User.objects.filter(email=OWNER).first() or User.objects.create_superuser(OWNER, password)
+    customer = User.objects.filter(email=CUSTOMER).first()
+    if customer is None:
+        customer = User.objects.create_user(CUSTOMER, password, first_name="Demo")
+    adjust_wallet(
+        wallet=wallet_of(customer=customer),
+        amount=50 * MICRO,
+        kind=Entry.Kind.DEPOSIT,
+        reason="Bank transfer",
+        request_key="demo-first-deposit",
+        actor=owner,
+    )
+    provider = Provider.objects.filter(name=PROVIDER).first()
+    url = f"http://127.0.0.1:{ports.sandbox}/api/v2"
+    if provider is None:
+        provider = Provider(name=PROVIDER, api_url=url)
+        set_api_key(provider=provider, api_key=SANDBOX_KEY)
+        provider.save()
+    elif provider.api_url != url:
+        provider.api_url = url
+        provider.save()
+    if not SyncRun.objects.filter(provider=provider, outcome=SyncRun.Outcome.APPLIED).exists():
+        with SandboxServer(db_path=SANDBOX_DB, port=ports.sandbox, key=SANDBOX_KEY):
+            run = sync_provider(provider=provider)
+            if run.outcome != SyncRun.Outcome.APPLIED:
+                raise DemoError(f"The sandbox's services could not be imported: {run.reason}")
+            check_balance(provider=provider)
+
+
+def commands(ports: Ports) -> dict[str, str]:
+    """What runs under the supervisor, by name."""
+    python = f'"{sys.executable}"'
+    processes = {
+        "web": f"{python} -m gunicorn panel.wsgi --bind 127.0.0.1:{ports.web} --threads 8 --timeout 120",
+        "tasks": f"{python} -m celery -A panel --quiet worker --loglevel WARNING",
+        "sandbox": f'{python} manage.py sandbox_provider --port {ports.sandbox} --key {SANDBOX_KEY} --db "{SANDBOX_DB}"',
+    }
+    if not settings.EMBEDDED_BROKER:
+        processes["beat"] = (
+            f"{python} -m celery -A panel --quiet beat --loglevel WARNING --scheduler celery.beat:Scheduler"
+        )
+    return processes

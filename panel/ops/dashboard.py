@@ -1,0 +1,83 @@
+"""The admin's first page: is it running, is money safe, what needs me."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import Count, Q, Sum
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+
+from billing.models import Wallet
+from catalog.models import Provider
+from orders.models import Order, OrderInReview
+from orders.states import FINAL, Placement
+from panel.admin_base import shown_money
+from panel.ops.health import tasks_late
+from panel.ops.models import Alert, Heartbeat
+
+
+def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Unfold's callback: adds what `admin/index.html` shows."""
+    late = tasks_late()
+    context.update(
+        running=not late,
+        late_tasks=late,
+        ledger=_ledger(),
+        needs_me=_needs_me(),
+        today=_today(),
+        providers=Provider.objects.filter(is_active=True),
+        alerts=Alert.objects.filter(resolved_at=None)[:10],
+    )
+    return context
+
+
+def open_alerts_badge(request: HttpRequest) -> str:
+    """The number beside "Alerts" in the navigation, or nothing."""
+    count = Alert.objects.filter(resolved_at=None).count()
+    return str(count) if count else ""
+
+
+def reviews_badge(request: HttpRequest) -> str:
+    """The number beside "Needs you" in the navigation, or nothing."""
+    count = _in_review()
+    return str(count) if count else ""
+
+
+def _in_review() -> int:
+    return OrderInReview.objects.filter(~Q(review_reason="") | Q(placement=Placement.IN_DOUBT)).count()
+
+
+def _ledger() -> dict[str, Any]:
+    """Whether the last check found everything in order, and what we owe our customers."""
+    checked = Heartbeat.objects.filter(task="check_ledger").values_list("beat_at", flat=True).first()
+    broken = Alert.objects.filter(cause="ledger", resolved_at=None).exists()
+    owed = Wallet.objects.filter(balance__gt=0).aggregate(total=Sum("balance"))["total"] or 0
+    return {"broken": broken, "checked_at": checked, "owed": shown_money(owed)}
+
+
+def _needs_me() -> list[dict[str, Any]]:
+    paused = Provider.objects.filter(is_active=True, pause_count__gt=0).count()
+    rows = (
+        ("orders wait for your decision", _in_review(), "admin:orders_orderinreview_changelist"),
+        ("alerts are open", Alert.objects.filter(resolved_at=None).count(), "admin:ops_alert_changelist"),
+        ("providers are paused", paused, "admin:catalog_provider_changelist"),
+    )
+    return [{"text": text, "count": count, "url": reverse(name)} for text, count, name in rows if count]
+
+
+def _today() -> dict[str, Any]:
+    """Orders of the last 24 hours, and what is open."""
+    since = timezone.now() - timedelta(hours=24)
+    sold = Order.objects.filter(created_at__gte=since).aggregate(
+        orders=Count("pk"), charge=Sum("charge"), refunded=Sum("refunded")
+    )
+    open_orders = Order.objects.exclude(status__in=FINAL).count()
+    return {
+        "orders": sold["orders"],
+        "charged": shown_money(sold["charge"] or 0),
+        "refunded": shown_money(sold["refunded"] or 0),
+        "open": open_orders,
+    }

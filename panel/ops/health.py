@@ -1,0 +1,57 @@
+"""`/healthz`: whether the site can work, for load balancers and uptime checks."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.core.cache import cache
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, JsonResponse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from panel.ops.models import Heartbeat
+
+LATE = timedelta(minutes=2)
+TICKING = ("submit_orders", "poll_orders")
+
+
+def tasks_late() -> list[str]:
+    """The frequent tasks that have not finished a round lately."""
+    fresh = Heartbeat.objects.filter(task__in=TICKING, beat_at__gte=timezone.now() - LATE)
+    alive = set(fresh.values_list("task", flat=True))
+    return [task for task in TICKING if task not in alive]
+
+
+@never_cache
+@require_safe
+def healthz(request: HttpRequest) -> JsonResponse:
+    """200 while pages work; 503 without the database or cache. Late tasks are told, and stay a 200.
+
+    A balancer that took the web server out because the worker is down would only add an outage.
+    """
+    checks = {"database": _database(), "cache": _cache()}
+    healthy = all(checks.values())
+    report: dict[str, object] = {name: "ok" if fine else "down" for name, fine in checks.items()}
+    if checks["database"]:
+        late = tasks_late()
+        report["tasks"] = "ok" if not late else f"late: {', '.join(late)}"
+    return JsonResponse(report, status=200 if healthy else 503)
+
+
+def _database() -> bool:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError:
+        return False
+    return True
+
+
+def _cache() -> bool:
+    try:
+        cache.set("healthz", "1", 5)
+        return cache.get("healthz") == "1"
+    except Exception:  # Each cache backend has its own family of errors.
+        return False

@@ -1,0 +1,144 @@
+"""The invariants of money and placement, checked over the whole database.
+
+Each check is one query that finds the rows that break it; none should ever find any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from billing import append_only
+from orders.models import Order
+from orders.states import Placement
+
+MOST_SHOWN = 20
+GRACE = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """An invariant and the first rows that break it, as readable text."""
+
+    invariant: str
+    rows: list[str]
+
+
+# name, query, wording of a row
+_CHECKS: tuple[tuple[str, str, str], ...] = (
+    (
+        "balance = sum of entries",
+        """SELECT w.id, w.balance, COALESCE(SUM(e.amount), 0) FROM billing_wallet w
+           LEFT JOIN billing_entry e ON e.wallet_id = w.id
+           GROUP BY w.id, w.balance HAVING w.balance <> COALESCE(SUM(e.amount), 0)""",
+        "wallet {}: balance {}, entries sum up to {}",
+    ),
+    (
+        "entries are numbered without a gap",
+        """SELECT w.id, w.version, COUNT(e.id), COALESCE(MAX(e.seq), 0) FROM billing_wallet w
+           LEFT JOIN billing_entry e ON e.wallet_id = w.id GROUP BY w.id, w.version
+           HAVING w.version <> COUNT(e.id) OR w.version <> COALESCE(MAX(e.seq), 0)""",
+        "wallet {}: version {}, {} entries, last number {}",
+    ),
+    (
+        "balances chain from entry to entry",
+        """SELECT wallet_id, seq, balance_after, previous + amount FROM (
+             SELECT wallet_id, seq, amount, balance_after,
+                    COALESCE(LAG(balance_after) OVER (PARTITION BY wallet_id ORDER BY seq), 0) AS previous
+             FROM billing_entry) AS chained
+           WHERE balance_after <> previous + amount""",
+        "wallet {}, entry {}: balance after {}, expected {}",
+    ),
+    (
+        "an order's entries = charge - refunded",
+        """SELECT o.id, o.charge, o.refunded, COALESCE(SUM(e.amount), 0) FROM orders_order o
+           LEFT JOIN billing_entry e ON e.order_ref = o.id AND e.kind IN ('order', 'refund')
+           GROUP BY o.id, o.charge, o.refunded
+           HAVING -COALESCE(SUM(e.amount), 0) <> o.charge - o.refunded""",
+        "order {}: charge {}, refunded {}, entries sum up to {}",
+    ),
+    (
+        "exactly one charge an order, from its customer's wallet",
+        """SELECT o.id, COUNT(e.id) FROM orders_order o
+           LEFT JOIN billing_wallet w ON w.customer_id = o.customer_id
+           LEFT JOIN billing_entry e
+             ON e.order_ref = o.id AND e.kind = 'order' AND e.amount = -o.charge AND e.wallet_id = w.id
+           GROUP BY o.id HAVING COUNT(e.id) <> 1""",
+        "order {}: {} charges",
+    ),
+    (
+        "an entry of an order belongs to an order",
+        """SELECT e.id, e.order_ref FROM billing_entry e LEFT JOIN orders_order o ON o.id = e.order_ref
+           WHERE e.kind IN ('order', 'refund') AND o.id IS NULL""",
+        "entry {}: order {}",
+    ),
+    (
+        "0 <= refunded <= charge",
+        "SELECT id, refunded, charge FROM orders_order WHERE refunded < 0 OR refunded > charge",
+        "order {}: refunded {} of {}",
+    ),
+    (
+        "provider and upstream id are unique",
+        """SELECT provider_id, upstream_id, COUNT(*) FROM orders_order WHERE upstream_id IS NOT NULL
+           GROUP BY provider_id, upstream_id HAVING COUNT(*) > 1""",
+        "provider {}, id {}: {} orders",
+    ),
+)
+
+
+def find_breaches() -> list[Breach]:
+    """Runs every check on one snapshot, so that money that moves meanwhile is not mistaken for a breach."""
+    breaches = []
+    with _one_snapshot():
+        for name, query, wording in _CHECKS:
+            rows = _rows(query)
+            if rows:
+                breaches.append(Breach(name, [wording.format(*row) for row in rows]))
+        breaches.extend(_overdue())
+    if not append_only.installed(connection):
+        breaches.append(Breach("entries are append-only", ["a trigger on billing_entry is missing"]))
+    return breaches
+
+
+@contextmanager
+def _one_snapshot() -> Iterator[None]:
+    """A read-only view of one moment, that keeps nobody from writing."""
+    if connection.in_atomic_block:
+        yield
+        return
+    if connection.vendor == "sqlite":
+        # Django's own transactions take the write lock at once; this one only reads.
+        with connection.cursor() as cursor:
+            cursor.execute("BEGIN DEFERRED")
+            try:
+                yield
+            finally:
+                cursor.execute("ROLLBACK")
+        return
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield
+
+
+def _overdue() -> Iterator[Breach]:
+    late = timezone.now() - GRACE
+    stuck = Order.objects.filter(placement=Placement.PLACING, lease_until__lt=late)
+    doubts = Order.objects.filter(placement=Placement.IN_DOUBT, review_reason="", next_action_at__lt=late)
+    for name, orders in (
+        ("nothing is placing past its lease", stuck),
+        ("no doubt is past its deadline without review", doubts),
+    ):
+        rows = [f"order {pk}" for pk in orders.values_list("pk", flat=True)[:MOST_SHOWN]]
+        if rows:
+            yield Breach(name, rows)
+
+
+def _rows(query: str) -> list[tuple[object, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        return list(cursor.fetchmany(MOST_SHOWN))

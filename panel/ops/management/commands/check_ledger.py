@@ -1,0 +1,28 @@
+"""`manage.py check_ledger`: proves every balance and refund; exits non-zero and shows the rows if not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from billing.models import Entry, Wallet
+from orders.models import Order
+from panel.ops.invariants import find_breaches
+
+
+class Command(BaseCommand):
+    help = "Checks that every balance, charge and refund adds up, and that no order is overdue."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        breaches = find_breaches()
+        for breach in breaches:
+            self.stdout.write(self.style.ERROR(f"BROKEN  {breach.invariant}"))
+            for row in breach.rows:
+                self.stdout.write(f"        {row}")
+        if breaches:
+            raise CommandError(f"{len(breaches)} invariants do not hold.")
+        counts = (
+            f"{Wallet.objects.count():,} wallets, {Entry.objects.count():,} entries, {Order.objects.count():,} orders"
+        )
+        self.stdout.write(self.style.SUCCESS(f"Clean: {counts}."))

@@ -1,0 +1,26 @@
+"""The site's addresses."""
+
+from allauth.account.decorators import secure_admin_login
+from django.contrib import admin
+from django.urls import include, path
+
+from catalog.views import services
+from panel.accounts.views import account, home
+from panel.ops.health import healthz
+from panel.views import theme_css
+
+# Staff sign in on the customers' page, with its rate limits and second factor.
+admin.autodiscover()
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+
+urlpatterns = [
+    path("", home, name="home"),
+    path("services/", services, name="services"),
+    path("orders/", include("orders.urls")),
+    path("wallet/", include("billing.urls")),
+    path("account/", account, name="account"),
+    path("account/", include("allauth.urls")),
+    path("theme.css", theme_css, name="theme_css"),
+    path("healthz", healthz, name="healthz"),
+    path("admin/", admin.site.urls),
+]
