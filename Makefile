@@ -7,7 +7,6 @@ BIN := $(VENV)/bin
 
 demo: $(VENV)/.runtime
 	@$(BIN)/python -m panel.env_file --demo
-	@$(BIN)/python manage.py collectstatic --noinput --verbosity 0
 	@$(BIN)/python manage.py demo
 
 test: $(VENV)/.development
@@ -33,4 +32,4 @@ $(VENV)/.development: $(VENV)/.runtime requirements-dev.txt
 	@touch $@
 
 clean:
-	rm -rf $(VENV) staticfiles var .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) var .mypy_cache .ruff_cache .pytest_cache .hypothesis

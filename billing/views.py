@@ -6,7 +6,7 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 from django_tables2 import RequestConfig
 
 from billing.tables import EntryTable
@@ -14,7 +14,7 @@ from billing.wallets import wallet_of
 
 
 @login_required
-@require_GET
+@require_safe
 def wallet(request: HttpRequest) -> HttpResponse:
     """The balance and every entry behind it, newest first."""
     own = wallet_of(customer=request.user)
@@ -24,8 +24,8 @@ def wallet(request: HttpRequest) -> HttpResponse:
 
 
 @login_required
-@require_GET
+@require_safe
 def add_funds(request: HttpRequest) -> HttpResponse:
     """How to pay, in the owner's words."""
-    context = {"instructions": settings.PAYMENT_INSTRUCTIONS, "customer_email": request.user.email}
+    context = {"instructions": settings.PAYMENT_INSTRUCTIONS, "customer_email": request.user.get_username()}
     return render(request, "billing/add_funds.html", context)

@@ -161,7 +161,7 @@ class Service(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
-        ordering = ("category__position", "category__name", "position", "pk")
+        ordering = ("category", "position", "pk")
         constraints = (
             # A service without a price must not be for sale, whatever the provider's list said.
             models.CheckConstraint(

@@ -18,6 +18,9 @@ class Shelf:
     services: list[Service] = field(default_factory=list)
 
 
+SHELF_ORDER = ("category__position", "category__name", "category", "position", "pk")
+
+
 def services_on_sale() -> QuerySet[Service]:
     """What a customer can order now: put on sale by the owner, listed upstream, its provider on.
 
@@ -40,6 +43,6 @@ def search_services(*, query: str) -> list[Shelf]:
             matches |= Q(pk=int(word))
         services = services.filter(matches)
     shelves: dict[int, Shelf] = {}
-    for service in services.order_by(*Service._meta.ordering):
+    for service in services.order_by(*SHELF_ORDER):
         shelves.setdefault(service.category_id, Shelf(service.category)).services.append(service)
     return list(shelves.values())

@@ -131,8 +131,8 @@ def _publish(provider: Provider, new: list[UpstreamService]) -> None:
         )
         set_price(service=service, provider=provider, rate=upstream.rate, policy=policy)
         services.append(service)
-    for chunk in in_chunks(services):
-        Service.objects.bulk_create(chunk)
+    for batch in in_chunks(services):
+        Service.objects.bulk_create(batch)
 
 
 def _record(run: SyncRun, plan: Plan, *, listed: int) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_safe
 
 from catalog.selectors import search_services
 
 
 @login_required
-@require_GET
+@require_safe
 def services(request: HttpRequest) -> HttpResponse:
     """What is on sale, by category, searched by name or number."""
     query = request.GET.get("q", "").replace("\x00", "")[:100].strip()

@@ -74,7 +74,7 @@ class EventInline(ReadOnlyInline):
 
 @admin.register(Order)
 class OrderAdmin(ReadOnlyAdmin):
-    list_display = (
+    list_display: tuple[str, ...] = (
         "pk",
         "customer",
         "shown_service",
@@ -85,9 +85,9 @@ class OrderAdmin(ReadOnlyAdmin):
         "review_reason",
         "created_at",
     )
-    list_filter = ("status", "placement", "review_reason", "provider")
+    list_filter: tuple[str, ...] = ("status", "placement", "review_reason", "provider")
     search_fields = ("=pk", "=upstream_id", "customer__email", "link")
-    list_select_related = ("customer",)
+    list_select_related: tuple[str, ...] = ("customer",)
     show_full_result_count = False
     inlines = (AttemptInline, EventInline)
     actions_detail = ("bind", "send_again", "refund", "give_back", "dismiss")

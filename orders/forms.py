@@ -10,7 +10,7 @@ from uuid import uuid4
 from django import forms
 
 from catalog.models import Service
-from catalog.selectors import services_on_sale
+from catalog.selectors import SHELF_ORDER, services_on_sale
 from catalog.types import SPECS, TypeSpec
 from orders.inputs import LONGEST_LINK, OrderRefused, comment_lines
 from panel.money import MAX_MICROS
@@ -21,7 +21,7 @@ class QuantityField(forms.CharField):
 
     widget = forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"})
 
-    def clean(self, value: Any) -> int | None:  # type: ignore[override]
+    def clean(self, value: Any) -> int | None:
         text = re.sub(r"[\s,\u00a0\u202f]", "", super().clean(value))
         if not text:
             return None
@@ -56,7 +56,7 @@ class OrderForm(forms.Form):
 
     def __init__(self, data: Any = None, *, chosen: str = "", **kwargs: Any) -> None:
         super().__init__(data, **kwargs)
-        services = list(services_on_sale().order_by(*Service._meta.ordering))
+        services = list(services_on_sale().order_by(*SHELF_ORDER))
         self.has_services = bool(services)
         self.chosen = self._find(services, data.get("service", "") if data is not None else chosen)
         self.fields["service"].choices = [  # type: ignore[attr-defined]

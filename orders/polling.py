@@ -164,7 +164,7 @@ def _write(order: Order, change: Change, now: datetime) -> None:
             kind="status",
             old=old,
             new=change.new_status,
-            text=_progress_text(order),
+            text=_delivered_text(order),
         )
     if change.refund is not None:
         text = (
@@ -177,11 +177,10 @@ def _write(order: Order, change: Change, now: datetime) -> None:
         ask_for_review(order=order, reason=change.review, note=change.review_note)
 
 
-def _progress_text(order: Order) -> str:
-    label = Status(order.status).label
+def _delivered_text(order: Order) -> str:
     if order.status == Status.PARTIAL and order.delivered is not None:
-        return f"{label}: {order.delivered:,} of {order.quantity:,} delivered"
-    return label
+        return f"{order.delivered:,} of {order.quantity:,} delivered"
+    return ""
 
 
 def _count_error(order: Order, answer: RowError | None, now: datetime) -> None:

@@ -10,7 +10,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_safe, require_http_methods, require_POST
 from django_tables2 import RequestConfig
 
 from orders import selectors
@@ -84,7 +84,7 @@ def order_quote(request: HttpRequest) -> HttpResponse:
 def order_fields(request: HttpRequest) -> HttpResponse:
     """The fields of the service just chosen, with what was typed before, and its summary."""
     kept = {name: value for name, value in request.POST.items() if name != "csrfmiddlewaretoken"}
-    form = OrderForm(chosen=kept.get("service", ""), initial=kept)
+    form = OrderForm(chosen=request.POST.get("service", ""), initial=kept)
     context = {**_order_context(request, form), "oob": True}
     return render(request, "orders/_fields.html", context)
 
@@ -115,7 +115,7 @@ def _quote(request: HttpRequest, form: OrderForm) -> tuple[Quote | None, str]:
 
 
 @login_required
-@require_GET
+@require_safe
 def order_list(request: HttpRequest) -> HttpResponse:
     """The customer's orders, by status; the table alone for the live refresh."""
     counts = selectors.count_by_status(customer=request.user)
@@ -152,14 +152,14 @@ def _chips(counts: dict[str, int], chosen: str) -> list[dict[str, Any]]:
 
 
 @login_required
-@require_GET
+@require_safe
 def order_detail(request: HttpRequest, pk: int) -> HttpResponse:
     """One order with its timeline. Another customer's is not found."""
     return render(request, "orders/detail.html", _detail_context(request, pk))
 
 
 @login_required
-@require_GET
+@require_safe
 def order_live(request: HttpRequest, pk: int) -> HttpResponse:
     """The part of the order page that changes by itself."""
     return render(request, "orders/_live.html", {**_detail_context(request, pk), "oob": True})

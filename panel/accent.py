@@ -14,8 +14,8 @@ READABLE = 4.5
 
 # The surfaces that accent-coloured text lies on, as css/theme.css sets them.
 LIGHT_SURFACES = ("#ffffff", "#f6f7f9")
-DARK_SURFACES = ("#101318", "#1a1f26")
-TINT = 0.1
+DARK_SURFACES = ("#0b0d11", "#161a20")
+TINT = 0.12
 
 Rgb = tuple[int, int, int]
 BLACK: Rgb = (0, 0, 0)
@@ -61,11 +61,11 @@ def on_colour(colour: Rgb) -> Rgb:
 
 def readable(accent: Rgb, *, surfaces: Iterable[str], towards: Rgb) -> Rgb:
     """`accent`, moved towards black or white until it reads on each surface, tinted with it or not."""
-    behind = [parse_hex(surface) for surface in surfaces]
-    behind += [mix(surface, accent, TINT) for surface in behind]
+    plain = [parse_hex(surface) for surface in surfaces]
     for step in range(51):
         shade = mix(accent, towards, step / 50)
-        if all(contrast(shade, surface) >= READABLE for surface in behind):
+        tinted = [mix(surface, shade, TINT) for surface in plain]
+        if all(contrast(shade, surface) >= READABLE for surface in plain + tinted):
             return shade
     return towards
 
@@ -83,7 +83,7 @@ def stylesheet(text: str) -> str:
         f"  --on-accent: {to_hex(on_accent)};\n"
         f"  --accent-hover: color-mix(in srgb, var(--accent) 86%, {away});\n"
         f"  --accent-text: {to_hex(on_light)};\n"
-        f"  --accent-tint: color-mix(in srgb, var(--accent) {TINT:.0%}, transparent);\n"
+        f"  --accent-tint: color-mix(in srgb, var(--accent-text) {TINT:.0%}, transparent);\n"
         "}\n"
         f'[data-bs-theme="dark"] {{\n  --accent-text: {to_hex(on_dark)};\n}}\n'
     )

@@ -28,7 +28,7 @@ class ScaledField(forms.CharField):
     def show(self, value: int) -> str:
         return f"{(Decimal(value) / self.factor).normalize():f}"
 
-    def clean(self, value: Any) -> int | None:  # type: ignore[override]
+    def clean(self, value: Any) -> int | None:
         text = super().clean(value)
         if not text:
             return None

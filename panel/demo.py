@@ -83,7 +83,7 @@ def commands(ports: Ports) -> dict[str, str]:
     """What runs under the supervisor, by name."""
     python = f'"{sys.executable}"'
     processes = {
-        "web": f"{python} -m gunicorn panel.wsgi --bind 127.0.0.1:{ports.web} --threads 8 --timeout 120",
+        "web": f"{python} -m gunicorn panel.wsgi --bind 127.0.0.1:{ports.web} --threads 8 --timeout 120 --log-level warning --no-control-socket",
         "tasks": f"{python} -m celery -A panel --quiet worker --loglevel WARNING",
         "sandbox": f'{python} manage.py sandbox_provider --port {ports.sandbox} --key {SANDBOX_KEY} --db "{SANDBOX_DB}"',
     }

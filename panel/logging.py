@@ -35,7 +35,7 @@ def _hidden(name: str, value: Any) -> Any:
     return value
 
 
-SHARED = [
+SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,

@@ -63,7 +63,7 @@ class LinkTextColumn(tables.Column):
     look = "is-quiet"
 
     def render(self, value: str) -> str:
-        return display.middle(value, 36)
+        return display.middle(value, 28)
 
 
 class StatusColumn(tables.Column):

@@ -42,9 +42,7 @@ _NO_IDS = frozenset(
     ("0", "-1", "true", "false", "null", "none", "nil", "undefined", "nan")
     + ("ok", "success", "error", "fail", "failed", "pending", "array")
 )
-_ID = re.compile(
-    r"[!-+.-~]+"
-)  # printable ASCII without spaces and without the comma that separates ids
+_ID = re.compile(r"[!-+.-~]+")  # printable ASCII without spaces and without the comma that separates ids
 _TRUE = frozenset(("true", "1", "yes", "on", "y"))
 
 

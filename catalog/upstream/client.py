@@ -99,9 +99,7 @@ class UpstreamClient:
         except UnicodeEncodeError:
             evidence = Evidence(Phase.NEW, None, "", 0)
             return NotSent("the parameters hold characters that cannot be sent", evidence)
-        text, failure, evidence = self._exchange(
-            form, timeout=self._add_timeout, not_after=not_after
-        )
+        text, failure, evidence = self._exchange(form, timeout=self._add_timeout, not_after=not_after)
         return judge_add(text=text, failure=failure, evidence=evidence)
 
     # -- asking for something, once ----------------------------------------------------------------

@@ -21,10 +21,8 @@ ERROR_TEXT = 500
 _UNREADABLE = Decimal("NaN")
 _MAX_DIGITS = 64
 
-# How an answer of the protocol begins: an object, or a list of objects.
-_START = re.compile(r"\{\s*[\"}]|\[\s*[\[{\]]")
-# The same at the start of a line or behind a tag: where PHP's notices end.
-_AFTER_NOTICES = re.compile(rf"(?:^|>)[ \t\ufeff]*(?={_START.pattern})", re.MULTILINE)
+# An object or a list of objects at the start of a line or behind a tag: where PHP's notices end.
+_AFTER_NOTICES = re.compile(r"(?:^|>)[ \t\ufeff]*(?=\{\s*[\"}]|\[\s*[\[{\]])", re.MULTILINE)
 _MESSAGE_KEYS = ("message", "msg", "error_message", "reason", "detail")
 _ERROR_STATUSES = frozenset(("fail", "failed", "failure", "error", "false", "0"))
 _NO_ERRORS = frozenset(("false", "0", "null", "none", "no"))
@@ -50,9 +48,7 @@ def _constant(_name: str) -> Decimal:
 
 
 # Not strict: some panels leave raw line ends in their strings.
-_DECODER = json.JSONDecoder(
-    parse_float=_number, parse_int=_integer, parse_constant=_constant, strict=False
-)
+_DECODER = json.JSONDecoder(parse_float=_number, parse_int=_integer, parse_constant=_constant, strict=False)
 
 
 def load(text: str) -> Any:
@@ -64,11 +60,9 @@ def load(text: str) -> Any:
     text = text.strip(" \t\r\n\ufeff\x00")
     if not text:
         raise UnreadableAnswer("The answer is empty.")
-    start = 0
-    if not _START.match(text) and (notices := _AFTER_NOTICES.search(text)):
-        start = notices.end()
+    notices = _AFTER_NOTICES.search(text)
     try:
-        data, end = _DECODER.raw_decode(text, start)
+        data, end = _DECODER.raw_decode(text, notices.end() if notices else 0)
     except (ValueError, RecursionError):
         kind = "HTML" if text[0] == "<" else "no valid JSON"
         raise UnreadableAnswer(f"The answer is {kind}.") from None

@@ -214,9 +214,7 @@ def _refill(row_id: str, row: Any) -> RefillAccepted | RowError:
     else:
         value = row
         # A string with spaces is the order's error, one without is the refill's id.
-        if isinstance(row, str) and (
-            " " in row.strip() or classify_error(row) != ErrorCode.UNRECOGNIZED
-        ):
+        if isinstance(row, str) and (" " in row.strip() or classify_error(row) != ErrorCode.UNRECOGNIZED):
             text = clean_text(row, limit=ERROR_TEXT)
             return RowError(row_id, classify_error(text), text)
     if refill_id := parse_id(value):

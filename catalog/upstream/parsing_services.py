@@ -101,9 +101,7 @@ def _service(external_id: str, raw: dict[str, Any]) -> ServiceRow:
         refill=parse_flag(raw.get("refill")),
         cancel=parse_flag(raw.get("cancel")),
         dripfeed=parse_flag(raw.get("dripfeed")),
-        description=clean_text(
-            _first(raw, "desc", "description"), limit=MAX_DESCRIPTION, multiline=True
-        ),
+        description=clean_text(_first(raw, "desc", "description"), limit=MAX_DESCRIPTION, multiline=True),
     )
 
 

@@ -96,9 +96,7 @@ class _Exchange:
         as connected: the name cannot resolve to something else in between.
         """
         problem: Exception = _Stopped("the name has no address")
-        for family, kind, protocol, _, address in socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM
-        ):
+        for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
             sock = socket.socket(family, kind, protocol)
             try:
                 self._check_address(str(address[0]))
@@ -235,8 +233,9 @@ def post(request: Request) -> Answer:
         response = connection.getresponse()
         status = response.status
         exchange.phase = Phase.ANSWERED
-        # Unpacked piece by piece: a gzip bomb is cut at the cap, not in memory.
-        while chunk := response.read(_CHUNK):
+        # Piece by piece, unpacked: a gzip bomb ends at the cap, and of an answer that is cut off,
+        # what did arrive is kept as evidence.
+        while chunk := response.read1(_CHUNK):
             body += chunk
             if len(body) > request.max_body:
                 raise _Stopped(f"the answer is longer than {request.max_body} bytes")

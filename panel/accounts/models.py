@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models.functions import Lower
 
 
-class EmailUserManager(UserManager):
+class EmailUserManager(UserManager["User"]):
     """Creates users by e-mail address; there are no user names."""
 
     def _create_user(self, email: str, password: str | None, **fields: Any) -> User:
@@ -36,7 +36,7 @@ class User(AbstractUser):
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
 
-    objects: ClassVar[EmailUserManager] = EmailUserManager()  # type: ignore[assignment]
+    objects: ClassVar[EmailUserManager] = EmailUserManager()
 
     class Meta:
         constraints = (

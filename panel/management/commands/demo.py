@@ -39,6 +39,7 @@ class Command(BaseCommand):
         settings.VAR_DIR.mkdir(exist_ok=True)
         try:
             demo.check_ports(ports)
+            call_command("collectstatic", interactive=False, verbosity=0)
             call_command("migrate", verbosity=0)
             demo.fill(password=password, ports=ports)
         except demo.DemoError as error:

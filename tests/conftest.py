@@ -1,0 +1,89 @@
+"""Fixtures for all tests. The upstream is a real HTTP server on loopback, never a mock."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+
+from billing import append_only
+from panel.sandbox.server import SandboxServer
+from tests import make
+
+MUST_HAVE_ALL = os.environ.get("REQUIRE_SERVICES") == "1"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Says what a test needs and leaves it out; in the full gate a missing server is a failure instead."""
+    if MUST_HAVE_ALL:
+        return
+    for item in items:
+        if item.get_closest_marker("browser") and CHROMIUM is None:
+            item.add_marker(pytest.mark.skip(reason="needs Chromium; .ci/run installs it and runs this"))
+        if item.get_closest_marker("postgresql") and "postgres" not in os.environ.get("DATABASE_URL", ""):
+            item.add_marker(pytest.mark.skip(reason="needs PostgreSQL; .ci/run runs this"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def flush_past_the_triggers(django_db_setup: Any) -> Iterator[None]:
+    """Tests with real transactions empty the tables afterwards, which the append-only triggers refuse."""
+    operations = type(connection.ops)
+    sql_flush = operations.sql_flush
+
+    def flush(self: Any, *args: Any, **kwargs: Any) -> list[str]:
+        vendor = self.connection.vendor
+        return [*append_only.REMOVE[vendor], *sql_flush(self, *args, **kwargs), *append_only.INSTALL[vendor]]
+
+    operations.sql_flush = flush
+    yield
+    operations.sql_flush = sql_flush
+
+
+@pytest.fixture
+def upstream() -> Iterator[SandboxServer]:
+    """A provider that stands still until it is told to move."""
+    with SandboxServer(key="upstream-key", speed=0) as server:
+        yield server
+
+
+@pytest.fixture
+def provider(db: None, upstream: SandboxServer) -> Any:
+    """The upstream as a connected provider, nothing imported yet."""
+    return make.provider(url=upstream.url, api_key=upstream.key)
+
+
+@pytest.fixture
+def customer(db: None) -> Any:
+    """Alice, with $10 in her wallet."""
+    return make.customer("alice@example.org", funds="10")
+
+
+@pytest.fixture
+def other(db: None) -> Any:
+    """Bob, who must never see or touch what is Alice's."""
+    return make.customer("bob@example.org", funds="10")
+
+
+@pytest.fixture
+def staff(db: None) -> Any:
+    return make.owner("owner@example.org")
+
+
+@pytest.fixture
+def signed_in(customer: Any) -> Client:
+    client = Client()
+    client.force_login(customer)
+    return client
+
+
+@pytest.fixture
+def staff_client(staff: Any) -> Client:
+    client = Client()
+    client.force_login(staff)
+    return client

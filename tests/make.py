@@ -1,0 +1,117 @@
+"""Plain helpers that make what a test needs, through the services where money moves."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+from uuid import uuid4
+
+from billing import ledger
+from billing.models import Entry, Wallet
+from billing.wallets import wallet_of
+from catalog.models import Category, Provider, Service, UpstreamService
+from catalog.pricing import reprice
+from catalog.providers import set_api_key
+from orders.models import Order
+from orders.placing import place_order
+from orders.states import Placement
+from panel.accounts.models import User
+from panel.money import EXCHANGE_ONE, exact_micros
+
+
+def micros(amount: str) -> int:
+    return exact_micros(Decimal(amount))
+
+
+def customer(email: str = "alice@example.org", *, funds: str = "0") -> User:
+    user = User.objects.create_user(email, "correct horse battery")
+    if Decimal(funds):
+        deposit(user, funds)
+    return user
+
+
+def owner(email: str = "owner@example.org") -> User:
+    return User.objects.create_superuser(email, "correct horse battery")
+
+
+def deposit(user: User, amount: str) -> Entry:
+    return ledger.post(
+        wallet_id=wallet_of(customer=user).pk,
+        amount=micros(amount),
+        kind=Entry.Kind.DEPOSIT,
+        key=f"test:{uuid4().hex}",
+        memo="Deposit",
+    ).entry
+
+
+def wallet(user: User) -> Wallet:
+    return Wallet.objects.get(customer=user)
+
+
+def provider(
+    *, url: str = "http://127.0.0.1:9/api/v2", api_key: str = "k", name: str = "Upstream", **values: Any
+) -> Provider:
+    made = Provider(name=name, api_url=url, **{"exchange_rate": EXCHANGE_ONE, **values})
+    set_api_key(provider=made, api_key=api_key)
+    made.save()
+    return made
+
+
+def service(
+    of: Provider,
+    *,
+    external_id: str = "1",
+    rate: str = "2",
+    type: str = "default",
+    low: int = 10,
+    high: int = 10_000,
+    margin_bp: int | None = None,
+    name: str = "Followers",
+) -> Service:
+    """A service on sale; by default the panel's margin of 25 % makes $2.50 of a rate of $2."""
+    upstream = UpstreamService.objects.create(
+        provider=of,
+        external_id=external_id,
+        name=name,
+        category="Social",
+        type=type,
+        rate=micros(rate),
+        min_quantity=low,
+        max_quantity=high,
+        refill=True,
+        cancel=True,
+    )
+    category, _ = Category.objects.get_or_create(name="Social")
+    made = Service.objects.create(upstream=upstream, category=category, name=name, margin_bp=margin_bp)
+    reprice(services=Service.objects.filter(pk=made.pk))
+    Service.objects.filter(pk=made.pk).update(is_on_sale=True)
+    made.refresh_from_db()
+    return made
+
+
+def order(
+    user: User, of: Service, *, quantity: int | None = 100, link: str = "https://example.com/a", comments: str = ""
+) -> Order:
+    return place_order(
+        customer=user,
+        service_id=of.pk,
+        link=link,
+        quantity=quantity,
+        comments=comments,
+        request_key=uuid4().hex,
+        seen_charge=None,
+    ).order
+
+
+def placed_order(user: User, of: Service, *, upstream_id: str = "9001", **values: Any) -> Order:
+    """An order as if it had been sent and answered, due to be polled."""
+    made = order(user, of, **values)
+    Order.objects.filter(pk=made.pk).update(
+        placement=Placement.PLACED,
+        upstream_id=upstream_id,
+        placed_at=made.created_at,
+        next_poll_at=made.created_at,
+        next_action_at=None,
+    )
+    made.refresh_from_db()
+    return made
