@@ -256,7 +256,7 @@ class ServiceForm(forms.ModelForm):
 @admin.register(Service)
 class ServiceAdmin(ModelAdmin):
     form = ServiceForm
-    list_display = ("pk", "name", "category", "is_on_sale", "shown_cost", "shown_margin", "shown_price", "listed")
+    list_display = ("number", "name", "category", "is_on_sale", "shown_cost", "shown_margin", "shown_price", "listed")
     list_display_links = ("name",)
     list_filter = ("is_on_sale", "upstream__provider", "category")
     search_fields = ("name", "=pk", "=upstream__external_id")
@@ -269,6 +269,10 @@ class ServiceAdmin(ModelAdmin):
         ("Limits", {"fields": ("min_quantity", "max_quantity")}),
         ("Provider", {"fields": ("upstream", "listed")}),
     )
+
+    @display(description="ID", ordering="pk")
+    def number(self, service: Service) -> int:
+        return service.pk
 
     @display(description="Cost")
     def shown_cost(self, service: Service) -> str:

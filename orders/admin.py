@@ -75,7 +75,7 @@ class EventInline(ReadOnlyInline):
 @admin.register(Order)
 class OrderAdmin(ReadOnlyAdmin):
     list_display: tuple[str, ...] = (
-        "pk",
+        "number",
         "customer",
         "shown_service",
         "shown_status",
@@ -113,6 +113,10 @@ class OrderAdmin(ReadOnlyAdmin):
             {"fields": ("shown_status", "status_note", "start_count", "remains", "finished_at", "next_poll_at")},
         ),
     )
+
+    @display(description="Order", ordering="pk")
+    def number(self, order: Order) -> int:
+        return order.pk
 
     @display(description="Service", ordering="service_name")
     def shown_service(self, order: Order) -> str:
@@ -287,7 +291,7 @@ def _is_unsettled(order: Order) -> bool:
 
 @admin.register(OrderInReview)
 class ReviewAdmin(OrderAdmin):
-    list_display = ("pk", "review_reason", "review_note", "customer", "provider", "shown_charge", "review_since")
+    list_display = ("number", "review_reason", "review_note", "customer", "provider", "shown_charge", "review_since")
     list_filter = ("review_reason", "provider")
     list_select_related = ("customer", "provider")
 

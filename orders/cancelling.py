@@ -8,7 +8,7 @@ from django.db import transaction
 
 from orders.models import Order
 from orders.settling import OrderMoved, end_unplaced
-from orders.states import Placement
+from orders.states import Placement, ReviewReason
 
 
 class TooLate(Exception):
@@ -16,8 +16,8 @@ class TooLate(Exception):
 
 
 def may_withdraw(order: Order) -> bool:
-    """Whether not one byte of it is with the provider."""
-    return order.placement == Placement.QUEUED
+    """Whether nothing of it is with the provider. Words never seen before leave that to staff."""
+    return order.placement == Placement.QUEUED and order.review_reason != ReviewReason.UNKNOWN_ERROR
 
 
 def withdraw_order(*, order: Order, actor: Any) -> None:

@@ -119,7 +119,8 @@ def comment_lines(comments: str) -> list[str]:
     """The non-empty lines, trimmed. Raises BadComments for characters that no provider can take."""
     if len(comments) > LONGEST_COMMENTS:
         raise BadComments(f"These comments are too long: {LONGEST_COMMENTS:,} characters at most.", field="comments")
-    lines = [line.strip() for line in re.split(r"\r\n|\r|\n", comments)]
+    # Also what Unicode calls line ends: a provider that splits there would bill more lines than were paid.
+    lines = [line.strip() for line in re.split("\r\n|[\r\n\x85\u2028\u2029]", comments)]
     lines = [line for line in lines if line]
     for number, line in enumerate(lines, start=1):
         if re.search(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]", line):

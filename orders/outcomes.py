@@ -22,6 +22,7 @@ from orders.reviewing import ask_for_review
 from orders.schedule import first_poll_after, resend_wait
 from orders.settling import OrderMoved, end_unplaced
 from orders.states import AttemptOutcome, Placement, ReviewReason
+from panel.ops.alerts import raise_alert
 
 # The provider said no to this order for good: what the customer reads.
 PERMANENT: dict[ErrorCode, str] = {
@@ -101,6 +102,11 @@ def _record_placed(order: Order, outcome: Placed) -> None:
             )
             if moved:
                 write_event(order_id=order.pk, kind="placement", new=Placement.PLACED, text="Order started")
+            else:
+                # Decided otherwise meanwhile, but the provider has it and will bill it: that must not go unseen.
+                text = f"A late answer: the provider has it as {outcome.order_id}."
+                write_event(order_id=order.pk, kind="placement", text=text, public=False)
+                raise_alert(cause=f"order:{order.pk}:late", text=f"Order {order.pk}. {text}", level="danger")
     except IntegrityError:
         # An id that another order has: which of the two it means, only a person can tell.
         note = f"The provider answered with id {outcome.order_id}, which another order has."

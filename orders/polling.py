@@ -19,7 +19,7 @@ from billing.ledger import LedgerError
 from catalog.models import Provider
 from catalog.providers import ProviderUnusable, client_for
 from catalog.upstream.client import UpstreamClient
-from catalog.upstream.errors import ErrorCode, UpstreamError
+from catalog.upstream.errors import ErrorCode, ProviderRefused, UpstreamError
 from catalog.upstream.results import RowError, StatusRow
 from orders.events import write_event
 from orders.models import Order
@@ -86,7 +86,14 @@ def poll_provider(*, provider: Provider, seconds: float = ROUND_SECONDS) -> int:
 
 
 def _ask(client: UpstreamClient, batch: Sequence[Order]) -> Answers:
-    return client.statuses([order.upstream_id for order in batch if order.upstream_id])
+    """One call. Where a provider refuses the whole list for one id it does not know, the halves are asked."""
+    try:
+        return client.statuses([order.upstream_id for order in batch if order.upstream_id])
+    except ProviderRefused as error:
+        if error.code is not ErrorCode.UNKNOWN_ORDER or len(batch) < 2:
+            raise
+    middle = len(batch) // 2
+    return {**_ask(client, batch[:middle]), **_ask(client, batch[middle:])}
 
 
 def claim_batch(*, provider_id: int) -> list[Order]:
@@ -136,12 +143,14 @@ def _apply(provider: Provider, order: Order, answer: StatusRow | RowError | None
         order.poll_errors = 0
         order.still_polls = min(order.still_polls + 1, 1_000)
     else:
+        finished_at = order.finished_at
         try:
             # A savepoint for what changed alone: a row that the database refuses must not undo the others.
             with transaction.atomic():
                 _write(order, change, now)
         except (OrderMoved, DatabaseError, LedgerError) as error:
             log.error("answer not applied", order=order.pk, error=repr(error))
+            order.finished_at = finished_at  # Not ended yet: it must not wait a day for its refund.
             order.poll_errors = min(order.poll_errors + 1, 1_000)
         else:
             order.poll_errors = order.still_polls = 0

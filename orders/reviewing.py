@@ -78,6 +78,8 @@ def refund_part(*, order: Order, amount: int, note: str, actor: Any) -> None:
 
     Raises ReviewError when it exceeds what is left of the charge, OrderMoved when that changed.
     """
+    if order.placement != Placement.PLACED:
+        raise ReviewError("Only a placed order can give back a part.")
     if not 0 < amount <= order.net_charge:
         raise ReviewError("Give back more than nothing, and at most what is left of the charge.")
     with transaction.atomic():
@@ -112,7 +114,11 @@ def _move(order: Order, **values: Any) -> None:
 
 
 def _close(order: Order) -> None:
-    Order.objects.filter(pk=order.pk).update(review_reason="", review_since=None, review_note="")
+    moved = Order.objects.filter(pk=order.pk, placement=order.placement, review_reason=order.review_reason).update(
+        review_reason="", review_since=None, review_note=""
+    )
+    if not moved:
+        raise OrderMoved(f"order {order.pk}")
 
 
 def _tell(order: Order, placement: Placement, text: str, actor: Any) -> None:

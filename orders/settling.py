@@ -48,7 +48,11 @@ def end_unplaced(*, order: Order, placement: Placement, note: str, actor: Any = 
     """
     now = timezone.now()
     moved = Order.objects.filter(
-        pk=order.pk, placement=order.placement, claim_token=order.claim_token, refunded=order.refunded
+        pk=order.pk,
+        placement=order.placement,
+        claim_token=order.claim_token,
+        review_reason=order.review_reason,
+        refunded=order.refunded,
     ).update(
         placement=placement,
         status=Status.CANCELED,

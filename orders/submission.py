@@ -24,6 +24,7 @@ from django.utils import timezone
 from catalog.models import Provider
 from catalog.providers import ProviderUnusable, client_for, pause_provider, usable_providers
 from catalog.upstream.client import UpstreamClient
+from orders.events import write_event
 from orders.inputs import add_params
 from orders.models import Order, PlacementAttempt
 from orders.outcomes import record_outcome
@@ -113,7 +114,11 @@ def claim_next(*, provider_id: int) -> Claim | None:
     while True:
         with transaction.atomic():
             provider = (
-                usable_providers().select_for_update(skip_locked=True, of=("self",)).filter(pk=provider_id).first()
+                # NO KEY: an order being inserted holds the key of its provider, and must not keep the lane.
+                usable_providers()
+                .select_for_update(skip_locked=True, of=("self",), no_key=True)
+                .filter(pk=provider_id)
+                .first()
             )
             if provider is None:
                 return None
@@ -124,12 +129,15 @@ def claim_next(*, provider_id: int) -> Claim | None:
             if order is None:
                 return None
             cost = cost_of_order(service=order.service, quantity=order.quantity)
-            if cost <= order.charge:
+            # A price of 0 means that the cost is out of range, not that it is nothing.
+            known = order.service.price > 0
+            if known and cost <= order.charge:
                 return _claim(order)
+            would = f"would cost {cost} micro-units now" if known else "has no valid cost now"
             ask_for_review(
                 order=order,
                 reason=ReviewReason.WOULD_LOSE,
-                note=f"It would cost {cost} micro-units now; the customer paid {order.charge}.",
+                note=f"It {would}; the customer paid {order.charge}.",
             )
 
 
@@ -173,7 +181,19 @@ def expire_leases() -> int:
     now = timezone.now()
     deadline = now + timedelta(minutes=settings.DOUBT_DEADLINE_MINUTES)
     expired = Order.objects.filter(placement=Placement.PLACING, lease_until__lt=now)
-    doubts = expired.update(placement=Placement.IN_DOUBT, next_action_at=deadline, lease_until=None)
+    doubts = 0
+    for pk in list(expired.values_list("pk", flat=True)[:500]):
+        with transaction.atomic():
+            if expired.filter(pk=pk).update(placement=Placement.IN_DOUBT, next_action_at=deadline, lease_until=None):
+                doubts += 1
+                write_event(
+                    order_id=pk,
+                    kind="placement",
+                    old=Placement.PLACING,
+                    new=Placement.IN_DOUBT,
+                    text="No answer was recorded in time",
+                    public=False,
+                )
     if doubts:
         log.warning("leases ran out", orders=doubts)
     overdue = Order.objects.filter(placement=Placement.IN_DOUBT, review_reason="", next_action_at__lte=now)

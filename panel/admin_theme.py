@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 
@@ -21,6 +22,9 @@ UNFOLD: dict[str, Any] = {
     "SITE_HEADER": "Upmark",
     "SITE_SUBHEADER": "Panel administration",
     "SITE_SYMBOL": "trending_up",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("favicon.svg")},
+    ],
     "SITE_URL": "/",
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,

@@ -80,7 +80,7 @@ LOGGING: dict[str, Any] = {
         "django_structlog": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},
         "celery.beat": {"level": "WARNING"},
-        "kombu": {"level": "WARNING"},
+        "kombu": {"level": "ERROR"},
         "urllib3": {"level": "WARNING"},
     },
 }

@@ -9,7 +9,8 @@ Ratios are integers too: a margin is in basis points (1/100 of a percent), an ex
 
 from __future__ import annotations
 
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, InvalidOperation, localcontext
+import re
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, localcontext
 
 MICRO = 1_000_000
 MAX_MICROS = 10**15
@@ -38,6 +39,10 @@ SYMBOLS = {
 }
 
 
+# A comma only groups thousands: "12,50" means twelve and a half to half of the world, and never 1,250.
+_TYPED = re.compile(r"-?(?:(?:[0-9]+|[1-9][0-9]{0,2}(?:,[0-9]{3})+)(?:\.[0-9]*)?|\.[0-9]+)")
+
+
 class MoneyError(ValueError):
     """The text or number is no amount of money that the panel can hold. The message is for people."""
 
@@ -53,15 +58,13 @@ def ceil_div(numerator: int, denominator: int) -> int:
 def parse_decimal(text: str) -> Decimal:
     """A plain decimal number that a person typed ("12", "12.50", "1,250.00"). Raises MoneyError.
 
-    Refused: exponents, NaN, Infinity, more than 30 characters, digits that are not ASCII.
+    Refused: exponents, NaN, Infinity, more than 30 characters, digits that are not ASCII, and commas
+    that do not group thousands.
     """
-    cleaned = text.strip().replace(",", "")
-    if not cleaned.isascii() or len(cleaned) > 30 or not set(cleaned) <= set("0123456789.-"):
+    cleaned = text.strip()
+    if len(cleaned) > 30 or not _TYPED.fullmatch(cleaned):
         raise MoneyError("Enter a number such as 12.50.")
-    try:
-        return Decimal(cleaned)
-    except InvalidOperation:
-        raise MoneyError("Enter a number such as 12.50.") from None
+    return Decimal(cleaned.replace(",", ""))
 
 
 def parse_money(text: str) -> int:

@@ -210,6 +210,8 @@ LANGUAGE_CODE = "en"
 USE_I18N = False
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")
 USE_TZ = True
+DATE_FORMAT = "j M Y"
+DATETIME_FORMAT = "j M Y, H:i"
 
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"

@@ -12,6 +12,7 @@ task_ignore_result = True
 task_acks_late = not settings.EMBEDDED_BROKER
 worker_prefetch_multiplier = 1
 worker_hijack_root_logger = False
+worker_enable_remote_control = False
 worker_pool = "threads"
 worker_concurrency = 4
 # A hint must never make a customer wait for a broker that is down.
@@ -42,7 +43,7 @@ beat_schedule = {
     },
     "check-ledger": {
         "task": "panel.ops.tasks.check_ledger",
-        "schedule": 6 * 3600.0,
+        "schedule": 3600.0,
         "options": {"expires": 3600},
     },
 }

@@ -23,6 +23,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Unfold's callback: adds what `admin/index.html` shows."""
     late = tasks_late()
     context.update(
+        title="Overview",
         running=not late,
         late_tasks=late,
         ledger=_ledger(),

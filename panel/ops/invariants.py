@@ -16,6 +16,7 @@ from django.utils import timezone
 from billing import append_only
 from orders.models import Order
 from orders.states import Placement
+from panel.ops.alerts import raise_alert, record_heartbeat, resolve_alert
 
 MOST_SHOWN = 20
 GRACE = timedelta(seconds=60)
@@ -89,6 +90,18 @@ _CHECKS: tuple[tuple[str, str, str], ...] = (
         "provider {}, id {}: {} orders",
     ),
 )
+
+
+def prove_books() -> list[Breach]:
+    """Finds the breaches, alerts on them or takes the alert back, and notes when it was checked."""
+    breaches = find_breaches()
+    if breaches:
+        text = "; ".join(f"{breach.invariant}: {breach.rows[0]}" for breach in breaches)
+        raise_alert(cause="ledger", text=f"The books do not balance. {text}", level="danger")
+    else:
+        resolve_alert(cause="ledger")
+    record_heartbeat(task="check_ledger")
+    return breaches
 
 
 def find_breaches() -> list[Breach]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import threading
 import time
@@ -42,6 +43,7 @@ class Command(BaseCommand):
             call_command("collectstatic", interactive=False, verbosity=0)
             call_command("migrate", verbosity=0)
             demo.fill(password=password, ports=ports)
+            call_command("check_ledger", stdout=io.StringIO())
         except demo.DemoError as error:
             raise CommandError(str(error)) from error
         manager = Manager()

@@ -8,14 +8,14 @@ from django.core.management.base import BaseCommand, CommandError
 
 from billing.models import Entry, Wallet
 from orders.models import Order
-from panel.ops.invariants import find_breaches
+from panel.ops.invariants import prove_books
 
 
 class Command(BaseCommand):
     help = "Checks that every balance, charge and refund adds up, and that no order is overdue."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        breaches = find_breaches()
+        breaches = prove_books()
         for breach in breaches:
             self.stdout.write(self.style.ERROR(f"BROKEN  {breach.invariant}"))
             for row in breach.rows:
