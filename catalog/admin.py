@@ -14,7 +14,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
-from unfold.widgets import UnfoldAdminPasswordWidget
+from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminURLInputWidget
 
 from catalog.margins import save_policy, save_provider, save_service
 from catalog.models import Category, PricePolicy, Provider, Service, SyncRun
@@ -30,6 +30,7 @@ INHERITED = "Leave empty to inherit."
 
 
 class ProviderForm(forms.ModelForm):
+    api_url = forms.URLField(label="API URL", max_length=300, assume_scheme="https", widget=UnfoldAdminURLInputWidget)
     api_key = forms.CharField(
         label="API key",
         required=False,

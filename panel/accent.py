@@ -14,7 +14,7 @@ READABLE = 4.5
 
 # The surfaces that accent-coloured text lies on, as css/theme.css sets them.
 LIGHT_SURFACES = ("#ffffff", "#f6f7f9")
-DARK_SURFACES = ("#0b0d11", "#161a20")
+DARK_SURFACES = ("#0b0d11", "#101318", "#161a20")
 TINT = 0.12
 
 Rgb = tuple[int, int, int]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 from dataclasses import dataclass
@@ -29,6 +30,10 @@ SANDBOX_DB = settings.VAR_DIR / "sandbox.sqlite3"
 class Ports:
     web: int
     sandbox: int
+
+
+# How many times faster than usual the sandbox delivers.
+SANDBOX_SPEED = float(os.environ.get("SANDBOX_SPEED", "1"))
 
 
 class DemoError(Exception):
@@ -82,10 +87,12 @@ def fill(*, password: str, ports: Ports) -> None:
 def commands(ports: Ports) -> dict[str, str]:
     """What runs under the supervisor, by name."""
     python = f'"{sys.executable}"'
+    gunicorn = "--threads 8 --timeout 120 --log-level warning --no-control-socket"
+    sandbox = f'--port {ports.sandbox} --key {SANDBOX_KEY} --db "{SANDBOX_DB}" --speed {SANDBOX_SPEED}'
     processes = {
-        "web": f"{python} -m gunicorn panel.wsgi --bind 127.0.0.1:{ports.web} --threads 8 --timeout 120 --log-level warning --no-control-socket",
+        "web": f"{python} -m gunicorn panel.wsgi --bind 127.0.0.1:{ports.web} {gunicorn}",
         "tasks": f"{python} -m celery -A panel --quiet worker --loglevel WARNING",
-        "sandbox": f'{python} manage.py sandbox_provider --port {ports.sandbox} --key {SANDBOX_KEY} --db "{SANDBOX_DB}"',
+        "sandbox": f"{python} manage.py sandbox_provider {sandbox}",
     }
     if not settings.EMBEDDED_BROKER:
         processes["beat"] = (

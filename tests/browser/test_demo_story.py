@@ -1,0 +1,164 @@
+"""The whole product at work: the demo's own processes, a real browser, an order that ends Partial.
+
+Without servers this is SQLite and the embedded broker; with DATABASE_URL and CELERY_BROKER_URL it is
+PostgreSQL and Redis.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import psycopg
+import pytest
+from playwright.sync_api import expect
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PASSWORD = "a password for one test"
+
+pytestmark = pytest.mark.browser
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def environment(tmp_path):
+    """A fresh installation's settings, on a database of its own."""
+    settings = {
+        **{name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
+        "ENV_FILE": os.devnull,
+        "VAR_DIR": str(tmp_path),
+        "SECRET_KEY": "only-for-this-test-" * 4,
+        "FIELD_ENCRYPTION_KEYS": "b25seS1mb3ItdGVzdHMtbm90LWEtcmVhbC1zZWNyZXQ=",
+        "DEMO_PASSWORD": PASSWORD,
+        "UPSTREAM_ALLOW_PRIVATE": "true",
+        "POLL_INTERVALS": "1,2,5,10",
+        "SANDBOX_SPEED": "2.5",
+        "WEB_PORT": str(free_port()),
+        "SANDBOX_PORT": str(free_port()),
+    }
+    server = os.environ.get("DATABASE_URL", "")
+    if "postgres" not in server:
+        yield settings
+        return
+    name = f"demo_{uuid4().hex[:12]}"
+    with psycopg.connect(server, autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name}")
+        broker = urlsplit(os.environ["CELERY_BROKER_URL"])
+        settings["DATABASE_URL"] = urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
+        settings["CELERY_BROKER_URL"] = urlunsplit(broker._replace(path="/11"))
+        settings["CACHE_URL"] = os.environ["CACHE_URL"]
+        yield settings
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def demo(environment, tmp_path):
+    """The demo, running; its output goes to a file that a failure shows."""
+    log = tmp_path / "demo.log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", "demo"],
+            cwd=ROOT,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            deadline = time.monotonic() + 60
+            while "is running" not in log.read_text():
+                assert process.poll() is None and time.monotonic() < deadline, log.read_text()
+                time.sleep(0.1)
+            yield process
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+            print(log.read_text()[-4_000:])
+
+
+def manage(environment, *command: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "manage.py", *command], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_customer_orders_and_watches_it_end_partial_with_an_exact_refund(demo, environment, open_page):
+    site = f"http://localhost:{environment['WEB_PORT']}"
+    page = open_page()
+
+    # Sign in.
+    page.goto(f"{site}/account/login/")
+    page.fill("input[name=login]", "customer@example.com")
+    page.fill("input[name=password]", PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/orders/new/")
+
+    # Order 1,000 of a service at $3.00, with the charge following what is typed.
+    option = page.locator("select[name=service] option", has_text="Instagram followers, high quality")
+    page.select_option("select[name=service]", option.get_attribute("value"))
+    page.fill("input[name=link]", "https://example.com/sandbox-partial")
+    page.locator("input[name=quantity]").press_sequentially("1000")
+    button = page.get_by_role("button", name="Order for $3.00")
+    button.dblclick()
+    page.wait_for_url(re.compile(r"/orders/\d+/$"))
+    address = page.url
+
+    # Watch it, without a reload.
+    page.evaluate("window.neverReloaded = true")
+    status = page.locator("main .status").first
+    expect(status).to_have_text("Pending")
+    expect(status).to_have_text("In progress", timeout=60_000)
+    expect(status).to_have_text("Partial", timeout=60_000)
+    assert page.evaluate("window.neverReloaded") is True
+    assert page.url == address
+    text = page.locator("main").inner_text()
+    undelivered = int(re.search(r"(\d+) of 1,000 not delivered", text).group(1))
+
+    # The refund is in the wallet, exact to the micro-unit: $3.00 for 1,000 is 3,000 micro-units each.
+    page.goto(f"{site}/wallet/")
+    refund = undelivered * 3_000
+    refunded = f"+${refund // 1_000_000}.{f'{refund % 1_000_000:06d}'.rstrip('0').ljust(2, '0')}"
+    assert page.locator(f'[title="{refunded}"]').count() == 1
+    balance = 47_000_000 + refund
+    exact = f"${balance // 1_000_000}.{f'{balance % 1_000_000:06d}'.rstrip('0').ljust(2, '0')}"
+    assert page.locator(f'main [title="{exact}"]').count() >= 1
+
+    # One order there, although the button was clicked twice; and the books balance.
+    page.goto(f"{site}/orders/")
+    assert page.locator("main tbody tr").count() == 1
+    assert "Clean: 1 wallets, 3 entries, 1 orders." in manage(environment, "check_ledger")
+    with urllib.request.urlopen(f"{site}/healthz") as answer:
+        assert b'"tasks": "ok"' in answer.read()
+
+    # The owner's first page says the same.
+    owner = open_page()
+    owner.goto(f"{site}/admin/")
+    owner.fill("input[name=login]", "owner@example.com")
+    owner.fill("input[name=password]", PASSWORD)
+    owner.keyboard.press("Enter")
+    owner.wait_for_url("**/admin/")
+    expect(owner.locator("body")).to_contain_text("Orders are sent and followed.")
+
+    # Ctrl-C stops all of it, and the data is still there.
+    os.kill(demo.pid, signal.SIGINT)
+    demo.wait(timeout=30)
+    for port in (environment["WEB_PORT"], environment["SANDBOX_PORT"]):
+        with socket.socket() as probe:
+            assert probe.connect_ex(("127.0.0.1", int(port))) != 0
+    assert "1 orders" in manage(environment, "check_ledger")

@@ -1,0 +1,55 @@
+"""The owner may choose any colour: what is written in it and on it stays readable."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from hypothesis import given
+from hypothesis import strategies as st
+
+from panel import accent
+
+CHANNEL = st.integers(0, 255)
+
+
+@given(st.tuples(CHANNEL, CHANNEL, CHANNEL))
+def test_accent_when_any_colour_then_every_text_has_enough_contrast(colour: accent.Rgb) -> None:
+    assert accent.contrast(accent.on_colour(colour), colour) >= accent.READABLE
+    for surfaces, towards in ((accent.LIGHT_SURFACES, accent.BLACK), (accent.DARK_SURFACES, accent.WHITE)):
+        shade = accent.readable(colour, surfaces=surfaces, towards=towards)
+        for surface in map(accent.parse_hex, surfaces):
+            assert accent.contrast(shade, surface) >= accent.READABLE
+            assert accent.contrast(shade, accent.mix(surface, shade, accent.TINT)) >= accent.READABLE
+
+
+def test_contrast_when_black_on_white_then_21() -> None:
+    assert accent.contrast(accent.BLACK, accent.WHITE) == pytest.approx(21)
+
+
+def test_parse_hex_when_short_then_doubled() -> None:
+    assert accent.parse_hex("#0af") == (0, 170, 255)
+
+
+@pytest.mark.parametrize("text", ["", "red", "#12", "#12345", "#4f46e5}body{display:none", "url(https://x.example)"])
+def test_stylesheet_when_no_colour_then_the_default(text: str) -> None:
+    assert accent.stylesheet(text) == accent.stylesheet(accent.DEFAULT)
+
+
+def test_surfaces_when_compared_with_the_theme_then_the_same() -> None:
+    css = (Path(settings.BASE_DIR) / "panel" / "static" / "css" / "theme.css").read_text()
+    light, dark = css.split('[data-bs-theme="dark"] {', 1)
+    for theme, surfaces in ((light, accent.LIGHT_SURFACES), (dark, accent.DARK_SURFACES)):
+        used = re.findall(r"--(?:page|sunken|raised): (#[0-9a-f]{3,6});", theme)
+        assert {accent.parse_hex(surface) for surface in surfaces} == set(map(accent.parse_hex, used))
+
+
+def test_theme_css_when_asked_then_cached_for_good_and_a_stylesheet(client: Client, settings: object) -> None:
+    settings.PANEL_ACCENT = "#0f766e"  # type: ignore[attr-defined]
+    response = client.get("/theme.css")
+    assert response["Content-Type"].startswith("text/css")
+    assert "immutable" in response["Cache-Control"]
+    assert b"--accent: #0f766e" in response.content

@@ -1,0 +1,292 @@
+"""The admin: what staff do goes through the services, and links alone change nothing."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+from django.contrib.admin import site
+from django.test import Client
+from django.urls import reverse
+
+from billing.models import Entry
+from billing.wallets import wallet_of
+from catalog.models import PricePolicy, Provider, Service
+from catalog.pricing import price_policy
+from catalog.providers import client_for
+from orders.models import Order
+from orders.states import Placement, ReviewReason, Status
+from panel.ops.alerts import raise_alert
+from tests import make
+
+pytestmark = pytest.mark.django_db
+
+
+def action(model: str, pk: int, name: str) -> str:
+    app, model_name = model.split(".")
+    return reverse(f"admin:{app}_{model_name}_changelist") + f"{pk}/{name}/"
+
+
+@pytest.mark.parametrize("model", list(site._registry), ids=lambda model: model.__name__)
+def test_every_list_and_page_opens(model, staff_client, customer, provider):
+    service = make.service(provider)
+    order = make.order(customer, service)
+    Order.objects.filter(pk=order.pk).update(review_reason=ReviewReason.DOUBT)
+    price_policy()
+    raise_alert(cause="x", text="Something")
+    name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+    assert staff_client.get(reverse(f"{name}_changelist"), follow=True).status_code == 200
+    obj = model._default_manager.first()
+    if obj is not None:
+        assert staff_client.get(reverse(f"{name}_change", args=[obj.pk])).status_code == 200
+
+
+def test_overview_tells_what_needs_the_owner(staff_client, customer, provider):
+    order = make.order(customer, make.service(provider))
+    Order.objects.filter(pk=order.pk).update(review_reason=ReviewReason.DOUBT)
+    text = staff_client.get(reverse("admin:index")).content.decode()
+    assert "orders wait for your decision" in text
+    assert "The task worker has not finished a round" in text
+
+
+# -- wallets ---------------------------------------------------------------------------------------
+
+
+def move(client: Client, wallet_pk: int, **changes):
+    data = {"amount": "5", "kind": "deposit", "reason": "Transfer 123", "request_key": uuid4().hex, **changes}
+    return client.post(action("billing.wallet", wallet_pk, "move_money"), data)
+
+
+def test_staff_credit_a_wallet_through_the_ledger_with_a_reason(staff_client, staff, customer):
+    wallet = wallet_of(customer=customer)
+    assert move(staff_client, wallet.pk).status_code == 302
+    entry = Entry.objects.get(memo="Transfer 123")
+    assert (entry.amount, entry.kind, entry.actor, entry.balance_after) == (5_000_000, "deposit", staff, 15_000_000)
+
+
+def test_credit_form_sent_twice_moves_money_once(staff_client, customer):
+    wallet = wallet_of(customer=customer)
+    key = uuid4().hex
+    for _ in range(2):
+        move(staff_client, wallet.pk, request_key=key)
+    assert make.wallet(customer).balance == 15_000_000
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"amount": "0"}, "Nothing was moved"),
+        ({"amount": "-5"}, "Only an adjustment"),
+        ({"amount": "-50", "kind": "adjustment"}, "holds $10.00 only"),
+        ({"amount": "1e3"}, "Enter a number"),
+        ({"amount": "0.0000001"}, "six decimal places"),
+        ({"amount": "99999999999"}, "out of range"),
+        ({"reason": ""}, "required"),
+        ({"kind": "refund"}, "valid choice"),
+    ],
+)
+def test_bad_credit_is_explained_and_moves_nothing(staff_client, customer, changes, words):
+    wallet = wallet_of(customer=customer)
+    response = move(staff_client, wallet.pk, **changes)
+    assert words in response.content.decode()
+    assert make.wallet(customer).balance == 10_000_000
+
+
+def test_opening_the_credit_page_moves_nothing(staff_client, customer):
+    wallet = wallet_of(customer=customer)
+    staff_client.get(action("billing.wallet", wallet.pk, "move_money"), {"amount": "5", "kind": "deposit"})
+    assert make.wallet(customer).balance == 10_000_000
+
+
+def test_staff_without_the_right_cannot_credit(customer):
+    helper = make.customer("helper@example.org")
+    helper.is_staff = True
+    helper.save()
+    client = Client()
+    client.force_login(helper)
+    wallet = wallet_of(customer=customer)
+    assert move(client, wallet.pk).status_code == 403
+    assert make.wallet(customer).balance == 10_000_000
+
+
+def test_wallet_and_entries_cannot_be_edited(staff_client, customer):
+    wallet = wallet_of(customer=customer)
+    staff_client.post(reverse("admin:billing_wallet_change", args=[wallet.pk]), {"balance": "99"})
+    entry = Entry.objects.first()
+    assert staff_client.post(reverse("admin:billing_entry_delete", args=[entry.pk]), {"post": "yes"}).status_code == 403
+    assert make.wallet(customer).balance == 10_000_000
+
+
+# -- providers and margins -------------------------------------------------------------------------
+
+PROVIDER = {
+    "name": "New",
+    "api_key": "secret-key-123",
+    "currency": "usd",
+    "exchange_rate": "1",
+    "margin_bp": "",
+    "margin_fixed": "",
+    "is_active": "on",
+    "publish_new": "on",
+    "max_parallel_adds": "1",
+}
+
+
+def test_owner_adds_a_provider_imports_it_and_sets_its_margin(staff_client, upstream):
+    data = {**PROVIDER, "api_url": upstream.url, "api_key": upstream.key}
+    assert staff_client.post(reverse("admin:catalog_provider_add"), data).status_code == 302
+    provider = Provider.objects.get()
+    assert provider.currency == "USD"
+    staff_client.post(action("catalog.provider", provider.pk, "import_now"))
+    service = Service.objects.filter(is_on_sale=True).first()
+    assert service.price == -(-service.cost * 125 // 100 // 100) * 100  # 25 % more, up to the step of $0.0001
+
+    changed = {**data, "api_key": "", "margin_bp": "100"}
+    staff_client.post(reverse("admin:catalog_provider_change", args=[provider.pk]), changed)
+    service.refresh_from_db()
+    assert service.price == service.cost * 2
+    provider.refresh_from_db()
+    assert client_for(provider).balance().amount > 0  # The key that was stored is still there.
+
+
+def test_import_is_a_bulk_action_too(staff_client, provider):
+    address = reverse("admin:catalog_provider_changelist")
+    staff_client.post(address, {"action": "import_services", "_selected_action": [provider.pk]})
+    assert Service.objects.count() > 50
+
+
+def test_provider_key_is_never_shown_again(staff_client, provider):
+    text = staff_client.get(reverse("admin:catalog_provider_change", args=[provider.pk])).content.decode()
+    assert "upstream-key" not in text
+    assert provider.api_key_encrypted not in text
+
+
+def test_provider_needs_https_where_private_addresses_are_off(staff_client, settings):
+    settings.UPSTREAM_ALLOW_PRIVATE = False
+    response = staff_client.post(
+        reverse("admin:catalog_provider_add"), {**PROVIDER, "api_url": "http://example.com/api/v2"}
+    )
+    assert "Use an https address" in response.content.decode()
+    assert Provider.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [({"api_key": ""}, "Enter the API key"), ({"exchange_rate": "0"}, "above zero"), ({"margin_bp": "-1"}, "negative")],
+)
+def test_bad_provider_is_explained_at_its_field(staff_client, upstream, changes, words):
+    response = staff_client.post(
+        reverse("admin:catalog_provider_add"), {**PROVIDER, "api_url": upstream.url, **changes}
+    )
+    assert words in response.content.decode()
+    assert Provider.objects.count() == 0
+
+
+def test_connection_test_shows_the_balance_or_the_reason(staff_client, provider, upstream):
+    good = staff_client.post(action("catalog.provider", provider.pk, "test_connection"), follow=True)
+    assert "It works" in good.content.decode()
+    upstream.close()
+    bad = staff_client.post(action("catalog.provider", provider.pk, "test_connection"))
+    assert "It does not work" in bad.content.decode()
+
+
+def test_panel_margin_reprices_every_service(staff_client, provider):
+    service = make.service(provider)
+    price_policy()
+    staff_client.post(
+        reverse("admin:catalog_pricepolicy_change", args=[1]),
+        {"margin_bp": "50", "margin_fixed": "0.1", "minimum_margin_bp": "0", "price_step": "0.01"},
+    )
+    service.refresh_from_db()
+    assert service.price == 3_100_000
+    assert PricePolicy.objects.get().margin_bp == 5_000
+
+
+def test_service_margin_of_its_own_wins(staff_client, provider):
+    service = make.service(provider)
+    data = {
+        "name": "Mine",
+        "category": service.category_id,
+        "description": "",
+        "position": "3",
+        "is_on_sale": "on",
+        "margin_bp": "10",
+        "margin_fixed": "",
+        "min_quantity": "",
+        "max_quantity": "",
+    }
+    assert staff_client.post(reverse("admin:catalog_service_change", args=[service.pk]), data).status_code == 302
+    service.refresh_from_db()
+    assert (service.name, service.price, service.is_on_sale) == ("Mine", 2_200_000, True)
+
+
+# -- orders that need a person ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def doubtful(customer, provider):
+    order = make.order(customer, make.service(provider), quantity=1_000)
+    Order.objects.filter(pk=order.pk).update(
+        placement=Placement.IN_DOUBT, claim_token="t", review_reason=ReviewReason.DOUBT
+    )
+    order.refresh_from_db()
+    return order
+
+
+def test_staff_bind_the_providers_id(staff_client, doubtful):
+    staff_client.post(action("orders.order", doubtful.pk, "bind"), {"upstream_id": " 4711 "})
+    doubtful.refresh_from_db()
+    assert (doubtful.placement, doubtful.upstream_id, doubtful.review_reason) == (Placement.PLACED, "4711", "")
+    assert doubtful.next_poll_at is not None
+
+
+def test_staff_send_again(staff_client, doubtful):
+    staff_client.post(action("orders.order", doubtful.pk, "send_again"))
+    doubtful.refresh_from_db()
+    assert (doubtful.placement, doubtful.review_reason) == (Placement.QUEUED, "")
+
+
+def test_staff_refund(staff_client, doubtful, customer):
+    staff_client.post(action("orders.order", doubtful.pk, "refund"), {"note": "We could not place it."})
+    doubtful.refresh_from_db()
+    assert (doubtful.placement, doubtful.status, doubtful.refunded) == (
+        Placement.REFUSED,
+        Status.CANCELED,
+        doubtful.charge,
+    )
+    assert make.wallet(customer).balance == 10_000_000
+
+
+@pytest.mark.parametrize("name", ["bind", "send_again", "refund"])
+def test_a_link_alone_decides_nothing(name, staff_client, doubtful):
+    assert staff_client.get(action("orders.order", doubtful.pk, name)).status_code == 200
+    doubtful.refresh_from_db()
+    assert doubtful.placement == Placement.IN_DOUBT
+
+
+@pytest.mark.parametrize("name", ["bind", "send_again", "refund", "dismiss"])
+def test_choices_are_closed_for_an_order_that_is_fine(name, staff_client, customer, provider):
+    order = make.placed_order(customer, make.service(provider))
+    assert staff_client.post(action("orders.order", order.pk, name), {"note": "x"}).status_code == 403
+    order.refresh_from_db()
+    assert (order.placement, order.refunded) == (Placement.PLACED, 0)
+
+
+def test_staff_give_back_a_part_within_the_charge(staff_client, customer, provider):
+    order = make.placed_order(customer, make.service(provider), quantity=1_000)
+    address = action("orders.order", order.pk, "give_back")
+    staff_client.post(address, {"amount": "0.50", "note": "Slow delivery"})
+    assert "what is left" in staff_client.post(address, {"amount": "2.01", "note": "x"}).content.decode()
+    order.refresh_from_db()
+    assert order.refunded == 500_000
+    assert make.wallet(customer).balance == 8_000_000
+
+
+def test_alerts_can_be_resolved_in_bulk(staff_client):
+    raise_alert(cause="x", text="Something")
+    from panel.ops.models import Alert
+
+    alert = Alert.objects.get()
+    staff_client.post(reverse("admin:ops_alert_changelist"), {"action": "resolve", "_selected_action": [alert.pk]})
+    alert.refresh_from_db()
+    assert alert.resolved_at is not None

@@ -1,0 +1,265 @@
+"""The customer's pages: ordering in the browser's forms, lists, the order's page, the wallet."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+from django.contrib.messages import get_messages
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from billing.models import Entry
+from catalog.models import Service, UpstreamService
+from orders.models import Order
+from orders.states import Placement, Status
+from orders.submission import claim_next
+from tests import make
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def service(provider):
+    return make.service(provider)
+
+
+def post_order(client: Client, of: Service, **changes):
+    data = {
+        "service": of.pk,
+        "link": "https://example.com/page",
+        "quantity": "1000",
+        "request_key": uuid4().hex,
+        "seen_charge": 2_500_000,
+        **changes,
+    }
+    return client.post(reverse("order_new"), {name: value for name, value in data.items() if value is not None})
+
+
+def assert_nothing_happened(customer, balance=10_000_000):
+    assert Order.objects.count() == 0
+    assert Entry.objects.filter(kind="order").count() == 0
+    assert make.wallet(customer).balance == balance
+
+
+def test_order_form_places_one_order_and_leads_to_it(signed_in, customer, service):
+    response = post_order(signed_in, service)
+    order = Order.objects.get()
+    assert response.url == reverse("order_detail", args=[order.pk])
+    assert (order.customer, order.charge, order.quantity) == (customer, 2_500_000, 1_000)
+    assert make.wallet(customer).balance == 7_500_000
+
+
+def test_double_click_orders_once(signed_in, customer, service):
+    key = uuid4().hex
+    first = post_order(signed_in, service, request_key=key)
+    second = post_order(signed_in, service, request_key=key)
+    assert first.url == second.url
+    assert Order.objects.count() == 1
+    assert make.wallet(customer).balance == 7_500_000
+
+
+def test_used_form_with_another_wish_is_explained_and_gets_a_fresh_key(signed_in, customer, service):
+    key = uuid4().hex
+    post_order(signed_in, service, request_key=key)
+    response = post_order(signed_in, service, request_key=key, quantity="500", seen_charge=1_250_000)
+    assert "has already placed order" in response.content.decode()
+    assert response.context["form"]["request_key"].value() != key
+    assert Order.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "words"),
+    [
+        ({"quantity": "9"}, "quantity", "Order between 10 and 10,000"),
+        ({"quantity": "10001"}, "quantity", "Order between 10 and 10,000"),
+        ({"quantity": "0"}, "quantity", "Order between"),
+        ({"quantity": "-5"}, "quantity", "Order between"),
+        ({"quantity": ""}, "quantity", "Enter a quantity"),
+        ({"quantity": "ten"}, "quantity", "whole number"),
+        ({"quantity": "1e3"}, "quantity", "whole number"),
+        ({"quantity": "１０００"}, "quantity", "whole number"),
+        ({"quantity": "9" * 40}, "quantity", "whole number"),
+        ({"link": ""}, "link", "Enter the link"),
+        ({"link": "not a link"}, "link", "no spaces"),
+        ({"link": "javascript:alert(1)"}, "link", "no link"),
+        ({"link": "ftp://example.com/x"}, "link", "no link"),
+        ({"link": "https://example.com/" + "a" * 5_000}, "link", "too long"),
+        ({"link": "https://example.com/\x00"}, "link", "invisible"),
+        ({"service": ""}, "service", "Choose a service"),
+        ({"service": "999999"}, "service", "no longer on sale"),
+    ],
+)
+def test_bad_input_is_told_at_its_field_and_charges_nothing(signed_in, customer, service, changes, field, words):
+    response = post_order(signed_in, service, **changes)
+    assert response.status_code == 200
+    errors = response.context["form"].errors
+    assert words in " ".join(errors.get(field, [])), errors
+    assert_nothing_happened(customer)
+    if field != "link":
+        assert "https://example.com/page" in response.content.decode()  # What was typed is still there.
+
+
+def test_too_little_money_says_how_much_is_missing(signed_in, customer, service):
+    response = post_order(signed_in, service, quantity="5000", seen_charge=12_500_000)
+    assert "$2.50 is missing" in response.content.decode()
+    assert_nothing_happened(customer)
+
+
+def test_service_gone_off_sale_meanwhile_is_told(signed_in, customer, service):
+    Service.objects.filter(pk=service.pk).update(is_on_sale=False)
+    response = post_order(signed_in, service)
+    assert "no longer on sale" in " ".join(response.context["form"].errors["service"])
+    assert_nothing_happened(customer)
+
+
+def test_risen_price_is_asked_again_and_accepted_on_the_second_press(signed_in, customer, service):
+    Service.objects.filter(pk=service.pk).update(price=3_000_000)
+    response = post_order(signed_in, service)
+    text = response.content.decode()
+    assert "rose from $2.50 to $3.00" in text
+    assert_nothing_happened(customer)
+    assert 'value="3000000"' in text  # The form now carries what was shown.
+    post_order(signed_in, service, seen_charge=3_000_000)
+    assert Order.objects.get().charge == 3_000_000
+
+
+def test_fallen_price_is_charged_lower(signed_in, customer, service):
+    post_order(signed_in, service, seen_charge=9_000_000)
+    assert Order.objects.get().charge == 2_500_000
+
+
+def test_posted_price_provider_and_upstream_service_are_ignored(signed_in, customer, service, provider):
+    post_order(signed_in, service, price="1", charge="1", provider="999", upstream_service_id="55")
+    order = Order.objects.get()
+    assert (order.charge, order.provider, order.upstream_service_id) == (2_500_000, provider, "1")
+
+
+def test_without_scripts_the_charge_is_shown_before_it_is_taken(signed_in, customer, service):
+    response = post_order(signed_in, service, seen_charge=None)
+    assert "Order for $2.50" in response.content.decode()
+    assert_nothing_happened(customer)
+
+
+def test_preview_button_only_shows_the_charge(signed_in, customer, service):
+    response = post_order(signed_in, service, preview="1")
+    assert "Order for $2.50" in response.content.decode()
+    assert_nothing_happened(customer)
+
+
+def test_quote_follows_what_is_typed(signed_in, service):
+    response = signed_in.post(reverse("order_quote"), {"service": service.pk, "quantity": "200"})
+    assert b'value="500000"' in response.content
+    assert response.context["quote"].balance_after == 9_500_000
+    empty = signed_in.post(reverse("order_quote"), {"service": service.pk, "quantity": "abc"})
+    assert empty.status_code == 200
+
+
+def test_comment_service_asks_for_comments_and_charges_by_line(signed_in, customer, provider):
+    service = make.service(provider, external_id="2", type="custom_comments", rate="20", low=1, high=50)
+    fields = signed_in.post(reverse("order_fields"), {"service": service.pk, "link": "https://example.com/kept"})
+    text = fields.content.decode()
+    assert 'name="comments"' in text and 'name="quantity"' not in text and "https://example.com/kept" in text
+    post_order(signed_in, service, quantity=None, comments="one\ntwo\n", seen_charge=50_000)
+    order = Order.objects.get()
+    assert (order.quantity, order.charge, order.params) == (2, 50_000, {"comments": "one\ntwo"})
+
+
+def test_cancel_before_sending_refunds_all(signed_in, customer, service):
+    post_order(signed_in, service)
+    order = Order.objects.get()
+    signed_in.post(reverse("order_cancel", args=[order.pk]))
+    order.refresh_from_db()
+    assert (order.placement, order.status, order.refunded) == (Placement.WITHDRAWN, Status.CANCELED, 2_500_000)
+    assert make.wallet(customer).balance == 10_000_000
+
+
+def test_cancel_while_being_sent_is_refused_and_moves_nothing(signed_in, customer, service, provider):
+    post_order(signed_in, service)
+    order = Order.objects.get()
+    assert claim_next(provider_id=provider.pk) is not None
+    response = signed_in.post(reverse("order_cancel", args=[order.pk]))
+    assert "can no longer be cancelled" in str(list(get_messages(response.wsgi_request))[-1])
+    order.refresh_from_db()
+    assert (order.placement, order.refunded) == (Placement.PLACING, 0)
+    assert make.wallet(customer).balance == 7_500_000
+
+
+@pytest.mark.parametrize("name", ["order_detail", "order_live", "order_cancel"])
+def test_another_customers_order_is_not_found(name, signed_in, other, service):
+    order = make.order(other, service)
+    address = reverse(name, args=[order.pk])
+    response = signed_in.post(address) if name == "order_cancel" else signed_in.get(address)
+    assert response.status_code == 404
+    order.refresh_from_db()
+    assert (order.placement, order.refunded) == (Placement.QUEUED, 0)
+
+
+def test_order_page_shows_status_counts_charge_refund_and_timeline(signed_in, customer, service):
+    order = make.placed_order(customer, service, quantity=1_000)
+    Order.objects.filter(pk=order.pk).update(status=Status.IN_PROGRESS, remains=157, start_count=40)
+    text = signed_in.get(reverse("order_detail", args=[order.pk])).content.decode()
+    for words in ("In progress", "843", "157", "40", "$2.50", "Order received"):
+        assert words in text
+
+
+def test_live_part_polls_while_open_and_stops_at_the_end(signed_in, customer, service):
+    order = make.placed_order(customer, service)
+    address = reverse("order_live", args=[order.pk])
+    assert b"hx-trigger" in signed_in.get(address).content
+    Order.objects.filter(pk=order.pk).update(status=Status.COMPLETED)
+    assert b"hx-trigger" not in signed_in.get(address).content
+
+
+def test_hostile_names_and_links_are_escaped_on_every_page(signed_in, customer, provider):
+    evil = '<script>alert("x")</script>'
+    service = make.service(provider, name=evil)
+    Service.objects.filter(pk=service.pk).update(description=evil)
+    UpstreamService.objects.update(name=evil, category=evil, description=evil)
+    order = make.order(customer, service, link='https://example.com/"><script>alert(1)</script>')
+    for address in (
+        reverse("services"),
+        reverse("order_new") + f"?service={service.pk}",
+        reverse("order_list"),
+        reverse("order_detail", args=[order.pk]),
+        reverse("wallet"),
+    ):
+        text = signed_in.get(address).content.decode()
+        assert "<script>alert" not in text, address
+        assert "&lt;script&gt;" in text, address
+
+
+@pytest.mark.parametrize("query", ["%00", "' OR 1=1", "9" * 50, "\u202e", "a " * 200, "１２"])
+def test_search_takes_anything(signed_in, service, query):
+    assert signed_in.get(reverse("services"), {"q": query}).status_code == 200
+
+
+def test_search_finds_by_name_category_and_number(signed_in, provider):
+    found = make.service(provider, external_id="1", name="Blue likes")
+    make.service(provider, external_id="2", name="Red views")
+    for query in ("blue", "social blue", str(found.pk)):
+        groups = signed_in.get(reverse("services"), {"q": query}).context["groups"]
+        assert found in [service for group in groups for service in group.services]
+
+
+@pytest.mark.parametrize("query", ["?page=0", "?page=99999", "?page=x", "?status=nonsense", "?sort=charge"])
+def test_order_list_takes_any_query(signed_in, customer, service, query):
+    make.order(customer, service)
+    assert signed_in.get(reverse("order_list") + query).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["services", "order_new", "order_list", "wallet", "account", "add_funds"])
+def test_pages_run_few_queries_however_many_rows(name, signed_in, customer, provider):
+    counts = []
+    for start in (0, 15):
+        for number in range(start, start + 15):
+            service = make.service(provider, external_id=str(number), rate="0.1")
+            make.placed_order(customer, service, upstream_id=f"u{number}")
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
+            assert signed_in.get(reverse(name)).status_code == 200
+        counts.append(len(queries))
+    assert counts[0] == counts[1] <= 12, counts
