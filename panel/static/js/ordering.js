@@ -1,0 +1,72 @@
+// The order form: finds a service among thousands, and keeps what is typed while the fields change.
+(() => {
+  "use strict";
+
+  const select = document.getElementById("id_service");
+  const finder = document.getElementById("service-finder");
+  if (!select || !finder) return;
+
+  // -- finding a service --
+
+  const placeholder = [...select.children].filter((child) => child.tagName === "OPTION");
+  const groups = [...select.querySelectorAll("optgroup")].map((element) => ({
+    element,
+    options: [...element.children].map((option) => ({
+      option,
+      text: `${element.label} ${option.text}`.toLowerCase(),
+    })),
+  }));
+  const matches = () => groups.flatMap(({ element }) => (element.isConnected ? [...element.children] : []));
+
+  const find = () => {
+    const words = finder.value.toLowerCase().split(/\s+/);
+    const chosen = select.selectedOptions[0];
+    for (const { element, options } of groups) {
+      const found = options.filter(
+        ({ option, text }) => option === chosen || words.every((word) => text.includes(word)),
+      );
+      element.replaceChildren(...found.map(({ option }) => option));
+    }
+    select.replaceChildren(
+      ...placeholder,
+      ...groups.map(({ element }) => element).filter((element) => element.firstChild),
+    );
+    chosen.selected = true;
+  };
+
+  const chooseFirst = (event) => {
+    if (event.key !== "Enter") return;
+    event.preventDefault(); // it must never send the order
+    const first = matches().find((option) => !option.selected);
+    if (!finder.value.trim() || !first) return;
+    first.selected = true;
+    finder.value = "";
+    find();
+    select.dispatchEvent(new Event("change", { bubbles: true }));
+    select.focus();
+  };
+
+  select.before(finder);
+  finder.hidden = select.options.length <= 15;
+  finder.addEventListener("input", find);
+  finder.addEventListener("keydown", chooseFirst);
+
+  // -- what was typed while the fields of another service were on their way --
+
+  let typed = [];
+
+  document.addEventListener("htmx:beforeSwap", ({ detail: { target, requestConfig } }) => {
+    if (target.id !== "order-fields") return;
+    typed = [...target.querySelectorAll("input, textarea")].filter(
+      (field) => field.value !== (requestConfig.formData.get(field.name) ?? ""),
+    );
+  });
+
+  document.addEventListener("htmx:afterSwap", () => {
+    for (const { id, value } of typed) {
+      const field = document.getElementById(id);
+      if (field) field.value = value;
+    }
+    typed = [];
+  });
+})();
