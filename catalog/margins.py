@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 
 from catalog.models import PricePolicy, Provider, Service
-from catalog.pricing import reprice
+from catalog.pricing import locked_policy, reprice
 
 
 def save_policy(*, policy: PricePolicy) -> int:
@@ -25,6 +25,7 @@ def save_provider(*, provider: Provider) -> int:
 def save_service(*, service: Service) -> None:
     """Saves a service and reprices it. One without a valid price goes off sale."""
     with transaction.atomic():
+        locked_policy()  # Before the service's own row, as repricing does: the other way is a deadlock.
         wanted = service.is_on_sale
         service.is_on_sale = False  # Until it has its price, the database would not hold it on sale.
         service.save()

@@ -33,6 +33,11 @@ def price_policy() -> PricePolicy:
     return policy
 
 
+def locked_policy() -> PricePolicy:
+    """The panel's margin, locked until the transaction ends. Lock order: provider, policy, services."""
+    return PricePolicy.objects.select_for_update().get(pk=price_policy().pk)
+
+
 def margin_of(*, service: Service, provider: Provider, policy: PricePolicy) -> Margin:
     """The margin of the nearest level that sets percent or fixed; what it leaves empty is zero there."""
     levels: tuple[tuple[str, Service | Provider], ...] = (("service", service), ("provider", provider))
@@ -57,7 +62,8 @@ def price_of(*, cost: int, margin: Margin, policy: PricePolicy) -> int:
 def set_price(*, service: Service, provider: Provider, rate: int, policy: PricePolicy) -> bool:
     """Sets cost and price on the instance, unsaved; True when they changed.
 
-    A service with no price that the panel can hold goes off sale: it is never given away.
+    A service with no price that the panel can hold goes off sale: it is never given away. Nor is one that
+    costs nothing sold for its fixed margin: a rate of 0 is no cost that we know.
     """
     before = (service.cost, service.price, service.is_on_sale)
     try:
@@ -65,8 +71,9 @@ def set_price(*, service: Service, provider: Provider, rate: int, policy: PriceP
         margin = margin_of(service=service, provider=provider, policy=policy)
         service.price = price_of(cost=service.cost, margin=margin, policy=policy)
     except money.MoneyError:
-        service.cost = service.price = 0
-    if service.price == 0:
+        service.cost = 0
+    if service.cost == 0:
+        service.price = 0
         service.is_on_sale = False
     return before != (service.cost, service.price, service.is_on_sale)
 
@@ -77,10 +84,11 @@ def reprice(*, services: QuerySet[Service]) -> int:
     The rows are locked while it runs, so that two margin changes at once cannot mix.
     """
     with transaction.atomic():
-        policy = PricePolicy.objects.select_for_update().get(pk=price_policy().pk)
+        policy = locked_policy()
         changed = []
         hidden = 0
-        rows = services.select_related("upstream__provider").select_for_update(of=("self",)).order_by("pk")
+        # No key lock: an order refers to its service, and need not wait for the repricing of a whole catalog.
+        rows = services.select_related("upstream__provider").select_for_update(of=("self",), no_key=True).order_by("pk")
         for service in rows:
             was_on_sale = service.is_on_sale
             upstream = service.upstream

@@ -111,11 +111,11 @@ def _publish(provider: Provider, new: list[UpstreamService]) -> None:
     names = list(dict.fromkeys(service.category or "Other" for service in new))
     known = dict(Category.objects.values_list("name", "pk"))
     missing = [name for name in names if name not in known]
-    first = len(known)
-    for chunk in in_chunks(missing):
+    positions = {name: len(known) + number for number, name in enumerate(missing)}
+    # By name: two providers that insert the same ones in different orders would deadlock.
+    for chunk in in_chunks(sorted(missing)):
         Category.objects.bulk_create(
-            [Category(name=name, position=first + missing.index(name)) for name in chunk],
-            ignore_conflicts=True,
+            [Category(name=name, position=positions[name]) for name in chunk], ignore_conflicts=True
         )
     if missing:
         known = dict(Category.objects.values_list("name", "pk"))

@@ -39,7 +39,7 @@ def ask_for_review(*, order: Order, reason: str, note: str = "") -> None:
 def bind_upstream_id(*, order: Order, upstream_id: str, actor: Any) -> None:
     """Staff found the order at the provider: it is placed under this id and followed from now on."""
     upstream_id = upstream_id.strip()
-    if parse_id(upstream_id) != upstream_id:
+    if not upstream_id or parse_id(upstream_id) != upstream_id:
         # It would spoil every status call of the batch that it travels in.
         raise ReviewError("This is no order id. Copy it from the provider's own list.")
     now = timezone.now()

@@ -114,7 +114,7 @@ def claim_next(*, provider_id: int) -> Claim | None:
     while True:
         with transaction.atomic():
             provider = (
-                # NO KEY: an order being inserted holds the key of its provider, and must not keep the lane.
+                # NO KEY: an order that commits just now holds its provider's key, and must not keep the lane.
                 usable_providers()
                 .select_for_update(skip_locked=True, of=("self",), no_key=True)
                 .filter(pk=provider_id)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
-from django.db import connections
+from django.db import connection, connections
 
 PATIENCE = 30
 """Seconds until a thread that hangs fails its test."""
@@ -54,3 +55,22 @@ def in_background(call: Callable[[], Any]) -> Callable[[], Any]:
         return result[0]
 
     return wait
+
+
+def wait_for_a_blocked_connection() -> None:
+    """Returns once another connection waits for a lock that this one holds. PostgreSQL only."""
+    watcher = connections.create_connection("default")
+    deadline = time.monotonic() + 10
+    try:
+        with watcher.cursor() as cursor:
+            blocked = 0
+            while not blocked:
+                assert time.monotonic() < deadline, "nobody waits"
+                time.sleep(0.02)
+                cursor.execute(
+                    "SELECT COUNT(*) FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))",
+                    [connection.connection.info.backend_pid],
+                )
+                [blocked] = cursor.fetchone()
+    finally:
+        watcher.close()

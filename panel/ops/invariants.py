@@ -43,7 +43,7 @@ _CHECKS: tuple[tuple[str, str, str], ...] = (
         "entries are numbered without a gap",
         """SELECT w.id, w.version, COUNT(e.id), COALESCE(MAX(e.seq), 0) FROM billing_wallet w
            LEFT JOIN billing_entry e ON e.wallet_id = w.id GROUP BY w.id, w.version
-           HAVING w.version <> COUNT(e.id) OR w.version <> COALESCE(MAX(e.seq), 0)""",
+           HAVING w.version <> COUNT(e.id) OR w.version <> COALESCE(MAX(e.seq), 0) OR MIN(e.seq) < 1""",
         "wallet {}: version {}, {} entries, last number {}",
     ),
     (
@@ -73,10 +73,12 @@ _CHECKS: tuple[tuple[str, str, str], ...] = (
         "order {}: {} charges",
     ),
     (
-        "an entry of an order belongs to an order",
-        """SELECT e.id, e.order_ref FROM billing_entry e LEFT JOIN orders_order o ON o.id = e.order_ref
+        "an entry of an order belongs to an order of the wallet's customer",
+        """SELECT e.id, e.order_ref, e.wallet_id FROM billing_entry e
+           JOIN billing_wallet w ON w.id = e.wallet_id
+           LEFT JOIN orders_order o ON o.id = e.order_ref AND o.customer_id = w.customer_id
            WHERE e.kind IN ('order', 'refund') AND o.id IS NULL""",
-        "entry {}: order {}",
+        "entry {}: order {}, wallet {}",
     ),
     (
         "0 <= refunded <= charge",

@@ -1,0 +1,113 @@
+"""What the tests of orders share: rounds of work, threads that start at once, and "nothing changed"."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from billing.models import Entry, Wallet
+from catalog.models import Provider
+from catalog.upstream.client import UpstreamClient
+from orders.models import Order, OrderEvent
+from orders.polling import poll_due_orders
+from orders.submission import submit_due_orders
+from tests.threads import in_threads
+
+
+class Killed(BaseException):
+    """The process died here: nothing may catch it."""
+
+
+def money_of(user: Any) -> tuple[int, list[tuple[str, int]]]:
+    """The balance, and the entries as (kind, amount), oldest first."""
+    entries = Entry.objects.filter(wallet__customer=user).order_by("seq").values_list("kind", "amount")
+    return Wallet.objects.get(customer=user).balance, list(entries)
+
+
+def refunds_of(order: Order) -> list[int]:
+    return list(Entry.objects.filter(order_ref=order.pk, kind="refund").order_by("pk").values_list("amount", flat=True))
+
+
+def fresh(order: Order) -> Order:
+    return Order.objects.get(pk=order.pk)
+
+
+@contextmanager
+def nothing_changes() -> Iterator[None]:
+    """No order, no timeline, no entry and no balance differs afterwards."""
+    before = _everything()
+    yield
+    assert _everything() == before
+
+
+def _everything() -> list[Any]:
+    return [
+        list(Order.objects.order_by("pk").values()),
+        list(Entry.objects.order_by("pk").values()),
+        list(Wallet.objects.order_by("pk").values()),
+        OrderEvent.objects.count(),
+    ]
+
+
+def due_now() -> None:
+    """Every wait is over: of orders in the queue, of paused providers."""
+    Order.objects.filter(placement="queued").update(next_action_at=timezone.now() - timedelta(seconds=1))
+    Provider.objects.exclude(paused_until=None).update(paused_until=timezone.now() - timedelta(seconds=1))
+
+
+def submit_now() -> int:
+    due_now()
+    return submit_due_orders()
+
+
+def poll_now() -> int:
+    Order.objects.exclude(next_poll_at=None).update(next_poll_at=timezone.now() - timedelta(seconds=1))
+    return poll_due_orders()
+
+
+def end_lease(order: Order) -> None:
+    Order.objects.filter(pk=order.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
+
+
+def impatient(monkeypatch: Any, *, seconds: float = 0.3) -> None:
+    """Makes the panel give up on its providers after `seconds` instead of a minute."""
+    original = UpstreamClient.__init__
+
+    def init(self: UpstreamClient, **values: Any) -> None:
+        original(self, **{**values, "add_timeout": seconds, "read_timeout": seconds})
+
+    monkeypatch.setattr(UpstreamClient, "__init__", init)
+
+
+def at_once(count: int, work: Callable[[int], Any]) -> list[Any]:
+    """`work(0)` … `work(count - 1)` in threads that start together; results, or what was raised, in order."""
+    return in_threads(*(partial(work, number) for number in range(count)))
+
+
+def most_in_flight(requests: list[Any]) -> int:
+    """The largest number of requests that the provider had at the same time."""
+    moments = sorted(
+        moment for one in requests for moment in ((one.received_at, 1), (one.answered_at or one.received_at, -1))
+    )
+    now = most = 0
+    for _, step in moments:
+        now += step
+        most = max(most, now)
+    return most
+
+
+@contextmanager
+def statements() -> Iterator[list[str]]:
+    """The SQL of the block, without what only opens and closes transactions."""
+    found: list[str] = []
+    with CaptureQueriesContext(connection) as captured:
+        yield found
+    words = ("SAVEPOINT", "RELEASE", "BEGIN", "COMMIT", "ROLLBACK")
+    found.extend(query["sql"] for query in captured.captured_queries if not query["sql"].startswith(words))

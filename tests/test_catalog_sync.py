@@ -1,0 +1,720 @@
+"""Imports over real HTTP: what they write, what they never touch, and which lists are not believed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from decimal import Decimal
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+
+from billing.models import Entry
+from catalog.margins import save_provider
+from catalog.models import Category, Provider, Service, SyncRun, UpstreamService
+from catalog.selectors import services_on_sale
+from catalog.syncing import sync_catalogs, sync_provider
+from catalog.types import SPECS
+from orders.inputs import NotOnSale
+from orders.models import Order
+from panel.ops.models import Alert
+from panel.sandbox import faults
+from panel.sandbox.server import SandboxServer
+from tests import make
+from tests.threads import in_background, in_threads, wait_for_a_blocked_connection
+
+pytestmark = pytest.mark.django_db
+
+SANDBOX_SERVICES = 60
+WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE")
+CATALOG = ("catalog_upstreamservice", "catalog_service", "catalog_category")
+
+
+def only(upstream, *wanted):
+    """Lets the provider list nothing but the `wanted` service ids."""
+    for service_id in range(1, SANDBOX_SERVICES + 1):
+        if service_id not in wanted:
+            upstream.set_service(service_id, listed=False)
+
+
+def list_ten(upstream, **changes):
+    """A list of ten plain services, 101 to 110, at $2.00."""
+    only(upstream)
+    for service_id in range(101, 111):
+        upstream.set_service(
+            service_id, **{"name": f"Service {service_id}", "rate": "2.00", "category": "Social", **changes}
+        )
+
+
+def service(external_id):
+    return Service.objects.select_related("upstream", "category").get(upstream__external_id=str(external_id))
+
+
+def catalog_state():
+    """Everything that an import could change, but for its own record."""
+    return (
+        list(UpstreamService.objects.order_by("pk").values()),
+        list(Service.objects.order_by("pk").values()),
+        list(Category.objects.order_by("pk").values()),
+    )
+
+
+def orderable():
+    return set(services_on_sale().values_list("upstream__external_id", flat=True))
+
+
+def sync_alerts(provider):
+    return Alert.objects.filter(cause=f"provider:{provider.pk}:sync")
+
+
+def writes(queries, tables=CATALOG):
+    return [
+        query["sql"]
+        for query in queries
+        if query["sql"].startswith(WRITES) and any(f'"{t}"' in query["sql"] for t in tables)
+    ]
+
+
+# -- the first import --------------------------------------------------------------------------------
+
+
+def test_sync_when_first_then_services_categories_and_prices(upstream, provider):
+    run = sync_provider(provider=provider)
+    assert (run.outcome, run.reason, run.skipped) == ("applied", "", [])
+    assert (run.listed, run.added, run.changed, run.vanished, run.returned) == (60, 60, 0, 0, 0)
+    assert run.finished_at is not None
+    assert len(upstream.requests_of("services")) == 1
+    assert UpstreamService.objects.filter(provider=provider, is_listed=True).count() == 60
+    assert Service.objects.count() == 60
+
+    # "Followers, economy" costs $0.65, and with the panel's 25 % sells at $0.8125.
+    first = service(1)
+    assert first.name == "Instagram followers, economy"
+    assert (first.upstream.rate, first.cost, first.price) == (650_000, 650_000, 812_500)
+    assert (first.upstream.min_quantity, first.upstream.max_quantity) == (50, 20_000)
+    assert (first.upstream.refill, first.upstream.cancel, first.upstream.dripfeed) == (False, True, False)
+    assert first.description == "May drop; no refill."
+    assert first.category.name == "Instagram · Followers"
+    # $0.012 and 25 % are $0.015, a multiple of the price step of $0.0001.
+    assert service(10).price == 15_000
+
+    shelves = list(Category.objects.order_by("position").values_list("name", "position"))
+    assert shelves[:2] == [("Instagram · Followers", 0), ("Instagram · Likes", 1)]
+    assert [position for _, position in shelves] == list(range(len(shelves)))
+    assert Alert.objects.count() == 0
+    provider.refresh_from_db()
+    assert provider.last_synced_at == run.started_at
+
+
+def test_sync_when_type_cannot_be_ordered_then_imported_but_not_on_sale(upstream, provider):
+    sync_provider(provider=provider)
+    types = set(UpstreamService.objects.values_list("type", flat=True))
+    assert {"default", "package", "poll", "seo", "web_traffic", "comment_likes"} <= types
+    for one in Service.objects.select_related("upstream"):
+        assert one.is_on_sale == (one.upstream.type in SPECS), one.upstream.type
+        assert one.price > 0
+    assert orderable() == set(UpstreamService.objects.filter(type__in=SPECS).values_list("external_id", flat=True))
+
+
+def test_sync_when_type_changes_to_one_that_cannot_be_ordered_then_not_orderable(upstream, provider, customer):
+    list_ten(upstream)
+    sync_provider(provider=provider)
+    upstream.set_service(101, type="Subscriptions")
+    sync_provider(provider=provider)
+    assert orderable() == {str(number) for number in range(102, 111)}
+    with pytest.raises(NotOnSale):
+        make.order(customer, service(101))
+    assert Order.objects.count() == 0
+    assert make.wallet(customer).balance == 10_000_000
+
+
+def test_sync_when_publish_new_is_off_then_new_services_wait_for_the_owner(upstream, provider):
+    Provider.objects.update(publish_new=False)
+    provider.refresh_from_db()
+    list_ten(upstream)
+    sync_provider(provider=provider)
+    assert Service.objects.count() == 10
+    assert orderable() == set()
+    # The owner puts one on sale; later imports neither take it off nor add others.
+    Service.objects.filter(upstream__external_id="101").update(is_on_sale=True)
+    upstream.set_service(111, name="Another", rate="2.00", category="Social")
+    run = sync_provider(provider=provider)
+    assert run.added == 1
+    assert orderable() == {"101"}
+
+
+# -- writes only what differs ------------------------------------------------------------------------
+
+
+def test_sync_when_nothing_changed_then_catalog_is_not_written(upstream, provider):
+    sync_provider(provider=provider)
+    before = catalog_state()
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        run = sync_provider(provider=provider)
+    assert (run.outcome, run.listed) == ("applied", 60)
+    assert (run.added, run.changed, run.vanished, run.returned) == (0, 0, 0, 0)
+    assert writes(queries) == []
+    # The run, its end, the provider's time, and an alert that may end: nothing else is written.
+    assert len([query for query in queries if query["sql"].startswith(WRITES)]) == 4
+    assert catalog_state() == before
+
+
+def test_sync_when_one_of_many_changed_then_only_its_row_is_written(upstream, provider):
+    sync_provider(provider=provider)
+    before = {row["id"]: row for row in UpstreamService.objects.values()}
+    upstream.set_service(2, max=60_000)
+    run = sync_provider(provider=provider)
+    assert (run.added, run.changed, run.vanished) == (0, 1, 0)
+    after = {row["id"]: row for row in UpstreamService.objects.values()}
+    changed = [pk for pk, row in after.items() if row != before[pk]]
+    assert changed == [service(2).upstream_id]
+    assert service(2).highest_quantity == 60_000
+
+
+def statements(rows):
+    """Statements of a first, an unchanged and a fully re-priced import of `rows` services."""
+    with SandboxServer(key="upstream-key", speed=0, services=rows) as upstream:
+        provider = make.provider(url=upstream.url, api_key=upstream.key, name=f"Of {rows}")
+        counts = []
+        for rate in (None, None, "3"):
+            if rate:
+                for service_id in range(1, rows + 1):
+                    upstream.set_service(service_id, rate=rate)
+            with CaptureQueriesContext(connection) as queries:
+                assert sync_provider(provider=provider, force=True).listed == rows
+            counts.append(len(queries))
+        assert not Service.objects.filter(upstream__provider=provider).exclude(cost=3_000_000).exists()
+    return counts
+
+
+def test_sync_when_list_grows_then_statements_do_not(db):
+    statements(60)  # What the first one of all sets up is not counted.
+    small, large = statements(200), statements(400)
+    assert small[1] == large[1] <= 20
+    # 200 rows more: SQLite takes at most 999 values a statement, PostgreSQL up to 500 rows.
+    room = 0 if connection.vendor == "postgresql" else 60
+    assert large[0] - small[0] <= room
+    assert large[2] - small[2] <= room
+    assert max(large) <= 30 + 2 * room
+
+
+# -- prices follow, the owner's choices stay ---------------------------------------------------------
+
+
+def test_sync_when_rate_rises_then_price_rises_before_anything_is_sold_at_the_old(upstream, provider, customer):
+    list_ten(upstream)
+    sync_provider(provider=provider)
+    assert (service(101).cost, service(101).price) == (2_000_000, 2_500_000)
+    upstream.set_service(101, rate="3.20")
+    run = sync_provider(provider=provider)
+    assert run.changed == 1
+    assert (service(101).cost, service(101).price) == (3_200_000, 4_000_000)
+    assert make.order(customer, service(101), quantity=1_000).charge == 4_000_000
+    # The others kept theirs.
+    assert set(Service.objects.exclude(upstream__external_id="101").values_list("price", flat=True)) == {2_500_000}
+
+
+def test_sync_when_rate_falls_then_price_falls(upstream, provider):
+    list_ten(upstream)
+    sync_provider(provider=provider)
+    upstream.set_service(101, rate="1")
+    sync_provider(provider=provider)
+    assert (service(101).cost, service(101).price) == (1_000_000, 1_250_000)
+
+
+def test_sync_when_rate_has_more_places_than_the_panel_holds_then_cost_is_rounded_up(upstream, provider):
+    list_ten(upstream)
+    upstream.set_service(101, row={"rate": "0.00000012"})
+    sync_provider(provider=provider)
+    assert (service(101).upstream.rate, service(101).cost, service(101).price) == (1, 1, 100)
+
+
+def test_sync_when_owner_changed_the_service_then_never_overwritten(upstream, provider):
+    list_ten(upstream)
+    sync_provider(provider=provider)
+    mine = Category.objects.create(name="My shelf", position=99)
+    Service.objects.filter(upstream__external_id="101").update(
+        name="My name",
+        description="My words",
+        category=mine,
+        position=7,
+        is_on_sale=False,
+        margin_bp=10_000,
+        min_quantity=100,
+        max_quantity=500,
+    )
+    Category.objects.filter(name="Social").update(position=42)
+    for number in range(101, 111):
+        upstream.set_service(
+            number, name="Theirs", desc="Their words", category="Their shelf", rate="2.40", min=1, max=99_999
+        )
+    run = sync_provider(provider=provider)
+    assert run.changed == 10
+
+    row = service(101)
+    assert (row.name, row.description, row.category, row.position) == ("My name", "My words", mine, 7)
+    assert (row.is_on_sale, row.margin_bp, row.min_quantity, row.max_quantity) == (False, 10_000, 100, 500)
+    # Only what follows from the rate moved, by the owner's own margin of 100 %.
+    assert (row.cost, row.price) == (2_400_000, 4_800_000)
+    assert (row.upstream.name, row.upstream.category, row.upstream.max_quantity) == ("Theirs", "Their shelf", 99_999)
+    # Nor are the names that the owner left alone: customers know the services by them.
+    assert service(102).name == "Service 102"
+    assert service(102).category.name == "Social"
+    assert Category.objects.get(name="Social").position == 42
+    assert service(102).is_on_sale
+
+
+# -- vanished and returned ---------------------------------------------------------------------------
+
+
+def test_sync_when_service_vanishes_then_not_orderable_and_it_returns(upstream, provider, customer):
+    list_ten(upstream)
+    sync_provider(provider=provider)
+    upstream.set_service(101, listed=False)
+    run = sync_provider(provider=provider)
+    assert (run.outcome, run.vanished, run.changed) == ("applied", 1, 0)
+    gone = service(101)
+    # Nothing is deleted, the price is not zero, and the owner's switch is as it was.
+    assert (gone.price, gone.is_on_sale, gone.upstream.is_listed) == (2_500_000, True, False)
+    assert "101" not in orderable()
+    with pytest.raises(NotOnSale):
+        make.order(customer, gone)
+    assert Order.objects.count() == 0
+    assert Entry.objects.filter(kind="order").count() == 0
+    assert make.wallet(customer).balance == 10_000_000
+
+    # A second list without it tells nothing new.
+    assert sync_provider(provider=provider).vanished == 0
+
+    # It returns at another rate, under the same row.
+    upstream.set_service(101, listed=True, rate="4")
+    run = sync_provider(provider=provider)
+    assert (run.returned, run.added, run.changed) == (1, 0, 0)
+    assert service(101).pk == gone.pk
+    assert make.order(customer, service(101), quantity=1_000).charge == 5_000_000
+
+
+def test_sync_when_vanished_service_was_off_sale_then_it_returns_off_sale(upstream, provider):
+    list_ten(upstream)
+    sync_provider(provider=provider)
+    Service.objects.filter(upstream__external_id="101").update(is_on_sale=False)
+    upstream.set_service(101, listed=False)
+    sync_provider(provider=provider)
+    upstream.set_service(101, listed=True)
+    assert sync_provider(provider=provider).returned == 1
+    assert not service(101).is_on_sale
+    assert "101" not in orderable()
+
+
+# -- lists that are not believed ---------------------------------------------------------------------
+
+NO_LISTS = {
+    "empty": (faults.answer(body=b"[]", action="services", times=None), "refused"),
+    "empty in an object": (faults.answer(body=b'{"services": []}', action="services", times=None), "refused"),
+    "only bad rows": (faults.answer(body=b'[{"service": 1}, 5]', action="services", times=None), "refused"),
+    "no list": (faults.answer(body=b'{"balance": "3"}', action="services", times=None), "failed"),
+    "html": (faults.answer(body=b"<html>Just a moment", action="services", times=None), "failed"),
+    "nothing": (faults.answer(body=b"", action="services", times=None), "failed"),
+    "half of the JSON": (
+        faults.answer(body=b'[{"service": 1, "name": "A", "rate": "1", "min": 1, "ma', action="services", times=None),
+        "failed",
+    ),
+    "error": (faults.answer(body=b'{"error": "Invalid API key"}', action="services", times=None), "failed"),
+    "server error": (faults.answer(status=500, body=b"oops", action="services", times=None), "failed"),
+    "truncated": (faults.truncate("services", times=None), "failed"),
+}
+
+
+@pytest.mark.parametrize("kind", NO_LISTS)
+def test_sync_when_there_is_no_usable_list_then_refused_whole_and_told_once(upstream, provider, kind):
+    fault, outcome = NO_LISTS[kind]
+    list_ten(upstream)
+    synced = sync_provider(provider=provider)
+    before = catalog_state()
+    upstream.inject(fault)
+    for count in (1, 2):
+        run = sync_provider(provider=provider)
+        assert run.outcome == outcome
+        assert run.reason
+        assert run.finished_at is not None
+        # One open alert that counts, not a new one each hour.
+        assert list(sync_alerts(provider).values_list("count", "resolved_at")) == [(count, None)]
+    assert catalog_state() == before
+    assert len(orderable()) == 10
+    provider.refresh_from_db()
+    assert provider.last_synced_at == synced.started_at
+    # The next good list ends the alert.
+    upstream.clear_faults()
+    assert sync_provider(provider=provider).outcome == "applied"
+    assert not sync_alerts(provider).filter(resolved_at=None).exists()
+    assert catalog_state() == before
+
+
+def test_sync_when_first_list_is_empty_then_refused(upstream, provider):
+    only(upstream)
+    run = sync_provider(provider=provider)
+    assert (run.outcome, run.reason) == ("refused", "The list is empty.")
+    assert catalog_state() == ([], [], [])
+    assert sync_alerts(provider).count() == 1
+
+
+def test_sync_when_provider_cannot_be_reached_then_failed_and_alert_that_ends_on_success(upstream, provider):
+    upstream.inject(faults.refuse(times=None))
+    run = sync_provider(provider=provider)
+    assert run.outcome == "failed"
+    alert = sync_alerts(provider).get()
+    assert alert.text.startswith("Import from Upstream failed:")
+    assert (alert.count, alert.resolved_at) == (1, None)
+    assert catalog_state() == ([], [], [])
+    upstream.clear_faults()
+    assert sync_provider(provider=provider).added == 60
+    alert.refresh_from_db()
+    assert alert.resolved_at is not None
+    # New trouble opens a new alert, and leaves the old one as it ended.
+    upstream.inject(faults.refuse(times=None))
+    sync_provider(provider=provider)
+    assert sorted(sync_alerts(provider).values_list("count", flat=True)) == [1, 1]
+
+
+def test_sync_when_stored_key_cannot_be_decrypted_then_failed_and_nothing_is_sent(upstream, provider, settings):
+    settings.FIELD_ENCRYPTION_KEYS = ["YW5vdGhlci1rZXktZm9yLXRlc3RzLW9ubHktISEhISE="]
+    run = sync_provider(provider=provider)
+    assert run.outcome == "failed"
+    assert "Enter the API key again" in run.reason
+    assert upstream.requests == []
+    assert sync_alerts(provider).count() == 1
+
+
+def test_sync_when_one_provider_fails_then_the_others_are_imported(upstream, provider):
+    make.provider(name="A dead one")
+    runs = sync_catalogs()
+    assert {str(run.provider): run.outcome for run in runs} == {"A dead one": "failed", "Upstream": "applied"}
+    assert Service.objects.count() == 60
+
+
+def test_sync_when_provider_is_off_then_not_asked(upstream, provider):
+    Provider.objects.update(is_active=False)
+    assert sync_catalogs() == []
+    assert upstream.requests == []
+
+
+@pytest.mark.parametrize(("lost", "outcome"), [(3, "applied"), (4, "refused")])
+def test_sync_when_list_lost_more_than_30_percent_then_refused(upstream, provider, lost, outcome):
+    list_ten(upstream)
+    sync_provider(provider=provider)
+    before = catalog_state()
+    for number in range(101, 101 + lost):
+        upstream.set_service(number, listed=False)
+    # A new one does not make up for the lost ones.
+    upstream.set_service(120, name="New", rate="2")
+    run = sync_provider(provider=provider)
+    assert run.outcome == outcome
+    if outcome == "refused":
+        assert run.reason == "The list lacks 4 of the 10 services on sale."
+        assert "nothing was changed" in sync_alerts(provider).get().text
+        assert catalog_state() == before
+        assert len(orderable()) == 10
+    else:
+        assert len(orderable()) == 8
+        assert not sync_alerts(provider).exists()
+
+
+def test_sync_when_only_what_is_off_sale_vanishes_then_applied(upstream, provider):
+    list_ten(upstream)
+    sync_provider(provider=provider)
+    Service.objects.filter(upstream__external_id__in=["101", "102", "103", "104"]).update(is_on_sale=False)
+    for number in range(101, 105):
+        upstream.set_service(number, listed=False)
+    assert sync_provider(provider=provider).vanished == 4
+
+
+@pytest.mark.parametrize(
+    ("rates", "outcome"),
+    [
+        (dict.fromkeys(range(101, 107), "10"), "refused"),  # 6 of 10, five times as dear
+        (dict.fromkeys(range(101, 107), "0.40"), "refused"),  # 6 of 10, a fifth
+        (dict.fromkeys(range(101, 111), "166"), "refused"),  # dollars became rupees
+        (dict.fromkeys(range(101, 111), "0"), "refused"),
+        (dict.fromkeys(range(101, 106), "10"), "applied"),  # 5 of 10 are not most
+        (dict.fromkeys(range(101, 111), "9.99"), "applied"),  # all, by less than five
+    ],
+    ids=["six x5", "six /5", "all x83", "all to zero", "five x5", "all below x5"],
+)
+def test_sync_when_most_rates_leap_by_five_then_refused_as_a_currency_switch(upstream, provider, rates, outcome):
+    list_ten(upstream)
+    sync_provider(provider=provider)
+    before = catalog_state()
+    for number, rate in rates.items():
+        upstream.set_service(number, rate=rate)
+    run = sync_provider(provider=provider)
+    assert run.outcome == outcome
+    if outcome == "refused":
+        assert f"{len(rates)} of 10 rates" in run.reason
+        assert catalog_state() == before
+        assert sync_alerts(provider).get().level == "danger"
+    else:
+        assert run.changed == len(rates)
+
+
+def test_sync_when_forced_then_implausible_list_is_applied_and_alert_ends(upstream, provider):
+    list_ten(upstream)
+    sync_provider(provider=provider)
+    for number in range(101, 106):
+        upstream.set_service(number, listed=False)
+    upstream.set_service(106, rate="20")
+    assert sync_provider(provider=provider).outcome == "refused"
+    run = sync_provider(provider=provider, force=True)
+    assert (run.outcome, run.vanished, run.changed) == ("applied", 5, 1)
+    assert len(orderable()) == 5
+    assert service(106).price == 25_000_000
+    assert not sync_alerts(provider).filter(resolved_at=None).exists()
+
+
+def test_sync_when_forced_then_an_unreadable_list_is_still_refused(upstream, provider):
+    list_ten(upstream)
+    sync_provider(provider=provider)
+    before = catalog_state()
+    upstream.inject(faults.answer(body=b"<html>", action="services", times=None))
+    assert sync_provider(provider=provider, force=True).outcome == "failed"
+    assert catalog_state() == before
+
+
+def test_sync_catalog_command_when_refused_then_exits_in_error_and_force_applies(upstream, provider, capsys):
+    list_ten(upstream)
+    call_command("sync_catalog", "Upstream")
+    assert "Upstream: 10 listed, 10 new" in capsys.readouterr().out
+    only(upstream, 110)
+    for number in range(101, 110):
+        upstream.set_service(number, listed=False)
+    with pytest.raises(CommandError):
+        call_command("sync_catalog")
+    assert "refused. The list lacks 9 of the 10 services on sale." in capsys.readouterr().out
+    assert len(orderable()) == 10
+    call_command("sync_catalog", "--force")
+    assert "9 gone" in capsys.readouterr().out
+    assert orderable() == {"110"}
+    with pytest.raises(CommandError):
+        call_command("sync_catalog", "No such provider")
+
+
+# -- bad rows ----------------------------------------------------------------------------------------
+
+BAD_ROWS = {
+    "rate NaN": ({"rate": float("nan")}, "the rate is no price"),
+    "rate infinite": ({"rate": "Infinity"}, "the rate is no price"),
+    "rate negative": ({"rate": "-1"}, "the rate is no price"),
+    "rate missing": ({"rate": None}, "the rate is no price"),
+    "rate a word": ({"rate": "free"}, "the rate is no price"),
+    "rate of a megabyte": ({"rate": "1e999999"}, "the rate is no price"),
+    "rate beyond any column": ({"rate": "10000000000"}, "rate: That amount is out of range."),
+    "min above max": ({"min": "11", "max": "10"}, "min is above max"),
+    "max no number": ({"max": "many"}, "max is no quantity"),
+    "max beyond any column": ({"max": "9" * 30}, "max is no quantity"),
+    "no name": ({"name": "\u202e \x00"}, "no name"),
+    "no id": ({"service": None}, "no usable service id"),
+    "id a list": ({"service": [1]}, "no usable service id"),
+    "id listed twice": ({"service": 102}, "the id is listed twice"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_ROWS)
+def test_sync_when_a_row_is_bad_then_it_is_skipped_with_its_reason_and_the_rest_goes_on(upstream, provider, kind):
+    row, reason = BAD_ROWS[kind]
+    list_ten(upstream)
+    upstream.set_service(105, row=row)
+    run = sync_provider(provider=provider)
+    assert (run.outcome, run.listed, run.added) == ("applied", 10, 9)
+    run.refresh_from_db()
+    [(position, _, why)] = run.skipped
+    assert (position, why) == (4, reason)
+    assert orderable() == {str(number) for number in range(101, 111)} - {"105"}
+    # The first of two rows of one id counts.
+    assert service(102).name == "Service 102"
+
+
+def test_sync_when_row_of_a_sold_service_turns_bad_then_it_is_not_sold_at_an_unknown_cost(upstream, provider, customer):
+    list_ten(upstream)
+    sync_provider(provider=provider)
+    upstream.set_service(105, row={"rate": "NaN"})
+    run = sync_provider(provider=provider)
+    assert (run.outcome, run.vanished, len(run.skipped)) == ("applied", 1, 1)
+    with pytest.raises(NotOnSale):
+        make.order(customer, service(105))
+    assert make.wallet(customer).balance == 10_000_000
+    upstream.set_service(105, row={})
+    assert sync_provider(provider=provider).returned == 1
+    assert "105" in orderable()
+
+
+def test_sync_when_hundreds_of_rows_are_bad_then_the_kept_reasons_are_bounded(upstream, provider):
+    list_ten(upstream)
+    for number in range(1_000, 1_300):
+        upstream.set_service(number, row={"rate": "NaN"})
+    run = sync_provider(provider=provider)
+    assert (run.added, len(run.skipped)) == (10, 200)
+
+
+@pytest.mark.parametrize("margin_fixed", [None, 100_000])
+def test_sync_when_rate_is_zero_then_never_on_sale(upstream, provider, customer, margin_fixed):
+    # A rate of 0 is a mistake or a promise; neither is a cost that the panel knows.
+    provider.margin_fixed = margin_fixed
+    save_provider(provider=provider)
+    list_ten(upstream)
+    upstream.set_service(105, rate="0")
+    sync_provider(provider=provider)
+    assert (service(105).price, service(105).is_on_sale) == (0, False)
+    with pytest.raises(NotOnSale):
+        make.order(customer, service(105))
+
+    # Nor one that was sold before.
+    upstream.set_service(106, rate="0")
+    sync_provider(provider=provider)
+    assert (service(106).price, service(106).is_on_sale) == (0, False)
+    assert Alert.objects.filter(cause="catalog:no_price").count() == 1
+    assert orderable() == {str(number) for number in range(101, 111)} - {"105", "106"}
+    assert make.wallet(customer).balance == 10_000_000
+
+
+HOSTILE = {
+    "script": ("<script>alert(1)</script>", "<script>alert(1)</script>"),
+    "bidi": ("Like\u202es\u2066 \u200ffast", "Likes fast"),
+    "control": ("Li\x00k\x1b[31mes\x7f", "Lik[31mes"),
+    "line ends": ("Likes\r\n\u2028fast", "Likes fast"),
+    "surrogate": ("Likes \ud800fast", "Likes fast"),
+    "long": ("x" * 5_000, "x" * 500),
+    "quotes": ("'; DROP TABLE billing_entry; --", "'; DROP TABLE billing_entry; --"),
+    "percent": ("100% %s %(name)s {0}", "100% %s %(name)s {0}"),
+    "emoji": ("Likes 👍🏽", "Likes 👍🏽"),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_sync_when_names_are_hostile_then_stored_clean_and_whole(upstream, provider, kind):
+    sent, stored = HOSTILE[kind]
+    list_ten(upstream)
+    upstream.set_service(105, row={"name": sent, "category": sent, "desc": sent, "type": sent})
+    run = sync_provider(provider=provider)
+    assert (run.outcome, run.added) == ("applied", 10)
+    row = service(105)
+    assert (row.name, row.upstream.name) == (stored, stored)
+    assert row.category.name == stored[:200]
+    assert len(row.description) <= 5_000
+    for character in "\x00\x1b\x7f\u202e\u2066\u200f\ud800":
+        assert character not in row.name + row.description + row.category.name + row.upstream.type
+    # What it says of itself comes back the same: the next import has nothing to write.
+    assert sync_provider(provider=provider).changed == 0
+    assert Service.objects.count() == 10
+
+
+def test_sync_when_category_is_missing_then_other(upstream, provider):
+    list_ten(upstream)
+    upstream.set_service(105, row={"category": ""})
+    sync_provider(provider=provider)
+    assert service(105).category.name == "Other"
+    assert sync_provider(provider=provider).changed == 0
+
+
+def test_sync_when_two_providers_use_the_same_ids_then_each_keeps_its_own(upstream, provider):
+    list_ten(upstream)
+    sync_provider(provider=provider)
+    with SandboxServer(key="another-key", speed=0) as second:
+        list_ten(second, rate="5.00")
+        other = make.provider(url=second.url, api_key=second.key, name="Second")
+        sync_provider(provider=other)
+        list_ten(second, rate="6.00")
+        sync_provider(provider=other)
+    costs = dict(
+        Service.objects.values_list("upstream__provider__name", "cost").distinct().order_by("upstream__provider__name")
+    )
+    assert costs == {"Second": 6_000_000, "Upstream": 2_000_000}
+    assert Service.objects.count() == 20
+    assert Category.objects.filter(name="Social").count() == 1
+
+
+# -- at the same time --------------------------------------------------------------------------------
+
+
+def wait_for_requests(upstream, count):
+    deadline = time.monotonic() + 10
+    while len(upstream.requests_of("services")) < count:
+        assert time.monotonic() < deadline, "the requests did not come"
+        time.sleep(0.01)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_sync_when_an_older_list_arrives_after_a_newer_then_it_is_not_applied(upstream, provider):
+    list_ten(upstream)
+    sync_provider(provider=provider)
+    gate = threading.Event()
+    upstream.clear_requests()
+    # 1. A slow import has fetched the list at $2.00, which has not arrived yet.
+    upstream.inject(faults.Fault(action="services", gate=gate))
+    slow = in_background(lambda: sync_provider(provider=Provider.objects.get()))
+    wait_for_requests(upstream, 1)
+    # 2. The rate rises, and a quick import applies it.
+    upstream.set_service(101, rate="3.20")
+    assert sync_provider(provider=Provider.objects.get()).changed == 1
+    # 3. The slow one arrives.
+    gate.set()
+    run = slow()
+    assert (run.outcome, run.reason) == ("refused", "A newer list was applied meanwhile.")
+    assert (service(101).upstream.rate, service(101).price) == (3_200_000, 4_000_000)
+    # Nothing is wrong, so nobody is told.
+    assert Alert.objects.count() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_sync_when_two_imports_arrive_at_once_then_nothing_is_double(upstream, provider):
+    gate = threading.Event()
+    upstream.inject(faults.Fault(action="services", gate=gate, times=2))
+    first, second = (in_background(lambda: sync_provider(provider=Provider.objects.get())) for _ in range(2))
+    wait_for_requests(upstream, 2)
+    gate.set()
+    runs = [first(), second()]
+    assert {run.outcome for run in runs} <= {"applied", "refused"}
+    assert sorted(run.added for run in runs) == [0, 60]
+    assert UpstreamService.objects.count() == Service.objects.count() == 60
+    assert Category.objects.count() == len(set(UpstreamService.objects.values_list("category", flat=True)))
+    assert Alert.objects.count() == 0
+    assert not SyncRun.objects.filter(finished_at=None).exists()
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_sync_when_another_import_makes_the_same_categories_meanwhile_then_no_deadlock(upstream, provider):
+    # The list has them backwards; everybody inserts them by name.
+    only(upstream)
+    for number in range(10):
+        upstream.set_service(101 + number, category=f"Shelf {9 - number}")
+    with transaction.atomic():
+        Category.objects.create(name="Shelf 0")
+        waiting = in_background(lambda: sync_provider(provider=Provider.objects.get()))
+        wait_for_a_blocked_connection()
+        Category.objects.create(name="Shelf 9")
+    run = waiting()
+    assert (run.outcome, run.added) == ("applied", 10)
+    assert Category.objects.count() == 10
+    assert service(101).category.name == "Shelf 9"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_sync_when_orders_are_taken_meanwhile_then_each_is_charged_one_of_the_two_prices(upstream, provider):
+    list_ten(upstream)
+    sync_provider(provider=provider)
+    user = make.customer("alice@example.org", funds="100")
+    sold = service(101)
+    upstream.set_service(101, rate="4")
+
+    def order_five():
+        return [make.order(user, sold, quantity=1_000).charge for _ in range(5)]
+
+    charges, run = in_threads(order_five, lambda: sync_provider(provider=Provider.objects.get()))
+    assert run.outcome == "applied"
+    assert set(charges) <= {2_500_000, 5_000_000}
+    assert charges == sorted(charges)
+    assert make.wallet(user).balance == make.micros("100") - sum(charges)
+    assert Decimal(sum(charges)) == sum(Order.objects.values_list("charge", flat=True))

@@ -1,0 +1,110 @@
+"""Many threads place orders at the same moment, on the database that is really used."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from billing.models import Entry, Wallet
+from catalog.models import Service
+from orders.models import Order
+from orders.placing import AlreadyOrdered, NotEnoughFunds, PlacedOrder, place_order
+from panel.ops.invariants import find_breaches
+from tests import make
+from tests.scenes import at_once
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+THREADS = 8
+
+
+@pytest.fixture
+def service() -> Service:
+    return make.service(make.provider())
+
+
+def place(customer: Any, service: Service, *, key: str, quantity: int = 1_000) -> PlacedOrder:
+    return place_order(
+        customer=customer,
+        service_id=service.pk,
+        link="https://example.com/a",
+        quantity=quantity,
+        request_key=key,
+        seen_charge=None,
+    )
+
+
+def debits() -> list[int]:
+    return list(Entry.objects.filter(kind="order").values_list("amount", flat=True))
+
+
+def test_same_request_when_eight_threads_send_it_then_one_order_and_one_debit(service):
+    """Eight clicks of an impatient customer, at the same moment: one order, paid once, and each click
+    gets that order as its answer."""
+    alice = make.customer(funds="100")
+    results = at_once(THREADS, lambda number: place(alice, service, key="same"))
+    assert [result for result in results if isinstance(result, BaseException)] == []
+    assert Counter(result.created for result in results) == {True: 1, False: THREADS - 1}
+    assert len({result.order.pk for result in results}) == 1
+    assert (Order.objects.count(), debits(), make.wallet(alice).balance) == (1, [-2_500_000], 97_500_000)
+    assert find_breaches() == []
+
+
+def test_same_request_when_keys_differ_then_each_is_an_order(service):
+    """The guard off: without the shared key the very same clicks are eight orders."""
+    alice = make.customer(funds="100")
+    results = at_once(THREADS, lambda number: place(alice, service, key=f"key {number}"))
+    assert all(result.created for result in results)
+    assert (Order.objects.count(), make.wallet(alice).balance) == (THREADS, 80_000_000)
+    assert find_breaches() == []
+
+
+def test_same_key_when_threads_ask_for_different_things_then_one_is_placed(service):
+    alice = make.customer(funds="100")
+    results = at_once(THREADS, lambda number: place(alice, service, key="same", quantity=1_000 + number))
+    assert Counter(type(result) for result in results) == {PlacedOrder: 1, AlreadyOrdered: THREADS - 1}
+    [order] = Order.objects.all()
+    assert debits() == [-order.charge]
+    assert find_breaches() == []
+
+
+def test_balance_for_three_when_eight_threads_order_then_exactly_three_are_placed(service):
+    """Checked first and decremented later, the balance went negative and all eight were placed."""
+    alice = make.customer(funds="9")  # three orders of $2.50, and $1.50 left
+    results = at_once(THREADS, lambda number: place(alice, service, key=f"key {number}"))
+    assert Counter(type(result) for result in results) == {PlacedOrder: 3, NotEnoughFunds: THREADS - 3}
+    assert (Order.objects.count(), debits(), make.wallet(alice).balance) == (3, [-2_500_000] * 3, 1_500_000)
+    assert find_breaches() == []
+
+
+def test_balance_when_read_computed_and_written_back_then_debits_are_lost():
+    """The guard off: what a panel does that reads the balance, computes, and writes it back. Eight debits
+    of $1 from $9 take $1."""
+    alice = make.customer(funds="9")
+    all_have_read = threading.Barrier(THREADS)
+
+    def naive(number: int) -> None:
+        wallet = Wallet.objects.get(customer=alice)
+        all_have_read.wait(10)
+        Wallet.objects.filter(pk=wallet.pk).update(balance=wallet.balance - 1_000_000)
+
+    assert at_once(THREADS, naive) == [None] * THREADS
+    assert make.wallet(alice).balance == 8_000_000
+    [breach] = [breach for breach in find_breaches() if breach.invariant == "balance = sum of entries"]
+    assert breach.rows == [f"wallet {make.wallet(alice).pk}: balance 8000000, entries sum up to 9000000"]
+
+
+def test_many_customers_when_they_order_at_once_then_no_debit_is_lost(service):
+    users = [make.customer(f"user{number}@example.org", funds="10") for number in range(4)]
+
+    def work(number: int) -> None:
+        for step in range(5):
+            place(users[(number + step) % 4], service, key=f"{number}/{step}", quantity=100)
+
+    assert at_once(THREADS, work) == [None] * THREADS
+    assert Order.objects.count() == THREADS * 5
+    assert sum(make.wallet(user).balance for user in users) == 40_000_000 - THREADS * 5 * 250_000
+    assert find_breaches() == []

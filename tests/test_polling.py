@@ -1,0 +1,569 @@
+"""Following orders: who is asked about, what each answer changes, and that money moves once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from billing import ledger
+from billing.models import Entry
+from catalog.models import Provider, Service
+from catalog.providers import client_for
+from orders.models import Order, OrderEvent
+from orders.polling import apply_answers, claim_batch, poll_due_orders, poll_provider
+from orders.progress import change_from
+from orders.states import Placement, ReviewReason, Status
+from panel.money import EXCHANGE_ONE
+from panel.ops.invariants import find_breaches
+from panel.ops.models import Alert
+from panel.sandbox import faults
+from panel.sandbox.server import SandboxServer
+from tests import make
+from tests.scenes import (
+    at_once,
+    fresh,
+    impatient,
+    money_of,
+    nothing_changes,
+    poll_now,
+    refunds_of,
+    statements,
+    submit_now,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def sound_books(request: pytest.FixtureRequest, db: None) -> Iterator[None]:
+    yield
+    assert find_breaches() == []
+
+
+@pytest.fixture
+def service(upstream: SandboxServer, provider: Provider) -> Service:
+    upstream.set_service(1, rate="2", min=10, max=10_000, type="Default")
+    return make.service(provider)
+
+
+def placed(user: Any, service: Service, count: int, *, quantity: int = 100) -> list[Order]:
+    """Orders that the sandbox really has: 100 for $0.25 each, unless told otherwise."""
+    made = [make.order(user, service, quantity=quantity) for _ in range(count)]
+    submit_now()
+    return [fresh(one) for one in made]
+
+
+@pytest.fixture
+def order(customer: Any, service: Service) -> Order:
+    return placed(customer, service, 1)[0]
+
+
+def says(upstream: SandboxServer, order: Order, **values: Any) -> Order:
+    """The provider says this of the order, and the panel asks."""
+    upstream.set_order(int(order.upstream_id or 0), **values)
+    poll_now()
+    return fresh(order)
+
+
+# -- how many calls, how many statements -------------------------------------------------------------
+
+
+def test_round_when_many_are_due_then_a_hundred_share_a_call(upstream, customer, service):
+    """One call and one log line for each order: 1,000 orders were 1,000 calls, and the newest 100 alone
+    were ever asked about."""
+    make.deposit(customer, "100")
+    made = placed(customer, service, 250)
+    upstream.clear_requests()
+    assert poll_now() == 250
+    calls = [request.params["orders"].split(",") for request in upstream.requests_of("status")]
+    assert [len(ids) for ids in calls] == [100, 100, 50]
+    assert sorted(sum(calls, [])) == sorted(str(one.upstream_id) for one in made)
+    assert poll_due_orders() == 0
+
+
+def test_round_when_not_all_fit_then_the_longest_waiting_go_first(upstream, provider, customer, service):
+    """The newest were polled and the older ones starved."""
+    make.deposit(customer, "100")
+    made = placed(customer, service, 103)
+    oldest = made[-3:]
+    Order.objects.update(next_poll_at=timezone.now() - timedelta(minutes=1))
+    Order.objects.filter(pk__in=[one.pk for one in oldest]).update(next_poll_at=timezone.now() - timedelta(days=1))
+    upstream.clear_requests()
+    poll_provider(provider=provider, seconds=10)
+    first = upstream.requests_of("status")[0].params["orders"].split(",")
+    assert first[:3] == [one.upstream_id for one in oldest]
+
+
+def test_batch_when_nothing_changed_then_its_statements_do_not_grow(upstream, provider, customer, service):
+    make.deposit(customer, "100")
+    counts = {}
+    for count, more in ((10, 10), (100, 90)):
+        placed(customer, service, more)
+        poll_now()
+        Order.objects.update(next_poll_at=timezone.now() - timedelta(seconds=1))
+        with statements() as unchanged:
+            assert poll_provider(provider=provider) == count
+        counts[count] = len(unchanged)
+    print(f"statements of an unchanged batch: {counts}")
+    assert counts[10] == counts[100] <= 6
+    assert Entry.objects.filter(kind="refund").count() == 0
+
+
+def test_batch_when_every_row_refunds_then_its_statements_grow_with_those_rows_only(upstream, customer, service):
+    made = placed(customer, service, 10)
+    poll_now()
+    for one in made[:3]:
+        upstream.set_order(int(one.upstream_id), status="Partial", remains=50, charge="0.1")
+    Order.objects.update(next_poll_at=timezone.now() - timedelta(seconds=1))
+    with statements() as changed:
+        poll_due_orders()
+    print(f"statements of a batch of 10 with 3 refunds: {len(changed)}")
+    assert len(changed) <= 7 + 3 * 11
+
+
+# -- whose answer it is ------------------------------------------------------------------------------
+
+
+def test_answer_when_two_providers_use_the_same_id_then_only_the_right_customer_is_refunded(
+    upstream, provider, customer, other, service
+):
+    """Answers were matched by the provider's order id alone: the other customer, who had an order of the
+    same number at another provider, got the money."""
+    with SandboxServer(key="second-key", speed=0) as second_upstream:
+        second_upstream.set_service(1, rate="2", min=10, max=10_000, type="Default")
+        second = make.provider(name="Second", url=second_upstream.url, api_key=second_upstream.key)
+        [alices] = placed(customer, service, 1)
+        [bobs] = placed(other, make.service(second), 1)
+        assert alices.upstream_id == bobs.upstream_id
+        second_upstream.set_order(int(bobs.upstream_id), status="Canceled", remains=100, charge="0")
+        poll_now()
+    assert (fresh(alices).status, fresh(bobs).status) == (Status.PENDING, Status.CANCELED)
+    assert (refunds_of(alices), refunds_of(bobs)) == ([], [250_000])
+    assert (make.wallet(customer).balance, make.wallet(other).balance) == (9_750_000, 10_000_000)
+
+
+def test_answers_when_they_have_no_ids_then_their_place_in_the_list_means_nothing(upstream, customer, service):
+    made = placed(customer, service, 2)
+    rows = [{"status": "Canceled", "charge": "0", "remains": "100"}, {"status": "Completed", "remains": "0"}]
+    upstream.inject(faults.answer(body=json.dumps(rows).encode(), action="status"))
+    poll_now()
+    assert [fresh(one).status for one in made] == [Status.PENDING, Status.PENDING]
+    assert money_of(customer)[0] == 9_500_000
+
+
+def test_answer_when_it_holds_rows_that_nobody_asked_for_then_they_are_ignored(upstream, provider, customer, service):
+    asked, not_due = placed(customer, service, 2)
+    Order.objects.filter(pk=not_due.pk).update(next_poll_at=timezone.now() + timedelta(hours=1))
+    Order.objects.filter(pk=asked.pk).update(next_poll_at=timezone.now())
+    rows = {str(one.upstream_id): {"status": "Canceled", "charge": "0", "remains": "100"} for one in (asked, not_due)}
+    upstream.inject(faults.answer(body=json.dumps(rows).encode(), action="status"))
+    poll_due_orders()
+    assert (fresh(asked).status, fresh(not_due).status) == (Status.CANCELED, Status.PENDING)
+
+
+# -- one bad row -------------------------------------------------------------------------------------
+
+BAD_ROWS: dict[str, dict[str, Any]] = {
+    "omitted": {"omitted": True},
+    "unknown there": {"answer": {"error": "Incorrect order ID"}},
+    "error as a string": {"answer": "Incorrect order ID"},
+    "a number": {"answer": 5},
+    "null": {"answer": None},
+    "a list": {"answer": []},
+    "no status": {"answer": {"charge": "0", "remains": "100"}},
+    "status is a number": {"answer": {"status": 3, "charge": "0", "remains": "100"}},
+    "error beside a status": {"answer": {"status": "Canceled", "remains": "100", "error": "x"}},
+}
+
+
+@pytest.mark.parametrize("row", BAD_ROWS.values(), ids=BAD_ROWS.keys())
+def test_row_when_it_is_bad_then_it_only_backs_off_its_own_order(upstream, customer, service, row):
+    """One row that could not be read stopped the whole batch, each time again."""
+    first, bad, last = placed(customer, service, 3)
+    upstream.set_order(int(bad.upstream_id), **row)
+    for one in (first, last):
+        upstream.set_order(int(one.upstream_id), status="Partial", remains=50, charge="0.1")
+    for round_number in range(1, 4):
+        assert poll_now() == 3
+        stored = fresh(bad)
+        assert (stored.status, stored.refunded, stored.poll_errors) == (Status.PENDING, 0, round_number)
+        assert (stored.review_reason, stored.next_poll_at > timezone.now()) == ("", True)
+    assert [fresh(one).status for one in (first, last)] == [Status.PARTIAL, Status.PARTIAL]
+    assert money_of(customer)[0] == 10_000_000 - 750_000 + 2 * 125_000
+    # And it is not frozen for ever: the next good answer counts.
+    upstream.set_order(int(bad.upstream_id), omitted=False)
+    upstream._book.force(int(bad.upstream_id), {"answer": {"status": "Canceled", "charge": "0", "remains": "100"}})
+    poll_now()
+    assert (fresh(bad).status, fresh(bad).poll_errors, refunds_of(bad)) == (Status.CANCELED, 0, [250_000])
+
+
+def test_row_when_writing_it_fails_then_the_others_are_written_and_it_is_tried_again_soon(
+    upstream, customer, service, monkeypatch
+):
+    first, bad, last = made = placed(customer, service, 3)
+    for one in made:
+        upstream.set_order(int(one.upstream_id), status="Canceled", remains=100, charge="0")
+    post = ledger.post
+
+    def refuses(**values: Any) -> Any:
+        if values["order_ref"] == bad.pk:
+            raise ledger.InvalidPosting("no")
+        return post(**values)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger, "post", refuses)
+        poll_now()
+    assert [fresh(one).status for one in made] == [Status.CANCELED, Status.PENDING, Status.CANCELED]
+    stored = fresh(bad)
+    assert (stored.refunded, stored.poll_errors, stored.finished_at, refunds_of(bad)) == (0, 1, None, [])
+    # Not ended in the books, so it must not be put off to the daily look of the ended ones.
+    assert stored.next_poll_at < timezone.now() + timedelta(hours=1)
+    poll_now()
+    assert (fresh(bad).status, refunds_of(bad)) == (Status.CANCELED, [250_000])
+
+
+def test_list_when_the_provider_refuses_it_for_one_unknown_id_then_the_others_still_get_their_answers(
+    upstream, customer, service
+):
+    """A provider that answers the whole call with "Incorrect order ID" froze a hundred orders for one."""
+    made = placed(customer, service, 5)
+    upstream.set_order(int(made[1].upstream_id), answer={"error": "Incorrect order ID"})
+    for one in (made[0], made[4]):
+        upstream.set_order(int(one.upstream_id), status="Partial", remains=50, charge="0.1")
+    upstream.clear_requests()
+    upstream.inject(faults.answer(body=b'{"error": "Incorrect order ID"}', action="status"))
+    upstream.inject(faults.answer(body=b'{"error": "Incorrect order ID"}', action="status"))
+    assert poll_now() == 5
+    asked = [len(request.params["orders"].split(",")) for request in upstream.requests_of("status")]
+    assert asked == [5, 2, 1, 1, 3]
+    assert [fresh(one).status for one in made] == ["partial", "pending", "pending", "pending", "partial"]
+    assert [fresh(one).poll_errors for one in made] == [0, 1, 0, 0, 0]
+
+
+def test_order_when_the_provider_no_longer_knows_it_then_staff_look_and_no_money_moves(upstream, customer, order):
+    upstream.set_order(int(order.upstream_id), answer={"error": "Incorrect order ID"})
+    for _ in range(12):
+        poll_now()
+    assert fresh(order).review_reason == ""  # right after placing it may be temporary
+    Order.objects.update(placed_at=timezone.now() - timedelta(hours=2))
+    poll_now()
+    assert fresh(order).review_reason == ReviewReason.LOST_UPSTREAM
+    poll_now()
+    assert OrderEvent.objects.filter(order=order, kind="review").count() == 1
+    assert (fresh(order).status, refunds_of(order)) == (Status.PENDING, [])
+
+
+def test_row_when_its_numbers_are_absurd_then_it_is_stored_within_bounds(upstream, customer, order):
+    stored = says(upstream, order, status="In progress", remains=10**15, start_count=-(10**15), charge="999999999999")
+    assert (stored.status, stored.refunded) == (Status.IN_PROGRESS, 0)
+    assert stored.upstream_charge is None
+
+
+# -- money -------------------------------------------------------------------------------------------
+
+
+def test_partial_when_heard_again_and_again_then_it_is_refunded_once(upstream, customer, order):
+    """Two polls of the same Partial refunded twice."""
+    stored = says(upstream, order, status="Partial", remains=40, charge="0.12")
+    assert (stored.status, stored.refunded, stored.delivered) == (Status.PARTIAL, 100_000, 60)
+    assert stored.finished_at is not None
+    for _ in range(5):
+        poll_now()
+    assert refunds_of(order) == [100_000]
+    assert money_of(customer)[0] == 9_850_000
+
+
+def test_partial_when_it_grows_then_the_difference_is_refunded(upstream, customer, order):
+    says(upstream, order, status="Partial", remains=40, charge="0.12")
+    says(upstream, order, status="Partial", remains=70, charge="0.06")
+    stored = says(upstream, order, status="Partial", remains=100, charge="0")
+    assert (stored.refunded, refunds_of(order)) == (250_000, [100_000, 75_000, 75_000])
+    assert money_of(customer)[0] == 10_000_000
+
+
+def test_partial_when_it_shrinks_then_nothing_is_taken_back(upstream, customer, order):
+    says(upstream, order, status="Partial", remains=40, charge="0.12")
+    stored = says(upstream, order, status="Partial", remains=10, charge="0.18")
+    assert (stored.refunded, refunds_of(order)) == (100_000, [100_000])
+
+
+def test_completed_after_partial_then_nothing_is_taken_back(upstream, customer, order):
+    says(upstream, order, status="Partial", remains=40, charge="0.12")
+    stored = says(upstream, order, status="Completed", remains=0, charge="0.2")
+    assert (stored.status, stored.refunded, refunds_of(order)) == (Status.COMPLETED, 100_000, [100_000])
+    stored = says(upstream, order, status="Partial", remains=50, charge="0.1")
+    assert (stored.refunded, refunds_of(order)) == (125_000, [100_000, 25_000])
+
+
+@pytest.mark.parametrize("late", ["Canceled", "Refunded", "canceled", "CANCELLED"])
+def test_canceled_after_completed_then_it_is_refunded(upstream, customer, order, late):
+    assert says(upstream, order, status="Completed", remains=0, charge="0.2").refunded == 0
+    stored = says(upstream, order, status=late, remains=100, charge="0")
+    assert (stored.status, refunds_of(order)) == (Status.CANCELED, [250_000])
+    assert money_of(customer)[0] == 10_000_000
+
+
+@pytest.mark.parametrize("later", ["Completed", "Partial", "In progress", "Pending"])
+def test_canceled_when_the_provider_says_otherwise_later_then_it_stays_canceled(upstream, customer, order, later):
+    says(upstream, order, status="Canceled", remains=100, charge="0")
+    stored = says(upstream, order, status=later, remains=10, charge="0.18")
+    assert (stored.status, stored.refunded, refunds_of(order)) == (Status.CANCELED, 250_000, [250_000])
+
+
+@pytest.mark.parametrize("later", ["In progress", "Pending", "Processing"])
+def test_completed_when_the_provider_reopens_it_then_it_stays_completed(upstream, order, later):
+    says(upstream, order, status="Completed", remains=0, charge="0.2")
+    stored = says(upstream, order, status=later, remains=100, charge="0")
+    assert (stored.status, stored.refunded) == (Status.COMPLETED, 0)
+
+
+@pytest.mark.parametrize(
+    ("status", "remains", "charge", "balance"),
+    [
+        ("Partial", 150, "0", 10_000_000),
+        ("Partial", -10, "0.2", 9_750_000),
+        ("Partial", 0, "0.2", 9_750_000),
+        ("Canceled", 0, "0", 10_000_000),
+        ("Canceled", None, None, 10_000_000),
+        ("Completed", -50, "0.2", 9_750_000),
+    ],
+)
+def test_remains_when_they_are_odd_then_the_refund_is_not(upstream, customer, order, status, remains, charge, balance):
+    says(upstream, order, status=status, remains=remains, charge=charge)
+    assert make.wallet(customer).balance == balance
+
+
+@pytest.mark.parametrize(
+    ("status", "remains", "charge"),
+    [("Partial", 50, "0.2"), ("Partial", None, None), ("Partial", 0, "0"), ("Canceled", 0, "0.2")],
+)
+def test_answer_when_it_contradicts_itself_then_staff_look_and_no_money_moves(
+    upstream, customer, order, status, remains, charge
+):
+    stored = says(upstream, order, status=status, remains=remains, charge=charge)
+    assert (stored.status, stored.review_reason) == (status.lower(), ReviewReason.CONTRADICTION)
+    for _ in range(3):
+        poll_now()
+    assert (fresh(order).refunded, refunds_of(order)) == (0, [])
+    assert OrderEvent.objects.filter(order=order, kind="review").count() == 1
+    # The provider sorts itself out later: then the refund follows without staff.
+    stored = says(upstream, order, status="Canceled" if status == "Canceled" else "Partial", remains=100, charge="0")
+    assert refunds_of(order) == [250_000]
+
+
+@pytest.mark.parametrize("words", ["Fail", "Error", "Rejected", "Завершено"])
+def test_status_when_never_seen_before_then_staff_look_and_no_money_moves(upstream, customer, order, words):
+    stored = says(upstream, order, status=words, remains=100, charge="0")
+    assert (stored.status, stored.review_reason, stored.refunded) == ("pending", ReviewReason.UNKNOWN_STATUS, 0)
+    assert words in stored.review_note
+    for _ in range(3):
+        poll_now()
+    assert OrderEvent.objects.filter(order=order, kind="review").count() == 1
+    assert refunds_of(order) == []
+
+
+def test_refund_when_it_fails_then_the_status_is_not_written_either(upstream, customer, order, monkeypatch):
+    """The status was saved first and the refund posted after, in another transaction: a crash in between
+    lost the refund, since a Partial was never polled again."""
+    upstream.set_order(int(order.upstream_id), status="Partial", remains=40, charge="0.12")
+
+    def die(**values: Any) -> None:
+        raise RuntimeError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger, "post", die)
+        with pytest.raises(RuntimeError):
+            poll_now()
+    stored = fresh(order)
+    assert (stored.status, stored.refunded, stored.remains, stored.finished_at) == ("pending", 0, None, None)
+    assert (refunds_of(order), OrderEvent.objects.filter(order=order, kind="status").count()) == ([], 0)
+    poll_now()
+    assert (fresh(order).status, refunds_of(order)) == (Status.PARTIAL, [100_000])
+
+
+def test_partial_when_shown_to_the_customer_first_then_it_is_still_polled_and_refunded(upstream, customer, order):
+    """Partial, once written by the customer's own refresh, was excluded from polling and never refunded."""
+    Order.objects.filter(pk=order.pk).update(status=Status.PARTIAL)
+    stored = says(upstream, order, status="Partial", remains=40, charge="0.12")
+    assert (stored.refunded, refunds_of(order)) == (100_000, [100_000])
+
+
+def test_refund_when_the_provider_bills_in_another_currency_then_its_charge_is_converted(upstream, customer, order):
+    Provider.objects.update(exchange_rate=EXCHANGE_ONE // 2)
+    # 0.24 of theirs are $0.12 of ours: what 60 of 100 should have cost.
+    stored = says(upstream, order, status="Partial", remains=40, charge="0.24")
+    assert (stored.upstream_charge, stored.refunded) == (120_000, 100_000)
+
+
+# -- when it is looked at ----------------------------------------------------------------------------
+
+
+def test_order_when_ended_then_it_is_looked_at_daily_for_a_week_and_then_never(upstream, customer, order):
+    says(upstream, order, status="Completed", remains=0, charge="0.2")
+    looks = 0
+    while fresh(order).next_poll_at is not None and looks < 20:
+        stored = fresh(order)
+        wait = stored.next_poll_at - timezone.now()
+        assert timedelta(hours=23, minutes=59) < wait <= timedelta(days=1)
+        looks += 1
+        # A day goes by.
+        Order.objects.update(finished_at=stored.finished_at - timedelta(days=1))
+        assert poll_now() == 1
+    assert looks == 6
+    assert timezone.now() - fresh(order).finished_at < timedelta(days=7)
+    upstream.clear_requests()
+    assert (poll_due_orders(), upstream.requests) == (0, [])
+
+
+def test_order_when_it_ends_again_later_then_the_week_does_not_begin_anew(upstream, customer, order):
+    says(upstream, order, status="Completed", remains=0, charge="0.2")
+    ended = timezone.now() - timedelta(days=5, hours=1)
+    Order.objects.update(finished_at=ended)
+    stored = says(upstream, order, status="Partial", remains=50, charge="0.1")
+    assert (stored.finished_at, stored.refunded) == (ended, 125_000)
+
+
+def test_order_when_nothing_happens_then_it_is_asked_about_less_and_less(upstream, order):
+    waits = []
+    for _ in range(20):
+        poll_now()
+        waits.append((fresh(order).next_poll_at - timezone.now()).total_seconds())
+    assert 47 <= waits[0] <= 72
+    assert all(47 <= wait <= 3_600 * 1.2 for wait in waits)
+    assert waits[-1] > 2_800
+    says(upstream, order, status="In progress", remains=90)
+    assert (fresh(order).next_poll_at - timezone.now()).total_seconds() <= 72
+
+
+def test_order_when_not_placed_then_it_is_never_asked_about(upstream, customer, service, provider):
+    for placement in ("queued", "placing", "in_doubt"):
+        one = make.order(customer, service)
+        Order.objects.filter(pk=one.pk).update(
+            placement=placement, next_poll_at=timezone.now(), next_action_at=timezone.now() + timedelta(hours=1)
+        )
+    assert claim_batch(provider_id=provider.pk) == []
+    assert poll_due_orders() == 0
+    Order.objects.update(placement="queued")
+
+
+# -- trouble with the provider -----------------------------------------------------------------------
+
+TROUBLE = {
+    "down": [faults.drop_before("status", times=None)],
+    "reset": [faults.reset_after("status", times=None)],
+    "page": [faults.answer(status=503, body=b"<html>maintenance</html>", action="status", times=None)],
+    "200 page": [faults.answer(body=b"<html>Just a moment</html>", action="status", times=None)],
+    "empty": [faults.answer(body=b"", action="status", times=None)],
+    "truncated": [faults.truncate("status", times=None)],
+    "key": [faults.answer(body=b'{"error": "Invalid API key"}', action="status", times=None)],
+    "throttled": [faults.answer(status=429, body=b"", action="status", times=None)],
+    "slow": [faults.delay_after(1.0, "status", times=None)],
+}
+
+
+@pytest.mark.parametrize("trouble", TROUBLE.values(), ids=TROUBLE.keys())
+def test_round_when_the_provider_is_in_trouble_then_orders_stay_as_they_are(
+    upstream, customer, service, monkeypatch, trouble
+):
+    impatient(monkeypatch, seconds=0.4)
+    made = placed(customer, service, 2)
+    for one in made:
+        upstream.set_order(int(one.upstream_id), status="Canceled", remains=100, charge="0")
+    for fault in trouble:
+        upstream.inject(fault)
+    columns = ("status", "refunded", "remains", "upstream_charge", "poll_errors", "review_reason")
+    before = list(Order.objects.order_by("pk").values(*columns))
+    assert poll_now() == 0
+    assert list(Order.objects.order_by("pk").values(*columns)) == before
+    assert Entry.objects.filter(kind="refund").count() == 0
+    # Not hammered: the batch is asked about again when its claim runs out.
+    for one in made:
+        assert timedelta(seconds=100) < fresh(one).next_poll_at - timezone.now() < timedelta(seconds=121)
+    assert Alert.objects.filter(resolved_at=None).count() == 1
+    upstream.clear_faults()
+    assert poll_now() == 2
+    assert Entry.objects.filter(kind="refund").count() == 2
+    assert Alert.objects.filter(resolved_at=None).count() == 0
+
+
+def test_round_when_one_provider_is_dead_then_the_other_is_polled(upstream, provider, customer, service):
+    dead = make.provider(name="Dead")
+    stuck = make.placed_order(customer, make.service(dead))
+    [fine] = placed(customer, service, 1)
+    upstream.set_order(int(fine.upstream_id), status="Completed", remains=0)
+    Order.objects.filter(pk=stuck.pk).update(next_poll_at=timezone.now() - timedelta(days=1))
+    Order.objects.filter(pk=fine.pk).update(next_poll_at=timezone.now())
+    assert poll_due_orders() == 1
+    assert (fresh(stuck).status, fresh(fine).status) == (Status.PENDING, Status.COMPLETED)
+
+
+def test_round_when_the_provider_is_off_then_it_is_not_asked(upstream, customer, order):
+    Provider.objects.update(is_active=False)
+    upstream.clear_requests()
+    assert poll_now() == 0
+    assert upstream.requests == []
+
+
+# -- two at once -------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("row", [{"status": "Partial", "remains": 40, "charge": "0.12"}, {"status": "Canceled"}])
+def test_pollers_when_they_apply_the_same_answers_at_once_then_each_refund_is_posted_once(
+    upstream, customer, other, service, row
+):
+    """Two polls of the same Partial, at the same moment, refunded twice; the guard was a text in a column."""
+    provider = service.upstream.provider
+    batch = placed(customer, service, 3) + placed(other, service, 3)
+    for one in batch:
+        upstream.set_order(int(one.upstream_id), **row)
+    answers = client_for(provider).statuses([str(one.upstream_id) for one in batch])
+    # Each has read the orders before any of them wrote.
+    seen = [[fresh(one) for one in batch] for _ in range(6)]
+    results = at_once(6, lambda number: apply_answers(provider=provider, batch=seen[number], answers=answers))
+    assert results == [None] * 6
+    amount = 100_000 if row["status"] == "Partial" else 250_000
+    assert [refunds_of(one) for one in batch] == [[amount]] * 6
+    assert {fresh(one).poll_errors for one in batch} == {0}
+    assert OrderEvent.objects.filter(kind="status").count() == 6
+    assert make.wallet(customer).balance == make.wallet(other).balance == 10_000_000 - 750_000 + 3 * amount
+
+
+@pytest.mark.django_db(transaction=True)
+def test_pollers_when_many_claim_at_once_then_no_order_is_in_two_batches(upstream, customer, service):
+    provider = service.upstream.provider
+    placed(customer, service, 20)
+    Order.objects.update(next_poll_at=timezone.now() - timedelta(seconds=1))
+    batches = at_once(6, lambda number: [one.pk for one in claim_batch(provider_id=provider.pk)])
+    claimed = sum(batches, [])
+    assert len(claimed) == len(set(claimed)) == 20
+
+
+@pytest.mark.django_db(transaction=True)
+def test_answers_when_an_older_one_is_applied_last_then_nothing_is_taken_back(upstream, customer, service):
+    provider = service.upstream.provider
+    [one] = placed(customer, service, 1)
+    client = client_for(provider)
+    upstream.set_order(int(one.upstream_id), status="Partial", remains=40, charge="0.12")
+    older = client.statuses([one.upstream_id])
+    upstream.set_order(int(one.upstream_id), status="Partial", remains=70, charge="0.06")
+    newer = client.statuses([one.upstream_id])
+    seen = [fresh(one) for _ in range(3)]
+    for read_before, answers in zip(seen, (newer, older, newer), strict=True):
+        apply_answers(provider=provider, batch=[read_before], answers=answers)
+    assert refunds_of(one) == [175_000]
+
+
+def test_answer_when_nothing_differs_then_nothing_is_to_be_written(upstream, customer, order):
+    poll_now()
+    stored = fresh(order)
+    [row] = client_for(stored.provider).statuses([stored.upstream_id]).values()
+    assert not change_from(order=stored, row=row, exchange_rate=EXCHANGE_ONE)
+    with nothing_changes():
+        apply_answers(provider=stored.provider, batch=[], answers={stored.upstream_id: row})
+    assert stored.placement == Placement.PLACED

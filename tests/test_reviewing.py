@@ -1,0 +1,426 @@
+"""What staff can do about an order that needs a person, and that none of it can be done twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+
+import orders.submission
+from catalog.models import Provider, Service, UpstreamService
+from catalog.pricing import reprice
+from orders import reviewing
+from orders.cancelling import TooLate, may_withdraw, withdraw_order
+from orders.models import Order, OrderEvent
+from orders.reviewing import ReviewError
+from orders.settling import OrderMoved
+from orders.states import Placement, ReviewReason, Status
+from orders.submission import claim_next, expire_leases, submit_due_orders
+from panel.ops.invariants import find_breaches
+from panel.sandbox import faults
+from panel.sandbox.server import SandboxServer
+from tests import make
+from tests.scenes import (
+    at_once,
+    end_lease,
+    fresh,
+    money_of,
+    nothing_changes,
+    poll_now,
+    refunds_of,
+    submit_now,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def sound_books(request: pytest.FixtureRequest, db: None) -> Iterator[None]:
+    yield
+    assert find_breaches() == []
+
+
+@pytest.fixture
+def service(upstream: SandboxServer, provider: Provider) -> Service:
+    upstream.set_service(1, rate="2", min=10, max=10_000, type="Default")
+    return make.service(provider)
+
+
+@pytest.fixture
+def queued(customer: Any, service: Service) -> Order:
+    """100 for $0.25."""
+    return make.order(customer, service)
+
+
+@pytest.fixture
+def doubted(upstream: SandboxServer, queued: Order) -> Order:
+    """It was placed, and the answer was lost."""
+    upstream.inject(faults.drop_after("add"))
+    submit_due_orders()
+    return fresh(queued)
+
+
+@pytest.fixture
+def held(upstream: SandboxServer, queued: Order) -> Order:
+    """Refused with words that nobody knows."""
+    upstream.inject(faults.answer(body=b'{"error": "Not today"}', action="add"))
+    submit_due_orders()
+    return fresh(queued)
+
+
+@pytest.fixture
+def contradicted(upstream: SandboxServer, queued: Order) -> Order:
+    """Placed, Partial, and half of it remains though all was charged."""
+    submit_due_orders()
+    upstream.set_order(upstream.orders()[0].id, status="Partial", remains=50, charge="0.2")
+    poll_now()
+    made = fresh(queued)
+    assert made.review_reason == ReviewReason.CONTRADICTION
+    return made
+
+
+# -- bind --------------------------------------------------------------------------------------------
+
+
+def test_bind_when_staff_found_it_then_it_is_followed(upstream, customer, doubted, staff):
+    there = str(upstream.orders()[0].id)
+    reviewing.bind_upstream_id(order=doubted, upstream_id=f" {there} ", actor=staff)
+    bound = fresh(doubted)
+    assert (bound.placement, bound.upstream_id, bound.review_reason) == (Placement.PLACED, there, "")
+    assert OrderEvent.objects.filter(order=doubted, actor=staff, new=Placement.PLACED, is_public=False).count() == 1
+    upstream.set_order(int(there), status="Canceled", remains=100, charge="0")
+    poll_now()
+    assert refunds_of(doubted) == [250_000]
+    assert len(upstream.orders()) == 1
+
+
+@pytest.mark.parametrize("upstream_id", ["", " ", "1,2", "12 34", "0", "null", "x" * 65, "1\n2", "заказ", "1\x00"])
+def test_bind_when_the_id_is_garbage_then_it_is_refused(doubted, staff, upstream_id):
+    with nothing_changes(), pytest.raises(ReviewError):
+        reviewing.bind_upstream_id(order=doubted, upstream_id=upstream_id, actor=staff)
+
+
+def test_bind_when_another_order_has_the_id_then_it_is_refused(upstream, customer, service, staff):
+    first, second = make.order(customer, service), make.order(customer, service)
+    submit_now()
+    Order.objects.filter(pk=second.pk).update(
+        placement=Placement.IN_DOUBT, upstream_id=None, next_poll_at=None, next_action_at=timezone.now()
+    )
+    expire_leases()
+    with nothing_changes(), pytest.raises(ReviewError, match="already bound"):
+        reviewing.bind_upstream_id(order=fresh(second), upstream_id=str(fresh(first).upstream_id), actor=staff)
+
+
+def test_bind_when_the_order_is_settled_then_it_is_refused(contradicted, staff):
+    with nothing_changes(), pytest.raises(ReviewError):
+        reviewing.bind_upstream_id(order=contradicted, upstream_id="77", actor=staff)
+
+
+# -- send again, refund ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fixture", ["doubted", "held"])
+def test_send_again_when_staff_are_sure_then_it_is_sent_once_more(upstream, customer, request, fixture, staff):
+    order = request.getfixturevalue(fixture)
+    before = len(upstream.orders())
+    reviewing.send_again(order=order, actor=staff)
+    assert (fresh(order).placement, fresh(order).review_reason) == (Placement.QUEUED, "")
+    for _ in range(3):
+        submit_now()
+    assert fresh(order).placement == Placement.PLACED
+    assert len(upstream.orders()) == before + 1
+    assert money_of(customer)[0] == 9_750_000
+
+
+@pytest.mark.parametrize("fixture", ["doubted", "held"])
+def test_refund_when_staff_give_up_then_all_goes_back_once(customer, request, fixture, staff):
+    order = request.getfixturevalue(fixture)
+    reviewing.refund_unplaced(order=order, note="We could not place it", actor=staff)
+    refused = fresh(order)
+    assert (refused.placement, refused.status, refused.refunded) == (Placement.REFUSED, Status.CANCELED, 250_000)
+    assert (refused.status_note, refused.review_reason) == ("We could not place it", "")
+    assert money_of(customer)[0] == 10_000_000
+    for again in (order, fresh(order)):
+        with nothing_changes(), pytest.raises((OrderMoved, ReviewError)):
+            reviewing.refund_unplaced(order=again, note="Again", actor=staff)
+    assert submit_now() == 0
+
+
+@pytest.mark.parametrize("choice", ["send_again", "refund_unplaced"])
+def test_choice_when_the_order_waits_in_the_queue_then_there_is_nothing_to_choose(queued, staff, choice):
+    values = {"note": "x"} if choice == "refund_unplaced" else {}
+    with nothing_changes(), pytest.raises(ReviewError):
+        getattr(reviewing, choice)(order=queued, actor=staff, **values)
+
+
+@pytest.mark.parametrize("choice", ["send_again", "refund_unplaced"])
+def test_choice_when_a_worker_is_sending_then_it_is_refused(provider, queued, staff, choice):
+    claim_next(provider_id=provider.pk)
+    values = {"note": "x"} if choice == "refund_unplaced" else {}
+    with nothing_changes(), pytest.raises(ReviewError):
+        getattr(reviewing, choice)(order=fresh(queued), actor=staff, **values)
+
+
+# -- give back a part --------------------------------------------------------------------------------
+
+
+def test_give_back_when_it_is_a_part_then_it_counts_towards_later_refunds(upstream, customer, contradicted, staff):
+    reviewing.refund_part(order=contradicted, amount=100_000, note="Half of it", actor=staff)
+    given = fresh(contradicted)
+    assert (given.refunded, given.review_reason, refunds_of(given)) == (100_000, "", [100_000])
+    # The provider corrects itself: 50 of 100 are $0.125, of which $0.10 are paid back already.
+    upstream.set_order(int(given.upstream_id), status="Partial", remains=50, charge="0.1")
+    poll_now()
+    assert refunds_of(given) == [100_000, 25_000]
+
+
+@pytest.mark.parametrize("amount", [0, -1, -250_000, 250_001, 10**15])
+def test_give_back_when_it_is_not_within_the_charge_then_it_is_refused(contradicted, staff, amount):
+    with nothing_changes(), pytest.raises(ReviewError):
+        reviewing.refund_part(order=contradicted, amount=amount, note="x", actor=staff)
+
+
+@pytest.mark.parametrize("fixture", ["queued", "doubted", "held"])
+def test_give_back_when_the_order_is_not_placed_then_it_is_refused(upstream, request, fixture, staff):
+    """It would have closed the review of an order that waits in the queue, which was then sent by itself."""
+    order = request.getfixturevalue(fixture)
+    with nothing_changes(), pytest.raises(ReviewError):
+        reviewing.refund_part(order=order, amount=1, note="x", actor=staff)
+
+
+def test_give_back_when_two_of_staff_do_it_then_it_is_given_once(contradicted, staff):
+    seen = [fresh(contradicted), fresh(contradicted)]
+    reviewing.refund_part(order=seen[0], amount=100_000, note="Half", actor=staff)
+    with nothing_changes(), pytest.raises(OrderMoved):
+        reviewing.refund_part(order=seen[1], amount=100_000, note="Half", actor=staff)
+    assert refunds_of(contradicted) == [100_000]
+
+
+# -- nothing to do -----------------------------------------------------------------------------------
+
+
+def test_dismiss_when_nothing_is_to_be_done_then_only_the_review_ends(customer, contradicted, staff):
+    reviewing.dismiss_review(order=contradicted, note="The provider is right", actor=staff)
+    done = fresh(contradicted)
+    assert (done.review_reason, done.review_since, done.refunded, done.status) == ("", None, 0, Status.PARTIAL)
+    assert money_of(customer)[0] == 9_750_000
+    assert OrderEvent.objects.filter(order=done, actor=staff, is_public=False).count() == 1
+
+
+@pytest.mark.parametrize("fixture", ["doubted", "held"])
+def test_dismiss_when_the_order_is_not_settled_then_it_is_refused(request, fixture, staff):
+    order = request.getfixturevalue(fixture)
+    with nothing_changes(), pytest.raises(ReviewError):
+        reviewing.dismiss_review(order=order, note="x", actor=staff)
+
+
+# -- each choice against what happened meanwhile -----------------------------------------------------
+
+CHOICES: dict[str, Callable[[Order, Any], None]] = {
+    "bind": lambda order, staff: reviewing.bind_upstream_id(order=order, upstream_id="777", actor=staff),
+    "send again": lambda order, staff: reviewing.send_again(order=order, actor=staff),
+    "refund": lambda order, staff: reviewing.refund_unplaced(order=order, note="x", actor=staff),
+}
+
+
+def sent_and_lost_again(order: Order, staff: Any, upstream: SandboxServer) -> None:
+    """In doubt as before, to look at; but it is another sending that is in doubt now."""
+    reviewing.send_again(order=fresh(order), actor=staff)
+    upstream.inject(faults.drop_after("add"))
+    submit_now()
+    assert fresh(order).placement == Placement.IN_DOUBT
+
+
+def deadline_passed(order: Order, staff: Any, upstream: SandboxServer) -> None:
+    Order.objects.filter(pk=order.pk).update(next_action_at=timezone.now() - timedelta(seconds=1))
+    expire_leases()
+    assert fresh(order).review_reason == ReviewReason.DOUBT
+
+
+MOVES: dict[str, Callable[[Order, Any, SandboxServer], None]] = {
+    "bound": lambda order, staff, upstream: reviewing.bind_upstream_id(
+        order=fresh(order), upstream_id="555", actor=staff
+    ),
+    "sent again": lambda order, staff, upstream: reviewing.send_again(order=fresh(order), actor=staff),
+    "refunded": lambda order, staff, upstream: reviewing.refund_unplaced(order=fresh(order), note="x", actor=staff),
+    "sent and lost again": sent_and_lost_again,
+    "deadline passed": deadline_passed,
+}
+
+
+@pytest.mark.parametrize("move", MOVES.values(), ids=MOVES.keys())
+@pytest.mark.parametrize("choice", CHOICES.values(), ids=CHOICES.keys())
+def test_choice_when_the_order_moved_since_staff_saw_it_then_nothing_is_done(upstream, doubted, staff, choice, move):
+    """Two of staff settle the same doubt in two ways: refunded and sent, or sent twice."""
+    seen = fresh(doubted)
+    move(doubted, staff, upstream)
+    with nothing_changes(), pytest.raises(OrderMoved):
+        choice(seen, staff)
+
+
+def test_refund_when_another_of_staff_sent_it_again_then_nothing_is_done(upstream, held, staff):
+    seen = fresh(held)
+    reviewing.send_again(order=fresh(held), actor=staff)
+    with nothing_changes(), pytest.raises(OrderMoved):
+        reviewing.refund_unplaced(order=seen, note="x", actor=staff)
+
+
+@pytest.mark.parametrize("choice", ["dismiss", "give back"])
+def test_choice_when_the_review_is_another_by_now_then_nothing_is_done(upstream, contradicted, staff, choice):
+    seen = fresh(contradicted)
+    reviewing.dismiss_review(order=fresh(contradicted), note="fine", actor=staff)
+    reviewing.ask_for_review(order=contradicted, reason=ReviewReason.LOST_UPSTREAM, note="gone")
+    with nothing_changes(), pytest.raises(OrderMoved):
+        if choice == "dismiss":
+            reviewing.dismiss_review(order=seen, note="fine", actor=staff)
+        else:
+            reviewing.refund_part(order=seen, amount=1, note="x", actor=staff)
+
+
+def test_give_back_when_a_poll_refunded_meanwhile_then_nothing_is_done(upstream, contradicted, staff):
+    seen = fresh(contradicted)
+    upstream.set_order(int(seen.upstream_id), status="Partial", remains=50, charge="0.1")
+    poll_now()
+    assert refunds_of(seen) == [125_000]
+    with nothing_changes(), pytest.raises(OrderMoved):
+        reviewing.refund_part(order=seen, amount=200_000, note="x", actor=staff)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_choices_when_made_at_the_same_moment_then_one_is_done(upstream, customer, service, staff):
+    order = make.order(customer, service)
+    upstream.inject(faults.drop_after("add"))
+    submit_due_orders()
+    seen = fresh(order)
+    choices = list(CHOICES.values()) * 2
+
+    def choose(number: int) -> str:
+        try:
+            choices[number](seen, staff)
+        except OrderMoved:
+            return "moved"
+        return "done"
+
+    assert sorted(at_once(6, choose)) == ["done"] + ["moved"] * 5
+    assert len(refunds_of(order)) == (1 if fresh(order).placement == Placement.REFUSED else 0)
+
+
+# -- cancelling before it is sent --------------------------------------------------------------------
+
+
+def test_cancel_when_it_was_not_sent_then_all_goes_back(upstream, customer, queued):
+    withdraw_order(order=queued, actor=customer)
+    gone = fresh(queued)
+    assert (gone.placement, gone.status, gone.refunded) == (Placement.WITHDRAWN, Status.CANCELED, 250_000)
+    assert money_of(customer)[0] == 10_000_000
+    for again in (queued, gone):
+        with nothing_changes(), pytest.raises(TooLate):
+            withdraw_order(order=again, actor=customer)
+    assert (submit_now(), upstream.requests) == (0, [])
+
+
+def test_cancel_when_a_worker_claimed_it_since_then_it_is_too_late(provider, customer, queued):
+    seen = fresh(queued)
+    assert claim_next(provider_id=provider.pk) is not None
+    with nothing_changes(), pytest.raises(TooLate):
+        withdraw_order(order=seen, actor=customer)
+
+
+def test_claim_when_the_customer_cancelled_since_it_was_read_then_there_is_none(
+    upstream, provider, customer, queued, monkeypatch
+):
+    """Refunded in full and delivered all the same."""
+    find = orders.submission._next_due
+
+    def cancelled_in_between(of: Provider) -> Order | None:
+        due = find(of)
+        if due is not None:
+            withdraw_order(order=fresh(due), actor=customer)
+        return due
+
+    monkeypatch.setattr(orders.submission, "_next_due", cancelled_in_between)
+    assert claim_next(provider_id=provider.pk) is None
+    monkeypatch.undo()
+    assert (submit_now(), upstream.requests) == (0, [])
+    assert (fresh(queued).placement, queued.placement_attempts.count()) == (Placement.WITHDRAWN, 0)
+    assert refunds_of(queued) == [250_000]
+
+
+@pytest.mark.parametrize("fixture", ["doubted", "held", "contradicted"])
+def test_cancel_when_the_provider_may_have_it_then_it_is_too_late(customer, request, fixture):
+    """A customer who cancels while nobody knows would be refunded for an order that runs. Words never seen
+    before are no proof that it does not."""
+    order = request.getfixturevalue(fixture)
+    assert not may_withdraw(order)
+    with nothing_changes(), pytest.raises(TooLate):
+        withdraw_order(order=order, actor=customer)
+
+
+def test_cancel_when_it_came_back_with_unknown_words_since_then_it_is_too_late(upstream, customer, queued):
+    seen = fresh(queued)
+    upstream.inject(faults.answer(body=b'{"error": "Not today"}', action="add"))
+    submit_due_orders()
+    with nothing_changes(), pytest.raises(TooLate):
+        withdraw_order(order=seen, actor=customer)
+
+
+def test_cancel_when_it_is_held_for_its_cost_then_all_goes_back(upstream, customer, service, queued):
+    UpstreamService.objects.filter(pk=service.upstream_id).update(rate=make.micros("9"))
+    reprice(services=Service.objects.filter(pk=service.pk))
+    assert submit_now() == 0
+    assert fresh(queued).review_reason == ReviewReason.WOULD_LOSE
+    withdraw_order(order=fresh(queued), actor=customer)
+    assert refunds_of(queued) == [250_000]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_cancel_when_raced_with_the_claim_then_exactly_one_of_them_wins(upstream, customer, service):
+    provider = service.upstream.provider
+    Provider.objects.update(max_parallel_adds=20)
+    for _ in range(5):
+        order = make.order(customer, service)
+
+        def work(number: int, order: Order = order) -> str:
+            if number % 2:
+                return "claimed" if claim_next(provider_id=provider.pk) else "none"
+            try:
+                withdraw_order(order=order, actor=customer)
+            except TooLate:
+                return "too late"
+            return "withdrawn"
+
+        results = at_once(4, work)
+        assert results.count("claimed") + results.count("withdrawn") == 1, results
+        expected = Placement.WITHDRAWN if "withdrawn" in results else Placement.PLACING
+        assert fresh(order).placement == expected
+        assert len(refunds_of(order)) == results.count("withdrawn")
+        if expected == Placement.PLACING:
+            end_lease(order)
+            expire_leases()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_cancel_when_clicked_many_times_at_once_then_it_is_refunded_once(customer, service):
+    order = make.order(customer, service)
+
+    def work(number: int) -> str:
+        try:
+            withdraw_order(order=fresh(order), actor=customer)
+        except TooLate:
+            return "too late"
+        return "withdrawn"
+
+    assert sorted(at_once(6, work)) == ["too late"] * 5 + ["withdrawn"]
+    assert (refunds_of(order), make.wallet(customer).balance) == ([250_000], 10_000_000)
+
+
+def test_review_when_asked_for_twice_then_the_first_reason_stays(queued):
+    for reason in (ReviewReason.DOUBT, ReviewReason.CONTRADICTION):
+        with transaction.atomic():
+            reviewing.ask_for_review(order=queued, reason=reason, note="n")
+    assert fresh(queued).review_reason == ReviewReason.DOUBT
+    assert OrderEvent.objects.filter(order=queued, kind="review").count() == 1
