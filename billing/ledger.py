@@ -16,6 +16,8 @@ from django.db.models import F
 from billing.models import Entry, Wallet
 from panel.money import MAX_MICROS
 
+LONGEST_KEY = 100
+
 
 class LedgerError(Exception):
     """Nothing was posted."""
@@ -62,6 +64,8 @@ def post(
     """
     if amount == 0 or abs(amount) > MAX_MICROS:
         raise InvalidPosting(f"cannot post {amount}")
+    if not key or len(key) > LONGEST_KEY:
+        raise InvalidPosting(f"a key has 1 to {LONGEST_KEY} characters")
     try:
         with transaction.atomic():
             entry = _move(wallet_id, amount, kind, key, order_ref, memo, actor)
@@ -87,7 +91,10 @@ def _move(wallet_id: int, amount: int, kind: str, key: str, order_ref: int | Non
         # The condition stands in the update itself: check-then-write is how debits are lost in races.
         wallets = wallets.filter(balance__gte=-F("credit_limit") - amount)
     if not wallets.update(balance=F("balance") + amount, version=F("version") + 1):
-        balance, limit = Wallet.objects.values_list("balance", "credit_limit").get(pk=wallet_id)
+        held = Wallet.objects.filter(pk=wallet_id).values_list("balance", "credit_limit").first()
+        if held is None:
+            raise InvalidPosting(f"there is no wallet {wallet_id}")
+        balance, limit = held
         raise InsufficientFunds(needed=-amount, available=balance + limit)
     balance, version = Wallet.objects.values_list("balance", "version").get(pk=wallet_id)
     return Entry.objects.create(

@@ -16,8 +16,8 @@ class EntryTable(BaseTable):
     """Every movement with the balance after it."""
 
     what = tables.Column(accessor="kind", verbose_name="What")
-    amount = MoneyColumn(signed=True)
-    balance_after = MoneyColumn(verbose_name="Balance")
+    amount = MoneyColumn(signed=True, exact=True)
+    balance_after = MoneyColumn(verbose_name="Balance", exact=True)
     created_at = AgoColumn(verbose_name="When")
 
     class Meta(BaseTable.Meta):

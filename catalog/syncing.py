@@ -42,6 +42,8 @@ def sync_provider(*, provider: Provider, force: bool = False) -> SyncRun:
         _finish(run, SyncRun.Outcome.REFUSED, reason="A newer list was applied meanwhile.")
         return run
     if refusal:
+        run.listed = len(answer.rows) + len(answer.skipped)
+        run.skipped = [(row.position, row.external_id, row.reason) for row in answer.skipped[:MOST_SKIPPED_KEPT]]
         _finish(run, SyncRun.Outcome.REFUSED, reason=refusal)
         raise_alert(
             cause=cause,

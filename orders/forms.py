@@ -15,6 +15,8 @@ from catalog.types import SPECS, TypeSpec
 from orders.inputs import LONGEST_LINK, OrderRefused, comment_lines
 from panel.money import MAX_MICROS
 
+GONE = "This service is no longer on sale. Nothing was charged; please choose another."
+
 
 class QuantityField(forms.CharField):
     """A whole number as people write it: "1000", "1,000", "1 000". Nothing else, and no other digits."""
@@ -33,7 +35,12 @@ class QuantityField(forms.CharField):
 class OrderForm(forms.Form):
     """`service` is the chosen one, None until there is one; the fields follow its type."""
 
-    service = forms.ChoiceField(label="Service", error_messages={"invalid_choice": ""})
+    service = forms.CharField(
+        label="Service",
+        widget=forms.Select,
+        max_length=20,
+        error_messages={"required": "Choose a service.", "max_length": GONE},
+    )
     link = forms.CharField(
         label="Link",
         max_length=LONGEST_LINK,
@@ -56,20 +63,9 @@ class OrderForm(forms.Form):
 
     def __init__(self, data: Any = None, *, chosen: str = "", **kwargs: Any) -> None:
         super().__init__(data, **kwargs)
-        services = list(services_on_sale().order_by(*SHELF_ORDER))
-        self.has_services = bool(services)
-        self.chosen = self._find(services, data.get("service", "") if data is not None else chosen)
-        self.fields["service"].choices = [  # type: ignore[attr-defined]
-            ("", "Choose a service"),
-            *(
-                (category.name, [(str(service.pk), f"{service.pk} · {service.name}") for service in group])
-                for category, group in groupby(services, key=lambda service: service.category)
-            ),
-        ]
-        self.fields["service"].error_messages.update(
-            required="Choose a service.",
-            invalid_choice="This service is no longer on sale. Nothing was charged; please choose another.",
-        )
+        self.chosen = self._find(data.get("service", "") if data is not None else chosen)
+        # Read only when the list is shown: the live price must not load ten thousand services.
+        self.fields["service"].widget.choices = self._choices
         self.initial.setdefault("service", str(self.chosen.pk) if self.chosen else "")
         self.initial.setdefault("request_key", uuid4().hex)
         spec = self.spec
@@ -80,8 +76,26 @@ class OrderForm(forms.Form):
         self._describe_limits()
 
     @staticmethod
-    def _find(services: list[Service], chosen: str) -> Service | None:
-        return next((service for service in services if str(service.pk) == chosen), None)
+    def _find(chosen: str) -> Service | None:
+        if not re.fullmatch(r"[0-9]{1,18}", chosen):
+            return None
+        return services_on_sale().filter(pk=int(chosen)).first()
+
+    @staticmethod
+    def _choices() -> list[tuple[str, Any]]:
+        shelves = groupby(services_on_sale().order_by(*SHELF_ORDER), key=lambda service: service.category)
+        return [
+            ("", "Choose a service"),
+            *(
+                (category.name, [(str(service.pk), f"{service.pk} · {service.name}") for service in services])
+                for category, services in shelves
+            ),
+        ]
+
+    def clean_service(self) -> int:
+        if self.chosen is None:
+            raise forms.ValidationError(GONE)
+        return self.chosen.pk
 
     @property
     def spec(self) -> TypeSpec | None:

@@ -56,6 +56,7 @@ class Order(models.Model):
     review_reason = models.CharField(max_length=20, choices=ReviewReason.choices, blank=True)
     review_since = models.DateTimeField(null=True, blank=True)
     review_note = models.CharField(max_length=500, blank=True)
+    closed_review = models.CharField(max_length=520, blank=True, help_text="The last review that staff closed.")
 
     class Meta:
         ordering = ("-pk",)
@@ -113,6 +114,8 @@ class Order(models.Model):
         """How many were delivered so far, 0…quantity; None while the provider has not said."""
         if self.status == Status.COMPLETED:
             return self.quantity
+        if self.placement in (Placement.REFUSED, Placement.WITHDRAWN):
+            return 0
         if self.remains is None:
             return None
         return self.quantity - max(0, min(self.remains, self.quantity))

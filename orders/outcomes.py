@@ -60,6 +60,8 @@ def record_outcome(*, provider: Provider, order: Order, attempt: PlacementAttemp
         pause_provider(provider=provider, reason="unreachable", text=f"not reachable: {outcome.reason}")
         return False
     _record_doubt(order, outcome.reason)
+    # Whatever keeps it from answering would turn the next order into a doubt as well.
+    pause_provider(provider=provider, reason="doubt", text="gave no clear answer to an order")
     return False
 
 

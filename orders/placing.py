@@ -92,6 +92,17 @@ def cost_of_order(*, service: Service, quantity: int) -> int:
     return service.cost if service.is_package else charge_for(service.cost, quantity)
 
 
+def loss_note(order: Order) -> str:
+    """Why sending the order now would lose money, for staff; empty when it would not."""
+    if order.service.price == 0:
+        return "It has no valid cost now."  # A cost out of range is stored as nothing, and is no bargain.
+    cost = cost_of_order(service=order.service, quantity=order.quantity)
+    if cost <= order.charge:
+        return ""
+    now, paid = (format_money(amount, settings.PANEL_CURRENCY, exact=True) for amount in (cost, order.charge))
+    return f"It would cost {now} now; the customer paid {paid}."
+
+
 def quote_order(*, customer: Any, service: Service, quantity: int) -> Quote:
     """The price, the charge and the balance it would leave. Raises OrderRefused."""
     return Quote(

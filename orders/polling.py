@@ -211,6 +211,6 @@ def _next_look(order: Order, now: datetime) -> datetime | None:
     """Daily for a week after the end, since late refunds happen; then never again."""
     if order.finished_at is not None:
         late = now + LATE_POLL
-        return late if late - order.finished_at < LATE_CHANGES else None
+        return late if late - order.finished_at < LATE_CHANGES + LATE_POLL else None
     age = now - (order.placed_at or order.created_at)
     return now + next_poll_after(age=age, still_polls=order.still_polls)

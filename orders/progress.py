@@ -8,6 +8,7 @@ from decimal import Decimal
 from catalog.upstream.results import StatusRow
 from orders.models import Order
 from orders.refunds import Contradiction, Refund, Sold, refund_due
+from orders.reviewing import review_memo
 from orders.states import FINAL, ReviewReason, Status, may_follow
 from panel.money import MAX_MICROS, MoneyError, convert_up, micros_up
 
@@ -65,8 +66,8 @@ def _decide_refund(order: Order, change: Change, status: Status, row: StatusRow,
 
 
 def _unless_known(order: Order, change: Change) -> Change:
-    """Drops a review that the order is in already, so that each poll does not write it again."""
-    if order.review_reason:
+    """Drops a review that the order is in, or that staff closed, so that each poll does not ask again."""
+    if order.review_reason or order.closed_review == review_memo(change.review, change.review_note):
         change.review = change.review_note = ""
     return change
 

@@ -84,7 +84,10 @@ def _by_charge(sold: Sold, upstream_charge: int) -> Refund | Contradiction:
     if sold.expected_cost <= 0 or upstream_charge > sold.expected_cost + _tolerance(sold):
         return Contradiction("Partial with no remains, and a charge above the expected cost.")
     unspent = max(0, sold.expected_cost - upstream_charge)
-    return _by_remains(sold, unspent * sold.quantity // sold.expected_cost)
+    undelivered = unspent * sold.quantity // sold.expected_cost
+    if undelivered == 0 and unspent > _tolerance(sold):
+        return Contradiction("Partial with no remains, and a charge for less than one whole unit.")
+    return _by_remains(sold, undelivered)
 
 
 def _agree(sold: Sold, undelivered: int, upstream_charge: int) -> bool:

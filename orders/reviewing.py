@@ -14,6 +14,7 @@ from django.utils import timezone
 from catalog.upstream.cleaning import parse_id
 from orders.events import write_event
 from orders.models import Order
+from orders.placing import loss_note
 from orders.schedule import first_poll_after
 from orders.settling import OrderMoved, end_unplaced, refund_up_to
 from orders.states import Placement, ReviewReason
@@ -34,6 +35,11 @@ def ask_for_review(*, order: Order, reason: str, note: str = "") -> None:
     if asked:
         text = f"{ReviewReason(reason).label}. {note}".strip()
         write_event(order_id=order.pk, kind="review", new=reason, text=text, public=False)
+
+
+def review_memo(reason: str, note: str) -> str:
+    """What staff closed: the same finding at the next poll is not asked about again."""
+    return f"{reason}: {note}"[:520]
 
 
 def bind_upstream_id(*, order: Order, upstream_id: str, actor: Any) -> None:
@@ -59,7 +65,13 @@ def bind_upstream_id(*, order: Order, upstream_id: str, actor: Any) -> None:
 
 
 def send_again(*, order: Order, actor: Any) -> None:
-    """Staff made sure that it was not placed: back to the queue."""
+    """Staff made sure that it was not placed: back to the queue.
+
+    Raises ReviewError while it would lose money: the next claim would only set it aside again.
+    """
+    loss = loss_note(order)
+    if loss:
+        raise ReviewError(f"{loss} Refund it, or change the service's cost first.")
     with transaction.atomic():
         _move(order, placement=Placement.QUEUED, claim_token="", next_action_at=timezone.now())
         _tell(order, Placement.QUEUED, "Sent again: staff made sure that it was not placed", actor)
@@ -115,7 +127,10 @@ def _move(order: Order, **values: Any) -> None:
 
 def _close(order: Order) -> None:
     moved = Order.objects.filter(pk=order.pk, placement=order.placement, review_reason=order.review_reason).update(
-        review_reason="", review_since=None, review_note=""
+        review_reason="",
+        review_since=None,
+        review_note="",
+        closed_review=review_memo(order.review_reason, order.review_note),
     )
     if not moved:
         raise OrderMoved(f"order {order.pk}")

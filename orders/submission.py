@@ -28,7 +28,7 @@ from orders.events import write_event
 from orders.inputs import add_params
 from orders.models import Order, PlacementAttempt
 from orders.outcomes import record_outcome
-from orders.placing import cost_of_order
+from orders.placing import cost_of_order, loss_note
 from orders.reviewing import ask_for_review
 from orders.states import Placement, ReviewReason
 
@@ -128,17 +128,10 @@ def claim_next(*, provider_id: int) -> Claim | None:
             order = _next_due(provider)
             if order is None:
                 return None
-            cost = cost_of_order(service=order.service, quantity=order.quantity)
-            # A price of 0 means that the cost is out of range, not that it is nothing.
-            known = order.service.price > 0
-            if known and cost <= order.charge:
+            loss = loss_note(order)
+            if not loss:
                 return _claim(order)
-            would = f"would cost {cost} micro-units now" if known else "has no valid cost now"
-            ask_for_review(
-                order=order,
-                reason=ReviewReason.WOULD_LOSE,
-                note=f"It {would}; the customer paid {order.charge}.",
-            )
+            ask_for_review(order=order, reason=ReviewReason.WOULD_LOSE, note=loss)
 
 
 def _next_due(provider: Provider) -> Order | None:
@@ -165,6 +158,8 @@ def _claim(order: Order) -> Claim | None:
         claim_token=token,
         lease_until=now + lease,
         attempts=F("attempts") + 1,
+        # What it should cost is judged by the rate it is sent at, not by that of the day it was ordered.
+        expected_cost=cost_of_order(service=order.service, quantity=order.quantity),
     )
     if not moved:
         return None

@@ -14,7 +14,13 @@ from panel.tables import AgoColumn, BaseTable, DeliveredColumn, LinkTextColumn, 
 class OrderTable(BaseTable):
     """The order and its service lead to the order's page."""
 
-    order = tables.Column(accessor="service_name", verbose_name="Order", linkify=("order_detail", [tables.A("pk")]))
+    order = tables.Column(
+        accessor="service_name",
+        verbose_name="Order",
+        linkify=("order_detail", [tables.A("pk")]),
+        # With an id of its own a link keeps the focus when the list refreshes itself.
+        attrs={"a": {"id": lambda record: f"order-{record.pk}"}},
+    )
     link = LinkTextColumn()
     progress = DeliveredColumn(verbose_name="Delivered", accessor="pk")
     status = StatusColumn()

@@ -10,9 +10,10 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_safe, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_tables2 import RequestConfig
 
+from catalog.selectors import services_on_sale
 from orders import selectors
 from orders.cancelling import TooLate, may_withdraw, withdraw_order
 from orders.forms import OrderForm, read_seen_charge
@@ -55,7 +56,7 @@ def _place(request: HttpRequest, form: OrderForm, seen: int) -> PlacedOrder:
     data = form.cleaned_data
     return place_order(
         customer=request.user,
-        service_id=int(data["service"]),
+        service_id=data["service"],
         link=data["link"],
         quantity=data.get("quantity"),
         comments=data.get("comments", ""),
@@ -100,7 +101,7 @@ def _order_context(request: HttpRequest, form: OrderForm) -> dict[str, Any]:
         "service": form.chosen,
         "quote": quote,
         "quote_error": quote_error,
-        "has_services": form.has_services,
+        "has_services": form.chosen is not None or services_on_sale().exists(),
     }
 
 

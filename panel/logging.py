@@ -8,13 +8,13 @@ from typing import Any
 
 import structlog
 
-SECRET_NAME = re.compile(
-    r"(?:^|_)(?:key|api_key|apikey|password|passwd|secret|token|authorization|cookie|csrf\w*)$", re.I
-)
+_WORDS = r"(?:api[_-]?key|key|password|passwd|secret|token|authorization|cookie|csrf\w*)"
+SECRET_NAME = re.compile(rf"(?:^|[_-]){_WORDS}$", re.I)
 SECRET_IN_TEXT = re.compile(
-    r"""(?ix) (\b(?:api[_-]?key|key|password|secret|token|authorization)\b ["']? \s*[=:]\s* ["']?)
-    ([^\s&"',;}\]]+)"""
+    rf"""(?ix) ((?<![a-z0-9]) (?:\w+[_-])? {_WORDS} ["']? \s* [=:] \s* ["']? (?:(?:bearer|basic|token)\s+)?)
+    ([^\s&"',;}}\]]+)"""
 )
+PASSWORD_IN_URL = re.compile(r"(://[^\s/:@]*:)[^\s/@]+(?=@)")
 HIDDEN = "[hidden]"
 
 
@@ -26,13 +26,15 @@ def hide_secrets(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> A
 def _hidden(name: str, value: Any) -> Any:
     if SECRET_NAME.search(name):
         return HIDDEN
-    if isinstance(value, str):
-        return SECRET_IN_TEXT.sub(rf"\1{HIDDEN}", value)
     if isinstance(value, dict):
         return {inner: _hidden(str(inner), item) for inner, item in value.items()}
     if isinstance(value, list | tuple):
         return [_hidden("", item) for item in value]
-    return value
+    if value is None or isinstance(value, int | float):
+        return value
+    # Exceptions, bytes and the like become text in the end: now, so that it is read for secrets.
+    text = SECRET_IN_TEXT.sub(rf"\1{HIDDEN}", str(value))
+    return PASSWORD_IN_URL.sub(rf"\1{HIDDEN}", text)
 
 
 SHARED: list[Any] = [

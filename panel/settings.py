@@ -157,7 +157,11 @@ if USES_SQLITE:
         "transaction_mode": "IMMEDIATE",
         "timeout": 30,
         # FULL, not NORMAL: a committed intent to send must survive a power loss.
-        "init_command": ("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"),
+        "init_command": (
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
+            # Without it REPLACE would delete rows past the triggers that make entries append-only.
+            "PRAGMA recursive_triggers=ON;"
+        ),
     }
 else:
     _database["CONN_MAX_AGE"] = env.int("DATABASE_CONN_MAX_AGE", default=60)

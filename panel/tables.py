@@ -27,16 +27,19 @@ class BaseTable(tables.Table):
 
 
 class MoneyColumn(tables.Column):
-    """An amount in micro-units, at the right. `signed`: with its direction, "+$5.00"."""
+    """An amount in micro-units, at the right. `signed`: with its direction, "+$5.00"; `exact`: never rounded."""
 
     look = "is-number"
 
-    def __init__(self, *args: Any, signed: bool = False, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, signed: bool = False, exact: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.signed = signed
+        self.exact = exact
 
     def render(self, value: int) -> str:
-        return display.signed_money(value) if self.signed else display.money(value)
+        if self.signed:
+            return display.signed_money(value, self.exact)
+        return display.exact_money(value) if self.exact else display.money(value)
 
 
 class NumberColumn(tables.Column):

@@ -303,6 +303,20 @@ def test_entry_when_changed_or_deleted_in_raw_sql_then_refused(wallet, sql):
     assert state(wallet) == before
 
 
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="REPLACE is SQLite's")
+def test_entry_when_replaced_in_raw_sql_then_refused(wallet):
+    entry = make.deposit(wallet.customer, "1")
+    with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(
+            "REPLACE INTO billing_entry (id, wallet_id, seq, amount, balance_after, kind, key, memo, created_at)"
+            " SELECT id, wallet_id, seq, 99, balance_after, kind, key, memo, created_at"
+            " FROM billing_entry WHERE id = %s",
+            [entry.pk],
+        )
+    entry.refresh_from_db()
+    assert entry.amount == 1_000_000
+
+
 @pytest.mark.postgresql
 @pytest.mark.parametrize("sql", ["TRUNCATE billing_entry", "TRUNCATE billing_wallet CASCADE"])
 def test_entry_when_truncated_then_refused(wallet, sql):

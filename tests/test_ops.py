@@ -527,6 +527,12 @@ def log_lines():
         {"event": "{'api_key': 's3cret'}"},
         {"exception": "ValueError: token: s3cret"},
         {"lines": ["password=s3cret"]},
+        {"event": "Authorization: Bearer s3cret"},
+        {"event": "SECRET_KEY=s3cret upstream_api_key=s3cret csrf_token=s3cret"},
+        {"X-Api-Key": "s3cret"},
+        {"error": ValueError("key=s3cret")},
+        {"body": b"key=s3cret"},
+        {"url": "postgres://panel:s3cret@db:5432/panel"},
     ],
     ids=str,
 )

@@ -90,6 +90,7 @@ TABLE = [
     (PACKAGE, P, 1, 0, 3_750_000),
     (PACKAGE, P, 0, 3_000_000, 0),
     (PACKAGE, P, None, 0, 3_750_000),
+    (PACKAGE, P, None, 1_500_000, NO_MONEY),
     (PACKAGE, C, 1, 0, 3_750_000),
     (PACKAGE, C, 0, 3_000_000, NO_MONEY),
     (PACKAGE, C, None, None, 3_750_000),

@@ -211,6 +211,16 @@ def test_dismiss_when_nothing_is_to_be_done_then_only_the_review_ends(customer, 
     assert OrderEvent.objects.filter(order=done, actor=staff, is_public=False).count() == 1
 
 
+def test_dismiss_when_the_provider_repeats_itself_then_staff_are_not_asked_again(upstream, contradicted, staff):
+    reviewing.dismiss_review(order=contradicted, note="The provider is right", actor=staff)
+    poll_now()
+    assert fresh(contradicted).review_reason == ""
+    # Other numbers are another finding.
+    upstream.set_order(upstream.orders()[0].id, status="Partial", remains=60, charge="0.2")
+    poll_now()
+    assert fresh(contradicted).review_reason == ReviewReason.CONTRADICTION
+
+
 @pytest.mark.parametrize("fixture", ["doubted", "held"])
 def test_dismiss_when_the_order_is_not_settled_then_it_is_refused(request, fixture, staff):
     order = request.getfixturevalue(fixture)

@@ -424,6 +424,32 @@ def wait_for_orders(upstream: SandboxServer, count: int) -> None:
     assert len(upstream.orders()) == count
 
 
+def test_provider_when_it_gives_no_clear_answer_then_it_is_left_alone_for_a_while(
+    upstream, provider, customer, service
+):
+    """A maintenance page turned the whole queue into doubts, one order after the other."""
+    for _ in range(3):
+        make.order(customer, service)
+    upstream.inject(faults.answer(status=503, body=b"<html>maintenance</html>", action="add", times=None))
+    for _ in range(5):
+        submit_due_orders()
+    placements = sorted(Order.objects.values_list("placement", flat=True))
+    assert placements == [Placement.IN_DOUBT, Placement.QUEUED, Placement.QUEUED]
+    provider.refresh_from_db()
+    assert provider.paused_until > timezone.now()
+    upstream.clear_faults()
+    submit_now()
+    provider.refresh_from_db()
+    assert provider.pause_count == 0
+
+
+def test_order_when_sent_later_then_its_expected_cost_is_that_of_the_rate_it_was_sent_at(customer, service, order):
+    assert order.expected_cost == 200_000
+    set_rate(service, "2.2")
+    submit_due_orders()
+    assert fresh(order).expected_cost == 220_000
+
+
 def test_order_in_doubt_when_another_is_due_then_that_one_is_sent(upstream, customer, service):
     lost, next_one = make.order(customer, service), make.order(customer, service)
     upstream.inject(faults.drop_after("add"))
@@ -653,6 +679,9 @@ def test_order_when_it_now_costs_more_than_was_paid_then_it_is_held(upstream, cu
     for _ in range(3):
         assert submit_now() == 0
     assert len(upstream.orders()) == 1
+    with pytest.raises(reviewing.ReviewError, match="would cost"):
+        reviewing.send_again(order=fresh(dear), actor=staff)
+    assert fresh(dear).review_reason == ReviewReason.WOULD_LOSE
     reviewing.refund_unplaced(order=fresh(dear), note="The price rose", actor=staff)
     assert refunds_of(dear) == [250_000]
 

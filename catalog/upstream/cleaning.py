@@ -42,7 +42,8 @@ _NO_IDS = frozenset(
     ("0", "-1", "true", "false", "null", "none", "nil", "undefined", "nan")
     + ("ok", "success", "error", "fail", "failed", "pending", "array")
 )
-_ID = re.compile(r"[!-+.-~]+")  # printable ASCII without spaces and without the comma that separates ids
+# Printable ASCII without spaces and without the comma that separates ids; "-5" is a number and no id.
+_ID = re.compile(r"[!-+.-~][!-+\--~]*")
 _TRUE = frozenset(("true", "1", "yes", "on", "y"))
 
 

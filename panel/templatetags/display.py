@@ -61,14 +61,27 @@ def money(value: Any) -> SafeString:
 
 
 @register.filter
-def signed_money(value: Any) -> SafeString:
-    """A movement of money: "+$5.00" in, "−$0.41" out."""
+def exact_text(value: Any) -> str:
+    """Plain text of micro-units with no place lost: "$4.875", for prices and for what is about to be paid."""
+    return NOTHING if value in MISSING else format_money(_micros(value), settings.PANEL_CURRENCY, exact=True)
+
+
+@register.filter
+def exact_money(value: Any) -> SafeString:
+    """Micro-units with no place lost."""
+    return format_html('<span class="money">{}</span>', exact_text(value))
+
+
+@register.filter
+def signed_money(value: Any, exact: bool = False) -> SafeString:
+    """A movement of money: "+$5.00" in, "−$0.41" out; `exact`: with no place lost."""
     if value in MISSING:
         return money(None)
     micros = _micros(value)
     sign, look = ("+", "money is-in") if micros > 0 else ("", "money")
-    exact = format_money(micros, settings.PANEL_CURRENCY, exact=True)
-    return format_html('<span class="{}" title="{}{}">{}{}</span>', look, sign, exact, sign, money_text(micros))
+    whole = exact_text(micros)
+    shown = whole if exact else money_text(micros)
+    return format_html('<span class="{}" title="{}{}">{}{}</span>', look, sign, whole, sign, shown)
 
 
 @register.filter

@@ -112,6 +112,8 @@ def test_count_when_not_whole_or_too_large_then_none() -> None:
         (None, ""),
         ("null", ""),
         ("Array", ""),
+        ("5f0c2f64-9c1e-4b7a-8f8e-0d7b6a1f2c3d", "5f0c2f64-9c1e-4b7a-8f8e-0d7b6a1f2c3d"),
+        ("-5", ""),
         ("1,2", ""),
         ("a b", ""),
         ("a\x00b", ""),
