@@ -19,7 +19,7 @@ from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminURLInputWidget
 from catalog.margins import save_policy, save_provider, save_service
 from catalog.models import Category, PricePolicy, Provider, Service, SyncRun
 from catalog.pricing import margin_of, price_policy
-from catalog.providers import ProviderUnusable, check_balance, set_api_key
+from catalog.providers import ProviderUnusable, check_balance, resume_provider, set_api_key
 from catalog.syncing import sync_provider
 from catalog.upstream.errors import UpstreamError
 from panel.admin_actions import ActionRefused, ask_and_act
@@ -69,8 +69,21 @@ class ProviderForm(forms.ModelForm):
             raise forms.ValidationError("Use an https address: the API key travels with every request.")
         return url
 
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        stored = self.instance.pk and Provider.objects.get(pk=self.instance.pk).api_url
+        if stored and data.get("api_url") and not data.get("api_key") and not _same_place(stored, data["api_url"]):
+            # Else whoever may edit the address could have the stored key sent to a place of their own.
+            self.add_error("api_key", "Enter the key again for this address.")
+        return data
+
     def clean_currency(self) -> str:
         return str(self.cleaned_data["currency"]).strip().upper()
+
+
+def _same_place(one: str, other: str) -> bool:
+    first, second = urlsplit(one), urlsplit(other)
+    return (first.scheme, first.netloc) == (second.scheme, second.netloc)
 
 
 class ConfirmForm(forms.Form):
@@ -82,7 +95,7 @@ class ProviderAdmin(ModelAdmin):
     form = ProviderForm
     list_display = ("name", "is_active", "state", "shown_balance", "shown_margin", "services", "last_synced_at")
     actions = ("import_services",)
-    actions_detail = ("test_connection", "import_now")
+    actions_detail = ("test_connection", "import_now", "resume")
     readonly_fields = ("state", "shown_balance", "balance_checked_at", "last_synced_at")
     fieldsets = (
         (None, {"fields": ("name", "api_url", "api_key", "is_active")}),
@@ -151,6 +164,29 @@ class ProviderAdmin(ModelAdmin):
             button="Import now",
             act=act,
         )
+
+    @action(description="Resume", icon="play_arrow", permissions=["resume"])
+    def resume(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        provider = get_object_or_404(Provider, pk=object_id)
+
+        def act(data: dict[str, Any]) -> str:
+            resume_provider(provider=provider)
+            return "It takes orders again."
+
+        return ask_and_act(
+            request=request,
+            model_admin=self,
+            obj=provider,
+            form_class=ConfirmForm,
+            title=f"Resume {provider}",
+            explanation=f"It is paused: {provider.pause_reason}. When you mended that, orders are sent again at once.",
+            button="Resume now",
+            act=act,
+        )
+
+    def has_resume_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        paused = Provider.objects.filter(pk=object_id or 0, pause_count__gt=0)
+        return self.has_change_permission(request) and paused.exists()
 
     @action(description="Test connection", icon="network_check", permissions=["change"])
     def test_connection(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -62,9 +62,12 @@ class Provider(models.Model):
     margin_fixed = models.BigIntegerField(
         "fixed margin per 1000", null=True, blank=True, help_text="Empty: the panel's."
     )
-    is_active = models.BooleanField(default=True, help_text="Off: nothing is sent to it or read from it.")
+    is_active = models.BooleanField(
+        default=True,
+        help_text="While off, nothing is sold from it or sent to it. Open orders are still followed.",
+    )
     publish_new = models.BooleanField(
-        "put new services on sale", default=True, help_text="Off: they wait until you put them on sale."
+        "put new services on sale", default=True, help_text="While off, new services wait until you put them on sale."
     )
     max_parallel_adds = models.PositiveSmallIntegerField(
         default=1,
@@ -73,6 +76,7 @@ class Provider(models.Model):
     )
     paused_until = models.DateTimeField(null=True, blank=True)
     pause_reason = models.CharField(max_length=200, blank=True)
+    polling_until = models.DateTimeField(null=True, blank=True, editable=False)
     pause_count = models.PositiveSmallIntegerField(default=0, editable=False)
     balance = models.BigIntegerField(null=True, blank=True, help_text="In its own currency.")
     balance_checked_at = models.DateTimeField(null=True, blank=True)

@@ -64,6 +64,27 @@ def pause_provider(*, provider: Provider, reason: str, text: str) -> None:
     log.warning("provider paused", provider=provider.pk, reason=reason, seconds=int(wait.total_seconds()))
 
 
+def take_polling_lane(*, provider: Provider, seconds: float) -> bool:
+    """Whether this process may poll the provider now: one at a time, so that a slow one takes one thread."""
+    now = timezone.now()
+    free = Provider.objects.filter(pk=provider.pk).filter(Q(polling_until=None) | Q(polling_until__lte=now))
+    return bool(free.update(polling_until=now + timedelta(seconds=seconds)))
+
+
+def leave_polling_lane(*, provider: Provider, wait: float = 0) -> None:
+    """Frees the lane, or keeps it closed for `wait` seconds after trouble."""
+    until = timezone.now() + timedelta(seconds=wait) if wait else None
+    Provider.objects.filter(pk=provider.pk).update(polling_until=until)
+
+
+def resume_provider(*, provider: Provider) -> None:
+    """Staff mended what was wrong: it is tried again at once."""
+    Provider.objects.filter(pk=provider.pk).update(
+        paused_until=None, pause_reason="", pause_count=0, polling_until=None
+    )
+    resolve_alert(cause=f"provider:{provider.pk}:trouble")
+
+
 def note_success(*, provider: Provider) -> None:
     """Ends the pauses: the provider took an order."""
     if Provider.objects.filter(pk=provider.pk, pause_count__gt=0).update(

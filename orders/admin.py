@@ -201,6 +201,7 @@ class OrderAdmin(ReadOnlyAdmin):
             explanation=explanation,
             button=button,
             act=guarded,
+            seen=_state(order),
         )
 
     @action(description="Bind its id", icon="link", permissions=["unsettled"])
@@ -283,6 +284,11 @@ class OrderAdmin(ReadOnlyAdmin):
             "Close the review",
             act,
         )
+
+
+def _state(order: Order) -> str:
+    """What a decision was made on: another sending, review or refund is another matter."""
+    return f"{order.placement}:{order.claim_token}:{order.attempts}:{order.review_reason}:{order.refunded}"
 
 
 def _is_unsettled(order: Order) -> bool:

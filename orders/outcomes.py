@@ -56,7 +56,7 @@ def record_outcome(*, provider: Provider, order: Order, attempt: PlacementAttemp
     if isinstance(outcome, Refused):
         return _record_refused(provider, order, outcome)
     if isinstance(outcome, NotSent):
-        _back_to_queue(order, outcome.reason)
+        _back_to_queue(order, outcome.reason, wait=timedelta(0))  # The provider's pause is wait enough.
         pause_provider(provider=provider, reason="unreachable", text=f"not reachable: {outcome.reason}")
         return False
     _record_doubt(order, outcome.reason)
@@ -130,11 +130,11 @@ def _record_refused(provider: Provider, order: Order, outcome: Refused) -> bool:
             pass  # The lease ran out meanwhile; the attempt keeps the answer for whoever reviews it.
         return True
     if outcome.code in PROVIDER_WIDE:
-        _back_to_queue(order, outcome.text)
+        _back_to_queue(order, outcome.text, wait=timedelta(0))
         pause_provider(provider=provider, reason=outcome.code.value, text=PROVIDER_WIDE[outcome.code])
         return False
     if outcome.code is ErrorCode.LINK_BUSY:
-        _back_to_queue(order, outcome.text)
+        _back_to_queue(order, outcome.text, wait=resend_wait(order.attempts))
         return True
     with transaction.atomic():
         # Not placed, says the provider; but words never seen before are not ours to act on.
@@ -143,9 +143,9 @@ def _record_refused(provider: Provider, order: Order, outcome: Refused) -> bool:
     return True
 
 
-def _back_to_queue(order: Order, reason: str) -> None:
+def _back_to_queue(order: Order, reason: str, *, wait: timedelta) -> None:
     with transaction.atomic():
-        if _requeue(order, wait=resend_wait(order.attempts)):
+        if _requeue(order, wait=wait):
             write_event(
                 order_id=order.pk,
                 kind="placement",

@@ -11,32 +11,37 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 import structlog
+from django.conf import settings
 from django.db import DatabaseError, transaction
 from django.db.models import Min
 from django.utils import timezone
 
 from billing.ledger import LedgerError
 from catalog.models import Provider
-from catalog.providers import ProviderUnusable, client_for
+from catalog.providers import ProviderUnusable, client_for, leave_polling_lane, take_polling_lane
 from catalog.upstream.client import UpstreamClient
 from catalog.upstream.errors import ErrorCode, ProviderRefused, UpstreamError
 from catalog.upstream.results import RowError, StatusRow
 from orders.events import write_event
 from orders.models import Order
 from orders.progress import Change, change_from
+from orders.refunds import Sold, overcharged
 from orders.reviewing import ask_for_review
 from orders.schedule import LATE_CHANGES, LATE_POLL, next_poll_after
 from orders.settling import OrderMoved, refund_up_to
 from orders.states import FINAL, Placement, ReviewReason, Status
+from panel.money import format_money
 from panel.ops.alerts import raise_alert, resolve_alert
 
 log = structlog.get_logger(__name__)
 
 BATCH = 100
 CLAIM_SECONDS = 120
+AFTER_TROUBLE_SECONDS = 30.0
 ROUND_SECONDS = 20.0
 LOST_AFTER_ERRORS = 10
 LOST_AFTER = timedelta(hours=1)
+SILENT_AFTER = timedelta(hours=24)
 
 Answers = Mapping[str, StatusRow | RowError]
 
@@ -47,9 +52,13 @@ def poll_due_orders(*, seconds: float = ROUND_SECONDS) -> int:
 
 
 def providers_with_due_polls() -> list[Provider]:
-    """Active providers with orders to look at, the longest waiting first."""
+    """Providers with orders to look at, the longest waiting first.
+
+    Also those that are switched off: off means that nothing new is bought, and customers are still owed
+    what is not delivered.
+    """
     due = (
-        Order.objects.filter(next_poll_at__lte=timezone.now(), provider__is_active=True)
+        Order.objects.filter(next_poll_at__lte=timezone.now())
         .values("provider_id")
         .annotate(first=Min("next_poll_at"))
         .order_by("first")
@@ -67,6 +76,19 @@ def poll_provider(*, provider: Provider, seconds: float = ROUND_SECONDS) -> int:
     except ProviderUnusable as error:
         raise_alert(cause=cause, text=str(error), level="danger")
         return 0
+    if not take_polling_lane(provider=provider, seconds=seconds + CLAIM_SECONDS):
+        return 0
+    wait: float = AFTER_TROUBLE_SECONDS  # Also when this round is cut short by an error of ours.
+    try:
+        polled, answered = _poll_batches(provider, client, cause, seconds)
+        wait = 0 if answered else AFTER_TROUBLE_SECONDS
+    finally:
+        leave_polling_lane(provider=provider, wait=wait)
+    return polled
+
+
+def _poll_batches(provider: Provider, client: UpstreamClient, cause: str, seconds: float) -> tuple[int, bool]:
+    """How many orders were asked about, and whether the provider answered to the end."""
     stop_at = time.monotonic() + seconds
     polled = 0
     while time.monotonic() < stop_at:
@@ -78,11 +100,11 @@ def poll_provider(*, provider: Provider, seconds: float = ROUND_SECONDS) -> int:
         except UpstreamError as error:
             # The claim stands: the batch is asked again when it runs out.
             raise_alert(cause=cause, text=f"{provider.name} does not tell the status of orders: {error}")
-            break
+            return polled, False
         resolve_alert(cause=cause)
         apply_answers(provider=provider, batch=batch, answers=answers)
         polled += len(batch)
-    return polled
+    return polled, True
 
 
 def _ask(client: UpstreamClient, batch: Sequence[Order]) -> Answers:
@@ -184,6 +206,28 @@ def _write(order: Order, change: Change, now: datetime) -> None:
         refund_up_to(order=order, target=change.refund.target, text=text)
     if change.review:
         ask_for_review(order=order, reason=change.review, note=change.review_note)
+    if "upstream_charge" in change.values:
+        _watch_cost(order)
+
+
+def _watch_cost(order: Order) -> None:
+    """Alerts when a provider charged more than its rate says: once for a service, not for each order."""
+    sold = Sold(quantity=order.quantity, charge=order.charge, expected_cost=order.expected_cost)
+    cost = order.upstream_charge or 0
+    if not overcharged(sold, cost):
+        return
+    shown, expected, paid = (
+        format_money(amount, settings.PANEL_CURRENCY, exact=True)
+        for amount in (cost, order.expected_cost, order.net_charge)
+    )
+    raise_alert(
+        cause=f"service:{order.service_id}:overcharge",
+        text=(
+            f"Service {order.service_id}: the provider charged {shown} for order {order.pk} instead of {expected}; "
+            f"the customer paid {paid}."
+        ),
+        level="danger" if cost > order.net_charge else "warning",
+    )
 
 
 def _delivered_text(order: Order) -> str:
@@ -198,8 +242,10 @@ def _count_error(order: Order, answer: RowError | None, now: datetime) -> None:
     order.still_polls = min(order.still_polls + 1, 1_000)
     order.next_poll_at = _next_look(order, now)
     unknown = isinstance(answer, RowError) and answer.code is ErrorCode.UNKNOWN_ORDER
+    patience = LOST_AFTER if unknown else SILENT_AFTER
     placed_at = order.placed_at or order.created_at
-    if unknown and order.poll_errors >= LOST_AFTER_ERRORS and now - placed_at > LOST_AFTER:
+    lost = order.poll_errors >= LOST_AFTER_ERRORS and now - placed_at > patience
+    if lost and order.finished_at is None and not order.closed_review.startswith(ReviewReason.LOST_UPSTREAM):
         ask_for_review(
             order=order,
             reason=ReviewReason.LOST_UPSTREAM,

@@ -96,6 +96,11 @@ def _agree(sold: Sold, undelivered: int, upstream_charge: int) -> bool:
     return abs(upstream_charge - delivered_cost) <= _tolerance(sold)
 
 
+def overcharged(sold: Sold, upstream_charge: int) -> bool:
+    """Whether the provider charged more than its rate says, beyond rounding. Micro-units."""
+    return upstream_charge > sold.expected_cost + _tolerance(sold)
+
+
 def _tolerance(sold: Sold) -> int:
     return max(sold.expected_cost * TOLERANCE_PERCENT // 100, TOLERANCE_MICROS)
 

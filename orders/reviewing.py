@@ -120,7 +120,14 @@ def _move(order: Order, **values: Any) -> None:
         placement=order.placement,
         claim_token=order.claim_token,
         review_reason=order.review_reason,
-    ).update(**values, lease_until=None, review_reason="", review_since=None, review_note="")
+    ).update(
+        **values,
+        lease_until=None,
+        review_reason="",
+        review_since=None,
+        review_note="",
+        closed_review=review_memo(order.review_reason, order.review_note),
+    )
     if not moved:
         raise OrderMoved(f"order {order.pk}")
 

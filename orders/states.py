@@ -75,6 +75,7 @@ class ReviewReason(models.TextChoices):
     WOULD_LOSE = "would_lose", "It would now cost more than the customer paid"
     CONTRADICTION = "contradiction", "Its remains and charge contradict each other"
     UNKNOWN_STATUS = "unknown_status", "The provider gave a status never seen before"
+    HELD = "held", "It could not be sent for a day"
     LOST_UPSTREAM = "lost_upstream", "The provider no longer knows it"
     DUPLICATE_ID = "duplicate_id", "The provider gave an id that another order has"
 

@@ -12,18 +12,19 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 import structlog
 from django.conf import settings
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F, Min
 from django.utils import timezone
 
 from catalog.models import Provider
 from catalog.providers import ProviderUnusable, client_for, pause_provider, usable_providers
 from catalog.upstream.client import UpstreamClient
+from catalog.upstream.results import AddOutcome
 from orders.events import write_event
 from orders.inputs import add_params
 from orders.models import Order, PlacementAttempt
@@ -36,6 +37,8 @@ log = structlog.get_logger(__name__)
 
 LEASE_MARGIN_SECONDS = 10
 ROUND_SECONDS = 20.0
+RECORD_WAITS = (0.1, 1.0, 5.0)
+HELD_LIMIT = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,22 @@ def _send(provider: Provider, client: UpstreamClient, claim: Claim) -> bool:
         ),
         not_after=claim.not_after,
     )
-    return record_outcome(provider=provider, order=order, attempt=claim.attempt, outcome=outcome)
+    return _record(provider, claim, outcome)
+
+
+def _record(provider: Provider, claim: Claim, outcome: AddOutcome) -> bool:
+    """Records the answer even if the database connection broke while the provider was talking.
+
+    The answer exists only here: losing it would turn a placed order into a doubt.
+    """
+    for wait in RECORD_WAITS:
+        try:
+            return record_outcome(provider=provider, order=claim.order, attempt=claim.attempt, outcome=outcome)
+        except (OperationalError, InterfaceError):
+            log.exception("answer not recorded yet", order=claim.order.pk, outcome=repr(outcome))
+            connection.close()
+            time.sleep(wait)
+    return record_outcome(provider=provider, order=claim.order, attempt=claim.attempt, outcome=outcome)
 
 
 def claim_next(*, provider_id: int) -> Claim | None:
@@ -199,4 +217,19 @@ def expire_leases() -> int:
                 reason=ReviewReason.DOUBT,
                 note="The provider never told whether it has this order.",
             )
+    _review_held(now)
     return doubts
+
+
+def _review_held(now: datetime) -> None:
+    """Asks staff about orders that wait in the queue for a day, whatever keeps them there."""
+    held = Order.objects.filter(placement=Placement.QUEUED, review_reason="", created_at__lt=now - HELD_LIMIT).exclude(
+        closed_review__startswith=ReviewReason.HELD
+    )
+    for order in held[:500]:
+        with transaction.atomic():
+            ask_for_review(
+                order=order,
+                reason=ReviewReason.HELD,
+                note=f"{order.attempts} attempts so far. The provider may be off, paused or out of money.",
+            )

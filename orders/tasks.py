@@ -6,13 +6,16 @@ from catalog.models import Provider
 from orders import polling, submission
 from panel.ops.alerts import record_heartbeat
 
+# Seconds after which a message is stale: while all threads are busy, ticks must not pile up.
+PROMPTLY = 10
+
 
 @shared_task
 def submit_orders() -> None:
     """Sends what is due, each provider in a task of its own: a slow one delays no other."""
     submission.expire_leases()
     for provider in submission.providers_with_due_orders():
-        submit_provider_orders.delay(provider.pk)
+        submit_provider_orders.apply_async((provider.pk,), expires=PROMPTLY)
     record_heartbeat(task="submit_orders")
 
 
@@ -26,7 +29,7 @@ def submit_provider_orders(provider_id: int) -> None:
 def poll_orders() -> None:
     """Looks at what is due, each provider in a task of its own."""
     for provider in polling.providers_with_due_polls():
-        poll_provider_orders.delay(provider.pk)
+        poll_provider_orders.apply_async((provider.pk,), expires=PROMPTLY)
     record_heartbeat(task="poll_orders")
 
 

@@ -32,16 +32,20 @@ def ask_and_act(
     button: str,
     act: Callable[[dict[str, Any]], str],
     initial: dict[str, Any] | None = None,
+    seen: str = "",
 ) -> HttpResponse:
     """Shows the form; when it is posted and valid, runs `act` and returns to the object's page.
 
     `act` takes the cleaned data and returns the message of success; it raises ActionRefused otherwise.
+    `seen` names the state of `obj`: a form that was opened at another state, or was sent before, is refused.
     """
     opts = obj._meta  # Not the admin's model: once settled, an order has left the list of reviews.
     back = reverse(f"admin:{opts.app_label}_{opts.model_name}_change", args=[obj.pk])
     form = form_class(request.POST if request.method == "POST" else None, initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
+            if request.POST.get("seen", "") != seen:
+                raise ActionRefused("It changed since you opened this page. Nothing was done; look at it again.")
             done = act(form.cleaned_data)
         except ActionRefused as error:
             form.add_error(None, str(error))
@@ -58,5 +62,6 @@ def ask_and_act(
         "original": obj,
         "opts": opts,
         "back": back,
+        "seen": seen,
     }
     return TemplateResponse(request, "admin/ask_and_act.html", context)

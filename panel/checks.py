@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
 from django.conf import settings
 from django.core.checks import Error, Tags, Warning, register
+
+SHORTEST_LEASE = 80
 
 
 @register(Tags.security)
@@ -36,6 +39,28 @@ def check_branding(**_: Any) -> list[Error]:
     if not re.fullmatch(r"[A-Z]{3,5}", settings.PANEL_CURRENCY):
         errors.append(Error("PANEL_CURRENCY must be a currency code such as USD.", id="panel.E003"))
     return errors
+
+
+@register()
+def check_times(**_: Any) -> list[Error]:
+    """Found while an order is being sent, a time that cannot be would make it a doubt."""
+    errors = []
+    if not settings.POLL_INTERVALS or min(settings.POLL_INTERVALS) < 1:
+        errors.append(Error("POLL_INTERVALS must be whole seconds above zero, such as 60,300.", id="panel.E004"))
+    if settings.SUBMISSION_LEASE_SECONDS < SHORTEST_LEASE:
+        errors.append(Error(f"SUBMISSION_LEASE_SECONDS must be at least {SHORTEST_LEASE}.", id="panel.E005"))
+    if settings.DOUBT_DEADLINE_MINUTES < 1:
+        errors.append(Error("DOUBT_DEADLINE_MINUTES must be at least 1.", id="panel.E006"))
+    return errors
+
+
+@register()
+def check_site_url(**_: Any) -> list[Error]:
+    """Allowed hosts, secure cookies and links in mails all follow from it."""
+    parts = urlsplit(settings.SITE_URL)
+    if parts.scheme in ("http", "https") and parts.hostname:
+        return []
+    return [Error("SITE_URL must be a full address such as https://panel.example.com.", id="panel.E007")]
 
 
 @register(deploy=True)

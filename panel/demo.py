@@ -7,6 +7,7 @@ import socket
 import sys
 from dataclasses import dataclass
 
+from allauth.account.models import EmailAddress
 from django.conf import settings
 
 from billing.adjusting import adjust_wallet
@@ -59,6 +60,11 @@ def fill(*, password: str, ports: Ports) -> None:
     customer = User.objects.filter(email=CUSTOMER).first()
     if customer is None:
         customer = User.objects.create_user(CUSTOMER, password, first_name="Demo")
+    for user in (owner, customer):
+        if not user.check_password(password):  # It was changed in .env, and is what the demo prints.
+            user.set_password(password)
+            user.save()
+        EmailAddress.objects.get_or_create(user=user, email=user.email, defaults={"verified": True, "primary": True})
     adjust_wallet(
         wallet=wallet_of(customer=customer),
         amount=50 * MICRO,

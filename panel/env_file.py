@@ -13,19 +13,20 @@ CONTENT = """\
 # Written by `python -m panel.env_file`. Keep it out of version control; .env.example explains each line.
 SECRET_KEY={secret_key}
 FIELD_ENCRYPTION_KEYS={encryption_key}
-{extra}"""
-
-DEMO = """\
-# The sandbox provider listens on this machine. Take this line out before real providers are added.
-UPSTREAM_ALLOW_PRIVATE=true
-DEMO_PASSWORD={password}
-# Looks at open orders every few seconds, as quickly as the sandbox delivers. Real orders take hours.
-POLL_INTERVALS=3,10,30,60
-PAYMENT_INSTRUCTIONS="Send a bank transfer with your e-mail address as its reference. We credit it the same day."
 """
 
+DEMO = {
+    # The sandbox provider listens on this machine. To be taken out before real providers are added.
+    "UPSTREAM_ALLOW_PRIVATE": "true",
+    # Looks at open orders every few seconds, as quickly as the sandbox delivers. Real orders take hours.
+    "POLL_INTERVALS": "3,10,30,60",
+    "PAYMENT_INSTRUCTIONS": (
+        '"Send a bank transfer with your e-mail address as its reference. We credit it the same day."'
+    ),
+}
 
-def write_env(path: Path, *, demo: bool = False) -> bool:
+
+def write_env(path: Path) -> bool:
     """Creates `path`, readable by its owner alone. False when it exists already."""
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -36,13 +37,27 @@ def write_env(path: Path, *, demo: bool = False) -> bool:
             CONTENT.format(
                 secret_key=secrets.token_urlsafe(50),
                 encryption_key=Fernet.generate_key().decode(),
-                extra=DEMO.format(password=secrets.token_urlsafe(9)) if demo else "",
             )
         )
     return True
 
 
+def add_demo_settings(path: Path) -> list[str]:
+    """Appends what the demo needs and `path` does not set yet; returns the names that were added."""
+    present = {line.partition("=")[0].strip() for line in path.read_text().splitlines()}
+    wanted = {**DEMO, "DEMO_PASSWORD": secrets.token_urlsafe(9)}
+    missing = {name: value for name, value in wanted.items() if name not in present}
+    if missing:
+        with path.open("a") as file:
+            file.write("\n# For `make demo` and its sandbox on this machine; take these out before going live.\n")
+            file.writelines(f"{name}={value}\n" for name, value in missing.items())
+    return list(missing)
+
+
 if __name__ == "__main__":
     target = Path(__file__).resolve().parent.parent / ".env"
-    created = write_env(target, demo="--demo" in sys.argv)
+    created = write_env(target)
     print(f"{target.name}: {'written' if created else 'exists, left as it is'}")
+    if "--demo" in sys.argv:
+        for added in add_demo_settings(target):
+            print(f"{target.name}: {added} added for the demo")

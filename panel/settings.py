@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import environ
@@ -16,11 +17,18 @@ from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-env = environ.Env()
+
+class Env(environ.Env):
+    """Reads "NAME=" as "not set", in `.env` and in the environment alike."""
+
+    def get_value(self, var: str, *args: Any, **kwargs: Any) -> Any:
+        if not self.ENVIRON.get(var):
+            self.ENVIRON.pop(var, None)
+        return super().get_value(var, *args, **kwargs)
+
+
+env = Env()
 environ.Env.read_env(os.environ.get("ENV_FILE") or BASE_DIR / ".env")
-for name in ("DATABASE_URL", "CELERY_BROKER_URL", "CACHE_URL", "EMAIL_URL", "EMAIL_FROM", "UPSTREAM_USER_AGENT"):
-    if not os.environ.get(name):
-        os.environ.pop(name, None)  # "NAME=" in .env means "not set".
 VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var"))).absolute()
 
 
@@ -50,7 +58,7 @@ FIELD_ENCRYPTION_KEYS = required(
 SITE_URL = env.str("SITE_URL", default="http://localhost:8000").rstrip("/")
 _site = urlsplit(SITE_URL)
 SECURE = _site.scheme == "https"
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[_site.hostname or "localhost"])
+ALLOWED_HOSTS = [_site.hostname or "localhost", *env.list("ALLOWED_HOSTS", default=[])]
 if not SECURE:
     ALLOWED_HOSTS = [*ALLOWED_HOSTS, "localhost", "127.0.0.1", "[::1]"]
 CSRF_TRUSTED_ORIGINS = [SITE_URL]

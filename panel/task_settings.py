@@ -7,15 +7,24 @@ from django.conf import settings
 
 broker_url = settings.CELERY_BROKER_URL
 broker_connection_retry_on_startup = True
-broker_transport_options = {"visibility_timeout": 3600, "socket_timeout": 5}
+broker_transport_options = {
+    "visibility_timeout": 3600,
+    "socket_timeout": 5,
+    "socket_connect_timeout": 1,
+    # One try and no sleep between tries: a hint must never make a customer wait for a broker that is down.
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0,
+    "interval_max": 0,
+}
 task_ignore_result = True
 task_acks_late = not settings.EMBEDDED_BROKER
 worker_prefetch_multiplier = 1
 worker_hijack_root_logger = False
 worker_enable_remote_control = False
 worker_pool = "threads"
-worker_concurrency = 4
-# A hint must never make a customer wait for a broker that is down.
+# Threads wait for providers most of the time; each provider takes at most one for sending and one for polling.
+worker_concurrency = 12
 task_publish_retry = False
 timezone = settings.TIME_ZONE
 

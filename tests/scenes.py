@@ -68,6 +68,7 @@ def submit_now() -> int:
 
 
 def poll_now() -> int:
+    Provider.objects.update(polling_until=None)
     Order.objects.exclude(next_poll_at=None).update(next_poll_at=timezone.now() - timedelta(seconds=1))
     return poll_due_orders()
 

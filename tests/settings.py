@@ -1,6 +1,7 @@
 """The panel's own settings under test: no `.env`, loopback providers allowed, fast password hashes."""
 
 import os
+import tempfile
 
 os.environ["ENV_FILE"] = os.devnull
 os.environ["DEBUG"] = "false"
@@ -19,7 +20,7 @@ ACCOUNT_RATE_LIMITS = False
 WHITENOISE_AUTOREFRESH = True
 
 if USES_SQLITE:  # noqa: F405
-    # A file, not memory: threads of a race test need connections of their own.
-    VAR_DIR.mkdir(exist_ok=True)  # noqa: F405
-    DATABASES["default"]["NAME"] = VAR_DIR / "unused.sqlite3"  # noqa: F405
-    DATABASES["default"]["TEST"] = {"NAME": VAR_DIR / "test.sqlite3"}  # noqa: F405
+    # A file, not memory: threads of a race test need connections of their own. One for each run, so that
+    # two runs at once do not meet.
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
+    DATABASES["default"]["TEST"] = {"NAME": Path(tempfile.gettempdir()) / f"panel-test-{run}.sqlite3"}  # noqa: F405

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.admin import site
+from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
@@ -13,13 +14,19 @@ from billing.models import Entry
 from billing.wallets import wallet_of
 from catalog.models import PricePolicy, Provider, Service
 from catalog.pricing import price_policy
-from catalog.providers import client_for
+from catalog.providers import client_for, pause_provider
 from orders.models import Order
 from orders.states import Placement, ReviewReason, Status
 from panel.ops.alerts import raise_alert
 from tests import make
 
 pytestmark = pytest.mark.django_db
+
+
+def decide(client: Client, address: str, **data: str):
+    """Opens the form and sends it, as a person does."""
+    opened = client.get(address)
+    return client.post(address, {**data, "seen": opened.context["seen"]} if opened.context else data)
 
 
 def action(model: str, pk: int, name: str) -> str:
@@ -234,20 +241,20 @@ def doubtful(customer, provider):
 
 
 def test_staff_bind_the_providers_id(staff_client, doubtful):
-    staff_client.post(action("orders.order", doubtful.pk, "bind"), {"upstream_id": " 4711 "})
+    decide(staff_client, action("orders.order", doubtful.pk, "bind"), upstream_id=" 4711 ")
     doubtful.refresh_from_db()
     assert (doubtful.placement, doubtful.upstream_id, doubtful.review_reason) == (Placement.PLACED, "4711", "")
     assert doubtful.next_poll_at is not None
 
 
 def test_staff_send_again(staff_client, doubtful):
-    staff_client.post(action("orders.order", doubtful.pk, "send_again"))
+    decide(staff_client, action("orders.order", doubtful.pk, "send_again"))
     doubtful.refresh_from_db()
     assert (doubtful.placement, doubtful.review_reason) == (Placement.QUEUED, "")
 
 
 def test_staff_refund(staff_client, doubtful, customer):
-    staff_client.post(action("orders.order", doubtful.pk, "refund"), {"note": "We could not place it."})
+    decide(staff_client, action("orders.order", doubtful.pk, "refund"), note="We could not place it.")
     doubtful.refresh_from_db()
     assert (doubtful.placement, doubtful.status, doubtful.refunded) == (
         Placement.REFUSED,
@@ -275,11 +282,67 @@ def test_choices_are_closed_for_an_order_that_is_fine(name, staff_client, custom
 def test_staff_give_back_a_part_within_the_charge(staff_client, customer, provider):
     order = make.placed_order(customer, make.service(provider), quantity=1_000)
     address = action("orders.order", order.pk, "give_back")
-    staff_client.post(address, {"amount": "0.50", "note": "Slow delivery"})
-    assert "what is left" in staff_client.post(address, {"amount": "2.01", "note": "x"}).content.decode()
+    decide(staff_client, address, amount="0.50", note="Slow delivery")
+    assert "what is left" in decide(staff_client, address, amount="2.01", note="x").content.decode()
     order.refresh_from_db()
     assert order.refunded == 500_000
     assert make.wallet(customer).balance == 8_000_000
+
+
+def test_the_same_decision_sent_twice_is_taken_once(staff_client, customer, provider):
+    """A double click on "Refund" gave the part back twice."""
+    order = make.placed_order(customer, make.service(provider), quantity=1_000)
+    address = action("orders.order", order.pk, "give_back")
+    form = {"amount": "0.50", "note": "Slow delivery", "seen": staff_client.get(address).context["seen"]}
+    assert staff_client.post(address, form).status_code == 302
+    assert "It changed since you opened this page" in staff_client.post(address, form).content.decode()
+    order.refresh_from_db()
+    assert order.refunded == 500_000
+
+
+def test_a_decision_on_an_older_doubt_does_not_act_on_a_newer_one(staff_client, doubtful):
+    """A tab left open at the first doubt sent the order again after the second."""
+    address = action("orders.order", doubtful.pk, "send_again")
+    seen = staff_client.get(address).context["seen"]
+    Order.objects.filter(pk=doubtful.pk).update(claim_token="another sending", attempts=2)
+    assert "It changed since" in staff_client.post(address, {"seen": seen}).content.decode()
+    doubtful.refresh_from_db()
+    assert doubtful.placement == Placement.IN_DOUBT
+
+
+def test_provider_key_is_not_sent_to_a_new_address(staff_client, provider):
+    """Whoever could edit the address could have the stored key delivered to a server of their own."""
+    address = reverse("admin:catalog_provider_change", args=[provider.pk])
+    moved = {**PROVIDER, "api_key": "", "api_url": "https://elsewhere.example/api/v2"}
+    assert "Enter the key again" in staff_client.post(address, moved).content.decode()
+    before = provider.api_url
+    provider.refresh_from_db()
+    assert provider.api_url == before
+    assert staff_client.post(address, {**moved, "api_key": "theirs"}).status_code == 302
+
+
+def test_paused_provider_can_be_resumed(staff_client, provider):
+    pause_provider(provider=provider, reason="funds", text="our balance there is used up")
+    staff_client.post(action("catalog.provider", provider.pk, "resume"))
+    provider.refresh_from_db()
+    assert (provider.paused_until, provider.pause_count) == (None, 0)
+    assert staff_client.get(action("catalog.provider", provider.pk, "resume")).status_code == 403
+
+
+def test_staff_cannot_make_themselves_or_others_owner(customer):
+    helper = make.customer("helper@example.org")
+    helper.is_staff = True
+    helper.save()
+    helper.user_permissions.set(Permission.objects.filter(codename__in=("view_user", "change_user")))
+    client = Client()
+    client.force_login(helper)
+    form = {"email": "x@example.org", "is_active": "on", "is_staff": "on", "is_superuser": "on"}
+    assert client.post(reverse("admin:accounts_user_change", args=[helper.pk]), form).status_code == 403
+    client.post(reverse("admin:accounts_user_change", args=[customer.pk]), form)
+    for user in (helper, customer):
+        user.refresh_from_db()
+        assert not user.is_superuser
+    assert not customer.is_staff
 
 
 def test_alerts_can_be_resolved_in_bulk(staff_client):

@@ -28,7 +28,7 @@ from catalog.syncing import sync_provider
 from orders.models import Order
 from orders.states import Placement
 from panel.crypto import Undecryptable, decrypt, encrypt
-from panel.env_file import write_env
+from panel.env_file import add_demo_settings, write_env
 from panel.logging import LOGGING, hide_secrets
 from panel.ops.alerts import raise_alert, record_heartbeat, resolve_alert
 from panel.ops.invariants import find_breaches
@@ -733,10 +733,12 @@ def test_checks_when_caches_are_private_in_production_then_warning(settings):
 def test_write_env_when_there_is_none_then_fresh_secrets_for_the_owner_alone(tmp_path, demo):
     before = os.umask(0)
     try:
-        assert write_env(tmp_path / ".env", demo=demo)
-        assert write_env(tmp_path / "another", demo=demo)
+        assert write_env(tmp_path / ".env")
+        assert write_env(tmp_path / "another")
     finally:
         os.umask(before)
+    if demo:
+        add_demo_settings(tmp_path / ".env")
     assert stat.S_IMODE((tmp_path / ".env").stat().st_mode) == 0o600
     lines = (tmp_path / ".env").read_text().splitlines()
     values = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
@@ -755,9 +757,51 @@ def test_write_env_when_one_is_there_then_untouched(tmp_path):
     path.write_text("SECRET_KEY=mine\n")
     path.chmod(0o640)
     assert not write_env(path)
-    assert not write_env(path, demo=True)
     assert path.read_text() == "SECRET_KEY=mine\n"
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def test_add_demo_settings_when_some_are_there_then_only_what_is_missing_is_added(tmp_path):
+    path = tmp_path / ".env"
+    path.write_text("SECRET_KEY=mine\nDEMO_PASSWORD=chosen\n")
+    assert "DEMO_PASSWORD" not in add_demo_settings(path)
+    text = path.read_text()
+    assert text.startswith("SECRET_KEY=mine\nDEMO_PASSWORD=chosen\n") and "UPSTREAM_ALLOW_PRIVATE=true" in text
+    assert add_demo_settings(path) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "check"),
+    [
+        ("POLL_INTERVALS", "0,5", "panel.E004"),
+        ("SUBMISSION_LEASE_SECONDS", "10", "panel.E005"),
+        ("DOUBT_DEADLINE_MINUTES", "0", "panel.E006"),
+        ("SITE_URL", "panel.example.com", "panel.E007"),
+    ],
+)
+def test_check_when_a_setting_cannot_work_then_it_says_so(tmp_path, name, value, check):
+    write_env(tmp_path / ".env")
+    run = run_python("manage.py", "check", ENV_FILE=str(tmp_path / ".env"), **{name: value})
+    assert run.returncode != 0
+    assert check in run.stderr
+
+
+def test_empty_settings_mean_not_set(tmp_path):
+    """Copied from the example file as it is, every line must leave the default in place."""
+    write_env(tmp_path / ".env")
+    names = ("ALLOWED_HOSTS", "POLL_INTERVALS", "DATABASE_URL", "CACHE_URL", "DOUBT_DEADLINE_MINUTES", "EMAIL_URL")
+    code = "from django.conf import settings; print(settings.ALLOWED_HOSTS, settings.POLL_INTERVALS)"
+    run = run_python(
+        "manage.py",
+        "shell",
+        "--no-imports",
+        "-c",
+        code,
+        ENV_FILE=str(tmp_path / ".env"),
+        SITE_URL="https://panel.example.com",
+        **dict.fromkeys(names, ""),
+    )
+    assert "['panel.example.com'] [60, 300, 900, 3600]" in run.stdout, run.stderr
 
 
 def test_write_env_when_the_name_is_a_dangling_link_then_nothing_is_written_behind_it(tmp_path):
@@ -767,6 +811,7 @@ def test_write_env_when_the_name_is_a_dangling_link_then_nothing_is_written_behi
 
 
 def test_written_env_when_used_then_the_site_starts(tmp_path):
-    assert write_env(tmp_path / ".env", demo=True)
+    assert write_env(tmp_path / ".env")
+    assert add_demo_settings(tmp_path / ".env")
     run = run_python("manage.py", "check", ENV_FILE=str(tmp_path / ".env"))
     assert run.returncode == 0, run.stderr

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 from django.utils import timezone
 
 import orders.submission
@@ -20,7 +21,7 @@ from catalog.models import Provider, Service, UpstreamService
 from catalog.pricing import reprice
 from catalog.providers import set_api_key
 from catalog.upstream.client import UpstreamClient
-from orders import reviewing
+from orders import reviewing, submission
 from orders.models import Order, OrderEvent, PlacementAttempt
 from orders.states import AttemptOutcome, Placement, ReviewReason, Status
 from orders.submission import claim_next, expire_leases, submit_due_orders, submit_for_provider
@@ -448,6 +449,37 @@ def test_order_when_sent_later_then_its_expected_cost_is_that_of_the_rate_it_was
     set_rate(service, "2.2")
     submit_due_orders()
     assert fresh(order).expected_cost == 220_000
+
+
+def test_order_when_it_waits_for_a_day_then_staff_are_asked_once(customer, service, order, staff):
+    """Orders of a provider that was switched off waited for ever, with the customers' money."""
+    service.upstream.provider.is_active = False
+    service.upstream.provider.save()
+    Order.objects.update(created_at=timezone.now() - timedelta(hours=25))
+    submit_now()
+    assert (fresh(order).placement, fresh(order).review_reason) == (Placement.QUEUED, ReviewReason.HELD)
+    reviewing.send_again(order=fresh(order), actor=staff)
+    submit_now()
+    assert fresh(order).review_reason == ""
+    assert money_of(customer)[0] == 9_750_000
+
+
+def test_answer_when_the_database_connection_breaks_meanwhile_then_it_is_still_recorded(upstream, order, monkeypatch):
+    """The connection died while the provider was answering, and its order id was lost."""
+    failures = [OperationalError("server closed the connection"), None]
+    original = submission.record_outcome
+
+    def record(**values: Any) -> bool:
+        error = failures.pop(0)
+        if error:
+            raise error
+        return original(**values)
+
+    monkeypatch.setattr(submission, "record_outcome", record)
+    monkeypatch.setattr(submission, "RECORD_WAITS", (0,))
+    monkeypatch.setattr(submission, "connection", SimpleNamespace(close=lambda: None))
+    submit_due_orders()
+    assert fresh(order).upstream_id == str(upstream.orders()[0].id)
 
 
 def test_order_in_doubt_when_another_is_due_then_that_one_is_sent(upstream, customer, service):

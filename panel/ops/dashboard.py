@@ -22,15 +22,16 @@ from panel.ops.models import Alert, Heartbeat
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Unfold's callback: adds what `admin/index.html` shows."""
     late = tasks_late()
+    may = request.user.has_perm
     context.update(
         title="Overview",
         running=not late,
         late_tasks=late,
-        ledger=_ledger(),
-        needs_me=_needs_me(),
-        today=_today(),
-        providers=Provider.objects.filter(is_active=True),
-        alerts=Alert.objects.filter(resolved_at=None)[:10],
+        ledger=_ledger(show_owed=may("billing.view_wallet")),
+        needs_me=_needs_me() if may("orders.view_order") else [],
+        today=_today() if may("orders.view_order") else None,
+        providers=Provider.objects.filter(is_active=True) if may("catalog.view_provider") else None,
+        alerts=Alert.objects.filter(resolved_at=None)[:10] if may("ops.view_alert") else [],
     )
     return context
 
@@ -51,12 +52,12 @@ def _in_review() -> int:
     return OrderInReview.objects.filter(~Q(review_reason="") | Q(placement=Placement.IN_DOUBT)).count()
 
 
-def _ledger() -> dict[str, Any]:
+def _ledger(*, show_owed: bool) -> dict[str, Any]:
     """Whether the last check found everything in order, and what we owe our customers."""
     checked = Heartbeat.objects.filter(task="check_ledger").values_list("beat_at", flat=True).first()
     broken = Alert.objects.filter(cause="ledger", resolved_at=None).exists()
     owed = Wallet.objects.filter(balance__gt=0).aggregate(total=Sum("balance"))["total"] or 0
-    return {"broken": broken, "checked_at": checked, "owed": shown_money(owed)}
+    return {"broken": broken, "checked_at": checked, "owed": shown_money(owed) if show_owed else ""}
 
 
 def _needs_me() -> list[dict[str, Any]]:
