@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 from uuid import uuid4
 
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils.html import format_html
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
@@ -51,7 +54,11 @@ class WalletAdmin(ReadOnlyAdmin):
 
     @display(description="Entries", ordering="version")
     def entries_so_far(self, wallet: Wallet) -> str:
-        return f"{wallet.version:,}"
+        """Leads to them: whoever posts wants to see what was posted."""
+        address = f"{reverse('admin:billing_entry_changelist')}?{urlencode({'wallet__id__exact': wallet.pk})}"
+        return format_html(
+            '<a class="text-primary-600 dark:text-primary-400" href="{}">{}</a>', address, f"{wallet.version:,}"
+        )
 
     def has_move_money_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         return request.user.has_perm("billing.add_entry")
@@ -82,7 +89,7 @@ class WalletAdmin(ReadOnlyAdmin):
                 f"The balance is {shown_money(wallet.balance)}. What you post is an entry for good: "
                 "a mistake is mended by another entry."
             ),
-            button="Post",
+            button="Move the money",
             act=act,
             initial={"request_key": uuid4().hex},
         )
@@ -96,6 +103,9 @@ class EntryAdmin(ReadOnlyAdmin):
     list_select_related = ("wallet__customer", "actor")
     show_full_result_count = False
     ordering = ("-pk",)
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        return lookup == "wallet__id__exact" or super().lookup_allowed(lookup, value, request)
 
     @display(description="Customer")
     def customer(self, entry: Entry) -> str:

@@ -57,6 +57,11 @@ class ProviderForm(forms.ModelForm):
             "max_parallel_adds",
         )
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.instance.pk:
+            self.fields["api_key"].help_text = "Stored encrypted and never shown again."
+
     def clean_api_key(self) -> str:
         key: str = self.cleaned_data["api_key"].strip()
         if not key and not self.instance.api_key_encrypted:

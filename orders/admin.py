@@ -17,11 +17,12 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from orders import reviewing
 from orders.models import Order, OrderEvent, OrderInReview, PlacementAttempt
 from orders.settling import OrderMoved
-from orders.states import Placement, Status
+from orders.states import Placement, ReviewReason, Status
 from panel.admin_actions import ActionRefused, ask_and_act
 from panel.admin_base import ReadOnlyAdmin, shown_money
 from panel.admin_fields import AmountField
 
+_LABELS = {str(value): str(label) for states in (Status, Placement, ReviewReason) for value, label in states.choices}
 _MOVED = "The order changed while you looked at it. Nothing was done; please look again."
 
 
@@ -67,9 +68,16 @@ class AttemptInline(ReadOnlyInline):
 
 class EventInline(ReadOnlyInline):
     model = OrderEvent
-    fields = ("created_at", "kind", "old", "new", "text", "actor", "is_public")
+    fields = ("created_at", "kind", "change", "text", "actor", "is_public")
     readonly_fields = fields
     verbose_name_plural = "timeline"
+
+    @display(description="Change")
+    def change(self, event: OrderEvent) -> str:
+        """States by their names; the amount of a refund is in its text."""
+        if event.kind == "refund":
+            return "—"
+        return " → ".join(_LABELS.get(value, value) for value in (event.old, event.new) if value) or "—"
 
 
 @admin.register(Order)
@@ -93,26 +101,44 @@ class OrderAdmin(ReadOnlyAdmin):
     actions_detail = ("bind", "send_again", "refund", "give_back", "dismiss")
     fieldsets = (
         (
-            "Needs you",
-            {"fields": ("review_reason", "review_note", "review_since")},
+            None,
+            {
+                "fields": (
+                    "shown_status",
+                    "status_note",
+                    "shown_delivered",
+                    "shown_charge",
+                    "shown_refunded",
+                    "customer",
+                )
+            },
         ),
         (
             "Order",
-            {"fields": ("customer", "service", "link", "quantity", "params", "created_at")},
-        ),
-        (
-            "Money",
-            {"fields": ("shown_charge", "shown_refunded", "shown_expected_cost", "shown_cost")},
+            {"fields": ("service", "link", "quantity", "params", "start_count", "created_at", "finished_at")},
         ),
         (
             "Provider",
-            {"fields": ("provider", "upstream_service_id", "upstream_id", "placement", "placed_at")},
-        ),
-        (
-            "Delivery",
-            {"fields": ("shown_status", "status_note", "start_count", "remains", "finished_at", "next_poll_at")},
+            {
+                "fields": (
+                    "provider",
+                    "upstream_service_id",
+                    "upstream_id",
+                    "placement",
+                    "placed_at",
+                    "next_poll_at",
+                    "shown_expected_cost",
+                    "shown_cost",
+                )
+            },
         ),
     )
+
+    def get_fieldsets(self, request: HttpRequest, obj: Order | None = None) -> Any:
+        """What needs a decision comes first; an order that needs none does not mention it."""
+        if obj is None or not obj.review_reason:
+            return self.fieldsets
+        return (("Needs you", {"fields": ("review_reason", "review_note", "review_since")}), *self.fieldsets)
 
     @display(description="Order", ordering="pk")
     def number(self, order: Order) -> int:
@@ -136,6 +162,11 @@ class OrderAdmin(ReadOnlyAdmin):
     )
     def shown_status(self, order: Order) -> str:
         return str(Status(order.status).label)
+
+    @display(description="Delivered")
+    def shown_delivered(self, order: Order) -> str:
+        delivered = "—" if order.delivered is None else f"{order.delivered:,}"
+        return f"{delivered} of {order.quantity:,}"
 
     @display(description="Charge", ordering="charge")
     def shown_charge(self, order: Order) -> str:

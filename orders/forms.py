@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from itertools import groupby
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 from django import forms
@@ -12,7 +13,7 @@ from django import forms
 from catalog.models import Service
 from catalog.selectors import SHELF_ORDER, services_on_sale
 from catalog.types import SPECS, TypeSpec
-from orders.inputs import LONGEST_LINK, OrderRefused, comment_lines
+from orders.inputs import LONGEST_LINK, OrderRefused, check_amount, check_link, comment_lines
 from panel.money import MAX_MICROS
 
 GONE = "This service is no longer on sale. Nothing was charged; please choose another."
@@ -96,6 +97,27 @@ class OrderForm(forms.Form):
         if self.chosen is None:
             raise forms.ValidationError(GONE)
         return self.chosen.pk
+
+    def clean(self) -> dict[str, Any]:
+        """Checks link and amount apart, so that both mistakes are told at once."""
+        data: dict[str, Any] = super().clean() or {}
+        if self.chosen is None:
+            return data
+        checks: tuple[Callable[[], Any], ...] = (
+            lambda: check_link(data["link"]) if "link" in data else None,
+            lambda: check_amount(
+                service=cast(Service, self.chosen),
+                quantity=data.get("quantity"),
+                comments=data.get("comments", ""),
+            ),
+        )
+        for check in checks:
+            try:
+                check()
+            except OrderRefused as refusal:
+                if refusal.field not in self.errors:
+                    self.add_error(refusal.field, refusal.message)
+        return data
 
     @property
     def spec(self) -> TypeSpec | None:

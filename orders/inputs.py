@@ -55,10 +55,16 @@ class Wish:
 
 def check_wish(*, service: Service, link: str, quantity: int | None, comments: str) -> Wish:
     """Raises OrderRefused. The quantity of a comment type is the number of its non-empty lines."""
-    spec = SPECS.get(service.type)
-    if spec is None:
+    if service.type not in SPECS:
         raise NotOnSale("This service cannot be ordered here.", field="service")
-    link = check_link(link)
+    checked = check_link(link)
+    amount, params = check_amount(service=service, quantity=quantity, comments=comments)
+    return Wish(checked, amount, params)
+
+
+def check_amount(*, service: Service, quantity: int | None, comments: str) -> tuple[int, dict[str, str]]:
+    """The quantity, and what the type asks for beyond it. Raises BadQuantity and BadComments."""
+    spec = SPECS[service.type]
     params: dict[str, str] = {}
     amount = 1
     if spec.lines:
@@ -73,7 +79,7 @@ def check_wish(*, service: Service, link: str, quantity: int | None, comments: s
         amount = quantity
     if not spec.is_package:
         _check_range(service, amount, by_lines=bool(spec.lines))
-    return Wish(link, amount, params)
+    return amount, params
 
 
 def _check_range(service: Service, quantity: int, *, by_lines: bool) -> None:

@@ -30,9 +30,11 @@ def order_new(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         form = OrderForm(chosen=request.GET.get("service", ""))
         return _order_page(request, form)
+    if "preview" in request.POST:
+        return _order_page(request, _unsent_form(request))
     form = OrderForm(request.POST)
     seen = read_seen_charge(request.POST)
-    if "preview" in request.POST or not form.is_valid():
+    if not form.is_valid():
         return _order_page(request, form)
     if seen is None:
         # Without scripts the charge has not been shown yet: show it, and ask once more.
@@ -84,10 +86,13 @@ def order_quote(request: HttpRequest) -> HttpResponse:
 @require_POST
 def order_fields(request: HttpRequest) -> HttpResponse:
     """The fields of the service just chosen, with what was typed before, and its summary."""
-    kept = {name: value for name, value in request.POST.items() if name != "csrfmiddlewaretoken"}
-    form = OrderForm(chosen=request.POST.get("service", ""), initial=kept)
-    context = {**_order_context(request, form), "oob": True}
+    context = {**_order_context(request, _unsent_form(request)), "oob": True}
     return render(request, "orders/_fields.html", context)
+
+
+def _unsent_form(request: HttpRequest) -> OrderForm:
+    """What was typed so far, not judged yet."""
+    return OrderForm(chosen=request.POST.get("service", ""), initial=request.POST.dict())
 
 
 def _order_page(request: HttpRequest, form: OrderForm) -> HttpResponse:

@@ -102,6 +102,17 @@ def test_bad_input_is_told_at_its_field_and_charges_nothing(signed_in, customer,
         assert "https://example.com/page" in response.content.decode()  # What was typed is still there.
 
 
+def test_two_mistakes_are_told_at_once(signed_in, customer, service):
+    errors = post_order(signed_in, service, link="no link", quantity="1").context["form"].errors
+    assert set(errors) == {"link", "quantity"}
+    assert_nothing_happened(customer)
+
+
+def test_looking_at_the_charge_blames_nobody_for_empty_fields(signed_in, service):
+    response = post_order(signed_in, service, link="", quantity="", preview="1")
+    assert "Enter the link" not in response.content.decode()
+
+
 def test_too_little_money_says_how_much_is_missing(signed_in, customer, service):
     response = post_order(signed_in, service, quantity="5000", seen_charge=12_500_000)
     assert "$2.50 is missing" in response.content.decode()
