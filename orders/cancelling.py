@@ -23,14 +23,14 @@ def may_withdraw(order: Order) -> bool:
 def withdraw_order(*, order: Order, actor: Any) -> None:
     """Cancels a queued order with all its money back. Raises TooLate."""
     if not may_withdraw(order):
-        raise TooLate("This order has been sent already and can no longer be cancelled here.")
+        raise TooLate("This order has been sent already and can no longer be canceled here.")
     try:
         with transaction.atomic():
             end_unplaced(
                 order=order,
                 placement=Placement.WITHDRAWN,
-                note="Cancelled before it was sent",
+                note="Canceled before it was sent",
                 actor=actor,
             )
     except OrderMoved:
-        raise TooLate("This order has just been sent and can no longer be cancelled here.") from None
+        raise TooLate("This order has just been sent and can no longer be canceled here.") from None

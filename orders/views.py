@@ -192,5 +192,5 @@ def order_cancel(request: HttpRequest, pk: int) -> HttpResponse:
     except TooLate as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, f"Order {order.pk} was cancelled and refunded in full.")
+        messages.success(request, f"Order {order.pk} was canceled and refunded in full.")
     return redirect("order_detail", order.pk)

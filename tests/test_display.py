@@ -139,7 +139,7 @@ def test_delivered_progress_when_unknown_then_no_number_is_claimed() -> None:
     assert "843 of 1,000" in display.delivered_progress(part)
     assert 'max="1000" value="843"' in display.delivered_progress(part)
     unknown = SimpleNamespace(status=Status.PENDING, quantity=1000, delivered=None)
-    assert "— of 1,000" in display.delivered_progress(unknown)
+    assert "0 of 1,000" in display.delivered_progress(unknown)
 
 
 # -- hostile text ------------------------------------------------------------------------------------

@@ -162,15 +162,17 @@ def status_badge(status: str) -> SafeString:
 
 @register.simple_tag
 def delivered_progress(order: Any) -> SafeString:
-    """How much of an order was delivered: a thin bar and "843 of 1,000"."""
-    words = f"{number(order.delivered)} of {number(order.quantity)}"
+    """How much of an order was delivered: a thin bar and "843 of 1,000"; a single package is one whole thing."""
+    delivered = order.delivered or 0
+    is_one_package = order.quantity == 1 and "package" in getattr(order, "service_type", "")
+    words = "1 package" if is_one_package else f"{number(delivered)} of {number(order.quantity)}"
     return format_html(
         '<span class="delivered is-{}"><span class="delivered-text">{}</span>'
         '<progress max="{}" value="{}" aria-label="Delivered"></progress></span>',
         LOOKS.get(order.status, ("neutral", ""))[0],
         words,
         order.quantity,
-        order.delivered or 0,
+        delivered,
     )
 
 
@@ -227,6 +229,8 @@ def form_field(field: BoundField, *, placeholder: bool = True) -> dict[str, Any]
     attrs: dict[str, str | bool] = {"class": " ".join(part for part in (look, own, invalid) if part)}
     if not placeholder:
         attrs["placeholder"] = False
+    if widget.attrs.get("autocomplete") == "one-time-code":
+        attrs["inputmode"] = "numeric"
     return {
         "field": field,
         "widget": field.as_widget(attrs=attrs),

@@ -4,6 +4,8 @@
 
   const select = document.getElementById("id_service");
   const finder = document.getElementById("service-finder");
+  const note = document.getElementById("finder-note");
+  const form = document.getElementById("order-form");
   if (!select || !finder) return;
 
   // -- finding a service --
@@ -18,20 +20,27 @@
   }));
   const matches = () => groups.flatMap(({ element }) => (element.isConnected ? [...element.children] : []));
 
+  const tell = (count) => {
+    if (!count) return "No service matches";
+    return `${count.toLocaleString("en")} ${count === 1 ? "service" : "services"} found, choose below`;
+  };
+
   const find = () => {
     const words = finder.value.toLowerCase().split(/\s+/);
     const chosen = select.selectedOptions[0];
+    const isFound = ({ text }) => words.every((word) => text.includes(word));
+    let count = 0;
     for (const { element, options } of groups) {
-      const found = options.filter(
-        ({ option, text }) => option === chosen || words.every((word) => text.includes(word)),
-      );
-      element.replaceChildren(...found.map(({ option }) => option));
+      count += options.filter(isFound).length;
+      const kept = options.filter((entry) => entry.option === chosen || isFound(entry));
+      element.replaceChildren(...kept.map(({ option }) => option));
     }
     select.replaceChildren(
       ...placeholder,
       ...groups.map(({ element }) => element).filter((element) => element.firstChild),
     );
     chosen.selected = true;
+    note.textContent = finder.value.trim() ? tell(count) : "";
   };
 
   const chooseFirst = (event) => {
@@ -46,10 +55,24 @@
     select.focus();
   };
 
-  select.before(finder);
+  select.before(finder, note);
   finder.hidden = select.options.length <= 15;
   finder.addEventListener("input", find);
   finder.addEventListener("keydown", chooseFirst);
+
+  // -- what is wrong: found at once, and no longer told once it is being corrected --
+
+  form.querySelector("[aria-invalid=true]")?.focus();
+  form.addEventListener("input", ({ target }) => {
+    if (target.getAttribute("aria-invalid") !== "true") return;
+    const error = document.getElementById(`${target.id}_error`);
+    const named = (target.getAttribute("aria-describedby") || "").split(" ").filter((id) => id && id !== error?.id);
+    error?.remove();
+    target.classList.remove("is-invalid");
+    target.removeAttribute("aria-invalid");
+    if (named.length) target.setAttribute("aria-describedby", named.join(" "));
+    else target.removeAttribute("aria-describedby");
+  });
 
   // -- what was typed while the fields of another service were on their way --
 

@@ -1,0 +1,196 @@
+"""Every page in a real browser: both themes, desktop and phone, by axe and by the browser's own complaints."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.test import Client
+from django.urls import reverse
+from playwright.sync_api import expect
+
+from catalog.models import Service
+from orders.models import Order
+from orders.states import Status
+from panel.accounts.models import User
+from tests import make
+from tests.browser.conftest import DESKTOP, PHONE
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+LONG = "A very long name that a provider made up to be seen " * 8
+
+
+@pytest.fixture
+def shop(live_server, upstream):
+    """A provider with a few services, one of them with a hostile name, and a customer with orders."""
+    provider = make.provider(url=upstream.url, api_key=upstream.key)
+    make.service(provider, name="Followers")
+    make.service(provider, external_id="2", name="Comments", type="custom_comments", low=1, high=50, rate="20")
+    make.service(provider, external_id="3", name="Starter package", type="package", rate="3")
+    make.service(provider, external_id="4", name=f"<script>alert(1)</script> {LONG}")
+    customer = make.customer("alice@example.org", funds="10")
+    service = provider.upstream_services.get(external_id="1").services.get()
+    for number, status in enumerate(Status.values):
+        order = make.placed_order(customer, service, upstream_id=f"u{number}", link=f"https://example.com/{'x' * 80}")
+        Order.objects.filter(pk=order.pk).update(status=status, remains=40, start_count=7, next_poll_at=None)
+    return live_server
+
+
+def sign_in(page, site, email="alice@example.org"):
+    client = Client()
+    client.force_login(User.objects.get(email=email))
+    page.context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": site}])
+
+
+def choose(page, name):
+    page.select_option("select[name=service]", str(Service.objects.get(name=name).pk))
+
+
+def check_page(page, viewport):
+    """axe finds nothing serious, and a phone does not scroll sideways."""
+    found = [
+        f"{violation['id']}: {violation['nodes'][0]['html'][:200]}"
+        for violation in Axe().run(page).response["violations"]
+        if violation["impact"] in ("serious", "critical")
+    ]
+    assert found == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_every_page_is_sound_for_a_customer_with_orders(shop, open_page, viewport, theme):
+    page = open_page(viewport=viewport, theme=theme)
+    sign_in(page, shop.url)
+    orders = Order.objects.order_by("pk")
+    addresses = [
+        reverse("order_new"),
+        reverse("order_new") + f"?service={orders[0].service_id}",
+        reverse("order_list"),
+        *(reverse("order_detail", args=[order.pk]) for order in orders[:6:2]),
+        reverse("services"),
+        reverse("wallet"),
+        reverse("add_funds"),
+        reverse("account"),
+        reverse("account_change_password"),
+        reverse("account_email"),
+        reverse("mfa_index"),
+    ]
+    for address in addresses:
+        response = page.goto(shop.url + address)
+        assert response.status == 200, address
+        assert page.evaluate("document.documentElement.dataset.bsTheme") == theme
+        check_page(page, viewport)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_every_page_is_sound_for_a_visitor_and_for_an_empty_account(live_server, open_page, viewport, theme):
+    page = open_page(viewport=viewport, theme=theme)
+    for name in ("home", "account_login", "account_signup", "account_reset_password"):
+        assert page.goto(live_server.url + reverse(name)).status == 200
+        check_page(page, viewport)
+    make.customer("alice@example.org")
+    sign_in(page, live_server.url)
+    for name in ("order_new", "order_list", "services", "wallet", "account"):
+        assert page.goto(live_server.url + reverse(name)).status == 200
+        check_page(page, viewport)
+
+
+def test_visitor_signs_up_on_a_phone_and_finds_an_empty_wallet(live_server, open_page):
+    page = open_page(viewport=PHONE)
+    page.goto(live_server.url + reverse("home"))
+    page.get_by_role("link", name=re.compile("create|sign up", re.I)).first.click()
+    page.fill("input[name=email]", "new@example.org")
+    page.fill("input[name=password1]", "correct horse battery")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/orders/new/")
+    page.goto(live_server.url + reverse("wallet"))
+    expect(page.locator("main")).to_contain_text("$0.00")
+
+
+def test_charge_follows_the_typing_and_nothing_moves(shop, open_page):
+    page = open_page()
+    sign_in(page, shop.url)
+    page.goto(shop.url + reverse("order_new"))
+    choose(page, "Followers")
+    quantity = page.locator("input[name=quantity]")
+    expect(quantity).to_be_visible()
+    page.fill("input[name=link]", "https://example.com/a")
+    before = quantity.bounding_box()
+    quantity.press_sequentially("1000")
+    expect(page.get_by_role("button", name="Order for $2.50")).to_be_visible()
+    expect(page.locator("#order-summary")).to_contain_text("$6.00")  # $8.50 are left of six orders at $0.25.
+    assert quantity.bounding_box() == before
+    assert quantity.evaluate("element => element === document.activeElement")
+
+
+def test_type_of_the_service_decides_the_fields_and_the_link_stays(shop, open_page):
+    page = open_page()
+    sign_in(page, shop.url)
+    page.goto(shop.url + reverse("order_new"))
+    page.fill("input[name=link]", "https://example.com/kept")
+    choose(page, "Comments")
+    page.locator("textarea[name=comments]").press_sequentially("one\ntwo")
+    expect(page.get_by_role("button", name="Order for $0.05")).to_be_visible()
+    assert page.input_value("input[name=link]") == "https://example.com/kept"
+    expect(page.locator("input[name=quantity]")).to_have_count(0)
+    page.get_by_role("button", name="Order for $0.05").click()
+    page.wait_for_url(re.compile(r"/orders/\d+/$"))
+    assert Order.objects.latest("pk").params == {"comments": "one\ntwo"}
+
+
+def test_mistake_is_told_at_the_field_and_what_was_typed_is_kept(shop, open_page):
+    page = open_page(viewport=PHONE)
+    sign_in(page, shop.url)
+    page.goto(shop.url + reverse("order_new"))
+    choose(page, "Followers")
+    page.fill("input[name=link]", "nonsense here")
+    page.fill("input[name=quantity]", "5")
+    page.keyboard.press("Enter")
+    field = page.locator("input[name=link]")
+    expect(field).to_have_attribute("aria-invalid", "true")
+    expect(field).to_have_value("nonsense here")
+    described = field.get_attribute("aria-describedby").split()
+    assert any("no spaces" in page.locator(f"#{name}").inner_text() for name in described)
+    assert Order.objects.count() == len(Status.values)
+    check_page(page, PHONE)
+
+
+def test_ordering_works_without_scripts(shop, open_page):
+    page = open_page(scripts=False)
+    sign_in(page, shop.url)
+    service = Order.objects.first().service_id
+    page.goto(shop.url + reverse("order_new") + f"?service={service}")
+    page.fill("input[name=link]", "https://example.com/plain")
+    page.fill("input[name=quantity]", "1000")
+    page.get_by_role("button", name="Show the charge").click()
+    page.get_by_role("button", name="Order for $2.50").click()
+    page.wait_for_url(re.compile(r"/orders/\d+/$"))
+    assert Order.objects.filter(link="https://example.com/plain", charge=2_500_000).count() == 1
+
+
+def test_order_can_be_placed_with_the_keyboard_alone(shop, open_page):
+    page = open_page()
+    sign_in(page, shop.url)
+    service = Order.objects.first().service_id
+    page.goto(shop.url + reverse("order_new") + f"?service={service}")
+    page.locator("input[name=link]").focus()
+    page.keyboard.type("https://example.com/keys")
+    page.keyboard.press("Tab")
+    page.keyboard.type("100")
+    expect(page.get_by_role("button", name="Order for $0.25")).to_be_visible()
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"/orders/\d+/$"))
+    assert Order.objects.filter(link="https://example.com/keys").count() == 1
+
+
+def test_theme_can_be_chosen_and_is_kept(shop, open_page):
+    page = open_page(theme="light")
+    sign_in(page, shop.url)
+    page.goto(shop.url + reverse("account"))
+    page.locator("[data-theme-choice=dark]:visible").first.click()
+    page.reload()
+    assert page.evaluate("document.documentElement.dataset.bsTheme") == "dark"
