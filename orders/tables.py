@@ -24,7 +24,7 @@ class OrderTable(BaseTable):
     link = LinkTextColumn()
     progress = DeliveredColumn(verbose_name="Delivered", accessor="pk")
     status = StatusColumn()
-    charge = MoneyColumn(accessor="net_charge")
+    charge = MoneyColumn(accessor="net_charge", verbose_name="Paid")
     created = AgoColumn(accessor="created_at", verbose_name="Ordered")
 
     class Meta(BaseTable.Meta):
