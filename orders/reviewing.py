@@ -17,7 +17,7 @@ from orders.models import Order
 from orders.placing import loss_note
 from orders.schedule import first_poll_after
 from orders.settling import OrderMoved, end_unplaced, refund_up_to
-from orders.states import Placement, ReviewReason
+from orders.states import Placement, ReviewReason, reachable_from
 from panel.hints import hint_after_commit
 
 UNSETTLED = (Placement.IN_DOUBT, Placement.QUEUED)
@@ -113,15 +113,17 @@ def _check_unsettled(order: Order) -> None:
         raise ReviewError("This order is not in doubt and does not wait for review.")
 
 
-def _move(order: Order, **values: Any) -> None:
+def _move(order: Order, *, placement: Placement, **values: Any) -> None:
     _check_unsettled(order)
     moved = Order.objects.filter(
         pk=order.pk,
         placement=order.placement,
         claim_token=order.claim_token,
         review_reason=order.review_reason,
+        placement__in=reachable_from(placement),
     ).update(
         **values,
+        placement=placement,
         lease_until=None,
         review_reason="",
         review_since=None,

@@ -6,7 +6,6 @@ from typing import Any
 
 from django.db.models import Count, QuerySet
 
-from billing.models import Entry
 from orders.models import Order, OrderEvent
 from orders.states import FINAL, Status
 
@@ -30,8 +29,3 @@ def open_statuses() -> list[str]:
 def timeline_of(*, order: Order) -> list[OrderEvent]:
     """What the customer may read of what happened, oldest first."""
     return list(order.events.filter(is_public=True))
-
-
-def refunds_of(*, order: Order) -> list[Entry]:
-    """The order's refund entries, oldest first."""
-    return list(Entry.objects.filter(order_ref=order.pk, kind=Entry.Kind.REFUND).order_by("pk"))

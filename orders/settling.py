@@ -16,7 +16,7 @@ from billing.models import Entry
 from billing.wallets import wallet_of
 from orders.events import write_event
 from orders.models import Order
-from orders.states import Placement, Status
+from orders.states import Placement, Status, reachable_from
 from panel.money import format_money
 
 
@@ -53,6 +53,7 @@ def end_unplaced(*, order: Order, placement: Placement, note: str, actor: Any = 
         claim_token=order.claim_token,
         review_reason=order.review_reason,
         refunded=order.refunded,
+        placement__in=reachable_from(placement),
     ).update(
         placement=placement,
         status=Status.CANCELED,

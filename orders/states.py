@@ -40,14 +40,24 @@ class Placement(models.TextChoices):
     WITHDRAWN = "withdrawn", "Withdrawn"  # cancelled before it was sent; refunded
 
 
+# The moves that exist. Writes with several possible sources filter on it, through `reachable_from`.
 PLACEMENT_MOVES: dict[Placement, frozenset[Placement]] = {
-    Placement.QUEUED: frozenset({Placement.PLACING, Placement.WITHDRAWN, Placement.REFUSED}),
+    # PLACED and QUEUED: staff settle an order that was refused with words never seen before.
+    Placement.QUEUED: frozenset(
+        {Placement.PLACING, Placement.WITHDRAWN, Placement.REFUSED, Placement.PLACED, Placement.QUEUED}
+    ),
     Placement.PLACING: frozenset({Placement.PLACED, Placement.QUEUED, Placement.REFUSED, Placement.IN_DOUBT}),
     Placement.IN_DOUBT: frozenset({Placement.PLACED, Placement.QUEUED, Placement.REFUSED}),
     Placement.PLACED: frozenset(),
     Placement.REFUSED: frozenset(),
     Placement.WITHDRAWN: frozenset(),
 }
+
+
+def reachable_from(new: Placement) -> list[Placement]:
+    """The placements that may become `new`."""
+    return [old for old, moves in PLACEMENT_MOVES.items() if new in moves]
+
 
 # What a provider may still change after the end. An order once Canceled stays so: its refund is never
 # clawed back, and a later "Completed" changes nothing that the customer was told.

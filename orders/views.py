@@ -176,7 +176,6 @@ def _detail_context(request: HttpRequest, pk: int) -> dict[str, Any]:
     return {
         "order": order,
         "events": selectors.timeline_of(order=order),
-        "refund_entries": selectors.refunds_of(order=order),
         "live": not order.is_final,
         "can_cancel": may_withdraw(order),
     }

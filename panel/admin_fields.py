@@ -15,7 +15,6 @@ class ScaledField(forms.CharField):
     """A decimal number as people write it, held as an integer of 1/`factor`."""
 
     factor = 1
-    unit = ""
     limit = 10**15
 
     def __init__(self, **kwargs: Any) -> None:

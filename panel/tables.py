@@ -42,15 +42,6 @@ class MoneyColumn(tables.Column):
         return display.exact_money(value) if self.exact else display.money(value)
 
 
-class NumberColumn(tables.Column):
-    """A whole number, at the right."""
-
-    look = "is-number"
-
-    def render(self, value: int) -> str:
-        return display.number(value)
-
-
 class AgoColumn(tables.Column):
     """A moment: "5 min ago"."""
 

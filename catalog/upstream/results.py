@@ -90,11 +90,6 @@ class StatusRow:
     remains: int | None
     currency: str
 
-    @property
-    def remains_known(self) -> bool:
-        """Whether the provider gave a number: None is no zero, and must move no money."""
-        return self.remains is not None
-
 
 @dataclass(frozen=True, slots=True)
 class RowError:

@@ -419,7 +419,7 @@ def test_status_when_remains_is_odd_then_none_or_as_sent(remains: Any, expected:
     row = {**FULL, "remains": remains, "charge": None, "start_count": "", "currency": None}
     answered = parse_statuses(json.dumps({"133": row}), ["133"])["133"]
     assert answered == status("133", charge=None, start_count=None, remains=expected, currency="")
-    assert isinstance(answered, StatusRow) and answered.remains_known is (expected is not None)
+    assert isinstance(answered, StatusRow) and (answered.remains is None) is (expected is None)
 
 
 @pytest.mark.parametrize("row", [None, 5, [], {}, {"charge": "1"}, {"status": None}, {"status": 5}])
