@@ -29,6 +29,10 @@ BANNER = """
 """
 
 
+# Ctrl-C and a polite kill are how a demo ends, and no failure.
+STOPPED_BY_HAND = (0, 130, 143)
+
+
 class Command(BaseCommand):
     help = "Fills the demo and runs web, tasks and sandbox until Ctrl-C."
 
@@ -52,7 +56,8 @@ class Command(BaseCommand):
             manager.add_process(name, command, env=environment, cwd=str(settings.BASE_DIR))
         threading.Thread(target=self._announce, args=(ports, password), daemon=True).start()
         manager.loop()
-        raise SystemExit(manager.returncode)
+        if manager.returncode not in STOPPED_BY_HAND:
+            raise SystemExit(manager.returncode)
 
     def _announce(self, ports: demo.Ports, password: str) -> None:
         """Prints where to go once the pages answer."""
