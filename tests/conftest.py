@@ -12,6 +12,7 @@ from django.db import connection
 from django.test import Client
 
 from billing import append_only
+from panel.ops.invariants import find_breaches
 from panel.sandbox.server import SandboxServer
 from tests import make
 
@@ -56,6 +57,20 @@ def upstream() -> Iterator[SandboxServer]:
 def provider(db: None, upstream: SandboxServer) -> Any:
     """The upstream as a connected provider, nothing imported yet."""
     return make.provider(url=upstream.url, api_key=upstream.key)
+
+
+@pytest.fixture
+def service(upstream: SandboxServer, provider: Any) -> Any:
+    """Followers for $2.50 the 1,000, which the upstream lists too."""
+    upstream.set_service(1, rate="2", min=10, max=10_000, type="Default")
+    return make.service(provider)
+
+
+@pytest.fixture
+def sound_books(db: None) -> Iterator[None]:
+    """Whatever the test did, every invariant holds at its end."""
+    yield
+    assert find_breaches() == []
 
 
 @pytest.fixture

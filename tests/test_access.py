@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
@@ -115,3 +116,15 @@ def test_inactive_customer_cannot_sign_in():
     client = Client()
     client.post(reverse("account_login"), {"login": user.email, "password": "correct horse battery"})
     assert client.get(reverse("wallet")).status_code == 302
+
+
+def test_reauthentication_asks_for_the_password_and_leads_on(signed_in, customer):
+    EmailAddress.objects.create(user=customer, email=customer.email, verified=True, primary=True)
+    wanted = reverse("mfa_activate_totp")
+    page = signed_in.get(wanted, follow=True)
+    assert "Confirm that it is you" in page.content.decode()
+    address = page.redirect_chain[-1][0]
+    wrong = signed_in.post(address, {"password": "not this one", "next": wanted})
+    assert wrong.status_code == 200
+    right = signed_in.post(address, {"password": "correct horse battery", "next": wanted}, follow=True)
+    assert right.request["PATH_INFO"] == wanted and right.status_code == 200

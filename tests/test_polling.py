@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -19,7 +18,6 @@ from orders.polling import apply_answers, claim_batch, poll_due_orders, poll_pro
 from orders.progress import change_from
 from orders.states import Placement, ReviewReason, Status
 from panel.money import EXCHANGE_ONE
-from panel.ops.invariants import find_breaches
 from panel.ops.models import Alert
 from panel.sandbox import faults
 from panel.sandbox.server import SandboxServer
@@ -36,19 +34,7 @@ from tests.scenes import (
     submit_now,
 )
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def sound_books(request: pytest.FixtureRequest, db: None) -> Iterator[None]:
-    yield
-    assert find_breaches() == []
-
-
-@pytest.fixture
-def service(upstream: SandboxServer, provider: Provider) -> Service:
-    upstream.set_service(1, rate="2", min=10, max=10_000, type="Default")
-    return make.service(provider)
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
 
 
 def placed(user: Any, service: Service, count: int, *, quantity: int = 100) -> list[Order]:

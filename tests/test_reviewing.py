@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -20,7 +20,6 @@ from orders.reviewing import ReviewError
 from orders.settling import OrderMoved
 from orders.states import Placement, ReviewReason, Status
 from orders.submission import claim_next, expire_leases, submit_due_orders
-from panel.ops.invariants import find_breaches
 from panel.sandbox import faults
 from panel.sandbox.server import SandboxServer
 from tests import make
@@ -35,19 +34,7 @@ from tests.scenes import (
     submit_now,
 )
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def sound_books(request: pytest.FixtureRequest, db: None) -> Iterator[None]:
-    yield
-    assert find_breaches() == []
-
-
-@pytest.fixture
-def service(upstream: SandboxServer, provider: Provider) -> Service:
-    upstream.set_service(1, rate="2", min=10, max=10_000, type="Default")
-    return make.service(provider)
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
 
 
 @pytest.fixture

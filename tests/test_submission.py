@@ -5,7 +5,7 @@ The sandbox is the truth about what was placed: `upstream.orders()` is what the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -25,7 +25,6 @@ from orders import reviewing, submission
 from orders.models import Order, OrderEvent, PlacementAttempt
 from orders.states import AttemptOutcome, Placement, ReviewReason, Status
 from orders.submission import claim_next, expire_leases, submit_due_orders, submit_for_provider
-from panel.ops.invariants import find_breaches
 from panel.ops.models import Alert
 from panel.sandbox import faults
 from panel.sandbox.server import SandboxServer
@@ -45,24 +44,11 @@ from tests.scenes import (
     submit_now,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
 
 PAID = (9_750_000, [("deposit", 10_000_000), ("order", -250_000)])
 """Alice's wallet after an order of 100 for $0.25."""
 PAID_AND_REFUNDED = (10_000_000, [*PAID[1], ("refund", 250_000)])
-
-
-@pytest.fixture(autouse=True)
-def sound_books(request: pytest.FixtureRequest, db: None) -> Iterator[None]:
-    """Whatever a test did, every invariant holds at its end."""
-    yield
-    assert find_breaches() == []
-
-
-@pytest.fixture
-def service(upstream: SandboxServer, provider: Provider) -> Service:
-    upstream.set_service(1, rate="2", min=10, max=10_000, type="Default")
-    return make.service(provider)
 
 
 @pytest.fixture
