@@ -74,6 +74,23 @@ class Provider(models.Model):
         validators=(MinValueValidator(1), MaxValueValidator(20)),
         help_text="Orders sent at the same time. One keeps every doubtful order traceable.",
     )
+    request_id_parameter = models.CharField(
+        "request ID parameter",
+        max_length=40,
+        blank=True,
+        help_text=(
+            "Only if the provider's documentation promises that an order repeated with the same value of this "
+            "parameter is taken once. Doubtful orders are then settled by asking again. Empty: it has none."
+        ),
+    )
+    probes_ids = models.BooleanField(
+        "look for doubtful orders",
+        default=True,
+        help_text="Asks for the status of the order ids around a doubtful order, to find it.",
+    )
+    probe_note = models.CharField(max_length=300, blank=True, editable=False)
+    probe_works = models.BooleanField(null=True, editable=False, help_text="Whether its order ids can be looked for.")
+    probe_checked_at = models.DateTimeField(null=True, editable=False)
     paused_until = models.DateTimeField(null=True, blank=True)
     pause_reason = models.CharField(max_length=200, blank=True)
     polling_until = models.DateTimeField(null=True, blank=True, editable=False)

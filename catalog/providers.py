@@ -8,6 +8,7 @@ import structlog
 from django.conf import settings
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from catalog.models import Provider
 from catalog.upstream.client import UpstreamClient
@@ -29,18 +30,41 @@ class ProviderUnusable(Exception):
 def client_for(provider: Provider) -> UpstreamClient:
     """A client with the provider's address and key. Raises ProviderUnusable."""
     try:
-        key = decrypt(provider.api_key_encrypted)
-    except Undecryptable as error:
-        raise ProviderUnusable(f"{provider.name}: {error} Enter the API key again.") from error
-    try:
         return UpstreamClient(
             url=provider.api_url,
-            api_key=key,
+            api_key=_api_key(provider),
             user_agent=settings.UPSTREAM_USER_AGENT,
             allow_private=settings.UPSTREAM_ALLOW_PRIVATE,
+            add_timeout=settings.UPSTREAM_ADD_TIMEOUT,
         )
     except ValueError as error:
         raise ProviderUnusable(f"{provider.name}: {error}") from error
+
+
+def _api_key(provider: Provider) -> str:
+    try:
+        return decrypt(provider.api_key_encrypted)
+    except Undecryptable as error:
+        raise ProviderUnusable(f"{provider.name}: {error} Enter the API key again.") from error
+
+
+def request_scope(provider: Provider) -> str:
+    """A fingerprint of where a request id counts: address, account and parameter; "" without a parameter.
+
+    A request id means nothing under another name or to another account: there the order would be new.
+    Raises ProviderUnusable.
+    """
+    if not provider.request_id_parameter:
+        return ""
+    key = _api_key(provider)
+    where = "\n".join((provider.api_url, provider.request_id_parameter, key))
+    return salted_hmac("catalog.request_scope", where).hexdigest()[:32]
+
+
+def drop_request_ids(*, provider: Provider, text: str) -> None:
+    """The provider took one request id twice: they are not used any more, and the owner is told."""
+    Provider.objects.filter(pk=provider.pk).update(request_id_parameter="")
+    raise_alert(cause=f"provider:{provider.pk}:request-ids", text=text, level="danger")
 
 
 def set_api_key(*, provider: Provider, api_key: str) -> None:

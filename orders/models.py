@@ -33,6 +33,7 @@ class Order(models.Model):
     provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="orders")
     upstream_service_id = models.CharField(max_length=64)
     upstream_id = models.CharField(max_length=64, null=True, blank=True)
+    upstream_number = models.BigIntegerField(null=True, blank=True, help_text="The same, where it is a plain number.")
     expected_cost = models.BigIntegerField()
     upstream_charge = models.BigIntegerField(null=True, blank=True, help_text="The cost that the provider returned.")
 
@@ -47,6 +48,10 @@ class Order(models.Model):
 
     # Work to do. Each time is an indexed queue; null means "not in it".
     next_action_at = models.DateTimeField(null=True, blank=True, default=timezone.now)
+    queued_at = models.DateTimeField(default=timezone.now)
+    doubt_until = models.DateTimeField(
+        null=True, blank=True, help_text="Set from the first doubt on: when staff are asked."
+    )
     next_poll_at = models.DateTimeField(null=True, blank=True)
     attempts = models.PositiveIntegerField(default=0)
     poll_errors = models.PositiveSmallIntegerField(default=0)
@@ -77,6 +82,10 @@ class Order(models.Model):
                 condition=~Q(placement=Placement.PLACED) | Q(upstream_id__isnull=False),
                 name="order_placed_has_an_id",
             ),
+            models.CheckConstraint(
+                condition=~Q(placement=Placement.IN_DOUBT) | Q(doubt_until__isnull=False),
+                name="order_doubt_has_a_deadline",
+            ),
             # A refused or withdrawn order that kept its money would be a theft.
             models.CheckConstraint(
                 condition=~Q(placement__in=(Placement.REFUSED, Placement.WITHDRAWN))
@@ -98,6 +107,11 @@ class Order(models.Model):
                 fields=("placement", "lease_until"),
                 condition=Q(placement__in=(Placement.PLACING, Placement.IN_DOUBT)),
                 name="order_unsettled",
+            ),
+            models.Index(
+                fields=("provider", "upstream_number"),
+                condition=Q(upstream_number__isnull=False),
+                name="order_by_upstream_number",
             ),
             models.Index(fields=("review_since",), condition=~Q(review_reason=""), name="order_in_review"),
         )
@@ -149,8 +163,25 @@ class PlacementAttempt(models.Model):
     body = models.TextField(blank=True, help_text="The first 2 KB of the answer, the key redacted.")
     detail = models.CharField(max_length=500, blank=True)
 
+    # What makes a repetition safe: the value sent, and a fingerprint of where and under which name.
+    request_id = models.CharField(max_length=32, blank=True)
+    request_scope = models.CharField(max_length=32, blank=True)
+
+    # What was found out afterwards, for the people who settle doubts. Balances: the provider's currency.
+    balance_before = models.BigIntegerField(null=True, blank=True)
+    balance_before_at = models.DateTimeField(null=True, blank=True)
+    balance_after = models.BigIntegerField(null=True, blank=True)
+    balance_after_at = models.DateTimeField(null=True, blank=True)
+    looks = models.PositiveSmallIntegerField(default=0)
+    looked_at = models.DateTimeField(null=True, blank=True)
+    look_note = models.CharField(max_length=500, blank=True)
+    probed_from = models.BigIntegerField(null=True, blank=True)
+    probed_to = models.BigIntegerField(null=True, blank=True)
+    orphans = models.JSONField(default=list, blank=True, help_text="[{id, status, remains, charge, agrees}, …]")
+
     class Meta:
         ordering = ("-pk",)
+        indexes = (models.Index(fields=("started_at",), name="attempt_started"),)
 
     def __str__(self) -> str:
         return f"Attempt {self.pk} of order {self.order_id}"

@@ -1,14 +1,15 @@
 """Recording what came of sending an order (protocol: "What an answer to `add` means").
 
-Every write is fenced by the claim's token: whoever lost the lease may still tell what it knows, as long as
-nobody decided otherwise, but can overwrite nothing.
+The attempt's end and the order's move are one transaction: whoever reads both sees them agree. Every write
+is fenced by the claim's token: whoever lost the lease may still tell what it knows, as long as nobody
+decided otherwise, but can overwrite nothing.
 """
 
 from __future__ import annotations
 
+import contextlib
 from datetime import timedelta
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -16,7 +17,9 @@ from catalog.models import Provider
 from catalog.providers import note_success, pause_provider
 from catalog.upstream.errors import ErrorCode
 from catalog.upstream.results import AddOutcome, NotSent, Placed, Refused, Unknown
+from orders.deadlines import into_doubt
 from orders.events import write_event
+from orders.ids import id_columns
 from orders.models import Order, PlacementAttempt
 from orders.reviewing import ask_for_review
 from orders.schedule import first_poll_after, resend_wait
@@ -47,113 +50,133 @@ _KINDS: dict[type, AttemptOutcome] = {
 
 
 def record_outcome(*, provider: Provider, order: Order, attempt: PlacementAttempt, outcome: AddOutcome) -> bool:
-    """Writes the attempt's end and moves the order; False when the provider should be left alone."""
-    _finish_attempt(attempt, outcome)
+    """Writes the attempt's end and moves the order; False when the provider should be left alone.
+
+    `order` is as it was claimed. When it was in doubt before (`doubt_until`), this was a repetition, and
+    nothing but an id settles it: a no may be to the repetition alone.
+    """
+    repeated = order.doubt_until is not None
+    try:
+        with transaction.atomic():
+            _finish_attempt(attempt, outcome)
+            if isinstance(outcome, Placed):
+                _record_placed(order, outcome)
+            elif isinstance(outcome, Unknown) or repeated:
+                _record_doubt(order, _detail(outcome))
+            elif isinstance(outcome, Refused):
+                _record_refused(order, outcome)
+            else:
+                _back_to_queue(order, outcome.reason, wait=timedelta(0))  # The provider's pause is wait enough.
+    except IntegrityError:
+        if not isinstance(outcome, Placed):
+            raise
+        # An id that another order has: which of the two it means, only a person can tell.
+        with transaction.atomic():
+            _finish_attempt(attempt, outcome)
+            note = f"The provider answered with id {outcome.order_id}, which another order has."
+            _record_doubt(order, note, review=ReviewReason.DUPLICATE_ID)
     if isinstance(outcome, Placed):
-        _record_placed(order, outcome)
-        note_success(provider=provider)
+        if provider.pause_count:
+            note_success(provider=provider)
         return True
-    if isinstance(outcome, Refused):
-        return _record_refused(provider, order, outcome)
+    return not repeated and _judge_provider(provider, outcome)
+
+
+def _judge_provider(provider: Provider, outcome: Refused | NotSent | Unknown) -> bool:
+    """Pauses the provider when the next order would fare no better; whether to go on with it."""
     if isinstance(outcome, NotSent):
-        _back_to_queue(order, outcome.reason, wait=timedelta(0))  # The provider's pause is wait enough.
         pause_provider(provider=provider, reason="unreachable", text=f"not reachable: {outcome.reason}")
-        return False
-    _record_doubt(order, outcome.reason)
-    # Whatever keeps it from answering would turn the next order into a doubt as well.
-    pause_provider(provider=provider, reason="doubt", text="gave no clear answer to an order")
+    elif isinstance(outcome, Unknown):
+        # Whatever keeps it from answering would turn the next order into a doubt as well.
+        pause_provider(provider=provider, reason="doubt", text="gave no clear answer to an order")
+    elif outcome.code in PROVIDER_WIDE:
+        pause_provider(provider=provider, reason=outcome.code.value, text=PROVIDER_WIDE[outcome.code])
+    else:
+        return True
     return False
+
+
+def _detail(outcome: AddOutcome) -> str:
+    if isinstance(outcome, Refused):
+        return outcome.text
+    return "" if isinstance(outcome, Placed) else outcome.reason
+
+
+def keep_evidence(*, attempt: PlacementAttempt, outcome: AddOutcome) -> None:
+    """Writes the attempt's end alone, where an error of ours keeps the order from moving with it."""
+    _finish_attempt(attempt, outcome)
 
 
 def _finish_attempt(attempt: PlacementAttempt, outcome: AddOutcome) -> None:
     evidence = outcome.evidence
-    detail = ""
-    if isinstance(outcome, Refused):
-        detail = outcome.text
-    elif isinstance(outcome, NotSent | Unknown):
-        detail = outcome.reason
     PlacementAttempt.objects.filter(pk=attempt.pk).update(
         finished_at=timezone.now(),
         outcome=_KINDS[type(outcome)],
         phase=evidence.phase.value[:12],
         http_status=evidence.http_status,
         body=evidence.body_excerpt,
-        detail=detail[:500],
+        detail=_detail(outcome)[:500],
     )
 
 
 def _record_placed(order: Order, outcome: Placed) -> None:
     now = timezone.now()
-    try:
-        with transaction.atomic():
-            # Also from in_doubt: the answer came after the lease, but it is this very sending's answer.
-            moved = Order.objects.filter(
-                pk=order.pk,
-                claim_token=order.claim_token,
-                placement__in=(Placement.PLACING, Placement.IN_DOUBT),
-            ).update(
-                placement=Placement.PLACED,
-                upstream_id=outcome.order_id,
-                placed_at=now,
-                next_poll_at=now + first_poll_after(),
-                next_action_at=None,
-                lease_until=None,
-                review_reason="",
-                review_since=None,
-                review_note="",
-            )
-            if moved:
-                write_event(order_id=order.pk, kind="placement", new=Placement.PLACED, text="Order started")
-            else:
-                # Decided otherwise meanwhile, but the provider has it and will bill it: that must not go unseen.
-                text = f"A late answer: the provider has it as {outcome.order_id}."
-                write_event(order_id=order.pk, kind="placement", text=text, public=False)
-                raise_alert(cause=f"order:{order.pk}:late", text=f"Order {order.pk}. {text}", level="danger")
-    except IntegrityError:
-        # An id that another order has: which of the two it means, only a person can tell.
-        note = f"The provider answered with id {outcome.order_id}, which another order has."
-        _record_doubt(order, note, review=ReviewReason.DUPLICATE_ID)
+    # Also from in_doubt: the answer came after the lease, but it is this very sending's answer.
+    moved = Order.objects.filter(
+        pk=order.pk,
+        claim_token=order.claim_token,
+        placement__in=(Placement.PLACING, Placement.IN_DOUBT),
+    ).update(
+        **id_columns(outcome.order_id),
+        placement=Placement.PLACED,
+        placed_at=now,
+        next_poll_at=now + first_poll_after(),
+        next_action_at=None,
+        lease_until=None,
+        doubt_until=None,
+        review_reason="",
+        review_since=None,
+        review_note="",
+    )
+    if moved:
+        write_event(order_id=order.pk, kind="placement", new=Placement.PLACED, text="Order started")
+        return
+    already = Order.objects.filter(pk=order.pk, upstream_id=outcome.order_id).exists()
+    if already:
+        return  # Found meanwhile, under this very id.
+    # Decided otherwise meanwhile, but the provider has it and will bill it: that must not go unseen.
+    text = f"A late answer: the provider has it as {outcome.order_id}."
+    write_event(order_id=order.pk, kind="placement", text=text, public=False)
+    raise_alert(cause=f"order:{order.pk}:late", text=f"Order {order.pk}. {text}", level="danger")
 
 
-def _record_refused(provider: Provider, order: Order, outcome: Refused) -> bool:
+def _record_refused(order: Order, outcome: Refused) -> None:
     if outcome.code in PERMANENT:
         order.placement = Placement.PLACING
-        try:
-            with transaction.atomic():
-                end_unplaced(
-                    order=order,
-                    placement=Placement.REFUSED,
-                    note=PERMANENT[outcome.code],
-                    staff_text=outcome.text,
-                )
-        except OrderMoved:
-            pass  # The lease ran out meanwhile; the attempt keeps the answer for whoever reviews it.
-        return True
-    if outcome.code in PROVIDER_WIDE:
+        # OrderMoved: the lease ran out meanwhile; the attempt keeps the answer for whoever reviews it.
+        with contextlib.suppress(OrderMoved):
+            end_unplaced(
+                order=order, placement=Placement.REFUSED, note=PERMANENT[outcome.code], staff_text=outcome.text
+            )
+    elif outcome.code in PROVIDER_WIDE:
         _back_to_queue(order, outcome.text, wait=timedelta(0))
-        pause_provider(provider=provider, reason=outcome.code.value, text=PROVIDER_WIDE[outcome.code])
-        return False
-    if outcome.code is ErrorCode.LINK_BUSY:
+    elif outcome.code is ErrorCode.LINK_BUSY:
         _back_to_queue(order, outcome.text, wait=resend_wait(order.attempts))
-        return True
-    with transaction.atomic():
+    elif _requeue(order, wait=timedelta(0)):
         # Not placed, says the provider; but words never seen before are not ours to act on.
-        if _requeue(order, wait=timedelta(0)):
-            ask_for_review(order=order, reason=ReviewReason.UNKNOWN_ERROR, note=outcome.text)
-    return True
+        ask_for_review(order=order, reason=ReviewReason.UNKNOWN_ERROR, note=outcome.text)
 
 
 def _back_to_queue(order: Order, reason: str, *, wait: timedelta) -> None:
-    with transaction.atomic():
-        if _requeue(order, wait=wait):
-            write_event(
-                order_id=order.pk,
-                kind="placement",
-                old=Placement.PLACING,
-                new=Placement.QUEUED,
-                text=reason,
-                public=False,
-            )
+    if _requeue(order, wait=wait):
+        write_event(
+            order_id=order.pk,
+            kind="placement",
+            old=Placement.PLACING,
+            new=Placement.QUEUED,
+            text=reason,
+            public=False,
+        )
 
 
 def _requeue(order: Order, *, wait: timedelta) -> bool:
@@ -171,20 +194,18 @@ def _requeue(order: Order, *, wait: timedelta) -> bool:
 
 def _record_doubt(order: Order, text: str, *, review: str = "") -> None:
     """In doubt until the deadline, or for staff at once when `review` gives the reason."""
-    deadline = timezone.now() + timedelta(minutes=settings.DOUBT_DEADLINE_MINUTES)
-    with transaction.atomic():
-        moved = Order.objects.filter(pk=order.pk, claim_token=order.claim_token, placement=Placement.PLACING).update(
-            placement=Placement.IN_DOUBT, lease_until=None, next_action_at=deadline
+    moved = Order.objects.filter(pk=order.pk, claim_token=order.claim_token, placement=Placement.PLACING).update(
+        **into_doubt(timezone.now())
+    )
+    if moved:
+        write_event(
+            order_id=order.pk,
+            kind="placement",
+            old=Placement.PLACING,
+            new=Placement.IN_DOUBT,
+            text=text,
+            public=False,
         )
-        if moved:
-            write_event(
-                order_id=order.pk,
-                kind="placement",
-                old=Placement.PLACING,
-                new=Placement.IN_DOUBT,
-                text=text,
-                public=False,
-            )
-        if review:
-            order.refresh_from_db()
-            ask_for_review(order=order, reason=review, note=text)
+    if review:
+        order.refresh_from_db()
+        ask_for_review(order=order, reason=review, note=text)

@@ -33,7 +33,7 @@ def change_from(*, order: Order, row: StatusRow, exchange_rate: int) -> Change:
     Once canceled an order stays so: what it gave back is never taken again.
     """
     change = Change()
-    charge = _micros(row.charge, exchange_rate)
+    charge = charge_in_micros(row.charge, exchange_rate)
     if charge is not None and charge != order.upstream_charge:
         change.values["upstream_charge"] = charge
     if row.start_count is not None and order.start_count is None:
@@ -72,7 +72,7 @@ def _unless_known(order: Order, change: Change) -> Change:
     return change
 
 
-def _micros(charge: Decimal | None, exchange_rate: int) -> int | None:
+def charge_in_micros(charge: Decimal | None, exchange_rate: int) -> int | None:
     """The returned charge in micro-units of the panel's currency; None where it is unusable."""
     if charge is None or charge < 0:
         return None

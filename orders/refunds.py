@@ -59,7 +59,7 @@ def _partial(sold: Sold, remains: int | None, upstream_charge: int | None) -> Re
             return Contradiction("Partial with neither remains nor charge.")
         return _by_charge(sold, upstream_charge)
     undelivered = _clamp(remains, sold.quantity)
-    if upstream_charge is not None and not _agree(sold, undelivered, upstream_charge):
+    if upstream_charge is not None and not cost_agrees(sold, undelivered, upstream_charge):
         return _contradiction(sold, remains, upstream_charge)
     return _by_remains(sold, undelivered)
 
@@ -70,7 +70,7 @@ def _canceled(sold: Sold, remains: int | None, upstream_charge: int | None) -> R
     if not upstream_charge or remains is None or remains >= sold.quantity:
         return everything
     undelivered = _clamp(remains, sold.quantity)
-    if undelivered == 0 or not _agree(sold, undelivered, upstream_charge):
+    if undelivered == 0 or not cost_agrees(sold, undelivered, upstream_charge):
         return _contradiction(sold, remains, upstream_charge)
     return _by_remains(sold, undelivered)
 
@@ -90,7 +90,7 @@ def _by_charge(sold: Sold, upstream_charge: int) -> Refund | Contradiction:
     return _by_remains(sold, undelivered)
 
 
-def _agree(sold: Sold, undelivered: int, upstream_charge: int) -> bool:
+def cost_agrees(sold: Sold, undelivered: int, upstream_charge: int) -> bool:
     """Whether the charge is about what the delivered part should have cost."""
     delivered_cost = sold.expected_cost * (sold.quantity - undelivered) // sold.quantity
     return abs(upstream_charge - delivered_cost) <= _tolerance(sold)

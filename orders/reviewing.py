@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from catalog.upstream.cleaning import parse_id
 from orders.events import write_event
+from orders.ids import id_columns
 from orders.models import Order
 from orders.placing import loss_note
 from orders.schedule import first_poll_after
@@ -42,8 +43,11 @@ def review_memo(reason: str, note: str) -> str:
     return f"{reason}: {note}"[:520]
 
 
-def bind_upstream_id(*, order: Order, upstream_id: str, actor: Any) -> None:
-    """Staff found the order at the provider: it is placed under this id and followed from now on."""
+def bind_upstream_id(*, order: Order, upstream_id: str, actor: Any = None, text: str = "") -> None:
+    """The order was found at the provider: it is placed under this id and followed from now on.
+
+    Raises ReviewError for an id that is none or that another order has, OrderMoved when the order moved.
+    """
     upstream_id = upstream_id.strip()
     if not upstream_id or parse_id(upstream_id) != upstream_id:
         # It would spoil every status call of the batch that it travels in.
@@ -54,12 +58,12 @@ def bind_upstream_id(*, order: Order, upstream_id: str, actor: Any) -> None:
             _move(
                 order,
                 placement=Placement.PLACED,
-                upstream_id=upstream_id,
+                **id_columns(upstream_id),
                 placed_at=now,
                 next_poll_at=now + first_poll_after(),
                 next_action_at=None,
             )
-            _tell(order, Placement.PLACED, f"Bound to the provider's order {upstream_id}", actor)
+            _tell(order, Placement.PLACED, text or f"Bound to the provider's order {upstream_id}", actor)
     except IntegrityError:
         raise ReviewError(f"Another order is already bound to {upstream_id}.") from None
 
@@ -73,7 +77,8 @@ def send_again(*, order: Order, actor: Any) -> None:
     if loss:
         raise ReviewError(f"{loss} Refund it, or change the service's cost first.")
     with transaction.atomic():
-        _move(order, placement=Placement.QUEUED, claim_token="", next_action_at=timezone.now())
+        now = timezone.now()
+        _move(order, placement=Placement.QUEUED, claim_token="", next_action_at=now, queued_at=now)
         _tell(order, Placement.QUEUED, "Sent again: staff made sure that it was not placed", actor)
         hint_after_commit("orders.tasks.submit_orders")
 
@@ -125,6 +130,7 @@ def _move(order: Order, *, placement: Placement, **values: Any) -> None:
         **values,
         placement=placement,
         lease_until=None,
+        doubt_until=None,
         review_reason="",
         review_since=None,
         review_note="",

@@ -33,6 +33,16 @@ def next_poll_after(*, age: timedelta, still_polls: int) -> timedelta:
     return timedelta(seconds=seconds * random.uniform(0.8, 1.2))  # noqa: S311  (no secret)
 
 
+def first_look_after() -> timedelta:
+    """From a doubt to the first look for its order: the provider may be a little behind its own answers."""
+    return timedelta(seconds=15)
+
+
+def next_look_after(elapsed: timedelta) -> timedelta:
+    """The wait before the next look for a doubtful order, by how long it is in doubt: about seven in half an hour."""
+    return first_look_after() + max(elapsed, timedelta(0))
+
+
 def resend_wait(attempts: int) -> timedelta:
     """The wait before an order that was surely not placed is sent again."""
     return min(timedelta(seconds=30) * 2 ** min(attempts, 10), LONGEST_RESEND_WAIT)

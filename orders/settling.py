@@ -63,6 +63,7 @@ def end_unplaced(*, order: Order, placement: Placement, note: str, actor: Any = 
         next_action_at=None,
         next_poll_at=None,
         lease_until=None,
+        doubt_until=None,
         review_reason="",
         review_since=None,
         review_note="",

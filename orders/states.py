@@ -47,7 +47,8 @@ PLACEMENT_MOVES: dict[Placement, frozenset[Placement]] = {
         {Placement.PLACING, Placement.WITHDRAWN, Placement.REFUSED, Placement.PLACED, Placement.QUEUED}
     ),
     Placement.PLACING: frozenset({Placement.PLACED, Placement.QUEUED, Placement.REFUSED, Placement.IN_DOUBT}),
-    Placement.IN_DOUBT: frozenset({Placement.PLACED, Placement.QUEUED, Placement.REFUSED}),
+    # PLACING: asked again under the same request id, where the provider promises to take it once.
+    Placement.IN_DOUBT: frozenset({Placement.PLACED, Placement.PLACING, Placement.QUEUED, Placement.REFUSED}),
     Placement.PLACED: frozenset(),
     Placement.REFUSED: frozenset(),
     Placement.WITHDRAWN: frozenset(),
@@ -85,7 +86,6 @@ class ReviewReason(models.TextChoices):
     WOULD_LOSE = "would_lose", "It would now cost more than the customer paid"
     CONTRADICTION = "contradiction", "Its remains and charge contradict each other"
     UNKNOWN_STATUS = "unknown_status", "The provider gave a status never seen before"
-    HELD = "held", "It could not be sent for a day"
     LOST_UPSTREAM = "lost_upstream", "The provider no longer knows it"
     DUPLICATE_ID = "duplicate_id", "The provider gave an id that another order has"
 

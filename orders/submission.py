@@ -6,39 +6,41 @@
 3. *Record*: fenced by the token. What is not an answer is `in_doubt`, and so is a lease that ran out.
 
 Killed at any line: before 1 the order is still queued; after it, `expire_leases` finds it in doubt.
+
+A doubt may be sent again only under the request id of its first sending, to a provider that promises to take
+one request id once (`claim_repetition`).
 """
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
+from functools import partial
 from uuid import uuid4
 
 import structlog
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
-from django.db.models import F, Min
+from django.db.models import F, Min, QuerySet
 from django.utils import timezone
 
 from catalog.models import Provider
-from catalog.providers import ProviderUnusable, client_for, pause_provider, usable_providers
-from catalog.upstream.client import UpstreamClient
-from catalog.upstream.results import AddOutcome
-from orders.events import write_event
+from catalog.providers import ProviderUnusable, client_for, pause_provider, request_scope, usable_providers
+from catalog.upstream.evidence import Evidence, Phase
+from catalog.upstream.results import AddOutcome, NotSent
+from orders.deadlines import meet_deadlines
 from orders.inputs import add_params
 from orders.models import Order, PlacementAttempt
-from orders.outcomes import record_outcome
+from orders.outcomes import keep_evidence, record_outcome
 from orders.placing import cost_of_order, loss_note
 from orders.reviewing import ask_for_review
-from orders.states import Placement, ReviewReason
+from orders.states import AttemptOutcome, Placement, ReviewReason
 
 log = structlog.get_logger(__name__)
 
-LEASE_MARGIN_SECONDS = 10
 ROUND_SECONDS = 20.0
 RECORD_WAITS = (0.1, 1.0, 5.0)
-HELD_LIMIT = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class Claim:
     """An order that this process alone may send, until the lease runs out."""
 
     order: Order
+    provider: Provider
     attempt: PlacementAttempt
     not_after: float
     """`time.monotonic()` after which not one byte may leave."""
@@ -53,7 +56,7 @@ class Claim:
 
 def submit_due_orders(*, seconds: float = ROUND_SECONDS) -> int:
     """One round over all providers with due orders; returns how many were sent."""
-    expire_leases()
+    meet_deadlines()
     return sum(submit_for_provider(provider=provider, seconds=seconds) for provider in providers_with_due_orders())
 
 
@@ -76,7 +79,7 @@ def submit_for_provider(*, provider: Provider, seconds: float = ROUND_SECONDS) -
     Stops early when the provider is paused by what it answers, or when another worker has the lane.
     """
     try:
-        client = client_for(provider)
+        client_for(provider)
     except ProviderUnusable as error:
         pause_provider(provider=provider, reason="key", text=str(error))
         return 0
@@ -87,40 +90,55 @@ def submit_for_provider(*, provider: Provider, seconds: float = ROUND_SECONDS) -
         if claim is None:
             break
         sent += 1
-        if not _send(provider, client, claim):
+        if not send(claim=claim):
             break
     return sent
 
 
-def _send(provider: Provider, client: UpstreamClient, claim: Claim) -> bool:
+def send(*, claim: Claim) -> bool:
     """Sends a claimed order and records the answer; False when the provider should be left alone."""
-    order = claim.order
-    outcome = client.add(
-        add_params(
-            service_type=order.service_type,
-            upstream_service_id=order.upstream_service_id,
-            link=order.link,
-            quantity=order.quantity,
-            params=order.params,
-        ),
-        not_after=claim.not_after,
+    outcome = _add(claim)
+    try:
+        return _record(claim, outcome)
+    except Exception:
+        log.exception("answer not recorded", order=claim.order.pk, outcome=repr(outcome))
+        keep_evidence(attempt=claim.attempt, outcome=outcome)
+        raise
+
+
+def _add(claim: Claim) -> AddOutcome:
+    """To the address and account that the claim saw, whatever the owner changes meanwhile."""
+    try:
+        client = client_for(claim.provider)
+    except ProviderUnusable as error:
+        return NotSent(str(error), Evidence(Phase.NEW, None, "", 0))
+    order, attempt = claim.order, claim.attempt
+    params = add_params(
+        service_type=order.service_type,
+        upstream_service_id=order.upstream_service_id,
+        link=order.link,
+        quantity=order.quantity,
+        params=order.params,
     )
-    return _record(provider, claim, outcome)
+    if attempt.request_scope:
+        params[claim.provider.request_id_parameter] = attempt.request_id
+    return client.add(params, not_after=claim.not_after)
 
 
-def _record(provider: Provider, claim: Claim, outcome: AddOutcome) -> bool:
+def _record(claim: Claim, outcome: AddOutcome) -> bool:
     """Records the answer even if the database connection broke while the provider was talking.
 
     The answer exists only here: losing it would turn a placed order into a doubt.
     """
+    record = partial(record_outcome, provider=claim.provider, order=claim.order, attempt=claim.attempt, outcome=outcome)
     for wait in RECORD_WAITS:
         try:
-            return record_outcome(provider=provider, order=claim.order, attempt=claim.attempt, outcome=outcome)
+            return record()
         except (OperationalError, InterfaceError):
             log.exception("answer not recorded yet", order=claim.order.pk, outcome=repr(outcome))
             connection.close()
             time.sleep(wait)
-    return record_outcome(provider=provider, order=claim.order, attempt=claim.attempt, outcome=outcome)
+    return record()
 
 
 def claim_next(*, provider_id: int) -> Claim | None:
@@ -131,25 +149,43 @@ def claim_next(*, provider_id: int) -> Claim | None:
     """
     while True:
         with transaction.atomic():
-            provider = (
-                # NO KEY: an order that commits just now holds its provider's key, and must not keep the lane.
-                usable_providers()
-                .select_for_update(skip_locked=True, of=("self",), no_key=True)
-                .filter(pk=provider_id)
-                .first()
-            )
-            if provider is None:
-                return None
-            placing = Order.objects.filter(provider=provider, placement=Placement.PLACING).count()
-            if placing >= provider.max_parallel_adds:
-                return None
-            order = _next_due(provider)
-            if order is None:
+            provider = _take_lane(usable_providers().filter(pk=provider_id))
+            order = provider and _next_due(provider)
+            if not provider or not order:
                 return None
             loss = loss_note(order)
             if not loss:
-                return _claim(order)
+                return _claim(provider, order)
             ask_for_review(order=order, reason=ReviewReason.WOULD_LOSE, note=loss)
+
+
+def claim_repetition(*, order: Order) -> Claim | None:
+    """Claims an order in doubt, to ask again under its request id; None where that is not safe or not its turn.
+
+    Its provider may be paused: asking again can make no new doubt, and its answer is what the pause waits for.
+    """
+    with transaction.atomic():
+        provider = _take_lane(Provider.objects.filter(pk=order.provider_id, is_active=True))
+        if provider is None or not may_repeat(provider=provider, order=order):
+            return None
+        return _claim_from(Placement.IN_DOUBT, provider, order, {})
+
+
+def may_repeat(*, provider: Provider, order: Order) -> bool:
+    """Whether the order's last sending carried a request id that this provider, as it is set up now, knows."""
+    return bool(_open_request(order, request_scope(provider)))
+
+
+def _take_lane(providers: QuerySet[Provider]) -> Provider | None:
+    """Locks the provider's row, so that its lanes are held by counting; None when they are all taken."""
+    provider = (
+        # NO KEY: an order that commits just now holds its provider's key, and must not keep the lane.
+        providers.select_for_update(skip_locked=True, of=("self",), no_key=True).first()
+    )
+    if provider is None:
+        return None
+    placing = Order.objects.filter(provider=provider, placement=Placement.PLACING).count()
+    return provider if placing < provider.max_parallel_adds else None
 
 
 def _next_due(provider: Provider) -> Order | None:
@@ -166,70 +202,46 @@ def _next_due(provider: Provider) -> Order | None:
     )
 
 
-def _claim(order: Order) -> Claim | None:
+def _claim(provider: Provider, order: Order) -> Claim | None:
+    # What it should cost is judged by the rate it is sent at, not by that of the day it was ordered.
+    cost = cost_of_order(service=order.service, quantity=order.quantity)
+    return _claim_from(Placement.QUEUED, provider, order, {"expected_cost": cost})
+
+
+def _claim_from(old: Placement, provider: Provider, order: Order, values: dict[str, int]) -> Claim | None:
     now = timezone.now()
     token = uuid4().hex
-    lease = timedelta(seconds=settings.SUBMISSION_LEASE_SECONDS)
-    not_after = time.monotonic() + settings.SUBMISSION_LEASE_SECONDS - LEASE_MARGIN_SECONDS
-    moved = Order.objects.filter(pk=order.pk, placement=Placement.QUEUED, review_reason="").update(
+    lease_until = now + timedelta(seconds=settings.SUBMISSION_LEASE_SECONDS)
+    # What is sent by then can be answered within the lease.
+    not_after = time.monotonic() + settings.SUBMISSION_LEASE_SECONDS - settings.UPSTREAM_ADD_TIMEOUT
+    moved = Order.objects.filter(pk=order.pk, placement=old, review_reason="", claim_token=order.claim_token).update(
+        **values,
         placement=Placement.PLACING,
         claim_token=token,
-        lease_until=now + lease,
+        lease_until=lease_until,
         attempts=F("attempts") + 1,
-        # What it should cost is judged by the rate it is sent at, not by that of the day it was ordered.
-        expected_cost=cost_of_order(service=order.service, quantity=order.quantity),
     )
     if not moved:
         return None
-    order.placement, order.claim_token, order.lease_until = Placement.PLACING, token, now + lease
-    attempt = PlacementAttempt.objects.create(order=order, token=token, started_at=now)
-    return Claim(order, attempt, not_after)
-
-
-def expire_leases() -> int:
-    """Turns orders whose lease ran out into doubts, and doubts past their deadline into reviews.
-
-    A worker that died may have sent its order: it must not go back to the queue. Returns the new doubts.
-    """
-    now = timezone.now()
-    deadline = now + timedelta(minutes=settings.DOUBT_DEADLINE_MINUTES)
-    expired = Order.objects.filter(placement=Placement.PLACING, lease_until__lt=now)
-    doubts = 0
-    for pk in list(expired.values_list("pk", flat=True)[:500]):
-        with transaction.atomic():
-            if expired.filter(pk=pk).update(placement=Placement.IN_DOUBT, next_action_at=deadline, lease_until=None):
-                doubts += 1
-                write_event(
-                    order_id=pk,
-                    kind="placement",
-                    old=Placement.PLACING,
-                    new=Placement.IN_DOUBT,
-                    text="No answer was recorded in time",
-                    public=False,
-                )
-    if doubts:
-        log.warning("leases ran out", orders=doubts)
-    overdue = Order.objects.filter(placement=Placement.IN_DOUBT, review_reason="", next_action_at__lte=now)
-    for order in overdue[:500]:
-        with transaction.atomic():
-            ask_for_review(
-                order=order,
-                reason=ReviewReason.DOUBT,
-                note="The provider never told whether it has this order.",
-            )
-    _review_held(now)
-    return doubts
-
-
-def _review_held(now: datetime) -> None:
-    """Asks staff about orders that wait in the queue for a day, whatever keeps them there."""
-    held = Order.objects.filter(placement=Placement.QUEUED, review_reason="", created_at__lt=now - HELD_LIMIT).exclude(
-        closed_review__startswith=ReviewReason.HELD
+    scope = request_scope(provider)
+    attempt = PlacementAttempt.objects.create(
+        order=order,
+        token=token,
+        started_at=now,
+        request_id=_open_request(order, scope) or token if scope else "",
+        request_scope=scope,
+        balance_before=provider.balance,
+        balance_before_at=provider.balance_checked_at,
     )
-    for order in held[:500]:
-        with transaction.atomic():
-            ask_for_review(
-                order=order,
-                reason=ReviewReason.HELD,
-                note=f"{order.attempts} attempts so far. The provider may be off, paused or out of money.",
-            )
+    order.placement, order.claim_token, order.lease_until = Placement.PLACING, token, lease_until
+    return Claim(order, provider, attempt, not_after)
+
+
+def _open_request(order: Order, scope: str) -> str:
+    """The request id of the last sending that may have been taken: its provider will then know it. Else ""."""
+    if not scope or not order.attempts:
+        return ""
+    maybe_taken = order.placement_attempts.filter(
+        request_scope=scope, outcome__in=(AttemptOutcome.SENDING, AttemptOutcome.UNKNOWN)
+    )
+    return maybe_taken.values_list("request_id", flat=True).first() or ""

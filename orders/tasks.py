@@ -3,7 +3,8 @@
 from celery import shared_task
 
 from catalog.models import Provider
-from orders import polling, submission
+from orders import polling, reconciling, submission
+from orders.deadlines import meet_deadlines
 from panel.ops.alerts import record_heartbeat
 
 # Seconds after which a message is stale: while all threads are busy, ticks must not pile up.
@@ -13,7 +14,7 @@ PROMPTLY = 10
 @shared_task
 def submit_orders() -> None:
     """Sends what is due, each provider in a task of its own: a slow one delays no other."""
-    submission.expire_leases()
+    meet_deadlines()
     for provider in submission.providers_with_due_orders():
         submit_provider_orders.apply_async((provider.pk,), expires=PROMPTLY)
     record_heartbeat(task="submit_orders")
@@ -23,6 +24,20 @@ def submit_orders() -> None:
 def submit_provider_orders(provider_id: int) -> None:
     """Sends the due orders of one provider."""
     submission.submit_for_provider(provider=Provider.objects.get(pk=provider_id))
+
+
+@shared_task
+def reconcile_orders() -> None:
+    """Looks for doubtful orders, each provider in a task of its own."""
+    for provider in reconciling.providers_with_due_doubts():
+        reconcile_provider_orders.apply_async((provider.pk,), expires=PROMPTLY)
+    record_heartbeat(task="reconcile_orders")
+
+
+@shared_task
+def reconcile_provider_orders(provider_id: int) -> None:
+    """Looks for the doubtful orders of one provider."""
+    reconciling.reconcile_provider(provider=Provider.objects.get(pk=provider_id))
 
 
 @shared_task

@@ -10,7 +10,7 @@ from cryptography.fernet import Fernet
 from django.conf import settings
 from django.core.checks import Error, Tags, Warning, register
 
-SHORTEST_LEASE = 80
+LEASE_SPARE_SECONDS = 2
 
 
 @register(Tags.security)
@@ -47,8 +47,18 @@ def check_times(**_: Any) -> list[Error]:
     errors = []
     if not settings.POLL_INTERVALS or min(settings.POLL_INTERVALS) < 1:
         errors.append(Error("POLL_INTERVALS must be whole seconds above zero, such as 60,300.", id="panel.E004"))
-    if settings.SUBMISSION_LEASE_SECONDS < SHORTEST_LEASE:
-        errors.append(Error(f"SUBMISSION_LEASE_SECONDS must be at least {SHORTEST_LEASE}.", id="panel.E005"))
+    if settings.UPSTREAM_ADD_TIMEOUT <= 0:
+        errors.append(Error("UPSTREAM_ADD_TIMEOUT must be above zero.", id="panel.E008"))
+    if settings.SUBMISSION_LEASE_SECONDS < settings.UPSTREAM_ADD_TIMEOUT + LEASE_SPARE_SECONDS:
+        errors.append(
+            Error(
+                "SUBMISSION_LEASE_SECONDS must exceed UPSTREAM_ADD_TIMEOUT: an order would be in doubt while its "
+                "provider may still answer.",
+                id="panel.E005",
+            )
+        )
+    if settings.QUEUE_LIMIT_HOURS < 1:
+        errors.append(Error("QUEUE_LIMIT_HOURS must be at least 1.", id="panel.E009"))
     if settings.DOUBT_DEADLINE_MINUTES < 1:
         errors.append(Error("DOUBT_DEADLINE_MINUTES must be at least 1.", id="panel.E006"))
     return errors

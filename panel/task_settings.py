@@ -35,6 +35,11 @@ beat_schedule = {
         "schedule": 2.0,
         "options": {"expires": 2},
     },
+    "reconcile-orders": {
+        "task": "orders.tasks.reconcile_orders",
+        "schedule": 5.0,
+        "options": {"expires": 5},
+    },
     "poll-orders": {
         "task": "orders.tasks.poll_orders",
         "schedule": 3.0,

@@ -12,6 +12,7 @@ from billing.wallets import wallet_of
 from catalog.models import Category, Provider, Service, UpstreamService
 from catalog.pricing import reprice
 from catalog.providers import set_api_key
+from orders.ids import id_columns
 from orders.models import Order
 from orders.placing import place_order
 from orders.states import Placement
@@ -108,7 +109,7 @@ def placed_order(user: User, of: Service, *, upstream_id: str = "9001", **values
     made = order(user, of, **values)
     Order.objects.filter(pk=made.pk).update(
         placement=Placement.PLACED,
-        upstream_id=upstream_id,
+        **id_columns(upstream_id),
         placed_at=made.created_at,
         next_poll_at=made.created_at,
         next_action_at=None,

@@ -50,6 +50,7 @@ REFUNDED = "0 <= refunded <= charge"
 UNIQUE_ID = "provider and upstream id are unique"
 LEASE = "nothing is placing past its lease"
 DOUBT = "no doubt is past its deadline without review"
+HELD = "nothing waits in the queue past its limit"
 TRIGGERS = "entries are append-only"
 
 
@@ -275,7 +276,21 @@ def test_check_ledger_when_placing_is_past_its_lease_then_found(shop, seconds, e
 def test_check_ledger_when_doubt_is_past_its_deadline_without_review_then_found(shop, seconds, review, expected):
     Order.objects.update(
         placement=Placement.IN_DOUBT,
-        next_action_at=timezone.now() - timedelta(seconds=seconds),
+        doubt_until=timezone.now() - timedelta(seconds=seconds),
+        review_reason=review,
+    )
+    assert found() == expected
+
+
+@pytest.mark.parametrize(
+    ("hours", "review", "expected"),
+    [(23, "", []), (26, "", [HELD]), (26, "would_lose", [HELD]), (26, "unknown_error", [])],
+)
+def test_check_ledger_when_an_order_waits_in_the_queue_past_the_limit_then_found(shop, hours, review, expected):
+    Order.objects.update(
+        placement=Placement.QUEUED,
+        status="pending",
+        queued_at=timezone.now() - timedelta(hours=hours),
         review_reason=review,
     )
     assert found() == expected
@@ -775,6 +790,10 @@ def test_add_demo_settings_when_some_are_there_then_only_what_is_missing_is_adde
     [
         ("POLL_INTERVALS", "0,5", "panel.E004"),
         ("SUBMISSION_LEASE_SECONDS", "10", "panel.E005"),
+        ("SUBMISSION_LEASE_SECONDS", "61", "panel.E005"),
+        ("UPSTREAM_ADD_TIMEOUT", "100", "panel.E005"),
+        ("UPSTREAM_ADD_TIMEOUT", "0", "panel.E008"),
+        ("QUEUE_LIMIT_HOURS", "0", "panel.E009"),
         ("DOUBT_DEADLINE_MINUTES", "0", "panel.E006"),
         ("SITE_URL", "panel.example.com", "panel.E007"),
     ],

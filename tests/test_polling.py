@@ -431,7 +431,10 @@ def test_order_when_not_placed_then_it_is_never_asked_about(upstream, customer, 
     for placement in ("queued", "placing", "in_doubt"):
         one = make.order(customer, service)
         Order.objects.filter(pk=one.pk).update(
-            placement=placement, next_poll_at=timezone.now(), next_action_at=timezone.now() + timedelta(hours=1)
+            placement=placement,
+            next_poll_at=timezone.now(),
+            next_action_at=timezone.now() + timedelta(hours=1),
+            doubt_until=timezone.now() + timedelta(hours=1),
         )
     assert claim_batch(provider_id=provider.pk) == []
     assert poll_due_orders() == 0

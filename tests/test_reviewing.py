@@ -15,11 +15,12 @@ from catalog.models import Provider, Service, UpstreamService
 from catalog.pricing import reprice
 from orders import reviewing
 from orders.cancelling import TooLate, may_withdraw, withdraw_order
+from orders.deadlines import meet_deadlines
 from orders.models import Order, OrderEvent
 from orders.reviewing import ReviewError
 from orders.settling import OrderMoved
 from orders.states import Placement, ReviewReason, Status
-from orders.submission import claim_next, expire_leases, submit_due_orders
+from orders.submission import claim_next, submit_due_orders
 from panel.sandbox import faults
 from panel.sandbox.server import SandboxServer
 from tests import make
@@ -95,9 +96,9 @@ def test_bind_when_another_order_has_the_id_then_it_is_refused(upstream, custome
     first, second = make.order(customer, service), make.order(customer, service)
     submit_now()
     Order.objects.filter(pk=second.pk).update(
-        placement=Placement.IN_DOUBT, upstream_id=None, next_poll_at=None, next_action_at=timezone.now()
+        placement=Placement.IN_DOUBT, upstream_id=None, next_poll_at=None, doubt_until=timezone.now()
     )
-    expire_leases()
+    meet_deadlines()
     with nothing_changes(), pytest.raises(ReviewError, match="already bound"):
         reviewing.bind_upstream_id(order=fresh(second), upstream_id=str(fresh(first).upstream_id), actor=staff)
 
@@ -233,8 +234,8 @@ def sent_and_lost_again(order: Order, staff: Any, upstream: SandboxServer) -> No
 
 
 def deadline_passed(order: Order, staff: Any, upstream: SandboxServer) -> None:
-    Order.objects.filter(pk=order.pk).update(next_action_at=timezone.now() - timedelta(seconds=1))
-    expire_leases()
+    Order.objects.filter(pk=order.pk).update(doubt_until=timezone.now() - timedelta(seconds=1))
+    meet_deadlines()
     assert fresh(order).review_reason == ReviewReason.DOUBT
 
 
@@ -397,7 +398,7 @@ def test_cancel_when_raced_with_the_claim_then_exactly_one_of_them_wins(upstream
         assert len(refunds_of(order)) == results.count("withdrawn")
         if expected == Placement.PLACING:
             end_lease(order)
-            expire_leases()
+            meet_deadlines()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -22,9 +22,10 @@ from catalog.pricing import reprice
 from catalog.providers import set_api_key
 from catalog.upstream.client import UpstreamClient
 from orders import reviewing, submission
+from orders.deadlines import expire_leases, meet_deadlines
 from orders.models import Order, OrderEvent, PlacementAttempt
 from orders.states import AttemptOutcome, Placement, ReviewReason, Status
-from orders.submission import claim_next, expire_leases, submit_due_orders, submit_for_provider
+from orders.submission import claim_next, submit_due_orders, submit_for_provider
 from panel.ops.models import Alert
 from panel.sandbox import faults
 from panel.sandbox.server import SandboxServer
@@ -73,7 +74,7 @@ def pause_seconds(provider: Provider) -> int:
 
 
 def pass_deadline(order: Order) -> None:
-    Order.objects.filter(pk=order.pk).update(next_action_at=timezone.now() - timedelta(seconds=1))
+    Order.objects.filter(pk=order.pk).update(doubt_until=timezone.now() - timedelta(seconds=1))
 
 
 # -- placed ------------------------------------------------------------------------------------------
@@ -388,7 +389,7 @@ def test_order_when_the_answer_is_lost_then_it_is_never_sent_again_or_refunded(
     assert (doubted.placement, doubted.status, doubted.refunded) == (Placement.IN_DOUBT, Status.PENDING, 0)
     assert doubted.review_reason == ""
     assert outcomes(order) == [AttemptOutcome.UNKNOWN]
-    deadline = doubted.next_action_at - timezone.now()
+    deadline = doubted.doubt_until - timezone.now()
     assert timedelta(minutes=29) < deadline < timedelta(minutes=31)
 
     for _ in range(10):
@@ -437,17 +438,49 @@ def test_order_when_sent_later_then_its_expected_cost_is_that_of_the_rate_it_was
     assert fresh(order).expected_cost == 220_000
 
 
-def test_order_when_it_waits_for_a_day_then_staff_are_asked_once(customer, service, order, staff):
-    """Orders of a provider that was switched off waited for ever, with the customers' money."""
-    service.upstream.provider.is_active = False
-    service.upstream.provider.save()
-    Order.objects.update(created_at=timezone.now() - timedelta(hours=25))
+def wait_in_the_queue(hours: float) -> None:
+    Order.objects.update(queued_at=timezone.now() - timedelta(hours=hours))
+
+
+@pytest.mark.parametrize("why", ["switched off", "out of money", "would lose"])
+def test_order_when_it_waits_for_a_day_then_it_is_canceled_and_refunded(upstream, customer, service, order, why):
+    """Orders of a provider that was off or out of money waited for ever, with the customers' money."""
+    provider = service.upstream.provider
+    if why == "switched off":
+        Provider.objects.update(is_active=False)
+    elif why == "would lose":
+        set_rate(service, "2.500001")
+    upstream.set_balance("0.01")
+    wait_in_the_queue(23.9)
     submit_now()
-    assert (fresh(order).placement, fresh(order).review_reason) == (Placement.QUEUED, ReviewReason.HELD)
+    assert (fresh(order).placement, money_of(customer)) == (Placement.QUEUED, PAID)
+    wait_in_the_queue(24.1)
+    for _ in range(3):
+        submit_now()
+    ended = fresh(order)
+    assert (ended.placement, ended.status, ended.review_reason) == (Placement.REFUSED, Status.CANCELED, "")
+    assert "within 24 hours" in ended.status_note and "money back" in ended.status_note
+    assert money_of(customer) == PAID_AND_REFUNDED
+    assert "1 order was canceled" in Alert.objects.get(cause=f"provider:{provider.pk}:held").text
+    assert upstream.orders() == []
+
+
+def test_order_when_refused_with_unknown_words_then_no_clock_refunds_it(upstream, customer, order):
+    upstream.inject(says("The moon is in the wrong house"))
+    submit_due_orders()
+    wait_in_the_queue(1_000)
+    with nothing_changes():
+        meet_deadlines()
+        assert submit_due_orders() == 0
+
+
+def test_order_when_it_waited_long_and_staff_send_it_again_then_it_has_another_day(upstream, customer, order, staff):
+    upstream.inject(says("The moon is in the wrong house"))
+    submit_due_orders()
+    wait_in_the_queue(1_000)
     reviewing.send_again(order=fresh(order), actor=staff)
     submit_now()
-    assert fresh(order).review_reason == ""
-    assert money_of(customer)[0] == 9_750_000
+    assert fresh(order).placement == Placement.PLACED
 
 
 def test_answer_when_the_database_connection_breaks_meanwhile_then_it_is_still_recorded(upstream, order, monkeypatch):
@@ -547,7 +580,7 @@ def test_answer_when_it_comes_after_the_deadline_then_it_still_ends_the_review(u
         end_lease(order)
         expire_leases()
         pass_deadline(order)
-        expire_leases()
+        meet_deadlines()
         assert fresh(order).review_reason == ReviewReason.DOUBT
         return record(**values)
 

@@ -46,6 +46,10 @@ _NO_IDS = frozenset(
 _ID = re.compile(r"[!-+.-~][!-+\--~]*")
 _TRUE = frozenset(("true", "1", "yes", "on", "y"))
 
+_REDACTED = "[key]"
+# A JSON string, also one that never ends: it always matches from a quote on, so that no text is read twice.
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"?', re.DOTALL)
+
 
 def decode_body(body: bytes) -> str:
     """The text of an answer. Bytes that are no UTF-8 are replaced: one bad name must not lose a
@@ -57,9 +61,9 @@ def decode_body(body: bytes) -> str:
 def clean_text(value: object, *, limit: int, multiline: bool = False) -> str:
     """Text that is safe to store and to show: no NUL, surrogate, control or bidi character.
 
-    Numbers become text, anything else that is no string becomes "". At most `limit` characters.
+    Finite numbers become text, anything else that is no string becomes "". At most `limit` characters.
     """
-    if isinstance(value, Decimal) or (type(value) is int and abs(value) < 10**MAX_ID):
+    if (isinstance(value, Decimal) and value.is_finite()) or (type(value) is int and abs(value) < 10**MAX_ID):
         value = str(value)
     if not isinstance(value, str):
         return ""
@@ -166,23 +170,22 @@ def parse_id(value: object) -> str:
     if not isinstance(value, str) or len(value) > MAX_ID * 2:
         return ""
     text = value.strip()
-    if len(text) > MAX_ID or not _ID.fullmatch(text) or text.lower() in _NO_IDS:
+    if len(text) > MAX_ID or not _ID.fullmatch(text) or text.lower() in _NO_IDS or _REDACTED in text:
         return ""
     return text
 
 
 def parse_slug(value: object, *, limit: int) -> str:
     """ "Custom Comments" and "custom-comments" as "custom_comments"; what is no text as ""."""
+    # Cut at the end: a letter may become several in lower case.
     text = clean_text(value, limit=limit).lower()
-    return re.sub(r"[\W_]+", "_", text).strip("_")
+    return re.sub(r"[\W_]+", "_", text).strip("_")[:limit].rstrip("_")
 
 
 class Redactor:
     """Takes the API key out of a text, also where it is escaped for a URL, JSON or HTML.
 
-    Applied to a whole answer before it is parsed, so that no error text, excerpt or row can carry
-    the key. Keys under six characters are no secrets, and would tear apart words and ids of the
-    answer.
+    Only as a whole word: a key "a" leaves "balance" alone.
     """
 
     def __init__(self, key: str) -> None:
@@ -197,10 +200,20 @@ class Redactor:
         longest_first = sorted(forms, key=len, reverse=True)
         body = "|".join(re.escape(form) for form in longest_first)
         self._pattern = re.compile(rf"(?<![A-Za-z0-9])(?:{body})(?![A-Za-z0-9])")
-        self._is_secret = len(key) >= 6
+        self._is_empty = not key
+        self._is_short = len(key) < 6
 
     def __call__(self, text: str) -> str:
-        return self._pattern.sub("[key]", text) if self._is_secret else text
+        return text if self._is_empty else self._pattern.sub(_REDACTED, text)
+
+    def before_parsing(self, text: str) -> str:
+        """A whole answer such that no error text and no row of it can carry the key.
+
+        A short key is taken out of sentences only: alone it may as well be an order's id, or a word of JSON.
+        """
+        if not self._is_short:
+            return self(text)
+        return _STRING.sub(lambda match: self(match[0]) if " " in match[0] else match[0], text)
 
     def __repr__(self) -> str:
         return "Redactor()"

@@ -208,7 +208,7 @@ class UpstreamClient:
         max_body: int = MAX_BODY,
         not_after: float | None = None,
     ) -> tuple[str, str, Evidence]:
-        """The answer's text and why it is incomplete ("" if whole), both without the API key."""
+        """The answer's text, to be parsed, and why it is incomplete ("" if whole), without the API key."""
         answer = transport.post(
             transport.Request(
                 url=self._url,
@@ -221,11 +221,12 @@ class UpstreamClient:
                 not_after=not_after,
             )
         )
-        text = self._redact(decode_body(answer.body))
+        text = self._redact.before_parsing(decode_body(answer.body))
         evidence = Evidence(
             phase=answer.phase,
             http_status=answer.http_status,
-            body_excerpt=clean_text(text, limit=_EXCERPT, multiline=True),
+            # Cut first, far behind where the excerpt ends: the text may be megabytes long.
+            body_excerpt=clean_text(self._redact(text[: _EXCERPT * 8]), limit=_EXCERPT, multiline=True),
             elapsed_ms=answer.elapsed_ms,
         )
         return text, self._redact(answer.failure), evidence

@@ -14,7 +14,7 @@ from catalog.upstream.errors import (
     UpstreamUnavailable,
 )
 from catalog.upstream.evidence import Evidence
-from catalog.upstream.parsing import parse_add
+from catalog.upstream.parsing import names_order, parse_add
 from catalog.upstream.results import AddOutcome, NotSent, Placed, Refused, Unknown
 
 T = TypeVar("T")
@@ -42,9 +42,10 @@ def judge_add(*, text: str, failure: str, evidence: Evidence) -> AddOutcome:
             code = ErrorCode.THROTTLED
         return Refused(code, refusal.text, evidence)
     except UnreadableAnswer as problem:
-        if status == 429:
+        # The status speaks alone only where the body, whole or garbled, speaks of no order.
+        if status == 429 and not names_order(text):
             return Refused(ErrorCode.THROTTLED, "HTTP 429", evidence)
-        if status in _ELSEWHERE:
+        if status in _ELSEWHERE and not names_order(text):
             return NotSent(f"HTTP {status}: redirected", evidence)
         return Unknown(f"HTTP {status}: {problem.reason}", evidence)
     return Placed(order_id, charge, evidence)

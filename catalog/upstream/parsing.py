@@ -1,5 +1,4 @@
-"""The body of an answer as data: JSON with guards, error shapes, and the answers of `add` and
-`balance`.
+"""What the JSON of an answer says: error shapes, and the answers of `add` and `balance`.
 
 Pure functions of the decoded text. They raise ProviderRefused and UnreadableAnswer, nothing else.
 Protocol: "As a client: what must be accepted".
@@ -7,68 +6,29 @@ Protocol: "As a client: what must be accepted".
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable
-from decimal import Decimal, InvalidOperation
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import Any
 
 from catalog.upstream.cleaning import clean_text, parse_flag, parse_id, parse_number
 from catalog.upstream.errors import ProviderRefused, UnreadableAnswer, classify_error
+from catalog.upstream.loading import UNREADABLE, load, load_with_addition
 from catalog.upstream.results import Balance
 
 ERROR_TEXT = 500
-_UNREADABLE = Decimal("NaN")
-_MAX_DIGITS = 64
+_ORDER_NAMED = re.compile(r'"(?:order|order_id|id)\\?"\s*:')
 
-# An object or a list of objects at the start of a line or behind a tag: where PHP's notices end.
-_AFTER_NOTICES = re.compile(r"(?:^|>)[ \t\ufeff]*(?=\{\s*[\"}]|\[\s*[\[{\]])", re.MULTILINE)
+_ERROR_KEYS = ("error", "Error", "ERROR", "errors", "Errors")
 _MESSAGE_KEYS = ("message", "msg", "error_message", "reason", "detail")
+_ID_KEYS = ("order", "order_id", "id")
+# The fields of an answer to `add` that say whether an order was placed, and which.
+_DECIDING_KEYS = (*_ERROR_KEYS, *_ID_KEYS, "data", "status", "success")
+# What stands in place of an order id, as text, where there is no order.
+_NO_ORDER = frozenset(("", "0", "-1", "false", "null", "none", "error", "fail", "failed"))
 _ERROR_STATUSES = frozenset(("fail", "failed", "failure", "error", "false", "0"))
 _NO_ERRORS = frozenset(("false", "0", "null", "none", "no"))
 _ORDER_KEYS = ("charge", "start_count", "remains")
-
-
-def _number(text: str) -> Decimal:
-    # A number that is refused here costs its own row, not the whole list: it is read as NaN.
-    if len(text) > _MAX_DIGITS:
-        return _UNREADABLE
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        return _UNREADABLE
-
-
-def _integer(text: str) -> int | Decimal:
-    return int(text) if len(text) <= _MAX_DIGITS else _UNREADABLE
-
-
-def _constant(_name: str) -> Decimal:
-    return _UNREADABLE
-
-
-# Not strict: some panels leave raw line ends in their strings.
-_DECODER = json.JSONDecoder(parse_float=_number, parse_int=_integer, parse_constant=_constant, strict=False)
-
-
-def load(text: str) -> Any:
-    """The JSON of an answer, after a BOM or PHP notices. Raises UnreadableAnswer.
-
-    It must reach to the end of the text, and only its first possible start is tried: otherwise the
-    inner part of a truncated answer, or a script in an HTML page, would pass for an answer.
-    """
-    text = text.strip(" \t\r\n\ufeff\x00")
-    if not text:
-        raise UnreadableAnswer("The answer is empty.")
-    notices = _AFTER_NOTICES.search(text)
-    try:
-        data, end = _DECODER.raw_decode(text, notices.end() if notices else 0)
-    except (ValueError, RecursionError):
-        kind = "HTML" if text[0] == "<" else "no valid JSON"
-        raise UnreadableAnswer(f"The answer is {kind}.") from None
-    if end != len(text):
-        raise UnreadableAnswer("The answer goes on after its JSON.")
-    return data
 
 
 def error_text(data: Any) -> str:
@@ -78,7 +38,7 @@ def error_text(data: Any) -> str:
     """
     if not isinstance(data, dict):
         return ""
-    for key in ("error", "Error", "ERROR", "errors", "Errors"):
+    for key in _ERROR_KEYS:
         value = data.get(key)
         text = _message(data) if value is True else _flat_text(value)
         if text and text.lower() not in _NO_ERRORS:
@@ -148,24 +108,56 @@ def parse_add(text: str) -> tuple[str, Decimal | None]:
     """The order id of an answer to `add`, and the charge where it is stated ("What an answer to
     `add` means").
 
-    Raises ProviderRefused for an explicit error, and UnreadableAnswer for all else, also where an
-    id and an error contradict each other.
+    Raises ProviderRefused for an explicit error, and UnreadableAnswer for all else, also where the
+    answer contradicts itself: two ids, an id and an error, a refusal with something after it.
     """
-    data = load(text)
-    body = unwrap(data, ("data", "order"))
-    error = error_text(data) or error_text(body)
-    order_id, charge = "", None
-    if isinstance(body, dict):
-        # The first key that is there decides: {"order": null, "id": 7} is no order 7.
-        key = next((key for key in ("order", "order_id", "id") if key in body), "")
-        order_id, charge = parse_id(body.get(key)), parse_number(body.get("charge"))
+    data, added = load_with_addition(text)
+    layers = _layers(data)
+    if any(layer.get(key) is UNREADABLE for layer in layers for key in _DECIDING_KEYS):
+        raise UnreadableAnswer("The answer contradicts itself.")
+    error = next(filter(None, map(error_text, layers)), "")
+    order_id = _order_id(layers)
     if order_id and not error:
-        return order_id, charge
+        charge = next((layer["charge"] for layer in layers if "charge" in layer), None)
+        return order_id, parse_number(charge)
     if order_id:
         raise UnreadableAnswer("The answer holds both an order id and an error.")
+    if error and added:
+        raise UnreadableAnswer("The answer goes on after its error.")
     if error:
         raise ProviderRefused(classify_error(error), error)
     raise UnreadableAnswer("The answer holds no order id.")
+
+
+def _layers(data: Any) -> list[dict[str, Any]]:
+    """The answer and the objects that it is wrapped around, the innermost first."""
+    layers: list[dict[str, Any]] = []
+    while isinstance(data, dict) and len(layers) < 3:
+        layers.insert(0, data)
+        data = next((data[key] for key in ("data", "order") if isinstance(data.get(key), dict)), None)
+    return layers
+
+
+def _order_id(layers: Sequence[dict[str, Any]]) -> str:
+    """The id that all fields for it agree on; "" where there is none, or where the first is empty:
+    {"order": null, "id": 7} is no order 7.
+    """
+    stated = [layer[key] for layer in layers for key in _ID_KEYS if not isinstance(layer.get(key, {}), dict)]
+    stated += [layer["data"] for layer in layers if isinstance(layer.get("data"), list)]
+    ids = [parse_id(value) for value in stated]
+    full = {one for one, value in zip(ids, stated, strict=True) if not _is_no_order(value)}
+    if len(full) > 1 or "" in full:
+        raise UnreadableAnswer("The answer gives no single order id.")
+    return ids[0] if ids else ""
+
+
+def _is_no_order(value: Any) -> bool:
+    return not value if isinstance(value, list) else str(value).strip().lower() in _NO_ORDER
+
+
+def names_order(text: str) -> bool:
+    """Whether an answer, readable or not, has a field for an order id."""
+    return _ORDER_NAMED.search(text) is not None
 
 
 def parse_balance(text: str) -> Balance:
@@ -184,5 +176,5 @@ def parse_balance(text: str) -> Balance:
 
 def parse_currency(value: Any) -> str:
     """A currency code such as "USD"; "" where it is missing or no word."""
-    code = clean_text(value, limit=8).upper()
-    return code if code.isascii() and code.isalpha() else ""
+    code = clean_text(value, limit=8)
+    return code.upper() if code.isascii() and code.isalpha() else ""

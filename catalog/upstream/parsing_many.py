@@ -13,14 +13,8 @@ from typing import Any, TypeVar
 
 from catalog.upstream.cleaning import clean_text, parse_count, parse_flag, parse_id, parse_number
 from catalog.upstream.errors import ErrorCode, ProviderRefused, UnreadableAnswer, classify_error
-from catalog.upstream.parsing import (
-    ERROR_TEXT,
-    error_text,
-    is_success,
-    load,
-    parse_currency,
-    unwrap,
-)
+from catalog.upstream.loading import UNREADABLE, load
+from catalog.upstream.parsing import ERROR_TEXT, error_text, is_success, parse_currency, unwrap
 from catalog.upstream.results import (
     CancelAccepted,
     OrderStatus,
@@ -34,6 +28,7 @@ from catalog.upstream.results import (
 Row = TypeVar("Row")
 
 _STATUS_TEXT = 60
+_NOBODYS = ","  # no id holds a comma
 _ORDER_IDS = ("order", "order_id")
 _REFILL_IDS = ("refill", "refill_id")
 # Errors that speak of one order: where only one was asked for, they are its answer.
@@ -99,16 +94,18 @@ def _matched(
         if row_id not in wanted:
             continue
         result = read(row_id, row)
-        if results.setdefault(row_id, result) != result:
+        if row is UNREADABLE or results.setdefault(row_id, result) != result:
             contradicted.add(row_id)
     for row_id in contradicted:
-        del results[row_id]
+        results.pop(row_id, None)
     if results or contradicted:
         return results
 
     error = error_text(data) or error_text(body)
     if error:
         code = classify_error(error)
+        if code in _ROW_CODES and _own_id(body, id_keys):
+            return {}  # another order's
         if len(wanted) == 1 and code in _ROW_CODES:
             (only,) = wanted
             return {only: RowError(only, code, error)}
@@ -121,33 +118,41 @@ def _matched(
         if len(wanted) == 1 and any(key in body for key in content_keys):
             (only,) = wanted
             return {only: read(only, body)}
+        nested = next(filter(None, (error_text(body.get(key)) for key in content_keys)), "")
+        if nested:
+            raise ProviderRefused(classify_error(nested), nested)
         if any(isinstance(row, dict) for row in body.values()):
             return {}
     raise UnreadableAnswer("The answer speaks of none of the ids.")
 
 
 def _own_id(row: Any, id_keys: tuple[str, ...]) -> str:
+    """The id that a row names; "" where it names none, _NOBODYS where it names several."""
     if not isinstance(row, dict):
         return ""
-    return next(filter(None, (parse_id(row.get(key)) for key in id_keys)), "")
+    values = [row.get(key) for key in id_keys]
+    ids = {parse_id(value) for value in values} - {""}
+    if len(ids) > 1 or any(value is UNREADABLE for value in values):
+        return _NOBODYS
+    return next(iter(ids), "")
 
 
 def _keyed(body: Any, id_keys: tuple[str, ...]) -> list[tuple[str, Any]]:
     """Rows with the id that they name themselves, or that their key in a dict names."""
     if isinstance(body, list):
-        return [(_own_id(row, (*id_keys, "id")), row) for row in body]
+        return [(_own_id(row, id_keys) or _own_id(row, ("id",)), row) for row in body]
     if not isinstance(body, dict):
         return []
     own = _own_id(body, id_keys)
     if own:
         return [(own, body)]
     # Keys 0, 1, 2, … are places in a list that PHP turned into an object: as positions they say
-    # nothing.
-    positional = "0" in body
+    # nothing. Such a list may have gaps, but it is not longer than what can be asked for.
+    places = frozenset(map(str, range(max(len(body), 100)))) if "0" in body else frozenset()
     rows = []
     for key, row in body.items():
         own = _own_id(row, id_keys)
-        key_id = "" if positional else key.strip()
+        key_id = "" if key in places else key.strip()
         if own and key_id and own != key_id:
             continue  # it contradicts itself: it might be either order's
         rows.append((own or key_id, row))

@@ -15,7 +15,8 @@ from catalog.upstream.cleaning import (
     parse_slug,
 )
 from catalog.upstream.errors import UnreadableAnswer
-from catalog.upstream.parsing import load, refuse_error, unwrap
+from catalog.upstream.loading import load
+from catalog.upstream.parsing import refuse_error, unwrap
 from catalog.upstream.results import ServiceList, ServiceRow, SkippedRow
 
 MAX_NAME = 500

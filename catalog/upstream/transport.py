@@ -12,7 +12,9 @@ import functools
 import io
 import socket
 import ssl
+import threading
 import time
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -26,6 +28,8 @@ from catalog.upstream.cleaning import clean_text
 from catalog.upstream.evidence import Phase
 
 _CHUNK = 65_536
+# What an answer may hold besides its body: interim answers, headers, the marks between chunks.
+_MAX_AROUND = 1_000_000
 _REASON = 200
 
 
@@ -66,6 +70,7 @@ class _Exchange:
     def __init__(self, request: Request) -> None:
         self.request = request
         self.phase = Phase.NEW
+        self.received = 0
         self.started = time.monotonic()
         self.deadline = self.started + request.total_timeout
 
@@ -77,6 +82,12 @@ class _Exchange:
         if left <= 0:
             raise _Stopped(f"no complete answer within {self.request.total_timeout:g} s")
         return left
+
+    def count(self, received: int) -> None:
+        """Counts bytes as they come over the line, where the cap on the body sees only what is unpacked."""
+        self.received += received
+        if self.received > self.request.max_body * 2 + _MAX_AROUND:
+            raise _Stopped("the answer does not end")
 
     def check_lease(self) -> None:
         if self.request.not_after is not None and time.monotonic() >= self.request.not_after:
@@ -96,7 +107,7 @@ class _Exchange:
         as connected: the name cannot resolve to something else in between.
         """
         problem: Exception = _Stopped("the name has no address")
-        for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        for family, kind, protocol, address in self._resolve(host, port):
             sock = socket.socket(family, kind, protocol)
             try:
                 self._check_address(str(address[0]))
@@ -114,13 +125,32 @@ class _Exchange:
                 raise
         raise problem
 
+    def _resolve(self, host: str, port: int) -> list[tuple[int, int, int, Any]]:
+        """The addresses of a name, within the time for connecting.
+
+        The resolver heeds no timeout of ours, so it is asked by a thread of its own. That thread holds
+        nothing of the exchange: what it finds too late goes nowhere.
+        """
+        found: Future[list[Any]] = Future()
+        threading.Thread(target=_look_up, args=(found, host, port), name="resolver", daemon=True).start()
+        if not wait([found], min(self.request.connect_timeout, self.remaining())).done:
+            raise _Stopped("the name was not resolved in time")
+        return [(family, kind, protocol, address) for family, kind, protocol, _, address in found.result()]
+
     def _check_address(self, address: str) -> None:
         if not self.request.allow_private and not is_public(address):
             raise _Stopped(f"the address {address} is not public")
 
 
+def _look_up(found: Future[list[Any]], host: str, port: int) -> None:
+    try:
+        found.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    except Exception as error:
+        found.set_exception(error)
+
+
 class _MeasuredReader(io.RawIOBase):
-    """Reads that each wait no longer than the exchange has left."""
+    """Reads that each wait no longer than the exchange has left, and end where an answer is endless."""
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket, exchange: _Exchange) -> None:
         super().__init__()
@@ -133,7 +163,9 @@ class _MeasuredReader(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int | None:
         self._sock.settimeout(self._exchange.remaining())
-        return cast("int | None", self._raw.readinto(buffer))
+        count = cast("int | None", self._raw.readinto(buffer))
+        self._exchange.count(count or 0)
+        return count
 
     def close(self) -> None:
         self._raw.close()

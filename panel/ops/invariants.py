@@ -10,16 +10,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
 from billing import append_only
 from orders.models import Order
-from orders.states import Placement
+from orders.states import Placement, ReviewReason
 from panel.ops.alerts import raise_alert, record_heartbeat, resolve_alert
 
 MOST_SHOWN = 20
 GRACE = timedelta(seconds=60)
+HELD_GRACE = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +145,15 @@ def _one_snapshot() -> Iterator[None]:
 def _overdue() -> Iterator[Breach]:
     late = timezone.now() - GRACE
     stuck = Order.objects.filter(placement=Placement.PLACING, lease_until__lt=late)
-    doubts = Order.objects.filter(placement=Placement.IN_DOUBT, review_reason="", next_action_at__lt=late)
+    doubts = Order.objects.filter(placement=Placement.IN_DOUBT, review_reason="", doubt_until__lt=late)
+    limit = timedelta(hours=settings.QUEUE_LIMIT_HOURS)
+    held = Order.objects.filter(
+        placement=Placement.QUEUED,
+        review_reason__in=("", ReviewReason.WOULD_LOSE),
+        queued_at__lt=timezone.now() - limit - HELD_GRACE,
+    )
     for name, orders in (
+        ("nothing waits in the queue past its limit", held),
         ("nothing is placing past its lease", stuck),
         ("no doubt is past its deadline without review", doubts),
     ):

@@ -1,0 +1,95 @@
+"""The JSON of an answer, from bodies that hold more than JSON. Raises UnreadableAnswer, nothing else."""
+
+from __future__ import annotations
+
+import json
+import re
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from catalog.upstream.errors import ErrorCode, UnreadableAnswer, classify_error
+
+# Stands for a value that cannot be read; to be recognized with `is`. It is no number, no text, no flag and no id.
+UNREADABLE = Decimal("NaN")
+_MAX_DIGITS = 64
+
+# An object or a list of objects at the start of a line or behind a tag: where PHP's notices end.
+_AFTER_NOTICES = re.compile(r"(?:^|>)[ \t\ufeff]*(?=\{\s*[\"}]|\[\s*[\[{\]])", re.MULTILINE)
+# What some panels add after their JSON: a comment, or one of PHP's lesser notices, and no more JSON.
+_ADDED = re.compile(
+    r"\s*(?:<!--|(?:<br\s*/?>\s*)?(?:<b>)?(?:PHP )?(?:Notice|Warning|Deprecated)\b)[^{}]*", re.IGNORECASE
+)
+_ADDED_TROUBLE = re.compile(r'error|fail|fatal|exception|"\s*:', re.IGNORECASE)
+
+
+def _number(text: str) -> Decimal:
+    # A number that is refused here costs its own row, not the whole list.
+    if len(text) > _MAX_DIGITS:
+        return UNREADABLE
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return UNREADABLE
+
+
+def _integer(text: str) -> int | Decimal:
+    return int(text) if len(text) <= _MAX_DIGITS else UNREADABLE
+
+
+def _constant(_name: str) -> Decimal:
+    return UNREADABLE
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # Of a name that stands twice with different values, json would take the last and not say so.
+    data = dict(pairs)
+    if len(data) < len(pairs):
+        for name, value in pairs:
+            if type(data[name]) is not type(value) or data[name] != value:
+                data[name] = UNREADABLE
+    return data
+
+
+# Not strict: some panels leave raw line ends in their strings.
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object,
+    parse_float=_number,
+    parse_int=_integer,
+    parse_constant=_constant,
+    strict=False,
+)
+
+
+def load(text: str) -> Any:
+    """The JSON of an answer, between a BOM, PHP notices or a comment. Raises UnreadableAnswer.
+
+    Of a name that an object holds twice with different values, the value is UNREADABLE.
+    """
+    return load_with_addition(text)[0]
+
+
+def load_with_addition(text: str) -> tuple[Any, str]:
+    """As `load`, and the text that was added after the JSON.
+
+    Only the first possible start is tried, and only a known harmless addition may follow: otherwise
+    the inner part of a truncated answer, or a script in an HTML page, would pass for an answer.
+    """
+    text = text.strip(" \t\r\n\ufeff\x00")
+    if not text:
+        raise UnreadableAnswer("The answer is empty.")
+    notices = _AFTER_NOTICES.search(text)
+    try:
+        data, end = _DECODER.raw_decode(text, notices.end() if notices else 0)
+    except (ValueError, RecursionError):
+        kind = "HTML" if text[0] == "<" else "no valid JSON"
+        raise UnreadableAnswer(f"The answer is {kind}.") from None
+    added = text[end:]
+    if added and not (isinstance(data, dict | list) and _is_harmless(added)):
+        raise UnreadableAnswer("The answer goes on after its JSON.")
+    return data, added
+
+
+def _is_harmless(added: str) -> bool:
+    if _ADDED_TROUBLE.search(added) or classify_error(added) is not ErrorCode.UNRECOGNIZED:
+        return False
+    return _ADDED.fullmatch(added) is not None

@@ -1,0 +1,238 @@
+"""One look for doubtful orders at their provider, and what it leaves for staff to see.
+
+Soundness of a binding rests on the order of reading: first what the provider has, then which orders of ours
+may be there unknown to us, then which ids are known. An answer that is recorded in between makes an orphan
+known; one that is not recorded yet makes a suspect, and with two explanations nothing is bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import structlog
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from catalog.models import Provider
+from catalog.providers import ProviderUnusable, client_for, drop_request_ids
+from catalog.upstream.client import UpstreamClient
+from catalog.upstream.errors import UpstreamError
+from catalog.upstream.results import StatusRow
+from orders import probing
+from orders.matching import Suspect, Window, agrees, sole_match
+from orders.models import Order, PlacementAttempt
+from orders.reviewing import ReviewError, ask_for_review, bind_upstream_id
+from orders.settling import OrderMoved
+from orders.states import Placement, ReviewReason
+from orders.submission import may_repeat
+from panel.money import MoneyError, micros_down
+
+log = structlog.get_logger(__name__)
+
+MOST_SHOWN = 20
+
+
+def look_for(*, provider: Provider, doubts: Sequence[Order]) -> int:
+    """Looks for the doubts by their ids and binds those that are found; returns how many.
+
+    Never sends anything but reading actions, and never raises for what the provider does.
+    """
+    if not doubts:
+        return 0
+    try:
+        client = client_for(provider)
+        _note_balance(client, doubts)
+        return _look(provider, client, doubts)
+    except (UpstreamError, ProviderUnusable) as error:
+        for order in doubts:
+            _note(order, f"The provider could not be asked: {error}")
+        return 0
+
+
+def look_now(*, order: Order) -> bool:
+    """Staff want to know now: one look for a doubt, also for one in review. Raises ReviewError."""
+    if order.placement != Placement.IN_DOUBT:
+        raise ReviewError("This order is not in doubt.")
+    return bool(look_for(provider=order.provider, doubts=[order]))
+
+
+def check_id(*, order: Order, upstream_id: str) -> None:
+    """Asks the provider about an id that staff want to bind. Raises ReviewError when it says "not ours".
+
+    A provider that does not answer now settles nothing, and staff may know better.
+    """
+    try:
+        answers = client_for(order.provider).statuses([upstream_id])
+    except (UpstreamError, ProviderUnusable, ValueError):
+        return
+    if probing.is_unknown(answers.get(upstream_id)):
+        raise ReviewError(f"{order.provider.name} says that it has no order {upstream_id} of ours.")
+
+
+def watch_promise(*, provider: Provider, order: Order) -> None:
+    """After an order was settled by its request id: makes sure that the first sending was not taken as well.
+
+    A provider that took both breaks its promise; its request ids are not used any more.
+    """
+    number = order.upstream_number
+    if number is None or not provider.probes_ids:
+        return
+    accounts = probing.same_account(provider)
+    try:
+        client = client_for(provider)
+        if not probing.calibrate(client=client, provider=provider, accounts=accounts).works:
+            return
+        window = probing.window_of(order=order, accounts=accounts)
+        if window is None or not 0 < number - window.low - 1 <= probing.WIDEST:
+            return
+        prober = probing.Prober(client=client, accounts=accounts)
+        prober.ask(window.low + 1, number - 1)
+    except (UpstreamError, ProviderUnusable):
+        return
+    suspect = probing.suspect_of(order=order, sent_at=order.created_at)
+    first = probing.first_sending(order)
+    since = first.started_at if first else order.created_at
+    others = [one for one in probing.suspects_of(accounts=accounts, since=since) if one.order_id != order.pk]
+    for twin, row in prober.orphans(window.low + 1, number - 1).items():
+        if agrees(suspect, row) and not any(agrees(one, row) for one in others):
+            text = (
+                f"{provider.name} seems to have taken order {order.pk} twice, as {twin} and {number}: it does not "
+                "keep its promise about request IDs. They are switched off; ask it to cancel one."
+            )
+            drop_request_ids(provider=provider, text=text)
+
+
+# -- one look ----------------------------------------------------------------------------------------
+
+
+def _look(provider: Provider, client: UpstreamClient, doubts: Sequence[Order]) -> int:
+    accounts = probing.same_account(provider)
+    verdict = _verdict(provider, client, accounts)
+    if not verdict.works:
+        for order in doubts:
+            _give_up(provider, order, verdict)
+        return 0
+    prober = probing.Prober(client=client, accounts=accounts)
+    windows: dict[int, Window] = {}
+    for order in doubts:
+        window = probing.window_of(order=order, accounts=accounts)
+        if window is None:
+            _note(order, "No order that was placed there before it is known, so there is no place to begin.")
+        elif window.high is not None and window.high - window.low - 1 > probing.WIDEST:
+            _give_up(provider, order, probing.Calibration(False, _too_wide(window), is_final=True))
+        elif prober.ask(*_range(window)):
+            windows[order.pk] = window
+        else:
+            _note(order, "The provider did not answer for every id.")
+    searched = [order for order in doubts if order.pk in windows]
+    if not searched:
+        return 0
+    # Suspects before known ids: see the module's docstring.
+    since = min(sending.started_at for order in searched if (sending := probing.first_sending(order)))
+    suspects = probing.suspects_of(accounts=accounts, since=since)
+    return sum(_settle(order, windows[order.pk], suspects, prober) for order in searched)
+
+
+def _verdict(provider: Provider, client: UpstreamClient, accounts: Sequence[int]) -> probing.Calibration:
+    if not provider.probes_ids:
+        return probing.Calibration(False, "Looking for doubtful orders is switched off there.", is_final=True)
+    verdict = probing.calibrate(client=client, provider=provider, accounts=accounts)
+    Provider.objects.filter(pk=provider.pk).update(
+        probe_works=verdict.works, probe_note=verdict.note, probe_checked_at=timezone.now()
+    )
+    return verdict
+
+
+def _give_up(provider: Provider, order: Order, verdict: probing.Calibration) -> None:
+    """Notes why it cannot be looked for; staff are asked at once where waiting would change nothing."""
+    _note(order, verdict.note)
+    if verdict.is_final and not order.review_reason and not may_repeat(provider=provider, order=order):
+        with transaction.atomic():
+            ask_for_review(order=order, reason=ReviewReason.DOUBT, note=verdict.note)
+
+
+def _range(window: Window) -> tuple[int, int]:
+    high = window.low + probing.WIDEST if window.high is None else window.high - 1
+    return window.low + 1, high
+
+
+def _settle(order: Order, window: Window, suspects: Sequence[Suspect], prober: probing.Prober) -> bool:
+    low, high = _range(window)
+    orphans = prober.orphans(low, high)
+    doubt = next((one for one in suspects if one.order_id == order.pk), None)
+    found = sole_match(doubt=doubt, window=window, suspects=suspects, orphans=orphans) if doubt else None
+    _note(order, _told(low, high, orphans, found), low=low, high=high, orphans=_shown(doubt, orphans))
+    if not found:
+        return False
+    text = f"Found at the provider as {found}: the one order of ours there that nothing else accounts for"
+    try:
+        bind_upstream_id(order=order, upstream_id=str(found), text=text)
+    except (OrderMoved, ReviewError):
+        return False  # Settled otherwise meanwhile.
+    log.info("doubt settled by its id", order=order.pk, upstream_id=found)
+    return True
+
+
+# -- evidence ----------------------------------------------------------------------------------------
+
+
+def _note_balance(client: UpstreamClient, doubts: Sequence[Order]) -> None:
+    """What is left there now, beside what was left before. Never a verdict: other things move it too."""
+    try:
+        balance = micros_down(client.balance().amount)
+    except (UpstreamError, MoneyError):
+        return
+    now = timezone.now()
+    for order in doubts:
+        sending = probing.first_sending(order)
+        if sending:
+            # The first one counts: the longer ago, the more has moved.
+            fresh = PlacementAttempt.objects.filter(pk=sending.pk, balance_after_at=None)
+            fresh.update(balance_after=balance, balance_after_at=now)
+
+
+def _note(
+    order: Order,
+    text: str,
+    *,
+    low: int | None = None,
+    high: int | None = None,
+    orphans: Sequence[Mapping[str, object]] = (),
+) -> None:
+    sending = probing.first_sending(order)
+    if sending:
+        PlacementAttempt.objects.filter(pk=sending.pk).update(
+            looks=F("looks") + 1,
+            looked_at=timezone.now(),
+            look_note=text[:500],
+            probed_from=low,
+            probed_to=high,
+            orphans=list(orphans),
+        )
+
+
+def _told(low: int, high: int, orphans: Mapping[int, StatusRow], found: int | None) -> str:
+    asked = f"Asked for the ids from {low} to {high}"
+    if found:
+        return f"{asked}: {found} is this order."
+    if not orphans:
+        return f"{asked}: none of them is an order of ours that is not accounted for."
+    return f"{asked}: {len(orphans):,} of ours are not accounted for, and none is surely this order."
+
+
+def _too_wide(window: Window) -> str:
+    return f"Others ordered too much meanwhile: its id may be any between {window.low} and {window.high}."
+
+
+def _shown(doubt: Suspect | None, orphans: Mapping[int, StatusRow]) -> list[dict[str, object]]:
+    return [
+        {
+            "id": str(number),
+            "status": row.status_text,
+            "remains": row.remains,
+            "charge": None if row.charge is None else f"{row.charge:f}",
+            "agrees": bool(doubt and agrees(doubt, row)),
+        }
+        for number, row in sorted(orphans.items())[:MOST_SHOWN]
+    ]
