@@ -79,34 +79,37 @@ def calibrate(*, client: UpstreamClient, provider: Provider, accounts: Sequence[
         if ended is not None and ended <= began and earlier >= later:
             return Calibration(False, "Its order ids do not count up.", is_final=True)
     numbers = sorted({number for number, _, _ in numbered})
-    ours, foreign = numbers[-FEWEST_KNOWN:], _not_ours(numbers, accounts)
+    ours, between = numbers[-FEWEST_KNOWN:], _between(numbers, accounts)
+    nobodys = [numbers[-1] + FAR + step for step in range(FEWEST_FOREIGN)]
     try:
-        answers = client.statuses([str(number) for number in (*ours, *foreign)])
+        answers = client.statuses([str(number) for number in (*ours, *between, *nobodys)])
     except ProviderRefused as error:
         if error.code is not ErrorCode.UNKNOWN_ORDER:
             raise
         return Calibration(False, "It refuses a whole list for one id that is not ours.", is_final=True)
     if not all(isinstance(answers.get(str(number)), StatusRow) for number in ours):
         return Calibration(False, "It does not answer for orders that are surely ours.")
-    strangers = [answers.get(str(number)) for number in foreign]
-    maybe_ours = suspects_of(accounts=accounts, since=min(began for _, began, _ in known))
-    for answer in strangers:
-        if isinstance(answer, StatusRow) and explained(answer, maybe_ours):
-            continue  # An order of ours that nobody found: a doubt of its own, not a stranger's.
-        if not is_unknown(answer):
-            return Calibration(False, 'It does not say "Incorrect order ID" for ids that are not ours.', is_final=True)
-    if sum(map(is_unknown, strangers)) < FEWEST_FOREIGN:
-        return Calibration(False, "Too few ids are known not to be ours.")
+    maybe_ours = suspects_of(accounts=accounts, since=min(began for _, began, _ in numbered))
+
+    def is_told_apart(number: int) -> bool:
+        answer = answers.get(str(number))
+        if number in between and isinstance(answer, StatusRow):
+            # Perhaps an order of ours that nobody found: a doubt of its own, not a stranger's.
+            return explained(answer, maybe_ours)
+        return is_unknown(answer)
+
+    if not all(map(is_told_apart, (*between, *nobodys))):
+        return Calibration(False, 'It does not say "Incorrect order ID" for ids that are not ours.', is_final=True)
     return Calibration(True, "Ids count up, and only ours are answered for.")
 
 
-def _not_ours(numbers: Sequence[int], accounts: Sequence[int]) -> list[int]:
-    """Ids between ours, and some that nobody has yet."""
+def _between(numbers: Sequence[int], accounts: Sequence[int]) -> list[int]:
+    """Ids between ours: other people's, if the provider counts for all."""
     between = [
         number for low, high in reversed(list(pairwise(numbers))) for number in range(low + 1, min(high, low + 4))
     ][: MAX_IDS // 2]
     taken = known_numbers(accounts=accounts, low=numbers[0], high=numbers[-1])
-    return [number for number in between if number not in taken] + [numbers[-1] + FAR + step for step in range(3)]
+    return [number for number in between if number not in taken]
 
 
 def is_unknown(answer: StatusRow | RowError | None) -> bool:

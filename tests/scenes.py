@@ -15,9 +15,15 @@ from django.utils import timezone
 from billing.models import Entry, Wallet
 from catalog.models import Provider
 from catalog.upstream.client import UpstreamClient
+from orders.deadlines import meet_deadlines
 from orders.models import Order, OrderEvent
 from orders.polling import poll_due_orders
+from orders.reconciling import reconcile_due_orders
+from orders.states import Placement
 from orders.submission import submit_due_orders
+from panel.sandbox import faults
+from panel.sandbox.server import SandboxServer
+from tests import make
 from tests.threads import in_threads
 
 
@@ -67,10 +73,41 @@ def submit_now() -> int:
     return submit_due_orders()
 
 
+def reconcile_now() -> int:
+    """One look for every doubt, however lately it was looked for."""
+    Order.objects.filter(placement="in_doubt").update(next_action_at=timezone.now() - timedelta(seconds=1))
+    return reconcile_due_orders()
+
+
 def poll_now() -> int:
     Provider.objects.update(polling_until=None)
     Order.objects.exclude(next_poll_at=None).update(next_poll_at=timezone.now() - timedelta(seconds=1))
     return poll_due_orders()
+
+
+def lost(upstream: SandboxServer, customer: Any, service: Any, *, quantity: int = 100, taken: bool = True) -> Order:
+    """An order whose answer was lost, after the provider took it or before."""
+    order = make.order(customer, service, quantity=quantity)
+    upstream.inject(faults.drop_after("add") if taken else faults.drop_before("add"))
+    submit_now()
+    assert fresh(order).placement == Placement.IN_DOUBT
+    return fresh(order)
+
+
+def adds(upstream: SandboxServer) -> int:
+    return len(upstream.requests_of("add"))
+
+
+def truth(upstream: SandboxServer, order: Order) -> str:
+    """The id under which the provider really has the order."""
+    [there] = [one for one in upstream.orders() if one.quantity == order.quantity]
+    return str(there.id)
+
+
+def pass_deadlines() -> None:
+    """Every doubt is past its deadline, and staff have been asked."""
+    Order.objects.filter(placement="in_doubt").update(doubt_until=timezone.now() - timedelta(seconds=1))
+    meet_deadlines()
 
 
 def end_lease(order: Order) -> None:

@@ -1,0 +1,115 @@
+"""Which orphan is which doubt: a pure decision, as tables with the numbers in the open."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from catalog.upstream.results import OrderStatus, StatusRow
+from orders.matching import Suspect, Window, agrees, sole_match
+from orders.refunds import Sold
+from panel.money import EXCHANGE_ONE
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def suspect(order_id: int = 1, *, quantity: int = 1_000, cost: int = 2_000_000, minute: int = 0) -> Suspect:
+    """By default 1,000 that cost us $2."""
+    sold = Sold(quantity=quantity, charge=cost * 2, expected_cost=cost)
+    return Suspect(order_id, sold, EXCHANGE_ONE, NOON + timedelta(minutes=minute))
+
+
+def row(status: str | None = "pending", *, remains: int | None = 1_000, charge: str | None = "2") -> StatusRow:
+    return StatusRow(
+        order_id="7",
+        status=OrderStatus(status) if status else None,
+        status_text=status or "Odd",
+        charge=None if charge is None else Decimal(charge),
+        start_count=None,
+        remains=remains,
+        currency="USD",
+    )
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        (row(), True),
+        (row("processing"), True),
+        (row("in_progress", remains=400), True),
+        (row("in_progress", remains=0), True),
+        (row("completed", remains=0), True),
+        (row("partial", remains=250, charge="1.5"), True),
+        (row(charge="2.01"), True),
+        (row(charge="1.9"), True),
+        # It says too little, or nothing that ours would say.
+        (row(None), False),
+        (row(remains=None), False),
+        (row(charge=None), False),
+        (row(charge="-2"), False),
+        (row(charge="0"), False),
+        (row("canceled", charge="0"), False),
+        (row("canceled", remains=500, charge="1"), False),
+        # Another quantity, or another service.
+        (row(remains=1_001), False),
+        (row(remains=-1), False),
+        (row(remains=500), False),
+        (row("completed", remains=10), False),
+        (row("partial", remains=250, charge="2"), False),
+        (row(charge="1.85"), False),
+        (row(charge="2.2"), False),
+        (row("in_progress", remains=10, charge="0.02"), False),
+    ],
+)
+def test_agreement_of_a_thousand_for_two_dollars(shown, expected):
+    assert agrees(suspect(), shown) is expected
+
+
+def test_agreement_when_the_provider_bills_in_another_currency_then_its_charge_is_converted():
+    sold = Sold(quantity=1_000, charge=4_000_000, expected_cost=2_000_000)
+    in_rupees = Suspect(1, sold, EXCHANGE_ONE // 80, NOON)
+    assert agrees(in_rupees, row(charge="160"))
+    assert not agrees(in_rupees, row(charge="2"))
+
+
+OPEN = Window(low=100, high=None, closed_at=None)
+CLOSED = Window(low=100, high=110, closed_at=NOON + timedelta(minutes=5))
+SMALL = row(remains=10, charge="0.5")
+BIG = row()
+US = suspect(1)
+TWIN = suspect(2)
+OTHER = suspect(3, quantity=10, cost=500_000)
+
+
+@pytest.mark.parametrize(
+    ("window", "suspects", "orphans", "expected"),
+    [
+        pytest.param(OPEN, [US], {105: BIG}, 105, id="one and one"),
+        pytest.param(CLOSED, [US], {105: BIG}, 105, id="one and one between two known ids"),
+        pytest.param(OPEN, [US], {}, None, id="none there"),
+        pytest.param(OPEN, [US], {105: SMALL}, None, id="one there, of another size"),
+        pytest.param(OPEN, [US], {105: BIG, 106: BIG}, None, id="two that agree"),
+        pytest.param(OPEN, [US, TWIN], {105: BIG}, None, id="two doubts of the same size"),
+        pytest.param(OPEN, [US, TWIN], {105: BIG, 106: BIG}, None, id="two doubts of the same size, two there"),
+        pytest.param(OPEN, [US, OTHER], {105: BIG, 106: SMALL}, 105, id="two doubts of two sizes"),
+        pytest.param(OPEN, [US, OTHER], {105: BIG}, 105, id="the other one is not there"),
+        pytest.param(OPEN, [US], {105: BIG, 106: SMALL}, None, id="a stranger beside it"),
+        pytest.param(CLOSED, [US], {105: BIG, 120: SMALL}, 105, id="a stranger outside"),
+        pytest.param(CLOSED, [US], {100: BIG}, None, id="below"),
+        pytest.param(CLOSED, [US], {110: BIG}, None, id="above"),
+        pytest.param(CLOSED, [US, suspect(2, minute=6)], {105: BIG}, 105, id="a twin sent after the window closed"),
+        pytest.param(CLOSED, [US, suspect(2, minute=4)], {105: BIG}, None, id="a twin sent before it closed"),
+        pytest.param(OPEN, [US, suspect(2, minute=600)], {105: BIG}, None, id="a twin sent later, nothing closed"),
+    ],
+)
+def test_match_is_the_only_explanation_or_none(window, suspects, orphans, expected):
+    assert sole_match(doubt=US, window=window, suspects=suspects, orphans=orphans) == expected
+
+
+def test_match_when_tiny_orders_differ_by_less_than_rounding_then_none():
+    """At a tenth of a cent apart, a charge that is rounded to cents tells nothing."""
+    one, two = suspect(1, quantity=10, cost=1_000), suspect(2, quantity=10, cost=2_000)
+    shown = row(remains=10, charge="0.01")
+    assert sole_match(doubt=one, window=OPEN, suspects=[one, two], orphans={105: shown}) is None

@@ -1,0 +1,455 @@
+"""Settling doubts over real HTTP: found at the provider, asked again safely, or left to staff with the evidence.
+
+`upstream.orders()` is what the provider would bill: the truth that no binding may contradict.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import requests
+from django.utils import timezone
+
+from catalog.models import Provider
+from orders import looking, probing, submission
+from orders.deadlines import expire_leases
+from orders.models import Order, PlacementAttempt
+from orders.reconciling import reconcile_due_orders, reconcile_provider
+from orders.reviewing import ReviewError, refund_unplaced
+from orders.schedule import next_look_after
+from orders.states import Placement, ReviewReason
+from panel.ops.models import Alert
+from panel.sandbox import faults
+from panel.sandbox.server import SandboxServer
+from tests import make
+from tests.scenes import (
+    Killed,
+    adds,
+    at_once,
+    end_lease,
+    fresh,
+    lost,
+    money_of,
+    nothing_changes,
+    pass_deadlines,
+    poll_now,
+    reconcile_now,
+    refunds_of,
+    submit_now,
+    truth,
+)
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
+
+
+@pytest.fixture
+def customer(db: None) -> Any:
+    return make.customer("alice@example.org", funds="100")
+
+
+@pytest.fixture
+def known(upstream: SandboxServer, customer: Any, service: Any) -> list[Order]:
+    """Three orders of other sizes, placed and known: what a look compares with."""
+    made = [make.order(customer, service, quantity=quantity) for quantity in (40, 50, 60)]
+    submit_now()
+    upstream.skip_order_ids(3)
+    assert {fresh(one).placement for one in made} == {Placement.PLACED}
+    return made
+
+
+def by_hand(upstream: SandboxServer, *, quantity: int) -> None:
+    """Someone orders with our key, past the panel."""
+    form = {"key": upstream.key, "action": "add", "service": "1", "link": "https://example.com/h", "quantity": quantity}
+    assert "order" in requests.post(upstream.url, data=form, timeout=5).json()
+
+
+def evidence(order: Order) -> PlacementAttempt:
+    found = probing.first_sending(order)
+    assert found is not None
+    return found
+
+
+# -- found by its id ---------------------------------------------------------------------------------
+
+
+def test_doubt_when_the_provider_took_it_then_it_is_found_and_followed(upstream, customer, service, known):
+    order = lost(upstream, customer, service)
+    balance = money_of(customer)
+    assert reconcile_now() == 1
+    bound = fresh(order)
+    assert (bound.placement, bound.upstream_id) == (Placement.PLACED, truth(upstream, order))
+    assert (bound.doubt_until, bound.next_action_at, bound.review_reason) == (None, None, "")
+    assert bound.next_poll_at is not None
+    assert money_of(customer) == balance
+    assert (adds(upstream), len(upstream.orders())) == (4, 4)
+    assert "is this order" in evidence(order).look_note
+    upstream.set_order(int(bound.upstream_id), status="Partial", remains=50, charge="0.1")
+    poll_now()
+    assert refunds_of(order) == [125_000]
+
+
+def test_doubt_when_it_was_not_taken_then_nothing_is_bound_and_staff_are_asked(upstream, customer, service, known):
+    order = lost(upstream, customer, service, taken=False)
+    for _ in range(3):
+        assert reconcile_now() == 0
+    assert fresh(order).review_reason == ""
+    assert "none of them" in evidence(order).look_note
+    pass_deadlines()
+    assert (fresh(order).placement, fresh(order).review_reason) == (Placement.IN_DOUBT, ReviewReason.DOUBT)
+    assert reconcile_now() == 0
+    assert adds(upstream) == 4
+
+
+def test_doubt_when_a_worker_died_after_sending_then_it_is_found(upstream, customer, service, known, monkeypatch):
+    order = make.order(customer, service)
+
+    def die(**values: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(submission, "record_outcome", die)
+        patch.setattr(submission, "keep_evidence", die)
+        with pytest.raises(Killed):
+            submit_now()
+    end_lease(order)
+    expire_leases()
+    assert reconcile_now() == 1
+    assert fresh(order).upstream_id == truth(upstream, order)
+
+
+def test_doubt_when_a_later_order_is_known_then_it_is_looked_for_between(upstream, customer, service, known):
+    order = lost(upstream, customer, service)
+    upstream.skip_order_ids(30)
+    later = make.order(customer, service, quantity=70)
+    submit_now()
+    upstream.clear_requests()
+    assert reconcile_now() == 1
+    asked = [int(one) for call in upstream.requests_of("status")[1:] for one in call.params["orders"].split(",")]
+    assert min(asked) > int(fresh(known[-1]).upstream_id)
+    assert max(asked) < int(fresh(later).upstream_id)
+    assert fresh(order).upstream_id == truth(upstream, order)
+
+
+def test_doubts_when_of_two_sizes_then_each_is_found(upstream, customer, service, known):
+    first = lost(upstream, customer, service, quantity=100)
+    second = lost(upstream, customer, service, quantity=300)
+    assert reconcile_now() == 2
+    assert fresh(first).upstream_id == truth(upstream, first)
+    assert fresh(second).upstream_id == truth(upstream, second)
+
+
+def test_doubts_when_of_one_size_then_staff_decide_which_is_which(upstream, customer, other, service, known):
+    """Two customers' orders swapped: one is refunded for what the other did not get."""
+    first = lost(upstream, customer, service)
+    second = lost(upstream, other, service)
+    for _ in range(2):
+        assert reconcile_now() == 0
+    pass_deadlines()
+    assert {fresh(one).review_reason for one in (first, second)} == {ReviewReason.DOUBT}
+    shown = evidence(first).orphans
+    assert [one["agrees"] for one in shown] == [True, True]
+    assert {one["id"] for one in shown} == {str(one.id) for one in upstream.orders()[-2:]}
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_doubt_when_a_stranger_is_beside_it_then_staff_decide(upstream, customer, service, known, taken):
+    order = lost(upstream, customer, service, taken=taken)
+    by_hand(upstream, quantity=777)
+    assert reconcile_now() == 0
+    assert "777" in str(evidence(order).orphans)
+
+
+def test_doubt_when_refunded_by_staff_then_its_order_is_bound_to_no_other(
+    upstream, customer, other, service, known, staff
+):
+    """Staff gave up on the first; that the provider has it after all must not settle a second of the same size."""
+    first = lost(upstream, customer, service)
+    refund_unplaced(order=first, note="We could not place it", actor=staff)
+    second = lost(upstream, other, service, taken=False)
+    assert reconcile_now() == 0
+    assert fresh(second).placement == Placement.IN_DOUBT
+
+
+def test_doubt_when_another_is_just_being_sent_then_its_order_is_not_taken_for_the_doubt(
+    upstream, provider, customer, other, service, known, monkeypatch
+):
+    """The other's id is at the provider before it is in our books: for a moment it looks like an orphan."""
+    doubt = lost(upstream, customer, service, taken=False)
+    rival = make.order(other, service)
+    looked = []
+    record = submission.record_outcome
+
+    def look_first(**values: Any) -> bool:
+        looked.append(reconcile_now())
+        return record(**values)
+
+    monkeypatch.setattr(submission, "record_outcome", look_first)
+    submit_now()
+    assert looked == [0]
+    assert fresh(rival).upstream_id == truth(upstream, rival)
+    assert fresh(doubt).placement == Placement.IN_DOUBT
+    assert reconcile_now() == 0
+
+
+def test_doubt_when_the_other_is_recorded_during_the_look_then_its_order_is_not_taken_for_the_doubt(
+    upstream, provider, customer, other, service, known, monkeypatch
+):
+    """Read in the wrong order, its id is not known yet and itself no suspect any more."""
+    doubt = lost(upstream, customer, service, taken=False)
+    rival = make.order(other, service)
+    record, suspects_of = submission.record_outcome, probing.suspects_of
+    looked = []
+
+    def look_first(**values: Any) -> bool:
+        def recorded_just_before(**asked: Any) -> Any:
+            monkeypatch.setattr(probing, "suspects_of", suspects_of)
+            record(**values)
+            return suspects_of(**asked)
+
+        monkeypatch.setattr(looking.probing, "suspects_of", recorded_just_before)
+        monkeypatch.setattr(probing, "calibrate", lambda **asked: probing.Calibration(True, ""))
+        looked.append(reconcile_now())
+        return True
+
+    monkeypatch.setattr(submission, "record_outcome", look_first)
+    submit_now()
+    assert looked == [0]
+    assert fresh(rival).upstream_id == truth(upstream, rival)
+    assert fresh(doubt).placement == Placement.IN_DOUBT
+
+
+def test_doubt_when_its_own_answer_comes_after_it_was_found_then_nothing_is_amiss(
+    upstream, customer, service, known, monkeypatch
+):
+    order = make.order(customer, service)
+    record = submission.record_outcome
+
+    def late(**values: Any) -> bool:
+        end_lease(order)
+        expire_leases()
+        assert reconcile_now() == 1
+        with nothing_changes():
+            return record(**values)
+
+    monkeypatch.setattr(submission, "record_outcome", late)
+    submit_now()
+    assert fresh(order).upstream_id == truth(upstream, order)
+    assert not Alert.objects.filter(cause__endswith=":late").exists()
+
+
+def test_doubt_when_two_providers_are_one_account_then_the_others_orders_are_no_orphans(
+    upstream, provider, customer, other, service, known
+):
+    twin = make.provider(name="Twin", url=upstream.url, api_key=upstream.key)
+    same = make.service(twin, external_id="1")
+    order = lost(upstream, customer, service, taken=False)
+    placed = make.order(other, same)
+    submit_now()
+    assert fresh(placed).placement == Placement.PLACED
+    assert reconcile_now() == 0
+    assert fresh(order).placement == Placement.IN_DOUBT
+
+
+@pytest.mark.django_db(transaction=True)
+def test_doubt_when_many_look_at_once_then_it_is_bound_once(upstream, provider, customer, service, known):
+    order = lost(upstream, customer, service)
+    Order.objects.filter(pk=order.pk).update(next_action_at=timezone.now())
+    results = at_once(4, lambda number: reconcile_provider(provider=Provider.objects.get(pk=provider.pk)))
+    assert sorted(results) == [0, 0, 0, 1]
+    assert fresh(order).upstream_id == truth(upstream, order)
+    assert fresh(order).events.filter(new=Placement.PLACED).count() == 1
+
+
+def test_doubt_when_staff_settled_it_during_the_look_then_theirs_stands(
+    upstream, customer, service, known, staff, monkeypatch
+):
+    order = lost(upstream, customer, service)
+    match = looking.sole_match
+
+    def meanwhile(**values: Any) -> int | None:
+        refund_unplaced(order=fresh(order), note="We could not place it", actor=staff)
+        return match(**values)
+
+    monkeypatch.setattr(looking, "sole_match", meanwhile)
+    assert reconcile_now() == 0
+    assert (fresh(order).placement, fresh(order).upstream_id) == (Placement.REFUSED, None)
+
+
+# -- where ids cannot be trusted ---------------------------------------------------------------------
+
+
+def status_of_everything(params: Any) -> Any:
+    """A provider that tells anyone about any order."""
+    return {
+        one: {"charge": "0.2", "status": "Pending", "remains": "100", "start_count": "1", "currency": "USD"}
+        for one in params["orders"].split(",")
+    }
+
+
+def status_of_ours_only(upstream: SandboxServer) -> Any:
+    """A provider that leaves ids which are not ours out of its answer."""
+    answer = upstream.provider._status
+
+    def trimmed(params: Any) -> Any:
+        return {one: row for one, row in answer(params).items() if "error" not in row}
+
+    return trimmed
+
+
+@pytest.mark.parametrize("fault", ["answers for all", "leaves out", "refuses the list"])
+def test_doubt_when_the_provider_does_not_tell_ours_from_others_then_staff_are_asked_at_once(
+    upstream, provider, customer, service, known, monkeypatch, fault
+):
+    order = lost(upstream, customer, service)
+    answers = {
+        "answers for all": status_of_everything,
+        "leaves out": status_of_ours_only(upstream),
+        "refuses the list": lambda params: {"error": "Incorrect order ID"},
+    }
+    monkeypatch.setitem(upstream.provider._actions, "status", answers[fault])
+    assert reconcile_now() == 0
+    assert (fresh(order).placement, fresh(order).review_reason) == (Placement.IN_DOUBT, ReviewReason.DOUBT)
+    provider.refresh_from_db()
+    assert provider.probe_works is False
+    assert provider.probe_note == fresh(order).review_note == evidence(order).look_note
+
+
+@pytest.mark.parametrize("ids", [["ord_a", "ord_b", "ord_c"], ["905", "17", "402"], ["0017", "0018", "0019"]])
+def test_doubt_when_ids_are_opaque_or_do_not_count_up_then_staff_are_asked_at_once(upstream, customer, service, ids):
+    for number, upstream_id in enumerate(ids):
+        make.order(customer, service, quantity=40 + number)
+        upstream.inject(faults.answer(body=b'{"order": "%s"}' % upstream_id.encode(), action="add"))
+        submit_now()
+    assert Order.objects.filter(placement=Placement.PLACED).count() == 3
+    order = lost(upstream, customer, service)
+    upstream.clear_requests()
+    assert reconcile_now() == 0
+    assert fresh(order).review_reason == ReviewReason.DOUBT
+    assert upstream.requests_of("status") == []
+
+
+def test_doubt_when_hardly_any_id_is_known_then_it_waits_for_its_deadline(upstream, customer, service):
+    make.order(customer, service, quantity=40)
+    submit_now()
+    order = lost(upstream, customer, service)
+    assert reconcile_now() == 0
+    assert fresh(order).review_reason == ""
+    for quantity in (50, 60):
+        make.order(customer, service, quantity=quantity)
+        submit_now()
+    assert reconcile_now() == 1
+    assert fresh(order).upstream_id == truth(upstream, order)
+
+
+def test_doubt_when_our_orders_are_denied_then_nothing_is_concluded(upstream, provider, customer, service, known):
+    """The key is another account's now: that it has no such order says nothing."""
+    order = lost(upstream, customer, service)
+    for one in known:
+        upstream.set_order(int(fresh(one).upstream_id), omitted=True)
+    assert reconcile_now() == 0
+    assert fresh(order).review_reason == ""
+    assert "surely ours" in evidence(order).look_note
+
+
+def test_doubt_when_others_ordered_thousands_meanwhile_then_staff_are_asked_at_once(upstream, customer, service, known):
+    order = lost(upstream, customer, service)
+    upstream.skip_order_ids(5_000)
+    make.order(customer, service, quantity=70)
+    submit_now()
+    assert reconcile_now() == 0
+    assert fresh(order).review_reason == ReviewReason.DOUBT
+    assert "too much" in fresh(order).review_note
+
+
+def test_doubt_when_looking_is_switched_off_then_no_id_is_asked_for(upstream, provider, customer, service, known):
+    Provider.objects.update(probes_ids=False)
+    order = lost(upstream, customer, service)
+    upstream.clear_requests()
+    assert reconcile_now() == 0
+    assert upstream.requests_of("status") == []
+    assert fresh(order).review_reason == ReviewReason.DOUBT
+
+
+@pytest.mark.parametrize("fault", [faults.drop_before, faults.drop_after, faults.truncate])
+def test_doubt_when_the_provider_does_not_answer_then_it_is_looked_for_later(upstream, customer, service, known, fault):
+    order = lost(upstream, customer, service)
+    upstream.inject(fault("status", times=10))
+    assert reconcile_now() == 0
+    assert fresh(order).review_reason == ""
+    upstream.clear_faults()
+    assert reconcile_now() == 1
+
+
+def test_doubts_when_one_provider_is_dead_then_the_others_are_found(upstream, customer, service, known):
+    order = lost(upstream, customer, service)
+    dead = make.provider(name="Dead")
+    stuck = make.order(customer, make.service(dead))
+    Order.objects.filter(pk=stuck.pk).update(
+        placement=Placement.IN_DOUBT, doubt_until=timezone.now() + timedelta(minutes=9), claim_token="x"
+    )
+    assert reconcile_now() == 1
+    assert (fresh(order).placement, fresh(stuck).placement) == (Placement.PLACED, Placement.IN_DOUBT)
+
+
+@pytest.mark.parametrize("values", [{"is_active": False}, {"paused_until": "2999-01-01T00:00:00Z"}])
+def test_doubt_when_its_provider_is_off_or_paused_then_it_is_found_all_the_same(
+    upstream, customer, service, known, values
+):
+    order = lost(upstream, customer, service)
+    Provider.objects.update(**values)
+    assert reconcile_now() == 1
+    assert fresh(order).placement == Placement.PLACED
+
+
+# -- when --------------------------------------------------------------------------------------------
+
+
+def test_looks_when_nothing_settles_it_then_their_waits_double(upstream, customer, service, known):
+    elapsed, waits = timedelta(0), []
+    while elapsed < timedelta(minutes=30):
+        waits.append(next_look_after(elapsed).total_seconds())
+        elapsed += timedelta(seconds=waits[-1])
+    assert waits == [15, 30, 60, 120, 240, 480, 960]
+    order = lost(upstream, customer, service, taken=False)
+    assert reconcile_due_orders() == 0
+    assert evidence(order).looks == 0  # the first one is 15 seconds away
+    Order.objects.filter(pk=order.pk).update(
+        next_action_at=timezone.now(), doubt_until=timezone.now() + timedelta(minutes=20)
+    )
+    reconcile_due_orders()
+    assert evidence(order).looks == 1
+    wait = fresh(order).next_action_at - timezone.now()
+    assert timedelta(minutes=10) < wait < timedelta(minutes=10, seconds=20)
+
+
+def test_balance_when_in_doubt_then_before_and_after_are_kept_for_staff(upstream, provider, customer, service, known):
+    Provider.objects.update(balance=900_000_000, balance_checked_at=timezone.now() - timedelta(minutes=3))
+    order = lost(upstream, customer, service)
+    reconcile_now()
+    kept = evidence(order)
+    assert (kept.balance_before, kept.balance_after) == (900_000_000, int(upstream.balance * 1_000_000))
+    assert kept.balance_before_at < kept.started_at < kept.balance_after_at
+
+
+# -- staff -------------------------------------------------------------------------------------------
+
+
+def test_staff_look_when_in_review_then_it_can_still_be_found(upstream, customer, service, known):
+    order = lost(upstream, customer, service)
+    pass_deadlines()
+    assert looking.look_now(order=fresh(order))
+    assert (fresh(order).placement, fresh(order).review_reason) == (Placement.PLACED, "")
+    with nothing_changes(), pytest.raises(ReviewError):
+        looking.look_now(order=fresh(order))
+
+
+def test_staff_bind_when_the_provider_denies_the_id_then_they_are_told(upstream, customer, service, known):
+    order = lost(upstream, customer, service)
+    looking.check_id(order=order, upstream_id=truth(upstream, order))
+    with pytest.raises(ReviewError, match="no order 99999999"):
+        looking.check_id(order=order, upstream_id="99999999")
+    upstream.inject(faults.drop_before("status", times=9))
+    looking.check_id(order=order, upstream_id="99999999")
+    looking.check_id(order=order, upstream_id="1,2")

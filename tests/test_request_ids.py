@@ -1,0 +1,239 @@
+"""Asking again under an order's request id, where the provider promises to take one id once.
+
+Nothing but an id settles such a doubt, and the id means nothing elsewhere: `promising.orders()` is what is billed.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from catalog.models import Provider
+from orders import reconciling, submission
+from orders.deadlines import expire_leases
+from orders.models import Order
+from orders.reconciling import reconcile_provider
+from orders.reviewing import ReviewError, refund_unplaced, send_again
+from orders.settling import OrderMoved
+from orders.states import Placement, ReviewReason
+from orders.submission import claim_next, submit_due_orders
+from panel.ops.models import Alert
+from panel.sandbox import faults
+from panel.sandbox.server import SandboxServer
+from tests import make
+from tests.scenes import (
+    Killed,
+    adds,
+    at_once,
+    end_lease,
+    fresh,
+    lost,
+    money_of,
+    nothing_changes,
+    pass_deadlines,
+    reconcile_now,
+    submit_now,
+    truth,
+)
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
+
+
+@pytest.fixture
+def customer(db: None) -> Any:
+    return make.customer("alice@example.org", funds="100")
+
+
+@pytest.fixture
+def promising() -> Any:
+    """A provider that takes one request id once."""
+    with SandboxServer(key="upstream-key", speed=0, request_ids=True) as server:
+        server.set_service(1, rate="2", min=10, max=10_000, type="Default")
+        yield server
+
+
+@pytest.fixture
+def prompt(promising: SandboxServer, db: None) -> Provider:
+    return make.provider(url=promising.url, api_key=promising.key, request_id_parameter="request_id")
+
+
+def request_ids(upstream: SandboxServer) -> list[str]:
+    return [one.params["request_id"] for one in upstream.requests_of("add")]
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_request_id_when_the_answer_was_lost_then_asking_again_places_it_once(promising, prompt, customer, taken):
+    order = lost(promising, customer, make.service(prompt), taken=taken)
+    assert reconcile_now() == 1
+    [there] = promising.orders()
+    assert (fresh(order).placement, fresh(order).upstream_id) == (Placement.PLACED, str(there.id))
+    assert len(set(request_ids(promising))) == 1
+    assert (adds(promising), money_of(customer)[0]) == (2, 99_750_000)
+    assert Provider.objects.get().paused_until is None
+
+
+def test_request_id_when_each_order_is_sent_then_it_has_its_own(promising, prompt, customer):
+    of = make.service(prompt)
+    for _ in range(3):
+        make.order(customer, of)
+    submit_now()
+    assert len(set(request_ids(promising))) == len(promising.orders()) == 3
+
+
+@pytest.mark.parametrize(
+    "text", ["Not enough funds on balance", "Incorrect service ID", "Bad link", "Odd words", "Invalid API key"]
+)
+def test_request_id_when_the_repetition_is_refused_then_it_stays_in_doubt(promising, prompt, customer, text):
+    """The service was switched off meanwhile: that the repetition is refused says nothing of the first sending."""
+    order = lost(promising, customer, make.service(prompt))
+    promising.inject(faults.answer(body=b'{"error": "%s"}' % text.encode(), action="add"))
+    until, balance = fresh(order).doubt_until, money_of(customer)
+    assert reconcile_now() == 0
+    assert (fresh(order).placement, fresh(order).doubt_until) == (Placement.IN_DOUBT, until)
+    assert money_of(customer) == balance
+    assert reconcile_now() == 1
+    assert len(set(request_ids(promising))) == 1
+    assert len(promising.orders()) == 1
+
+
+def test_request_id_when_no_repetition_is_answered_then_staff_are_asked_at_the_first_deadline(
+    promising, prompt, customer
+):
+    order = lost(promising, customer, make.service(prompt))
+    promising.inject(faults.drop_after("add", times=None))
+    until = fresh(order).doubt_until
+    for _ in range(4):
+        reconcile_now()
+        due = fresh(order).next_action_at
+        assert due > timezone.now() + timedelta(seconds=10)
+    assert (fresh(order).placement, fresh(order).doubt_until) == (Placement.IN_DOUBT, until)
+    pass_deadlines()
+    assert fresh(order).review_reason == ReviewReason.DOUBT
+    sent = adds(promising)
+    assert reconcile_now() == 0
+    assert (adds(promising), len(promising.orders())) == (sent, 1)
+
+
+def test_request_id_when_the_worker_dies_in_the_repetition_then_it_is_still_the_same_doubt(
+    promising, prompt, customer, monkeypatch
+):
+    order = lost(promising, customer, make.service(prompt))
+    until = fresh(order).doubt_until
+
+    def die(**values: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reconciling, "send", die)
+        with pytest.raises(Killed):
+            reconcile_now()
+    assert fresh(order).placement == Placement.PLACING
+    end_lease(order)
+    expire_leases()
+    assert (fresh(order).placement, fresh(order).doubt_until) == (Placement.IN_DOUBT, until)
+    assert reconcile_now() == 1
+    assert len(promising.orders()) == 1
+
+
+@pytest.mark.parametrize("change", ["key", "url", "parameter", "off", "never sent with one"])
+def test_request_id_when_it_would_mean_nothing_there_then_the_order_is_not_sent_again(
+    promising, prompt, customer, change
+):
+    """To another account, or under another name, the order would be new: placed twice."""
+    with SandboxServer(key="other-key", speed=0, request_ids=True) as elsewhere:
+        if change == "never sent with one":
+            Provider.objects.update(request_id_parameter="")
+        order = lost(promising, customer, make.service(prompt))
+        provider = Provider.objects.get()
+        if change == "key":
+            make.set_api_key(provider=provider, api_key="another")
+            provider.save()
+        values = {
+            "url": {"api_url": elsewhere.url},
+            "parameter": {"request_id_parameter": "idempotency_key"},
+            "off": {"is_active": False},
+            "never sent with one": {"request_id_parameter": "request_id"},
+        }.get(change)
+        if values:
+            Provider.objects.update(**values)
+        sent = adds(promising)
+        assert reconcile_now() == 0
+        assert (adds(promising), adds(elsewhere)) == (sent, 0)
+        assert fresh(order).placement == Placement.IN_DOUBT
+
+
+def test_request_id_when_the_provider_takes_it_twice_then_it_is_not_used_any_more(
+    upstream, provider, customer, service
+):
+    """The owner was told that the provider takes one id once; it does not."""
+    Provider.objects.update(request_id_parameter="request_id")
+    for quantity in (40, 50, 60):
+        make.order(customer, service, quantity=quantity)
+    submit_now()
+    upstream.skip_order_ids(3)
+    order = lost(upstream, customer, service)
+    assert reconcile_now() == 1
+    assert len([one for one in upstream.orders() if one.quantity == 100]) == 2
+    assert Provider.objects.get().request_id_parameter == ""
+    alert = Alert.objects.get(cause=f"provider:{provider.pk}:request-ids")
+    assert str(order.pk) in alert.text
+    second = lost(upstream, customer, service, quantity=300)
+    reconcile_now()
+    assert len([one for one in upstream.orders() if one.quantity == 300]) == 1
+    assert fresh(second).upstream_id == truth(upstream, second)
+
+
+def test_request_id_when_staff_send_it_again_then_it_is_the_same_one(promising, prompt, customer, staff):
+    """Staff believed that it was not placed. It was; the provider knows its id."""
+    order = lost(promising, customer, make.service(prompt))
+    send_again(order=order, actor=staff)
+    submit_now()
+    assert len(set(request_ids(promising))) == 1
+    assert fresh(order).upstream_id == str(promising.orders()[0].id)
+
+
+def test_request_id_when_refused_for_now_then_the_next_sending_is_a_new_one(promising, prompt, customer):
+    """Nothing was placed, so nothing is repeated; some providers keep answering an id with its first error."""
+    order = make.order(customer, make.service(prompt))
+    promising.inject(faults.answer(body=b'{"error": "Not enough funds on balance"}', action="add"))
+    submit_now()
+    submit_now()
+    assert fresh(order).placement == Placement.PLACED
+    assert len(set(request_ids(promising))) == 2
+
+
+def test_repetition_when_another_order_is_being_sent_then_it_waits_for_its_turn(promising, prompt, customer):
+    of = make.service(prompt)
+    order = lost(promising, customer, of)
+    make.order(customer, of, quantity=50)
+    Provider.objects.update(paused_until=None)
+    assert claim_next(provider_id=prompt.pk) is not None
+    sent = adds(promising)
+    assert reconcile_now() == 0
+    assert adds(promising) == sent
+    assert fresh(order).placement == Placement.IN_DOUBT
+
+
+@pytest.mark.django_db(transaction=True)
+def test_repetition_when_many_workers_look_then_one_sends(promising, prompt, customer):
+    order = lost(promising, customer, make.service(prompt))
+    Order.objects.update(next_action_at=timezone.now())
+    at_once(6, lambda number: reconcile_provider(provider=Provider.objects.get()))
+    assert adds(promising) == 2
+    assert fresh(order).upstream_id == str(promising.orders()[0].id)
+
+
+def test_repetition_when_staff_settle_it_meanwhile_then_the_doubt_is_theirs(promising, prompt, customer, staff):
+    order = lost(promising, customer, make.service(prompt))
+    seen = fresh(order)
+    assert submission.claim_repetition(order=seen) is not None
+    with nothing_changes(), pytest.raises((OrderMoved, ReviewError)):
+        refund_unplaced(order=seen, note="x", actor=staff)
+    end_lease(order)
+    expire_leases()
+    refund_unplaced(order=fresh(order), note="x", actor=staff)
+    assert submission.claim_repetition(order=fresh(order)) is None
+    assert submit_due_orders() == 0
