@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 from django.conf import settings
@@ -27,6 +28,7 @@ from orders.models import Order
 from orders.progress import Change, change_from
 from orders.refunds import Sold, overcharged
 from orders.reviewing import ask_for_review
+from orders.rounds import for_each_provider
 from orders.schedule import LATE_CHANGES, LATE_POLL, next_poll_after
 from orders.settling import OrderMoved, refund_up_to
 from orders.states import FINAL, Placement, ReviewReason, Status
@@ -48,7 +50,7 @@ Answers = Mapping[str, StatusRow | RowError]
 
 def poll_due_orders(*, seconds: float = ROUND_SECONDS) -> int:
     """One round over all providers with due orders; returns how many orders were asked about."""
-    return sum(poll_provider(provider=provider, seconds=seconds) for provider in providers_with_due_polls())
+    return for_each_provider(partial(poll_provider, seconds=seconds), providers_with_due_polls())
 
 
 def providers_with_due_polls() -> list[Provider]:

@@ -18,6 +18,7 @@ from catalog.models import Provider
 from catalog.providers import ProviderUnusable
 from orders.looking import look_for, watch_promise
 from orders.models import Order
+from orders.rounds import for_each_provider
 from orders.schedule import next_look_after
 from orders.states import Placement
 from orders.submission import claim_repetition, send
@@ -29,7 +30,7 @@ BATCH = 20
 
 def reconcile_due_orders() -> int:
     """One round over all providers with doubts to look for; returns how many doubts were settled."""
-    return sum(reconcile_provider(provider=provider) for provider in providers_with_due_doubts())
+    return for_each_provider(reconcile_provider, providers_with_due_doubts())
 
 
 def providers_with_due_doubts() -> list[Provider]:

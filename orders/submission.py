@@ -35,6 +35,7 @@ from orders.models import Order, PlacementAttempt
 from orders.outcomes import keep_evidence, record_outcome
 from orders.placing import cost_of_order, loss_note
 from orders.reviewing import ask_for_review
+from orders.rounds import for_each_provider
 from orders.states import AttemptOutcome, Placement, ReviewReason
 
 log = structlog.get_logger(__name__)
@@ -57,7 +58,7 @@ class Claim:
 def submit_due_orders(*, seconds: float = ROUND_SECONDS) -> int:
     """One round over all providers with due orders; returns how many were sent."""
     meet_deadlines()
-    return sum(submit_for_provider(provider=provider, seconds=seconds) for provider in providers_with_due_orders())
+    return for_each_provider(partial(submit_for_provider, seconds=seconds), providers_with_due_orders())
 
 
 def providers_with_due_orders() -> list[Provider]:

@@ -1,0 +1,37 @@
+"""One round over several providers, none of which waits for another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+from django.db import connection, connections
+
+from catalog.models import Provider
+
+MOST_AT_ONCE = 8
+
+
+class Work(Protocol):
+    def __call__(self, *, provider: Provider) -> int: ...
+
+
+def for_each_provider(work: Work, providers: Sequence[Provider]) -> int:
+    """Runs `work` for all providers at once and adds up what it returns.
+
+    One that raises stops no other; its error is raised in the end. Inside a transaction, which threads of
+    their own could not see, one goes after the other.
+    """
+    if len(providers) < 2 or connection.in_atomic_block:
+        return sum(work(provider=provider) for provider in providers)
+
+    def run(provider: Provider) -> int:
+        try:
+            return work(provider=provider)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(min(len(providers), MOST_AT_ONCE)) as pool:
+        futures = [pool.submit(run, provider) for provider in providers]
+    return sum(future.result() for future in futures)

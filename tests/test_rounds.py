@@ -1,0 +1,65 @@
+"""A round over several providers: none waits for another, and none is stopped by another's trouble."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from catalog.models import Provider
+from orders.models import Order
+from orders.rounds import for_each_provider
+from orders.submission import submit_due_orders
+from panel.sandbox import faults
+from panel.sandbox.server import SandboxServer
+from tests import make
+from tests.scenes import fresh
+from tests.threads import in_background
+
+
+@pytest.mark.django_db(transaction=True)
+def test_round_when_one_provider_is_slow_then_the_other_is_served_meanwhile(upstream, customer):
+    """One slow provider at the head of the list held up the orders of all others."""
+    gate = threading.Event()
+    with SandboxServer(key="quick-key", speed=0) as quick:
+        for server in (upstream, quick):
+            server.set_service(1, rate="2", min=10, max=10_000, type="Default")
+        slow = make.order(
+            customer, make.service(make.provider(name="A slow one", url=upstream.url, api_key=upstream.key))
+        )
+        others = make.provider(name="Quick", url=quick.url, api_key=quick.key)
+        soon = make.order(customer, make.service(others))
+        upstream.inject(faults.Fault(action="add", gate=gate))
+        finish = in_background(submit_due_orders)
+        quick.pause(10, until=placed(soon))
+        assert (fresh(slow).placement, fresh(soon).placement) == ("placing", "placed")
+        gate.set()
+        assert finish() == 2
+    assert fresh(slow).placement == "placed"
+
+
+def placed(order: Order) -> Any:
+    """An event that is set once the order is placed."""
+
+    class Placed(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            return super().wait(timeout) or fresh(order).placement == "placed"
+
+    return Placed()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_round_when_one_provider_raises_then_the_others_are_done_and_it_is_told():
+    made = [make.provider(name=name) for name in ("A", "B", "C")]
+    done = []
+
+    def work(*, provider: Provider) -> int:
+        if provider.name == "A":
+            raise RuntimeError("A broke")
+        done.append(provider.name)
+        return 1
+
+    with pytest.raises(RuntimeError, match="A broke"):
+        for_each_provider(work, made)
+    assert sorted(done) == ["B", "C"]
