@@ -54,6 +54,8 @@ def row(status: str | None = "pending", *, remains: int | None = 1_000, charge: 
         (row("canceled", remains=500, charge="1"), False),
         # Another quantity, or another service.
         (row(remains=1_001), False),
+        (row("in_progress", remains=1_001), False),
+        (row("in_progress", remains=-1), False),
         (row(remains=-1), False),
         (row(remains=500), False),
         (row("completed", remains=10), False),
@@ -95,6 +97,13 @@ OTHER = suspect(3, quantity=10, cost=500_000)
         pytest.param(OPEN, [US, TWIN], {105: BIG, 106: BIG}, None, id="two doubts of the same size, two there"),
         pytest.param(OPEN, [US, OTHER], {105: BIG, 106: SMALL}, 105, id="two doubts of two sizes"),
         pytest.param(OPEN, [US, OTHER], {105: BIG}, 105, id="the other one is not there"),
+        pytest.param(
+            OPEN,
+            [US, suspect(2, cost=2_080_000)],
+            {105: row(charge="1.92"), 106: row(charge="2.04")},
+            None,
+            id="one is ours or the other's",
+        ),
         pytest.param(OPEN, [US], {105: BIG, 106: SMALL}, None, id="a stranger beside it"),
         pytest.param(CLOSED, [US], {105: BIG, 120: SMALL}, 105, id="a stranger outside"),
         pytest.param(CLOSED, [US], {100: BIG}, None, id="below"),
