@@ -9,29 +9,21 @@ from django import forms
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
 from unfold.admin import TabularInline
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from orders import reviewing
 from orders.models import Order, OrderEvent, OrderInReview, PlacementAttempt
-from orders.settling import OrderMoved
+from orders.review_admin import decide_page, is_unsettled, page_of, refusals, state_of
 from orders.states import Placement, ReviewReason, Status
-from panel.admin_actions import ActionRefused, ask_and_act
+from panel.admin_actions import ask_and_act
 from panel.admin_base import ReadOnlyAdmin, shown_money
 from panel.admin_fields import AmountField
 
 _LABELS = {str(value): str(label) for states in (Status, Placement, ReviewReason) for value, label in states.choices}
-_MOVED = "The order changed while you looked at it. Nothing was done; please look again."
-
-
-class BindForm(forms.Form):
-    upstream_id = forms.CharField(label="The provider's order id", max_length=64, widget=UnfoldAdminTextInputWidget)
-
-
-class SureForm(forms.Form):
-    """Nothing to fill in."""
 
 
 class NoteForm(forms.Form):
@@ -98,7 +90,7 @@ class OrderAdmin(ReadOnlyAdmin):
     list_select_related: tuple[str, ...] = ("customer",)
     show_full_result_count = False
     inlines = (AttemptInline, EventInline)
-    actions_detail = ("bind", "send_again", "refund", "give_back", "dismiss")
+    actions_detail: tuple[str, ...] = ("decide", "give_back", "dismiss")
     fieldsets = (
         (
             None,
@@ -186,8 +178,11 @@ class OrderAdmin(ReadOnlyAdmin):
 
     # -- the choices; each is offered only where it fits ---------------------------------------------
 
-    def has_unsettled_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
-        return self._offered(request, object_id, lambda order: _is_unsettled(order))
+    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
+        """Without "Decide" where there is nothing to decide: its page would only say so."""
+        order = self.get_object(request, object_id)
+        undecided = order is not None and is_unsettled(order)
+        return [one for one in super().get_actions_detail(request, object_id) if undecided or one.path != "decide"]
 
     def has_give_back_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         return self._offered(
@@ -195,7 +190,7 @@ class OrderAdmin(ReadOnlyAdmin):
         )
 
     def has_dismiss_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
-        return self._offered(request, object_id, lambda order: bool(order.review_reason) and not _is_unsettled(order))
+        return self._offered(request, object_id, lambda order: bool(order.review_reason) and not is_unsettled(order))
 
     def _offered(self, request: HttpRequest, object_id: str | None, fits: Callable[[Order], bool]) -> bool:
         if not request.user.has_perm("orders.change_order"):
@@ -216,12 +211,8 @@ class OrderAdmin(ReadOnlyAdmin):
         order = get_object_or_404(Order.objects.select_related("customer"), pk=object_id)
 
         def guarded(data: dict[str, Any]) -> str:
-            try:
+            with refusals():
                 return act(order, data)
-            except OrderMoved as error:
-                raise ActionRefused(_MOVED) from error
-            except reviewing.ReviewError as error:
-                raise ActionRefused(str(error)) from error
 
         return ask_and_act(
             request=request,
@@ -232,57 +223,12 @@ class OrderAdmin(ReadOnlyAdmin):
             explanation=explanation,
             button=button,
             act=guarded,
-            seen=_state(order),
+            seen=state_of(order),
         )
 
-    @action(description="Bind its id", icon="link", permissions=["unsettled"])
-    def bind(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        def act(order: Order, data: dict[str, Any]) -> str:
-            reviewing.bind_upstream_id(order=order, upstream_id=data["upstream_id"], actor=request.user)
-            return "Bound. The order is followed from now on."
-
-        return self._ask(
-            request,
-            object_id,
-            BindForm,
-            "Bind its id",
-            "You found this order in the provider's own list. It becomes placed under that id, and its "
-            "status and refunds follow what the provider says of it.",
-            "Bind",
-            act,
-        )
-
-    @action(description="Send again", icon="send", permissions=["unsettled"])
-    def send_again(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        def act(order: Order, data: dict[str, Any]) -> str:
-            reviewing.send_again(order=order, actor=request.user)
-            return "It is in the queue again."
-
-        return self._ask(
-            request,
-            object_id,
-            SureForm,
-            "Send again",
-            "Only when you made sure that the provider does not have it: if it does, we pay for it twice.",
-            "It was not placed: send it again",
-            act,
-        )
-
-    @action(description="Cancel and refund", icon="undo", permissions=["unsettled"])
-    def refund(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        def act(order: Order, data: dict[str, Any]) -> str:
-            reviewing.refund_unplaced(order=order, note=data["note"], actor=request.user)
-            return f"Canceled, and {shown_money(order.charge - order.refunded)} refunded."
-
-        return self._ask(
-            request,
-            object_id,
-            NoteForm,
-            "Cancel and refund",
-            "The customer gets the whole charge back. If the provider has the order after all, we pay for it.",
-            "Cancel and refund",
-            act,
-        )
+    @action(description="Decide", icon="gavel")
+    def decide(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return decide_page(request=request, model_admin=self, object_id=object_id)
 
     @action(description="Give back a part", icon="payments", permissions=["give_back"])
     def give_back(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -317,15 +263,6 @@ class OrderAdmin(ReadOnlyAdmin):
         )
 
 
-def _state(order: Order) -> str:
-    """What a decision was made on: another sending, review or refund is another matter."""
-    return f"{order.placement}:{order.claim_token}:{order.attempts}:{order.review_reason}:{order.refunded}"
-
-
-def _is_unsettled(order: Order) -> bool:
-    return order.placement == Placement.IN_DOUBT or (order.placement == Placement.QUEUED and bool(order.review_reason))
-
-
 @admin.register(OrderInReview)
 class ReviewAdmin(OrderAdmin):
     list_display = ("number", "review_reason", "review_note", "customer", "provider", "shown_charge", "review_since")
@@ -335,3 +272,16 @@ class ReviewAdmin(OrderAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[OrderInReview]:
         waiting = ~Q(review_reason="") | Q(placement=Placement.IN_DOUBT)
         return super().get_queryset(request).filter(waiting)
+
+    actions_detail = ()
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Whoever may see orders may see which of them wait."""
+        return request.user.has_perm("orders.view_order") or request.user.has_perm("orders.change_order")
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """An order has one page of its own; from this list it is opened where it is decided about."""
+        order = self.get_object(request, object_id)
+        return redirect(page_of(order) if order else reverse("admin:orders_order_change", args=[object_id]))

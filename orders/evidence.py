@@ -17,7 +17,7 @@ from django.utils.timesince import timesince
 from catalog.upstream.evidence import Phase
 from orders.models import Order, PlacementAttempt
 from orders.states import Placement, ReviewReason
-from panel.money import MoneyError, convert_back_up
+from panel.money import MoneyError, convert_back_up, format_money
 
 # -- what is asked -----------------------------------------------------------------------------------
 
@@ -29,7 +29,7 @@ def what_is_asked(*, order: Order, sent_at: datetime, now: datetime) -> str:
     if order.placement == Placement.IN_DOUBT:
         return _asked_of_a_doubt(order, sent_at, now)
     if order.review_reason == ReviewReason.WOULD_LOSE:
-        until = _moment(order.queued_at + timedelta(hours=settings.QUEUE_LIMIT_HOURS))
+        until = moment_text(order.queued_at + timedelta(hours=settings.QUEUE_LIMIT_HOURS))
         return (
             f"Choose whether this order is worth sending: it has waited for {age} because it would cost more than the "
             f"customer paid, and without a decision it is canceled and refunded at {until}."
@@ -45,7 +45,7 @@ def what_is_asked(*, order: Order, sent_at: datetime, now: datetime) -> str:
 def _asked_of_a_doubt(order: Order, sent_at: datetime, now: datetime) -> str:
     there, age = order.provider.name, _age(sent_at, now)
     deadline = order.doubt_until or now
-    until = _moment(deadline)
+    until = moment_text(deadline)
     if not order.review_reason:
         return (
             f"Choose only if you know already whether {there} has this order: it was sent {age} ago without a clear "
@@ -62,7 +62,8 @@ def _age(since: datetime, now: datetime) -> str:
     return timesince(since, now, depth=1) if now - since >= timedelta(minutes=1) else "less than a minute"
 
 
-def _moment(moment: datetime) -> str:
+def moment_text(moment: datetime) -> str:
+    """The moment as the panel writes it everywhere."""
     return date_format(timezone.localtime(moment), "DATETIME_FORMAT")
 
 
@@ -253,3 +254,54 @@ def cost_there(micros: int, exchange_rate: int) -> int | None:
         return convert_back_up(micros, exchange_rate)
     except MoneyError:
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceLine:
+    """One line of the reckoning, as text."""
+
+    label: str
+    amount: str
+    note: str = ""
+
+
+def balance_lines(hint: BalanceHint, currency: str) -> list[BalanceLine]:
+    """The hint line by line, for a reader to compare."""
+    others = "1 other order" if hint.others == 1 else f"{hint.others:,} other orders"
+    spent = None if hint.others_cost is None else -hint.others_cost
+    return [
+        BalanceLine("Before it was sent", _shown(hint.before, currency), _at(hint.before_at)),
+        BalanceLine(f"{others} sent in between should have cost", _shown(spent, currency)),
+        *(
+            BalanceLine(label, _shown(expected, currency), _apart(hint.apart(expected), currency))
+            for label, expected in (
+                ("If it was not placed, there would be", hint.if_not_placed),
+                ("If it was placed, there would be", hint.if_placed),
+            )
+        ),
+        BalanceLine("What was there afterwards", _shown(hint.after, currency), _at(hint.after_at)),
+    ]
+
+
+def not_counted(hint: BalanceHint, currency: str) -> str:
+    """What else may have been placed in between; "" when nothing."""
+    if not hint.unsure:
+        return ""
+    orders = "1 more order" if hint.unsure == 1 else f"{hint.unsure:,} more orders"
+    return f"Not counted: {orders} in doubt, for {_shown(hint.unsure_cost, currency)}."
+
+
+def _shown(micros: int | None, currency: str) -> str:
+    return "—" if micros is None else format_money(micros, currency, exact=True)
+
+
+def _at(moment: datetime | None) -> str:
+    return moment_text(moment) if moment else ""
+
+
+def _apart(more: int | None, currency: str) -> str:
+    if more is None:
+        return ""
+    if more == 0:
+        return "exactly what was there"
+    return f"{_shown(abs(more), currency)} {'more' if more > 0 else 'less'} was there"

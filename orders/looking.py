@@ -62,6 +62,9 @@ def check_id(*, order: Order, upstream_id: str) -> None:
 
     A provider that does not answer now settles nothing, and staff may know better.
     """
+    accounts = probing.same_account(order.provider)
+    if Order.objects.filter(provider__in=accounts, upstream_id=upstream_id).exclude(pk=order.pk).exists():
+        raise ReviewError(f"Another order is already bound to {upstream_id}.")
     try:
         answers = client_for(order.provider).statuses([upstream_id])
     except (UpstreamError, ProviderUnusable, ValueError):

@@ -1,12 +1,15 @@
-"""The page on which staff decide about an order that is unsettled: what is known of it, and the choices.
+"""The page on which staff decide about an unsettled order: what is known of it, and the choices.
 
-Opening it asks the provider nothing and changes nothing; each choice is a form of its own.
+Opening it asks the provider nothing and changes nothing. Each choice is a form of its own, sent with the state
+that it was opened at.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -25,11 +28,9 @@ from orders import evidence, looking, probing, reviewing
 from orders.models import Order, PlacementAttempt
 from orders.placing import loss_note
 from orders.settling import OrderMoved
-from orders.states import Placement, ReviewReason
+from orders.states import AttemptOutcome, Placement, ReviewReason
 from panel.admin_actions import ActionRefused, act_once
 from panel.admin_base import shown_money
-
-MOVED = "The order changed while you looked at it. Nothing was done; please look again."
 
 
 class BindForm(forms.Form):
@@ -39,10 +40,11 @@ class BindForm(forms.Form):
 
 
 class SendAgainForm(forms.Form):
-    """The tick is asked for anew each time: what staff were sure of was the state that they saw."""
+    """The tick is asked for anew each time: staff were sure of the state that they saw."""
 
     sure = forms.BooleanField(
-        widget=UnfoldBooleanWidget(check_test=lambda value: False), error_messages={"required": "Tick this first."}
+        widget=UnfoldBooleanWidget(check_test=lambda value: False),
+        error_messages={"required": "Tick this only if it is so, then send it again."},
     )
 
 
@@ -59,24 +61,44 @@ class LookForm(forms.Form):
     """Nothing to fill in."""
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """One thing that staff can do, in words, and its form. `act` returns what to tell them when it is done."""
+FORMS: dict[str, type[forms.Form]] = {
+    "bind": BindForm,
+    "send_again": SendAgainForm,
+    "refund": RefundForm,
+    "look": LookForm,
+}
 
-    name: str
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One choice: what it is called, what it leads to, and its form."""
+
+    choice: str
     title: str
     text: str
     button: str
     variant: str
     form: forms.Form
-    act: Callable[[dict[str, Any]], str]
     warning: str = ""
-    fields: tuple[str, ...] = field(default=())
+
+
+# -- which orders, which choices ---------------------------------------------------------------------
 
 
 def is_unsettled(order: Order) -> bool:
-    """Whether a decision about the order can be taken on this page."""
+    """Whether the order is in doubt, or held in the queue, until a person or an answer settles it."""
     return order.placement == Placement.IN_DOUBT or (order.placement == Placement.QUEUED and bool(order.review_reason))
+
+
+def offered(order: Order) -> tuple[str, ...]:
+    """The choices that there are for this order, by the names of their forms."""
+    if not is_unsettled(order):
+        return ()
+    if order.placement == Placement.IN_DOUBT:
+        return ("bind", "send_again", "refund", "look")
+    if order.review_reason == ReviewReason.WOULD_LOSE:
+        return ("send_again", "refund")
+    return ("bind", "send_again", "refund")
 
 
 def state_of(order: Order) -> str:
@@ -85,5 +107,251 @@ def state_of(order: Order) -> str:
 
 
 def page_of(order: Order) -> str:
-    """Where the order is decided about, or looked at when there is nothing to decide."""
+    """Where the order is decided about or, once there is nothing to decide, looked at."""
     return reverse(f"admin:orders_order_{'decide' if is_unsettled(order) else 'change'}", args=[order.pk])
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Turns what the services refuse into what staff read at the form."""
+    try:
+        yield
+    except OrderMoved as error:
+        raise ActionRefused("The order changed while you looked at it. Nothing was done; please look again.") from error
+    except reviewing.ReviewError as error:
+        raise ActionRefused(str(error)) from error
+
+
+# -- the page ----------------------------------------------------------------------------------------
+
+
+def decide_page(*, request: HttpRequest, model_admin: ModelAdmin, object_id: str) -> HttpResponse:
+    """Shows the order's evidence and its choices; takes one of them when it is posted.
+
+    Whoever may see orders sees the evidence, and whoever may change them has the choices.
+    """
+    may_decide = request.user.has_perm("orders.change_order")
+    if not (may_decide if request.method == "POST" else model_admin.has_view_permission(request)):
+        raise PermissionDenied
+    order: Order | None = model_admin.get_object(request, object_id)
+    if order is None:
+        raise Http404
+    choice = request.POST.get("choice", "")
+    posted: dict[str, forms.Form] = {}
+    if choice in offered(order):
+        posted[choice] = form = FORMS[choice](request.POST)
+        act = partial(_act, choice, order, request.user)
+        if act_once(request=request, model_admin=model_admin, obj=order, form=form, act=act, seen=state_of(order)):
+            order.refresh_from_db()
+            return redirect(page_of(order))
+        order.refresh_from_db()
+    elif request.method == "POST" and is_unsettled(order):
+        messages.error(request, "This order does not have that choice now. Nothing was done.")
+    if not is_unsettled(order):
+        label = Placement(order.placement).label
+        messages.warning(request, f"{order} is “{label}” and waits for no decision. Nothing was done.")
+        return redirect(page_of(order))
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": f"Decide: order {order.pk}",
+        "original": order,
+        "opts": order._meta,
+        "seen": state_of(order),
+        "may_decide": may_decide,
+        **_known(order),
+    }
+    context["cards"] = _cards(order, posted, likely_id=context["looks"].likely_id) if may_decide else ()
+    context["look"] = posted.get("look", LookForm()) if may_decide and "look" in offered(order) else None
+    return TemplateResponse(request, "admin/orders/decide.html", context)
+
+
+# -- what the choices do -----------------------------------------------------------------------------
+
+
+def _act(choice: str, order: Order, actor: Any, data: dict[str, Any]) -> str:
+    with refusals():
+        return _ACTS[choice](order, actor, data)
+
+
+def _bind(order: Order, actor: Any, data: dict[str, Any]) -> str:
+    upstream_id = data["upstream_id"]
+    looking.check_id(order=order, upstream_id=upstream_id)
+    reviewing.bind_upstream_id(order=order, upstream_id=upstream_id, actor=actor)
+    return f"Bound to {upstream_id}. The order is followed from now on."
+
+
+def _send_again(order: Order, actor: Any, data: dict[str, Any]) -> str:
+    reviewing.send_again(order=order, actor=actor)
+    return "It is in the queue again."
+
+
+def _refund(order: Order, actor: Any, data: dict[str, Any]) -> str:
+    reviewing.refund_unplaced(order=order, note=data["note"], actor=actor)
+    return f"Canceled, and {shown_money(order.net_charge)} refunded."
+
+
+def _look(order: Order, actor: Any, data: dict[str, Any]) -> str:
+    if looking.look_now(order=order):
+        return "Looked again and found it. The order is followed from now on."
+    sending = probing.first_sending(order)
+    return f"Looked again. {sending.look_note if sending else ''}".strip()
+
+
+_ACTS: dict[str, Callable[[Order, Any, dict[str, Any]], str]] = {
+    "bind": _bind,
+    "send_again": _send_again,
+    "refund": _refund,
+    "look": _look,
+}
+
+
+# -- how the choices are put -------------------------------------------------------------------------
+
+
+def _cards(order: Order, posted: dict[str, forms.Form], *, likely_id: str) -> list[Card]:
+    make = {"bind": _bind_card, "send_again": _send_again_card, "refund": _refund_card}
+    initial = {"bind": {"upstream_id": likely_id}, "send_again": {}, "refund": {"note": _regret(order)}}
+    return [
+        make[choice](order, posted.get(choice) or FORMS[choice](initial=initial[choice]))
+        for choice in offered(order)
+        if choice in make
+    ]
+
+
+def _bind_card(order: Order, form: forms.Form) -> Card:
+    there = order.provider.name
+    return Card(
+        choice="bind",
+        title="It was placed: bind its id",
+        text=(
+            f"You found it in the list of orders at {there}. It becomes placed under that id, and its progress and "
+            f"refunds follow what {there} says of it. {there} is asked first whether the id is ours."
+        ),
+        button="Bind",
+        variant="primary",
+        form=form,
+    )
+
+
+def _send_again_card(order: Order, form: forms.Form) -> Card:
+    there = order.provider.name
+    if order.review_reason == ReviewReason.WOULD_LOSE:
+        title, sure = "Send it", "I made sure that it costs no more than the customer paid."
+        text = "It goes back to the queue and is sent as soon as possible."
+    else:
+        title, sure = "It was not placed: send it again", f"I made sure that {there} does not have it."
+        text = (
+            f"It goes back to the queue and is sent once more. If {there} has it after all, it is delivered twice "
+            "and we pay for both."
+        )
+    form.fields["sure"].label = sure
+    return Card(
+        choice="send_again",
+        title=title,
+        text=text,
+        button=title.rpartition(": ")[2].capitalize(),
+        variant="default",
+        form=form,
+        warning=loss_note(order),
+    )
+
+
+def _refund_card(order: Order, form: forms.Form) -> Card:
+    amount, there = shown_money(order.net_charge), order.provider.name
+    return Card(
+        choice="refund",
+        title="Give up: cancel and refund",
+        text=(
+            f"The order is canceled, and the customer gets {amount} back at once, for good. If {there} has it after "
+            "all, it is delivered and we pay for it."
+        ),
+        button=f"Cancel and refund {amount}",
+        variant="danger",
+        form=form,
+    )
+
+
+def _regret(order: Order) -> str:
+    if order.placement == Placement.IN_DOUBT:
+        return (
+            "We could not make sure that your order was placed, so we canceled it and gave you all your money back. "
+            "We are sorry for the wait."
+        )
+    return "We could not place your order, so you have all your money back. We are sorry for the wait."
+
+
+# -- what is known -----------------------------------------------------------------------------------
+
+
+def _known(order: Order) -> dict[str, Any]:
+    provider = order.provider
+    sending = probing.first_sending(order)
+    sent_at = sending.started_at if sending else order.created_at
+    looks = evidence.looks_of(sending, taken=_taken(order, sending), currency=provider.currency)
+    hint = evidence.balance_hint(
+        attempt=sending,
+        expected_cost=order.expected_cost,
+        others=_sent_between(order, sending),
+        exchange_rate=provider.exchange_rate,
+    )
+    return {
+        "question": evidence.what_is_asked(order=order, sent_at=sent_at, now=timezone.now()),
+        "facts": _facts(order),
+        "sendings": [evidence.sending_of(attempt) for attempt in order.placement_attempts.all()],
+        "in_doubt": order.placement == Placement.IN_DOUBT,
+        "looks": looks,
+        "balance": evidence.balance_lines(hint, provider.currency) if hint else (),
+        "not_counted": evidence.not_counted(hint, provider.currency) if hint else "",
+    }
+
+
+def _taken(order: Order, sending: PlacementAttempt | None) -> set[str]:
+    """The orphans' ids that orders of ours have by now: bound since the last look."""
+    if sending is None or not sending.orphans:
+        return set()
+    found = [orphan["id"] for orphan in sending.orphans]
+    known = Order.objects.filter(provider__in=probing.same_account(order.provider), upstream_id__in=found)
+    return {upstream_id for upstream_id in known.values_list("upstream_id", flat=True) if upstream_id}
+
+
+def _sent_between(order: Order, sending: PlacementAttempt | None) -> list[evidence.OtherOrder]:
+    """The other orders that the same provider was sent between the two balances on this sending."""
+    if sending is None or sending.balance_before_at is None or sending.balance_after_at is None:
+        return []
+    sendings = (
+        PlacementAttempt.objects.filter(
+            order__provider=order.provider_id,
+            outcome__in=probing.MAYBE_TAKEN,
+            started_at__gt=sending.balance_before_at,
+            started_at__lte=sending.balance_after_at,
+        )
+        .exclude(order=order)
+        .order_by("pk")
+        .select_related("order")
+        .defer("body")
+    )
+    # An order that was sent more than once counts once.
+    return list({one.order_id: _other_order(one) for one in sendings}.values())
+
+
+def _other_order(sending: PlacementAttempt) -> evidence.OtherOrder:
+    order = sending.order
+    found = order.placement == Placement.PLACED and order.claim_token == sending.token
+    return evidence.OtherOrder(order.expected_cost, is_sure=found or sending.outcome == AttemptOutcome.PLACED)
+
+
+def _facts(order: Order) -> list[tuple[str, str]]:
+    there, currency = order.provider, order.provider.currency
+    cost = shown_money(order.expected_cost)
+    if currency != settings.PANEL_CURRENCY:
+        cost += f" ({shown_money(evidence.cost_there(order.expected_cost, there.exchange_rate), currency)} there)"
+    return [
+        ("Customer", str(order.customer)),
+        ("Service", order.service_name),
+        ("Provider", there.name),
+        ("Its service id", order.upstream_service_id),
+        ("Quantity", f"{order.quantity:,}"),
+        ("Charge", shown_money(order.charge)),
+        ("Expected cost", cost),
+        ("Ordered", evidence.moment_text(order.created_at)),
+    ]

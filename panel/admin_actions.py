@@ -42,17 +42,8 @@ def ask_and_act(
     opts = obj._meta  # Not the admin's model: once settled, an order has left the list of reviews.
     back = reverse(f"admin:{opts.app_label}_{opts.model_name}_change", args=[obj.pk])
     form = form_class(request.POST if request.method == "POST" else None, initial=initial)
-    if request.method == "POST" and form.is_valid():
-        try:
-            if request.POST.get("seen", "") != seen:
-                raise ActionRefused("It changed since you opened this page. Nothing was done; look at it again.")
-            done = act(form.cleaned_data)
-        except ActionRefused as error:
-            form.add_error(None, str(error))
-        else:
-            model_admin.log_change(request, obj, done)
-            messages.success(request, done)
-            return redirect(back)
+    if act_once(request=request, model_admin=model_admin, obj=obj, form=form, act=act, seen=seen):
+        return redirect(back)
     context = {
         **model_admin.admin_site.each_context(request),
         "title": title,
@@ -65,3 +56,27 @@ def ask_and_act(
         "seen": seen,
     }
     return TemplateResponse(request, "admin/ask_and_act.html", context)
+
+
+def act_once(
+    *,
+    request: HttpRequest,
+    model_admin: ModelAdmin,
+    obj: Any,
+    form: forms.Form,
+    act: Callable[[dict[str, Any]], str],
+    seen: str,
+) -> bool:
+    """Runs `act` as in `ask_and_act`, and logs it and tells of it; whether it was done. Else the form says why not."""
+    if not form.is_valid():
+        return False
+    try:
+        if request.POST.get("seen", "") != seen:
+            raise ActionRefused("It changed since you opened this page. Nothing was done; look at it again.")
+        done = act(form.cleaned_data)
+    except ActionRefused as error:
+        form.add_error(None, str(error))
+        return False
+    model_admin.log_change(request, obj, done)
+    messages.success(request, done)
+    return True

@@ -157,6 +157,17 @@ def convert_up(micros: int, exchange_rate: int) -> int:
     return converted
 
 
+def convert_back_up(micros: int, exchange_rate: int) -> int:
+    """Micro-units of a provider's currency for micro-units of the panel's, rounded up.
+
+    Raises MoneyError when the result is out of range.
+    """
+    converted = ceil_div(micros * EXCHANGE_ONE, exchange_rate)
+    if abs(converted) > MAX_MICROS:
+        raise MoneyError("That amount is out of range.")
+    return converted
+
+
 def price_from_cost(cost: int, *, margin_bp: int, margin_fixed: int, step: int) -> int:
     """Price of 1000 (micro-units): cost × (1 + percent) + fixed, rounded up to the price step.
 

@@ -460,7 +460,7 @@ def test_alert_when_a_second_open_one_is_inserted_then_the_database_refuses():
 
 @pytest.mark.django_db
 def test_healthz_when_all_is_well_then_ok(client):
-    for task in ("submit_orders", "poll_orders"):
+    for task in ("submit_orders", "reconcile_orders", "poll_orders"):
         record_heartbeat(task=task)
     response = client.get("/healthz")
     assert response.status_code == 200
@@ -470,8 +470,9 @@ def test_healthz_when_all_is_well_then_ok(client):
 
 @pytest.mark.django_db
 def test_healthz_when_tasks_are_late_then_told_and_still_200(client):
-    assert client.get("/healthz").json()["tasks"] == "late: submit_orders, poll_orders"
+    assert client.get("/healthz").json()["tasks"] == "late: submit_orders, reconcile_orders, poll_orders"
     record_heartbeat(task="submit_orders")
+    record_heartbeat(task="reconcile_orders")
     record_heartbeat(task="poll_orders")
     Heartbeat.objects.filter(task="poll_orders").update(beat_at=timezone.now() - timedelta(minutes=3))
     response = client.get("/healthz")

@@ -448,6 +448,8 @@ def test_staff_look_when_in_review_then_it_can_still_be_found(upstream, customer
 def test_staff_bind_when_the_provider_denies_the_id_then_they_are_told(upstream, customer, service, known):
     order = lost(upstream, customer, service)
     looking.check_id(order=order, upstream_id=truth(upstream, order))
+    with pytest.raises(ReviewError, match="already bound"):
+        looking.check_id(order=order, upstream_id=fresh(known[0]).upstream_id)
     with pytest.raises(ReviewError, match="no order 99999999"):
         looking.check_id(order=order, upstream_id="99999999")
     upstream.inject(faults.drop_before("status", times=9))
