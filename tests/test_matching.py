@@ -51,6 +51,7 @@ def row(status: str | None = "pending", *, remains: int | None = 1_000, charge: 
         (row(charge="-2"), False),
         (row(charge="0"), False),
         (row("canceled", charge="0"), False),
+        (row("canceled"), False),
         (row("canceled", remains=500, charge="1"), False),
         # Another quantity, or another service.
         (row(remains=1_001), False),

@@ -161,6 +161,16 @@ def test_doubt_when_a_stranger_is_beside_it_then_staff_decide(upstream, customer
     assert "777" in str(evidence(order).orphans)
 
 
+def test_doubt_when_the_provider_leaves_an_id_unanswered_then_nothing_is_concluded(upstream, customer, service, known):
+    """The one that it did not tell of may be the very order, and the one that it told of a stranger's."""
+    order = lost(upstream, customer, service)
+    by_hand(upstream, quantity=100)
+    upstream.set_order(upstream.orders()[-1].id, omitted=True)
+    assert reconcile_now() == 0
+    assert "every id" in evidence(order).look_note
+    assert fresh(order).placement == Placement.IN_DOUBT
+
+
 def test_doubt_when_refunded_by_staff_then_its_order_is_bound_to_no_other(
     upstream, customer, other, service, known, staff
 ):

@@ -94,6 +94,7 @@ def test_request_id_when_the_repetition_is_refused_then_it_stays_in_doubt(promis
     assert reconcile_now() == 0
     assert (fresh(order).placement, fresh(order).doubt_until) == (Placement.IN_DOUBT, until)
     assert money_of(customer) == balance
+    assert Provider.objects.get().pause_count == 1  # the doubt's own: a repetition is no new trouble
     assert reconcile_now() == 1
     assert len(set(request_ids(promising))) == 1
     assert len(promising.orders()) == 1
