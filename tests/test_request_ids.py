@@ -230,7 +230,7 @@ def test_repetition_when_many_workers_look_then_one_sends(promising, prompt, cus
 def test_repetition_when_staff_settle_it_meanwhile_then_the_doubt_is_theirs(promising, prompt, customer, staff):
     order = lost(promising, customer, make.service(prompt))
     seen = fresh(order)
-    assert submission.claim_repetition(order=seen) is not None
+    assert submission.claim_repetition(order=fresh(order)) is not None
     with nothing_changes(), pytest.raises((OrderMoved, ReviewError)):
         refund_unplaced(order=seen, note="x", actor=staff)
     end_lease(order)
