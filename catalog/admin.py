@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,6 +13,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminURLInputWidget
@@ -27,6 +30,12 @@ from panel.admin_base import ReadOnlyAdmin, shown_money
 from panel.admin_fields import AmountField, ExchangeRateField, PercentField
 
 INHERITED = "Leave empty to inherit."
+
+# What the protocol names itself: a request ID sent under one of these would change what is ordered.
+PROTOCOL_NAMES = (
+    "key action service link quantity comments runs interval order orders username usernames hashtag hashtags media "
+    "groups keywords country device min max posts delay expiry answer_number"
+)
 
 
 class ProviderForm(forms.ModelForm):
@@ -55,6 +64,8 @@ class ProviderForm(forms.ModelForm):
             "is_active",
             "publish_new",
             "max_parallel_adds",
+            "request_id_parameter",
+            "probes_ids",
         )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -85,6 +96,14 @@ class ProviderForm(forms.ModelForm):
     def clean_currency(self) -> str:
         return str(self.cleaned_data["currency"]).strip().upper()
 
+    def clean_request_id_parameter(self) -> str:
+        name: str = self.cleaned_data["request_id_parameter"]
+        if name and not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+            raise forms.ValidationError("Use letters, digits, _ and - only.")
+        if name.lower() in PROTOCOL_NAMES.split():
+            raise forms.ValidationError("The protocol uses this name for something else.")
+        return name
+
 
 def _same_place(one: str, other: str) -> bool:
     first, second = urlsplit(one), urlsplit(other)
@@ -101,11 +120,11 @@ class ProviderAdmin(ModelAdmin):
     list_display = ("name", "is_active", "state", "shown_balance", "shown_margin", "services", "last_synced_at")
     actions = ("import_services",)
     actions_detail = ("test_connection", "import_now", "resume")
-    readonly_fields = ("state", "shown_balance", "balance_checked_at", "last_synced_at")
+    readonly_fields = ("state", "shown_balance", "balance_checked_at", "looking", "last_synced_at")
     fieldsets = (
         (None, {"fields": ("name", "api_url", "api_key", "is_active")}),
         ("Prices", {"fields": ("currency", "exchange_rate", "margin_bp", "margin_fixed", "publish_new")}),
-        ("Sending", {"fields": ("max_parallel_adds",)}),
+        ("Sending", {"fields": ("max_parallel_adds", "request_id_parameter", "probes_ids")}),
         ("Now", {"fields": readonly_fields}),
     )
 
@@ -120,6 +139,16 @@ class ProviderAdmin(ModelAdmin):
     @display(description="Balance there")
     def shown_balance(self, provider: Provider) -> str:
         return shown_money(provider.balance, provider.currency)
+
+    @display(description="Looking for doubtful orders")
+    def looking(self, provider: Provider) -> str:
+        if not provider.probes_ids:
+            return "Switched off"
+        if provider.probe_works is None or provider.probe_checked_at is None:
+            return "Not tried yet"
+        verdict = "Works" if provider.probe_works else "Does not work"
+        checked = date_format(timezone.localtime(provider.probe_checked_at), "DATETIME_FORMAT")
+        return f"{verdict}: {provider.probe_note} (checked {checked})"
 
     @display(description="Margin")
     def shown_margin(self, provider: Provider) -> str:

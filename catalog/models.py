@@ -83,6 +83,11 @@ class Provider(models.Model):
             "parameter is taken once. Doubtful orders are then settled by asking again. Empty: it has none."
         ),
     )
+    promise_unchecked = models.BigIntegerField(
+        null=True,
+        editable=False,
+        help_text="The repeated order that may have been taken twice, for all we know yet.",
+    )
     probes_ids = models.BooleanField(
         "look for doubtful orders",
         default=True,

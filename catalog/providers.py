@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import structlog
 from django.conf import settings
@@ -27,8 +28,8 @@ class ProviderUnusable(Exception):
     """The provider cannot be talked to: its key or its address is unusable. The message is for staff."""
 
 
-def client_for(provider: Provider) -> UpstreamClient:
-    """A client with the provider's address and key. Raises ProviderUnusable."""
+def client_for(provider: Provider, *, read_timeout: float = 45) -> UpstreamClient:
+    """A client with the provider's address and key. `read_timeout`: seconds. Raises ProviderUnusable."""
     try:
         return UpstreamClient(
             url=provider.api_url,
@@ -36,6 +37,7 @@ def client_for(provider: Provider) -> UpstreamClient:
             user_agent=settings.UPSTREAM_USER_AGENT,
             allow_private=settings.UPSTREAM_ALLOW_PRIVATE,
             add_timeout=settings.UPSTREAM_ADD_TIMEOUT,
+            read_timeout=read_timeout,
         )
     except ValueError as error:
         raise ProviderUnusable(f"{provider.name}: {error}") from error
@@ -46,6 +48,36 @@ def _api_key(provider: Provider) -> str:
         return decrypt(provider.api_key_encrypted)
     except Undecryptable as error:
         raise ProviderUnusable(f"{provider.name}: {error} Enter the API key again.") from error
+
+
+def account_of(provider: Provider) -> str:
+    """A fingerprint of our account there, which its API key names. Raises ProviderUnusable."""
+    return salted_hmac("catalog.account", _api_key(provider)).hexdigest()[:32]
+
+
+def same_account(provider: Provider) -> list[int]:
+    """Providers that may be the same account or count their orders with it: the same key or the same host.
+
+    Set up twice, the orders of one would look like nobody's to the other.
+    """
+    host, account = _host(provider), _account_or_none(provider)
+    return [
+        other.pk
+        for other in Provider.objects.only("pk", "name", "api_url", "api_key_encrypted")
+        if _host(other) == host or (account and _account_or_none(other) == account)
+    ]
+
+
+def _host(provider: Provider) -> str:
+    parts = urlsplit(provider.api_url.lower())
+    return parts.netloc.removesuffix(":443").removeprefix("www.")
+
+
+def _account_or_none(provider: Provider) -> str | None:
+    try:
+        return account_of(provider)
+    except ProviderUnusable:
+        return None
 
 
 def request_scope(provider: Provider) -> str:
@@ -63,7 +95,7 @@ def request_scope(provider: Provider) -> str:
 
 def drop_request_ids(*, provider: Provider, text: str) -> None:
     """The provider took one request id twice: they are not used any more, and the owner is told."""
-    Provider.objects.filter(pk=provider.pk).update(request_id_parameter="")
+    Provider.objects.filter(pk=provider.pk).update(request_id_parameter="", promise_unchecked=None)
     raise_alert(cause=f"provider:{provider.pk}:request-ids", text=text, level="danger")
 
 

@@ -11,11 +11,14 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
+from django.utils.html import format_html
 from unfold.admin import TabularInline
 from unfold.decorators import action, display
+from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from orders import reviewing
+from orders.evidence import moment_text
 from orders.models import Order, OrderEvent, OrderInReview, PlacementAttempt
 from orders.review_admin import decide_page, is_unsettled, page_of, refusals, state_of
 from orders.states import Placement, ReviewReason, Status
@@ -130,7 +133,12 @@ class OrderAdmin(ReadOnlyAdmin):
         """What needs a decision comes first; an order that needs none does not mention it."""
         if obj is None or not obj.review_reason:
             return self.fieldsets
-        return (("Needs you", {"fields": ("review_reason", "review_note", "review_since")}), *self.fieldsets)
+        fields = ("review_reason", "review_note", "review_since", *(("decision",) if is_unsettled(obj) else ()))
+        return (("Needs you", {"fields": fields}), *self.fieldsets)
+
+    @display(description="Decision")
+    def decision(self, order: Order) -> str:
+        return format_html('<a class="font-medium text-link underline" href="{}">Decide</a>', page_of(order))
 
     @display(description="Order", ordering="pk")
     def number(self, order: Order) -> int:
@@ -226,7 +234,7 @@ class OrderAdmin(ReadOnlyAdmin):
             seen=state_of(order),
         )
 
-    @action(description="Decide", icon="gavel")
+    @action(description="Decide", icon="gavel", variant=ActionVariant.PRIMARY)
     def decide(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return decide_page(request=request, model_admin=self, object_id=object_id)
 
@@ -265,15 +273,20 @@ class OrderAdmin(ReadOnlyAdmin):
 
 @admin.register(OrderInReview)
 class ReviewAdmin(OrderAdmin):
-    list_display = ("number", "review_reason", "review_note", "customer", "provider", "shown_charge", "review_since")
+    list_display = ("number", "why", "review_note", "customer", "provider", "shown_charge", "review_since")
     list_filter = ("review_reason", "provider")
     list_select_related = ("customer", "provider")
+    actions_detail = ()
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[OrderInReview]:
         waiting = ~Q(review_reason="") | Q(placement=Placement.IN_DOUBT)
         return super().get_queryset(request).filter(waiting)
 
-    actions_detail = ()
+    @display(description="Why", ordering="review_reason")
+    def why(self, order: OrderInReview) -> str:
+        if order.review_reason or not order.doubt_until:
+            return order.get_review_reason_display()
+        return f"In doubt: the panel looks for it until {moment_text(order.doubt_until)}"
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Whoever may see orders may see which of them wait."""

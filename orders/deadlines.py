@@ -10,11 +10,12 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import F, Value
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
+from billing.ledger import LedgerError
 from orders.events import write_event
 from orders.models import Order
 from orders.reviewing import ask_for_review
@@ -29,10 +30,13 @@ SWEEP = 500
 
 
 def meet_deadlines() -> None:
-    """One sweep over everything that is due."""
-    expire_leases()
-    review_overdue_doubts()
-    end_held_orders()
+    """One sweep over everything that is due. What goes wrong in one keeps neither the others nor sending."""
+    for sweep in (expire_leases, review_overdue_doubts, end_held_orders):
+        try:
+            sweep()
+        except Exception as error:
+            log.exception("sweep failed")
+            raise_alert(cause="deadlines", text=f"Orders past a deadline could not be moved: {error!r}", level="danger")
 
 
 def expire_leases() -> int:
@@ -103,6 +107,10 @@ def end_held_orders() -> int:
                 end_unplaced(order=order, placement=Placement.REFUSED, note=note, staff_text=why)
         except OrderMoved:
             continue  # It is being sent, or the customer canceled it just now.
+        except (DatabaseError, LedgerError) as error:
+            text = f"Order {order.pk} waits past its limit, but could not be canceled and refunded: {error}"
+            raise_alert(cause=f"order:{order.pk}:held", text=text, level="danger")
+            continue
         ended[order.provider_id] += 1
         names[order.provider_id] = order.provider.name
     for provider_id, count in ended.items():

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
 
 from django.conf import settings
 from django.utils import timezone
@@ -17,7 +18,7 @@ from django.utils.timesince import timesince
 from catalog.upstream.evidence import Phase
 from orders.models import Order, PlacementAttempt
 from orders.states import Placement, ReviewReason
-from panel.money import MoneyError, convert_back_up, format_money
+from panel.money import MoneyError, convert_back_up, format_money, micros_up
 
 # -- what is asked -----------------------------------------------------------------------------------
 
@@ -39,7 +40,7 @@ def what_is_asked(*, order: Order, sent_at: datetime, now: datetime) -> str:
             f"Find out what {there} meant, then choose below: {age} ago it refused this order with words that "
             "the panel does not know."
         )
-    return f"Choose below what becomes of this order: it has waited for you for {age}."
+    return f"Find out whether {there} has this order, then choose below: it was sent before, and has waited for {age}."
 
 
 def _asked_of_a_doubt(order: Order, sent_at: datetime, now: datetime) -> str:
@@ -171,9 +172,17 @@ def _orphan(found: dict[str, object], currency: str) -> Orphan:
         id=str(found["id"]),
         status=str(found["status"]),
         remains="—" if remains is None else f"{remains:,}",
-        charge="—" if charge is None else f"{charge} {currency}",
+        charge="—" if charge is None else _charge(str(charge), currency),
         agrees=AGREES if found["agrees"] else DISAGREES,
     )
+
+
+def _charge(text: str, currency: str) -> str:
+    """The provider's charge as money; as it was said where it is out of range."""
+    try:
+        return _shown(micros_up(Decimal(text)), currency)
+    except (MoneyError, InvalidOperation):
+        return f"{text} {currency}"
 
 
 # -- the balance there -------------------------------------------------------------------------------
@@ -267,11 +276,10 @@ class BalanceLine:
 
 def balance_lines(hint: BalanceHint, currency: str) -> list[BalanceLine]:
     """The hint line by line, for a reader to compare."""
-    others = "1 other order" if hint.others == 1 else f"{hint.others:,} other orders"
     spent = None if hint.others_cost is None else -hint.others_cost
     return [
         BalanceLine("Before it was sent", _shown(hint.before, currency), _at(hint.before_at)),
-        BalanceLine(f"{others} sent in between should have cost", _shown(spent, currency)),
+        BalanceLine("Others sent in between should have cost", _shown(spent, currency), _orders(hint.others)),
         *(
             BalanceLine(label, _shown(expected, currency), _apart(hint.apart(expected), currency))
             for label, expected in (
@@ -287,8 +295,11 @@ def not_counted(hint: BalanceHint, currency: str) -> str:
     """What else may have been placed in between; "" when nothing."""
     if not hint.unsure:
         return ""
-    orders = "1 more order" if hint.unsure == 1 else f"{hint.unsure:,} more orders"
-    return f"Not counted: {orders} in doubt, for {_shown(hint.unsure_cost, currency)}."
+    return f"Not counted: {_orders(hint.unsure)} in doubt, for {_shown(hint.unsure_cost, currency)}."
+
+
+def _orders(count: int) -> str:
+    return "1 order" if count == 1 else f"{count:,} orders"
 
 
 def _shown(micros: int | None, currency: str) -> str:

@@ -15,9 +15,9 @@ from django.db.models import F
 from django.utils import timezone
 
 from catalog.models import Provider
-from catalog.providers import ProviderUnusable, client_for, drop_request_ids
+from catalog.providers import ProviderUnusable, client_for, same_account
 from catalog.upstream.client import UpstreamClient
-from catalog.upstream.errors import UpstreamError
+from catalog.upstream.errors import ProviderRefused, UnreadableAnswer, UpstreamError
 from catalog.upstream.results import StatusRow
 from orders import probing
 from orders.matching import Suspect, Window, agrees, sole_match
@@ -31,19 +31,23 @@ from panel.money import MoneyError, micros_down
 log = structlog.get_logger(__name__)
 
 MOST_SHOWN = 20
+PATIENCE = 135.0
+STAFF_PATIENCE = 24.0
+_ELSEWHERE = "It was sent to another account there than the one that is set up now, so this one tells nothing of it."
 
 
-def look_for(*, provider: Provider, doubts: Sequence[Order]) -> int:
+def look_for(*, provider: Provider, doubts: Sequence[Order], patience: float = PATIENCE) -> int:
     """Looks for the doubts by their ids and binds those that are found; returns how many.
 
-    Never sends anything but reading actions, and never raises for what the provider does.
+    Never sends anything but reading actions, and never raises for what the provider does. `patience`: about
+    how many seconds all of it may take.
     """
     if not doubts:
         return 0
     try:
-        client = client_for(provider)
+        client = client_for(provider, read_timeout=patience / 3)
         _note_balance(client, doubts)
-        return _look(provider, client, doubts)
+        return _look(provider, client, doubts, patience)
     except (UpstreamError, ProviderUnusable) as error:
         for order in doubts:
             _note(order, f"The provider could not be asked: {error}")
@@ -54,7 +58,7 @@ def look_now(*, order: Order) -> bool:
     """Staff want to know now: one look for a doubt, also for one in review. Raises ReviewError."""
     if order.placement != Placement.IN_DOUBT:
         raise ReviewError("This order is not in doubt.")
-    return bool(look_for(provider=order.provider, doubts=[order]))
+    return bool(look_for(provider=order.provider, doubts=[order], patience=STAFF_PATIENCE))
 
 
 def check_id(*, order: Order, upstream_id: str) -> None:
@@ -62,65 +66,36 @@ def check_id(*, order: Order, upstream_id: str) -> None:
 
     A provider that does not answer now settles nothing, and staff may know better.
     """
-    accounts = probing.same_account(order.provider)
+    accounts = same_account(order.provider)
     if Order.objects.filter(provider__in=accounts, upstream_id=upstream_id).exclude(pk=order.pk).exists():
         raise ReviewError(f"Another order is already bound to {upstream_id}.")
     try:
-        answers = client_for(order.provider).statuses([upstream_id])
+        if probing.sent_elsewhere(order=order, provider=order.provider):
+            return
+        answers = client_for(order.provider, read_timeout=STAFF_PATIENCE / 3).statuses([upstream_id])
     except (UpstreamError, ProviderUnusable, ValueError):
         return
     if probing.is_unknown(answers.get(upstream_id)):
         raise ReviewError(f"{order.provider.name} says that it has no order {upstream_id} of ours.")
 
 
-def watch_promise(*, provider: Provider, order: Order) -> None:
-    """After an order was settled by its request id: makes sure that the first sending was not taken as well.
-
-    A provider that took both breaks its promise; its request ids are not used any more.
-    """
-    number = order.upstream_number
-    if number is None or not provider.probes_ids:
-        return
-    accounts = probing.same_account(provider)
-    try:
-        client = client_for(provider)
-        if not probing.calibrate(client=client, provider=provider, accounts=accounts).works:
-            return
-        window = probing.window_of(order=order, accounts=accounts)
-        if window is None or not 0 < number - window.low - 1 <= probing.WIDEST:
-            return
-        prober = probing.Prober(client=client, accounts=accounts)
-        prober.ask(window.low + 1, number - 1)
-    except (UpstreamError, ProviderUnusable):
-        return
-    suspect = probing.suspect_of(order=order, sent_at=order.created_at)
-    first = probing.first_sending(order)
-    since = first.started_at if first else order.created_at
-    others = [one for one in probing.suspects_of(accounts=accounts, since=since) if one.order_id != order.pk]
-    for twin, row in prober.orphans(window.low + 1, number - 1).items():
-        if agrees(suspect, row) and not any(agrees(one, row) for one in others):
-            text = (
-                f"{provider.name} seems to have taken order {order.pk} twice, as {twin} and {number}: it does not "
-                "keep its promise about request IDs. They are switched off; ask it to cancel one."
-            )
-            drop_request_ids(provider=provider, text=text)
-
-
 # -- one look ----------------------------------------------------------------------------------------
 
 
-def _look(provider: Provider, client: UpstreamClient, doubts: Sequence[Order]) -> int:
-    accounts = probing.same_account(provider)
+def _look(provider: Provider, client: UpstreamClient, doubts: Sequence[Order], patience: float) -> int:
+    accounts = same_account(provider)
     verdict = _verdict(provider, client, accounts)
     if not verdict.works:
         for order in doubts:
             _give_up(provider, order, verdict)
         return 0
-    prober = probing.Prober(client=client, accounts=accounts)
+    prober = probing.Prober(client=client, accounts=accounts, seconds=patience / 3)
     windows: dict[int, Window] = {}
     for order in doubts:
-        window = probing.window_of(order=order, accounts=accounts)
-        if window is None:
+        window = probing.window_of(order=order)
+        if probing.sent_elsewhere(order=order, provider=provider):
+            _give_up(provider, order, probing.Calibration(False, _ELSEWHERE, is_final=True))
+        elif window is None:
             _note(order, "No order that was placed there before it is known, so there is no place to begin.")
         elif window.high is not None and window.high - window.low - 1 > probing.WIDEST:
             _give_up(provider, order, probing.Calibration(False, _too_wide(window), is_final=True))
@@ -165,7 +140,13 @@ def _settle(order: Order, window: Window, suspects: Sequence[Suspect], prober: p
     orphans = prober.orphans(low, high)
     doubt = next((one for one in suspects if one.order_id == order.pk), None)
     found = sole_match(doubt=doubt, window=window, suspects=suspects, orphans=orphans) if doubt else None
-    _note(order, _told(low, high, orphans, found), low=low, high=high, orphans=_shown(doubt, orphans))
+    _note(
+        order,
+        _told(low, high, orphans, found, is_open=window.high is None),
+        low=low,
+        high=high,
+        orphans=_shown(doubt, orphans),
+    )
     if not found:
         return False
     text = f"Found at the provider as {found}: the one order of ours there that nothing else accounts for"
@@ -184,8 +165,8 @@ def _note_balance(client: UpstreamClient, doubts: Sequence[Order]) -> None:
     """What is left there now, beside what was left before. Never a verdict: other things move it too."""
     try:
         balance = micros_down(client.balance().amount)
-    except (UpstreamError, MoneyError):
-        return
+    except (ProviderRefused, UnreadableAnswer, MoneyError):
+        return  # One that does not answer at all would not answer the rest either.
     now = timezone.now()
     for order in doubts:
         sending = probing.first_sending(order)
@@ -215,12 +196,13 @@ def _note(
         )
 
 
-def _told(low: int, high: int, orphans: Mapping[int, StatusRow], found: int | None) -> str:
+def _told(low: int, high: int, orphans: Mapping[int, StatusRow], found: int | None, *, is_open: bool) -> str:
     asked = f"Asked for the ids from {low} to {high}"
     if found:
         return f"{asked}: {found} is this order."
     if not orphans:
-        return f"{asked}: none of them is an order of ours that is not accounted for."
+        late = "" if is_open else " If the provider took it late, its id is higher."
+        return f"{asked}: none of them is an order of ours that is not accounted for.{late}"
     return f"{asked}: {len(orphans):,} of ours are not accounted for, and none is surely this order."
 
 

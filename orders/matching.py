@@ -33,16 +33,20 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """An order of ours that may be at the provider unknown to us; `sent_at` is its first such sending."""
+    """An order of ours that may be at the provider unknown to us; `sent_at` is its first such sending.
+
+    Of a package the provider counts the contents, and we count packages: `remains` says nothing then.
+    """
 
     order_id: int
     sold: Sold
     exchange_rate: int
     sent_at: datetime
+    is_package: bool = False
 
 
 def agrees(suspect: Suspect, row: StatusRow) -> bool:
-    """Whether remains and charge are what this order would show, neither of them missing.
+    """Whether remains and charge are what this order should show, neither of them missing.
 
     A canceled order shows nothing of what was ordered, so it agrees with none.
     """
@@ -62,13 +66,24 @@ def agrees(suspect: Suspect, row: StatusRow) -> bool:
     return cost_agrees(suspect.sold, 0, charge)
 
 
+def may_be(suspect: Suspect, row: StatusRow) -> bool:
+    """Whether this may be the suspect's order, though it shows what it should not.
+
+    A charge excludes nobody: rates rise between two imports. Only a quantity that it cannot have does.
+    """
+    quantity = suspect.sold.quantity
+    if suspect.is_package or row.remains is None:
+        return True
+    return row.remains <= quantity and not (row.status is OrderStatus.PENDING and 0 < row.remains < quantity)
+
+
 def sole_match(
     *, doubt: Suspect, window: Window, suspects: Sequence[Suspect], orphans: Mapping[int, StatusRow]
 ) -> int | None:
     """The one orphan that is this doubt, or None.
 
-    It must be the only one in the window that agrees with the doubt, no other suspect may agree with it, and
-    every other orphan in the window must be explained by another suspect.
+    It must be the only one in the window that agrees with the doubt, it can be no other suspect's, and each
+    other orphan in the window must be explained by a suspect of its own.
     """
     others = [one for one in suspects if one.order_id != doubt.order_id]
     inside = {number: row for number, row in orphans.items() if window.holds(number)}
@@ -77,11 +92,21 @@ def sole_match(
         return None
     [found] = ours
     rivals = [one for one in others if window.closed_at is None or one.sent_at < window.closed_at]
-    if explained(inside[found], rivals):
+    if any(may_be(one, inside[found]) for one in rivals):
         return None
-    if not all(explained(row, others) for number, row in inside.items() if number != found):
-        return None
-    return found
+    return found if _each_explained([row for number, row in inside.items() if number != found], others) else None
+
+
+def _each_explained(rows: Sequence[StatusRow], suspects: Sequence[Suspect]) -> bool:
+    """Whether each row has a suspect of its own that would show it; the hardest to explain first."""
+    candidates = sorted(({one.order_id for one in suspects if agrees(one, row)} for row in rows), key=len)
+    used: set[int] = set()
+    for orders in candidates:
+        left = orders - used
+        if not left:
+            return False
+        used.add(min(left))
+    return True
 
 
 def explained(row: StatusRow, suspects: Iterable[Suspect]) -> bool:

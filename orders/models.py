@@ -163,6 +163,8 @@ class PlacementAttempt(models.Model):
     body = models.TextField(blank=True, help_text="The first 2 KB of the answer, the key redacted.")
     detail = models.CharField(max_length=500, blank=True)
 
+    account = models.CharField(max_length=32, blank=True, help_text="A fingerprint of the account it was sent to.")
+
     # What makes a repetition safe: the value sent, and a fingerprint of where and under which name.
     request_id = models.CharField(max_length=32, blank=True)
     request_scope = models.CharField(max_length=32, blank=True)
@@ -181,7 +183,7 @@ class PlacementAttempt(models.Model):
 
     class Meta:
         ordering = ("-pk",)
-        indexes = (models.Index(fields=("started_at",), name="attempt_started"),)
+        indexes = (models.Index(fields=("account", "started_at"), name="attempt_by_account"),)
 
     def __str__(self) -> str:
         return f"Attempt {self.pk} of order {self.order_id}"

@@ -11,6 +11,7 @@ import contextlib
 from datetime import timedelta
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from catalog.models import Provider
@@ -53,18 +54,19 @@ def record_outcome(*, provider: Provider, order: Order, attempt: PlacementAttemp
     """Writes the attempt's end and moves the order; False when the provider should be left alone.
 
     `order` is as it was claimed. When it was in doubt before (`doubt_until`), this was a repetition, and
-    nothing but an id settles it: a no may be to the repetition alone.
+    nothing but an id settles it: a no may be to the repetition alone. What it changes of `order` is undone
+    by nobody: give a copy to each try.
     """
     repeated = order.doubt_until is not None
     try:
         with transaction.atomic():
             _finish_attempt(attempt, outcome)
             if isinstance(outcome, Placed):
-                _record_placed(order, outcome)
+                _record_placed(order, attempt, outcome)
             elif isinstance(outcome, Unknown) or repeated:
                 _record_doubt(order, _detail(outcome))
             elif isinstance(outcome, Refused):
-                _record_refused(order, outcome)
+                _record_refused(order, attempt, outcome)
             else:
                 _back_to_queue(order, outcome.reason, wait=timedelta(0))  # The provider's pause is wait enough.
     except IntegrityError:
@@ -102,6 +104,17 @@ def _detail(outcome: AddOutcome) -> str:
     return "" if isinstance(outcome, Placed) else outcome.reason
 
 
+def _kind(outcome: AddOutcome) -> AttemptOutcome:
+    if isinstance(outcome, Refused) and not _is_known(outcome):
+        return AttemptOutcome.UNCLEAR
+    return _KINDS[type(outcome)]
+
+
+def _is_known(outcome: Refused) -> bool:
+    """Whether the words surely mean that nothing was placed."""
+    return outcome.code in PERMANENT or outcome.code in PROVIDER_WIDE or outcome.code is ErrorCode.LINK_BUSY
+
+
 def keep_evidence(*, attempt: PlacementAttempt, outcome: AddOutcome) -> None:
     """Writes the attempt's end alone, where an error of ours keeps the order from moving with it."""
     _finish_attempt(attempt, outcome)
@@ -111,7 +124,7 @@ def _finish_attempt(attempt: PlacementAttempt, outcome: AddOutcome) -> None:
     evidence = outcome.evidence
     PlacementAttempt.objects.filter(pk=attempt.pk).update(
         finished_at=timezone.now(),
-        outcome=_KINDS[type(outcome)],
+        outcome=_kind(outcome),
         phase=evidence.phase.value[:12],
         http_status=evidence.http_status,
         body=evidence.body_excerpt,
@@ -119,52 +132,77 @@ def _finish_attempt(attempt: PlacementAttempt, outcome: AddOutcome) -> None:
     )
 
 
-def _record_placed(order: Order, outcome: Placed) -> None:
+def _record_placed(order: Order, attempt: PlacementAttempt, outcome: Placed) -> None:
     now = timezone.now()
-    # Also from in_doubt: the answer came after the lease, but it is this very sending's answer.
-    moved = Order.objects.filter(
-        pk=order.pk,
-        claim_token=order.claim_token,
-        placement__in=(Placement.PLACING, Placement.IN_DOUBT),
-    ).update(
-        **id_columns(outcome.order_id),
-        placement=Placement.PLACED,
-        placed_at=now,
-        next_poll_at=now + first_poll_after(),
-        next_action_at=None,
-        lease_until=None,
-        doubt_until=None,
-        review_reason="",
-        review_since=None,
-        review_note="",
+    # Also from in_doubt: the answer came after the lease, but it is this very sending's answer, or that of
+    # another under the same request id.
+    tokens = [order.claim_token]
+    if attempt.request_id:
+        same = PlacementAttempt.objects.filter(
+            order=order, request_id=attempt.request_id, request_scope=attempt.request_scope
+        )
+        tokens += same.values_list("token", flat=True)
+    moved = (
+        Order.objects.filter(pk=order.pk, claim_token__in=tokens)
+        .filter(Q(placement=Placement.IN_DOUBT) | Q(placement=Placement.PLACING, claim_token=order.claim_token))
+        .update(
+            **id_columns(outcome.order_id),
+            placement=Placement.PLACED,
+            placed_at=now,
+            next_poll_at=now + first_poll_after(),
+            next_action_at=None,
+            lease_until=None,
+            doubt_until=None,
+            review_reason="",
+            review_since=None,
+            review_note="",
+        )
     )
     if moved:
         write_event(order_id=order.pk, kind="placement", new=Placement.PLACED, text="Order started")
-        return
-    already = Order.objects.filter(pk=order.pk, upstream_id=outcome.order_id).exists()
-    if already:
+    else:
+        _tell_of_late_answer(order, outcome)
+
+
+def _tell_of_late_answer(order: Order, outcome: Placed) -> None:
+    """Decided otherwise meanwhile, but the provider has it and will bill it: that must not go unseen."""
+    stands = Order.objects.get(pk=order.pk)
+    if stands.upstream_id == outcome.order_id:
         return  # Found meanwhile, under this very id.
-    # Decided otherwise meanwhile, but the provider has it and will bill it: that must not go unseen.
     text = f"A late answer: the provider has it as {outcome.order_id}."
     write_event(order_id=order.pk, kind="placement", text=text, public=False)
+    if stands.placement == Placement.QUEUED:
+        # Staff send it again, in the belief that it was not placed.
+        ask_for_review(order=stands, reason=ReviewReason.DOUBT, note=text)
     raise_alert(cause=f"order:{order.pk}:late", text=f"Order {order.pk}. {text}", level="danger")
 
 
-def _record_refused(order: Order, outcome: Refused) -> None:
-    if outcome.code in PERMANENT:
+def _record_refused(order: Order, attempt: PlacementAttempt, outcome: Refused) -> None:
+    if outcome.code in PROVIDER_WIDE:
+        _back_to_queue(order, outcome.text, wait=timedelta(0))
+    elif not _is_known(outcome):
+        # Not placed, says the provider; but words never seen before are not ours to act on.
+        if _requeue(order, wait=timedelta(0)):
+            ask_for_review(order=order, reason=ReviewReason.UNKNOWN_ERROR, note=outcome.text)
+    elif order.attempts and _may_have_been_taken_before(order, attempt):
+        # Staff sent it again. "Active order with this link" may well be its first sending.
+        if _requeue(order, wait=timedelta(0)):
+            note = f"Sent again, and refused: {outcome.text} The first sending may have been taken after all."
+            ask_for_review(order=order, reason=ReviewReason.DOUBT, note=note)
+    elif outcome.code is ErrorCode.LINK_BUSY:
+        _back_to_queue(order, outcome.text, wait=resend_wait(order.attempts))
+    else:
         order.placement = Placement.PLACING
         # OrderMoved: the lease ran out meanwhile; the attempt keeps the answer for whoever reviews it.
         with contextlib.suppress(OrderMoved):
             end_unplaced(
                 order=order, placement=Placement.REFUSED, note=PERMANENT[outcome.code], staff_text=outcome.text
             )
-    elif outcome.code in PROVIDER_WIDE:
-        _back_to_queue(order, outcome.text, wait=timedelta(0))
-    elif outcome.code is ErrorCode.LINK_BUSY:
-        _back_to_queue(order, outcome.text, wait=resend_wait(order.attempts))
-    elif _requeue(order, wait=timedelta(0)):
-        # Not placed, says the provider; but words never seen before are not ours to act on.
-        ask_for_review(order=order, reason=ReviewReason.UNKNOWN_ERROR, note=outcome.text)
+
+
+def _may_have_been_taken_before(order: Order, attempt: PlacementAttempt) -> bool:
+    earlier = PlacementAttempt.objects.filter(order=order, pk__lt=attempt.pk)
+    return earlier.filter(outcome__in=(AttemptOutcome.SENDING, AttemptOutcome.UNKNOWN)).exists()
 
 
 def _back_to_queue(order: Order, reason: str, *, wait: timedelta) -> None:

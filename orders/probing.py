@@ -13,19 +13,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
-from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.db.models import F, Max
+from django.db.models import Exists, F, OuterRef, QuerySet
 
 from catalog.models import Provider
+from catalog.providers import account_of
+from catalog.types import SPECS
 from catalog.upstream.client import MAX_IDS, UpstreamClient
 from catalog.upstream.errors import ErrorCode, ProviderRefused
 from catalog.upstream.results import RowError, StatusRow
 from orders.matching import Suspect, Window, explained
 from orders.models import Order, PlacementAttempt
 from orders.refunds import Sold
-from orders.states import AttemptOutcome, Placement
+from orders.states import MAYBE_TAKEN, AttemptOutcome, Placement
 
 WIDEST = 2_000
 """Ids that one look asks about at most: 20 calls."""
@@ -35,9 +36,6 @@ FEWEST_FOREIGN = 3
 FAR = 10**9
 LATE = timedelta(hours=1)
 """How late a provider may carry out a request that we gave up on."""
-LOOK_SECONDS = 60.0
-
-MAYBE_TAKEN = (AttemptOutcome.SENDING, AttemptOutcome.UNKNOWN, AttemptOutcome.PLACED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,24 +47,13 @@ class Calibration:
     is_final: bool = False
 
 
-def same_account(provider: Provider) -> list[int]:
-    """Providers at the same address: set up twice, their orders are in one sequence of ids."""
-    host = urlsplit(provider.api_url).netloc.lower()
-    return [pk for pk, url in Provider.objects.values_list("pk", "api_url") if urlsplit(url).netloc.lower() == host]
-
-
 def calibrate(*, client: UpstreamClient, provider: Provider, accounts: Sequence[int]) -> Calibration:
     """Checks that ids count up, that ours answer, and that ids of others are "Incorrect order ID".
 
-    Raises UpstreamError when the provider does not answer.
+    `accounts`: `same_account(provider)`. Raises UpstreamError when the provider does not answer.
     """
     known = list(
-        PlacementAttempt.objects.filter(
-            order__provider=provider,
-            outcome=AttemptOutcome.PLACED,
-            order__placement=Placement.PLACED,
-            order__claim_token=F("token"),
-        )
+        _plainly_placed(account_of(provider))
         .order_by("-started_at")
         .values_list("order__upstream_number", "started_at", "finished_at")[:KNOWN]
     )
@@ -100,6 +87,8 @@ def calibrate(*, client: UpstreamClient, provider: Provider, accounts: Sequence[
 
     if not all(map(is_told_apart, (*between, *nobodys))):
         return Calibration(False, 'It does not say "Incorrect order ID" for ids that are not ours.', is_final=True)
+    if sum(is_unknown(answers.get(str(number))) for number in between) < FEWEST_FOREIGN:
+        return Calibration(False, "Too few ids between ours are known to be other people's.")
     return Calibration(True, "Ids count up, and only ours are answered for.")
 
 
@@ -108,8 +97,25 @@ def _between(numbers: Sequence[int], accounts: Sequence[int]) -> list[int]:
     between = [
         number for low, high in reversed(list(pairwise(numbers))) for number in range(low + 1, min(high, low + 4))
     ][: MAX_IDS // 2]
-    taken = known_numbers(accounts=accounts, low=numbers[0], high=numbers[-1])
+    known = Order.objects.filter(provider__in=accounts, upstream_number__in=between)
+    taken = set(known.values_list("upstream_number", flat=True))
     return [number for number in between if number not in taken]
+
+
+def _plainly_placed(account: str) -> QuerySet[PlacementAttempt]:
+    """Sendings to the account that placed their order at once.
+
+    Not the repetition of one that may have been taken: its id may be older than itself. Nor what was bound
+    by hand: it may be wrong.
+    """
+    before = PlacementAttempt.objects.filter(order=OuterRef("order"), pk__lt=OuterRef("pk"), outcome__in=MAYBE_TAKEN)
+    return PlacementAttempt.objects.filter(
+        ~Exists(before),
+        account=account,
+        outcome=AttemptOutcome.PLACED,
+        order__placement=Placement.PLACED,
+        order__claim_token=F("token"),
+    )
 
 
 def is_unknown(answer: StatusRow | RowError | None) -> bool:
@@ -117,31 +123,29 @@ def is_unknown(answer: StatusRow | RowError | None) -> bool:
     return isinstance(answer, RowError) and answer.code is ErrorCode.UNKNOWN_ORDER
 
 
-def window_of(*, order: Order, accounts: Sequence[int]) -> Window | None:
-    """Where the doubtful order's id must lie; None where no earlier id is known."""
+def window_of(*, order: Order) -> Window | None:
+    """Where the doubtful order's id must lie; None where no id of the account is known from before it."""
     sendings = list(order.placement_attempts.filter(outcome__in=MAYBE_TAKEN).order_by("pk"))
     if not sendings:
         return None
     first, last = sendings[0], sendings[-1]
-    numbered = Order.objects.filter(provider__in=accounts, upstream_number__isnull=False)
-    low = numbered.filter(placed_at__lte=first.started_at).aggregate(Max("upstream_number"))["upstream_number__max"]
-    if low is None:
+    placed = _plainly_placed(first.account).filter(order__upstream_number__isnull=False)
+    # Ids count up, so that the highest is among the latest; and among those alone, for an account that moved.
+    before = placed.filter(started_at__lt=first.started_at, finished_at__lte=first.started_at).order_by("-started_at")
+    lows = [number or 0 for number in before.values_list("order__upstream_number", flat=True)[:KNOWN]]
+    if not lows:
         return None
-    next_known = (
-        PlacementAttempt.objects.filter(
-            order__provider__in=accounts,
-            outcome=AttemptOutcome.PLACED,
-            order__placement=Placement.PLACED,
-            order__claim_token=F("token"),
-            order__upstream_number__gt=low,
-            started_at__gte=_ended(last),
-        )
-        .order_by("order__upstream_number")
-        .values_list("order__upstream_number", "order__placed_at")
-        .first()
-    )
-    high, closed_at = next_known or (None, None)
+    low = max(lows)
+    after = placed.filter(started_at__gte=_ended(last), order__upstream_number__gt=low).order_by("started_at")
+    nexts = after.values_list("order__upstream_number", "order__placed_at")[:KNOWN]
+    high, closed_at = min(nexts, key=lambda one: one[0] or 0, default=(None, None))
     return Window(low, high, closed_at)
+
+
+def sent_elsewhere(*, order: Order, provider: Provider) -> bool:
+    """Whether it was sent to another account than the provider has now, where nobody would know it."""
+    account = account_of(provider)
+    return order.placement_attempts.filter(outcome__in=MAYBE_TAKEN).exclude(account=account).exists()
 
 
 def _ended(attempt: PlacementAttempt) -> datetime:
@@ -152,10 +156,10 @@ def _ended(attempt: PlacementAttempt) -> datetime:
 class Prober:
     """Asks for ids, each once a look, in calls of at most 100."""
 
-    def __init__(self, *, client: UpstreamClient, accounts: Sequence[int]) -> None:
+    def __init__(self, *, client: UpstreamClient, accounts: Sequence[int], seconds: float) -> None:
         self._client = client
         self._accounts = accounts
-        self._stop_at = time.monotonic() + LOOK_SECONDS
+        self._stop_at = time.monotonic() + seconds
         self.answers: dict[int, StatusRow | None] = {}
         """By id; None: not ours. An id that was not answered for is missing."""
 
@@ -212,8 +216,6 @@ def suspects_of(*, accounts: Sequence[int], since: datetime) -> list[Suspect]:
             order__provider__in=accounts, outcome__in=MAYBE_TAKEN, started_at__gte=since - LATE
         )
         .exclude(order__placement=Placement.PLACED, order__claim_token=F("token"))
-        # Placed in the end under the request id of all its sendings: they were one order to the provider.
-        .exclude(order__placement=Placement.PLACED, request_scope__gt="")
         .select_related("order__provider")
         .order_by("-started_at")
     )
@@ -223,4 +225,5 @@ def suspects_of(*, accounts: Sequence[int], since: datetime) -> list[Suspect]:
 def suspect_of(*, order: Order, sent_at: datetime) -> Suspect:
     """The order as a suspect."""
     sold = Sold(quantity=order.quantity, charge=order.charge, expected_cost=order.expected_cost)
-    return Suspect(order.pk, sold, order.provider.exchange_rate, sent_at)
+    spec = SPECS.get(order.service_type)
+    return Suspect(order.pk, sold, order.provider.exchange_rate, sent_at, spec is None or spec.is_package)

@@ -7,6 +7,7 @@ for staff, and so does, at once, what no look can settle.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import structlog
@@ -16,8 +17,9 @@ from django.utils import timezone
 
 from catalog.models import Provider
 from catalog.providers import ProviderUnusable
-from orders.looking import look_for, watch_promise
+from orders.looking import PATIENCE, look_for
 from orders.models import Order
+from orders.promising import may_trust, remember_repetition
 from orders.rounds import for_each_provider
 from orders.schedule import next_look_after
 from orders.states import Placement
@@ -26,6 +28,7 @@ from orders.submission import claim_repetition, send
 log = structlog.get_logger(__name__)
 
 BATCH = 20
+LOOK_LEASE = timedelta(seconds=2 * PATIENCE)
 
 
 def reconcile_due_orders() -> int:
@@ -51,8 +54,11 @@ def reconcile_provider(*, provider: Provider) -> int:
     doubts = _claim_doubts(provider)
     if not doubts:
         return 0
-    open_doubts = [order for order in doubts if not _ask_again(provider, order)]
-    return len(doubts) - len(open_doubts) + look_for(provider=provider, doubts=open_doubts)
+    left = _ask_again(provider, doubts)
+    settled = len(doubts) - len(left) + look_for(provider=provider, doubts=left)
+    for order in doubts:
+        _plan_next_look(order)
+    return settled
 
 
 def _due_doubts() -> QuerySet[Order]:
@@ -60,33 +66,44 @@ def _due_doubts() -> QuerySet[Order]:
 
 
 def _claim_doubts(provider: Provider) -> list[Order]:
-    """Due doubts of the provider, their next look pushed ahead, so that no other worker looks meanwhile."""
+    """Due doubts of the provider, kept from other workers for as long as a look may take."""
     now = timezone.now()
-    whole = timedelta(minutes=settings.DOUBT_DEADLINE_MINUTES)
     claimed = []
     for order in _due_doubts().filter(provider=provider).order_by("next_action_at", "pk")[:BATCH]:
-        left = (order.doubt_until or now) - now
-        wait = next_look_after(whole - left)
-        moved = _due_doubts().filter(pk=order.pk, claim_token=order.claim_token).update(next_action_at=now + wait)
-        if moved:
+        mine = _due_doubts().filter(pk=order.pk, claim_token=order.claim_token)
+        if mine.update(next_action_at=now + LOOK_LEASE):
             claimed.append(order)
     return claimed
 
 
-def _ask_again(provider: Provider, order: Order) -> bool:
-    """Sends the order once more under its request id, where the provider takes one id once."""
-    if not provider.request_id_parameter:
-        return False
-    try:
-        claim = claim_repetition(order=order)
-    except ProviderUnusable:
-        return False
-    if claim is None:
-        return False
-    send(claim=claim)
-    order.refresh_from_db()
-    if order.placement != Placement.PLACED:
-        return False
-    log.info("doubt settled by its request id", order=order.pk, upstream_id=order.upstream_id)
-    watch_promise(provider=provider, order=order)
-    return True
+def _plan_next_look(order: Order) -> None:
+    """The wait until the next look, by how long the doubt lasts; of an order that is settled, nothing."""
+    now = timezone.now()
+    whole = timedelta(minutes=settings.DOUBT_DEADLINE_MINUTES)
+    wait = next_look_after(whole - ((order.doubt_until or now) - now))
+    Order.objects.filter(pk=order.pk, placement=Placement.IN_DOUBT).update(next_action_at=now + wait)
+
+
+def _ask_again(provider: Provider, doubts: Sequence[Order]) -> list[Order]:
+    """Sends the doubts once more under their request ids, where the provider takes one id once; what is left.
+
+    The first one that it does not settle is the last: the next would fare no better.
+    """
+    left = list(doubts)
+    while left and provider.request_id_parameter and may_trust(provider=provider):
+        try:
+            claim = claim_repetition(order=left[0])
+        except ProviderUnusable:
+            break
+        if claim is None:
+            break
+        send(claim=claim)
+        order = Order.objects.get(pk=left[0].pk)
+        if order.placement != Placement.PLACED:
+            left[0] = order  # It has another token now.
+            break
+        log.info("doubt settled by its request id", order=order.pk, upstream_id=order.upstream_id)
+        remember_repetition(provider=provider, order=order)
+        left.pop(0)
+    may_trust(provider=provider)
+    return left

@@ -17,6 +17,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.core.exceptions import PermissionDenied
+from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -24,22 +25,36 @@ from django.urls import reverse
 from django.utils import timezone
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 
+from catalog.providers import same_account
 from orders import evidence, looking, probing, reviewing
 from orders.models import Order, PlacementAttempt
 from orders.placing import loss_note
 from orders.settling import OrderMoved
-from orders.states import AttemptOutcome, Placement, ReviewReason
+from orders.states import MAYBE_TAKEN, AttemptOutcome, Placement, ReviewReason
 from panel.admin_actions import ActionRefused, act_once
 from panel.admin_base import shown_money
 
 
-class BindForm(forms.Form):
+class ChoiceForm(forms.Form):
+    """What staff fill in for one choice about `order`."""
+
+    def __init__(self, data: Any = None, *, order: Order, **kwargs: Any) -> None:
+        super().__init__(data, **kwargs)
+        self.order = order
+
+
+class BindForm(ChoiceForm):
     upstream_id = forms.CharField(
         label="The provider's order id", max_length=64, widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"})
     )
 
+    def __init__(self, data: Any = None, **kwargs: Any) -> None:
+        super().__init__(data, **kwargs)
+        if self.initial.get("upstream_id"):
+            self.fields["upstream_id"].help_text = "The only one found there that agrees with this order."
 
-class SendAgainForm(forms.Form):
+
+class SendAgainForm(ChoiceForm):
     """The tick is asked for anew each time: staff were sure of the state that they saw."""
 
     sure = forms.BooleanField(
@@ -47,8 +62,17 @@ class SendAgainForm(forms.Form):
         error_messages={"required": "Tick this only if it is so, then send it again."},
     )
 
+    def __init__(self, data: Any = None, **kwargs: Any) -> None:
+        super().__init__(data, **kwargs)
+        there = self.order.provider.name
+        self.fields["sure"].label = (
+            "I made sure that it costs no more than the customer paid."
+            if self.order.review_reason == ReviewReason.WOULD_LOSE
+            else f"I made sure that {there} does not have it."
+        )
 
-class RefundForm(forms.Form):
+
+class RefundForm(ChoiceForm):
     note = forms.CharField(
         label="Reason",
         max_length=300,
@@ -57,11 +81,11 @@ class RefundForm(forms.Form):
     )
 
 
-class LookForm(forms.Form):
+class LookForm(ChoiceForm):
     """Nothing to fill in."""
 
 
-FORMS: dict[str, type[forms.Form]] = {
+FORMS: dict[str, type[ChoiceForm]] = {
     "bind": BindForm,
     "send_again": SendAgainForm,
     "refund": RefundForm,
@@ -139,7 +163,7 @@ def decide_page(*, request: HttpRequest, model_admin: ModelAdmin, object_id: str
     choice = request.POST.get("choice", "")
     posted: dict[str, forms.Form] = {}
     if choice in offered(order):
-        posted[choice] = form = FORMS[choice](request.POST)
+        posted[choice] = form = FORMS[choice](request.POST, order=order)
         act = partial(_act, choice, order, request.user)
         if act_once(request=request, model_admin=model_admin, obj=order, form=form, act=act, seen=state_of(order)):
             order.refresh_from_db()
@@ -161,7 +185,7 @@ def decide_page(*, request: HttpRequest, model_admin: ModelAdmin, object_id: str
         **_known(order),
     }
     context["cards"] = _cards(order, posted, likely_id=context["looks"].likely_id) if may_decide else ()
-    context["look"] = posted.get("look", LookForm()) if may_decide and "look" in offered(order) else None
+    context["look"] = posted.get("look", LookForm(order=order)) if may_decide and "look" in offered(order) else None
     return TemplateResponse(request, "admin/orders/decide.html", context)
 
 
@@ -212,7 +236,7 @@ def _cards(order: Order, posted: dict[str, forms.Form], *, likely_id: str) -> li
     make = {"bind": _bind_card, "send_again": _send_again_card, "refund": _refund_card}
     initial = {"bind": {"upstream_id": likely_id}, "send_again": {}, "refund": {"note": _regret(order)}}
     return [
-        make[choice](order, posted.get(choice) or FORMS[choice](initial=initial[choice]))
+        make[choice](order, posted.get(choice) or FORMS[choice](order=order, initial=initial[choice]))
         for choice in offered(order)
         if choice in make
     ]
@@ -234,17 +258,16 @@ def _bind_card(order: Order, form: forms.Form) -> Card:
 
 
 def _send_again_card(order: Order, form: forms.Form) -> Card:
-    there = order.provider.name
+    there, loss = order.provider.name, loss_note(order)
     if order.review_reason == ReviewReason.WOULD_LOSE:
-        title, sure = "Send it", "I made sure that it costs no more than the customer paid."
+        title = "Send it"
         text = "It goes back to the queue and is sent as soon as possible."
     else:
-        title, sure = "It was not placed: send it again", f"I made sure that {there} does not have it."
+        title = "It was not placed: send it again"
         text = (
             f"It goes back to the queue and is sent once more. If {there} has it after all, it is delivered twice "
             "and we pay for both."
         )
-    form.fields["sure"].label = sure
     return Card(
         choice="send_again",
         title=title,
@@ -252,19 +275,19 @@ def _send_again_card(order: Order, form: forms.Form) -> Card:
         button=title.rpartition(": ")[2].capitalize(),
         variant="default",
         form=form,
-        warning=loss_note(order),
+        warning=loss and f"{loss} It cannot be sent while that is so.",
     )
 
 
 def _refund_card(order: Order, form: forms.Form) -> Card:
-    amount, there = shown_money(order.net_charge), order.provider.name
+    amount = shown_money(order.net_charge)
+    text = f"The order is canceled, and the customer gets {amount} back at once, for good."
+    if order.attempts:
+        text += f" If {order.provider.name} has it after all, it is delivered and we pay for it."
     return Card(
         choice="refund",
         title="Give up: cancel and refund",
-        text=(
-            f"The order is canceled, and the customer gets {amount} back at once, for good. If {there} has it after "
-            "all, it is delivered and we pay for it."
-        ),
+        text=text,
         button=f"Cancel and refund {amount}",
         variant="danger",
         form=form,
@@ -297,8 +320,10 @@ def _known(order: Order) -> dict[str, Any]:
     return {
         "question": evidence.what_is_asked(order=order, sent_at=sent_at, now=timezone.now()),
         "facts": _facts(order),
+        "quantity": f"{order.quantity:,}",
+        "cost_there": _cost_there(order),
         "sendings": [evidence.sending_of(attempt) for attempt in order.placement_attempts.all()],
-        "in_doubt": order.placement == Placement.IN_DOUBT,
+        "was_in_doubt": order.placement == Placement.IN_DOUBT or looks.count > 0,
         "looks": looks,
         "balance": evidence.balance_lines(hint, provider.currency) if hint else (),
         "not_counted": evidence.not_counted(hint, provider.currency) if hint else "",
@@ -310,18 +335,20 @@ def _taken(order: Order, sending: PlacementAttempt | None) -> set[str]:
     if sending is None or not sending.orphans:
         return set()
     found = [orphan["id"] for orphan in sending.orphans]
-    known = Order.objects.filter(provider__in=probing.same_account(order.provider), upstream_id__in=found)
+    known = Order.objects.filter(provider__in=same_account(order.provider), upstream_id__in=found)
     return {upstream_id for upstream_id in known.values_list("upstream_id", flat=True) if upstream_id}
 
 
 def _sent_between(order: Order, sending: PlacementAttempt | None) -> list[evidence.OtherOrder]:
-    """The other orders that the same provider was sent between the two balances on this sending."""
+    """The other orders that were sent to the same account between the two balances on this sending."""
     if sending is None or sending.balance_before_at is None or sending.balance_after_at is None:
         return []
+    # Sendings of before accounts were noted have none.
+    there = Q(account=sending.account) if sending.account else Q(order__provider=order.provider_id)
     sendings = (
         PlacementAttempt.objects.filter(
-            order__provider=order.provider_id,
-            outcome__in=probing.MAYBE_TAKEN,
+            there,
+            outcome__in=MAYBE_TAKEN,
             started_at__gt=sending.balance_before_at,
             started_at__lte=sending.balance_after_at,
         )
@@ -341,10 +368,10 @@ def _other_order(sending: PlacementAttempt) -> evidence.OtherOrder:
 
 
 def _facts(order: Order) -> list[tuple[str, str]]:
-    there, currency = order.provider, order.provider.currency
+    there = order.provider
     cost = shown_money(order.expected_cost)
-    if currency != settings.PANEL_CURRENCY:
-        cost += f" ({shown_money(evidence.cost_there(order.expected_cost, there.exchange_rate), currency)} there)"
+    if there.currency != settings.PANEL_CURRENCY:
+        cost += f" ({_cost_there(order)} there)"
     return [
         ("Customer", str(order.customer)),
         ("Service", order.service_name),
@@ -355,3 +382,8 @@ def _facts(order: Order) -> list[tuple[str, str]]:
         ("Expected cost", cost),
         ("Ordered", evidence.moment_text(order.created_at)),
     ]
+
+
+def _cost_there(order: Order) -> str:
+    provider = order.provider
+    return shown_money(evidence.cost_there(order.expected_cost, provider.exchange_rate), provider.currency)

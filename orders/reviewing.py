@@ -29,10 +29,13 @@ class ReviewError(Exception):
 
 
 def ask_for_review(*, order: Order, reason: str, note: str = "") -> None:
-    """Sets the order aside for staff, once; a reason that stands already is kept. Joins a transaction."""
-    asked = Order.objects.filter(pk=order.pk, review_reason="").update(
-        review_reason=reason, review_since=timezone.now(), review_note=note[:500]
-    )
+    """Sets the order aside for staff, once; a reason that stands already is kept. Joins a transaction.
+
+    Nothing happens when the order moved since it was read: what was found out is no longer true of it.
+    """
+    asked = Order.objects.filter(
+        pk=order.pk, review_reason="", placement=order.placement, claim_token=order.claim_token
+    ).update(review_reason=reason, review_since=timezone.now(), review_note=note[:500])
     if asked:
         text = f"{ReviewReason(reason).label}. {note}".strip()
         write_event(order_id=order.pk, kind="review", new=reason, text=text, public=False)

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
+import structlog
 from django.db import connection, connections
 
 from catalog.models import Provider
+
+log = structlog.get_logger(__name__)
 
 MOST_AT_ONCE = 8
 
@@ -29,6 +32,9 @@ def for_each_provider(work: Work, providers: Sequence[Provider]) -> int:
     def run(provider: Provider) -> int:
         try:
             return work(provider=provider)
+        except Exception:
+            log.exception("round failed", provider=provider.pk)
+            raise
         finally:
             connections.close_all()
 

@@ -94,5 +94,10 @@ class AttemptOutcome(models.TextChoices):
     SENDING = "sending", "Sending"
     PLACED = "placed", "Placed"
     REFUSED = "refused", "Refused by the provider"
+    UNCLEAR = "unclear", "Refused in unknown words"
     NOT_SENT = "not_sent", "Not sent"
     UNKNOWN = "unknown", "Unknown"
+
+
+# What came of it leaves open whether the provider has the order. PLACED: while its order is not placed by it.
+MAYBE_TAKEN = (AttemptOutcome.SENDING, AttemptOutcome.UNKNOWN, AttemptOutcome.UNCLEAR, AttemptOutcome.PLACED)

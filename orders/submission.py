@@ -14,6 +14,7 @@ one request id once (`claim_repetition`).
 from __future__ import annotations
 
 import time
+from copy import copy
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -26,7 +27,14 @@ from django.db.models import F, Min, QuerySet
 from django.utils import timezone
 
 from catalog.models import Provider
-from catalog.providers import ProviderUnusable, client_for, pause_provider, request_scope, usable_providers
+from catalog.providers import (
+    ProviderUnusable,
+    account_of,
+    client_for,
+    pause_provider,
+    request_scope,
+    usable_providers,
+)
 from catalog.upstream.evidence import Evidence, Phase
 from catalog.upstream.results import AddOutcome, NotSent
 from orders.deadlines import meet_deadlines
@@ -121,9 +129,15 @@ def _add(claim: Claim) -> AddOutcome:
         quantity=order.quantity,
         params=order.params,
     )
-    if attempt.request_scope:
-        params[claim.provider.request_id_parameter] = attempt.request_id
-    return client.add(params, not_after=claim.not_after)
+    name = claim.provider.request_id_parameter
+    if name in params:
+        return NotSent(f"{name} cannot be the parameter of request IDs", Evidence(Phase.NEW, None, "", 0))
+    if name:
+        params[name] = attempt.request_id
+    try:
+        return client.add(params, not_after=claim.not_after)
+    except ValueError as error:
+        return NotSent(str(error), Evidence(Phase.NEW, None, "", 0))
 
 
 def _record(claim: Claim, outcome: AddOutcome) -> bool:
@@ -131,7 +145,11 @@ def _record(claim: Claim, outcome: AddOutcome) -> bool:
 
     The answer exists only here: losing it would turn a placed order into a doubt.
     """
-    record = partial(record_outcome, provider=claim.provider, order=claim.order, attempt=claim.attempt, outcome=outcome)
+
+    def record() -> bool:
+        # A copy: of a try that was rolled back, the order must not remember anything.
+        return record_outcome(provider=claim.provider, order=copy(claim.order), attempt=claim.attempt, outcome=outcome)
+
     for wait in RECORD_WAITS:
         try:
             return record()
@@ -231,6 +249,7 @@ def _claim_from(old: Placement, provider: Provider, order: Order, values: dict[s
         started_at=now,
         request_id=_open_request(order, scope) or token if scope else "",
         request_scope=scope,
+        account=account_of(provider),
         balance_before=provider.balance,
         balance_before_at=provider.balance_checked_at,
     )
@@ -243,6 +262,7 @@ def _open_request(order: Order, scope: str) -> str:
     if not scope or not order.attempts:
         return ""
     maybe_taken = order.placement_attempts.filter(
-        request_scope=scope, outcome__in=(AttemptOutcome.SENDING, AttemptOutcome.UNKNOWN)
+        request_scope=scope,
+        outcome__in=(AttemptOutcome.SENDING, AttemptOutcome.UNKNOWN, AttemptOutcome.UNCLEAR),
     )
     return maybe_taken.values_list("request_id", flat=True).first() or ""

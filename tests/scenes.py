@@ -85,6 +85,17 @@ def poll_now() -> int:
     return poll_due_orders()
 
 
+def known_orders(upstream: SandboxServer, customer: Any, service: Any) -> list[Order]:
+    """Three orders of other sizes, placed and known, with other people's in between: what a look compares with."""
+    made = []
+    for quantity in (40, 50, 60):
+        made.append(make.order(customer, service, quantity=quantity))
+        submit_now()
+        upstream.skip_order_ids(3)
+    assert {fresh(one).placement for one in made} == {Placement.PLACED}
+    return made
+
+
 def lost(upstream: SandboxServer, customer: Any, service: Any, *, quantity: int = 100, taken: bool = True) -> Order:
     """An order whose answer was lost, after the provider took it or before."""
     order = make.order(customer, service, quantity=quantity)

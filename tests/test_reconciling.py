@@ -30,6 +30,7 @@ from tests.scenes import (
     at_once,
     end_lease,
     fresh,
+    known_orders,
     lost,
     money_of,
     nothing_changes,
@@ -51,12 +52,7 @@ def customer(db: None) -> Any:
 
 @pytest.fixture
 def known(upstream: SandboxServer, customer: Any, service: Any) -> list[Order]:
-    """Three orders of other sizes, placed and known: what a look compares with."""
-    made = [make.order(customer, service, quantity=quantity) for quantity in (40, 50, 60)]
-    submit_now()
-    upstream.skip_order_ids(3)
-    assert {fresh(one).placement for one in made} == {Placement.PLACED}
-    return made
+    return known_orders(upstream, customer, service)
 
 
 def by_hand(upstream: SandboxServer, *, quantity: int) -> None:
@@ -342,14 +338,12 @@ def test_doubt_when_ids_are_opaque_or_do_not_count_up_then_staff_are_asked_at_on
 
 
 def test_doubt_when_hardly_any_id_is_known_then_it_waits_for_its_deadline(upstream, customer, service):
-    make.order(customer, service, quantity=40)
+    make.order(customer, service, quantity=30)
     submit_now()
     order = lost(upstream, customer, service)
     assert reconcile_now() == 0
     assert fresh(order).review_reason == ""
-    for quantity in (50, 60):
-        make.order(customer, service, quantity=quantity)
-        submit_now()
+    known_orders(upstream, customer, service)
     assert reconcile_now() == 1
     assert fresh(order).upstream_id == truth(upstream, order)
 

@@ -1,0 +1,391 @@
+"""Traps for the settling of doubts: each is a way in which an order was bound to another customer's, sent twice
+or lost from sight, found by trying to. The links tell whose order it really is."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+from django.utils import timezone
+
+from billing import ledger
+from catalog.models import Provider
+from catalog.providers import set_api_key
+from orders import looking, outcomes, probing, reviewing, submission
+from orders.deadlines import expire_leases
+from orders.models import Order, PlacementAttempt
+from orders.reviewing import refund_unplaced, send_again
+from orders.states import AttemptOutcome, Placement, ReviewReason
+from panel.money import MAX_MICROS
+from panel.ops.models import Alert
+from panel.sandbox import faults
+from panel.sandbox.server import SandboxServer
+from tests import make
+from tests.scenes import (
+    end_lease,
+    fresh,
+    known_orders,
+    lost,
+    reconcile_now,
+    refunds_of,
+    submit_now,
+    truth,
+)
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
+
+OURS, THEIRS = "https://example.com/ours", "https://example.com/theirs"
+
+
+@pytest.fixture
+def customer(db: None) -> Any:
+    return make.customer("alice@example.org", funds="100")
+
+
+@pytest.fixture
+def known(upstream: SandboxServer, customer: Any, service: Any) -> list[Order]:
+    return known_orders(upstream, customer, service)
+
+
+def send(upstream: SandboxServer, order: Order, fault: faults.Fault) -> Order:
+    upstream.inject(fault)
+    submit_now()
+    return fresh(order)
+
+
+def links(upstream: SandboxServer) -> list[str]:
+    return [one.link for one in upstream.orders()]
+
+
+def is_not_bound_to_a_stranger(upstream: SandboxServer, order: Order) -> bool:
+    there = {str(one.id): one.link for one in upstream.orders()}
+    stands = fresh(order)
+    return stands.upstream_id is None or there[stands.upstream_id] == order.link
+
+
+# -- one customer's doubt, another's order -------------------------------------------------------------
+
+
+def test_rival_when_its_service_became_dearer_there_then_its_order_is_nobody_elses(
+    upstream, provider, customer, other, service, known
+):
+    """Its order costs what the other's should, and not what its own should: the rate rose since the import."""
+    upstream.set_service(2, rate="2.4", min=10, max=10_000, type="Default")
+    dearer = make.service(provider, external_id="2", rate="2.4", name="Likes")
+    upstream.set_service(1, rate="2.4")
+    send(upstream, make.order(other, service, link=THEIRS), faults.drop_after("add"))
+    doubt = send(upstream, make.order(customer, dearer, link=OURS), faults.drop_before("add"))
+    reconcile_now()
+    assert fresh(doubt).placement == Placement.IN_DOUBT
+
+
+def test_rival_when_it_is_a_package_then_its_order_is_nobody_elses(upstream, provider, customer, other, service, known):
+    """The provider counts what is in the package, we count the package."""
+    upstream.set_service(7, rate="0.2", min=1, max=1, type="Package")
+    package = make.service(provider, external_id="7", rate="0.2", type="package", name="Pack")
+    send(upstream, make.order(other, package, quantity=None, link=THEIRS), faults.drop_after("add"))
+    [there] = [one for one in upstream.orders() if one.link == THEIRS]
+    upstream.set_order(there.id, status="Pending", remains=100, charge="0.2")
+    doubt = send(upstream, make.order(customer, service, link=OURS), faults.drop_before("add"))
+    reconcile_now()
+    assert fresh(doubt).placement == Placement.IN_DOUBT
+
+
+def test_rival_when_the_exchange_rate_was_corrected_then_its_order_is_nobody_elses(
+    upstream, provider, customer, other, service, known
+):
+    send(upstream, make.order(other, service, quantity=100, link=THEIRS), faults.drop_after("add"))
+    doubt = send(upstream, make.order(customer, service, quantity=120, link=OURS), faults.drop_before("add"))
+    Provider.objects.update(exchange_rate=1_200_000_000_000)
+    [there] = [one for one in upstream.orders() if one.link == THEIRS]
+    upstream.set_order(there.id, status="In progress", remains=100)
+    reconcile_now()
+    assert fresh(doubt).placement == Placement.IN_DOUBT
+
+
+def test_rival_when_refused_with_unknown_words_then_it_may_be_there_all_the_same(
+    upstream, customer, other, service, known
+):
+    odd = faults.answer(processed=True, body=b'{"error": "Something odd happened"}', action="add")
+    held = send(upstream, make.order(other, service, link=THEIRS), odd)
+    assert held.placement_attempts.get().outcome == AttemptOutcome.UNCLEAR
+    doubt = send(upstream, make.order(customer, service, link=OURS), faults.drop_before("add"))
+    reconcile_now()
+    assert (fresh(doubt).placement, fresh(held).review_reason) == (Placement.IN_DOUBT, ReviewReason.UNKNOWN_ERROR)
+
+
+def test_rival_when_it_was_taken_twice_then_the_twin_is_nobody_elses(upstream, customer, other, service, known):
+    """A promise that is not kept made a second order; the first one looked like the other customer's doubt."""
+    Provider.objects.update(request_id_parameter="request_id")
+    send(upstream, make.order(other, service, link=THEIRS), faults.drop_after("add"))
+    doubt = send(upstream, make.order(customer, service, link=OURS), faults.drop_before("add"))
+    upstream.inject(faults.answer(processed=True, action="add"))
+    upstream.inject(faults.drop_before("add"))
+    reconcile_now()
+    assert links(upstream).count(THEIRS) == 2
+    assert is_not_bound_to_a_stranger(upstream, doubt)
+    for _ in range(3):
+        reconcile_now()
+        assert is_not_bound_to_a_stranger(upstream, doubt)
+    assert Provider.objects.get().request_id_parameter == ""
+    assert Alert.objects.filter(cause__endswith=":request-ids").exists()
+
+
+def test_rival_when_staff_sent_it_again_under_another_scope_then_its_first_order_is_nobody_elses(
+    upstream, customer, other, service, known, staff
+):
+    Provider.objects.update(request_id_parameter="request_id")
+    theirs = send(upstream, make.order(other, service, link=THEIRS), faults.drop_after("add"))
+    doubt = send(upstream, make.order(customer, service, link=OURS), faults.drop_before("add"))
+    provider = Provider.objects.get()
+    provider.api_url += "/"
+    provider.save()
+    send_again(order=theirs, actor=staff)
+    submit_now()
+    reconcile_now()
+    assert fresh(theirs).placement == Placement.PLACED
+    assert fresh(doubt).placement == Placement.IN_DOUBT
+
+
+def test_account_when_it_has_two_host_names_then_it_is_one(upstream, customer, other, service, known):
+    """Two customers on one order: at the other name it was known, at this one it was an orphan."""
+    twin = make.provider(name="Twin", url=upstream.url.replace("127.0.0.1", "localhost"), api_key=upstream.key)
+    doubt = send(upstream, make.order(customer, service, link=OURS), faults.drop_before("add"))
+    theirs = make.order(other, make.service(twin, external_id="1"), link=THEIRS)
+    submit_now()
+    assert fresh(theirs).placement == Placement.PLACED
+    reconcile_now()
+    assert fresh(doubt).placement == Placement.IN_DOUBT
+
+
+def test_look_when_no_id_lies_between_ours_then_it_is_not_trusted(upstream, customer, service, monkeypatch):
+    """That ids which nobody has are denied does not show that other people's are."""
+
+    def next_id_is_one_higher() -> None:
+        with upstream._store.transaction() as connection:
+            last = connection.execute("SELECT max(id) FROM orders").fetchone()[0]
+            connection.execute("UPDATE account SET next_order_id = ?", (last + 1,))
+
+    for quantity in (40, 50, 60):
+        make.order(customer, service, quantity=quantity)
+        submit_now()
+        next_id_is_one_higher()
+    doubt = lost(upstream, customer, service)
+    assert reconcile_now() == 0
+    assert (fresh(doubt).placement, fresh(doubt).review_reason) == (Placement.IN_DOUBT, "")
+    assert "Too few ids" in Provider.objects.get().probe_note
+
+
+# -- evidence that misleads ----------------------------------------------------------------------------
+
+
+def test_look_when_the_account_was_changed_then_it_says_so_instead_of_none(upstream, customer, service, known):
+    """ "None of them is ours" invites staff to send it again: at the old account it is being delivered."""
+    doubt = lost(upstream, customer, service)
+    with SandboxServer(key="another", speed=0) as elsewhere:
+        elsewhere.set_service(1, rate="2", min=10, max=10_000, type="Default")
+        elsewhere.skip_order_ids(500)
+        provider = Provider.objects.get()
+        provider.api_url = elsewhere.url
+        set_api_key(provider=provider, api_key="another")
+        provider.save()
+        known_orders(elsewhere, customer, service)
+        assert reconcile_now() == 0
+        assert "another account" in fresh(doubt).review_note
+        looking.check_id(order=fresh(doubt), upstream_id=truth(upstream, doubt))
+
+
+def test_look_when_an_old_id_was_far_higher_then_the_window_is_that_of_now(upstream, customer, service, known):
+    """One id of seven digits, bound by hand or of an old account, and every later doubt was looked for above it."""
+    bound = lost(upstream, customer, service, quantity=999)
+    reviewing.bind_upstream_id(order=bound, upstream_id="5000000")
+    for quantity in (41, 42, 43):
+        make.order(customer, service, quantity=quantity)
+        submit_now()
+    doubt = lost(upstream, customer, service)
+    found = probing.window_of(order=doubt)
+    assert found is not None and found.low < 100_000
+
+
+def test_look_when_a_promise_was_kept_then_ids_still_count_up(customer, other):
+    """A repetition is answered with the id of its first sending, older than orders that were sent before it."""
+    with SandboxServer(key="k", speed=0, request_ids=True) as upstream:
+        upstream.set_service(1, rate="2", min=10, max=10_000, type="Default")
+        provider = make.provider(url=upstream.url, api_key="k", request_id_parameter="request_id")
+        service = make.service(provider)
+        known_orders(upstream, customer, service)
+        kept = lost(upstream, customer, service)
+        make.order(other, service, quantity=70)
+        submit_now()
+        assert reconcile_now() == 1
+        assert fresh(kept).upstream_id == truth(upstream, kept)
+        client = looking.client_for(provider)
+        assert probing.calibrate(client=client, provider=provider, accounts=[provider.pk]).works
+
+
+# -- sent twice, refunded though placed ---------------------------------------------------------------
+
+
+def test_late_answer_when_staff_send_it_again_then_it_is_not_sent(
+    upstream, customer, service, known, staff, monkeypatch
+):
+    """It is known to be placed by now; the next round placed it once more."""
+    order = make.order(customer, service)
+    record = submission.record_outcome
+
+    def late(**values: Any) -> bool:
+        monkeypatch.setattr(submission, "record_outcome", record)
+        end_lease(order)
+        expire_leases()
+        send_again(order=fresh(order), actor=staff)
+        return record(**values)
+
+    monkeypatch.setattr(submission, "record_outcome", late)
+    submit_now()
+    for _ in range(3):
+        submit_now()
+    assert (fresh(order).placement, fresh(order).review_reason) == (Placement.QUEUED, ReviewReason.DOUBT)
+    assert truth(upstream, order) in fresh(order).review_note
+
+
+def test_late_answer_when_it_is_of_an_earlier_sending_under_the_same_request_id_then_it_settles_the_doubt(
+    upstream, customer, service, monkeypatch
+):
+    Provider.objects.update(request_id_parameter="request_id", probes_ids=False)
+    order = make.order(customer, service)
+    record = submission.record_outcome
+
+    def late(**values: Any) -> bool:
+        monkeypatch.setattr(submission, "record_outcome", record)
+        end_lease(order)
+        expire_leases()
+        upstream.inject(faults.drop_before("add"))
+        reconcile_now()
+        return record(**values)
+
+    monkeypatch.setattr(submission, "record_outcome", late)
+    submit_now()
+    assert (fresh(order).placement, fresh(order).upstream_id) == (Placement.PLACED, truth(upstream, order))
+
+
+def test_busy_link_when_staff_sent_it_again_then_it_may_be_busy_with_the_first_sending(
+    upstream, customer, service, known, staff
+):
+    order = lost(upstream, customer, service)
+    send_again(order=order, actor=staff)
+    upstream.inject(faults.answer(body=b'{"error": "You have active order with this link."}', action="add"))
+    for _ in range(3):
+        submit_now()
+    assert fresh(order).review_reason == ReviewReason.DOUBT
+    assert len([one for one in upstream.orders() if one.quantity == 100]) == 1
+
+
+def test_refusal_when_staff_sent_it_again_then_it_does_not_refund_the_first_sending(
+    upstream, customer, service, known, staff
+):
+    order = lost(upstream, customer, service)
+    send_again(order=order, actor=staff)
+    upstream.inject(faults.answer(body=b'{"error": "Incorrect service ID"}', action="add"))
+    submit_now()
+    assert refunds_of(order) == []
+    assert (fresh(order).placement, fresh(order).review_reason) == (Placement.QUEUED, ReviewReason.DOUBT)
+
+
+def test_promise_when_it_could_not_be_looked_at_then_nothing_else_is_repeated(upstream, customer, service, known):
+    """The check failed once, and three more orders were placed twice before anyone knew."""
+    Provider.objects.update(request_id_parameter="request_id")
+    first = lost(upstream, customer, service, quantity=100)
+    upstream.inject(faults.drop_before("status", times=None))
+    assert reconcile_now() == 1
+    lost(upstream, customer, service, quantity=300)
+    assert reconcile_now() == 0
+    upstream.clear_faults()
+    assert reconcile_now() == 1
+    assert len([one for one in upstream.orders() if one.quantity == 100]) == 2  # the one that showed it
+    assert len([one for one in upstream.orders() if one.quantity == 300]) == 1
+    assert Provider.objects.get().request_id_parameter == ""
+    assert fresh(first).placement == Placement.PLACED
+
+
+@pytest.mark.parametrize("name", ["quantity", "link", "key", "action"])
+def test_parameter_when_it_is_the_protocols_own_then_nothing_is_sent_and_nothing_is_in_doubt(
+    upstream, provider, customer, service, name
+):
+    Provider.objects.update(request_id_parameter=name)
+    order = make.order(customer, service)
+    submit_now()
+    assert (fresh(order).placement, upstream.requests_of("add")) == (Placement.QUEUED, [])
+    assert Alert.objects.filter(cause=f"provider:{provider.pk}:trouble").exists()
+
+
+# -- one order's trouble ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("meanwhile", ["refund", "send again", "bind"])
+def test_review_when_the_order_moved_during_the_look_then_it_is_not_asked_for(
+    upstream, customer, service, known, staff, monkeypatch, meanwhile
+):
+    """Minutes later, the finding set an order aside that was being sent, or placed long since."""
+    doubt = lost(upstream, customer, service)
+    monkeypatch.setitem(upstream.provider._actions, "status", lambda params: {"error": "Incorrect order ID"})
+    note = looking._note
+
+    def moves(order: Order, text: str, **values: Any) -> None:
+        note(order, text, **values)
+        if meanwhile == "refund":
+            refund_unplaced(order=fresh(order), note="x", actor=staff)
+        elif meanwhile == "send again":
+            send_again(order=fresh(order), actor=staff)
+        else:
+            reviewing.bind_upstream_id(order=fresh(order), upstream_id="123456")
+
+    monkeypatch.setattr(looking, "_note", moves)
+    reconcile_now()
+    assert fresh(doubt).review_reason == ""
+
+
+def test_refund_when_it_cannot_be_posted_then_the_other_orders_are_sent_all_the_same(customer, other, service):
+    """One wallet at its limit stopped the sending of everybody's orders."""
+    stuck = make.order(customer, service)
+    Order.objects.update(queued_at=timezone.now() - timedelta(hours=25))
+    fine = make.order(other, service)
+    wallet = make.wallet(customer)
+    ledger.post(wallet_id=wallet.pk, amount=MAX_MICROS - wallet.balance, kind="deposit", key="x")
+    submit_now()
+    assert fresh(fine).placement == Placement.PLACED
+    assert Alert.objects.filter(cause=f"order:{stuck.pk}:held").exists()
+    Order.objects.filter(pk=stuck.pk).update(queued_at=timezone.now())  # for the books at the end of the test
+
+
+def test_sweep_when_one_breaks_then_the_others_go_on(upstream, customer, service, monkeypatch):
+    def breaks() -> int:
+        raise RuntimeError("no")
+
+    monkeypatch.setattr("orders.deadlines.expire_leases", breaks)
+    order = make.order(customer, service)
+    submit_now()
+    assert fresh(order).placement == Placement.PLACED
+    assert Alert.objects.filter(cause="deadlines").exists()
+
+
+def test_record_when_the_database_hangs_up_in_the_middle_then_a_clear_no_is_still_one(
+    upstream, customer, service, monkeypatch
+):
+    """The order remembered what was rolled back, and its second try matched nothing: a doubt about a clear no."""
+    order = make.order(customer, service)
+    upstream.inject(faults.answer(body=b'{"error": "Not enough funds on balance"}', action="add"))
+    write, failures = outcomes.write_event, [OperationalError("deadlock detected")]
+
+    def once(**values: Any) -> None:
+        if failures:
+            raise failures.pop()
+        write(**values)
+
+    monkeypatch.setattr(submission, "RECORD_WAITS", (0,))
+    monkeypatch.setattr(submission.connection, "close", lambda: None)
+    monkeypatch.setattr(outcomes, "write_event", once)
+    submit_now()
+    assert fresh(order).placement == Placement.QUEUED
+    assert PlacementAttempt.objects.get().outcome == AttemptOutcome.REFUSED
