@@ -1,0 +1,53 @@
+"""Changes of the tables, on a database that has rows: an empty one shows neither locks nor lost values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
+
+from tests import make
+
+BEFORE = [("orders", "0001_initial"), ("catalog", "0001_initial")]
+
+
+def migrate(targets: list[tuple[str, str]]) -> Any:
+    executor = MigrationExecutor(connection)
+    executor.migrate(targets)
+    return executor.loader.project_state(targets).apps
+
+
+def latest() -> list[tuple[str, str]]:
+    return [
+        node for node in MigrationExecutor(connection).loader.graph.leaf_nodes() if node[0] in ("orders", "catalog")
+    ]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_reconciliation_when_there_are_orders_then_each_has_its_deadline_and_number(customer):
+    service = make.service(make.provider())
+    made = [make.order(customer, service, link=f"https://example.com/{number}").pk for number in range(6)]
+    try:
+        old = migrate(BEFORE).get_model("orders", "Order").objects
+        now = timezone.now()
+        values: dict[int, dict[str, Any]] = {
+            made[0]: {"placement": "placed", "upstream_id": "23501"},
+            made[1]: {"placement": "placed", "upstream_id": "ord_1"},
+            made[2]: {"placement": "placed", "upstream_id": "007"},
+            made[3]: {"placement": "in_doubt", "next_action_at": now},
+            made[4]: {"review_reason": "held", "review_since": now, "review_note": "x"},
+        }
+        for pk, changes in values.items():
+            old.filter(pk=pk).update(**changes)
+        created = dict(old.values_list("pk", "created_at"))
+    finally:
+        new = migrate(latest())
+    orders = new.get_model("orders", "Order").objects.in_bulk()
+    assert [orders[pk].upstream_number for pk in made] == [23501, None, None, None, None, None]
+    assert orders[made[3]].doubt_until == now
+    assert (orders[made[4]].review_reason, orders[made[4]].review_since) == ("", None)
+    assert orders[made[4]].queued_at >= now
+    assert orders[made[5]].queued_at == created[made[5]]
