@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint clean
+.PHONY: demo test bench chaos lint clean
 
 demo: $(VENV)/.runtime
 	@$(BIN)/python -m panel.env_file --demo
@@ -11,6 +11,12 @@ demo: $(VENV)/.runtime
 
 test: $(VENV)/.development
 	@$(BIN)/python -m pytest -n auto
+
+bench: $(VENV)/.development
+	@$(BIN)/python -m tests.bench
+
+chaos: $(VENV)/.development
+	@$(BIN)/python -m tests.chaos
 
 lint: $(VENV)/.development
 	@$(BIN)/ruff check .

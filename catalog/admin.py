@@ -22,7 +22,7 @@ from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminURLInputWidget
 from catalog.margins import save_policy, save_provider, save_service
 from catalog.models import Category, PricePolicy, Provider, Service, SyncRun
 from catalog.pricing import margin_of, price_policy
-from catalog.providers import ProviderUnusable, check_balance, resume_provider, set_api_key
+from catalog.providers import ProviderUnusable, check_balance, connected_with, resume_provider, set_api_key
 from catalog.syncing import sync_provider
 from catalog.upstream.errors import UpstreamError
 from panel.admin_actions import ActionRefused, ask_and_act
@@ -77,6 +77,9 @@ class ProviderForm(forms.ModelForm):
         key: str = self.cleaned_data["api_key"].strip()
         if not key and not self.instance.api_key_encrypted:
             raise forms.ValidationError("Enter the API key that the provider gave you.")
+        if key and (twin := connected_with(api_key=key, besides=self.instance.pk)):
+            # Two of them would take each other's orders for nobody's.
+            raise forms.ValidationError(f"This account is connected already, as {twin.name}.")
         return key
 
     def clean_api_url(self) -> str:

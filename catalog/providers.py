@@ -52,7 +52,7 @@ def _api_key(provider: Provider) -> str:
 
 def account_of(provider: Provider) -> str:
     """A fingerprint of our account there, which its API key names. Raises ProviderUnusable."""
-    return salted_hmac("catalog.account", _api_key(provider)).hexdigest()[:32]
+    return _fingerprint(_api_key(provider))
 
 
 def same_account(provider: Provider) -> list[int]:
@@ -66,6 +66,17 @@ def same_account(provider: Provider) -> list[int]:
         for other in Provider.objects.only("pk", "name", "api_url", "api_key_encrypted")
         if _host(other) == host or (account and _account_or_none(other) == account)
     ]
+
+
+def connected_with(*, api_key: str, besides: int | None = None) -> Provider | None:
+    """The provider that has this key already, apart from the one with the primary key `besides`."""
+    account = _fingerprint(api_key)
+    same = (other for other in Provider.objects.all() if other.pk != besides and _account_or_none(other) == account)
+    return next(same, None)
+
+
+def _fingerprint(api_key: str) -> str:
+    return salted_hmac("catalog.account", api_key).hexdigest()[:32]
 
 
 def _host(provider: Provider) -> str:

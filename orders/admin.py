@@ -138,7 +138,7 @@ class OrderAdmin(ReadOnlyAdmin):
 
     @display(description="Decision")
     def decision(self, order: Order) -> str:
-        return format_html('<a class="font-medium text-link underline" href="{}">Decide</a>', page_of(order))
+        return format_html('<a class="font-medium text-important underline" href="{}">Decide</a>', page_of(order))
 
     @display(description="Order", ordering="pk")
     def number(self, order: Order) -> int:

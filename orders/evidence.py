@@ -295,7 +295,9 @@ def not_counted(hint: BalanceHint, currency: str) -> str:
     """What else may have been placed in between; "" when nothing."""
     if not hint.unsure:
         return ""
-    return f"Not counted: {_orders(hint.unsure)} in doubt, for {_shown(hint.unsure_cost, currency)}."
+    return (
+        f"Not counted: {_orders(hint.unsure)} that may have been placed too, for {_shown(hint.unsure_cost, currency)}."
+    )
 
 
 def _orders(count: int) -> str:

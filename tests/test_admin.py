@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
@@ -9,6 +10,7 @@ from django.contrib.admin import site
 from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from billing.models import Entry
 from billing.wallets import wallet_of
@@ -16,9 +18,10 @@ from catalog.models import PricePolicy, Provider, Service
 from catalog.pricing import price_policy
 from catalog.providers import client_for, pause_provider
 from orders.models import Order
-from orders.states import Placement, ReviewReason, Status
+from orders.states import Placement, ReviewReason
 from panel.ops.alerts import raise_alert
 from tests import make
+from tests.scenes import nothing_changes
 
 pytestmark = pytest.mark.django_db
 
@@ -45,7 +48,7 @@ def test_every_list_and_page_opens(model, staff_client, customer, provider):
     assert staff_client.get(reverse(f"{name}_changelist"), follow=True).status_code == 200
     obj = model._default_manager.first()
     if obj is not None:
-        assert staff_client.get(reverse(f"{name}_change", args=[obj.pk])).status_code == 200
+        assert staff_client.get(reverse(f"{name}_change", args=[obj.pk]), follow=True).status_code == 200
 
 
 def test_overview_tells_what_needs_the_owner(staff_client, customer, provider):
@@ -136,6 +139,8 @@ PROVIDER = {
     "is_active": "on",
     "publish_new": "on",
     "max_parallel_adds": "1",
+    "request_id_parameter": "",
+    "probes_ids": "on",
 }
 
 
@@ -189,6 +194,54 @@ def test_bad_provider_is_explained_at_its_field(staff_client, upstream, changes,
     assert Provider.objects.count() == 0
 
 
+def test_account_when_it_is_connected_already_then_it_is_not_connected_twice(staff_client, provider, upstream):
+    """The two would take each other's orders for nobody's."""
+    twin = {**PROVIDER, "name": "Twin", "api_url": upstream.url.replace("127.0.0.1", "localhost")}
+    response = staff_client.post(reverse("admin:catalog_provider_add"), {**twin, "api_key": upstream.key})
+    assert "connected already, as Upstream" in response.content.decode()
+    page = reverse("admin:catalog_provider_change", args=[provider.pk])
+    staff_client.post(page, {**PROVIDER, "api_url": upstream.url, "api_key": upstream.key, "name": "Renamed"})
+    assert list(Provider.objects.values_list("name", flat=True)) == ["Renamed"]
+
+
+@pytest.mark.parametrize("name", ["request_id", "X-Idempotency-Key", "ref2", "a" * 40])
+def test_request_id_parameter_when_it_is_a_name_of_its_own_then_it_is_kept(staff_client, provider, upstream, name):
+    address = reverse("admin:catalog_provider_change", args=[provider.pk])
+    data = {**PROVIDER, "api_url": upstream.url, "api_key": "", "request_id_parameter": f" {name} "}
+    assert staff_client.post(address, data).status_code == 302
+    provider.refresh_from_db()
+    assert (provider.request_id_parameter, provider.probes_ids) == (name, True)
+
+
+@pytest.mark.parametrize(
+    "name", ["key", "action", "link", "Quantity", "answer_number", "a b", "a.b", "a[]", "é", "x" * 41]
+)
+def test_request_id_parameter_when_it_would_change_the_order_then_it_is_refused(staff_client, provider, upstream, name):
+    address = reverse("admin:catalog_provider_change", args=[provider.pk])
+    data = {**PROVIDER, "api_url": upstream.url, "api_key": "", "request_id_parameter": name}
+    before = Provider.objects.values().get()
+    response = staff_client.post(address, data)
+    assert set(response.context["adminform"].form.errors) == {"request_id_parameter"}
+    assert Provider.objects.values().get() == before
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({}, "Not tried yet"),
+        ({"probes_ids": False, "probe_works": True}, "Switched off"),
+        ({"probe_works": True, "probe_note": "Ids count up."}, "Works: Ids count up. (checked 4 Mar 2026, 12:30)"),
+        ({"probe_works": False, "probe_note": "<b>No.</b>"}, "Does not work: &lt;b&gt;No.&lt;/b&gt; (checked 4 Mar"),
+    ],
+)
+def test_provider_when_ids_were_looked_for_then_its_page_tells_how_that_went(staff_client, provider, values, words):
+    checked = datetime(2026, 3, 4, 12, 30, tzinfo=UTC) if "probe_works" in values else None
+    Provider.objects.update(probe_checked_at=checked, **values)
+    text = staff_client.get(reverse("admin:catalog_provider_change", args=[provider.pk])).content.decode()
+    assert "Looking for doubtful orders" in text
+    assert words in text
+
+
 def test_connection_test_shows_the_balance_or_the_reason(staff_client, provider, upstream):
     good = staff_client.post(action("catalog.provider", provider.pk, "test_connection"), follow=True)
     assert "It works" in good.content.decode()
@@ -230,53 +283,23 @@ def test_service_margin_of_its_own_wins(staff_client, provider):
 # -- orders that need a person ---------------------------------------------------------------------
 
 
-@pytest.fixture
-def doubtful(customer, provider):
+def test_nothing_to_do_when_an_order_is_in_no_review_then_it_is_not_offered(staff_client, customer, provider):
+    order = make.placed_order(customer, make.service(provider))
+    with nothing_changes():
+        assert staff_client.post(action("orders.order", order.pk, "dismiss"), {"note": "x"}).status_code == 403
+
+
+@pytest.mark.parametrize("name", ["dismiss", "give_back"])
+def test_choice_when_an_order_is_in_doubt_then_only_the_page_of_the_decision_settles_it(
+    name, staff_client, customer, provider
+):
     order = make.order(customer, make.service(provider), quantity=1_000)
     Order.objects.filter(pk=order.pk).update(
-        placement=Placement.IN_DOUBT, claim_token="t", review_reason=ReviewReason.DOUBT
+        placement=Placement.IN_DOUBT, doubt_until=timezone.now(), review_reason=ReviewReason.DOUBT
     )
-    order.refresh_from_db()
-    return order
-
-
-def test_staff_bind_the_providers_id(staff_client, doubtful):
-    decide(staff_client, action("orders.order", doubtful.pk, "bind"), upstream_id=" 4711 ")
-    doubtful.refresh_from_db()
-    assert (doubtful.placement, doubtful.upstream_id, doubtful.review_reason) == (Placement.PLACED, "4711", "")
-    assert doubtful.next_poll_at is not None
-
-
-def test_staff_send_again(staff_client, doubtful):
-    decide(staff_client, action("orders.order", doubtful.pk, "send_again"))
-    doubtful.refresh_from_db()
-    assert (doubtful.placement, doubtful.review_reason) == (Placement.QUEUED, "")
-
-
-def test_staff_refund(staff_client, doubtful, customer):
-    decide(staff_client, action("orders.order", doubtful.pk, "refund"), note="We could not place it.")
-    doubtful.refresh_from_db()
-    assert (doubtful.placement, doubtful.status, doubtful.refunded) == (
-        Placement.REFUSED,
-        Status.CANCELED,
-        doubtful.charge,
-    )
-    assert make.wallet(customer).balance == 10_000_000
-
-
-@pytest.mark.parametrize("name", ["bind", "send_again", "refund"])
-def test_a_link_alone_decides_nothing(name, staff_client, doubtful):
-    assert staff_client.get(action("orders.order", doubtful.pk, name)).status_code == 200
-    doubtful.refresh_from_db()
-    assert doubtful.placement == Placement.IN_DOUBT
-
-
-@pytest.mark.parametrize("name", ["bind", "send_again", "refund", "dismiss"])
-def test_choices_are_closed_for_an_order_that_is_fine(name, staff_client, customer, provider):
-    order = make.placed_order(customer, make.service(provider))
-    assert staff_client.post(action("orders.order", order.pk, name), {"note": "x"}).status_code == 403
-    order.refresh_from_db()
-    assert (order.placement, order.refunded) == (Placement.PLACED, 0)
+    with nothing_changes():
+        address = action("orders.order", order.pk, name)
+        assert staff_client.post(address, {"note": "x", "amount": "1"}).status_code == 403
 
 
 def test_staff_give_back_a_part_within_the_charge(staff_client, customer, provider):
@@ -300,14 +323,15 @@ def test_the_same_decision_sent_twice_is_taken_once(staff_client, customer, prov
     assert order.refunded == 500_000
 
 
-def test_a_decision_on_an_older_doubt_does_not_act_on_a_newer_one(staff_client, doubtful):
-    """A tab left open at the first doubt sent the order again after the second."""
-    address = action("orders.order", doubtful.pk, "send_again")
+def test_give_back_when_the_page_is_stale_then_nothing_moves(staff_client, customer, provider):
+    order = make.placed_order(customer, make.service(provider), quantity=1_000)
+    address = action("orders.order", order.pk, "give_back")
     seen = staff_client.get(address).context["seen"]
-    Order.objects.filter(pk=doubtful.pk).update(claim_token="another sending", attempts=2)
-    assert "It changed since" in staff_client.post(address, {"seen": seen}).content.decode()
-    doubtful.refresh_from_db()
-    assert doubtful.placement == Placement.IN_DOUBT
+    Order.objects.filter(pk=order.pk).update(review_reason=ReviewReason.CONTRADICTION)
+    with nothing_changes():
+        response = staff_client.post(address, {"amount": "0.50", "note": "Slow delivery", "seen": seen})
+    assert "It changed since" in response.content.decode()
+    assert "Slow delivery" in response.content.decode()
 
 
 def test_provider_key_is_not_sent_to_a_new_address(staff_client, provider):

@@ -16,6 +16,7 @@ from panel.money import (
     MICRO,
     MoneyError,
     charge_for,
+    convert_back_up,
     convert_up,
     exact_micros,
     format_money,
@@ -325,6 +326,33 @@ def test_convert_up_then_rounded_up(micros, rate, converted):
 def test_convert_up_when_out_of_range_then_refused(micros, rate):
     with pytest.raises(MoneyError):
         convert_up(micros, rate)
+
+
+@pytest.mark.parametrize(
+    ("micros", "rate", "converted"),
+    [
+        (2_000_000, EXCHANGE_ONE, 2_000_000),
+        (77_000, 1_100_000_000_000, 70_000),
+        (12_000, 12_000_000_000, 1_000_000),
+        (1, 10**18, 1),  # never free
+        (1, 3 * EXCHANGE_ONE, 1),
+        (0, EXCHANGE_ONE, 0),
+        (MAX_MICROS, EXCHANGE_ONE, MAX_MICROS),
+    ],
+)
+def test_convert_back_up_then_rounded_up(micros, rate, converted):
+    assert convert_back_up(micros, rate) == converted
+
+
+@given(micros=st.integers(0, 10**9), rate=st.integers(10**9, 10**15))
+def test_convert_back_up_then_the_least_amount_that_converts_to_it(micros, rate):
+    back = convert_back_up(micros, rate)
+    assert back * rate >= micros * EXCHANGE_ONE > (back - 1) * rate
+
+
+def test_convert_back_up_when_out_of_range_then_refused():
+    with pytest.raises(MoneyError):
+        convert_back_up(MAX_MICROS, EXCHANGE_ONE - 1)
 
 
 # -- charges and refunds -----------------------------------------------------------------------------

@@ -11,27 +11,57 @@ import struct
 import threading
 import time
 from collections.abc import Callable
+from typing import Any, Literal
 
 API_KEY = "k3y-0123456789abcdef"
 
-Behaviour = Callable[[socket.socket], None]
+Behaviour = Callable[[Any], None]
+Stage = Literal["accept", "handshake", "head", "request"]
+
+
+class Line:
+    """A connection as requests come over it: the server is told of every byte that was read."""
+
+    def __init__(self, connection: socket.socket, server: FaultServer) -> None:
+        self._connection = connection
+        self._server = server
+        self._has_spoken = False
+
+    def recv(self, size: int) -> bytes:
+        data = self._connection.recv(size)
+        if data and not self._has_spoken:
+            self._has_spoken = True
+            self._server.requests += 1
+        self._server.bytes_seen += len(data)
+        return data
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
 
 
 class FaultServer:
-    """Runs `before_reading` on a connection, or else reads the request and runs `behaviour`."""
+    """Runs `behaviour` once a connection has come to `stage`; by then it has read what belongs to it.
 
-    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+    `connections` were accepted; `requests` are those of them over which a byte of a request came, and
+    `bytes_seen` how many. TLS is counted as unpacked, so that a handshake is no request.
+    """
+
+    def __init__(self, tls: ssl.SSLContext | None = None, *, is_deaf: bool = False) -> None:
         self.tls = tls
         self.behaviour: Behaviour = answer(b"{}")
-        self.before_reading: Behaviour | None = None
+        self.stage: Stage = "request"
         self.connections = 0
+        self.requests = 0
         self.bytes_seen = 0
         self.whole: list[bytes] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._stopped = threading.Event()
         self._workers: list[threading.Thread] = []
         self._acceptor = threading.Thread(target=self._accept, daemon=True)
-        self._acceptor.start()
+        self._is_deaf = is_deaf
+        self._crowd: list[socket.socket] = []
+        if not is_deaf:
+            self._acceptor.start()
 
     @property
     def port(self) -> int:
@@ -45,13 +75,34 @@ class FaultServer:
     def received_whole(self) -> bool:
         return bool(self.whole)
 
-    def close(self) -> None:
-        self._stopped.set()
-        self._listener.shutdown(socket.SHUT_RDWR)  # wakes the acceptor
-        self._acceptor.join()
-        self._listener.close()
+    def crowd(self) -> None:
+        """Fills the queue of a deaf server, so that it answers no further knock."""
+        self._listener.listen(0)
+        with contextlib.suppress(TimeoutError):
+            while len(self._crowd) < 9:
+                self._crowd.append(socket.socket())
+                self._crowd[-1].settimeout(0.1)
+                self._crowd[-1].connect(("127.0.0.1", self.port))
+
+    def settle(self) -> None:
+        """Waits until all that came has been counted. A deaf server listens only now."""
+        for sock in self._crowd:
+            sock.close()
+        if self._is_deaf:
+            self._is_deaf = False
+            self._listener.settimeout(0.1)
+            self._accept()
         for worker in self._workers:
             worker.join(timeout=5)
+
+    def close(self) -> None:
+        self._stopped.set()
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)  # wakes the acceptor
+        if self._acceptor.ident is not None:
+            self._acceptor.join()
+        self._listener.close()
+        self.settle()
 
     def _accept(self) -> None:
         while not self._stopped.is_set():
@@ -67,30 +118,34 @@ class FaultServer:
     def _serve(self, connection: socket.socket) -> None:
         connection.settimeout(5)
         with contextlib.suppress(OSError), contextlib.closing(connection):
-            if self.before_reading is not None:
-                self.before_reading(connection)
+            if self.stage == "accept":
+                self.behaviour(connection if self.tls else Line(connection, self))
                 return
             if self.tls is not None:
                 connection = self.tls.wrap_socket(connection, server_side=True)
             with contextlib.closing(connection):
-                request = self._read(connection)
-                if request is not None:
-                    self.whole.append(request)
-                self.behaviour(connection)
+                line = Line(connection, self)
+                if self.stage != "handshake":
+                    self._read(line)
+                self.behaviour(line)
 
-    def _read(self, connection: socket.socket) -> bytes | None:
+    def _read(self, line: Line) -> None:
+        """Reads a request, or as much as the stage wants of it."""
         data = b""
-        while chunk := connection.recv(65_536):
-            self.bytes_seen += len(chunk)
+        while chunk := line.recv(1 if self.stage == "head" else 65_536):
             data += chunk
             head, found, body = data.partition(b"\r\n\r\n")
+            if not found:
+                continue
+            if self.stage == "head":
+                return
             length = next(
                 (int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")),
                 0,
             )
-            if found and len(body) >= length:
-                return data
-        return None
+            if len(body) >= length:
+                self.whole.append(data)
+                return
 
 
 def http(body: bytes, *, status: int = 200, headers: str = "", length: int | None = None, mime: str = "") -> bytes:
@@ -112,25 +167,34 @@ def raw_bytes(data: bytes) -> Behaviour:
     return lambda connection: connection.sendall(data)
 
 
-def reset(connection: socket.socket) -> None:
+def reset(connection: Any) -> None:
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.close()
 
 
-def close(connection: socket.socket) -> None:
+def close(connection: Any) -> None:
     connection.close()
 
 
-def stall(connection: socket.socket) -> None:
+def stall(connection: Any) -> None:
     """Says nothing until the client goes away."""
     with contextlib.suppress(OSError):
-        connection.recv(1)
+        while connection.recv(65_536):
+            pass
+
+
+def late(behaviour: Behaviour, pause: float) -> Behaviour:
+    def behave(connection: Any) -> None:
+        time.sleep(pause)
+        behaviour(connection)
+
+    return behave
 
 
 def drip(data: bytes, pause: float = 0.03) -> Behaviour:
     """Sends a byte at a time, each soon enough for a timeout of its own."""
 
-    def behave(connection: socket.socket) -> None:
+    def behave(connection: Any) -> None:
         for position in range(len(data)):
             connection.sendall(data[position : position + 1])
             time.sleep(pause)
@@ -147,3 +211,21 @@ def chunked(*chunks: bytes, ended: bool) -> Behaviour:
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     body = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks)
     return raw_bytes(head + body + (b"0\r\n\r\n" if ended else b""))
+
+
+class Endless:
+    """Sends `head`, then `chunk` over and over for as long as the client takes it."""
+
+    def __init__(self, head: bytes, chunk: bytes) -> None:
+        self.head = head
+        self.chunk = chunk
+        self.sent = 0
+
+    def __call__(self, connection: Any) -> None:
+        # A small buffer, so that what was sent says how much was taken.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
+        connection.sendall(self.head)
+        with contextlib.suppress(OSError):
+            while True:
+                connection.sendall(self.chunk)
+                self.sent += len(self.chunk)

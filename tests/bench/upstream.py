@@ -1,0 +1,109 @@
+"""A provider in a process of its own, so that it does not share the GIL of what is measured.
+
+It knows `add`, and answers with the next id, after a fixed wait. Started by `Upstream`, which talks to it over
+its standard input and output: the first line out is the port, each line in is answered by the links of the
+orders since the last one, and the end of input is the end of the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import parse_qsl
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Upstream:
+    """The provider's process, as the bench sees it. `latency` is milliseconds an answer."""
+
+    def __init__(self, *, latency: float = 0) -> None:
+        self._command = [sys.executable, "-m", "tests.bench.upstream", str(latency / 1_000)]
+
+    def __enter__(self) -> Self:
+        # A session of its own: Ctrl-C is for the bench, whose end it notices by the end of its input.
+        self._process = subprocess.Popen(
+            self._command, cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+        )
+        self.url = f"http://127.0.0.1:{int(self._read())}/api/v2"
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.communicate()
+
+    def take_links(self) -> list[str]:
+        """The links of the orders that it was sent since this was last asked, in the order of arrival."""
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        return json.loads(self._read())
+
+    def _read(self) -> str:
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError("the provider of the bench has ended")
+        return line
+
+
+class _Provider:
+    """What the process runs: HTTP/1.1 with kept connections, for well-formed requests."""
+
+    def __init__(self, wait: float) -> None:
+        self._wait = wait
+        self._last_id = 0
+        self._links: list[str] = []
+        self._actions: dict[str, Callable[[dict[str, str]], Any]] = {"add": self._add}
+
+    def take_links(self) -> list[str]:
+        links, self._links = self._links, []
+        return links
+
+    def _add(self, params: dict[str, str]) -> Any:
+        self._last_id += 1
+        self._links.append(params["link"])
+        return {"order": self._last_id}
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while await self._exchange(reader, writer):
+                pass
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass  # The client has left: that is how a kept connection ends.
+        finally:
+            writer.close()
+
+    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """One request and its answer; whether another may follow."""
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
+        headers = dict(line.split(": ", 1) for line in head.split("\r\n")[1:] if line)
+        params = dict(parse_qsl((await reader.readexactly(int(headers["content-length"]))).decode()))
+        action = self._actions.get(params.get("action", ""))
+        answer = json.dumps(action(params) if action else {"error": "Incorrect request"}).encode()
+        if self._wait:
+            await asyncio.sleep(self._wait)
+        connection = headers.get("connection", "keep-alive")
+        writer.write(
+            b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+            b"Content-Length: %d\r\nConnection: %s\r\n\r\n%s" % (len(answer), connection.encode(), answer)
+        )
+        await writer.drain()
+        return connection != "close"
+
+
+async def _main(wait: float) -> None:
+    provider = _Provider(wait)
+    server = await asyncio.start_server(provider.serve, "127.0.0.1", 0, backlog=1_024)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    while await asyncio.to_thread(sys.stdin.readline):
+        print(json.dumps(provider.take_links()), flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(_main(float(sys.argv[1])))

@@ -1,0 +1,117 @@
+"""The command: `python -m tests.chaos [matrix] [stop] [kill] [--short] [--seed N] [--sabotage NAME]`.
+
+Each part has a process, a database and times of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.chaos.figures import Figures, table
+from tests.chaos.sabotage import SABOTAGES, VARIABLE
+from tests.chaos.surroundings import Surroundings, surroundings
+
+PARTS = ("matrix", "stop", "kill")
+# Matrix and stop wait for each late answer and each lease in turn; a busy machine may not fail by a narrow time.
+_TIMES = {"matrix": ("0.5", "3"), "stop": ("0.5", "3"), "kill": ("1.5", "4")}
+_SHORT_ORDERS = 40
+
+
+def main() -> int:
+    given = _arguments()
+    if len(given.parts) > 1:
+        return 0 if _conduct(given).passed else 1
+    [part] = given.parts
+    os.environ["UPSTREAM_ADD_TIMEOUT"], os.environ["SUBMISSION_LEASE_SECONDS"] = _TIMES[part]
+    os.environ[VARIABLE] = given.sabotage
+    with surroundings(with_broker=part == "kill") as where:
+        figures = _play(part, given, where)
+    print(table(figures, title=f"{part} ({where.vendor}, seed {given.seed})"), end="\n\n", flush=True)
+    if given.figures:
+        Path(given.figures).write_text(figures.to_json())
+    return 0 if figures.passed else 1
+
+
+def _arguments() -> Any:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description="Kills the panel and lies to it.")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; without any, all of them")
+    parser.add_argument("--orders", type=int, default=600, help="placements of the part kill")
+    parser.add_argument("--seed", type=int, default=1, help="decides what is drawn")
+    parser.add_argument("--short", action="store_true", help="a representative part of everything, in seconds")
+    parser.add_argument("--sabotage", choices=[*SABOTAGES], default="", help="break the panel: the run must fail")
+    parser.add_argument("--stop-early", action="store_true", help="end the matrix at the first problem")
+    parser.add_argument("--figures", default="", help="a file to write the figures to")
+    given = parser.parse_args()
+    if unknown := set(given.parts) - set(PARTS):
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    given.parts = [part for part in PARTS if not given.parts or part in given.parts]
+    return given
+
+
+def _conduct(given: Any) -> Figures:
+    """Runs each part in a process of its own: short ones at once, long ones in turn."""
+    began = time.monotonic()
+    whole = Figures()
+    options = ["--orders", str(given.orders), "--seed", str(given.seed), "--sabotage", given.sabotage]
+    options = options if given.sabotage else options[:-2]
+    options += [name for name, wanted in (("--short", given.short), ("--stop-early", given.stop_early)) if wanted]
+    with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
+        running: dict[str, subprocess.Popen[bytes]] = {}
+        try:
+            for part in given.parts:
+                command = [sys.executable, "-m", "tests.chaos", part, *options, "--figures", f"{folder}/{part}"]
+                running[part] = subprocess.Popen(command)
+                if not given.short:
+                    running[part].wait()
+            for part, process in running.items():
+                if process.wait() not in (0, 1) or not Path(folder, part).exists():
+                    whole.problem("other trouble", f"{part} broke down")
+                else:
+                    whole.merge(Figures.from_json(Path(folder, part).read_text()))
+        finally:
+            for process in running.values():
+                process.terminate()
+    whole.counts["seconds"] = round(time.monotonic() - began)
+    print(table(whole, title=f"chaos, seed {given.seed}"), flush=True)
+    return whole
+
+
+def _play(part: str, given: Any, where: Surroundings) -> Figures:
+    """One part, in this process and its children."""
+    import django
+
+    django.setup()
+    from django.core.management import call_command
+    from django.db import connections
+
+    from tests.chaos import kill, matrix, stop
+    from tests.chaos.children import Children
+
+    call_command("migrate", verbosity=0)
+    children = Children(where.folder)
+    try:
+        if part == "matrix":
+            cases = matrix.short_cases() if given.short else matrix.all_cases()
+            return matrix.run(children=children, cases=cases, seed=given.seed, stop_early=given.stop_early)
+        if part == "stop":
+            return stop.run(children=children, short=given.short)
+        return kill.run(
+            children=children,
+            redis_url=where.redis_url,
+            orders=_SHORT_ORDERS if given.short else given.orders,
+            seed=given.seed,
+            kill_seconds=1.0,
+        )
+    finally:
+        connections.close_all()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

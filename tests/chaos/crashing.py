@@ -1,0 +1,168 @@
+"""The points at which a process dies or is stopped, put around the panel's functions and statements.
+
+A point is an installer: given what to do there, it wraps the function, the statement or the commit that the
+point names. Only processes that are made for it install one.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
+
+Act = Callable[[], None]
+Install = Callable[[Act], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """`role` is the round of work in which it lies; `fault` one that surely leads there, and if `alone` the only one.
+
+    `mode` is the kind of provider it belongs to, if one; `first` a point at which an earlier process has to die.
+    """
+
+    role: str
+    install: Install
+    fault: str = "none"
+    mode: str = ""
+    first: str = ""
+    alone: bool = False
+
+
+def wrap(path: str, around: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+    """Puts `around(original)` in the place of "module:name" or "module:Class.name"."""
+    module_name, _, name = path.partition(":")
+    owner: Any = importlib.import_module(module_name)
+    *owners, name = name.split(".")
+    for inner in owners:
+        owner = getattr(owner, inner)
+    original = getattr(owner, name)
+    setattr(owner, name, functools.wraps(original)(around(original)))
+
+
+def before(path: str) -> Install:
+    def install(act: Act) -> None:
+        def around(original: Callable[..., Any]) -> Callable[..., Any]:
+            def wrapped(*args: Any, **values: Any) -> Any:
+                act()
+                return original(*args, **values)
+
+            return wrapped
+
+        wrap(path, around)
+
+    return install
+
+
+def after(path: str) -> Install:
+    def install(act: Act) -> None:
+        def around(original: Callable[..., Any]) -> Callable[..., Any]:
+            def wrapped(*args: Any, **values: Any) -> Any:
+                result = original(*args, **values)
+                act()
+                return result
+
+            return wrapped
+
+        wrap(path, around)
+
+    return install
+
+
+def statement(start: str, *, holding: str = "") -> Install:
+    """Right after a statement that starts so, `holding` among its parameters, has been carried out."""
+
+    def install(act: Act) -> None:
+        def wrapper(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+            result = execute(sql, params, many, context)
+            if sql.startswith(start) and (not holding or holding in [str(one) for one in params or ()]):
+                act()
+            return result
+
+        connection.execute_wrappers.append(wrapper)
+
+    return install
+
+
+def then(first: Install, second: Install) -> Install:
+    """The first passing of `second` after `first` was passed."""
+    return lambda act: first(lambda: second(act))
+
+
+def _half_sent(act: Act) -> None:
+    """Head and half of the body have left."""
+
+    def around(original: Callable[..., Any]) -> Callable[..., Any]:
+        def sendall(self: Any, data: Any) -> None:
+            if data.startswith(b"POST "):
+                original(self, data)
+                return
+            original(self, data[: len(data) // 2])
+            act()
+            original(self, data[len(data) // 2 :])
+
+        return sendall
+
+    wrap("catalog.upstream.transport:_MeasuredSocket.sendall", around)
+
+
+BEFORE_COMMIT = before("django.db.backends.base.base:BaseDatabaseWrapper.commit")
+AFTER_COMMIT = after("django.db.backends.base.base:BaseDatabaseWrapper.commit")
+ANSWERED = after("catalog.upstream.client:UpstreamClient.add")
+SENT = before("catalog.upstream.transport:_MeasuredSocket.makefile")
+CLAIMED = statement('UPDATE "orders_order"', holding="placing")
+ATTEMPT_FINISHED = then(ANSWERED, statement('UPDATE "orders_placementattempt"'))
+ORDER_MOVED = then(ANSWERED, statement('UPDATE "orders_order"'))
+WALLET_MOVED = statement('UPDATE "billing_wallet"')
+POSTED = statement('INSERT INTO "billing_entry"')
+BOUND = statement('UPDATE "orders_order"', holding="placed")
+DOUBTED = statement('UPDATE "orders_order"', holding="in_doubt")
+
+POINTS: dict[str, Point] = {
+    # Claiming and sending.
+    "before the claim": Point("submit", before("orders.submission:claim_next")),
+    "claim: order moved": Point("submit", CLAIMED),
+    "claim: attempt written": Point("submit", statement('INSERT INTO "orders_placementattempt"')),
+    "claim: committed": Point("submit", after("orders.submission:claim_next")),
+    "before connecting": Point("submit", before("catalog.upstream.transport:post")),
+    "connected": Point("submit", before("catalog.upstream.transport:_Exchange.before_send")),
+    "half sent": Point("submit", _half_sent),
+    "sent": Point("submit", SENT),
+    # Recording the answer.
+    "answered": Point("submit", ANSWERED, fault="redirect"),
+    "record: attempt finished": Point("submit", ATTEMPT_FINISHED, fault="no-funds"),
+    "record: order moved": Point("submit", ORDER_MOVED, fault="429"),
+    "record: before commit": Point("submit", then(ORDER_MOVED, BEFORE_COMMIT), fault="unknown-words"),
+    "record: committed": Point("submit", then(ORDER_MOVED, AFTER_COMMIT), fault="duplicate-id"),
+    "record: provider paused": Point(
+        "submit", then(ANSWERED, statement('UPDATE "catalog_provider"')), fault="500-before"
+    ),
+    "refund: order moved": Point("submit", ORDER_MOVED, fault="bad-link", alone=True),
+    "refund: wallet moved": Point("submit", then(ANSWERED, WALLET_MOVED), fault="bad-link", alone=True),
+    "refund: posted": Point("submit", then(ANSWERED, POSTED), fault="bad-link", alone=True),
+    # Turning what a dead worker left into a doubt.
+    "expire: order moved": Point("expire", DOUBTED, first="sent"),
+    "expire: before commit": Point("expire", then(DOUBTED, BEFORE_COMMIT), first="sent"),
+    # Settling doubts.
+    "reconcile: begun": Point("reconcile", after("orders.reconciling:_claim_doubts"), fault="truncate"),
+    "repeat: claimed": Point("reconcile", after("orders.reconciling:claim_repetition"), fault="drip", mode="repeat"),
+    "repeat: sent": Point("reconcile", SENT, fault="drop-before", mode="repeat"),
+    "repeat: answered": Point("reconcile", ANSWERED, fault="reset-before", mode="repeat"),
+    "repeat: order moved": Point("reconcile", ORDER_MOVED, fault="late-answer", mode="repeat"),
+    "repeat: committed": Point("reconcile", then(ORDER_MOVED, AFTER_COMMIT), fault="500-after", mode="repeat"),
+    "probe: before it": Point("reconcile", before("orders.probing:Prober.ask"), fault="reset-after", mode="probe"),
+    "probe: answered": Point("reconcile", after("orders.probing:Prober.ask"), fault="200-html", mode="probe"),
+    "bind: order moved": Point("reconcile", BOUND, fault="200-empty", mode="probe"),
+    "bind: before commit": Point("reconcile", then(BOUND, BEFORE_COMMIT), fault="no-id", mode="probe"),
+    "bind: committed": Point("reconcile", then(BOUND, AFTER_COMMIT), fault="drop-after", mode="probe"),
+    # Refunding what was delivered in part.
+    "poll: claimed": Point("poll", after("orders.polling:claim_batch"), alone=True),
+    "poll: order moved": Point("poll", statement('UPDATE "orders_order"', holding="partial"), alone=True),
+    "poll: wallet moved": Point("poll", WALLET_MOVED, alone=True),
+    "poll: posted": Point("poll", POSTED, alone=True),
+    "poll: before commit": Point("poll", then(POSTED, BEFORE_COMMIT), alone=True),
+}

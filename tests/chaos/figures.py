@@ -1,0 +1,82 @@
+"""What a run counted, and the table that it prints."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+
+BAD = ("doubles", "lost", "given away", "misattributed", "wrong refunds", "ledger breaches", "other trouble")
+_FIRST = (
+    "placements asked",
+    "adds upstream",
+    "combinations",
+    "kills",
+    "workers stopped",
+    "workers started",
+    "leases expired",
+    "doubts in all",
+    "settled by repeat",
+    "settled by ids",
+    "settled by late answer",
+    "left for review",
+)
+_MOST_SHOWN = 40
+
+
+@dataclass(slots=True)
+class Figures:
+    """Counters of one part or of several. `problems` are sentences: with one, the run failed."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
+    crashes: Counter[str] = field(default_factory=Counter)
+    problems: list[tuple[str, str]] = field(default_factory=list)
+
+    def add(self, name: str, amount: int = 1) -> None:
+        self.counts[name] += amount
+
+    def problem(self, kind: str, text: str) -> None:
+        """`kind` is one of BAD."""
+        assert kind in BAD, kind
+        self.problems.append((kind, text))
+
+    def merge(self, other: Figures) -> None:
+        self.counts.update(other.counts)
+        self.faults.update(other.faults)
+        self.crashes.update(other.crashes)
+        self.problems.extend(other.problems)
+
+    def to_json(self) -> str:
+        return json.dumps([self.counts, self.faults, self.crashes, self.problems])
+
+    @classmethod
+    def from_json(cls, text: str) -> Figures:
+        counts, faults, crashes, problems = json.loads(text)
+        return cls(Counter(counts), Counter(faults), Counter(crashes), [(kind, told) for kind, told in problems])
+
+    @property
+    def passed(self) -> bool:
+        return not self.problems
+
+
+def table(figures: Figures, *, title: str) -> str:
+    """Text for people; each bad figure stands in it, also when it is 0."""
+    bad = Counter(kind for kind, _ in figures.problems)
+    others = [name for name in figures.counts if name not in (*_FIRST, "seconds")]
+    rows = [(name, figures.counts[name]) for name in (*_FIRST, *others)]
+    rows += [(name, bad[name]) for name in BAD]
+    rows.append(("seconds", figures.counts["seconds"]))
+    width = max(len(name) for name, _ in rows)
+    lines = [title, "-" * len(title)]
+    for name, counted in (("faults injected", figures.faults), ("crash points reached", figures.crashes)):
+        if counted:
+            shown = ", ".join(f"{key} {amount}" for key, amount in sorted(counted.items()))
+            lines.append(f"{name}: {sum(counted.values())} ({shown})")
+    lines += [f"{name:<{width}}  {amount:>7,}" for name, amount in rows]
+    for kind, text in figures.problems[:_MOST_SHOWN]:
+        lines.append(f"  {kind.upper()}: {text}")
+    if len(figures.problems) > _MOST_SHOWN:
+        lines.append(f"  … and {len(figures.problems) - _MOST_SHOWN} more")
+    lines.append("PASS" if figures.passed else "FAIL")
+    return "\n".join(lines)

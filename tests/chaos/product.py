@@ -1,0 +1,104 @@
+"""The panel as the chaos uses it: rounds of its work, what its owner does, and time that passes faster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from catalog.models import Provider
+from catalog.providers import resume_provider
+from orders import deadlines, polling, reconciling, submission
+from orders.models import Order, OrderEvent
+
+WORK: tuple[Callable[[], Any], ...] = (
+    deadlines.meet_deadlines,
+    submission.submit_due_orders,
+    reconciling.reconcile_due_orders,
+    polling.poll_due_orders,
+)
+
+
+def sweep() -> None:
+    """What the workers of a healthy panel do in a few minutes: all waits are over, and everything is looked at."""
+    for work in WORK:
+        resume_providers()
+        end_waits()
+        work()
+
+
+def give_up() -> None:
+    """The deadline of every doubt has passed: what is not settled now is for staff."""
+    Order.objects.filter(placement="in_doubt").update(doubt_until=_past())
+    deadlines.meet_deadlines()
+
+
+def poll() -> None:
+    end_waits()
+    polling.poll_due_orders()
+
+
+def end_leases(orders: Any) -> None:
+    orders.filter(placement="placing").update(lease_until=_past())
+
+
+def end_waits() -> None:
+    """Every wait before a next try, look or poll is over; no deadline is."""
+    waiting = Order.objects.filter(placement__in=("queued", "in_doubt")).exclude(next_action_at__lte=timezone.now())
+    _end_wait(waiting, "next_action_at")
+    _end_wait(Order.objects.filter(next_poll_at__gt=timezone.now()), "next_poll_at")
+
+
+def _end_wait(orders: QuerySet[Order], column: str) -> None:
+    """Without the orders that a worker holds just now: nobody shall wait for the chaos, or even deadlock with it."""
+    with transaction.atomic():
+        free = list(orders.select_for_update(skip_locked=True).values_list("pk", flat=True))
+        Order.objects.filter(pk__in=free).update(**{column: _past()})
+
+
+def resume_providers() -> None:
+    """The owner presses "Resume" for each provider that is paused."""
+    for provider in Provider.objects.filter(is_active=True).exclude(paused_until=None, polling_until=None):
+        resume_provider(provider=provider)
+
+
+def retire(provider: Provider) -> None:
+    """Its scene is over: no later round looks at its orders again."""
+    Provider.objects.filter(pk=provider.pk).update(is_active=False)
+    Order.objects.filter(provider=provider).update(next_action_at=None, next_poll_at=None)
+
+
+def submit_for(provider: Provider) -> None:
+    """Sends what is due at this provider, in this process."""
+    resume_provider(provider=provider)
+    submission.submit_for_provider(provider=provider)
+
+
+def how_settled(order: Order) -> str:
+    """How a doubt became a placed order: "" when it never was in doubt, or still is."""
+    events = OrderEvent.objects.filter(order=order, kind="placement")
+    if order.placement != "placed" or not events.filter(new="in_doubt").exists():
+        return ""
+    if events.filter(text__startswith="Found at the provider").exists():
+        return "settled by ids"
+    ids = order.placement_attempts.exclude(request_id="").values_list("request_id", flat=True)
+    return "settled by repeat" if len(ids) > len(set(ids)) else "settled by late answer"
+
+
+def _past() -> Any:
+    return timezone.now() - timedelta(seconds=1)
+
+
+ROUNDS: dict[str, Callable[[], Any]] = {
+    "expire": deadlines.meet_deadlines,
+    "submit": submission.submit_due_orders,
+    "reconcile": reconciling.reconcile_due_orders,
+    "poll": poll,
+    "sweep": sweep,
+    "give up": give_up,
+}
+"""What a process can be told to do, by name."""

@@ -1,0 +1,91 @@
+"""Breaking the panel on purpose, to prove that the chaos notices. Asked for by CHAOS_SABOTAGE, in children only.
+
+Each one puts a plausible mistake in the place of a rule.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from django.utils import timezone
+
+from tests.chaos.crashing import wrap
+
+VARIABLE = "CHAOS_SABOTAGE"
+
+
+def install() -> None:
+    """Installs what the environment asks for, if anything."""
+    name = os.environ.get(VARIABLE, "")
+    if name:
+        SABOTAGES[name]()
+
+
+def _requeue() -> None:
+    """An expired lease goes back to the queue: the dead worker surely had not sent it."""
+    from orders.models import Order
+
+    def expire_leases() -> int:
+        expired = Order.objects.filter(placement="placing", lease_until__lt=timezone.now())
+        return expired.update(placement="queued", claim_token="", lease_until=None)
+
+    wrap("orders.deadlines:expire_leases", lambda original: expire_leases)
+
+
+def _refund() -> None:
+    """A doubt is refunded: the customer should not wait."""
+    from orders.settling import end_unplaced
+
+    def doubt(order: Any, text: str, **_: Any) -> None:
+        end_unplaced(order=order, placement="refused", note=text)
+
+    wrap("orders.outcomes:_record_doubt", lambda original: doubt)
+
+
+def _retry() -> None:
+    """What got no answer is sent again."""
+    from catalog.upstream.results import Unknown
+
+    def around(add: Callable[..., Any]) -> Callable[..., Any]:
+        def twice(*args: Any, **values: Any) -> Any:
+            outcome = add(*args, **values)
+            return add(*args, **values) if isinstance(outcome, Unknown) else outcome
+
+        return twice
+
+    wrap("catalog.upstream.client:UpstreamClient.add", around)
+
+
+def _misbind() -> None:
+    """Any order that nobody claimed is the one that is looked for."""
+
+    def first(*, orphans: Any, **_: Any) -> int | None:
+        return min(orphans, default=None)
+
+    wrap("orders.looking:sole_match", lambda original: first)
+
+
+def _forget() -> None:
+    """Nobody looks at leases."""
+    wrap("orders.deadlines:expire_leases", lambda original: lambda: 0)
+
+
+def _books() -> None:
+    """A refund gives back one micro-unit less than the order says."""
+
+    def around(post: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *, amount, **values: post(amount=amount - 1, **values)
+
+    wrap("orders.settling:post_refund", around)
+
+
+SABOTAGES: dict[str, Callable[[], None]] = {
+    "requeue": _requeue,
+    "refund": _refund,
+    "retry": _retry,
+    "misbind": _misbind,
+    "forget": _forget,
+    "books": _books,
+}

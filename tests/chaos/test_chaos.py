@@ -1,0 +1,42 @@
+"""The short chaos, on the servers that the tests run on; and the proof that it notices a broken panel."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.chaos.figures import BAD
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 240
+"""Seconds: the machine may be busy with all other tests."""
+
+
+def chaos(*arguments: str) -> tuple[int, str]:
+    """The exit code and what was printed."""
+    command = [sys.executable, "-m", "tests.chaos", "--short", *arguments]
+    done = subprocess.run(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=PATIENCE
+    )
+    return done.returncode, done.stdout
+
+
+def figure(name: str, printed: str) -> int:
+    """The last figure of that name: the one of all parts together."""
+    return int(re.findall(rf"^{name} +([\d,]+)$", printed, re.M)[-1].replace(",", ""))
+
+
+def test_no_order_is_doubled_lost_given_away_or_mistaken_for_another():
+    code, printed = chaos()
+    assert code == 0, printed
+    assert {name: figure(name, printed) for name in BAD} == dict.fromkeys(BAD, 0), printed
+    for name in ("combinations", "workers stopped", "kills", "settled by ids", "settled by repeat"):
+        assert figure(name, printed) > 0, printed
+
+
+def test_a_panel_that_binds_whatever_it_finds_is_noticed():
+    code, printed = chaos("matrix", "--stop-early", "--sabotage", "misbind")
+    assert code == 1, printed
+    assert figure("misattributed", printed) > 0, printed

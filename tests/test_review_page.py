@@ -1,0 +1,727 @@
+"""The page on which staff decide about an unsettled order: what it shows, what each choice does, what it refuses."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import requests
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from catalog.models import Provider, Service, UpstreamService
+from catalog.pricing import reprice
+from catalog.providers import account_of, check_balance
+from orders import looking, reviewing
+from orders.models import Order, OrderEvent, PlacementAttempt
+from orders.states import Placement, ReviewReason, Status
+from panel.admin_base import shown_money
+from panel.sandbox import faults
+from panel.sandbox.server import SandboxServer
+from tests import make
+from tests.scenes import (
+    adds,
+    fresh,
+    known_orders,
+    lost,
+    money_of,
+    nothing_changes,
+    pass_deadlines,
+    poll_now,
+    reconcile_now,
+    refunds_of,
+    statements,
+    submit_now,
+    truth,
+)
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
+
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
+SORRY = "We could not make sure that your order was placed"
+
+
+@pytest.fixture
+def customer(db: None) -> Any:
+    return make.customer("alice@example.org", funds="100")
+
+
+@pytest.fixture
+def known(upstream: SandboxServer, customer: Any, service: Service) -> list[Order]:
+    return [fresh(one) for one in known_orders(upstream, customer, service)]
+
+
+@pytest.fixture
+def doubt(upstream: SandboxServer, provider: Provider, customer: Any, service: Service, known: list[Order]) -> Order:
+    """1,000 for $2.50, taken, the answer lost; an order made past the panel keeps it from being found by itself."""
+    check_balance(provider=provider)
+    order = lost(upstream, customer, service, quantity=1_000)
+    by_hand(upstream, quantity=5_000)
+    reconcile_now()
+    pass_deadlines()
+    upstream.clear_requests()
+    assert fresh(order).review_reason == ReviewReason.DOUBT
+    return fresh(order)
+
+
+@pytest.fixture
+def strange(upstream: SandboxServer, customer: Any, service: Service) -> Order:
+    """Refused with words that nobody knows."""
+    order = make.order(customer, service)
+    upstream.inject(faults.answer(body=b'{"error": "Not today"}', action="add"))
+    submit_now()
+    assert fresh(order).review_reason == ReviewReason.UNKNOWN_ERROR
+    return fresh(order)
+
+
+@pytest.fixture
+def losing(customer: Any, service: Service) -> Order:
+    """It would cost more than the customer paid."""
+    order = make.order(customer, service)
+    set_rate(service, "9")
+    submit_now()
+    assert fresh(order).review_reason == ReviewReason.WOULD_LOSE
+    return fresh(order)
+
+
+def set_rate(service: Service, rate: str) -> None:
+    UpstreamService.objects.filter(pk=service.upstream_id).update(rate=make.micros(rate))
+    reprice(services=Service.objects.filter(pk=service.pk))
+
+
+def by_hand(upstream: SandboxServer, *, quantity: int) -> str:
+    """Someone orders with our key, past the panel."""
+    form = {"key": upstream.key, "action": "add", "service": "1", "link": "https://example.com/h", "quantity": quantity}
+    return str(requests.post(upstream.url, data=form, timeout=5).json()["order"])
+
+
+def note_balances() -> None:
+    """A round that asks for the balance, and for no id."""
+    Provider.objects.update(probes_ids=False)
+    reconcile_now()
+
+
+def page(order: Order) -> str:
+    return reverse("admin:orders_order_decide", args=[order.pk])
+
+
+def own_page(order: Order) -> str:
+    return reverse("admin:orders_order_change", args=[order.pk])
+
+
+def text_of(client: Client, order: Order) -> str:
+    response = client.get(page(order))
+    assert response.status_code == 200
+    return response.content.decode().replace("\xa0", " ")
+
+
+def choose(client: Client, order: Order, choice: str, **data: str):
+    """Opens the page and sends one of its forms, as a person does."""
+    return client.post(page(order), {**data, "choice": choice, "seen": client.get(page(order)).context["seen"]})
+
+
+def errors_of(response, choice: str) -> list[str]:
+    """What the page says at the form of this choice, and that it says nothing at the others."""
+    assert response.status_code == 200
+    said = {}
+    for card in response.context["cards"]:
+        said[card.choice] = [error for errors in card.form.errors.values() for error in errors]
+        assert all(error in response.content.decode().replace("&#x27;", "'") for error in said[card.choice])
+    assert not any(errors for name, errors in said.items() if name != choice)
+    return said[choice]
+
+
+def staff_with(*codenames: str) -> Client:
+    helper = make.customer("helper@example.org")
+    helper.is_staff = True
+    helper.save()
+    helper.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+    client = Client()
+    client.force_login(helper)
+    return client
+
+
+# -- what it shows -----------------------------------------------------------------------------------
+
+
+def test_page_when_opened_then_it_asks_the_provider_nothing_and_changes_nothing(staff_client, upstream, doubt):
+    attempts = list(PlacementAttempt.objects.values())
+    with nothing_changes():
+        assert staff_client.get(page(doubt), {"choice": "refund", "note": "x"}).status_code == 200
+    assert upstream.requests == []
+    assert list(PlacementAttempt.objects.values()) == attempts
+    assert LogEntry.objects.count() == 0
+
+
+def test_page_when_in_doubt_then_it_holds_the_question_the_facts_the_evidence_and_three_choices(
+    staff_client, upstream, doubt
+):
+    text = text_of(staff_client, doubt)
+    parts = [
+        "Find out whether Upstream has this order, then choose below",
+        "alice@example.org",
+        "https://example.com/a",
+        "It may have arrived, no answer",
+        "Look again",
+        f"Bind {truth(upstream, doubt)}",
+        "Only a hint, never a proof",
+        "It was placed: bind its id",
+        "It was not placed: send it again",
+        "Give up: cancel and refund",
+        "Cancel and refund $2.50",
+    ]
+    places = [text.find(part) for part in parts]
+    assert -1 not in places
+    assert places == sorted(places)
+    assert 'href="https://example.com/a"' not in text
+    facts = dict(staff_client.get(page(doubt)).context["facts"])
+    assert (facts["Quantity"], facts["Charge"], facts["Expected cost"]) == ("1,000", "$2.50", "$2.00")
+    assert (facts["Provider"], facts["Its service id"]) == ("Upstream", "1")
+
+
+def test_page_when_orphans_were_found_then_the_only_one_that_agrees_is_filled_in(staff_client, upstream, doubt):
+    response = staff_client.get(page(doubt))
+    shown = [(one.id, one.remains, one.charge, one.agrees.words) for one in response.context["looks"].orphans]
+    ours, theirs = (str(one.id) for one in upstream.orders()[-2:])
+    assert shown == [(ours, "1,000", "$2.00", "Agrees"), (theirs, "5,000", "$10.00", "Does not agree")]
+    assert response.context["cards"][0].form["upstream_id"].value() == ours
+
+
+def test_page_when_two_orphans_agree_then_none_is_filled_in_until_one_is_bound(
+    staff_client, staff, upstream, customer, service, known
+):
+    first, second = (lost(upstream, customer, service, quantity=1_000) for _ in range(2))
+    reconcile_now()
+    assert not staff_client.get(page(second)).context["cards"][0].form["upstream_id"].value()
+    one, two = (str(order.id) for order in upstream.orders()[-2:])
+    reviewing.bind_upstream_id(order=fresh(first), upstream_id=one, actor=staff)
+    response = staff_client.get(page(second))
+    assert [orphan.id for orphan in response.context["looks"].orphans] == [two]
+    assert response.context["cards"][0].form["upstream_id"].value() == two
+
+
+def test_page_when_balances_are_known_then_both_outcomes_are_reckoned(staff_client, provider, customer, service, doubt):
+    # $1000 less the three others' $0.30 before it was sent, its own $2 and $10 by hand after it.
+    lines = [(line.label, line.amount, line.note) for line in staff_client.get(page(doubt)).context["balance"]]
+    assert [(label, amount) for label, amount, _ in lines] == [
+        ("Before it was sent", "$999.70"),
+        ("Others sent in between should have cost", "$0.00"),
+        ("If it was not placed, there would be", "$999.70"),
+        ("If it was placed, there would be", "$997.70"),
+        ("What was there afterwards", "$987.70"),
+    ]
+    assert [note for _, _, note in lines[2:4]] == ["$12.00 less was there", "$10.00 less was there"]
+
+
+def test_page_when_others_were_sent_in_between_then_they_are_counted_once_and_the_doubtful_apart(
+    staff_client, upstream, provider, customer, other, service, known
+):
+    check_balance(provider=provider)
+    order = lost(upstream, customer, service, quantity=1_000)
+    twice = make.order(customer, service, quantity=200)
+    PlacementAttempt.objects.create(order=twice, token="first", outcome="unknown", account=account_of(provider))
+    submit_now()
+    found = lost(upstream, customer, service, quantity=300)
+    reviewing.bind_upstream_id(order=found, upstream_id=truth(upstream, found))
+    lost(upstream, customer, service, quantity=400, taken=False)
+    note_balances()
+    make.order(other, service, quantity=500)  # sent after the second balance
+    submit_now()
+    context = staff_client.get(page(order)).context
+    assert (context["balance"][1].amount, context["balance"][1].note) == ("−$1.00", "2 orders")
+    assert context["not_counted"] == "Not counted: 1 order that may have been placed too, for $0.80."
+
+
+@pytest.mark.parametrize(("key", "counted"), [("upstream-key", "1 order"), ("another-key", "0 orders")])
+def test_page_when_the_provider_is_set_up_twice_then_orders_of_the_same_account_are_counted(
+    staff_client, upstream, provider, customer, service, known, key, counted
+):
+    check_balance(provider=provider)
+    order = lost(upstream, customer, service, quantity=1_000)
+    twin = make.provider(name="Twin", url=upstream.url, api_key=key)
+    beside = make.placed_order(customer, make.service(twin), upstream_id="1")
+    PlacementAttempt.objects.create(order=beside, token="b", outcome="placed", account=account_of(twin))
+    note_balances()
+    assert staff_client.get(page(order)).context["balance"][1].note == counted
+
+
+def test_page_when_accounts_were_not_noted_yet_then_the_providers_orders_are_counted(
+    staff_client, upstream, provider, customer, service, known
+):
+    check_balance(provider=provider)
+    order = lost(upstream, customer, service, quantity=1_000)
+    for place in (provider, make.provider(name="Elsewhere", url="http://127.0.0.1:9/api", api_key="x")):
+        beside = make.placed_order(customer, make.service(place, external_id="8"), upstream_id="1")
+        PlacementAttempt.objects.create(order=beside, token=place.name, outcome="placed")
+    note_balances()
+    PlacementAttempt.objects.update(account="")
+    assert staff_client.get(page(order)).context["balance"][1].note == "1 order"
+
+
+def test_page_when_the_provider_bills_in_another_currency_then_costs_there_are_in_it(staff_client, provider, doubt):
+    Provider.objects.update(currency="EUR", exchange_rate=1_250_000_000_000)
+    context = staff_client.get(page(doubt)).context
+    assert dict(context["facts"])["Expected cost"] == "$2.00 (€1.60 there)"
+    assert context["cost_there"] == "€1.60"
+    assert context["balance"][3].amount == "€998.10"
+
+
+def test_page_when_others_wrote_its_texts_then_all_of_them_are_escaped(staff_client, doubt):
+    Provider.objects.update(name=f"P {HOSTILE}"[:80])
+    Order.objects.filter(pk=doubt.pk).update(
+        link=f"https://example.com/{HOSTILE}",
+        service_name=HOSTILE,
+        upstream_service_id=HOSTILE[:64],
+        review_note=f"note {HOSTILE}",
+    )
+    orphan = {"id": HOSTILE, "status": HOSTILE, "remains": HOSTILE, "charge": HOSTILE, "agrees": True}
+    doubt.placement_attempts.update(
+        body=f"body {HOSTILE}",
+        detail=f"detail {HOSTILE}",
+        request_id="<b>request</b>",
+        look_note=f"look {HOSTILE}",
+        orphans=[{**orphan, "remains": None}],
+    )
+    text = text_of(staff_client, doubt)
+    assert "<script>alert(1)" not in text
+    assert "<img src=x" not in text
+    assert "<b>request" not in text
+    escaped = "&lt;script&gt;alert(1)&lt;/script&gt;&lt;img src=x onerror=alert(2)&gt;&quot;&#x27;&amp;"
+    for mark in ("body ", "detail ", "look ", "note ", "https://example.com/"):
+        assert mark + escaped in text
+    assert f'value="{escaped}"' in text  # the id that would be bound
+    denied = choose(staff_client, doubt, "bind", upstream_id=HOSTILE[:64]).content.decode()
+    assert "<script>alert(1)" not in denied
+
+
+def test_page_when_the_answer_had_a_body_then_it_is_folded_away(staff_client, strange):
+    text = text_of(staff_client, strange)
+    details = text[text.index("<details") : text.index("</details>")]
+    assert "{&quot;error&quot;: &quot;Not today&quot;}</pre>" in details
+    assert "open" not in details[: details.index(">")]
+
+
+def test_page_when_it_was_sent_often_then_it_takes_no_more_queries(staff_client, doubt):
+    def count() -> int:
+        with statements() as found:
+            text_of(staff_client, doubt)
+        return len(found)
+
+    count()
+    few = count()
+    for number in range(30):
+        PlacementAttempt.objects.create(order=doubt, token=f"t{number}", outcome="unknown", phase="sent")
+    assert count() == few
+    assert len(staff_client.get(page(doubt)).context["sendings"]) == 31
+
+
+# -- the way there -----------------------------------------------------------------------------------
+
+
+def test_list_when_an_unsettled_order_is_clicked_then_it_leads_to_the_page(staff_client, doubt, strange):
+    text = staff_client.get(reverse("admin:orders_orderinreview_changelist")).content.decode()
+    for order in (doubt, strange):
+        link = reverse("admin:orders_orderinreview_change", args=[order.pk])
+        assert link in text
+        assert staff_client.get(link).headers["Location"] == page(order)
+
+
+def test_list_when_a_placed_order_is_clicked_then_it_leads_to_the_orders_own_page(staff_client, known):
+    Order.objects.filter(pk=known[0].pk).update(review_reason=ReviewReason.CONTRADICTION, review_since=timezone.now())
+    for order in known[:2]:  # in review, and settled meanwhile
+        link = reverse("admin:orders_orderinreview_change", args=[order.pk])
+        assert staff_client.get(link).headers["Location"] == own_page(order)
+
+
+def test_list_when_a_doubt_is_still_looked_for_then_it_says_so(staff_client, upstream, customer, service):
+    lost(upstream, customer, service)
+    text = staff_client.get(reverse("admin:orders_orderinreview_changelist")).content.decode()
+    assert "In doubt: the panel looks for it until" in text
+
+
+def test_own_page_when_unsettled_then_it_leads_to_the_decision_and_else_not(staff_client, doubt, known):
+    assert page(doubt) in staff_client.get(own_page(doubt)).content.decode()
+    assert page(known[0]) not in staff_client.get(own_page(known[0])).content.decode()
+
+
+def test_page_when_nothing_is_to_be_decided_then_it_leads_to_the_orders_own_page(staff_client, known):
+    with nothing_changes():
+        response = staff_client.get(page(known[0]), follow=True)
+    assert response.redirect_chain == [(own_page(known[0]), 302)]
+    assert "waits for no decision" in response.content.decode()
+
+
+@pytest.mark.parametrize("object_id", ["999999", "x", "1 or 1"])
+def test_page_when_there_is_no_such_order_then_404(staff_client, object_id):
+    address = reverse("admin:orders_order_decide", args=[object_id])
+    assert staff_client.get(address).status_code == 404
+    assert staff_client.post(address, {"choice": "refund", "note": "x"}).status_code == 404
+
+
+# -- bind --------------------------------------------------------------------------------------------
+
+
+def test_bind_when_the_provider_has_it_then_it_is_followed(staff_client, staff, upstream, customer, doubt):
+    there = truth(upstream, doubt)
+    response = choose(staff_client, doubt, "bind", upstream_id=f" {there} ")
+    assert response.headers["Location"] == own_page(doubt)
+    bound = fresh(doubt)
+    assert (bound.placement, bound.upstream_id, bound.review_reason) == (Placement.PLACED, there, "")
+    assert [call.params["orders"] for call in upstream.requests_of("status")] == [there]
+    assert OrderEvent.objects.filter(order=doubt, actor=staff, new=Placement.PLACED).count() == 1
+    assert there in LogEntry.objects.get(object_id=str(doubt.pk)).change_message
+    upstream.set_order(int(there), status="Partial", remains=500, charge="1")
+    poll_now()
+    assert refunds_of(doubt) == [1_250_000]
+
+
+def test_bind_when_the_provider_denies_the_id_then_the_form_says_so_and_keeps_it(staff_client, upstream, doubt):
+    with nothing_changes():
+        response = choose(staff_client, doubt, "bind", upstream_id="424242")
+    assert errors_of(response, "bind") == ["Upstream says that it has no order 424242 of ours."]
+    assert 'value="424242"' in response.content.decode()
+    assert LogEntry.objects.count() == 0
+
+
+def test_bind_when_another_order_has_the_id_then_it_is_refused(staff_client, doubt, known):
+    with nothing_changes():
+        response = choose(staff_client, doubt, "bind", upstream_id=known[0].upstream_id)
+    assert errors_of(response, "bind") == [f"Another order is already bound to {known[0].upstream_id}."]
+
+
+@pytest.mark.parametrize("upstream_id", ["", " ", "1,2", "1 2", "0", "null", "x" * 65, "12\x00"])
+def test_bind_when_the_id_is_none_then_it_is_refused_without_asking(staff_client, upstream, doubt, upstream_id):
+    with nothing_changes():
+        response = choose(staff_client, doubt, "bind", upstream_id=upstream_id)
+    assert len(errors_of(response, "bind")) == 1
+    assert upstream.requests == []
+
+
+def test_bind_when_the_provider_does_not_answer_then_staff_know_better(staff_client, upstream, doubt):
+    there = truth(upstream, doubt)
+    upstream.close()
+    choose(staff_client, doubt, "bind", upstream_id=there)
+    assert fresh(doubt).upstream_id == there
+
+
+def test_bind_when_another_decides_while_the_provider_is_asked_then_theirs_stands(
+    staff_client, staff, upstream, doubt, monkeypatch
+):
+    check_id = looking.check_id
+
+    def meanwhile(**values: Any) -> None:
+        check_id(**values)
+        reviewing.refund_unplaced(order=fresh(doubt), note="Sorry", actor=staff)
+
+    monkeypatch.setattr(looking, "check_id", meanwhile)
+    response = choose(staff_client, doubt, "bind", upstream_id=truth(upstream, doubt))
+    assert response.headers["Location"] == own_page(doubt)
+    assert (fresh(doubt).placement, refunds_of(doubt)) == (Placement.REFUSED, [2_500_000])
+    assert "Nothing was done" in staff_client.get(own_page(doubt)).content.decode()
+    assert LogEntry.objects.count() == 0
+
+
+def test_bind_when_it_was_refused_with_strange_words_then_it_can_be_bound(staff_client, upstream, strange):
+    there = by_hand(upstream, quantity=100)
+    choose(staff_client, strange, "bind", upstream_id=there)
+    assert (fresh(strange).placement, fresh(strange).upstream_id) == (Placement.PLACED, there)
+
+
+# -- send again --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fixture", ["doubt", "strange"])
+def test_send_again_when_staff_are_sure_then_it_is_sent_once_more(staff_client, staff, upstream, request, fixture):
+    order = request.getfixturevalue(fixture)
+    before = adds(upstream)
+    response = choose(staff_client, order, "send_again", sure="on")
+    assert response.headers["Location"] == own_page(order)
+    assert (fresh(order).placement, fresh(order).review_reason) == (Placement.QUEUED, "")
+    assert LogEntry.objects.filter(object_id=str(order.pk), user=staff).count() == 1
+    for _ in range(2):
+        submit_now()
+    assert (fresh(order).placement, adds(upstream)) == (Placement.PLACED, before + 1)
+
+
+def test_send_again_when_the_tick_is_missing_then_it_is_asked_for(staff_client, doubt):
+    with nothing_changes():
+        response = choose(staff_client, doubt, "send_again")
+    assert errors_of(response, "send_again") == ["Tick this only if it is so, then send it again."]
+    assert "I made sure that Upstream does not have it." in response.content.decode()
+
+
+@pytest.mark.parametrize("fixture", ["doubt", "losing"])
+def test_send_again_when_it_would_lose_money_then_it_is_refused_and_the_tick_is_asked_for_anew(
+    staff_client, service, request, fixture
+):
+    order = request.getfixturevalue(fixture)
+    set_rate(service, "9")
+    assert "It cannot be sent while that is so." in text_of(staff_client, order)
+    with nothing_changes():
+        response = choose(staff_client, order, "send_again", sure="on")
+    [error] = errors_of(response, "send_again")
+    assert "the customer paid" in error
+    [card] = [card for card in response.context["cards"] if card.choice == "send_again"]
+    assert "checked" not in str(card.form["sure"]).replace("checked:", "")
+
+
+def test_send_again_when_the_loss_is_mended_then_it_is_sent(staff_client, service, losing):
+    set_rate(service, "2")
+    text = text_of(staff_client, losing)
+    assert "It cannot be sent" not in text
+    assert "I made sure that it costs no more than the customer paid." in text
+    choose(staff_client, losing, "send_again", sure="on")
+    submit_now()
+    assert fresh(losing).placement == Placement.PLACED
+
+
+# -- cancel and refund -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fixture", ["doubt", "strange", "losing"])
+def test_refund_when_staff_give_up_then_all_goes_back_with_their_reason(staff_client, customer, request, fixture):
+    order = request.getfixturevalue(fixture)
+    before = money_of(customer)[0]
+    response = choose(staff_client, order, "refund", note="The provider is gone.")
+    assert response.headers["Location"] == own_page(order)
+    refused = fresh(order)
+    assert (refused.placement, refused.status, refused.status_note) == (
+        Placement.REFUSED,
+        Status.CANCELED,
+        "The provider is gone.",
+    )
+    assert refunds_of(order) == [order.charge]
+    assert money_of(customer)[0] == before + order.charge
+    assert shown_money(order.charge) in LogEntry.objects.get(object_id=str(order.pk)).change_message
+
+
+@pytest.mark.parametrize("note", ["", "  ", "x" * 301])
+def test_refund_when_the_reason_is_missing_or_too_long_then_nothing_is_refunded_or_lost(staff_client, doubt, note):
+    with nothing_changes():
+        response = choose(staff_client, doubt, "refund", note=note)
+    assert len(errors_of(response, "refund")) == 1
+    [card] = [card for card in response.context["cards"] if card.choice == "refund"]
+    assert card.form["note"].value() == note
+    assert note in response.content.decode()
+
+
+def test_refund_when_opened_then_a_polite_reason_is_filled_in(staff_client, doubt, strange):
+    assert SORRY in text_of(staff_client, doubt)
+    assert "We could not place your order" in text_of(staff_client, strange)
+
+
+# -- look again --------------------------------------------------------------------------------------
+
+
+def test_look_again_when_it_can_be_found_now_then_it_is_bound(staff_client, upstream, doubt, known):
+    # The order made past the panel is accounted for: nothing else stands between.
+    make_known(upstream, known[0], upstream.orders()[-1].id)
+    response = choose(staff_client, doubt, "look")
+    assert response.headers["Location"] == own_page(doubt)
+    assert (fresh(doubt).placement, fresh(doubt).upstream_id) == (Placement.PLACED, truth(upstream, doubt))
+    assert LogEntry.objects.filter(object_id=str(doubt.pk)).count() == 1
+
+
+def make_known(upstream: SandboxServer, like: Order, number: int) -> None:
+    """An order of ours has this id."""
+    made = make.order(like.customer, like.service)
+    Order.objects.filter(pk=made.pk).update(
+        placement=Placement.PLACED, upstream_id=str(number), upstream_number=number, next_action_at=None
+    )
+
+
+def test_look_again_when_nothing_is_found_then_the_evidence_is_fresh_and_nothing_was_sent(
+    staff_client, upstream, customer, service, known
+):
+    order = lost(upstream, customer, service, taken=False)
+    pass_deadlines()
+    sent = adds(upstream)
+    assert "It was not looked for yet." in text_of(staff_client, order)
+    before = fresh(order)
+    response = choose(staff_client, order, "look")
+    assert response.headers["Location"] == page(order)
+    text = text_of(staff_client, order)
+    assert "Looked again. Asked for the ids from" in text
+    assert order.placement_attempts.get().looks == 1
+    assert (fresh(order).placement, fresh(order).review_reason) == (before.placement, before.review_reason)
+    assert adds(upstream) == sent
+
+
+def test_look_again_when_the_provider_does_not_answer_then_it_is_said(staff_client, upstream, doubt):
+    upstream.close()
+    with nothing_changes():
+        choose(staff_client, doubt, "look")
+    assert "The provider could not be asked" in text_of(staff_client, doubt)
+
+
+# -- held orders -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fixture", "cards"), [("strange", ["bind", "send_again", "refund"]), ("losing", ["send_again", "refund"])]
+)
+def test_page_when_held_in_the_queue_then_only_what_applies_is_there(staff_client, upstream, request, fixture, cards):
+    order = request.getfixturevalue(fixture)
+    response = staff_client.get(page(order))
+    assert [card.choice for card in response.context["cards"]] == cards
+    text = response.content.decode()
+    assert "Look again" not in text
+    assert "The balance there" not in text
+    assert ("It was not sent yet." in text) == (fixture == "losing")
+
+
+def test_page_when_it_was_sent_again_and_is_doubted_anew_then_its_evidence_is_still_there(
+    staff_client, staff, upstream, doubt
+):
+    there = truth(upstream, doubt)
+    reviewing.send_again(order=doubt, actor=staff)
+    reviewing.ask_for_review(order=fresh(doubt), reason=ReviewReason.DOUBT, note="A late answer.")
+    text = text_of(staff_client, doubt)
+    assert "Find out whether Upstream has this order" in text
+    assert "A late answer." in text
+    assert "Look again" not in text
+    assert "The balance there" in text
+    assert f"Bind {there}" in text
+    choose(staff_client, fresh(doubt), "bind", upstream_id=there)
+    assert (fresh(doubt).placement, fresh(doubt).upstream_id) == (Placement.PLACED, there)
+
+
+@pytest.mark.parametrize(
+    ("fixture", "choice"),
+    [("losing", "bind"), ("losing", "look"), ("strange", "look"), ("doubt", ""), ("doubt", "dismiss")],
+)
+def test_choice_when_it_is_not_offered_then_nothing_is_done(staff_client, upstream, request, fixture, choice):
+    order = request.getfixturevalue(fixture)
+    upstream.clear_requests()
+    with nothing_changes():
+        response = choose(staff_client, order, choice, upstream_id="77", note="x", sure="on")
+    assert "This order does not have that choice now." in response.content.decode()
+    assert upstream.requests == []
+
+
+# -- what each choice refuses ------------------------------------------------------------------------
+
+FILLED = {
+    "bind": {"upstream_id": "424242"},
+    "send_again": {"sure": "on"},
+    "refund": {"note": "My own words"},
+    "look": {},
+}
+
+
+@pytest.mark.parametrize("choice", FILLED)
+@pytest.mark.parametrize("seen", ["older", "made up", "missing"])
+def test_choice_when_the_page_is_stale_then_nothing_is_done_and_nothing_typed_is_lost(
+    staff_client, upstream, doubt, choice, seen
+):
+    """A tab left open at the first doubt sent the order again after the second."""
+    form = {**FILLED[choice], "choice": choice, "seen": staff_client.get(page(doubt)).context["seen"]}
+    if seen == "older":
+        Order.objects.filter(pk=doubt.pk).update(claim_token="another sending", attempts=2)
+    elif seen == "made up":
+        form["seen"] = "x"
+    else:
+        del form["seen"]
+    with nothing_changes():
+        response = staff_client.post(page(doubt), form)
+    text = response.content.decode()
+    assert text.count("It changed since you opened this page") == 1
+    assert all(typed in text for typed in FILLED[choice].values())
+    assert upstream.requests == []
+    assert LogEntry.objects.count() == 0
+
+
+@pytest.mark.parametrize("choice", ["bind", "send_again", "refund"])
+def test_choice_when_sent_twice_then_it_is_taken_once(staff_client, upstream, customer, doubt, choice):
+    form = {**FILLED[choice], "choice": choice, "seen": staff_client.get(page(doubt)).context["seen"]}
+    if choice == "bind":
+        form["upstream_id"] = truth(upstream, doubt)
+    assert staff_client.post(page(doubt), form).headers["Location"] == own_page(doubt)
+    with nothing_changes():
+        again = staff_client.post(page(doubt), form)
+    assert again.headers["Location"] == own_page(doubt)
+    assert "Nothing was done." in staff_client.get(own_page(doubt)).content.decode()
+    assert LogEntry.objects.filter(object_id=str(doubt.pk)).count() == 1
+
+
+@pytest.mark.parametrize("choice", FILLED)
+def test_choice_when_the_order_is_settled_then_nothing_is_done(staff_client, upstream, known, choice):
+    upstream.clear_requests()
+    with nothing_changes():
+        response = staff_client.post(page(known[0]), {**FILLED[choice], "choice": choice, "seen": "placed::1::0"})
+    assert response.headers["Location"] == own_page(known[0])
+    assert upstream.requests == []
+
+
+def test_choice_when_the_order_is_being_sent_then_nothing_is_done(staff_client, doubt):
+    seen = staff_client.get(page(doubt)).context["seen"]
+    Order.objects.filter(pk=doubt.pk).update(
+        placement=Placement.PLACING, lease_until=timezone.now() + timedelta(minutes=1), review_reason=""
+    )
+    with nothing_changes():
+        staff_client.post(page(doubt), {**FILLED["refund"], "choice": "refund", "seen": seen})
+
+
+def test_page_when_it_has_forms_then_each_carries_the_token_against_forgery_and_the_state(staff_client, doubt):
+    text = text_of(staff_client, doubt)
+    forms = [form.partition("</form>")[0] for form in text.split('<form method="post"')[1:]]
+    ours = [form for form in forms if 'name="choice"' in form]
+    assert len(ours) == 6  # look again, two orphans, three choices
+    assert all('name="csrfmiddlewaretoken"' in form and 'name="seen" value="in_doubt:' in form for form in ours)
+
+
+@pytest.mark.parametrize("choice", FILLED)
+def test_choice_when_the_token_against_forgery_is_missing_then_it_is_refused(staff, upstream, doubt, choice):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(staff)
+    seen = client.get(page(doubt)).context["seen"]
+    with nothing_changes():
+        assert client.post(page(doubt), {**FILLED[choice], "choice": choice, "seen": seen}).status_code == 403
+    assert upstream.requests == []
+
+
+# -- who may -----------------------------------------------------------------------------------------
+
+
+def test_page_when_staff_may_only_view_then_they_see_the_evidence_without_the_forms(staff_client, upstream, doubt):
+    client = staff_with("view_order")
+    text = text_of(client, doubt)
+    assert "It may have arrived, no answer" in text
+    assert "You may look, but not decide" in text
+    assert 'name="choice"' not in text
+    assert client.get(reverse("admin:orders_orderinreview_changelist")).status_code == 200
+    seen = staff_client.get(page(doubt)).context["seen"]
+    for choice, data in FILLED.items():
+        with nothing_changes():
+            assert client.post(page(doubt), {**data, "choice": choice, "seen": seen}).status_code == 403
+    assert upstream.requests == []
+
+
+@pytest.mark.parametrize("codenames", [(), ("view_orderinreview", "change_orderinreview", "view_placementattempt")])
+def test_page_when_staff_may_not_see_orders_then_403(staff_client, doubt, codenames):
+    client = staff_with(*codenames)
+    seen = staff_client.get(page(doubt)).context["seen"]
+    with nothing_changes():
+        assert client.get(page(doubt)).status_code == 403
+        assert client.post(page(doubt), {**FILLED["refund"], "choice": "refund", "seen": seen}).status_code == 403
+    assert client.get(reverse("admin:orders_orderinreview_changelist")).status_code == 403
+
+
+def test_page_when_staff_may_change_orders_then_they_decide(doubt):
+    client = staff_with("change_order")
+    choose(client, doubt, "refund", note="Sorry")
+    assert fresh(doubt).placement == Placement.REFUSED
+
+
+@pytest.mark.parametrize("who", ["visitor", "customer"])
+def test_page_when_not_staff_then_it_leads_to_the_sign_in(customer, doubt, who):
+    client = Client()
+    if who == "customer":
+        client.force_login(customer)
+    with nothing_changes():
+        for response in (client.get(page(doubt)), client.post(page(doubt), {"choice": "refund", "note": "x"})):
+            assert response.headers["Location"].startswith(reverse("admin:login"))

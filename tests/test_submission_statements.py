@@ -1,0 +1,34 @@
+"""What sending an order costs the database: the same for each, however many wait."""
+
+from __future__ import annotations
+
+import pytest
+
+from orders.submission import submit_for_provider
+from tests import make
+from tests.scenes import due_now, statements
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
+
+STATEMENTS_AN_ORDER = 8
+"""From the claim to the recorded id, without what opens and closes transactions."""
+
+
+def test_drain_when_the_queue_grows_then_each_order_costs_the_same_few_statements(
+    upstream, provider, customer, service
+):
+    """A statement for each order that waits behind would show as a rising cost."""
+
+    def cost_of_draining(count: int) -> int:
+        for number in range(count):
+            make.order(customer, service, quantity=10, link=f"https://example.com/{count}/{number}")
+        due_now()
+        with statements() as found:
+            assert submit_for_provider(provider=provider, seconds=60) == count
+        return len(found)
+
+    empty, one, five, twenty = (cost_of_draining(count) for count in (0, 1, 5, 20))
+    assert len(upstream.orders()) == 26
+    each = one - empty
+    assert (five - one, twenty - five) == (4 * each, 15 * each)
+    assert each <= STATEMENTS_AN_ORDER
