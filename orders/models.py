@@ -100,6 +100,8 @@ class Order(models.Model):
                 condition=Q(placement=Placement.QUEUED),
                 name="order_to_submit",
             ),
+            # The lanes are counted at each claim. Of its own: SQLite proves an index by equality alone.
+            models.Index(fields=("provider",), condition=Q(placement=Placement.PLACING), name="order_being_placed"),
             models.Index(
                 fields=("provider", "next_poll_at"), condition=Q(next_poll_at__isnull=False), name="order_to_poll"
             ),

@@ -10,6 +10,10 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AddIndex(
             model_name='order',
+            index=models.Index(condition=models.Q(('placement', 'placing')), fields=['provider'], name='order_being_placed'),
+        ),
+        migrations.AddIndex(
+            model_name='order',
             index=models.Index(condition=models.Q(('upstream_number__isnull', False)), fields=['provider', 'upstream_number'], name='order_by_upstream_number'),
         ),
         migrations.AddIndex(

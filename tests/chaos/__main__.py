@@ -59,8 +59,8 @@ def _conduct(given: Any) -> Figures:
     """Runs each part in a process of its own: short ones at once, long ones in turn."""
     began = time.monotonic()
     whole = Figures()
-    options = ["--orders", str(given.orders), "--seed", str(given.seed), "--sabotage", given.sabotage]
-    options = options if given.sabotage else options[:-2]
+    options = ["--orders", str(given.orders), "--seed", str(given.seed)]
+    options += ["--sabotage", given.sabotage] if given.sabotage else []
     options += [name for name, wanted in (("--short", given.short), ("--stop-early", given.stop_early)) if wanted]
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
         running: dict[str, subprocess.Popen[bytes]] = {}
