@@ -15,7 +15,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from catalog.models import Provider
-from catalog.providers import ProviderUnusable, client_for, same_account
+from catalog.providers import ProviderUnusable, account_of, client_for, same_account
 from catalog.upstream.client import UpstreamClient
 from catalog.upstream.errors import ProviderRefused, UnreadableAnswer, UpstreamError
 from catalog.upstream.results import StatusRow
@@ -46,7 +46,7 @@ def look_for(*, provider: Provider, doubts: Sequence[Order], patience: float = P
         return 0
     try:
         client = client_for(provider, read_timeout=patience / 3)
-        _note_balance(client, doubts)
+        _note_balance(client, account_of(provider), doubts)
         return _look(provider, client, doubts, patience)
     except (UpstreamError, ProviderUnusable) as error:
         for order in doubts:
@@ -143,8 +143,8 @@ def _settle(order: Order, window: Window, suspects: Sequence[Suspect], prober: p
     _note(
         order,
         _told(low, high, orphans, found, is_open=window.high is None),
-        low=low,
-        high=high,
+        probed_from=low,
+        probed_to=high,
         orphans=_shown(doubt, orphans),
     )
     if not found:
@@ -161,7 +161,7 @@ def _settle(order: Order, window: Window, suspects: Sequence[Suspect], prober: p
 # -- evidence ----------------------------------------------------------------------------------------
 
 
-def _note_balance(client: UpstreamClient, doubts: Sequence[Order]) -> None:
+def _note_balance(client: UpstreamClient, account: str, doubts: Sequence[Order]) -> None:
     """What is left there now, beside what was left before. Never a verdict: other things move it too."""
     try:
         balance = micros_down(client.balance().amount)
@@ -170,29 +170,18 @@ def _note_balance(client: UpstreamClient, doubts: Sequence[Order]) -> None:
     now = timezone.now()
     for order in doubts:
         sending = probing.first_sending(order)
-        if sending:
+        if sending and sending.account == account:
             # The first one counts: the longer ago, the more has moved.
             fresh = PlacementAttempt.objects.filter(pk=sending.pk, balance_after_at=None)
             fresh.update(balance_after=balance, balance_after_at=now)
 
 
-def _note(
-    order: Order,
-    text: str,
-    *,
-    low: int | None = None,
-    high: int | None = None,
-    orphans: Sequence[Mapping[str, object]] = (),
-) -> None:
+def _note(order: Order, text: str, **found: object) -> None:
+    """Keeps what a look came to. One that found nothing out leaves what an earlier one found."""
     sending = probing.first_sending(order)
     if sending:
         PlacementAttempt.objects.filter(pk=sending.pk).update(
-            looks=F("looks") + 1,
-            looked_at=timezone.now(),
-            look_note=text[:500],
-            probed_from=low,
-            probed_to=high,
-            orphans=list(orphans),
+            **found, looks=F("looks") + 1, looked_at=timezone.now(), look_note=text[:500]
         )
 
 

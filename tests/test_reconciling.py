@@ -156,6 +156,10 @@ def test_doubt_when_a_stranger_is_beside_it_then_staff_decide(upstream, customer
     by_hand(upstream, quantity=777)
     assert reconcile_now() == 0
     assert "777" in str(evidence(order).orphans)
+    upstream.inject(faults.drop_before("status", times=None))
+    assert reconcile_now() == 0
+    assert "could not be asked" in evidence(order).look_note
+    assert "777" in str(evidence(order).orphans)  # what was found stays found
 
 
 def test_doubt_when_the_provider_leaves_an_id_unanswered_then_nothing_is_concluded(upstream, customer, service, known):

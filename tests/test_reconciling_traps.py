@@ -194,6 +194,7 @@ def test_look_when_the_account_was_changed_then_it_says_so_instead_of_none(upstr
         known_orders(elsewhere, customer, service)
         assert reconcile_now() == 0
         assert "another account" in fresh(doubt).review_note
+        assert doubt.placement_attempts.get().balance_after is None  # it would be the other account's
         looking.check_id(order=fresh(doubt), upstream_id=truth(upstream, doubt))
 
 
