@@ -20,6 +20,7 @@ _FIRST = (
     "settled by ids",
     "settled by late answer",
     "left for review",
+    "of these placed upstream",
 )
 _MOST_SHOWN = 40
 

@@ -18,7 +18,7 @@ from tests.chaos.crew import Crew
 from tests.chaos.figures import Figures
 from tests.chaos.matrix import doubts_of
 from tests.chaos.surroundings import flush
-from tests.chaos.truth import audit, audit_books
+from tests.chaos.truth import audit, audit_books, audit_promise
 from tests.chaos.upstream import RandomFaults, sandbox, truth_of
 
 MOST_WAITING = 30
@@ -131,6 +131,7 @@ class _Town:
             product.sweep()
         audit(self.figures, self.mine, truth_of(self.servers), where="kill, ended:", ended=True)
         audit_books(self.figures, where="kill:")
+        audit_promise(self.figures, self.services[0].upstream.provider, where="kill: the first provider was")
         self._count()
 
     def _be_owner(self) -> None:
@@ -193,7 +194,7 @@ class _Town:
             figures.add("adds upstream", len(server.requests_of("add")))
             figures.faults.update(faults.struck)
         figures.counts.update(self.crew.figures)
-        for name, amount in doubts_of(self.mine):
+        for name, amount in doubts_of(self.mine, truth_of(self.servers)):
             figures.add(name, amount)
         for name, amount in self.crew.errors().items():
             figures.add(f"logged: {name}", amount)

@@ -23,7 +23,7 @@ from tests.chaos.child import DEAD
 from tests.chaos.children import Children
 from tests.chaos.crashing import POINTS
 from tests.chaos.figures import Figures
-from tests.chaos.truth import audit, audit_books
+from tests.chaos.truth import Truth, audit, audit_books, audit_promise
 from tests.chaos.upstream import CLOSED_PORT, FAULTS, NamedFaults, sandbox, truth_of
 
 MODES = ("repeat", "probe")
@@ -174,6 +174,8 @@ class _Scene:
         problems = len(self.figures.problems)
         truth = truth_of({self.provider.pk: self.server})
         audit(self.figures, self._mine, truth, where=str(self.case), ended=ended)
+        if self.case.mode == "repeat":
+            audit_promise(self.figures, self.provider, where=f"{self.case} the provider was")
         return len(self.figures.problems) == problems
 
     def _run(self, *rounds: str, crash: str = "") -> None:
@@ -187,11 +189,11 @@ class _Scene:
     def _count(self) -> None:
         self.figures.faults.update(self.faults.struck)
         self.figures.add("adds upstream", len(self.server.requests_of("add")))
-        for name, amount in doubts_of(self._mine):
+        for name, amount in doubts_of(self._mine, truth_of({self.provider.pk: self.server})):
             self.figures.add(name, amount)
 
 
-def doubts_of(orders: Any) -> Iterator[tuple[str, int]]:
+def doubts_of(orders: Any, truth: Truth) -> Iterator[tuple[str, int]]:
     """How many orders were in doubt, and what became of them."""
     events = OrderEvent.objects.filter(order__in=orders, kind="placement", new="in_doubt")
     yield "leases expired", events.filter(text="No answer was recorded in time").count()
@@ -201,4 +203,7 @@ def doubts_of(orders: Any) -> Iterator[tuple[str, int]]:
         how = product.how_settled(order)
         if how:
             yield how, 1
-    yield "left for review", orders.exclude(review_reason="").count()
+    waiting = orders.exclude(review_reason="")
+    placed = {real.link for of_one in truth.values() for real in of_one}
+    yield "left for review", waiting.count()
+    yield "of these placed upstream", sum(order.link in placed for order in waiting)

@@ -75,12 +75,13 @@ def run(*, children: Children, short: bool) -> Figures:
         mine = Order.objects.filter(provider__in=[scene.provider.pk for scene in scenes])
         for others in ("sweep", "sweep", "give up"):
             _work(others, children, figures)
-        audit(figures, mine, truth_of({scene.provider.pk: scene.server for scene in scenes}), where="stop:")
+        truth = truth_of({scene.provider.pk: scene.server for scene in scenes})
+        audit(figures, mine, truth, where="stop:")
         figures.add("adds upstream", sum(len(scene.server.requests_of("add")) for scene in scenes))
         audit_books(figures, where="stop:")
         figures.add("placements asked", mine.count())
         figures.add("workers stopped", len(scenes))
-        for name, amount in doubts_of(mine):
+        for name, amount in doubts_of(mine, truth):
             figures.add(name, amount)
         for scene in scenes:
             panel.retire(scene.provider)

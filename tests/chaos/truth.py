@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from django.utils import timezone
 
+from catalog.models import Provider
 from orders.models import Order
 from panel.ops.invariants import find_breaches
 from panel.sandbox.server import PlacedOrder
@@ -38,6 +39,13 @@ def audit(figures: Figures, orders: Iterable[Order], truth: Truth, *, where: str
             figures.problem(
                 kind, f"{where} order {order.pk} ({order.placement}, {order.status}): {text}; upstream {ids}"
             )
+
+
+def audit_promise(figures: Figures, provider: Provider, *, where: str) -> None:
+    """The sandbox does take one request id once: a provider that lost its parameter was accused falsely."""
+    provider.refresh_from_db()
+    if not provider.request_id_parameter:
+        figures.problem("other trouble", f"{where} accused of taking one request id twice, which it never did")
 
 
 def audit_books(figures: Figures, *, where: str = "") -> None:
