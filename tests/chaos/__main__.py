@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -26,6 +27,7 @@ _SHORT_ORDERS = 40
 
 def main() -> int:
     given = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # What was set up is taken away all the same.
     if len(given.parts) > 1:
         return 0 if _conduct(given).passed else 1
     [part] = given.parts
@@ -78,6 +80,7 @@ def _conduct(given: Any) -> Figures:
         finally:
             for process in running.values():
                 process.terminate()
+                process.wait()
     whole.counts["seconds"] = round(time.monotonic() - began)
     print(table(whole, title=f"chaos, seed {given.seed}"), flush=True)
     return whole
@@ -110,6 +113,7 @@ def _play(part: str, given: Any, where: Surroundings) -> Figures:
             kill_seconds=1.0,
         )
     finally:
+        children.close()
         connections.close_all()
 
 

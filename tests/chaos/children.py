@@ -16,6 +16,7 @@ class Children:
         self.folder = folder
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["tests.chaos.child", "tests.chaos.worker"])
+        self._running: set[Any] = set()
 
     def event(self) -> Any:
         return self._context.Event()
@@ -24,6 +25,7 @@ class Children:
         path = str(self.folder / f"{log}.log")
         process = self._context.Process(target=function, args=args, kwargs={"log": path, **values})
         process.start()
+        self._running.add(process)
         return process
 
     def run(self, *rounds: str, crash: str = "") -> int:
@@ -38,9 +40,15 @@ class Children:
         if process.exitcode is None:
             process.kill()
             process.join()
+        self._running.discard(process)
         code: int = process.exitcode
         process.close()
         return code
+
+    def close(self) -> None:
+        """Kills whoever still runs, or stands still: nobody may outlive the chaos."""
+        for process in list(self._running):
+            self.ended(process, seconds=0)
 
     def last_words(self) -> str:
         """The end of what they printed: why one of them failed."""
