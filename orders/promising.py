@@ -7,7 +7,6 @@ repeated there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 
 from django.db.models import F
@@ -15,7 +14,6 @@ from django.db.models import F
 from catalog.models import Provider
 from catalog.providers import ProviderUnusable, client_for, drop_request_ids, request_scope, same_account
 from catalog.upstream.errors import UpstreamError
-from catalog.upstream.results import StatusRow
 from orders import probing
 from orders.matching import Suspect, may_be
 from orders.models import Order, PlacementAttempt
@@ -42,12 +40,14 @@ def may_trust(*, provider: Provider) -> bool:
     if order is None:
         return True
     try:
-        found = _unaccounted(provider, order)
+        prober = _look_around(provider, order)
     except (UpstreamError, ProviderUnusable, _NotNow):
         return False
     first = probing.first_sending(order)
     since = first.started_at if first else order.created_at
+    # Before the ids that are known: an order that is recorded in between is known then, and no twin.
     repeated, others = _repeated(provider, since), _others(provider, since)
+    found = prober.orphans(min(prober.answers), max(prober.answers)) if prober and prober.answers else {}
     maybe_twins = [number for number, row in found.items() if any(may_be(one, row) for one in repeated)]
     twins = [number for number in maybe_twins if not any(may_be(one, found[number]) for one in others)]
     if twins:
@@ -71,24 +71,21 @@ class _NotNow(Exception):
     """It cannot be told now, but may be later."""
 
 
-def _unaccounted(provider: Provider, order: Order) -> Mapping[int, StatusRow]:
-    """What there is of ours around the repeated order and that no order here accounts for.
-
-    Nothing, for good, where ids tell nothing. Raises _NotNow.
-    """
+def _look_around(provider: Provider, order: Order) -> probing.Prober | None:
+    """What the provider says of the ids around the repeated order; None where ids tell nothing. Raises _NotNow."""
     number, window = order.upstream_number, probing.window_of(order=order)
     if number is None or window is None or not provider.probes_ids:
-        return {}
+        return None
     accounts = same_account(provider)
     client = client_for(provider, read_timeout=SECONDS)
     verdict = probing.calibrate(client=client, provider=provider, accounts=accounts)
     if not verdict.works and verdict.is_final:
-        return {}
+        return None
     prober = probing.Prober(client=client, accounts=accounts, seconds=SECONDS)
     low, high = max(window.low + 1, number - probing.WIDEST), number + NEARBY
     if not verdict.works or not prober.ask(low, high):
         raise _NotNow
-    return prober.orphans(low, high)
+    return prober
 
 
 def _repeated(provider: Provider, since: datetime) -> list[Suspect]:

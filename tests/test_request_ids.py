@@ -12,6 +12,7 @@ import pytest
 from django.utils import timezone
 
 from catalog.models import Provider
+from orders import promising as promising_module
 from orders import reconciling, submission
 from orders.deadlines import expire_leases
 from orders.models import Order
@@ -183,6 +184,38 @@ def test_request_id_when_the_provider_takes_it_twice_then_it_is_not_used_any_mor
     reconcile_now()
     assert len([one for one in upstream.orders() if one.quantity == 300]) == 1
     assert fresh(second).upstream_id == truth(upstream, second)
+
+
+def test_promise_when_another_order_is_recorded_during_the_check_then_it_is_not_taken_for_a_twin(
+    promising, prompt, customer, other, monkeypatch
+):
+    """For a moment it was at the provider and not yet in our books: a provider that keeps its word was accused."""
+    service = make.service(prompt)
+    known_orders(promising, customer, service)
+    order = lost(promising, customer, service)
+    rival = make.order(other, service)
+    record, others, finish = submission.record_outcome, promising_module._others, []
+
+    def recorded_just_before(*asked: Any) -> Any:
+        while finish:
+            finish.pop()()
+        return others(*asked)
+
+    def while_the_other_is_sent(**values: Any) -> bool:
+        if values["order"].pk == rival.pk:
+            finish.append(lambda: record(**values))
+            return True
+        return record(**values)
+
+    monkeypatch.setattr(submission, "record_outcome", while_the_other_is_sent)
+    monkeypatch.setattr(promising_module, "_others", recorded_just_before)
+    Provider.objects.update(max_parallel_adds=2)
+    submit_now()
+    assert fresh(rival).placement == Placement.PLACING
+    assert reconcile_now() == 1
+    assert (fresh(order).placement, fresh(rival).placement) == (Placement.PLACED, Placement.PLACED)
+    assert Provider.objects.get().request_id_parameter == "request_id"
+    assert not Alert.objects.filter(cause__endswith=":request-ids").exists()
 
 
 def test_request_id_when_staff_send_it_again_then_it_is_the_same_one(promising, prompt, customer, staff):
