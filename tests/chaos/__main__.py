@@ -21,7 +21,7 @@ from tests.chaos.surroundings import Surroundings, surroundings
 
 PARTS = ("matrix", "stop", "kill")
 # Matrix and stop wait for each late answer and each lease in turn; a busy machine may not fail by a narrow time.
-_TIMES = {"matrix": ("0.5", "3"), "stop": ("0.5", "3"), "kill": ("1.5", "4")}
+_TIMES = {"matrix": ("0.8", "3"), "stop": ("0.8", "3"), "kill": ("1.5", "4")}
 _SHORT_ORDERS = 40
 
 

@@ -7,6 +7,7 @@ mistaken for.
 
 from __future__ import annotations
 
+import itertools
 import random
 import time
 from collections.abc import Iterator
@@ -66,26 +67,34 @@ def run(*, children: Children, cases: list[Case], seed: int, stop_early: bool = 
     figures, began = Figures(), time.monotonic()
     random.Random(seed).shuffle(cases)
     customer = make.customer("matrix@example.org", funds="100000")
-    for number, case in enumerate(cases):
-        _Scene(case, number, customer, children, figures).play()
-        figures.add("combinations")
-        if number % _BOOKS_EVERY == 0:
-            audit_books(figures, where=str(case))
-        if stop_early and not figures.passed:
-            break
-    else:
-        _check_reached(figures, cases)
+    numbers = itertools.count()
+
+    def play(cases: list[Case]) -> None:
+        for case in cases:
+            number = next(numbers)
+            _Scene(case, number, customer, children, figures).play()
+            figures.add("combinations")
+            if number % _BOOKS_EVERY == 0:
+                audit_books(figures, where=str(case))
+            if stop_early and not figures.passed:
+                return
+
+    play(cases)
+    if figures.passed:
+        # On a busy machine an answer may come too late for the case that needs it.
+        play([case for case in cases if case.point in _not_reached(figures, cases)])
+        for point in _not_reached(figures, cases):
+            figures.problem("other trouble", f"no process came to {point}")
+        for fault in {case.fault for case in cases} - {"none"} - set(figures.faults):
+            figures.problem("other trouble", f"the fault {fault} never struck")
     audit_books(figures, where="at the end")
     figures.add("seconds", round(time.monotonic() - began))
     return figures
 
 
-def _check_reached(figures: Figures, cases: list[Case]) -> None:
-    """A fault that struck nobody and a point that nobody came to have tested nothing."""
-    for fault in {case.fault for case in cases} - {"none"} - set(figures.faults):
-        figures.problem("other trouble", f"the fault {fault} never struck")
-    for point in {case.point for case in cases} - {""} - set(figures.crashes):
-        figures.problem("other trouble", f"no process came to {point}")
+def _not_reached(figures: Figures, cases: list[Case]) -> set[str]:
+    """A point that nobody came to has tested nothing."""
+    return {case.point for case in cases} - {""} - set(figures.crashes)
 
 
 class _Scene:
