@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.chaos.figures import BAD
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 240
+PATIENCE = 420
 """Seconds: the machine may be busy with all other tests."""
 
 
