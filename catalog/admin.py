@@ -64,6 +64,7 @@ class ProviderForm(forms.ModelForm):
             "is_active",
             "publish_new",
             "max_parallel_adds",
+            "max_parallel_polls",
             "request_id_parameter",
             "probes_ids",
         )
@@ -128,6 +129,7 @@ class ProviderAdmin(ModelAdmin):
         (None, {"fields": ("name", "api_url", "api_key", "is_active")}),
         ("Prices", {"fields": ("currency", "exchange_rate", "margin_bp", "margin_fixed", "publish_new")}),
         ("Sending", {"fields": ("max_parallel_adds", "request_id_parameter", "probes_ids")}),
+        ("Following orders", {"fields": ("max_parallel_polls",)}),
         ("Now", {"fields": readonly_fields}),
     )
 

@@ -74,6 +74,12 @@ class Provider(models.Model):
         validators=(MinValueValidator(1), MaxValueValidator(20)),
         help_text="Orders sent at the same time. One keeps every doubtful order traceable.",
     )
+    max_parallel_polls = models.PositiveSmallIntegerField(
+        "status calls at the same time",
+        default=2,
+        validators=(MinValueValidator(1), MaxValueValidator(10)),
+        help_text="Each asks about up to 100 orders. More help where the provider answers slowly.",
+    )
     request_id_parameter = models.CharField(
         "request ID parameter",
         max_length=40,
@@ -99,6 +105,7 @@ class Provider(models.Model):
     paused_until = models.DateTimeField(null=True, blank=True)
     pause_reason = models.CharField(max_length=200, blank=True)
     polling_until = models.DateTimeField(null=True, blank=True, editable=False)
+    polling_failures = models.PositiveSmallIntegerField(default=0, editable=False)
     pause_count = models.PositiveSmallIntegerField(default=0, editable=False)
     balance = models.BigIntegerField(null=True, blank=True, help_text="In its own currency.")
     balance_checked_at = models.DateTimeField(null=True, blank=True)

@@ -8,8 +8,8 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from catalog.models import Provider, Service
-from orders.states import FINAL, AttemptOutcome, Placement, ReviewReason, Status
-from panel.money import MAX_MICROS
+from orders.states import FINAL, AttemptOutcome, CancelState, Placement, RefillState, ReviewReason, Status
+from panel.money import EXCHANGE_ONE, MAX_MICROS
 
 
 class Order(models.Model):
@@ -35,6 +35,9 @@ class Order(models.Model):
     upstream_id = models.CharField(max_length=64, null=True, blank=True)
     upstream_number = models.BigIntegerField(null=True, blank=True, help_text="The same, where it is a plain number.")
     expected_cost = models.BigIntegerField()
+    exchange_rate = models.BigIntegerField(
+        default=EXCHANGE_ONE, help_text="The provider's, as it was at the sending: 10⁻¹² of the panel's currency."
+    )
     upstream_charge = models.BigIntegerField(null=True, blank=True, help_text="The cost that the provider returned.")
 
     # How it stands.
@@ -53,6 +56,7 @@ class Order(models.Model):
         null=True, blank=True, help_text="Set from the first doubt on: when staff are asked."
     )
     next_poll_at = models.DateTimeField(null=True, blank=True)
+    checked_at = models.DateTimeField(null=True, blank=True, help_text="When the provider last answered about it.")
     attempts = models.PositiveIntegerField(default=0)
     poll_errors = models.PositiveSmallIntegerField(default=0)
     still_polls = models.PositiveSmallIntegerField(default=0)
@@ -189,6 +193,75 @@ class PlacementAttempt(models.Model):
 
     def __str__(self) -> str:
         return f"Attempt {self.pk} of order {self.order_id}"
+
+
+class ProviderRequest(models.Model):
+    """Something asked of the provider about a placed order: committed first, then sent, then recorded."""
+
+    provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="+")
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    note = models.CharField(max_length=300, blank=True, help_text="What came of it, in words for the customer.")
+    created_at = models.DateTimeField(default=timezone.now)
+    asked_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    claim_token = models.CharField(max_length=32, blank=True)
+    # The queue, as an order's own: when to send it or to ask about it; also the end of the lease of a claim.
+    next_action_at = models.DateTimeField(null=True, blank=True, default=timezone.now)
+
+    class Meta:
+        abstract = True
+        ordering = ("-pk",)
+
+
+class CancelRequest(ProviderRequest):
+    """The wish to end a placed order early. What comes back is settled by the order's status, as always."""
+
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="cancel_requests")
+    state = models.CharField(max_length=10, choices=CancelState.choices, default=CancelState.WAITING)
+
+    class Meta(ProviderRequest.Meta):
+        constraints = (
+            models.UniqueConstraint(
+                fields=("order",), condition=Q(state__in=CancelState.open()), name="cancel_request_one_open"
+            ),
+        )
+        indexes = (
+            models.Index(
+                fields=("provider", "next_action_at"),
+                condition=Q(next_action_at__isnull=False),
+                name="cancel_request_due",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"Cancel request {self.pk} of order {self.order_id}"
+
+
+class Refill(ProviderRequest):
+    """One refill of a completed order: asked for once, then followed by its own id where it has one."""
+
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="refills")
+    state = models.CharField(max_length=12, choices=RefillState.choices, default=RefillState.WAITING)
+    upstream_id = models.CharField(max_length=64, blank=True, help_text="Empty: the provider gave none.")
+    poll_errors = models.PositiveSmallIntegerField(default=0)
+
+    class Meta(ProviderRequest.Meta):
+        constraints = (
+            models.UniqueConstraint(
+                fields=("order",), condition=Q(state__in=RefillState.open()), name="refill_one_running"
+            ),
+        )
+        indexes = (
+            models.Index(
+                fields=("provider", "next_action_at"), condition=Q(next_action_at__isnull=False), name="refill_due"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"Refill {self.pk} of order {self.order_id}"
 
 
 class OrderEvent(models.Model):

@@ -226,4 +226,4 @@ def suspect_of(*, order: Order, sent_at: datetime) -> Suspect:
     """The order as a suspect."""
     sold = Sold(quantity=order.quantity, charge=order.charge, expected_cost=order.expected_cost)
     spec = SPECS.get(order.service_type)
-    return Suspect(order.pk, sold, order.provider.exchange_rate, sent_at, spec is None or spec.is_package)
+    return Suspect(order.pk, sold, order.exchange_rate, sent_at, spec is None or spec.is_package)

@@ -101,3 +101,34 @@ class AttemptOutcome(models.TextChoices):
 
 # What came of it leaves open whether the provider has the order. PLACED: while its order is not placed by it.
 MAYBE_TAKEN = (AttemptOutcome.SENDING, AttemptOutcome.UNKNOWN, AttemptOutcome.UNCLEAR, AttemptOutcome.PLACED)
+
+
+class CancelState(models.TextChoices):
+    """How a wish to cancel stands with the provider."""
+
+    WAITING = "waiting", "Waiting to be sent"
+    ASKING = "asking", "Being sent"  # a worker holds a lease; asking again is harmless
+    ACCEPTED = "accepted", "Taken by the provider"  # the order's status tells what comes of it
+    REFUSED = "refused", "Refused"
+    ENDED = "ended", "The order ended"
+
+    @classmethod
+    def open(cls) -> list[str]:
+        return [cls.WAITING, cls.ASKING, cls.ACCEPTED]
+
+
+class RefillState(models.TextChoices):
+    """How a refill stands. Pending, In progress, Completed and Rejected are the protocol's own words."""
+
+    WAITING = "waiting", "Waiting to be sent"
+    ASKING = "asking", "Being sent"  # a worker holds a lease; never sent again by itself
+    PENDING = "pending", "Pending"
+    IN_PROGRESS = "in_progress", "In progress"
+    COMPLETED = "completed", "Completed"
+    REJECTED = "rejected", "Rejected"
+    REFUSED = "refused", "Refused"  # the provider did not take it at all
+    UNFOLLOWED = "unfollowed", "Requested"  # taken, or perhaps taken, and without an id to follow it by
+
+    @classmethod
+    def open(cls) -> list[str]:
+        return [cls.WAITING, cls.ASKING, cls.PENDING, cls.IN_PROGRESS]

@@ -224,7 +224,8 @@ def _next_due(provider: Provider) -> Order | None:
 def _claim(provider: Provider, order: Order) -> Claim | None:
     # What it should cost is judged by the rate it is sent at, not by that of the day it was ordered.
     cost = cost_of_order(service=order.service, quantity=order.quantity)
-    return _claim_from(Placement.QUEUED, provider, order, {"expected_cost": cost})
+    terms = {"expected_cost": cost, "exchange_rate": provider.exchange_rate}
+    return _claim_from(Placement.QUEUED, provider, order, terms)
 
 
 def _claim_from(old: Placement, provider: Provider, order: Order, values: dict[str, int]) -> Claim | None:

@@ -9,6 +9,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
+from panel.money import EXCHANGE_ONE
 from tests import make
 
 BEFORE = [("orders", "0001_initial"), ("catalog", "0001_initial")]
@@ -28,7 +29,7 @@ def latest() -> list[tuple[str, str]]:
 
 @pytest.mark.django_db(transaction=True)
 def test_reconciliation_when_there_are_orders_then_each_has_its_deadline_and_number(customer):
-    service = make.service(make.provider())
+    service = make.service(make.provider(exchange_rate=2 * EXCHANGE_ONE))
     made = [make.order(customer, service, link=f"https://example.com/{number}").pk for number in range(6)]
     try:
         old = migrate(BEFORE).get_model("orders", "Order").objects
@@ -51,3 +52,4 @@ def test_reconciliation_when_there_are_orders_then_each_has_its_deadline_and_num
     assert (orders[made[4]].review_reason, orders[made[4]].review_since) == ("", None)
     assert orders[made[4]].queued_at >= now
     assert orders[made[5]].queued_at == created[made[5]]
+    assert {one.exchange_rate for one in orders.values()} == {2 * EXCHANGE_ONE}
