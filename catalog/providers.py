@@ -22,6 +22,8 @@ log = structlog.get_logger(__name__)
 
 FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=1)
+FIRST_POLLING_PAUSE = timedelta(seconds=30)
+LONGEST_POLLING_PAUSE = timedelta(minutes=10)
 
 
 class ProviderUnusable(Exception):
@@ -138,16 +140,26 @@ def take_polling_lane(*, provider: Provider, seconds: float) -> bool:
     return bool(free.update(polling_until=now + timedelta(seconds=seconds)))
 
 
-def leave_polling_lane(*, provider: Provider, wait: float = 0) -> None:
-    """Frees the lane, or keeps it closed for `wait` seconds after trouble."""
-    until = timezone.now() + timedelta(seconds=wait) if wait else None
-    Provider.objects.filter(pk=provider.pk).update(polling_until=until)
+def leave_polling_lane(*, provider: Provider, answered: bool | None) -> None:
+    """Frees the lane, or keeps it closed for a while that doubles with each failure in a row.
+
+    `answered` is None where the provider was not asked: it has neither failed nor recovered.
+    """
+    lane = Provider.objects.filter(pk=provider.pk)
+    if answered is None:
+        lane.update(polling_until=None)
+    elif answered:
+        lane.update(polling_until=None, polling_failures=0)
+    else:
+        failures = min(provider.polling_failures, 10)
+        wait = min(FIRST_POLLING_PAUSE * 2**failures, LONGEST_POLLING_PAUSE)
+        lane.update(polling_until=timezone.now() + wait, polling_failures=failures + 1)
 
 
 def resume_provider(*, provider: Provider) -> None:
     """Staff mended what was wrong: it is tried again at once."""
     Provider.objects.filter(pk=provider.pk).update(
-        paused_until=None, pause_reason="", pause_count=0, polling_until=None
+        paused_until=None, pause_reason="", pause_count=0, polling_until=None, polling_failures=0
     )
     resolve_alert(cause=f"provider:{provider.pk}:trouble")
 

@@ -18,6 +18,8 @@ from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from orders import reviewing
+from orders.ending import may_end
+from orders.ending_admin import end_page
 from orders.evidence import moment_text
 from orders.models import Order, OrderEvent, OrderInReview, PlacementAttempt
 from orders.review_admin import decide_page, is_unsettled, page_of, refusals, state_of
@@ -93,7 +95,7 @@ class OrderAdmin(ReadOnlyAdmin):
     list_select_related: tuple[str, ...] = ("customer",)
     show_full_result_count = False
     inlines = (AttemptInline, EventInline)
-    actions_detail: tuple[str, ...] = ("decide", "give_back", "dismiss")
+    actions_detail: tuple[str, ...] = ("decide", "give_back", "end", "dismiss")
     fieldsets = (
         (
             None,
@@ -197,6 +199,9 @@ class OrderAdmin(ReadOnlyAdmin):
             request, object_id, lambda order: order.placement == Placement.PLACED and order.net_charge > 0
         )
 
+    def has_end_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        return self._offered(request, object_id, may_end)
+
     def has_dismiss_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         return self._offered(request, object_id, lambda order: bool(order.review_reason) and not is_unsettled(order))
 
@@ -253,6 +258,10 @@ class OrderAdmin(ReadOnlyAdmin):
             "Refund",
             act,
         )
+
+    @action(description="End by hand", icon="flag", permissions=["end"])
+    def end(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return end_page(request=request, model_admin=self, object_id=object_id)
 
     @action(description="Nothing to do", icon="done", permissions=["dismiss"])
     def dismiss(self, request: HttpRequest, object_id: str) -> HttpResponse:

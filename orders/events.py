@@ -18,7 +18,14 @@ def write_event(
     public: bool = True,
 ) -> None:
     """`kind` is one word (placed, status, refund, review, staff); `public` ones the customer sees."""
-    OrderEvent.objects.create(
+    event_of(order_id=order_id, kind=kind, text=text, old=old, new=new, actor=actor, public=public).save()
+
+
+def event_of(
+    *, order_id: int, kind: str, text: str = "", old: str = "", new: str = "", actor: Any = None, public: bool = True
+) -> OrderEvent:
+    """The same, unsaved, to be written with others in one statement."""
+    return OrderEvent(
         order_id=order_id,
         kind=kind,
         text=text[:500],

@@ -56,7 +56,7 @@ class Order(models.Model):
         null=True, blank=True, help_text="Set from the first doubt on: when staff are asked."
     )
     next_poll_at = models.DateTimeField(null=True, blank=True)
-    checked_at = models.DateTimeField(null=True, blank=True, help_text="When the provider last answered about it.")
+    checked_at = models.DateTimeField(null=True, blank=True, help_text="When the provider last told how it stands.")
     attempts = models.PositiveIntegerField(default=0)
     poll_errors = models.PositiveSmallIntegerField(default=0)
     still_polls = models.PositiveSmallIntegerField(default=0)
@@ -109,6 +109,10 @@ class Order(models.Model):
             models.Index(
                 fields=("provider", "next_poll_at"), condition=Q(next_poll_at__isnull=False), name="order_to_poll"
             ),
+            # What is open is counted and watched; among a million orders it is few.
+            models.Index(
+                fields=("provider",), condition=Q(placement=Placement.PLACED, finished_at=None), name="order_open"
+            ),
             models.Index(
                 fields=("placement", "lease_until"),
                 condition=Q(placement__in=(Placement.PLACING, Placement.IN_DOUBT)),
@@ -134,8 +138,8 @@ class Order(models.Model):
         """How many were delivered so far, 0…quantity; None while the provider has not said."""
         if self.status == Status.COMPLETED:
             return self.quantity
-        if self.placement in (Placement.REFUSED, Placement.WITHDRAWN):
-            return 0
+        if self.refunded == self.charge:
+            return 0  # Whatever `remains` says of it: a provider's canceled order often has none.
         if self.remains is None:
             return None
         return self.quantity - max(0, min(self.remains, self.quantity))

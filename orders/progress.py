@@ -12,68 +12,84 @@ from orders.reviewing import review_memo
 from orders.states import FINAL, ReviewReason, Status, may_follow
 from panel.money import MAX_MICROS, MoneyError, convert_up, micros_up
 
+# Words for an order that came to nothing: an end only where the provider says that it charged nothing.
+FAILED = frozenset({"fail", "failed"})
+# Reviews that a later, clear answer makes needless.
+SETTLED_BY_ANSWER = (ReviewReason.CONTRADICTION, ReviewReason.UNKNOWN_STATUS, ReviewReason.LOST_UPSTREAM)
+
 
 @dataclass(slots=True)
 class Change:
     """`values` are the columns that differ; the refund target and the review are decided with them."""
 
     values: dict[str, object] = field(default_factory=dict)
-    new_status: str = ""
     refund: Refund | None = None
     review: str = ""
     review_note: str = ""
+    settles_review: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.values or self.refund or self.review)
+        return bool(self.values or self.refund or self.review or self.settles_review)
 
 
-def change_from(*, order: Order, row: StatusRow, exchange_rate: int) -> Change:
-    """Compares the answer with what is stored. `exchange_rate` is the provider's, in units of 10⁻¹².
+def change_from(*, order: Order, row: StatusRow, currency: str = "") -> Change:
+    """Compares the answer with what is stored.
 
-    Once canceled an order stays so: what it gave back is never taken again.
+    `currency` is what the provider is set up to bill in: a charge in another one is no charge that can be
+    compared. Once canceled an order stays so: what it gave back is never taken again.
     """
     change = Change()
-    charge = charge_in_micros(row.charge, exchange_rate)
+    charge = None if in_other_currency(row, currency) else charge_in_micros(row.charge, order.exchange_rate)
     if charge is not None and charge != order.upstream_charge:
         change.values["upstream_charge"] = charge
     if row.start_count is not None and order.start_count is None:
         change.values["start_count"] = _bounded(row.start_count)
-    if row.status is None:
-        change.review = ReviewReason.UNKNOWN_STATUS
-        change.review_note = f"Status: {row.status_text}"
-        return _unless_known(order, change)
-    status = Status(row.status.value)
+    status = _status(row, charge)
+    if status is None:
+        _ask(order, change, ReviewReason.UNKNOWN_STATUS, f"Status: {row.status_text}")
+        return change
     if row.remains is not None and _bounded(row.remains) != order.remains and order.status != Status.CANCELED:
         change.values["remains"] = _bounded(row.remains)
     if may_follow(order.status, status):
-        change.values["status"] = change.new_status = status
+        change.values["status"] = status
     elif status != order.status:
         return change
     if status in FINAL:
-        _decide_refund(order, change, status, row, charge)
+        sold = Sold(quantity=order.quantity, charge=order.charge, expected_cost=order.expected_cost)
+        due = refund_due(sold, status=status, remains=row.remains, upstream_charge=charge)
+        if isinstance(due, Contradiction):
+            _ask(order, change, ReviewReason.CONTRADICTION, due.text)
+            return change
+        if due.target > order.refunded:
+            change.refund = due
+    change.settles_review = order.review_reason in SETTLED_BY_ANSWER
     return change
 
 
-def _decide_refund(order: Order, change: Change, status: Status, row: StatusRow, charge: int | None) -> None:
-    sold = Sold(quantity=order.quantity, charge=order.charge, expected_cost=order.expected_cost)
-    due = refund_due(sold, status=status, remains=row.remains, upstream_charge=charge)
-    if isinstance(due, Contradiction):
-        change.review = ReviewReason.CONTRADICTION
-        change.review_note = due.text
-        _unless_known(order, change)
-    elif due.target > order.refunded:
-        change.refund = due
+def _status(row: StatusRow, charge: int | None) -> Status | None:
+    if row.status is not None:
+        return Status(row.status.value)
+    if charge == 0 and row.status_text.strip().lower() in FAILED:
+        return Status.CANCELED
+    return None
 
 
-def _unless_known(order: Order, change: Change) -> Change:
-    """Drops a review that the order is in, or that staff closed, so that each poll does not ask again."""
-    if order.review_reason or order.closed_review == review_memo(change.review, change.review_note):
-        change.review = change.review_note = ""
-    return change
+def _ask(order: Order, change: Change, reason: ReviewReason, note: str) -> None:
+    """Asks for a review, unless the order is in one or staff closed this very one: not at each poll again."""
+    if not order.review_reason and order.closed_review != review_memo(reason, note):
+        change.review, change.review_note = reason, note
+
+
+def in_other_currency(row: StatusRow, currency: str) -> bool:
+    """Whether the row names a currency, and another one than `currency`."""
+    return bool(row.currency and currency) and row.currency.upper() != currency.upper()
 
 
 def charge_in_micros(charge: Decimal | None, exchange_rate: int) -> int | None:
-    """The returned charge in micro-units of the panel's currency; None where it is unusable."""
+    """The returned charge in micro-units of the panel's currency; None where it is unusable.
+
+    `exchange_rate` is in units of 10⁻¹².
+    """
     if charge is None or charge < 0:
         return None
     try:

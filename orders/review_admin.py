@@ -127,7 +127,8 @@ def offered(order: Order) -> tuple[str, ...]:
 
 def state_of(order: Order) -> str:
     """What a decision was made on: another sending, review or refund is another matter."""
-    return f"{order.placement}:{order.claim_token}:{order.attempts}:{order.review_reason}:{order.refunded}"
+    parts = (order.placement, order.status, order.claim_token, order.attempts, order.review_reason, order.refunded)
+    return ":".join(map(str, parts))
 
 
 def page_of(order: Order) -> str:

@@ -41,6 +41,19 @@ def ask_for_review(*, order: Order, reason: str, note: str = "") -> None:
         write_event(order_id=order.pk, kind="review", new=reason, text=text, public=False)
 
 
+def close_settled_review(*, order: Order) -> None:
+    """The provider's later answer settled it: nobody needs to look any more. Joins a transaction.
+
+    Nothing happens when staff closed it meanwhile.
+    """
+    closed = Order.objects.filter(
+        pk=order.pk, placement=order.placement, review_reason=order.review_reason, review_note=order.review_note
+    ).update(review_reason="", review_since=None, review_note="")
+    if closed:
+        text = "The provider's later answer settled it"
+        write_event(order_id=order.pk, kind="review", old=order.review_reason, text=text, public=False)
+
+
 def review_memo(reason: str, note: str) -> str:
     """What staff closed: the same finding at the next poll is not asked about again."""
     return f"{reason}: {note}"[:520]

@@ -1,8 +1,8 @@
-"""One round over several providers, none of which waits for another."""
+"""Rounds over several providers, none of which waits for another, and lanes of one."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
@@ -18,6 +18,28 @@ MOST_AT_ONCE = 8
 
 class Work(Protocol):
     def __call__(self, *, provider: Provider) -> int: ...
+
+
+def in_lanes(work: Callable[[], None], count: int) -> None:
+    """Runs `work` in `count` lanes at once, of which this thread is one. What one raises is raised in the end.
+
+    Inside a transaction, which threads of their own could not see, there is one lane.
+    """
+    if count < 2 or connection.in_atomic_block:
+        work()
+        return
+
+    def run() -> None:
+        try:
+            work()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(count - 1) as pool:
+        futures = [pool.submit(run) for _ in range(count - 1)]
+        work()
+    for future in futures:
+        future.result()
 
 
 def for_each_provider(work: Work, providers: Sequence[Provider]) -> int:

@@ -10,6 +10,8 @@ from django.conf import settings
 STILL_POLLS_A_STEP = 5
 LATE_CHANGES = timedelta(days=7)
 LATE_POLL = timedelta(days=1)
+LONGEST_JITTER = 1.2
+TIME_TO_BE_SERVED = timedelta(minutes=15)
 LONGEST_RESEND_WAIT = timedelta(hours=1)
 _AGES = (timedelta(hours=1), timedelta(hours=12), timedelta(days=3))
 
@@ -30,7 +32,12 @@ def next_poll_after(*, age: timedelta, still_polls: int) -> timedelta:
     step = max(by_age, still_polls // STILL_POLLS_A_STEP)
     intervals = settings.POLL_INTERVALS
     seconds = intervals[min(step, len(intervals) - 1)]
-    return timedelta(seconds=seconds * random.uniform(0.8, 1.2))  # noqa: S311  (no secret)
+    return timedelta(seconds=seconds * random.uniform(0.8, LONGEST_JITTER))  # noqa: S311  (no secret)
+
+
+def poll_bound() -> timedelta:
+    """No open order of a provider that answers goes unchecked for longer: the longest wait, and time to be served."""
+    return timedelta(seconds=max(settings.POLL_INTERVALS) * LONGEST_JITTER) + TIME_TO_BE_SERVED
 
 
 def first_look_after() -> timedelta:

@@ -26,7 +26,7 @@ def ask_and_act(
     request: HttpRequest,
     model_admin: ModelAdmin,
     obj: Any,
-    form_class: type[forms.Form],
+    form_class: Callable[..., forms.Form],
     title: str,
     explanation: str,
     button: str,

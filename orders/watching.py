@@ -1,0 +1,65 @@
+"""Whether every open order is looked at in time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Count, Min
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from catalog.models import Provider
+from orders.models import Order
+from orders.schedule import poll_bound
+from orders.states import Placement
+from panel.ops.alerts import raise_alert, resolve_alert
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """How a provider's open orders are followed: how many there are, and when the longest unchecked was checked."""
+
+    provider_id: int
+    open: int
+    oldest_check: datetime
+
+    @property
+    def oldest(self) -> timedelta:
+        """How long ago the provider last answered for the order that waits longest."""
+        return timezone.now() - self.oldest_check
+
+
+def following() -> list[Following]:
+    """One for each provider with open orders. Those in review wait for a person, and are left out of the age."""
+    rows = (
+        Order.objects.filter(placement=Placement.PLACED, finished_at=None, review_reason="")
+        .values("provider_id")
+        .annotate(open=Count("pk"), oldest=Min(Coalesce("checked_at", "placed_at", "created_at")))
+        .order_by("provider_id")
+    )
+    return [Following(row["provider_id"], row["open"], row["oldest"]) for row in rows]
+
+
+def watch_polls() -> None:
+    """Alerts for each provider of which an open order went unchecked past the bound, and takes the alerts back."""
+    bound = poll_bound()
+    late = {one.provider_id: one for one in following() if one.oldest > bound}
+    for provider in Provider.objects.all():
+        cause = f"provider:{provider.pk}:unchecked"
+        one = late.get(provider.pk)
+        if one is None:
+            resolve_alert(cause=cause)
+            continue
+        raise_alert(
+            cause=cause,
+            text=(
+                f"{provider.name}: an open order was last checked {_minutes(one.oldest)} min ago; the bound is "
+                f"{_minutes(bound)} min. Nothing is lost: refunds wait until it answers."
+            ),
+            level="danger",
+        )
+
+
+def _minutes(age: timedelta) -> int:
+    return int(age.total_seconds() // 60)
