@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from catalog.models import Provider
-from orders import polling, reconciling, submission
+from orders import polling, reconciling, refill_polling, requesting, submission, watching
 from orders.deadlines import meet_deadlines
 from panel.ops.alerts import record_heartbeat
 
@@ -49,6 +49,40 @@ def poll_orders() -> None:
 
 
 @shared_task
+def watch_polls() -> None:
+    """Alerts when open orders are not looked at in time."""
+    watching.watch_polls()
+
+
+@shared_task
 def poll_provider_orders(provider_id: int) -> None:
     """Polls the due orders of one provider."""
     polling.poll_provider(provider=Provider.objects.get(pk=provider_id))
+
+
+@shared_task
+def send_requests() -> None:
+    """Sends the cancels and refills that are due, each provider in a task of its own."""
+    for provider in requesting.providers_with_due_requests():
+        send_provider_requests.apply_async((provider.pk,), expires=PROMPTLY)
+    record_heartbeat(task="send_requests")
+
+
+@shared_task
+def send_provider_requests(provider_id: int) -> None:
+    """Sends the due cancels and refills of one provider."""
+    requesting.send_to_provider(provider=Provider.objects.get(pk=provider_id))
+
+
+@shared_task
+def poll_refills() -> None:
+    """Looks at the refills that are due, each provider in a task of its own."""
+    for provider in refill_polling.providers_with_due_refills():
+        poll_provider_refills.apply_async((provider.pk,), expires=PROMPTLY)
+    record_heartbeat(task="poll_refills")
+
+
+@shared_task
+def poll_provider_refills(provider_id: int) -> None:
+    """Polls the due refills of one provider."""
+    refill_polling.poll_provider_refills(provider=Provider.objects.get(pk=provider_id))

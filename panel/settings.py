@@ -91,6 +91,7 @@ DOUBT_DEADLINE_MINUTES = env.int("DOUBT_DEADLINE_MINUTES", default=30)
 UPSTREAM_ADD_TIMEOUT = env.float("UPSTREAM_ADD_TIMEOUT", default=60)
 SUBMISSION_LEASE_SECONDS = env.int("SUBMISSION_LEASE_SECONDS", default=90)
 QUEUE_LIMIT_HOURS = env.int("QUEUE_LIMIT_HOURS", default=24)
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 POLL_INTERVALS = [int(seconds) for seconds in env.list("POLL_INTERVALS", default=[60, 300, 900, 3600])]
 
 # -- apps ------------------------------------------------------------------------------------------

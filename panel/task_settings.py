@@ -23,7 +23,8 @@ worker_prefetch_multiplier = 1
 worker_hijack_root_logger = False
 worker_enable_remote_control = False
 worker_pool = "threads"
-# Threads wait for providers most of the time; each provider takes at most one for sending and one for polling.
+# Threads wait for providers most of the time; each provider takes at most one for each kind of work, and the
+# lanes that it is polled in have threads of their own.
 worker_concurrency = 12
 task_publish_retry = False
 timezone = settings.TIME_ZONE
@@ -44,6 +45,21 @@ beat_schedule = {
         "task": "orders.tasks.poll_orders",
         "schedule": 3.0,
         "options": {"expires": 3},
+    },
+    "watch-polls": {
+        "task": "orders.tasks.watch_polls",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
+    "send-requests": {
+        "task": "orders.tasks.send_requests",
+        "schedule": 5.0,
+        "options": {"expires": 5},
+    },
+    "poll-refills": {
+        "task": "orders.tasks.poll_refills",
+        "schedule": 15.0,
+        "options": {"expires": 15},
     },
     "sync-catalogs": {
         "task": "catalog.tasks.sync_catalogs",

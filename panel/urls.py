@@ -7,6 +7,7 @@ from django.urls import include, path
 from catalog.views import services
 from panel.accounts.views import account, home
 from panel.ops.health import healthz
+from panel.ops.metrics import metrics
 from panel.views import theme_css
 
 # Staff sign in on the customers' page, with its rate limits and second factor.
@@ -22,5 +23,6 @@ urlpatterns = [
     path("account/", include("allauth.urls")),
     path("theme.css", theme_css, name="theme_css"),
     path("healthz", healthz, name="healthz"),
+    path("metrics", metrics, name="metrics"),
     path("admin/", admin.site.urls),
 ]

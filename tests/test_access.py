@@ -12,6 +12,7 @@ from tests import make
 pytestmark = pytest.mark.django_db
 
 PUBLIC = {"home", "theme_css", "healthz"}
+WITH_TOKEN = {"metrics"}
 SIGNED_IN = {
     "services",
     "order_list",
@@ -40,7 +41,7 @@ def routes(patterns, namespace=""):
 
 
 def test_every_route_is_classed():
-    known = PUBLIC | SIGNED_IN
+    known = PUBLIC | SIGNED_IN | WITH_TOKEN
     unknown = {
         name for name in routes(get_resolver().url_patterns) if name not in known and not name.startswith(OF_LIBRARIES)
     }

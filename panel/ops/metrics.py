@@ -1,0 +1,113 @@
+"""`/metrics`: how the panel is doing, in Prometheus' format, read from the database at each scrape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.conf import settings
+from django.db.models import Q
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
+
+from catalog.models import Provider
+from orders.models import Order, OrderInReview
+from orders.schedule import poll_bound
+from orders.states import Placement
+from orders.watching import following
+from panel.ops.models import Alert, Heartbeat
+
+
+@never_cache
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """For whoever has the token of METRICS_TOKEN, and for staff who may see alerts; for others there is no such page."""
+    if not (_has_token(request) or request.user.has_perm("ops.view_alert")):
+        raise Http404
+    registry = CollectorRegistry()
+    registry.register(_Panel())
+    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+
+def _has_token(request: HttpRequest) -> bool:
+    given = request.headers.get("Authorization", "").removeprefix("Bearer ").strip()
+    return bool(settings.METRICS_TOKEN) and constant_time_compare(given, settings.METRICS_TOKEN)
+
+
+class _Panel(Collector):
+    def describe(self) -> list[Metric]:
+        return []  # Else registering it would read the database once more.
+
+    def collect(self) -> Iterator[Metric]:
+        yield from _following()
+        yield from _unsettled()
+        yield from _tasks()
+        yield _gauge("upmark_open_alerts", "Alerts that nobody resolved.", _open_alerts())
+
+
+def _following() -> Iterator[Metric]:
+    names = dict(Provider.objects.values_list("pk", "name"))
+    rows = [(names[one.provider_id], one) for one in following()]
+    yield _by(
+        "provider",
+        "upmark_open_orders",
+        "Orders that are with the provider and have not ended.",
+        {name: one.open for name, one in rows},
+    )
+    yield _by(
+        "provider",
+        "upmark_oldest_unchecked_seconds",
+        "Since the provider last told how the open order stands that waits longest.",
+        {name: one.oldest.total_seconds() for name, one in rows},
+    )
+    yield _gauge("upmark_poll_bound_seconds", "What the former must not exceed.", poll_bound().total_seconds())
+    yield _by(
+        "provider",
+        "upmark_polling_failures",
+        "Rounds in a row that the provider did not answer to the end.",
+        dict(Provider.objects.values_list("name", "polling_failures")),
+    )
+
+
+def _unsettled() -> Iterator[Metric]:
+    # One by one: each has an index of its own.
+    unsettled = (Placement.QUEUED, Placement.PLACING, Placement.IN_DOUBT)
+    yield _by(
+        "placement",
+        "upmark_unsettled_orders",
+        "Orders that are not yet, or perhaps not, with a provider.",
+        {placement.value: Order.objects.filter(placement=placement).count() for placement in unsettled},
+    )
+    in_review = OrderInReview.objects.filter(~Q(review_reason="")).count()
+    yield _gauge("upmark_orders_in_review", "Orders that wait for a person.", in_review)
+
+
+def _tasks() -> Iterator[Metric]:
+    now = timezone.now()
+    yield _by(
+        "task",
+        "upmark_task_age_seconds",
+        "Since the task last finished a round.",
+        {task: (now - beat).total_seconds() for task, beat in Heartbeat.objects.values_list("task", "beat_at")},
+    )
+
+
+def _open_alerts() -> int:
+    return Alert.objects.filter(resolved_at=None).count()
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, text, value=value)
+
+
+def _by(label: str, name: str, text: str, values: dict[str, float]) -> Metric:
+    family = GaugeMetricFamily(name, text, labels=[label])
+    for key, value in values.items():
+        family.add_metric([key], value)
+    return family

@@ -1,0 +1,445 @@
+"""Following at scale: lanes, the breaker, one id that spoils a call, the bound, and what it shows of itself."""
+
+from __future__ import annotations
+
+import json
+import threading
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import DataError
+from django.test import Client
+from django.utils import timezone
+
+from catalog.models import Provider
+from catalog.providers import resume_provider
+from orders import applying, polling, writing
+from orders.models import CancelRequest, Order, OrderEvent
+from orders.polling import poll_due_orders, poll_provider
+from orders.schedule import poll_bound
+from orders.states import CancelState, ReviewReason, Status
+from orders.watching import following, watch_polls
+from panel.ops.models import Alert
+from panel.sandbox import faults
+from panel.sandbox.server import SandboxServer
+from tests import make
+from tests.scenes import (
+    fresh,
+    money_of,
+    most_in_flight,
+    poll_now,
+    refunds_of,
+    statements,
+    submit_now,
+)
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
+
+
+def placed(user: Any, service: Any, count: int, *, quantity: int = 100) -> list[Order]:
+    made = [make.order(user, service, quantity=quantity) for _ in range(count)]
+    submit_now()
+    return [fresh(one) for one in made]
+
+
+def all_due() -> None:
+    Order.objects.exclude(next_poll_at=None).update(next_poll_at=timezone.now() - timedelta(seconds=1))
+
+
+def asked(upstream: SandboxServer) -> list[list[str]]:
+    """The ids of each status call."""
+    calls = [request.params for request in upstream.requests_of("status")]
+    return [(params.get("orders") or params["order"]).split(",") for params in calls]
+
+
+# -- statements --------------------------------------------------------------------------------------
+
+
+def test_batch_when_every_row_changed_then_it_costs_no_more_statements(upstream, provider, customer, service):
+    """A thousand orders were a thousand updates and a thousand log lines."""
+    make.deposit(customer, "100")
+    counts = {}
+    for count, more in ((5, 5), (100, 95)):
+        made = placed(customer, service, more)
+        for number, one in enumerate(Order.objects.order_by("pk")):
+            remains = 90 - number % 50 - count % 7
+            status = ("In progress", "Processing", "Completed")[number % 3] if one in made else "In progress"
+            upstream.set_order(int(one.upstream_id), status=status, remains=0 if status == "Completed" else remains)
+        all_due()
+        with statements() as found:
+            assert poll_provider(provider=provider) == count
+        counts[count] = len(found)
+    # A batch: claim (2), lock, write, events, the wishes to cancel what ended. A round: lane (2), alert.
+    assert counts == {5: 6 + 3, 100: 6 + 3 + 1}
+    assert OrderEvent.objects.filter(kind="status").count() == 100 + 2  # Two of the first five moved twice.
+
+
+def test_batch_when_nothing_changed_then_no_other_column_is_written(upstream, customer, service):
+    [one] = placed(customer, service, 1)
+    poll_now()
+    before = Order.objects.filter(pk=one.pk).values().get()
+    poll_now()
+    after = Order.objects.filter(pk=one.pk).values().get()
+    differs = {name for name in before if before[name] != after[name]}
+    assert differs == {"next_poll_at", "checked_at", "still_polls"}
+
+
+def test_batch_when_one_row_cannot_be_written_then_the_others_are(upstream, customer, service, monkeypatch):
+    """One row that the database refuses undid the whole batch, each time again."""
+    made = placed(customer, service, 5)
+    bad = made[2].pk
+    for one in made:
+        upstream.set_order(int(one.upstream_id), status="Partial", remains=50, charge="0.1")
+    write = writing.write_progress
+
+    def refuses(*, orders: Any, was: Any) -> None:
+        if any(order.pk == bad for order in orders):
+            raise DataError("value out of range")
+        write(orders=orders, was=was)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(applying, "write_progress", refuses)
+        poll_now()
+    assert [fresh(one).status for one in made] == ["partial", "partial", "pending", "partial", "partial"]
+    assert (refunds_of(made[2]), fresh(made[2]).poll_errors) == ([], 1)
+    poll_now()
+    assert [refunds_of(one) for one in made] == [[125_000]] * 5
+
+
+def test_row_when_its_status_moved_under_the_lock_then_nothing_of_the_batch_is_written(customer, service):
+    """The last guard of the set-based write: the status that the change was computed from."""
+    one = make.placed_order(customer, service)
+    one.status = Status.COMPLETED
+    with pytest.raises(writing.OrderMoved):
+        writing.write_progress(orders=[one], was={one.pk: Status.IN_PROGRESS})
+    writing.write_progress(orders=[one], was={one.pk: Status.PENDING})
+    assert fresh(one).status == Status.COMPLETED
+
+
+def test_write_when_columns_are_empty_or_large_then_they_are_stored_as_they_are(customer, service):
+    one = make.placed_order(customer, service)
+    moment = timezone.now().replace(microsecond=0)
+    for remains, charge, at in ((None, None, None), (-(10**15), 10**15, moment), (5, 0, moment + timedelta(hours=1))):
+        one.remains, one.upstream_charge, one.finished_at, one.next_poll_at = remains, charge, at, at
+        writing.write_progress(orders=[one], was={one.pk: one.status})
+        stored = fresh(one)
+        assert (stored.remains, stored.upstream_charge, stored.finished_at) == (remains, charge, at)
+        assert Order.objects.filter(pk=one.pk, next_poll_at__lte=moment).exists() == (at == moment)
+
+
+# -- lanes -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("lanes", [1, 3])
+def test_provider_when_it_has_lanes_then_so_many_batches_are_asked_about_at_once(
+    upstream, customer, service, monkeypatch, lanes
+):
+    monkeypatch.setattr(polling, "BATCH", 2)
+    Provider.objects.update(max_parallel_polls=lanes)
+    placed(customer, service, 14)
+    all_due()
+    upstream.clear_requests()
+    upstream.inject(faults.delay_before(0.15, "status", times=None))
+    assert poll_due_orders() == 14
+    calls = asked(upstream)
+    assert len(calls) == 7
+    assert sorted(sum(calls, [])) == sorted({one.upstream_id for one in Order.objects.all()})
+    most = most_in_flight(upstream.requests_of("status"))
+    assert most == 1 if lanes == 1 else 1 < most <= lanes
+
+
+@pytest.mark.django_db(transaction=True)
+def test_lanes_when_every_row_refunds_one_wallet_then_each_refund_is_posted_once(
+    upstream, customer, other, service, monkeypatch
+):
+    """Lanes meet at the same wallets: neither a deadlock nor a lost refund."""
+    monkeypatch.setattr(polling, "BATCH", 3)
+    Provider.objects.update(max_parallel_polls=4)
+    made = [one for pair in zip(placed(customer, service, 12), placed(other, service, 12), strict=True) for one in pair]
+    for one in made:
+        upstream.set_order(int(one.upstream_id), status="Canceled", remains=100, charge="0")
+    all_due()
+    assert poll_due_orders() == 24
+    assert [refunds_of(one) for one in made] == [[250_000]] * 24
+    assert money_of(customer)[0] == money_of(other)[0] == 10_000_000
+
+
+@pytest.mark.django_db(transaction=True)
+def test_lane_when_it_breaks_down_then_the_error_is_not_swallowed(upstream, customer, service, monkeypatch):
+    monkeypatch.setattr(polling, "BATCH", 1)
+    Provider.objects.update(max_parallel_polls=2)
+    placed(customer, service, 4)
+    all_due()
+    apply, main, broken = polling.apply_answers, threading.get_ident(), threading.Event()
+
+    def breaks(**values: Any) -> None:
+        if threading.get_ident() != main:
+            broken.set()
+            raise RuntimeError("a bug of ours")
+        apply(**values)
+        if Order.objects.filter(checked_at=None).count() < 3:
+            broken.wait(10)  # After the first batch there are two lanes: leave the other one its turn.
+
+    monkeypatch.setattr(polling, "apply_answers", breaks)
+    with pytest.raises(RuntimeError):
+        poll_due_orders()
+    assert Provider.objects.get().polling_failures == 1
+
+
+# -- the breaker -------------------------------------------------------------------------------------
+
+
+def test_provider_when_it_fails_again_and_again_then_the_waits_double_and_end_with_an_answer(
+    upstream, customer, service
+):
+    [one] = placed(customer, service, 1)
+    upstream.inject(faults.answer(status=503, action="status", times=None))
+    waits = []
+    for failures in range(1, 8):
+        poll_now()
+        stored = Provider.objects.get()
+        assert stored.polling_failures == failures
+        waits.append(round((stored.polling_until - timezone.now()).total_seconds(), -1))
+    assert waits == [30, 60, 120, 240, 480, 600, 600]
+    assert Alert.objects.filter(cause=f"provider:{stored.pk}:polling", resolved_at=None).count() == 1
+    upstream.clear_faults()
+    poll_now()
+    stored = Provider.objects.get()
+    assert (stored.polling_failures, stored.polling_until) == (0, None)
+    assert not Alert.objects.filter(resolved_at=None).exists()
+    assert fresh(one).checked_at is not None
+
+
+def test_provider_when_the_breaker_is_open_then_nobody_asks_until_it_is_over_or_staff_resume(
+    upstream, provider, customer, service
+):
+    placed(customer, service, 1)
+    upstream.inject(faults.answer(status=503, action="status", times=None))
+    poll_now()
+    all_due()
+    upstream.clear_requests()
+    assert poll_due_orders() == 0
+    assert poll_provider(provider=provider) == 0
+    assert upstream.requests == []
+    upstream.clear_faults()
+    resume_provider(provider=provider)
+    assert poll_due_orders() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_provider_when_it_fails_then_all_lanes_stop_after_the_call_they_are_in(
+    upstream, customer, service, monkeypatch
+):
+    monkeypatch.setattr(polling, "BATCH", 1)
+    Provider.objects.update(max_parallel_polls=3)
+    placed(customer, service, 20)
+    all_due()
+    upstream.clear_requests()
+    upstream.inject(faults.answer(body=b'{"error": "Invalid API key"}', action="status", times=None))
+    poll_due_orders()
+    # One batch goes before the others: a provider that is down is asked once.
+    assert len(upstream.requests_of("status")) == 1
+
+
+# -- one id that spoils the call ---------------------------------------------------------------------
+
+
+def spoil(upstream: SandboxServer, ids: set[str], answer: Any, monkeypatch: Any) -> None:
+    """The provider stumbles over every status call that names one of these ids."""
+    speaks = upstream.provider.answer
+
+    def stumbles(params: Any) -> Any:
+        named = set((params.get("orders") or params.get("order") or "").split(","))
+        return answer if params.get("action") == "status" and named & ids else speaks(params)
+
+    monkeypatch.setattr(upstream.provider, "answer", stumbles)
+
+
+@pytest.mark.parametrize("answer", ["oops", [], {"error": "Internal error"}, {"error": "Incorrect request"}])
+def test_id_when_the_provider_stumbles_over_it_then_the_others_get_their_answers_and_it_backs_off_alone(
+    upstream, customer, service, monkeypatch, answer
+):
+    """One order that broke the provider's own page froze the hundred that were asked about with it."""
+    made = placed(customer, service, 40)
+    for one in made:
+        upstream.set_order(int(one.upstream_id), status="Partial", remains=50, charge="0.1")
+    bad = [made[11], made[12], made[37]]
+    spoil(upstream, {one.upstream_id for one in bad}, answer, monkeypatch)
+    if answer == []:
+        # An empty list answers nothing, and is no failure of the call.
+        poll_now()
+        assert [fresh(one).poll_errors for one in bad] == [1, 1, 1]
+        return
+    upstream.clear_requests()
+    assert poll_now() == 40
+    assert len(asked(upstream)) < 40
+    fine = [one for one in made if one not in bad]
+    assert {fresh(one).status for one in fine} == {Status.PARTIAL}
+    assert [(fresh(one).status, fresh(one).poll_errors, fresh(one).checked_at) for one in bad] == [
+        (Status.PENDING, 1, None)
+    ] * 3
+    assert Provider.objects.get().polling_failures == 0
+
+
+@pytest.mark.parametrize("count", [2, 30])
+def test_provider_when_it_stumbles_over_everything_then_it_is_its_fault_and_no_order_is_blamed(
+    upstream, customer, service, count
+):
+    made = placed(customer, service, count)
+    upstream.inject(faults.answer(body=b"<html>Just a moment</html>", action="status", times=None))
+    upstream.clear_requests()
+    assert poll_now() == 0
+    assert len(asked(upstream)) <= polling.MOST_FAILURES
+    assert {fresh(one).poll_errors for one in made} == {0}
+    assert Provider.objects.get().polling_failures == 1
+
+
+def test_id_when_it_is_asked_about_alone_and_the_provider_stumbles_then_it_backs_off_too(upstream, customer, service):
+    [one] = placed(customer, service, 1)
+    upstream.inject(faults.answer(body=b"<html>oops</html>", action="status", times=None))
+    for _ in range(12):
+        poll_now()
+    assert fresh(one).poll_errors == 12
+    assert fresh(one).next_poll_at > timezone.now() + timedelta(minutes=10)
+    # It is not asked about for ever either: in the end a person looks.
+    Order.objects.update(placed_at=timezone.now() - timedelta(days=2))
+    poll_now()
+    assert (fresh(one).review_reason, refunds_of(one)) == (ReviewReason.LOST_UPSTREAM, [])
+
+
+# -- reviews that settle themselves ------------------------------------------------------------------
+
+
+def says(upstream: SandboxServer, order: Order, **values: Any) -> Order:
+    upstream.set_order(int(order.upstream_id or 0), **values)
+    poll_now()
+    return fresh(order)
+
+
+UNCLEAR: dict[str, dict[str, Any]] = {
+    "contradiction": {"status": "Partial", "remains": 40, "charge": "0.02"},
+    "unknown status": {"status": "Error", "remains": 100, "charge": "0.2"},
+}
+
+
+@pytest.mark.parametrize("unclear", UNCLEAR.values(), ids=UNCLEAR.keys())
+def test_review_when_the_provider_answers_clearly_later_then_it_is_closed_by_itself(
+    upstream, customer, service, unclear
+):
+    [one] = placed(customer, service, 1)
+    stored = says(upstream, one, **unclear)
+    assert (stored.review_reason != "", refunds_of(one)) == (True, [])
+    stored = says(upstream, one, status="Partial", remains=40, charge="0.12")
+    assert (stored.status, stored.review_reason, stored.review_since) == (Status.PARTIAL, "", None)
+    assert refunds_of(one) == [100_000]
+    # And it is asked for again when the same comes back.
+    assert says(upstream, one, status="Partial", remains=40, charge="0.02").review_reason == ReviewReason.CONTRADICTION
+
+
+def test_review_when_the_provider_knows_the_order_again_then_it_is_closed_by_itself(upstream, customer, service):
+    """After an outage that answered "Incorrect order ID", hundreds of orders would wait for hundreds of clicks."""
+    [one] = placed(customer, service, 1)
+    upstream.set_order(int(one.upstream_id), answer={"error": "Incorrect order ID"})
+    Order.objects.update(placed_at=timezone.now() - timedelta(hours=2))
+    for _ in range(11):
+        poll_now()
+    assert fresh(one).review_reason == ReviewReason.LOST_UPSTREAM
+    row = {"status": "In progress", "remains": "70", "charge": "0.2"}
+    stored = says(upstream, one, answer=row)
+    assert (stored.status, stored.review_reason) == (Status.IN_PROGRESS, "")
+
+
+@pytest.mark.parametrize("later", [{"answer": 5}, {"omitted": True}, {"status": "Partial", "remains": 90}])
+def test_review_when_the_next_answer_is_no_clearer_then_it_stays(upstream, customer, service, later):
+    [one] = placed(customer, service, 1)
+    before = says(upstream, one, status="Partial", remains=40, charge="0.02")
+    stored = says(upstream, one, charge="0.15", **later)
+    assert (stored.review_reason, stored.review_since) == (ReviewReason.CONTRADICTION, before.review_since)
+    assert refunds_of(one) == []
+
+
+# -- the bound ---------------------------------------------------------------------------------------
+
+
+def test_bound_when_the_intervals_are_the_usual_ones_then_it_is_87_minutes(settings):
+    settings.POLL_INTERVALS = [60, 300, 900, 3600]
+    assert poll_bound() == timedelta(minutes=87)
+
+
+def test_order_when_unchecked_past_the_bound_then_one_alert_that_ends_with_the_answer(upstream, customer, service):
+    [one] = placed(customer, service, 1)
+    poll_now()
+    watch_polls()
+    assert not Alert.objects.exists()
+    Order.objects.update(checked_at=timezone.now() - poll_bound() - timedelta(minutes=3))
+    watch_polls()
+    watch_polls()
+    alert = Alert.objects.get(resolved_at=None)
+    assert (alert.cause, alert.count) == (f"provider:{one.provider_id}:unchecked", 2)
+    assert "90 min" in alert.text and "87 min" in alert.text
+    # A call that fails does not count as a look, however far it pushed the order back.
+    upstream.inject(faults.answer(status=503, action="status", times=None))
+    poll_now()
+    watch_polls()
+    assert Alert.objects.filter(cause=alert.cause, resolved_at=None).exists()
+    upstream.clear_faults()
+    poll_now()
+    watch_polls()
+    assert not Alert.objects.filter(resolved_at=None).exists()
+
+
+def test_following_when_orders_ended_or_wait_for_staff_then_they_are_not_counted(upstream, customer, service):
+    ended, waiting, still = placed(customer, service, 3)
+    upstream.set_order(int(ended.upstream_id), status="Completed", remains=0)
+    upstream.set_order(int(waiting.upstream_id), **UNCLEAR["contradiction"])
+    poll_now()
+    make.order(customer, service)
+    [one] = following()
+    assert (one.provider_id, one.open) == (still.provider_id, 1)
+    assert one.oldest < timedelta(minutes=1)
+
+
+# -- what it shows of itself -------------------------------------------------------------------------
+
+
+def test_metrics_when_asked_with_the_token_then_they_tell_how_orders_are_followed(
+    upstream, customer, service, settings, client
+):
+    settings.METRICS_TOKEN = "a-long-token"
+    Provider.objects.update(name='Up "stream"\\n')
+    placed(customer, service, 2)
+    poll_now()
+    Order.objects.update(checked_at=timezone.now() - timedelta(minutes=10))
+    response = client.get("/metrics", headers={"Authorization": "Bearer a-long-token"})
+    assert response.status_code == 200
+    assert response["Content-Type"].startswith("text/plain")
+    lines = response.content.decode().splitlines()
+    values = {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines if not line.startswith("#")}
+    label = json.dumps('Up "stream"\\n')
+    assert values["upmark_open_orders{provider=" + label + "}"] == 2
+    assert 600 <= values["upmark_oldest_unchecked_seconds{provider=" + label + "}"] < 700
+    assert values["upmark_poll_bound_seconds"] == 87 * 60
+    assert values['upmark_unsettled_orders{placement="queued"}'] == 0
+    assert values["upmark_orders_in_review"] == 0
+
+
+@pytest.mark.parametrize("token", ["", "wrong", "a-long-toke", "Bearer"])
+def test_metrics_when_asked_without_the_token_then_there_is_no_such_page(db, client, settings, signed_in, token):
+    for configured in ("a-long-token", ""):
+        settings.METRICS_TOKEN = configured
+        for who in (client, signed_in):
+            assert who.get("/metrics", headers={"Authorization": f"Bearer {token}"}).status_code == 404
+
+
+def test_metrics_when_staff_ask_then_they_are_shown(staff_client: Client):
+    assert b"upmark_open_alerts 0.0" in staff_client.get("/metrics").content
+
+
+def test_cancel_request_when_the_order_ends_then_it_is_closed_with_it(upstream, customer, service):
+    one, two = placed(customer, service, 2)
+    for order in (one, two):
+        CancelRequest.objects.create(order=order, provider=order.provider, state=CancelState.ACCEPTED)
+    says(upstream, one, status="Canceled", remains=100, charge="0")
+    assert [request.state for request in CancelRequest.objects.order_by("order_id")] == ["ended", "accepted"]
