@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from billing import ledger
 from billing.models import Entry
-from billing.wallets import wallet_of
+from billing.wallets import wallet_id_of
 from orders.events import write_event
 from orders.models import Order
 from orders.states import Placement, Status, reachable_from
@@ -88,7 +88,7 @@ def end_unplaced(*, order: Order, placement: Placement, note: str, actor: Any = 
 def post_refund(*, order: Order, amount: int, target: int, text: str, actor: Any = None) -> None:
     """Posts `amount` to the customer's wallet and tells so in the timeline."""
     ledger.post(
-        wallet_id=wallet_of(customer=order.customer).pk,
+        wallet_id=wallet_id_of(customer_id=order.customer_id),
         amount=amount,
         kind=Entry.Kind.REFUND,
         key=f"order:{order.pk}:refund:{target}",
