@@ -1,35 +1,54 @@
-"""Speed reports: `python -m tests.bench [submission …] [--orders 2000]`. Measures and prints; judges no time.
+"""Speed reports: `python -m tests.bench [submission polling …]`. Measures and prints; judges no time.
 
-A bench is a module of this package, named in BENCHES, with `run(options) -> Report`. It is imported once
-Django is set up on a database of its own.
+A bench is a module of this package, named in BENCHES, with `run(options)` that yields a Report for each table. Each
+has a process and a database of its own, on SQLite and on PostgreSQL: see `environment.databases`.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib
+import sys
 
-from tests.bench.environment import described, throwaway_panel
+from tests.bench.environment import databases
+from tests.bench.processes import run_alone
 
-BENCHES = ("submission",)
+BENCHES = ("submission", "polling")
 
 
 def main() -> None:
+    options = _options()
+    for server in databases():
+        for name in options.benches or BENCHES:
+            if not run_alone(name, server=server, options=options):
+                sys.exit(f"The bench {name} failed.")
+
+
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description="How fast the panel is, here and now.")
     parser.add_argument("benches", nargs="*", metavar="bench", help=f"which to run: {', '.join(BENCHES)} (all)")
-    parser.add_argument("--orders", type=int, default=2_000, help="how many orders each round has (2000)")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds, of which the median is printed (3)")
-    parser.add_argument("--latency", type=float, default=0, metavar="MS", help="what the provider takes to answer (0)")
+    submission = parser.add_argument_group("submission")
+    submission.add_argument("--orders", type=int, default=2_000, help="how many orders each round has (2000)")
+    submission.add_argument("--rounds", type=int, default=3, help="rounds, of which the median is printed (3)")
+    submission.add_argument("--latency", type=float, default=0, metavar="MS", help="what the provider takes (0)")
+    polling = parser.add_argument_group("polling")
+    polling.add_argument("--polled", type=int, default=100_000, help="how many orders are open (100000)")
+    polling.add_argument("--naive", type=int, default=1_000, help="how many of them the baseline asks about (1000)")
+    polling.add_argument(
+        "--latencies", type=_numbers, default=[0.0, 100.0], metavar="MS", help="what the providers take, each (0,100)"
+    )
     options = parser.parse_args()
     unknown = sorted(set(options.benches) - set(BENCHES))
     if unknown:
         parser.error(f"there is no bench {', '.join(unknown)}; there are: {', '.join(BENCHES)}")
-    if min(options.orders, options.rounds) < 1 or options.latency < 0:
-        parser.error("--orders and --rounds begin at 1, --latency at 0")
-    with throwaway_panel():
-        print(described(), flush=True)
-        for name in options.benches or BENCHES:
-            print(importlib.import_module(f"tests.bench.{name}").run(options), flush=True)
+    if min(options.orders, options.rounds, options.naive) < 1 or options.polled < 3 * options.naive:
+        parser.error("--orders, --rounds and --naive begin at 1, --polled at three times --naive")
+    if min(options.latency, *options.latencies) < 0:
+        parser.error("--latency and --latencies begin at 0")
+    return options
+
+
+def _numbers(text: str) -> list[float]:
+    return [float(number) for number in text.split(",")]
 
 
 if __name__ == "__main__":

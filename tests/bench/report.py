@@ -12,6 +12,7 @@ _COLUMNS = (
     "orders",
     "seconds",
     "orders/s",
+    "statements/call",
     "statements/order",
     "transactions/order",
     "calls",
@@ -32,12 +33,13 @@ class Row:
     def cells(self, baseline: Row | None) -> tuple[str, ...]:
         found = self.measured
         speed = self.orders / found.seconds
-        share = "" if baseline is None else f"{speed / (baseline.orders / baseline.measured.seconds):.1%}"
+        share = "" if baseline is None else _share(speed * baseline.measured.seconds / baseline.orders)
         return (
             self.what,
             f"{self.orders:,}",
             f"{found.seconds:.3f}",
             f"{speed:,.0f}",
+            f"{found.statements / self.calls:.2f}",
             f"{found.statements / self.orders:.2f}",
             f"{found.transactions / self.orders:.2f}",
             f"{self.calls:,}",
@@ -48,7 +50,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The first row is the baseline: the others' orders a second are given in percent of its own."""
+    """The first row is the baseline: the others' orders a second are given as a share of its own."""
 
     title: str
     rows: Sequence[Row]
@@ -60,6 +62,10 @@ class Report:
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
         lines = ["  ".join(_aligned(line, widths)).rstrip() for line in table]
         return "\n".join(["", self.title, "", *lines, "", *self.remarks])
+
+
+def _share(of_baseline: float) -> str:
+    return f"{of_baseline:.1%}" if of_baseline < 2 else f"{of_baseline:.1f} times"
 
 
 def _aligned(line: Sequence[str], widths: Sequence[int]) -> list[str]:

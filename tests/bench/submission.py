@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Iterator
 from uuid import uuid4
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from catalog.models import Provider, Service
 from catalog.providers import client_for
@@ -17,7 +18,8 @@ from orders.submission import submit_for_provider
 from panel.accounts.models import User
 from panel.ops.invariants import find_breaches
 from tests import make
-from tests.bench.measuring import Measured, measured
+from tests.bench.environment import settle
+from tests.bench.measuring import Measured, Wrong, measured
 from tests.bench.report import Report, Row
 from tests.bench.upstream import Upstream
 
@@ -26,11 +28,7 @@ FEW, MANY = 10, 500
 LONG_ENOUGH = 24 * 3_600.0
 
 
-class Wrong(Exception):
-    """What was measured did not do its work: its speed would mean nothing."""
-
-
-def run(options: Namespace) -> Report:
+def run(options: Namespace) -> Iterator[Report]:
     """Both in turn, in each round, so that they share the noise of a minute. The median round is reported."""
     with Upstream(latency=options.latency) as upstream:
         bench = _Bench(upstream)
@@ -41,7 +39,7 @@ def run(options: Namespace) -> Report:
         raise Wrong(f"the ledger is not clean: {breaches}")
     each = [(few - none) / FEW, (many - none) / MANY]
     bare, drained = sorted(rounds, key=_share)[len(rounds) // 2]
-    return Report(
+    yield Report(
         title=f"submission: {options.orders:,} due orders of one provider that answers after {options.latency:g} ms",
         rows=(
             Row("bare loop of add, no database", options.orders, options.orders, bare),
@@ -107,9 +105,7 @@ class _Bench:
         with transaction.atomic():
             for link in links:
                 make.order(self._customer, self._service, quantity=QUANTITY, link=link)
-        if connection.vendor == "postgresql":
-            with connection.cursor() as cursor:
-                cursor.execute("ANALYZE")  # As its autovacuum does, some time after.
+        settle()
 
     def _check_sent(self, links: list[str]) -> None:
         """`links` are unique: the provider has each of them, and each once."""

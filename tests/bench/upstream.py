@@ -1,8 +1,8 @@
 """A provider in a process of its own, so that it does not share the GIL of what is measured.
 
-It knows `add`, and answers with the next id, after a fixed wait. Started by `Upstream`, which talks to it over
-its standard input and output: the first line out is the port, each line in is answered by the links of the
-orders since the last one, and the end of input is the end of the process.
+It knows `add`, which it answers with the next id, and `status`, which it answers for any id and always the same;
+each after a fixed wait. Started by `Upstream`, which talks to it over its standard input and output: the first line
+out is the port, each line in asks what it was sent since, and the end of input is the end of the process.
 """
 
 from __future__ import annotations
@@ -11,13 +11,40 @@ import asyncio
 import json
 import subprocess
 import sys
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 from urllib.parse import parse_qsl
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def _row(status: str, remains: int, charge: str) -> dict[str, str]:
+    return {"charge": charge, "start_count": "50", "status": status, "remains": str(remains), "currency": "USD"}
+
+
+# Of each hundred orders of a thousand, at a rate of $2.
+_HUNDRED = (
+    *[_row("In progress", 400, "2.00")] * 60,
+    *[_row("Pending", 1_000, "2.00")] * 30,
+    *[_row("Completed", 0, "2.00")] * 8,
+    *[_row("Partial", 250, "1.50")] * 2,
+)
+
+
+def answer_about(order: int) -> dict[str, str]:
+    """What `status` says of the order with this id, whenever it is asked."""
+    return _HUNDRED[order % 100]
+
+
+class Asked(NamedTuple):
+    """The `status` calls under one API key, and the ids in them: how many different ones, and how often at most."""
+
+    calls: int
+    ids: int
+    most: int
 
 
 class Upstream:
@@ -41,7 +68,14 @@ class Upstream:
 
     def take_links(self) -> list[str]:
         """The links of the orders that it was sent since this was last asked, in the order of arrival."""
-        self._process.stdin.write("\n")
+        return self._take("links")
+
+    def take_asked(self) -> dict[str, Asked]:
+        """The `status` calls since this was last asked, by API key."""
+        return {key: Asked(*asked) for key, asked in self._take("asked").items()}
+
+    def _take(self, what: str) -> Any:
+        self._process.stdin.write(f"{what}\n")
         self._process.stdin.flush()
         return json.loads(self._read())
 
@@ -59,16 +93,34 @@ class _Provider:
         self._wait = wait
         self._last_id = 0
         self._links: list[str] = []
-        self._actions: dict[str, Callable[[dict[str, str]], Any]] = {"add": self._add}
+        self._calls: Counter[str] = Counter()
+        self._asked: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._actions: dict[str, Callable[[dict[str, str]], Any]] = {"add": self._add, "status": self._status}
 
-    def take_links(self) -> list[str]:
+    def take(self, what: str) -> Any:
+        return {"links": self._take_links, "asked": self._take_asked}[what]()
+
+    def _take_links(self) -> list[str]:
         links, self._links = self._links, []
         return links
+
+    def _take_asked(self) -> dict[str, Asked]:
+        found = {key: Asked(self._calls[key], len(ids), max(ids.values())) for key, ids in self._asked.items()}
+        self._calls.clear()
+        self._asked.clear()
+        return found
 
     def _add(self, params: dict[str, str]) -> Any:
         self._last_id += 1
         self._links.append(params["link"])
         return {"order": self._last_id}
+
+    def _status(self, params: dict[str, str]) -> Any:
+        ids = (params.get("orders") or params["order"]).split(",")
+        self._calls[params["key"]] += 1
+        self._asked[params["key"]].update(ids)
+        rows = {one: answer_about(int(one)) for one in ids}
+        return rows if "orders" in params else rows[ids[0]]
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -101,8 +153,8 @@ async def _main(wait: float) -> None:
     provider = _Provider(wait)
     server = await asyncio.start_server(provider.serve, "127.0.0.1", 0, backlog=1_024)
     print(server.sockets[0].getsockname()[1], flush=True)
-    while await asyncio.to_thread(sys.stdin.readline):
-        print(json.dumps(provider.take_links()), flush=True)
+    while what := (await asyncio.to_thread(sys.stdin.readline)).strip():
+        print(json.dumps(provider.take(what)), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,112 @@
+"""Many open orders, written past the services for speed: each charged, placed long ago and due to be polled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from django.db import transaction
+from django.utils import timezone
+
+from billing.models import Entry, Wallet
+from catalog.models import Service
+from orders.ids import id_columns
+from orders.models import Order
+from orders.placing import charge_of, cost_of_order
+from orders.states import Placement, Status
+from panel.accounts.models import User
+from tests import make
+from tests.bench.upstream import answer_about
+
+QUANTITY = 1_000
+CHUNK = 500
+AGE = timedelta(days=4)
+"""Old enough to be looked at rarely: no order falls due again while a slow round still runs."""
+
+
+class Standing(NamedTuple):
+    status: str
+    remains: int
+
+
+def open_orders(*, service: Service, customers: Sequence[User], ids: range) -> None:
+    """One order of `service` for each upstream id, the customers in turn by the hundred. The books balance."""
+    now = timezone.now()
+    charge = charge_of(service=service, quantity=QUANTITY)
+    with transaction.atomic():
+        purses = [_Purse(make.wallet(customer)) for customer in customers]
+        for start in range(0, len(ids), CHUNK):
+            chunk = ids[start : start + CHUNK]
+            owners = [purses[one // 100 % len(purses)] for one in chunk]
+            orders = [
+                _order(service, purse.wallet.customer_id, one, charge, now)
+                for one, purse in zip(chunk, owners, strict=True)
+            ]
+            Order.objects.bulk_create(orders)
+            Entry.objects.bulk_create(purse.pay(order) for order, purse in zip(orders, owners, strict=True))
+        Wallet.objects.bulk_update((purse.wallet for purse in purses), ["balance", "version"])
+
+
+@dataclass(slots=True)
+class _Purse:
+    wallet: Wallet
+
+    def pay(self, order: Order) -> Entry:
+        self.wallet.balance -= order.charge
+        self.wallet.version += 1
+        return Entry(
+            wallet=self.wallet,
+            seq=self.wallet.version,
+            amount=-order.charge,
+            balance_after=self.wallet.balance,
+            kind=Entry.Kind.ORDER,
+            key=f"order:{order.pk}:charge",
+            order_ref=order.pk,
+            memo=order.service_name,
+        )
+
+
+def _order(service: Service, customer_id: int, upstream_id: int, charge: int, now: datetime) -> Order:
+    standing = stood(upstream_id)
+    # Spread over a day, and in another order than that of the rows.
+    placed_at = now - AGE - timedelta(seconds=upstream_id * 7_919 % 86_400)
+    return Order(
+        customer_id=customer_id,
+        service=service,
+        service_name=service.name,
+        service_type=service.type,
+        link=f"https://example.com/{service.pk}/{upstream_id}",
+        quantity=QUANTITY,
+        price=service.price,
+        charge=charge,
+        request_key=f"{service.pk}:{upstream_id}",
+        created_at=placed_at,
+        provider=service.upstream.provider,
+        upstream_service_id=service.upstream.external_id,
+        **id_columns(str(upstream_id)),
+        expected_cost=cost_of_order(service=service, quantity=QUANTITY),
+        upstream_charge=cost_of_order(service=service, quantity=QUANTITY),
+        status=standing.status,
+        placement=Placement.PLACED,
+        start_count=50,
+        remains=standing.remains,
+        placed_at=placed_at,
+        next_action_at=None,
+        next_poll_at=placed_at,
+    )
+
+
+def stood(upstream_id: int) -> Standing:
+    """As the panel knows the order before the first round."""
+    now = stands(upstream_id)
+    if now.status == Status.PENDING:
+        return now
+    return Standing(Status.IN_PROGRESS, 700) if upstream_id % 2 else Standing(Status.PENDING, QUANTITY)
+
+
+def stands(upstream_id: int) -> Standing:
+    """As the provider tells it, thus as the panel must know it afterwards."""
+    answer = answer_about(upstream_id)
+    return Standing(Status[answer["status"].upper().replace(" ", "_")], int(answer["remains"]))
