@@ -10,7 +10,7 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from unfold.admin import TabularInline
 from unfold.decorators import action, display
@@ -18,14 +18,17 @@ from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from orders import reviewing
+from orders.bulk_admin import CancelAdmin
 from orders.ending import may_end
 from orders.ending_admin import end_page
 from orders.evidence import moment_text
 from orders.models import Order, OrderEvent, OrderInReview, PlacementAttempt
+from orders.profit import with_profit
+from orders.profit_admin import profit_page
 from orders.review_admin import decide_page, is_unsettled, page_of, refusals, state_of
 from orders.states import Placement, ReviewReason, Status
 from panel.admin_actions import ask_and_act
-from panel.admin_base import ReadOnlyAdmin, shown_money
+from panel.admin_base import shown_money
 from panel.admin_fields import AmountField
 
 _LABELS = {str(value): str(label) for states in (Status, Placement, ReviewReason) for value, label in states.choices}
@@ -78,7 +81,7 @@ class EventInline(ReadOnlyInline):
 
 
 @admin.register(Order)
-class OrderAdmin(ReadOnlyAdmin):
+class OrderAdmin(CancelAdmin):
     list_display: tuple[str, ...] = (
         "number",
         "customer",
@@ -87,6 +90,7 @@ class OrderAdmin(ReadOnlyAdmin):
         "placement",
         "shown_charge",
         "shown_refunded",
+        "shown_profit",
         "review_reason",
         "created_at",
     )
@@ -95,7 +99,7 @@ class OrderAdmin(ReadOnlyAdmin):
     list_select_related: tuple[str, ...] = ("customer",)
     show_full_result_count = False
     inlines = (AttemptInline, EventInline)
-    actions_detail: tuple[str, ...] = ("decide", "give_back", "end", "dismiss")
+    actions_detail: tuple[str, ...] = ("decide", "cancel_one", "give_back", "end", "dismiss")
     fieldsets = (
         (
             None,
@@ -126,6 +130,7 @@ class OrderAdmin(ReadOnlyAdmin):
                     "next_poll_at",
                     "shown_expected_cost",
                     "shown_cost",
+                    "shown_profit",
                 )
             },
         ),
@@ -185,6 +190,22 @@ class OrderAdmin(ReadOnlyAdmin):
     @display(description="Cost returned by the provider")
     def shown_cost(self, order: Order) -> str:
         return shown_money(order.upstream_charge)
+
+    @display(description="Profit")
+    def shown_profit(self, order: Any) -> str:
+        """Of an order as `with_profit` reads it."""
+        about = "about " if order.is_estimated else ""
+        return format_html('<span class="whitespace-nowrap">{}{}</span>', about, shown_money(order.profit))
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return with_profit(super().get_queryset(request))
+
+    def get_urls(self) -> list[URLPattern]:
+        name = f"{self.opts.app_label}_{self.opts.model_name}_profit"
+        return [path("profit/", self.admin_site.admin_view(self.profit), name=name), *super().get_urls()]
+
+    def profit(self, request: HttpRequest) -> HttpResponse:
+        return profit_page(request=request, model_admin=self)
 
     # -- the choices; each is offered only where it fits ---------------------------------------------
 

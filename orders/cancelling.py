@@ -1,7 +1,7 @@
 """Cancelling: at once and in full before an order was sent; afterwards the provider is asked.
 
-A wish to cancel moves no money: what comes back follows the order's status, which polling reads.
-Locks are taken in the order: order, cancel request. Both functions that lock join that order.
+A wish to cancel moves no money: what comes back follows the order's status, which polling reads. It is
+claimed and committed, sent, and recorded; sending it twice is harmless. Locks: first orders, then requests.
 """
 
 from __future__ import annotations
@@ -9,20 +9,30 @@ from __future__ import annotations
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
+from uuid import uuid4
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from orders.events import write_event
-from orders.models import CancelRequest, Order
+from catalog.models import Provider
+from catalog.upstream.client import UpstreamClient
+from catalog.upstream.errors import ErrorCode
+from catalog.upstream.results import CancelAccepted, RowError
+from orders import asking
+from orders.events import event_of, write_event
+from orders.models import CancelRequest, Order, OrderEvent
 from orders.settling import OrderMoved, end_unplaced
-from orders.states import CancelState, Placement, ReviewReason
+from orders.states import FINAL, CancelState, Placement, ReviewReason
 from panel.hints import hint_after_commit
 
 ASK_AGAIN_AFTER = timedelta(hours=24)
 """A request that was taken, and of which nothing came, may be repeated after this long."""
 AFTER_REFUSAL = timedelta(hours=1)
+KNOWN_AFTER = timedelta(minutes=10)
+"""A provider may be this much behind its own answers: until then an order unknown there is no refusal."""
+SOON = timedelta(seconds=10)
+"""From a cancel that was taken to the next look at the order."""
 
 BEING_SENT = "It is being sent to the provider right now. Nothing was changed; try again in a few minutes."
 BEING_LOOKED_FOR = (
@@ -41,15 +51,17 @@ class CancelOutcome(StrEnum):
 
 
 def may_withdraw(order: Order) -> bool:
-    """Whether nothing of it is with the provider. Words never seen before leave that to staff."""
-    return order.placement == Placement.QUEUED and order.review_reason != ReviewReason.UNKNOWN_ERROR
+    """Whether nothing of it is with the provider. Where that is for staff to find out, it may be."""
+    return order.placement == Placement.QUEUED and order.review_reason in ("", ReviewReason.WOULD_LOSE)
 
 
 def may_cancel(order: Order) -> bool:
     """Whether `cancel_order` would do something new now."""
     if may_withdraw(order):
         return True
-    return not why_not_asked(order) and order.service.upstream.cancel and not _asked_lately(order).exists()
+    if why_not_asked(order) or not order.service.upstream.cancel:
+        return False
+    return not standing().filter(order=order).exists() and not _was_refused_lately(order)
 
 
 def why_not_asked(order: Order) -> str:
@@ -111,10 +123,9 @@ def _request(order: Order, actor: Any, patient: bool) -> bool:
     locked = Order.objects.select_for_update(no_key=True).get(pk=order.pk)
     if reason := why_not_asked(locked):
         raise TooLate(reason)
-    latest = _asked_lately(locked).order_by("-pk").first()
-    if latest is not None and latest.state != CancelState.REFUSED:
+    if standing().filter(order=locked).exists():
         return False
-    if latest is not None and patient:
+    if patient and _was_refused_lately(locked):
         raise TooLate("The provider has refused to cancel it. You can ask again an hour after that.")
     CancelRequest.objects.filter(order=locked, state=CancelState.ACCEPTED).update(
         state=CancelState.ENDED, finished_at=now, note="Taken by the provider, but nothing came of it. Asked again."
@@ -126,18 +137,113 @@ def _request(order: Order, actor: Any, patient: bool) -> bool:
     return True
 
 
-def _asked_lately(order: Order) -> Any:
-    """Requests that stand in the way of another one."""
-    now = timezone.now()
-    return CancelRequest.objects.filter(order=order).filter(
+def standing() -> QuerySet[CancelRequest]:
+    """Requests that are under way, or taken so lately that something may yet come of them."""
+    return CancelRequest.objects.filter(
         Q(state__in=(CancelState.WAITING, CancelState.ASKING))
-        | Q(state=CancelState.ACCEPTED, asked_at__gt=now - ASK_AGAIN_AFTER)
-        | Q(state=CancelState.REFUSED, finished_at__gt=now - AFTER_REFUSAL)
+        | Q(state=CancelState.ACCEPTED, asked_at__gt=timezone.now() - ASK_AGAIN_AFTER)
     )
+
+
+def _was_refused_lately(order: Order) -> bool:
+    refused = CancelRequest.objects.filter(order=order, state=CancelState.REFUSED)
+    return refused.filter(finished_at__gt=timezone.now() - AFTER_REFUSAL).exists()
 
 
 def close_cancel_requests(*, order_ids: list[int]) -> int:
     """The orders ended: nothing is asked about them any more. One statement; joins the caller's transaction."""
-    return CancelRequest.objects.filter(order_id__in=order_ids, state__in=CancelState.open()).update(
-        state=CancelState.ENDED, finished_at=timezone.now(), next_action_at=None, claim_token=""
-    )
+    return _end(CancelRequest.objects.filter(order_id__in=order_ids, state__in=CancelState.open()))
+
+
+def _end(requests: QuerySet[CancelRequest]) -> int:
+    return requests.update(state=CancelState.ENDED, finished_at=timezone.now(), next_action_at=None, claim_token="")
+
+
+# -- asking the provider -----------------------------------------------------------------------------
+
+
+def unsent() -> QuerySet[CancelRequest]:
+    """Requests to send, now or later. One whose sender died is sent again."""
+    return CancelRequest.objects.filter(state__in=(CancelState.WAITING, CancelState.ASKING))
+
+
+def ask_batch(*, provider: Provider) -> tuple[int, asking.Trouble | None]:
+    """Claims, asks and records at most 100 requests; how many, and what kept the provider from an answer."""
+    batch = claim(provider=provider)
+    if not batch:
+        return 0, None
+    ids = [request.order.upstream_id for request in batch]
+    answers, trouble = asking.ask(provider, UpstreamClient.cancel, ids)
+    record(batch=batch, answers=answers, trouble=trouble)
+    return len(batch), trouble
+
+
+def claim(*, provider: Provider) -> list[CancelRequest]:
+    """Due requests of orders that still run, under a lease. Those of the others end here."""
+    now, token = timezone.now(), uuid4().hex
+    with transaction.atomic():
+        due = asking.lock_due(unsent(), provider=provider)
+        batch = [request for request in due if not why_not_asked(request.order)]
+        over = {request.pk for request in due} - {request.pk for request in batch}
+        if over:
+            _end(CancelRequest.objects.filter(pk__in=over))
+        if batch:
+            CancelRequest.objects.filter(pk__in=[request.pk for request in batch]).update(
+                state=CancelState.ASKING,
+                claim_token=token,
+                next_action_at=now + asking.LEASE,
+                asked_at=now,
+                attempts=F("attempts") + 1,
+            )
+    for request in batch:
+        request.claim_token = token
+    return batch
+
+
+def record(
+    *,
+    batch: list[CancelRequest],
+    answers: dict[str, CancelAccepted | RowError],
+    trouble: asking.Trouble | None,
+) -> None:
+    """Writes what came of each, in one transaction. One that was ended or claimed again meanwhile is left alone."""
+    events: list[OrderEvent] = []
+    with transaction.atomic():
+        orders = Order.objects.filter(pk__in=[request.order_id for request in batch])
+        list(orders.order_by("pk").select_for_update(no_key=True).values_list("pk"))
+        held = asking.lock_held(unsent(), batch)
+        for request in held:
+            text = _decide(request, answers.get(request.order.upstream_id or ""), trouble)
+            request.claim_token = ""
+            if text:
+                events.append(event_of(order_id=request.order_id, kind="cancel", text=text))
+        CancelRequest.objects.bulk_update(held, ["state", "note", "claim_token", "next_action_at", "finished_at"])
+        OrderEvent.objects.bulk_create(events)
+        taken = [request.order_id for request in held if request.state == CancelState.ACCEPTED]
+        Order.objects.filter(pk__in=taken, placement=Placement.PLACED).exclude(status__in=FINAL).update(
+            next_poll_at=timezone.now() + SOON, still_polls=0
+        )
+
+
+def _decide(request: CancelRequest, answer: CancelAccepted | RowError | None, trouble: asking.Trouble | None) -> str:
+    """Puts on the request what came of it; returns what the customer is told, or "" while it waits."""
+    if isinstance(answer, CancelAccepted):
+        request.state, request.next_action_at = CancelState.ACCEPTED, None
+        return "The provider was asked to cancel it"
+    if isinstance(answer, RowError) and _is_refusal(answer, request.order):
+        note = asking.in_plain_words(answer, wish="to cancel it")
+    elif answer is None and asking.is_final(trouble):
+        note = "This provider cancels no orders that it was sent. The order goes on."
+    elif asking.put_off(request, waiting=CancelState.WAITING):
+        return ""
+    else:
+        note = "The provider did not answer when it was asked to cancel it. The order goes on."
+    asking.settle(request, state=CancelState.REFUSED, note=note)
+    return note
+
+
+def _is_refusal(error: RowError, order: Order) -> bool:
+    if error.is_malformed or asking.is_for_now(error.code):
+        return False
+    placed_at = order.placed_at or order.created_at
+    return error.code is not ErrorCode.UNKNOWN_ORDER or timezone.now() - placed_at > KNOWN_AFTER

@@ -132,3 +132,16 @@ class RefillState(models.TextChoices):
     @classmethod
     def open(cls) -> list[str]:
         return [cls.WAITING, cls.ASKING, cls.PENDING, cls.IN_PROGRESS]
+
+
+# As LOOKS, for refills.
+REFILL_LOOKS: dict[str, tuple[str, str]] = {
+    RefillState.WAITING: ("neutral", "clock"),
+    RefillState.ASKING: ("neutral", "clock"),
+    RefillState.PENDING: ("neutral", "clock"),
+    RefillState.IN_PROGRESS: ("info", "play-circle"),
+    RefillState.COMPLETED: ("success", "check-circle"),
+    RefillState.REJECTED: ("danger", "x-circle"),
+    RefillState.REFUSED: ("danger", "x-circle"),
+    RefillState.UNFOLLOWED: ("neutral", "question-circle"),
+}

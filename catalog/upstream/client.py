@@ -1,15 +1,18 @@
 """The client of one provider: the actions of API v2, each with an answer that can be acted on.
 
 `add` is sent at most once per call and always ends in one of four outcomes; `cancel` and `refill`
-are sent at most once; only reading actions are tried again. A client holds no connection and no
-state, and may be used by several threads.
+are never asked again of what may have been carried out; only reading actions are tried again. A
+client holds no connection and no state, and may be used by several threads.
+
+Some panels know only `order` or `refill`, not the lists. Where a list is refused, which carries
+nothing out, its ids are asked for one by one.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from urllib3.exceptions import LocationParseError
@@ -17,7 +20,7 @@ from urllib3.util import Url, parse_url
 
 from catalog.upstream import transport
 from catalog.upstream.cleaning import Redactor, clean_text, decode_body, parse_id
-from catalog.upstream.errors import UpstreamUnavailable
+from catalog.upstream.errors import PROVIDER_WIDE, ErrorCode, ProviderRefused, UpstreamError, UpstreamUnavailable
 from catalog.upstream.evidence import Evidence, Phase
 from catalog.upstream.judging import judge_add, judge_reading
 from catalog.upstream.parsing import parse_balance
@@ -48,6 +51,7 @@ MAX_SERVICES_BODY = 64_000_000
 _EXCERPT = 2_048
 _RETRIES = 2
 _FIRST_PAUSE = 0.2
+_MOST_FAILURES = 3
 
 
 class UpstreamClient:
@@ -105,16 +109,17 @@ class UpstreamClient:
     # -- asking for something, once ----------------------------------------------------------------
 
     def cancel(self, order_ids: Sequence[str]) -> dict[str, CancelAccepted | RowError]:
-        """Asks to cancel at most 100 orders; an id without an answer is absent. Never sent again.
+        """Asks to cancel at most 100 orders; an id without an answer is absent: it may have been carried out.
 
-        Raises ProviderRefused, UpstreamUnavailable, UnreadableAnswer; after the latter two it may
-        have been carried out if `evidence.phase.may_have_sent`.
+        What surely was not, for lack of time, holds a RowError of the code THROTTLED. Raises
+        ProviderRefused, UpstreamUnavailable, UnreadableAnswer; it may have been carried out if
+        `may_have_acted`.
         """
-        return self._ask_many("cancel", "orders", order_ids, parse_cancels, retries=0)
+        return self._ask_many("cancel", "order", order_ids, parse_cancels, retries=0)
 
     def refill(self, order_ids: Sequence[str]) -> dict[str, RefillAccepted | RowError]:
         """Asks to refill at most 100 orders; as `cancel`."""
-        return self._ask_many("refill", "orders", order_ids, parse_refills, retries=0)
+        return self._ask_many("refill", "order", order_ids, parse_refills, retries=0)
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -134,15 +139,15 @@ class UpstreamClient:
 
     def statuses(self, order_ids: Sequence[str]) -> dict[str, StatusRow | RowError]:
         """How at most 100 orders stand, in one call. An id without an answer is absent: "not
-        answered".
+        answered". A refused list is left to the caller to halve; a single id is asked for as such.
 
         Raises ProviderRefused, UpstreamUnavailable, UnreadableAnswer.
         """
-        return self._ask_many("status", "orders", order_ids, parse_statuses)
+        return self._ask_many("status", "order", order_ids, parse_statuses, most_singly=1)
 
     def refill_statuses(self, refill_ids: Sequence[str]) -> dict[str, RefillStatusRow | RowError]:
         """How at most 100 refills stand, by refill id; as `statuses`."""
-        return self._ask_many("refill_status", "refills", refill_ids, parse_refill_statuses)
+        return self._ask_many("refill_status", "refill", refill_ids, parse_refill_statuses)
 
     # -- one exchange ------------------------------------------------------------------------------
 
@@ -151,10 +156,12 @@ class UpstreamClient:
         action: str,
         parameter: str,
         ids: Sequence[str],
-        parse: Callable[[str, Sequence[str]], dict[str, T]],
+        parse: Callable[[str, Sequence[str]], dict[str, T | RowError]],
         *,
         retries: int = _RETRIES,
-    ) -> dict[str, T]:
+        most_singly: int = MAX_IDS,
+    ) -> dict[str, T | RowError]:
+        """Asks for all ids as a list, and where that is refused, for at most `most_singly` one by one."""
         if isinstance(ids, str) or len(ids) > MAX_IDS:
             raise ValueError(f"Ask for a list of at most {MAX_IDS} ids.")
         # An id that is none, or that holds a comma, would ask for other people's orders.
@@ -163,12 +170,26 @@ class UpstreamClient:
         asked = list(dict.fromkeys(ids))
         if not asked:
             return {}
-        return self._ask(
-            action,
-            {parameter: ",".join(asked)},
-            lambda text: parse(text, asked),
-            retries=retries,
-        )
+        deadline = time.monotonic() + self._read_timeout
+        # What is begun has time to be answered.
+        begin_until = deadline - self._read_timeout / 4
+
+        def ask(name: str, part: Sequence[str]) -> dict[str, T | RowError]:
+            left = max(deadline - time.monotonic(), 0.001)
+            return self._ask(
+                action, {name: ",".join(part)}, lambda text: parse(text, part), timeout=left, retries=retries
+            )
+
+        may_ask_singly = len(asked) <= most_singly
+        try:
+            answers = ask(f"{parameter}s", asked)
+        except ProviderRefused as error:
+            if not may_ask_singly or error.code in PROVIDER_WIDE or error.may_have_acted:
+                raise
+        else:
+            if not (may_ask_singly and len(asked) == 1 and _is_unknown(answers.get(asked[0]))):
+                return answers
+        return _one_by_one(lambda one: ask(parameter, [one]), asked, begin_until)
 
     def _ask(
         self,
@@ -230,6 +251,48 @@ class UpstreamClient:
             elapsed_ms=answer.elapsed_ms,
         )
         return text, self._redact(answer.failure), evidence
+
+
+def _one_by_one(
+    ask: Callable[[str], dict[str, T | RowError]], ids: Sequence[str], begin_until: float
+) -> dict[str, T | RowError]:
+    """Asks for each id once. An id that may have been carried out without an answer is absent.
+
+    Raises what the first one meets, where it holds for all of them.
+    """
+    answers: dict[str, T | RowError] = {}
+    failures = 0
+    for place, one in enumerate(ids):
+        if failures >= _MOST_FAILURES or time.monotonic() >= begin_until:
+            return answers | _not_asked(ids[place:])
+        try:
+            answers |= ask(one)
+            failures = 0
+        except UpstreamError as error:
+            is_first = place == 0
+            if is_first and (len(ids) == 1 or not error.may_have_acted) and not _speaks_of_id(error):
+                raise
+            if error.may_have_acted:
+                failures += 1
+            elif isinstance(error, ProviderRefused) and error.code not in PROVIDER_WIDE:
+                answers[one] = RowError(one, error.code, error.text)
+            else:
+                return answers | _not_asked(ids[place:])
+    return answers
+
+
+def _speaks_of_id(error: UpstreamError) -> bool:
+    """Whether it is the answer for what was asked, and not for the provider as a whole or for how it was asked."""
+    about_all = (*PROVIDER_WIDE, ErrorCode.PROTOCOL)
+    return isinstance(error, ProviderRefused) and error.code not in about_all and not error.may_have_acted
+
+
+def _not_asked(ids: Sequence[str]) -> dict[str, Any]:
+    return {one: RowError(one, ErrorCode.THROTTLED, "not asked for lack of time") for one in ids}
+
+
+def _is_unknown(answer: object) -> bool:
+    return isinstance(answer, RowError) and answer.code in (ErrorCode.UNKNOWN_ORDER, ErrorCode.UNKNOWN_REFILL)
 
 
 def _parse_address(url: str) -> Url:

@@ -26,6 +26,9 @@ class ErrorCode(StrEnum):
     UNRECOGNIZED = "unrecognized"  # words never seen before: for a person to read
 
 
+# They speak of us, and not of what was asked.
+PROVIDER_WIDE = frozenset((ErrorCode.CREDENTIALS, ErrorCode.FUNDS, ErrorCode.THROTTLED))
+
 _PARAMETERS = (
     *("comment", "runs", "interval", "username", "hashtag", "media", "answer", "group", "keyword"),
     *("country", "device", "type", "google", "referring", "min", "max", "posts", "old", "delay"),
@@ -109,6 +112,12 @@ class UpstreamError(Exception):
     def __str__(self) -> str:
         return self.reason
 
+    @property
+    def may_have_acted(self) -> bool:
+        """Whether the request may have been carried out."""
+        evidence = self.evidence
+        return evidence is None or (evidence.phase.may_have_sent and not evidence.points_elsewhere)
+
 
 class ProviderRefused(UpstreamError):
     """The provider answered with an error in one of the shapes of the protocol."""
@@ -123,13 +132,15 @@ class ProviderRefused(UpstreamError):
     def __str__(self) -> str:
         return f"{self.code}: {self.text}"
 
+    @property
+    def may_have_acted(self) -> bool:
+        # It may have failed halfway: the error of a crash is no refusal.
+        crashed = self.evidence is not None and (self.evidence.http_status or 0) >= 500
+        return crashed and self.code not in PROVIDER_WIDE
+
 
 class UpstreamUnavailable(UpstreamError):
-    """The provider could not be reached, or gave no complete answer.
-
-    For `cancel` and `refill`, `evidence.phase.may_have_sent` tells whether it may have been carried
-    out.
-    """
+    """The provider could not be reached, or gave no complete answer."""
 
 
 class UnreadableAnswer(UpstreamError):

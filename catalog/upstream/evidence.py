@@ -33,3 +33,11 @@ class Evidence:
     http_status: int | None
     body_excerpt: str
     elapsed_ms: int
+
+    @property
+    def points_elsewhere(self) -> bool:
+        """Whether the server pointed elsewhere without taking the request.
+
+        303 is left out, since it is how a server says "done, look there" after a POST that it has carried out.
+        """
+        return self.http_status in (301, 302, 307, 308)

@@ -19,10 +19,6 @@ from catalog.upstream.results import AddOutcome, NotSent, Placed, Refused, Unkno
 
 T = TypeVar("T")
 
-# "Ask there instead": the order was not taken. 303 is left out, since it is how a server says
-# "done, look there" after a POST that it has carried out.
-_ELSEWHERE = frozenset((301, 302, 307, 308))
-
 
 def judge_add(*, text: str, failure: str, evidence: Evidence) -> AddOutcome:
     """One of the four outcomes. `text` is the whole answer, or `failure` says why there is none."""
@@ -45,7 +41,7 @@ def judge_add(*, text: str, failure: str, evidence: Evidence) -> AddOutcome:
         # The status speaks alone only where the body, whole or garbled, speaks of no order.
         if status == 429 and not names_order(text):
             return Refused(ErrorCode.THROTTLED, "HTTP 429", evidence)
-        if status in _ELSEWHERE and not names_order(text):
+        if evidence.points_elsewhere and not names_order(text):
             return NotSent(f"HTTP {status}: redirected", evidence)
         return Unknown(f"HTTP {status}: {problem.reason}", evidence)
     return Placed(order_id, charge, evidence)

@@ -16,6 +16,7 @@ from catalog.upstream.errors import ErrorCode, ProviderRefused, UnreadableAnswer
 from catalog.upstream.loading import UNREADABLE, load
 from catalog.upstream.parsing import ERROR_TEXT, error_text, is_success, parse_currency, unwrap
 from catalog.upstream.results import (
+    MALFORMED,
     CancelAccepted,
     OrderStatus,
     RefillAccepted,
@@ -160,7 +161,7 @@ def _keyed(body: Any, id_keys: tuple[str, ...]) -> list[tuple[str, Any]]:
 
 
 def _malformed(row_id: str) -> RowError:
-    return RowError(row_id, ErrorCode.UNRECOGNIZED, "malformed row")
+    return RowError(row_id, ErrorCode.UNRECOGNIZED, MALFORMED)
 
 
 def _error(row_id: str, row: Any, key: str = "") -> RowError | None:

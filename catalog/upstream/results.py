@@ -9,6 +9,8 @@ from enum import StrEnum
 from catalog.upstream.errors import ErrorCode
 from catalog.upstream.evidence import Evidence
 
+MALFORMED = "malformed row"
+
 
 class OrderStatus(StrEnum):
     """The order statuses of the protocol. Refunded is read as canceled, Partially Completed as
@@ -101,6 +103,11 @@ class RowError:
     order_id: str
     code: ErrorCode
     text: str
+
+    @property
+    def is_malformed(self) -> bool:
+        """Whether nothing could be read: it may have been a yes."""
+        return self.text == MALFORMED
 
 
 @dataclass(frozen=True, slots=True)

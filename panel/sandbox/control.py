@@ -29,6 +29,7 @@ COMMANDS: dict[str, Callable[[SandboxServer, dict[str, Any]], Any]] = {
     "set_balance": lambda server, given: server.set_balance(**given),
     "advance": lambda server, given: server.advance(**given),
     "skip_order_ids": lambda server, given: server.skip_order_ids(**given),
+    "set_dialect": lambda server, given: server.set_dialect(**given),
     "inject": lambda server, given: server.inject(Fault.from_json(given)),
     "clear_faults": lambda server, given: server.clear_faults(),
     "clear_requests": lambda server, given: server.clear_requests(),

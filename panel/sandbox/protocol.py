@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .amounts import to_text
+from .dialect import Dialect
 from .listing import Listing
 from .orderbook import OrderBook
 from .placing import Params, Refused, check_order
@@ -21,7 +22,7 @@ class Provider:
     """The actions of API v2 over one store.
 
     `request_ids` turns on what a few providers have beside the standard: an `add` repeated with
-    the same `request_id` answers with the first order.
+    the same `request_id` answers with the first order. `dialect` may be replaced at any time.
     """
 
     def __init__(self, store: Store, book: OrderBook, listing: Listing, *, key: str, request_ids: bool) -> None:
@@ -30,6 +31,7 @@ class Provider:
         self._listing = listing
         self._key = key.encode()
         self._request_ids = request_ids
+        self.dialect = Dialect()
         self._actions: dict[str, Callable[[Params], Any]] = {
             "services": lambda params: self._listing.rows(),
             "add": self._add,
@@ -66,7 +68,7 @@ class Provider:
         return {"order": self._book.place(new, request_id=request_id)}
 
     def _status(self, params: Params) -> Any:
-        one, names = _named(params, "order", "orders")
+        one, names = self._named(params, "order", "orders")
         orders = self._book.find(_ids(names))
         now = self._store.now()
         answers: dict[str, Any] = {}
@@ -79,16 +81,18 @@ class Provider:
         return answers.get(names[0], {"error": BAD_ORDER}) if one else answers
 
     def _refill(self, params: Params) -> Any:
-        def ask(order_id: int) -> int:
+        def ask(order_id: int) -> int | None:
             service = self._listing.get(self._book.find([order_id])[order_id].service)
             if service is None or not service.refill:
                 raise Refused("Refill is disabled for this service")
-            return self._book.ask_refill(order_id)
+            refill_id = self._book.ask_refill(order_id)
+            return refill_id if self.dialect.refill_ids else None
 
-        one, names = _named(params, "order", "orders")
-        if one:
-            return {"refill": str(self._for_order(names[0], ask))}
-        return self._for_orders(names, "refill", ask)
+        one, names = self._named(params, "order", "orders")
+        if not one:
+            return self.dialect.for_many("refill", self._for_orders(names, ask))
+        result = self._for_order(names[0], ask)
+        return self.dialect.for_one("refill", str(result) if isinstance(result, int) else result)
 
     def _cancel(self, params: Params) -> Any:
         def cancel(order_id: int) -> int:
@@ -98,32 +102,27 @@ class Provider:
             self._book.cancel(order_id)
             return 1
 
-        one, names = _named(params, "order", "orders")
-        if one:
-            self._for_order(names[0], cancel)
-            return {"success": "Your order will be cancel asap. Thank you for patience."}
-        return self._for_orders(names, "cancel", cancel)
+        one, names = self._named(params, "order", "orders")
+        if not one:
+            return self.dialect.for_many("cancel", self._for_orders(names, cancel))
+        result = self._for_order(names[0], cancel)
+        return self.dialect.for_one("cancel", None if result == 1 else result)
 
-    def _for_order(self, name: str, act: Callable[[int], int]) -> int:
+    def _for_orders(self, names: list[str], act: Callable[[int], int | None]) -> dict[int | str, Any]:
+        return {_shown(name): self._for_order(name, act) for name in names}
+
+    def _for_order(self, name: str, act: Callable[[int], int | None]) -> Any:
+        """What `act` returns, or the error in its place."""
         order_id = _id(name)
-        if order_id is None or order_id not in self._book.find([order_id]):
-            raise Refused(BAD_ORDER)
-        return act(order_id)
-
-    def _for_orders(self, names: list[str], word: str, act: Callable[[int], int]) -> list[Any]:
-        """Rows {"order": id, word: result}, an error in the result's place."""
-        rows: list[Any] = []
-        for name in names:
-            result: Any
-            try:
-                result = self._for_order(name, act)
-            except Refused as refused:
-                result = {"error": str(refused)}
-            rows.append({"order": _shown(name), word: result})
-        return rows
+        try:
+            if order_id is None or order_id not in self._book.find([order_id]):
+                raise Refused(BAD_ORDER)
+            return act(order_id)
+        except Refused as refused:
+            return {"error": str(refused)}
 
     def _refill_status(self, params: Params) -> Any:
-        one, names = _named(params, "refill", "refills")
+        one, names = self._named(params, "refill", "refills")
         refills = self._book.find_refills(_ids(names))
         rows: list[dict[str, Any]] = []
         for name in names:
@@ -135,19 +134,17 @@ class Provider:
         status = rows[0]["status"]
         return status if isinstance(status, dict) else {"status": status}
 
+    def _named(self, params: Params, one: str, many: str) -> tuple[bool, list[str]]:
+        """Whether one is asked for, and the ids as they were written, each once."""
+        if not params.get(many) and self.dialect.one:
+            return True, [params.get(one, "").strip()]
+        names = [name.strip() for name in params.get(many, "").split(",") if name.strip()]
+        if not names or len(names) > MANY or not self.dialect.many:
+            raise Refused(self.dialect.refusal)
+        return False, list(dict.fromkeys(names))
+
     def _balance(self, params: Params) -> Any:
         return {"balance": to_text(self._book.balance()), "currency": "USD"}
-
-
-def _named(params: Params, one: str, many: str) -> tuple[bool, list[str]]:
-    """Whether one is asked for, and the ids as they were written, each once."""
-    if params.get(many):
-        names = list(dict.fromkeys(name.strip() for name in params[many].split(",")))
-        names = [name for name in names if name]
-        if not names or len(names) > MANY:
-            raise Refused("Incorrect request")
-        return False, names
-    return True, [params.get(one, "").strip()]
 
 
 def _ids(names: list[str]) -> list[int]:

@@ -23,6 +23,7 @@ from typing import Any, Self
 
 from . import control, page
 from .amounts import to_micros, to_text
+from .dialect import Dialect
 from .faults import Fault, FaultQueue
 from .handler import API_PATH, LINGER_RESET, Handler
 from .listing import Listing
@@ -241,6 +242,10 @@ class SandboxServer:
     def skip_order_ids(self, count: int) -> None:
         """Let other customers of this provider place `count` orders."""
         self._book.skip_ids(count)
+
+    def set_dialect(self, **changes: Any) -> None:
+        """How it differs from the standard from now on; see `panel.sandbox.dialect`. Nothing: not at all."""
+        self.provider.dialect = Dialect(**changes)
 
     def inject(self, fault: Fault) -> None:
         """Arm a fault; see `panel.sandbox.faults`."""

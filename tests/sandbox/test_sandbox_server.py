@@ -186,6 +186,9 @@ def test_control_when_open_then_every_command_works(server: SandboxServer, ask: 
     ask("refill", order=order)
     call("set_refill", refill_id=1, status="Rejected")
     assert ask("refill_status", refill=1) == {"status": "Rejected"}
+    call("set_dialect", many=False)
+    assert ask("refill_status", refills="1") == {"error": "Incorrect request"}
+    call("set_dialect")
     call("set_order", order_id=order, status="Partial", remains=500)
     assert call("orders")[0]["refunded"] == "0.6"
     call("set_service", service_id=2, rate="3")
@@ -210,6 +213,7 @@ def test_control_when_open_then_every_command_works(server: SandboxServer, ask: 
         {"command": "explode"},
         {"command": "inject", "end": "nothing"},
         {"command": "inject", "colour": "red"},
+        {"command": "set_dialect", "rows": "table"},
         {"command": "set_order", "order_id": 5, "status": "Partial"},
         {"command": "set_balance", "amount": "NaN"},
         {"command": "advance", "seconds": -1},

@@ -1,0 +1,130 @@
+"""What cancel requests and refills share: claiming what is due of one provider, asking, and waiting.
+
+The rows are the queue. A claim holds a token and a lease; who lost the lease records nothing.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from functools import reduce
+from operator import or_
+from typing import Any, TypeVar
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
+
+from catalog.models import Provider
+from catalog.providers import ProviderUnusable, client_for
+from catalog.upstream.client import UpstreamClient
+from catalog.upstream.errors import PROVIDER_WIDE, ErrorCode, ProviderRefused, UpstreamError
+from catalog.upstream.results import RowError
+from orders.models import CancelRequest, Refill
+from orders.schedule import resend_wait
+from panel.ops.alerts import raise_alert, resolve_alert
+
+BATCH = 100
+LEASE = timedelta(seconds=120)
+"""Longer than a call may take, by far."""
+MOST_ATTEMPTS = 8
+"""About two hours: then the wish ends, and the customer is told."""
+
+Row = TypeVar("Row", CancelRequest, Refill)
+Answer = TypeVar("Answer")
+Trouble = UpstreamError | ProviderUnusable
+
+
+def with_due(*queues: QuerySet[Any]) -> list[Provider]:
+    """Providers with due rows. Also those that are switched off: customers are still owed what they bought."""
+    now = timezone.now()
+    due = (Q(Exists(rows.filter(provider=OuterRef("pk"), next_action_at__lte=now))) for rows in queues)
+    return list(Provider.objects.filter(reduce(or_, due)))
+
+
+def is_busy(rows: QuerySet[Any], *, provider: Provider) -> bool:
+    """Whether a worker has claimed rows of it just now. A courtesy: a slow provider takes one thread, not all."""
+    now = timezone.now()
+    held = rows.filter(provider=provider, next_action_at__gt=now, next_action_at__lte=now + LEASE)
+    return held.exclude(claim_token="").exists()
+
+
+def lock_due(rows: QuerySet[Row], *, provider: Provider) -> list[Row]:
+    """At most 100 due rows with their orders, the longest waiting first, locked for this transaction."""
+    return list(
+        rows.filter(provider=provider, next_action_at__lte=timezone.now())
+        .select_related("order")
+        .order_by("next_action_at", "pk")
+        .select_for_update(skip_locked=True, of=("self",))[:BATCH]
+    )
+
+
+def lock_held(rows: QuerySet[Row], batch: Sequence[Row]) -> list[Row]:
+    """Those of a claimed batch that nobody took over or ended meanwhile, with their orders, locked."""
+    held = rows.filter(pk__in=[row.pk for row in batch], claim_token=batch[0].claim_token)
+    return list(held.select_related("order").order_by("pk").select_for_update(of=("self",)))
+
+
+def ask(
+    provider: Provider,
+    action: Callable[[UpstreamClient, Sequence[str]], dict[str, Answer]],
+    ids: Sequence[str | None],
+) -> tuple[dict[str, Answer], Trouble | None]:
+    """The answers by id, or why there are none."""
+    try:
+        return action(client_for(provider), [one for one in ids if one]), None
+    except (ProviderUnusable, UpstreamError) as error:
+        return {}, error
+
+
+def tell_owner(*, provider: Provider, what: str, trouble: Trouble | None) -> None:
+    """Alerts while the provider does not do `what` ("cancel", …), and takes the alert back when it does."""
+    cause = f"provider:{provider.pk}:{what}"
+    if trouble is None:
+        resolve_alert(cause=cause)
+    else:
+        level = "danger" if isinstance(trouble, ProviderUnusable) else "warning"
+        raise_alert(cause=cause, text=f"{provider.name}, asked for {what}: {trouble}", level=level)
+
+
+def is_for_now(code: ErrorCode) -> bool:
+    """Whether the refusal is one of now, and says nothing of what was asked."""
+    return code in PROVIDER_WIDE
+
+
+def is_final(trouble: Trouble | None) -> bool:
+    """Whether the provider refused, for good and surely, all that it was asked."""
+    refused = isinstance(trouble, ProviderRefused) and not is_for_now(trouble.code)
+    return refused and not may_have_acted(trouble)
+
+
+def may_have_acted(trouble: Trouble | None) -> bool:
+    """Whether it may have done what it was asked. `None`: it answered, but not for all."""
+    return trouble is None or (isinstance(trouble, UpstreamError) and trouble.may_have_acted)
+
+
+def in_plain_words(error: RowError, *, wish: str) -> str:
+    """A refusal as the customer reads it; `wish` is "to cancel it" or the like."""
+    if error.code is ErrorCode.UNKNOWN_ORDER:
+        return f"The provider refused {wish}: it no longer knows the order."
+    reason = error.text.strip().rstrip(".")[:200]
+    return f"The provider refused {wish}: {reason}." if reason else f"The provider refused {wish}."
+
+
+def put_off(row: Any, *, waiting: str) -> bool:
+    """Back to the queue with a growing wait, unsaved; False when it was tried often enough."""
+    if row.attempts >= MOST_ATTEMPTS:
+        return False
+    row.state = waiting
+    row.next_action_at = timezone.now() + resend_wait(row.attempts) * jitter()
+    return True
+
+
+def settle(row: Any, *, state: str, note: str = "") -> None:
+    """Ends it, unsaved."""
+    row.state, row.note = state, note[:300]
+    row.next_action_at, row.finished_at = None, timezone.now()
+
+
+def jitter() -> float:
+    return random.uniform(0.8, 1.2)  # noqa: S311  (no secret)

@@ -1,0 +1,168 @@
+"""Refills: what dropped after an order was completed is delivered again, if the provider takes the request.
+
+A refill is sent once. Where it may have been sent and no answer came, it is not sent again by itself.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+from django.db import IntegrityError, transaction
+from django.db.models import F, QuerySet
+from django.utils import timezone
+
+from catalog.models import Provider
+from catalog.upstream.client import UpstreamClient
+from catalog.upstream.results import RefillAccepted, RowError
+from orders import asking
+from orders.events import event_of, write_event
+from orders.models import Order, OrderEvent, Refill
+from orders.states import Placement, RefillState, Status
+from panel.hints import hint_after_commit
+
+ONE_EVERY = timedelta(hours=24)
+"""Providers take one refill of an order in this time."""
+FIRST_LOOK = timedelta(minutes=1)
+"""From a refill that was taken to the first look at it."""
+
+UNSURE = "It may have reached the provider, but no clear answer came. It is not sent again by itself."
+
+
+class RefillRefused(Exception):
+    """No refill can be asked for now; nothing was changed. The message is for the customer."""
+
+
+def may_refill(order: Order) -> bool:
+    """Whether `request_refill` would be taken now."""
+    return not why_not_refilled(order)
+
+
+def why_not_refilled(order: Order) -> str:
+    """Why no refill can be asked for, for the customer; "" if one can."""
+    if order.status != Status.COMPLETED or order.placement != Placement.PLACED:
+        return "Only a completed order can be refilled."
+    if not order.service.upstream.refill:
+        return "This service has no refill."
+    refills = Refill.objects.filter(order=order)
+    if refills.filter(state__in=RefillState.open()).exists():
+        return "A refill of this order is under way."
+    taken = refills.exclude(state=RefillState.REFUSED)
+    if taken.filter(asked_at__gt=timezone.now() - ONE_EVERY).exists():
+        return "A refill of this order was asked for within the last 24 hours. Try again a day after that."
+    return ""
+
+
+def request_refill(*, order: Order, actor: Any) -> Refill:
+    """Notes the wish; the provider is asked within seconds. Raises RefillRefused."""
+    try:
+        with transaction.atomic():
+            # NO KEY: whoever writes its timeline meanwhile need not wait.
+            locked = Order.objects.select_for_update(no_key=True).get(pk=order.pk)
+            if reason := why_not_refilled(locked):
+                raise RefillRefused(reason)
+            refill = Refill.objects.create(order=locked, provider_id=locked.provider_id, actor=actor)
+            who = "You" if actor == locked.customer else "Our team"
+            write_event(order_id=locked.pk, kind="refill", text=f"{who} asked for a refill", actor=actor)
+            hint_after_commit("orders.tasks.send_requests")
+            return refill
+    except IntegrityError:
+        raise RefillRefused("A refill of this order is under way.") from None
+
+
+# -- asking the provider -----------------------------------------------------------------------------
+
+
+def unsent() -> QuerySet[Refill]:
+    """Refills to send, and those whose sender died."""
+    return Refill.objects.filter(state__in=(RefillState.WAITING, RefillState.ASKING))
+
+
+def ask_batch(*, provider: Provider) -> tuple[int, asking.Trouble | None]:
+    """Claims, asks and records at most 100 refills; how many, and what kept the provider from an answer."""
+    batch = claim(provider=provider)
+    if not batch:
+        return 0, None
+    ids = [refill.order.upstream_id for refill in batch]
+    answers, trouble = asking.ask(provider, UpstreamClient.refill, ids)
+    record(batch=batch, answers=answers, trouble=trouble)
+    return len(batch), trouble
+
+
+def claim(*, provider: Provider) -> list[Refill]:
+    """Due refills under a lease. A lease that ran out means that it may have been sent: it is not sent again."""
+    now, token = timezone.now(), uuid4().hex
+    batch: list[Refill] = []
+    ended: list[Refill] = []
+    with transaction.atomic():
+        for refill in asking.lock_due(unsent(), provider=provider):
+            if refill.state == RefillState.ASKING:
+                asking.settle(refill, state=RefillState.UNFOLLOWED, note=UNSURE)
+            elif refill.order.status != Status.COMPLETED:
+                asking.settle(refill, state=RefillState.REFUSED, note="The order changed, and is no longer completed.")
+            else:
+                batch.append(refill)
+                continue
+            ended.append(refill)
+        if ended:
+            _save(ended, {refill.pk: refill.note for refill in ended})
+        if batch:
+            Refill.objects.filter(pk__in=[refill.pk for refill in batch]).update(
+                state=RefillState.ASKING,
+                claim_token=token,
+                next_action_at=now + asking.LEASE,
+                asked_at=now,
+                attempts=F("attempts") + 1,
+            )
+    for refill in batch:
+        refill.claim_token = token
+    return batch
+
+
+def record(
+    *,
+    batch: list[Refill],
+    answers: dict[str, RefillAccepted | RowError],
+    trouble: asking.Trouble | None,
+) -> None:
+    """Writes what came of each, in one transaction. Whoever lost the lease writes nothing."""
+    with transaction.atomic():
+        held = asking.lock_held(unsent(), batch)
+        texts = {refill.pk: _decide(refill, answers.get(refill.order.upstream_id or ""), trouble) for refill in held}
+        _save(held, texts)
+
+
+def _save(refills: list[Refill], texts: dict[int, str]) -> None:
+    events = []
+    for refill in refills:
+        refill.claim_token = ""
+        if texts[refill.pk]:
+            events.append(event_of(order_id=refill.order_id, kind="refill", text=texts[refill.pk]))
+    Refill.objects.bulk_update(
+        refills, ["state", "note", "upstream_id", "claim_token", "next_action_at", "finished_at"]
+    )
+    OrderEvent.objects.bulk_create(events)
+
+
+def _decide(refill: Refill, answer: RefillAccepted | RowError | None, trouble: asking.Trouble | None) -> str:
+    """Puts on the refill what came of it; returns what the customer is told, or "" while it waits."""
+    if isinstance(answer, RefillAccepted) and answer.refill_id:
+        refill.state, refill.upstream_id = RefillState.PENDING, answer.refill_id
+        refill.next_action_at = timezone.now() + FIRST_LOOK * asking.jitter()
+        return "The provider took the refill"
+    state, note = RefillState.REFUSED, "The provider could not be asked for the refill. Try again later."
+    if isinstance(answer, RefillAccepted):
+        state, note = RefillState.UNFOLLOWED, "The provider took it, but gives no number to follow it by."
+    elif isinstance(answer, RowError) and answer.is_malformed:
+        state, note = RefillState.UNFOLLOWED, UNSURE
+    elif isinstance(answer, RowError) and not asking.is_for_now(answer.code):
+        note = asking.in_plain_words(answer, wish="the refill")
+    elif answer is None and asking.is_final(trouble):
+        note = "This provider takes no refill requests."
+    elif answer is None and asking.may_have_acted(trouble):
+        state, note = RefillState.UNFOLLOWED, UNSURE
+    elif asking.put_off(refill, waiting=RefillState.WAITING):
+        return ""
+    asking.settle(refill, state=state, note=note)
+    return note

@@ -1,0 +1,836 @@
+"""Cancelling: before sending at once and in full, afterwards by asking the provider, and many at once by staff."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.db import transaction
+from django.urls import reverse
+from django.utils import timezone
+
+import orders.bulk_cancelling
+import orders.cancelling
+from catalog.models import Provider, UpstreamService
+from catalog.upstream.client import UpstreamClient
+from catalog.upstream.results import CancelAccepted
+from orders.bulk_cancelling import MOST, Fate, TooMany, cancel_orders, plan_cancels
+from orders.cancelling import (
+    CancelOutcome,
+    TooLate,
+    cancel_order,
+    close_cancel_requests,
+    may_cancel,
+    may_withdraw,
+    request_cancel,
+)
+from orders.models import CancelRequest, Order, OrderEvent
+from orders.requesting import send_due_requests, send_to_provider
+from orders.states import CancelState, Placement, ReviewReason, Status
+from orders.submission import claim_next
+from panel.ops.models import Alert
+from panel.sandbox import faults
+from panel.sandbox.server import SandboxServer
+from tests import make
+from tests.scenes import (
+    Killed,
+    at_once,
+    end_lease,
+    fresh,
+    impatient,
+    lost,
+    money_of,
+    nothing_changes,
+    poll_now,
+    refunds_of,
+    statements,
+    submit_now,
+)
+from tests.threads import in_background, wait_for_a_blocked_connection
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
+
+
+def placed(user: Any, service: Any, count: int = 1, *, word: str = "sandbox-stuck") -> list[Order]:
+    """Orders of 100 for $0.25 that the sandbox really has and that do not end by themselves."""
+    made = [make.order(user, service, link=f"https://example.com/{word}") for _ in range(count)]
+    submit_now()
+    return [fresh(one) for one in made]
+
+
+@pytest.fixture
+def order(customer: Any, service: Any) -> Order:
+    return placed(customer, service)[0]
+
+
+def send_now() -> int:
+    """Every wait is over."""
+    waiting = CancelRequest.objects.filter(state=CancelState.WAITING)
+    waiting.update(next_action_at=timezone.now() - timedelta(seconds=1))
+    return send_due_requests()
+
+
+def leases_run_out() -> None:
+    asking = CancelRequest.objects.filter(state=CancelState.ASKING)
+    asking.update(next_action_at=timezone.now() - timedelta(seconds=1))
+
+
+def request_of(order: Order) -> CancelRequest:
+    return CancelRequest.objects.filter(order=order).latest("pk")
+
+
+def public_texts(order: Order) -> list[str]:
+    return list(OrderEvent.objects.filter(order=order, kind="cancel", is_public=True).values_list("text", flat=True))
+
+
+def known_for_long(*orders: Order) -> None:
+    Order.objects.filter(pk__in=[one.pk for one in orders]).update(placed_at=timezone.now() - timedelta(hours=1))
+
+
+# -- the whole story ---------------------------------------------------------------------------------
+
+
+def test_cancel_when_it_is_placed_then_the_provider_is_asked_and_its_answer_is_refunded(upstream, customer, order):
+    assert may_cancel(order)
+    assert cancel_order(order=order, actor=customer) is CancelOutcome.ASKED
+    assert (request_of(order).state, may_cancel(order)) == (CancelState.WAITING, False)
+    assert (refunds_of(order), fresh(order).status) == ([], Status.PENDING)
+
+    Order.objects.update(still_polls=7)
+    assert send_now() == 1
+    assert request_of(order).state == CancelState.ACCEPTED
+    soon = fresh(order)
+    assert soon.next_poll_at <= timezone.now() + timedelta(seconds=10)
+    assert (soon.still_polls, refunds_of(order)) == (0, [])
+
+    poll_now()
+    assert (fresh(order).status, refunds_of(order)) == (Status.CANCELED, [250_000])
+    assert request_of(order).state == CancelState.ENDED
+    assert public_texts(order) == ["You asked to cancel it", "The provider was asked to cancel it"]
+    assert send_now() == 0
+
+
+def test_cancel_when_half_is_delivered_then_the_rest_comes_back(upstream, customer, order):
+    upstream.set_order(int(order.upstream_id), status="In progress", remains=60)
+    cancel_order(order=order, actor=customer)
+    send_now()
+    poll_now()
+    assert (fresh(order).status, refunds_of(order)) == (Status.PARTIAL, [150_000])
+
+
+def test_cancel_when_it_is_queued_then_all_goes_back_at_once(upstream, customer, service):
+    order = make.order(customer, service)
+    assert cancel_order(order=order, actor=customer) is CancelOutcome.WITHDRAWN
+    assert (fresh(order).placement, refunds_of(order)) == (Placement.WITHDRAWN, [250_000])
+    assert (submit_now(), send_now(), CancelRequest.objects.count(), upstream.requests) == (0, 0, 0, [])
+
+
+def test_cancel_when_the_caller_saw_it_queued_and_it_is_placed_now_then_the_provider_is_asked(customer, service):
+    seen = make.order(customer, service)
+    submit_now()
+    assert cancel_order(order=seen, actor=customer) is CancelOutcome.ASKED
+
+
+# -- when it is not possible -------------------------------------------------------------------------
+
+
+def refused(order: Order, customer: Any) -> str:
+    """The customer is told why, and nothing changed."""
+    assert not may_cancel(order)
+    with nothing_changes(), pytest.raises(TooLate) as told:
+        cancel_order(order=order, actor=customer)
+    assert CancelRequest.objects.filter(order=order).exclude(state=CancelState.REFUSED).count() == 0
+    return str(told.value)
+
+
+def test_cancel_when_it_is_being_sent_then_politely_refused(provider, customer, service):
+    order = make.order(customer, service)
+    assert claim_next(provider_id=provider.pk)
+    assert "being sent" in refused(fresh(order), customer)
+    end_lease(order)
+    submit_now()
+
+
+def test_cancel_when_it_is_in_doubt_then_politely_refused(upstream, customer, service):
+    order = lost(upstream, customer, service)
+    assert "finding out" in refused(order, customer)
+
+
+def test_cancel_when_the_service_allows_none_then_refused_for_customers(customer, order):
+    UpstreamService.objects.update(cancel=False)
+    assert "cannot be canceled" in refused(fresh(order), customer)
+
+
+@pytest.mark.parametrize("status", ["Completed", "Canceled"])
+def test_cancel_when_it_has_ended_then_refused(upstream, customer, order, status):
+    upstream.set_order(int(order.upstream_id), status=status)
+    poll_now()
+    assert "ended" in refused(fresh(order), customer)
+
+
+@pytest.mark.parametrize("reason", [ReviewReason.DOUBT, ReviewReason.UNKNOWN_ERROR])
+def test_cancel_when_it_is_queued_but_may_be_placed_then_it_is_left_to_staff(customer, service, reason):
+    """Queued again by staff, and then a late answer told that the provider has it: withdrawn, it would run for free."""
+    order = make.order(customer, service)
+    Order.objects.filter(pk=order.pk).update(
+        review_reason=reason, review_note="The provider has it as 23501.", review_since=timezone.now()
+    )
+    assert not may_withdraw(fresh(order))
+    assert "our team" in refused(fresh(order), customer)
+
+
+def test_cancel_when_it_was_refused_lately_then_only_after_an_hour(upstream, customer, order):
+    cancel_order(order=order, actor=customer)
+    upstream.inject(faults.answer(body=b'{"error": "Cannot cancel"}', action="cancel"))
+    send_now()
+    assert request_of(order).state == CancelState.REFUSED
+    assert "an hour" in refused(order, customer)
+    CancelRequest.objects.update(finished_at=timezone.now() - timedelta(minutes=61))
+    assert may_cancel(order)
+    assert cancel_order(order=order, actor=customer) is CancelOutcome.ASKED
+
+
+def test_cancel_when_it_was_taken_and_nothing_came_of_it_then_asked_again_after_a_day(upstream, customer, order):
+    taken = json.dumps([{"order": order.upstream_id, "cancel": 1}]).encode()
+    upstream.inject(faults.answer(body=taken, action="cancel"))
+    cancel_order(order=order, actor=customer)
+    send_now()
+    first = request_of(order)
+    assert (first.state, may_cancel(order)) == (CancelState.ACCEPTED, False)
+    assert cancel_order(order=order, actor=customer) is CancelOutcome.ASKED
+    assert CancelRequest.objects.count() == 1
+
+    CancelRequest.objects.update(asked_at=timezone.now() - timedelta(hours=25))
+    assert may_cancel(order)
+    cancel_order(order=order, actor=customer)
+    first.refresh_from_db()
+    assert (first.state, request_of(order).state) == (CancelState.ENDED, CancelState.WAITING)
+    assert send_now() == 1
+    assert upstream.orders()[0].status == "Canceled"
+
+
+# -- what the provider answers -----------------------------------------------------------------------
+
+REFUSALS = [
+    ("Order already completed", "The provider refused to cancel it: Order already completed."),
+    ("Cannot cancel: in progress.", "The provider refused to cancel it: Cannot cancel: in progress."),
+    ("We do not like you", "The provider refused to cancel it: We do not like you."),
+    ("Incorrect order ID", "The provider refused to cancel it: it no longer knows the order."),
+]
+
+
+@pytest.mark.parametrize("shape", ["list", "flat", "dict", "whole"])
+@pytest.mark.parametrize(("text", "note"), REFUSALS)
+def test_request_when_refused_then_the_reason_is_told_in_plain_words(upstream, customer, order, text, note, shape):
+    known_for_long(order)
+    cancel_order(order=order, actor=customer)
+    shapes: dict[str, Any] = {
+        "list": [{"order": order.upstream_id, "cancel": {"error": text}}],
+        "flat": [{"order": order.upstream_id, "error": text}],
+        "dict": {str(order.upstream_id): {"cancel": {"error": text}}},
+        "whole": {"error": text},
+    }
+    upstream.inject(faults.answer(body=json.dumps(shapes[shape]).encode(), action="cancel", times=None))
+    send_now()
+    request = request_of(order)
+    assert (request.state, request.note) == (CancelState.REFUSED, note)
+    assert request.finished_at is not None
+    assert public_texts(order)[1:] == [note]
+    assert send_now() == 0
+    assert (fresh(order).status, refunds_of(order)) == (Status.PENDING, [])
+
+
+def test_request_when_the_order_is_not_known_yet_then_it_waits(upstream, customer, order):
+    """A provider that is a little behind its own answers refused a cancel right after the order."""
+    cancel_order(order=order, actor=customer)
+    upstream.inject(faults.answer(body=b'{"error": "Incorrect order ID"}', action="cancel", times=2))
+    send_now()
+    assert request_of(order).state == CancelState.WAITING
+    send_now()
+    assert request_of(order).state == CancelState.ACCEPTED
+
+
+def test_request_when_the_provider_has_no_cancel_then_refused_and_the_owner_is_told(
+    upstream, provider, customer, order
+):
+    cancel_order(order=order, actor=customer)
+    upstream.inject(faults.answer(body=b'{"error": "Invalid action"}', action="cancel", times=None))
+    send_now()
+    assert (request_of(order).state, request_of(order).note) == (
+        CancelState.REFUSED,
+        "This provider cancels no orders that it was sent. The order goes on.",
+    )
+    assert [one.params.get("orders", one.params.get("order")) for one in upstream.requests_of("cancel")] == [
+        order.upstream_id
+    ] * 2
+    assert Alert.objects.get(cause=f"provider:{provider.pk}:cancel", resolved_at=None)
+
+
+TROUBLE = [
+    faults.answer(body=b'{"error": "Too many requests"}', action="cancel", times=None),
+    faults.answer(status=429, body=b"slow down", action="cancel", times=None),
+    faults.answer(body=b'{"error": "Invalid API key"}', action="cancel", times=None),
+    faults.answer(body=b"<html>maintenance</html>", action="cancel", times=None),
+    faults.answer(status=503, body=b"", action="cancel", times=None),
+    faults.answer(body=b"[]", action="cancel", times=None),
+    faults.drop_before("cancel", times=None),
+    faults.truncate("cancel", processed=False, times=None),
+]
+
+
+@pytest.mark.parametrize("fault", TROUBLE, ids=lambda one: f"{one.end}-{one.status}-{one.body!r}"[:40])
+def test_request_when_there_is_no_answer_then_it_waits_longer_each_time_and_ends(upstream, customer, order, fault):
+    cancel_order(order=order, actor=customer)
+    upstream.inject(fault)
+    waits = []
+    for _ in range(7):
+        before = timezone.now()
+        send_now()
+        request = request_of(order)
+        assert (request.state, request.claim_token) == (CancelState.WAITING, "")
+        waits.append((request.next_action_at - before).total_seconds())
+    assert waits == sorted(waits)
+    assert 40 < waits[0] < 80
+    send_now()
+    request = request_of(order)
+    assert request.state == CancelState.REFUSED
+    assert request.note == "The provider did not answer when it was asked to cancel it. The order goes on."
+    assert (send_now(), fresh(order).status) == (0, Status.PENDING)
+
+
+def test_request_when_the_provider_is_back_then_the_alert_goes(upstream, provider, customer, order):
+    upstream.inject(faults.drop_before("cancel"))
+    cancel_order(order=order, actor=customer)
+    send_now()
+    assert Alert.objects.filter(cause=f"provider:{provider.pk}:cancel", resolved_at=None).count() == 1
+    send_now()
+    assert request_of(order).state == CancelState.ACCEPTED
+    assert Alert.objects.filter(resolved_at=None).count() == 0
+
+
+def test_batch_when_one_row_is_bad_then_the_others_are_settled(upstream, customer, service):
+    made = placed(customer, service, 6)
+    known_for_long(*made)
+    for one in made:
+        cancel_order(order=one, actor=customer)
+    ids = [one.upstream_id for one in made]
+    rows = [
+        {"order": ids[0], "cancel": 1},
+        {"order": ids[1], "cancel": {"error": "Incorrect order ID"}},
+        {"order": ids[2], "cancel": []},
+        {"order": ids[4], "cancel": {"error": "Rate limit"}},
+        {"order": ids[5], "cancel": "1"},
+        {"order": "999999", "cancel": 1},
+    ]
+    upstream.inject(faults.answer(body=json.dumps(rows).encode(), action="cancel"))
+    assert send_now() == 6
+    expected = ["accepted", "refused", "waiting", "waiting", "waiting", "accepted"]
+    assert [request_of(one).state for one in made] == expected
+    assert len(upstream.requests_of("cancel")) == 1
+
+
+def test_requests_when_many_are_due_then_a_hundred_share_a_call(upstream, customer, service):
+    make.deposit(customer, "100")
+    for one in placed(customer, service, 120):
+        cancel_order(order=one, actor=customer)
+    assert send_now() == 120
+    assert [len(one.params["orders"].split(",")) for one in upstream.requests_of("cancel")] == [100, 20]
+    assert CancelRequest.objects.filter(state=CancelState.ACCEPTED).count() == 120
+
+
+def test_round_when_there_are_many_then_its_statements_do_not_grow(upstream, provider, customer, service):
+    make.deposit(customer, "100")
+    counts = {}
+    for count in (10, 90):
+        for one in placed(customer, service, count):
+            cancel_order(order=one, actor=customer)
+        with statements() as found:
+            assert send_to_provider(provider=provider) == count
+        counts[count] = len(found)
+    print(f"statements of a round of cancels: {counts}")
+    assert counts[10] == counts[90] <= 12
+
+
+# -- while the order moves ---------------------------------------------------------------------------
+
+
+def test_request_when_the_order_ended_meanwhile_then_nobody_is_asked(upstream, customer, order):
+    cancel_order(order=order, actor=customer)
+    Order.objects.filter(pk=order.pk).update(status=Status.COMPLETED, finished_at=timezone.now())
+    upstream.clear_requests()
+    assert send_now() == 0
+    assert (request_of(order).state, upstream.requests) == (CancelState.ENDED, [])
+
+
+def test_requests_when_orders_end_then_they_are_closed_in_one_statement(customer, service):
+    made = placed(customer, service, 3)
+    for one in made:
+        cancel_order(order=one, actor=customer)
+    CancelRequest.objects.filter(order=made[2]).update(state=CancelState.REFUSED)
+    with statements() as found:
+        assert close_cancel_requests(order_ids=[one.pk for one in made]) == 2
+    assert len(found) == 1
+    assert [request_of(one).state for one in made] == ["ended", "ended", "refused"]
+    assert request_of(made[0]).next_action_at is None
+
+
+def test_answer_when_the_order_ended_while_asking_then_it_changes_nothing(upstream, customer, order, monkeypatch):
+    cancel_order(order=order, actor=customer)
+    record = orders.cancelling.record
+
+    def ended_before(**values: Any) -> None:
+        poll_now()
+        assert fresh(order).status == Status.CANCELED
+        with nothing_changes():
+            record(**values)
+
+    monkeypatch.setattr(orders.cancelling, "record", ended_before)
+    send_now()
+    assert (request_of(order).state, public_texts(order)) == (CancelState.ENDED, ["You asked to cancel it"])
+
+
+def test_answer_when_another_worker_claimed_it_since_then_it_is_not_written(
+    upstream, provider, customer, order, monkeypatch
+):
+    """The first worker's late "no" must not end what the second one is asking."""
+    cancel_order(order=order, actor=customer)
+    upstream.inject(faults.answer(body=b'{"error": "Cannot cancel"}', action="cancel"))
+    record = orders.cancelling.record
+
+    def outrun(**values: Any) -> None:
+        leases_run_out()
+        assert orders.cancelling.claim(provider=provider)
+        record(**values)
+
+    monkeypatch.setattr(orders.cancelling, "record", outrun)
+    send_now()
+    monkeypatch.undo()
+    assert (request_of(order).state, request_of(order).attempts) == (CancelState.ASKING, 2)
+    leases_run_out()
+    send_now()
+    assert request_of(order).state == CancelState.ACCEPTED
+
+
+# -- killed anywhere ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("place", ["claiming", "before the call", "after the call", "recording"])
+def test_worker_when_killed_then_the_wish_is_asked_again_and_nothing_is_lost(
+    upstream, customer, order, monkeypatch, place
+):
+    cancel_order(order=order, actor=customer)
+    cancel = UpstreamClient.cancel
+
+    def die(*args: Any, **values: Any) -> Any:
+        if place == "after the call":
+            cancel(*args, **values)
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        if place == "claiming":
+            patch.setattr(orders.cancelling, "F", die)
+        elif place == "recording":
+            patch.setattr(orders.cancelling.OrderEvent.objects, "bulk_create", die)
+        else:
+            patch.setattr(UpstreamClient, "cancel", die)
+        with pytest.raises(Killed):
+            send_now()
+    expected = CancelState.WAITING if place == "claiming" else CancelState.ASKING
+    assert request_of(order).state == expected
+    if place != "claiming":
+        assert send_now() == 0  # While the lease lasts.
+    leases_run_out()
+    send_now()
+    # Of what was carried out before the kill, the provider says that it has ended; the order's status tells the rest.
+    assert request_of(order).state in (CancelState.ACCEPTED, CancelState.REFUSED)
+    poll_now()
+    assert (fresh(order).status, refunds_of(order)) == (Status.CANCELED, [250_000])
+
+
+# -- at the same time --------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+def test_cancel_when_clicked_many_times_at_once_then_there_is_one_request(upstream, customer, service):
+    order = placed(customer, service)[0]
+    results = at_once(6, lambda number: cancel_order(order=fresh(order), actor=customer))
+    assert results == [CancelOutcome.ASKED] * 6
+    assert (CancelRequest.objects.count(), public_texts(order)) == (1, ["You asked to cancel it"])
+    assert send_now() == 1
+
+
+def test_cancel_when_the_check_missed_the_other_click_then_the_constraint_does_not(customer, order, monkeypatch):
+    cancel_order(order=order, actor=customer)
+    monkeypatch.setattr(orders.cancelling, "standing", CancelRequest.objects.none)
+    assert request_cancel(order=order, actor=customer) is False
+    assert (CancelRequest.objects.count(), len(public_texts(order))) == (1, 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_cancel_when_raced_with_the_sending_then_it_is_withdrawn_or_placed_but_never_both(upstream, customer, service):
+    Provider.objects.update(max_parallel_adds=20)
+    for _ in range(5):
+        order = make.order(customer, service)
+
+        def work(number: int, order: Order = order) -> str:
+            if number % 2:
+                return f"sent {submit_now()}"
+            try:
+                return str(cancel_order(order=fresh(order), actor=customer))
+            except TooLate:
+                return "too late"
+
+        results = at_once(4, work)
+        stands = fresh(order)
+        there = [one for one in upstream.orders() if str(one.id) == stands.upstream_id]
+        if "withdrawn" in results:
+            assert (stands.placement, refunds_of(order), there) == (Placement.WITHDRAWN, [250_000], [])
+        else:
+            assert (stands.placement, refunds_of(order), len(there)) == (Placement.PLACED, [], 1)
+    assert len(upstream.orders()) == Order.objects.filter(placement=Placement.PLACED).count()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_requests_when_sent_by_many_workers_then_each_is_asked_once(upstream, provider, customer, service):
+    made = placed(customer, service, 30)
+    for one in made:
+        cancel_order(order=one, actor=customer)
+    results = at_once(4, lambda number: send_due_requests())
+    assert sum(results) == 30, results
+    asked = [pk for one in upstream.requests_of("cancel") for pk in one.params["orders"].split(",")]
+    assert sorted(asked) == sorted(str(one.upstream_id) for one in made)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_cancels_when_raced_with_polls_that_end_the_orders_then_no_request_stays_open(upstream, customer, service):
+    """Orders are locked before requests, everywhere: the other way round, PostgreSQL found deadlocks here."""
+    for _ in range(3):
+        made = placed(customer, service, 8)
+        for one in made[:4]:
+            cancel_order(order=one, actor=customer)
+            upstream.set_order(int(one.upstream_id), status="Completed")
+
+        def work(number: int, made: list[Order] = made) -> Any:
+            if number == 0:
+                return [request_cancel(order=one, actor=customer) for one in reversed(made[4:])]
+            return send_due_requests() if number % 2 else poll_now()
+
+        for result in at_once(5, work):
+            assert not isinstance(result, BaseException), result
+        send_now()
+        poll_now()
+        open_ones = CancelRequest.objects.filter(state__in=CancelState.open())
+        assert open_ones.filter(order__finished_at__isnull=False).count() == 0
+        assert {fresh(one).status for one in made[4:]} == {Status.CANCELED}
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_answer_when_recorded_while_a_poll_ends_the_order_then_neither_waits_for_the_other(customer, service):
+    """A poll holds the order and wants its requests; whoever held a request and wanted the order would deadlock."""
+    order = placed(customer, service)[0]
+    cancel_order(order=order, actor=customer)
+    batch = orders.cancelling.claim(provider=order.provider)
+    answers = {str(order.upstream_id): CancelAccepted(str(order.upstream_id))}
+    with transaction.atomic():
+        Order.objects.filter(pk=order.pk).update(status=Status.COMPLETED, finished_at=timezone.now())
+        finish = in_background(lambda: orders.cancelling.record(batch=batch, answers=answers, trouble=None))
+        wait_for_a_blocked_connection()
+        assert close_cancel_requests(order_ids=[order.pk]) == 1
+    assert finish() is None
+    assert (request_of(order).state, public_texts(order)) == (CancelState.ENDED, ["You asked to cancel it"])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_round_when_one_provider_is_slow_then_the_other_is_asked_meanwhile(upstream, customer, service):
+    gate = threading.Event()
+    with SandboxServer(key="quick-key", speed=0) as quick:
+        quick.set_service(1, rate="2", min=10, max=10_000, type="Default")
+        others = make.provider(name="Quick", url=quick.url, api_key=quick.key)
+        slow = placed(customer, service)[0]
+        soon = placed(customer, make.service(others))[0]
+        for one in (slow, soon):
+            cancel_order(order=one, actor=customer)
+        upstream.inject(faults.Fault(action="cancel", gate=gate))
+        finish = in_background(send_due_requests)
+        for _ in range(500):
+            if request_of(soon).state == CancelState.ACCEPTED:
+                break
+            quick.pause(0.02)
+        assert (request_of(slow).state, request_of(soon).state) == (CancelState.ASKING, CancelState.ACCEPTED)
+        # The slow one holds one worker, not all of them.
+        cancel_order(order=placed(customer, service)[0], actor=customer)
+        assert send_to_provider(provider=slow.provider) == 0
+        gate.set()
+        assert finish() >= 2
+    assert request_of(slow).state == CancelState.ACCEPTED
+
+
+# -- providers that are off or unusable --------------------------------------------------------------
+
+
+def test_request_when_the_provider_is_off_then_it_is_still_asked(customer, order):
+    Provider.objects.update(is_active=False)
+    cancel_order(order=order, actor=customer)
+    assert send_now() == 1
+    assert request_of(order).state == CancelState.ACCEPTED
+
+
+def test_request_when_the_key_is_unusable_then_the_owner_is_told_and_it_ends(upstream, provider, customer, order):
+    cancel_order(order=order, actor=customer)
+    Provider.objects.update(api_key_encrypted="not a key")
+    upstream.clear_requests()
+    for _ in range(8):
+        send_now()
+    assert (request_of(order).state, upstream.requests) == (CancelState.REFUSED, [])
+    assert Alert.objects.get(cause=f"provider:{provider.pk}:cancel", resolved_at=None).level == "danger"
+
+
+def test_request_when_the_provider_hangs_then_it_waits(upstream, customer, order, monkeypatch):
+    impatient(monkeypatch)
+    upstream.inject(faults.delay_after(2, "cancel"))
+    cancel_order(order=order, actor=customer)
+    send_now()
+    assert request_of(order).state == CancelState.WAITING
+
+
+# -- many at once, by staff --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def mix(upstream: SandboxServer, provider: Any, customer: Any, service: Any) -> dict[str, Order]:
+    """One order of every kind, three of them queued."""
+    make.deposit(customer, "10")
+    doubt = lost(upstream, customer, service, quantity=77)
+    Provider.objects.update(paused_until=None)
+    running, asked, done = placed(customer, service, 3)
+    request_cancel(order=asked, actor=customer)
+    upstream.set_order(int(done.upstream_id), status="Completed")
+    poll_now()
+    being_sent = make.order(customer, service)
+    assert claim_next(provider_id=provider.pk)
+    queued = [make.order(customer, service) for _ in range(4)]
+    Order.objects.filter(pk=queued[3].pk).update(review_reason=ReviewReason.UNKNOWN_ERROR, review_since=timezone.now())
+    UpstreamService.objects.update(cancel=False)
+    return {
+        "doubt": doubt,
+        "running": running,
+        "asked": asked,
+        "done": done,
+        "being sent": being_sent,
+        "queued 1": queued[0],
+        "queued 2": queued[1],
+        "queued 3": queued[2],
+        "in review": queued[3],
+    }
+
+
+MIXED = {
+    Fate.WITHDRAW: 3,
+    Fate.ASK: 1,
+    Fate.ENDED: 1,
+    Fate.ASKED: 1,
+    Fate.PLACING: 1,
+    Fate.IN_DOUBT: 1,
+    Fate.IN_REVIEW: 1,
+}
+
+
+def all_of(mix: dict[str, Order]) -> list[Order]:
+    return list(Order.objects.filter(pk__in=[one.pk for one in mix.values()]))
+
+
+def test_bulk_when_orders_are_mixed_then_every_queued_one_is_refunded(customer, staff, mix):
+    """Lesson of other panels: a bulk cancel changed the status and never gave the money back."""
+    before = make.wallet(customer).balance
+    with nothing_changes():
+        plan = plan_cancels(orders=all_of(mix))
+    result = cancel_orders(orders=all_of(mix), actor=staff)
+    assert dict(plan.fates) == dict(result.fates) == MIXED
+    assert plan.refunded == result.refunded == 750_000
+    assert make.wallet(customer).balance == before + 750_000
+    for name in ("queued 1", "queued 2", "queued 3"):
+        assert (fresh(mix[name]).placement, refunds_of(mix[name])) == (Placement.WITHDRAWN, [250_000])
+    for name in set(mix) - {"queued 1", "queued 2", "queued 3"}:
+        assert refunds_of(mix[name]) == []
+    asked = CancelRequest.objects.get(order=mix["running"])
+    assert (asked.state, asked.actor) == (CancelState.WAITING, staff)
+    assert public_texts(mix["running"]) == ["Our team asked to cancel it"]
+
+
+def test_bulk_when_done_twice_then_the_second_changes_nothing(staff, mix):
+    cancel_orders(orders=all_of(mix), actor=staff)
+    with nothing_changes():
+        again = cancel_orders(orders=all_of(mix), actor=staff)
+    assert (again.withdrawn, again.asked, again.refunded) == (0, 0, 0)
+    assert (again.fates[Fate.ENDED], again.fates[Fate.ASKED]) == (4, 2)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_bulk_when_done_by_two_at_once_then_each_order_is_refunded_once(customer, service, staff):
+    made = [make.order(customer, service) for _ in range(10)]
+    results = at_once(2, lambda number: cancel_orders(orders=made, actor=staff))
+    assert sum(one.withdrawn for one in results) == 10
+    assert sum(one.refunded for one in results) == 2_500_000
+    assert make.wallet(customer).balance == 10_000_000
+    assert [refunds_of(one) for one in made] == [[250_000]] * 10
+
+
+def test_bulk_when_one_fails_then_the_others_are_canceled(customer, service, staff, monkeypatch):
+    made = [make.order(customer, service) for _ in range(5)]
+    withdraw = orders.cancelling.withdraw_order
+
+    def break_on_the_second(**values: Any) -> None:
+        if values["order"].pk == made[1].pk:
+            raise RuntimeError("out of memory")
+        withdraw(**values)
+
+    monkeypatch.setattr(orders.cancelling, "withdraw_order", break_on_the_second)
+    result = cancel_orders(orders=made, actor=staff)
+    assert (result.withdrawn, result.failed, result.refunded) == (4, [made[1].pk], 1_000_000)
+    assert [fresh(one).placement for one in made] == ["withdrawn", "queued", "withdrawn", "withdrawn", "withdrawn"]
+
+
+def test_bulk_when_an_order_is_claimed_meanwhile_then_it_is_left_alone(customer, provider, service, staff, monkeypatch):
+    order = make.order(customer, service)
+    withdraw = orders.cancelling.withdraw_order
+
+    def claimed_before(**values: Any) -> None:
+        assert claim_next(provider_id=provider.pk)
+        withdraw(**values)
+
+    monkeypatch.setattr(orders.cancelling, "withdraw_order", claimed_before)
+    result = cancel_orders(orders=[order], actor=staff)
+    assert (dict(result.fates), refunds_of(order)) == ({Fate.MOVED: 1}, [])
+    end_lease(order)
+    submit_now()
+
+
+def test_bulk_when_time_runs_out_then_the_rest_is_told_and_left(customer, service, staff, monkeypatch):
+    """A page that takes longer than the server lets it would be cut off without a word."""
+    made = [make.order(customer, service) for _ in range(4)]
+    withdraw = orders.cancelling.withdraw_order
+
+    def slowly(**values: Any) -> None:
+        withdraw(**values)
+        if values["order"].pk == made[1].pk:
+            monkeypatch.setattr(orders.bulk_cancelling.time, "monotonic", lambda: float("inf"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(orders.bulk_cancelling, "time", SimpleNamespace(monotonic=time.monotonic))
+        patch.setattr(orders.cancelling, "withdraw_order", slowly)
+        result = cancel_orders(orders=made, actor=staff)
+    assert (result.withdrawn, result.left) == (2, {Fate.NOT_REACHED.value: 2})
+    assert [fresh(one).placement for one in made] == ["withdrawn", "withdrawn", "queued", "queued"]
+
+
+def test_bulk_when_there_are_too_many_then_none_is_canceled(customer, service, staff):
+    order = make.order(customer, service)
+    with nothing_changes(), pytest.raises(TooMany):
+        cancel_orders(orders=[order] * (MOST + 1), actor=staff)
+
+
+# -- the pages of staff ------------------------------------------------------------------------------
+
+LIST = "/admin/orders/order/"
+
+
+def cancel_page(order: Order) -> str:
+    return reverse("admin:orders_order_cancel_one", args=[order.pk])
+
+
+def select(client: Any, chosen: list[Order]) -> Any:
+    return client.post(LIST, {"action": "cancel_many", "_selected_action": [one.pk for one in chosen]})
+
+
+def test_bulk_page_when_opened_then_it_tells_and_changes_nothing(staff_client, mix):
+    with nothing_changes():
+        page = select(staff_client, all_of(mix)).content.decode()
+    assert "0.75" in page
+    assert "not sent yet" in page
+    for fate in (Fate.ENDED, Fate.ASKED, Fate.PLACING, Fate.IN_DOUBT, Fate.IN_REVIEW):
+        assert fate.value in page
+
+
+def test_bulk_page_when_confirmed_twice_then_done_once_and_told_with_numbers(staff_client, customer, mix):
+    before = make.wallet(customer).balance
+    chosen = select(staff_client, all_of(mix)).context["form"].initial["orders"]
+    told = [
+        [str(one) for one in staff_client.post(f"{LIST}cancel/", {"orders": chosen}, follow=True).context["messages"]]
+        for _ in range(2)
+    ]
+    assert "3 canceled and $0.75 refunded; providers asked to cancel 1 more" in told[0][0]
+    assert "0 canceled and $0.00 refunded; providers asked to cancel 0 more" in told[1][0]
+    assert make.wallet(customer).balance == before + 750_000
+
+
+@pytest.mark.parametrize("orders", ["", "1;2", "1,x", "-1", ",".join(map(str, range(1, MOST + 3)))])
+def test_bulk_page_when_the_selection_is_garbage_then_nothing_changes(staff_client, customer, service, orders):
+    make.order(customer, service)
+    with nothing_changes():
+        response = staff_client.post(f"{LIST}cancel/", {"orders": orders}, follow=True)
+    assert "Nothing was changed" in response.content.decode()
+
+
+def test_bulk_page_when_more_than_a_thousand_are_selected_then_it_says_so(staff_client, customer, service, monkeypatch):
+    monkeypatch.setattr("orders.bulk_admin.MOST", 2)
+    made = [make.order(customer, service) for _ in range(3)]
+    with nothing_changes():
+        response = staff_client.post(
+            LIST, {"action": "cancel_many", "_selected_action": [made[0].pk], "select_across": "1"}, follow=True
+        )
+    assert "At most 2 orders" in response.content.decode()
+
+
+def test_bulk_page_when_asked_without_permission_then_nothing_changes(client, customer, service):
+    order = make.order(customer, service)
+    looker = make.customer("looker@example.org")
+    looker.is_staff = True
+    looker.save()
+    looker.user_permissions.add(Permission.objects.get(codename="view_order"))
+    for user in (customer, looker):
+        client.force_login(user)
+        with nothing_changes():
+            assert client.post(f"{LIST}cancel/", {"orders": str(order.pk)}).status_code in (302, 403)
+            select(client, [order])
+            client.post(cancel_page(order))
+        assert b"cancel_many" not in client.get(LIST).content
+
+
+def test_bulk_page_when_fetched_then_nothing_changes(staff_client, customer, service):
+    order = make.order(customer, service)
+    with nothing_changes():
+        assert staff_client.get(f"{LIST}cancel/", {"orders": str(order.pk)}).status_code == 405
+
+
+@pytest.mark.parametrize("is_placed", [False, True])
+def test_cancel_of_one_when_staff_confirm_then_done_once(staff_client, customer, service, is_placed):
+    order = placed(customer, service)[0] if is_placed else make.order(customer, service)
+    UpstreamService.objects.update(cancel=False)
+    url = cancel_page(order)
+    assert url in staff_client.get(f"{LIST}{order.pk}/change/").content.decode()
+    with nothing_changes():
+        page = staff_client.get(url)
+    assert ("$0.25" in page.content.decode()) is not is_placed
+    staff_client.post(url, {"seen": page.context["seen"]})
+    with nothing_changes():
+        staff_client.post(url, {"seen": page.context["seen"]})
+    if is_placed:
+        assert (CancelRequest.objects.get().state, refunds_of(order)) == (CancelState.WAITING, [])
+    else:
+        assert (fresh(order).placement, refunds_of(order)) == (Placement.WITHDRAWN, [250_000])
+    assert url not in staff_client.get(f"{LIST}{order.pk}/change/").content.decode()
+
+
+def test_money_when_a_cancel_is_asked_and_refused_then_it_never_moves(upstream, customer, order):
+    before = money_of(customer)
+    upstream.inject(faults.answer(body=b'{"error": "Cannot cancel"}', action="cancel"))
+    cancel_order(order=order, actor=customer)
+    send_now()
+    assert money_of(customer) == before
