@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import django_tables2 as tables
@@ -9,6 +10,14 @@ from django.utils.html import format_html
 
 from orders.models import Order
 from panel.tables import AgoColumn, BaseTable, DeliveredColumn, LinkTextColumn, MoneyColumn, StatusColumn
+
+LIVE_COLUMNS = ("status", "progress", "charge")
+"""The columns whose cells change while an order runs."""
+
+
+def _cell_id(name: str) -> dict[str, Any]:
+    """Gives each cell of a column an id of its own, by which it is changed in place."""
+    return {"td": {"id": lambda record: f"order-{record.pk}-{name}"}}
 
 
 class OrderTable(BaseTable):
@@ -18,18 +27,23 @@ class OrderTable(BaseTable):
         accessor="service_name",
         verbose_name="Order",
         linkify=("order_detail", [tables.A("pk")]),
-        # With an id of its own a link keeps the focus when the list refreshes itself.
-        attrs={"a": {"id": lambda record: f"order-{record.pk}"}},
     )
     link = LinkTextColumn()
-    progress = DeliveredColumn(verbose_name="Delivered", accessor="pk")
-    status = StatusColumn()
-    charge = MoneyColumn(accessor="net_charge", verbose_name="Paid")
+    progress = DeliveredColumn(verbose_name="Delivered", accessor="pk", attrs=_cell_id("progress"))
+    status = StatusColumn(attrs=_cell_id("status"))
+    charge = MoneyColumn(accessor="net_charge", verbose_name="Paid", attrs=_cell_id("charge"))
     created = AgoColumn(accessor="created_at", verbose_name="Ordered")
 
     class Meta(BaseTable.Meta):
         model = Order
         fields = ("order", "status", "progress", "link", "charge", "created")
+        empty_text = "No orders with this status."
 
     def render_order(self, record: Any) -> str:
         return format_html('<span class="row-number">{}</span> {}', record.pk, record.service_name)
+
+    def live_cells(self) -> Iterator[tuple[str, str]]:
+        """The id and the content of each cell that changes while orders run."""
+        for row in self.rows:
+            for name in LIVE_COLUMNS:
+                yield f"order-{row.record.pk}-{name}", row.get_cell(name)

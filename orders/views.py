@@ -1,13 +1,16 @@
-"""The customer's orders. Views parse and choose a page; placing and cancelling are services."""
+"""The customer's orders. Views parse and choose a page; placing, cancelling and refilling are services."""
 
 from __future__ import annotations
 
-from typing import Any
+from http import HTTPStatus
+from typing import Any, cast
 from uuid import uuid4
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.contrib.messages.storage.base import BaseStorage
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -15,12 +18,15 @@ from django_tables2 import RequestConfig
 
 from catalog.selectors import services_on_sale
 from orders import selectors
-from orders.cancelling import TooLate, may_withdraw, withdraw_order
+from orders.cancelling import CancelOutcome, TooLate, cancel_order, may_cancel, may_withdraw
 from orders.forms import OrderForm, read_seen_charge
 from orders.inputs import OrderRefused
+from orders.live import Shown, order_pace, read_shown, write_shown
 from orders.placing import AlreadyOrdered, PlacedOrder, Quote, place_order, quote_order
-from orders.states import Status
+from orders.refilling import RefillRefused, may_refill, request_refill
+from orders.states import Placement, Status
 from orders.tables import OrderTable
+from panel.money import format_money
 
 
 @login_required
@@ -123,7 +129,7 @@ def _quote(request: HttpRequest, form: OrderForm) -> tuple[Quote | None, str]:
 @login_required
 @require_safe
 def order_list(request: HttpRequest) -> HttpResponse:
-    """The customer's orders, by status; the table alone for the live refresh."""
+    """The customer's orders, by status."""
     counts = selectors.count_by_status(customer=request.user)
     chosen = request.GET.get("status", "")
     orders = selectors.orders_of(customer=request.user)
@@ -134,62 +140,144 @@ def order_list(request: HttpRequest) -> HttpResponse:
     context = {
         "table": table,
         "chips": _chips(counts, chosen),
-        "open_count": sum(counts.get(status, 0) for status in selectors.open_statuses()),
+        "shown": write_shown(row.record for row in table.paginated_rows),
         "is_empty": not counts,
     }
-    template = "orders/_table.html" if request.htmx else "orders/list.html"  # type: ignore[attr-defined]
-    return render(request, template, context)
+    return render(request, "orders/list.html", context)
 
 
-def _chips(counts: dict[str, int], chosen: str) -> list[dict[str, Any]]:
+@login_required
+@require_safe
+def orders_live(request: HttpRequest) -> HttpResponse:
+    """The cells of the list that changed since the page showed them; nothing at all when none did."""
+    seen = read_shown(request.GET.get("shown", ""))
+    orders = selectors.rows_of(customer=request.user, pks=seen) if seen else []
+    changed = [order for order in orders if Shown.of(order) != seen[order.pk]]
+    shown = write_shown(orders)
+    if shown and not changed:
+        return HttpResponse(status=HTTPStatus.NO_CONTENT)
+    moved = [order for order in changed if order.status != seen[order.pk].status]
+    context = {
+        "cells": OrderTable(changed).live_cells(),
+        "shown": shown,
+        "moved": moved,
+        "chips": _chips(selectors.count_by_status(customer=request.user)) if moved else [],
+        "paid_changed": any(Shown.of(order).paid != seen[order.pk].paid for order in changed),
+    }
+    return render(request, "orders/_list_live.html", context)
+
+
+def _chips(counts: dict[str, int], chosen: str = "") -> list[dict[str, Any]]:
+    """All of them, always: one that came or went would push the others aside."""
     url = reverse("order_list")
-    chips = [{"label": "All", "url": url, "active": chosen not in Status.values, "count": sum(counts.values())}]
-    chips += [
+    everything = {
+        "key": "all",
+        "label": "All",
+        "url": url,
+        "active": chosen not in Status.values,
+        "count": sum(counts.values()),
+    }
+    return [everything] + [
         {
-            "label": Status(value).label,
-            "url": f"{url}?status={value}",
-            "active": value == chosen,
-            "count": counts.get(value, 0),
+            "key": status.value,
+            "label": status.label,
+            "url": f"{url}?status={status.value}",
+            "active": status == chosen,
+            "count": counts.get(status.value, 0),
         }
-        for value in Status.values
-        if counts.get(value) or value == chosen
+        for status in Status
     ]
-    return chips
 
 
 @login_required
 @require_safe
 def order_detail(request: HttpRequest, pk: int) -> HttpResponse:
     """One order with its timeline. Another customer's is not found."""
-    return render(request, "orders/detail.html", _detail_context(request, pk))
+    return _order_part(request, "orders/detail.html", pk, version=_version(request, pk))
 
 
 @login_required
 @require_safe
 def order_live(request: HttpRequest, pk: int) -> HttpResponse:
-    """The part of the order page that changes by itself."""
-    return render(request, "orders/_live.html", {**_detail_context(request, pk), "oob": True})
+    """The part of the order page that changes by itself; nothing while it is as the page shows it."""
+    version = _version(request, pk)
+    if version == request.GET.get("version"):
+        return HttpResponse(status=HTTPStatus.NO_CONTENT)
+    return _order_part(request, "orders/_order_live.html", pk, version=version)
 
 
-def _detail_context(request: HttpRequest, pk: int) -> dict[str, Any]:
-    order = get_object_or_404(selectors.orders_of(customer=request.user).select_related("service"), pk=pk)
-    return {
+def _version(request: HttpRequest, pk: int) -> str:
+    version = selectors.version_of(customer=request.user, pk=pk)
+    if version is None:
+        raise Http404
+    return version
+
+
+def _order_part(request: HttpRequest, template: str, pk: int, *, version: str) -> HttpResponse:
+    orders = selectors.orders_of(customer=request.user).select_related("service__upstream")
+    order = get_object_or_404(orders, pk=pk)
+    cancel = order.cancel_requests.first()
+    refills = list(order.refills.all())
+    context = {
         "order": order,
+        "undelivered": None if order.delivered is None else order.quantity - order.delivered,
+        "version": version,
         "events": selectors.timeline_of(order=order),
-        "live": not order.is_final,
-        "can_cancel": may_withdraw(order),
+        "cancel": cancel,
+        "refills": refills,
+        "can_withdraw": may_withdraw(order),
+        "can_cancel": may_cancel(order),
+        "can_refill": may_refill(order),
+        "pace": order_pace(
+            status=order.status,
+            cancel_state=cancel.state if cancel else None,
+            refill_state=refills[0].state if refills else None,
+        ),
+        "focus_messages": True,
     }
+    return render(request, template, context)
 
 
 @login_required
 @require_POST
 def order_cancel(request: HttpRequest, pk: int) -> HttpResponse:
-    """Cancels an order that was not sent yet."""
+    """Cancels the customer's order: at once before it was sent, else its provider is asked."""
     order = get_object_or_404(selectors.orders_of(customer=request.user), pk=pk)
     try:
-        withdraw_order(order=order, actor=request.user)
+        outcome = cancel_order(order=order, actor=request.user)
     except TooLate as error:
-        messages.error(request, str(error))
+        order.refresh_from_db()
+        if order.placement != Placement.WITHDRAWN:
+            _say_once(request, messages.WARNING, f"Order {order.pk} was not canceled. {error}")
+            return redirect("order_detail", order.pk)
+        outcome = CancelOutcome.WITHDRAWN  # The second half of a double click.
+    if outcome is CancelOutcome.WITHDRAWN:
+        back = format_money(order.charge, settings.PANEL_CURRENCY, exact=True)
+        _say_once(request, messages.SUCCESS, f"Order {order.pk} was canceled. {back} is back in your wallet.")
     else:
-        messages.success(request, f"Order {order.pk} was canceled and refunded in full.")
+        text = f"You asked to cancel order {order.pk}. This page shows what comes of it."
+        _say_once(request, messages.INFO, text)
     return redirect("order_detail", order.pk)
+
+
+@login_required
+@require_POST
+def order_refill(request: HttpRequest, pk: int) -> HttpResponse:
+    """Asks for a refill of the customer's order."""
+    order = get_object_or_404(selectors.orders_of(customer=request.user), pk=pk)
+    try:
+        request_refill(order=order, actor=request.user)
+    except RefillRefused as error:
+        _say_once(request, messages.WARNING, str(error))
+    else:
+        _say_once(request, messages.SUCCESS, f"You asked for a refill of order {order.pk}.")
+    return redirect("order_detail", order.pk)
+
+
+def _say_once(request: HttpRequest, level: int, text: str) -> None:
+    """Shown on the next page; the two halves of a double click say it once."""
+    waiting = cast(BaseStorage, messages.get_messages(request))
+    said = {str(message) for message in waiting}
+    waiting.used = False  # Looked at, not shown.
+    if text not in said:
+        messages.add_message(request, level, text)

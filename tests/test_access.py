@@ -22,11 +22,14 @@ SIGNED_IN = {
     "order_detail",
     "order_live",
     "order_cancel",
+    "order_refill",
+    "orders_live",
     "wallet",
     "add_funds",
     "account",
 }
-POST_ONLY = {"order_quote", "order_fields", "order_cancel"}
+OF_AN_ORDER = {"order_detail", "order_live", "order_cancel", "order_refill"}
+POST_ONLY = {"order_quote", "order_fields", "order_cancel", "order_refill"}
 # The library that signs people in guards its own pages, and so does the admin.
 OF_LIBRARIES = ("account_", "mfa_", "admin:")
 
@@ -49,7 +52,7 @@ def test_every_route_is_classed():
 
 
 def address(name: str) -> str:
-    return reverse(name, args=[1] if name in ("order_detail", "order_live", "order_cancel") else [])
+    return reverse(name, args=[1] if name in OF_AN_ORDER else [])
 
 
 @pytest.mark.parametrize("name", sorted(SIGNED_IN))

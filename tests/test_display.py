@@ -15,7 +15,7 @@ from django.template import Context, Template
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
-from orders.states import LOOKS, Status
+from orders.states import LOOKS, REFILL_LOOKS, RefillState, Status
 from panel.templatetags import display
 
 HOSTILE = '"><script>alert(1)</script>'
@@ -134,19 +134,31 @@ def test_status_badge_when_known_then_colour_icon_and_word(status: str) -> None:
     assert Status(status).label in shown
 
 
+@pytest.mark.parametrize("state", RefillState.values)
+def test_refill_badge_when_known_then_colour_icon_and_word(state: str) -> None:
+    meaning, picture = REFILL_LOOKS[state]
+    shown = display.refill_badge(state)
+    assert f"is-{meaning}" in shown
+    assert f"#{picture}" in shown
+    assert RefillState(state).label in shown
+
+
 def test_delivered_progress_when_unknown_then_no_number_is_claimed() -> None:
     part = SimpleNamespace(status=Status.PARTIAL, quantity=1000, delivered=843)
     assert "843 of 1,000" in display.delivered_progress(part)
     assert 'max="1000" value="843"' in display.delivered_progress(part)
     unknown = SimpleNamespace(status=Status.PENDING, quantity=1000, delivered=None)
     assert "0 of 1,000" in display.delivered_progress(unknown)
+    unknown.status = Status.IN_PROGRESS
+    assert "— of 1,000" in display.delivered_progress(unknown)
 
 
 # -- hostile text ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    "source", ["{{ text|middle:200 }}", "{% status_badge text %}", "{% icon text %}", "{{ text }}"]
+    "source",
+    ["{{ text|middle:200 }}", "{% status_badge text %}", "{% refill_badge text %}", "{% icon text %}", "{{ text }}"],
 )
 def test_tags_when_given_markup_then_escape_it(source: str) -> None:
     assert "<script" not in render(source, text=HOSTILE)
@@ -208,6 +220,6 @@ def test_icons_when_used_then_in_the_sprite_and_no_others() -> None:
     used = set(re.findall(r'{% icon "([a-z0-9-]+)" %}', text))
     used |= set(re.findall(r'{% nav_link "\w+" "([a-z0-9-]+)"', text))
     used |= set(re.findall(r'short_picture="([a-z0-9-]+)"', text))
-    used |= {picture for _, picture in LOOKS.values()}
+    used |= {picture for _, picture in (*LOOKS.values(), *REFILL_LOOKS.values())}
     sprite = (Path(settings.BASE_DIR) / "panel" / "static" / "icons.svg").read_text()
     assert set(re.findall(r'<symbol id="([a-z0-9-]+)"', sprite)) == used

@@ -192,7 +192,7 @@ def test_cancel_while_being_sent_is_refused_and_moves_nothing(signed_in, custome
     order = Order.objects.get()
     assert claim_next(provider_id=provider.pk) is not None
     response = signed_in.post(reverse("order_cancel", args=[order.pk]))
-    assert "can no longer be canceled" in str(list(get_messages(response.wsgi_request))[-1])
+    assert "It is being sent to the provider right now" in str(list(get_messages(response.wsgi_request))[-1])
     order.refresh_from_db()
     assert (order.placement, order.refunded) == (Placement.PLACING, 0)
     assert make.wallet(customer).balance == 7_500_000

@@ -22,7 +22,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from orders.states import LOOKS, Status
+from orders.states import LOOKS, REFILL_LOOKS, RefillState, Status
 from panel.money import format_money
 
 register = template.Library()
@@ -154,16 +154,28 @@ def is_web_link(value: str) -> bool:
 
 @register.simple_tag
 def status_badge(status: str) -> SafeString:
-    """A status as colour, icon and word."""
-    meaning, picture = LOOKS.get(status, ("neutral", "clock"))
-    word = Status(status).label if status in Status.values else status
+    """An order's status as colour, icon and word."""
+    return _badge(LOOKS.get(status), Status(status).label if status in Status.values else status)
+
+
+@register.simple_tag
+def refill_badge(state: str) -> SafeString:
+    """A refill's state as colour, icon and word."""
+    return _badge(REFILL_LOOKS.get(state), RefillState(state).label if state in RefillState.values else state)
+
+
+def _badge(look: tuple[str, str] | None, word: str) -> SafeString:
+    meaning, picture = look or ("neutral", "clock")
     return format_html('<span class="status is-{}">{}{}</span>', meaning, icon(picture), word)
 
 
 @register.simple_tag
 def delivered_progress(order: Any) -> SafeString:
-    """How much of an order was delivered: a thin bar and "843 of 1,000"; a single package is one whole thing."""
-    delivered = order.delivered or 0
+    """How much of an order was delivered: a thin bar and "843 of 1,000"; a single package is one whole thing.
+
+    A pending order has none yet; of another that its provider tells nothing about no number is claimed.
+    """
+    delivered = 0 if order.delivered is None and order.status == Status.PENDING else order.delivered
     is_one_package = order.quantity == 1 and "package" in getattr(order, "service_type", "")
     words = "1 package" if is_one_package else f"{number(delivered)} of {number(order.quantity)}"
     return format_html(
@@ -172,7 +184,7 @@ def delivered_progress(order: Any) -> SafeString:
         LOOKS.get(order.status, ("neutral", ""))[0],
         words,
         order.quantity,
-        delivered,
+        delivered or 0,
     )
 
 

@@ -1,25 +1,56 @@
-// Keeps polled parts calm: no polling from a hidden tab, no swap of what did not change, no sign-in page in a list.
+// Keeps polled parts calm: no polling from a hidden tab, no swap under a pressed pointer, no sign-in page in a list;
+// and keeps "5 min ago" true while the page is open.
 (() => {
   "use strict";
 
-  const shown = new Map();
+  const MINUTE = 60_000;
   const isPoll = (element) => (element.getAttribute("hx-trigger") || "").startsWith("every");
 
   document.addEventListener("htmx:beforeRequest", (event) => {
     if (document.hidden && isPoll(event.detail.elt)) event.preventDefault();
   });
 
+  // What is swapped between the press and the release of a button would lose the click. The next poll brings it.
+  // No press is longer than this: a release outside of the window is never heard of.
+  const PRESS = 2_000;
+  let pressedAt = -PRESS;
+  for (const name of ["pointerdown", "pointerup", "pointercancel"]) {
+    const note = () => { pressedAt = name === "pointerdown" ? performance.now() : -PRESS; };
+    document.addEventListener(name, note, { capture: true, passive: true });
+  }
+
   document.addEventListener("htmx:beforeSwap", (event) => {
-    const { target, xhr, pathInfo, serverResponse, requestConfig } = event.detail;
+    const { xhr, pathInfo, requestConfig } = event.detail;
     const asked = new URL(pathInfo.requestPath, location.href).pathname;
     if (xhr.responseURL && new URL(xhr.responseURL).pathname !== asked) {
       // Another page answered: the session ended. Loading this page again leads to the sign-in.
       event.detail.shouldSwap = false;
       location.reload();
-    } else if (isPoll(requestConfig.elt) && xhr.status === 200) {
-      // A swap for nothing would lose the focus, or a click that had just begun.
-      if (shown.get(target.id) === serverResponse) event.detail.shouldSwap = false;
-      shown.set(target.id, serverResponse);
+    } else if (performance.now() - pressedAt < PRESS && isPoll(requestConfig.elt)) {
+      event.detail.shouldSwap = false;
     }
   });
+
+  // The server's own words (its filter `ago`), as time goes by. Older than a week they are a date, which stays.
+  const ago = (distance) => {
+    if (distance < 0.75 * MINUTE) return "just now";
+    if (distance < 60 * MINUTE) return `${Math.max(1, Math.round(distance / MINUTE))} min ago`;
+    if (distance < 24 * 60 * MINUTE) return `${Math.round(distance / (60 * MINUTE))} h ago`;
+    const days = Math.round(distance / (24 * 60 * MINUTE));
+    return days === 1 ? "1 day ago" : `${days} days ago`;
+  };
+
+  // By the server's clock: that of this machine may be wrong.
+  const behind = Date.now() - 1_000 * document.documentElement.dataset.now;
+
+  const refreshTimes = () => {
+    for (const element of document.querySelectorAll("time[datetime]")) {
+      const distance = Date.now() - behind - Date.parse(element.dateTime);
+      if (distance < 0 || distance >= 7 * 24 * 60 * MINUTE) continue;
+      const words = ago(distance);
+      if (element.textContent !== words) element.textContent = words;
+    }
+  };
+
+  setInterval(() => { if (!document.hidden) refreshTimes(); }, MINUTE / 4);
 })();

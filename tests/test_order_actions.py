@@ -1,0 +1,380 @@
+"""Cancel and refill on the order's page: what is offered in which state, what the words say, what a click does."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.contrib.messages import get_messages
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from catalog.models import UpstreamService
+from orders.models import CancelRequest, Order, OrderEvent, Refill
+from orders.refill_polling import poll_due_refills
+from orders.requesting import send_due_requests
+from orders.states import CancelState, Placement, RefillState, ReviewReason, Status
+from tests import make
+from tests.scenes import fresh, nothing_changes, poll_now, submit_now
+
+pytestmark = pytest.mark.django_db
+
+CANCEL, REFILL = "Cancel this order", "Ask for a refill"
+AT_ONCE = "You get $0.25 back at once"
+ASKS = "The provider is asked to stop it. You get back what was not delivered; it may be too late."
+HOSTILE = "<script>alert(1)</script> & no"
+
+
+@pytest.fixture
+def placed(customer, service):
+    order = make.placed_order(customer, service)
+    Order.objects.filter(pk=order.pk).update(status=Status.IN_PROGRESS, remains=60)
+    return fresh(order)
+
+
+@pytest.fixture
+def completed(placed):
+    Order.objects.filter(pk=placed.pk).update(status=Status.COMPLETED, remains=0)
+    return fresh(placed)
+
+
+def html_of(client, order) -> str:
+    return client.get(reverse("order_detail", args=[order.pk])).content.decode()
+
+
+def text_of(client, order) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", html_of(client, order)))
+
+
+def act(client, name, order):
+    return client.post(reverse(name, args=[order.pk]))
+
+
+def said(response) -> str:
+    return " ".join(str(message) for message in get_messages(response.wsgi_request))
+
+
+def cancel_request(order, state=CancelState.WAITING, **values) -> CancelRequest:
+    return CancelRequest.objects.create(order=order, provider_id=order.provider_id, state=state, **values)
+
+
+def refill_of(order, state=RefillState.WAITING, **values) -> Refill:
+    return Refill.objects.create(order=order, provider_id=order.provider_id, state=state, **values)
+
+
+# -- what is offered -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("values", "offers"),
+    [
+        ({"placement": Placement.QUEUED, "status": Status.PENDING, "upstream_id": None}, {CANCEL, AT_ONCE}),
+        (
+            {
+                "placement": Placement.QUEUED,
+                "status": Status.PENDING,
+                "upstream_id": None,
+                "review_reason": ReviewReason.UNKNOWN_ERROR,
+            },
+            set(),
+        ),
+        ({"placement": Placement.PLACING, "status": Status.PENDING, "upstream_id": None}, set()),
+        (
+            {
+                "placement": Placement.IN_DOUBT,
+                "status": Status.PENDING,
+                "upstream_id": None,
+                "doubt_until": timezone.now(),
+            },
+            set(),
+        ),
+        ({"status": Status.PENDING}, {CANCEL, ASKS}),
+        ({"status": Status.PROCESSING}, {CANCEL, ASKS}),
+        ({"status": Status.IN_PROGRESS}, {CANCEL, ASKS}),
+        ({"status": Status.COMPLETED}, {REFILL}),
+        ({"status": Status.PARTIAL}, set()),
+        ({"status": Status.CANCELED}, set()),
+    ],
+)
+def test_order_page_when_in_a_state_then_offers_what_would_work_and_says_what_it_does(
+    signed_in, placed, values, offers
+):
+    Order.objects.filter(pk=placed.pk).update(**values)
+    text = text_of(signed_in, placed)
+    assert {words for words in (CANCEL, AT_ONCE, ASKS, REFILL) if words in text} == offers
+
+
+def test_order_page_when_the_service_has_neither_then_offers_nothing(signed_in, placed):
+    UpstreamService.objects.update(cancel=False, refill=False)
+    assert CANCEL not in text_of(signed_in, placed)
+    Order.objects.filter(pk=placed.pk).update(status=Status.COMPLETED)
+    assert REFILL not in text_of(signed_in, placed)
+
+
+@pytest.mark.parametrize("state", RefillState.open())
+def test_order_page_when_a_refill_runs_then_offers_no_other(signed_in, completed, state):
+    refill_of(completed, state)
+    assert REFILL not in text_of(signed_in, completed)
+
+
+# -- cancel ----------------------------------------------------------------------------------------
+
+
+def test_cancel_when_not_sent_then_the_money_is_back_and_said_so(signed_in, customer, service):
+    order = make.order(customer, service)
+    response = act(signed_in, "order_cancel", order)
+    assert response.url == reverse("order_detail", args=[order.pk])
+    assert said(response) == f"Order {order.pk} was canceled. $0.25 is back in your wallet."
+    assert make.wallet(customer).balance == 10_000_000
+    text = text_of(signed_in, order)
+    assert "Canceled" in text and CANCEL not in text and "0 of 100" in text
+
+
+def test_cancel_when_clicked_twice_then_both_say_that_it_worked(signed_in, customer, service):
+    order = make.order(customer, service)
+    first, second = act(signed_in, "order_cancel", order), act(signed_in, "order_cancel", order)
+    assert said(first).endswith("is back in your wallet.")
+    assert said(second) == said(first)
+    assert html_of(signed_in, order).count("is back in your wallet") == 1
+    assert make.wallet(customer).balance == 10_000_000
+
+
+def test_cancel_when_placed_then_asked_for_once_and_the_page_says_what_it_means(signed_in, placed, customer):
+    for _ in range(2):
+        response = act(signed_in, "order_cancel", placed)
+        assert f"You asked to cancel order {placed.pk}" in said(response)
+    assert CancelRequest.objects.get().order == placed
+    text = text_of(signed_in, placed)
+    assert "Cancellation asked for" in text and "it may be too late" in text
+    assert CANCEL not in text
+    assert make.wallet(customer).balance == 9_750_000
+
+
+@pytest.mark.parametrize("state", [CancelState.WAITING, CancelState.ASKING, CancelState.ACCEPTED])
+def test_order_page_when_a_cancel_is_open_then_says_so_and_offers_no_other(signed_in, placed, state):
+    cancel_request(placed, state, asked_at=timezone.now())
+    text = text_of(signed_in, placed)
+    assert "Cancellation asked for" in text and CANCEL not in text
+    assert ("The provider has taken the request" in text) == (state == CancelState.ACCEPTED)
+
+
+def test_order_page_when_a_cancel_was_refused_then_gives_the_reason_as_text(signed_in, placed):
+    now = timezone.now()
+    refused = cancel_request(placed, CancelState.REFUSED, finished_at=now, note=HOSTILE)
+    html = html_of(signed_in, placed)
+    assert "The provider did not cancel this order" in html
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; no" in html and "<script>alert" not in html
+    assert "ask again an hour after" in html and CANCEL not in html
+    CancelRequest.objects.filter(pk=refused.pk).update(finished_at=now - timedelta(hours=2))
+    html = html_of(signed_in, placed)
+    assert CANCEL in html and "ask again" not in html
+
+
+@pytest.mark.parametrize("state", [CancelState.REFUSED, CancelState.ENDED])
+def test_order_page_when_the_order_ended_then_a_cancel_of_before_is_no_news(signed_in, completed, state):
+    cancel_request(completed, state, finished_at=timezone.now(), note="Reason")
+    text = text_of(signed_in, completed)
+    assert "Cancellation asked for" not in text and "did not cancel" not in text
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"placement": Placement.PLACING}, "being sent"),
+        ({"status": Status.COMPLETED}, "ended already"),
+        ({"status": Status.CANCELED}, "ended already"),
+    ],
+)
+def test_cancel_when_too_late_then_says_why_and_changes_nothing(signed_in, placed, values, words):
+    Order.objects.filter(pk=placed.pk).update(**values)
+    with nothing_changes():
+        response = act(signed_in, "order_cancel", placed)
+    assert f"Order {placed.pk} was not canceled." in said(response) and words in said(response)
+    assert CancelRequest.objects.count() == 0
+
+
+# -- refill ----------------------------------------------------------------------------------------
+
+
+def test_refill_when_clicked_twice_then_asked_for_once_and_it_costs_nothing(signed_in, completed, customer):
+    first, second = act(signed_in, "order_refill", completed), act(signed_in, "order_refill", completed)
+    assert said(first) == f"You asked for a refill of order {completed.pk}."
+    assert "under way" in said(second)
+    assert Refill.objects.get().order == completed
+    assert make.wallet(customer).balance == 9_750_000
+    text = text_of(signed_in, completed)
+    assert "Refills" in text and "Waiting to be sent" in text and REFILL not in text
+
+
+def test_refill_when_the_order_is_not_completed_then_refused_in_words(signed_in, placed):
+    with nothing_changes():
+        response = act(signed_in, "order_refill", placed)
+    assert said(response) == "Only a completed order can be refilled."
+    assert Refill.objects.count() == 0
+
+
+@pytest.mark.parametrize("state", RefillState.values)
+def test_refill_history_when_shown_then_state_has_colour_icon_and_word(signed_in, completed, state):
+    refill_of(completed, state, note=HOSTILE)
+    html = html_of(signed_in, completed)
+    [part] = re.findall(r'<section class="refills".*?</section>', html, re.DOTALL)
+    assert re.search(rf'<span class="status is-\w+"><svg.*?</svg>{RefillState(state).label}</span>', part)
+    assert "just now" in part
+    told = state in (RefillState.REFUSED, RefillState.UNFOLLOWED)  # The others say all with their word.
+    assert ("&lt;script&gt;" in part) == told and "<script" not in part
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (RefillState.REJECTED, "The provider looked at it and did not refill."),
+        (RefillState.REFUSED, "The provider did not take the request."),
+        (RefillState.UNFOLLOWED, "The provider was asked, and does not tell what comes of it."),
+    ],
+)
+def test_refill_history_when_it_came_to_nothing_then_says_so_in_plain_words(signed_in, completed, state, words):
+    refill_of(completed, state)
+    assert words in text_of(signed_in, completed)
+
+
+def test_refill_history_when_there_are_several_then_the_latest_comes_first(signed_in, completed):
+    refill_of(completed, RefillState.REJECTED)
+    refill_of(completed, RefillState.PENDING)
+    text = text_of(signed_in, completed).split("Refills")[1]
+    assert text.index("Pending") < text.index("Rejected")
+
+
+# -- with a provider -------------------------------------------------------------------------------
+
+
+def page_after(client, page) -> str:
+    """What the next poll of an order's page brings."""
+    [address] = re.findall(r'hx-get="([^"]+)"', page)
+    response = client.get(address.replace("&amp;", "&"), headers={"HX-Request": "true"})
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def test_cancel_when_the_provider_stops_it_then_the_page_follows_to_the_exact_refund(
+    signed_in, customer, service, upstream, sound_books
+):
+    order = make.order(customer, service, quantity=1_000)
+    submit_now()
+    upstream.set_order(int(fresh(order).upstream_id), status="In progress", remains=157)
+    poll_now()
+    act(signed_in, "order_cancel", order)
+    page = html_of(signed_in, order)
+    assert "The provider is asked to stop this order" in page
+    assert send_due_requests() == 1
+    page = page_after(signed_in, page)
+    assert "The provider has taken the request" in page
+    poll_now()
+    page = page_after(signed_in, page)
+    assert "Partial" in page and "843 of 1,000" in page and "$0.3925" in page
+    assert "Cancellation asked for" not in page and "hx-get" not in page
+    assert make.wallet(customer).balance == 10_000_000 - 2_500_000 + 392_500
+
+
+def test_refill_when_the_provider_takes_it_then_the_page_follows_it_to_its_end(
+    signed_in, customer, service, upstream, sound_books
+):
+    upstream.set_service(1, refill=True)
+    order = make.order(customer, service)
+    submit_now()
+    upstream.set_order(int(fresh(order).upstream_id), status="Completed", remains=0)
+    poll_now()
+    act(signed_in, "order_refill", order)
+    page = html_of(signed_in, order)
+    assert send_due_requests() == 1
+    page = page_after(signed_in, page)
+    assert "Waiting to be sent" not in page and "Pending" in page
+    upstream.set_refill(int(Refill.objects.get().upstream_id), status="Rejected")
+    Refill.objects.update(next_action_at=timezone.now())
+    poll_due_refills()
+    page = page_after(signed_in, page)
+    assert "Rejected" in page and "did not refill" in page and "hx-get" not in page
+
+
+# -- who, and how ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["order_cancel", "order_refill"])
+def test_action_when_the_order_is_anothers_then_not_found_and_nothing_happens(signed_in, other, service, name):
+    theirs = make.placed_order(other, service)
+    Order.objects.filter(pk=theirs.pk).update(status=Status.COMPLETED if name == "order_refill" else Status.IN_PROGRESS)
+    with nothing_changes():
+        assert act(signed_in, name, theirs).status_code == 404
+    assert (CancelRequest.objects.count(), Refill.objects.count()) == (0, 0)
+
+
+@pytest.mark.parametrize("name", ["order_cancel", "order_refill"])
+def test_action_when_not_posted_with_its_token_by_its_customer_then_denied(signed_in, customer, placed, name):
+    address = reverse(name, args=[placed.pk])
+    with nothing_changes():
+        assert signed_in.get(address).status_code == 405
+        strict = Client(enforce_csrf_checks=True)
+        strict.force_login(customer)
+        assert strict.post(address).status_code == 403
+        assert Client().post(address).url.startswith(reverse("account_login"))
+    assert (CancelRequest.objects.count(), Refill.objects.count()) == (0, 0)
+
+
+def test_order_page_when_a_message_waits_then_it_has_the_focus(signed_in, placed):
+    assert "autofocus" not in html_of(signed_in, placed)
+    act(signed_in, "order_cancel", placed)
+    assert '<div class="messages" role="status" tabindex="-1" autofocus>' in html_of(signed_in, placed)
+
+
+def test_timeline_when_the_customer_asked_then_tells_it(signed_in, placed):
+    act(signed_in, "order_cancel", placed)
+    assert OrderEvent.objects.filter(order=placed, kind="cancel", is_public=True).count() == 1
+    assert "You asked to cancel it" in text_of(signed_in, placed)
+
+
+# -- how much was delivered ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("values", "words", "bar"),
+    [
+        ({"status": Status.PENDING, "remains": None}, "0 of 100", 0),
+        ({"status": Status.IN_PROGRESS, "remains": None}, "— of 100", 0),
+        ({"status": Status.IN_PROGRESS, "remains": 16}, "84 of 100", 84),
+        ({"status": Status.IN_PROGRESS, "remains": -20}, "100 of 100", 100),
+        ({"status": Status.IN_PROGRESS, "remains": 500}, "0 of 100", 0),
+        ({"status": Status.COMPLETED, "remains": None}, "100 of 100", 100),
+        ({"status": Status.COMPLETED, "remains": 3}, "100 of 100", 100),
+        ({"status": Status.PARTIAL, "remains": 40, "refunded": 100_000}, "60 of 100", 60),
+        ({"status": Status.PARTIAL, "remains": None, "refunded": 100_000}, "— of 100", 0),
+        ({"status": Status.CANCELED, "remains": 0, "refunded": 250_000}, "0 of 100", 0),
+        ({"status": Status.CANCELED, "remains": 40, "refunded": 100_000}, "60 of 100", 60),
+    ],
+)
+def test_progress_when_in_a_state_then_delivered_of_ordered_is_told_truly(signed_in, placed, values, words, bar):
+    Order.objects.filter(pk=placed.pk).update(**values)
+    for address in (reverse("order_list"), reverse("order_detail", args=[placed.pk])):
+        html = signed_in.get(address).content.decode()
+        assert f">{words}<" in html, address
+        assert f'max="100" value="{bar}"' in html, address
+
+
+@pytest.mark.parametrize(("status", "bar"), [(Status.PENDING, 0), (Status.IN_PROGRESS, 0), (Status.COMPLETED, 1)])
+def test_progress_when_a_package_then_it_is_one_whole_thing(signed_in, customer, provider, status, bar):
+    order = make.placed_order(customer, make.service(provider, type="package", rate="3"), quantity=None)
+    Order.objects.filter(pk=order.pk).update(status=status, remains=500)  # of its contents
+    html = html_of(signed_in, order)
+    assert html.count("1 package") == 2 and f'max="1" value="{bar}"' in html
+    assert "500" not in html and "Remaining" not in html
+
+
+def test_last_check_when_it_runs_then_told_and_its_end_when_it_ended(signed_in, placed, customer, service):
+    assert "Not sent yet" in text_of(signed_in, make.order(customer, service))
+    assert "Not checked yet" in text_of(signed_in, placed)
+    moment = timezone.now() - timedelta(minutes=2)
+    Order.objects.filter(pk=placed.pk).update(checked_at=moment)
+    assert "Last checked 2 min ago" in text_of(signed_in, placed)
+    Order.objects.filter(pk=placed.pk).update(status=Status.COMPLETED, finished_at=moment)
+    text = text_of(signed_in, placed)
+    assert "Ended 2 min ago" in text and "checked" not in text
