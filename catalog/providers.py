@@ -134,26 +134,34 @@ def pause_provider(*, provider: Provider, reason: str, text: str) -> None:
 
 
 def take_polling_lane(*, provider: Provider, seconds: float) -> bool:
-    """Whether this process may poll the provider now: one at a time, so that a slow one takes one thread."""
+    """Whether this process may poll the provider now: one at a time, so that a slow one takes one thread.
+
+    The lane is free again after `seconds` at the latest. `provider` remembers it, to leave it.
+    """
     now = timezone.now()
     free = Provider.objects.filter(pk=provider.pk).filter(Q(polling_until=None) | Q(polling_until__lte=now))
-    return bool(free.update(polling_until=now + timedelta(seconds=seconds)))
+    until = now + timedelta(seconds=seconds)
+    if not free.update(polling_until=until):
+        return False
+    provider.polling_until = until
+    return True
 
 
-def leave_polling_lane(*, provider: Provider, answered: bool | None) -> None:
-    """Frees the lane, or keeps it closed for a while that doubles with each failure in a row.
+def leave_polling_lane(*, provider: Provider, failures: int | None) -> None:
+    """Frees the lane, or keeps it closed for a while that doubles with each of its `failures` in a row.
 
-    `answered` is None where the provider was not asked: it has neither failed nor recovered.
+    `failures` is None where the provider was not asked: it has neither failed nor recovered. Nothing happens
+    when another process took the lane over, or staff freed it.
     """
-    lane = Provider.objects.filter(pk=provider.pk)
-    if answered is None:
+    lane = Provider.objects.filter(pk=provider.pk, polling_until=provider.polling_until)
+    if failures is None:
         lane.update(polling_until=None)
-    elif answered:
+    elif not failures:
         lane.update(polling_until=None, polling_failures=0)
     else:
-        failures = min(provider.polling_failures, 10)
-        wait = min(FIRST_POLLING_PAUSE * 2**failures, LONGEST_POLLING_PAUSE)
-        lane.update(polling_until=timezone.now() + wait, polling_failures=failures + 1)
+        failures = min(failures, 10)
+        wait = min(FIRST_POLLING_PAUSE * 2 ** (failures - 1), LONGEST_POLLING_PAUSE)
+        lane.update(polling_until=timezone.now() + wait, polling_failures=failures)
 
 
 def resume_provider(*, provider: Provider) -> None:

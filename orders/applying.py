@@ -24,8 +24,8 @@ from catalog.upstream.results import RowError, StatusRow
 from orders.cancelling import close_cancel_requests
 from orders.events import event_of
 from orders.models import Order, OrderEvent
-from orders.progress import Change, change_from, in_other_currency
-from orders.refunds import Sold, overcharged
+from orders.progress import Change, change_from, is_foreign, sold_of
+from orders.refunds import overcharged
 from orders.reviewing import ask_for_review, close_settled_review
 from orders.schedule import LATE_CHANGES, LATE_POLL, next_poll_after
 from orders.settling import OrderMoved, refund_up_to
@@ -73,7 +73,12 @@ def apply_answers(*, provider: Provider, batch: Sequence[Order], answers: Answer
 
 
 def _set_back(order: Order) -> None:
-    """Not ended yet: it must not wait a day for its refund."""
+    """Not ended yet: it must not wait a day for its refund, nor in silence."""
+    raise_alert(
+        cause=f"order:{order.pk}:not-applied",
+        text=f"What {order} came to could not be written, and no money was moved. It is tried again; see the log.",
+        level="danger",
+    )
     Order.objects.filter(pk=order.pk).update(
         poll_errors=Least(F("poll_errors") + 1, MOST_COUNTED),
         next_poll_at=timezone.now() + next_poll_after(age=timedelta(0), still_polls=order.still_polls),
@@ -87,7 +92,7 @@ def _apply(provider: Provider, pks: Sequence[int], answers: Answers) -> None:
     for order in locked:
         answer = answers.get(order.upstream_id or "")
         known = answer if isinstance(answer, StatusRow) else None
-        change = change_from(order=order, row=known, currency=provider.currency) if known else None
+        change = change_from(order=order, row=known) if known else None
         rows.append(_Row(order, order.status, change))
     events: list[OrderEvent] = []
     for row in rows:
@@ -157,29 +162,29 @@ def _ask_where_lost(order: Order, answer: StatusRow | RowError | None, now: date
 
 
 def _watch_costs(provider: Provider, rows: Sequence[_Row], answers: Answers) -> None:
-    """Alerts when a provider charged more than its rate says: once for a service, not for each order."""
+    """Alerts when a provider charged more than its rate says: once for a service, not for each order.
+
+    In one order for all batches: two of them that raise the same alerts must not wait for each other.
+    """
     worst: dict[int, Order] = {}
+    foreign = ""
     for row in rows:
         order, said = row.order, answers.get(row.order.upstream_id or "")
-        if isinstance(said, StatusRow) and in_other_currency(said, provider.currency):
-            raise_alert(
-                cause=f"provider:{provider.pk}:currency",
-                text=f"{provider.name} charges in {said.currency}, but is set up with {provider.currency}.",
-                level="danger",
-            )
-            return
+        if isinstance(said, StatusRow) and is_foreign(order, said):
+            foreign = f"{provider.name} charges in {said.currency}; order {order.pk} was sent in {order.currency}."
         if row.change is None or "upstream_charge" not in row.change.values or not _is_overcharged(order):
             continue
         known = worst.setdefault(order.service_id, order)
         if _excess(order) > _excess(known):
             worst[order.service_id] = order
-    for order in worst.values():
+    for _, order in sorted(worst.items()):
         _alert_overcharge(order)
+    if foreign:
+        raise_alert(cause=f"provider:{provider.pk}:charge-currency", text=foreign, level="danger")
 
 
 def _is_overcharged(order: Order) -> bool:
-    sold = Sold(quantity=order.quantity, charge=order.charge, expected_cost=order.expected_cost)
-    return overcharged(sold, order.upstream_charge or 0)
+    return overcharged(sold_of(order), order.upstream_charge or 0)
 
 
 def _excess(order: Order) -> int:

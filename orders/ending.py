@@ -10,7 +10,7 @@ from django.utils import timezone
 from orders.cancelling import close_cancel_requests
 from orders.events import write_event
 from orders.models import Order
-from orders.reviewing import ReviewError, review_memo
+from orders.reviewing import ReviewError, closed_memo
 from orders.schedule import LATE_POLL
 from orders.settling import OrderMoved, refund_up_to
 from orders.states import FINAL, Placement, Status
@@ -69,11 +69,13 @@ def end_placed(*, order: Order, status: str, delivered: int | None = None, note:
             review_reason="",
             review_since=None,
             review_note="",
-            closed_review=review_memo(order.review_reason, order.review_note) if order.review_reason else "",
+            closed_review=closed_memo(order),
         )
         if not moved:
             raise OrderMoved(f"order {order.pk}")
         if status != order.status:
             write_event(order_id=order.pk, kind="status", old=order.status, new=status, text=note, actor=actor)
+        else:
+            write_event(order_id=order.pk, kind="staff", text=note, actor=actor)
         close_cancel_requests(order_ids=[order.pk])
         return refund_up_to(order=order, target=target, text=note, actor=actor)

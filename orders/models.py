@@ -38,6 +38,7 @@ class Order(models.Model):
     exchange_rate = models.BigIntegerField(
         default=EXCHANGE_ONE, help_text="The provider's, as it was at the sending: 10⁻¹² of the panel's currency."
     )
+    currency = models.CharField(max_length=5, blank=True, help_text="What the provider billed in at the sending.")
     upstream_charge = models.BigIntegerField(null=True, blank=True, help_text="The cost that the provider returned.")
 
     # How it stands.

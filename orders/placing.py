@@ -199,6 +199,7 @@ def _insert(customer: Any, service: Service, wish: Wish, charge: int, request_ke
         upstream_service_id=service.upstream.external_id,
         expected_cost=cost_of_order(service=service, quantity=wish.quantity),
         exchange_rate=service.upstream.provider.exchange_rate,
+        currency=service.upstream.provider.currency,
     )
 
 

@@ -7,9 +7,11 @@ them stop, and it is left alone for a while that grows with each failure.
 
 from __future__ import annotations
 
+import random
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 
@@ -20,7 +22,14 @@ from django.utils import timezone
 from catalog.models import Provider
 from catalog.providers import ProviderUnusable, client_for, leave_polling_lane, take_polling_lane
 from catalog.upstream.client import UpstreamClient
-from catalog.upstream.errors import ErrorCode, ProviderRefused, UnreadableAnswer, UpstreamError, UpstreamUnavailable
+from catalog.upstream.errors import (
+    PROVIDER_WIDE,
+    ErrorCode,
+    ProviderRefused,
+    UnreadableAnswer,
+    UpstreamError,
+    UpstreamUnavailable,
+)
 from catalog.upstream.results import RowError, StatusRow
 from orders.applying import apply_answers
 from orders.models import Order
@@ -30,10 +39,13 @@ from panel.ops.alerts import raise_alert, resolve_alert
 
 BATCH = 100
 CLAIM_SECONDS = 120
+# For all calls about one batch: the claim outlives it, and the call that it is in the middle of.
+ASK_SECONDS = 60.0
 ROUND_SECONDS = 20.0
-# Calls that fail one after the other before the fault is the provider's, and not that of a few ids of the batch:
-# seven lead from a hundred ids down to one.
+# Calls that fail before the first is answered: then the fault is the provider's, and not that of a few ids.
 MOST_FAILURES = 12
+# It crashed, perhaps over one id. 503 is how a provider says that it is down.
+CRASHED = (500, 502, 504)
 
 
 def poll_due_orders(*, seconds: float = ROUND_SECONDS) -> int:
@@ -68,7 +80,7 @@ def poll_provider(*, provider: Provider, seconds: float = ROUND_SECONDS) -> int:
     try:
         poll.run()
     finally:
-        leave_polling_lane(provider=provider, answered=poll.answered)
+        leave_polling_lane(provider=provider, failures=poll.failures)
     if poll.trouble:
         raise_alert(cause=cause, text=f"{provider.name} does not tell the status of orders: {poll.trouble}")
     elif poll.polled:
@@ -84,55 +96,54 @@ class _Round:
         self._client = client
         self._stop_at = stop_at
         self._counting = threading.Lock()
+        self._ended = False
         self.polled = 0
         self.trouble: UpstreamError | None = None
-        self._ended = False
 
     @property
-    def answered(self) -> bool | None:
-        """Whether the provider did to the end, or None where it was not asked.
+    def failures(self) -> int | None:
+        """How many rounds in a row it failed by now, or None where it was not asked. An answer begins anew.
 
-        It did not, either, where an error of ours cut the round short: the next may fare no better.
+        An error of ours that cut the round short counts too: the next may fare no better.
         """
-        if not self._ended:
-            return False
-        return True if self.polled else None
+        if self._ended and not self.trouble:
+            return 0 if self.polled else None
+        return 1 if self.polled else self._provider.polling_failures + 1
 
     def run(self) -> None:
-        # One batch before the others: it tells whether the provider answers, and whether there is more.
-        if self._poll_batch() == BATCH:
+        # One batch before the others: it tells whether the provider answers, and whether there is more. The more
+        # rounds failed, the smaller it is, until the one order that may be to blame is asked about alone.
+        first = max(1, BATCH >> self._provider.polling_failures)
+        if self._poll_batch(first) == first:
             in_lanes(self._poll_batches, self._provider.max_parallel_polls)
-        self._ended = self.trouble is None
+        self._ended = True
 
     def _poll_batches(self) -> None:
-        while self.trouble is None and time.monotonic() < self._stop_at and self._poll_batch():
+        while self.trouble is None and time.monotonic() < self._stop_at and self._poll_batch(BATCH):
             pass
 
-    def _poll_batch(self) -> int:
-        """How many orders were asked about; 0 when none is due or the provider does not answer."""
-        batch = claim_batch(provider_id=self._provider.pk)
+    def _poll_batch(self, size: int) -> int:
+        """How many orders were answered for; 0 when none is due or the provider is in trouble."""
+        batch = claim_batch(provider_id=self._provider.pk, size=size)
         if not batch:
             return 0
-        try:
-            answers = ask_statuses(self._client, [order.upstream_id for order in batch if order.upstream_id])
-        except UpstreamError as error:
-            # The claim stands: the batch is asked again when it runs out, behind those that wait.
-            self.trouble = error
-            if len(batch) > 1 or not _may_be_one_row(error):
-                return 0
+        said = ask_statuses(self._client, [str(order.upstream_id) for order in batch])
+        self.trouble = self.trouble or said.trouble
+        if len(batch) == 1 and said.trouble and not _is_about_us(said.trouble):
             # Or is it this very order that the provider stumbles over? Then it must back off, too.
-            [order] = batch
-            answers = {str(order.upstream_id): RowError(str(order.upstream_id), ErrorCode.UNRECOGNIZED, error.reason)}
-            apply_answers(provider=self._provider, batch=batch, answers=answers)
+            said.asked.add(str(batch[0].upstream_id))
+        # The claim of the others stands: they are asked about again when it runs out, behind those that wait.
+        heard = [order for order in batch if order.upstream_id in said.asked]
+        apply_answers(provider=self._provider, batch=heard, answers=said.answers)
+        if not said.worked:
             return 0
-        apply_answers(provider=self._provider, batch=batch, answers=answers)
         with self._counting:
-            self.polled += len(batch)
+            self.polled += len(heard)
         return len(batch)
 
 
-def claim_batch(*, provider_id: int) -> list[Order]:
-    """At most 100 due orders of one provider, the longest waiting first, kept from other workers.
+def claim_batch(*, provider_id: int, size: int = BATCH) -> list[Order]:
+    """At most `size` due orders of one provider, the longest waiting first, kept from other workers.
 
     Only their ids are read.
     """
@@ -142,7 +153,7 @@ def claim_batch(*, provider_id: int) -> list[Order]:
             Order.objects.filter(provider_id=provider_id, placement=Placement.PLACED, next_poll_at__lte=now)
             .order_by("next_poll_at", "pk")
             .only("upstream_id", "still_polls")
-            .select_for_update(skip_locked=True)[:BATCH]
+            .select_for_update(skip_locked=True)[:size]
         )
         if batch:
             Order.objects.filter(pk__in=[order.pk for order in batch]).update(
@@ -151,40 +162,79 @@ def claim_batch(*, provider_id: int) -> list[Order]:
     return batch
 
 
-def ask_statuses(client: UpstreamClient, ids: Sequence[str]) -> dict[str, StatusRow | RowError]:
-    """How the orders stand, in one call (protocol: "status").
+@dataclass(slots=True)
+class Said:
+    """What a provider said of a batch: the answers by id, and the ids for which silence, too, is an answer.
 
-    Where the call fails as a whole for what may be one bad id, the halves are asked, so that it keeps
-    nobody else from an answer. Raises UpstreamError when nothing was answered at all, or too little.
+    `worked`: at least one call was answered. `trouble` is why it was not asked to the end.
     """
-    answers: dict[str, StatusRow | RowError] = {}
-    refused: dict[str, StatusRow | RowError] = {}
+
+    answers: dict[str, StatusRow | RowError] = field(default_factory=dict)
+    asked: set[str] = field(default_factory=set)
+    worked: bool = False
+    trouble: UpstreamError | None = None
+
+
+def ask_statuses(client: UpstreamClient, ids: Sequence[str]) -> Said:
+    """How the orders stand, in one call (protocol: "status"); never raises for what the provider does.
+
+    Where the call fails as a whole for what may be a few bad ids, the halves are asked, so that they keep
+    nobody else from an answer. An id that fails alone holds a RowError, if others are answered for.
+    """
+    said = Said()
+    blamed: dict[str, StatusRow | RowError] = {}
+    last: UpstreamError | None = None
     waiting, failures = [list(ids)], 0
-    while waiting:
+    stop_at = time.monotonic() + ASK_SECONDS
+    while waiting and not said.trouble:
         part = waiting.pop()
         try:
-            answers |= client.statuses(part)
-        except UpstreamError as error:
-            # "Incorrect order ID" is the answer of a provider that works.
-            failures += not (isinstance(error, ProviderRefused) and error.code is ErrorCode.UNKNOWN_ORDER)
-            if not _may_be_one_row(error) or len(ids) == 1 or failures >= MOST_FAILURES:
-                raise
-            if len(part) == 1:
-                refused[part[0]] = RowError(part[0], ErrorCode.UNRECOGNIZED, error.reason)
-                if not waiting and not answers:
-                    raise
-            else:
-                middle = len(part) // 2
-                waiting += [part[middle:], part[:middle]]
+            answers = client.statuses(part)
+            error = _error_in(part, answers)
+        except UpstreamError as raised:
+            error = raised
+        if error is None:
+            said.worked = True
+            said.answers |= answers
+            said.asked |= set(part)
+            continue
+        last = error
+        # "Incorrect order ID" is the answer of a provider that works.
+        failures += not (isinstance(error, ProviderRefused) and error.code is ErrorCode.UNKNOWN_ORDER)
+        is_hopeless = not said.worked and failures >= MOST_FAILURES
+        if not _may_be_few_ids(error) or is_hopeless or time.monotonic() > stop_at:
+            said.trouble = error
+        elif len(part) == 1:
+            blamed[part[0]] = RowError(part[0], ErrorCode.UNRECOGNIZED, error.reason)
         else:
-            failures = 0
-    return answers | refused
+            if len(part) == len(ids):
+                random.shuffle(part)  # Bad ids that lie together would look like a provider that is down.
+            middle = len(part) // 2
+            waiting += [part[middle:], part[:middle]]
+    if said.worked:
+        said.answers |= blamed
+        said.asked |= set(blamed)
+    else:
+        said.trouble = last
+    return said
 
 
-def _may_be_one_row(error: UpstreamError) -> bool:
+def _error_in(part: Sequence[str], answers: Mapping[str, StatusRow | RowError]) -> UpstreamError | None:
+    """The error that a single id was answered with, unless it speaks of the order: "Maintenance" does not."""
+    answer = answers.get(part[0]) if len(part) == 1 else None
+    if not isinstance(answer, RowError) or answer.is_malformed or answer.code is ErrorCode.UNKNOWN_ORDER:
+        return None
+    return UnreadableAnswer(answer.text)
+
+
+def _may_be_few_ids(error: UpstreamError) -> bool:
     """Whether the provider was there, and stumbled over what it was asked."""
     if isinstance(error, ProviderRefused):
-        return error.code in (ErrorCode.UNKNOWN_ORDER, ErrorCode.UNRECOGNIZED, ErrorCode.PROTOCOL)
+        return not _is_about_us(error)
     if isinstance(error, UpstreamUnavailable):
-        return error.evidence is not None and error.evidence.http_status == 500
+        return error.evidence is not None and error.evidence.http_status in CRASHED
     return isinstance(error, UnreadableAnswer)
+
+
+def _is_about_us(error: UpstreamError) -> bool:
+    return isinstance(error, ProviderRefused) and error.code in PROVIDER_WIDE

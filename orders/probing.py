@@ -25,7 +25,7 @@ from catalog.upstream.errors import ErrorCode, ProviderRefused
 from catalog.upstream.results import RowError, StatusRow
 from orders.matching import Suspect, Window, explained
 from orders.models import Order, PlacementAttempt
-from orders.refunds import Sold
+from orders.progress import sold_of
 from orders.states import MAYBE_TAKEN, AttemptOutcome, Placement
 
 WIDEST = 2_000
@@ -224,6 +224,5 @@ def suspects_of(*, accounts: Sequence[int], since: datetime) -> list[Suspect]:
 
 def suspect_of(*, order: Order, sent_at: datetime) -> Suspect:
     """The order as a suspect."""
-    sold = Sold(quantity=order.quantity, charge=order.charge, expected_cost=order.expected_cost)
     spec = SPECS.get(order.service_type)
-    return Suspect(order.pk, sold, order.exchange_rate, sent_at, spec is None or spec.is_package)
+    return Suspect(order.pk, sold_of(order), order.exchange_rate, sent_at, spec is None or spec.is_package)

@@ -23,6 +23,7 @@ class Sold:
     quantity: int
     charge: int
     expected_cost: int
+    is_package: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,9 @@ def refund_due(sold: Sold, *, status: str, remains: int | None, upstream_charge:
 
 
 def _partial(sold: Sold, remains: int | None, upstream_charge: int | None) -> Refund | Contradiction:
+    if sold.is_package and remains != 0:
+        # Of a package that is 1 to us, it may say that 400 remain: of how many, it does not.
+        return Contradiction(f"Partial, and {_shown(remains)} of a package remain. {_charged(sold, upstream_charge)}")
     if remains is None:
         if upstream_charge is None:
             return Contradiction("Partial with neither remains nor charge.")
@@ -67,7 +71,11 @@ def _partial(sold: Sold, remains: int | None, upstream_charge: int | None) -> Re
 def _canceled(sold: Sold, remains: int | None, upstream_charge: int | None) -> Refund | Contradiction:
     everything = Refund(sold.charge, sold.quantity)
     # Nothing charged to us, or no sign of delivery: all of it goes back.
-    if not upstream_charge or remains is None or remains >= sold.quantity:
+    if not upstream_charge:
+        return everything
+    if sold.is_package:
+        return _contradiction(sold, remains, upstream_charge)
+    if remains is None or remains >= sold.quantity:
         return everything
     undelivered = _clamp(remains, sold.quantity)
     if undelivered == 0 or not cost_agrees(sold, undelivered, upstream_charge):
@@ -80,13 +88,14 @@ def _by_remains(sold: Sold, undelivered: int) -> Refund:
 
 
 def _by_charge(sold: Sold, upstream_charge: int) -> Refund | Contradiction:
-    """The share of the expected cost that the provider did not charge, in whole units of the quantity."""
-    if sold.expected_cost <= 0 or upstream_charge > sold.expected_cost + _tolerance(sold):
-        return Contradiction("Partial with no remains, and a charge above the expected cost.")
-    unspent = max(0, sold.expected_cost - upstream_charge)
-    undelivered = unspent * sold.quantity // sold.expected_cost
-    if undelivered == 0 and unspent > _tolerance(sold):
-        return Contradiction("Partial with no remains, and a charge for less than one whole unit.")
+    """The share of the expected cost that the provider did not charge, in whole units of the quantity.
+
+    Partial means that something was not delivered: a charge for all of it does not tell how much.
+    """
+    unspent = sold.expected_cost - upstream_charge
+    undelivered = unspent * sold.quantity // sold.expected_cost if unspent > 0 else 0
+    if not undelivered:
+        return Contradiction(f"Partial, and it does not say how many remain. {_charged(sold, upstream_charge)}")
     return _by_remains(sold, undelivered)
 
 
@@ -105,11 +114,17 @@ def _tolerance(sold: Sold) -> int:
     return max(sold.expected_cost * TOLERANCE_PERCENT // 100, TOLERANCE_MICROS)
 
 
-def _contradiction(sold: Sold, remains: int, upstream_charge: int) -> Contradiction:
-    return Contradiction(
-        f"It says that {remains} of {sold.quantity} remain, but charged {format_plain(upstream_charge)} "
-        f"of an expected {format_plain(sold.expected_cost)}."
-    )
+def _contradiction(sold: Sold, remains: int | None, upstream_charge: int) -> Contradiction:
+    return Contradiction(f"It says that {_shown(remains)} of {sold.quantity} remain. {_charged(sold, upstream_charge)}")
+
+
+def _charged(sold: Sold, upstream_charge: int | None) -> str:
+    charged = "nothing we could read" if upstream_charge is None else format_plain(upstream_charge)
+    return f"It charged {charged} of an expected {format_plain(sold.expected_cost)}."
+
+
+def _shown(remains: int | None) -> str:
+    return "an unknown number" if remains is None else str(remains)
 
 
 def _clamp(remains: int, quantity: int) -> int:

@@ -59,6 +59,11 @@ def review_memo(reason: str, note: str) -> str:
     return f"{reason}: {note}"[:520]
 
 
+def closed_memo(order: Order) -> str:
+    """The last review that was closed, once the one that the order is in, if any, is closed too."""
+    return review_memo(order.review_reason, order.review_note) if order.review_reason else order.closed_review
+
+
 def bind_upstream_id(*, order: Order, upstream_id: str, actor: Any = None, text: str = "") -> None:
     """The order was found at the provider: it is placed under this id and followed from now on.
 
@@ -161,7 +166,7 @@ def _close(order: Order) -> None:
         review_reason="",
         review_since=None,
         review_note="",
-        closed_review=review_memo(order.review_reason, order.review_note),
+        closed_review=closed_memo(order),
     )
     if not moved:
         raise OrderMoved(f"order {order.pk}")

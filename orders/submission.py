@@ -14,6 +14,7 @@ one request id once (`claim_repetition`).
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass
 from datetime import timedelta
@@ -224,11 +225,12 @@ def _next_due(provider: Provider) -> Order | None:
 def _claim(provider: Provider, order: Order) -> Claim | None:
     # What it should cost is judged by the rate it is sent at, not by that of the day it was ordered.
     cost = cost_of_order(service=order.service, quantity=order.quantity)
-    terms = {"expected_cost": cost, "exchange_rate": provider.exchange_rate}
+    rate, currency = provider.exchange_rate, provider.currency
+    terms = {"expected_cost": cost, "exchange_rate": rate, "currency": currency}
     return _claim_from(Placement.QUEUED, provider, order, terms)
 
 
-def _claim_from(old: Placement, provider: Provider, order: Order, values: dict[str, int]) -> Claim | None:
+def _claim_from(old: Placement, provider: Provider, order: Order, values: Mapping[str, object]) -> Claim | None:
     now = timezone.now()
     token = uuid4().hex
     lease_until = now + timedelta(seconds=settings.SUBMISSION_LEASE_SECONDS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Min
+from django.db.models import Count, Min, Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -15,27 +15,40 @@ from orders.schedule import poll_bound
 from orders.states import Placement
 from panel.ops.alerts import raise_alert, resolve_alert
 
+ERRORS_OF_ITS_OWN = 3
+"""From so many in a row it is the order that the provider cannot tell of: in the end staff are asked."""
+
 
 @dataclass(frozen=True, slots=True)
 class Following:
-    """How a provider's open orders are followed: how many there are, and when the longest unchecked was checked."""
+    """A provider's open orders: how many there are, and when the one that waits longest was last checked."""
 
     provider_id: int
     open: int
-    oldest_check: datetime
+    oldest_check: datetime | None
 
     @property
     def oldest(self) -> timedelta:
-        """How long ago the provider last answered for the order that waits longest."""
-        return timezone.now() - self.oldest_check
+        """How long ago the provider last told how that one stands."""
+        return timezone.now() - self.oldest_check if self.oldest_check else timedelta(0)
 
 
 def following() -> list[Following]:
-    """One for each provider with open orders. Those in review wait for a person, and are left out of the age."""
+    """One for each provider with open orders.
+
+    The age leaves out what has a deadline of its own: orders in review, and those that the provider leaves out
+    of its answers or cannot tell of, which go there.
+    """
     rows = (
-        Order.objects.filter(placement=Placement.PLACED, finished_at=None, review_reason="")
+        Order.objects.filter(placement=Placement.PLACED, finished_at=None)
         .values("provider_id")
-        .annotate(open=Count("pk"), oldest=Min(Coalesce("checked_at", "placed_at", "created_at")))
+        .annotate(
+            open=Count("pk"),
+            oldest=Min(
+                Coalesce("checked_at", "placed_at", "created_at"),
+                filter=Q(review_reason="", poll_errors__lt=ERRORS_OF_ITS_OWN),
+            ),
+        )
         .order_by("provider_id")
     )
     return [Following(row["provider_id"], row["open"], row["oldest"]) for row in rows]

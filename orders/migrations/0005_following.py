@@ -14,6 +14,11 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AddField(
+            model_name="order",
+            name="currency",
+            field=models.CharField(blank=True, help_text="What the provider billed in at the sending.", max_length=5),
+        ),
         migrations.CreateModel(
             name="CancelRequest",
             fields=[
