@@ -139,6 +139,7 @@ PROVIDER = {
     "is_active": "on",
     "publish_new": "on",
     "max_parallel_adds": "1",
+    "max_parallel_polls": "2",
     "request_id_parameter": "",
     "probes_ids": "on",
 }

@@ -27,7 +27,7 @@ from panel.ops.models import Alert, Heartbeat
 @never_cache
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """For whoever has the token of METRICS_TOKEN, and for staff who may see alerts; for others there is no such page."""
+    """For whoever has METRICS_TOKEN, and for staff who may see alerts; for others there is no such page."""
     if not (_has_token(request) or request.user.has_perm("ops.view_alert")):
         raise Http404
     registry = CollectorRegistry()

@@ -1,0 +1,364 @@
+"""What a hostile reader found in following orders: each story lost money, or kept everybody from theirs."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from billing import ledger
+from catalog.models import Provider, Service, UpstreamService
+from catalog.pricing import reprice
+from catalog.providers import client_for, leave_polling_lane, resume_provider, take_polling_lane
+from orders import applying, polling
+from orders.applying import apply_answers
+from orders.ending import end_placed
+from orders.models import Order, OrderEvent
+from orders.reviewing import dismiss_review, refund_part
+from orders.states import ReviewReason, Status
+from orders.watching import watch_polls
+from panel.money import EXCHANGE_ONE
+from panel.ops.models import Alert
+from panel.sandbox import faults, handler
+from panel.sandbox.server import SandboxServer
+from tests import make
+from tests.scenes import at_once, fresh, poll_now, refunds_of, submit_now
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
+
+
+def placed(user: Any, service: Any, count: int) -> list[Order]:
+    made = [make.order(user, service) for _ in range(count)]
+    submit_now()
+    return [fresh(one) for one in made]
+
+
+def says(upstream: SandboxServer, order: Order, **values: Any) -> Order:
+    upstream.set_order(int(order.upstream_id or 0), **values)
+    poll_now()
+    return fresh(order)
+
+
+def spoil(upstream: SandboxServer, orders: list[Order], answer: Any, monkeypatch: Any) -> None:
+    """The provider stumbles over every status call that names one of these orders."""
+    speaks, ids = upstream.provider.answer, {one.upstream_id for one in orders}
+
+    def stumbles(params: Any) -> Any:
+        named = set((params.get("orders") or params.get("order") or "").split(","))
+        return answer if params.get("action") == "status" and named & ids else speaks(params)
+
+    monkeypatch.setattr(upstream.provider, "answer", stumbles)
+
+
+# -- bad ids, and providers that are down ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("answer", ["oops", {"error": "Incorrect request"}, {"error": "Internal error"}])
+@pytest.mark.parametrize("count", [7, 10])
+def test_ids_when_many_bad_ones_lie_together_then_the_others_still_get_their_refunds(
+    upstream, customer, service, monkeypatch, count, answer
+):
+    """Twelve failures in a row looked like a provider that is down, and nobody there was refunded any more."""
+    made = placed(customer, service, 40)
+    for one in made:
+        upstream.set_order(int(one.upstream_id), status="Partial", remains=50, charge="0.1")
+    bad, fine = made[:count], made[count:]
+    spoil(upstream, bad, answer, monkeypatch)
+    for _ in range(8):
+        poll_now()
+    assert [refunds_of(one) for one in fine] == [[125_000]] * len(fine)
+    assert [(fresh(one).status, refunds_of(one)) for one in bad] == [(Status.PENDING, [])] * count
+    # And the bad ones are blamed in the end, so that a person will look.
+    for _ in range(20):
+        poll_now()
+    assert {fresh(one).poll_errors > 0 for one in bad} == {True}
+
+
+@pytest.mark.parametrize("status", [500, 502, 504])
+def test_id_when_it_crashes_the_provider_then_the_others_get_their_refunds(
+    upstream, customer, service, monkeypatch, status
+):
+    made = placed(customer, service, 6)
+    for one in made:
+        upstream.set_order(int(one.upstream_id), status="Partial", remains=50, charge="0.1")
+    spoil(upstream, made[3:4], {"_http": status}, monkeypatch)
+    send = handler.Handler._send_json
+
+    def crashes(self: Any, answer: Any, **values: Any) -> None:
+        if isinstance(answer, dict) and "_http" in answer:
+            self._send(answer["_http"], b"<html>crashed</html>", content_type="text/html", **values)
+        else:
+            send(self, answer, **values)
+
+    monkeypatch.setattr(handler.Handler, "_send_json", crashes)
+    poll_now()
+    assert [bool(refunds_of(one)) for one in made] == [True] * 3 + [False] + [True] * 2
+
+
+def test_answers_when_the_provider_throttles_in_the_middle_then_what_it_said_counts(
+    upstream, customer, service, monkeypatch
+):
+    made = placed(customer, service, 40)
+    for one in made:
+        upstream.set_order(int(one.upstream_id), status="Partial", remains=50, charge="0.1")
+    speaks, bad, calls = upstream.provider.answer, made[20].upstream_id, [0]
+
+    def throttles(params: Any) -> Any:
+        if params.get("action") != "status":
+            return speaks(params)
+        calls[0] += 1
+        if calls[0] > 4:
+            return {"error": "Too many requests"}
+        return "oops" if bad in (params.get("orders") or params["order"]).split(",") else speaks(params)
+
+    monkeypatch.setattr(upstream.provider, "answer", throttles)
+    poll_now()
+    assert 0 < sum(bool(refunds_of(one)) for one in made) < 40
+    assert {fresh(one).poll_errors for one in made} == {0}
+    # It did answer: the wait does not grow with each such round.
+    assert Provider.objects.get().polling_failures == 1
+
+
+@pytest.mark.parametrize("words", ["Internal error", "Server is busy, try again later", "Maintenance"])
+def test_outage_when_it_is_stated_in_words_then_it_is_one_and_no_order_is_blamed(upstream, customer, service, words):
+    """ "Maintenance", asked about one order, was taken for that order's answer, and the outage for health."""
+    made = placed(customer, service, 30)
+    poll_now()
+    upstream.inject(faults.answer(body=json.dumps({"error": words}).encode(), action="status", times=None))
+    upstream.clear_requests()
+    poll_now()
+    assert len(upstream.requests_of("status")) < 30
+    assert {fresh(one).poll_errors for one in made} == {0}
+    assert Provider.objects.get().polling_failures == 1
+    assert Alert.objects.filter(cause__endswith=":polling", resolved_at=None).exists()
+
+
+def test_provider_when_it_knows_only_single_ids_then_its_orders_are_followed_all_the_same(
+    upstream, customer, service, monkeypatch
+):
+    made = placed(customer, service, 7)
+    for one in made:
+        upstream.set_order(int(one.upstream_id), status="Partial", remains=50, charge="0.1")
+    speaks = upstream.provider.answer
+
+    def singly(params: Any) -> Any:
+        asks_many = params.get("action") == "status" and "orders" in params
+        return {"error": "Incorrect order ID"} if asks_many else speaks(params)
+
+    monkeypatch.setattr(upstream.provider, "answer", singly)
+    assert poll_now() == 7
+    assert [refunds_of(one) for one in made] == [[125_000]] * 7
+
+
+def test_batch_when_asking_takes_too_long_then_it_stops_before_its_claim_runs_out(
+    upstream, customer, service, monkeypatch
+):
+    made = placed(customer, service, 16)
+    spoil(upstream, made[:8], "oops", monkeypatch)
+    monkeypatch.setattr(polling, "ASK_SECONDS", 0.0)
+    upstream.clear_requests()
+    poll_now()
+    assert len(upstream.requests_of("status")) == 1
+    assert {fresh(one).poll_errors for one in made} == {0}
+    assert polling.ASK_SECONDS < polling.CLAIM_SECONDS
+
+
+def test_lane_when_it_ran_out_and_another_took_it_then_leaving_it_changes_nothing(provider):
+    one, two = Provider.objects.get(), Provider.objects.get()
+    assert take_polling_lane(provider=one, seconds=-1)
+    assert take_polling_lane(provider=two, seconds=100)
+    leave_polling_lane(provider=one, failures=0)
+    assert not take_polling_lane(provider=Provider.objects.get(), seconds=100)
+    # Staff who resumed it in the middle of a call are not overruled by how that call ends.
+    resume_provider(provider=provider)
+    leave_polling_lane(provider=two, failures=5)
+    assert (Provider.objects.get().polling_failures, Provider.objects.get().polling_until) == (0, None)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_lanes_when_they_raise_the_same_alerts_then_they_do_not_wait_for_each_other(
+    upstream, customer, other, provider, service, monkeypatch
+):
+    upstream.set_service(2, rate="2", min=10, max=10_000, type="Default")
+    second = make.service(provider, external_id="2", name="Likes")
+    batches = (
+        placed(customer, service, 1) + placed(customer, second, 1),
+        placed(other, second, 1) + placed(other, service, 1),
+    )
+    for one in sum(batches, []):
+        upstream.set_order(int(one.upstream_id), status="Completed", remains=0, charge="25.0")
+    answers = client_for(provider).statuses([one.upstream_id for one in sum(batches, [])])
+    raises = applying.raise_alert
+
+    def slowly(**values: Any) -> None:
+        raises(**values)
+        time.sleep(0.3)
+
+    monkeypatch.setattr(applying, "raise_alert", slowly)
+    results = at_once(2, lambda number: apply_answers(provider=provider, batch=batches[number], answers=answers))
+    assert results == [None, None]
+    assert Alert.objects.filter(resolved_at=None).count() == 2
+
+
+# -- packages ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def package(upstream: SandboxServer, provider: Any) -> Service:
+    upstream.set_service(7, rate="1", min=1, max=1, type="Package")
+    return make.service(provider, external_id="7", rate="1", type="package", low=1, high=1)
+
+
+PACKAGES = [
+    ({"status": "Partial", "remains": 400, "charge": None}, None),
+    ({"status": "Partial", "remains": 1, "charge": "0.6"}, None),
+    ({"status": "Canceled", "remains": 400, "charge": "0.6"}, None),
+    ({"status": "Canceled", "remains": 1, "charge": "1"}, None),
+    ({"status": "Canceled", "remains": 400, "charge": "0"}, 1_250_000),
+    ({"status": "Canceled", "remains": 1, "charge": None}, 1_250_000),
+    ({"status": "Completed", "remains": 0, "charge": "1"}, 0),
+    ({"status": "Partial", "remains": 0, "charge": "1"}, 0),
+]
+
+
+@pytest.mark.parametrize(("row", "refund"), PACKAGES)
+def test_package_when_some_of_it_remains_then_nobody_knows_of_how_much_and_staff_look(
+    upstream, customer, package, row, refund
+):
+    """A package is one thing to us; "400 remain" of the provider's thousand was all of it, and refunded in full."""
+    order = make.order(customer, package, quantity=None)
+    submit_now()
+    stored = says(upstream, fresh(order), **row)
+    assert sum(refunds_of(order)) == (refund or 0)
+    assert stored.review_reason == (ReviewReason.CONTRADICTION if refund is None else "")
+
+
+# -- contradictions, and what staff decided ----------------------------------------------------------
+
+LEFT_OUT = [
+    ({"status": "Canceled", "remains": 0, "charge": "0.2"}, {"charge": None}),
+    ({"status": "Canceled", "remains": 0, "charge": "0.2"}, {"remains": None}),
+    ({"status": "Partial", "remains": 90, "charge": "0.2"}, {"charge": ""}),
+    ({"status": "Partial", "remains": 90, "charge": "0.2"}, {"status": "Canceled", "charge": None}),
+]
+
+
+@pytest.mark.parametrize(("first", "later"), LEFT_OUT)
+def test_contradiction_when_half_of_it_is_left_out_later_then_it_still_waits_for_staff(
+    upstream, customer, service, first, later
+):
+    """The next answer lacked one field; what was left agreed with itself, and was paid out for good."""
+    [one] = placed(customer, service, 1)
+    assert says(upstream, one, **first).review_reason == ReviewReason.CONTRADICTION
+    stored = says(upstream, one, **later)
+    assert (refunds_of(one), stored.review_reason) == ([], ReviewReason.CONTRADICTION)
+
+
+def test_contradiction_when_staff_closed_it_then_half_of_it_later_asks_them_again(upstream, customer, service, staff):
+    [one] = placed(customer, service, 1)
+    stored = says(upstream, one, status="Canceled", remains=0, charge="0.2")
+    dismiss_review(order=stored, note="It was delivered in full", actor=staff)
+    stored = says(upstream, one, status="Canceled", remains=0, charge=None)
+    assert (refunds_of(one), stored.review_reason) == ([], ReviewReason.CONTRADICTION)
+
+
+def test_end_when_the_provider_repeats_what_staff_decided_about_then_it_stands(upstream, customer, service, staff):
+    [one] = placed(customer, service, 1)
+    stored = says(upstream, one, status="Partial", remains=90, charge="0.2")
+    end_placed(order=stored, status="completed", note="They delivered all", actor=staff)
+    poll_now()
+    assert (fresh(one).status, fresh(one).review_reason, refunds_of(one)) == (Status.COMPLETED, "", [])
+
+
+def test_end_when_the_provider_says_that_it_goes_on_then_what_staff_counted_stands(upstream, customer, service, staff):
+    [one] = placed(customer, service, 1)
+    stored = says(upstream, one, status="In progress", remains=90, charge="0.2")
+    end_placed(order=stored, status="partial", delivered=60, note="It is stuck", actor=staff)
+    poll_now()
+    assert (fresh(one).status, fresh(one).delivered) == (Status.PARTIAL, 60)
+
+
+def test_closed_review_when_staff_give_back_a_part_later_then_it_stays_closed(upstream, customer, service, staff):
+    [one] = placed(customer, service, 1)
+    stored = says(upstream, one, status="Partial", remains=90, charge="0.2")
+    dismiss_review(order=stored, note="fine", actor=staff)
+    refund_part(order=fresh(one), amount=10_000, note="Goodwill", actor=staff)
+    poll_now()
+    assert (fresh(one).review_reason, refunds_of(one)) == ("", [10_000])
+
+
+def test_end_when_the_order_had_that_status_already_then_the_timeline_still_tells(upstream, customer, service, staff):
+    [one] = placed(customer, service, 1)
+    says(upstream, one, status="Partial", remains=40, charge="0.12")
+    stored = says(upstream, one, status="Partial", remains=90, charge="0.15")
+    before = OrderEvent.objects.count()
+    end_placed(order=stored, status="partial", delivered=95, note="They delivered after all", actor=staff)
+    assert OrderEvent.objects.count() == before + 1
+
+
+# -- other currencies --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("row", "refunds", "reviewed"),
+    [
+        ({"status": "Canceled", "remains": "40", "charge": "12"}, [], True),
+        ({"status": "Canceled", "remains": "0", "charge": "20"}, [], True),
+        ({"status": "Canceled", "remains": "100", "charge": "20"}, [250_000], False),
+        ({"status": "Canceled", "remains": "40", "charge": "0"}, [250_000], False),
+        ({"status": "Partial", "remains": "90", "charge": "20"}, [225_000], False),
+        ({"status": "Partial", "charge": "0.19"}, [], True),
+    ],
+)
+def test_charge_when_it_is_in_another_currency_then_it_is_not_taken_for_none(
+    upstream, customer, service, row, refunds, reviewed
+):
+    """Twelve rupees are no dollars, but they are not nothing: a part was delivered, and all of it refunded."""
+    [one] = placed(customer, service, 1)
+    stored = says(upstream, one, answer={**row, "currency": "INR"})
+    assert (refunds_of(one), bool(stored.review_reason)) == (refunds, reviewed)
+
+
+def test_provider_when_its_currency_is_changed_then_orders_keep_that_of_their_sending(upstream, customer, service):
+    Provider.objects.update(currency="INR", exchange_rate=EXCHANGE_ONE // 100)
+    UpstreamService.objects.update(rate=make.micros("200"))
+    reprice(services=Service.objects.all())
+    [one] = placed(customer, service, 1)
+    assert (one.currency, one.expected_cost) == ("INR", 200_000)
+    Provider.objects.update(currency="USD", exchange_rate=EXCHANGE_ONE)
+    # $0.19 of $0.20: five of a hundred are missing, and not ninety-nine.
+    stored = says(upstream, one, answer={"status": "Partial", "charge": "0.19", "currency": "USD"})
+    assert (refunds_of(one), stored.review_reason) == ([], ReviewReason.CONTRADICTION)
+
+
+# -- alerts ------------------------------------------------------------------------------------------
+
+
+def test_refund_when_it_cannot_be_posted_then_the_owner_hears_of_it(upstream, customer, service, monkeypatch):
+    """It was tried again for ever, and told to nobody but the log."""
+    [one] = placed(customer, service, 1)
+    upstream.set_order(int(one.upstream_id), status="Partial", remains=50, charge="0.1")
+
+    def refuses(**values: Any) -> None:
+        raise ledger.InvalidPosting("no")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger, "post", refuses)
+        poll_now()
+        poll_now()
+    alert = Alert.objects.get(cause=f"order:{one.pk}:not-applied")
+    assert (alert.level, alert.count) == ("danger", 2)
+
+
+def test_bound_when_one_order_is_always_left_out_then_it_is_no_outage(upstream, customer, service, staff):
+    one, _ = placed(customer, service, 2)
+    upstream.set_order(int(one.upstream_id), omitted=True)
+    for _ in range(3):
+        poll_now()
+    Order.objects.update(placed_at=timezone.now() - timedelta(hours=3))
+    watch_polls()
+    assert not Alert.objects.filter(resolved_at=None).exists()
