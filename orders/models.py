@@ -100,6 +100,8 @@ class Order(models.Model):
         )
         indexes = (
             models.Index(fields=("customer", "-id"), name="order_of_customer"),
+            # What was sold and earned in the last days.
+            models.Index(fields=("created_at",), name="order_by_date"),
             models.Index(
                 fields=("provider", "next_action_at"),
                 condition=Q(placement=Placement.QUEUED),

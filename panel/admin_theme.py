@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse_lazy
+
+_PROFIT = "orders_order_profit"
 
 
 def _item(title: str, icon: str, url_name: str, permission: str) -> dict[str, Any]:
@@ -15,6 +18,12 @@ def _item(title: str, icon: str, url_name: str, permission: str) -> dict[str, An
         "link": reverse_lazy(f"admin:{url_name}"),
         "permission": lambda request: request.user.has_perm(permission),
     }
+
+
+def _is_at(request: HttpRequest, start: str) -> bool:
+    """Whether the request is for a page of the admin whose name starts so."""
+    match = request.resolver_match
+    return match is not None and (match.url_name or "").startswith(start)
 
 
 UNFOLD: dict[str, Any] = {
@@ -61,7 +70,12 @@ UNFOLD: dict[str, Any] = {
                         **_item("Needs you", "gavel", "orders_orderinreview_changelist", "orders.view_order"),
                         "badge": "panel.ops.dashboard.reviews_badge",
                     },
-                    _item("Orders", "receipt_long", "orders_order_changelist", "orders.view_order"),
+                    {
+                        **_item("Orders", "receipt_long", "orders_order_changelist", "orders.view_order"),
+                        # By itself it would also light up on the page of the profit, whose address is below.
+                        "active": lambda request: _is_at(request, "orders_order_") and not _is_at(request, _PROFIT),
+                    },
+                    _item("Profit", "monitoring", _PROFIT, "orders.view_order"),
                     {
                         **_item("Alerts", "warning", "ops_alert_changelist", "ops.view_alert"),
                         "badge": "panel.ops.dashboard.open_alerts_badge",

@@ -202,4 +202,8 @@ class Migration(migrations.Migration):
                 name="refill_one_running",
             ),
         ),
+        migrations.AddIndex(
+            model_name="order",
+            index=models.Index(fields=["created_at"], name="order_by_date"),
+        ),
     ]

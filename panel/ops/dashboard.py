@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import Count, Q, Sum
+from django.db.models import Q, Sum
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
@@ -13,6 +13,7 @@ from django.utils import timezone
 from billing.models import Wallet
 from catalog.models import Provider
 from orders.models import Order, OrderInReview
+from orders.profit import profit_figures, profit_in_all
 from orders.states import FINAL, Placement
 from panel.admin_base import shown_money
 from panel.ops.health import tasks_late
@@ -72,14 +73,14 @@ def _needs_me() -> list[dict[str, Any]]:
 
 def _today() -> dict[str, Any]:
     """Orders of the last 24 hours, and what is open."""
-    since = timezone.now() - timedelta(hours=24)
-    sold = Order.objects.filter(created_at__gte=since).aggregate(
-        orders=Count("pk"), charge=Sum("charge"), refunded=Sum("refunded")
-    )
+    sold = profit_in_all(profit_figures(since=timezone.now() - timedelta(hours=24)))
     open_orders = Order.objects.exclude(status__in=FINAL).count()
     return {
-        "orders": sold["orders"],
-        "charged": shown_money(sold["charge"] or 0),
-        "refunded": shown_money(sold["refunded"] or 0),
+        "orders": sold.orders + sold.open_orders,
+        "charged": shown_money(sold.charged + sold.open_charged),
+        "refunded": shown_money(sold.refunded + sold.open_refunded),
+        "profit": shown_money(sold.profit),
+        "is_loss": sold.profit < 0,
+        "expected": shown_money(sold.open_profit),
         "open": open_orders,
     }
