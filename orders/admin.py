@@ -22,7 +22,7 @@ from orders.bulk_admin import CancelAdmin
 from orders.ending import may_end
 from orders.ending_admin import end_page
 from orders.evidence import moment_text
-from orders.models import Order, OrderEvent, OrderInReview, PlacementAttempt
+from orders.models import CancelRequest, Order, OrderEvent, OrderInReview, PlacementAttempt, Refill
 from orders.profit import with_profit
 from orders.profit_admin import profit_page
 from orders.review_admin import decide_page, is_unsettled, page_of, refusals, state_of
@@ -66,6 +66,19 @@ class AttemptInline(ReadOnlyInline):
     verbose_name_plural = "evidence: each time it was sent"
 
 
+class CancelInline(ReadOnlyInline):
+    model = CancelRequest
+    fields = ("created_at", "state", "asked_at", "attempts", "finished_at", "note", "actor")
+    readonly_fields = fields
+    verbose_name_plural = "wishes to cancel"
+
+
+class RefillInline(ReadOnlyInline):
+    model = Refill
+    fields = ("created_at", "state", "asked_at", "upstream_id", "finished_at", "note", "actor")
+    readonly_fields = fields
+
+
 class EventInline(ReadOnlyInline):
     model = OrderEvent
     fields = ("created_at", "kind", "change", "text", "actor", "is_public")
@@ -98,7 +111,6 @@ class OrderAdmin(CancelAdmin):
     search_fields = ("=pk", "=upstream_id", "customer__email", "link")
     list_select_related: tuple[str, ...] = ("customer",)
     show_full_result_count = False
-    inlines = (AttemptInline, EventInline)
     actions_detail: tuple[str, ...] = ("decide", "cancel_one", "give_back", "end", "dismiss")
     fieldsets = (
         (
@@ -127,6 +139,7 @@ class OrderAdmin(CancelAdmin):
                     "upstream_id",
                     "placement",
                     "placed_at",
+                    "checked_at",
                     "next_poll_at",
                     "shown_expected_cost",
                     "shown_cost",
@@ -135,6 +148,12 @@ class OrderAdmin(CancelAdmin):
             },
         ),
     )
+
+    def get_inlines(self, request: HttpRequest, obj: Order | None = None) -> Any:
+        """Wishes only where there were any."""
+        wishes = (CancelInline, RefillInline)
+        made = [inline for inline in wishes if obj and inline.model._default_manager.filter(order=obj).exists()]
+        return (AttemptInline, *made, EventInline)
 
     def get_fieldsets(self, request: HttpRequest, obj: Order | None = None) -> Any:
         """What needs a decision comes first; an order that needs none does not mention it."""

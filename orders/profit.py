@@ -111,9 +111,7 @@ def profit_figures(*, since: datetime, until: datetime | None = None) -> list[Ea
         .annotate(orders=Count("pk"), charged=Sum("charge"), back=Sum("refunded"), paid=Sum(COST))
     )
     found = []
-    for service_id, provider_id, is_open, is_estimated, orders, *sums in rows:
-        # PostgreSQL sums up 64-bit integers to Decimals.
-        charged, refunded, cost = map(int, sums)
+    for service_id, provider_id, is_open, is_estimated, orders, charged, refunded, cost in rows:
         if is_open:
             figures = Figures(open_orders=orders, open_charged=charged, open_refunded=refunded, open_cost=cost)
         else:

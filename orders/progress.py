@@ -43,7 +43,7 @@ def change_from(*, order: Order, row: StatusRow) -> Change:
     charge = None if is_foreign(order, row) else charge_in_micros(row.charge, order.exchange_rate)
     if charge is not None and charge != order.upstream_charge:
         change.values["upstream_charge"] = charge
-    if row.start_count is not None and order.start_count is None:
+    if row.start_count is not None and _bounded(row.start_count) != order.start_count and not order.is_final:
         change.values["start_count"] = _bounded(row.start_count)
     status = _status(row, charge)
     if status is None:

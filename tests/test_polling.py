@@ -423,6 +423,14 @@ def test_status_when_it_failed_and_a_charge_stands_then_staff_look(upstream, cus
     assert refunds_of(order) == []
 
 
+def test_start_count_when_the_provider_counts_later_then_the_later_number_stands(upstream, order):
+    """A zero, told while nobody had counted yet, stayed for good."""
+    assert says(upstream, order, status="Pending", start_count=0).start_count == 0
+    assert says(upstream, order, status="In progress", remains=90, start_count=4_200).start_count == 4_200
+    says(upstream, order, status="Completed", remains=0, start_count=4_200, charge="0.2")
+    assert says(upstream, order, start_count=9).start_count == 4_200
+
+
 # -- when it is looked at ----------------------------------------------------------------------------
 
 
