@@ -56,7 +56,7 @@ from tests import make
 from tests.scenes import Killed, poll_now, reconcile_now, submit_now
 
 EXAMPLES = int(os.environ.get("MACHINE_EXAMPLES", "0"))
-UNSETTLED = (Placement.REFUSED, Placement.WITHDRAWN)
+UNPLACED = (Placement.REFUSED, Placement.WITHDRAWN)
 
 WORDS = ("Pending", "In progress", "Completed", "Partial", "Partial", "Canceled", "Refunded", "Fail", "Frozen")
 # What a provider may do with an `add`.
@@ -345,7 +345,7 @@ class Orders(RuleBasedStateMachine):
             assert told[order.pk] == order.refunded, f"{order}: the timeline tells of other refunds"
             adds = taken[order.provider_id][order.link]
             assert adds <= 1 + self.sent_again[order.pk], f"{order} was placed {adds} times"
-            if order.placement in UNSETTLED and order.pk not in self.by_staff:
+            if order.placement in UNPLACED and order.pk not in self.by_staff:
                 assert adds == 0, f"{order} was refunded as not placed, and runs"
             if order.placement == Placement.PLACED and order.pk not in self.by_staff:
                 assert order.upstream_id in self.truth(order), f"{order} follows another one's fate"
@@ -355,7 +355,7 @@ class Orders(RuleBasedStateMachine):
         assert self.refunded[order.pk] <= order.refunded <= order.charge, f"{order}: a refund was taken back"
         if order.refunded != self.refunded[order.pk] and order.pk not in self.told_to:
             # Nobody decided and nothing was heard of it: then only as a whole, for it was never placed.
-            assert (order.placement in UNSETTLED, order.refunded) == (True, order.charge)
+            assert (order.placement in UNPLACED, order.refunded) == (True, order.charge)
         self.refunded[order.pk] = order.refunded
         if order.pk in self.canceled:
             assert order.status == Status.CANCELED, f"{order} left Canceled"
@@ -373,7 +373,7 @@ class Orders(RuleBasedStateMachine):
         assert waits.get(order.placement, True), f"{order} is lost"
         if order.placement not in (Placement.QUEUED, Placement.IN_DOUBT, Placement.PLACING):
             assert (order.next_action_at, order.lease_until, order.doubt_until) == (None, None, None)
-        if order.placement in UNSETTLED:
+        if order.placement in UNPLACED:
             assert (order.next_poll_at, order.review_reason) == (None, "")
 
     def check_heard(self, *, died: bool) -> None:

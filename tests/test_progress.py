@@ -282,6 +282,34 @@ def test_review_when_staff_closed_this_very_one_then_it_is_not_asked_about_again
     assert followed.hear(said("Partial", "70", "0.2")) == ("partial", "0", "contradiction")
 
 
+def test_end_by_hand_when_the_provider_repeats_what_staff_decided_about_then_it_stands():
+    followed = Followed()
+    answer = said("Partial", "50", "0.2")
+    assert followed.hear(answer) == ("partial", "0", "contradiction")
+    order = followed.order
+    order.closed_review = review_memo(order.review_reason, order.review_note)
+    order.review_reason, order.status = "", Status.COMPLETED
+    assert followed.hear(answer) == ("completed", "0", "")
+    # Something new is another matter.
+    assert followed.hear(said("Partial", "50", "0.1")) == ("partial", "0.125", "")
+
+
+@pytest.mark.parametrize(
+    ("first", "again"),
+    [
+        (said("Awaiting", "100", "0"), said("Awaiting", "100", "0")),
+        (said("Fail", "100", "0.2"), said("Fail", "90", "0.2")),
+    ],
+)
+def test_word_when_staff_have_closed_its_review_then_it_is_not_asked_about_again(first, again):
+    followed = Followed()
+    assert followed.hear(first)[2] == "unknown_status"
+    order = followed.order
+    order.closed_review, order.review_reason = review_memo(order.review_reason, order.review_note), ""
+    assert followed.hear(again)[2] == ""
+    assert followed.hear(said("Another", "100", "0"))[2] == "unknown_status"
+
+
 FOREIGN = [
     # A charge in another currency is no charge that says how much was delivered.
     (said("Partial", "40", "9.6", currency="INR"), "partial", "0.1", ""),

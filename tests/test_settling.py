@@ -1,0 +1,128 @@
+"""Giving money back, whoever asks for it and however old what they read is."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+
+from orders.models import Order
+from orders.settling import OrderMoved, end_unplaced, refund_up_to
+from orders.states import Placement, Status
+from orders.writing import write_progress
+from tests import make
+from tests.scenes import fresh, money_of, nothing_changes, refunds_of
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
+
+
+@pytest.fixture
+def order(customer: Any, service: Any) -> Order:
+    """100 for $0.25, placed."""
+    return make.placed_order(customer, service)
+
+
+def give(order: Order, target: int) -> int:
+    with transaction.atomic():
+        return refund_up_to(order=order, target=target, text="not delivered")
+
+
+def test_refund_when_the_target_rises_then_the_difference_is_posted(customer, order):
+    assert (give(order, 100_000), give(order, 175_000), give(order, 250_000)) == (100_000, 75_000, 75_000)
+    assert (refunds_of(order), money_of(customer)[0]) == ([100_000, 75_000, 75_000], 10_000_000)
+
+
+@pytest.mark.parametrize("target", [0, 50_000, 100_000])
+def test_refund_when_the_target_is_not_above_then_nothing_is_clawed_back(order, target):
+    give(order, 100_000)
+    with nothing_changes():
+        assert give(order, target) == 0
+
+
+@pytest.mark.parametrize("target", [50_000, 100_000, 150_000])
+def test_refund_when_somebody_refunded_since_it_was_read_then_nothing_is_done(order, target):
+    """Two who had read "nothing refunded yet" each gave back their own part, and one of them for the second time."""
+    stale = fresh(order)
+    give(order, 100_000)
+    with nothing_changes(), pytest.raises(OrderMoved):
+        give(stale, target)
+
+
+def test_refund_when_above_the_charge_then_nothing_is_done(order):
+    with nothing_changes(), pytest.raises(OrderMoved):
+        give(order, order.charge + 1)
+
+
+def end(order: Order) -> None:
+    with transaction.atomic():
+        end_unplaced(order=order, placement=Placement.REFUSED, note="Not taken")
+
+
+def test_end_when_a_part_was_given_back_before_then_only_the_rest_is(customer, service):
+    order = make.order(customer, service)
+    give(order, 100_000)
+    end(fresh(order))
+    assert (fresh(order).status, refunds_of(order)) == (Status.CANCELED, [100_000, 150_000])
+    assert money_of(customer)[0] == 10_000_000
+
+
+@pytest.mark.parametrize(
+    "moved",
+    [
+        {"placement": Placement.PLACING},
+        {"claim_token": "another"},
+        {"review_reason": "doubt"},
+        {"placement": Placement.PLACED, "upstream_id": "77"},
+    ],
+    ids=lambda moved: "-".join(moved),
+)
+def test_end_when_the_order_moved_since_it_was_read_then_nothing_is_done(customer, service, moved):
+    stale = make.order(customer, service)
+    Order.objects.filter(pk=stale.pk).update(**moved)
+    with nothing_changes(), pytest.raises(OrderMoved):
+        end(stale)
+
+
+def test_end_when_the_order_is_placed_then_nothing_is_done(order):
+    """Whoever calls it: an order that runs is not refunded as one that was never sent."""
+    with nothing_changes(), pytest.raises(OrderMoved):
+        end(order)
+
+
+# -- writing what a batch of answers changed ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("moved", [{"status": Status.CANCELED}, {"placement": Placement.IN_DOUBT}])
+def test_progress_when_one_order_moved_since_it_was_read_then_the_batch_is_taken_back(customer, service, moved):
+    stale = [make.placed_order(customer, service, upstream_id=upstream_id) for upstream_id in ("1", "2")]
+    Order.objects.filter(pk=stale[1].pk).update(**moved, doubt_until=timezone.now() + timedelta(hours=1))
+    for order in stale:
+        order.status, order.remains = Status.PARTIAL, 40
+    with nothing_changes(), pytest.raises(OrderMoved), transaction.atomic():
+        write_progress(orders=stale, was={order.pk: Status.PENDING for order in stale})
+
+
+def test_progress_when_written_then_every_followed_column_is_as_it_was_set(customer, service):
+    orders = [make.placed_order(customer, service, upstream_id=upstream_id) for upstream_id in ("1", "2")]
+    now = timezone.now()
+    values = {
+        "status": Status.PARTIAL,
+        "remains": -(10**15),
+        "start_count": 10**15,
+        "upstream_charge": 120_000,
+        "finished_at": now,
+        "next_poll_at": None,
+        "checked_at": now,
+        "still_polls": 7,
+        "poll_errors": 3,
+    }
+    for name, value in values.items():
+        setattr(orders[0], name, value)
+    write_progress(orders=orders, was={order.pk: Status.PENDING for order in orders})
+    stored = fresh(orders[0])
+    assert {name: getattr(stored, name) for name in values} == values
+    other = fresh(orders[1])
+    assert {name: getattr(other, name) for name in values} == {name: getattr(orders[1], name) for name in values}
