@@ -7,7 +7,6 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
-from django_tables2 import RequestConfig
 
 from billing.tables import EntryTable
 from billing.wallets import wallet_of
@@ -19,7 +18,7 @@ def wallet(request: HttpRequest) -> HttpResponse:
     """The balance and every entry behind it, newest first."""
     own = wallet_of(customer=request.user)
     table = EntryTable(own.entries.order_by("-seq"))
-    RequestConfig(request, paginate={"per_page": 25}).configure(table)
+    table.show_page(request)
     return render(request, "billing/wallet.html", {"wallet": own, "table": table})
 
 

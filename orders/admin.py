@@ -9,7 +9,7 @@ from django import forms
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from unfold.admin import TabularInline
@@ -25,7 +25,7 @@ from orders.evidence import moment_text
 from orders.models import CancelRequest, Order, OrderEvent, OrderInReview, PlacementAttempt, Refill
 from orders.profit import with_profit
 from orders.profit_admin import profit_page
-from orders.review_admin import decide_page, is_unsettled, page_of, refusals, state_of
+from orders.review_admin import decide_page, find_order, is_unsettled, order_or_404, page_of, refusals, state_of
 from orders.states import Placement, ReviewReason, Status
 from panel.admin_actions import ask_and_act
 from panel.admin_base import shown_money
@@ -248,7 +248,7 @@ class OrderAdmin(CancelAdmin):
     def _offered(self, request: HttpRequest, object_id: str | None, fits: Callable[[Order], bool]) -> bool:
         if not request.user.has_perm("orders.change_order"):
             return False
-        order = Order.objects.filter(pk=object_id).first() if object_id else None
+        order = find_order(object_id)
         return order is not None and fits(order)
 
     def _ask(
@@ -261,7 +261,7 @@ class OrderAdmin(CancelAdmin):
         button: str,
         act: Callable[[Order, dict[str, Any]], str],
     ) -> HttpResponse:
-        order = get_object_or_404(Order.objects.select_related("customer"), pk=object_id)
+        order = order_or_404(object_id)
 
         def guarded(data: dict[str, Any]) -> str:
             with refusals():

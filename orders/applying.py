@@ -25,7 +25,7 @@ from orders.cancelling import close_cancel_requests
 from orders.events import event_of
 from orders.models import Order, OrderEvent
 from orders.progress import Change, change_from, is_foreign, sold_of
-from orders.refunds import overcharged
+from orders.refunds import overcharged, sold_at_a_loss
 from orders.reviewing import ask_for_review, close_settled_review
 from orders.schedule import LATE_CHANGES, LATE_POLL, next_poll_after
 from orders.settling import OrderMoved, refund_up_to
@@ -172,7 +172,7 @@ def _watch_costs(provider: Provider, rows: Sequence[_Row], answers: Answers) -> 
         order, said = row.order, answers.get(row.order.upstream_id or "")
         if isinstance(said, StatusRow) and is_foreign(order, said):
             foreign = f"{provider.name} charges in {said.currency}; order {order.pk} was sent in {order.currency}."
-        if row.change is None or "upstream_charge" not in row.change.values or not _is_overcharged(order):
+        if row.change is None or not _costs_too_much(order, row.change):
             continue
         known = worst.setdefault(order.service_id, order)
         if _excess(order) > _excess(known):
@@ -183,8 +183,13 @@ def _watch_costs(provider: Provider, rows: Sequence[_Row], answers: Answers) -> 
         raise_alert(cause=f"provider:{provider.pk}:charge-currency", text=foreign, level="danger")
 
 
-def _is_overcharged(order: Order) -> bool:
-    return overcharged(sold_of(order), order.upstream_charge or 0)
+def _costs_too_much(order: Order, change: Change) -> bool:
+    """Whether the answer shows that the order cost more than its rate says, or than was left of its charge."""
+    sold, cost = sold_of(order), order.upstream_charge or 0
+    if "upstream_charge" in change.values and overcharged(sold, cost):
+        return True
+    ended = "status" in change.values or change.refund is not None
+    return ended and order.is_final and sold_at_a_loss(sold, refunded=order.refunded, upstream_charge=cost)
 
 
 def _excess(order: Order) -> int:

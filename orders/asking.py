@@ -6,6 +6,7 @@ The rows are the queue. A claim holds a token and a lease; who lost the lease re
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import reduce
@@ -18,17 +19,22 @@ from django.utils import timezone
 from catalog.models import Provider
 from catalog.providers import ProviderUnusable, client_for
 from catalog.upstream.client import UpstreamClient
-from catalog.upstream.errors import PROVIDER_WIDE, ErrorCode, ProviderRefused, UpstreamError
+from catalog.upstream.errors import PROVIDER_WIDE, ErrorCode, ProviderRefused, UpstreamError, UpstreamUnavailable
 from catalog.upstream.results import RowError
-from orders.models import CancelRequest, Refill
+from orders.events import event_of
+from orders.models import CancelRequest, OrderEvent, Refill
 from orders.schedule import resend_wait
 from panel.ops.alerts import raise_alert, resolve_alert
 
 BATCH = 100
 LEASE = timedelta(seconds=120)
 """Longer than a call may take, by far."""
+SHORT_WAIT = timedelta(seconds=30)
 MOST_ATTEMPTS = 8
 """About two hours: then the wish ends, and the customer is told."""
+
+# Addresses, and amounts of money: who supplies the panel, and what it has there, is no customer's business.
+_TELLS_TOO_MUCH = re.compile(r"https?:|www\.|@|\w\.[a-z]{2,}|[$€£₹₽]|\d[.,]\d", re.IGNORECASE)
 
 Row = TypeVar("Row", CancelRequest, Refill)
 Answer = TypeVar("Answer")
@@ -87,6 +93,12 @@ def tell_owner(*, provider: Provider, what: str, trouble: Trouble | None) -> Non
         raise_alert(cause=cause, text=f"{provider.name}, asked for {what}: {trouble}", level=level)
 
 
+def cut_short(answers: dict[str, Any]) -> Trouble | None:
+    """Why some were not asked at all, for the owner; None where all were."""
+    left = sum(isinstance(answer, RowError) and answer.is_not_asked for answer in answers.values())
+    return UpstreamUnavailable(f"it is too slow, or limits how often we may ask: {left} wait") if left else None
+
+
 def is_for_now(code: ErrorCode) -> bool:
     """Whether the refusal is one of now, and says nothing of what was asked."""
     return code in PROVIDER_WIDE
@@ -108,7 +120,17 @@ def in_plain_words(error: RowError, *, wish: str) -> str:
     if error.code is ErrorCode.UNKNOWN_ORDER:
         return f"The provider refused {wish}: it no longer knows the order."
     reason = error.text.strip().rstrip(".")[:200]
-    return f"The provider refused {wish}: {reason}." if reason else f"The provider refused {wish}."
+    if not reason or _TELLS_TOO_MUCH.search(reason):
+        return f"The provider refused {wish}."
+    return f"The provider refused {wish}: {reason}."
+
+
+def events_of(*, order_id: int, kind: str, text: str, answer: object) -> list[OrderEvent]:
+    """What the customer is told, unsaved, and for staff the provider's own words."""
+    told = [event_of(order_id=order_id, kind=kind, text=text)]
+    if isinstance(answer, RowError) and answer.text:
+        told.append(event_of(order_id=order_id, kind=kind, text=f"The provider said: {answer.text}", public=False))
+    return told
 
 
 def put_off(row: Any, *, waiting: str) -> bool:
@@ -118,6 +140,12 @@ def put_off(row: Any, *, waiting: str) -> bool:
     row.state = waiting
     row.next_action_at = timezone.now() + resend_wait(row.attempts) * jitter()
     return True
+
+
+def put_back(row: Any, *, waiting: str) -> None:
+    """It was not sent at all: back to the queue, unsaved, as if it had not been claimed."""
+    row.state, row.attempts = waiting, row.attempts - 1
+    row.next_action_at = timezone.now() + SHORT_WAIT * jitter()
 
 
 def settle(row: Any, *, state: str, note: str = "") -> None:

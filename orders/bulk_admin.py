@@ -9,14 +9,14 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from unfold.decorators import action
 
 from orders.bulk_cancelling import DONE, MOST, BulkResult, Fate, cancel_orders, plan_cancels
 from orders.models import Order
-from orders.review_admin import state_of
+from orders.review_admin import find_order, order_or_404, state_of
 from panel.admin_actions import ActionRefused, ask_and_act
 from panel.admin_base import ReadOnlyAdmin, shown_money
 
@@ -97,12 +97,12 @@ class CancelAdmin(ReadOnlyAdmin):
     def has_cancel_one_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         if not object_id or not request.user.has_perm(PERMISSION):
             return False
-        order = Order.objects.filter(pk=object_id).first()
+        order = find_order(object_id)
         return order is not None and any(plan_cancels(orders=[order]).fates[fate] for fate in DONE)
 
     @action(description="Cancel", icon="cancel", permissions=["cancel_one"])
     def cancel_one(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        order = get_object_or_404(Order.objects.select_related("customer", "provider"), pk=object_id)
+        order = order_or_404(object_id)
 
         def act(data: dict[str, Any]) -> str:
             result = cancel_orders(orders=[order], actor=request.user)

@@ -6,6 +6,7 @@ claimed and committed, sent, and recorded; sending it twice is harmless. Locks: 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
@@ -16,11 +17,13 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from catalog.models import Provider
+from catalog.providers import ProviderUnusable
 from catalog.upstream.client import UpstreamClient
 from catalog.upstream.errors import ErrorCode
 from catalog.upstream.results import CancelAccepted, RowError
 from orders import asking
-from orders.events import event_of, write_event
+from orders.events import write_event
+from orders.halving import ask_in_halves
 from orders.models import CancelRequest, Order, OrderEvent
 from orders.settling import OrderMoved, end_unplaced
 from orders.states import FINAL, CancelState, Placement, ReviewReason
@@ -173,9 +176,17 @@ def ask_batch(*, provider: Provider) -> tuple[int, asking.Trouble | None]:
     if not batch:
         return 0, None
     ids = [request.order.upstream_id for request in batch]
-    answers, trouble = asking.ask(provider, UpstreamClient.cancel, ids)
+    answers, trouble = asking.ask(provider, _cancel, ids)
     record(batch=batch, answers=answers, trouble=trouble)
-    return len(batch), trouble
+    return len(batch), trouble or asking.cut_short(answers)
+
+
+def _cancel(client: UpstreamClient, ids: Sequence[str]) -> dict[str, CancelAccepted | RowError]:
+    """The answers by id. Cancelling twice is harmless: one id that crashes the provider keeps no other from it."""
+    said = ask_in_halves(client.cancel, ids, refusals_count=True)
+    if said.trouble and not said.worked:
+        raise said.trouble
+    return {one: answer for one, answer in said.answers.items() if one not in said.blamed}
 
 
 def claim(*, provider: Provider) -> list[CancelRequest]:
@@ -213,11 +224,14 @@ def record(
         list(orders.order_by("pk").select_for_update(no_key=True).values_list("pk"))
         held = asking.lock_held(unsent(), batch)
         for request in held:
-            text = _decide(request, answers.get(request.order.upstream_id or ""), trouble)
+            answer = answers.get(request.order.upstream_id or "")
+            text = _decide(request, answer, trouble)
             request.claim_token = ""
             if text:
-                events.append(event_of(order_id=request.order_id, kind="cancel", text=text))
-        CancelRequest.objects.bulk_update(held, ["state", "note", "claim_token", "next_action_at", "finished_at"])
+                events += asking.events_of(order_id=request.order_id, kind="cancel", text=text, answer=answer)
+        CancelRequest.objects.bulk_update(
+            held, ["state", "note", "attempts", "claim_token", "next_action_at", "finished_at"]
+        )
         OrderEvent.objects.bulk_create(events)
         taken = [request.order_id for request in held if request.state == CancelState.ACCEPTED]
         Order.objects.filter(pk__in=taken, placement=Placement.PLACED).exclude(status__in=FINAL).update(
@@ -230,6 +244,9 @@ def _decide(request: CancelRequest, answer: CancelAccepted | RowError | None, tr
     if isinstance(answer, CancelAccepted):
         request.state, request.next_action_at = CancelState.ACCEPTED, None
         return "The provider was asked to cancel it"
+    if isinstance(answer, RowError) and answer.is_not_asked:
+        asking.put_back(request, waiting=CancelState.WAITING)
+        return ""
     if isinstance(answer, RowError) and _is_refusal(answer, request.order):
         note = asking.in_plain_words(answer, wish="to cancel it")
     elif answer is None and asking.is_final(trouble):
@@ -237,7 +254,9 @@ def _decide(request: CancelRequest, answer: CancelAccepted | RowError | None, tr
     elif asking.put_off(request, waiting=CancelState.WAITING):
         return ""
     else:
-        note = "The provider did not answer when it was asked to cancel it. The order goes on."
+        could_ask = not isinstance(trouble, ProviderUnusable)
+        why = "did not answer when it was asked" if could_ask else "could not be asked"
+        note = f"The provider {why} to cancel it. The order goes on."
     asking.settle(request, state=CancelState.REFUSED, note=note)
     return note
 

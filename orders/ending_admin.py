@@ -7,12 +7,11 @@ from typing import Any
 from django import forms
 from django.contrib.admin import ModelAdmin
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from orders.ending import end_placed, refund_at_end
 from orders.models import Order
-from orders.review_admin import refusals, state_of
+from orders.review_admin import order_or_404, refusals, state_of
 from orders.reviewing import ReviewError
 from orders.states import Status
 from panel.admin_actions import ask_and_act
@@ -53,7 +52,7 @@ class EndForm(forms.Form):
 
 def end_page(*, request: HttpRequest, model_admin: ModelAdmin, object_id: str) -> HttpResponse:
     """Asks how it ended, and ends it so."""
-    order = get_object_or_404(Order.objects.select_related("customer", "provider"), pk=object_id)
+    order = order_or_404(object_id)
 
     def act(data: dict[str, Any]) -> str:
         with refusals():

@@ -7,11 +7,8 @@ them stop, and it is left alone for a while that grows with each failure.
 
 from __future__ import annotations
 
-import random
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 
@@ -22,16 +19,9 @@ from django.utils import timezone
 from catalog.models import Provider
 from catalog.providers import ProviderUnusable, client_for, leave_polling_lane, take_polling_lane
 from catalog.upstream.client import UpstreamClient
-from catalog.upstream.errors import (
-    PROVIDER_WIDE,
-    ErrorCode,
-    ProviderRefused,
-    UnreadableAnswer,
-    UpstreamError,
-    UpstreamUnavailable,
-)
-from catalog.upstream.results import RowError, StatusRow
+from catalog.upstream.errors import UpstreamError
 from orders.applying import apply_answers
+from orders.halving import ask_in_halves, is_about_us
 from orders.models import Order
 from orders.rounds import for_each_provider, in_lanes
 from orders.states import Placement
@@ -39,13 +29,7 @@ from panel.ops.alerts import raise_alert, resolve_alert
 
 BATCH = 100
 CLAIM_SECONDS = 120
-# For all calls about one batch: the claim outlives it, and the call that it is in the middle of.
-ASK_SECONDS = 60.0
 ROUND_SECONDS = 20.0
-# Calls that fail before the first is answered: then the fault is the provider's, and not that of a few ids.
-MOST_FAILURES = 12
-# It crashed, perhaps over one id. 503 is how a provider says that it is down.
-CRASHED = (500, 502, 504)
 
 
 def poll_due_orders(*, seconds: float = ROUND_SECONDS) -> int:
@@ -127,9 +111,9 @@ class _Round:
         batch = claim_batch(provider_id=self._provider.pk, size=size)
         if not batch:
             return 0
-        said = ask_statuses(self._client, [str(order.upstream_id) for order in batch])
+        said = ask_in_halves(self._client.statuses, [str(order.upstream_id) for order in batch])
         self.trouble = self.trouble or said.trouble
-        if len(batch) == 1 and said.trouble and not _is_about_us(said.trouble):
+        if len(batch) == 1 and said.trouble and not is_about_us(said.trouble):
             # Or is it this very order that the provider stumbles over? Then it must back off, too.
             said.asked.add(str(batch[0].upstream_id))
         # The claim of the others stands: they are asked about again when it runs out, behind those that wait.
@@ -160,81 +144,3 @@ def claim_batch(*, provider_id: int, size: int = BATCH) -> list[Order]:
                 next_poll_at=now + timedelta(seconds=CLAIM_SECONDS)
             )
     return batch
-
-
-@dataclass(slots=True)
-class Said:
-    """What a provider said of a batch: the answers by id, and the ids for which silence, too, is an answer.
-
-    `worked`: at least one call was answered. `trouble` is why it was not asked to the end.
-    """
-
-    answers: dict[str, StatusRow | RowError] = field(default_factory=dict)
-    asked: set[str] = field(default_factory=set)
-    worked: bool = False
-    trouble: UpstreamError | None = None
-
-
-def ask_statuses(client: UpstreamClient, ids: Sequence[str]) -> Said:
-    """How the orders stand, in one call (protocol: "status"); never raises for what the provider does.
-
-    Where the call fails as a whole for what may be a few bad ids, the halves are asked, so that they keep
-    nobody else from an answer. An id that fails alone holds a RowError, if others are answered for.
-    """
-    said = Said()
-    blamed: dict[str, StatusRow | RowError] = {}
-    last: UpstreamError | None = None
-    waiting, failures = [list(ids)], 0
-    stop_at = time.monotonic() + ASK_SECONDS
-    while waiting and not said.trouble:
-        part = waiting.pop()
-        try:
-            answers = client.statuses(part)
-            error = _error_in(part, answers)
-        except UpstreamError as raised:
-            error = raised
-        if error is None:
-            said.worked = True
-            said.answers |= answers
-            said.asked |= set(part)
-            continue
-        last = error
-        # "Incorrect order ID" is the answer of a provider that works.
-        failures += not (isinstance(error, ProviderRefused) and error.code is ErrorCode.UNKNOWN_ORDER)
-        is_hopeless = not said.worked and failures >= MOST_FAILURES
-        if not _may_be_few_ids(error) or is_hopeless or time.monotonic() > stop_at:
-            said.trouble = error
-        elif len(part) == 1:
-            blamed[part[0]] = RowError(part[0], ErrorCode.UNRECOGNIZED, error.reason)
-        else:
-            if len(part) == len(ids):
-                random.shuffle(part)  # Bad ids that lie together would look like a provider that is down.
-            middle = len(part) // 2
-            waiting += [part[middle:], part[:middle]]
-    if said.worked:
-        said.answers |= blamed
-        said.asked |= set(blamed)
-    else:
-        said.trouble = last
-    return said
-
-
-def _error_in(part: Sequence[str], answers: Mapping[str, StatusRow | RowError]) -> UpstreamError | None:
-    """The error that a single id was answered with, unless it speaks of the order: "Maintenance" does not."""
-    answer = answers.get(part[0]) if len(part) == 1 else None
-    if not isinstance(answer, RowError) or answer.is_malformed or answer.code is ErrorCode.UNKNOWN_ORDER:
-        return None
-    return UnreadableAnswer(answer.text)
-
-
-def _may_be_few_ids(error: UpstreamError) -> bool:
-    """Whether the provider was there, and stumbled over what it was asked."""
-    if isinstance(error, ProviderRefused):
-        return not _is_about_us(error)
-    if isinstance(error, UpstreamUnavailable):
-        return error.evidence is not None and error.evidence.http_status in CRASHED
-    return isinstance(error, UnreadableAnswer)
-
-
-def _is_about_us(error: UpstreamError) -> bool:
-    return isinstance(error, ProviderRefused) and error.code in PROVIDER_WIDE

@@ -62,7 +62,7 @@ def change_from(*, order: Order, row: StatusRow) -> Change:
         _ask(order, change, ReviewReason.CONTRADICTION, due.text)
         return change
     # Half of what contradicted itself settles nothing: the other half was only left out.
-    is_half = _contradicted(order) and status in FINAL and (charge is None or row.remains is None)
+    is_half = _contradicted(order) and status in FINAL and _lacks_half(status, row, charge)
     if due.target > order.refunded and is_half:
         _ask(order, change, ReviewReason.CONTRADICTION, f"{status.label} now, without remains or charge.")
     elif due.target > order.refunded:
@@ -77,6 +77,11 @@ def _due(order: Order, row: StatusRow, status: Status, charge: int | None) -> Re
         if delivered or sold_of(order).is_package:
             return Contradiction(f"Canceled, and charged {row.charge} {row.currency}, which is not its currency.")
     return refund_due(sold_of(order), status=status, remains=row.remains, upstream_charge=charge)
+
+
+def _lacks_half(status: Status, row: StatusRow, charge: int | None) -> bool:
+    """Canceled for nothing says it all: whatever remains, we paid for none of it."""
+    return charge is None or (row.remains is None and not (status == Status.CANCELED and charge == 0))
 
 
 def _contradicted(order: Order) -> bool:

@@ -17,11 +17,12 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from catalog.models import Provider
-from catalog.upstream.client import UpstreamClient
+from catalog.providers import ProviderUnusable, client_for
 from catalog.upstream.errors import ErrorCode
 from catalog.upstream.results import RefillStatus, RefillStatusRow, RowError
 from orders import asking
 from orders.events import event_of
+from orders.halving import Said, ask_in_halves
 from orders.models import OrderEvent, Refill
 from orders.rounds import for_each_provider
 from orders.states import RefillState
@@ -77,14 +78,31 @@ def poll_provider_refills(*, provider: Provider, seconds: float = ROUND_SECONDS)
         if not batch:
             break
         ids = [refill.upstream_id for refill in batch]
-        answers, trouble = asking.ask(provider, UpstreamClient.refill_statuses, ids)
-        if trouble is None or asking.is_final(trouble):
-            apply_answers(batch=batch, answers=answers)
-            polled += len(batch)
-        # Else the claim stands: the batch is asked about again when it runs out.
+        said, trouble = _ask(provider, ids)
+        # The claim of the others stands: they are asked about again when it runs out. Unless they are too old.
+        heard = [refill for refill in batch if refill.upstream_id in said.asked or _age(refill) > LONGEST]
+        if heard:
+            apply_answers(batch=heard, answers=said.answers)
+        polled += len(heard)
     if polled or trouble:
         asking.tell_owner(provider=provider, what="refill status", trouble=trouble)
     return polled
+
+
+def _ask(provider: Provider, ids: Sequence[str]) -> tuple[Said[RefillStatusRow], asking.Trouble | None]:
+    """What was said, and what kept the provider from saying it all."""
+    try:
+        client = client_for(provider)
+    except ProviderUnusable as error:
+        return Said(), error
+    said = ask_in_halves(client.refill_statuses, list(dict.fromkeys(ids)), refusals_count=True)
+    if asking.is_final(said.trouble):
+        said.asked |= set(ids)  # It refused to tell: that counts for each of them.
+    return said, said.trouble
+
+
+def _age(refill: Refill) -> timedelta:
+    return timezone.now() - (refill.asked_at or refill.created_at)
 
 
 def claim(*, provider: Provider) -> list[Refill]:
@@ -115,12 +133,13 @@ def apply_answers(*, batch: Sequence[Refill], answers: Answers) -> None:
             held, ["state", "note", "poll_errors", "claim_token", "next_action_at", "finished_at"]
         )
         if events:
-            OrderEvent.objects.bulk_create(events)
+            # By order, as polling locks them: each event takes hold of its order when the transaction ends.
+            OrderEvent.objects.bulk_create(sorted(events, key=lambda event: event.order_id))
 
 
 def _take_over(refill: Refill, answer: RefillStatusRow | RowError | None) -> str:
     """Puts on the refill what was said of it; returns what the customer is told, or ""."""
-    age = timezone.now() - (refill.asked_at or refill.created_at)
+    age = _age(refill)
     said = answer.status if isinstance(answer, RefillStatusRow) else None
     state = _STATES[said] if said else RefillState(refill.state)
     if state in (RefillState.COMPLETED, RefillState.REJECTED):

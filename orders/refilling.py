@@ -24,6 +24,7 @@ from panel.hints import hint_after_commit
 
 ONE_EVERY = timedelta(hours=24)
 """Providers take one refill of an order in this time."""
+AFTER_REFUSAL = timedelta(hours=1)
 FIRST_LOOK = timedelta(minutes=1)
 """From a refill that was taken to the first look at it."""
 
@@ -48,8 +49,11 @@ def why_not_refilled(order: Order) -> str:
     refills = Refill.objects.filter(order=order)
     if refills.filter(state__in=RefillState.open()).exists():
         return "A refill of this order is under way."
+    now = timezone.now()
+    if refills.filter(state=RefillState.REFUSED, finished_at__gt=now - AFTER_REFUSAL).exists():
+        return "A refill of this order was refused a short while ago. Try again an hour after that."
     taken = refills.exclude(state=RefillState.REFUSED)
-    if taken.filter(asked_at__gt=timezone.now() - ONE_EVERY).exists():
+    if taken.filter(asked_at__gt=now - ONE_EVERY).exists():
         return "A refill of this order was asked for within the last 24 hours. Try again a day after that."
     return ""
 
@@ -87,7 +91,7 @@ def ask_batch(*, provider: Provider) -> tuple[int, asking.Trouble | None]:
     ids = [refill.order.upstream_id for refill in batch]
     answers, trouble = asking.ask(provider, UpstreamClient.refill, ids)
     record(batch=batch, answers=answers, trouble=trouble)
-    return len(batch), trouble
+    return len(batch), trouble or asking.cut_short(answers)
 
 
 def claim(*, provider: Provider) -> list[Refill]:
@@ -106,7 +110,7 @@ def claim(*, provider: Provider) -> list[Refill]:
                 continue
             ended.append(refill)
         if ended:
-            _save(ended, {refill.pk: refill.note for refill in ended})
+            _save(ended, [event_of(order_id=one.order_id, kind="refill", text=one.note) for one in ended])
         if batch:
             Refill.objects.filter(pk__in=[refill.pk for refill in batch]).update(
                 state=RefillState.ASKING,
@@ -129,20 +133,22 @@ def record(
     """Writes what came of each, in one transaction. Whoever lost the lease writes nothing."""
     with transaction.atomic():
         held = asking.lock_held(unsent(), batch)
-        texts = {refill.pk: _decide(refill, answers.get(refill.order.upstream_id or ""), trouble) for refill in held}
-        _save(held, texts)
+        events: list[OrderEvent] = []
+        for refill in held:
+            answer = answers.get(refill.order.upstream_id or "")
+            if text := _decide(refill, answer, trouble):
+                events += asking.events_of(order_id=refill.order_id, kind="refill", text=text, answer=answer)
+        _save(held, events)
 
 
-def _save(refills: list[Refill], texts: dict[int, str]) -> None:
-    events = []
+def _save(refills: list[Refill], events: list[OrderEvent]) -> None:
     for refill in refills:
         refill.claim_token = ""
-        if texts[refill.pk]:
-            events.append(event_of(order_id=refill.order_id, kind="refill", text=texts[refill.pk]))
     Refill.objects.bulk_update(
-        refills, ["state", "note", "upstream_id", "claim_token", "next_action_at", "finished_at"]
+        refills, ["state", "note", "attempts", "upstream_id", "claim_token", "next_action_at", "finished_at"]
     )
-    OrderEvent.objects.bulk_create(events)
+    # By order, as polling locks them: each event takes hold of its order when the transaction ends.
+    OrderEvent.objects.bulk_create(sorted(events, key=lambda event: event.order_id))
 
 
 def _decide(refill: Refill, answer: RefillAccepted | RowError | None, trouble: asking.Trouble | None) -> str:
@@ -151,6 +157,9 @@ def _decide(refill: Refill, answer: RefillAccepted | RowError | None, trouble: a
         refill.state, refill.upstream_id = RefillState.PENDING, answer.refill_id
         refill.next_action_at = timezone.now() + FIRST_LOOK * asking.jitter()
         return "The provider took the refill"
+    if isinstance(answer, RowError) and answer.is_not_asked:
+        asking.put_back(refill, waiting=RefillState.WAITING)
+        return ""
     state, note = RefillState.REFUSED, "The provider could not be asked for the refill. Try again later."
     if isinstance(answer, RefillAccepted):
         state, note = RefillState.UNFOLLOWED, "The provider took it, but gives no number to follow it by."

@@ -110,6 +110,11 @@ def overcharged(sold: Sold, upstream_charge: int) -> bool:
     return upstream_charge > sold.expected_cost + _tolerance(sold)
 
 
+def sold_at_a_loss(sold: Sold, *, refunded: int, upstream_charge: int) -> bool:
+    """Whether an order that ended cost more than its customer paid in the end, beyond rounding. Micro-units."""
+    return upstream_charge > sold.charge - refunded + _tolerance(sold)
+
+
 def _tolerance(sold: Sold) -> int:
     return max(sold.expected_cost * TOLERANCE_PERCENT // 100, TOLERANCE_MICROS)
 

@@ -136,6 +136,22 @@ def page_of(order: Order) -> str:
     return reverse(f"admin:orders_order_{'decide' if is_unsettled(order) else 'change'}", args=[order.pk])
 
 
+def find_order(object_id: str | None) -> Order | None:
+    """The order of a page of the admin, whatever its address says."""
+    try:
+        return Order.objects.select_related("customer", "provider").filter(pk=object_id or 0).first()
+    except ValueError:
+        return None
+
+
+def order_or_404(object_id: str) -> Order:
+    """The same, for a page that there is not without it."""
+    order = find_order(object_id)
+    if order is None:
+        raise Http404
+    return order
+
+
 @contextmanager
 def refusals() -> Iterator[None]:
     """Turns what the services refuse into what staff read at the form."""

@@ -13,8 +13,9 @@ from django.contrib.messages.storage.base import BaseStorage
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
-from django_tables2 import RequestConfig
+from django.views.decorators.vary import vary_on_headers
 
 from catalog.selectors import services_on_sale
 from orders import selectors
@@ -27,6 +28,9 @@ from orders.refilling import RefillRefused, may_refill, request_refill
 from orders.states import Placement, Status
 from orders.tables import OrderTable
 from panel.money import format_money
+
+MOST_REFILLS = 10
+"""Shown on the page of an order: the timeline tells of the others."""
 
 
 @login_required
@@ -136,7 +140,7 @@ def order_list(request: HttpRequest) -> HttpResponse:
     if chosen in Status.values:
         orders = orders.filter(status=chosen)
     table = OrderTable(orders)
-    RequestConfig(request, paginate={"per_page": 25}).configure(table)
+    table.show_page(request)
     context = {
         "table": table,
         "chips": _chips(counts, chosen),
@@ -147,6 +151,7 @@ def order_list(request: HttpRequest) -> HttpResponse:
 
 
 @login_required
+@never_cache
 @require_safe
 def orders_live(request: HttpRequest) -> HttpResponse:
     """The cells of the list that changed since the page showed them; nothing at all when none did."""
@@ -197,6 +202,8 @@ def order_detail(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @login_required
+@never_cache
+@vary_on_headers("HX-Request")
 @require_safe
 def order_live(request: HttpRequest, pk: int) -> HttpResponse:
     """The part of the order page that changes by itself; nothing while it is as the page shows it."""
@@ -217,7 +224,7 @@ def _order_part(request: HttpRequest, template: str, pk: int, *, version: str) -
     orders = selectors.orders_of(customer=request.user).select_related("service__upstream")
     order = get_object_or_404(orders, pk=pk)
     cancel = order.cancel_requests.first()
-    refills = list(order.refills.all())
+    refills = list(order.refills.all()[:MOST_REFILLS])
     context = {
         "order": order,
         "undelivered": None if order.delivered is None else order.quantity - order.delivered,

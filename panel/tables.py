@@ -6,8 +6,11 @@ from datetime import datetime
 from typing import Any
 
 import django_tables2 as tables
+from django.http import HttpRequest
 
 from panel.templatetags import display
+
+ROWS = 25
 
 
 class BaseTable(tables.Table):
@@ -18,6 +21,12 @@ class BaseTable(tables.Table):
         attrs = {"class": "list"}
         orderable = False
         empty_text = "Nothing to show."
+
+    def show_page(self, request: HttpRequest) -> None:
+        """The page of 25 rows that the address asks for, or the nearest that there is."""
+        self.request = request
+        self.paginate(per_page=ROWS)
+        self.page = self.paginator.get_page(request.GET.get(self.prefixed_page_field))
 
     def get_column_class_names(self, classes_set: set[str], bound_column: tables.columns.BoundColumn) -> set[str]:
         """Adds `col-<name>` and the column's `look`, which the style sheets refer to."""

@@ -560,7 +560,7 @@ def test_round_when_one_provider_is_slow_then_the_other_is_asked_meanwhile(upstr
         upstream.inject(faults.Fault(action="cancel", gate=gate))
         finish = in_background(send_due_requests)
         for _ in range(500):
-            if request_of(soon).state == CancelState.ACCEPTED:
+            if (request_of(slow).state, request_of(soon).state) == (CancelState.ASKING, CancelState.ACCEPTED):
                 break
             quick.pause(0.02)
         assert (request_of(slow).state, request_of(soon).state) == (CancelState.ASKING, CancelState.ACCEPTED)

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from catalog.models import Provider
 from catalog.providers import resume_provider
-from orders import applying, polling, writing
+from orders import applying, halving, polling, writing
 from orders.models import CancelRequest, Order, OrderEvent
 from orders.polling import poll_due_orders, poll_provider
 from orders.schedule import poll_bound
@@ -291,7 +291,7 @@ def test_provider_when_it_stumbles_over_everything_then_it_is_its_fault_and_no_o
     upstream.inject(faults.answer(body=b"<html>Just a moment</html>", action="status", times=None))
     upstream.clear_requests()
     assert poll_now() == 0
-    assert len(asked(upstream)) <= polling.MOST_FAILURES
+    assert len(asked(upstream)) <= halving.MOST_FAILURES
     assert {fresh(one).poll_errors for one in made} == {0}
     assert Provider.objects.get().polling_failures == 1
 

@@ -14,7 +14,7 @@ from billing import ledger
 from catalog.models import Provider, Service, UpstreamService
 from catalog.pricing import reprice
 from catalog.providers import client_for, leave_polling_lane, resume_provider, take_polling_lane
-from orders import applying, polling
+from orders import applying, halving, polling
 from orders.applying import apply_answers
 from orders.ending import end_placed
 from orders.models import Order, OrderEvent
@@ -159,12 +159,12 @@ def test_batch_when_asking_takes_too_long_then_it_stops_before_its_claim_runs_ou
 ):
     made = placed(customer, service, 16)
     spoil(upstream, made[:8], "oops", monkeypatch)
-    monkeypatch.setattr(polling, "ASK_SECONDS", 0.0)
+    monkeypatch.setattr(halving, "ASK_SECONDS", 0.0)
     upstream.clear_requests()
     poll_now()
     assert len(upstream.requests_of("status")) == 1
     assert {fresh(one).poll_errors for one in made} == {0}
-    assert polling.ASK_SECONDS < polling.CLAIM_SECONDS
+    assert halving.ASK_SECONDS < polling.CLAIM_SECONDS
 
 
 def test_lane_when_it_ran_out_and_another_took_it_then_leaving_it_changes_nothing(provider):

@@ -266,7 +266,7 @@ def test_cancel_when_the_provider_stops_it_then_the_page_follows_to_the_exact_re
     poll_now()
     act(signed_in, "order_cancel", order)
     page = html_of(signed_in, order)
-    assert "The provider is asked to stop this order" in page
+    assert "The provider will be asked to stop this order" in page
     assert send_due_requests() == 1
     page = page_after(signed_in, page)
     assert "The provider has taken the request" in page

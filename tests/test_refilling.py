@@ -203,7 +203,11 @@ def test_refill_when_one_was_taken_within_a_day_then_refused_until_then(customer
 
 
 def test_refill_when_the_last_one_was_refused_then_it_may_be_asked_for_again(customer, order, refill):
-    Refill.objects.update(state=RefillState.REFUSED, asked_at=timezone.now(), next_action_at=None)
+    ended = timezone.now() - timedelta(minutes=59)
+    Refill.objects.update(state=RefillState.REFUSED, asked_at=ended, finished_at=ended, next_action_at=None)
+    # Not at once: a script would ask the provider thousands of times a day.
+    assert "an hour" in refused(order, customer)
+    Refill.objects.update(finished_at=timezone.now() - timedelta(minutes=61))
     assert may_refill(order)
 
 
@@ -360,6 +364,7 @@ def test_refill_when_the_provider_cannot_be_reached_then_it_waits_and_ends(upstr
     send_now()
     assert read(refill).state == RefillState.REFUSED
     assert read(refill).note == "The provider could not be asked for the refill. Try again later."
+    Refill.objects.update(finished_at=timezone.now() - timedelta(hours=2))
     assert may_refill(order)
 
 

@@ -32,6 +32,7 @@ from catalog.upstream.parsing_many import (
 )
 from catalog.upstream.parsing_services import parse_services
 from catalog.upstream.results import (
+    NOT_ASKED,
     AddOutcome,
     Balance,
     CancelAccepted,
@@ -118,8 +119,13 @@ class UpstreamClient:
         return self._ask_many("cancel", "order", order_ids, parse_cancels, retries=0)
 
     def refill(self, order_ids: Sequence[str]) -> dict[str, RefillAccepted | RowError]:
-        """Asks to refill at most 100 orders; as `cancel`."""
-        return self._ask_many("refill", "order", order_ids, parse_refills, retries=0)
+        """Asks to refill at most 100 orders; as `cancel`.
+
+        A list that was refused as such is asked for one by one. Where one is then refused for a refill of late, that
+        refill may be the list's: it counts as not answered.
+        """
+        answers = self._ask_many("refill", "order", order_ids, parse_refills, retries=0)
+        return {one: answer for one, answer in answers.items() if len(order_ids) == 1 or not _is_too_soon(answer)}
 
     # -- reading -----------------------------------------------------------------------------------
 
@@ -186,10 +192,13 @@ class UpstreamClient:
         except ProviderRefused as error:
             if not may_ask_singly or error.code in PROVIDER_WIDE or error.may_have_acted:
                 raise
-        else:
-            if not (may_ask_singly and len(asked) == 1 and _is_unknown(answers.get(asked[0]))):
-                return answers
-        return _one_by_one(lambda one: ask(parameter, [one]), asked, begin_until)
+            return _one_by_one(lambda one: ask(parameter, [one]), asked, begin_until)
+        if may_ask_singly and len(asked) == 1 and _is_unknown(answers.get(asked[0])):
+            try:
+                return ask(parameter, asked)
+            except ProviderRefused:
+                pass  # It knows lists alone: what it said to the list stands.
+        return answers
 
     def _ask(
         self,
@@ -288,7 +297,11 @@ def _speaks_of_id(error: UpstreamError) -> bool:
 
 
 def _not_asked(ids: Sequence[str]) -> dict[str, Any]:
-    return {one: RowError(one, ErrorCode.THROTTLED, "not asked for lack of time") for one in ids}
+    return {one: RowError(one, ErrorCode.THROTTLED, NOT_ASKED) for one in ids}
+
+
+def _is_too_soon(answer: object) -> bool:
+    return isinstance(answer, RowError) and "24 hours" in answer.text
 
 
 def _is_unknown(answer: object) -> bool:

@@ -10,6 +10,7 @@ from catalog.upstream.errors import ErrorCode
 from catalog.upstream.evidence import Evidence
 
 MALFORMED = "malformed row"
+NOT_ASKED = "not asked for lack of time"
 
 
 class OrderStatus(StrEnum):
@@ -103,6 +104,11 @@ class RowError:
     order_id: str
     code: ErrorCode
     text: str
+
+    @property
+    def is_not_asked(self) -> bool:
+        """Whether the provider was surely not asked about this id: there was no time, or it throttled before."""
+        return self.text == NOT_ASKED
 
     @property
     def is_malformed(self) -> bool:
