@@ -79,7 +79,7 @@ def statement(start: str, *, holding: str = "") -> Install:
     def install(act: Act) -> None:
         def wrapper(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
             result = execute(sql, params, many, context)
-            if sql.startswith(start) and (not holding or holding in [str(one) for one in params or ()]):
+            if sql.lstrip().startswith(start) and (not holding or holding in [str(one) for one in params or ()]):
                 act()
             return result
 
@@ -161,7 +161,7 @@ POINTS: dict[str, Point] = {
     "bind: committed": Point("reconcile", then(BOUND, AFTER_COMMIT), fault="drop-after", mode="probe"),
     # Refunding what was delivered in part.
     "poll: claimed": Point("poll", after("orders.polling:claim_batch"), alone=True),
-    "poll: order moved": Point("poll", statement('UPDATE "orders_order"', holding="partial"), alone=True),
+    "poll: order moved": Point("poll", statement("UPDATE orders_order AS o"), alone=True),
     "poll: wallet moved": Point("poll", WALLET_MOVED, alone=True),
     "poll: posted": Point("poll", POSTED, alone=True),
     "poll: before commit": Point("poll", then(POSTED, BEFORE_COMMIT), alone=True),
