@@ -17,7 +17,11 @@ from panel.sandbox.server import SandboxServer
 from tests import make
 
 MUST_HAVE_ALL = os.environ.get("REQUIRE_SERVICES") == "1"
-CHROMIUM = None if os.environ.get("WITHOUT_CHROMIUM") else shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM = (
+    None
+    if os.environ.get("WITHOUT_CHROMIUM")
+    else shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
