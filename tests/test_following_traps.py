@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db.models import F
 from django.utils import timezone
 
 from billing import ledger
@@ -18,6 +19,7 @@ from orders import applying, halving, polling
 from orders.applying import apply_answers
 from orders.ending import end_placed
 from orders.models import Order, OrderEvent
+from orders.polling import poll_due_orders
 from orders.reviewing import dismiss_review, refund_part
 from orders.states import ReviewReason, Status
 from orders.watching import watch_polls
@@ -77,6 +79,22 @@ def test_ids_when_many_bad_ones_lie_together_then_the_others_still_get_their_ref
             return
         poll_now()
     pytest.fail("nobody is blamed")
+
+
+def test_ids_when_the_bad_ones_are_due_alone_then_they_are_told_apart_by_smaller_calls(
+    upstream, customer, service, monkeypatch
+):
+    """By themselves they look like a provider that is down: for ever, if they are asked about together."""
+    bad = placed(customer, service, 3)
+    spoil(upstream, bad, "oops", monkeypatch)
+    for _ in range(40):
+        # Two hours go by, and nobody overtakes anybody.
+        Order.objects.update(next_poll_at=F("next_poll_at") - timedelta(hours=2))
+        Provider.objects.update(polling_until=None)
+        poll_due_orders()
+        if all(fresh(one).poll_errors for one in bad):
+            return
+    pytest.fail("not all are blamed")
 
 
 @pytest.mark.parametrize("status", [500, 502, 504])
