@@ -12,8 +12,9 @@ from datetime import timedelta
 from functools import reduce
 from operator import or_
 from typing import Any, TypeVar
+from uuid import uuid4
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from catalog.models import Provider
@@ -63,6 +64,16 @@ def lock_due(rows: QuerySet[Row], *, provider: Provider) -> list[Row]:
         .order_by("next_action_at", "pk")
         .select_for_update(skip_locked=True, of=("self",))[:BATCH]
     )
+
+
+def lease(batch: Sequence[Row], *, state: str) -> None:
+    """Takes the locked rows: until the lease ends they are this worker's, to be sent once."""
+    now, token = timezone.now(), uuid4().hex
+    type(batch[0])._default_manager.filter(pk__in=[row.pk for row in batch]).update(
+        state=state, claim_token=token, next_action_at=now + LEASE, asked_at=now, attempts=F("attempts") + 1
+    )
+    for row in batch:
+        row.claim_token = token
 
 
 def lock_held(rows: QuerySet[Row], batch: Sequence[Row]) -> list[Row]:

@@ -10,10 +10,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 from enum import StrEnum
 from typing import Any
-from uuid import uuid4
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from catalog.models import Provider
@@ -191,7 +190,6 @@ def _cancel(client: UpstreamClient, ids: Sequence[str]) -> dict[str, CancelAccep
 
 def claim(*, provider: Provider) -> list[CancelRequest]:
     """Due requests of orders that still run, under a lease. Those of the others end here."""
-    now, token = timezone.now(), uuid4().hex
     with transaction.atomic():
         due = asking.lock_due(unsent(), provider=provider)
         batch = [request for request in due if not why_not_asked(request.order)]
@@ -199,15 +197,7 @@ def claim(*, provider: Provider) -> list[CancelRequest]:
         if over:
             _end(CancelRequest.objects.filter(pk__in=over))
         if batch:
-            CancelRequest.objects.filter(pk__in=[request.pk for request in batch]).update(
-                state=CancelState.ASKING,
-                claim_token=token,
-                next_action_at=now + asking.LEASE,
-                asked_at=now,
-                attempts=F("attempts") + 1,
-            )
-    for request in batch:
-        request.claim_token = token
+            asking.lease(batch, state=CancelState.ASKING)
     return batch
 
 

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from catalog.models import Provider
@@ -96,7 +95,6 @@ def ask_batch(*, provider: Provider) -> tuple[int, asking.Trouble | None]:
 
 def claim(*, provider: Provider) -> list[Refill]:
     """Due refills under a lease. A lease that ran out means that it may have been sent: it is not sent again."""
-    now, token = timezone.now(), uuid4().hex
     batch: list[Refill] = []
     ended: list[Refill] = []
     with transaction.atomic():
@@ -112,15 +110,7 @@ def claim(*, provider: Provider) -> list[Refill]:
         if ended:
             _save(ended, [event_of(order_id=one.order_id, kind="refill", text=one.note) for one in ended])
         if batch:
-            Refill.objects.filter(pk__in=[refill.pk for refill in batch]).update(
-                state=RefillState.ASKING,
-                claim_token=token,
-                next_action_at=now + asking.LEASE,
-                asked_at=now,
-                attempts=F("attempts") + 1,
-            )
-    for refill in batch:
-        refill.claim_token = token
+            asking.lease(batch, state=RefillState.ASKING)
     return batch
 
 
