@@ -434,7 +434,7 @@ def test_worker_when_killed_then_the_wish_is_asked_again_and_nothing_is_lost(
 
     with monkeypatch.context() as patch:
         if place == "claiming":
-            patch.setattr(orders.cancelling, "F", die)
+            patch.setattr(orders.asking, "F", die)
         elif place == "recording":
             patch.setattr(orders.cancelling.OrderEvent.objects, "bulk_create", die)
         else:

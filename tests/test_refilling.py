@@ -388,7 +388,7 @@ def test_worker_when_killed_then_the_refill_is_sent_at_most_once_and_not_lost(
 
     with monkeypatch.context() as patch:
         if place == "claiming":
-            patch.setattr(orders.refilling, "F", die)
+            patch.setattr(orders.asking, "F", die)
         elif place == "recording":
             patch.setattr(orders.refilling.OrderEvent.objects, "bulk_create", die)
         else:
