@@ -5,7 +5,6 @@ The rows are the queue. A claim holds a token and a lease; who lost the lease re
 
 from __future__ import annotations
 
-import random
 import re
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -24,7 +23,7 @@ from catalog.upstream.errors import PROVIDER_WIDE, ErrorCode, ProviderRefused, U
 from catalog.upstream.results import RowError
 from orders.events import event_of
 from orders.models import CancelRequest, OrderEvent, Refill
-from orders.schedule import resend_wait
+from orders.schedule import jitter, resend_wait
 from panel.ops.alerts import raise_alert, resolve_alert
 
 BATCH = 100
@@ -163,7 +162,3 @@ def settle(row: Any, *, state: str, note: str = "") -> None:
     """Ends it, unsaved."""
     row.state, row.note = state, note[:300]
     row.next_action_at, row.finished_at = None, timezone.now()
-
-
-def jitter() -> float:
-    return random.uniform(0.8, 1.2)  # noqa: S311  (no secret)

@@ -25,6 +25,7 @@ from orders.events import event_of
 from orders.halving import Said, ask_in_halves
 from orders.models import OrderEvent, Refill
 from orders.rounds import for_each_provider
+from orders.schedule import jitter
 from orders.states import RefillState
 
 ROUND_SECONDS = 20.0
@@ -172,4 +173,4 @@ def _why_given_up(refill: Refill, answer: RefillStatusRow | RowError | None, age
 def next_look_after(*, age: timedelta, errors: int) -> timedelta:
     """The wait before the next look: the older, and the more errors in a row, the longer; 1 minute to 1 hour."""
     by_errors = SHORTEST_WAIT * 2 ** min(errors, 10)
-    return min(max(SHORTEST_WAIT, age / 5, by_errors), LONGEST_WAIT) * asking.jitter()
+    return min(max(SHORTEST_WAIT, age / 5, by_errors), LONGEST_WAIT) * jitter()

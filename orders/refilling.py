@@ -18,6 +18,7 @@ from catalog.upstream.results import RefillAccepted, RowError
 from orders import asking
 from orders.events import event_of, write_event
 from orders.models import Order, OrderEvent, Refill
+from orders.schedule import jitter
 from orders.states import Placement, RefillState, Status
 from panel.hints import hint_after_commit
 
@@ -145,7 +146,7 @@ def _decide(refill: Refill, answer: RefillAccepted | RowError | None, trouble: a
     """Puts on the refill what came of it; returns what the customer is told, or "" while it waits."""
     if isinstance(answer, RefillAccepted) and answer.refill_id:
         refill.state, refill.upstream_id = RefillState.PENDING, answer.refill_id
-        refill.next_action_at = timezone.now() + FIRST_LOOK * asking.jitter()
+        refill.next_action_at = timezone.now() + FIRST_LOOK * jitter()
         return "The provider took the refill"
     if isinstance(answer, RowError) and answer.is_not_asked:
         asking.put_back(refill, waiting=RefillState.WAITING)

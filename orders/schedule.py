@@ -32,7 +32,12 @@ def next_poll_after(*, age: timedelta, still_polls: int) -> timedelta:
     step = max(by_age, still_polls // STILL_POLLS_A_STEP)
     intervals = settings.POLL_INTERVALS
     seconds = intervals[min(step, len(intervals) - 1)]
-    return timedelta(seconds=seconds * random.uniform(0.8, LONGEST_JITTER))  # noqa: S311  (no secret)
+    return timedelta(seconds=seconds) * jitter()
+
+
+def jitter() -> float:
+    """A factor of 0.8 to 1.2."""
+    return random.uniform(2 - LONGEST_JITTER, LONGEST_JITTER)  # noqa: S311  (no secret)
 
 
 def poll_bound() -> timedelta:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,6 +12,7 @@ from django.conf import settings
 from django.core.checks import Error, Tags, Warning, register
 
 LEASE_SPARE_SECONDS = 2
+OLDEST_SQLITE = (3, 33, 0)
 
 
 @register(Tags.security)
@@ -62,6 +64,14 @@ def check_times(**_: Any) -> list[Error]:
     if settings.DOUBT_DEADLINE_MINUTES < 1:
         errors.append(Error("DOUBT_DEADLINE_MINUTES must be at least 1.", id="panel.E006"))
     return errors
+
+
+@register()
+def check_sqlite(**_: Any) -> list[Error]:
+    """UPDATE … FROM, by which polling writes a batch: without it no order would be followed."""
+    if settings.USES_SQLITE and sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        return [Error("SQLite 3.33 or newer is needed. A newer Python usually brings it.", id="panel.E010")]
+    return []
 
 
 @register()

@@ -85,6 +85,31 @@ def poll_now() -> int:
     return poll_due_orders()
 
 
+def placed(user: Any, service: Any, count: int = 1, *, quantity: int = 100) -> list[Order]:
+    """Orders that the sandbox really has: 100 for $0.25 each, unless told otherwise."""
+    made = [make.order(user, service, quantity=quantity) for _ in range(count)]
+    submit_now()
+    return [fresh(one) for one in made]
+
+
+def says(upstream: SandboxServer, order: Order, **values: Any) -> Order:
+    """The provider says this of the order, and the panel asks."""
+    upstream.set_order(int(order.upstream_id or 0), **values)
+    poll_now()
+    return fresh(order)
+
+
+def spoil(upstream: SandboxServer, orders: list[Order], answer: Any, monkeypatch: Any) -> None:
+    """The provider stumbles over every status call that names one of these orders."""
+    speaks, ids = upstream.provider.answer, {one.upstream_id for one in orders}
+
+    def stumbles(params: Any) -> Any:
+        named = set((params.get("orders") or params.get("order") or "").split(","))
+        return answer if params.get("action") == "status" and named & ids else speaks(params)
+
+    monkeypatch.setattr(upstream.provider, "answer", stumbles)
+
+
 def known_orders(upstream: SandboxServer, customer: Any, service: Any) -> list[Order]:
     """Three orders of other sizes, placed and known, with other people's in between: what a look compares with."""
     made = []

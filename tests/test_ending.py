@@ -13,7 +13,7 @@ from orders.reviewing import ReviewError
 from orders.settling import OrderMoved
 from orders.states import CancelState, ReviewReason, Status
 from tests import make
-from tests.scenes import fresh, money_of, nothing_changes, poll_now, refunds_of, submit_now
+from tests.scenes import fresh, money_of, nothing_changes, poll_now, refunds_of, says, submit_now
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
 
@@ -24,12 +24,6 @@ def order(upstream: Any, customer: Any, service: Any) -> Order:
     made = make.order(customer, service)
     submit_now()
     return fresh(made)
-
-
-def says(upstream: Any, order: Order, **values: Any) -> Order:
-    upstream.set_order(int(order.upstream_id or 0), **values)
-    poll_now()
-    return fresh(order)
 
 
 @pytest.mark.parametrize(

@@ -28,19 +28,15 @@ from tests.scenes import (
     fresh,
     money_of,
     most_in_flight,
+    placed,
     poll_now,
     refunds_of,
+    says,
+    spoil,
     statements,
-    submit_now,
 )
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
-
-
-def placed(user: Any, service: Any, count: int, *, quantity: int = 100) -> list[Order]:
-    made = [make.order(user, service, quantity=quantity) for _ in range(count)]
-    submit_now()
-    return [fresh(one) for one in made]
 
 
 def all_due() -> None:
@@ -246,17 +242,6 @@ def test_provider_when_it_fails_then_all_lanes_stop_after_the_call_they_are_in(
 # -- one id that spoils the call ---------------------------------------------------------------------
 
 
-def spoil(upstream: SandboxServer, ids: set[str], answer: Any, monkeypatch: Any) -> None:
-    """The provider stumbles over every status call that names one of these ids."""
-    speaks = upstream.provider.answer
-
-    def stumbles(params: Any) -> Any:
-        named = set((params.get("orders") or params.get("order") or "").split(","))
-        return answer if params.get("action") == "status" and named & ids else speaks(params)
-
-    monkeypatch.setattr(upstream.provider, "answer", stumbles)
-
-
 @pytest.mark.parametrize("answer", ["oops", [], {"error": "Internal error"}, {"error": "Incorrect request"}])
 def test_id_when_the_provider_stumbles_over_it_then_the_others_get_their_answers_and_it_backs_off_alone(
     upstream, customer, service, monkeypatch, answer
@@ -266,7 +251,7 @@ def test_id_when_the_provider_stumbles_over_it_then_the_others_get_their_answers
     for one in made:
         upstream.set_order(int(one.upstream_id), status="Partial", remains=50, charge="0.1")
     bad = [made[11], made[12], made[37]]
-    spoil(upstream, {one.upstream_id for one in bad}, answer, monkeypatch)
+    spoil(upstream, bad, answer, monkeypatch)
     if answer == []:
         # An empty list answers nothing, and is no failure of the call.
         poll_now()
@@ -310,12 +295,6 @@ def test_id_when_it_is_asked_about_alone_and_the_provider_stumbles_then_it_backs
 
 
 # -- reviews that settle themselves ------------------------------------------------------------------
-
-
-def says(upstream: SandboxServer, order: Order, **values: Any) -> Order:
-    upstream.set_order(int(order.upstream_id or 0), **values)
-    poll_now()
-    return fresh(order)
 
 
 UNCLEAR: dict[str, dict[str, Any]] = {

@@ -28,32 +28,9 @@ from panel.ops.models import Alert
 from panel.sandbox import faults, handler
 from panel.sandbox.server import SandboxServer
 from tests import make
-from tests.scenes import at_once, fresh, poll_now, refunds_of, submit_now
+from tests.scenes import at_once, fresh, placed, poll_now, refunds_of, says, spoil, submit_now
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
-
-
-def placed(user: Any, service: Any, count: int) -> list[Order]:
-    made = [make.order(user, service) for _ in range(count)]
-    submit_now()
-    return [fresh(one) for one in made]
-
-
-def says(upstream: SandboxServer, order: Order, **values: Any) -> Order:
-    upstream.set_order(int(order.upstream_id or 0), **values)
-    poll_now()
-    return fresh(order)
-
-
-def spoil(upstream: SandboxServer, orders: list[Order], answer: Any, monkeypatch: Any) -> None:
-    """The provider stumbles over every status call that names one of these orders."""
-    speaks, ids = upstream.provider.answer, {one.upstream_id for one in orders}
-
-    def stumbles(params: Any) -> Any:
-        named = set((params.get("orders") or params.get("order") or "").split(","))
-        return answer if params.get("action") == "status" and named & ids else speaks(params)
-
-    monkeypatch.setattr(upstream.provider, "answer", stumbles)
 
 
 # -- bad ids, and providers that are down ------------------------------------------------------------

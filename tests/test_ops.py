@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import os
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -740,6 +741,15 @@ def test_checks_when_caches_are_private_in_production_then_warning(settings):
     assert "panel.W001" not in ids()
     settings.USES_SQLITE = True
     assert "panel.W001" not in deploy()
+
+
+@pytest.mark.parametrize(("version", "missing"), [((3, 32, 3), True), ((3, 33, 0), False), ((3, 45, 1), False)])
+def test_checks_when_sqlite_is_too_old_to_follow_orders_then_error(settings, monkeypatch, version, missing):
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", version)
+    settings.USES_SQLITE = True
+    assert ("panel.E010" in ids()) == missing
+    settings.USES_SQLITE = False
+    assert "panel.E010" not in ids()
 
 
 # -- .env --------------------------------------------------------------------------------------------

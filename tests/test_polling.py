@@ -29,32 +29,19 @@ from tests.scenes import (
     impatient,
     money_of,
     nothing_changes,
+    placed,
     poll_now,
     refunds_of,
+    says,
     statements,
-    submit_now,
 )
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
 
 
-def placed(user: Any, service: Service, count: int, *, quantity: int = 100) -> list[Order]:
-    """Orders that the sandbox really has: 100 for $0.25 each, unless told otherwise."""
-    made = [make.order(user, service, quantity=quantity) for _ in range(count)]
-    submit_now()
-    return [fresh(one) for one in made]
-
-
 @pytest.fixture
 def order(customer: Any, service: Service) -> Order:
     return placed(customer, service, 1)[0]
-
-
-def says(upstream: SandboxServer, order: Order, **values: Any) -> Order:
-    """The provider says this of the order, and the panel asks."""
-    upstream.set_order(int(order.upstream_id or 0), **values)
-    poll_now()
-    return fresh(order)
 
 
 # -- how many calls, how many statements -------------------------------------------------------------

@@ -22,7 +22,7 @@ from panel.ops.models import Alert
 from panel.sandbox import faults, handler
 from panel.sandbox.server import SandboxServer
 from tests import make
-from tests.scenes import fresh, poll_now, submit_now
+from tests.scenes import fresh, placed, poll_now
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
 
@@ -32,14 +32,8 @@ def refillable(upstream: SandboxServer, service: Any) -> None:
     upstream.set_service(1, rate="2", min=10, max=10_000, type="Default", refill=True, cancel=True)
 
 
-def running(user: Any, service: Any, count: int = 1) -> list[Order]:
-    made = [make.order(user, service) for _ in range(count)]
-    submit_now()
-    return [fresh(one) for one in made]
-
-
 def completed(upstream: SandboxServer, user: Any, service: Any, count: int = 1) -> list[Order]:
-    made = running(user, service, count)
+    made = placed(user, service, count)
     for one in made:
         upstream.set_order(int(one.upstream_id), status="Completed", remains=0, charge="0.2")
     poll_now()
@@ -114,7 +108,7 @@ def test_refill_when_the_provider_never_answers_again_then_it_ends_after_a_month
 def test_cancels_when_one_id_crashes_the_provider_then_the_others_are_canceled(
     upstream, customer, service, monkeypatch
 ):
-    orders = running(customer, service, 5)
+    orders = placed(customer, service, 5)
     for one in orders:
         cancel_order(order=one, actor=customer)
     crash_over(upstream, monkeypatch, {orders[2].upstream_id}, "cancel", "order")
@@ -135,7 +129,7 @@ def test_cancels_when_the_provider_throttles_after_a_few_then_the_rest_keep_thei
 ):
     """Thirty wishes were refused as "did not answer" of which not one byte had been sent."""
     make.deposit(customer, "10")
-    orders = running(customer, service, 30)
+    orders = placed(customer, service, 30)
     for one in orders:
         cancel_order(order=one, actor=customer)
     speaks, calls = upstream.provider.answer, [0]
@@ -155,7 +149,7 @@ def test_cancels_when_the_provider_throttles_after_a_few_then_the_rest_keep_thei
 
 
 def test_cancels_when_not_all_could_be_asked_then_the_owner_hears_of_it(upstream, customer, service, monkeypatch):
-    orders = running(customer, service, 4)
+    orders = placed(customer, service, 4)
     for one in orders:
         cancel_order(order=one, actor=customer)
     speaks, calls = upstream.provider.answer, [0]
@@ -211,7 +205,7 @@ def test_order_when_unknown_to_a_provider_of_lists_alone_then_that_is_its_answer
     upstream, customer, service, monkeypatch
 ):
     """Asked once more in a form that it does not know, it seemed to be down, and was paused for everybody."""
-    [order] = running(customer, service)
+    [order] = placed(customer, service)
     speaks = upstream.provider.answer
 
     def lists(params: Any) -> Any:
@@ -238,7 +232,7 @@ def test_order_when_unknown_to_a_provider_of_lists_alone_then_that_is_its_answer
 def test_reason_when_it_tells_who_supplies_us_then_staff_alone_read_it(
     signed_in, upstream, customer, service, text, told
 ):
-    [order] = running(customer, service)
+    [order] = placed(customer, service)
     cancel_order(order=order, actor=customer)
     row = [{"order": int(order.upstream_id), "cancel": {"error": text}}]
     upstream.inject(faults.answer(body=json.dumps(row).encode(), action="cancel"))
