@@ -32,21 +32,21 @@ def test_round_when_one_provider_is_slow_then_the_other_is_served_meanwhile(upst
         soon = make.order(customer, make.service(others))
         upstream.inject(faults.Fault(action="add", gate=gate))
         finish = in_background(submit_due_orders)
-        quick.pause(10, until=placed(soon))
+        quick.pause(10, until=reached((slow, "placing"), (soon, "placed")))
         assert (fresh(slow).placement, fresh(soon).placement) == ("placing", "placed")
         gate.set()
         assert finish() == 2
     assert fresh(slow).placement == "placed"
 
 
-def placed(order: Order) -> Any:
-    """An event that is set once the order is placed."""
+def reached(*wanted: tuple[Order, str]) -> Any:
+    """An event that is set once each order has the placement."""
 
-    class Placed(threading.Event):
+    class Reached(threading.Event):
         def wait(self, timeout: float | None = None) -> bool:
-            return super().wait(timeout) or fresh(order).placement == "placed"
+            return super().wait(timeout) or all(fresh(order).placement == placement for order, placement in wanted)
 
-    return Placed()
+    return Reached()
 
 
 @pytest.mark.django_db(transaction=True)
