@@ -1,0 +1,101 @@
+"""Writing many rows in one statement, on PostgreSQL and SQLite alike.
+
+The rows travel as one JSON parameter. The ORM would send each value as a parameter of its own, of which SQLite
+takes too few, and spell out an update as a CASE with a branch for each row.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Any, TypeVar
+
+from django.db import connection
+from django.db.models import Field, Model
+
+ROWS = 1_000
+"""Rows of one statement: a catalog of ten thousand services takes ten, and none of them a long time."""
+
+T = TypeVar("T")
+
+
+def in_chunks(items: Iterable[T], size: int = ROWS) -> Iterator[list[T]]:
+    """Lists of at most `size`: a statement must not grow with what there is."""
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
+
+
+def insert_rows(*, model: type[Model], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Inserts `rows`, each with a value for each of `columns` (attribute names, such as "provider_id").
+
+    Columns that are left out get the database's own default: name all that have none. Raises IntegrityError.
+    """
+    fields = [_field(model, column) for column in columns]
+    names = ", ".join(_quoted(field.column) for field in fields)
+    source = _source([(f"c{number}", field) for number, field in enumerate(fields)])
+    sql = f"INSERT INTO {_quoted(model._meta.db_table)} ({names}) SELECT * FROM {source}"  # noqa: S608  (our own names)
+    for chunk in in_chunks(rows):
+        _execute(sql, chunk)
+
+
+def update_rows(
+    *, model: type[Model], columns: Sequence[str], rows: Iterable[Sequence[Any]], unmoved: Sequence[str] = ()
+) -> int:
+    """Sets `columns` of rows of `model`; returns how many there were.
+
+    Each of `rows` begins with the primary key, goes on with what the `unmoved` columns must still hold for the
+    row to be written, and ends with the new values.
+    """
+    pk = model._meta.pk
+    named = [("id", pk)]
+    named.extend((f"w{number}", _field(model, column)) for number, column in enumerate(unmoved))
+    guards = "".join(f" AND o.{_quoted(field.column)} = v.{name}" for name, field in named[1:])
+    fields = [(f"c{number}", _field(model, column)) for number, column in enumerate(columns)]
+    sets = ", ".join(f"{_quoted(field.column)} = v.{name}" for name, field in fields)
+    sql = (
+        f"UPDATE {_quoted(model._meta.db_table)} AS o SET {sets} "  # noqa: S608  (our own names)
+        f"FROM {_source([*named, *fields])} WHERE o.{_quoted(pk.column)} = v.id{guards}"
+    )
+    return sum(_execute(sql, chunk) for chunk in in_chunks(rows))
+
+
+def _field(model: type[Model], column: str) -> Field[Any, Any]:
+    """By attribute name: Django knows "provider_id" as another name of "provider"."""
+    return next(field for field in model._meta.concrete_fields if field.attname == column)
+
+
+def _quoted(name: str | None) -> str:
+    return connection.ops.quote_name(name or "")
+
+
+def _source(named: Sequence[tuple[str, Any]]) -> str:
+    """The parameter as a table "v" with these columns."""
+    if connection.vendor == "postgresql":
+        columns = ", ".join(f"{_typed(place, field)} AS {name}" for place, (name, field) in enumerate(named))
+        return f"(SELECT {columns} FROM jsonb_array_elements(%s::jsonb) AS r) AS v"  # noqa: S608  (our own names)
+    columns = ", ".join(f"json_extract(value, '$[{place}]') AS {name}" for place, (name, _) in enumerate(named))
+    return f"(SELECT {columns} FROM json_each(%s)) AS v"  # noqa: S608  (our own names)
+
+
+def _typed(place: int, field: Field[Any, Any]) -> str:
+    kind = field.db_type(connection) or "text"
+    if kind == "jsonb":
+        return f"r->{place}"
+    if kind.startswith(("varchar", "char")):
+        return f"r->>{place}"  # A cast to varchar(n) would cut what is too long, without a word.
+    return f"(r->>{place})::{kind}"
+
+
+def _execute(sql: str, rows: Sequence[Sequence[Any]]) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [json.dumps([[_plain(value) for value in row] for row in rows], ensure_ascii=False)])
+        return int(cursor.rowcount)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return str(connection.ops.adapt_datetimefield_value(value))
+    return value
