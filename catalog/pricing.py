@@ -1,50 +1,92 @@
-"""What a service costs and what it sells for. All amounts are micro-units per 1000 (or a package)."""
+"""What a service costs and what it sells for. Pure: no database.
+
+All amounts are micro-units of the panel's currency per 1000 (or a package); rates are the provider's currency.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import islice
-from typing import TypeVar
+from typing import NamedTuple
 
-from django.db import transaction
-from django.db.models import QuerySet
-
-from catalog.models import PricePolicy, Provider, Service
 from panel import money
-from panel.ops.alerts import raise_alert
-
-CHUNK = 500
-T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Margin:
-    """A margin and the level that set it: "service", "provider" or "panel"."""
+class Level(NamedTuple):
+    """The margin that one level sets; both empty where it sets none."""
+
+    bp: int | None = None
+    fixed: int | None = None
+
+    @property
+    def is_set(self) -> bool:
+        return self.bp is not None or self.fixed is not None
+
+
+class Margin(NamedTuple):
+    """A margin and the level that set it: "service", "category", "provider" or "panel"."""
 
     bp: int
     fixed: int
     level: str
 
 
-def price_policy() -> PricePolicy:
-    """The panel's margin, made with its defaults at the first call."""
-    policy, _ = PricePolicy.objects.get_or_create(pk=1)
-    return policy
+@dataclass(frozen=True, slots=True)
+class PanelTerms:
+    """What the panel sets for all services: basis points and micro-units."""
+
+    margin_bp: int
+    margin_fixed: int
+    minimum_margin_bp: int
+    price_step: int
 
 
-def locked_policy() -> PricePolicy:
-    """The panel's margin, locked until the transaction ends. Lock order: provider, policy, services."""
-    return PricePolicy.objects.select_for_update().get(pk=price_policy().pk)
+@dataclass(frozen=True, slots=True)
+class ProviderTerms:
+    """A provider's exchange rate (10⁻¹² of the panel's currency) and margin."""
+
+    exchange_rate: int
+    level: Level
 
 
-def margin_of(*, service: Service, provider: Provider, policy: PricePolicy) -> Margin:
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Everything that prices follow from beside the services themselves, by primary key."""
+
+    panel: PanelTerms
+    providers: Mapping[int, ProviderTerms]
+    categories: Mapping[int, Level]
+
+
+class Sold(NamedTuple):
+    """Of a service: what its price follows from, and its price."""
+
+    pk: int
+    upstream_id: int
+    provider_id: int
+    type: str
+    rate: int
+    name: str
+    category_id: int
+    margin_bp: int | None
+    margin_fixed: int | None
+    allow_below_minimum: bool
+    is_on_sale: bool
+    cost: int
+    price: int
+
+
+def margin_for(sold: Sold, terms: Terms) -> Margin:
     """The margin of the nearest level that sets percent or fixed; what it leaves empty is zero there."""
-    levels: tuple[tuple[str, Service | Provider], ...] = (("service", service), ("provider", provider))
-    for name, level in levels:
-        if level.margin_bp is not None or level.margin_fixed is not None:
-            return Margin(level.margin_bp or 0, level.margin_fixed or 0, name)
-    return Margin(policy.margin_bp, policy.margin_fixed, "panel")
+    if sold.margin_bp is not None or sold.margin_fixed is not None:
+        return Margin(sold.margin_bp or 0, sold.margin_fixed or 0, "service")
+    category = terms.categories[sold.category_id]
+    if category.is_set:
+        return Margin(category.bp or 0, category.fixed or 0, "category")
+    provider = terms.providers[sold.provider_id].level
+    if provider.is_set:
+        return Margin(provider.bp or 0, provider.fixed or 0, "provider")
+    return Margin(terms.panel.margin_bp, terms.panel.margin_fixed, "panel")
 
 
 def cost_of(*, rate: int, exchange_rate: int) -> int:
@@ -52,61 +94,59 @@ def cost_of(*, rate: int, exchange_rate: int) -> int:
     return money.convert_up(rate, exchange_rate)
 
 
-def price_of(*, cost: int, margin: Margin, policy: PricePolicy) -> int:
-    """Price of 1000: the margin's, and never below cost plus the minimum margin. Raises MoneyError."""
-    wanted = money.price_from_cost(cost, margin_bp=margin.bp, margin_fixed=margin.fixed, step=policy.price_step)
-    floor = money.price_from_cost(cost, margin_bp=policy.minimum_margin_bp, margin_fixed=0, step=policy.price_step)
-    return max(wanted, floor)
-
-
-def set_price(*, service: Service, provider: Provider, rate: int, policy: PricePolicy) -> bool:
-    """Sets cost and price on the instance, unsaved; True when they changed.
-
-    A service with no price that the panel can hold goes off sale: it is never given away. Nor is one that
-    costs nothing sold for its fixed margin: a rate of 0 is no cost that we know.
+def lowest_price(*, cost: int, allow_below_minimum: bool, panel: PanelTerms) -> int:
+    """The price that nothing may fall below: the cost plus the minimum margin, or the cost alone where the
+    service allows it. Raises MoneyError.
     """
-    before = (service.cost, service.price, service.is_on_sale)
+    minimum = 0 if allow_below_minimum else panel.minimum_margin_bp
+    return money.price_from_cost(cost, margin_bp=minimum, margin_fixed=0, step=panel.price_step)
+
+
+def priced(sold: Sold, terms: Terms) -> Sold:
+    """The same service with today's cost and price.
+
+    One with no price that the panel can hold goes off sale: it is never given away. Nor is one that costs
+    nothing sold for its fixed margin: a rate of 0 is no cost that we know.
+    """
     try:
-        service.cost = cost_of(rate=rate, exchange_rate=provider.exchange_rate)
-        margin = margin_of(service=service, provider=provider, policy=policy)
-        service.price = price_of(cost=service.cost, margin=margin, policy=policy)
-    except money.MoneyError:
-        service.cost = 0
-    if service.cost == 0:
-        service.price = 0
-        service.is_on_sale = False
-    return before != (service.cost, service.price, service.is_on_sale)
-
-
-def reprice(*, services: QuerySet[Service]) -> int:
-    """Recomputes cost and price of `services` and writes those that changed; returns how many.
-
-    The rows are locked while it runs, so that two margin changes at once cannot mix.
-    """
-    with transaction.atomic():
-        policy = locked_policy()
-        changed = []
-        hidden = 0
-        # No key lock: an order refers to its service, and need not wait for the repricing of a whole catalog.
-        rows = services.select_related("upstream__provider").select_for_update(of=("self",), no_key=True).order_by("pk")
-        for service in rows:
-            was_on_sale = service.is_on_sale
-            upstream = service.upstream
-            if set_price(service=service, provider=upstream.provider, rate=upstream.rate, policy=policy):
-                changed.append(service)
-                hidden += was_on_sale and not service.is_on_sale
-        for chunk in in_chunks(changed):
-            Service.objects.bulk_update(chunk, ["cost", "price", "is_on_sale"])
-    if hidden:
-        raise_alert(
-            cause="catalog:no_price",
-            text=f"{hidden} services have no valid price any more and went off sale.",
+        cost = cost_of(rate=sold.rate, exchange_rate=terms.providers[sold.provider_id].exchange_rate)
+        margin = margin_for(sold, terms)
+        wanted = money.price_from_cost(
+            cost, margin_bp=margin.bp, margin_fixed=margin.fixed, step=terms.panel.price_step
         )
-    return len(changed)
+        floor = lowest_price(cost=cost, allow_below_minimum=sold.allow_below_minimum, panel=terms.panel)
+        price = max(wanted, floor)
+    except money.MoneyError:
+        cost = 0
+    if cost == 0:
+        return sold._replace(cost=0, price=0, is_on_sale=False)
+    return sold._replace(cost=cost, price=price)
 
 
-def in_chunks(items: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
-    """Lists of at most `size`: one statement must not grow with the catalog."""
-    iterator = iter(items)
-    while chunk := list(islice(iterator, size)):
-        yield chunk
+def is_below_minimum(*, price: int, after: Sold, terms: Terms) -> bool:
+    """Whether `price`, that of before, would leave less than the minimum margin at the cost of `after`."""
+    try:
+        floor = lowest_price(cost=after.cost, allow_below_minimum=after.allow_below_minimum, panel=terms.panel)
+    except money.MoneyError:
+        return True
+    return price < floor
+
+
+def margin_share(*, cost: int, price: int) -> int | None:
+    """The margin in basis points of the cost, rounded down; None without a cost."""
+    return (price - cost) * money.BASIS // cost if cost else None
+
+
+def customer_price(
+    *, price: int, cost: int, allow_below_minimum: bool, discount_bp: int, own: int | None, panel: PanelTerms
+) -> int:
+    """What one customer pays for 1000: the price agreed with them, or the list price less their discount.
+
+    Never below `lowest_price`, whatever was agreed: an agreement is no reason to sell at a loss overnight.
+    """
+    if own is None and not discount_bp:
+        return price
+    if own is None:
+        step = panel.price_step
+        own = money.ceil_div(price * (money.BASIS - discount_bp), money.BASIS * step) * step
+    return max(own, lowest_price(cost=cost, allow_below_minimum=allow_below_minimum, panel=panel))

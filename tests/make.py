@@ -10,8 +10,8 @@ from billing import ledger
 from billing.models import Entry, Wallet
 from billing.wallets import wallet_of
 from catalog.models import Category, Provider, Service, UpstreamService
-from catalog.pricing import reprice
 from catalog.providers import set_api_key
+from catalog.repricing import reprice
 from orders.ids import id_columns
 from orders.models import Order
 from orders.placing import place_order

@@ -6,9 +6,23 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from billing.models import Entry
-from catalog.margins import save_policy, save_provider, save_service
-from catalog.models import PricePolicy, Provider, Service, UpstreamService
-from catalog.pricing import cost_of, margin_of, price_of, price_policy, reprice, set_price
+from catalog.changing import change_prices
+from catalog.edits import COLUMNS, Edit
+from catalog.models import Category, PriceChange, PricePolicy, Provider, Service, UpstreamService
+from catalog.pricing import (
+    Level,
+    PanelTerms,
+    ProviderTerms,
+    Sold,
+    Terms,
+    cost_of,
+    is_below_minimum,
+    lowest_price,
+    margin_for,
+    margin_share,
+    priced,
+)
+from catalog.repricing import lock_prices, price_policy, reprice
 from catalog.syncing import sync_provider
 from orders.inputs import NotOnSale
 from orders.models import Order
@@ -33,11 +47,38 @@ def sold(of):
     return make.service(of)
 
 
-def policy(**values):
-    row = price_policy()
-    for name, value in values.items():
-        setattr(row, name, value)
-    return row
+def change(kind, pk, **values):
+    """Sets margins, an exchange rate and the like at once; how many prices changed."""
+    edits = [Edit(kind, (pk,), values)]
+    return change_prices(edits=edits, source=PriceChange.Source.LIST, summary="A change").affected
+
+
+def panel(**values):
+    return change("panel", 1, **values)
+
+
+def terms(*, category=(None, None), provider=(None, None), rate=EXCHANGE_ONE, **values):
+    """A category 7 and a provider 3, under the panel's 25 %."""
+    defaults = {"margin_bp": 2_500, "margin_fixed": 0, "minimum_margin_bp": 0, "price_step": 100}
+    return Terms(
+        PanelTerms(**{**defaults, **values}), {3: ProviderTerms(rate, Level(*provider))}, {7: Level(*category)}
+    )
+
+
+def sold_as(*, rate=2_000_000, margin=(None, None), **values):
+    """Of provider 3 in category 7, on sale, never priced."""
+    defaults = {"name": "x", "allow_below_minimum": False, "is_on_sale": True, "cost": 0, "price": 0, **values}
+    return Sold(
+        pk=1,
+        upstream_id=1,
+        provider_id=3,
+        type="default",
+        rate=rate,
+        category_id=7,
+        margin_bp=margin[0],
+        margin_fixed=margin[1],
+        **defaults,
+    )
 
 
 def stored(service):
@@ -52,24 +93,25 @@ def no_price_alerts():
 
 
 @pytest.mark.parametrize(
-    ("service_margin", "provider_margin", "expected"),
+    ("service", "category", "provider", "expected"),
     [
-        ((None, None), (None, None), (2_500, 50_000, "panel")),
-        ((None, None), (4_000, None), (4_000, 0, "provider")),
-        ((None, None), (None, 7), (0, 7, "provider")),
-        ((None, None), (4_000, 7), (4_000, 7, "provider")),
-        ((1_000, None), (4_000, 7), (1_000, 0, "service")),
-        ((None, 9), (4_000, 7), (0, 9, "service")),
-        ((0, None), (4_000, 7), (0, 0, "service")),  # a zero is set, not missing
-        ((None, 0), (4_000, 7), (0, 0, "service")),
-        ((None, None), (0, None), (0, 0, "provider")),
+        ((None, None), (None, None), (None, None), (2_500, 50_000, "panel")),
+        ((None, None), (None, None), (4_000, None), (4_000, 0, "provider")),
+        ((None, None), (None, None), (None, 7), (0, 7, "provider")),
+        ((None, None), (None, None), (4_000, 7), (4_000, 7, "provider")),
+        ((None, None), (3_000, None), (4_000, 7), (3_000, 0, "category")),
+        ((None, None), (None, 8), (4_000, 7), (0, 8, "category")),
+        ((None, None), (0, None), (4_000, 7), (0, 0, "category")),
+        ((1_000, None), (3_000, 8), (4_000, 7), (1_000, 0, "service")),
+        ((None, 9), (3_000, None), (4_000, 7), (0, 9, "service")),
+        ((0, None), (None, None), (4_000, 7), (0, 0, "service")),  # a zero is set, not missing
+        ((None, 0), (3_000, None), (4_000, 7), (0, 0, "service")),
+        ((None, None), (None, None), (0, None), (0, 0, "provider")),
     ],
 )
-def test_margin_of_then_the_nearest_level_that_sets_one(service_margin, provider_margin, expected):
-    service = Service(margin_bp=service_margin[0], margin_fixed=service_margin[1])
-    provider = Provider(margin_bp=provider_margin[0], margin_fixed=provider_margin[1])
-    panel = PricePolicy(margin_bp=2_500, margin_fixed=50_000)
-    margin = margin_of(service=service, provider=provider, policy=panel)
+def test_margin_for_then_the_nearest_level_that_sets_one(service, category, provider, expected):
+    of_level = terms(category=category, provider=provider, margin_fixed=50_000)
+    margin = margin_for(sold_as(margin=service), of_level)
     assert (margin.bp, margin.fixed, margin.level) == expected
 
 
@@ -81,53 +123,60 @@ def test_price_policy_when_never_set_then_25_percent_and_one_row():
     assert PricePolicy.objects.count() == 1
 
 
-def test_save_policy_when_margin_changes_then_what_inherits_it_is_repriced(of, sold):
+def test_panel_margin_when_changed_then_what_inherits_it_is_repriced(of, sold):
     other = make.provider(name="With its own", margin_bp=5_000)
     of_other = make.service(other)
     own = make.service(of, external_id="2", margin_bp=10_000)
-    assert save_policy(policy=policy(margin_bp=3_000, margin_fixed=100_000)) == 1
+    assert panel(margin_bp=3_000, margin_fixed=100_000) == 1
     assert stored(sold) == (2_000_000, 2_700_000, True)
     assert stored(of_other) == (2_000_000, 3_000_000, True)
     assert stored(own) == (2_000_000, 4_000_000, True)
-    # Saved again: no price changed.
-    assert save_policy(policy=price_policy()) == 0
+    # Set again: no price changed.
+    assert panel(margin_bp=3_000, margin_fixed=100_000) == 0
 
 
-def test_save_provider_when_margin_changes_then_only_its_services_are_repriced(of, sold):
+def test_provider_margin_when_changed_then_only_its_services_are_repriced(of, sold):
     elsewhere = make.service(make.provider(name="Elsewhere"))
     own = make.service(of, external_id="2", margin_bp=10_000)
-    of.margin_bp = 5_000
-    assert save_provider(provider=of) == 1
+    assert change("provider", of.pk, margin_bp=5_000) == 1
     assert stored(sold) == (2_000_000, 3_000_000, True)
     assert stored(own) == (2_000_000, 4_000_000, True)
     assert stored(elsewhere) == (2_000_000, 2_500_000, True)
     # Emptied, it inherits again.
-    of.margin_bp = None
-    assert save_provider(provider=of) == 1
+    assert change("provider", of.pk, margin_bp=None) == 1
     assert stored(sold) == (2_000_000, 2_500_000, True)
 
 
-def test_save_service_when_margin_changes_then_only_it_is_repriced(of, sold):
-    neighbour = make.service(of, external_id="2")
-    sold.margin_bp, sold.margin_fixed = 0, 250_000
-    save_service(service=sold)
+def test_category_margin_when_changed_then_it_beats_the_providers_and_only_its_services_are_repriced(of, sold):
+    change("provider", of.pk, margin_bp=5_000)
+    shelf = Category.objects.create(name="Other shelf")
+    elsewhere = make.service(of, external_id="2")
+    Service.objects.filter(pk=elsewhere.pk).update(category=shelf)
+    own = make.service(of, external_id="3", margin_bp=10_000)
+    assert change("category", sold.category_id, margin_bp=1_000, margin_fixed=50_000) == 1
     assert stored(sold) == (2_000_000, 2_250_000, True)
-    assert (sold.price, sold.is_on_sale) == (2_250_000, True)
+    assert stored(elsewhere) == (2_000_000, 3_000_000, True)
+    assert stored(own) == (2_000_000, 4_000_000, True)
+    # Moved to the other shelf, it gets what counts there: the provider's.
+    assert change("service", sold.pk, category_id=shelf.pk) == 1
+    assert stored(sold) == (2_000_000, 3_000_000, True)
+
+
+def test_service_margin_when_changed_then_only_it_is_repriced(of, sold):
+    neighbour = make.service(of, external_id="2")
+    assert change("service", sold.pk, margin_bp=0, margin_fixed=250_000) == 1
+    assert stored(sold) == (2_000_000, 2_250_000, True)
     assert stored(neighbour) == (2_000_000, 2_500_000, True)
 
 
-def test_save_service_when_off_sale_then_it_stays_off_sale(sold):
-    sold.is_on_sale = False
-    save_service(service=sold)
+def test_service_when_taken_off_sale_then_it_keeps_its_price(sold):
+    assert change("service", sold.pk, is_on_sale=False) == 0
     assert stored(sold) == (2_000_000, 2_500_000, False)
 
 
-def test_save_service_when_the_instance_holds_an_old_price_then_todays_is_stored(of, sold):
-    # The owner's form was open while an import raised the rate.
+def test_service_when_changed_after_an_import_raised_its_rate_then_todays_price_is_stored(of, sold):
     UpstreamService.objects.filter(pk=sold.upstream_id).update(rate=4_000_000)
-    reprice(services=Service.objects.all())
-    sold.name = "New name"
-    save_service(service=sold)
+    change("service", sold.pk, name="New name")
     assert stored(sold) == (4_000_000, 5_000_000, True)
     assert Service.objects.get().name == "New name"
 
@@ -140,22 +189,62 @@ def test_save_service_when_the_instance_holds_an_old_price_then_todays_is_stored
     [(0, 0, 2_000_000), (3_000, 2_500, 2_600_000), (2_500, 2_500, 2_500_000), (2_400, 2_500, 2_500_000)],
 )
 def test_price_when_margin_is_below_the_minimum_then_the_minimum_counts(sold, minimum_bp, margin_bp, price):
-    save_policy(policy=policy(minimum_margin_bp=minimum_bp, margin_bp=margin_bp))
+    panel(minimum_margin_bp=minimum_bp, margin_bp=margin_bp)
     assert stored(sold) == (2_000_000, price, True)
 
 
 def test_price_when_service_has_a_margin_of_its_own_then_the_minimum_floors_it_as_well(sold):
-    save_policy(policy=policy(minimum_margin_bp=1_000))
-    sold.margin_bp = 100
-    save_service(service=sold)
+    panel(minimum_margin_bp=1_000)
+    change("service", sold.pk, margin_bp=100)
+    assert stored(sold) == (2_000_000, 2_200_000, True)
+
+
+def test_price_when_category_has_a_margin_of_its_own_then_the_minimum_floors_it_as_well(sold):
+    panel(minimum_margin_bp=1_000)
+    change("category", sold.category_id, margin_bp=100)
     assert stored(sold) == (2_000_000, 2_200_000, True)
 
 
 def test_price_when_fixed_margin_exceeds_the_minimum_then_the_fixed_margin_counts(sold):
-    save_policy(policy=policy(minimum_margin_bp=1_000))
-    sold.margin_fixed = 300_000
-    save_service(service=sold)
+    panel(minimum_margin_bp=1_000)
+    change("service", sold.pk, margin_fixed=300_000)
     assert stored(sold) == (2_000_000, 2_300_000, True)
+
+
+@pytest.mark.parametrize(("margin_bp", "price"), [(0, 2_000_000), (100, 2_020_000), (2_000, 2_400_000)])
+def test_price_when_service_may_be_below_the_minimum_then_its_own_margin_counts_but_never_less_than_cost(
+    sold, margin_bp, price
+):
+    panel(minimum_margin_bp=1_000)
+    change("service", sold.pk, margin_bp=margin_bp, allow_below_minimum=True)
+    assert stored(sold) == (2_000_000, price, True)
+    assert stored(sold)[1] >= stored(sold)[0]
+
+
+@pytest.mark.parametrize(
+    ("allow", "cost", "lowest"),
+    [(False, 2_000_000, 2_200_000), (True, 2_000_000, 2_000_000), (True, 2_000_001, 2_000_100), (False, 1, 100)],
+)
+def test_lowest_price_then_the_cost_and_the_minimum_rounded_up_to_the_step(allow, cost, lowest):
+    of_panel = terms(minimum_margin_bp=1_000).panel
+    assert lowest_price(cost=cost, allow_below_minimum=allow, panel=of_panel) == lowest
+
+
+@pytest.mark.parametrize(
+    ("price", "allow", "below"),
+    [(2_199_900, False, True), (2_200_000, False, False), (2_000_000, True, False), (1_999_900, True, True)],
+)
+def test_is_below_minimum_then_it_tells_of_the_price_before(price, allow, below):
+    after = sold_as(cost=2_000_000, allow_below_minimum=allow)
+    assert is_below_minimum(price=price, after=after, terms=terms(minimum_margin_bp=1_000)) is below
+
+
+@pytest.mark.parametrize(
+    ("cost", "price", "share"),
+    [(2_000_000, 2_500_000, 2_500), (3, 4, 3_333), (3, 2, -3_334), (2, 2, 0), (0, 0, None)],
+)
+def test_margin_share_then_basis_points_of_the_cost_rounded_down(cost, price, share):
+    assert margin_share(cost=cost, price=price) == share
 
 
 @pytest.mark.parametrize(
@@ -171,7 +260,7 @@ def test_price_when_fixed_margin_exceeds_the_minimum_then_the_fixed_margin_count
 )
 def test_price_when_step_is_set_then_rounded_up_to_a_multiple(of, rate, step, price):
     service = make.service(of, rate=rate)
-    save_policy(policy=policy(price_step=step))
+    panel(price_step=step)
     assert stored(service)[1] == price
 
 
@@ -185,39 +274,33 @@ def test_price_when_step_is_set_then_rounded_up_to_a_multiple(of, rate, step, pr
         (1, 1, 100),  # worth next to nothing, and still not free
     ],
 )
-def test_save_provider_when_exchange_rate_changes_then_cost_and_price_follow(of, sold, exchange_rate, cost, price):
-    of.exchange_rate = exchange_rate
-    save_provider(provider=of)
+def test_exchange_rate_when_changed_then_cost_and_price_follow(of, sold, exchange_rate, cost, price):
+    change("provider", of.pk, exchange_rate=exchange_rate)
     assert stored(sold) == (cost, price, True)
     assert stored(sold)[1] >= stored(sold)[0]
 
 
 @pytest.mark.parametrize("exchange_rate", [0, -1, 10**18 + 1])
-def test_save_provider_when_exchange_rate_is_no_rate_then_refused_and_nothing_changes(of, sold, exchange_rate):
-    of.exchange_rate = exchange_rate
+def test_exchange_rate_when_it_is_no_rate_then_refused_and_nothing_changes(of, sold, exchange_rate):
     with pytest.raises(IntegrityError), transaction.atomic():
-        save_provider(provider=of)
+        change("provider", of.pk, exchange_rate=exchange_rate)
     assert Provider.objects.get().exchange_rate == EXCHANGE_ONE
     assert stored(sold) == (2_000_000, 2_500_000, True)
 
 
+@pytest.mark.parametrize("kind", list(COLUMNS))
 @pytest.mark.parametrize("values", [{"margin_bp": -1}, {"margin_fixed": -1}, {"margin_bp": 10_000_001}])
-def test_margins_when_negative_or_absurd_then_the_database_refuses(of, sold, values):
-    for save, row in ((save_provider, {"provider": of}), (save_service, {"service": sold})):
-        [one] = row.values()
-        for name, value in values.items():
-            setattr(one, name, value)
-        with pytest.raises(IntegrityError), transaction.atomic():
-            save(**row)
+def test_margins_when_negative_or_absurd_then_the_database_refuses(of, sold, kind, values):
+    pk = {"panel": 1, "provider": of.pk, "category": sold.category_id, "service": sold.pk}[kind]
     with pytest.raises(IntegrityError), transaction.atomic():
-        save_policy(policy=policy(**values))
+        change(kind, pk, **values)
     assert stored(sold) == (2_000_000, 2_500_000, True)
     assert price_policy().margin_bp == 2_500
+    assert not PriceChange.objects.filter(state=PriceChange.State.APPLIED).exists()
 
 
 def test_price_when_open_form_shows_the_old_one_then_asked_again_and_nothing_charged(customer, of, sold):
-    of.margin_bp = 5_000
-    save_provider(provider=of)
+    change("provider", of.pk, margin_bp=5_000)
     with pytest.raises(PriceChanged) as caught:
         place_order(
             customer=customer,
@@ -235,13 +318,12 @@ def test_price_when_open_form_shows_the_old_one_then_asked_again_and_nothing_cha
 # -- no valid price ----------------------------------------------------------------------------------
 
 
-def test_cost_and_price_when_out_of_range_then_money_error():
-    panel = PricePolicy(margin_bp=1, price_step=1)
-    margin = margin_of(service=Service(), provider=Provider(), policy=panel)
+def test_cost_and_lowest_price_when_out_of_range_then_money_error():
+    of_panel = terms(minimum_margin_bp=1, price_step=1).panel
     with pytest.raises(MoneyError):
         cost_of(rate=MAX_MICROS, exchange_rate=EXCHANGE_ONE + 1)
     with pytest.raises(MoneyError):
-        price_of(cost=MAX_MICROS, margin=margin, policy=panel)
+        lowest_price(cost=MAX_MICROS, allow_below_minimum=False, panel=of_panel)
 
 
 @pytest.mark.parametrize(
@@ -252,22 +334,18 @@ def test_cost_and_price_when_out_of_range_then_money_error():
         (0, EXCHANGE_ONE),
     ],
 )
-def test_set_price_when_there_is_no_valid_one_then_no_price_and_off_sale(rate, exchange_rate):
-    service = Service(cost=2, price=3, is_on_sale=True)
-    changed = set_price(
-        service=service, provider=Provider(exchange_rate=exchange_rate), rate=rate, policy=PricePolicy(margin_fixed=0)
-    )
-    assert changed
-    assert (service.price, service.is_on_sale) == (0, False)
+def test_priced_when_there_is_no_valid_price_then_none_and_off_sale(rate, exchange_rate):
+    after = priced(sold_as(rate=rate, cost=2, price=3), terms(rate=exchange_rate, margin_fixed=50_000))
+    assert (after.cost, after.price, after.is_on_sale) == (0, 0, False)
 
 
-def test_save_provider_when_price_overflows_then_off_sale_with_an_alert(customer, of, sold):
+def test_exchange_rate_when_a_price_overflows_then_off_sale_with_an_alert(customer, of, sold):
     neighbour = make.service(of, external_id="2", rate="0.01")
-    of.exchange_rate = 10**18 // 2  # 500,000: 2.00 would be 1,000,000, and fits
-    save_provider(provider=of)
+    # 500,000: 2.00 would be 1,000,000, and fits
+    change("provider", of.pk, exchange_rate=10**18 // 2)
     assert stored(sold) == (10**12, 1_250_000_000_000, True)
     UpstreamService.objects.filter(pk=sold.upstream_id).update(rate=10**10)
-    assert save_provider(provider=of) == 1
+    assert change("provider", of.pk, exchange_rate=10**18 // 2) == 1
     assert stored(sold) == (0, 0, False)
     assert no_price_alerts() == [1]
     assert Alert.objects.get().text == "1 services have no valid price any more and went off sale."
@@ -278,7 +356,7 @@ def test_save_provider_when_price_overflows_then_off_sale_with_an_alert(customer
     # The others are sold on.
     assert stored(neighbour)[2]
     # Repricing again finds nothing new to tell.
-    save_provider(provider=of)
+    change("provider", of.pk, exchange_rate=10**18 // 2)
     assert no_price_alerts() == [1]
 
 
@@ -299,18 +377,15 @@ def test_sync_when_new_rate_overflows_the_price_then_off_sale_with_an_alert(upst
     assert Service.objects.filter(is_on_sale=True).count() == 2
 
 
-def test_save_service_when_it_has_no_valid_price_then_off_sale_until_the_owner_puts_it_back(of, sold):
+def test_service_when_it_has_no_valid_price_then_off_sale_until_the_owner_puts_it_back(of, sold):
     UpstreamService.objects.filter(pk=sold.upstream_id).update(rate=0)
-    save_service(service=sold)
+    change("service", sold.pk, is_on_sale=True)
     assert stored(sold) == (0, 0, False)
-    assert not sold.is_on_sale
     # A price alone does not put it back on sale: the owner does.
     UpstreamService.objects.filter(pk=sold.upstream_id).update(rate=1_000_000)
     reprice(services=Service.objects.all())
     assert stored(sold) == (1_000_000, 1_250_000, False)
-    sold.refresh_from_db()
-    sold.is_on_sale = True
-    save_service(service=sold)
+    change("service", sold.pk, is_on_sale=True)
     assert stored(sold) == (1_000_000, 1_250_000, True)
 
 
@@ -330,7 +405,7 @@ def test_reprice_when_services_are_many_then_statements_stay_few(of, django_asse
         Service.objects.create(upstream=row, category=shelf, name="x")
     with django_assert_max_num_queries(12):
         assert reprice(services=Service.objects.all()) == 200
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(8):
         assert reprice(services=Service.objects.all()) == 0
 
 
@@ -340,53 +415,47 @@ def test_reprice_when_services_are_many_then_statements_stay_few(of, django_asse
 @pytest.mark.django_db(transaction=True)
 def test_margins_when_changed_at_once_then_prices_follow_what_is_stored_at_the_end(of, sold):
     others = [make.service(of, external_id=str(number)) for number in range(2, 12)]
-
-    def panel(bp):
-        row = price_policy()
-        row.margin_bp = bp
-        return save_policy(policy=row)
-
-    def own(service, bp):
-        row = Service.objects.get(pk=service.pk)
-        row.margin_bp = bp
-        return save_service(service=row)
-
+    shelf = Category.objects.create(name="Other shelf")
+    Service.objects.filter(pk=others[1].pk).update(category=shelf)
+    price_policy()
     results = in_threads(
-        lambda: [panel(bp) for bp in (3_000, 4_000, 5_000, 6_000)],
-        lambda: [panel(bp) for bp in (3_500, 4_500, 5_500, 6_500)],
-        lambda: [own(sold, bp) for bp in (100, 200, 300, 400)],
-        lambda: [own(others[0], bp) for bp in (None, 200, None, 500)],
+        lambda: [panel(margin_bp=bp) for bp in (3_000, 4_000, 5_000, 6_000)],
+        lambda: [panel(margin_bp=bp) for bp in (3_500, 4_500, 5_500, 6_500)],
+        lambda: [change("service", sold.pk, margin_bp=bp) for bp in (100, 200, 300, 400)],
+        lambda: [change("service", others[0].pk, margin_bp=bp) for bp in (None, 200, None, 500)],
+        lambda: [change("category", shelf.pk, margin_bp=bp) for bp in (None, 700, None, 900)],
+        lambda: [change("provider", of.pk, margin_bp=bp) for bp in (100, None, 200, None)],
     )
     assert not [one for one in results if isinstance(one, BaseException)]
     margin = PricePolicy.objects.get().margin_bp
     assert margin in (6_000, 6_500)
     assert stored(sold) == (2_000_000, 2_080_000, True)
     assert stored(others[0]) == (2_000_000, 2_100_000, True)
-    assert {stored(one)[1] for one in others[1:]} == {2_000_000 * (10_000 + margin) // 10_000}
+    assert stored(others[1]) == (2_000_000, 2_180_000, True)
+    assert {stored(one)[1] for one in others[2:]} == {2_000_000 * (10_000 + margin) // 10_000}
 
 
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
-def test_save_service_when_a_repricing_is_under_way_then_it_waits_without_holding_the_service(of, sold):
+def test_change_when_a_repricing_is_under_way_then_it_waits_without_holding_the_service(of, sold):
     # Holding its row while it waits for the policy would be a deadlock: repricing locks them the other way.
     price_policy()
     with transaction.atomic():
-        PricePolicy.objects.select_for_update().get()
-        waiting = in_background(lambda: save_service(service=Service.objects.get(pk=sold.pk)))
+        lock_prices()
+        waiting = in_background(lambda: change("service", sold.pk, margin_bp=1_000))
         wait_for_a_blocked_connection()
         # What a repricing does next: raises OperationalError at once if somebody holds the row.
         assert Service.objects.select_for_update(nowait=True).get(pk=sold.pk)
-    assert waiting() is None
-    assert stored(sold) == (2_000_000, 2_500_000, True)
+    assert waiting() == 1
+    assert stored(sold) == (2_000_000, 2_200_000, True)
 
 
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
-def test_reprice_when_under_way_then_orders_need_not_wait_for_it(of, sold):
+def test_change_when_under_way_then_orders_need_not_wait_for_it(of, sold):
     user = make.customer("alice@example.org", funds="10")
     with transaction.atomic():
-        policy(margin_bp=5_000).save()
-        assert reprice(services=Service.objects.all()) == 1
+        assert panel(margin_bp=5_000) == 1
         order = in_background(lambda: make.order(user, sold, quantity=1_000))()
         # Not committed yet: the order was taken at the price that counted.
         assert order.charge == 2_500_000

@@ -1,0 +1,24 @@
+"""Everything that the catalog stores; each module has one subject."""
+
+from catalog.models.imports import CatalogChange, SyncRun
+from catalog.models.prices import CustomerGroup, CustomerPrice, GroupMember, PriceChange
+from catalog.models.providers import MAX_BP, OnRise, PricePolicy, Provider, ProviderFigures
+from catalog.models.services import Category, Service, ServiceFigures, UpstreamService
+
+__all__ = (
+    "MAX_BP",
+    "CatalogChange",
+    "Category",
+    "CustomerGroup",
+    "CustomerPrice",
+    "GroupMember",
+    "OnRise",
+    "PriceChange",
+    "PricePolicy",
+    "Provider",
+    "ProviderFigures",
+    "Service",
+    "ServiceFigures",
+    "SyncRun",
+    "UpstreamService",
+)

@@ -1,0 +1,109 @@
+"""Prices for some customers alone, and the history of who changed which price."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from catalog.models.services import Service
+from panel.money import BASIS, MAX_MICROS
+
+
+class CustomerGroup(models.Model):
+    """Customers who pay less than the list price."""
+
+    name = models.CharField(max_length=80, unique=True)
+    discount_bp = models.IntegerField("discount", default=0, help_text="Basis points: 500 is 5 %.")
+
+    class Meta:
+        ordering = ("name",)
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(discount_bp__gte=0, discount_bp__lt=BASIS), name="customer_group_discount_range"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class GroupMember(models.Model):
+    """The group of a customer: one at most."""
+
+    customer = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, primary_key=True, related_name="price_group"
+    )
+    group = models.ForeignKey(CustomerGroup, on_delete=models.PROTECT, related_name="members")
+
+    def __str__(self) -> str:
+        return f"{self.customer}: {self.group}"
+
+
+class CustomerPrice(models.Model):
+    """A price that was agreed with one customer, in micro-units per 1000 (or a package). It beats any discount."""
+
+    customer = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="own_prices")
+    service = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="customer_prices")
+    price = models.BigIntegerField()
+
+    class Meta:
+        ordering = ("customer", "service")
+        constraints = (
+            models.UniqueConstraint(fields=("customer", "service"), name="customer_price_unique"),
+            models.CheckConstraint(condition=Q(price__gt=0, price__lte=MAX_MICROS), name="customer_price_range"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.customer}: {self.service}"
+
+
+class PriceChange(models.Model):
+    """A change of margins, exchange rates or services: drafted, shown, applied, perhaps undone.
+
+    `edits` says what is to be set, `before` what stood there when it was applied; both are lists of
+    {"kind": "panel" | "provider" | "category" | "service", "pks": [...], "values": {column: value}}.
+    """
+
+    class State(models.TextChoices):
+        DRAFT = "draft", "Not applied"
+        APPLIED = "applied", "Applied"
+
+    class Source(models.TextChoices):
+        PANEL = "panel", "Panel margin"
+        PROVIDER = "provider", "Provider"
+        CATEGORY = "category", "Category"
+        SERVICE = "service", "Service"
+        LIST = "list", "List of services"
+        FILE = "file", "File"
+        UNDO = "undo", "Undo"
+
+    state = models.CharField(max_length=8, choices=State.choices, default=State.DRAFT)
+    source = models.CharField(max_length=8, choices=Source.choices)
+    summary = models.CharField(max_length=300)
+    edits = models.JSONField(default=list)
+    before = models.JSONField(default=list, blank=True)
+    affected = models.PositiveIntegerField(default=0, help_text="Services whose price changed.")
+    raised = models.PositiveIntegerField(default=0)
+    lowered = models.PositiveIntegerField(default=0)
+    undoes = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="undone_by")
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField(default=timezone.now)
+    applied_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-applied_at", "-pk")
+        verbose_name = "price change"
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(state="draft", applied_at=None) | Q(state="applied", applied_at__isnull=False),
+                name="price_change_applied_has_a_time",
+            ),
+            models.UniqueConstraint(fields=("undoes",), condition=Q(state="applied"), name="price_change_undone_once"),
+        )
+
+    def __str__(self) -> str:
+        return self.summary

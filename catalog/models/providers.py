@@ -1,0 +1,157 @@
+"""The panel's own margin, and the providers that it buys from."""
+
+from __future__ import annotations
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from panel.money import EXCHANGE_ONE, MAX_MICROS, MICRO
+
+MAX_BP = 10_000_000
+_PERCENT_HELP = "Basis points: 2,500 is 25 %."
+
+
+class PricePolicy(models.Model):
+    """The panel's own margin and price step: one row."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
+    margin_bp = models.IntegerField("margin", default=2_500, help_text=_PERCENT_HELP)
+    margin_fixed = models.BigIntegerField("fixed margin per 1000", default=0)
+    minimum_margin_bp = models.IntegerField("minimum margin", default=0, help_text=_PERCENT_HELP)
+    price_step = models.BigIntegerField("price step", default=100)
+
+    class Meta:
+        verbose_name = "panel margin"
+        verbose_name_plural = "panel margin"
+        constraints = (
+            models.CheckConstraint(condition=Q(id=1), name="price_policy_is_one_row"),
+            models.CheckConstraint(
+                condition=Q(price_step__gte=1, price_step__lte=1_000 * MICRO), name="price_policy_step_range"
+            ),
+            models.CheckConstraint(
+                condition=Q(margin_bp__gte=0, margin_bp__lte=MAX_BP)
+                & Q(minimum_margin_bp__gte=0, minimum_margin_bp__lte=MAX_BP)
+                & Q(margin_fixed__gte=0, margin_fixed__lte=MAX_MICROS),
+                name="price_policy_margin_range",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return "Panel margin"
+
+
+class OnRise(models.TextChoices):
+    """What an import does with a service whose price so far would leave less than the minimum margin."""
+
+    REPRICE = "reprice", "Raise its price"
+    OFF_SALE = "off_sale", "Take it off sale"
+
+
+class Provider(models.Model):
+    """A panel that we buy from: its address, its key, its currency and the margin on what it sells."""
+
+    name = models.CharField(max_length=80, unique=True)
+    api_url = models.URLField("API URL", max_length=300)
+    api_key_encrypted = models.TextField(editable=False)
+    currency = models.CharField(max_length=5, default="USD", help_text="What it bills in.")
+    exchange_rate = models.BigIntegerField(
+        default=EXCHANGE_ONE,
+        help_text="Panel currency for one unit of the provider's, in units of 10⁻¹².",
+    )
+    margin_bp = models.IntegerField("margin", null=True, blank=True, help_text="Empty: the panel's.")
+    margin_fixed = models.BigIntegerField(
+        "fixed margin per 1000", null=True, blank=True, help_text="Empty: the panel's."
+    )
+    is_active = models.BooleanField(
+        default=True,
+        help_text="While off, nothing is sold from it or sent to it. Open orders are still followed.",
+    )
+    publish_new = models.BooleanField(
+        "put new services on sale", default=True, help_text="While off, new services wait until you put them on sale."
+    )
+    on_rise = models.CharField(
+        "when a rate rises past the minimum margin",
+        max_length=8,
+        choices=OnRise.choices,
+        default=OnRise.REPRICE,
+        help_text="Either way nothing is sold below the cost plus the minimum margin, and the change waits for you.",
+    )
+    max_parallel_adds = models.PositiveSmallIntegerField(
+        default=1,
+        validators=(MinValueValidator(1), MaxValueValidator(20)),
+        help_text="Orders sent at the same time. One keeps every doubtful order traceable.",
+    )
+    max_parallel_polls = models.PositiveSmallIntegerField(
+        "status calls at the same time",
+        default=2,
+        validators=(MinValueValidator(1), MaxValueValidator(10)),
+        help_text="Each asks about up to 100 orders. More help where the provider answers slowly.",
+    )
+    request_id_parameter = models.CharField(
+        "request ID parameter",
+        max_length=40,
+        blank=True,
+        help_text=(
+            "Only if the provider's documentation promises that an order repeated with the same value of this "
+            "parameter is taken once. Doubtful orders are then settled by asking again. Empty: it has none."
+        ),
+    )
+    promise_unchecked = models.BigIntegerField(
+        null=True,
+        editable=False,
+        help_text="The repeated order that may have been taken twice, for all we know yet.",
+    )
+    probes_ids = models.BooleanField(
+        "look for doubtful orders",
+        default=True,
+        help_text="Asks for the status of the order ids around a doubtful order, to find it.",
+    )
+    probe_note = models.CharField(max_length=300, blank=True, editable=False)
+    probe_works = models.BooleanField(null=True, editable=False, help_text="Whether its order ids can be looked for.")
+    probe_checked_at = models.DateTimeField(null=True, editable=False)
+    paused_until = models.DateTimeField(null=True, blank=True)
+    pause_reason = models.CharField(max_length=200, blank=True)
+    polling_until = models.DateTimeField(null=True, blank=True, editable=False)
+    polling_failures = models.PositiveSmallIntegerField(default=0, editable=False)
+    pause_count = models.PositiveSmallIntegerField(default=0, editable=False)
+    balance = models.BigIntegerField(null=True, blank=True, help_text="In its own currency.")
+    balance_checked_at = models.DateTimeField(null=True, blank=True)
+    last_synced_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("name",)
+        permissions = (("connect_provider", "Can set a provider's address, key, currency and technical settings"),)
+        constraints = (
+            # A rate of 0 would make everything free.
+            models.CheckConstraint(
+                condition=Q(exchange_rate__gt=0, exchange_rate__lte=10**18), name="provider_exchange_rate_range"
+            ),
+            models.CheckConstraint(
+                condition=Q(margin_bp=None) | Q(margin_bp__gte=0, margin_bp__lte=MAX_BP),
+                name="provider_margin_range",
+            ),
+            models.CheckConstraint(
+                condition=Q(margin_fixed=None) | Q(margin_fixed__gte=0, margin_fixed__lte=MAX_MICROS),
+                name="provider_margin_fixed_range",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ProviderFigures(models.Model):
+    """What was bought of a provider lately. Written by the task that counts orders, and by nothing else."""
+
+    provider = models.OneToOneField(Provider, on_delete=models.CASCADE, primary_key=True, related_name="figures")
+    orders = models.PositiveIntegerField(default=0, help_text="Sent in the last 7 days.")
+    spent = models.BigIntegerField(default=0, help_text="On them, in micro-units of its own currency.")
+    ended = models.PositiveIntegerField(default=0, help_text="Of the last 7 days' orders.")
+    completed = models.PositiveIntegerField(default=0, help_text="Of those that ended.")
+    counted_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"Figures of {self.provider}"

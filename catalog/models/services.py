@@ -1,0 +1,158 @@
+"""What providers list, and what the panel sells of it.
+
+`UpstreamService` belongs to the sync and `Service` to the owner: neither writes the other's columns,
+except `Service.cost` and `Service.price`, which follow from both and are stored to be sorted and sold by.
+"""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from catalog.models.providers import MAX_BP, Provider
+from catalog.types import SPECS
+from panel.money import MAX_MICROS
+
+
+class UpstreamService(models.Model):
+    """One row of a provider's list, as it stands there now. Written by the sync alone."""
+
+    provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="upstream_services")
+    external_id = models.CharField(max_length=64)
+    name = models.CharField(max_length=500)
+    category = models.CharField(max_length=200)
+    type = models.CharField(max_length=60)
+    rate = models.BigIntegerField(help_text="Micro-units of the provider's currency per 1000, or a package.")
+    min_quantity = models.BigIntegerField()
+    max_quantity = models.BigIntegerField()
+    refill = models.BooleanField(default=False)
+    cancel = models.BooleanField(default=False)
+    dripfeed = models.BooleanField(default=False)
+    description = models.TextField(blank=True)
+    is_listed = models.BooleanField(default=True, help_text="Off: it vanished from the provider's list.")
+    first_seen_at = models.DateTimeField(default=timezone.now)
+    changed_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=("provider", "external_id"), name="upstream_service_unique"),
+            models.CheckConstraint(condition=Q(rate__gte=0, rate__lte=MAX_MICROS), name="upstream_service_rate_range"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.external_id} · {self.name}"
+
+
+class Category(models.Model):
+    """A shelf of the shop."""
+
+    name = models.CharField(max_length=200, unique=True)
+    position = models.PositiveIntegerField(default=0)
+    margin_bp = models.IntegerField("margin", null=True, blank=True, help_text="Empty: inherited.")
+    margin_fixed = models.BigIntegerField("fixed margin per 1000", null=True, blank=True, help_text="Empty: inherited.")
+
+    class Meta:
+        ordering = ("position", "name")
+        verbose_name_plural = "categories"
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(margin_bp=None) | Q(margin_bp__gte=0, margin_bp__lte=MAX_BP),
+                name="category_margin_range",
+            ),
+            models.CheckConstraint(
+                condition=Q(margin_fixed=None) | Q(margin_fixed__gte=0, margin_fixed__lte=MAX_MICROS),
+                name="category_margin_fixed_range",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Service(models.Model):
+    """What the panel sells. `cost` and `price` are micro-units of the panel's currency per 1000 (or a package)."""
+
+    upstream = models.ForeignKey(UpstreamService, on_delete=models.PROTECT, related_name="services")
+    category = models.ForeignKey(Category, on_delete=models.PROTECT, related_name="services")
+    name = models.CharField(max_length=500)
+    description = models.TextField(blank=True)
+    position = models.PositiveIntegerField(default=0)
+    is_on_sale = models.BooleanField("on sale", default=False)
+    margin_bp = models.IntegerField("margin", null=True, blank=True, help_text="Empty: inherited.")
+    margin_fixed = models.BigIntegerField("fixed margin per 1000", null=True, blank=True, help_text="Empty: inherited.")
+    allow_below_minimum = models.BooleanField(
+        "may be sold below the minimum margin",
+        default=False,
+        help_text="Its price may then come down to the cost. Nothing is ever priced below that.",
+    )
+    min_quantity = models.BigIntegerField(null=True, blank=True, help_text="Empty: the provider's.")
+    max_quantity = models.BigIntegerField(null=True, blank=True, help_text="Empty: the provider's.")
+    cost = models.BigIntegerField(default=0, editable=False)
+    price = models.BigIntegerField(default=0, editable=False)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("category", "position", "pk")
+        constraints = (
+            # A service without a price must not be for sale, whatever the provider's list said.
+            models.CheckConstraint(
+                condition=Q(is_on_sale=False) | Q(price__gt=0, price__lte=MAX_MICROS),
+                name="service_on_sale_has_a_price",
+            ),
+            models.CheckConstraint(
+                condition=Q(cost__gte=0, cost__lte=MAX_MICROS) & Q(price__gte=0, price__lte=MAX_MICROS),
+                name="service_money_range",
+            ),
+            models.CheckConstraint(
+                condition=Q(margin_bp=None) | Q(margin_bp__gte=0, margin_bp__lte=MAX_BP),
+                name="service_margin_range",
+            ),
+            models.CheckConstraint(
+                condition=Q(margin_fixed=None) | Q(margin_fixed__gte=0, margin_fixed__lte=MAX_MICROS),
+                name="service_margin_fixed_range",
+            ),
+        )
+        indexes = (models.Index(fields=("is_on_sale", "category", "position"), name="service_shelf"),)
+
+    def __str__(self) -> str:
+        return f"{self.pk} · {self.name}"
+
+    @property
+    def type(self) -> str:
+        return self.upstream.type
+
+    @property
+    def is_package(self) -> bool:
+        """Whether `price` is that of one package instead of 1000."""
+        spec = SPECS.get(self.upstream.type)
+        return spec is not None and spec.is_package
+
+    @property
+    def lowest_quantity(self) -> int:
+        """The owner's limit can only narrow the provider's."""
+        return max(self.upstream.min_quantity, self.min_quantity or 0, 1)
+
+    @property
+    def highest_quantity(self) -> int:
+        own = self.max_quantity
+        return self.upstream.max_quantity if own is None else min(self.upstream.max_quantity, own)
+
+
+class ServiceFigures(models.Model):
+    """How a service sold in the last 30 days. Written by the task that counts orders, and by nothing else.
+
+    `profit` is in micro-units of the panel's currency, of the orders that ended; `seconds` the average from
+    ordering to the end of those that were completed.
+    """
+
+    service = models.OneToOneField(Service, on_delete=models.CASCADE, primary_key=True, related_name="figures")
+    orders = models.PositiveIntegerField(default=0)
+    ended = models.PositiveIntegerField(default=0)
+    completed = models.PositiveIntegerField(default=0)
+    profit = models.BigIntegerField(default=0)
+    seconds = models.PositiveIntegerField(null=True, blank=True)
+    counted_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"Figures of {self.service}"

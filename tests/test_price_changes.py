@@ -1,0 +1,336 @@
+"""Changing prices: drafted, shown, applied as it was shown, and taken back.
+
+Unless told otherwise a service costs $2.00 at its provider and sells for $2.50, by the panel's 25 %.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from catalog.changing import (
+    AlreadyApplied,
+    ChangeRefused,
+    PreviewOutdated,
+    apply_change,
+    change_prices,
+    draft_change,
+    draft_undo,
+    preview_change,
+)
+from catalog.edits import Edit, dump_edits, grouped, load_edits
+from catalog.models import Category, PriceChange, PricePolicy, Provider, Service, UpstreamService
+from catalog.repricing import price_policy
+from panel.money import EXCHANGE_ONE
+from panel.ops.models import Alert
+from tests import make
+from tests.scenes import at_once, statements
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def of(db):
+    """A provider that nobody talks to."""
+    price_policy()
+    return make.provider()
+
+
+@pytest.fixture
+def sold(of):
+    """On sale: $2.00 at the provider, $2.50 here."""
+    return make.service(of)
+
+
+def draft(*edits: Edit, actor=None, summary="A change"):
+    return draft_change(edits=edits, source=PriceChange.Source.LIST, summary=summary, actor=actor)
+
+
+def change(kind, pk, **values):
+    return change_prices(edits=[Edit(kind, (pk,), values)], source=PriceChange.Source.LIST, summary=f"{kind} {values}")
+
+
+def panel(**values):
+    return Edit("panel", (1,), values)
+
+
+def prices():
+    return dict(Service.objects.order_by("pk").values_list("pk", "price"))
+
+
+def everything():
+    """What a change may set, and what follows from it."""
+    return (
+        list(PricePolicy.objects.values()),
+        list(Provider.objects.order_by("pk").values("pk", "exchange_rate", "margin_bp", "margin_fixed")),
+        list(Category.objects.order_by("pk").values()),
+        list(Service.objects.order_by("pk").values()),
+        PriceChange.objects.filter(state=PriceChange.State.APPLIED).count(),
+    )
+
+
+# -- shown -------------------------------------------------------------------------------------------
+
+
+def test_preview_when_a_margin_changes_then_it_tells_what_would_happen_and_nothing_does(of, sold):
+    own = make.service(of, external_id="2", margin_bp=10_000)
+    cheap = make.service(of, external_id="3", rate="0.01")
+    before = everything()
+    preview = preview_change(change=draft(panel(margin_bp=1_000)))
+    assert everything() == before
+    assert (preview.affected, preview.raised, preview.lowered) == (2, 0, 2)
+    assert {one.after.pk: (one.before.price, one.after.price) for one in preview.effects} == {
+        sold.pk: (2_500_000, 2_200_000),
+        cheap.pk: (12_500, 11_000),
+    }
+    assert own.pk not in {one.after.pk for one in preview.effects}
+
+
+def test_preview_when_prices_are_held_up_or_earn_nothing_then_counted(of, sold):
+    change("panel", 1, minimum_margin_bp=1_000)
+    at_cost = make.service(of, external_id="2")
+    edits = (panel(margin_bp=0), Edit("service", (at_cost.pk,), {"allow_below_minimum": True}))
+    preview = preview_change(change=draft(*edits))
+    assert (preview.affected, preview.at_minimum, preview.earning_nothing) == (2, 2, 1)
+    assert {one.after.pk: one.after.price for one in preview.effects} == {sold.pk: 2_200_000, at_cost.pk: 2_000_000}
+
+
+def test_preview_when_the_exchange_rate_rises_then_it_tells_what_the_old_prices_would_lose(of, sold):
+    preview = preview_change(change=draft(Edit("provider", (of.pk,), {"exchange_rate": 2 * EXCHANGE_ONE})))
+    assert (preview.raised, preview.losing_at_old_price) == (1, 1)
+    [effect] = preview.worst
+    assert (effect.before.cost, effect.after.cost) == (2_000_000, 4_000_000)
+    assert (effect.share_before, effect.share_after) == (2_500, 2_500)
+
+
+def test_preview_when_a_price_would_be_lost_then_it_is_the_worst(of, sold):
+    dear = make.service(of, external_id="2", rate="900000")
+    preview = preview_change(change=draft(Edit("provider", (of.pk,), {"exchange_rate": 10**18})))
+    assert (preview.affected, preview.raised, preview.lost_price, preview.taken_off_sale) == (2, 1, 1, 1)
+    assert (preview.worst[0].after.pk, preview.worst[0].after.price) == (dear.pk, 0)
+    assert preview.worst[0].earns_nothing
+
+
+def test_worst_when_there_are_many_then_ten_that_earn_least(of):
+    made = [make.service(of, external_id=str(number), margin_bp=number * 100) for number in range(1, 14)]
+    preview = preview_change(
+        change=draft(
+            *(Edit("service", (one.pk,), {"margin_bp": number * 50}) for number, one in enumerate(made, start=1))
+        )
+    )
+    assert preview.affected == 13
+    assert [one.after.pk for one in preview.worst] == [one.pk for one in made[:10]]
+
+
+def test_preview_when_a_type_cannot_be_ordered_then_it_is_not_put_on_sale(of, sold):
+    odd = make.service(of, external_id="2", type="subscriptions")
+    Service.objects.update(is_on_sale=False)
+    preview = preview_change(change=draft(Edit("service", (sold.pk, odd.pk), {"is_on_sale": True})))
+    assert (preview.put_on_sale, preview.not_sellable, preview.affected) == (1, 1, 0)
+
+
+def test_draft_when_a_column_is_set_twice_then_it_is_no_draft(of, sold):
+    with pytest.raises(ValueError, match="set twice"):
+        draft(Edit("service", (sold.pk,), {"margin_bp": 1}), Edit("service", (sold.pk,), {"margin_bp": 2}))
+    assert not PriceChange.objects.exists()
+
+
+def test_edit_when_it_names_another_column_then_refused():
+    with pytest.raises(ValueError, match="price"):
+        Edit("service", (1,), {"price": 1})
+
+
+def test_drafts_when_nobody_applied_them_then_they_are_dropped_after_a_day(of, sold):
+    old, applied = draft(panel(margin_bp=1)), draft(panel(margin_bp=2_600))
+    apply_change(change=applied, seen=None, actor=None)
+    PriceChange.objects.update(created_at=timezone.now() - timedelta(days=2))
+    draft(panel(margin_bp=3))
+    assert not PriceChange.objects.filter(pk=old.pk).exists()
+    assert PriceChange.objects.filter(pk=applied.pk).exists()
+
+
+# -- applied -----------------------------------------------------------------------------------------
+
+
+def test_apply_when_nothing_moved_since_then_it_does_what_was_shown(of, sold, staff):
+    drafted = draft(panel(margin_bp=5_000), actor=staff)
+    shown = preview_change(change=drafted)
+    done = apply_change(change=drafted, seen=shown.fingerprint, actor=staff)
+    assert (done.raised, prices()) == (1, {sold.pk: 3_000_000})
+    row = PriceChange.objects.get()
+    assert (row.state, row.actor, row.affected, row.raised, row.lowered) == ("applied", staff, 1, 1, 0)
+    assert load_edits(row.before) == [panel(margin_bp=2_500)]
+
+
+@pytest.mark.parametrize("moved", ["rate", "panel", "category", "new service"])
+def test_apply_when_anything_moved_since_then_refused_and_nothing_changes(of, sold, moved):
+    drafted = draft(panel(margin_bp=5_000))
+    shown = preview_change(change=drafted)
+    if moved == "rate":
+        UpstreamService.objects.update(rate=2_100_000)
+    elif moved == "panel":
+        change("panel", 1, price_step=1_000_000)
+    elif moved == "category":
+        change("category", sold.category_id, margin_bp=3_000)
+    else:
+        make.service(of, external_id="2")
+    before = everything()
+    with pytest.raises(PreviewOutdated, match="Nothing was applied"):
+        apply_change(change=drafted, seen=shown.fingerprint, actor=None)
+    assert everything() == before
+
+
+def test_apply_when_it_was_applied_before_then_not_twice(of, sold):
+    drafted = draft(panel(margin_bp=5_000))
+    apply_change(change=drafted, seen=None, actor=None)
+    change("panel", 1, margin_bp=1_000)
+    before = everything()
+    with pytest.raises(AlreadyApplied):
+        apply_change(change=drafted, seen=None, actor=None)
+    assert everything() == before
+
+
+@pytest.mark.parametrize("values", [{"margin_bp": 1_000}, {"category_id": 0}])
+def test_apply_when_the_category_is_gone_then_refused(of, sold, values):
+    shelf = Category.objects.create(name="Empty")
+    edit = (
+        Edit("service", (sold.pk,), {"category_id": shelf.pk})
+        if "category_id" in values
+        else Edit("category", (shelf.pk,), values)
+    )
+    drafted = draft(edit)
+    shelf.delete()
+    before = everything()
+    for act in (lambda: preview_change(change=drafted), lambda: apply_change(change=drafted, seen=None, actor=None)):
+        with pytest.raises(ChangeRefused, match="does not exist any more"):
+            act()
+    assert everything() == before
+
+
+def test_apply_when_a_price_is_lost_then_off_sale_with_an_alert(of, sold):
+    UpstreamService.objects.update(rate=10**15)
+    done = change("panel", 1, margin_bp=3_000)
+    assert (done.lost_price, done.taken_off_sale) == (1, 1)
+    assert prices() == {sold.pk: 0}
+    assert Alert.objects.filter(cause="catalog:no_price").count() == 1
+
+
+@pytest.mark.parametrize("count", [10, 200])
+def test_apply_when_services_are_many_then_the_statements_stay_the_same(of, count):
+    shelf = make.service(of).category
+    for number in range(2, count + 1):
+        row = UpstreamService.objects.create(
+            provider=of,
+            external_id=str(number),
+            name="x",
+            type="default",
+            rate=number * 1_000,
+            min_quantity=1,
+            max_quantity=9,
+        )
+        Service.objects.create(upstream=row, category=shelf, name="x")
+    drafted = draft(panel(margin_bp=5_000))
+    with statements() as found:
+        apply_change(change=drafted, seen=None, actor=None)
+    assert len(found) == 10, found
+    assert Service.objects.filter(price=0).count() == 0
+
+
+# -- taken back --------------------------------------------------------------------------------------
+
+
+def test_undo_then_everything_stands_as_before_and_it_is_told_of(of, sold, staff):
+    other = make.service(of, external_id="2", margin_bp=1_000)
+    before = everything()
+    edits = [Edit("service", (sold.pk, other.pk), {"margin_bp": 4_000}), panel(margin_fixed=100_000)]
+    change_prices(edits=edits, source=PriceChange.Source.LIST, summary="Two at once", actor=staff)
+    done = PriceChange.objects.get()
+    undo = draft_undo(change=done, actor=staff)
+    apply_change(change=undo, seen=preview_change(change=undo).fingerprint, actor=staff)
+    assert everything()[:-1] == before[:-1]
+    assert (undo.undoes, undo.summary, undo.source) == (done, "Undo: Two at once", "undo")
+
+
+def test_undo_when_something_was_set_again_since_then_that_stays(of, sold):
+    other = make.service(of, external_id="2")
+    edits = [Edit("service", (sold.pk, other.pk), {"margin_bp": 4_000})]
+    change_prices(edits=edits, source=PriceChange.Source.LIST, summary="Two at once")
+    done = PriceChange.objects.get()
+    change("service", other.pk, margin_bp=7_000)
+    undo = draft_undo(change=done, actor=None)
+    assert "1 changed since and kept" in undo.summary
+    apply_change(change=undo, seen=None, actor=None)
+    assert dict(Service.objects.values_list("pk", "margin_bp")) == {sold.pk: None, other.pk: 7_000}
+
+
+def test_undo_when_all_of_it_was_set_again_or_it_was_undone_or_never_applied_then_refused(of, sold):
+    drafted = draft(panel(margin_bp=4_000))
+    with pytest.raises(ChangeRefused, match="never applied"):
+        draft_undo(change=drafted, actor=None)
+    apply_change(change=drafted, seen=None, actor=None)
+    change("panel", 1, margin_bp=5_000)
+    with pytest.raises(ChangeRefused, match="nothing to undo"):
+        draft_undo(change=drafted, actor=None)
+    change("panel", 1, margin_bp=4_000)
+    apply_change(change=draft_undo(change=drafted, actor=None), seen=None, actor=None)
+    before = everything()
+    with pytest.raises(ChangeRefused, match="undone already"):
+        draft_undo(change=drafted, actor=None)
+    assert everything() == before
+
+
+def test_undo_of_an_undo_then_the_change_stands_again(of, sold):
+    change("panel", 1, margin_bp=4_000)
+    undo = draft_undo(change=PriceChange.objects.get(), actor=None)
+    apply_change(change=undo, seen=None, actor=None)
+    apply_change(change=draft_undo(change=undo, actor=None), seen=None, actor=None)
+    assert price_policy().margin_bp == 4_000
+    assert prices() == {sold.pk: 2_800_000}
+
+
+# -- at the same time --------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+def test_apply_when_sent_twice_at_once_then_applied_once(of, sold):
+    drafted = draft(panel(margin_bp=5_000))
+    seen = preview_change(change=drafted).fingerprint
+
+    def send(_):
+        return apply_change(change=PriceChange.objects.get(pk=drafted.pk), seen=seen, actor=None)
+
+    results = at_once(4, send)
+    refused = [one for one in results if isinstance(one, ChangeRefused)]
+    assert len(refused) == 3, results
+    assert PriceChange.objects.filter(state="applied").count() == 1
+    assert load_edits(PriceChange.objects.get().before) == [panel(margin_bp=2_500)]
+    assert prices() == {sold.pk: 3_000_000}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_apply_when_two_changes_were_shown_and_are_sent_at_once_then_one_is_shown_again(of, sold):
+    """Each was shown against the other's prices: of both together nobody has seen anything."""
+    drafts = [draft(panel(margin_bp=5_000)), draft(panel(margin_bp=1_000, margin_fixed=100_000))]
+    seen = [preview_change(change=one).fingerprint for one in drafts]
+
+    results = at_once(2, lambda place: apply_change(change=drafts[place], seen=seen[place], actor=None))
+    assert sum(isinstance(one, PreviewOutdated) for one in results) == 1, results
+    assert prices()[sold.pk] in (3_000_000, 2_300_000)
+
+
+# -- edits -------------------------------------------------------------------------------------------
+
+
+def test_edits_when_dumped_and_loaded_then_the_same():
+    edits = [panel(margin_bp=1), Edit("service", (1, 2), {"margin_bp": None, "is_on_sale": True})]
+    assert load_edits(dump_edits(edits)) == edits
+
+
+def test_grouped_when_values_are_equal_then_one_edit():
+    rows = [(1, {"margin_bp": 5}), (2, {"margin_bp": 6}), (3, {"margin_bp": 5}), (4, {})]
+    assert grouped("service", rows) == [
+        Edit("service", (1, 3), {"margin_bp": 5}),
+        Edit("service", (2,), {"margin_bp": 6}),
+    ]
