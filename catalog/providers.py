@@ -180,10 +180,11 @@ def note_success(*, provider: Provider) -> None:
         resolve_alert(cause=f"provider:{provider.pk}:trouble")
 
 
-def check_balance(*, provider: Provider) -> None:
+def check_balance(*, provider: Provider) -> str:
     """Asks for the balance and stores it, in micro-units of the provider's currency.
 
-    Raises UpstreamError and ProviderUnusable. A currency other than the configured one is an alert.
+    Returns the currency that it says it bills in, "" where it does not say; one other than the configured is an
+    alert. Raises UpstreamError and ProviderUnusable.
     """
     answer = client_for(provider).balance()
     try:
@@ -193,7 +194,7 @@ def check_balance(*, provider: Provider) -> None:
             cause=f"provider:{provider.pk}:balance",
             text=f"{provider.name} reports a balance that is out of range.",
         )
-        return
+        return answer.currency
     Provider.objects.filter(pk=provider.pk).update(balance=balance, balance_checked_at=timezone.now())
     resolve_alert(cause=f"provider:{provider.pk}:balance")
     cause = f"provider:{provider.pk}:currency"
@@ -205,6 +206,7 @@ def check_balance(*, provider: Provider) -> None:
         )
     else:
         resolve_alert(cause=cause)
+    return answer.currency
 
 
 def check_providers() -> int:

@@ -2,153 +2,194 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 
-from catalog.diffing import COLUMNS, Plan, implausible, make_plan
-from catalog.models import Category, Provider, Service, SyncRun, UpstreamService
-from catalog.pricing import in_chunks, price_policy, reprice, set_price
-from catalog.providers import ProviderUnusable, client_for
-from catalog.types import is_sellable
+from catalog.diffing import Listed, Plan, Stored, find_doubts, make_plan
+from catalog.models import Provider, Service, SyncRun
+from catalog.providers import ProviderUnusable, check_balance, client_for
+from catalog.storing import store_plan
 from catalog.upstream.errors import UpstreamError
 from catalog.upstream.results import ServiceList
 from panel.ops.alerts import raise_alert, resolve_alert
 
+log = structlog.get_logger(__name__)
+
+LEASE = timedelta(minutes=10)
+"""How long an import may take before its worker counts as dead. The provider has less than three minutes of it."""
 MOST_SKIPPED_KEPT = 200
+MOST_REASON = 500
+OUTDATED = "A newer list was applied meanwhile."
+CHANGED_SINCE = "The list changed since you looked at it."
+
+_Outcome, _Phase = SyncRun.Outcome, SyncRun.Phase
 
 
-class Outdated(Exception):
-    """A list that was fetched later has been applied already."""
+class RunLost(Exception):
+    """The run was taken for dead and ended meanwhile: it must not write any more."""
 
 
-def sync_provider(*, provider: Provider, force: bool = False) -> SyncRun:
-    """Fetches the provider's services and applies them; `force` applies an implausible list as well.
+class _Moved(Exception):
+    """Another import of the provider was applied since this one compared."""
+
+
+def sync_provider(*, provider: Provider, force: bool = False, actor: Any = None) -> SyncRun:
+    """Imports the provider's list now; `force` applies an implausible one as well, but never an empty one.
 
     Never raises for what the provider does: the returned run tells the outcome and the reason, and one
     that was not applied changed nothing and raised an alert.
     """
-    run = SyncRun.objects.create(provider=provider)
-    cause = f"provider:{provider.pk}:sync"
-    try:
-        answer = client_for(provider).services()
-    except (UpstreamError, ProviderUnusable) as error:
-        _finish(run, SyncRun.Outcome.FAILED, reason=str(error))
-        raise_alert(cause=cause, text=f"Import from {provider.name} failed: {error}")
-        return run
-    try:
-        refusal = _apply(provider, answer, run, force=force)
-    except Outdated:
-        _finish(run, SyncRun.Outcome.REFUSED, reason="A newer list was applied meanwhile.")
-        return run
-    if refusal:
-        run.listed = len(answer.rows) + len(answer.skipped)
-        run.skipped = [(row.position, row.external_id, row.reason) for row in answer.skipped[:MOST_SKIPPED_KEPT]]
-        _finish(run, SyncRun.Outcome.REFUSED, reason=refusal)
-        raise_alert(
-            cause=cause,
-            text=f"Import from {provider.name} refused, nothing was changed: {refusal}",
-            level="danger",
-        )
-    else:
-        resolve_alert(cause=cause)
+    now = timezone.now()
+    run = SyncRun.objects.create(
+        provider=provider, force=force, actor=actor, requested_at=now, started_at=now, lease_until=now + LEASE
+    )
+    carry_out(run)
     return run
 
 
-def sync_catalogs() -> list[SyncRun]:
-    """Imports from every active provider in turn."""
-    return [sync_provider(provider=provider) for provider in Provider.objects.filter(is_active=True)]
+def carry_out(run: SyncRun) -> None:
+    """Carries out a run that is RUNNING, to its end, and fills in what came of it.
+
+    Never raises: what goes wrong with one provider, even a mistake of ours, is its run's failure and stops no other.
+    """
+    try:
+        _import(run)
+    except RunLost:
+        log.warning("import ended by others", provider=run.provider_id, run=run.pk)
+        run.refresh_from_db()
+    except (UpstreamError, ProviderUnusable) as error:
+        tell_failure(run, str(error))
+    except Exception as error:
+        log.exception("import broke", provider=run.provider_id, run=run.pk)
+        tell_failure(run, f"Something unexpected happened ({type(error).__name__}). Nothing was changed; see the log.")
 
 
-def _apply(provider: Provider, answer: ServiceList, run: SyncRun, *, force: bool) -> str:
-    """Diffs and writes in one transaction; returns why it refused, or nothing. Raises Outdated."""
+def tell_failure(run: SyncRun, reason: str) -> bool:
+    """Ends a running run as failed, with an alert; whether it was still running."""
+    try:
+        _finish(run, _Outcome.FAILED, reason=reason)
+    except RunLost:
+        run.refresh_from_db()
+        return False
+    raise_alert(cause=_cause(run), text=f"Import from {run.provider.name} failed: {reason}")
+    return True
+
+
+def _import(run: SyncRun) -> None:
+    # 1. Ask. Nothing is locked meanwhile.
+    answer = client_for(run.provider).services()
+    stated = _stated_currency(run.provider)
+    _enter(run, _Phase.COMPARING, listed=len(answer.rows) + len(answer.skipped))
+    while True:
+        # 2. Compare, and refuse what cannot be believed.
+        provider = Provider.objects.get(pk=run.provider_id)
+        if provider.last_synced_at and provider.last_synced_at >= run.started_at:
+            _finish(run, _Outcome.REFUSED, reason=OUTDATED)
+            return
+        plan = make_plan(stored=_stored(provider), answer=answer)
+        if _refuse(run, provider, plan, answer, stated):
+            return
+        # 3. Write, all or nothing.
+        _enter(run, _Phase.WRITING)
+        try:
+            _apply(run, provider, plan)
+        except _Moved:
+            continue
+        resolve_alert(cause=_cause(run))
+        return
+
+
+def _stated_currency(provider: Provider) -> str:
+    """What the provider says it bills in; "" where it does not say, or does not answer."""
+    try:
+        return check_balance(provider=provider)
+    except (UpstreamError, ProviderUnusable) as error:
+        log.info("balance not known", provider=provider.pk, error=str(error))
+        return ""
+
+
+def _stored(provider: Provider) -> dict[str, Stored]:
+    rows = provider.upstream_services.order_by("pk").values_list("external_id", "pk", "is_listed", *Listed._fields)
+    return {key: Stored(pk, is_listed, Listed(*values)) for key, pk, is_listed, *values in rows}
+
+
+def _refuse(run: SyncRun, provider: Provider, plan: Plan, answer: ServiceList, stated: str) -> bool:
+    """Ends the run where the list is not to be believed, or is worse than the one that somebody accepted."""
+    on_sale = Service.objects.filter(upstream__provider=provider, upstream__is_listed=True, is_on_sale=True)
+    keys = list(on_sale.order_by("upstream").values_list("upstream__external_id", flat=True))
+    doubts = find_doubts(plan=plan, answer=answer, on_sale=keys, stated=stated, currency=provider.currency)
+    if not doubts.reasons:
+        return False
+    reason = doubts.reason
+    if run.force and "empty" not in doubts.reasons:
+        return False
+    if run.accepts is not None:
+        if doubts.are_no_worse_than(run.accepts.grounds):
+            return False
+        reason = f"{CHANGED_SINCE} {reason}"
+    _finish(run, _Outcome.REFUSED, reason=reason, grounds=doubts.grounds, **_skipped(plan))
+    raise_alert(
+        cause=_cause(run),
+        text=f"Import from {provider.name} refused, nothing was changed: {reason}",
+        level="danger",
+    )
+    return True
+
+
+def _apply(run: SyncRun, provider: Provider, plan: Plan) -> None:
+    """Writes the plan in one transaction. Raises _Moved and RunLost; then nothing is written."""
     with transaction.atomic():
-        # 1. Claim: imports of one provider follow each other, and an older list never undoes a newer.
-        fresh = Q(last_synced_at=None) | Q(last_synced_at__lt=run.started_at)
-        if not Provider.objects.filter(fresh, pk=provider.pk).update(last_synced_at=run.started_at):
-            raise Outdated
+        # Claim: imports of one provider follow each other, and an older list never undoes a newer.
+        seen: datetime | None = provider.last_synced_at
+        if not Provider.objects.filter(pk=provider.pk, last_synced_at=seen).update(last_synced_at=run.started_at):
+            raise _Moved
         provider.refresh_from_db()
-        # 2. Compare.
-        stored = {service.external_id: service for service in provider.upstream_services.all()}
-        plan = make_plan(provider_id=provider.pk, stored=stored, rows=answer.rows)
-        plan.skipped.extend((row.position, row.external_id, row.reason) for row in answer.skipped)
-        on_sale = Service.objects.filter(
-            upstream__provider=provider, upstream__is_listed=True, is_on_sale=True
-        ).values_list("upstream_id", flat=True)
-        vanished = {service.pk for service in plan.vanished}
-        sold = list(on_sale)
-        refusal = implausible(
-            plan=plan,
-            listed=len(answer.rows),
-            on_sale=len(sold),
-            lost_on_sale=sum(1 for pk in sold if pk in vanished),
+        store_plan(provider=provider, plan=plan, is_first=seen is None)
+        _finish(
+            run,
+            _Outcome.APPLIED,
+            added=len(plan.new),
+            changed=len(plan.changed),
+            vanished=len(plan.vanished),
+            returned=len(plan.returned),
+            **_skipped(plan),
         )
-        if refusal and not force:
-            transaction.set_rollback(True)
-            return refusal
-        # 3. Write.
-        _write(provider, plan)
-        _record(run, plan, listed=len(answer.rows) + len(answer.skipped))
-    return ""
 
 
-def _write(provider: Provider, plan: Plan) -> None:
-    now = timezone.now()
-    for service in (*plan.changed, *plan.returned):
-        service.changed_at = now
-    for chunk in in_chunks([*plan.changed, *plan.returned]):
-        UpstreamService.objects.bulk_update(chunk, [*COLUMNS, "is_listed", "changed_at"])
-    for chunk in in_chunks(plan.vanished):
-        UpstreamService.objects.filter(pk__in=[service.pk for service in chunk]).update(is_listed=False, changed_at=now)
-    for chunk in in_chunks(plan.new):
-        UpstreamService.objects.bulk_create(chunk)
-    _publish(provider, plan.new)
-    for chunk in in_chunks(plan.re_rated):
-        reprice(services=Service.objects.filter(upstream__in=[service.pk for service in chunk]))
+def _skipped(plan: Plan) -> dict[str, Any]:
+    kept = [list(row) for row in plan.skipped[:MOST_SKIPPED_KEPT]]
+    return {"skipped": kept, "skipped_count": len(plan.skipped)}
 
 
-def _publish(provider: Provider, new: list[UpstreamService]) -> None:
-    """Makes the panel's services for new rows, in categories of the same name."""
-    policy = price_policy()
-    names = list(dict.fromkeys(service.category or "Other" for service in new))
-    known = dict(Category.objects.values_list("name", "pk"))
-    missing = [name for name in names if name not in known]
-    positions = {name: len(known) + number for number, name in enumerate(missing)}
-    # By name: two providers that insert the same ones in different orders would deadlock.
-    for chunk in in_chunks(sorted(missing)):
-        Category.objects.bulk_create(
-            [Category(name=name, position=positions[name]) for name in chunk], ignore_conflicts=True
-        )
-    if missing:
-        known = dict(Category.objects.values_list("name", "pk"))
-    services = []
-    for position, upstream in enumerate(new):
-        service = Service(
-            upstream=upstream,
-            category_id=known[upstream.category or "Other"],
-            name=upstream.name,
-            description=upstream.description,
-            position=position,
-            is_on_sale=provider.publish_new and is_sellable(upstream.type),
-        )
-        set_price(service=service, provider=provider, rate=upstream.rate, policy=policy)
-        services.append(service)
-    for batch in in_chunks(services):
-        Service.objects.bulk_create(batch)
+def _cause(run: SyncRun) -> str:
+    return f"provider:{run.provider_id}:sync"
 
 
-def _record(run: SyncRun, plan: Plan, *, listed: int) -> None:
-    run.listed = listed
-    run.added = len(plan.new)
-    run.changed = len(plan.changed)
-    run.vanished = len(plan.vanished)
-    run.returned = len(plan.returned)
-    run.skipped = plan.skipped[:MOST_SKIPPED_KEPT]
-    _finish(run, SyncRun.Outcome.APPLIED)
+# -- the run's own row -------------------------------------------------------------------------------
 
 
-def _finish(run: SyncRun, outcome: str, *, reason: str = "") -> None:
-    run.outcome = outcome
-    run.reason = reason[:500]
-    run.finished_at = timezone.now()
-    run.save()
+def _enter(run: SyncRun, phase: str, **values: Any) -> None:
+    """Tells what comes next, committed before it is begun. Raises RunLost."""
+    _write(run, phase=phase, **values)
+
+
+def _finish(run: SyncRun, outcome: str, *, reason: str = "", **values: Any) -> None:
+    """Ends the run. One that was not applied keeps the phase that it came to. Raises RunLost."""
+    if outcome == _Outcome.APPLIED:
+        values["phase"] = _Phase.DONE
+    if outcome in (_Outcome.APPLIED, _Outcome.REFUSED):
+        # What older lists were refused for can be accepted no more, and is a quarter of a megabyte each.
+        older = SyncRun.objects.filter(provider=run.provider_id, outcome=_Outcome.REFUSED, pk__lt=run.pk)
+        older.exclude(grounds={}).update(grounds={})
+    _write(run, outcome=outcome, reason=reason[:MOST_REASON], finished_at=timezone.now(), **values)
+
+
+def _write(run: SyncRun, **values: Any) -> None:
+    if not SyncRun.objects.filter(pk=run.pk, outcome=_Outcome.RUNNING).update(**values):
+        raise RunLost
+    for name, value in values.items():
+        setattr(run, name, value)

@@ -2,14 +2,21 @@
 
 from celery import shared_task
 
-from catalog import providers, syncing
+from catalog import importing, providers
 from panel.ops.alerts import record_heartbeat
 
 
 @shared_task
+def run_imports() -> None:
+    """Carries out the imports that are queued."""
+    importing.run_due_imports()
+    record_heartbeat(task="run_imports")
+
+
+@shared_task
 def sync_catalogs() -> None:
-    """Imports from every active provider."""
-    syncing.sync_catalogs()
+    """Queues an import from every active provider."""
+    importing.request_all()
     record_heartbeat(task="sync_catalogs")
 
 

@@ -61,10 +61,20 @@ beat_schedule = {
         "schedule": 15.0,
         "options": {"expires": 15},
     },
+    "run-imports": {
+        "task": "catalog.tasks.run_imports",
+        "schedule": 3.0,
+        "options": {"expires": 3},
+    },
     "sync-catalogs": {
         "task": "catalog.tasks.sync_catalogs",
         "schedule": 3600.0,
         "options": {"expires": 3600},
+    },
+    "count-figures": {
+        "task": "orders.tasks.count_figures",
+        "schedule": 300.0,
+        "options": {"expires": 300},
     },
     "check-providers": {
         "task": "catalog.tasks.check_providers",

@@ -1,4 +1,4 @@
-"""Speed reports: `python -m tests.bench [submission polling …]`. Measures and prints; judges no time.
+"""Speed reports: `python -m tests.bench [submission polling catalog_sync …]`. Measures and prints; judges no time.
 
 A bench is a module of this package, named in BENCHES, with `run(options)` that yields a Report for each table. Each
 has a process and a database of its own, on SQLite and on PostgreSQL: see `environment.databases`.
@@ -12,7 +12,7 @@ import sys
 from tests.bench.environment import databases
 from tests.bench.processes import run_alone
 
-BENCHES = ("submission", "polling")
+BENCHES = ("submission", "polling", "catalog_sync")
 
 
 def main() -> None:
@@ -36,12 +36,17 @@ def _options() -> argparse.Namespace:
     polling.add_argument(
         "--latencies", type=_numbers, default=[0.0, 100.0], metavar="MS", help="what the providers take, each (0,100)"
     )
+    catalog = parser.add_argument_group("catalog_sync")
+    catalog.add_argument("--catalog", type=int, default=10_000, help="how many services the provider lists (10000)")
+    catalog.add_argument("--row-by-row", type=int, default=500, help="how many of them the baseline imports (500)")
     options = parser.parse_args()
     unknown = sorted(set(options.benches) - set(BENCHES))
     if unknown:
         parser.error(f"there is no bench {', '.join(unknown)}; there are: {', '.join(BENCHES)}")
     if min(options.orders, options.rounds, options.naive) < 1 or options.polled < 3 * options.naive:
         parser.error("--orders, --rounds and --naive begin at 1, --polled at three times --naive")
+    if options.row_by_row < 1 or options.catalog < max(100, options.row_by_row):
+        parser.error("--row-by-row begins at 1, --catalog at 100 and at --row-by-row")
     if min(options.latency, *options.latencies) < 0:
         parser.error("--latency and --latencies begin at 0")
     return options

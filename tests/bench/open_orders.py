@@ -11,6 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from billing.models import Entry, Wallet
+from catalog.customer_prices import Offer
 from catalog.models import Service
 from orders.ids import id_columns
 from orders.models import Order
@@ -34,7 +35,7 @@ class Standing(NamedTuple):
 def open_orders(*, service: Service, customers: Sequence[User], ids: range) -> None:
     """One order of `service` for each upstream id, the customers in turn by the hundred. The books balance."""
     now = timezone.now()
-    charge = charge_of(service=service, quantity=QUANTITY)
+    charge = charge_of(offer=Offer(service, service.price), quantity=QUANTITY)
     with transaction.atomic():
         purses = [_Purse(make.wallet(customer)) for customer in customers]
         for start in range(0, len(ids), CHUNK):

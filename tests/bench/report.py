@@ -7,41 +7,43 @@ from dataclasses import dataclass, field
 
 from tests.bench.measuring import Measured
 
-_COLUMNS = (
-    "what",
-    "orders",
-    "seconds",
-    "orders/s",
-    "statements/call",
-    "statements/order",
-    "transactions/order",
-    "calls",
-    "peak MB",
-    "vs. baseline",
-)
+
+def _columns(unit: str) -> tuple[str, ...]:
+    return (
+        "what",
+        f"{unit}s",
+        "seconds",
+        f"{unit}s/s",
+        "statements/call",
+        f"statements/{unit}",
+        f"transactions/{unit}",
+        "calls",
+        "peak MB",
+        "vs. baseline",
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One thing that was measured. `calls` are requests to the provider."""
+    """One thing that was measured. `count`: of how many orders, or what else; `calls` are requests to the provider."""
 
     what: str
-    orders: int
+    count: int
     calls: int
     measured: Measured
 
     def cells(self, baseline: Row | None) -> tuple[str, ...]:
         found = self.measured
-        speed = self.orders / found.seconds
-        share = "" if baseline is None else _share(speed * baseline.measured.seconds / baseline.orders)
+        speed = self.count / found.seconds
+        share = "" if baseline is None else _share(speed * baseline.measured.seconds / baseline.count)
         return (
             self.what,
-            f"{self.orders:,}",
+            f"{self.count:,}",
             f"{found.seconds:.3f}",
             f"{speed:,.0f}",
             f"{found.statements / self.calls:.2f}",
-            f"{found.statements / self.orders:.2f}",
-            f"{found.transactions / self.orders:.2f}",
+            f"{found.statements / self.count:.2f}",
+            f"{found.transactions / self.count:.2f}",
             f"{self.calls:,}",
             f"{found.peak_mb:.1f}",
             share,
@@ -50,15 +52,16 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The first row is the baseline: the others' orders a second are given as a share of its own."""
+    """The first row is the baseline: the others' speed is given as a share of its own. `unit`: what is counted."""
 
     title: str
     rows: Sequence[Row]
     remarks: Sequence[str] = field(default=())
+    unit: str = "order"
 
     def __str__(self) -> str:
         first, *others = self.rows
-        table = [_COLUMNS, first.cells(None), *(row.cells(first) for row in others)]
+        table = [_columns(self.unit), first.cells(None), *(row.cells(first) for row in others)]
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
         lines = ["  ".join(_aligned(line, widths)).rstrip() for line in table]
         return "\n".join(["", self.title, "", *lines, "", *self.remarks])

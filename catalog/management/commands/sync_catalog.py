@@ -36,5 +36,5 @@ def describe(run: SyncRun) -> str:
         return f"{run.provider}: {run.get_outcome_display().lower()}. {run.reason}"
     return (
         f"{run.provider}: {run.listed} listed, {run.added} new, {run.changed} changed, "
-        f"{run.vanished} gone, {run.returned} returned, {len(run.skipped)} skipped."
+        f"{run.vanished} gone, {run.returned} returned, {run.skipped_count} skipped."
     )

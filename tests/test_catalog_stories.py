@@ -1,0 +1,253 @@
+"""Six ways in which panels lose money over their catalog, each told as it happens, and why it does not here."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib import admin
+from django.urls import NoReverseMatch, reverse
+
+from catalog.changing import change_prices
+from catalog.edits import Edit
+from catalog.importing import request_all, run_due_imports
+from catalog.models import CatalogChange, Category, Provider, Service, SyncRun, UpstreamService
+from catalog.selectors import services_on_sale
+from catalog.syncing import sync_provider
+from orders.inputs import NotOnSale
+from orders.models import Order
+from panel.ops.models import Alert
+from panel.sandbox import faults
+from tests import make
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def shop(upstream, provider):
+    """Ten services, 101 to 110, that cost $2.00 and sell at $2.50."""
+    for service_id in range(1, 61):
+        upstream.set_service(service_id, listed=False)
+    for service_id in range(101, 111):
+        upstream.set_service(service_id, name=f"Service {service_id}", rate="2.00", category="Social")
+    hour_passes()
+    assert len(on_shelf()) == 10
+    return upstream
+
+
+def hour_passes():
+    """The scheduled import, as the clock and the worker carry it out; its runs' ends, the last one first."""
+    request_all()
+    run_due_imports()
+    return SyncRun.objects.first()
+
+
+def service(external_id):
+    return Service.objects.select_related("upstream", "category").get(upstream__external_id=str(external_id))
+
+
+def on_shelf():
+    return set(services_on_sale().values_list("upstream__external_id", flat=True))
+
+
+def catalog():
+    return [list(model.objects.order_by("pk").values()) for model in (UpstreamService, Service, Category)]
+
+
+def test_service_missing_from_the_list_when_imported_then_neither_free_nor_for_sale(shop, customer):
+    """Panels joined the list to their shelf: what had no row any more cost nothing, and was sold for that."""
+    shop.set_service(101, listed=False)
+    assert hour_passes().vanished == 1
+    gone = service(101)
+    assert (gone.price, gone.cost) == (2_500_000, 2_000_000)
+    assert "101" not in on_shelf()
+    with pytest.raises(NotOnSale):
+        make.order(customer, gone)
+    assert not Order.objects.exists()
+    assert make.wallet(customer).balance == 10_000_000
+    # The owner is told, and once it is listed again it is what it was.
+    assert CatalogChange.objects.get().kind == "gone"
+    shop.set_service(101, listed=True)
+    hour_passes()
+    assert make.order(customer, service(101), quantity=1_000).charge == 2_500_000
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        faults.answer(body=b"[]", action="services", times=None),
+        faults.truncate("services", times=None),
+        faults.answer(body=b'[{"service": 101, "name": "Service 101", "rate": "2"', action="services", times=None),
+        faults.answer(body=b'{"error": "Too many requests"}', action="services", times=None),
+        faults.answer(
+            body=b'[{"service": 101, "name": "Service 101", "type": "Default", "category": "Social",'
+            b' "rate": "2.00", "min": "10", "max": "10000"}]',
+            action="services",
+            times=None,
+        ),
+    ],
+    ids=["empty", "cut off", "half of the JSON", "an error", "one row of ten"],
+)
+def test_list_truncated_or_empty_when_imported_then_the_shop_stays_whole(shop, fault):
+    """A provider's bad minute emptied whole shops: what was not in the answer was switched off or deleted."""
+    before = catalog()
+    shop.inject(fault)
+    for _ in range(3):
+        run = hour_passes()
+        assert run.outcome in ("refused", "failed")
+        assert run.reason
+    assert catalog() == before
+    assert len(on_shelf()) == 10
+    # One alert that counts, and ends with the first good list.
+    told = Alert.objects.get(resolved_at=None)
+    assert told.count == 3
+    shop.clear_faults()
+    assert hour_passes().outcome == "applied"
+    assert not Alert.objects.filter(resolved_at=None).exists()
+
+
+def test_scheduled_import_when_everything_changed_upstream_then_margins_names_and_order_are_the_owners(shop, staff):
+    """Every night the import wrote the provider's names, its order and the default margin over the owner's."""
+    shelf = Category.objects.create(name="Best sellers", position=3)
+    change_prices(
+        edits=[
+            Edit("service", (service(101).pk,), {"margin_bp": 10_000, "name": "Ours", "category_id": shelf.pk}),
+            Edit("category", (service(102).category_id,), {"margin_bp": 5_000}),
+        ],
+        source="list",
+        summary="The owner's",
+        actor=staff,
+    )
+    Service.objects.filter(upstream__external_id="101").update(
+        description="Our words", position=77, min_quantity=100, max_quantity=500
+    )
+    Service.objects.filter(upstream__external_id="103").update(is_on_sale=False)
+    Category.objects.filter(name="Social").update(position=42)
+    owned = (
+        "pk",
+        "upstream_id",
+        "name",
+        "description",
+        "category_id",
+        "position",
+        "margin_bp",
+        "margin_fixed",
+        "is_on_sale",
+        "allow_below_minimum",
+        "min_quantity",
+        "max_quantity",
+    )
+    services = list(Service.objects.order_by("pk").values(*owned))
+    shelves = list(Category.objects.order_by("pk").values())
+    for number in range(101, 111):
+        shop.set_service(number, name="Theirs", desc="Their words", category="Their shelf", rate="2.40", max=99_999)
+    for _ in range(2):
+        assert hour_passes().outcome == "applied"
+    assert list(Service.objects.order_by("pk").values(*owned)) == services
+    assert list(Category.objects.order_by("pk").values()) == shelves
+    # What follows from the rate alone has moved, by the margins that the owner set.
+    assert (service(101).price, service(102).price) == (4_800_000, 3_600_000)
+
+
+@pytest.mark.parametrize("on_rise", ["reprice", "off_sale"])
+def test_rate_raised_upstream_when_imported_then_never_sold_at_a_loss(shop, customer, on_rise):
+    """The provider raised its rate in silence, and the panel sold below its cost for weeks."""
+    Provider.objects.update(on_rise=on_rise)
+    assert make.order(customer, service(101), quantity=1_000).charge == 2_500_000
+    shop.set_service(101, rate="3.20")
+    for number in range(102, 106):
+        shop.set_service(number, rate="1.99")
+    hour_passes()
+    raised = service(101)
+    assert (raised.cost, raised.price) == (3_200_000, 4_000_000)
+    if on_rise == "reprice":
+        after = make.order(customer, raised, quantity=1_000)
+        assert (after.charge, after.expected_cost) == (4_000_000, 3_200_000)
+    else:
+        with pytest.raises(NotOnSale):
+            make.order(customer, raised, quantity=1_000)
+        assert Order.objects.count() == 1
+    # It stands above all else that changed, with what it would have cost, and is an alert.
+    first = CatalogChange.objects.all()[0]
+    assert (first.kind, first.is_urgent, first.service) == ("rate_up", True, raised)
+    assert (first.price_before, first.price_after) == (2_500_000, 4_000_000)
+    assert first.action == ("repriced" if on_rise == "reprice" else "off_sale")
+    assert CatalogChange.objects.filter(is_urgent=False, kind="rate_down").count() == 4
+    assert Alert.objects.get(resolved_at=None).cause == f"catalog:{raised.upstream.provider_id}:rises"
+
+
+@pytest.mark.parametrize("shown_by", ["the rates", "the balance", "both"])
+def test_currency_switched_upstream_when_imported_then_no_price_moves(shop, customer, shown_by):
+    """A provider went from dollars to its own money: overnight all prices were a hundred times too dear."""
+    before = catalog()
+    if shown_by != "the balance":
+        for number in range(101, 111):
+            shop.set_service(number, rate="200")
+    if shown_by != "the rates":
+        shop.inject(faults.answer(body=b'{"balance": "900", "currency": "INR"}', action="balance", times=None))
+        shop.set_service(110, rate="2.10")
+    run = hour_passes()
+    assert run.outcome == "refused"
+    assert ("switched its currency" in run.reason) == (shown_by != "the balance")
+    assert ("It bills in INR but is set up with USD" in run.reason) == (shown_by != "the rates")
+    assert catalog() == before
+    assert make.order(customer, service(101), quantity=1_000).charge == 2_500_000
+    assert Alert.objects.filter(cause__endswith=":sync", resolved_at=None, level="danger").count() == 1
+
+
+SCRIPT = "<script>alert(1)</script>"
+IMAGE = '"><img src=x onerror=alert(2)>'
+
+
+def test_service_text_with_a_script_when_shown_then_it_is_text_everywhere(upstream, provider, staff_client, signed_in):
+    """A service's name ran in the admin's browser, with the admin's session."""
+    for service_id in range(1, 61):
+        upstream.set_service(service_id, listed=False)
+    for service_id in range(101, 104):
+        text = f"{SCRIPT}{IMAGE} {service_id}"
+        upstream.set_service(service_id, name=text, category=text, desc=text, row={"type": "Default"})
+    upstream.set_service(105, name="No rate", row={"rate": SCRIPT, "service": SCRIPT})
+    upstream.set_service(106, name=SCRIPT, row={"type": SCRIPT})
+    sync_provider(provider=provider)
+    # It stands in the inbox, too, and in a refused import.
+    upstream.set_service(101, name=f"{IMAGE}{SCRIPT} new", rate="2.00", max=77)
+    upstream.set_service(102, rate="1.10")
+    upstream.set_service(107, name=f"{IMAGE}{SCRIPT} new")
+    sync_provider(provider=provider)
+    for service_id in range(101, 108):
+        upstream.set_service(service_id, listed=False)
+    upstream.set_service(120, name=SCRIPT)
+    upstream.inject(faults.answer(body=f'{{"balance": "1", "currency": "{SCRIPT}"}}'.encode(), action="balance"))
+    assert sync_provider(provider=provider).outcome == "refused"
+    assert CatalogChange.objects.filter(kind="text").exists()
+
+    shown = 0
+    for client, address in [*shop_pages(signed_in), *admin_pages(staff_client)]:
+        response = client.get(address, follow=True)
+        assert response.status_code == 200, address
+        page = response.content.decode()
+        assert "<script>alert" not in page, address
+        assert "<img src=x" not in page, address
+        shown += "&lt;script&gt;alert(1)" in page
+    fields = signed_in.post(reverse("order_fields"), {"service": service(101).pk}).content.decode()
+    assert SCRIPT not in fields
+    assert "&lt;script&gt;" in fields
+    # It was really shown, or this would tell nothing: in the shop, the lists, and the pages of each.
+    assert shown >= 8
+
+
+def shop_pages(client):
+    yield client, reverse("services")
+    yield client, reverse("order_new")
+    for pk in Service.objects.values_list("pk", flat=True):
+        yield client, reverse("order_new") + f"?service={pk}"
+
+
+def admin_pages(client):
+    yield client, reverse("admin:index")
+    for model in admin.site._registry:
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        try:
+            yield client, reverse(f"{name}_changelist")
+        except NoReverseMatch:
+            continue
+        for obj in model._default_manager.all()[:20]:
+            yield client, reverse(f"{name}_change", args=[obj.pk])

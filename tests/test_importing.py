@@ -1,0 +1,551 @@
+"""The queue of imports: one waits for each provider, one worker takes each, and none stops another."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from catalog import importing, syncing
+from catalog.changing import change_prices
+from catalog.edits import Edit
+from catalog.importing import expire_runs, request_all, request_import, run_due_imports
+from catalog.models import CatalogChange, Category, Provider, Service, SyncRun, UpstreamService
+from catalog.selectors import services_on_sale
+from catalog.syncing import RunLost, carry_out, sync_provider
+from panel.ops.models import Alert
+from panel.sandbox import faults
+from panel.sandbox.server import SandboxServer
+from tests import make
+from tests.scenes import at_once
+from tests.threads import in_background, in_threads
+
+pytestmark = pytest.mark.django_db
+
+
+def list_ten(upstream, **changes):
+    """A list of ten plain services, 101 to 110, at $2.00."""
+    for service_id in range(1, 61):
+        upstream.set_service(service_id, listed=False)
+    for service_id in range(101, 111):
+        upstream.set_service(service_id, **{"name": f"Service {service_id}", "rate": "2.00", **changes})
+
+
+def catalog_state():
+    return [list(model.objects.order_by("pk").values()) for model in (UpstreamService, Service, Category)]
+
+
+def orderable():
+    return set(services_on_sale().values_list("upstream__external_id", flat=True))
+
+
+def alert(provider, what="sync"):
+    return Alert.objects.filter(cause=f"provider:{provider.pk}:{what}", resolved_at=None)
+
+
+def wait_until(true):
+    deadline = time.monotonic() + 20
+    while not true():
+        assert time.monotonic() < deadline, "it did not come to pass"
+        time.sleep(0.01)
+
+
+# -- the queue ---------------------------------------------------------------------------------------
+
+
+def test_request_when_asked_then_it_waits_and_the_worker_carries_it_out(upstream, provider, staff):
+    run = request_import(provider=provider, actor=staff)
+    assert (run.outcome, run.phase, run.actor, upstream.requests) == ("queued", "waiting", staff, [])
+    assert run_due_imports() == 1
+    run.refresh_from_db()
+    assert (run.outcome, run.phase, run.listed, run.added) == ("applied", "done", 60, 60)
+    assert run.requested_at <= run.started_at <= run.finished_at
+    assert run_due_imports() == 0
+
+
+def test_request_when_one_waits_already_then_that_one(upstream, provider):
+    run = request_import(provider=provider)
+    assert request_import(provider=provider).pk == run.pk
+    assert SyncRun.objects.count() == 1
+
+
+def test_request_when_one_waits_and_it_is_forced_then_the_waiting_one_is(upstream, provider, staff):
+    run = request_import(provider=provider)
+    forced = request_import(provider=provider, actor=staff, force=True)
+    assert (forced.pk, forced.force, forced.actor) == (run.pk, True, staff)
+    # The clock does not take it back.
+    assert request_all() == 1
+    run.refresh_from_db()
+    assert (run.force, run.actor) == (True, staff)
+
+
+def test_request_when_accepting_what_was_not_refused_then_an_error_and_nothing_waits(upstream, provider):
+    run = sync_provider(provider=provider)
+    with pytest.raises(ValueError, match="refused"):
+        request_import(provider=provider, accepts=run)
+    SyncRun.objects.update(outcome="refused")
+    run.refresh_from_db()
+    with pytest.raises(ValueError, match="of this provider"):
+        request_import(provider=make.provider(name="Another"), accepts=run)
+    assert not SyncRun.objects.filter(outcome="queued").exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_request_when_pressed_by_many_at_once_then_one_waits(provider):
+    runs = at_once(4, lambda _: request_import(provider=Provider.objects.get()))
+    assert {run.pk for run in runs} == {SyncRun.objects.get().pk}
+
+
+def test_request_all_when_some_are_off_then_only_the_active_ones(provider):
+    make.provider(name="Off", is_active=False)
+    assert request_all() == 1
+    assert SyncRun.objects.get().provider == provider
+
+
+@pytest.mark.django_db(transaction=True)
+def test_run_when_two_workers_look_at_once_then_each_import_is_carried_out_once(upstream, provider):
+    gate = threading.Event()
+    upstream.inject(faults.Fault(action="services", gate=gate))
+    request_import(provider=provider)
+    slow = in_background(run_due_imports)
+    wait_until(lambda: upstream.requests_of("services"))
+    assert run_due_imports() == 0
+    gate.set()
+    assert slow() == 1
+    assert len(upstream.requests_of("services")) == 1
+
+    for name in ("B", "C"):
+        make.provider(name=name, url=upstream.url, api_key=upstream.key)
+    upstream.clear_requests()
+    request_all()
+    assert sum(in_threads(*[run_due_imports] * 4)) == 3
+    assert len(upstream.requests_of("services")) == 3
+    assert not SyncRun.objects.exclude(outcome="applied").exists()
+
+
+def test_claim_when_another_worker_was_quicker_then_not_taken(provider, monkeypatch):
+    request_import(provider=provider)
+    moments = []
+
+    class Quicker:
+        """Another worker claims the run between this one's look at it and its claim."""
+
+        @staticmethod
+        def now():
+            moments.append(timezone.now())
+            if len(moments) == 2:
+                SyncRun.objects.update(outcome="running", started_at=moments[0], lease_until=moments[0])
+            return moments[-1]
+
+    monkeypatch.setattr(importing, "timezone", Quicker)
+    assert importing._claim_next() is None
+    assert len(moments) == 2
+    assert SyncRun.objects.get().lease_until == moments[0]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_run_when_an_import_of_the_provider_is_under_way_then_the_next_waits_for_its_end(upstream, provider):
+    gate = threading.Event()
+    upstream.inject(faults.Fault(action="services", gate=gate))
+    request_import(provider=provider)
+    slow = in_background(run_due_imports)
+    wait_until(lambda: upstream.requests_of("services"))
+    second = request_import(provider=Provider.objects.get())
+    assert run_due_imports() == 0
+    gate.set()
+    # The worker that was busy with the first takes it next.
+    assert slow() == 2
+    second.refresh_from_db()
+    assert second.outcome == "applied"
+
+
+def test_run_when_many_are_under_way_then_no_more_threads_are_taken(provider):
+    for number in range(importing.MOST_AT_ONCE):
+        other = make.provider(name=f"Slow {number}")
+        SyncRun.objects.create(provider=other, lease_until=timezone.now() + timedelta(minutes=1))
+    request_import(provider=provider)
+    assert run_due_imports() == 0
+    SyncRun.objects.filter(provider__name="Slow 0").update(outcome="applied")
+    assert run_due_imports() == 1
+
+
+# -- trouble -----------------------------------------------------------------------------------------
+
+
+def test_run_when_one_provider_breaks_the_import_then_it_failed_and_the_others_are_done(
+    upstream, provider, monkeypatch
+):
+    broken = make.provider(name="Broken", url=upstream.url, api_key=upstream.key)
+    original = syncing.make_plan
+
+    def breaks(**values):
+        if SyncRun.objects.filter(provider=broken, outcome="running").exists():
+            raise RuntimeError("a mistake of ours")
+        return original(**values)
+
+    monkeypatch.setattr(syncing, "make_plan", breaks)
+    for one in (broken, provider):
+        request_import(provider=one)
+    assert run_due_imports() == 2
+    outcomes = dict(SyncRun.objects.values_list("provider__name", "outcome"))
+    assert outcomes == {"Broken": "failed", "Upstream": "applied"}
+    assert "RuntimeError" in SyncRun.objects.get(provider=broken).reason
+    assert "a mistake of ours" not in SyncRun.objects.get(provider=broken).reason
+    assert alert(broken).get().count == 1
+    assert not alert(provider).exists()
+    assert Service.objects.count() == 60
+
+
+def test_run_when_its_worker_was_killed_then_failed_after_the_lease_and_imported_again(upstream, provider):
+    list_ten(upstream)
+    request_import(provider=provider)
+    dead = importing._claim_next()
+    assert dead is not None
+    request_import(provider=provider)
+    # While it may be alive, it is left alone.
+    assert (expire_runs(), run_due_imports()) == (0, 0)
+    SyncRun.objects.filter(pk=dead.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
+    assert run_due_imports() == 1
+    dead.refresh_from_db()
+    assert (dead.outcome, dead.reason) == ("failed", importing.STOPPED)
+    assert dead.finished_at is not None
+    assert Service.objects.count() == 10
+    # The second one went well: nothing needs anybody any more.
+    assert not alert(provider).exists()
+
+
+def test_run_when_it_was_taken_for_dead_then_it_writes_nothing_any_more(upstream, provider, monkeypatch):
+    list_ten(upstream)
+    request_import(provider=provider)
+    slow = importing._claim_next()
+    original = syncing.store_plan
+
+    def expires(**values):
+        original(**values)
+        assert Service.objects.count() == 10
+        SyncRun.objects.filter(pk=slow.pk).update(outcome="failed", reason=importing.STOPPED)
+
+    monkeypatch.setattr(syncing, "store_plan", expires)
+    # As in a process that hung between its statements; what it undoes here is the test's own update, too.
+    carry_out(slow)
+    assert Service.objects.count() == UpstreamService.objects.count() == 0
+    provider.refresh_from_db()
+    assert provider.last_synced_at is None
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+def test_run_when_killed_at_any_statement_then_all_or_nothing_and_the_next_one_does_it(upstream, provider):
+    list_ten(upstream)
+    sync_provider(provider=provider)
+    upstream.set_service(101, rate="3", name="Else")
+    upstream.set_service(102, listed=False)
+    upstream.set_service(111, rate="1", category="A new shelf")
+    before = catalog_state()
+    kills = 0
+    while True:
+        request_import(provider=provider)
+        run = importing._claim_next()
+        with killed_at(kills + 1) as struck:
+            carry_out(run)
+        run.refresh_from_db()
+        if not struck or run.outcome == "applied":
+            break
+        kills += 1
+        assert run.outcome == "running"
+        assert catalog_state() == before
+        assert not CatalogChange.objects.exists()
+        SyncRun.objects.filter(pk=run.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
+        assert expire_runs() == 1
+    assert kills > 20
+    assert (run.added, run.changed, run.vanished) == (1, 1, 1)
+    assert CatalogChange.objects.count() == 4
+    assert Service.objects.get(upstream__external_id="101").price == 3_750_000
+
+
+@contextmanager
+def killed_at(place):
+    """Kills at the statement of this number; what it yields holds something if it came to that."""
+    struck, seen = [], []
+
+    def kill(execute, sql, params, many, context):
+        seen.append(sql)
+        if len(seen) == place:
+            struck.append(sql)
+            raise Killed
+        return execute(sql, params, many, context)
+
+    with suppress(Killed), connection.execute_wrapper(kill):
+        yield struck
+
+
+def test_enter_when_the_run_ended_then_lost(provider):
+    run = SyncRun.objects.create(provider=provider, outcome="failed")
+    with pytest.raises(RunLost):
+        syncing._enter(run, "writing")
+    run.refresh_from_db()
+    assert (run.outcome, run.phase) == ("failed", "asking")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_run_when_watched_then_each_step_is_seen_before_it_is_done(upstream, provider, monkeypatch):
+    seen = []
+
+    def look():
+        seen.append(SyncRun.objects.values_list("outcome", "phase", "listed").get())
+
+    def looking(path, original):
+        def wrapped(*args, **values):
+            in_background(look)()
+            return original(*args, **values)
+
+        monkeypatch.setattr(syncing, path, wrapped)
+
+    for name in ("client_for", "make_plan", "_apply"):
+        looking(name, getattr(syncing, name))
+    request_import(provider=provider)
+    look()
+    assert run_due_imports() == 1
+    look()
+    assert seen == [
+        ("queued", "waiting", 0),
+        ("running", "asking", 0),
+        ("running", "comparing", 60),
+        ("running", "writing", 60),
+        ("applied", "done", 60),
+    ]
+
+
+# -- the currency ------------------------------------------------------------------------------------
+
+IN_LIRA = faults.answer(body=b'{"balance": "100.5", "currency": "TRY"}', action="balance", times=None)
+
+
+def test_sync_when_the_provider_bills_in_another_currency_then_refused_and_told_once(upstream, provider):
+    list_ten(upstream)
+    sync_provider(provider=provider)
+    before = catalog_state()
+    upstream.inject(IN_LIRA)
+    upstream.set_service(101, rate="3")
+    for count in (1, 2):
+        run = sync_provider(provider=provider)
+        assert run.outcome == "refused"
+        assert run.reason.startswith("It bills in TRY but is set up with USD.")
+        assert run.grounds["currency"] == "TRY"
+        assert alert(provider).get().count == count
+    assert catalog_state() == before
+    # Set up with that currency, it is imported, and the alerts end.
+    Provider.objects.update(currency="TRY", exchange_rate=30_000_000_000)
+    provider.refresh_from_db()
+    assert sync_provider(provider=provider).outcome == "applied"
+    assert not Alert.objects.filter(resolved_at=None).exists()
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        faults.answer(body=b'{"error": "Unknown action"}', action="balance", times=None),
+        faults.answer(body=b'{"balance": "3"}', action="balance", times=None),
+        faults.answer(body=b"<html>", action="balance", times=None),
+        faults.answer(body=b'{"balance": "1e300", "currency": "usd"}', action="balance", times=None),
+        faults.drop_before("balance", times=None),
+    ],
+    ids=["refused", "no currency", "html", "no amount", "dropped"],
+)
+def test_sync_when_the_balance_tells_no_other_currency_then_imported(upstream, provider, fault):
+    upstream.inject(fault)
+    assert sync_provider(provider=provider).outcome == "applied"
+    assert Service.objects.count() == 60
+
+
+def test_sync_when_another_currency_was_accepted_then_applied(upstream, provider):
+    list_ten(upstream)
+    upstream.inject(IN_LIRA)
+    refused = sync_provider(provider=provider)
+    assert (refused.outcome, Service.objects.count()) == ("refused", 0)
+    run = request_import(provider=provider, accepts=refused)
+    run_due_imports()
+    run.refresh_from_db()
+    assert run.outcome == "applied"
+    upstream.clear_faults()
+    upstream.inject(faults.answer(body=b'{"balance": "1", "currency": "INR"}', action="balance", times=None))
+    again = request_import(provider=provider, accepts=refused)
+    run_due_imports()
+    again.refresh_from_db()
+    assert (again.outcome, again.grounds["currency"]) == ("refused", "INR")
+
+
+# -- look and apply anyway ---------------------------------------------------------------------------
+
+
+def lose(upstream, *numbers):
+    for number in numbers:
+        upstream.set_service(number, listed=False)
+
+
+def refused_for_lost(upstream, provider):
+    list_ten(upstream)
+    sync_provider(provider=provider)
+    lose(upstream, 101, 102, 103, 104)
+    run = sync_provider(provider=provider)
+    assert run.outcome == "refused"
+    return run
+
+
+def accept(provider, refused):
+    run = request_import(provider=provider, accepts=refused)
+    assert run_due_imports() == 1
+    run.refresh_from_db()
+    return run
+
+
+def test_refused_when_looked_at_then_its_grounds_are_there(upstream, provider):
+    run = refused_for_lost(upstream, provider)
+    run.refresh_from_db()
+    assert (run.phase, run.listed, run.finished_at is None) == ("comparing", 6, False)
+    assert run.grounds == {
+        "gone": ["101", "102", "103", "104"],
+        "rates": {},
+        "currency": "",
+        "examples": {"gone": [[f"{n}", f"Service {n}"] for n in range(101, 105)], "rates": []},
+    }
+    for number in range(105, 111):
+        upstream.set_service(number, rate="200")
+    run = sync_provider(provider=provider)
+    assert run.grounds["rates"] == {f"{n}": 200_000_000 for n in range(105, 111)}
+    assert run.grounds["examples"]["rates"][0] == ["105", "Service 105", 2_000_000, 200_000_000]
+    assert "lacks 4 of the 10" in run.reason and "6 of 6 rates" in run.reason
+
+
+def test_accept_when_the_list_is_as_it_was_then_applied_and_the_alert_ends(upstream, provider):
+    refused = refused_for_lost(upstream, provider)
+    assert alert(provider).exists()
+    # One that came back makes it better, and a rate that rose a little is nobody's ground.
+    upstream.set_service(104, listed=True)
+    upstream.set_service(110, rate="2.40")
+    run = accept(provider, refused)
+    assert (run.outcome, run.vanished, run.changed) == ("applied", 3, 1)
+    assert orderable() == {str(n) for n in range(104, 111)}
+    assert not alert(provider).exists()
+
+
+def test_accept_when_the_list_lost_more_meanwhile_then_refused_with_fresh_grounds(upstream, provider):
+    refused = refused_for_lost(upstream, provider)
+    before = catalog_state()
+    lose(upstream, 105)
+    run = accept(provider, refused)
+    assert run.outcome == "refused"
+    assert run.reason == "The list changed since you looked at it. The list lacks 5 of the 10 services on sale."
+    assert run.grounds["gone"] == ["101", "102", "103", "104", "105"]
+    assert catalog_state() == before
+    # Looked at again, it is applied.
+    assert accept(provider, run).outcome == "applied"
+    assert orderable() == {str(n) for n in range(106, 111)}
+
+
+def test_accept_when_others_are_gone_instead_then_refused(upstream, provider):
+    refused = refused_for_lost(upstream, provider)
+    upstream.set_service(101, listed=True)
+    lose(upstream, 110)
+    assert accept(provider, refused).outcome == "refused"
+    assert len(orderable()) == 10
+
+
+def test_accept_when_rates_leapt_to_others_meanwhile_then_refused(upstream, provider):
+    list_ten(upstream)
+    sync_provider(provider=provider)
+    for number in range(101, 111):
+        upstream.set_service(number, rate="166")
+    refused = sync_provider(provider=provider)
+    before = catalog_state()
+    upstream.set_service(101, rate="167")
+    run = accept(provider, refused)
+    assert (run.outcome, run.grounds["rates"]["101"]) == ("refused", 167_000_000)
+    assert catalog_state() == before
+    assert accept(provider, run).outcome == "applied"
+    assert set(Service.objects.values_list("cost", flat=True)) == {166_000_000, 167_000_000}
+
+
+@pytest.mark.parametrize("how", ["accepted", "forced"])
+def test_empty_list_when_accepted_or_forced_then_still_refused(upstream, provider, how):
+    refused = refused_for_lost(upstream, provider)
+    before = catalog_state()
+    lose(upstream, *range(101, 111))
+    run = accept(provider, refused) if how == "accepted" else sync_provider(provider=provider, force=True)
+    assert (run.outcome, "The list is empty." in run.reason) == ("refused", True)
+    assert catalog_state() == before
+
+
+def test_grounds_when_thousands_are_gone_then_the_examples_are_bounded(provider):
+    with SandboxServer(key="k", speed=0, services=250) as large:
+        one = make.provider(url=large.url, api_key="k", name="Large")
+        sync_provider(provider=one)
+        for number in range(2, 251):
+            large.set_service(number, listed=False)
+        run = sync_provider(provider=one)
+    assert run.outcome == "refused"
+    assert len(run.grounds["gone"]) == Service.objects.filter(is_on_sale=True).count() - 1
+    assert len(run.grounds["examples"]["gone"]) == 100
+
+
+def test_skipped_when_hundreds_then_counted_in_full(upstream, provider):
+    list_ten(upstream)
+    for number in range(1_000, 1_300):
+        upstream.set_service(number, row={"rate": "NaN"})
+    run = sync_provider(provider=provider)
+    assert (run.outcome, run.skipped_count, len(run.skipped)) == ("applied", 300, 200)
+
+
+# -- at the same time --------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+def test_sync_when_a_margin_changes_meanwhile_then_the_prices_follow_both(upstream, provider):
+    list_ten(upstream)
+    sync_provider(provider=provider)
+    for number in range(101, 111):
+        upstream.set_service(number, rate="3")
+
+    def change():
+        edits = [Edit("provider", (provider.pk,), {"margin_bp": 10_000})]
+        change_prices(edits=edits, source="provider", summary="100 %")
+
+    for result in in_threads(lambda: sync_provider(provider=Provider.objects.get()), change):
+        assert not isinstance(result, BaseException), result
+    assert set(Service.objects.values_list("cost", "price")) == {(3_000_000, 6_000_000)}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_sync_when_an_older_list_is_applied_while_it_compares_then_it_compares_again(upstream, provider, monkeypatch):
+    list_ten(upstream)
+    original, looked = syncing.make_plan, []
+
+    def older_gets_in(**values):
+        plan = original(**values)
+        looked.append(len(plan.new))
+        if len(looked) == 1:
+            # Begun before this one, of the same list; applied between its comparing and its writing.
+            older = SyncRun.objects.create(provider=provider, started_at=timezone.now() - timedelta(minutes=1))
+            carry_out(older)
+            assert older.outcome == "applied"
+        return plan
+
+    monkeypatch.setattr(syncing, "make_plan", older_gets_in)
+    run = sync_provider(provider=provider)
+    assert looked == [10, 10, 0]
+    assert (run.outcome, run.added) == ("applied", 0)
+    assert Service.objects.count() == UpstreamService.objects.count() == 10
+
+
+def test_queue_when_empty_then_few_statements(provider):
+    with CaptureQueriesContext(connection) as queries:
+        assert run_due_imports() == 0
+    assert len(queries) <= 3
