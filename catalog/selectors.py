@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.db.models import Q, QuerySet
 
+from catalog.customer_prices import Offer, terms_of
 from catalog.models import Category, Service
 from catalog.types import SPECS
 
 
 @dataclass(slots=True)
 class Shelf:
-    """A category and what of it is on sale."""
+    """A category and what of it is on sale, at the prices of one customer."""
 
     category: Category
-    services: list[Service] = field(default_factory=list)
+    offers: list[Offer] = field(default_factory=list)
 
 
 SHELF_ORDER = ("category__position", "category__name", "category", "position", "pk")
@@ -34,15 +36,20 @@ def services_on_sale() -> QuerySet[Service]:
     ).select_related("category", "upstream__provider")
 
 
-def search_services(*, query: str) -> list[Shelf]:
-    """What is on sale and holds every word of `query` in its name, category or number, by category."""
+def search_services(*, query: str, customer: Any) -> list[Shelf]:
+    """What is on sale and holds every word of `query` in its name, category or number, by category.
+
+    Three queries, however many services there are.
+    """
     services = services_on_sale()
     for word in query.split()[:8]:
         matches = Q(name__icontains=word) | Q(category__name__icontains=word)
         if word.isascii() and word.isdigit() and len(word) < 10:
             matches |= Q(pk=int(word))
         services = services.filter(matches)
+    terms = terms_of(customer=customer)
     shelves: dict[int, Shelf] = {}
     for service in services.order_by(*SHELF_ORDER):
-        shelves.setdefault(service.category_id, Shelf(service.category)).services.append(service)
+        shelf = shelves.setdefault(service.category_id, Shelf(service.category))
+        shelf.offers.append(terms.offer(service))
     return list(shelves.values())

@@ -13,8 +13,8 @@ from catalog.selectors import search_services
 @login_required
 @require_safe
 def services(request: HttpRequest) -> HttpResponse:
-    """What is on sale, by category, searched by name or number."""
+    """What is on sale, by category, at the customer's prices; searched by name or number."""
     query = request.GET.get("q", "").replace("\x00", "")[:100].strip()
-    groups = search_services(query=query)
-    total = sum(len(group.services) for group in groups)
+    groups = search_services(query=query, customer=request.user)
+    total = sum(len(group.offers) for group in groups)
     return render(request, "catalog/services.html", {"groups": groups, "query": query, "total": total})

@@ -15,6 +15,7 @@ from django.db import IntegrityError, transaction
 from billing import ledger
 from billing.models import Entry
 from billing.wallets import spendable, wallet_of
+from catalog.customer_prices import Offer, offer_of
 from catalog.models import Service
 from catalog.selectors import services_on_sale
 from orders.events import write_event
@@ -58,9 +59,8 @@ class AlreadyOrdered(OrderRefused):
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What an order would cost. Micro-units; `price` is of 1000, or of the package."""
+    """What an order would cost. Micro-units."""
 
-    price: int
     quantity: int
     charge: int
     balance: int
@@ -79,9 +79,9 @@ class PlacedOrder:
     created: bool
 
 
-def charge_of(*, service: Service, quantity: int) -> int:
-    """Micro-units for `quantity` of the service. Raises OrderRefused when it exceeds any wallet."""
-    charge = service.price if service.is_package else charge_for(service.price, quantity)
+def charge_of(*, offer: Offer, quantity: int) -> int:
+    """Micro-units for `quantity` at the customer's price. Raises OrderRefused when it exceeds any wallet."""
+    charge = offer.price if offer.service.is_package else charge_for(offer.price, quantity)
     if charge > MAX_MICROS:
         raise OrderRefused("This order is too large.", field="quantity")
     return charge
@@ -103,14 +103,13 @@ def loss_note(order: Order) -> str:
     return f"It would cost {now} now; the customer paid {paid}."
 
 
-def quote_order(*, customer: Any, service: Service, quantity: int) -> Quote:
-    """The price, the charge and the balance it would leave. Raises OrderRefused."""
+def quote_order(*, customer: Any, offer: Offer, quantity: int) -> Quote:
+    """The charge and the balance it would leave; `offer` is the customer's own. Raises OrderRefused."""
     return Quote(
-        price=service.price,
         quantity=quantity,
-        charge=charge_of(service=service, quantity=quantity),
+        charge=charge_of(offer=offer, quantity=quantity),
         balance=spendable(customer=customer),
-        is_package=service.is_package,
+        is_package=offer.service.is_package,
     )
 
 
@@ -164,10 +163,11 @@ def _place(
             field="service",
         )
     wish = check_wish(service=service, link=link, quantity=quantity, comments=comments)
-    charge = charge_of(service=service, quantity=wish.quantity)
+    offer = offer_of(customer=customer, service=service)
+    charge = charge_of(offer=offer, quantity=wish.quantity)
     if seen_charge is not None and charge > seen_charge:
         raise PriceChanged(seen=seen_charge, charge=charge)
-    order = _insert(customer, service, wish, charge, request_key)
+    order = _insert(customer, offer, wish, charge, request_key)
     try:
         ledger.post(
             wallet_id=wallet_id,
@@ -183,7 +183,8 @@ def _place(
     return order
 
 
-def _insert(customer: Any, service: Service, wish: Wish, charge: int, request_key: str) -> Order:
+def _insert(customer: Any, offer: Offer, wish: Wish, charge: int, request_key: str) -> Order:
+    service = offer.service
     return Order.objects.create(
         customer=customer,
         service=service,
@@ -192,7 +193,7 @@ def _insert(customer: Any, service: Service, wish: Wish, charge: int, request_ke
         link=wish.link,
         quantity=wish.quantity,
         params=wish.params,
-        price=service.price,
+        price=offer.price,
         charge=charge,
         request_key=request_key,
         provider=service.upstream.provider,

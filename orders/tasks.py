@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from catalog.models import Provider
-from orders import polling, reconciling, refill_polling, requesting, submission, watching
+from orders import figures, polling, reconciling, refill_polling, requesting, submission, watching
 from orders.deadlines import meet_deadlines
 from panel.ops.alerts import record_heartbeat
 
@@ -86,3 +86,10 @@ def poll_refills() -> None:
 def poll_provider_refills(provider_id: int) -> None:
     """Polls the due refills of one provider."""
     refill_polling.poll_provider_refills(provider=Provider.objects.get(pk=provider_id))
+
+
+@shared_task
+def count_figures() -> None:
+    """Counts what the lists of services and providers show of the orders."""
+    figures.count_figures()
+    record_heartbeat(task="count_figures")

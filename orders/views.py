@@ -17,6 +17,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
+from catalog.customer_prices import Offer, offer_of
 from catalog.selectors import services_on_sale
 from orders import selectors
 from orders.cancelling import CancelOutcome, TooLate, cancel_order, may_cancel, may_withdraw
@@ -110,22 +111,24 @@ def _order_page(request: HttpRequest, form: OrderForm) -> HttpResponse:
 
 
 def _order_context(request: HttpRequest, form: OrderForm) -> dict[str, Any]:
-    quote, quote_error = _quote(request, form)
+    offer = offer_of(customer=request.user, service=form.chosen) if form.chosen else None
+    quote, quote_error = _quote(request, form, offer)
     return {
         "form": form,
         "service": form.chosen,
+        "offer": offer,
         "quote": quote,
         "quote_error": quote_error,
         "has_services": form.chosen is not None or services_on_sale().exists(),
     }
 
 
-def _quote(request: HttpRequest, form: OrderForm) -> tuple[Quote | None, str]:
+def _quote(request: HttpRequest, form: OrderForm, offer: Offer | None) -> tuple[Quote | None, str]:
     quantity = form.typed_quantity()
-    if form.chosen is None or quantity is None:
+    if offer is None or quantity is None:
         return None, ""
     try:
-        return quote_order(customer=request.user, service=form.chosen, quantity=quantity), ""
+        return quote_order(customer=request.user, offer=offer, quantity=quantity), ""
     except OrderRefused as error:
         return None, error.message
 

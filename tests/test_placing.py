@@ -10,7 +10,7 @@ import pytest
 from billing import ledger
 from billing.models import Entry
 from catalog.models import Provider, Service, UpstreamService
-from catalog.pricing import reprice
+from catalog.repricing import reprice
 from orders.inputs import BadComments, BadLink, BadQuantity, NotOnSale, OrderRefused, comment_lines
 from orders.models import Order, OrderEvent
 from orders.placing import AlreadyOrdered, NotEnoughFunds, PriceChanged, place_order

@@ -1,0 +1,209 @@
+"""Customer groups, their members, and prices for single customers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db import IntegrityError
+from django.db.models import Count, QuerySet, Subquery
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
+from django.utils.html import format_html
+from unfold.admin import ModelAdmin
+from unfold.decorators import action, display
+
+from catalog.admin.discounts import DiscountField, discount_page
+from catalog.admin.shared import percent
+from catalog.customer_prices import CustomerTerms
+from catalog.models import CustomerGroup, CustomerPrice, GroupMember, PricePolicy
+from catalog.pricing import PanelTerms
+from catalog.repricing import panel_terms, price_policy
+from panel.admin_base import shown_money
+from panel.admin_fields import AmountField
+
+
+class ClashAdmin(ModelAdmin):
+    """Tells of what somebody else stored at the same moment, after the form had been checked."""
+
+    clash = ""
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            response: HttpResponse = super().changeform_view(request, *args, **kwargs)
+        except IntegrityError:
+            messages.error(request, f"{self.clash} Nothing was changed.")
+            return redirect(request.get_full_path())
+        return response
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        # By itself Django would overwrite a row that was added under the same key meanwhile.
+        obj.save(force_insert=not change)
+
+
+class CustomerGroupForm(forms.ModelForm):
+    discount_bp = DiscountField(
+        label="Discount in percent",
+        help_text="Off the list price. No price falls below the cost plus the minimum margin, whatever the discount.",
+    )
+
+    class Meta:
+        model = CustomerGroup
+        fields = ("name", "discount_bp")
+
+
+@admin.register(CustomerGroup)
+class CustomerGroupAdmin(ClashAdmin):
+    form = CustomerGroupForm
+    list_display = ("name", "shown_discount", "shown_members")
+    search_fields = ("name",)
+    actions_detail = ("add_member", "change_discount")
+    clash = "A group of this name was added, or its members changed, at the same moment."
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return ("name", "shown_discount", "shown_members") if obj else ("name", "discount_bp")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return ("shown_discount", "shown_members") if obj else ()
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[CustomerGroup]:
+        return super().get_queryset(request).annotate(member_count=Count("members"))
+
+    @display(description="Discount", ordering="discount_bp")
+    def shown_discount(self, group: CustomerGroup) -> str:
+        return percent(group.discount_bp)
+
+    @display(description="Members", ordering="member_count")
+    def shown_members(self, group: Any) -> str:
+        address = f"{reverse('admin:catalog_groupmember_changelist')}?group__id__exact={group.pk}"
+        return format_html(
+            '<a class="text-primary-600 dark:text-primary-400" href="{}">{}</a>', address, f"{group.member_count:,}"
+        )
+
+    def has_add_member_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        return request.user.has_perm("catalog.add_groupmember")
+
+    @action(description="Add a customer", icon="person_add", permissions=["add_member"])
+    def add_member(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        group = get_object_or_404(CustomerGroup, pk=object_id)
+        return redirect(f"{reverse('admin:catalog_groupmember_add')}?group={group.pk}")
+
+    def has_change_discount_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        return request.user.has_perm("catalog.change_customergroup")
+
+    @action(description="Change the discount", icon="percent", permissions=["change_discount"])
+    def change_discount(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        group = get_object_or_404(CustomerGroup, pk=object_id)
+        return discount_page(request=request, model_admin=self, group=group)
+
+
+class GroupMemberForm(forms.ModelForm):
+    class Meta:
+        model = GroupMember
+        fields = ("customer", "group")
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        if self.instance._state.adding and "customer" in data:
+            found = GroupMember.objects.filter(customer=data["customer"]).select_related("group").first()
+            if found is not None:
+                self.add_error("customer", f"This customer is in the group “{found.group}” already; change it there.")
+                self._validate_unique = False
+        return data
+
+
+@admin.register(GroupMember)
+class GroupMemberAdmin(ClashAdmin):
+    form = GroupMemberForm
+    list_display = ("customer", "group", "shown_discount")
+    list_filter = ("group",)
+    search_fields = ("customer__email",)
+    list_select_related = ("customer", "group")
+    autocomplete_fields = ("customer", "group")
+    ordering = ("customer__email",)
+    clash = "This customer was added to a group at the same moment: a customer is in one group at most."
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return ("customer",) if obj else ()
+
+    @display(description="Discount", ordering="group__discount_bp")
+    def shown_discount(self, member: GroupMember) -> str:
+        return percent(member.group.discount_bp)
+
+
+class CustomerPriceForm(forms.ModelForm):
+    price = AmountField(
+        label="Agreed price",
+        help_text="Of 1000, or of a package. It beats any discount; the minimum margin still holds.",
+    )
+
+    class Meta:
+        model = CustomerPrice
+        fields = ("customer", "service", "price")
+
+    def clean_price(self) -> int:
+        price: int = self.cleaned_data["price"]
+        if not price:
+            raise forms.ValidationError("Enter a price above zero.")
+        return price
+
+
+@admin.register(CustomerPrice)
+class CustomerPriceAdmin(ClashAdmin):
+    form = CustomerPriceForm
+    list_display = ("customer", "service", "agreed", "list_price", "cost", "pays")
+    list_display_links = ("customer", "service")
+    search_fields = ("customer__email", "service__name", "=service__pk")
+    list_select_related = ("customer", "service")
+    autocomplete_fields = ("customer", "service")
+    ordering = ("customer__email", "pk")
+    clash = "A price for this customer and service was added at the same moment."
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return ("customer", "service", "price", *(("list_price", "cost", "pays") if obj else ()))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return ("customer", "service", "list_price", "cost", "pays") if obj else ()
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[CustomerPrice]:
+        policy = PricePolicy.objects.filter(pk=1)
+        minimum, step = (Subquery(policy.values(column)) for column in ("minimum_margin_bp", "price_step"))
+        return super().get_queryset(request).annotate(minimum_margin_bp=minimum, price_step=step)
+
+    @display(description="Agreed", ordering="price")
+    def agreed(self, own: CustomerPrice) -> str:
+        return shown_money(own.price)
+
+    @display(description="List price", ordering="service__price")
+    def list_price(self, own: CustomerPrice) -> str:
+        return shown_money(own.service.price)
+
+    @display(description="Cost", ordering="service__cost")
+    def cost(self, own: CustomerPrice) -> str:
+        return shown_money(own.service.cost)
+
+    @display(description="They pay")
+    def pays(self, own: Any) -> str:
+        if not own.service.price:
+            return "Not sold: it has no price"
+        panel = PanelTerms(0, 0, own.minimum_margin_bp or 0, own.price_step or 1)
+        return _paid(own, panel)
+
+    def save_model(self, request: HttpRequest, obj: CustomerPrice, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        panel = panel_terms(price_policy())
+        if obj.service.price and CustomerTerms(0, {obj.service_id: obj.price}, panel).price_of(obj.service) > obj.price:
+            messages.warning(request, f"The agreed price is too low to be used. {_paid(obj, panel)}.")
+
+
+def _paid(own: CustomerPrice, panel: PanelTerms) -> str:
+    """What the customer pays, and in words why it is not what was agreed."""
+    service = own.service
+    paid = CustomerTerms(0, {service.pk: own.price}, panel).price_of(service)
+    if paid > own.price:
+        return f"Held up at {shown_money(paid)} by the {'cost' if service.allow_below_minimum else 'minimum margin'}"
+    if paid > service.price:
+        return f"{shown_money(paid)}, more than the list price"
+    return shown_money(paid)

@@ -1,0 +1,530 @@
+"""Prices for some customers alone: what they see, what they pay, and how staff set them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission
+from django.test import Client
+from django.urls import reverse
+
+from catalog.customer_prices import CustomerTerms, offer_of, terms_of
+from catalog.discounts import DiscountChanged, preview_discount, set_discount
+from catalog.models import CustomerGroup, CustomerPrice, GroupMember, PricePolicy, Service
+from catalog.pricing import PanelTerms
+from orders.models import Order
+from orders.placing import NotEnoughFunds, PriceChanged, place_order
+from panel.ops.invariants import find_breaches
+from tests import make
+from tests.scenes import fresh, money_of, nothing_changes, statements, submit_now
+
+pytestmark = pytest.mark.django_db
+
+LINK = "https://example.com/page"
+
+
+def group(discount: str = "10", *members: Any, name: str = "Resellers") -> CustomerGroup:
+    """A group with a discount in percent."""
+    made = CustomerGroup.objects.create(name=name, discount_bp=make.micros(discount) // 10_000)
+    for member in members:
+        GroupMember.objects.create(customer=member, group=made)
+    return made
+
+
+def agreed(user: Any, service: Service, price: str) -> CustomerPrice:
+    return CustomerPrice.objects.create(customer=user, service=service, price=make.micros(price))
+
+
+def minimum_margin(percent: str) -> None:
+    terms_of(customer=None)  # Makes the panel's margin where it is missing.
+    PricePolicy.objects.update(minimum_margin_bp=make.micros(percent) // 10_000)
+
+
+def price(user: Any, service: Service) -> int:
+    """What the customer pays for 1,000; the list of all and the single service must agree."""
+    service.refresh_from_db()
+    found = offer_of(customer=user, service=service)
+    assert found == terms_of(customer=user).offer(service)
+    return found.price
+
+
+def ask(customer: Any, service: Service, **values: Any) -> Order:
+    asked = {"link": LINK, "quantity": 1_000, "request_key": uuid4().hex, "seen_charge": None, **values}
+    return place_order(customer=customer, service_id=service.pk, **asked).order
+
+
+@contextmanager
+def no_terms_change() -> Iterator[None]:
+    """No group, member, agreed price or log entry differs afterwards."""
+    before = _terms()
+    yield
+    assert _terms() == before
+
+
+def _terms() -> list[Any]:
+    models = (CustomerGroup, GroupMember, CustomerPrice, LogEntry)
+    return [list(model.objects.order_by("pk").values()) for model in models]
+
+
+def staff_with(*permissions: str) -> Client:
+    user = make.customer("clerk@example.org")
+    user.is_staff = True
+    user.save()
+    for name in permissions:
+        label, codename = name.split(".")
+        user.user_permissions.add(Permission.objects.get(content_type__app_label=label, codename=codename))
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+# -- prices ---------------------------------------------------------------------------------------------
+
+
+def test_price_when_the_customer_has_no_terms_then_it_is_the_list_price(customer, service):
+    assert price(customer, service) == service.price == 2_500_000
+    assert not offer_of(customer=customer, service=service).is_reduced
+
+
+def test_price_when_the_group_has_a_discount_then_it_is_lower_for_its_members_alone(customer, other, service):
+    group("10", customer)
+    assert (price(customer, service), price(other, service)) == (2_250_000, 2_500_000)
+    assert offer_of(customer=customer, service=service).is_reduced
+
+
+def test_price_when_it_was_agreed_then_it_beats_the_discount(customer, other, service):
+    group("10", customer)
+    agreed(customer, service, "2.40")
+    agreed(other, service, "3")
+    assert (price(customer, service), price(other, service)) == (2_400_000, 3_000_000)
+    assert not offer_of(customer=other, service=service).is_reduced
+
+
+def test_price_when_it_was_agreed_for_another_service_then_this_one_keeps_its_own(customer, provider, service):
+    agreed(customer, make.service(provider, external_id="2"), "2.10")
+    assert price(customer, service) == 2_500_000
+
+
+@pytest.mark.parametrize("how", ["discount", "agreement"])
+@pytest.mark.parametrize(("may_fall_lower", "lowest"), [(False, 2_200_000), (True, 2_000_000)])
+def test_price_when_terms_go_below_the_minimum_margin_then_it_is_held_up(
+    customer, service, how, may_fall_lower, lowest
+):
+    """$2.00 of cost and 10 % at least; a service that is allowed to is still not sold below its cost."""
+    minimum_margin("10")
+    Service.objects.update(allow_below_minimum=may_fall_lower)
+    if how == "discount":
+        group("99.99", customer)
+    else:
+        agreed(customer, service, "0.01")
+    assert price(customer, service) == lowest
+
+
+def test_price_when_the_panel_has_no_margin_yet_then_it_is_the_list_price(customer, service):
+    PricePolicy.objects.all().delete()
+    assert price(customer, service) == 2_500_000
+
+
+def test_price_when_the_minimum_margin_leaves_no_possible_price_then_it_is_the_list_price():
+    """Read an instant before the service went off sale for it."""
+    service = Service(pk=1, cost=10**15, price=10**15)
+    terms = CustomerTerms(500, {}, PanelTerms(0, 0, 10_000, 100))
+    assert terms.price_of(service) == 10**15
+
+
+# -- orders ---------------------------------------------------------------------------------------------
+
+
+def test_order_when_the_customer_has_a_discount_then_it_is_charged_and_frozen(customer, service, upstream):
+    group("10", customer)
+    order = ask(customer, service, seen_charge=2_250_000)
+    assert (order.price, order.charge, order.expected_cost) == (2_250_000, 2_250_000, 2_000_000)
+    assert money_of(customer) == (7_750_000, [("deposit", 10_000_000), ("order", -2_250_000)])
+    GroupMember.objects.all().delete()
+    submit_now()
+    order = fresh(order)
+    assert (order.price, order.charge, order.placement) == (2_250_000, 2_250_000, "placed")
+    assert find_breaches() == []
+
+
+def test_order_when_a_package_has_an_agreed_price_then_that_is_the_charge(customer, provider):
+    package = make.service(provider, type="package", external_id="7", low=1, high=1)
+    agreed(customer, package, "2.20")
+    assert ask(customer, package, quantity=None).charge == 2_200_000
+
+
+def test_order_when_the_discount_was_taken_away_meanwhile_then_it_is_asked_again(customer, service):
+    group("10", customer)
+    seen = offer_of(customer=customer, service=service).price
+    GroupMember.objects.all().delete()
+    with nothing_changes(), pytest.raises(PriceChanged) as refusal:
+        ask(customer, service, seen_charge=seen)
+    assert refusal.value.charge == 2_500_000
+    assert ask(customer, service, seen_charge=2_500_000).charge == 2_500_000
+
+
+def test_order_when_the_agreed_price_rose_meanwhile_then_it_is_asked_again(customer, service):
+    own = agreed(customer, service, "2.10")
+    CustomerPrice.objects.filter(pk=own.pk).update(price=2_200_000)
+    with nothing_changes(), pytest.raises(PriceChanged) as refusal:
+        ask(customer, service, seen_charge=2_100_000)
+    assert refusal.value.charge == 2_200_000
+
+
+def test_order_when_a_discount_was_given_meanwhile_then_the_lower_charge_is_taken(customer, service):
+    group("10", customer)
+    assert ask(customer, service, seen_charge=2_500_000).charge == 2_250_000
+
+
+def test_order_when_repeated_after_the_terms_changed_then_it_is_still_the_first(customer, service):
+    group("10", customer)
+    first = ask(customer, service, request_key="same")
+    GroupMember.objects.all().delete()
+    with nothing_changes():
+        assert ask(customer, service, request_key="same").pk == first.pk
+
+
+def test_order_when_the_wallet_covers_the_discounted_charge_alone_then_it_is_taken(customer, service):
+    with nothing_changes(), pytest.raises(NotEnoughFunds):
+        ask(customer, service, quantity=4_400)
+    group("10", customer)
+    assert ask(customer, service, quantity=4_400).charge == 9_900_000
+
+
+def test_order_when_the_rate_rose_above_the_discounted_charge_then_it_is_held_and_not_sent(customer, service, upstream):
+    """$2.25 was paid; at $2.40 of cost the list price of $2.50 would still have earned."""
+    group("10", customer)
+    order = ask(customer, service)
+    Service.objects.update(cost=2_400_000)
+    submit_now()
+    assert fresh(order).review_reason == "would_lose"
+    assert upstream.orders() == []
+
+
+# -- pages ----------------------------------------------------------------------------------------------
+
+
+def test_pages_when_the_customer_has_a_discount_then_both_prices_stand_there_in_words(signed_in, customer, service):
+    group("10", customer)
+    pages = [
+        signed_in.get(reverse("services")),
+        signed_in.get(reverse("order_new"), {"service": service.pk}),
+        signed_in.post(reverse("order_quote"), {"service": service.pk, "quantity": "1000"}),
+        signed_in.post(reverse("order_fields"), {"service": service.pk}),
+    ]
+    for page in pages:
+        text = page.content.decode()
+        assert '<span class="visually-hidden">List price </span><span class="money">$2.50</span></s>' in text
+        assert '<span class="money">$2.25</span>' in text
+    assert 'name="seen_charge" value="2250000"' in pages[2].content.decode()
+
+
+def test_pages_when_the_customer_pays_the_list_price_then_nothing_is_struck_through(signed_in, customer, service):
+    group("10", make.customer("else@example.org"))
+    agreed(customer, service, "2.70")
+    for page in (
+        signed_in.get(reverse("services")),
+        signed_in.get(reverse("order_new"), {"service": service.pk}),
+    ):
+        text = page.content.decode()
+        assert "$2.70" in text
+        assert "<s " not in text
+        assert "$2.50" not in text
+
+
+@pytest.mark.parametrize("page", ["services", "order_new"])
+def test_pages_when_there_are_more_services_and_agreements_then_the_statements_stay_the_same(
+    signed_in, customer, provider, page
+):
+    group("10", customer)
+    chosen = make.service(provider)
+    signed_in.get(reverse(page), {"service": chosen.pk})
+    counts = []
+    for start in (10, 20):
+        for number in range(start, start + 5):
+            agreed(customer, make.service(provider, external_id=str(number)), "2.30")
+        with statements() as found:
+            assert signed_in.get(reverse(page), {"service": chosen.pk}).status_code == 200
+        counts.append(len(found))
+    assert counts[0] == counts[1]
+
+
+def test_offer_when_read_then_it_takes_one_statement_and_all_terms_two(customer, service):
+    group("10", customer)
+    agreed(customer, service, "2.30")
+    with statements() as one:
+        offer_of(customer=customer, service=service)
+    with statements() as all_of_them:
+        terms_of(customer=customer)
+    assert (len(one), len(all_of_them)) == (1, 2)
+
+
+# -- discounts in the admin -----------------------------------------------------------------------------
+
+
+def discount_url(of: CustomerGroup) -> str:
+    return reverse("admin:catalog_customergroup_change_discount", args=[of.pk])
+
+
+def test_preview_when_a_discount_grows_then_it_counts_what_falls_and_what_is_held_up(customer, other, provider):
+    minimum_margin("10")
+    cheap = make.service(provider, external_id="1", margin_bp=1_200)  # $2.24, at least $2.20
+    make.service(provider, external_id="2", margin_bp=10_000)
+    make.service(provider, external_id="3", margin_bp=1_000)  # at its minimum already
+    of = group("0", customer, other)
+    preview = preview_discount(group=of, discount_bp=500)
+    assert (preview.members, preview.services, preview.lowered, preview.raised, preview.held_up) == (2, 3, 2, 0, 2)
+    worst = preview.worst[0]
+    assert (worst.pk, worst.before, worst.after, worst.is_held_up) == (cheap.pk, 2_240_000, 2_200_000, True)
+    assert worst.share_after == 1_000
+    assert len(preview.worst) == 2
+
+
+def test_preview_when_a_discount_shrinks_then_prices_rise(customer, service):
+    preview = preview_discount(group=group("10", customer), discount_bp=0)
+    assert (preview.lowered, preview.raised, preview.held_up) == (0, 1, 0)
+
+
+def test_preview_when_a_price_is_only_rounded_up_to_the_step_then_it_is_not_held_up(service):
+    preview = preview_discount(group=group("0"), discount_bp=751)
+    assert preview.worst[0].after == 2_312_300  # $2.31225, up to the step of $0.0001
+    assert preview.held_up == 0
+
+
+def test_preview_when_there_are_more_services_then_the_statements_stay_the_same(provider):
+    of, counts = group(), []
+    for start in (1, 10):
+        for number in range(start, start + 4):
+            make.service(provider, external_id=str(number))
+        with statements() as found:
+            preview_discount(group=of, discount_bp=500)
+        counts.append(len(found))
+    assert counts == [3, 3]
+
+
+def test_discount_when_somebody_else_changed_it_meanwhile_then_it_stays(service):
+    of = group("10")
+    CustomerGroup.objects.update(discount_bp=2_000)
+    with no_terms_change(), pytest.raises(DiscountChanged):
+        set_discount(group=of, discount_bp=500, seen=1_000)
+
+
+def test_discount_page_when_asked_then_it_shows_and_changes_nothing(staff_client, customer, service):
+    of = group("0", customer)
+    with no_terms_change():
+        text = staff_client.get(discount_url(of), {"discount": "10"}).content.decode()
+    assert "Set the discount to 10 %" in text
+    assert "$2.25" in text
+    with no_terms_change():
+        assert "Set the discount" not in staff_client.get(discount_url(of)).content.decode()
+
+
+def test_discount_page_when_confirmed_then_it_is_set_and_logged(staff_client, customer, service):
+    of = group("0", customer)
+    staff_client.post(discount_url(of), {"discount": "10", "seen": "0"})
+    assert CustomerGroup.objects.get().discount_bp == 1_000
+    assert LogEntry.objects.get().change_message == "The discount was 0 % and is 10 % now."
+    assert price(customer, service) == 2_250_000
+
+
+def test_discount_page_when_it_is_outdated_then_nothing_is_set(staff_client):
+    of = group("20")
+    with no_terms_change():
+        text = staff_client.post(discount_url(of), {"discount": "10", "seen": "1000"}).content.decode()
+    assert "changed since you opened this page" in text
+
+
+@pytest.mark.parametrize("typed", ["100", "-1", "ten", "", "1.234", "1e1", "NaN"])
+def test_discount_page_when_it_is_no_discount_then_it_is_told(staff_client, typed):
+    of = group("10")
+    for method in (staff_client.get, staff_client.post):
+        with no_terms_change():
+            response = method(discount_url(of), {"discount": typed, "seen": "1000"})
+        assert response.status_code == 200
+        assert response.context["form"].errors["discount"]
+        assert "Set the discount to" not in response.content.decode()
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_discount_page_when_the_staff_may_only_look_then_it_is_denied(method):
+    client, of = staff_with("catalog.view_customergroup"), group("10")
+    with no_terms_change():
+        response = getattr(client, method)(discount_url(of), {"discount": "5", "seen": "1000"})
+    assert response.status_code == 403
+
+
+# -- groups, members and agreed prices in the admin ------------------------------------------------------
+
+
+def test_group_when_added_then_it_has_its_discount_and_changes_only_its_name_later(staff_client):
+    staff_client.post(reverse("admin:catalog_customergroup_add"), {"name": "Gold", "discount_bp": "7.5"})
+    of = CustomerGroup.objects.get()
+    assert (of.name, of.discount_bp) == ("Gold", 750)
+    url = reverse("admin:catalog_customergroup_change", args=[of.pk])
+    staff_client.post(url, {"name": "Golden", "discount_bp": "99"})
+    of.refresh_from_db()
+    assert (of.name, of.discount_bp) == ("Golden", 750)
+    assert LogEntry.objects.count() == 2
+    assert staff_client.get(url).status_code == 200
+
+
+def test_group_list_when_there_are_more_groups_then_the_statements_stay_the_same(staff_client, customer):
+    counts = []
+    for number in range(3):
+        group("5", make.customer(f"m{number}@example.org"), name=f"G{number}")
+        with statements() as found:
+            assert staff_client.get(reverse("admin:catalog_customergroup_changelist")).status_code == 200
+        counts.append(len(found))
+    assert counts[1] == counts[2]
+
+
+def test_group_page_when_a_customer_is_to_be_added_then_the_form_knows_the_group(staff_client):
+    of = group("5")
+    response = staff_client.get(reverse("admin:catalog_customergroup_add_member", args=[of.pk]), follow=True)
+    assert response.context["adminform"].form["group"].value() == str(of.pk)
+    assert GroupMember.objects.count() == 0
+
+
+def test_member_when_added_moved_and_removed_then_it_is_so_and_logged(staff_client, customer):
+    gold, silver = group("10", name="Gold"), group("5", name="Silver")
+    staff_client.post(reverse("admin:catalog_groupmember_add"), {"customer": customer.pk, "group": gold.pk})
+    assert GroupMember.objects.get().group == gold
+    url = reverse("admin:catalog_groupmember_change", args=[customer.pk])
+    assert staff_client.get(url).status_code == 200
+    staff_client.post(url, {"group": silver.pk})
+    assert GroupMember.objects.get().group == silver
+    staff_client.post(reverse("admin:catalog_groupmember_delete", args=[customer.pk]), {"post": "yes"})
+    assert not GroupMember.objects.exists()
+    assert LogEntry.objects.count() == 3
+
+
+def test_member_when_in_a_group_already_then_it_is_told_which(staff_client, customer):
+    group("10", customer, name="Gold")
+    silver = group("5", name="Silver")
+    with no_terms_change():
+        response = staff_client.post(
+            reverse("admin:catalog_groupmember_add"), {"customer": customer.pk, "group": silver.pk}
+        )
+    assert "in the group “Gold” already" in response.content.decode()
+
+
+def clashing(monkeypatch: Any, form: Any, store: Any) -> None:
+    """Somebody else stores theirs after the form was found valid, and before it is saved."""
+    from catalog.admin.customers import ClashAdmin
+
+    save = ClashAdmin.save_model
+
+    def late(self: Any, *args: Any, **kwargs: Any) -> None:
+        store()
+        save(self, *args, **kwargs)
+
+    monkeypatch.setattr(form, "save_model", late)
+
+
+def test_member_when_two_managers_add_one_customer_at_once_then_the_second_is_told(staff_client, customer, monkeypatch):
+    """Saved by Django's own way, the second quietly took the customer out of the first one's group."""
+    from catalog.admin.customers import GroupMemberAdmin
+
+    gold, silver = group("10", name="Gold"), group("5", name="Silver")
+    clashing(monkeypatch, GroupMemberAdmin, lambda: GroupMember.objects.create(customer=customer, group=gold))
+    response = staff_client.post(
+        reverse("admin:catalog_groupmember_add"), {"customer": customer.pk, "group": silver.pk}, follow=True
+    )
+    assert response.status_code == 200
+    assert "one group at most. Nothing was changed." in response.content.decode()
+    assert not GroupMember.objects.filter(group=silver).exists()
+    assert LogEntry.objects.count() == 0
+
+
+def test_agreed_price_when_added_twice_at_once_then_the_second_is_told(staff_client, customer, service, monkeypatch):
+    from catalog.admin.customers import CustomerPriceAdmin
+
+    clashing(monkeypatch, CustomerPriceAdmin, lambda: agreed(customer, service, "2.20"))
+    data = {"customer": customer.pk, "service": service.pk, "price": "2.30"}
+    response = staff_client.post(reverse("admin:catalog_customerprice_add"), data, follow=True)
+    assert "at the same moment. Nothing was changed." in response.content.decode()
+    assert not CustomerPrice.objects.filter(price=2_300_000).exists()
+
+
+def test_agreed_price_when_added_and_changed_then_it_holds_and_is_logged(staff_client, customer, other, service):
+    data = {"customer": customer.pk, "service": service.pk, "price": "2.30"}
+    staff_client.post(reverse("admin:catalog_customerprice_add"), data)
+    own = CustomerPrice.objects.get()
+    assert price(customer, service) == 2_300_000
+    url = reverse("admin:catalog_customerprice_change", args=[own.pk])
+    staff_client.post(url, {"price": "2.35", "customer": other.pk})
+    assert price(customer, service) == 2_350_000
+    assert price(other, service) == 2_500_000
+    assert LogEntry.objects.count() == 2
+    page = staff_client.get(url).content.decode()
+    assert "$2.50" in page
+    assert "$2.00" in page
+
+
+@pytest.mark.parametrize(
+    ("may_fall_lower", "words"),
+    [(False, "Held up at $2.20 by the minimum margin"), (True, "Held up at $2.00 by the cost")],
+)
+def test_agreed_price_when_too_low_then_it_is_said_in_words(staff_client, customer, service, may_fall_lower, words):
+    minimum_margin("10")
+    Service.objects.update(allow_below_minimum=may_fall_lower)
+    data = {"customer": customer.pk, "service": service.pk, "price": "0.50"}
+    saved = staff_client.post(reverse("admin:catalog_customerprice_add"), data, follow=True)
+    assert f"too low to be used. {words}." in saved.content.decode()
+    own = CustomerPrice.objects.get()
+    for name, args in (("changelist", []), ("change", [own.pk])):
+        page = staff_client.get(reverse(f"admin:catalog_customerprice_{name}", args=args))
+        assert words in page.content.decode()
+
+
+@pytest.mark.parametrize("typed", ["0", "-1", "abc", "", "0.0000001", "99999999999"])
+def test_agreed_price_when_it_is_no_price_then_it_is_told(staff_client, customer, service, typed):
+    data = {"customer": customer.pk, "service": service.pk, "price": typed}
+    with no_terms_change():
+        response = staff_client.post(reverse("admin:catalog_customerprice_add"), data)
+    assert response.context["adminform"].form.errors["price"]
+
+
+def test_agreed_price_list_when_there_are_more_then_the_statements_stay_the_same(staff_client, customer, provider):
+    counts = []
+    for number in range(1, 4):
+        agreed(customer, make.service(provider, external_id=str(number)), "2.30")
+        with statements() as found:
+            assert staff_client.get(reverse("admin:catalog_customerprice_changelist")).status_code == 200
+        counts.append(len(found))
+    assert counts[1] == counts[2]
+
+
+def test_agreed_price_list_when_names_are_hostile_then_they_are_escaped(staff_client, customer, provider):
+    agreed(customer, make.service(provider, name="<script>alert(1)</script>"), "2.30")
+    page = staff_client.get(reverse("admin:catalog_customerprice_changelist")).content.decode()
+    assert "<script>alert(1)" not in page
+    assert "&lt;script&gt;alert(1)" in page
+
+
+@pytest.mark.parametrize(
+    "name", ["customergroup_add", "groupmember_add", "customerprice_add", "customergroup_changelist"]
+)
+def test_pages_when_the_staff_have_no_permission_then_they_are_denied(customer, service, name):
+    of, client = group("10", name="Gold"), staff_with("catalog.view_service")
+    data = {
+        "name": "X",
+        "discount_bp": "5",
+        "customer": customer.pk,
+        "group": of.pk,
+        "service": service.pk,
+        "price": "2",
+    }
+    with no_terms_change():
+        assert client.post(reverse(f"admin:catalog_{name}"), data).status_code == 403
+
+
+def test_adding_a_member_when_the_staff_may_not_then_the_group_page_denies_it(customer):
+    client, of = staff_with("catalog.view_customergroup"), group("10")
+    with no_terms_change():
+        assert client.get(reverse("admin:catalog_customergroup_add_member", args=[of.pk])).status_code == 403

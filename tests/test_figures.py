@@ -1,0 +1,246 @@
+"""The figures of services and providers: what they count, and that they are stored as counted."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.utils import timezone
+
+from catalog.models import Provider, ProviderFigures, Service, ServiceFigures
+from catalog.runway import runway_days
+from orders import figures
+from orders.figures import count_figures
+from orders.models import Order
+from orders.profit import profit_by_service, profit_figures
+from orders.states import Status
+from orders.tasks import count_figures as count_figures_task
+from panel.money import EXCHANGE_ONE
+from panel.ops.models import Heartbeat
+from tests import make
+from tests.scenes import at_once, statements
+
+pytestmark = pytest.mark.django_db
+
+CENT = 10_000
+
+
+def ordered(user: Any, of: Service, *, days_ago: float = 1, took: float | None = None, **values: Any) -> Order:
+    """100 for $0.25 that should cost $0.20, made and sent `days_ago`; `took` seconds until it ended."""
+    number = Order.objects.count() + 1
+    order = make.placed_order(user, of, upstream_id=str(number))
+    at = timezone.now() - timedelta(days=days_ago)
+    ended = {} if took is None else {"finished_at": at + timedelta(seconds=took)}
+    Order.objects.filter(pk=order.pk).update(**{"created_at": at, "placed_at": at, **ended, **values})
+    order.refresh_from_db()
+    return order
+
+
+def of_service(service: Service) -> tuple[Any, ...]:
+    found = ServiceFigures.objects.get(service=service)
+    return found.orders, found.ended, found.completed, found.profit, found.seconds
+
+
+def of_provider(provider: Provider) -> tuple[int, ...]:
+    found = ProviderFigures.objects.get(provider=provider)
+    return found.orders, found.spent, found.ended, found.completed
+
+
+def counted_at() -> list[datetime]:
+    return [
+        *ServiceFigures.objects.order_by("pk").values_list("counted_at", flat=True),
+        *ProviderFigures.objects.order_by("pk").values_list("counted_at", flat=True),
+    ]
+
+
+def test_figures_when_orders_stand_in_every_way_then_they_are_counted_apart(customer, service):
+    ordered(customer, service, status=Status.COMPLETED, took=100, upstream_charge=15 * CENT)  # earns 10 cents
+    ordered(customer, service, status=Status.COMPLETED, took=301, upstream_charge=None)  # earns 5 cents
+    ordered(customer, service, status=Status.PARTIAL, took=9, refunded=10 * CENT, upstream_charge=12 * CENT)  # 3 cents
+    ordered(customer, service, status=Status.CANCELED, took=9, refunded=25 * CENT, upstream_charge=None)  # nothing
+    ordered(customer, service, status=Status.IN_PROGRESS)
+    count_figures()
+    assert of_service(service) == (5, 4, 2, 18 * CENT, 200)
+    assert (
+        of_service(service)[3]
+        == profit_by_service(profit_figures(since=timezone.now() - timedelta(days=30)))[service.pk].profit
+    )
+
+
+def test_figures_when_services_lose_money_then_profit_is_negative(customer, service):
+    ordered(customer, service, status=Status.COMPLETED, took=5, upstream_charge=40 * CENT)
+    count_figures()
+    assert of_service(service)[3] == -15 * CENT
+
+
+def test_figures_when_an_order_is_older_than_the_window_then_it_counts_no_more(customer, service):
+    order = ordered(customer, service, days_ago=29.9, status=Status.COMPLETED, took=5)
+    count_figures()
+    assert of_service(service)[0] == 1
+    Order.objects.filter(pk=order.pk).update(created_at=timezone.now() - timedelta(days=30, seconds=1))
+    count_figures()
+    assert of_service(service) == (0, 0, 0, 0, None)
+
+
+def test_figures_when_a_service_was_never_ordered_then_they_are_zero(service):
+    count_figures()
+    assert of_service(service) == (0, 0, 0, 0, None)
+    assert of_provider(service.upstream.provider) == (0, 0, 0, 0)
+
+
+def test_figures_when_a_clock_ran_backwards_then_the_time_is_zero(customer, service):
+    ordered(customer, service, status=Status.COMPLETED, took=-5)
+    count_figures()
+    assert of_service(service)[4] == 0
+
+
+def test_figures_when_two_services_sell_then_each_has_its_own(customer, provider, service):
+    dear = make.service(provider, external_id="2", rate="4")
+    ordered(customer, service, status=Status.COMPLETED, took=10, upstream_charge=20 * CENT)
+    ordered(customer, dear, status=Status.COMPLETED, took=20, upstream_charge=40 * CENT)
+    ordered(customer, dear)
+    count_figures()
+    assert of_service(service) == (1, 1, 1, 5 * CENT, 10)
+    assert of_service(dear) == (2, 1, 1, 10 * CENT, 20)
+    assert of_provider(provider) == (3, 100 * CENT, 2, 2)
+
+
+def test_spent_when_the_provider_bills_in_another_currency_then_it_is_in_that_currency(customer):
+    """0.8 of the panel's currency for one of the provider's: what cost $0.20 here took 0.25 of its balance."""
+    provider = make.provider(currency="EUR", exchange_rate=EXCHANGE_ONE * 8 // 10)
+    service = make.service(provider, rate="2")
+    ordered(customer, service, exchange_rate=EXCHANGE_ONE * 8 // 10, currency="EUR", expected_cost=20 * CENT)
+    ordered(customer, service, exchange_rate=EXCHANGE_ONE // 2, currency="EUR", upstream_charge=30 * CENT)
+    count_figures()
+    assert of_provider(provider) == (2, 25 * CENT + 60 * CENT, 0, 0)
+
+
+def test_spent_when_the_provider_changed_its_currency_then_the_old_orders_do_not_count_as_spent(customer, service):
+    ordered(customer, service, currency="INR")
+    ordered(customer, service, currency="USD")
+    count_figures()
+    assert of_provider(service.upstream.provider) == (2, 20 * CENT, 0, 0)
+
+
+def test_spent_when_an_order_was_not_sent_in_the_last_week_then_it_does_not_count(customer, service):
+    ordered(customer, service, days_ago=7.1)
+    ordered(customer, service, placed_at=None, placement="queued", upstream_id=None)
+    ordered(customer, service, days_ago=9, placed_at=timezone.now())  # it waited for two days
+    count_figures()
+    assert of_provider(service.upstream.provider) == (1, 20 * CENT, 0, 0)
+    assert of_service(service)[0] == 3
+
+
+def test_spent_when_a_canceled_order_returned_no_charge_then_it_cost_nothing(customer, service):
+    ordered(customer, service, status=Status.CANCELED, refunded=25 * CENT, took=5)
+    count_figures()
+    assert of_provider(service.upstream.provider) == (1, 0, 1, 0)
+
+
+def test_figures_when_a_rate_is_absurd_then_the_others_are_counted_all_the_same(customer, service):
+    """A sum that no column holds must not keep the figures of the others from being stored."""
+    odd = make.service(make.provider(name="Odd"), external_id="9")
+    ordered(customer, odd, exchange_rate=1, expected_cost=10**15)
+    ordered(customer, service)
+    count_figures()
+    assert of_provider(odd.upstream.provider)[1] == 2**63 - 1
+    assert of_provider(service.upstream.provider)[1] == 20 * CENT
+
+
+def test_counting_when_nothing_changed_then_nothing_is_written(customer, service):
+    ordered(customer, service)
+    count_figures()
+    before = counted_at()
+    with statements() as found:
+        count_figures()
+    assert counted_at() == before
+    assert not [sql for sql in found if sql.startswith(("INSERT", "UPDATE"))]
+
+
+def test_counting_when_one_service_changed_then_only_its_row_is_written(customer, provider, service):
+    still = make.service(provider, external_id="2")
+    count_figures()
+    before = ServiceFigures.objects.get(service=still).counted_at
+    ordered(customer, service)
+    count_figures()
+    assert of_service(service)[0] == 1
+    assert ServiceFigures.objects.get(service=still).counted_at == before
+
+
+def test_counting_when_there_are_more_services_and_orders_then_the_statements_stay_the_same(
+    customer, provider, service
+):
+    counts = []
+    for number in range(3):
+        make.service(provider, external_id=f"more-{number}")
+        for one in Service.objects.all():
+            ordered(customer, one)
+        with statements() as found:
+            count_figures()
+        counts.append(len(found))
+    # The first round inserts and updates nothing yet; the later ones do both.
+    assert counts[1] == counts[2] <= 10
+
+
+@pytest.mark.django_db(transaction=True)
+def test_counting_when_rounds_run_at_once_then_none_fails_and_the_figures_are_right(customer, service):
+    ordered(customer, service)
+    assert at_once(4, lambda number: count_figures()) == [None] * 4
+    assert of_service(service)[0] == 1
+    ordered(customer, service)
+    assert at_once(4, lambda number: count_figures()) == [None] * 4
+    assert of_service(service)[0] == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_counting_when_another_round_stored_the_rows_meanwhile_then_it_leaves_them(service, monkeypatch):
+    insert = figures.insert_rows
+
+    def late(**values: Any) -> None:
+        rows = list(values["rows"])
+        insert(**{**values, "rows": rows})
+        insert(**{**values, "rows": rows})  # What the other round committed in between.
+
+    with monkeypatch.context() as patch:
+        patch.setattr(figures, "insert_rows", late)
+        count_figures()
+    assert ServiceFigures.objects.count() == 0
+    count_figures()
+    assert of_service(service) == (0, 0, 0, 0, None)
+
+
+def test_task_and_command_when_run_then_they_count_and_the_task_beats(customer, service, capsys):
+    ordered(customer, service)
+    call_command("count_figures")
+    assert "counted" in capsys.readouterr().out
+    assert of_service(service)[0] == 1
+    ordered(customer, service)
+    count_figures_task()
+    assert of_service(service)[0] == 2
+    assert Heartbeat.objects.filter(task="count_figures").exists()
+
+
+@pytest.mark.parametrize(
+    ("balance", "spent", "days"),
+    [
+        (70_000_000, 7_000_000, 70),
+        (6_900_000, 7_000_000, 6),
+        (999_999, 7_000_000, 0),
+        (0, 7_000_000, 0),
+        (-5_000_000, 7_000_000, 0),
+        (70_000_000, 0, None),
+        (None, 7_000_000, None),
+    ],
+)
+def test_runway_when_a_week_was_spent_then_the_balance_lasts_so_many_days(balance, spent, days):
+    provider = Provider(pk=1, balance=balance)
+    provider.figures = ProviderFigures(provider=provider, spent=spent)
+    with statements() as found:
+        assert runway_days(provider) == days
+    assert found == []
+
+
+def test_runway_when_nothing_was_counted_yet_then_it_is_unknown(provider):
+    assert runway_days(provider) is None
