@@ -1,0 +1,274 @@
+"""Services as CSV: what is written and read again is the same, and a file changes nothing by itself."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import reverse
+
+from catalog.csv_rows import BOM, FileRefused, as_csv, guarded, read_rows, unguarded
+from catalog.files import edits_of_file, write_services
+from catalog.models import PriceChange, Service
+from panel.accounts.models import User
+from tests import make
+from tests.scenes import statements
+
+HOSTILE = (
+    '=cmd|"/c calc"!A1',
+    "+1 234",
+    "-5 off",
+    "@SUM(A1)",
+    "\tTabbed",
+    "\rReturned",
+    "'already quoted",
+    "''=twice",
+    "<script>alert(1)</script>",
+    'commas, "quotes"; semicolons',
+    "two\r\nlines",
+    "🚀 \u202egnp.exe",
+    "A" * 500,
+)
+
+# -- pure ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", [*HOSTILE, "", "plain", "2-for-1", "ü"])
+def test_cell_when_written_and_read_again_is_the_same(text):
+    assert unguarded(guarded(text)) == text
+    assert not guarded(text).startswith(("=", "+", "-", "@", "\t", "\r"))
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_name_when_written_and_read_again_is_the_same(name):
+    text = "".join(as_csv([("7", "P", "1", name, name, "12.5", "", "yes", "1", "1.25")]))
+    (row,) = read_rows(text.encode())
+    assert (row.pk, row.values) == (7, {"name": name, "margin_bp": 1250, "margin_fixed": None})
+
+
+@pytest.mark.parametrize("head", ["id,name", "ID , Name", "id;name", "name;id;margin percent"])
+@pytest.mark.parametrize("mark", ["", BOM])
+def test_file_when_written_by_any_spreadsheet_is_read(head, mark):
+    delimiter = ";" if ";" in head else ","
+    cells = {"id": "7", "name": "New", "margin percent": "30"}
+    row = delimiter.join(cells[name.strip().lower()] for name in head.split(delimiter))
+    (found,) = read_rows(f"{mark}{head}\r\n{row}\r\n\r\n".encode())
+    assert (found.line, found.pk, found.values["name"]) == (2, 7, "New")
+    assert ("margin_bp" in found.values) == ("margin percent" in head)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "“id” is missing"),
+        ("name\nx\n", "“id” is missing"),
+        ("id,category\n1,x\n", "nothing to set"),
+        ("id,name,name\n1,a,b\n", "“name” stands there twice"),
+        ("id,name\n", "holds no services"),
+        ("id,name\nx,a\n", "Line 2: the id is not a number."),
+        ("id,name\n١,a\n", "Line 2: the id is not a number."),
+        ("id,name\n1,a\n1,b\n", "Line 3: service 1 stands on line 2 already."),
+        ("id,name\n1, \n", "Line 2: the name is empty."),
+        ("id,name\n1," + "x" * 501 + "\n", "longer than 500"),
+        ("id,name\n1,a,b\n", "Line 2: it has 3 cells, the first line has 2."),
+        ("id,name,margin percent\n1,a\n", "Line 2: it has 2 cells, the first line has 3."),
+        ("id,margin percent\n1,abc\n", "Line 2: margin percent: Enter a number such as 12.50."),
+        ("id,margin percent\n1,-1\n", "cannot be negative"),
+        ("id,margin percent\n1,1e3\n", "Line 2: margin percent"),
+        ("id,margin percent\n1,12.345\n", "fewer decimal places"),
+        ("id,margin percent\n1,1000000\n", "out of range"),
+        ("id;margin percent\n1;12,500\n", "decimal point and without commas"),
+        ("id,fixed margin\n1,nan\n", "Line 2: fixed margin"),
+        ("id,fixed margin\n1,99999999999\n", "Line 2: fixed margin"),
+        ('id,name\n1,"a\n', "Line 2: this is not CSV"),
+        ('id,name\n1,"a"b\n', "Line 2: this is not CSV"),
+        ("id,name\n1,a\0b\n", "not a CSV file"),
+        ('id,name\n1,"a\nb"\nx,c\n', "Line 4: the id is not a number."),
+        ("id,name\n1," + "x" * 200_000 + "\n", "this is not CSV"),
+    ],
+)
+def test_file_when_something_is_wrong_says_where(text, told):
+    with pytest.raises(FileRefused) as refused:
+        read_rows(text.encode())
+    assert any(told in error for error in refused.value.errors), refused.value.errors
+
+
+@pytest.mark.parametrize("data", ["id,name\n1,ü\n".encode("latin-1"), "id,name\n1,a\n".encode("utf-16")])
+def test_file_when_not_utf8_is_refused(data):
+    with pytest.raises(FileRefused, match="UTF-8"):
+        read_rows(data)
+
+
+def test_file_when_all_of_it_is_wrong_lists_fifty_errors():
+    with pytest.raises(FileRefused) as refused:
+        read_rows(("id,name\n" + "x,a\n" * 70).encode())
+    assert (len(refused.value.errors), refused.value.count, refused.value.more) == (50, 70, 20)
+
+
+# -- with services ---------------------------------------------------------------------------------------
+
+
+def export() -> bytes:
+    return "".join(write_services(services=Service.objects.order_by("pk"))).encode()
+
+
+def rows_of(data: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline="")))
+
+
+def written(rows: list[dict[str, str]]) -> bytes:
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    return buffer.getvalue().encode()
+
+
+def upload(client: Client, data: bytes, name: str = "margins.csv"):
+    return client.post(reverse("admin:catalog_service_import"), {"file": SimpleUploadedFile(name, data)})
+
+
+def stored() -> list[dict]:
+    return list(Service.objects.order_by("pk").values())
+
+
+@pytest.mark.django_db
+def test_export_when_brought_back_changes_nothing(provider):
+    for number, name in enumerate(HOSTILE):
+        one = make.service(provider, external_id=f"={number}", margin_bp=number or None)
+        Service.objects.filter(pk=one.pk).update(name=name, margin_fixed=number * 7 or None)
+    data = export()
+    assert data.startswith(BOM.encode())
+    assert edits_of_file(data=data) == []
+    for row in rows_of(data):
+        assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for cell in row.values()), row
+
+
+@pytest.mark.django_db
+def test_export_tells_what_each_costs_and_sells_for(provider):
+    one = make.service(provider, rate="2", margin_bp=1250, name="Likes")
+    (row,) = rows_of(export())
+    assert row == {
+        "id": str(one.pk),
+        "provider": "Upstream",
+        "provider's id": "1",
+        "name": "Likes",
+        "category": "Social",
+        "margin percent": "12.5",
+        "fixed margin": "",
+        "on sale": "yes",
+        "cost": "2",
+        "price": "2.25",
+    }
+
+
+@pytest.mark.django_db
+def test_import_when_margins_differ_is_shown_before_it_changes_anything(provider, staff_client):
+    one, other = make.service(provider), make.service(provider, external_id="2", margin_bp=1000)
+    rows = rows_of(export())
+    rows[0] |= {"margin percent": "50", "name": "Better", "category": "Elsewhere", "price": "0"}
+    rows[1] |= {"margin percent": "", "fixed margin": "0.1"}
+    before = stored()
+    answer = upload(staff_client, written(rows))
+    change = PriceChange.objects.get()
+    assert reverse("admin:catalog_pricechange_preview", args=[change.pk]) in answer.url
+    assert (stored(), change.state, change.source) == (before, "draft", "file")
+    assert change.edits == [
+        {"kind": "service", "pks": [one.pk], "values": {"name": "Better", "margin_bp": 5000}},
+        {"kind": "service", "pks": [other.pk], "values": {"margin_bp": None, "margin_fixed": 100_000}},
+    ]
+
+
+@pytest.mark.django_db
+def test_import_when_only_names_differ_is_applied_with_history(provider, staff_client, staff):
+    one = make.service(provider)
+    rows = rows_of(export())
+    rows[0]["name"] = "  Renamed "
+    upload(staff_client, written(rows))
+    assert Service.objects.get(pk=one.pk).name == "Renamed"
+    change = PriceChange.objects.get()
+    assert (change.state, change.actor) == ("applied", staff)
+
+
+@pytest.mark.django_db
+def test_import_when_a_column_is_missing_leaves_it_alone(provider):
+    one = make.service(provider, margin_bp=1000)
+    assert edits_of_file(data=f"id,name\n{one.pk},Followers\n".encode()) == []
+    assert edits_of_file(data=f"id,margin percent\n{one.pk},\n".encode())[0].values == {"margin_bp": None}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("data", [b"id,name\n999999,a\n", b"id,margin percent\nx,1\n", b"\xff\xfe", b"", b"id,name\n"])
+def test_import_when_the_file_is_bad_says_so_and_changes_nothing(provider, staff_client, data):
+    make.service(provider)
+    before = stored()
+    answer = upload(staff_client, data)
+    assert answer.status_code == 200
+    assert "Nothing was changed" in answer.content.decode() or "empty" in answer.content.decode()
+    assert (stored(), PriceChange.objects.count()) == (before, 0)
+
+
+@pytest.mark.django_db
+def test_import_when_one_line_is_bad_takes_none_of_the_others(provider, staff_client):
+    one = make.service(provider)
+    before = stored()
+    text = upload(staff_client, f"id,name\n{one.pk},Good\n999999,Gone\n".encode()).content.decode()
+    assert "Line 3: there is no service 999999." in text
+    assert stored() == before
+
+
+@pytest.mark.django_db
+def test_import_when_an_error_quotes_the_file_is_escaped(provider, staff_client):
+    text = upload(staff_client, b'id,name\n1,"a"<script>alert(1)</script>\n', name="<b>.csv").content.decode()
+    assert "<script>alert(1)" not in text
+
+
+@pytest.mark.django_db
+def test_import_when_larger_than_5_mb_is_refused(provider, staff_client):
+    answer = upload(staff_client, b"id,name\n" + b"x" * (5 * 1024 * 1024))
+    assert "larger than 5 MB" in answer.content.decode()
+    assert PriceChange.objects.count() == 0
+
+
+@pytest.mark.django_db
+def test_import_when_thousands_get_one_margin_is_one_edit_in_few_statements(provider):
+    pks = [make.service(provider, external_id=str(number)).pk for number in range(30)]
+    data = ("id,margin percent\n" + "".join(f"{pk},33\n" for pk in pks)).encode()
+    with statements() as found:
+        (edit,) = edits_of_file(data=data)
+    assert (edit.pks, len(found)) == (tuple(pks), 1)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("permissions", [(), ("view_service",), ("view_service", "view_provider")])
+def test_files_when_one_may_not_change_services_are_closed(provider, permissions):
+    one = make.service(provider)
+    user = User.objects.create_user("reader@example.org", "correct horse battery", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    client = Client()
+    client.force_login(user)
+    before = stored()
+    assert upload(client, f"id,name\n{one.pk},Mine\n".encode()).status_code == 403
+    assert client.get(reverse("admin:catalog_service_import")).status_code == 403
+    assert client.get(reverse("admin:catalog_service_export")).status_code == 403
+    assert (stored(), PriceChange.objects.count()) == (before, 0)
+
+
+@pytest.mark.django_db
+def test_export_of_the_list_holds_what_the_filters_leave(provider, staff_client):
+    make.service(provider, name="Likes")
+    make.service(provider, external_id="2", name="Views")
+    answer = staff_client.get(reverse("admin:catalog_service_export"), {"q": "views"})
+    assert [row["name"] for row in rows_of(b"".join(answer.streaming_content))] == ["Views"]
+    assert answer["Content-Disposition"].startswith('attachment; filename="services-')
+
+
+@pytest.mark.django_db
+def test_export_when_posted_or_asked_nonsense_does_nothing(provider, staff_client):
+    url = reverse("admin:catalog_service_export")
+    assert staff_client.post(url).status_code == 405
+    assert staff_client.get(url, {"is_on_sale__exact": "zzz"}).status_code == 302
