@@ -75,20 +75,26 @@ UNFOLD: dict[str, Any] = {
                         # By itself it would also light up on the page of the profit, whose address is below.
                         "active": lambda request: _is_at(request, "orders_order_") and not _is_at(request, _PROFIT),
                     },
-                    _item("Profit", "monitoring", _PROFIT, "orders.view_order"),
+                    _item("Profit", "monitoring", _PROFIT, "orders.view_profit"),
                     {
                         **_item("Alerts", "warning", "ops_alert_changelist", "ops.view_alert"),
                         "badge": "panel.ops.dashboard.open_alerts_badge",
                     },
+                    _item("Activity", "manage_search", "admin_logentry_changelist", "admin.view_logentry"),
                 ],
             },
             {
                 "title": "Catalog",
                 "items": [
+                    {
+                        **_item("Inbox", "inbox", "catalog_catalogchange_changelist", "catalog.view_catalogchange"),
+                        "badge": "panel.ops.dashboard.inbox_badge",
+                    },
                     _item("Providers", "hub", "catalog_provider_changelist", "catalog.view_provider"),
                     _item("Services", "sell", "catalog_service_changelist", "catalog.view_service"),
                     _item("Categories", "folder", "catalog_category_changelist", "catalog.view_category"),
                     _item("Panel margin", "percent", "catalog_pricepolicy_changelist", "catalog.view_pricepolicy"),
+                    _item("Price changes", "history", "catalog_pricechange_changelist", "catalog.view_pricechange"),
                     _item("Imports", "sync", "catalog_syncrun_changelist", "catalog.view_syncrun"),
                 ],
             },
@@ -96,6 +102,10 @@ UNFOLD: dict[str, Any] = {
                 "title": "Customers",
                 "items": [
                     _item("Users", "group", "accounts_user_changelist", "accounts.view_user"),
+                    _item("Groups", "loyalty", "catalog_customergroup_changelist", "catalog.view_customergroup"),
+                    _item(
+                        "Agreed prices", "handshake", "catalog_customerprice_changelist", "catalog.view_customerprice"
+                    ),
                     _item("Wallets", "account_balance_wallet", "billing_wallet_changelist", "billing.view_wallet"),
                     _item("Entries", "list_alt", "billing_entry_changelist", "billing.view_entry"),
                 ],

@@ -265,6 +265,8 @@ def test_profit_page_when_not_allowed_then_it_is_closed(books, customer, signed_
     client.force_login(clerk)
     assert client.get(PROFIT).status_code == 403
     clerk.user_permissions.add(Permission.objects.get(codename="view_order"))
+    assert client.get(PROFIT).status_code == 403  # Whoever helps customers need not know what is earned.
+    clerk.user_permissions.add(Permission.objects.get(codename="view_profit"))
     response = client.get(PROFIT)
     assert response.status_code == 200
     # Names, but no way to what this clerk may not open.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from billing.models import Wallet
-from catalog.models import Provider
+from catalog.models import CatalogChange, Provider
 from orders.models import Order, OrderInReview
 from orders.profit import profit_figures, profit_in_all
 from orders.states import FINAL, Placement
@@ -29,8 +30,9 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         running=not late,
         late_tasks=late,
         ledger=_ledger(show_owed=may("billing.view_wallet")),
-        needs_me=_needs_me() if may("orders.view_order") else [],
+        needs_me=_needs_me(request.user),
         today=_today() if may("orders.view_order") else None,
+        shows_money=may("orders.view_profit"),
         providers=Provider.objects.filter(is_active=True) if may("catalog.view_provider") else None,
         alerts=Alert.objects.filter(resolved_at=None)[:10] if may("ops.view_alert") else [],
     )
@@ -49,6 +51,12 @@ def reviews_badge(request: HttpRequest) -> str:
     return str(count) if count else ""
 
 
+def inbox_badge(request: HttpRequest) -> str:
+    """The number beside "Inbox" in the navigation, or nothing."""
+    count = CatalogChange.objects.filter(accepted_at=None).count()
+    return f"{count:,}" if count else ""
+
+
 def _in_review() -> int:
     return OrderInReview.objects.filter(~Q(review_reason="") | Q(placement=Placement.IN_DOUBT)).count()
 
@@ -61,14 +69,34 @@ def _ledger(*, show_owed: bool) -> dict[str, Any]:
     return {"broken": broken, "checked_at": checked, "owed": shown_money(owed) if show_owed else ""}
 
 
-def _needs_me() -> list[dict[str, Any]]:
-    paused = Provider.objects.filter(is_active=True, pause_count__gt=0).count()
-    rows = (
-        ("orders wait for your decision", _in_review(), "admin:orders_orderinreview_changelist"),
-        ("alerts are open", Alert.objects.filter(resolved_at=None).count(), "admin:ops_alert_changelist"),
-        ("providers are paused", paused, "admin:catalog_provider_changelist"),
-    )
-    return [{"text": text, "count": count, "url": reverse(name)} for text, count, name in rows if count]
+def _risen() -> int:
+    return CatalogChange.objects.filter(accepted_at=None, is_urgent=True).count()
+
+
+def _open_alerts() -> int:
+    return Alert.objects.filter(resolved_at=None).count()
+
+
+def _paused() -> int:
+    return Provider.objects.filter(is_active=True, pause_count__gt=0).count()
+
+
+_NEEDS: tuple[tuple[str, Callable[[], int], str, str], ...] = (
+    ("orders wait for your decision", _in_review, "orders_orderinreview", "orders.view_order"),
+    ("rates rose past the minimum margin", _risen, "catalog_catalogchange", "catalog.view_catalogchange"),
+    ("alerts are open", _open_alerts, "ops_alert", "ops.view_alert"),
+    ("providers are paused", _paused, "catalog_provider", "catalog.view_provider"),
+)
+"""What may need somebody: the words after the number, the number, its list, and who may open that."""
+
+
+def _needs_me(user: Any) -> list[dict[str, Any]]:
+    rows = [(text, count(), name) for text, count, name, permission in _NEEDS if user.has_perm(permission)]
+    return [
+        {"text": text, "count": count, "url": reverse(f"admin:{name}_changelist")}
+        for text, count, name in rows
+        if count
+    ]
 
 
 def _today() -> dict[str, Any]:

@@ -1,0 +1,107 @@
+"""Categories in the admin: their names, their order, their margins, and the order of the services on them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import Count, Max, ProtectedError, Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from unfold.decorators import action, display
+
+from catalog.admin.price_changes import PricedAdmin
+from catalog.admin.shared import INHERITED, own_margin
+from catalog.arranging import arrange_services
+from catalog.models import Category, PriceChange
+from panel.admin_fields import AmountField, PercentField
+
+
+class CategoryForm(forms.ModelForm):
+    margin_bp = PercentField(label="Margin in percent", required=False, help_text=INHERITED)
+    margin_fixed = AmountField(label="Fixed margin per 1000", required=False, help_text=INHERITED)
+
+    class Meta:
+        model = Category
+        fields = ("name", "position", "margin_bp", "margin_fixed")
+
+
+@admin.register(Category)
+class CategoryAdmin(PricedAdmin):
+    """The list is sorted by dragging, or by typing positions."""
+
+    form = CategoryForm
+    change_list_template = "admin/catalog/change_categories.html"
+    priced = ("margin_bp", "margin_fixed")
+    price_kind = "category"
+    price_source = PriceChange.Source.CATEGORY
+    list_display = ("name", "shown_margin", "services", "on_sale", "position")
+    list_editable = ("position",)
+    ordering_field = "position"
+    search_fields = ("name",)
+    ordering = ("position", "name")
+    list_per_page = 50
+    show_full_result_count = False
+    actions = ("arrange_by_price", "arrange_by_name")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Category]:
+        counts = {
+            "service_count": Count("services"),
+            "on_sale_count": Count("services", filter=Q(services__is_on_sale=True)),
+        }
+        return super().get_queryset(request).annotate(**counts)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        last = Category.objects.aggregate(last=Max("position"))["last"]
+        return {"position": 0 if last is None else last + 1, **super().get_changeform_initial_data(request)}
+
+    @display(description="Margin", ordering="margin_bp")
+    def shown_margin(self, category: Category) -> str:
+        return own_margin(category.margin_bp, category.margin_fixed)
+
+    @display(description="Services", ordering="service_count")
+    def services(self, category: Any) -> str:
+        return f"{category.service_count:,}"
+
+    @display(description="On sale", ordering="on_sale_count")
+    def on_sale(self, category: Any) -> str:
+        return f"{category.on_sale_count:,}"
+
+    @action(description="Arrange their services by price", permissions=["change"])
+    def arrange_by_price(self, request: HttpRequest, queryset: QuerySet[Category]) -> None:
+        self._arrange(request, queryset, "price")
+
+    @action(description="Arrange their services by name", permissions=["change"])
+    def arrange_by_name(self, request: HttpRequest, queryset: QuerySet[Category]) -> None:
+        self._arrange(request, queryset, "name")
+
+    def _arrange(self, request: HttpRequest, queryset: QuerySet[Category], by: str) -> None:
+        categories = list(queryset.order_by("pk"))
+        moved = arrange_services(categories=[category.pk for category in categories], by=by)
+        for category in categories:
+            self.log_change(request, category, f"Arranged its services by {by}.")
+        noun = "category" if len(categories) == 1 else "categories"
+        messages.success(request, f"Arranged by {by}: {moved:,} services moved in {len(categories):,} {noun}.")
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        # Categories go one by one: the page of a single one says why it has to stay.
+        return {name: found for name, found in super().get_actions(request).items() if name != "delete_selected"}
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        try:
+            category = self.get_object(request, object_id)
+            if category is not None and self.has_delete_permission(request, category):
+                count = category.services.count()
+                if count:
+                    noun = "service is" if count == 1 else "services are"
+                    text = (
+                        f"{count:,} {noun} in “{category}”. Nothing was deleted; move them to another category first."
+                    )
+                    messages.error(request, text)
+                    return redirect("admin:catalog_category_change", category.pk)
+            return super().delete_view(request, object_id, extra_context)
+        except ProtectedError:
+            # An import put a service into it while the question was on the screen.
+            messages.error(request, "Services came into this category meanwhile. Nothing was deleted.")
+            return redirect("admin:catalog_category_changelist")

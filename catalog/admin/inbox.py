@@ -1,0 +1,311 @@
+"""The inbox of upstream changes: what providers changed, until somebody has seen it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.humanize.templatetags.humanize import naturaltime
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.text import Truncator
+from unfold.decorators import action, display
+
+from catalog.admin.shared import badge, safe_next
+from catalog.inbox import Accepted, accept_changes
+from catalog.models import CatalogChange
+from panel.admin_actions import ActionRefused, act_once, ask_and_act
+from panel.admin_base import ReadOnlyAdmin, shown_money
+
+_Kind, _Action = CatalogChange.Kind, CatalogChange.Action
+
+LOOKS = {
+    _Kind.NEW: ("info", "add_circle"),
+    _Kind.GONE: ("warning", "remove_circle"),
+    _Kind.RETURNED: ("success", "undo"),
+    _Kind.RATE_UP: ("warning", "trending_up"),
+    _Kind.RATE_DOWN: ("success", "trending_down"),
+    _Kind.LIMITS: ("neutral", "straighten"),
+    _Kind.FLAGS: ("neutral", "flag"),
+    _Kind.TEXT: ("neutral", "edit"),
+}
+
+DONE = {_Action.REPRICED: ("info", "sell"), _Action.OFF_SALE: ("warning", "visibility_off")}
+
+LABELS = {
+    "min_quantity": "at least",
+    "max_quantity": "at most",
+    "refill": "refill",
+    "cancel": "cancel",
+    "dripfeed": "drip-feed",
+    "type": "type",
+    "name": "name",
+    "category": "category",
+}
+LISTING = {
+    _Kind.NEW: "It is new in the list.",
+    _Kind.GONE: "It is not in the list any more, and cannot be ordered.",
+    _Kind.RETURNED: "It is in the list again.",
+}
+
+
+def changed_words(change: CatalogChange) -> Iterator[str]:
+    """What the provider changed, one line for each column. Texts are the provider's: escape them."""
+    if change.kind in LISTING:
+        yield LISTING[_Kind(change.kind)]
+        return
+    for column, value in change.new.items():
+        before = change.old.get(column)
+        if column == "rate":
+            yield _rate_words(before, value, change.provider.currency)
+        else:
+            yield f"{LABELS.get(column, column)} {_shown(before)} → {_shown(value)}"
+
+
+def _rate_words(before: Any, after: int, currency: str) -> str:
+    words = f"rate {shown_money(before, currency)} → {shown_money(after, currency)}"
+    if not before:
+        return words
+    share = (after - before) * 1000 // before
+    sign = "+" if share >= 0 else "−"
+    return f"{words} ({sign}{abs(share) // 10:,}.{abs(share) % 10} %)"
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "—"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int) else f"“{Truncator(value).chars(100)}”"
+
+
+class WaitingFilter(admin.SimpleListFilter):
+    """What waits, unless something else is asked for."""
+
+    title = "seen"
+    parameter_name = "seen"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "Accepted"), ("all", "All")]
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        for value, label in ((None, "Waiting"), *self.lookup_choices):
+            query = changelist.get_query_string({self.parameter_name: value}, [] if value else [self.parameter_name])
+            yield {"selected": self.value() == value, "query_string": query, "display": label}
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[CatalogChange]) -> QuerySet[CatalogChange]:
+        if self.value() == "all":
+            return queryset
+        return queryset.filter(accepted_at__isnull=self.value() != "yes")
+
+
+@admin.register(CatalogChange)
+class CatalogChangeAdmin(ReadOnlyAdmin):
+    """Urgent ones stand on top. Accepting takes them out of the inbox; it moves no price by itself."""
+
+    change_list_template = "admin/catalog/inbox.html"
+    list_display = ("shown_kind", "shown_service", "what", "when", "buttons")
+    list_display_links = None
+    list_filter = (WaitingFilter, "kind", "is_urgent", "provider")
+    search_fields = ("upstream__name", "=upstream__external_id", "service__name")
+    search_help_text = "Name, or the provider's id"
+    list_select_related = ("provider", "upstream", "service")
+    ordering = ("-is_urgent", "-changed_at", "-pk")
+    list_per_page = 50
+    show_full_result_count = False
+    actions = ("accept_selected", "accept_selected_on_sale")
+    actions_detail = ("accept", "accept_on_sale")
+    fields = readonly_fields = ("shown_kind", "shown_service", "provider", "what", "when", "accepted")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[CatalogChange]:
+        return super().get_queryset(request).defer("upstream__description", "service__description")
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        # Read before the list is: whatever changes from now on was not seen on it.
+        seen = CatalogChange.objects.filter(accepted_at=None).order_by("-changed_at").values_list("changed_at")[:1]
+        seen_until = seen[0][0].isoformat() if request.method == "GET" and seen else ""
+        return super().changelist_view(request, {**(extra_context or {}), "seen_until": seen_until})
+
+    # -- what the list shows -------------------------------------------------------------------------
+
+    @display(description="What", ordering="kind")
+    def shown_kind(self, change: CatalogChange) -> SafeString:
+        kind = badge(*LOOKS[_Kind(change.kind)], str(_Kind(change.kind).label))
+        if not change.is_urgent:
+            return kind
+        return format_html(
+            '<div class="flex flex-col gap-1 items-start">{}{}</div>', badge("danger", "priority_high", "Urgent"), kind
+        )
+
+    @display(description="Service", ordering="upstream__name")
+    def shown_service(self, change: CatalogChange) -> SafeString:
+        service, upstream = change.service, change.upstream
+        full = service.name if service else upstream.name
+        name = Truncator(full).chars(80)
+        if service:
+            url = reverse("admin:catalog_service_change", args=[service.pk])
+            main = format_html(
+                '<a class="font-semibold underline" href="{}" title="{}"><bdi>{}</bdi></a>', url, full, name
+            )
+        else:
+            main = format_html('<bdi class="font-semibold" title="{}">{}</bdi>', full, name)
+        return format_html(
+            '<div class="inbox-name">{}<div class="text-xs">{} · {}</div></div>',
+            main,
+            change.provider.name,
+            upstream.external_id,
+        )
+
+    @display(description="Changed")
+    def what(self, change: CatalogChange) -> SafeString:
+        lines = list(changed_words(change))
+        if change.price_before is not None and change.price_after is not None:
+            lines.append(f"price {shown_money(change.price_before)} → {shown_money(change.price_after)}")
+        if change.is_urgent:
+            lines.append("Less than the minimum margin at the old price.")
+        words = format_html_join("", "<div><bdi>{}</bdi></div>", ((line,) for line in lines))
+        done = badge(*DONE[_Action(change.action)], str(_Action(change.action).label)) if change.action else ""
+        return format_html('<div class="inbox-words">{}{}</div>', words, done)
+
+    @display(description="When", ordering="changed_at")
+    def when(self, change: CatalogChange) -> SafeString:
+        exact = f"{timezone.localtime(change.changed_at):%-d %b %Y, %H:%M:%S}"
+        return format_html('<time title="{}">{}</time>', exact, naturaltime(change.changed_at))
+
+    @display(description="Accepted")
+    def accepted(self, change: CatalogChange) -> str:
+        if change.accepted_at is None:
+            return "Not yet"
+        when = f"{timezone.localtime(change.accepted_at):%-d %b %Y, %H:%M}"
+        return f"{when}, by {change.accepted_by}" if change.accepted_by else f"{when}: it went back by itself"
+
+    @display(description="")
+    def buttons(self, change: CatalogChange) -> SafeString:
+        if change.accepted_at is not None:
+            return format_html('<span class="text-xs">{}</span>', self.accepted(change))
+        offered = [("accept", "Accept", "check")]
+        if change.service is not None and not change.service.is_on_sale and change.upstream.is_listed:
+            offered.append(("accept_on_sale", "Put on sale", "visibility"))
+        rows = (
+            (reverse(f"admin:catalog_catalogchange_{name}", args=[change.pk]), state_of(change), icon, label)
+            for name, label, icon in offered
+        )
+        # Buttons of the list's own form: a link would change something by a GET.
+        return format_html(
+            '<div class="flex flex-wrap gap-2">{}</div>',
+            format_html_join(
+                "",
+                '<button type="submit" formaction="{}" name="seen" value="{}" class="border border-base-200 '
+                "cursor-pointer font-medium inline-flex items-center gap-1 px-2 py-1 rounded-default text-important "
+                'whitespace-nowrap dark:border-base-700"><span class="material-symbols-outlined text-sm" '
+                'aria-hidden="true">{}</span>{}</button>',
+                rows,
+            ),
+        )
+
+    # -- accepting -----------------------------------------------------------------------------------
+
+    def has_accept_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        return request.user.has_perm("catalog.change_catalogchange")
+
+    def has_put_on_sale_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        return self.has_accept_permission(request) and request.user.has_perm("catalog.change_service")
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+        """No buttons above what was accepted."""
+        waiting = CatalogChange.objects.filter(pk=object_id, accepted_at=None).exists()
+        return super().get_actions_detail(request, object_id) if waiting else []
+
+    @action(description="Accept", permissions=["accept"])
+    def accept_selected(self, request: HttpRequest, queryset: QuerySet[CatalogChange]) -> None:
+        self._accept_many(request, queryset, put_on_sale=False)
+
+    @action(description="Accept and put on sale", permissions=["put_on_sale"])
+    def accept_selected_on_sale(self, request: HttpRequest, queryset: QuerySet[CatalogChange]) -> None:
+        self._accept_many(request, queryset, put_on_sale=True)
+
+    def _accept_many(self, request: HttpRequest, queryset: QuerySet[CatalogChange], *, put_on_sale: bool) -> None:
+        """What changed since the list was shown stays: nobody has seen it."""
+        seen_until = _moment(request.POST.get("seen_until", ""))
+        if seen_until is None:
+            messages.error(request, "The page was not complete. Nothing was accepted; load it again.")
+            return
+        waiting = queryset.filter(accepted_at=None)
+        newer = waiting.filter(changed_at__gt=seen_until).count()
+        seen = waiting.filter(changed_at__lte=seen_until)
+        first = seen.first()
+        done = accept_changes(changes=seen, actor=request.user, put_on_sale=put_on_sale)
+        if first is not None and done.accepted:
+            self.log_change(request, first, f"Accepted with {done.accepted - 1:,} others. {_told(done)}")
+        messages.success(request, _told(done))
+        if newer:
+            messages.warning(request, f"{newer:,} changed since you opened the page. They still wait.")
+
+    @action(description="Accept", icon="check", permissions=["accept"])
+    def accept(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._accept_one(request, object_id, put_on_sale=False)
+
+    @action(description="Accept and put on sale", icon="visibility", permissions=["put_on_sale"])
+    def accept_on_sale(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return self._accept_one(request, object_id, put_on_sale=True)
+
+    def _accept_one(self, request: HttpRequest, object_id: str, *, put_on_sale: bool) -> HttpResponse:
+        found = CatalogChange.objects.select_related("upstream", "provider", "service")
+        change = get_object_or_404(found, pk=object_id)
+
+        def act(data: dict[str, Any]) -> str:
+            one = CatalogChange.objects.filter(pk=change.pk, changed_at=change.changed_at)
+            done = accept_changes(changes=one, actor=request.user, put_on_sale=put_on_sale)
+            if not done.accepted:
+                raise ActionRefused("It was accepted already. Nothing was done.")
+            return _told(done)
+
+        if request.method == "POST":
+            form = forms.Form(request.POST)
+            if not act_once(request=request, model_admin=self, obj=change, form=form, act=act, seen=state_of(change)):
+                messages.error(request, " ".join(map(str, form.non_field_errors())))
+            return redirect(safe_next(request) or "admin:catalog_catalogchange_changelist")
+        return ask_and_act(
+            request=request,
+            model_admin=self,
+            obj=change,
+            form_class=forms.Form,
+            title=f"{change.get_kind_display()}: {change.upstream.name[:80]}",
+            explanation=" ".join(changed_words(change)),
+            button="Accept and put on sale" if put_on_sale else "Accept",
+            act=act,
+            seen=state_of(change),
+        )
+
+
+def state_of(change: CatalogChange) -> str:
+    """What somebody saw: a change that moved on is another one."""
+    return change.changed_at.isoformat()
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        found = parse_datetime(text)
+    except ValueError:
+        return None
+    return found if found and timezone.is_aware(found) else None
+
+
+def _told(done: Accepted) -> str:
+    parts = [f"{done.accepted:,} accepted."]
+    if done.put_on_sale:
+        parts.append(f"{done.put_on_sale:,} put on sale.")
+    if done.not_sellable:
+        parts.append(
+            f"{done.not_sellable:,} could not be: not listed, no valid price, or a type that cannot be ordered."
+        )
+    return " ".join(parts)

@@ -1,0 +1,60 @@
+"""The panel's margin in the admin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+
+from catalog.admin.price_changes import PricedAdmin
+from catalog.models import PriceChange, PricePolicy
+from catalog.repricing import price_policy
+from panel.admin_fields import AmountField, PercentField
+
+
+class PricePolicyForm(forms.ModelForm):
+    margin_bp = PercentField(
+        label="Margin in percent",
+        help_text="Where neither the service, nor its category, nor its provider has a margin of its own.",
+    )
+    margin_fixed = AmountField(label="Fixed margin per 1000", help_text="Added to the percentage.")
+    minimum_margin_bp = PercentField(
+        label="Minimum margin in percent", help_text="No price falls below the cost plus this."
+    )
+    price_step = AmountField(label="Price step", help_text="Prices are rounded up to a multiple of it.")
+
+    class Meta:
+        model = PricePolicy
+        fields = ("margin_bp", "margin_fixed", "minimum_margin_bp", "price_step")
+
+    def clean_price_step(self) -> int:
+        step: int = self.cleaned_data["price_step"]
+        if not 1 <= step <= 10**9:
+            raise forms.ValidationError("The step is above zero, and at most 1,000.")
+        return step
+
+
+@admin.register(PricePolicy)
+class PricePolicyAdmin(PricedAdmin):
+    """Every field moves prices: saving leads to what it would do."""
+
+    form = PricePolicyForm
+    priced = ("margin_bp", "margin_fixed", "minimum_margin_bp", "price_step")
+    price_kind = "panel"
+    price_source = PriceChange.Source.PANEL
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        return redirect(reverse("admin:catalog_pricepolicy_change", args=[price_policy().pk]))
+
+    def response_post_save_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        return redirect(reverse("admin:catalog_pricepolicy_change", args=[obj.pk]))
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False

@@ -1,0 +1,315 @@
+"""Price changes: shown before they are applied, the history of them, and undoing one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.loader import render_to_string
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from unfold.admin import ModelAdmin
+from unfold.decorators import action, display
+
+from catalog.admin.change_rows import settings_of, worst_rows
+from catalog.admin.shared import MODELS, in_words, safe_next
+from catalog.changing import (
+    AlreadyApplied,
+    ChangeRefused,
+    Preview,
+    PreviewOutdated,
+    apply_change,
+    draft_change,
+    draft_undo,
+    preview_change,
+)
+from catalog.edits import Edit, load_edits
+from catalog.models import PriceChange
+from panel.admin_base import ReadOnlyAdmin
+
+
+def show_or_apply(*, request: HttpRequest, edits: Sequence[Edit], source: str, summary: str, back: str) -> HttpResponse:
+    """Leads to the page that shows what `edits` would do; what moves no price is applied at once.
+
+    `back` is where to go on afterwards. The caller has checked that the user may do this, and stands outside of
+    any transaction: what is applied takes the locks of prices in their order.
+    """
+    change = draft_change(edits=edits, source=source, summary=summary, actor=request.user)
+    return show_draft(request=request, change=change, back=back)
+
+
+def show_draft(*, request: HttpRequest, change: PriceChange, back: str) -> HttpResponse:
+    """The same for a change that is drafted already."""
+    try:
+        preview = preview_change(change=change)
+        if not preview.affected:
+            apply_change(change=change, seen=preview.fingerprint, actor=request.user)
+            tell_applied(request, change, preview)
+            return redirect(back)
+    except PreviewOutdated:
+        pass  # It would move prices by now: that is shown.
+    except ChangeRefused as error:
+        messages.error(request, f"{error} Nothing was changed.")
+        return redirect(back)
+    return redirect(f"{reverse('admin:catalog_pricechange_preview', args=[change.pk])}?{urlencode({'next': back})}")
+
+
+def tell_applied(request: HttpRequest, change: PriceChange, preview: Preview) -> None:
+    """Logs what was applied and tells of it."""
+    done = what_was_done(preview)
+    admin.site.get_model_admin(PriceChange).log_change(request, change, f"Applied. {done}")
+    messages.success(request, f"{change.summary}. {done}")
+    if preview.not_sellable:
+        text = "could not be put on sale: no valid price, or a type that cannot be ordered."
+        messages.warning(request, f"{preview.not_sellable:,} of the services {text}")
+
+
+def what_was_done(preview: Preview) -> str:
+    """ "12 prices changed: 10 raised, 2 lowered. 3 put on sale." """
+    parts = [
+        (preview.raised, "raised"),
+        (preview.lowered, "lowered"),
+        (preview.lost_price, "without a valid price now"),
+    ]
+    listed = ", ".join(f"{count:,} {word}" for count, word in parts if count)
+    noun = "price" if preview.affected == 1 else "prices"
+    done = [f"{preview.affected:,} {noun} changed: {listed}." if listed else "No price changes by that."]
+    if preview.put_on_sale:
+        done.append(f"{preview.put_on_sale:,} put on sale.")
+    if preview.taken_off_sale:
+        done.append(f"{preview.taken_off_sale:,} taken off sale.")
+    return " ".join(done)
+
+
+# -- change forms with columns that prices follow from -------------------------------------------------
+
+
+class SeenForm(forms.ModelForm):
+    """Knows what it showed: only what the person touched counts as changed.
+
+    Else a page that stood open would set back what others, or an import, wrote meanwhile. A form that is sent
+    without what it showed (by a script) is compared with what is stored.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        columns = {field.name for field in self._meta.model._meta.concrete_fields}
+        for name in columns & set(self.fields):
+            shown = not self.is_bound or self.add_initial_prefix(name) in self.data
+            self.fields[name].show_hidden_initial = shown and bool(self.instance.pk)
+
+
+class PricedAdmin(ModelAdmin):
+    """A change form some of whose columns move prices: these are shown first, the others saved at once.
+
+    Of the others only what was touched is written, so that nothing is set back that the panel wrote to the row
+    while the form stood open. New rows are saved whole: nothing is priced by them yet.
+    """
+
+    priced: Sequence[str] = ()
+    """Columns (such as "margin_bp", "category_id") that are handed to `show_or_apply`."""
+    price_kind = ""
+    """The kind of their edit: "panel", "provider", "category" or "service"."""
+    price_source = ""
+    """Of `PriceChange.Source`."""
+
+    def columns_set(self, request: HttpRequest, obj: Any, form: Any) -> Sequence[str]:
+        """For subclasses: sets columns that the form has no field for on `obj`, and names them to be saved."""
+        return ()
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        base = kwargs.pop("form", self.form)
+        return super().get_form(request, obj, change, form=type(base.__name__, (SeenForm, base), {}), **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        others = list(self.columns_set(request, obj, form))
+        if not change:
+            super().save_model(request, obj, form, change)
+            return
+        columns = {field.name: field.attname for field in self.opts.concrete_fields}
+        touched = {columns[name]: name for name in form.changed_data if name in columns}
+        stored = self.model._default_manager.filter(pk=obj.pk).values(*touched).get() if touched else {}
+        changed = {column: getattr(obj, column) for column in touched if getattr(obj, column) != stored[column]}
+        moved = {column: value for column, value in changed.items() if column in self.priced}
+        direct = [column for column in changed if column not in moved]
+        if direct or others:
+            obj.save(update_fields=[*direct, *others])
+            if moved:
+                messages.success(request, "What moves no price is saved.")
+        form.changed_data = [
+            name for name in form.changed_data if columns.get(name) in direct or (others and name not in columns)
+        ]
+        if moved:
+            edit = Edit(self.price_kind, (obj.pk,), moved)
+            request.__dict__["moved"] = (edit, self.price_summary(obj, stored, moved))
+
+    def price_summary(self, obj: Any, before: dict[str, Any], after: dict[str, Any]) -> str:
+        """What the history calls the change."""
+        return f"{str(obj)[:100]}: {in_words(before, after)}"
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        # What was only handed over is logged once it is applied.
+        return super().log_change(request, obj, message) if message or not request.__dict__.get("moved") else None
+
+    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        if not request.__dict__.get("moved"):
+            return super().response_change(request, obj)
+        # No word of success: what moves prices has only been handed over.
+        if "_continue" in request.POST:
+            return redirect(request.get_full_path())
+        return self.response_post_save_change(request, obj)
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        response = super().changeform_view(request, *args, **kwargs)
+        if not (handed := request.__dict__.get("moved")):
+            return response
+        # After the form's transaction: it holds the row, and prices lock it last.
+        edit, summary = handed
+        source = self.price_source
+        return show_or_apply(request=request, edits=[edit], source=source, summary=summary, back=response.url)
+
+
+# -- the page that shows a change before it is applied, and the history --------------------------------
+
+
+def may_apply(request: HttpRequest, change: PriceChange) -> bool:
+    """Whether the user may change prices, and everything that this change sets."""
+    kinds = {edit.kind for edit in load_edits(change.edits)}
+    needed = [f"catalog.change_{MODELS[kind]._meta.model_name}" for kind in kinds]
+    return request.user.has_perms(["catalog.change_pricechange", *needed])
+
+
+@admin.register(PriceChange)
+class PriceChangeAdmin(ReadOnlyAdmin):
+    """The history of applied changes. Drafts have only the page that shows what they would do."""
+
+    list_display = ("applied_at", "shown_summary", "prices", "source", "shown_actor", "stands")
+    list_display_links = ("shown_summary",)
+    list_filter = ("source", ("actor", admin.RelatedOnlyFieldListFilter))
+    list_select_related = ("actor",)
+    search_fields = ("summary",)
+    show_full_result_count = False
+    list_per_page = 50
+    actions_detail = ("undo",)
+    fields = readonly_fields = (
+        "shown_summary",
+        "applied_at",
+        "shown_actor",
+        "source",
+        "prices",
+        "stands",
+        "what_was_set",
+    )
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.preview_view)
+        return [path("<int:pk>/preview/", view, name="catalog_pricechange_preview"), *super().get_urls()]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[PriceChange]:
+        undone = PriceChange.objects.filter(undoes=OuterRef("pk"), state=PriceChange.State.APPLIED)
+        applied = super().get_queryset(request).filter(state=PriceChange.State.APPLIED)
+        return applied.annotate(undone_by_pk=Subquery(undone.values("pk")[:1]))
+
+    @display(description="What", ordering="summary")
+    def shown_summary(self, change: PriceChange) -> str:
+        return format_html('<span class="whitespace-normal break-words">{}</span>', change.summary)
+
+    @display(description="Who", ordering="actor")
+    def shown_actor(self, change: PriceChange) -> str:
+        return str(change.actor) if change.actor else "the panel"
+
+    @display(description="Prices changed", ordering="affected")
+    def prices(self, change: PriceChange) -> str:
+        if not change.affected:
+            return "none"
+        return f"{change.affected:,}: {change.raised:,} raised, {change.lowered:,} lowered"
+
+    @display(description="Stands")
+    def stands(self, change: Any) -> str:
+        return "undone" if change.undone_by_pk else "yes"
+
+    @display(description="What was set")
+    def what_was_set(self, change: PriceChange) -> str:
+        rows, more = settings_of(change)
+        return render_to_string("admin/catalog/price_change_set.html", {"rows": rows, "more": more})
+
+    def preview_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Shows what the draft would do; applies it when that is posted back."""
+        change = get_object_or_404(PriceChange, pk=pk)
+        if not may_apply(request, change):
+            raise PermissionDenied
+        back = safe_next(request)
+        if change.state == PriceChange.State.APPLIED:
+            messages.warning(request, f"{AlreadyApplied()} Nothing was done now.")
+            return redirect("admin:catalog_pricechange_change", change.pk)
+        try:
+            if request.method == "POST":
+                try:
+                    done = apply_change(change=change, seen=request.POST.get("seen", ""), actor=request.user)
+                except PreviewOutdated as error:
+                    messages.error(request, str(error))
+                else:
+                    tell_applied(request, change, done)
+                    return redirect(back or reverse("admin:catalog_pricechange_change", args=[change.pk]))
+            preview = preview_change(change=change)
+        except AlreadyApplied as error:
+            messages.warning(request, f"{error} Nothing was done now.")
+            return redirect("admin:catalog_pricechange_change", change.pk)
+        except ChangeRefused as error:
+            messages.error(request, f"{error} Nothing was changed.")
+            return redirect(back or "admin:catalog_pricechange_changelist")
+        context = {
+            **self.admin_site.each_context(request),
+            "title": change.summary,
+            "opts": self.opts,
+            "change": change,
+            "preview": preview,
+            "effects": worst_rows(preview),
+            "back": back or reverse("admin:catalog_pricechange_changelist"),
+            "next": back,
+        }
+        return TemplateResponse(request, "admin/catalog/price_change_preview.html", context)
+
+    def has_undo_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        change = self._find(object_id)
+        return change is not None and not change.undone_by_pk and may_apply(request, change)
+
+    def _find(self, object_id: str | None) -> Any:
+        text = str(object_id or "")
+        return self.get_queryset(HttpRequest()).filter(pk=text).first() if text.isdecimal() else None
+
+    @action(description="Undo", icon="undo", permissions=["undo"])
+    def undo(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Asks first: a link changes nothing. What prices would move is shown on the page after."""
+        change = get_object_or_404(PriceChange, pk=object_id)
+        back = reverse("admin:catalog_pricechange_change", args=[change.pk])
+        if request.method == "POST":
+            try:
+                draft = draft_undo(change=change, actor=request.user)
+            except ChangeRefused as error:
+                messages.error(request, f"{error} Nothing was changed.")
+                return redirect(back)
+            return show_draft(request=request, change=draft, back=back)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Undo: {change.summary}",
+            "explanation": (
+                "Sets back what this change set, but for what was set to something else since. You see which prices "
+                "that moves before anything is changed; where it moves none, it is done at once."
+            ),
+            "button": "Undo",
+            "form": forms.Form(),
+            "opts": self.opts,
+            "original": change,
+            "back": back,
+            "seen": "",
+        }
+        return TemplateResponse(request, "admin/ask_and_act.html", context)

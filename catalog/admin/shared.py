@@ -1,0 +1,123 @@
+"""What the catalog's admin pages share: words for margins and other settings, and names of what they are set on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.db.models import Model
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.safestring import SafeString
+
+from catalog.models import Category, PricePolicy, Provider, Service
+from panel.admin_base import shown_money
+from panel.admin_fields import ExchangeRateField
+
+INHERITED = "Leave empty to inherit."
+
+MODELS: Mapping[str, type[Model]] = {
+    "panel": PricePolicy,
+    "provider": Provider,
+    "category": Category,
+    "service": Service,
+}
+"""By the kind of an edit."""
+
+LABELS: Mapping[str, str] = {
+    "margin_bp": "margin",
+    "margin_fixed": "fixed margin",
+    "minimum_margin_bp": "minimum margin",
+    "price_step": "price step",
+    "exchange_rate": "exchange rate",
+    "name": "name",
+    "category_id": "category",
+    "allow_below_minimum": "may be sold below the minimum margin",
+    "is_on_sale": "on sale",
+}
+"""Words for the columns that an edit may set."""
+
+
+def describe_margin(margin_bp: int, margin_fixed: int) -> str:
+    """ "25 %", "25 % + $0.10" """
+    parts = [percent(margin_bp)] if margin_bp or not margin_fixed else []
+    if margin_fixed:
+        parts.append(shown_money(margin_fixed))
+    return " + ".join(parts)
+
+
+def own_margin(margin_bp: int | None, margin_fixed: int | None) -> str:
+    """The margin that a level sets, or "inherited"."""
+    if margin_bp is None and margin_fixed is None:
+        return "inherited"
+    return describe_margin(margin_bp or 0, margin_fixed or 0)
+
+
+def percent(basis_points: int | None) -> str:
+    """ "25 %", "−2.5 %", or a dash."""
+    if basis_points is None:
+        return "—"
+    whole, rest = divmod(abs(basis_points), 100)
+    digits = f".{rest:02d}".rstrip("0") if rest else ""
+    return f"{'−' if basis_points < 0 else ''}{whole:,}{digits} %"
+
+
+def shown_setting(column: str, value: Any, categories: Mapping[int, str]) -> str:
+    """What an edit sets, in words. `categories` are names by primary key."""
+    if value is None:
+        return "inherited"
+    if column in ("margin_bp", "minimum_margin_bp"):
+        return percent(value)
+    if column in ("margin_fixed", "price_step"):
+        return shown_money(value)
+    if column == "exchange_rate":
+        return ExchangeRateField().show(value)
+    if column == "category_id":
+        return categories.get(value, "a category that is gone")
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
+
+
+def category_names(values: Iterable[Mapping[str, Any]]) -> dict[int, str]:
+    """The names of the categories that these values name, in one query or none."""
+    pks = {row["category_id"] for row in values if "category_id" in row}
+    return dict(Category.objects.filter(pk__in=pks).values_list("pk", "name")) if pks else {}
+
+
+def in_words(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    """ "margin 25 % → 30 %, exchange rate 1 → 0.9" """
+    names = category_names((before, after))
+    return ", ".join(
+        f"{LABELS[column]} {shown_setting(column, before[column], names)} → {shown_setting(column, value, names)}"
+        for column, value in after.items()
+    )
+
+
+_MEANINGS: Mapping[str, str] = {
+    "success": "bg-green-100 text-green-700 dark:bg-green-500/20 dark:text-green-400",
+    "warning": "bg-orange-100 text-orange-700 dark:bg-orange-500/20 dark:text-orange-400",
+    "danger": "bg-red-100 text-red-700 dark:bg-red-500/20 dark:text-red-400",
+    "info": "bg-blue-100 text-blue-700 dark:bg-blue-500/20 dark:text-blue-400",
+    "neutral": "bg-base-100 text-base-700 dark:bg-base-500/20 dark:text-base-200",
+}
+
+
+def badge(meaning: str, icon: str, words: str) -> SafeString:
+    """A state as colour, icon and word. `meaning` is success, warning, danger, info or neutral."""
+    return format_html(
+        '<span class="{} inline-flex items-center gap-1 px-2 py-1 rounded-default text-xs font-semibold '
+        'whitespace-nowrap"><span class="material-symbols-outlined text-sm" aria-hidden="true">{}</span>{}</span>',
+        _MEANINGS[meaning],
+        icon,
+        words,
+    )
+
+
+def safe_next(request: HttpRequest) -> str:
+    """Where the request wants to go on to, if that is an address of our own; else ""."""
+    wanted = request.POST.get("next") or request.GET.get("next") or ""
+    hosts = {request.get_host()}
+    safe = url_has_allowed_host_and_scheme(wanted, allowed_hosts=hosts, require_https=request.is_secure())
+    return wanted if safe else ""
