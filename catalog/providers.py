@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
+from django.views.decorators.debug import sensitive_variables
 
 from catalog.models import Provider
 from catalog.upstream.client import UpstreamClient
@@ -112,6 +113,7 @@ def drop_request_ids(*, provider: Provider, text: str) -> None:
     raise_alert(cause=f"provider:{provider.pk}:request-ids", text=text, level="danger")
 
 
+@sensitive_variables("api_key")  # Else a report of an error in here would show it.
 def set_api_key(*, provider: Provider, api_key: str) -> None:
     """Puts the encrypted key on the instance, unsaved."""
     provider.api_key_encrypted = encrypt(api_key.strip())

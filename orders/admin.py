@@ -24,7 +24,7 @@ from orders.ending_admin import end_page
 from orders.evidence import moment_text
 from orders.models import CancelRequest, Order, OrderEvent, OrderInReview, PlacementAttempt, Refill
 from orders.profit import with_profit
-from orders.profit_admin import profit_page
+from orders.profit_admin import PERMISSION, profit_page
 from orders.review_admin import decide_page, find_order, is_unsettled, order_or_404, page_of, refusals, state_of
 from orders.states import Placement, ReviewReason, Status
 from panel.admin_actions import ask_and_act
@@ -32,6 +32,15 @@ from panel.admin_base import shown_money
 from panel.admin_fields import AmountField
 
 _LABELS = {str(value): str(label) for states in (Status, Placement, ReviewReason) for value, label in states.choices}
+
+
+_PROFIT = ("shown_expected_cost", "shown_cost", "shown_profit")
+
+
+def _without_profit(request: HttpRequest, columns: Any) -> tuple[str, ...]:
+    """The columns that the user may see: what an order cost and earned is not for all staff."""
+    hidden = () if request.user.has_perm(PERMISSION) else _PROFIT
+    return tuple(column for column in columns if column not in hidden)
 
 
 class NoteForm(forms.Form):
@@ -155,12 +164,16 @@ class OrderAdmin(CancelAdmin):
         made = [inline for inline in wishes if obj and inline.model._default_manager.filter(order=obj).exists()]
         return (AttemptInline, *made, EventInline)
 
+    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+        return _without_profit(request, super().get_list_display(request))
+
     def get_fieldsets(self, request: HttpRequest, obj: Order | None = None) -> Any:
         """What needs a decision comes first; an order that needs none does not mention it."""
+        sets = [(title, {"fields": _without_profit(request, about["fields"])}) for title, about in self.fieldsets]
         if obj is None or not obj.review_reason:
-            return self.fieldsets
+            return sets
         fields = ("review_reason", "review_note", "review_since", *(("decision",) if is_unsettled(obj) else ()))
-        return (("Needs you", {"fields": fields}), *self.fieldsets)
+        return [("Needs you", {"fields": fields}), *sets]
 
     @display(description="Decision")
     def decision(self, order: Order) -> str:

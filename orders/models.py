@@ -70,6 +70,7 @@ class Order(models.Model):
 
     class Meta:
         ordering = ("-pk",)
+        permissions = (("view_profit", "Can see what is earned"),)
         constraints = (
             models.UniqueConstraint(fields=("customer", "request_key"), name="order_one_per_request"),
             # Two orders under one id would each be refunded by the other's fate.

@@ -18,6 +18,7 @@ from django.utils import timezone
 from catalog.models import Provider, Service
 from orders.profit import Figures, profit_by_provider, profit_by_service, profit_figures, profit_in_all
 
+PERMISSION = "orders.view_profit"
 PERIODS = (7, 30, 90)
 MOST_SHOWN = 25
 """Rows of a table that lost money and, beside them, rows that earned most."""
@@ -44,7 +45,7 @@ class Table:
 
 def profit_page(*, request: HttpRequest, model_admin: ModelAdmin) -> HttpResponse:
     """Shows the figures of the last 7, 30 or 90 days."""
-    if not model_admin.has_view_permission(request):
+    if not (model_admin.has_view_permission(request) and request.user.has_perm(PERMISSION)):
         raise PermissionDenied
     days = next((period for period in PERIODS if request.GET.get("days") == str(period)), PERIODS[0])
     found = profit_figures(since=timezone.now() - timedelta(days=days))

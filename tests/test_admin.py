@@ -14,9 +14,10 @@ from django.utils import timezone
 
 from billing.models import Entry
 from billing.wallets import wallet_of
+from catalog.importing import run_due_imports
 from catalog.models import PricePolicy, Provider, Service
-from catalog.pricing import price_policy
 from catalog.providers import client_for, pause_provider
+from catalog.repricing import price_policy
 from orders.models import Order
 from orders.states import Placement, ReviewReason
 from panel.ops.alerts import raise_alert
@@ -129,6 +130,13 @@ def test_wallet_and_entries_cannot_be_edited(staff_client, customer):
 
 # -- providers and margins -------------------------------------------------------------------------
 
+
+def apply(client: Client, address: str):
+    """Looks at what a change would do, and applies it."""
+    page = client.get(address)
+    return client.post(address, {"seen": page.context["preview"].fingerprint})
+
+
 PROVIDER = {
     "name": "New",
     "api_key": "secret-key-123",
@@ -138,6 +146,7 @@ PROVIDER = {
     "margin_fixed": "",
     "is_active": "on",
     "publish_new": "on",
+    "on_rise": "reprice",
     "max_parallel_adds": "1",
     "max_parallel_polls": "2",
     "request_id_parameter": "",
@@ -151,11 +160,16 @@ def test_owner_adds_a_provider_imports_it_and_sets_its_margin(staff_client, upst
     provider = Provider.objects.get()
     assert provider.currency == "USD"
     staff_client.post(action("catalog.provider", provider.pk, "import_now"))
+    run_due_imports()
     service = Service.objects.filter(is_on_sale=True).first()
     assert service.price == -(-service.cost * 125 // 100 // 100) * 100  # 25 % more, up to the step of $0.0001
 
     changed = {**data, "api_key": "", "margin_bp": "100"}
-    staff_client.post(reverse("admin:catalog_provider_change", args=[provider.pk]), changed)
+    before = service.price
+    shown = staff_client.post(reverse("admin:catalog_provider_change", args=[provider.pk]), changed)
+    service.refresh_from_db()
+    assert service.price == before
+    apply(staff_client, shown.url)
     service.refresh_from_db()
     assert service.price == service.cost * 2
     provider.refresh_from_db()
@@ -165,6 +179,7 @@ def test_owner_adds_a_provider_imports_it_and_sets_its_margin(staff_client, upst
 def test_import_is_a_bulk_action_too(staff_client, provider):
     address = reverse("admin:catalog_provider_changelist")
     staff_client.post(address, {"action": "import_services", "_selected_action": [provider.pk]})
+    run_due_imports()
     assert Service.objects.count() > 50
 
 
@@ -239,7 +254,7 @@ def test_provider_when_ids_were_looked_for_then_its_page_tells_how_that_went(sta
     checked = datetime(2026, 3, 4, 12, 30, tzinfo=UTC) if "probe_works" in values else None
     Provider.objects.update(probe_checked_at=checked, **values)
     text = staff_client.get(reverse("admin:catalog_provider_change", args=[provider.pk])).content.decode()
-    assert "Looking for doubtful orders" in text
+    assert "Look for doubtful orders" in text
     assert words in text
 
 
@@ -254,10 +269,11 @@ def test_connection_test_shows_the_balance_or_the_reason(staff_client, provider,
 def test_panel_margin_reprices_every_service(staff_client, provider):
     service = make.service(provider)
     price_policy()
-    staff_client.post(
+    shown = staff_client.post(
         reverse("admin:catalog_pricepolicy_change", args=[1]),
         {"margin_bp": "50", "margin_fixed": "0.1", "minimum_margin_bp": "0", "price_step": "0.01"},
     )
+    apply(staff_client, shown.url)
     service.refresh_from_db()
     assert service.price == 3_100_000
     assert PricePolicy.objects.get().margin_bp == 5_000
@@ -276,7 +292,7 @@ def test_service_margin_of_its_own_wins(staff_client, provider):
         "min_quantity": "",
         "max_quantity": "",
     }
-    assert staff_client.post(reverse("admin:catalog_service_change", args=[service.pk]), data).status_code == 302
+    apply(staff_client, staff_client.post(reverse("admin:catalog_service_change", args=[service.pk]), data).url)
     service.refresh_from_db()
     assert (service.name, service.price, service.is_on_sale) == ("Mine", 2_200_000, True)
 

@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from billing import ledger
 from catalog.models import Provider, Service, UpstreamService
-from catalog.pricing import reprice
 from catalog.providers import client_for, leave_polling_lane, resume_provider, take_polling_lane
+from catalog.repricing import reprice
 from orders import applying, halving, polling
 from orders.applying import apply_answers
 from orders.ending import end_placed

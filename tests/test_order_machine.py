@@ -36,7 +36,7 @@ from hypothesis.stateful import (
 
 import orders.polling
 from catalog.models import Provider, Service, UpstreamService
-from catalog.pricing import reprice
+from catalog.repricing import reprice
 from catalog.upstream.results import OrderStatus, StatusRow
 from orders import reviewing
 from orders.applying import apply_answers

@@ -14,8 +14,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from catalog.models import Provider, Service, UpstreamService
-from catalog.pricing import reprice
 from catalog.providers import account_of, check_balance
+from catalog.repricing import reprice
 from orders import looking, reviewing
 from orders.models import Order, OrderEvent, PlacementAttempt
 from orders.states import Placement, ReviewReason, Status

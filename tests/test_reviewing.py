@@ -12,7 +12,7 @@ from django.utils import timezone
 
 import orders.submission
 from catalog.models import Provider, Service, UpstreamService
-from catalog.pricing import reprice
+from catalog.repricing import reprice
 from orders import reviewing
 from orders.cancelling import TooLate, may_withdraw, withdraw_order
 from orders.deadlines import meet_deadlines

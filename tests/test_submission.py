@@ -18,8 +18,8 @@ import orders.submission
 from billing import ledger
 from billing.models import Entry
 from catalog.models import Provider, Service, UpstreamService
-from catalog.pricing import reprice
 from catalog.providers import set_api_key
+from catalog.repricing import reprice
 from catalog.upstream.client import UpstreamClient
 from orders import reviewing, submission
 from orders.deadlines import expire_leases, meet_deadlines

@@ -13,6 +13,7 @@ from orders.polling import poll_due_orders
 from orders.states import Placement, Status
 from orders.submission import submit_due_orders
 from panel.ops.invariants import find_breaches
+from panel.sandbox import faults
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -117,6 +118,7 @@ def test_two_customers_and_a_provider_in_another_currency(upstream, provider, cu
     # The provider bills in euros at $1.10; 50 of a rate of €0.07 cost us ⌈$0.077 × 50 / 1000⌉.
     provider.currency, provider.exchange_rate = "EUR", 1_100_000_000_000
     provider.save()
+    upstream.inject(faults.answer(body=b'{"balance": "1000", "currency": "EUR"}', action="balance", times=None))
     upstream.set_service(7001, rate="0.07", min=10, max=10_000, type="Default", category="Social", name="Views")
     sync_provider(provider=provider)
     service = Service.objects.get(upstream__external_id="7001")

@@ -39,6 +39,7 @@ class User(AbstractUser):
     objects: ClassVar[EmailUserManager] = EmailUserManager()
 
     class Meta:
+        permissions = (("grant_roles", "Can hand out roles"),)
         constraints = (
             # Two accounts that differ in case alone would be one person to everybody else.
             models.UniqueConstraint(Lower("email"), name="user_email_unique_ignoring_case"),

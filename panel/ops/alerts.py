@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import structlog
 from django.db import IntegrityError, transaction
 from django.db.models import F
@@ -36,6 +38,12 @@ def _count_again(cause: str, text: str) -> bool:
 def resolve_alert(*, cause: str) -> None:
     """Closes the open alert of `cause`, if there is one."""
     Alert.objects.filter(cause=cause, resolved_at=None).update(resolved_at=timezone.now())
+
+
+def open_texts(*, causes: Iterable[str]) -> list[str]:
+    """What the open alerts of these causes say, oldest first."""
+    alerts = Alert.objects.filter(cause__in=list(causes), resolved_at=None)
+    return list(alerts.order_by("pk").values_list("text", flat=True))
 
 
 def record_heartbeat(*, task: str) -> None:

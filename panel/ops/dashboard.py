@@ -27,6 +27,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     may = request.user.has_perm
     context.update(
         title="Overview",
+        has_no_role=not request.user.is_superuser and not request.user.get_all_permissions(),
         running=not late,
         late_tasks=late,
         ledger=_ledger(show_owed=may("billing.view_wallet")),

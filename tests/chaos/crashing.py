@@ -161,7 +161,7 @@ POINTS: dict[str, Point] = {
     "bind: committed": Point("reconcile", then(BOUND, AFTER_COMMIT), fault="drop-after", mode="probe"),
     # Refunding what was delivered in part.
     "poll: claimed": Point("poll", after("orders.polling:claim_batch"), alone=True),
-    "poll: order moved": Point("poll", statement("UPDATE orders_order AS o"), alone=True),
+    "poll: order moved": Point("poll", statement('UPDATE "orders_order" AS o'), alone=True),
     "poll: wallet moved": Point("poll", WALLET_MOVED, alone=True),
     "poll: posted": Point("poll", POSTED, alone=True),
     "poll: before commit": Point("poll", then(POSTED, BEFORE_COMMIT), alone=True),

@@ -1,0 +1,107 @@
+"""The forms of a provider: all of it for who may connect it, and prices alone for who may not."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+from django import forms
+from django.conf import settings
+from django.utils.decorators import method_decorator
+from django.views.decorators.debug import sensitive_variables
+from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminURLInputWidget
+
+from catalog.admin.shared import INHERITED
+from catalog.models import Provider
+from catalog.providers import connected_with
+from panel.admin_fields import AmountField, ExchangeRateField, PercentField
+
+# What the protocol names itself: a request ID sent under one of these would change what is ordered.
+PROTOCOL_NAMES = (
+    "key action service link quantity comments runs interval order orders username usernames hashtag hashtags media "
+    "groups keywords country device min max posts delay expiry answer_number"
+)
+
+PRICES = ("exchange_rate", "margin_bp", "margin_fixed", "publish_new", "on_rise")
+TECHNICAL = ("max_parallel_adds", "max_parallel_polls", "request_id_parameter", "probes_ids")
+CONNECTION = ("api_url", "currency", *TECHNICAL)
+"""What only those may set who may connect providers; the key is another, and no column."""
+
+
+class PriceForm(forms.ModelForm):
+    """What a provider's services cost, and whether they are sold."""
+
+    margin_bp = PercentField(label="Margin in percent", required=False, help_text=INHERITED)
+    margin_fixed = AmountField(label="Fixed margin per 1000", required=False, help_text=INHERITED)
+    exchange_rate = ExchangeRateField(
+        initial=10**12, help_text="What one unit of the provider's currency costs in the panel's."
+    )
+
+    class Meta:
+        model = Provider
+        fields: tuple[str, ...] = ("name", "is_active", *PRICES)
+
+
+class ProviderForm(PriceForm):
+    """All of it. The key goes in and never comes out."""
+
+    api_url = forms.URLField(label="API URL", max_length=300, assume_scheme="https", widget=UnfoldAdminURLInputWidget)
+    api_key = forms.CharField(
+        label="API key",
+        required=False,
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "off"}),
+        help_text="Stored encrypted and never shown again. Leave empty to keep the one that is stored.",
+    )
+
+    class Meta(PriceForm.Meta):
+        fields = (*PriceForm.Meta.fields, *CONNECTION)
+        help_texts = {
+            "currency": "What it bills in, such as USD. The exchange rate belongs to it: change both, or neither."
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.instance.pk:
+            self.fields["api_key"].help_text = "Stored encrypted and never shown again."
+
+    @method_decorator(sensitive_variables("key"))
+    def clean_api_key(self) -> str:
+        key: str = self.cleaned_data["api_key"].strip()
+        if not key and not self.instance.api_key_encrypted:
+            raise forms.ValidationError("Enter the API key that the provider gave you.")
+        if key and (twin := connected_with(api_key=key, besides=self.instance.pk)):
+            # Two of them would take each other's orders for nobody's.
+            raise forms.ValidationError(f"This account is connected already, as {twin.name}.")
+        return key
+
+    def clean_api_url(self) -> str:
+        url: str = self.cleaned_data["api_url"]
+        if urlsplit(url).scheme != "https" and not settings.UPSTREAM_ALLOW_PRIVATE:
+            raise forms.ValidationError("Use an https address: the API key travels with every request.")
+        return url
+
+    @method_decorator(sensitive_variables("data"))
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        stored = self.instance.pk and Provider.objects.get(pk=self.instance.pk).api_url
+        if stored and data.get("api_url") and not data.get("api_key") and not _same_place(stored, data["api_url"]):
+            # Else whoever may edit the address could have the stored key sent to a place of their own.
+            self.add_error("api_key", "Enter the key again for this address.")
+        return data
+
+    def clean_currency(self) -> str:
+        return str(self.cleaned_data["currency"]).strip().upper()
+
+    def clean_request_id_parameter(self) -> str:
+        name: str = self.cleaned_data["request_id_parameter"]
+        if name and not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+            raise forms.ValidationError("Use letters, digits, _ and - only.")
+        if name.lower() in PROTOCOL_NAMES.split():
+            raise forms.ValidationError("The protocol uses this name for something else.")
+        return name
+
+
+def _same_place(one: str, other: str) -> bool:
+    first, second = urlsplit(one), urlsplit(other)
+    return (first.scheme, first.netloc) == (second.scheme, second.netloc)

@@ -1,0 +1,289 @@
+"""Providers in the admin: connecting them, how they are doing, and asking them for their services."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.utils.decorators import method_decorator
+from django.utils.html import format_html
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from unfold.decorators import action, display
+
+from catalog.admin.imports import LOOKS
+from catalog.admin.price_changes import PricedAdmin
+from catalog.admin.provider_form import CONNECTION, PRICES, TECHNICAL, PriceForm, ProviderForm
+from catalog.admin.shared import badge, own_margin
+from catalog.health import Fact, last_import, moment_text, provider_facts, provider_state
+from catalog.importing import request_import
+from catalog.models import PriceChange, Provider, Service, SyncRun
+from catalog.providers import ProviderUnusable, check_balance, resume_provider, set_api_key
+from catalog.runway import runway_days
+from catalog.upstream.errors import UpstreamError
+from panel.admin_actions import ActionRefused, ask_and_act
+from panel.admin_base import shown_money
+
+_LONG = 365
+"""Days; a runway beyond is "more than a year"."""
+
+
+class ConfirmForm(forms.Form):
+    """Nothing to fill in."""
+
+
+@admin.register(Provider)
+class ProviderAdmin(PricedAdmin):
+    list_display = (
+        "name",
+        "shown_state",
+        "shown_balance",
+        "shown_runway",
+        "shown_on_sale",
+        "shown_margin",
+        "shown_import",
+    )
+    list_select_related = ("figures",)
+    search_fields = ("name",)
+    actions = ("import_services",)
+    actions_detail = ("test_connection", "import_now", "resume")
+    change_form_outer_before_template = "admin/catalog/provider_panel.html"
+    priced = ("exchange_rate", "margin_bp", "margin_fixed")
+    price_kind = "provider"
+    price_source = PriceChange.Source.PROVIDER
+
+    # -- what may be seen and set ----------------------------------------------------------------------
+
+    def may_connect(self, request: HttpRequest) -> bool:
+        """Whether the user may set the address, the key, the currency and how it is talked to."""
+        return self.has_change_permission(request) and request.user.has_perm("catalog.connect_provider")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return super().has_add_permission(request) and self.may_connect(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False  # Orders and services refer to it; switching it off is what is meant.
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        kwargs["form"] = ProviderForm if self.may_connect(request) else PriceForm
+        return super().get_form(request, obj, change, **kwargs)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return ("looking",) if self.may_connect(request) else ("looking", *CONNECTION)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        key = ("api_key",) if self.may_connect(request) else ()
+        return (
+            (None, {"fields": ("name", "api_url", *key, "is_active")}),
+            ("Prices", {"fields": ("currency", *PRICES)}),
+            ("Technical", {"fields": (*TECHNICAL, *(("looking",) if obj else ()))}),
+        )
+
+    @method_decorator(sensitive_variables("key"))
+    def columns_set(self, request: HttpRequest, obj: Provider, form: Any) -> Sequence[str]:
+        key = form.cleaned_data.get("api_key")
+        if not key:
+            return ()
+        set_api_key(provider=obj, api_key=key)
+        return ("api_key_encrypted",)
+
+    @method_decorator(sensitive_post_parameters("api_key"))
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        return super().changeform_view(request, *args, **kwargs)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        provider = self.get_object(request, unquote(object_id))
+        about = _about(provider) if provider is not None and self.has_view_permission(request, provider) else {}
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **about})
+
+    # -- the list --------------------------------------------------------------------------------------
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """With what the list shows of each, in the same statement."""
+        latest = SyncRun.objects.filter(provider=OuterRef("pk")).order_by("-pk")
+        on_sale = (
+            Service.objects.filter(upstream__provider=OuterRef("pk"), upstream__is_listed=True, is_on_sale=True)
+            .order_by()
+            .values("upstream__provider")
+            .annotate(count=Count("pk"))
+            .values("count")
+        )
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(on_sale=Subquery(on_sale), import_outcome=Subquery(latest.values("outcome")[:1]))
+        )
+
+    @display(description="State")
+    def shown_state(self, provider: Provider) -> str:
+        return _badge(provider_state(provider=provider))
+
+    @display(description="Balance there", ordering="balance")
+    def shown_balance(self, provider: Provider) -> str:
+        return shown_money(provider.balance, provider.currency)
+
+    @display(description="Lasts for")
+    def shown_runway(self, provider: Provider) -> str:
+        return runway_in_words(provider)
+
+    @display(description="On sale", ordering="on_sale")
+    def shown_on_sale(self, provider: Any) -> str:
+        return f"{provider.on_sale or 0:,}"
+
+    @display(description="Margin")
+    def shown_margin(self, provider: Provider) -> str:
+        return own_margin(provider.margin_bp, provider.margin_fixed)
+
+    @display(description="Last import", ordering="last_synced_at")
+    def shown_import(self, provider: Any) -> str:
+        if not provider.import_outcome:
+            return "Never"
+        when = moment_text(provider.last_synced_at) if provider.last_synced_at else "none applied yet"
+        return format_html('{} <span class="whitespace-nowrap">{}</span>', _run_badge(provider.import_outcome), when)
+
+    @display(description="How that goes")
+    def looking(self, provider: Provider) -> str:
+        """Looking for doubtful orders by their ids."""
+        if not provider.probes_ids:
+            return "Switched off"
+        if provider.probe_works is None or provider.probe_checked_at is None:
+            return "Not tried yet"
+        verdict = "Works" if provider.probe_works else "Does not work"
+        return f"{verdict}: {provider.probe_note} (checked {moment_text(provider.probe_checked_at)})"
+
+    # -- what can be done ------------------------------------------------------------------------------
+
+    @admin.action(description="Import services", permissions=["change"])
+    def import_services(self, request: HttpRequest, queryset: QuerySet[Provider]) -> HttpResponse:
+        chosen = list(Provider.objects.filter(pk__in=queryset.values("pk")))
+        for provider in chosen:
+            request_import(provider=provider, actor=request.user)
+            self.log_change(request, provider, "Asked for an import.")
+        noun = "import is" if len(chosen) == 1 else "imports are"
+        messages.success(request, f"{len(chosen):,} {noun} on the way.")
+        return redirect("admin:catalog_syncrun_changelist")
+
+    @action(description="Import services", icon="sync", permissions=["change"])
+    def import_now(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        provider = get_object_or_404(Provider, pk=object_id)
+        runs: list[SyncRun] = []
+
+        def act(data: dict[str, Any]) -> str:
+            runs.append(request_import(provider=provider, actor=request.user))
+            return "Asked for an import."
+
+        response = ask_and_act(
+            request=request,
+            model_admin=self,
+            obj=provider,
+            form_class=ConfirmForm,
+            title=f"Import services from {provider}",
+            explanation=(
+                "Reads the provider's list and takes over what is new or changed. Your names, descriptions, "
+                "margins and order stay as they are."
+            ),
+            button="Import now",
+            act=act,
+        )
+        return redirect("admin:catalog_syncrun_change", runs[0].pk) if runs else response
+
+    @action(description="Resume", icon="play_arrow", permissions=["resume"])
+    def resume(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        provider = get_object_or_404(Provider, pk=object_id)
+
+        def act(data: dict[str, Any]) -> str:
+            resume_provider(provider=provider)
+            return "It takes orders again."
+
+        return ask_and_act(
+            request=request,
+            model_admin=self,
+            obj=provider,
+            form_class=ConfirmForm,
+            title=f"Resume {provider}",
+            explanation=f"It is paused: {provider.pause_reason}. When you mended that, orders are sent again at once.",
+            button="Resume now",
+            act=act,
+        )
+
+    def has_resume_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        paused = Provider.objects.filter(pk=object_id or 0, pause_count__gt=0)
+        return self.has_change_permission(request) and paused.exists()
+
+    @action(description="Test connection", icon="network_check", permissions=["change"])
+    def test_connection(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        provider = get_object_or_404(Provider, pk=object_id)
+
+        def act(data: dict[str, Any]) -> str:
+            try:
+                currency = check_balance(provider=provider)
+            except (UpstreamError, ProviderUnusable) as error:
+                raise ActionRefused(f"It does not work: {error}") from error
+            provider.refresh_from_db()
+            if currency and currency.upper() != provider.currency.upper():
+                return (
+                    f"It answers, but it bills in {currency} and is set up with {provider.currency}. "
+                    "Set its currency and exchange rate right before you sell."
+                )
+            return f"It works. The balance there is {shown_money(provider.balance, provider.currency)}."
+
+        return ask_and_act(
+            request=request,
+            model_admin=self,
+            obj=provider,
+            form_class=ConfirmForm,
+            title=f"Test the connection to {provider}",
+            explanation="Asks the provider for our balance. Nothing is ordered.",
+            button="Ask for the balance",
+            act=act,
+        )
+
+
+def runway_in_words(provider: Provider) -> str:
+    """ "about 12 days" """
+    days = runway_days(provider)
+    if days is None:
+        return "not known yet"
+    if days < 1:
+        return "less than a day"
+    if days > _LONG:
+        return "more than a year"
+    return "about 1 day" if days == 1 else f"about {days} days"
+
+
+def describe_run(run: SyncRun) -> str:
+    """What an import found, in numbers."""
+    return (
+        f"{run.listed:,} services listed: {run.added:,} new, {run.changed:,} changed, "
+        f"{run.vanished:,} gone, {run.returned:,} returned, {run.skipped_count:,} skipped."
+    )
+
+
+def _about(provider: Provider) -> dict[str, Any]:
+    """For the panel above the form."""
+    run = last_import(provider=provider)
+    return {
+        "provider": provider,
+        "state": _badge(provider_state(provider=provider)),
+        "balance": shown_money(provider.balance, provider.currency),
+        "runway": runway_in_words(provider),
+        "run": run,
+        "run_state": _run_badge(run.outcome) if run else "",
+        "run_counts": describe_run(run) if run and run.outcome == SyncRun.Outcome.APPLIED else "",
+        "facts": provider_facts(provider=provider, last_run=run),
+    }
+
+
+def _run_badge(outcome: str) -> str:
+    return badge(*LOOKS[SyncRun.Outcome(outcome)], str(SyncRun.Outcome(outcome).label))
+
+
+def _badge(fact: Fact) -> str:
+    return badge(fact.colour, fact.icon, fact.text)

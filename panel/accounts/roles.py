@@ -1,0 +1,81 @@
+"""Roles of staff: what an owner, a manager and a support agent may do. Each is a group of permissions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.apps import AppConfig
+from django.apps import apps as installed
+from django.contrib.auth.management import create_permissions
+
+OWNER = "Owner"
+MANAGER = "Manager"
+SUPPORT = "Support"
+
+GRANT = "accounts.grant_roles"
+"""The permission to hand out roles, and to edit the accounts of staff."""
+
+OUR_APPS = ("accounts", "ops", "catalog", "billing", "orders")
+
+_SUPPORT = (
+    "accounts.view_user accounts.change_user",
+    "billing.view_wallet billing.view_entry",
+    "orders.view_order orders.change_order",
+    "ops.view_alert",
+)
+_MANAGER = (
+    *_SUPPORT,
+    "orders.view_profit",
+    "ops.change_alert",
+    "catalog.view_provider catalog.change_provider",
+    "catalog.view_pricepolicy catalog.change_pricepolicy",
+    "catalog.view_category catalog.add_category catalog.change_category catalog.delete_category",
+    "catalog.view_service catalog.change_service",
+    "catalog.view_pricechange catalog.change_pricechange",
+    "catalog.view_catalogchange catalog.change_catalogchange",
+    "catalog.view_syncrun catalog.change_syncrun",
+    "catalog.view_customergroup catalog.add_customergroup catalog.change_customergroup catalog.delete_customergroup",
+    "catalog.view_groupmember catalog.add_groupmember catalog.change_groupmember catalog.delete_groupmember",
+    "catalog.view_customerprice catalog.add_customerprice catalog.change_customerprice catalog.delete_customerprice",
+)
+
+ROLES: Mapping[str, frozenset[str] | None] = {
+    OWNER: None,
+    MANAGER: frozenset(" ".join(_MANAGER).split()),
+    SUPPORT: frozenset(" ".join(_SUPPORT).split()),
+}
+"""Permissions by role. None: all of our apps, and reading the log of the admin."""
+
+
+def set_up_roles(*, apps: Any = installed, using: str = "default") -> None:
+    """Makes the groups of the roles, and gives each exactly its permissions. Other groups are left alone.
+
+    `apps` may be a state of the migrations that lacks some of them.
+    """
+    for label in (*OUR_APPS, "admin"):
+        create_permissions(installed.get_app_config(label), verbosity=0, using=using, apps=apps)
+    try:
+        groups, permissions = apps.get_model("auth", "Group"), apps.get_model("auth", "Permission")
+    except LookupError:
+        return  # Not there yet: this runs again after the migration that brings them.
+    found = {
+        f"{label}.{codename}": pk
+        for pk, label, codename in permissions.objects.using(using).values_list(
+            "pk", "content_type__app_label", "codename"
+        )
+    }
+    for name, wanted in ROLES.items():
+        group, _ = groups.objects.using(using).get_or_create(name=name)
+        group.permissions.set([pk for permission, pk in found.items() if _holds(wanted, permission)])
+
+
+def after_migrations(sender: AppConfig, *, using: str, apps: Any = installed, **kwargs: Any) -> None:
+    """The receiver of `post_migrate`, which is sent without `apps` when the tables were emptied."""
+    set_up_roles(apps=apps, using=using)
+
+
+def _holds(wanted: frozenset[str] | None, permission: str) -> bool:
+    if wanted is not None:
+        return permission in wanted
+    return permission.partition(".")[0] in OUR_APPS or permission == "admin.view_logentry"
