@@ -16,6 +16,7 @@ from django.db import transaction
 from django.db.models import Model, Q
 from django.utils import timezone
 
+from catalog.currencies import convert_rates
 from catalog.edits import (
     Edit,
     check_disjoint,
@@ -27,8 +28,8 @@ from catalog.edits import (
     still_standing,
     with_edits,
 )
-from catalog.models import Category, PriceChange, PricePolicy, Provider, Service
-from catalog.pricing import Sold, Terms, lowest_price, margin_share, priced
+from catalog.models import Category, CustomerPrice, GroupMember, PriceChange, PricePolicy, Provider, Service
+from catalog.pricing import Sold, Terms, lowest_price, margin_share, priced, rescaled_rate
 from catalog.repricing import alert_hidden, lock_prices, read_sold, read_terms, write_prices
 from catalog.types import is_sellable
 from panel.bulk import update_rows
@@ -113,12 +114,19 @@ class Preview:
     losing_at_old_price: int = 0
     not_sellable: int = 0
     """Services that were to be put on sale, but have no price or a type that cannot be ordered."""
+    moves_agreements: bool = False
+    """Whether discounts and agreed prices may come down, or go up, to another lowest price."""
     fingerprint: str = ""
 
     @property
     def affected(self) -> int:
         """How many prices change."""
         return self.raised + self.lowered + self.lost_price
+
+    @property
+    def moves_prices(self) -> bool:
+        """Whether anybody pays another price by it."""
+        return bool(self.affected) or self.moves_agreements
 
     @property
     def worst(self) -> list[Effect]:
@@ -164,25 +172,33 @@ def apply_change(*, change: PriceChange, seen: str | None, actor: Any) -> Previe
         if change.undoes_id:
             _refuse_second_undo(change.undoes_id)  # Two people may have drafted the same undo.
         # 2. Compute what it does now, and compare with what was shown.
-        preview = _preview(edits, read_terms())
+        terms = read_terms()
+        preview = _preview(edits, terms)
         if seen is not None and seen != preview.fingerprint:
             raise PreviewOutdated
+        lost = tuple(one.after.pk for one in preview.effects if one.before.is_on_sale and not one.after.price)
+        if lost:
+            # So that undoing it puts them back on sale, too.
+            edits = [*edits, Edit("service", lost, {"is_on_sale": False})]
         # 3. Take the draft: of two who apply it at once, one finds it taken.
         now = timezone.now()
         values = {
             "state": PriceChange.State.APPLIED,
             "applied_at": now,
             "actor": actor,
+            "edits": dump_edits(edits),
             "before": dump_edits(_standing(edits)),
             "affected": preview.affected,
             "raised": preview.raised,
             "lowered": preview.lowered + preview.lost_price,
         }
         if not PriceChange.objects.filter(pk=change.pk, state=PriceChange.State.DRAFT).update(**values):
-            raise AlreadyApplied
+            if PriceChange.objects.filter(pk=change.pk).exists():
+                raise AlreadyApplied
+            raise ChangeRefused("This draft is more than a day old and was dropped; make the change again.")
         # 4. Write the settings, then everything that follows from them.
-        _write(edits, preview)
-        alert_hidden(preview.lost_price)
+        _write(edits, preview, terms)
+        alert_hidden(len(lost))
     for name, value in values.items():
         setattr(change, name, value)
     return preview
@@ -201,11 +217,30 @@ def draft_undo(*, change: PriceChange, actor: Any) -> PriceChange:
         raise ChangeRefused("This change was never applied.")
     _refuse_second_undo(change.pk)
     edits = load_edits(change.edits)
-    back, left = still_standing(edits=edits, before=load_edits(change.before), now=_standing(edits))
+    before, gone = _without_gone_categories(load_edits(change.before))
+    back, left = still_standing(edits=edits, before=before, now=_standing(edits))
+    left += gone
     if not back:
         raise ChangeRefused("Everything that it set was set to something else since. There is nothing to undo.")
     summary = f"Undo: {change.summary}" + (f" ({left:,} changed since and kept)" if left else "")
     return draft_change(edits=back, source=PriceChange.Source.UNDO, summary=summary, actor=actor, undoes=change)
+
+
+def _without_gone_categories(edits: Iterable[Edit]) -> tuple[list[Edit], int]:
+    """The edits without moves back into categories that were deleted since, and how many services those were."""
+    edits = list(edits)
+    there = set(Category.objects.values_list("pk", flat=True))
+    kept, gone = [], 0
+    for edit in edits:
+        values = dict(edit.values)
+        if "category_id" in values and values["category_id"] not in there:
+            del values["category_id"]
+            gone += len(edit.pks)
+        pks = tuple(pk for pk in edit.pks if pk in there) if edit.kind == "category" else edit.pks
+        gone += len(edit.pks) - len(pks)
+        if values and pks:
+            kept.append(Edit(edit.kind, pks, values))
+    return kept, gone
 
 
 def _refuse_second_undo(pk: int) -> None:
@@ -218,15 +253,38 @@ def _preview(edits: Sequence[Edit], terms: Terms) -> Preview:
     then = with_edits(terms, edits)
     wanted = edits_by_service(edits)
     found = Preview()
+    switched = _switched(edits)
     for before in _services_of(edits, wanted):
-        after = priced(edited(before, wanted.get(before.pk)), then)
+        start = edited(before, wanted.get(before.pk))
+        if before.provider_id in switched:
+            start = start._replace(rate=_rate_after(before, terms, then))
+        after = priced(start, then)
         if after.is_on_sale and not before.is_on_sale and not is_sellable(after.type):
             after = after._replace(is_on_sale=False)
         found.not_sellable += bool(wanted.get(before.pk, {}).get("is_on_sale")) and not after.is_on_sale
         _count(found, Effect(before, after), then)
+    found.moves_agreements = _moves_agreements(edits)
     shown = [(one.after.pk, one.before[-3:], one.after[-3:]) for one in found.effects]
     found.fingerprint = blake2s(repr((dump_edits(edits), shown)).encode(), digest_size=12).hexdigest()
     return found
+
+
+def _switched(edits: Iterable[Edit]) -> set[int]:
+    """Providers whose currency is set: their rates are converted."""
+    return {pk for edit in edits if edit.kind == "provider" and "currency" in edit.values for pk in edit.pks}
+
+
+def _rate_after(sold: Sold, terms: Terms, then: Terms) -> int:
+    was, now = (one.providers[sold.provider_id].exchange_rate for one in (terms, then))
+    return rescaled_rate(rate=sold.rate, was=was, now=now)
+
+
+def _moves_agreements(edits: Iterable[Edit]) -> bool:
+    """Whether the lowest price is set to something else, and there is a discount or an agreed price that it holds."""
+    lowest = {"minimum_margin_bp", "price_step", "allow_below_minimum"}
+    if not any(lowest & set(edit.values) for edit in edits):
+        return False
+    return CustomerPrice.objects.exists() or GroupMember.objects.filter(group__discount_bp__gt=0).exists()
 
 
 def _count(found: Preview, effect: Effect, terms: Terms) -> None:
@@ -289,7 +347,11 @@ def _standing(edits: Iterable[Edit]) -> list[Edit]:
     return found
 
 
-def _write(edits: Iterable[Edit], preview: Preview) -> None:
+def _write(edits: Sequence[Edit], preview: Preview, terms: Terms) -> None:
+    then = with_edits(terms, edits)
+    for pk in sorted(_switched(edits)):
+        was, now = terms.providers[pk].exchange_rate, then.providers[pk].exchange_rate
+        convert_rates(provider_id=pk, was=was, now=now)
     services = {effect.after.pk: effect.after for effect in preview.effects}
     rows: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}
     for edit in edits:

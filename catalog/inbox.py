@@ -109,7 +109,7 @@ def _values(one: Noted, row: _Open | None, terms: Terms) -> tuple[Any, ...] | No
     action = one.action
     kind = ""
     if row is not None:
-        if old == new and row.action != _Action.OFF_SALE:
+        if old == new and _Action.OFF_SALE not in (row.action, one.action):
             return None
         action = row.action if row.action == _Action.OFF_SALE else one.action or row.action
         if old == new:
@@ -157,22 +157,27 @@ def _kind(topic: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
 
 
 def _is_urgent(one: Noted, row: _Open | None, kind: str, before: int | None, terms: Terms) -> bool:
-    """Whether what is sold, or was until an import took it off, would lose at the price that was last seen."""
-    if kind != _Kind.RATE_UP or not before or one.before is None or one.after is None:
+    """Whether what is sold, or was until an import took it off, would lose at the price that was last seen, or at
+    the price so far: a rise may come after a fall that nobody looked at.
+    """
+    if one.topic != _Topic.RATE or one.before is None or one.after is None:
         return False
     if not one.before.is_on_sale and not (row is not None and row.is_urgent):
         return False
-    return not one.after.price or is_below_minimum(price=before, after=one.after, terms=terms)
+    if not one.after.price or one.action == _Action.OFF_SALE:
+        return True
+    prices = [before] if kind == _Kind.RATE_UP else []
+    if one.new["rate"] > one.old["rate"]:
+        prices.append(one.before.price)
+    return any(price and is_below_minimum(price=price, after=one.after, terms=terms) for price in prices)
 
 
 def _tell_rises(provider: Provider, *, grew: bool) -> None:
     cause = f"catalog:{provider.pk}:rises"
-    count = CatalogChange.objects.filter(provider=provider, accepted_at=None, is_urgent=True).count()
-    if not count:
+    if not CatalogChange.objects.filter(provider=provider, accepted_at=None, is_urgent=True).exists():
         resolve_alert(cause=cause)
     elif grew:
-        what = "1 rate" if count == 1 else f"{count:,} rates"
-        raise_alert(cause=cause, text=f"{provider.name}: {what} rose past the minimum margin. See the inbox.")
+        raise_alert(cause=cause, text=f"{provider.name}: rates rose past the minimum margin. See the inbox.")
 
 
 # -- accepting ---------------------------------------------------------------------------------------

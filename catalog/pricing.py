@@ -94,6 +94,11 @@ def cost_of(*, rate: int, exchange_rate: int) -> int:
     return money.convert_up(rate, exchange_rate)
 
 
+def rescaled_rate(*, rate: int, was: int, now: int) -> int:
+    """A rate in another currency: what costs the same at the exchange rate `now` as it did at `was`, rounded up."""
+    return money.ceil_div(rate * was, now)
+
+
 def lowest_price(*, cost: int, allow_below_minimum: bool, panel: PanelTerms) -> int:
     """The price that nothing may fall below: the cost plus the minimum margin, or the cost alone where the
     service allows it. Raises MoneyError.

@@ -206,7 +206,7 @@ def check_balance(*, provider: Provider) -> str:
             text=f"{provider.name} bills in {answer.currency}, but is set up with {provider.currency}.",
             level="danger",
         )
-    else:
+    elif answer.currency:  # One that says nothing takes nothing back.
         resolve_alert(cause=cause)
     return answer.currency
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+from django.utils import timezone
+
 from catalog.models import Provider, ProviderFigures
 
 BURN_DAYS = 7
@@ -19,4 +23,7 @@ def runway_days(provider: Provider) -> int | None:
         return None
     if provider.balance is None or spent <= 0:
         return None
-    return max(provider.balance, 0) * BURN_DAYS // spent
+    # Of one that was connected two days ago, the week is two days long.
+    age = timezone.now() - provider.created_at
+    window = min(timedelta(days=BURN_DAYS), max(timedelta(days=1), age))
+    return max(provider.balance, 0) * int(window.total_seconds()) // (spent * 86_400)

@@ -104,12 +104,20 @@ def _import(run: SyncRun) -> None:
 
 
 def _stated_currency(provider: Provider) -> str:
-    """What the provider says it bills in; "" where it does not say, or does not answer."""
+    """What the provider says it bills in; "" where it never said.
+
+    Silence takes back nothing: after an import that was refused for its currency, what it said then still stands.
+    """
     try:
-        return check_balance(provider=provider)
+        stated = check_balance(provider=provider)
     except (UpstreamError, ProviderUnusable) as error:
         log.info("balance not known", provider=provider.pk, error=str(error))
-        return ""
+        stated = ""
+    if stated:
+        return stated
+    ended = provider.sync_runs.filter(outcome__in=(_Outcome.APPLIED, _Outcome.REFUSED)).exclude(reason=OUTDATED)
+    last = ended.order_by("-pk").first()
+    return str(last.grounds.get("currency", "")) if last and last.outcome == _Outcome.REFUSED else ""
 
 
 def _stored(provider: Provider) -> dict[str, Stored]:
@@ -181,11 +189,11 @@ def _finish(run: SyncRun, outcome: str, *, reason: str = "", **values: Any) -> N
     """Ends the run. One that was not applied keeps the phase that it came to. Raises RunLost."""
     if outcome == _Outcome.APPLIED:
         values["phase"] = _Phase.DONE
+    _write(run, outcome=outcome, reason=reason[:MOST_REASON], finished_at=timezone.now(), **values)
     if outcome in (_Outcome.APPLIED, _Outcome.REFUSED):
         # What older lists were refused for can be accepted no more, and is a quarter of a megabyte each.
         older = SyncRun.objects.filter(provider=run.provider_id, outcome=_Outcome.REFUSED, pk__lt=run.pk)
         older.exclude(grounds={}).update(grounds={})
-    _write(run, outcome=outcome, reason=reason[:MOST_REASON], finished_at=timezone.now(), **values)
 
 
 def _write(run: SyncRun, **values: Any) -> None:

@@ -235,7 +235,7 @@ def test_task_and_command_when_run_then_they_count_and_the_task_beats(customer, 
     ],
 )
 def test_runway_when_a_week_was_spent_then_the_balance_lasts_so_many_days(balance, spent, days):
-    provider = Provider(pk=1, balance=balance)
+    provider = Provider(pk=1, balance=balance, created_at=timezone.now() - timedelta(days=30))
     provider.figures = ProviderFigures(provider=provider, spent=spent)
     with statements() as found:
         assert runway_days(provider) == days

@@ -217,7 +217,7 @@ def test_rise_when_past_the_minimum_then_urgent_repriced_and_told_once(listing, 
     assert open_rows().first() == urgent
     assert (service(101).price, service(101).is_on_sale) == (3_250_000, True)
     told = rises(provider).get()
-    assert (told.text, told.count) == ("Upstream: 1 rate rose past the minimum margin. See the inbox.", 1)
+    assert (told.text, told.count) == ("Upstream: rates rose past the minimum margin. See the inbox.", 1)
 
 
 def row_of(external_id, topic="rate"):
@@ -287,7 +287,7 @@ def test_alert_when_the_last_urgent_one_is_accepted_then_it_ends(listing, provid
     for number in (101, 102):
         listing.set_service(number, rate="3")
     sync(provider)
-    assert "2 rates rose" in rises(provider).get().text
+    assert rises(provider).get().count == 1
     accept_changes(changes=open_rows().filter(upstream__external_id="101"), actor=staff)
     assert rises(provider).exists()
     accept_changes(changes=open_rows(), actor=staff)
@@ -299,7 +299,7 @@ def test_alert_when_another_rate_rises_then_counted_on_and_it_ends_when_they_fal
     sync(provider)
     listing.set_service(102, rate="3")
     sync(provider)
-    assert (rises(provider).get().count, "2 rates" in rises(provider).get().text) == (2, True)
+    assert rises(provider).get().count == 2
     for number in (101, 102):
         listing.set_service(number, rate="2")
     sync(provider)

@@ -101,7 +101,7 @@ def test_panel_margin_when_saved_then_shown_first_and_applied_after(staff_client
 
 def test_panel_margin_when_no_price_moves_by_it_then_applied_at_once(staff_client, of):
     answer = staff_client.post(PANEL, panel_form(margin_bp="50"), follow=True)
-    assert "No price changes by that" in answer.content.decode()
+    assert "No list price changes by that" in answer.content.decode()
     assert PricePolicy.objects.get().margin_bp == 5_000
     assert PriceChange.objects.get().state == "applied"
 

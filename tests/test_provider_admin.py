@@ -329,7 +329,7 @@ def test_facts_when_something_is_wrong_then_it_is_told_first(provider, values, l
 
 def test_facts_when_there_is_money_for_a_day_then_it_is_not_low(provider):
     healthy(provider)
-    Provider.objects.update(balance=10_000_000)
+    Provider.objects.update(balance=10_000_000, created_at=timezone.now() - timedelta(days=30))
     assert all(level == GOOD for level, _ in facts(provider))
 
 
@@ -406,7 +406,8 @@ def test_runway_when_money_is_spent_then_the_page_tells_how_long_it_lasts(
     staff_client, provider, balance, spent, words
 ):
     ProviderFigures.objects.create(provider=provider, spent=spent * 1_000_000)
-    Provider.objects.update(balance=None if balance is None else balance * 1_000_000)
+    a_month_ago = timezone.now() - timedelta(days=30)
+    Provider.objects.update(balance=None if balance is None else balance * 1_000_000, created_at=a_month_ago)
     assert words in text_of(staff_client, provider)
     assert words in staff_client.get(reverse("admin:catalog_provider_changelist")).content.decode()
 

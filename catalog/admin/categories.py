@@ -15,6 +15,7 @@ from catalog.admin.price_changes import PricedAdmin
 from catalog.admin.shared import INHERITED, own_margin
 from catalog.arranging import arrange_services
 from catalog.models import Category, PriceChange
+from catalog.repricing import lock_prices
 from panel.admin_fields import AmountField, PercentField
 
 
@@ -87,6 +88,10 @@ class CategoryAdmin(PricedAdmin):
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         # Categories go one by one: the page of a single one says why it has to stay.
         return {name: found for name, found in super().get_actions(request).items() if name != "delete_selected"}
+
+    def delete_model(self, request: HttpRequest, obj: Category) -> None:
+        lock_prices()  # A service that moves in at this moment would break the deletion when it is too late to say so.
+        super().delete_model(request, obj)
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         try:

@@ -16,6 +16,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
 from catalog.admin.discounts import DiscountField, discount_page
+from catalog.admin.price_changes import SeenForm
 from catalog.admin.shared import percent
 from catalog.customer_prices import CustomerTerms
 from catalog.models import CustomerGroup, CustomerPrice, GroupMember, PricePolicy
@@ -38,9 +39,15 @@ class ClashAdmin(ModelAdmin):
             return redirect(request.get_full_path())
         return response
 
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        base = kwargs.pop("form", self.form)
+        return super().get_form(request, obj, change, form=type(base.__name__, (SeenForm, base), {}), **kwargs)
+
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        # By itself Django would overwrite a row that was added under the same key meanwhile.
-        obj.save(force_insert=not change)
+        if not change:
+            obj.save(force_insert=True)  # Else Django would overwrite a row that was added under its key meanwhile.
+        elif form.changed_data:
+            obj.save(update_fields=form.changed_data)
 
 
 class CustomerGroupForm(forms.ModelForm):

@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -48,6 +49,8 @@ class PricePolicyAdmin(PricedAdmin):
     price_source = PriceChange.Source.PANEL
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
         return redirect(reverse("admin:catalog_pricepolicy_change", args=[price_policy().pk]))
 
     def response_post_save_change(self, request: HttpRequest, obj: Any) -> HttpResponse:

@@ -50,7 +50,7 @@ def show_draft(*, request: HttpRequest, change: PriceChange, back: str) -> HttpR
     """The same for a change that is drafted already."""
     try:
         preview = preview_change(change=change)
-        if not preview.affected:
+        if not preview.moves_prices:
             apply_change(change=change, seen=preview.fingerprint, actor=request.user)
             tell_applied(request, change, preview)
             return redirect(back)
@@ -81,7 +81,7 @@ def what_was_done(preview: Preview) -> str:
     ]
     listed = ", ".join(f"{count:,} {word}" for count, word in parts if count)
     noun = "price" if preview.affected == 1 else "prices"
-    done = [f"{preview.affected:,} {noun} changed: {listed}." if listed else "No price changes by that."]
+    done = [f"{preview.affected:,} {noun} changed: {listed}." if listed else "No list price changes by that."]
     if preview.put_on_sale:
         done.append(f"{preview.put_on_sale:,} put on sale.")
     if preview.taken_off_sale:
@@ -129,6 +129,10 @@ class PricedAdmin(ModelAdmin):
         base = kwargs.pop("form", self.form)
         return super().get_form(request, obj, change, form=type(base.__name__, (SeenForm, base), {}), **kwargs)
 
+    def is_priced(self, column: str, value: Any) -> bool:
+        """Whether setting `column` to `value` is shown first."""
+        return column in self.priced
+
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         others = list(self.columns_set(request, obj, form))
         if not change:
@@ -138,7 +142,7 @@ class PricedAdmin(ModelAdmin):
         touched = {columns[name]: name for name in form.changed_data if name in columns}
         stored = self.model._default_manager.filter(pk=obj.pk).values(*touched).get() if touched else {}
         changed = {column: getattr(obj, column) for column in touched if getattr(obj, column) != stored[column]}
-        moved = {column: value for column, value in changed.items() if column in self.priced}
+        moved = {column: value for column, value in changed.items() if self.is_priced(column, value)}
         direct = [column for column in changed if column not in moved]
         if direct or others:
             obj.save(update_fields=[*direct, *others])
@@ -184,6 +188,8 @@ def may_apply(request: HttpRequest, change: PriceChange) -> bool:
     """Whether the user may change prices, and everything that this change sets."""
     kinds = {edit.kind for edit in load_edits(change.edits)}
     needed = [f"catalog.change_{MODELS[kind]._meta.model_name}" for kind in kinds]
+    if any("currency" in edit.values for edit in load_edits(change.edits)):
+        needed.append("catalog.connect_provider")
     return request.user.has_perms(["catalog.change_pricechange", *needed])
 
 
@@ -234,7 +240,7 @@ class PriceChangeAdmin(ReadOnlyAdmin):
 
     @display(description="Stands")
     def stands(self, change: Any) -> str:
-        return "undone" if change.undone_by_pk else "yes"
+        return f"undone by change {change.undone_by_pk}" if change.undone_by_pk else "yes"
 
     @display(description="What was set")
     def what_was_set(self, change: PriceChange) -> str:

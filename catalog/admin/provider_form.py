@@ -16,6 +16,7 @@ from catalog.admin.shared import INHERITED
 from catalog.models import Provider
 from catalog.providers import connected_with
 from panel.admin_fields import AmountField, ExchangeRateField, PercentField
+from panel.money import EXCHANGE_ONE
 
 # What the protocol names itself: a request ID sent under one of these would change what is ordered.
 PROTOCOL_NAMES = (
@@ -57,7 +58,10 @@ class ProviderForm(PriceForm):
     class Meta(PriceForm.Meta):
         fields = (*PriceForm.Meta.fields, *CONNECTION)
         help_texts = {
-            "currency": "What it bills in, such as USD. The exchange rate belongs to it: change both, or neither."
+            "currency": (
+                "What it bills in, such as USD. The exchange rate belongs to it: change both together. What is stored "
+                "of its rates is converted, so that costs stay until the next import."
+            )
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -88,7 +92,16 @@ class ProviderForm(PriceForm):
         if stored and data.get("api_url") and not data.get("api_key") and not _same_place(stored, data["api_url"]):
             # Else whoever may edit the address could have the stored key sent to a place of their own.
             self.add_error("api_key", "Enter the key again for this address.")
+        self._check_rate(data)
         return data
+
+    def _check_rate(self, data: dict[str, Any]) -> None:
+        """A dearer currency at a rate of 1 would be sold too cheap without a word. USDT is a kind of USD."""
+        currency, ours = data.get("currency") or "", settings.PANEL_CURRENCY
+        touched = {"currency", "exchange_rate"} & set(self.changed_data) or not self.instance.pk
+        if touched and currency and data.get("exchange_rate") == EXCHANGE_ONE and not currency.startswith(ours):
+            text = f"A rate of 1 is right for {ours} alone. Enter what one {currency} costs in {ours}."
+            self.add_error("exchange_rate", text)
 
     def clean_currency(self) -> str:
         return str(self.cleaned_data["currency"]).strip().upper()

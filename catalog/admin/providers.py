@@ -53,7 +53,8 @@ class ProviderAdmin(PricedAdmin):
     actions = ("import_services",)
     actions_detail = ("test_connection", "import_now", "resume")
     change_form_outer_before_template = "admin/catalog/provider_panel.html"
-    priced = ("exchange_rate", "margin_bp", "margin_fixed")
+    # The currency and the switch too: saved at once, they would count before the exchange rate beside them.
+    priced = ("exchange_rate", "margin_bp", "margin_fixed", "currency", "is_active")
     price_kind = "provider"
     price_source = PriceChange.Source.PROVIDER
 
@@ -83,6 +84,10 @@ class ProviderAdmin(PricedAdmin):
             ("Prices", {"fields": ("currency", *PRICES)}),
             ("Technical", {"fields": (*TECHNICAL, *(("looking",) if obj else ()))}),
         )
+
+    def is_priced(self, column: str, value: Any) -> bool:
+        # Whoever switches it off in an emergency means now.
+        return super().is_priced(column, value) and (column != "is_active" or value)
 
     @method_decorator(sensitive_variables("key"))
     def columns_set(self, request: HttpRequest, obj: Provider, form: Any) -> Sequence[str]:
@@ -214,8 +219,9 @@ class ProviderAdmin(PricedAdmin):
         )
 
     def has_resume_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
-        paused = Provider.objects.filter(pk=object_id or 0, pause_count__gt=0)
-        return self.has_change_permission(request) and paused.exists()
+        if not object_id or not object_id.isdecimal() or not self.has_change_permission(request):
+            return False
+        return Provider.objects.filter(pk=object_id, pause_count__gt=0).exists()
 
     @action(description="Test connection", icon="network_check", permissions=["change"])
     def test_connection(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from catalog.admin.shared import percent
 from catalog.models import Category, Service
 from catalog.pricing import Margin, Sold, Terms, margin_for, margin_share
-from catalog.repricing import read_terms
+from catalog.repricing import lock_prices, read_terms
 from catalog.types import is_sellable
 from panel.admin_base import shown_money
 from panel.admin_fields import PercentField
@@ -281,6 +281,7 @@ def split_touched(forms_sent: Sequence[RowForm]) -> tuple[dict[int, dict[str, An
 def save_positions(*, positions: Mapping[int, int]) -> None:
     """Sets the positions of services, by primary key."""
     with transaction.atomic():
+        lock_prices()  # Whoever writes many services at once waits in a row: in two orders they would deadlock.
         update_rows(model=Service, columns=("position",), rows=positions.items())
 
 

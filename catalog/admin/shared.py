@@ -35,6 +35,8 @@ LABELS: Mapping[str, str] = {
     "category_id": "category",
     "allow_below_minimum": "may be sold below the minimum margin",
     "is_on_sale": "on sale",
+    "currency": "currency",
+    "is_active": "switched on",
 }
 """Words for the columns that an edit may set."""
 
