@@ -171,10 +171,10 @@ def find_doubts(*, plan: Plan, answer: ServiceList, on_sale: Collection[str], st
     if not answer.rows:
         reasons["empty"] = "The list is empty."
     elif len(lost) * 100 > len(on_sale) * LOST_SHARE:
-        reasons["gone"] = f"The list lacks {len(lost)} of the {len(on_sale)} services on sale."
+        reasons["gone"] = f"The list lacks {len(lost):,} of the {len(on_sale):,} services on sale."
     if len(leapt) * 2 > plan.compared:
         reasons["rates"] = (
-            f"{len(leapt)} of {plan.compared} rates changed by a factor of {REPRICE_FACTOR} or more; "
+            f"{len(leapt):,} of {plan.compared:,} rates changed by a factor of {REPRICE_FACTOR} or more; "
             "the provider may have switched its currency."
         )
     if differs:

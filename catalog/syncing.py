@@ -13,7 +13,7 @@ from catalog.diffing import Listed, Plan, Stored, find_doubts, make_plan
 from catalog.models import Provider, Service, SyncRun
 from catalog.providers import ProviderUnusable, check_balance, client_for
 from catalog.storing import store_plan
-from catalog.upstream.errors import UpstreamError
+from catalog.upstream.errors import UpstreamError, explain
 from catalog.upstream.results import ServiceList
 from panel.ops.alerts import raise_alert, resolve_alert
 
@@ -62,7 +62,7 @@ def carry_out(run: SyncRun) -> None:
         log.warning("import ended by others", provider=run.provider_id, run=run.pk)
         run.refresh_from_db()
     except (UpstreamError, ProviderUnusable) as error:
-        tell_failure(run, str(error))
+        tell_failure(run, explain(error))
     except Exception as error:
         log.exception("import broke", provider=run.provider_id, run=run.pk)
         tell_failure(run, f"Something unexpected happened ({type(error).__name__}). Nothing was changed; see the log.")

@@ -35,6 +35,7 @@ UNFOLD: dict[str, Any] = {
         {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("favicon.svg")},
     ],
     "SITE_URL": "/",
+    "STYLES": [lambda request: static("css/admin.css")],
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "DASHBOARD_CALLBACK": "panel.ops.dashboard.dashboard",
@@ -102,9 +103,11 @@ UNFOLD: dict[str, Any] = {
                 "title": "Customers",
                 "items": [
                     _item("Users", "group", "accounts_user_changelist", "accounts.view_user"),
-                    _item("Groups", "loyalty", "catalog_customergroup_changelist", "catalog.view_customergroup"),
                     _item(
-                        "Agreed prices", "handshake", "catalog_customerprice_changelist", "catalog.view_customerprice"
+                        "Customer groups", "loyalty", "catalog_customergroup_changelist", "catalog.view_customergroup"
+                    ),
+                    _item(
+                        "Customer prices", "handshake", "catalog_customerprice_changelist", "catalog.view_customerprice"
                     ),
                     _item("Wallets", "account_balance_wallet", "billing_wallet_changelist", "billing.view_wallet"),
                     _item("Entries", "list_alt", "billing_entry_changelist", "billing.view_entry"),

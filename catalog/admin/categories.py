@@ -57,6 +57,12 @@ class CategoryAdmin(PricedAdmin):
         last = Category.objects.aggregate(last=Max("position"))["last"]
         return {"position": 0 if last is None else last + 1, **super().get_changeform_initial_data(request)}
 
+    def get_changelist_form(self, request: HttpRequest, **kwargs: Any) -> Any:
+        form = super().get_changelist_form(request, **kwargs)
+        if "position" in form.base_fields:
+            form.base_fields["position"].widget.attrs["aria-label"] = "Position"
+        return form
+
     @display(description="Margin", ordering="margin_bp")
     def shown_margin(self, category: Category) -> str:
         return own_margin(category.margin_bp, category.margin_fixed)

@@ -135,6 +135,9 @@ class GroupMemberAdmin(ClashAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return ("customer",) if obj else ()
 
+    def response_post_save_add(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        return redirect("admin:catalog_customergroup_change", obj.group_id)
+
     @display(description="Discount", ordering="group__discount_bp")
     def shown_discount(self, member: GroupMember) -> str:
         return percent(member.group.discount_bp)

@@ -142,7 +142,9 @@ class SyncRunAdmin(ReadOnlyAdmin):
             "gone_more": len(run.grounds.get("gone", ())) - len(examples.get("gone", ())),
             "rates": rates,
             "rates_more": len(run.grounds.get("rates", ())) - len(rates),
-            "on_sale": Service.objects.filter(upstream__provider=run.provider_id, is_on_sale=True).count(),
+            "on_sale": Service.objects.filter(
+                upstream__provider=run.provider_id, upstream__is_listed=True, is_on_sale=True
+            ).count(),
             "skipped_more": run.skipped_count - len(run.skipped),
             "can_accept": may and can_be_accepted(run),
             "can_repeat": may and can_be_repeated(run),

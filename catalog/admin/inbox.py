@@ -20,7 +20,7 @@ from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from unfold.decorators import action, display
 
-from catalog.admin.shared import badge, safe_next
+from catalog.admin.shared import badge, safe_address
 from catalog.inbox import Accepted, accept_changes
 from catalog.models import CatalogChange
 from panel.admin_actions import ActionRefused, act_once, ask_and_act
@@ -273,7 +273,7 @@ class CatalogChangeAdmin(ReadOnlyAdmin):
             form = forms.Form(request.POST)
             if not act_once(request=request, model_admin=self, obj=change, form=form, act=act, seen=state_of(change)):
                 messages.error(request, " ".join(map(str, form.non_field_errors())))
-            return redirect(safe_next(request) or "admin:catalog_catalogchange_changelist")
+            return redirect(safe_address(request, "next") or "admin:catalog_catalogchange_changelist")
         return ask_and_act(
             request=request,
             model_admin=self,

@@ -20,7 +20,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
 from catalog.admin.change_rows import settings_of, worst_rows
-from catalog.admin.shared import MODELS, in_words, safe_next
+from catalog.admin.shared import MODELS, in_words, safe_address
 from catalog.changing import (
     AlreadyApplied,
     ChangeRefused,
@@ -36,30 +36,34 @@ from catalog.models import PriceChange
 from panel.admin_base import ReadOnlyAdmin
 
 
-def show_or_apply(*, request: HttpRequest, edits: Sequence[Edit], source: str, summary: str, back: str) -> HttpResponse:
+def show_or_apply(
+    *, request: HttpRequest, edits: Sequence[Edit], source: str, summary: str, back: str, after: str = ""
+) -> HttpResponse:
     """Leads to the page that shows what `edits` would do; what moves no price is applied at once.
 
-    `back` is where to go on afterwards. The caller has checked that the user may do this, and stands outside of
-    any transaction: what is applied takes the locks of prices in their order.
+    `back` is where they were made; `after` where to go on once they are applied, if that is elsewhere. The caller
+    has checked that the user may do this, and stands outside of any transaction: what is applied takes the locks of
+    prices in their order.
     """
     change = draft_change(edits=edits, source=source, summary=summary, actor=request.user)
-    return show_draft(request=request, change=change, back=back)
+    return show_draft(request=request, change=change, back=back, after=after)
 
 
-def show_draft(*, request: HttpRequest, change: PriceChange, back: str) -> HttpResponse:
+def show_draft(*, request: HttpRequest, change: PriceChange, back: str, after: str = "") -> HttpResponse:
     """The same for a change that is drafted already."""
     try:
         preview = preview_change(change=change)
         if not preview.moves_prices:
             apply_change(change=change, seen=preview.fingerprint, actor=request.user)
             tell_applied(request, change, preview)
-            return redirect(back)
+            return redirect(after or back)
     except PreviewOutdated:
         pass  # It would move prices by now: that is shown.
     except ChangeRefused as error:
         messages.error(request, f"{error} Nothing was changed.")
         return redirect(back)
-    return redirect(f"{reverse('admin:catalog_pricechange_preview', args=[change.pk])}?{urlencode({'next': back})}")
+    query = urlencode({"back": back, "next": after or back})
+    return redirect(f"{reverse('admin:catalog_pricechange_preview', args=[change.pk])}?{query}")
 
 
 def tell_applied(request: HttpRequest, change: PriceChange, preview: Preview) -> None:
@@ -177,8 +181,10 @@ class PricedAdmin(ModelAdmin):
             return response
         # After the form's transaction: it holds the row, and prices lock it last.
         edit, summary = handed
-        source = self.price_source
-        return show_or_apply(request=request, edits=[edit], source=source, summary=summary, back=response.url)
+        source, here = self.price_source, request.get_full_path()
+        return show_or_apply(
+            request=request, edits=[edit], source=source, summary=summary, back=here, after=response.url
+        )
 
 
 # -- the page that shows a change before it is applied, and the history --------------------------------
@@ -197,7 +203,7 @@ def may_apply(request: HttpRequest, change: PriceChange) -> bool:
 class PriceChangeAdmin(ReadOnlyAdmin):
     """The history of applied changes. Drafts have only the page that shows what they would do."""
 
-    list_display = ("applied_at", "shown_summary", "prices", "source", "shown_actor", "stands")
+    list_display = ("shown_summary", "applied_at", "prices", "source", "shown_actor", "stands")
     list_display_links = ("shown_summary",)
     list_filter = ("source", ("actor", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("actor",)
@@ -252,7 +258,7 @@ class PriceChangeAdmin(ReadOnlyAdmin):
         change = get_object_or_404(PriceChange, pk=pk)
         if not may_apply(request, change):
             raise PermissionDenied
-        back = safe_next(request)
+        back = safe_address(request, "next")
         if change.state == PriceChange.State.APPLIED:
             messages.warning(request, f"{AlreadyApplied()} Nothing was done now.")
             return redirect("admin:catalog_pricechange_change", change.pk)
@@ -279,7 +285,7 @@ class PriceChangeAdmin(ReadOnlyAdmin):
             "change": change,
             "preview": preview,
             "effects": worst_rows(preview),
-            "back": back or reverse("admin:catalog_pricechange_changelist"),
+            "back": safe_address(request, "back") or back or reverse("admin:catalog_pricechange_changelist"),
             "next": back,
         }
         return TemplateResponse(request, "admin/catalog/price_change_preview.html", context)

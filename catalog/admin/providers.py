@@ -25,7 +25,7 @@ from catalog.importing import request_import
 from catalog.models import PriceChange, Provider, Service, SyncRun
 from catalog.providers import ProviderUnusable, check_balance, resume_provider, set_api_key
 from catalog.runway import runway_days
-from catalog.upstream.errors import UpstreamError
+from catalog.upstream.errors import UpstreamError, explain
 from panel.admin_actions import ActionRefused, ask_and_act
 from panel.admin_base import shown_money
 
@@ -231,7 +231,7 @@ class ProviderAdmin(PricedAdmin):
             try:
                 currency = check_balance(provider=provider)
             except (UpstreamError, ProviderUnusable) as error:
-                raise ActionRefused(f"It does not work: {error}") from error
+                raise ActionRefused(f"It does not work. {explain(error)}") from error
             provider.refresh_from_db()
             if currency and currency.upper() != provider.currency.upper():
                 return (

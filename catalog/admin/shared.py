@@ -117,9 +117,9 @@ def badge(meaning: str, icon: str, words: str) -> SafeString:
     )
 
 
-def safe_next(request: HttpRequest) -> str:
-    """Where the request wants to go on to, if that is an address of our own; else ""."""
-    wanted = request.POST.get("next") or request.GET.get("next") or ""
+def safe_address(request: HttpRequest, name: str) -> str:
+    """The address that the request gives as `name`, if that is one of our own; else ""."""
+    wanted = request.POST.get(name) or request.GET.get(name) or ""
     hosts = {request.get_host()}
     safe = url_has_allowed_host_and_scheme(wanted, allowed_hosts=hosts, require_https=request.is_secure())
     return wanted if safe else ""

@@ -145,3 +145,16 @@ class UpstreamUnavailable(UpstreamError):
 
 class UnreadableAnswer(UpstreamError):
     """A complete answer that is not what the protocol, or any known dialect of it, says."""
+
+
+def explain(error: Exception) -> str:
+    """What went wrong with a provider, in words for staff, and what to do about it."""
+    if isinstance(error, ProviderRefused):
+        if error.code == ErrorCode.CREDENTIALS:
+            return f"It does not know the API key (“{error.text}”). Enter the key that it gave you."
+        return f"It answered with an error: “{error.text}”."
+    if isinstance(error, UpstreamUnavailable):
+        return f"It gave no complete answer; try again in a few minutes, or ask it what is wrong ({error.reason})."
+    if isinstance(error, UnreadableAnswer):
+        return f"Its answer could not be read; is the address that of its API? ({error.reason})"
+    return str(error)

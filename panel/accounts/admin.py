@@ -52,7 +52,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     search_fields = ("email", "first_name", "last_name")
     show_full_result_count = False
     ordering = ("-pk",)
-    filter_horizontal = ("user_permissions",)
+    filter_horizontal = ()
     add_fieldsets = ((None, {"fields": ("email", "usable_password", "password1", "password2")}),)
     readonly_fields = ("last_login", "date_joined")
     actions_detail = ("open_wallet",)
@@ -76,7 +76,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
             return self.add_fieldsets
         rights: tuple[str, ...] = ("is_active",)
         if request.user.is_superuser:
-            rights = ("is_active", "groups", "is_staff", "is_superuser", "user_permissions")
+            rights = ("is_active", "groups", "is_staff", "is_superuser")
         elif request.user.has_perm(GRANT):
             rights = ("is_active", "groups")
         return (

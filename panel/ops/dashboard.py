@@ -84,7 +84,7 @@ def _paused() -> int:
 
 _NEEDS: tuple[tuple[str, Callable[[], int], str, str], ...] = (
     ("orders wait for your decision", _in_review, "orders_orderinreview", "orders.view_order"),
-    ("rates rose past the minimum margin", _risen, "catalog_catalogchange", "catalog.view_catalogchange"),
+    ("rises past the minimum margin", _risen, "catalog_catalogchange", "catalog.view_catalogchange"),
     ("alerts are open", _open_alerts, "ops_alert", "ops.view_alert"),
     ("providers are paused", _paused, "catalog_provider", "catalog.view_provider"),
 )
