@@ -26,6 +26,8 @@ CHROMIUM = (
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Says what a test needs and leaves it out; in the full gate a missing server is a failure instead."""
+    # The longest first: at the end, all other workers would wait for it.
+    items.sort(key=lambda item: "chaos" not in item.path.parts)
     if MUST_HAVE_ALL:
         return
     for item in items:
