@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.db import connection
+from django.db.models.signals import post_migrate
 from django.test import Client
 
 from billing import append_only
@@ -50,6 +52,12 @@ def flush_past_the_triggers(django_db_setup: Any) -> Iterator[None]:
     operations.sql_flush = flush
     yield
     operations.sql_flush = sql_flush
+
+
+@pytest.fixture(autouse=True, scope="session")
+def roles_are_set_up_where_they_are_tested(django_db_setup: Any) -> None:
+    """Not after each of the hundreds of tests with real transactions, which empty the tables: that took minutes."""
+    post_migrate.disconnect(sender=apps.get_app_config("accounts"), dispatch_uid="accounts.roles")
 
 
 @pytest.fixture

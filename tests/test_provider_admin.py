@@ -30,7 +30,7 @@ from catalog.models import (
     UpstreamService,
 )
 from panel.accounts.models import User
-from panel.accounts.roles import MANAGER, OWNER
+from panel.accounts.roles import MANAGER, OWNER, set_up_roles
 from panel.crypto import decrypt
 from panel.money import EXCHANGE_ONE
 from panel.ops.alerts import raise_alert
@@ -41,7 +41,13 @@ pytestmark = pytest.mark.django_db
 KEY = "a-new-key-98765"
 
 
+@pytest.fixture(autouse=True)
+def roles(db):
+    set_up_roles()
+
+
 def with_role(role: str) -> Client:
+    set_up_roles()
     user = make.customer(f"the-{role.lower()}@example.org")
     user.groups.add(Group.objects.get(name=role))
     User.objects.filter(pk=user.pk).update(is_staff=True)

@@ -13,6 +13,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, Permission
 from django.core.management import call_command
 from django.db import connection, transaction
+from django.db.models.signals import post_migrate
 from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, reverse
@@ -41,6 +42,12 @@ from panel.ops.models import Alert
 from tests import make
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def roles(db):
+    set_up_roles()
+
 
 OURS = ("accounts", "ops", "catalog", "billing", "orders")
 
@@ -283,7 +290,11 @@ def test_roles_when_nothing_differs_then_nothing_is_written():
 
 @pytest.mark.django_db(transaction=True)
 def test_roles_when_the_tables_were_emptied_then_they_are_there_again():
-    call_command("flush", interactive=False, verbosity=0)
+    apps.get_app_config("accounts").ready()
+    try:
+        call_command("flush", interactive=False, verbosity=0)
+    finally:
+        post_migrate.disconnect(sender=apps.get_app_config("accounts"), dispatch_uid="accounts.roles")
     assert set(Group.objects.values_list("name", flat=True)) == set(ROLES)
     assert permissions_of(SUPPORT) == ROLES[SUPPORT]
 
