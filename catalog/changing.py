@@ -39,12 +39,13 @@ KEPT_DRAFTS = timedelta(days=1)
 MOST_NAMED = 500
 """Services that are asked for by their numbers; beyond, reading all of them is quicker."""
 
-_MODELS: dict[str, type[Model]] = {
+MODELS: dict[str, type[Model]] = {
     "panel": PricePolicy,
     "provider": Provider,
     "category": Category,
     "service": Service,
 }
+"""By the kind of an edit."""
 
 
 class ChangeRefused(Exception):
@@ -341,7 +342,7 @@ def _standing(edits: Iterable[Edit]) -> list[Edit]:
         targets.setdefault((edit.kind, tuple(sorted(edit.values))), set()).update(edit.pks)
     found: list[Edit] = []
     for (kind, names), pks in targets.items():
-        rows = _MODELS[kind]._default_manager.order_by().values_list("pk", *names)
+        rows = MODELS[kind]._default_manager.order_by().values_list("pk", *names)
         here = (row for row in (rows.filter(pk__in=pks) if len(pks) <= MOST_NAMED else rows) if row[0] in pks)
         found.extend(grouped(kind, ((pk, dict(zip(names, old, strict=True))) for pk, *old in here)))
     return found
@@ -356,7 +357,7 @@ def _write(edits: Sequence[Edit], preview: Preview, terms: Terms) -> None:
     rows: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}
     for edit in edits:
         if edit.kind != "service":
-            _MODELS[edit.kind]._default_manager.filter(pk__in=edit.pks).update(**edit.values)
+            MODELS[edit.kind]._default_manager.filter(pk__in=edit.pks).update(**edit.values)
             continue
         # Whether it is on sale is written with the prices: it needs one.
         columns = tuple(name for name in sorted(edit.values) if name != "is_on_sale")

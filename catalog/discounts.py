@@ -7,10 +7,10 @@ from heapq import nsmallest
 from typing import NamedTuple
 
 from catalog.models import CustomerGroup
-from catalog.pricing import customer_price, margin_share
+from catalog.pricing import customer_price, discounted, margin_share
 from catalog.repricing import panel_terms, price_policy
 from catalog.selectors import services_on_sale
-from panel.money import BASIS, MoneyError, ceil_div
+from panel.money import MoneyError
 
 WORST = 10
 
@@ -71,8 +71,7 @@ def preview_discount(*, group: CustomerGroup, discount_bp: int) -> DiscountPrevi
             )
         except MoneyError:
             continue  # The minimum margin was raised past any price just now: it goes off sale.
-        wanted = ceil_div(price * (BASIS - discount_bp), BASIS)
-        is_held_up = after - wanted >= panel.price_step
+        is_held_up = after > discounted(price=price, discount_bp=discount_bp, price_step=panel.price_step)
         preview.services += 1
         preview.held_up += is_held_up
         preview.lowered += after < before

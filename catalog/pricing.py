@@ -142,6 +142,11 @@ def margin_share(*, cost: int, price: int) -> int | None:
     return (price - cost) * money.BASIS // cost if cost else None
 
 
+def discounted(*, price: int, discount_bp: int, price_step: int) -> int:
+    """The list price less a discount, rounded up to the price step, whatever it may fall below."""
+    return money.ceil_div(price * (money.BASIS - discount_bp), money.BASIS * price_step) * price_step
+
+
 def customer_price(
     *, price: int, cost: int, allow_below_minimum: bool, discount_bp: int, own: int | None, panel: PanelTerms
 ) -> int:
@@ -152,6 +157,5 @@ def customer_price(
     if own is None and not discount_bp:
         return price
     if own is None:
-        step = panel.price_step
-        own = money.ceil_div(price * (money.BASIS - discount_bp), money.BASIS * step) * step
+        own = discounted(price=price, discount_bp=discount_bp, price_step=panel.price_step)
     return max(own, lowest_price(cost=cost, allow_below_minimum=allow_below_minimum, panel=panel))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from catalog.admin.shared import LABELS, MODELS, category_names, percent, shown_setting
-from catalog.changing import Effect, Preview
+from catalog.admin.shared import LABELS, category_names, percent, shown_setting
+from catalog.changing import MODELS, Effect, Preview
 from catalog.edits import load_edits
 from catalog.models import PriceChange, Provider
 

@@ -20,8 +20,9 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
 from catalog.admin.change_rows import settings_of, worst_rows
-from catalog.admin.shared import MODELS, in_words, safe_address
+from catalog.admin.shared import in_words, safe_address
 from catalog.changing import (
+    MODELS,
     AlreadyApplied,
     ChangeRefused,
     Preview,

@@ -5,25 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django.db.models import Model
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
 
-from catalog.models import Category, PricePolicy, Provider, Service
+from catalog.models import Category
 from panel.admin_base import shown_money
 from panel.admin_fields import ExchangeRateField
 
 INHERITED = "Leave empty to inherit."
-
-MODELS: Mapping[str, type[Model]] = {
-    "panel": PricePolicy,
-    "provider": Provider,
-    "category": Category,
-    "service": Service,
-}
-"""By the kind of an edit."""
 
 LABELS: Mapping[str, str] = {
     "margin_bp": "margin",
