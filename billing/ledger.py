@@ -7,7 +7,9 @@ with anything else it raises. Lock order everywhere: order rows first, then wall
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -17,6 +19,7 @@ from billing.models import Entry, Wallet
 from panel.money import MAX_MICROS
 
 LONGEST_KEY = 100
+LONGEST_MEMO = 300
 
 
 class LedgerError(Exception):
@@ -48,6 +51,17 @@ class Posting:
     created: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One of several postings that are made together; `amount` in micro-units."""
+
+    amount: int
+    kind: str
+    key: str
+    order_ref: int | None = None
+    memo: str = ""
+
+
 def post(
     *,
     wallet_id: int,
@@ -55,6 +69,7 @@ def post(
     kind: str,
     key: str,
     order_ref: int | None = None,
+    drip_ref: int | None = None,
     memo: str = "",
     actor: Any = None,
 ) -> Posting:
@@ -62,13 +77,22 @@ def post(
 
     Joins the caller's transaction as a savepoint. Raises InsufficientFunds, KeyConflict, InvalidPosting.
     """
-    if amount == 0 or abs(amount) > MAX_MICROS:
-        raise InvalidPosting(f"cannot post {amount}")
-    if not key or len(key) > LONGEST_KEY:
-        raise InvalidPosting(f"a key has 1 to {LONGEST_KEY} characters")
+    _check(amount, key)
     try:
         with transaction.atomic():
-            entry = _move(wallet_id, amount, kind, key, order_ref, memo, actor)
+            balance, seq = _move(wallet_id, amount, entries=1)
+            entry = Entry.objects.create(
+                wallet_id=wallet_id,
+                seq=seq,
+                amount=amount,
+                balance_after=balance,
+                kind=kind,
+                key=key,
+                order_ref=order_ref,
+                drip_ref=drip_ref,
+                memo=memo[:LONGEST_MEMO],
+                actor=actor,
+            )
         return Posting(entry, created=True)
     except IntegrityError:
         # Outside the atomic block: PostgreSQL refuses every statement in a failed transaction.
@@ -85,26 +109,57 @@ def post(
     return Posting(first, created=False)
 
 
-def _move(wallet_id: int, amount: int, kind: str, key: str, order_ref: int | None, memo: str, actor: Any) -> Entry:
+def debit_all(*, wallet_id: int, lines: Sequence[Line]) -> None:
+    """Takes all of `lines` (debits, at least one) from the wallet, each as an entry of its own, or none of them.
+
+    A few statements for a thousand lines. Joins the caller's transaction as a savepoint. Raises InsufficientFunds,
+    InvalidPosting, and KeyConflict if any key was used before: repetitions are for the caller to recognise.
+    """
+    for line in lines:
+        _check(line.amount, line.key)
+        if line.amount > 0:
+            raise InvalidPosting("these are debits")
+    total = sum(line.amount for line in lines)
+    if not lines or abs(total) > MAX_MICROS:
+        raise InvalidPosting(f"cannot post {total}")
+    try:
+        with transaction.atomic():
+            balance, seq = _move(wallet_id, total, entries=len(lines))
+            balances = accumulate((line.amount for line in lines), initial=balance - total)
+            Entry.objects.bulk_create(
+                Entry(
+                    wallet_id=wallet_id,
+                    seq=seq - len(lines) + place,
+                    amount=line.amount,
+                    balance_after=after,
+                    kind=line.kind,
+                    key=line.key,
+                    order_ref=line.order_ref,
+                    memo=line.memo[:LONGEST_MEMO],
+                )
+                for place, (line, after) in enumerate(zip(lines, list(balances)[1:], strict=True), start=1)
+            )
+    except IntegrityError:
+        raise KeyConflict("one of the keys was used for another posting") from None
+
+
+def _check(amount: int, key: str) -> None:
+    if amount == 0 or abs(amount) > MAX_MICROS:
+        raise InvalidPosting(f"cannot post {amount}")
+    if not key or len(key) > LONGEST_KEY:
+        raise InvalidPosting(f"a key has 1 to {LONGEST_KEY} characters")
+
+
+def _move(wallet_id: int, amount: int, *, entries: int) -> tuple[int, int]:
+    """Changes the balance by `amount`, for that many entries; the new balance and the number of the last entry."""
     wallets = Wallet.objects.filter(pk=wallet_id)
     if amount < 0:
         # The condition stands in the update itself: check-then-write is how debits are lost in races.
         wallets = wallets.filter(balance__gte=-F("credit_limit") - amount)
-    if not wallets.update(balance=F("balance") + amount, version=F("version") + 1):
+    if not wallets.update(balance=F("balance") + amount, version=F("version") + entries):
         held = Wallet.objects.filter(pk=wallet_id).values_list("balance", "credit_limit").first()
         if held is None:
             raise InvalidPosting(f"there is no wallet {wallet_id}")
         balance, limit = held
         raise InsufficientFunds(needed=-amount, available=balance + limit)
-    balance, version = Wallet.objects.values_list("balance", "version").get(pk=wallet_id)
-    return Entry.objects.create(
-        wallet_id=wallet_id,
-        seq=version,
-        amount=amount,
-        balance_after=balance,
-        kind=kind,
-        key=key,
-        order_ref=order_ref,
-        memo=memo[:300],
-        actor=actor,
-    )
+    return Wallet.objects.values_list("balance", "version").get(pk=wallet_id)

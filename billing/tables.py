@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import django_tables2 as tables
@@ -10,6 +11,8 @@ from django.utils.html import format_html
 
 from billing.models import Entry
 from panel.tables import AgoColumn, BaseTable, MoneyColumn
+
+_OF_A_DEPOSIT = re.compile(r"deposit:([0-9]+)(:bonus)?")
 
 
 class EntryTable(BaseTable):
@@ -25,15 +28,23 @@ class EntryTable(BaseTable):
         fields = ("what", "created_at", "amount", "balance_after")
 
     def render_what(self, record: Any) -> str:
-        """The kind leads to the order it belongs to; the memo follows in quieter type."""
-        label = record.get_kind_display()
-        if record.order_ref:
-            address = reverse("order_detail", args=[record.order_ref])
-            return format_html(
-                '<a href="{}">{} {}</a> <span class="entry-memo">{}</span>',
-                address,
-                label,
-                record.order_ref,
-                record.memo,
-            )
-        return format_html('{} <span class="entry-memo">{}</span>', label, record.memo)
+        """The kind leads to what was paid or given back; the memo follows in quieter type."""
+        label, address = _cause(record)
+        memo = format_html('<span class="entry-memo">{}</span>', record.memo)
+        if address:
+            return format_html('<a href="{}">{}</a> {}', address, label, memo)
+        return format_html("{} {}", label, memo)
+
+
+def _cause(entry: Entry) -> tuple[str, str]:
+    """What the entry is called, and the page of the order, drip-feed or deposit behind it, or ""."""
+    kind = entry.get_kind_display()
+    if entry.order_ref:
+        of = "" if entry.kind == Entry.Kind.ORDER else " of order"
+        return f"{kind}{of} {entry.order_ref}", reverse("order_detail", args=[entry.order_ref])
+    if entry.drip_ref:
+        of = "" if entry.kind == Entry.Kind.DRIP_FEED else " of drip-feed"
+        return f"{kind}{of} {entry.drip_ref}", reverse("drip_detail", args=[entry.drip_ref])
+    if deposit := _OF_A_DEPOSIT.fullmatch(entry.key):
+        return kind, reverse("deposit_detail", args=[deposit[1]])
+    return kind, ""

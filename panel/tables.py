@@ -6,11 +6,8 @@ from datetime import datetime
 from typing import Any
 
 import django_tables2 as tables
-from django.http import HttpRequest
 
 from panel.templatetags import display
-
-ROWS = 25
 
 
 class BaseTable(tables.Table):
@@ -21,12 +18,6 @@ class BaseTable(tables.Table):
         attrs = {"class": "list"}
         orderable = False
         empty_text = "Nothing to show."
-
-    def show_page(self, request: HttpRequest) -> None:
-        """The page of 25 rows that the address asks for, or the nearest that there is."""
-        self.request = request
-        self.paginate(per_page=ROWS)
-        self.page = self.paginator.get_page(request.GET.get(self.prefixed_page_field))
 
     def get_column_class_names(self, classes_set: set[str], bound_column: tables.columns.BoundColumn) -> set[str]:
         """Adds `col-<name>` and the column's `look`, which the style sheets refer to."""
@@ -83,3 +74,19 @@ class DeliveredColumn(tables.Column):
 
     def render(self, record: Any) -> str:
         return display.delivered_progress(record)
+
+
+class DripStatusColumn(tables.Column):
+    """The state of a drip-feed as colour, icon and word."""
+
+    def render(self, value: Any, bound_column: tables.columns.BoundColumn, record: Any) -> str:
+        return display.drip_badge(bound_column.accessor.resolve(record))
+
+
+class RunsColumn(tables.Column):
+    """How many runs of a drip-feed have begun. Its row must have `state`, `begun` and `runs`."""
+
+    empty_values = ()
+
+    def render(self, record: Any) -> str:
+        return display.run_progress(record)

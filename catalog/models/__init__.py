@@ -4,6 +4,7 @@ from catalog.models.imports import CatalogChange, SyncRun
 from catalog.models.prices import CustomerGroup, CustomerPrice, GroupMember, PriceChange
 from catalog.models.providers import MAX_BP, OnRise, PricePolicy, Provider, ProviderFigures
 from catalog.models.services import Category, Service, ServiceFigures, UpstreamService
+from catalog.models.shop import Favourite, ShelfMark, ShelfNews
 
 __all__ = (
     "MAX_BP",
@@ -11,6 +12,7 @@ __all__ = (
     "Category",
     "CustomerGroup",
     "CustomerPrice",
+    "Favourite",
     "GroupMember",
     "OnRise",
     "PriceChange",
@@ -19,6 +21,8 @@ __all__ = (
     "ProviderFigures",
     "Service",
     "ServiceFigures",
+    "ShelfMark",
+    "ShelfNews",
     "SyncRun",
     "UpstreamService",
 )

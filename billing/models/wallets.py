@@ -46,14 +46,19 @@ class Entry(models.Model):
         REFUND = "refund", "Refund"
         ADJUSTMENT = "adjustment", "Adjustment"
         BONUS = "bonus", "Bonus"
+        DRIP_FEED = "drip_feed", "Drip-feed"
 
-    wallet = models.ForeignKey(Wallet, on_delete=models.PROTECT, related_name="entries")
+    # Other indexes begin with it.
+    wallet = models.ForeignKey(Wallet, on_delete=models.PROTECT, related_name="entries", db_index=False)
     seq = models.BigIntegerField()
     amount = models.BigIntegerField()
     balance_after = models.BigIntegerField()
     kind = models.CharField(max_length=12, choices=Kind.choices)
     key = models.CharField(max_length=100, unique=True, help_text="Chosen by the caller: one posting per key.")
     order_ref = models.BigIntegerField(null=True, blank=True, db_index=True)
+    drip_ref = models.BigIntegerField(
+        null=True, blank=True, help_text="The drip-feed whose runs were paid or given back."
+    )
     memo = models.CharField(max_length=300, blank=True)
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
@@ -69,6 +74,13 @@ class Entry(models.Model):
             models.CheckConstraint(
                 condition=Q(amount__gte=-MAX_MICROS, amount__lte=MAX_MICROS), name="entry_amount_range"
             ),
+            models.CheckConstraint(condition=Q(order_ref=None) | Q(drip_ref=None), name="entry_one_cause"),
+        )
+        indexes = (
+            models.Index(fields=("drip_ref",), condition=Q(drip_ref__isnull=False), name="entry_of_drip_feed"),
+            # The customer's list, by each of its filters.
+            models.Index(fields=("wallet", "kind", "-seq"), name="entry_by_kind"),
+            models.Index(fields=("wallet", "created_at"), name="entry_by_day"),
         )
 
     def __str__(self) -> str:

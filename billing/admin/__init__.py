@@ -1,0 +1,7 @@
+"""Billing in the admin: wallets and their entries, deposits, and the ways to pay."""
+
+from billing.admin.deposits import DepositAdmin
+from billing.admin.methods import PaymentMethodAdmin
+from billing.admin.wallets import EntryAdmin, WalletAdmin
+
+__all__ = ("DepositAdmin", "EntryAdmin", "PaymentMethodAdmin", "WalletAdmin")

@@ -1,0 +1,198 @@
+"""Deposits in the admin: what waits first, and the two decisions about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import Case, IntegerField, Value, When
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.html import format_html
+from unfold.decorators import action, display
+from unfold.widgets import UnfoldAdminTextareaWidget
+
+from billing.deposits import (
+    LONGEST_NOTE,
+    DecisionRefused,
+    approve_deposit,
+    bonus_of,
+    refuse_deposit,
+)
+from billing.models import Deposit
+from panel.admin_actions import ActionRefused, ask_and_act
+from panel.admin_base import ReadOnlyAdmin, shown_money
+from panel.admin_fields import AmountField
+from panel.money import format_plain
+
+_STATE_COLORS = {
+    Deposit.State.PENDING: "info",
+    Deposit.State.APPROVED: "success",
+    Deposit.State.REFUSED: "danger",
+}
+_WAITING_FIRST = Case(
+    When(state=Deposit.State.PENDING, then=Value(0)), default=Value(1), output_field=IntegerField()
+).asc()
+
+
+class ApproveForm(forms.Form):
+    credited = AmountField(label="Amount that came in", help_text="This is credited; the bonus is counted from it.")
+    note = forms.CharField(
+        required=False,
+        max_length=LONGEST_NOTE,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+        help_text="The customer reads it: for example why the amount differs.",
+    )
+
+
+class RefuseForm(forms.Form):
+    reason = forms.CharField(
+        max_length=LONGEST_NOTE,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
+        help_text="The customer reads it, on the page and in a mail.",
+    )
+
+
+@admin.register(Deposit)
+class DepositAdmin(ReadOnlyAdmin):
+    list_display = ("created_at", "customer", "method", "shown_amount", "shown_state", "reference", "shown_receipt")
+    list_filter = ("state", "method")
+    search_fields = ("customer__email", "reference", "=id")
+    list_select_related = ("customer", "method")
+    show_full_result_count = False
+    fields = (
+        "customer",
+        "method",
+        "shown_amount",
+        "shown_bonus",
+        "reference",
+        "shown_receipt",
+        "state",
+        "shown_credited",
+        "note",
+        "created_at",
+        "decided_at",
+        "decided_by",
+        "shown_told",
+    )
+    readonly_fields = fields
+    ordering = (_WAITING_FIRST, "-pk")
+    actions_detail = ("approve", "refuse")
+
+    @display(description="Amount", ordering="amount")
+    def shown_amount(self, deposit: Deposit) -> str:
+        return shown_money(deposit.amount)
+
+    @display(description="Bonus")
+    def shown_bonus(self, deposit: Deposit) -> str:
+        if not deposit.bonus_bp:
+            return "—"
+        promised = deposit.bonus or bonus_of(deposit.amount, deposit.bonus_bp)
+        return f"{shown_money(promised)} ({format_plain(deposit.bonus_bp * 10_000)} %)"
+
+    @display(description="State", ordering="state", label=_STATE_COLORS)
+    def shown_state(self, deposit: Deposit) -> tuple[str, str]:
+        return deposit.state, deposit.get_state_display()
+
+    @display(description="Credited")
+    def shown_credited(self, deposit: Deposit) -> str:
+        if deposit.credited is None:
+            return "—"
+        bonus = f" + {shown_money(deposit.bonus)} bonus" if deposit.bonus else ""
+        return f"{shown_money(deposit.credited)}{bonus}"
+
+    @display(description="Receipt")
+    def shown_receipt(self, deposit: Deposit) -> str:
+        if not deposit.receipt:
+            return "—"
+        return format_html(
+            '<a class="text-primary-600 dark:text-primary-400" href="{}" target="_blank" rel="noopener">{}</a>',
+            reverse("deposit_receipt", args=[deposit.pk]),
+            deposit.receipt_name or "Open",
+        )
+
+    @display(description="Customer knows", boolean=True)
+    def shown_told(self, deposit: Deposit) -> bool:
+        return deposit.mail_due_at is None
+
+    def has_decide_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        return request.user.has_perm("billing.decide_deposit")
+
+    def get_actions_detail(self, request: HttpRequest, object_id: int) -> list[Any]:
+        """Nothing is offered once it is decided."""
+        deposit = self.get_object(request, str(object_id))
+        waits = deposit is not None and deposit.state == Deposit.State.PENDING
+        return super().get_actions_detail(request, object_id) if waits else []
+
+    @action(description="Approve", icon="check", permissions=["decide"], variant="primary")
+    def approve(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        def act(deposit: Deposit, data: dict[str, Any]) -> str:
+            decided = approve_deposit(deposit_id=deposit.pk, actor=request.user, **data)
+            return f"{self.shown_credited(decided)} was added to the wallet of {decided.customer}."
+
+        return self._ask(
+            request,
+            object_id,
+            form_class=ApproveForm,
+            title="Approve",
+            explanation="What you approve is an entry in the customer's wallet for good, and the customer gets a mail.",
+            button="Add the money",
+            act=act,
+        )
+
+    @action(description="Refuse", icon="block", permissions=["decide"])
+    def refuse(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        def act(deposit: Deposit, data: dict[str, Any]) -> str:
+            refuse_deposit(deposit_id=deposit.pk, actor=request.user, **data)
+            return "It was refused. The customer gets a mail with the reason."
+
+        return self._ask(
+            request,
+            object_id,
+            form_class=RefuseForm,
+            title="Refuse",
+            explanation="Nothing is added, and the customer is told why.",
+            button="Refuse",
+            act=act,
+        )
+
+    def _ask(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        *,
+        title: str,
+        explanation: str,
+        act: Callable[[Deposit, dict[str, Any]], str],
+        **words: Any,
+    ) -> HttpResponse:
+        deposit: Deposit | None = self.get_object(request, object_id)
+        if deposit is None:  # Also where its number is none.
+            raise Http404
+        if request.method != "POST" and deposit.state != Deposit.State.PENDING:
+            messages.info(request, "It was decided already.")
+            return redirect("admin:billing_deposit_change", deposit.pk)
+
+        def decide(data: dict[str, Any]) -> str:
+            try:
+                return act(deposit, data)
+            except DecisionRefused as error:
+                raise ActionRefused(f"{error} Nothing was done.") from error
+
+        said = f"{shown_money(deposit.amount)} by {deposit.method.name}"
+        by_reference = f", reference “{deposit.reference}”" if deposit.reference else ""
+        bonus = f" {self.shown_bonus(deposit)} bonus was promised." if deposit.bonus_bp else ""
+        return ask_and_act(
+            request=request,
+            model_admin=self,
+            obj=deposit,
+            title=f"{title}: {said} of {deposit.customer}",
+            explanation=f"{deposit.customer} says that they sent {said}{by_reference}.{bonus} {explanation}",
+            act=decide,
+            initial={"credited": deposit.amount},
+            seen=deposit.state,
+            **words,
+        )

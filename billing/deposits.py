@@ -1,0 +1,239 @@
+"""Deposits: a customer announces money, staff or a gateway say that it came in, and it is credited once.
+
+    pending → approved   it came in: credited, with the bonus that was promised
+            → refused    it did not, with the reason
+            → canceled   the customer took the request back
+
+Each decision is an update filtered on "pending", so of several at once exactly one is made. Amounts are micro-units.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from billing import ledger
+from billing.models import Deposit, Entry, PaymentMethod, Wallet
+from billing.models.deposits import private_storage, receipt_path
+from billing.receipts import Receipt
+from billing.wallets import wallet_of
+from panel.money import BASIS, MAX_MICROS, format_money
+from panel.ops.alerts import raise_alert
+
+MOST_WAITING = 5
+LONGEST_REFERENCE = 200
+LONGEST_NOTE = 300
+
+
+class DepositRefused(Exception):
+    """Nothing was requested. `message` is for the customer, `field` the form's, or ""."""
+
+    def __init__(self, message: str, *, field: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+
+
+class AmountOutOfRange(DepositRefused):
+    """Below the method's minimum, or above its maximum."""
+
+
+class MethodGone(DepositRefused):
+    """The method is not offered any longer."""
+
+
+class TooManyWaiting(DepositRefused):
+    """The customer has as many open requests as one may have."""
+
+
+class AlreadyRequested(DepositRefused):
+    """The form's key was used for another request."""
+
+
+class DecisionRefused(Exception):
+    """The deposit stays as it is. The message is for staff."""
+
+
+class AlreadyDecided(DecisionRefused):
+    """It is not pending any longer; `deposit` is as it stands now."""
+
+    def __init__(self, deposit: Deposit) -> None:
+        super().__init__(f"It is {deposit.get_state_display().lower()} already.")
+        self.deposit = deposit
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """`created` is False when the form had been sent before."""
+
+    deposit: Deposit
+    created: bool
+
+
+def bonus_of(amount: int, bonus_bp: int) -> int:
+    """Micro-units that come on top of `amount` for a bonus in basis points, rounded down."""
+    return amount * bonus_bp // BASIS
+
+
+def check_amount(*, method: PaymentMethod, amount: int) -> None:
+    """Raises AmountOutOfRange."""
+    if amount < method.minimum:
+        raise AmountOutOfRange(f"The smallest amount is {_money(method.minimum)}.", field="amount")
+    if amount > method.maximum:
+        raise AmountOutOfRange(f"The largest amount at once is {_money(method.maximum)}.", field="amount")
+
+
+# -- the customer --------------------------------------------------------------------------------------
+
+
+def request_deposit(
+    *,
+    customer: Any,
+    method: PaymentMethod,
+    amount: int,
+    request_key: str,
+    reference: str = "",
+    receipt: Receipt | None = None,
+) -> Requested:
+    """Notes that `customer` pays `amount` by `method`, once for each `request_key`. Raises DepositRefused's kin.
+
+    The bonus is promised here: what the owner sets later changes nothing about it.
+    """
+    earlier = _earlier(customer, method, amount, request_key)
+    if earlier:
+        return earlier
+    check_amount(method=method, amount=amount)
+    wallet = wallet_of(customer=customer)
+    # Before the transaction, which would hold the lock of a whole SQLite while megabytes are written.
+    storage = private_storage()
+    stored = storage.save(receipt_path(Deposit(), f"x{receipt.type.suffix}"), receipt.file) if receipt else ""
+    requested = None
+    try:
+        with transaction.atomic():
+            # Requests of one customer come one after the other, or two of them could both be the fifth.
+            Wallet.objects.select_for_update(no_key=True).get(pk=wallet.pk)
+            requested = _earlier(customer, method, amount, request_key) or _create(
+                customer=customer,
+                method=PaymentMethod.objects.get(pk=method.pk),
+                amount=amount,
+                reference=reference[:LONGEST_REFERENCE],
+                receipt=stored,
+                receipt_name=receipt.name if receipt else "",
+                request_key=request_key,
+            )
+    finally:
+        if stored and not (requested and requested.created):
+            storage.delete(stored)
+    return requested
+
+
+def _earlier(customer: Any, method: PaymentMethod, amount: int, request_key: str) -> Requested | None:
+    deposit = Deposit.objects.filter(customer_id=customer.pk, request_key=request_key).first()
+    if deposit is None:
+        return None
+    if (deposit.method_id, deposit.amount) != (method.pk, amount):
+        raise AlreadyRequested(
+            f"This form was sent already, for {_money(deposit.amount)}. Send it again to add {_money(amount)} too."
+        )
+    return Requested(deposit, created=False)
+
+
+def _create(*, customer: Any, method: PaymentMethod, **values: Any) -> Requested:
+    if not method.is_active:
+        raise MethodGone("This way to pay is not offered any longer. Nothing was sent; please choose another.")
+    if Deposit.objects.filter(customer_id=customer.pk, state=Deposit.State.PENDING).count() >= MOST_WAITING:
+        raise TooManyWaiting(
+            f"{MOST_WAITING} of your requests are waiting, which is the most at once. "
+            "Cancel one that you do not need, or wait for an answer."
+        )
+    deposit = Deposit.objects.create(customer_id=customer.pk, method=method, bonus_bp=method.bonus_bp, **values)
+    return Requested(deposit, created=True)
+
+
+def cancel_deposit(*, deposit: Deposit) -> None:
+    """The customer takes the request back, and with it the receipt. Raises AlreadyDecided.
+
+    There is no mail: they did it themselves. Receipts of requests that were canceled would fill the disk.
+    """
+    gone = {"receipt": "", "receipt_name": "", "mail_due_at": None}
+    _decide(deposit.pk, state=Deposit.State.CANCELED, decided_by=deposit.customer_id, **gone)
+    if deposit.receipt:
+        private_storage().delete(deposit.receipt.name or "")
+
+
+# -- staff and gateways --------------------------------------------------------------------------------
+
+
+def approve_deposit(*, deposit_id: int, credited: int, actor: Any = None, note: str = "") -> Deposit:
+    """Credits `credited` micro-units, what came in, and the promised bonus of it: all in one transaction, once.
+
+    Raises AlreadyDecided, and DecisionRefused where the wallet cannot hold it. Gateways call `confirm_payment`.
+    """
+    if not 0 < credited <= MAX_MICROS:
+        raise DecisionRefused("The amount that came in must be above zero.")
+    deposit = Deposit.objects.select_related("customer", "method").get(pk=deposit_id)
+    wallet = wallet_of(customer=deposit.customer)
+    bonus = bonus_of(credited, deposit.bonus_bp)
+    posted = {"wallet_id": wallet.pk, "memo": deposit.method.name, "actor": actor}
+    try:
+        with transaction.atomic():
+            decided = _decide(
+                deposit_id,
+                state=Deposit.State.APPROVED,
+                credited=credited,
+                bonus=bonus,
+                note=note[:LONGEST_NOTE],
+                decided_by=actor and actor.pk,
+            )
+            ledger.post(amount=credited, kind=Entry.Kind.DEPOSIT, key=f"deposit:{deposit_id}", **posted)
+            if bonus:
+                ledger.post(amount=bonus, kind=Entry.Kind.BONUS, key=f"deposit:{deposit_id}:bonus", **posted)
+    except ledger.LedgerError as error:
+        raise DecisionRefused(f"The ledger refused it: {error}.") from error
+    return decided
+
+
+def confirm_payment(*, deposit_id: int, credited: int) -> Deposit:
+    """For gateways, however often they call: the payment of this deposit came in.
+
+    Money for a request that was refused or canceled meanwhile is not lost silently: an alert tells of it.
+    """
+    try:
+        return approve_deposit(deposit_id=deposit_id, credited=credited)
+    except AlreadyDecided as error:
+        deposit = error.deposit
+        if (deposit.state, deposit.credited) != (Deposit.State.APPROVED, credited):
+            raise_alert(
+                cause=f"deposit:{deposit_id}",
+                text=(
+                    f"{_money(credited)} came in for deposit {deposit_id}, which is "
+                    f"{deposit.get_state_display().lower()} ({_money(deposit.credited or 0)} credited). "
+                    "Nothing was added; settle it in the customer's wallet."
+                ),
+            )
+        return deposit
+
+
+def refuse_deposit(*, deposit_id: int, reason: str, actor: Any) -> Deposit:
+    """Says no, with the reason for the customer. Raises AlreadyDecided."""
+    return _decide(deposit_id, state=Deposit.State.REFUSED, note=reason[:LONGEST_NOTE], decided_by=actor.pk)
+
+
+def _decide(deposit_id: int, *, state: str, decided_by: int | None, **values: Any) -> Deposit:
+    """The one door out of "pending". Due to be told to the customer, as often as it takes, unless said otherwise."""
+    now = timezone.now()
+    waiting = Deposit.objects.filter(pk=deposit_id, state=Deposit.State.PENDING)
+    changes = {"decided_at": now, "decided_by_id": decided_by, "mail_due_at": now, "mail_attempts": 0, **values}
+    changed = waiting.update(state=state, **changes)
+    deposit = Deposit.objects.select_related("customer", "method").get(pk=deposit_id)
+    if not changed:
+        raise AlreadyDecided(deposit)
+    return deposit
+
+
+def _money(micros: int) -> str:
+    return format_money(micros, settings.PANEL_CURRENCY, exact=True)

@@ -1,0 +1,69 @@
+"""What a customer fills in to add funds. Each method of paying may ask for more than this."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+from django import forms
+from django.conf import settings
+
+from billing.deposits import DepositRefused, check_amount
+from billing.models import PaymentMethod
+from panel.money import SYMBOLS, MoneyError, format_money, parse_money
+
+INVISIBLE = {"null_characters_not_allowed": "This holds an invisible character. Type it again."}
+
+
+class MoneyField(forms.CharField):
+    """An amount as people write it, held in micro-units: "12.50", "1,250"."""
+
+    widget = forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"})
+
+    def clean(self, value: Any) -> int | None:
+        text = super().clean(value)
+        if not text:
+            return None
+        try:
+            return parse_money(text)
+        except MoneyError as error:
+            raise forms.ValidationError(str(error)) from error
+
+
+class DepositForm(forms.Form):
+    """The amount, judged by the limits of `method`."""
+
+    amount = MoneyField(
+        label="Amount",
+        error_messages={**INVISIBLE, "required": "Enter the amount that you want to add."},
+    )
+    request_key = forms.RegexField(r"\A[0-9a-f]{32}\Z", widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, method: PaymentMethod, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.method = method
+        currency = settings.PANEL_CURRENCY
+        limits = [format_money(limit, currency, exact=True) for limit in (method.minimum, method.maximum)]
+        self.fields["amount"].label = f"Amount in {SYMBOLS.get(currency, currency)}"
+        self.fields["amount"].help_text = "{} to {}.".format(*limits)
+        self.initial.setdefault("request_key", uuid4().hex)
+
+    def clean_amount(self) -> int:
+        amount: int = self.cleaned_data["amount"]
+        try:
+            check_amount(method=self.method, amount=amount)
+        except DepositRefused as refusal:
+            raise forms.ValidationError(refusal.message) from refusal
+        return amount
+
+    def clean(self) -> dict[str, Any]:
+        """Asks again where the bonus that was shown is a smaller one by now."""
+        data: dict[str, Any] = super().clean() or {}
+        seen = self.data.get("seen_bonus", "")
+        if seen.isascii() and seen.isdigit() and int(seen[:9]) > self.method.bonus_bp:
+            raise forms.ValidationError("The bonus has changed meanwhile. Look at it below, and send the form again.")
+        return data
+
+    def wishes(self) -> dict[str, Any]:
+        """What `request_deposit` is told, beyond customer and method."""
+        return dict(self.cleaned_data)

@@ -1,0 +1,53 @@
+"""Paying by hand: the owner's instructions say how, and staff approve what came in."""
+
+from __future__ import annotations
+
+from django import forms
+from django.core.files.uploadedfile import UploadedFile
+from django.urls import reverse
+
+from billing.deposits import LONGEST_REFERENCE
+from billing.forms import INVISIBLE, DepositForm
+from billing.methods import Method, register
+from billing.models import Deposit
+from billing.receipts import ACCEPTED, Receipt, ReceiptRefused, check_receipt
+
+
+class TransferForm(DepositForm):
+    reference = forms.CharField(
+        label="Reference",
+        required=False,
+        max_length=LONGEST_REFERENCE,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        help_text="What your payment can be found by: its number, or the name on the account.",
+        error_messages=INVISIBLE,
+    )
+    receipt = forms.FileField(
+        label="Receipt",
+        required=False,
+        widget=forms.FileInput(attrs={"accept": ACCEPTED}),
+        help_text="A picture (PNG, JPEG, WebP) or a PDF, up to 5 MB. Only you and our staff can see it.",
+        error_messages={"empty": "This file is empty. Choose another."},
+    )
+
+    def clean_receipt(self) -> Receipt | None:
+        file: UploadedFile | None = self.cleaned_data["receipt"]
+        if not file:
+            return None
+        try:
+            return check_receipt(file)
+        except ReceiptRefused as refusal:
+            raise forms.ValidationError(str(refusal)) from refusal
+
+
+class Transfer(Method):
+    code = "transfer"
+    label = "By hand: your instructions, and you approve what came in"
+    button = "Send the request"
+    form = TransferForm
+
+    def begin(self, deposit: Deposit) -> str:
+        return reverse("deposit_detail", args=[deposit.pk])
+
+
+register(Transfer())

@@ -1,0 +1,6 @@
+"""Wallets, their entries, and how money gets into them."""
+
+from billing.models.deposits import Deposit, PaymentMethod
+from billing.models.wallets import Entry, Wallet
+
+__all__ = ("Deposit", "Entry", "PaymentMethod", "Wallet")

@@ -1,0 +1,116 @@
+"""Money that customers say they sent, and the methods to send it by. Amounts are micro-units."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from uuid import uuid4
+
+from django.conf import settings
+from django.core.files.storage import Storage, storages
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from panel.money import BASIS, MAX_MICROS
+
+
+def private_storage() -> Storage:
+    """Files that are served by views alone, to whom they belong."""
+    return storages["private"]
+
+
+def receipt_path(deposit: Deposit, name: str) -> str:
+    """A name of our own: that of the customer's file says nothing and may hold anything."""
+    return f"receipts/{uuid4().hex}{PurePath(name).suffix.lower()[:5]}"
+
+
+class PaymentMethod(models.Model):
+    """A way to add funds, as the owner set it up. `kind` names the module that does it (billing/methods)."""
+
+    kind = models.CharField(max_length=30, default="transfer")
+    name = models.CharField(max_length=80, help_text="What customers choose, such as “Bank transfer”.")
+    instructions = models.TextField(blank=True, max_length=5_000, help_text="How to pay, in your words.")
+    minimum = models.BigIntegerField()
+    maximum = models.BigIntegerField()
+    bonus_bp = models.IntegerField("bonus", default=0, help_text="Basis points: 500 is 5 %.")
+    position = models.PositiveIntegerField(default=0)
+    is_active = models.BooleanField("offered", default=True)
+
+    class Meta:
+        ordering = ("position", "pk")
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(minimum__gt=0, minimum__lte=models.F("maximum"), maximum__lte=MAX_MICROS),
+                name="payment_method_limits",
+            ),
+            models.CheckConstraint(
+                condition=Q(bonus_bp__gte=0, bonus_bp__lte=BASIS), name="payment_method_bonus_range"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Deposit(models.Model):
+    """A payment that a customer announced. Credited once, when it is approved, with the bonus of that day.
+
+    `amount` is what the customer says, `credited` what came in, without the `bonus`.
+    """
+
+    class State(models.TextChoices):
+        PENDING = "pending", "Waiting"
+        APPROVED = "approved", "Added"
+        REFUSED = "refused", "Refused"
+        CANCELED = "canceled", "Canceled"
+
+    # Other indexes begin with it.
+    customer = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="deposits", db_index=False
+    )
+    method = models.ForeignKey(PaymentMethod, on_delete=models.PROTECT, related_name="deposits")
+    amount = models.BigIntegerField()
+    bonus_bp = models.IntegerField(default=0, help_text="As it was promised.")
+    credited = models.BigIntegerField(null=True, blank=True)
+    bonus = models.BigIntegerField(default=0)
+    reference = models.CharField(max_length=200, blank=True)
+    receipt = models.FileField(storage=private_storage, upload_to=receipt_path, blank=True, max_length=200)
+    receipt_name = models.CharField(max_length=200, blank=True, help_text="What the customer called the file.")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.PENDING)
+    note = models.CharField(max_length=300, blank=True, help_text="Why, in words for the customer.")
+    request_key = models.CharField(max_length=64, help_text="One deposit per customer and key: a double click.")
+    created_at = models.DateTimeField(default=timezone.now)
+    decided_at = models.DateTimeField(null=True, blank=True)
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+
+    # The queue of mails: when to tell the customer of the state; null means that they know.
+    mail_due_at = models.DateTimeField(null=True, blank=True, default=timezone.now)
+    mail_attempts = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        ordering = ("-pk",)
+        permissions = (("decide_deposit", "Can approve and refuse deposits"),)
+        constraints = (
+            models.UniqueConstraint(fields=("customer", "request_key"), name="deposit_one_per_request"),
+            models.CheckConstraint(condition=Q(amount__gt=0, amount__lte=MAX_MICROS), name="deposit_amount_range"),
+            models.CheckConstraint(condition=Q(bonus_bp__gte=0, bonus_bp__lte=BASIS), name="deposit_bonus_range"),
+            models.CheckConstraint(
+                condition=Q(state="approved", credited__gt=0, credited__lte=MAX_MICROS, bonus__gte=0)
+                | Q(~Q(state="approved"), credited=None, bonus=0),
+                name="deposit_credited_when_approved",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="pending", decided_at=None) | Q(~Q(state="pending"), decided_at__isnull=False),
+                name="deposit_decided_has_a_time",
+            ),
+        )
+        indexes = (
+            models.Index(fields=("customer", "-id"), name="deposit_of_customer"),
+            models.Index(fields=("created_at",), condition=Q(state="pending"), name="deposit_to_decide"),
+            models.Index(fields=("mail_due_at",), condition=Q(mail_due_at__isnull=False), name="deposit_to_mail"),
+        )
+
+    def __str__(self) -> str:
+        return f"Deposit {self.pk}"

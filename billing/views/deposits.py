@@ -1,0 +1,205 @@
+"""Adding funds, and how each request stands. Views parse and choose a page; `billing/deposits.py` decides."""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+from typing import Any
+from uuid import uuid4
+
+from csp.constants import SELF
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.cache import cache_control, never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
+
+from billing.deposits import (
+    AlreadyDecided,
+    AlreadyRequested,
+    DepositRefused,
+    bonus_of,
+    cancel_deposit,
+    request_deposit,
+)
+from billing.forms import DepositForm
+from billing.methods import MethodFailed, method_of, offered_methods
+from billing.models import Deposit, PaymentMethod
+from billing.receipts import type_of_stored
+from panel.keyset import page_of
+
+_SHOWN = 10
+_GONE = "This way to pay is not offered any longer. Nothing was sent; please choose another."
+
+
+@login_required
+@cache_control(private=True, no_cache=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def add_funds(request: HttpRequest) -> HttpResponse:
+    """The ways to pay and the form of the chosen one; posting it makes a request and leads on to pay."""
+    offered = offered_methods()
+    if request.method != "POST":
+        chosen = _find(offered, request.GET.get("method", "")) or (offered[0] if offered else None)
+        return _funds_page(request, offered, _form(chosen) if chosen else None)
+    chosen = _find(offered, request.POST.get("method", ""))
+    if chosen is None:
+        messages.error(request, _GONE)
+        return _funds_page(request, offered, _form(offered[0], initial=_typed(request)) if offered else None)
+    form = _form(chosen, request.POST, request.FILES)
+    if not form.is_valid():
+        return _funds_page(request, offered, form)
+    try:
+        requested = request_deposit(customer=request.user, method=chosen, **form.wishes())
+    except DepositRefused as refusal:
+        if isinstance(refusal, AlreadyRequested):
+            form = _with_fresh_key(request, chosen)
+        form.add_error(refusal.field if refusal.field in form.fields else None, refusal.message)
+        return _funds_page(request, offered, form)
+    try:
+        return redirect(method_of(chosen).begin(requested.deposit))
+    except MethodFailed as error:
+        messages.error(request, str(error))
+        return redirect("deposit_detail", requested.deposit.pk)
+
+
+def _find(offered: list[PaymentMethod], chosen: str) -> PaymentMethod | None:
+    number = int(chosen) if re.fullmatch(r"[0-9]{1,18}", chosen) else None
+    return next((method for method in offered if method.pk == number), None)
+
+
+def _form(chosen: PaymentMethod, *args: Any, **kwargs: Any) -> DepositForm:
+    return method_of(chosen).form(*args, method=chosen, **kwargs)
+
+
+def _typed(request: HttpRequest) -> dict[str, str]:
+    return {name: value for name, value in request.POST.dict().items() if name != "request_key"}
+
+
+def _with_fresh_key(request: HttpRequest, chosen: PaymentMethod) -> DepositForm:
+    data = request.POST.copy()
+    data["request_key"] = uuid4().hex
+    form = _form(chosen, data, request.FILES)
+    form.is_valid()
+    return form
+
+
+def _funds_page(request: HttpRequest, offered: list[PaymentMethod], form: DepositForm | None) -> HttpResponse:
+    deposits = Deposit.objects.filter(customer_id=request.user.pk).select_related("method")
+    context = {
+        "methods": offered,
+        "form": form,
+        "button": method_of(form.method).button if form else "",
+        "page": page_of(deposits, params=request.GET.dict(), size=_SHOWN),
+        "customer_email": request.user.get_username(),
+    }
+    if form:
+        # What is wrong with the amount is told at its field, and once is enough.
+        context |= _preview(form.method, "" if "amount" in form.errors else form["amount"].value() or "")
+        _focus_first_error(form)
+    response = render(request, "billing/add_funds.html", context)
+    if form and (origins := method_of(form.method).origins):
+        # The policy of the page with the form decides where sending it may lead.
+        response._csp_update = {"form-action": [SELF, *origins]}  # type: ignore[attr-defined]
+    return response
+
+
+@login_required
+@never_cache
+@require_safe
+def add_funds_preview(request: HttpRequest) -> HttpResponse:
+    """What the amount typed so far comes to."""
+    chosen = _find(offered_methods(), request.GET.get("method", ""))
+    if chosen is None:
+        return HttpResponse(status=HTTPStatus.NO_CONTENT)
+    return render(request, "billing/_preview.html", _preview(chosen, request.GET.get("amount", "")))
+
+
+def _focus_first_error(form: DepositForm) -> None:
+    wrong = next((field for field in form.visible_fields() if field.errors), None)
+    if wrong:
+        wrong.field.widget.attrs["autofocus"] = True
+
+
+def _preview(method: PaymentMethod, text: str) -> dict[str, Any]:
+    """The context of the preview: the sums, or why there are none yet."""
+    form = DepositForm({"amount": text}, method=method)
+    form.is_valid()
+    amount = form.cleaned_data.get("amount")
+    if amount is None:
+        why_not = " ".join(str(error) for error in form.errors["amount"]) if text.strip() else ""
+        return {"method": method, "amount": None, "why_not": why_not}
+    bonus = bonus_of(amount, method.bonus_bp)
+    return {"method": method, "amount": amount, "bonus": bonus, "sum": amount + bonus, "why_not": ""}
+
+
+def _own(request: HttpRequest, pk: int) -> Deposit:
+    """The customer's deposit. Another's is not found."""
+    return get_object_or_404(Deposit.objects.select_related("method"), pk=pk, customer_id=request.user.pk)
+
+
+@login_required
+@cache_control(private=True, no_cache=True)
+@vary_on_headers("HX-Request")
+@require_safe
+def deposit_detail(request: HttpRequest, pk: int) -> HttpResponse:
+    """How a request stands. Asked again by the page itself, it answers once the state is another."""
+    deposit = _own(request, pk)
+    if getattr(request, "htmx", False) and request.GET.get("state") == deposit.state:
+        return HttpResponse(status=HTTPStatus.NO_CONTENT)
+    promised = bonus_of(deposit.amount, deposit.bonus_bp)
+    context = {
+        "deposit": deposit,
+        "promised": promised,
+        "expected": deposit.amount + promised,
+        "sum": (deposit.credited or 0) + deposit.bonus,
+        "customer_email": request.user.get_username(),
+        "focus_messages": True,
+    }
+    return render(request, "billing/deposit.html", context)
+
+
+@login_required
+@require_POST
+def deposit_cancel(request: HttpRequest, pk: int) -> HttpResponse:
+    """Takes a request back, while it waits."""
+    deposit = _own(request, pk)
+    try:
+        cancel_deposit(deposit=deposit)
+    except AlreadyDecided as error:
+        if error.deposit.state != Deposit.State.CANCELED:  # Else the second half of a double click.
+            messages.warning(request, "It was decided a moment before, so it was not canceled.")
+    else:
+        messages.success(request, "Your request was canceled.")
+    return redirect("deposit_detail", pk)
+
+
+@login_required
+@never_cache
+@require_safe
+def deposit_receipt(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """The receipt, to the customer whose it is and to staff who see deposits; it does not exist for others."""
+    deposits = Deposit.objects.exclude(receipt="")
+    user = request.user
+    if not (user.is_staff and user.has_perm("billing.view_deposit")):
+        deposits = deposits.filter(customer_id=user.pk)
+    deposit = get_object_or_404(deposits, pk=pk)
+    found = type_of_stored(deposit.receipt.name or "")
+    if found is None:
+        raise Http404
+    try:
+        file = deposit.receipt.open("rb")
+    except FileNotFoundError:
+        raise Http404 from None
+    # Of a name of our own, whatever the customer called it: a picture saved as .html would run.
+    response = FileResponse(
+        file,
+        as_attachment=not found.is_image,
+        filename=f"receipt-{deposit.pk}{found.suffix}",
+        content_type=found.content_type,
+    )
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    response["Cross-Origin-Resource-Policy"] = "same-origin"
+    return response

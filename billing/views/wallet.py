@@ -1,0 +1,108 @@
+"""The customer's wallet: what moved, and what was spent. Views parse and choose a page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import urlencode
+from django.views.decorators.http import require_safe
+
+from billing.filters import EntryFilter
+from billing.models import Deposit, Entry
+from billing.spending import spending_of
+from billing.tables import EntryTable
+from billing.wallets import wallet_of
+from panel.csv_files import as_csv, csv_response
+from panel.keyset import each_row, name_the_few, page_of
+from panel.money import format_plain
+
+_HEADER = ("number", "time", "what", "amount", "balance_after", "order", "drip_feed", "note")
+_CHIPS = {
+    "": "All",
+    Entry.Kind.DEPOSIT: "Deposits",
+    Entry.Kind.BONUS: "Bonuses",
+    Entry.Kind.ORDER: "Orders",
+    Entry.Kind.DRIP_FEED: "Drip-feeds",
+    Entry.Kind.REFUND: "Refunds",
+    Entry.Kind.ADJUSTMENT: "Adjustments",
+}
+
+
+@login_required
+@require_safe
+def wallet(request: HttpRequest) -> HttpResponse:
+    """The balance, and the entries behind it, newest first."""
+    own = wallet_of(customer=request.user)
+    filters = EntryFilter(request.GET)
+    chosen = filters.chosen()
+    entries = filters.narrow(own.entries.all())
+    # Each order is that of the index which finds the rows.
+    place: dict[str, Any] = {"key": "seq", "is_unique": True}
+    if {"since", "until"} & set(chosen):
+        place = {"key": "created_at"}
+        entries = name_the_few(entries) if "kind" in chosen else entries
+    page = page_of(entries, params=request.GET.dict(), **place)
+    waiting = Deposit.objects.filter(customer_id=request.user.pk, state=Deposit.State.PENDING)
+    context = {
+        "wallet": own,
+        "filters": filters,
+        "chips": _chips(chosen),
+        "is_filtered": bool(chosen),
+        "query": urlencode(chosen),
+        "page": page,
+        "table": EntryTable(page.rows),
+        "waiting": waiting.select_related("method"),
+    }
+    return render(request, "billing/wallet.html", context)
+
+
+def _chips(chosen: dict[str, Any]) -> list[dict[str, Any]]:
+    days = {name: value for name, value in chosen.items() if name != "kind"}
+    return [
+        {
+            "label": label,
+            "url": f"?{urlencode({**days, 'kind': kind} if kind else days)}",
+            "is_on": kind == chosen.get("kind", ""),
+        }
+        for kind, label in _CHIPS.items()
+    ]
+
+
+@login_required
+@require_safe
+def wallet_export(request: HttpRequest) -> HttpResponseBase:
+    """The entries that the filters show, as a CSV file."""
+    filters = EntryFilter(request.GET)
+    if not filters.is_valid():
+        return redirect(f"{reverse('wallet')}?{request.GET.urlencode()}")
+    entries = each_row(filters.narrow(wallet_of(customer=request.user).entries.all()), key="seq", is_unique=True)
+    name = f"wallet-{timezone.localdate().isoformat()}"
+    return csv_response(name=name, lines=as_csv(_HEADER, _rows(entries)))
+
+
+def _rows(entries: Iterable[Entry]) -> Iterator[tuple[str, ...]]:
+    for entry in entries:
+        yield (
+            str(entry.seq),
+            timezone.localtime(entry.created_at).isoformat(timespec="seconds"),
+            entry.get_kind_display(),
+            format_plain(entry.amount),
+            format_plain(entry.balance_after),
+            str(entry.order_ref or ""),
+            str(entry.drip_ref or ""),
+            entry.memo,
+        )
+
+
+@login_required
+@require_safe
+def wallet_spending(request: HttpRequest) -> HttpResponse:
+    """What was spent in the last twelve months, by month and by service."""
+    own = wallet_of(customer=request.user)
+    return render(request, "billing/spending.html", {"spending": spending_of(wallet=own)})

@@ -1,0 +1,63 @@
+"""What customers see of the catalog beyond the services themselves: their favourites, and what changed lately."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+from catalog.models.services import Service
+
+
+class Favourite(models.Model):
+    """A service that a customer marked."""
+
+    customer = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="favourites")
+    service = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="favourites")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("-pk",)
+        constraints = (models.UniqueConstraint(fields=("customer", "service"), name="favourite_unique"),)
+
+    def __str__(self) -> str:
+        return f"{self.customer}: {self.service}"
+
+
+class ShelfMark(models.Model):
+    """How a service stood in the shop when it was last compared: whether it could be ordered, at which list price.
+
+    `price` is in micro-units per 1000, or of a package. Written by the task that finds news, and by nothing else.
+    """
+
+    service = models.OneToOneField(Service, on_delete=models.CASCADE, primary_key=True, related_name="shelf_mark")
+    is_sold = models.BooleanField()
+    price = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"Mark of {self.service}"
+
+
+class ShelfNews(models.Model):
+    """A change that customers are told of. Prices are list prices, in micro-units per 1000, or of a package."""
+
+    class Kind(models.TextChoices):
+        NEW = "new", "New"
+        BACK = "back", "Back"
+        CHEAPER = "cheaper", "Cheaper"
+        DEARER = "dearer", "Dearer"
+        GONE = "gone", "Gone"
+
+    service = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="news")
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    old_price = models.BigIntegerField(null=True, blank=True)
+    new_price = models.BigIntegerField(null=True, blank=True)
+    noticed_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ("-noticed_at", "-pk")
+        verbose_name_plural = "shelf news"
+        indexes = (models.Index(fields=("-noticed_at", "-id"), name="shelf_news_latest"),)
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()}: {self.service}"

@@ -1,0 +1,205 @@
+"""The mails that tell customers how their deposits stand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.core import mail
+from django.core.mail.backends import locmem
+from django.core.management import call_command
+from django.utils import timezone
+
+from billing import mails
+from billing.deposits import approve_deposit, cancel_deposit, refuse_deposit
+from billing.mails import A_ROUND, MOST_ATTEMPTS, send_due_mails, wait_after
+from billing.models import Deposit
+from billing.tasks import send_deposit_mails
+from panel.ops.models import Alert, Heartbeat
+from tests import make
+from tests.scenes import Killed, at_once
+
+pytestmark = pytest.mark.django_db
+
+
+class Unreliable(locmem.EmailBackend):
+    """A mail server that does what the test says."""
+
+    is_down = False
+    refuses: tuple[str, ...] = ()
+    before: Callable[[], None] | None = None
+
+    def open(self):
+        if self.is_down:
+            raise ConnectionRefusedError
+        return True
+
+    def send_messages(self, messages):
+        if before := type(self).before:
+            before()
+        for message in messages:
+            if set(message.to) & set(self.refuses):
+                raise OSError("550 no such user")
+        return super().send_messages(messages)
+
+
+@pytest.fixture
+def server(settings, monkeypatch):
+    settings.EMAIL_BACKEND = f"{__name__}.Unreliable"
+    for name in ("is_down", "refuses", "before"):
+        monkeypatch.setattr(Unreliable, name, getattr(Unreliable, name))
+    return Unreliable
+
+
+@pytest.fixture
+def deposit(customer):
+    make.payment_method(bonus_bp=500)
+    return make.pending_deposit(customer, reference="TX & 1")
+
+
+def due_now():
+    Deposit.objects.exclude(mail_due_at=None).update(mail_due_at=timezone.now() - timedelta(seconds=1))
+
+
+def subjects():
+    return [message.subject for message in mail.outbox]
+
+
+def test_mails_when_a_deposit_goes_its_way_then_each_state_is_told_once(deposit, staff, customer):
+    assert (send_due_mails(), send_due_mails()) == (1, 0)
+    approve_deposit(deposit_id=deposit.pk, credited=90_000_000, note="A fee.", actor=staff)
+    assert (send_due_mails(), send_due_mails()) == (1, 0)
+    got, added = mail.outbox
+    assert got.to == added.to == [customer.email]
+    assert got.subject == "We got your request to add funds · Upmark"
+    assert "$100.00" in got.body and "TX & 1" in got.body
+    assert "$90.00 came in" in added.body and "bonus of $4.50" in added.body and "A fee." in added.body
+    for message in (got, added):
+        assert f"http://localhost:8000/wallet/deposits/{deposit.pk}/" in message.body
+
+
+def test_mail_when_it_is_refused_then_it_tells_why(deposit, staff):
+    refuse_deposit(deposit_id=deposit.pk, reason="Nothing <came> in.", actor=staff)
+    send_due_mails()
+    [message] = mail.outbox
+    assert "was refused" in message.subject
+    assert "Why: Nothing <came> in." in message.body
+
+
+def test_mail_when_the_customer_canceled_then_there_is_none(deposit):
+    cancel_deposit(deposit=deposit)
+    assert send_due_mails() == 0
+    assert mail.outbox == []
+
+
+def test_mail_when_the_server_is_down_then_no_attempt_is_used_up_and_it_is_sent_later(server, deposit):
+    server.is_down = True
+    for _ in range(MOST_ATTEMPTS + 1):
+        assert send_due_mails() == 0
+    assert "cannot be reached" in Alert.objects.get(resolved_at=None).text
+    server.is_down = False
+    assert send_due_mails() == 1
+    assert not Alert.objects.filter(resolved_at=None).exists()
+
+
+def test_mail_when_one_address_is_refused_then_the_others_are_told_and_it_is_tried_less_and_less(
+    server, deposit, customer, other
+):
+    server.refuses = (customer.email,)
+    make.pending_deposit(other)
+    assert send_due_mails() == 1
+    deposit.refresh_from_db()
+    assert (deposit.mail_attempts, deposit.mail_due_at > timezone.now()) == (1, True)
+    assert send_due_mails() == 0
+    for _ in range(MOST_ATTEMPTS):
+        due_now()
+        send_due_mails()
+    deposit.refresh_from_db()
+    assert (deposit.mail_attempts, deposit.mail_due_at) == (MOST_ATTEMPTS, None)
+    assert str(deposit.pk) in Alert.objects.get(resolved_at=None).text
+
+
+def test_mail_when_it_was_given_up_and_the_state_changes_then_that_is_told(server, deposit, staff):
+    Deposit.objects.update(mail_due_at=None, mail_attempts=MOST_ATTEMPTS)
+    approve_deposit(deposit_id=deposit.pk, credited=1, actor=staff)
+    assert send_due_mails() == 1
+    assert subjects() == ["Your funds were added · Upmark"]
+
+
+def test_waits_grow_up_to_a_bound():
+    waits = [wait_after(attempts) for attempts in range(1, MOST_ATTEMPTS + 1)]
+    assert waits == sorted(waits)
+    assert (waits[0], waits[-1]) == (timedelta(minutes=1), timedelta(hours=6))
+
+
+def test_mail_when_the_state_changes_while_it_is_sent_then_the_new_state_is_told_too(server, deposit, staff):
+    def decides():
+        if not mail.outbox:
+            approve_deposit(deposit_id=deposit.pk, credited=1, actor=staff)
+
+    server.before = decides
+    due_now()
+    send_due_mails()
+    send_due_mails()
+    assert [subject.split(" · ")[0] for subject in subjects()] == [
+        "We got your request to add funds",
+        "Your funds were added",
+    ]
+    assert send_due_mails() == 0
+
+
+def test_mail_when_the_state_changes_and_the_sending_fails_then_the_new_state_is_due_at_once(server, deposit, staff):
+    def decides():
+        approve_deposit(deposit_id=deposit.pk, credited=1, actor=staff)
+        raise OSError
+
+    server.before = decides
+    send_due_mails()
+    deposit.refresh_from_db()
+    assert (deposit.mail_attempts, deposit.mail_due_at <= timezone.now()) == (0, True)
+
+
+def test_mail_when_the_process_dies_while_sending_then_it_is_sent_after_the_lease(server, deposit):
+    def dies():
+        raise Killed
+
+    server.before = dies
+    with pytest.raises(Killed):
+        send_due_mails()
+    server.before = None
+    assert send_due_mails() == 0
+    due_now()
+    assert send_due_mails() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_mails_when_rounds_run_at_once_then_each_is_sent_once(customer, other):
+    make.payment_method()
+    for user in (customer, other):
+        for _ in range(4):
+            make.pending_deposit(user)
+    assert sum(at_once(4, lambda number: send_due_mails())) == 8
+    assert len(mail.outbox) == 8
+
+
+def test_round_when_more_are_due_than_it_takes_then_the_next_goes_on(deposit, monkeypatch, other):
+    make.pending_deposit(other)
+    monkeypatch.setattr(mails, "A_ROUND", 1)
+    assert (send_due_mails(), send_due_mails(), send_due_mails()) == (1, 1, 0)
+    assert A_ROUND > 1
+
+
+def test_doors_when_used_then_they_send_and_beat(deposit, other, capsys):
+    send_deposit_mails()
+    make.pending_deposit(other)
+    call_command("send_deposit_mails")
+    assert "1 mails sent." in capsys.readouterr().out
+    assert len(mail.outbox) == 2
+    assert Heartbeat.objects.filter(task="send_deposit_mails").exists()
+
+
+def test_mail_when_names_hold_line_breaks_then_the_headers_hold(deposit, settings):
+    settings.PANEL_NAME = "My\r\nBcc: x@example.org"
+    assert send_due_mails() in (0, 1)
+    assert all("\n" not in message.subject for message in mail.outbox)

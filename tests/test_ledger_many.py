@@ -1,0 +1,137 @@
+"""Many debits of one wallet at once: all of them or none, each an entry of its own."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from billing import ledger
+from billing.ledger import Line
+from billing.models import Entry, Wallet
+from billing.wallets import wallet_of
+from panel.money import MAX_MICROS
+from tests import make
+from tests.threads import in_threads
+
+
+def make_wallet(amount=1_000):
+    wallet = wallet_of(customer=make.customer("carol@example.org"))
+    ledger.post(wallet_id=wallet.pk, amount=amount, kind=Entry.Kind.DEPOSIT, key="in")
+    return wallet
+
+
+def lines(*amounts, prefix="k"):
+    return [
+        Line(amount=-amount, kind=Entry.Kind.ORDER, key=f"{prefix}:{place}", order_ref=place, memo="x" * 400)
+        for place, amount in enumerate(amounts)
+    ]
+
+
+def state(wallet):
+    balance, version = Wallet.objects.values_list("balance", "version").get(pk=wallet.pk)
+    entries = Entry.objects.filter(wallet=wallet).order_by("seq")
+    return balance, version, list(entries.values_list("seq", "amount", "balance_after", "key"))
+
+
+@pytest.mark.django_db
+def test_debits_are_numbered_and_chained_as_if_posted_one_after_the_other():
+    wallet = make_wallet()
+    ledger.debit_all(wallet_id=wallet.pk, lines=lines(100, 250, 50))
+    assert state(wallet) == (
+        600,
+        4,
+        [(1, 1_000, 1_000, "in"), (2, -100, 900, "k:0"), (3, -250, 650, "k:1"), (4, -50, 600, "k:2")],
+    )
+    entry = Entry.objects.get(key="k:1")
+    assert (entry.order_ref, entry.kind, len(entry.memo)) == (1, "order", 300)
+
+
+@pytest.mark.django_db
+def test_the_wallet_may_be_emptied_and_not_one_micro_more():
+    wallet = make_wallet()
+    before = state(wallet)
+    with pytest.raises(ledger.InsufficientFunds) as refusal:
+        ledger.debit_all(wallet_id=wallet.pk, lines=lines(500, 501))
+    assert (refusal.value.needed, refusal.value.available) == (1_001, 1_000)
+    assert state(wallet) == before
+    ledger.debit_all(wallet_id=wallet.pk, lines=lines(500, 500))
+    assert Wallet.objects.get(pk=wallet.pk).balance == 0
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("keys", [("k:1", "new"), ("new", "new")], ids=["used before", "twice in one"])
+def test_a_key_that_was_used_moves_nothing(keys):
+    wallet = make_wallet()
+    ledger.debit_all(wallet_id=wallet.pk, lines=lines(1, 1))
+    before = state(wallet)
+    with pytest.raises(ledger.KeyConflict):
+        ledger.debit_all(wallet_id=wallet.pk, lines=[Line(amount=-1, kind="order", key=key) for key in keys])
+    assert state(wallet) == before
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        [],
+        [Line(amount=0, kind="order", key="a")],
+        [Line(amount=5, kind="order", key="a")],
+        [Line(amount=-5, kind="order", key="")],
+        [Line(amount=-MAX_MICROS, kind="order", key="a"), Line(amount=-1, kind="order", key="b")],
+    ],
+    ids=["none", "zero", "a credit", "no key", "out of range"],
+)
+def test_what_is_no_debit_is_refused(wrong):
+    wallet = make_wallet()
+    before = state(wallet)
+    with pytest.raises(ledger.InvalidPosting):
+        ledger.debit_all(wallet_id=wallet.pk, lines=wrong)
+    assert state(wallet) == before
+
+
+@pytest.mark.django_db
+def test_a_thousand_debits_take_as_few_statements_as_two():
+    wallet = make_wallet(10_000)
+    counts = []
+    for prefix, count in (("few", 2), ("many", 500)):
+        with CaptureQueriesContext(connection) as captured:
+            ledger.debit_all(wallet_id=wallet.pk, lines=lines(*[1] * count, prefix=prefix))
+        counts.append(len(captured))
+    # SQLite takes so many parameters in a statement, and no more.
+    assert counts[1] <= counts[0] + 500 * 11 // 900 + 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_batches_and_single_debits_at_once_lose_nothing():
+    wallet = make_wallet(1_000)
+
+    def batch(number):
+        return lambda: ledger.debit_all(wallet_id=wallet.pk, lines=lines(*[10] * 20, prefix=f"batch{number}"))
+
+    def single(number):
+        return lambda: ledger.post(wallet_id=wallet.pk, amount=-10, kind="order", key=f"single{number}")
+
+    results = in_threads(*map(batch, range(4)), *map(single, range(4)))
+    assert [result for result in results if isinstance(result, BaseException)] == []
+    balance, version, entries = state(wallet)
+    assert (balance, version) == (1_000 - 4 * 200 - 40, 1 + 80 + 4)
+    assert [seq for seq, *_ in entries] == list(range(1, 86))
+    for (_, _, before, _), (_, amount, after, _) in zip(entries, entries[1:], strict=False):
+        assert after == before + amount
+
+
+@pytest.mark.django_db(transaction=True)
+def test_batches_at_once_that_exceed_the_wallet_together_are_taken_whole_or_not_at_all():
+    wallet = make_wallet(1_000)
+    results = in_threads(
+        *(
+            lambda number=number: ledger.debit_all(
+                wallet_id=wallet.pk, lines=lines(*[100] * 4, prefix=f"batch{number}")
+            )
+            for number in range(6)
+        )
+    )
+    refused = [result for result in results if isinstance(result, ledger.InsufficientFunds)]
+    assert len(refused) == 4
+    assert state(wallet)[:2] == (200, 9)
