@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,10 +31,8 @@ COLUMNS = (
 SETS: Mapping[str, str] = {"name": "name", "margin percent": "margin_bp", "fixed margin": "margin_fixed"}
 """The columns that a file can set, and where they are stored."""
 
-BOM = "\ufeff"
 MOST_ERRORS = 50
 LONGEST_NAME = 500
-_STARTS_A_FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
 _FIELDS = {"margin_bp": PercentField(required=False), "margin_fixed": AmountField(required=False)}
 
 
@@ -60,32 +58,8 @@ class FileRow:
     values: Mapping[str, Any]
 
 
-def guarded(text: str) -> str:
-    """As a cell that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(_STARTS_A_FORMULA) else text
-
-
 def unguarded(cell: str) -> str:
     return cell.removeprefix("'")
-
-
-def as_csv(rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """The lines of a file, ready to be streamed."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer)
-    buffer.write(BOM)
-    writer.writerow(COLUMNS)
-    yield _taken(buffer)
-    for row in rows:
-        writer.writerow([guarded(cell) for cell in row])
-        yield _taken(buffer)
-
-
-def _taken(buffer: io.StringIO) -> str:
-    text = buffer.getvalue()
-    buffer.seek(0)
-    buffer.truncate()
-    return text
 
 
 def read_rows(data: bytes) -> list[FileRow]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,11 +54,21 @@ class CustomerTerms:
         return Offer(service, self.price_of(service))
 
 
-def terms_of(*, customer: Any) -> CustomerTerms:
-    """Today's terms of a customer for all services, in two queries."""
+def terms_of(*, customer: Any, services: Iterable[int] | None = None) -> CustomerTerms:
+    """Today's terms of a customer, in two queries; `services` (primary keys) where only theirs are asked for."""
     discount_bp, panel, _ = _read(customer, CustomerPrice.objects.none())
-    own = CustomerPrice.objects.filter(customer=customer).order_by().values_list("service_id", "price")
-    return CustomerTerms(discount_bp, dict(own), panel)
+    own = CustomerPrice.objects.filter(customer=customer).order_by()
+    if services is not None:
+        own = own.filter(service__in=list(services))
+    return CustomerTerms(discount_bp, dict(own.values_list("service_id", "price")), panel)
+
+
+def offers_for(*, customer: Any, services: Sequence[Service]) -> list[Offer]:
+    """The services at the customer's prices today; at list prices, without a query, for a visitor."""
+    if not customer.is_authenticated:
+        return [Offer(service, service.price) for service in services]
+    terms = terms_of(customer=customer, services=[service.pk for service in services])
+    return [terms.offer(service) for service in services]
 
 
 def offer_of(*, customer: Any, service: Service) -> Offer:

@@ -7,11 +7,12 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from catalog.csv_rows import SETS, FileRefused, FileRow, as_csv, read_rows
+from catalog.csv_rows import COLUMNS, SETS, FileRefused, FileRow, read_rows
 from catalog.edits import Edit, grouped
 from catalog.models import Service
 from panel.admin_fields import PercentField
 from panel.bulk import ROWS, in_chunks
+from panel.csv_files import as_csv
 from panel.money import format_plain
 
 _WRITTEN = (
@@ -30,7 +31,7 @@ _WRITTEN = (
 
 def write_services(*, services: QuerySet[Service]) -> Iterator[str]:
     """The services as CSV, line by line, in their order: UTF-8 with a mark that tells spreadsheets so."""
-    return as_csv(_cells(*row) for row in services.values_list(*_WRITTEN).iterator(chunk_size=ROWS))
+    return as_csv(COLUMNS, (_cells(*row) for row in services.values_list(*_WRITTEN).iterator(chunk_size=ROWS)))
 
 
 def _cells(

@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
-
 from django.db.models import Q, QuerySet
 
-from catalog.customer_prices import Offer, terms_of
-from catalog.models import Category, Service
+from catalog.models import Service, ServiceFigures
 from catalog.types import SPECS
 
-
-@dataclass(slots=True)
-class Shelf:
-    """A category and what of it is on sale, at the prices of one customer."""
-
-    category: Category
-    offers: list[Offer] = field(default_factory=list)
-
+ENOUGH_TIMED = 5
+"""Completed orders of the last 30 days, below which nothing is said about how long the next one takes."""
 
 SHELF_ORDER = ("category__position", "category__name", "category", "position", "pk")
 
@@ -36,20 +26,17 @@ def services_on_sale() -> QuerySet[Service]:
     ).select_related("category", "upstream__provider")
 
 
-def search_services(*, query: str, customer: Any) -> list[Shelf]:
-    """What is on sale and holds every word of `query` in its name, category or number, by category.
-
-    Three queries, however many services there are.
-    """
-    services = services_on_sale()
+def matching(services: QuerySet[Service], query: str) -> QuerySet[Service]:
+    """Those that hold every word of `query` in their name, category or number; of a long query its first 8 words."""
     for word in query.split()[:8]:
         matches = Q(name__icontains=word) | Q(category__name__icontains=word)
         if word.isascii() and word.isdigit() and len(word) < 10:
             matches |= Q(pk=int(word))
         services = services.filter(matches)
-    terms = terms_of(customer=customer)
-    shelves: dict[int, Shelf] = {}
-    for service in services.order_by(*SHELF_ORDER):
-        shelf = shelves.setdefault(service.category_id, Shelf(service.category))
-        shelf.offers.append(terms.offer(service))
-    return list(shelves.values())
+    return services
+
+
+def times_of(service: Service) -> ServiceFigures | None:
+    """How long completed orders of the service took; None where there are too few to tell."""
+    figures: ServiceFigures | None = getattr(service, "figures", None)
+    return figures if figures is not None and figures.timed >= ENOUGH_TIMED else None

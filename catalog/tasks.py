@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from catalog import importing, providers
+from catalog import importing, news, providers
 from panel.ops.alerts import record_heartbeat
 
 
@@ -25,3 +25,10 @@ def check_providers() -> None:
     """Asks every active provider for its balance."""
     providers.check_providers()
     record_heartbeat(task="check_providers")
+
+
+@shared_task
+def find_shelf_news() -> None:
+    """Tells customers what changed in the shop."""
+    news.find_shelf_news()
+    record_heartbeat(task="find_shelf_news")

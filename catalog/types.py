@@ -7,16 +7,53 @@ know what to ask for, or (Subscriptions) what it could cost.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum, auto
+
+
+class Kind(Enum):
+    """What may stand in a parameter."""
+
+    LINE = auto()  # one line of text
+    LINES = auto()  # several, one on each line
+    LINK = auto()  # an address, as the link of an order
+    NUMBER = auto()  # a whole number from 1 on
+    CHOICE = auto()  # one of the spec's `choices`
+    COUNTRY = auto()  # two letters, upper-cased; WW is the whole world
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """A parameter of `add` beyond link and quantity. `one` names one line of it, for messages.
+
+    `only_if`: the choice of another parameter that asks for this one, (name, value); it is dropped otherwise.
+    """
+
+    name: str
+    label: str
+    kind: Kind = Kind.LINE
+    one: str = ""
+    help: str = ""
+    choices: tuple[tuple[str, str], ...] = ()
+    only_if: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TypeSpec:
-    """How a type is ordered. `lines` names the parameter whose non-empty lines are the quantity."""
+    """How a type is ordered. `lines` names the parameter whose non-empty lines are the quantity.
+
+    `drips`: it may be ordered in several runs, as the protocol foresees.
+    """
 
     label: str
-    takes_quantity: bool = True
+    params: tuple[Param, ...] = ()
     lines: str = ""
     is_package: bool = False
+    drips: bool = False
+
+    @property
+    def takes_quantity(self) -> bool:
+        """Whether the customer types a number: else lines are counted, or it is one package."""
+        return not self.lines and not self.is_package
 
 
 DEFAULT = "default"
@@ -24,12 +61,77 @@ PACKAGE = "package"
 CUSTOM_COMMENTS = "custom_comments"
 CUSTOM_COMMENTS_PACKAGE = "custom_comments_package"
 
+_COMMENTS = Param("comments", "Comments", Kind.LINES, one="comment")
+_USERNAMES = Param("usernames", "Usernames", Kind.LINES, one="username")
+_HASHTAGS = Param("hashtags", "Hashtags", Kind.LINES, one="hashtag")
+
 SPECS: dict[str, TypeSpec] = {
-    DEFAULT: TypeSpec("Default"),
-    CUSTOM_COMMENTS: TypeSpec("Custom comments", takes_quantity=False, lines="comments"),
-    PACKAGE: TypeSpec("Package", takes_quantity=False, is_package=True),
-    CUSTOM_COMMENTS_PACKAGE: TypeSpec(
-        "Custom comments package", takes_quantity=False, lines="comments", is_package=True
+    DEFAULT: TypeSpec("Default", drips=True),
+    PACKAGE: TypeSpec("Package", is_package=True),
+    CUSTOM_COMMENTS: TypeSpec("Custom comments", (_COMMENTS,), lines="comments"),
+    CUSTOM_COMMENTS_PACKAGE: TypeSpec("Custom comments package", (_COMMENTS,), lines="comments", is_package=True),
+    "mentions": TypeSpec("Mentions", (_USERNAMES,)),
+    "mentions_with_hashtags": TypeSpec("Mentions with hashtags", (_USERNAMES, _HASHTAGS)),
+    "mentions_hashtag": TypeSpec("Mentions by hashtag", (Param("hashtag", "Hashtag"),)),
+    "mentions_custom_list": TypeSpec("Mentions from your list", (_USERNAMES,), lines="usernames"),
+    "mentions_user_followers": TypeSpec(
+        "Mentions of followers", (Param("username", "Username", help="Whose followers are mentioned."),)
+    ),
+    "mentions_media_likers": TypeSpec(
+        "Mentions of likers", (Param("media", "Post", Kind.LINK, help="The address whose likers are mentioned."),)
+    ),
+    "comment_likes": TypeSpec("Comment likes", (Param("username", "Username", help="Who wrote the comment."),)),
+    "comment_replies": TypeSpec(
+        "Comment replies",
+        (Param("username", "Username", help="Who wrote the comment that is replied to."), _COMMENTS),
+        lines="comments",
+    ),
+    "poll": TypeSpec(
+        "Poll", (Param("answer_number", "Answer number", Kind.NUMBER, help="Which answer gets the votes: 1, 2, …"),)
+    ),
+    "invites_from_groups": TypeSpec("Invites from groups", (Param("groups", "Groups", Kind.LINES, one="group"),)),
+    "seo": TypeSpec("SEO", (Param("keywords", "Keywords", Kind.LINES, one="keyword"),)),
+    "web_traffic": TypeSpec(
+        "Web traffic",
+        (
+            Param(
+                "country",
+                "Country",
+                Kind.COUNTRY,
+                help="A country's two-letter code, such as US, or WW for the whole world.",
+            ),
+            Param(
+                "device",
+                "Device",
+                Kind.CHOICE,
+                choices=(
+                    ("1", "Desktop"),
+                    ("2", "Mobile (Android)"),
+                    ("3", "Mobile (iOS)"),
+                    ("4", "Mobile (mixed)"),
+                    ("5", "Mobile and desktop"),
+                ),
+            ),
+            Param(
+                "type_of_traffic",
+                "Visitors come from",
+                Kind.CHOICE,
+                choices=(("1", "A search"), ("2", "Another page"), ("3", "Nowhere (direct)")),
+            ),
+            Param(
+                "google_keyword",
+                "Keyword of the search",
+                only_if=("type_of_traffic", "1"),
+                help="For visitors that come from a search.",
+            ),
+            Param(
+                "referring_url",
+                "Address of the other page",
+                Kind.LINK,
+                only_if=("type_of_traffic", "2"),
+                help="For visitors that come from another page.",
+            ),
+        ),
     ),
 }
 

@@ -1,20 +1,80 @@
-"""The shop's shelves."""
+"""The shop: its shelves, what changed on them, and a customer's favourites."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
+
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
-from django.views.decorators.http import require_safe
+from django.contrib.auth.views import redirect_to_login
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_POST, require_safe
 
-from catalog.selectors import search_services
+from catalog.favourites import mark_favourite, unmark_favourite
+from catalog.models import Service
+from catalog.news import count_lately
+from catalog.news_pages import find_news
+from catalog.shelves import SORTS, find_shelves, read_wanted
+
+View = Callable[..., HttpResponse]
 
 
-@login_required
+def for_visitors_too(view: View) -> View:
+    """Open to visitors where the owner shows the shop to them; else they sign in first."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+        if not (request.user.is_authenticated or settings.PUBLIC_SHOP):
+            return redirect_to_login(request.get_full_path())
+        return view(request, *args, **kwargs)
+
+    return guarded
+
+
 @require_safe
+@for_visitors_too
 def services(request: HttpRequest) -> HttpResponse:
-    """What is on sale, by category, at the customer's prices; searched by name or number."""
-    query = request.GET.get("q", "").replace("\x00", "")[:100].strip()
-    groups = search_services(query=query, customer=request.user)
-    total = sum(len(group.offers) for group in groups)
-    return render(request, "catalog/services.html", {"groups": groups, "query": query, "total": total})
+    """What is on sale, by category, at the customer's prices; searched, filtered and sorted by the address."""
+    wanted = read_wanted(request.GET.dict())
+    context = {
+        "shelves": find_shelves(wanted=wanted, customer=request.user),
+        "wanted": wanted,
+        "sorts": SORTS,
+        "changes": count_lately(),
+    }
+    response = render(request, "catalog/services.html", context)
+    if request.headers.get("HX-Request"):
+        # The address of what is shown, without the fields that were left empty.
+        response["HX-Replace-Url"] = reverse("services") + (wanted.address(page=wanted.page).removesuffix("?"))
+    return response
+
+
+@require_safe
+@for_visitors_too
+def service_changes(request: HttpRequest) -> HttpResponse:
+    """What is new, back, cheaper, dearer or gone of the last 30 days."""
+    page = find_news(params=request.GET.dict(), customer=request.user)
+    return render(request, "catalog/changes.html", {"news": page})
+
+
+@require_POST
+@login_required
+def service_favourite(request: HttpRequest, pk: int) -> HttpResponse:
+    """Marks a service, or takes the mark away, as `on` says: a second click of the same kind changes nothing."""
+    is_on = request.POST.get("on") == "1"
+    change = mark_favourite if is_on else unmark_favourite
+    try:
+        service = change(customer=request.user, service_id=pk)
+    except Service.DoesNotExist:
+        raise Http404 from None
+    back = request.POST.get("next", "")
+    is_ours = url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure())
+    if not is_ours or not back.startswith("/"):  # `redirect` takes other words for names of views.
+        back = reverse("services")
+    if request.headers.get("HX-Request"):
+        return render(request, "catalog/_star.html", {"service": service, "is_favourite": is_on, "back": back})
+    return redirect(back)
