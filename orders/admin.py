@@ -19,6 +19,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from orders import reviewing
 from orders.bulk_admin import CancelAdmin
+from orders.drip_admin import DripFeedAdmin as DripFeedAdmin
 from orders.ending import may_end
 from orders.ending_admin import end_page
 from orders.evidence import moment_text

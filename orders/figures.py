@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 from django.db import IntegrityError, transaction
-from django.db.models import BigIntegerField, Count, F, Func, Model, Q, Sum
+from django.db.models import BigIntegerField, Count, F, Func, Model, Q, Sum, Window
+from django.db.models.functions import RowNumber
 from django.utils import timezone
 
 from catalog.models import Provider, ProviderFigures, Service, ServiceFigures
@@ -27,12 +28,24 @@ LONGEST_WAIT = timedelta(days=7)
 """An order that waited longer before it was sent is not counted as money spent: there is no index by that time."""
 
 Row: TypeAlias = tuple[int | None, ...]
-NO_SALES: Row = (0, 0, 0, 0, None)
+NO_SALES: Row = (0, 0, 0, 0, None, 0, None, None, None)
 NO_PURCHASES: Row = (0, 0, 0, 0)
 
 _LARGEST = 2**63 - 1
 _ENDED = Q(status__in=FINAL)
 _COMPLETED = Q(status=Status.COMPLETED)
+_SOLD = (
+    "orders",
+    "ended",
+    "completed",
+    "profit",
+    "seconds",
+    "timed",
+    "fast_seconds",
+    "typical_seconds",
+    "slow_seconds",
+)
+_UNKNOWN = (None, None, None)
 
 
 class _Seconds(Func):
@@ -56,15 +69,14 @@ def count_figures() -> None:
     """
     now = timezone.now()
     sold = _sold(since=now - timedelta(days=SALES_DAYS))
-    _store(
-        ServiceFigures, ("orders", "ended", "completed", "profit", "seconds"), _with_all(Service, sold, NO_SALES), now
-    )
+    _store(ServiceFigures, _SOLD, _with_all(Service, sold, NO_SALES), now)
     bought = _bought(since=now - timedelta(days=BURN_DAYS))
     _store(ProviderFigures, ("orders", "spent", "ended", "completed"), _with_all(Provider, bought, NO_PURCHASES), now)
 
 
 def _sold(*, since: datetime) -> dict[int, Row]:
-    """Of the services that were ordered: orders, ended, completed, profit, seconds."""
+    """Of the services that were ordered, what `_SOLD` names."""
+    quartiles = _quartiles(since=since)
     rows = (
         Order.objects.filter(created_at__gte=since)
         .order_by()
@@ -79,9 +91,47 @@ def _sold(*, since: datetime) -> dict[int, Row]:
         )
     )
     return {
-        pk: (orders, ended, completed, _held(profit or 0), max(0, int(seconds) // timed) if timed else None)
+        pk: (
+            orders,
+            ended,
+            completed,
+            _held(profit or 0),
+            max(0, int(seconds) // timed) if timed else None,
+            timed,
+            *(quartiles.get(pk, _UNKNOWN) if timed else _UNKNOWN),
+        )
         for pk, orders, ended, completed, profit, seconds, timed in rows
     }
+
+
+def _quartiles(*, since: datetime) -> dict[int, tuple[int | None, ...]]:
+    """Seconds to completion by service: a quarter of its orders took no longer than the first, half of them than the
+    second, three quarters than the third.
+    """
+    took = (
+        Order.objects.filter(_COMPLETED, created_at__gte=since, finished_at__isnull=False)
+        .order_by()
+        .values("service_id")
+        .annotate(seconds=_Seconds("finished_at") - _Seconds("created_at"))
+        .annotate(
+            place=Window(RowNumber(), partition_by=F("service_id"), order_by="seconds"),
+            timed=Window(Count("*"), partition_by=F("service_id")),
+        )
+    )
+    # The smallest place that at least so many fourths of all are at or before.
+    first, second, third = ((F("timed") * fourths + 3) / 4 for fourths in (1, 2, 3))
+    at = took.filter(Q(place=first) | Q(place=second) | Q(place=third))
+    found: dict[int, list[tuple[int, int, int]]] = {}
+    for service, seconds, place, timed in at.values_list("service_id", "seconds", "place", "timed"):
+        found.setdefault(service, []).append((place, seconds, timed))
+    return {service: _at_fourths(places) for service, places in found.items()}
+
+
+def _at_fourths(places: list[tuple[int, int, int]]) -> tuple[int, ...]:
+    """Of few orders, one place may be several of the three."""
+    seconds = {place: max(0, took) for place, took, _ in places}
+    timed = places[0][2]
+    return tuple(seconds[(timed * fourths + 3) // 4] for fourths in (1, 2, 3))
 
 
 def _bought(*, since: datetime) -> dict[int, Row]:

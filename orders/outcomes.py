@@ -159,7 +159,7 @@ def _record_placed(order: Order, attempt: PlacementAttempt, outcome: Placed) -> 
         )
     )
     if moved:
-        write_event(order_id=order.pk, kind="placement", new=Placement.PLACED, text="Order started")
+        write_event(order_id=order.pk, kind="placement", new=Placement.PLACED, text="Sent to the provider")
     else:
         _tell_of_late_answer(order, outcome)
 

@@ -6,6 +6,7 @@ line leaves either no order and no debit, or both.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +20,8 @@ from catalog.customer_prices import Offer, offer_of
 from catalog.models import Service
 from catalog.selectors import services_on_sale
 from orders.events import write_event
-from orders.inputs import NotOnSale, OrderRefused, Wish, check_wish
-from orders.models import Order
+from orders.inputs import GONE, NotOnSale, OrderRefused, Wish, check_wish, link_key
+from orders.models import DripFeed, Order
 from panel.hints import hint_after_commit
 from panel.money import MAX_MICROS, charge_for, format_money
 
@@ -55,6 +56,16 @@ class AlreadyOrdered(OrderRefused):
             "check what you want and order again."
         )
         self.order = order
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a customer asks for, as it came. `params`: what the type wants beyond link and quantity."""
+
+    service_id: int
+    link: str
+    quantity: int | None
+    params: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,21 +130,23 @@ def place_order(
     service_id: int,
     link: str,
     quantity: int | None,
-    comments: str = "",
+    params: Mapping[str, str] | None = None,
     request_key: str,
     seen_charge: int | None,
 ) -> PlacedOrder:
     """Places one order for each `request_key` of a customer, however often it is sent.
 
-    `seen_charge` is the charge that the customer saw (micro-units): more than it is asked again, never
-    taken; None accepts today's. Raises OrderRefused and its kin; then nothing was changed.
+    `params` is what the service's type asks for beyond link and quantity. `seen_charge` is the charge that the
+    customer saw (micro-units): more than it is asked again, never taken; None accepts today's. Raises OrderRefused
+    and its kin; then nothing was changed.
     """
+    asked = Asked(service_id, link, quantity, params or {})
     wallet = wallet_of(customer=customer)
     try:
         with transaction.atomic():
             existing = Order.objects.filter(customer=customer, request_key=request_key).first()
             if existing is None:
-                order = _place(customer, wallet.pk, service_id, link, quantity, comments, request_key, seen_charge)
+                order = _place(customer, wallet.pk, asked, request_key, seen_charge)
                 hint_after_commit("orders.tasks.submit_orders")
                 return PlacedOrder(order, created=True)
     except IntegrityError:
@@ -141,39 +154,29 @@ def place_order(
         existing = Order.objects.filter(customer=customer, request_key=request_key).first()
         if existing is None:
             raise
-    _check_same(existing, service_id, link, quantity, comments)
+    if existing.drip_feed_id or not is_same(existing, asked):
+        raise AlreadyOrdered(existing)
     return PlacedOrder(existing, created=False)
 
 
-def _place(
-    customer: Any,
-    wallet_id: int,
-    service_id: int,
-    link: str,
-    quantity: int | None,
-    comments: str,
-    request_key: str,
-    seen_charge: int | None,
-) -> Order:
+def _place(customer: Any, wallet_id: int, asked: Asked, request_key: str, seen_charge: int | None) -> Order:
     # Read in this transaction: what was hidden or re-priced a second ago is not sold at the old terms.
-    service = services_on_sale().filter(pk=service_id).first()
-    if service is None:
-        raise NotOnSale(
-            "This service is no longer on sale. Nothing was charged; please choose another.",
-            field="service",
-        )
-    wish = check_wish(service=service, link=link, quantity=quantity, comments=comments)
+    service = sold_service(asked.service_id)
+    wish = check_wish(service=service, link=asked.link, quantity=asked.quantity, params=asked.params)
     offer = offer_of(customer=customer, service=service)
     charge = charge_of(offer=offer, quantity=wish.quantity)
     if seen_charge is not None and charge > seen_charge:
         raise PriceChanged(seen=seen_charge, charge=charge)
-    order = _insert(customer, offer, wish, charge, request_key)
+    order = new_order(
+        customer=customer, service=service, wish=wish, price=offer.price, charge=charge, request_key=request_key
+    )
+    order.save()
     try:
         ledger.post(
             wallet_id=wallet_id,
             amount=-charge,
             kind=Entry.Kind.ORDER,
-            key=f"order:{order.pk}:charge",
+            key=charge_key(order),
             order_ref=order.pk,
             memo=service.name,
         )
@@ -183,17 +186,28 @@ def _place(
     return order
 
 
-def _insert(customer: Any, offer: Offer, wish: Wish, charge: int, request_key: str) -> Order:
-    service = offer.service
-    return Order.objects.create(
+def sold_service(service_id: int) -> Service:
+    """What is on sale at this moment. Raises NotOnSale."""
+    service = services_on_sale().filter(pk=service_id).first()
+    if service is None:
+        raise NotOnSale(GONE, field="service")
+    return service
+
+
+def new_order(
+    *, customer: Any, service: Service, wish: Wish, price: int, charge: int, request_key: str, **values: Any
+) -> Order:
+    """An order as it is sold now, not saved: frozen at its price, with what it should cost at today's rate."""
+    return Order(
         customer=customer,
         service=service,
         service_name=service.name,
         service_type=service.type,
         link=wish.link,
+        link_key=link_key(wish.link),
         quantity=wish.quantity,
         params=wish.params,
-        price=offer.price,
+        price=price,
         charge=charge,
         request_key=request_key,
         provider=service.upstream.provider,
@@ -201,18 +215,21 @@ def _insert(customer: Any, offer: Offer, wish: Wish, charge: int, request_key: s
         expected_cost=cost_of_order(service=service, quantity=wish.quantity),
         exchange_rate=service.upstream.provider.exchange_rate,
         currency=service.upstream.provider.currency,
+        **values,
     )
 
 
-def _check_same(order: Order, service_id: int, link: str, quantity: int | None, comments: str) -> None:
-    """A repeated request gets its order back; another request under the same key gets an explanation."""
-    same = order.service_id == service_id
-    if same:
-        try:
-            wish = check_wish(service=order.service, link=link, quantity=quantity, comments=comments)
-        except OrderRefused:
-            same = False
-        else:
-            same = (wish.link, wish.quantity, wish.params) == (order.link, order.quantity, order.params)
-    if not same:
-        raise AlreadyOrdered(order)
+def charge_key(order: Order) -> str:
+    """The ledger's key of the order's charge."""
+    return f"order:{order.pk}:charge"
+
+
+def is_same(sold: Order | DripFeed, asked: Asked) -> bool:
+    """Whether a repeated request asks for what was sold; another one under the same key gets an explanation."""
+    if sold.service_id != asked.service_id:
+        return False
+    try:
+        wish = check_wish(service=sold.service, link=asked.link, quantity=asked.quantity, params=asked.params)
+    except OrderRefused:
+        return False
+    return (wish.link, wish.quantity, wish.params) == (sold.link, sold.quantity, sold.params)

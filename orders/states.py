@@ -19,6 +19,7 @@ class Status(models.TextChoices):
 
 
 FINAL = frozenset({Status.COMPLETED, Status.PARTIAL, Status.CANCELED})
+OPEN = frozenset(Status) - FINAL
 
 # Colour (of the four meanings) and icon of each status.
 LOOKS: dict[str, tuple[str, str]] = {
@@ -144,4 +145,19 @@ REFILL_LOOKS: dict[str, tuple[str, str]] = {
     RefillState.REJECTED: ("danger", "x-circle"),
     RefillState.REFUSED: ("danger", "x-circle"),
     RefillState.UNFOLLOWED: ("neutral", "question-circle"),
+}
+
+
+class DripState(models.TextChoices):
+    """How a drip-feed stands. Its runs are orders, with a status each."""
+
+    RUNNING = "running", "Running"
+    COMPLETED = "completed", "All runs begun"
+    STOPPED = "stopped", "Stopped"
+
+
+DRIP_LOOKS: dict[str, tuple[str, str]] = {
+    DripState.RUNNING: ("info", "play-circle"),
+    DripState.COMPLETED: ("success", "check-circle"),
+    DripState.STOPPED: ("neutral", "stop-circle"),
 }

@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from catalog.models import Provider
-from orders import figures, polling, reconciling, refill_polling, requesting, submission, watching
+from orders import dripping, figures, polling, reconciling, refill_polling, requesting, submission, watching
 from orders.deadlines import meet_deadlines
 from panel.ops.alerts import record_heartbeat
 
@@ -18,6 +18,13 @@ def submit_orders() -> None:
     for provider in submission.providers_with_due_orders():
         submit_provider_orders.apply_async((provider.pk,), expires=PROMPTLY)
     record_heartbeat(task="submit_orders")
+
+
+@shared_task
+def begin_runs() -> None:
+    """Places the runs of drip-feeds that are due."""
+    dripping.begin_due_runs()
+    record_heartbeat(task="begin_runs")
 
 
 @shared_task

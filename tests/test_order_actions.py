@@ -11,19 +11,21 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from catalog.models import UpstreamService
+from catalog.models import ServiceFigures, UpstreamService
+from catalog.types import SPECS
 from orders.models import CancelRequest, Order, OrderEvent, Refill
 from orders.refill_polling import poll_due_refills
 from orders.requesting import send_due_requests
 from orders.states import CancelState, Placement, RefillState, ReviewReason, Status
 from tests import make
-from tests.scenes import fresh, nothing_changes, poll_now, submit_now
+from tests.scenes import fresh, nothing_changes, poll_now, refunds_of, says, submit_now
+from tests.scenes import placed as placed_orders
 
 pytestmark = pytest.mark.django_db
 
 CANCEL, REFILL = "Cancel this order", "Ask for a refill"
 AT_ONCE = "You get $0.25 back at once"
-ASKS = "The provider is asked to stop it. You get back what was not delivered; it may be too late."
+ASKS = "We ask the provider to stop it and refund what was not delivered. It may be too late."
 HOSTILE = "<script>alert(1)</script> & no"
 
 
@@ -378,3 +380,92 @@ def test_last_check_when_it_runs_then_told_and_its_end_when_it_ended(signed_in, 
     Order.objects.filter(pk=placed.pk).update(status=Status.COMPLETED, finished_at=moment)
     text = text_of(signed_in, placed)
     assert "Ended 2 min ago" in text and "checked" not in text
+
+
+# -- what the page tells beside --------------------------------------------------------------------
+
+TOLD = {
+    "comments": "one\ntwo",
+    "usernames": "anna\nbob\ncleo",
+    "hashtags": "sun",
+    "hashtag": "sun",
+    "username": "anna",
+    "media": "https://example.com/post",
+    "answer_number": "2",
+    "groups": "https://example.com/g",
+    "keywords": "sun",
+    "country": "WW",
+    "device": "5",
+    "type_of_traffic": "2",
+    "google_keyword": "sun",
+    "referring_url": "https://example.org/from",
+}
+
+
+@pytest.mark.parametrize("service_type", sorted(SPECS))
+def test_order_page_when_of_any_type_then_what_was_asked_is_told_by_its_label(signed_in, placed, service_type):
+    spec = SPECS[service_type]
+    params = {param.name: TOLD[param.name] for param in spec.params if param.name != "google_keyword"}
+    Order.objects.filter(pk=placed.pk).update(service_type=service_type, params=params)
+    text, html = text_of(signed_in, placed), html_of(signed_in, placed)
+    for param in spec.params:
+        assert (param.label in text) == (param.name in params), param
+    said = {
+        "comments": "2 comments",
+        "usernames": "3 usernames",
+        "hashtags": "1 hashtag",
+        "device": "Mobile and desktop",
+        "type_of_traffic": "Another page",
+    }
+    for name in params:
+        assert said.get(name, "") in text, name
+    for name in {"media", "referring_url"} & set(params):
+        assert f'href="{TOLD[name]}"' in html
+
+
+def test_order_page_when_params_are_hostile_or_of_no_known_type_then_they_are_text(signed_in, placed):
+    Order.objects.filter(pk=placed.pk).update(service_type="gone", params={"odd_thing": HOSTILE, "empty": ""})
+    html = html_of(signed_in, placed)
+    assert "Odd thing" in html and "&lt;script&gt;alert(1)" in html and "<script>alert(1)" not in html
+    Order.objects.filter(pk=placed.pk).update(
+        service_type="mentions_media_likers", params={"media": "javascript:alert(1)"}
+    )
+    assert 'href="javascript' not in html_of(signed_in, placed)
+
+
+def test_order_page_when_refunded_in_parts_then_each_is_listed_with_its_reason_and_the_sum(
+    signed_in, customer, service, upstream, sound_books
+):
+    [order] = placed_orders(customer, service, quantity=1_000)
+    says(upstream, order, status="Partial", remains=100)
+    says(upstream, order, status="Partial", remains=157)
+    page = signed_in.get(reverse("order_detail", args=[order.pk]))
+    refunds = page.context["refunds"]
+    assert [one.amount for one in refunds] == refunds_of(order) and len(refunds) == 2
+    assert sum(one.amount for one in refunds) == fresh(order).refunded == 392_500
+    assert all(one.why and "Refunded" not in one.why for one in refunds)
+    text = text_of(signed_in, order)
+    assert "+$0.25" in text and "+$0.1425" in text and "In all $0.3925" in text
+
+
+def test_order_page_offers_the_same_again_and_with_another_link(signed_in, placed):
+    html = html_of(signed_in, placed)
+    assert f'href="{reverse("order_new")}?again={placed.pk}"' in html
+    assert f'href="{reverse("order_new")}?again={placed.pk}&amp;link="' in html
+
+
+def test_order_page_when_it_is_a_run_then_leads_to_its_drip_feed(signed_in, customer, service):
+    drip = make.drip(customer, service, runs=3)
+    order = drip.orders.get()
+    assert f"Run 1 of 3 of drip-feed {drip.pk}" in text_of(signed_in, order)
+    assert reverse("drip_detail", args=[drip.pk]) in html_of(signed_in, order)
+    assert f"Run 1 of drip-feed {drip.pk}" in signed_in.get(reverse("order_list")).content.decode()
+
+
+@pytest.mark.parametrize(("timed", "words"), [(4, ""), (5, "About 3 h")])
+def test_order_page_when_enough_were_timed_then_tells_how_long_it_usually_takes(signed_in, placed, timed, words):
+    ServiceFigures.objects.update_or_create(
+        service=placed.service, defaults={"timed": timed, "typical_seconds": 3 * 3_600}
+    )
+    text = text_of(signed_in, placed)
+    assert words in text and ("Usual time" in text) == bool(words)

@@ -251,8 +251,7 @@ def test_search_finds_by_name_category_and_number(signed_in, provider):
     found = make.service(provider, external_id="1", name="Blue likes")
     make.service(provider, external_id="2", name="Red views")
     for query in ("blue", "social blue", str(found.pk)):
-        groups = signed_in.get(reverse("services"), {"q": query}).context["groups"]
-        assert found in [offer.service for group in groups for offer in group.offers]
+        assert found.name in signed_in.get(reverse("services"), {"q": query}).content.decode()
 
 
 @pytest.mark.parametrize("query", ["?page=0", "?page=99999", "?page=x", "?status=nonsense", "?sort=charge"])

@@ -11,7 +11,8 @@ from billing import ledger
 from billing.models import Entry
 from catalog.models import Provider, Service, UpstreamService
 from catalog.repricing import reprice
-from orders.inputs import BadComments, BadLink, BadQuantity, NotOnSale, OrderRefused, comment_lines
+from catalog.types import SPECS
+from orders.inputs import BadLink, BadParam, BadQuantity, NotOnSale, OrderRefused, text_lines
 from orders.models import Order, OrderEvent
 from orders.placing import AlreadyOrdered, NotEnoughFunds, PriceChanged, place_order
 from orders.states import Placement, Status
@@ -23,6 +24,7 @@ from tests.scenes import fresh, money_of, nothing_changes, poll_now, refunds_of,
 pytestmark = pytest.mark.django_db
 
 LINK = "https://example.com/page"
+[COMMENTS] = SPECS["custom_comments"].params
 
 
 @pytest.fixture
@@ -163,8 +165,8 @@ def test_order_when_it_exceeds_what_any_wallet_holds_then_it_is_refused(customer
 )
 def test_order_when_the_comments_are_bad_then_it_is_refused(customer, provider, comments):
     service = make.service(provider, type="custom_comments", low=2, high=100)
-    with nothing_changes(), pytest.raises(BadComments) as refusal:
-        ask(customer, service, quantity=None, comments=comments)
+    with nothing_changes(), pytest.raises(BadParam) as refusal:
+        ask(customer, service, quantity=None, params={"comments": comments})
     assert refusal.value.field == "comments"
 
 
@@ -174,7 +176,7 @@ def test_comments_when_split_by_any_line_end_then_each_is_charged(customer, prov
     that splits there, so they must be sold as three."""
     upstream.set_service(7, type="Custom Comments", rate="1000", min=1, max=100)
     service = make.service(provider, external_id="7", type="custom_comments", rate="1000", low=1, high=100)
-    order = ask(customer, service, quantity=None, comments=separator.join(["one", "two", "three"])).order
+    order = ask(customer, service, quantity=None, params={"comments": separator.join(["one", "two", "three"])}).order
     assert (order.quantity, order.charge, order.params) == (3, 3_750_000, {"comments": "one\ntwo\nthree"})
     submit_now()
     [sent] = upstream.orders()
@@ -184,8 +186,8 @@ def test_comments_when_split_by_any_line_end_then_each_is_charged(customer, prov
 def test_comments_when_any_lines_pass_then_a_provider_counts_no_more_of_them():
     for code in range(0x3000):
         try:
-            lines = comment_lines(f"one{chr(code)}two")
-        except BadComments:
+            lines = text_lines(param=COMMENTS, text=f"one{chr(code)}two")
+        except BadParam:
             continue
         assert len("\n".join(lines).splitlines()) == len(lines), hex(code)
 
@@ -291,10 +293,10 @@ def test_order_when_the_same_form_asks_for_something_else_then_it_is_explained(c
 
 def test_order_when_the_same_form_has_other_comments_then_it_is_explained(customer, provider):
     service = make.service(provider, type="custom_comments", low=1, high=100)
-    ask(customer, service, quantity=None, comments="one", request_key="same")
+    ask(customer, service, quantity=None, params={"comments": "one"}, request_key="same")
     with nothing_changes(), pytest.raises(AlreadyOrdered):
-        ask(customer, service, quantity=None, comments="two", request_key="same")
-    assert not ask(customer, service, quantity=None, comments=" one \n", request_key="same").created
+        ask(customer, service, quantity=None, params={"comments": "two"}, request_key="same")
+    assert not ask(customer, service, quantity=None, params={"comments": " one \n"}, request_key="same").created
 
 
 def test_order_when_repeated_after_it_left_the_shop_then_it_is_still_the_first(customer, service):

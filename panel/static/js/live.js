@@ -32,12 +32,16 @@
   });
 
   // The server's own words (its filter `ago`), as time goes by. Older than a week they are a date, which stays.
-  const ago = (distance) => {
-    if (distance < 0.75 * MINUTE) return "just now";
-    if (distance < 60 * MINUTE) return `${Math.max(1, Math.round(distance / MINUTE))} min ago`;
-    if (distance < 24 * 60 * MINUTE) return `${Math.round(distance / (60 * MINUTE))} h ago`;
+  const spoken = (distance) => {
+    if (distance < 60 * MINUTE) return `${Math.max(1, Math.round(distance / MINUTE))} min`;
+    if (distance < 24 * 60 * MINUTE) return `${Math.round(distance / (60 * MINUTE))} h`;
     const days = Math.round(distance / (24 * 60 * MINUTE));
-    return days === 1 ? "1 day ago" : `${days} days ago`;
+    return days === 1 ? "1 day" : `${days} days`;
+  };
+
+  const ago = (distance) => {
+    if (Math.abs(distance) < 0.75 * MINUTE) return "just now";
+    return distance < 0 ? `in ${spoken(-distance)}` : `${spoken(distance)} ago`;
   };
 
   // By the server's clock: that of this machine may be wrong.
@@ -46,7 +50,7 @@
   const refreshTimes = () => {
     for (const element of document.querySelectorAll("time[datetime]")) {
       const distance = Date.now() - behind - Date.parse(element.dateTime);
-      if (distance < 0 || distance >= 7 * 24 * 60 * MINUTE) continue;
+      if (Math.abs(distance) >= 7 * 24 * 60 * MINUTE) continue;
       const words = ago(distance);
       if (element.textContent !== words) element.textContent = words;
     }

@@ -1,69 +1,14 @@
-// The order form: finds a service among thousands, and keeps what is typed while the fields change.
+// The order form: keeps what is typed while the fields change, and shows the fields that a choice asks for.
 (() => {
   "use strict";
 
-  const select = document.getElementById("id_service");
-  const finder = document.getElementById("service-finder");
-  const note = document.getElementById("finder-note");
   const form = document.getElementById("order-form");
-  if (!select || !finder) return;
-
-  // -- finding a service --
-
-  const placeholder = [...select.children].filter((child) => child.tagName === "OPTION");
-  const groups = [...select.querySelectorAll("optgroup")].map((element) => ({
-    element,
-    options: [...element.children].map((option) => ({
-      option,
-      text: `${element.label} ${option.text}`.toLowerCase(),
-    })),
-  }));
-  const matches = () => groups.flatMap(({ element }) => (element.isConnected ? [...element.children] : []));
-
-  const tell = (count) => {
-    if (!count) return "No service matches";
-    return `${count.toLocaleString("en")} ${count === 1 ? "service" : "services"} found, choose below`;
-  };
-
-  const find = () => {
-    const words = finder.value.toLowerCase().split(/\s+/);
-    const chosen = select.selectedOptions[0];
-    const isFound = ({ text }) => words.every((word) => text.includes(word));
-    let count = 0;
-    for (const { element, options } of groups) {
-      count += options.filter(isFound).length;
-      const kept = options.filter((entry) => entry.option === chosen || isFound(entry));
-      element.replaceChildren(...kept.map(({ option }) => option));
-    }
-    select.replaceChildren(
-      ...placeholder,
-      ...groups.map(({ element }) => element).filter((element) => element.firstChild),
-    );
-    chosen.selected = true;
-    note.textContent = finder.value.trim() ? tell(count) : "";
-  };
-
-  const chooseFirst = (event) => {
-    if (event.key !== "Enter") return;
-    event.preventDefault(); // it must never send the order
-    const first = matches().find((option) => !option.selected);
-    if (!finder.value.trim() || !first) return;
-    first.selected = true;
-    finder.value = "";
-    find();
-    select.dispatchEvent(new Event("change", { bubbles: true }));
-    select.focus();
-  };
-
-  select.before(finder, note);
-  finder.hidden = select.options.length <= 15;
-  finder.addEventListener("input", find);
-  finder.addEventListener("keydown", chooseFirst);
+  if (!form) return;
 
   // -- what is wrong: found at once, and no longer told once it is being corrected --
 
   form.querySelector("[aria-invalid=true]")?.focus();
-  form.addEventListener("input", ({ target }) => {
+  const correct = (target) => {
     if (target.getAttribute("aria-invalid") !== "true") return;
     const error = document.getElementById(`${target.id}_error`);
     const named = (target.getAttribute("aria-describedby") || "").split(" ").filter((id) => id && id !== error?.id);
@@ -72,6 +17,24 @@
     target.removeAttribute("aria-invalid");
     if (named.length) target.setAttribute("aria-describedby", named.join(" "));
     else target.removeAttribute("aria-describedby");
+  };
+
+  form.addEventListener("input", ({ target }) => correct(target));
+  document.getElementById("id_service").addEventListener("change", () => correct(document.getElementById("id_find")));
+
+  // -- the charge that was shown is not that of what is typed since: it is asked for before it is taken --
+
+  form.addEventListener("input", ({ target }) => {
+    const seen = document.querySelector("#order-summary [name=seen_charge]");
+    if (target.matches("[data-counted]")) seen.value = "";
+  });
+
+  // -- fields that only a choice of another asks for --
+
+  form.addEventListener("change", ({ target }) => {
+    for (const part of form.querySelectorAll(`.asked-for[data-field="${CSS.escape(target.name)}"]`)) {
+      part.classList.toggle("is-asked", part.dataset.value === target.value);
+    }
   });
 
   // -- what was typed while the fields of another service were on their way --
@@ -92,4 +55,36 @@
     }
     typed = [];
   });
+
+  // -- the star --
+
+  document.addEventListener("htmx:afterRequest", ({ detail: { elt, successful } }) => {
+    if (!elt.matches(".form-star") || !successful) return;
+    const isOn = elt.getAttribute("aria-pressed") !== "true";
+    elt.setAttribute("aria-pressed", String(isOn));
+    elt.setAttribute("hx-vals", JSON.stringify({ on: isOn ? "0" : "1" }));
+  });
+
+  // -- the session ended: the form is handed over, so that nothing typed is lost. Looking at it orders nothing. --
+
+  let isHandedOver = false; // Several answers may tell of it.
+
+  const handOver = () => {
+    if (isHandedOver) return;
+    isHandedOver = true;
+    const look = Object.assign(document.createElement("input"), { type: "hidden", name: "preview", value: "1" });
+    form.append(look);
+    form.submit();
+  };
+
+  document.addEventListener("order:signed-out", handOver);
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const { xhr, pathInfo, elt } = event.detail;
+    const asked = new URL(pathInfo.requestPath, location.href).pathname;
+    if (!form.contains(elt) && !form.contains(event.detail.requestConfig.elt)) return;
+    if (!xhr.responseURL || new URL(xhr.responseURL).pathname === asked) return;
+    event.stopImmediatePropagation(); // Loading the page again would lose it.
+    event.detail.shouldSwap = false;
+    handOver();
+  }, { capture: true });
 })();

@@ -1,4 +1,4 @@
-"""Orders, each attempt to place one, and what happened to it. Amounts are micro-units of the panel's currency."""
+"""Orders and what happened to them. Amounts are micro-units of the panel's currency."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from catalog.models import Provider, Service
-from orders.states import FINAL, AttemptOutcome, CancelState, Placement, RefillState, ReviewReason, Status
+from orders.models.drips import DripFeed
+from orders.states import FINAL, Placement, ReviewReason, Status
 from panel.money import EXCHANGE_ONE, MAX_MICROS
 
 
@@ -16,7 +17,10 @@ class Order(models.Model):
     """What a customer bought, frozen at what it was sold at, and how it stands."""
 
     # Sold.
-    customer = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="orders")
+    # Other indexes begin with it.
+    customer = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="orders", db_index=False
+    )
     service = models.ForeignKey(Service, on_delete=models.PROTECT, related_name="orders")
     service_name = models.CharField(max_length=500)
     service_type = models.CharField(max_length=60)
@@ -28,6 +32,9 @@ class Order(models.Model):
     refunded = models.BigIntegerField(default=0)
     request_key = models.CharField(max_length=64, help_text="One order per customer and key: a double click.")
     created_at = models.DateTimeField(default=timezone.now)
+    link_key = models.CharField(max_length=200, default="", help_text="The link as it is looked for: inputs.link_key.")
+    drip_feed = models.ForeignKey(DripFeed, null=True, blank=True, on_delete=models.PROTECT, related_name="orders")
+    run = models.PositiveIntegerField(null=True, blank=True, help_text="Which run of the drip-feed, from 1 on.")
 
     # With the provider.
     provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="orders")
@@ -73,6 +80,14 @@ class Order(models.Model):
         permissions = (("view_profit", "Can see what is earned"),)
         constraints = (
             models.UniqueConstraint(fields=("customer", "request_key"), name="order_one_per_request"),
+            # Its money was taken with that of all runs: a run that began twice would be given away.
+            models.UniqueConstraint(
+                fields=("drip_feed", "run"), condition=Q(drip_feed__isnull=False), name="order_one_per_run"
+            ),
+            models.CheckConstraint(
+                condition=Q(drip_feed=None, run=None) | Q(drip_feed__isnull=False, run__gte=1),
+                name="order_run_of_a_drip_feed",
+            ),
             # Two orders under one id would each be refunded by the other's fate.
             models.UniqueConstraint(
                 fields=("provider", "upstream_id"),
@@ -100,7 +115,13 @@ class Order(models.Model):
             ),
         )
         indexes = (
+            # The customer's list, by each of its filters and orders.
             models.Index(fields=("customer", "-id"), name="order_of_customer"),
+            models.Index(fields=("customer", "status", "-id"), name="order_by_status"),
+            models.Index(fields=("customer", "service", "-id"), name="order_by_service"),
+            models.Index(fields=("customer", "-charge", "-id"), name="order_by_charge"),
+            models.Index(fields=("customer", "link_key", "-id"), name="order_by_link"),
+            models.Index(fields=("customer", "created_at"), name="order_by_day"),
             # What was sold and earned in the last days.
             models.Index(fields=("created_at",), name="order_by_date"),
             models.Index(
@@ -162,114 +183,6 @@ class OrderInReview(Order):
         ordering = ("review_since", "pk")
         verbose_name = "order in review"
         verbose_name_plural = "orders in review"
-
-
-class PlacementAttempt(models.Model):
-    """One sending of one order: the intent is committed before, the answer recorded after."""
-
-    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="placement_attempts")
-    token = models.CharField(max_length=32, unique=True)
-    started_at = models.DateTimeField(default=timezone.now)
-    finished_at = models.DateTimeField(null=True, blank=True)
-    outcome = models.CharField(max_length=10, choices=AttemptOutcome.choices, default=AttemptOutcome.SENDING)
-    phase = models.CharField(max_length=12, blank=True, help_text="How far the request had come.")
-    http_status = models.PositiveSmallIntegerField(null=True, blank=True)
-    body = models.TextField(blank=True, help_text="The first 2 KB of the answer, the key redacted.")
-    detail = models.CharField(max_length=500, blank=True)
-
-    account = models.CharField(max_length=32, blank=True, help_text="A fingerprint of the account it was sent to.")
-
-    # What makes a repetition safe: the value sent, and a fingerprint of where and under which name.
-    request_id = models.CharField(max_length=32, blank=True)
-    request_scope = models.CharField(max_length=32, blank=True)
-
-    # What was found out afterwards, for the people who settle doubts. Balances: the provider's currency.
-    balance_before = models.BigIntegerField(null=True, blank=True)
-    balance_before_at = models.DateTimeField(null=True, blank=True)
-    balance_after = models.BigIntegerField(null=True, blank=True)
-    balance_after_at = models.DateTimeField(null=True, blank=True)
-    looks = models.PositiveSmallIntegerField(default=0)
-    looked_at = models.DateTimeField(null=True, blank=True)
-    look_note = models.CharField(max_length=500, blank=True)
-    probed_from = models.BigIntegerField(null=True, blank=True)
-    probed_to = models.BigIntegerField(null=True, blank=True)
-    orphans = models.JSONField(default=list, blank=True, help_text="[{id, status, remains, charge, agrees}, …]")
-
-    class Meta:
-        ordering = ("-pk",)
-        indexes = (models.Index(fields=("account", "started_at"), name="attempt_by_account"),)
-
-    def __str__(self) -> str:
-        return f"Attempt {self.pk} of order {self.order_id}"
-
-
-class ProviderRequest(models.Model):
-    """Something asked of the provider about a placed order: committed first, then sent, then recorded."""
-
-    provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="+")
-    actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
-    )
-    note = models.CharField(max_length=300, blank=True, help_text="What came of it, in words for the customer.")
-    created_at = models.DateTimeField(default=timezone.now)
-    asked_at = models.DateTimeField(null=True, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    claim_token = models.CharField(max_length=32, blank=True)
-    # The queue, as an order's own: when to send it or to ask about it; also the end of the lease of a claim.
-    next_action_at = models.DateTimeField(null=True, blank=True, default=timezone.now)
-
-    class Meta:
-        abstract = True
-        ordering = ("-pk",)
-
-
-class CancelRequest(ProviderRequest):
-    """The wish to end a placed order early. What comes back is settled by the order's status, as always."""
-
-    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="cancel_requests")
-    state = models.CharField(max_length=10, choices=CancelState.choices, default=CancelState.WAITING)
-
-    class Meta(ProviderRequest.Meta):
-        constraints = (
-            models.UniqueConstraint(
-                fields=("order",), condition=Q(state__in=CancelState.open()), name="cancel_request_one_open"
-            ),
-        )
-        indexes = (
-            models.Index(
-                fields=("provider", "next_action_at"),
-                condition=Q(next_action_at__isnull=False),
-                name="cancel_request_due",
-            ),
-        )
-
-    def __str__(self) -> str:
-        return f"Cancel request {self.pk} of order {self.order_id}"
-
-
-class Refill(ProviderRequest):
-    """One refill of a completed order: asked for once, then followed by its own id where it has one."""
-
-    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="refills")
-    state = models.CharField(max_length=12, choices=RefillState.choices, default=RefillState.WAITING)
-    upstream_id = models.CharField(max_length=64, blank=True, help_text="Empty: the provider gave none.")
-    poll_errors = models.PositiveSmallIntegerField(default=0)
-
-    class Meta(ProviderRequest.Meta):
-        constraints = (
-            models.UniqueConstraint(
-                fields=("order",), condition=Q(state__in=RefillState.open()), name="refill_one_running"
-            ),
-        )
-        indexes = (
-            models.Index(
-                fields=("provider", "next_action_at"), condition=Q(next_action_at__isnull=False), name="refill_due"
-            ),
-        )
-
-    def __str__(self) -> str:
-        return f"Refill {self.pk} of order {self.order_id}"
 
 
 class OrderEvent(models.Model):

@@ -1,0 +1,121 @@
+"""Many orders as text: `service | link | quantity`, one on each line, typed or from a CSV file. Pure."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+MOST_LINES = 1_000
+LONGEST_TEXT = 500_000
+"""Characters of the text, and bytes of a file."""
+
+_LINE_ENDS = re.compile("\r\n|[\r\n]")
+_SERVICE = re.compile(r"#?([0-9]{1,18})")
+_QUANTITY = re.compile(r"-?[0-9]{1,15}")
+_GROUPS = re.compile(r"[\s,\u00a0\u202f]")
+_COLUMNS = ("service", "link", "quantity")
+
+
+class LinesRefused(ValueError):
+    """The text or the file cannot be taken at all. The message is for the customer."""
+
+
+@dataclass(frozen=True, slots=True)
+class MassLine:
+    """One line as it was written, `number` from 1 on. What of it cannot be read is told by `error`."""
+
+    number: int
+    text: str
+    service_id: int = 0
+    link: str = ""
+    quantity: int | None = None
+    error: str = ""
+
+
+def read_lines(text: str) -> list[MassLine]:
+    """The lines that are not empty. Raises LinesRefused where there are none, or too many."""
+    if len(text) > LONGEST_TEXT:
+        raise LinesRefused(f"This is too long: {LONGEST_TEXT:,} characters at most.")
+    written = [(number, line.strip()) for number, line in enumerate(_LINE_ENDS.split(text), start=1) if line.strip()]
+    if not written:
+        raise LinesRefused("Write at least one line: service | link | quantity.")
+    if len(written) > MOST_LINES:
+        raise LinesRefused(f"Order at most {MOST_LINES:,} lines at once; these are {len(written):,}.")
+    return [_read(number, line) for number, line in written]
+
+
+def _read(number: int, text: str) -> MassLine:
+    # Cells that were copied from a spreadsheet come with tabs between them.
+    bar = "|" if "|" in text else "\t"
+    service, _, rest = text.partition(bar)
+    # From the end: a link may hold a bar.
+    link, found, amount = rest.rpartition(bar)
+    if not found:
+        link, amount = amount, ""
+    service, link, amount = service.strip(), link.strip(), _GROUPS.sub("", amount)
+    if not rest.strip():
+        return MassLine(number, text, error="Write the service, the link and the quantity with bars between them.")
+    if not (service_found := _SERVICE.fullmatch(service)):
+        return MassLine(number, text, link=link, error="Begin with the number of a service.")
+    if amount and not _QUANTITY.fullmatch(amount):
+        return MassLine(number, text, link=link, error="The quantity must be a whole number, such as 1000.")
+    return MassLine(number, text, int(service_found[1]), link, int(amount) if amount else None)
+
+
+# -- files -------------------------------------------------------------------------------------------
+
+
+def lines_of_file(data: bytes) -> str:
+    """The rows of a CSV file as lines of text. Raises LinesRefused."""
+    if len(data) > LONGEST_TEXT:
+        raise LinesRefused(f"This file is too large: {LONGEST_TEXT // 1000} KB at most.")
+    text = _decoded(data)
+    head = text.lstrip().partition("\n")[0]
+    delimiter = max(",", ";", "\t", "|", key=head.count)
+    if delimiter == "|":
+        return text  # Lines as they are typed, in a file.
+    rows = _rows(text, delimiter)
+    places = _places(next(rows, []))
+    lines = [" | ".join(row[place] if place < len(row) else "" for place in places) for row in rows]
+    if not lines:
+        raise LinesRefused("This file holds no lines to order.")
+    return "\n".join(lines)
+
+
+def _decoded(data: bytes) -> str:
+    if b"\0" in data:
+        raise LinesRefused("This is not a CSV file.")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise LinesRefused("This file is not in UTF-8. Save it as “CSV UTF-8” and try again.") from error
+
+
+def _rows(text: str, delimiter: str) -> Iterator[list[str]]:
+    """The rows that are not empty, the names of the columns first; each cell on one line."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    is_first = True
+    try:
+        for cells in reader:
+            # Spreadsheets keep a cell from being a formula by an apostrophe, and so do this panel's own files.
+            row = [" ".join(cell.split()).removeprefix("'") for cell in cells]
+            if not any(row):
+                continue
+            if is_first and not {name.lower() for name in row} & set(_COLUMNS):
+                yield list(_COLUMNS)
+            is_first = False
+            yield row
+    except csv.Error as error:
+        raise LinesRefused(f"Line {reader.line_num}: this is not CSV ({error}).") from error
+
+
+def _places(names: list[str]) -> list[int]:
+    """Where the columns stand, by their names."""
+    found = [name.lower() for name in names]
+    missing = [name for name in ("service", "link") if found and name not in found]
+    if missing:
+        raise LinesRefused(f"The column “{missing[0]}” is missing. The first line names the columns.")
+    return [found.index(name) for name in _COLUMNS if name in found]

@@ -1,0 +1,17 @@
+"""The tables of orders, and of what is asked of providers about them."""
+
+from orders.models.attempts import PlacementAttempt
+from orders.models.drips import DripFeed
+from orders.models.orders import Order, OrderEvent, OrderInReview
+from orders.models.requests import CancelRequest, ProviderRequest, Refill
+
+__all__ = (
+    "CancelRequest",
+    "DripFeed",
+    "Order",
+    "OrderEvent",
+    "OrderInReview",
+    "PlacementAttempt",
+    "ProviderRequest",
+    "Refill",
+)

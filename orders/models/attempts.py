@@ -1,0 +1,48 @@
+"""Each attempt to place an order. Amounts are micro-units."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils import timezone
+
+from orders.models.orders import Order
+from orders.states import AttemptOutcome
+
+
+class PlacementAttempt(models.Model):
+    """One sending of one order: the intent is committed before, the answer recorded after."""
+
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="placement_attempts")
+    token = models.CharField(max_length=32, unique=True)
+    started_at = models.DateTimeField(default=timezone.now)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    outcome = models.CharField(max_length=10, choices=AttemptOutcome.choices, default=AttemptOutcome.SENDING)
+    phase = models.CharField(max_length=12, blank=True, help_text="How far the request had come.")
+    http_status = models.PositiveSmallIntegerField(null=True, blank=True)
+    body = models.TextField(blank=True, help_text="The first 2 KB of the answer, the key redacted.")
+    detail = models.CharField(max_length=500, blank=True)
+
+    account = models.CharField(max_length=32, blank=True, help_text="A fingerprint of the account it was sent to.")
+
+    # What makes a repetition safe: the value sent, and a fingerprint of where and under which name.
+    request_id = models.CharField(max_length=32, blank=True)
+    request_scope = models.CharField(max_length=32, blank=True)
+
+    # What was found out afterwards, for the people who settle doubts. Balances: the provider's currency.
+    balance_before = models.BigIntegerField(null=True, blank=True)
+    balance_before_at = models.DateTimeField(null=True, blank=True)
+    balance_after = models.BigIntegerField(null=True, blank=True)
+    balance_after_at = models.DateTimeField(null=True, blank=True)
+    looks = models.PositiveSmallIntegerField(default=0)
+    looked_at = models.DateTimeField(null=True, blank=True)
+    look_note = models.CharField(max_length=500, blank=True)
+    probed_from = models.BigIntegerField(null=True, blank=True)
+    probed_to = models.BigIntegerField(null=True, blank=True)
+    orphans = models.JSONField(default=list, blank=True, help_text="[{id, status, remains, charge, agrees}, …]")
+
+    class Meta:
+        ordering = ("-pk",)
+        indexes = (models.Index(fields=("account", "started_at"), name="attempt_by_account"),)
+
+    def __str__(self) -> str:
+        return f"Attempt {self.pk} of order {self.order_id}"

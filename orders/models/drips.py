@@ -1,0 +1,93 @@
+"""Orders in several runs. Amounts are micro-units of the panel's currency."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from catalog.models import Service
+from orders.states import DripState
+from panel.money import MAX_MICROS
+
+
+class DripFeed(models.Model):
+    """Several runs of one order, paid at the start. Each run becomes an order of its own at its time.
+
+    `charge` = `run_charge` × `runs`, and is either spent on runs that began or given back:
+    `run_charge` × `begun` + `refunded` ≤ `charge`, and equal to it at the end.
+    """
+
+    # Other indexes begin with it.
+    customer = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="drip_feeds", db_index=False
+    )
+    service = models.ForeignKey(Service, on_delete=models.PROTECT, related_name="drip_feeds")
+    service_name = models.CharField(max_length=500)
+    link = models.CharField(max_length=2000)
+    quantity = models.BigIntegerField(help_text="Of each run.")
+    params = models.JSONField(default=dict, blank=True, help_text="What the type asks for beyond link and quantity.")
+    runs = models.PositiveIntegerField()
+    interval = models.PositiveIntegerField(help_text="Minutes from the beginning of one run to that of the next.")
+    price = models.BigIntegerField(help_text="Of 1000.")
+    run_charge = models.BigIntegerField()
+    charge = models.BigIntegerField()
+    refunded = models.BigIntegerField(default=0, help_text="For runs that never began.")
+    begun = models.PositiveIntegerField(default=0, help_text="Runs that became orders.")
+    state = models.CharField(max_length=10, choices=DripState.choices, default=DripState.RUNNING)
+    next_run_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-pk",)
+        verbose_name = "drip-feed"
+        constraints = (
+            models.CheckConstraint(condition=Q(runs__gte=2, begun__lte=F("runs")), name="drip_runs_range"),
+            models.CheckConstraint(
+                condition=Q(run_charge__gt=0, charge=F("run_charge") * F("runs"), charge__lte=MAX_MICROS),
+                name="drip_charge_of_all_runs",
+            ),
+            # What was paid is spent on runs or given back, never both.
+            models.CheckConstraint(
+                condition=Q(refunded__gte=0, refunded__lte=F("charge") - F("run_charge") * F("begun")),
+                name="drip_refund_within_what_is_left",
+            ),
+            # Ended: every run is accounted for. Else it is in the queue.
+            models.CheckConstraint(
+                condition=Q(state=DripState.RUNNING, next_run_at__isnull=False, refunded=0, begun__lt=F("runs"))
+                | Q(
+                    ~Q(state=DripState.RUNNING),
+                    next_run_at=None,
+                    refunded=F("charge") - F("run_charge") * F("begun"),
+                ),
+                name="drip_ended_is_settled",
+            ),
+        )
+        indexes = (
+            models.Index(fields=("customer", "-id"), name="drip_of_customer"),
+            models.Index(fields=("next_run_at",), condition=Q(next_run_at__isnull=False), name="drip_due"),
+        )
+
+    def __str__(self) -> str:
+        return f"Drip-feed {self.pk}"
+
+    @property
+    def is_running(self) -> bool:
+        return self.state == DripState.RUNNING
+
+    @property
+    def runs_left(self) -> int:
+        """Runs that have not begun, and what a stop would refund is `run_charge` for each."""
+        return self.runs - self.begun if self.is_running else 0
+
+    @property
+    def net_charge(self) -> int:
+        """What was paid for all runs, less what came back for those that never began."""
+        return self.charge - self.refunded
+
+    @property
+    def refund_of_stop(self) -> int:
+        """What stopping now would give back, in micro-units."""
+        return self.run_charge * self.runs_left

@@ -1,0 +1,81 @@
+"""What is asked of a provider about a placed order: to cancel it, to refill it."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from catalog.models import Provider
+from orders.models.orders import Order
+from orders.states import CancelState, RefillState
+
+
+class ProviderRequest(models.Model):
+    """Something asked of the provider about a placed order: committed first, then sent, then recorded."""
+
+    provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="+")
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    note = models.CharField(max_length=300, blank=True, help_text="What came of it, in words for the customer.")
+    created_at = models.DateTimeField(default=timezone.now)
+    asked_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    claim_token = models.CharField(max_length=32, blank=True)
+    # The queue, as an order's own: when to send it or to ask about it; also the end of the lease of a claim.
+    next_action_at = models.DateTimeField(null=True, blank=True, default=timezone.now)
+
+    class Meta:
+        abstract = True
+        ordering = ("-pk",)
+
+
+class CancelRequest(ProviderRequest):
+    """The wish to end a placed order early. What comes back is settled by the order's status, as always."""
+
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="cancel_requests")
+    state = models.CharField(max_length=10, choices=CancelState.choices, default=CancelState.WAITING)
+
+    class Meta(ProviderRequest.Meta):
+        constraints = (
+            models.UniqueConstraint(
+                fields=("order",), condition=Q(state__in=CancelState.open()), name="cancel_request_one_open"
+            ),
+        )
+        indexes = (
+            models.Index(
+                fields=("provider", "next_action_at"),
+                condition=Q(next_action_at__isnull=False),
+                name="cancel_request_due",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"Cancel request {self.pk} of order {self.order_id}"
+
+
+class Refill(ProviderRequest):
+    """One refill of a completed order: asked for once, then followed by its own id where it has one."""
+
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="refills")
+    state = models.CharField(max_length=12, choices=RefillState.choices, default=RefillState.WAITING)
+    upstream_id = models.CharField(max_length=64, blank=True, help_text="Empty: the provider gave none.")
+    poll_errors = models.PositiveSmallIntegerField(default=0)
+
+    class Meta(ProviderRequest.Meta):
+        constraints = (
+            models.UniqueConstraint(
+                fields=("order",), condition=Q(state__in=RefillState.open()), name="refill_one_running"
+            ),
+        )
+        indexes = (
+            models.Index(
+                fields=("provider", "next_action_at"), condition=Q(next_action_at__isnull=False), name="refill_due"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"Refill {self.pk} of order {self.order_id}"

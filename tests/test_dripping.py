@@ -1,0 +1,442 @@
+"""Drip-feeds: all runs paid at the start, each an order at its time, what never began given back."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.utils import timezone
+
+from billing.models import Entry
+from catalog.models import CustomerPrice, Service, UpstreamService
+from orders import dripping
+from orders.dripping import NothingToStop, StartedDrip, begin_due_runs, begin_next_run, start_drip_feed, stop_drip_feed
+from orders.inputs import BadPlan, BadQuantity, NotOnSale, OrderRefused
+from orders.models import DripFeed, Order
+from orders.placing import AlreadyOrdered, NotEnoughFunds, PriceChanged, place_order
+from orders.states import Placement, Status
+from panel.ops.invariants import find_breaches
+from panel.ops.models import Alert
+from tests import make
+from tests.scenes import at_once, killed_everywhere, money_of, nothing_changes, says, submit_now
+from tests.threads import in_threads
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
+
+LINK = "https://example.com/a"
+RACE = pytest.mark.django_db(transaction=True)
+
+
+def start(customer: Any, service: Service, **values: Any) -> StartedDrip:
+    """Three runs of 100 at $0.25, an hour apart."""
+    asked = {"quantity": 100, "runs": 3, "interval": 60, "request_key": uuid4().hex, "seen_charge": None, **values}
+    return start_drip_feed(customer=customer, service_id=service.pk, link=LINK, **asked)
+
+
+def fresh(drip: DripFeed) -> DripFeed:
+    return DripFeed.objects.get(pk=drip.pk)
+
+
+def make_due(drip: DripFeed, *, late: timedelta = timedelta(seconds=1)) -> None:
+    DripFeed.objects.filter(pk=drip.pk, state="running").update(next_run_at=timezone.now() - late)
+
+
+def next_run(drip: DripFeed) -> Order:
+    make_due(drip)
+    assert begin_due_runs() == 1
+    return drip.orders.get(run=fresh(drip).begun)
+
+
+def runs(drip: DripFeed) -> list[int]:
+    return list(drip.orders.order_by("run").values_list("run", flat=True))
+
+
+def stand(drip: DripFeed) -> tuple[int, int, str]:
+    drip = fresh(drip)
+    return drip.begun, drip.refunded, drip.state
+
+
+@pytest.fixture
+def drip(customer, service) -> DripFeed:
+    return start(customer, service).drip
+
+
+# -- the start ---------------------------------------------------------------------------------------
+
+
+def test_start_when_it_is_ordered_then_all_runs_are_paid_and_the_first_is_an_order(customer, service):
+    drip = start(customer, service).drip
+    assert money_of(customer) == (9_250_000, [("deposit", 10_000_000), ("drip_feed", -750_000)])
+    assert Entry.objects.get(kind="drip_feed").drip_ref == drip.pk
+    order = drip.orders.get()
+    assert (order.run, order.charge, order.quantity, order.link, order.placement) == (1, 250_000, 100, LINK, "queued")
+    assert (drip.run_charge, drip.charge, drip.begun, drip.state) == (250_000, 750_000, 1, "running")
+    assert timedelta(minutes=59) < drip.next_run_at - timezone.now() <= timedelta(minutes=60)
+
+
+def test_charge_when_one_run_is_rounded_up_then_all_runs_are_that_many_times_it(customer, service):
+    Service.objects.update(price=2_500_001)
+    drip = start(customer, service, quantity=10, runs=7).drip
+    assert (drip.run_charge, drip.charge) == (25_001, 175_007)
+
+
+def test_start_when_it_is_sent_again_then_it_is_the_first(customer, service):
+    key = uuid4().hex
+    first = start(customer, service, request_key=key)
+    Service.objects.update(price=9_000_000)
+    with nothing_changes():
+        again = start(customer, service, request_key=key)
+    assert (again.drip.pk, first.created, again.created) == (first.drip.pk, True, False)
+
+
+@pytest.mark.parametrize("other", [{"runs": 4}, {"interval": 61}, {"quantity": 200}])
+def test_start_when_its_key_asks_for_something_else_then_it_is_told_so(other, customer, service):
+    key = uuid4().hex
+    start(customer, service, request_key=key)
+    with nothing_changes(), pytest.raises(AlreadyOrdered):
+        start(customer, service, request_key=key, **other)
+
+
+def test_key_when_an_order_and_a_drip_feed_share_it_then_the_second_is_refused(customer, service):
+    asked = {"customer": customer, "service_id": service.pk, "link": LINK, "quantity": 100, "seen_charge": None}
+    place_order(**asked, request_key="a" * 32)
+    start(customer, service, request_key="b" * 32)
+    with nothing_changes():
+        with pytest.raises(AlreadyOrdered):
+            start(customer, service, request_key="a" * 32)
+        with pytest.raises(AlreadyOrdered):
+            place_order(**asked, request_key="b" * 32)
+
+
+def test_start_when_the_balance_covers_one_run_only_then_it_is_refused(service):
+    poor = make.customer("poor@example.org", funds="0.74")
+    with nothing_changes(), pytest.raises(NotEnoughFunds) as refused:
+        start(poor, service)
+    assert refused.value.missing == 10_000
+    assert DripFeed.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("values", "error"),
+    [
+        ({"runs": 1}, BadPlan),
+        ({"runs": 0}, BadPlan),
+        ({"runs": -3}, BadPlan),
+        ({"runs": 1_001}, BadPlan),
+        ({"runs": None}, BadPlan),
+        ({"interval": 0}, BadPlan),
+        ({"interval": None}, BadPlan),
+        ({"interval": 43_201}, BadPlan),
+        ({"runs": 1_000, "interval": 43_200}, BadPlan),
+        ({"quantity": 5}, BadQuantity),
+        ({"quantity": 10**15}, BadQuantity),
+        ({"quantity": None}, BadQuantity),
+        ({"seen_charge": 749_999}, PriceChanged),
+        ({"seen_charge": 250_000}, PriceChanged),
+    ],
+)
+def test_start_when_it_asks_for_what_cannot_be_then_nothing_is_charged(values, error, customer, service):
+    with nothing_changes(), pytest.raises(error):
+        start(customer, service, **values)
+    assert DripFeed.objects.count() == 0
+
+
+def test_start_when_its_runs_exceed_any_wallet_then_it_is_refused(customer, service):
+    Service.objects.update(price=10**15)
+    with nothing_changes(), pytest.raises(OrderRefused, match="too large"):
+        start(customer, service, quantity=500)
+
+
+def test_start_when_the_service_is_gone_or_cannot_drip_then_it_is_refused(customer, service):
+    package = make.service(service.upstream.provider, external_id="2", type="package")
+    Service.objects.filter(pk=service.pk).update(is_on_sale=False)
+    with nothing_changes():
+        with pytest.raises(NotOnSale):
+            start(customer, service)
+        with pytest.raises(BadPlan):
+            start(customer, package, quantity=None)
+
+
+def test_start_when_it_dies_at_any_statement_then_all_of_it_is_there_or_nothing(customer, service):
+    key = uuid4().hex
+
+    def nothing() -> None:
+        assert (DripFeed.objects.count(), Order.objects.count()) == (0, 0)
+        assert money_of(customer) == (10_000_000, [("deposit", 10_000_000)])
+
+    assert killed_everywhere(lambda: start(customer, service, request_key=key), nothing) > 8
+    assert money_of(customer)[0] == 9_250_000
+
+
+# -- the runs ----------------------------------------------------------------------------------------
+
+
+def test_run_when_its_time_has_not_come_then_nothing_begins(drip):
+    assert begin_due_runs() == 0
+    assert begin_next_run(pk=drip.pk) is False
+    assert runs(drip) == [1]
+
+
+def test_runs_when_their_times_come_then_each_is_an_order_and_no_money_moves(drip, customer):
+    for run in (2, 3):
+        order = next_run(drip)
+        assert (order.run, order.charge, order.price, order.customer) == (run, 250_000, drip.price, customer)
+        assert order.events.get().text == f"Run {run} of 3 began"
+    assert stand(drip) == (3, 0, "completed")
+    assert fresh(drip).ended_at is not None
+    assert money_of(customer) == (9_250_000, [("deposit", 10_000_000), ("drip_feed", -750_000)])
+    make_due(drip)
+    assert begin_due_runs() == 0
+
+
+def test_worker_when_it_slept_for_days_then_one_run_begins_and_the_next_keeps_its_distance(drip):
+    make_due(drip, late=timedelta(days=3))
+    assert [begin_due_runs() for _ in range(3)] == [1, 0, 0]
+    assert fresh(drip).next_run_at - timezone.now() > timedelta(minutes=59)
+
+
+def test_price_when_it_changes_after_the_start_then_the_runs_cost_what_was_paid(drip, customer, service):
+    Service.objects.filter(pk=service.pk).update(price=2_600_000)
+    CustomerPrice.objects.create(customer=customer, service=service, price=2_700_000)
+    assert next_run(drip).charge == 250_000
+    assert make.order(customer, service).charge != 250_000
+
+
+def test_service_when_its_type_changed_upstream_then_the_runs_are_what_was_sold(drip, service):
+    UpstreamService.objects.filter(pk=service.upstream_id).update(type="custom_comments")
+    assert next_run(drip).service_type == "default"
+
+
+def test_service_when_it_is_renamed_then_the_runs_keep_the_name_they_were_sold_under(drip, service):
+    Service.objects.filter(pk=service.pk).update(name="Something else")
+    assert next_run(drip).service_name == drip.service_name
+    stop_drip_feed(drip=drip, actor=None)
+    # The chart of spending adds up by name.
+    assert set(Entry.objects.filter(drip_ref=drip.pk).values_list("memo", flat=True)) == {drip.service_name}
+
+
+def test_service_when_it_went_off_sale_then_its_runs_go_on(drip, service):
+    Service.objects.filter(pk=service.pk).update(is_on_sale=False)
+    assert next_run(drip).run == 2
+
+
+def test_run_when_its_cost_rose_above_the_charge_then_it_is_held_for_staff(drip, service, upstream):
+    Service.objects.filter(pk=service.pk).update(cost=2_600_000, price=3_000_000)
+    order = next_run(drip)
+    submit_now()
+    order.refresh_from_db()
+    assert (order.placement, order.review_reason) == (Placement.QUEUED, "would_lose")
+    assert upstream.requests_of("add") == []
+
+
+def test_runs_when_they_are_sent_then_the_provider_has_them_and_each_is_settled_alone(drip, customer, upstream):
+    submit_now()
+    first = drip.orders.get(run=1)
+    assert first.placement == Placement.PLACED
+    assert says(upstream, first, status="Completed", remains=0).status == Status.COMPLETED
+    second = next_run(drip)
+    submit_now()
+    second = says(upstream, Order.objects.get(pk=second.pk), status="Partial", remains=40, charge="0.12")
+    assert (second.status, second.refunded) == (Status.PARTIAL, 100_000)
+    third = next_run(drip)
+    submit_now()
+    third = says(upstream, Order.objects.get(pk=third.pk), status="Canceled", remains=100, charge="0")
+    assert (third.status, third.refunded) == (Status.CANCELED, 250_000)
+    assert stand(drip) == (3, 0, "completed")
+    assert money_of(customer)[0] == 9_250_000 + 350_000
+
+
+def test_run_when_the_provider_refuses_it_then_it_is_refunded_and_the_next_begins_at_its_time(drip, customer, upstream):
+    upstream.set_service(1, rate="2", min=500, max=10_000, type="Default")
+    submit_now()
+    first = drip.orders.get(run=1)
+    assert (first.placement, first.refunded) == (Placement.REFUSED, 250_000)
+    assert next_run(drip).run == 2
+    stop_drip_feed(drip=drip, actor=customer)
+    assert money_of(customer)[0] == 10_000_000 - 250_000
+
+
+def test_run_when_it_cannot_begin_then_others_do_and_staff_hear_of_it(drip, customer, service, monkeypatch):
+    other = start(customer, service).drip
+    make_due(drip, late=timedelta(hours=1))
+    make_due(other)
+    begin = dripping.begin_next_run
+
+    def broken(*, pk: int) -> bool:
+        if pk == drip.pk:
+            raise RuntimeError("broken")
+        return begin(pk=pk)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(dripping, "begin_next_run", broken)
+        assert [begin_due_runs() for _ in range(2)] == [1, 0]
+    assert (runs(drip), runs(other)) == ([1], [1, 2])
+    assert fresh(drip).next_run_at > timezone.now()  # It does not stand at the head of the queue.
+    alert = Alert.objects.get(resolved_at=None)
+    assert f"drip-feed {drip.pk}" in alert.text
+    next_run(drip)
+    assert not Alert.objects.filter(resolved_at=None).exists()
+
+
+def test_run_when_the_process_dies_at_any_statement_then_it_is_begun_or_still_due(drip):
+    make_due(drip)
+
+    def still_due() -> None:
+        assert (runs(drip), stand(drip)) == ([1], (1, 0, "running"))
+        assert fresh(drip).next_run_at < timezone.now()
+
+    assert killed_everywhere(lambda: begin_next_run(pk=drip.pk), still_due) >= 4
+    assert (runs(drip), stand(drip)) == ([1, 2], (2, 0, "running"))
+
+
+# -- stopping ----------------------------------------------------------------------------------------
+
+
+def test_stop_when_runs_are_left_then_exactly_these_are_given_back(drip, customer):
+    next_run(drip)
+    assert stop_drip_feed(drip=drip, actor=customer) == 250_000
+    assert stand(drip) == (2, 250_000, "stopped")
+    assert money_of(customer)[1][-1] == ("refund", 250_000)
+    refund = Entry.objects.get(kind="refund")
+    assert (refund.drip_ref, refund.order_ref, refund.actor) == (drip.pk, None, customer)
+    assert begin_due_runs() == 0
+
+
+def test_stop_when_a_run_could_not_begin_then_its_alert_is_taken_back(drip, monkeypatch):
+    with monkeypatch.context() as broken:
+        broken.setattr(dripping, "new_order", lambda **values: 1 / 0)
+        make_due(drip)
+        begin_due_runs()
+    assert Alert.objects.filter(resolved_at=None).count() == 1
+    stop_drip_feed(drip=fresh(drip), actor=None)
+    assert not Alert.objects.filter(resolved_at=None).exists()
+
+
+def test_books_when_a_run_was_given_away_then_they_say_so(drip):
+    """An order of a run that never began would be delivered for nothing."""
+    stop_drip_feed(drip=drip, actor=None)
+    values = Order.objects.filter(drip_feed=drip, run=1).values().get()
+    free = Order(**{**values, "id": None, "run": 2, "request_key": "free", "upstream_id": None})
+    free.save()
+    assert [breach.invariant for breach in find_breaches()] == [
+        "each run that began is one order of the drip-feed, at its charge and of its customer"
+    ]
+    free.delete()
+
+
+def test_overview_when_runs_are_paid_and_not_begun_then_their_money_is_owed(drip, customer, staff_client):
+    page = staff_client.get("/admin/").content.decode()
+    assert "$9.75" in page  # $10.00 less the one run that began: $9.25 in the wallet, $0.50 for two runs.
+
+
+def test_stop_when_it_comes_twice_then_it_refunds_once(drip, customer):
+    stop_drip_feed(drip=drip, actor=customer)
+    with nothing_changes(), pytest.raises(NothingToStop):
+        stop_drip_feed(drip=drip, actor=customer)
+
+
+def test_stop_when_all_runs_have_begun_then_it_is_refused(drip, customer):
+    next_run(drip)
+    next_run(drip)
+    with nothing_changes(), pytest.raises(NothingToStop):
+        stop_drip_feed(drip=drip, actor=customer)
+
+
+def test_stop_when_the_run_that_began_is_refunded_too_then_no_more_than_was_paid_comes_back(drip, customer, upstream):
+    stop_drip_feed(drip=drip, actor=customer)
+    submit_now()
+    says(upstream, drip.orders.get(), status="Canceled", remains=100, charge="0")
+    assert money_of(customer)[0] == 10_000_000
+
+
+def test_stop_when_the_process_dies_at_any_statement_then_it_is_stopped_and_paid_back_or_neither(drip, customer):
+    untouched = ((1, 0, "running"), 9_250_000)
+    stopped = ((1, 500_000, "stopped"), 9_750_000)
+    found = []
+
+    def stop() -> None:
+        with suppress(NothingToStop):
+            stop_drip_feed(drip=drip, actor=customer)
+
+    killed_everywhere(stop, lambda: found.append((stand(drip), money_of(customer)[0])))
+    assert found.count(untouched) >= 4
+    assert set(found) <= {untouched, stopped}
+    assert (stand(drip), money_of(customer)[0]) == stopped
+
+
+# -- at once -----------------------------------------------------------------------------------------
+
+
+@RACE
+def test_start_when_eight_threads_send_it_then_one_is_started_and_paid_once():
+    """With money for one only: the others hear of it, not of an empty wallet."""
+    alice = make.customer("alice@example.org", funds="0.75")
+    service = make.service(make.provider())
+    results = at_once(8, lambda _: start(alice, service, request_key="a" * 32))
+    assert Counter(getattr(one, "created", one) for one in results) == {True: 1, False: 7}
+    assert (DripFeed.objects.count(), Order.objects.count(), make.wallet(alice).balance) == (1, 1, 0)
+    assert find_breaches() == []
+
+
+@RACE
+def test_start_when_the_keys_differ_then_each_is_paid():
+    """The guard off: without the shared key the same clicks are four drip-feeds."""
+    alice = make.customer("alice@example.org", funds="10")
+    service = make.service(make.provider())
+    at_once(4, lambda _: start(alice, service))
+    assert (DripFeed.objects.count(), make.wallet(alice).balance) == (4, 7_000_000)
+
+
+@RACE
+def test_run_when_two_workers_begin_it_at_once_then_it_is_one_order():
+    drips = due_drips(5)
+    results = at_once(4, lambda _: begin_due_runs())
+    assert sum(results) == 5
+    assert all(runs(drip) == [1, 2] for drip in drips)
+    assert find_breaches() == []
+
+
+@RACE
+def test_run_when_two_workers_have_read_the_same_state_then_the_second_moves_nothing():
+    """The lock off: both know of one run that began. The condition on it is what is left."""
+    [drip] = due_drips(1)
+    drip = DripFeed.objects.select_related("service__upstream__provider").get(pk=drip.pk)
+    results = at_once(
+        2, lambda n: dripping._begin(drip, drip.service, timezone.now(), f"run-{n}", service_type="default")
+    )
+    assert Counter(type(one) for one in results) == {type(None): 1, RuntimeError: 1}
+    assert runs(drip) == [1, 2]
+
+
+@RACE
+@pytest.mark.parametrize("attempt", range(3))
+def test_stop_and_begin_when_they_meet_then_each_run_is_an_order_or_given_back(attempt):
+    [drip] = due_drips(1)
+    alice = drip.customer
+    begun, back = in_threads(lambda: begin_next_run(pk=drip.pk), lambda: stop_drip_feed(drip=fresh(drip), actor=alice))
+    assert (begun, back) in ((True, 250_000), (False, 500_000))
+    drip = fresh(drip)
+    assert drip.run_charge * drip.orders.count() + drip.refunded == drip.charge
+    assert find_breaches() == []
+
+
+@RACE
+def test_stop_when_eight_threads_send_it_then_the_money_comes_back_once():
+    [drip] = due_drips(1)
+    results = at_once(8, lambda _: stop_drip_feed(drip=fresh(drip), actor=drip.customer))
+    assert Counter(one if isinstance(one, int) else type(one) for one in results) == {500_000: 1, NothingToStop: 7}
+    assert find_breaches() == []
+
+
+def due_drips(count: int) -> list[DripFeed]:
+    """Of one customer, each with one run begun and two to come, the next now."""
+    alice = make.customer("alice@example.org", funds="100")
+    service = make.service(make.provider())
+    made = [start(alice, service).drip for _ in range(count)]
+    for one in made:
+        make_due(one)
+    return made

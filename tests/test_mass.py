@@ -1,0 +1,581 @@
+"""Many orders at once: reading the lines, the preview, and one purchase of all of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import pairwise
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test import Client
+from django.urls import reverse
+
+from billing.models import Entry
+from catalog.models import CustomerPrice, Service
+from orders.mass import MassQuote, PlacedMass, PreviewChanged, place_mass, quote_mass
+from orders.mass_lines import LONGEST_TEXT, LinesRefused, lines_of_file, read_lines
+from orders.models import Order, OrderEvent
+from orders.placing import NotEnoughFunds
+from panel.ops.invariants import find_breaches
+from tests import make
+from tests.scenes import at_once, killed_everywhere, money_of, nothing_changes, statements
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
+
+LINK = "https://example.com/a"
+PASSWORD = "correct horse battery"
+
+
+def quoted(customer: Any, text: str) -> MassQuote:
+    return quote_mass(customer=customer, text=text)
+
+
+def order_all(customer: Any, text: str, *, key: str = "", seal: str | None = None) -> Any:
+    seal = quoted(customer, text).seal if seal is None else seal
+    return place_mass(customer=customer, text=text, request_key=key or uuid4().hex, seal=seal)
+
+
+def told(customer: Any, *lines: str) -> list[str]:
+    """What the preview says against each line; "" where it can be ordered."""
+    return [one.error for one in quoted(customer, "\n".join(lines)).lines]
+
+
+# -- reading -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "7 | https://example.com/a | 1000",
+        "7|https://example.com/a|1000",
+        "\t7\t|\thttps://example.com/a\t|\t1,000\t",
+        "#7 | https://example.com/a | 1 000",
+        "7\thttps://example.com/a\t1000",
+    ],
+)
+def test_line_when_it_is_written_in_any_usual_way_then_it_is_read(text):
+    [line] = read_lines(text)
+    assert (line.service_id, line.link, line.quantity, line.error) == (7, LINK, 1000, "")
+
+
+def test_lines_when_some_are_empty_then_the_others_keep_their_numbers():
+    lines = read_lines("\r\n1 | a | 1\r\n\r\n   \r2 | b | 2\n")
+    assert [(line.number, line.service_id) for line in lines] == [(2, 1), (5, 2)]
+
+
+def test_line_when_its_link_holds_a_bar_then_it_stays_whole():
+    [line] = read_lines("7 | https://example.com/?a=1|2 | 100")
+    assert (line.link, line.quantity) == ("https://example.com/?a=1|2", 100)
+
+
+@pytest.mark.parametrize("text", ["", "  \n\t\r\n", "1 | a | 1\n" * 1_001, "x" * (LONGEST_TEXT + 1)])
+def test_text_when_it_is_empty_or_too_much_then_it_is_refused_whole(text):
+    with pytest.raises(LinesRefused):
+        read_lines(text)
+
+
+ROWS = "7 | https://example.com/a | 100\n8 | https://example.com/b | 200"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"7,https://example.com/a,100\n8,https://example.com/b,200\n",
+        b"service,link,quantity\r\n7,https://example.com/a,100\r\n\r\n8,https://example.com/b,200\r\n",
+        b"\xef\xbb\xbfService;Link;Quantity\n7;https://example.com/a;100\n8;https://example.com/b;200",
+        b"quantity,name,service,link\n100,x,7,https://example.com/a\n200,y,8,https://example.com/b",
+        b'"7","https://example.com/a","100"\n"8","https://example.com/b","200"',
+        b"7\thttps://example.com/a\t100\n8\thttps://example.com/b\t200",
+    ],
+)
+def test_file_when_it_is_csv_of_any_kind_then_its_rows_become_lines(data):
+    assert lines_of_file(data) == ROWS
+
+
+def test_file_when_it_holds_lines_with_bars_then_they_are_taken_as_they_are():
+    assert lines_of_file(ROWS.encode()) == ROWS
+
+
+def test_file_when_a_cell_was_kept_from_being_a_formula_then_the_apostrophe_is_dropped():
+    assert lines_of_file(b"7,'@somebody,100") == "7 | @somebody | 100"
+
+
+def test_file_when_a_cell_holds_line_ends_then_it_stays_one_line():
+    assert lines_of_file(b'7,"https://example.com/a\n8 | b | 9",100') == "7 | https://example.com/a 8 | b | 9 | 100"
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "no lines"),
+        (b"service,link,quantity\n", "no lines"),
+        (b"service,quantity\n7,100\n", "“link” is missing"),
+        (b"\x89PNG\r\n\x1a\n\0\0", "not a CSV file"),
+        ("7,https://example.com/ä,100".encode("latin-1"), "UTF-8"),
+        (b"7," + b"x" * LONGEST_TEXT, "too large"),
+        (b'7,"https://example.com/a,100\n', "not CSV"),
+    ],
+)
+def test_file_when_it_cannot_be_taken_then_it_says_why(data, words):
+    with pytest.raises(LinesRefused, match=words):
+        lines_of_file(data)
+
+
+# -- the preview -------------------------------------------------------------------------------------
+
+
+def test_quote_when_lines_are_good_then_each_has_its_charge_and_all_a_sum(customer, service):
+    package = make.service(service.upstream.provider, external_id="2", type="package", rate="3", name="Starter")
+    quote = quoted(customer, f"{service.pk} | {LINK} | 1000\n{package.pk} | {LINK}\n{package.pk} | @me | 1")
+    assert [one.charge for one in quote.lines] == [2_500_000, 3_750_000, 3_750_000]
+    assert (quote.charge, quote.balance_after, quote.missing) == (10_000_000, 0, 0)
+
+
+def test_quote_when_the_customer_has_a_price_of_their_own_then_it_is_that_and_never_anothers(customer, other, service):
+    CustomerPrice.objects.create(customer=other, service=service, price=2_250_000)
+    text = f"{service.pk} | {LINK} | 1000"
+    assert quoted(customer, text).charge == 2_500_000
+    assert quoted(other, text).charge == 2_250_000
+
+
+def test_quote_when_lines_are_wrong_then_each_says_what_is_wrong_with_it(customer, service):
+    comments = make.service(service.upstream.provider, external_id="2", type="custom_comments", name="Comments")
+    package = make.service(service.upstream.provider, external_id="3", type="package", name="Starter")
+    hidden = make.service(service.upstream.provider, external_id="4")
+    Service.objects.filter(pk=hidden.pk).update(is_on_sale=False)
+    good, pk = f"{service.pk} | {LINK} | 100", service.pk
+    wrong = {
+        f"{pk} | {LINK} | -5": "between 10 and 10,000",
+        f"{pk} | {LINK} | 0": "between",
+        f"{pk} | {LINK} | 999999999999999": "between",
+        f"{pk} | {LINK} | 9{'9' * 4_000}": "whole number",
+        f"{pk} | {LINK} | \uff11\uff10\uff10": "whole number",
+        f"{pk} | {LINK} | 1e3": "whole number",
+        f"{pk} | {LINK} |": "Enter a quantity",
+        f"{pk} | {LINK}": "Enter a quantity",
+        f"{pk} | https://example.com/{'x' * 5_000} | 100": "too long",
+        f"{pk} | https://example.com/\0 | 100": "invisible",
+        f"{pk} | javascript:alert(1) | 100": "no link",
+        f"{pk} |  | 100": "Enter the link",
+        f"{pk}": "with bars",
+        "what is this": "with bars",
+        f"\uff11 | {LINK} | 100": "number of a service",
+        f"-1 | {LINK} | 100": "number of a service",
+        f"999999999999999999 | {LINK} | 100": "There is no service",
+        f"{hidden.pk} | {LINK} | 100": "There is no service",
+        f"{comments.pk} | {LINK} | 100": "asks for more than a link",
+        f"{package.pk} | {LINK} | 100": "leave the quantity out",
+    }
+    errors = told(customer, good, *wrong)
+    assert errors[0] == ""
+    for (line, words), error in zip(wrong.items(), errors[1:], strict=True):
+        assert words in error, line
+
+
+def test_quote_when_a_link_comes_twice_or_still_runs_then_it_warns_and_takes_it(customer, other, service):
+    running = make.order(customer, service, link="https://example.com/runs")
+    make.order(other, service, link="https://example.com/b")
+    quote = quoted(
+        customer,
+        f"{service.pk} | https://www.example.com/a/ | 100\n{service.pk} | http://example.com/a | 100\n"
+        f"{service.pk} | https://example.com/runs | 100\n{service.pk} | https://example.com/b | 100",
+    )
+    assert [one.warning for one in quote.lines] == [
+        "",
+        "The same service and link as line 1.",
+        f"Order {running.pk} of this service and link is still running.",
+        "",
+    ]
+    assert quote.failed == []
+
+
+def test_quote_when_there_are_more_lines_and_services_then_it_asks_no_more(customer, service):
+    more = [make.service(service.upstream.provider, external_id=f"s{number}") for number in range(20)]
+    with statements() as few:
+        quoted(customer, f"{service.pk} | {LINK} | 100")
+    with statements() as many:
+        quoted(customer, "\n".join(f"{one.pk} | https://example.com/{one.pk} | 100" for one in more))
+    assert len(many) == len(few) <= 6
+
+
+# -- ordering ----------------------------------------------------------------------------------------
+
+
+def test_lines_when_they_are_ordered_then_each_is_an_order_paid_by_an_entry_of_its_own(customer, service):
+    placed = order_all(customer, f"{service.pk} | {LINK} | 1000\n{service.pk} | @me | 100\nnonsense")
+    first, second = Order.objects.order_by("pk")
+    assert (placed.orders, placed.charge, [line.text for line in placed.left]) == (2, 2_750_000, ["nonsense"])
+    assert (first.link, first.quantity, first.charge, first.placement) == (LINK, 1000, 2_500_000, "queued")
+    assert (second.link, second.link_key, second.quantity) == ("@me", "@me", 100)
+    assert money_of(customer) == (7_250_000, [("deposit", 10_000_000), ("order", -2_500_000), ("order", -250_000)])
+    assert list(Entry.objects.filter(kind="order").order_by("seq").values_list("order_ref", flat=True)) == [
+        first.pk,
+        second.pk,
+    ]
+    assert [(event.order_id, event.kind) for event in OrderEvent.objects.order_by("pk")] == [
+        (first.pk, "ordered"),
+        (second.pk, "ordered"),
+    ]
+
+
+def test_order_when_it_was_one_of_many_then_it_is_what_a_single_one_would_be(customer, service):
+    order_all(customer, f"{service.pk} | {LINK} | 100")
+    make.order(customer, service)
+    mass, single = Order.objects.order_by("pk").values()
+    own = {"id", "request_key", "created_at", "queued_at", "next_action_at"}
+    assert {name: value for name, value in mass.items() if name not in own} == {
+        name: value for name, value in single.items() if name not in own
+    }
+
+
+def test_request_when_it_is_sent_again_then_it_gets_the_first_purchase(customer, service):
+    text, key = f"{service.pk} | {LINK} | 100\n{service.pk} | @me | 100", uuid4().hex
+    first = order_all(customer, text, key=key)
+    Service.objects.update(price=9_000_000)  # Nothing of a later moment matters to it.
+    with nothing_changes():
+        again = place_mass(customer=customer, text=text, request_key=key, seal="")
+    assert (again.orders, again.charge) == (first.orders, first.charge) == (2, 500_000)
+
+
+def test_request_when_its_key_comes_with_other_lines_then_they_are_shown_again_and_nothing_is_lost(customer, service):
+    text, key = f"{service.pk} | {LINK} | 100", uuid4().hex
+    seal = quoted(customer, text).seal
+    place_mass(customer=customer, text=text, request_key=key, seal=seal)
+    with nothing_changes(), pytest.raises(PreviewChanged):
+        place_mass(customer=customer, text=f"{text}\n{service.pk} | @me | 100", request_key=key, seal=seal)
+
+
+def test_request_when_the_valid_lines_are_sent_twice_then_both_answers_tell_of_the_same_rest(customer, service):
+    text, key = f"{service.pk} | {LINK} | 100\n{service.pk} | no link | 100", uuid4().hex
+    seal = quoted(customer, text).seal
+    first = place_mass(customer=customer, text=text, request_key=key, seal=seal)
+    Service.objects.update(is_on_sale=False)  # What was ordered is not left over because it is sold out by now.
+    again = place_mass(customer=customer, text=text, request_key=key, seal=seal)
+    assert [line.number for line in first.left] == [line.number for line in again.left] == [2]
+
+
+def test_request_key_when_another_customer_uses_it_then_it_is_not_taken_for_theirs(customer, other, service):
+    key = uuid4().hex
+    order_all(customer, f"{service.pk} | {LINK} | 100", key=key)
+    order_all(other, f"{service.pk} | {LINK} | 100", key=key)
+    assert [order.customer for order in Order.objects.order_by("pk")] == [customer, other]
+
+
+def test_balance_when_it_covers_all_but_one_line_then_nothing_is_ordered(customer, service):
+    text = "\n".join(f"{service.pk} | https://example.com/{n} | 1000" for n in range(5))
+    with nothing_changes(), pytest.raises(NotEnoughFunds) as refused:
+        order_all(customer, text)
+    assert refused.value.missing == 2_500_000
+    assert quoted(customer, text).missing == 2_500_000
+
+
+def test_prices_when_one_rose_since_the_preview_then_nothing_is_ordered(customer, service):
+    second = make.service(service.upstream.provider, external_id="2")
+    text = f"{service.pk} | {LINK} | 100\n{second.pk} | {LINK} | 100"
+    seal = quoted(customer, text).seal
+    Service.objects.filter(pk=second.pk).update(price=second.price + 10_000)
+    Service.objects.filter(pk=service.pk).update(price=service.price - 10_000)  # It does not make up for the other.
+    with nothing_changes(), pytest.raises(PreviewChanged):
+        order_all(customer, text, seal=seal)
+
+
+def test_prices_when_they_fell_since_the_preview_then_the_lower_ones_are_charged(customer, service):
+    text = f"{service.pk} | {LINK} | 1000"
+    seal = quoted(customer, text).seal
+    Service.objects.update(price=2_400_000)
+    assert order_all(customer, text, seal=seal).charge == 2_400_000
+
+
+@pytest.mark.parametrize("was_on_sale", [True, False])
+def test_service_when_it_came_or_went_since_the_preview_then_nothing_is_ordered(was_on_sale, customer, service):
+    second = make.service(service.upstream.provider, external_id="2")
+    text = f"{service.pk} | {LINK} | 100\n{second.pk} | {LINK} | 100"
+    Service.objects.filter(pk=second.pk).update(is_on_sale=was_on_sale)
+    seal = quoted(customer, text).seal
+    Service.objects.filter(pk=second.pk).update(is_on_sale=not was_on_sale)
+    with nothing_changes(), pytest.raises(PreviewChanged):
+        order_all(customer, text, seal=seal)
+
+
+def test_lines_when_they_were_edited_since_the_preview_then_nothing_is_ordered(customer, service):
+    seal = quoted(customer, f"{service.pk} | {LINK} | 100").seal
+    with nothing_changes(), pytest.raises(PreviewChanged):
+        order_all(customer, f"{service.pk} | https://example.com/other | 100", seal=seal)
+
+
+def test_seal_when_it_is_forged_then_it_is_charged_at_the_price_or_not_ordered(customer, service):
+    """A forger who claims to have seen more pays today's price, and one who claims less gets nothing."""
+    text = f"{service.pk} | {LINK} | 1000"
+    seen = quoted(customer, text).seal
+    print_ = seen.partition(":")[0]
+    forged = [
+        "",
+        ":",
+        "x",
+        print_,
+        f"{print_}:",
+        f"{print_}:0",
+        f"{print_}:-1",
+        f"{print_}:\uff19",
+        f"{print_}:2499999",
+    ]
+    forged += [f"{print_}:2500000,2500000", f"{print_}:99999999999999999999x", f"{print_}:inf", "\0" * 9]
+    for seal in forged:
+        with nothing_changes(), pytest.raises(PreviewChanged):
+            order_all(customer, text, seal=seal)
+    assert order_all(customer, text, seal=f"{print_}:{'9' * 5_000}").charge == 2_500_000
+
+
+def test_process_when_it_dies_at_any_statement_then_all_is_ordered_or_nothing(customer, service):
+    text, key = f"{service.pk} | {LINK} | 1000\n{service.pk} | @me | 100", uuid4().hex
+    seal = quoted(customer, text).seal
+
+    def nothing() -> None:
+        assert (Order.objects.count(), OrderEvent.objects.count()) == (0, 0)
+        assert money_of(customer) == (10_000_000, [("deposit", 10_000_000)])
+
+    assert killed_everywhere(lambda: order_all(customer, text, key=key, seal=seal), nothing) > 8
+    assert order_all(customer, text, key=key, seal=seal).orders == Order.objects.count() == 2
+
+
+def test_lines_when_there_are_a_thousand_then_they_take_no_more_than_a_bounded_number_of_statements(service):
+    rich = make.customer("rich@example.org", funds="10000")
+
+    def ordered(count: int) -> int:
+        text = "\n".join(f"{service.pk} | https://example.com/{uuid4().hex} | 100" for _ in range(count))
+        seal = quoted(rich, text).seal
+        with statements() as found:
+            assert order_all(rich, text, seal=seal).orders == count
+        return len(found)
+
+    few, all_of_them = ordered(10), ordered(1_000)
+    assert few <= 15
+    # SQLite takes a thousand parameters in a statement: some twenty orders.
+    assert all_of_them <= (25 if connection.vendor == "postgresql" else 100)
+
+
+# -- at once -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+def test_request_when_many_tabs_send_it_at_once_then_it_is_one_purchase(service):
+    rich = make.customer("rich@example.org", funds="100")
+    text, key = "\n".join(f"{service.pk} | https://example.com/{n} | 100" for n in range(20)), uuid4().hex
+    seal = quoted(rich, text).seal
+    results = at_once(6, lambda _: place_mass(customer=rich, text=text, request_key=key, seal=seal))
+    assert [(placed.orders, placed.charge) for placed in results] == [(20, 5_000_000)] * 6
+    assert Order.objects.count() == 20
+    assert find_breaches() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_request_when_the_keys_differ_then_each_is_a_purchase(service):
+    """The guard off: without the shared key the same clicks order everything again."""
+    rich = make.customer("rich@example.org", funds="100")
+    text = f"{service.pk} | {LINK} | 100\n{service.pk} | @me | 100"
+    seal = quoted(rich, text).seal
+    at_once(4, lambda _: place_mass(customer=rich, text=text, request_key=uuid4().hex, seal=seal))
+    assert Order.objects.count() == 8
+    assert find_breaches() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_balance_for_two_when_six_purchases_come_at_once_then_two_are_made(service):
+    alice = make.customer("rich@example.org", funds="1.20")
+    text = f"{service.pk} | {LINK} | 100\n{service.pk} | @me | 100"
+    seal = quoted(alice, text).seal
+    results = at_once(6, lambda _: place_mass(customer=alice, text=text, request_key=uuid4().hex, seal=seal))
+    assert Counter(type(result) for result in results) == {PlacedMass: 2, NotEnoughFunds: 4}
+    assert (Order.objects.count(), make.wallet(alice).balance) == (4, 200_000)
+    assert find_breaches() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_single_orders_when_they_are_placed_beside_a_purchase_then_all_entries_chain(service):
+    rich = make.customer("rich@example.org", funds="100")
+    text = "\n".join(f"{service.pk} | https://example.com/{n} | 100" for n in range(50))
+    seal = quoted(rich, text).seal
+
+    def work(number: int) -> Any:
+        if number % 2:
+            return [make.order(rich, service) for _ in range(5)]
+        return place_mass(customer=rich, text=text, request_key=uuid4().hex, seal=seal)
+
+    assert [one for one in at_once(6, work) if isinstance(one, BaseException)] == []
+    entries = Entry.objects.filter(wallet__customer=rich).order_by("seq")
+    assert all(later.balance_after == earlier.balance_after + later.amount for earlier, later in pairwise(entries))
+    assert Order.objects.count() == 165
+    assert find_breaches() == []
+
+
+# -- the page ----------------------------------------------------------------------------------------
+
+
+def send(client: Client, text: str = "", **data: Any) -> Any:
+    return client.post(reverse("mass_order"), {"lines": text, "do": "preview", **data})
+
+
+def hidden(page: Any) -> dict[str, str]:
+    """What the form of a preview carries."""
+    form = page.context["form"]
+    return {name: form[name].value() for name in ("lines", "request_key", "seal")}
+
+
+def words(page: Any) -> str:
+    return " ".join(page.content.decode().split())
+
+
+def test_page_when_lines_are_previewed_and_ordered_then_all_are_placed_once(signed_in, customer, service):
+    page = send(signed_in, f"{service.pk} | {LINK} | 1000\n{service.pk} | @me | 100")
+    assert Order.objects.count() == 0
+    assert "Order all 2 for $2.75" in words(page)
+    assert "$7.25" in words(page)
+    for _ in range(2):
+        answer = signed_in.post(reverse("mass_order"), {**hidden(page), "do": "order"})
+        assert answer.url == reverse("order_list")
+    listed = words(signed_in.get(answer.url))
+    assert listed.count("2 orders were received: $2.75.") == 1
+    assert Order.objects.count() == 2
+
+
+def test_page_when_some_lines_are_wrong_then_the_others_are_ordered_and_these_wait(signed_in, customer, service):
+    page = send(signed_in, f"{service.pk} | {LINK} | 100\n{service.pk} | <b>nonsense</b> | 100")
+    text = words(page)
+    assert "<strong>Line 2:</strong> A link has no" in text or "<strong>Line 2:</strong> This is no link" in text
+    assert "<b>nonsense" not in text
+    assert "Order the valid one for $0.25" in text
+    signed_in.post(reverse("mass_order"), {**hidden(page), "do": "order"})
+    assert "The other line waits" in words(signed_in.get(reverse("order_list")))
+    assert hidden(signed_in.get(reverse("mass_order")))["lines"] == f"{service.pk} | <b>nonsense</b> | 100"
+    assert Order.objects.get().link == LINK
+
+
+def test_page_when_the_price_rose_then_it_shows_the_preview_again_and_orders_after_it(signed_in, service):
+    page = send(signed_in, f"{service.pk} | {LINK} | 1000")
+    Service.objects.update(price=2_600_000)
+    with nothing_changes():
+        again = signed_in.post(reverse("mass_order"), {**hidden(page), "do": "order"})
+    assert "changed since the preview. Nothing was charged" in words(again)
+    assert "Order for $2.60" in words(again)
+    signed_in.post(reverse("mass_order"), {**hidden(again), "do": "order"})
+    assert Order.objects.get().charge == 2_600_000
+
+
+def test_page_when_the_balance_is_short_then_it_says_what_is_missing(signed_in, service):
+    page = send(signed_in, f"{service.pk} | {LINK} | 5000")
+    assert 'You need <span class="money">$2.50</span> more' in words(page)
+    with nothing_changes():
+        again = signed_in.post(reverse("mass_order"), {**hidden(page), "do": "order"})
+    assert "$2.50 is missing" in words(again)
+    assert hidden(again)["lines"] == f"{service.pk} | {LINK} | 5000"
+
+
+def test_page_when_nothing_was_previewed_then_it_only_shows_the_preview(signed_in, service):
+    with nothing_changes():
+        page = send(signed_in, f"{service.pk} | {LINK} | 100", do="order")
+        other = send(signed_in, f"{service.pk} | {LINK} | 100", do="order", request_key="a" * 32)
+    assert "Order for $0.25" in words(page)
+    assert "Order for $0.25" in words(other)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "said"),
+    [
+        ("x.png", b"\x89PNG\r\n\x1a\n\0\0", "This is not a CSV file."),
+        ("x.csv", b"7," + b"x" * LONGEST_TEXT, "This file is too large: 500 KB at most."),
+        ("x.csv", b"", "This file holds no lines to order."),
+        ("x.csv", b"name,price\nservice,1", "Begin with the number"),
+    ],
+)
+def test_file_when_it_is_wrong_then_its_field_or_line_says_so(name, data, said, signed_in):
+    with nothing_changes():
+        page = send(signed_in, file=SimpleUploadedFile(name, data))
+    assert page.status_code == 200
+    assert said in words(page)
+
+
+def test_file_when_it_is_right_then_its_lines_stand_in_the_form(signed_in, service):
+    page = send(signed_in, file=SimpleUploadedFile("x.csv", f"service,link,quantity\n{service.pk},@me,100".encode()))
+    assert hidden(page)["lines"] == f"{service.pk} | @me | 100"
+    assert "Order for $0.25" in words(page)
+
+
+def test_file_when_lines_are_typed_too_then_none_is_lost_and_it_asks(signed_in, service):
+    page = send(signed_in, "1 | mine | 100", file=SimpleUploadedFile("x.csv", f"{service.pk},@me,100".encode()))
+    assert "There are lines above already" in words(page)
+    assert hidden(page)["lines"] == "1 | mine | 100"
+
+
+def test_text_when_it_is_empty_or_too_long_then_its_field_says_so_and_it_stays(signed_in):
+    assert "Write at least one line" in words(send(signed_in, " "))
+    page = send(signed_in, "1 | @me | 1\n" * 1_001)
+    assert "these are 1,001" in words(page)
+    assert hidden(page)["lines"].count("@me") == 1_001
+
+
+def test_page_when_it_previews_many_lines_then_it_asks_no_more(signed_in, service):
+    counts = []
+    for count in (1, 40):
+        text = "\n".join(f"{service.pk} | https://example.com/{n} | 100" for n in range(count))
+        send(signed_in, text)
+        with statements() as found:
+            send(signed_in, text)
+        counts.append(len(found))
+    assert counts[0] == counts[1] <= 12
+
+
+# -- a session that ended ----------------------------------------------------------------------------
+
+
+def test_lines_when_the_session_ended_then_they_are_there_after_signing_in(customer, service):
+    client = Client()
+    text = f"{service.pk} | {LINK} | 100\nünfinished"
+    answer = send(client, text, owner=make.form_owner(customer, reverse("mass_order")))
+    assert answer.url == f"{reverse('account_login')}?next={reverse('mass_order')}"
+    assert "Your lines are kept" in words(client.get(answer.url))
+    signed = client.post(answer.url, {"login": customer.email, "password": PASSWORD})
+    assert signed.url == reverse("mass_order")
+    assert hidden(client.get(signed.url))["lines"] == text
+    assert hidden(client.get(signed.url))["lines"] == text  # Loaded again, they are still there.
+    send(client, "1 | @me | 1")
+    assert hidden(client.get(signed.url))["lines"] == ""  # The customer went on.
+    assert Order.objects.count() == 0
+
+
+def test_file_when_the_session_ended_then_its_lines_are_there_after_signing_in(customer, service):
+    client = Client()
+    file = SimpleUploadedFile("x.csv", f"{service.pk},@me,100".encode())
+    answer = send(client, file=file, owner=make.form_owner(customer, reverse("mass_order")))
+    client.post(answer.url, {"login": customer.email, "password": PASSWORD})
+    assert hidden(client.get(reverse("mass_order")))["lines"] == f"{service.pk} | @me | 100"
+
+
+def test_visitor_when_nothing_was_typed_then_no_session_is_made():
+    client = Client()
+    for answer in (client.get(reverse("mass_order")), send(client)):
+        assert answer.url.startswith(reverse("account_login"))
+    assert "sessionid" not in client.cookies
+
+
+def test_lines_when_somebody_else_signs_in_then_they_do_not_get_them(customer, other):
+    client = Client()
+    send(client, "1 | @me | 1", owner=make.form_owner(customer, reverse("mass_order")))
+    client.force_login(other)
+    assert hidden(client.get(reverse("mass_order")))["lines"] == ""
+
+
+def test_visitor_who_never_had_a_form_then_fills_no_session(customer):
+    client = Client()
+    send(client, "1 | @me | 1", owner=f"{customer.pk}:forged")
+    assert "sessionid" not in client.cookies
+
+
+def test_lines_when_they_waited_for_too_long_then_they_are_gone(customer, monkeypatch):
+    client = Client()
+    send(client, "1 | @me | 1", owner=make.form_owner(customer, reverse("mass_order")))
+    client.force_login(customer)
+    monkeypatch.setattr("orders.views.kept.SECONDS", -1)
+    assert hidden(client.get(reverse("mass_order")))["lines"] == ""
