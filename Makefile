@@ -10,7 +10,7 @@ demo: $(VENV)/.runtime
 	@$(BIN)/python manage.py demo
 
 test: $(VENV)/.development
-	@$(BIN)/python -m pytest -n auto
+	@$(BIN)/python -m pytest -n auto --dist worksteal
 
 bench: $(VENV)/.development
 	@$(BIN)/python -m tests.bench

@@ -76,6 +76,7 @@ UNFOLD: dict[str, Any] = {
                         # By itself it would also light up on the page of the profit, whose address is below.
                         "active": lambda request: _is_at(request, "orders_order_") and not _is_at(request, _PROFIT),
                     },
+                    _item("Drip-feeds", "water_drop", "orders_dripfeed_changelist", "orders.view_dripfeed"),
                     _item("Profit", "monitoring", _PROFIT, "orders.view_profit"),
                     {
                         **_item("Alerts", "warning", "ops_alert_changelist", "ops.view_alert"),
@@ -109,6 +110,11 @@ UNFOLD: dict[str, Any] = {
                     _item(
                         "Customer prices", "handshake", "catalog_customerprice_changelist", "catalog.view_customerprice"
                     ),
+                    {
+                        **_item("Deposits", "savings", "billing_deposit_changelist", "billing.view_deposit"),
+                        "badge": "panel.ops.dashboard.deposits_badge",
+                    },
+                    _item("Ways to pay", "payments", "billing_paymentmethod_changelist", "billing.view_paymentmethod"),
                     _item("Wallets", "account_balance_wallet", "billing_wallet_changelist", "billing.view_wallet"),
                     _item("Entries", "list_alt", "billing_entry_changelist", "billing.view_entry"),
                 ],

@@ -18,6 +18,7 @@ def site(request: HttpRequest) -> dict[str, Any]:
         "panel_logo_url": settings.PANEL_LOGO_URL,
         "panel_currency": settings.PANEL_CURRENCY,
         "support_email": settings.SUPPORT_EMAIL,
+        "is_shop_public": settings.PUBLIC_SHOP,
     }
     user = getattr(request, "user", None)
     if user is not None and user.is_authenticated:

@@ -11,7 +11,7 @@ from allauth.account.models import EmailAddress
 from django.conf import settings
 
 from billing.adjusting import adjust_wallet
-from billing.models import Entry
+from billing.models import Entry, PaymentMethod
 from billing.wallets import wallet_of
 from catalog.models import Provider, SyncRun
 from catalog.providers import check_balance, set_api_key
@@ -24,6 +24,12 @@ OWNER = "owner@example.com"
 CUSTOMER = "customer@example.com"
 PROVIDER = "Sandbox"
 SANDBOX_KEY = "sandbox-key"
+TRANSFER_INSTRUCTIONS = """Send the amount to:
+
+Upmark Demo Ltd
+IBAN DE00 0000 0000 0000 0000 00
+
+This is a demo: send nothing. As the owner, approve the request in the admin."""
 SANDBOX_DB = settings.VAR_DIR / "sandbox.sqlite3"
 
 
@@ -72,6 +78,15 @@ def fill(*, password: str, ports: Ports) -> None:
         reason="Bank transfer",
         request_key="demo-first-deposit",
         actor=owner,
+    )
+    PaymentMethod.objects.get_or_create(
+        name="Bank transfer",
+        defaults={
+            "instructions": TRANSFER_INSTRUCTIONS,
+            "minimum": 5 * MICRO,
+            "maximum": 5_000 * MICRO,
+            "bonus_bp": 500,
+        },
     )
     provider = Provider.objects.filter(name=PROVIDER).first()
     url = f"http://127.0.0.1:{ports.sandbox}/api/v2"

@@ -20,9 +20,8 @@ DEMO = {
     "UPSTREAM_ALLOW_PRIVATE": "true",
     # Looks at open orders every few seconds, as quickly as the sandbox delivers. Real orders take hours.
     "POLL_INTERVALS": "3,10,30,60",
-    "PAYMENT_INSTRUCTIONS": (
-        '"Send a bank transfer with your e-mail address as its reference. We credit it the same day."'
-    ),
+    # Visitors see the services on the start page.
+    "PUBLIC_SHOP": "true",
 }
 
 

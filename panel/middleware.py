@@ -1,4 +1,4 @@
-"""The admin's scripts evaluate expressions and set styles inline; customers' pages never may."""
+"""What is said about each answer: which scripts may run in the admin, and who may keep a page."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from csp.constants import SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils.cache import patch_cache_control
 
 
 class AdminContentPolicyMiddleware:
@@ -23,4 +24,17 @@ class AdminContentPolicyMiddleware:
                 "script-src": [SELF, UNSAFE_EVAL, UNSAFE_INLINE],
                 "style-src": [SELF, UNSAFE_INLINE],
             }
+        return response
+
+
+class PrivatePagesMiddleware:
+    """Pages of somebody who is signed in are theirs alone, and asked for again; unless the view says otherwise."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if not response.has_header("Cache-Control") and request.user.is_authenticated:
+            patch_cache_control(response, private=True, no_cache=True)
         return response

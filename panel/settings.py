@@ -82,7 +82,7 @@ PANEL_LOGO_URL = env.str("PANEL_LOGO_URL", default="")
 PANEL_ACCENT = env.str("PANEL_ACCENT", default="#4f46e5")
 PANEL_CURRENCY = env.str("PANEL_CURRENCY", default="USD")
 SUPPORT_EMAIL = env.str("SUPPORT_EMAIL", default="")
-PAYMENT_INSTRUCTIONS = env.str("PAYMENT_INSTRUCTIONS", default="", multiline=True)
+PUBLIC_SHOP = env.bool("PUBLIC_SHOP", default=False)
 
 # Upstream providers.
 UPSTREAM_ALLOW_PRIVATE = env.bool("UPSTREAM_ALLOW_PRIVATE", default=False)
@@ -130,6 +130,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "panel.middleware.PrivatePagesMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -209,6 +210,14 @@ ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = env.str("EMAIL_VERIFICATION", default="optional")
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
+ACCOUNT_FORMS = {
+    "login": "panel.accounts.forms.LoginForm",
+    "signup": "panel.accounts.forms.SignupForm",
+    "add_email": "panel.accounts.forms.AddEmailForm",
+    "change_password": "panel.accounts.forms.ChangePasswordForm",
+    "reset_password": "panel.accounts.forms.ResetPasswordForm",
+    "reset_password_from_key": "panel.accounts.forms.ResetPasswordKeyForm",
+}
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_PREVENT_ENUMERATION = True
@@ -217,6 +226,7 @@ MFA_TOTP_ISSUER = PANEL_NAME
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 
 vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
+EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("EMAIL_FROM", default=f"{PANEL_NAME} <panel@localhost>")
 
 # -- language, time, files -------------------------------------------------------------------------
@@ -230,8 +240,13 @@ FORMAT_MODULE_PATH = ["panel.formats"]
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "panel" / "static"]
-STORAGES = {
+STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    # Customers' receipts: outside of everything that a web server hands out.
+    "private": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": VAR_DIR / "private", "base_url": None, "file_permissions_mode": 0o600},
+    },
     "staticfiles": {
         "BACKEND": (
             "django.contrib.staticfiles.storage.StaticFilesStorage"

@@ -36,6 +36,21 @@ beat_schedule = {
         "schedule": 2.0,
         "options": {"expires": 2},
     },
+    "begin-runs": {
+        "task": "orders.tasks.begin_runs",
+        "schedule": 10.0,
+        "options": {"expires": 10},
+    },
+    "find-shelf-news": {
+        "task": "catalog.tasks.find_shelf_news",
+        "schedule": 300.0,
+        "options": {"expires": 300},
+    },
+    "send-deposit-mails": {
+        "task": "billing.tasks.send_deposit_mails",
+        "schedule": 15.0,
+        "options": {"expires": 15},
+    },
     "reconcile-orders": {
         "task": "orders.tasks.reconcile_orders",
         "schedule": 5.0,
@@ -84,6 +99,11 @@ beat_schedule = {
     "check-ledger": {
         "task": "panel.ops.tasks.check_ledger",
         "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
+    "clear-sessions": {
+        "task": "panel.ops.tasks.clear_sessions",
+        "schedule": 24 * 3600.0,
         "options": {"expires": 3600},
     },
 }

@@ -4,7 +4,7 @@ from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.urls import include, path
 
-from catalog.views import services
+from catalog.views import service_changes, service_favourite, services
 from panel.accounts.views import account, home
 from panel.ops.health import healthz
 from panel.ops.metrics import metrics
@@ -17,6 +17,8 @@ admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-a
 urlpatterns = [
     path("", home, name="home"),
     path("services/", services, name="services"),
+    path("services/changes/", service_changes, name="service_changes"),
+    path("services/<int:pk>/favourite/", service_favourite, name="service_favourite"),
     path("orders/", include("orders.urls")),
     path("wallet/", include("billing.urls")),
     path("account/", account, name="account"),

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
+from django.test import Client
+
 from billing import ledger
-from billing.models import Entry, Wallet
+from billing.deposits import request_deposit
+from billing.models import Deposit, Entry, PaymentMethod, Wallet
 from billing.wallets import wallet_of
 from catalog.models import Category, Provider, Service, UpstreamService
 from catalog.providers import set_api_key
 from catalog.repricing import reprice
+from orders.dripping import start_drip_feed
 from orders.ids import id_columns
-from orders.models import Order
+from orders.models import DripFeed, Order
 from orders.placing import place_order
 from orders.states import Placement
 from panel.accounts.models import User
@@ -98,7 +103,7 @@ def order(
         service_id=of.pk,
         link=link,
         quantity=quantity,
-        comments=comments,
+        params={"comments": comments},
         request_key=uuid4().hex,
         seen_charge=None,
     ).order
@@ -116,3 +121,46 @@ def placed_order(user: User, of: Service, *, upstream_id: str = "9001", **values
     )
     made.refresh_from_db()
     return made
+
+
+def drip(user: User, of: Service, *, quantity: int = 100, runs: int = 3, interval: int = 60) -> DripFeed:
+    return start_drip_feed(
+        customer=user,
+        service_id=of.pk,
+        link="https://example.com/a",
+        quantity=quantity,
+        runs=runs,
+        interval=interval,
+        request_key=uuid4().hex,
+        seen_charge=None,
+    ).drip
+
+
+def payment_method(**values: Any) -> PaymentMethod:
+    """$5 to $1,000 by transfer, no bonus."""
+    return PaymentMethod.objects.create(
+        **{
+            "name": "Bank transfer",
+            "instructions": "Pay to account 1.",
+            "minimum": micros("5"),
+            "maximum": micros("1000"),
+            **values,
+        }
+    )
+
+
+def pending_deposit(user: User, amount: str = "100", *, method: PaymentMethod | None = None, **values: Any) -> Deposit:
+    """A request to add funds that waits for staff."""
+    offered = method or PaymentMethod.objects.first() or payment_method()
+    return request_deposit(
+        customer=user, method=offered, amount=micros(amount), request_key=uuid4().hex, **values
+    ).deposit
+
+
+def form_owner(user: User, address: str) -> str:
+    """What the form at `address` carries, by which what was typed is kept for this customer when the session ends."""
+    client = Client()
+    client.force_login(user)
+    found = re.search(r'name="owner" value="([^"]+)"', client.get(address).content.decode())
+    assert found
+    return found[1]

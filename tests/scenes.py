@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
+from itertools import count
 from typing import Any
 
 from django.db import connection
@@ -185,3 +186,27 @@ def statements() -> Iterator[list[str]]:
         yield found
     words = ("SAVEPOINT", "RELEASE", "BEGIN", "COMMIT", "ROLLBACK")
     found.extend(query["sql"] for query in captured.captured_queries if not query["sql"].startswith(words))
+
+
+def killed_everywhere(work: Callable[[], Any], check: Callable[[], None]) -> int:
+    """Runs `work`, which dies at its first statement, then at its second, …, until it lives; `check` looks at what
+    each death left. Returns how many there were."""
+    for deaths in count():
+        waits = [deaths]
+
+        def dies(execute: Any, sql: str, *args: Any, waits: list[int] = waits) -> Any:
+            # What opens and closes transactions is the test's own: a dead process sends no more of it.
+            if not sql.startswith(("SAVEPOINT", "RELEASE", "ROLLBACK")):
+                waits[0] -= 1
+                if waits[0] == -1:
+                    raise Killed
+            return execute(sql, *args)
+
+        try:
+            with connection.execute_wrapper(dies):
+                work()
+        except Killed:
+            check()
+        else:
+            return deaths
+    raise AssertionError("unreachable")

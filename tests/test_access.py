@@ -7,6 +7,8 @@ from allauth.account.models import EmailAddress
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
+from billing.models import Deposit
+from orders.models import CancelRequest, Refill
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -15,32 +17,89 @@ PUBLIC = {"home", "theme_css", "healthz"}
 WITH_TOKEN = {"metrics"}
 SIGNED_IN = {
     "services",
+    "service_changes",
+    "service_favourite",
     "order_list",
     "order_new",
     "order_quote",
     "order_fields",
+    "order_find",
     "order_detail",
     "order_live",
+    "order_export",
+    "order_bulk",
     "order_cancel",
     "order_refill",
     "orders_live",
+    "mass_order",
+    "drip_list",
+    "drip_detail",
+    "drip_live",
+    "drip_stop",
     "wallet",
+    "wallet_export",
+    "wallet_spending",
     "add_funds",
+    "add_funds_preview",
+    "deposit_detail",
+    "deposit_cancel",
+    "deposit_receipt",
     "account",
 }
-OF_AN_ORDER = {"order_detail", "order_live", "order_cancel", "order_refill"}
-POST_ONLY = {"order_quote", "order_fields", "order_cancel", "order_refill"}
+POST_ONLY = {
+    "service_favourite",
+    "order_bulk",
+    "order_quote",
+    "order_fields",
+    "order_cancel",
+    "order_refill",
+    "drip_stop",
+    "deposit_cancel",
+}
 # The library that signs people in guards its own pages, and so does the admin.
 OF_LIBRARIES = ("account_", "mfa_", "admin:")
 
 
-def routes(patterns, namespace=""):
+# How to make another customer's object, for each route of customers whose address names one. Returns the arguments.
+ANOTHERS = {
+    **dict.fromkeys(
+        ("order_detail", "order_live", "order_cancel", "order_refill"),
+        lambda other, service: [make.order(other, service).pk],
+    ),
+    **dict.fromkeys(
+        ("drip_detail", "drip_live", "drip_stop"), lambda other, service: [make.drip(other, service, runs=2).pk]
+    ),
+    **dict.fromkeys(
+        ("deposit_detail", "deposit_cancel", "deposit_receipt"),
+        lambda other, service: [make.pending_deposit(other).pk],
+    ),
+}
+# What their address names is nobody's own.
+OF_EVERYBODY = {"service_favourite"}
+
+
+def patterns_of(patterns, namespace=""):
+    """The full name and the pattern of each route."""
     for pattern in patterns:
         if isinstance(pattern, URLResolver):
             inner = f"{pattern.namespace}:" if pattern.namespace else namespace
-            yield from routes(pattern.url_patterns, inner)
+            yield from patterns_of(pattern.url_patterns, inner)
         elif isinstance(pattern, URLPattern):
-            yield f"{namespace}{pattern.name}"
+            yield f"{namespace}{pattern.name}", pattern
+
+
+def routes(patterns):
+    return (name for name, _ in patterns_of(patterns))
+
+
+def own_routes():
+    """The routes that this project answers itself, with the names of their arguments."""
+    for name, pattern in patterns_of(get_resolver().url_patterns):
+        if not name.startswith(OF_LIBRARIES):
+            yield name, tuple(pattern.pattern.converters)
+
+
+WITH_ARGUMENTS = sorted(name for name, arguments in own_routes() if arguments)
 
 
 def test_every_route_is_classed():
@@ -52,7 +111,47 @@ def test_every_route_is_classed():
 
 
 def address(name: str) -> str:
-    return reverse(name, args=[1] if name in OF_AN_ORDER else [])
+    return reverse(name, args=[1] * len(dict(own_routes())[name]))
+
+
+def everything_of(user):
+    """What a stranger could have changed: orders, drip-feeds, deposits and money."""
+    return [
+        list(user.orders.order_by("pk").values()),
+        list(user.drip_feeds.order_by("pk").values()),
+        list(Deposit.objects.filter(customer=user).order_by("pk").values()),
+        make.wallet(user).balance,
+        CancelRequest.objects.count() + Refill.objects.count(),
+    ]
+
+
+@pytest.mark.parametrize("name", [name for name in WITH_ARGUMENTS if name not in OF_EVERYBODY])
+def test_what_is_another_customers_is_not_found_and_stays_as_it_is(name, signed_in, other, service):
+    assert name in ANOTHERS, f"say in ANOTHERS how to make another customer's object for the route {name}"
+    target = reverse(name, args=ANOTHERS[name](other, service))
+    before = everything_of(other)
+    answers = {signed_in.get(target).status_code, signed_in.post(target).status_code}
+    assert 404 in answers and answers <= {404, 405}
+    assert everything_of(other) == before
+    # The same is there for its owner: it is not for a wrong address that nothing was found.
+    owner = Client()
+    owner.force_login(other)
+    found = {owner.get(target).status_code, owner.post(target).status_code}
+    assert found & {200, 204, 302} or name in FOR_SOME
+
+
+# Their owners may find nothing behind them either: there is no receipt where none was sent.
+FOR_SOME = {"deposit_receipt"}
+
+
+@pytest.mark.parametrize("name", WITH_ARGUMENTS)
+def test_visitor_who_knows_a_number_is_sent_to_sign_in(name, customer, service):
+    arguments = ANOTHERS[name](customer, service) if name in ANOTHERS else [service.pk]
+    target = reverse(name, args=arguments)
+    answers = [Client().get(target), Client().post(target)]
+    assert any(answer.status_code == 302 for answer in answers)
+    for answer in answers:
+        assert answer.status_code == 405 or answer.url.startswith(reverse("account_login"))
 
 
 @pytest.mark.parametrize("name", sorted(SIGNED_IN))

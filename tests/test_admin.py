@@ -56,7 +56,7 @@ def test_overview_tells_what_needs_the_owner(staff_client, customer, provider):
     order = make.order(customer, make.service(provider))
     Order.objects.filter(pk=order.pk).update(review_reason=ReviewReason.DOUBT)
     text = staff_client.get(reverse("admin:index")).content.decode()
-    assert "orders wait for your decision" in text
+    assert "order waits for your decision" in text
     assert "The task worker has not finished a round" in text
 
 

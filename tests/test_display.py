@@ -15,7 +15,9 @@ from django.template import Context, Template
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
-from orders.states import LOOKS, REFILL_LOOKS, RefillState, Status
+from billing.states import LOOKS as DEPOSIT_LOOKS
+from catalog.news import NEWS_LOOKS
+from orders.states import DRIP_LOOKS, LOOKS, REFILL_LOOKS, RefillState, Status
 from panel.templatetags import display
 
 HOSTILE = '"><script>alert(1)</script>'
@@ -220,6 +222,7 @@ def test_icons_when_used_then_in_the_sprite_and_no_others() -> None:
     used = set(re.findall(r'{% icon "([a-z0-9-]+)" %}', text))
     used |= set(re.findall(r'{% nav_link "\w+" "([a-z0-9-]+)"', text))
     used |= set(re.findall(r'short_picture="([a-z0-9-]+)"', text))
-    used |= {picture for _, picture in (*LOOKS.values(), *REFILL_LOOKS.values())}
+    looks = (LOOKS, REFILL_LOOKS, DRIP_LOOKS, DEPOSIT_LOOKS, NEWS_LOOKS)
+    used |= {picture for those in looks for _, picture in those.values()}
     sprite = (Path(settings.BASE_DIR) / "panel" / "static" / "icons.svg").read_text()
     assert set(re.findall(r'<symbol id="([a-z0-9-]+)"', sprite)) == used

@@ -337,7 +337,7 @@ def test_accept_when_put_on_sale_then_only_what_can_be_sold(listing, provider, s
     for number, changes in {
         111: {"rate": "1"},
         112: {"rate": "0"},
-        113: {"rate": "1", "type": "SEO"},
+        113: {"rate": "1", "type": "Subscriptions"},
         114: {"rate": "1"},
     }.items():
         listing.set_service(number, name=f"New {number}", **changes)

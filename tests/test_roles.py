@@ -61,9 +61,11 @@ def named(text: str) -> frozenset[str]:
 SUPPORT_PAGES = named("""
     accounts_user: changelist change history open_wallet
     auth_user: password_change
+    billing_deposit: changelist change history
     billing_entry: changelist change history
     billing_wallet: changelist change history
     ops_alert: changelist change history
+    orders_dripfeed: changelist change history stop
     orders_order: changelist change history decide cancel_one cancel_selected give_back end dismiss
     orders_orderinreview: changelist change history cancel_selected
 """)
@@ -84,6 +86,8 @@ MANAGER_PAGES = SUPPORT_PAGES | named("""
 OWNER_PAGES = MANAGER_PAGES | named("""
     accounts_user: add
     admin_logentry: changelist change history
+    billing_deposit: approve refuse
+    billing_paymentmethod: changelist add change delete history
     billing_wallet: move_money
     catalog_provider: add
 """)
@@ -103,7 +107,10 @@ MANAGER_ACTIONS = SUPPORT_ACTIONS | named("""
     catalog.Service: put_on_sale take_off_sale move set_margin inherit_margin export_selected
     ops.Alert: resolve
 """)
-ACTIONS = {OWNER: MANAGER_ACTIONS, MANAGER: MANAGER_ACTIONS, SUPPORT: SUPPORT_ACTIONS}
+OWNER_ACTIONS = MANAGER_ACTIONS | named("""
+    billing.PaymentMethod: delete_selected
+""")
+ACTIONS = {OWNER: OWNER_ACTIONS, MANAGER: MANAGER_ACTIONS, SUPPORT: SUPPORT_ACTIONS}
 
 
 def with_role(role: str, email: str = "") -> User:
@@ -158,6 +165,9 @@ def shop(customer: User, provider: Provider) -> dict[str, Any]:
         run,
         wallet_of(customer=customer),
         wallet_of(customer=customer).entries.first(),
+        make.drip(customer, service),
+        make.payment_method(),
+        make.pending_deposit(customer),
         Alert.objects.get(),
         LogEntry.objects.log_actions(str(customer.pk), [group], 2, "Changed.", single_object=True),
         EmailAddress.objects.create(user=customer, email=customer.email),

@@ -11,10 +11,11 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
-from catalog.csv_rows import BOM, FileRefused, as_csv, guarded, read_rows, unguarded
+from catalog.csv_rows import COLUMNS, FileRefused, read_rows, unguarded
 from catalog.files import edits_of_file, write_services
 from catalog.models import PriceChange, Service
 from panel.accounts.models import User
+from panel.csv_files import BOM, as_csv, guarded
 from tests import make
 from tests.scenes import statements
 
@@ -45,7 +46,7 @@ def test_cell_when_written_and_read_again_is_the_same(text):
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_name_when_written_and_read_again_is_the_same(name):
-    text = "".join(as_csv([("7", "P", "1", name, name, "12.5", "", "yes", "1", "1.25")]))
+    text = "".join(as_csv(COLUMNS, [("7", "P", "1", name, name, "12.5", "", "yes", "1", "1.25")]))
     (row,) = read_rows(text.encode())
     assert (row.pk, row.values) == (7, {"name": name, "margin_bp": 1250, "margin_fixed": None})
 

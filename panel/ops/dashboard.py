@@ -6,14 +6,14 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import Q, Sum
+from django.db.models import F, Q, Sum
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
-from billing.models import Wallet
+from billing.models import Deposit, Wallet
 from catalog.models import CatalogChange, Provider
-from orders.models import Order, OrderInReview
+from orders.models import DripFeed, Order, OrderInReview
 from orders.profit import profit_figures, profit_in_all
 from orders.states import FINAL, Placement
 from panel.admin_base import shown_money
@@ -52,6 +52,12 @@ def reviews_badge(request: HttpRequest) -> str:
     return str(count) if count else ""
 
 
+def deposits_badge(request: HttpRequest) -> str:
+    """The number beside "Deposits" in the navigation, or nothing."""
+    count = _deposits()
+    return str(count) if count else ""
+
+
 def inbox_badge(request: HttpRequest) -> str:
     """The number beside "Inbox" in the navigation, or nothing."""
     count = CatalogChange.objects.filter(accepted_at=None).count()
@@ -62,11 +68,20 @@ def _in_review() -> int:
     return OrderInReview.objects.filter(~Q(review_reason="") | Q(placement=Placement.IN_DOUBT)).count()
 
 
+def _deposits() -> int:
+    return Deposit.objects.filter(state=Deposit.State.PENDING).count()
+
+
 def _ledger(*, show_owed: bool) -> dict[str, Any]:
     """Whether the last check found everything in order, and what we owe our customers."""
     checked = Heartbeat.objects.filter(task="check_ledger").values_list("beat_at", flat=True).first()
     broken = Alert.objects.filter(cause="ledger", resolved_at=None).exists()
-    owed = Wallet.objects.filter(balance__gt=0).aggregate(total=Sum("balance"))["total"] or 0
+    balances = Wallet.objects.filter(balance__gt=0).aggregate(total=Sum("balance"))["total"] or 0
+    # Paid for, not begun, and given back by a stop at any moment.
+    runs = DripFeed.objects.filter(next_run_at__isnull=False).aggregate(
+        total=Sum(F("charge") - F("run_charge") * F("begun"))
+    )
+    owed = balances + (runs["total"] or 0)
     return {"broken": broken, "checked_at": checked, "owed": shown_money(owed) if show_owed else ""}
 
 
@@ -82,20 +97,33 @@ def _paused() -> int:
     return Provider.objects.filter(is_active=True, pause_count__gt=0).count()
 
 
-_NEEDS: tuple[tuple[str, Callable[[], int], str, str], ...] = (
-    ("orders wait for your decision", _in_review, "orders_orderinreview", "orders.view_order"),
-    ("rises past the minimum margin", _risen, "catalog_catalogchange", "catalog.view_catalogchange"),
-    ("alerts are open", _open_alerts, "ops_alert", "ops.view_alert"),
-    ("providers are paused", _paused, "catalog_provider", "catalog.view_provider"),
+_NEEDS: tuple[tuple[str, str, Callable[[], int], str, str], ...] = (
+    (
+        "order waits for your decision",
+        "orders wait for your decision",
+        _in_review,
+        "orders_orderinreview",
+        "orders.view_order",
+    ),
+    ("deposit waits for you", "deposits wait for you", _deposits, "billing_deposit", "billing.decide_deposit"),
+    (
+        "rise past the minimum margin",
+        "rises past the minimum margin",
+        _risen,
+        "catalog_catalogchange",
+        "catalog.view_catalogchange",
+    ),
+    ("alert is open", "alerts are open", _open_alerts, "ops_alert", "ops.view_alert"),
+    ("provider is paused", "providers are paused", _paused, "catalog_provider", "catalog.view_provider"),
 )
-"""What may need somebody: the words after the number, the number, its list, and who may open that."""
+"""What may need somebody: the words after 1 and after other numbers, the number, its list, and who may open that."""
 
 
 def _needs_me(user: Any) -> list[dict[str, Any]]:
-    rows = [(text, count(), name) for text, count, name, permission in _NEEDS if user.has_perm(permission)]
+    rows = [(one, more, count(), name) for one, more, count, name, permission in _NEEDS if user.has_perm(permission)]
     return [
-        {"text": text, "count": count, "url": reverse(f"admin:{name}_changelist")}
-        for text, count, name in rows
+        {"text": one if count == 1 else more, "count": count, "url": reverse(f"admin:{name}_changelist")}
+        for one, more, count, name in rows
         if count
     ]
 

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 from panel.ops.models import Heartbeat
 
 LATE = timedelta(minutes=2)
-TICKING = ("submit_orders", "reconcile_orders", "poll_orders", "send_requests", "poll_refills")
+TICKING = ("submit_orders", "begin_runs", "reconcile_orders", "poll_orders", "send_requests", "poll_refills")
 
 
 def tasks_late() -> list[str]:

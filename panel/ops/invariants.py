@@ -61,6 +61,7 @@ _CHECKS: tuple[tuple[str, str, str], ...] = (
         "an order's entries = charge - refunded",
         """SELECT o.id, o.charge, o.refunded, COALESCE(SUM(e.amount), 0) FROM orders_order o
            LEFT JOIN billing_entry e ON e.order_ref = o.id AND e.kind IN ('order', 'refund')
+           WHERE o.drip_feed_id IS NULL
            GROUP BY o.id, o.charge, o.refunded
            HAVING -COALESCE(SUM(e.amount), 0) <> o.charge - o.refunded""",
         "order {}: charge {}, refunded {}, entries sum up to {}",
@@ -71,15 +72,70 @@ _CHECKS: tuple[tuple[str, str, str], ...] = (
            LEFT JOIN billing_wallet w ON w.customer_id = o.customer_id
            LEFT JOIN billing_entry e
              ON e.order_ref = o.id AND e.kind = 'order' AND e.amount = -o.charge AND e.wallet_id = w.id
+           WHERE o.drip_feed_id IS NULL
            GROUP BY o.id HAVING COUNT(e.id) <> 1""",
         "order {}: {} charges",
+    ),
+    (
+        "a run's entries are its refunds alone",
+        """SELECT o.id, o.refunded, COALESCE(SUM(e.amount), 0) FROM orders_order o
+           LEFT JOIN billing_entry e ON e.order_ref = o.id AND e.kind IN ('order', 'refund')
+           WHERE o.drip_feed_id IS NOT NULL
+           GROUP BY o.id, o.refunded HAVING COALESCE(SUM(e.amount), 0) <> o.refunded""",
+        "order {}: refunded {}, entries sum up to {}",
+    ),
+    (
+        "a drip-feed's entries = charge - refunded",
+        """SELECT d.id, d.charge, d.refunded, COALESCE(SUM(e.amount), 0) FROM orders_dripfeed d
+           LEFT JOIN billing_wallet w ON w.customer_id = d.customer_id
+           LEFT JOIN billing_entry e
+             ON e.drip_ref = d.id AND e.kind IN ('drip_feed', 'refund') AND e.wallet_id = w.id
+           GROUP BY d.id, d.charge, d.refunded
+           HAVING -COALESCE(SUM(e.amount), 0) <> d.charge - d.refunded
+              OR SUM(CASE WHEN e.kind = 'drip_feed' THEN 1 ELSE 0 END) <> 1""",
+        "drip-feed {}: charge {}, refunded {}, entries sum up to {}",
+    ),
+    (
+        "each run that began is one order of the drip-feed, at its charge and of its customer",
+        """SELECT d.id, d.begun, COUNT(o.id) FROM orders_dripfeed d
+           LEFT JOIN orders_order o ON o.drip_feed_id = d.id
+           GROUP BY d.id, d.begun
+           HAVING COUNT(o.id) <> d.begun
+              OR SUM(CASE WHEN o.charge = d.run_charge AND o.customer_id = d.customer_id AND o.run <= d.begun
+                     THEN 1 ELSE 0 END) <> d.begun""",
+        "drip-feed {}: {} runs begun, {} orders",
+    ),
+    (
+        "what is paid for a drip-feed is spent on its runs or given back",
+        """SELECT id, charge, run_charge * begun, refunded FROM orders_dripfeed
+           WHERE charge <> run_charge * runs OR run_charge * begun + refunded > charge
+              OR (state <> 'running' AND run_charge * begun + refunded <> charge)""",
+        "drip-feed {}: charge {}, runs for {}, refunded {}",
+    ),
+    (
+        "an entry of a drip-feed belongs to a drip-feed of the wallet's customer",
+        """SELECT e.id, e.drip_ref, e.wallet_id FROM billing_entry e
+           JOIN billing_wallet w ON w.id = e.wallet_id
+           LEFT JOIN orders_dripfeed d ON d.id = e.drip_ref AND d.customer_id = w.customer_id
+           WHERE (e.kind = 'drip_feed' OR e.drip_ref IS NOT NULL) AND d.id IS NULL""",
+        "entry {}: drip-feed {}, wallet {}",
+    ),
+    (
+        "a deposit is credited once, and only when it was approved",
+        """SELECT d.id, COALESCE(d.credited, 0) + d.bonus, COALESCE(SUM(e.amount), 0) FROM billing_deposit d
+           LEFT JOIN billing_wallet w ON w.customer_id = d.customer_id
+           LEFT JOIN billing_entry e ON e.key IN ('deposit:' || d.id, 'deposit:' || d.id || ':bonus')
+             AND e.wallet_id = w.id
+           GROUP BY d.id, d.credited, d.bonus
+           HAVING COALESCE(SUM(e.amount), 0) <> COALESCE(d.credited, 0) + d.bonus""",
+        "deposit {}: credited {}, entries sum up to {}",
     ),
     (
         "an entry of an order belongs to an order of the wallet's customer",
         """SELECT e.id, e.order_ref, e.wallet_id FROM billing_entry e
            JOIN billing_wallet w ON w.id = e.wallet_id
            LEFT JOIN orders_order o ON o.id = e.order_ref AND o.customer_id = w.customer_id
-           WHERE e.kind IN ('order', 'refund') AND o.id IS NULL""",
+           WHERE e.kind IN ('order', 'refund') AND e.drip_ref IS NULL AND o.id IS NULL""",
         "entry {}: order {}, wallet {}",
     ),
     (

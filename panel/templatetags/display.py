@@ -7,6 +7,7 @@ Names, links and notes come from customers and providers: everything is escaped,
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from decimal import Decimal
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any
@@ -22,7 +23,11 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from orders.states import LOOKS, REFILL_LOOKS, RefillState, Status
+from billing.models import Deposit
+from billing.states import LOOKS as DEPOSIT_LOOKS
+from catalog.models import ShelfNews
+from catalog.news import NEWS_LOOKS
+from orders.states import DRIP_LOOKS, LOOKS, REFILL_LOOKS, DripState, RefillState, Status
 from panel.money import format_money
 
 register = template.Library()
@@ -91,6 +96,12 @@ def absolute(value: Any) -> int:
 
 
 @register.filter
+def percent(basis_points: int) -> str:
+    """Basis points as "5%", "2.5%"."""
+    return f"{Decimal(basis_points).scaleb(-2).normalize():f}%"
+
+
+@register.filter
 def number(value: Any) -> str:
     """A whole number with thousands set apart: "1,234"."""
     return NOTHING if value in MISSING else f"{value:,}"
@@ -130,6 +141,29 @@ def _distance(moment: datetime, now: datetime) -> str:
 
 
 @register.filter
+def duration(seconds: int | None) -> str:
+    """A length of time in one unit, as people say it after "about": "12 min", "3 h", "2 days"."""
+    if seconds is None:
+        return NOTHING
+    if seconds < 90:
+        return "1 min"
+    if seconds < 90 * 60:
+        return f"{round(seconds / 60)} min"
+    if seconds < 36 * 3600:
+        return f"{round(seconds / 3600)} h"
+    return f"{round(seconds / 86400)} days"
+
+
+@register.filter
+def minutes(value: int) -> str:
+    """An exact length of time: "45 min", "1 day 2 h"."""
+    hours, rest = divmod(value, 60)
+    days, hours = divmod(hours, 24)
+    parts = [(days, "day" if days == 1 else "days"), (hours, "h"), (rest, "min")]
+    return " ".join(f"{count:,} {word}" for count, word in parts if count)
+
+
+@register.filter
 def middle(value: str, length: int = 40) -> SafeString:
     """A link without "https://" and cut in the middle, where it says least; the whole of it on hover."""
     shown = value.removeprefix("https://")
@@ -159,9 +193,41 @@ def status_badge(status: str) -> SafeString:
 
 
 @register.simple_tag
+def deposit_badge(state: str) -> SafeString:
+    """A deposit's state as colour, icon and word."""
+    return _badge(DEPOSIT_LOOKS.get(state), Deposit.State(state).label if state in Deposit.State.values else state)
+
+
+@register.simple_tag
 def refill_badge(state: str) -> SafeString:
     """A refill's state as colour, icon and word."""
     return _badge(REFILL_LOOKS.get(state), RefillState(state).label if state in RefillState.values else state)
+
+
+@register.simple_tag
+def news_badge(kind: str, percent: str) -> SafeString:
+    """A change in the shop as colour, icon and words: "Cheaper −12%"."""
+    return _badge(NEWS_LOOKS.get(kind), f"{ShelfNews.Kind(kind).label} {percent}".rstrip())
+
+
+@register.simple_tag
+def drip_badge(state: str) -> SafeString:
+    """A drip-feed's state as colour, icon and word."""
+    return _badge(DRIP_LOOKS.get(state), DripState(state).label if state in DripState.values else state)
+
+
+@register.simple_tag
+def run_progress(drip: Any) -> SafeString:
+    """How many runs of a drip-feed have begun: a thin bar and "run 3 of 10"."""
+    return format_html(
+        '<span class="delivered is-{}"><span class="delivered-text">Run {} of {}</span>'
+        '<progress max="{}" value="{}" aria-label="Runs begun"></progress></span>',
+        DRIP_LOOKS.get(drip.state, ("neutral", ""))[0],
+        number(drip.begun),
+        number(drip.runs),
+        drip.runs,
+        drip.begun,
+    )
 
 
 def _badge(look: tuple[str, str] | None, word: str) -> SafeString:
@@ -208,6 +274,16 @@ def theme_url() -> str:
     return f"{reverse('theme_css')}?v={quote(settings.PANEL_ACCENT.lstrip('#'), safe='')}"
 
 
+@register.simple_tag(takes_context=True)
+def page_url(context: Context, place: tuple[str, str]) -> str:
+    """This page's address, at another place of its list: a page of `panel.keyset`."""
+    query = context["request"].GET.copy()
+    for name in ("before", "after", "page"):
+        query.pop(name, None)
+    query[place[0]] = place[1]
+    return f"?{query.urlencode()}"
+
+
 @register.inclusion_tag("_nav_link.html", takes_context=True)
 def nav_link(
     context: Context, name: str, picture: str, label: str, *also: str, short: str = "", short_picture: str = ""
@@ -229,10 +305,11 @@ def nav_link(
 
 
 @register.inclusion_tag("forms/field.html")
-def form_field(field: BoundField, *, placeholder: bool = True) -> dict[str, Any]:
+def form_field(field: BoundField, *, placeholder: bool = True, optional: bool = True) -> dict[str, Any]:
     """A field with its label, help and errors; the widget names both of these to screen readers.
 
-    `placeholder` off drops the widget's own, where it would only repeat the label.
+    `placeholder` off drops the widget's own, where it would only repeat the label; `optional` off does not say
+    that a field may be left empty, where all of them may.
     """
     widget = field.field.widget
     look = next(name for kind, name in WIDGET_CLASSES if isinstance(widget, kind))
@@ -247,5 +324,5 @@ def form_field(field: BoundField, *, placeholder: bool = True) -> dict[str, Any]
         "field": field,
         "widget": field.as_widget(attrs=attrs),
         "is_check": isinstance(widget, forms.CheckboxInput),
-        "is_optional": not field.field.required and not isinstance(widget, forms.CheckboxInput),
+        "is_optional": optional and not field.field.required and not isinstance(widget, forms.CheckboxInput),
     }

@@ -12,7 +12,7 @@ import sys
 from tests.bench.environment import databases
 from tests.bench.processes import run_alone
 
-BENCHES = ("submission", "polling", "catalog_sync")
+BENCHES = ("submission", "polling", "catalog_sync", "pages")
 
 
 def main() -> None:
@@ -39,6 +39,9 @@ def _options() -> argparse.Namespace:
     catalog = parser.add_argument_group("catalog_sync")
     catalog.add_argument("--catalog", type=int, default=10_000, help="how many services the provider lists (10000)")
     catalog.add_argument("--row-by-row", type=int, default=500, help="how many of them the baseline imports (500)")
+    pages = parser.add_argument_group("pages")
+    pages.add_argument("--many", type=int, default=1_000_000, help="how many orders the customer has (1000000)")
+    pages.add_argument("--views", type=int, default=60, help="how often each page is opened (60)")
     options = parser.parse_args()
     unknown = sorted(set(options.benches) - set(BENCHES))
     if unknown:
@@ -47,6 +50,8 @@ def _options() -> argparse.Namespace:
         parser.error("--orders, --rounds and --naive begin at 1, --polled at three times --naive")
     if options.row_by_row < 1 or options.catalog < max(100, options.row_by_row):
         parser.error("--row-by-row begins at 1, --catalog at 100 and at --row-by-row")
+    if options.many < 1_000 or options.views < 20:
+        parser.error("--many begins at 1000, --views at 20")
     if min(options.latency, *options.latencies) < 0:
         parser.error("--latency and --latencies begin at 0")
     return options

@@ -62,9 +62,14 @@ class Report:
     def __str__(self) -> str:
         first, *others = self.rows
         table = [_columns(self.unit), first.cells(None), *(row.cells(first) for row in others)]
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        lines = ["  ".join(_aligned(line, widths)).rstrip() for line in table]
-        return "\n".join(["", self.title, "", *lines, "", *self.remarks])
+        return as_text(self.title, table, self.remarks)
+
+
+def as_text(title: str, table: Sequence[Sequence[str]], remarks: Sequence[str]) -> str:
+    """A title, an aligned table whose first line names its columns, and what is to be said of it."""
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    lines = ["  ".join(_aligned(line, widths)).rstrip() for line in table]
+    return "\n".join(["", title, "", *lines, "", *remarks])
 
 
 def _share(of_baseline: float) -> str:

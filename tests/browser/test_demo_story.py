@@ -110,8 +110,9 @@ def test_customer_orders_and_watches_it_end_partial_with_an_exact_refund(demo, e
     page.wait_for_url("**/orders/new/")
 
     # Order 1,000 of a service at $3.00, with the charge following what is typed.
-    option = page.locator("select[name=service] option", has_text="Instagram followers, high quality")
-    page.select_option("select[name=service]", option.get_attribute("value"))
+    page.get_by_role("combobox", name="Service", exact=True).fill("Instagram followers, high quality")
+    page.keyboard.press("Enter")
+    expect(page.locator(".service-name")).to_have_text("Instagram followers, high quality")
     page.fill("input[name=link]", "https://example.com/sandbox-partial")
     page.locator("input[name=quantity]").press_sequentially("1000")
     button = page.get_by_role("button", name="Order for $3.00")

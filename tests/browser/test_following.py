@@ -307,7 +307,7 @@ def test_cancel_before_sending_when_clicked_then_the_money_is_back(open_live, al
 def test_cancel_after_sending_when_clicked_then_the_page_follows_to_the_end(open_live, running):
     [order] = running(remains=400)
     page = open_live(page_of(order))
-    expect(page.locator(".offer")).to_contain_text("it may be too late")
+    expect(page.locator(".offer")).to_contain_text("It may be too late")
     page.locator("#cancel-button").press("Enter")
     expect(page.locator(".order-live .notice")).to_contain_text("Cancellation asked for")
     expect(page.locator("#cancel-button")).to_have_count(0)

@@ -51,7 +51,8 @@ class Command(BaseCommand):
         except demo.DemoError as error:
             raise CommandError(str(error)) from error
         manager = Manager()
-        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        # Mails lead to the port that answers; a SITE_URL of the owner's stays.
+        environment = {"SITE_URL": f"http://localhost:{ports.web}", **os.environ, "PYTHONUNBUFFERED": "1"}
         for name, command in demo.commands(ports).items():
             manager.add_process(name, command, env=environment, cwd=str(settings.BASE_DIR))
         threading.Thread(target=self._announce, args=(ports, password), daemon=True).start()

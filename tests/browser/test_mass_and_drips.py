@@ -1,0 +1,175 @@
+"""Mass orders and drip-feeds in a real browser: with and without scripts, on a phone too."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+from playwright.sync_api import expect
+
+from catalog.models import Service
+from orders.dripping import begin_due_runs
+from orders.models import DripFeed, Order
+from orders.states import Status
+from panel.accounts.models import User
+from tests import make
+from tests.browser.conftest import DESKTOP, PHONE
+from tests.browser.test_pages import check_page, sign_in
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+VIEWS = pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+ON_TOP = """element => {
+  const box = element.getBoundingClientRect();
+  return element.contains(document.elementFromPoint(box.left + 5, box.top + box.height / 2));
+}"""
+THEMES = pytest.mark.parametrize("theme", ["light", "dark"])
+
+
+@pytest.fixture
+def shop(live_server):
+    """Followers, comments and a package, and a customer with $100."""
+    provider = make.provider()
+    make.service(provider, name="Followers")
+    make.service(provider, external_id="2", name="Comments", type="custom_comments", low=1, high=50, rate="20")
+    make.service(provider, external_id="3", name="Starter package", type="package", rate="3")
+    make.customer("alice@example.org", funds="100")
+    return live_server
+
+
+def lines() -> tuple[str, str]:
+    """Four that can be ordered for $8.75, and two that cannot."""
+    pks = {service.name: service.pk for service in Service.objects.all()}
+    good = [
+        f"{pks['Followers']} | https://example.com/{'a-rather-long-page/' * 6} | 1,000",
+        f"{pks['Followers']} | https://example.com/b | 500",
+        f"{pks['Followers']} | https://www.example.com/b/ | 500",
+        f"{pks['Starter package']} | @somebody",
+    ]
+    bad = [f"{pks['Comments']} | https://example.com/c | 10", f"{pks['Followers']} | nonsense here | 5"]
+    return "\n".join(good), "\n".join(bad)
+
+
+def drip_feed() -> DripFeed:
+    """Ten runs of which three began; of these one is done and one under way."""
+    alice, service = User.objects.get(email="alice@example.org"), Service.objects.get(name="Followers")
+    drip = make.drip(alice, service, runs=10, interval=90)
+    for _ in range(2):
+        begin_next(drip)
+    first, second, _ = drip.orders.order_by("run")
+    Order.objects.filter(pk=first.pk).update(status=Status.COMPLETED, remains=0)
+    Order.objects.filter(pk=second.pk).update(status=Status.IN_PROGRESS, remains=40)
+    return drip
+
+
+def begin_next(drip: DripFeed) -> None:
+    DripFeed.objects.filter(pk=drip.pk).update(next_run_at=timezone.now() - timedelta(seconds=1))
+    begin_due_runs()
+
+
+@pytest.fixture
+def page_of_alice(shop, open_page):
+    def opened(**values):
+        page = open_page(**values)
+        sign_in(page, shop.url)
+        return page
+
+    return opened
+
+
+@THEMES
+@VIEWS
+def test_pages_are_sound_empty_and_full(shop, page_of_alice, viewport, theme):
+    page = page_of_alice(viewport=viewport, theme=theme)
+    for name in ("mass_order", "drip_list"):
+        page.goto(shop.url + reverse(name))
+        check_page(page, viewport)
+    drip = drip_feed()
+    for address in (reverse("drip_list"), reverse("drip_detail", args=[drip.pk])):
+        page.goto(shop.url + address)
+        check_page(page, viewport)
+    page.goto(shop.url + reverse("mass_order"))
+    page.fill("textarea", "\n".join(lines()))
+    page.get_by_role("button", name="Check the lines").click()
+    failed = page.get_by_role("heading", name="2 lines cannot be ordered")
+    expect(failed).to_be_focused()
+    page.wait_for_timeout(1_000)  # It is scrolled to, smoothly.
+    assert failed.evaluate(ON_TOP), "something lies on the heading"
+    check_page(page, viewport)
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+@VIEWS
+def test_mass_order_is_previewed_and_placed_once(shop, page_of_alice, viewport, scripts):
+    page = page_of_alice(viewport=viewport, scripts=scripts)
+    good, bad = lines()
+    page.goto(shop.url + reverse("order_new"))
+    page.goto(shop.url + reverse("mass_order"))
+    page.get_by_role("textbox", name="Lines").fill(f"{good}\n{bad}")
+    page.get_by_role("button", name="Check the lines").click()
+    expect(page.locator("main")).to_contain_text("Line 5:")
+    expect(page.locator("main")).to_contain_text("The same service and link as line 2.")
+    assert Order.objects.count() == 0
+    page.get_by_role("textbox", name="Lines").fill(good)
+    page.get_by_role("button", name="Check again").click()
+    order = page.get_by_role("button", name="Order all 4 for $8.75")
+    order.dblclick()
+    page.wait_for_url(re.compile(r"/orders/$"))
+    expect(page.locator("main")).to_contain_text("4 orders were received: $8.75.")
+    assert Order.objects.count() == 4
+
+
+def test_file_becomes_lines_that_can_be_mended(shop, page_of_alice, tmp_path):
+    page = page_of_alice(viewport=PHONE)
+    service = Service.objects.get(name="Followers").pk
+    file = tmp_path / "orders.csv"
+    file.write_text(f"service,link,quantity\n{service},https://example.com/a,100\n{service},https://example.com/b,1\n")
+    page.goto(shop.url + reverse("mass_order"))
+    page.get_by_label("Or a CSV file").set_input_files(file)
+    page.get_by_role("button", name="Check the lines").click()
+    expect(page.locator("main")).to_contain_text("Line 2: Order between 10 and 10,000")
+    text = page.get_by_role("textbox", name="Lines")
+    text.fill(text.input_value().replace("| 1\n", "| 10\n").removesuffix("| 1") + "| 10")
+    page.get_by_role("button", name="Check again").click()
+    page.get_by_role("button", name="Order all 2 for").click()
+    page.wait_for_url(re.compile(r"/orders/$"))
+    assert sorted(Order.objects.values_list("quantity", flat=True)) == [10, 100]
+
+
+def test_lines_of_a_session_that_ended_are_there_after_signing_in(shop, page_of_alice):
+    page = page_of_alice()
+    page.goto(shop.url + reverse("mass_order"))
+    good, _ = lines()
+    page.get_by_role("textbox", name="Lines").fill(good)
+    page.context.clear_cookies(name="sessionid")
+    page.get_by_role("button", name="Check the lines").click()
+    expect(page.locator("main")).to_contain_text("Your lines are kept")
+    page.fill("input[name=login]", "alice@example.org")
+    page.fill("input[name=password]", "correct horse battery")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"/orders/mass/$"))
+    expect(page.get_by_role("textbox", name="Lines")).to_have_value(good)
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+def test_drip_feed_is_followed_and_stopped(shop, page_of_alice, scripts):
+    page = page_of_alice(viewport=PHONE, scripts=scripts)
+    drip = drip_feed()
+    page.goto(shop.url + reverse("drip_list"))
+    page.get_by_role("link", name=f"{drip.pk} Followers").click()
+    expect(page.locator("#drip-live")).to_contain_text("Run 3 of 10")
+    expect(page.get_by_role("button", name="Stop and get back $1.75")).to_be_visible()
+    begin_next(drip)
+    if scripts:
+        expect(page.locator("#drip-live")).to_contain_text("Run 4 of 10")
+        expect(page.locator("#news")).to_have_text("Run 4 of 10 began.")
+    page.get_by_role("button", name="Stop and get back $1.").click()
+    expect(page.locator("main")).to_contain_text("$1.50 is back in your wallet.")
+    expect(page.locator(".balance")).to_contain_text("$99.00")
+    expect(page.get_by_role("button", name="Stop")).to_have_count(0)
+    check_page(page, PHONE) if scripts else None
+    page.get_by_role("link", name="Run 2").click()
+    page.wait_for_url(re.compile(rf"/orders/{drip.orders.get(run=2).pk}/$"))

@@ -1,0 +1,297 @@
+"""The order form in a real browser: by typing alone, on a phone, without scripts, and with nothing that jumps."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import expect
+
+from catalog.models import Favourite, Service, ServiceFigures
+from catalog.types import SPECS, Kind
+from orders.models import DripFeed, Order
+from panel.accounts.models import User
+from tests import make
+from tests.browser.conftest import DESKTOP, PHONE
+from tests.browser.test_pages import check_page, sign_in
+from tests.test_order_form import TYPED
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def shop(live_server, upstream):
+    """A provider, Followers and Comments on sale, and Alice with $10."""
+    provider = make.provider(url=upstream.url, api_key=upstream.key)
+    followers = make.service(provider, name="Followers")
+    make.service(provider, external_id="2", name="Comments, random", type="custom_comments", low=1, high=50, rate="20")
+    make.service(provider, external_id="3", name="Likes, fast and cheap")
+    Service.objects.filter(pk=followers.pk).update(
+        description="Starts within the hour. Public profiles only; do not change the name while it runs."
+    )
+    ServiceFigures.objects.create(
+        service=followers, timed=20, fast_seconds=7_200, typical_seconds=10_800, slow_seconds=18_000
+    )
+    make.customer("alice@example.org", funds="10")
+    return live_server
+
+
+def open_form(page, shop, query=""):
+    sign_in(page, shop.url)
+    page.goto(shop.url + reverse("order_new") + query)
+
+
+def query_of(name):
+    return f"?service={Service.objects.get(name=name).pk}"
+
+
+def chooser(page):
+    return page.get_by_role("combobox", name="Service", exact=True)
+
+
+def choose(page, name):
+    """As a customer does: types a word of it, and takes the first."""
+    chooser(page).fill(name)
+    page.keyboard.press("Enter")
+    expect(chooser(page)).to_have_value(re.compile(re.escape(name)))
+    expect(page.locator(".service-name")).to_have_text(name)
+
+
+def is_focused(locator):
+    expect(locator).to_be_focused()
+
+
+def test_order_with_the_keyboard_alone_from_finding_the_service_on(shop, open_page):
+    page = open_page()
+    open_form(page, shop)
+    chooser(page).focus()
+    expect(chooser(page)).to_have_attribute("aria-expanded", "false")
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("option")).to_have_count(3)
+    page.keyboard.press("End")  # Nothing is active yet: it stays in the text.
+    page.keyboard.press("ArrowUp")
+    active = page.locator("[role=option][aria-selected=true]")
+    expect(active).to_contain_text("Likes")
+    page.keyboard.press("Home")
+    expect(active).to_contain_text("Followers")
+    expect(chooser(page)).to_have_attribute("aria-activedescendant", active.get_attribute("id"))
+    page.keyboard.press("Escape")
+    expect(chooser(page)).to_have_attribute("aria-expanded", "false")
+    page.keyboard.type("like")
+    expect(page.get_by_role("option")).to_have_count(1)
+    page.keyboard.press("Enter")
+    is_focused(page.locator("#id_link"))
+    page.keyboard.type("https://example.com/keys")
+    expect(page.locator("#id_quantity")).to_be_visible()
+    page.keyboard.press("Tab")
+    is_focused(page.locator("#id_quantity"))
+    page.keyboard.type("100")
+    expect(page.get_by_role("button", name="Order for $0.25")).to_be_visible()
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"/orders/\d+/$"))
+    assert Order.objects.get().service.name == "Likes, fast and cheap"
+
+
+def test_enter_before_the_services_are_found_takes_the_first_when_they_are(shop, open_page):
+    page = open_page()
+    open_form(page, shop)
+    page.route("**/orders/new/find/**", lambda route: (page.wait_for_timeout(150), route.continue_()))
+    chooser(page).focus()
+    page.keyboard.type("comments")
+    page.keyboard.press("Enter")
+    expect(page.locator("textarea[name=comments]")).to_be_visible()
+    assert not Order.objects.exists()
+
+
+def test_chosen_service_comes_back_when_another_was_not_chosen(shop, open_page):
+    page = open_page()
+    open_form(page, shop, query_of("Followers"))
+    label = str(Service.objects.get(name="Followers"))
+    expect(chooser(page)).to_have_value(label)
+    chooser(page).click()
+    expect(page.get_by_role("option")).to_have_count(3)
+    page.keyboard.type("no such thing")
+    expect(page.locator(".option-note")).to_contain_text("No service matches")
+    page.keyboard.press("Tab")
+    expect(chooser(page)).to_have_value(label)
+    expect(page.locator("#service-popup")).to_be_hidden()
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_every_type_can_be_ordered(shop, open_page, viewport):
+    page = open_page(viewport=viewport)
+    sign_in(page, shop.url)
+    provider = Service.objects.first().upstream.provider
+    types = SPECS if viewport is DESKTOP else ("default", "comment_replies", "web_traffic")
+    for number, service_type in enumerate(types):
+        name = f"Type {service_type}"
+        service = make.service(provider, external_id=f"t{number}", name=name, type=service_type, low=1, rate="0.1")
+        page.goto(shop.url + reverse("order_new") + f"?service={service.pk}")
+        page.fill("#id_link", f"https://example.com/{service_type}")
+        spec = SPECS[service_type]
+        for param in spec.params:
+            field = page.locator(f"#id_{param.name}")
+            if param.name == "referring_url":  # Only asked for when visitors come from there.
+                expect(field).to_be_hidden()
+            elif param.kind is Kind.CHOICE:
+                field.select_option(TYPED[param.name])
+            else:
+                field.fill(TYPED[param.name])
+        if spec.takes_quantity:
+            page.fill("#id_quantity", "100")
+        page.get_by_role("button", name=re.compile(r"Order for \$")).click()
+        page.wait_for_url(re.compile(r"/orders/\d+/$"))
+        assert Order.objects.latest("pk").service == service
+    assert Order.objects.count() == len(types)
+
+
+def test_drip_feed_shows_the_charge_of_all_runs_and_starts(shop, open_page):
+    page = open_page()
+    open_form(page, shop, query_of("Followers"))
+    page.fill("#id_link", "https://example.com/drops")
+    page.fill("#id_quantity", "100")
+    page.get_by_text("Deliver in several runs").click()
+    page.fill("#id_runs", "10")
+    expect(page.locator(".summary-note")).to_contain_text("minutes between them")
+    page.fill("#id_interval", "60")
+    expect(page.locator("#order-summary")).to_contain_text("10 runs of 100, one every 1 h, over 9 h")
+    check_page(page, DESKTOP)
+    page.get_by_role("button", name="Order for $2.50").click()
+    page.wait_for_url(re.compile(r"/drip-feeds/\d+/$"))
+    assert DripFeed.objects.get().runs == 10
+
+
+WATCH_SHIFTS = """() => {
+  window.shifts = [];
+  new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) {
+      window.shifts.push(...entry.sources.map(({ node }) => `${entry.value} ${node?.nodeName} ${node?.className}`));
+    }
+  }).observe({ type: "layout-shift" });
+}"""
+
+
+def place_of(page, name):
+    """Where it stands on the page, however far that is scrolled."""
+    return page.locator(name).evaluate(
+        "element => (({ x, y, width, height }) => [x, y + scrollY, width, height])(element.getBoundingClientRect())"
+    )
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_nothing_jumps_while_typing(shop, open_page, viewport):
+    page = open_page(viewport=viewport)
+    alice = User.objects.get(email="alice@example.org")
+    order = make.order(alice, Service.objects.get(name="Followers"), link="https://example.com/same")
+    open_form(page, shop, query_of("Followers"))
+    page.get_by_text("Deliver in several runs").click()
+    page.locator("#id_link").focus()
+    page.wait_for_timeout(300)
+    page.evaluate(WATCH_SHIFTS)
+    places = ["#id_link", "#id_quantity", "#id_runs"]
+    if viewport is DESKTOP:  # On a phone it sticks to the window.
+        places += [".summary-charge", ".summary .btn-primary"]
+    before = [place_of(page, place) for place in places]
+    page.keyboard.type("https://example.com/same")
+    expect(page.locator("#running-order")).to_contain_text(f"Order {order.pk} of Followers is still running")
+    page.locator("#id_quantity").press_sequentially("5000000")  # Too many, and too dear.
+    expect(page.locator(".summary-note")).to_contain_text("largest order")
+    page.locator("#id_quantity").fill("")
+    page.locator("#id_quantity").press_sequentially("500")
+    page.locator("#id_runs").press_sequentially("20")
+    page.locator("#id_interval").press_sequentially("1440")
+    expect(page.locator(".summary-note")).to_contain_text("You need")
+    assert [place_of(page, place) for place in places] == before
+    assert page.evaluate("window.shifts") == []
+
+
+def test_active_order_of_the_link_is_told_and_linked(shop, open_page):
+    page = open_page()
+    alice = User.objects.get(email="alice@example.org")
+    order = make.order(alice, Service.objects.get(name="Followers"), link="https://example.com/same")
+    open_form(page, shop, query_of("Followers"))
+    page.fill("#id_link", "http://www.example.com/same/")
+    link = page.locator("#running-order").get_by_role("link", name=str(order.pk))
+    expect(link).to_have_attribute("href", reverse("order_detail", args=[order.pk]))
+    page.fill("#id_link", "https://example.com/another")
+    expect(link).to_have_count(0)
+
+
+def test_star_marks_the_service_and_keeps_what_was_typed(shop, open_page):
+    page = open_page()
+    open_form(page, shop, query_of("Followers"))
+    page.fill("#id_link", "https://example.com/kept")
+    star = page.get_by_role("button", name="Favorite: Followers")
+    for pressed, count in (("true", 1), ("false", 0)):
+        star.click()
+        expect(star).to_have_attribute("aria-pressed", pressed)
+        assert Favourite.objects.count() == count
+    expect(page.locator("#id_link")).to_have_value("https://example.com/kept")
+
+
+def test_session_that_ends_while_typing_leads_to_the_sign_in_and_back_to_what_was_typed(shop, open_page):
+    page = open_page()
+    open_form(page, shop, query_of("Comments, random"))
+    page.fill("#id_link", "https://example.com/kept")
+    page.context.clear_cookies(name="sessionid")
+    page.locator("#id_comments").press_sequentially("one")
+    page.wait_for_url("**/login/**")
+    page.fill("input[name=login]", "alice@example.org")
+    page.fill("input[name=password]", "correct horse battery")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/orders/new/")
+    expect(page.locator("#id_link")).to_have_value("https://example.com/kept")
+    expect(page.locator("#id_comments")).to_have_value(re.compile("^o"))
+    assert not Order.objects.exists()
+
+
+def test_service_is_found_and_ordered_without_scripts(shop, open_page):
+    page = open_page(viewport=PHONE, scripts=False)
+    open_form(page, shop)
+    page.fill("#id_link", "https://example.com/plain")
+    page.fill("#id_find", "like")
+    page.get_by_role("button", name="Find").click()
+    page.get_by_label("Likes, fast and cheap").check()
+    page.get_by_role("button", name="Choose this service").click()
+    expect(page.locator("#id_link")).to_have_value("https://example.com/plain")
+    page.fill("#id_quantity", "1000")
+    page.get_by_role("button", name="Show the charge").click()
+    page.get_by_role("button", name="Order for $2.50").click()
+    page.wait_for_url(re.compile(r"/orders/\d+/$"))
+    assert Order.objects.get().link == "https://example.com/plain"
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_form_is_sound_in_each_state(shop, open_page, viewport, theme):
+    page = open_page(viewport=viewport, theme=theme)
+    alice = User.objects.get(email="alice@example.org")
+    followers = Service.objects.get(name="Followers")
+    make.order(alice, followers, link="https://example.com/same", quantity=10)
+    Favourite.objects.create(customer=alice, service=Service.objects.get(name="Likes, fast and cheap"))
+    open_form(page, shop)
+    check_page(page, viewport)
+    chooser(page).click()
+    expect(page.get_by_role("group", name="Favorites")).to_contain_text("Likes")
+    expect(page.get_by_role("group", name="Recently ordered")).to_contain_text("Followers")
+    page.keyboard.press("ArrowDown")
+    check_page(page, viewport)
+    chooser(page).fill("nothing like it")
+    expect(page.locator(".option-note")).to_contain_text("No service matches")
+    check_page(page, viewport)
+    choose(page, "Followers")
+    expect(page.locator(".service-time" if viewport is PHONE else "#order-summary")).to_contain_text(
+        "Usually about 3 h; half take 2 h to 5 h"
+    )
+    page.fill("#id_link", "https://example.com/same")
+    page.fill("#id_quantity", "1000")
+    expect(page.locator("#running-order")).to_contain_text("still running")
+    expect(page.get_by_role("button", name="Order for $2.50")).to_be_visible()
+    check_page(page, viewport)
+    page.fill("#id_link", "nonsense here")
+    page.fill("#id_quantity", "5")
+    page.keyboard.press("Enter")
+    expect(page.locator("#id_link")).to_have_attribute("aria-invalid", "true")
+    check_page(page, viewport)
+    assert Order.objects.count() == 1

@@ -1,0 +1,179 @@
+"""The list of orders and the page of an order in a real browser: looking for orders, and several of them at once."""
+
+from __future__ import annotations
+
+import csv
+import re
+from uuid import uuid4
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import expect
+
+from orders.models import CancelRequest, Order, Refill
+from orders.placing import place_order
+from orders.states import Status
+from tests import make
+from tests.browser.conftest import DESKTOP, PHONE
+from tests.browser.test_pages import check_page, sign_in
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+SCREENS = pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+SCRIPTS = pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "without scripts"])
+
+
+@pytest.fixture
+def alice(db):
+    return make.customer("alice@example.org", funds="100")
+
+
+@pytest.fixture
+def provider(alice, upstream):
+    return make.provider(url=upstream.url, api_key=upstream.key)
+
+
+@pytest.fixture
+def service(provider):
+    return make.service(provider, name="Instagram followers, high quality")
+
+
+@pytest.fixture
+def shop(live_server, alice, provider, service):
+    """Two of each status, and two that were not sent."""
+    likes = make.service(provider, external_id="2", name="Likes")
+    for number, status in enumerate(Status.values * 2):
+        of = likes if number % 2 else service
+        order = make.placed_order(alice, of, upstream_id=f"u{number}", link=f"https://example.com/{'x' * 60}{number}")
+        Order.objects.filter(pk=order.pk).update(status=status, remains=40, next_poll_at=None)
+    for number in range(2):
+        make.order(alice, service, link=f"https://example.com/queued{number}")
+    return live_server
+
+
+@pytest.fixture
+def open_list(shop, open_page):
+    def open_at(query="", **options):
+        page = open_page(**options)
+        sign_in(page, shop.url)
+        page.goto(f"{shop.url}{reverse('order_list')}{query}")
+        return page
+
+    return open_at
+
+
+def rows(page):
+    return page.locator("#orders-table tbody tr")
+
+
+@SCREENS
+@SCRIPTS
+def test_orders_are_looked_for_by_service_day_and_text_and_filters_are_taken_off(open_list, service, viewport, scripts):
+    page = open_list(viewport=viewport, scripts=scripts)
+    expect(rows(page)).to_have_count(14)
+    page.locator(".filters-more summary").click()
+    page.get_by_label("Service").select_option(str(service.pk))
+    page.get_by_label("From").fill("2020-01-01")
+    page.get_by_label("Sort by").select_option("oldest")
+    page.get_by_role("button", name="Show").click()
+    expect(rows(page)).to_have_count(8)
+    page.get_by_role("navigation", name="Status").get_by_role("link", name="Pending").click()
+    expect(rows(page)).to_have_count(4)
+    page.get_by_role("searchbox").fill("queued1")
+    page.get_by_role("searchbox").press("Enter")
+    expect(rows(page)).to_have_count(1)
+    page.get_by_role("link", name="Take off: “queued1”").click()
+    expect(rows(page)).to_have_count(4)
+    page.get_by_role("link", name="Take all off").click()
+    expect(page.locator(".taken")).to_have_count(0)
+    expect(page.locator(".chip[aria-current]")).to_contain_text("Pending")
+
+
+def test_address_of_a_filter_holds_what_was_chosen_and_nothing_empty(open_list, service):
+    page = open_list()
+    page.locator(".filters-more summary").click()
+    page.get_by_label("Service").select_option(str(service.pk))
+    page.get_by_role("button", name="Show").click()
+    page.wait_for_url(re.compile(rf"\?service={service.pk}(&sort=newest)?$"))
+    page.go_back()
+    expect(page.get_by_role("searchbox")).to_be_enabled()
+
+
+def test_day_when_it_is_none_then_told_at_its_field_with_what_was_typed(open_list):
+    page = open_list("?since=yesterday")
+    field = page.get_by_label("From")
+    expect(field).to_have_value("yesterday")
+    expect(field).to_have_attribute("aria-invalid", "true")
+    expect(page.locator("#id_since_error")).to_contain_text("Enter a date")
+    check_page(page, DESKTOP)
+
+
+@SCREENS
+@SCRIPTS
+def test_orders_when_chosen_then_canceled_after_one_more_look(open_list, alice, viewport, scripts):
+    page = open_list("?status=pending", viewport=viewport, scripts=scripts)
+    for pk in Order.objects.filter(placement="queued").values_list("pk", flat=True):
+        page.get_by_label(f"Choose order {pk}", exact=True).check()
+    page.get_by_role("button", name="Cancel…").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Cancel 2 orders?")
+    expect(page.locator("main")).to_contain_text("You get $0.50 back at once.")
+    assert not Order.objects.filter(placement="withdrawn").exists()
+    if scripts:
+        check_page(page, viewport)
+    page.get_by_role("button", name="Cancel these 2 orders").dblclick()
+    expect(page.locator(".messages")).to_contain_text("2 ")
+    assert page.url.endswith("/orders/?status=pending")
+    assert Order.objects.filter(placement="withdrawn").count() == 2
+    assert make.wallet(alice).balance == 100_000_000 - 12 * 250_000
+
+
+def test_refills_when_all_of_the_page_are_chosen_then_asked_for_with_the_keyboard_alone(open_list):
+    page = open_list("?status=completed")
+    choose_all = page.get_by_label("Choose all on this page")
+    choose_all.focus()
+    before = rows(page).first.bounding_box()
+    page.keyboard.press("Space")
+    expect(page.locator("#chosen-count")).to_have_text("2 chosen")
+    assert rows(page).first.bounding_box() == before
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator(".messages")).to_contain_text("Refill requested for 2 orders.")
+    assert Refill.objects.count() == 2 and CancelRequest.objects.count() == 0
+
+
+def test_export_when_clicked_then_a_file_of_what_is_shown_is_kept(open_list, tmp_path):
+    page = open_list("?status=partial")
+    with page.expect_download() as waiting:
+        page.get_by_role("link", name="CSV").click()
+    path = tmp_path / "orders.csv"
+    waiting.value.save_as(path)
+    assert waiting.value.suggested_filename.startswith("orders-")
+    with path.open(encoding="utf-8-sig") as file:
+        assert [row["status"] for row in csv.DictReader(file)] == ["Partial", "Partial"]
+
+
+@SCREENS
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_list_and_order_pages_are_sound_however_they_are_filtered(shop, open_page, alice, provider, viewport, theme):
+    traffic = make.service(provider, external_id="9", name="Visitors", type="web_traffic", rate="1")
+    params = {"country": "WW", "device": "5", "type_of_traffic": "2", "referring_url": "https://example.org/a"}
+    order = place_order(
+        customer=alice,
+        service_id=traffic.pk,
+        link="https://example.com",
+        quantity=100,
+        params=params,
+        request_key=uuid4().hex,
+        seen_charge=None,
+    ).order
+    run = make.drip(alice, provider.upstream_services.get(external_id="1").services.get()).orders.get()
+    page = open_page(viewport=viewport, theme=theme)
+    sign_in(page, shop.url)
+    queries = ("", "?q=example&sort=highest&since=2020-01-01", "?q=nothing-like-this", "?since=x&sort=y")
+    for query in queries:
+        page.goto(f"{shop.url}{reverse('order_list')}{query}")
+        check_page(page, viewport)
+    for one, words in ((order, "Mobile and desktop"), (run, "Run 1 of 3 of drip-feed")):
+        page.goto(shop.url + reverse("order_detail", args=[one.pk]))
+        expect(page.locator("main")).to_contain_text(words)
+        check_page(page, viewport)
