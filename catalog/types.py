@@ -39,11 +39,13 @@ class Param:
 
 @dataclass(frozen=True, slots=True)
 class TypeSpec:
-    """How a type is ordered. `lines` names the parameter whose non-empty lines are the quantity.
+    """How a type is ordered. `wire` is its name in the protocol, `label` that for people. `lines` names the parameter
+    whose non-empty lines are the quantity.
 
     `drips`: it may be ordered in several runs, as the protocol foresees.
     """
 
+    wire: str
     label: str
     params: tuple[Param, ...] = ()
     lines: str = ""
@@ -66,32 +68,48 @@ _USERNAMES = Param("usernames", "Usernames", Kind.LINES, one="username")
 _HASHTAGS = Param("hashtags", "Hashtags", Kind.LINES, one="hashtag")
 
 SPECS: dict[str, TypeSpec] = {
-    DEFAULT: TypeSpec("Default", drips=True),
-    PACKAGE: TypeSpec("Package", is_package=True),
-    CUSTOM_COMMENTS: TypeSpec("Custom comments", (_COMMENTS,), lines="comments"),
-    CUSTOM_COMMENTS_PACKAGE: TypeSpec("Custom comments package", (_COMMENTS,), lines="comments", is_package=True),
-    "mentions": TypeSpec("Mentions", (_USERNAMES,)),
-    "mentions_with_hashtags": TypeSpec("Mentions with hashtags", (_USERNAMES, _HASHTAGS)),
-    "mentions_hashtag": TypeSpec("Mentions by hashtag", (Param("hashtag", "Hashtag"),)),
-    "mentions_custom_list": TypeSpec("Mentions from your list", (_USERNAMES,), lines="usernames"),
+    DEFAULT: TypeSpec("Default", "Default", drips=True),
+    PACKAGE: TypeSpec("Package", "Package", is_package=True),
+    CUSTOM_COMMENTS: TypeSpec("Custom Comments", "Custom comments", (_COMMENTS,), lines="comments"),
+    CUSTOM_COMMENTS_PACKAGE: TypeSpec(
+        "Custom Comments Package", "Custom comments package", (_COMMENTS,), lines="comments", is_package=True
+    ),
+    "mentions": TypeSpec("Mentions", "Mentions", (_USERNAMES,)),
+    "mentions_with_hashtags": TypeSpec("Mentions with Hashtags", "Mentions with hashtags", (_USERNAMES, _HASHTAGS)),
+    "mentions_hashtag": TypeSpec("Mentions Hashtag", "Mentions by hashtag", (Param("hashtag", "Hashtag"),)),
+    "mentions_custom_list": TypeSpec(
+        "Mentions Custom List", "Mentions from your list", (_USERNAMES,), lines="usernames"
+    ),
     "mentions_user_followers": TypeSpec(
-        "Mentions of followers", (Param("username", "Username", help="Whose followers are mentioned."),)
+        "Mentions User Followers",
+        "Mentions of followers",
+        (Param("username", "Username", help="Whose followers are mentioned."),),
     ),
     "mentions_media_likers": TypeSpec(
-        "Mentions of likers", (Param("media", "Post", Kind.LINK, help="The address whose likers are mentioned."),)
+        "Mentions Media Likers",
+        "Mentions of likers",
+        (Param("media", "Post", Kind.LINK, help="The address whose likers are mentioned."),),
     ),
-    "comment_likes": TypeSpec("Comment likes", (Param("username", "Username", help="Who wrote the comment."),)),
+    "comment_likes": TypeSpec(
+        "Comment Likes", "Comment likes", (Param("username", "Username", help="Who wrote the comment."),)
+    ),
     "comment_replies": TypeSpec(
+        "Comment Replies",
         "Comment replies",
         (Param("username", "Username", help="Who wrote the comment that is replied to."), _COMMENTS),
         lines="comments",
     ),
     "poll": TypeSpec(
-        "Poll", (Param("answer_number", "Answer number", Kind.NUMBER, help="Which answer gets the votes: 1, 2, …"),)
+        "Poll",
+        "Poll",
+        (Param("answer_number", "Answer number", Kind.NUMBER, help="Which answer gets the votes: 1, 2, …"),),
     ),
-    "invites_from_groups": TypeSpec("Invites from groups", (Param("groups", "Groups", Kind.LINES, one="group"),)),
-    "seo": TypeSpec("SEO", (Param("keywords", "Keywords", Kind.LINES, one="keyword"),)),
+    "invites_from_groups": TypeSpec(
+        "Invites from Groups", "Invites from groups", (Param("groups", "Groups", Kind.LINES, one="group"),)
+    ),
+    "seo": TypeSpec("SEO", "SEO", (Param("keywords", "Keywords", Kind.LINES, one="keyword"),)),
     "web_traffic": TypeSpec(
+        "Web Traffic",
         "Web traffic",
         (
             Param(

@@ -90,11 +90,12 @@ def start_drip_feed(
     interval: int | None,
     request_key: str,
     seen_charge: int | None,
+    api_key_ref: int | None = None,
 ) -> StartedDrip:
     """Takes the money of all runs and begins the first, once for each `request_key` of a customer.
 
-    `quantity` is that of each run, `interval` minutes; `seen_charge` as in `place_order`, for all runs. Raises
-    OrderRefused and its kin; then nothing was changed.
+    `quantity` is that of each run, `interval` minutes; `seen_charge` (for all runs) and `api_key_ref` are as in
+    `place_order`. Raises OrderRefused and its kin; then nothing was changed.
     """
     asked = Asked(service_id, link, quantity, params or {})
     wallet = wallet_of(customer=customer)
@@ -102,9 +103,8 @@ def start_drip_feed(
         with transaction.atomic():
             existing = _existing(customer, request_key)
             if existing is None:
-                drip = _start(
-                    customer, wallet.pk, asked, check_plan(runs=runs, interval=interval), request_key, seen_charge
-                )
+                plan = check_plan(runs=runs, interval=interval)
+                drip = _start(customer, wallet.pk, asked, plan, request_key, seen_charge, api_key_ref)
                 hint_after_commit("orders.tasks.submit_orders")
                 return StartedDrip(drip, created=True)
     except IntegrityError:
@@ -112,7 +112,9 @@ def start_drip_feed(
         if existing is None:
             raise
     started = existing.drip_feed
-    if started is None or (started.runs, started.interval) != (runs, interval) or not is_same(started, asked):
+    if started is None or (started.runs, started.interval) != (runs, interval):
+        raise AlreadyOrdered(existing)
+    if not is_same(started, asked, service_type=existing.service_type):
         raise AlreadyOrdered(existing)
     return StartedDrip(started, created=False)
 
@@ -123,7 +125,13 @@ def _existing(customer: Any, request_key: str) -> Order | None:
 
 
 def _start(
-    customer: Any, wallet_id: int, asked: Asked, plan: Plan, request_key: str, seen_charge: int | None
+    customer: Any,
+    wallet_id: int,
+    asked: Asked,
+    plan: Plan,
+    request_key: str,
+    seen_charge: int | None,
+    api_key_ref: int | None,
 ) -> DripFeed:
     service = sold_service(asked.service_id)
     if not SPECS[service.type].drips:
@@ -150,7 +158,7 @@ def _start(
         created_at=now,
     )
     # Before the debit: the other half of a double click stops at the key of the request, not at an empty wallet.
-    _begin(drip, service, now, request_key, service_type=service.type)
+    _begin(drip, service, now, request_key, service_type=service.type, api_key_ref=api_key_ref)
     try:
         ledger.post(
             wallet_id=wallet_id,
@@ -211,7 +219,15 @@ def begin_next_run(*, pk: int) -> bool:
         return True
 
 
-def _begin(drip: DripFeed, service: Service, now: datetime, request_key: str, *, service_type: str) -> None:
+def _begin(
+    drip: DripFeed,
+    service: Service,
+    now: datetime,
+    request_key: str,
+    *,
+    service_type: str,
+    api_key_ref: int | None = None,
+) -> None:
     """The next run as an order at the price of the start. The interval counts from now: a worker that was down
     must not let all runs go at once."""
     run = drip.begun + 1
@@ -233,6 +249,7 @@ def _begin(drip: DripFeed, service: Service, now: datetime, request_key: str, *,
         request_key=request_key,
         drip_feed=drip,
         run=run,
+        api_key_ref=api_key_ref,
     )
     # As it was sold: the service may have another name by now.
     order.service_name, order.service_type = drip.service_name, service_type

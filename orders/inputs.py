@@ -30,12 +30,19 @@ _IN_NO_LINE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]
 
 
 class OrderRefused(Exception):
-    """The order cannot be placed as asked; nothing was charged. `field` is the form's, or ""."""
+    """The order cannot be placed as asked; nothing was charged. `field` is the form's, or "".
 
-    def __init__(self, message: str, *, field: str = "") -> None:
+    `minimum` or `maximum` is the limit of the service that the quantity crossed, if it did.
+    """
+
+    def __init__(
+        self, message: str, *, field: str = "", minimum: int | None = None, maximum: int | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.field = field
+        self.minimum = minimum
+        self.maximum = maximum
 
 
 class BadLink(OrderRefused):
@@ -72,14 +79,14 @@ def check_wish(*, service: Service, link: str, quantity: int | None, params: Map
     if service.type not in SPECS:
         raise NotOnSale("This service cannot be ordered here.", field="service")
     checked = check_link(link)
-    kept = check_params(service=service, params=params)
+    kept = check_params(service_type=service.type, params=params)
     return Wish(checked, check_amount(service=service, quantity=quantity, params=kept), kept)
 
 
-def check_params(*, service: Service, params: Mapping[str, str]) -> dict[str, str]:
+def check_params(*, service_type: str, params: Mapping[str, str]) -> dict[str, str]:
     """What the type asks for beyond link and quantity, in wire form. Raises BadParam."""
     kept: dict[str, str] = {}
-    for param in SPECS[service.type].params:
+    for param in SPECS[service_type].params:
         if param.only_if is None or kept.get(param.only_if[0]) == param.only_if[1]:
             kept[param.name] = check_param(param=param, text=params.get(param.name, ""))
     return kept
@@ -127,18 +134,24 @@ def check_amount(*, service: Service, quantity: int | None, params: Mapping[str,
     spec = SPECS[service.type]
     if spec.is_package:
         return 1
-    if spec.lines:
-        amount = params[spec.lines].count("\n") + 1
-    elif quantity is None:
+    amount = amount_of(service_type=service.type, quantity=quantity, params=params)
+    if amount is None:
         raise BadQuantity("Enter a quantity.", field="quantity")
-    else:
-        amount = quantity
     low, high = service.lowest_quantity, service.highest_quantity
     if low <= amount <= high:
         return amount
+    crossed = {"minimum": low} if amount < low else {"maximum": high}
     if spec.lines:
-        raise BadParam(f"Write {low:,} to {high:,} lines; these are {amount:,}.", field=spec.lines)
-    raise BadQuantity(f"Order between {low:,} and {high:,} of this service.", field="quantity")
+        raise BadParam(f"Write {low:,} to {high:,} lines; these are {amount:,}.", field=spec.lines, **crossed)
+    raise BadQuantity(f"Order between {low:,} and {high:,} of this service.", field="quantity", **crossed)
+
+
+def amount_of(*, service_type: str, quantity: int | None, params: Mapping[str, str]) -> int | None:
+    """The quantity as the type counts it, within limits or not; None where it is missing. `params` are checked."""
+    spec = SPECS[service_type]
+    if spec.is_package:
+        return 1
+    return params[spec.lines].count("\n") + 1 if spec.lines else quantity
 
 
 @dataclass(frozen=True, slots=True)

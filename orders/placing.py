@@ -20,7 +20,17 @@ from catalog.customer_prices import Offer, offer_of
 from catalog.models import Service
 from catalog.selectors import services_on_sale
 from orders.events import write_event
-from orders.inputs import GONE, NotOnSale, OrderRefused, Wish, check_wish, link_key
+from orders.inputs import (
+    GONE,
+    NotOnSale,
+    OrderRefused,
+    Wish,
+    amount_of,
+    check_link,
+    check_params,
+    check_wish,
+    link_key,
+)
 from orders.models import DripFeed, Order
 from panel.hints import hint_after_commit
 from panel.money import MAX_MICROS, charge_for, format_money
@@ -133,12 +143,13 @@ def place_order(
     params: Mapping[str, str] | None = None,
     request_key: str,
     seen_charge: int | None,
+    api_key_ref: int | None = None,
 ) -> PlacedOrder:
     """Places one order for each `request_key` of a customer, however often it is sent.
 
     `params` is what the service's type asks for beyond link and quantity. `seen_charge` is the charge that the
-    customer saw (micro-units): more than it is asked again, never taken; None accepts today's. Raises OrderRefused
-    and its kin; then nothing was changed.
+    customer saw (micro-units): more than it is asked again, never taken; None accepts today's. `api_key_ref` is the
+    number of the API key that orders; None in the browser. Raises OrderRefused and its kin; then nothing was changed.
     """
     asked = Asked(service_id, link, quantity, params or {})
     wallet = wallet_of(customer=customer)
@@ -146,7 +157,7 @@ def place_order(
         with transaction.atomic():
             existing = Order.objects.filter(customer=customer, request_key=request_key).first()
             if existing is None:
-                order = _place(customer, wallet.pk, asked, request_key, seen_charge)
+                order = _place(customer, wallet.pk, asked, request_key, seen_charge, api_key_ref)
                 hint_after_commit("orders.tasks.submit_orders")
                 return PlacedOrder(order, created=True)
     except IntegrityError:
@@ -154,12 +165,14 @@ def place_order(
         existing = Order.objects.filter(customer=customer, request_key=request_key).first()
         if existing is None:
             raise
-    if existing.drip_feed_id or not is_same(existing, asked):
+    if existing.drip_feed_id or not is_same(existing, asked, service_type=existing.service_type):
         raise AlreadyOrdered(existing)
     return PlacedOrder(existing, created=False)
 
 
-def _place(customer: Any, wallet_id: int, asked: Asked, request_key: str, seen_charge: int | None) -> Order:
+def _place(
+    customer: Any, wallet_id: int, asked: Asked, request_key: str, seen_charge: int | None, api_key_ref: int | None
+) -> Order:
     # Read in this transaction: what was hidden or re-priced a second ago is not sold at the old terms.
     service = sold_service(asked.service_id)
     wish = check_wish(service=service, link=asked.link, quantity=asked.quantity, params=asked.params)
@@ -168,7 +181,13 @@ def _place(customer: Any, wallet_id: int, asked: Asked, request_key: str, seen_c
     if seen_charge is not None and charge > seen_charge:
         raise PriceChanged(seen=seen_charge, charge=charge)
     order = new_order(
-        customer=customer, service=service, wish=wish, price=offer.price, charge=charge, request_key=request_key
+        customer=customer,
+        service=service,
+        wish=wish,
+        price=offer.price,
+        charge=charge,
+        request_key=request_key,
+        api_key_ref=api_key_ref,
     )
     order.save()
     try:
@@ -182,8 +201,13 @@ def _place(customer: Any, wallet_id: int, asked: Asked, request_key: str, seen_c
         )
     except ledger.InsufficientFunds as error:
         raise NotEnoughFunds(charge=charge, available=error.available) from error
-    write_event(order_id=order.pk, kind="ordered", new=order.status, text="Order received")
+    write_event(order_id=order.pk, kind="ordered", new=order.status, text=received(order))
     return order
+
+
+def received(order: Order) -> str:
+    """What the timeline of a new order begins with."""
+    return "Order received" if order.api_key_ref is None else "Order received through the API"
 
 
 def sold_service(service_id: int) -> Service:
@@ -224,12 +248,18 @@ def charge_key(order: Order) -> str:
     return f"order:{order.pk}:charge"
 
 
-def is_same(sold: Order | DripFeed, asked: Asked) -> bool:
-    """Whether a repeated request asks for what was sold; another one under the same key gets an explanation."""
+def is_same(sold: Order | DripFeed, asked: Asked, *, service_type: str) -> bool:
+    """Whether a repeated request asks for what was sold; another one under the same key gets an explanation.
+
+    Judged by the type that it was sold as, and by no limits: what changed since must not keep a repetition from
+    finding its order, or whoever repeats it would think that nothing was placed.
+    """
     if sold.service_id != asked.service_id:
         return False
     try:
-        wish = check_wish(service=sold.service, link=asked.link, quantity=asked.quantity, params=asked.params)
+        link = check_link(asked.link)
+        params = check_params(service_type=service_type, params=asked.params)
     except OrderRefused:
         return False
-    return (wish.link, wish.quantity, wish.params) == (sold.link, sold.quantity, sold.params)
+    quantity = amount_of(service_type=service_type, quantity=asked.quantity, params=params)
+    return (link, quantity, params) == (sold.link, sold.quantity, sold.params)

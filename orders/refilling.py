@@ -28,11 +28,16 @@ AFTER_REFUSAL = timedelta(hours=1)
 FIRST_LOOK = timedelta(minutes=1)
 """From a refill that was taken to the first look at it."""
 
+NOT_COMPLETED = "Only a completed order can be refilled."
+NO_REFILL = "This service has no refill."
+UNDER_WAY = "A refill of this order is under way."
+REFUSED_LATELY = "A refill of this order was refused a short while ago. Try again an hour after that."
+ASKED_LATELY = "A refill of this order was asked for within the last 24 hours. Try again a day after that."
 UNSURE = "It may have reached the provider, but no clear answer came. It is not sent again by itself."
 
 
 class RefillRefused(Exception):
-    """No refill can be asked for now; nothing was changed. The message is for the customer."""
+    """No refill can be asked for now; nothing was changed. The message is for the customer, one of the above."""
 
 
 def may_refill(order: Order) -> bool:
@@ -43,18 +48,18 @@ def may_refill(order: Order) -> bool:
 def why_not_refilled(order: Order) -> str:
     """Why no refill can be asked for, for the customer; "" if one can."""
     if order.status != Status.COMPLETED or order.placement != Placement.PLACED:
-        return "Only a completed order can be refilled."
+        return NOT_COMPLETED
     if not order.service.upstream.refill:
-        return "This service has no refill."
+        return NO_REFILL
     refills = Refill.objects.filter(order=order)
     if refills.filter(state__in=RefillState.open()).exists():
-        return "A refill of this order is under way."
+        return UNDER_WAY
     now = timezone.now()
     if refills.filter(state=RefillState.REFUSED, finished_at__gt=now - AFTER_REFUSAL).exists():
-        return "A refill of this order was refused a short while ago. Try again an hour after that."
+        return REFUSED_LATELY
     taken = refills.exclude(state=RefillState.REFUSED)
     if taken.filter(asked_at__gt=now - ONE_EVERY).exists():
-        return "A refill of this order was asked for within the last 24 hours. Try again a day after that."
+        return ASKED_LATELY
     return ""
 
 
@@ -72,7 +77,7 @@ def request_refill(*, order: Order, actor: Any) -> Refill:
             hint_after_commit("orders.tasks.send_requests")
             return refill
     except IntegrityError:
-        raise RefillRefused("A refill of this order is under way.") from None
+        raise RefillRefused(UNDER_WAY) from None
 
 
 # -- asking the provider -----------------------------------------------------------------------------

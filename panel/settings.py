@@ -94,11 +94,18 @@ QUEUE_LIMIT_HOURS = env.int("QUEUE_LIMIT_HOURS", default=24)
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 POLL_INTERVALS = [int(seconds) for seconds in env.list("POLL_INTERVALS", default=[60, 300, 900, 3600])]
 
+# The served API. Rates: requests per second, minute, hour or day, as "1200/m".
+API_RATE_PER_KEY = env.str("API_RATE_PER_KEY", default="1200/m")
+API_RATE_PER_ADDRESS = env.str("API_RATE_PER_ADDRESS", default="2400/m")
+API_RATE_LIMIT_429 = env.bool("API_RATE_LIMIT_429", default=False)
+API_DUPLICATE_WINDOW = env.int("API_DUPLICATE_WINDOW", default=0)
+
 # -- apps ------------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
     "panel.apps.PanelConfig",
     "panel.accounts",
+    "panel.api",
     "panel.ops",
     "panel.sandbox",
     "catalog",

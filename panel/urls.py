@@ -6,6 +6,7 @@ from django.urls import include, path
 
 from catalog.views import service_changes, service_favourite, services
 from panel.accounts.views import account, home
+from panel.api.views import api_v2
 from panel.ops.health import healthz
 from panel.ops.metrics import metrics
 from panel.views import theme_css
@@ -23,6 +24,9 @@ urlpatterns = [
     path("wallet/", include("billing.urls")),
     path("account/", account, name="account"),
     path("account/", include("allauth.urls")),
+    # With and without a slash, and no redirect between: a redirected POST becomes a GET.
+    path("api/v2", api_v2, name="api_v2"),
+    path("api/v2/", api_v2),
     path("theme.css", theme_css, name="theme_css"),
     path("healthz", healthz, name="healthz"),
     path("metrics", metrics, name="metrics"),

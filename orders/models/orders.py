@@ -34,6 +34,9 @@ class Order(models.Model):
     created_at = models.DateTimeField(default=timezone.now)
     link_key = models.CharField(max_length=200, default="", help_text="The link as it is looked for: inputs.link_key.")
     drip_feed = models.ForeignKey(DripFeed, null=True, blank=True, on_delete=models.PROTECT, related_name="orders")
+    api_key_ref = models.BigIntegerField(
+        null=True, blank=True, help_text="The number of the API key that ordered it; empty: ordered in the browser."
+    )
     run = models.PositiveIntegerField(null=True, blank=True, help_text="Which run of the drip-feed, from 1 on.")
 
     # With the provider.

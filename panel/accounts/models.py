@@ -1,4 +1,4 @@
-"""Who signs in: customers and staff, told apart by their e-mail address."""
+"""Who signs in: customers and staff, told apart by their e-mail address; and the keys that programs of theirs use."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractUser, UserManager
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Lower
+from django.utils import timezone
+
+from panel.money import MAX_MICROS
 
 
 class EmailUserManager(UserManager["User"]):
@@ -47,3 +51,42 @@ class User(AbstractUser):
 
     def __str__(self) -> str:
         return self.email
+
+
+class ApiKey(models.Model):
+    """A key of the served API. The secret itself is shown once, and known to nobody afterwards.
+
+    Keys are revoked, never deleted: orders refer to them by number. Amounts are micro-units.
+    """
+
+    customer = models.ForeignKey(User, on_delete=models.PROTECT, related_name="api_keys")
+    name = models.CharField(max_length=60)
+    digest = models.CharField(max_length=64, unique=True, help_text="SHA-256 of the secret.")
+    ending = models.CharField(max_length=4, help_text="The last characters of the secret, to tell keys apart.")
+    is_read_only = models.BooleanField("read only", default=False)
+    networks = models.JSONField(default=list, blank=True, help_text="From where it may be used; empty: anywhere.")
+    daily_limit = models.BigIntegerField(null=True, blank=True, help_text="Of the charges of a day; empty: none.")
+    spent = models.BigIntegerField(default=0, help_text="The charges of the day `spent_on`.")
+    spent_on = models.DateField(null=True, blank=True)
+    created_at = models.DateTimeField(default=timezone.now)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    last_address = models.GenericIPAddressField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-pk",)
+        verbose_name = "API key"
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(daily_limit=None) | Q(daily_limit__gt=0, daily_limit__lte=MAX_MICROS),
+                name="api_key_limit_range",
+            ),
+            models.CheckConstraint(condition=Q(spent__gte=0), name="api_key_spent_range"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.name} (…{self.ending})"
+
+    @property
+    def is_revoked(self) -> bool:
+        return self.revoked_at is not None

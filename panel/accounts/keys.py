@@ -1,0 +1,159 @@
+"""Keys of the served API: made, found, held to their limits, revoked.
+
+Of a key only its SHA-256 is stored. That suffices for 32 random bytes: there is no dictionary to try.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Case, F, Q, Value, When
+from django.utils import timezone
+
+from panel.accounts.models import ApiKey, User
+
+MOST_KEYS = 20
+"""Keys in use of one customer."""
+MOST_NETWORKS = 50
+USE_NOTED_EVERY = timedelta(minutes=1)
+"""Not at each request: a busy key would write its row hundreds of times a second."""
+
+
+class TooManyKeys(Exception):
+    """The customer has as many as there may be; nothing was made. The message is for them."""
+
+
+class BadNetwork(ValueError):
+    """This is no address or network. The message is for the person who typed it."""
+
+
+class LimitReached(Exception):
+    """The key would spend more today than it may; nothing was noted. Amounts are micro-units."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """`secret` is known at this moment alone."""
+
+    key: ApiKey
+    secret: str
+
+
+def make_key(
+    *,
+    customer: Any,
+    name: str,
+    networks: Sequence[str] = (),
+    is_read_only: bool = False,
+    daily_limit: int | None = None,
+) -> NewKey:
+    """A new key: 32 random bytes as 64 hexadecimal digits. `daily_limit` in micro-units. Raises TooManyKeys."""
+    secret = secrets.token_hex(32)
+    with transaction.atomic():
+        # Locked: of two forms sent at once, one sees the key of the other.
+        User.objects.select_for_update(no_key=True).get(pk=customer.pk)
+        if keys_in_use(customer=customer).count() >= MOST_KEYS:
+            raise TooManyKeys(f"You have {MOST_KEYS} keys, which is the most. Revoke one that you no longer use.")
+        key = ApiKey.objects.create(
+            customer=customer,
+            name=name,
+            digest=digest_of(secret),
+            ending=secret[-4:],
+            networks=list(networks),
+            is_read_only=is_read_only,
+            daily_limit=daily_limit,
+        )
+    return NewKey(key, secret)
+
+
+def keys_in_use(*, customer: Any) -> Any:
+    """The customer's keys that are not revoked, newest first."""
+    return ApiKey.objects.filter(customer=customer, revoked_at=None)
+
+
+def revoke_key(*, key: ApiKey) -> bool:
+    """Ends the key for good, from the next request on; False if it was revoked before."""
+    return bool(ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=timezone.now()))
+
+
+def digest_of(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
+
+
+def find_key(*, secret: str) -> ApiKey | None:
+    """The key with its customer, if it is in use and its customer is active. One query, whichever it is."""
+    return (
+        ApiKey.objects.select_related("customer")
+        .filter(digest=digest_of(secret), revoked_at=None, customer__is_active=True)
+        .first()
+    )
+
+
+def read_networks(text: str) -> list[str]:
+    """Addresses and networks ("192.0.2.7", "2001:db8::/32"), separated by lines, spaces or commas, in their plain
+    form, each once. Raises BadNetwork."""
+    found: list[str] = []
+    for word in text.replace(",", " ").split():
+        try:
+            network = str(ip_network(word[:60], strict=False))
+        except ValueError:
+            raise BadNetwork(
+                f"“{word[:60]}” is no address or network. Write them as 192.0.2.7 or 192.0.2.0/24."
+            ) from None
+        found.append(network)
+    unique = list(dict.fromkeys(found))
+    if len(unique) > MOST_NETWORKS:
+        raise BadNetwork(f"These are {len(unique)} networks; at most {MOST_NETWORKS} are possible.")
+    return unique
+
+
+def may_be_used_from(*, key: ApiKey, address: str | None) -> bool:
+    """Whether the key's list has the address, or is empty."""
+    if not key.networks:
+        return True
+    try:
+        found = ip_address(address or "")
+    except ValueError:
+        return False
+    # A server that listens on IPv6 sees IPv4 clients as ::ffff:192.0.2.7.
+    found = getattr(found, "ipv4_mapped", None) or found
+    networks: list[IPv4Network | IPv6Network] = [ip_network(one) for one in key.networks]
+    return any(found in network for network in networks)
+
+
+def note_use(*, key: ApiKey, address: str | None) -> None:
+    """Remembers when and from where it was used, at most once a minute."""
+    now = timezone.now()
+    if key.last_used_at is not None and now - key.last_used_at < USE_NOTED_EVERY:
+        return
+    ApiKey.objects.filter(
+        Q(last_used_at=None) | Q(last_used_at__lte=now - USE_NOTED_EVERY), pk=key.pk, revoked_at=None
+    ).update(last_used_at=now, last_address=address)
+
+
+def spend(*, key: ApiKey, charge: int) -> None:
+    """Adds `charge` (micro-units) to what the key spent today, in the panel's time zone; joins the caller's
+    transaction. What is refunded later frees nothing. Raises LimitReached."""
+    today = timezone.localdate()
+    so_far = Case(When(spent_on=today, then=F("spent")), default=Value(0))
+    # The condition stands in the update: of two orders at once, both would pass a check before it.
+    moved = (
+        ApiKey.objects.filter(pk=key.pk)
+        .alias(so_far=so_far)
+        .filter(Q(daily_limit=None) | Q(daily_limit__gte=F("so_far") + charge))
+        .update(spent=so_far + charge, spent_on=today)
+    )
+    if not moved:
+        raise LimitReached
+
+
+def lock_key(*, key: ApiKey) -> None:
+    """Lets what else is ordered with this key wait until the transaction ends."""
+    ApiKey.objects.select_for_update(no_key=True).get(pk=key.pk)

@@ -1,0 +1,1 @@
+"""The served API v2, for customers who resell in turn."""

@@ -1,0 +1,58 @@
+"""The error texts of the protocol ("Error texts"): clients out there know what to do by these words."""
+
+from __future__ import annotations
+
+from orders import refilling
+from orders.inputs import NotOnSale, OrderRefused
+from orders.placing import AlreadyOrdered, NotEnoughFunds
+
+BAD_KEY = "Invalid API key"
+BAD_REQUEST = "Incorrect request"
+BAD_SERVICE = "Incorrect service ID"
+BAD_ORDER = "Incorrect order ID"
+BAD_REFILL = "Incorrect refill ID"
+NO_FUNDS = "Not enough funds on balance"
+LINK_BUSY = "You have active order with this link"
+READ_ONLY = "API access disabled: this key is read-only"
+WRONG_ADDRESS = "API access disabled: this key may not be used from this address"
+INTERNAL = "Internal error"
+
+_REFILL_REFUSED = {
+    refilling.NOT_COMPLETED: "Order is not completed",
+    refilling.NO_REFILL: "Refill is disabled for this service",
+    refilling.UNDER_WAY: "Refill was requested less than 24 hours ago",
+    refilling.ASKED_LATELY: "Refill was requested less than 24 hours ago",
+    refilling.REFUSED_LATELY: "Order is not eligible for refill: it was refused less than an hour ago",
+}
+
+
+class ApiError(Exception):
+    """Nothing was done; the message is answered as {"error": …}."""
+
+
+class Throttled(ApiError):
+    """`retry_after` in seconds."""
+
+    def __init__(self, *, retry_after: int) -> None:
+        super().__init__(f"Too many requests: try again in {retry_after} seconds")
+        self.retry_after = retry_after
+
+
+def refused_order(refusal: OrderRefused) -> ApiError:
+    """A refusal of ours in the protocol's words."""
+    if isinstance(refusal, NotEnoughFunds):
+        return ApiError(NO_FUNDS)
+    if isinstance(refusal, AlreadyOrdered):
+        return ApiError(f"{BAD_REQUEST}: this request_id was used for another order")
+    if isinstance(refusal, NotOnSale):
+        return ApiError(BAD_SERVICE)
+    if refusal.minimum is not None:
+        return ApiError(f"Quantity less than minimal {refusal.minimum}")
+    if refusal.maximum is not None:
+        return ApiError(f"Quantity more than maximum {refusal.maximum}")
+    return ApiError(f"Incorrect {refusal.field}" if refusal.field else BAD_REQUEST)
+
+
+def refused_refill(refusal: refilling.RefillRefused) -> ApiError:
+    """As `refused_order`, for refills."""
+    return ApiError(_REFILL_REFUSED[str(refusal)])

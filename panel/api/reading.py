@@ -1,0 +1,136 @@
+"""What a client sent, as plain parameters: from the address, a form, several parts or JSON, whichever it speaks.
+
+Protocol: "As a server: what must be tolerated and answered".
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.exceptions import BadRequest, SuspiciousOperation
+from django.http import HttpRequest, QueryDict, UnreadablePostError
+from django.http.multipartparser import MultiPartParserError
+
+from panel.api.errors import BAD_REQUEST, ApiError
+
+MOST_IDS = 100
+LONGEST_ID = 64
+ABSENT = frozenset({"", "undefined", "null"})
+"""What programs send where they have nothing to send."""
+
+_OF_MANY = ("order", "orders", "refill", "refills")
+_INDEXED = re.compile(r"(order|orders|refill|refills)\[[0-9]{0,9}\]")
+_WHOLE = re.compile(r"(-?[0-9]+)\.0+")
+
+Params = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Ids:
+    """The ids that were asked about, as they were written, each once; `is_one`: the answer is that of one."""
+
+    names: list[str]
+    is_one: bool
+
+
+def read_params(request: HttpRequest) -> dict[str, str]:
+    """The parameters; what is absent or stands for nothing is left out. The body speaks before the address.
+
+    Raises ApiError where the body is too large, or not what it says it is.
+    """
+    try:
+        return _as_params([*_pairs(request.GET), *_body(request)])
+    except UnreadablePostError:
+        raise  # The client is gone: nobody reads an answer.
+    except (SuspiciousOperation, BadRequest, MultiPartParserError):
+        raise ApiError(BAD_REQUEST) from None
+
+
+def _body(request: HttpRequest) -> list[tuple[str, str]]:
+    body = request.body
+    kind = (request.content_type or "").lower()
+    if kind == "multipart/form-data":
+        return _pairs(request.POST)
+    if kind.endswith("json") or body.lstrip()[:1] == b"{":
+        return _json(body)
+    # Whatever character set it names: the protocol knows one.
+    return _pairs(QueryDict(body, encoding="utf-8"))
+
+
+def _pairs(query: QueryDict) -> list[tuple[str, str]]:
+    return [(name, str(value)) for name, values in query.lists() for value in values]
+
+
+def _json(body: bytes) -> list[tuple[str, str]]:
+    try:
+        # Numbers stay as they were written: nothing is rounded, and none grows to a megabyte.
+        data = json.loads(body or b"{}", parse_int=str, parse_float=str, parse_constant=str)
+    except (ValueError, RecursionError):
+        raise ApiError(f"{BAD_REQUEST}: the body is no valid JSON") from None
+    if not isinstance(data, dict):
+        raise ApiError(f"{BAD_REQUEST}: the body is no JSON object")
+    return [(_clean(name), _text(name, value)) for name, value in data.items() if value is not None]
+
+
+def _text(name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    if isinstance(value, list):
+        # Lists of ids are joined as the protocol has them, comments and the like one on each line.
+        return ("," if name in _OF_MANY else "\n").join(_text(name, item) for item in value if item is not None)
+    if isinstance(value, dict):
+        raise ApiError(BAD_REQUEST)
+    return _clean(value)
+
+
+def _clean(text: str) -> str:
+    """Without lone surrogates, which JSON may hold and no database can."""
+    return text.encode("utf-8", "replace").decode()
+
+
+def _as_params(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+    params: dict[str, str] = {}
+    lists: dict[str, list[str]] = {}
+    for name, value in pairs:
+        if indexed := _INDEXED.fullmatch(name):
+            # "order[]" lists orders, whatever it is called.
+            lists.setdefault("refills" if indexed[1].startswith("refill") else "orders", []).append(value)
+        elif value.strip().lower() in ABSENT:
+            params.pop(name, None)
+        else:
+            params[name] = value
+    return {**params, **{name: ",".join(values) for name, values in lists.items()}}
+
+
+def read_ids(params: Params, *, one: str, many: str) -> Ids:
+    """The ids in `one` ("order") or `many` ("orders"); several in `one` are a list too. Raises ApiError."""
+    text = params.get(many) or params.get(one, "")
+    names = list(dict.fromkeys(name.strip()[:LONGEST_ID] for name in text.split(",") if name.strip()))
+    if len(names) > MOST_IDS:
+        raise ApiError(f"{BAD_REQUEST}: {MOST_IDS} IDs at most")
+    if not names:
+        raise ApiError(f"Incorrect {one} ID")
+    return Ids(names, is_one=many not in params and "," not in text.strip(", "))
+
+
+def number_of(name: str) -> int | None:
+    """An id of ours: a number that a column can hold; None for all else."""
+    return int(name) if name.isascii() and name.isdigit() and len(name) <= 18 else None
+
+
+def shown_id(name: str) -> int | str:
+    """The id as it stands in an answer's list."""
+    number = number_of(name)
+    return name if number is None else number
+
+
+def read_whole(params: Params, name: str) -> int | None:
+    """A whole number in ASCII digits; None where there is none, or something else."""
+    text = params.get(name, "").strip()
+    if whole := _WHOLE.fullmatch(text):
+        text = whole[1]
+    return int(text) if re.fullmatch(r"-?[0-9]{1,15}", text) else None
