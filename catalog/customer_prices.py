@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from django.db.models import QuerySet, Subquery
 
@@ -12,6 +12,22 @@ from catalog.models import CustomerPrice, GroupMember, PricePolicy, Service
 from catalog.pricing import PanelTerms, customer_price
 from catalog.repricing import panel_terms, price_policy
 from panel.money import MoneyError
+
+
+class Priced(Protocol):
+    """What of a service its customers' prices follow from: a service, or a row of its columns."""
+
+    @property
+    def pk(self) -> int: ...
+
+    @property
+    def price(self) -> int: ...
+
+    @property
+    def cost(self) -> int: ...
+
+    @property
+    def allow_below_minimum(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +51,7 @@ class CustomerTerms:
     own: Mapping[int, int]
     panel: PanelTerms
 
-    def price_of(self, service: Service) -> int:
+    def price_of(self, service: Priced) -> int:
         """Micro-units per 1000, or of a package."""
         try:
             return customer_price(

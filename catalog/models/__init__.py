@@ -5,10 +5,12 @@ from catalog.models.prices import CustomerGroup, CustomerPrice, GroupMember, Pri
 from catalog.models.providers import MAX_BP, OnRise, PricePolicy, Provider, ProviderFigures
 from catalog.models.services import Category, Service, ServiceFigures, UpstreamService
 from catalog.models.shop import Favourite, ShelfMark, ShelfNews
+from catalog.models.versions import CatalogVersion
 
 __all__ = (
     "MAX_BP",
     "CatalogChange",
+    "CatalogVersion",
     "Category",
     "CustomerGroup",
     "CustomerPrice",

@@ -2,6 +2,9 @@
 
 `UpstreamService` belongs to the sync and `Service` to the owner: neither writes the other's columns,
 except `Service.cost` and `Service.price`, which follow from both and are stored to be sorted and sold by.
+
+Triggers on these tables renew the catalog's version. On SQLite a migration that rebuilds one of them drops them:
+let it end with `version_triggers.install`.
 """
 
 from __future__ import annotations
@@ -13,6 +16,16 @@ from django.utils import timezone
 from catalog.models.providers import MAX_BP, Provider
 from catalog.types import SPECS
 from panel.money import MAX_MICROS
+
+
+def lowest_quantity(provider: int, own: int | None) -> int:
+    """The smallest order that both take; the owner's limit can only narrow the provider's."""
+    return max(provider, own or 0, 1)
+
+
+def highest_quantity(provider: int, own: int | None) -> int:
+    """The largest order that both take."""
+    return provider if own is None else min(provider, own)
 
 
 class UpstreamService(models.Model):
@@ -130,13 +143,11 @@ class Service(models.Model):
 
     @property
     def lowest_quantity(self) -> int:
-        """The owner's limit can only narrow the provider's."""
-        return max(self.upstream.min_quantity, self.min_quantity or 0, 1)
+        return lowest_quantity(self.upstream.min_quantity, self.min_quantity)
 
     @property
     def highest_quantity(self) -> int:
-        own = self.max_quantity
-        return self.upstream.max_quantity if own is None else min(self.upstream.max_quantity, own)
+        return highest_quantity(self.upstream.max_quantity, self.max_quantity)
 
 
 class ServiceFigures(models.Model):

@@ -15,6 +15,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from billing import append_only
+from catalog import version_triggers
 from orders.models import Order
 from orders.states import Placement, ReviewReason
 from panel.ops.alerts import raise_alert, record_heartbeat, resolve_alert
@@ -175,6 +176,10 @@ def find_breaches() -> list[Breach]:
         breaches.extend(_overdue())
     if not append_only.installed(connection):
         breaches.append(Breach("entries are append-only", ["a trigger on billing_entry is missing"]))
+    if not version_triggers.installed(connection):
+        breaches.append(
+            Breach("every change of the catalog renews its version", ["a trigger is missing: price lists may be old"])
+        )
     return breaches
 
 

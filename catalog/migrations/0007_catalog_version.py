@@ -1,0 +1,20 @@
+"""Whatever changes the catalog renews its version, whoever writes."""
+
+from django.db import migrations, models
+
+from catalog import version_triggers
+
+
+class Migration(migrations.Migration):
+    dependencies = [("catalog", "0006_shop")]
+
+    operations = [
+        migrations.CreateModel(
+            name="CatalogVersion",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("token", models.CharField(max_length=32)),
+            ],
+        ),
+        migrations.RunPython(version_triggers.install, version_triggers.remove),
+    ]

@@ -1,0 +1,112 @@
+"""The triggers that renew the catalog's version in the transaction of whatever changes the catalog.
+
+A dozen places write prices, some of them in plain SQL; one that forgot would sell at yesterday's price. SQLite drops
+a table's triggers whenever a migration rebuilds the table, so one that alters a service, an upstream service, a
+category or a provider must end with `install`. `check_ledger` tells when they are missing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+TABLE = "catalog_catalogversion"
+WATCHED = ("catalog_service", "catalog_upstreamservice", "catalog_category")
+PROVIDERS = "catalog_provider"
+"""Written every few seconds by polling: of these, only switching one on or off changes what is sold."""
+
+_ACTIONS = ("insert", "update", "delete")
+_SWITCHED = f"{PROVIDERS}_renews_version"
+
+NAMES: dict[str, tuple[str, ...]] = {
+    "sqlite": (*(f"{table}_{action}_renews_version" for table in WATCHED for action in _ACTIONS), _SWITCHED),
+    "postgresql": (*(f"{table}_renews_version" for table in WATCHED), _SWITCHED),
+}
+
+_SQLITE_TOKEN = "lower(hex(randomblob(16)))"  # noqa: S105  (a version, not a secret)
+_POSTGRESQL_TOKEN = "replace(gen_random_uuid()::text, '-', '')"  # noqa: S105
+
+# No UPSERT: where the statement that fires the trigger has a conflict clause, that one would count in here, too.
+_SQLITE_RENEW = (
+    f"BEGIN UPDATE {TABLE} SET token = {_SQLITE_TOKEN}; "  # noqa: S608  (our own names)
+    f"INSERT INTO {TABLE} (token) SELECT {_SQLITE_TOKEN} WHERE NOT EXISTS (SELECT 1 FROM {TABLE}); END"
+)
+
+# Nothing in here ever waits for another transaction: a lock that is taken in the middle of any write would deadlock
+# writers. Each inserts a row of its own, and deletes those of others that nobody else deletes just now. The setting
+# holds the row of this transaction; like the row, it is gone where a savepoint is rolled back.
+_POSTGRESQL_RENEW = f"""CREATE OR REPLACE FUNCTION catalog_renew_version() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    own bigint := NULLIF(current_setting('panel.catalog_version', true), '')::bigint;
+BEGIN
+    IF own IS NULL THEN
+        DELETE FROM {TABLE} WHERE id IN (SELECT id FROM {TABLE} FOR UPDATE SKIP LOCKED);
+    ELSE
+        DELETE FROM {TABLE} WHERE id = own;
+    END IF;
+    INSERT INTO {TABLE} (token) VALUES ({_POSTGRESQL_TOKEN}) RETURNING id INTO own;
+    PERFORM set_config('panel.catalog_version', own::text, true);
+    RETURN NULL;
+END $$"""  # noqa: S608
+
+# The first version, and after a time without triggers a new one: nobody knows what was written meanwhile.
+_RENEW = {
+    "sqlite": (f"DELETE FROM {TABLE}", f"INSERT INTO {TABLE} (token) VALUES ({_SQLITE_TOKEN})"),  # noqa: S608
+    "postgresql": (f"DELETE FROM {TABLE}", f"INSERT INTO {TABLE} (token) VALUES ({_POSTGRESQL_TOKEN})"),  # noqa: S608
+}
+
+INSTALL: dict[str, tuple[str, ...]] = {
+    "sqlite": (
+        *(
+            f"CREATE TRIGGER IF NOT EXISTS {table}_{action}_renews_version AFTER {action.upper()} ON {table} "
+            f"{_SQLITE_RENEW}"
+            for table in WATCHED
+            for action in _ACTIONS
+        ),
+        f"CREATE TRIGGER IF NOT EXISTS {_SWITCHED} AFTER UPDATE OF is_active ON {PROVIDERS} "
+        f"WHEN OLD.is_active IS NOT NEW.is_active {_SQLITE_RENEW}",
+        *_RENEW["sqlite"],
+    ),
+    "postgresql": (
+        _POSTGRESQL_RENEW,
+        *(
+            # Once for a statement, however many rows it writes.
+            f"CREATE OR REPLACE TRIGGER {table}_renews_version AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON {table} "
+            "FOR EACH STATEMENT EXECUTE FUNCTION catalog_renew_version()"
+            for table in WATCHED
+        ),
+        f"CREATE OR REPLACE TRIGGER {_SWITCHED} AFTER UPDATE ON {PROVIDERS} FOR EACH ROW "
+        "WHEN (OLD.is_active IS DISTINCT FROM NEW.is_active) EXECUTE FUNCTION catalog_renew_version()",
+        *_RENEW["postgresql"],
+    ),
+}
+
+REMOVE: dict[str, tuple[str, ...]] = {
+    "sqlite": tuple(f"DROP TRIGGER IF EXISTS {name}" for name in NAMES["sqlite"]),
+    "postgresql": tuple(f"DROP TRIGGER IF EXISTS {table}_renews_version ON {table}" for table in (*WATCHED, PROVIDERS)),
+}
+
+
+def install(apps: Any, schema_editor: Any) -> None:
+    """For RunPython in a migration; renews the version as well."""
+    for statement in INSTALL[schema_editor.connection.vendor]:
+        schema_editor.execute(statement)
+
+
+def remove(apps: Any, schema_editor: Any) -> None:
+    """The reverse of `install`."""
+    for statement in REMOVE[schema_editor.connection.vendor]:
+        schema_editor.execute(statement)
+
+
+def installed(connection: Any) -> bool:
+    """Whether all triggers are in place, and on, on this database."""
+    names = NAMES[connection.vendor]
+    places = ", ".join(["%s"] * len(names))
+    query = (
+        f"SELECT COUNT(*) FROM sqlite_master WHERE type = 'trigger' AND name IN ({places})"  # noqa: S608
+        if connection.vendor == "sqlite"
+        else f"SELECT COUNT(*) FROM pg_trigger WHERE tgenabled IN ('O', 'A') AND tgname IN ({places})"  # noqa: S608
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(query, names)
+        return bool(cursor.fetchone()[0] == len(names))
