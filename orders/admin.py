@@ -27,6 +27,7 @@ from orders.models import CancelRequest, Order, OrderEvent, OrderInReview, Place
 from orders.profit import with_profit
 from orders.profit_admin import PERMISSION, profit_page
 from orders.review_admin import decide_page, find_order, is_unsettled, order_or_404, page_of, refusals, state_of
+from orders.selectors import api_key_of
 from orders.states import Placement, ReviewReason, Status
 from panel.admin_actions import ask_and_act
 from panel.admin_base import shown_money
@@ -138,7 +139,18 @@ class OrderAdmin(CancelAdmin):
         ),
         (
             "Order",
-            {"fields": ("service", "link", "quantity", "params", "start_count", "created_at", "finished_at")},
+            {
+                "fields": (
+                    "service",
+                    "link",
+                    "quantity",
+                    "params",
+                    "start_count",
+                    "shown_api_key",
+                    "created_at",
+                    "finished_at",
+                )
+            },
         ),
         (
             "Provider",
@@ -215,6 +227,14 @@ class OrderAdmin(CancelAdmin):
     @display(description="Refunded", ordering="refunded")
     def shown_refunded(self, order: Order) -> str:
         return shown_money(order.refunded)
+
+    @display(description="Ordered with")
+    def shown_api_key(self, order: Order) -> str:
+        key = api_key_of(order=order)
+        if key is None:
+            return "The browser" if order.api_key_ref is None else f"API key {order.api_key_ref}"
+        page = reverse("admin:accounts_apikey_change", args=[key.pk])
+        return format_html('<a class="font-medium underline" href="{}">The API key {}</a>', page, key.name)
 
     @display(description="Expected cost")
     def shown_expected_cost(self, order: Order) -> str:

@@ -22,6 +22,13 @@ def orders_of(*, customer: Any) -> QuerySet[Order]:
     return Order.objects.filter(customer=customer).order_by("-pk")
 
 
+def api_key_of(*, order: Order) -> Any | None:
+    """The API key that ordered it, with its `name`, revoked or not; None if it was ordered in the browser."""
+    if order.api_key_ref is None:
+        return None
+    return order.customer.api_keys.filter(pk=order.api_key_ref).first()
+
+
 def count_by_status(*, customer: Any) -> dict[str, int]:
     """How many orders the customer has in each status, counted up to COUNTED + 1. One statement."""
     table = connection.ops.quote_name(Order._meta.db_table)

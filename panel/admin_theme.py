@@ -104,6 +104,7 @@ UNFOLD: dict[str, Any] = {
                 "title": "Customers",
                 "items": [
                     _item("Users", "group", "accounts_user_changelist", "accounts.view_user"),
+                    _item("API keys", "key", "accounts_apikey_changelist", "accounts.view_apikey"),
                     _item(
                         "Customer groups", "loyalty", "catalog_customergroup_changelist", "catalog.view_customergroup"
                     ),

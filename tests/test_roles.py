@@ -35,6 +35,7 @@ from catalog.providers import pause_provider
 from catalog.repricing import price_policy
 from orders.models import Order, OrderInReview
 from orders.states import ReviewReason
+from panel.accounts.keys import make_key
 from panel.accounts.models import User
 from panel.accounts.roles import MANAGER, OWNER, ROLES, SUPPORT, set_up_roles
 from panel.ops.alerts import raise_alert
@@ -59,6 +60,7 @@ def named(text: str) -> frozenset[str]:
 
 
 SUPPORT_PAGES = named("""
+    accounts_apikey: changelist change history revoke
     accounts_user: changelist change history open_wallet
     auth_user: password_change
     billing_deposit: changelist change history
@@ -149,6 +151,7 @@ def shop(customer: User, provider: Provider) -> dict[str, Any]:
     )
     objects = (
         customer,
+        make_key(customer=customer, name="Shop").key,
         provider,
         service,
         service.category,

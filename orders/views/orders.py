@@ -55,7 +55,7 @@ def _version(request: HttpRequest, pk: int) -> str:
 
 def _order_part(request: HttpRequest, template: str, pk: int, *, version: str) -> HttpResponse:
     orders = selectors.orders_of(customer=request.user)
-    orders = orders.select_related("service__upstream", "service__figures", "drip_feed")
+    orders = orders.select_related("customer", "service__upstream", "service__figures", "drip_feed")
     order = get_object_or_404(orders, pk=pk)
     cancel = order.cancel_requests.first()
     refills = list(order.refills.all()[:MOST_REFILLS])
@@ -67,6 +67,7 @@ def _order_part(request: HttpRequest, template: str, pk: int, *, version: str) -
         "events": events,
         "refunds": refunds_in(events),
         "told": told_of(order),
+        "api_key": selectors.api_key_of(order=order),
         "times": times_of(order.service),
         "cancel": cancel,
         "refills": refills,

@@ -16,6 +16,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from billing.wallets import wallet_of
+from panel.accounts.key_admin import ApiKeyAdmin as ApiKeyAdmin
 from panel.accounts.models import User
 from panel.accounts.roles import GRANT
 

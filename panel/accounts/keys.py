@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
 from django.db import transaction
@@ -28,6 +28,14 @@ USE_NOTED_EVERY = timedelta(minutes=1)
 
 class TooManyKeys(Exception):
     """The customer has as many as there may be; nothing was made. The message is for them."""
+
+
+class KeyMadeBefore(Exception):
+    """This form made `key` already; its secret is not known any more."""
+
+    def __init__(self, key: ApiKey) -> None:
+        super().__init__(str(key))
+        self.key = key
 
 
 class BadNetwork(ValueError):
@@ -53,12 +61,18 @@ def make_key(
     networks: Sequence[str] = (),
     is_read_only: bool = False,
     daily_limit: int | None = None,
+    request_key: str | None = None,
 ) -> NewKey:
-    """A new key: 32 random bytes as 64 hexadecimal digits. `daily_limit` in micro-units. Raises TooManyKeys."""
+    """A new key: 32 random bytes as 64 hexadecimal digits. `daily_limit` in micro-units.
+
+    One for each `request_key` of a customer. Raises TooManyKeys, KeyMadeBefore.
+    """
     secret = secrets.token_hex(32)
     with transaction.atomic():
         # Locked: of two forms sent at once, one sees the key of the other.
         User.objects.select_for_update(no_key=True).get(pk=customer.pk)
+        if request_key and (before := ApiKey.objects.filter(customer=customer, request_key=request_key).first()):
+            raise KeyMadeBefore(before)
         if keys_in_use(customer=customer).count() >= MOST_KEYS:
             raise TooManyKeys(f"You have {MOST_KEYS} keys, which is the most. Revoke one that you no longer use.")
         key = ApiKey.objects.create(
@@ -69,13 +83,33 @@ def make_key(
             networks=list(networks),
             is_read_only=is_read_only,
             daily_limit=daily_limit,
+            request_key=request_key or None,
         )
     return NewKey(key, secret)
+
+
+def change_key(*, key: ApiKey, name: str, networks: Sequence[str], is_read_only: bool, daily_limit: int | None) -> bool:
+    """Changes what the key is called and may do, from the next request on; False if it is revoked.
+
+    `daily_limit` in micro-units. The secret stays.
+    """
+    changes: dict[str, Any] = {
+        "name": name,
+        "networks": list(networks),
+        "is_read_only": is_read_only,
+        "daily_limit": daily_limit,
+    }
+    return bool(ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(**changes))
 
 
 def keys_in_use(*, customer: Any) -> Any:
     """The customer's keys that are not revoked, newest first."""
     return ApiKey.objects.filter(customer=customer, revoked_at=None)
+
+
+def keys_revoked(*, customer: Any) -> Any:
+    """The customer's other keys, latest revoked first."""
+    return ApiKey.objects.filter(customer=customer, revoked_at__isnull=False).order_by("-revoked_at", "-pk")
 
 
 def revoke_key(*, key: ApiKey) -> bool:
@@ -89,11 +123,11 @@ def digest_of(secret: str) -> str:
 
 def find_key(*, secret: str) -> ApiKey | None:
     """The key with its customer, if it is in use and its customer is active. One query, whichever it is."""
-    return (
-        ApiKey.objects.select_related("customer")
-        .filter(digest=digest_of(secret), revoked_at=None, customer__is_active=True)
-        .first()
-    )
+    in_use = ApiKey.objects.filter(revoked_at=None, customer__is_active=True).select_related("customer")
+    try:
+        return in_use.get(digest=digest_of(secret))
+    except ApiKey.DoesNotExist:
+        return None
 
 
 def read_networks(text: str) -> list[str]:
@@ -102,7 +136,7 @@ def read_networks(text: str) -> list[str]:
     found: list[str] = []
     for word in text.replace(",", " ").split():
         try:
-            network = str(ip_network(word[:60], strict=False))
+            network = str(_unmapped(ip_network(word, strict=False)))
         except ValueError:
             raise BadNetwork(
                 f"“{word[:60]}” is no address or network. Write them as 192.0.2.7 or 192.0.2.0/24."
@@ -114,18 +148,33 @@ def read_networks(text: str) -> list[str]:
     return unique
 
 
+def _unmapped(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
+    """::ffff:192.0.2.7 as 192.0.2.7: as the former no client is ever seen. Raises ValueError for a network card."""
+    if isinstance(network, IPv4Network):
+        return network
+    if network.network_address.scope_id:
+        raise ValueError
+    mapped = network.network_address.ipv4_mapped
+    return network if mapped is None or network.prefixlen < 96 else IPv4Network((mapped, network.prefixlen - 96))
+
+
 def may_be_used_from(*, key: ApiKey, address: str | None) -> bool:
     """Whether the key's list has the address, or is empty."""
     if not key.networks:
         return True
+    found = _plain_address(address)
+    return found is not None and any(found in ip_network(one) for one in key.networks)
+
+
+def _plain_address(address: str | None) -> IPv4Address | IPv6Address | None:
+    """None for what is none. A server that listens on IPv6 sees IPv4 clients as ::ffff:192.0.2.7, and neighbours
+    with the name of a network card behind."""
     try:
-        found = ip_address(address or "")
+        found = ip_address((address or "").partition("%")[0])
     except ValueError:
-        return False
-    # A server that listens on IPv6 sees IPv4 clients as ::ffff:192.0.2.7.
-    found = getattr(found, "ipv4_mapped", None) or found
-    networks: list[IPv4Network | IPv6Network] = [ip_network(one) for one in key.networks]
-    return any(found in network for network in networks)
+        return None
+    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
+    return mapped or found
 
 
 def note_use(*, key: ApiKey, address: str | None) -> None:
@@ -133,9 +182,10 @@ def note_use(*, key: ApiKey, address: str | None) -> None:
     now = timezone.now()
     if key.last_used_at is not None and now - key.last_used_at < USE_NOTED_EVERY:
         return
+    plain = _plain_address(address)
     ApiKey.objects.filter(
         Q(last_used_at=None) | Q(last_used_at__lte=now - USE_NOTED_EVERY), pk=key.pk, revoked_at=None
-    ).update(last_used_at=now, last_address=address)
+    ).update(last_used_at=now, last_address=None if plain is None else str(plain))
 
 
 def spend(*, key: ApiKey, charge: int) -> None:
@@ -152,8 +202,3 @@ def spend(*, key: ApiKey, charge: int) -> None:
     )
     if not moved:
         raise LimitReached
-
-
-def lock_key(*, key: ApiKey) -> None:
-    """Lets what else is ordered with this key wait until the transaction ends."""
-    ApiKey.objects.select_for_update(no_key=True).get(pk=key.pk)

@@ -72,11 +72,15 @@ class ApiKey(models.Model):
     revoked_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
     last_address = models.GenericIPAddressField(null=True, blank=True)
+    request_key = models.CharField(
+        max_length=64, null=True, blank=True, help_text="One API key per customer and form: a double click."
+    )
 
     class Meta:
         ordering = ("-pk",)
         verbose_name = "API key"
         constraints = (
+            models.UniqueConstraint(fields=("customer", "request_key"), name="api_key_one_per_request"),
             models.CheckConstraint(
                 condition=Q(daily_limit=None) | Q(daily_limit__gt=0, daily_limit__lte=MAX_MICROS),
                 name="api_key_limit_range",
@@ -90,3 +94,13 @@ class ApiKey(models.Model):
     @property
     def is_revoked(self) -> bool:
         return self.revoked_at is not None
+
+    @property
+    def spent_today(self) -> int:
+        """Micro-units, in the panel's time zone; counted while the key has a daily limit."""
+        return self.spent if self.spent_on == timezone.localdate() else 0
+
+    @property
+    def addresses(self) -> list[str]:
+        """`networks` as people write them: "192.0.2.7", not "192.0.2.7/32"."""
+        return [one.removesuffix("/128" if ":" in one else "/32") for one in self.networks]

@@ -20,6 +20,7 @@ OUR_APPS = ("accounts", "ops", "catalog", "billing", "orders")
 
 _SUPPORT = (
     "accounts.view_user accounts.change_user",
+    "accounts.view_apikey accounts.change_apikey",
     "billing.view_wallet billing.view_entry billing.view_deposit",
     "orders.view_order orders.change_order",
     "orders.view_dripfeed orders.change_dripfeed",

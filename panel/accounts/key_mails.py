@@ -1,0 +1,38 @@
+"""The mail that tells of a new API key: whoever got into an account would make themselves one first."""
+
+from __future__ import annotations
+
+import structlog
+from allauth.account.adapter import get_adapter
+from django.conf import settings
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+
+from panel.accounts.models import ApiKey
+
+log = structlog.get_logger(__name__)
+
+
+def mail_of_new_key(*, request: HttpRequest, key: ApiKey) -> bool:
+    """Tells its customer that the key was made, and from where; whether that was sent. The key stands either way."""
+    adapter = get_adapter(request)
+    try:
+        address = str(adapter.get_client_ip(request))
+    except PermissionDenied:
+        address = "unknown"  # On a socket without addresses.
+    context = {
+        "key": key,
+        "panel_name": settings.PANEL_NAME,
+        "keys_url": f"{settings.SITE_URL}{reverse('api_keys')}",
+        "ip": address,
+        "user_agent": adapter.get_http_user_agent(request)[:200],
+        "timestamp": timezone.now(),
+    }
+    try:
+        adapter.send_mail("account/email/api_key_made", key.customer.email, context)
+    except Exception as error:  # Each mail backend has its own family of errors.
+        log.warning("mail of a new API key not sent", api_key_id=key.pk, error=type(error).__name__)
+        return False
+    return True
