@@ -5,7 +5,9 @@ from django.contrib import admin
 from django.urls import include, path
 
 from catalog.views import service_changes, service_favourite, services
+from panel.accounts.key_views import api_key_edit, api_key_made, api_key_new, api_key_revoke, api_keys
 from panel.accounts.views import account, home
+from panel.api.docs_views import api_docs, api_try
 from panel.api.views import api_v2
 from panel.ops.health import healthz
 from panel.ops.metrics import metrics
@@ -23,10 +25,17 @@ urlpatterns = [
     path("orders/", include("orders.urls")),
     path("wallet/", include("billing.urls")),
     path("account/", account, name="account"),
+    path("account/api/", api_keys, name="api_keys"),
+    path("account/api/new/", api_key_new, name="api_key_new"),
+    path("account/api/<int:pk>/", api_key_edit, name="api_key_edit"),
+    path("account/api/<int:pk>/made/", api_key_made, name="api_key_made"),
+    path("account/api/<int:pk>/revoke/", api_key_revoke, name="api_key_revoke"),
     path("account/", include("allauth.urls")),
+    path("api/", api_docs, name="api_docs"),
+    path("api/try/", api_try, name="api_try"),
     # With and without a slash, and no redirect between: a redirected POST becomes a GET.
     path("api/v2", api_v2, name="api_v2"),
-    path("api/v2/", api_v2),
+    path("api/v2/", api_v2, name="api_v2_slash"),
     path("theme.css", theme_css, name="theme_css"),
     path("healthz", healthz, name="healthz"),
     path("metrics", metrics, name="metrics"),

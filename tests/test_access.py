@@ -9,12 +9,13 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from billing.models import Deposit
 from orders.models import CancelRequest, Refill
+from panel.accounts.keys import make_key
 from tests import make
 
 pytestmark = pytest.mark.django_db
 
-PUBLIC = {"home", "theme_css", "healthz"}
-WITH_TOKEN = {"metrics"}
+PUBLIC = {"home", "api_docs", "theme_css", "healthz"}
+WITH_TOKEN = {"metrics", "api_v2", "api_v2_slash"}
 SIGNED_IN = {
     "services",
     "service_changes",
@@ -45,6 +46,12 @@ SIGNED_IN = {
     "deposit_cancel",
     "deposit_receipt",
     "account",
+    "api_keys",
+    "api_key_new",
+    "api_key_edit",
+    "api_key_made",
+    "api_key_revoke",
+    "api_try",
 }
 POST_ONLY = {
     "service_favourite",
@@ -55,6 +62,7 @@ POST_ONLY = {
     "order_refill",
     "drip_stop",
     "deposit_cancel",
+    "api_try",
 }
 # The library that signs people in guards its own pages, and so does the admin.
 OF_LIBRARIES = ("account_", "mfa_", "admin:")
@@ -72,6 +80,10 @@ ANOTHERS = {
     **dict.fromkeys(
         ("deposit_detail", "deposit_cancel", "deposit_receipt"),
         lambda other, service: [make.pending_deposit(other).pk],
+    ),
+    **dict.fromkeys(
+        ("api_key_edit", "api_key_made", "api_key_revoke"),
+        lambda other, service: [make_key(customer=other, name="Theirs").key.pk],
     ),
 }
 # What their address names is nobody's own.
@@ -120,6 +132,7 @@ def everything_of(user):
         list(user.orders.order_by("pk").values()),
         list(user.drip_feeds.order_by("pk").values()),
         list(Deposit.objects.filter(customer=user).order_by("pk").values()),
+        list(user.api_keys.order_by("pk").values()),
         make.wallet(user).balance,
         CancelRequest.objects.count() + Refill.objects.count(),
     ]

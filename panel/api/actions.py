@@ -21,10 +21,11 @@ from panel.api.statuses import read_statuses
 from panel.api.wishes import cancel_each, refill_each
 from panel.money import format_plain
 
-_DONE = {
+DONE = {
     CancelOutcome.WITHDRAWN: "The order is canceled.",
     CancelOutcome.ASKED: "The provider is asked to cancel the order.",
 }
+"""What `cancel` says of one order."""
 _REFILL_STATUS: dict[str, str] = {
     RefillState.WAITING: "Pending",
     RefillState.ASKING: "Pending",
@@ -94,7 +95,7 @@ def _cancel(key: ApiKey, params: Params) -> Any:
     found = cancel_each(customer=key.customer, ids=_numbers(ids.names))
     if ids.is_one:
         outcome = _of(found, ids.names[0])
-        return {"success": _DONE[outcome]} if isinstance(outcome, CancelOutcome) else _error(outcome)
+        return {"success": DONE[outcome]} if isinstance(outcome, CancelOutcome) else _error(outcome)
     return [
         {"order": shown_id(name), "cancel": 1 if isinstance(one, CancelOutcome) else _error(one)}
         for name in ids.names

@@ -1,0 +1,86 @@
+"""What the documentation of the API says, put together for whoever reads it.
+
+Whatever can be taken from the code that answers is taken from there: parameters, limits, texts and shapes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+
+from orders.states import Status
+from panel.api.adding import LONGEST_REQUEST_ID
+from panel.api.docs_actions import actions_of
+from panel.api.docs_errors import error_groups
+from panel.api.docs_examples import ORDER, Example, as_curl, drip_answer, own_of, standings
+from panel.api.docs_snippets import snippets
+from panel.api.docs_types import TypeDocs, type_docs
+from panel.api.reading import MOST_IDS
+
+_UNITS = {"s": "second", "m": "minute", "h": "hour", "d": "day"}
+_RATE = re.compile(r"([0-9]+)/([0-9]*)([smhd])")
+_STATUS_WORDS = {
+    Status.PENDING: "Taken and paid for; work has not begun.",
+    Status.PROCESSING: "The provider has it and prepares it.",
+    Status.IN_PROGRESS: "It is being delivered.",
+    Status.COMPLETED: "Delivered in full.",
+    Status.PARTIAL: "Ended early: what was not delivered has been given back.",
+    Status.CANCELED: "Ended with nothing delivered: the whole charge has been given back.",
+}
+
+
+def docs_for(*, customer: Any, address: str) -> dict[str, Any]:
+    """The page's context; `customer` is None for a visitor. A dozen queries at most, whatever is on sale."""
+    own = own_of(customer)
+    types = type_docs(own=own, address=address)
+    return {
+        "address": address,
+        "first_request": as_curl(address=address, params={"action": "balance"}),
+        "try_ids": ",".join(map(str, own.told)) if own.has_orders else "",
+        "own": own,
+        "actions": actions_of(own=own, types=types, address=address),
+        "types": types,
+        "drip": _drip(types, address),
+        "retry": _retry(types, address),
+        "standings": [(status, _STATUS_WORDS[status], answer) for status, answer in standings()],
+        "error_groups": error_groups(),
+        "snippets": snippets(address=address),
+        "limits": {
+            "key": rate_in_words(settings.API_RATE_PER_KEY),
+            "address": rate_in_words(settings.API_RATE_PER_ADDRESS),
+            "is_429": settings.API_RATE_LIMIT_429,
+            "window": settings.API_DUPLICATE_WINDOW,
+            "ids": MOST_IDS,
+            "request_id": LONGEST_REQUEST_ID,
+            "body": settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
+        },
+    }
+
+
+def rate_in_words(rate: str) -> str:
+    """ "1200/m" as "1,200 requests a minute"; what it cannot read as it is."""
+    if not (found := _RATE.fullmatch(rate)):
+        return rate
+    count, many, unit = int(found[1]), int(found[2] or 1), _UNITS[found[3]]
+    requests = f"{count:,} request{'' if count == 1 else 's'}"
+    return f"{requests} in {many} {unit}s" if many > 1 else f"{requests} a{'n' if unit == 'hour' else ''} {unit}"
+
+
+def _drip(types: list[TypeDocs], address: str) -> list[Example]:
+    """A drip-feed as it is ordered, and how it is told of."""
+    first = next(one for one in types if one.spec.drips)
+    params = {**first.example.params, "runs": "5", "interval": "60"}
+    # Without a service to order there is no price either: 0.25 is that of the other examples.
+    answer = drip_answer(runs=5, quantity=int(params["quantity"]), charge=first.charge or 250_000)
+    return [
+        Example("Five runs, one an hour", address, params, first.example.value),
+        Example("In the second run", address, {"action": "status", "order": str(ORDER)}, answer),
+    ]
+
+
+def _retry(types: list[TypeDocs], address: str) -> Example:
+    params: Mapping[str, str] = {**types[0].example.params, "request_id": "my-order-1001"}
+    return Example("Asked twice, ordered once", address, params, types[0].example.value)

@@ -1,0 +1,50 @@
+// Copy buttons: what `data-copy` selects, or the code that the button stands over. Without scripts they stay hidden.
+(() => {
+  "use strict";
+
+  const SHOWN = 2_000;
+  const said = Object.assign(document.createElement("p"), { className: "visually-hidden", role: "status" });
+
+  const show = () => {
+    if (!said.isConnected) document.body.append(said);
+    for (const button of document.querySelectorAll("[data-copy][hidden]")) button.hidden = false;
+  };
+
+  const sourceOf = (button) =>
+    button.dataset.copy ? document.querySelector(button.dataset.copy) : button.closest(".code").querySelector("pre");
+
+  // Browsers hand out the clipboard on https alone; elsewhere what is selected can be copied.
+  const copySelected = (source) => {
+    const selection = getSelection();
+    selection.selectAllChildren(source);
+    const isDone = document.execCommand("copy");
+    selection.removeAllRanges();
+    return isDone;
+  };
+
+  const copy = async (source) => {
+    try {
+      await navigator.clipboard.writeText(source.textContent.trim());
+      return true;
+    } catch {
+      return copySelected(source);
+    }
+  };
+
+  const tell = (button, words) => {
+    said.textContent = "";
+    requestAnimationFrame(() => { said.textContent = words; });
+    button.dataset.label ??= button.textContent;
+    button.textContent = words;
+    clearTimeout(button.restoring);
+    button.restoring = setTimeout(() => { button.textContent = button.dataset.label; }, SHOWN);
+  };
+
+  document.addEventListener("click", async ({ target }) => {
+    const button = target.closest("[data-copy]");
+    if (button) tell(button, (await copy(sourceOf(button))) ? "Copied" : "Select it and copy");
+  });
+
+  document.addEventListener("htmx:afterSettle", show);
+  show();
+})();

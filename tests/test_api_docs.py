@@ -1,0 +1,443 @@
+"""The documentation of the API says what the API does: its examples are sent, and its answers compared."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from catalog.models import CustomerPrice
+from catalog.types import SPECS
+from orders.models import Order, Refill
+from orders.states import RefillState, Status
+from panel.accounts.keys import make_key, revoke_key
+from panel.api import errors
+from panel.api.actions import READING, WRITING
+from panel.api.docs import docs_for, rate_in_words
+from panel.api.docs_console import MOST_SHOWN
+from panel.api.docs_errors import error_groups, fields_of_add
+from tests import make
+from tests.scenes import money_of, nothing_changes, placed, says
+
+pytestmark = pytest.mark.django_db
+
+ADDRESS = "https://panel.example.com/api/v2"
+HOSTILE = '</code><script>alert("x")</script>'
+
+
+def ask(customer: Any, params: Any, **key: Any) -> Any:
+    """What the API itself answers to `params`."""
+    made = make_key(customer=customer, name="Docs", **key)
+    response = Client().post(reverse("api_v2"), {"key": made.secret, **params})
+    assert response.status_code == 200
+    revoke_key(key=made.key)
+    return json.loads(response.content)
+
+
+def shape(value: Any) -> Any:
+    """What of an answer a program relies on: its names and types, whatever ids stand where."""
+    if isinstance(value, dict):
+        named = {"<id>" if name.isdigit() else name: shape(one) for name, one in value.items() if "error" not in name}
+        ids = [shape(one) for name, one in value.items() if name.isdigit()]
+        return named if not ids else sorted({repr(one) for one in ids})
+    if isinstance(value, list):
+        return sorted({repr(shape(one)) for one in value})
+    return type(value).__name__
+
+
+def action_of(docs: dict[str, Any], name: str) -> Any:
+    return next(one for one in docs["actions"] if one.name == name)
+
+
+def try_it(client: Client, action: str, ids: str = "", **more: Any) -> Any:
+    response = client.post(reverse("api_try"), {"action": action, "ids": ids, **more.pop("data", {})}, **more)
+    assert response.status_code == 200
+    return response
+
+
+def answer_in(response: Any) -> Any:
+    return json.loads(response.context["tried"].answer)
+
+
+# -- who sees what ---------------------------------------------------------------------------------
+
+
+def test_visitor_reads_of_examples_and_of_nobodys_orders(customer, provider):
+    make.order(customer, make.service(provider, name="Zebra stickers"))
+    page = Client().get(reverse("api_docs"))
+    text = page.content.decode()
+    assert "The numbers on this page are examples" in text
+    assert "Zebra stickers" not in text
+    assert 'id="try-form"' not in text
+    assert set(page.context["actions"][2].examples[1].value) == {"23501", "23502", "999999999"}
+
+
+def test_customer_reads_of_their_own_services_prices_orders_and_refills(signed_in, customer, other, service):
+    CustomerPrice.objects.create(customer=customer, service=service, price=2_200_000)
+    mine = make.placed_order(customer, service, upstream_id="8")
+    theirs = make.placed_order(other, service, upstream_id="7")
+    Order.objects.filter(pk=theirs.pk).update(status=Status.COMPLETED)
+    refill = Refill.objects.create(order=mine, provider=mine.provider, state=RefillState.REJECTED)
+    docs = signed_in.get(reverse("api_docs")).context
+    [row] = action_of(docs, "services").examples[0].value
+    assert (row["service"], row["rate"]) == (service.pk, "2.2")
+    assert docs["types"][0].example.params["service"] == str(service.pk)
+    assert docs["types"][0].charge == 22_000
+    assert "for $0.022." in docs["types"][0].warning
+    assert set(action_of(docs, "status").examples[1].value) == {str(mine.pk), "999999999"}
+    assert action_of(docs, "refill_status").examples[0].value == {"status": "Rejected"}
+    assert action_of(docs, "refill_status").examples[0].params["refill"] == str(refill.pk)
+    named = " ".join(value for one in docs["actions"] for example in one.examples for value in example.params.values())
+    assert str(theirs.pk) not in re.findall("[0-9]+", named)
+
+
+def test_request_that_changes_something_never_names_an_order_under_way(customer, service):
+    running = make.placed_order(customer, service)
+    docs = docs_for(customer=customer, address=ADDRESS)
+    for name in ("cancel", "refill"):
+        named = ",".join(one for example in action_of(docs, name).examples for one in example.params.values())
+        assert str(running.pk) not in re.findall("[0-9]+", named)
+        with nothing_changes():
+            for example in action_of(docs, name).examples:
+                ask(customer, example.params)
+    Order.objects.filter(pk=running.pk).update(status=Status.COMPLETED)
+    assert action_of(docs_for(customer=customer, address=ADDRESS), "cancel").examples[0].params["order"] == str(
+        running.pk
+    )
+
+
+def test_type_that_is_not_on_sale_has_no_service_to_order(customer, service):
+    docs = docs_for(customer=customer, address=ADDRESS)
+    package = next(one for one in docs["types"] if one.key == "package")
+    assert package.example.params["service"] == "SERVICE_ID"
+    assert not package.is_own and not package.warning
+    assert ask(customer, package.example.params) == {"error": errors.BAD_SERVICE}
+
+
+def test_page_asks_the_same_few_questions_whatever_there_is(
+    signed_in, customer, provider, service, django_assert_max_num_queries
+):
+    for number in range(5):
+        make.service(provider, external_id=f"s{number}")
+        make.placed_order(customer, service, upstream_id=f"u{number}")
+    with django_assert_max_num_queries(20):
+        assert signed_in.get(reverse("api_docs")).status_code == 200
+
+
+# -- actions and their examples --------------------------------------------------------------------
+
+
+def test_every_action_is_explained_and_no_other():
+    docs = docs_for(customer=None, address=ADDRESS)
+    assert sorted(one.name for one in docs["actions"]) == sorted([*READING, *WRITING])
+    assert {one.name for one in docs["actions"] if one.is_reading} == set(READING)
+    for action in docs["actions"]:
+        for example in action.examples:
+            assert example.params["action"] == action.name
+            assert f"-d action={action.name}" in example.request
+
+
+@pytest.fixture
+def busy(customer, service, upstream):
+    """Alice with two completed orders, a refill of a third, and two orders that can be canceled."""
+    make.deposit(customer, "100")
+    ended = placed(customer, service, 3)
+    for order in ended:
+        says(upstream, order, status="Completed", remains=0)
+    ask(customer, {"action": "refill", "order": str(ended[2].pk)})
+    placed(customer, service, 2)
+    return customer
+
+
+@pytest.mark.parametrize("is_signed_in", [False, True])
+def test_every_answer_that_is_shown_has_the_shape_of_a_real_one(busy, is_signed_in):
+    docs = docs_for(customer=busy if is_signed_in else None, address=ADDRESS)
+    running = [str(pk) for pk in Order.objects.filter(status=Status.PENDING).values_list("pk", flat=True)]
+    ended = [str(pk) for pk in Order.objects.filter(status=Status.COMPLETED, refills=None).values_list("pk", flat=True)]
+    refill = str(Refill.objects.get().pk)
+    ids = {
+        "status": (running[0], running),
+        "refill": (ended.pop(), ended),
+        "refill_status": (refill, [refill]),
+        "cancel": (running.pop(), running),
+    }
+    compared = 0
+    for action in docs["actions"]:
+        for example in action.examples:
+            params = dict(example.params)
+            for name in params.keys() & {"order", "refill"}:
+                params[name] = ids[action.name][0]
+            for name in params.keys() & {"orders", "refills"}:
+                params[name] = ",".join([*ids[action.name][1], "999999999"])
+            if action.name == "add":
+                params["service"] = str(Order.objects.latest("pk").service_id)
+            real = ask(busy, params)
+            assert "error" not in real
+            assert shape(example.value) == shape(real), (action.name, example.label)
+            if isinstance(real, dict) and "success" in real:
+                assert example.value == real
+            bad = [str(one) for one in (real.values() if isinstance(real, dict) else real) if "error" in str(one)]
+            shown = example.value.values() if isinstance(example.value, dict) else example.value
+            assert bad == [str(one) for one in shown if "error" in str(one)]
+            compared += 1
+    assert compared == 11
+
+
+def test_what_the_answers_hold_is_named_in_full(customer, service):
+    make.order(customer, service)
+    docs = docs_for(customer=customer, address=ADDRESS)
+    [row] = ask(customer, {"action": "services"})
+    assert [name for name, _ in action_of(docs, "services").fields] == list(row)
+    told = ask(customer, {"action": "status", "order": str(Order.objects.get().pk)})
+    assert [name for name, _ in action_of(docs, "status").fields] == list(told)
+    sample = action_of(docs_for(customer=None, address=ADDRESS), "services").examples[0].value
+    assert shape(sample) == shape([row])
+
+
+# -- add, by type ----------------------------------------------------------------------------------
+
+
+def test_every_type_is_explained_with_exactly_its_parameters():
+    types = docs_for(customer=None, address=ADDRESS)["types"]
+    assert [one.key for one in types] == list(SPECS)
+    for one in types:
+        own = [param.name for param in one.spec.params]
+        quantity = ["quantity"] if one.spec.takes_quantity else []
+        runs = ["runs", "interval"] if one.spec.drips else []
+        assert one.names == ["link", *quantity, *own, *runs]
+
+
+@pytest.mark.parametrize("key", SPECS)
+def test_example_of_a_type_is_an_order_for_the_charge_that_is_told(key, customer, provider):
+    low = 3 if SPECS[key].lines else 10
+    make.service(provider, type=key, low=low)
+    docs = docs_for(customer=customer, address=ADDRESS)
+    one = next(one for one in docs["types"] if one.key == key)
+    assert one.is_own
+    placed = ask(customer, one.example.params)
+    order = Order.objects.get(pk=placed["order"])
+    assert order.charge == one.charge
+    assert order.quantity == (1 if SPECS[key].is_package else low)
+
+
+@pytest.mark.parametrize("key", SPECS)
+def test_parameter_that_is_required_is_missed_and_one_that_is_optional_is_not(key, customer, provider):
+    make.service(provider, type=key, low=3)
+    one = next(one for one in docs_for(customer=customer, address=ADDRESS)["types"] if one.key == key)
+    params = one.example.params
+    for param in one.params:
+        rest = {name: value for name, value in params.items() if name != param.name}
+        if param.need == "required" or param.need.startswith("if ") and param.name in params:
+            with nothing_changes():
+                assert "Incorrect" in ask(customer, rest)["error"]
+        else:
+            assert param.name not in params
+    for param in one.spec.params:
+        for value, _ in param.choices:
+            assert value in dict(next(row.choices for row in one.params if row.name == param.name))
+
+
+def test_drip_feed_is_ordered_and_told_as_shown(customer, service):
+    add, status = docs_for(customer=customer, address=ADDRESS)["drip"]
+    order = Order.objects.get(pk=ask(customer, add.params)["order"])
+    assert (order.drip_feed.runs, order.drip_feed.interval) == (5, 60)
+    assert shape(ask(customer, {**status.params, "order": str(order.pk)})) == shape(status.value)
+    assert status.value["charge"] == ask(customer, {"action": "status", "order": str(order.pk)})["charge"] == "0.125"
+    assert status.value["remains"] == "35"  # 5 of the second run, and 10 of each of three to come.
+
+
+def test_order_that_is_asked_for_twice_as_shown_is_placed_once(customer, service):
+    retry = docs_for(customer=customer, address=ADDRESS)["retry"]
+    assert "-d request_id=my-order-1001" in retry.request
+    secret = make_key(customer=customer, name="Docs").secret
+    answers = [Client().post(reverse("api_v2"), {"key": secret, **retry.params}).json() for _ in range(2)]
+    assert answers[0] == answers[1]
+    assert Order.objects.count() == 1
+    assert money_of(customer)[0] == 10_000_000 - 25_000
+
+
+# -- statuses, errors, limits ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", Status)
+def test_money_of_a_status_is_as_the_table_shows(status, customer, service, upstream):
+    [order] = placed(customer, service, quantity=1000)
+    told = {one: answer for one, _, answer in docs_for(customer=None, address=ADDRESS)["standings"]}[status]
+    if status != Status.PENDING:
+        order = says(upstream, order, status=status.label, remains=int(told["remains"]), start_count=3572)
+    real = ask(customer, {"action": "status", "order": str(order.pk)})
+    assert {**real, "start_count": told["start_count"]} == told
+
+
+def documented(message: str) -> bool:
+    texts = [error.text for group in error_groups() for error in group.errors]
+    if any(message.startswith(text) for text in texts):
+        return True
+    return message.removeprefix("Incorrect ") in fields_of_add()
+
+
+def test_every_error_text_is_explained():
+    constants = [value for name, value in vars(errors).items() if name.isupper() and not name.startswith("_") and value]
+    assert len(constants) >= 10
+    for text in [*constants, *errors._REFILL_REFUSED.values()]:
+        assert documented(text), text
+    assert any(
+        error.text.startswith("Too many requests: try again in") for group in error_groups() for error in group.errors
+    )
+
+
+def test_errors_that_are_provoked_are_explained(customer, service, upstream, settings):
+    settings.API_DUPLICATE_WINDOW = 60
+    [order] = placed(customer, service)
+    good = {"action": "add", "service": service.pk, "link": "https://example.com/b", "quantity": 100}
+    provoked = [
+        ask(customer, {"key": "wrong", "action": "balance"}),
+        ask(customer, {"action": "balance"}, networks=["192.0.2.1/32"]),
+        ask(customer, good, is_read_only=True),
+        ask(customer, {"action": "dance"}),
+        ask(customer, {"action": "status", "order": "x"}),
+        ask(customer, {"action": "status", "orders": ",".join(map(str, range(101)))}),
+        ask(customer, {"action": "refill_status", "refill": "x"}),
+        ask(customer, {"action": "refill", "order": order.pk}),
+        ask(customer, {**good, "service": 10**9}),
+        ask(customer, {**good, "quantity": 1}),
+        ask(customer, {**good, "quantity": 10**6}),
+        ask(customer, {**good, "quantity": "many"}),
+        ask(customer, {**good, "link": "no link"}),
+        ask(customer, {**good, "runs": 2, "interval": 0}),
+        ask(customer, {**good, "quantity": 9_000}),
+        ask(customer, good, daily_limit=1),
+        ask(customer, {**good, "request_id": "x" * 65}),
+    ]
+    says(upstream, order, status="Completed", remains=0)
+    provoked.append(ask(customer, {"action": "cancel", "order": order.pk}))
+    for answer in provoked:
+        assert documented(answer["error"]), answer
+    assert len({answer["error"] for answer in provoked}) >= 15
+
+
+@pytest.mark.parametrize(
+    ("rate", "words"),
+    [
+        ("1200/m", "1,200 requests a minute"),
+        ("1/s", "1 request a second"),
+        ("5000/h", "5,000 requests an hour"),
+        ("5/10s", "5 requests in 10 seconds"),
+        ("50/d", "50 requests a day"),
+        ("plenty", "plenty"),
+    ],
+)
+def test_rate_when_set_then_told_in_words(rate, words):
+    assert rate_in_words(rate) == words
+
+
+def test_page_tells_the_limits_that_are_set(settings):
+    plain = Client().get(reverse("api_docs")).content.decode()
+    assert "1,200 requests a minute" in plain and "2.5" in plain
+    assert "every <code>add</code> is a new order" in plain
+    settings.API_RATE_PER_KEY, settings.API_RATE_LIMIT_429 = "7/s", True
+    settings.API_DUPLICATE_WINDOW, settings.SITE_URL = 90, "https://resell.example.org"
+    changed = Client().get(reverse("api_docs")).content.decode()
+    assert "7 requests a second" in changed and "HTTP status 429" in changed
+    assert "within 90 seconds is refused" in changed
+    assert "https://resell.example.org/api/v2" in changed
+
+
+# -- the console -----------------------------------------------------------------------------------
+
+
+def test_console_answers_each_reading_action_as_the_api_does(signed_in, customer, service):
+    orders = [make.order(customer, service) for _ in range(2)]
+    refill = Refill.objects.create(order=orders[0], provider=orders[0].provider)
+    asked = [
+        ("services", "", {}),
+        ("balance", "", {}),
+        ("status", f"{orders[0].pk}", {"order": orders[0].pk}),
+        ("status", f"{orders[0].pk}, {orders[1].pk},9", {"orders": f"{orders[0].pk},{orders[1].pk},9"}),
+        ("refill_status", f"{refill.pk}", {"refill": refill.pk}),
+        ("refill_status", f"{refill.pk},9", {"refills": f"{refill.pk},9"}),
+        ("status", "", {"order": ""}),
+        ("status", "x", {"order": "x"}),
+        ("status", ",".join(map(str, range(101))), {"orders": ",".join(map(str, range(101)))}),
+    ]
+    for action, ids, params in asked:
+        assert answer_in(try_it(signed_in, action, ids)) == ask(customer, {"action": action, **params})
+
+
+@pytest.mark.parametrize("action", ["add", "refill", "cancel", " CANCEL ", "dance", ""])
+def test_console_never_changes_anything_whatever_is_posted(action, signed_in, customer, service):
+    order = make.order(customer, service)
+    smuggled = {"order": order.pk, "orders": order.pk, "service": service.pk, "link": "https://example.com/b"}
+    with nothing_changes():
+        response = try_it(signed_in, action, str(order.pk), data={**smuggled, "quantity": 100})
+    assert answer_in(response)["error"] in (errors.READ_ONLY, errors.BAD_REQUEST)
+    assert response.context["tried"].is_error
+
+
+def test_console_tells_nothing_of_another_customers_order(signed_in, other, service):
+    order = make.order(other, service)
+    assert answer_in(try_it(signed_in, "status", str(order.pk))) == {"error": errors.BAD_ORDER}
+
+
+def test_console_shows_the_request_as_a_program_would_send_it(signed_in, settings):
+    settings.SITE_URL = "https://panel.example.com"
+    tried = try_it(signed_in, "status", "1,2").context["tried"]
+    assert tried.request == (f'curl {ADDRESS} \\\n  -d key="$UPMARK_KEY" \\\n  -d action=status \\\n  -d orders=1,2')
+    hostile = try_it(signed_in, "status", "'; rm -rf / #").context["tried"]
+    assert """--data-urlencode 'order='"'"'; rm -rf / #'""" in hostile.request
+
+
+def test_console_cuts_a_long_list_and_says_so(signed_in, provider):
+    for number in range(MOST_SHOWN + 3):
+        make.service(provider, external_id=str(number))
+    response = try_it(signed_in, "services")
+    assert len(answer_in(response)) == MOST_SHOWN
+    assert f"The first {MOST_SHOWN} of {MOST_SHOWN + 3} services" in response.content.decode()
+
+
+def test_console_is_limited_like_a_key_and_by_customer(signed_in, customer, other, settings):
+    settings.API_RATE_PER_KEY = "2/d"
+    answers = [answer_in(try_it(signed_in, "balance")) for _ in range(3)]
+    assert [list(one)[0] for one in answers] == ["balance", "balance", "error"]
+    assert answers[2]["error"].startswith("Too many requests")
+    settings.API_RATE_LIMIT_429 = True
+    assert try_it(signed_in, "balance").context["tried"].status == 429
+    bob = Client()
+    bob.force_login(other)
+    assert "balance" in answer_in(try_it(bob, "balance"))
+
+
+def test_console_answers_htmx_with_the_answer_alone_and_others_with_the_page(signed_in):
+    part = try_it(signed_in, "balance", headers={"HX-Request": "true"}).content.decode()
+    assert "&quot;balance&quot;" in part and "<html" not in part
+    whole = try_it(signed_in, "balance").content.decode()
+    assert "&quot;balance&quot;" in whole and "<html" in whole
+
+
+def test_visitor_who_sends_the_form_comes_back_to_the_page_after_signing_in():
+    response = Client().post(reverse("api_try"), {"action": "balance"})
+    assert response.status_code == 302
+    assert response.url == f"{reverse('account_login')}?next=/api/%23try"
+
+
+def test_text_of_a_provider_stays_text(signed_in, customer, provider):
+    made = make.service(provider, name=HOSTILE)
+    make.order(customer, made)
+    for response in (signed_in.get(reverse("api_docs")), try_it(signed_in, "services")):
+        text = response.content.decode()
+        assert "<script>alert" not in text
+        assert html.escape(json.dumps(HOSTILE)) in text
+    asked = try_it(signed_in, "status", HOSTILE).content.decode()
+    assert "<script>alert" not in asked
+
+
+def test_page_is_found_from_the_start_and_from_the_account(signed_in):
+    link = f'href="{reverse("api_docs")}"'
+    assert link in Client().get(reverse("home")).content.decode()
+    assert link in signed_in.get(reverse("account")).content.decode()
+    assert link in signed_in.get(reverse("api_keys")).content.decode()
