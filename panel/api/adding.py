@@ -16,7 +16,7 @@ from orders.dripping import start_drip_feed
 from orders.inputs import BadPlan, OrderRefused
 from orders.models import Order
 from orders.placing import place_order
-from panel.accounts.keys import LimitReached, lock_key, spend
+from panel.accounts.keys import LimitReached, spend
 from panel.accounts.models import ApiKey
 from panel.api.errors import BAD_REQUEST, BAD_SERVICE, LINK_BUSY, NO_FUNDS, ApiError, refused_order
 from panel.api.reading import Params, number_of, read_whole
@@ -38,7 +38,6 @@ def add_order(*, key: ApiKey, params: Params) -> int:
         if not window and key.daily_limit is None:
             return _place(key, params, request_id)[0].pk
         with transaction.atomic():
-            lock_key(key=key)
             order, charge = _place(key, params, request_id)
             if window:
                 _refuse_twin(order, seconds=window)
@@ -96,7 +95,7 @@ def _read_plan(params: Params) -> tuple[int | None, int | None] | None:
 def _refuse_twin(order: Order, *, seconds: int) -> None:
     """Refuses what the same key has ordered within `seconds`. Raises ApiError, which takes the new order back.
 
-    The key is locked: of two at once, the second sees the first.
+    The debit holds the customer's wallet until the transaction ends: of two at once, the second sees the first.
     """
     twins = Order.objects.filter(
         customer_id=order.customer_id,

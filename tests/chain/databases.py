@@ -1,0 +1,48 @@
+"""A database for each panel, on what the tests run on: a SQLite file, or one made on the PostgreSQL server."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import psycopg
+
+
+class Database:
+    """`url` is what DATABASE_URL says. `like`: a copy of that one, which nobody may be using just now."""
+
+    def __init__(self, folder: Path, *, like: Database | None = None) -> None:
+        server = os.environ.get("DATABASE_URL", "")
+        self._server = server if server.startswith("postgres") else ""
+        self._name = f"chain_{uuid4().hex[:12]}"
+        self._file = folder / f"{self._name}.sqlite3"
+        self.url = _with_path(self._server, self._name) if self._server else f"sqlite:///{self._file}"
+        if self._server:
+            self._on_server(f'CREATE DATABASE "{self._name}"' + (f' TEMPLATE "{like._name}"' if like else ""))
+            # Processes are killed here, the server never is: waiting for the disk would prove nothing.
+            self._on_server(f'ALTER DATABASE "{self._name}" SET synchronous_commit = off')
+        elif like:
+            with closing(sqlite3.connect(like._file)) as source, closing(sqlite3.connect(self._file)) as copy:
+                source.backup(copy)
+
+    def drop(self) -> None:
+        if self._server:
+            self._on_server(f'DROP DATABASE IF EXISTS "{self._name}" WITH (FORCE)')
+
+    def _on_server(self, statement: str) -> None:
+        with psycopg.connect(_with_path(self._server, "postgres"), autocommit=True) as connection:
+            connection.execute(statement)
+
+
+def cache_url(number: int) -> str:
+    """The cache of that number, which processes share, where the tests have a server for it; else one in memory."""
+    server = os.environ.get("CACHE_URL", "")
+    return _with_path(server, str(number)) if server.startswith("redis") else "locmemcache://"
+
+
+def _with_path(url: str, path: str) -> str:
+    return urlunsplit(urlsplit(url)._replace(path=f"/{path}"))

@@ -1,0 +1,145 @@
+"""A panel of its own: settings, database, sites served by gunicorn, and a worker that does its work on demand."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from tests.chain.databases import Database, cache_url
+from tests.chain.processes import ROOT, Server, plain_environment
+from tests.ports import free_port
+
+SECONDS = 30
+
+
+class Panel:
+    """`cache` is the number of its own cache, where the tests have a server for that; `settings` are its environment's.
+
+    The database is empty until the worker's "migrate", or a copy of that of `like`.
+    """
+
+    def __init__(self, name: str, *, folder: Path, cache: int, like: Panel | None = None, **settings: str) -> None:
+        self.name = name
+        self.folder = folder / name
+        self.folder.mkdir()
+        self.database = Database(self.folder, like=like.database if like else None)
+        self.environment = {
+            "DJANGO_SETTINGS_MODULE": "panel.settings",
+            "ENV_FILE": os.devnull,
+            "VAR_DIR": str(self.folder),
+            "SECRET_KEY": f"only-for-the-tests-of-{name}-" * 3,
+            "FIELD_ENCRYPTION_KEYS": "b25seS1mb3ItdGVzdHMtbm90LWEtcmVhbC1zZWNyZXQ=",
+            "UPSTREAM_ALLOW_PRIVATE": "true",
+            "EMAIL_URL": "memorymail://",
+            "DATABASE_URL": self.database.url,
+            "CACHE_URL": cache_url(cache),
+            "CELERY_BROKER_URL": "memory://",
+            # Counted by the key's number, in a cache that remembers the last run too.
+            "API_RATE_PER_KEY": "100000/m",
+            "API_RATE_PER_ADDRESS": "100000/m",
+            **settings,
+        }
+        self._sites: list[Server] = []
+        self._worker: subprocess.Popen[str] | None = None
+
+    # -- its work ------------------------------------------------------------------------------------
+
+    def start_worker(self) -> None:
+        """Ready at the first command."""
+        with (self.folder / "worker.log").open("ab") as log:
+            self._worker = subprocess.Popen(
+                [sys.executable, "-m", "tests.chain.worker"],
+                cwd=ROOT,
+                env=plain_environment() | self.environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                start_new_session=True,
+            )
+
+    def do(self, name: str, /, **values: Any) -> Any:
+        """One command of `tests.chain.worker`."""
+        assert self._worker and self._worker.stdin and self._worker.stdout
+        self._worker.stdin.write(json.dumps({"do": name, "with": values}) + "\n")
+        self._worker.stdin.flush()
+        line = self._worker.stdout.readline()
+        assert line, (self.folder / "worker.log").read_text()[-4_000:]
+        said = json.loads(line)
+        assert "error" not in said, said["error"]
+        return said["result"]
+
+    def run(self, *rounds: str) -> list[str]:
+        """Management commands, each as if all waits before it were over; what they printed."""
+        return self.do("run", rounds=list(rounds))
+
+    def order(self, number: int | str) -> dict[str, Any]:
+        [found] = self.do("orders", pk=int(number))
+        return found
+
+    def money(self, email: str) -> dict[str, Any]:
+        return self.do("money", email=email)
+
+    def start_command(self, *command: str) -> subprocess.Popen[str]:
+        """`manage.py` in a process of its own, as cron starts it."""
+        return subprocess.Popen(
+            [sys.executable, "manage.py", *command],
+            cwd=ROOT,
+            env=plain_environment() | self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    # -- its site ------------------------------------------------------------------------------------
+
+    def serve(self, *, sites: int = 1, app: str = "panel.wsgi") -> None:
+        """Starts so many servers of the same panel, each on a port of its own; `wait` for them."""
+        for number in range(sites):
+            port = free_port()
+            options = ["--bind", f"127.0.0.1:{port}", "--workers", "1", "--threads", "8", "--timeout", "120"]
+            options += ["--preload", "--no-control-socket", "--log-level", "warning"]
+            name, here = f"site-{number}", {"environment": self.environment, "folder": self.folder}
+            self._sites.append(Server(name, "-m", "gunicorn", app, *options, port=port, **here))
+
+    def wait(self) -> None:
+        for site in self._sites:
+            site.wait()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port()}/api/v2"
+
+    def port(self, site: int = 0) -> int:
+        return self._sites[site % len(self._sites)].port
+
+    def api(self, secret: str, action: str, *, site: int = 0, headers: Any = None, **params: Any) -> Any:
+        """The JSON value that `POST /api/v2` answers with. Raises OSError or HTTPException where there is no answer."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port(site), timeout=SECONDS)
+        try:
+            kind = {"Content-Type": "application/x-www-form-urlencoded"}
+            body = urlencode({"key": secret, "action": action, **params})
+            connection.request("POST", "/api/v2", body, {**kind, **(headers or {})})
+            response = connection.getresponse()
+            text = response.read()
+        finally:
+            connection.close()
+        assert response.status == 200, (response.status, text[:500])
+        return json.loads(text)
+
+    def close(self) -> None:
+        for site in self._sites:
+            site.close()
+        if self._worker:
+            self._worker.kill()
+            self._worker.wait()
+            for pipe in (self._worker.stdin, self._worker.stdout):
+                if pipe:
+                    pipe.close()
+        self.database.drop()

@@ -1,0 +1,66 @@
+"""The panel's site with what tests put around it from outside: sudden deaths, and guards that are off.
+
+Each request chooses for itself, by the headers of `tests.chain.wsgi_words`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from typing import Any
+from uuid import uuid4
+
+import django
+
+django.setup()
+
+from billing import ledger  # noqa: E402
+from orders.models import Order  # noqa: E402
+from panel.api import actions, adding  # noqa: E402
+from panel.api.errors import LINK_BUSY, ApiError  # noqa: E402
+from panel.wsgi import application as site  # noqa: E402
+from tests.chain.wsgi_words import ANSWERED, DEBITED, RECEIVED, REQUEST_IDS, WINDOW  # noqa: E402
+
+_this = threading.local()
+
+
+def application(environ: Any, start_response: Any) -> Any:
+    _this.dies_at = environ.get("HTTP_X_DIE_AT")
+    _this.without = environ.get("HTTP_X_WITHOUT")
+    _die(RECEIVED)
+    answer = site(environ, start_response)
+    _die(ANSWERED)
+    return answer
+
+
+def _die(here: str) -> None:
+    if _this.dies_at == here:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+_post, _request_key, _add_order = ledger.post, adding._request_key, adding.add_order
+
+
+def _debit(**values: Any) -> Any:
+    posted = _post(**values)
+    _die(DEBITED)
+    return posted
+
+
+def _forget(key: Any, request_id: str) -> str:
+    return f"api:{uuid4().hex}" if _this.without == REQUEST_IDS else _request_key(key, request_id)
+
+
+def _add(*, key: Any, params: Any) -> int:
+    """Without the window: looks first and places then, with nothing that holds the two together."""
+    if _this.without != WINDOW:
+        return _add_order(key=key, params=params)
+    if Order.objects.filter(api_key_ref=key.pk, link=params["link"]).exists():
+        raise ApiError(LINK_BUSY)
+    time.sleep(0.2)
+    return adding._place(key, params, "")[0].pk
+
+
+ledger.post, adding._request_key, actions.add_order = _debit, _forget, _add  # type: ignore[assignment]

@@ -1,0 +1,259 @@
+"""`request_id`, and the window for identical orders, over two servers of one panel, by many clients, through crashes.
+
+Real gunicorn processes on one database: SQLite without a server; with DATABASE_URL, PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import http.client
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.chain.panel import Panel
+from tests.chain.wsgi_words import DEATHS, REQUEST_IDS, WINDOW
+from tests.threads import in_threads
+
+ACTIVE = {"error": "You have active order with this link"}
+USED = {"error": "Incorrect request: this request_id was used for another order"}
+SEED = 20_240_601
+CHARGE = 250_000
+"""Of 100 at $2.50 the 1,000, in micro-units."""
+
+
+@pytest.fixture(scope="module")
+def panel(tmp_path_factory: Any) -> Iterator[Panel]:
+    """Two servers on two ports, and a window of a minute for identical orders."""
+    made = Panel("shop", folder=tmp_path_factory.mktemp("served"), cache=11, API_DUPLICATE_WINDOW="60")
+    try:
+        made.start_worker()
+        made.do("migrate")
+        made.serve(sites=2, app="tests.chain.wsgi")
+        made.service = made.do("stock")
+        made.wait()
+        yield made
+    finally:
+        made.close()
+
+
+class Shop:
+    """A customer of the panel with $10 and a key; their program asks one of the two servers, then the other."""
+
+    def __init__(self, panel: Panel, *, funds: str = "10", **values: Any) -> None:
+        self.panel = panel
+        self.email = f"{uuid4().hex[:12]}@example.org"
+        self.pk = panel.do("make_customer", email=self.email, funds=funds)
+        self.key = panel.do("make_key", email=self.email, name="Shop", **values)
+        self.asked = {"service": panel.service, "link": f"https://example.com/{uuid4().hex[:12]}", "quantity": 100}
+
+    def add(self, *, site: int = 0, key: str = "", headers: Any = None, **changed: Any) -> Any:
+        params = {**self.asked, **changed}
+        return self.panel.api(key or self.key["secret"], "add", site=site, headers=headers, **params)
+
+    def at_once(self, count: int, **values: Any) -> list[Any]:
+        """What so many threads were answered, half of them by each server."""
+
+        def ask(site: int) -> Callable[[], Any]:
+            return lambda: self.add(site=site, **values)
+
+        return in_threads(*map(ask, range(count)))
+
+    @property
+    def orders(self) -> list[int]:
+        return [one["pk"] for one in self.panel.do("orders", customer=self.pk)]
+
+    @property
+    def entries(self) -> list[list[Any]]:
+        """What moved in the wallet after the first deposit."""
+        return self.panel.money(self.email)["entries"][1:]
+
+
+@pytest.fixture
+def shop(panel: Panel) -> Iterator[Shop]:
+    """Whatever is done, the books are clean afterwards."""
+    yield Shop(panel)
+    [printed] = panel.run("check_ledger")
+    assert printed.startswith("Clean: "), printed
+
+
+# -- at once -----------------------------------------------------------------------------------------
+
+
+def test_request_id_when_not_remembered_then_each_thread_places_an_order(shop):
+    """The race is real: this is what happens where nothing guards it."""
+    answers = shop.at_once(16, request_id="one", headers={"X-Without": REQUEST_IDS})
+    assert len({answer["order"] for answer in answers}) == len(shop.orders) == 16
+    assert shop.entries == [["order", -CHARGE]] * 16
+
+
+@pytest.mark.parametrize("attempt", range(3))
+def test_request_id_when_sent_by_16_threads_to_two_processes_then_there_is_one_order(shop, attempt):
+    answers = shop.at_once(16, request_id="one")
+    assert answers == [{"order": shop.orders[0]}] * 16
+    assert len(shop.orders) == 1
+    assert shop.entries == [["order", -CHARGE]]
+
+
+def test_request_id_when_a_drip_feed_is_sent_by_16_threads_then_it_starts_once(shop):
+    answers = shop.at_once(16, request_id="one", runs=3, interval=60)
+    assert answers == [{"order": shop.orders[0]}] * 16
+    assert shop.entries == [["drip_feed", -3 * CHARGE]]
+
+
+def test_request_id_when_the_key_may_spend_one_order_a_day_then_its_repetitions_are_free(panel, shop):
+    limited = Shop(panel, daily_limit=CHARGE)
+    answers = limited.at_once(16, request_id="one")
+    assert answers == [{"order": limited.orders[0]}] * 16
+    assert panel.do("spent", key=limited.key["pk"]) == CHARGE
+    assert "the daily limit" in limited.add(request_id="two")["error"]
+    assert limited.add(request_id="one") == answers[0]
+    assert (len(limited.orders), limited.entries) == (1, [["order", -CHARGE]])
+
+
+def test_request_id_when_each_thread_wants_something_else_then_one_gets_it_and_the_others_an_error(shop):
+    def ask(quantity: int) -> Callable[[], Any]:
+        return lambda: shop.add(site=quantity, quantity=quantity, request_id="one")
+
+    answers = in_threads(*map(ask, range(100, 116)))
+    [order] = shop.orders
+    won = shop.panel.order(order)
+    assert answers == [{"order": order} if won["quantity"] == quantity else USED for quantity in range(100, 116)]
+    assert shop.entries == [["order", -won["charge"]]]
+
+
+def test_window_when_nothing_guards_it_then_identical_orders_pass_together(shop):
+    """The race is real: whoever looks first and places then sees no other."""
+    answers = shop.at_once(8, headers={"X-Without": WINDOW})
+    assert sum("order" in answer for answer in answers) == len(shop.orders) > 1
+
+
+@pytest.mark.parametrize("attempt", range(3))
+def test_window_when_8_threads_send_the_same_to_two_processes_then_one_is_placed(shop, attempt):
+    answers = shop.at_once(8)
+    [order] = shop.orders
+    assert sorted(answers, key=lambda answer: "error" in answer) == [{"order": order}] + [ACTIVE] * 7
+    assert shop.entries == [["order", -CHARGE]]
+    # What differs in the link, the quantity or the key is another order; and so is what came a minute ago.
+    other = shop.panel.do("make_key", email=shop.email, name="Other")["secret"]
+    assert "order" in shop.add(quantity=101)
+    assert "order" in shop.add(key=other)
+    shop.panel.do("age", order=order, days=1)
+    assert "order" in shop.add()
+    assert len(shop.orders) == 4
+
+
+# -- repeated later ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"quantity": 200}, {"link": "https://example.com/other"}, {"runs": 2, "interval": 60}, {"service": "another"}],
+    ids=lambda changed: next(iter(changed)),
+)
+def test_request_id_when_it_comes_with_something_else_then_that_is_an_error_and_costs_nothing(shop, changed):
+    first = shop.add(request_id="one")
+    if "service" in changed:
+        changed = {"service": shop.panel.do("stock")}
+    assert shop.add(site=1, request_id="one", **changed) == USED
+    assert shop.add(site=1, request_id="one") == first
+    assert (len(shop.orders), shop.entries) == (1, [["order", -CHARGE]])
+
+
+@pytest.mark.parametrize(
+    ("model", "values"),
+    [
+        ("catalog.Service", {"is_on_sale": False}),
+        ("catalog.Service", {"min_quantity": 5_000}),
+        ("catalog.Service", {"price": 9_000_000}),
+        ("catalog.UpstreamService", {"min_quantity": 5_000}),
+        ("catalog.UpstreamService", {"max_quantity": 20}),
+        ("catalog.UpstreamService", {"type": "custom_comments"}),
+        ("catalog.UpstreamService", {"type": "subscriptions"}),
+        ("catalog.Provider", {"is_active": False}),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "-".join(f"{name}-{one}" for name, one in value.items()),
+)
+def test_request_id_when_its_service_changed_since_then_it_still_answers_with_the_order(panel, shop, model, values):
+    service = panel.do("stock")
+    which = {"catalog.Service": {"pk": service}, "catalog.Provider": {"name": "Nobody"}}
+    chosen = which.get(model, {"services": service})
+    first = shop.add(service=service, request_id="one")
+    assert panel.do("change", model=model, chosen=chosen, **values) == 1
+    try:
+        assert shop.add(site=1, service=service, request_id="one") == first
+        later = shop.add(site=1, service=service, request_id="two")
+        assert "price" in values or "error" in later
+    finally:
+        panel.do("change", model="catalog.Provider", chosen={}, is_active=True)
+    assert len(shop.orders) == (2 if "price" in values else 1)
+
+
+def test_request_id_when_another_key_of_the_customer_uses_it_then_it_is_another_order(panel, shop):
+    other = panel.do("make_key", email=shop.email, name="Other")["secret"]
+    first, second = shop.add(request_id="one"), shop.add(key=other, request_id="one")
+    assert first != second
+    assert (shop.add(request_id="one"), shop.add(key=other, request_id="one")) == (first, second)
+    assert (len(shop.orders), shop.entries) == (2, [["order", -CHARGE]] * 2)
+
+
+def test_request_id_when_refused_for_want_of_funds_then_after_a_deposit_it_is_placed_once(panel, shop):
+    poor = Shop(panel, funds="0.1")
+    assert poor.at_once(4, request_id="one") == [{"error": "Not enough funds on balance"}] * 4
+    assert (poor.orders, poor.entries) == ([], [])
+    panel.do("deposit", email=poor.email, funds="10")
+    answers = poor.at_once(16, request_id="one")
+    assert answers == [{"order": poor.orders[0]}] * 16
+    assert poor.entries == [["deposit", 10_000_000], ["order", -CHARGE]]
+
+
+def test_request_id_when_eight_days_have_passed_then_it_is_remembered(panel, shop):
+    first = shop.add(request_id="one")
+    panel.do("age", order=first["order"], days=8)
+    assert shop.add(site=1, request_id="one") == first
+    assert shop.add(site=1, request_id="one", quantity=101) == USED
+    assert shop.entries == [["order", -CHARGE]]
+
+
+# -- through crashes ---------------------------------------------------------------------------------
+
+
+def test_request_id_when_the_servers_are_killed_over_and_over_then_each_order_is_placed_once(panel, shop):
+    """Four in five requests kill the process that takes them, and with it whatever else it was doing; each client
+    repeats its own until it is answered."""
+    draw, seen = random.Random(SEED), Counter[str]()
+    crowd = [Shop(panel, funds="100") for _ in range(8)]
+
+    def work(client: Shop, plan: list[list[str]]) -> dict[str, int]:
+        placed = {}
+        for number, deaths in enumerate(plan):
+            request_id = f"r{number}"
+            while request_id not in placed:
+                death = deaths.pop() if deaths else ""
+                headers = {"X-Die-At": death} if death else None
+                try:
+                    answer = client.add(
+                        site=draw.randrange(2), request_id=request_id, headers=headers, quantity=100 + number
+                    )
+                    placed[request_id] = answer["order"]
+                except (OSError, http.client.HTTPException):
+                    seen[death or "of another's request"] += 1
+                    time.sleep(0.02)
+        return placed
+
+    plans = [[draw.choices(("", *DEATHS), k=draw.randrange(3)) for _ in range(10)] for _ in crowd]
+    began = time.monotonic()
+    told = in_threads(*(partial(work, client, plan) for client, plan in zip(crowd, plans, strict=True)))
+    took = time.monotonic() - began
+    for client, placed in zip(crowd, told, strict=True):
+        assert sorted(placed.values()) == client.orders
+        assert len(client.orders) == 10
+        charges = [one["charge"] for one in panel.do("orders", customer=client.pk)]
+        assert sorted(client.entries) == sorted(["order", -charge] for charge in charges)
+    assert all(seen[death] for death in DEATHS), seen
+    print(f"80 orders through {sum(seen.values())} lost answers ({dict(seen)}) in {took:.1f} s")
