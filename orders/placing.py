@@ -155,19 +155,25 @@ def place_order(
     wallet = wallet_of(customer=customer)
     try:
         with transaction.atomic():
-            existing = Order.objects.filter(customer=customer, request_key=request_key).first()
+            existing = _ordered_before(customer, request_key)
             if existing is None:
                 order = _place(customer, wallet.pk, asked, request_key, seen_charge, api_key_ref)
                 hint_after_commit("orders.tasks.submit_orders")
                 return PlacedOrder(order, created=True)
     except IntegrityError:
         # The other half of a double click committed between our look and our insert.
-        existing = Order.objects.filter(customer=customer, request_key=request_key).first()
+        existing = _ordered_before(customer, request_key)
         if existing is None:
             raise
     if existing.drip_feed_id or not is_same(existing, asked, service_type=existing.service_type):
         raise AlreadyOrdered(existing)
     return PlacedOrder(existing, created=False)
+
+
+def _ordered_before(customer: Any, request_key: str) -> Order | None:
+    same = Order.objects.filter(customer=customer, request_key=request_key)
+    # Hardly ever: to ask for the row itself would cost more than all else that is asked about it.
+    return same.get() if same.exists() else None
 
 
 def _place(
@@ -212,10 +218,10 @@ def received(order: Order) -> str:
 
 def sold_service(service_id: int) -> Service:
     """What is on sale at this moment. Raises NotOnSale."""
-    service = services_on_sale().filter(pk=service_id).first()
-    if service is None:
-        raise NotOnSale(GONE, field="service")
-    return service
+    try:
+        return services_on_sale().get(pk=service_id)
+    except Service.DoesNotExist:
+        raise NotOnSale(GONE, field="service") from None
 
 
 def new_order(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import structlog
 from celery import current_app
@@ -11,7 +12,12 @@ from django.db import transaction
 
 log = structlog.get_logger(__name__)
 
-_sending = threading.Lock()
+PAUSE = 0.1
+"""Seconds between hints: a program orders a hundred times a second, and one look finds all that was ordered."""
+
+_lock = threading.Lock()
+_due: set[str] = set()
+_sender: threading.Thread | None = None
 
 
 def hint_after_commit(task: str) -> None:
@@ -24,17 +30,29 @@ def hint_after_commit(task: str) -> None:
 def _send_aside(task: str) -> None:
     """Sends from a thread: a broker that accepts and then hangs would hold the customer's page for seconds.
 
-    One hint at a time. While one hangs, further ones are dropped, so that threads never pile up.
+    One thread for all: what is hinted while it sends or pauses goes afterwards, each task once.
     """
-    if _sending.acquire(blocking=False):
-        threading.Thread(target=_send_and_release, args=(task,), daemon=True).start()
+    global _sender
+    with _lock:
+        _due.add(task)
+        if _sender is None or not _sender.is_alive():  # One that a fork left behind is not.
+            _sender = threading.Thread(target=_send_due, daemon=True)
+            _sender.start()
 
 
-def _send_and_release(task: str) -> None:
-    try:
-        _send(task)
-    finally:
-        _sending.release()
+def _send_due() -> None:
+    """Ends when nothing was hinted during a pause."""
+    global _sender
+    while True:
+        with _lock:
+            tasks = sorted(_due)
+            _due.clear()
+            if not tasks:
+                _sender = None
+                return
+        for task in tasks:
+            _send(task)
+        time.sleep(PAUSE)
 
 
 def _send(task: str) -> None:

@@ -13,32 +13,81 @@ from tests import make
 pytestmark = pytest.mark.django_db
 
 
+SUBMIT = "orders.tasks.submit_orders"
+
+
+@pytest.fixture
+def sent(settings, monkeypatch):
+    """What goes to the broker, which hangs until `sent.goes_on` is set. No thread outlives the test."""
+    settings.EMBEDDED_BROKER = False
+    monkeypatch.setattr(hints, "PAUSE", 0)
+    found = Sent()
+    monkeypatch.setattr(hints, "_send", found.hang)
+    yield found
+    found.goes_on.set()
+    found.wait_for_the_end()
+
+
+class Sent:
+    def __init__(self):
+        self.tasks, self.hangs, self.goes_on = [], threading.Event(), threading.Event()
+
+    def hang(self, task):
+        self.tasks.append(task)
+        self.hangs.set()
+        assert self.goes_on.wait(timeout=30)
+
+    def wait_for_the_end(self):
+        if sender := hints._sender:
+            sender.join(timeout=30)
+        assert hints._sender is None
+
+
 def test_order_when_the_broker_hangs_then_the_customer_does_not_wait(
-    settings, monkeypatch, provider, customer, django_capture_on_commit_callbacks
+    sent, provider, customer, django_capture_on_commit_callbacks
 ):
     """A broker that accepted and never answered held every order's page for five seconds."""
-    settings.EMBEDDED_BROKER = False
-    hanging, answered, sent = threading.Event(), threading.Event(), []
-
-    def hang(task: str) -> None:
-        sent.append(task)
-        hanging.set()
-        answered.wait(timeout=30)
-
-    monkeypatch.setattr(hints, "_send", hang)
     service = make.service(provider)
     with django_capture_on_commit_callbacks(execute=True):
         make.order(customer, service)
-    assert hanging.wait(timeout=30)
-    # The page is back while the broker still hangs; the next order sends no second hint after it.
-    assert not answered.is_set()
+    assert sent.hangs.wait(timeout=30)
+    # The page is back while the broker still hangs, and so is the next one; threads do not pile up.
+    threads = threading.active_count()
     with django_capture_on_commit_callbacks(execute=True):
         make.order(customer, service)
     assert Order.objects.count() == 2
-    assert sent == ["orders.tasks.submit_orders"]
-    answered.set()
-    assert hints._sending.acquire(timeout=30)  # It is free again for the hints to come.
-    hints._sending.release()
+    assert (sent.tasks, threading.active_count()) == ([SUBMIT], threads)
+
+
+def test_hints_when_many_come_while_one_is_sent_then_one_more_tells_of_them_all(sent):
+    """Dropped ones left an order waiting for the next tick; one for each would be hundreds a second."""
+    hints._send_aside(SUBMIT)
+    assert sent.hangs.wait(timeout=30)
+    for _ in range(50):
+        hints._send_aside(SUBMIT)
+        hints._send_aside("orders.tasks.send_requests")
+    sent.goes_on.set()
+    sent.wait_for_the_end()
+    assert sent.tasks == [SUBMIT, "orders.tasks.send_requests", SUBMIT]
+
+
+def test_hint_when_the_one_before_is_done_then_it_is_sent(sent):
+    sent.goes_on.set()
+    for times in (1, 2):
+        hints._send_aside(SUBMIT)
+        sent.wait_for_the_end()
+        assert sent.tasks == [SUBMIT] * times
+
+
+def test_hint_when_a_fork_left_its_sender_behind_then_a_new_one_sends(sent, monkeypatch):
+    """The web server forks; of the threads of its parent a worker has the names alone."""
+    gone = threading.Thread(target=lambda: None)
+    gone.start()
+    gone.join()
+    monkeypatch.setattr(hints, "_sender", gone)
+    sent.goes_on.set()
+    hints._send_aside(SUBMIT)
+    assert sent.hangs.wait(timeout=30)
 
 
 def test_hint_when_the_broker_is_down_then_nothing_is_raised(monkeypatch):

@@ -12,7 +12,7 @@ import sys
 from tests.bench.environment import databases
 from tests.bench.processes import run_alone
 
-BENCHES = ("submission", "polling", "catalog_sync", "pages")
+BENCHES = ("submission", "polling", "catalog_sync", "pages", "served")
 
 
 def main() -> None:
@@ -42,6 +42,11 @@ def _options() -> argparse.Namespace:
     pages = parser.add_argument_group("pages")
     pages.add_argument("--many", type=int, default=1_000_000, help="how many orders the customer has (1000000)")
     pages.add_argument("--views", type=int, default=60, help="how often each page is opened (60)")
+    served = parser.add_argument_group("served")
+    served.add_argument("--listed", type=int, default=10_000, help="how many services are on sale (10000)")
+    served.add_argument("--connections", type=_wholes, default=[1, 8, 32], help="how many ask at once (1,8,32)")
+    served.add_argument("--served-rounds", type=int, default=2, help="rounds, which are counted together (2)")
+    served.add_argument("--served-seconds", type=float, default=2.0, help="how long each load lasts in a round (2)")
     options = parser.parse_args()
     unknown = sorted(set(options.benches) - set(BENCHES))
     if unknown:
@@ -52,6 +57,8 @@ def _options() -> argparse.Namespace:
         parser.error("--row-by-row begins at 1, --catalog at 100 and at --row-by-row")
     if options.many < 1_000 or options.views < 20:
         parser.error("--many begins at 1000, --views at 20")
+    if min(options.listed, options.served_rounds, *options.connections) < 1 or options.served_seconds < 0.5:
+        parser.error("--listed, --served-rounds and --connections begin at 1, --served-seconds at 0.5")
     if min(options.latency, *options.latencies) < 0:
         parser.error("--latency and --latencies begin at 0")
     return options
@@ -59,6 +66,10 @@ def _options() -> argparse.Namespace:
 
 def _numbers(text: str) -> list[float]:
     return [float(number) for number in text.split(",")]
+
+
+def _wholes(text: str) -> list[int]:
+    return [int(number) for number in text.split(",")]
 
 
 if __name__ == "__main__":

@@ -1,0 +1,84 @@
+"""The statements of one request, recorded, and run again for another order with nothing of the panel around them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+from uuid import uuid4
+
+from django.db import connection, transaction
+
+from tests.bench.measuring import Wrong
+
+_SAVEPOINTS = ("SAVEPOINT", "RELEASE")
+_INSERT = re.compile(r'INSERT INTO "(\w+)" \(([^)]*)\)')
+_MOVED = re.compile(r'SELECT "billing_wallet"\."balance" AS "balance", "billing_wallet"\."version" AS "version" FROM')
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """`inside`: in a transaction."""
+
+    sql: str
+    params: tuple[Any, ...]
+    inside: bool
+
+    @property
+    def is_savepoint(self) -> bool:
+        return self.sql.startswith(_SAVEPOINTS)
+
+
+@contextmanager
+def recorded() -> Iterator[list[Statement]]:
+    """The statements of the block, on this thread's connection, in their order."""
+    found: list[Statement] = []
+
+    def note(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        if not sql.startswith("BEGIN"):  # SQLite alone is told by a statement; the replay opens its own.
+            found.append(Statement(sql, tuple(params or ()), connection.in_atomic_block))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(note):
+        yield found
+
+
+def replay_order(statements: Sequence[Statement]) -> int:
+    """Runs the statements of an `add` for a new order, in a transaction where they were in one; the order's id."""
+    values: dict[str, Any] = {"orders_order.request_key": f"api:{uuid4().hex}"}
+    for inside, group in groupby(statements, key=lambda statement: statement.inside):
+        if inside:
+            with transaction.atomic():
+                _run(group, values)
+        else:
+            _run(group, values)
+    return int(values["orders_orderevent.order_id"])
+
+
+def _run(statements: Iterator[Statement], values: dict[str, Any]) -> None:
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement.sql, _params(statement, values) or None)
+            if statement.sql.startswith('INSERT INTO "orders_order" '):
+                pk = cursor.fetchone()[0]
+                values["orders_orderevent.order_id"] = values["billing_entry.order_ref"] = pk
+                values["billing_entry.key"] = f"order:{pk}:charge"
+            elif _MOVED.match(statement.sql):
+                values["billing_entry.balance_after"], values["billing_entry.seq"] = cursor.fetchone()
+            elif cursor.description:
+                cursor.fetchall()
+
+
+def _params(statement: Statement, values: dict[str, Any]) -> list[Any]:
+    """The recorded ones, and where they belong to the order those of the new one."""
+    found = list(statement.params)
+    if insert := _INSERT.match(statement.sql):
+        columns = [f"{insert[1]}.{name.strip(chr(34) + ' ')}" for name in insert[2].split(",")]
+        if len(columns) != len(found):
+            raise Wrong(f"columns and values do not go together: {statement.sql}")
+        return [values.get(column, param) for column, param in zip(columns, found, strict=True)]
+    is_key = [isinstance(param, str) and param.startswith("api:") for param in found]
+    return [values["orders_order.request_key"] if its else param for its, param in zip(is_key, found, strict=True)]

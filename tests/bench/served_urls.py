@@ -1,0 +1,53 @@
+"""The panel's addresses, and the views that its API is measured beside."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+from django.http import HttpRequest, JsonResponse
+from django.urls import path
+from django.views.decorators.csrf import csrf_exempt
+
+from panel.celery import app
+from panel.urls import urlpatterns as panel_urls
+from tests.bench.replay import Statement, replay_order
+
+app.conf.broker_transport_options = {
+    **app.conf.broker_transport_options,
+    "global_keyprefix": settings.BENCH_PREFIX,
+}
+
+
+@csrf_exempt
+def bare(request: HttpRequest, statements: int) -> JsonResponse:
+    """A view that runs so many trivial statements, and does nothing else."""
+    with connection.cursor() as cursor:
+        for _ in range(statements):
+            cursor.execute("SELECT 1")
+            cursor.fetchone()
+    return JsonResponse({"ok": True})
+
+
+@csrf_exempt
+def same_statements(request: HttpRequest, place: int) -> JsonResponse:
+    """A view that runs the recorded statements of an `add` of one of the customers, and does nothing else."""
+    return JsonResponse({"order": replay_order(_recorded()[place])})
+
+
+@cache
+def _recorded() -> Any:
+    found: list[list[Statement]] = pickle.loads(Path(os.environ["BENCH_RECORDED"]).read_bytes())
+    return found
+
+
+urlpatterns = [
+    *panel_urls,
+    path("bench/bare/<int:statements>", bare),
+    path("bench/same/<int:place>", same_statements),
+]
