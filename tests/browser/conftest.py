@@ -15,6 +15,10 @@ os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
+# For pages that `check_in_both_themes` looks at: each screen, and each theme from the first paint on.
+EACH_SCREEN = pytest.mark.parametrize(
+    ("viewport", "theme"), [(DESKTOP, "light"), (PHONE, "dark")], ids=["desktop", "phone"]
+)
 # What htmx says of a request that a newer one took the place of.
 REPLACED = ("htmx:sendAbort", "htmx:afterRequest")
 FLAGS = [

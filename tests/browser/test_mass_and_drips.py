@@ -16,8 +16,8 @@ from orders.models import DripFeed, Order
 from orders.states import Status
 from panel.accounts.models import User
 from tests import make
-from tests.browser.conftest import DESKTOP, PHONE
-from tests.browser.test_pages import check_page, sign_in
+from tests.browser.conftest import DESKTOP, EACH_SCREEN, PHONE
+from tests.browser.test_pages import check_in_both_themes, check_page, sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -26,7 +26,6 @@ ON_TOP = """element => {
   const box = element.getBoundingClientRect();
   return element.contains(document.elementFromPoint(box.left + 5, box.top + box.height / 2));
 }"""
-THEMES = pytest.mark.parametrize("theme", ["light", "dark"])
 
 
 @pytest.fixture
@@ -80,25 +79,23 @@ def page_of_alice(shop, open_page):
     return opened
 
 
-@THEMES
-@VIEWS
+@EACH_SCREEN
 def test_pages_are_sound_empty_and_full(shop, page_of_alice, viewport, theme):
     page = page_of_alice(viewport=viewport, theme=theme)
     for name in ("mass_order", "drip_list"):
         page.goto(shop.url + reverse(name))
-        check_page(page, viewport)
+        check_in_both_themes(page, viewport)
     drip = drip_feed()
     for address in (reverse("drip_list"), reverse("drip_detail", args=[drip.pk])):
         page.goto(shop.url + address)
-        check_page(page, viewport)
+        check_in_both_themes(page, viewport)
     page.goto(shop.url + reverse("mass_order"))
     page.fill("textarea", "\n".join(lines()))
     page.get_by_role("button", name="Check the lines").click()
     failed = page.get_by_role("heading", name="2 lines cannot be ordered")
     expect(failed).to_be_focused()
-    page.wait_for_timeout(1_000)  # It is scrolled to, smoothly.
-    assert failed.evaluate(ON_TOP), "something lies on the heading"
-    check_page(page, viewport)
+    page.wait_for_function(ON_TOP, arg=failed.element_handle())  # It is scrolled to, smoothly.
+    check_in_both_themes(page, viewport)
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
@@ -157,6 +154,7 @@ def test_lines_of_a_session_that_ended_are_there_after_signing_in(shop, page_of_
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
 def test_drip_feed_is_followed_and_stopped(shop, page_of_alice, scripts):
     page = page_of_alice(viewport=PHONE, scripts=scripts)
+    page.clock.install() if scripts else None
     drip = drip_feed()
     page.goto(shop.url + reverse("drip_list"))
     page.get_by_role("link", name=f"{drip.pk} Followers").click()
@@ -164,6 +162,7 @@ def test_drip_feed_is_followed_and_stopped(shop, page_of_alice, scripts):
     expect(page.get_by_role("button", name="Stop and get back $1.75")).to_be_visible()
     begin_next(drip)
     if scripts:
+        page.clock.fast_forward(10_000)
         expect(page.locator("#drip-live")).to_contain_text("Run 4 of 10")
         expect(page.locator("#news")).to_have_text("Run 4 of 10 began.")
     page.get_by_role("button", name="Stop and get back $1.").click()

@@ -13,8 +13,8 @@ from catalog.types import SPECS, Kind
 from orders.models import DripFeed, Order
 from panel.accounts.models import User
 from tests import make
-from tests.browser.conftest import DESKTOP, PHONE
-from tests.browser.test_pages import check_page, sign_in
+from tests.browser.conftest import DESKTOP, EACH_SCREEN, PHONE
+from tests.browser.test_pages import check_in_both_themes, check_page, sign_in
 from tests.test_order_form import TYPED
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -262,8 +262,7 @@ def test_service_is_found_and_ordered_without_scripts(shop, open_page):
     assert Order.objects.get().link == "https://example.com/plain"
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@EACH_SCREEN
 def test_form_is_sound_in_each_state(shop, open_page, viewport, theme):
     page = open_page(viewport=viewport, theme=theme)
     alice = User.objects.get(email="alice@example.org")
@@ -271,15 +270,15 @@ def test_form_is_sound_in_each_state(shop, open_page, viewport, theme):
     make.order(alice, followers, link="https://example.com/same", quantity=10)
     Favourite.objects.create(customer=alice, service=Service.objects.get(name="Likes, fast and cheap"))
     open_form(page, shop)
-    check_page(page, viewport)
+    check_in_both_themes(page, viewport)
     chooser(page).click()
     expect(page.get_by_role("group", name="Favorites")).to_contain_text("Likes")
     expect(page.get_by_role("group", name="Recently ordered")).to_contain_text("Followers")
     page.keyboard.press("ArrowDown")
-    check_page(page, viewport)
+    check_in_both_themes(page, viewport)
     chooser(page).fill("nothing like it")
     expect(page.locator(".option-note")).to_contain_text("No service matches")
-    check_page(page, viewport)
+    check_in_both_themes(page, viewport)
     choose(page, "Followers")
     expect(page.locator(".service-time" if viewport is PHONE else "#order-summary")).to_contain_text(
         "Usually about 3 h; half take 2 h to 5 h"
@@ -288,10 +287,10 @@ def test_form_is_sound_in_each_state(shop, open_page, viewport, theme):
     page.fill("#id_quantity", "1000")
     expect(page.locator("#running-order")).to_contain_text("still running")
     expect(page.get_by_role("button", name="Order for $2.50")).to_be_visible()
-    check_page(page, viewport)
+    check_in_both_themes(page, viewport)
     page.fill("#id_link", "nonsense here")
     page.fill("#id_quantity", "5")
     page.keyboard.press("Enter")
     expect(page.locator("#id_link")).to_have_attribute("aria-invalid", "true")
-    check_page(page, viewport)
+    check_in_both_themes(page, viewport)
     assert Order.objects.count() == 1

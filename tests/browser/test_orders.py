@@ -14,8 +14,8 @@ from orders.models import CancelRequest, Order, Refill
 from orders.placing import place_order
 from orders.states import Status
 from tests import make
-from tests.browser.conftest import DESKTOP, PHONE
-from tests.browser.test_pages import check_page, sign_in
+from tests.browser.conftest import DESKTOP, EACH_SCREEN, PHONE
+from tests.browser.test_pages import check_in_both_themes, check_page, sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -152,8 +152,7 @@ def test_export_when_clicked_then_a_file_of_what_is_shown_is_kept(open_list, tmp
         assert [row["status"] for row in csv.DictReader(file)] == ["Partial", "Partial"]
 
 
-@SCREENS
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@EACH_SCREEN
 def test_list_and_order_pages_are_sound_however_they_are_filtered(shop, open_page, alice, provider, viewport, theme):
     traffic = make.service(provider, external_id="9", name="Visitors", type="web_traffic", rate="1")
     params = {"country": "WW", "device": "5", "type_of_traffic": "2", "referring_url": "https://example.org/a"}
@@ -172,8 +171,8 @@ def test_list_and_order_pages_are_sound_however_they_are_filtered(shop, open_pag
     queries = ("", "?q=example&sort=highest&since=2020-01-01", "?q=nothing-like-this", "?since=x&sort=y")
     for query in queries:
         page.goto(f"{shop.url}{reverse('order_list')}{query}")
-        check_page(page, viewport)
+        check_in_both_themes(page, viewport)
     for one, words in ((order, "Mobile and desktop"), (run, "Run 1 of 3 of drip-feed")):
         page.goto(shop.url + reverse("order_detail", args=[one.pk]))
         expect(page.locator("main")).to_contain_text(words)
-        check_page(page, viewport)
+        check_in_both_themes(page, viewport)

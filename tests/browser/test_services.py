@@ -13,8 +13,8 @@ from playwright.sync_api import expect
 from catalog.models import Category, Favourite, Service, ServiceFigures, UpstreamService
 from catalog.news import find_shelf_news
 from tests import make
-from tests.browser.conftest import DESKTOP, PHONE
-from tests.browser.test_pages import LONG, check_page, sign_in
+from tests.browser.conftest import DESKTOP, EACH_SCREEN, PHONE
+from tests.browser.test_pages import LONG, check_in_both_themes, check_page, sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -63,8 +63,7 @@ def shoot(page, name):
         page.screenshot(path=f"{os.environ['SHOTS']}/{name}.png", clip=top, full_page=True)
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@EACH_SCREEN
 def test_shop_pages_are_sound(shelves, open_page, settings, viewport, theme):
     settings.PUBLIC_SHOP = True
     page = open_page(viewport=viewport, theme=theme)
@@ -83,7 +82,7 @@ def test_shop_pages_are_sound(shelves, open_page, settings, viewport, theme):
         ):
             assert page.goto(shelves.url + address).status == 200
             shoot(page, f"{name}-{who}-{size}-{theme}")
-            check_page(page, viewport)
+            check_in_both_themes(page, viewport)
 
 
 def row(page, name):

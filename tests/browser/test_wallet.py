@@ -16,8 +16,8 @@ from billing.deposits import approve_deposit, refuse_deposit
 from billing.models import Deposit
 from billing.wallets import wallet_of
 from tests import make
-from tests.browser.conftest import DESKTOP, PHONE
-from tests.browser.test_pages import check_page, sign_in
+from tests.browser.conftest import EACH_SCREEN, PHONE
+from tests.browser.test_pages import check_in_both_themes, check_page, sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -62,8 +62,7 @@ def fill_wallet(customer):
     return made
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@EACH_SCREEN
 @pytest.mark.parametrize("full", [False, True], ids=["empty", "full"])
 def test_pages_of_the_wallet_are_sound(site, open_page, viewport, theme, full):
     user = make.customer("carol@example.org", funds="30" if full else "0")
@@ -79,11 +78,12 @@ def test_pages_of_the_wallet_are_sound(site, open_page, viewport, theme, full):
     ]
     for address in addresses:
         assert page.goto(site.url + address).status == 200
-        check_page(page, viewport)
+        check_in_both_themes(page, viewport)
 
 
 def test_customer_adds_funds_with_a_receipt_on_a_phone_and_sees_it_being_added(site, open_page, private):
     page = open_page(viewport=PHONE)
+    page.clock.install()
     sign_in(page, site.url)
     page.goto(site.url + reverse("add_funds"))
     amount = page.get_by_label("Amount")
@@ -107,7 +107,8 @@ def test_customer_adds_funds_with_a_receipt_on_a_phone_and_sees_it_being_added(s
         reverse("admin:billing_deposit_approve", args=[deposit.pk]), {"credited": "100", "seen": "pending"}
     )
     assert answer.status_code == 302
-    expect(page.locator("#deposit-live")).to_contain_text("$105.00 is in your wallet", timeout=15_000)
+    page.clock.fast_forward(10_000)
+    expect(page.locator("#deposit-live")).to_contain_text("$105.00 is in your wallet")
     expect(page.locator("#balance")).to_contain_text("$115.00")
     expect(page.locator("#news")).to_have_text("Your request: Added.")
     check_page(page, PHONE)

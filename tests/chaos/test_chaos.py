@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.chaos.figures import BAD
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,6 +38,7 @@ def test_no_order_is_doubled_lost_given_away_or_mistaken_for_another():
         assert figure(name, printed) > 0, printed
 
 
+@pytest.mark.once
 def test_a_panel_that_binds_whatever_it_finds_is_noticed():
     code, printed = chaos("matrix", "--stop-early", "--sabotage", "misbind")
     assert code == 1, printed
