@@ -67,6 +67,18 @@ def check_times(**_: Any) -> list[Error]:
 
 
 @register()
+def check_api(**_: Any) -> list[Error]:
+    """A rate that cannot be read would limit nobody, and be seen by nobody."""
+    errors = []
+    for name in ("API_RATE_PER_KEY", "API_RATE_PER_ADDRESS"):
+        if not re.fullmatch(r"[1-9][0-9]*/[smhd]", getattr(settings, name)):
+            errors.append(Error(f"{name} must be requests per s, m, h or d, such as 1200/m.", id="panel.E011"))
+    if settings.API_DUPLICATE_WINDOW < 0:
+        errors.append(Error("API_DUPLICATE_WINDOW must be seconds from 0 on.", id="panel.E012"))
+    return errors
+
+
+@register()
 def check_sqlite(**_: Any) -> list[Error]:
     """UPDATE … FROM, by which polling writes a batch: without it no order would be followed."""
     if settings.USES_SQLITE and sqlite3.sqlite_version_info < OLDEST_SQLITE:

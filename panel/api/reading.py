@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -43,6 +44,8 @@ def read_params(request: HttpRequest) -> dict[str, str]:
     Raises ApiError where the body is too large, or not what it says it is.
     """
     try:
+        # Whatever character set it names: the protocol knows one, and some names are of none.
+        request.encoding = "utf-8"
         return _as_params([*_pairs(request.GET), *_body(request)])
     except UnreadablePostError:
         raise  # The client is gone: nobody reads an answer.
@@ -51,13 +54,12 @@ def read_params(request: HttpRequest) -> dict[str, str]:
 
 
 def _body(request: HttpRequest) -> list[tuple[str, str]]:
-    body = request.body
+    body = request.body.removeprefix(BOM_UTF8)
     kind = (request.content_type or "").lower()
     if kind == "multipart/form-data":
         return _pairs(request.POST)
     if kind.endswith("json") or body.lstrip()[:1] == b"{":
         return _json(body)
-    # Whatever character set it names: the protocol knows one.
     return _pairs(QueryDict(body, encoding="utf-8"))
 
 
@@ -77,13 +79,19 @@ def _json(body: bytes) -> list[tuple[str, str]]:
 
 
 def _text(name: str, value: Any) -> str:
-    if isinstance(value, bool):
-        return "1" if value else "0"
     if isinstance(value, list):
         # Lists of ids are joined as the protocol has them, comments and the like one on each line.
-        return ("," if name in _OF_MANY else "\n").join(_text(name, item) for item in value if item is not None)
-    if isinstance(value, dict):
-        raise ApiError(BAD_REQUEST)
+        return ("," if name.partition("[")[0] in _OF_MANY else "\n").join(
+            _single(item) for item in value if item is not None
+        )
+    return _single(value)
+
+
+def _single(value: Any) -> str:
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    if not isinstance(value, str):
+        raise ApiError(BAD_REQUEST)  # Lists in lists, which may be nested without an end, and objects.
     return _clean(value)
 
 
@@ -96,11 +104,12 @@ def _as_params(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     params: dict[str, str] = {}
     lists: dict[str, list[str]] = {}
     for name, value in pairs:
-        if indexed := _INDEXED.fullmatch(name):
+        indexed = _INDEXED.fullmatch(name)
+        if value.strip().lower() in ABSENT:
+            params.pop(name, None)
+        elif indexed:
             # "order[]" lists orders, whatever it is called.
             lists.setdefault("refills" if indexed[1].startswith("refill") else "orders", []).append(value)
-        elif value.strip().lower() in ABSENT:
-            params.pop(name, None)
         else:
             params[name] = value
     return {**params, **{name: ",".join(values) for name, values in lists.items()}}

@@ -62,6 +62,10 @@ def tell(order: Order) -> Told:
         # Its provider contradicts itself, and what comes back is for our staff to say: an end that we told now
         # would be refunded by the client before.
         status = Status.IN_PROGRESS
+    elif status in FINAL and order.refunded == order.charge:
+        status = Status.CANCELED  # Also a package, of which no part can be told.
+    elif status == Status.COMPLETED and order.refunded:
+        status = Status.PARTIAL  # Whoever hears "Completed" gives nothing back.
     return Told(status, order.charge - order.refunded, _remains(order, status), max(order.start_count or 0, 0))
 
 
@@ -69,11 +73,13 @@ def _remains(order: Order, status: Status) -> int:
     known = None if order.remains is None else max(0, min(order.remains, order.quantity))
     if status not in FINAL:
         return order.quantity if known is None else known
-    undelivered = known or 0
-    if refund_for(order.charge, undelivered=undelivered, quantity=order.quantity) != order.refunded and order.refunded:
-        # Settled otherwise than by its remains: the smallest number that gives back as much.
-        undelivered = ceil_div(order.refunded * order.quantity, order.charge)
-    return undelivered
+    if refund_for(order.charge, undelivered=known or 0, quantity=order.quantity) == order.refunded:
+        return known or 0
+    # Settled otherwise than by its remains: the number that gives back as much, or the next below, so that no
+    # client gives back more than it got.
+    undelivered = ceil_div(order.refunded * order.quantity, order.charge)
+    given = refund_for(order.charge, undelivered=undelivered, quantity=order.quantity)
+    return undelivered if given == order.refunded else undelivered - 1
 
 
 def tell_drip(drip: DripFeed, runs: Iterable[Order]) -> Told:

@@ -1,0 +1,453 @@
+"""The seven actions of the served API over real HTTP, with our own client as the customer's program."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from uuid import uuid4
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from billing.models import Wallet
+from catalog.models import CustomerPrice, UpstreamService
+from catalog.types import SPECS
+from catalog.upstream.client import UpstreamClient
+from catalog.upstream.errors import ErrorCode, classify_error
+from catalog.upstream.results import (
+    CancelAccepted,
+    OrderStatus,
+    Placed,
+    RefillAccepted,
+    RefillStatus,
+    Refused,
+    RowError,
+    Unknown,
+)
+from orders import cancelling, refilling
+from orders.models import CancelRequest, Order, Refill
+from orders.states import RefillState, Status
+from panel.accounts.keys import revoke_key
+from panel.accounts.models import ApiKey
+from panel.api import errors, wishes
+from panel.api.actions import _REFILL_STATUS
+from panel.api.errors import Throttled, refused_refill
+from tests import make
+from tests.api_calls import LINK, add, ask, key_of, stands, wanted_by
+from tests.scenes import nothing_changes, statements
+
+http = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
+
+
+@pytest.fixture(autouse=True)
+def own_cache(settings):
+    """Of this test alone: it holds the counts of the limits, and keys of other tests have the same numbers."""
+    settings.CACHES = {"default": {**settings.CACHES["default"], "KEY_PREFIX": uuid4().hex}}
+
+
+@pytest.fixture
+def service(db):
+    """Followers for $2.50 the 1,000."""
+    return make.service(make.provider())
+
+
+@pytest.fixture
+def key(customer):
+    return key_of(customer)
+
+
+@pytest.fixture
+def connect(live_server):
+    """Our own client, as another panel uses it, connected to this one."""
+
+    def with_key(secret):
+        return UpstreamClient(url=f"{live_server.url}/api/v2", api_key=secret, allow_private=True)
+
+    return with_key
+
+
+def asked_for(sold, **changes):
+    return {"service": str(sold.pk), "link": LINK, **wanted_by(sold), **changes}
+
+
+# -- our own client understands each answer ----------------------------------------------------------
+
+
+@http
+def test_client_when_it_asks_for_services_then_each_row_can_be_read(connect, customer, key):
+    provider = make.provider()
+    services = {
+        made.pk: made
+        for number, name in enumerate(SPECS)
+        for made in [make.service(provider, external_id=str(number), type=name, low=1)]
+    }
+    listed = connect(key).services()
+    assert listed.skipped == ()
+    assert {int(row.external_id): row.type for row in listed.rows} == {pk: one.type for pk, one in services.items()}
+    for row in listed.rows:
+        service = services[int(row.external_id)]
+        is_package = SPECS[service.type].is_package
+        assert (row.rate, row.min, row.max) == (Decimal("2.5"), 1, 1 if is_package else 10_000)
+        assert (row.refill, row.cancel, row.dripfeed) == (True, True, service.type == "default")
+        assert (row.name, row.category) == ("Followers", "Social")
+
+
+@http
+@pytest.mark.parametrize("service_type", SPECS)
+def test_client_when_it_orders_each_type_then_the_order_is_that_of_the_browser(connect, customer, key, service_type):
+    """All columns are compared: only where it came from may differ."""
+    service = make.service(make.provider(), type=service_type, low=1)
+    CustomerPrice.objects.create(customer=customer, service=service, price=make.micros("3.1"))
+    client = Client()
+    client.force_login(customer)
+    form = {"request_key": uuid4().hex, "seen_charge": 10**9, **asked_for(service)}
+    assert client.post(reverse("order_new"), form).status_code == 302
+    outcome = connect(key).add(asked_for(service))
+    assert isinstance(outcome, Placed), outcome
+    by_api = Order.objects.get(pk=outcome.order_id)
+    by_form = Order.objects.exclude(pk=by_api.pk).get()
+    own = {"id", "request_key", "api_key_ref", "created_at", "queued_at", "next_action_at"}
+    values = Order.objects.in_bulk([by_api.pk, by_form.pk])
+    told = [{one.attname: getattr(values[pk], one.attname) for one in Order._meta.concrete_fields} for pk in values]
+    assert len(told) == 2
+    assert [name for name in told[0] if told[0][name] != told[1][name] and name not in own] == []
+    assert (by_form.api_key_ref, by_api.api_key_ref) == (None, ApiKey.objects.get().pk)
+    assert by_api.price == make.micros("3.1")
+    assert Wallet.objects.get(customer=customer).balance == make.micros("10") - 2 * by_api.charge
+
+
+@http
+def test_client_when_it_asks_how_orders_stand_then_one_and_many_are_told_by_our_ids(connect, customer, service, key):
+    first, second = (make.placed_order(customer, service, upstream_id=f"77{n}") for n in range(2))
+    stands(first, Status.IN_PROGRESS, remains=40, start_count=1_200)
+    client = connect(key)
+    [row] = client.statuses([str(first.pk)]).values()
+    assert (row.order_id, row.status, row.remains, row.start_count) == (
+        str(first.pk),
+        OrderStatus.IN_PROGRESS,
+        40,
+        1200,
+    )
+    assert (row.charge, row.currency) == (Decimal("0.25"), "USD")
+    answers = client.statuses([str(first.pk), str(second.pk), "770", "x"])
+    assert answers[str(first.pk)] == row
+    assert answers[str(second.pk)].status is OrderStatus.PENDING
+    assert {answers[one].code for one in ("770", "x")} == {ErrorCode.UNKNOWN_ORDER}
+
+
+@http
+def test_client_when_it_cancels_then_it_hears_what_came_of_each(connect, customer, service, key):
+    queued = make.order(customer, service)
+    placed = make.placed_order(customer, service, upstream_id="771")
+    ended = stands(make.order(customer, service), Status.COMPLETED)
+    answers = connect(key).cancel([str(one.pk) for one in (queued, placed, ended)] + ["999999"])
+    assert [type(one) for one in answers.values()] == [CancelAccepted, CancelAccepted, RowError, RowError]
+    assert answers[str(ended.pk)].code is ErrorCode.CANCEL_REFUSED
+    assert answers["999999"].code is ErrorCode.UNKNOWN_ORDER
+    queued.refresh_from_db()
+    assert (queued.status, queued.refunded) == (Status.CANCELED, queued.charge)
+    assert CancelRequest.objects.get().order == placed
+
+
+@http
+def test_client_when_it_refills_then_it_can_follow_the_refill(connect, customer, service, key):
+    done = stands(make.order(customer, service), Status.COMPLETED)
+    client = connect(key)
+    answers = client.refill([str(done.pk), "999999"])
+    refill = Refill.objects.get()
+    assert answers[str(done.pk)] == RefillAccepted(str(done.pk), str(refill.pk))
+    assert answers["999999"].code is ErrorCode.UNKNOWN_ORDER
+    for state, word in _REFILL_STATUS.items():
+        Refill.objects.update(state=state)
+        answers = client.refill_statuses([str(refill.pk), "999999"])
+        assert answers[str(refill.pk)].status is RefillStatus(word.lower().replace(" ", "_"))
+        assert answers["999999"].code is ErrorCode.UNKNOWN_REFILL
+        assert client.refill_statuses([str(refill.pk)]) == {str(refill.pk): answers[str(refill.pk)]}
+
+
+def test_refill_status_when_states_are_added_then_each_has_a_word():
+    assert set(_REFILL_STATUS) == set(RefillState)
+
+
+@http
+def test_client_when_it_asks_for_the_balance_then_it_is_that_of_the_wallet(connect, customer, key):
+    balance = connect(key).balance()
+    assert (balance.amount, balance.currency) == (Decimal("10"), "USD")
+
+
+@http
+def test_client_when_an_order_crashes_then_it_is_in_doubt_and_not_refused(connect, service, key, monkeypatch):
+    def crash(**_):
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr("panel.api.adding.place_order", crash)
+    outcome = connect(key).add(asked_for(service))
+    assert isinstance(outcome, Unknown)
+    assert outcome.evidence.http_status == 500
+    assert "boom" not in outcome.evidence.body_excerpt
+
+
+@pytest.mark.parametrize("action", ["cancel", "refill"])
+def test_many_when_one_of_them_crashes_then_the_others_are_carried_out(customer, service, key, action, monkeypatch):
+    orders = [make.order(customer, service) for _ in range(3)]
+    if action == "refill":
+        orders = [stands(one, Status.COMPLETED) for one in orders]
+    name = "cancel_order" if action == "cancel" else "request_refill"
+    original = getattr(wishes, name)
+
+    def crashes(*, order, actor):
+        if order == orders[1]:
+            raise RuntimeError("boom")
+        return original(order=order, actor=actor)
+
+    monkeypatch.setattr(wishes, name, crashes)
+    rows = ask(key, action, orders=",".join(str(one.pk) for one in orders))
+    assert [row["order"] for row in rows] == [one.pk for one in orders]
+    assert rows[1][action] == {"error": "Internal error"}
+    assert [type(row[action]) for row in rows] == [int, dict, int]
+
+
+# -- each refusal is understood ----------------------------------------------------------------------
+
+
+@http
+@pytest.mark.parametrize(
+    ("changes", "text", "code"),
+    [
+        ({"service": "999999"}, "Incorrect service ID", ErrorCode.SERVICE_GONE),
+        ({"service": "abc"}, "Incorrect service ID", ErrorCode.SERVICE_GONE),
+        ({"service": ""}, "Incorrect service ID", ErrorCode.SERVICE_GONE),
+        ({"link": "no link"}, "Incorrect link", ErrorCode.BAD_LINK),
+        ({"link": ""}, "Incorrect link", ErrorCode.BAD_LINK),
+        ({"quantity": ""}, "Incorrect quantity", ErrorCode.BAD_QUANTITY),
+        ({"quantity": "1e3"}, "Incorrect quantity", ErrorCode.BAD_QUANTITY),
+        ({"quantity": "9"}, "Quantity less than minimal 10", ErrorCode.BAD_QUANTITY),
+        ({"quantity": "-100"}, "Quantity less than minimal 10", ErrorCode.BAD_QUANTITY),
+        ({"quantity": "10001"}, "Quantity more than maximum 10000", ErrorCode.BAD_QUANTITY),
+        ({"quantity": "9000"}, "Not enough funds on balance", ErrorCode.FUNDS),
+        ({"runs": "x", "interval": "5"}, "Incorrect runs", ErrorCode.BAD_PARAMETER),
+        ({"interval": "5"}, "Incorrect runs", ErrorCode.BAD_PARAMETER),
+        ({"runs": "5"}, "Incorrect interval", ErrorCode.BAD_PARAMETER),
+        ({"runs": "5", "interval": "0"}, "Incorrect interval", ErrorCode.BAD_PARAMETER),
+        ({"request_id": "r" * 65}, "Incorrect request: request_id has at most 64 characters", ErrorCode.PROTOCOL),
+    ],
+)
+def test_client_when_an_order_is_refused_then_it_hears_why(connect, service, key, changes, text, code):
+    with nothing_changes():
+        outcome = connect(key).add(asked_for(service, **changes))
+    assert isinstance(outcome, Refused)
+    assert (outcome.text, outcome.code, outcome.evidence.http_status) == (text, code, 200)
+
+
+@http
+@pytest.mark.parametrize("service_type", [name for name, spec in SPECS.items() if spec.params])
+def test_client_when_a_parameter_of_a_type_is_missing_then_its_name_is_told(connect, key, service_type):
+    service = make.service(make.provider(), type=service_type, low=1)
+    for param in SPECS[service_type].params:
+        if param.only_if == ("type_of_traffic", "1"):
+            continue
+        with nothing_changes():
+            outcome = connect(key).add(asked_for(service, **{param.name: " "}))
+        assert isinstance(outcome, Refused)
+        assert (outcome.text, outcome.code) == (f"Incorrect {param.name}", ErrorCode.BAD_PARAMETER)
+
+
+@http
+@pytest.mark.parametrize(("low", "high", "text"), [(4, 9, "less than minimal 4"), (1, 2, "more than maximum 2")])
+def test_client_when_there_are_too_few_or_many_lines_then_it_is_the_quantity(connect, key, low, high, text):
+    service = make.service(make.provider(), type="custom_comments", low=low, high=high)
+    outcome = connect(key).add(asked_for(service))
+    assert isinstance(outcome, Refused)
+    assert (outcome.text, outcome.code) == (f"Quantity {text}", ErrorCode.BAD_QUANTITY)
+
+
+@http
+def test_client_when_its_key_may_not_then_its_operator_is_called(connect, customer, service, key):
+    read_only = key_of(customer, is_read_only=True)
+    elsewhere = key_of(customer, networks=["192.0.2.0/24"])
+    spent = key_of(customer, daily_limit=make.micros("0.2"))
+    revoked = key_of(customer)
+    revoke_key(key=ApiKey.objects.latest("pk"))
+    codes = {secret: connect(secret).add(asked_for(service)).code for secret in (read_only, elsewhere, spent, revoked)}
+    assert codes == {
+        read_only: ErrorCode.CREDENTIALS,
+        elsewhere: ErrorCode.CREDENTIALS,
+        spent: ErrorCode.FUNDS,
+        revoked: ErrorCode.CREDENTIALS,
+    }
+    assert Order.objects.count() == 0
+    assert connect(read_only).balance().amount == 10
+
+
+def test_error_texts_when_a_client_reads_them_then_each_has_its_class():
+    """Every text that the API can answer with; those of orders are heard above."""
+    told = {
+        errors.BAD_KEY: ErrorCode.CREDENTIALS,
+        errors.READ_ONLY: ErrorCode.CREDENTIALS,
+        errors.WRONG_ADDRESS: ErrorCode.CREDENTIALS,
+        errors.BAD_REQUEST: ErrorCode.PROTOCOL,
+        errors.BAD_SERVICE: ErrorCode.SERVICE_GONE,
+        errors.BAD_ORDER: ErrorCode.UNKNOWN_ORDER,
+        errors.BAD_REFILL: ErrorCode.UNKNOWN_REFILL,
+        errors.NO_FUNDS: ErrorCode.FUNDS,
+        errors.LINK_BUSY: ErrorCode.LINK_BUSY,
+        errors.INTERNAL: ErrorCode.UNRECOGNIZED,
+        str(Throttled(retry_after=7)): ErrorCode.THROTTLED,
+        "Order already completed": ErrorCode.CANCEL_REFUSED,
+    }
+    constants = {value for name, value in vars(errors).items() if name.isupper() and isinstance(value, str)}
+    assert constants <= set(told)
+    assert {text: classify_error(text) for text in told} == told
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        refilling.NOT_COMPLETED,
+        refilling.NO_REFILL,
+        refilling.UNDER_WAY,
+        refilling.REFUSED_LATELY,
+        refilling.ASKED_LATELY,
+    ],
+)
+def test_error_texts_when_a_refill_is_refused_then_a_client_knows(reason):
+    assert classify_error(str(refused_refill(refilling.RefillRefused(reason)))) is ErrorCode.REFILL_REFUSED
+
+
+@pytest.mark.parametrize("case", ["placing", "in_doubt", "never", "refused", "completed"])
+def test_cancel_when_it_is_too_late_then_a_client_knows_that_it_was_refused(customer, service, key, case):
+    order = make.placed_order(customer, service)
+    if case == "placing":
+        Order.objects.update(placement="placing", lease_until=timezone.now(), claim_token="t", upstream_id=None)
+    elif case == "in_doubt":
+        Order.objects.update(placement="in_doubt", doubt_until=timezone.now(), upstream_id=None)
+    elif case == "never":
+        UpstreamService.objects.update(cancel=False)
+    elif case == "refused":
+        cancelling.cancel_order(order=order, actor=customer)
+        CancelRequest.objects.update(state="refused", finished_at=timezone.now())
+    else:
+        stands(order, Status.COMPLETED)
+    with nothing_changes():
+        said = ask(key, "cancel", order=order.pk)
+    assert classify_error(said["error"]) is ErrorCode.CANCEL_REFUSED
+    assert ask(key, "cancel", orders=order.pk) == [{"order": order.pk, "cancel": said}]
+
+
+def test_refill_when_it_is_refused_then_each_reason_is_told(customer, service, key):
+    order = make.placed_order(customer, service)
+
+    def refused():
+        with nothing_changes():
+            said = ask(key, "refill", order=order.pk)
+        assert ask(key, "refill", orders=order.pk) == [{"order": order.pk, "refill": said}]
+        return said["error"]
+
+    assert refused() == "Order is not completed"
+    stands(order, Status.COMPLETED)
+    UpstreamService.objects.update(refill=False)
+    assert refused() == "Refill is disabled for this service"
+    UpstreamService.objects.update(refill=True)
+    ask(key, "refill", order=order.pk)
+    assert refused() == "Refill was requested less than 24 hours ago"
+    Refill.objects.update(state="completed", asked_at=timezone.now(), finished_at=timezone.now())
+    assert refused() == "Refill was requested less than 24 hours ago"
+    Refill.objects.update(state="refused")
+    assert refused() == "Order is not eligible for refill: it was refused less than an hour ago"
+
+
+# -- exact shapes ------------------------------------------------------------------------------------
+
+
+def test_shapes_when_one_or_many_are_asked_about_then_as_the_protocol_has_them(customer, service, key):
+    order = make.order(customer, service)
+    status = {"charge": "0.25", "start_count": "0", "status": "Pending", "remains": "100", "currency": "USD"}
+    bad = {"error": "Incorrect order ID"}
+    assert ask(key, "status", order=order.pk) == status
+    assert ask(key, "status", orders=f"{order.pk},999999,x") == {str(order.pk): status, "999999": bad, "x": bad}
+    assert ask(key, "status", order=999999) == bad
+    assert ask(key, "balance") == {"balance": "9.75", "currency": "USD"}
+    stands(order, Status.COMPLETED)
+    refilled = ask(key, "refill", order=order.pk)
+    refill = Refill.objects.get()
+    assert refilled == {"refill": str(refill.pk)}
+    assert ask(key, "refill_status", refill=refill.pk) == {"status": "Pending"}
+    bad_refill = {"error": "Incorrect refill ID"}
+    assert ask(key, "refill_status", refill=999999) == bad_refill
+    assert ask(key, "refill_status", refills=f"{refill.pk},999999,x") == [
+        {"refill": refill.pk, "status": "Pending"},
+        {"refill": 999999, "status": bad_refill},
+        {"refill": "x", "status": bad_refill},
+    ]
+    Refill.objects.all().delete()
+    assert ask(key, "refill", orders=f"{order.pk},999999") == [
+        {"order": order.pk, "refill": Refill.objects.get().pk},
+        {"order": 999999, "refill": bad},
+    ]
+
+
+def test_shapes_when_orders_are_canceled_then_one_is_told_in_words_and_many_in_a_list(customer, service, key):
+    queued, placed = make.order(customer, service), make.placed_order(customer, service)
+    third = make.order(customer, service)
+    assert ask(key, "cancel", order=queued.pk) == {"success": "The order is canceled."}
+    assert ask(key, "cancel", order=queued.pk) == {"success": "The order is canceled."}, "asked again"
+    assert ask(key, "cancel", order=placed.pk) == {"success": "The provider is asked to cancel the order."}
+    assert ask(key, "cancel", order=placed.pk) == {"success": "The provider is asked to cancel the order."}
+    assert ask(key, "cancel", orders=f"{third.pk},x") == [
+        {"order": third.pk, "cancel": 1},
+        {"order": "x", "cancel": {"error": "Incorrect order ID"}},
+    ]
+    assert CancelRequest.objects.count() == 1
+
+
+def test_shapes_when_an_order_is_placed_then_its_number_is_ours_and_an_integer(customer, service, key):
+    said = add(key, service)
+    assert said == {"order": Order.objects.get().pk}
+    assert type(said["order"]) is int
+
+
+@pytest.mark.parametrize("action", ["", "orders", "ADDD", "add\x00", "__class__", "answer"])
+def test_action_when_it_is_none_then_incorrect_request(key, action):
+    assert ask(key, action) == {"error": "Incorrect request"}
+
+
+def test_action_when_it_is_written_otherwise_then_it_is_the_same(key):
+    assert ask(key, " Balance ") == {"balance": "10", "currency": "USD"}
+
+
+@pytest.mark.parametrize("action", ["status", "cancel", "refill", "refill_status"])
+def test_ids_when_there_are_none_then_the_error_names_them(key, action):
+    name = "refill" if action == "refill_status" else "order"
+    for params in ({}, {f"{name}s": ""}, {name: " , "}, {f"{name}s": "null"}):
+        assert ask(key, action, **params) == {"error": f"Incorrect {name} ID"}
+
+
+# -- what it takes -----------------------------------------------------------------------------------
+
+
+def count(key, action, **params):
+    ask(key, "balance")  # The key's use is noted.
+    with statements() as found:
+        ask(key, action, **params)
+    return len(found)
+
+
+def test_statements_when_many_are_asked_about_then_as_few_as_for_one(customer, service, key):
+    make.deposit(customer, "100")
+    orders = [make.placed_order(customer, service, upstream_id=str(number)) for number in range(100)]
+    first = orders[0].pk
+    for one in orders:
+        stands(one, Status.COMPLETED)
+    refills = Refill.objects.bulk_create(Refill(order=one, provider=one.provider) for one in orders)
+    everything = ",".join(str(one.pk) for one in orders)
+    assert count(key, "status", order=first) == count(key, "status", orders=everything) == 2
+    refill_ids = ",".join(str(one.pk) for one in refills)
+    assert count(key, "refill_status", refill=refills[0].pk) == count(key, "refill_status", refills=refill_ids) == 2
+    assert count(key, "balance") == 2
+
+
+def test_statements_when_an_order_is_placed_then_few(customer, service, key):
+    wanted = {"service": service.pk, "link": LINK, "quantity": 100}
+    assert count(key, "add", **wanted) <= 10

@@ -1,0 +1,316 @@
+"""How panels lose money, told through the served API: each story is shown to happen with its guard off."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from contextlib import nullcontext
+from types import SimpleNamespace
+from uuid import uuid4
+
+import pytest
+from django.test import Client
+
+from billing.models import Entry, Wallet
+from orders.models import CancelRequest, DripFeed, Order, Refill
+from orders.placing import PlacedOrder
+from orders.states import Status
+from panel.accounts.keys import LimitReached
+from panel.accounts.models import ApiKey
+from panel.ops.invariants import find_breaches
+from tests import make
+from tests.api_calls import ADDRESS, LINK, add, answer_of, ask, key_of, stands
+from tests.scenes import at_once, killed_everywhere, nothing_changes
+
+racing = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
+
+THREADS = 8
+NO_FUNDS = "Not enough funds on balance"
+NOT_MINE = {"error": "Incorrect order ID"}
+NO_REFILL = {"error": "Incorrect refill ID"}
+
+
+@pytest.fixture(autouse=True)
+def own_cache(settings):
+    """Of this test alone: it holds the counts of the limits, and keys of other tests have the same numbers."""
+    settings.CACHES = {"default": {**settings.CACHES["default"], "KEY_PREFIX": uuid4().hex}}
+
+
+@pytest.fixture
+def service(db):
+    """Followers: 100 for $0.25."""
+    return make.service(make.provider())
+
+
+def told(results):
+    """How often each was answered; an order's number counts as "order"."""
+    assert [one for one in results if isinstance(one, BaseException)] == []
+    return Counter(one.get("error", "order") for one in results)
+
+
+def debits():
+    return list(Entry.objects.filter(kind="order").values_list("amount", flat=True))
+
+
+# -- the wallet --------------------------------------------------------------------------------------
+
+
+@racing
+def test_wallet_when_400_orders_come_at_once_then_each_that_is_placed_is_paid(service):
+    """Lesson: 400 parallel orders charged 720, debited 684. Here the money is for 288 of them."""
+    alice = make.customer(funds="72.10")
+    key = key_of(alice)
+    batches = at_once(THREADS, lambda number: [add(key, service) for _ in range(400 // THREADS)])
+    assert [one for one in batches if isinstance(one, BaseException)] == []
+    answers = [one for batch in batches for one in batch]
+    assert told(answers) == {"order": 288, NO_FUNDS: 112}
+    assert len({one["order"] for one in answers if "order" in one}) == 288 == Order.objects.count()
+    assert debits() == [-250_000] * 288
+    assert make.wallet(alice).balance == 100_000
+    assert find_breaches() == []
+
+
+@racing
+def test_wallet_when_it_is_read_computed_and_written_back_then_debits_are_lost(service, monkeypatch):
+    """The guard off: an `add` that reads the balance, computes, and writes it back."""
+    alice = make.customer(funds="10")
+    key = key_of(alice)
+    all_have_read = threading.Barrier(THREADS)
+
+    def naive(**asked):
+        wallet = Wallet.objects.get(customer=alice)
+        all_have_read.wait(10)
+        Wallet.objects.filter(pk=wallet.pk).update(balance=wallet.balance - 250_000)
+        return PlacedOrder(Order(pk=1, charge=250_000), created=True)
+
+    monkeypatch.setattr("panel.api.adding.place_order", naive)
+    assert told(at_once(THREADS, lambda number: add(key, service))) == {"order": THREADS}
+    assert make.wallet(alice).balance == 9_750_000, "eight orders, one debit"
+    assert find_breaches() != []
+
+
+@racing
+def test_wallet_when_the_money_is_for_three_and_eight_come_then_never_below_zero(service):
+    alice = make.customer(funds="0.75")
+    key = key_of(alice)
+    assert told(at_once(THREADS, lambda number: add(key, service))) == {"order": 3, NO_FUNDS: 5}
+    assert (make.wallet(alice).balance, len(debits())) == (0, 3)
+    assert find_breaches() == []
+
+
+@racing
+def test_debit_when_it_fails_then_no_order_is_left(service, customer, monkeypatch):
+    """Lesson: debited after placing, a failed debit leaves a free order."""
+    key = key_of(customer)
+
+    def fails(**_):
+        raise RuntimeError("the ledger is away")
+
+    monkeypatch.setattr("orders.placing.ledger.post", fails)
+    with nothing_changes():
+        response = Client().post(
+            ADDRESS, {"key": key, "action": "add", "service": service.pk, "link": LINK, "quantity": 100}
+        )
+    assert (response.status_code, response.json()) == (500, {"error": "Internal error"})
+    assert Order.objects.count() == 0
+
+    # The guard off: without the one transaction the order is there, and free.
+    monkeypatch.setattr("orders.placing.transaction", SimpleNamespace(atomic=nullcontext))
+    Client().post(ADDRESS, {"key": key, "action": "add", "service": service.pk, "link": LINK, "quantity": 100})
+    assert (Order.objects.count(), debits()) == (1, [])
+    assert find_breaches() != []
+
+
+@racing
+@pytest.mark.parametrize("plan", [{}, {"runs": 2, "interval": 5}])
+def test_add_when_the_process_dies_at_any_statement_then_an_order_and_its_debit_or_neither(
+    settings, service, customer, plan
+):
+    settings.API_DUPLICATE_WINDOW = 60
+    key = key_of(customer, daily_limit=make.micros("5"))
+    cost = 500_000 if plan else 250_000
+
+    def check():
+        assert find_breaches() == []
+        assert (Order.objects.count(), DripFeed.objects.count(), Entry.objects.exclude(kind="deposit").count()) == (
+            0,
+            0,
+            0,
+        )
+        assert ApiKey.objects.get().spent == 0
+
+    assert killed_everywhere(lambda: add(key, service, **plan), check) >= 10
+    assert (make.wallet(customer).balance, ApiKey.objects.get().spent) == (10_000_000 - cost, cost)
+    assert find_breaches() == []
+
+
+# -- a double click ----------------------------------------------------------------------------------
+
+
+@racing
+@pytest.mark.parametrize("limited", [False, True])
+def test_request_id_when_eight_threads_send_it_then_one_order_and_each_hears_its_number(service, customer, limited):
+    key = key_of(customer, daily_limit=make.micros("0.25") if limited else None)
+    results = at_once(THREADS, lambda number: add(key, service, request_id="once"))
+    order = Order.objects.get()
+    assert results == [{"order": order.pk}] * THREADS
+    assert debits() == [-250_000]
+    assert ApiKey.objects.get().spent == (250_000 if limited else 0)
+    assert find_breaches() == []
+
+
+@racing
+def test_request_id_when_runs_are_sent_eight_times_then_one_drip_feed(service, customer):
+    key = key_of(customer)
+    results = at_once(THREADS, lambda number: add(key, service, request_id="once", runs=2, interval=5))
+    assert results == [{"order": Order.objects.get().pk}] * THREADS
+    assert (DripFeed.objects.count(), make.wallet(customer).balance) == (1, 9_500_000)
+    assert find_breaches() == []
+
+
+@racing
+def test_request_id_when_it_is_missing_then_eight_clicks_are_eight_orders(service, customer):
+    """The guard off."""
+    key = key_of(customer)
+    assert told(at_once(THREADS, lambda number: add(key, service))) == {"order": THREADS}
+    assert len(debits()) == THREADS
+
+
+@racing
+def test_window_when_eight_threads_order_the_same_then_one_is_placed(settings, service, customer):
+    """With the window off they are eight, as above."""
+    settings.API_DUPLICATE_WINDOW = 60
+    key = key_of(customer)
+    busy = "You have active order with this link"
+    assert told(at_once(THREADS, lambda number: add(key, service))) == {"order": 1, busy: THREADS - 1}
+    assert debits() == [-250_000]
+    assert find_breaches() == []
+
+
+@racing
+def test_daily_limit_when_it_is_for_three_and_eight_come_then_three_are_placed(service, customer):
+    key = key_of(customer, daily_limit=make.micros("0.99"))
+    results = at_once(THREADS, lambda number: add(key, service))
+    limit = f"{NO_FUNDS}: the daily limit of this key is reached"
+    assert told(results) == {"order": 3, limit: THREADS - 3}
+    assert (ApiKey.objects.get().spent, len(debits())) == (750_000, 3)
+    assert find_breaches() == []
+
+
+@racing
+def test_daily_limit_when_it_is_checked_before_it_is_spent_then_it_is_passed(service, customer, monkeypatch):
+    """The guard off: a look at what was spent, and the writing after it."""
+    key = key_of(customer, daily_limit=make.micros("0.99"))
+    all_have_read = threading.Barrier(THREADS)
+
+    def spends(*, key, charge):
+        spent = ApiKey.objects.get(pk=key.pk).spent
+        all_have_read.wait(10)
+        if spent + charge > key.daily_limit:
+            raise LimitReached
+        ApiKey.objects.filter(pk=key.pk).update(spent=spent + charge)
+
+    monkeypatch.setattr("panel.api.adding.spend", spends)
+    monkeypatch.setattr("panel.api.adding.transaction", SimpleNamespace(atomic=nullcontext))
+    assert told(at_once(THREADS, lambda number: add(key, service))) == {"order": THREADS}
+    assert make.wallet(customer).balance == 8_000_000, "two dollars with a limit of one"
+
+
+@racing
+def test_cancel_when_eight_threads_send_it_then_the_money_comes_back_once(service, customer):
+    key = key_of(customer)
+    number = add(key, service)["order"]
+    results = at_once(THREADS, lambda _: ask(key, "cancel", order=number))
+    assert results == [{"success": "The order is canceled."}] * THREADS
+    assert make.wallet(customer).balance == 10_000_000
+    assert find_breaches() == []
+
+
+@racing
+def test_refill_when_eight_threads_send_it_then_one_is_asked_for(service, customer):
+    key = key_of(customer)
+    order = stands(make.order(customer, service), Status.COMPLETED)
+    results = at_once(THREADS, lambda _: ask(key, "refill", order=order.pk))
+    refill = Refill.objects.get()
+    late = "Refill was requested less than 24 hours ago"
+    assert Counter(one.get("refill", one.get("error")) for one in results) == {str(refill.pk): 1, late: THREADS - 1}
+
+
+# -- money is whole numbers --------------------------------------------------------------------------
+
+
+def test_money_when_tenths_are_spent_then_nothing_is_left_over_or_missing(service):
+    """0.3 − 0.1 − 0.1 − 0.1 is nothing, and 0.1 + 0.2 is 0.3."""
+    alice = make.customer(funds="0.3")
+    key = key_of(alice)
+    balances = []
+    for _ in range(3):
+        add(key, service, quantity=40)
+        balances.append(ask(key, "balance")["balance"])
+    assert balances == ["0.2", "0.1", "0"]
+    assert add(key, service, quantity=10) == {"error": NO_FUNDS}
+
+
+# -- other people's numbers --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def of_bob(other, service):
+    """A queued order, one with the provider, a completed one with its refill, and a drip-feed; all Bob's."""
+    completed = stands(make.order(other, service), Status.COMPLETED)
+    run = Order.objects.get(drip_feed=make.drip(other, service))
+    orders = [make.order(other, service), make.placed_order(other, service), completed, run]
+    return orders, Refill.objects.create(order=completed, provider=completed.provider)
+
+
+def test_numbers_when_they_are_anothers_then_unknown_and_nothing_moves(customer, service, of_bob):
+    """Lesson: customer A reads, refills or cancels customer B's order by its number."""
+    orders, refill = of_bob
+    key = key_of(customer)
+    many = ",".join(str(one.pk) for one in orders)
+    refills, drips = list(Refill.objects.values()), list(DripFeed.objects.values())
+    with nothing_changes():
+        for action in ("status", "cancel", "refill"):
+            assert [ask(key, action, order=one.pk) for one in orders] == [NOT_MINE] * 4
+        assert ask(key, "status", orders=many) == {str(one.pk): NOT_MINE for one in orders}
+        for action in ("cancel", "refill"):
+            assert ask(key, action, orders=many) == [{"order": one.pk, action: NOT_MINE} for one in orders]
+        assert ask(key, "refill_status", refill=refill.pk) == NO_REFILL
+        assert ask(key, "refill_status", refills=refill.pk) == [{"refill": refill.pk, "status": NO_REFILL}]
+    assert (list(Refill.objects.values()), list(DripFeed.objects.values())) == (refills, drips)
+    assert CancelRequest.objects.count() == 0
+    # The very same as of numbers that nobody has.
+    assert ask(key, "status", order=999_999) == NOT_MINE
+
+
+def test_numbers_when_ours_are_among_anothers_then_only_ours_are_answered_for(customer, service, of_bob):
+    orders, _ = of_bob
+    mine = make.order(customer, service)
+    answer = ask(key_of(customer), "cancel", orders=",".join(str(one.pk) for one in [orders[0], mine, orders[1]]))
+    assert [one["cancel"] for one in answer] == [NOT_MINE, 1, NOT_MINE]
+    mine.refresh_from_db()
+    assert mine.refunded == mine.charge
+    assert Order.objects.exclude(pk=mine.pk).exclude(refunded=0).count() == 0
+    assert find_breaches() == []
+
+
+def test_numbers_when_orders_are_found_by_number_alone_then_anothers_are_read_and_canceled(
+    customer, service, of_bob, monkeypatch
+):
+    """The guard off."""
+    orders, _ = of_bob
+    for module in ("statuses", "wishes"):
+        monkeypatch.setattr(f"panel.api.{module}.orders_of", lambda *, customer: Order.objects.order_by("-pk"))
+    key = key_of(customer)
+    assert ask(key, "status", order=orders[0].pk)["status"] == "Pending"
+    assert "success" in ask(key, "cancel", order=orders[0].pk)
+    assert "error" in ask(key, "refill", order=orders[2].pk)
+    orders[0].refresh_from_db()
+    assert orders[0].status == Status.CANCELED
+
+
+def test_keys_when_one_is_of_another_then_each_sees_its_own_customers_money(customer, other, service):
+    make.deposit(other, "5")
+    assert [ask(key_of(one), "balance")["balance"] for one in (customer, other)] == ["10", "15"]
+    assert answer_of(Client().get(ADDRESS, {"action": "balance"})) == {"error": "Invalid API key"}

@@ -1,0 +1,445 @@
+"""What the served API takes from programs that are not quite like the protocol, and what it says to rubbish."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import urllib.request
+from urllib.parse import urlencode, urlsplit
+from uuid import uuid4
+
+import pytest
+import requests
+from django.core.cache import caches
+from django.db import connection
+from django.test import Client
+
+from catalog.models import Service
+from catalog.types import SPECS
+from orders.models import Order
+from panel.api import reading, views
+from tests import make
+from tests.api_calls import ADDRESS, LINK, add, answer_of, ask, key_of
+from tests.scenes import nothing_changes
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
+
+BALANCE = {"balance": "10", "currency": "USD"}
+BAD_KEY = {"error": "Invalid API key"}
+FORM = "application/x-www-form-urlencoded"
+
+
+@pytest.fixture(autouse=True)
+def own_cache(settings):
+    """Of this test alone: it holds the counts of the limits, and keys of other tests have the same numbers."""
+    settings.CACHES = {"default": {**settings.CACHES["default"], "KEY_PREFIX": uuid4().hex}}
+
+
+@pytest.fixture
+def service(db):
+    return make.service(make.provider())
+
+
+@pytest.fixture
+def key(customer):
+    return key_of(customer)
+
+
+def send(body, *, content_type, address=ADDRESS, method="POST"):
+    """A body as it is, under whatever content type."""
+    return answer_of(Client().generic(method, address, body, content_type=content_type))
+
+
+def as_json(**data):
+    return json.dumps(data).encode()
+
+
+def ids_of(key, **params):
+    """Under which names orders are answered for."""
+    answer = ask(key, "status", **params)
+    assert "charge" not in answer
+    return list(answer)
+
+
+# -- over the wire -----------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("path", ["/api/v2", "/api/v2/"])
+def test_requests_when_they_come_with_or_without_a_slash_then_no_redirect(live_server, customer, key, path):
+    url = live_server.url + path
+    data = {"key": key, "action": "balance"}
+    answers = [
+        requests.get(url, params=data, timeout=30, allow_redirects=False),
+        requests.post(url, data=data, timeout=30, allow_redirects=False),
+        requests.post(url, json=data, timeout=30, allow_redirects=False),
+        requests.post(url, files={name: (None, value) for name, value in data.items()}, timeout=30),
+        requests.post(url, params={"key": key}, data={"action": "balance"}, timeout=30, allow_redirects=False),
+        requests.post(url, data=json.dumps(data), timeout=30, allow_redirects=False),
+    ]
+    for answer in answers:
+        assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")
+        assert answer.json() == BALANCE
+        assert "Set-Cookie" not in answer.headers
+
+
+@pytest.mark.django_db(transaction=True)
+def test_requests_when_sent_by_a_bare_library_then_served(live_server, customer, key):
+    """No Accept, no user agent of a browser, HTTP/1.0 even."""
+    body = urlencode({"key": key, "action": "balance"}).encode()
+    with urllib.request.urlopen(f"{live_server.url}/api/v2", body, timeout=30) as response:
+        assert json.load(response) == BALANCE
+    bare = http.client.HTTPConnection(urlsplit(live_server.url).netloc, timeout=30)
+    bare._http_vsn, bare._http_vsn_str = 10, "HTTP/1.0"
+    bare.request("POST", "/api/v2", body)
+    assert json.loads(bare.getresponse().read()) == BALANCE
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("method", ["HEAD", "PUT", "OPTIONS", "DELETE", "PATCH", "PROPFIND"])
+def test_requests_when_the_method_is_another_then_nothing_crashes(live_server, customer, key, method):
+    answer = requests.request(
+        method, f"{live_server.url}/api/v2/", params={"key": key, "action": "balance"}, timeout=30
+    )
+    assert answer.status_code == 200
+    assert answer.text == "" if method == "HEAD" else answer.json() == BALANCE
+
+
+@pytest.mark.django_db(transaction=True)
+def test_requests_when_they_bring_a_session_then_it_means_nothing(live_server, signed_in):
+    cookie = {"sessionid": signed_in.cookies["sessionid"].value}
+    assert (
+        requests.post(f"{live_server.url}/api/v2", {"action": "balance"}, cookies=cookie, timeout=30).json() == BAD_KEY
+    )
+
+
+# -- bodies ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/json",
+        "application/json; charset=utf-8",
+        "application/json; charset=iso-8859-1",
+        "application/vnd.api+json",
+        "text/json",
+        "text/plain",
+        FORM,
+        f"{FORM}; charset=windows-1251",
+        "",
+        "rubbish",
+    ],
+)
+@pytest.mark.parametrize("before", [b"", b"\xef\xbb\xbf", b" \r\n"])
+def test_json_when_its_type_is_wrong_or_missing_then_read(key, service, content_type, before):
+    assert send(before + as_json(key=key, action="balance"), content_type=content_type) == BALANCE
+    wanted = {"service": service.pk, "link": "https://example.com/ü", "quantity": 100}
+    body = before + json.dumps({"key": key, "action": "add", **wanted}, ensure_ascii=False).encode()
+    send(body, content_type=content_type)
+    assert Order.objects.get().link == "https://example.com/ü"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_json_when_it_is_written_in_another_unicode_then_read(key, encoding):
+    body = json.dumps({"key": key, "action": "balance"}).encode(encoding)
+    assert send(body, content_type="application/json") == BALANCE
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "iso-8859-1", "windows-1251", "utf-7", "hex", "no-such"])
+def test_forms_when_they_name_another_character_set_then_read_as_utf8(key, service, charset):
+    """Of some names Python has a codec that is none of text."""
+    form = {"key": key, "action": "add", "service": service.pk, "quantity": 100, "link": "https://example.com/ü"}
+    assert "order" in send(urlencode(form), content_type=f"{FORM}; charset={charset}")
+    address = ADDRESS if charset == "hex" else f"{ADDRESS}?{urlencode(form)}"
+    body = urlencode(form) if charset == "hex" else b"a=1"
+    assert "order" in send(body, content_type=f"{FORM}; charset={charset}", address=address)
+    parts = "".join(f'--xx\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{form[name]}\r\n' for name in form)
+    assert "order" in send(f"{parts}--xx--\r\n", content_type=f"multipart/form-data; boundary=xx; charset={charset}")
+    assert list(Order.objects.values_list("link", flat=True)) == ["https://example.com/ü"] * 3
+
+
+def test_json_when_values_are_numbers_lists_or_flags_then_read_as_in_a_form(key, service):
+    wanted = {"service": service.pk, "link": LINK, "quantity": 100.0, "runs": None, "interval": 0, "note": True}
+    said = send(as_json(key=key, action="add", **wanted), content_type="application/json")
+    [order] = Order.objects.all()
+    assert (said, order.quantity) == ({"order": order.pk}, 100)
+    for orders in ([order.pk, 999], [str(order.pk), "999"], f"{order.pk},999", [order.pk, None, 999]):
+        for name in ("orders", "order", "orders[]", "order[]"):
+            body = as_json(key=key, action="status", **{name: orders})
+            assert list(send(body, content_type="application/json")) == [str(order.pk), "999"]
+    one = send(as_json(key=key, action="status", order=order.pk), content_type="application/json")
+    assert one["status"] == "Pending"
+
+
+def test_json_when_comments_are_a_list_then_each_is_a_line(key):
+    comments = make.service(make.provider(), type="custom_comments", low=1)
+    wanted = {"service": comments.pk, "link": LINK, "comments": ["Nice", "Great, really", "", None, "Wow"]}
+    send(as_json(key=key, action="add", **wanted), content_type="application/json")
+    assert Order.objects.get().params == {"comments": "Nice\nGreat, really\nWow"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b"[1]",
+        b'"x"',
+        b'{"key": {"a": 1}}',
+        b'{"key": [[1]]}',
+        b'{"key": "\xff"}',
+        b"{" * 100_000,
+        b'{"a":' * 100_000,
+        b'{"a": ' + b"[" * 400 + b"]" * 400 + b"}",
+        b'{"a": ' + b"[" * 900 + b"]" * 900 + b"}",
+        b'{"a": ' + b'{"a":' * 900 + b"1" + b"}" * 901,
+    ],
+)
+def test_json_when_it_is_broken_or_nested_then_an_error_and_no_crash(body):
+    assert send(body, content_type="application/json")["error"].startswith("Incorrect request")
+
+
+def test_json_when_a_number_is_a_megabyte_long_then_it_is_no_number(key, service):
+    body = b'{"key": "%s", "action": "add", "link": "a.example", "service": %d, "quantity": 1%s}'
+    said = send(body % (key.encode(), service.pk, b"0" * 10**6), content_type="application/json")
+    assert said == {"error": "Incorrect quantity"}
+
+
+def test_body_when_it_contradicts_the_address_then_the_body_counts(key, service):
+    address = (
+        f"{ADDRESS}?{urlencode({'key': 'x', 'action': 'add', 'service': service.pk, 'link': LINK, 'quantity': 1})}"
+    )
+    assert send(urlencode({"key": key, "action": "balance"}), content_type=FORM, address=address) == BALANCE
+    assert "order" in send(urlencode({"key": key, "quantity": 100}), content_type=FORM, address=address)
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b"x" * 3_000_000, FORM),
+        (b"&".join(b"a%d=1" % number for number in range(5_000)), FORM),
+        (b"x", "multipart/form-data"),
+        (b"--x", "multipart/form-data; boundary=x"),
+        (b"--x\r\n\xff\xfe", "multipart/form-data; boundary=\xff"),
+    ],
+)
+def test_bodies_when_too_large_or_broken_then_an_error(body, content_type):
+    answer = send(body, content_type=content_type)
+    assert answer in ({"error": "Incorrect request"}, BAD_KEY)
+
+
+def test_address_when_it_has_thousands_of_fields_then_an_error(key):
+    many = "&".join(f"a{number}=1" for number in range(5_000))
+    assert send(b"", content_type=FORM, address=f"{ADDRESS}?{many}") == {"error": "Incorrect request"}
+
+
+def test_requests_when_there_is_nothing_in_them_then_an_invalid_key():
+    assert answer_of(Client().get(ADDRESS)) == BAD_KEY
+    assert answer_of(Client().post(ADDRESS)) == BAD_KEY
+
+
+# -- ids ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("action", ["status", "cancel", "refill"])
+@pytest.mark.parametrize(
+    "form", ["order=%s", "order=%s,", "order= %s ,,", "orders=&order=%s", "orders=null&order=%s", "orders[]=&order=%s"]
+)
+def test_ids_when_there_is_one_then_the_answer_is_of_one(customer, service, key, action, form):
+    order = make.order(customer, service)
+    answer = send(form.replace("%s", str(order.pk)) + f"&key={key}&action={action}", content_type=FORM)
+    assert set(answer) in ({"success"}, {"error"}, {"charge", "start_count", "status", "remains", "currency"})
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "order=133,416,489",
+        "orders=133,416,489",
+        "orders= 133 , 416 ,,489,",
+        "orders[]=133&orders[]=416&orders[]=489",
+        "order[]=133&order[]=416&order[]=489",
+        "orders[0]=133&orders[1]=416&orders[2]=489",
+        "order[0]=133&order[5]=416&order[17]=489",
+        "orders%5B%5D=133&orders%5B%5D=416,489",
+        "orders=133,416,133,489,416",
+        "orders[]=133&orders[]=&orders[]=416&orders[]=undefined&orders[]=489",
+        "order=7&orders=133,416,489",
+    ],
+)
+def test_ids_when_there_are_several_then_each_is_answered_for_in_order(key, form):
+    answer = send(f"{form}&key={key}&action=status", content_type=FORM)
+    assert list(answer) == ["133", "416", "489"]
+
+
+def test_ids_when_written_with_zeros_then_they_are_the_order_and_keep_their_name(customer, service, key):
+    order = make.order(customer, service)
+    names = [str(order.pk), f"0{order.pk}", f"{order.pk:09}"]
+    answer = ask(key, "status", orders=",".join(names))
+    assert list(answer) == names and {one["status"] for one in answer.values()} == {"Pending"}
+    assert ask(key, "cancel", orders=",".join(names)) == [{"order": order.pk, "cancel": 1}] * 3
+    order.refresh_from_db()
+    assert order.refunded == order.charge
+
+
+@pytest.mark.parametrize(
+    "orders", ["x", "-1", "1.5", "1e3", "１３３", "٣", "9" * 30, "1;DROP", "1\x002", "<b>", "ord_01HG"]
+)
+def test_ids_when_they_are_none_of_ours_then_each_is_incorrect(key, orders):
+    for action in ("status", "cancel", "refill"):
+        assert ask(key, action, order=orders) == {"error": "Incorrect order ID"}
+    assert ask(key, "refill_status", refill=orders) == {"error": "Incorrect refill ID"}
+    assert ask(key, "status", orders=orders) == {orders: {"error": "Incorrect order ID"}}
+
+
+@pytest.mark.parametrize("digits", ["０１２３４５６７８９", "٠١٢٣٤٥٦٧٨٩", "⁰¹²³⁴⁵⁶⁷⁸⁹"])
+def test_ids_when_written_in_other_digits_then_they_are_no_order(customer, service, key, digits):
+    order = make.order(customer, service)
+    foreign = str(order.pk).translate(str.maketrans("0123456789", digits))
+    with nothing_changes():
+        for action in ("status", "cancel", "refill"):
+            assert ask(key, action, order=foreign) == {"error": "Incorrect order ID"}
+        assert add(key, service, service=str(service.pk).translate(str.maketrans("0123456789", digits))) == {
+            "error": "Incorrect service ID"
+        }
+
+
+@pytest.mark.parametrize("action", ["status", "cancel", "refill", "refill_status"])
+def test_ids_when_there_are_more_than_a_hundred_then_an_error_for_all(customer, service, key, action):
+    name = "refills" if action == "refill_status" else "orders"
+    order = make.order(customer, service)
+    many = [str(order.pk), *map(str, range(900_001, 900_101))]
+    assert len(ask(key, action, **{name: ",".join(many[1:])})) == 100
+    assert len(ask(key, action, **{name: ",".join(many[1:] * 2)})) == 100, "each once"
+    with nothing_changes():
+        assert ask(key, action, **{name: ",".join(many)}) == {"error": "Incorrect request: 100 IDs at most"}
+
+
+# -- values ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("absent", ["", " ", "undefined", "null", "NULL", "Undefined"])
+def test_values_when_they_stand_for_nothing_then_they_are_absent(customer, service, key, absent):
+    said = add(key, service, runs=absent, interval=absent, request_id=absent, comments=absent)
+    assert Order.objects.get().pk == said["order"]
+    assert add(key, service, runs=absent, request_id=absent)["order"] != said["order"], "no request id"
+    assert ask(key, "status", orders=absent, order=said["order"])["status"] == "Pending"
+    assert add(key, service, link=absent) == {"error": "Incorrect link"}
+    assert add(key, service, quantity=absent) == {"error": "Incorrect quantity"}
+
+
+@pytest.mark.parametrize(
+    "quantity",
+    [
+        "-100",
+        "0",
+        "-0",
+        "10" * 15,
+        "1" + "0" * 30,
+        "１００",
+        "100.5",
+        "1e2",
+        "0x64",
+        "1,000",
+        "NaN",
+        "Infinity",
+        "100\x00",
+        "+100",
+        "१००",
+    ],
+)
+def test_quantity_when_it_is_no_number_on_sale_then_refused_and_nothing_moves(service, key, quantity):
+    with nothing_changes():
+        said = add(key, service, quantity=quantity)
+    assert said["error"] in ("Incorrect quantity", "Quantity less than minimal 10")
+
+
+@pytest.mark.parametrize("quantity", ["100", " 100 ", "0100", "100.0", "100.000"])
+def test_quantity_when_it_is_a_whole_number_then_taken(service, key, quantity):
+    add(key, service, quantity=quantity)
+    assert Order.objects.get().quantity == 100
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://example.com/" + "a" * 5_000,
+        "https://example.com/\x00",
+        "https://example.com/\ud800",
+        "javascript:alert(1)",
+        "a b",
+        "\u202ehttps://example.com/",
+    ],
+)
+def test_link_when_it_is_none_then_refused_and_nothing_moves(service, key, link):
+    body = as_json(key=key, action="add", service=service.pk, quantity=100, link=link)
+    if "\ud800" in link:  # Read as a character that stands for it, which may be in a link.
+        assert set(send(body, content_type="application/json")) == {"order"}
+        assert Order.objects.get().link == "https://example.com/?"
+        return
+    with nothing_changes():
+        assert send(body, content_type="application/json") == {"error": "Incorrect link"}
+
+
+def test_money_when_it_is_very_small_or_large_then_plain_digits(customer, key):
+    tiny = make.service(make.provider(), rate="0.000008", low=1)
+    Service.objects.update(price=10)
+    assert ask(key, "services")[0]["rate"] == "0.00001"
+    order = Order.objects.get(pk=add(key, tiny, quantity=100)["order"])
+    assert order.charge == 1
+    assert ask(key, "status", order=order.pk)["charge"] == "0.000001"
+    assert ask(key, "balance")["balance"] == "9.999999"
+    make.deposit(customer, "900000000")
+    assert ask(key, "balance")["balance"] == "900000009.999999"
+
+
+def test_services_when_listed_then_ids_are_integers_and_money_is_text(key):
+    provider = make.provider()
+    for number, name in enumerate(SPECS):
+        make.service(provider, external_id=str(number), type=name)
+    rows = ask(key, "services")
+    assert {row["type"] for row in rows} == {spec.wire for spec in SPECS.values()}
+    kinds = {"service": int, "name": str, "type": str, "category": str, "rate": str, "min": str, "max": str}
+    kinds |= {"refill": bool, "cancel": bool, "dripfeed": bool, "desc": str}
+    for row in rows:
+        assert {name: type(value) for name, value in row.items()} == kinds
+
+
+# -- nothing waits inside a transaction --------------------------------------------------------------
+
+
+def test_transactions_when_a_body_is_read_or_the_cache_is_asked_then_none_is_open(
+    customer, service, transactional_db, monkeypatch, settings
+):
+    settings.API_DUPLICATE_WINDOW = 60
+    limited = key_of(customer, daily_limit=make.micros("5"))
+    asked = []
+
+    def watch(owner, name):
+        original = getattr(owner, name)
+
+        def watched(*args, **kwargs):
+            asked.append((name, connection.in_atomic_block))
+            return original(*args, **kwargs)
+
+        monkeypatch.setattr(owner, name, watched)
+
+    backend = type(caches["default"])
+    for name in ("add", "incr", "get", "set"):
+        watch(backend, name)
+    watch(views, "read_params")
+    watch(reading, "_body")
+    for action, params in (
+        ("balance", {}),
+        ("services", {}),
+        ("services", {}),
+        ("add", {"service": service.pk, "link": LINK, "quantity": 100}),
+        ("add", {"service": service.pk, "link": LINK, "quantity": 100, "request_id": "1"}),
+        ("add", {"service": service.pk, "link": LINK, "quantity": 100, "runs": 2, "interval": 5, "request_id": "2"}),
+        ("status", {"orders": "1,2,3"}),
+        ("cancel", {"orders": "1,2,3"}),
+        ("refill", {"orders": "1,2,3"}),
+    ):
+        ask(limited, action, **params)
+    assert Order.objects.count() == 3
+    assert set(asked) == {(name, False) for name in ("add", "incr", "get", "set", "read_params", "_body")}
