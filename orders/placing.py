@@ -219,7 +219,7 @@ def received(order: Order) -> str:
 def sold_service(service_id: int) -> Service:
     """What is on sale at this moment. Raises NotOnSale."""
     try:
-        return services_on_sale().get(pk=service_id)
+        return services_on_sale().select_related(None).select_related("upstream__provider").get(pk=service_id)
     except Service.DoesNotExist:
         raise NotOnSale(GONE, field="service") from None
 

@@ -17,6 +17,7 @@ from catalog.customer_prices import CustomerTerms, offer_of, terms_of
 from catalog.discounts import DiscountChanged, preview_discount, set_discount
 from catalog.models import CustomerGroup, CustomerPrice, GroupMember, PricePolicy, Service
 from catalog.pricing import PanelTerms
+from catalog.repricing import price_policy
 from orders.models import Order
 from orders.placing import NotEnoughFunds, PriceChanged, place_order
 from panel.ops.invariants import find_breaches
@@ -41,7 +42,7 @@ def agreed(user: Any, service: Service, price: str) -> CustomerPrice:
 
 
 def minimum_margin(percent: str) -> None:
-    terms_of(customer=None)  # Makes the panel's margin where it is missing.
+    price_policy()  # Makes the panel's margin where it is missing.
     PricePolicy.objects.update(minimum_margin_bp=make.micros(percent) // 10_000)
 
 

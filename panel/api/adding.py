@@ -11,7 +11,6 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from catalog.types import SPECS
 from orders.dripping import start_drip_feed
 from orders.inputs import BadPlan, OrderRefused
 from orders.models import Order
@@ -22,7 +21,6 @@ from panel.api.errors import BAD_REQUEST, BAD_SERVICE, LINK_BUSY, NO_FUNDS, ApiE
 from panel.api.reading import Params, number_of, read_whole
 
 LONGEST_REQUEST_ID = 64
-_OF_TYPES = frozenset(param.name for spec in SPECS.values() for param in spec.params)
 
 
 def add_order(*, key: ApiKey, params: Params) -> int:
@@ -60,7 +58,7 @@ def _place(key: ApiKey, params: Params, request_id: str) -> tuple[Order, int]:
         "service_id": service_id,
         "link": params.get("link", ""),
         "quantity": read_whole(params, "quantity"),
-        "params": {name: value for name, value in params.items() if name in _OF_TYPES},
+        "params": params,
         "request_key": _request_key(key, request_id),
         "seen_charge": None,
         "api_key_ref": key.pk,

@@ -19,7 +19,7 @@ from orders.selectors import orders_of
 from orders.states import FINAL, DripState, RefillState, Status
 from panel.api.actions import Caller, answer
 from panel.api.price_list import price_list
-from panel.api.statuses import read_statuses, tell, tell_drip
+from panel.api.statuses import Standing, read_statuses, tell, tell_drip
 from panel.money import charge_for, parse_money, refund_for
 
 ORDER = 23_501
@@ -126,7 +126,7 @@ def drip_answer(*, runs: int, quantity: int, charge: int) -> Mapping[str, str]:
     first = Order(quantity=quantity, charge=charge, status=Status.COMPLETED, remains=0, start_count=3_572)
     second = Order(quantity=quantity, charge=charge, status=Status.IN_PROGRESS, remains=quantity // 2)
     second.start_count = 3_572 + quantity
-    return tell_drip(drip, [first, second]).as_answer()
+    return tell_drip(drip, [Standing.of(first), Standing.of(second)]).as_answer()
 
 
 def _told(status: Status) -> Mapping[str, str]:
@@ -139,7 +139,7 @@ def _told(status: Status) -> Mapping[str, str]:
         remains=remains,
         start_count=0 if status == Status.PENDING else 3_572,
     )
-    return tell(order).as_answer()
+    return tell(Standing.of(order)).as_answer()
 
 
 # -- services as examples --------------------------------------------------------------------------

@@ -9,16 +9,34 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
+from django.db.models import QuerySet
 
 from orders.models import DripFeed, Order
 from orders.selectors import orders_of
 from orders.states import FINAL, DripState, ReviewReason, Status
 from panel.money import ceil_div, format_plain, refund_for
 
-_COLUMNS = ("pk", "status", "quantity", "charge", "refunded", "remains", "start_count", "review_reason")
+
+class Standing(NamedTuple):
+    """What of an order its status is told from: a hundred instances would take twice as long to read."""
+
+    pk: int
+    status: str
+    quantity: int
+    charge: int
+    refunded: int
+    remains: int | None
+    start_count: int | None
+    review_reason: str
+    drip_feed_id: int | None
+    run: int | None
+
+    @classmethod
+    def of(cls, order: Order) -> Standing:
+        return cls(*(getattr(order, name) for name in cls._fields))
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +60,23 @@ class Told:
 
 def read_statuses(*, customer: Any, ids: Collection[int]) -> dict[int, dict[str, str]]:
     """The answers for those of `ids` that are the customer's, in one query; in three with drip-feeds."""
-    orders = list(orders_of(customer=customer).filter(pk__in=ids).only(*_COLUMNS, "drip_feed", "run"))
+    orders = _read(orders_of(customer=customer).order_by().filter(pk__in=ids))
     told = {order.pk: tell(order) for order in orders}
     first_runs = {order.drip_feed_id: order.pk for order in orders if order.drip_feed_id and order.run == 1}
     if first_runs:
-        runs: dict[int, list[Order]] = {}
-        for run in Order.objects.filter(drip_feed__in=first_runs).order_by("run").only(*_COLUMNS, "drip_feed"):
-            if run.drip_feed_id:
-                runs.setdefault(run.drip_feed_id, []).append(run)
+        runs: dict[int | None, list[Standing]] = {}
+        for run in _read(Order.objects.filter(drip_feed__in=list(first_runs)).order_by("run")):
+            runs.setdefault(run.drip_feed_id, []).append(run)
         for drip in DripFeed.objects.filter(pk__in=first_runs):
             told[first_runs[drip.pk]] = tell_drip(drip, runs[drip.pk])
     return {pk: one.as_answer() for pk, one in told.items()}
 
 
-def tell(order: Order) -> Told:
+def _read(orders: QuerySet[Order]) -> list[Standing]:
+    return [Standing(*row) for row in orders.values_list(*Standing._fields)]
+
+
+def tell(order: Standing) -> Told:
     """One order."""
     status = Status(order.status)
     if status in FINAL and order.review_reason == ReviewReason.CONTRADICTION:
@@ -69,7 +90,7 @@ def tell(order: Order) -> Told:
     return Told(status, order.charge - order.refunded, _remains(order, status), max(order.start_count or 0, 0))
 
 
-def _remains(order: Order, status: Status) -> int:
+def _remains(order: Standing, status: Status) -> int:
     known = None if order.remains is None else max(0, min(order.remains, order.quantity))
     if status not in FINAL:
         return order.quantity if known is None else known
@@ -82,7 +103,7 @@ def _remains(order: Order, status: Status) -> int:
     return undelivered if given == order.refunded else undelivered - 1
 
 
-def tell_drip(drip: DripFeed, runs: Iterable[Order]) -> Told:
+def tell_drip(drip: DripFeed, runs: Iterable[Standing]) -> Told:
     """All runs as one order: those that began, and those that are to come or were given back."""
     told = [tell(run) for run in runs]
     not_begun = drip.runs - len(told)

@@ -17,7 +17,7 @@ from panel.api.actions import Caller, answer
 from panel.api.errors import BAD_KEY, INTERNAL, WRONG_ADDRESS, ApiError, Throttled
 from panel.api.limits import count_address, count_key
 from panel.api.price_list import PriceList
-from panel.api.reading import Params, read_params
+from panel.api.reading import read_params
 
 log = structlog.get_logger(__name__)
 
@@ -46,15 +46,16 @@ def _answer(request: HttpRequest) -> HttpResponse:
     address = _address(request)
     count_address(address)
     params = read_params(request)
-    key = _key(params, address)
+    # From here on nothing holds the secret.
+    key = _key(params.pop("key", ""), address)
     count_key(key.pk)
     note_use(key=key, address=address)
     return as_response(request, answer(caller=Caller(key.customer, key), params=params))
 
 
-def _key(params: Params, address: str | None) -> ApiKey:
+def _key(secret: str, address: str | None) -> ApiKey:
     """Raises ApiError; of keys that are unknown, revoked or of a customer who is switched off it says the same."""
-    key = find_key(secret=params.get("key", "").strip())
+    key = find_key(secret=secret.strip())
     if key is None:
         raise ApiError(BAD_KEY)
     if not may_be_used_from(key=key, address=address):
