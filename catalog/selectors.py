@@ -26,6 +26,17 @@ def services_on_sale() -> QuerySet[Service]:
     ).select_related("category", "upstream__provider")
 
 
+def service_on_sale(pk: int) -> Service | None:
+    """One of `services_on_sale` by its primary key, judged by its row: asked at every order, and to put the same
+    into a query takes as long as to run it."""
+    service = Service.objects.select_related("upstream__provider").filter(pk=pk).order_by().first()
+    if service is None or not service.is_on_sale:
+        return None
+    upstream = service.upstream
+    is_sold = upstream.is_listed and upstream.type in SPECS and upstream.provider.is_active
+    return service if is_sold else None
+
+
 def matching(services: QuerySet[Service], query: str) -> QuerySet[Service]:
     """Those that hold every word of `query` in their name, category or number; of a long query its first 8 words."""
     for word in query.split()[:8]:

@@ -18,7 +18,7 @@ from billing.models import Entry
 from billing.wallets import spendable, wallet_of
 from catalog.customer_prices import Offer, offer_of
 from catalog.models import Service
-from catalog.selectors import services_on_sale
+from catalog.selectors import service_on_sale
 from orders.events import write_event
 from orders.inputs import (
     GONE,
@@ -218,10 +218,10 @@ def received(order: Order) -> str:
 
 def sold_service(service_id: int) -> Service:
     """What is on sale at this moment. Raises NotOnSale."""
-    try:
-        return services_on_sale().select_related(None).select_related("upstream__provider").get(pk=service_id)
-    except Service.DoesNotExist:
-        raise NotOnSale(GONE, field="service") from None
+    service = service_on_sale(service_id)
+    if service is None:
+        raise NotOnSale(GONE, field="service")
+    return service
 
 
 def new_order(

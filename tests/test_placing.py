@@ -11,6 +11,7 @@ from billing import ledger
 from billing.models import Entry
 from catalog.models import Provider, Service, UpstreamService
 from catalog.repricing import reprice
+from catalog.selectors import service_on_sale, services_on_sale
 from catalog.types import SPECS
 from orders.inputs import BadLink, BadParam, BadQuantity, NotOnSale, OrderRefused, text_lines
 from orders.models import Order, OrderEvent
@@ -361,3 +362,16 @@ def test_order_when_killed_after_the_debit_then_nothing_is_left(customer, servic
     monkeypatch.setattr("orders.placing.write_event", die)
     with nothing_changes(), pytest.raises(RuntimeError):
         ask(customer, service)
+
+
+@pytest.mark.parametrize("is_on_sale", [True, False])
+@pytest.mark.parametrize("is_listed", [True, False])
+@pytest.mark.parametrize("type", ["default", "subscriptions"])
+@pytest.mark.parametrize("is_active", [True, False])
+def test_what_a_page_lists_is_what_an_order_finds(service, is_on_sale, is_listed, type, is_active):
+    Service.objects.update(is_on_sale=is_on_sale)
+    UpstreamService.objects.update(is_listed=is_listed, type=type)
+    Provider.objects.update(is_active=is_active)
+    listed = services_on_sale().filter(pk=service.pk).exists()
+    assert (service_on_sale(service.pk) is not None) == listed
+    assert listed == (is_on_sale and is_listed and type == "default" and is_active)
