@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import MutableMapping
 from typing import Any
+from urllib.parse import unquote
 
 import structlog
 
 _WORDS = r"(?:api[_-]?key|key|password|passwd|secret|token|authorization|cookie|csrf\w*)"
 SECRET_NAME = re.compile(rf"(?:^|[_-]){_WORDS}$", re.I)
 SECRET_IN_TEXT = re.compile(
-    rf"""(?ix) ((?<![a-z0-9]) (?:\w+[_-])? {_WORDS} ["']? \s* [=:] \s* ["']? (?:(?:bearer|basic|token)\s+)?)
+    rf"""(?ix) ((?<![a-z0-9]) (?:\w+[_-])? {_WORDS} (?:\[\w*\])? ["']? \s* [=:] \s* ["']?
+    (?:(?:bearer|basic|token)\s+)?)
     ([^\s&"',;}}\]]+)"""
 )
 PASSWORD_IN_URL = re.compile(r"(://[^\s/:@]*:)[^\s/@]+(?=@)")
@@ -33,7 +35,10 @@ def _hidden(name: str, value: Any) -> Any:
     if value is None or isinstance(value, int | float):
         return value
     # Exceptions, bytes and the like become text in the end: now, so that it is read for secrets.
-    text = SECRET_IN_TEXT.sub(rf"\1{HIDDEN}", str(value))
+    text = str(value)
+    if "%" in text and SECRET_IN_TEXT.search(unquote(text)):
+        text = unquote(text)  # An address that says "%6bey=" says "key=".
+    text = SECRET_IN_TEXT.sub(rf"\1{HIDDEN}", text)
     return PASSWORD_IN_URL.sub(rf"\1{HIDDEN}", text)
 
 

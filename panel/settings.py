@@ -187,6 +187,15 @@ else:
     _database["CONN_HEALTH_CHECKS"] = True
 
 CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://")}
+_cache = CACHES["default"]
+if "redis" in _cache["BACKEND"].lower():
+    # Pages go on without a cache that is down; one that hangs must not hold each of them for seconds.
+    _cache["OPTIONS"] = {"socket_connect_timeout": 1, "socket_timeout": 1, **_cache.get("OPTIONS", {})}
+    CACHES["price_lists"] = _cache
+else:
+    # Lists of their own: they are large and few, what is counted is small and must not be pushed out by them.
+    _cache["OPTIONS"] = {"MAX_ENTRIES": 10_000, **_cache.get("OPTIONS", {})}
+    CACHES["price_lists"] = {**_cache, "LOCATION": "price-lists", "OPTIONS": {"MAX_ENTRIES": 30}}
 
 # -- sign-in ---------------------------------------------------------------------------------------
 

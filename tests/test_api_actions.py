@@ -44,7 +44,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
 @pytest.fixture(autouse=True)
 def own_cache(settings):
     """Of this test alone: it holds the counts of the limits, and keys of other tests have the same numbers."""
-    settings.CACHES = {"default": {**settings.CACHES["default"], "KEY_PREFIX": uuid4().hex}}
+    settings.CACHES = {**settings.CACHES, "default": {**settings.CACHES["default"], "KEY_PREFIX": uuid4().hex}}
 
 
 @pytest.fixture
@@ -451,3 +451,8 @@ def test_statements_when_many_are_asked_about_then_as_few_as_for_one(customer, s
 def test_statements_when_an_order_is_placed_then_few(customer, service, key):
     wanted = {"service": service.pk, "link": LINK, "quantity": 100}
     assert count(key, "add", **wanted) <= 10
+
+
+def test_balance_when_the_customer_has_credit_then_it_is_what_can_be_spent(customer):
+    Wallet.objects.update(credit_limit=5_000_000)
+    assert ask(key_of(customer), "balance") == {"balance": "15", "currency": "USD"}

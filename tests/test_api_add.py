@@ -29,7 +29,7 @@ NO_FUNDS = {"error": "Not enough funds on balance"}
 @pytest.fixture(autouse=True)
 def own_cache(settings):
     """Of this test alone: it holds the counts of the limits, and keys of other tests have the same numbers."""
-    settings.CACHES = {"default": {**settings.CACHES["default"], "KEY_PREFIX": uuid4().hex}}
+    settings.CACHES = {**settings.CACHES, "default": {**settings.CACHES["default"], "KEY_PREFIX": uuid4().hex}}
 
 
 @pytest.fixture
@@ -284,6 +284,29 @@ def test_window_when_runs_are_ordered_twice_then_refused_and_paid_once(settings,
         assert add(key, service, runs=2, interval=5) == BUSY
     assert DripFeed.objects.count() == 1
     assert money_of(customer) == (9_500_000, [("deposit", 10_000_000), ("drip_feed", -500_000)])
+
+
+def test_window_when_the_first_was_canceled_then_placed_again(settings, service, key):
+    settings.API_DUPLICATE_WINDOW = 60
+    first = add(key, service)["order"]
+    ask(key, "cancel", order=first)
+    assert add(key, service)["order"] != first
+
+
+def test_window_when_other_comments_are_ordered_for_the_same_link_then_placed(settings, service, key):
+    settings.API_DUPLICATE_WINDOW = 60
+    UpstreamService.objects.update(type="custom_comments", min_quantity=1)
+    assert "order" in add(key, service, comments="Nice\nGreat")
+    assert "order" in add(key, service, comments="Wow\nLovely")
+    assert add(key, service, comments="Wow\nLovely") == BUSY
+
+
+def test_window_when_long_links_differ_at_their_end_alone_then_placed(settings, service, key):
+    settings.API_DUPLICATE_WINDOW = 60
+    link = "https://example.com/" + "a" * 300
+    assert "order" in add(key, service, link=f"{link}1")
+    assert "order" in add(key, service, link=f"{link}2")
+    assert add(key, service, link=f"{link}2") == BUSY
 
 
 def test_statements_when_a_limit_and_a_window_are_watched_then_still_few(settings, customer, service):

@@ -21,7 +21,7 @@ from panel.accounts.models import ApiKey
 from panel.api.statuses import tell_drip
 from panel.money import refund_for
 from tests import make
-from tests.api_calls import LINK, add, ask, key_of, stands
+from tests.api_calls import ADDRESS, LINK, add, ask, key_of, stands
 from tests.scenes import money_of, nothing_changes, statements
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
@@ -32,7 +32,7 @@ STATUSES = st.sampled_from(list(Status))
 @pytest.fixture(autouse=True)
 def own_cache(settings):
     """Of this test alone: it holds the counts of the limits, and keys of other tests have the same numbers."""
-    settings.CACHES = {"default": {**settings.CACHES["default"], "KEY_PREFIX": uuid4().hex}}
+    settings.CACHES = {**settings.CACHES, "default": {**settings.CACHES["default"], "KEY_PREFIX": uuid4().hex}}
 
 
 @pytest.fixture
@@ -266,7 +266,8 @@ def test_cancel_when_a_run_is_with_the_provider_then_the_rest_comes_back_and_it_
     stands(run, Status.COMPLETED, remains=0)
     assert told(key, number) == ("Partial", "0.25", "200")
     with nothing_changes():
-        assert ask(key, "cancel", order=number) == {"error": "Order already completed"}
+        said = ask(key, "cancel", order=number)
+        assert said == {"success": "What had not begun is canceled. Runs that have begun go on."}, "as the first time"
 
 
 def test_cancel_when_all_runs_have_begun_then_each_is_canceled_where_it_can_be(customer, key, number):
@@ -320,3 +321,32 @@ def test_refill_when_some_runs_are_completed_then_each_of_them_is_refilled(key, 
     assert said == {"refill": str(refills[0].pk)}
     assert "error" in ask(key, "refill", order=number)
     assert Refill.objects.count() == 2
+
+
+def test_refill_when_a_drip_feed_has_many_runs_then_a_request_asks_for_so_many_and_the_next_goes_on(
+    key, number, monkeypatch
+):
+    """Each refill is a transaction, and a drip-feed has up to a thousand runs."""
+    monkeypatch.setattr("panel.api.wishes.MOST_RUNS", 2)
+    begin_all(DripFeed.objects.get())
+    for run in runs_of(number):
+        stands(run, Status.COMPLETED, remains=0)
+    assert "refill" in ask(key, "refill", order=number)
+    assert Refill.objects.count() == 2
+    assert "refill" in ask(key, "refill", order=number)
+    assert Refill.objects.count() == 3
+    assert "error" in ask(key, "refill", order=number)
+
+
+@pytest.mark.parametrize("action", ["cancel", "refill"])
+def test_one_order_when_it_crashes_then_the_request_does(client, key, number, monkeypatch, action):
+    """HTTP 200 with an error is a refusal, which nobody would ask about again."""
+
+    def crashes(**_):
+        raise RuntimeError
+
+    monkeypatch.setattr(
+        "panel.api.wishes.stop_drip_feed" if action == "cancel" else "panel.api.wishes.request_refill", crashes
+    )
+    answer = client.post(ADDRESS, {"key": key, "action": action, "order": number})
+    assert (answer.status_code, answer.json()) == (500, {"error": "Internal error"})

@@ -65,7 +65,7 @@ MANY = settings(
 
 @pytest.fixture(autouse=True)
 def unlimited(settings):
-    settings.CACHES = {"default": {**settings.CACHES["default"], "KEY_PREFIX": uuid4().hex}}
+    settings.CACHES = {**settings.CACHES, "default": {**settings.CACHES["default"], "KEY_PREFIX": uuid4().hex}}
     settings.API_RATE_PER_KEY = settings.API_RATE_PER_ADDRESS = "1000000/d"
 
 

@@ -456,6 +456,42 @@ def test_orders_when_many_come_at_once_then_the_limit_holds_and_what_is_refused_
     assert make.wallet(customer).balance == make.micros("9.25")
 
 
+def test_limit_when_it_is_set_at_noon_then_the_morning_counts(customer, service):
+    made = make_key(customer=customer, name="Shop")
+    other = make_key(customer=customer, name="Another")
+    order = {"service": service.pk, "link": "https://example.com/a", "quantity": 100}
+    ask(made.secret, "add", **order)
+    ask(made.secret, "add", **order, runs=2, interval=10)
+    ask(other.secret, "add", **order)
+    limits = {"name": "Shop", "networks": [], "is_read_only": False}
+    assert change_key(key=made.key, daily_limit=make.micros("1.00"), **limits)
+    assert fresh(made.key).spent == make.micros("0.75")
+    assert "order" in ask(made.secret, "add", **order)
+    assert "daily limit" in ask(made.secret, "add", **order)["error"]
+    # Taking it away and setting it again is no way around it.
+    change_key(key=made.key, daily_limit=None, **limits)
+    change_key(key=made.key, daily_limit=make.micros("1.00"), **limits)
+    assert "daily limit" in ask(made.secret, "add", **order)["error"]
+
+
+def test_limit_when_somebody_is_still_at_yesterday_then_today_does_not_begin_anew(customer, monkeypatch):
+    key = make_key(customer=customer, name="Shop", daily_limit=1_000).key
+    today = timezone.localdate()
+    spend(key=key, charge=900)
+    monkeypatch.setattr(timezone, "localdate", lambda: today - timedelta(days=1))
+    with pytest.raises(LimitReached):
+        spend(key=key, charge=200)
+    spend(key=key, charge=100)
+    assert (fresh(key).spent, fresh(key).spent_on) == (1_000, today)
+
+
+def test_limit_when_a_clock_was_far_ahead_then_the_key_is_not_frozen(customer):
+    key = make_key(customer=customer, name="Shop", daily_limit=1_000).key
+    ApiKey.objects.update(spent=1_000, spent_on=timezone.localdate() + timedelta(days=30))
+    spend(key=key, charge=1_000)
+    assert fresh(key).spent_on == timezone.localdate()
+
+
 def test_limit_when_the_order_is_taken_back_then_the_spending_is_too(customer):
     key = make_key(customer=customer, name="Shop", daily_limit=1_000).key
     with pytest.raises(ZeroDivisionError), transaction.atomic():
@@ -540,3 +576,14 @@ def test_secret_when_the_development_server_tells_of_a_failed_request_then_it_is
         logging.getLogger("django.server").error('"%s" %s %s', line, "500", "27")
     assert "action=balance" in stream.getvalue()
     assert secret not in stream.getvalue()
+
+
+def test_keys_when_they_are_made_and_revoked_in_a_loop_then_it_ends(customer, monkeypatch):
+    """Each sends a mail, to an address that may be somebody else's."""
+    monkeypatch.setattr(keys, "MOST_MADE_A_DAY", 2)
+    for _ in range(2):
+        revoke_key(key=make_key(customer=customer, name="Shop").key)
+    with pytest.raises(TooManyKeys, match="within a day"):
+        make_key(customer=customer, name="Shop")
+    ApiKey.objects.update(created_at=timezone.now() - timedelta(days=1))
+    make_key(customer=customer, name="Shop")

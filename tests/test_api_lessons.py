@@ -34,7 +34,7 @@ NO_REFILL = {"error": "Incorrect refill ID"}
 @pytest.fixture(autouse=True)
 def own_cache(settings):
     """Of this test alone: it holds the counts of the limits, and keys of other tests have the same numbers."""
-    settings.CACHES = {"default": {**settings.CACHES["default"], "KEY_PREFIX": uuid4().hex}}
+    settings.CACHES = {**settings.CACHES, "default": {**settings.CACHES["default"], "KEY_PREFIX": uuid4().hex}}
 
 
 @pytest.fixture

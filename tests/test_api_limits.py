@@ -36,7 +36,7 @@ ALICE, MALLORY = "192.0.2.7", "203.0.113.66"
 @pytest.fixture(autouse=True)
 def own_cache(settings):
     """Of this test alone: it holds the counts of the limits, and keys of other tests have the same numbers."""
-    settings.CACHES = {"default": {**settings.CACHES["default"], "KEY_PREFIX": uuid4().hex}}
+    settings.CACHES = {**settings.CACHES, "default": {**settings.CACHES["default"], "KEY_PREFIX": uuid4().hex}}
 
 
 @pytest.fixture(autouse=True)

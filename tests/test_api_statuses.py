@@ -18,7 +18,7 @@ from orders.states import FINAL, OPEN, ReviewReason, Status
 from panel.api.statuses import read_statuses, tell
 from panel.money import EXCHANGE_ONE, format_plain, refund_for
 from tests import make
-from tests.api_calls import stands
+from tests.api_calls import ask, key_of, stands
 from tests.scenes import placed, says
 
 CHARGES = st.integers(1, 10**12) | st.integers(1, 2_000)
@@ -114,7 +114,8 @@ def test_end_when_told_then_charge_and_remains_are_what_was_kept_and_given_back(
     assert told_charge == charge - refunded
     assert 0 <= told_remains <= quantity
     assert refund_for(charge, undelivered=told_remains, quantity=quantity) == refunded
-    assert told_status == Status.CANCELED if refunded == charge else told_status != Status.COMPLETED or not refunded
+    assert (told_status == Status.CANCELED) == (refunded == charge)
+    assert told_status != Status.COMPLETED or not refunded
 
 
 @given(count=st.none() | st.integers(-(10**6), 10**15))
@@ -155,7 +156,7 @@ def told(db, customer, sound_books):
         ({"status": "Partial", "remains": 400, "charge": "0"}, ("Canceled", "0", "100")),
         ({"status": "Partial", "remains": 0, "charge": "0.2"}, ("Partial", "0.25", "0")),
         ({"status": "Canceled", "remains": 0, "charge": "0"}, ("Canceled", "0", "100")),
-        ({"status": "Canceled", "remains": 40, "charge": "0.12"}, ("Canceled", "0.15", "40")),
+        ({"status": "Canceled", "remains": 40, "charge": "0.12"}, ("Partial", "0.15", "40")),
         ({"status": "Canceled", "remains": 0, "charge": "0.2"}, ("In progress", "0.25", "0")),
         ({"status": "Processing", "remains": -5, "charge": "0.2"}, ("Processing", "0.25", "0")),
     ],
@@ -193,3 +194,37 @@ def test_status_when_a_completed_order_gave_a_part_back_then_it_is_partial(told,
     order.refresh_from_db()
     refund_part(order=order, amount=order.net_charge, note="All of it", actor=staff)
     assert told(order) == ("Canceled", "0", "100")
+
+
+def test_end_when_another_review_stood_before_then_it_is_not_told_either(told, upstream, service, customer):
+    [order] = placed(customer, service)
+    order = says(upstream, order, status="Wobbling", remains=50, charge="0.2")
+    order = says(upstream, order, status="Canceled", remains=0, charge="0.2")
+    assert (order.status, order.review_reason) == (Status.CANCELED, ReviewReason.UNKNOWN_STATUS)
+    assert told(order)[:2] == ("In progress", "0.25")
+
+
+def test_canceled_order_when_staff_give_nothing_back_then_it_is_no_longer_told_as_canceled(
+    told, upstream, service, customer, staff
+):
+    """Whoever hears "Canceled" gives all of it back."""
+    [order] = placed(customer, service)
+    order = says(upstream, order, status="Canceled", remains=0, charge="0.2")
+    dismiss_review(order=order, note="All of it was delivered.", actor=staff)
+    assert told(order) == ("Completed", "0.25", "0")
+
+
+def test_cancel_when_the_end_waits_for_staff_then_it_is_no_success(upstream, service, customer, sound_books):
+    key = key_of(customer)
+    [order] = placed(customer, service)
+    order = says(upstream, order, status="Canceled", remains=0, charge="0.2")
+    refused = {"error": "Cannot cancel: it has ended, and our team looks at what comes back"}
+    assert ask(key, "cancel", order=order.pk) == refused
+    assert ask(key, "cancel", orders=order.pk) == [{"order": order.pk, "cancel": refused}]
+
+
+def test_cancel_when_the_order_ended_in_part_then_it_is_no_success(upstream, service, customer, sound_books):
+    key = key_of(customer)
+    [order] = placed(customer, service)
+    order = says(upstream, order, status="Canceled", remains=40, charge="0.12")
+    assert ask(key, "cancel", order=order.pk) == {"error": "Order already completed"}

@@ -541,6 +541,9 @@ def log_lines():
         {"nested": {"inner": [{"deep": {"secret": "s3cret"}}]}},
         {"event": "POST key=s3cret&action=add"},
         {"event": "https://example.com/api/v2?action=add&key=s3cret"},
+        {"event": "Not Found: /api/v2/x?%6bey=s3cret"},
+        {"event": "Not Found: /api/v2/x?key%3Ds3cret"},
+        {"event": "Not Found: /api/v2/x?key[]=s3cret"},
         {"event": '{"key": "s3cret", "action": "add"}'},
         {"event": "{'api_key': 's3cret'}"},
         {"exception": "ValueError: token: s3cret"},
@@ -732,6 +735,7 @@ def test_checks_when_settings_are_in_order_then_silent():
         ("API_RATE_PER_KEY", "1200/minute", "panel.E011"),
         ("API_RATE_PER_ADDRESS", "", "panel.E011"),
         ("API_DUPLICATE_WINDOW", -1, "panel.E012"),
+        ("API_DUPLICATE_WINDOW", 86_401, "panel.E012"),
     ],
 )
 def test_checks_when_a_setting_is_malformed_then_error(settings, name, value, expected):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from django.core.cache import cache
+from django.core.cache import caches
 from django.db import OperationalError, connection, connections, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.test import Client, RequestFactory, override_settings
@@ -722,7 +722,7 @@ def test_list_when_the_cache_is_down_is_right_with_a_warning(shop, monkeypatch):
     told: list[str] = []
     monkeypatch.setattr(subject.log, "warning", lambda event, **values: told.append(event), raising=False)
     nobody = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://127.0.0.1:1/0"}
-    with override_settings(CACHES={"default": nobody}):
+    with override_settings(CACHES={"default": nobody, "price_lists": nobody}):
         assert listed(shop.bob) == as_ordered(shop.bob)
     assert told == ["price list not read from the cache", "price list not kept in the cache"]
 
@@ -730,7 +730,7 @@ def test_list_when_the_cache_is_down_is_right_with_a_warning(shop, monkeypatch):
 @pytest.mark.parametrize("rubbish", ["a text", 7, {"gzipped": b""}])
 def test_list_when_the_cache_holds_something_else_is_worked_out(shop, built, rubbish):
     terms = subject.terms_of(customer=shop.bob)
-    cache.set(subject._key(catalog_version(), terms), rubbish, 60)
+    caches["price_lists"].set(subject._key(catalog_version(), terms), rubbish, 60)
     assert listed(shop.bob) == as_ordered(shop.bob)
     assert len(built) == 1
 
@@ -802,6 +802,7 @@ def test_migration_goes_both_ways_on_a_catalog_with_rows(shop):
         ("gzip;q=x", False),
         ("identity, notgzip", False),
         ("*", False),
+        ("gzip;q=0." + "1" * 8_000 + "x", False),
     ],
 )
 def test_response_is_compressed_for_those_who_can_read_it(header, takes):

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture(autouse=True)
 def own_cache(settings):
     """Of this test alone: processes of tests share a server, and the numbers of their wallets are the same."""
-    settings.CACHES = {"default": {**settings.CACHES["default"], "KEY_PREFIX": uuid4().hex}}
+    settings.CACHES = {**settings.CACHES, "default": {**settings.CACHES["default"], "KEY_PREFIX": uuid4().hex}}
 
 
 def post(customer, amount, kind="order", *, memo="Followers", key="", at=None, **refs):

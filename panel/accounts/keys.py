@@ -14,14 +14,19 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Case, F, Q, Value, When
+from django.db.models import Case, F, Q, Sum, Value, When
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from orders.models import Order
 from panel.accounts.models import ApiKey, User
 
 MOST_KEYS = 20
 """Keys in use of one customer."""
+MOST_MADE_A_DAY = 40
+"""Revoked or not: each key that is made sends a mail to an address that nobody may have confirmed."""
 MOST_NETWORKS = 50
+ONE_DAY = timedelta(days=1)
 USE_NOTED_EVERY = timedelta(minutes=1)
 """Not at each request: a busy key would write its row hundreds of times a second."""
 
@@ -75,6 +80,8 @@ def make_key(
             raise KeyMadeBefore(before)
         if keys_in_use(customer=customer).count() >= MOST_KEYS:
             raise TooManyKeys(f"You have {MOST_KEYS} keys, which is the most. Revoke one that you no longer use.")
+        if ApiKey.objects.filter(customer=customer, created_at__gt=timezone.now() - ONE_DAY).count() >= MOST_MADE_A_DAY:
+            raise TooManyKeys(f"You have made {MOST_MADE_A_DAY} keys within a day, which is the most.")
         key = ApiKey.objects.create(
             customer=customer,
             name=name,
@@ -91,7 +98,7 @@ def make_key(
 def change_key(*, key: ApiKey, name: str, networks: Sequence[str], is_read_only: bool, daily_limit: int | None) -> bool:
     """Changes what the key is called and may do, from the next request on; False if it is revoked.
 
-    `daily_limit` in micro-units. The secret stays.
+    `daily_limit` in micro-units; what was ordered today counts towards a new one. The secret stays.
     """
     changes: dict[str, Any] = {
         "name": name,
@@ -99,7 +106,22 @@ def change_key(*, key: ApiKey, name: str, networks: Sequence[str], is_read_only:
         "is_read_only": is_read_only,
         "daily_limit": daily_limit,
     }
-    return bool(ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(**changes))
+    with transaction.atomic():
+        held = ApiKey.objects.select_for_update(no_key=True).filter(pk=key.pk, revoked_at=None).first()
+        if held is None:
+            return False
+        if held.daily_limit is None and daily_limit is not None:
+            # Without a limit nothing was counted.
+            changes |= {"spent": _charged_today(held), "spent_on": timezone.localdate()}
+        ApiKey.objects.filter(pk=held.pk).update(**changes)
+    return True
+
+
+def _charged_today(key: ApiKey) -> int:
+    """Micro-units of what was ordered with the key since midnight; of drip-feeds, all runs."""
+    midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+    orders = Order.objects.filter(customer=key.customer_id, created_at__gte=midnight, api_key_ref=key.pk)
+    return orders.aggregate(charged=Sum(Coalesce("drip_feed__charge", "charge")))["charged"] or 0
 
 
 def keys_in_use(*, customer: Any) -> Any:
@@ -118,6 +140,7 @@ def revoke_key(*, key: ApiKey) -> bool:
 
 
 def digest_of(secret: str) -> str:
+    """What is stored of a secret: its SHA-256, as 64 hexadecimal digits."""
     return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
 
 
@@ -192,13 +215,15 @@ def spend(*, key: ApiKey, charge: int) -> None:
     """Adds `charge` (micro-units) to what the key spent today, in the panel's time zone; joins the caller's
     transaction. What is refunded later frees nothing. Raises LimitReached."""
     today = timezone.localdate()
-    so_far = Case(When(spent_on=today, then=F("spent")), default=Value(0))
+    # Another server, or whoever had to wait for the row, may be a day behind: that must not begin a day anew.
+    latest = Case(When(spent_on__range=(today, today + ONE_DAY), then=F("spent_on")), default=Value(today))
+    so_far = Case(When(spent_on__range=(today, today + ONE_DAY), then=F("spent")), default=Value(0))
     # The condition stands in the update: of two orders at once, both would pass a check before it.
     moved = (
         ApiKey.objects.filter(pk=key.pk)
         .alias(so_far=so_far)
         .filter(Q(daily_limit=None) | Q(daily_limit__gte=F("so_far") + charge))
-        .update(spent=so_far + charge, spent_on=today)
+        .update(spent=so_far + charge, spent_on=latest)
     )
     if not moved:
         raise LimitReached

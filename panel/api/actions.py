@@ -8,8 +8,7 @@ from typing import Any
 
 from django.conf import settings
 
-from billing.wallets import balance_of
-from orders.cancelling import CancelOutcome
+from billing.wallets import spendable
 from orders.models import Refill
 from orders.states import RefillState
 from panel.accounts.models import ApiKey
@@ -21,11 +20,6 @@ from panel.api.statuses import read_statuses
 from panel.api.wishes import cancel_each, refill_each
 from panel.money import format_plain
 
-DONE = {
-    CancelOutcome.WITHDRAWN: "The order is canceled.",
-    CancelOutcome.ASKED: "The provider is asked to cancel the order.",
-}
-"""What `cancel` says of one order."""
 _REFILL_STATUS: dict[str, str] = {
     RefillState.WAITING: "Pending",
     RefillState.ASKING: "Pending",
@@ -63,7 +57,7 @@ def _services(caller: Caller, params: Params) -> Any:
 
 
 def _balance(caller: Caller, params: Params) -> Any:
-    return {"balance": format_plain(balance_of(customer=caller.customer)), "currency": settings.PANEL_CURRENCY}
+    return {"balance": format_plain(spendable(customer=caller.customer)), "currency": settings.PANEL_CURRENCY}
 
 
 def _status(caller: Caller, params: Params) -> Any:
@@ -95,9 +89,9 @@ def _cancel(key: ApiKey, params: Params) -> Any:
     found = cancel_each(customer=key.customer, ids=_numbers(ids.names))
     if ids.is_one:
         outcome = _of(found, ids.names[0])
-        return {"success": DONE[outcome]} if isinstance(outcome, CancelOutcome) else _error(outcome)
+        return {"success": outcome} if isinstance(outcome, str) else _error(outcome)
     return [
-        {"order": shown_id(name), "cancel": 1 if isinstance(one, CancelOutcome) else _error(one)}
+        {"order": shown_id(name), "cancel": 1 if isinstance(one, str) else _error(one)}
         for name in ids.names
         for one in (_of(found, name),)
     ]

@@ -9,12 +9,14 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from orders.dripping import start_drip_feed
-from orders.inputs import BadPlan, OrderRefused
+from orders.inputs import LONGEST_LINK_KEY, BadPlan, OrderRefused
 from orders.models import Order
 from orders.placing import place_order
+from orders.states import Status
 from panel.accounts.keys import LimitReached, spend
 from panel.accounts.models import ApiKey
 from panel.api.errors import BAD_REQUEST, BAD_SERVICE, LINK_BUSY, NO_FUNDS, ApiError, refused_order
@@ -95,13 +97,16 @@ def _refuse_twin(order: Order, *, seconds: int) -> None:
 
     The debit holds the customer's wallet until the transaction ends: of two at once, the second sees the first.
     """
-    twins = Order.objects.filter(
+    maybe = Order.objects.filter(
         customer_id=order.customer_id,
         link_key=order.link_key,
         service_id=order.service_id,
         quantity=order.quantity,
         api_key_ref=order.api_key_ref,
         created_at__gt=timezone.now() - timedelta(seconds=seconds),
-    )
-    if twins.exclude(pk=order.pk).exists():
-        raise ApiError(LINK_BUSY)
+    ).exclude(Q(pk=order.pk) | Q(status=Status.CANCELED))
+    # Long links are cut to be looked for, and other comments for the same link are no repetition.
+    is_cut = len(order.link_key) == LONGEST_LINK_KEY
+    for link, params in maybe.values_list("link", "params"):
+        if params == order.params and not (is_cut and link != order.link):
+            raise ApiError(LINK_BUSY)

@@ -7,12 +7,12 @@ from typing import Any
 
 from django.conf import settings
 
-from orders.cancelling import CancelOutcome
-from panel.api.actions import DONE, READING
-from panel.api.docs_examples import Example, Own
+from panel.api.actions import READING
+from panel.api.docs_examples import SAMPLE_REFILLS, Example, Own
 from panel.api.docs_types import ParamRow, TypeDocs
 from panel.api.errors import BAD_ORDER, BAD_REFILL
 from panel.api.reading import MOST_IDS
+from panel.api.wishes import ASKED, CANCELED, RUNS_ASKED, RUNS_ENDED
 
 BAD_ID = "999999999"
 """An id that is nobody's, to show what comes of one among others."""
@@ -37,6 +37,13 @@ STATUS_FIELDS = (
     ("remains", "What is still to be delivered; after the end, what was given back for."),
     ("currency", "Of the charge."),
 )
+CANCEL_FIELDS = (
+    (CANCELED, "It has ended, and its charge was given back."),
+    (ASKED, "It goes on until the provider says: follow its status."),
+    (RUNS_ENDED, "Of a drip-feed: the runs to come were given back; those under way cannot be canceled."),
+    (RUNS_ASKED, "Of a drip-feed: the runs to come were given back, and those under way may end early."),
+)
+"""What `success` may say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +73,9 @@ def actions_of(*, own: Own, types: list[TypeDocs], address: str) -> list[Action]
     rows = [dict(row) for row in own.rows.values()][:1]
     told = {str(pk): dict(answer) for pk, answer in own.told.items()}
     one = next(iter(told))
-    change, refill = own.changeable[0], next(iter(own.refills))
-    changes, refills = ",".join(map(str, own.changeable)), ",".join(map(str, own.refills))
+    change, asked = own.made_up[0], next(iter(SAMPLE_REFILLS))
+    refill = next(iter(own.refills))
+    changes, refills = ",".join(map(str, own.made_up)), ",".join(map(str, own.refills))
     bad_order, bad_refill = {"error": BAD_ORDER}, {"error": BAD_REFILL}
     bad = int(BAD_ID)
     first = types[0]
@@ -118,16 +126,15 @@ def actions_of(*, own: Own, types: list[TypeDocs], address: str) -> list[Action]
                 ParamRow("orders", "or order", f"Up to {MOST_IDS} ids, with commas between. Answered as a list."),
             ],
             [
-                example("One order", {"refill": str(refill)}, action="refill", order=str(change)),
+                example("One order", {"refill": str(asked)}, action="refill", order=str(change)),
                 example(
                     "Many orders",
-                    [{"order": pk, "refill": refill + n} for n, pk in enumerate(own.changeable)]
+                    [{"order": pk, "refill": asked + n} for n, pk in enumerate(own.made_up)]
                     + [{"order": bad, "refill": bad_order}],
                     action="refill",
                     orders=f"{changes},{BAD_ID}",
                 ),
             ],
-            of_own=own.has_ended,
         ),
         Action(
             "refill_status",
@@ -162,20 +169,20 @@ def actions_of(*, own: Own, types: list[TypeDocs], address: str) -> list[Action]
                 ParamRow("orders", "or order", f"Up to {MOST_IDS} ids, with commas between. Answered as a list."),
             ],
             [
-                example("One order", {"success": DONE[CancelOutcome.ASKED]}, action="cancel", order=str(change)),
+                example("One order", {"success": ASKED}, action="cancel", order=str(change)),
                 example(
                     "Many orders",
-                    [{"order": pk, "cancel": 1} for pk in own.changeable] + [{"order": bad, "cancel": bad_order}],
+                    [{"order": pk, "cancel": 1} for pk in own.made_up] + [{"order": bad, "cancel": bad_order}],
                     action="cancel",
                     orders=f"{changes},{BAD_ID}",
                 ),
             ],
-            of_own=own.has_ended,
-            note="1 means that the wish was taken, not that the order has ended.",
+            note="For many orders, 1 means that the wish was taken, not that the order has ended.",
+            fields=CANCEL_FIELDS,
         ),
         Action(
             "balance",
-            "What you can spend, as plain decimal text.",
+            "What you can spend, as plain decimal text: your balance and, if you have one, your credit limit.",
             [],
             [example("Your balance", {"balance": own.balance, "currency": settings.PANEL_CURRENCY}, action="balance")],
             of_own=True,

@@ -15,6 +15,7 @@ NO_FUNDS = "Not enough funds on balance"
 LINK_BUSY = "You have active order with this link"
 READ_ONLY = "API access disabled: this key is read-only"
 WRONG_ADDRESS = "API access disabled: this key may not be used from this address"
+COMPLETED = "Order already completed"
 INTERNAL = "Internal error"
 
 _REFILL_REFUSED = {

@@ -11,7 +11,7 @@ from hashlib import blake2s
 from typing import Any, NamedTuple
 
 import structlog
-from django.core.cache import cache
+from django.core.cache import caches
 from django.http import HttpRequest, HttpResponse
 
 from catalog.customer_prices import CustomerTerms, terms_of
@@ -29,6 +29,8 @@ KEPT_SECONDS = 300
 """Never the reason why a list is right: it only bounds what lies in the cache of versions gone by."""
 LEVEL = 3
 """Of gzip: the next ones save a tenth of the bytes for twice the time."""
+
+_QUALITY = re.compile(r"q=(1(?:\.0{0,3})?|0(?:\.[0-9]{0,3})?)")
 
 _COLUMNS = (
     "pk",
@@ -91,7 +93,8 @@ def accepts_gzip(header: str) -> bool:
     for offer in header.lower().split(","):
         name, _, quality = offer.partition(";")
         if name.strip() in ("gzip", "x-gzip"):
-            return re.fullmatch(r"q=(?:1(?:\.0*)?|0\.\d*[1-9]\d*)", quality.replace(" ", "") or "q=1") is not None
+            weight = _QUALITY.fullmatch(quality.replace(" ", "") or "q=1")
+            return weight is not None and weight[1].strip("0.") != ""
     return False
 
 
@@ -124,7 +127,7 @@ def _key(version: str | None, terms: CustomerTerms) -> str:
 
 def _kept(key: str) -> bytes | None:
     try:
-        kept = cache.get(key)
+        kept = caches["price_lists"].get(key)
     except Exception as error:  # Each cache has errors of its own, and none of them is the customer's.
         log.warning("price list not read from the cache", error=repr(error))
         return None
@@ -133,7 +136,7 @@ def _kept(key: str) -> bytes | None:
 
 def _keep(key: str, found: bytes) -> None:
     try:
-        cache.set(key, found, KEPT_SECONDS)
+        caches["price_lists"].set(key, found, KEPT_SECONDS)
     except Exception as error:
         log.warning("price list not kept in the cache", error=repr(error))
 

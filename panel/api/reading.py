@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.core.exceptions import BadRequest, SuspiciousOperation
+from django.conf import settings
+from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation
 from django.http import HttpRequest, QueryDict, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 
@@ -48,12 +49,21 @@ def read_params(request: HttpRequest) -> dict[str, str]:
         request.encoding = "utf-8"
         return _as_params([*_pairs(request.GET), *_body(request)])
     except UnreadablePostError:
-        raise  # The client is gone: nobody reads an answer.
+        raise
+    except RequestDataTooBig:
+        raise ApiError(f"{BAD_REQUEST}: the body is too large") from None
     except (SuspiciousOperation, BadRequest, MultiPartParserError):
         raise ApiError(BAD_REQUEST) from None
 
 
 def _body(request: HttpRequest) -> list[tuple[str, str]]:
+    length = request.META.get("CONTENT_LENGTH") or ""
+    announced = int(length) if length.isdecimal() else 0
+    if not announced and request.headers.get("Transfer-Encoding"):
+        raise ApiError(f"{BAD_REQUEST}: Content-Length is missing")
+    if len(request.body) < announced:
+        # The web server does not say that the connection ended early, and a cut "1000" would order 100.
+        raise ApiError(f"{BAD_REQUEST}: the body is cut off")
     body = request.body.removeprefix(BOM_UTF8)
     kind = (request.content_type or "").lower()
     if kind == "multipart/form-data":
@@ -75,6 +85,8 @@ def _json(body: bytes) -> list[tuple[str, str]]:
         raise ApiError(f"{BAD_REQUEST}: the body is no valid JSON") from None
     if not isinstance(data, dict):
         raise ApiError(f"{BAD_REQUEST}: the body is no JSON object")
+    if len(data) > settings.DATA_UPLOAD_MAX_NUMBER_FIELDS:
+        raise ApiError(BAD_REQUEST)
     return [(_clean(name), _text(name, value)) for name, value in data.items() if value is not None]
 
 

@@ -16,7 +16,7 @@ from django.db.models import QuerySet
 
 from orders.models import DripFeed, Order
 from orders.selectors import orders_of
-from orders.states import FINAL, DripState, ReviewReason, Status
+from orders.states import FINAL, DripState, Status
 from panel.money import ceil_div, format_plain, refund_for
 
 
@@ -79,14 +79,15 @@ def _read(orders: QuerySet[Order]) -> list[Standing]:
 def tell(order: Standing) -> Told:
     """One order."""
     status = Status(order.status)
-    if status in FINAL and order.review_reason == ReviewReason.CONTRADICTION:
-        # Its provider contradicts itself, and what comes back is for our staff to say: an end that we told now
-        # would be refunded by the client before.
+    if status in FINAL and order.review_reason:
+        # What comes back is for our staff to say: an end that we told now would be refunded by the client before.
         status = Status.IN_PROGRESS
     elif status in FINAL and order.refunded == order.charge:
         status = Status.CANCELED  # Also a package, of which no part can be told.
-    elif status == Status.COMPLETED and order.refunded:
-        status = Status.PARTIAL  # Whoever hears "Completed" gives nothing back.
+    elif status in FINAL and order.refunded:
+        status = Status.PARTIAL  # Whoever hears "Completed" gives nothing back, and all of it at "Canceled".
+    elif status == Status.CANCELED:
+        status = Status.COMPLETED  # All was delivered, and staff gave nothing back.
     return Told(status, order.charge - order.refunded, _remains(order, status), max(order.start_count or 0, 0))
 
 

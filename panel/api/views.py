@@ -8,7 +8,7 @@ import structlog
 from allauth.account.adapter import get_adapter
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, JsonResponse, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 
 from panel.accounts.keys import find_key, may_be_used_from, note_use
@@ -25,6 +25,7 @@ log = structlog.get_logger(__name__)
 @csrf_exempt
 def api_v2(request: HttpRequest) -> HttpResponse:
     """Answers a program that brings a key; sessions mean nothing here."""
+    response: HttpResponse
     try:
         response = _answer(request)
     except Throttled as error:
@@ -33,7 +34,7 @@ def api_v2(request: HttpRequest) -> HttpResponse:
     except ApiError as error:
         response = JsonResponse({"error": str(error)})
     except UnreadablePostError:
-        raise
+        response = HttpResponseBadRequest()  # The client is gone: nobody reads it.
     except Exception:
         # Not 200: whoever ordered must not read this as a refusal.
         log.exception("api request failed")
@@ -50,7 +51,7 @@ def _answer(request: HttpRequest) -> HttpResponse:
     key = _key(params.pop("key", ""), address)
     count_key(key.pk)
     note_use(key=key, address=address)
-    return as_response(request, answer(caller=Caller(key.customer, key), params=params))
+    return _as_response(request, answer(caller=Caller(key.customer, key), params=params))
 
 
 def _key(secret: str, address: str | None) -> ApiKey:
@@ -63,7 +64,7 @@ def _key(secret: str, address: str | None) -> ApiKey:
     return key
 
 
-def as_response(request: HttpRequest, value: Any) -> HttpResponse:
+def _as_response(request: HttpRequest, value: Any) -> HttpResponse:
     """The value as JSON; a price list is JSON already."""
     if isinstance(value, PriceList):
         return value.response(request)

@@ -3,29 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
+from django.db.models import Exists, F, OuterRef
+from django.utils import timezone
 
 from orders.cancelling import CancelOutcome, TooLate, cancel_order
 from orders.dripping import NothingToStop, stop_drip_feed
-from orders.models import Order
-from orders.refilling import RefillRefused, request_refill
+from orders.models import Order, Refill
+from orders.refilling import NOT_COMPLETED, ONE_EVERY, RefillRefused, request_refill
 from orders.selectors import orders_of
-from orders.states import Status
-from panel.api.errors import BAD_ORDER, INTERNAL, ApiError, refused_refill
+from orders.states import FINAL, DripState, Status
+from panel.api.errors import BAD_ORDER, COMPLETED, INTERNAL, ApiError, refused_refill
 
 log = structlog.get_logger(__name__)
 
 
-def cancel_each(*, customer: Any, ids: Collection[int]) -> dict[int, CancelOutcome | ApiError]:
-    """What came of each order; one that is refused or fails stops no other."""
+MOST_RUNS = 100
+CANCELED = "The order is canceled."
+ASKED = "The provider is asked to cancel the order."
+RUNS_ENDED = "What had not begun is canceled. Runs that have begun go on."
+RUNS_ASKED = "What had not begun is canceled. The provider is asked to cancel the runs that have begun."
+
+
+def cancel_each(*, customer: Any, ids: Collection[int]) -> dict[int, str | ApiError]:
+    """What came of each order, one of the above; one that is refused or fails stops no other."""
     return _each(customer, ids, _cancel)
 
 
+@dataclass(slots=True)
+class Budget:
+    """Runs that one request may still refill: each is a transaction, and a drip-feed has a thousand."""
+
+    runs: int
+
+
 def refill_each(*, customer: Any, ids: Collection[int]) -> dict[int, int | ApiError]:
-    """The refill's id, or why there is none, of each order."""
-    return _each(customer, ids, _refill)
+    """The refill's id, or why there is none, of each order. Of drip-feeds MOST_RUNS at most; asked again, the next."""
+    return _each(customer, ids, partial(_refill, left=Budget(MOST_RUNS)))
 
 
 def _each(customer: Any, ids: Collection[int], act: Callable[[Order], Any]) -> dict[int, Any]:
@@ -39,65 +57,75 @@ def _each(customer: Any, ids: Collection[int], act: Callable[[Order], Any]) -> d
         except ApiError as error:
             answers[pk] = error
         except Exception:
+            if len(ids) == 1:
+                raise  # The whole request failed, and says so.
             log.exception("order of a request failed", order=pk)
             answers[pk] = ApiError(INTERNAL)
     return answers
 
 
-def _cancel(order: Order) -> CancelOutcome:
-    if order.run == 1:
-        return _cancel_runs(order)
-    return _cancel_one(order)
+def _cancel(order: Order) -> str:
+    return _cancel_runs(order) if order.run == 1 else _cancel_one(order)
 
 
-def _cancel_one(order: Order) -> CancelOutcome:
+def _cancel_one(order: Order) -> str:
     try:
-        return cancel_order(order=order, actor=order.customer)
+        outcome = cancel_order(order=order, actor=order.customer)
     except TooLate as refusal:
         order.refresh_from_db()
-        if order.status == Status.CANCELED:
-            return CancelOutcome.WITHDRAWN  # The answer to an earlier request was lost.
+        if order.status == Status.CANCELED and order.refunded == order.charge:
+            return CANCELED  # The answer to an earlier request was lost.
+        if order.is_final and order.review_reason:
+            raise ApiError("Cannot cancel: it has ended, and our team looks at what comes back") from None
         if order.is_final:
-            raise ApiError("Order already completed") from None
+            raise ApiError(COMPLETED) from None
         raise ApiError(f"Cannot cancel: {refusal}") from None
+    return CANCELED if outcome is CancelOutcome.WITHDRAWN else ASKED
 
 
-def _cancel_runs(first: Order) -> CancelOutcome:
+def _cancel_runs(first: Order) -> str:
     """The runs to come are given back; those under way are canceled where that is possible."""
-    outcomes: list[CancelOutcome] = []
-    refusal = ApiError("Order already completed")
-    assert first.drip_feed is not None
+    drip = first.drip_feed
+    assert drip is not None
     try:
-        stop_drip_feed(drip=first.drip_feed, actor=first.customer)
-        outcomes.append(CancelOutcome.WITHDRAWN)
+        stop_drip_feed(drip=drip, actor=first.customer)
     except NothingToStop:
-        pass
-    runs = Order.objects.filter(drip_feed=first.drip_feed).select_related("customer", "service__upstream")
-    for run in runs.order_by("run"):
+        drip.refresh_from_db()
+    runs = Order.objects.filter(drip_feed=drip)
+    outcomes: set[str] = set()
+    refusal = ApiError(COMPLETED)
+    for run in runs.exclude(status__in=FINAL).select_related("customer", "service__upstream").order_by("run"):
         try:
-            outcomes.append(_cancel_one(run))
+            outcomes.add(_cancel_one(run))
         except ApiError as error:
-            if not run.is_final:
-                refusal = error
-    if not outcomes:
-        raise refusal
-    return CancelOutcome.ASKED if CancelOutcome.ASKED in outcomes else CancelOutcome.WITHDRAWN
+            refusal = error
+    if ASKED in outcomes:
+        return RUNS_ASKED
+    if not runs.exclude(status=Status.CANCELED, refunded=F("charge")).exists():
+        return CANCELED
+    if outcomes or drip.state == DripState.STOPPED:
+        return RUNS_ENDED
+    raise refusal
 
 
-def _refill(order: Order) -> int:
-    """Of a drip-feed, each completed run; the answer is the first refill's."""
-    runs = [order]
-    if order.run == 1:
-        others = Order.objects.filter(drip_feed=order.drip_feed).select_related("customer", "service__upstream")
-        runs = list(others.order_by("run"))
+def _refill(order: Order, left: Budget) -> int:
+    """Of a drip-feed, each run that has a right to it; the answer is the first refill's."""
+    runs = [order] if order.run != 1 else _refillable(order, left.runs)
     taken: list[int] = []
-    refusal: RefillRefused | None = None
+    refusal = RefillRefused(NOT_COMPLETED)
     for run in runs:
         try:
             taken.append(request_refill(order=run, actor=run.customer).pk)
         except RefillRefused as error:
-            refusal = refusal or error
+            refusal = error
+    left.runs -= len(taken)
     if not taken:
-        assert refusal is not None
         raise refused_refill(refusal)
     return taken[0]
+
+
+def _refillable(first: Order, most: int) -> list[Order]:
+    """Completed runs of which none was refilled lately, and the first run where there is none: it tells why."""
+    lately = Refill.objects.filter(order=OuterRef("pk"), created_at__gt=timezone.now() - ONE_EVERY)
+    runs = Order.objects.filter(drip_feed=first.drip_feed, status=Status.COMPLETED).exclude(Exists(lately))
+    return list(runs.select_related("customer", "service__upstream").order_by("run")[:most]) or [first]
