@@ -14,7 +14,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation
-from django.http import HttpRequest, QueryDict, UnreadablePostError
+from django.http import HttpRequest, QueryDict
 from django.http.multipartparser import MultiPartParserError
 
 from panel.api.errors import BAD_REQUEST, ApiError
@@ -42,14 +42,12 @@ class Ids:
 def read_params(request: HttpRequest) -> dict[str, str]:
     """The parameters; what is absent or stands for nothing is left out. The body speaks before the address.
 
-    Raises ApiError where the body is too large, or not what it says it is.
+    Raises ApiError where the body is too large, or not what it says it is; UnreadablePostError where the client is gone.
     """
     try:
         # Whatever character set it names: the protocol knows one, and some names are of none.
         request.encoding = "utf-8"
         return _as_params([*_pairs(request.GET), *_body(request)])
-    except UnreadablePostError:
-        raise
     except RequestDataTooBig:
         raise ApiError(f"{BAD_REQUEST}: the body is too large") from None
     except (SuspiciousOperation, BadRequest, MultiPartParserError):

@@ -21,8 +21,8 @@ from panel.api.errors import BAD_ORDER, COMPLETED, INTERNAL, ApiError, refused_r
 
 log = structlog.get_logger(__name__)
 
-
 MOST_RUNS = 100
+"""Runs of drip-feeds that one request refills."""
 CANCELED = "The order is canceled."
 ASKED = "The provider is asked to cancel the order."
 RUNS_ENDED = "What had not begun is canceled. Runs that have begun go on."
