@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.apps import apps
@@ -70,6 +71,12 @@ def flush_past_the_triggers(django_db_setup: Any) -> Iterator[None]:
 def roles_are_set_up_where_they_are_tested(django_db_setup: Any) -> None:
     """Not after each of the hundreds of tests with real transactions, which empty the tables: that took minutes."""
     post_migrate.disconnect(sender=apps.get_app_config("accounts"), dispatch_uid="accounts.roles")
+
+
+@pytest.fixture(autouse=True)
+def own_cache(settings: Any) -> None:
+    """Of each test alone: processes of tests share a server, and what they count or keep has the same numbers."""
+    settings.CACHES = {**settings.CACHES, "default": {**settings.CACHES["default"], "KEY_PREFIX": uuid4().hex}}
 
 
 @pytest.fixture

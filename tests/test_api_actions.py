@@ -41,12 +41,6 @@ http = pytest.mark.django_db(transaction=True)
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
 
 
-@pytest.fixture(autouse=True)
-def own_cache(settings):
-    """Of this test alone: it holds the counts of the limits, and keys of other tests have the same numbers."""
-    settings.CACHES = {**settings.CACHES, "default": {**settings.CACHES["default"], "KEY_PREFIX": uuid4().hex}}
-
-
 @pytest.fixture
 def service(db):
     """Followers for $2.50 the 1,000."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from uuid import uuid4
 
 import pytest
 from django.test import Client
@@ -24,12 +23,6 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
 BUSY = {"error": "You have active order with this link"}
 OTHER = {"error": "Incorrect request: this request_id was used for another order"}
 NO_FUNDS = {"error": "Not enough funds on balance"}
-
-
-@pytest.fixture(autouse=True)
-def own_cache(settings):
-    """Of this test alone: it holds the counts of the limits, and keys of other tests have the same numbers."""
-    settings.CACHES = {**settings.CACHES, "default": {**settings.CACHES["default"], "KEY_PREFIX": uuid4().hex}}
 
 
 @pytest.fixture

@@ -29,12 +29,6 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
 STATUSES = st.sampled_from(list(Status))
 
 
-@pytest.fixture(autouse=True)
-def own_cache(settings):
-    """Of this test alone: it holds the counts of the limits, and keys of other tests have the same numbers."""
-    settings.CACHES = {**settings.CACHES, "default": {**settings.CACHES["default"], "KEY_PREFIX": uuid4().hex}}
-
-
 @pytest.fixture
 def service(db):
     """Followers: 100 for $0.25."""

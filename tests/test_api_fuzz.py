@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 from urllib.parse import quote_from_bytes, urlencode
-from uuid import uuid4
 
 import pytest
 from django.db import transaction
@@ -65,7 +64,6 @@ MANY = settings(
 
 @pytest.fixture(autouse=True)
 def unlimited(settings):
-    settings.CACHES = {**settings.CACHES, "default": {**settings.CACHES["default"], "KEY_PREFIX": uuid4().hex}}
     settings.API_RATE_PER_KEY = settings.API_RATE_PER_ADDRESS = "1000000/d"
 
 

@@ -6,7 +6,6 @@ import threading
 from collections import Counter
 from contextlib import nullcontext
 from types import SimpleNamespace
-from uuid import uuid4
 
 import pytest
 from django.test import Client
@@ -29,12 +28,6 @@ THREADS = 8
 NO_FUNDS = "Not enough funds on balance"
 NOT_MINE = {"error": "Incorrect order ID"}
 NO_REFILL = {"error": "Incorrect refill ID"}
-
-
-@pytest.fixture(autouse=True)
-def own_cache(settings):
-    """Of this test alone: it holds the counts of the limits, and keys of other tests have the same numbers."""
-    settings.CACHES = {**settings.CACHES, "default": {**settings.CACHES["default"], "KEY_PREFIX": uuid4().hex}}
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import sys
 import threading
 from collections import Counter
 from types import SimpleNamespace
-from uuid import uuid4
 
 import pytest
 from django.core.cache import caches
@@ -31,12 +30,6 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
 BAD_KEY = {"error": "Invalid API key"}
 LIMITED = "limited"
 ALICE, MALLORY = "192.0.2.7", "203.0.113.66"
-
-
-@pytest.fixture(autouse=True)
-def own_cache(settings):
-    """Of this test alone: it holds the counts of the limits, and keys of other tests have the same numbers."""
-    settings.CACHES = {**settings.CACHES, "default": {**settings.CACHES["default"], "KEY_PREFIX": uuid4().hex}}
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,6 @@ import json
 import socket
 import urllib.request
 from urllib.parse import urlencode, urlsplit
-from uuid import uuid4
 
 import pytest
 import requests
@@ -29,12 +28,6 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
 BALANCE = {"balance": "10", "currency": "USD"}
 BAD_KEY = {"error": "Invalid API key"}
 FORM = "application/x-www-form-urlencoded"
-
-
-@pytest.fixture(autouse=True)
-def own_cache(settings):
-    """Of this test alone: it holds the counts of the limits, and keys of other tests have the same numbers."""
-    settings.CACHES = {**settings.CACHES, "default": {**settings.CACHES["default"], "KEY_PREFIX": uuid4().hex}}
 
 
 @pytest.fixture

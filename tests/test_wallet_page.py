@@ -6,7 +6,6 @@ import csv
 import io
 import re
 from datetime import UTC, datetime
-from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -24,12 +23,6 @@ from tests import make
 from tests.scenes import placed, says
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def own_cache(settings):
-    """Of this test alone: processes of tests share a server, and the numbers of their wallets are the same."""
-    settings.CACHES = {**settings.CACHES, "default": {**settings.CACHES["default"], "KEY_PREFIX": uuid4().hex}}
 
 
 def post(customer, amount, kind="order", *, memo="Followers", key="", at=None, **refs):

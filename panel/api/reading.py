@@ -42,7 +42,8 @@ class Ids:
 def read_params(request: HttpRequest) -> dict[str, str]:
     """The parameters; what is absent or stands for nothing is left out. The body speaks before the address.
 
-    Raises ApiError where the body is too large, or not what it says it is; UnreadablePostError where the client is gone.
+    Raises ApiError where the body is too large, or not what it says it is, and UnreadablePostError where the client is
+    gone.
     """
     try:
         # Whatever character set it names: the protocol knows one, and some names are of none.
