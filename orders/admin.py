@@ -23,6 +23,7 @@ from orders.drip_admin import DripFeedAdmin as DripFeedAdmin
 from orders.ending import may_end
 from orders.ending_admin import end_page
 from orders.evidence import moment_text
+from orders.key_filter import ApiKeyFilter
 from orders.models import CancelRequest, Order, OrderEvent, OrderInReview, PlacementAttempt, Refill
 from orders.profit import with_profit
 from orders.profit_admin import PERMISSION, profit_page
@@ -118,7 +119,7 @@ class OrderAdmin(CancelAdmin):
         "review_reason",
         "created_at",
     )
-    list_filter: tuple[str, ...] = ("status", "placement", "review_reason", "provider")
+    list_filter: tuple[Any, ...] = ("status", "placement", "review_reason", "provider", ApiKeyFilter)
     search_fields = ("=pk", "=upstream_id", "customer__email", "link")
     list_select_related: tuple[str, ...] = ("customer",)
     show_full_result_count = False

@@ -33,11 +33,13 @@ def ask_and_act(
     act: Callable[[dict[str, Any]], str],
     initial: dict[str, Any] | None = None,
     seen: str = "",
+    is_for_good: bool = False,
 ) -> HttpResponse:
     """Shows the form; when it is posted and valid, runs `act` and returns to the object's page.
 
     `act` takes the cleaned data and returns the message of success; it raises ActionRefused otherwise.
     `seen` names the state of `obj`: a form that was opened at another state, or was sent before, is refused.
+    `is_for_good`: nothing takes it back, and its button is red.
     """
     opts = obj._meta  # Not the admin's model: once settled, an order has left the list of reviews.
     back = reverse(f"admin:{opts.app_label}_{opts.model_name}_change", args=[obj.pk])
@@ -54,6 +56,7 @@ def ask_and_act(
         "opts": opts,
         "back": back,
         "seen": seen,
+        "variant": "danger" if is_for_good else "",
     }
     return TemplateResponse(request, "admin/ask_and_act.html", context)
 

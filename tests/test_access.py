@@ -62,7 +62,6 @@ POST_ONLY = {
     "order_refill",
     "drip_stop",
     "deposit_cancel",
-    "api_try",
 }
 # The library that signs people in guards its own pages, and so does the admin.
 OF_LIBRARIES = ("account_", "mfa_", "admin:")
@@ -180,7 +179,7 @@ def test_public_page_opens_for_visitors(name):
     assert Client().get(address(name)).status_code == 200
 
 
-@pytest.mark.parametrize("name", sorted(POST_ONLY | {"order_new", "account"}))
+@pytest.mark.parametrize("name", sorted(POST_ONLY | {"order_new", "account", "api_try"}))
 def test_post_without_csrf_token_is_refused(name, customer):
     client = Client(enforce_csrf_checks=True)
     client.force_login(customer)

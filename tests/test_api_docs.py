@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 import re
+import subprocess
 from typing import Any
 
 import pytest
@@ -21,6 +22,8 @@ from panel.api.actions import READING, WRITING
 from panel.api.docs import docs_for, rate_in_words
 from panel.api.docs_console import MOST_SHOWN
 from panel.api.docs_errors import error_groups, fields_of_add
+from panel.api.docs_examples import as_curl
+from panel.api.wishes import RUNS_ASKED, RUNS_ENDED
 from tests import make
 from tests.scenes import money_of, nothing_changes, placed, says
 
@@ -105,10 +108,18 @@ def test_request_that_changes_something_never_names_an_order_under_way(customer,
         with nothing_changes():
             for example in action_of(docs, name).examples:
                 ask(customer, example.params)
-    Order.objects.filter(pk=running.pk).update(status=Status.COMPLETED)
-    assert action_of(docs_for(customer=customer, address=ADDRESS), "cancel").examples[0].params["order"] == str(
-        running.pk
-    )
+
+
+def test_request_that_changes_something_names_no_own_order_that_ended_either_and_says_so(busy, signed_in):
+    """The answer to such a request would be another than is shown: it was canceled or refilled, or is too old."""
+    own = set(map(str, Order.objects.values_list("pk", flat=True)))
+    page = signed_in.get(reverse("api_docs"))
+    for name in ("cancel", "refill"):
+        action = action_of(page.context, name)
+        for example in action.examples:
+            assert not own & set(re.findall("[0-9]+", " ".join(example.params.values())))
+        part = page.content.decode().split(f'id="{name}-title"')[1].split("</section>")[0]
+        assert "The numbers are examples." in part
 
 
 def test_type_that_is_not_on_sale_has_no_service_to_order(customer, service):
@@ -248,17 +259,75 @@ def test_drip_feed_is_ordered_and_told_as_shown(customer, service):
     assert (order.drip_feed.runs, order.drip_feed.interval) == (5, 60)
     assert shape(ask(customer, {**status.params, "order": str(order.pk)})) == shape(status.value)
     assert status.value["charge"] == ask(customer, {"action": "status", "order": str(order.pk)})["charge"] == "0.125"
+    assert "orders 5 runs of your service" in add.note and "for $0.125 in all." in add.note
+    assert "examples" in status.note
+    assert money_of(customer)[0] == 10_000_000 - 125_000
     assert status.value["remains"] == "35"  # 5 of the second run, and 10 of each of three to come.
 
 
 def test_order_that_is_asked_for_twice_as_shown_is_placed_once(customer, service):
     retry = docs_for(customer=customer, address=ADDRESS)["retry"]
-    assert "-d request_id=my-order-1001" in retry.request
+    assert "--data-urlencode 'request_id=my-order-1001'" in retry.request
+    assert "for $0.025, once, however often it is sent." in retry.note
     secret = make_key(customer=customer, name="Docs").secret
     answers = [Client().post(reverse("api_v2"), {"key": secret, **retry.params}).json() for _ in range(2)]
     assert answers[0] == answers[1]
     assert Order.objects.count() == 1
     assert money_of(customer)[0] == 10_000_000 - 25_000
+
+
+def test_drip_feed_and_retry_without_a_service_to_order_warn_of_nothing(customer):
+    docs = docs_for(customer=customer, address=ADDRESS)
+    assert [docs["drip"][0].note, docs["retry"].note] == ["", ""]
+
+
+@pytest.mark.parametrize("key", SPECS)
+def test_value_of_an_example_looks_like_what_is_meant(key):
+    one = next(one for one in docs_for(customer=None, address=ADDRESS)["types"] if one.key == key)
+    params = one.example.params
+    for name in params.keys() & {"usernames", "username", "hashtag", "hashtags"}:
+        assert all(re.fullmatch(r"[a-z0-9_]+", line) for line in params[name].splitlines())
+    for line in params.get("groups", "").splitlines():
+        assert line.startswith("https://")
+    assert "First line" not in str(params) and params.get("google_keyword") != "alice"
+    assert re.fullmatch("[a-z-]+", one.slug)
+
+
+def test_default_is_shown_once_and_each_other_type_has_its_own_place():
+    page = Client().get(reverse("api_docs")).content.decode()
+    assert page.count('aria-label="Parameters of Default"') == 0
+    assert 'id="add-default"' not in page
+    assert 'id="add-custom-comments-package"' in page
+    assert page.count('class="type"') == len(SPECS) - 1
+
+
+@pytest.mark.parametrize("name", ["link", "media", "referring_url", "usernames", "comments", "keywords", "request_id"])
+def test_what_a_person_types_is_quoted_and_encoded_even_where_it_need_not_be(name):
+    assert as_curl(address=ADDRESS, params={name: "abc"}).endswith(f"--data-urlencode '{name}=abc'")
+
+
+def test_command_as_a_shell_sends_it_brings_a_whole_link(tmp_path):
+    """What is put in the place of the example: nothing of it is lost at "&", "#", "+" or a quote."""
+    link = "https://example.com/watch?v=a+b&t=10s#it's"
+    command = as_curl(address=ADDRESS, params={"action": "add", "service": "7", "link": link})
+    stub = tmp_path / "curl"
+    stub.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    stub.chmod(0o755)
+    env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "UPMARK_KEY": "secret"}
+    sent = subprocess.run(["/bin/sh", "-c", command], env=env, capture_output=True, text=True, check=True).stdout
+    assert sent.splitlines() == [
+        ADDRESS,
+        *("-d", "key=secret"),
+        *("-d", "action=add"),
+        *("-d", "service=7"),
+        *("--data-urlencode", f"link={link}"),
+    ]
+
+
+def test_first_request_tells_where_the_key_goes_before_it_is_asked_for():
+    first = docs_for(customer=None, address=ADDRESS)["first_request"]
+    assert first.splitlines()[0] == "export UPMARK_KEY=the-key-you-copied"
+    assert first.endswith("-d action=balance")
 
 
 # -- statuses, errors, limits ----------------------------------------------------------------------
@@ -340,11 +409,14 @@ def test_page_tells_the_limits_that_are_set(settings):
     plain = Client().get(reverse("api_docs")).content.decode()
     assert "1,200 requests a minute" in plain and "2.5" in plain
     assert "every <code>add</code> is a new order" in plain
+    assert "do not revoke or change keys while answers are open" in plain
+    assert RUNS_ASKED in plain and RUNS_ENDED in plain and "answers with the id of the first refill" in plain
     settings.API_RATE_PER_KEY, settings.API_RATE_LIMIT_429 = "7/s", True
     settings.API_DUPLICATE_WINDOW, settings.SITE_URL = 90, "https://resell.example.org"
     changed = Client().get(reverse("api_docs")).content.decode()
     assert "7 requests a second" in changed and "HTTP status 429" in changed
     assert "within 90 seconds is refused" in changed
+    assert "link, quantity and parameters from the same key" in changed and "unless the first was canceled" in changed
     assert "https://resell.example.org/api/v2" in changed
 
 
@@ -397,7 +469,9 @@ def test_console_cuts_a_long_list_and_says_so(signed_in, provider):
         make.service(provider, external_id=str(number))
     response = try_it(signed_in, "services")
     assert len(answer_in(response)) == MOST_SHOWN
-    assert f"The first {MOST_SHOWN} of {MOST_SHOWN + 3} services" in response.content.decode()
+    text = response.content.decode()
+    note = f'<p class="small quiet">The first {MOST_SHOWN} of {MOST_SHOWN + 3} services.'
+    assert text.index(note) < text.index('aria-label="The answer"')
 
 
 def test_console_is_limited_like_a_key_and_by_customer(signed_in, customer, other, settings):
@@ -425,6 +499,33 @@ def test_visitor_who_sends_the_form_comes_back_to_the_page_after_signing_in():
     assert response.url == f"{reverse('account_login')}?next=/api/%23try"
 
 
+def test_form_that_is_sent_in_place_after_the_session_ended_is_told_so():
+    response = Client().post(reverse("api_try"), {"action": "balance"}, headers={"HX-Request": "true"})
+    text = response.content.decode()
+    assert response.status_code == 200 and "You are signed out." in text and "<html" not in text
+    assert f"{reverse('account_login')}?next={reverse('api_docs')}%23try" in text
+
+
+def test_visitor_is_told_where_the_console_is():
+    text = Client().get(reverse("api_docs")).content.decode()
+    part = text.split('id="try"')[1].split("</section>")[0]
+    assert f'href="{reverse("account_login")}?next=/api/%23try"' in part
+
+
+def test_address_of_the_form_when_it_is_opened_then_it_leads_to_the_form(signed_in):
+    with nothing_changes():
+        response = signed_in.get(reverse("api_try"), {"action": "balance"})
+    assert (response.status_code, response.url) == (302, "/api/#try")
+
+
+def test_console_offers_to_each_action_its_own_ids(signed_in, customer, service):
+    order = make.order(customer, service)
+    refill = Refill.objects.create(order=make.order(customer, service), provider=service.upstream.provider)
+    text = signed_in.get(reverse("api_docs")).content.decode()
+    own = re.findall(r'value="(\w+)" data-ids="[^"]+" data-own="([^"]*)"', text)
+    assert own == [("status", f"{refill.order_id},{order.pk}"), ("refill_status", str(refill.pk))]
+
+
 def test_text_of_a_provider_stays_text(signed_in, customer, provider):
     made = make.service(provider, name=HOSTILE)
     make.order(customer, made)
@@ -438,6 +539,6 @@ def test_text_of_a_provider_stays_text(signed_in, customer, provider):
 
 def test_page_is_found_from_the_start_and_from_the_account(signed_in):
     link = f'href="{reverse("api_docs")}"'
-    assert link in Client().get(reverse("home")).content.decode()
+    assert link in Client().get(reverse("home")).content.decode().split("</header>")[0]
     assert link in signed_in.get(reverse("account")).content.decode()
     assert link in signed_in.get(reverse("api_keys")).content.decode()

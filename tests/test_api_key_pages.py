@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from datetime import timedelta
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.contrib.sessions.models import Session
 from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
@@ -483,7 +484,8 @@ def test_admin_when_the_list_grows_then_it_asks_no_more(agent, customer, other):
 def test_admin_when_a_key_is_revoked_then_it_ends_and_the_log_says_by_whom(agent, customer):
     made = make_key(customer=customer, name="Shop")
     address = reverse(ADMIN.format("revoke"), args=[made.key.pk])
-    assert "Revoke: Shop" in page(agent, address)
+    asked = page(agent, address)
+    assert "Revoke: Shop" in asked and re.search(r"<button[^>]*bg-red-600[^>]*>\s*Revoke the key", asked)
     assert find_key(secret=made.secret)  # A GET changes nothing.
     assert agent.post(address, {"seen": "in use"}).status_code == 302
     assert find_key(secret=made.secret) is None
@@ -516,3 +518,78 @@ def test_admin_when_staff_would_make_or_delete_a_key_then_it_is_refused(agent, c
         assert agent.post(reverse(ADMIN.format("delete"), args=[key.pk]), {"post": "yes"}).status_code == 403
     agent.post(reverse(ADMIN.format("change"), args=[key.pk]), {"name": "Mine", "revoked_at_0": ""})
     assert ApiKey.objects.get().name == "Shop"
+
+
+def test_admin_when_staff_come_from_a_customer_then_their_keys_are_listed_and_no_others(agent, customer, other):
+    keys = [make_key(customer=customer, name=name).key.pk for name in ("a", "b")]
+    make_key(customer=other, name="Theirs")
+    link = reverse("admin:accounts_user_open_api_keys", args=[customer.pk])
+    assert link in page(agent, reverse("admin:accounts_user_change", args=[customer.pk]))
+    found = agent.get(link, follow=True)
+    assert sorted(one.pk for one in found.context["cl"].result_list) == keys
+    assert agent.get(reverse("admin:accounts_user_open_api_keys", args=[10**6])).status_code == 404
+
+
+def test_admin_when_staff_come_from_a_key_then_its_orders_are_listed_and_no_others(agent, customer, service):
+    made, another = (make_key(customer=customer, name=name) for name in ("Shop", "Script"))
+    order = {"service": service.pk, "link": "https://example.com/a", "quantity": 100}
+    bought = ask(made.secret, "add", **order)["order"]
+    ask(another.secret, "add", **order)
+    make.order(customer, service)
+    revoke_key(key=made.key)  # What a revoked key did is looked at most.
+    link = reverse(ADMIN.format("open_orders"), args=[made.key.pk])
+    assert link in page(agent, reverse(ADMIN.format("change"), args=[made.key.pk]))
+    found = agent.get(link, follow=True)
+    assert [one.pk for one in found.context["cl"].result_list] == [bought]
+    assert f"Number {made.key.pk}" in found.content.decode()
+    assert agent.get(reverse(ADMIN.format("open_orders"), args=[10**6])).status_code == 404
+
+
+@pytest.mark.parametrize("value", ["x", "-1", "9" * 30])
+def test_admin_when_orders_are_filtered_by_no_key_then_there_are_none(agent, customer, service, value):
+    make.order(customer, service)
+    found = agent.get(reverse("admin:orders_order_changelist"), {"api_key_ref": value})
+    assert found.status_code == 200 and not found.context["cl"].result_list
+    assert "API key" not in [
+        spec.title for spec in agent.get(reverse("admin:orders_order_changelist")).context["cl"].filter_specs
+    ]
+
+
+def test_admin_when_somebody_may_not_see_keys_or_orders_then_no_link_leads_there(staff_client, customer):
+    staff = User.objects.get(is_staff=True)
+    User.objects.filter(pk=staff.pk).update(is_superuser=False)
+    staff.user_permissions.set(Permission.objects.filter(codename__in=["view_user", "change_user"]))
+    link = reverse("admin:accounts_user_open_api_keys", args=[customer.pk])
+    assert link not in page(staff_client, reverse("admin:accounts_user_change", args=[customer.pk]))
+    assert staff_client.get(link).status_code == 403
+
+
+# -- what a customer sees of a limit, and of what they typed wrong -------------------------------------
+
+
+@pytest.mark.parametrize(("spent", "look"), [("44.99", "is-info"), ("45", "is-warning"), ("50", "is-warning")])
+def test_list_when_nine_tenths_of_a_limit_are_spent_then_it_warns(signed_in, customer, spent, look):
+    key = make_key(customer=customer, name="Shop", daily_limit=make.micros("50")).key
+    spend(key=key, charge=make.micros(spent))
+    assert f"delivered {look}" in page(signed_in, LIST)
+
+
+@pytest.mark.parametrize(
+    ("values", "focused"),
+    [
+        ({"name": ""}, "name"),
+        ({"networks": "my-server"}, "networks"),
+        ({"networks": "x", "daily_limit": "0"}, "networks"),
+    ],
+)
+def test_form_when_something_is_wrong_then_the_first_wrong_field_has_the_focus(signed_in, values, focused):
+    text = signed_in.post(NEW, form(signed_in, **values)).content.decode()
+    assert re.findall(r'name="(\w+)"[^>]* autofocus', text) == [focused]
+    assert "autofocus" not in page(signed_in, NEW).partition("<main")[2]
+
+
+def test_page_of_a_new_key_when_it_is_shown_then_the_first_request_is_there_without_the_secret(signed_in):
+    text = signed_in.post(NEW, form(signed_in), follow=True).content.decode()
+    part = html.unescape(text.split('id="api-first"')[1].split("</pre>")[0])
+    assert "export UPMARK_KEY=the-key-you-copied\n" in part and part.endswith("-d action=balance")
+    assert len(SECRET.findall(text)) == 1

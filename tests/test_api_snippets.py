@@ -163,6 +163,29 @@ def test_client_takes_a_refusal_for_what_it_is_and_does_not_repeat_it(slug, run,
     assert "Invalid API key" in run(slug, "balance", secret="wrong")
 
 
+@pytest.mark.parametrize("slug", LANGUAGES)
+@pytest.mark.parametrize(
+    ("words", "secret_is", "told"),
+    [
+        (["balance"], "", "Refused: the environment variable UPMARK_KEY is missing: put your key in it"),
+        (["balance"], "wrong", "Refused: Invalid API key"),
+        (["dance"], "wrong", "Use: balance | services | add SERVICE LINK QUANTITY REQUEST_ID | status IDS"),
+        (["status"], "wrong", "Use: balance | services | add SERVICE LINK QUANTITY REQUEST_ID | status IDS"),
+        (["add", "1"], "wrong", "Use: balance | services | add SERVICE LINK QUANTITY REQUEST_ID | status IDS"),
+    ],
+    ids=["no-key", "wrong-key", "unknown", "no-ids", "half-an-order"],
+)
+def test_client_complains_in_one_line(slug, words, secret_is, told, run, line):
+    assert run(slug, *words, secret=secret_is) == f"{told}\n"
+
+
+@pytest.mark.parametrize("slug", LANGUAGES)
+def test_request_id_of_a_client_is_that_of_no_other_example(slug):
+    page = Client().get(reverse("api_docs")).content.decode()
+    [used] = re.findall(r"my-order-[0-9]+", shown(slug)[1])
+    assert f"request_id={used}" not in page
+
+
 def test_clients_hold_the_panels_address_and_no_other(settings):
     settings.SITE_URL = "https://resell.example.org"
     for snippet in snippets(address="https://resell.example.org/api/v2"):

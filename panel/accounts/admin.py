@@ -10,6 +10,7 @@ from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
@@ -56,7 +57,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     filter_horizontal = ()
     add_fieldsets = ((None, {"fields": ("email", "usable_password", "password1", "password2")}),)
     readonly_fields = ("last_login", "date_joined")
-    actions_detail = ("open_wallet",)
+    actions_detail = ("open_wallet", "open_api_keys")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         return super().get_queryset(request).prefetch_related("groups")
@@ -126,3 +127,11 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     def open_wallet(self, request: HttpRequest, object_id: str) -> HttpResponse:
         customer = get_object_or_404(User, pk=object_id)
         return redirect("admin:billing_wallet_change", wallet_of(customer=customer).pk)
+
+    def has_open_api_keys_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        return request.user.has_perm("accounts.view_apikey")
+
+    @action(description="API keys", icon="key", permissions=["open_api_keys"])
+    def open_api_keys(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        customer = get_object_or_404(User, pk=object_id)
+        return redirect(f"{reverse('admin:accounts_apikey_changelist')}?customer__id__exact={customer.pk}")

@@ -8,6 +8,8 @@ from django import forms
 from django.contrib import admin, messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.http import urlencode
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
@@ -25,7 +27,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
     search_fields = ("customer__email", "name", "=ending")
     search_help_text = "Customer, name, or the last four characters of the key"
     show_full_result_count = False
-    actions_detail = ("revoke",)
+    actions_detail = ("open_orders", "revoke")
     # Not the digest: nobody has a use for it.
     fieldsets = (
         (None, {"fields": ("name", "shown_ending", "customer", "shown_state")}),
@@ -56,14 +58,26 @@ class ApiKeyAdmin(ReadOnlyAdmin):
         """Counted while there is a limit."""
         return shown_money(None if key.daily_limit is None else key.spent_today)
 
+    def has_open_orders_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        return request.user.has_perm("orders.view_order")
+
+    @action(description="Its orders", icon="list_alt", permissions=["open_orders"])
+    def open_orders(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        key: ApiKey | None = self.get_object(request, object_id)
+        if key is None:
+            raise Http404
+        # By customer as well: their orders are found by an index, those of a key are not.
+        chosen = urlencode({"customer__id__exact": key.customer_id, "api_key_ref": key.pk})
+        return redirect(f"{reverse('admin:orders_order_changelist')}?{chosen}")
+
     def has_revoke_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         return request.user.has_perm("accounts.change_apikey")
 
     def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
-        """Nothing for a key that is revoked."""
+        """A key that is revoked is not revoked again."""
         key = self.get_object(request, object_id)
         in_use = key is not None and not key.is_revoked
-        return super().get_actions_detail(request, object_id) if in_use else []
+        return [one for one in super().get_actions_detail(request, object_id) if in_use or one.path != "revoke"]
 
     @action(description="Revoke", icon="key_off", permissions=["revoke"], variant=ActionVariant.DANGER)
     def revoke(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -89,4 +103,5 @@ class ApiKeyAdmin(ReadOnlyAdmin):
             button="Revoke the key",
             act=act,
             seen="revoked" if key.is_revoked else "in use",
+            is_for_good=True,
         )

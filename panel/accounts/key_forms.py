@@ -69,6 +69,13 @@ class KeyForm(forms.Form):
             raise forms.ValidationError("Enter an amount above zero, or leave it empty. To end a key, revoke it.")
         return limit
 
+    def full_clean(self) -> None:
+        """The page that comes back begins at the first field that is wrong."""
+        super().full_clean()
+        wrong = next((field for field in self.visible_fields() if field.name in self.errors), None)
+        if wrong:
+            wrong.field.widget.attrs["autofocus"] = True
+
 
 class NewKeyForm(KeyForm):
     """Makes one key, however often it is sent."""

@@ -25,6 +25,7 @@ from panel.accounts.keys import (
     revoke_key,
 )
 from panel.accounts.models import ApiKey
+from panel.api.docs_examples import first_request
 
 MOST_REVOKED = 50
 """Revoked keys on the page, the latest."""
@@ -76,7 +77,9 @@ def api_key_made(request: HttpRequest, pk: int) -> HttpResponse:
         text = "A key is shown once, right after it was made. If you did not copy it, revoke it and make another."
         messages.info(request, text)
         return redirect("api_keys")
-    return render(request, "accounts/api_key_made.html", {"key": key, "secret": secret, "address": _address()})
+    address = _address()
+    context = {"key": key, "secret": secret, "address": address, "first_request": first_request(address=address)}
+    return render(request, "accounts/api_key_made.html", context)
 
 
 @login_required

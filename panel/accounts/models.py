@@ -101,6 +101,11 @@ class ApiKey(models.Model):
         return self.spent if self.spent_on == timezone.localdate() else 0
 
     @property
+    def is_near_limit(self) -> bool:
+        """Whether nine tenths of a day's limit are spent."""
+        return self.daily_limit is not None and self.spent_today * 10 >= self.daily_limit * 9
+
+    @property
     def addresses(self) -> list[str]:
         """`networks` as people write them: "192.0.2.7", not "192.0.2.7/32"."""
         return [one.removesuffix("/128" if ":" in one else "/32") for one in self.networks]

@@ -15,20 +15,23 @@ from orders.states import Status
 from panel.api.adding import LONGEST_REQUEST_ID
 from panel.api.docs_actions import actions_of
 from panel.api.docs_errors import error_groups
-from panel.api.docs_examples import ORDER, Example, as_curl, drip_answer, own_of, standings
+from panel.api.docs_examples import Example, Own, drip_answer, first_request, own_of, standings
 from panel.api.docs_snippets import snippets
 from panel.api.docs_types import TypeDocs, type_docs
 from panel.api.reading import MOST_IDS
+from panel.api.wishes import RUNS_ASKED, RUNS_ENDED
 
+_RUNS = 5
+"""Of the example of a drip-feed."""
 _UNITS = {"s": "second", "m": "minute", "h": "hour", "d": "day"}
 _RATE = re.compile(r"([0-9]+)/([0-9]*)([smhd])")
 _STATUS_WORDS = {
     Status.PENDING: "Taken and paid for; work has not begun.",
     Status.PROCESSING: "The provider has it and prepares it.",
     Status.IN_PROGRESS: "It is being delivered.",
-    Status.COMPLETED: "Delivered in full.",
-    Status.PARTIAL: "Ended early: what was not delivered has been given back.",
-    Status.CANCELED: "Ended with nothing delivered: the whole charge has been given back.",
+    Status.COMPLETED: "Ended, delivered in full: nothing was given back.",
+    Status.PARTIAL: "Ended, and a part of the charge was given back, as a rule that of what was not delivered.",
+    Status.CANCELED: "Ended, and the whole charge was given back.",
 }
 
 
@@ -38,12 +41,14 @@ def docs_for(*, customer: Any, address: str) -> dict[str, Any]:
     types = type_docs(own=own, address=address)
     return {
         "address": address,
-        "first_request": as_curl(address=address, params={"action": "balance"}),
-        "try_ids": ",".join(map(str, own.told)) if own.has_orders else "",
+        "first_request": first_request(address=address),
+        "try_orders": ",".join(map(str, own.told)) if own.has_orders else "",
+        "try_refills": ",".join(map(str, own.refills)) if own.has_refills else "",
         "own": own,
         "actions": actions_of(own=own, types=types, address=address),
         "types": types,
-        "drip": _drip(types, address),
+        "drip": _drip(own, types, address),
+        "drip_ends": {"ended": RUNS_ENDED, "asked": RUNS_ASKED},
         "retry": _retry(types, address),
         "standings": [(status, _STATUS_WORDS[status], answer) for status, answer in standings()],
         "error_groups": error_groups(),
@@ -69,18 +74,21 @@ def rate_in_words(rate: str) -> str:
     return f"{requests} in {many} {unit}s" if many > 1 else f"{requests} a{'n' if unit == 'hour' else ''} {unit}"
 
 
-def _drip(types: list[TypeDocs], address: str) -> list[Example]:
+def _drip(own: Own, types: list[TypeDocs], address: str) -> list[Example]:
     """A drip-feed as it is ordered, and how it is told of."""
     first = next(one for one in types if one.spec.drips)
-    params = {**first.example.params, "runs": "5", "interval": "60"}
+    params = {**first.example.params, "runs": str(_RUNS), "interval": "60"}
     # Without a service to order there is no price either: 0.25 is that of the other examples.
-    answer = drip_answer(runs=5, quantity=int(params["quantity"]), charge=first.charge or 250_000)
+    answer = drip_answer(runs=_RUNS, quantity=int(params["quantity"]), charge=first.charge or 250_000)
+    order = own.made_up[0]
+    told = "The order and how far it is are examples."
     return [
-        Example("Five runs, one an hour", address, params, first.example.value),
-        Example("In the second run", address, {"action": "status", "order": str(ORDER)}, answer),
+        Example("Five runs, one an hour", address, params, {"order": order}, first.warning_of(runs=_RUNS)),
+        Example("In the second run", address, {"action": "status", "order": str(order)}, answer, told),
     ]
 
 
 def _retry(types: list[TypeDocs], address: str) -> Example:
     params: Mapping[str, str] = {**types[0].example.params, "request_id": "my-order-1001"}
-    return Example("Asked twice, ordered once", address, params, types[0].example.value)
+    note = types[0].warning_of(also=", once, however often it is sent")
+    return Example("Asked twice, ordered once", address, params, types[0].example.value, note)

@@ -69,4 +69,4 @@ def _cut(listed: PriceList) -> tuple[list[Any], str]:
     rows = json.loads(listed.plain())
     if len(rows) <= MOST_SHOWN:
         return rows, ""
-    return rows[:MOST_SHOWN], f"The first {MOST_SHOWN} of {len(rows):,} services are shown. A program gets all of them."
+    return rows[:MOST_SHOWN], f"The first {MOST_SHOWN} of {len(rows):,} services. A program gets all of them."

@@ -66,7 +66,7 @@ def fields_of_add() -> list[str]:
 def _of_all() -> list[ErrorWords]:
     throttled = str(errors.Throttled(retry_after=30))
     return [
-        ErrorWords(errors.BAD_KEY, "The key is unknown or revoked, or the account is switched off.", STOP),
+        ErrorWords(errors.BAD_KEY, "The key is missing, unknown or revoked, or the account is switched off.", STOP),
         ErrorWords(errors.WRONG_ADDRESS, "The key is tied to addresses, and this one is not among them.", STOP),
         ErrorWords(errors.READ_ONLY, "A read-only key cannot add, refill or cancel.", STOP),
         ErrorWords(
@@ -104,7 +104,8 @@ def _of_add() -> list[ErrorWords]:
         ErrorWords(wrong, f"This parameter is missing or wrong: {', '.join(fields_of_add())}.", MEND),
         ErrorWords(
             errors.LINK_BUSY,
-            "The same service, link and quantity was just ordered with this key, without a request_id.",
+            "The same service, link, quantity and parameters were just ordered with this key, this time without a "
+            "request_id.",
             LATER,
         ),
         ErrorWords(
@@ -130,6 +131,6 @@ def _of_refill() -> list[ErrorWords]:
 
 def _of_cancel() -> list[ErrorWords]:
     return [
-        ErrorWords("Order already completed", "It has ended: there is nothing left to cancel.", MEND),
+        ErrorWords(errors.COMPLETED, "It has ended: there is nothing left to cancel.", MEND),
         ErrorWords("Cannot cancel", "Why follows after a colon: the service cannot be canceled, for example.", MEND),
     ]

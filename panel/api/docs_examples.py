@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +15,7 @@ from typing import Any
 from catalog.types import SPECS, TypeSpec
 from orders.models import DripFeed, Order, Refill
 from orders.selectors import orders_of
-from orders.states import FINAL, DripState, RefillState, Status
+from orders.states import DripState, RefillState, Status
 from panel.api.actions import Caller, answer
 from panel.api.price_list import price_list
 from panel.api.statuses import Standing, read_statuses, tell, tell_drip
@@ -26,7 +25,11 @@ ORDER = 23_501
 """What stands for an order where there is none to show."""
 SAMPLE_REFILLS = {417: RefillState.COMPLETED.label, 418: RefillState.IN_PROGRESS.label}
 _QUANTITY, _CHARGE, _LEFT = 1_000, 2_500_000, 157
-_PLAIN = re.compile(r"[A-Za-z0-9_.,:/@-]+")
+_PLAIN = re.compile(r"[A-Za-z0-9_.,-]+")
+_NUMBERS = frozenset(
+    ("action", "service", "quantity", "runs", "interval", "order", "orders", "refill", "refills"),
+)
+"""Parameters that hold no text of people: whatever is put in their place, the shell and the form leave it whole."""
 _STANDING: dict[Status, tuple[int, int]] = {
     Status.PENDING: (_QUANTITY, 0),
     Status.PROCESSING: (_QUANTITY, 0),
@@ -40,12 +43,14 @@ _STANDING: dict[Status, tuple[int, int]] = {
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A request and its answer. `params` without the key; `value` is the answer's JSON value."""
+    """A request and its answer. `params` without the key; `value` is the answer's JSON value. `note`: what comes of
+    sending it, or that its numbers are made up."""
 
     label: str
     address: str
     params: Mapping[str, str]
     value: Any
+    note: str = ""
 
     @property
     def request(self) -> str:
@@ -61,18 +66,18 @@ class Own:
     """What the examples speak of.
 
     `rows`: of each type (as the protocol names it) the first row of `services`. `told`: answers to `status` by order
-    id. `changeable`: orders that stand in requests that change something: whoever pastes one must not lose an order
-    under way. `refills`: status by id. `balance` is plain decimal text. The flags say which are the customer's own.
+    id. `made_up`: ids of orders that stand in requests that change something, never the customer's: whoever pastes one
+    must not lose an order. `refills`: status by id. `balance` is plain decimal text. The flags say which are the
+    customer's own.
     """
 
     rows: Mapping[str, Mapping[str, Any]]
     told: Mapping[int, Mapping[str, str]]
-    changeable: tuple[int, ...]
+    made_up: tuple[int, int]
     refills: Mapping[int, str]
     balance: str
     has_services: bool = False
     has_orders: bool = False
-    has_ended: bool = False
     has_refills: bool = False
 
 
@@ -87,21 +92,20 @@ def own_of(customer: Any) -> Own:
     for row in json.loads(price_list(customer=customer).plain()):
         listed.setdefault(row["type"], row)
     latest = list(orders_of(customer=customer).values_list("pk", flat=True)[:2])
-    ended = list(orders_of(customer=customer).filter(status__in=FINAL).values_list("pk", flat=True)[:2])
     refills = Refill.objects.filter(order__customer=customer).order_by("-pk").values_list("pk", flat=True)[:2]
     if latest:
-        # Past all of their own: an order is never canceled by a request that was pasted to see what comes.
+        # Past all of their own.
         ids = (latest[0] + 1_000, latest[0] + 1_001)
+    answers = read_statuses(customer=customer, ids=latest)
     told_refills = {pk: _told_refill(customer, pk) for pk in refills}
     return Own(
         rows=listed or rows,
-        told=read_statuses(customer=customer, ids=latest) or told,
-        changeable=tuple(ended) or ids,
+        told={pk: answers[pk] for pk in latest} or told,
+        made_up=ids,
         refills=told_refills or SAMPLE_REFILLS,
         balance=answer(caller=Caller(customer), params={"action": "balance"})["balance"],
         has_services=bool(listed),
         has_orders=bool(latest),
-        has_ended=bool(ended),
         has_refills=bool(told_refills),
     )
 
@@ -172,14 +176,28 @@ def charge_of(row: Mapping[str, Any], *, quantity: int, is_package: bool) -> int
 
 
 def as_curl(*, address: str, params: Mapping[str, str]) -> str:
-    """A shell command, one parameter in each line, its key from the environment."""
+    """A shell command, one parameter in each line, its key from the environment.
+
+    What people type is quoted and encoded even where it need not be: the next link that stands there has an "&".
+    """
     parts = [f"curl {address}", '-d key="$UPMARK_KEY"']
     for name, value in params.items():
-        if _PLAIN.fullmatch(value):
+        if name in _NUMBERS and _PLAIN.fullmatch(value):
             parts.append(f"-d {name}={value}")
         else:
-            parts.append(f"--data-urlencode {shlex.quote(f'{name}={value}')}")
+            parts.append(f"--data-urlencode {_quoted(f'{name}={value}')}")
     return " \\\n  ".join(parts)
+
+
+def first_request(*, address: str) -> str:
+    """Puts the key where all requests take it from, and asks for the balance with it."""
+    request = as_curl(address=address, params={"action": "balance"})
+    return f"export UPMARK_KEY=the-key-you-copied\n{request}"
+
+
+def _quoted(text: str) -> str:
+    """For a shell, always in quotes."""
+    return "'" + text.replace("'", "'\"'\"'") + "'"
 
 
 def as_json(value: Any) -> str:

@@ -14,8 +14,18 @@ from panel.api.docs_examples import ORDER, Example, Own, charge_of
 from panel.money import format_money
 
 LINK = "https://example.com/post"
-_WORDS = {"hashtag": "travel", "hashtags": "travel\nsummer", "keywords": "cheap flights\nlast minute"}
+_WORDS = {
+    "hashtag": "travel",
+    "hashtags": "travel\nsummer",
+    "keywords": "cheap flights\nlast minute",
+    "google_keyword": "cheap flights",
+    "usernames": "alice\nbob",
+    "comments": "Great post!\nLove it",
+    "groups": "https://example.com/groups/travel\nhttps://example.com/groups/summer",
+}
 """Values that look like what is meant, where the kind alone does not say it."""
+_LINES = {"usernames": "user_{}"}
+"""One line of many, by number; where it is not told, what a line is and the number."""
 _VALUES = {
     Kind.LINE: "alice",
     Kind.LINES: "First line\nSecond line",
@@ -58,12 +68,24 @@ class TypeDocs:
     charge: int
 
     @property
+    def slug(self) -> str:
+        """For the page's addresses."""
+        return self.key.replace("_", "-")
+
+    @property
     def warning(self) -> str:
         """What comes of sending the example; "" where nothing does."""
+        return self.warning_of()
+
+    def warning_of(self, *, runs: int = 1, also: str = "") -> str:
+        """As `warning`, for so many runs of it; `also` is added."""
         if not self.is_own:
             return ""
-        charge = format_money(self.charge, settings.PANEL_CURRENCY, exact=True)
-        return f"Sent with your key, this orders your service {self.row['service']}, {self.row['name']}, for {charge}."
+        charge = format_money(self.charge * runs, settings.PANEL_CURRENCY, exact=True)
+        what = f"your service {self.row['service']}, {self.row['name']}"
+        if runs > 1:
+            return f"Sent with your key, this orders {runs} runs of {what}, for {charge} in all{also}."
+        return f"Sent with your key, this orders {what}, for {charge}{also}."
 
     @property
     def names(self) -> list[str]:
@@ -102,7 +124,8 @@ def example_params(*, spec: TypeSpec, row: Mapping[str, Any] | None) -> dict[str
         if param.only_if is None or params.get(param.only_if[0]) == param.only_if[1]:
             value = param.choices[0][0] if param.choices else _WORDS.get(param.name, _VALUES.get(param.kind, ""))
             if param.name == spec.lines and not spec.is_package:
-                value = "\n".join(f"{param.label.rstrip('s')} {number}" for number in range(1, max(least, 2) + 1))
+                line = _LINES.get(param.name, f"{param.label.rstrip('s')} {{}}")
+                value = "\n".join(line.format(number) for number in range(1, max(least, 2) + 1))
             params[param.name] = value
     return params
 

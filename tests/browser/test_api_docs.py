@@ -8,7 +8,8 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import expect
 
-from orders.models import Order
+from orders.models import Order, Refill
+from orders.states import Status
 from tests.browser.conftest import EACH_SCREEN, PHONE
 from tests.browser.test_pages import check_in_both_themes, check_page, shop, sign_in  # noqa: F401
 
@@ -49,9 +50,13 @@ def test_console_answers_in_place_and_shows_ids_where_they_are_asked_for(shop, o
     ids.fill("nonsense")
     ids.press("Enter")
     expect(page.locator("#tried")).to_contain_text('"error": "Incorrect order ID"')
+    expect(page.locator("#tried-said")).to_have_text(re.compile(r"^Error, HTTP 200, \d+ ms\.$"))
+    choose_action(page, "refill_status")
+    expect(page.get_by_label("Refill IDs, with commas between")).to_have_value("nonsense")
     choose_action(page, "balance")
     page.get_by_role("button", name="Send").click()
     expect(page.locator("#tried")).to_contain_text('"balance": "8.5"')
+    expect(page.locator("#tried-said")).to_have_text(re.compile(r"^Answered, HTTP 200, \d+ ms\.$"))
     assert page.url == shop.url + reverse("api_docs")
 
 
@@ -64,11 +69,12 @@ def test_console_and_languages_work_without_scripts(shop, open_page):  # noqa: F
     page.locator(".pill", has_text="PHP").click()
     expect(page.locator("#client-php")).to_be_visible()
     expect(page.locator("#client-python")).to_be_hidden()
-    order = Order.objects.latest("pk")
+    order = Order.objects.get(status=Status.IN_PROGRESS)
     choose_action(page, "status")
+    expect(page.locator("#try-ids-field")).to_have_value("")
     page.fill("#try-ids-field", str(order.pk))
     page.get_by_role("button", name="Send").click()
-    expect(page.locator("#tried")).to_contain_text('"status": "Canceled"')
+    expect(page.locator("#tried")).to_contain_text('"status": "In progress"')
     expect(page.locator("#try-ids-field")).to_have_value(str(order.pk))
 
 
@@ -103,3 +109,73 @@ def test_deep_link_opens_a_type_and_the_phones_menu_leads_on(shop, open_page):  
     expect(page.locator(".api-menu nav")).to_be_hidden()
     page.get_by_text("On this page", exact=True).click()
     expect(page.locator(".api-menu [aria-current]")).to_have_text("Errors")
+
+
+def test_ids_that_nobody_typed_are_those_of_the_action(shop, open_page):  # noqa: F811
+    order = Order.objects.latest("pk")
+    refill = Refill.objects.create(order=order, provider=order.provider)
+    page = open_page()
+    sign_in(page, shop.url)
+    page.goto(shop.url + reverse("api_docs"))
+    for action, value in (("status", str(order.pk)), ("refill_status", str(refill.pk)), ("status", str(order.pk))):
+        choose_action(page, action)
+        assert page.locator("#try-ids-field").input_value().split(",")[0] == value
+
+
+@pytest.mark.parametrize("is_back", [False, True], ids=["signed out", "signed in again"])
+def test_console_when_the_session_ended_then_it_says_so_in_place(shop, browser, is_back):  # noqa: F811
+    page = browser.new_context().new_page()  # A refusal is an error on the browser's console.
+    sign_in(page, shop.url)
+    page.goto(shop.url + reverse("api_docs"))
+    page.context.clear_cookies()
+    if is_back:
+        sign_in(page.context.new_page(), shop.url)
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("#try-form")).to_be_visible()
+    expect(page.locator("#tried")).to_contain_text("Reload it" if is_back else "signed out")
+    expect(page.locator("#tried-said")).to_contain_text("signed out")
+    page.context.close()
+
+
+def test_list_that_is_answered_is_not_read_out(shop, open_page):  # noqa: F811
+    page = open_page()
+    sign_in(page, shop.url)
+    page.goto(shop.url + reverse("api_docs"))
+    choose_action(page, "services")
+    page.get_by_role("button", name="Send").click()
+    expect(page.locator("#tried-said")).to_contain_text("Answered")
+    assert page.locator("#tried-said").inner_text().count("\n") == 0
+    assert page.locator("#tried").evaluate("part => !part.closest('[aria-live], [role=status]')")
+
+
+def test_link_to_a_client_or_a_type_opens_it_with_and_without_scripts(shop, open_page):  # noqa: F811
+    for scripts in (True, False):
+        page = open_page(scripts=scripts)
+        page.goto(shop.url + reverse("api_docs") + "#client-php")
+        expect(page.locator("#client-php pre")).to_be_in_viewport()
+        page.goto("about:blank")
+        page.goto(shop.url + reverse("api_docs") + "#add-custom-comments")
+        expect(page.locator("#add-custom-comments pre").first).to_be_visible()
+        expect(page.locator("#add-poll pre").first).to_be_hidden()
+    page = open_page()
+    page.goto(shop.url + reverse("api_docs") + "#client-php")
+    page.locator(".pill", has_text="Python").click()
+    expect(page.locator("#client-php")).to_be_hidden()
+
+
+def test_escape_closes_the_menu_and_leads_back_to_its_button(shop, open_page):  # noqa: F811
+    page = open_page(viewport=PHONE)
+    page.goto(shop.url + reverse("api_docs"))
+    page.get_by_text("On this page", exact=True).click()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Escape")
+    expect(page.locator(".api-menu nav")).to_be_hidden()
+    expect(page.locator(".api-menu summary")).to_be_focused()
+
+
+def test_answers_are_not_cut_on_a_desktop(shop, open_page):  # noqa: F811
+    page = open_page()
+    page.goto(shop.url + reverse("api_docs"))
+    page.locator(".type").evaluate_all("parts => parts.forEach((part) => { part.open = true; })")
+    cut = ".exchange pre"
+    assert page.locator(cut).evaluate_all("all => all.filter((one) => one.scrollWidth > one.clientWidth).length") == 0

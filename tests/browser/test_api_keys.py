@@ -56,6 +56,7 @@ def test_pages_of_keys_are_sound(site, open_page, viewport, theme):
     page.get_by_label("Daily limit").fill("0")
     page.get_by_role("button", name="Make the key").click()
     expect(page.get_by_label("Name")).to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_label("Name")).to_be_focused()
     check_page(page, viewport)
     key = fill_keys(User.objects.get(email="alice@example.org"))
     page.goto(site.url + reverse("api_keys"))
@@ -110,6 +111,9 @@ def test_page_of_a_new_key_when_it_is_reloaded_then_the_list_is_there(site, open
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile(r"/made/$"))
     secret = page.locator("#api-secret").inner_text()
+    one_line = "part => part.clientHeight < 2 * parseFloat(getComputedStyle(part).lineHeight)"
+    assert page.locator("#api-secret").evaluate(one_line)
+    check_page(page, DESKTOP)
     page.reload()
     page.wait_for_url(re.compile(r"/account/api/$"))
     assert secret not in page.content()

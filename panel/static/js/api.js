@@ -5,11 +5,11 @@
   // -- a link to a folded part opens it --
 
   const open = () => {
-    const part = location.hash && document.getElementById(location.hash.slice(1));
-    if (part && part.matches("details")) {
-      part.open = true;
-      part.scrollIntoView();
-    }
+    const part = document.getElementById(location.hash.slice(1));
+    if (!part?.matches(".type, .snippet")) return;
+    if (part.matches(".type")) part.open = true;
+    else document.querySelector(`[name=language][value="${part.dataset.language}"]`).checked = true;
+    part.scrollIntoView();
   };
   addEventListener("hashchange", open);
   open();
@@ -38,25 +38,44 @@
   mark();
 
   menu?.addEventListener("click", ({ target }) => { if (target.closest("a")) menu.open = false; });
+  document.addEventListener("keydown", ({ key }) => {
+    if (key !== "Escape" || !menu?.open) return;
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  });
 
   // -- the console --
 
   const form = document.getElementById("try-form");
   if (!form) return;
   const tried = document.getElementById("tried");
+  const said = document.getElementById("tried-said");
   const fail = (words) => {
     tried.replaceChildren(Object.assign(document.createElement("p"), { className: "notice is-danger", textContent: words }));
+    said.textContent = words;
   };
-  document.addEventListener("htmx:responseError", () => fail("The panel could not answer. Nothing was changed; try again."));
+  document.addEventListener("htmx:beforeRequest", () => { said.textContent = ""; });
+  // Of the answer one line: a reader would read out a list of services to its end.
+  document.addEventListener("htmx:afterSwap", () => { said.textContent = tried.querySelector("[data-tried]")?.dataset.tried ?? ""; });
+  document.addEventListener("htmx:responseError", ({ detail }) => {
+    // The token of the form is that of a session that ended.
+    const isOld = detail.xhr.status === 403;
+    fail(isOld ? "You were signed out or in again since this page was loaded. Reload it and try again." : "The panel could not answer. Nothing was changed; try again.");
+  });
   document.addEventListener("htmx:sendError", () => fail("No answer came. Check your connection and try again."));
 
   // Ids belong to two of the actions alone.
   const ids = document.getElementById("try-ids");
+  const field = ids.querySelector("input");
+  let isTyped = field.value !== "";
   const fit = () => {
-    const takes = form.querySelector("[name=action]:checked")?.dataset.ids;
-    ids.hidden = !takes;
-    if (takes) ids.querySelector("label").textContent = takes;
+    const action = form.querySelector("[name=action]:checked")?.dataset;
+    ids.hidden = !action?.ids;
+    if (ids.hidden) return;
+    ids.querySelector("label").textContent = action.ids;
+    if (!isTyped) field.value = action.own;
   };
+  field.addEventListener("input", () => { isTyped = true; });
   form.addEventListener("change", fit);
   fit();
 })();

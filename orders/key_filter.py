@@ -1,0 +1,29 @@
+"""The orders of one API key, in the admin's list of orders."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+_NUMBER = re.compile("[0-9]{1,18}")
+
+
+class ApiKeyFilter(admin.SimpleListFilter):
+    """Shown where a key's page led to: customers have too many keys to choose from."""
+
+    title = "API key"
+    parameter_name = "api_key_ref"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        value = self.value()
+        return [(value, f"Number {value}")] if value else []
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        value = self.value()
+        if value is None:
+            return queryset
+        return queryset.filter(api_key_ref=int(value)) if _NUMBER.fullmatch(value) else queryset.none()
