@@ -60,8 +60,8 @@ def named(text: str) -> frozenset[str]:
 
 
 SUPPORT_PAGES = named("""
-    accounts_apikey: changelist change history revoke
-    accounts_user: changelist change history open_wallet
+    accounts_apikey: changelist change history open_orders revoke
+    accounts_user: changelist change history open_wallet open_api_keys
     auth_user: password_change
     billing_deposit: changelist change history
     billing_entry: changelist change history
