@@ -404,9 +404,10 @@ def test_run_when_two_workers_begin_it_at_once_then_it_is_one_order():
 def test_run_when_two_workers_have_read_the_same_state_then_the_second_moves_nothing():
     """The lock off: both know of one run that began. The condition on it is what is left."""
     [drip] = due_drips(1)
-    drip = DripFeed.objects.select_related("service__upstream__provider").get(pk=drip.pk)
+    # Each its own: beginning a run reads the drip-feed anew at its end.
+    read = [DripFeed.objects.select_related("service__upstream__provider").get(pk=drip.pk) for _ in range(2)]
     results = at_once(
-        2, lambda n: dripping._begin(drip, drip.service, timezone.now(), f"run-{n}", service_type="default")
+        2, lambda n: dripping._begin(read[n], read[n].service, timezone.now(), f"run-{n}", service_type="default")
     )
     assert Counter(type(one) for one in results) == {type(None): 1, RuntimeError: 1}
     assert runs(drip) == [1, 2]
