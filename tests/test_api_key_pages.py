@@ -119,6 +119,13 @@ def test_secret_when_nobody_came_for_it_within_a_minute_then_it_is_not_shown(sig
     assert "new_api_key" not in signed_in.session
 
 
+def test_secret_when_its_owner_went_to_the_list_instead_then_it_is_forgotten(signed_in):
+    address = signed_in.post(NEW, form(signed_in)).url
+    page(signed_in, LIST)
+    assert "new_api_key" not in signed_in.session
+    assert signed_in.get(address).url == LIST
+
+
 def test_secret_when_another_session_or_key_asks_for_it_then_it_is_not_shown(signed_in, customer):
     before = make_key(customer=customer, name="Before").key
     address = signed_in.post(NEW, form(signed_in)).url

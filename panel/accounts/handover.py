@@ -38,3 +38,9 @@ def take_over(*, session: Session, key: ApiKey) -> str | None:
     if parcel.get("key") != key.pk or time.time() > parcel["until"]:
         return None
     return str(parcel["secret"])
+
+
+def forget(*, session: Session) -> None:
+    """Takes out what nobody came for."""
+    if _PLACE in session:
+        del session[_PLACE]

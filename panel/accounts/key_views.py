@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_safe
 
-from panel.accounts.handover import hand_over, take_over
+from panel.accounts.handover import forget, hand_over, take_over
 from panel.accounts.key_forms import KeyForm, NewKeyForm, values_of
 from panel.accounts.key_mails import mail_of_new_key
 from panel.accounts.keys import (
@@ -35,6 +35,7 @@ MOST_REVOKED = 50
 @require_safe
 def api_keys(request: HttpRequest) -> HttpResponse:
     """The customer's keys, and below them those that were revoked."""
+    forget(session=request.session)
     keys = list(keys_in_use(customer=request.user))
     context = {
         "keys": keys,

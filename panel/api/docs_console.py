@@ -35,7 +35,7 @@ class Tried:
 
 
 def try_out(*, customer: Any, action: str, ids: str, address: str) -> Tried:
-    """Answers as the API would with a key of the customer's that may read alone, and counts as one of its requests.
+    """Answers as the API would with a key of the customer's that may read alone, at the rate of a key.
 
     `ids` are those of orders or refills, with commas between; other actions take none.
     """
