@@ -6,6 +6,7 @@ from typing import Any
 
 from billing import ledger
 from billing.models import Entry, Wallet
+from panel.own_account import refuse_own
 
 STAFF_KINDS = (Entry.Kind.DEPOSIT, Entry.Kind.BONUS, Entry.Kind.ADJUSTMENT)
 
@@ -15,8 +16,10 @@ def adjust_wallet(
 ) -> ledger.Posting:
     """Moves `amount` micro-units, once for each `request_key`: a form sent twice moves money once.
 
-    Raises ledger.LedgerError, and ValueError for a kind that is not staff's or a debit called a deposit.
+    Raises ledger.LedgerError, OwnAccount for the actor's own wallet, and ValueError for a kind that is not staff's
+    or a debit called a deposit.
     """
+    refuse_own(actor=actor, customer_id=wallet.customer_id)
     if kind not in STAFF_KINDS:
         raise ValueError("Choose what this money is.")
     if amount < 0 and kind != Entry.Kind.ADJUSTMENT:

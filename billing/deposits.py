@@ -23,6 +23,7 @@ from billing.receipts import Receipt
 from billing.wallets import wallet_of
 from panel.money import BASIS, MAX_MICROS, format_money
 from panel.ops.alerts import raise_alert
+from panel.own_account import refuse_own
 
 MOST_WAITING = 5
 LONGEST_REFERENCE = 200
@@ -171,11 +172,13 @@ def cancel_deposit(*, deposit: Deposit) -> None:
 def approve_deposit(*, deposit_id: int, credited: int, actor: Any = None, note: str = "") -> Deposit:
     """Credits `credited` micro-units, what came in, and the promised bonus of it: all in one transaction, once.
 
-    Raises AlreadyDecided, and DecisionRefused where the wallet cannot hold it. Gateways call `confirm_payment`.
+    Raises AlreadyDecided, OwnAccount for a deposit of the actor's, and DecisionRefused where the wallet cannot hold it.
+    Gateways call `confirm_payment`.
     """
     if not 0 < credited <= MAX_MICROS:
         raise DecisionRefused("The amount that came in must be above zero.")
     deposit = Deposit.objects.select_related("customer", "method").get(pk=deposit_id)
+    refuse_own(actor=actor, customer_id=deposit.customer_id)
     wallet = wallet_of(customer=deposit.customer)
     bonus = bonus_of(credited, deposit.bonus_bp)
     posted = {"wallet_id": wallet.pk, "memo": deposit.method.name, "actor": actor}
@@ -219,7 +222,8 @@ def confirm_payment(*, deposit_id: int, credited: int) -> Deposit:
 
 
 def refuse_deposit(*, deposit_id: int, reason: str, actor: Any) -> Deposit:
-    """Says no, with the reason for the customer. Raises AlreadyDecided."""
+    """Says no, with the reason for the customer. Raises AlreadyDecided, OwnAccount for a deposit of the actor's."""
+    refuse_own(actor=actor, customer_id=Deposit.objects.values_list("customer_id", flat=True).get(pk=deposit_id))
     return _decide(deposit_id, state=Deposit.State.REFUSED, note=reason[:LONGEST_NOTE], decided_by=actor.pk)
 
 

@@ -14,10 +14,10 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from unfold.decorators import action
 
-from orders.bulk_cancelling import DONE, MOST, BulkResult, Fate, cancel_orders, plan_cancels
+from orders.bulk_cancelling import MOST, BulkResult, Fate, cancel_orders, plan_cancels
 from orders.models import Order
 from orders.review_admin import find_order, order_or_404, state_of
-from panel.admin_actions import ActionRefused, ask_and_act
+from panel.admin_actions import ActionRefused, ask_and_act, is_own_object, log_own_attempt
 from panel.admin_base import ReadOnlyAdmin, shown_money
 
 PERMISSION = "orders.change_order"
@@ -59,14 +59,14 @@ class CancelAdmin(ReadOnlyAdmin):
             text = f"At most {MOST:,} orders can be canceled in one go. Narrow the list down. Nothing was changed."
             messages.error(request, text)
             return None
-        plan = plan_cancels(orders=list(Order.objects.filter(pk__in=pks)))
+        plan = plan_cancels(orders=list(Order.objects.filter(pk__in=pks)), actor=request.user)
         context = {
             **self.admin_site.each_context(request),
             "title": "Cancel orders",
             "opts": self.opts,
             "plan": plan,
             "refund": shown_money(plan.refunded),
-            "can_act": any(plan.fates[fate] for fate in DONE),
+            "can_act": plan.is_done,
             "form": SelectionForm(initial={"orders": ",".join(map(str, pks))}),
             "action": reverse(f"admin:{self._cancel_name}"),
             "back": self._list_url(),
@@ -85,7 +85,9 @@ class CancelAdmin(ReadOnlyAdmin):
             return redirect(self._list_url())
         chosen = list(Order.objects.filter(pk__in=form.cleaned_data["orders"]))
         result = cancel_orders(orders=chosen, actor=request.user)
-        messages.success(request, summary(result))
+        if own := [order for order in chosen if is_own_object(request, order)]:
+            log_own_attempt(request=request, objects=own, title="Cancel orders")
+        messages.add_message(request, messages.SUCCESS if result.is_done else messages.WARNING, summary(result))
         if result.failed:
             numbers = ", ".join(map(str, result.failed[:20]))
             messages.error(request, f"Not canceled, for an error of ours that the log tells of: orders {numbers}.")
@@ -98,7 +100,7 @@ class CancelAdmin(ReadOnlyAdmin):
         if not object_id or not request.user.has_perm(PERMISSION):
             return False
         order = find_order(object_id)
-        return order is not None and any(plan_cancels(orders=[order]).fates[fate] for fate in DONE)
+        return order is not None and plan_cancels(orders=[order], actor=None).is_done
 
     @action(description="Cancel", icon="cancel", permissions=["cancel_one"])
     def cancel_one(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -120,7 +122,7 @@ class CancelAdmin(ReadOnlyAdmin):
             title=f"Cancel order {order.pk}",
             explanation=(
                 f"It was not sent yet: it is canceled at once, and {shown_money(order.net_charge)} are refunded."
-                if plan_cancels(orders=[order]).withdrawn
+                if plan_cancels(orders=[order], actor=None).withdrawn
                 else f"{order.provider.name} is asked to cancel it. What comes back follows its answer."
             ),
             button="Cancel the order",

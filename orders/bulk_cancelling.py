@@ -18,6 +18,7 @@ from orders import cancelling
 from orders.cancelling import TooLate
 from orders.models import Order
 from orders.states import Placement
+from panel.own_account import is_own
 
 log = structlog.get_logger(__name__)
 
@@ -37,6 +38,7 @@ class Fate(StrEnum):
     PLACING = "being sent right now"
     IN_DOUBT = "in doubt, to be decided about one by one"
     IN_REVIEW = "in review, to be decided about one by one"
+    OWN = "your own, for somebody else on the staff to cancel"
     MOVED = "changed meanwhile"
     NOT_REACHED = "not reached in time, select them again"
     FAILED = "failed for an error of ours"
@@ -62,6 +64,11 @@ class BulkResult:
         return self.fates[Fate.ASK]
 
     @property
+    def is_done(self) -> bool:
+        """Return True if something becomes, or became, of at least one order."""
+        return any(self.fates[fate] for fate in DONE)
+
+    @property
     def left(self) -> dict[str, int]:
         """How many are left as they are, by the reason."""
         return {fate.value: count for fate, count in sorted(self.fates.items()) if fate not in DONE and count}
@@ -71,7 +78,7 @@ class TooMany(ValueError):
     """More orders than may be canceled in one go."""
 
 
-def plan_cancels(*, orders: Collection[Order]) -> BulkResult:
+def plan_cancels(*, orders: Collection[Order], actor: Any) -> BulkResult:
     """What `cancel_orders` would do now; changes nothing. Raises TooMany."""
     _check(orders)
     asked = set(
@@ -79,14 +86,14 @@ def plan_cancels(*, orders: Collection[Order]) -> BulkResult:
     )
     plan = BulkResult()
     for order in orders:
-        fate = _fate(order, is_asked=order.pk in asked)
+        fate = _fate(order, actor, is_asked=order.pk in asked)
         plan.fates[fate] += 1
         plan.refunded += order.net_charge if fate is Fate.WITHDRAW else 0
     return plan
 
 
 def cancel_orders(*, orders: Collection[Order], actor: Any) -> BulkResult:
-    """Withdraws or requests to cancel each, whatever the services allow. Raises TooMany."""
+    """Withdraws or requests to cancel each but the actor's own, whatever the services allow. Raises TooMany."""
     _check(orders)
     result = BulkResult()
     stop_at = time.monotonic() + MOST_SECONDS
@@ -114,7 +121,7 @@ def _check(orders: Collection[Order]) -> None:
 def _cancel(seen: Order, actor: Any) -> tuple[Fate, int]:
     """What became of it, and how much was refunded at once."""
     order = Order.objects.select_related("customer").get(pk=seen.pk)
-    fate = _fate(order, is_asked=False)
+    fate = _fate(order, actor, is_asked=False)
     try:
         if fate is Fate.WITHDRAW:
             amount = order.net_charge
@@ -127,7 +134,9 @@ def _cancel(seen: Order, actor: Any) -> tuple[Fate, int]:
     return fate, 0
 
 
-def _fate(order: Order, *, is_asked: bool) -> Fate:
+def _fate(order: Order, actor: Any, *, is_asked: bool) -> Fate:
+    if is_own(actor=actor, customer_id=order.customer_id):
+        return Fate.OWN
     if order.is_final:
         return Fate.ENDED
     if cancelling.may_withdraw(order):

@@ -15,6 +15,7 @@ from orders.schedule import LATE_POLL
 from orders.settling import OrderMoved, refund_up_to
 from orders.states import FINAL, Placement, Status
 from panel.money import refund_for
+from panel.own_account import refuse_own
 
 
 def may_end(order: Order) -> bool:
@@ -47,8 +48,9 @@ def end_placed(*, order: Order, status: str, delivered: int | None = None, note:
     """Ends the order as staff found out, and gives back the rest; returns how much, in micro-units.
 
     Late changes are followed as after any end: what the provider grants later is still given back. `note` is
-    for the customer. Raises ReviewError, OrderMoved.
+    for the customer. Raises ReviewError, OrderMoved, OwnAccount for an order of the actor's.
     """
+    refuse_own(actor=actor, customer_id=order.customer_id)
     if not may_end(order):
         raise ReviewError("Only an order that is with the provider, and not canceled, can be ended by hand.")
     target = refund_at_end(order, status=status, delivered=delivered)

@@ -13,26 +13,24 @@ from functools import partial
 from typing import Any
 
 from django import forms
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils import timezone
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 
-from catalog.providers import same_account
-from orders import evidence, looking, probing, reviewing
-from orders.models import Order, PlacementAttempt
+from orders import looking, probing, reviewing
+from orders.models import Order
 from orders.placing import loss_note
+from orders.review_facts import facts_of
 from orders.settling import OrderMoved
-from orders.states import MAYBE_TAKEN, AttemptOutcome, Placement, ReviewReason
-from panel.admin_actions import ActionRefused, act_once
+from orders.states import Placement, ReviewReason
+from panel.admin_actions import ActionRefused, act_once, is_own_object
 from panel.admin_base import shown_money
+from panel.own_account import SENTENCE
 
 
 class ChoiceForm(forms.Form):
@@ -171,18 +169,23 @@ def decide_page(*, request: HttpRequest, model_admin: ModelAdmin, object_id: str
 
     Whoever may see orders sees the evidence, and whoever may change them has the choices.
     """
-    may_decide = request.user.has_perm("orders.change_order")
-    if not (may_decide if request.method == "POST" else model_admin.has_view_permission(request)):
+    has_right = request.user.has_perm("orders.change_order")
+    if not (has_right if request.method == "POST" else model_admin.has_view_permission(request)):
         raise PermissionDenied
     order: Order | None = model_admin.get_object(request, object_id)
     if order is None:
         raise Http404
     choice = request.POST.get("choice", "")
     posted: dict[str, forms.Form] = {}
+    why_not = _why_not(has_right=has_right, is_own=is_own_object(request, order))
+    may_decide = not why_not
     if choice in offered(order):
         posted[choice] = form = FORMS[choice](request.POST, order=order)
         act = partial(_act, choice, order, request.user)
-        if act_once(request=request, model_admin=model_admin, obj=order, form=form, act=act, seen=state_of(order)):
+        title = f"{_TITLES[choice]}: order {order.pk}"
+        if act_once(
+            request=request, model_admin=model_admin, obj=order, form=form, title=title, act=act, seen=state_of(order)
+        ):
             order.refresh_from_db()
             return redirect(page_of(order))
         order.refresh_from_db()
@@ -199,11 +202,19 @@ def decide_page(*, request: HttpRequest, model_admin: ModelAdmin, object_id: str
         "opts": order._meta,
         "seen": state_of(order),
         "may_decide": may_decide,
-        **_known(order),
+        "why_not": why_not,
+        **facts_of(order),
     }
     context["cards"] = _cards(order, posted, likely_id=context["looks"].likely_id) if may_decide else ()
     context["look"] = posted.get("look", LookForm(order=order)) if may_decide and "look" in offered(order) else None
     return TemplateResponse(request, "admin/orders/decide.html", context)
+
+
+def _why_not(*, has_right: bool, is_own: bool) -> str:
+    """Return what staff read in place of the choices, or "" where they may decide."""
+    if not has_right:
+        return "You may look, but not decide: that takes the permission to change orders."
+    return SENTENCE if is_own else ""
 
 
 # -- what the choices do -----------------------------------------------------------------------------
@@ -238,6 +249,7 @@ def _look(order: Order, actor: Any, data: dict[str, Any]) -> str:
     return f"Looked again. {sending.look_note if sending else ''}".strip()
 
 
+_TITLES = {"bind": "Bind its id", "send_again": "Send it again", "refund": "Cancel and refund", "look": "Look again"}
 _ACTS: dict[str, Callable[[Order, Any, dict[str, Any]], str]] = {
     "bind": _bind,
     "send_again": _send_again,
@@ -318,89 +330,3 @@ def _regret(order: Order) -> str:
             "We are sorry for the wait."
         )
     return "We could not place your order, so you have all your money back. We are sorry for the wait."
-
-
-# -- what is known -----------------------------------------------------------------------------------
-
-
-def _known(order: Order) -> dict[str, Any]:
-    provider = order.provider
-    sending = probing.first_sending(order)
-    sent_at = sending.started_at if sending else order.created_at
-    looks = evidence.looks_of(sending, taken=_taken(order, sending), currency=provider.currency)
-    hint = evidence.balance_hint(
-        attempt=sending,
-        expected_cost=order.expected_cost,
-        others=_sent_between(order, sending),
-        exchange_rate=provider.exchange_rate,
-    )
-    return {
-        "question": evidence.what_is_asked(order=order, sent_at=sent_at, now=timezone.now()),
-        "facts": _facts(order),
-        "quantity": f"{order.quantity:,}",
-        "cost_there": _cost_there(order),
-        "sendings": [evidence.sending_of(attempt) for attempt in order.placement_attempts.all()],
-        "was_in_doubt": order.placement == Placement.IN_DOUBT or looks.count > 0,
-        "looks": looks,
-        "balance": evidence.balance_lines(hint, provider.currency) if hint else (),
-        "not_counted": evidence.not_counted(hint, provider.currency) if hint else "",
-    }
-
-
-def _taken(order: Order, sending: PlacementAttempt | None) -> set[str]:
-    """The orphans' ids that orders of ours have by now: bound since the last look."""
-    if sending is None or not sending.orphans:
-        return set()
-    found = [orphan["id"] for orphan in sending.orphans]
-    known = Order.objects.filter(provider__in=same_account(order.provider), upstream_id__in=found)
-    return {upstream_id for upstream_id in known.values_list("upstream_id", flat=True) if upstream_id}
-
-
-def _sent_between(order: Order, sending: PlacementAttempt | None) -> list[evidence.OtherOrder]:
-    """The other orders that were sent to the same account between the two balances on this sending."""
-    if sending is None or sending.balance_before_at is None or sending.balance_after_at is None:
-        return []
-    # Sendings of before accounts were noted have none.
-    there = Q(account=sending.account) if sending.account else Q(order__provider=order.provider_id)
-    sendings = (
-        PlacementAttempt.objects.filter(
-            there,
-            outcome__in=MAYBE_TAKEN,
-            started_at__gt=sending.balance_before_at,
-            started_at__lte=sending.balance_after_at,
-        )
-        .exclude(order=order)
-        .order_by("pk")
-        .select_related("order")
-        .defer("body")
-    )
-    # An order that was sent more than once counts once.
-    return list({one.order_id: _other_order(one) for one in sendings}.values())
-
-
-def _other_order(sending: PlacementAttempt) -> evidence.OtherOrder:
-    order = sending.order
-    found = order.placement == Placement.PLACED and order.claim_token == sending.token
-    return evidence.OtherOrder(order.expected_cost, is_sure=found or sending.outcome == AttemptOutcome.PLACED)
-
-
-def _facts(order: Order) -> list[tuple[str, str]]:
-    there = order.provider
-    cost = shown_money(order.expected_cost)
-    if there.currency != settings.PANEL_CURRENCY:
-        cost += f" ({_cost_there(order)} there)"
-    return [
-        ("Customer", str(order.customer)),
-        ("Service", order.service_name),
-        ("Provider", there.name),
-        ("Its service id", order.upstream_service_id),
-        ("Quantity", f"{order.quantity:,}"),
-        ("Charge", shown_money(order.charge)),
-        ("Expected cost", cost),
-        ("Ordered", evidence.moment_text(order.created_at)),
-    ]
-
-
-def _cost_there(order: Order) -> str:
-    provider = order.provider
-    return shown_money(evidence.cost_there(order.expected_cost, provider.exchange_rate), provider.currency)

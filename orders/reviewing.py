@@ -1,7 +1,7 @@
 """Orders that need a person: asking for one, and the choices that staff have.
 
 Each choice is a conditional update on what staff saw: when the order moved meanwhile, OrderMoved is
-raised, nothing is done, and they look again.
+raised, nothing is done, and they look again. An order of the actor's own raises OwnAccount.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from orders.schedule import first_poll_after
 from orders.settling import OrderMoved, end_unplaced, refund_up_to
 from orders.states import Placement, ReviewReason, reachable_from
 from panel.hints import hint_after_commit
+from panel.own_account import refuse_own
 
 UNSETTLED = (Placement.IN_DOUBT, Placement.QUEUED)
 
@@ -69,6 +70,7 @@ def bind_upstream_id(*, order: Order, upstream_id: str, actor: Any = None, text:
 
     Raises ReviewError for an id that is none or that another order has, OrderMoved when the order moved.
     """
+    refuse_own(actor=actor, customer_id=order.customer_id)
     upstream_id = upstream_id.strip()
     if not upstream_id or parse_id(upstream_id) != upstream_id:
         # It would spoil every status call of the batch that it travels in.
@@ -94,6 +96,7 @@ def send_again(*, order: Order, actor: Any) -> None:
 
     Raises ReviewError while it would lose money: the next claim would only set it aside again.
     """
+    refuse_own(actor=actor, customer_id=order.customer_id)
     loss = loss_note(order)
     if loss:
         raise ReviewError(f"{loss} Refund it, or change the service's cost first.")
@@ -106,6 +109,7 @@ def send_again(*, order: Order, actor: Any) -> None:
 
 def refund_unplaced(*, order: Order, note: str, actor: Any) -> None:
     """Staff give up on it: canceled, with all its money back. `note` is for the customer."""
+    refuse_own(actor=actor, customer_id=order.customer_id)
     _check_unsettled(order)
     with transaction.atomic():
         end_unplaced(order=order, placement=Placement.REFUSED, note=note, actor=actor)
@@ -116,6 +120,7 @@ def refund_part(*, order: Order, amount: int, note: str, actor: Any) -> None:
 
     Raises ReviewError when it exceeds what is left of the charge, OrderMoved when that changed.
     """
+    refuse_own(actor=actor, customer_id=order.customer_id)
     if order.placement != Placement.PLACED:
         raise ReviewError("Only a placed order can give back a part.")
     if not 0 < amount <= order.net_charge:
@@ -127,6 +132,7 @@ def refund_part(*, order: Order, amount: int, note: str, actor: Any) -> None:
 
 def dismiss_review(*, order: Order, note: str, actor: Any) -> None:
     """Staff looked, and nothing is to be done. Only for what is settled with the provider."""
+    refuse_own(actor=actor, customer_id=order.customer_id)
     if order.placement in UNSETTLED:
         raise ReviewError("Bind its id, send it again or refund it: it cannot be left as it is.")
     with transaction.atomic():

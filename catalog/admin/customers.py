@@ -22,8 +22,10 @@ from catalog.customer_prices import CustomerTerms
 from catalog.models import CustomerGroup, CustomerPrice, GroupMember, PricePolicy
 from catalog.pricing import PanelTerms
 from catalog.repricing import panel_terms, price_policy
+from panel.admin_actions import is_own_object, log_own_attempt
 from panel.admin_base import shown_money
 from panel.admin_fields import AmountField
+from panel.own_account import SENTENCE
 
 
 class ClashAdmin(ModelAdmin):
@@ -48,6 +50,36 @@ class ClashAdmin(ModelAdmin):
             obj.save(force_insert=True)  # Else Django would overwrite a row that was added under its key meanwhile.
         elif form.changed_data:
             obj.save(update_fields=form.changed_data)
+
+
+class TermsAdmin(ClashAdmin):
+    """What single customers pay. Staff set no terms for themselves: these are shown to them, and left alone."""
+
+    def changeform_view(self, request: HttpRequest, object_id: str | None = None, *args: Any, **kwargs: Any) -> Any:
+        if request.method == "POST":
+            obj = self.get_object(request, object_id) if object_id else None
+            may = super().has_change_permission(request) if obj else self.has_add_permission(request)
+            if may and (is_own_object(request, obj) or request.POST.get("customer") == str(request.user.pk)):
+                return self._refuse(request, obj, f"{'Change' if obj else 'Add'} {self.opts.verbose_name}")
+        return super().changeform_view(request, object_id, *args, **kwargs)
+
+    def delete_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> Any:
+        obj = self.get_object(request, object_id)
+        if is_own_object(request, obj) and super().has_delete_permission(request):
+            return self._refuse(request, obj, f"Delete {self.opts.verbose_name}")
+        return super().delete_view(request, object_id, *args, **kwargs)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_change_permission(request, obj) and not is_own_object(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_delete_permission(request, obj) and not is_own_object(request, obj)
+
+    def _refuse(self, request: HttpRequest, obj: Any, title: str) -> HttpResponse:
+        log_own_attempt(request=request, objects=[obj or request.user], title=title)
+        messages.error(request, SENTENCE)
+        name = f"admin:{self.opts.app_label}_{self.opts.model_name}"
+        return redirect(f"{name}_change", obj.pk) if obj else redirect(f"{name}_add")
 
 
 class CustomerGroupForm(forms.ModelForm):
@@ -122,7 +154,7 @@ class GroupMemberForm(forms.ModelForm):
 
 
 @admin.register(GroupMember)
-class GroupMemberAdmin(ClashAdmin):
+class GroupMemberAdmin(TermsAdmin):
     form = GroupMemberForm
     list_display = ("customer", "group", "shown_discount")
     list_filter = ("group",)
@@ -161,7 +193,7 @@ class CustomerPriceForm(forms.ModelForm):
 
 
 @admin.register(CustomerPrice)
-class CustomerPriceAdmin(ClashAdmin):
+class CustomerPriceAdmin(TermsAdmin):
     form = CustomerPriceForm
     list_display = ("customer", "service", "agreed", "list_price", "cost", "pays")
     list_display_links = ("customer", "service")

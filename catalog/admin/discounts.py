@@ -49,15 +49,15 @@ def discount_page(*, request: HttpRequest, model_admin: ModelAdmin, group: Custo
 
     data = request.POST if request.method == "POST" else request.GET
     form = DiscountForm(data if "discount" in data else None, initial={"discount": group.discount_bp})
-    seen = str(group.discount_bp)
+    seen, title = str(group.discount_bp), f"Discount of {group}"
     if request.method == "POST" and act_once(
-        request=request, model_admin=model_admin, obj=group, form=form, act=act, seen=seen
+        request=request, model_admin=model_admin, obj=group, form=form, title=title, act=act, seen=seen
     ):
         return redirect(back)
     new = form.cleaned_data.get("discount") if form.is_bound and not form.has_error("discount") else None
     context = {
         **model_admin.admin_site.each_context(request),
-        "title": f"Discount of {group}",
+        "title": title,
         "opts": group._meta,
         "form": form,
         "now": percent(group.discount_bp),

@@ -269,9 +269,18 @@ class CatalogChangeAdmin(ReadOnlyAdmin):
                 raise ActionRefused("It was accepted already. Nothing was done.")
             return _told(done)
 
+        title = f"{change.get_kind_display()}: {change.upstream.name[:80]}"
         if request.method == "POST":
             form = forms.Form(request.POST)
-            if not act_once(request=request, model_admin=self, obj=change, form=form, act=act, seen=state_of(change)):
+            if not act_once(
+                request=request,
+                model_admin=self,
+                obj=change,
+                form=form,
+                title=title,
+                act=act,
+                seen=state_of(change),
+            ):
                 messages.error(request, " ".join(map(str, form.non_field_errors())))
             return redirect(safe_address(request, "next") or "admin:catalog_catalogchange_changelist")
         return ask_and_act(
@@ -279,7 +288,7 @@ class CatalogChangeAdmin(ReadOnlyAdmin):
             model_admin=self,
             obj=change,
             form_class=forms.Form,
-            title=f"{change.get_kind_display()}: {change.upstream.name[:80]}",
+            title=title,
             explanation=" ".join(changed_words(change)),
             button="Accept and put on sale" if put_on_sale else "Accept",
             act=act,

@@ -104,4 +104,5 @@ class ApiKeyAdmin(ReadOnlyAdmin):
             act=act,
             seen="revoked" if key.is_revoked else "in use",
             is_for_good=True,
+            may_be_own=True,
         )

@@ -1,0 +1,25 @@
+"""Nobody on the staff decides about money of their own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+SENTENCE = "This belongs to your own account, so somebody else on the staff has to do it. Nothing was changed."
+
+
+class OwnAccount(Exception):
+    """A member of the staff acted on their own account; nothing was changed. The message is for them."""
+
+    def __init__(self) -> None:
+        super().__init__(SENTENCE)
+
+
+def is_own(*, actor: Any, customer_id: int | None) -> bool:
+    """Return True if the account `customer_id` is the actor's. The panel itself (None) has no account."""
+    return actor is not None and actor.pk == customer_id
+
+
+def refuse_own(*, actor: Any, customer_id: int) -> None:
+    """Raise OwnAccount if `customer_id` is the actor's. Every service that staff decide with calls it first."""
+    if is_own(actor=actor, customer_id=customer_id):
+        raise OwnAccount
