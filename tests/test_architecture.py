@@ -27,6 +27,7 @@ SHARED = {
     "panel.day_fields",
     "panel.keyset",
     "panel.own_account",
+    "panel.mail_queue",
     "panel.admin_actions",
     "panel.admin_base",
     "panel.admin_fields",
@@ -57,7 +58,9 @@ def test_imports_of_a_domain_app_point_one_way(app):
                 assert any(name == shared or name.startswith(f"{shared}.") for shared in SHARED), f"{path}: {name}"
 
 
-@pytest.mark.parametrize("name", ["money", "crypto", "hints", "bulk", "own_account", "ops/alerts", "ops/models"])
+@pytest.mark.parametrize(
+    "name", ["money", "crypto", "hints", "bulk", "own_account", "mail_queue", "ops/alerts", "ops/models"]
+)
 def test_what_the_domain_imports_knows_nothing_of_the_domain(name):
     for imported in imports(ROOT / "panel" / f"{name}.py"):
         assert imported.split(".")[0] not in DOMAIN, imported

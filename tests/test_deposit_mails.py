@@ -11,11 +11,12 @@ from django.core.mail.backends import locmem
 from django.core.management import call_command
 from django.utils import timezone
 
-from billing import mails
 from billing.deposits import approve_deposit, cancel_deposit, refuse_deposit
-from billing.mails import A_ROUND, MOST_ATTEMPTS, send_due_mails, wait_after
+from billing.mails import send_due_mails
 from billing.models import Deposit
 from billing.tasks import send_deposit_mails
+from panel import mail_queue
+from panel.mail_queue import MAX_ATTEMPTS, MAX_ROUND, wait_after
 from panel.ops.models import Alert, Heartbeat
 from tests import make
 from tests.scenes import Killed, at_once
@@ -95,7 +96,7 @@ def test_mail_when_the_customer_canceled_then_there_is_none(deposit):
 
 def test_mail_when_the_server_is_down_then_no_attempt_is_used_up_and_it_is_sent_later(server, deposit):
     server.is_down = True
-    for _ in range(MOST_ATTEMPTS + 1):
+    for _ in range(MAX_ATTEMPTS + 1):
         assert send_due_mails() == 0
     assert "cannot be reached" in Alert.objects.get(resolved_at=None).text
     server.is_down = False
@@ -112,23 +113,23 @@ def test_mail_when_one_address_is_refused_then_the_others_are_told_and_it_is_tri
     deposit.refresh_from_db()
     assert (deposit.mail_attempts, deposit.mail_due_at > timezone.now()) == (1, True)
     assert send_due_mails() == 0
-    for _ in range(MOST_ATTEMPTS):
+    for _ in range(MAX_ATTEMPTS):
         due_now()
         send_due_mails()
     deposit.refresh_from_db()
-    assert (deposit.mail_attempts, deposit.mail_due_at) == (MOST_ATTEMPTS, None)
+    assert (deposit.mail_attempts, deposit.mail_due_at) == (MAX_ATTEMPTS, None)
     assert str(deposit.pk) in Alert.objects.get(resolved_at=None).text
 
 
 def test_mail_when_it_was_given_up_and_the_state_changes_then_that_is_told(server, deposit, staff):
-    Deposit.objects.update(mail_due_at=None, mail_attempts=MOST_ATTEMPTS)
+    Deposit.objects.update(mail_due_at=None, mail_attempts=MAX_ATTEMPTS)
     approve_deposit(deposit_id=deposit.pk, credited=1, actor=staff)
     assert send_due_mails() == 1
     assert subjects() == ["Your funds were added · Upmark"]
 
 
 def test_waits_grow_up_to_a_bound():
-    waits = [wait_after(attempts) for attempts in range(1, MOST_ATTEMPTS + 1)]
+    waits = [wait_after(attempts) for attempts in range(1, MAX_ATTEMPTS + 1)]
     assert waits == sorted(waits)
     assert (waits[0], waits[-1]) == (timedelta(minutes=1), timedelta(hours=6))
 
@@ -185,9 +186,9 @@ def test_mails_when_rounds_run_at_once_then_each_is_sent_once(customer, other):
 
 def test_round_when_more_are_due_than_it_takes_then_the_next_goes_on(deposit, monkeypatch, other):
     make.pending_deposit(other)
-    monkeypatch.setattr(mails, "A_ROUND", 1)
+    monkeypatch.setattr(mail_queue, "MAX_ROUND", 1)
     assert (send_due_mails(), send_due_mails(), send_due_mails()) == (1, 1, 0)
-    assert A_ROUND > 1
+    assert MAX_ROUND > 1
 
 
 def test_doors_when_used_then_they_send_and_beat(deposit, other, capsys):

@@ -1,0 +1,114 @@
+"""Mails that must be sent, however often the server is down or the sender killed. Rows of a table are the queue.
+
+A row is due by its `mail_due_at`, an indexed column that is null once its recipient was told, and counts its
+`mail_attempts`.
+
+1. Claim: push `mail_due_at` past a lease, on condition that it is as it was read. One of several wins.
+2. Send, outside of any transaction.
+3. Clear it, on condition that the row still stands at what was told; else the next round tells the new state.
+
+A process that dies between 2 and 3 sends the mail again: twice is better than never.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from django.core.mail import EmailMessage, get_connection
+from django.core.mail.backends.base import BaseEmailBackend
+from django.db.models import F, QuerySet
+from django.utils import timezone
+
+from panel.ops.alerts import raise_alert, resolve_alert
+
+log = structlog.get_logger(__name__)
+
+MAX_ROUND = 50
+MAX_ATTEMPTS = 8
+LEASE = timedelta(minutes=5)
+_FIRST_WAIT = timedelta(minutes=1)
+_MAX_WAIT = timedelta(hours=6)
+
+
+@dataclass(frozen=True, slots=True)
+class MailQueue:
+    """What a queue of mails is made of.
+
+    `write` returns the mail for a row, or None where its state needs none. `told` are the columns that must still be
+    as they were told. `alert` is the cause of its alerts, `unreachable` the text while there is no server, and
+    `refused` the text about a row that was given up.
+    """
+
+    rows: Callable[[], QuerySet[Any]]
+    write: Callable[[Any, BaseEmailBackend], EmailMessage | None]
+    told: tuple[str, ...]
+    alert: str
+    unreachable: str
+    refused: Callable[[Any], str]
+
+
+def send_due(queue: MailQueue) -> int:
+    """Run one round over the mails that are due; return how many were sent."""
+    due = list(
+        queue.rows()
+        .filter(mail_due_at__lte=timezone.now())
+        .order_by("mail_due_at")
+        .values_list("pk", "mail_due_at")[:MAX_ROUND]
+    )
+    sent = 0
+    connection = get_connection()
+    try:
+        for pk, due_at in due:
+            if not _reach(queue, connection):
+                break  # Nothing was claimed, so a server that is down uses up no attempts.
+            lease = timezone.now() + LEASE
+            claimed = (
+                queue.rows()
+                .filter(pk=pk, mail_due_at=due_at)
+                .update(mail_due_at=lease, mail_attempts=F("mail_attempts") + 1)
+            )
+            # Read with the lease: what changed this moment is due again, and is somebody else's to claim.
+            if claimed and (row := queue.rows().filter(pk=pk, mail_due_at=lease).first()):
+                sent += _send(queue, row, connection)
+    finally:
+        connection.close()
+    return sent
+
+
+def wait_after(attempts: int) -> timedelta:
+    """Return how long to wait after so many attempts that failed."""
+    return min(_FIRST_WAIT * 4 ** (attempts - 1), _MAX_WAIT)
+
+
+def _reach(queue: MailQueue, connection: BaseEmailBackend) -> bool:
+    try:
+        connection.open()
+    except Exception as error:  # Each mail backend has its own family of errors.
+        log.warning("mail server not reached", error=type(error).__name__)
+        raise_alert(cause=queue.alert, text=queue.unreachable)
+        return False
+    return True
+
+
+def _send(queue: MailQueue, row: Any, connection: BaseEmailBackend) -> bool:
+    """Send what `row`, as it was claimed, stands at; return True if it was sent."""
+    same = {column: getattr(row, column) for column in ("mail_due_at", *queue.told)}
+    told = queue.rows().filter(pk=row.pk, **same)
+    try:
+        if mail := queue.write(row, connection):
+            mail.send()
+    except Exception as error:  # Each mail backend has its own family of errors.
+        log.warning("mail not sent", queue=queue.alert, row=row.pk, error=type(error).__name__)
+        connection.close()  # It may be of no use after an error.
+        if row.mail_attempts < MAX_ATTEMPTS:
+            told.update(mail_due_at=timezone.now() + wait_after(row.mail_attempts))
+        elif told.update(mail_due_at=None):
+            raise_alert(cause=queue.alert, text=queue.refused(row))
+        return False
+    if told.update(mail_due_at=None, mail_attempts=0):
+        resolve_alert(cause=queue.alert)
+    return True
