@@ -18,7 +18,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "panel.settings")
 
 app = Celery("panel")
 app.config_from_object("panel.task_settings")
-app.autodiscover_tasks(["billing", "catalog", "orders", "panel.ops"])
+app.autodiscover_tasks(["billing", "catalog", "orders", "panel.accounts", "panel.ops"])
 
 
 class BeatThread(bootsteps.StartStopStep):

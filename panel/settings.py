@@ -221,6 +221,7 @@ LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "order_new"
 LOGOUT_REDIRECT_URL = "home"
 
+ACCOUNT_ADAPTER = "panel.accounts.adapter.AccountAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]

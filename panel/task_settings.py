@@ -51,6 +51,11 @@ beat_schedule = {
         "schedule": 15.0,
         "options": {"expires": 15},
     },
+    "send-account-mails": {
+        "task": "panel.accounts.tasks.send_account_mails",
+        "schedule": 15.0,
+        "options": {"expires": 15},
+    },
     "reconcile-orders": {
         "task": "orders.tasks.reconcile_orders",
         "schedule": 5.0,

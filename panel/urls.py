@@ -5,6 +5,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from catalog.views import service_changes, service_favourite, services
+from panel.accounts.invitation_views import invitation, invitation_accept
 from panel.accounts.key_views import api_key_edit, api_key_made, api_key_new, api_key_revoke, api_keys
 from panel.accounts.views import account, home
 from panel.api.docs_views import api_docs, api_try
@@ -30,6 +31,8 @@ urlpatterns = [
     path("account/api/<int:pk>/", api_key_edit, name="api_key_edit"),
     path("account/api/<int:pk>/made/", api_key_made, name="api_key_made"),
     path("account/api/<int:pk>/revoke/", api_key_revoke, name="api_key_revoke"),
+    path("account/invitation/", invitation_accept, name="invitation_accept"),
+    path("account/invitation/<str:token>/", invitation, name="invitation"),
     path("account/", include("allauth.urls")),
     path("api/", api_docs, name="api_docs"),
     path("api/try/", api_try, name="api_try"),

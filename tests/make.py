@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 from django.test import Client
+from django.utils import timezone
 
 from billing import ledger
 from billing.deposits import request_deposit
@@ -34,6 +35,14 @@ def customer(email: str = "alice@example.org", *, funds: str = "0") -> User:
     if Decimal(funds):
         deposit(user, funds)
     return user
+
+
+def invited(email: str, **values: Any) -> User:
+    """Somebody who was invited just now and has not come yet."""
+    made = User(**{"email": email, "is_active": False, "invited_at": timezone.now(), **values})
+    made.set_unusable_password()
+    made.save()
+    return made
 
 
 def owner(email: str = "owner@example.org") -> User:

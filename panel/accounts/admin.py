@@ -2,65 +2,97 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
-from django.contrib import admin
-from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+import allauth.account.admin
+import allauth.mfa.admin  # noqa: F401
+import django.contrib.auth.admin  # noqa: F401  (all three register what is taken out below)
+import structlog
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from django import forms
+from django.contrib import admin, messages
 from django.contrib.auth.models import Group
+from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
+from django.utils.formats import date_format
+from django.utils.timezone import localtime, now
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
-from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from billing.wallets import wallet_of
+from panel.accounts.addresses import is_taken
+from panel.accounts.invitations import can_be_invited, ends_at, mail_invitation
 from panel.accounts.key_admin import ApiKeyAdmin as ApiKeyAdmin
 from panel.accounts.models import User
-from panel.accounts.roles import GRANT
+from panel.accounts.roles import GRANT, RIGHTS
+from panel.accounts.user_actions import UserActions
+from panel.admin_base import ReadOnlyAdmin
 
-admin.site.unregister(Group)
+log = structlog.get_logger(__name__)
 
-ROLES_HELP = (
-    "Owner: everything. Manager: prices, imports, customers and orders, but no provider's address or key, no money "
-    "of wallets and no roles. Support: orders and customers. None: a customer like any other."
+# An address is changed in one place alone, which keeps allauth's and the account's the same; secrets of second factors
+# are for no page.
+admin.site.unregister([Group, EmailAddress, Authenticator])
+
+ROLES_HELP = " ".join(f"{role}: {rights}" for role, rights in RIGHTS.items()) + " None: a customer like any other."
+_MAIL_FAILED = (
+    "The account of %(address)s was added, but the invitation could not be mailed. Try “Invite again” on its page."
 )
 
 
-class EmailCreationForm(UserCreationForm):
+class UserForm(forms.ModelForm):
     class Meta:
         model = User
-        fields = ("email",)
-
-
-class EmailChangeForm(UserChangeForm):
-    class Meta:
-        model = User
-        fields = "__all__"
+        fields = ("first_name", "last_name", "is_active", "groups", "is_staff", "is_superuser")
         labels = {"groups": "Role"}
         help_texts = {"groups": ROLES_HELP}
         widgets = {"groups": UnfoldAdminCheckboxSelectMultipleWidget}
 
 
+class InviteForm(forms.ModelForm):
+    class Meta:
+        model = User
+        fields = ("email", "first_name", "last_name", "groups")
+        labels = {"groups": "Role"}
+        help_texts = {"groups": ROLES_HELP, "email": "They get a link that is good for 48 hours."}
+        widgets = {"groups": UnfoldAdminCheckboxSelectMultipleWidget}
+
+    def clean_email(self) -> str:
+        address: str = self.cleaned_data["email"].lower()
+        if is_taken(address=address):
+            raise forms.ValidationError("There is an account with this address.")
+        return address
+
+
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):
-    form = EmailChangeForm
-    add_form = EmailCreationForm
-    change_password_form = AdminPasswordChangeForm
-    list_display = ("email", "first_name", "last_name", "is_active", "shown_role", "date_joined")
+class UserAdmin(UserActions, ModelAdmin):
+    form = UserForm
+    list_display = ("email", "first_name", "last_name", "shown_state", "shown_role", "date_joined")
     list_filter = ("is_active", "is_staff", "groups")
     search_fields = ("email", "first_name", "last_name")
     show_full_result_count = False
     ordering = ("-pk",)
-    filter_horizontal = ()
-    add_fieldsets = ((None, {"fields": ("email", "usable_password", "password1", "password2")}),)
-    readonly_fields = ("last_login", "date_joined")
-    actions_detail = ("open_wallet", "open_api_keys")
+    actions_detail = (
+        "open_wallet",
+        "open_api_keys",
+        "send_password_link",
+        "change_address",
+        "invite_again",
+        "withdraw_invitation",
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         return super().get_queryset(request).prefetch_related("groups")
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
+        """Hashes are not to be guessed letter by letter with filters in the address of the list."""
+        return not lookup.startswith("password") and super().lookup_allowed(lookup, value, request)
 
     @display(description="Role")
     def shown_role(self, user: User) -> str:
@@ -70,32 +102,60 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
         names = ", ".join(sorted(group.name for group in user.groups.all()))
         return names or ("Staff without a role" if user.is_staff else "—")
 
+    @display(description="State", label={"Active": "success", "Off": "danger", "Invited": "info"})
+    def shown_state(self, user: User) -> str:
+        if user.is_active:
+            return "Active"
+        until = ends_at(user)
+        if until is None:
+            return "Off"
+        return "Invited" if until > now() else "Invitation over"
+
+    @display(description="Invitation")
+    def shown_invitation(self, user: User) -> str:
+        until = ends_at(user)
+        if until is None:
+            return "—"
+        moment = date_format(localtime(until), "j M Y, H:i")
+        return f"Good until {moment}" if until > now() else f"It ended on {moment}"
+
+    @display(description="E-mail address confirmed", boolean=True)
+    def shown_confirmed(self, user: User) -> bool:
+        return EmailAddress.objects.filter(user=user, email__iexact=user.email, verified=True).exists()
+
     # -- who may do what -------------------------------------------------------------------------------
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        return super().get_form(request, obj, change, **{"form": UserForm if change else InviteForm, **kwargs})
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Only what may be set: whoever could grant rights could grant them to themselves."""
+        may_grant = request.user.has_perm(GRANT)
         if obj is None:
-            return self.add_fieldsets
-        rights: tuple[str, ...] = ("is_active",)
+            rights: tuple[str, ...] = ("groups",) if may_grant else ()
+            return ((None, {"fields": ("email", "first_name", "last_name", *rights)}),)
+        rights = ("is_active", "groups") if may_grant else ("is_active",)
         if request.user.is_superuser:
             rights = ("is_active", "groups", "is_staff", "is_superuser")
-        elif request.user.has_perm(GRANT):
-            rights = ("is_active", "groups")
+        invitation = ("shown_invitation",) if obj.invited_at else ()
         return (
-            (None, {"fields": ("email", "password")}),
+            (None, {"fields": ("email", "shown_confirmed", *invitation)}),
             ("Name", {"fields": ("first_name", "last_name")}),
             ("Rights", {"fields": rights}),
             ("Dates", {"fields": ("last_login", "date_joined")}),
         )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        """Nobody changes their own role: an owner could lock themselves out."""
-        fields = tuple(super().get_readonly_fields(request, obj))
-        own = obj is not None and obj.pk == request.user.pk and not request.user.is_superuser
-        return (*fields, "groups", "is_active") if own else fields
+        """Nobody changes their own role: an owner could lock themselves out. An invitation is what opens an account."""
+        if obj is None:
+            return ()
+        fields = ("email", "shown_confirmed", "shown_invitation", "last_login", "date_joined")
+        if obj.pk == request.user.pk and not request.user.is_superuser:
+            return (*fields, "groups", "is_active")
+        return (*fields, "is_active") if can_be_invited(obj) else fields
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Staff are edited by those who hand out roles alone: a new e-mail address or password is a way in."""
+        """Staff are edited by those who hand out roles alone, and superusers by superusers."""
         if not super().has_change_permission(request, obj):
             return False
         if obj is None or request.user.is_superuser:
@@ -105,10 +165,22 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # Wallets and orders refer to customers; switching one off is what is meant.
 
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            response: HttpResponse = super().changeform_view(request, *args, **kwargs)
+        except IntegrityError:  # Two forms at the same moment, after both had been checked.
+            messages.error(request, "There is an account with this address. Nothing was changed.")
+            return redirect(request.get_full_path())
+        return response
+
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         """A role makes somebody staff, and without any they are none. Only what was touched is written."""
         if not change:
+            obj.set_unusable_password()
+            obj.is_active, obj.invited_at = False, now()
+            obj.is_staff = bool(form.cleaned_data.get("groups"))
             super().save_model(request, obj, form, change)
+            transaction.on_commit(partial(self._mail_invitation, request, obj))
             return
         columns = {field.name for field in self.opts.concrete_fields}
         touched = [name for name in form.changed_data if name in columns]
@@ -118,7 +190,14 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
         if touched:
             obj.save(update_fields=touched)
 
-    # -- what can be done ------------------------------------------------------------------------------
+    def _mail_invitation(self, request: HttpRequest, user: User) -> None:
+        try:
+            mail_invitation(user=user)
+        except Exception as error:  # Each mail backend has its own family of errors.
+            log.warning("invitation not mailed", user=user.pk, error=type(error).__name__)
+            messages.error(request, _MAIL_FAILED % {"address": user.email})
+
+    # -- where to go from here -------------------------------------------------------------------------
 
     def has_open_wallet_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         return request.user.has_perm("billing.view_wallet")
@@ -135,3 +214,17 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     def open_api_keys(self, request: HttpRequest, object_id: str) -> HttpResponse:
         customer = get_object_or_404(User, pk=object_id)
         return redirect(f"{reverse('admin:accounts_apikey_changelist')}?customer__id__exact={customer.pk}")
+
+
+@admin.register(Authenticator)
+class AuthenticatorAdmin(ReadOnlyAdmin):
+    """Second factors: without their secrets, and to be taken away by a superuser from who lost theirs."""
+
+    list_display = ("user", "type", "created_at", "last_used_at")
+    list_filter = ("type",)
+    list_select_related = ("user",)
+    search_fields = ("user__email",)
+    fields = list_display
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.is_superuser)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account import forms as allauth_forms
+from allauth.account.models import EmailAddress
 from django import forms
 
 from panel.accounts.models import User
@@ -44,8 +45,18 @@ class ChangePasswordForm(_InOurWords, allauth_forms.ChangePasswordForm):
 
 
 class ResetPasswordForm(_InOurWords, allauth_forms.ResetPasswordForm):
-    pass
+    def clean_email(self) -> str:
+        """Send no link to a further address that was never confirmed: it may be anybody's."""
+        self.users: list[User]
+        email: str = super().clean_email()
+        confirmed = set(EmailAddress.objects.filter(email__iexact=email, verified=True).values_list("user", flat=True))
+        self.users = [user for user in self.users if user.email.lower() == email.lower() or user.pk in confirmed]
+        return email
 
 
 class ResetPasswordKeyForm(_InOurWords, allauth_forms.ResetPasswordKeyForm):
     pass
+
+
+class InvitationForm(ResetPasswordKeyForm):
+    """The first password of somebody who was invited. The service sets it, once."""

@@ -1,4 +1,5 @@
-"""Who signs in: customers and staff, told apart by their e-mail address; and the keys that programs of theirs use."""
+"""Who signs in: customers and staff, told apart by their e-mail address; the keys that programs of theirs use; and what
+they are told when an owner changes that address."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from panel.money import MAX_MICROS
 
@@ -32,10 +34,17 @@ class EmailUserManager(UserManager["User"]):
 
 
 class User(AbstractUser):
-    """A customer; `is_staff` opens the admin as well."""
+    """A customer; `is_staff` opens the admin as well.
+
+    Somebody who was invited and has not come yet has an `invited_at`, is not active, and has no password.
+    """
 
     username = None  # type: ignore[assignment]
     email = models.EmailField("e-mail address", unique=True)
+    invited_at = models.DateTimeField(null=True, blank=True, editable=False)
+    session_generation = models.PositiveIntegerField(
+        default=0, db_default=0, editable=False, help_text="Raised to end all sessions at once."
+    )
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
@@ -43,7 +52,10 @@ class User(AbstractUser):
     objects: ClassVar[EmailUserManager] = EmailUserManager()
 
     class Meta:
-        permissions = (("grant_roles", "Can hand out roles"),)
+        permissions = (
+            ("grant_roles", "Can hand out roles"),
+            ("change_address", "Can change the e-mail address of an account"),
+        )
         constraints = (
             # Two accounts that differ in case alone would be one person to everybody else.
             models.UniqueConstraint(Lower("email"), name="user_email_unique_ignoring_case"),
@@ -51,6 +63,14 @@ class User(AbstractUser):
 
     def __str__(self) -> str:
         return self.email
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """Return what a session must carry: another generation is another hash, so the sessions before it end."""
+        carried: str = super()._get_session_auth_hash(secret=secret)  # type: ignore[misc]
+        if not self.session_generation:
+            return carried  # As before there were generations: an upgrade signs nobody out.
+        salt = "panel.accounts.session_generation"
+        return salted_hmac(salt, f"{carried}:{self.session_generation}", secret=secret, algorithm="sha256").hexdigest()
 
 
 class ApiKey(models.Model):
@@ -109,3 +129,26 @@ class ApiKey(models.Model):
     def addresses(self) -> list[str]:
         """`networks` as people write them: "192.0.2.7", not "192.0.2.7/32"."""
         return [one.removesuffix("/128" if ":" in one else "/32") for one in self.networks]
+
+
+class AddressNotice(models.Model):
+    """A mail that is due: it tells one of two addresses that an owner moved the account from `old` to `new`.
+
+    Rows stay as the history of the address. `mail_due_at` is null once it was told.
+    """
+
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="address_notices")
+    old = models.EmailField()
+    new = models.EmailField()
+    recipient = models.EmailField(help_text="One of the two.")
+    created_at = models.DateTimeField(default=timezone.now)
+    mail_due_at = models.DateTimeField(null=True, blank=True, default=timezone.now)
+    mail_attempts = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        indexes = (
+            models.Index(fields=("mail_due_at",), condition=Q(mail_due_at__isnull=False), name="address_notice_due"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.old} → {self.new}"

@@ -16,6 +16,25 @@ SUPPORT = "Support"
 GRANT = "accounts.grant_roles"
 """The permission to hand out roles, and to edit the accounts of staff."""
 
+CHANGE_ADDRESS = "accounts.change_address"
+"""The permission to move an account to another e-mail address."""
+
+RIGHTS = {
+    OWNER: (
+        "everything, and alone the money of wallets, deposits and payment methods, providers' addresses and keys, "
+        "invitations, roles and e-mail addresses."
+    ),
+    MANAGER: (
+        "what Support may, and prices, services, imports, customers' terms, profit and alerts; no provider's address "
+        "or key, and no money but refunds of orders."
+    ),
+    SUPPORT: (
+        "customers' names, password links, switching accounts off, API keys to revoke; orders and drip-feeds, to "
+        "cancel, refund, end by hand and decide about; wallets and deposits to look at."
+    ),
+}
+"""What each role may do, in words for whoever hands it out. Nobody acts on an account of their own."""
+
 OUR_APPS = ("accounts", "ops", "catalog", "billing", "orders")
 
 _SUPPORT = (

@@ -26,7 +26,8 @@ def account(request: HttpRequest) -> HttpResponse:
     """Name, password, e-mail, second factor; on a phone also the way to everything else."""
     form = ProfileForm(request.POST or None, instance=request.user)
     if request.method == "POST" and form.is_valid():
-        form.save()
+        # The name alone: the address and the password of the row may be changing this moment.
+        form.save(commit=False).save(update_fields=form.fields)
         messages.success(request, "Your name was saved.")
         return redirect("account")
     return render(request, "accounts/account.html", {"form": form})

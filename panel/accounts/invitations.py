@@ -1,0 +1,106 @@
+"""Inviting colleagues and customers: a link, by mail, with which they choose a password of their own.
+
+invited → active      the link was used in time
+        → withdrawn   staff took it back: `invited_at` is null, and the account stays off
+any of the latter two that has no password → invited, by another link, which ends the one before
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from allauth.account.models import EmailAddress
+from django.conf import settings
+from django.contrib.auth.hashers import make_password
+from django.core import signing
+from django.core.mail import EmailMessage
+from django.db import IntegrityError, transaction
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from panel.accounts.models import User
+
+MAX_AGE = timedelta(hours=48)
+_SALT = "panel.accounts.invitations"
+
+
+class InvitationOver(Exception):
+    """It was used, withdrawn, renewed, or is too old. Nothing was changed."""
+
+
+def ends_at(user: User) -> datetime | None:
+    """Return when the invitation of `user` ends or ended, or None if there is none."""
+    return user.invited_at + MAX_AGE if user.invited_at else None
+
+
+def can_be_invited(user: User) -> bool:
+    """Return True for an account that is off and whose owner never chose a password."""
+    return not user.is_active and not user.has_usable_password()
+
+
+def renew_invitation(*, user: User) -> bool:
+    """Start 48 hours anew, and end every link that was sent before. Return False if `user` came meanwhile."""
+    now = timezone.now()
+    renewed = User.objects.filter(pk=user.pk, is_active=False, password=user.password).update(invited_at=now)
+    user.invited_at = now
+    return bool(renewed)
+
+
+def withdraw_invitation(*, user: User) -> bool:
+    """End the invitation. Return False if `user` came meanwhile, or has none."""
+    return bool(User.objects.filter(pk=user.pk, is_active=False, invited_at__isnull=False).update(invited_at=None))
+
+
+def link_of(user: User) -> str:
+    """Return the link of the invitation. Whoever has it may choose the password."""
+    token = signing.dumps([user.pk, _stamp(user)], salt=_SALT)
+    return f"{settings.SITE_URL}{reverse('invitation', args=[token])}"
+
+
+def mail_invitation(*, user: User) -> None:
+    """Send the link. Raises what the mail backend raises."""
+    context = {"user": user, "link": link_of(user), "ends_at": ends_at(user), "panel_name": settings.PANEL_NAME}
+    EmailMessage(
+        subject=_("You are invited to %(panel)s") % {"panel": settings.PANEL_NAME},
+        body=render_to_string("mail/invitation.txt", context),
+        to=[user.email],
+    ).send()
+
+
+def find_invited(token: str) -> User:
+    """Return who was invited by this link, while it is good. Raises InvitationOver."""
+    try:
+        pk, stamp = signing.loads(token, salt=_SALT)
+    except signing.BadSignature as error:
+        raise InvitationOver from error
+    user = User.objects.filter(pk=pk, is_active=False, invited_at__gt=timezone.now() - MAX_AGE).first()
+    if user is None or _stamp(user) != stamp:
+        raise InvitationOver
+    return user
+
+
+def accept_invitation(*, user: User, password: str) -> None:
+    """Open the account of `user`, as `find_invited` returned it, with this password, once. Raises InvitationOver.
+
+    The address is confirmed by it: the link came by mail.
+    """
+    hashed = make_password(password)
+    try:
+        with transaction.atomic():
+            opened = User.objects.filter(
+                pk=user.pk, email=user.email, is_active=False, invited_at=user.invited_at
+            ).update(password=hashed, is_active=True, invited_at=None)
+            if not opened:
+                raise InvitationOver
+            EmailAddress.objects.filter(user=user).delete()
+            EmailAddress.objects.create(user=user, email=user.email, primary=True, verified=True)
+    except IntegrityError as error:  # Another account confirmed the address meanwhile.
+        raise InvitationOver from error
+    user.refresh_from_db()
+
+
+def _stamp(user: User) -> str:
+    """Return what ends a link when it changes: another invitation, or another mailbox."""
+    return f"{user.invited_at} {user.email}"

@@ -1,0 +1,192 @@
+"""What staff can do for an account in the admin: each a page that asks first. Nobody sets somebody else's password."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from allauth.core import ratelimit
+from django import forms
+from django.http import Http404, HttpRequest, HttpResponse
+from unfold.decorators import action
+from unfold.widgets import UnfoldAdminEmailInputWidget
+
+from panel.accounts.addresses import AddressRefused, change_address
+from panel.accounts.forms import ResetPasswordForm
+from panel.accounts.invitations import can_be_invited, mail_invitation, renew_invitation, withdraw_invitation
+from panel.accounts.models import User
+from panel.accounts.roles import CHANGE_ADDRESS
+from panel.admin_actions import ActionRefused, ask_and_act
+
+log = structlog.get_logger(__name__)
+
+
+class AddressForm(forms.Form):
+    address = forms.EmailField(
+        label="New e-mail address",
+        max_length=254,
+        widget=UnfoldAdminEmailInputWidget(attrs={"autocomplete": "off"}),
+    )
+
+
+class UserActions:
+    """Mixed into the admin of accounts, whose permissions to change one it asks for."""
+
+    def _may(self, request: HttpRequest, object_id: str | None, fits: Callable[[User], bool]) -> bool:
+        user = _find(object_id)
+        return user is not None and self.has_change_permission(request, user) and fits(user)  # type: ignore[attr-defined]
+
+    def _ask(
+        self,
+        request: HttpRequest,
+        user: User,
+        *,
+        title: str,
+        explanation: str,
+        button: str,
+        act: Callable[[dict[str, Any]], str],
+        form_class: Callable[..., forms.Form] = forms.Form,
+    ) -> HttpResponse:
+        return ask_and_act(
+            request=request,
+            model_admin=self,  # type: ignore[arg-type]
+            obj=user,
+            form_class=form_class,
+            title=f"{title}: {user.email}",
+            explanation=explanation,
+            button=button,
+            act=act,
+            seen=f"{user.email}:{user.is_active}:{user.invited_at or ''}",
+        )
+
+    # -- a link to set a password ----------------------------------------------------------------------
+
+    def has_send_password_link_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        return self._may(request, object_id, lambda user: user.is_active)
+
+    @action(description="Send a password link", icon="lock_reset", permissions=["send_password_link"])
+    def send_password_link(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        user = _get(object_id)
+
+        def act(data: dict[str, Any]) -> str:
+            if not ratelimit.consume(request, action="reset_password", key=user.email):
+                raise ActionRefused("Several links were sent to this address just now. Wait a minute, and try again.")
+            form = ResetPasswordForm({"email": user.email})
+            form.is_valid()
+            form.users = [user]  # Nobody else, whoever has confirmed the same address.
+            _mail("the link", lambda: form.save(request))
+            return f"A link to set a new password was sent to {user.email}."
+
+        return self._ask(
+            request,
+            user,
+            title="Send a password link",
+            explanation="They get a mail with a link and choose a new password there. Until then the old one works.",
+            button="Send the link",
+            act=act,
+        )
+
+    # -- another address -------------------------------------------------------------------------------
+
+    def has_change_address_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        """Not for oneself: that is done on the page of one's own account, where the new address is confirmed first."""
+        allowed = request.user.has_perm(CHANGE_ADDRESS)
+        return allowed and self._may(request, object_id, lambda user: user.pk != request.user.pk)
+
+    @action(description="Change the address", icon="alternate_email", permissions=["change_address"])
+    def change_address(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        user = _get(object_id)
+
+        def act(data: dict[str, Any]) -> str:
+            old = user.email
+            try:
+                change_address(user=user, address=data["address"])
+            except AddressRefused as error:
+                raise ActionRefused(f"{error} Nothing was changed.") from error
+            return f"The address was {old} and is {data['address'].lower()} now. Both are told by mail."
+
+        return self._ask(
+            request,
+            user,
+            form_class=AddressForm,
+            title="Change the address",
+            explanation=(
+                "Whoever has the new address can get a link to set a password, and so use the account and its wallet: "
+                "make sure that it is theirs. The old and the new address are told by mail, with the API keys of the "
+                "account; everybody who is signed in to it is signed out, and links to set a password end."
+            ),
+            button="Change the address",
+            act=act,
+        )
+
+    # -- invitations -----------------------------------------------------------------------------------
+
+    def has_invite_again_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        return request.user.has_perm("accounts.add_user") and self._may(request, object_id, can_be_invited)
+
+    @action(description="Invite again", icon="forward_to_inbox", permissions=["invite_again"])
+    def invite_again(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        user = _get(object_id)
+
+        def act(data: dict[str, Any]) -> str:
+            if not ratelimit.consume(request, action="reset_password", key=user.email):
+                raise ActionRefused("Several mails were sent to this address just now. Wait a minute, and try again.")
+            if not renew_invitation(user=user):
+                raise ActionRefused("They have set a password meanwhile. Nothing was done.")
+            _mail("the invitation", lambda: mail_invitation(user=user))
+            return f"An invitation was sent to {user.email}."
+
+        return self._ask(
+            request,
+            user,
+            title="Invite again",
+            explanation="They get another link, which is good for 48 hours. Links that were sent before end.",
+            button="Send the invitation",
+            act=act,
+        )
+
+    def has_withdraw_invitation_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        allowed = request.user.has_perm("accounts.add_user")
+        return allowed and self._may(request, object_id, lambda user: user.invited_at is not None)
+
+    @action(description="Withdraw the invitation", icon="block", permissions=["withdraw_invitation"])
+    def withdraw_invitation(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        user = _get(object_id)
+
+        def act(data: dict[str, Any]) -> str:
+            if not withdraw_invitation(user=user):
+                raise ActionRefused("They have set a password meanwhile. Switch the account off instead.")
+            return "The invitation was withdrawn; its link opens nothing any more."
+
+        return self._ask(
+            request,
+            user,
+            title="Withdraw the invitation",
+            explanation="The link that they have opens nothing any more. The account stays off until you invite again.",
+            button="Withdraw it",
+            act=act,
+        )
+
+
+def _find(object_id: str | None) -> User | None:
+    """Return the account of a page of the admin, whatever its address says."""
+    try:
+        return User.objects.filter(pk=object_id or 0).first()
+    except ValueError:
+        return None
+
+
+def _get(object_id: str) -> User:
+    user = _find(object_id)
+    if user is None:
+        raise Http404
+    return user
+
+
+def _mail(what: str, send: Callable[[], object]) -> None:
+    try:
+        send()
+    except Exception as error:  # Each mail backend has its own family of errors.
+        log.warning("mail to an account not sent", error=type(error).__name__)
+        raise ActionRefused(f"The mail server did not take {what}. Try it again in a few minutes.") from error
