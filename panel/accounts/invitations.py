@@ -8,6 +8,7 @@ any of the latter two that has no password → invited, by another link, which e
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from hashlib import sha256
 
 from allauth.account.models import EmailAddress
 from django.conf import settings
@@ -103,4 +104,4 @@ def accept_invitation(*, user: User, password: str) -> None:
 
 def _stamp(user: User) -> str:
     """Return what ends a link when it changes: another invitation, or another mailbox."""
-    return f"{user.invited_at} {user.email}"
+    return sha256(f"{user.invited_at} {user.email}".encode()).hexdigest()[:32]
