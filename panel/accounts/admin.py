@@ -20,6 +20,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils.formats import date_format
+from django.utils.html import format_html_join
 from django.utils.timezone import localtime, now
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
@@ -40,7 +41,11 @@ log = structlog.get_logger(__name__)
 # are for no page.
 admin.site.unregister([Group, EmailAddress, Authenticator])
 
-ROLES_HELP = " ".join(f"{role}: {rights}" for role, rights in RIGHTS.items()) + " None: a customer like any other."
+ROLES_HELP = format_html_join(
+    "",
+    "<span class='block mt-1'><strong>{}</strong>: {}</span>",
+    [*RIGHTS.items(), ("None", "a customer like any other.")],
+)
 _MAIL_FAILED = (
     "The account of %(address)s was added, but the invitation could not be mailed. Try “Invite again” on its page."
 )
@@ -51,7 +56,10 @@ class UserForm(forms.ModelForm):
         model = User
         fields = ("first_name", "last_name", "is_active", "groups", "is_staff", "is_superuser")
         labels = {"groups": "Role"}
-        help_texts = {"groups": ROLES_HELP}
+        help_texts = {
+            "groups": ROLES_HELP,
+            "is_active": "Off: they can neither sign in nor use API keys. An invitation switches it on by itself.",
+        }
         widgets = {"groups": UnfoldAdminCheckboxSelectMultipleWidget}
 
 
@@ -81,10 +89,11 @@ class UserAdmin(UserActions, ModelAdmin):
     actions_detail = (
         "open_wallet",
         "open_api_keys",
-        "send_password_link",
-        "change_address",
-        "invite_again",
-        "withdraw_invitation",
+        {
+            "title": "Account",
+            "icon": "manage_accounts",
+            "items": ["send_password_link", "change_address", "invite_again", "withdraw_invitation"],
+        },
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
@@ -165,6 +174,11 @@ class UserAdmin(UserActions, ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False  # Wallets and orders refer to customers; switching one off is what is meant.
 
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        context = {"title": "Invite somebody", "show_save_and_continue": False, **(extra_context or {})}
+        response: HttpResponse = super().add_view(request, form_url, context)
+        return response
+
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
             response: HttpResponse = super().changeform_view(request, *args, **kwargs)
@@ -196,6 +210,8 @@ class UserAdmin(UserActions, ModelAdmin):
         except Exception as error:  # Each mail backend has its own family of errors.
             log.warning("invitation not mailed", user=user.pk, error=type(error).__name__)
             messages.error(request, _MAIL_FAILED % {"address": user.email})
+        else:
+            messages.success(request, f"The invitation was sent to {user.email}.")
 
     # -- where to go from here -------------------------------------------------------------------------
 
