@@ -240,18 +240,54 @@ def test_terms_when_they_are_ones_own_then_they_are_not_set(role, name, offer):
             reverse(f"{base}_changelist"),
             {"action": "delete_selected", "_selected_action": [row.pk], "post": "yes"},
         ),
-        "add": (reverse(f"{base}_add"), {**data, "customer": user.pk}),
     }
     for what, (address, posted) in sent.items():
         answer = client.post(address, posted, follow=True)
         assert state(row) == before, what
         if role == SUPPORT:
             assert answer.status_code == 403
-        elif what != "selected":  # There Django itself says which rows may not be deleted.
+        else:
             assert SENTENCE in answer.content.decode(), what
     titles = [entry.change_message.rpartition(": ")[2] for entry in LogEntry.objects.order_by("pk")]
-    words = row._meta.verbose_name
-    assert titles == ([] if role == SUPPORT else [f"Change {words}.", f"Delete {words}.", f"Add {words}."])
+    one, many = row._meta.verbose_name, row._meta.verbose_name_plural
+    assert titles == ([] if role == SUPPORT else [f"Change {one}.", f"Delete {one}.", f"Delete {many}."])
+
+
+@pytest.mark.parametrize("spelling", ["{}", "0{}", " {}", "+{}"])
+@pytest.mark.parametrize("name", ["groupmember", "customerprice"])
+@pytest.mark.parametrize("role", [OWNER, MANAGER, SUPERUSER])
+def test_terms_when_the_own_number_is_spelled_otherwise_then_they_are_not_set(role, name, spelling, offer):
+    user = with_role(role)
+    row, data = terms(name, make.customer("theirs@example.org"), offer)
+    address = reverse(f"admin:catalog_{name}_add")
+    answer = signed_in_as(user).post(address, {**data, "customer": spelling.format(user.pk)}, follow=True)
+    assert SENTENCE in answer.content.decode()
+    assert not type(row).objects.filter(customer=user).exists()
+    assert LogEntry.objects.count() == 1
+
+
+def test_terms_when_the_address_of_the_page_is_quoted_then_they_are_not_set(offer):
+    user = with_role(MANAGER)
+    row, data = terms("customerprice", user, offer)
+    before = state(row)
+    client = signed_in_as(user)
+    client.post(f"/admin/catalog/customerprice/_2B{row.pk}/change/", data)
+    assert state(row) == before
+    assert LogEntry.objects.count() == 1
+
+
+@pytest.mark.parametrize("role", [OWNER, MANAGER, SUPERUSER])
+def test_discount_when_it_is_of_ones_own_group_then_it_is_not_set(role, offer):
+    user = with_role(role)
+    row, _ = terms("groupmember", user, offer)
+    address = reverse("admin:catalog_customergroup_change_discount", args=[row.group_id])
+    client = signed_in_as(user)
+    for answer in (client.get(address, {"discount": "90"}), client.post(address, {"discount": "90", "seen": "500"})):
+        assert SENTENCE in answer.content.decode()
+        assert 'name="discount"' not in answer.content.decode()
+    row.group.refresh_from_db()
+    assert row.group.discount_bp == 500
+    assert LogEntry.objects.get().change_message.startswith("Refused")
 
 
 @pytest.mark.parametrize("name", ["groupmember", "customerprice"])

@@ -6,13 +6,12 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from billing.methods import methods
 from billing.models import PaymentMethod
-from panel.admin_base import shown_money
+from panel.admin_base import ModelAdmin, shown_money
 from panel.admin_fields import AmountField, PercentField
 from panel.money import BASIS, MoneyError, format_plain
 

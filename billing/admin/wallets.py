@@ -104,7 +104,7 @@ class EntryAdmin(ReadOnlyAdmin):
     show_full_result_count = False
     ordering = ("-pk",)
 
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
         return lookup == "wallet__id__exact" or super().lookup_allowed(lookup, value, request)
 
     @display(description="Customer")

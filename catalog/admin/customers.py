@@ -6,13 +6,13 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db import IntegrityError
+from django.contrib.admin.utils import unquote
+from django.db import IntegrityError, transaction
 from django.db.models import Count, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils.html import format_html
-from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
 from catalog.admin.discounts import DiscountField, discount_page
@@ -23,9 +23,9 @@ from catalog.models import CustomerGroup, CustomerPrice, GroupMember, PricePolic
 from catalog.pricing import PanelTerms
 from catalog.repricing import panel_terms, price_policy
 from panel.admin_actions import is_own_object, log_own_attempt
-from panel.admin_base import shown_money
+from panel.admin_base import ModelAdmin, shown_money
 from panel.admin_fields import AmountField
-from panel.own_account import SENTENCE
+from panel.own_account import SENTENCE, OwnAccount, refuse_own
 
 
 class ClashAdmin(ModelAdmin):
@@ -55,31 +55,50 @@ class ClashAdmin(ModelAdmin):
 class TermsAdmin(ClashAdmin):
     """What single customers pay. Staff set no terms for themselves: these are shown to them, and left alone."""
 
-    def changeform_view(self, request: HttpRequest, object_id: str | None = None, *args: Any, **kwargs: Any) -> Any:
-        if request.method == "POST":
-            obj = self.get_object(request, object_id) if object_id else None
-            may = super().has_change_permission(request) if obj else self.has_add_permission(request)
-            if may and (is_own_object(request, obj) or request.POST.get("customer") == str(request.user.pk)):
-                return self._refuse(request, obj, f"{'Change' if obj else 'Add'} {self.opts.verbose_name}")
-        return super().changeform_view(request, object_id, *args, **kwargs)
-
-    def delete_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> Any:
-        obj = self.get_object(request, object_id)
-        if is_own_object(request, obj) and super().has_delete_permission(request):
-            return self._refuse(request, obj, f"Delete {self.opts.verbose_name}")
-        return super().delete_view(request, object_id, *args, **kwargs)
-
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_change_permission(request, obj) and not is_own_object(request, obj)
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super().has_delete_permission(request, obj) and not is_own_object(request, obj)
+    def changeform_view(self, request: HttpRequest, object_id: str | None = None, *args: Any, **kwargs: Any) -> Any:
+        obj = self.get_object(request, unquote(object_id)) if object_id else None
+        if request.method == "POST" and is_own_object(request, obj) and super().has_change_permission(request):
+            return self._refuse(request, f"Change {self.opts.verbose_name}", obj)
+        try:
+            return super().changeform_view(request, object_id, *args, **kwargs)
+        except OwnAccount:
+            return self._refuse(request, f"Add {self.opts.verbose_name}")
 
-    def _refuse(self, request: HttpRequest, obj: Any, title: str) -> HttpResponse:
+    def delete_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().delete_view(request, object_id, *args, **kwargs)
+        except OwnAccount:
+            return self._refuse(request, f"Delete {self.opts.verbose_name}")
+
+    def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        try:
+            with transaction.atomic():  # Django logs the deletion of a selection before it is made.
+                return super().changelist_view(request, *args, **kwargs)
+        except OwnAccount:
+            return self._refuse(request, f"Delete {self.opts.verbose_name_plural}")
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        refuse_own(actor=request.user, customer_id=obj.customer_id)
+        super().save_model(request, obj, form, change)
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        refuse_own(actor=request.user, customer_id=obj.customer_id)
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Delete none of them where one is the actor's own: half a selection is nobody's wish."""
+        for customer_id in queryset.values_list("customer_id", flat=True):
+            refuse_own(actor=request.user, customer_id=customer_id)
+        super().delete_queryset(request, queryset)
+
+    def _refuse(self, request: HttpRequest, title: str, obj: Any = None) -> HttpResponse:
+        """Log it once the transaction of the page is rolled back, and lead on to where the reason is read."""
         log_own_attempt(request=request, objects=[obj or request.user], title=title)
         messages.error(request, SENTENCE)
-        name = f"admin:{self.opts.app_label}_{self.opts.model_name}"
-        return redirect(f"{name}_change", obj.pk) if obj else redirect(f"{name}_add")
+        return redirect(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
 
 
 class CustomerGroupForm(forms.ModelForm):

@@ -17,6 +17,7 @@ from catalog.models import CustomerGroup
 from panel.admin_actions import ActionRefused, act_once
 from panel.admin_fields import PercentField
 from panel.money import BASIS, MoneyError
+from panel.own_account import SENTENCE, OwnAccount
 
 
 class DiscountField(PercentField):
@@ -39,8 +40,11 @@ class DiscountForm(forms.Form):
 def discount_page(*, request: HttpRequest, model_admin: ModelAdmin, group: CustomerGroup) -> HttpResponse:
     """A GET with a discount shows what it would do, the POST that follows sets it. The caller checked permissions."""
     back = reverse("admin:catalog_customergroup_change", args=[group.pk])
+    is_own = group.members.filter(customer=request.user.pk).exists()
 
     def act(data: dict[str, Any]) -> str:
+        if is_own:
+            raise OwnAccount
         try:
             set_discount(group=group, discount_bp=data["discount"], seen=group.discount_bp)
         except DiscountChanged as error:
@@ -60,10 +64,11 @@ def discount_page(*, request: HttpRequest, model_admin: ModelAdmin, group: Custo
         "title": title,
         "opts": group._meta,
         "form": form,
+        "refusal": SENTENCE if is_own else "",
         "now": percent(group.discount_bp),
         "new": percent(new),
         "typed": form["discount"].value(),
-        "preview": None if new is None else _preview(group, new),
+        "preview": None if new is None or is_own else _preview(group, new),
         "seen": seen,
         "back": back,
     }

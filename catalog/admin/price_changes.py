@@ -16,7 +16,6 @@ from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
-from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
 from catalog.admin.change_rows import settings_of, worst_rows
@@ -34,7 +33,7 @@ from catalog.changing import (
 )
 from catalog.edits import Edit, load_edits
 from catalog.models import PriceChange
-from panel.admin_base import ReadOnlyAdmin
+from panel.admin_base import ModelAdmin, ReadOnlyAdmin
 
 
 def show_or_apply(

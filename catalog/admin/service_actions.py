@@ -13,7 +13,6 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllow
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from unfold.admin import ModelAdmin
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminSelectWidget
 
@@ -22,6 +21,7 @@ from catalog.admin.shared import describe_margin
 from catalog.edits import Edit
 from catalog.models import Category, PriceChange, Service
 from catalog.types import SPECS
+from panel.admin_base import ModelAdmin
 from panel.admin_fields import AmountField, PercentField
 
 MOST = 100_000

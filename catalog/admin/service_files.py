@@ -14,7 +14,6 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from unfold.admin import ModelAdmin
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
@@ -22,6 +21,7 @@ from catalog.admin.price_changes import show_or_apply
 from catalog.csv_rows import FileRefused
 from catalog.files import edits_of_file, write_services
 from catalog.models import PriceChange, Service
+from panel.admin_base import ModelAdmin
 
 LARGEST = 5 * 1024 * 1024
 """Bytes of a file: some 30,000 services."""
