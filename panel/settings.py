@@ -222,6 +222,7 @@ LOGIN_REDIRECT_URL = "order_new"
 LOGOUT_REDIRECT_URL = "home"
 
 ACCOUNT_ADAPTER = "panel.accounts.adapter.AccountAdapter"
+ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "panel.accounts.adapter.ResetTokens"  # noqa: S105
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]

@@ -2,9 +2,11 @@
 
 from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
+from django.shortcuts import redirect
 from django.urls import include, path
 
 from catalog.views import service_changes, service_favourite, services
+from panel.accounts.address_views import AddressView
 from panel.accounts.invitation_views import invitation, invitation_accept
 from panel.accounts.key_views import api_key_edit, api_key_made, api_key_new, api_key_revoke, api_keys
 from panel.accounts.views import account, home
@@ -17,6 +19,8 @@ from panel.views import theme_css
 # Staff sign in on the customers' page, with its rate limits and second factor.
 admin.autodiscover()
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+# And change their password there: Django's own form writes the whole account back as it was read.
+admin.site.password_change = lambda *args: redirect("account_change_password")  # type: ignore[assignment,method-assign]
 
 urlpatterns = [
     path("", home, name="home"),
@@ -33,6 +37,7 @@ urlpatterns = [
     path("account/api/<int:pk>/revoke/", api_key_revoke, name="api_key_revoke"),
     path("account/invitation/", invitation_accept, name="invitation_accept"),
     path("account/invitation/<str:token>/", invitation, name="invitation"),
+    path("account/email/", AddressView.as_view(), name="account_email"),
     path("account/", include("allauth.urls")),
     path("api/", api_docs, name="api_docs"),
     path("api/try/", api_try, name="api_try"),

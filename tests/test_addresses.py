@@ -19,12 +19,13 @@ from django.db import connection
 from django.test import Client
 from django.urls import NoReverseMatch, reverse
 
+from panel.accounts import tasks
 from panel.accounts.adapter import AccountAdapter
-from panel.accounts.addresses import AddressRefused, change_address, send_address_notices
+from panel.accounts.addresses import AddressRefused, change_address
 from panel.accounts.keys import make_key, revoke_key
-from panel.accounts.models import AddressNotice, User
+from panel.accounts.mails import send_account_mails
+from panel.accounts.models import AccountMail, User
 from panel.accounts.roles import MANAGER, OWNER, ROLES, SUPPORT, set_up_roles
-from panel.accounts.tasks import send_account_mails
 from panel.ops.models import Alert, Heartbeat
 from tests import make
 from tests.scenes import Killed, at_once
@@ -182,7 +183,7 @@ def test_address_when_it_was_changed_then_both_are_told_with_the_keys(customer, 
     old = customer.email
     change_address(user=customer, address=NEW)
     assert mail.outbox == []  # Sent by a task, as often as it takes: a process that is killed here loses nothing.
-    send_account_mails()
+    tasks.send_account_mails()
     assert sorted(one.to[0] for one in mail.outbox) == [old, NEW]
     for one in mail.outbox:
         for word in (old, NEW, "Shop", "never used", "help@example.org", "signed out"):
@@ -208,9 +209,9 @@ def test_notice_when_the_mail_server_is_down_then_it_is_sent_later(customer, mon
 
     with monkeypatch.context() as patch:
         patch.setattr(locmem.EmailBackend, "open", refuse)
-        assert send_address_notices() == 0
-    assert Alert.objects.get(resolved_at=None).cause == "address-notices"
-    assert send_address_notices() == 2
+        assert send_account_mails() == 0
+    assert Alert.objects.get(resolved_at=None).cause == "account-mails"
+    assert send_account_mails() == 2
     assert not Alert.objects.filter(resolved_at=None).exists()
 
 
@@ -228,7 +229,7 @@ def test_address_when_it_is_changed_many_times_at_once_then_once(customer):
     assert sorted(at_once(4, change)) == ["changed", "refused", "refused", "refused"]
     customer.refresh_from_db()
     assert list(EmailAddress.objects.filter(user=customer).values_list("email")) == [(customer.email,)]
-    assert set(AddressNotice.objects.values_list("new")) == {(customer.email,)}
+    assert set(AccountMail.objects.values_list("new")) == {(customer.email,)}
 
 
 def test_address_when_the_change_is_killed_midway_then_nothing_happened(customer, monkeypatch):
@@ -238,7 +239,7 @@ def test_address_when_the_change_is_killed_midway_then_nothing_happened(customer
     def die(*args: Any, **kwargs: Any) -> None:
         raise Killed
 
-    monkeypatch.setattr(AddressNotice.objects, "bulk_create", die)
+    monkeypatch.setattr(AccountMail.objects, "bulk_create", die)
     with pytest.raises(Killed):
         change_address(user=customer, address=NEW)
     assert stored(customer) == before
@@ -383,7 +384,7 @@ def test_link_when_the_mail_server_is_down_then_staff_are_told(customer, monkeyp
 
     monkeypatch.setattr(locmem.EmailBackend, "send_messages", refuse)
     answer = posted(client_of(SUPPORT), "send_password_link", customer)
-    assert "The mail server did not take the link." in answer.content.decode()
+    assert "The mail server did not take it." in answer.content.decode()
     assert not LogEntry.objects.exists()
 
 
@@ -414,3 +415,30 @@ def test_link_when_asked_for_a_further_address_then_it_must_be_confirmed(verifie
     confirm(customer, "typo@example.org", verified=verified, primary=False)
     Client().post(reverse("account_reset_password"), {"email": "typo@example.org"})
     assert len([one for one in mail.outbox if "/password/reset/key/" in one.body]) == mails
+
+
+# -- accounts that nobody signs in to ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({}, "use the new address and the same password"),
+        ({"is_active": False}, "the account is switched off"),
+        ({"is_active": False, "password": "!"}, "the account has no password"),
+    ],
+)
+def test_address_when_nobody_can_sign_in_then_the_mail_does_not_say_so(values, words, customer):
+    User.objects.filter(pk=customer.pk).update(**values)
+    change_address(user=customer, address=NEW)
+    send_account_mails()
+    assert all(words in one.body for one in mail.outbox)
+
+
+def test_address_when_it_is_of_somebody_invited_then_the_invitation_ends():
+    user = make.invited("dave@example.org")
+    answer = posted(client_of(OWNER), "change_address", user, address=NEW)
+    assert answer.status_code == 302
+    assert "The invitation ended with it: invite them again." in LogEntry.objects.get().change_message
+    user.refresh_from_db()
+    assert (user.email, user.invited_at, user.is_active) == (NEW, None, False)

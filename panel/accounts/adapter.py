@@ -1,22 +1,40 @@
-"""What the panel does otherwise than allauth."""
+"""What the panel does otherwise than allauth, most of it because an owner may move an account to another address.
+
+A request reads the account when it begins, and may take a second to hash a password. What it writes then must be
+for the account as it was read.
+"""
 
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.models import EmailAddress
+from django.conf import settings
+from django.contrib.auth.tokens import PasswordResetTokenGenerator
 from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 
+from panel.accounts.addresses import hold_account
 from panel.accounts.models import User
+
+_SIGNING_IN = "signing_in"
+
+
+class ResetTokens(PasswordResetTokenGenerator):
+    """Links to set a password: made of the addresses, as allauth's are, and ended with the sessions."""
+
+    def _make_hash_value(self, user: Any, timestamp: int) -> str:
+        addresses = {user.email, *EmailAddress.objects.filter(user_id=user.pk).values_list("email", flat=True)}
+        value = super()._make_hash_value(user, timestamp) + "|".join(sorted(addresses))
+        return f"{value}|{user.session_generation}" if user.session_generation else value
 
 
 class AccountAdapter(DefaultAccountAdapter):
     def set_password(self, user: Any, password: str) -> None:
-        """Set the password of an account that is as it was read; raise PermissionDenied otherwise.
-
-        Hashing takes a while. A link that was good when it began must neither set the password of an account that was
-        moved to another address meanwhile, nor write the old address back.
-        """
+        """Set the password of an account that is as it was read; raise PermissionDenied otherwise."""
         before = user.password
         user.set_password(password)
         same = User.objects.filter(
@@ -24,3 +42,39 @@ class AccountAdapter(DefaultAccountAdapter):
         )
         if not same.update(password=user.password):
             raise PermissionDenied
+
+    def confirm_email(self, request: HttpRequest, email_address: Any) -> bool:
+        """Confirm an address that the account still has; return False otherwise."""
+        with hold_account(email_address.user):
+            still = EmailAddress.objects.filter(pk=email_address.pk, email=email_address.email).exists()
+            return still and super().confirm_email(request, email_address)
+
+    # -- signing in: between the password and the second factor lies another request ---------------------
+
+    def pre_login(self, request: HttpRequest, user: Any, **kwargs: Any) -> HttpResponse | None:
+        _check_generation(user, user.session_generation)
+        request.session[_SIGNING_IN] = user.session_generation
+        return super().pre_login(request, user, **kwargs)
+
+    def login(self, request: HttpRequest, user: Any) -> None:
+        _check_generation(user, request.session.pop(_SIGNING_IN, user.session_generation))
+        super().login(request, user)
+
+    # -- links and names in mails are the panel's, wherever the request came in ---------------------------
+
+    def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
+        site = {"name": settings.PANEL_NAME, "domain": urlsplit(settings.SITE_URL).netloc}
+        super().send_mail(template_prefix, email, {**context, "current_site": site})
+
+    def get_reset_password_from_key_url(self, key: str) -> str:
+        path = reverse("account_reset_password_from_key", kwargs={"uidb36": "UID", "key": "KEY"})
+        return f"{settings.SITE_URL}{path.replace('UID-KEY', key)}"
+
+    def get_email_confirmation_url(self, request: HttpRequest, emailconfirmation: Any) -> str:
+        return f"{settings.SITE_URL}{reverse('account_confirm_email', args=[emailconfirmation.key])}"
+
+
+def _check_generation(user: Any, generation: int) -> None:
+    """Raise PermissionDenied if the sessions of the account were ended since."""
+    if not User.objects.filter(pk=user.pk, session_generation=generation).exists():
+        raise PermissionDenied

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from allauth.account.models import EmailAddress
-from django.conf import settings
-from django.core.mail import EmailMessage
-from django.core.mail.backends.base import BaseEmailBackend
+from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.db.models import F
-from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 
-from panel.accounts.keys import keys_in_use
-from panel.accounts.models import AddressNotice, User
+from panel.accounts.models import AccountMail, User
 from panel.hints import hint_after_commit
-from panel.mail_queue import MailQueue, send_due
 
 
 class AddressRefused(Exception):
@@ -34,9 +32,9 @@ def is_taken(*, address: str, by_others_than: User | None = None) -> bool:
 def change_address(*, user: User, address: str) -> None:
     """Move `user`, as it was seen, to another address, and end all that the old one opened.
 
-    Sessions end; so do links to set a password, which are made of the address; addresses to sign in or to get such
-    links with are gone, but for the new one, which is not confirmed yet. Both addresses are told by mail. The password
-    and the API keys stay. Raises AddressRefused.
+    Sessions end; so do an invitation, and links to set a password, which are made of the address. Of the addresses to
+    sign in with, the new one alone is left, and is not confirmed yet. Both are told by mail. The password and the API
+    keys stay. Raises AddressRefused.
     """
     old, new = user.email, address.lower()
     if old.lower() == new:
@@ -46,49 +44,30 @@ def change_address(*, user: User, address: str) -> None:
     try:
         with transaction.atomic():
             moved = User.objects.filter(pk=user.pk, email=old).update(
-                email=new, session_generation=F("session_generation") + 1
+                email=new, session_generation=F("session_generation") + 1, invited_at=None
             )
             if not moved:
                 raise AddressRefused(_("The address changed since you opened this page. Look at it again."))
             EmailAddress.objects.filter(user=user).delete()
             EmailAddress.objects.create(user=user, email=new, primary=True, verified=False)
-            AddressNotice.objects.bulk_create(
-                [AddressNotice(user=user, old=old, new=new, recipient=recipient) for recipient in (old, new)]
+            AccountMail.objects.bulk_create(
+                AccountMail(user=user, kind=AccountMail.Kind.ADDRESS, recipient=recipient, old=old, new=new)
+                for recipient in (old, new)
             )
             hint_after_commit("panel.accounts.tasks.send_account_mails")
     except IntegrityError as error:
         raise AddressRefused(_("Another account took this address just now.")) from error
 
 
-def send_address_notices() -> int:
-    """Run one round over the notices that are due; return how many were sent."""
-    return send_due(QUEUE)
+@contextmanager
+def hold_account(user: User) -> Iterator[None]:
+    """Keep the account as it was read while allauth writes its addresses; raise PermissionDenied if it was moved.
 
-
-def write_notice(notice: AddressNotice, connection: BaseEmailBackend | None = None) -> EmailMessage:
-    """Return the mail to one of the two addresses, with the API keys that go on working."""
-    context = {
-        "notice": notice,
-        "keys": keys_in_use(customer=notice.user),
-        "panel_name": settings.PANEL_NAME,
-        "support_email": settings.SUPPORT_EMAIL,
-    }
-    return EmailMessage(
-        subject=_("The e-mail address of your account was changed · %(panel)s") % {"panel": settings.PANEL_NAME},
-        body=render_to_string("mail/address_changed.txt", context),
-        to=[notice.recipient],
-        connection=connection,
-    )
-
-
-QUEUE = MailQueue(
-    rows=lambda: AddressNotice.objects.select_related("user"),
-    write=write_notice,
-    told=(),
-    alert="address-notices",
-    unreachable="The mail server cannot be reached: customers are not told that their address was changed.",
-    refused=lambda notice: (
-        f"{notice.recipient} could not be told that the address of account {notice.user_id} was changed: "
-        "the mail is refused."
-    ),
-)
+    allauth saves a row that it read a moment ago, and saving one that `change_address` deleted meanwhile inserts it
+    again: the old mailbox would be a confirmed address of the account once more.
+    """
+    with transaction.atomic():
+        same = User.objects.filter(pk=user.pk, email=user.email, session_generation=user.session_generation)
+        if same.select_for_update(no_key=True).first() is None:
+            raise PermissionDenied
+        yield

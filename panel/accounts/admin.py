@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import allauth.account.admin
 import allauth.mfa.admin  # noqa: F401
 import django.contrib.auth.admin  # noqa: F401  (all three register what is taken out below)
-import structlog
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.models import Group
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -27,14 +25,12 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from billing.wallets import wallet_of
 from panel.accounts.addresses import is_taken
-from panel.accounts.invitations import can_be_invited, ends_at, mail_invitation
+from panel.accounts.invitations import can_be_invited, ends_at, invite
 from panel.accounts.key_admin import ApiKeyAdmin as ApiKeyAdmin
 from panel.accounts.models import User
 from panel.accounts.roles import GRANT, RIGHTS
 from panel.accounts.user_actions import UserActions
 from panel.admin_base import ModelAdmin, ReadOnlyAdmin
-
-log = structlog.get_logger(__name__)
 
 # An address is changed in one place alone, which keeps allauth's and the account's the same; secrets of second factors
 # are for no page.
@@ -44,9 +40,6 @@ ROLES_HELP = format_html_join(
     "",
     "<span class='block mt-1'><strong>{}</strong>: {}</span>",
     [*RIGHTS.items(), ("None", "a customer like any other.")],
-)
-_MAIL_FAILED = (
-    "The account of %(address)s was added, but the invitation could not be mailed. Try “Invite again” on its page."
 )
 
 
@@ -185,11 +178,9 @@ class UserAdmin(UserActions, ModelAdmin):
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         """A role makes somebody staff, and without any they are none. Only what was touched is written."""
         if not change:
-            obj.set_unusable_password()
-            obj.is_active, obj.invited_at = False, now()
             obj.is_staff = bool(form.cleaned_data.get("groups"))
-            super().save_model(request, obj, form, change)
-            transaction.on_commit(partial(self._mail_invitation, request, obj))
+            invite(user=obj)
+            messages.success(request, f"An invitation is on its way to {obj.email}.")
             return
         columns = {field.name for field in self.opts.concrete_fields}
         touched = [name for name in form.changed_data if name in columns]
@@ -198,15 +189,6 @@ class UserAdmin(UserActions, ModelAdmin):
             touched.append("is_staff")
         if touched:
             obj.save(update_fields=touched)
-
-    def _mail_invitation(self, request: HttpRequest, user: User) -> None:
-        try:
-            mail_invitation(user=user)
-        except Exception as error:  # Each mail backend has its own family of errors.
-            log.warning("invitation not mailed", user=user.pk, error=type(error).__name__)
-            messages.error(request, _MAIL_FAILED % {"address": user.email})
-        else:
-            messages.success(request, f"The invitation was sent to {user.email}.")
 
     # -- where to go from here -------------------------------------------------------------------------
 

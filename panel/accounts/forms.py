@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from allauth.account import forms as allauth_forms
+from allauth.account.internal.flows.email_verification import send_verification_email_to_address
 from allauth.account.models import EmailAddress
 from django import forms
+from django.http import HttpRequest
 
+from panel.accounts.addresses import hold_account
 from panel.accounts.models import User
 
 
@@ -37,7 +40,12 @@ class SignupForm(_InOurWords, allauth_forms.SignupForm):
 
 
 class AddEmailForm(_InOurWords, allauth_forms.AddEmailForm):
-    pass
+    def save(self, request: HttpRequest) -> EmailAddress:
+        """Add the address, and mail its confirmation once that is committed."""
+        with hold_account(self.user):
+            address: EmailAddress = EmailAddress.objects.add_email(request, self.user, self.cleaned_data["email"])
+        send_verification_email_to_address(request, address)
+        return address
 
 
 class ChangePasswordForm(_InOurWords, allauth_forms.ChangePasswordForm):

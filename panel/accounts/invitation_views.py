@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from allauth.account.utils import perform_login
 from django.contrib import messages
-from django.contrib.auth import login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -37,9 +38,9 @@ def invitation_accept(request: HttpRequest) -> HttpResponse:
         if form.is_valid():
             accept_invitation(user=user, password=form.cleaned_data["password1"])
             del request.session[_KEPT]
-            login(request, user, backend="django.contrib.auth.backends.ModelBackend")
             messages.success(request, _("Welcome. Your password is set, and you are signed in."))
-            return redirect("admin:index" if user.is_staff else "order_new")
+            start = reverse("admin:index" if user.is_staff else "order_new")
+            return perform_login(request, user, redirect_url=start, email=user.email)
     except InvitationOver:
         return _over(request)
     context = {"form": form, "invited": user, "ends_at": ends_at(user)}

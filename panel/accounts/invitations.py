@@ -14,14 +14,12 @@ from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.core import signing
-from django.core.mail import EmailMessage
 from django.db import IntegrityError, transaction
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
-from panel.accounts.models import User
+from panel.accounts.models import AccountMail, User
+from panel.hints import hint_after_commit
 
 MAX_AGE = timedelta(hours=48)
 _SALT = "panel.accounts.invitations"
@@ -41,12 +39,23 @@ def can_be_invited(user: User) -> bool:
     return not user.is_active and not user.has_usable_password()
 
 
+def invite(*, user: User) -> None:
+    """Save a new account as one that is off and invited, and queue the mail with its link. Raises IntegrityError."""
+    user.set_unusable_password()
+    user.is_active, user.invited_at = False, timezone.now()
+    with transaction.atomic():
+        user.save()
+        _queue_mail(user)
+
+
 def renew_invitation(*, user: User) -> bool:
-    """Start 48 hours anew, and end every link that was sent before. Return False if `user` came meanwhile."""
-    now = timezone.now()
-    renewed = User.objects.filter(pk=user.pk, is_active=False, password=user.password).update(invited_at=now)
-    user.invited_at = now
-    return bool(renewed)
+    """Start 48 hours anew with another link, which ends every one before. Return False if `user` came meanwhile."""
+    with transaction.atomic():
+        renewed = User.objects.filter(pk=user.pk, email=user.email, is_active=False, password=user.password)
+        if not renewed.update(invited_at=timezone.now()):
+            return False
+        _queue_mail(user)
+    return True
 
 
 def withdraw_invitation(*, user: User) -> bool:
@@ -58,16 +67,6 @@ def link_of(user: User) -> str:
     """Return the link of the invitation. Whoever has it may choose the password."""
     token = signing.dumps([user.pk, _stamp(user)], salt=_SALT)
     return f"{settings.SITE_URL}{reverse('invitation', args=[token])}"
-
-
-def mail_invitation(*, user: User) -> None:
-    """Send the link. Raises what the mail backend raises."""
-    context = {"user": user, "link": link_of(user), "ends_at": ends_at(user), "panel_name": settings.PANEL_NAME}
-    EmailMessage(
-        subject=_("You are invited to %(panel)s") % {"panel": settings.PANEL_NAME},
-        body=render_to_string("mail/invitation.txt", context),
-        to=[user.email],
-    ).send()
 
 
 def find_invited(token: str) -> User:
@@ -100,6 +99,11 @@ def accept_invitation(*, user: User, password: str) -> None:
     except IntegrityError as error:  # Another account confirmed the address meanwhile.
         raise InvitationOver from error
     user.refresh_from_db()
+
+
+def _queue_mail(user: User) -> None:
+    AccountMail.objects.create(user=user, kind=AccountMail.Kind.INVITATION, recipient=user.email)
+    hint_after_commit("panel.accounts.tasks.send_account_mails")
 
 
 def _stamp(user: User) -> str:

@@ -1,5 +1,6 @@
-"""Who signs in: customers and staff, told apart by their e-mail address; the keys that programs of theirs use; and what
-they are told when an owner changes that address."""
+"""Who signs in: customers and staff, told apart by their e-mail address; the keys that programs of theirs use; and the
+mails that must reach them.
+"""
 
 from __future__ import annotations
 
@@ -131,24 +132,29 @@ class ApiKey(models.Model):
         return [one.removesuffix("/128" if ":" in one else "/32") for one in self.networks]
 
 
-class AddressNotice(models.Model):
-    """A mail that is due: it tells one of two addresses that an owner moved the account from `old` to `new`.
+class AccountMail(models.Model):
+    """A mail that must reach somebody; `mail_due_at` is null once it did.
 
-    Rows stay as the history of the address. `mail_due_at` is null once it was told.
+    A change of the address, from `old` to `new`, is told to both. An invitation has the link of the moment it is sent.
     """
 
-    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="address_notices")
-    old = models.EmailField()
-    new = models.EmailField()
-    recipient = models.EmailField(help_text="One of the two.")
+    class Kind(models.TextChoices):
+        ADDRESS = "address", "The address was changed"
+        INVITATION = "invitation", "Invitation"
+
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="mails")
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    recipient = models.EmailField()
+    old = models.EmailField(blank=True)
+    new = models.EmailField(blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     mail_due_at = models.DateTimeField(null=True, blank=True, default=timezone.now)
     mail_attempts = models.PositiveSmallIntegerField(default=0)
 
     class Meta:
         indexes = (
-            models.Index(fields=("mail_due_at",), condition=Q(mail_due_at__isnull=False), name="address_notice_due"),
+            models.Index(fields=("mail_due_at",), condition=Q(mail_due_at__isnull=False), name="account_mail_due"),
         )
 
     def __str__(self) -> str:
-        return f"{self.old} → {self.new}"
+        return f"{self.get_kind_display()}: {self.recipient}"

@@ -2,12 +2,12 @@
 
 from celery import shared_task
 
-from panel.accounts.addresses import send_address_notices
+from panel.accounts import mails
 from panel.ops.alerts import record_heartbeat
 
 
 @shared_task
 def send_account_mails() -> None:
-    """Tell customers that their address was changed."""
-    send_address_notices()
+    """Send invitations, and news of changed addresses."""
+    mails.send_account_mails()
     record_heartbeat(task="send_account_mails")

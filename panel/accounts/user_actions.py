@@ -14,7 +14,7 @@ from unfold.widgets import UnfoldAdminEmailInputWidget
 
 from panel.accounts.addresses import AddressRefused, change_address
 from panel.accounts.forms import ResetPasswordForm
-from panel.accounts.invitations import can_be_invited, mail_invitation, renew_invitation, withdraw_invitation
+from panel.accounts.invitations import can_be_invited, renew_invitation, withdraw_invitation
 from panel.accounts.models import User
 from panel.accounts.roles import CHANGE_ADDRESS
 from panel.admin_actions import ActionRefused, ask_and_act
@@ -75,7 +75,11 @@ class UserActions:
             form = ResetPasswordForm({"email": user.email})
             form.is_valid()
             form.users = [user]  # Nobody else, whoever has confirmed the same address.
-            _mail("the link", lambda: form.save(request))
+            try:
+                form.save(request)
+            except Exception as error:  # Each mail backend has its own family of errors.
+                log.warning("link to set a password not sent", user=user.pk, error=type(error).__name__)
+                raise ActionRefused("The mail server did not take it. Try it again in a few minutes.") from error
             return f"A link to set a new password was sent to {user.email}."
 
         return self._ask(
@@ -104,7 +108,8 @@ class UserActions:
                 change_address(user=user, address=data["address"])
             except AddressRefused as error:
                 raise ActionRefused(f"{error} Nothing was changed.") from error
-            return f"The address was {old} and is {data['address'].lower()} now. Both are told by mail."
+            ended = " The invitation ended with it: invite them again." if user.invited_at else ""
+            return f"The address was {old} and is {data['address'].lower()} now. Both are told by mail.{ended}"
 
         return self._ask(
             request,
@@ -134,8 +139,7 @@ class UserActions:
                 raise ActionRefused("Several mails were sent to this address just now. Wait a minute, and try again.")
             if not renew_invitation(user=user):
                 raise ActionRefused("They have set a password meanwhile. Nothing was done.")
-            _mail("the invitation", lambda: mail_invitation(user=user))
-            return f"An invitation was sent to {user.email}."
+            return f"An invitation is on its way to {user.email}."
 
         return self._ask(
             request,
@@ -182,11 +186,3 @@ def _get(object_id: str) -> User:
     if user is None:
         raise Http404
     return user
-
-
-def _mail(what: str, send: Callable[[], object]) -> None:
-    try:
-        send()
-    except Exception as error:  # Each mail backend has its own family of errors.
-        log.warning("mail to an account not sent", error=type(error).__name__)
-        raise ActionRefused(f"The mail server did not take {what}. Try it again in a few minutes.") from error

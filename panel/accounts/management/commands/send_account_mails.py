@@ -6,11 +6,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from panel.accounts.addresses import send_address_notices
+from panel.accounts.mails import send_account_mails
 
 
 class Command(BaseCommand):
-    help = "Tells customers by mail that their address was changed, one round."
+    help = "Sends invitations and news of changed addresses, one round."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        self.stdout.write(f"{send_address_notices()} mails sent.")
+        self.stdout.write(f"{send_account_mails()} mails sent.")

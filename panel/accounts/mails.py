@@ -1,0 +1,46 @@
+"""Mails about accounts that must be sent, however often the server is down or the sender killed: a queue of rows."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.core.mail.backends.base import BaseEmailBackend
+from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
+
+from panel.accounts.invitations import ends_at, link_of
+from panel.accounts.keys import keys_in_use
+from panel.accounts.models import AccountMail
+from panel.mail_queue import MailQueue, send_due
+
+
+def send_account_mails() -> int:
+    """Run one round over the mails that are due; return how many were sent."""
+    return send_due(QUEUE)
+
+
+def write_mail(mail: AccountMail, connection: BaseEmailBackend | None = None) -> EmailMessage | None:
+    """Return the mail as it is true now, or None where there is nothing left to say."""
+    panel = settings.PANEL_NAME
+    context = {"mail": mail, "user": mail.user, "panel_name": panel, "support_email": settings.SUPPORT_EMAIL}
+    if mail.kind == AccountMail.Kind.ADDRESS:
+        subject = _("The e-mail address of your account was changed · %(panel)s") % {"panel": panel}
+        body = render_to_string("mail/address_changed.txt", {**context, "keys": keys_in_use(customer=mail.user)})
+    elif mail.user.invited_at and mail.user.email == mail.recipient:
+        subject = _("You are invited to %(panel)s") % {"panel": panel}
+        body = render_to_string(
+            "mail/invitation.txt", {**context, "link": link_of(mail.user), "ends_at": ends_at(mail.user)}
+        )
+    else:
+        return None  # They came, or it was withdrawn, before the mail went out.
+    return EmailMessage(subject=subject, body=body, to=[mail.recipient], connection=connection)
+
+
+QUEUE = MailQueue(
+    rows=lambda: AccountMail.objects.select_related("user"),
+    write=write_mail,
+    told=(),
+    alert="account-mails",
+    unreachable="The mail server cannot be reached: invitations and news of changed addresses are not sent.",
+    refused=lambda mail: f"“{mail.get_kind_display()}” could not be mailed to {mail.recipient}: it is refused.",
+)

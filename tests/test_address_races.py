@@ -1,0 +1,265 @@
+"""An owner moves an account while a request of whoever holds the old mailbox is under way.
+
+Such a request read the account before, and allauth writes back rows that it read. The change must win whole.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+import pytest
+from allauth.account.forms import EmailAwarePasswordResetTokenGenerator
+from allauth.account.managers import EmailAddressManager
+from allauth.account.models import EmailAddress, EmailConfirmationHMAC
+from allauth.mfa.totp.internal.auth import (
+    TOTP,
+    format_hotp_value,
+    generate_totp_secret,
+    hotp_value,
+    yield_hotp_counters_from_time,
+)
+from django.core import mail
+from django.db import connection
+from django.test import Client
+from django.urls import reverse
+
+from panel.accounts import adapter, address_views, forms
+from panel.accounts.addresses import AddressRefused, change_address, hold_account
+from panel.accounts.models import User
+
+NEW = "carol@example.org"
+OLD = "alice@example.org"
+SECOND = "second@example.org"
+PASSWORD = "correct horse battery"
+GUARDED = {"primary": address_views, "add": forms, "confirm": adapter}
+
+
+def move() -> None:
+    """Change the address in a connection of its own, as another process would; refused, as staff who try again do."""
+    user = User.objects.get(email=OLD)
+    try:
+        try:
+            change_address(user=user, address=NEW)
+        except AddressRefused:
+            user.refresh_from_db()
+            change_address(user=user, address=NEW)
+    finally:
+        connection.close()
+
+
+@contextmanager
+def moved_within(owner: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Begin the change when `owner.name` is called. If it is not held off it is done before the call goes on."""
+    real = getattr(owner, name)
+    other = threading.Thread(target=move)
+
+    def interrupted(*args: Any, **kwargs: Any) -> Any:
+        if not other.ident:
+            other.start()
+            other.join(timeout=1)
+        return real(*args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, interrupted)
+        yield
+    other.join(timeout=60)
+    assert other.ident and not other.is_alive()
+
+
+def request_of(what: str, customer: User) -> Callable[[], Any]:
+    """The request of the old holder, who was signed in when it began."""
+    EmailAddress.objects.create(user=customer, email=OLD, primary=True, verified=True)
+    second = EmailAddress.objects.create(user=customer, email=SECOND, primary=False, verified=what == "primary")
+    client = Client(raise_request_exception=False)
+    client.force_login(customer)
+    if what == "confirm":
+        key = EmailConfirmationHMAC(second).key
+        return lambda: client.post(reverse("account_confirm_email", args=[key]))
+    sent = (
+        {"action_primary": "", "email": SECOND} if what == "primary" else {"action_add": "", "email": "x@example.org"}
+    )
+    return lambda: client.post(reverse("account_email"), sent)
+
+
+def addresses(customer: User) -> tuple[str, list[Any]]:
+    customer.refresh_from_db()
+    return customer.email, list(EmailAddress.objects.filter(user=customer).values_list("email", "verified"))
+
+
+WITHIN = {
+    "primary": (EmailAddress, "set_as_primary"),
+    "add": (EmailAddressManager, "get_or_create"),
+    "confirm": (EmailAddress, "set_verified"),
+}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("what", WITHIN)
+def test_address_when_it_moves_within_a_request_then_the_old_one_is_gone(what, customer, monkeypatch):
+    send = request_of(what, customer)
+    with moved_within(*WITHIN[what], monkeypatch):
+        send()
+    assert addresses(customer) == (NEW, [(NEW, False)])
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("what", WITHIN)
+def test_address_when_nothing_holds_the_account_then_the_old_holder_stays(what, customer, monkeypatch):
+    """The race itself: what the guard is for."""
+    send = request_of(what, customer)
+    monkeypatch.setattr(GUARDED[what], "hold_account", lambda user: nullcontext())
+    with moved_within(*WITHIN[what], monkeypatch):
+        send()
+    assert addresses(customer) != (NEW, [(NEW, False)])
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("what", WITHIN)
+def test_address_when_it_moved_just_before_then_the_request_is_refused(what, customer, monkeypatch):
+    send = request_of(what, customer)
+
+    def late(user: User) -> Any:
+        other = threading.Thread(target=move)
+        other.start()
+        other.join()
+        return hold_account(user)
+
+    monkeypatch.setattr(GUARDED[what], "hold_account", late)
+    assert send().status_code in (302, 403)
+    assert addresses(customer) == (NEW, [(NEW, False)])
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("what", WITHIN)
+def test_address_when_nobody_moves_it_then_customers_change_their_own(what, customer):
+    send = request_of(what, customer)
+    mail.outbox.clear()
+    assert send().status_code == 302
+    email, known = addresses(customer)
+    if what == "primary":
+        assert (email, EmailAddress.objects.get_primary(customer).email) == (SECOND, SECOND)
+    elif what == "add":
+        assert ("x@example.org", False) in known
+        assert [one.to for one in mail.outbox] == [["x@example.org"]]
+    else:
+        assert (SECOND, True) in known
+
+
+# -- signing in meanwhile ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def moved_while_hashing(customer: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The change falls into the slow check of a password that was right."""
+    real = User.check_password
+
+    def slow(user: User, raw: str) -> bool:
+        right = real(user, raw)
+        for one in User.objects.filter(email=OLD):
+            change_address(user=one, address=NEW)
+        return right
+
+    monkeypatch.setattr(User, "check_password", slow)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("verification", ["optional", "mandatory"])
+def test_sign_in_when_the_address_moves_meanwhile_then_it_is_refused(
+    verification, customer, moved_while_hashing, settings
+):
+    settings.ACCOUNT_EMAIL_VERIFICATION = verification
+    EmailAddress.objects.create(user=customer, email=OLD, primary=True, verified=True)
+    client = Client()
+    answer = client.post(reverse("account_login"), {"login": OLD, "password": PASSWORD})
+    assert answer.status_code == 403
+    assert addresses(customer) == (NEW, [(NEW, False)])
+    assert mail.outbox == []
+    assert client.get(reverse("account")).status_code == 302
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("moves", [True, False])
+def test_sign_in_when_the_address_moved_before_the_second_factor_then_it_is_refused(moves, customer):
+    EmailAddress.objects.create(user=customer, email=OLD, primary=True, verified=True)
+    secret = generate_totp_secret()
+    TOTP.activate(customer, secret)
+    client = Client()
+    client.post(reverse("account_login"), {"login": OLD, "password": PASSWORD})
+    if moves:
+        change_address(user=User.objects.get(pk=customer.pk), address=NEW)
+    code = format_hotp_value(hotp_value(secret, next(iter(yield_hotp_counters_from_time()))))
+    assert client.post(reverse("mfa_authenticate"), {"code": code}).status_code == (403 if moves else 302)
+    assert client.get(reverse("account")).status_code == (302 if moves else 200)
+
+
+# -- links to set a password -------------------------------------------------------------------------
+
+
+def link() -> str:
+    found = re.search(r"/account/password/reset/key/\S+", mail.outbox[-1].body)
+    assert found
+    return found[0]
+
+
+def is_good(address: str) -> bool:
+    return "password1" in Client().get(address, follow=True).content.decode()
+
+
+@pytest.mark.django_db
+def test_link_when_the_address_comes_back_then_it_stays_dead(customer):
+    Client().post(reverse("account_reset_password"), {"email": OLD})
+    assert is_good(link())
+    change_address(user=User.objects.get(pk=customer.pk), address=NEW)
+    change_address(user=User.objects.get(pk=customer.pk), address=OLD)
+    assert not is_good(link())
+
+
+@pytest.mark.django_db
+def test_link_when_it_is_asked_for_while_the_address_moves_then_it_is_dead(customer, monkeypatch):
+    EmailAddress.objects.create(user=customer, email=OLD, primary=True, verified=True)
+    real = adapter.ResetTokens.make_token
+
+    def late(tokens: Any, user: User) -> str:
+        change_address(user=User.objects.get(pk=customer.pk), address=NEW)
+        return real(tokens, user)
+
+    monkeypatch.setattr(adapter.ResetTokens, "make_token", late)
+    Client().post(reverse("account_reset_password"), {"email": OLD})
+    assert not is_good(link())
+    assert addresses(customer) == (NEW, [(NEW, False)])
+
+
+@pytest.mark.django_db
+def test_link_when_it_was_sent_before_there_were_generations_then_it_is_still_good(customer):
+    """An upgrade ends no link that is under way."""
+    EmailAddress.objects.create(user=customer, email=OLD, primary=True, verified=True)
+    assert adapter.ResetTokens().check_token(customer, EmailAwarePasswordResetTokenGenerator().make_token(customer))
+
+
+@pytest.mark.django_db
+def test_mails_when_the_request_named_another_host_then_they_name_the_panels(customer, settings):
+    settings.SITE_URL = "https://panel.example.com"
+    settings.PANEL_NAME = "Growth & Co"
+    host = {"HTTP_HOST": "127.0.0.1"}
+    client = Client()
+    client.force_login(customer)
+    client.post(reverse("account_reset_password"), {"email": OLD}, **host)
+    client.post(reverse("account_email"), {"action_add": "", "email": "x@example.org"}, **host)
+    assert len(mail.outbox) == 2
+    for one in mail.outbox:
+        assert "https://panel.example.com/account/" in one.body
+        assert "Growth & Co" in one.body
+        assert "127.0.0.1" not in one.body
+
+
+# -- Django's own page -------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_password_when_staff_change_their_own_then_there_is_one_page_for_it(staff_client):
+    for answer in (staff_client.get("/admin/password_change/"), staff_client.post("/admin/password_change/", {})):
+        assert (answer.status_code, answer.url) == (302, reverse("account_change_password"))

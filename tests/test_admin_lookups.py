@@ -1,0 +1,91 @@
+"""Filters in the addresses of the admin's lists find out no hash and no secret, letter by letter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from allauth.mfa.models import Authenticator
+from django.contrib.admin import site
+from django.contrib.auth.models import Group
+from django.test import Client
+from django.urls import reverse
+
+from catalog.models import CustomerGroup, GroupMember
+from panel.accounts.keys import make_key
+from panel.accounts.models import User
+from panel.accounts.roles import MANAGER, SUPPORT, set_up_roles
+from panel.admin_base import SECRETS, ModelAdmin
+from tests import make
+
+pytestmark = pytest.mark.django_db
+
+WAYS = (
+    "",
+    "pk__",
+    "pk__pk__",
+    "pk__customer__",
+    "customer__",
+    "customer_id__",
+    "customer__pk__",
+    "user__",
+    "pk__user__",
+    "wallet__customer__",
+    "actor__",
+    "decided_by__",
+    "groups__user__",
+    "members__customer__",
+)
+
+
+@pytest.fixture
+def victim(customer: User) -> User:
+    group = CustomerGroup.objects.create(name="Friends", discount_bp=500)
+    GroupMember.objects.create(customer=customer, group=group)
+    Authenticator.objects.create(user=customer, type="totp", data={"secret": "QWERTY"})
+    make_key(customer=customer, name="Shop")
+    return customer
+
+
+def client_of(role: str) -> Client:
+    set_up_roles()
+    user = make.customer("staff@example.org")
+    if role != "Superuser":
+        user.groups.add(Group.objects.get(name=role))
+    User.objects.filter(pk=user.pk).update(is_staff=True, is_superuser=role == "Superuser")
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def answer(client: Client, model: Any, lookup: str) -> Any:
+    """What tells one guess from another: how many are listed, or that none are."""
+    page = client.get(reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"), {lookup: "zzz"})
+    return page.context["cl"].result_count if page.context and "cl" in page.context else page.status_code
+
+
+@pytest.mark.parametrize("role", [SUPPORT, MANAGER, "Superuser"])
+def test_lists_when_they_are_filtered_by_a_secret_then_it_is_refused(role, victim):
+    client = client_of(role)
+    ends = ("password__startswith", "authenticator__data__secret__regex", "api_keys__digest__startswith")
+    for model in site._registry:
+        for lookup in (way + end for way in WAYS for end in ends):
+            # Taken, it would list nobody, since nothing starts so.
+            assert answer(client, model, lookup) in (302, 400, 403), (model, lookup)
+
+
+def test_lists_when_they_are_filtered_by_their_own_secrets_then_it_is_refused(victim):
+    client = client_of("Superuser")
+    for model in site._registry:
+        for column in SECRETS & {field.name for field in model._meta.get_fields()}:
+            assert answer(client, model, f"{column}__startswith") == 400, (model, column)
+
+
+def test_lists_when_a_key_is_named_then_it_still_filters(victim):
+    client = client_of(MANAGER)
+    listed = client.get(reverse("admin:catalog_groupmember_changelist"), {"pk": victim.pk})
+    assert listed.context["cl"].result_count == 1
+
+
+def test_every_list_then_is_made_of_the_panels_own_class():
+    assert [model for model, model_admin in site._registry.items() if not isinstance(model_admin, ModelAdmin)] == []
