@@ -1,45 +1,117 @@
-"""Structured logs. Whatever is logged passes the filter that takes secrets out."""
+"""Structured logs. Whatever is logged is cut and passes the filter that takes secrets out.
+
+Foreign text is logged: paths, headers, answers. So the filter's patterns read it in linear time: a name is looked
+at once, from its start, and nothing that was read is given back.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
 from typing import Any
 from urllib.parse import unquote
 
 import structlog
 
-_WORDS = r"(?:api[_-]?key|key|password|passwd|secret|token|authorization|cookie|csrf\w*)"
-SECRET_NAME = re.compile(rf"(?:^|[_-]){_WORDS}$", re.I)
-SECRET_IN_TEXT = re.compile(
-    rf"""(?ix) ((?<![a-z0-9]) (?:\w+[_-])? {_WORDS} (?:\[\w*\])? ["']? \s* [=:] \s* ["']?
-    (?:(?:bearer|basic|token)\s+)?)
-    ([^\s&"',;}}\]]+)"""
-)
-PASSWORD_IN_URL = re.compile(r"(://[^\s/:@]*:)[^\s/@]+(?=@)")
+MAX_TEXT = 500
+"""Characters of a text, and of a line of a traceback."""
+MAX_TRACEBACK = 100_000
+"""Characters that are filtered of a traceback."""
+MAX_LINES = 150
+"""Of a traceback."""
+MAX_DEPTH = 6
+MAX_ITEMS = 100
+"""Of a logged dict or list, with all that is nested in it."""
+MAX_BITS = 128
 HIDDEN = "[hidden]"
+CUT = " …"
+
+# Behind "_" or "-" or alone: "key" stands for "api_key" and "api-key" too. "csrf" may begin a longer word.
+_WORDS = r"(?:apikey|key|password|passwd|secret|token|authorization|cookie)"
+_VALUE = r"""[^\s&"',;}\]]"""
+SECRET_NAME = re.compile(rf"(?<![^_-]){_WORDS}$|(?<!\w)(?=\w++$)\w*?(?<![^_-])csrf", re.I)
+SECRET_IN_TEXT = re.compile(
+    rf"""(?ix) (
+    (?<![\w-]) (?>[\w-]*-)?+  # The name up to its last hyphen, then the rest of it up to its end.
+    (?>\w*? (?<![a-z0-9]) (?:{_WORDS}(?!\w)|csrf\w*+))
+    (?:\[\w*+\])?+ ["']?+ \s*+ [=:] \s*+ ["']?+
+    (?:(?:bearer|basic|token)\s++(?={_VALUE}))?+ (?!{re.escape(HIDDEN)})
+    ) {_VALUE}++"""
+)
+# Where a text is cut, its end stands for the "@".
+PASSWORD_IN_URL = re.compile(rf"(://[^\s/:@]*+:)[^\s/@]++(?=@|{re.escape(CUT)}(?!.))")
+_TRACEBACKS = ("exception", "stack")
 
 
 def hide_secrets(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> Any:
-    """structlog processor: hides values under secret names, and `key=…` inside any text."""
-    return {name: _hidden(name, value) for name, value in event.items()}
+    """Return the event without values under secret names and without `key=…` inside any text: a structlog processor."""
+    return {name: _of_event(name, value) for name, value in event.items()}
 
 
-def _hidden(name: str, value: Any) -> Any:
+def _of_event(name: str, value: Any) -> Any:
+    if name in _TRACEBACKS and isinstance(value, str):
+        return _traceback(value)
+    return _hidden(name, value, 0, iter(range(MAX_ITEMS)))
+
+
+def _hidden(name: str, value: Any, depth: int, left: Iterator[int]) -> Any:
+    """Return what to log of `value`; `left` gives one number for each nested value that may still come."""
     if SECRET_NAME.search(name):
         return HIDDEN
-    if isinstance(value, dict):
-        return {inner: _hidden(str(inner), item) for inner, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_hidden("", item) for item in value]
-    if value is None or isinstance(value, int | float):
+    if isinstance(value, dict | list | tuple):
+        return _nested(value, depth + 1, left)
+    if value is None or isinstance(value, float) or (isinstance(value, int) and value.bit_length() <= MAX_BITS):
         return value
     # Exceptions, bytes and the like become text in the end: now, so that it is read for secrets.
-    text = str(value)
-    if "%" in text and SECRET_IN_TEXT.search(unquote(text)):
-        text = unquote(text)  # An address that says "%6bey=" says "key=".
-    text = SECRET_IN_TEXT.sub(rf"\1{HIDDEN}", text)
+    return _without_secrets(_cut(_text(value)))
+
+
+def _nested(value: Any, depth: int, left: Iterator[int]) -> Any:
+    if depth > MAX_DEPTH:
+        return CUT.strip()
+    if not isinstance(value, dict):
+        items = [_hidden("", item, depth, left) for item, _ in zip(value, left, strict=False)]
+        return items if len(items) == len(value) else [*items, CUT.strip()]
+    named = {}
+    for (inner, item), _ in zip(value.items(), left, strict=False):
+        name = _text(inner)
+        named[_without_secrets(_cut(name))] = _hidden(name, item, depth, left)
+    return named if len(named) == len(value) else {**named, CUT.strip(): CUT.strip()}
+
+
+def _text(value: Any) -> str:
+    try:
+        return str(value)
+    except Exception:  # Of a value nested too deeply, say. The logging module would print it with its secrets.
+        return f"[{type(value).__name__}]"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + CUT
+
+
+def _without_secrets(text: str) -> str:
+    # An address that says "%6bey=" says "key="; and "%256bey=" where the address of a request is written again.
+    once = unquote(text)
+    text = SECRET_IN_TEXT.sub(rf"\1{HIDDEN}", once if SECRET_IN_TEXT.search(once) else text)
+    twice = unquote(unquote(text))
+    if SECRET_IN_TEXT.search(twice):
+        text = SECRET_IN_TEXT.sub(rf"\1{HIDDEN}", twice)
     return PASSWORD_IN_URL.sub(rf"\1{HIDDEN}", text)
+
+
+def _traceback(text: str) -> str:
+    """Return its first and last lines. Cut after the filter: a secret may stand on the line after its name."""
+    if len(text) > MAX_TRACEBACK:
+        half = MAX_TRACEBACK // 2
+        end = text[-half:].partition("\n")[2]
+        # What comes next may be a secret whose name is cut off.
+        text = f"{text[:half]}{CUT}\nsecret: {end}"
+    lines = [_cut(line) for line in _without_secrets(text).split("\n")]
+    if len(lines) > MAX_LINES:
+        first, last = lines[: MAX_LINES // 3], lines[-(MAX_LINES - MAX_LINES // 3) :]
+        lines = [*first, f"… {len(lines) - MAX_LINES:,} lines …", *last]
+    return "\n".join(lines)
 
 
 SHARED: list[Any] = [

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import logging
 import threading
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -41,8 +39,8 @@ from panel.accounts.keys import (
     spend,
 )
 from panel.accounts.models import ApiKey, EmailUserManager, User
-from panel.logging import LOGGING
 from tests import make
+from tests.logs import log_lines
 from tests.threads import PATIENCE, in_threads
 
 pytestmark = pytest.mark.django_db
@@ -516,23 +514,6 @@ def test_limit_when_it_cannot_be_then_the_database_refuses_it(customer, limit):
 
 
 # -- the logs ----------------------------------------------------------------------------------------
-
-
-@contextmanager
-def log_lines():
-    """What the site's own formatter writes of all that reaches a handler."""
-    stream = io.StringIO()
-    handler = logging.StreamHandler(stream)
-    values = dict(LOGGING["formatters"]["lines"])
-    handler.setFormatter(values.pop("()")(**values))
-    loggers = [logging.getLogger(name) for name in ("", "django.server")]
-    for logger in loggers:
-        logger.addHandler(handler)
-    try:
-        yield stream
-    finally:
-        for logger in loggers:
-            logger.removeHandler(handler)
 
 
 @pytest.fixture

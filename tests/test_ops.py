@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
-import logging
 import os
 import re
 import sqlite3
@@ -15,7 +13,6 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
-import structlog
 from cryptography.fernet import Fernet
 from django.conf import settings as site_settings
 from django.core.checks import run_checks
@@ -31,7 +28,6 @@ from orders.models import Order
 from orders.states import Placement
 from panel.crypto import Undecryptable, decrypt, encrypt
 from panel.env_file import add_demo_settings, write_env
-from panel.logging import LOGGING, hide_secrets
 from panel.ops.alerts import raise_alert, record_heartbeat, resolve_alert
 from panel.ops.health import TICKING
 from panel.ops.invariants import find_breaches
@@ -39,6 +35,7 @@ from panel.ops.models import Alert, Heartbeat
 from panel.ops.tasks import check_ledger
 from panel.sandbox import faults
 from tests import make
+from tests.logs import log_lines
 from tests.threads import in_background, in_threads, wait_for_a_blocked_connection
 
 ROOT = site_settings.BASE_DIR
@@ -506,90 +503,6 @@ def test_healthz_when_database_is_down_then_503_and_nothing_of_it_is_told():
 @pytest.mark.django_db
 def test_healthz_when_posted_to_then_405(client):
     assert client.post("/healthz").status_code == 405
-
-
-# -- secrets in logs ---------------------------------------------------------------------------------
-
-
-@contextmanager
-def log_lines():
-    """What the site's own formatter writes, in a list that fills while the block runs."""
-    stream = io.StringIO()
-    handler = logging.StreamHandler(stream)
-    values = dict(LOGGING["formatters"]["lines"])
-    handler.setFormatter(values.pop("()")(**values))
-    root = logging.getLogger()
-    root.addHandler(handler)
-    try:
-        yield stream
-    finally:
-        root.removeHandler(handler)
-
-
-@pytest.mark.parametrize(
-    "event",
-    [
-        {"api_key": "s3cret"},
-        {"key": "s3cret"},
-        {"provider_api_key": "s3cret"},
-        {"password": "s3cret"},
-        {"Authorization": "s3cret"},
-        {"csrf_token": "s3cret"},
-        {"csrfmiddlewaretoken": "s3cret"},
-        {"form": {"key": "s3cret", "action": "add"}},
-        {"forms": [{"token": "s3cret"}]},
-        {"nested": {"inner": [{"deep": {"secret": "s3cret"}}]}},
-        {"event": "POST key=s3cret&action=add"},
-        {"event": "https://example.com/api/v2?action=add&key=s3cret"},
-        {"event": "Not Found: /api/v2/x?%6bey=s3cret"},
-        {"event": "Not Found: /api/v2/x?key%3Ds3cret"},
-        {"event": "Not Found: /api/v2/x?key[]=s3cret"},
-        {"event": '{"key": "s3cret", "action": "add"}'},
-        {"event": "{'api_key': 's3cret'}"},
-        {"exception": "ValueError: token: s3cret"},
-        {"lines": ["password=s3cret"]},
-        {"event": "Authorization: Bearer s3cret"},
-        {"event": "SECRET_KEY=s3cret upstream_api_key=s3cret csrf_token=s3cret"},
-        {"X-Api-Key": "s3cret"},
-        {"error": ValueError("key=s3cret")},
-        {"body": b"key=s3cret"},
-        {"url": "postgres://panel:s3cret@db:5432/panel"},
-    ],
-    ids=str,
-)
-def test_hide_secrets_when_an_event_holds_one_then_hidden(event):
-    shown = json.dumps(hide_secrets(None, "info", event))
-    assert "s3cret" not in shown
-    assert "[hidden]" in shown
-
-
-@pytest.mark.parametrize(
-    "event",
-    [
-        {"event": "order placed", "order": 5, "charge": 250_000, "ok": True, "none": None},
-        {"keyboard": "qwerty", "monkey": "banana", "tokens_left": 3},
-        {"event": "the key to success is patience", "cause": "provider:3:funds"},
-    ],
-    ids=["plain", "similar names", "similar text"],
-)
-def test_hide_secrets_when_there_is_none_then_unchanged(event):
-    assert hide_secrets(None, "info", dict(event)) == event
-
-
-def test_log_when_secrets_come_by_any_way_then_the_written_line_holds_none():
-    with log_lines() as stream:
-        structlog.get_logger("panel.test").warning("sent", api_key="s3cret-1", form={"key": "s3cret-2"})
-        structlog.get_logger("panel.test").warning("POST key=%s", "s3cret-3")
-        logging.getLogger("some.library").warning("connecting with password=%s", "s3cret-4")
-        try:
-            raise ValueError("bad answer to key=s3cret-5&action=add")
-        except ValueError:
-            logging.getLogger("some.library").exception("failed")
-    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
-    assert len(lines) == 4
-    assert "s3cret" not in stream.getvalue()
-    assert all("[hidden]" in line for line in stream.getvalue().splitlines())
-    assert "ValueError: bad answer" in lines[3]["exception"]
 
 
 # -- secrets at rest ---------------------------------------------------------------------------------
