@@ -26,7 +26,7 @@ PERMISSION = "orders.change_order"
 class SelectionForm(forms.Form):
     """Primary keys in one field: a thousand fields are more than a form may have."""
 
-    orders = forms.RegexField(regex=r"\A\d{1,18}(,\d{1,18})*\Z", max_length=19 * MOST, widget=forms.HiddenInput)
+    orders = forms.RegexField(regex=r"\A\d{1,18}+(?:,\d{1,18}+)*+\Z", max_length=19 * MOST, widget=forms.HiddenInput)
 
     def clean_orders(self) -> list[int]:
         pks = sorted({int(pk) for pk in self.cleaned_data["orders"].split(",")})

@@ -104,8 +104,8 @@ def _traceback(text: str) -> str:
     """Return its first and last lines. Cut after the filter: a secret may stand on the line after its name."""
     if len(text) > MAX_TRACEBACK:
         half = MAX_TRACEBACK // 2
-        end = text[-half:].partition("\n")[2]
-        # What comes next may be a secret whose name is cut off.
+        # Its own secrets first. Then what it begins with: that may be a secret whose name is cut off.
+        end = _without_secrets(text[-half:].partition("\n")[2])
         text = f"{text[:half]}{CUT}\nsecret: {end}"
     lines = [_cut(line) for line in _without_secrets(text).split("\n")]
     if len(lines) > MAX_LINES:

@@ -235,7 +235,7 @@ def test_filter_when_a_traceback_is_short_then_it_is_kept_whole():
 @pytest.mark.parametrize("block", ["key=\ns3cret\n", "key: Bearer\ns3cret\n", f"{'x' * 600}_key=\ns3cret\n"])
 def test_filter_when_a_secret_stands_where_a_traceback_is_cut_then_hidden(block):
     for offset in range(40):
-        end = "z\n" * (MAX_TRACEBACK // 4 - 20) + "z" * offset
+        end = f"{'z' * 999}\n" * (MAX_TRACEBACK // 2_000 - 1) + "z" * (960 + offset)
         text = "y\n" * MAX_TRACEBACK + block + end
         assert "s3cret" not in shown(text, name="exception")
     assert "s3cret" not in shown(f"{block}{'y' * 100}\n" * 20, name="exception")

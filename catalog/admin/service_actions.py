@@ -31,7 +31,9 @@ MOST = 100_000
 class SelectionForm(forms.Form):
     """Primary keys in one field: ten thousand fields are more than a form may have."""
 
-    services = forms.RegexField(regex=r"\A[0-9]{1,18}(,[0-9]{1,18})*\Z", max_length=19 * MOST, widget=forms.HiddenInput)
+    services = forms.RegexField(
+        regex=r"\A[0-9]{1,18}+(?:,[0-9]{1,18}+)*+\Z", max_length=19 * MOST, widget=forms.HiddenInput
+    )
 
     def clean_services(self) -> tuple[int, ...]:
         pks = sorted({int(pk) for pk in self.cleaned_data["services"].split(",")})

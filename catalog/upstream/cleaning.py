@@ -28,8 +28,8 @@ _LINE_ENDS = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 
 _SYMBOL = r"(?:US\$|R\$|[$€£¥₹₺₽₴₦₫₩₱₪₨฿]|[A-Z]{3,4}|Rs\.?|TL|kr|zł)"
 _NUMBER = re.compile(
-    rf"(?P<sign>[+-]?)\s*{_SYMBOL}?\s*(?P<sign2>[+-]?)(?P<digits>[0-9][0-9.,' ]*|[.,][0-9]+)"
-    rf"(?P<exponent>[eE][+-]?[0-9]{{1,4}})?\s*{_SYMBOL}?"
+    rf"(?P<sign>[+-]?)\s*+{_SYMBOL}?\s*+(?P<sign2>[+-]?)(?P<digits>[0-9][0-9.,' ]*+|[.,][0-9]++)"
+    rf"(?P<exponent>[eE][+-]?[0-9]{{1,4}})?\s*+{_SYMBOL}?"
 )
 _GROUPED = {
     ",": re.compile(r"[1-9][0-9]{0,2}(?:,[0-9]{2,3})*,[0-9]{3}"),
@@ -48,7 +48,8 @@ _TRUE = frozenset(("true", "1", "yes", "on", "y"))
 
 _REDACTED = "[key]"
 # A JSON string, also one that never ends: it always matches from a quote on, so that no text is read twice.
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"?', re.DOTALL)
+# Possessive ("++"): the engine would keep 120 bytes for each character that it might have to give back.
+_STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 
 
 def decode_body(body: bytes) -> str:
