@@ -21,8 +21,6 @@ from panel.logging import (
     MAX_LINES,
     MAX_TEXT,
     MAX_TRACEBACK,
-    PASSWORD_IN_URL,
-    SECRET_IN_TEXT,
     SECRET_NAME,
     hide_secrets,
 )
@@ -272,17 +270,10 @@ def thread_seconds(work: object) -> float:
     return time.thread_time() - began
 
 
+@pytest.mark.parametrize("size", [2_000, 8_000])
 @pytest.mark.parametrize("pump", WORST)
-@pytest.mark.parametrize("pattern", [SECRET_IN_TEXT, SECRET_NAME, PASSWORD_IN_URL], ids=["text", "name", "address"])
-def test_patterns_when_a_text_is_eight_times_as_long_then_so_is_the_time(pattern, pump):
-    small, large = (pump * (size // len(pump)) for size in (20_000, 160_000))
-    least = [min(thread_seconds(lambda text=text: pattern.sub("", text)) for _ in range(3)) for text in (small, large)]
-    assert least[1] < 24 * least[0] + 0.005
-
-
-@pytest.mark.parametrize("pump", WORST)
-def test_requests_when_they_carry_the_worst_text_anywhere_then_the_line_is_short(client, pump):
-    text = pump * (8_000 // len(pump))
+def test_requests_when_they_carry_the_worst_text_anywhere_then_the_line_is_short(client, pump, size):
+    text = pump * (size // len(pump))
     with log_lines() as stream:
         for ask in (
             lambda: client.get(f"/{text}"),
