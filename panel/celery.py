@@ -16,7 +16,7 @@ from celery import Celery, bootsteps
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "panel.settings")
 
-app = Celery("panel")
+app = Celery("panel", task_cls="panel.hint_tasks:HintTask", amqp="panel.hint_tasks:PatientAMQP")
 app.config_from_object("panel.task_settings")
 app.autodiscover_tasks(["billing", "catalog", "orders", "panel.accounts", "panel.ops"])
 

@@ -4,13 +4,18 @@ Every task is "claim what is due", so running one twice, late or on two machines
 """
 
 from django.conf import settings
+from kombu import Exchange, Queue
 
 broker_url = settings.CELERY_BROKER_URL
+# A broker that is down, or that refuses for a while, never ends a worker: it tries for as long as it takes.
 broker_connection_retry_on_startup = True
+broker_connection_max_retries = None
+broker_channel_error_retry = True
 broker_transport_options = {
-    "visibility_timeout": 3600,
     "socket_timeout": 5,
     "socket_connect_timeout": 1,
+    # Nobody says that a connection is gone when the broker's machine is: asked this often, it is noticed.
+    "health_check_interval": 5,
     # One try and no sleep between tries: a hint must never make a customer wait for a broker that is down.
     "max_retries": 1,
     "interval_start": 0,
@@ -18,7 +23,16 @@ broker_transport_options = {
     "interval_max": 0,
 }
 task_ignore_result = True
-task_acks_late = not settings.EMBEDDED_BROKER
+# See docs/adr/0015-hints-carry-no-acks.md. The embedded broker cannot be lost, and its only limit on what a
+# worker takes ahead counts what is not acknowledged.
+task_acks_late = False
+task_default_queue = "celery"
+task_queues = [
+    Queue("celery", Exchange("celery"), routing_key="celery", no_ack=not settings.EMBEDDED_BROKER),
+]
+# Without acknowledgements no other setting keeps a worker from taking more than it has threads for.
+worker_disable_prefetch = not settings.EMBEDDED_BROKER
+worker_enable_prefetch_count_reduction = False
 worker_prefetch_multiplier = 1
 worker_hijack_root_logger = False
 worker_enable_remote_control = False

@@ -17,24 +17,48 @@ PATIENCE = 60
 _KEPT = ("PATH", "HOME", "LANG", "VIRTUAL_ENV")
 
 
-class Server:
-    """A process that listens on a port of 127.0.0.1; what it prints goes to a file of its name in `folder`."""
+class Process:
+    """A process of its own; what it prints goes to a file of its name in `folder`."""
 
-    def __init__(
-        self, name: str, *command: str, port: int, folder: Path, environment: Mapping[str, str] | None = None
-    ) -> None:
-        self.port = port
-        self._log = folder / f"{name}.log"
-        with self._log.open("ab") as output:
+    def __init__(self, name: str, *command: str, folder: Path, environment: Mapping[str, str] | None = None) -> None:
+        self.name = name
+        self.log = folder / f"{name}.log"
+        with self.log.open("ab") as output:
             # A group of its own: whoever it starts is ended with it.
             self._process = subprocess.Popen(
-                [sys.executable, *command],
+                command,
                 cwd=ROOT,
                 env=plain_environment() | dict(environment or {}),
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it lives."""
+        return self._process.poll()
+
+    def signal(self, number: int) -> None:
+        os.killpg(self._process.pid, number)
+
+    def printed(self) -> str:
+        return self.log.read_text(errors="replace")[-4_000:]
+
+    def close(self) -> None:
+        if self.exit_code is None:
+            self.signal(signal.SIGKILL)
+        self._process.wait()
+
+
+class Server(Process):
+    """A Python program that listens on a port of 127.0.0.1."""
+
+    def __init__(
+        self, name: str, *command: str, port: int, folder: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
+        self.port = port
+        super().__init__(name, sys.executable, *command, folder=folder, environment=environment)
 
     def wait(self) -> None:
         """Returns once it listens."""
@@ -43,16 +67,8 @@ class Server:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:
                     return
-            assert self._process.poll() is None and time.monotonic() < deadline, self.printed()
+            assert self.exit_code is None and time.monotonic() < deadline, self.printed()
             time.sleep(0.05)
-
-    def printed(self) -> str:
-        return self._log.read_text(errors="replace")[-4_000:]
-
-    def close(self) -> None:
-        if self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
 
 
 def plain_environment() -> dict[str, str]:
