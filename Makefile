@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test bench chaos lint clean
+.PHONY: demo test proof bench chaos lint clean
 
 demo: $(VENV)/.runtime
 	@$(BIN)/python -m panel.env_file --demo
@@ -11,6 +11,9 @@ demo: $(VENV)/.runtime
 
 test: $(VENV)/.development
 	@$(BIN)/python -m pytest -n auto --dist worksteal
+
+proof: $(VENV)/.development
+	@$(BIN)/python -m pytest -s -rs -m proof
 
 bench: $(VENV)/.development
 	@$(BIN)/python -m tests.bench

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from celery import Task
 from celery.app.amqp import AMQP
+from celery.contrib.django.task import DjangoTask
 from celery.worker.request import Request
 from django.conf import settings
-from kombu import Connection
+from kombu.connection import Connection
 
 
 class HintRequest(Request):
@@ -24,7 +24,7 @@ class HintRequest(Request):
         self.acknowledged = True
 
 
-class HintTask(Task):
+class HintTask(DjangoTask):
     Request = HintRequest
 
 
@@ -32,7 +32,8 @@ class PatientConnection(Connection):
     """Tries to connect every few seconds, where Celery's own waits grow to half a minute."""
 
     def ensure_connection(self, *args: Any, **kwargs: Any) -> Connection:
-        return super().ensure_connection(*args, interval_start=1, interval_step=1, interval_max=3, **kwargs)
+        waits = {"interval_start": 1, "interval_step": 1, "interval_max": 3}
+        return super().ensure_connection(*args, **{**waits, **kwargs})  # type: ignore[no-untyped-call]
 
 
 class PatientAMQP(AMQP):

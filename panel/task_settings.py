@@ -4,7 +4,7 @@ Every task is "claim what is due", so running one twice, late or on two machines
 """
 
 from django.conf import settings
-from kombu import Exchange, Queue
+from kombu.entity import Exchange, Queue
 
 broker_url = settings.CELERY_BROKER_URL
 # A broker that is down, or that refuses for a while, never ends a worker: it tries for as long as it takes.
@@ -27,9 +27,8 @@ task_ignore_result = True
 # worker takes ahead counts what is not acknowledged.
 task_acks_late = False
 task_default_queue = "celery"
-task_queues = [
-    Queue("celery", Exchange("celery"), routing_key="celery", no_ack=not settings.EMBEDDED_BROKER),
-]
+_no_ack = not settings.EMBEDDED_BROKER
+task_queues = [Queue("celery", Exchange("celery"), routing_key="celery", no_ack=_no_ack)]  # type: ignore[no-untyped-call]
 # Without acknowledgements no other setting keeps a worker from taking more than it has threads for.
 worker_disable_prefetch = not settings.EMBEDDED_BROKER
 worker_enable_prefetch_count_reduction = False

@@ -30,12 +30,13 @@ CHROMIUM = (
     if os.environ.get("WITHOUT_CHROMIUM")
     else shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 )
+REDIS_SERVER = shutil.which("redis-server")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Says what a test needs and leaves it out; in the full gate a missing server is a failure instead."""
     # The longest first: at the end, all other workers would wait for it.
-    items.sort(key=lambda item: "chaos" not in item.path.parts)
+    items.sort(key=lambda item: "chaos" not in item.path.parts and item.get_closest_marker("redis") is None)
     if MUST_HAVE_ALL:
         return
     for item in items:
@@ -43,6 +44,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="needs Chromium; .ci/run installs it and runs this"))
         if item.get_closest_marker("postgresql") and "postgres" not in os.environ.get("DATABASE_URL", ""):
             item.add_marker(pytest.mark.skip(reason="needs PostgreSQL; .ci/run runs this"))
+        if item.get_closest_marker("redis") and not (REDIS_SERVER and os.environ.get("CELERY_BROKER_URL")):
+            item.add_marker(pytest.mark.skip(reason="needs redis-server and CELERY_BROKER_URL; .ci/run runs this"))
+        if item.get_closest_marker("proof") and REDIS_SERVER is None:
+            item.add_marker(pytest.mark.skip(reason="needs redis-server"))
 
 
 @pytest.fixture(autouse=True, scope="session")

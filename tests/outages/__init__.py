@@ -1,1 +1,1 @@
-"""A panel in production's shape, whose Redis is killed, hangs and forgets while customers order."""
+"""A panel in production's shape, and its Redis that is killed, hangs and forgets while customers order."""

@@ -64,5 +64,12 @@ class Broker:
             self._process.signal(signal.SIGCONT)
         self.wait()
 
+    def refuse(self, seconds: float) -> None:
+        """Answers every write with an error, as one that became a replica or has a full disk."""
+        with self.client() as client:
+            client.config_set("min-replicas-to-write", 1)
+            time.sleep(seconds)
+            client.config_set("min-replicas-to-write", 0)
+
     def close(self) -> None:
         self._process.close()

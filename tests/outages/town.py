@@ -3,70 +3,78 @@
 from __future__ import annotations
 
 import itertools
-import re
+import random
 import sys
 import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from http.client import HTTPException
 from pathlib import Path
-from typing import Any
 
 from panel.sandbox import faults
 from panel.sandbox.server import SandboxServer
 from tests.chain.panel import Panel
-from tests.chain.processes import PATIENCE, Process
+from tests.chain.processes import Process
 from tests.outages.broker import Broker
 
-WORKERS, PROVIDERS = 4, 4
-CUSTOMERS = 2
+WORKERS = 4
+MAX_SECONDS = 10
+"""From the moment that Redis answers again until all is at work as if nothing had been."""
+
+_SLOW_PROVIDERS, _ADD_SECONDS = 4, 0.4
+_CUSTOMERS, _BETWEEN_ORDERS = 2, 0.25
 _EMAIL = "outages@example.org"
-_BETWEEN_ORDERS = 0.25
-_ADD_SECONDS = 0.4
-_DONE = re.compile(r"orders\.tasks\.\w+\[[^]]+\] received")
+_PATIENCE = 120
 
 
 class Town:
-    """Closes what it started with `closing`. `pace` is how many seconds a customer waits between orders."""
+    """Ends with `closing` whatever it started.
+
+    The customers' orders go to providers that take their time, so that in every worker some thread waits for an
+    answer when Redis goes. One more provider is quick: no backlog of the outage is ahead of an order to it.
+    """
 
     def __init__(self, folder: Path, closing: ExitStack) -> None:
         self.broker = Broker(folder)
         closing.callback(self.broker.close)
-        self.upstreams = [closing.enter_context(_slow_provider(number)) for number in range(PROVIDERS)]
+        self._upstreams = [closing.enter_context(_provider(number)) for number in range(_SLOW_PROVIDERS + 1)]
+        self._quick, slow = self._upstreams[0], self._upstreams[1:]
+        for upstream in slow:
+            upstream.faults.inject(faults.delay_before(_ADD_SECONDS, "add", times=None))
         self.panel = Panel("outages", folder=folder, cache=13, CELERY_BROKER_URL=self.broker.url)
         closing.callback(self.panel.close)
-        self.panel.start_worker()
-        self.panel.do("migrate")
-        for number, upstream in enumerate(self.upstreams):
-            self.panel.do("connect", name=f"Sandbox {number}", url=upstream.url, api_key=upstream.key)
-        self.panel.run("sync_catalog")
-        self.services = [one["pk"] for one in self.panel.do("catalog")]
-        self.panel.do("make_customer", email=_EMAIL, funds="100000")
-        self.secret = self.panel.do("make_key", email=_EMAIL, name="Shop")["secret"]
+        self._open()
         self.panel.serve()
-        worker = ("worker", "--loglevel", "INFO")
-        self.workers = [self._celery(f"worker-{n}", *worker, "--hostname", f"worker-{n}@outages") for n in range(WORKERS)]
-        beat = ("beat", "--scheduler", "celery.beat:Scheduler", "--pidfile=", "--loglevel", "WARNING")
-        self.beat = self._celery("beat", *beat)
+        beat = ("beat", "--scheduler", "celery.beat:Scheduler", "--pidfile=")
+        self.processes: list[Process] = []
+        self.workers = [self._start(f"worker-{n}", "worker", "-n", f"worker-{n}@outages") for n in range(WORKERS)]
+        self._start("beat", *beat)
         for process in self.processes:
             closing.callback(process.close)
         self.panel.wait()
-        self.asked: list[str] = []
         self._numbers = itertools.count(1)
+        self._asked: list[str] = []
         self._closing_time = threading.Event()
-        self._customers = [threading.Thread(target=self._be_customer, daemon=True) for _ in range(CUSTOMERS)]
+        self._customers = [threading.Thread(target=self._be_customer, daemon=True) for _ in range(_CUSTOMERS)]
         closing.callback(self.end_load)
 
-    @property
-    def processes(self) -> list[Process]:
-        return [*self.workers, self.beat]
+    def _open(self) -> None:
+        self.panel.start_worker()
+        self.panel.do("migrate")
+        for number, upstream in enumerate(self._upstreams):
+            self.panel.do("connect", name=f"Sandbox {number}", url=upstream.url, api_key=upstream.key)
+        self.panel.run("sync_catalog")
+        self._quick_service, *self._slow_services = [one["pk"] for one in self.panel.do("catalog")]
+        self.panel.do("make_customer", email=_EMAIL, funds="100000")
+        self._secret = self.panel.do("make_key", email=_EMAIL, name="Shop")["secret"]
 
-    def _celery(self, name: str, *command: str) -> Process:
-        celery = (sys.executable, "-m", "celery", "-A", "panel", *command)
-        return Process(name, *celery, folder=self.panel.folder, environment=self.panel.environment)
+    def _start(self, name: str, *command: str) -> Process:
+        celery = (sys.executable, "-m", "celery", "-A", "panel", *command, "--loglevel", "INFO")
+        process = Process(name, *celery, folder=self.panel.folder, environment=self.panel.environment)
+        self.processes.append(process)
+        return process
 
-    # -- what its customers do -----------------------------------------------------------------------
+    # -- its customers -------------------------------------------------------------------------------
 
     def start_load(self) -> None:
         for customer in self._customers:
@@ -78,50 +86,54 @@ class Town:
             if customer.ident:
                 customer.join()
 
-    def order(self) -> str:
-        """The link of a new order."""
-        number = next(self._numbers)
-        link = f"https://example.com/outages/{number}"
-        service = self.services[number % len(self.services)]
-        answer = self.panel.api(self.secret, "add", service=service, link=link, quantity=100)
-        assert list(answer) == ["order"], answer
-        self.asked.append(link)
-        return link
-
     def _be_customer(self) -> None:
         while not self._closing_time.wait(_BETWEEN_ORDERS):
-            self.order()
+            self._order(random.choice(self._slow_services))
 
-    # -- what came of it -----------------------------------------------------------------------------
+    def _order(self, service: int) -> str:
+        """The link of a new order."""
+        link = f"https://example.com/outages/{next(self._numbers)}"
+        answer = self.panel.api(self._secret, "add", service=service, link=link, quantity=100)
+        assert list(answer) == ["order"], answer
+        self._asked.append(link)
+        return link
 
-    @property
-    def dead(self) -> dict[str, int]:
-        """Exit codes by name."""
-        codes = {process.name: process.exit_code for process in self.processes}
-        return {name: code for name, code in codes.items() if code is not None}
+    # -- what comes of it ----------------------------------------------------------------------------
 
-    @property
-    def sent(self) -> list[str]:
-        """The links that the providers got, as often as they got them."""
-        return [order.link for upstream in self.upstreams for order in upstream.orders()]
+    def seconds_until_at_work(self) -> tuple[float, float]:
+        """Until a new order is with its provider, and until every worker has taken a message since now."""
+        began, logs = time.monotonic(), {worker: worker.log.stat().st_size for worker in self.workers}
+        link = self._order(self._quick_service)
+        self.wait_until(lambda: any(order.link == link for order in self._quick.orders()))
+        sent = time.monotonic() - began
+        self.wait_until(lambda: all("received" in worker.log.read_text()[log:] for worker, log in logs.items()))
+        return sent, time.monotonic() - began
 
-    def seconds_until(self, done: Callable[[], bool], *, limit: float = PATIENCE) -> float:
-        began = time.monotonic()
-        while not done():
-            assert time.monotonic() - began < limit, "it never came"
+    def wait_until(self, done: Callable[[], bool]) -> None:
+        """Fails at once where a worker or beat has ended."""
+        deadline = time.monotonic() + _PATIENCE
+        while not (self.all_live() and done()):
+            assert time.monotonic() < deadline, self._last_words()
             time.sleep(0.05)
-        return time.monotonic() - began
 
-    def marks(self) -> list[int]:
-        return [process.log.stat().st_size for process in self.workers]
+    def all_live(self) -> bool:
+        ended = {one.name: one.exit_code for one in self.processes if one.exit_code is not None}
+        assert not ended, (ended, self._last_words())
+        return True
 
-    def at_work_since(self, marks: list[int]) -> int:
-        return sum(bool(_DONE.search(w.log.read_text()[mark:])) for w, mark in zip(self.workers, marks, strict=True))
+    def wait_until_all_is_sent(self) -> None:
+        """Each order that was ever asked for, and each once."""
+        self.wait_until(lambda: len(self._sent()) >= len(self._asked))
+        assert sorted(self._sent()) == sorted(self._asked)
+
+    def _sent(self) -> list[str]:
+        return [order.link for upstream in self._upstreams for order in upstream.orders()]
+
+    def _last_words(self) -> str:
+        return "\n".join(f"{process.name}: {process.printed()[-1_000:]}" for process in self.processes)
 
 
-def _slow_provider(number: int) -> SandboxServer:
-    """So slow that in every worker some thread waits for an answer at any time, also when Redis goes."""
+def _provider(number: int) -> SandboxServer:
     made = SandboxServer(key=f"outages-key-{number}", speed=0, balance="1000000", services=1)
     made.set_service(1, rate="2", min=10, max=10_000, type="Default")
-    made.faults.inject(faults.delay_before(_ADD_SECONDS, "add", times=None))
     return made

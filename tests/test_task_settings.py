@@ -1,0 +1,88 @@
+"""Messages are hints: each goes stale, and on Redis nobody acknowledges one."""
+
+from __future__ import annotations
+
+import ast
+import runpy
+from types import SimpleNamespace
+
+import pytest
+from celery.worker.request import Request
+
+from panel import hints
+from panel.celery import app
+from panel.hint_tasks import HintRequest, PatientConnection
+from tests.test_architecture import DOMAIN, modules
+
+EMBEDDED = pytest.mark.parametrize("embedded", [False, True], ids=["redis", "embedded"])
+
+
+@EMBEDDED
+def test_queue_when_the_broker_is_redis_then_it_carries_no_acks(settings, embedded):
+    settings.EMBEDDED_BROKER = embedded
+    found = runpy.run_module("panel.task_settings")
+    [queue] = found["task_queues"]
+    # What was queued before an upgrade, or by a web server that still runs the version before, is read too.
+    assert (queue.name, queue.exchange.name, queue.routing_key) == ("celery",) * 3 == (found["task_default_queue"],) * 3
+    assert (queue.no_ack, found["task_acks_late"], found["worker_disable_prefetch"]) == (
+        not embedded,
+        False,
+        not embedded,
+    )
+
+
+@EMBEDDED
+def test_message_when_its_task_begins_then_only_the_embedded_broker_is_told(settings, embedded):
+    settings.EMBEDDED_BROKER = embedded
+    told: list[object] = []
+    request = HintRequest.__new__(HintRequest)
+    request._on_ack, request._connection_errors = (lambda *given: told.append(given)), ()
+    request.acknowledge()
+    assert (request.acknowledged, len(told)) == (True, embedded)
+
+
+def test_tasks_when_they_are_received_then_their_messages_are_hints():
+    app.loader.import_default_modules()
+    ours = [task for name, task in app.tasks.items() if not name.startswith("celery.")]
+    assert ours
+    for task in ours:
+        assert issubclass(task.Request, HintRequest), task.name
+    assert issubclass(HintRequest, Request)
+
+
+def test_connection_when_the_broker_is_away_then_it_is_tried_every_few_seconds_for_good(monkeypatch):
+    waits: list[float] = []
+
+    def connect(self: object, errback: object, max_retries: int | None, **given: float) -> None:
+        waits.append(given["interval_max"])
+        assert max_retries is None
+
+    monkeypatch.setattr(PatientConnection, "_ensure_connection", connect)
+    for connection in (app.connection_for_read(), app.connection_for_write()):
+        connection.ensure_connection(None, app.conf.broker_connection_max_retries, callback=None)
+    assert waits == [3, 3]
+
+
+def test_beat_when_it_ticks_then_the_message_goes_stale_before_the_next():
+    assert app.conf.beat_schedule
+    for name, entry in app.conf.beat_schedule.items():
+        assert 0 < entry["options"]["expires"] <= entry["schedule"], name
+
+
+def test_hint_when_it_is_sent_then_it_goes_stale(monkeypatch):
+    sent: list[dict[str, object]] = []
+    monkeypatch.setattr(hints, "current_app", SimpleNamespace(send_task=lambda task, **given: sent.append(given)))
+    hints._send("orders.tasks.submit_orders")
+    assert 0 < sent[0]["expires"] <= 60
+
+
+def test_task_when_it_sends_another_then_that_one_goes_stale_too():
+    found = 0
+    for path in (path for folder in (*DOMAIN, "panel") for path in modules(folder)):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                assert node.func.attr not in ("delay", "delay_on_commit", "apply_async_on_commit"), path
+                if node.func.attr in ("apply_async", "send_task"):
+                    found += 1
+                    assert "expires" in [keyword.arg for keyword in node.keywords], (path, node.lineno)
+    assert found
