@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from celery.app.amqp import AMQP
+from celery.concurrency.thread import ApplyResult, TaskPool
 from celery.contrib.django.task import DjangoTask
 from celery.worker.request import Request
 from django.conf import settings
@@ -26,6 +27,31 @@ class HintRequest(Request):
 
 class HintTask(DjangoTask):
     Request = HintRequest
+
+
+class HintPool(TaskPool):
+    """Threads, of which each tells the worker when it is free.
+
+    A worker that has taken as many messages as it has threads looks for the next one when something wakes it: the
+    acknowledgement of a task did, and without one it would sleep for up to a second.
+    """
+
+    _hub: Any = None
+
+    def register_with_event_loop(self, loop: Any) -> None:
+        self._hub = loop
+
+    def on_apply(self, *args: Any, **kwargs: Any) -> ApplyResult:
+        result = super().on_apply(*args, **kwargs)
+        result.f.add_done_callback(self._wake)
+        return result
+
+    def _wake(self, _done: Any) -> None:
+        if self._hub is not None:
+            self._hub.call_soon(_nothing)
+
+
+def _nothing() -> None: ...
 
 
 class PatientConnection(Connection):

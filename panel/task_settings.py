@@ -35,7 +35,7 @@ worker_enable_prefetch_count_reduction = False
 worker_prefetch_multiplier = 1
 worker_hijack_root_logger = False
 worker_enable_remote_control = False
-worker_pool = "threads"
+worker_pool = "panel.hint_tasks:HintPool"
 # Threads wait for providers most of the time; each provider takes at most one for each kind of work, and the
 # lanes that it is polled in have threads of their own.
 worker_concurrency = 12
