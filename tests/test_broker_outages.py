@@ -34,6 +34,7 @@ def town(tmp_path: Any) -> Iterator[Town]:
 
 
 def survive(town: Town, name: str, outage: Callable[[Broker], None]) -> None:
+    town.keep_busy()
     outage(town.broker)
     sent, all_at_work = town.seconds_until_at_work()
     print(f"{name}: an order sent after {sent:.1f} s, {len(town.workers)} workers at work after {all_at_work:.1f} s")

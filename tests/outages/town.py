@@ -22,7 +22,7 @@ MAX_SECONDS = 10
 """From the moment that Redis answers again until all is at work as if nothing had been."""
 
 _SLOW_PROVIDERS, _ADD_SECONDS = 4, 0.4
-_CUSTOMERS, _BETWEEN_ORDERS = 2, 0.25
+_CUSTOMERS, _BETWEEN_ORDERS, _AT_ONCE = 2, 0.25, 4
 _EMAIL = "outages@example.org"
 _PATIENCE = 120
 
@@ -30,8 +30,8 @@ _PATIENCE = 120
 class Town:
     """Ends with `closing` whatever it started.
 
-    The customers' orders go to providers that take their time, so that in every worker some thread waits for an
-    answer when Redis goes. One more provider is quick: no backlog of the outage is ahead of an order to it.
+    The customers' orders go to providers that take their time: threads wait for an answer when Redis goes. One more
+    provider is quick: no backlog of the outage is ahead of an order to it.
     """
 
     def __init__(self, folder: Path, closing: ExitStack) -> None:
@@ -85,6 +85,11 @@ class Town:
         for customer in self._customers:
             if customer.ident:
                 customer.join()
+
+    def keep_busy(self) -> None:
+        """So many orders at once that the tasks that send them last for more than a second from now."""
+        for service in self._slow_services * _AT_ONCE:
+            self._order(service)
 
     def _be_customer(self) -> None:
         while not self._closing_time.wait(_BETWEEN_ORDERS):
