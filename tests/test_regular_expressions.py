@@ -38,6 +38,8 @@ from panel.money import MoneyError, parse_decimal
 from tests.backtracking import Matcher, TooManySteps
 from tests.test_architecture import DOMAIN, ROOT, modules
 
+pytestmark = pytest.mark.once  # Of texts alone.
+
 CALLS = {"compile", "match", "fullmatch", "search", "split", "sub", "subn", "findall", "finditer"}
 FIELDS = {"RegexField", "RegexValidator", "re_path"}
 BODY = 2_621_440
