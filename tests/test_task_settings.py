@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 from celery.worker.request import Request
 
-from panel import hints
+from panel import hints, task_settings
 from panel.celery import app
 from panel.hint_tasks import HintPool, HintRequest, PatientConnection
 from tests.test_architecture import DOMAIN, modules
@@ -21,7 +21,7 @@ EMBEDDED = pytest.mark.parametrize("embedded", [False, True], ids=["redis", "emb
 @EMBEDDED
 def test_queue_when_the_broker_is_redis_then_it_carries_no_acks(settings, embedded):
     settings.EMBEDDED_BROKER = embedded
-    found = runpy.run_module("panel.task_settings")
+    found = runpy.run_path(task_settings.__file__)
     [queue] = found["task_queues"]
     # What was queued before an upgrade, or by a web server that still runs the version before, is read too.
     assert (queue.name, queue.exchange.name, queue.routing_key) == ("celery",) * 3 == (found["task_default_queue"],) * 3

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.conftest import CHROMIUM
 
@@ -30,6 +31,11 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+def wait_after_double_click(page: Page, url: re.Pattern[str]) -> None:
+    """Wait for where it leads. Its second click cuts off the first one's navigation, so that none may be waited for."""
+    expect(page).to_have_url(url, timeout=10_000)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 from panel.accounts.keys import find_key, make_key, revoke_key, spend
 from panel.accounts.models import ApiKey, User
 from tests import make
-from tests.browser.conftest import DESKTOP, PHONE
+from tests.browser.conftest import DESKTOP, PHONE, wait_after_double_click
 from tests.browser.test_pages import check_page, sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -79,7 +79,7 @@ def test_customer_makes_a_key_copies_it_and_nothing_brings_it_back(site, open_pa
     page.get_by_label("Where it may be used from").fill("127.0.0.1")
     page.get_by_label("Daily limit").fill("12.50")
     page.get_by_role("button", name="Make the key").dblclick()
-    page.wait_for_url(re.compile(r"/made/$"))
+    wait_after_double_click(page, re.compile(r"/made/$"))
     shown = page.locator("#api-secret")
     secret = shown.inner_text()
     key = ApiKey.objects.get()

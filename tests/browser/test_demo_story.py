@@ -22,6 +22,7 @@ import psycopg
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.conftest import wait_after_double_click
 from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -113,7 +114,7 @@ def test_customer_orders_and_watches_it_end_partial_with_an_exact_refund(demo, e
     page.locator("input[name=quantity]").press_sequentially("1000")
     button = page.get_by_role("button", name="Order for $3.00")
     button.dblclick()
-    page.wait_for_url(re.compile(r"/orders/\d+/$"))
+    wait_after_double_click(page, re.compile(r"/orders/\d+/$"))
     address = page.url
 
     # Watch it, without a reload.

@@ -16,7 +16,7 @@ from orders.models import DripFeed, Order
 from orders.states import Status
 from panel.accounts.models import User
 from tests import make
-from tests.browser.conftest import DESKTOP, EACH_SCREEN, PHONE
+from tests.browser.conftest import DESKTOP, EACH_SCREEN, PHONE, wait_after_double_click
 from tests.browser.test_pages import check_in_both_themes, check_page, sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -114,7 +114,7 @@ def test_mass_order_is_previewed_and_placed_once(shop, page_of_alice, viewport, 
     page.get_by_role("button", name="Check again").click()
     order = page.get_by_role("button", name="Order all 4 for $8.75")
     order.dblclick()
-    page.wait_for_url(re.compile(r"/orders/$"))
+    wait_after_double_click(page, re.compile(r"/orders/$"))
     expect(page.locator("main")).to_contain_text("4 orders were received: $8.75.")
     assert Order.objects.count() == 4
 
