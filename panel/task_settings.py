@@ -34,6 +34,8 @@ worker_disable_prefetch = not settings.EMBEDDED_BROKER
 worker_enable_prefetch_count_reduction = False
 worker_prefetch_multiplier = 1
 worker_hijack_root_logger = False
+# Without a mail server, mails are printed: whole, not as one line of the log that is cut.
+worker_redirect_stdouts = False
 worker_enable_remote_control = False
 worker_pool = "panel.hint_tasks:HintPool"
 # Threads wait for providers most of the time; each provider takes at most one for each kind of work, and the

@@ -32,6 +32,10 @@ def test_queue_when_the_broker_is_redis_then_it_carries_no_acks(settings, embedd
     )
 
 
+def test_mails_when_the_worker_prints_them_then_they_are_no_lines_of_the_log():
+    assert app.conf.worker_redirect_stdouts is False
+
+
 @EMBEDDED
 def test_message_when_its_task_begins_then_only_the_embedded_broker_is_told(settings, embedded):
     settings.EMBEDDED_BROKER = embedded
