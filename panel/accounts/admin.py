@@ -81,11 +81,10 @@ class UserAdmin(UserActions, ModelAdmin):
     actions_detail = (
         "open_wallet",
         "open_api_keys",
-        {
-            "title": "Account",
-            "icon": "manage_accounts",
-            "items": ["send_password_link", "change_address", "invite_again", "withdraw_invitation"],
-        },
+        "send_password_link",
+        "change_address",
+        "invite_again",
+        "withdraw_invitation",
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:

@@ -65,7 +65,7 @@ class UserActions:
     def has_send_password_link_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         return self._may(request, object_id, lambda user: user.is_active)
 
-    @action(description="Send a password link", icon="lock_reset", permissions=["send_password_link"])
+    @action(description="Password link", icon="lock_reset", permissions=["send_password_link"])
     def send_password_link(self, request: HttpRequest, object_id: str) -> HttpResponse:
         user = _get(object_id)
 
@@ -98,7 +98,7 @@ class UserActions:
         allowed = request.user.has_perm(CHANGE_ADDRESS)
         return allowed and self._may(request, object_id, lambda user: user.pk != request.user.pk)
 
-    @action(description="Change the address", icon="alternate_email", permissions=["change_address"])
+    @action(description="Address", icon="alternate_email", permissions=["change_address"])
     def change_address(self, request: HttpRequest, object_id: str) -> HttpResponse:
         user = _get(object_id)
 
@@ -154,7 +154,7 @@ class UserActions:
         allowed = request.user.has_perm("accounts.add_user")
         return allowed and self._may(request, object_id, lambda user: user.invited_at is not None)
 
-    @action(description="Withdraw the invitation", icon="block", permissions=["withdraw_invitation"])
+    @action(description="Withdraw", icon="block", permissions=["withdraw_invitation"])
     def withdraw_invitation(self, request: HttpRequest, object_id: str) -> HttpResponse:
         user = _get(object_id)
 
