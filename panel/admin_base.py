@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import FieldDoesNotExist
 from django.http import HttpRequest
 from unfold import admin as unfold
 
@@ -20,14 +22,25 @@ class ModelAdmin(unfold.ModelAdmin):
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
         """Refuse what would find a hash or a secret out letter by letter: `?password__startswith=a` lists who has it.
 
-        Django takes any path that starts with "pk" for a column of the model itself; where the key is a relation, that
-        led to the customer and to all that hangs on them.
+        Django takes what follows a "pk" for a part of that key alone. Where the key is a relation, it led to the
+        customer and to all that hangs on them.
         """
-        first, *rest = lookup.split("__")
-        if SECRETS & {first, *rest}:
-            return False
-        real = "__".join([self.opts.pk.name if first == "pk" else first, *rest])
-        return super().lookup_allowed(real, value, request)
+        parts = lookup.split("__")
+        return not SECRETS & set(parts) and super().lookup_allowed(_named(self.model, parts), value, request)
+
+
+def _named(model: Any, parts: Sequence[str]) -> str:
+    """Return the path with each "pk" by the name of its column."""
+    named = []
+    for part in parts:
+        if model is not None and part == "pk":
+            part = model._meta.pk.name
+        named.append(part)
+        try:
+            model = model._meta.get_field(part).related_model if model is not None else None
+        except FieldDoesNotExist:
+            model = None  # From here on it is a transform or a comparison.
+    return "__".join(named)
 
 
 class ReadOnlyAdmin(ModelAdmin):

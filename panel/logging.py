@@ -40,6 +40,8 @@ SECRET_IN_TEXT = re.compile(
 )
 # Where a text is cut, its end stands for the "@".
 PASSWORD_IN_URL = re.compile(rf"(://[^\s/:@]*+:)[^\s/@]++(?=@|{re.escape(CUT)}(?!.))")
+# Whoever has such a link sets a password or confirms an address with it.
+LIVE_LINK = re.compile(r"""(/(?:reset/key|confirm-email|invitation)/)[^\s/?#"']++""")
 _TRACEBACKS = ("exception", "stack")
 
 
@@ -97,7 +99,7 @@ def _without_secrets(text: str) -> str:
     twice = unquote(unquote(text))
     if SECRET_IN_TEXT.search(twice):
         text = SECRET_IN_TEXT.sub(rf"\1{HIDDEN}", twice)
-    return PASSWORD_IN_URL.sub(rf"\1{HIDDEN}", text)
+    return LIVE_LINK.sub(rf"\1{HIDDEN}", PASSWORD_IN_URL.sub(rf"\1{HIDDEN}", text))
 
 
 def _traceback(text: str) -> str:

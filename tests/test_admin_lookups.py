@@ -81,6 +81,20 @@ def test_lists_when_they_are_filtered_by_their_own_secrets_then_it_is_refused(vi
             assert answer(client, model, f"{column}__startswith") == 400, (model, column)
 
 
+@pytest.mark.parametrize("role", [SUPPORT, MANAGER, "Superuser"])
+def test_lists_when_a_key_that_is_a_relation_stands_within_then_it_leads_nowhere(role, victim):
+    client = client_of(role)
+    for model in site._registry:
+        for field in model._meta.get_fields():
+            related = field.related_model
+            if not hasattr(related, "_meta") or not related._meta.pk.is_relation:
+                continue
+            # Of the row that the key leads to, another column than its key.
+            column = next(one for one in related._meta.pk.related_model._meta.concrete_fields if not one.primary_key)
+            lookup = f"{field.name}__pk__{column.name}"
+            assert answer(client, model, lookup) in (400, 403), (model, lookup)
+
+
 def test_lists_when_a_key_is_named_then_it_still_filters(victim):
     client = client_of(MANAGER)
     listed = client.get(reverse("admin:catalog_groupmember_changelist"), {"pk": victim.pk})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -529,3 +530,20 @@ def test_adding_a_member_when_the_staff_may_not_then_the_group_page_denies_it(cu
     client, of = staff_with("catalog.view_customergroup"), group("10")
     with no_terms_change():
         assert client.get(reverse("admin:catalog_customergroup_add_member", args=[of.pk])).status_code == 403
+
+
+def test_group_when_it_is_renamed_then_its_discount_stays(staff_client):
+    group = CustomerGroup.objects.create(name="Friends", discount_bp=500)
+    address = reverse("admin:catalog_customergroup_change", args=[group.pk])
+    assert staff_client.post(address, {"name": "Partners", "discount_bp": "90"}).status_code == 302
+    group.refresh_from_db()
+    assert (group.name, group.discount_bp) == ("Partners", 500)
+
+
+@pytest.mark.parametrize("name", ["groupmember", "customerprice"])
+def test_lists_of_terms_when_they_are_only_read_then_no_transaction_holds_the_database(name, staff_client, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise AssertionError
+
+    monkeypatch.setattr("catalog.admin.customers.transaction", SimpleNamespace(atomic=refuse))
+    assert staff_client.get(reverse(f"admin:catalog_{name}_changelist")).status_code == 200

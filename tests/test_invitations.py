@@ -184,7 +184,7 @@ def test_invitation_when_the_mail_server_is_down_then_it_is_sent_later(monkeypat
     assert send_account_mails() == 1
 
 
-@pytest.mark.parametrize("how", ["withdrawn", "used", "moved"])
+@pytest.mark.parametrize("how", ["withdrawn", "used", "moved", "too old"])
 def test_invitation_when_it_ended_before_the_mail_went_out_then_there_is_none(how):
     invite(signed_in_as(with_role(OWNER)))
     user = User.objects.get(email=NEW)
@@ -192,8 +192,10 @@ def test_invitation_when_it_ended_before_the_mail_went_out_then_there_is_none(ho
         withdraw_invitation(user=user)
     elif how == "used":
         accept_invitation(user=user, password="my own words 9")
-    else:
+    elif how == "moved":
         change_address(user=user, address="dave@example.org")
+    else:
+        User.objects.filter(pk=user.pk).update(invited_at=timezone.now() - MAX_AGE)
     send_account_mails()
     assert not any("/account/invitation/" in one.body for one in mail.outbox)
 
@@ -295,6 +297,17 @@ def test_password_link_when_they_were_invited_then_it_is_no_way_around(invited):
     owner = signed_in_as(User.objects.get(email="the-owner@example.org"))
     address = reverse("admin:accounts_user_send_password_link", args=[invited.pk])
     assert owner.post(address, {"seen": ""}).status_code == 403
+
+
+def test_password_link_when_the_invitation_runs_then_it_is_mailed_again(invited):
+    """Else they are told that there is no account, after the sign-up told them that there is one."""
+    mail.outbox.clear()
+    before = stored(invited)
+    Client().post(reverse("account_reset_password"), {"email": NEW})
+    send_account_mails()
+    (sent,) = mail.outbox
+    assert (sent.to, stored(invited)) == ([NEW], before)
+    assert Client().get(path_of(sent.body)).status_code == 302
 
 
 def test_invited_when_the_form_switches_them_on_then_they_stay_off(invited):

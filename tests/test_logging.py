@@ -212,6 +212,20 @@ def test_filter_when_a_text_is_long_then_its_start_is_kept_and_marked():
     assert len(shown(b"b" * 600)) == len(shown(ValueError("c" * 600))) == MAX_TEXT + len(CUT)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Internal Server Error: /account/password/reset/key/2-LIVE/",
+        "Not Found: /account/invitation/LIVE/?next=/",
+        '{"path": "/account/confirm-email/LIVE"}',
+    ],
+)
+def test_filter_when_a_link_sets_a_password_or_confirms_then_it_is_hidden(text):
+    shown = hide_secrets(None, "", {"event": text})["event"]
+    assert "LIVE" not in shown
+    assert "[hidden]" in shown
+
+
 def test_filter_when_a_long_name_ends_with_a_secret_word_then_hidden():
     assert list(shown({"b" * 600 + "_key": "s3cret"}).values()) == ["[hidden]"]
 

@@ -145,6 +145,7 @@ REGISTER: dict[str, Foreign | Own] = {
         (("", "csrf_", ""), ("", "csrf-", ""), ("", "csrf_", "-"), ("key", " ", "")),
     ),
     "panel/logging.py: PASSWORD_IN_URL": Foreign("a path, a header, an error", 100_000, (("", "://a:", ""),)),
+    "panel/logging.py: LIVE_LINK": Foreign("a path, a header, an error", 100_000, (("", "/reset/key/", ""),)),
     "panel/money.py: _TYPED": Foreign("an amount in a form", 30, (("1", ",111", "x"),)),
 }
 

@@ -74,6 +74,8 @@ class TermsAdmin(ClashAdmin):
             return self._refuse(request, f"Delete {self.opts.verbose_name}")
 
     def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        if request.method != "POST":
+            return super().changelist_view(request, *args, **kwargs)
         try:
             with transaction.atomic():  # Django logs the deletion of a selection before it is made.
                 return super().changelist_view(request, *args, **kwargs)
@@ -110,6 +112,11 @@ class CustomerGroupForm(forms.ModelForm):
     class Meta:
         model = CustomerGroup
         fields = ("name", "discount_bp")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            del self.fields["discount_bp"]  # Changed on a page of its own, which shows what it would do.
 
 
 @admin.register(CustomerGroup)

@@ -15,9 +15,8 @@ from django.conf import settings
 from django.contrib.auth.tokens import PasswordResetTokenGenerator
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 
-from panel.accounts.addresses import hold_account
+from panel.accounts.addresses import hold_account, was_moved_from
 from panel.accounts.models import User
 
 _SIGNING_IN = "signing_in"
@@ -44,10 +43,13 @@ class AccountAdapter(DefaultAccountAdapter):
             raise PermissionDenied
 
     def confirm_email(self, request: HttpRequest, email_address: Any) -> bool:
-        """Confirm an address that the account still has; return False otherwise."""
-        with hold_account(email_address.user):
-            still = EmailAddress.objects.filter(pk=email_address.pk, email=email_address.email).exists()
-            return still and super().confirm_email(request, email_address)
+        """Confirm an address that the account still has, and was not moved away from; return False otherwise."""
+        user, address = email_address.user, email_address.email
+        with hold_account(user):
+            found = EmailAddress.objects.filter(pk=email_address.pk, email=address)
+            if was_moved_from(user=user, address=address):
+                found.delete()
+            return found.exists() and super().confirm_email(request, email_address)
 
     # -- signing in: between the password and the second factor lies another request ---------------------
 
@@ -60,18 +62,16 @@ class AccountAdapter(DefaultAccountAdapter):
         _check_generation(user, request.session.pop(_SIGNING_IN, user.session_generation))
         super().login(request, user)
 
-    # -- links and names in mails are the panel's, wherever the request came in ---------------------------
-
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        site = {"name": settings.PANEL_NAME, "domain": urlsplit(settings.SITE_URL).netloc}
-        super().send_mail(template_prefix, email, {**context, "current_site": site})
-
-    def get_reset_password_from_key_url(self, key: str) -> str:
-        path = reverse("account_reset_password_from_key", kwargs={"uidb36": "UID", "key": "KEY"})
-        return f"{settings.SITE_URL}{path.replace('UID-KEY', key)}"
-
-    def get_email_confirmation_url(self, request: HttpRequest, emailconfirmation: Any) -> str:
-        return f"{settings.SITE_URL}{reverse('account_confirm_email', args=[emailconfirmation.key])}"
+        """Send the mail with the panel's own host in its links, whatever host the request named."""
+        here = urlsplit(settings.SITE_URL)
+        links = {
+            name: urlsplit(value)._replace(scheme=here.scheme, netloc=here.netloc).geturl()
+            for name, value in context.items()
+            if name.endswith("_url") and isinstance(value, str)
+        }
+        site = {"name": settings.PANEL_NAME, "domain": here.netloc}
+        super().send_mail(template_prefix, email, {**context, **links, "current_site": site})
 
 
 def _check_generation(user: Any, generation: int) -> None:

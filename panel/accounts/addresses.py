@@ -59,6 +59,15 @@ def change_address(*, user: User, address: str) -> None:
         raise AddressRefused(_("Another account took this address just now.")) from error
 
 
+def was_moved_from(*, user: User, address: str) -> bool:
+    """Return True if an owner moved the account away from `address`, and not back to it.
+
+    A request of before may have noted the old address anew, for its holder to confirm later: it opens nothing.
+    """
+    moved = AccountMail.objects.filter(user=user, kind=AccountMail.Kind.ADDRESS, old__iexact=address)
+    return moved.exists() and not User.objects.filter(pk=user.pk, email__iexact=address).exists()
+
+
 @contextmanager
 def hold_account(user: User) -> Iterator[None]:
     """Keep the account as it was read while allauth writes its addresses; raise PermissionDenied if it was moved.

@@ -11,6 +11,7 @@ from django import forms
 from django.http import HttpRequest
 
 from panel.accounts.addresses import hold_account
+from panel.accounts.invitations import remind_invited
 from panel.accounts.models import User
 
 
@@ -60,6 +61,13 @@ class ResetPasswordForm(_InOurWords, allauth_forms.ResetPasswordForm):
         confirmed = set(EmailAddress.objects.filter(email__iexact=email, verified=True).values_list("user", flat=True))
         self.users = [user for user in self.users if user.email.lower() == email.lower() or user.pk in confirmed]
         return email
+
+    def save(self, request: HttpRequest, **kwargs: Any) -> str:
+        """Send the link, or the invitation again to whoever did not use it yet: there is no password to reset."""
+        email: str = self.cleaned_data["email"]
+        if not self.users and remind_invited(email=email):
+            return email
+        return str(super().save(request, **kwargs))
 
 
 class ResetPasswordKeyForm(_InOurWords, allauth_forms.ResetPasswordKeyForm):

@@ -58,6 +58,14 @@ def renew_invitation(*, user: User) -> bool:
     return True
 
 
+def remind_invited(*, email: str) -> bool:
+    """Queue the mail of a running invitation once more; its end stays. Return False if there is none."""
+    invited = User.objects.filter(email__iexact=email, is_active=False, invited_at__gt=timezone.now() - MAX_AGE)
+    for user in invited:
+        _queue_mail(user)
+    return bool(invited)
+
+
 def withdraw_invitation(*, user: User) -> bool:
     """End the invitation. Return False if `user` came meanwhile, or has none."""
     return bool(User.objects.filter(pk=user.pk, is_active=False, invited_at__isnull=False).update(invited_at=None))

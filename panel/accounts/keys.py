@@ -19,7 +19,8 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from orders.models import Order
-from panel.accounts.models import ApiKey, User
+from panel.accounts.addresses import hold_account
+from panel.accounts.models import ApiKey
 
 MOST_KEYS = 20
 """Keys in use of one customer."""
@@ -70,12 +71,13 @@ def make_key(
 ) -> NewKey:
     """A new key: 32 random bytes as 64 hexadecimal digits. `daily_limit` in micro-units.
 
-    One for each `request_key` of a customer. Raises TooManyKeys, KeyMadeBefore.
+    One for each `request_key` of a customer. Raises TooManyKeys, KeyMadeBefore, and PermissionDenied where an owner
+    changed the address since the customer was read.
     """
     secret = secrets.token_hex(32)
-    with transaction.atomic():
-        # Locked: of two forms sent at once, one sees the key of the other.
-        User.objects.select_for_update(no_key=True).get(pk=customer.pk)
+    # Held: of two forms sent at once, one sees the key of the other; and an address that an owner changes meanwhile
+    # is told with all the keys there are.
+    with hold_account(customer):
         if request_key and (before := ApiKey.objects.filter(customer=customer, request_key=request_key).first()):
             raise KeyMadeBefore(before)
         if keys_in_use(customer=customer).count() >= MOST_KEYS:

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 from django.template.loader import render_to_string
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from panel.accounts.invitations import ends_at, link_of
@@ -26,13 +27,11 @@ def write_mail(mail: AccountMail, connection: BaseEmailBackend | None = None) ->
     if mail.kind == AccountMail.Kind.ADDRESS:
         subject = _("The e-mail address of your account was changed · %(panel)s") % {"panel": panel}
         body = render_to_string("mail/address_changed.txt", {**context, "keys": keys_in_use(customer=mail.user)})
-    elif mail.user.invited_at and mail.user.email == mail.recipient:
+    elif (until := ends_at(mail.user)) and until > timezone.now() and mail.user.email == mail.recipient:
         subject = _("You are invited to %(panel)s") % {"panel": panel}
-        body = render_to_string(
-            "mail/invitation.txt", {**context, "link": link_of(mail.user), "ends_at": ends_at(mail.user)}
-        )
+        body = render_to_string("mail/invitation.txt", {**context, "link": link_of(mail.user), "ends_at": until})
     else:
-        return None  # They came, or it was withdrawn, before the mail went out.
+        return None  # They came, or it ended, before the mail went out.
     return EmailMessage(subject=subject, body=body, to=[mail.recipient], connection=connection)
 
 
