@@ -22,7 +22,7 @@ class AddressRefused(Exception):
 def is_taken(*, address: str, by_others_than: User | None = None) -> bool:
     """Return True if another account signs in with `address`, or has confirmed it as a further one."""
     others = User.objects.filter(email__iexact=address)
-    confirmed = EmailAddress.objects.filter(email__iexact=address, verified=True)
+    confirmed = EmailAddress.objects.filter(email=address.lower(), verified=True)
     if by_others_than is not None:
         others = others.exclude(pk=by_others_than.pk)
         confirmed = confirmed.exclude(user=by_others_than)

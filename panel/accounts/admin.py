@@ -117,7 +117,7 @@ class UserAdmin(UserActions, ModelAdmin):
 
     @display(description="E-mail address confirmed", boolean=True)
     def shown_confirmed(self, user: User) -> bool:
-        return EmailAddress.objects.filter(user=user, email__iexact=user.email, verified=True).exists()
+        return EmailAddress.objects.filter(user=user, email=user.email.lower(), verified=True).exists()
 
     # -- who may do what -------------------------------------------------------------------------------
 

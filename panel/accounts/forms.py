@@ -58,7 +58,7 @@ class ResetPasswordForm(_InOurWords, allauth_forms.ResetPasswordForm):
         """Send no link to a further address that was never confirmed: it may be anybody's."""
         self.users: list[User]
         email: str = super().clean_email()
-        confirmed = set(EmailAddress.objects.filter(email__iexact=email, verified=True).values_list("user", flat=True))
+        confirmed = set(EmailAddress.objects.filter(email=email.lower(), verified=True).values_list("user", flat=True))
         self.users = [user for user in self.users if user.email.lower() == email.lower() or user.pk in confirmed]
         return email
 

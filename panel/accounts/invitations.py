@@ -60,7 +60,7 @@ def renew_invitation(*, user: User) -> bool:
 
 def remind_invited(*, email: str) -> bool:
     """Queue the mail of a running invitation once more; its end stays. Return False if there is none."""
-    invited = User.objects.filter(email__iexact=email, is_active=False, invited_at__gt=timezone.now() - MAX_AGE)
+    invited = User.objects.filter(email=email.lower(), is_active=False, invited_at__gt=timezone.now() - MAX_AGE)
     for user in invited:
         _queue_mail(user)
     return bool(invited)
