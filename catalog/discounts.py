@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from heapq import nsmallest
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from catalog.models import CustomerGroup
 from catalog.pricing import customer_price, discounted, margin_share
 from catalog.repricing import panel_terms, price_policy
 from catalog.selectors import services_on_sale
 from panel.money import MoneyError
+from panel.own_account import OwnAccount
 
 WORST = 10
 
@@ -82,7 +83,17 @@ def preview_discount(*, group: CustomerGroup, discount_bp: int) -> DiscountPrevi
     return preview
 
 
-def set_discount(*, group: CustomerGroup, discount_bp: int, seen: int) -> None:
-    """Sets the discount, in basis points, if it still is what was `seen`. Raises DiscountChanged."""
+def is_own_group(*, group: CustomerGroup, actor: Any) -> bool:
+    """Return True if the actor buys at the discount of `group`. The panel itself (None) buys nothing."""
+    return actor is not None and group.members.filter(customer=actor.pk).exists()
+
+
+def set_discount(*, group: CustomerGroup, discount_bp: int, seen: int, actor: Any) -> None:
+    """Set the discount, in basis points, if it still is what was `seen`.
+
+    Raises DiscountChanged, and OwnAccount for a group that the actor is in.
+    """
+    if is_own_group(group=group, actor=actor):
+        raise OwnAccount
     if not CustomerGroup.objects.filter(pk=group.pk, discount_bp=seen).update(discount_bp=discount_bp):
         raise DiscountChanged

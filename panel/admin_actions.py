@@ -92,17 +92,15 @@ def act_once(
     An attempt on the own account of whoever asks is logged under `title`, also where the form is not valid.
     """
     is_valid = form.is_valid()
-    if request.method == "POST" and not may_be_own and is_own_object(request, obj):
-        log_own_attempt(request=request, objects=[obj], title=title)
-        form.add_error(None, SENTENCE)
-        return False
-    if not is_valid:
-        return False
     try:
+        if request.method == "POST" and not may_be_own and is_own_object(request, obj):
+            raise OwnAccount
+        if not is_valid:
+            return False
         if request.POST.get("seen", "") != seen:
             raise ActionRefused("It changed since you opened this page. Nothing was done; look at it again.")
         done = act(form.cleaned_data)
-    except OwnAccount as error:  # Known to the service alone: `obj` does not say whose it is.
+    except OwnAccount as error:
         log_own_attempt(request=request, objects=[obj], title=title)
         form.add_error(None, str(error))
         return False

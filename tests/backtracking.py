@@ -126,7 +126,7 @@ class Matcher:
                 behind = value[1].getwidth()[0] if value[0] < 0 else 0
                 code.append(("look", self._compiled(value[1]), kind is _constants.ASSERT, behind))
             else:
-                raise NotImplementedError(kind)
+                raise ValueError(f"the matcher does not know {kind}, which a pattern of the product uses")
 
     def _branch(self, code: list[Instruction], branches: list[Any]) -> None:
         ends = []

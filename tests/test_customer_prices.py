@@ -313,7 +313,7 @@ def test_discount_when_somebody_else_changed_it_meanwhile_then_it_stays(service)
     of = group("10")
     CustomerGroup.objects.update(discount_bp=2_000)
     with no_terms_change(), pytest.raises(DiscountChanged):
-        set_discount(group=of, discount_bp=500, seen=1_000)
+        set_discount(group=of, discount_bp=500, seen=1_000, actor=None)
 
 
 def test_discount_page_when_asked_then_it_shows_and_changes_nothing(staff_client, customer, service):
@@ -541,7 +541,7 @@ def test_group_when_it_is_renamed_then_its_discount_stays(staff_client):
 
 
 @pytest.mark.parametrize("name", ["groupmember", "customerprice"])
-def test_lists_of_terms_when_they_are_only_read_then_no_transaction_holds_the_database(name, staff_client, monkeypatch):
+def test_lists_of_terms_when_read_then_no_transaction_is_held(name, staff_client, monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError
 

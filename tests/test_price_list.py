@@ -414,7 +414,7 @@ CHANGES: dict[str, Callable[[Shop], None]] = {
     ),
     "an agreed price changed": lambda shop: CustomerPrice.objects.update(price=make.micros("2.3")),
     "an agreed price removed": lambda shop: CustomerPrice.objects.all().delete(),
-    "a discount changed": lambda shop: set_discount(group=shop.group, discount_bp=700, seen=1_000),
+    "a discount changed": lambda shop: set_discount(group=shop.group, discount_bp=700, seen=1_000, actor=None),
     "a group joined": lambda shop: GroupMember.objects.create(customer=shop.bob, group=shop.group),
     "a group left": lambda shop: GroupMember.objects.all().delete(),
     "a group changed": lambda shop: GroupMember.objects.update(group=group(300, name="Friends")),

@@ -67,7 +67,7 @@ def test_worker_when_all_its_threads_were_busy_then_the_first_that_is_free_wakes
     assert seen == ["counted", "woken"]
 
 
-def test_connection_when_the_broker_is_away_then_it_is_tried_every_few_seconds_for_good(monkeypatch):
+def test_connection_when_the_broker_is_away_then_it_is_tried_for_good(monkeypatch):
     waits: list[float] = []
 
     def connect(self: object, errback: object, max_retries: int | None, **given: float) -> None:

@@ -59,9 +59,10 @@ class TermsAdmin(ClashAdmin):
         return super().has_change_permission(request, obj) and not is_own_object(request, obj)
 
     def changeform_view(self, request: HttpRequest, object_id: str | None = None, *args: Any, **kwargs: Any) -> Any:
-        obj = self.get_object(request, unquote(object_id)) if object_id else None
-        if request.method == "POST" and is_own_object(request, obj) and super().has_change_permission(request):
-            return self._refuse(request, f"Change {self.opts.verbose_name}", obj)
+        if request.method == "POST" and object_id and super().has_change_permission(request):
+            obj = self.get_object(request, unquote(object_id))
+            if is_own_object(request, obj):
+                return self._refuse(request, f"Change {self.opts.verbose_name}", obj)
         try:
             return super().changeform_view(request, object_id, *args, **kwargs)
         except OwnAccount:
@@ -71,7 +72,8 @@ class TermsAdmin(ClashAdmin):
         try:
             return super().delete_view(request, object_id, *args, **kwargs)
         except OwnAccount:
-            return self._refuse(request, f"Delete {self.opts.verbose_name}")
+            obj = self.get_object(request, unquote(object_id))
+            return self._refuse(request, f"Delete {self.opts.verbose_name}", obj)
 
     def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         if request.method != "POST":

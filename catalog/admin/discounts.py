@@ -12,12 +12,12 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from catalog.admin.shared import percent
-from catalog.discounts import DiscountChanged, preview_discount, set_discount
+from catalog.discounts import DiscountChanged, is_own_group, preview_discount, set_discount
 from catalog.models import CustomerGroup
 from panel.admin_actions import ActionRefused, act_once
 from panel.admin_fields import PercentField
 from panel.money import BASIS, MoneyError
-from panel.own_account import SENTENCE, OwnAccount
+from panel.own_account import SENTENCE
 
 
 class DiscountField(PercentField):
@@ -40,13 +40,11 @@ class DiscountForm(forms.Form):
 def discount_page(*, request: HttpRequest, model_admin: ModelAdmin, group: CustomerGroup) -> HttpResponse:
     """A GET with a discount shows what it would do, the POST that follows sets it. The caller checked permissions."""
     back = reverse("admin:catalog_customergroup_change", args=[group.pk])
-    is_own = group.members.filter(customer=request.user.pk).exists()
+    is_own = is_own_group(group=group, actor=request.user)
 
     def act(data: dict[str, Any]) -> str:
-        if is_own:
-            raise OwnAccount
         try:
-            set_discount(group=group, discount_bp=data["discount"], seen=group.discount_bp)
+            set_discount(group=group, discount_bp=data["discount"], seen=group.discount_bp, actor=request.user)
         except DiscountChanged as error:
             raise ActionRefused("Somebody else changed the discount just now. Nothing was changed.") from error
         return f"The discount was {percent(group.discount_bp)} and is {percent(data['discount'])} now."

@@ -33,8 +33,14 @@ class AddressForm(forms.Form):
 class UserActions:
     """Mixed into the admin of accounts, whose permissions to change one it asks for."""
 
+    def _get(self, request: HttpRequest, object_id: str) -> User:
+        user: User | None = self.get_object(request, object_id)  # type: ignore[attr-defined]
+        if user is None:  # Also where its number is none.
+            raise Http404
+        return user
+
     def _may(self, request: HttpRequest, object_id: str | None, fits: Callable[[User], bool]) -> bool:
-        user = _find(object_id)
+        user = self.get_object(request, object_id)  # type: ignore[attr-defined]
         return user is not None and self.has_change_permission(request, user) and fits(user)  # type: ignore[attr-defined]
 
     def _ask(
@@ -67,11 +73,10 @@ class UserActions:
 
     @action(description="Password link", icon="lock_reset", permissions=["send_password_link"])
     def send_password_link(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        user = _get(object_id)
+        user = self._get(request, object_id)
 
         def act(data: dict[str, Any]) -> str:
-            if not ratelimit.consume(request, action="reset_password", key=user.email):
-                raise ActionRefused("Several links were sent to this address just now. Wait a minute, and try again.")
+            _check_rate(request, user)
             form = ResetPasswordForm({"email": user.email})
             form.is_valid()
             form.users = [user]  # Nobody else, whoever has confirmed the same address.
@@ -100,7 +105,7 @@ class UserActions:
 
     @action(description="Address", icon="alternate_email", permissions=["change_address"])
     def change_address(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        user = _get(object_id)
+        user = self._get(request, object_id)
 
         def act(data: dict[str, Any]) -> str:
             old = user.email
@@ -132,11 +137,10 @@ class UserActions:
 
     @action(description="Invite again", icon="forward_to_inbox", permissions=["invite_again"])
     def invite_again(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        user = _get(object_id)
+        user = self._get(request, object_id)
 
         def act(data: dict[str, Any]) -> str:
-            if not ratelimit.consume(request, action="reset_password", key=user.email):
-                raise ActionRefused("Several mails were sent to this address just now. Wait a minute, and try again.")
+            _check_rate(request, user)
             if not renew_invitation(user=user):
                 raise ActionRefused("They have set a password meanwhile. Nothing was done.")
             return f"An invitation is on its way to {user.email}."
@@ -156,7 +160,7 @@ class UserActions:
 
     @action(description="Withdraw", icon="block", permissions=["withdraw_invitation"])
     def withdraw_invitation(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        user = _get(object_id)
+        user = self._get(request, object_id)
 
         def act(data: dict[str, Any]) -> str:
             if not withdraw_invitation(user=user):
@@ -173,16 +177,7 @@ class UserActions:
         )
 
 
-def _find(object_id: str | None) -> User | None:
-    """Return the account of a page of the admin, whatever its address says."""
-    try:
-        return User.objects.filter(pk=object_id or 0).first()
-    except ValueError:
-        return None
-
-
-def _get(object_id: str) -> User:
-    user = _find(object_id)
-    if user is None:
-        raise Http404
-    return user
+def _check_rate(request: HttpRequest, user: User) -> None:
+    """Raise ActionRefused if the address got as many mails with links as one may get."""
+    if not ratelimit.consume(request, action="reset_password", key=user.email):
+        raise ActionRefused("Several mails were sent to this address just now. Wait a minute, and try again.")
