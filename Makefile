@@ -24,6 +24,7 @@ chaos: $(VENV)/.development
 lint: $(VENV)/.development
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports --no-logo --no-cache
 	@$(BIN)/mypy .
 	@$(BIN)/djade --check --target-version 5.2 $$(git ls-files 'templates/*.html')
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from billing import ledger
 from billing.models import Entry, Wallet
-from panel.own_account import refuse_own
+from panel.lib.own_account import refuse_own
 
 STAFF_KINDS = (Entry.Kind.DEPOSIT, Entry.Kind.BONUS, Entry.Kind.ADJUSTMENT)
 

@@ -21,9 +21,9 @@ from billing.models import Deposit, Entry, PaymentMethod, Wallet
 from billing.models.deposits import private_storage, receipt_path
 from billing.receipts import Receipt
 from billing.wallets import wallet_of
-from panel.money import BASIS, MAX_MICROS, format_money
-from panel.ops.alerts import raise_alert
-from panel.own_account import refuse_own
+from panel.alerts.services import raise_alert
+from panel.lib.money import BASIS, MAX_MICROS, format_money
+from panel.lib.own_account import refuse_own
 
 MOST_WAITING = 5
 LONGEST_REFERENCE = 200

@@ -9,7 +9,7 @@ from django import forms
 from django.db.models import QuerySet
 
 from billing.models import Entry
-from panel.day_fields import DayField, check_days, midnight
+from panel.lib.date_fields import DayField, check_days, midnight
 
 
 class EntryFilter(forms.Form):

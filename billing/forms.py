@@ -10,7 +10,7 @@ from django.conf import settings
 
 from billing.deposits import DepositRefused, check_amount
 from billing.models import PaymentMethod
-from panel.money import SYMBOLS, MoneyError, format_money, parse_money
+from panel.lib.money import SYMBOLS, MoneyError, format_money, parse_money
 
 INVISIBLE = {"null_characters_not_allowed": "This holds an invisible character. Type it again."}
 

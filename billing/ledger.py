@@ -16,7 +16,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from billing.models import Entry, Wallet
-from panel.money import MAX_MICROS
+from panel.lib.money import MAX_MICROS
 
 LONGEST_KEY = 100
 LONGEST_MEMO = 300

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from billing.models import Entry
-from panel.tables import AgoColumn, BaseTable, MoneyColumn
+from panel.lib.tables import AgoColumn, BaseTable, MoneyColumn
 
 _OF_A_DEPOSIT = re.compile(r"deposit:([0-9]+)(:bonus)?")
 

@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from billing import mails
-from panel.ops.alerts import record_heartbeat
+from panel.alerts.services import record_heartbeat
 
 
 @shared_task

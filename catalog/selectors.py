@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db.models import Q, QuerySet
 
 from catalog.models import Service, ServiceFigures
-from catalog.types import SPECS
+from catalog.service_types import SPECS
 
 ENOUGH_TIMED = 5
 """Completed orders of the last 30 days, below which nothing is said about how long the next one takes."""

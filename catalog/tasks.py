@@ -2,33 +2,35 @@
 
 from celery import shared_task
 
-from catalog import importing, news, providers
-from panel.ops.alerts import record_heartbeat
+from catalog import provider_accounts
+from catalog.imports import queue
+from catalog.shop import changelog
+from panel.alerts.services import record_heartbeat
 
 
 @shared_task
 def run_imports() -> None:
     """Carries out the imports that are queued."""
-    importing.run_due_imports()
+    queue.run_due_imports()
     record_heartbeat(task="run_imports")
 
 
 @shared_task
 def sync_catalogs() -> None:
     """Queues an import from every active provider."""
-    importing.request_all()
+    queue.request_all()
     record_heartbeat(task="sync_catalogs")
 
 
 @shared_task
 def check_providers() -> None:
     """Asks every active provider for its balance."""
-    providers.check_providers()
+    provider_accounts.check_providers()
     record_heartbeat(task="check_providers")
 
 
 @shared_task
 def find_shelf_news() -> None:
     """Tells customers what changed in the shop."""
-    news.find_shelf_news()
+    changelog.find_shelf_news()
     record_heartbeat(task="find_shelf_news")

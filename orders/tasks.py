@@ -3,9 +3,14 @@
 from celery import shared_task
 
 from catalog.models import Provider
-from orders import dripping, figures, polling, reconciling, refill_polling, requesting, submission, watching
-from orders.deadlines import meet_deadlines
-from panel.ops.alerts import record_heartbeat
+from orders.checkout import drip_feeds
+from orders.dispatch import submit
+from orders.dispatch.timeouts import meet_deadlines
+from orders.reconcile import worker
+from orders.reports import statistics
+from orders.requests import refill_poll, send
+from orders.tracking import monitor, poll
+from panel.alerts.services import record_heartbeat
 
 # Seconds after which a message is stale: while all threads are busy, ticks must not pile up.
 PROMPTLY = 10
@@ -15,7 +20,7 @@ PROMPTLY = 10
 def submit_orders() -> None:
     """Sends what is due, each provider in a task of its own: a slow one delays no other."""
     meet_deadlines()
-    for provider in submission.providers_with_due_orders():
+    for provider in submit.providers_with_due_orders():
         submit_provider_orders.apply_async((provider.pk,), expires=PROMPTLY)
     record_heartbeat(task="submit_orders")
 
@@ -23,20 +28,20 @@ def submit_orders() -> None:
 @shared_task
 def begin_runs() -> None:
     """Places the runs of drip-feeds that are due."""
-    dripping.begin_due_runs()
+    drip_feeds.begin_due_runs()
     record_heartbeat(task="begin_runs")
 
 
 @shared_task
 def submit_provider_orders(provider_id: int) -> None:
     """Sends the due orders of one provider."""
-    submission.submit_for_provider(provider=Provider.objects.get(pk=provider_id))
+    submit.submit_for_provider(provider=Provider.objects.get(pk=provider_id))
 
 
 @shared_task
 def reconcile_orders() -> None:
     """Looks for doubtful orders, each provider in a task of its own."""
-    for provider in reconciling.providers_with_due_doubts():
+    for provider in worker.providers_with_due_doubts():
         reconcile_provider_orders.apply_async((provider.pk,), expires=PROMPTLY)
     record_heartbeat(task="reconcile_orders")
 
@@ -44,13 +49,13 @@ def reconcile_orders() -> None:
 @shared_task
 def reconcile_provider_orders(provider_id: int) -> None:
     """Looks for the doubtful orders of one provider."""
-    reconciling.reconcile_provider(provider=Provider.objects.get(pk=provider_id))
+    worker.reconcile_provider(provider=Provider.objects.get(pk=provider_id))
 
 
 @shared_task
 def poll_orders() -> None:
     """Looks at what is due, each provider in a task of its own."""
-    for provider in polling.providers_with_due_polls():
+    for provider in poll.providers_with_due_polls():
         poll_provider_orders.apply_async((provider.pk,), expires=PROMPTLY)
     record_heartbeat(task="poll_orders")
 
@@ -58,19 +63,19 @@ def poll_orders() -> None:
 @shared_task
 def watch_polls() -> None:
     """Alerts when open orders are not looked at in time."""
-    watching.watch_polls()
+    monitor.watch_polls()
 
 
 @shared_task
 def poll_provider_orders(provider_id: int) -> None:
     """Polls the due orders of one provider."""
-    polling.poll_provider(provider=Provider.objects.get(pk=provider_id))
+    poll.poll_provider(provider=Provider.objects.get(pk=provider_id))
 
 
 @shared_task
 def send_requests() -> None:
     """Sends the cancels and refills that are due, each provider in a task of its own."""
-    for provider in requesting.providers_with_due_requests():
+    for provider in send.providers_with_due_requests():
         send_provider_requests.apply_async((provider.pk,), expires=PROMPTLY)
     record_heartbeat(task="send_requests")
 
@@ -78,13 +83,13 @@ def send_requests() -> None:
 @shared_task
 def send_provider_requests(provider_id: int) -> None:
     """Sends the due cancels and refills of one provider."""
-    requesting.send_to_provider(provider=Provider.objects.get(pk=provider_id))
+    send.send_to_provider(provider=Provider.objects.get(pk=provider_id))
 
 
 @shared_task
 def poll_refills() -> None:
     """Looks at the refills that are due, each provider in a task of its own."""
-    for provider in refill_polling.providers_with_due_refills():
+    for provider in refill_poll.providers_with_due_refills():
         poll_provider_refills.apply_async((provider.pk,), expires=PROMPTLY)
     record_heartbeat(task="poll_refills")
 
@@ -92,11 +97,11 @@ def poll_refills() -> None:
 @shared_task
 def poll_provider_refills(provider_id: int) -> None:
     """Polls the due refills of one provider."""
-    refill_polling.poll_provider_refills(provider=Provider.objects.get(pk=provider_id))
+    refill_poll.poll_provider_refills(provider=Provider.objects.get(pk=provider_id))
 
 
 @shared_task
 def count_figures() -> None:
     """Counts what the lists of services and providers show of the orders."""
-    figures.count_figures()
+    statistics.count_figures()
     record_heartbeat(task="count_figures")

@@ -13,11 +13,11 @@ from django.conf import settings
 from billing.adjusting import adjust_wallet
 from billing.models import Entry, PaymentMethod
 from billing.wallets import wallet_of
+from catalog.imports.run import sync_provider
 from catalog.models import Provider, SyncRun
-from catalog.providers import check_balance, set_api_key
-from catalog.syncing import sync_provider
+from catalog.provider_accounts import check_balance, set_api_key
 from panel.accounts.models import User
-from panel.money import MICRO
+from panel.lib.money import MICRO
 from panel.sandbox.server import SandboxServer
 
 OWNER = "owner@example.com"

@@ -23,7 +23,7 @@ from django.core.mail.backends.base import BaseEmailBackend
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from panel.ops.alerts import raise_alert, resolve_alert
+from panel.alerts.services import raise_alert, resolve_alert
 
 log = structlog.get_logger(__name__)
 

@@ -48,6 +48,8 @@ def required(name: str, purpose: str, *, when_debugging: str) -> str:
 # -- the site --------------------------------------------------------------------------------------
 
 DEBUG = env.bool("DEBUG", default=False)
+# `make demo` writes the password into .env: here is a provider to try with.
+DEMO = bool(env.str("DEMO_PASSWORD", default=""))
 SECRET_KEY = required("SECRET_KEY", "it signs sessions and forms", when_debugging="insecure-for-debugging-only-" * 3)
 FIELD_ENCRYPTION_KEYS = required(
     "FIELD_ENCRYPTION_KEYS",
@@ -105,9 +107,11 @@ API_DUPLICATE_WINDOW = env.int("API_DUPLICATE_WINDOW", default=0)
 INSTALLED_APPS = [
     "panel.apps.PanelConfig",
     "panel.accounts",
+    "panel.alerts",
     "panel.api",
+    "panel.lib",
     "panel.ops",
-    "panel.sandbox",
+    *(["panel.sandbox"] if DEBUG or DEMO else []),
     "catalog",
     "billing",
     "orders",
@@ -159,7 +163,8 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "panel.context.site",
+                "panel.site.context.brand",
+                "billing.context.balance",
             ],
         },
     },

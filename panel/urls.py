@@ -5,16 +5,16 @@ from django.contrib import admin
 from django.shortcuts import redirect
 from django.urls import include, path
 
-from catalog.views import service_changes, service_favourite, services
+from catalog.shop.views import home, service_changes, service_favourite, services
 from panel.accounts.address_views import AddressView
 from panel.accounts.invitation_views import invitation, invitation_accept
-from panel.accounts.key_views import api_key_edit, api_key_made, api_key_new, api_key_revoke, api_keys
-from panel.accounts.views import account, home
-from panel.api.docs_views import api_docs, api_try
+from panel.accounts.views import account
+from panel.api.docs.views import api_docs, api_try
+from panel.api.keys.views import api_key_edit, api_key_made, api_key_new, api_key_revoke, api_keys
 from panel.api.views import api_v2
 from panel.ops.health import healthz
 from panel.ops.metrics import metrics
-from panel.views import theme_css
+from panel.site.views import theme_css
 
 # Staff sign in on the customers' page, with its rate limits and second factor.
 admin.autodiscover()

@@ -9,10 +9,10 @@ from uuid import uuid4
 from django.test import Client
 
 from catalog.models import Service
-from catalog.types import SPECS
+from catalog.service_types import SPECS
 from orders.models import Order
 from orders.states import FINAL, Placement
-from panel.accounts.keys import make_key
+from panel.api.keys.services import make_key
 
 ADDRESS = "/api/v2"
 LINK = "https://example.com/page"

@@ -15,15 +15,15 @@ from billing.deposits import request_deposit
 from billing.models import Deposit, Entry, PaymentMethod, Wallet
 from billing.wallets import wallet_of
 from catalog.models import Category, Provider, Service, UpstreamService
-from catalog.providers import set_api_key
-from catalog.repricing import reprice
-from orders.dripping import start_drip_feed
-from orders.ids import id_columns
+from catalog.prices.recalculate import reprice
+from catalog.provider_accounts import set_api_key
+from orders.checkout.create import place_order
+from orders.checkout.drip_feeds import start_drip_feed
+from orders.common.upstream_ids import id_columns
 from orders.models import DripFeed, Order
-from orders.placing import place_order
 from orders.states import Placement
 from panel.accounts.models import User
-from panel.money import EXCHANGE_ONE, exact_micros
+from panel.lib.money import EXCHANGE_ONE, exact_micros
 
 
 def micros(amount: str) -> int:

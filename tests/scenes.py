@@ -16,13 +16,13 @@ from django.utils import timezone
 from billing.models import Entry, Wallet
 from catalog.models import Provider
 from catalog.upstream.client import UpstreamClient
-from orders.deadlines import meet_deadlines
+from orders.dispatch.submit import submit_due_orders
+from orders.dispatch.timeouts import meet_deadlines
 from orders.models import Order, OrderEvent
-from orders.polling import poll_due_orders
-from orders.reconciling import reconcile_due_orders
+from orders.reconcile.worker import reconcile_due_orders
 from orders.states import Placement
-from orders.submission import submit_due_orders
-from panel.sandbox import faults
+from orders.tracking.poll import poll_due_orders
+from panel.sandbox.http import faults
 from panel.sandbox.server import SandboxServer
 from tests import make
 from tests.threads import in_threads

@@ -11,7 +11,7 @@ from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
-from panel import accent
+from panel.site import accent
 
 CHANNEL = st.integers(0, 255)
 

@@ -9,7 +9,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from billing.models import Deposit
 from orders.models import CancelRequest, Refill
-from panel.accounts.keys import make_key
+from panel.api.keys.services import make_key
 from tests import make
 
 pytestmark = pytest.mark.django_db

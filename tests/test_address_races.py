@@ -31,8 +31,8 @@ from django.urls import reverse
 
 from panel.accounts import adapter, address_views, forms
 from panel.accounts.addresses import AddressRefused, change_address, hold_account
-from panel.accounts.keys import make_key
 from panel.accounts.models import ApiKey, User
+from panel.api.keys.services import make_key
 
 NEW = "carol@example.org"
 OLD = "alice@example.org"

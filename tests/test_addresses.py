@@ -22,11 +22,11 @@ from django.urls import NoReverseMatch, reverse
 from panel.accounts import tasks
 from panel.accounts.adapter import AccountAdapter
 from panel.accounts.addresses import AddressRefused, change_address
-from panel.accounts.keys import make_key, revoke_key
 from panel.accounts.mails import send_account_mails
 from panel.accounts.models import AccountMail, User
 from panel.accounts.roles import MANAGER, OWNER, ROLES, SUPPORT, set_up_roles
-from panel.ops.models import Alert, Heartbeat
+from panel.alerts.models import Alert, Heartbeat
+from panel.api.keys.services import make_key, revoke_key
 from tests import make
 from tests.scenes import Killed, at_once
 

@@ -14,13 +14,13 @@ from django.utils import timezone
 
 from billing.models import Entry
 from billing.wallets import wallet_of
-from catalog.importing import run_due_imports
+from catalog.imports.queue import run_due_imports
 from catalog.models import PricePolicy, Provider, Service
-from catalog.providers import client_for, pause_provider
-from catalog.repricing import price_policy
+from catalog.prices.recalculate import price_policy
+from catalog.provider_accounts import client_for, pause_provider
 from orders.models import Order
 from orders.states import Placement, ReviewReason
-from panel.ops.alerts import raise_alert
+from panel.alerts.services import raise_alert
 from tests import make
 from tests.scenes import nothing_changes
 
@@ -388,7 +388,7 @@ def test_staff_cannot_make_themselves_or_others_owner(customer):
 
 def test_alerts_can_be_resolved_in_bulk(staff_client):
     raise_alert(cause="x", text="Something")
-    from panel.ops.models import Alert
+    from panel.alerts.models import Alert
 
     alert = Alert.objects.get()
     staff_client.post(reverse("admin:ops_alert_changelist"), {"action": "resolve", "_selected_action": [alert.pk]})

@@ -12,10 +12,10 @@ from django.test import Client
 from django.urls import reverse
 
 from catalog.models import CustomerGroup, GroupMember
-from panel.accounts.keys import make_key
 from panel.accounts.models import User
 from panel.accounts.roles import MANAGER, SUPPORT, set_up_roles
-from panel.admin_base import SECRETS, ModelAdmin
+from panel.api.keys.services import make_key
+from panel.lib.admin.base import SECRETS, ModelAdmin
 from tests import make
 
 pytestmark = pytest.mark.django_db

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from billing.models import Wallet
 from catalog.models import CustomerPrice, UpstreamService
-from catalog.types import SPECS
+from catalog.service_types import SPECS
 from catalog.upstream.client import UpstreamClient
 from catalog.upstream.errors import ErrorCode, classify_error
 from catalog.upstream.results import (
@@ -25,14 +25,15 @@ from catalog.upstream.results import (
     RowError,
     Unknown,
 )
-from orders import cancelling, refilling
 from orders.models import CancelRequest, Order, Refill
+from orders.requests import cancel
+from orders.requests import refill as refill_requests
 from orders.states import RefillState, Status
-from panel.accounts.keys import revoke_key
 from panel.accounts.models import ApiKey
-from panel.api import errors, wishes
+from panel.api import cancel_refill, errors
 from panel.api.actions import _REFILL_STATUS
 from panel.api.errors import Throttled, refused_refill
+from panel.api.keys.services import revoke_key
 from tests import make
 from tests.api_calls import LINK, add, ask, key_of, stands, wanted_by
 from tests.scenes import nothing_changes, statements
@@ -176,7 +177,7 @@ def test_client_when_an_order_crashes_then_it_is_in_doubt_and_not_refused(connec
     def crash(**_):
         raise RuntimeError("boom")
 
-    monkeypatch.setattr("panel.api.adding.place_order", crash)
+    monkeypatch.setattr("panel.api.add.place_order", crash)
     outcome = connect(key).add(asked_for(service))
     assert isinstance(outcome, Unknown)
     assert outcome.evidence.http_status == 500
@@ -189,14 +190,14 @@ def test_many_when_one_of_them_crashes_then_the_others_are_carried_out(customer,
     if action == "refill":
         orders = [stands(one, Status.COMPLETED) for one in orders]
     name = "cancel_order" if action == "cancel" else "request_refill"
-    original = getattr(wishes, name)
+    original = getattr(cancel_refill, name)
 
     def crashes(*, order, actor):
         if order == orders[1]:
             raise RuntimeError("boom")
         return original(order=order, actor=actor)
 
-    monkeypatch.setattr(wishes, name, crashes)
+    monkeypatch.setattr(cancel_refill, name, crashes)
     rows = ask(key, action, orders=",".join(str(one.pk) for one in orders))
     assert [row["order"] for row in rows] == [one.pk for one in orders]
     assert rows[1][action] == {"error": "Internal error"}
@@ -299,15 +300,15 @@ def test_error_texts_when_a_client_reads_them_then_each_has_its_class():
 @pytest.mark.parametrize(
     "reason",
     [
-        refilling.NOT_COMPLETED,
-        refilling.NO_REFILL,
-        refilling.UNDER_WAY,
-        refilling.REFUSED_LATELY,
-        refilling.ASKED_LATELY,
+        refill_requests.NOT_COMPLETED,
+        refill_requests.NO_REFILL,
+        refill_requests.UNDER_WAY,
+        refill_requests.REFUSED_LATELY,
+        refill_requests.ASKED_LATELY,
     ],
 )
 def test_error_texts_when_a_refill_is_refused_then_a_client_knows(reason):
-    assert classify_error(str(refused_refill(refilling.RefillRefused(reason)))) is ErrorCode.REFILL_REFUSED
+    assert classify_error(str(refused_refill(refill_requests.RefillRefused(reason)))) is ErrorCode.REFILL_REFUSED
 
 
 @pytest.mark.parametrize("case", ["placing", "in_doubt", "never", "refused", "completed"])
@@ -320,7 +321,7 @@ def test_cancel_when_it_is_too_late_then_a_client_knows_that_it_was_refused(cust
     elif case == "never":
         UpstreamService.objects.update(cancel=False)
     elif case == "refused":
-        cancelling.cancel_order(order=order, actor=customer)
+        cancel.cancel_order(order=order, actor=customer)
         CancelRequest.objects.update(state="refused", finished_at=timezone.now())
     else:
         stands(order, Status.COMPLETED)

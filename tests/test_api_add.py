@@ -9,9 +9,9 @@ from django.test import Client
 from django.utils import timezone
 
 from catalog.models import CustomerPrice, Provider, Service, UpstreamService
-from catalog.types import SPECS
-from orders.cancelling import withdraw_order
+from catalog.service_types import SPECS
 from orders.models import DripFeed, Order, OrderEvent
+from orders.requests.cancel import withdraw_order
 from orders.states import Placement
 from panel.accounts.models import ApiKey
 from tests import make

@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog.models import UpstreamService
-from catalog.types import SPECS
-from orders.dripping import begin_due_runs, stop_drip_feed
+from catalog.service_types import SPECS
+from orders.checkout.drip_feeds import begin_due_runs, stop_drip_feed
 from orders.models import CancelRequest, DripFeed, Order, Refill
-from orders.refunds import Refund, Sold, refund_due
+from orders.refunds.policy import Refund, Sold, refund_due
 from orders.states import FINAL, DripState, ReviewReason, Status
 from panel.accounts.models import ApiKey
-from panel.api.statuses import tell_drip
-from panel.money import refund_for
+from panel.api.status import tell_drip
+from panel.lib.money import refund_for
 from tests import make
 from tests.api_calls import ADDRESS, LINK, add, ask, key_of, stands
 from tests.scenes import money_of, nothing_changes, statements
@@ -321,7 +321,7 @@ def test_refill_when_a_drip_feed_has_many_runs_then_a_request_asks_for_so_many_a
     key, number, monkeypatch
 ):
     """Each refill is a transaction, and a drip-feed has up to a thousand runs."""
-    monkeypatch.setattr("panel.api.wishes.MOST_RUNS", 2)
+    monkeypatch.setattr("panel.api.cancel_refill.MOST_RUNS", 2)
     begin_all(DripFeed.objects.get())
     for run in runs_of(number):
         stands(run, Status.COMPLETED, remains=0)
@@ -340,7 +340,8 @@ def test_one_order_when_it_crashes_then_the_request_does(client, key, number, mo
         raise RuntimeError
 
     monkeypatch.setattr(
-        "panel.api.wishes.stop_drip_feed" if action == "cancel" else "panel.api.wishes.request_refill", crashes
+        "panel.api.cancel_refill.stop_drip_feed" if action == "cancel" else "panel.api.cancel_refill.request_refill",
+        crashes,
     )
     answer = client.post(ADDRESS, {"key": key, "action": action, "order": number})
     assert (answer.status_code, answer.json()) == (500, {"error": "Internal error"})

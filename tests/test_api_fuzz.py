@@ -12,11 +12,11 @@ from django.test import Client
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from catalog.types import SPECS
+from catalog.service_types import SPECS
 from orders.models import Order, Refill
 from orders.states import Status
 from panel.api.actions import READING, WRITING
-from panel.api.reading import number_of, read_whole, shown_id
+from panel.api.params import number_of, read_whole, shown_id
 from panel.ops.invariants import find_breaches
 from tests import make
 from tests.api_calls import ADDRESS, LINK, key_of, stands

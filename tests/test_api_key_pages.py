@@ -20,11 +20,12 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from panel.accounts import handover
-from panel.accounts.keys import MOST_KEYS, find_key, make_key, revoke_key, spend
 from panel.accounts.models import ApiKey, User
 from panel.accounts.roles import MANAGER, SUPPORT, set_up_roles
-from panel.crypto import decrypt
+from panel.api.key_use import find_key, spend
+from panel.api.keys import one_time_secret
+from panel.api.keys.services import MOST_KEYS, make_key, revoke_key
+from panel.lib.crypto import decrypt
 from tests import make
 from tests.test_api_keys import ask, text_in_the_database
 
@@ -113,8 +114,8 @@ def test_secret_when_it_waits_to_be_shown_then_it_is_encrypted_and_in_no_address
 @pytest.mark.parametrize("seconds", [59, 61])
 def test_secret_when_nobody_came_for_it_within_a_minute_then_it_is_not_shown(signed_in, monkeypatch, seconds):
     address = signed_in.post(NEW, form(signed_in)).url
-    now = handover.time.time()
-    monkeypatch.setattr(handover.time, "time", lambda: now + seconds)
+    now = one_time_secret.time.time()
+    monkeypatch.setattr(one_time_secret.time, "time", lambda: now + seconds)
     assert (signed_in.get(address).status_code == 200) is (seconds < 60)
     assert "new_api_key" not in signed_in.session
 
@@ -373,7 +374,7 @@ def test_key_when_it_is_revoked_then_it_cannot_be_changed(signed_in, customer, m
 def test_key_when_it_is_revoked_while_its_form_is_open_then_the_form_is_refused(signed_in, customer, monkeypatch):
     """It is revoked between the reading of it and the writing."""
     key = make_key(customer=customer, name="Shop").key
-    monkeypatch.setattr("panel.accounts.key_forms.read_networks", lambda text: [] if revoke_key(key=key) else [])
+    monkeypatch.setattr("panel.api.keys.forms.read_networks", lambda text: [] if revoke_key(key=key) else [])
     answer = signed_in.post(f"{LIST}{key.pk}/", {"name": "Mine again"}, follow=True)
     assert "cannot be changed" in told(answer)[0]
     assert ApiKey.objects.get().name == "Shop"
@@ -508,9 +509,7 @@ def test_admin_when_a_key_is_revoked_then_it_ends_and_the_log_says_by_whom(agent
 
 def test_admin_when_its_owner_revokes_a_key_at_the_same_moment_then_staff_are_told(agent, customer, monkeypatch):
     key = make_key(customer=customer, name="Shop").key
-    monkeypatch.setattr(
-        "panel.accounts.key_admin.revoke_key", lambda *, key: revoke_key(key=key) and revoke_key(key=key)
-    )
+    monkeypatch.setattr("panel.api.keys.admin.revoke_key", lambda *, key: revoke_key(key=key) and revoke_key(key=key))
     answer = agent.post(reverse(ADMIN.format("revoke"), args=[key.pk]), {"seen": "in use"})
     assert "It was revoked already." in answer.content.decode()
     assert not LogEntry.objects.exists()

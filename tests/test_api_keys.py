@@ -20,25 +20,21 @@ from django.urls import reverse
 from django.utils import timezone
 
 from orders.models import Order
-from panel.accounts import keys
-from panel.accounts.keys import (
+from panel.accounts.models import ApiKey, User
+from panel.api.key_use import LimitReached, find_key, may_be_used_from, note_use, spend
+from panel.api.keys import services
+from panel.api.keys.services import (
     MOST_KEYS,
     MOST_NETWORKS,
     BadNetwork,
     KeyMadeBefore,
-    LimitReached,
     TooManyKeys,
     change_key,
-    find_key,
     keys_in_use,
     make_key,
-    may_be_used_from,
-    note_use,
     read_networks,
     revoke_key,
-    spend,
 )
-from panel.accounts.models import ApiKey, User
 from tests import make
 from tests.logs import log_lines
 from tests.threads import PATIENCE, in_threads
@@ -192,8 +188,8 @@ def no_lock(monkeypatch):
             meeting.wait(PATIENCE)
             return count
 
-    monkeypatch.setattr(keys, "hold_account", lambda customer: transaction.atomic())
-    monkeypatch.setattr(keys, "keys_in_use", Counted)
+    monkeypatch.setattr(services, "hold_account", lambda customer: transaction.atomic())
+    monkeypatch.setattr(services, "keys_in_use", Counted)
 
 
 @pytest.mark.postgresql
@@ -561,7 +557,7 @@ def test_secret_when_the_development_server_tells_of_a_failed_request_then_it_is
 
 def test_keys_when_they_are_made_and_revoked_in_a_loop_then_it_ends(customer, monkeypatch):
     """Each sends a mail, to an address that may be somebody else's."""
-    monkeypatch.setattr(keys, "MOST_MADE_A_DAY", 2)
+    monkeypatch.setattr(services, "MOST_MADE_A_DAY", 2)
     for _ in range(2):
         revoke_key(key=make_key(customer=customer, name="Shop").key)
     with pytest.raises(TooManyKeys, match="within a day"):

@@ -11,11 +11,11 @@ import pytest
 from django.test import Client
 
 from billing.models import Entry, Wallet
+from orders.checkout.create import PlacedOrder
 from orders.models import CancelRequest, DripFeed, Order, Refill
-from orders.placing import PlacedOrder
 from orders.states import Status
-from panel.accounts.keys import LimitReached
 from panel.accounts.models import ApiKey
+from panel.api.key_use import LimitReached
 from panel.ops.invariants import find_breaches
 from tests import make
 from tests.api_calls import ADDRESS, LINK, add, answer_of, ask, key_of, stands
@@ -77,7 +77,7 @@ def test_wallet_when_it_is_read_computed_and_written_back_then_debits_are_lost(s
         Wallet.objects.filter(pk=wallet.pk).update(balance=wallet.balance - 250_000)
         return PlacedOrder(Order(pk=1, charge=250_000), created=True)
 
-    monkeypatch.setattr("panel.api.adding.place_order", naive)
+    monkeypatch.setattr("panel.api.add.place_order", naive)
     assert told(at_once(THREADS, lambda number: add(key, service))) == {"order": THREADS}
     assert make.wallet(alice).balance == 9_750_000, "eight orders, one debit"
     assert find_breaches() != []
@@ -100,7 +100,7 @@ def test_debit_when_it_fails_then_no_order_is_left(service, customer, monkeypatc
     def fails(**_):
         raise RuntimeError("the ledger is away")
 
-    monkeypatch.setattr("orders.placing.ledger.post", fails)
+    monkeypatch.setattr("orders.checkout.create.ledger.post", fails)
     with nothing_changes():
         response = Client().post(
             ADDRESS, {"key": key, "action": "add", "service": service.pk, "link": LINK, "quantity": 100}
@@ -109,7 +109,7 @@ def test_debit_when_it_fails_then_no_order_is_left(service, customer, monkeypatc
     assert Order.objects.count() == 0
 
     # The guard off: without the one transaction the order is there, and free.
-    monkeypatch.setattr("orders.placing.transaction", SimpleNamespace(atomic=nullcontext))
+    monkeypatch.setattr("orders.checkout.create.transaction", SimpleNamespace(atomic=nullcontext))
     Client().post(ADDRESS, {"key": key, "action": "add", "service": service.pk, "link": LINK, "quantity": 100})
     assert (Order.objects.count(), debits()) == (1, [])
     assert find_breaches() != []
@@ -204,8 +204,8 @@ def test_daily_limit_when_it_is_checked_before_it_is_spent_then_it_is_passed(ser
             raise LimitReached
         ApiKey.objects.filter(pk=key.pk).update(spent=spent + charge)
 
-    monkeypatch.setattr("panel.api.adding.spend", spends)
-    monkeypatch.setattr("panel.api.adding.transaction", SimpleNamespace(atomic=nullcontext))
+    monkeypatch.setattr("panel.api.add.spend", spends)
+    monkeypatch.setattr("panel.api.add.transaction", SimpleNamespace(atomic=nullcontext))
     assert told(at_once(THREADS, lambda number: add(key, service))) == {"order": THREADS}
     assert make.wallet(customer).balance == 8_000_000, "two dollars with a limit of one"
 

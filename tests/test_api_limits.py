@@ -20,7 +20,7 @@ from catalog.upstream.results import Refused
 from orders.models import Order
 from panel.accounts.models import ApiKey
 from panel.api.errors import Throttled
-from panel.api.limits import count_key
+from panel.api.rate_limit import count_key
 from tests import make
 from tests.api_calls import ADDRESS, LINK, add, ask, key_of
 from tests.scenes import at_once, nothing_changes
@@ -223,7 +223,7 @@ def test_cache_when_it_is_down_then_orders_go_through_with_a_warning(settings, m
         monkeypatch.setattr(type(caches["default"]), "incr", lambda *args, **kwargs: None)
     warnings = []
     log = SimpleNamespace(warning=lambda event, **values: warnings.append(event))
-    monkeypatch.setattr("panel.api.limits.log", log)
+    monkeypatch.setattr("panel.api.rate_limit.log", log)
     assert [set(add(key, service)) for _ in range(5)] == [{"order"}] * 5
     assert Counter(warnings) == {"requests not counted": 10}
     assert [row["service"] for row in ask(key, "services")] == [service.pk]

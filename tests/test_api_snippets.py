@@ -22,8 +22,8 @@ from django.test import Client
 from django.urls import reverse
 
 from orders.models import Order
-from panel.accounts.keys import make_key
-from panel.api.docs_snippets import snippets
+from panel.api.docs.snippets import snippets
+from panel.api.keys.services import make_key
 from tests import make
 from tests.scenes import money_of
 

@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog.upstream.parsing_many import parse_statuses
-from orders.ending import end_placed
 from orders.models import Order
-from orders.progress import charge_in_micros
-from orders.refunds import TOLERANCE_MICROS, Contradiction, Refund, Sold, refund_due
-from orders.reviewing import dismiss_review, refund_part
+from orders.refunds.policy import TOLERANCE_MICROS, Contradiction, Refund, Sold, refund_due
+from orders.review.decisions import dismiss_review, refund_part
+from orders.review.manual_close import end_placed
 from orders.states import FINAL, OPEN, ReviewReason, Status
-from panel.api.statuses import read_statuses, tell
-from panel.money import EXCHANGE_ONE, format_plain, refund_for
+from orders.tracking.interpret import charge_in_micros
+from panel.api.status import read_statuses, tell
+from panel.lib.money import EXCHANGE_ONE, format_plain, refund_for
 from tests import make
 from tests.api_calls import ask, key_of, stands
 from tests.scenes import placed, says

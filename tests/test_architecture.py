@@ -1,4 +1,4 @@
-"""The walls of the project, read from its imports and its files."""
+"""The rules of the project that its files show. Which way imports point is held by the contracts in pyproject.toml."""
 
 from __future__ import annotations
 
@@ -7,32 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).resolve().parent.parent
 DOMAIN = ("catalog", "billing", "orders")
-
-# What each domain app may import of the other two.
-ALLOWED = {"catalog": set(), "billing": set(), "orders": {"catalog", "billing"}}
-
-# What the domain apps may import of the site around them: pieces that know nothing of the domain, and the
-# shared pieces of pages and admin.
-SHARED = {
-    "panel.money",
-    "panel.crypto",
-    "panel.hints",
-    "panel.tables",
-    "panel.bulk",
-    "panel.csv_files",
-    "panel.day_fields",
-    "panel.keyset",
-    "panel.own_account",
-    "panel.mail_queue",
-    "panel.admin_actions",
-    "panel.admin_base",
-    "panel.admin_fields",
-    "panel.ops.alerts",
-}
 
 
 def modules(app: str) -> list[Path]:
@@ -45,25 +21,6 @@ def imports(path: Path) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
-
-
-@pytest.mark.parametrize("app", DOMAIN)
-def test_imports_of_a_domain_app_point_one_way(app):
-    for path in modules(app):
-        for name in imports(path):
-            top = name.split(".")[0]
-            if top in DOMAIN and top != app:
-                assert top in ALLOWED[app], f"{path}: {name}"
-            if top == "panel":
-                assert any(name == shared or name.startswith(f"{shared}.") for shared in SHARED), f"{path}: {name}"
-
-
-@pytest.mark.parametrize(
-    "name", ["money", "crypto", "hints", "bulk", "own_account", "mail_queue", "ops/alerts", "ops/models"]
-)
-def test_what_the_domain_imports_knows_nothing_of_the_domain(name):
-    for imported in imports(ROOT / "panel" / f"{name}.py"):
-        assert imported.split(".")[0] not in DOMAIN, imported
 
 
 def test_only_the_ledger_writes_wallets_and_entries():

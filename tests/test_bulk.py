@@ -9,8 +9,8 @@ from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from catalog.models import Category, Provider, SyncRun, UpstreamService
-from panel.bulk import ROWS, in_chunks, insert_rows, update_rows
-from panel.money import MAX_MICROS
+from panel.lib.bulk_sql import ROWS, in_chunks, insert_rows, update_rows
+from panel.lib.money import MAX_MICROS
 from tests import make
 
 pytestmark = pytest.mark.django_db

@@ -15,13 +15,15 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 
-import orders.bulk_cancelling
-import orders.cancelling
+import orders.requests.bulk_staff
+import orders.requests.cancel
 from catalog.models import Provider, UpstreamService
 from catalog.upstream.client import UpstreamClient
 from catalog.upstream.results import CancelAccepted
-from orders.bulk_cancelling import MOST, Fate, TooMany, cancel_orders, plan_cancels
-from orders.cancelling import (
+from orders.dispatch.submit import claim_next
+from orders.models import CancelRequest, Order, OrderEvent
+from orders.requests.bulk_staff import MOST, Fate, TooMany, cancel_orders, plan_cancels
+from orders.requests.cancel import (
     CancelOutcome,
     TooLate,
     cancel_order,
@@ -30,12 +32,10 @@ from orders.cancelling import (
     may_withdraw,
     request_cancel,
 )
-from orders.models import CancelRequest, Order, OrderEvent
-from orders.requesting import send_due_requests, send_to_provider
+from orders.requests.send import send_due_requests, send_to_provider
 from orders.states import CancelState, Placement, ReviewReason, Status
-from orders.submission import claim_next
-from panel.ops.models import Alert
-from panel.sandbox import faults
+from panel.alerts.models import Alert
+from panel.sandbox.http import faults
 from panel.sandbox.server import SandboxServer
 from tests import make
 from tests.scenes import (
@@ -382,7 +382,7 @@ def test_requests_when_orders_end_then_they_are_closed_in_one_statement(customer
 
 def test_answer_when_the_order_ended_while_asking_then_it_changes_nothing(upstream, customer, order, monkeypatch):
     cancel_order(order=order, actor=customer)
-    record = orders.cancelling.record
+    record = orders.requests.cancel.record
 
     def ended_before(**values: Any) -> None:
         poll_now()
@@ -390,7 +390,7 @@ def test_answer_when_the_order_ended_while_asking_then_it_changes_nothing(upstre
         with nothing_changes():
             record(**values)
 
-    monkeypatch.setattr(orders.cancelling, "record", ended_before)
+    monkeypatch.setattr(orders.requests.cancel, "record", ended_before)
     send_now()
     assert (request_of(order).state, public_texts(order)) == (CancelState.ENDED, ["You asked to cancel it"])
 
@@ -401,14 +401,14 @@ def test_answer_when_another_worker_claimed_it_since_then_it_is_not_written(
     """The first worker's late "no" must not end what the second one is asking."""
     cancel_order(order=order, actor=customer)
     upstream.inject(faults.answer(body=b'{"error": "Cannot cancel"}', action="cancel"))
-    record = orders.cancelling.record
+    record = orders.requests.cancel.record
 
     def outrun(**values: Any) -> None:
         leases_run_out()
-        assert orders.cancelling.claim(provider=provider)
+        assert orders.requests.cancel.claim(provider=provider)
         record(**values)
 
-    monkeypatch.setattr(orders.cancelling, "record", outrun)
+    monkeypatch.setattr(orders.requests.cancel, "record", outrun)
     send_now()
     monkeypatch.undo()
     assert (request_of(order).state, request_of(order).attempts) == (CancelState.ASKING, 2)
@@ -434,9 +434,9 @@ def test_worker_when_killed_then_the_wish_is_asked_again_and_nothing_is_lost(
 
     with monkeypatch.context() as patch:
         if place == "claiming":
-            patch.setattr(orders.asking, "F", die)
+            patch.setattr(orders.requests.queue, "F", die)
         elif place == "recording":
-            patch.setattr(orders.cancelling.OrderEvent.objects, "bulk_create", die)
+            patch.setattr(orders.requests.cancel.OrderEvent.objects, "bulk_create", die)
         else:
             patch.setattr(UpstreamClient, "cancel", die)
         with pytest.raises(Killed):
@@ -467,7 +467,7 @@ def test_cancel_when_clicked_many_times_at_once_then_there_is_one_request(upstre
 
 def test_cancel_when_the_check_missed_the_other_click_then_the_constraint_does_not(customer, order, monkeypatch):
     cancel_order(order=order, actor=customer)
-    monkeypatch.setattr(orders.cancelling, "standing", CancelRequest.objects.none)
+    monkeypatch.setattr(orders.requests.cancel, "standing", CancelRequest.objects.none)
     assert request_cancel(order=order, actor=customer) is False
     assert (CancelRequest.objects.count(), len(public_texts(order))) == (1, 1)
 
@@ -536,11 +536,11 @@ def test_answer_when_recorded_while_a_poll_ends_the_order_then_neither_waits_for
     """A poll holds the order and wants its requests; whoever held a request and wanted the order would deadlock."""
     order = placed(customer, service)[0]
     cancel_order(order=order, actor=customer)
-    batch = orders.cancelling.claim(provider=order.provider)
+    batch = orders.requests.cancel.claim(provider=order.provider)
     answers = {str(order.upstream_id): CancelAccepted(str(order.upstream_id))}
     with transaction.atomic():
         Order.objects.filter(pk=order.pk).update(status=Status.COMPLETED, finished_at=timezone.now())
-        finish = in_background(lambda: orders.cancelling.record(batch=batch, answers=answers, trouble=None))
+        finish = in_background(lambda: orders.requests.cancel.record(batch=batch, answers=answers, trouble=None))
         wait_for_a_blocked_connection()
         assert close_cancel_requests(order_ids=[order.pk]) == 1
     assert finish() is None
@@ -684,14 +684,14 @@ def test_bulk_when_done_by_two_at_once_then_each_order_is_refunded_once(customer
 
 def test_bulk_when_one_fails_then_the_others_are_canceled(customer, service, staff, monkeypatch):
     made = [make.order(customer, service) for _ in range(5)]
-    withdraw = orders.cancelling.withdraw_order
+    withdraw = orders.requests.cancel.withdraw_order
 
     def break_on_the_second(**values: Any) -> None:
         if values["order"].pk == made[1].pk:
             raise RuntimeError("out of memory")
         withdraw(**values)
 
-    monkeypatch.setattr(orders.cancelling, "withdraw_order", break_on_the_second)
+    monkeypatch.setattr(orders.requests.cancel, "withdraw_order", break_on_the_second)
     result = cancel_orders(orders=made, actor=staff)
     assert (result.withdrawn, result.failed, result.refunded) == (4, [made[1].pk], 1_000_000)
     assert [fresh(one).placement for one in made] == ["withdrawn", "queued", "withdrawn", "withdrawn", "withdrawn"]
@@ -699,13 +699,13 @@ def test_bulk_when_one_fails_then_the_others_are_canceled(customer, service, sta
 
 def test_bulk_when_an_order_is_claimed_meanwhile_then_it_is_left_alone(customer, provider, service, staff, monkeypatch):
     order = make.order(customer, service)
-    withdraw = orders.cancelling.withdraw_order
+    withdraw = orders.requests.cancel.withdraw_order
 
     def claimed_before(**values: Any) -> None:
         assert claim_next(provider_id=provider.pk)
         withdraw(**values)
 
-    monkeypatch.setattr(orders.cancelling, "withdraw_order", claimed_before)
+    monkeypatch.setattr(orders.requests.cancel, "withdraw_order", claimed_before)
     result = cancel_orders(orders=[order], actor=staff)
     assert (dict(result.fates), refunds_of(order)) == ({Fate.MOVED: 1}, [])
     end_lease(order)
@@ -715,16 +715,16 @@ def test_bulk_when_an_order_is_claimed_meanwhile_then_it_is_left_alone(customer,
 def test_bulk_when_time_runs_out_then_the_rest_is_told_and_left(customer, service, staff, monkeypatch):
     """A page that takes longer than the server lets it would be cut off without a word."""
     made = [make.order(customer, service) for _ in range(4)]
-    withdraw = orders.cancelling.withdraw_order
+    withdraw = orders.requests.cancel.withdraw_order
 
     def slowly(**values: Any) -> None:
         withdraw(**values)
         if values["order"].pk == made[1].pk:
-            monkeypatch.setattr(orders.bulk_cancelling.time, "monotonic", lambda: float("inf"))
+            monkeypatch.setattr(orders.requests.bulk_staff.time, "monotonic", lambda: float("inf"))
 
     with monkeypatch.context() as patch:
-        patch.setattr(orders.bulk_cancelling, "time", SimpleNamespace(monotonic=time.monotonic))
-        patch.setattr(orders.cancelling, "withdraw_order", slowly)
+        patch.setattr(orders.requests.bulk_staff, "time", SimpleNamespace(monotonic=time.monotonic))
+        patch.setattr(orders.requests.cancel, "withdraw_order", slowly)
         result = cancel_orders(orders=made, actor=staff)
     assert (result.withdrawn, result.left) == (2, {Fate.NOT_REACHED.value: 2})
     assert [fresh(one).placement for one in made] == ["withdrawn", "withdrawn", "queued", "queued"]
@@ -779,7 +779,7 @@ def test_bulk_page_when_the_selection_is_garbage_then_nothing_changes(staff_clie
 
 
 def test_bulk_page_when_more_than_a_thousand_are_selected_then_it_says_so(staff_client, customer, service, monkeypatch):
-    monkeypatch.setattr("orders.bulk_admin.MOST", 2)
+    monkeypatch.setattr("orders.admin.cancel.MOST", 2)
     made = [make.order(customer, service) for _ in range(3)]
     with nothing_changes():
         response = staff_client.post(

@@ -15,12 +15,12 @@ from django.utils import timezone
 
 from catalog.admin.imports import steps_of
 from catalog.admin.inbox import changed_words, state_of
-from catalog.importing import run_due_imports
+from catalog.imports.queue import run_due_imports
+from catalog.imports.run import sync_provider
 from catalog.models import CatalogChange, Category, PriceChange, Provider, Service, SyncRun, UpstreamService
-from catalog.repricing import price_policy
-from catalog.syncing import sync_provider
-from panel.ops.alerts import raise_alert
-from panel.ops.models import Alert
+from catalog.prices.recalculate import price_policy
+from panel.alerts.models import Alert
+from panel.alerts.services import raise_alert
 from tests import make
 from tests.scenes import at_once, statements
 

@@ -6,16 +6,16 @@ import pytest
 from django.contrib import admin
 from django.urls import NoReverseMatch, reverse
 
-from catalog.changing import change_prices
-from catalog.edits import Edit
-from catalog.importing import request_all, run_due_imports
+from catalog.imports.queue import request_all, run_due_imports
+from catalog.imports.run import sync_provider
 from catalog.models import CatalogChange, Category, Provider, Service, SyncRun, UpstreamService
+from catalog.prices.changes import change_prices
+from catalog.prices.edits import Edit
 from catalog.selectors import services_on_sale
-from catalog.syncing import sync_provider
-from orders.inputs import NotOnSale
+from orders.checkout.validation import NotOnSale
 from orders.models import Order
-from panel.ops.models import Alert
-from panel.sandbox import faults
+from panel.alerts.models import Alert
+from panel.sandbox.http import faults
 from tests import make
 
 pytestmark = pytest.mark.django_db

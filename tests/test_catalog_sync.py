@@ -12,17 +12,17 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from billing.models import Entry
-from catalog.changing import change_prices
-from catalog.edits import Edit
-from catalog.importing import request_all, run_due_imports
+from catalog.imports.queue import request_all, run_due_imports
+from catalog.imports.run import sync_provider
 from catalog.models import Category, Provider, Service, SyncRun, UpstreamService
+from catalog.prices.changes import change_prices
+from catalog.prices.edits import Edit
 from catalog.selectors import services_on_sale
-from catalog.syncing import sync_provider
-from catalog.types import SPECS
-from orders.inputs import NotOnSale
+from catalog.service_types import SPECS
+from orders.checkout.validation import NotOnSale
 from orders.models import Order
-from panel.ops.models import Alert
-from panel.sandbox import faults
+from panel.alerts.models import Alert
+from panel.sandbox.http import faults
 from panel.sandbox.server import SandboxServer
 from tests import make
 from tests.threads import in_background, in_threads, wait_for_a_blocked_connection

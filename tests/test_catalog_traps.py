@@ -9,10 +9,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from catalog.admin.service_rows import save_positions
-from catalog.changing import ChangeRefused, apply_change, change_prices, draft_change, draft_undo, preview_change
-from catalog.customer_prices import offer_of
-from catalog.edits import Edit
+from catalog.admin.services.list_editing import save_positions
+from catalog.imports.run import sync_provider, tell_failure
 from catalog.models import (
     CatalogChange,
     Category,
@@ -25,13 +23,15 @@ from catalog.models import (
     Service,
     SyncRun,
 )
-from catalog.repricing import price_policy
-from catalog.runway import runway_days
-from catalog.syncing import sync_provider, tell_failure
-from orders.figures import count_figures
+from catalog.prices.changes import ChangeRefused, apply_change, change_prices, draft_change, draft_undo, preview_change
+from catalog.prices.customer_prices import offer_of
+from catalog.prices.edits import Edit
+from catalog.prices.recalculate import price_policy
+from catalog.provider_runway import runway_days
 from orders.models import Order
-from panel.ops.models import Alert
-from panel.sandbox import faults
+from orders.reports.statistics import count_figures
+from panel.alerts.models import Alert
+from panel.sandbox.http import faults
 from tests import make
 from tests.test_price_change_admin import seen_on
 from tests.test_provider_admin import form_of, page_of, with_role

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import pytest
 
-from catalog.types import SPECS
+from catalog.service_types import SPECS
 from tests.chain.panel import Panel
 from tests.chain.provider import KEY, SandboxProcess
 from tests.chain.proxy import CUTS, Proxy

@@ -14,13 +14,13 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
-from catalog.customer_prices import CustomerTerms, offer_of, terms_of
-from catalog.discounts import DiscountChanged, preview_discount, set_discount
 from catalog.models import CustomerGroup, CustomerPrice, GroupMember, PricePolicy, Service
-from catalog.pricing import PanelTerms
-from catalog.repricing import price_policy
+from catalog.prices.customer_prices import CustomerTerms, offer_of, terms_of
+from catalog.prices.group_discounts import DiscountChanged, preview_discount, set_discount
+from catalog.prices.recalculate import price_policy
+from catalog.prices.rules import PanelTerms
+from orders.checkout.create import NotEnoughFunds, PriceChanged, place_order
 from orders.models import Order
-from orders.placing import NotEnoughFunds, PriceChanged, place_order
 from panel.ops.invariants import find_breaches
 from tests import make
 from tests.scenes import fresh, money_of, nothing_changes, statements, submit_now

@@ -16,8 +16,8 @@ from billing.mails import send_due_mails
 from billing.models import Deposit
 from billing.tasks import send_deposit_mails
 from panel import mail_queue
+from panel.alerts.models import Alert, Heartbeat
 from panel.mail_queue import MAX_ATTEMPTS, MAX_ROUND, wait_after
-from panel.ops.models import Alert, Heartbeat
 from tests import make
 from tests.scenes import Killed, at_once
 

@@ -28,9 +28,9 @@ from billing.deposits import (
 )
 from billing.methods import Method, MethodFailed, method_urls, register
 from billing.models import Deposit, Entry, PaymentMethod
-from panel.money import MAX_MICROS
+from panel.alerts.models import Alert
+from panel.lib.money import MAX_MICROS
 from panel.ops.invariants import find_breaches
-from panel.ops.models import Alert
 from tests import make
 from tests.scenes import Killed, at_once, money_of
 

@@ -16,9 +16,9 @@ from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
 from billing.states import LOOKS as DEPOSIT_LOOKS
-from catalog.news import NEWS_LOOKS
+from catalog.shop.changelog import NEWS_LOOKS
 from orders.states import DRIP_LOOKS, LOOKS, REFILL_LOOKS, RefillState, Status
-from panel.templatetags import display
+from panel.lib.templatetags import display
 
 HOSTILE = '"><script>alert(1)</script>'
 TEMPLATES = [path for path in (Path(settings.BASE_DIR) / "templates").rglob("*.html") if "admin" not in path.parts]

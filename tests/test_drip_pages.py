@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from orders.dripping import begin_due_runs, stop_drip_feed
+from orders.checkout.drip_feeds import begin_due_runs, stop_drip_feed
 from orders.models import DripFeed, Order
 from orders.states import Status
 from tests import make

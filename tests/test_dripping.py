@@ -13,14 +13,21 @@ from django.utils import timezone
 
 from billing.models import Entry
 from catalog.models import CustomerPrice, Service, UpstreamService
-from orders import dripping
-from orders.dripping import NothingToStop, StartedDrip, begin_due_runs, begin_next_run, start_drip_feed, stop_drip_feed
-from orders.inputs import BadPlan, BadQuantity, NotOnSale, OrderRefused
+from orders.checkout import drip_feeds
+from orders.checkout.create import AlreadyOrdered, NotEnoughFunds, PriceChanged, place_order
+from orders.checkout.drip_feeds import (
+    NothingToStop,
+    StartedDrip,
+    begin_due_runs,
+    begin_next_run,
+    start_drip_feed,
+    stop_drip_feed,
+)
+from orders.checkout.validation import BadPlan, BadQuantity, NotOnSale, OrderRefused
 from orders.models import DripFeed, Order
-from orders.placing import AlreadyOrdered, NotEnoughFunds, PriceChanged, place_order
 from orders.states import Placement, Status
+from panel.alerts.models import Alert
 from panel.ops.invariants import find_breaches
-from panel.ops.models import Alert
 from tests import make
 from tests.scenes import at_once, killed_everywhere, money_of, nothing_changes, says, submit_now
 from tests.threads import in_threads
@@ -264,7 +271,7 @@ def test_run_when_it_cannot_begin_then_others_do_and_staff_hear_of_it(drip, cust
     other = start(customer, service).drip
     make_due(drip, late=timedelta(hours=1))
     make_due(other)
-    begin = dripping.begin_next_run
+    begin = drip_feeds.begin_next_run
 
     def broken(*, pk: int) -> bool:
         if pk == drip.pk:
@@ -272,7 +279,7 @@ def test_run_when_it_cannot_begin_then_others_do_and_staff_hear_of_it(drip, cust
         return begin(pk=pk)
 
     with monkeypatch.context() as patched:
-        patched.setattr(dripping, "begin_next_run", broken)
+        patched.setattr(drip_feeds, "begin_next_run", broken)
         assert [begin_due_runs() for _ in range(2)] == [1, 0]
     assert (runs(drip), runs(other)) == ([1], [1, 2])
     assert fresh(drip).next_run_at > timezone.now()  # It does not stand at the head of the queue.
@@ -308,7 +315,7 @@ def test_stop_when_runs_are_left_then_exactly_these_are_given_back(drip, custome
 
 def test_stop_when_a_run_could_not_begin_then_its_alert_is_taken_back(drip, monkeypatch):
     with monkeypatch.context() as broken:
-        broken.setattr(dripping, "new_order", lambda **values: 1 / 0)
+        broken.setattr(drip_feeds, "new_order", lambda **values: 1 / 0)
         make_due(drip)
         begin_due_runs()
     assert Alert.objects.filter(resolved_at=None).count() == 1
@@ -407,7 +414,7 @@ def test_run_when_two_workers_have_read_the_same_state_then_the_second_moves_not
     # Each its own: beginning a run reads the drip-feed anew at its end.
     read = [DripFeed.objects.select_related("service__upstream__provider").get(pk=drip.pk) for _ in range(2)]
     results = at_once(
-        2, lambda n: dripping._begin(read[n], read[n].service, timezone.now(), f"run-{n}", service_type="default")
+        2, lambda n: drip_feeds._begin(read[n], read[n].service, timezone.now(), f"run-{n}", service_type="default")
     )
     assert Counter(type(one) for one in results) == {type(None): 1, RuntimeError: 1}
     assert runs(drip) == [1, 2]

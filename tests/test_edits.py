@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from catalog.edits import (
+from catalog.prices.edits import (
     Edit,
     check_disjoint,
     dump_edits,
@@ -16,9 +16,9 @@ from catalog.edits import (
     load_edits,
     still_standing,
 )
-from catalog.edits import with_edits as terms_with
-from catalog.pricing import Level, Margin, PanelTerms, ProviderTerms, Sold, Terms, margin_for, priced
-from panel.money import EXCHANGE_ONE
+from catalog.prices.edits import with_edits as terms_with
+from catalog.prices.rules import Level, Margin, PanelTerms, ProviderTerms, Sold, Terms, margin_for, priced
+from panel.lib.money import EXCHANGE_ONE
 
 PANEL = PanelTerms(margin_bp=2_500, margin_fixed=0, minimum_margin_bp=1_000, price_step=100)
 TERMS = Terms(PANEL, {1: ProviderTerms(EXCHANGE_ONE, Level())}, {5: Level()})

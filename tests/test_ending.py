@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
-from orders.ending import end_placed, may_end
 from orders.models import CancelRequest, Order, OrderEvent
-from orders.reviewing import ReviewError
-from orders.settling import OrderMoved
+from orders.refunds.posting import OrderMoved
+from orders.review.decisions import ReviewError
+from orders.review.manual_close import end_placed, may_end
 from orders.states import CancelState, ReviewReason, Status
 from tests import make
 from tests.scenes import fresh, money_of, nothing_changes, poll_now, refunds_of, says, submit_now

@@ -8,7 +8,8 @@ import pytest
 
 from catalog.models import Provider
 from catalog.upstream.evidence import Phase
-from orders.evidence import (
+from orders.models import Order, PlacementAttempt
+from orders.review.evidence import (
     AGREES,
     ANSWERED,
     DISAGREES,
@@ -23,9 +24,8 @@ from orders.evidence import (
     sending_of,
     what_is_asked,
 )
-from orders.models import Order, PlacementAttempt
 from orders.states import Placement, ReviewReason
-from panel.money import EXCHANGE_ONE, MAX_MICROS
+from panel.lib.money import EXCHANGE_ONE, MAX_MICROS
 
 NOON = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 LATER = NOON + timedelta(minutes=6)

@@ -10,15 +10,15 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from catalog.models import Provider, ProviderFigures, Service, ServiceFigures
-from catalog.runway import runway_days
-from orders import figures
-from orders.figures import count_figures
+from catalog.provider_runway import runway_days
 from orders.models import Order
-from orders.profit import profit_by_service, profit_figures
+from orders.reports import statistics
+from orders.reports.profit import profit_by_service, profit_figures
+from orders.reports.statistics import count_figures
 from orders.states import Status
 from orders.tasks import count_figures as count_figures_task
-from panel.money import EXCHANGE_ONE
-from panel.ops.models import Heartbeat
+from panel.alerts.models import Heartbeat
+from panel.lib.money import EXCHANGE_ONE
 from tests import make
 from tests.scenes import at_once, statements
 
@@ -196,7 +196,7 @@ def test_counting_when_rounds_run_at_once_then_none_fails_and_the_figures_are_ri
 
 @pytest.mark.django_db(transaction=True)
 def test_counting_when_another_round_stored_the_rows_meanwhile_then_it_leaves_them(service, monkeypatch):
-    insert = figures.insert_rows
+    insert = statistics.insert_rows
 
     def late(**values: Any) -> None:
         rows = list(values["rows"])
@@ -204,7 +204,7 @@ def test_counting_when_another_round_stored_the_rows_meanwhile_then_it_leaves_th
         insert(**{**values, "rows": rows})  # What the other round committed in between.
 
     with monkeypatch.context() as patch:
-        patch.setattr(figures, "insert_rows", late)
+        patch.setattr(statistics, "insert_rows", late)
         count_figures()
     assert ServiceFigures.objects.count() == 0
     count_figures()

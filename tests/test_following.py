@@ -13,15 +13,17 @@ from django.test import Client
 from django.utils import timezone
 
 from catalog.models import Provider
-from catalog.providers import resume_provider
-from orders import applying, halving, polling, writing
+from catalog.provider_accounts import resume_provider
+from orders.common import batch_calls
+from orders.common.backoff import poll_bound
 from orders.models import CancelRequest, Order, OrderEvent
-from orders.polling import poll_due_orders, poll_provider
-from orders.schedule import poll_bound
 from orders.states import CancelState, ReviewReason, Status
-from orders.watching import following, watch_polls
-from panel.ops.models import Alert
-from panel.sandbox import faults
+from orders.tracking import apply as applying
+from orders.tracking import poll, storage
+from orders.tracking.monitor import following, watch_polls
+from orders.tracking.poll import poll_due_orders, poll_provider
+from panel.alerts.models import Alert
+from panel.sandbox.http import faults
 from panel.sandbox.server import SandboxServer
 from tests import make
 from tests.scenes import (
@@ -87,7 +89,7 @@ def test_batch_when_one_row_cannot_be_written_then_the_others_are(upstream, cust
     bad = made[2].pk
     for one in made:
         upstream.set_order(int(one.upstream_id), status="Partial", remains=50, charge="0.1")
-    write = writing.write_progress
+    write = storage.write_progress
 
     def refuses(*, orders: Any, was: Any) -> None:
         if any(order.pk == bad for order in orders):
@@ -107,9 +109,9 @@ def test_row_when_its_status_moved_under_the_lock_then_nothing_of_the_batch_is_w
     """The last guard of the set-based write: the status that the change was computed from."""
     one = make.placed_order(customer, service)
     one.status = Status.COMPLETED
-    with pytest.raises(writing.OrderMoved):
-        writing.write_progress(orders=[one], was={one.pk: Status.IN_PROGRESS})
-    writing.write_progress(orders=[one], was={one.pk: Status.PENDING})
+    with pytest.raises(storage.OrderMoved):
+        storage.write_progress(orders=[one], was={one.pk: Status.IN_PROGRESS})
+    storage.write_progress(orders=[one], was={one.pk: Status.PENDING})
     assert fresh(one).status == Status.COMPLETED
 
 
@@ -118,7 +120,7 @@ def test_write_when_columns_are_empty_or_large_then_they_are_stored_as_they_are(
     moment = timezone.now().replace(microsecond=0)
     for remains, charge, at in ((None, None, None), (-(10**15), 10**15, moment), (5, 0, moment + timedelta(hours=1))):
         one.remains, one.upstream_charge, one.finished_at, one.next_poll_at = remains, charge, at, at
-        writing.write_progress(orders=[one], was={one.pk: one.status})
+        storage.write_progress(orders=[one], was={one.pk: one.status})
         stored = fresh(one)
         assert (stored.remains, stored.upstream_charge, stored.finished_at) == (remains, charge, at)
         assert Order.objects.filter(pk=one.pk, next_poll_at__lte=moment).exists() == (at == moment)
@@ -132,7 +134,7 @@ def test_write_when_columns_are_empty_or_large_then_they_are_stored_as_they_are(
 def test_provider_when_it_has_lanes_then_so_many_batches_are_asked_about_at_once(
     upstream, customer, service, monkeypatch, lanes
 ):
-    monkeypatch.setattr(polling, "BATCH", 2)
+    monkeypatch.setattr(poll, "BATCH", 2)
     Provider.objects.update(max_parallel_polls=lanes)
     placed(customer, service, 14)
     all_due()
@@ -151,7 +153,7 @@ def test_lanes_when_every_row_refunds_one_wallet_then_each_refund_is_posted_once
     upstream, customer, other, service, monkeypatch
 ):
     """Lanes meet at the same wallets: neither a deadlock nor a lost refund."""
-    monkeypatch.setattr(polling, "BATCH", 3)
+    monkeypatch.setattr(poll, "BATCH", 3)
     Provider.objects.update(max_parallel_polls=4)
     made = [one for pair in zip(placed(customer, service, 12), placed(other, service, 12), strict=True) for one in pair]
     for one in made:
@@ -164,11 +166,11 @@ def test_lanes_when_every_row_refunds_one_wallet_then_each_refund_is_posted_once
 
 @pytest.mark.django_db(transaction=True)
 def test_lane_when_it_breaks_down_then_the_error_is_not_swallowed(upstream, customer, service, monkeypatch):
-    monkeypatch.setattr(polling, "BATCH", 1)
+    monkeypatch.setattr(poll, "BATCH", 1)
     Provider.objects.update(max_parallel_polls=2)
     placed(customer, service, 4)
     all_due()
-    apply, main, broken = polling.apply_answers, threading.get_ident(), threading.Event()
+    apply, main, broken = poll.apply_answers, threading.get_ident(), threading.Event()
 
     def breaks(**values: Any) -> None:
         if threading.get_ident() != main:
@@ -178,7 +180,7 @@ def test_lane_when_it_breaks_down_then_the_error_is_not_swallowed(upstream, cust
         if Order.objects.filter(checked_at=None).count() < 3:
             broken.wait(10)  # After the first batch there are two lanes: leave the other one its turn.
 
-    monkeypatch.setattr(polling, "apply_answers", breaks)
+    monkeypatch.setattr(poll, "apply_answers", breaks)
     with pytest.raises(RuntimeError):
         poll_due_orders()
     assert Provider.objects.get().polling_failures == 1
@@ -228,7 +230,7 @@ def test_provider_when_the_breaker_is_open_then_nobody_asks_until_it_is_over_or_
 def test_provider_when_it_fails_then_all_lanes_stop_after_the_call_they_are_in(
     upstream, customer, service, monkeypatch
 ):
-    monkeypatch.setattr(polling, "BATCH", 1)
+    monkeypatch.setattr(poll, "BATCH", 1)
     Provider.objects.update(max_parallel_polls=3)
     placed(customer, service, 20)
     all_due()
@@ -276,7 +278,7 @@ def test_provider_when_it_stumbles_over_everything_then_it_is_its_fault_and_no_o
     upstream.inject(faults.answer(body=b"<html>Just a moment</html>", action="status", times=None))
     upstream.clear_requests()
     assert poll_now() == 0
-    assert len(asked(upstream)) <= halving.MOST_FAILURES
+    assert len(asked(upstream)) <= batch_calls.MOST_FAILURES
     assert {fresh(one).poll_errors for one in made} == {0}
     assert Provider.objects.get().polling_failures == 1
 

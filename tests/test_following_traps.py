@@ -13,19 +13,20 @@ from django.utils import timezone
 
 from billing import ledger
 from catalog.models import Provider, Service, UpstreamService
-from catalog.providers import client_for, leave_polling_lane, resume_provider, take_polling_lane
-from catalog.repricing import reprice
-from orders import applying, halving, polling
-from orders.applying import apply_answers
-from orders.ending import end_placed
+from catalog.prices.recalculate import reprice
+from catalog.provider_accounts import client_for, leave_polling_lane, resume_provider, take_polling_lane
+from orders.common import batch_calls
 from orders.models import Order, OrderEvent
-from orders.polling import poll_due_orders
-from orders.reviewing import dismiss_review, refund_part
+from orders.review.decisions import dismiss_review, refund_part
+from orders.review.manual_close import end_placed
 from orders.states import ReviewReason, Status
-from orders.watching import watch_polls
-from panel.money import EXCHANGE_ONE
-from panel.ops.models import Alert
-from panel.sandbox import faults, handler
+from orders.tracking import apply, poll
+from orders.tracking.apply import apply_answers
+from orders.tracking.monitor import watch_polls
+from orders.tracking.poll import poll_due_orders
+from panel.alerts.models import Alert
+from panel.lib.money import EXCHANGE_ONE
+from panel.sandbox.http import faults, handler
 from panel.sandbox.server import SandboxServer
 from tests import make
 from tests.scenes import at_once, fresh, placed, poll_now, refunds_of, says, spoil, submit_now
@@ -156,12 +157,12 @@ def test_batch_when_asking_takes_too_long_then_it_stops_before_its_claim_runs_ou
 ):
     made = placed(customer, service, 16)
     spoil(upstream, made[:8], "oops", monkeypatch)
-    monkeypatch.setattr(halving, "ASK_SECONDS", 0.0)
+    monkeypatch.setattr(batch_calls, "ASK_SECONDS", 0.0)
     upstream.clear_requests()
     poll_now()
     assert len(upstream.requests_of("status")) == 1
     assert {fresh(one).poll_errors for one in made} == {0}
-    assert halving.ASK_SECONDS < polling.CLAIM_SECONDS
+    assert batch_calls.ASK_SECONDS < poll.CLAIM_SECONDS
 
 
 def test_lane_when_it_ran_out_and_another_took_it_then_leaving_it_changes_nothing(provider):
@@ -189,13 +190,13 @@ def test_lanes_when_they_raise_the_same_alerts_then_they_do_not_wait_for_each_ot
     for one in sum(batches, []):
         upstream.set_order(int(one.upstream_id), status="Completed", remains=0, charge="25.0")
     answers = client_for(provider).statuses([one.upstream_id for one in sum(batches, [])])
-    raises = applying.raise_alert
+    raises = apply.raise_alert
 
     def slowly(**values: Any) -> None:
         raises(**values)
         time.sleep(0.3)
 
-    monkeypatch.setattr(applying, "raise_alert", slowly)
+    monkeypatch.setattr(apply, "raise_alert", slowly)
     results = at_once(2, lambda number: apply_answers(provider=provider, batch=batches[number], answers=answers))
     assert results == [None, None]
     assert Alert.objects.filter(resolved_at=None).count() == 2

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from orders.models import Order
-from panel import hints
+from panel.lib import task_hints
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -20,9 +20,9 @@ SUBMIT = "orders.tasks.submit_orders"
 def sent(settings, monkeypatch):
     """What goes to the broker, which hangs until `sent.goes_on` is set. No thread outlives the test."""
     settings.EMBEDDED_BROKER = False
-    monkeypatch.setattr(hints, "PAUSE", 0)
+    monkeypatch.setattr(task_hints, "PAUSE", 0)
     found = Sent()
-    monkeypatch.setattr(hints, "_send", found.hang)
+    monkeypatch.setattr(task_hints, "_send", found.hang)
     yield found
     found.goes_on.set()
     found.wait_for_the_end()
@@ -38,9 +38,9 @@ class Sent:
         assert self.goes_on.wait(timeout=30)
 
     def wait_for_the_end(self):
-        if sender := hints._sender:
+        if sender := task_hints._sender:
             sender.join(timeout=30)
-        assert hints._sender is None
+        assert task_hints._sender is None
 
 
 def test_order_when_the_broker_hangs_then_the_customer_does_not_wait(
@@ -61,11 +61,11 @@ def test_order_when_the_broker_hangs_then_the_customer_does_not_wait(
 
 def test_hints_when_many_come_while_one_is_sent_then_one_more_tells_of_them_all(sent):
     """Dropped ones left an order waiting for the next tick; one for each would be hundreds a second."""
-    hints._send_aside(SUBMIT)
+    task_hints._send_aside(SUBMIT)
     assert sent.hangs.wait(timeout=30)
     for _ in range(50):
-        hints._send_aside(SUBMIT)
-        hints._send_aside("orders.tasks.send_requests")
+        task_hints._send_aside(SUBMIT)
+        task_hints._send_aside("orders.tasks.send_requests")
     sent.goes_on.set()
     sent.wait_for_the_end()
     assert sent.tasks == [SUBMIT, "orders.tasks.send_requests", SUBMIT]
@@ -74,7 +74,7 @@ def test_hints_when_many_come_while_one_is_sent_then_one_more_tells_of_them_all(
 def test_hint_when_the_one_before_is_done_then_it_is_sent(sent):
     sent.goes_on.set()
     for times in (1, 2):
-        hints._send_aside(SUBMIT)
+        task_hints._send_aside(SUBMIT)
         sent.wait_for_the_end()
         assert sent.tasks == [SUBMIT] * times
 
@@ -84,9 +84,9 @@ def test_hint_when_a_fork_left_its_sender_behind_then_a_new_one_sends(sent, monk
     gone = threading.Thread(target=lambda: None)
     gone.start()
     gone.join()
-    monkeypatch.setattr(hints, "_sender", gone)
+    monkeypatch.setattr(task_hints, "_sender", gone)
     sent.goes_on.set()
-    hints._send_aside(SUBMIT)
+    task_hints._send_aside(SUBMIT)
     assert sent.hangs.wait(timeout=30)
 
 
@@ -94,5 +94,5 @@ def test_hint_when_the_broker_is_down_then_nothing_is_raised(monkeypatch):
     def refuse(*args: object, **kwargs: object) -> None:
         raise ConnectionError("refused")
 
-    monkeypatch.setattr(hints.current_app, "send_task", refuse)
-    hints._send("orders.tasks.submit_orders")
+    monkeypatch.setattr(task_hints.current_app, "send_task", refuse)
+    task_hints._send("orders.tasks.submit_orders")

@@ -12,15 +12,16 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from catalog import importing, syncing
-from catalog.changing import change_prices
-from catalog.edits import Edit
-from catalog.importing import expire_runs, request_all, request_import, run_due_imports
+from catalog.imports import queue
+from catalog.imports import run as import_run
+from catalog.imports.queue import expire_runs, request_all, request_import, run_due_imports
+from catalog.imports.run import RunLost, carry_out, sync_provider
 from catalog.models import CatalogChange, Category, Provider, Service, SyncRun, UpstreamService
+from catalog.prices.changes import change_prices
+from catalog.prices.edits import Edit
 from catalog.selectors import services_on_sale
-from catalog.syncing import RunLost, carry_out, sync_provider
-from panel.ops.models import Alert
-from panel.sandbox import faults
+from panel.alerts.models import Alert
+from panel.sandbox.http import faults
 from panel.sandbox.server import SandboxServer
 from tests import make
 from tests.scenes import at_once
@@ -143,8 +144,8 @@ def test_claim_when_another_worker_was_quicker_then_not_taken(provider, monkeypa
                 SyncRun.objects.update(outcome="running", started_at=moments[0], lease_until=moments[0])
             return moments[-1]
 
-    monkeypatch.setattr(importing, "timezone", Quicker)
-    assert importing._claim_next() is None
+    monkeypatch.setattr(queue, "timezone", Quicker)
+    assert queue._claim_next() is None
     assert len(moments) == 2
     assert SyncRun.objects.get().lease_until == moments[0]
 
@@ -166,7 +167,7 @@ def test_run_when_an_import_of_the_provider_is_under_way_then_the_next_waits_for
 
 
 def test_run_when_many_are_under_way_then_no_more_threads_are_taken(provider):
-    for number in range(importing.MOST_AT_ONCE):
+    for number in range(queue.MOST_AT_ONCE):
         other = make.provider(name=f"Slow {number}")
         SyncRun.objects.create(provider=other, lease_until=timezone.now() + timedelta(minutes=1))
     request_import(provider=provider)
@@ -182,14 +183,14 @@ def test_run_when_one_provider_breaks_the_import_then_it_failed_and_the_others_a
     upstream, provider, monkeypatch
 ):
     broken = make.provider(name="Broken", url=upstream.url, api_key=upstream.key)
-    original = syncing.make_plan
+    original = import_run.make_plan
 
     def breaks(**values):
         if SyncRun.objects.filter(provider=broken, outcome="running").exists():
             raise RuntimeError("a mistake of ours")
         return original(**values)
 
-    monkeypatch.setattr(syncing, "make_plan", breaks)
+    monkeypatch.setattr(import_run, "make_plan", breaks)
     for one in (broken, provider):
         request_import(provider=one)
     assert run_due_imports() == 2
@@ -205,7 +206,7 @@ def test_run_when_one_provider_breaks_the_import_then_it_failed_and_the_others_a
 def test_run_when_its_worker_was_killed_then_failed_after_the_lease_and_imported_again(upstream, provider):
     list_ten(upstream)
     request_import(provider=provider)
-    dead = importing._claim_next()
+    dead = queue._claim_next()
     assert dead is not None
     request_import(provider=provider)
     # While it may be alive, it is left alone.
@@ -213,7 +214,7 @@ def test_run_when_its_worker_was_killed_then_failed_after_the_lease_and_imported
     SyncRun.objects.filter(pk=dead.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
     assert run_due_imports() == 1
     dead.refresh_from_db()
-    assert (dead.outcome, dead.reason) == ("failed", importing.STOPPED)
+    assert (dead.outcome, dead.reason) == ("failed", queue.STOPPED)
     assert dead.finished_at is not None
     assert Service.objects.count() == 10
     # The second one went well: nothing needs anybody any more.
@@ -223,15 +224,15 @@ def test_run_when_its_worker_was_killed_then_failed_after_the_lease_and_imported
 def test_run_when_it_was_taken_for_dead_then_it_writes_nothing_any_more(upstream, provider, monkeypatch):
     list_ten(upstream)
     request_import(provider=provider)
-    slow = importing._claim_next()
-    original = syncing.store_plan
+    slow = queue._claim_next()
+    original = import_run.store_plan
 
     def expires(**values):
         original(**values)
         assert Service.objects.count() == 10
-        SyncRun.objects.filter(pk=slow.pk).update(outcome="failed", reason=importing.STOPPED)
+        SyncRun.objects.filter(pk=slow.pk).update(outcome="failed", reason=queue.STOPPED)
 
-    monkeypatch.setattr(syncing, "store_plan", expires)
+    monkeypatch.setattr(import_run, "store_plan", expires)
     # As in a process that hung between its statements; what it undoes here is the test's own update, too.
     carry_out(slow)
     assert Service.objects.count() == UpstreamService.objects.count() == 0
@@ -253,7 +254,7 @@ def test_run_when_killed_at_any_statement_then_all_or_nothing_and_the_next_one_d
     kills = 0
     while True:
         request_import(provider=provider)
-        run = importing._claim_next()
+        run = queue._claim_next()
         with killed_at(kills + 1) as struck:
             carry_out(run)
         run.refresh_from_db()
@@ -290,7 +291,7 @@ def killed_at(place):
 def test_enter_when_the_run_ended_then_lost(provider):
     run = SyncRun.objects.create(provider=provider, outcome="failed")
     with pytest.raises(RunLost):
-        syncing._enter(run, "writing")
+        import_run._enter(run, "writing")
     run.refresh_from_db()
     assert (run.outcome, run.phase) == ("failed", "asking")
 
@@ -307,10 +308,10 @@ def test_run_when_watched_then_each_step_is_seen_before_it_is_done(upstream, pro
             in_background(look)()
             return original(*args, **values)
 
-        monkeypatch.setattr(syncing, path, wrapped)
+        monkeypatch.setattr(import_run, path, wrapped)
 
     for name in ("client_for", "make_plan", "_apply"):
-        looking(name, getattr(syncing, name))
+        looking(name, getattr(import_run, name))
     request_import(provider=provider)
     look()
     assert run_due_imports() == 1
@@ -526,7 +527,7 @@ def test_sync_when_a_margin_changes_meanwhile_then_the_prices_follow_both(upstre
 @pytest.mark.django_db(transaction=True)
 def test_sync_when_an_older_list_is_applied_while_it_compares_then_it_compares_again(upstream, provider, monkeypatch):
     list_ten(upstream)
-    original, looked = syncing.make_plan, []
+    original, looked = import_run.make_plan, []
 
     def older_gets_in(**values):
         plan = original(**values)
@@ -538,7 +539,7 @@ def test_sync_when_an_older_list_is_applied_while_it_compares_then_it_compares_a
             assert older.outcome == "applied"
         return plan
 
-    monkeypatch.setattr(syncing, "make_plan", older_gets_in)
+    monkeypatch.setattr(import_run, "make_plan", older_gets_in)
     run = sync_provider(provider=provider)
     assert looked == [10, 10, 0]
     assert (run.outcome, run.added) == ("applied", 0)

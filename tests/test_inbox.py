@@ -6,15 +6,15 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
-from catalog import inbox
-from catalog.changing import change_prices
-from catalog.edits import Edit
-from catalog.inbox import Accepted, accept_changes
+from catalog.imports import inbox
+from catalog.imports.inbox import Accepted, accept_changes
+from catalog.imports.run import sync_provider
 from catalog.models import CatalogChange, PriceChange, Provider, Service
-from catalog.repricing import lock_prices
+from catalog.prices.changes import change_prices
+from catalog.prices.edits import Edit
+from catalog.prices.recalculate import lock_prices
 from catalog.selectors import services_on_sale
-from catalog.syncing import sync_provider
-from panel.ops.models import Alert
+from panel.alerts.models import Alert
 from panel.sandbox.server import SandboxServer
 from tests import make
 from tests.threads import in_background, in_threads, wait_for_a_blocked_connection

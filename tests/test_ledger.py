@@ -10,7 +10,7 @@ from billing import ledger
 from billing.adjusting import adjust_wallet
 from billing.models import Entry, Wallet
 from billing.wallets import balance_of, spendable, wallet_of
-from panel.money import MAX_MICROS
+from panel.lib.money import MAX_MICROS
 from panel.ops.invariants import find_breaches
 from tests import make
 

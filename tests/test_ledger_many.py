@@ -10,7 +10,7 @@ from billing import ledger
 from billing.ledger import Line
 from billing.models import Entry, Wallet
 from billing.wallets import wallet_of
-from panel.money import MAX_MICROS
+from panel.lib.money import MAX_MICROS
 from tests import make
 from tests.threads import in_threads
 

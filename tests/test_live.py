@@ -10,10 +10,10 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from orders.events import write_event
-from orders.live import MAX_ROWS, Shown, order_pace, read_shown, write_shown
+from orders.common.timeline import write_event
 from orders.models import CancelRequest, Order, Refill
 from orders.states import CancelState, Placement, RefillState, Status
+from orders.web.live_updates import MAX_ROWS, Shown, order_pace, read_shown, write_shown
 from tests import make
 from tests.scenes import nothing_changes, statements
 
@@ -369,7 +369,7 @@ def test_order_poll_when_there_is_no_such_order_then_not_found(signed_in, number
 def test_order_page_when_changed_right_after_its_version_was_read_then_the_next_poll_shows_it(
     signed_in, order, monkeypatch
 ):
-    from orders import selectors
+    from orders.web import selectors
 
     timeline_of = selectors.timeline_of
 

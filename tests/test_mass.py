@@ -15,10 +15,10 @@ from django.urls import reverse
 
 from billing.models import Entry
 from catalog.models import CustomerPrice, Service
-from orders.mass import MassQuote, PlacedMass, PreviewChanged, place_mass, quote_mass
-from orders.mass_lines import LONGEST_TEXT, LinesRefused, lines_of_file, read_lines
+from orders.checkout.bulk_orders import MassQuote, PlacedMass, PreviewChanged, place_mass, quote_mass
+from orders.checkout.bulk_text import LONGEST_TEXT, LinesRefused, lines_of_file, read_lines
+from orders.checkout.create import NotEnoughFunds
 from orders.models import Order, OrderEvent
-from orders.placing import NotEnoughFunds
 from panel.ops.invariants import find_breaches
 from tests import make
 from tests.scenes import at_once, killed_everywhere, money_of, nothing_changes, statements
@@ -577,5 +577,5 @@ def test_lines_when_they_waited_for_too_long_then_they_are_gone(customer, monkey
     client = Client()
     send(client, "1 | @me | 1", owner=make.form_owner(customer, reverse("mass_order")))
     client.force_login(customer)
-    monkeypatch.setattr("orders.views.kept.SECONDS", -1)
+    monkeypatch.setattr("orders.web.views.drafts.SECONDS", -1)
     assert hidden(client.get(reverse("mass_order")))["lines"] == ""

@@ -8,9 +8,9 @@ from decimal import Decimal
 import pytest
 
 from catalog.upstream.results import OrderStatus, StatusRow
-from orders.matching import Suspect, Window, agrees, sole_match
-from orders.refunds import Sold
-from panel.money import EXCHANGE_ONE
+from orders.reconcile.match import Suspect, Window, agrees, sole_match
+from orders.refunds.policy import Sold
+from panel.lib.money import EXCHANGE_ONE
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

@@ -9,7 +9,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
-from panel.money import EXCHANGE_ONE
+from panel.lib.money import EXCHANGE_ONE
 from tests import make
 
 BEFORE = [("orders", "0001_initial"), ("catalog", "0001_initial")]

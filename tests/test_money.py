@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from panel.money import (
+from panel.lib.money import (
     BASIS,
     EXCHANGE_ONE,
     MAX_MICROS,

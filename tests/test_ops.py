@@ -22,18 +22,18 @@ from django.utils import timezone
 
 from billing import append_only, ledger
 from billing.models import Entry, Wallet
-from catalog.providers import ProviderUnusable, check_providers, client_for, set_api_key
-from catalog.syncing import sync_provider
+from catalog.imports.run import sync_provider
+from catalog.provider_accounts import ProviderUnusable, check_providers, client_for, set_api_key
 from orders.models import Order
 from orders.states import Placement
-from panel.crypto import Undecryptable, decrypt, encrypt
+from panel.alerts.models import Alert, Heartbeat
+from panel.alerts.services import raise_alert, record_heartbeat, resolve_alert
 from panel.env_file import add_demo_settings, write_env
-from panel.ops.alerts import raise_alert, record_heartbeat, resolve_alert
+from panel.lib.crypto import Undecryptable, decrypt, encrypt
 from panel.ops.health import TICKING
 from panel.ops.invariants import find_breaches
-from panel.ops.models import Alert, Heartbeat
 from panel.ops.tasks import check_ledger
-from panel.sandbox import faults
+from panel.sandbox.http import faults
 from tests import make
 from tests.logs import log_lines
 from tests.threads import in_background, in_threads, wait_for_a_blocked_connection

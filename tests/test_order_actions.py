@@ -12,10 +12,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from catalog.models import ServiceFigures, UpstreamService
-from catalog.types import SPECS
+from catalog.service_types import SPECS
 from orders.models import CancelRequest, Order, OrderEvent, Refill
-from orders.refill_polling import poll_due_refills
-from orders.requesting import send_due_requests
+from orders.requests.refill_poll import poll_due_refills
+from orders.requests.send import send_due_requests
 from orders.states import CancelState, Placement, RefillState, ReviewReason, Status
 from tests import make
 from tests.scenes import fresh, nothing_changes, poll_now, refunds_of, says, submit_now

@@ -12,10 +12,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from catalog.models import Category, CustomerPrice, Favourite, Service, ServiceFigures, UpstreamService
-from catalog.types import SPECS
-from orders.choosing import MOST_FOUND, find_services
+from catalog.service_types import SPECS
 from orders.models import DripFeed, Order
 from orders.states import Placement, Status
+from orders.web.service_search import MOST_FOUND, find_services
 from tests import make
 from tests.scenes import nothing_changes, statements, submit_now
 
@@ -441,7 +441,7 @@ def test_session_ended_an_hour_ago_then_what_was_typed_is_gone(customer, service
     client = Client()
     post(client, service, owner=make.form_owner(customer, reverse("order_new")))
     client.force_login(customer)
-    monkeypatch.setattr("orders.views.kept.SECONDS", -1)
+    monkeypatch.setattr("orders.web.views.drafts.SECONDS", -1)
     assert client.get(reverse("order_new")).context["form"]["link"].value() is None
 
 

@@ -13,12 +13,12 @@ from django.urls import reverse
 from django.utils import timezone
 
 from catalog.models import UpstreamService
-from orders import filters
 from orders.models import CancelRequest, Order, Refill
-from orders.selectors import services_ordered
 from orders.states import CancelState, Placement, Status
-from orders.views import listing
-from panel.keyset import each_row, page_of
+from orders.web import filters
+from orders.web.selectors import services_ordered
+from orders.web.views import order_list
+from panel.lib.keyset_pagination import each_row, page_of
 from tests import make
 from tests.scenes import nothing_changes, statements
 
@@ -99,7 +99,7 @@ def test_services_to_choose_from_are_those_that_the_customer_ordered(signed_in, 
 
 
 def test_services_when_they_are_too_many_to_list_then_an_id_is_asked_for(signed_in, place, service, monkeypatch):
-    monkeypatch.setattr(listing, "MOST_SERVICES", 0)
+    monkeypatch.setattr(order_list, "MOST_SERVICES", 0)
     [order] = place()
     page = get(signed_in, service=service.pk)
     assert shown(page) == [order.pk] and f"Service {service.pk}" in text_of(page)
@@ -180,7 +180,7 @@ def test_counts_when_other_filters_are_on_then_none_is_claimed(signed_in, place)
 
 
 def test_counts_when_there_are_many_then_they_end_at_a_thousand(signed_in, place, monkeypatch):
-    monkeypatch.setattr("orders.selectors.COUNTED", 2)
+    monkeypatch.setattr("orders.web.selectors.COUNTED", 2)
     place(3, status=Status.COMPLETED)
     place(2, status=Status.PARTIAL)
     page = text_of(get(signed_in))
@@ -233,7 +233,7 @@ def test_search_when_orders_are_many_then_parts_are_looked_for_in_the_newest_and
     signed_in, place, monkeypatch
 ):
     monkeypatch.setattr(filters, "LOOKED_THROUGH", 2)
-    monkeypatch.setattr(listing, "LOOKED_THROUGH", 2)
+    monkeypatch.setattr(order_list, "LOOKED_THROUGH", 2)
     old, *_ = place(3, link="https://example.com/abc")
     page = get(signed_in, q="/abc")
     assert old.pk not in shown(page) and len(shown(page)) == 2
@@ -244,7 +244,7 @@ def test_search_when_orders_are_many_then_parts_are_looked_for_in_the_newest_and
 
 def test_search_when_too_much_matches_then_the_newest_are_shown_and_so_it_says(signed_in, place, monkeypatch):
     monkeypatch.setattr(filters, "MOST_FOUND", 2)
-    monkeypatch.setattr(listing, "MOST_FOUND", 2)
+    monkeypatch.setattr(order_list, "MOST_FOUND", 2)
     orders = place(3)
     page = get(signed_in, q="example", sort="oldest")
     assert shown(page) == pks(orders[1:])
@@ -463,7 +463,7 @@ def test_bulk_when_none_or_no_wish_or_too_many_are_given_then_nothing_changes(si
     with nothing_changes():
         assert "Choose at least one order" in said(bulk(signed_in, "cancel", []))
         assert bulk(signed_in, "", mixed, confirmed="1").status_code == 302
-        for module in ("orders.bulk_asking.MOST", "orders.views.bulk.MOST"):
+        for module in ("orders.requests.bulk_customer.MOST", "orders.web.views.bulk_actions.MOST"):
             monkeypatch.setattr(module, 3)
         assert "Choose at most 3 orders" in said(bulk(signed_in, "cancel", mixed, confirmed="1"))
         assert "Choose at most 3 orders" in said(bulk(signed_in, "cancel", mixed))
@@ -472,16 +472,16 @@ def test_bulk_when_none_or_no_wish_or_too_many_are_given_then_nothing_changes(si
 
 def test_bulk_when_one_fails_for_an_error_of_ours_then_the_others_go_on(signed_in, customer, service, monkeypatch):
     first, second = make.order(customer, service), make.order(customer, service)
-    from orders import bulk_asking
+    from orders.requests import bulk_customer
 
-    cancel_order = bulk_asking.cancel_order
+    cancel_order = bulk_customer.cancel_order
 
     def stumble(*, order, actor):
         if order.pk == second.pk:
             raise RuntimeError("broken")
         return cancel_order(order=order, actor=actor)
 
-    monkeypatch.setattr(bulk_asking, "cancel_order", stumble)
+    monkeypatch.setattr(bulk_customer, "cancel_order", stumble)
     words = said(bulk(signed_in, "cancel", [first, second], confirmed="1"))
     assert "1 canceled, $0.25" in words and "1 left: something went wrong on our side" in words
     assert Order.objects.get(pk=first.pk).placement == Placement.WITHDRAWN
@@ -501,7 +501,7 @@ def export(client, **query):
 
 
 def test_export_holds_every_order_of_the_filters_and_no_other_persons(signed_in, place, other, service, monkeypatch):
-    monkeypatch.setattr("orders.exporting.ROWS", 2)
+    monkeypatch.setattr("orders.web.csv_export.ROWS", 2)
     make.order(other, service)
     done, running = place(5, status=Status.COMPLETED), place(2, status=Status.IN_PROGRESS)
     assert [int(row["order"]) for row in rows_of(export(signed_in))] == pks(reversed([*done, *running]))
@@ -550,7 +550,7 @@ def test_export_when_a_cell_looks_like_a_formula_then_it_is_none(signed_in, plac
 
 
 def test_export_when_there_are_many_then_it_is_read_in_short_statements_while_it_is_sent(signed_in, place, monkeypatch):
-    monkeypatch.setattr("orders.exporting.ROWS", 5)
+    monkeypatch.setattr("orders.web.csv_export.ROWS", 5)
     place(20)
     response = export(signed_in)
     lines = iter(response.streaming_content)

@@ -34,23 +34,23 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-import orders.polling
+import orders.tracking.poll
 from catalog.models import Provider, Service, UpstreamService
-from catalog.repricing import reprice
+from catalog.prices.recalculate import reprice
 from catalog.upstream.results import OrderStatus, StatusRow
-from orders import reviewing
-from orders.applying import apply_answers
-from orders.cancelling import TooLate, cancel_order
-from orders.deadlines import meet_deadlines
-from orders.ending import end_placed
-from orders.inputs import OrderRefused
+from orders.checkout.validation import OrderRefused
+from orders.dispatch.timeouts import meet_deadlines
 from orders.models import CancelRequest, Order, OrderEvent
-from orders.requesting import send_due_requests
-from orders.settling import OrderMoved
+from orders.refunds.posting import OrderMoved
+from orders.requests.cancel import TooLate, cancel_order
+from orders.requests.send import send_due_requests
+from orders.review import decisions
+from orders.review.manual_close import end_placed
 from orders.states import FINAL, Placement, Status
-from panel.money import EXCHANGE_ONE
+from orders.tracking.apply import apply_answers
+from panel.lib.money import EXCHANGE_ONE
 from panel.ops.invariants import find_breaches
-from panel.sandbox import faults
+from panel.sandbox.http import faults
 from panel.sandbox.server import SandboxServer
 from tests import make
 from tests.scenes import Killed, poll_now, reconcile_now, submit_now
@@ -142,7 +142,7 @@ class Orders(RuleBasedStateMachine):
             server.set_service(1, rate="2", min=10, max=10_000, type="Default")
             self.upstreams[provider.pk] = server
             self.services.append(make.service(provider))
-        self.closing.enter_context(mock.patch.object(orders.polling, "apply_answers", self.hear))
+        self.closing.enter_context(mock.patch.object(orders.tracking.poll, "apply_answers", self.hear))
         server.set_service(2, rate="0.3", min=1, max=1, type="Package")
         self.services.append(make.service(provider, external_id="2", rate="0.3", type="package", low=1, high=1))
         self.customers = [make.customer(f"{name}@example.org", funds="4") for name in ("alice", "bob")]
@@ -274,7 +274,7 @@ class Orders(RuleBasedStateMachine):
         order = self.pick(data)
         before = Order.objects.get(pk=order.pk).refunded
         decision, most = getattr(self, f"_{choice}")(data, order)
-        with dying_at(die), suppress(reviewing.ReviewError, OrderMoved):
+        with dying_at(die), suppress(decisions.ReviewError, OrderMoved):
             decision()
         self.told_to.add(order.pk)
         assert before <= Order.objects.get(pk=order.pk).refunded <= max(before, most)
@@ -288,7 +288,7 @@ class Orders(RuleBasedStateMachine):
 
         def bind() -> None:
             self.by_staff.add(order.pk)
-            reviewing.bind_upstream_id(order=order, upstream_id=upstream_id, actor=self.staff)
+            decisions.bind_upstream_id(order=order, upstream_id=upstream_id, actor=self.staff)
 
         return bind, 0
 
@@ -296,24 +296,24 @@ class Orders(RuleBasedStateMachine):
         def send_again() -> None:
             self.sent_again[order.pk] += 1
             self.by_staff.add(order.pk)
-            reviewing.send_again(order=order, actor=self.staff)
+            decisions.send_again(order=order, actor=self.staff)
 
         return send_again, 0
 
     def _refund(self, data: Any, order: Order) -> tuple[Callable[[], Any], int]:
         def refund() -> None:
             self.by_staff.add(order.pk)
-            reviewing.refund_unplaced(order=order, note="Sorry", actor=self.staff)
+            decisions.refund_unplaced(order=order, note="Sorry", actor=self.staff)
 
         return refund, order.charge
 
     def _refund_part(self, data: Any, order: Order) -> tuple[Callable[[], Any], int]:
         amount = data.draw(st.integers(-1, order.charge + 1))
-        part = partial(reviewing.refund_part, order=order, amount=amount, note="Sorry", actor=self.staff)
+        part = partial(decisions.refund_part, order=order, amount=amount, note="Sorry", actor=self.staff)
         return part, order.refunded + amount
 
     def _dismiss(self, data: Any, order: Order) -> tuple[Callable[[], Any], int]:
-        return partial(reviewing.dismiss_review, order=order, note="Fine", actor=self.staff), 0
+        return partial(decisions.dismiss_review, order=order, note="Fine", actor=self.staff), 0
 
     def _end(self, data: Any, order: Order) -> tuple[Callable[[], Any], int]:
         status = data.draw(st.sampled_from([Status.COMPLETED, Status.PARTIAL, Status.CANCELED, Status.PENDING]))

@@ -13,9 +13,9 @@ from django.urls import reverse
 
 from billing.models import Entry
 from catalog.models import Service, UpstreamService
+from orders.dispatch.submit import claim_next
 from orders.models import Order
 from orders.states import Placement, Status
-from orders.submission import claim_next
 from tests import make
 
 pytestmark = pytest.mark.django_db

@@ -18,14 +18,14 @@ from billing.deposits import approve_deposit, confirm_payment, refuse_deposit
 from billing.models import Entry
 from billing.wallets import wallet_of
 from catalog.models import CustomerGroup, CustomerPrice, GroupMember, Service
-from orders import reviewing
-from orders.bulk_cancelling import Fate, cancel_orders, plan_cancels
-from orders.ending import end_placed
 from orders.models import Order
+from orders.requests.bulk_staff import Fate, cancel_orders, plan_cancels
+from orders.review import decisions
+from orders.review.manual_close import end_placed
 from orders.states import Placement, ReviewReason, Status
 from panel.accounts.models import User
 from panel.accounts.roles import MANAGER, OWNER, ROLES, SUPPORT, set_up_roles
-from panel.own_account import SENTENCE, OwnAccount
+from panel.lib.own_account import SENTENCE, OwnAccount
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -303,13 +303,13 @@ def test_terms_when_they_are_a_colleagues_then_they_are_set(name, offer):
 # -- the services themselves, whoever calls them -----------------------------------------------------
 
 SERVICES: dict[str, tuple[Callable[[User, Service], Any], Callable[[Any, Any], Any]]] = {
-    "refund_part": (placed, lambda order, actor: reviewing.refund_part(order=order, amount=1, note="x", actor=actor)),
-    "refund_unplaced": (doubted, lambda order, actor: reviewing.refund_unplaced(order=order, note="x", actor=actor)),
-    "send_again": (doubted, lambda order, actor: reviewing.send_again(order=order, actor=actor)),
-    "dismiss_review": (reviewed, lambda order, actor: reviewing.dismiss_review(order=order, note="x", actor=actor)),
+    "refund_part": (placed, lambda order, actor: decisions.refund_part(order=order, amount=1, note="x", actor=actor)),
+    "refund_unplaced": (doubted, lambda order, actor: decisions.refund_unplaced(order=order, note="x", actor=actor)),
+    "send_again": (doubted, lambda order, actor: decisions.send_again(order=order, actor=actor)),
+    "dismiss_review": (reviewed, lambda order, actor: decisions.dismiss_review(order=order, note="x", actor=actor)),
     "bind": (
         doubted,
-        lambda order, actor: reviewing.bind_upstream_id(order=order, upstream_id="4711", actor=actor),
+        lambda order, actor: decisions.bind_upstream_id(order=order, upstream_id="4711", actor=actor),
     ),
     "end_placed": (
         placed,

@@ -10,14 +10,14 @@ import pytest
 from billing import ledger
 from billing.models import Entry
 from catalog.models import Provider, Service, UpstreamService
-from catalog.repricing import reprice
+from catalog.prices.recalculate import reprice
 from catalog.selectors import service_on_sale, services_on_sale
-from catalog.types import SPECS
-from orders.inputs import BadLink, BadParam, BadQuantity, NotOnSale, OrderRefused, text_lines
+from catalog.service_types import SPECS
+from orders.checkout.create import AlreadyOrdered, NotEnoughFunds, PriceChanged, place_order
+from orders.checkout.validation import BadLink, BadParam, BadQuantity, NotOnSale, OrderRefused, text_lines
 from orders.models import Order, OrderEvent
-from orders.placing import AlreadyOrdered, NotEnoughFunds, PriceChanged, place_order
 from orders.states import Placement, Status
-from panel.money import MAX_MICROS
+from panel.lib.money import MAX_MICROS
 from panel.ops.invariants import find_breaches
 from tests import make
 from tests.scenes import fresh, money_of, nothing_changes, poll_now, refunds_of, submit_now
@@ -359,7 +359,7 @@ def test_order_when_killed_after_the_debit_then_nothing_is_left(customer, servic
     def die(**values: Any) -> None:
         raise RuntimeError("killed")
 
-    monkeypatch.setattr("orders.placing.write_event", die)
+    monkeypatch.setattr("orders.checkout.create.write_event", die)
     with nothing_changes(), pytest.raises(RuntimeError):
         ask(customer, service)
 

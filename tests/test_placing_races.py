@@ -10,8 +10,8 @@ import pytest
 
 from billing.models import Entry, Wallet
 from catalog.models import Service
+from orders.checkout.create import AlreadyOrdered, NotEnoughFunds, PlacedOrder, place_order
 from orders.models import Order
-from orders.placing import AlreadyOrdered, NotEnoughFunds, PlacedOrder, place_order
 from panel.ops.invariants import find_breaches
 from tests import make
 from tests.scenes import at_once

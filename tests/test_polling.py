@@ -12,15 +12,15 @@ from django.utils import timezone
 from billing import ledger
 from billing.models import Entry
 from catalog.models import Provider, Service
-from catalog.providers import client_for, leave_polling_lane, take_polling_lane
-from orders.applying import apply_answers
+from catalog.provider_accounts import client_for, leave_polling_lane, take_polling_lane
 from orders.models import Order, OrderEvent
-from orders.polling import claim_batch, poll_due_orders, poll_provider
-from orders.progress import change_from
 from orders.states import Placement, ReviewReason, Status
-from panel.money import EXCHANGE_ONE
-from panel.ops.models import Alert
-from panel.sandbox import faults
+from orders.tracking.apply import apply_answers
+from orders.tracking.interpret import change_from
+from orders.tracking.poll import claim_batch, poll_due_orders, poll_provider
+from panel.alerts.models import Alert
+from panel.lib.money import EXCHANGE_ONE
+from panel.sandbox.http import faults
 from panel.sandbox.server import SandboxServer
 from tests import make
 from tests.scenes import (

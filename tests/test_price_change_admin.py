@@ -14,10 +14,10 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
-from catalog.changing import draft_change
-from catalog.edits import Edit
 from catalog.models import Category, PriceChange, PricePolicy, Provider, Service, UpstreamService
-from catalog.repricing import price_policy
+from catalog.prices.changes import draft_change
+from catalog.prices.edits import Edit
+from catalog.prices.recalculate import price_policy
 from tests import make
 from tests.scenes import statements
 

@@ -10,7 +10,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from catalog.changing import (
+from catalog.models import Category, PriceChange, PricePolicy, Provider, Service, UpstreamService
+from catalog.prices.changes import (
     AlreadyApplied,
     ChangeRefused,
     PreviewOutdated,
@@ -20,11 +21,10 @@ from catalog.changing import (
     draft_undo,
     preview_change,
 )
-from catalog.edits import Edit, dump_edits, grouped, load_edits
-from catalog.models import Category, PriceChange, PricePolicy, Provider, Service, UpstreamService
-from catalog.repricing import price_policy
-from panel.money import EXCHANGE_ONE
-from panel.ops.models import Alert
+from catalog.prices.edits import Edit, dump_edits, grouped, load_edits
+from catalog.prices.recalculate import price_policy
+from panel.alerts.models import Alert
+from panel.lib.money import EXCHANGE_ONE
 from tests import make
 from tests.scenes import at_once, statements
 

@@ -17,13 +17,7 @@ from django.test import Client, RequestFactory, override_settings
 from django.urls import reverse
 from django.utils import timezone
 
-from catalog import version_triggers
-from catalog.arranging import arrange_services
-from catalog.changing import apply_change, change_prices, draft_undo
-from catalog.customer_prices import offer_of
-from catalog.discounts import set_discount
-from catalog.edits import Edit
-from catalog.files import edits_of_file
+from catalog.imports.run import sync_provider
 from catalog.models import (
     CatalogVersion,
     Category,
@@ -39,16 +33,22 @@ from catalog.models import (
     ShelfMark,
     UpstreamService,
 )
-from catalog.providers import leave_polling_lane, pause_provider, resume_provider, take_polling_lane
-from catalog.repricing import price_policy, reprice
+from catalog.prices.changes import apply_change, change_prices, draft_undo
+from catalog.prices.csv_import import edits_of_file
+from catalog.prices.customer_prices import offer_of
+from catalog.prices.edits import Edit
+from catalog.prices.group_discounts import set_discount
+from catalog.prices.recalculate import price_policy, reprice
+from catalog.prices.sorting import arrange_services
+from catalog.provider_accounts import leave_polling_lane, pause_provider, resume_provider, take_polling_lane
 from catalog.selectors import SHELF_ORDER, services_on_sale
-from catalog.syncing import sync_provider
-from catalog.types import SPECS
-from catalog.versions import catalog_version
-from panel.api import price_list as subject
-from panel.api.price_list import PriceList, accepts_gzip, price_list
-from panel.bulk import update_rows
-from panel.money import EXCHANGE_ONE, format_plain
+from catalog.service_types import SPECS
+from catalog.shop import catalog_version_triggers
+from catalog.shop.catalog_version import catalog_version
+from panel.api import services as subject
+from panel.api.services import PriceList, accepts_gzip, price_list
+from panel.lib.bulk_sql import update_rows
+from panel.lib.money import EXCHANGE_ONE, format_plain
 from panel.ops.invariants import find_breaches
 from tests import make
 from tests.scenes import statements
@@ -494,7 +494,7 @@ def test_version_is_another_after_each_change_and_one_row(shop):
     assert (len(set(found)), CatalogVersion.objects.count()) == (21, 1)
 
 
-@pytest.mark.parametrize("table", version_triggers.WATCHED)
+@pytest.mark.parametrize("table", catalog_version_triggers.WATCHED)
 def test_version_is_another_after_each_kind_of_write_to_each_table(shop, table):
     """One statement each: whatever else makes a service writes it more than once."""
     rows: dict[str, Callable[[], Any]] = {
@@ -646,7 +646,8 @@ def one_row_for_all_writers() -> Iterator[None]:
         yield
     finally:
         execute(
-            *version_triggers.INSTALL["postgresql"], "ALTER TABLE catalog_catalogversion ALTER token TYPE varchar(32)"
+            *catalog_version_triggers.INSTALL["postgresql"],
+            "ALTER TABLE catalog_catalogversion ALTER token TYPE varchar(32)",
         )
 
 
@@ -737,13 +738,13 @@ def test_list_when_the_cache_holds_something_else_is_worked_out(shop, built, rub
 
 def test_triggers_are_in_place():
     """Red after a migration that rebuilt a table on SQLite: let it end with `version_triggers.install`."""
-    assert version_triggers.installed(connection)
+    assert catalog_version_triggers.installed(connection)
     assert find_breaches() == []
 
 
-@pytest.mark.parametrize("place", range(len(version_triggers.REMOVE[connection.vendor])))
+@pytest.mark.parametrize("place", range(len(catalog_version_triggers.REMOVE[connection.vendor])))
 def test_check_ledger_when_a_trigger_is_missing_then_found(db, place):
-    execute(version_triggers.REMOVE[connection.vendor][place])
+    execute(catalog_version_triggers.REMOVE[connection.vendor][place])
     assert [breach.invariant for breach in find_breaches()] == [MISSING]
 
 
@@ -758,12 +759,12 @@ def test_check_ledger_when_a_trigger_is_off_then_found(db, how):
 def test_list_when_triggers_were_gone_for_a_while_is_right_once_they_are_back(shop):
     vendor = connection.vendor
     rates(shop.bob)
-    execute(*version_triggers.REMOVE[vendor])
+    execute(*catalog_version_triggers.REMOVE[vendor])
     try:
         Service.objects.filter(pk=shop.first.pk).update(price=make.micros("2.6"))
         assert rates(shop.bob)[shop.first.pk] == "2.5"  # The guard off: nothing renews the version.
     finally:
-        execute(*version_triggers.INSTALL[vendor])
+        execute(*catalog_version_triggers.INSTALL[vendor])
     assert rates(shop.bob)[shop.first.pk] == "2.6"
 
 
@@ -775,12 +776,12 @@ def test_migration_goes_both_ways_on_a_catalog_with_rows(shop):
     leaves = MigrationExecutor(connection).loader.graph.leaf_nodes()
     try:
         migrate(("catalog", "0006_shop"))
-        assert not version_triggers.installed(connection)
+        assert not catalog_version_triggers.installed(connection)
         assert CatalogVersion._meta.db_table not in connection.introspection.table_names()
         Service.objects.filter(pk=shop.first.pk).update(price=make.micros("2.6"))
     finally:
         migrate(*leaves)
-    assert version_triggers.installed(connection)
+    assert catalog_version_triggers.installed(connection)
     assert catalog_version()
     assert listed(shop.bob) == as_ordered(shop.bob)
 

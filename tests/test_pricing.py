@@ -6,10 +6,12 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from billing.models import Entry
-from catalog.changing import change_prices
-from catalog.edits import COLUMNS, Edit
+from catalog.imports.run import sync_provider
 from catalog.models import Category, PriceChange, PricePolicy, Provider, Service, UpstreamService
-from catalog.pricing import (
+from catalog.prices.changes import change_prices
+from catalog.prices.edits import COLUMNS, Edit
+from catalog.prices.recalculate import lock_prices, price_policy, reprice
+from catalog.prices.rules import (
     Level,
     PanelTerms,
     ProviderTerms,
@@ -22,13 +24,11 @@ from catalog.pricing import (
     margin_share,
     priced,
 )
-from catalog.repricing import lock_prices, price_policy, reprice
-from catalog.syncing import sync_provider
-from orders.inputs import NotOnSale
+from orders.checkout.create import PriceChanged, place_order
+from orders.checkout.validation import NotOnSale
 from orders.models import Order
-from orders.placing import PriceChanged, place_order
-from panel.money import EXCHANGE_ONE, MAX_MICROS, MoneyError
-from panel.ops.models import Alert
+from panel.alerts.models import Alert
+from panel.lib.money import EXCHANGE_ONE, MAX_MICROS, MoneyError
 from tests import make
 from tests.threads import in_background, in_threads, wait_for_a_blocked_connection
 

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from catalog.models import Service
 from orders.models import Order
-from orders.profit import (
+from orders.reports.profit import (
     Figures,
     profit_by_provider,
     profit_by_service,
@@ -25,7 +25,7 @@ from orders.profit import (
     with_profit,
 )
 from orders.states import Placement, Status
-from panel.money import MAX_MICROS
+from panel.lib.money import MAX_MICROS
 from tests import make
 from tests.scenes import poll_now, statements, submit_now
 

@@ -16,10 +16,10 @@ import pytest
 from catalog.upstream.parsing_many import parse_statuses
 from catalog.upstream.results import RowError
 from orders.models import Order
-from orders.progress import change_from
-from orders.reviewing import review_memo
+from orders.review.decisions import review_memo
 from orders.states import Placement, Status
-from panel.money import EXCHANGE_ONE
+from orders.tracking.interpret import change_from
+from panel.lib.money import EXCHANGE_ONE
 
 
 @dataclass

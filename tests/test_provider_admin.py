@@ -17,9 +17,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.debug import ExceptionReporter
 
-from catalog.changing import apply_change
-from catalog.health import DANGER, GOOD, INFO, WARNING, last_import, provider_facts, provider_state
-from catalog.importing import run_due_imports
+from catalog.imports.queue import run_due_imports
 from catalog.models import (
     CatalogChange,
     PriceChange,
@@ -29,11 +27,13 @@ from catalog.models import (
     SyncRun,
     UpstreamService,
 )
+from catalog.prices.changes import apply_change
+from catalog.provider_health import DANGER, GOOD, INFO, WARNING, last_import, provider_facts, provider_state
 from panel.accounts.models import User
 from panel.accounts.roles import MANAGER, OWNER, set_up_roles
-from panel.crypto import decrypt
-from panel.money import EXCHANGE_ONE
-from panel.ops.alerts import raise_alert
+from panel.alerts.services import raise_alert
+from panel.lib.crypto import decrypt
+from panel.lib.money import EXCHANGE_ONE
 from tests import make
 
 pytestmark = pytest.mark.django_db

@@ -13,15 +13,16 @@ import requests
 from django.utils import timezone
 
 from catalog.models import Provider
-from orders import looking, probing, submission
-from orders.deadlines import expire_leases
+from orders.common.backoff import next_look_after
+from orders.dispatch import submit
+from orders.dispatch.timeouts import expire_leases
 from orders.models import Order, PlacementAttempt
-from orders.reconciling import reconcile_due_orders, reconcile_provider
-from orders.reviewing import ReviewError, refund_unplaced
-from orders.schedule import next_look_after
+from orders.reconcile import id_probe, search
+from orders.reconcile.worker import reconcile_due_orders, reconcile_provider
+from orders.review.decisions import ReviewError, refund_unplaced
 from orders.states import Placement, ReviewReason
-from panel.ops.models import Alert
-from panel.sandbox import faults
+from panel.alerts.models import Alert
+from panel.sandbox.http import faults
 from panel.sandbox.server import SandboxServer
 from tests import make
 from tests.scenes import (
@@ -62,7 +63,7 @@ def by_hand(upstream: SandboxServer, *, quantity: int) -> None:
 
 
 def evidence(order: Order) -> PlacementAttempt:
-    found = probing.first_sending(order)
+    found = id_probe.first_sending(order)
     assert found is not None
     return found
 
@@ -106,8 +107,8 @@ def test_doubt_when_a_worker_died_after_sending_then_it_is_found(upstream, custo
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(submission, "record_outcome", die)
-        patch.setattr(submission, "keep_evidence", die)
+        patch.setattr(submit, "record_outcome", die)
+        patch.setattr(submit, "keep_evidence", die)
         with pytest.raises(Killed):
             submit_now()
     end_lease(order)
@@ -190,13 +191,13 @@ def test_doubt_when_another_is_just_being_sent_then_its_order_is_not_taken_for_t
     doubt = lost(upstream, customer, service, taken=False)
     rival = make.order(other, service)
     looked = []
-    record = submission.record_outcome
+    record = submit.record_outcome
 
     def look_first(**values: Any) -> bool:
         looked.append(reconcile_now())
         return record(**values)
 
-    monkeypatch.setattr(submission, "record_outcome", look_first)
+    monkeypatch.setattr(submit, "record_outcome", look_first)
     submit_now()
     assert looked == [0]
     assert fresh(rival).upstream_id == truth(upstream, rival)
@@ -210,21 +211,21 @@ def test_doubt_when_the_other_is_recorded_during_the_look_then_its_order_is_not_
     """Read in the wrong order, its id is not known yet and itself no suspect any more."""
     doubt = lost(upstream, customer, service, taken=False)
     rival = make.order(other, service)
-    record, suspects_of = submission.record_outcome, probing.suspects_of
+    record, suspects_of = submit.record_outcome, id_probe.suspects_of
     looked = []
 
     def look_first(**values: Any) -> bool:
         def recorded_just_before(**asked: Any) -> Any:
-            monkeypatch.setattr(probing, "suspects_of", suspects_of)
+            monkeypatch.setattr(id_probe, "suspects_of", suspects_of)
             record(**values)
             return suspects_of(**asked)
 
-        monkeypatch.setattr(looking.probing, "suspects_of", recorded_just_before)
-        monkeypatch.setattr(probing, "calibrate", lambda **asked: probing.Calibration(True, ""))
+        monkeypatch.setattr(search.id_probe, "suspects_of", recorded_just_before)
+        monkeypatch.setattr(id_probe, "calibrate", lambda **asked: id_probe.Calibration(True, ""))
         looked.append(reconcile_now())
         return True
 
-    monkeypatch.setattr(submission, "record_outcome", look_first)
+    monkeypatch.setattr(submit, "record_outcome", look_first)
     submit_now()
     assert looked == [0]
     assert fresh(rival).upstream_id == truth(upstream, rival)
@@ -235,7 +236,7 @@ def test_doubt_when_its_own_answer_comes_after_it_was_found_then_nothing_is_amis
     upstream, customer, service, known, monkeypatch
 ):
     order = make.order(customer, service)
-    record = submission.record_outcome
+    record = submit.record_outcome
 
     def late(**values: Any) -> bool:
         end_lease(order)
@@ -244,7 +245,7 @@ def test_doubt_when_its_own_answer_comes_after_it_was_found_then_nothing_is_amis
         with nothing_changes():
             return record(**values)
 
-    monkeypatch.setattr(submission, "record_outcome", late)
+    monkeypatch.setattr(submit, "record_outcome", late)
     submit_now()
     assert fresh(order).upstream_id == truth(upstream, order)
     assert not Alert.objects.filter(cause__endswith=":late").exists()
@@ -277,13 +278,13 @@ def test_doubt_when_staff_settled_it_during_the_look_then_theirs_stands(
     upstream, customer, service, known, staff, monkeypatch
 ):
     order = lost(upstream, customer, service)
-    match = looking.sole_match
+    match = search.sole_match
 
     def meanwhile(**values: Any) -> int | None:
         refund_unplaced(order=fresh(order), note="We could not place it", actor=staff)
         return match(**values)
 
-    monkeypatch.setattr(looking, "sole_match", meanwhile)
+    monkeypatch.setattr(search, "sole_match", meanwhile)
     assert reconcile_now() == 0
     assert (fresh(order).placement, fresh(order).upstream_id) == (Placement.REFUSED, None)
 
@@ -448,19 +449,19 @@ def test_balance_when_in_doubt_then_before_and_after_are_kept_for_staff(upstream
 def test_staff_look_when_in_review_then_it_can_still_be_found(upstream, customer, service, known):
     order = lost(upstream, customer, service)
     pass_deadlines()
-    assert looking.look_now(order=fresh(order))
+    assert search.look_now(order=fresh(order))
     assert (fresh(order).placement, fresh(order).review_reason) == (Placement.PLACED, "")
     with nothing_changes(), pytest.raises(ReviewError):
-        looking.look_now(order=fresh(order))
+        search.look_now(order=fresh(order))
 
 
 def test_staff_bind_when_the_provider_denies_the_id_then_they_are_told(upstream, customer, service, known):
     order = lost(upstream, customer, service)
-    looking.check_id(order=order, upstream_id=truth(upstream, order))
+    search.check_id(order=order, upstream_id=truth(upstream, order))
     with pytest.raises(ReviewError, match="already bound"):
-        looking.check_id(order=order, upstream_id=fresh(known[0]).upstream_id)
+        search.check_id(order=order, upstream_id=fresh(known[0]).upstream_id)
     with pytest.raises(ReviewError, match="no order 99999999"):
-        looking.check_id(order=order, upstream_id="99999999")
+        search.check_id(order=order, upstream_id="99999999")
     upstream.inject(faults.drop_before("status", times=9))
-    looking.check_id(order=order, upstream_id="99999999")
-    looking.check_id(order=order, upstream_id="1,2")
+    search.check_id(order=order, upstream_id="99999999")
+    search.check_id(order=order, upstream_id="1,2")

@@ -12,15 +12,17 @@ from django.utils import timezone
 
 from billing import ledger
 from catalog.models import Provider
-from catalog.providers import set_api_key
-from orders import looking, outcomes, probing, reviewing, submission
-from orders.deadlines import expire_leases
+from catalog.provider_accounts import set_api_key
+from orders.dispatch import outcomes, submit
+from orders.dispatch.timeouts import expire_leases
 from orders.models import Order, PlacementAttempt
-from orders.reviewing import refund_unplaced, send_again
+from orders.reconcile import id_probe, search
+from orders.review import decisions
+from orders.review.decisions import refund_unplaced, send_again
 from orders.states import AttemptOutcome, Placement, ReviewReason
-from panel.money import MAX_MICROS
-from panel.ops.models import Alert
-from panel.sandbox import faults
+from panel.alerts.models import Alert
+from panel.lib.money import MAX_MICROS
+from panel.sandbox.http import faults
 from panel.sandbox.server import SandboxServer
 from tests import make
 from tests.scenes import (
@@ -195,18 +197,18 @@ def test_look_when_the_account_was_changed_then_it_says_so_instead_of_none(upstr
         assert reconcile_now() == 0
         assert "another account" in fresh(doubt).review_note
         assert doubt.placement_attempts.get().balance_after is None  # it would be the other account's
-        looking.check_id(order=fresh(doubt), upstream_id=truth(upstream, doubt))
+        search.check_id(order=fresh(doubt), upstream_id=truth(upstream, doubt))
 
 
 def test_look_when_an_old_id_was_far_higher_then_the_window_is_that_of_now(upstream, customer, service, known):
     """One id of seven digits, bound by hand or of an old account, and every later doubt was looked for above it."""
     bound = lost(upstream, customer, service, quantity=999)
-    reviewing.bind_upstream_id(order=bound, upstream_id="5000000")
+    decisions.bind_upstream_id(order=bound, upstream_id="5000000")
     for quantity in (41, 42, 43):
         make.order(customer, service, quantity=quantity)
         submit_now()
     doubt = lost(upstream, customer, service)
-    found = probing.window_of(order=doubt)
+    found = id_probe.window_of(order=doubt)
     assert found is not None and found.low < 100_000
 
 
@@ -222,8 +224,8 @@ def test_look_when_a_promise_was_kept_then_ids_still_count_up(customer, other):
         submit_now()
         assert reconcile_now() == 1
         assert fresh(kept).upstream_id == truth(upstream, kept)
-        client = looking.client_for(provider)
-        assert probing.calibrate(client=client, provider=provider, accounts=[provider.pk]).works
+        client = search.client_for(provider)
+        assert id_probe.calibrate(client=client, provider=provider, accounts=[provider.pk]).works
 
 
 # -- sent twice, refunded though placed ---------------------------------------------------------------
@@ -234,16 +236,16 @@ def test_late_answer_when_staff_send_it_again_then_it_is_not_sent(
 ):
     """It is known to be placed by now; the next round placed it once more."""
     order = make.order(customer, service)
-    record = submission.record_outcome
+    record = submit.record_outcome
 
     def late(**values: Any) -> bool:
-        monkeypatch.setattr(submission, "record_outcome", record)
+        monkeypatch.setattr(submit, "record_outcome", record)
         end_lease(order)
         expire_leases()
         send_again(order=fresh(order), actor=staff)
         return record(**values)
 
-    monkeypatch.setattr(submission, "record_outcome", late)
+    monkeypatch.setattr(submit, "record_outcome", late)
     submit_now()
     for _ in range(3):
         submit_now()
@@ -256,17 +258,17 @@ def test_late_answer_when_it_is_of_an_earlier_sending_under_the_same_request_id_
 ):
     Provider.objects.update(request_id_parameter="request_id", probes_ids=False)
     order = make.order(customer, service)
-    record = submission.record_outcome
+    record = submit.record_outcome
 
     def late(**values: Any) -> bool:
-        monkeypatch.setattr(submission, "record_outcome", record)
+        monkeypatch.setattr(submit, "record_outcome", record)
         end_lease(order)
         expire_leases()
         upstream.inject(faults.drop_before("add"))
         reconcile_now()
         return record(**values)
 
-    monkeypatch.setattr(submission, "record_outcome", late)
+    monkeypatch.setattr(submit, "record_outcome", late)
     submit_now()
     assert (fresh(order).placement, fresh(order).upstream_id) == (Placement.PLACED, truth(upstream, order))
 
@@ -331,7 +333,7 @@ def test_review_when_the_order_moved_during_the_look_then_it_is_not_asked_for(
     """Minutes later, the finding set an order aside that was being sent, or placed long since."""
     doubt = lost(upstream, customer, service)
     monkeypatch.setitem(upstream.provider._actions, "status", lambda params: {"error": "Incorrect order ID"})
-    note = looking._note
+    note = search._note
 
     def moves(order: Order, text: str, **values: Any) -> None:
         note(order, text, **values)
@@ -340,9 +342,9 @@ def test_review_when_the_order_moved_during_the_look_then_it_is_not_asked_for(
         elif meanwhile == "send again":
             send_again(order=fresh(order), actor=staff)
         else:
-            reviewing.bind_upstream_id(order=fresh(order), upstream_id="123456")
+            decisions.bind_upstream_id(order=fresh(order), upstream_id="123456")
 
-    monkeypatch.setattr(looking, "_note", moves)
+    monkeypatch.setattr(search, "_note", moves)
     reconcile_now()
     assert fresh(doubt).review_reason == ""
 
@@ -364,7 +366,7 @@ def test_sweep_when_one_breaks_then_the_others_go_on(upstream, customer, service
     def breaks() -> int:
         raise RuntimeError("no")
 
-    monkeypatch.setattr("orders.deadlines.expire_leases", breaks)
+    monkeypatch.setattr("orders.dispatch.timeouts.expire_leases", breaks)
     order = make.order(customer, service)
     submit_now()
     assert fresh(order).placement == Placement.PLACED
@@ -384,8 +386,8 @@ def test_record_when_the_database_hangs_up_in_the_middle_then_a_clear_no_is_stil
             raise failures.pop()
         write(**values)
 
-    monkeypatch.setattr(submission, "RECORD_WAITS", (0,))
-    monkeypatch.setattr(submission.connection, "close", lambda: None)
+    monkeypatch.setattr(submit, "RECORD_WAITS", (0,))
+    monkeypatch.setattr(submit.connection, "close", lambda: None)
     monkeypatch.setattr(outcomes, "write_event", once)
     submit_now()
     assert fresh(order).placement == Placement.QUEUED

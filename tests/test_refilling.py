@@ -11,20 +11,20 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-import orders.refill_polling
-import orders.refilling
+import orders.requests.refill
+import orders.requests.refill_poll
 from catalog.models import Provider, UpstreamService
 from catalog.upstream.client import UpstreamClient
 from orders import tasks
-from orders.cancelling import cancel_order
 from orders.models import Order, OrderEvent, Refill
-from orders.refill_polling import next_look_after, poll_due_refills, poll_provider_refills
-from orders.refilling import UNSURE, RefillRefused, may_refill, request_refill
-from orders.requesting import send_due_requests, send_to_provider
+from orders.requests.cancel import cancel_order
+from orders.requests.refill import UNSURE, RefillRefused, may_refill, request_refill
+from orders.requests.refill_poll import next_look_after, poll_due_refills, poll_provider_refills
+from orders.requests.send import send_due_requests, send_to_provider
 from orders.states import RefillState, Status
+from panel.alerts.models import Alert
 from panel.ops.health import tasks_late
-from panel.ops.models import Alert
-from panel.sandbox import faults
+from panel.sandbox.http import faults
 from panel.sandbox.server import SandboxServer
 from tests import make
 from tests.scenes import Killed, at_once, fresh, impatient, money_of, nothing_changes, poll_now, statements, submit_now
@@ -228,7 +228,7 @@ def test_refill_when_clicked_many_times_at_once_then_there_is_one(upstream, cust
 def test_refill_when_the_check_missed_the_other_click_then_the_constraint_does_not(
     customer, order, refill, monkeypatch
 ):
-    monkeypatch.setattr(orders.refilling, "why_not_refilled", lambda order: "")
+    monkeypatch.setattr(orders.requests.refill, "why_not_refilled", lambda order: "")
     with pytest.raises(RefillRefused, match="under way"):
         request_refill(order=order, actor=customer)
     assert (Refill.objects.count(), len(texts(order))) == (1, 1)
@@ -388,9 +388,9 @@ def test_worker_when_killed_then_the_refill_is_sent_at_most_once_and_not_lost(
 
     with monkeypatch.context() as patch:
         if place == "claiming":
-            patch.setattr(orders.asking, "F", die)
+            patch.setattr(orders.requests.queue, "F", die)
         elif place == "recording":
-            patch.setattr(orders.refilling.OrderEvent.objects, "bulk_create", die)
+            patch.setattr(orders.requests.refill.OrderEvent.objects, "bulk_create", die)
         else:
             patch.setattr(UpstreamClient, "refill", die)
         with pytest.raises(Killed):
@@ -410,14 +410,14 @@ def test_worker_when_killed_then_the_refill_is_sent_at_most_once_and_not_lost(
 
 
 def test_answer_when_the_lease_ran_out_before_then_it_is_not_written(upstream, provider, order, refill, monkeypatch):
-    record = orders.refilling.record
+    record = orders.requests.refill.record
 
     def late(**values: Any) -> None:
         leases_run_out()
-        assert orders.refilling.claim(provider=provider) == []
+        assert orders.requests.refill.claim(provider=provider) == []
         record(**values)
 
-    monkeypatch.setattr(orders.refilling, "record", late)
+    monkeypatch.setattr(orders.requests.refill, "record", late)
     send_now()
     assert (read(refill).state, texts(order)[1:], asked(upstream)) == (RefillState.UNFOLLOWED, [UNSURE], 1)
 
@@ -596,7 +596,7 @@ def test_look_when_killed_then_it_is_asked_again_after_the_lease(upstream, taken
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(orders.refill_polling, "apply_answers", die)
+        patch.setattr(orders.requests.refill_poll, "apply_answers", die)
         with pytest.raises(Killed):
             look_now()
     assert (poll_due_refills(), read(taken).state) == (0, RefillState.PENDING)
@@ -607,14 +607,14 @@ def test_look_when_killed_then_it_is_asked_again_after_the_lease(upstream, taken
 
 def test_answer_when_another_worker_looks_since_then_it_is_not_written(upstream, provider, taken, monkeypatch):
     upstream.set_refill(1, status="Completed")
-    apply_answers = orders.refill_polling.apply_answers
+    apply_answers = orders.requests.refill_poll.apply_answers
 
     def outrun(**values: Any) -> None:
         Refill.objects.update(next_action_at=timezone.now() - timedelta(seconds=1))
-        assert orders.refill_polling.claim(provider=provider)
+        assert orders.requests.refill_poll.claim(provider=provider)
         apply_answers(**values)
 
-    monkeypatch.setattr(orders.refill_polling, "apply_answers", outrun)
+    monkeypatch.setattr(orders.requests.refill_poll, "apply_answers", outrun)
     look_now()
     assert read(taken).state == RefillState.PENDING
 

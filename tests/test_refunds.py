@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orders.refunds import Contradiction, Refund, Sold, overcharged, refund_due
+from orders.refunds.policy import Contradiction, Refund, Sold, overcharged, refund_due
 from orders.states import Status
-from panel.money import exact_micros
+from panel.lib.money import exact_micros
 
 SOLD = Sold(quantity=100, charge=250_000, expected_cost=200_000)
 

@@ -20,21 +20,21 @@ from django.core.validators import validate_email
 from django.http import QueryDict
 from django.test import RequestFactory
 
-from catalog import csv_rows
-from catalog.types import SPECS, Kind
+from catalog.prices import csv_format
+from catalog.service_types import SPECS, Kind
 from catalog.upstream.cleaning import Redactor, clean_text, parse_id, parse_number, parse_slug
 from catalog.upstream.client import MAX_SERVICES_BODY
 from catalog.upstream.errors import UpstreamError, classify_error
 from catalog.upstream.loading import load_with_addition
 from catalog.upstream.parsing import names_order, parse_add
-from orders import inputs, mass_lines
-from orders.live import read_shown
+from orders.checkout import bulk_text, validation
+from orders.web.live_updates import read_shown
 from panel.api.errors import ApiError
-from panel.api.price_list import accepts_gzip
-from panel.api.reading import read_ids, read_params, read_whole
-from panel.keyset import _place
+from panel.api.params import read_ids, read_params, read_whole
+from panel.api.services import accepts_gzip
+from panel.lib.keyset_pagination import _place
+from panel.lib.money import MoneyError, parse_decimal
 from panel.logging import hide_secrets
-from panel.money import MoneyError, parse_decimal
 from tests.backtracking import Matcher, TooManySteps
 from tests.test_architecture import DOMAIN, ROOT, modules
 
@@ -77,7 +77,7 @@ REGISTER: dict[str, Foreign | Own] = {
     "billing/tables.py: _OF_A_DEPOSIT": Own("keys of ledger entries, written by the panel"),
     "billing/views/deposits.py: [0-9]{1,18}": Foreign("the method in a form", BODY),
     "catalog/admin/provider_form.py: [A-Za-z0-9_-]+": Foreign("a name in a form", BODY),
-    "catalog/admin/service_actions.py: services": Foreign("numbers in a hidden field", BODY, (("1", ",1", "x"),)),
+    "catalog/admin/services/actions.py: services": Foreign("numbers in a hidden field", BODY, (("1", ",1", "x"),)),
     "catalog/upstream/cleaning.py: _UNWANTED": Foreign("a provider's text", MAX_SERVICES_BODY),
     "catalog/upstream/cleaning.py: _LINE_ENDS": Foreign("a provider's text", MAX_SERVICES_BODY),
     "catalog/upstream/cleaning.py: _NUMBER": Foreign("a provider's number", 40, (("1", " ", "x"), ("", " ", "x"))),
@@ -101,43 +101,43 @@ REGISTER: dict[str, Foreign | Own] = {
     "catalog/upstream/parsing.py: _ORDER_NAMED": Foreign(
         "a provider's answer", MAX_SERVICES_BODY, (("", '"id" ', ""),)
     ),
-    "orders/asking.py: _TELLS_TOO_MUCH": Foreign("a provider's error", 200),
-    "orders/bulk_admin.py: orders": Foreign("numbers in a hidden field", BODY, (("1", ",1", "x"),)),
-    "orders/forms.py: [\\s,\\u00a0\\u202f]": Foreign("a quantity in a form", BODY),
-    "orders/forms.py: -?[0-9]{1,15}": Foreign("a quantity in a form", BODY),
-    "orders/forms.py: request_key": ONCE,
-    "orders/forms.py: [0-9]{1,18}": Foreign("a service in a form", BODY),
-    "orders/inputs.py: _HANDLE": Foreign("a link", inputs.LONGEST_LINK),
-    "orders/inputs.py: _DOMAIN": Foreign(
-        "the host of a link", inputs.LONGEST_LINK, (("a", ".a", "!"), ("a", "-", "."))
+    "orders/requests/queue.py: _TELLS_TOO_MUCH": Foreign("a provider's error", 200),
+    "orders/admin/cancel.py: orders": Foreign("numbers in a hidden field", BODY, (("1", ",1", "x"),)),
+    "orders/web/order_form.py: [\\s,\\u00a0\\u202f]": Foreign("a quantity in a form", BODY),
+    "orders/web/order_form.py: -?[0-9]{1,15}": Foreign("a quantity in a form", BODY),
+    "orders/web/order_form.py: request_key": ONCE,
+    "orders/web/order_form.py: [0-9]{1,18}": Foreign("a service in a form", BODY),
+    "orders/checkout/validation.py: _HANDLE": Foreign("a link", validation.LONGEST_LINK),
+    "orders/checkout/validation.py: _DOMAIN": Foreign(
+        "the host of a link", validation.LONGEST_LINK, (("a", ".a", "!"), ("a", "-", "."))
     ),
-    "orders/inputs.py: _UNPRINTABLE": Foreign("a link", inputs.LONGEST_LINK),
-    "orders/inputs.py: _IN_NO_LINE": Foreign("a line of comments", inputs.LONGEST_TEXT),
-    "orders/inputs.py: [1-9][0-9]{0,8}": Foreign("a parameter", inputs.LONGEST_LINE),
-    "orders/inputs.py: [A-Za-z]{2}": Foreign("a parameter", inputs.LONGEST_LINE),
-    "orders/inputs.py: \\Ahttps?://": Foreign("a link", inputs.LONGEST_LINK),
-    "orders/inputs.py: \r\n|[\r\n\x85\u2028\u2029]": Foreign("comments", inputs.LONGEST_TEXT),
-    "orders/key_filter.py: _NUMBER": Foreign("a parameter of an address", HEADER),
-    "orders/live.py: _ROW": Foreign("a parameter of an address", HEADER, (("1-a-", "1", "x"),)),
-    "orders/mass_form.py: request_key": ONCE,
-    "orders/mass_lines.py: _LINE_ENDS": Foreign("lines of orders", mass_lines.LONGEST_TEXT),
-    "orders/mass_lines.py: _SERVICE": Foreign("a line of an order", mass_lines.LONGEST_TEXT),
-    "orders/mass_lines.py: _QUANTITY": Foreign("a line of an order", mass_lines.LONGEST_TEXT),
-    "orders/mass_lines.py: _GROUPS": Foreign("a line of an order", mass_lines.LONGEST_TEXT),
-    "panel/accent.py: #(?:[0-9a-fA-F]{3}){1,2}": Own("a setting"),
-    "panel/accounts/key_forms.py: request_key": ONCE,
-    "panel/api/docs.py: _RATE": Own("a setting"),
-    "panel/api/docs_examples.py: _PLAIN": Own("numbers of the examples"),
-    "panel/api/price_list.py: _QUALITY": Foreign("a header", HEADER),
-    "panel/api/reading.py: _INDEXED": Foreign("the name of a parameter", BODY),
-    "panel/api/reading.py: _WHOLE": Foreign("a parameter", BODY, (("1.", "0", "x"),)),
-    "panel/api/reading.py: -?[0-9]{1,15}": Foreign("a parameter", BODY),
+    "orders/checkout/validation.py: _UNPRINTABLE": Foreign("a link", validation.LONGEST_LINK),
+    "orders/checkout/validation.py: _IN_NO_LINE": Foreign("a line of comments", validation.LONGEST_TEXT),
+    "orders/checkout/validation.py: [1-9][0-9]{0,8}": Foreign("a parameter", validation.LONGEST_LINE),
+    "orders/checkout/validation.py: [A-Za-z]{2}": Foreign("a parameter", validation.LONGEST_LINE),
+    "orders/checkout/validation.py: \\Ahttps?://": Foreign("a link", validation.LONGEST_LINK),
+    "orders/checkout/validation.py: \r\n|[\r\n\x85\u2028\u2029]": Foreign("comments", validation.LONGEST_TEXT),
+    "orders/admin/filters.py: _NUMBER": Foreign("a parameter of an address", HEADER),
+    "orders/web/live_updates.py: _ROW": Foreign("a parameter of an address", HEADER, (("1-a-", "1", "x"),)),
+    "orders/web/bulk_form.py: request_key": ONCE,
+    "orders/checkout/bulk_text.py: _LINE_ENDS": Foreign("lines of orders", bulk_text.LONGEST_TEXT),
+    "orders/checkout/bulk_text.py: _SERVICE": Foreign("a line of an order", bulk_text.LONGEST_TEXT),
+    "orders/checkout/bulk_text.py: _QUANTITY": Foreign("a line of an order", bulk_text.LONGEST_TEXT),
+    "orders/checkout/bulk_text.py: _GROUPS": Foreign("a line of an order", bulk_text.LONGEST_TEXT),
+    "panel/site/accent.py: #(?:[0-9a-fA-F]{3}){1,2}": Own("a setting"),
+    "panel/api/keys/forms.py: request_key": ONCE,
+    "panel/api/docs/page.py: _RATE": Own("a setting"),
+    "panel/api/docs/examples.py: _PLAIN": Own("numbers of the examples"),
+    "panel/api/services.py: _QUALITY": Foreign("a header", HEADER),
+    "panel/api/params.py: _INDEXED": Foreign("the name of a parameter", BODY),
+    "panel/api/params.py: _WHOLE": Foreign("a parameter", BODY, (("1.", "0", "x"),)),
+    "panel/api/params.py: -?[0-9]{1,15}": Foreign("a parameter", BODY),
     "panel/checks.py: #[0-9a-fA-F]{6}": Own("a setting"),
     "panel/checks.py: [A-Z]{3,5}": Own("a setting"),
     "panel/checks.py: [1-9][0-9]*/[smhd]": Own("a setting"),
-    "panel/csv_files.py: _NUMBER": Foreign("a cell of a file", inputs.LONGEST_TEXT, (("1.", "1", "x"),)),
-    "panel/day_fields.py: _AS_SENT": Foreign("a day in an address", HEADER),
-    "panel/keyset.py: _PLACE": Foreign("a place in an address", HEADER),
+    "panel/lib/csv_files.py: _NUMBER": Foreign("a cell of a file", validation.LONGEST_TEXT, (("1.", "1", "x"),)),
+    "panel/lib/date_fields.py: _AS_SENT": Foreign("a day in an address", HEADER),
+    "panel/lib/keyset_pagination.py: _PLACE": Foreign("a place in an address", HEADER),
     "panel/logging.py: SECRET_NAME": Foreign("a name in an answer or a request", BODY, (("", "csrf_", "-"),)),
     "panel/logging.py: SECRET_IN_TEXT": Foreign(
         "a path, a header, an error",
@@ -146,7 +146,7 @@ REGISTER: dict[str, Foreign | Own] = {
     ),
     "panel/logging.py: PASSWORD_IN_URL": Foreign("a path, a header, an error", 100_000, (("", "://a:", ""),)),
     "panel/logging.py: LIVE_LINK": Foreign("a path, a header, an error", 100_000, (("", "/reset/key/", ""),)),
-    "panel/money.py: _TYPED": Foreign("an amount in a form", 30, (("1", ",111", "x"),)),
+    "panel/lib/money.py: _TYPED": Foreign("an amount in a form", 30, (("1", ",111", "x"),)),
 }
 
 
@@ -363,7 +363,7 @@ def check_time(read: Callable[[str], Any], attack: tuple[str, str, str], most: i
     assert seconds(room) <= 24 * seconds(room // 8) + 0.01, f"{attack!r}: more than linear"
 
 
-REFUSALS = (UpstreamError, inputs.OrderRefused, mass_lines.LinesRefused, csv_rows.FileRefused)
+REFUSALS = (UpstreamError, validation.OrderRefused, bulk_text.LinesRefused, csv_format.FileRefused)
 REFUSALS += (ApiError, MoneyError, ValidationError, ValueError)
 ANSWER = 1_000_000
 """Of the 64 MB that a list of services may have: as much as a test has time for."""
@@ -431,26 +431,26 @@ READERS: dict[str, tuple[Callable[[str], Any], int, tuple[tuple[str, str, str], 
         ANSWER,
         (("", " ", "x"), ("", "\r", ""), ("", "_-", "a"), ("", "\u200e", ""), ("1", "0", "")),
     ),
-    "a link": (inputs.check_link, BODY, (("", " ", "x"), ("a", ".a", ""), ("http://[", ":", "]"))),
+    "a link": (validation.check_link, BODY, (("", " ", "x"), ("a", ".a", ""), ("http://[", ":", "]"))),
     "a short link": (
-        inputs.check_link,
-        inputs.LONGEST_LINK,
+        validation.check_link,
+        validation.LONGEST_LINK,
         (("a", ".a", ""), ("", "-", ""), ("http://[", "1:", "]/")),
     ),
-    "the key of a link": (inputs.link_key, BODY, (("http://", "/", "a"), ("", "www.", ""), ("", "/", ""))),
+    "the key of a link": (validation.link_key, BODY, (("http://", "/", "a"), ("", "www.", ""), ("", "/", ""))),
     "comments": (
-        lambda text: inputs.check_param(param=LINES, text=text),
-        inputs.LONGEST_TEXT,
+        lambda text: validation.check_param(param=LINES, text=text),
+        validation.LONGEST_TEXT,
         (("", "\r", "a"), ("", " \n", "a"), ("", " ", "\n"), ("", "a\n", "")),
     ),
     "lines of orders": (
-        mass_lines.read_lines,
-        mass_lines.LONGEST_TEXT,
+        bulk_text.read_lines,
+        bulk_text.LONGEST_TEXT,
         (("", "|", ""), ("1|a|", "1", ""), ("1|a|", " ", "x"), ("", "\r\n", "1"), ("", "#", ""), ("1", "\t", "")),
     ),
     "a file of orders": (
-        lambda text: mass_lines.read_lines(mass_lines.lines_of_file(text.encode())),
-        mass_lines.LONGEST_TEXT,
+        lambda text: bulk_text.read_lines(bulk_text.lines_of_file(text.encode())),
+        bulk_text.LONGEST_TEXT,
         (
             ("", ",", ""),
             ("service,link\n", ",", ""),
@@ -460,7 +460,7 @@ READERS: dict[str, tuple[Callable[[str], Any], int, tuple[tuple[str, str, str], 
         ),
     ),
     "a file of services": (
-        lambda text: csv_rows.read_rows(text.encode()),
+        lambda text: csv_format.read_rows(text.encode()),
         BODY // 4,
         (
             ("", ",", ""),

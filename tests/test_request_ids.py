@@ -12,17 +12,18 @@ import pytest
 from django.utils import timezone
 
 from catalog.models import Provider
-from orders import promising as promising_module
-from orders import reconciling, submission
-from orders.deadlines import expire_leases
+from orders.dispatch import submit
+from orders.dispatch.submit import claim_next, submit_due_orders
+from orders.dispatch.timeouts import expire_leases
 from orders.models import Order
-from orders.reconciling import reconcile_provider
-from orders.reviewing import ReviewError, refund_unplaced, send_again
-from orders.settling import OrderMoved
+from orders.reconcile import idempotency_check as promising_module
+from orders.reconcile import worker
+from orders.reconcile.worker import reconcile_provider
+from orders.refunds.posting import OrderMoved
+from orders.review.decisions import ReviewError, refund_unplaced, send_again
 from orders.states import Placement, ReviewReason
-from orders.submission import claim_next, submit_due_orders
-from panel.ops.models import Alert
-from panel.sandbox import faults
+from panel.alerts.models import Alert
+from panel.sandbox.http import faults
 from panel.sandbox.server import SandboxServer
 from tests import make
 from tests.scenes import (
@@ -130,7 +131,7 @@ def test_request_id_when_the_worker_dies_in_the_repetition_then_it_is_still_the_
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(reconciling, "send", die)
+        patch.setattr(worker, "send", die)
         with pytest.raises(Killed):
             reconcile_now()
     assert fresh(order).placement == Placement.PLACING
@@ -194,7 +195,7 @@ def test_promise_when_another_order_is_recorded_during_the_check_then_it_is_not_
     known_orders(promising, customer, service)
     order = lost(promising, customer, service)
     rival = make.order(other, service)
-    record, others, finish = submission.record_outcome, promising_module._others, []
+    record, others, finish = submit.record_outcome, promising_module._others, []
 
     def recorded_just_before(*asked: Any) -> Any:
         while finish:
@@ -207,7 +208,7 @@ def test_promise_when_another_order_is_recorded_during_the_check_then_it_is_not_
             return True
         return record(**values)
 
-    monkeypatch.setattr(submission, "record_outcome", while_the_other_is_sent)
+    monkeypatch.setattr(submit, "record_outcome", while_the_other_is_sent)
     monkeypatch.setattr(promising_module, "_others", recorded_just_before)
     Provider.objects.update(max_parallel_adds=2)
     submit_now()
@@ -261,12 +262,12 @@ def test_repetition_when_many_workers_look_then_one_sends(promising, prompt, cus
 def test_repetition_when_staff_settle_it_meanwhile_then_the_doubt_is_theirs(promising, prompt, customer, staff):
     order = lost(promising, customer, make.service(prompt))
     seen = fresh(order)
-    assert submission.claim_repetition(order=fresh(order)) is not None
+    assert submit.claim_repetition(order=fresh(order)) is not None
     with nothing_changes(), pytest.raises((OrderMoved, ReviewError)):
         refund_unplaced(order=seen, note="x", actor=staff)
     end_lease(order)
     expire_leases()
-    assert submission.claim_repetition(order=seen) is None  # another repetition was sent since it was read
+    assert submit.claim_repetition(order=seen) is None  # another repetition was sent since it was read
     refund_unplaced(order=fresh(order), note="x", actor=staff)
-    assert submission.claim_repetition(order=fresh(order)) is None
+    assert submit.claim_repetition(order=fresh(order)) is None
     assert submit_due_orders() == 0

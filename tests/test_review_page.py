@@ -14,13 +14,14 @@ from django.urls import reverse
 from django.utils import timezone
 
 from catalog.models import Provider, Service, UpstreamService
-from catalog.providers import account_of, check_balance
-from catalog.repricing import reprice
-from orders import looking, reviewing
+from catalog.prices.recalculate import reprice
+from catalog.provider_accounts import account_of, check_balance
 from orders.models import Order, OrderEvent, PlacementAttempt
+from orders.reconcile import search
+from orders.review import decisions
 from orders.states import Placement, ReviewReason, Status
-from panel.admin_base import shown_money
-from panel.sandbox import faults
+from panel.lib.admin.base import shown_money
+from panel.sandbox.http import faults
 from panel.sandbox.server import SandboxServer
 from tests import make
 from tests.scenes import (
@@ -198,7 +199,7 @@ def test_page_when_two_orphans_agree_then_none_is_filled_in_until_one_is_bound(
     reconcile_now()
     assert not staff_client.get(page(second)).context["cards"][0].form["upstream_id"].value()
     one, two = (str(order.id) for order in upstream.orders()[-2:])
-    reviewing.bind_upstream_id(order=fresh(first), upstream_id=one, actor=staff)
+    decisions.bind_upstream_id(order=fresh(first), upstream_id=one, actor=staff)
     response = staff_client.get(page(second))
     assert [orphan.id for orphan in response.context["looks"].orphans] == [two]
     assert response.context["cards"][0].form["upstream_id"].value() == two
@@ -226,7 +227,7 @@ def test_page_when_others_were_sent_in_between_then_they_are_counted_once_and_th
     PlacementAttempt.objects.create(order=twice, token="first", outcome="unknown", account=account_of(provider))
     submit_now()
     found = lost(upstream, customer, service, quantity=300)
-    reviewing.bind_upstream_id(order=found, upstream_id=truth(upstream, found))
+    decisions.bind_upstream_id(order=found, upstream_id=truth(upstream, found))
     lost(upstream, customer, service, quantity=400, taken=False)
     note_balances()
     make.order(other, service, quantity=500)  # sent after the second balance
@@ -411,13 +412,13 @@ def test_bind_when_the_provider_does_not_answer_then_staff_know_better(staff_cli
 def test_bind_when_another_decides_while_the_provider_is_asked_then_theirs_stands(
     staff_client, staff, upstream, doubt, monkeypatch
 ):
-    check_id = looking.check_id
+    check_id = search.check_id
 
     def meanwhile(**values: Any) -> None:
         check_id(**values)
-        reviewing.refund_unplaced(order=fresh(doubt), note="Sorry", actor=staff)
+        decisions.refund_unplaced(order=fresh(doubt), note="Sorry", actor=staff)
 
-    monkeypatch.setattr(looking, "check_id", meanwhile)
+    monkeypatch.setattr(search, "check_id", meanwhile)
     response = choose(staff_client, doubt, "bind", upstream_id=truth(upstream, doubt))
     assert response.headers["Location"] == own_page(doubt)
     assert (fresh(doubt).placement, refunds_of(doubt)) == (Placement.REFUSED, [2_500_000])
@@ -578,8 +579,8 @@ def test_page_when_it_was_sent_again_and_is_doubted_anew_then_its_evidence_is_st
     staff_client, staff, upstream, doubt
 ):
     there = truth(upstream, doubt)
-    reviewing.send_again(order=doubt, actor=staff)
-    reviewing.ask_for_review(order=fresh(doubt), reason=ReviewReason.DOUBT, note="A late answer.")
+    decisions.send_again(order=doubt, actor=staff)
+    decisions.ask_for_review(order=fresh(doubt), reason=ReviewReason.DOUBT, note="A late answer.")
     text = text_of(staff_client, doubt)
     assert "Find out whether Upstream has this order" in text
     assert "A late answer." in text

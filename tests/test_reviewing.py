@@ -10,18 +10,18 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-import orders.submission
+import orders.dispatch.submit
 from catalog.models import Provider, Service, UpstreamService
-from catalog.repricing import reprice
-from orders import reviewing
-from orders.cancelling import TooLate, may_withdraw, withdraw_order
-from orders.deadlines import meet_deadlines
+from catalog.prices.recalculate import reprice
+from orders.dispatch.submit import claim_next, submit_due_orders
+from orders.dispatch.timeouts import meet_deadlines
 from orders.models import Order, OrderEvent
-from orders.reviewing import ReviewError
-from orders.settling import OrderMoved
+from orders.refunds.posting import OrderMoved
+from orders.requests.cancel import TooLate, may_withdraw, withdraw_order
+from orders.review import decisions
+from orders.review.decisions import ReviewError
 from orders.states import Placement, ReviewReason, Status
-from orders.submission import claim_next, submit_due_orders
-from panel.sandbox import faults
+from panel.sandbox.http import faults
 from panel.sandbox.server import SandboxServer
 from tests import make
 from tests.scenes import (
@@ -76,7 +76,7 @@ def contradicted(upstream: SandboxServer, queued: Order) -> Order:
 
 def test_bind_when_staff_found_it_then_it_is_followed(upstream, customer, doubted, staff):
     there = str(upstream.orders()[0].id)
-    reviewing.bind_upstream_id(order=doubted, upstream_id=f" {there} ", actor=staff)
+    decisions.bind_upstream_id(order=doubted, upstream_id=f" {there} ", actor=staff)
     bound = fresh(doubted)
     assert (bound.placement, bound.upstream_id, bound.review_reason) == (Placement.PLACED, there, "")
     assert OrderEvent.objects.filter(order=doubted, actor=staff, new=Placement.PLACED, is_public=False).count() == 1
@@ -89,7 +89,7 @@ def test_bind_when_staff_found_it_then_it_is_followed(upstream, customer, doubte
 @pytest.mark.parametrize("upstream_id", ["", " ", "1,2", "12 34", "0", "null", "x" * 65, "1\n2", "заказ", "1\x00"])
 def test_bind_when_the_id_is_garbage_then_it_is_refused(doubted, staff, upstream_id):
     with nothing_changes(), pytest.raises(ReviewError):
-        reviewing.bind_upstream_id(order=doubted, upstream_id=upstream_id, actor=staff)
+        decisions.bind_upstream_id(order=doubted, upstream_id=upstream_id, actor=staff)
 
 
 def test_bind_when_another_order_has_the_id_then_it_is_refused(upstream, customer, service, staff):
@@ -100,12 +100,12 @@ def test_bind_when_another_order_has_the_id_then_it_is_refused(upstream, custome
     )
     meet_deadlines()
     with nothing_changes(), pytest.raises(ReviewError, match="already bound"):
-        reviewing.bind_upstream_id(order=fresh(second), upstream_id=str(fresh(first).upstream_id), actor=staff)
+        decisions.bind_upstream_id(order=fresh(second), upstream_id=str(fresh(first).upstream_id), actor=staff)
 
 
 def test_bind_when_the_order_is_settled_then_it_is_refused(contradicted, staff):
     with nothing_changes(), pytest.raises(ReviewError):
-        reviewing.bind_upstream_id(order=contradicted, upstream_id="77", actor=staff)
+        decisions.bind_upstream_id(order=contradicted, upstream_id="77", actor=staff)
 
 
 # -- send again, refund ------------------------------------------------------------------------------
@@ -115,7 +115,7 @@ def test_bind_when_the_order_is_settled_then_it_is_refused(contradicted, staff):
 def test_send_again_when_staff_are_sure_then_it_is_sent_once_more(upstream, customer, request, fixture, staff):
     order = request.getfixturevalue(fixture)
     before = len(upstream.orders())
-    reviewing.send_again(order=order, actor=staff)
+    decisions.send_again(order=order, actor=staff)
     assert (fresh(order).placement, fresh(order).review_reason) == (Placement.QUEUED, "")
     for _ in range(3):
         submit_now()
@@ -127,14 +127,14 @@ def test_send_again_when_staff_are_sure_then_it_is_sent_once_more(upstream, cust
 @pytest.mark.parametrize("fixture", ["doubted", "held"])
 def test_refund_when_staff_give_up_then_all_goes_back_once(customer, request, fixture, staff):
     order = request.getfixturevalue(fixture)
-    reviewing.refund_unplaced(order=order, note="We could not place it", actor=staff)
+    decisions.refund_unplaced(order=order, note="We could not place it", actor=staff)
     refused = fresh(order)
     assert (refused.placement, refused.status, refused.refunded) == (Placement.REFUSED, Status.CANCELED, 250_000)
     assert (refused.status_note, refused.review_reason) == ("We could not place it", "")
     assert money_of(customer)[0] == 10_000_000
     for again in (order, fresh(order)):
         with nothing_changes(), pytest.raises((OrderMoved, ReviewError)):
-            reviewing.refund_unplaced(order=again, note="Again", actor=staff)
+            decisions.refund_unplaced(order=again, note="Again", actor=staff)
     assert submit_now() == 0
 
 
@@ -142,7 +142,7 @@ def test_refund_when_staff_give_up_then_all_goes_back_once(customer, request, fi
 def test_choice_when_the_order_waits_in_the_queue_then_there_is_nothing_to_choose(queued, staff, choice):
     values = {"note": "x"} if choice == "refund_unplaced" else {}
     with nothing_changes(), pytest.raises(ReviewError):
-        getattr(reviewing, choice)(order=queued, actor=staff, **values)
+        getattr(decisions, choice)(order=queued, actor=staff, **values)
 
 
 @pytest.mark.parametrize("choice", ["send_again", "refund_unplaced"])
@@ -150,14 +150,14 @@ def test_choice_when_a_worker_is_sending_then_it_is_refused(provider, queued, st
     claim_next(provider_id=provider.pk)
     values = {"note": "x"} if choice == "refund_unplaced" else {}
     with nothing_changes(), pytest.raises(ReviewError):
-        getattr(reviewing, choice)(order=fresh(queued), actor=staff, **values)
+        getattr(decisions, choice)(order=fresh(queued), actor=staff, **values)
 
 
 # -- give back a part --------------------------------------------------------------------------------
 
 
 def test_give_back_when_it_is_a_part_then_it_counts_towards_later_refunds(upstream, customer, contradicted, staff):
-    reviewing.refund_part(order=contradicted, amount=100_000, note="Half of it", actor=staff)
+    decisions.refund_part(order=contradicted, amount=100_000, note="Half of it", actor=staff)
     given = fresh(contradicted)
     assert (given.refunded, given.review_reason, refunds_of(given)) == (100_000, "", [100_000])
     # The provider corrects itself: 50 of 100 are $0.125, of which $0.10 are paid back already.
@@ -169,7 +169,7 @@ def test_give_back_when_it_is_a_part_then_it_counts_towards_later_refunds(upstre
 @pytest.mark.parametrize("amount", [0, -1, -250_000, 250_001, 10**15])
 def test_give_back_when_it_is_not_within_the_charge_then_it_is_refused(contradicted, staff, amount):
     with nothing_changes(), pytest.raises(ReviewError):
-        reviewing.refund_part(order=contradicted, amount=amount, note="x", actor=staff)
+        decisions.refund_part(order=contradicted, amount=amount, note="x", actor=staff)
 
 
 @pytest.mark.parametrize("fixture", ["queued", "doubted", "held"])
@@ -177,14 +177,14 @@ def test_give_back_when_the_order_is_not_placed_then_it_is_refused(upstream, req
     """It would have closed the review of an order that waits in the queue, which was then sent by itself."""
     order = request.getfixturevalue(fixture)
     with nothing_changes(), pytest.raises(ReviewError):
-        reviewing.refund_part(order=order, amount=1, note="x", actor=staff)
+        decisions.refund_part(order=order, amount=1, note="x", actor=staff)
 
 
 def test_give_back_when_two_of_staff_do_it_then_it_is_given_once(contradicted, staff):
     seen = [fresh(contradicted), fresh(contradicted)]
-    reviewing.refund_part(order=seen[0], amount=100_000, note="Half", actor=staff)
+    decisions.refund_part(order=seen[0], amount=100_000, note="Half", actor=staff)
     with nothing_changes(), pytest.raises(OrderMoved):
-        reviewing.refund_part(order=seen[1], amount=100_000, note="Half", actor=staff)
+        decisions.refund_part(order=seen[1], amount=100_000, note="Half", actor=staff)
     assert refunds_of(contradicted) == [100_000]
 
 
@@ -192,7 +192,7 @@ def test_give_back_when_two_of_staff_do_it_then_it_is_given_once(contradicted, s
 
 
 def test_dismiss_when_nothing_is_to_be_done_then_only_the_review_ends(customer, contradicted, staff):
-    reviewing.dismiss_review(order=contradicted, note="The provider is right", actor=staff)
+    decisions.dismiss_review(order=contradicted, note="The provider is right", actor=staff)
     done = fresh(contradicted)
     assert (done.review_reason, done.review_since, done.refunded, done.status) == ("", None, 0, Status.PARTIAL)
     assert money_of(customer)[0] == 9_750_000
@@ -200,7 +200,7 @@ def test_dismiss_when_nothing_is_to_be_done_then_only_the_review_ends(customer, 
 
 
 def test_dismiss_when_the_provider_repeats_itself_then_staff_are_not_asked_again(upstream, contradicted, staff):
-    reviewing.dismiss_review(order=contradicted, note="The provider is right", actor=staff)
+    decisions.dismiss_review(order=contradicted, note="The provider is right", actor=staff)
     poll_now()
     assert fresh(contradicted).review_reason == ""
     # Other numbers are another finding.
@@ -213,21 +213,21 @@ def test_dismiss_when_the_provider_repeats_itself_then_staff_are_not_asked_again
 def test_dismiss_when_the_order_is_not_settled_then_it_is_refused(request, fixture, staff):
     order = request.getfixturevalue(fixture)
     with nothing_changes(), pytest.raises(ReviewError):
-        reviewing.dismiss_review(order=order, note="x", actor=staff)
+        decisions.dismiss_review(order=order, note="x", actor=staff)
 
 
 # -- each choice against what happened meanwhile -----------------------------------------------------
 
 CHOICES: dict[str, Callable[[Order, Any], None]] = {
-    "bind": lambda order, staff: reviewing.bind_upstream_id(order=order, upstream_id="777", actor=staff),
-    "send again": lambda order, staff: reviewing.send_again(order=order, actor=staff),
-    "refund": lambda order, staff: reviewing.refund_unplaced(order=order, note="x", actor=staff),
+    "bind": lambda order, staff: decisions.bind_upstream_id(order=order, upstream_id="777", actor=staff),
+    "send again": lambda order, staff: decisions.send_again(order=order, actor=staff),
+    "refund": lambda order, staff: decisions.refund_unplaced(order=order, note="x", actor=staff),
 }
 
 
 def sent_and_lost_again(order: Order, staff: Any, upstream: SandboxServer) -> None:
     """In doubt as before, to look at; but it is another sending that is in doubt now."""
-    reviewing.send_again(order=fresh(order), actor=staff)
+    decisions.send_again(order=fresh(order), actor=staff)
     upstream.inject(faults.drop_after("add"))
     submit_now()
     assert fresh(order).placement == Placement.IN_DOUBT
@@ -240,11 +240,11 @@ def deadline_passed(order: Order, staff: Any, upstream: SandboxServer) -> None:
 
 
 MOVES: dict[str, Callable[[Order, Any, SandboxServer], None]] = {
-    "bound": lambda order, staff, upstream: reviewing.bind_upstream_id(
+    "bound": lambda order, staff, upstream: decisions.bind_upstream_id(
         order=fresh(order), upstream_id="555", actor=staff
     ),
-    "sent again": lambda order, staff, upstream: reviewing.send_again(order=fresh(order), actor=staff),
-    "refunded": lambda order, staff, upstream: reviewing.refund_unplaced(order=fresh(order), note="x", actor=staff),
+    "sent again": lambda order, staff, upstream: decisions.send_again(order=fresh(order), actor=staff),
+    "refunded": lambda order, staff, upstream: decisions.refund_unplaced(order=fresh(order), note="x", actor=staff),
     "sent and lost again": sent_and_lost_again,
     "deadline passed": deadline_passed,
 }
@@ -262,21 +262,21 @@ def test_choice_when_the_order_moved_since_staff_saw_it_then_nothing_is_done(ups
 
 def test_refund_when_another_of_staff_sent_it_again_then_nothing_is_done(upstream, held, staff):
     seen = fresh(held)
-    reviewing.send_again(order=fresh(held), actor=staff)
+    decisions.send_again(order=fresh(held), actor=staff)
     with nothing_changes(), pytest.raises(OrderMoved):
-        reviewing.refund_unplaced(order=seen, note="x", actor=staff)
+        decisions.refund_unplaced(order=seen, note="x", actor=staff)
 
 
 @pytest.mark.parametrize("choice", ["dismiss", "give back"])
 def test_choice_when_the_review_is_another_by_now_then_nothing_is_done(upstream, contradicted, staff, choice):
     seen = fresh(contradicted)
-    reviewing.dismiss_review(order=fresh(contradicted), note="fine", actor=staff)
-    reviewing.ask_for_review(order=contradicted, reason=ReviewReason.LOST_UPSTREAM, note="gone")
+    decisions.dismiss_review(order=fresh(contradicted), note="fine", actor=staff)
+    decisions.ask_for_review(order=contradicted, reason=ReviewReason.LOST_UPSTREAM, note="gone")
     with nothing_changes(), pytest.raises(OrderMoved):
         if choice == "dismiss":
-            reviewing.dismiss_review(order=seen, note="fine", actor=staff)
+            decisions.dismiss_review(order=seen, note="fine", actor=staff)
         else:
-            reviewing.refund_part(order=seen, amount=1, note="x", actor=staff)
+            decisions.refund_part(order=seen, amount=1, note="x", actor=staff)
 
 
 def test_give_back_when_a_poll_refunded_meanwhile_then_nothing_is_done(upstream, contradicted, staff):
@@ -285,7 +285,7 @@ def test_give_back_when_a_poll_refunded_meanwhile_then_nothing_is_done(upstream,
     poll_now()
     assert refunds_of(seen) == [125_000]
     with nothing_changes(), pytest.raises(OrderMoved):
-        reviewing.refund_part(order=seen, amount=200_000, note="x", actor=staff)
+        decisions.refund_part(order=seen, amount=200_000, note="x", actor=staff)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -332,7 +332,7 @@ def test_claim_when_the_customer_cancelled_since_it_was_read_then_there_is_none(
     upstream, provider, customer, queued, monkeypatch
 ):
     """Refunded in full and delivered all the same."""
-    find = orders.submission._next_due
+    find = orders.dispatch.submit._next_due
 
     def cancelled_in_between(of: Provider) -> Order | None:
         due = find(of)
@@ -340,7 +340,7 @@ def test_claim_when_the_customer_cancelled_since_it_was_read_then_there_is_none(
             withdraw_order(order=fresh(due), actor=customer)
         return due
 
-    monkeypatch.setattr(orders.submission, "_next_due", cancelled_in_between)
+    monkeypatch.setattr(orders.dispatch.submit, "_next_due", cancelled_in_between)
     assert claim_next(provider_id=provider.pk) is None
     monkeypatch.undo()
     assert (submit_now(), upstream.requests) == (0, [])
@@ -419,6 +419,6 @@ def test_cancel_when_clicked_many_times_at_once_then_it_is_refunded_once(custome
 def test_review_when_asked_for_twice_then_the_first_reason_stays(queued):
     for reason in (ReviewReason.DOUBT, ReviewReason.CONTRADICTION):
         with transaction.atomic():
-            reviewing.ask_for_review(order=queued, reason=reason, note="n")
+            decisions.ask_for_review(order=queued, reason=reason, note="n")
     assert fresh(queued).review_reason == ReviewReason.DOUBT
     assert OrderEvent.objects.filter(order=queued, kind="review").count() == 1

@@ -20,8 +20,6 @@ from django.urls import URLPattern, reverse
 from django.utils import timezone
 
 from billing.wallets import wallet_of
-from catalog.changing import apply_change, draft_change
-from catalog.edits import Edit
 from catalog.models import (
     CatalogChange,
     CustomerGroup,
@@ -31,15 +29,17 @@ from catalog.models import (
     Provider,
     SyncRun,
 )
-from catalog.providers import pause_provider
-from catalog.repricing import price_policy
+from catalog.prices.changes import apply_change, draft_change
+from catalog.prices.edits import Edit
+from catalog.prices.recalculate import price_policy
+from catalog.provider_accounts import pause_provider
 from orders.models import Order, OrderInReview
 from orders.states import ReviewReason
-from panel.accounts.keys import make_key
 from panel.accounts.models import User
 from panel.accounts.roles import MANAGER, OWNER, ROLES, SUPPORT, set_up_roles
-from panel.ops.alerts import raise_alert
-from panel.ops.models import Alert
+from panel.alerts.models import Alert
+from panel.alerts.services import raise_alert
+from panel.api.keys.services import make_key
 from tests import make
 
 pytestmark = pytest.mark.django_db

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from catalog.models import Provider
+from orders.common.provider_rounds import for_each_provider
+from orders.dispatch.submit import submit_due_orders
 from orders.models import Order
-from orders.rounds import for_each_provider
-from orders.submission import submit_due_orders
-from panel.sandbox import faults
+from panel.sandbox.http import faults
 from panel.sandbox.server import SandboxServer
 from tests import make
 from tests.scenes import fresh

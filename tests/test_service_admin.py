@@ -9,14 +9,14 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
-from catalog.admin.service_filters import HEALTHY, Health, problems_of, with_health
-from catalog.admin.service_list import lasting
-from catalog.changing import apply_change, change_prices
-from catalog.edits import Edit
+from catalog.admin.services.filters import HEALTHY, Health, problems_of, with_health
+from catalog.admin.services.list_table import lasting
 from catalog.models import Category, PriceChange, PricePolicy, Provider, Service, ServiceFigures, UpstreamService
-from catalog.repricing import panel_terms, price_policy, reprice
+from catalog.prices.changes import apply_change, change_prices
+from catalog.prices.edits import Edit
+from catalog.prices.recalculate import panel_terms, price_policy, reprice
 from panel.accounts.models import User
-from panel.money import MAX_MICROS
+from panel.lib.money import MAX_MICROS
 from tests import make
 from tests.scenes import statements
 

@@ -11,11 +11,11 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
-from catalog.csv_rows import COLUMNS, FileRefused, read_rows, unguarded
-from catalog.files import edits_of_file, write_services
 from catalog.models import PriceChange, Service
+from catalog.prices.csv_format import COLUMNS, FileRefused, read_rows, unguarded
+from catalog.prices.csv_import import edits_of_file, write_services
 from panel.accounts.models import User
-from panel.csv_files import BOM, as_csv, guarded
+from panel.lib.csv_files import BOM, as_csv, guarded
 from tests import make
 from tests.scenes import statements
 

@@ -10,8 +10,8 @@ from django.test import Client
 from django.urls import reverse
 
 from catalog.models import Category, CustomerPrice, Favourite, PricePolicy, Service, ServiceFigures, UpstreamService
-from catalog.shelves import Wanted, read_wanted
-from panel.templatetags.display import duration
+from catalog.shop.service_list import Wanted, read_wanted
+from panel.lib.templatetags.display import duration
 from tests import make
 from tests.scenes import statements
 

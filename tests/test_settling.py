@@ -10,9 +10,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from orders.models import Order
-from orders.settling import OrderMoved, end_unplaced, refund_up_to
+from orders.refunds.posting import OrderMoved, end_unplaced, refund_up_to
 from orders.states import Placement, Status
-from orders.writing import write_progress
+from orders.tracking.storage import write_progress
 from tests import make
 from tests.scenes import fresh, money_of, nothing_changes, refunds_of
 

@@ -12,11 +12,11 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from catalog import news
 from catalog.models import CustomerPrice, Favourite, Provider, Service, ShelfMark, ShelfNews, UpstreamService
-from catalog.news import Change, Stand, change_between, find_shelf_news, percent_changed, stand_before
+from catalog.shop import changelog
+from catalog.shop.changelog import Change, Stand, change_between, find_shelf_news, percent_changed, stand_before
 from catalog.tasks import find_shelf_news as find_shelf_news_task
-from panel.ops.models import Heartbeat
+from panel.alerts.models import Heartbeat
 from tests import make
 from tests.scenes import at_once, statements
 
@@ -187,18 +187,18 @@ def test_looks_when_they_run_at_once_then_each_change_is_told_once(service, prov
 def test_look_when_another_one_wrote_first_then_this_one_writes_nothing(known, provider, monkeypatch):
     added = make.service(provider, external_id="2")
     Service.objects.filter(pk=known.pk).update(price=2 * MONEY)
-    look = news._stands_now
+    look = changelog._stands_now
 
     def overtaken(marks: Any) -> Any:
         with monkeypatch.context() as patch:
-            patch.setattr(news, "_stands_now", look)
+            patch.setattr(changelog, "_stands_now", look)
             assert find_shelf_news() == 2
         return look(marks)
 
-    monkeypatch.setattr(news, "_stands_now", overtaken)
+    monkeypatch.setattr(changelog, "_stands_now", overtaken)
     assert find_shelf_news() == 0
     ShelfMark.objects.filter(pk=added.pk).update(price=1)
-    monkeypatch.setattr(news, "_stands_now", lambda marks: (ShelfMark.objects.update(price=7), look(marks))[1])
+    monkeypatch.setattr(changelog, "_stands_now", lambda marks: (ShelfMark.objects.update(price=7), look(marks))[1])
     assert find_shelf_news() == 0
     assert sorted(kind for kind, *_ in told()) == ["cheaper", "new"]
 

@@ -14,20 +14,21 @@ import pytest
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.utils import timezone
 
-import orders.submission
+import orders.dispatch.submit
 from billing import ledger
 from billing.models import Entry
 from catalog.models import Provider, Service, UpstreamService
-from catalog.providers import set_api_key
-from catalog.repricing import reprice
+from catalog.prices.recalculate import reprice
+from catalog.provider_accounts import set_api_key
 from catalog.upstream.client import UpstreamClient
-from orders import reviewing, submission
-from orders.deadlines import expire_leases, meet_deadlines
+from orders.dispatch import submit
+from orders.dispatch.submit import claim_next, submit_due_orders, submit_for_provider
+from orders.dispatch.timeouts import expire_leases, meet_deadlines
 from orders.models import Order, OrderEvent, PlacementAttempt
+from orders.review import decisions
 from orders.states import AttemptOutcome, Placement, ReviewReason, Status
-from orders.submission import claim_next, submit_due_orders, submit_for_provider
-from panel.ops.models import Alert
-from panel.sandbox import faults
+from panel.alerts.models import Alert
+from panel.sandbox.http import faults
 from panel.sandbox.server import SandboxServer
 from tests import make
 from tests.scenes import (
@@ -108,14 +109,14 @@ def test_round_when_the_third_order_blows_up_then_the_first_two_keep_their_ids(
     """The call stood inside one transaction for the whole batch: an exception on the third order rolled
     back the ids of the first two, and all three were sent again."""
     made = [make.order(customer, service) for _ in range(3)]
-    record = orders.submission.record_outcome
+    record = orders.dispatch.submit.record_outcome
 
     def dies_on_the_third(**values: Any) -> bool:
         if values["order"].pk == made[2].pk:
             raise Killed
         return record(**values)
 
-    monkeypatch.setattr(orders.submission, "record_outcome", dies_on_the_third)
+    monkeypatch.setattr(orders.dispatch.submit, "record_outcome", dies_on_the_third)
     with pytest.raises(Killed):
         submit_due_orders()
     monkeypatch.undo()
@@ -288,7 +289,7 @@ def test_order_when_the_error_is_unknown_then_only_staff_decide(upstream, provid
     assert money_of(customer) == PAID
     assert Provider.objects.get(pk=provider.pk).paused_until is None
 
-    reviewing.send_again(order=fresh(order), actor=staff)
+    decisions.send_again(order=fresh(order), actor=staff)
     submit_now()
     assert fresh(order).placement == Placement.PLACED
     assert len(upstream.orders()) == 1
@@ -297,7 +298,7 @@ def test_order_when_the_error_is_unknown_then_only_staff_decide(upstream, provid
 def test_order_when_the_error_is_unknown_then_staff_can_refund_it(upstream, customer, order, staff):
     upstream.inject(says("Internal problem, please contact support"))
     submit_due_orders()
-    reviewing.refund_unplaced(order=fresh(order), note="We could not place it", actor=staff)
+    decisions.refund_unplaced(order=fresh(order), note="We could not place it", actor=staff)
     assert (fresh(order).placement, fresh(order).review_reason) == (Placement.REFUSED, "")
     assert money_of(customer) == PAID_AND_REFUNDED
 
@@ -331,7 +332,7 @@ def test_order_when_redirected_then_it_is_not_followed_and_stays_queued(upstream
 
 def test_order_when_the_lease_ran_out_before_sending_then_not_a_byte_leaves(upstream, provider, customer, order):
     claim = claim_next(provider_id=provider.pk)
-    outcome = orders.submission.client_for(provider).add({"service": "1"}, not_after=claim.not_after - 10_000)
+    outcome = orders.dispatch.submit.client_for(provider).add({"service": "1"}, not_after=claim.not_after - 10_000)
     assert type(outcome).__name__ == "NotSent"
     assert upstream.requests == []
     end_lease(order)
@@ -478,7 +479,7 @@ def test_order_when_it_waited_long_and_staff_send_it_again_then_it_has_another_d
     upstream.inject(says("The moon is in the wrong house"))
     submit_due_orders()
     wait_in_the_queue(1_000)
-    reviewing.send_again(order=fresh(order), actor=staff)
+    decisions.send_again(order=fresh(order), actor=staff)
     submit_now()
     assert fresh(order).placement == Placement.PLACED
 
@@ -486,7 +487,7 @@ def test_order_when_it_waited_long_and_staff_send_it_again_then_it_has_another_d
 def test_answer_when_the_database_connection_breaks_meanwhile_then_it_is_still_recorded(upstream, order, monkeypatch):
     """The connection died while the provider was answering, and its order id was lost."""
     failures = [OperationalError("server closed the connection"), None]
-    original = submission.record_outcome
+    original = submit.record_outcome
 
     def record(**values: Any) -> bool:
         error = failures.pop(0)
@@ -494,9 +495,9 @@ def test_answer_when_the_database_connection_breaks_meanwhile_then_it_is_still_r
             raise error
         return original(**values)
 
-    monkeypatch.setattr(submission, "record_outcome", record)
-    monkeypatch.setattr(submission, "RECORD_WAITS", (0,))
-    monkeypatch.setattr(submission, "connection", SimpleNamespace(close=lambda: None))
+    monkeypatch.setattr(submit, "record_outcome", record)
+    monkeypatch.setattr(submit, "RECORD_WAITS", (0,))
+    monkeypatch.setattr(submit, "connection", SimpleNamespace(close=lambda: None))
     submit_due_orders()
     assert fresh(order).upstream_id == str(upstream.orders()[0].id)
 
@@ -558,14 +559,14 @@ def test_worker_when_killed_while_claiming_then_the_order_is_still_queued(upstre
 
 
 def test_answer_when_it_comes_after_the_lease_then_it_still_settles_the_doubt(upstream, customer, order, monkeypatch):
-    record = orders.submission.record_outcome
+    record = orders.dispatch.submit.record_outcome
 
     def late(**values: Any) -> bool:
         end_lease(order)
         assert expire_leases() == 1
         return record(**values)
 
-    monkeypatch.setattr(orders.submission, "record_outcome", late)
+    monkeypatch.setattr(orders.dispatch.submit, "record_outcome", late)
     submit_due_orders()
     placed = fresh(order)
     assert (placed.placement, placed.upstream_id) == (Placement.PLACED, str(upstream.orders()[0].id))
@@ -574,7 +575,7 @@ def test_answer_when_it_comes_after_the_lease_then_it_still_settles_the_doubt(up
 
 
 def test_answer_when_it_comes_after_the_deadline_then_it_still_ends_the_review(upstream, order, monkeypatch):
-    record = orders.submission.record_outcome
+    record = orders.dispatch.submit.record_outcome
 
     def very_late(**values: Any) -> bool:
         end_lease(order)
@@ -584,7 +585,7 @@ def test_answer_when_it_comes_after_the_deadline_then_it_still_ends_the_review(u
         assert fresh(order).review_reason == ReviewReason.DOUBT
         return record(**values)
 
-    monkeypatch.setattr(orders.submission, "record_outcome", very_late)
+    monkeypatch.setattr(orders.dispatch.submit, "record_outcome", very_late)
     submit_due_orders()
     assert (fresh(order).placement, fresh(order).review_reason, fresh(order).review_since) == ("placed", "", None)
 
@@ -595,14 +596,14 @@ def test_answer_when_a_late_no_comes_in_doubt_then_nothing_moves_by_itself(
 ):
     """Only an id settles a doubt from outside: anything else waits for staff, the answer kept as evidence."""
     upstream.inject(says(text) if text else faults.drop_after("add"))
-    record = orders.submission.record_outcome
+    record = orders.dispatch.submit.record_outcome
 
     def late(**values: Any) -> bool:
         end_lease(order)
         expire_leases()
         return record(**values)
 
-    monkeypatch.setattr(orders.submission, "record_outcome", late)
+    monkeypatch.setattr(orders.dispatch.submit, "record_outcome", late)
     submit_due_orders()
     monkeypatch.undo()
     for _ in range(3):
@@ -617,24 +618,24 @@ def test_answer_when_staff_decided_meanwhile_then_it_overwrites_nothing(
 ):
     """An answer from before must not end the sending that came after; but that the provider has the order
     all the same is told to the owner."""
-    record = orders.submission.record_outcome
+    record = orders.dispatch.submit.record_outcome
     states = []
 
     def outrun(**values: Any) -> bool:
         end_lease(order)
         expire_leases()
         if decision.startswith("sent again"):
-            reviewing.send_again(order=fresh(order), actor=staff)
+            decisions.send_again(order=fresh(order), actor=staff)
             if decision.endswith("claimed"):
                 assert claim_next(provider_id=provider.pk) is not None
         else:
-            reviewing.refund_unplaced(order=fresh(order), note="We could not place it", actor=staff)
+            decisions.refund_unplaced(order=fresh(order), note="We could not place it", actor=staff)
         states.append(Order.objects.filter(pk=order.pk).values().get())
         result = record(**values)
         states.append(Order.objects.filter(pk=order.pk).values().get())
         raise Killed if result else AssertionError
 
-    monkeypatch.setattr(orders.submission, "record_outcome", outrun)
+    monkeypatch.setattr(orders.dispatch.submit, "record_outcome", outrun)
     with pytest.raises(Killed):
         submit_due_orders()
     if decision == "sent again":
@@ -658,20 +659,20 @@ def test_answer_when_a_late_no_is_of_an_older_sending_then_the_newer_one_is_not_
 ):
     """The first worker's "no" must not put back into the queue, or refund, what a second one is sending."""
     upstream.inject(says(text) if text else faults.drop_after("add"))
-    record = orders.submission.record_outcome
+    record = orders.dispatch.submit.record_outcome
     states = []
 
     def outrun(**values: Any) -> bool:
         end_lease(order)
         expire_leases()
-        reviewing.send_again(order=fresh(order), actor=staff)
+        decisions.send_again(order=fresh(order), actor=staff)
         assert claim_next(provider_id=provider.pk) is not None
         states.append(Order.objects.filter(pk=order.pk).values().get())
         record(**values)
         states.append(Order.objects.filter(pk=order.pk).values().get())
         raise Killed
 
-    monkeypatch.setattr(orders.submission, "record_outcome", outrun)
+    monkeypatch.setattr(orders.dispatch.submit, "record_outcome", outrun)
     with pytest.raises(Killed):
         submit_due_orders()
     assert states[0] == states[1]
@@ -735,10 +736,10 @@ def test_order_when_it_now_costs_more_than_was_paid_then_it_is_held(upstream, cu
     for _ in range(3):
         assert submit_now() == 0
     assert len(upstream.orders()) == 1
-    with pytest.raises(reviewing.ReviewError, match="would cost"):
-        reviewing.send_again(order=fresh(dear), actor=staff)
+    with pytest.raises(decisions.ReviewError, match="would cost"):
+        decisions.send_again(order=fresh(dear), actor=staff)
     assert fresh(dear).review_reason == ReviewReason.WOULD_LOSE
-    reviewing.refund_unplaced(order=fresh(dear), note="The price rose", actor=staff)
+    decisions.refund_unplaced(order=fresh(dear), note="The price rose", actor=staff)
     assert refunds_of(dear) == [250_000]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orders.submission import submit_for_provider
+from orders.dispatch.submit import submit_for_provider
 from tests import make
 from tests.scenes import due_now, statements
 

@@ -10,9 +10,10 @@ from types import SimpleNamespace
 import pytest
 from celery.worker.request import Request
 
-from panel import hints, task_settings
+from panel import task_settings
 from panel.celery import app
 from panel.hint_tasks import HintPool, HintRequest, PatientConnection
+from panel.lib import task_hints
 from tests.test_architecture import DOMAIN, modules
 
 EMBEDDED = pytest.mark.parametrize("embedded", [False, True], ids=["redis", "embedded"])
@@ -88,8 +89,8 @@ def test_beat_when_it_ticks_then_the_message_goes_stale_before_the_next():
 
 def test_hint_when_it_is_sent_then_it_goes_stale(monkeypatch):
     sent: list[dict[str, object]] = []
-    monkeypatch.setattr(hints, "current_app", SimpleNamespace(send_task=lambda task, **given: sent.append(given)))
-    hints._send("orders.tasks.submit_orders")
+    monkeypatch.setattr(task_hints, "current_app", SimpleNamespace(send_task=lambda task, **given: sent.append(given)))
+    task_hints._send("orders.tasks.submit_orders")
     assert 0 < sent[0]["expires"] <= 60
 
 

@@ -11,15 +11,15 @@ from django.urls import reverse
 from django.utils import timezone
 
 from catalog.models import Provider
-from orders.cancelling import cancel_order
 from orders.models import CancelRequest, Order, OrderEvent, Refill
-from orders.polling import poll_due_orders
-from orders.refill_polling import poll_due_refills
-from orders.refilling import RefillRefused, may_refill, request_refill
-from orders.requesting import send_due_requests
+from orders.requests.cancel import cancel_order
+from orders.requests.refill import RefillRefused, may_refill, request_refill
+from orders.requests.refill_poll import poll_due_refills
+from orders.requests.send import send_due_requests
 from orders.states import CancelState, RefillState
-from panel.ops.models import Alert
-from panel.sandbox import faults, handler
+from orders.tracking.poll import poll_due_orders
+from panel.alerts.models import Alert
+from panel.sandbox.http import faults, handler
 from panel.sandbox.server import SandboxServer
 from tests import make
 from tests.scenes import fresh, placed, poll_now

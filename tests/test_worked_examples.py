@@ -6,14 +6,14 @@ import pytest
 from django.utils import timezone
 
 from billing.models import Entry
+from catalog.imports.run import sync_provider
 from catalog.models import Service
-from catalog.syncing import sync_provider
+from orders.dispatch.submit import submit_due_orders
 from orders.models import Order
-from orders.polling import poll_due_orders
 from orders.states import Placement, Status
-from orders.submission import submit_due_orders
+from orders.tracking.poll import poll_due_orders
 from panel.ops.invariants import find_breaches
-from panel.sandbox import faults
+from panel.sandbox.http import faults
 from tests import make
 
 pytestmark = pytest.mark.django_db

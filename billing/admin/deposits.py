@@ -23,10 +23,10 @@ from billing.deposits import (
     refuse_deposit,
 )
 from billing.models import Deposit
-from panel.admin_actions import ActionRefused, ask_and_act
-from panel.admin_base import ReadOnlyAdmin, shown_money
-from panel.admin_fields import AmountField
-from panel.money import format_plain
+from panel.lib.admin.actions import ActionRefused, ask_and_act
+from panel.lib.admin.base import ReadOnlyAdmin, shown_money
+from panel.lib.admin.fields import AmountField
+from panel.lib.money import format_plain
 
 _STATE_COLORS = {
     Deposit.State.PENDING: "info",

@@ -11,9 +11,9 @@ from unfold.widgets import UnfoldAdminSelectWidget
 
 from billing.methods import methods
 from billing.models import PaymentMethod
-from panel.admin_base import ModelAdmin, shown_money
-from panel.admin_fields import AmountField, PercentField
-from panel.money import BASIS, MoneyError, format_plain
+from panel.lib.admin.base import ModelAdmin, shown_money
+from panel.lib.admin.fields import AmountField, PercentField
+from panel.lib.money import BASIS, MoneyError, format_plain
 
 
 class BonusField(PercentField):

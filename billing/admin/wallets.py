@@ -8,9 +8,11 @@ from uuid import uuid4
 
 from django import forms
 from django.contrib import admin
+from django.contrib.auth import get_user_model
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
-from django.urls import reverse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
@@ -18,9 +20,10 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 from billing import ledger
 from billing.adjusting import STAFF_KINDS, adjust_wallet
 from billing.models import Entry, Wallet
-from panel.admin_actions import ActionRefused, ask_and_act
-from panel.admin_base import ReadOnlyAdmin, shown_money
-from panel.admin_fields import AmountField
+from billing.wallets import wallet_of
+from panel.lib.admin.actions import ActionRefused, ask_and_act
+from panel.lib.admin.base import ReadOnlyAdmin, shown_money
+from panel.lib.admin.fields import AmountField
 
 
 class MoveMoneyForm(forms.Form):
@@ -43,6 +46,17 @@ class WalletAdmin(ReadOnlyAdmin):
     readonly_fields = fields
     ordering = ("-pk",)
     actions_detail = ("move_money",)
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.of_customer)
+        return [path("of/<int:customer_id>/", view, name="billing_wallet_of_customer"), *super().get_urls()]
+
+    def of_customer(self, request: HttpRequest, customer_id: int) -> HttpResponse:
+        """Leads to a customer's wallet, which pages of accounts need not know."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        customer = get_object_or_404(get_user_model(), pk=customer_id)
+        return redirect("admin:billing_wallet_change", wallet_of(customer=customer).pk)
 
     @display(description="Balance", ordering="balance")
     def shown_balance(self, wallet: Wallet) -> str:

@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from panel.money import BASIS, MAX_MICROS
+from panel.lib.money import BASIS, MAX_MICROS
 
 
 def private_storage() -> Storage:

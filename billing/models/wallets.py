@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
-from panel.money import MAX_MICROS
+from panel.lib.money import MAX_MICROS
 
 
 class Wallet(models.Model):

@@ -1,0 +1,1 @@
+"""The customers' pages of their wallet and their deposits."""

@@ -28,7 +28,7 @@ from billing.forms import DepositForm
 from billing.methods import MethodFailed, method_of, offered_methods
 from billing.models import Deposit, PaymentMethod
 from billing.receipts import type_of_stored
-from panel.keyset import page_of
+from panel.lib.keyset_pagination import page_of
 
 _SHOWN = 10
 _GONE = "This way to pay is not offered any longer. Nothing was sent; please choose another."

@@ -18,9 +18,9 @@ from billing.models import Deposit, Entry
 from billing.spending import spending_of
 from billing.tables import EntryTable
 from billing.wallets import wallet_of
-from panel.csv_files import as_csv, csv_response
-from panel.keyset import each_row, name_the_few, page_of
-from panel.money import format_plain
+from panel.lib.csv_files import as_csv, csv_response
+from panel.lib.keyset_pagination import each_row, name_the_few, page_of
+from panel.lib.money import format_plain
 
 _HEADER = ("number", "time", "what", "amount", "balance_after", "order", "drip_feed", "note")
 _CHIPS = {

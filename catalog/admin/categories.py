@@ -13,10 +13,10 @@ from unfold.decorators import action, display
 
 from catalog.admin.price_changes import PricedAdmin
 from catalog.admin.shared import INHERITED, own_margin
-from catalog.arranging import arrange_services
 from catalog.models import Category, PriceChange
-from catalog.repricing import lock_prices
-from panel.admin_fields import AmountField, PercentField
+from catalog.prices.recalculate import lock_prices
+from catalog.prices.sorting import arrange_services
+from panel.lib.admin.fields import AmountField, PercentField
 
 
 class CategoryForm(forms.ModelForm):

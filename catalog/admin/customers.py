@@ -15,17 +15,17 @@ from django.urls import reverse
 from django.utils.html import format_html
 from unfold.decorators import action, display
 
-from catalog.admin.discounts import DiscountField, discount_page
+from catalog.admin.group_discounts import DiscountField, discount_page
 from catalog.admin.price_changes import SeenForm
 from catalog.admin.shared import percent
-from catalog.customer_prices import CustomerTerms
 from catalog.models import CustomerGroup, CustomerPrice, GroupMember, PricePolicy
-from catalog.pricing import PanelTerms
-from catalog.repricing import panel_terms, price_policy
-from panel.admin_actions import is_own_object, log_own_attempt
-from panel.admin_base import ModelAdmin, shown_money
-from panel.admin_fields import AmountField
-from panel.own_account import SENTENCE, OwnAccount, refuse_own
+from catalog.prices.customer_prices import CustomerTerms
+from catalog.prices.recalculate import panel_terms, price_policy
+from catalog.prices.rules import PanelTerms
+from panel.lib.admin.actions import is_own_object, log_own_attempt
+from panel.lib.admin.base import ModelAdmin, shown_money
+from panel.lib.admin.fields import AmountField
+from panel.lib.own_account import SENTENCE, OwnAccount, refuse_own
 
 
 class ClashAdmin(ModelAdmin):

@@ -20,9 +20,9 @@ from django.utils.text import Truncator
 from unfold.decorators import display
 
 from catalog.admin.shared import badge
-from catalog.importing import request_import
+from catalog.imports.queue import request_import
 from catalog.models import Service, SyncRun
-from panel.admin_base import ReadOnlyAdmin, shown_money
+from panel.lib.admin.base import ReadOnlyAdmin, shown_money
 
 PERMISSION = "catalog.change_syncrun"
 

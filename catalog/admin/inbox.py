@@ -21,10 +21,10 @@ from django.utils.text import Truncator
 from unfold.decorators import action, display
 
 from catalog.admin.shared import badge, safe_address
-from catalog.inbox import Accepted, accept_changes
+from catalog.imports.inbox import Accepted, accept_changes
 from catalog.models import CatalogChange
-from panel.admin_actions import ActionRefused, act_once, ask_and_act
-from panel.admin_base import ReadOnlyAdmin, shown_money
+from panel.lib.admin.actions import ActionRefused, act_once, ask_and_act
+from panel.lib.admin.base import ReadOnlyAdmin, shown_money
 
 _Kind, _Action = CatalogChange.Kind, CatalogChange.Action
 

@@ -13,8 +13,8 @@ from django.urls import reverse
 
 from catalog.admin.price_changes import PricedAdmin
 from catalog.models import PriceChange, PricePolicy
-from catalog.repricing import price_policy
-from panel.admin_fields import AmountField, PercentField
+from catalog.prices.recalculate import price_policy
+from panel.lib.admin.fields import AmountField, PercentField
 
 
 class PricePolicyForm(forms.ModelForm):

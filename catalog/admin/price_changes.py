@@ -18,9 +18,10 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from unfold.decorators import action, display
 
-from catalog.admin.change_rows import settings_of, worst_rows
+from catalog.admin.price_change_rows import settings_of, worst_rows
 from catalog.admin.shared import in_words, safe_address
-from catalog.changing import (
+from catalog.models import PriceChange
+from catalog.prices.changes import (
     MODELS,
     AlreadyApplied,
     ChangeRefused,
@@ -31,9 +32,8 @@ from catalog.changing import (
     draft_undo,
     preview_change,
 )
-from catalog.edits import Edit, load_edits
-from catalog.models import PriceChange
-from panel.admin_base import ModelAdmin, ReadOnlyAdmin
+from catalog.prices.edits import Edit, load_edits
+from panel.lib.admin.base import ModelAdmin, ReadOnlyAdmin
 
 
 def show_or_apply(

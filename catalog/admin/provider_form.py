@@ -14,9 +14,9 @@ from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminURLInputWidget
 
 from catalog.admin.shared import INHERITED
 from catalog.models import Provider
-from catalog.providers import connected_with
-from panel.admin_fields import AmountField, ExchangeRateField, PercentField
-from panel.money import EXCHANGE_ONE
+from catalog.provider_accounts import connected_with
+from panel.lib.admin.fields import AmountField, ExchangeRateField, PercentField
+from panel.lib.money import EXCHANGE_ONE
 
 # What the protocol names itself: a request ID sent under one of these would change what is ordered.
 PROTOCOL_NAMES = (

@@ -20,14 +20,14 @@ from catalog.admin.imports import LOOKS
 from catalog.admin.price_changes import PricedAdmin
 from catalog.admin.provider_form import CONNECTION, PRICES, TECHNICAL, PriceForm, ProviderForm
 from catalog.admin.shared import badge, own_margin
-from catalog.health import Fact, last_import, moment_text, provider_facts, provider_state
-from catalog.importing import request_import
+from catalog.imports.queue import request_import
 from catalog.models import PriceChange, Provider, Service, SyncRun
-from catalog.providers import ProviderUnusable, check_balance, resume_provider, set_api_key
-from catalog.runway import runway_days
+from catalog.provider_accounts import ProviderUnusable, check_balance, resume_provider, set_api_key
+from catalog.provider_health import Fact, last_import, moment_text, provider_facts, provider_state
+from catalog.provider_runway import runway_days
 from catalog.upstream.errors import UpstreamError, explain
-from panel.admin_actions import ActionRefused, ask_and_act
-from panel.admin_base import shown_money
+from panel.lib.admin.actions import ActionRefused, ask_and_act
+from panel.lib.admin.base import shown_money
 
 _LONG = 365
 """Days; a runway beyond is "more than a year"."""

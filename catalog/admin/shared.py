@@ -11,8 +11,8 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
 
 from catalog.models import Category
-from panel.admin_base import shown_money
-from panel.admin_fields import ExchangeRateField
+from panel.lib.admin.base import shown_money
+from panel.lib.admin.fields import ExchangeRateField
 
 INHERITED = "Leave empty to inherit."
 

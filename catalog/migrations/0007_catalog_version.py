@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-from catalog import version_triggers
+from catalog.shop import catalog_version_triggers
 
 
 class Migration(migrations.Migration):
@@ -16,5 +16,5 @@ class Migration(migrations.Migration):
                 ("token", models.CharField(max_length=32)),
             ],
         ),
-        migrations.RunPython(version_triggers.install, version_triggers.remove),
+        migrations.RunPython(catalog_version_triggers.install, catalog_version_triggers.remove),
     ]

@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from catalog.models.services import Service
-from panel.money import BASIS, MAX_MICROS
+from panel.lib.money import BASIS, MAX_MICROS
 
 
 class CustomerGroup(models.Model):

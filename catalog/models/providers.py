@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from panel.money import EXCHANGE_ONE, MAX_MICROS, MICRO
+from panel.lib.money import EXCHANGE_ONE, MAX_MICROS, MICRO
 
 MAX_BP = 10_000_000
 _PERCENT_HELP = "Basis points: 2,500 is 25 %."

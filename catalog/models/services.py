@@ -14,8 +14,8 @@ from django.db.models import Q
 from django.utils import timezone
 
 from catalog.models.providers import MAX_BP, Provider
-from catalog.types import SPECS
-from panel.money import MAX_MICROS
+from catalog.service_types import SPECS
+from panel.lib.money import MAX_MICROS
 
 
 def lowest_quantity(provider: int, own: int | None) -> int:

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from catalog.models import Service
 from orders.states import DripState
-from panel.money import MAX_MICROS
+from panel.lib.money import MAX_MICROS
 
 
 class DripFeed(models.Model):

@@ -10,7 +10,7 @@ from django.utils import timezone
 from catalog.models import Provider, Service
 from orders.models.drips import DripFeed
 from orders.states import FINAL, Placement, ReviewReason, Status
-from panel.money import EXCHANGE_ONE, MAX_MICROS
+from panel.lib.money import EXCHANGE_ONE, MAX_MICROS
 
 
 class Order(models.Model):

@@ -12,7 +12,7 @@ from django.db.models import F
 from django.utils.translation import gettext as _
 
 from panel.accounts.models import AccountMail, User
-from panel.hints import hint_after_commit
+from panel.lib.task_hints import hint_after_commit
 
 
 class AddressRefused(Exception):

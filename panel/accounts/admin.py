@@ -23,14 +23,12 @@ from django.utils.timezone import localtime, now
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from billing.wallets import wallet_of
 from panel.accounts.addresses import is_taken
 from panel.accounts.invitations import can_be_invited, ends_at, invite
-from panel.accounts.key_admin import ApiKeyAdmin as ApiKeyAdmin
 from panel.accounts.models import User
 from panel.accounts.roles import GRANT, RIGHTS
 from panel.accounts.user_actions import UserActions
-from panel.admin_base import ModelAdmin, ReadOnlyAdmin
+from panel.lib.admin.base import ModelAdmin, ReadOnlyAdmin
 
 # An address is changed in one place alone, which keeps allauth's and the account's the same; secrets of second factors
 # are for no page.
@@ -196,8 +194,7 @@ class UserAdmin(UserActions, ModelAdmin):
 
     @action(description="Wallet", icon="account_balance_wallet", permissions=["open_wallet"])
     def open_wallet(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        customer = get_object_or_404(User, pk=object_id)
-        return redirect("admin:billing_wallet_change", wallet_of(customer=customer).pk)
+        return redirect("admin:billing_wallet_of_customer", object_id)
 
     def has_open_api_keys_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         return request.user.has_perm("accounts.view_apikey")

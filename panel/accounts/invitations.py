@@ -19,7 +19,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from panel.accounts.models import AccountMail, User
-from panel.hints import hint_after_commit
+from panel.lib.task_hints import hint_after_commit
 
 MAX_AGE = timedelta(hours=48)
 _SALT = "panel.accounts.invitations"

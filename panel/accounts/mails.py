@@ -10,8 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from panel.accounts.invitations import ends_at, link_of
-from panel.accounts.keys import keys_in_use
-from panel.accounts.models import AccountMail
+from panel.accounts.models import AccountMail, ApiKey
 from panel.mail_queue import MailQueue, send_due
 
 
@@ -26,7 +25,9 @@ def write_mail(mail: AccountMail, connection: BaseEmailBackend | None = None) ->
     context = {"mail": mail, "user": mail.user, "panel_name": panel, "support_email": settings.SUPPORT_EMAIL}
     if mail.kind == AccountMail.Kind.ADDRESS:
         subject = _("The e-mail address of your account was changed · %(panel)s") % {"panel": panel}
-        body = render_to_string("mail/address_changed.txt", {**context, "keys": keys_in_use(customer=mail.user)})
+        body = render_to_string(
+            "mail/address_changed.txt", {**context, "keys": ApiKey.objects.filter(customer=mail.user).in_use()}
+        )
     elif (until := ends_at(mail.user)) and until > timezone.now() and mail.user.email == mail.recipient:
         subject = _("You are invited to %(panel)s") % {"panel": panel}
         body = render_to_string("mail/invitation.txt", {**context, "link": link_of(mail.user), "ends_at": until})

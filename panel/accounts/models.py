@@ -13,7 +13,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from panel.money import MAX_MICROS
+from panel.lib.money import MAX_MICROS
 
 
 class EmailUserManager(UserManager["User"]):
@@ -74,6 +74,12 @@ class User(AbstractUser):
         return salted_hmac(salt, f"{carried}:{self.session_generation}", secret=secret, algorithm="sha256").hexdigest()
 
 
+class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
+    def in_use(self) -> ApiKeyQuerySet:
+        """Leave out the keys that were revoked."""
+        return self.filter(revoked_at=None)
+
+
 class ApiKey(models.Model):
     """A key of the served API. The secret itself is shown once, and known to nobody afterwards.
 
@@ -96,6 +102,8 @@ class ApiKey(models.Model):
     request_key = models.CharField(
         max_length=64, null=True, blank=True, help_text="One API key per customer and form: a double click."
     )
+
+    objects = ApiKeyQuerySet.as_manager()
 
     class Meta:
         ordering = ("-pk",)

@@ -17,7 +17,7 @@ from panel.accounts.forms import ResetPasswordForm
 from panel.accounts.invitations import can_be_invited, renew_invitation, withdraw_invitation
 from panel.accounts.models import User
 from panel.accounts.roles import CHANGE_ADDRESS
-from panel.admin_actions import ActionRefused, ask_and_act
+from panel.lib.admin.actions import ActionRefused, ask_and_act
 
 log = structlog.get_logger(__name__)
 

@@ -1,24 +1,13 @@
-"""The customer's own account, and the page that a visitor sees first."""
+"""The customer's own account."""
 
 from __future__ import annotations
 
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_safe
 
-from catalog.shelves import shop_window
 from panel.accounts.forms import ProfileForm
-
-
-@require_safe
-def home(request: HttpRequest) -> HttpResponse:
-    """Welcomes visitors, with a piece of the shop where the owner shows it; whoever is signed in wants to order."""
-    if request.user.is_authenticated:
-        return redirect("order_new")
-    return render(request, "home.html", {"window": shop_window() if settings.PUBLIC_SHOP else None})
 
 
 @login_required

@@ -1,1 +1,4 @@
-"""The served API v2, for customers who resell in turn."""
+"""The API v2 that the panel serves: one module an action, what they share, and the errors.
+
+Customers' keys are in `keys`, its documentation in `docs`. Orders are created and followed in `orders`.
+"""

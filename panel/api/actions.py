@@ -12,13 +12,13 @@ from billing.wallets import spendable
 from orders.models import Refill
 from orders.states import RefillState
 from panel.accounts.models import ApiKey
-from panel.api.adding import add_order
+from panel.api.add import add_order
+from panel.api.cancel_refill import cancel_each, refill_each
 from panel.api.errors import BAD_ORDER, BAD_REFILL, BAD_REQUEST, READ_ONLY, ApiError
-from panel.api.price_list import price_list
-from panel.api.reading import Params, number_of, read_ids, shown_id
-from panel.api.statuses import read_statuses
-from panel.api.wishes import cancel_each, refill_each
-from panel.money import format_plain
+from panel.api.params import Params, number_of, read_ids, shown_id
+from panel.api.services import price_list
+from panel.api.status import read_statuses
+from panel.lib.money import format_plain
 
 _REFILL_STATUS: dict[str, str] = {
     RefillState.WAITING: "Pending",

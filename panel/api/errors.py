@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from orders import refilling
-from orders.inputs import NotOnSale, OrderRefused
-from orders.placing import AlreadyOrdered, NotEnoughFunds
+from orders.checkout.create import AlreadyOrdered, NotEnoughFunds
+from orders.checkout.validation import NotOnSale, OrderRefused
+from orders.requests import refill
 
 BAD_KEY = "Invalid API key"
 BAD_REQUEST = "Incorrect request"
@@ -19,11 +19,11 @@ COMPLETED = "Order already completed"
 INTERNAL = "Internal error"
 
 _REFILL_REFUSED = {
-    refilling.NOT_COMPLETED: "Order is not completed",
-    refilling.NO_REFILL: "Refill is disabled for this service",
-    refilling.UNDER_WAY: "Refill was requested less than 24 hours ago",
-    refilling.ASKED_LATELY: "Refill was requested less than 24 hours ago",
-    refilling.REFUSED_LATELY: "Order is not eligible for refill: it was refused less than an hour ago",
+    refill.NOT_COMPLETED: "Order is not completed",
+    refill.NO_REFILL: "Refill is disabled for this service",
+    refill.UNDER_WAY: "Refill was requested less than 24 hours ago",
+    refill.ASKED_LATELY: "Refill was requested less than 24 hours ago",
+    refill.REFUSED_LATELY: "Order is not eligible for refill: it was refused less than an hour ago",
 }
 
 
@@ -54,6 +54,6 @@ def refused_order(refusal: OrderRefused) -> ApiError:
     return ApiError(f"Incorrect {refusal.field}" if refusal.field else BAD_REQUEST)
 
 
-def refused_refill(refusal: refilling.RefillRefused) -> ApiError:
+def refused_refill(refusal: refill.RefillRefused) -> ApiError:
     """As `refused_order`, for refills."""
     return ApiError(_REFILL_REFUSED[str(refusal)])

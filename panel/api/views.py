@@ -11,13 +11,13 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, JsonResponse, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 
-from panel.accounts.keys import find_key, may_be_used_from, note_use
 from panel.accounts.models import ApiKey
 from panel.api.actions import Caller, answer
 from panel.api.errors import BAD_KEY, INTERNAL, WRONG_ADDRESS, ApiError, Throttled
-from panel.api.limits import count_address, count_key
-from panel.api.price_list import PriceList
-from panel.api.reading import read_params
+from panel.api.key_use import find_key, may_be_used_from, note_use
+from panel.api.params import read_params
+from panel.api.rate_limit import count_address, count_key
+from panel.api.services import PriceList
 
 log = structlog.get_logger(__name__)
 

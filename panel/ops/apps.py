@@ -2,6 +2,7 @@ from django.apps import AppConfig
 
 
 class OpsConfig(AppConfig):
+    """The label `ops` is that of the alerts' tables."""
+
     name = "panel.ops"
-    label = "ops"
-    verbose_name = "Operations"
+    label = "operations"

@@ -14,11 +14,11 @@ from django.utils import timezone
 from billing.models import Deposit, Wallet
 from catalog.models import CatalogChange, Provider
 from orders.models import DripFeed, Order, OrderInReview
-from orders.profit import profit_figures, profit_in_all
+from orders.reports.profit import profit_figures, profit_in_all
 from orders.states import FINAL, Placement
-from panel.admin_base import shown_money
+from panel.alerts.models import Alert, Heartbeat
+from panel.lib.admin.base import shown_money
 from panel.ops.health import tasks_late
-from panel.ops.models import Alert, Heartbeat
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from panel.ops.models import Heartbeat
+from panel.alerts.models import Heartbeat
 
 LATE = timedelta(minutes=2)
 TICKING = ("submit_orders", "begin_runs", "reconcile_orders", "poll_orders", "send_requests", "poll_refills")

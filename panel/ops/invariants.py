@@ -15,10 +15,10 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from billing import append_only
-from catalog import version_triggers
+from catalog.shop import catalog_version_triggers
 from orders.models import Order
 from orders.states import Placement, ReviewReason
-from panel.ops.alerts import raise_alert, record_heartbeat, resolve_alert
+from panel.alerts.services import raise_alert, record_heartbeat, resolve_alert
 
 MOST_SHOWN = 20
 GRACE = timedelta(seconds=60)
@@ -176,7 +176,7 @@ def find_breaches() -> list[Breach]:
         breaches.extend(_overdue())
     if not append_only.installed(connection):
         breaches.append(Breach("entries are append-only", ["a trigger on billing_entry is missing"]))
-    if not version_triggers.installed(connection):
+    if not catalog_version_triggers.installed(connection):
         breaches.append(
             Breach("every change of the catalog renews its version", ["a trigger is missing: price lists may be old"])
         )

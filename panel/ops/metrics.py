@@ -17,11 +17,11 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
 from catalog.models import Provider
+from orders.common.backoff import poll_bound
 from orders.models import Order, OrderInReview
-from orders.schedule import poll_bound
 from orders.states import Placement
-from orders.watching import following
-from panel.ops.models import Alert, Heartbeat
+from orders.tracking.monitor import following
+from panel.alerts.models import Alert, Heartbeat
 
 
 @never_cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from .amounts import to_micros, to_text
+from panel.sandbox.amounts import to_micros, to_text
 
 PACKAGE_TYPES = frozenset({"Package", "Custom Comments Package"})
 

@@ -9,7 +9,7 @@ import random
 from dataclasses import dataclass
 from typing import Literal
 
-from .amounts import share
+from panel.sandbox.amounts import share
 
 PENDING = "Pending"
 PROCESSING = "Processing"

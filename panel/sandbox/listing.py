@@ -7,9 +7,9 @@ import json
 import threading
 from decimal import Decimal
 
-from .amounts import to_micros
-from .catalog import SandboxService, build_services
-from .store import Store
+from panel.sandbox.amounts import to_micros
+from panel.sandbox.catalog import SandboxService, build_services
+from panel.sandbox.store import Store
 
 _KINDS: dict[str, type] = {
     "name": str,

@@ -7,9 +7,9 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
-from . import delivery
-from .amounts import to_micros, to_text
-from .delivery import CANCELED, COMPLETED, PARTIAL, Plan, Progress
+from panel.sandbox import delivery
+from panel.sandbox.amounts import to_micros, to_text
+from panel.sandbox.delivery import CANCELED, COMPLETED, PARTIAL, Plan, Progress
 
 # Statuses that end an order, as tests may force them in any provider's words.
 ENDS = {

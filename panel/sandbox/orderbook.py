@@ -13,11 +13,11 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from . import delivery
-from .delivery import CANCELED, COMPLETED, PARTIAL
-from .order import ENDS, Order, plain
-from .placing import NewOrder, Refused
-from .store import Store
+from panel.sandbox import delivery
+from panel.sandbox.delivery import CANCELED, COMPLETED, PARTIAL
+from panel.sandbox.order import ENDS, Order, plain
+from panel.sandbox.placing import NewOrder, Refused
+from panel.sandbox.store import Store
 
 REFILL_EVERY_SECONDS = 24 * 3600
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .amounts import share
-from .catalog import PACKAGE_TYPES, SandboxService
+from panel.sandbox.amounts import share
+from panel.sandbox.catalog import PACKAGE_TYPES, SandboxService
 
 Params = Mapping[str, str]
 

@@ -6,12 +6,12 @@ import hmac
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .amounts import to_text
-from .dialect import Dialect
-from .listing import Listing
-from .orderbook import OrderBook
-from .placing import Params, Refused, check_order
-from .store import Store
+from panel.sandbox.amounts import to_text
+from panel.sandbox.dialect import Dialect
+from panel.sandbox.listing import Listing
+from panel.sandbox.orderbook import OrderBook
+from panel.sandbox.placing import Params, Refused, check_order
+from panel.sandbox.store import Store
 
 MANY = 100
 BAD_ORDER = "Incorrect order ID"

@@ -14,23 +14,24 @@ import socketserver
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from . import control, page
-from .amounts import to_micros, to_text
-from .dialect import Dialect
-from .faults import Fault, FaultQueue
-from .handler import API_PATH, LINGER_RESET, Handler
-from .listing import Listing
-from .orderbook import OrderBook
-from .protocol import Provider
-from .recording import Recorded, RequestLog
-from .store import Store
+from panel.sandbox.amounts import to_micros, to_text
+from panel.sandbox.dialect import Dialect
+from panel.sandbox.http import page
+from panel.sandbox.http.control import Commands, handle
+from panel.sandbox.http.faults import Fault, FaultQueue
+from panel.sandbox.http.handler import API_PATH, LINGER_RESET, Handler
+from panel.sandbox.http.recording import Recorded, RequestLog
+from panel.sandbox.listing import Listing
+from panel.sandbox.orderbook import OrderBook
+from panel.sandbox.protocol import Provider
+from panel.sandbox.store import Store
 
 logger = logging.getLogger("panel.sandbox")
 
@@ -248,7 +249,7 @@ class SandboxServer:
         self.provider.dialect = Dialect(**changes)
 
     def inject(self, fault: Fault) -> None:
-        """Arm a fault; see `panel.sandbox.faults`."""
+        """Arm a fault; see `panel.sandbox.http.faults`."""
         self.faults.inject(fault)
 
     def clear_faults(self) -> None:
@@ -259,7 +260,24 @@ class SandboxServer:
 
     def control(self, body: bytes) -> tuple[int, Any]:
         """Answer one `POST /_control`: HTTP status and JSON value."""
-        return control.handle(self, body)
+        return handle(body, commands=self._commands(), knows=self.provider.knows)
+
+    def _commands(self) -> Commands:
+        return {
+            "requests": lambda given: [asdict(entry) for entry in self.requests],
+            "orders": lambda given: [asdict(order) for order in self.orders()],
+            "balance": lambda given: self.balance,
+            "set_order": lambda given: self.set_order(**given),
+            "set_refill": lambda given: self.set_refill(**given),
+            "set_service": lambda given: self.set_service(**given),
+            "set_balance": lambda given: self.set_balance(**given),
+            "advance": lambda given: self.advance(**given),
+            "skip_order_ids": lambda given: self.skip_order_ids(**given),
+            "set_dialect": lambda given: self.set_dialect(**given),
+            "inject": lambda given: self.inject(Fault.from_json(given)),
+            "clear_faults": lambda given: self.clear_faults(),
+            "clear_requests": lambda given: self.clear_requests(),
+        }
 
 
 class _HTTPServer(ThreadingHTTPServer):

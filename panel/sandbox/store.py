@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .clock import Clock
+from panel.sandbox.clock import Clock
 
 FIRST_ORDER_ID = 23_501
 

@@ -8,14 +8,14 @@ from typing import Any
 
 from django.db import connection
 
+from catalog.imports.run import sync_provider
 from catalog.models import CatalogChange, Category, Service, SyncRun, UpstreamService
-from catalog.providers import client_for
-from catalog.repricing import price_policy
-from catalog.syncing import sync_provider
-from catalog.types import is_sellable
-from panel import money
-from panel.money import BASIS
-from panel.ops.models import Alert
+from catalog.prices.recalculate import price_policy
+from catalog.provider_accounts import client_for
+from catalog.service_types import is_sellable
+from panel.alerts.models import Alert
+from panel.lib import money
+from panel.lib.money import BASIS
 from tests import make
 from tests.bench.catalog_upstream import KEY, CatalogUpstream
 from tests.bench.environment import settle

@@ -11,11 +11,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from billing.models import Entry, Wallet
-from catalog.customer_prices import Offer
 from catalog.models import Service
-from orders.ids import id_columns
+from catalog.prices.customer_prices import Offer
+from orders.checkout.create import charge_of, cost_of_order
+from orders.common.upstream_ids import id_columns
 from orders.models import Order
-from orders.placing import charge_of, cost_of_order
 from orders.states import Placement, Status
 from panel.accounts.models import User
 from tests import make

@@ -12,14 +12,14 @@ from django.utils import timezone
 
 from billing.models import Entry
 from catalog.models import Provider
-from catalog.providers import client_for
+from catalog.provider_accounts import client_for
 from orders.models import Order, OrderEvent
-from orders.polling import CLAIM_SECONDS, poll_due_orders
 from orders.states import Status
+from orders.tracking.poll import CLAIM_SECONDS, poll_due_orders
 from panel.accounts.models import User
-from panel.money import ceil_div
+from panel.alerts.models import Alert
+from panel.lib.money import ceil_div
 from panel.ops.invariants import find_breaches
-from panel.ops.models import Alert
 from tests import make
 from tests.bench.environment import settle
 from tests.bench.measuring import Wrong, measured

@@ -25,11 +25,11 @@ from django.test import Client
 from django.utils import timezone
 
 from catalog.models import Category, Provider, Service, UpstreamService
-from catalog.repricing import reprice
+from catalog.prices.recalculate import reprice
 from orders.models import Order
 from orders.states import Status
-from panel.accounts.keys import make_key
 from panel.accounts.models import ApiKey
+from panel.api.keys.services import make_key
 from panel.ops.invariants import find_breaches
 from tests import make
 from tests.bench.environment import settle

@@ -9,12 +9,12 @@ from uuid import uuid4
 from django.db import transaction
 
 from catalog.models import Provider, Service
-from catalog.providers import client_for
+from catalog.provider_accounts import client_for
 from catalog.upstream.results import Placed
-from orders.inputs import add_params
+from orders.checkout.validation import add_params
+from orders.dispatch.submit import submit_for_provider
 from orders.models import Order
 from orders.states import Placement
-from orders.submission import submit_for_provider
 from panel.accounts.models import User
 from panel.ops.invariants import find_breaches
 from tests import make

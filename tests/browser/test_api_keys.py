@@ -10,8 +10,9 @@ from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from panel.accounts.keys import find_key, make_key, revoke_key, spend
 from panel.accounts.models import ApiKey, User
+from panel.api.key_use import find_key, spend
+from panel.api.keys.services import make_key, revoke_key
 from tests import make
 from tests.browser.conftest import DESKTOP, PHONE, wait_after_double_click
 from tests.browser.test_pages import check_page, sign_in

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from orders.events import write_event
+from orders.common.timeline import write_event
 from orders.models import CancelRequest, Order, Refill
 from orders.states import CancelState, Placement, RefillState, Status
 from tests import make

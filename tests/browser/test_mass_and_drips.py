@@ -11,7 +11,7 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from catalog.models import Service
-from orders.dripping import begin_due_runs
+from orders.checkout.drip_feeds import begin_due_runs
 from orders.models import DripFeed, Order
 from orders.states import Status
 from panel.accounts.models import User

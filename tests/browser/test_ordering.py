@@ -9,7 +9,7 @@ from django.urls import reverse
 from playwright.sync_api import expect
 
 from catalog.models import Favourite, Service, ServiceFigures
-from catalog.types import SPECS, Kind
+from catalog.service_types import SPECS, Kind
 from orders.models import DripFeed, Order
 from panel.accounts.models import User
 from tests import make

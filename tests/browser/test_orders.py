@@ -10,8 +10,8 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import expect
 
+from orders.checkout.create import place_order
 from orders.models import CancelRequest, Order, Refill
-from orders.placing import place_order
 from orders.states import Status
 from tests import make
 from tests.browser.conftest import DESKTOP, EACH_SCREEN, PHONE

@@ -11,7 +11,7 @@ from django.urls import reverse
 from playwright.sync_api import expect
 
 from catalog.models import Category, Favourite, Service, ServiceFigures, UpstreamService
-from catalog.news import find_shelf_news
+from catalog.shop.changelog import find_shelf_news
 from tests import make
 from tests.browser.conftest import DESKTOP, EACH_SCREEN, PHONE
 from tests.browser.test_pages import LONG, check_in_both_themes, check_page, sign_in

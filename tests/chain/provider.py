@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from panel.sandbox.control import call
+from panel.sandbox.http.control import call
 from tests.chain.processes import Server
 from tests.ports import free_port
 

@@ -25,12 +25,12 @@ from django.utils import timezone  # noqa: E402
 
 from billing.models import Entry, Wallet  # noqa: E402
 from catalog.models import Provider, Service  # noqa: E402
-from catalog.types import SPECS  # noqa: E402
+from catalog.service_types import SPECS  # noqa: E402
 from orders.models import CancelRequest, DripFeed, Order, Refill  # noqa: E402
-from orders.profit import with_profit  # noqa: E402
-from orders.reviewing import bind_upstream_id, send_again  # noqa: E402
-from panel.accounts import keys  # noqa: E402
+from orders.reports.profit import with_profit  # noqa: E402
+from orders.review.decisions import bind_upstream_id, send_again  # noqa: E402
 from panel.accounts.models import ApiKey, User  # noqa: E402
+from panel.api.keys import services  # noqa: E402
 from tests import make  # noqa: E402
 
 _FACTS = (
@@ -55,7 +55,7 @@ def deposit(email: str, funds: str) -> None:
 
 
 def make_key(email: str, name: str, **values: Any) -> dict[str, Any]:
-    made = keys.make_key(customer=User.objects.get(email=email), name=name, **values)
+    made = services.make_key(customer=User.objects.get(email=email), name=name, **values)
     return {"pk": made.key.pk, "secret": made.secret}
 
 

@@ -18,7 +18,7 @@ django.setup()
 
 from billing import ledger  # noqa: E402
 from orders.models import Order  # noqa: E402
-from panel.api import actions, adding  # noqa: E402
+from panel.api import actions, add  # noqa: E402
 from panel.api.errors import LINK_BUSY, ApiError  # noqa: E402
 from panel.wsgi import application as site  # noqa: E402
 from tests.chain.wsgi_words import ANSWERED, DEBITED, RECEIVED, REQUEST_IDS, WINDOW  # noqa: E402
@@ -40,7 +40,7 @@ def _die(here: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-_post, _request_key, _add_order = ledger.post, adding._request_key, adding.add_order
+_post, _request_key, _add_order = ledger.post, add._request_key, add.add_order
 
 
 def _debit(**values: Any) -> Any:
@@ -60,7 +60,7 @@ def _add(*, key: Any, params: Any) -> int:
     if Order.objects.filter(api_key_ref=key.pk, link=params["link"]).exists():
         raise ApiError(LINK_BUSY)
     time.sleep(0.2)
-    return adding._place(key, params, "")[0].pk
+    return add._place(key, params, "")[0].pk
 
 
-ledger.post, adding._request_key, actions.add_order = _debit, _forget, _add  # type: ignore[assignment]
+ledger.post, add._request_key, actions.add_order = _debit, _forget, _add  # type: ignore[assignment]

@@ -16,8 +16,8 @@ import django
 
 django.setup()
 
-from orders import probing  # noqa: E402
-from orders.submission import submit_for_provider  # noqa: E402
+from orders.dispatch.submit import submit_for_provider  # noqa: E402
+from orders.reconcile import id_probe  # noqa: E402
 from tests.chaos import crashing, sabotage  # noqa: E402
 from tests.chaos.product import ROUNDS  # noqa: E402
 
@@ -55,7 +55,7 @@ def shorten_looks() -> None:
 
     The sandbox gives ids in steps of at most three, so that nothing lies further ahead.
     """
-    probing.WIDEST = 200
+    id_probe.WIDEST = 200
 
 
 def log_to(path: str) -> None:

@@ -124,10 +124,10 @@ DOUBTED = statement('UPDATE "orders_order"', holding="in_doubt")
 
 POINTS: dict[str, Point] = {
     # Claiming and sending.
-    "before the claim": Point("submit", before("orders.submission:claim_next")),
+    "before the claim": Point("submit", before("orders.dispatch.submit:claim_next")),
     "claim: order moved": Point("submit", CLAIMED),
     "claim: attempt written": Point("submit", statement('INSERT INTO "orders_placementattempt"')),
-    "claim: committed": Point("submit", after("orders.submission:claim_next")),
+    "claim: committed": Point("submit", after("orders.dispatch.submit:claim_next")),
     "before connecting": Point("submit", before("catalog.upstream.transport:post")),
     "connected": Point("submit", before("catalog.upstream.transport:_Exchange.before_send")),
     "half sent": Point("submit", _half_sent),
@@ -148,19 +148,25 @@ POINTS: dict[str, Point] = {
     "expire: order moved": Point("expire", DOUBTED, first="sent"),
     "expire: before commit": Point("expire", then(DOUBTED, BEFORE_COMMIT), first="sent"),
     # Settling doubts.
-    "reconcile: begun": Point("reconcile", after("orders.reconciling:_claim_doubts"), fault="truncate"),
-    "repeat: claimed": Point("reconcile", after("orders.reconciling:claim_repetition"), fault="drip", mode="repeat"),
+    "reconcile: begun": Point("reconcile", after("orders.reconcile.worker:_claim_doubts"), fault="truncate"),
+    "repeat: claimed": Point(
+        "reconcile", after("orders.reconcile.worker:claim_repetition"), fault="drip", mode="repeat"
+    ),
     "repeat: sent": Point("reconcile", SENT, fault="drop-before", mode="repeat"),
     "repeat: answered": Point("reconcile", ANSWERED, fault="reset-before", mode="repeat"),
     "repeat: order moved": Point("reconcile", ORDER_MOVED, fault="late-answer", mode="repeat"),
     "repeat: committed": Point("reconcile", then(ORDER_MOVED, AFTER_COMMIT), fault="500-after", mode="repeat"),
-    "probe: before it": Point("reconcile", before("orders.probing:Prober.ask"), fault="reset-after", mode="probe"),
-    "probe: answered": Point("reconcile", after("orders.probing:Prober.ask"), fault="200-html", mode="probe"),
+    "probe: before it": Point(
+        "reconcile", before("orders.reconcile.id_probe:Prober.ask"), fault="reset-after", mode="probe"
+    ),
+    "probe: answered": Point(
+        "reconcile", after("orders.reconcile.id_probe:Prober.ask"), fault="200-html", mode="probe"
+    ),
     "bind: order moved": Point("reconcile", BOUND, fault="200-empty", mode="probe"),
     "bind: before commit": Point("reconcile", then(BOUND, BEFORE_COMMIT), fault="no-id", mode="probe"),
     "bind: committed": Point("reconcile", then(BOUND, AFTER_COMMIT), fault="drop-after", mode="probe"),
     # Refunding what was delivered in part.
-    "poll: claimed": Point("poll", after("orders.polling:claim_batch"), alone=True),
+    "poll: claimed": Point("poll", after("orders.tracking.poll:claim_batch"), alone=True),
     "poll: order moved": Point("poll", statement('UPDATE "orders_order" AS o'), alone=True),
     "poll: wallet moved": Point("poll", WALLET_MOVED, alone=True),
     "poll: posted": Point("poll", POSTED, alone=True),

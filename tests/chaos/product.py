@@ -11,14 +11,16 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from catalog.models import Provider
-from catalog.providers import resume_provider
-from orders import deadlines, polling, reconciling, submission
+from catalog.provider_accounts import resume_provider
+from orders.dispatch import submit, timeouts
 from orders.models import Order, OrderEvent
+from orders.reconcile import worker
+from orders.tracking import poll as polling
 
 WORK: tuple[Callable[[], Any], ...] = (
-    deadlines.meet_deadlines,
-    submission.submit_due_orders,
-    reconciling.reconcile_due_orders,
+    timeouts.meet_deadlines,
+    submit.submit_due_orders,
+    worker.reconcile_due_orders,
     polling.poll_due_orders,
 )
 
@@ -34,7 +36,7 @@ def sweep() -> None:
 def give_up() -> None:
     """The deadline of every doubt has passed: what is not settled now is for staff."""
     Order.objects.filter(placement="in_doubt").update(doubt_until=_past())
-    deadlines.meet_deadlines()
+    timeouts.meet_deadlines()
 
 
 def poll() -> None:
@@ -75,7 +77,7 @@ def retire(provider: Provider) -> None:
 def submit_for(provider: Provider) -> None:
     """Sends what is due at this provider, in this process."""
     resume_provider(provider=provider)
-    submission.submit_for_provider(provider=provider)
+    submit.submit_for_provider(provider=provider)
 
 
 def how_settled(order: Order) -> str:
@@ -94,9 +96,9 @@ def _past() -> Any:
 
 
 ROUNDS: dict[str, Callable[[], Any]] = {
-    "expire": deadlines.meet_deadlines,
-    "submit": submission.submit_due_orders,
-    "reconcile": reconciling.reconcile_due_orders,
+    "expire": timeouts.meet_deadlines,
+    "submit": submit.submit_due_orders,
+    "reconcile": worker.reconcile_due_orders,
     "poll": poll,
     "sweep": sweep,
     "give up": give_up,

@@ -31,17 +31,17 @@ def _requeue() -> None:
         expired = Order.objects.filter(placement="placing", lease_until__lt=timezone.now())
         return expired.update(placement="queued", claim_token="", lease_until=None)
 
-    wrap("orders.deadlines:expire_leases", lambda original: expire_leases)
+    wrap("orders.dispatch.timeouts:expire_leases", lambda original: expire_leases)
 
 
 def _refund() -> None:
     """A doubt is refunded: the customer should not wait."""
-    from orders.settling import end_unplaced
+    from orders.refunds.posting import end_unplaced
 
     def doubt(order: Any, text: str, **_: Any) -> None:
         end_unplaced(order=order, placement="refused", note=text)
 
-    wrap("orders.outcomes:_record_doubt", lambda original: doubt)
+    wrap("orders.dispatch.outcomes:_record_doubt", lambda original: doubt)
 
 
 def _retry() -> None:
@@ -64,12 +64,12 @@ def _misbind() -> None:
     def first(*, orphans: Any, **_: Any) -> int | None:
         return min(orphans, default=None)
 
-    wrap("orders.looking:sole_match", lambda original: first)
+    wrap("orders.reconcile.search:sole_match", lambda original: first)
 
 
 def _forget() -> None:
     """Nobody looks at leases."""
-    wrap("orders.deadlines:expire_leases", lambda original: lambda: 0)
+    wrap("orders.dispatch.timeouts:expire_leases", lambda original: lambda: 0)
 
 
 def _books() -> None:
@@ -78,7 +78,7 @@ def _books() -> None:
     def around(post: Callable[..., Any]) -> Callable[..., Any]:
         return lambda *, amount, **values: post(amount=amount - 1, **values)
 
-    wrap("orders.settling:post_refund", around)
+    wrap("orders.refunds.posting:post_refund", around)
 
 
 SABOTAGES: dict[str, Callable[[], None]] = {

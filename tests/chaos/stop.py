@@ -20,7 +20,7 @@ from uuid import uuid4
 from django.conf import settings
 
 from orders.models import Order
-from panel.sandbox.faults import Fault
+from panel.sandbox.http.faults import Fault
 from panel.sandbox.server import SandboxServer
 from tests import make
 from tests.chaos import child

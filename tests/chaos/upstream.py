@@ -9,8 +9,8 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-from panel.sandbox import faults
-from panel.sandbox.faults import Fault, FaultQueue
+from panel.sandbox.http import faults
+from panel.sandbox.http.faults import Fault, FaultQueue
 from panel.sandbox.server import PlacedOrder, SandboxServer
 
 _NUMBERS = itertools.count(1)

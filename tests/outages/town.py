@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from panel.sandbox import faults
+from panel.sandbox.http import faults
 from panel.sandbox.server import SandboxServer
 from tests.chain.panel import Panel
 from tests.chain.processes import Process

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from panel.sandbox import faults
-from panel.sandbox.faults import Fault, FaultQueue
+from panel.sandbox.http import faults
+from panel.sandbox.http.faults import Fault, FaultQueue
 from panel.sandbox.server import SandboxServer
 
 KEY = "k-test"

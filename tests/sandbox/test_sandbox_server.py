@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import requests
 
-from panel.sandbox import control
+from panel.sandbox.http import control
 from panel.sandbox.server import SandboxServer
 
 Ask = Callable[..., Any]
@@ -291,7 +291,7 @@ def test_command_when_it_gets_a_signal_then_it_has_listened_and_stops_cleanly(
 
 
 def test_close_when_requests_are_waiting_then_it_does_not_wait_for_them() -> None:
-    from panel.sandbox import faults
+    from panel.sandbox.http import faults
 
     server = SandboxServer(key="k").start()
     server.inject(faults.delay_after(60, "balance"))

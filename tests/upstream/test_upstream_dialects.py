@@ -22,7 +22,7 @@ from catalog.upstream import (
     UpstreamUnavailable,
 )
 from catalog.upstream import client as upstream_client
-from panel.sandbox import faults
+from panel.sandbox.http import faults
 from panel.sandbox.server import SandboxServer
 
 KEY = "k-dialect"

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from catalog.providers import check_providers
+from catalog.provider_accounts import check_providers
 
 
 class Command(BaseCommand):

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from catalog.news import find_shelf_news
+from catalog.shop.changelog import find_shelf_news
 
 
 class Command(BaseCommand):

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from catalog.imports.run import sync_provider
 from catalog.models import Provider, SyncRun
-from catalog.syncing import sync_provider
 
 
 class Command(BaseCommand):

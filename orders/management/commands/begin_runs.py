@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from orders.dripping import begin_due_runs
+from orders.checkout.drip_feeds import begin_due_runs
 
 
 class Command(BaseCommand):

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from orders.figures import count_figures
+from orders.reports.statistics import count_figures
 
 
 class Command(BaseCommand):

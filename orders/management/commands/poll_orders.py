@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from orders.polling import poll_due_orders
+from orders.tracking.poll import poll_due_orders
 
 
 class Command(BaseCommand):

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from orders.refill_polling import poll_due_refills
+from orders.requests.refill_poll import poll_due_refills
 
 
 class Command(BaseCommand):

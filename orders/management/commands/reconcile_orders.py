@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from orders.deadlines import meet_deadlines
-from orders.reconciling import reconcile_due_orders
+from orders.dispatch.timeouts import meet_deadlines
+from orders.reconcile.worker import reconcile_due_orders
 
 
 class Command(BaseCommand):

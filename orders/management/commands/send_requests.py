@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from orders.requesting import send_due_requests
+from orders.requests.send import send_due_requests
 
 
 class Command(BaseCommand):

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from orders.submission import submit_due_orders
+from orders.dispatch.submit import submit_due_orders
 
 
 class Command(BaseCommand):

@@ -1,0 +1,18 @@
+"""What every page shows of the signed-in customer's money."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
+
+from billing.wallets import balance_of
+
+
+def balance(request: HttpRequest) -> dict[str, Any]:
+    """Return `balance` (micro-units), lazy: a page that does not show it runs no query for it."""
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated:
+        return {}
+    return {"balance": SimpleLazyObject(lambda: balance_of(customer=user))}

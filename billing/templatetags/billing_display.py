@@ -1,0 +1,18 @@
+"""How deposits look."""
+
+from __future__ import annotations
+
+from django import template
+from django.utils.safestring import SafeString
+
+from billing.models import Deposit
+from billing.states import LOOKS
+from panel.lib.templatetags.display import badge
+
+register = template.Library()
+
+
+@register.simple_tag
+def deposit_badge(state: str) -> SafeString:
+    """A deposit's state as colour, icon and word."""
+    return badge(LOOKS.get(state), Deposit.State(state).label if state in Deposit.State.values else state)

@@ -1,0 +1,79 @@
+"""The page that shows what a group's discount would do, and sets it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib.admin import ModelAdmin
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+
+from catalog.admin.shared import percent
+from catalog.models import CustomerGroup
+from catalog.prices.group_discounts import DiscountChanged, is_own_group, preview_discount, set_discount
+from panel.lib.admin.actions import ActionRefused, act_once
+from panel.lib.admin.fields import PercentField
+from panel.lib.money import BASIS, MoneyError
+from panel.lib.own_account import SENTENCE
+
+
+class DiscountField(PercentField):
+    """A discount, held in basis points: below 100 %, for a price of nothing is no price."""
+
+    def read(self, text: str) -> int:
+        try:
+            discount = super().read(text)
+        except MoneyError as error:
+            raise MoneyError("Enter a discount such as 5 or 7.5, from 0 to 99.99 %.") from error
+        if discount >= BASIS:
+            raise MoneyError("A discount is 99.99 % at most.")
+        return discount
+
+
+class DiscountForm(forms.Form):
+    discount = DiscountField(label="New discount in percent")
+
+
+def discount_page(*, request: HttpRequest, model_admin: ModelAdmin, group: CustomerGroup) -> HttpResponse:
+    """A GET with a discount shows what it would do, the POST that follows sets it. The caller checked permissions."""
+    back = reverse("admin:catalog_customergroup_change", args=[group.pk])
+    is_own = is_own_group(group=group, actor=request.user)
+
+    def act(data: dict[str, Any]) -> str:
+        try:
+            set_discount(group=group, discount_bp=data["discount"], seen=group.discount_bp, actor=request.user)
+        except DiscountChanged as error:
+            raise ActionRefused("Somebody else changed the discount just now. Nothing was changed.") from error
+        return f"The discount was {percent(group.discount_bp)} and is {percent(data['discount'])} now."
+
+    data = request.POST if request.method == "POST" else request.GET
+    form = DiscountForm(data if "discount" in data else None, initial={"discount": group.discount_bp})
+    seen, title = str(group.discount_bp), f"Discount of {group}"
+    if request.method == "POST" and act_once(
+        request=request, model_admin=model_admin, obj=group, form=form, title=title, act=act, seen=seen
+    ):
+        return redirect(back)
+    new = form.cleaned_data.get("discount") if form.is_bound and not form.has_error("discount") else None
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": title,
+        "opts": group._meta,
+        "form": form,
+        "refusal": SENTENCE if is_own else "",
+        "now": percent(group.discount_bp),
+        "new": percent(new),
+        "typed": form["discount"].value(),
+        "preview": None if new is None or is_own else _preview(group, new),
+        "seen": seen,
+        "back": back,
+    }
+    return TemplateResponse(request, "admin/catalog/discount.html", context)
+
+
+def _preview(group: CustomerGroup, discount_bp: int) -> dict[str, Any]:
+    preview = preview_discount(group=group, discount_bp=discount_bp)
+    worst = [(effect, percent(effect.share_after)) for effect in preview.worst]
+    return {"of": preview, "worst": worst, "changed": preview.lowered + preview.raised}

@@ -1,0 +1,85 @@
+"""Lines of the tables about a price change: what it set, and what would earn least by it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from catalog.admin.shared import LABELS, category_names, percent, shown_setting
+from catalog.models import PriceChange, Provider
+from catalog.prices.changes import MODELS, Effect, Preview
+from catalog.prices.edits import load_edits
+
+MOST_SHOWN = 100
+"""Lines of what a change set, on its page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A line of what a change set: on what, which column, and in words from what to what."""
+
+    target: str
+    label: str
+    before: str
+    after: str
+
+
+def settings_of(change: PriceChange) -> tuple[list[Setting], int]:
+    """What an applied change set, the first of it, and how many lines more there are."""
+    was = {
+        (edit.kind, pk, column): value
+        for edit in load_edits(change.before)
+        for pk in edit.pks
+        for column, value in edit.values.items()
+    }
+    lines = [
+        (edit.kind, pk, column, value)
+        for edit in load_edits(change.edits)
+        for pk in edit.pks
+        for column, value in edit.values.items()
+    ]
+    shown = [line for line in lines if line[:3] in was][:MOST_SHOWN]
+    names: dict[tuple[str, int], str] = {}
+    for kind in {line[0] for line in shown}:
+        found = MODELS[kind]._default_manager.in_bulk([line[1] for line in shown if line[0] == kind])
+        names.update({(kind, int(pk)): str(row) for pk, row in found.items()})
+    categories = category_names([*({column: value} for *_, column, value in shown), *_values(was, shown)])
+    rows = [
+        Setting(
+            target=names.get((kind, pk), f"a {kind} that is gone"),
+            label=LABELS[column],
+            before=shown_setting(column, was[kind, pk, column], categories),
+            after=shown_setting(column, value, categories),
+        )
+        for kind, pk, column, value in shown
+    ]
+    return rows, len(lines) - len(rows)
+
+
+def _values(was: dict[tuple[str, int, str], Any], shown: list[tuple[str, int, str, Any]]) -> list[dict[str, Any]]:
+    return [{line[2]: was[line[:3]]} for line in shown]
+
+
+@dataclass(frozen=True, slots=True)
+class WorstRow:
+    """A line of the services that would earn least."""
+
+    effect: Effect
+    provider: str
+    margin: str
+    warning: str
+
+
+def worst_rows(preview: Preview) -> list[WorstRow]:
+    """The worst ten, in words."""
+    worst = preview.worst
+    names = Provider.objects.in_bulk([one.after.provider_id for one in worst])
+    return [
+        WorstRow(
+            effect=one,
+            provider=str(names[one.after.provider_id]),
+            margin=f"{percent(one.share_before)} → {percent(one.share_after)}",
+            warning="" if not one.earns_nothing else "earns nothing" if one.after.price else "no valid price",
+        )
+        for one in worst
+    ]

@@ -1,0 +1,1 @@
+"""Services in the admin: the list and its editing, filters, actions, files, and the page of one."""

@@ -1,0 +1,199 @@
+"""What staff do with a selection of services, be it all ten thousand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from unfold.decorators import action
+from unfold.widgets import UnfoldAdminSelectWidget
+
+from catalog.admin.price_changes import show_or_apply
+from catalog.admin.shared import describe_margin
+from catalog.models import Category, PriceChange, Service
+from catalog.prices.edits import Edit
+from catalog.service_types import SPECS
+from panel.lib.admin.base import ModelAdmin
+from panel.lib.admin.fields import AmountField, PercentField
+
+MOST = 100_000
+"""Services of one selection."""
+
+
+class SelectionForm(forms.Form):
+    """Primary keys in one field: ten thousand fields are more than a form may have."""
+
+    services = forms.RegexField(
+        regex=r"\A[0-9]{1,18}+(?:,[0-9]{1,18}+)*+\Z", max_length=19 * MOST, widget=forms.HiddenInput
+    )
+
+    def clean_services(self) -> tuple[int, ...]:
+        pks = sorted({int(pk) for pk in self.cleaned_data["services"].split(",")})
+        if len(pks) > MOST:
+            raise forms.ValidationError("Too many.")
+        return tuple(pks)
+
+    def values(self) -> dict[str, Any]:
+        """What is to be set on each of them."""
+        raise NotImplementedError
+
+    def summary(self, count: str) -> str:
+        """What the history calls it."""
+        raise NotImplementedError
+
+
+class MoveForm(SelectionForm):
+    """Into which category."""
+
+    title = "Move to a category"
+    explanation = "Prices follow where the category has a margin of its own; what would change is shown first."
+    button = "Move"
+
+    category = forms.ModelChoiceField(
+        Category.objects.all(), empty_label="Choose a category", widget=UnfoldAdminSelectWidget
+    )
+
+    def values(self) -> dict[str, Any]:
+        return {"category_id": self.cleaned_data["category"].pk}
+
+    def summary(self, count: str) -> str:
+        return f"Move {count} to {self.cleaned_data['category']}"
+
+
+class MarginForm(SelectionForm):
+    """Which margin, in percent and money."""
+
+    title = "Set the margin"
+    explanation = "Each service gets this margin as its own. What would change is shown first."
+    button = "Show what would change"
+
+    margin_bp = PercentField(label="Margin in percent", required=False, help_text="Left empty, it adds nothing.")
+    margin_fixed = AmountField(label="Fixed margin per 1000", required=False, help_text="Left empty, it adds nothing.")
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        if not self.errors and data.get("margin_bp") is None and data.get("margin_fixed") is None:
+            raise forms.ValidationError(
+                "Enter a percentage, an amount, or both. To inherit the margin again there is an action of its own."
+            )
+        return data
+
+    def values(self) -> dict[str, Any]:
+        return {name: self.cleaned_data[name] for name in ("margin_bp", "margin_fixed")}
+
+    def summary(self, count: str) -> str:
+        data = self.cleaned_data
+        return f"Margin of {count}: {describe_margin(data['margin_bp'] or 0, data['margin_fixed'] or 0)}"
+
+
+BULK: Mapping[str, type[SelectionForm]] = {"move": MoveForm, "margin": MarginForm}
+"""The forms that ask something more, by the word in their address."""
+
+CANNOT_SELL = Q(price=0) | ~Q(upstream__type__in=list(SPECS))
+
+
+def counted(count: int) -> str:
+    """ "1 service", "1,234 services" """
+    return f"{count:,} {'service' if count == 1 else 'services'}"
+
+
+class ServiceActions(ModelAdmin):
+    """The actions of the list. All that they set goes through `show_or_apply`, which keeps the history."""
+
+    actions: Any = ("put_on_sale", "take_off_sale", "move", "set_margin", "inherit_margin")
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.bulk_view)
+        return [path("bulk/<slug:what>/", view, name="catalog_service_bulk"), *super().get_urls()]
+
+    @action(description="Put on sale", permissions=["change"])
+    def put_on_sale(self, request: HttpRequest, queryset: QuerySet[Service]) -> HttpResponse | None:
+        off = queryset.order_by().filter(is_on_sale=False)
+        if left := off.filter(CANNOT_SELL).count():
+            reason = "they have no valid price, or a type that cannot be ordered"
+            messages.warning(request, f"{counted(left)} cannot be sold and stay off sale: {reason}.")
+        return self._set(request, off.exclude(CANNOT_SELL), {"is_on_sale": True}, "Put {} on sale")
+
+    @action(description="Take off sale", permissions=["change"])
+    def take_off_sale(self, request: HttpRequest, queryset: QuerySet[Service]) -> HttpResponse | None:
+        return self._set(request, queryset.filter(is_on_sale=True), {"is_on_sale": False}, "Take {} off sale")
+
+    @action(description="Move to a category", permissions=["change"])
+    def move(self, request: HttpRequest, queryset: QuerySet[Service]) -> HttpResponse:
+        return self._ask(request, queryset, "move")
+
+    @action(description="Set the margin", permissions=["change"])
+    def set_margin(self, request: HttpRequest, queryset: QuerySet[Service]) -> HttpResponse:
+        return self._ask(request, queryset, "margin")
+
+    @action(description="Reset to the inherited margin", permissions=["change"])
+    def inherit_margin(self, request: HttpRequest, queryset: QuerySet[Service]) -> HttpResponse | None:
+        own = queryset.exclude(margin_bp=None, margin_fixed=None)
+        return self._set(request, own, {"margin_bp": None, "margin_fixed": None}, "Inherited margin for {}")
+
+    def _set(
+        self, request: HttpRequest, services: QuerySet[Service], values: Mapping[str, Any], summary: str
+    ) -> HttpResponse | None:
+        pks = _pks(services)
+        if not pks:
+            messages.info(request, "None of these services would change by that. Nothing was done.")
+            return None
+        return _hand_over(request, pks, values, summary.format(counted(len(pks))), request.get_full_path())
+
+    def _ask(self, request: HttpRequest, services: QuerySet[Service], what: str) -> HttpResponse:
+        pks = _pks(services)
+        return self._page(request, what, BULK[what](initial={"services": ",".join(map(str, pks))}), len(pks))
+
+    def _page(self, request: HttpRequest, what: str, form: SelectionForm, count: int) -> HttpResponse:
+        query = request.META.get("QUERY_STRING", "")
+        context = {
+            **self.admin_site.each_context(request),
+            "title": form.title,  # type: ignore[attr-defined]
+            "opts": self.opts,
+            "count": counted(count),
+            "form": form,
+            "action": f"{reverse('admin:catalog_service_bulk', args=[what])}?{query}",
+            "back": self._list_of(request),
+        }
+        return TemplateResponse(request, "admin/catalog/service_bulk.html", context)
+
+    def bulk_view(self, request: HttpRequest, what: str) -> HttpResponse:
+        """Takes what the page before asked for. Sent twice, it leads to the same preview twice."""
+        if what not in BULK:
+            raise Http404
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        form = BULK[what](request.POST)
+        valid = form.is_valid()
+        if "services" in form.errors:
+            messages.error(request, "The selection could not be read. Nothing was changed; select the services again.")
+            return redirect(self._list_of(request))
+        pks: tuple[int, ...] = form.cleaned_data["services"]
+        if not valid:
+            return self._page(request, what, form, len(pks))
+        return _hand_over(request, pks, form.values(), form.summary(counted(len(pks))), self._list_of(request))
+
+    def _list_of(self, request: HttpRequest) -> str:
+        """The list as it was filtered."""
+        return f"{reverse('admin:catalog_service_changelist')}?{request.META.get('QUERY_STRING', '')}"
+
+
+def _pks(services: QuerySet[Service]) -> tuple[int, ...]:
+    return tuple(services.order_by("pk").values_list("pk", flat=True))
+
+
+def _hand_over(
+    request: HttpRequest, pks: tuple[int, ...], values: Mapping[str, Any], summary: str, back: str
+) -> HttpResponse:
+    edits = [Edit("service", pks, values)]
+    return show_or_apply(request=request, edits=edits, source=PriceChange.Source.LIST, summary=summary, back=back)

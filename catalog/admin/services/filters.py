@@ -1,0 +1,206 @@
+"""Narrowing the list of services: by provider, type, margin, and what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import BigIntegerField, F, Q, QuerySet, Value
+from django.db.models.enums import TextChoices
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Coalesce, Least, NullIf
+from django.http import HttpRequest
+from unfold.contrib.filters.admin import (
+    AutocompleteSelectFilter,
+    DropdownFilter,
+    RangeNumericListFilter,
+    RelatedDropdownFilter,
+)
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from catalog.models import Service, UpstreamService
+from catalog.prices.recalculate import panel_terms, price_policy
+from catalog.prices.rules import PanelTerms, lowest_price
+from catalog.service_types import SPECS
+from panel.lib.admin.fields import PercentField
+from panel.lib.money import BASIS, MoneyError
+
+TEMPLATE = "admin/catalog/service_filter.html"
+MOST_TYPES = 50
+COMPLETED_PERCENT = 80
+"""Of a service that completes less than this, something is wrong upstream."""
+
+
+class Health(TextChoices):
+    """What may be wrong with a service, the worst first."""
+
+    GONE = "gone", "Not on the provider's list"
+    OFF = "off", "Provider is off"
+    NO_PRICE = "no_price", "No valid price"
+    TYPE = "type", "Type that cannot be ordered"
+    NOTHING = "nothing", "Earns nothing"
+    MINIMUM = "minimum", "Held up by the minimum margin"
+    INCOMPLETE = "incomplete", f"Below {COMPLETED_PERCENT} % completed"
+
+
+HEALTHY = "healthy"
+
+
+def problems_of(service: Service, panel: PanelTerms) -> list[Health]:
+    """The same as `with_health` finds, for a service that was read with its upstream, provider and figures."""
+    figures = getattr(service, "figures", None)
+    found = {
+        Health.GONE: not service.upstream.is_listed,
+        Health.OFF: not service.upstream.provider.is_active,
+        Health.NO_PRICE: not service.price,
+        Health.TYPE: service.upstream.type not in SPECS,
+        Health.NOTHING: 0 < service.price <= service.cost,
+        Health.MINIMUM: _is_held_up(service, panel),
+        Health.INCOMPLETE: bool(
+            figures and figures.ended and figures.completed * 100 < figures.ended * COMPLETED_PERCENT
+        ),
+    }
+    return [health for health, is_so in found.items() if is_so]
+
+
+def _is_held_up(service: Service, panel: PanelTerms) -> bool:
+    if not service.price or service.allow_below_minimum or not panel.minimum_margin_bp:
+        return False
+    try:
+        return service.price == lowest_price(cost=service.cost, allow_below_minimum=False, panel=panel)
+    except MoneyError:
+        return False
+
+
+def margin_share_in_sql() -> Combinable:
+    """The margin in basis points of the cost, as `pricing.margin_share` has it; NULL without a cost."""
+    return _ratio(F("price")) - BASIS
+
+
+def _ratio(amount: Any) -> Any:
+    """`amount` / cost in basis points, rounded down, with no step that leaves 64 bits: PostgreSQL would refuse it."""
+    big = BigIntegerField()
+    cost = NullIf(F("cost"), Value(0), output_field=big)
+    whole = Least(amount / cost, Value(10**12), output_field=big)
+    rest = Least(amount % cost, Value(9 * 10**14), output_field=big)
+    return whole * BASIS + rest * BASIS / cost
+
+
+def with_health(services: QuerySet[Service], health: str) -> QuerySet[Service]:
+    """Those of `services` with this problem, or with none of them."""
+    panel = panel_terms(price_policy())
+    found = services.alias(
+        ratio_now=Coalesce(_ratio(F("price")), Value(-1), output_field=BigIntegerField()),
+        ratio_lower=Coalesce(_ratio(F("price") - panel.price_step), Value(-1), output_field=BigIntegerField()),
+        completed_percent=Coalesce(F("figures__completed") * 100 / NullIf(F("figures__ended"), Value(0)), Value(100)),
+    )
+    conditions = _conditions(panel)
+    if health != HEALTHY:
+        return found.filter(conditions[Health(health)])
+    for condition in conditions.values():
+        found = found.filter(~condition)
+    return found
+
+
+def _conditions(panel: PanelTerms) -> Mapping[Health, Q]:
+    floor = BASIS + panel.minimum_margin_bp
+    # The lowest multiple of the step that leaves the minimum margin.
+    held_up = Q(price__gt=0, allow_below_minimum=False, ratio_now__gte=floor, ratio_lower__lt=floor)
+    return {
+        Health.GONE: Q(upstream__is_listed=False),
+        Health.OFF: Q(upstream__provider__is_active=False),
+        Health.NO_PRICE: Q(price=0),
+        Health.TYPE: ~Q(upstream__type__in=list(SPECS)),
+        Health.NOTHING: Q(price__gt=0, price__lte=F("cost")),
+        Health.MINIMUM: held_up if panel.minimum_margin_bp else Q(pk__in=[]),
+        Health.INCOMPLETE: Q(completed_percent__lt=COMPLETED_PERCENT),
+    }
+
+
+class HealthFilter(DropdownFilter):
+    title = "health"
+    parameter_name = "health"
+    template = TEMPLATE
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(HEALTHY, "Healthy"), *Health.choices]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Service]) -> QuerySet[Service]:
+        value = self.value()
+        known = value == HEALTHY or value in Health.values
+        return with_health(queryset, value) if known else queryset
+
+
+class TypeFilter(DropdownFilter):
+    title = "type"
+    parameter_name = "type"
+    template = TEMPLATE
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        types = UpstreamService.objects.order_by("type").values_list("type", flat=True).distinct()[:MOST_TYPES]
+        return [(one, SPECS[one].label if one in SPECS else one[:60]) for one in types if one]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Service]) -> QuerySet[Service]:
+        return queryset.filter(upstream__type=self.value()) if self.value() else queryset
+
+
+class OnSaleFilter(DropdownFilter):
+    title = "on sale"
+    parameter_name = "on_sale"
+    template = TEMPLATE
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("1", "On sale"), ("0", "Not on sale")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Service]) -> QuerySet[Service]:
+        return queryset.filter(is_on_sale=self.value() == "1") if self.value() in ("0", "1") else queryset
+
+
+class ProviderFilter(RelatedDropdownFilter):
+    template = TEMPLATE
+
+
+class CategoryFilter(AutocompleteSelectFilter):
+    template = TEMPLATE
+
+
+class MarginForm(forms.Form):
+    """From and to, in percent of the cost."""
+
+    def __init__(self, *, name: str, data: Mapping[str, Any]) -> None:
+        super().__init__(data)
+        for end in ("from", "to"):
+            attrs = {"inputmode": "decimal", "placeholder": end.capitalize(), "aria-label": f"Margin in percent, {end}"}
+            self.fields[f"{name}_{end}"] = PercentField(
+                required=False, label="", widget=UnfoldAdminTextInputWidget(attrs=attrs)
+            )
+
+
+class MarginFilter(RangeNumericListFilter):
+    """By the margin that there is: what remains of the price above the cost."""
+
+    title = "margin in percent"
+    parameter_name = "margin"
+    template = "admin/catalog/service_margin_filter.html"
+
+    def form(self) -> MarginForm:
+        return MarginForm(name="margin", data=self.used_parameters)
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Service]) -> QuerySet[Service]:
+        form = self.form()
+        form.is_valid()
+        if form.errors and request.method == "GET":
+            messages.warning(request, "The margin to filter by could not be read, and was ignored: write it like 12.5.")
+        low, high = (form.cleaned_data.get(f"margin_{end}") for end in ("from", "to"))
+        if low is None and high is None:
+            return queryset
+        queryset = queryset.alias(share=margin_share_in_sql())
+        if low is not None:
+            queryset = queryset.filter(share__gte=low)
+        return queryset if high is None else queryset.filter(share__lte=high)
+
+    def choices(self, changelist: ChangeList) -> Iterator[dict[str, Any]]:
+        yield {"form": self.form()}

@@ -1,0 +1,297 @@
+"""Editing services in the list: only what a person touched is set, and all of a page is one change of prices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from django import forms
+from django.db import transaction
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from catalog.admin.shared import percent
+from catalog.models import Category, Service
+from catalog.prices.recalculate import lock_prices, read_terms
+from catalog.prices.rules import Margin, Sold, Terms, margin_for, margin_share
+from catalog.service_types import is_sellable
+from panel.lib.admin.base import shown_money
+from panel.lib.admin.fields import PercentField
+from panel.lib.bulk_sql import update_rows
+
+ROWS = 50
+"""Services on a page. A form of many more would have more fields than Django takes."""
+HIGHEST_POSITION = 1_000_000
+NAMES_LIST = "service-categories"
+"""The id of the one list of category names that all rows share: a select in each would be 24,000 options."""
+
+
+# -- words ---------------------------------------------------------------------------------------------
+
+
+def terms_of(request: HttpRequest) -> Terms:
+    """What prices follow from, read once for a page."""
+    if "catalog_terms" not in request.__dict__:
+        request.__dict__["catalog_terms"] = read_terms()
+    terms: Terms = request.__dict__["catalog_terms"]
+    return terms
+
+
+def sold_of(service: Service) -> Sold:
+    """Of a service that was read with its upstream."""
+    upstream = service.upstream
+    return Sold(
+        pk=service.pk,
+        upstream_id=upstream.pk,
+        provider_id=upstream.provider_id,
+        type=upstream.type,
+        rate=upstream.rate,
+        name=service.name,
+        category_id=service.category_id,
+        margin_bp=service.margin_bp,
+        margin_fixed=service.margin_fixed,
+        allow_below_minimum=service.allow_below_minimum,
+        is_on_sale=service.is_on_sale,
+        cost=service.cost,
+        price=service.price,
+    )
+
+
+def margin_now(service: Service, terms: Terms) -> Margin:
+    """The margin that its price follows from, and the level that set it."""
+    return margin_for(sold_of(service), terms)
+
+
+def margin_words(service: Service, terms: Terms) -> SafeString:
+    """What is earned on 1000, in percent and money, and which level set it."""
+    level = margin_now(service, terms).level
+    origin = "its own" if level == "service" else f"from {level}"
+    if not service.price:
+        return format_html('<span class="service-note">{}</span>', f"no price · {origin}")
+    earned = service.price - service.cost
+    share = percent(margin_share(cost=service.cost, price=service.price))
+    if earned <= 0:
+        word = "loss" if earned < 0 else "earns nothing"
+        look = "font-semibold text-red-700 dark:text-red-400"
+        money = format_html('<span class="{}">{} · {} {}</span>', look, share, shown_money(earned), word)
+    else:
+        money = format_html('<span class="text-important">{} · {}</span>', share, shown_money(earned))
+    return format_html('<span class="service-note">{} <span>{}</span></span>', money, origin)
+
+
+# -- the form ------------------------------------------------------------------------------------------
+
+
+class Cell(NamedTuple):
+    """One place of the table. `label` is its column's name, for narrow screens."""
+
+    name: str
+    label: str
+    html: SafeString | str
+    errors: Iterable[Any] = ()
+
+
+class CategoryField(forms.CharField):
+    """The name of a category, typed or chosen."""
+
+    names: Mapping[str, int] = {}
+
+    def clean(self, value: Any) -> Any:
+        name = _plain(str(super().clean(value)))
+        if name in self.names:
+            return self.names[name]
+        alike = {pk for other, pk in self.names.items() if other.casefold() == name.casefold()}
+        if len(alike) != 1:
+            raise forms.ValidationError("No category has this name. Choose one of the list.")
+        return alike.pop()
+
+
+def _plain(name: str) -> str:
+    return " ".join(name.split())
+
+
+class RowForm(forms.Form):
+    """One service of the list. It changes nothing itself: `touched` says what is to be set."""
+
+    id = forms.IntegerField(widget=forms.HiddenInput)
+    category = CategoryField(show_hidden_initial=True, max_length=200)
+    is_on_sale = forms.BooleanField(required=False, show_hidden_initial=True)
+    position = forms.IntegerField(min_value=0, max_value=HIGHEST_POSITION, show_hidden_initial=True)
+    margin_bp = PercentField(required=False, show_hidden_initial=True)
+
+    def __init__(
+        self, *args: Any, service: Service | None, terms: Terms, names: Mapping[str, int], **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.service = service
+        self.terms = terms
+        self.fields["category"].names = names  # type: ignore[attr-defined]
+
+    def full_clean(self) -> None:
+        super().full_clean()
+        # What was not touched is not judged: its category may have been renamed since the page was opened.
+        for name in set(self.errors) & set(self.fields) - {"id", *self.changed_data}:
+            del self.errors[name]
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        if self.service is None:
+            raise forms.ValidationError("This service does not exist any more.")
+        if "is_on_sale" in self.changed_data and data.get("is_on_sale"):
+            if not is_sellable(self.service.upstream.type):
+                self.add_error("is_on_sale", "Its type cannot be ordered here.")
+            elif not self.service.price and not {"margin_bp", "category"} & set(self.changed_data):
+                self.add_error("is_on_sale", "It has no valid price.")
+        return data
+
+    def touched(self) -> dict[str, Any]:
+        """What the person changed and differs from what is stored, by column."""
+        columns = {"category": "category_id"}
+        chosen = {
+            columns.get(name, name): self.cleaned_data[name]
+            for name in self.changed_data
+            if name != "id" and name in self.cleaned_data
+        }
+        return {column: value for column, value in chosen.items() if value != getattr(self.service, column)}
+
+    # The inputs are spelled out here: two hundred widgets, each through templates of its own, take half a second.
+
+    def cell(self, name: str, label: str) -> Cell:
+        """The field `name` as people edit it, with what it showed at first beside it."""
+        bound = self[name]
+        value = bound.value()
+        first = self.data.get(bound.html_initial_name, "") if self.is_bound else value
+        errors: Iterable[Any] = bound.errors if self.is_bound else ()
+        told = "true" if errors else "false"
+        if name == "is_on_sale":
+            html = format_html(
+                '<input type="checkbox" name="{}" class="service-check" aria-label="On sale" aria-invalid="{}"{}>',
+                bound.html_name,
+                told,
+                mark_checked(bool(value)),
+            )
+        else:
+            html = format_html(
+                '<input type="text" name="{}" value="{}" title="{}" class="service-input" aria-label="{}"'
+                ' aria-invalid="{}" autocomplete="off" {}>',
+                bound.html_name,
+                "" if value is None else value,
+                (value or "") if name == "category" else "",
+                label,
+                told,
+                self._extra(name),
+            )
+        if name == "margin_bp" and self.service is not None:
+            html = format_html("{}{}", html, margin_words(self.service, self.terms))
+        shown = "" if first is None else first
+        hidden = format_html('<input type="hidden" name="{}" value="{}">', bound.html_initial_name, shown)
+        return Cell(name, label, format_html("{}{}", html, hidden), errors)
+
+    def _extra(self, name: str) -> SafeString:
+        if name == "category":
+            return format_html('list="{}"', NAMES_LIST)
+        if name == "margin_bp" and self.service is not None:
+            return format_html('inputmode="decimal" placeholder="{}"', inherited_percent(self.service, self.terms))
+        return format_html('inputmode="{}"', "numeric")
+
+
+def mark_checked(is_checked: bool) -> str:
+    return " checked" if is_checked else ""
+
+
+def inherited_percent(service: Service, terms: Terms) -> str:
+    """What an empty percent stands for."""
+    if service.margin_fixed is not None:
+        return "0"  # With a fixed margin of its own, it inherits nothing.
+    return PercentField().show(margin_for(sold_of(service)._replace(margin_bp=None), terms).bp)
+
+
+class RowFormSet(forms.BaseFormSet):
+    """The rows of a page. Made for one request: `bound_to` fills in what they need to know."""
+
+    form = RowForm
+    extra = 0
+    min_num = 0
+    max_num = absolute_max = ROWS
+    validate_min = validate_max = can_order = can_delete = can_delete_extra = False
+    edit_only = True
+    renderer = forms.renderers.get_default_renderer()
+    terms: Terms
+    names: Mapping[str, int]
+
+    def __init__(self, data: Any = None, files: Any = None, *, queryset: Iterable[Service]) -> None:
+        self.services: list[Service] = list(queryset)
+        self.by_pk = {str(service.pk): service for service in self.services}
+        initial = None if data is not None else [_shown(service) for service in self.services]
+        super().__init__(data, files, initial=initial)
+
+    @classmethod
+    def bound_to(cls, request: HttpRequest) -> type[RowFormSet]:
+        """Of this request; asked for twice, it judges by the same names."""
+        if "service_rows" not in request.__dict__:
+            names = {_plain(name): pk for pk, name in Category.objects.order_by("-pk").values_list("pk", "name")}
+            request.__dict__["service_rows"] = type("ServiceRows", (cls,), {"terms": terms_of(request), "names": names})
+        made: type[RowFormSet] = request.__dict__["service_rows"]
+        return made
+
+    def get_form_kwargs(self, index: int | None) -> dict[str, Any]:
+        service: Service | None = None
+        if not self.is_bound and index is not None:
+            service = self.services[index]
+        elif index is not None:
+            service = self.by_pk.get(self.data.get(f"{self.add_prefix(index)}-id", ""))
+        return {"service": service, "terms": self.terms, "names": self.names, "empty_permitted": False}
+
+
+def _shown(service: Service) -> dict[str, Any]:
+    return {
+        "id": service.pk,
+        "category": service.category.name,
+        "is_on_sale": service.is_on_sale,
+        "position": service.position,
+        "margin_bp": service.margin_bp,
+    }
+
+
+def posted_pks(request: HttpRequest) -> list[int]:
+    """The services of a page that was sent, in its order."""
+    prefix = RowFormSet.get_default_prefix()
+    sent = (request.POST.get(f"{prefix}-{index}-id", "") for index in range(ROWS))
+    return [int(pk) for pk in sent if pk.isascii() and pk.isdigit() and len(pk) <= 18]
+
+
+# -- saving --------------------------------------------------------------------------------------------
+
+
+def split_touched(forms_sent: Sequence[RowForm]) -> tuple[dict[int, dict[str, Any]], dict[int, int]]:
+    """What moves prices, by service, and new positions."""
+    priced: dict[int, dict[str, Any]] = {}
+    positions: dict[int, int] = {}
+    for form in forms_sent:
+        values = form.touched()
+        pk = form.cleaned_data["id"]
+        if "position" in values:
+            positions[pk] = values.pop("position")
+        if values:
+            priced[pk] = values
+    return priced, positions
+
+
+def save_positions(*, positions: Mapping[int, int]) -> None:
+    """Sets the positions of services, by primary key."""
+    with transaction.atomic():
+        lock_prices()  # Whoever writes many services at once waits in a row: in two orders they would deadlock.
+        update_rows(model=Service, columns=("position",), rows=positions.items())
+
+
+def summary_of(priced: Mapping[int, Mapping[str, Any]]) -> str:
+    """ "Services in the list: margin of 3, on sale of 1" """
+    words = {"margin_bp": "margin", "category_id": "category", "is_on_sale": "on sale or not"}
+    counts = {word: sum(column in values for values in priced.values()) for column, word in words.items()}
+    return "Services in the list: " + ", ".join(f"{word} of {count:,}" for word, count in counts.items() if count)
+
+
+def is_save(request: HttpRequest) -> bool:
+    """Whether the rows of the list were sent, and not an action on a selection."""
+    return request.method == "POST" and "_save" in request.POST

@@ -1,0 +1,218 @@
+"""Writing what an import found: the provider's rows, the services that are sold of them, their prices, the inbox."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from datetime import datetime
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from catalog.imports.diff import Listed, Plan, differences
+from catalog.imports.inbox import MOST_NAMED, Noted, record_changes
+from catalog.models import CatalogChange, Category, OnRise, Provider, Service, UpstreamService
+from catalog.prices.recalculate import alert_hidden, lock_prices, read_sold, read_terms, write_prices
+from catalog.prices.rules import Sold, Terms, is_below_minimum, priced
+from catalog.service_types import is_sellable
+from panel.lib.bulk_sql import in_chunks, insert_rows, update_rows
+
+NO_CATEGORY = "Other"
+_Action = CatalogChange.Action
+
+
+def store_plan(*, provider: Provider, plan: Plan, is_first: bool) -> None:
+    """Writes everything that differs, within the import's transaction, which holds the provider's row.
+
+    Takes the lock of all prices. `is_first`: nothing of the provider was known, so its services are no news.
+    """
+    if plan.is_empty:
+        return
+    lock_prices()
+    now = timezone.now()  # After the wait: what the inbox shows must not be dated before it could be seen.
+    _store_rows(provider, plan, now)
+    categories = _categories(plan.new.values())
+    terms = read_terms()
+    made = _publish(provider, plan.new, categories, terms, now)
+    known = [one.pk for one in (*plan.changed, *plan.returned, *plan.vanished)]
+    sold = _sold_by_row(provider, [*known, *([] if is_first else made)])
+    effects = _reprice(provider, plan, sold, terms)
+    noted = list(_noted(plan, sold, effects))
+    if not is_first:
+        noted.extend(Noted(pk, "listing", {}, {"is_listed": True}, *_pair(sold.get(pk))) for pk in made)
+    record_changes(provider=provider, noted=noted, terms=terms, now=now)
+
+
+def _store_rows(provider: Provider, plan: Plan, now: datetime) -> None:
+    listed = Listed._fields
+    update_rows(
+        model=UpstreamService,
+        columns=(*listed, "is_listed", "changed_at"),
+        rows=((one.pk, *one.new, True, now) for one in (*plan.changed, *plan.returned)),
+    )
+    update_rows(
+        model=UpstreamService,
+        columns=("is_listed", "changed_at"),
+        rows=((one.pk, False, now) for one in plan.vanished),
+    )
+    insert_rows(
+        model=UpstreamService,
+        columns=("provider_id", "external_id", *listed, "is_listed", "first_seen_at", "changed_at"),
+        rows=((provider.pk, key, *values, True, now, now) for key, values in plan.new.items()),
+    )
+
+
+# -- new services ------------------------------------------------------------------------------------
+
+
+def _categories(new: Collection[Listed]) -> dict[str, int]:
+    """The categories of new rows, by name; made where they are missing."""
+    if not new:
+        return {}
+    names = list(dict.fromkeys(one.category or NO_CATEGORY for one in new))
+    known = dict(Category.objects.values_list("name", "pk"))
+    missing = [name for name in names if name not in known]
+    if not missing:
+        return known
+    positions = {name: len(known) + number for number, name in enumerate(missing)}
+    # By name: two that insert the same ones in different orders would deadlock.
+    for chunk in in_chunks(sorted(missing)):
+        Category.objects.bulk_create(
+            [Category(name=name, position=positions[name]) for name in chunk], ignore_conflicts=True
+        )
+    return dict(Category.objects.values_list("name", "pk"))
+
+
+def _publish(
+    provider: Provider, new: dict[str, Listed], categories: dict[str, int], terms: Terms, now: datetime
+) -> list[int]:
+    """Makes the panel's services for new rows, with their prices; returns the rows' primary keys."""
+    if not new:
+        return []
+    inserted = UpstreamService.objects.filter(provider=provider, first_seen_at=now)
+    pks = dict(inserted.values_list("external_id", "pk"))
+    rows = []
+    for position, (key, listed) in enumerate(new.items()):
+        category = categories[listed.category or NO_CATEGORY]
+        on_sale = provider.publish_new and is_sellable(listed.type)
+        sold = priced(_not_yet_sold(provider, pks[key], listed, category, on_sale), terms)
+        rows.append(
+            (
+                sold.upstream_id,
+                category,
+                listed.name,
+                listed.description,
+                position,
+                sold.is_on_sale,
+                False,
+                sold.cost,
+                sold.price,
+                now,
+            )
+        )
+    columns = (
+        "upstream_id",
+        "category_id",
+        "name",
+        "description",
+        "position",
+        "is_on_sale",
+        "allow_below_minimum",
+        "cost",
+        "price",
+        "created_at",
+    )
+    insert_rows(model=Service, columns=columns, rows=rows)
+    return [pks[key] for key in new]
+
+
+def _not_yet_sold(provider: Provider, upstream_id: int, listed: Listed, category_id: int, on_sale: bool) -> Sold:
+    return Sold(
+        pk=0,
+        upstream_id=upstream_id,
+        provider_id=provider.pk,
+        type=listed.type,
+        rate=listed.rate,
+        name=listed.name,
+        category_id=category_id,
+        margin_bp=None,
+        margin_fixed=None,
+        allow_below_minimum=False,
+        is_on_sale=on_sale,
+        cost=0,
+        price=0,
+    )
+
+
+# -- prices and the inbox ----------------------------------------------------------------------------
+
+
+def _sold_by_row(provider: Provider, upstream_ids: Collection[int]) -> dict[int, list[Sold]]:
+    """What the panel sells of these rows, by their primary keys."""
+    if not upstream_ids:
+        return {}
+    wanted = set(upstream_ids)
+    services: QuerySet[Service] = Service.objects.filter(upstream__provider=provider)
+    if len(wanted) <= MOST_NAMED:
+        services = Service.objects.filter(upstream__in=wanted)
+    found: dict[int, list[Sold]] = {}
+    for sold in read_sold(services):
+        if sold.upstream_id in wanted:
+            found.setdefault(sold.upstream_id, []).append(sold)
+    return found
+
+
+def _reprice(provider: Provider, plan: Plan, sold: dict[int, list[Sold]], terms: Terms) -> dict[int, Sold]:
+    """Writes the prices that follow from rates that changed; returns those services as they are now, by key.
+
+    Where the provider is set so, what would have been sold below the minimum margin goes off sale.
+    """
+    effects: dict[int, Sold] = {}
+    changed, lost = [], 0
+    for one in (*plan.changed, *plan.returned):
+        if one.old.rate == one.new.rate:
+            continue
+        for before in sold.get(one.pk, ()):
+            after = priced(before, terms)
+            lost += before.is_on_sale and not after.is_on_sale
+            rose = one.new.rate > one.old.rate and is_below_minimum(price=before.price, after=after, terms=terms)
+            if rose and provider.on_rise == OnRise.OFF_SALE:
+                after = after._replace(is_on_sale=False)
+            effects[before.pk] = after
+            if after != before:
+                changed.append(after)
+    write_prices(changed)
+    alert_hidden(lost)
+    return effects
+
+
+def _noted(plan: Plan, sold: dict[int, list[Sold]], effects: dict[int, Sold]) -> Iterator[Noted]:
+    for one in plan.vanished:
+        yield Noted(one.pk, "listing", {"is_listed": True}, {"is_listed": False}, *_pair(sold.get(one.pk)))
+    for one in plan.returned:
+        yield Noted(one.pk, "listing", {"is_listed": False}, {"is_listed": True}, *_pair(sold.get(one.pk)))
+    for one in (*plan.changed, *plan.returned):
+        for topic, old, new in differences(one):
+            before, after = _pair(sold.get(one.pk), effects if topic == "rate" else None)
+            yield Noted(one.pk, topic, old, new, before, after, _action(before, after))
+
+
+def _pair(sold: list[Sold] | None, effects: dict[int, Sold] | None = None) -> tuple[Sold | None, Sold | None]:
+    """A service before and after, to be named in the inbox: of several, one that was hit, or else is on sale."""
+    if not sold:
+        return None, None
+    then = effects or {}
+
+    def weight(one: Sold) -> tuple[bool, bool]:
+        after = then.get(one.pk, one)
+        return one.is_on_sale and not after.is_on_sale, one.is_on_sale
+
+    before = max(sold, key=weight)
+    return before, then.get(before.pk, before)
+
+
+def _action(before: Sold | None, after: Sold | None) -> str:
+    if before is None or after is None or before == after:
+        return _Action.NONE
+    if before.is_on_sale and not after.is_on_sale:
+        return _Action.OFF_SALE
+    return _Action.REPRICED if before.price != after.price else _Action.NONE

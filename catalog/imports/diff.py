@@ -1,0 +1,222 @@
+"""What an import would change, and whether that can be believed. Pure: no database, no network."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from catalog.upstream.results import ServiceList, ServiceRow
+from panel.lib import money
+
+LOST_SHARE = 30
+"""Percent of what was on sale that a believable list may lose."""
+REPRICE_FACTOR = 5
+"""A rate that moved by this factor, on most services, is a currency switch and no price change."""
+MOST_EXAMPLES = 100
+"""Services that a refusal shows by name."""
+
+
+class Listed(NamedTuple):
+    """What a list says of a service: columns of `UpstreamService`. `rate` in micro-units of its currency."""
+
+    name: str
+    category: str
+    type: str
+    rate: int
+    min_quantity: int
+    max_quantity: int
+    refill: bool
+    cancel: bool
+    dripfeed: bool
+    description: str
+
+
+class Stored(NamedTuple):
+    """A stored row, by primary key, and whether it stood in the list last time."""
+
+    pk: int
+    is_listed: bool
+    values: Listed
+
+
+class Change(NamedTuple):
+    """A stored row that the list tells something else of."""
+
+    pk: int
+    external_id: str
+    old: Listed
+    new: Listed
+
+    @property
+    def has_leapt(self) -> bool:
+        """Whether its rate moved as if the currency had changed."""
+        low, high = sorted((self.old.rate, self.new.rate))
+        return low != high and high >= low * REPRICE_FACTOR
+
+
+@dataclass(slots=True)
+class Plan:
+    """The difference between what is stored and what the provider lists now.
+
+    `changed` are rows that are still listed, `returned` those that are again, whether they differ or not.
+    """
+
+    new: dict[str, Listed] = field(default_factory=dict)
+    changed: list[Change] = field(default_factory=list)
+    returned: list[Change] = field(default_factory=list)
+    vanished: list[Change] = field(default_factory=list)
+    skipped: list[tuple[int, str, str]] = field(default_factory=list)
+    compared: int = 0
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.new or self.changed or self.returned or self.vanished)
+
+    @property
+    def leapt(self) -> list[Change]:
+        return [one for one in (*self.changed, *self.returned) if one.has_leapt]
+
+
+def make_plan(*, stored: Mapping[str, Stored], answer: ServiceList) -> Plan:
+    """Compares the list with what is stored, by the provider's ids.
+
+    A row whose rate cannot be held is skipped with its reason, like one that could not be read: its
+    service counts as vanished, because selling at a cost that we do not know is how panels lose money.
+    """
+    plan = Plan(skipped=[(row.position, row.external_id, row.reason) for row in answer.skipped])
+    seen: set[str] = set()
+    for position, row in enumerate(answer.rows):
+        key = row.external_id
+        if key in seen:
+            plan.skipped.append((position, key, "listed twice"))
+            continue
+        try:
+            listed = _listed(row)
+        except money.MoneyError as error:
+            plan.skipped.append((position, key, f"rate: {error}"))
+            continue
+        seen.add(key)
+        was = stored.get(key)
+        if was is None:
+            plan.new[key] = listed
+            continue
+        plan.compared += 1
+        if not was.is_listed:
+            plan.returned.append(Change(was.pk, key, was.values, listed))
+        elif was.values != listed:
+            plan.changed.append(Change(was.pk, key, was.values, listed))
+    plan.vanished = [
+        Change(was.pk, key, was.values, was.values) for key, was in stored.items() if was.is_listed and key not in seen
+    ]
+    return plan
+
+
+def _listed(row: ServiceRow) -> Listed:
+    return Listed(
+        row.name[:500],
+        row.category[:200],
+        row.type[:60],
+        money.micros_up(row.rate),
+        row.min,
+        row.max,
+        row.refill,
+        row.cancel,
+        row.dripfeed,
+        row.description,
+    )
+
+
+# -- whether it can be believed ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Doubts:
+    """Why a list cannot be believed; no reasons where it can.
+
+    `reasons` are for the owner, by ground: "empty", "gone", "rates", "currency". `grounds` is what they were shown,
+    as JSON: "gone" ids, "rates" by id, "currency", and "examples" of the first two with names.
+    """
+
+    reasons: Mapping[str, str]
+    grounds: Mapping[str, Any]
+
+    @property
+    def reason(self) -> str:
+        return " ".join(self.reasons.values())
+
+    def are_no_worse_than(self, seen: Mapping[str, Any]) -> bool:
+        """Whether each doubt was in the grounds that somebody looked at. An empty list is never accepted."""
+        rates = seen.get("rates", {})
+        covered = {
+            "empty": False,
+            "gone": set(self.grounds["gone"]) <= set(seen.get("gone", ())),
+            "rates": all(rates.get(key) == rate for key, rate in self.grounds["rates"].items()),
+            "currency": self.grounds["currency"] == seen.get("currency"),
+        }
+        return all(covered[ground] for ground in self.reasons)
+
+
+def find_doubts(*, plan: Plan, answer: ServiceList, on_sale: Collection[str], stated: str, currency: str) -> Doubts:
+    """Judges a list. `on_sale`: the provider's ids of the services for sale, one for each.
+
+    `stated` is the currency that the provider says it bills in, "" where it does not; `currency` the one it is
+    set up with.
+    """
+    vanished = {one.external_id: one.old.name for one in plan.vanished}
+    lost = [key for key in on_sale if key in vanished]
+    gone, leapt = list(dict.fromkeys(lost)), plan.leapt
+    differs = stated if stated and stated.upper() != currency.upper() else ""
+    reasons = {}
+    if not answer.rows:
+        reasons["empty"] = "The list is empty."
+    elif len(lost) * 100 > len(on_sale) * LOST_SHARE:
+        reasons["gone"] = f"The list lacks {len(lost):,} of the {len(on_sale):,} services on sale."
+    if len(leapt) * 2 > plan.compared:
+        reasons["rates"] = (
+            f"{len(leapt):,} of {plan.compared:,} rates changed by a factor of {REPRICE_FACTOR} or more; "
+            "the provider may have switched its currency."
+        )
+    if differs:
+        reasons["currency"] = (
+            f"It bills in {differs} but is set up with {currency}. Prices would be wrong by the exchange rate; "
+            "set up its currency and exchange rate first."
+        )
+    grounds: dict[str, Any] = {}
+    if reasons:
+        grounds = {
+            "gone": gone,
+            "rates": {one.external_id: one.new.rate for one in leapt},
+            "currency": differs,
+            "examples": {
+                "gone": [[key, vanished[key]] for key in gone[:MOST_EXAMPLES]],
+                "rates": [_example(one) for one in leapt[:MOST_EXAMPLES]],
+            },
+        }
+    return Doubts(reasons, grounds)
+
+
+def _example(one: Change) -> list[Any]:
+    return [one.external_id, one.new.name, one.old.rate, one.new.rate]
+
+
+# -- what differs, by topic of the inbox -------------------------------------------------------------
+
+TOPICS: Mapping[str, tuple[str, ...]] = {
+    "rate": ("rate",),
+    "limits": ("min_quantity", "max_quantity"),
+    "flags": ("refill", "cancel", "dripfeed", "type"),
+    "text": ("name", "category"),
+}
+
+
+def differences(change: Change) -> Iterable[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """For each topic in which something differs: how that was, and how it is."""
+    for topic, names in TOPICS.items():
+        differing = [name for name in names if getattr(change.old, name) != getattr(change.new, name)]
+        if differing:
+            yield (
+                topic,
+                {name: getattr(change.old, name) for name in differing},
+                {name: getattr(change.new, name) for name in differing},
+            )

@@ -1,0 +1,203 @@
+"""Importing a provider's list: one call, one diff, writes only for what differs."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from django.db import transaction
+from django.utils import timezone
+
+from catalog.imports.apply import store_plan
+from catalog.imports.diff import Listed, Plan, Stored, find_doubts, make_plan
+from catalog.models import Provider, Service, SyncRun
+from catalog.provider_accounts import ProviderUnusable, check_balance, client_for
+from catalog.upstream.errors import UpstreamError, explain
+from catalog.upstream.results import ServiceList
+from panel.alerts.services import raise_alert, resolve_alert
+
+log = structlog.get_logger(__name__)
+
+LEASE = timedelta(minutes=10)
+"""How long an import may take before its worker counts as dead. The provider has less than three minutes of it."""
+MOST_SKIPPED_KEPT = 200
+MOST_REASON = 500
+OUTDATED = "A newer list was applied meanwhile."
+CHANGED_SINCE = "The list changed since you looked at it."
+
+_Outcome, _Phase = SyncRun.Outcome, SyncRun.Phase
+
+
+class RunLost(Exception):
+    """The run was taken for dead and ended meanwhile: it must not write any more."""
+
+
+class _Moved(Exception):
+    """Another import of the provider was applied since this one compared."""
+
+
+def sync_provider(*, provider: Provider, force: bool = False, actor: Any = None) -> SyncRun:
+    """Imports the provider's list now; `force` applies an implausible one as well, but never an empty one.
+
+    Never raises for what the provider does: the returned run tells the outcome and the reason, and one
+    that was not applied changed nothing and raised an alert.
+    """
+    now = timezone.now()
+    run = SyncRun.objects.create(
+        provider=provider, force=force, actor=actor, requested_at=now, started_at=now, lease_until=now + LEASE
+    )
+    carry_out(run)
+    return run
+
+
+def carry_out(run: SyncRun) -> None:
+    """Carries out a run that is RUNNING, to its end, and fills in what came of it.
+
+    Never raises: what goes wrong with one provider, even a mistake of ours, is its run's failure and stops no other.
+    """
+    try:
+        _import(run)
+    except RunLost:
+        log.warning("import ended by others", provider=run.provider_id, run=run.pk)
+        run.refresh_from_db()
+    except (UpstreamError, ProviderUnusable) as error:
+        tell_failure(run, explain(error))
+    except Exception as error:
+        log.exception("import broke", provider=run.provider_id, run=run.pk)
+        tell_failure(run, f"Something unexpected happened ({type(error).__name__}). Nothing was changed; see the log.")
+
+
+def tell_failure(run: SyncRun, reason: str) -> bool:
+    """Ends a running run as failed, with an alert; whether it was still running."""
+    try:
+        _finish(run, _Outcome.FAILED, reason=reason)
+    except RunLost:
+        run.refresh_from_db()
+        return False
+    raise_alert(cause=_cause(run), text=f"Import from {run.provider.name} failed: {reason}")
+    return True
+
+
+def _import(run: SyncRun) -> None:
+    # 1. Ask. Nothing is locked meanwhile.
+    answer = client_for(run.provider).services()
+    stated = _stated_currency(run.provider)
+    _enter(run, _Phase.COMPARING, listed=len(answer.rows) + len(answer.skipped))
+    while True:
+        # 2. Compare, and refuse what cannot be believed.
+        provider = Provider.objects.get(pk=run.provider_id)
+        if provider.last_synced_at and provider.last_synced_at >= run.started_at:
+            _finish(run, _Outcome.REFUSED, reason=OUTDATED)
+            return
+        plan = make_plan(stored=_stored(provider), answer=answer)
+        if _refuse(run, provider, plan, answer, stated):
+            return
+        # 3. Write, all or nothing.
+        _enter(run, _Phase.WRITING)
+        try:
+            _apply(run, provider, plan)
+        except _Moved:
+            continue
+        resolve_alert(cause=_cause(run))
+        return
+
+
+def _stated_currency(provider: Provider) -> str:
+    """What the provider says it bills in; "" where it never said.
+
+    Silence takes back nothing: after an import that was refused for its currency, what it said then still stands.
+    """
+    try:
+        stated = check_balance(provider=provider)
+    except (UpstreamError, ProviderUnusable) as error:
+        log.info("balance not known", provider=provider.pk, error=str(error))
+        stated = ""
+    if stated:
+        return stated
+    ended = provider.sync_runs.filter(outcome__in=(_Outcome.APPLIED, _Outcome.REFUSED)).exclude(reason=OUTDATED)
+    last = ended.order_by("-pk").first()
+    return str(last.grounds.get("currency", "")) if last and last.outcome == _Outcome.REFUSED else ""
+
+
+def _stored(provider: Provider) -> dict[str, Stored]:
+    rows = provider.upstream_services.order_by("pk").values_list("external_id", "pk", "is_listed", *Listed._fields)
+    return {key: Stored(pk, is_listed, Listed(*values)) for key, pk, is_listed, *values in rows}
+
+
+def _refuse(run: SyncRun, provider: Provider, plan: Plan, answer: ServiceList, stated: str) -> bool:
+    """Ends the run where the list is not to be believed, or is worse than the one that somebody accepted."""
+    on_sale = Service.objects.filter(upstream__provider=provider, upstream__is_listed=True, is_on_sale=True)
+    keys = list(on_sale.order_by("upstream").values_list("upstream__external_id", flat=True))
+    doubts = find_doubts(plan=plan, answer=answer, on_sale=keys, stated=stated, currency=provider.currency)
+    if not doubts.reasons:
+        return False
+    reason = doubts.reason
+    if run.force and "empty" not in doubts.reasons:
+        return False
+    if run.accepts is not None:
+        if doubts.are_no_worse_than(run.accepts.grounds):
+            return False
+        reason = f"{CHANGED_SINCE} {reason}"
+    _finish(run, _Outcome.REFUSED, reason=reason, grounds=doubts.grounds, **_skipped(plan))
+    raise_alert(
+        cause=_cause(run),
+        text=f"Import from {provider.name} refused, nothing was changed: {reason}",
+        level="danger",
+    )
+    return True
+
+
+def _apply(run: SyncRun, provider: Provider, plan: Plan) -> None:
+    """Writes the plan in one transaction. Raises _Moved and RunLost; then nothing is written."""
+    with transaction.atomic():
+        # Claim: imports of one provider follow each other, and an older list never undoes a newer.
+        seen: datetime | None = provider.last_synced_at
+        if not Provider.objects.filter(pk=provider.pk, last_synced_at=seen).update(last_synced_at=run.started_at):
+            raise _Moved
+        provider.refresh_from_db()
+        store_plan(provider=provider, plan=plan, is_first=seen is None)
+        _finish(
+            run,
+            _Outcome.APPLIED,
+            added=len(plan.new),
+            changed=len(plan.changed),
+            vanished=len(plan.vanished),
+            returned=len(plan.returned),
+            **_skipped(plan),
+        )
+
+
+def _skipped(plan: Plan) -> dict[str, Any]:
+    kept = [list(row) for row in plan.skipped[:MOST_SKIPPED_KEPT]]
+    return {"skipped": kept, "skipped_count": len(plan.skipped)}
+
+
+def _cause(run: SyncRun) -> str:
+    return f"provider:{run.provider_id}:sync"
+
+
+# -- the run's own row -------------------------------------------------------------------------------
+
+
+def _enter(run: SyncRun, phase: str, **values: Any) -> None:
+    """Tells what comes next, committed before it is begun. Raises RunLost."""
+    _write(run, phase=phase, **values)
+
+
+def _finish(run: SyncRun, outcome: str, *, reason: str = "", **values: Any) -> None:
+    """Ends the run. One that was not applied keeps the phase that it came to. Raises RunLost."""
+    if outcome == _Outcome.APPLIED:
+        values["phase"] = _Phase.DONE
+    _write(run, outcome=outcome, reason=reason[:MOST_REASON], finished_at=timezone.now(), **values)
+    if outcome in (_Outcome.APPLIED, _Outcome.REFUSED):
+        # What older lists were refused for can be accepted no more, and is a quarter of a megabyte each.
+        older = SyncRun.objects.filter(provider=run.provider_id, outcome=_Outcome.REFUSED, pk__lt=run.pk)
+        older.exclude(grounds={}).update(grounds={})
+
+
+def _write(run: SyncRun, **values: Any) -> None:
+    if not SyncRun.objects.filter(pk=run.pk, outcome=_Outcome.RUNNING).update(**values):
+        raise RunLost
+    for name, value in values.items():
+        setattr(run, name, value)

@@ -1,0 +1,369 @@
+"""Changing prices: drafted, shown, then applied as it was shown; and taken back.
+
+Everything that moves a price (a margin at any level, an exchange rate, the category of a service, a file of
+margins) comes through here as edits. What is shown and what is applied is computed by the same function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from hashlib import blake2s
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Model, Q
+from django.utils import timezone
+
+from catalog.models import Category, CustomerPrice, GroupMember, PriceChange, PricePolicy, Provider, Service
+from catalog.prices.currency_switch import convert_rates
+from catalog.prices.edits import (
+    Edit,
+    check_disjoint,
+    dump_edits,
+    edited,
+    edits_by_service,
+    grouped,
+    load_edits,
+    still_standing,
+    with_edits,
+)
+from catalog.prices.recalculate import alert_hidden, lock_prices, read_sold, read_terms, write_prices
+from catalog.prices.rules import Sold, Terms, lowest_price, margin_share, priced, rescaled_rate
+from catalog.service_types import is_sellable
+from panel.lib.bulk_sql import update_rows
+
+WORST = 10
+KEPT_DRAFTS = timedelta(days=1)
+MOST_NAMED = 500
+"""Services that are asked for by their numbers; beyond, reading all of them is quicker."""
+
+MODELS: dict[str, type[Model]] = {
+    "panel": PricePolicy,
+    "provider": Provider,
+    "category": Category,
+    "service": Service,
+}
+"""By the kind of an edit."""
+
+
+class ChangeRefused(Exception):
+    """The change was not applied, and nothing was changed. The message is for staff."""
+
+
+class PreviewOutdated(ChangeRefused):
+    """Applying would do something else now than what was shown."""
+
+    def __init__(self) -> None:
+        super().__init__("Prices or rates changed since this was shown. Nothing was applied; look at it again.")
+
+
+class AlreadyApplied(ChangeRefused):
+    """The change was applied before."""
+
+    def __init__(self) -> None:
+        super().__init__("This change was applied already.")
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """A service before and after."""
+
+    before: Sold
+    after: Sold
+
+    @property
+    def is_priced(self) -> bool:
+        """Whether its cost or price changes."""
+        return (self.before.cost, self.before.price) != (self.after.cost, self.after.price)
+
+    @property
+    def share_before(self) -> int | None:
+        """The margin in basis points of the cost."""
+        return margin_share(cost=self.before.cost, price=self.before.price)
+
+    @property
+    def share_after(self) -> int | None:
+        return margin_share(cost=self.after.cost, price=self.after.price)
+
+    @property
+    def earns_nothing(self) -> bool:
+        """Whether it would be sold for its cost, or lost its price."""
+        return self.after.price <= self.after.cost
+
+    @property
+    def loses_at_old_price(self) -> bool:
+        """Whether the price so far is below the cost from now on."""
+        return self.before.price < self.after.cost
+
+
+@dataclass(slots=True)
+class Preview:
+    """What a change would do to the services, or did."""
+
+    effects: list[Effect] = field(default_factory=list)
+    """Of those whose price, cost, or being on sale changes."""
+    raised: int = 0
+    lowered: int = 0
+    put_on_sale: int = 0
+    taken_off_sale: int = 0
+    lost_price: int = 0
+    at_minimum: int = 0
+    """Services whose price is held up by the minimum margin alone."""
+    earning_nothing: int = 0
+    losing_at_old_price: int = 0
+    not_sellable: int = 0
+    """Services that were to be put on sale, but have no price or a type that cannot be ordered."""
+    moves_agreements: bool = False
+    """Whether discounts and agreed prices may come down, or go up, to another lowest price."""
+    fingerprint: str = ""
+
+    @property
+    def affected(self) -> int:
+        """How many prices change."""
+        return self.raised + self.lowered + self.lost_price
+
+    @property
+    def moves_prices(self) -> bool:
+        """Whether anybody pays another price by it."""
+        return bool(self.affected) or self.moves_agreements
+
+    @property
+    def worst(self) -> list[Effect]:
+        """The ten that earn least afterwards, of those whose price changes; at equal margins the deepest fall."""
+
+        def badness(effect: Effect) -> tuple[int, int, int]:
+            after, before = effect.share_after, effect.share_before
+            fall = (after or 0) - (before or 0)
+            return (-1 if after is None else after, fall, effect.after.pk)
+
+        return sorted((one for one in self.effects if one.is_priced), key=badness)[:WORST]
+
+
+def draft_change(
+    *, edits: Sequence[Edit], source: str, summary: str, actor: Any, undoes: PriceChange | None = None
+) -> PriceChange:
+    """Stores what is to be changed, to be shown and then applied. Drafts nobody applied are dropped after a day."""
+    check_disjoint(edits)
+    PriceChange.objects.filter(state=PriceChange.State.DRAFT, created_at__lt=timezone.now() - KEPT_DRAFTS).delete()
+    return PriceChange.objects.create(
+        edits=dump_edits(edits), source=source, summary=summary[:300], actor=actor, undoes=undoes
+    )
+
+
+def preview_change(*, change: PriceChange) -> Preview:
+    """What applying the draft would do now. Raises ChangeRefused."""
+    return _preview(load_edits(change.edits), read_terms())
+
+
+def apply_change(*, change: PriceChange, seen: str | None, actor: Any) -> Preview:
+    """Applies the draft, once, and fills in what it did.
+
+    `seen` is the fingerprint of the preview that was shown: where the change would do anything else by now, it
+    is refused. None applies whatever it does. Raises ChangeRefused and its kin; then nothing was changed.
+    """
+    edits = load_edits(change.edits)
+    with transaction.atomic():
+        # 1. Lock: providers first, as imports do.
+        named = [pk for edit in edits if edit.kind == "provider" for pk in edit.pks]
+        if named:
+            list(Provider.objects.select_for_update(no_key=True).filter(pk__in=named).order_by("pk").values_list("pk"))
+        lock_prices()
+        if change.undoes_id:
+            _refuse_second_undo(change.undoes_id)  # Two people may have drafted the same undo.
+        # 2. Compute what it does now, and compare with what was shown.
+        terms = read_terms()
+        preview = _preview(edits, terms)
+        if seen is not None and seen != preview.fingerprint:
+            raise PreviewOutdated
+        lost = tuple(one.after.pk for one in preview.effects if one.before.is_on_sale and not one.after.price)
+        if lost:
+            # So that undoing it puts them back on sale, too.
+            edits = [*edits, Edit("service", lost, {"is_on_sale": False})]
+        # 3. Take the draft: of two who apply it at once, one finds it taken.
+        now = timezone.now()
+        values = {
+            "state": PriceChange.State.APPLIED,
+            "applied_at": now,
+            "actor": actor,
+            "edits": dump_edits(edits),
+            "before": dump_edits(_standing(edits)),
+            "affected": preview.affected,
+            "raised": preview.raised,
+            "lowered": preview.lowered + preview.lost_price,
+        }
+        if not PriceChange.objects.filter(pk=change.pk, state=PriceChange.State.DRAFT).update(**values):
+            if PriceChange.objects.filter(pk=change.pk).exists():
+                raise AlreadyApplied
+            raise ChangeRefused("This draft is more than a day old and was dropped; make the change again.")
+        # 4. Write the settings, then everything that follows from them.
+        _write(edits, preview, terms)
+        alert_hidden(len(lost))
+    for name, value in values.items():
+        setattr(change, name, value)
+    return preview
+
+
+def change_prices(*, edits: Sequence[Edit], source: str, summary: str, actor: Any = None) -> Preview:
+    """Applies edits at once, without a look before: for what moves no price. Raises ChangeRefused."""
+    return apply_change(
+        change=draft_change(edits=edits, source=source, summary=summary, actor=actor), seen=None, actor=actor
+    )
+
+
+def draft_undo(*, change: PriceChange, actor: Any) -> PriceChange:
+    """A draft that sets back what `change` set, but for what was set to something else since. Raises ChangeRefused."""
+    if change.state != PriceChange.State.APPLIED:
+        raise ChangeRefused("This change was never applied.")
+    _refuse_second_undo(change.pk)
+    edits = load_edits(change.edits)
+    before, gone = _without_gone_categories(load_edits(change.before))
+    back, left = still_standing(edits=edits, before=before, now=_standing(edits))
+    left += gone
+    if not back:
+        raise ChangeRefused("Everything that it set was set to something else since. There is nothing to undo.")
+    summary = f"Undo: {change.summary}" + (f" ({left:,} changed since and kept)" if left else "")
+    return draft_change(edits=back, source=PriceChange.Source.UNDO, summary=summary, actor=actor, undoes=change)
+
+
+def _without_gone_categories(edits: Iterable[Edit]) -> tuple[list[Edit], int]:
+    """The edits without moves back into categories that were deleted since, and how many services those were."""
+    edits = list(edits)
+    there = set(Category.objects.values_list("pk", flat=True))
+    kept, gone = [], 0
+    for edit in edits:
+        values = dict(edit.values)
+        if "category_id" in values and values["category_id"] not in there:
+            del values["category_id"]
+            gone += len(edit.pks)
+        pks = tuple(pk for pk in edit.pks if pk in there) if edit.kind == "category" else edit.pks
+        gone += len(edit.pks) - len(pks)
+        if values and pks:
+            kept.append(Edit(edit.kind, pks, values))
+    return kept, gone
+
+
+def _refuse_second_undo(pk: int) -> None:
+    if PriceChange.objects.filter(undoes=pk, state=PriceChange.State.APPLIED).exists():
+        raise ChangeRefused("This change was undone already.")
+
+
+def _preview(edits: Sequence[Edit], terms: Terms) -> Preview:
+    _check_targets(edits)
+    then = with_edits(terms, edits)
+    wanted = edits_by_service(edits)
+    found = Preview()
+    switched = _switched(edits)
+    for before in _services_of(edits, wanted):
+        start = edited(before, wanted.get(before.pk))
+        if before.provider_id in switched:
+            start = start._replace(rate=_rate_after(before, terms, then))
+        after = priced(start, then)
+        if after.is_on_sale and not before.is_on_sale and not is_sellable(after.type):
+            after = after._replace(is_on_sale=False)
+        found.not_sellable += bool(wanted.get(before.pk, {}).get("is_on_sale")) and not after.is_on_sale
+        _count(found, Effect(before, after), then)
+    found.moves_agreements = _moves_agreements(edits)
+    shown = [(one.after.pk, one.before[-3:], one.after[-3:]) for one in found.effects]
+    found.fingerprint = blake2s(repr((dump_edits(edits), shown)).encode(), digest_size=12).hexdigest()
+    return found
+
+
+def _switched(edits: Iterable[Edit]) -> set[int]:
+    """Providers whose currency is set: their rates are converted."""
+    return {pk for edit in edits if edit.kind == "provider" and "currency" in edit.values for pk in edit.pks}
+
+
+def _rate_after(sold: Sold, terms: Terms, then: Terms) -> int:
+    was, now = (one.providers[sold.provider_id].exchange_rate for one in (terms, then))
+    return rescaled_rate(rate=sold.rate, was=was, now=now)
+
+
+def _moves_agreements(edits: Iterable[Edit]) -> bool:
+    """Whether the lowest price is set to something else, and there is a discount or an agreed price that it holds."""
+    lowest = {"minimum_margin_bp", "price_step", "allow_below_minimum"}
+    if not any(lowest & set(edit.values) for edit in edits):
+        return False
+    return CustomerPrice.objects.exists() or GroupMember.objects.filter(group__discount_bp__gt=0).exists()
+
+
+def _count(found: Preview, effect: Effect, terms: Terms) -> None:
+    before, after = effect.before, effect.after
+    if before[-3:] == after[-3:]:  # whether it is on sale, its cost and its price
+        return
+    found.effects.append(effect)
+    found.put_on_sale += after.is_on_sale and not before.is_on_sale
+    found.taken_off_sale += before.is_on_sale and not after.is_on_sale
+    if not effect.is_priced:
+        return
+    if not after.price:
+        found.lost_price += 1
+        return
+    found.raised += after.price > before.price
+    found.lowered += after.price < before.price
+    found.earning_nothing += effect.earns_nothing
+    found.losing_at_old_price += effect.loses_at_old_price
+    floor = lowest_price(cost=after.cost, allow_below_minimum=after.allow_below_minimum, panel=terms.panel)
+    found.at_minimum += after.price == floor and terms.panel.minimum_margin_bp > 0
+
+
+def _check_targets(edits: Iterable[Edit]) -> None:
+    """Raises ChangeRefused for targets that are gone: categories can be deleted."""
+    for edit in edits:
+        if edit.kind == "category" and Category.objects.filter(pk__in=edit.pks).count() < len(edit.pks):
+            raise ChangeRefused("A category of this change does not exist any more.")
+    into = {edit.values["category_id"] for edit in edits if "category_id" in edit.values}
+    if into and Category.objects.filter(pk__in=into).count() < len(into):
+        raise ChangeRefused("The category to move into does not exist any more.")
+
+
+def _services_of(edits: Iterable[Edit], wanted: dict[int, Any]) -> list[Sold]:
+    """The services that the edits can touch."""
+    edits = list(edits)
+    if any(edit.kind == "panel" for edit in edits):
+        return read_sold(Service.objects.all())
+    condition = Q(pk__in=list(wanted)) if wanted and len(wanted) <= MOST_NAMED else Q()
+    for edit in edits:
+        if edit.kind == "provider":
+            condition |= Q(upstream__provider_id__in=edit.pks)
+        elif edit.kind == "category":
+            condition |= Q(category_id__in=edit.pks)
+    if len(wanted) <= MOST_NAMED:
+        return read_sold(Service.objects.filter(condition)) if condition else []
+    others = {one.pk for one in read_sold(Service.objects.filter(condition))} if condition else set()
+    return [one for one in read_sold(Service.objects.all()) if one.pk in wanted or one.pk in others]
+
+
+def _standing(edits: Iterable[Edit]) -> list[Edit]:
+    """What stands now where the edits would write, in a query for each kind and set of columns."""
+    targets: dict[tuple[str, tuple[str, ...]], set[int]] = {}
+    for edit in edits:
+        targets.setdefault((edit.kind, tuple(sorted(edit.values))), set()).update(edit.pks)
+    found: list[Edit] = []
+    for (kind, names), pks in targets.items():
+        rows = MODELS[kind]._default_manager.order_by().values_list("pk", *names)
+        here = (row for row in (rows.filter(pk__in=pks) if len(pks) <= MOST_NAMED else rows) if row[0] in pks)
+        found.extend(grouped(kind, ((pk, dict(zip(names, old, strict=True))) for pk, *old in here)))
+    return found
+
+
+def _write(edits: Sequence[Edit], preview: Preview, terms: Terms) -> None:
+    then = with_edits(terms, edits)
+    for pk in sorted(_switched(edits)):
+        was, now = terms.providers[pk].exchange_rate, then.providers[pk].exchange_rate
+        convert_rates(provider_id=pk, was=was, now=now)
+    services = {effect.after.pk: effect.after for effect in preview.effects}
+    rows: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}
+    for edit in edits:
+        if edit.kind != "service":
+            MODELS[edit.kind]._default_manager.filter(pk__in=edit.pks).update(**edit.values)
+            continue
+        # Whether it is on sale is written with the prices: it needs one.
+        columns = tuple(name for name in sorted(edit.values) if name != "is_on_sale")
+        if columns:
+            values = tuple(edit.values[name] for name in columns)
+            rows.setdefault(columns, []).extend((pk, *values) for pk in edit.pks)
+    for columns, chosen in rows.items():
+        update_rows(model=Service, columns=columns, rows=chosen)
+    write_prices(services.values())

@@ -1,0 +1,153 @@
+"""Services as CSV text and back. Pure: no database.
+
+Spreadsheets run what begins like a formula, so such a cell gets a leading apostrophe on the way out, and loses
+one on the way in: what is written and read again is the same, whatever a name holds.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.exceptions import ValidationError
+
+from panel.lib.admin.fields import AmountField, PercentField
+
+COLUMNS = (
+    "id",
+    "provider",
+    "provider's id",
+    "name",
+    "category",
+    "margin percent",
+    "fixed margin",
+    "on sale",
+    "cost",
+    "price",
+)
+SETS: Mapping[str, str] = {"name": "name", "margin percent": "margin_bp", "fixed margin": "margin_fixed"}
+"""The columns that a file can set, and where they are stored."""
+
+MOST_ERRORS = 50
+LONGEST_NAME = 500
+_FIELDS = {"margin_bp": PercentField(required=False), "margin_fixed": AmountField(required=False)}
+
+
+class FileRefused(Exception):
+    """The file cannot be taken. `errors` are for people, the first fifty; `count` is of all of them."""
+
+    def __init__(self, errors: Sequence[str]) -> None:
+        super().__init__(errors[0])
+        self.errors = list(errors[:MOST_ERRORS])
+        self.count = len(errors)
+
+    @property
+    def more(self) -> int:
+        return self.count - len(self.errors)
+
+
+@dataclass(frozen=True, slots=True)
+class FileRow:
+    """A line of the file: what it sets on the service with this number. Basis points and micro-units."""
+
+    line: int
+    pk: int
+    values: Mapping[str, Any]
+
+
+def unguarded(cell: str) -> str:
+    return cell.removeprefix("'")
+
+
+def read_rows(data: bytes) -> list[FileRow]:
+    """What a file sets. Raises FileRefused with all that is wrong with it."""
+    lines = _lines(_decoded(data))
+    _, head = next(lines, (0, []))
+    names = [" ".join(cell.split()).lower() for cell in head]
+    _check_head(names)
+    rows: list[FileRow] = []
+    errors: list[str] = []
+    seen: dict[int, int] = {}
+    for line, cells in lines:
+        try:
+            row = _row(line, names, cells)
+        except ValueError as error:
+            errors.append(f"Line {line}: {error}")
+            continue
+        if row.pk in seen:
+            errors.append(f"Line {line}: service {row.pk} stands on line {seen[row.pk]} already.")
+        seen.setdefault(row.pk, line)
+        rows.append(row)
+    if errors:
+        raise FileRefused(errors)
+    if not rows:
+        raise FileRefused(["The file holds no services."])
+    return rows
+
+
+def _decoded(data: bytes) -> str:
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise FileRefused(["The file is not in UTF-8. Save it as “CSV UTF-8” and try again."]) from error
+    if "\0" in text:
+        raise FileRefused(["This is not a CSV file."])
+    return text
+
+
+def _lines(text: str) -> Iterator[tuple[int, list[str]]]:
+    """The lines that are not empty, with the number at which each begins."""
+    head = text.lstrip("\r\n").split("\n", 1)[0]
+    delimiter = ";" if head.count(";") > head.count(",") else ","
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    begins = 1
+    try:
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                yield begins, cells
+            begins = reader.line_num + 1
+    except csv.Error as error:
+        raise FileRefused([f"Line {begins}: this is not CSV ({error})."]) from error
+
+
+def _check_head(names: Sequence[str]) -> None:
+    if "id" not in names:
+        raise FileRefused(["The column “id” is missing. The first line names the columns."])
+    if not any(name in names for name in SETS):
+        listed = ", ".join(f"“{name}”" for name in SETS)
+        raise FileRefused([f"There is nothing to set: the file has none of the columns {listed}."])
+    twice = [name for name in ("id", *SETS) if names.count(name) > 1]
+    if twice:
+        raise FileRefused([f"The column “{twice[0]}” stands there twice."])
+
+
+def _row(line: int, names: Sequence[str], cells: Sequence[str]) -> FileRow:
+    """Raises ValueError."""
+    if len(cells) != len(names):
+        raise ValueError(f"it has {len(cells)} cells, the first line has {len(names)}.")
+    by_name = {name: unguarded(cell) for name, cell in zip(names, cells, strict=True)}
+    number = by_name["id"].strip()
+    if not (number.isascii() and number.isdigit() and len(number) <= 18):
+        raise ValueError("the id is not a number.")
+    found = {column: _value(name, column, by_name[name]) for name, column in SETS.items() if name in by_name}
+    return FileRow(line, int(number), found)
+
+
+def _value(name: str, column: str, text: str) -> Any:
+    """Raises ValueError."""
+    if column == "name":
+        if not text.strip():
+            raise ValueError("the name is empty.")
+        if len(text) > LONGEST_NAME:
+            raise ValueError(f"the name is longer than {LONGEST_NAME} characters.")
+        return text
+    if "," in text:
+        # In half of the world "12,500" is twelve and a half.
+        raise ValueError(f"{name}: write the number with a decimal point and without commas, such as 12.5.")
+    try:
+        return _FIELDS[column].clean(text)
+    except ValidationError as error:
+        raise ValueError(f"{name}: {' '.join(error.messages)}") from error

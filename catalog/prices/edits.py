@@ -1,0 +1,117 @@
+"""Edits: what somebody wants to set, as plain data that a draft can hold. Pure: no database."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from catalog.prices.rules import Level, PanelTerms, ProviderTerms, Sold, Terms
+
+COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "panel": ("margin_bp", "margin_fixed", "minimum_margin_bp", "price_step"),
+    "provider": ("exchange_rate", "margin_bp", "margin_fixed", "currency", "is_active"),
+    "category": ("margin_bp", "margin_fixed"),
+    "service": ("name", "category_id", "margin_bp", "margin_fixed", "allow_below_minimum", "is_on_sale"),
+}
+"""What an edit may set, by the kind of its targets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """`values` are set on each target. `pks` of "panel" is (1,). Amounts are micro-units, margins basis points."""
+
+    kind: str
+    pks: tuple[int, ...]
+    values: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        unknown = set(self.values) - set(COLUMNS[self.kind])
+        if unknown or not self.values:
+            raise ValueError(f"{self.kind} cannot be set so: {sorted(unknown)}")
+
+
+def dump_edits(edits: Iterable[Edit]) -> list[dict[str, Any]]:
+    """As JSON for a column of `PriceChange`."""
+    return [{"kind": edit.kind, "pks": list(edit.pks), "values": dict(edit.values)} for edit in edits]
+
+
+def load_edits(data: Iterable[Mapping[str, Any]]) -> list[Edit]:
+    return [Edit(row["kind"], tuple(row["pks"]), row["values"]) for row in data]
+
+
+def check_disjoint(edits: Iterable[Edit]) -> None:
+    """Raises ValueError where a column of a target would be set twice: which one counts would be chance."""
+    seen = Counter((edit.kind, pk, column) for edit in edits for pk in edit.pks for column in edit.values)
+    if twice := [key for key, count in seen.items() if count > 1]:
+        raise ValueError(f"set twice: {twice[:3]}")
+
+
+def with_edits(terms: Terms, edits: Iterable[Edit]) -> Terms:
+    """The terms as they would be. What an edit names and the terms lack is left out."""
+    panel, providers, categories = terms.panel, dict(terms.providers), dict(terms.categories)
+    for edit in edits:
+        values = edit.values
+        if edit.kind == "panel":
+            panel = PanelTerms(*(values.get(name, getattr(panel, name)) for name in COLUMNS["panel"]))
+        for pk in edit.pks:
+            if edit.kind == "provider" and pk in providers:
+                was = providers[pk]
+                rate = values.get("exchange_rate", was.exchange_rate)
+                providers[pk] = ProviderTerms(rate, _level(was.level, values))
+            elif edit.kind == "category" and pk in categories:
+                categories[pk] = _level(categories[pk], values)
+    return Terms(panel, providers, categories)
+
+
+def _level(was: Level, values: Mapping[str, Any]) -> Level:
+    return Level(values.get("margin_bp", was.bp), values.get("margin_fixed", was.fixed))
+
+
+def edits_by_service(edits: Iterable[Edit]) -> dict[int, dict[str, Any]]:
+    """What is to be set on each service, by primary key."""
+    found: dict[int, dict[str, Any]] = {}
+    for edit in edits:
+        if edit.kind == "service":
+            for pk in edit.pks:
+                found.setdefault(pk, {}).update(edit.values)
+    return found
+
+
+def edited(sold: Sold, values: Mapping[str, Any] | None) -> Sold:
+    return sold._replace(**values) if values else sold
+
+
+def grouped(kind: str, rows: Iterable[tuple[int, Mapping[str, Any]]]) -> list[Edit]:
+    """Edits that set these values, those that are equal together: 5,000 services of one margin are one."""
+    groups: dict[Any, tuple[Mapping[str, Any], list[int]]] = {}
+    for pk, values in rows:
+        if values:
+            groups.setdefault(tuple(sorted(values.items(), key=lambda item: item[0])), (values, []))[1].append(pk)
+    return [Edit(kind, tuple(pks), values) for values, pks in groups.values()]
+
+
+def still_standing(*, edits: Sequence[Edit], before: Sequence[Edit], now: Sequence[Edit]) -> tuple[list[Edit], int]:
+    """What takes `edits` back: `before`, but for what somebody set to something else since.
+
+    `now` is what stands in the same places today. Also returns how many targets are left as they are.
+    """
+    wanted, today = _by_target(edits), _by_target(now)
+    back: dict[str, list[tuple[int, Mapping[str, Any]]]] = {}
+    left = 0
+    for (kind, pk), old in _by_target(before).items():
+        set_then, stands = wanted.get((kind, pk), {}), today.get((kind, pk), {})
+        differing = {name: value for name, value in old.items() if name not in stands or stands[name] != value}
+        values = {name: value for name, value in differing.items() if name in stands and stands[name] == set_then[name]}
+        left += len(values) < len(differing)
+        back.setdefault(kind, []).append((pk, values))
+    return [edit for kind, rows in back.items() for edit in grouped(kind, rows)], left
+
+
+def _by_target(edits: Iterable[Edit]) -> dict[tuple[str, int], dict[str, Any]]:
+    found: dict[tuple[str, int], dict[str, Any]] = {}
+    for edit in edits:
+        for pk in edit.pks:
+            found.setdefault((edit.kind, pk), {}).update(edit.values)
+    return found

@@ -1,0 +1,99 @@
+"""The discount of a customer group: shown before it is changed, then set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from heapq import nsmallest
+from typing import Any, NamedTuple
+
+from catalog.models import CustomerGroup
+from catalog.prices.recalculate import panel_terms, price_policy
+from catalog.prices.rules import customer_price, discounted, margin_share
+from catalog.selectors import services_on_sale
+from panel.lib.money import MoneyError
+from panel.lib.own_account import OwnAccount
+
+WORST = 10
+
+
+class DiscountChanged(Exception):
+    """Somebody else changed the discount since it was shown. Nothing was changed."""
+
+
+class DiscountEffect(NamedTuple):
+    """What members pay for a service before and after: micro-units per 1000, or of a package."""
+
+    pk: int
+    name: str
+    cost: int
+    price: int
+    before: int
+    after: int
+    is_held_up: bool
+    """Whether the minimum margin, or the cost, keeps the price above what the discount alone would make of it."""
+
+    @property
+    def share_after(self) -> int:
+        """The margin that is left, in basis points of the cost."""
+        return margin_share(cost=self.cost, price=self.after) or 0
+
+
+@dataclass(slots=True)
+class DiscountPreview:
+    """What a discount would do. Prices that were agreed with single customers stay as they are."""
+
+    members: int
+    services: int = 0
+    lowered: int = 0
+    raised: int = 0
+    held_up: int = 0
+    worst: list[DiscountEffect] = field(default_factory=list)
+    """Of the services whose price changes: those that would earn least."""
+
+
+def preview_discount(*, group: CustomerGroup, discount_bp: int) -> DiscountPreview:
+    """Compares what the members pay now with what they would pay at `discount_bp`, for all that is on sale."""
+    panel = panel_terms(price_policy())
+    preview = DiscountPreview(members=group.members.count())
+    changed = []
+    rows = services_on_sale().order_by().values_list("pk", "name", "cost", "price", "allow_below_minimum")
+    for pk, name, cost, price, allow_below_minimum in rows.iterator():
+        try:
+            before, after = (
+                customer_price(
+                    price=price,
+                    cost=cost,
+                    allow_below_minimum=allow_below_minimum,
+                    discount_bp=discount,
+                    own=None,
+                    panel=panel,
+                )
+                for discount in (group.discount_bp, discount_bp)
+            )
+        except MoneyError:
+            continue  # The minimum margin was raised past any price just now: it goes off sale.
+        is_held_up = after > discounted(price=price, discount_bp=discount_bp, price_step=panel.price_step)
+        preview.services += 1
+        preview.held_up += is_held_up
+        preview.lowered += after < before
+        preview.raised += after > before
+        if after != before:
+            changed.append(DiscountEffect(pk, name, cost, price, before, after, is_held_up))
+    preview.worst = nsmallest(WORST, changed, key=lambda effect: (effect.share_after, effect.pk))
+    return preview
+
+
+def is_own_group(*, group: CustomerGroup, actor: Any) -> bool:
+    """Return True if the actor buys at the discount of `group`. The panel itself (None) buys nothing."""
+    return actor is not None and group.members.filter(customer=actor.pk).exists()
+
+
+def set_discount(*, group: CustomerGroup, discount_bp: int, seen: int, actor: Any) -> None:
+    """Set the discount, in basis points, if it still is what was `seen`.
+
+    Raises DiscountChanged, and OwnAccount for a group that the actor is in.
+    """
+    if is_own_group(group=group, actor=actor):
+        raise OwnAccount
+    if not CustomerGroup.objects.filter(pk=group.pk, discount_bp=seen).update(discount_bp=discount_bp):
+        raise DiscountChanged

@@ -1,0 +1,161 @@
+"""What a service costs and what it sells for. Pure: no database.
+
+All amounts are micro-units of the panel's currency per 1000 (or a package); rates are the provider's currency.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from panel.lib import money
+
+
+class Level(NamedTuple):
+    """The margin that one level sets; both empty where it sets none."""
+
+    bp: int | None = None
+    fixed: int | None = None
+
+    @property
+    def is_set(self) -> bool:
+        return self.bp is not None or self.fixed is not None
+
+
+class Margin(NamedTuple):
+    """A margin and the level that set it: "service", "category", "provider" or "panel"."""
+
+    bp: int
+    fixed: int
+    level: str
+
+
+@dataclass(frozen=True, slots=True)
+class PanelTerms:
+    """What the panel sets for all services: basis points and micro-units."""
+
+    margin_bp: int
+    margin_fixed: int
+    minimum_margin_bp: int
+    price_step: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderTerms:
+    """A provider's exchange rate (10⁻¹² of the panel's currency) and margin."""
+
+    exchange_rate: int
+    level: Level
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Everything that prices follow from beside the services themselves, by primary key."""
+
+    panel: PanelTerms
+    providers: Mapping[int, ProviderTerms]
+    categories: Mapping[int, Level]
+
+
+class Sold(NamedTuple):
+    """Of a service: what its price follows from, and its price."""
+
+    pk: int
+    upstream_id: int
+    provider_id: int
+    type: str
+    rate: int
+    name: str
+    category_id: int
+    margin_bp: int | None
+    margin_fixed: int | None
+    allow_below_minimum: bool
+    is_on_sale: bool
+    cost: int
+    price: int
+
+
+def margin_for(sold: Sold, terms: Terms) -> Margin:
+    """The margin of the nearest level that sets percent or fixed; what it leaves empty is zero there."""
+    if sold.margin_bp is not None or sold.margin_fixed is not None:
+        return Margin(sold.margin_bp or 0, sold.margin_fixed or 0, "service")
+    category = terms.categories[sold.category_id]
+    if category.is_set:
+        return Margin(category.bp or 0, category.fixed or 0, "category")
+    provider = terms.providers[sold.provider_id].level
+    if provider.is_set:
+        return Margin(provider.bp or 0, provider.fixed or 0, "provider")
+    return Margin(terms.panel.margin_bp, terms.panel.margin_fixed, "panel")
+
+
+def cost_of(*, rate: int, exchange_rate: int) -> int:
+    """Our cost of 1000 for a rate in the provider's currency. Raises MoneyError when out of range."""
+    return money.convert_up(rate, exchange_rate)
+
+
+def rescaled_rate(*, rate: int, was: int, now: int) -> int:
+    """A rate in another currency: what costs the same at the exchange rate `now` as it did at `was`, rounded up."""
+    return money.ceil_div(rate * was, now)
+
+
+def lowest_price(*, cost: int, allow_below_minimum: bool, panel: PanelTerms) -> int:
+    """The price that nothing may fall below: the cost plus the minimum margin, or the cost alone where the
+    service allows it. Raises MoneyError.
+    """
+    minimum = 0 if allow_below_minimum else panel.minimum_margin_bp
+    return money.price_from_cost(cost, margin_bp=minimum, margin_fixed=0, step=panel.price_step)
+
+
+def priced(sold: Sold, terms: Terms) -> Sold:
+    """The same service with today's cost and price.
+
+    One with no price that the panel can hold goes off sale: it is never given away. Nor is one that costs
+    nothing sold for its fixed margin: a rate of 0 is no cost that we know.
+    """
+    try:
+        cost = cost_of(rate=sold.rate, exchange_rate=terms.providers[sold.provider_id].exchange_rate)
+        margin = margin_for(sold, terms)
+        wanted = money.price_from_cost(
+            cost, margin_bp=margin.bp, margin_fixed=margin.fixed, step=terms.panel.price_step
+        )
+        floor = lowest_price(cost=cost, allow_below_minimum=sold.allow_below_minimum, panel=terms.panel)
+        price = max(wanted, floor)
+    except money.MoneyError:
+        cost = 0
+    if cost == 0:
+        return sold._replace(cost=0, price=0, is_on_sale=False)
+    return sold._replace(cost=cost, price=price)
+
+
+def is_below_minimum(*, price: int, after: Sold, terms: Terms) -> bool:
+    """Whether `price`, that of before, would leave less than the minimum margin at the cost of `after`."""
+    try:
+        floor = lowest_price(cost=after.cost, allow_below_minimum=after.allow_below_minimum, panel=terms.panel)
+    except money.MoneyError:
+        return True
+    return price < floor
+
+
+def margin_share(*, cost: int, price: int) -> int | None:
+    """The margin in basis points of the cost, rounded down; None without a cost."""
+    return (price - cost) * money.BASIS // cost if cost else None
+
+
+def discounted(*, price: int, discount_bp: int, price_step: int) -> int:
+    """The list price less a discount, rounded up to the price step, whatever it may fall below."""
+    return money.ceil_div(price * (money.BASIS - discount_bp), money.BASIS * price_step) * price_step
+
+
+def customer_price(
+    *, price: int, cost: int, allow_below_minimum: bool, discount_bp: int, own: int | None, panel: PanelTerms
+) -> int:
+    """What one customer pays for 1000: the price agreed with them, or the list price less their discount.
+
+    Never below `lowest_price`, whatever was agreed: an agreement is no reason to sell at a loss overnight.
+    """
+    if own is None and not discount_bp:
+        return price
+    if own is None:
+        own = discounted(price=price, discount_bp=discount_bp, price_step=panel.price_step)
+    return max(own, lowest_price(cost=cost, allow_below_minimum=allow_below_minimum, panel=panel))

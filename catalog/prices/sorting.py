@@ -1,0 +1,30 @@
+"""The order of services within their categories."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.db import transaction
+
+from catalog.models import Service
+from catalog.prices.recalculate import lock_prices
+from panel.lib.bulk_sql import in_chunks, update_rows
+
+
+def arrange_services(*, categories: Sequence[int], by: str) -> int:
+    """Numbers the services of each of `categories` from 1, by "price" or by "name"; returns how many moved.
+
+    Positions are no prices, but the lock of prices keeps whoever else writes many services at once in a row.
+    """
+    keys = {"price": ("price", "name", "pk"), "name": ("name", "price", "pk")}[by]
+    moved: list[tuple[int, int]] = []
+    with transaction.atomic():
+        lock_prices()
+        for chunk in in_chunks(categories):
+            rows = Service.objects.filter(category__in=chunk).order_by("category", *keys)
+            place, last = 0, None
+            for pk, category, position in rows.values_list("pk", "category_id", "position"):
+                place, last = (place + 1 if category == last else 1), category
+                if position != place:
+                    moved.append((pk, place))
+        return update_rows(model=Service, columns=("position",), rows=moved)

@@ -1,0 +1,226 @@
+"""Talking to a provider: its client, its key, its balance, and the pauses after trouble."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+import structlog
+from django.conf import settings
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+from django.views.decorators.debug import sensitive_variables
+
+from catalog.models import Provider
+from catalog.upstream.client import UpstreamClient
+from catalog.upstream.errors import UpstreamError
+from panel.alerts.services import raise_alert, resolve_alert
+from panel.lib import money
+from panel.lib.crypto import Undecryptable, decrypt, encrypt
+
+log = structlog.get_logger(__name__)
+
+FIRST_PAUSE = timedelta(minutes=1)
+LONGEST_PAUSE = timedelta(hours=1)
+FIRST_POLLING_PAUSE = timedelta(seconds=30)
+LONGEST_POLLING_PAUSE = timedelta(minutes=10)
+
+
+class ProviderUnusable(Exception):
+    """The provider cannot be talked to: its key or its address is unusable. The message is for staff."""
+
+
+def client_for(provider: Provider, *, read_timeout: float = 45) -> UpstreamClient:
+    """A client with the provider's address and key. `read_timeout`: seconds. Raises ProviderUnusable."""
+    try:
+        return UpstreamClient(
+            url=provider.api_url,
+            api_key=_api_key(provider),
+            user_agent=settings.UPSTREAM_USER_AGENT,
+            allow_private=settings.UPSTREAM_ALLOW_PRIVATE,
+            add_timeout=settings.UPSTREAM_ADD_TIMEOUT,
+            read_timeout=read_timeout,
+        )
+    except ValueError as error:
+        raise ProviderUnusable(f"{provider.name}: {error}") from error
+
+
+def _api_key(provider: Provider) -> str:
+    try:
+        return decrypt(provider.api_key_encrypted)
+    except Undecryptable as error:
+        raise ProviderUnusable(f"{provider.name}: {error} Enter the API key again.") from error
+
+
+def account_of(provider: Provider) -> str:
+    """A fingerprint of our account there, which its API key names. Raises ProviderUnusable."""
+    return _fingerprint(_api_key(provider))
+
+
+def same_account(provider: Provider) -> list[int]:
+    """Providers that may be the same account or count their orders with it: the same key or the same host.
+
+    Set up twice, the orders of one would look like nobody's to the other.
+    """
+    host, account = _host(provider), _account_or_none(provider)
+    return [
+        other.pk
+        for other in Provider.objects.only("pk", "name", "api_url", "api_key_encrypted")
+        if _host(other) == host or (account and _account_or_none(other) == account)
+    ]
+
+
+def connected_with(*, api_key: str, besides: int | None = None) -> Provider | None:
+    """The provider that has this key already, apart from the one with the primary key `besides`."""
+    account = _fingerprint(api_key)
+    same = (other for other in Provider.objects.all() if other.pk != besides and _account_or_none(other) == account)
+    return next(same, None)
+
+
+def _fingerprint(api_key: str) -> str:
+    return salted_hmac("catalog.account", api_key).hexdigest()[:32]
+
+
+def _host(provider: Provider) -> str:
+    parts = urlsplit(provider.api_url.lower())
+    return parts.netloc.removesuffix(":443").removeprefix("www.")
+
+
+def _account_or_none(provider: Provider) -> str | None:
+    try:
+        return account_of(provider)
+    except ProviderUnusable:
+        return None
+
+
+def request_scope(provider: Provider) -> str:
+    """A fingerprint of where a request id counts: address, account and parameter; "" without a parameter.
+
+    A request id means nothing under another name or to another account: there the order would be new.
+    Raises ProviderUnusable.
+    """
+    if not provider.request_id_parameter:
+        return ""
+    key = _api_key(provider)
+    where = "\n".join((provider.api_url, provider.request_id_parameter, key))
+    return salted_hmac("catalog.request_scope", where).hexdigest()[:32]
+
+
+def drop_request_ids(*, provider: Provider, text: str) -> None:
+    """The provider took one request id twice: they are not used any more, and the owner is told."""
+    Provider.objects.filter(pk=provider.pk).update(request_id_parameter="", promise_unchecked=None)
+    raise_alert(cause=f"provider:{provider.pk}:request-ids", text=text, level="danger")
+
+
+@sensitive_variables("api_key")  # Else a report of an error in here would show it.
+def set_api_key(*, provider: Provider, api_key: str) -> None:
+    """Puts the encrypted key on the instance, unsaved."""
+    provider.api_key_encrypted = encrypt(api_key.strip())
+
+
+def usable_providers() -> QuerySet[Provider]:
+    """Providers that are on and not paused now."""
+    now = timezone.now()
+    return Provider.objects.filter(is_active=True).filter(Q(paused_until=None) | Q(paused_until__lte=now))
+
+
+def pause_provider(*, provider: Provider, reason: str, text: str) -> None:
+    """Stops sending to it for a while, doubling each time, and alerts once. `reason` is a short word."""
+    wait = min(FIRST_PAUSE * 2 ** min(provider.pause_count, 10), LONGEST_PAUSE)
+    Provider.objects.filter(pk=provider.pk).update(
+        paused_until=timezone.now() + wait, pause_reason=text[:200], pause_count=F("pause_count") + 1
+    )
+    raise_alert(cause=f"provider:{provider.pk}:trouble", text=f"{provider.name}: {text}", level="danger")
+    log.warning("provider paused", provider=provider.pk, reason=reason, seconds=int(wait.total_seconds()))
+
+
+def take_polling_lane(*, provider: Provider, seconds: float) -> bool:
+    """Whether this process may poll the provider now: one at a time, so that a slow one takes one thread.
+
+    The lane is free again after `seconds` at the latest. `provider` remembers it, to leave it.
+    """
+    now = timezone.now()
+    free = Provider.objects.filter(pk=provider.pk).filter(Q(polling_until=None) | Q(polling_until__lte=now))
+    until = now + timedelta(seconds=seconds)
+    if not free.update(polling_until=until):
+        return False
+    provider.polling_until = until
+    return True
+
+
+def leave_polling_lane(*, provider: Provider, failures: int | None) -> None:
+    """Frees the lane, or keeps it closed for a while that doubles with each of its `failures` in a row.
+
+    `failures` is None where the provider was not asked: it has neither failed nor recovered. Nothing happens
+    when another process took the lane over, or staff freed it.
+    """
+    lane = Provider.objects.filter(pk=provider.pk, polling_until=provider.polling_until)
+    if failures is None:
+        lane.update(polling_until=None)
+    elif not failures:
+        lane.update(polling_until=None, polling_failures=0)
+    else:
+        failures = min(failures, 10)
+        wait = min(FIRST_POLLING_PAUSE * 2 ** (failures - 1), LONGEST_POLLING_PAUSE)
+        lane.update(polling_until=timezone.now() + wait, polling_failures=failures)
+
+
+def resume_provider(*, provider: Provider) -> None:
+    """Staff mended what was wrong: it is tried again at once."""
+    Provider.objects.filter(pk=provider.pk).update(
+        paused_until=None, pause_reason="", pause_count=0, polling_until=None, polling_failures=0
+    )
+    resolve_alert(cause=f"provider:{provider.pk}:trouble")
+
+
+def note_success(*, provider: Provider) -> None:
+    """Ends the pauses: the provider took an order."""
+    if Provider.objects.filter(pk=provider.pk, pause_count__gt=0).update(
+        paused_until=None, pause_reason="", pause_count=0
+    ):
+        resolve_alert(cause=f"provider:{provider.pk}:trouble")
+
+
+def check_balance(*, provider: Provider) -> str:
+    """Asks for the balance and stores it, in micro-units of the provider's currency.
+
+    Returns the currency that it says it bills in, "" where it does not say; one other than the configured is an
+    alert. Raises UpstreamError and ProviderUnusable.
+    """
+    answer = client_for(provider).balance()
+    try:
+        balance = money.micros_down(answer.amount)
+    except money.MoneyError:
+        raise_alert(
+            cause=f"provider:{provider.pk}:balance",
+            text=f"{provider.name} reports a balance that is out of range.",
+        )
+        return answer.currency
+    Provider.objects.filter(pk=provider.pk).update(balance=balance, balance_checked_at=timezone.now())
+    resolve_alert(cause=f"provider:{provider.pk}:balance")
+    cause = f"provider:{provider.pk}:currency"
+    if answer.currency and answer.currency.upper() != provider.currency.upper():
+        raise_alert(
+            cause=cause,
+            text=f"{provider.name} bills in {answer.currency}, but is set up with {provider.currency}.",
+            level="danger",
+        )
+    elif answer.currency:  # One that says nothing takes nothing back.
+        resolve_alert(cause=cause)
+    return answer.currency
+
+
+def check_providers() -> int:
+    """Checks each active provider's balance; one that fails does not stop the rest. Returns failures."""
+    failures = 0
+    for provider in Provider.objects.filter(is_active=True):
+        cause = f"provider:{provider.pk}:unreachable"
+        try:
+            check_balance(provider=provider)
+        except (UpstreamError, ProviderUnusable) as error:
+            failures += 1
+            raise_alert(cause=cause, text=f"{provider.name} does not answer: {error}")
+        else:
+            resolve_alert(cause=cause)
+    return failures

@@ -1,0 +1,165 @@
+"""How a provider is doing, as plain facts for staff: whether it sells, what is wrong, and what is worth knowing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Count, Q
+from django.utils import timezone
+from django.utils.formats import date_format
+
+from catalog.models import CatalogChange, Provider, ProviderFigures, Service, SyncRun
+from catalog.provider_runway import runway_days
+from panel.alerts.services import open_texts
+
+GOOD, INFO, WARNING, DANGER = "good", "info", "warning", "danger"
+
+LOOKS = {
+    GOOD: ("check_circle", "success"),
+    INFO: ("info", "info"),
+    WARNING: ("warning", "warning"),
+    DANGER: ("error", "danger"),
+}
+"""Of each level: its icon and its colour."""
+
+LIST_AGE = timedelta(days=1)
+BALANCE_AGE = timedelta(hours=2)
+"""A balance is asked for much more often: an older one means that asking fails."""
+
+LOW_COMPLETION = 80
+"""Percent of the orders that ended."""
+ENOUGH_ORDERS = 10
+"""Fewer that ended say nothing about the provider."""
+
+_WORST_FIRST = (DANGER, WARNING, INFO, GOOD)
+_ALERTS = ("currency", "unreachable", "balance", "request-ids")
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One line about a provider; `level` is a key of LOOKS."""
+
+    level: str
+    text: str
+
+    @property
+    def icon(self) -> str:
+        return LOOKS[self.level][0]
+
+    @property
+    def colour(self) -> str:
+        return LOOKS[self.level][1]
+
+    @property
+    def word(self) -> str:
+        """The level for those who see neither colour nor icon."""
+        return {GOOD: "Good", INFO: "Note", WARNING: "Warning", DANGER: "Urgent"}[self.level]
+
+
+def provider_state(*, provider: Provider) -> Fact:
+    """Whether it sells, in a word or two."""
+    if not provider.is_active:
+        return Fact(INFO, "Off")
+    if provider.pause_count:
+        return Fact(DANGER, "Paused")
+    if provider.polling_failures:
+        return Fact(WARNING, "Answers badly")
+    return Fact(GOOD, "Running")
+
+
+def provider_facts(*, provider: Provider, last_run: SyncRun | None) -> list[Fact]:
+    """Everything that is known of its health, the worst first. `last_run` is its latest import."""
+    facts = [
+        *_sending(provider),
+        *_importing(provider, last_run),
+        *_money(provider),
+        *_alerts(provider),
+        *_services(provider),
+        *_orders(provider),
+    ]
+    return sorted(facts, key=lambda fact: _WORST_FIRST.index(fact.level))
+
+
+def last_import(*, provider: Provider) -> SyncRun | None:
+    """The latest import: waiting, under way or ended."""
+    return provider.sync_runs.order_by("-pk").first()
+
+
+def moment_text(moment: datetime) -> str:
+    return date_format(timezone.localtime(moment), "DATETIME_FORMAT")
+
+
+def _sending(provider: Provider) -> Iterator[Fact]:
+    if not provider.is_active:
+        yield Fact(INFO, "It is off: nothing is sold from it or sent to it. Open orders are still followed.")
+    if provider.pause_count:
+        end = provider.paused_until
+        until = f"until {moment_text(end)}" if end and end > timezone.now() else "but the next order is tried"
+        yield Fact(DANGER, f"Sending to it is paused {until}: {provider.pause_reason}")
+    elif provider.is_active:
+        yield Fact(GOOD, "It takes orders.")
+    if provider.polling_failures:
+        times = "once" if provider.polling_failures == 1 else f"{provider.polling_failures} times in a row"
+        yield Fact(WARNING, f"Asking it how orders stand failed {times}. It is asked again by itself.")
+
+
+def _importing(provider: Provider, run: SyncRun | None) -> Iterator[Fact]:
+    if run is not None and run.outcome == SyncRun.Outcome.FAILED:
+        yield Fact(DANGER, f"The last import failed: {run.reason}")
+    elif run is not None and run.outcome == SyncRun.Outcome.REFUSED:
+        yield Fact(DANGER, f"The last import was refused and waits for you: {run.reason}")
+    if provider.last_synced_at is None:
+        yield Fact(WARNING, "Its services were never imported.")
+    elif provider.last_synced_at < timezone.now() - LIST_AGE:
+        yield Fact(WARNING, f"What it sells is known as of {moment_text(provider.last_synced_at)} only.")
+
+
+def _money(provider: Provider) -> Iterator[Fact]:
+    if provider.balance is None or provider.balance_checked_at is None:
+        yield Fact(WARNING, "Its balance is not known yet.")
+        return
+    if provider.balance <= 0:
+        yield Fact(DANGER, "There is no money left there.")
+    elif (days := runway_days(provider)) is not None and days < 1:
+        yield Fact(DANGER, "The balance there lasts for less than a day.")
+    if provider.is_active and provider.balance_checked_at < timezone.now() - BALANCE_AGE:
+        yield Fact(WARNING, f"The balance is as of {moment_text(provider.balance_checked_at)}.")
+
+
+def _alerts(provider: Provider) -> Iterator[Fact]:
+    for text in open_texts(causes=[f"provider:{provider.pk}:{what}" for what in _ALERTS]):
+        yield Fact(DANGER, text)
+
+
+def _services(provider: Provider) -> Iterator[Fact]:
+    gone = Count("pk", filter=Q(upstream__is_listed=False))
+    found = Service.objects.filter(upstream__provider=provider).aggregate(
+        on_sale=Count("pk", filter=Q(is_on_sale=True, upstream__is_listed=True)), gone=gone
+    )
+    if found["on_sale"]:
+        yield Fact(GOOD, f"{_of_its_services(found['on_sale'])} on sale.")
+    elif provider.last_synced_at:
+        yield Fact(WARNING, "None of its services is on sale.")
+    if found["gone"]:
+        yield Fact(INFO, f"{_of_its_services(found['gone'])} no longer on its list, so not sold.")
+    if urgent := CatalogChange.objects.filter(provider=provider, is_urgent=True, accepted_at=None).count():
+        rates = "1 rate" if urgent == 1 else f"{urgent:,} rates"
+        yield Fact(DANGER, f"{rates} rose past the minimum margin. The inbox tells what was done.")
+
+
+def _of_its_services(count: int) -> str:
+    return f"{count:,} of its services {'is' if count == 1 else 'are'}"
+
+
+def _orders(provider: Provider) -> Iterator[Fact]:
+    try:
+        figures = provider.figures
+    except ProviderFigures.DoesNotExist:
+        return
+    if figures.ended < ENOUGH_ORDERS:
+        return
+    rate = figures.completed * 100 // figures.ended
+    text = f"Of {figures.ended:,} orders of the last 7 days that ended, {rate} % were completed in full."
+    yield Fact(WARNING if rate < LOW_COMPLETION else GOOD, text)

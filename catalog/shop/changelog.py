@@ -1,0 +1,178 @@
+"""What changed in the shop: found by comparing the services with how they stood at the last look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple, TypeAlias
+
+from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef, QuerySet
+from django.utils import timezone
+
+from catalog.models import ShelfMark, ShelfNews
+from catalog.selectors import services_on_sale
+from catalog.shop.favorites import marked_by
+from panel.lib.bulk_sql import in_chunks, insert_rows, update_rows
+
+SHOWN = timedelta(days=30)
+KEPT = timedelta(days=90)
+LATELY = timedelta(days=7)
+STILL_THE_SAME = timedelta(hours=1)
+"""Changes of a service that follow one another closer than this are told of as one."""
+COUNTED = 100
+Kind = ShelfNews.Kind
+
+# As people see each: (meaning, icon).
+NEWS_LOOKS: dict[str, tuple[str, str]] = {
+    Kind.NEW: ("info", "plus-circle"),
+    Kind.BACK: ("info", "arrow-counterclockwise"),
+    Kind.CHEAPER: ("success", "arrow-down-right"),
+    Kind.DEARER: ("warning", "arrow-up-right"),
+    Kind.GONE: ("neutral", "dash-circle"),
+}
+
+
+class Stand(NamedTuple):
+    """How a service stood: whether it could be ordered, at which list price."""
+
+    is_sold: bool
+    price: int
+
+
+class Change(NamedTuple):
+    kind: str
+    old_price: int | None
+    new_price: int | None
+
+
+Stands: TypeAlias = dict[int, Stand]
+"""By the service's primary key. One that was never sold is not among them."""
+
+
+class _Overtaken(Exception):
+    """Another round compared the same services at the same time."""
+
+
+def change_between(before: Stand | None, after: Stand) -> Change | None:
+    """What customers are told of; None: nothing. `before` is None for a service that was never sold."""
+    if before is None:
+        return Change(Kind.NEW, None, after.price) if after.is_sold else None
+    if not after.is_sold:
+        return Change(Kind.GONE, before.price, None) if before.is_sold else None
+    if not before.is_sold:
+        return Change(Kind.BACK, before.price, after.price)
+    if before.price == after.price:
+        return None
+    return Change(Kind.CHEAPER if after.price < before.price else Kind.DEARER, before.price, after.price)
+
+
+def stand_before(change: Change) -> Stand | None:
+    """How the service stood before what was told."""
+    if change.old_price is None:
+        return None
+    return Stand(change.kind != Kind.BACK, change.old_price)
+
+
+def find_shelf_news() -> int:
+    """Compares all services with how they stood at the last look, and writes what changed; returns how many.
+
+    The first look of all only takes note: a shop that just opened has no news. Two rounds at once are harmless:
+    one of them writes, the other writes nothing.
+    """
+    now = timezone.now()
+    ShelfNews.objects.filter(noticed_at__lt=now - KEPT).delete()
+    marks = {
+        pk: Stand(is_sold, price) for pk, is_sold, price in ShelfMark.objects.values_list("pk", "is_sold", "price")
+    }
+    after = _stands_now(marks)
+    changed = {pk: stand for pk, stand in after.items() if marks.get(pk) != stand}
+    if not changed:
+        return 0
+    try:
+        with transaction.atomic():
+            _write_marks(marks, changed)
+            return _write_news(marks, changed, now) if marks else 0
+    except (IntegrityError, _Overtaken):
+        return 0
+
+
+def _stands_now(marks: Stands) -> Stands:
+    sold = services_on_sale().select_related(None).order_by("pk").values_list("pk", "price")
+    stands = {pk: Stand(True, price) for pk, price in sold}
+    # What is sold no more keeps the price that it was last sold at.
+    return stands | {pk: Stand(False, mark.price) for pk, mark in marks.items() if pk not in stands}
+
+
+def _write_marks(marks: Stands, changed: Stands) -> None:
+    """Raises IntegrityError or _Overtaken where a mark no longer stands as it was read."""
+    columns = ("is_sold", "price")
+    new = [(pk, *stand) for pk, stand in changed.items() if pk not in marks]
+    insert_rows(model=ShelfMark, columns=("service_id", *columns), rows=new)
+    moved = [(pk, *marks[pk], *stand) for pk, stand in sorted(changed.items()) if pk in marks]
+    if update_rows(model=ShelfMark, columns=columns, rows=moved, unmoved=columns) != len(moved):
+        raise _Overtaken
+
+
+def _write_news(marks: Stands, changed: Stands, now: datetime) -> int:
+    """One line for each service; it takes the place of the one that was written a short while ago."""
+    recent = {
+        service: (pk, Change(kind, old_price, new_price))
+        for pk, service, kind, old_price, new_price in ShelfNews.objects.filter(noticed_at__gte=now - STILL_THE_SAME)
+        .order_by("pk")
+        .values_list("pk", "service", "kind", "old_price", "new_price")
+        if service in changed
+    }
+    for chunk in in_chunks([pk for pk, _ in recent.values()]):
+        ShelfNews.objects.filter(pk__in=chunk).delete()
+    before = {pk: stand_before(recent[pk][1]) if pk in recent else marks.get(pk) for pk in changed}
+    # On sale for less than an hour: it will be new when it comes again.
+    unseen = [pk for pk, stand in changed.items() if before[pk] is None and not stand.is_sold]
+    for chunk in in_chunks(unseen):
+        ShelfMark.objects.filter(pk__in=chunk).delete()
+    lines = list(_lines(before, changed, now))
+    insert_rows(model=ShelfNews, columns=("service_id", *Change._fields, "noticed_at"), rows=lines)
+    return len(lines)
+
+
+def _lines(before: dict[int, Stand | None], changed: Stands, now: datetime) -> Iterator[tuple[Any, ...]]:
+    for pk, stand in changed.items():
+        change = change_between(before[pk], stand)
+        if change:
+            yield (pk, *change, now)
+
+
+# -- reading ---------------------------------------------------------------------------------------
+
+
+def latest_news(*, kind: str, favorites: bool, customer: Any) -> QuerySet[ShelfNews]:
+    """Of the last 30 days, each with `is_sold`: whether its service can be ordered now, and `is_favourite` of it."""
+    news = ShelfNews.objects.filter(noticed_at__gte=timezone.now() - SHOWN).select_related(
+        "service__category", "service__upstream"
+    )
+    news = news.annotate(is_sold=Exists(services_on_sale().filter(pk=OuterRef("service"))))
+    if kind:
+        news = news.filter(kind=kind)
+    if customer.is_authenticated:
+        marked = marked_by(customer, service="service")
+        news = news.annotate(is_favourite=marked)
+        if favorites:
+            news = news.filter(marked)
+    return news
+
+
+def count_lately() -> int:
+    """Changes of the last 7 days, counted up to 100."""
+    return ShelfNews.objects.filter(noticed_at__gte=timezone.now() - LATELY)[:COUNTED].count()
+
+
+def percent_changed(*, old: int, new: int) -> str:
+    """As people read it: "−12%", "+0.4%"; never "0%" of what did change."""
+    share = (new - old) * 100 / old
+    if abs(share) < 0.1:
+        words = "<0.1"
+    elif abs(share) < 9.95:
+        words = f"{abs(share):.1f}".removesuffix(".0")
+    else:
+        words = f"{abs(share):,.0f}"
+    return f"{'+' if share > 0 else '−'}{words}%"

@@ -1,0 +1,236 @@
+"""The shop's shelves: what a visitor or customer asked to see of them, and one page of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from typing import Any
+from urllib.parse import urlencode
+
+from django.db.models import Case, Count, F, QuerySet, When
+
+from catalog.models import Category, Service
+from catalog.prices.customer_prices import Offer, offers_for
+from catalog.selectors import ENOUGH_TIMED, SHELF_ORDER, matching, services_on_sale
+from catalog.service_types import SPECS
+from catalog.shop.favorites import marked_by
+from panel.lib.keyset_pagination import KeysetPage
+
+ROWS = 50
+LONGEST_QUERY = 100
+CATEGORIES_IN_WINDOW = 12
+OFFERS_IN_WINDOW = 6
+CATEGORY = F("category_id") + 0
+"""To count by: for the column itself SQLite would walk its index, and fetch rows in no order, for thrice as long."""
+TYPICAL_SECONDS = Case(When(figures__timed__gte=ENOUGH_TIMED, then=F("figures__typical_seconds")))
+SORTS = {"": "By category", "cheapest": "Cheapest first", "fastest": "Fastest first"}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What of the shelves is asked for; `category` is a primary key, 0 for all of them."""
+
+    q: str = ""
+    category: int = 0
+    type: str = ""
+    refill: bool = False
+    cancel: bool = False
+    favorites: bool = False
+    sort: str = ""
+    page: int = 1
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether something on sale may be left out."""
+        return replace(self, sort="", page=1) != Wanted()
+
+    def address(self, **changes: Any) -> str:
+        """The query string of the same with `changes`, on its first page unless they name one."""
+        wanted = replace(self, **{"page": 1, **changes})
+        blank = Wanted()
+        shown = {name: getattr(wanted, name) for name in self.__slots__}
+        return "?" + urlencode(
+            {name: "1" if value is True else value for name, value in shown.items() if value != getattr(blank, name)}
+        )
+
+
+def read_wanted(params: Mapping[str, str]) -> Wanted:
+    """Whatever stands in an address; what is not understood is not asked for."""
+    kind, sort = params.get("type", ""), params.get("sort", "")
+    return Wanted(
+        q=params.get("q", "").replace("\x00", "")[:LONGEST_QUERY].strip(),
+        category=_whole(params.get("category", "")),
+        type=kind if kind in SPECS else "",
+        refill=params.get("refill") == "1",
+        cancel=params.get("cancel") == "1",
+        favorites=params.get("favorites") == "1",
+        sort=sort if sort in SORTS else "",
+        page=_whole(params.get("page", "")) or 1,
+    )
+
+
+def _whole(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+
+
+@dataclass(slots=True)
+class Shelf:
+    """A category and what of it stands on the page; `category` is None where the page is in another order."""
+
+    category: Category | None
+    offers: list[Offer] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A category or type, how many services it has among those asked for, and where they are."""
+
+    value: int | str
+    label: str
+    count: int
+    address: str
+    is_current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Shelves:
+    """One page of the shop. `total` services in all were asked for, the page begins with number `first`."""
+
+    wanted: Wanted
+    page: KeysetPage
+    total: int
+    first: int
+    categories: list[Choice]
+    types: list[Choice]
+    in_all_categories: int
+
+    @property
+    def groups(self) -> list[Shelf]:
+        if self.wanted.sort:
+            return [Shelf(None, self.page.rows)] if self.page.rows else []
+        by_category = groupby(self.page.rows, key=lambda offer: offer.service.category)
+        return [Shelf(category, list(offers)) for category, offers in by_category]
+
+    @property
+    def place(self) -> str:
+        """Where the page stands among all: "51–100 of 10,000"."""
+        return f"{self.first:,}–{self.first + len(self.page.rows) - 1:,} of {self.total:,}"
+
+    @property
+    def everywhere(self) -> str:
+        """The address of the same in all categories."""
+        return self.wanted.address(category=0)
+
+
+def find_shelves(*, wanted: Wanted, customer: Any) -> Shelves:
+    """A page of what is on sale, at the customer's prices, with `typical_seconds` on each service
+    and, for a customer, `is_favourite`. A visitor sees list prices.
+
+    At most six queries, however many services there are; none about the customer for a visitor.
+    """
+    asked = _asked(wanted, customer)
+    in_category: Counter[int] = Counter()
+    of_type: Counter[str] = Counter()
+    for category, kind, count in asked.order_by().values_list(CATEGORY, "upstream__type").annotate(Count("pk")):
+        of_type[kind] += count
+        if wanted.type in ("", kind):
+            in_category[category] += count
+    total = in_category[wanted.category] if wanted.category else in_category.total()
+    number = min(wanted.page, max(1, -(-total // ROWS)))
+    return Shelves(
+        wanted=wanted,
+        page=_page(_narrowed(asked, wanted), wanted.sort, number, total, customer),
+        total=total,
+        first=(number - 1) * ROWS + 1,
+        categories=_categories(in_category, wanted),
+        types=[
+            Choice(kind, spec.label, of_type[kind], wanted.address(type=kind), kind == wanted.type)
+            for kind, spec in SPECS.items()
+            if of_type[kind]
+        ],
+        in_all_categories=in_category.total(),
+    )
+
+
+def _categories(counts: Mapping[int, int], wanted: Wanted) -> list[Choice]:
+    """In the order of the shelves. All are read: a list of thousands of keys would be slower, and there are few."""
+    return [
+        Choice(pk, name, counts[pk], wanted.address(category=pk), pk == wanted.category)
+        for pk, name in Category.objects.order_by("position", "name", "pk").values_list("pk", "name")
+        if counts.get(pk)
+    ]
+
+
+def _asked(wanted: Wanted, customer: Any) -> QuerySet[Service]:
+    """Of any category and type."""
+    services = matching(services_on_sale().select_related(None), wanted.q)
+    if wanted.refill:
+        services = services.filter(upstream__refill=True)
+    if wanted.cancel:
+        services = services.filter(upstream__cancel=True)
+    if wanted.favorites and customer.is_authenticated:
+        services = services.filter(marked_by(customer))
+    return services
+
+
+def _narrowed(services: QuerySet[Service], wanted: Wanted) -> QuerySet[Service]:
+    if wanted.category:
+        services = services.filter(category=wanted.category)
+    if wanted.type:
+        services = services.filter(upstream__type=wanted.type)
+    return services
+
+
+def _page(services: QuerySet[Service], sort: str, number: int, total: int, customer: Any) -> KeysetPage:
+    # The keys first: sorted with all their columns, thousands of rows would be carried along.
+    start = (number - 1) * ROWS
+    keys = list(_sorted(services, sort).values_list("pk", flat=True)[start : start + ROWS])
+    found = {service.pk: service for service in _whole_rows(keys, customer)}
+    # What was taken off sale between the two queries stays away.
+    return KeysetPage(
+        offers_for(customer=customer, services=[found[pk] for pk in keys if pk in found]),
+        previous=("page", str(number - 1)) if number > 1 else None,
+        next=("page", str(number + 1)) if start + ROWS < total else None,
+    )
+
+
+def _sorted(services: QuerySet[Service], sort: str) -> QuerySet[Service]:
+    if sort == "cheapest":
+        # By list price: the customer's own follows from it in Python, and differs from it by little.
+        return services.order_by("price", "pk")
+    if sort == "fastest":
+        return services.order_by(TYPICAL_SECONDS.asc(nulls_last=True), "pk")
+    return services.order_by(*SHELF_ORDER)
+
+
+def _whole_rows(keys: list[int], customer: Any) -> QuerySet[Service]:
+    services = services_on_sale().filter(pk__in=keys).annotate(typical_seconds=TYPICAL_SECONDS)
+    return services.annotate(is_favourite=marked_by(customer)) if customer.is_authenticated else services
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A piece of the shop for the start page, at list prices: the first categories, and what sold best lately."""
+
+    total: int
+    categories: list[Choice]
+    more_categories: int
+    offers: list[Offer]
+
+
+def shop_window() -> Window:
+    """Four queries."""
+    counts = dict(services_on_sale().order_by().values_list(CATEGORY).annotate(Count("pk")))
+    categories = _categories(counts, Wanted())
+    by_sales = (F("figures__orders").desc(nulls_last=True), *SHELF_ORDER)
+    # By number first: descriptions are long, and would be sorted with the rows.
+    best = list(services_on_sale().order_by(*by_sales).values_list("pk", flat=True)[:OFFERS_IN_WINDOW])
+    services = services_on_sale().annotate(typical_seconds=TYPICAL_SECONDS).in_bulk(best)
+    return Window(
+        total=sum(counts.values()),
+        categories=categories[:CATEGORIES_IN_WINDOW],
+        more_categories=len(categories[CATEGORIES_IN_WINDOW:]),
+        offers=[Offer(services[pk], services[pk].price) for pk in best if pk in services],
+    )

@@ -1,0 +1,18 @@
+"""How changes in the shop look."""
+
+from __future__ import annotations
+
+from django import template
+from django.utils.safestring import SafeString
+
+from catalog.models import ShelfNews
+from catalog.shop.changelog import NEWS_LOOKS
+from panel.lib.templatetags.display import badge
+
+register = template.Library()
+
+
+@register.simple_tag
+def news_badge(kind: str, percent: str) -> SafeString:
+    """A change in the shop as colour, icon and words: "Cheaper −12%"."""
+    return badge(NEWS_LOOKS.get(kind), f"{ShelfNews.Kind(kind).label} {percent}".rstrip())

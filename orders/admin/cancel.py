@@ -1,0 +1,141 @@
+"""Cancelling in the admin: one order, or a selection of them, each after a page that says what will happen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from unfold.decorators import action
+
+from orders.admin.review import find_order, order_or_404, state_of
+from orders.models import Order
+from orders.requests.bulk_staff import MOST, BulkResult, Fate, cancel_orders, plan_cancels
+from panel.lib.admin.actions import ActionRefused, ask_and_act, is_own_object, log_own_attempt
+from panel.lib.admin.base import ReadOnlyAdmin, shown_money
+
+PERMISSION = "orders.change_order"
+
+
+class SelectionForm(forms.Form):
+    """Primary keys in one field: a thousand fields are more than a form may have."""
+
+    orders = forms.RegexField(regex=r"\A\d{1,18}+(?:,\d{1,18}+)*+\Z", max_length=19 * MOST, widget=forms.HiddenInput)
+
+    def clean_orders(self) -> list[int]:
+        pks = sorted({int(pk) for pk in self.cleaned_data["orders"].split(",")})
+        if len(pks) > MOST:
+            raise forms.ValidationError("Too many.")
+        return pks
+
+
+class CancelAdmin(ReadOnlyAdmin):
+    """The list action and the detail action that cancel orders."""
+
+    actions = ("cancel_many",)
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.cancel_selected)
+        return [path("cancel/", view, name=self._cancel_name), *super().get_urls()]
+
+    @property
+    def _cancel_name(self) -> str:
+        return f"{self.opts.app_label}_{self.opts.model_name}_cancel_selected"
+
+    def has_cancel_many_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(PERMISSION)
+
+    @action(description="Cancel orders", permissions=["cancel_many"])
+    def cancel_many(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+        """Shows what will happen; nothing is changed yet."""
+        pks = list(queryset.order_by("pk").values_list("pk", flat=True)[: MOST + 1])
+        if len(pks) > MOST:
+            text = f"At most {MOST:,} orders can be canceled in one go. Narrow the list down. Nothing was changed."
+            messages.error(request, text)
+            return None
+        plan = plan_cancels(orders=list(Order.objects.filter(pk__in=pks)), actor=request.user)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Cancel orders",
+            "opts": self.opts,
+            "plan": plan,
+            "refund": shown_money(plan.refunded),
+            "can_act": plan.is_done,
+            "form": SelectionForm(initial={"orders": ",".join(map(str, pks))}),
+            "action": reverse(f"admin:{self._cancel_name}"),
+            "back": self._list_url(),
+        }
+        return TemplateResponse(request, "admin/orders/cancel_many.html", context)
+
+    def cancel_selected(self, request: HttpRequest) -> HttpResponse:
+        """Cancels the orders that the page before told of. Sent twice, it finds them canceled."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        if not request.user.has_perm(PERMISSION):
+            raise PermissionDenied
+        form = SelectionForm(request.POST)
+        if not form.is_valid():
+            messages.error(request, "The selection could not be read. Nothing was changed; select the orders again.")
+            return redirect(self._list_url())
+        chosen = list(Order.objects.filter(pk__in=form.cleaned_data["orders"]))
+        result = cancel_orders(orders=chosen, actor=request.user)
+        if own := [order for order in chosen if is_own_object(request, order)]:
+            log_own_attempt(request=request, objects=own, title="Cancel orders")
+        messages.add_message(request, messages.SUCCESS if result.is_done else messages.WARNING, summary(result))
+        if result.failed:
+            numbers = ", ".join(map(str, result.failed[:20]))
+            messages.error(request, f"Not canceled, for an error of ours that the log tells of: orders {numbers}.")
+        return redirect(self._list_url())
+
+    def _list_url(self) -> str:
+        return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
+
+    def has_cancel_one_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        if not object_id or not request.user.has_perm(PERMISSION):
+            return False
+        order = find_order(object_id)
+        return order is not None and plan_cancels(orders=[order], actor=None).is_done
+
+    @action(description="Cancel", icon="cancel", permissions=["cancel_one"])
+    def cancel_one(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        order = order_or_404(object_id)
+
+        def act(data: dict[str, Any]) -> str:
+            result = cancel_orders(orders=[order], actor=request.user)
+            if result.withdrawn:
+                return f"Canceled; {shown_money(result.refunded)} refunded."
+            if not result.asked:
+                raise ActionRefused(f"Nothing was done: it is {next(iter(result.left))}.")
+            return f"{order.provider.name} is asked to cancel it."
+
+        return ask_and_act(
+            request=request,
+            model_admin=self,
+            obj=order,
+            form_class=forms.Form,
+            title=f"Cancel order {order.pk}",
+            explanation=(
+                f"It was not sent yet: it is canceled at once, and {shown_money(order.net_charge)} are refunded."
+                if plan_cancels(orders=[order], actor=None).withdrawn
+                else f"{order.provider.name} is asked to cancel it. What comes back follows its answer."
+            ),
+            button="Cancel the order",
+            act=act,
+            seen=state_of(order),
+        )
+
+
+def summary(result: BulkResult) -> str:
+    """What was done, with numbers."""
+    parts = [
+        f"{result.withdrawn:,} canceled and {shown_money(result.refunded)} refunded",
+        f"providers asked to cancel {result.asked:,} more",
+        *(f"{count:,} left alone: {why}" for why, count in result.left.items() if why != Fate.FAILED),
+    ]
+    return f"{'; '.join(parts)}."

@@ -1,0 +1,143 @@
+"""Drip-feeds for staff: all of them, each with its runs, and stopping one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from unfold.decorators import action, display
+
+from orders.checkout.drip_feeds import NothingToStop, stop_drip_feed
+from orders.models import DripFeed
+from orders.states import DripState
+from panel.lib.admin.actions import ActionRefused, ask_and_act
+from panel.lib.admin.base import ReadOnlyAdmin, shown_money
+
+
+@admin.register(DripFeed)
+class DripFeedAdmin(ReadOnlyAdmin):
+    list_display = (
+        "number",
+        "customer",
+        "shown_service",
+        "shown_state",
+        "shown_runs",
+        "shown_charge",
+        "shown_refunded",
+        "next_run_at",
+        "created_at",
+    )
+    list_filter = ("state",)
+    search_fields = ("=pk", "customer__email", "link")
+    list_select_related = ("customer",)
+    show_full_result_count = False
+    actions_detail = ("stop",)
+    fieldsets = (
+        (None, {"fields": ("shown_state", "shown_runs", "next_run_at", "shown_charge", "shown_refunded", "customer")}),
+        (
+            "Order",
+            {
+                "fields": (
+                    "service",
+                    "link",
+                    "quantity",
+                    "params",
+                    "interval",
+                    "shown_run_charge",
+                    "orders_of_runs",
+                    "created_at",
+                    "ended_at",
+                )
+            },
+        ),
+    )
+
+    @display(description="Drip-feed", ordering="pk")
+    def number(self, drip: DripFeed) -> int:
+        return drip.pk
+
+    @display(description="Service", ordering="service_name")
+    def shown_service(self, drip: DripFeed) -> str:
+        name = drip.service_name
+        return name if len(name) <= 60 else f"{name[:59]}…"
+
+    @display(
+        description="Status",
+        ordering="state",
+        label={DripState.RUNNING.label: "info", DripState.COMPLETED.label: "success"},
+    )
+    def shown_state(self, drip: DripFeed) -> str:
+        return str(DripState(drip.state).label)
+
+    @display(description="Runs begun")
+    def shown_runs(self, drip: DripFeed) -> str:
+        return f"{drip.begun:,} of {drip.runs:,}"
+
+    @display(description="Charge", ordering="charge")
+    def shown_charge(self, drip: DripFeed) -> str:
+        return shown_money(drip.charge)
+
+    @display(description="Charge of a run")
+    def shown_run_charge(self, drip: DripFeed) -> str:
+        return shown_money(drip.run_charge)
+
+    @display(description="Given back for runs not begun", ordering="refunded")
+    def shown_refunded(self, drip: DripFeed) -> str:
+        return shown_money(drip.refunded)
+
+    @display(description="Orders")
+    def orders_of_runs(self, drip: DripFeed) -> str:
+        address = reverse("admin:orders_order_changelist")
+        return format_html(
+            '<a class="font-medium text-important underline" href="{}?drip_feed__id__exact={}">See its {} orders</a>',
+            address,
+            drip.pk,
+            drip.begun,
+        )
+
+    def has_stop_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        if not request.user.has_perm("orders.change_dripfeed"):
+            return False
+        drip = _find(object_id)
+        return drip is not None and drip.is_running
+
+    @action(description="Stop and refund", icon="stop_circle", permissions=["stop"])
+    def stop(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        drip = _find(object_id)
+        if drip is None:
+            raise Http404
+
+        def act(data: dict[str, Any]) -> str:
+            try:
+                back = stop_drip_feed(drip=drip, actor=request.user)
+            except NothingToStop as error:
+                raise ActionRefused(str(error)) from error
+            return f"Stopped; {shown_money(back)} refunded."
+
+        left = "1 run has" if drip.runs_left == 1 else f"{drip.runs_left:,} runs have"
+        return ask_and_act(
+            request=request,
+            model_admin=self,
+            obj=drip,
+            form_class=forms.Form,
+            title=f"Stop drip-feed {drip.pk}",
+            explanation=(
+                f"{left} not begun and never will: {shown_money(drip.refund_of_stop)} are refunded. "
+                "Runs that began go on, and are canceled one by one."
+            ),
+            button="Stop and refund",
+            act=act,
+            seen=f"{drip.state}:{drip.begun}",
+        )
+
+
+def _find(object_id: str | None) -> DripFeed | None:
+    """The drip-feed of a page of the admin, whatever its address says."""
+    try:
+        return DripFeed.objects.filter(pk=object_id or 0).first()
+    except ValueError:
+        return None

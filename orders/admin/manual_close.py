@@ -1,0 +1,82 @@
+"""The page on which staff end a placed order by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib.admin import ModelAdmin
+from django.http import HttpRequest, HttpResponse
+from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from orders.admin.review import order_or_404, refusals, state_of
+from orders.models import Order
+from orders.review.decisions import ReviewError
+from orders.review.manual_close import end_placed, refund_at_end
+from orders.states import Status
+from panel.lib.admin.actions import ask_and_act
+from panel.lib.admin.base import shown_money
+
+
+class EndForm(forms.Form):
+    status = forms.ChoiceField(
+        label="It ended as",
+        choices=[(one.value, one.label) for one in (Status.CANCELED, Status.PARTIAL, Status.COMPLETED)],
+        widget=UnfoldAdminSelectWidget,
+        help_text="Canceled gives everything back, Completed nothing, Partial what was not delivered.",
+    )
+    delivered = forms.IntegerField(
+        label="Delivered",
+        required=False,
+        min_value=1,
+        widget=UnfoldAdminIntegerFieldWidget,
+        help_text="For Partial: how many the customer got.",
+    )
+    note = forms.CharField(
+        label="Reason", max_length=300, widget=UnfoldAdminTextInputWidget, help_text="The customer reads it."
+    )
+
+    def __init__(self, *args: Any, order: Order, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._order = order
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        if "status" in data and "delivered" in data:
+            try:
+                refund_at_end(self._order, status=data["status"], delivered=data["delivered"])
+            except ReviewError as error:
+                self.add_error("delivered", str(error))
+        return data
+
+
+def end_page(*, request: HttpRequest, model_admin: ModelAdmin, object_id: str) -> HttpResponse:
+    """Asks how it ended, and ends it so."""
+    order = order_or_404(object_id)
+
+    def act(data: dict[str, Any]) -> str:
+        with refusals():
+            amount = end_placed(
+                order=order,
+                status=data["status"],
+                delivered=data["delivered"],
+                note=data["note"],
+                actor=request.user,
+            )
+        return f"Ended as {Status(data['status']).label}; {shown_money(amount)} refunded."
+
+    return ask_and_act(
+        request=request,
+        model_admin=model_admin,
+        obj=order,
+        form_class=lambda *args, **kwargs: EndForm(*args, order=order, **kwargs),
+        title=f"End order {order.pk} by hand",
+        explanation=(
+            f"For an order whose end {order.provider.name} does not tell. Ask there first: what is refunded is never "
+            f"taken back, and nothing stops the delivery. The customer paid {shown_money(order.charge)} and has "
+            f"{shown_money(order.refunded)} back so far."
+        ),
+        button="End the order",
+        act=act,
+        seen=state_of(order),
+    )

@@ -1,0 +1,383 @@
+"""Orders for staff: all of them, and those that need a person, with the evidence and the choices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from unfold.admin import TabularInline
+from unfold.decorators import action, display
+from unfold.enums import ActionVariant
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from orders.admin.cancel import CancelAdmin
+from orders.admin.filters import ApiKeyFilter
+from orders.admin.manual_close import end_page
+from orders.admin.profit import PERMISSION, profit_page
+from orders.admin.review import decide_page, find_order, is_unsettled, order_or_404, page_of, refusals, state_of
+from orders.models import CancelRequest, Order, OrderEvent, OrderInReview, PlacementAttempt, Refill
+from orders.reports.profit import with_profit
+from orders.review import decisions
+from orders.review.evidence import moment_text
+from orders.review.manual_close import may_end
+from orders.selectors import api_key_of
+from orders.states import Placement, ReviewReason, Status
+from panel.lib.admin.actions import ask_and_act
+from panel.lib.admin.base import shown_money
+from panel.lib.admin.fields import AmountField
+
+_LABELS = {str(value): str(label) for states in (Status, Placement, ReviewReason) for value, label in states.choices}
+
+
+_PROFIT = ("shown_expected_cost", "shown_cost", "shown_profit")
+
+
+def _without_profit(request: HttpRequest, columns: Any) -> tuple[str, ...]:
+    """The columns that the user may see: what an order cost and earned is not for all staff."""
+    hidden = () if request.user.has_perm(PERMISSION) else _PROFIT
+    return tuple(column for column in columns if column not in hidden)
+
+
+class NoteForm(forms.Form):
+    note = forms.CharField(
+        label="Reason", max_length=300, widget=UnfoldAdminTextInputWidget, help_text="The customer reads it."
+    )
+
+
+class DismissForm(forms.Form):
+    note = forms.CharField(label="What you found", max_length=300, widget=UnfoldAdminTextInputWidget)
+
+
+class PartForm(NoteForm):
+    amount = AmountField(label="Amount to give back")
+
+
+class ReadOnlyInline(TabularInline):
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class AttemptInline(ReadOnlyInline):
+    model = PlacementAttempt
+    fields = ("started_at", "finished_at", "outcome", "phase", "http_status", "detail", "body")
+    readonly_fields = fields
+    verbose_name_plural = "evidence: each time it was sent"
+
+
+class CancelInline(ReadOnlyInline):
+    model = CancelRequest
+    fields = ("created_at", "state", "asked_at", "attempts", "finished_at", "note", "actor")
+    readonly_fields = fields
+    verbose_name_plural = "wishes to cancel"
+
+
+class RefillInline(ReadOnlyInline):
+    model = Refill
+    fields = ("created_at", "state", "asked_at", "upstream_id", "finished_at", "note", "actor")
+    readonly_fields = fields
+
+
+class EventInline(ReadOnlyInline):
+    model = OrderEvent
+    fields = ("created_at", "kind", "change", "text", "actor", "is_public")
+    readonly_fields = fields
+    verbose_name_plural = "timeline"
+
+    @display(description="Change")
+    def change(self, event: OrderEvent) -> str:
+        """States by their names; the amount of a refund is in its text."""
+        if event.kind == "refund":
+            return "—"
+        return " → ".join(_LABELS.get(value, value) for value in (event.old, event.new) if value) or "—"
+
+
+@admin.register(Order)
+class OrderAdmin(CancelAdmin):
+    list_display: tuple[str, ...] = (
+        "number",
+        "customer",
+        "shown_service",
+        "shown_status",
+        "placement",
+        "shown_charge",
+        "shown_refunded",
+        "shown_profit",
+        "review_reason",
+        "created_at",
+    )
+    list_filter: tuple[Any, ...] = ("status", "placement", "review_reason", "provider", ApiKeyFilter)
+    search_fields = ("=pk", "=upstream_id", "customer__email", "link")
+    list_select_related: tuple[str, ...] = ("customer",)
+    show_full_result_count = False
+    actions_detail: tuple[str, ...] = ("decide", "cancel_one", "give_back", "end", "dismiss")
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    "shown_status",
+                    "status_note",
+                    "shown_delivered",
+                    "shown_charge",
+                    "shown_refunded",
+                    "customer",
+                )
+            },
+        ),
+        (
+            "Order",
+            {
+                "fields": (
+                    "service",
+                    "link",
+                    "quantity",
+                    "params",
+                    "start_count",
+                    "shown_api_key",
+                    "created_at",
+                    "finished_at",
+                )
+            },
+        ),
+        (
+            "Provider",
+            {
+                "fields": (
+                    "provider",
+                    "upstream_service_id",
+                    "upstream_id",
+                    "placement",
+                    "placed_at",
+                    "checked_at",
+                    "next_poll_at",
+                    "shown_expected_cost",
+                    "shown_cost",
+                    "shown_profit",
+                )
+            },
+        ),
+    )
+
+    def get_inlines(self, request: HttpRequest, obj: Order | None = None) -> Any:
+        """Wishes only where there were any."""
+        wishes = (CancelInline, RefillInline)
+        made = [inline for inline in wishes if obj and inline.model._default_manager.filter(order=obj).exists()]
+        return (AttemptInline, *made, EventInline)
+
+    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+        return _without_profit(request, super().get_list_display(request))
+
+    def get_fieldsets(self, request: HttpRequest, obj: Order | None = None) -> Any:
+        """What needs a decision comes first; an order that needs none does not mention it."""
+        sets = [(title, {"fields": _without_profit(request, about["fields"])}) for title, about in self.fieldsets]
+        if obj is None or not obj.review_reason:
+            return sets
+        fields = ("review_reason", "review_note", "review_since", *(("decision",) if is_unsettled(obj) else ()))
+        return [("Needs you", {"fields": fields}), *sets]
+
+    @display(description="Decision")
+    def decision(self, order: Order) -> str:
+        return format_html('<a class="font-medium text-important underline" href="{}">Decide</a>', page_of(order))
+
+    @display(description="Order", ordering="pk")
+    def number(self, order: Order) -> int:
+        return order.pk
+
+    @display(description="Service", ordering="service_name")
+    def shown_service(self, order: Order) -> str:
+        name = order.service_name
+        return name if len(name) <= 60 else f"{name[:59]}…"
+
+    @display(
+        description="Status",
+        ordering="status",
+        label={
+            Status.COMPLETED.label: "success",
+            Status.PARTIAL.label: "warning",
+            Status.CANCELED.label: "danger",
+            Status.IN_PROGRESS.label: "info",
+            Status.PROCESSING.label: "info",
+        },
+    )
+    def shown_status(self, order: Order) -> str:
+        return str(Status(order.status).label)
+
+    @display(description="Delivered")
+    def shown_delivered(self, order: Order) -> str:
+        delivered = "—" if order.delivered is None else f"{order.delivered:,}"
+        return f"{delivered} of {order.quantity:,}"
+
+    @display(description="Charge", ordering="charge")
+    def shown_charge(self, order: Order) -> str:
+        return shown_money(order.charge)
+
+    @display(description="Refunded", ordering="refunded")
+    def shown_refunded(self, order: Order) -> str:
+        return shown_money(order.refunded)
+
+    @display(description="Ordered with")
+    def shown_api_key(self, order: Order) -> str:
+        key = api_key_of(order=order)
+        if key is None:
+            return "The browser" if order.api_key_ref is None else f"API key {order.api_key_ref}"
+        page = reverse("admin:accounts_apikey_change", args=[key.pk])
+        return format_html('<a class="font-medium underline" href="{}">The API key {}</a>', page, key.name)
+
+    @display(description="Expected cost")
+    def shown_expected_cost(self, order: Order) -> str:
+        return shown_money(order.expected_cost)
+
+    @display(description="Cost returned by the provider")
+    def shown_cost(self, order: Order) -> str:
+        return shown_money(order.upstream_charge)
+
+    @display(description="Profit")
+    def shown_profit(self, order: Any) -> str:
+        """Of an order as `with_profit` reads it."""
+        about = "about " if order.is_estimated else ""
+        return format_html('<span class="whitespace-nowrap">{}{}</span>', about, shown_money(order.profit))
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return with_profit(super().get_queryset(request))
+
+    def get_urls(self) -> list[URLPattern]:
+        name = f"{self.opts.app_label}_{self.opts.model_name}_profit"
+        return [path("profit/", self.admin_site.admin_view(self.profit), name=name), *super().get_urls()]
+
+    def profit(self, request: HttpRequest) -> HttpResponse:
+        return profit_page(request=request, model_admin=self)
+
+    # -- the choices; each is offered only where it fits ---------------------------------------------
+
+    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
+        """Without "Decide" where there is nothing to decide: its page would only say so."""
+        order = self.get_object(request, object_id)
+        undecided = order is not None and is_unsettled(order)
+        return [one for one in super().get_actions_detail(request, object_id) if undecided or one.path != "decide"]
+
+    def has_give_back_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        return self._offered(
+            request, object_id, lambda order: order.placement == Placement.PLACED and order.net_charge > 0
+        )
+
+    def has_end_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        return self._offered(request, object_id, may_end)
+
+    def has_dismiss_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        return self._offered(request, object_id, lambda order: bool(order.review_reason) and not is_unsettled(order))
+
+    def _offered(self, request: HttpRequest, object_id: str | None, fits: Callable[[Order], bool]) -> bool:
+        if not request.user.has_perm("orders.change_order"):
+            return False
+        order = find_order(object_id)
+        return order is not None and fits(order)
+
+    def _ask(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form: type[forms.Form],
+        title: str,
+        explanation: str,
+        button: str,
+        act: Callable[[Order, dict[str, Any]], str],
+    ) -> HttpResponse:
+        order = order_or_404(object_id)
+
+        def guarded(data: dict[str, Any]) -> str:
+            with refusals():
+                return act(order, data)
+
+        return ask_and_act(
+            request=request,
+            model_admin=self,
+            obj=order,
+            form_class=form,
+            title=f"{title}: order {order.pk}",
+            explanation=explanation,
+            button=button,
+            act=guarded,
+            seen=state_of(order),
+        )
+
+    @action(description="Decide", icon="gavel", variant=ActionVariant.PRIMARY)
+    def decide(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return decide_page(request=request, model_admin=self, object_id=object_id)
+
+    @action(description="Give back a part", icon="payments", permissions=["give_back"])
+    def give_back(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        def act(order: Order, data: dict[str, Any]) -> str:
+            decisions.refund_part(order=order, amount=data["amount"], note=data["note"], actor=request.user)
+            return f"{shown_money(data['amount'])} refunded."
+
+        return self._ask(
+            request,
+            object_id,
+            PartForm,
+            "Give back a part",
+            "What you give back counts towards later refunds of this order, and is never taken back.",
+            "Refund",
+            act,
+        )
+
+    @action(description="End by hand", icon="flag", permissions=["end"])
+    def end(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return end_page(request=request, model_admin=self, object_id=object_id)
+
+    @action(description="Nothing to do", icon="done", permissions=["dismiss"])
+    def dismiss(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        def act(order: Order, data: dict[str, Any]) -> str:
+            decisions.dismiss_review(order=order, note=data["note"], actor=request.user)
+            return "The review is closed."
+
+        return self._ask(
+            request,
+            object_id,
+            DismissForm,
+            "Nothing to do",
+            "The order stays as it is and leaves the list.",
+            "Close the review",
+            act,
+        )
+
+
+@admin.register(OrderInReview)
+class ReviewAdmin(OrderAdmin):
+    list_display = ("number", "why", "review_note", "customer", "provider", "shown_charge", "review_since")
+    list_filter = ("review_reason", "provider")
+    list_select_related = ("customer", "provider")
+    actions_detail = ()
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[OrderInReview]:
+        waiting = ~Q(review_reason="") | Q(placement=Placement.IN_DOUBT)
+        return super().get_queryset(request).filter(waiting)
+
+    @display(description="Why", ordering="review_reason")
+    def why(self, order: OrderInReview) -> str:
+        if order.review_reason or not order.doubt_until:
+            return order.get_review_reason_display()
+        return f"In doubt: the panel looks for it until {moment_text(order.doubt_until)}"
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Whoever may see orders may see which of them wait."""
+        return request.user.has_perm("orders.view_order") or request.user.has_perm("orders.change_order")
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """An order has one page of its own; from this list it is opened where it is decided about."""
+        order = self.get_object(request, object_id)
+        return redirect(page_of(order) if order else reverse("admin:orders_order_change", args=[object_id]))

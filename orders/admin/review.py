@@ -1,0 +1,333 @@
+"""The page on which staff decide about an unsettled order: what is known of it, and the choices.
+
+Opening it asks the provider nothing and changes nothing. Each choice is a form of its own, sent with the state
+that it was opened at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.admin import ModelAdmin
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget, UnfoldBooleanWidget
+
+from orders.admin.review_facts import facts_of
+from orders.checkout.create import loss_note
+from orders.models import Order
+from orders.reconcile import id_probe, search
+from orders.refunds.posting import OrderMoved
+from orders.review import decisions
+from orders.states import Placement, ReviewReason
+from panel.lib.admin.actions import ActionRefused, act_once, is_own_object
+from panel.lib.admin.base import shown_money
+from panel.lib.own_account import SENTENCE
+
+
+class ChoiceForm(forms.Form):
+    """What staff fill in for one choice about `order`."""
+
+    def __init__(self, data: Any = None, *, order: Order, **kwargs: Any) -> None:
+        super().__init__(data, **kwargs)
+        self.order = order
+
+
+class BindForm(ChoiceForm):
+    upstream_id = forms.CharField(
+        label="The provider's order id", max_length=64, widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"})
+    )
+
+    def __init__(self, data: Any = None, **kwargs: Any) -> None:
+        super().__init__(data, **kwargs)
+        if self.initial.get("upstream_id"):
+            self.fields["upstream_id"].help_text = "The only one found there that agrees with this order."
+
+
+class SendAgainForm(ChoiceForm):
+    """The tick is asked for anew each time: staff were sure of the state that they saw."""
+
+    sure = forms.BooleanField(
+        widget=UnfoldBooleanWidget(check_test=lambda value: False),
+        error_messages={"required": "Tick this only if it is so, then send it again."},
+    )
+
+    def __init__(self, data: Any = None, **kwargs: Any) -> None:
+        super().__init__(data, **kwargs)
+        there = self.order.provider.name
+        self.fields["sure"].label = (
+            "I made sure that it costs no more than the customer paid."
+            if self.order.review_reason == ReviewReason.WOULD_LOSE
+            else f"I made sure that {there} does not have it."
+        )
+
+
+class RefundForm(ChoiceForm):
+    note = forms.CharField(
+        label="Reason",
+        max_length=300,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 4}),
+        help_text="The customer reads it.",
+    )
+
+
+class LookForm(ChoiceForm):
+    """Nothing to fill in."""
+
+
+FORMS: dict[str, type[ChoiceForm]] = {
+    "bind": BindForm,
+    "send_again": SendAgainForm,
+    "refund": RefundForm,
+    "look": LookForm,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One choice: what it is called, what it leads to, and its form."""
+
+    choice: str
+    title: str
+    text: str
+    button: str
+    variant: str
+    form: forms.Form
+    warning: str = ""
+
+
+# -- which orders, which choices ---------------------------------------------------------------------
+
+
+def is_unsettled(order: Order) -> bool:
+    """Whether the order is in doubt, or held in the queue, until a person or an answer settles it."""
+    return order.placement == Placement.IN_DOUBT or (order.placement == Placement.QUEUED and bool(order.review_reason))
+
+
+def offered(order: Order) -> tuple[str, ...]:
+    """The choices that there are for this order, by the names of their forms."""
+    if not is_unsettled(order):
+        return ()
+    if order.placement == Placement.IN_DOUBT:
+        return ("bind", "send_again", "refund", "look")
+    if order.review_reason == ReviewReason.WOULD_LOSE:
+        return ("send_again", "refund")
+    return ("bind", "send_again", "refund")
+
+
+def state_of(order: Order) -> str:
+    """What a decision was made on: another sending, review or refund is another matter."""
+    parts = (order.placement, order.status, order.claim_token, order.attempts, order.review_reason, order.refunded)
+    return ":".join(map(str, parts))
+
+
+def page_of(order: Order) -> str:
+    """Where the order is decided about or, once there is nothing to decide, looked at."""
+    return reverse(f"admin:orders_order_{'decide' if is_unsettled(order) else 'change'}", args=[order.pk])
+
+
+def find_order(object_id: str | None) -> Order | None:
+    """The order of a page of the admin, whatever its address says."""
+    try:
+        return Order.objects.select_related("customer", "provider").filter(pk=object_id or 0).first()
+    except ValueError:
+        return None
+
+
+def order_or_404(object_id: str) -> Order:
+    """The same, for a page that there is not without it."""
+    order = find_order(object_id)
+    if order is None:
+        raise Http404
+    return order
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Turns what the services refuse into what staff read at the form."""
+    try:
+        yield
+    except OrderMoved as error:
+        raise ActionRefused("The order changed while you looked at it. Nothing was done; please look again.") from error
+    except decisions.ReviewError as error:
+        raise ActionRefused(str(error)) from error
+
+
+# -- the page ----------------------------------------------------------------------------------------
+
+
+def decide_page(*, request: HttpRequest, model_admin: ModelAdmin, object_id: str) -> HttpResponse:
+    """Shows the order's evidence and its choices; takes one of them when it is posted.
+
+    Whoever may see orders sees the evidence, and whoever may change them has the choices.
+    """
+    has_right = request.user.has_perm("orders.change_order")
+    if not (has_right if request.method == "POST" else model_admin.has_view_permission(request)):
+        raise PermissionDenied
+    order: Order | None = model_admin.get_object(request, object_id)
+    if order is None:
+        raise Http404
+    choice = request.POST.get("choice", "")
+    posted: dict[str, forms.Form] = {}
+    why_not = _why_not(has_right=has_right, is_own=is_own_object(request, order))
+    may_decide = not why_not
+    if choice in offered(order):
+        posted[choice] = form = FORMS[choice](request.POST, order=order)
+        act = partial(_act, choice, order, request.user)
+        title = f"{_TITLES[choice]}: order {order.pk}"
+        if act_once(
+            request=request, model_admin=model_admin, obj=order, form=form, title=title, act=act, seen=state_of(order)
+        ):
+            order.refresh_from_db()
+            return redirect(page_of(order))
+        order.refresh_from_db()
+    elif request.method == "POST" and is_unsettled(order):
+        messages.error(request, "This order does not have that choice now. Nothing was done.")
+    if not is_unsettled(order):
+        label = Placement(order.placement).label
+        messages.warning(request, f"{order} is “{label}” and waits for no decision. Nothing was done.")
+        return redirect(page_of(order))
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": f"Decide: order {order.pk}",
+        "original": order,
+        "opts": order._meta,
+        "seen": state_of(order),
+        "may_decide": may_decide,
+        "why_not": why_not,
+        **facts_of(order),
+    }
+    context["cards"] = _cards(order, posted, likely_id=context["looks"].likely_id) if may_decide else ()
+    context["look"] = posted.get("look", LookForm(order=order)) if may_decide and "look" in offered(order) else None
+    return TemplateResponse(request, "admin/orders/decide.html", context)
+
+
+def _why_not(*, has_right: bool, is_own: bool) -> str:
+    """Return what staff read in place of the choices, or "" where they may decide."""
+    if not has_right:
+        return "You may look, but not decide: that takes the permission to change orders."
+    return SENTENCE if is_own else ""
+
+
+# -- what the choices do -----------------------------------------------------------------------------
+
+
+def _act(choice: str, order: Order, actor: Any, data: dict[str, Any]) -> str:
+    with refusals():
+        return _ACTS[choice](order, actor, data)
+
+
+def _bind(order: Order, actor: Any, data: dict[str, Any]) -> str:
+    upstream_id = data["upstream_id"]
+    search.check_id(order=order, upstream_id=upstream_id)
+    decisions.bind_upstream_id(order=order, upstream_id=upstream_id, actor=actor)
+    return f"Bound to {upstream_id}. The order is followed from now on."
+
+
+def _send_again(order: Order, actor: Any, data: dict[str, Any]) -> str:
+    decisions.send_again(order=order, actor=actor)
+    return "It is in the queue again."
+
+
+def _refund(order: Order, actor: Any, data: dict[str, Any]) -> str:
+    decisions.refund_unplaced(order=order, note=data["note"], actor=actor)
+    return f"Canceled, and {shown_money(order.net_charge)} refunded."
+
+
+def _look(order: Order, actor: Any, data: dict[str, Any]) -> str:
+    if search.look_now(order=order):
+        return "Looked again and found it. The order is followed from now on."
+    sending = id_probe.first_sending(order)
+    return f"Looked again. {sending.look_note if sending else ''}".strip()
+
+
+_TITLES = {"bind": "Bind its id", "send_again": "Send it again", "refund": "Cancel and refund", "look": "Look again"}
+_ACTS: dict[str, Callable[[Order, Any, dict[str, Any]], str]] = {
+    "bind": _bind,
+    "send_again": _send_again,
+    "refund": _refund,
+    "look": _look,
+}
+
+
+# -- how the choices are put -------------------------------------------------------------------------
+
+
+def _cards(order: Order, posted: dict[str, forms.Form], *, likely_id: str) -> list[Card]:
+    make = {"bind": _bind_card, "send_again": _send_again_card, "refund": _refund_card}
+    initial = {"bind": {"upstream_id": likely_id}, "send_again": {}, "refund": {"note": _regret(order)}}
+    return [
+        make[choice](order, posted.get(choice) or FORMS[choice](order=order, initial=initial[choice]))
+        for choice in offered(order)
+        if choice in make
+    ]
+
+
+def _bind_card(order: Order, form: forms.Form) -> Card:
+    there = order.provider.name
+    return Card(
+        choice="bind",
+        title="It was placed: bind its id",
+        text=(
+            f"You found it in the list of orders at {there}. It becomes placed under that id, and its progress and "
+            f"refunds follow what {there} says of it. {there} is asked first whether the id is ours."
+        ),
+        button="Bind",
+        variant="primary",
+        form=form,
+    )
+
+
+def _send_again_card(order: Order, form: forms.Form) -> Card:
+    there, loss = order.provider.name, loss_note(order)
+    if order.review_reason == ReviewReason.WOULD_LOSE:
+        title = "Send it"
+        text = "It goes back to the queue and is sent as soon as possible."
+    else:
+        title = "It was not placed: send it again"
+        text = (
+            f"It goes back to the queue and is sent once more. If {there} has it after all, it is delivered twice "
+            "and we pay for both."
+        )
+    return Card(
+        choice="send_again",
+        title=title,
+        text=text,
+        button=title.rpartition(": ")[2].capitalize(),
+        variant="default",
+        form=form,
+        warning=loss and f"{loss} It cannot be sent while that is so.",
+    )
+
+
+def _refund_card(order: Order, form: forms.Form) -> Card:
+    amount = shown_money(order.net_charge)
+    text = f"The order is canceled, and the customer gets {amount} back at once, for good."
+    if order.attempts:
+        text += f" If {order.provider.name} has it after all, it is delivered and we pay for it."
+    return Card(
+        choice="refund",
+        title="Give up: cancel and refund",
+        text=text,
+        button=f"Cancel and refund {amount}",
+        variant="danger",
+        form=form,
+    )
+
+
+def _regret(order: Order) -> str:
+    if order.placement == Placement.IN_DOUBT:
+        return (
+            "We could not make sure that your order was placed, so we canceled it and gave you all your money back. "
+            "We are sorry for the wait."
+        )
+    return "We could not place your order, so you have all your money back. We are sorry for the wait."

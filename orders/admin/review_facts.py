@@ -1,0 +1,100 @@
+"""What staff are shown of an order that they decide about: the sale, the sendings, the looks, the balance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Q
+from django.utils import timezone
+
+from catalog.provider_accounts import same_account
+from orders.models import Order, PlacementAttempt
+from orders.reconcile import id_probe
+from orders.review import evidence
+from orders.states import MAYBE_TAKEN, AttemptOutcome, Placement
+from panel.lib.admin.base import shown_money
+
+
+def facts_of(order: Order) -> dict[str, Any]:
+    """Return what the page shows of the order, its sendings, the looks for it and the balance there."""
+    provider = order.provider
+    sending = id_probe.first_sending(order)
+    sent_at = sending.started_at if sending else order.created_at
+    looks = evidence.looks_of(sending, taken=_taken(order, sending), currency=provider.currency)
+    hint = evidence.balance_hint(
+        attempt=sending,
+        expected_cost=order.expected_cost,
+        others=_sent_between(order, sending),
+        exchange_rate=provider.exchange_rate,
+    )
+    return {
+        "question": evidence.what_is_asked(order=order, sent_at=sent_at, now=timezone.now()),
+        "facts": _facts(order),
+        "quantity": f"{order.quantity:,}",
+        "cost_there": _cost_there(order),
+        "sendings": [evidence.sending_of(attempt) for attempt in order.placement_attempts.all()],
+        "was_in_doubt": order.placement == Placement.IN_DOUBT or looks.count > 0,
+        "looks": looks,
+        "balance": evidence.balance_lines(hint, provider.currency) if hint else (),
+        "not_counted": evidence.not_counted(hint, provider.currency) if hint else "",
+    }
+
+
+def _taken(order: Order, sending: PlacementAttempt | None) -> set[str]:
+    """The orphans' ids that orders of ours have by now: bound since the last look."""
+    if sending is None or not sending.orphans:
+        return set()
+    found = [orphan["id"] for orphan in sending.orphans]
+    known = Order.objects.filter(provider__in=same_account(order.provider), upstream_id__in=found)
+    return {upstream_id for upstream_id in known.values_list("upstream_id", flat=True) if upstream_id}
+
+
+def _sent_between(order: Order, sending: PlacementAttempt | None) -> list[evidence.OtherOrder]:
+    """The other orders that were sent to the same account between the two balances on this sending."""
+    if sending is None or sending.balance_before_at is None or sending.balance_after_at is None:
+        return []
+    # Sendings of before accounts were noted have none.
+    there = Q(account=sending.account) if sending.account else Q(order__provider=order.provider_id)
+    sendings = (
+        PlacementAttempt.objects.filter(
+            there,
+            outcome__in=MAYBE_TAKEN,
+            started_at__gt=sending.balance_before_at,
+            started_at__lte=sending.balance_after_at,
+        )
+        .exclude(order=order)
+        .order_by("pk")
+        .select_related("order")
+        .defer("body")
+    )
+    # An order that was sent more than once counts once.
+    return list({one.order_id: _other_order(one) for one in sendings}.values())
+
+
+def _other_order(sending: PlacementAttempt) -> evidence.OtherOrder:
+    order = sending.order
+    found = order.placement == Placement.PLACED and order.claim_token == sending.token
+    return evidence.OtherOrder(order.expected_cost, is_sure=found or sending.outcome == AttemptOutcome.PLACED)
+
+
+def _facts(order: Order) -> list[tuple[str, str]]:
+    there = order.provider
+    cost = shown_money(order.expected_cost)
+    if there.currency != settings.PANEL_CURRENCY:
+        cost += f" ({_cost_there(order)} there)"
+    return [
+        ("Customer", str(order.customer)),
+        ("Service", order.service_name),
+        ("Provider", there.name),
+        ("Its service id", order.upstream_service_id),
+        ("Quantity", f"{order.quantity:,}"),
+        ("Charge", shown_money(order.charge)),
+        ("Expected cost", cost),
+        ("Ordered", evidence.moment_text(order.created_at)),
+    ]
+
+
+def _cost_there(order: Order) -> str:
+    provider = order.provider
+    return shown_money(evidence.cost_there(order.expected_cost, provider.exchange_rate), provider.currency)

@@ -1,0 +1,294 @@
+"""Drip-feeds: several runs of one order, paid at the start, each placed at its time like any order.
+
+A run needs no posting: its money was taken with that of all runs. Beginning a run and stopping both move the
+drip-feed's row by a conditional update on the number of runs begun, so a run is either placed or given back.
+Killed at any line: every step is one transaction, and what is due stays due.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from billing import ledger
+from billing.models import Entry
+from billing.wallets import spendable, wallet_id_of, wallet_of
+from catalog.models import Service
+from catalog.prices.customer_prices import Offer, offer_of
+from catalog.service_types import SPECS
+from orders.checkout.create import (
+    AlreadyOrdered,
+    Asked,
+    NotEnoughFunds,
+    PriceChanged,
+    Quote,
+    charge_of,
+    is_same,
+    new_order,
+    sold_service,
+)
+from orders.checkout.validation import BadPlan, OrderRefused, Plan, Wish, check_plan, check_wish
+from orders.common.timeline import write_event
+from orders.models import DripFeed, Order
+from orders.states import DripState
+from panel.alerts.services import raise_alert, resolve_alert
+from panel.lib.money import MAX_MICROS, format_money
+from panel.lib.task_hints import hint_after_commit
+
+log = structlog.get_logger(__name__)
+
+MOST_IN_A_ROUND = 500
+RETRY_AFTER = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class StartedDrip:
+    """`created` is False when the same request had started it before."""
+
+    drip: DripFeed
+    created: bool
+
+
+class NothingToStop(Exception):
+    """It has ended, or every run has begun; nothing was changed. The message is for the customer."""
+
+
+def quote_drip(*, customer: Any, offer: Offer, quantity: int, plan: Plan) -> Quote:
+    """The charge of all runs and the balance it would leave. Raises OrderRefused."""
+    return Quote(
+        quantity=quantity,
+        charge=charge_of_runs(offer=offer, quantity=quantity, runs=plan.runs),
+        balance=spendable(customer=customer),
+        is_package=False,
+    )
+
+
+def charge_of_runs(*, offer: Offer, quantity: int, runs: int) -> int:
+    """Micro-units for all runs. Raises OrderRefused when it exceeds any wallet."""
+    charge = charge_of(offer=offer, quantity=quantity) * runs
+    if charge > MAX_MICROS:
+        raise OrderRefused("These runs are too large.", field="runs")
+    return charge
+
+
+def start_drip_feed(
+    *,
+    customer: Any,
+    service_id: int,
+    link: str,
+    quantity: int | None,
+    params: Mapping[str, str] | None = None,
+    runs: int | None,
+    interval: int | None,
+    request_key: str,
+    seen_charge: int | None,
+    api_key_ref: int | None = None,
+) -> StartedDrip:
+    """Takes the money of all runs and begins the first, once for each `request_key` of a customer.
+
+    `quantity` is that of each run, `interval` minutes; `seen_charge` (for all runs) and `api_key_ref` are as in
+    `place_order`. Raises OrderRefused and its kin; then nothing was changed.
+    """
+    asked = Asked(service_id, link, quantity, params or {})
+    wallet = wallet_of(customer=customer)
+    try:
+        with transaction.atomic():
+            existing = _existing(customer, request_key)
+            if existing is None:
+                plan = check_plan(runs=runs, interval=interval)
+                drip = _start(customer, wallet.pk, asked, plan, request_key, seen_charge, api_key_ref)
+                hint_after_commit("orders.tasks.submit_orders")
+                return StartedDrip(drip, created=True)
+    except IntegrityError:
+        existing = _existing(customer, request_key)  # The other half of a double click.
+        if existing is None:
+            raise
+    started = existing.drip_feed
+    if started is None or (started.runs, started.interval) != (runs, interval):
+        raise AlreadyOrdered(existing)
+    if not is_same(started, asked, service_type=existing.service_type):
+        raise AlreadyOrdered(existing)
+    return StartedDrip(started, created=False)
+
+
+def _existing(customer: Any, request_key: str) -> Order | None:
+    """The first run carries the key of the request: the same form cannot place an order and start a drip-feed."""
+    return Order.objects.filter(customer=customer, request_key=request_key).select_related("drip_feed").first()
+
+
+def _start(
+    customer: Any,
+    wallet_id: int,
+    asked: Asked,
+    plan: Plan,
+    request_key: str,
+    seen_charge: int | None,
+    api_key_ref: int | None,
+) -> DripFeed:
+    service = sold_service(asked.service_id)
+    if not SPECS[service.type].drips:
+        raise BadPlan("This service cannot be ordered in several runs.", field="runs")
+    wish = check_wish(service=service, link=asked.link, quantity=asked.quantity, params=asked.params)
+    offer = offer_of(customer=customer, service=service)
+    charge = charge_of_runs(offer=offer, quantity=wish.quantity, runs=plan.runs)
+    if seen_charge is not None and charge > seen_charge:
+        raise PriceChanged(seen=seen_charge, charge=charge)
+    now = timezone.now()
+    drip = DripFeed.objects.create(
+        customer=customer,
+        service=service,
+        service_name=service.name,
+        link=wish.link,
+        quantity=wish.quantity,
+        params=wish.params,
+        runs=plan.runs,
+        interval=plan.interval,
+        price=offer.price,
+        run_charge=charge // plan.runs,
+        charge=charge,
+        next_run_at=now,
+        created_at=now,
+    )
+    # Before the debit: the other half of a double click stops at the key of the request, not at an empty wallet.
+    _begin(drip, service, now, request_key, service_type=service.type, api_key_ref=api_key_ref)
+    try:
+        ledger.post(
+            wallet_id=wallet_id,
+            amount=-charge,
+            kind=Entry.Kind.DRIP_FEED,
+            key=f"drip:{drip.pk}:charge",
+            drip_ref=drip.pk,
+            memo=service.name,
+        )
+    except ledger.InsufficientFunds as error:
+        raise NotEnoughFunds(charge=charge, available=error.available) from error
+    return drip
+
+
+# -- the runs ----------------------------------------------------------------------------------------
+
+
+def begin_due_runs() -> int:
+    """One round: the next run of each drip-feed that is due becomes an order; returns how many did."""
+    due = DripFeed.objects.filter(next_run_at__lte=timezone.now()).order_by("next_run_at", "pk")
+    begun = 0
+    for pk in list(due.values_list("pk", flat=True)[:MOST_IN_A_ROUND]):
+        cause = _stuck(pk)
+        try:
+            if begin_next_run(pk=pk):
+                begun += 1
+                resolve_alert(cause=cause)
+        except Exception as error:
+            log.exception("run not begun", drip_feed=pk)
+            # Pushed forward: one that always fails must not keep its place at the head of the queue.
+            due.filter(pk=pk).update(next_run_at=timezone.now() + RETRY_AFTER)
+            raise_alert(cause=cause, text=f"The next run of drip-feed {pk} could not begin: {error!r}", level="danger")
+    if begun:
+        hint_after_commit("orders.tasks.submit_orders")
+    return begun
+
+
+def _stuck(pk: int) -> str:
+    """The cause of the alert that a run cannot begin."""
+    return f"drip-feed:{pk}:stuck"
+
+
+def begin_next_run(*, pk: int) -> bool:
+    """Places the next run if it is due; False if it is not, or another worker has it."""
+    now = timezone.now()
+    with transaction.atomic():
+        drip = (
+            DripFeed.objects.select_for_update(skip_locked=True, of=("self",), no_key=True)
+            .select_related("service__upstream__provider")
+            .filter(pk=pk, next_run_at__lte=now)
+            .first()
+        )
+        if drip is None:
+            return False
+        # What was sold: the service's type may have changed upstream since.
+        sold_type = Order.objects.values_list("service_type", flat=True).get(drip_feed=drip, run=1)
+        _begin(drip, drip.service, now, f"drip-{drip.pk}-{drip.begun + 1}", service_type=sold_type)
+        return True
+
+
+def _begin(
+    drip: DripFeed,
+    service: Service,
+    now: datetime,
+    request_key: str,
+    *,
+    service_type: str,
+    api_key_ref: int | None = None,
+) -> None:
+    """The next run as an order at the price of the start. The interval counts from now: a worker that was down
+    must not let all runs go at once."""
+    run = drip.begun + 1
+    is_last = run == drip.runs
+    moved = DripFeed.objects.filter(pk=drip.pk, state=DripState.RUNNING, begun=drip.begun).update(
+        begun=run,
+        state=DripState.COMPLETED if is_last else DripState.RUNNING,
+        next_run_at=None if is_last else now + timedelta(minutes=drip.interval),
+        ended_at=now if is_last else None,
+    )
+    if not moved:
+        raise RuntimeError(f"drip-feed {drip.pk} moved under its lock")
+    order = new_order(
+        customer=drip.customer,
+        service=service,
+        wish=Wish(drip.link, drip.quantity, drip.params),
+        price=drip.price,
+        charge=drip.run_charge,
+        request_key=request_key,
+        drip_feed=drip,
+        run=run,
+        api_key_ref=api_key_ref,
+    )
+    # As it was sold: the service may have another name by now.
+    order.service_name, order.service_type = drip.service_name, service_type
+    order.save()
+    write_event(order_id=order.pk, kind="ordered", new=order.status, text=f"Run {run} of {drip.runs} began")
+    drip.refresh_from_db()
+
+
+def stop_drip_feed(*, drip: DripFeed, actor: Any) -> int:
+    """Gives back the money of the runs that have not begun, which never will; returns it, in micro-units.
+
+    Runs that began go on, and are settled like any order. Raises NothingToStop.
+    """
+    with transaction.atomic():
+        held = DripFeed.objects.select_for_update(no_key=True).get(pk=drip.pk)
+        if not held.is_running:
+            raise NothingToStop("All of its runs have begun, or it was stopped before. Nothing was changed.")
+        left = held.runs_left
+        amount = held.run_charge * left
+        moved = DripFeed.objects.filter(pk=held.pk, state=DripState.RUNNING, begun=held.begun).update(
+            state=DripState.STOPPED, refunded=F("refunded") + amount, next_run_at=None, ended_at=timezone.now()
+        )
+        if not moved:
+            raise RuntimeError(f"drip-feed {held.pk} moved under its lock")
+        ledger.post(
+            wallet_id=wallet_id_of(customer_id=held.customer_id),
+            amount=amount,
+            kind=Entry.Kind.REFUND,
+            key=f"drip:{held.pk}:refund",
+            drip_ref=held.pk,
+            memo=held.service_name,
+            actor=actor,
+        )
+    resolve_alert(cause=_stuck(held.pk))
+    log.info(
+        "drip-feed stopped",
+        drip_feed=held.pk,
+        runs_left=left,
+        refunded=format_money(amount, settings.PANEL_CURRENCY, exact=True),
+    )
+    drip.refresh_from_db()
+    return amount

@@ -1,0 +1,232 @@
+"""What a customer may ask for: pure checks of link, quantity and parameters against a service.
+
+Every refusal names the field it belongs to and speaks to the customer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from catalog.models import Service
+from catalog.service_types import SPECS, Kind, Param
+
+LONGEST_LINK = 2_000
+LONGEST_LINK_KEY = 200
+LONGEST_LINE = 500
+LONGEST_TEXT = 100_000
+MOST_RUNS = 1_000
+LONGEST_INTERVAL = 43_200
+"""Minutes: 30 days."""
+LONGEST_PLAN = 365 * 24 * 60
+GONE = "This service is no longer on sale. Nothing was charged; please choose another."
+_HANDLE = re.compile(r"@[\w.\-]{1,100}")
+_DOMAIN = re.compile(r"(?=.{4,253}\Z)[\w\-]+(\.[\w\-]+)+", re.UNICODE)
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+
+_IN_NO_LINE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]")
+
+
+class OrderRefused(Exception):
+    """The order cannot be placed as asked; nothing was charged. `field` is the form's, or "".
+
+    `minimum` or `maximum` is the limit of the service that the quantity crossed, if it did.
+    """
+
+    def __init__(
+        self, message: str, *, field: str = "", minimum: int | None = None, maximum: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+        self.minimum = minimum
+        self.maximum = maximum
+
+
+class BadLink(OrderRefused):
+    pass
+
+
+class BadQuantity(OrderRefused):
+    pass
+
+
+class BadParam(OrderRefused):
+    """What the type asks for beyond link and quantity; `field` is its name."""
+
+
+class BadPlan(OrderRefused):
+    """The runs of a drip-feed; `field` is "runs" or "interval"."""
+
+
+class NotOnSale(OrderRefused):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A checked order: `params` holds what the type asks for beyond link and quantity, in wire form."""
+
+    link: str
+    quantity: int
+    params: dict[str, str]
+
+
+def check_wish(*, service: Service, link: str, quantity: int | None, params: Mapping[str, str]) -> Wish:
+    """What is asked for, cleaned; parameters that the type does not have are dropped. Raises OrderRefused."""
+    if service.type not in SPECS:
+        raise NotOnSale("This service cannot be ordered here.", field="service")
+    checked = check_link(link)
+    kept = check_params(service_type=service.type, params=params)
+    return Wish(checked, check_amount(service=service, quantity=quantity, params=kept), kept)
+
+
+def check_params(*, service_type: str, params: Mapping[str, str]) -> dict[str, str]:
+    """What the type asks for beyond link and quantity, in wire form. Raises BadParam."""
+    kept: dict[str, str] = {}
+    for param in SPECS[service_type].params:
+        if param.only_if is None or kept.get(param.only_if[0]) == param.only_if[1]:
+            kept[param.name] = check_param(param=param, text=params.get(param.name, ""))
+    return kept
+
+
+def check_param(*, param: Param, text: str) -> str:
+    """One parameter, in wire form. Raises BadParam."""
+    if param.kind is Kind.LINES:
+        lines = text_lines(param=param, text=text)
+        if not lines:
+            raise BadParam(missing_param(param), field=param.name)
+        return "\n".join(lines)
+    text = text.strip()
+    if not text:
+        raise BadParam(missing_param(param), field=param.name)
+    if param.kind is Kind.LINK:
+        try:
+            return check_link(text)
+        except BadLink as refusal:
+            raise BadParam(refusal.message, field=param.name) from None
+    if len(text) > LONGEST_LINE:
+        raise BadParam(f"This is too long: {LONGEST_LINE:,} characters at most.", field=param.name)
+    if _IN_NO_LINE.search(text):
+        raise BadParam("This holds an invisible character. Type it again.", field=param.name)
+    if param.kind is Kind.NUMBER and not re.fullmatch("[1-9][0-9]{0,8}", text):
+        raise BadParam("Enter a whole number from 1 on.", field=param.name)
+    if param.kind is Kind.CHOICE and text not in dict(param.choices):
+        raise BadParam("Choose one of the list.", field=param.name)
+    if param.kind is Kind.COUNTRY:
+        if not re.fullmatch("[A-Za-z]{2}", text):
+            raise BadParam("Write the country's two-letter code, such as DE.", field=param.name)
+        return text.upper()
+    return text
+
+
+def missing_param(param: Param) -> str:
+    """What to say where nothing stands in it."""
+    if param.kind is Kind.LINES:
+        return f"Write at least one {param.one}, one on each line."
+    return "Choose one of the list." if param.kind is Kind.CHOICE else f"Enter the {param.label.lower()}."
+
+
+def check_amount(*, service: Service, quantity: int | None, params: Mapping[str, str]) -> int:
+    """The quantity; of a type that counts lines, their number in the checked `params`. Raises OrderRefused."""
+    spec = SPECS[service.type]
+    if spec.is_package:
+        return 1
+    amount = amount_of(service_type=service.type, quantity=quantity, params=params)
+    if amount is None:
+        raise BadQuantity("Enter a quantity.", field="quantity")
+    low, high = service.lowest_quantity, service.highest_quantity
+    if low <= amount <= high:
+        return amount
+    crossed = {"minimum": low} if amount < low else {"maximum": high}
+    if spec.lines:
+        raise BadParam(f"Write {low:,} to {high:,} lines; these are {amount:,}.", field=spec.lines, **crossed)
+    raise BadQuantity(f"Order between {low:,} and {high:,} of this service.", field="quantity", **crossed)
+
+
+def amount_of(*, service_type: str, quantity: int | None, params: Mapping[str, str]) -> int | None:
+    """The quantity as the type counts it, within limits or not; None where it is missing. `params` are checked."""
+    spec = SPECS[service_type]
+    if spec.is_package:
+        return 1
+    return params[spec.lines].count("\n") + 1 if spec.lines else quantity
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Several runs of one order, `interval` minutes apart."""
+
+    runs: int
+    interval: int
+
+
+def check_plan(*, runs: int | None, interval: int | None) -> Plan:
+    """Raises BadPlan."""
+    if runs is None or not 2 <= runs <= MOST_RUNS:
+        raise BadPlan(f"Enter 2 to {MOST_RUNS:,} runs.", field="runs")
+    if interval is None or not 1 <= interval <= LONGEST_INTERVAL:
+        raise BadPlan(f"Enter 1 to {LONGEST_INTERVAL:,} minutes.", field="interval")
+    if runs * interval > LONGEST_PLAN:
+        raise BadPlan("All runs must begin within a year.", field="interval")
+    return Plan(runs, interval)
+
+
+def check_link(link: str) -> str:
+    """The link without surrounding space: an http(s) address, an address without a scheme, or an @name."""
+    link = link.strip()
+    if not link:
+        raise BadLink("Enter the link to deliver to.", field="link")
+    if len(link) > LONGEST_LINK:
+        raise BadLink(f"This link is too long: {LONGEST_LINK:,} characters at most.", field="link")
+    if _UNPRINTABLE.search(link) or any(character.isspace() for character in link):
+        raise BadLink("A link has no spaces or invisible characters. Copy it again.", field="link")
+    if not _HANDLE.fullmatch(link) and not _looks_like_address(link):
+        raise BadLink("This is no link. Copy the full address, such as https://example.com/page.", field="link")
+    return link
+
+
+def _looks_like_address(link: str) -> bool:
+    scheme, separator, _ = link.partition("://")
+    if separator and scheme.lower() not in ("http", "https"):
+        return False
+    try:
+        parts = urlsplit(link if separator else f"https://{link}")
+        host = parts.hostname or ""
+        _ = parts.port
+    except ValueError:
+        return False
+    return "@" not in parts.netloc and _DOMAIN.fullmatch(host) is not None
+
+
+def link_key(link: str) -> str:
+    """Stands for a link where it is looked for: links that differ in scheme, "www.", case of the host or a last
+    slash are one."""
+    rest = re.sub(r"\Ahttps?://", "", link.strip(), flags=re.IGNORECASE)
+    host, slash, path = rest.partition("/")
+    return f"{host.lower().removeprefix('www.')}{slash}{path}".rstrip("/")[:LONGEST_LINK_KEY]
+
+
+def text_lines(*, param: Param, text: str) -> list[str]:
+    """The non-empty lines, trimmed. Raises BadParam for characters that no provider can take."""
+    if len(text) > LONGEST_TEXT:
+        raise BadParam(f"This is too long: {LONGEST_TEXT:,} characters at most.", field=param.name)
+    # Also what Unicode calls line ends: a provider that splits there would bill more lines than were paid.
+    lines = [line.strip() for line in re.split("\r\n|[\r\n\x85\u2028\u2029]", text)]
+    lines = [line for line in lines if line]
+    for number, line in enumerate(lines, start=1):
+        if _IN_NO_LINE.search(line):
+            raise BadParam(f"Line {number} holds an invisible character. Type it again.", field=param.name)
+    return lines
+
+
+def add_params(
+    *, service_type: str, upstream_service_id: str, link: str, quantity: int, params: dict[str, str]
+) -> dict[str, str]:
+    """The parameters of `add` for the wire (protocol: "add, by service type")."""
+    spec = SPECS[service_type]
+    wire = {"service": upstream_service_id, "link": link}
+    if spec.takes_quantity:
+        wire["quantity"] = str(quantity)
+    return {**wire, **params}

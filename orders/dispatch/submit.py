@@ -1,0 +1,271 @@
+"""Sending orders to their providers: claim and commit, send once, record.
+
+1. *Claim*: in one transaction the order becomes `placing` under a fresh token and a lease, and the intent
+   is written as a PlacementAttempt. From here on it is never sent again by itself.
+2. *Send*: outside any transaction. The client refuses to send once the lease has run out.
+3. *Record*: fenced by the token. What is not an answer is `in_doubt`, and so is a lease that ran out.
+
+Killed at any line: before 1 the order is still queued; after it, `expire_leases` finds it in doubt.
+
+A doubt may be sent again only under the request id of its first sending, to a provider that promises to take
+one request id once (`claim_repetition`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from copy import copy
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from uuid import uuid4
+
+import structlog
+from django.conf import settings
+from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db.models import F, Min, QuerySet
+from django.utils import timezone
+
+from catalog.models import Provider
+from catalog.provider_accounts import (
+    ProviderUnusable,
+    account_of,
+    client_for,
+    pause_provider,
+    request_scope,
+    usable_providers,
+)
+from catalog.upstream.evidence import Evidence, Phase
+from catalog.upstream.results import AddOutcome, NotSent
+from orders.checkout.create import cost_of_order, loss_note
+from orders.checkout.validation import add_params
+from orders.common.provider_rounds import for_each_provider
+from orders.dispatch.outcomes import keep_evidence, record_outcome
+from orders.dispatch.timeouts import meet_deadlines
+from orders.models import Order, PlacementAttempt
+from orders.review.decisions import ask_for_review
+from orders.states import AttemptOutcome, Placement, ReviewReason
+
+log = structlog.get_logger(__name__)
+
+ROUND_SECONDS = 20.0
+RECORD_WAITS = (0.1, 1.0, 5.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """An order that this process alone may send, until the lease runs out."""
+
+    order: Order
+    provider: Provider
+    attempt: PlacementAttempt
+    not_after: float
+    """`time.monotonic()` after which not one byte may leave."""
+
+
+def submit_due_orders(*, seconds: float = ROUND_SECONDS) -> int:
+    """One round over all providers with due orders; returns how many were sent."""
+    meet_deadlines()
+    return for_each_provider(partial(submit_for_provider, seconds=seconds), providers_with_due_orders())
+
+
+def providers_with_due_orders() -> list[Provider]:
+    """Usable providers with something to send, the longest waiting first."""
+    due = (
+        Order.objects.filter(placement=Placement.QUEUED, review_reason="", next_action_at__lte=timezone.now())
+        .values("provider_id")
+        .annotate(first=Min("next_action_at"))
+        .order_by("first")
+        .values_list("provider_id", flat=True)
+    )
+    usable = usable_providers().in_bulk(list(due))
+    return [usable[pk] for pk in due if pk in usable]
+
+
+def submit_for_provider(*, provider: Provider, seconds: float = ROUND_SECONDS) -> int:
+    """Sends this provider's due orders one after the other, for about `seconds`; returns how many.
+
+    Stops early when the provider is paused by what it answers, or when another worker has the lane.
+    """
+    try:
+        client_for(provider)
+    except ProviderUnusable as error:
+        pause_provider(provider=provider, reason="key", text=str(error))
+        return 0
+    stop_at = time.monotonic() + seconds
+    sent = 0
+    while time.monotonic() < stop_at:
+        claim = claim_next(provider_id=provider.pk)
+        if claim is None:
+            break
+        sent += 1
+        if not send(claim=claim):
+            break
+    return sent
+
+
+def send(*, claim: Claim) -> bool:
+    """Sends a claimed order and records the answer; False when the provider should be left alone."""
+    outcome = _add(claim)
+    try:
+        return _record(claim, outcome)
+    except Exception:
+        log.exception("answer not recorded", order=claim.order.pk, outcome=repr(outcome))
+        keep_evidence(attempt=claim.attempt, outcome=outcome)
+        raise
+
+
+def _add(claim: Claim) -> AddOutcome:
+    """To the address and account that the claim saw, whatever the owner changes meanwhile."""
+    try:
+        client = client_for(claim.provider)
+    except ProviderUnusable as error:
+        return NotSent(str(error), Evidence(Phase.NEW, None, "", 0))
+    order, attempt = claim.order, claim.attempt
+    params = add_params(
+        service_type=order.service_type,
+        upstream_service_id=order.upstream_service_id,
+        link=order.link,
+        quantity=order.quantity,
+        params=order.params,
+    )
+    name = claim.provider.request_id_parameter
+    if name in params:
+        return NotSent(f"{name} cannot be the parameter of request IDs", Evidence(Phase.NEW, None, "", 0))
+    if name:
+        params[name] = attempt.request_id
+    try:
+        return client.add(params, not_after=claim.not_after)
+    except ValueError as error:
+        return NotSent(str(error), Evidence(Phase.NEW, None, "", 0))
+
+
+def _record(claim: Claim, outcome: AddOutcome) -> bool:
+    """Records the answer even if the database connection broke while the provider was talking.
+
+    The answer exists only here: losing it would turn a placed order into a doubt.
+    """
+
+    def record() -> bool:
+        # A copy: of a try that was rolled back, the order must not remember anything.
+        return record_outcome(provider=claim.provider, order=copy(claim.order), attempt=claim.attempt, outcome=outcome)
+
+    for wait in RECORD_WAITS:
+        try:
+            return record()
+        except (OperationalError, InterfaceError):
+            log.exception("answer not recorded yet", order=claim.order.pk, outcome=repr(outcome))
+            connection.close()
+            time.sleep(wait)
+    return record()
+
+
+def claim_next(*, provider_id: int) -> Claim | None:
+    """Claims the provider's next due order, or None when there is none or its lane is taken.
+
+    The provider's row is locked for the claim, so that `max_parallel_adds` is held by counting. An order
+    that would now cost more than the customer paid is set aside for staff, and the next one is taken.
+    """
+    while True:
+        with transaction.atomic():
+            provider = _take_lane(usable_providers().filter(pk=provider_id))
+            order = provider and _next_due(provider)
+            if not provider or not order:
+                return None
+            loss = loss_note(order)
+            if not loss:
+                return _claim(provider, order)
+            ask_for_review(order=order, reason=ReviewReason.WOULD_LOSE, note=loss)
+
+
+def claim_repetition(*, order: Order) -> Claim | None:
+    """Claims an order in doubt, to ask again under its request id; None where that is not safe or not its turn.
+
+    Its provider may be paused: asking again can make no new doubt, and its answer is what the pause waits for.
+    """
+    with transaction.atomic():
+        provider = _take_lane(Provider.objects.filter(pk=order.provider_id, is_active=True))
+        if provider is None or not may_repeat(provider=provider, order=order):
+            return None
+        return _claim_from(Placement.IN_DOUBT, provider, order, {})
+
+
+def may_repeat(*, provider: Provider, order: Order) -> bool:
+    """Whether the order's last sending carried a request id that this provider, as it is set up now, knows."""
+    return bool(_open_request(order, request_scope(provider)))
+
+
+def _take_lane(providers: QuerySet[Provider]) -> Provider | None:
+    """Locks the provider's row, so that its lanes are held by counting; None when they are all taken."""
+    provider = (
+        # NO KEY: an order that commits just now holds its provider's key, and must not keep the lane.
+        providers.select_for_update(skip_locked=True, of=("self",), no_key=True).first()
+    )
+    if provider is None:
+        return None
+    placing = Order.objects.filter(provider=provider, placement=Placement.PLACING).count()
+    return provider if placing < provider.max_parallel_adds else None
+
+
+def _next_due(provider: Provider) -> Order | None:
+    return (
+        Order.objects.filter(
+            provider=provider,
+            placement=Placement.QUEUED,
+            review_reason="",
+            next_action_at__lte=timezone.now(),
+        )
+        .select_related("service__upstream")
+        .order_by("next_action_at", "pk")
+        .first()
+    )
+
+
+def _claim(provider: Provider, order: Order) -> Claim | None:
+    # What it should cost is judged by the rate it is sent at, not by that of the day it was ordered.
+    cost = cost_of_order(service=order.service, quantity=order.quantity)
+    rate, currency = provider.exchange_rate, provider.currency
+    terms = {"expected_cost": cost, "exchange_rate": rate, "currency": currency}
+    return _claim_from(Placement.QUEUED, provider, order, terms)
+
+
+def _claim_from(old: Placement, provider: Provider, order: Order, values: Mapping[str, object]) -> Claim | None:
+    now = timezone.now()
+    token = uuid4().hex
+    lease_until = now + timedelta(seconds=settings.SUBMISSION_LEASE_SECONDS)
+    # What is sent by then can be answered within the lease.
+    not_after = time.monotonic() + settings.SUBMISSION_LEASE_SECONDS - settings.UPSTREAM_ADD_TIMEOUT
+    moved = Order.objects.filter(pk=order.pk, placement=old, review_reason="", claim_token=order.claim_token).update(
+        **values,
+        placement=Placement.PLACING,
+        claim_token=token,
+        lease_until=lease_until,
+        attempts=F("attempts") + 1,
+    )
+    if not moved:
+        return None
+    scope = request_scope(provider)
+    attempt = PlacementAttempt.objects.create(
+        order=order,
+        token=token,
+        started_at=now,
+        request_id=_open_request(order, scope) or token if scope else "",
+        request_scope=scope,
+        account=account_of(provider),
+        balance_before=provider.balance,
+        balance_before_at=provider.balance_checked_at,
+    )
+    order.placement, order.claim_token, order.lease_until = Placement.PLACING, token, lease_until
+    return Claim(order, provider, attempt, not_after)
+
+
+def _open_request(order: Order, scope: str) -> str:
+    """The request id of the last sending that may have been taken: its provider will then know it. Else ""."""
+    if not scope or not order.attempts:
+        return ""
+    maybe_taken = order.placement_attempts.filter(
+        request_scope=scope,
+        outcome__in=(AttemptOutcome.SENDING, AttemptOutcome.UNKNOWN, AttemptOutcome.UNCLEAR),
+    )
+    return maybe_taken.values_list("request_id", flat=True).first() or ""

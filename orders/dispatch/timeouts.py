@@ -1,0 +1,123 @@
+"""What time alone decides: leases that ran out, doubts past their deadline, orders that waited too long.
+
+Every sweep is bounded, and each order moves by a conditional update of its own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime, timedelta
+
+import structlog
+from django.conf import settings
+from django.db import DatabaseError, transaction
+from django.db.models import F, Value
+from django.db.models.functions import Coalesce, Greatest
+from django.utils import timezone
+
+from billing.ledger import LedgerError
+from orders.common.backoff import first_look_after
+from orders.common.timeline import write_event
+from orders.models import Order
+from orders.refunds.posting import OrderMoved, end_unplaced
+from orders.review.decisions import ask_for_review
+from orders.states import Placement, ReviewReason
+from panel.alerts.services import raise_alert
+
+log = structlog.get_logger(__name__)
+
+SWEEP = 500
+
+
+def meet_deadlines() -> None:
+    """One sweep over everything that is due. What goes wrong in one keeps neither the others nor sending."""
+    for sweep in (expire_leases, review_overdue_doubts, end_held_orders):
+        try:
+            sweep()
+        except Exception as error:
+            log.exception("sweep failed")
+            raise_alert(cause="deadlines", text=f"Orders past a deadline could not be moved: {error!r}", level="danger")
+
+
+def expire_leases() -> int:
+    """Turns orders whose lease ran out into doubts. Returns how many.
+
+    A worker that died may have sent its order: it must not go back to the queue.
+    """
+    now = timezone.now()
+    expired = Order.objects.filter(placement=Placement.PLACING, lease_until__lt=now)
+    doubts = 0
+    for pk in list(expired.values_list("pk", flat=True)[:SWEEP]):
+        with transaction.atomic():
+            if expired.filter(pk=pk).update(**into_doubt(now)):
+                doubts += 1
+                write_event(
+                    order_id=pk,
+                    kind="placement",
+                    old=Placement.PLACING,
+                    new=Placement.IN_DOUBT,
+                    text="No answer was recorded in time",
+                    public=False,
+                )
+    if doubts:
+        log.warning("leases ran out", orders=doubts)
+    return doubts
+
+
+def into_doubt(now: datetime) -> dict[str, object]:
+    """The columns of an order that may have been placed. A deadline and a later look that stand are kept."""
+    return {
+        "placement": Placement.IN_DOUBT,
+        "lease_until": None,
+        "next_action_at": Greatest(F("next_action_at"), Value(now + first_look_after())),
+        "doubt_until": Coalesce(F("doubt_until"), Value(now + timedelta(minutes=settings.DOUBT_DEADLINE_MINUTES))),
+    }
+
+
+def review_overdue_doubts() -> None:
+    """Asks staff about doubts that nothing settled within their deadline."""
+    overdue = Order.objects.filter(placement=Placement.IN_DOUBT, review_reason="", doubt_until__lte=timezone.now())
+    for order in overdue[:SWEEP]:
+        with transaction.atomic():
+            ask_for_review(
+                order=order,
+                reason=ReviewReason.DOUBT,
+                note="The provider never told whether it has this order.",
+            )
+
+
+def end_held_orders() -> int:
+    """Cancels and refunds orders that no provider took within QUEUE_LIMIT_HOURS. Returns how many.
+
+    Not those refused with words never seen before: whether such an order was placed is for staff to find out.
+    """
+    limit = settings.QUEUE_LIMIT_HOURS
+    held = Order.objects.filter(
+        placement=Placement.QUEUED,
+        review_reason__in=("", ReviewReason.WOULD_LOSE),
+        queued_at__lt=timezone.now() - timedelta(hours=limit),
+    ).select_related("provider", "customer")
+    ended: Counter[int] = Counter()
+    names = {}
+    for order in held[:SWEEP]:
+        note = f"We could not place this order within {limit} hours, so you have all your money back."
+        why = f"{order.attempts} attempts in {limit} hours. {order.provider.pause_reason or order.review_note}".strip()
+        try:
+            with transaction.atomic():
+                end_unplaced(order=order, placement=Placement.REFUSED, note=note, staff_text=why)
+        except OrderMoved:
+            continue  # It is being sent, or the customer canceled it just now.
+        except (DatabaseError, LedgerError) as error:
+            text = f"Order {order.pk} waits past its limit, but could not be canceled and refunded: {error}"
+            raise_alert(cause=f"order:{order.pk}:held", text=text, level="danger")
+            continue
+        ended[order.provider_id] += 1
+        names[order.provider_id] = order.provider.name
+    for provider_id, count in ended.items():
+        orders = "1 order was" if count == 1 else f"{count:,} orders were"
+        raise_alert(
+            cause=f"provider:{provider_id}:held",
+            text=f"{orders} canceled and refunded: {names[provider_id]} did not take them within {limit} hours.",
+            level="danger",
+        )
+    return sum(ended.values())

@@ -1,0 +1,164 @@
+"""What cancel requests and refills share: claiming what is due of one provider, asking, and waiting.
+
+The rows are the queue. A claim holds a token and a lease; who lost the lease records nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from functools import reduce
+from operator import or_
+from typing import Any, TypeVar
+from uuid import uuid4
+
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.utils import timezone
+
+from catalog.models import Provider
+from catalog.provider_accounts import ProviderUnusable, client_for
+from catalog.upstream.client import UpstreamClient
+from catalog.upstream.errors import PROVIDER_WIDE, ErrorCode, ProviderRefused, UpstreamError, UpstreamUnavailable
+from catalog.upstream.results import RowError
+from orders.common.backoff import jitter, resend_wait
+from orders.common.timeline import event_of
+from orders.models import CancelRequest, OrderEvent, Refill
+from panel.alerts.services import raise_alert, resolve_alert
+
+BATCH = 100
+LEASE = timedelta(seconds=120)
+"""Longer than a call may take, by far."""
+SHORT_WAIT = timedelta(seconds=30)
+MOST_ATTEMPTS = 8
+"""About two hours: then the wish ends, and the customer is told."""
+
+# Addresses, and amounts of money: who supplies the panel, and what it has there, is no customer's business.
+_TELLS_TOO_MUCH = re.compile(r"https?:|www\.|@|\w\.[a-z]{2,}|[$€£₹₽]|\d[.,]\d", re.IGNORECASE)
+
+Row = TypeVar("Row", CancelRequest, Refill)
+Answer = TypeVar("Answer")
+Trouble = UpstreamError | ProviderUnusable
+
+
+def with_due(*queues: QuerySet[Any]) -> list[Provider]:
+    """Providers with due rows. Also those that are switched off: customers are still owed what they bought."""
+    now = timezone.now()
+    due = (Q(Exists(rows.filter(provider=OuterRef("pk"), next_action_at__lte=now))) for rows in queues)
+    return list(Provider.objects.filter(reduce(or_, due)))
+
+
+def is_busy(rows: QuerySet[Any], *, provider: Provider) -> bool:
+    """Whether a worker has claimed rows of it just now. A courtesy: a slow provider takes one thread, not all."""
+    now = timezone.now()
+    held = rows.filter(provider=provider, next_action_at__gt=now, next_action_at__lte=now + LEASE)
+    return held.exclude(claim_token="").exists()
+
+
+def lock_due(rows: QuerySet[Row], *, provider: Provider) -> list[Row]:
+    """At most 100 due rows with their orders, the longest waiting first, locked for this transaction."""
+    return list(
+        rows.filter(provider=provider, next_action_at__lte=timezone.now())
+        .select_related("order")
+        .order_by("next_action_at", "pk")
+        .select_for_update(skip_locked=True, of=("self",))[:BATCH]
+    )
+
+
+def lease(batch: Sequence[Row], *, state: str) -> None:
+    """Takes the locked rows: until the lease ends they are this worker's, to be sent once."""
+    now, token = timezone.now(), uuid4().hex
+    type(batch[0])._default_manager.filter(pk__in=[row.pk for row in batch]).update(
+        state=state, claim_token=token, next_action_at=now + LEASE, asked_at=now, attempts=F("attempts") + 1
+    )
+    for row in batch:
+        row.claim_token = token
+
+
+def lock_held(rows: QuerySet[Row], batch: Sequence[Row]) -> list[Row]:
+    """Those of a claimed batch that nobody took over or ended meanwhile, with their orders, locked."""
+    held = rows.filter(pk__in=[row.pk for row in batch], claim_token=batch[0].claim_token)
+    return list(held.select_related("order").order_by("pk").select_for_update(of=("self",)))
+
+
+def ask(
+    provider: Provider,
+    action: Callable[[UpstreamClient, Sequence[str]], dict[str, Answer]],
+    ids: Sequence[str | None],
+) -> tuple[dict[str, Answer], Trouble | None]:
+    """The answers by id, or why there are none."""
+    try:
+        return action(client_for(provider), [one for one in ids if one]), None
+    except (ProviderUnusable, UpstreamError) as error:
+        return {}, error
+
+
+def tell_owner(*, provider: Provider, what: str, trouble: Trouble | None) -> None:
+    """Alerts while the provider does not do `what` ("cancel", …), and takes the alert back when it does."""
+    cause = f"provider:{provider.pk}:{what}"
+    if trouble is None:
+        resolve_alert(cause=cause)
+    else:
+        level = "danger" if isinstance(trouble, ProviderUnusable) else "warning"
+        raise_alert(cause=cause, text=f"{provider.name}, asked for {what}: {trouble}", level=level)
+
+
+def cut_short(answers: dict[str, Any]) -> Trouble | None:
+    """Why some were not asked at all, for the owner; None where all were."""
+    left = sum(isinstance(answer, RowError) and answer.is_not_asked for answer in answers.values())
+    return UpstreamUnavailable(f"it is too slow, or limits how often we may ask: {left} wait") if left else None
+
+
+def is_for_now(code: ErrorCode) -> bool:
+    """Whether the refusal is one of now, and says nothing of what was asked."""
+    return code in PROVIDER_WIDE
+
+
+def is_final(trouble: Trouble | None) -> bool:
+    """Whether the provider refused, for good and surely, all that it was asked."""
+    refused = isinstance(trouble, ProviderRefused) and not is_for_now(trouble.code)
+    return refused and not may_have_acted(trouble)
+
+
+def may_have_acted(trouble: Trouble | None) -> bool:
+    """Whether it may have done what it was asked. `None`: it answered, but not for all."""
+    return trouble is None or (isinstance(trouble, UpstreamError) and trouble.may_have_acted)
+
+
+def in_plain_words(error: RowError, *, wish: str) -> str:
+    """A refusal as the customer reads it; `wish` is "to cancel it" or the like."""
+    if error.code is ErrorCode.UNKNOWN_ORDER:
+        return f"The provider refused {wish}: it no longer knows the order."
+    reason = error.text.strip().rstrip(".")[:200]
+    if not reason or _TELLS_TOO_MUCH.search(reason):
+        return f"The provider refused {wish}."
+    return f"The provider refused {wish}: {reason}."
+
+
+def events_of(*, order_id: int, kind: str, text: str, answer: object) -> list[OrderEvent]:
+    """What the customer is told, unsaved, and for staff the provider's own words."""
+    told = [event_of(order_id=order_id, kind=kind, text=text)]
+    if isinstance(answer, RowError) and answer.text:
+        told.append(event_of(order_id=order_id, kind=kind, text=f"The provider said: {answer.text}", public=False))
+    return told
+
+
+def put_off(row: Any, *, waiting: str) -> bool:
+    """Back to the queue with a growing wait, unsaved; False when it was tried often enough."""
+    if row.attempts >= MOST_ATTEMPTS:
+        return False
+    row.state = waiting
+    row.next_action_at = timezone.now() + resend_wait(row.attempts) * jitter()
+    return True
+
+
+def put_back(row: Any, *, waiting: str) -> None:
+    """It was not sent at all: back to the queue, unsaved, as if it had not been claimed."""
+    row.state, row.attempts = waiting, row.attempts - 1
+    row.next_action_at = timezone.now() + SHORT_WAIT * jitter()
+
+
+def settle(row: Any, *, state: str, note: str = "") -> None:
+    """Ends it, unsaved."""
+    row.state, row.note = state, note[:300]
+    row.next_action_at, row.finished_at = None, timezone.now()

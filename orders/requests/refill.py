@@ -1,0 +1,173 @@
+"""Refills: what dropped after an order was completed is delivered again, if the provider takes the request.
+
+A refill is sent once. Where it may have been sent and no answer came, it is not sent again by itself.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from catalog.models import Provider
+from catalog.upstream.client import UpstreamClient
+from catalog.upstream.results import RefillAccepted, RowError
+from orders.common.backoff import jitter
+from orders.common.timeline import event_of, write_event
+from orders.models import Order, OrderEvent, Refill
+from orders.requests import queue
+from orders.states import Placement, RefillState, Status
+from panel.lib.task_hints import hint_after_commit
+
+ONE_EVERY = timedelta(hours=24)
+"""Providers take one refill of an order in this time."""
+AFTER_REFUSAL = timedelta(hours=1)
+FIRST_LOOK = timedelta(minutes=1)
+"""From a refill that was taken to the first look at it."""
+
+NOT_COMPLETED = "Only a completed order can be refilled."
+NO_REFILL = "This service has no refill."
+UNDER_WAY = "A refill of this order is under way."
+REFUSED_LATELY = "A refill of this order was refused a short while ago. Try again an hour after that."
+ASKED_LATELY = "A refill of this order was asked for within the last 24 hours. Try again a day after that."
+UNSURE = "It may have reached the provider, but no clear answer came. It is not sent again by itself."
+
+
+class RefillRefused(Exception):
+    """No refill can be asked for now; nothing was changed. The message is for the customer, one of the above."""
+
+
+def may_refill(order: Order) -> bool:
+    """Whether `request_refill` would be taken now."""
+    return not why_not_refilled(order)
+
+
+def why_not_refilled(order: Order) -> str:
+    """Why no refill can be asked for, for the customer; "" if one can."""
+    if order.status != Status.COMPLETED or order.placement != Placement.PLACED:
+        return NOT_COMPLETED
+    if not order.service.upstream.refill:
+        return NO_REFILL
+    refills = Refill.objects.filter(order=order)
+    if refills.filter(state__in=RefillState.open()).exists():
+        return UNDER_WAY
+    now = timezone.now()
+    if refills.filter(state=RefillState.REFUSED, finished_at__gt=now - AFTER_REFUSAL).exists():
+        return REFUSED_LATELY
+    taken = refills.exclude(state=RefillState.REFUSED)
+    if taken.filter(asked_at__gt=now - ONE_EVERY).exists():
+        return ASKED_LATELY
+    return ""
+
+
+def request_refill(*, order: Order, actor: Any) -> Refill:
+    """Notes the wish; the provider is asked within seconds. Raises RefillRefused."""
+    try:
+        with transaction.atomic():
+            # NO KEY: whoever writes its timeline meanwhile need not wait.
+            locked = Order.objects.select_for_update(no_key=True).get(pk=order.pk)
+            if reason := why_not_refilled(locked):
+                raise RefillRefused(reason)
+            refill = Refill.objects.create(order=locked, provider_id=locked.provider_id, actor=actor)
+            who = "You" if actor == locked.customer else "Our team"
+            write_event(order_id=locked.pk, kind="refill", text=f"{who} asked for a refill", actor=actor)
+            hint_after_commit("orders.tasks.send_requests")
+            return refill
+    except IntegrityError:
+        raise RefillRefused(UNDER_WAY) from None
+
+
+# -- asking the provider -----------------------------------------------------------------------------
+
+
+def unsent() -> QuerySet[Refill]:
+    """Refills to send, and those whose sender died."""
+    return Refill.objects.filter(state__in=(RefillState.WAITING, RefillState.ASKING))
+
+
+def ask_batch(*, provider: Provider) -> tuple[int, queue.Trouble | None]:
+    """Claims, asks and records at most 100 refills; how many, and what kept the provider from an answer."""
+    batch = claim(provider=provider)
+    if not batch:
+        return 0, None
+    ids = [refill.order.upstream_id for refill in batch]
+    answers, trouble = queue.ask(provider, UpstreamClient.refill, ids)
+    record(batch=batch, answers=answers, trouble=trouble)
+    return len(batch), trouble or queue.cut_short(answers)
+
+
+def claim(*, provider: Provider) -> list[Refill]:
+    """Due refills under a lease. A lease that ran out means that it may have been sent: it is not sent again."""
+    batch: list[Refill] = []
+    ended: list[Refill] = []
+    with transaction.atomic():
+        for refill in queue.lock_due(unsent(), provider=provider):
+            if refill.state == RefillState.ASKING:
+                queue.settle(refill, state=RefillState.UNFOLLOWED, note=UNSURE)
+            elif refill.order.status != Status.COMPLETED:
+                queue.settle(refill, state=RefillState.REFUSED, note="The order changed, and is no longer completed.")
+            else:
+                batch.append(refill)
+                continue
+            ended.append(refill)
+        if ended:
+            _save(ended, [event_of(order_id=one.order_id, kind="refill", text=one.note) for one in ended])
+        if batch:
+            queue.lease(batch, state=RefillState.ASKING)
+    return batch
+
+
+def record(
+    *,
+    batch: list[Refill],
+    answers: dict[str, RefillAccepted | RowError],
+    trouble: queue.Trouble | None,
+) -> None:
+    """Writes what came of each, in one transaction. Whoever lost the lease writes nothing."""
+    with transaction.atomic():
+        held = queue.lock_held(unsent(), batch)
+        events: list[OrderEvent] = []
+        for refill in held:
+            answer = answers.get(refill.order.upstream_id or "")
+            if text := _decide(refill, answer, trouble):
+                events += queue.events_of(order_id=refill.order_id, kind="refill", text=text, answer=answer)
+        _save(held, events)
+
+
+def _save(refills: list[Refill], events: list[OrderEvent]) -> None:
+    for refill in refills:
+        refill.claim_token = ""
+    Refill.objects.bulk_update(
+        refills, ["state", "note", "attempts", "upstream_id", "claim_token", "next_action_at", "finished_at"]
+    )
+    # By order, as polling locks them: each event takes hold of its order when the transaction ends.
+    OrderEvent.objects.bulk_create(sorted(events, key=lambda event: event.order_id))
+
+
+def _decide(refill: Refill, answer: RefillAccepted | RowError | None, trouble: queue.Trouble | None) -> str:
+    """Puts on the refill what came of it; returns what the customer is told, or "" while it waits."""
+    if isinstance(answer, RefillAccepted) and answer.refill_id:
+        refill.state, refill.upstream_id = RefillState.PENDING, answer.refill_id
+        refill.next_action_at = timezone.now() + FIRST_LOOK * jitter()
+        return "The provider took the refill"
+    if isinstance(answer, RowError) and answer.is_not_asked:
+        queue.put_back(refill, waiting=RefillState.WAITING)
+        return ""
+    state, note = RefillState.REFUSED, "The provider could not be asked for the refill. Try again later."
+    if isinstance(answer, RefillAccepted):
+        state, note = RefillState.UNFOLLOWED, "The provider took it, but gives no number to follow it by."
+    elif isinstance(answer, RowError) and answer.is_malformed:
+        state, note = RefillState.UNFOLLOWED, UNSURE
+    elif isinstance(answer, RowError) and not queue.is_for_now(answer.code):
+        note = queue.in_plain_words(answer, wish="the refill")
+    elif answer is None and queue.is_final(trouble):
+        note = "This provider takes no refill requests."
+    elif answer is None and queue.may_have_acted(trouble):
+        state, note = RefillState.UNFOLLOWED, UNSURE
+    elif queue.put_off(refill, waiting=RefillState.WAITING):
+        return ""
+    queue.settle(refill, state=state, note=note)
+    return note

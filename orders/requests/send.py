@@ -1,0 +1,43 @@
+"""Sending what customers wish of placed orders, cancels and refills, one round over all providers."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+
+from catalog.models import Provider
+from orders.common.provider_rounds import for_each_provider
+from orders.requests import cancel, refill
+from orders.requests.queue import BATCH, is_busy, tell_owner, with_due
+
+ROUND_SECONDS = 20.0
+
+
+def send_due_requests(*, seconds: float = ROUND_SECONDS) -> int:
+    """One round over all providers with due requests; returns how many were sent."""
+    return for_each_provider(partial(send_to_provider, seconds=seconds), providers_with_due_requests())
+
+
+def providers_with_due_requests() -> list[Provider]:
+    return with_due(cancel.unsent(), refill.unsent())
+
+
+def send_to_provider(*, provider: Provider, seconds: float = ROUND_SECONDS) -> int:
+    """Sends this provider's due requests, batch after batch, for about `seconds`; returns how many."""
+    stop_at = time.monotonic() + seconds
+    sent = 0
+    for what, rows, ask_batch in (
+        ("cancel", cancel.unsent(), cancel.ask_batch),
+        ("refill", refill.unsent(), refill.ask_batch),
+    ):
+        if is_busy(rows, provider=provider):
+            continue
+        count = BATCH
+        while count == BATCH and time.monotonic() < stop_at:
+            count, trouble = ask_batch(provider=provider)
+            sent += count
+            if count:
+                tell_owner(provider=provider, what=what, trouble=trouble)
+            if trouble:
+                break
+    return sent

@@ -1,0 +1,190 @@
+"""Orders that need a person: asking for one, and the choices that staff have.
+
+Each choice is a conditional update on what staff saw: when the order moved meanwhile, OrderMoved is
+raised, nothing is done, and they look again. An order of the actor's own raises OwnAccount.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from catalog.upstream.cleaning import parse_id
+from orders.checkout.create import loss_note
+from orders.common.backoff import first_poll_after
+from orders.common.timeline import write_event
+from orders.common.upstream_ids import id_columns
+from orders.models import Order
+from orders.refunds.posting import OrderMoved, end_unplaced, refund_up_to
+from orders.states import Placement, ReviewReason, reachable_from
+from panel.lib.own_account import refuse_own
+from panel.lib.task_hints import hint_after_commit
+
+UNSETTLED = (Placement.IN_DOUBT, Placement.QUEUED)
+
+
+class ReviewError(Exception):
+    """The choice does not fit the order as it is now. The message is for staff."""
+
+
+def ask_for_review(*, order: Order, reason: str, note: str = "") -> None:
+    """Sets the order aside for staff, once; a reason that stands already is kept. Joins a transaction.
+
+    Nothing happens when the order moved since it was read: what was found out is no longer true of it.
+    """
+    asked = Order.objects.filter(
+        pk=order.pk, review_reason="", placement=order.placement, claim_token=order.claim_token
+    ).update(review_reason=reason, review_since=timezone.now(), review_note=note[:500])
+    if asked:
+        text = f"{ReviewReason(reason).label}. {note}".strip()
+        write_event(order_id=order.pk, kind="review", new=reason, text=text, public=False)
+
+
+def close_settled_review(*, order: Order) -> None:
+    """The provider's later answer settled it: nobody needs to look any more. Joins a transaction.
+
+    Nothing happens when staff closed it meanwhile.
+    """
+    closed = Order.objects.filter(
+        pk=order.pk, placement=order.placement, review_reason=order.review_reason, review_note=order.review_note
+    ).update(review_reason="", review_since=None, review_note="")
+    if closed:
+        text = "The provider's later answer settled it"
+        write_event(order_id=order.pk, kind="review", old=order.review_reason, text=text, public=False)
+
+
+def review_memo(reason: str, note: str) -> str:
+    """What staff closed: the same finding at the next poll is not asked about again."""
+    return f"{reason}: {note}"[:520]
+
+
+def closed_memo(order: Order) -> str:
+    """The last review that was closed, once the one that the order is in, if any, is closed too."""
+    return review_memo(order.review_reason, order.review_note) if order.review_reason else order.closed_review
+
+
+def bind_upstream_id(*, order: Order, upstream_id: str, actor: Any = None, text: str = "") -> None:
+    """The order was found at the provider: it is placed under this id and followed from now on.
+
+    Raises ReviewError for an id that is none or that another order has, OrderMoved when the order moved.
+    """
+    refuse_own(actor=actor, customer_id=order.customer_id)
+    upstream_id = upstream_id.strip()
+    if not upstream_id or parse_id(upstream_id) != upstream_id:
+        # It would spoil every status call of the batch that it travels in.
+        raise ReviewError("This is no order id. Copy it from the provider's own list.")
+    now = timezone.now()
+    try:
+        with transaction.atomic():
+            _move(
+                order,
+                placement=Placement.PLACED,
+                **id_columns(upstream_id),
+                placed_at=now,
+                next_poll_at=now + first_poll_after(),
+                next_action_at=None,
+            )
+            _tell(order, Placement.PLACED, text or f"Bound to the provider's order {upstream_id}", actor)
+    except IntegrityError:
+        raise ReviewError(f"Another order is already bound to {upstream_id}.") from None
+
+
+def send_again(*, order: Order, actor: Any) -> None:
+    """Staff made sure that it was not placed: back to the queue.
+
+    Raises ReviewError while it would lose money: the next claim would only set it aside again.
+    """
+    refuse_own(actor=actor, customer_id=order.customer_id)
+    loss = loss_note(order)
+    if loss:
+        raise ReviewError(f"{loss} Refund it, or change the service's cost first.")
+    with transaction.atomic():
+        now = timezone.now()
+        _move(order, placement=Placement.QUEUED, claim_token="", next_action_at=now, queued_at=now)
+        _tell(order, Placement.QUEUED, "Sent again: staff made sure that it was not placed", actor)
+        hint_after_commit("orders.tasks.submit_orders")
+
+
+def refund_unplaced(*, order: Order, note: str, actor: Any) -> None:
+    """Staff give up on it: canceled, with all its money back. `note` is for the customer."""
+    refuse_own(actor=actor, customer_id=order.customer_id)
+    _check_unsettled(order)
+    with transaction.atomic():
+        end_unplaced(order=order, placement=Placement.REFUSED, note=note, actor=actor)
+
+
+def refund_part(*, order: Order, amount: int, note: str, actor: Any) -> None:
+    """Staff give back `amount` micro-units of a placed order, and the review ends.
+
+    Raises ReviewError when it exceeds what is left of the charge, OrderMoved when that changed.
+    """
+    refuse_own(actor=actor, customer_id=order.customer_id)
+    if order.placement != Placement.PLACED:
+        raise ReviewError("Only a placed order can give back a part.")
+    if not 0 < amount <= order.net_charge:
+        raise ReviewError("Give back more than nothing, and at most what is left of the charge.")
+    with transaction.atomic():
+        refund_up_to(order=order, target=order.refunded + amount, text=note, actor=actor)
+        _close(order)
+
+
+def dismiss_review(*, order: Order, note: str, actor: Any) -> None:
+    """Staff looked, and nothing is to be done. Only for what is settled with the provider."""
+    refuse_own(actor=actor, customer_id=order.customer_id)
+    if order.placement in UNSETTLED:
+        raise ReviewError("Bind its id, send it again or refund it: it cannot be left as it is.")
+    with transaction.atomic():
+        _close(order)
+        write_event(order_id=order.pk, kind="staff", text=note, actor=actor, public=False)
+
+
+def _check_unsettled(order: Order) -> None:
+    if order.placement not in UNSETTLED or (order.placement == Placement.QUEUED and not order.review_reason):
+        raise ReviewError("This order is not in doubt and does not wait for review.")
+
+
+def _move(order: Order, *, placement: Placement, **values: Any) -> None:
+    _check_unsettled(order)
+    moved = Order.objects.filter(
+        pk=order.pk,
+        placement=order.placement,
+        claim_token=order.claim_token,
+        review_reason=order.review_reason,
+        placement__in=reachable_from(placement),
+    ).update(
+        **values,
+        placement=placement,
+        lease_until=None,
+        doubt_until=None,
+        review_reason="",
+        review_since=None,
+        review_note="",
+        closed_review=review_memo(order.review_reason, order.review_note),
+    )
+    if not moved:
+        raise OrderMoved(f"order {order.pk}")
+
+
+def _close(order: Order) -> None:
+    moved = Order.objects.filter(pk=order.pk, placement=order.placement, review_reason=order.review_reason).update(
+        review_reason="",
+        review_since=None,
+        review_note="",
+        closed_review=closed_memo(order),
+    )
+    if not moved:
+        raise OrderMoved(f"order {order.pk}")
+
+
+def _tell(order: Order, placement: Placement, text: str, actor: Any) -> None:
+    write_event(
+        order_id=order.pk,
+        kind="placement",
+        old=order.placement,
+        new=placement,
+        text=text,
+        actor=actor,
+        public=False,
+    )

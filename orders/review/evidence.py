@@ -1,0 +1,320 @@
+"""What is known of an order that waits for a decision, put so that a person can judge it.
+
+Pure, but for the settings: everything is computed from rows that were read before. None of it is a verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
+
+from django.conf import settings
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.timesince import timesince
+
+from catalog.upstream.evidence import Phase
+from orders.models import Order, PlacementAttempt
+from orders.states import Placement, ReviewReason
+from panel.lib.money import MoneyError, convert_back_up, format_money, micros_up
+
+# -- what is asked -----------------------------------------------------------------------------------
+
+
+def what_is_asked(*, order: Order, sent_at: datetime, now: datetime) -> str:
+    """What staff are to find out and choose, in one sentence, with its age and its deadline."""
+    there = order.provider.name
+    age = _age(order.review_since or sent_at, now)
+    if order.placement == Placement.IN_DOUBT:
+        return _asked_of_a_doubt(order, sent_at, now)
+    if order.review_reason == ReviewReason.WOULD_LOSE:
+        until = moment_text(order.queued_at + timedelta(hours=settings.QUEUE_LIMIT_HOURS))
+        return (
+            f"Choose whether this order is worth sending: it has waited for {age} because it would cost more than the "
+            f"customer paid, and without a decision it is canceled and refunded at {until}."
+        )
+    if order.review_reason == ReviewReason.UNKNOWN_ERROR:
+        return (
+            f"Find out what {there} meant, then choose below: {age} ago it refused this order with words that "
+            "the panel does not know."
+        )
+    return f"Find out whether {there} has this order, then choose below: it was sent before, and has waited for {age}."
+
+
+def _asked_of_a_doubt(order: Order, sent_at: datetime, now: datetime) -> str:
+    there, age = order.provider.name, _age(sent_at, now)
+    deadline = order.doubt_until or now
+    until = moment_text(deadline)
+    if not order.review_reason:
+        return (
+            f"Choose only if you know already whether {there} has this order: it was sent {age} ago without a clear "
+            f"answer, and the panel looks for it by itself until {until}."
+        )
+    passed = "passed" if deadline <= now else "is"
+    return (
+        f"Find out whether {there} has this order, then choose below: it was sent {age} ago without a clear answer, "
+        f"nothing settled it since, and its deadline {passed} at {until}."
+    )
+
+
+def _age(since: datetime, now: datetime) -> str:
+    return timesince(since, now, depth=1) if now - since >= timedelta(minutes=1) else "less than a minute"
+
+
+def moment_text(moment: datetime) -> str:
+    """The moment as the panel writes it everywhere."""
+    return date_format(timezone.localtime(moment), "DATETIME_FORMAT")
+
+
+# -- each sending ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Badge:
+    """Words with their meaning (neutral, info, success, warning) and an icon."""
+
+    words: str
+    meaning: str
+    icon: str
+
+
+NOTHING_SENT = Badge("Nothing was sent", "neutral", "block")
+NO_ANSWER = Badge("It may have arrived, no answer", "warning", "help")
+ANSWERED = Badge("Answered", "info", "reply")
+
+
+def how_far(phase: str) -> Badge:
+    """How far a request came. Where nothing was recorded it may have got anywhere."""
+    if phase not in set(Phase):
+        return NO_ANSWER
+    if phase == Phase.ANSWERED:
+        return ANSWERED
+    return NO_ANSWER if Phase(phase).may_have_sent else NOTHING_SENT
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """One sending of the order. What was said and the body are the provider's own words: hostile."""
+
+    at: datetime
+    reach: Badge
+    http_status: int | None
+    said: str
+    body: str
+    request_id: str
+
+
+def sending_of(attempt: PlacementAttempt) -> Sending:
+    return Sending(
+        at=attempt.started_at,
+        reach=how_far(attempt.phase),
+        http_status=attempt.http_status,
+        said=attempt.detail,
+        body=attempt.body,
+        request_id=attempt.request_id,
+    )
+
+
+# -- what was looked for -----------------------------------------------------------------------------
+
+AGREES = Badge("Agrees", "success", "check")
+DISAGREES = Badge("Does not agree", "neutral", "close")
+
+
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """An order there that is ours and belongs to none that we know. `agrees`: it could be this one."""
+
+    id: str
+    status: str
+    remains: str
+    charge: str
+    agrees: Badge
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """What came of looking for the order by its ids so far."""
+
+    count: int
+    last: datetime | None
+    asked_from: int | None
+    asked_to: int | None
+    note: str
+    orphans: tuple[Orphan, ...]
+
+    @property
+    def likely_id(self) -> str:
+        """The only orphan that agrees; "" where there is none, or more than one."""
+        agreeing = [orphan.id for orphan in self.orphans if orphan.agrees is AGREES]
+        return agreeing[0] if len(agreeing) == 1 else ""
+
+
+def looks_of(attempt: PlacementAttempt | None, *, taken: Collection[str], currency: str) -> Looks:
+    """The looks that are kept on this sending; without orphans whose id another order has by now (`taken`)."""
+    if attempt is None:
+        return Looks(0, None, None, None, "", ())
+    return Looks(
+        count=attempt.looks,
+        last=attempt.looked_at,
+        asked_from=attempt.probed_from,
+        asked_to=attempt.probed_to,
+        note=attempt.look_note,
+        orphans=tuple(_orphan(found, currency) for found in attempt.orphans if found["id"] not in taken),
+    )
+
+
+def _orphan(found: dict[str, object], currency: str) -> Orphan:
+    remains, charge = found["remains"], found["charge"]
+    return Orphan(
+        id=str(found["id"]),
+        status=str(found["status"]),
+        remains="—" if remains is None else f"{remains:,}",
+        charge="—" if charge is None else _charge(str(charge), currency),
+        agrees=AGREES if found["agrees"] else DISAGREES,
+    )
+
+
+def _charge(text: str, currency: str) -> str:
+    """The provider's charge as money; as it was said where it is out of range."""
+    try:
+        return _shown(micros_up(Decimal(text)), currency)
+    except (MoneyError, InvalidOperation):
+        return f"{text} {currency}"
+
+
+# -- the balance there -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class OtherOrder:
+    """An order that was sent to the same provider between the two balances.
+
+    `cost` is what it should have cost, in micro-units of the panel's currency; `is_sure`: the provider took it.
+    """
+
+    cost: int
+    is_sure: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceHint:
+    """The balance there before and after, and what it should be either way.
+
+    Micro-units of the provider's currency; None where it is not known.
+    """
+
+    before: int | None
+    before_at: datetime | None
+    after: int | None
+    after_at: datetime | None
+    others: int
+    others_cost: int | None
+    unsure: int
+    unsure_cost: int | None
+    own_cost: int | None
+
+    @property
+    def if_not_placed(self) -> int | None:
+        if self.before is None or self.after is None or self.others_cost is None:
+            return None
+        return self.before - self.others_cost
+
+    @property
+    def if_placed(self) -> int | None:
+        without = self.if_not_placed
+        return None if without is None or self.own_cost is None else without - self.own_cost
+
+    def apart(self, expected: int | None) -> int | None:
+        """How much more is there than `expected`."""
+        return None if self.after is None or expected is None else self.after - expected
+
+
+def balance_hint(
+    *, attempt: PlacementAttempt | None, expected_cost: int, others: Iterable[OtherOrder], exchange_rate: int
+) -> BalanceHint | None:
+    """What the two balances on this sending say; None without any.
+
+    `expected_cost` is the order's own, in micro-units of the panel's currency.
+    """
+    if attempt is None or (attempt.balance_before is None and attempt.balance_after is None):
+        return None
+    listed = list(others)
+    sure = [one.cost for one in listed if one.is_sure]
+    unsure = [one.cost for one in listed if not one.is_sure]
+    return BalanceHint(
+        before=attempt.balance_before,
+        before_at=attempt.balance_before_at,
+        after=attempt.balance_after,
+        after_at=attempt.balance_after_at,
+        others=len(sure),
+        others_cost=cost_there(sum(sure), exchange_rate),
+        unsure=len(unsure),
+        unsure_cost=cost_there(sum(unsure), exchange_rate),
+        own_cost=cost_there(expected_cost, exchange_rate),
+    )
+
+
+def cost_there(micros: int, exchange_rate: int) -> int | None:
+    """The provider's micro-units for the panel's, rounded up; None where no column could hold it."""
+    try:
+        return convert_back_up(micros, exchange_rate)
+    except MoneyError:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceLine:
+    """One line of the reckoning, as text."""
+
+    label: str
+    amount: str
+    note: str = ""
+
+
+def balance_lines(hint: BalanceHint, currency: str) -> list[BalanceLine]:
+    """The hint line by line, for a reader to compare."""
+    spent = None if hint.others_cost is None else -hint.others_cost
+    return [
+        BalanceLine("Before it was sent", _shown(hint.before, currency), _at(hint.before_at)),
+        BalanceLine("Others sent in between should have cost", _shown(spent, currency), _orders(hint.others)),
+        *(
+            BalanceLine(label, _shown(expected, currency), _apart(hint.apart(expected), currency))
+            for label, expected in (
+                ("If it was not placed, there would be", hint.if_not_placed),
+                ("If it was placed, there would be", hint.if_placed),
+            )
+        ),
+        BalanceLine("What was there afterwards", _shown(hint.after, currency), _at(hint.after_at)),
+    ]
+
+
+def not_counted(hint: BalanceHint, currency: str) -> str:
+    """What else may have been placed in between; "" when nothing."""
+    if not hint.unsure:
+        return ""
+    return (
+        f"Not counted: {_orders(hint.unsure)} that may have been placed too, for {_shown(hint.unsure_cost, currency)}."
+    )
+
+
+def _orders(count: int) -> str:
+    return "1 order" if count == 1 else f"{count:,} orders"
+
+
+def _shown(micros: int | None, currency: str) -> str:
+    return "—" if micros is None else format_money(micros, currency, exact=True)
+
+
+def _at(moment: datetime | None) -> str:
+    return moment_text(moment) if moment else ""
+
+
+def _apart(more: int | None, currency: str) -> str:
+    if more is None:
+        return ""
+    if more == 0:
+        return "exactly what was there"
+    return f"{_shown(abs(more), currency)} {'more' if more > 0 else 'less'} was there"

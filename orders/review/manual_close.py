@@ -1,0 +1,83 @@
+"""Ending a placed order by hand, where its provider does not tell the truth, or nothing at all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from orders.common.backoff import LATE_POLL
+from orders.common.timeline import write_event
+from orders.models import Order
+from orders.refunds.posting import OrderMoved, refund_up_to
+from orders.requests.cancel import close_cancel_requests
+from orders.review.decisions import ReviewError, closed_memo
+from orders.states import FINAL, Placement, Status
+from panel.lib.money import refund_for
+from panel.lib.own_account import refuse_own
+
+
+def may_end(order: Order) -> bool:
+    """Whether staff may end it: it is with the provider, and still open or waiting for a decision."""
+    return (
+        order.placement == Placement.PLACED
+        and order.status != Status.CANCELED
+        and (order.status not in FINAL or bool(order.review_reason))
+    )
+
+
+def refund_at_end(order: Order, *, status: str, delivered: int | None) -> int:
+    """What is given back in all, in micro-units, when the order ends so; never less than it was already.
+
+    `delivered` counts for Partial alone. Raises ReviewError where it does not fit the order.
+    """
+    if status == Status.COMPLETED:
+        return order.refunded
+    if status == Status.CANCELED:
+        return order.charge
+    if status != Status.PARTIAL:
+        raise ReviewError("An order ends as Completed, Partial or Canceled.")
+    if delivered is None or not 0 < delivered < order.quantity:
+        raise ReviewError(f"Partial means that 1 to {order.quantity - 1:,} were delivered. Say how many.")
+    target = refund_for(order.charge, undelivered=order.quantity - delivered, quantity=order.quantity)
+    return max(target, order.refunded)
+
+
+def end_placed(*, order: Order, status: str, delivered: int | None = None, note: str, actor: Any) -> int:
+    """Ends the order as staff found out, and gives back the rest; returns how much, in micro-units.
+
+    Late changes are followed as after any end: what the provider grants later is still given back. `note` is
+    for the customer. Raises ReviewError, OrderMoved, OwnAccount for an order of the actor's.
+    """
+    refuse_own(actor=actor, customer_id=order.customer_id)
+    if not may_end(order):
+        raise ReviewError("Only an order that is with the provider, and not canceled, can be ended by hand.")
+    target = refund_at_end(order, status=status, delivered=delivered)
+    now = timezone.now()
+    with transaction.atomic():
+        moved = Order.objects.filter(
+            pk=order.pk,
+            placement=Placement.PLACED,
+            status=order.status,
+            refunded=order.refunded,
+            review_reason=order.review_reason,
+        ).update(
+            status=status,
+            status_note=note[:300],
+            remains=order.remains if status != Status.PARTIAL or delivered is None else order.quantity - delivered,
+            finished_at=order.finished_at or now,
+            next_poll_at=now + LATE_POLL,
+            review_reason="",
+            review_since=None,
+            review_note="",
+            closed_review=closed_memo(order),
+        )
+        if not moved:
+            raise OrderMoved(f"order {order.pk}")
+        if status != order.status:
+            write_event(order_id=order.pk, kind="status", old=order.status, new=status, text=note, actor=actor)
+        else:
+            write_event(order_id=order.pk, kind="staff", text=note, actor=actor)
+        close_cancel_requests(order_ids=[order.pk])
+        return refund_up_to(order=order, target=target, text=note, actor=actor)

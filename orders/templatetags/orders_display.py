@@ -1,0 +1,65 @@
+"""How orders, refills and drip-feeds look: their badges and their progress."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from orders.states import DRIP_LOOKS, LOOKS, REFILL_LOOKS, DripState, RefillState, Status
+from panel.lib.templatetags.display import badge, number
+
+register = template.Library()
+
+
+@register.simple_tag
+def status_badge(status: str) -> SafeString:
+    """An order's status as colour, icon and word."""
+    return badge(LOOKS.get(status), Status(status).label if status in Status.values else status)
+
+
+@register.simple_tag
+def refill_badge(state: str) -> SafeString:
+    """A refill's state as colour, icon and word."""
+    return badge(REFILL_LOOKS.get(state), RefillState(state).label if state in RefillState.values else state)
+
+
+@register.simple_tag
+def drip_badge(state: str) -> SafeString:
+    """A drip-feed's state as colour, icon and word."""
+    return badge(DRIP_LOOKS.get(state), DripState(state).label if state in DripState.values else state)
+
+
+@register.simple_tag
+def run_progress(drip: Any) -> SafeString:
+    """How many runs of a drip-feed have begun: a thin bar and "run 3 of 10"."""
+    return format_html(
+        '<span class="delivered is-{}"><span class="delivered-text">Run {} of {}</span>'
+        '<progress max="{}" value="{}" aria-label="Runs begun"></progress></span>',
+        DRIP_LOOKS.get(drip.state, ("neutral", ""))[0],
+        number(drip.begun),
+        number(drip.runs),
+        drip.runs,
+        drip.begun,
+    )
+
+
+@register.simple_tag
+def delivered_progress(order: Any) -> SafeString:
+    """How much of an order was delivered: a thin bar and "843 of 1,000"; a single package is one whole thing.
+
+    A pending order has none yet; of another that its provider tells nothing about no number is claimed.
+    """
+    delivered = 0 if order.delivered is None and order.status == Status.PENDING else order.delivered
+    is_one_package = order.quantity == 1 and "package" in getattr(order, "service_type", "")
+    words = "1 package" if is_one_package else f"{number(delivered)} of {number(order.quantity)}"
+    return format_html(
+        '<span class="delivered is-{}"><span class="delivered-text">{}</span>'
+        '<progress max="{}" value="{}" aria-label="Delivered"></progress></span>',
+        LOOKS.get(order.status, ("neutral", ""))[0],
+        words,
+        order.quantity,
+        delivered or 0,
+    )

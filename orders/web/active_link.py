@@ -1,0 +1,32 @@
+"""What of a customer is still running for a link: providers often refuse a second order until it ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from orders.checkout.validation import OrderRefused, check_link, link_key
+from orders.models import Order
+from orders.selectors import orders_of
+from orders.states import FINAL, DripState
+
+LATEST = 50
+"""Orders of one link that are looked at: one customer may have thousands of it."""
+
+
+def running_for_link(*, customer: Any, link: str) -> Order | None:
+    """The latest order for the link that has not ended, or whose drip-feed has runs to come. One query.
+
+    `link` is as typed; None while it is no link.
+    """
+    try:
+        key = link_key(check_link(link))
+    except OrderRefused:
+        return None
+    columns = ("status", "service_name", "drip_feed__state")
+    latest = orders_of(customer=customer).filter(link_key=key).select_related("drip_feed").only(*columns)
+    return next((order for order in latest[:LATEST] if _is_running(order)), None)
+
+
+def _is_running(order: Order) -> bool:
+    drip = order.drip_feed
+    return order.status not in FINAL or (drip is not None and drip.state == DripState.RUNNING)

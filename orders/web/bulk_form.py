@@ -1,0 +1,76 @@
+"""The form of many orders: lines that are typed, or a file of them."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+from django import forms
+
+from orders.checkout.bulk_text import LONGEST_TEXT, MOST_LINES, LinesRefused, lines_of_file, read_lines
+
+
+class LinesField(forms.Field):
+    """Text as it came: mistakes are told line by line, invisible characters too."""
+
+    widget = forms.Textarea(
+        attrs={
+            "rows": 10,
+            "maxlength": LONGEST_TEXT,
+            "spellcheck": "false",
+            "autocomplete": "off",
+            "autocapitalize": "off",
+            "placeholder": "12 | https://example.com/page | 1000",
+        }
+    )
+
+    def clean(self, value: Any) -> str:
+        return value or ""
+
+
+class MassForm(forms.Form):
+    """After `is_valid`, `text` holds the lines, from wherever they came."""
+
+    lines = LinesField(
+        label="Lines", help_text=f"service | link | quantity, one order on each line, {MOST_LINES:,} at most."
+    )
+    file = forms.FileField(
+        label="Or a CSV file",
+        required=False,
+        allow_empty_file=True,
+        widget=forms.FileInput(attrs={"accept": ".csv,.txt,text/csv,text/plain"}),
+        help_text=f"With the columns service, link and quantity, {LONGEST_TEXT // 1000} KB at most.",
+    )
+    request_key = forms.RegexField(r"\A[0-9a-f]{32}\Z", required=False, widget=forms.HiddenInput)
+    seal = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    use_required_attribute = False  # A file will do.
+    text = ""
+
+    def clean_file(self) -> str:
+        """The file's rows as lines of text."""
+        file = self.cleaned_data["file"]
+        if file is None:
+            return ""
+        try:
+            return lines_of_file(file.read(LONGEST_TEXT + 1))
+        except LinesRefused as refusal:
+            raise forms.ValidationError(str(refusal)) from None
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        typed, filed = data.get("lines", ""), data.get("file", "")
+        if typed.strip() and filed:
+            self.add_error("file", "There are lines above already. Clear them to take those of the file instead.")
+        if self.errors:
+            return data
+        self.text = filed or typed
+        try:
+            read_lines(self.text)
+        except LinesRefused as refusal:
+            self.add_error("file" if filed else "lines", str(refusal))
+        return data
+
+    def previewed(self, *, seal: str) -> MassForm:
+        """The form as it is shown again: with all lines in view, and able to order once."""
+        return MassForm(initial={"lines": self.text, "request_key": uuid4().hex, "seal": seal})

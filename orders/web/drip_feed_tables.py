@@ -1,0 +1,48 @@
+"""The lists of a customer's drip-feeds, and of the runs of one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import django_tables2 as tables
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from orders.models import DripFeed, Order
+from orders.web.columns import DeliveredColumn, DripStatusColumn, RunsColumn, StatusColumn
+from panel.lib.tables import AgoColumn, BaseTable, LinkTextColumn, MoneyColumn
+
+
+class DripTable(BaseTable):
+    """The drip-feed and its service lead to its page."""
+
+    drip = tables.Column(accessor="service_name", verbose_name="Drip-feed", linkify=("drip_detail", [tables.A("pk")]))
+    state = DripStatusColumn(verbose_name="Status")
+    progress = RunsColumn(accessor="pk", verbose_name="Runs")
+    link = LinkTextColumn()
+    net_charge = MoneyColumn(verbose_name="Paid")
+    next_run_at = AgoColumn(verbose_name="Next run")
+
+    class Meta(BaseTable.Meta):
+        model = DripFeed
+        fields = ("drip", "state", "progress", "link", "net_charge", "next_run_at")
+
+    def render_drip(self, record: DripFeed) -> SafeString:
+        return format_html('<span class="row-number">{}</span> {}', record.pk, record.service_name)
+
+
+class RunTable(BaseTable):
+    """The runs that began, each leading to its order."""
+
+    run = tables.Column(verbose_name="Run", linkify=("order_detail", [tables.A("pk")]))
+    status = StatusColumn()
+    progress = DeliveredColumn(verbose_name="Delivered", accessor="pk")
+    charge = MoneyColumn(accessor="net_charge", verbose_name="Paid", exact=True)
+    created = AgoColumn(accessor="created_at", verbose_name="Began")
+
+    class Meta(BaseTable.Meta):
+        model = Order
+        fields = ("run", "status", "progress", "charge", "created")
+
+    def render_run(self, record: Any) -> SafeString:
+        return format_html('Run {} <span class="row-number">· order {}</span>', record.run, record.pk)

@@ -1,0 +1,198 @@
+"""What a customer may look for in the list of orders, and which index each list is read from.
+
+A search is bounded: it finds a number or a whole link however old, and a part of a link among the newest orders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from django import forms
+from django.db.models import QuerySet, TextChoices
+from django.http import QueryDict
+
+from orders.checkout.validation import LONGEST_LINK, link_key
+from orders.models import Order
+from orders.selectors import orders_of
+from orders.states import Status
+from panel.lib.date_fields import DayField, check_days, midnight
+from panel.lib.keyset_pagination import name_the_few
+
+LOOKED_THROUGH = 10_000
+"""So many of the newest orders are searched for a part of a link: no index could find it."""
+MOST_FOUND = 1_000
+FILTERS = ("q", "status", "service", "since", "until", "sort")
+"""As they stand in the address."""
+
+
+class Sort(TextChoices):
+    NEWEST = "newest", "Newest first"
+    OLDEST = "oldest", "Oldest first"
+    HIGHEST = "highest", "Highest charge"
+    LOWEST = "lowest", "Lowest charge"
+
+
+class OrderFilterForm(forms.Form):
+    """The filters of the list, as they stand in its address. `services`: number and name; None where they are many."""
+
+    q = forms.CharField(
+        label="Search by number or link",
+        required=False,
+        max_length=LONGEST_LINK,
+        widget=forms.TextInput(attrs={"type": "search", "placeholder": "Order number or link"}),
+        error_messages={
+            "max_length": "This is longer than any link.",
+            "null_characters_not_allowed": "This holds an invisible character. Type it again.",
+        },
+    )
+    status = forms.CharField(required=False, widget=forms.HiddenInput)
+    since = DayField(label="From")
+    until = DayField(label="To")
+    sort = forms.ChoiceField(
+        label="Sort by",
+        required=False,
+        choices=Sort.choices,
+        error_messages={"invalid_choice": "Choose one of the list."},
+    )
+
+    def __init__(self, data: Any, *, services: Sequence[tuple[int, str]] | None) -> None:
+        super().__init__(data)
+        self._services = dict(services or ())
+        self.fields["service"] = _number_of_a_service() if services is None else _one_of(services)
+        self.order_fields(FILTERS)
+        for field in self.fields.values():
+            field.widget.attrs["class"] = "form-select" if isinstance(field.widget, forms.Select) else "form-control"
+
+    def clean_status(self) -> str:
+        status = self.cleaned_data["status"]
+        return status if status in Status.values else ""
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        check_days(self, data)
+        return data
+
+    def label_of_service(self, service: int | None) -> str:
+        """For a chip; "" without a service."""
+        if service is None:
+            return ""
+        name = self._services.get(service)
+        return f"{service} · {name}" if name else f"Service {service}"
+
+    def wanted(self) -> Wanted:
+        """What is asked for; of fields that cannot be read, nothing."""
+        self.is_valid()
+        data = self.cleaned_data
+        return Wanted(
+            text=data.get("q", "").strip(),
+            status=data.get("status", ""),
+            service=data.get("service") or None,
+            since=data.get("since"),
+            until=data.get("until"),
+            sort=Sort(data.get("sort") or Sort.NEWEST),
+        )
+
+
+def _one_of(services: Sequence[tuple[int, str]]) -> forms.Field:
+    return forms.TypedChoiceField(
+        label="Service",
+        required=False,
+        coerce=int,
+        empty_value=None,
+        choices=[("", "All services"), *((pk, f"{pk} · {name}") for pk, name in services)],
+        error_messages={"invalid_choice": "You have no orders of this service."},
+    )
+
+
+def _number_of_a_service() -> forms.Field:
+    return forms.IntegerField(
+        label="Service ID",
+        required=False,
+        min_value=1,
+        max_value=2**62,
+        error_messages=dict.fromkeys(("invalid", "min_value", "max_value"), "Enter the ID of a service."),
+    )
+
+
+def filters_in(query: QueryDict) -> QueryDict:
+    """The filters of an address that are on, and nothing else of it."""
+    kept = QueryDict(mutable=True)
+    for name in FILTERS:
+        if value := query.get(name, ""):
+            kept[name] = value
+    return kept
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Days are those of the site's time zone, both included."""
+
+    text: str = ""
+    status: str = ""
+    service: int | None = None
+    since: date | None = None
+    until: date | None = None
+    sort: Sort = Sort.NEWEST
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Whether more than the status decides what is shown."""
+        return bool(self.text or self.service or self.since or self.until)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """`rows` in no order: `panel.lib.keyset_pagination` reads them by `key`.
+
+    What the search left out is told to the customer.
+    """
+
+    rows: QuerySet[Order]
+    key: str
+    descending: bool
+    is_cut: bool = False
+    is_shallow: bool = False
+
+
+def list_orders(*, customer: Any, wanted: Wanted) -> Listing:
+    """The customer's orders that are asked for. With a text: at most three statements to find them."""
+    rows = orders_of(customer=customer).order_by()
+    if wanted.status:
+        rows = rows.filter(status=wanted.status)
+    if wanted.service:
+        rows = rows.filter(service_id=wanted.service)
+    if wanted.since:
+        rows = rows.filter(created_at__gte=midnight(wanted.since))
+    if wanted.until:
+        rows = rows.filter(created_at__lt=midnight(wanted.until + timedelta(days=1)))
+    # Between two days the index by day is read: that by number would be searched from its end.
+    key = "created_at" if wanted.since or wanted.until else "pk"
+    if wanted.sort in (Sort.HIGHEST, Sort.LOWEST):
+        key = "charge"
+    descending = wanted.sort in (Sort.NEWEST, Sort.HIGHEST)
+    if not wanted.text:
+        return Listing(name_the_few(rows) if wanted.status and key != "pk" else rows, key, descending)
+    found, is_cut, is_shallow = _find(customer, rows, wanted.text)
+    return Listing(orders_of(customer=customer).order_by().filter(pk__in=found), key, descending, is_cut, is_shallow)
+
+
+def _find(customer: Any, rows: QuerySet[Order], text: str) -> tuple[list[int], bool, bool]:
+    """Numbers of those of `rows` that `text` names, whether there are more, and whether older ones were left out."""
+    newest = orders_of(customer=customer).values_list("pk", flat=True)
+    last = list(newest[LOOKED_THROUGH - 1 : LOOKED_THROUGH + 1])
+    wanted = link_key(text) or text
+    ids = rows.order_by("-pk").values_list("pk", flat=True)
+    same = list(ids.filter(link_key=wanted)[: MOST_FOUND + 1])
+    like = list(ids.filter(pk__gte=last[0] if last else 0, link_key__icontains=wanted)[: MOST_FOUND + 1])
+    found = sorted({*same, *like}, reverse=True)
+    is_cut = len(found) > MOST_FOUND
+    number = text.removeprefix("#")
+    named = list(rows.filter(pk=int(number)).values_list("pk", flat=True)) if _is_number(number) else []
+    return [*named, *found[:MOST_FOUND]], is_cut, len(last) > 1
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 18

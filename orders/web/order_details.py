@@ -1,0 +1,65 @@
+"""What the page of an order tells of it beside its numbers. Pure: no database, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from catalog.service_types import SPECS, Kind, Param
+from orders.models import Order, OrderEvent
+
+SHORT = 80
+"""Characters that stand beside their label; longer texts are folded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Something that the order's type asked for, as the customer said it. `size` says what is folded away."""
+
+    name: str
+    label: str
+    text: str
+    is_link: bool = False
+    size: str = ""
+
+
+def told_of(order: Order) -> list[Told]:
+    """In the order of the form; what the type no longer knows comes last, under its own name."""
+    spec = SPECS.get(order.service_type)
+    known = {param.name: param for param in spec.params} if spec else {}
+    names = [*(name for name in known if name in order.params), *(name for name in order.params if name not in known)]
+    return [
+        _told(known.get(name) or Param(name, name.replace("_", " ").capitalize()), str(order.params[name]))
+        for name in names
+        if order.params[name] not in ("", None)
+    ]
+
+
+def _told(param: Param, text: str) -> Told:
+    lines = text.split("\n")
+    size = ""
+    if param.kind is Kind.LINES:
+        size = f"{len(lines):,} {param.one}{'s' if len(lines) > 1 else ''}"
+    elif len(text) > SHORT or len(lines) > 1:
+        size = "Show"
+    shown = dict(param.choices).get(text, text)
+    return Told(param.name, param.label, shown, is_link=param.kind is Kind.LINK, size=size)
+
+
+@dataclass(frozen=True, slots=True)
+class Refunded:
+    """`amount` in micro-units; `why` in the words that the customer was told."""
+
+    amount: int
+    why: str
+    at: datetime
+
+
+def refunds_in(events: Iterable[OrderEvent]) -> list[Refunded]:
+    """The refunds of a timeline."""
+    return [
+        Refunded(int(event.new), event.text.partition(": ")[2] or event.text, event.created_at)
+        for event in events
+        if event.kind == "refund" and event.new.isascii() and event.new.isdigit()
+    ]

@@ -1,0 +1,270 @@
+"""The order form. It asks for exactly what the chosen service's type needs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from django import forms
+from django.forms.boundfield import BoundField
+
+from catalog.models import Service
+from catalog.selectors import services_on_sale
+from catalog.service_types import SPECS, Kind, Param, TypeSpec
+from orders.checkout.validation import (
+    GONE,
+    LONGEST_INTERVAL,
+    LONGEST_LINE,
+    LONGEST_LINK,
+    MOST_RUNS,
+    OrderRefused,
+    Plan,
+    check_amount,
+    check_link,
+    check_param,
+    check_plan,
+    missing_param,
+    text_lines,
+)
+from orders.models import Order
+from panel.lib.money import MAX_MICROS
+
+CHANGED = "This service has changed meanwhile. Nothing was charged; check what it asks for and order again."
+OWN_FIELDS = ("service", "request_key")
+"""What is not typed."""
+TYPE_FIELDS = ("quantity", "runs", "interval", *{param.name: None for spec in SPECS.values() for param in spec.params})
+"""What some type asks for."""
+
+
+class QuantityField(forms.CharField):
+    """A whole number as people write it: "1000", "1,000", "1 000". Nothing else, and no other digits."""
+
+    widget = forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"})
+
+    def clean(self, value: Any) -> int | None:
+        text = re.sub(r"[\s,\u00a0\u202f]", "", super().clean(value))
+        if not text:
+            return None
+        if not re.fullmatch(r"-?[0-9]{1,15}", text):
+            raise forms.ValidationError("Enter a whole number, such as 1000.")
+        return int(text)
+
+
+def param_field(param: Param) -> forms.Field:
+    """The field of a parameter; `OrderForm.clean` judges what is in it."""
+    plain = {"autocomplete": "off"}
+    widget: forms.Widget
+    if param.kind is Kind.CHOICE:
+        widget = forms.Select(choices=[("", "Choose"), *param.choices])
+    elif param.kind is Kind.LINES:
+        widget = forms.Textarea(attrs={"rows": 6, "spellcheck": "false", **plain})
+    elif param.kind is Kind.NUMBER:
+        widget = forms.TextInput(attrs={"inputmode": "numeric", **plain})
+    elif param.kind is Kind.LINK:
+        widget = forms.TextInput(attrs={"inputmode": "url", "placeholder": "https://", **plain})
+    else:
+        widget = forms.TextInput(attrs={"maxlength": LONGEST_LINE, **plain})
+    help_text = param.help or (f"One {param.one} on each line." if param.kind is Kind.LINES else "")
+    return forms.CharField(
+        label=param.label,
+        required=param.only_if is None,
+        strip=False,
+        widget=widget,
+        help_text=help_text,
+        error_messages={
+            "required": missing_param(param),
+            "null_characters_not_allowed": "This holds an invisible character. Type it again.",
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ParamRow:
+    """A parameter's field on the page. `is_asked`: the choice that asks for it was made, or it needs none."""
+
+    field: BoundField
+    only_if: tuple[str, str] | None
+    is_asked: bool
+
+
+class OrderForm(forms.Form):
+    """`service` is the chosen one, None until there is one; the fields follow its type."""
+
+    service = forms.CharField(
+        label="Service",
+        widget=forms.HiddenInput,
+        max_length=20,
+        error_messages={"required": "Choose a service.", "max_length": GONE},
+    )
+    link = forms.CharField(
+        label="Link",
+        max_length=LONGEST_LINK,
+        widget=forms.TextInput(attrs={"inputmode": "url", "autocomplete": "off", "placeholder": "https://"}),
+        error_messages={
+            "required": "Enter the link to deliver to.",
+            "max_length": f"This link is too long: {LONGEST_LINK:,} characters at most.",
+            "null_characters_not_allowed": "A link has no invisible characters. Copy it again.",
+        },
+    )
+    quantity = QuantityField(label="Quantity", error_messages={"required": "Enter a quantity."})
+    runs = QuantityField(label="Runs", required=False, help_text=f"2 to {MOST_RUNS:,}, each of the quantity above.")
+    interval = QuantityField(
+        label="Minutes between runs", required=False, help_text=f"1 to {LONGEST_INTERVAL:,}; 1,440 is a day."
+    )
+    request_key = forms.RegexField(r"\A[0-9a-f]{32}\Z", widget=forms.HiddenInput)
+
+    def __init__(self, data: Any = None, *, chosen: str = "", **kwargs: Any) -> None:
+        super().__init__(data, **kwargs)
+        wanted = data.get("service", "") if data is not None else chosen
+        self.chosen = self._find(wanted)
+        self.is_gone = bool(wanted) and self.chosen is None
+        self.initial.setdefault("service", str(self.chosen.pk) if self.chosen else "")
+        self.initial.setdefault("request_key", uuid4().hex)
+        spec = self.spec
+        if not spec or not spec.takes_quantity:
+            del self.fields["quantity"]
+        if not spec or not spec.drips:
+            del self.fields["runs"], self.fields["interval"]
+        for param in self.params:
+            self.fields[param.name] = param_field(param)
+        self._describe_limits()
+
+    @staticmethod
+    def _find(chosen: str) -> Service | None:
+        if not re.fullmatch(r"[0-9]{1,18}", chosen):
+            return None
+        return services_on_sale().select_related("figures").filter(pk=int(chosen)).first()
+
+    def clean_service(self) -> int:
+        if self.chosen is None:
+            raise forms.ValidationError(GONE)
+        return self.chosen.pk
+
+    def clean(self) -> dict[str, Any]:
+        """Checks each part apart, so that all mistakes are told at once."""
+        data: dict[str, Any] = super().clean() or {}
+        if self.chosen is None:
+            return data
+        if self.data.get("seen_type", self.chosen.type) != self.chosen.type:
+            raise forms.ValidationError(CHANGED)
+        if "link" in data:
+            self._check(lambda: check_link(data["link"]))
+        data["params"] = params = self._clean_params(data)
+        if not self.spec or not self.spec.lines or self.spec.lines in params:
+            service = self.chosen
+            self._check(lambda: check_amount(service=service, quantity=data.get("quantity"), params=params))
+        if self.is_drip:
+            self._check(lambda: check_plan(runs=data.get("runs"), interval=data.get("interval")))
+        return data
+
+    def _clean_params(self, data: dict[str, Any]) -> dict[str, str]:
+        """What the type asks for and is sound; mistakes are added to their fields."""
+        params: dict[str, str] = {}
+        for param in self.params:
+            asked = param.only_if is None or params.get(param.only_if[0]) == param.only_if[1]
+            if asked and param.name in data:
+                try:
+                    params[param.name] = check_param(param=param, text=data[param.name])
+                except OrderRefused as refusal:
+                    self.add_error(refusal.field, refusal.message)
+        return params
+
+    def _check(self, check: Callable[[], Any]) -> None:
+        try:
+            check()
+        except OrderRefused as refusal:
+            if refusal.field not in self.errors:
+                self.add_error(refusal.field, refusal.message)
+
+    @property
+    def spec(self) -> TypeSpec | None:
+        return SPECS.get(self.chosen.type) if self.chosen else None
+
+    @property
+    def params(self) -> tuple[Param, ...]:
+        return self.spec.params if self.spec else ()
+
+    @property
+    def param_rows(self) -> list[ParamRow]:
+        return [
+            ParamRow(
+                self[param.name],
+                param.only_if,
+                param.only_if is None or self[param.only_if[0]].value() == param.only_if[1],
+            )
+            for param in self.params
+        ]
+
+    @property
+    def carried(self) -> list[tuple[str, str]]:
+        """What was typed into fields that this service does not have: the next one chosen may."""
+        typed = self.data if self.is_bound else self.initial
+        return [(name, typed[name]) for name in TYPE_FIELDS if name not in self.fields and typed.get(name)]
+
+    @property
+    def is_drip(self) -> bool:
+        """Whether several runs are asked for: either of their fields is filled in."""
+        return "runs" in self.fields and any((self[name].value() or "").strip() for name in ("runs", "interval"))
+
+    def _describe_limits(self) -> None:
+        """Also marks the fields that the charge follows from."""
+        service, spec = self.chosen, self.spec
+        if service is None or spec is None or spec.is_package:
+            return
+        limits = f"{service.lowest_quantity:,} to {service.highest_quantity:,}"
+        if "quantity" in self.fields:
+            self.fields["quantity"].help_text = f"{limits}."
+        if spec.lines:
+            field = self.fields[spec.lines]
+            field.help_text = f"{field.help_text.rstrip('.')}, {limits} lines."
+        for name in ("runs", "interval", spec.lines or "quantity"):
+            if name in self.fields:
+                self.fields[name].widget.attrs["data-counted"] = True
+
+    def typed_quantity(self) -> int | None:
+        """What is typed so far as a quantity, for the live price; None while it is no usable number."""
+        spec = self.spec
+        if spec is None:
+            return None
+        if spec.is_package:
+            return 1
+        raw = self[spec.lines or "quantity"].value() or ""
+        try:
+            if spec.lines:
+                [counted] = (param for param in spec.params if param.name == spec.lines)
+                return len(text_lines(param=counted, text=raw)) or None
+            return self._number("quantity")
+        except OrderRefused:
+            return None
+
+    def typed_plan(self) -> Plan | None:
+        """The runs typed so far, for the live price; None for a single order, or while they are no usable plan."""
+        if not self.is_drip:
+            return None
+        try:
+            return check_plan(runs=self._number("runs"), interval=self._number("interval"))
+        except OrderRefused:
+            return None
+
+    def _number(self, name: str) -> int | None:
+        try:
+            number = self.fields[name].clean(self[name].value() or "")
+        except forms.ValidationError:
+            return None
+        return number if number and number > 0 else None
+
+
+def typed_again(order: Order) -> dict[str, str]:
+    """What was typed to place the order."""
+    return {"link": order.link, "quantity": str(order.quantity), **order.params}
+
+
+def read_seen_charge(data: Any) -> int | None:
+    """The charge that the customer saw, in micro-units; None when the form carried none."""
+    text = data.get("seen_charge", "")
+    if not text.isascii() or not text.isdigit() or len(text) > 16:
+        return None
+    return min(int(text), MAX_MICROS)

@@ -1,0 +1,93 @@
+"""Reading orders for pages. Each customer sees their own alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import blake2s
+from typing import Any
+
+from django.db import connection
+from django.db.models import OuterRef, Subquery
+
+from catalog.models import Service
+from orders.models import CancelRequest, Order, OrderEvent, Refill
+from orders.selectors import orders_of
+from orders.states import Status
+
+COUNTED = 1_000
+"""Beyond, a list says \"1,000+\": the customer reads a size, and counting a million rows would take a second."""
+
+
+def count_by_status(*, customer: Any) -> dict[str, int]:
+    """How many orders the customer has in each status, counted up to COUNTED + 1. One statement."""
+    table = connection.ops.quote_name(Order._meta.db_table)
+    one = (
+        f"SELECT %s, (SELECT COUNT(*) FROM (SELECT 1 FROM {table} "  # noqa: S608  (our own names)
+        "WHERE customer_id = %s AND status = %s LIMIT %s) AS few)"
+    )
+    params = [value for status in Status.values for value in (status, customer.pk, status, COUNTED + 1)]
+    with connection.cursor() as cursor:
+        cursor.execute(" UNION ALL ".join([one] * len(Status.values)), params)
+        return {status: count for status, count in cursor.fetchall() if count}
+
+
+def services_ordered(*, customer: Any, most: int) -> list[tuple[int, str]] | None:
+    """Number and name of each service that the customer ordered, by name; None if there are more than `most`.
+
+    Hops through the index from one service to the next: how many orders there are of each makes no difference.
+    """
+    orders = connection.ops.quote_name(Order._meta.db_table)
+    services = connection.ops.quote_name(Service._meta.db_table)
+    statement = f"""
+        WITH RECURSIVE ordered(id) AS (
+            SELECT MIN(service_id) FROM {orders} WHERE customer_id = %s
+            UNION ALL
+            SELECT (SELECT MIN(service_id) FROM {orders} WHERE customer_id = %s AND service_id > ordered.id)
+            FROM ordered WHERE ordered.id IS NOT NULL
+        )
+        SELECT few.id, service.name FROM (SELECT id FROM ordered WHERE id IS NOT NULL LIMIT %s) AS few
+        JOIN {services} AS service ON service.id = few.id
+    """  # noqa: S608  (our own names)
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [customer.pk, customer.pk, most + 1])
+        found = [(int(pk), str(name)) for pk, name in cursor.fetchall()]
+    return None if len(found) > most else sorted(found, key=lambda one: (one[1].casefold(), one[0]))
+
+
+def rows_of(*, customer: Any, pks: Iterable[int]) -> list[Order]:
+    """Those of `pks` that are the customer's, with no more columns than what changes in a row of the list."""
+    columns = ("status", "quantity", "remains", "charge", "refunded", "service_type")
+    return list(orders_of(customer=customer).filter(pk__in=list(pks)).only(*columns))
+
+
+def version_of(*, customer: Any, pk: int) -> str | None:
+    """Stands for what the page of an order shows: another one as soon as anything of it changed. One query.
+
+    Read it before what it stands for: then a change in between shows twice, instead of never.
+    """
+
+    def latest(model: type[OrderEvent | CancelRequest | Refill], column: str) -> Subquery:
+        return Subquery(model.objects.filter(order=OuterRef("pk")).order_by("-pk").values(column)[:1])
+
+    row = (
+        orders_of(customer=customer)
+        .filter(pk=pk)
+        .values_list(
+            "status",
+            "placement",
+            "remains",
+            "start_count",
+            "refunded",
+            "checked_at",
+            latest(OrderEvent, "pk"),
+            latest(CancelRequest, "state"),
+            latest(Refill, "state"),
+        )
+        .first()
+    )
+    return None if row is None else blake2s(repr(row).encode(), digest_size=8).hexdigest()
+
+
+def timeline_of(*, order: Order) -> list[OrderEvent]:
+    """What the customer may read of what happened, oldest first."""
+    return list(order.events.filter(is_public=True))

@@ -1,0 +1,96 @@
+"""Finding a service to order: the customer's own first, then the shelves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Case, IntegerField, QuerySet, Value, When
+
+from catalog.models import Favourite, Service
+from catalog.prices.customer_prices import Offer, offers_for
+from catalog.selectors import SHELF_ORDER, matching, services_on_sale
+from orders.selectors import orders_of
+
+LONGEST_QUERY = 100
+MOST_FOUND = 40
+MOST_RECENT = 5
+LATEST_ORDERS = 200
+"""Looked through for the services ordered last."""
+
+_EXACT, _FAVOURITE, _RECENT, _OTHER = 0, 1, 2, 2 + MOST_RECENT
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Offers under one heading: "Favorites", "Recently ordered", or a category."""
+
+    name: str
+    offers: list[Offer]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """At most `MOST_FOUND` services. `more`: others match as well."""
+
+    query: str
+    groups: list[Group]
+    more: bool
+
+    @property
+    def count(self) -> int:
+        return sum(len(group.offers) for group in self.groups)
+
+
+def find_services(*, customer: Any, query: str) -> Found:
+    """What is on sale and holds every word of `query` in its name, category or number; all of it for "".
+
+    Four queries, however many services there are.
+    """
+    query = clean_query(query)
+    services = list(_ranked(customer, query)[: MOST_FOUND + 1])
+    groups: dict[str, Group] = {}
+    for offer in offers_for(customer=customer, services=services[:MOST_FOUND]):
+        name = _heading(offer.service)
+        groups.setdefault(name, Group(name, [])).offers.append(offer)
+    return Found(query, list(groups.values()), more=len(services) > MOST_FOUND)
+
+
+def clean_query(text: str) -> str:
+    """The words to look for: also of a chosen service's own "12 · Followers"."""
+    return " ".join(word for word in text.replace("\x00", "")[:LONGEST_QUERY].split() if word != "·")
+
+
+def recent_services(*, customer: Any) -> list[int]:
+    """The services that the customer ordered last, each once, the latest first."""
+    latest = orders_of(customer=customer).values_list("service_id", flat=True)[:LATEST_ORDERS]
+    return list(dict.fromkeys(latest))[:MOST_RECENT]
+
+
+def is_favourite(*, customer: Any, service: Service) -> bool:
+    return Favourite.objects.filter(customer=customer, service=service).exists()
+
+
+def _ranked(customer: Any, query: str) -> QuerySet[Service]:
+    """What matches, by `rank`: the very number, favourites, what was ordered last, then as on the shelves."""
+    favourites = Favourite.objects.filter(customer=customer).order_by().values("service")
+    ranks = [When(pk__in=favourites, then=Value(_FAVOURITE))]
+    ranks += [When(pk=pk, then=Value(_RECENT + i)) for i, pk in enumerate(recent_services(customer=customer))]
+    if query.isascii() and query.isdigit() and len(query) < 10:
+        ranks.insert(0, When(pk=int(query), then=Value(_EXACT)))
+    return (
+        matching(services_on_sale(), query)
+        .select_related(None)
+        .select_related("category", "upstream")
+        .defer("description", "upstream__description")  # Long, and sorted with the rows.
+        .annotate(rank=Case(*ranks, default=Value(_OTHER), output_field=IntegerField()))
+        .order_by("rank", *SHELF_ORDER)
+    )
+
+
+def _heading(service: Any) -> str:
+    if service.rank == _FAVOURITE:
+        return "Favorites"
+    if _RECENT <= service.rank < _OTHER:
+        return "Recently ordered"
+    return str(service.category.name)

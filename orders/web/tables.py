@@ -1,0 +1,56 @@
+"""The list of a customer's orders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import django_tables2 as tables
+from django.urls import reverse
+from django.utils.html import format_html
+
+from orders.models import Order
+from orders.web.columns import DeliveredColumn, StatusColumn
+from panel.lib.tables import AgoColumn, BaseTable, LinkTextColumn, MoneyColumn
+
+LIVE_COLUMNS = ("status", "progress", "charge")
+"""The columns whose cells change while an order runs."""
+
+
+def _cell_id(name: str) -> dict[str, Any]:
+    """Gives each cell of a column an id of its own, by which it is changed in place."""
+    return {"td": {"id": lambda record: f"order-{record.pk}-{name}"}}
+
+
+class OrderTable(BaseTable):
+    """The order and its service lead to the order's page. The box beside it chooses the order for the form "bulk"."""
+
+    order = tables.Column(accessor="service_name", verbose_name="Order")
+    link = LinkTextColumn()
+    progress = DeliveredColumn(verbose_name="Delivered", accessor="pk", attrs=_cell_id("progress"))
+    status = StatusColumn(attrs=_cell_id("status"))
+    charge = MoneyColumn(accessor="net_charge", verbose_name="Paid", attrs=_cell_id("charge"))
+    created = AgoColumn(accessor="created_at", verbose_name="Ordered")
+
+    class Meta(BaseTable.Meta):
+        model = Order
+        fields = ("order", "status", "progress", "link", "charge", "created")
+        empty_text = "No orders match."
+
+    def render_order(self, record: Order) -> str:
+        run = f"Run {record.run} of drip-feed {record.drip_feed_id}" if record.drip_feed_id else ""
+        return format_html(
+            '<span class="order-cell"><label class="pick"><input class="form-check-input" type="checkbox" name="order" '
+            'value="{pk}" form="bulk" aria-label="Choose order {pk}"></label>'
+            '<span><a href="{url}"><span class="row-number">{pk}</span> {name}</a>{note}</span></span>',
+            pk=record.pk,
+            url=reverse("order_detail", args=[record.pk]),
+            name=record.service_name,
+            note=format_html('<span class="row-note">{}</span>', run) if run else "",
+        )
+
+    def live_cells(self) -> Iterator[tuple[str, str]]:
+        """The id and the content of each cell that changes while orders run."""
+        for row in self.rows:
+            for name in LIVE_COLUMNS:
+                yield f"order-{row.record.pk}-{name}", row.get_cell(name)

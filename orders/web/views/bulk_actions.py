@@ -1,0 +1,91 @@
+"""Cancels and refills of the orders chosen in the list. Canceling shows first what it would do."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+
+from orders.models import Order
+from orders.requests.bulk_customer import MOST, Tally, TooMany, cancel_orders, foresee_cancels, refill_orders
+from orders.selectors import orders_of
+from orders.web.filters import filters_in
+from orders.web.views.messages import say_once
+from panel.lib.money import format_money
+
+
+@login_required
+@require_POST
+def order_bulk(request: HttpRequest) -> HttpResponse:
+    """Cancels the chosen orders, once confirmed, or asks for refills of them. Other people's are not there."""
+    try:
+        orders = _chosen(request)
+        if not orders:
+            messages.warning(request, "Choose at least one order first.")
+        elif request.POST.get("wish") == "refill":
+            _tell(request, refill_orders(orders=orders, actor=request.user), asked="refill requested for {}")
+        elif request.POST.get("wish") == "cancel" and "confirmed" in request.POST:
+            _tell(request, cancel_orders(orders=orders, actor=request.user), asked="cancellation requested for {}")
+        elif request.POST.get("wish") == "cancel":
+            return _ask(request, orders)
+    except TooMany as error:
+        messages.warning(request, str(error))
+    return redirect(_back(request))
+
+
+def _chosen(request: HttpRequest) -> list[Order]:
+    """The customer's own among the orders that were chosen; 404 where none is."""
+    texts = set(request.POST.getlist("order"))
+    pks = {int(text) for text in texts if text.isascii() and text.isdigit() and len(text) <= 18}
+    if not texts:
+        return []
+    own = orders_of(customer=request.user).filter(pk__in=pks)
+    orders = list(own.select_related("service__upstream", "customer")[: MOST + 1]) if pks else []
+    if not orders:
+        raise Http404
+    return orders
+
+
+def _ask(request: HttpRequest, orders: list[Order]) -> HttpResponse:
+    prospects = foresee_cancels(orders=orders)
+    able = [one for one in prospects if not one.reason]
+    context = {
+        "prospects": prospects,
+        "able": able,
+        "back_at_once": sum(one.back for one in able),
+        "asked": sum(one.is_asked for one in able),
+        "query": request.POST.get("query", ""),
+        "address": _back(request),
+    }
+    return render(request, "orders/cancel_many.html", context)
+
+
+def _tell(request: HttpRequest, tally: Tally, *, asked: str) -> None:
+    """One message: "3 canceled, $1.20 is back in your wallet; cancellation requested for 4 orders; 2 left: …"."""
+    parts = []
+    if tally.withdrawn:
+        back = format_money(tally.refunded, settings.PANEL_CURRENCY, exact=True)
+        parts.append(f"{tally.withdrawn} canceled, {back} is back in your wallet")
+    if tally.asked:
+        parts.append(asked.format("1 order" if tally.asked == 1 else f"{tally.asked} orders"))
+    if tally.already:
+        parts.append(f"{tally.already} canceled already")
+    parts += [f"{count} left: {_inside(reason)}" for reason, count in tally.left.most_common()]
+    level = messages.SUCCESS if tally.withdrawn or tally.asked or tally.already else messages.WARNING
+    said = "; ".join(parts)
+    say_once(request, level, f"{said[:1].upper()}{said[1:]}.")
+
+
+def _inside(sentence: str) -> str:
+    """A sentence as the rest of another."""
+    return f"{sentence[:1].lower()}{sentence[1:]}".rstrip(".")
+
+
+def _back(request: HttpRequest) -> str:
+    """The list as it was: only its query comes from the form, never where it leads."""
+    query = filters_in(QueryDict(request.POST.get("query", "")[:4_000])).urlencode()
+    return f"{reverse('order_list')}?{query}" if query else reverse("order_list")

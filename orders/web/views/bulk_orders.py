@@ -1,0 +1,83 @@
+"""Many orders at once: text in, a preview, and one click. The views parse and choose a page."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_http_methods
+
+from orders.checkout.bulk_orders import MassQuote, PlacedMass, PreviewChanged, place_mass, quote_mass
+from orders.checkout.bulk_text import LONGEST_TEXT
+from orders.checkout.create import NotEnoughFunds
+from orders.checkout.validation import OrderRefused
+from orders.web.bulk_form import MassForm
+from orders.web.views.drafts import drop, keep, kept, owner_of
+from orders.web.views.messages import say_once
+from panel.lib.money import format_money
+
+DRAFT = "mass_order_draft"
+
+
+@cache_control(private=True, no_cache=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def mass_order(request: HttpRequest) -> HttpResponse:
+    """The lines, their preview, and ordering them. What a session that ended brings is kept for after the sign-in."""
+    if not request.user.is_authenticated:
+        return _sign_in_first(request)
+    if request.method != "POST":
+        return _page(request, MassForm(initial={"lines": kept(request, DRAFT) or ""}))
+    drop(request, DRAFT)
+    form = MassForm(request.POST, request.FILES)
+    if not form.is_valid():
+        return _page(request, form)
+    data = form.cleaned_data
+    if request.POST.get("do") != "order" or not data["request_key"]:
+        return _preview(request, form)
+    try:
+        placed = place_mass(customer=request.user, text=form.text, request_key=data["request_key"], seal=data["seal"])
+    except PreviewChanged as refusal:
+        return _preview(request, form, f"{refusal.message} Nothing was charged; look again and order then.")
+    except NotEnoughFunds as refusal:
+        missing = format_money(refusal.missing, settings.PANEL_CURRENCY, exact=True)
+        return _preview(request, form, f"Your balance does not cover these orders: {missing} is missing.")
+    except OrderRefused as refusal:
+        return _preview(request, form, f"{refusal.message} Nothing was charged.")
+    _tell(request, placed)
+    return redirect("order_list")
+
+
+def _preview(request: HttpRequest, form: MassForm, refusal: str = "") -> HttpResponse:
+    quote = quote_mass(customer=request.user, text=form.text)
+    return _page(request, form.previewed(seal=quote.seal), quote, refusal)
+
+
+def _page(request: HttpRequest, form: MassForm, quote: MassQuote | None = None, refusal: str = "") -> HttpResponse:
+    context = {"form": form, "owner": owner_of(request), "quote": quote, "refusal": refusal}
+    return render(request, "orders/mass.html", context)
+
+
+def _tell(request: HttpRequest, placed: PlacedMass) -> None:
+    """What was ordered; the lines that were not wait on the page."""
+    paid = format_money(placed.charge, settings.PANEL_CURRENCY, exact=True)
+    words = "1 order was" if placed.orders == 1 else f"{placed.orders:,} orders were"
+    text = f"{words} received: {paid}."
+    if placed.left:
+        keep(request, DRAFT, "\n".join(line.text for line in placed.left))
+        lines = "The other line waits" if len(placed.left) == 1 else f"The other {len(placed.left):,} lines wait"
+        text = f"{text} {lines} under “Mass order”."
+    say_once(request, messages.SUCCESS, text)
+
+
+def _sign_in_first(request: HttpRequest) -> HttpResponse:
+    """Signing in keeps what an anonymous session holds."""
+    if request.method == "POST":
+        form = MassForm(request.POST, request.FILES)
+        text = form.text if form.is_valid() else request.POST.get("lines", "")
+        if text.strip() and keep(request, DRAFT, text[:LONGEST_TEXT]):
+            say_once(request, messages.INFO, "Please sign in again. Your lines are kept.")
+    return redirect_to_login(reverse("mass_order"))

@@ -1,0 +1,85 @@
+"""The customer's drip-feeds, each as one thing with its runs. Views parse and choose a page; stopping is a service."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
+
+from orders.checkout.drip_feeds import NothingToStop, stop_drip_feed
+from orders.models import DripFeed
+from orders.states import DripState
+from orders.web.drip_feed_selectors import drips_of, pace_of, runs_of, version_of
+from orders.web.drip_feed_tables import DripTable, RunTable
+from orders.web.views.messages import say_once
+from panel.lib.keyset_pagination import page_of
+from panel.lib.money import format_money
+
+
+@login_required
+@require_safe
+def drip_list(request: HttpRequest) -> HttpResponse:
+    """The customer's drip-feeds, newest first."""
+    page = page_of(drips_of(customer=request.user), params=request.GET)
+    return render(request, "orders/drip_list.html", {"page": page, "table": DripTable(page.rows)})
+
+
+@login_required
+@require_safe
+def drip_detail(request: HttpRequest, pk: int) -> HttpResponse:
+    """One drip-feed with its runs. Another customer's is not found."""
+    return render(request, "orders/drip_detail.html", _context(request, _found(request, pk)))
+
+
+@login_required
+@never_cache
+@vary_on_headers("HX-Request")
+@require_safe
+def drip_live(request: HttpRequest, pk: int) -> HttpResponse:
+    """The part of the page that changes by itself; nothing while it is as the page shows it."""
+    context = _context(request, _found(request, pk))
+    if context["version"] == request.GET.get("version"):
+        return HttpResponse(status=HTTPStatus.NO_CONTENT)
+    return render(request, "orders/_drip_live.html", context)
+
+
+@login_required
+@require_POST
+def drip_stop(request: HttpRequest, pk: int) -> HttpResponse:
+    """Gives back the money of the runs that have not begun."""
+    drip = _found(request, pk)
+    try:
+        stop_drip_feed(drip=drip, actor=request.user)
+    except NothingToStop as error:
+        drip.refresh_from_db()
+        if drip.state != DripState.STOPPED:
+            say_once(request, messages.WARNING, str(error))
+            return redirect("drip_detail", drip.pk)
+        # The second half of a double click hears what the first did.
+    back = format_money(drip.refunded, settings.PANEL_CURRENCY, exact=True)
+    say_once(request, messages.SUCCESS, f"Drip-feed {drip.pk} was stopped. {back} is back in your wallet.")
+    return redirect("drip_detail", drip.pk)
+
+
+def _found(request: HttpRequest, pk: int) -> DripFeed:
+    return get_object_or_404(drips_of(customer=request.user), pk=pk)
+
+
+def _context(request: HttpRequest, drip: DripFeed) -> dict[str, Any]:
+    page = page_of(runs_of(drip=drip), params=request.GET)
+    return {
+        "drip": drip,
+        "page": page,
+        "table": RunTable(page.rows),
+        "version": version_of(drip=drip, runs=page.rows),
+        "pace": pace_of(drip=drip, runs=page.rows),
+        "focus_messages": True,
+    }

@@ -1,0 +1,121 @@
+"""The page of an order. Views parse and choose a page; cancelling and refilling are services."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.vary import vary_on_headers
+
+from catalog.selectors import times_of
+from orders.requests.cancel import CancelOutcome, TooLate, cancel_order, may_cancel, may_withdraw
+from orders.requests.refill import RefillRefused, may_refill, request_refill
+from orders.selectors import api_key_of, orders_of
+from orders.states import Placement
+from orders.web import selectors
+from orders.web.live_updates import order_pace
+from orders.web.order_details import refunds_in, told_of
+from orders.web.views.messages import say_once
+from panel.lib.money import format_money
+
+MOST_REFILLS = 10
+"""Shown on the page of an order: the timeline tells of the others."""
+
+
+@login_required
+@require_safe
+def order_detail(request: HttpRequest, pk: int) -> HttpResponse:
+    """One order with its timeline. Another customer's is not found."""
+    return _order_part(request, "orders/detail.html", pk, version=_version(request, pk))
+
+
+@login_required
+@never_cache
+@vary_on_headers("HX-Request")
+@require_safe
+def order_live(request: HttpRequest, pk: int) -> HttpResponse:
+    """The part of the order page that changes by itself; nothing while it is as the page shows it."""
+    version = _version(request, pk)
+    if version == request.GET.get("version"):
+        return HttpResponse(status=HTTPStatus.NO_CONTENT)
+    return _order_part(request, "orders/_order_live.html", pk, version=version)
+
+
+def _version(request: HttpRequest, pk: int) -> str:
+    version = selectors.version_of(customer=request.user, pk=pk)
+    if version is None:
+        raise Http404
+    return version
+
+
+def _order_part(request: HttpRequest, template: str, pk: int, *, version: str) -> HttpResponse:
+    orders = orders_of(customer=request.user)
+    orders = orders.select_related("customer", "service__upstream", "service__figures", "drip_feed")
+    order = get_object_or_404(orders, pk=pk)
+    cancel = order.cancel_requests.first()
+    refills = list(order.refills.all()[:MOST_REFILLS])
+    events = selectors.timeline_of(order=order)
+    context = {
+        "order": order,
+        "undelivered": None if order.delivered is None else order.quantity - order.delivered,
+        "version": version,
+        "events": events,
+        "refunds": refunds_in(events),
+        "told": told_of(order),
+        "api_key": api_key_of(order=order),
+        "times": times_of(order.service),
+        "cancel": cancel,
+        "refills": refills,
+        "can_withdraw": may_withdraw(order),
+        "can_cancel": may_cancel(order),
+        "can_refill": may_refill(order),
+        "pace": order_pace(
+            status=order.status,
+            cancel_state=cancel.state if cancel else None,
+            refill_state=refills[0].state if refills else None,
+        ),
+        "focus_messages": True,
+    }
+    return render(request, template, context)
+
+
+@login_required
+@require_POST
+def order_cancel(request: HttpRequest, pk: int) -> HttpResponse:
+    """Cancels the customer's order: at once before it was sent, else its provider is asked."""
+    order = get_object_or_404(orders_of(customer=request.user), pk=pk)
+    try:
+        outcome = cancel_order(order=order, actor=request.user)
+    except TooLate as error:
+        order.refresh_from_db()
+        if order.placement != Placement.WITHDRAWN:
+            say_once(request, messages.WARNING, f"Order {order.pk} was not canceled. {error}")
+            return redirect("order_detail", order.pk)
+        outcome = CancelOutcome.WITHDRAWN  # The second half of a double click.
+    if outcome is CancelOutcome.WITHDRAWN:
+        back = format_money(order.charge, settings.PANEL_CURRENCY, exact=True)
+        say_once(request, messages.SUCCESS, f"Order {order.pk} was canceled. {back} is back in your wallet.")
+    else:
+        text = f"You asked to cancel order {order.pk}. This page shows what comes of it."
+        say_once(request, messages.INFO, text)
+    return redirect("order_detail", order.pk)
+
+
+@login_required
+@require_POST
+def order_refill(request: HttpRequest, pk: int) -> HttpResponse:
+    """Asks for a refill of the customer's order."""
+    order = get_object_or_404(orders_of(customer=request.user), pk=pk)
+    try:
+        request_refill(order=order, actor=request.user)
+    except RefillRefused as error:
+        say_once(request, messages.WARNING, str(error))
+    else:
+        say_once(request, messages.SUCCESS, f"You asked for a refill of order {order.pk}.")
+    return redirect("order_detail", order.pk)

@@ -1,0 +1,186 @@
+"""The order form. The view parses and chooses a page; placing is a service."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.views import redirect_to_login
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.cache import cache_control, never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from catalog.prices.customer_prices import offer_of
+from catalog.selectors import services_on_sale, times_of
+from orders.checkout.create import AlreadyOrdered, place_order
+from orders.checkout.drip_feeds import start_drip_feed
+from orders.checkout.validation import OrderRefused
+from orders.selectors import orders_of
+from orders.web.active_link import running_for_link
+from orders.web.order_form import OWN_FIELDS, OrderForm, read_seen_charge, typed_again
+from orders.web.order_summary import summarize
+from orders.web.service_search import find_services, is_favourite
+from orders.web.views.drafts import drop, keep, kept, owner_of
+
+DRAFT = "typed_order"
+MOST_KEPT = 120_000
+"""Characters: every field of a sound order fits."""
+NOT_TYPED = ("csrfmiddlewaretoken", "owner", "seen_charge", "preview")
+
+
+@cache_control(private=True, no_cache=True)
+@require_http_methods(["GET", "HEAD", "POST"])
+def order_new(request: HttpRequest) -> HttpResponse:
+    """The order form; posting it places the order, or shows what is wrong and keeps what was typed.
+
+    GET fills it in: `service` and any of its fields, or `again` with an order's number.
+    """
+    if not request.user.is_authenticated:
+        return _to_sign_in(request)
+    if request.method != "POST":
+        return _order_page(request, _prefilled_form(request))
+    drop(request, DRAFT)
+    if "preview" in request.POST:
+        return _order_page(request, _unsent_form(request))
+    form = OrderForm(request.POST)
+    seen = read_seen_charge(request.POST)
+    if not form.is_valid():
+        return _order_page(request, form)
+    if seen is None:
+        # Without scripts the charge has not been shown yet: show it, and ask once more.
+        messages.info(request, "Please check the charge and confirm your order.")
+        return _order_page(request, form)
+    try:
+        return _take_order(request, form, seen)
+    except AlreadyOrdered as error:
+        form = _with_fresh_key(request)
+        form.add_error(None, error.message)
+    except OrderRefused as error:
+        form.add_error(error.field if error.field in form.fields else None, error.message)
+    return _order_page(request, form)
+
+
+def _to_sign_in(request: HttpRequest) -> HttpResponse:
+    if request.method != "POST":
+        return redirect_to_login(request.get_full_path())
+    keep(request, DRAFT, _typed(request))
+    return redirect_to_login(reverse("order_new"))
+
+
+def _typed(request: HttpRequest) -> dict[str, str]:
+    """What was posted; past `MOST_KEPT` characters without the longest texts."""
+    typed = {name: str(value) for name, value in request.POST.items() if name not in NOT_TYPED}
+    while sum(map(len, (*typed, *typed.values()))) > MOST_KEPT:
+        del typed[max(typed, key=lambda name: len(name) + len(typed[name]))]
+    return typed
+
+
+def _take_order(request: HttpRequest, form: OrderForm, seen: int) -> HttpResponse:
+    data = form.cleaned_data
+    asked: dict[str, Any] = {
+        "customer": request.user,
+        "service_id": data["service"],
+        "link": data["link"],
+        "quantity": data.get("quantity"),
+        "params": data["params"],
+        "request_key": data["request_key"],
+        "seen_charge": seen,
+    }
+    if form.is_drip:
+        started = start_drip_feed(**asked, runs=data["runs"], interval=data["interval"])
+        if started.created:
+            messages.success(request, f"Drip-feed {started.drip.pk} was started: {started.drip.runs:,} runs.")
+        return redirect("drip_detail", started.drip.pk)
+    placed = place_order(**asked)
+    if placed.created:
+        messages.success(request, f"Order {placed.order.pk} was received.")
+    return redirect("order_detail", placed.order.pk)
+
+
+def _with_fresh_key(request: HttpRequest) -> OrderForm:
+    data = request.POST.copy()
+    data["request_key"] = uuid4().hex
+    form = OrderForm(data)
+    form.is_valid()
+    return form
+
+
+@login_required
+@require_POST
+def order_quote(request: HttpRequest) -> HttpResponse:
+    """The summary for what is typed so far, and what still runs for the link."""
+    return render(request, "orders/_quote.html", _order_context(request, OrderForm(request.POST)))
+
+
+@login_required
+@require_POST
+def order_fields(request: HttpRequest) -> HttpResponse:
+    """The fields of the service just chosen, with what was typed before, and its summary."""
+    return render(request, "orders/_fields_and_summary.html", _order_context(request, _unsent_form(request)))
+
+
+@login_required
+@never_cache
+@require_safe
+def order_find(request: HttpRequest) -> HttpResponse:
+    """The services to choose from, as the options of the form's list."""
+    found = find_services(customer=request.user, query=request.GET.get("q", ""))
+    return render(request, "orders/_options.html", {"found": found})
+
+
+def _prefilled_form(request: HttpRequest) -> OrderForm:
+    draft = kept(request, DRAFT)
+    if draft is not None and not request.GET:
+        return OrderForm(chosen=draft.get("service", ""), initial=draft)
+    chosen = request.GET.get("service", "")
+    typed = {name: value for name, value in request.GET.items() if name not in OWN_FIELDS}
+    again = request.GET.get("again")
+    if again is None:
+        return OrderForm(chosen=chosen, initial=typed)
+    if not again.isascii() or not again.isdigit() or len(again) > 18:
+        raise Http404
+    order = get_object_or_404(orders_of(customer=request.user), pk=int(again))
+    form = OrderForm(chosen=str(order.service_id), initial={**typed_again(order), **typed})
+    if typed.get("link") == "":
+        form.fields["link"].widget.attrs["autofocus"] = True
+    return form
+
+
+def _unsent_form(request: HttpRequest) -> OrderForm:
+    """What was typed so far, not judged yet."""
+    return OrderForm(chosen=request.POST.get("service", ""), initial=request.POST.dict())
+
+
+def _order_page(request: HttpRequest, form: OrderForm) -> HttpResponse:
+    is_finding = request.POST.get("preview") == "find"
+    typed = request.POST.get("find", "")
+    context = _order_context(request, form)
+    # For browsers without scripts; with them `order_find` answers.
+    found = None
+    if is_finding or form.chosen is None:
+        found = find_services(customer=request.user, query=typed if is_finding else "")
+    context |= {
+        "found": found,
+        "find_text": typed if is_finding or form.chosen is None else str(form.chosen),
+        "has_services": request.method == "POST" or found is None or found.count > 0 or services_on_sale().exists(),
+    }
+    return render(request, "orders/new.html", context)
+
+
+def _order_context(request: HttpRequest, form: OrderForm) -> dict[str, Any]:
+    service = form.chosen
+    offer = offer_of(customer=request.user, service=service) if service else None
+    return {
+        "form": form,
+        "owner": owner_of(request),
+        "service": service,
+        "offer": offer,
+        "summary": summarize(customer=request.user, form=form, offer=offer),
+        "times": times_of(service) if service else None,
+        "is_favourite": service is not None and is_favourite(customer=request.user, service=service),
+        "running": running_for_link(customer=request.user, link=form["link"].value() or ""),
+    }

@@ -1,0 +1,156 @@
+"""The customer's list of orders, the same as a file, and what keeps it right while orders run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from orders.states import Status
+from orders.web import selectors
+from orders.web.csv_export import export_lines
+from orders.web.filters import LOOKED_THROUGH, MOST_FOUND, OrderFilterForm, Sort, Wanted, filters_in, list_orders
+from orders.web.live_updates import Shown, read_shown, write_shown
+from orders.web.tables import OrderTable
+from panel.lib.csv_files import csv_response
+from panel.lib.keyset_pagination import page_of
+
+MOST_SERVICES = 300
+"""In the list to choose from; a customer of more types the number of one."""
+PAGES = {Sort.NEWEST: ("Newer", "Older"), Sort.OLDEST: ("Older", "Newer")}
+
+
+@login_required
+@require_safe
+def order_list(request: HttpRequest) -> HttpResponse:
+    """The customer's orders, those that the filters leave."""
+    counts = selectors.count_by_status(customer=request.user)
+    form = _filters(request)
+    wanted = form.wanted()
+    listing = list_orders(customer=request.user, wanted=wanted)
+    page = page_of(listing.rows, params=request.GET.dict(), key=listing.key, descending=listing.descending)
+    back, on = PAGES.get(wanted.sort, ("Previous", "Next"))
+    context = {
+        "table": OrderTable(page.rows),
+        "page": page,
+        "back": back,
+        "on": on,
+        "form": form,
+        "wanted": wanted,
+        "listing": listing,
+        "looked_through": LOOKED_THROUGH,
+        "most_found": MOST_FOUND,
+        "chips": _status_chips(request.GET, counts, wanted),
+        "taken": _taken_chips(request.GET, form, wanted),
+        "all_off": _address(request.GET, q="", service="", since="", until=""),
+        "query": filters_in(request.GET).urlencode(),
+        "shown": write_shown(page.rows),
+        "counted": not wanted.is_narrowed,
+        "is_empty": not counts,
+    }
+    return render(request, "orders/list.html", context)
+
+
+@login_required
+@require_safe
+def order_export(request: HttpRequest) -> HttpResponseBase:
+    """What the filters show, as a CSV file of all its pages."""
+    form = _filters(request)
+    if not form.is_valid():
+        # A file of other orders than were asked for would look right: the list tells what is wrong.
+        return redirect(f"{reverse('order_list')}?{filters_in(request.GET).urlencode()}")
+    listing = list_orders(customer=request.user, wanted=form.wanted())
+    return csv_response(name=f"orders-{timezone.localdate():%Y-%m-%d}", lines=export_lines(listing))
+
+
+@login_required
+@never_cache
+@require_safe
+def orders_live(request: HttpRequest) -> HttpResponse:
+    """The cells of the list that changed since the page showed them; nothing at all when none did."""
+    seen = read_shown(request.GET.get("shown", ""))
+    orders = selectors.rows_of(customer=request.user, pks=seen) if seen else []
+    changed = [order for order in orders if Shown.of(order) != seen[order.pk]]
+    shown = write_shown(orders)
+    if shown and not changed:
+        return HttpResponse(status=HTTPStatus.NO_CONTENT)
+    moved = [order for order in changed if order.status != seen[order.pk].status]
+    counted = "counted" in request.GET
+    counts = selectors.count_by_status(customer=request.user) if moved and counted else {}
+    context = {
+        "cells": OrderTable(changed).live_cells(),
+        "shown": shown,
+        "moved": moved,
+        "counted": counted,
+        "chips": _status_chips(QueryDict(), counts, Wanted()) if counts else [],
+        "paid_changed": any(Shown.of(order).paid != seen[order.pk].paid for order in changed),
+    }
+    return render(request, "orders/_list_live.html", context)
+
+
+def _filters(request: HttpRequest) -> OrderFilterForm:
+    services = selectors.services_ordered(customer=request.user, most=MOST_SERVICES)
+    return OrderFilterForm(request.GET, services=services)
+
+
+# -- chips -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """`count` is "" where it would be that of more than the filters show."""
+
+    key: str
+    label: str
+    url: str
+    is_active: bool = False
+    count: str = ""
+
+
+def _status_chips(query: QueryDict, counts: Mapping[str, int], wanted: Wanted) -> list[Chip]:
+    """All of them, always: one that came or went would push the others aside."""
+
+    def chip(key: str, label: str, count: int) -> Chip:
+        status = "" if key == "all" else key
+        words = "" if wanted.is_narrowed else _counted(count)
+        return Chip(key, label, _address(query, status=status), is_active=status == wanted.status, count=words)
+
+    return [
+        chip("all", "All", sum(counts.values())),
+        *(chip(status.value, status.label, counts.get(status.value, 0)) for status in Status),
+    ]
+
+
+def _counted(count: int) -> str:
+    return f"{selectors.COUNTED:,}+" if count > selectors.COUNTED else f"{count:,}"
+
+
+def _taken_chips(query: QueryDict, form: OrderFilterForm, wanted: Wanted) -> list[Chip]:
+    """The filters that are on beside the status; each leads to the list without it."""
+    labels = {
+        "q": f"“{wanted.text}”" if wanted.text else "",
+        "service": form.label_of_service(wanted.service),
+        "since": f"From {wanted.since:%-d %b %Y}" if wanted.since else "",
+        "until": f"To {wanted.until:%-d %b %Y}" if wanted.until else "",
+    }
+    return [Chip(name, label, _address(query, **{name: ""})) for name, label in labels.items() if label]
+
+
+def _address(query: QueryDict, **changes: str) -> str:
+    """The first page of the list with other filters."""
+    changed = filters_in(query)
+    for name, value in changes.items():
+        changed.pop(name, None)
+        if value:
+            changed[name] = value
+    text = changed.urlencode()
+    return f"{reverse('order_list')}?{text}" if text else reverse("order_list")

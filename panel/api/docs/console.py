@@ -1,0 +1,72 @@
+"""Trying the reading actions out: one request in the name of whoever is signed in, shown as it went."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+from django.conf import settings
+
+from panel.api.actions import Caller, answer
+from panel.api.docs.examples import as_curl, as_json
+from panel.api.errors import ApiError, Throttled
+from panel.api.rate_limit import count_customer
+from panel.api.services import PriceList
+
+MOST_SHOWN = 20
+"""Services of a list: a browser takes seconds to show ten thousand."""
+LONGEST_IDS = 10_000
+_IDS_OF = {"status": "order", "refill_status": "refill"}
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """`request` as curl sends it, `answer` indented. `status` is that of HTTP, `took` milliseconds without the way
+    there and back. `note`: what of the answer is not shown."""
+
+    request: str
+    answer: str
+    status: int
+    took: int
+    is_error: bool = False
+    note: str = ""
+
+
+def try_out(*, customer: Any, action: str, ids: str, address: str) -> Tried:
+    """Answers as the API would with a key of the customer's that may read alone, at the rate of a key.
+
+    `ids` are those of orders or refills, with commas between; other actions take none.
+    """
+    params = {"action": action}
+    ids = ids.strip()[:LONGEST_IDS]
+    if one := _IDS_OF.get(action):
+        params[f"{one}s" if "," in ids else one] = ids
+    status, note = 200, ""
+    started = perf_counter()
+    try:
+        count_customer(customer.pk)
+        # Without a key nothing but the reading actions is answered.
+        value = answer(caller=Caller(customer), params=params)
+    except ApiError as error:
+        value = {"error": str(error)}
+        status = 429 if isinstance(error, Throttled) and settings.API_RATE_LIMIT_429 else 200
+    took = round((perf_counter() - started) * 1_000)
+    if isinstance(value, PriceList):
+        value, note = _cut(value)
+    return Tried(
+        request=as_curl(address=address, params=params),
+        answer=as_json(value),
+        status=status,
+        took=took,
+        is_error=isinstance(value, dict) and "error" in value,
+        note=note,
+    )
+
+
+def _cut(listed: PriceList) -> tuple[list[Any], str]:
+    rows = json.loads(listed.plain())
+    if len(rows) <= MOST_SHOWN:
+        return rows, ""
+    return rows[:MOST_SHOWN], f"The first {MOST_SHOWN} of {len(rows):,} services. A program gets all of them."

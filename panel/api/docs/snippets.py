@@ -1,0 +1,41 @@
+"""The clients that the documentation shows: whole programs, run by the tests as they are shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+FOLDER = Path(__file__).parent / "snippet_files"
+PLACEHOLDER = "https://panel.example.com/api/v2"
+"""The address that stands in the files, so that each is a program by itself."""
+
+_LANGUAGES = (
+    ("python", "Python", "client.py", "Python 3.8, standard library only"),
+    ("php", "PHP", "client.php", "PHP 8.0 with its curl extension"),
+    ("node", "JavaScript", "client.mjs", "Node.js 18, no packages"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Snippet:
+    """A client in one language. `file`: the name that its own usage lines call it by."""
+
+    slug: str
+    label: str
+    file: str
+    needs: str
+    text: str
+
+
+def snippets(*, address: str) -> list[Snippet]:
+    """All clients, with the panel's own address filled in."""
+    return [
+        Snippet(slug, label, file, needs, _text_of(slug).replace(PLACEHOLDER, address))
+        for slug, label, file, needs in _LANGUAGES
+    ]
+
+
+@cache
+def _text_of(slug: str) -> str:
+    return (FOLDER / f"{slug}.txt").read_text().rstrip("\n")

@@ -1,0 +1,85 @@
+"""A key of the served API in use: found, held to its networks and its daily limit.
+
+Of a key only its SHA-256 is stored. That suffices for 32 random bytes: there is no dictionary to try.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+from django.db.models import Case, F, Q, Value, When
+from django.utils import timezone
+
+from panel.accounts.models import ApiKey
+
+ONE_DAY = timedelta(days=1)
+USE_NOTED_EVERY = timedelta(minutes=1)
+"""Not at each request: a busy key would write its row hundreds of times a second."""
+
+
+class LimitReached(Exception):
+    """The key would spend more today than it may; nothing was noted. Amounts are micro-units."""
+
+
+def digest_of(secret: str) -> str:
+    """What is stored of a secret: its SHA-256, as 64 hexadecimal digits."""
+    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
+
+
+def find_key(*, secret: str) -> ApiKey | None:
+    """The key with its customer, if it is in use and its customer is active. One query, whichever it is."""
+    in_use = ApiKey.objects.filter(revoked_at=None, customer__is_active=True).select_related("customer")
+    try:
+        return in_use.get(digest=digest_of(secret))
+    except ApiKey.DoesNotExist:
+        return None
+
+
+def may_be_used_from(*, key: ApiKey, address: str | None) -> bool:
+    """Whether the key's list has the address, or is empty."""
+    if not key.networks:
+        return True
+    found = _plain_address(address)
+    return found is not None and any(found in ip_network(one) for one in key.networks)
+
+
+def _plain_address(address: str | None) -> IPv4Address | IPv6Address | None:
+    """None for what is none. A server that listens on IPv6 sees IPv4 clients as ::ffff:192.0.2.7, and neighbours
+    with the name of a network card behind."""
+    try:
+        found = ip_address((address or "").partition("%")[0])
+    except ValueError:
+        return None
+    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
+    return mapped or found
+
+
+def note_use(*, key: ApiKey, address: str | None) -> None:
+    """Remembers when and from where it was used, at most once a minute."""
+    now = timezone.now()
+    if key.last_used_at is not None and now - key.last_used_at < USE_NOTED_EVERY:
+        return
+    plain = _plain_address(address)
+    ApiKey.objects.filter(
+        Q(last_used_at=None) | Q(last_used_at__lte=now - USE_NOTED_EVERY), pk=key.pk, revoked_at=None
+    ).update(last_used_at=now, last_address=None if plain is None else str(plain))
+
+
+def spend(*, key: ApiKey, charge: int) -> None:
+    """Adds `charge` (micro-units) to what the key spent today, in the panel's time zone; joins the caller's
+    transaction. What is refunded later frees nothing. Raises LimitReached."""
+    today = timezone.localdate()
+    # Another server, or whoever had to wait for the row, may be a day behind: that must not begin a day anew.
+    latest = Case(When(spent_on__range=(today, today + ONE_DAY), then=F("spent_on")), default=Value(today))
+    so_far = Case(When(spent_on__range=(today, today + ONE_DAY), then=F("spent")), default=Value(0))
+    # The condition stands in the update: of two orders at once, both would pass a check before it.
+    moved = (
+        ApiKey.objects.filter(pk=key.pk)
+        .alias(so_far=so_far)
+        .filter(Q(daily_limit=None) | Q(daily_limit__gte=F("so_far") + charge))
+        .update(spent=so_far + charge, spent_on=latest)
+    )
+    if not moved:
+        raise LimitReached

@@ -1,0 +1,97 @@
+"""What a customer says of an API key: its name, and what it may."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+from django import forms
+from django.conf import settings
+
+from billing.forms import INVISIBLE, MoneyField
+from panel.accounts.models import ApiKey
+from panel.api.keys.services import BadNetwork, read_networks
+from panel.lib.money import SYMBOLS, format_plain
+
+
+class KeyForm(forms.Form):
+    """The name and the limits; `networks` as a list of texts, `daily_limit` in micro-units or None."""
+
+    name = forms.CharField(
+        label="Name",
+        max_length=60,
+        help_text="What will use it, such as “My shop”.",
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        error_messages={
+            **INVISIBLE,
+            "required": "Give the key a name, so that you know later what uses it.",
+            "max_length": "Use at most 60 characters.",
+        },
+    )
+    is_read_only = forms.BooleanField(
+        label="Read only",
+        required=False,
+        help_text="It sees services, orders and your balance, and cannot order, cancel or ask for refills.",
+    )
+    networks = forms.CharField(
+        label="Where it may be used from",
+        required=False,
+        max_length=4_000,
+        help_text="The addresses of your servers, one a line: 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32. "
+        "Empty: from anywhere.",
+        widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "autocomplete": "off"}),
+        error_messages={**INVISIBLE, "max_length": "This is too long: use networks in place of single addresses."},
+    )
+    daily_limit = MoneyField(required=False, error_messages=INVISIBLE)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        limit = self.fields["daily_limit"]
+        limit.label = f"Daily limit in {SYMBOLS.get(settings.PANEL_CURRENCY, settings.PANEL_CURRENCY)}"
+        limit.help_text = (
+            f"The most that orders with this key may cost a day, from midnight to midnight ({settings.TIME_ZONE}). "
+            "Empty: all that is in your wallet."
+        )
+
+    def clean_name(self) -> str:
+        """On one line: it stands in mails and lists."""
+        return " ".join(self.cleaned_data["name"].split())
+
+    def clean_networks(self) -> list[str]:
+        try:
+            return read_networks(self.cleaned_data["networks"])
+        except BadNetwork as error:
+            raise forms.ValidationError(str(error)) from error
+
+    def clean_daily_limit(self) -> int | None:
+        limit: int | None = self.cleaned_data["daily_limit"]
+        if limit is not None and limit <= 0:
+            raise forms.ValidationError("Enter an amount above zero, or leave it empty. To end a key, revoke it.")
+        return limit
+
+    def full_clean(self) -> None:
+        """The page that comes back begins at the first field that is wrong."""
+        super().full_clean()
+        wrong = next((field for field in self.visible_fields() if field.name in self.errors), None)
+        if wrong:
+            wrong.field.widget.attrs["autofocus"] = True
+
+
+class NewKeyForm(KeyForm):
+    """Makes one key, however often it is sent."""
+
+    request_key = forms.RegexField(r"\A[0-9a-f]{32}\Z", widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial.setdefault("request_key", uuid4().hex)
+
+
+def values_of(key: ApiKey) -> dict[str, Any]:
+    """What the form of a key begins with."""
+    return {
+        "name": key.name,
+        "is_read_only": key.is_read_only,
+        "networks": "\n".join(key.addresses),
+        "daily_limit": "" if key.daily_limit is None else format_plain(key.daily_limit),
+    }

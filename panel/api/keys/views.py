@@ -1,0 +1,120 @@
+"""The customer's API keys. Views parse and choose a page; making, changing and revoking are services."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_safe
+
+from panel.accounts.models import ApiKey
+from panel.api.docs.examples import first_request
+from panel.api.keys.emails import mail_of_new_key
+from panel.api.keys.forms import KeyForm, NewKeyForm, values_of
+from panel.api.keys.one_time_secret import forget, hand_over, take_over
+from panel.api.keys.services import (
+    MOST_KEYS,
+    KeyMadeBefore,
+    TooManyKeys,
+    change_key,
+    keys_in_use,
+    keys_revoked,
+    make_key,
+    revoke_key,
+)
+
+MOST_REVOKED = 50
+"""Revoked keys on the page, the latest."""
+
+
+@login_required
+@require_safe
+def api_keys(request: HttpRequest) -> HttpResponse:
+    """The customer's keys, and below them those that were revoked."""
+    forget(session=request.session)
+    keys = list(keys_in_use(customer=request.user))
+    context = {
+        "keys": keys,
+        "revoked": keys_revoked(customer=request.user)[:MOST_REVOKED],
+        "most": MOST_KEYS,
+        "is_full": len(keys) >= MOST_KEYS,
+        "address": _address(),
+    }
+    return render(request, "accounts/api_keys.html", context)
+
+
+@login_required
+def api_key_new(request: HttpRequest) -> HttpResponse:
+    """Makes a key, and leads on to the page that shows its secret."""
+    form = NewKeyForm(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        try:
+            made = make_key(customer=request.user, **form.cleaned_data)
+        except KeyMadeBefore as error:
+            return redirect("api_key_made", error.key.pk)
+        except TooManyKeys as error:
+            form.add_error(None, str(error))
+        else:
+            hand_over(session=request.session, made=made)
+            # Now: the second half of a double click must find it, and a mail may take seconds.
+            request.session.save()
+            mail_of_new_key(request=request, key=made.key)
+            return redirect("api_key_made", made.key.pk)
+    return render(request, "accounts/api_key_new.html", {"form": form})
+
+
+@login_required
+@never_cache
+@require_GET
+def api_key_made(request: HttpRequest, pk: int) -> HttpResponse:
+    """Shows the secret of a new key, once."""
+    key = _own(request, pk)
+    secret = take_over(session=request.session, key=key)
+    if secret is None:
+        text = "A key is shown once, right after it was made. If you did not copy it, revoke it and make another."
+        messages.info(request, text)
+        return redirect("api_keys")
+    address = _address()
+    context = {"key": key, "secret": secret, "address": address, "first_request": first_request(address=address)}
+    return render(request, "accounts/api_key_made.html", context)
+
+
+@login_required
+def api_key_edit(request: HttpRequest, pk: int) -> HttpResponse:
+    """What the key is called and what it may do; never its secret. A revoked one is not changed any more."""
+    key = _own(request, pk)
+    form = KeyForm(request.POST if request.method == "POST" else None, initial=values_of(key))
+    is_sound = form.is_valid()
+    if key.is_revoked or (is_sound and not change_key(key=key, **form.cleaned_data)):
+        messages.warning(request, f"“{key.name}” is revoked and cannot be changed any more.")
+        return redirect("api_keys")
+    if is_sound:
+        messages.success(request, f"“{form.cleaned_data['name']}” was saved.")
+        return redirect("api_keys")
+    return render(request, "accounts/api_key_edit.html", {"form": form, "key": key})
+
+
+@login_required
+def api_key_revoke(request: HttpRequest, pk: int) -> HttpResponse:
+    """Asks first, then ends the key for good."""
+    key = _own(request, pk)
+    if request.method == "POST":
+        revoke_key(key=key)
+        messages.success(request, f"“{key.name}” was revoked. Programs that use it are refused from now on.")
+        return redirect("api_keys")
+    if key.is_revoked:
+        return redirect("api_keys")
+    return render(request, "accounts/api_key_revoke.html", {"key": key})
+
+
+def _own(request: HttpRequest, pk: int) -> ApiKey:
+    """404 for another customer's key."""
+    return get_object_or_404(ApiKey, customer=request.user, pk=pk)
+
+
+def _address() -> str:
+    return f"{settings.SITE_URL}{reverse('api_v2')}"

@@ -1,0 +1,174 @@
+"""The answer to `services`: all that is on sale at one customer's prices, kept until anything in it changes."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import astuple, dataclass
+from hashlib import blake2s
+from typing import Any, NamedTuple
+
+import structlog
+from django.core.cache import caches
+from django.http import HttpRequest, HttpResponse
+
+from catalog.models.services import highest_quantity, lowest_quantity
+from catalog.prices.customer_prices import CustomerTerms, terms_of
+from catalog.selectors import SHELF_ORDER, services_on_sale
+from catalog.service_types import SPECS
+from catalog.shop.catalog_version import catalog_version
+from panel.lib.money import format_plain
+
+log = structlog.get_logger(__name__)
+
+SHAPE = 1
+"""Raised with every change of the rows' shape: what an older release kept is not served by a newer one."""
+KEPT_SECONDS = 300
+"""Never the reason why a list is right: it only bounds what lies in the cache of versions gone by."""
+LEVEL = 3
+"""Of gzip: the next ones save a tenth of the bytes for twice the time."""
+
+_QUALITY = re.compile(r"q=(1(?:\.0{0,3})?|0(?:\.[0-9]{0,3})?)")
+
+_COLUMNS = (
+    "pk",
+    "name",
+    "description",
+    "category__name",
+    "upstream__type",
+    "upstream__refill",
+    "upstream__cancel",
+    "upstream__min_quantity",
+    "upstream__max_quantity",
+    "min_quantity",
+    "max_quantity",
+    "cost",
+    "price",
+    "allow_below_minimum",
+)
+
+
+class _Row(NamedTuple):
+    """A service as `_COLUMNS`: ten thousand instances would take ten times as long to read."""
+
+    pk: int
+    name: str
+    description: str
+    category: str
+    type: str
+    refill: bool
+    cancel: bool
+    upstream_min: int
+    upstream_max: int
+    own_min: int | None
+    own_max: int | None
+    cost: int
+    price: int
+    allow_below_minimum: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PriceList:
+    """A JSON array in UTF-8, compressed as `Content-Encoding: gzip` means it."""
+
+    gzipped: bytes
+
+    def plain(self) -> bytes:
+        return gzip.decompress(self.gzipped)
+
+    def response(self, request: HttpRequest) -> HttpResponse:
+        """Compressed for those who say that they can read it."""
+        takes_gzip = accepts_gzip(request.headers.get("Accept-Encoding", ""))
+        found = HttpResponse(self.gzipped if takes_gzip else self.plain(), content_type="application/json")
+        if takes_gzip:
+            found["Content-Encoding"] = "gzip"
+        found["Vary"] = "Accept-Encoding"
+        return found
+
+
+def accepts_gzip(header: str) -> bool:
+    """Whether an `Accept-Encoding` names gzip, and not with "q=0"; what cannot be read is a no."""
+    for offer in header.lower().split(","):
+        name, _, quality = offer.partition(";")
+        if name.strip() in ("gzip", "x-gzip"):
+            weight = _QUALITY.fullmatch(quality.replace(" ", "") or "q=1")
+            return weight is not None and weight[1].strip("0.") != ""
+    return False
+
+
+def price_list(*, customer: Any) -> PriceList:
+    """What the customer can order now and at which prices, in the order of the shelves, as `services` of API v2.
+
+    Three queries while nothing changes, five after a change. All customers with the same terms share a list. Where
+    the cache cannot be used, the list is worked out each time.
+    """
+    # 1. The version before anything else: a list read during a change may be newer than its key, never older.
+    version = catalog_version()
+    terms = terms_of(customer=customer)
+    key = _key(version, terms)
+    # 2. What was worked out for the same terms since the last change.
+    kept = _kept(key) if version else None
+    if kept is not None:
+        return PriceList(kept)
+    # 3. What is on sale now. During a change it may be that of the next version: nobody will ask for this one again.
+    found = _worked_out(terms)
+    if version and version == catalog_version():
+        _keep(key, found)
+    return PriceList(found)
+
+
+def _key(version: str | None, terms: CustomerTerms) -> str:
+    """By everything that the list follows from."""
+    parts = (SHAPE, version, terms.discount_bp, astuple(terms.panel), sorted(terms.own.items()))
+    return f"price-list:{blake2s(repr(parts).encode()).hexdigest()}"
+
+
+def _kept(key: str) -> bytes | None:
+    try:
+        kept = caches["price_lists"].get(key)
+    except Exception as error:  # Each cache has errors of its own, and none of them is the customer's.
+        log.warning("price list not read from the cache", error=repr(error))
+        return None
+    return kept if isinstance(kept, bytes) else None
+
+
+def _keep(key: str, found: bytes) -> None:
+    try:
+        caches["price_lists"].set(key, found, KEPT_SECONDS)
+    except Exception as error:
+        log.warning("price list not kept in the cache", error=repr(error))
+
+
+def _worked_out(terms: CustomerTerms) -> bytes:
+    rows = services_on_sale().order_by(*SHELF_ORDER).values_list(*_COLUMNS)
+    listed = list(_listed((_Row(*row) for row in rows), terms))
+    text = json.dumps(listed, ensure_ascii=False, separators=(",", ":"))
+    return gzip.compress(text.encode(), LEVEL, mtime=0)
+
+
+def _listed(rows: Iterator[_Row], terms: CustomerTerms) -> Iterator[dict[str, Any]]:
+    """The rows that an order can be made of, as the protocol words them."""
+    for row in rows:
+        spec = SPECS[row.type]
+        low, high = 1, 1  # A package is one, whatever limits stand at it.
+        if not spec.is_package:
+            low = lowest_quantity(row.upstream_min, row.own_min)
+            high = highest_quantity(row.upstream_max, row.own_max)
+        price = terms.price_of(row)
+        if price <= 0 or high < low:
+            continue
+        yield {
+            "service": row.pk,
+            "name": row.name,
+            "type": spec.wire,
+            "category": row.category,
+            "rate": format_plain(price),
+            "min": str(low),
+            "max": str(high),
+            "refill": row.refill,
+            "cancel": row.cancel,
+            "dripfeed": spec.drips,
+            "desc": row.description,
+        }

@@ -1,0 +1,1 @@
+"""What all admin pages share: their base class, fields for amounts, and actions that ask first."""

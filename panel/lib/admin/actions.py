@@ -1,0 +1,123 @@
+"""Admin actions that ask before they act: one page, one form, one service call.
+
+A link in the admin is a GET, and a GET must change nothing; so each action shows its form first. What belongs to the
+account of whoever asks has no form: somebody else has to act.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.admin import ModelAdmin
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+
+from panel.lib.own_account import SENTENCE, OwnAccount, is_own
+
+
+class ActionRefused(Exception):
+    """The service said no; the message is shown above the form."""
+
+
+def ask_and_act(
+    *,
+    request: HttpRequest,
+    model_admin: ModelAdmin,
+    obj: Any,
+    form_class: Callable[..., forms.Form],
+    title: str,
+    explanation: str,
+    button: str,
+    act: Callable[[dict[str, Any]], str],
+    initial: dict[str, Any] | None = None,
+    seen: str = "",
+    is_for_good: bool = False,
+    may_be_own: bool = False,
+) -> HttpResponse:
+    """Shows the form; when it is posted and valid, runs `act` and returns to the object's page.
+
+    `act` takes the cleaned data and returns the message of success; it raises ActionRefused otherwise.
+    `seen` names the state of `obj`: a form that was opened at another state, or was sent before, is refused.
+    `is_for_good`: nothing takes it back, and its button is red. `may_be_own`: also where `obj` belongs to whoever asks.
+    """
+    opts = obj._meta  # Not the admin's model: once settled, an order has left the list of reviews.
+    back = reverse(f"admin:{opts.app_label}_{opts.model_name}_change", args=[obj.pk])
+    form = form_class(request.POST if request.method == "POST" else None, initial=initial)
+    if act_once(
+        request=request,
+        model_admin=model_admin,
+        obj=obj,
+        form=form,
+        title=title,
+        act=act,
+        seen=seen,
+        may_be_own=may_be_own,
+    ):
+        return redirect(back)
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": title,
+        "explanation": explanation,
+        "button": button,
+        "form": form,
+        "refusal": SENTENCE if not may_be_own and is_own_object(request, obj) else "",
+        "original": obj,
+        "opts": opts,
+        "back": back,
+        "seen": seen,
+        "variant": "danger" if is_for_good else "",
+    }
+    return TemplateResponse(request, "admin/ask_and_act.html", context)
+
+
+def act_once(
+    *,
+    request: HttpRequest,
+    model_admin: ModelAdmin,
+    obj: Any,
+    form: forms.Form,
+    title: str,
+    act: Callable[[dict[str, Any]], str],
+    seen: str,
+    may_be_own: bool = False,
+) -> bool:
+    """Runs `act` as in `ask_and_act`, and logs it and tells of it; whether it was done. Else the form says why not.
+
+    An attempt on the own account of whoever asks is logged under `title`, also where the form is not valid.
+    """
+    is_valid = form.is_valid()
+    try:
+        if request.method == "POST" and not may_be_own and is_own_object(request, obj):
+            raise OwnAccount
+        if not is_valid:
+            return False
+        if request.POST.get("seen", "") != seen:
+            raise ActionRefused("It changed since you opened this page. Nothing was done; look at it again.")
+        done = act(form.cleaned_data)
+    except OwnAccount as error:
+        log_own_attempt(request=request, objects=[obj], title=title)
+        form.add_error(None, str(error))
+        return False
+    except ActionRefused as error:
+        form.add_error(None, str(error))
+        return False
+    model_admin.log_change(request, obj, done)
+    messages.success(request, done)
+    return True
+
+
+def is_own_object(request: HttpRequest, obj: Any) -> bool:
+    """Return True if `obj` belongs to a customer who is the member of the staff that asks."""
+    return is_own(actor=request.user, customer_id=getattr(obj, "customer_id", None))
+
+
+def log_own_attempt(*, request: HttpRequest, objects: Sequence[Any], title: str) -> None:
+    """Write to the log of activity that somebody tried `title` on what belongs to their own account."""
+    message = f"Refused, because it belongs to their own account: {title}."
+    LogEntry.objects.log_actions(str(request.user.pk), list(objects), CHANGE, message)

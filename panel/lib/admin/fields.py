@@ -1,0 +1,89 @@
+"""Admin form fields for the panel's integers: people type percents and amounts, columns hold units."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from panel.lib.money import EXCHANGE_ONE, MICRO, MoneyError, exact_micros, format_plain, parse_decimal, scale
+
+
+class ScaledField(forms.CharField):
+    """A decimal number as people write it, held as an integer of 1/`factor`."""
+
+    factor = 1
+    limit = 10**15
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("widget", UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal"}))
+        super().__init__(**kwargs)
+
+    def prepare_value(self, value: Any) -> Any:
+        return self.show(value) if isinstance(value, int) else value
+
+    def show(self, value: int) -> str:
+        return f"{(Decimal(value) / self.factor).normalize():f}"
+
+    def clean(self, value: Any) -> int | None:
+        text = super().clean(value)
+        if not text:
+            return None
+        try:
+            number = self.read(text)
+        except MoneyError as error:
+            raise forms.ValidationError(str(error)) from error
+        return number
+
+    def read(self, text: str) -> int:
+        scaled = scale(parse_decimal(text), self.factor, limit=self.limit)
+        if scaled != scaled.to_integral_value():
+            raise MoneyError(f"Use fewer decimal places: the smallest step is 1/{self.factor:,}.")
+        return int(scaled)
+
+
+class PercentField(ScaledField):
+    """A percentage, held in basis points: "25" is 2,500."""
+
+    factor = 100
+    limit = 10_000_000
+
+    def read(self, text: str) -> int:
+        basis_points = super().read(text.rstrip("% "))
+        if basis_points < 0:
+            raise MoneyError("A margin cannot be negative.")
+        return basis_points
+
+
+class AmountField(ScaledField):
+    """An amount of money, held in micro-units: "2.35" is 2,350,000."""
+
+    factor = MICRO
+
+    def __init__(self, *, allow_negative: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.allow_negative = allow_negative
+
+    def show(self, value: int) -> str:
+        return format_plain(value)
+
+    def read(self, text: str) -> int:
+        micros = exact_micros(parse_decimal(text))
+        if micros < 0 and not self.allow_negative:
+            raise MoneyError("Enter an amount that is not negative.")
+        return micros
+
+
+class ExchangeRateField(ScaledField):
+    """Units of the panel's currency for one of the provider's, held in units of 10⁻¹²."""
+
+    factor = EXCHANGE_ONE
+    limit = 10**18
+
+    def read(self, text: str) -> int:
+        rate = super().read(text)
+        if rate <= 0:
+            raise MoneyError("An exchange rate is above zero.")
+        return rate

@@ -1,0 +1,60 @@
+"""The shared look of every list: its markup, and columns for what most lists show."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import django_tables2 as tables
+
+from panel.lib.templatetags import display
+
+
+class BaseTable(tables.Table):
+    """A list. The first column is the row's main thing: on a phone it becomes the title of a stacked row."""
+
+    class Meta:
+        template_name = "tables/table.html"
+        attrs = {"class": "list"}
+        orderable = False
+        empty_text = "Nothing to show."
+
+    def get_column_class_names(self, classes_set: set[str], bound_column: tables.columns.BoundColumn) -> set[str]:
+        """Adds `col-<name>` and the column's `look`, which the style sheets refer to."""
+        names = super().get_column_class_names(classes_set, bound_column)
+        look = getattr(bound_column.column, "look", "")
+        return names | {f"col-{bound_column.name}"} | ({look} if look else set())
+
+
+class MoneyColumn(tables.Column):
+    """An amount in micro-units, at the right. `signed`: with its direction, "+$5.00"; `exact`: never rounded."""
+
+    look = "is-number"
+
+    def __init__(self, *args: Any, signed: bool = False, exact: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.signed = signed
+        self.exact = exact
+
+    def render(self, value: int) -> str:
+        if self.signed:
+            return display.signed_money(value, self.exact)
+        return display.exact_money(value) if self.exact else display.money(value)
+
+
+class AgoColumn(tables.Column):
+    """A moment: "5 min ago"."""
+
+    look = "is-quiet"
+
+    def render(self, value: datetime) -> str:
+        return display.ago(value)
+
+
+class LinkTextColumn(tables.Column):
+    """A customer's link, cut in the middle. Text, not an address to click."""
+
+    look = "is-quiet"
+
+    def render(self, value: str) -> str:
+        return display.middle(value, 28)

@@ -1,0 +1,258 @@
+"""How values look: money, numbers, times, links, badges, icons and form fields.
+
+Names, links and notes come from customers and providers: everything is escaped, and only markup that
+`format_html` built is safe.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from django import forms, template
+from django.conf import settings
+from django.forms.boundfield import BoundField
+from django.template import Context
+from django.templatetags.static import static
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from panel.lib.money import format_money
+
+register = template.Library()
+
+NOTHING = "—"
+MISSING = (None, "")  # templates hand over "" for a value that does not exist
+
+WIDGET_CLASSES: tuple[tuple[type[forms.Widget], str], ...] = (
+    (forms.CheckboxInput, "form-check-input"),
+    (forms.RadioSelect, "form-check-input"),
+    (forms.Select, "form-select"),
+    (forms.Widget, "form-control"),
+)
+
+
+# -- money and numbers -----------------------------------------------------------------------------
+
+
+def _micros(value: Any) -> int:
+    return int(value + 0)  # an addition also resolves the lazy balance of the context
+
+
+@register.filter
+def money_text(value: Any) -> str:
+    """Plain text of micro-units: "$2.35"."""
+    return NOTHING if value in MISSING else format_money(_micros(value), settings.PANEL_CURRENCY)
+
+
+@register.filter
+def money(value: Any) -> SafeString:
+    """Micro-units as people read them, exact to the micro-unit on hover."""
+    if value in MISSING:
+        return format_html('<span class="money">{}</span>', NOTHING)
+    exact = format_money(_micros(value), settings.PANEL_CURRENCY, exact=True)
+    return format_html('<span class="money" title="{}">{}</span>', exact, money_text(value))
+
+
+@register.filter
+def exact_text(value: Any) -> str:
+    """Plain text of micro-units with no place lost: "$4.875", for prices and for what is about to be paid."""
+    return NOTHING if value in MISSING else format_money(_micros(value), settings.PANEL_CURRENCY, exact=True)
+
+
+@register.filter
+def exact_money(value: Any) -> SafeString:
+    """Micro-units with no place lost."""
+    return format_html('<span class="money">{}</span>', exact_text(value))
+
+
+@register.filter
+def signed_money(value: Any, exact: bool = False) -> SafeString:
+    """A movement of money: "+$5.00" in, "−$0.41" out; `exact`: with no place lost."""
+    if value in MISSING:
+        return money(None)
+    micros = _micros(value)
+    sign, look = ("+", "money is-in") if micros > 0 else ("", "money")
+    whole = exact_text(micros)
+    shown = whole if exact else money_text(micros)
+    return format_html('<span class="{}" title="{}{}">{}{}</span>', look, sign, whole, sign, shown)
+
+
+@register.filter
+def absolute(value: Any) -> int:
+    """An amount without its sign."""
+    return abs(_micros(value))
+
+
+@register.filter
+def percent(basis_points: int) -> str:
+    """Basis points as "5%", "2.5%"."""
+    return f"{Decimal(basis_points).scaleb(-2).normalize():f}%"
+
+
+@register.filter
+def number(value: Any) -> str:
+    """A whole number with thousands set apart: "1,234"."""
+    return NOTHING if value in MISSING else f"{value:,}"
+
+
+# -- times, links ----------------------------------------------------------------------------------
+
+
+@register.filter
+def ago(value: datetime | None) -> SafeString:
+    """A moment as "5 min ago", the exact time on hover."""
+    if not value:
+        return format_html("<span>{}</span>", NOTHING)
+    local = timezone.localtime(value)
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        local.isoformat(timespec="seconds"),
+        f"{local:%-d %b %Y, %H:%M:%S %Z}",
+        _distance(local, timezone.localtime()),
+    )
+
+
+def _distance(moment: datetime, now: datetime) -> str:
+    distance = abs(now - moment)
+    if distance < timedelta(seconds=45):
+        return "just now"
+    if distance < timedelta(hours=1):
+        words = f"{max(1, round(distance / timedelta(minutes=1)))} min"
+    elif distance < timedelta(days=1):
+        words = f"{round(distance / timedelta(hours=1))} h"
+    elif distance < timedelta(days=7):
+        days = round(distance / timedelta(days=1))
+        words = f"{days} day" if days == 1 else f"{days} days"
+    else:
+        return f"{moment:%-d %b}" if moment.year == now.year else f"{moment:%-d %b %Y}"
+    return f"in {words}" if moment > now else f"{words} ago"
+
+
+@register.filter
+def duration(seconds: int | None) -> str:
+    """A length of time in one unit, as people say it after "about": "12 min", "3 h", "2 days"."""
+    if seconds is None:
+        return NOTHING
+    if seconds < 90:
+        return "1 min"
+    if seconds < 90 * 60:
+        return f"{round(seconds / 60)} min"
+    if seconds < 36 * 3600:
+        return f"{round(seconds / 3600)} h"
+    return f"{round(seconds / 86400)} days"
+
+
+@register.filter
+def minutes(value: int) -> str:
+    """An exact length of time: "45 min", "1 day 2 h"."""
+    hours, rest = divmod(value, 60)
+    days, hours = divmod(hours, 24)
+    parts = [(days, "day" if days == 1 else "days"), (hours, "h"), (rest, "min")]
+    return " ".join(f"{count:,} {word}" for count, word in parts if count)
+
+
+@register.filter
+def middle(value: str, length: int = 40) -> SafeString:
+    """A link without "https://" and cut in the middle, where it says least; the whole of it on hover."""
+    shown = value.removeprefix("https://")
+    if len(shown) > length:
+        head = (length - 1) * 2 // 3
+        shown = f"{shown[:head]}…{shown[len(shown) - (length - 1 - head) :]}"
+    return format_html('<span class="link-text" title="{}">{}</span>', value, shown)
+
+
+@register.filter
+def is_web_link(value: str) -> bool:
+    """Whether a customer's text may become an address to click: http or https, nothing else."""
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.netloc)
+
+
+# -- the page --------------------------------------------------------------------------------------
+
+
+def badge(look: tuple[str, str] | None, word: str) -> SafeString:
+    """Return `word` with its colour and icon; `look` is the pair of them, None for what has none of its own."""
+    meaning, picture = look or ("neutral", "clock")
+    return format_html('<span class="status is-{}">{}{}</span>', meaning, icon(picture), word)
+
+
+@register.simple_tag
+@lru_cache(maxsize=128)  # a list of services shows thousands
+def icon(name: str) -> SafeString:
+    """An icon of static/icons.svg. It only repeats what the words beside it say."""
+    return format_html(
+        '<svg class="icon" aria-hidden="true" focusable="false"><use href="{}#{}"></use></svg>',
+        static("icons.svg"),
+        name,
+    )
+
+
+@register.simple_tag
+def theme_url() -> str:
+    """The address of the accent's stylesheet, new with every colour."""
+    return f"{reverse('theme_css')}?v={quote(settings.PANEL_ACCENT.lstrip('#'), safe='')}"
+
+
+@register.simple_tag(takes_context=True)
+def page_url(context: Context, place: tuple[str, str]) -> str:
+    """This page's address, at another place of its list: a page of `panel.lib.keyset_pagination`."""
+    query = context["request"].GET.copy()
+    for name in ("before", "after", "page"):
+        query.pop(name, None)
+    query[place[0]] = place[1]
+    return f"?{query.urlencode()}"
+
+
+@register.inclusion_tag("_nav_link.html", takes_context=True)
+def nav_link(
+    context: Context, name: str, picture: str, label: str, *also: str, short: str = "", short_picture: str = ""
+) -> dict[str, Any]:
+    """A place of the main navigation, with another word and icon on a phone where it needs them.
+
+    `also`: patterns of further URL names that belong to it.
+    """
+    match = getattr(context.get("request"), "resolver_match", None)
+    here = (match and match.url_name) or ""
+    return {
+        "url": reverse(name),
+        "picture": picture,
+        "label": label,
+        "short": short or label,
+        "short_picture": short_picture,
+        "is_current": any(fnmatchcase(here, pattern) for pattern in (name, *also)),
+    }
+
+
+@register.inclusion_tag("forms/field.html")
+def form_field(field: BoundField, *, placeholder: bool = True, optional: bool = True) -> dict[str, Any]:
+    """A field with its label, help and errors; the widget names both of these to screen readers.
+
+    `placeholder` off drops the widget's own, where it would only repeat the label; `optional` off does not say
+    that a field may be left empty, where all of them may.
+    """
+    widget = field.field.widget
+    look = next(name for kind, name in WIDGET_CLASSES if isinstance(widget, kind))
+    own = widget.attrs.get("class", "")
+    invalid = "is-invalid" if field.errors else ""
+    attrs: dict[str, str | bool] = {"class": " ".join(part for part in (look, own, invalid) if part)}
+    if not placeholder:
+        attrs["placeholder"] = False
+    if widget.attrs.get("autocomplete") == "one-time-code":
+        attrs["inputmode"] = "numeric"
+    return {
+        "field": field,
+        "widget": field.as_widget(attrs=attrs),
+        "is_check": isinstance(widget, forms.CheckboxInput),
+        "is_optional": optional and not field.field.required and not isinstance(widget, forms.CheckboxInput),
+    }

@@ -1,0 +1,1 @@
+"""The sandbox's HTTP: connections, the faults that strike them, what was recorded, and control from outside."""
