@@ -15,7 +15,7 @@ from panel.accounts.models import User
 from tests import make
 from tests.browser.conftest import DESKTOP, EACH_SCREEN, PHONE
 from tests.browser.test_pages import check_in_both_themes, check_page, sign_in
-from tests.test_order_form import TYPED
+from tests.orders.web.test_order_form import TYPED
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 

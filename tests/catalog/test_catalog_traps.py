@@ -1,0 +1,349 @@
+"""Ways in which a catalog lost money while every single step looked right: found by trying to, and closed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from catalog.admin.services.list_editing import save_positions
+from catalog.imports.run import sync_provider, tell_failure
+from catalog.models import (
+    CatalogChange,
+    Category,
+    CustomerGroup,
+    CustomerPrice,
+    GroupMember,
+    PriceChange,
+    PricePolicy,
+    Provider,
+    Service,
+    SyncRun,
+)
+from catalog.prices.changes import ChangeRefused, apply_change, change_prices, draft_change, draft_undo, preview_change
+from catalog.prices.customer_prices import offer_of
+from catalog.prices.edits import Edit
+from catalog.prices.recalculate import price_policy
+from catalog.provider_runway import runway_days
+from orders.models import Order
+from orders.reports.statistics import count_figures
+from panel.alerts.models import Alert
+from panel.sandbox.http import faults
+from tests import make
+from tests.catalog.admin.test_price_changes import seen_on
+from tests.catalog.admin.test_providers import form_of, page_of, with_role
+from tests.threads import in_threads
+
+pytestmark = pytest.mark.django_db
+
+TEN = range(101, 111)
+
+
+def list_ten(upstream, rate="2.00"):
+    """A list of ten services at one rate, and nothing else."""
+    for number in range(1, 61):
+        upstream.set_service(number, listed=False)
+    for number in TEN:
+        upstream.set_service(
+            number, name=f"Service {number}", rate=rate, category="Social", min=10, max=100_000, type="Default"
+        )
+
+
+def bills_in(upstream, currency):
+    body = f'{{"balance": "79", "currency": "{currency}"}}'.encode()
+    upstream.inject(faults.answer(body=body, action="balance", times=None))
+
+
+def sync(provider):
+    provider.refresh_from_db()
+    return sync_provider(provider=provider)
+
+
+def prices():
+    return set(Service.objects.values_list("price", flat=True))
+
+
+def open_alerts():
+    return set(Alert.objects.filter(resolved_at=None).values_list("cause", flat=True))
+
+
+# -- another currency --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        faults.drop_before("balance", times=None),
+        faults.answer(body=b'{"error": "Too many requests"}', action="balance", times=None),
+        faults.answer(body=b'{"balance": "100"}', action="balance", times=None),
+    ],
+    ids=["no answer", "an error", "no currency"],
+)
+def test_currency_when_the_balance_is_silent_after_a_refusal_then_still_refused(upstream, provider, later):
+    list_ten(upstream)
+    sync(provider)
+    bills_in(upstream, "GBP")
+    list_ten(upstream, "1.58")  # £1.58 is $2.00: no rate leaps
+    assert sync(provider).outcome == "refused"
+    upstream.clear_faults()
+    upstream.inject(later)
+    assert sync(provider).outcome == "refused"
+    assert prices() == {2_500_000}
+    assert f"provider:{provider.pk}:currency" in open_alerts()
+
+
+def test_currency_when_set_as_the_refusal_says_then_costs_stay_until_the_next_import(
+    upstream, provider, staff_client, customer
+):
+    list_ten(upstream)
+    sync(provider)
+    bills_in(upstream, "TRY")
+    list_ten(upstream, "60.00")
+    assert sync(provider).outcome == "refused"
+    data = form_of(staff_client, provider)
+    answer = staff_client.post(page_of(provider), {**data, "currency": "TRY", "exchange_rate": "0.03"})
+    staff_client.post(answer.url, {"seen": seen_on(staff_client.get(answer.url)), "next": ""})
+    # The stored rates were dollars: ₺66.666667 now, which cost no less than the $2.00 that they did.
+    sold = Service.objects.select_related("upstream__provider").get(upstream__external_id="101")
+    assert (sold.upstream.provider.currency, sold.upstream.rate) == ("TRY", 66_666_667)
+    assert (sold.cost, sold.price) == (2_000_001, 2_500_100)
+    assert make.order(customer, sold, quantity=1_000).charge == 2_500_100
+    # The next list is believed, and brings what it costs today.
+    assert sync(provider).outcome == "applied"
+    sold.refresh_from_db()
+    assert (sold.cost, sold.price) == (1_800_000, 2_250_000)
+    # A day later the change is taken back by mistake: still nothing is sold for less than it costs.
+    undo = draft_undo(change=PriceChange.objects.get(), actor=None)
+    apply_change(change=undo, seen=None, actor=None)
+    sold.refresh_from_db()
+    assert sold.cost >= 1_800_000
+
+
+def test_currency_when_converted_then_waiting_rows_and_the_balance_follow(upstream, provider):
+    list_ten(upstream)
+    sync(provider)
+    upstream.set_service(101, rate="3.00")
+    sync(provider)
+    row = CatalogChange.objects.get()
+    assert (row.old["rate"], row.new["rate"]) == (2_000_000, 3_000_000)
+    edit = Edit("provider", (provider.pk,), {"currency": "EUR", "exchange_rate": 2_000_000_000_000})
+    preview = change_prices(edits=[edit], source="provider", summary="Euros")
+    assert not preview.affected
+    row.refresh_from_db()
+    assert (row.old["rate"], row.new["rate"]) == (1_000_000, 1_500_000)
+    assert Provider.objects.get().balance is None
+
+
+@pytest.mark.parametrize("changes", [{"currency": "GBP", "exchange_rate": "1.27"}, {"exchange_rate": "1.27"}])
+def test_provider_when_its_preview_is_left_then_currency_and_switch_wait_with_the_rate(
+    staff_client, upstream, provider, changes
+):
+    list_ten(upstream)
+    sync(provider)
+    Provider.objects.update(is_active=False)
+    before = Provider.objects.values().get()
+    data = form_of(staff_client, provider)
+    answer = staff_client.post(page_of(provider), {**data, "is_active": "on", "price": "", **changes})
+    if "preview" in answer.url:  # and there the owner is called away
+        assert Provider.objects.values().get() == before
+    else:
+        assert prices() == {2_500_000}
+
+
+def test_currency_when_its_rate_is_left_at_one_then_told_at_the_field(staff_client, provider):
+    data = form_of(staff_client, provider)
+    answer = staff_client.post(page_of(provider), {**data, "currency": "GBP"})
+    assert "A rate of 1 is right for USD alone" in answer.content.decode()
+    assert Provider.objects.get().currency == "USD"
+    assert staff_client.post(page_of(provider), {**data, "currency": "USDT"}).status_code == 302
+    assert Provider.objects.get().currency == "USDT"
+
+
+def test_currency_change_when_a_manager_would_apply_it_then_forbidden(provider):
+    edit = Edit("provider", (provider.pk,), {"currency": "EUR"})
+    draft = draft_change(edits=[edit], source="provider", summary="Euros", actor=None)
+    address = reverse("admin:catalog_pricechange_preview", args=[draft.pk])
+    assert with_role("Manager").post(address, {"seen": preview_change(change=draft).fingerprint}).status_code == 403
+    assert Provider.objects.get().currency == "USD"
+
+
+# -- the inbox ---------------------------------------------------------------------------------------
+
+
+def test_rise_when_it_only_undoes_a_fall_then_what_it_took_off_sale_waits_in_the_inbox(upstream, provider):
+    list_ten(upstream)
+    sync(provider)
+    Provider.objects.update(on_rise="off_sale")
+    list_ten(upstream, "1.00")
+    sync(provider)
+    list_ten(upstream, "2.00")
+    sync(provider)
+    assert not Service.objects.filter(is_on_sale=True).exists()
+    assert CatalogChange.objects.filter(accepted_at=None, is_urgent=True, action="off_sale").count() == 10
+    assert f"catalog:{provider.pk}:rises" in open_alerts()
+
+
+def test_rise_when_it_follows_a_fall_nobody_saw_then_urgent(upstream, provider):
+    list_ten(upstream)
+    sync(provider)
+    for rate in ("1.00", "1.90"):  # sold for $1.25 in between, which would lose $0.65
+        upstream.set_service(101, rate=rate)
+        sync(provider)
+    assert CatalogChange.objects.get().is_urgent
+
+
+def test_grounds_when_a_run_that_was_given_up_ends_then_they_are_kept(upstream, provider):
+    list_ten(upstream)
+    sync(provider)
+    for number in (101, 102, 103, 104):
+        upstream.set_service(number, listed=False)
+    refused = sync(provider)
+    given_up = SyncRun.objects.create(provider=provider)
+    SyncRun.objects.filter(pk=given_up.pk).update(outcome="failed")
+    assert not tell_failure(given_up, "late")
+    refused.refresh_from_db()
+    assert refused.grounds["gone"]
+    # A later refusal takes their place.
+    assert sync(provider).grounds["gone"]
+    refused.refresh_from_db()
+    assert refused.grounds == {}
+
+
+# -- changes and undoing them ------------------------------------------------------------------------
+
+
+def stored():
+    return list(Service.objects.order_by("pk").values("pk", "price", "cost", "is_on_sale", "margin_bp", "margin_fixed"))
+
+
+def test_undo_when_prices_were_lost_then_what_went_off_sale_is_back(staff):
+    price_policy()
+    of = make.provider()
+    sold = [make.service(of, external_id=str(number)) for number in range(3)]
+    Service.objects.filter(pk=sold[2].pk).update(is_on_sale=False)
+    before = stored()
+    slip = [
+        Edit("panel", (1,), {"margin_fixed": 10**15}),
+        Edit("service", (sold[0].pk,), {"is_on_sale": True, "margin_bp": None}),
+    ]
+    change_prices(edits=slip, source="panel", summary="A slip", actor=staff)
+    assert not Service.objects.filter(is_on_sale=True).exists()
+    assert "2 services" in Alert.objects.get(cause="catalog:no_price").text
+    lost = stored()
+    undo = draft_undo(change=PriceChange.objects.get(), actor=staff)
+    apply_change(change=undo, seen=preview_change(change=undo).fingerprint, actor=staff)
+    assert stored() == before
+    apply_change(change=draft_undo(change=undo, actor=staff), seen=None, actor=staff)
+    assert stored() == lost
+
+
+def test_no_price_when_nothing_was_on_sale_then_no_alert():
+    price_policy()
+    make.service(make.provider())
+    Service.objects.update(is_on_sale=False)
+    change_prices(edits=[Edit("panel", (1,), {"margin_fixed": 10**15})], source="panel", summary="A slip")
+    assert not Alert.objects.exists()
+
+
+def test_draft_when_it_was_dropped_then_nobody_says_it_was_applied(staff):
+    price_policy()
+    make.service(make.provider())
+    edits = [Edit("panel", (1,), {"margin_bp": 4_000})]
+    old = draft_change(edits=edits, source="panel", summary="Old", actor=None)
+    PriceChange.objects.update(created_at=timezone.now() - timedelta(days=2))
+    draft_change(edits=edits, source="panel", summary="New", actor=None)
+    with pytest.raises(ChangeRefused, match="more than a day old"):
+        apply_change(change=old, seen=None, actor=None)
+    assert PricePolicy.objects.get().margin_bp == 2_500
+
+
+def test_undo_of_a_merge_when_a_category_was_deleted_then_the_others_go_back(staff):
+    price_policy()
+    of = make.provider()
+    gone, kept, into = (Category.objects.create(name=name) for name in ("Gone", "Kept", "Into"))
+    first, second = (make.service(of, external_id=str(number)) for number in (1, 2))
+    Service.objects.filter(pk=first.pk).update(category=gone)
+    Service.objects.filter(pk=second.pk).update(category=kept)
+    merge = [Edit("service", (first.pk, second.pk), {"category_id": into.pk})]
+    change_prices(edits=merge, source="list", summary="Merge")
+    gone.delete()
+    undo = draft_undo(change=PriceChange.objects.get(), actor=staff)
+    assert undo.summary == "Undo: Merge (1 changed since and kept)"
+    apply_change(change=undo, seen=None, actor=None)
+    assert [Service.objects.get(pk=one.pk).category for one in (first, second)] == [into, kept]
+
+
+# -- what customers pay ------------------------------------------------------------------------------
+
+
+def test_minimum_margin_when_discounts_rest_on_it_then_shown_before_customers_pay_less(staff_client, customer):
+    price_policy()
+    PricePolicy.objects.update(minimum_margin_bp=2_000)
+    sold = make.service(make.provider())
+    GroupMember.objects.create(customer=customer, group=CustomerGroup.objects.create(name="VIP", discount_bp=5_000))
+    before = offer_of(customer=customer, service=sold).price
+    address = reverse("admin:catalog_pricepolicy_change", args=[1])
+    data = {"margin_bp": "25", "margin_fixed": "0", "minimum_margin_bp": "0", "price_step": "0.0001"}
+    answer = staff_client.post(address, data, follow=True)
+    assert "Discounts and agreed prices may come down" in answer.content.decode()
+    assert offer_of(customer=customer, service=Service.objects.get()).price == before == 2_400_000
+    assert PricePolicy.objects.get().minimum_margin_bp == 2_000
+
+
+def test_agreed_price_when_its_page_stood_open_then_a_newer_one_is_not_set_back(staff_client, customer, service):
+    own = CustomerPrice.objects.create(customer=customer, service=service, price=2_400_000)
+    address = reverse("admin:catalog_customerprice_change", args=[own.pk])
+    assert 'name="initial-price" value="2.4"' in staff_client.get(address).content.decode()
+    CustomerPrice.objects.update(price=2_600_000)  # somebody else's
+    staff_client.post(address, {"price": "2.4", "initial-price": "2.4"})
+    own.refresh_from_db()
+    assert own.price == 2_600_000
+
+
+# -- and the rest ------------------------------------------------------------------------------------
+
+
+def test_runway_when_the_provider_is_young_then_its_week_is_as_long_as_it_is_old(customer, service):
+    Provider.objects.update(balance=10_000_000)
+    for number in range(4):
+        order = make.placed_order(customer, service, upstream_id=str(number + 1), quantity=500)  # for $1 each
+        at = timezone.now() - timedelta(hours=20 - number)
+        Order.objects.filter(pk=order.pk).update(created_at=at, placed_at=at)
+    count_figures()
+    days = {}
+    for age in (1, 2, 7, 100):
+        Provider.objects.update(created_at=timezone.now() - timedelta(days=age))
+        days[age] = runway_days(Provider.objects.select_related("figures").get())
+    assert days == {1: 2, 2: 5, 7: 17, 100: 17}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_positions_when_prices_change_at_once_then_no_deadlock(db):
+    price_policy()
+    of = make.provider()
+    pks = [make.service(of, external_id=str(number)).pk for number in range(1, 51)]
+
+    def positions():
+        for turn in range(30):
+            save_positions(positions={pk: turn + pk for pk in reversed(pks)})
+
+    def margins():
+        for turn in range(30):
+            change_prices(edits=[Edit("panel", (1,), {"margin_bp": 2_600 + turn * 10})], source="panel", summary="x")
+
+    assert in_threads(positions, margins, positions) == [None] * 3
+
+
+def test_resume_when_its_address_is_nonsense_then_not_found(staff, provider):
+    client = Client(raise_request_exception=False)
+    client.force_login(staff)
+    assert client.get(reverse("admin:catalog_provider_resume", args=["abc"])).status_code in (302, 403, 404)
+
+
+def test_panel_margin_when_support_opens_it_then_nothing_is_written():
+    PricePolicy.objects.all().delete()
+    assert with_role("Support").get(reverse("admin:catalog_pricepolicy_changelist")).status_code == 403
+    assert not PricePolicy.objects.exists()

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from catalog.upstream import UpstreamClient, transport
+from tests.catalog.upstream.fault_server import API_KEY, FaultServer
+from tests.catalog.upstream.fault_tls import CERTIFICATES, demanding_context, make_certificate, server_context
+
+
+@pytest.fixture
+def server() -> Iterator[FaultServer]:
+    server = FaultServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def make_client(request: pytest.FixtureRequest) -> Callable[..., UpstreamClient]:
+    """Makes clients of `server`, or of the `url` that is asked for."""
+
+    def make(**changes: object) -> UpstreamClient:
+        settings: dict[str, object] = {
+            "url": changes.get("url") or request.getfixturevalue("server").url,
+            "api_key": API_KEY,
+            "allow_private": True,
+            # Long, so that a busy machine changes no outcome; tests of silence shorten them.
+            "connect_timeout": 9.0,
+            "add_timeout": 9.0,
+            "read_timeout": 9.0,
+            "services_timeout": 9.0,
+        }
+        return UpstreamClient(**{**settings, **changes})  # type: ignore[arg-type]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("tls")
+    paths = {name: folder / f"{name}.pem" for name in CERTIFICATES}
+    for name, path in paths.items():
+        make_certificate(path, **CERTIFICATES[name])
+    return paths
+
+
+@pytest.fixture
+def tls(certificates: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ssl.SSLContext]:
+    """Makes contexts for servers, by certificate; clients trust all certificates but the untrusted one."""
+    trusted = ssl.create_default_context()
+    for name, path in certificates.items():
+        if name != "untrusted":
+            trusted.load_verify_locations(path)
+    monkeypatch.setattr(transport, "_tls_context", lambda: trusted)
+
+    def make(name: str) -> ssl.SSLContext:
+        if name == "demanding":
+            return demanding_context(certificates["trusted"])
+        return server_context(certificates[name])
+
+    return make

@@ -1,0 +1,32 @@
+"""Commands of the project in processes of their own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from cryptography.fernet import Fernet
+
+ROOT = Path(__file__).resolve().parent.parent
+SECRETS = {"SECRET_KEY": "x" * 60, "FIELD_ENCRYPTION_KEYS": Fernet.generate_key().decode()}
+
+
+def run_python(*arguments: str, **environment: str) -> Any:
+    """Another process of the project, with nothing of this one's settings."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env={
+            "PATH": os.environ.get("PATH", ""),
+            "ENV_FILE": os.devnull,
+            "DJANGO_SETTINGS_MODULE": "panel.settings",
+            **environment,
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )

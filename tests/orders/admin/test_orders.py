@@ -1,0 +1,72 @@
+"""Orders in the admin: what is offered beside the page of a decision, and that nothing is done twice."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from orders.models import Order
+from orders.states import Placement, ReviewReason
+from tests import make
+from tests.admin_calls import action
+from tests.scenes import nothing_changes
+
+pytestmark = pytest.mark.django_db
+
+
+def decide(client: Client, address: str, **data: str):
+    """Opens the form and sends it, as a person does."""
+    opened = client.get(address)
+    return client.post(address, {**data, "seen": opened.context["seen"]} if opened.context else data)
+
+
+def test_nothing_to_do_when_an_order_is_in_no_review_then_it_is_not_offered(staff_client, customer, provider):
+    order = make.placed_order(customer, make.service(provider))
+    with nothing_changes():
+        assert staff_client.post(action("orders.order", order.pk, "dismiss"), {"note": "x"}).status_code == 403
+
+
+@pytest.mark.parametrize("name", ["dismiss", "give_back"])
+def test_choice_when_an_order_is_in_doubt_then_only_the_page_of_the_decision_settles_it(
+    name, staff_client, customer, provider
+):
+    order = make.order(customer, make.service(provider), quantity=1_000)
+    Order.objects.filter(pk=order.pk).update(
+        placement=Placement.IN_DOUBT, doubt_until=timezone.now(), review_reason=ReviewReason.DOUBT
+    )
+    with nothing_changes():
+        address = action("orders.order", order.pk, name)
+        assert staff_client.post(address, {"note": "x", "amount": "1"}).status_code == 403
+
+
+def test_staff_give_back_a_part_within_the_charge(staff_client, customer, provider):
+    order = make.placed_order(customer, make.service(provider), quantity=1_000)
+    address = action("orders.order", order.pk, "give_back")
+    decide(staff_client, address, amount="0.50", note="Slow delivery")
+    assert "what is left" in decide(staff_client, address, amount="2.01", note="x").content.decode()
+    order.refresh_from_db()
+    assert order.refunded == 500_000
+    assert make.wallet(customer).balance == 8_000_000
+
+
+def test_the_same_decision_sent_twice_is_taken_once(staff_client, customer, provider):
+    """A double click on "Refund" gave the part back twice."""
+    order = make.placed_order(customer, make.service(provider), quantity=1_000)
+    address = action("orders.order", order.pk, "give_back")
+    form = {"amount": "0.50", "note": "Slow delivery", "seen": staff_client.get(address).context["seen"]}
+    assert staff_client.post(address, form).status_code == 302
+    assert "It changed since you opened this page" in staff_client.post(address, form).content.decode()
+    order.refresh_from_db()
+    assert order.refunded == 500_000
+
+
+def test_give_back_when_the_page_is_stale_then_nothing_moves(staff_client, customer, provider):
+    order = make.placed_order(customer, make.service(provider), quantity=1_000)
+    address = action("orders.order", order.pk, "give_back")
+    seen = staff_client.get(address).context["seen"]
+    Order.objects.filter(pk=order.pk).update(review_reason=ReviewReason.CONTRADICTION)
+    with nothing_changes():
+        response = staff_client.post(address, {"amount": "0.50", "note": "Slow delivery", "seen": seen})
+    assert "It changed since" in response.content.decode()
+    assert "Slow delivery" in response.content.decode()

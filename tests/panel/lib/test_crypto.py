@@ -1,0 +1,38 @@
+"""Secrets at rest: encrypted, opened by rotated keys, and unusable in words when damaged."""
+
+from __future__ import annotations
+
+import pytest
+from cryptography.fernet import Fernet
+
+from panel.lib.crypto import Undecryptable, decrypt, encrypt
+
+
+def test_encrypt_then_decrypt_gives_the_secret_and_the_text_does_not_show_it():
+    for secret in ("", "k", "sk_live_key", "é中👍", "x" * 5_000):
+        text = encrypt(secret)
+        assert text.isascii()
+        assert len(secret) < 2 or secret not in text
+        assert decrypt(text) == secret
+    assert encrypt("same") != encrypt("same")
+
+
+def test_decrypt_when_keys_were_rotated_then_old_secrets_open_until_the_old_key_goes(settings):
+    old, new = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+    settings.FIELD_ENCRYPTION_KEYS = [old]
+    first = encrypt("secret")
+    settings.FIELD_ENCRYPTION_KEYS = [new, f" {old} "]
+    assert decrypt(first) == "secret"
+    second = encrypt("secret")
+    settings.FIELD_ENCRYPTION_KEYS = [new]
+    assert decrypt(second) == "secret"
+    with pytest.raises(Undecryptable) as caught:
+        decrypt(first)
+    assert "secret" not in str(caught.value).replace("stored secret", "")
+    assert old not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "x", "é", "gAAAAA==", "A" * 200])
+def test_decrypt_when_text_is_damaged_then_undecryptable(text):
+    with pytest.raises(Undecryptable):
+        decrypt(text)

@@ -1,0 +1,60 @@
+"""What monitors are told: the database, the cache, and tasks that are late."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from panel.alerts.models import Heartbeat
+from panel.alerts.services import record_heartbeat
+from panel.ops.health import TICKING
+from tests.commands import SECRETS, run_python
+
+
+@pytest.mark.django_db
+def test_healthz_when_all_is_well_then_ok(client):
+    for task in TICKING:
+        record_heartbeat(task=task)
+    response = client.get("/healthz")
+    assert response.status_code == 200
+    assert response.json() == {"database": "ok", "cache": "ok", "tasks": "ok"}
+    assert "no-store" in response.headers["Cache-Control"]
+
+
+@pytest.mark.django_db
+def test_healthz_when_tasks_are_late_then_told_and_still_200(client):
+    assert client.get("/healthz").json()["tasks"] == f"late: {', '.join(TICKING)}"
+    for task in TICKING:
+        record_heartbeat(task=task)
+    Heartbeat.objects.filter(task="poll_orders").update(beat_at=timezone.now() - timedelta(minutes=3))
+    response = client.get("/healthz")
+    assert (response.status_code, response.json()["tasks"]) == (200, "late: poll_orders")
+
+
+@pytest.mark.django_db
+def test_healthz_when_cache_is_down_then_503(client, settings):
+    settings.CACHES = {
+        "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://127.0.0.1:9/0"}
+    }
+    response = client.get("/healthz")
+    assert response.status_code == 503
+    assert (response.json()["database"], response.json()["cache"]) == ("ok", "down")
+
+
+def test_healthz_when_database_is_down_then_503_and_nothing_of_it_is_told():
+    script = (
+        "import django; django.setup()\n"
+        "from django.test import Client\n"
+        "response = Client().get('/healthz', headers={'host': 'localhost'})\n"
+        "print(response.status_code, response.content.decode())"
+    )
+    run = run_python("-c", script, DATABASE_URL="postgres://user:hunter2@127.0.0.1:9/panel", **SECRETS)
+    assert run.stdout.strip() == '503 {"database": "down", "cache": "ok"}', run.stderr
+    assert "hunter2" not in run.stdout + run.stderr
+
+
+@pytest.mark.django_db
+def test_healthz_when_posted_to_then_405(client):
+    assert client.post("/healthz").status_code == 405

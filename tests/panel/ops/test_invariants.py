@@ -1,0 +1,350 @@
+"""Each invariant is found when it breaks, and none where all is well."""
+
+from __future__ import annotations
+
+import io
+import os
+from contextlib import contextmanager
+from datetime import timedelta
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.utils import timezone
+
+from billing import append_only, ledger
+from billing.models import Entry, Wallet
+from orders.models import Order
+from orders.states import Placement
+from panel.alerts.models import Alert, Heartbeat
+from panel.ops.invariants import find_breaches
+from panel.ops.tasks import check_ledger
+from tests import make
+from tests.commands import SECRETS, run_python
+from tests.threads import in_threads
+
+BALANCE = "balance = sum of entries"
+NUMBERS = "entries are numbered without a gap"
+CHAIN = "balances chain from entry to entry"
+ORDER_SUM = "an order's entries = charge - refunded"
+ONE_CHARGE = "exactly one charge an order, from its customer's wallet"
+BELONGS = "an entry of an order belongs to an order of the wallet's customer"
+REFUNDED = "0 <= refunded <= charge"
+UNIQUE_ID = "provider and upstream id are unique"
+LEASE = "nothing is placing past its lease"
+DOUBT = "no doubt is past its deadline without review"
+HELD = "nothing waits in the queue past its limit"
+TRIGGERS = "entries are append-only"
+
+
+def execute(*statements, params=None):
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement, params)
+
+
+@contextmanager
+def unguarded():
+    """Without the triggers on entries and the check on refunds, inside the test's transaction."""
+    if connection.vendor == "postgresql":
+        # No foreign key may wait for its check, or the table cannot be altered.
+        execute("SET CONSTRAINTS ALL IMMEDIATE", *append_only.REMOVE["postgresql"])
+        execute("ALTER TABLE orders_order DROP CONSTRAINT order_refund_within_charge")
+    else:
+        execute("PRAGMA ignore_check_constraints = ON", *append_only.REMOVE["sqlite"])
+    try:
+        yield
+    finally:
+        # The constraint comes back with the rollback; the triggers now, so that only the tampering shows.
+        execute(*append_only.INSTALL[connection.vendor])
+        if connection.vendor == "sqlite":
+            execute("PRAGMA ignore_check_constraints = OFF")
+
+
+def found():
+    return [breach.invariant for breach in find_breaches()]
+
+
+@pytest.fixture
+def shop(customer):
+    """Alice with one order of $0.25, paid: entries +10,000,000 and -250,000."""
+    sold = make.service(make.provider())
+    return make.placed_order(customer, sold, upstream_id="9001")
+
+
+def wallet_of(user):
+    return Wallet.objects.get(customer=user).pk
+
+
+def post(user, amount, kind, key, order_ref=None):
+    return ledger.post(wallet_id=wallet_of(user), amount=amount, kind=kind, key=key, order_ref=order_ref)
+
+
+def last_entry(user):
+    return Entry.objects.filter(wallet__customer=user).order_by("seq").last()
+
+
+def test_check_ledger_when_all_is_well_then_clean(shop, customer, other, capsys):
+    post(customer, 40_000, "refund", "r", shop.pk)
+    Order.objects.filter(pk=shop.pk).update(refunded=40_000)
+    assert find_breaches() == []
+    call_command("check_ledger")
+    assert "Clean: 2 wallets, 4 entries, 1 orders." in capsys.readouterr().out
+
+
+def test_check_ledger_when_there_is_nothing_then_clean(db):
+    assert find_breaches() == []
+
+
+@pytest.mark.parametrize("change", ["balance + 1", "balance - 1", "0"])
+def test_check_ledger_when_a_balance_was_changed_then_found(shop, customer, change):
+    execute(f"UPDATE billing_wallet SET balance = {change} WHERE id = %s", params=[wallet_of(customer)])
+    [breach] = find_breaches()
+    assert breach.invariant == BALANCE
+    balance = make.wallet(customer).balance
+    assert breach.rows == [f"wallet {wallet_of(customer)}: balance {balance}, entries sum up to 9750000"]
+
+
+def test_check_ledger_when_wallet_without_entries_holds_money_then_found(db):
+    user = make.customer("carol@example.org")
+    Wallet.objects.create(customer=user, balance=5)
+    assert found() == [BALANCE]
+
+
+@pytest.mark.parametrize(
+    "tamper",
+    [
+        "UPDATE billing_wallet SET version = version + 1 WHERE id = {wallet}",
+        "UPDATE billing_entry SET seq = 3 WHERE wallet_id = {wallet} AND seq = 2",
+        "UPDATE billing_entry SET seq = 0 WHERE wallet_id = {wallet} AND seq = 1",
+    ],
+)
+def test_check_ledger_when_numbers_have_a_gap_then_found(shop, customer, tamper):
+    with unguarded():
+        execute(tamper.format(wallet=wallet_of(customer)))
+    assert found() == [NUMBERS]
+
+
+def test_check_ledger_when_last_entry_was_deleted_with_its_money_then_found(customer):
+    post(customer, 5, "bonus", "b")
+    with unguarded():
+        execute("DELETE FROM billing_entry WHERE key = 'b'", "UPDATE billing_wallet SET balance = balance - 5")
+    assert found() == [NUMBERS]
+
+
+def test_check_ledger_when_balance_after_was_changed_then_found(shop, customer):
+    with unguarded():
+        execute(
+            "UPDATE billing_entry SET balance_after = balance_after + 7 WHERE id = %s", params=[last_entry(customer).pk]
+        )
+    [breach] = find_breaches()
+    assert breach.invariant == CHAIN
+    assert breach.rows == [f"wallet {wallet_of(customer)}, entry 2: balance after 9750007, expected 9750000"]
+
+
+def test_check_ledger_when_two_amounts_were_exchanged_then_found_though_the_sum_is_right(customer):
+    post(customer, 3, "bonus", "b")
+    with unguarded():
+        execute("UPDATE billing_entry SET amount = 10000003 - amount")
+    assert found() == [CHAIN]
+
+
+def test_check_ledger_when_first_entry_does_not_start_from_zero_then_found(customer):
+    with unguarded():
+        execute(
+            "UPDATE billing_entry SET amount = amount + 1",
+            "UPDATE billing_wallet SET balance = balance + 1",
+        )
+    assert found() == [CHAIN]
+
+
+def test_check_ledger_when_money_went_back_but_the_order_does_not_say_so_then_found(shop, customer):
+    post(customer, 40_000, "refund", "r", shop.pk)
+    [breach] = find_breaches()
+    assert breach.invariant == ORDER_SUM
+    assert breach.rows == [f"order {shop.pk}: charge 250000, refunded 0, entries sum up to -210000"]
+
+
+def test_check_ledger_when_the_order_says_refunded_but_no_money_went_back_then_found(shop):
+    Order.objects.filter(pk=shop.pk).update(refunded=40_000)
+    assert found() == [ORDER_SUM]
+
+
+def test_check_ledger_when_order_was_never_charged_then_found(shop, customer):
+    with unguarded():
+        execute(
+            "DELETE FROM billing_entry WHERE kind = 'order'",
+            "UPDATE billing_wallet SET balance = balance + 250000, version = 1",
+        )
+    assert found() == [ORDER_SUM, ONE_CHARGE]
+
+
+def test_check_ledger_when_order_was_charged_twice_and_once_given_back_then_found(shop, customer):
+    post(customer, -250_000, "order", "again", shop.pk)
+    post(customer, 250_000, "refund", "back", shop.pk)
+    [breach] = find_breaches()
+    assert breach.invariant == ONE_CHARGE
+    assert breach.rows == [f"order {shop.pk}: 2 charges"]
+
+
+def test_check_ledger_when_another_customer_paid_the_order_then_found(shop, customer, other):
+    with unguarded():
+        execute("DELETE FROM billing_entry WHERE kind = 'order'")
+    Wallet.objects.filter(customer=customer).update(balance=10_000_000, version=1)
+    post(other, -250_000, "order", "his", shop.pk)
+    assert found() == [ONE_CHARGE, BELONGS]
+
+
+def test_check_ledger_when_another_customer_got_the_refund_then_found(shop, other):
+    entry = post(other, 40_000, "refund", "r", shop.pk).entry
+    Order.objects.filter(pk=shop.pk).update(refunded=40_000)
+    [breach] = find_breaches()
+    assert breach.invariant == BELONGS
+    assert breach.rows == [f"entry {entry.pk}: order {shop.pk}, wallet {wallet_of(other)}"]
+
+
+@pytest.mark.parametrize(("kind", "amount"), [("order", -5), ("refund", 5)])
+@pytest.mark.parametrize("order_ref", [None, 999_999_999])
+def test_check_ledger_when_entry_names_no_order_then_found(shop, customer, kind, amount, order_ref):
+    post(customer, amount, kind, "k", order_ref)
+    assert found() == [BELONGS]
+
+
+def test_check_ledger_when_refund_exceeds_the_charge_then_found(shop, customer):
+    post(customer, 250_001, "refund", "r", shop.pk)
+    with unguarded():
+        execute("UPDATE orders_order SET refunded = 250001")
+        assert found() == [REFUNDED, TRIGGERS]
+    assert found() == [REFUNDED]
+
+
+def test_check_ledger_when_refund_is_negative_then_found(shop, customer):
+    post(customer, -5, "refund", "r", shop.pk)
+    with unguarded():
+        execute("UPDATE orders_order SET refunded = -5")
+    assert found() == [REFUNDED]
+
+
+def test_check_ledger_when_two_orders_have_one_upstream_id_then_found(shop, customer):
+    second = make.placed_order(customer, shop.service, upstream_id="9002")
+    with unguarded():
+        execute("DROP INDEX order_upstream_id_unique")
+        execute("UPDATE orders_order SET upstream_id = '9001' WHERE id = %s", params=[second.pk])
+    [breach] = find_breaches()
+    assert breach.invariant == UNIQUE_ID
+    assert breach.rows == [f"provider {shop.provider_id}, id 9001: 2 orders"]
+
+
+def test_check_ledger_when_two_providers_gave_one_id_then_clean(shop, customer):
+    elsewhere = make.service(make.provider(name="Second"))
+    make.placed_order(customer, elsewhere, upstream_id="9001")
+    assert find_breaches() == []
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(30, []), (90, [LEASE])])
+def test_check_ledger_when_placing_is_past_its_lease_then_found(shop, seconds, expected):
+    Order.objects.update(placement=Placement.PLACING, lease_until=timezone.now() - timedelta(seconds=seconds))
+    assert found() == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "review", "expected"), [(30, "", []), (90, "", [DOUBT]), (90, "doubt", []), (-900, "", [])]
+)
+def test_check_ledger_when_doubt_is_past_its_deadline_without_review_then_found(shop, seconds, review, expected):
+    Order.objects.update(
+        placement=Placement.IN_DOUBT,
+        doubt_until=timezone.now() - timedelta(seconds=seconds),
+        review_reason=review,
+    )
+    assert found() == expected
+
+
+@pytest.mark.parametrize(
+    ("hours", "review", "expected"),
+    [(23, "", []), (26, "", [HELD]), (26, "would_lose", [HELD]), (26, "unknown_error", [])],
+)
+def test_check_ledger_when_an_order_waits_in_the_queue_past_the_limit_then_found(shop, hours, review, expected):
+    Order.objects.update(
+        placement=Placement.QUEUED,
+        status="pending",
+        queued_at=timezone.now() - timedelta(hours=hours),
+        review_reason=review,
+    )
+    assert found() == expected
+
+
+@pytest.mark.parametrize("name", append_only.NAMES)
+def test_check_ledger_when_a_trigger_is_missing_then_found(shop, name):
+    if connection.vendor == "postgresql":
+        execute("SET CONSTRAINTS ALL IMMEDIATE", f"DROP TRIGGER {name} ON billing_entry")
+    else:
+        execute(f"DROP TRIGGER {name}")
+    assert found() == [TRIGGERS]
+
+
+@pytest.mark.postgresql
+def test_check_ledger_when_a_trigger_is_disabled_then_found(shop):
+    execute("SET CONSTRAINTS ALL IMMEDIATE", "ALTER TABLE billing_entry DISABLE TRIGGER billing_entry_no_update")
+    assert found() == [TRIGGERS]
+
+
+def test_check_ledger_when_many_rows_break_then_the_first_twenty_are_shown(db):
+    for number in range(25):
+        Wallet.objects.create(customer=make.customer(f"c{number}@example.org"), balance=1)
+    [breach] = find_breaches()
+    assert len(breach.rows) == 20
+
+
+def test_check_ledger_task_when_broken_then_urgent_alert_that_ends_once_it_holds_again(shop, customer):
+    Wallet.objects.filter(customer=customer).update(balance=9_750_001)
+    check_ledger()
+    check_ledger()
+    alert = Alert.objects.get()
+    assert (alert.cause, alert.level, alert.count, alert.resolved_at) == ("ledger", "danger", 2, None)
+    assert "balance 9750001, entries sum up to 9750000" in alert.text
+    Wallet.objects.filter(customer=customer).update(balance=9_750_000)
+    check_ledger()
+    alert.refresh_from_db()
+    assert alert.resolved_at is not None
+    assert Heartbeat.objects.filter(task="check_ledger").exists()
+
+
+def database_url():
+    """The address of the test database, for another process."""
+    name = connection.settings_dict["NAME"]
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{name}"
+    base = os.environ["DATABASE_URL"]
+    return f"{base.rpartition('/')[0]}/{name}"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_check_ledger_command_when_broken_then_it_exits_with_1_and_shows_the_rows():
+    user = make.customer("alice@example.org", funds="10")
+    clean = run_python("manage.py", "check_ledger", DATABASE_URL=database_url(), **SECRETS)
+    assert (clean.returncode, clean.stdout) == (0, "Clean: 1 wallets, 1 entries, 0 orders.\n")
+    Wallet.objects.update(balance=1)
+    broken = run_python("manage.py", "check_ledger", DATABASE_URL=database_url(), **SECRETS)
+    assert broken.returncode == 1
+    assert f"BROKEN  {BALANCE}" in broken.stdout
+    assert f"wallet {wallet_of(user)}: balance 1, entries sum up to 10000000" in broken.stdout
+    assert "1 invariants do not hold." in broken.stderr
+    with pytest.raises(CommandError):
+        call_command("check_ledger", stdout=io.StringIO())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_check_ledger_when_money_moves_meanwhile_then_no_false_alarm():
+    user = make.customer("alice@example.org", funds="10")
+    wallet = wallet_of(user)
+
+    def move():
+        for number in range(40):
+            ledger.post(wallet_id=wallet, amount=-1, kind="adjustment", key=f"m:{number}")
+
+    def check():
+        return [found() for _ in range(25)]
+
+    _, first, second = in_threads(move, check, check)
+    assert first == second == [[]] * 25
+    assert make.wallet(user).balance == 9_999_960

@@ -1,0 +1,247 @@
+"""Who may see what. Every address of the site is listed here: a new one cannot be forgotten."""
+
+from __future__ import annotations
+
+import pytest
+from allauth.account.models import EmailAddress
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from billing.models import Deposit
+from orders.models import CancelRequest, Refill
+from panel.api.keys.services import make_key
+from tests import make
+
+pytestmark = pytest.mark.django_db
+
+PUBLIC = {"home", "api_docs", "theme_css", "healthz"}
+WITH_TOKEN = {"metrics", "api_v2", "api_v2_slash"}
+# For whoever has the link of the mail: tests/panel/accounts/test_invitations.py.
+BY_LINK = {"invitation", "invitation_accept"}
+SIGNED_IN = {
+    "services",
+    "service_changes",
+    "service_favourite",
+    "order_list",
+    "order_new",
+    "order_quote",
+    "order_fields",
+    "order_find",
+    "order_detail",
+    "order_live",
+    "order_export",
+    "order_bulk",
+    "order_cancel",
+    "order_refill",
+    "orders_live",
+    "mass_order",
+    "drip_list",
+    "drip_detail",
+    "drip_live",
+    "drip_stop",
+    "wallet",
+    "wallet_export",
+    "wallet_spending",
+    "add_funds",
+    "add_funds_preview",
+    "deposit_detail",
+    "deposit_cancel",
+    "deposit_receipt",
+    "account",
+    "api_keys",
+    "api_key_new",
+    "api_key_edit",
+    "api_key_made",
+    "api_key_revoke",
+    "api_try",
+}
+POST_ONLY = {
+    "service_favourite",
+    "order_bulk",
+    "order_quote",
+    "order_fields",
+    "order_cancel",
+    "order_refill",
+    "drip_stop",
+    "deposit_cancel",
+}
+# The library that signs people in guards its own pages, and so does the admin.
+OF_LIBRARIES = ("account_", "mfa_", "admin:")
+
+
+# How to make another customer's object, for each route of customers whose address names one. Returns the arguments.
+ANOTHERS = {
+    **dict.fromkeys(
+        ("order_detail", "order_live", "order_cancel", "order_refill"),
+        lambda other, service: [make.order(other, service).pk],
+    ),
+    **dict.fromkeys(
+        ("drip_detail", "drip_live", "drip_stop"), lambda other, service: [make.drip(other, service, runs=2).pk]
+    ),
+    **dict.fromkeys(
+        ("deposit_detail", "deposit_cancel", "deposit_receipt"),
+        lambda other, service: [make.pending_deposit(other).pk],
+    ),
+    **dict.fromkeys(
+        ("api_key_edit", "api_key_made", "api_key_revoke"),
+        lambda other, service: [make_key(customer=other, name="Theirs").key.pk],
+    ),
+}
+# What their address names is nobody's own.
+OF_EVERYBODY = {"service_favourite"}
+
+
+def patterns_of(patterns, namespace=""):
+    """The full name and the pattern of each route."""
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            inner = f"{pattern.namespace}:" if pattern.namespace else namespace
+            yield from patterns_of(pattern.url_patterns, inner)
+        elif isinstance(pattern, URLPattern):
+            yield f"{namespace}{pattern.name}", pattern
+
+
+def routes(patterns):
+    return (name for name, _ in patterns_of(patterns))
+
+
+def own_routes():
+    """The routes that this project answers itself, with the names of their arguments."""
+    for name, pattern in patterns_of(get_resolver().url_patterns):
+        if not name.startswith(OF_LIBRARIES):
+            yield name, tuple(pattern.pattern.converters)
+
+
+WITH_ARGUMENTS = sorted(name for name, arguments in own_routes() if arguments and name not in BY_LINK)
+
+
+def test_every_route_is_classed():
+    known = PUBLIC | SIGNED_IN | WITH_TOKEN | BY_LINK
+    unknown = {
+        name for name in routes(get_resolver().url_patterns) if name not in known and not name.startswith(OF_LIBRARIES)
+    }
+    assert unknown == set()
+
+
+def address(name: str) -> str:
+    return reverse(name, args=[1] * len(dict(own_routes())[name]))
+
+
+def everything_of(user):
+    """What a stranger could have changed: orders, drip-feeds, deposits and money."""
+    return [
+        list(user.orders.order_by("pk").values()),
+        list(user.drip_feeds.order_by("pk").values()),
+        list(Deposit.objects.filter(customer=user).order_by("pk").values()),
+        list(user.api_keys.order_by("pk").values()),
+        make.wallet(user).balance,
+        CancelRequest.objects.count() + Refill.objects.count(),
+    ]
+
+
+@pytest.mark.parametrize("name", [name for name in WITH_ARGUMENTS if name not in OF_EVERYBODY])
+def test_what_is_another_customers_is_not_found_and_stays_as_it_is(name, signed_in, other, service):
+    assert name in ANOTHERS, f"say in ANOTHERS how to make another customer's object for the route {name}"
+    target = reverse(name, args=ANOTHERS[name](other, service))
+    before = everything_of(other)
+    answers = {signed_in.get(target).status_code, signed_in.post(target).status_code}
+    assert 404 in answers and answers <= {404, 405}
+    assert everything_of(other) == before
+    # The same is there for its owner: it is not for a wrong address that nothing was found.
+    owner = Client()
+    owner.force_login(other)
+    found = {owner.get(target).status_code, owner.post(target).status_code}
+    assert found & {200, 204, 302} or name in FOR_SOME
+
+
+# Their owners may find nothing behind them either: there is no receipt where none was sent.
+FOR_SOME = {"deposit_receipt"}
+
+
+@pytest.mark.parametrize("name", WITH_ARGUMENTS)
+def test_visitor_who_knows_a_number_is_sent_to_sign_in(name, customer, service):
+    arguments = ANOTHERS[name](customer, service) if name in ANOTHERS else [service.pk]
+    target = reverse(name, args=arguments)
+    answers = [Client().get(target), Client().post(target)]
+    assert any(answer.status_code == 302 for answer in answers)
+    for answer in answers:
+        assert answer.status_code == 405 or answer.url.startswith(reverse("account_login"))
+
+
+@pytest.mark.parametrize("name", sorted(SIGNED_IN))
+def test_visitor_is_sent_to_sign_in(name):
+    client = Client()
+    response = client.post(address(name)) if name in POST_ONLY else client.get(address(name))
+    assert response.status_code == 302
+    assert response.url.startswith(reverse("account_login"))
+
+
+@pytest.mark.parametrize("name", sorted(PUBLIC))
+def test_public_page_opens_for_visitors(name):
+    assert Client().get(address(name)).status_code == 200
+
+
+@pytest.mark.parametrize("name", sorted(POST_ONLY | {"order_new", "account", "api_try"}))
+def test_post_without_csrf_token_is_refused(name, customer):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(customer)
+    assert client.post(address(name)).status_code == 403
+
+
+@pytest.mark.parametrize("name", sorted(POST_ONLY))
+def test_get_cannot_change_anything(name, signed_in):
+    assert signed_in.get(address(name)).status_code == 405
+
+
+def test_admin_is_closed_to_customers_and_visitors(signed_in):
+    for client in (Client(), signed_in):
+        for name in ("admin:index", "admin:billing_wallet_changelist", "admin:catalog_provider_changelist"):
+            response = client.get(reverse(name))
+            assert response.status_code in (302, 403), name
+
+
+def test_customer_pages_have_a_strict_content_policy(signed_in):
+    for client, name in ((Client(), "home"), (Client(), "account_login"), (signed_in, "order_new")):
+        policy = client.get(reverse(name)).headers["Content-Security-Policy"]
+        assert "default-src 'self'" in policy
+        assert "unsafe" not in policy
+
+
+def test_signing_up_makes_a_customer_with_an_empty_wallet():
+    client = Client()
+    response = client.post(
+        reverse("account_signup"), {"email": "New@Example.org", "password1": "correct horse battery"}
+    )
+    assert response.status_code == 302
+    page = client.get(reverse("wallet"))
+    assert page.status_code == 200
+    assert page.context["wallet"].balance == 0
+
+
+def test_two_accounts_cannot_differ_by_case_alone(customer):
+    response = Client().post(
+        reverse("account_signup"), {"email": "ALICE@example.org", "password1": "correct horse battery"}
+    )
+    assert response.status_code in (200, 302)  # An unfamiliar visitor is not told who has an account.
+    assert type(customer).objects.filter(email__iexact="alice@example.org").count() == 1
+
+
+def test_inactive_customer_cannot_sign_in():
+    user = make.customer("gone@example.org")
+    user.is_active = False
+    user.save()
+    client = Client()
+    client.post(reverse("account_login"), {"login": user.email, "password": "correct horse battery"})
+    assert client.get(reverse("wallet")).status_code == 302
+
+
+def test_reauthentication_asks_for_the_password_and_leads_on(signed_in, customer):
+    EmailAddress.objects.create(user=customer, email=customer.email, verified=True, primary=True)
+    wanted = reverse("mfa_activate_totp")
+    page = signed_in.get(wanted, follow=True)
+    assert "Confirm that it is you" in page.content.decode()
+    address = page.redirect_chain[-1][0]
+    wrong = signed_in.post(address, {"password": "not this one", "next": wanted})
+    assert wrong.status_code == 200
+    right = signed_in.post(address, {"password": "correct horse battery", "next": wanted}, follow=True)
+    assert right.request["PATH_INFO"] == wanted and right.status_code == 200

@@ -1,0 +1,65 @@
+"""The admin as a whole: every list and page opens, the overview tells what needs the owner, nobody makes owners."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.admin import site
+from django.contrib.auth.models import Permission
+from django.test import Client
+from django.urls import reverse
+
+from catalog.prices.recalculate import price_policy
+from orders.models import Order
+from orders.states import ReviewReason
+from panel.alerts.services import raise_alert
+from tests import make
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize("model", list(site._registry), ids=lambda model: model.__name__)
+def test_every_list_and_page_opens(model, staff_client, customer, provider):
+    service = make.service(provider)
+    order = make.order(customer, service)
+    Order.objects.filter(pk=order.pk).update(review_reason=ReviewReason.DOUBT)
+    price_policy()
+    raise_alert(cause="x", text="Something")
+    name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+    assert staff_client.get(reverse(f"{name}_changelist"), follow=True).status_code == 200
+    obj = model._default_manager.first()
+    if obj is not None:
+        assert staff_client.get(reverse(f"{name}_change", args=[obj.pk]), follow=True).status_code == 200
+
+
+def test_overview_tells_what_needs_the_owner(staff_client, customer, provider):
+    order = make.order(customer, make.service(provider))
+    Order.objects.filter(pk=order.pk).update(review_reason=ReviewReason.DOUBT)
+    text = staff_client.get(reverse("admin:index")).content.decode()
+    assert "order waits for your decision" in text
+    assert "The task worker has not finished a round" in text
+
+
+def test_staff_cannot_make_themselves_or_others_owner(customer):
+    helper = make.customer("helper@example.org")
+    helper.is_staff = True
+    helper.save()
+    helper.user_permissions.set(Permission.objects.filter(codename__in=("view_user", "change_user")))
+    client = Client()
+    client.force_login(helper)
+    form = {"email": "x@example.org", "is_active": "on", "is_staff": "on", "is_superuser": "on"}
+    assert client.post(reverse("admin:accounts_user_change", args=[helper.pk]), form).status_code == 403
+    client.post(reverse("admin:accounts_user_change", args=[customer.pk]), form)
+    for user in (helper, customer):
+        user.refresh_from_db()
+        assert not user.is_superuser
+    assert not customer.is_staff
+
+
+def test_alerts_can_be_resolved_in_bulk(staff_client):
+    raise_alert(cause="x", text="Something")
+    from panel.alerts.models import Alert
+
+    alert = Alert.objects.get()
+    staff_client.post(reverse("admin:ops_alert_changelist"), {"action": "resolve", "_selected_action": [alert.pk]})
+    alert.refresh_from_db()
+    assert alert.resolved_at is not None

@@ -1,0 +1,63 @@
+"""Settings that are missing or empty stop the start with words that help."""
+
+from __future__ import annotations
+
+import pytest
+
+from panel.env_file import add_demo_settings, write_env
+from tests.commands import SECRETS, run_python
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("name", sorted(SECRETS))
+def test_settings_when_a_secret_is_missing_then_the_message_says_which_and_what_to_do(name):
+    given = {other: value for other, value in SECRETS.items() if other != name}
+    run = run_python("manage.py", "check", **given)
+    assert run.returncode != 0
+    last = run.stderr.strip().splitlines()[-1]
+    assert f"{name} is not set: " in last
+    assert "python -m panel.env_file" in last
+    assert all(value not in run.stderr for value in given.values())
+
+
+@pytest.mark.once
+def test_settings_when_both_secrets_are_given_then_the_checks_pass():
+    run = run_python("manage.py", "check", **SECRETS)
+    assert (run.returncode, run.stderr) == (0, ""), run.stderr
+    assert "no issues" in run.stdout
+
+
+@pytest.mark.once
+def test_settings_when_encryption_key_is_malformed_then_the_check_stops_the_start():
+    run = run_python("manage.py", "check", **{**SECRETS, "FIELD_ENCRYPTION_KEYS": "not-a-key"})
+    assert run.returncode == 1
+    assert "panel.E001" in run.stderr
+    assert "not-a-key" not in run.stderr
+
+
+def test_add_demo_settings_when_some_are_there_then_only_what_is_missing_is_added(tmp_path):
+    path = tmp_path / ".env"
+    path.write_text("SECRET_KEY=mine\nDEMO_PASSWORD=chosen\n")
+    assert "DEMO_PASSWORD" not in add_demo_settings(path)
+    text = path.read_text()
+    assert text.startswith("SECRET_KEY=mine\nDEMO_PASSWORD=chosen\n") and "UPSTREAM_ALLOW_PRIVATE=true" in text
+    assert add_demo_settings(path) == []
+
+
+@pytest.mark.once
+def test_empty_settings_mean_not_set(tmp_path):
+    """Copied from the example file as it is, every line must leave the default in place."""
+    write_env(tmp_path / ".env")
+    names = ("ALLOWED_HOSTS", "POLL_INTERVALS", "DATABASE_URL", "CACHE_URL", "DOUBT_DEADLINE_MINUTES", "EMAIL_URL")
+    code = "from django.conf import settings; print(settings.ALLOWED_HOSTS, settings.POLL_INTERVALS)"
+    run = run_python(
+        "manage.py",
+        "shell",
+        "--no-imports",
+        "-c",
+        code,
+        ENV_FILE=str(tmp_path / ".env"),
+        SITE_URL="https://panel.example.com",
+        **dict.fromkeys(names, ""),
+    )
+    assert "['panel.example.com'] [60, 300, 900, 3600]" in run.stdout, run.stderr
