@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
+from django.db import transaction
+from django.db.models import QuerySet
 from django.test import Client
 from django.utils import timezone
 
@@ -15,7 +17,8 @@ from billing.deposits import request_deposit
 from billing.models import Deposit, Entry, PaymentMethod, Wallet
 from billing.wallets import wallet_of
 from catalog.models import Category, Provider, Service, UpstreamService
-from catalog.prices.recalculate import reprice
+from catalog.prices.rules import priced
+from catalog.prices.storage import alert_hidden, lock_prices, read_sold, read_terms, write_prices
 from catalog.provider_accounts import set_api_key
 from orders.checkout.create import place_order
 from orders.checkout.drip_feeds import start_drip_feed
@@ -28,6 +31,18 @@ from panel.lib.money import EXCHANGE_ONE, exact_micros
 
 def micros(amount: str) -> int:
     return exact_micros(Decimal(amount))
+
+
+def reprice(*, services: QuerySet[Service]) -> int:
+    """Recompute cost and price of `services` after a test changed what they follow from; return how many changed."""
+    with transaction.atomic():
+        lock_prices()
+        terms = read_terms()
+        pairs = [(sold, priced(sold, terms)) for sold in read_sold(services)]
+        changed = [(before, after) for before, after in pairs if before != after]
+        write_prices(after for _, after in changed)
+        alert_hidden(sum(before.is_on_sale and not after.is_on_sale for before, after in changed))
+    return len(changed)
 
 
 def customer(email: str = "alice@example.org", *, funds: str = "0") -> User:

@@ -14,8 +14,8 @@ from unfold.decorators import action, display
 from catalog.admin.price_changes import PricedAdmin
 from catalog.admin.shared import INHERITED, own_margin
 from catalog.models import Category, PriceChange
-from catalog.prices.recalculate import lock_prices
 from catalog.prices.sorting import arrange_services
+from catalog.prices.storage import lock_prices
 from panel.lib.admin.fields import AmountField, PercentField
 
 

@@ -20,8 +20,8 @@ from catalog.admin.price_changes import SeenForm
 from catalog.admin.shared import percent
 from catalog.models import CustomerGroup, CustomerPrice, GroupMember, PricePolicy
 from catalog.prices.customer_prices import CustomerTerms
-from catalog.prices.recalculate import panel_terms, price_policy
 from catalog.prices.rules import PanelTerms
+from catalog.prices.storage import panel_terms, price_policy
 from panel.lib.admin.actions import is_own_object, log_own_attempt
 from panel.lib.admin.base import ModelAdmin, shown_money
 from panel.lib.admin.fields import AmountField

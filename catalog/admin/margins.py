@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from catalog.admin.price_changes import PricedAdmin
 from catalog.models import PriceChange, PricePolicy
-from catalog.prices.recalculate import price_policy
+from catalog.prices.storage import price_policy
 from panel.lib.admin.fields import AmountField, PercentField
 
 

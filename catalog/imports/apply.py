@@ -11,8 +11,8 @@ from django.utils import timezone
 from catalog.imports.diff import Listed, Plan, differences
 from catalog.imports.inbox import MOST_NAMED, Noted, record_changes
 from catalog.models import CatalogChange, Category, OnRise, Provider, Service, UpstreamService
-from catalog.prices.recalculate import alert_hidden, lock_prices, read_sold, read_terms, write_prices
 from catalog.prices.rules import Sold, Terms, is_below_minimum, priced
+from catalog.prices.storage import alert_hidden, lock_prices, read_sold, read_terms, write_prices
 from catalog.service_types import is_sellable
 from panel.lib.bulk_sql import in_chunks, insert_rows, update_rows
 

@@ -17,8 +17,8 @@ from django.utils import timezone
 from catalog.models import CatalogChange, PriceChange, Provider, Service
 from catalog.prices.changes import change_prices
 from catalog.prices.edits import Edit
-from catalog.prices.recalculate import lock_prices
 from catalog.prices.rules import Sold, Terms, is_below_minimum
+from catalog.prices.storage import lock_prices
 from panel.alerts.services import raise_alert, resolve_alert
 from panel.lib.bulk_sql import in_chunks, insert_rows, update_rows
 

@@ -4,7 +4,7 @@
 except `Service.cost` and `Service.price`, which follow from both and are stored to be sorted and sold by.
 
 Triggers on these tables renew the catalog's version. On SQLite a migration that rebuilds one of them drops them:
-let it end with `version_triggers.install`.
+let it end with `catalog_version_triggers.install`.
 """
 
 from __future__ import annotations

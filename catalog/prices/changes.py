@@ -29,8 +29,8 @@ from catalog.prices.edits import (
     still_standing,
     with_edits,
 )
-from catalog.prices.recalculate import alert_hidden, lock_prices, read_sold, read_terms, write_prices
 from catalog.prices.rules import Sold, Terms, lowest_price, margin_share, priced, rescaled_rate
+from catalog.prices.storage import alert_hidden, lock_prices, read_sold, read_terms, write_prices
 from catalog.service_types import is_sellable
 from panel.lib.bulk_sql import update_rows
 

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 from django.db import connection
 
 from catalog.models import CustomerPrice, Service
-from catalog.prices.recalculate import price_policy
 from catalog.prices.rules import PanelTerms, customer_price
+from catalog.prices.storage import price_policy
 from panel.lib.money import MoneyError
 
 

@@ -7,8 +7,8 @@ from heapq import nsmallest
 from typing import Any, NamedTuple
 
 from catalog.models import CustomerGroup
-from catalog.prices.recalculate import panel_terms, price_policy
 from catalog.prices.rules import customer_price, discounted, margin_share
+from catalog.prices.storage import panel_terms, price_policy
 from catalog.selectors import services_on_sale
 from panel.lib.money import MoneyError
 from panel.lib.own_account import OwnAccount

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from django.db import transaction
 
 from catalog.models import Service
-from catalog.prices.recalculate import lock_prices
+from catalog.prices.storage import lock_prices
 from panel.lib.bulk_sql import in_chunks, update_rows
 
 

@@ -110,11 +110,6 @@ def scale(amount: Decimal, factor: int, *, limit: int = MAX_MICROS) -> Decimal:
     return scaled
 
 
-def to_decimal(micros: int) -> Decimal:
-    """The amount in whole units, exactly."""
-    return Decimal(micros).scaleb(-6)
-
-
 def format_plain(micros: int) -> str:
     """Plain decimal text with no exponent and no trailing zeros: "2.35", "0.00268", "10"."""
     sign = "-" if micros < 0 else ""

@@ -10,7 +10,7 @@ from django.db import connection
 
 from catalog.imports.run import sync_provider
 from catalog.models import CatalogChange, Category, Service, SyncRun, UpstreamService
-from catalog.prices.recalculate import price_policy
+from catalog.prices.storage import price_policy
 from catalog.provider_accounts import client_for
 from catalog.service_types import is_sellable
 from panel.alerts.models import Alert

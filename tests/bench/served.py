@@ -25,7 +25,6 @@ from django.test import Client
 from django.utils import timezone
 
 from catalog.models import Category, Provider, Service, UpstreamService
-from catalog.prices.recalculate import reprice
 from orders.models import Order
 from orders.states import Status
 from panel.accounts.models import ApiKey
@@ -38,6 +37,7 @@ from tests.bench.measuring import Wrong
 from tests.bench.replay import Statement, recorded
 from tests.bench.report import as_text
 from tests.bench.web_server import WebServer, redis_url
+from tests.make import reprice
 
 CUSTOMERS = 32
 MANY = 100

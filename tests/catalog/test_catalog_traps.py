@@ -26,7 +26,7 @@ from catalog.models import (
 from catalog.prices.changes import ChangeRefused, apply_change, change_prices, draft_change, draft_undo, preview_change
 from catalog.prices.customer_prices import offer_of
 from catalog.prices.edits import Edit
-from catalog.prices.recalculate import price_policy
+from catalog.prices.storage import price_policy
 from catalog.provider_runway import runway_days
 from orders.models import Order
 from orders.reports.statistics import count_figures

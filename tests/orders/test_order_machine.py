@@ -36,7 +36,6 @@ from hypothesis.stateful import (
 
 import orders.tracking.poll
 from catalog.models import Provider, Service, UpstreamService
-from catalog.prices.recalculate import reprice
 from catalog.upstream.results import OrderStatus, StatusRow
 from orders.checkout.validation import OrderRefused
 from orders.dispatch.timeouts import meet_deadlines
@@ -53,6 +52,7 @@ from panel.ops.invariants import find_breaches
 from panel.sandbox.http import faults
 from panel.sandbox.server import SandboxServer
 from tests import make
+from tests.make import reprice
 from tests.scenes import Killed, poll_now, reconcile_now, submit_now
 
 EXAMPLES = int(os.environ.get("MACHINE_EXAMPLES", "0"))

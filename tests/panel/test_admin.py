@@ -8,7 +8,7 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
-from catalog.prices.recalculate import price_policy
+from catalog.prices.storage import price_policy
 from orders.models import Order
 from orders.states import ReviewReason
 from panel.alerts.services import raise_alert

@@ -22,8 +22,8 @@ from unfold.contrib.filters.admin import (
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from catalog.models import Service, UpstreamService
-from catalog.prices.recalculate import panel_terms, price_policy
 from catalog.prices.rules import PanelTerms, lowest_price
+from catalog.prices.storage import panel_terms, price_policy
 from catalog.service_types import SPECS
 from panel.lib.admin.fields import PercentField
 from panel.lib.money import BASIS, MoneyError
@@ -76,7 +76,7 @@ def _is_held_up(service: Service, panel: PanelTerms) -> bool:
 
 
 def margin_share_in_sql() -> Combinable:
-    """The margin in basis points of the cost, as `pricing.margin_share` has it; NULL without a cost."""
+    """The margin in basis points of the cost, as `rules.margin_share` has it; NULL without a cost."""
     return _ratio(F("price")) - BASIS
 
 

@@ -13,8 +13,8 @@ from django.utils.safestring import SafeString
 
 from catalog.admin.shared import percent
 from catalog.models import Category, Service
-from catalog.prices.recalculate import lock_prices, read_terms
 from catalog.prices.rules import Margin, Sold, Terms, margin_for, margin_share
+from catalog.prices.storage import lock_prices, read_terms
 from catalog.service_types import is_sellable
 from panel.lib.admin.base import shown_money
 from panel.lib.admin.fields import PercentField

@@ -306,7 +306,3 @@ class ServiceAdmin(ServiceFiles, ServiceActions, PricedAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
-
-
-def _provider_url(pk: int) -> str:
-    return reverse("admin:catalog_provider_change", args=[pk])

@@ -18,7 +18,7 @@ from catalog.admin.inbox import changed_words, state_of
 from catalog.imports.queue import run_due_imports
 from catalog.imports.run import sync_provider
 from catalog.models import CatalogChange, Category, PriceChange, Provider, Service, SyncRun, UpstreamService
-from catalog.prices.recalculate import price_policy
+from catalog.prices.storage import price_policy
 from panel.alerts.models import Alert
 from panel.alerts.services import raise_alert
 from tests import make

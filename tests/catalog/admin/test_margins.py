@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 
 from catalog.models import PricePolicy
-from catalog.prices.recalculate import price_policy
+from catalog.prices.storage import price_policy
 from tests import make
 from tests.admin_calls import apply
 

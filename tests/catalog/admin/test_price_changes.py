@@ -17,7 +17,7 @@ from django.urls import reverse
 from catalog.models import Category, PriceChange, PricePolicy, Provider, Service, UpstreamService
 from catalog.prices.changes import draft_change
 from catalog.prices.edits import Edit
-from catalog.prices.recalculate import price_policy
+from catalog.prices.storage import price_policy
 from tests import make
 from tests.scenes import statements
 

@@ -14,10 +14,11 @@ from catalog.admin.services.list_table import lasting
 from catalog.models import Category, PriceChange, PricePolicy, Provider, Service, ServiceFigures, UpstreamService
 from catalog.prices.changes import apply_change, change_prices
 from catalog.prices.edits import Edit
-from catalog.prices.recalculate import panel_terms, price_policy, reprice
+from catalog.prices.storage import panel_terms, price_policy
 from panel.accounts.models import User
 from panel.lib.money import MAX_MICROS
 from tests import make
+from tests.make import reprice
 from tests.scenes import statements
 
 pytestmark = pytest.mark.django_db

@@ -12,7 +12,7 @@ from catalog.imports.run import sync_provider
 from catalog.models import CatalogChange, PriceChange, Provider, Service
 from catalog.prices.changes import change_prices
 from catalog.prices.edits import Edit
-from catalog.prices.recalculate import lock_prices
+from catalog.prices.storage import lock_prices
 from catalog.selectors import services_on_sale
 from panel.alerts.models import Alert
 from panel.sandbox.server import SandboxServer

@@ -22,7 +22,7 @@ from catalog.prices.changes import (
     preview_change,
 )
 from catalog.prices.edits import Edit, dump_edits, grouped, load_edits
-from catalog.prices.recalculate import price_policy
+from catalog.prices.storage import price_policy
 from panel.alerts.models import Alert
 from panel.lib.money import EXCHANGE_ONE
 from tests import make

@@ -17,8 +17,8 @@ from django.urls import reverse
 from catalog.models import CustomerGroup, CustomerPrice, GroupMember, PricePolicy, Service
 from catalog.prices.customer_prices import CustomerTerms, offer_of, terms_of
 from catalog.prices.group_discounts import DiscountChanged, preview_discount, set_discount
-from catalog.prices.recalculate import price_policy
 from catalog.prices.rules import PanelTerms
+from catalog.prices.storage import price_policy
 from orders.checkout.create import NotEnoughFunds, PriceChanged, place_order
 from orders.models import Order
 from panel.ops.invariants import find_breaches

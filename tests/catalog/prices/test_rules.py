@@ -10,7 +10,6 @@ from catalog.imports.run import sync_provider
 from catalog.models import Category, PriceChange, PricePolicy, Provider, Service, UpstreamService
 from catalog.prices.changes import change_prices
 from catalog.prices.edits import COLUMNS, Edit
-from catalog.prices.recalculate import lock_prices, price_policy, reprice
 from catalog.prices.rules import (
     Level,
     PanelTerms,
@@ -24,12 +23,14 @@ from catalog.prices.rules import (
     margin_share,
     priced,
 )
+from catalog.prices.storage import lock_prices, price_policy
 from orders.checkout.create import PriceChanged, place_order
 from orders.checkout.validation import NotOnSale
 from orders.models import Order
 from panel.alerts.models import Alert
 from panel.lib.money import EXCHANGE_ONE, MAX_MICROS, MoneyError
 from tests import make
+from tests.make import reprice
 from tests.threads import in_background, in_threads, wait_for_a_blocked_connection
 
 pytestmark = pytest.mark.django_db

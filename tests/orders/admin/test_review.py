@@ -14,7 +14,6 @@ from django.urls import reverse
 from django.utils import timezone
 
 from catalog.models import Provider, Service, UpstreamService
-from catalog.prices.recalculate import reprice
 from catalog.provider_accounts import account_of, check_balance
 from orders.models import Order, OrderEvent, PlacementAttempt
 from orders.reconcile import search
@@ -24,6 +23,7 @@ from panel.lib.admin.base import shown_money
 from panel.sandbox.http import faults
 from panel.sandbox.server import SandboxServer
 from tests import make
+from tests.make import reprice
 from tests.scenes import (
     adds,
     fresh,

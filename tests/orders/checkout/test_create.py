@@ -10,7 +10,6 @@ import pytest
 from billing import ledger
 from billing.models import Entry
 from catalog.models import Provider, Service, UpstreamService
-from catalog.prices.recalculate import reprice
 from catalog.selectors import service_on_sale, services_on_sale
 from catalog.service_types import SPECS
 from orders.checkout.create import AlreadyOrdered, NotEnoughFunds, PriceChanged, place_order
@@ -20,6 +19,7 @@ from orders.states import Placement, Status
 from panel.lib.money import MAX_MICROS
 from panel.ops.invariants import find_breaches
 from tests import make
+from tests.make import reprice
 from tests.scenes import fresh, money_of, nothing_changes, poll_now, refunds_of, submit_now
 
 pytestmark = pytest.mark.django_db

@@ -18,7 +18,6 @@ import orders.dispatch.submit
 from billing import ledger
 from billing.models import Entry
 from catalog.models import Provider, Service, UpstreamService
-from catalog.prices.recalculate import reprice
 from catalog.provider_accounts import set_api_key
 from catalog.upstream.client import UpstreamClient
 from orders.dispatch import submit
@@ -31,6 +30,7 @@ from panel.alerts.models import Alert
 from panel.sandbox.http import faults
 from panel.sandbox.server import SandboxServer
 from tests import make
+from tests.make import reprice
 from tests.scenes import (
     Killed,
     at_once,

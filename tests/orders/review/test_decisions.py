@@ -12,7 +12,6 @@ from django.utils import timezone
 
 import orders.dispatch.submit
 from catalog.models import Provider, Service, UpstreamService
-from catalog.prices.recalculate import reprice
 from orders.dispatch.submit import claim_next, submit_due_orders
 from orders.dispatch.timeouts import meet_deadlines
 from orders.models import Order, OrderEvent
@@ -24,6 +23,7 @@ from orders.states import Placement, ReviewReason, Status
 from panel.sandbox.http import faults
 from panel.sandbox.server import SandboxServer
 from tests import make
+from tests.make import reprice
 from tests.scenes import (
     at_once,
     end_lease,

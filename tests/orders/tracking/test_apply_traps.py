@@ -13,7 +13,6 @@ from django.utils import timezone
 
 from billing import ledger
 from catalog.models import Provider, Service, UpstreamService
-from catalog.prices.recalculate import reprice
 from catalog.provider_accounts import client_for, leave_polling_lane, resume_provider, take_polling_lane
 from orders.common import batch_calls
 from orders.models import Order, OrderEvent
@@ -29,6 +28,7 @@ from panel.lib.money import EXCHANGE_ONE
 from panel.sandbox.http import faults, handler
 from panel.sandbox.server import SandboxServer
 from tests import make
+from tests.make import reprice
 from tests.scenes import at_once, fresh, placed, poll_now, refunds_of, says, spoil, submit_now
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]

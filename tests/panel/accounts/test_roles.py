@@ -31,7 +31,7 @@ from catalog.models import (
 )
 from catalog.prices.changes import apply_change, draft_change
 from catalog.prices.edits import Edit
-from catalog.prices.recalculate import price_policy
+from catalog.prices.storage import price_policy
 from catalog.provider_accounts import pause_provider
 from orders.models import Order, OrderInReview
 from orders.states import ReviewReason

@@ -38,8 +38,8 @@ from catalog.prices.csv_import import edits_of_file
 from catalog.prices.customer_prices import offer_of
 from catalog.prices.edits import Edit
 from catalog.prices.group_discounts import set_discount
-from catalog.prices.recalculate import price_policy, reprice
 from catalog.prices.sorting import arrange_services
+from catalog.prices.storage import price_policy
 from catalog.provider_accounts import leave_polling_lane, pause_provider, resume_provider, take_polling_lane
 from catalog.selectors import SHELF_ORDER, services_on_sale
 from catalog.service_types import SPECS
@@ -51,6 +51,7 @@ from panel.lib.bulk_sql import update_rows
 from panel.lib.money import EXCHANGE_ONE, format_plain
 from panel.ops.invariants import find_breaches
 from tests import make
+from tests.make import reprice
 from tests.scenes import statements
 from tests.threads import in_background, wait_for_a_blocked_connection
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from django.db import transaction
 from django.db.models import QuerySet
 
 from catalog.models import Category, PricePolicy, Provider, Service
-from catalog.prices.rules import Level, PanelTerms, ProviderTerms, Sold, Terms, priced
+from catalog.prices.rules import Level, PanelTerms, ProviderTerms, Sold, Terms
 from panel.alerts.services import raise_alert
 from panel.lib.bulk_sql import update_rows
 
@@ -62,18 +61,6 @@ def read_terms() -> Terms:
 def read_sold(services: QuerySet[Service]) -> list[Sold]:
     """By primary key, in one query."""
     return [Sold(*row) for row in services.order_by("pk").values_list(*_SOLD)]
-
-
-def reprice(*, services: QuerySet[Service]) -> int:
-    """Recomputes cost and price of `services` and writes those that changed; returns how many."""
-    with transaction.atomic():
-        lock_prices()
-        terms = read_terms()
-        pairs = [(sold, priced(sold, terms)) for sold in read_sold(services)]
-        changed = [(before, after) for before, after in pairs if before != after]
-        write_prices(after for _, after in changed)
-        alert_hidden(sum(before.is_on_sale and not after.is_on_sale for before, after in changed))
-    return len(changed)
 
 
 def write_prices(sold: Iterable[Sold]) -> None:
