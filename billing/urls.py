@@ -1,7 +1,7 @@
 from django.urls import path
 
 from billing.methods import method_urls
-from billing.views import deposits, wallet
+from billing.web.views import deposits, wallet
 
 urlpatterns = [
     path("", wallet.wallet, name="wallet"),

@@ -164,7 +164,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "panel.site.context.brand",
-                "billing.context.balance",
+                "billing.web.context.balance",
             ],
         },
     },

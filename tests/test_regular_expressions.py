@@ -74,8 +74,8 @@ ONCE = Foreign("a hidden field of a form", BODY)
 REGISTER: dict[str, Foreign | Own] = {
     "billing/admin/wallets.py: request_key": ONCE,
     "billing/forms.py: request_key": ONCE,
-    "billing/tables.py: _OF_A_DEPOSIT": Own("keys of ledger entries, written by the panel"),
-    "billing/views/deposits.py: [0-9]{1,18}": Foreign("the method in a form", BODY),
+    "billing/web/tables.py: _OF_A_DEPOSIT": Own("keys of ledger entries, written by the panel"),
+    "billing/web/views/deposits.py: [0-9]{1,18}": Foreign("the method in a form", BODY),
     "catalog/admin/provider_form.py: [A-Za-z0-9_-]+": Foreign("a name in a form", BODY),
     "catalog/admin/services/actions.py: services": Foreign("numbers in a hidden field", BODY, (("1", ",1", "x"),)),
     "catalog/upstream/cleaning.py: _UNWANTED": Foreign("a provider's text", MAX_SERVICES_BODY),

@@ -17,8 +17,8 @@ from django.utils import timezone
 
 from billing import append_only, ledger
 from billing.models import Entry
-from billing.spending import MOST_SERVICES, month_starts, spending_of
 from billing.wallets import wallet_of
+from billing.web.spending import MOST_SERVICES, month_starts, spending_of
 from tests import make
 from tests.scenes import placed, says
 

@@ -13,11 +13,11 @@ from django.utils import timezone
 from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
 
-from billing.filters import EntryFilter
 from billing.models import Deposit, Entry
-from billing.spending import spending_of
-from billing.tables import EntryTable
 from billing.wallets import wallet_of
+from billing.web.filters import EntryFilter
+from billing.web.spending import spending_of
+from billing.web.tables import EntryTable
 from panel.lib.csv_files import as_csv, csv_response
 from panel.lib.keyset_pagination import each_row, name_the_few, page_of
 from panel.lib.money import format_plain

@@ -1,1 +1,0 @@
-"""The customers' pages of their wallet and their deposits."""
