@@ -3,6 +3,9 @@
 A posting is a conditional update of the wallet and one entry, in one transaction. The caller chooses the
 key, and a key posts once: posting it again with the same wallet, amount and kind returns the first entry,
 with anything else it raises. Lock order everywhere: order rows first, then wallets by id.
+
+It writes through plain querysets: the managers of `Wallet` and `Entry` refuse, and so does the database where a
+balance is not that of the last entry when the transaction ends.
 """
 
 from __future__ import annotations
@@ -13,7 +16,7 @@ from itertools import accumulate
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from billing.models import Entry, Wallet
 from panel.lib.money import MAX_MICROS
@@ -62,6 +65,22 @@ class Line:
     memo: str = ""
 
 
+def open_wallet(*, customer_id: int) -> Wallet:
+    """Return the customer's wallet, made with a balance of zero at the first call."""
+    held = Wallet.objects.filter(customer_id=customer_id)
+    if wallet := held.first():
+        return wallet
+    try:
+        with transaction.atomic():
+            [wallet] = _wallets().bulk_create([Wallet(customer_id=customer_id)])
+            return wallet
+    except IntegrityError:
+        # Somebody else was first, or there is no such customer.
+        if wallet := held.first():
+            return wallet
+        raise
+
+
 def post(
     *,
     wallet_id: int,
@@ -81,7 +100,7 @@ def post(
     try:
         with transaction.atomic():
             balance, seq = _move(wallet_id, amount, entries=1)
-            entry = Entry.objects.create(
+            entry = Entry(
                 wallet_id=wallet_id,
                 seq=seq,
                 amount=amount,
@@ -93,6 +112,7 @@ def post(
                 memo=memo[:LONGEST_MEMO],
                 actor=actor,
             )
+            _entries().bulk_create([entry])
         return Posting(entry, created=True)
     except IntegrityError:
         # Outside the atomic block: PostgreSQL refuses every statement in a failed transaction.
@@ -126,7 +146,7 @@ def debit_all(*, wallet_id: int, lines: Sequence[Line]) -> None:
         with transaction.atomic():
             balance, seq = _move(wallet_id, total, entries=len(lines))
             balances = accumulate((line.amount for line in lines), initial=balance - total)
-            Entry.objects.bulk_create(
+            _entries().bulk_create(
                 Entry(
                     wallet_id=wallet_id,
                     seq=seq - len(lines) + place,
@@ -143,6 +163,14 @@ def debit_all(*, wallet_id: int, lines: Sequence[Line]) -> None:
         raise KeyConflict("one of the keys was used for another posting") from None
 
 
+def _wallets() -> QuerySet[Wallet]:
+    return QuerySet(Wallet)
+
+
+def _entries() -> QuerySet[Entry]:
+    return QuerySet(Entry)
+
+
 def _check(amount: int, key: str) -> None:
     if amount == 0 or abs(amount) > MAX_MICROS:
         raise InvalidPosting(f"cannot post {amount}")
@@ -152,7 +180,7 @@ def _check(amount: int, key: str) -> None:
 
 def _move(wallet_id: int, amount: int, *, entries: int) -> tuple[int, int]:
     """Changes the balance by `amount`, for that many entries; the new balance and the number of the last entry."""
-    wallets = Wallet.objects.filter(pk=wallet_id)
+    wallets = _wallets().filter(pk=wallet_id)
     if amount < 0:
         # The condition stands in the update itself: check-then-write is how debits are lost in races.
         wallets = wallets.filter(balance__gte=-F("credit_limit") - amount)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from billing import ledger
 from billing.models import Wallet
 
 
 def wallet_of(*, customer: Any) -> Wallet:
     """The customer's wallet, made with a balance of zero at the first call."""
-    wallet, _ = Wallet.objects.get_or_create(customer_id=customer.pk)
-    return wallet
+    return ledger.open_wallet(customer_id=customer.pk)
 
 
 def wallet_id_of(*, customer_id: int) -> int:

@@ -5,22 +5,46 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import NullIf
 from django.utils import timezone
 
+from billing.constraints import BALANCE_KEY, EMPTY_CHECK, CompositeForeignKey
+from billing.models.guarded import Guarded
 from panel.lib.money import MAX_MICROS
 
 
-class Wallet(models.Model):
-    """A customer's prepaid money. `version` counts the entries, so that their numbers have no gap."""
+class Wallet(Guarded):
+    """A customer's prepaid money. `version` counts the entries, so that their numbers have no gap.
+
+    `last_seq` is the number of the last entry, None without one.
+    """
 
     customer = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="wallet")
     balance = models.BigIntegerField(default=0)
     credit_limit = models.BigIntegerField(default=0, help_text="How far below zero the balance may go.")
     version = models.BigIntegerField(default=0)
+    # The database computes it: a release that does not know the column posts as before.
+    last_seq = models.GeneratedField(
+        expression=NullIf(F("version"), 0),
+        output_field=models.BigIntegerField(null=True),
+        db_persist=True,
+        serialize=False,
+    )
     created_at = models.DateTimeField(default=timezone.now)
 
-    class Meta:
+    # Whoever sets it moves no money; the ledger's condition and a check below hold it.
+    free_columns = frozenset({"credit_limit"})
+
+    class Meta(Guarded.Meta):
         constraints = (
+            # No balance but that of the last entry. Without entries `last_seq` is NULL, which names no entry.
+            CompositeForeignKey(
+                columns=("id", "last_seq", "balance"),
+                to_table="billing_entry",
+                to_columns=("wallet_id", "seq", "balance_after"),
+                name=BALANCE_KEY,
+            ),
+            models.CheckConstraint(condition=Q(version__gt=0) | Q(version=0, balance=0), name=EMPTY_CHECK),
             # The backstop of the conditional update: no code path can overdraw a wallet.
             models.CheckConstraint(condition=Q(balance__gte=-F("credit_limit")), name="wallet_not_overdrawn"),
             models.CheckConstraint(
@@ -35,7 +59,7 @@ class Wallet(models.Model):
         return f"Wallet of {self.customer}"
 
 
-class Entry(models.Model):
+class Entry(Guarded):
     """One movement of a wallet. Never changed or deleted: triggers refuse both."""
 
     class Kind(models.TextChoices):
@@ -65,11 +89,13 @@ class Entry(models.Model):
     )
     created_at = models.DateTimeField(default=timezone.now)
 
-    class Meta:
+    class Meta(Guarded.Meta):
         ordering = ("-wallet_id", "-seq")
         verbose_name_plural = "entries"
         constraints = (
             models.UniqueConstraint(fields=("wallet", "seq"), name="entry_seq_unique"),
+            # What a wallet's foreign key needs to refer to.
+            models.UniqueConstraint(fields=("wallet", "seq", "balance_after"), name="entry_balance_unique"),
             models.CheckConstraint(condition=~Q(amount=0), name="entry_amount_not_zero"),
             models.CheckConstraint(
                 condition=Q(amount__gte=-MAX_MICROS, amount__lte=MAX_MICROS), name="entry_amount_range"

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
-from billing import append_only
+from billing import append_only, constraints
 from catalog.shop import catalog_version_triggers
 from orders.models import Order
 from orders.states import Placement, ReviewReason
@@ -176,6 +176,8 @@ def find_breaches() -> list[Breach]:
         breaches.extend(_overdue())
     if not append_only.installed(connection):
         breaches.append(Breach("entries are append-only", ["a trigger on billing_entry is missing"]))
+    if guards := constraints.missing_guards(connection):
+        breaches.append(Breach("the database holds each balance to its last entry", guards))
     if not catalog_version_triggers.installed(connection):
         breaches.append(
             Breach("every change of the catalog renews its version", ["a trigger is missing: price lists may be old"])

@@ -18,7 +18,7 @@ from orders.common.upstream_ids import id_columns
 from orders.models import Order
 from orders.states import Placement, Status
 from panel.accounts.models import User
-from tests import make
+from tests import make, unguarded
 from tests.bench.upstream import answer_about
 
 QUANTITY = 1_000
@@ -46,8 +46,8 @@ def open_orders(*, service: Service, customers: Sequence[User], ids: range) -> N
                 for one, purse in zip(chunk, owners, strict=True)
             ]
             Order.objects.bulk_create(orders)
-            Entry.objects.bulk_create(purse.pay(order) for order, purse in zip(orders, owners, strict=True))
-        Wallet.objects.bulk_update((purse.wallet for purse in purses), ["balance", "version"])
+            unguarded.entries().bulk_create(purse.pay(order) for order, purse in zip(orders, owners, strict=True))
+        unguarded.wallets().bulk_update((purse.wallet for purse in purses), ["balance", "version"])
 
 
 @dataclass(slots=True)
