@@ -31,8 +31,10 @@ def in_chunks(items: Iterable[T], size: int = ROWS) -> Iterator[list[T]]:
 def insert_rows(*, model: type[Model], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Inserts `rows`, each with a value for each of `columns` (attribute names, such as "provider_id").
 
-    Columns that are left out get the database's own default: name all that have none. Raises IntegrityError.
+    Columns that are left out get the database's own default: name all that have none. Raises IntegrityError,
+    and TypeError for a model with an `only_writer`.
     """
+    _refuse_guarded(model)
     fields = [_field(model, column) for column in columns]
     names = ", ".join(_quoted(field.column) for field in fields)
     source = _source([(f"c{number}", field) for number, field in enumerate(fields)])
@@ -47,8 +49,9 @@ def update_rows(
     """Sets `columns` of rows of `model`; returns how many there were.
 
     Each of `rows` begins with the primary key, goes on with what the `unmoved` columns must still hold for the
-    row to be written, and ends with the new values.
+    row to be written, and ends with the new values. Raises TypeError for a model with an `only_writer`.
     """
+    _refuse_guarded(model)
     pk = model._meta.pk
     named = [("id", pk)]
     named.extend((f"w{number}", _field(model, column)) for number, column in enumerate(unmoved))
@@ -60,6 +63,12 @@ def update_rows(
         f"FROM {_source([*named, *fields])} WHERE o.{_quoted(pk.column)} = v.id{guards}"
     )
     return sum(_execute(sql, chunk) for chunk in in_chunks(rows))
+
+
+def _refuse_guarded(model: type[Model]) -> None:
+    """These statements go past `save` and managers, so what those hold must be held here."""
+    if writer := getattr(model, "only_writer", None):
+        raise TypeError(f"{model.__name__} in bulk: only {writer} writes it")
 
 
 def _field(model: type[Model], column: str) -> Field[Any, Any]:
