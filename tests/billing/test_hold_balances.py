@@ -1,0 +1,183 @@
+"""The migrations that hold balances to their last entries: there and back, with data, and under the release before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.core.management import CommandError
+from django.db import IntegrityError, connection, models, transaction
+from django.db.migrations.executor import MigrationExecutor
+
+from billing import append_only, ledger
+from billing.constraints import missing_guards
+from billing.models import Entry, Wallet
+from billing.wallets import wallet_of
+from panel.ops.invariants import find_breaches
+from tests import make, unguarded
+
+BEFORE = ("billing", "0003_deposits")
+LATEST = ("billing", "0005_hold_balances")
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def migrate(*target: str) -> None:
+    MigrationExecutor(connection).migrate([target])
+
+
+def raw(sql: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+
+
+@pytest.fixture
+def wallets() -> list[Wallet]:
+    """Alice's with three entries, Bob's with two and a balance of 0, Carol's with none."""
+    alice, bob, carol = (wallet_of(customer=make.customer(f"{name}@example.org")) for name in ("alice", "bob", "carol"))
+    for number, (wallet, amount) in enumerate([(alice, 500), (bob, 300), (alice, -200), (bob, -300), (alice, 1)]):
+        ledger.post(wallet_id=wallet.pk, amount=amount, kind="adjustment", key=f"k{number}")
+    return [alice, bob, carol]
+
+
+@pytest.fixture
+def before(wallets: list[Wallet]) -> Iterator[None]:
+    """The schema of the release before, with the data. Whatever the test leaves, the schema is the latest again."""
+    migrate(*BEFORE)
+    yield
+    # The entries are the record; the wallets follow them.
+    own = "FROM billing_entry e WHERE e.wallet_id = billing_wallet.id"
+    raw(
+        f"UPDATE billing_wallet SET version = (SELECT COUNT(*) {own}),"
+        f" balance = (SELECT COALESCE(SUM(amount), 0) {own})"
+    )
+    migrate(*LATEST)
+
+
+def columns() -> set[str]:
+    with connection.cursor() as cursor:
+        return {one.name for one in connection.introspection.get_table_description(cursor, "billing_wallet")}
+
+
+def test_migrations_when_there_is_data_then_it_stays_and_is_held(before, wallets):
+    assert "last_seq" not in columns()
+    migrate(*LATEST)
+    assert list(Wallet.objects.order_by("pk").values_list("balance", "version", "last_seq")) == [
+        (301, 3, 3),
+        (0, 2, 2),
+        (0, 0, None),
+    ]
+    assert Entry.objects.count() == 5
+    assert (missing_guards(connection), append_only.installed(connection)) == ([], True)
+    with pytest.raises(IntegrityError):
+        raw(f"UPDATE billing_wallet SET balance = 302 WHERE id = {wallets[0].pk}")
+    ledger.post(wallet_id=wallets[2].pk, amount=5, kind="bonus", key="after")
+    assert find_breaches() == []
+
+
+def test_migrations_when_balances_are_wrong_then_they_are_named_and_nothing_changes(before, wallets):
+    alice, bob, carol = (wallet.pk for wallet in wallets)
+    raw(f"UPDATE billing_wallet SET balance = 302 WHERE id = {alice}")
+    raw(f"UPDATE billing_wallet SET version = 3 WHERE id = {bob}")
+    raw(f"UPDATE billing_wallet SET balance = 7 WHERE id = {carol}")
+    with pytest.raises(CommandError) as caught:
+        migrate(*LATEST)
+    text = str(caught.value)
+    assert text.startswith("The balances of 3 wallets are not those of their last entries")
+    assert f"wallet {alice}: balance 302, entry 3 says 301" in text
+    assert f"wallet {bob}: balance 0, entry 3 says nothing" in text
+    assert f"wallet {carol}: balance 7, entry 0 says nothing" in text
+    assert "last_seq" not in columns()
+    assert append_only.installed(connection)
+
+
+def test_migrations_when_very_many_balances_are_wrong_then_twenty_are_named(before):
+    for number in range(23):
+        customer = make.customer(f"c{number}@example.org")
+        raw(
+            "INSERT INTO billing_wallet (customer_id, balance, credit_limit, version, created_at)"
+            f" VALUES ({customer.pk}, 9, 0, 0, CURRENT_TIMESTAMP)"
+        )
+    with pytest.raises(CommandError) as caught:
+        migrate(*LATEST)
+    assert str(caught.value).count("balance 9, entry 0 says nothing") == 20
+    assert str(caught.value).endswith("and 3 more")
+
+
+def test_migrations_when_taken_back_then_the_release_before_has_its_schema(wallets, before):
+    assert "last_seq" not in columns()
+    assert missing_guards(connection) != []
+    assert append_only.installed(connection)
+    raw(f"UPDATE billing_wallet SET balance = 302 WHERE id = {wallets[0].pk}")
+
+
+# -- the release before on this schema ---------------------------------------------------------------
+
+
+@pytest.fixture
+def old() -> Any:
+    """The models of the release before: their SQL knows nothing of what was added."""
+    return MigrationExecutor(connection).loader.project_state([BEFORE]).apps
+
+
+def old_post(old: Any, wallet_id: int, amount: int, key: str) -> None:
+    """What `ledger.post` did."""
+    wallets = old.get_model("billing", "Wallet").objects.filter(pk=wallet_id)
+    with transaction.atomic():
+        assert wallets.update(balance=models.F("balance") + amount, version=models.F("version") + 1)
+        balance, seq = wallets.values_list("balance", "version").get()
+        old.get_model("billing", "Entry").objects.create(
+            wallet_id=wallet_id, seq=seq, amount=amount, balance_after=balance, kind="adjustment", key=key
+        )
+
+
+def test_release_before_when_it_opens_wallets_and_posts_then_all_of_it_holds(old, wallets):
+    customer = make.customer("dave@example.org")
+    wallet, created = old.get_model("billing", "Wallet").objects.get_or_create(customer_id=customer.pk)
+    assert created
+    for number, amount in enumerate([50, -20, -30, 9]):
+        old_post(old, wallet.pk, amount, f"old{number}")
+    ledger.post(wallet_id=wallet.pk, amount=-4, kind="adjustment", key="new")
+    old_post(old, wallet.pk, 1, "old again")
+    with pytest.raises(IntegrityError, match="key"):
+        old_post(old, wallet.pk, 1, "old again")
+    assert list(Wallet.objects.filter(pk=wallet.pk).values_list("balance", "version", "last_seq")) == [(6, 6, 6)]
+    assert find_breaches() == []
+
+
+def test_release_before_when_it_posts_many_at_once_then_all_of_it_holds(old, wallets):
+    [alice, *_] = wallets
+    rows = old.get_model("billing", "Wallet").objects.filter(pk=alice.pk)
+    with transaction.atomic():
+        rows.update(balance=models.F("balance") - 30, version=models.F("version") + 3)
+        entry = old.get_model("billing", "Entry")
+        entry.objects.bulk_create(
+            entry(wallet_id=alice.pk, seq=3 + n, amount=-10, balance_after=301 - 10 * n, kind="adjustment", key=f"m{n}")
+            for n in (1, 2, 3)
+        )
+    assert find_breaches() == []
+
+
+# -- later migrations --------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="Django rebuilds tables on SQLite alone")
+def test_tables_when_a_later_migration_rebuilds_them_then_balances_are_still_held(wallets):
+    for model in (Wallet, Entry):
+        with connection.schema_editor() as editor:
+            editor._remake_table(model)
+            append_only.install(None, editor)
+    assert missing_guards(connection) == []
+    with pytest.raises(IntegrityError):
+        unguarded.wallets().update(balance=7)
+    ledger.post(wallet_id=wallets[0].pk, amount=1, kind="bonus", key="after")
+    assert find_breaches() == []
+
+
+def test_constraint_when_a_migration_writes_it_then_it_comes_back_equal():
+    constraint = next(one for one in Wallet._meta.constraints if one.name == "wallet_balance_of_last_entry")
+    assert constraint.clone() == constraint
+    other = constraint.clone()
+    other.columns = ("id", "balance")
+    assert other != constraint
