@@ -31,8 +31,17 @@ class CompositeForeignKey(BaseConstraint):
         self.to_columns = tuple(to_columns)
 
     def constraint_sql(self, model: Any, schema_editor: Any) -> str:
-        """Return the clause for CREATE TABLE."""
+        """Return the clause for CREATE TABLE; PostgreSQL gets a statement of its own once the parent table exists."""
+        if schema_editor.connection.vendor == "sqlite":
+            return self._clause(schema_editor)
+        schema_editor.deferred_sql.append(self.create_sql(model, schema_editor))
+        return ""
 
+    def create_sql(self, model: Any, schema_editor: Any) -> str:
+        """Return the statement for an existing table. SQLite has none: there Django rebuilds the table."""
+        return f"ALTER TABLE {schema_editor.quote_name(model._meta.db_table)} ADD {self._clause(schema_editor)}"
+
+    def _clause(self, schema_editor: Any) -> str:
         def quoted(names: Sequence[str]) -> str:
             return ", ".join(map(schema_editor.quote_name, names))
 
@@ -40,11 +49,6 @@ class CompositeForeignKey(BaseConstraint):
             f"CONSTRAINT {quoted([self.name])} FOREIGN KEY ({quoted(self.columns)}) "
             f"REFERENCES {quoted([self.to_table])} ({quoted(self.to_columns)}) DEFERRABLE INITIALLY DEFERRED"
         )
-
-    def create_sql(self, model: Any, schema_editor: Any) -> str:
-        """Return the statement for an existing table. SQLite has none: there Django rebuilds the table."""
-        table = schema_editor.quote_name(model._meta.db_table)
-        return f"ALTER TABLE {table} ADD {self.constraint_sql(model, schema_editor)}"
 
     def remove_sql(self, model: Any, schema_editor: Any) -> Any:
         return schema_editor._delete_fk_sql(model, self.name)
@@ -74,10 +78,10 @@ def missing_guards(connection: Any) -> list[str]:
 def _guards_of_sqlite(connection: Any) -> dict[str, bool]:
     wanted = {("id", "wallet_id"), ("last_seq", "seq"), ("balance", "balance_after")}
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT foreign_keys, ignore_check_constraints FROM pragma_foreign_keys, pragma_ignore_check_constraints"
-        )
-        enforced, unchecked = cursor.fetchone()
+        cursor.execute("PRAGMA foreign_keys")
+        [enforced] = cursor.fetchone()
+        cursor.execute("PRAGMA ignore_check_constraints")
+        [unchecked] = cursor.fetchone()
         cursor.execute(
             """SELECT id, "from", "to" FROM pragma_foreign_key_list('billing_wallet') WHERE "table" = 'billing_entry'"""
         )

@@ -4,8 +4,8 @@ A posting is a conditional update of the wallet and one entry, in one transactio
 key, and a key posts once: posting it again with the same wallet, amount and kind returns the first entry,
 with anything else it raises. Lock order everywhere: order rows first, then wallets by id.
 
-It writes through plain querysets: the managers of `Wallet` and `Entry` refuse, and so does the database where a
-balance is not that of the last entry when the transaction ends.
+It writes through `save_base` and plain querysets, for `save` and the managers of `Wallet` and `Entry` refuse everybody.
+The database refuses a balance that is not that of the last entry when the transaction ends.
 """
 
 from __future__ import annotations
@@ -72,7 +72,8 @@ def open_wallet(*, customer_id: int) -> Wallet:
         return wallet
     try:
         with transaction.atomic():
-            [wallet] = _wallets().bulk_create([Wallet(customer_id=customer_id)])
+            wallet = Wallet(customer_id=customer_id)
+            wallet.save_base(force_insert=True)
             return wallet
     except IntegrityError:
         # Somebody else was first, or there is no such customer.
@@ -112,7 +113,7 @@ def post(
                 memo=memo[:LONGEST_MEMO],
                 actor=actor,
             )
-            _entries().bulk_create([entry])
+            entry.save_base(force_insert=True)
         return Posting(entry, created=True)
     except IntegrityError:
         # Outside the atomic block: PostgreSQL refuses every statement in a failed transaction.
@@ -146,7 +147,8 @@ def debit_all(*, wallet_id: int, lines: Sequence[Line]) -> None:
         with transaction.atomic():
             balance, seq = _move(wallet_id, total, entries=len(lines))
             balances = accumulate((line.amount for line in lines), initial=balance - total)
-            _entries().bulk_create(
+            entries: QuerySet[Entry] = QuerySet(Entry)
+            entries.bulk_create(
                 Entry(
                     wallet_id=wallet_id,
                     seq=seq - len(lines) + place,
@@ -163,14 +165,6 @@ def debit_all(*, wallet_id: int, lines: Sequence[Line]) -> None:
         raise KeyConflict("one of the keys was used for another posting") from None
 
 
-def _wallets() -> QuerySet[Wallet]:
-    return QuerySet(Wallet)
-
-
-def _entries() -> QuerySet[Entry]:
-    return QuerySet(Entry)
-
-
 def _check(amount: int, key: str) -> None:
     if amount == 0 or abs(amount) > MAX_MICROS:
         raise InvalidPosting(f"cannot post {amount}")
@@ -180,7 +174,7 @@ def _check(amount: int, key: str) -> None:
 
 def _move(wallet_id: int, amount: int, *, entries: int) -> tuple[int, int]:
     """Changes the balance by `amount`, for that many entries; the new balance and the number of the last entry."""
-    wallets = _wallets().filter(pk=wallet_id)
+    wallets: QuerySet[Wallet] = QuerySet(Wallet).filter(pk=wallet_id)
     if amount < 0:
         # The condition stands in the update itself: check-then-write is how debits are lost in races.
         wallets = wallets.filter(balance__gte=-F("credit_limit") - amount)

@@ -1,7 +1,7 @@
 """Rows that only the ledger writes: their models and managers refuse everybody else, in words.
 
-The ledger itself writes through a plain `QuerySet`. What goes around both is for the database to refuse, and a test
-over the code finds it.
+The ledger itself writes through `save_base` and a plain `QuerySet`. Nobody else may, which a test over the code holds;
+the database refuses a balance that comes out wrong.
 """
 
 from __future__ import annotations

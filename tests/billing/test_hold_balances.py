@@ -9,9 +9,10 @@ import pytest
 from django.core.management import CommandError
 from django.db import IntegrityError, connection, models, transaction
 from django.db.migrations.executor import MigrationExecutor
+from django.test.utils import isolate_apps
 
 from billing import append_only, ledger
-from billing.constraints import missing_guards
+from billing.constraints import CompositeForeignKey, missing_guards
 from billing.models import Entry, Wallet
 from billing.wallets import wallet_of
 from panel.ops.invariants import find_breaches
@@ -173,6 +174,49 @@ def test_tables_when_a_later_migration_rebuilds_them_then_balances_are_still_hel
         unguarded.wallets().update(balance=7)
     ledger.post(wallet_id=wallets[0].pk, amount=1, kind="bonus", key="after")
     assert find_breaches() == []
+
+
+@isolate_apps("billing")
+def test_constraint_when_its_table_is_made_before_the_parents_then_it_holds_and_can_be_taken_off():
+    key = CompositeForeignKey(
+        columns=("a", "b"), to_table="parent_of_a_test", to_columns=("a", "b"), name="key_of_a_test"
+    )
+
+    class Child(models.Model):
+        a = models.IntegerField()
+        b = models.IntegerField(null=True)
+
+        class Meta:
+            app_label = "billing"
+            constraints = (key,)
+
+    class Parent(models.Model):
+        a = models.IntegerField()
+        b = models.IntegerField()
+
+        class Meta:
+            app_label = "billing"
+            db_table = "parent_of_a_test"
+            constraints = (models.UniqueConstraint(fields=("a", "b"), name="unique_of_a_test"),)
+
+    with connection.schema_editor() as editor:
+        editor.create_model(Child)
+        editor.create_model(Parent)
+    try:
+        Child.objects.create(a=1, b=None)
+        with transaction.atomic():
+            Child.objects.create(a=1, b=2)
+            Parent.objects.create(a=1, b=2)
+        with pytest.raises(IntegrityError):
+            Child.objects.create(a=2, b=1)
+        if connection.vendor == "postgresql":
+            with connection.schema_editor() as editor:
+                editor.remove_constraint(Child, key)
+            Child.objects.create(a=2, b=1)
+    finally:
+        with connection.schema_editor() as editor:
+            editor.delete_model(Child)
+            editor.delete_model(Parent)
 
 
 def test_constraint_when_a_migration_writes_it_then_it_comes_back_equal():
