@@ -19,7 +19,7 @@ from billing import append_only, ledger
 from billing.models import Entry
 from billing.wallets import wallet_of
 from billing.web.spending import MOST_SERVICES, month_starts, spending_of
-from tests import make
+from tests import make, unguarded
 from tests.scenes import placed, says
 
 pytestmark = pytest.mark.django_db
@@ -39,7 +39,7 @@ def made_at(entry, moment):
     with connection.cursor() as cursor:
         for statement in append_only.REMOVE[connection.vendor]:
             cursor.execute(statement)
-        Entry.objects.filter(pk=entry.pk).update(created_at=moment)
+        unguarded.entries().filter(pk=entry.pk).update(created_at=moment)
         for statement in append_only.INSTALL[connection.vendor]:
             cursor.execute(statement)
 

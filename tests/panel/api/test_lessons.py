@@ -294,7 +294,7 @@ def test_numbers_when_orders_are_found_by_number_alone_then_anothers_are_read_an
 ):
     """The guard off."""
     orders, _ = of_bob
-    for module in ("statuses", "wishes"):
+    for module in ("status", "cancel_refill"):
         monkeypatch.setattr(f"panel.api.{module}.orders_of", lambda *, customer: Order.objects.order_by("-pk"))
     key = key_of(customer)
     assert ask(key, "status", order=orders[0].pk)["status"] == "Pending"
