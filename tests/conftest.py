@@ -18,7 +18,7 @@ from django.test import Client
 from billing import append_only
 from panel.ops.invariants import find_breaches
 from panel.sandbox.server import SandboxServer
-from tests import make
+from tests import make, templates
 
 # What is loaded once stays: going through it again and again takes an eighth of the time.
 gc.freeze()
@@ -48,6 +48,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="needs redis-server and CELERY_BROKER_URL; .ci/run runs this"))
         if item.get_closest_marker("proof") and REDIS_SERVER is None:
             item.add_marker(pytest.mark.skip(reason="needs redis-server"))
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None, django_db_blocker: Any) -> None:
+    """Each process has a copy of a migrated database, and `migrate` finds nothing to do in it."""
+    if connection.vendor == "postgresql":
+        with django_db_blocker.unblock():
+            connection.settings_dict["TEST"]["TEMPLATE"] = templates.on_the_server(connection)
+        return
+    creation = connection.creation
+    create = creation._create_test_db
+
+    def create_and_fill(*args: Any, **kwargs: Any) -> Any:
+        name = create(*args, **kwargs)
+        templates.copied(connection, name)
+        return name
+
+    creation._create_test_db = create_and_fill
 
 
 @pytest.fixture(autouse=True, scope="session")
