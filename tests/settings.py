@@ -1,8 +1,13 @@
 """The panel's own settings under test: no `.env`, loopback providers allowed, fast password hashes."""
 
 import os
+import sys
 import tempfile
 from pathlib import Path
+
+# Some machines say not to keep bytecode; then each of the many processes compiles everything anew, for ten seconds.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 os.environ["ENV_FILE"] = os.devnull
 os.environ["DEBUG"] = "false"
