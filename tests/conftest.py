@@ -33,10 +33,23 @@ CHROMIUM = (
 REDIS_SERVER = shutil.which("redis-server")
 
 
+# With one of these a test meets the servers, though none of its fixtures asks for a database.
+SERVERS = ("processes", "browser", "postgresql", "redis", "proof")
+
+
+def speaks_with_servers(item: Any) -> bool:
+    fixtures = {"db", "transactional_db", "live_server"} & set(item.fixturenames)
+    return bool(fixtures) or any(map(item.get_closest_marker, ("django_db", *SERVERS)))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Says what a test needs and leaves it out; in the full gate a missing server is a failure instead."""
-    # The longest first: at the end, all other workers would wait for it.
-    items.sort(key=lambda item: "chaos" not in item.path.parts and item.get_closest_marker("redis") is None)
+    # The longest first: at the end, all other workers would wait for it. And together, since they share processes
+    # that are long to start, which each worker that gets some of them starts for itself.
+    items.sort(key=lambda item: not any(map(item.get_closest_marker, ("processes", "redis"))))
+    for item in items:
+        if not speaks_with_servers(item):
+            item.add_marker(pytest.mark.once)
     if MUST_HAVE_ALL:
         return
     for item in items:

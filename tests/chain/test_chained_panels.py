@@ -78,6 +78,9 @@ class Chain:
         self.b_services = {number: by_id[str(one["pk"])] for number, one in ours if str(one["pk"]) in by_id}
 
 
+pytestmark = pytest.mark.processes
+
+
 @pytest.fixture(scope="module")
 def chain(tmp_path_factory: Any) -> Iterator[Chain]:
     with ExitStack() as closing:

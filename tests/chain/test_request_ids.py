@@ -20,6 +20,8 @@ from tests.chain.panel import Panel
 from tests.chain.wsgi_words import DEATHS, REQUEST_IDS, WINDOW
 from tests.threads import in_threads
 
+pytestmark = pytest.mark.processes
+
 ACTIVE = {"error": "You have active order with this link"}
 USED = {"error": "Incorrect request: this request_id was used for another order"}
 SEED = 20_240_601

@@ -11,6 +11,8 @@ import pytest
 
 from tests.chaos.figures import BAD
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 420
 """Seconds: the machine may be busy with all other tests."""

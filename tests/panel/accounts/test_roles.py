@@ -237,6 +237,7 @@ def sent(client: Client, address: str, data: dict[str, Any]) -> tuple[Any, list[
     return answer, [sql for sql in writes if "django_session" not in sql]
 
 
+@pytest.mark.once  # Of permissions and addresses alone.
 @pytest.mark.parametrize("role", ROLES)
 def test_pages_when_staff_have_a_role_then_its_pages_open_and_no_others(role, shop):
     assert opened(signed_in_as(with_role(role)), shop) == PAGES[role]
@@ -261,6 +262,7 @@ def test_bulk_actions_when_they_are_not_of_the_role_then_they_do_nothing(role, s
     assert offered == ACTIONS[role]
 
 
+@pytest.mark.once  # Of permissions and addresses alone.
 def test_pages_when_staff_have_no_role_then_the_admin_is_empty_and_opens(shop):
     user = make.customer("new@example.org")
     User.objects.filter(pk=user.pk).update(is_staff=True)

@@ -43,6 +43,7 @@ def test_healthz_when_cache_is_down_then_503(client, settings):
     assert (response.json()["database"], response.json()["cache"]) == ("ok", "down")
 
 
+@pytest.mark.processes
 def test_healthz_when_database_is_down_then_503_and_nothing_of_it_is_told():
     script = (
         "import django; django.setup()\n"
