@@ -59,8 +59,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="needs PostgreSQL; .ci/run runs this"))
         if item.get_closest_marker("redis") and not (REDIS_SERVER and os.environ.get("CELERY_BROKER_URL")):
             item.add_marker(pytest.mark.skip(reason="needs redis-server and CELERY_BROKER_URL; .ci/run runs this"))
-        if item.get_closest_marker("proof") and REDIS_SERVER is None:
-            item.add_marker(pytest.mark.skip(reason="needs redis-server"))
 
 
 @pytest.fixture(scope="session")

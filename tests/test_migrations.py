@@ -27,6 +27,7 @@ def latest() -> list[tuple[str, str]]:
     ]
 
 
+@pytest.mark.proof
 @pytest.mark.django_db(transaction=True)
 def test_reconciliation_when_there_are_orders_then_each_has_its_deadline_and_number(customer):
     service = make.service(make.provider(exchange_rate=2 * EXCHANGE_ONE))

@@ -1,4 +1,4 @@
-"""The command: `python -m tests.chaos [matrix] [stop] [kill] [--short] [--seed N] [--sabotage NAME]`.
+"""The command: `python -m tests.chaos [matrix] [stop] [kill] [--short [--half N]] [--seed N] [--sabotage NAME]`.
 
 Each part has a process, a database and times of its own.
 """
@@ -22,7 +22,7 @@ from tests.chaos.surroundings import Surroundings, surroundings
 PARTS = ("matrix", "stop", "kill")
 # Matrix and stop wait for each late answer and each lease in turn; a busy machine may not fail by a narrow time.
 _TIMES = {"matrix": ("0.8", "3"), "stop": ("0.8", "3"), "kill": ("1.5", "4")}
-_SHORT_ORDERS = 40
+_SHORT_ORDERS, _HALF_ORDERS = 40, 15
 
 
 def main() -> int:
@@ -47,12 +47,15 @@ def _arguments() -> Any:
     parser.add_argument("--orders", type=int, default=600, help="placements of the part kill")
     parser.add_argument("--seed", type=int, default=1, help="decides what is drawn")
     parser.add_argument("--short", action="store_true", help="a representative part of everything, in seconds")
+    parser.add_argument("--half", type=int, choices=[1, 2], default=0, help="every second of the short cases only")
     parser.add_argument("--sabotage", choices=[*SABOTAGES], default="", help="break the panel: the run must fail")
     parser.add_argument("--stop-early", action="store_true", help="end the matrix at the first problem")
     parser.add_argument("--figures", default="", help="a file to write the figures to")
     given = parser.parse_args()
     if unknown := set(given.parts) - set(PARTS):
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    if given.half and not given.short:
+        parser.error("--half is of the short cases")
     given.parts = [part for part in PARTS if not given.parts or part in given.parts]
     return given
 
@@ -63,6 +66,7 @@ def _conduct(given: Any) -> Figures:
     whole = Figures()
     options = ["--orders", str(given.orders), "--seed", str(given.seed)]
     options += ["--sabotage", given.sabotage] if given.sabotage else []
+    options += ["--half", str(given.half)] if given.half else []
     options += [name for name, wanted in (("--short", given.short), ("--stop-early", given.stop_early)) if wanted]
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
         running: dict[str, subprocess.Popen[bytes]] = {}
@@ -102,19 +106,27 @@ def _play(part: str, given: Any, where: Surroundings) -> Figures:
     try:
         if part == "matrix":
             cases = matrix.short_cases() if given.short else matrix.all_cases()
+            if given.half:  # In pairs: the two kinds of providers take turns.
+                cases = [case for number, case in enumerate(cases) if number // 2 % 2 == given.half - 1]
             return matrix.run(children=children, cases=cases, seed=given.seed, stop_early=given.stop_early)
         if part == "stop":
             return stop.run(children=children, short=given.short)
         return kill.run(
             children=children,
             redis_url=where.redis_url,
-            orders=_SHORT_ORDERS if given.short else given.orders,
+            orders=_orders(given),
             seed=given.seed,
             kill_seconds=1.0,
         )
     finally:
         children.close()
         connections.close_all()
+
+
+def _orders(given: Any) -> int:
+    if given.half:
+        return _HALF_ORDERS
+    return _SHORT_ORDERS if given.short else int(given.orders)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -33,12 +34,13 @@ def town(tmp_path: Any) -> Iterator[Town]:
         yield town
 
 
-def survive(town: Town, name: str, outage: Callable[[Broker], None]) -> None:
+def survive(town: Town, name: str, outage: Callable[[Broker], None], *, within: float = float("inf")) -> None:
+    """They do, before the town loses its patience; a proof, which has the machine to itself, asks how soon."""
     town.keep_busy()
     outage(town.broker)
     sent, all_at_work = town.seconds_until_at_work()
     print(f"{name}: an order sent after {sent:.1f} s, {len(town.workers)} workers at work after {all_at_work:.1f} s")
-    assert max(sent, all_at_work) < MAX_SECONDS, name
+    assert max(sent, all_at_work) < within, name
 
 
 @pytest.mark.redis
@@ -50,9 +52,10 @@ def test_redis_when_it_is_killed_or_hangs_then_all_workers_live_and_send_again(t
 
 
 @pytest.mark.proof
+@pytest.mark.skipif(shutil.which("redis-server") is None, reason="needs redis-server")
 def test_redis_when_it_goes_over_and_over_then_all_workers_live_and_send_again(town):
     for _ in range(ROUNDS):
         for name, outage in {**OUTAGES, **MORE}.items():
-            survive(town, name, outage)
+            survive(town, name, outage, within=MAX_SECONDS)
     town.end_load()
     town.wait_until_all_is_sent()
