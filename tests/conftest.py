@@ -12,6 +12,9 @@ from uuid import uuid4
 import pytest
 from django.apps import apps
 from django.db import connection
+from django.contrib.auth.models import Permission
+from django.contrib.contenttypes.management import create_contenttypes
+from django.contrib.contenttypes.models import ContentType
 from django.db.models.signals import post_migrate
 from django.test import Client
 
@@ -86,8 +89,11 @@ def flush_past_the_triggers(django_db_setup: Any) -> Iterator[None]:
     sql_flush = operations.sql_flush
 
     def flush(self: Any, style: Any, tables: Any, **kwargs: Any) -> list[str]:
+    # What the models are called and who may do what with them is the same for all tests.
+    kept = {ContentType._meta.db_table, Permission._meta.db_table}
         if self.connection.vendor == "postgresql":
             # Rows are few and tables many: truncating each of them takes twenty times as long.
+        tables = [table for table in tables if table not in kept]
             emptied = [f"DELETE FROM {self.quote_name(table)}" for table in tables]
             return ["SET LOCAL session_replication_role = replica", *emptied]
         return [
@@ -102,11 +108,16 @@ def flush_past_the_triggers(django_db_setup: Any) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def roles_are_set_up_where_they_are_tested(django_db_setup: Any) -> None:
-    """Not after each of the hundreds of tests with real transactions, which empty the tables: that took minutes."""
+def nothing_follows_a_flush(django_db_setup: Any) -> None:
+    """Hundreds of tests with real transactions empty the tables: what would be made anew after each took minutes.
+
+    Permissions stay, and roles are set up where they are tested.
+    """
     post_migrate.disconnect(sender=apps.get_app_config("accounts"), dispatch_uid="accounts.roles")
 
 
+    post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")
+    post_migrate.disconnect(create_contenttypes)
 @pytest.fixture(autouse=True)
 def own_cache(settings: Any) -> None:
     """Of each test alone: processes of tests share a server, and what they count or keep has the same numbers."""
