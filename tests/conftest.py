@@ -6,17 +6,19 @@ import gc
 import os
 import shutil
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from django.apps import apps
-from django.db import connection
 from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.management import create_contenttypes
 from django.contrib.contenttypes.models import ContentType
+from django.db import connection
 from django.db.models.signals import post_migrate
 from django.test import Client
+from django.utils import timezone
 
 from billing import append_only
 from panel.ops.invariants import find_breaches
@@ -87,13 +89,13 @@ def flush_past_the_triggers(django_db_setup: Any) -> Iterator[None]:
     """Tests with real transactions empty the tables afterwards, which the append-only triggers refuse."""
     operations = type(connection.ops)
     sql_flush = operations.sql_flush
-
-    def flush(self: Any, style: Any, tables: Any, **kwargs: Any) -> list[str]:
     # What the models are called and who may do what with them is the same for all tests.
     kept = {ContentType._meta.db_table, Permission._meta.db_table}
+
+    def flush(self: Any, style: Any, tables: Any, **kwargs: Any) -> list[str]:
+        tables = [table for table in tables if table not in kept]
         if self.connection.vendor == "postgresql":
             # Rows are few and tables many: truncating each of them takes twenty times as long.
-        tables = [table for table in tables if table not in kept]
             emptied = [f"DELETE FROM {self.quote_name(table)}" for table in tables]
             return ["SET LOCAL session_replication_role = replica", *emptied]
         return [
@@ -114,14 +116,25 @@ def nothing_follows_a_flush(django_db_setup: Any) -> None:
     Permissions stay, and roles are set up where they are tested.
     """
     post_migrate.disconnect(sender=apps.get_app_config("accounts"), dispatch_uid="accounts.roles")
-
-
     post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")
     post_migrate.disconnect(create_contenttypes)
+
+
 @pytest.fixture(autouse=True)
 def own_cache(settings: Any) -> None:
     """Of each test alone: processes of tests share a server, and what they count or keep has the same numbers."""
     settings.CACHES = {**settings.CACHES, "default": {**settings.CACHES["default"], "KEY_PREFIX": uuid4().hex}}
+
+
+@pytest.fixture
+def still_clock(monkeypatch: pytest.MonkeyPatch) -> datetime:
+    """The panel's clock stands still, so that a wait reads the same however long the test takes.
+
+    It stands ten minutes ahead: what a column's default stamps with the time of day is due already.
+    """
+    moment = timezone.now() + timedelta(minutes=10)
+    monkeypatch.setattr(timezone, "now", lambda: moment)
+    return moment
 
 
 @pytest.fixture

@@ -104,6 +104,7 @@ def test_mail_when_the_server_is_down_then_no_attempt_is_used_up_and_it_is_sent_
     assert not Alert.objects.filter(resolved_at=None).exists()
 
 
+@pytest.mark.usefixtures("still_clock")
 def test_mail_when_one_address_is_refused_then_the_others_are_told_and_it_is_tried_less_and_less(
     server, deposit, customer, other
 ):

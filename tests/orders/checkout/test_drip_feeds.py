@@ -75,6 +75,7 @@ def drip(customer, service) -> DripFeed:
 # -- the start ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("still_clock")
 def test_start_when_it_is_ordered_then_all_runs_are_paid_and_the_first_is_an_order(customer, service):
     drip = start(customer, service).drip
     assert money_of(customer) == (9_250_000, [("deposit", 10_000_000), ("drip_feed", -750_000)])
@@ -200,6 +201,7 @@ def test_runs_when_their_times_come_then_each_is_an_order_and_no_money_moves(dri
     assert begin_due_runs() == 0
 
 
+@pytest.mark.usefixtures("still_clock")
 def test_worker_when_it_slept_for_days_then_one_run_begins_and_the_next_keeps_its_distance(drip):
     make_due(drip, late=timedelta(days=3))
     assert [begin_due_runs() for _ in range(3)] == [1, 0, 0]
@@ -267,6 +269,7 @@ def test_run_when_the_provider_refuses_it_then_it_is_refunded_and_the_next_begin
     assert money_of(customer)[0] == 10_000_000 - 250_000
 
 
+@pytest.mark.usefixtures("still_clock")
 def test_run_when_it_cannot_begin_then_others_do_and_staff_hear_of_it(drip, customer, service, monkeypatch):
     other = start(customer, service).drip
     make_due(drip, late=timedelta(hours=1))
@@ -289,6 +292,7 @@ def test_run_when_it_cannot_begin_then_others_do_and_staff_hear_of_it(drip, cust
     assert not Alert.objects.filter(resolved_at=None).exists()
 
 
+@pytest.mark.usefixtures("still_clock")
 def test_run_when_the_process_dies_at_any_statement_then_it_is_begun_or_still_due(drip):
     make_due(drip)
 

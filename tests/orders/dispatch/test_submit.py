@@ -83,6 +83,7 @@ def pass_deadline(order: Order) -> None:
 
 def test_order_when_the_provider_takes_it_then_it_is_placed_once(upstream, provider, customer, order):
     """An order was "not sent yet" for as long as no later tick saw an id, and was sent again on each."""
+@pytest.mark.usefixtures("still_clock")
     assert submit_due_orders() == 1
     for _ in range(5):
         assert submit_now() == 0
@@ -184,6 +185,7 @@ def test_refused_order_when_it_would_keep_its_money_then_the_database_refuses(or
 
 def test_order_when_our_balance_there_is_used_up_then_it_waits_and_the_owner_knows(
     upstream, provider, customer, service
+@pytest.mark.usefixtures("still_clock")
 ):
     """The provider was out of money, the customers' orders said "success", and nobody was told."""
     first, second = make.order(customer, service), make.order(customer, service)
@@ -210,6 +212,7 @@ def test_order_when_our_balance_there_is_used_up_then_it_waits_and_the_owner_kno
 
 @pytest.mark.parametrize(
     "fault",
+@pytest.mark.usefixtures("still_clock")
     [
         says("Invalid API key"),
         says("user_inactive", status=401),
@@ -246,6 +249,7 @@ def test_order_when_our_key_is_wrong_then_it_waits_until_the_owner_enters_it(ups
 
 def test_order_when_the_key_cannot_be_decrypted_then_nothing_is_sent(upstream, provider, order):
     Provider.objects.update(api_key_encrypted="garbage")
+@pytest.mark.usefixtures("still_clock")
     assert submit_now() == 0
     assert (fresh(order).placement, order.placement_attempts.count(), upstream.requests) == ("queued", 0, [])
     assert pause_seconds(provider) == 60
@@ -253,6 +257,7 @@ def test_order_when_the_key_cannot_be_decrypted_then_nothing_is_sent(upstream, p
 
 def test_order_when_its_link_is_busy_then_it_waits_and_the_others_go_on(upstream, provider, customer, service):
     busy, free = make.order(customer, service), make.order(customer, service, link="https://example.com/b")
+@pytest.mark.usefixtures("still_clock")
     upstream.inject(says("You have active order with this link. Please wait until order being completed."))
     assert submit_due_orders() == 2
     assert (fresh(busy).placement, fresh(free).placement) == ("queued", "placed")
@@ -266,6 +271,7 @@ def test_order_when_its_link_is_busy_then_it_waits_and_the_others_go_on(upstream
 
 def test_order_when_its_link_stays_busy_then_it_asks_less_and_less(upstream, order):
     upstream.inject(says("You have active order with this link", times=None))
+@pytest.mark.usefixtures("still_clock")
     waits = []
     for _ in range(9):
         submit_now()
@@ -308,6 +314,7 @@ def test_order_when_the_error_is_unknown_then_staff_can_refund_it(upstream, cust
 
 def test_order_when_the_connection_is_refused_then_it_stays_queued(customer):
     dead = make.provider(url="http://127.0.0.1:9/api/v2")
+@pytest.mark.usefixtures("still_clock")
     order = make.order(customer, make.service(dead))
     for wait in (60, 120, 240):
         assert submit_now() == 1
@@ -378,6 +385,7 @@ LOST_ANSWERS: dict[str, tuple[Callable[[], faults.Fault], int]] = {
 
 @pytest.mark.parametrize(("fault", "there"), LOST_ANSWERS.values(), ids=LOST_ANSWERS.keys())
 def test_order_when_the_answer_is_lost_then_it_is_never_sent_again_or_refunded(
+@pytest.mark.usefixtures("still_clock")
     upstream, provider, customer, order, monkeypatch, fault, there
 ):
     """A read timeout was retried: one click became three orders, and nine with the job's own retries. Or it
@@ -415,6 +423,7 @@ def wait_for_orders(upstream: SandboxServer, count: int) -> None:
 
 def test_provider_when_it_gives_no_clear_answer_then_it_is_left_alone_for_a_while(
     upstream, provider, customer, service
+@pytest.mark.usefixtures("still_clock")
 ):
     """A maintenance page turned the whole queue into doubts, one order after the other."""
     for _ in range(3):

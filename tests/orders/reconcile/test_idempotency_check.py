@@ -103,6 +103,7 @@ def test_request_id_when_the_repetition_is_refused_then_it_stays_in_doubt(promis
     assert len(promising.orders()) == 1
 
 
+@pytest.mark.usefixtures("still_clock")
 def test_request_id_when_no_repetition_is_answered_then_staff_are_asked_at_the_first_deadline(
     promising, prompt, customer
 ):

@@ -416,6 +416,7 @@ def test_doubt_when_its_provider_is_off_or_paused_then_it_is_found_all_the_same(
 # -- when --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("still_clock")
 def test_looks_when_nothing_settles_it_then_their_waits_double(upstream, customer, service, known):
     elapsed, waits = timedelta(0), []
     while elapsed < timedelta(minutes=30):

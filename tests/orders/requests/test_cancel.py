@@ -96,6 +96,7 @@ def known_for_long(*orders: Order) -> None:
 # -- the whole story ---------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("still_clock")
 def test_cancel_when_it_is_placed_then_the_provider_is_asked_and_its_answer_is_refunded(upstream, customer, order):
     assert may_cancel(order)
     assert cancel_order(order=order, actor=customer) is CancelOutcome.ASKED
@@ -284,6 +285,7 @@ TROUBLE = [
 ]
 
 
+@pytest.mark.usefixtures("still_clock")
 @pytest.mark.parametrize("fault", TROUBLE, ids=lambda one: f"{one.end}-{one.status}-{one.body!r}"[:40])
 def test_request_when_there_is_no_answer_then_it_waits_longer_each_time_and_ends(upstream, customer, order, fault):
     cancel_order(order=order, actor=customer)

@@ -102,6 +102,7 @@ def says(body: Any, action: str = "refill", **values: Any) -> faults.Fault:
 # -- the whole story ---------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("still_clock")
 def test_refill_when_asked_for_then_it_is_sent_and_followed_to_its_end(upstream, customer, order):
     before = money_of(customer)
     assert may_refill(order)
@@ -488,6 +489,7 @@ def test_wait_when_it_grows_then_from_a_minute_to_an_hour():
         assert low <= min(waits) < max(waits) <= high
 
 
+@pytest.mark.usefixtures("still_clock")
 @pytest.mark.parametrize(
     "rows",
     [

@@ -189,6 +189,7 @@ def test_lane_when_it_breaks_down_then_the_error_is_not_swallowed(upstream, cust
 # -- the breaker -------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("still_clock")
 def test_provider_when_it_fails_again_and_again_then_the_waits_double_and_end_with_an_answer(
     upstream, customer, service
 ):
@@ -283,6 +284,7 @@ def test_provider_when_it_stumbles_over_everything_then_it_is_its_fault_and_no_o
     assert Provider.objects.get().polling_failures == 1
 
 
+@pytest.mark.usefixtures("still_clock")
 def test_id_when_it_is_asked_about_alone_and_the_provider_stumbles_then_it_backs_off_too(upstream, customer, service):
     [one] = placed(customer, service, 1)
     upstream.inject(faults.answer(body=b"<html>oops</html>", action="status", times=None))

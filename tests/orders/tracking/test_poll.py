@@ -157,6 +157,7 @@ BAD_ROWS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.usefixtures("still_clock")
 @pytest.mark.parametrize("row", BAD_ROWS.values(), ids=BAD_ROWS.keys())
 def test_row_when_it_is_bad_then_it_only_backs_off_its_own_order(upstream, customer, service, row):
     """One row that could not be read stopped the whole batch, each time again."""
@@ -178,6 +179,7 @@ def test_row_when_it_is_bad_then_it_only_backs_off_its_own_order(upstream, custo
     assert (fresh(bad).status, fresh(bad).poll_errors, refunds_of(bad)) == (Status.CANCELED, 0, [250_000])
 
 
+@pytest.mark.usefixtures("still_clock")
 def test_row_when_writing_it_fails_then_the_others_are_written_and_it_is_tried_again_soon(
     upstream, customer, service, monkeypatch
 ):
@@ -421,6 +423,7 @@ def test_start_count_when_the_provider_counts_later_then_the_later_number_stands
 # -- when it is looked at ----------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("still_clock")
 def test_order_when_ended_then_it_is_looked_at_daily_for_a_week_and_then_never(upstream, customer, order):
     says(upstream, order, status="Completed", remains=0, charge="0.2")
     looks = 0
@@ -446,6 +449,7 @@ def test_order_when_it_ends_again_later_then_the_week_does_not_begin_anew(upstre
     assert (stored.finished_at, stored.refunded) == (ended, 125_000)
 
 
+@pytest.mark.usefixtures("still_clock")
 def test_order_when_nothing_happens_then_it_is_asked_about_less_and_less(upstream, order):
     waits = []
     for _ in range(20):
@@ -487,6 +491,7 @@ TROUBLE = {
 }
 
 
+@pytest.mark.usefixtures("still_clock")
 @pytest.mark.parametrize("trouble", TROUBLE.values(), ids=TROUBLE.keys())
 def test_round_when_the_provider_is_in_trouble_then_orders_stay_as_they_are(
     upstream, customer, service, monkeypatch, trouble
@@ -542,6 +547,7 @@ def test_round_when_another_worker_is_at_it_then_the_provider_is_left_to_that_on
     assert poll_provider(provider=provider) == 1
 
 
+@pytest.mark.usefixtures("still_clock")
 def test_round_when_the_provider_is_in_trouble_then_it_is_left_alone_for_a_while(upstream, provider, order):
     upstream.inject(faults.answer(status=503, action="status", times=None))
     poll_now()
