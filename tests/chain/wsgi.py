@@ -14,8 +14,11 @@ from uuid import uuid4
 
 import django
 
+from django.urls import get_resolver
 django.setup()
 
+# Whoever is forked in the place of a dead one is ready at once.
+get_resolver()._populate()
 from billing import ledger  # noqa: E402
 from orders.models import Order  # noqa: E402
 from panel.api import actions, add  # noqa: E402

@@ -47,13 +47,21 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return paths
 
 
-@pytest.fixture
-def tls(certificates: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ssl.SSLContext]:
-    """Makes contexts for servers, by certificate; clients trust all certificates but the untrusted one."""
-    trusted = ssl.create_default_context()
+@pytest.fixture(scope="session")
+def trusted(certificates: dict[str, Path]) -> ssl.SSLContext:
+    """What clients trust: all certificates but the untrusted one. To load the machine's own takes a while."""
+    context = ssl.create_default_context()
     for name, path in certificates.items():
         if name != "untrusted":
-            trusted.load_verify_locations(path)
+            context.load_verify_locations(path)
+    return context
+
+
+@pytest.fixture
+def tls(
+    certificates: dict[str, Path], trusted: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], ssl.SSLContext]:
+    """Makes contexts for servers, by certificate."""
     monkeypatch.setattr(transport, "_tls_context", lambda: trusted)
 
     def make(name: str) -> ssl.SSLContext:

@@ -444,7 +444,7 @@ def test_refills_when_sent_by_many_workers_then_each_is_sent_once(upstream, cust
 def test_round_when_there_are_many_then_its_statements_do_not_grow(upstream, provider, customer, service):
     make.deposit(customer, "100")
     sent, polled = {}, {}
-    for count in (10, 90):
+    for count in (10, 40):
         for one in completed(upstream, customer, service, count):
             request_refill(order=one, actor=customer)
         with statements() as found:
@@ -457,9 +457,9 @@ def test_round_when_there_are_many_then_its_statements_do_not_grow(upstream, pro
             assert poll_provider_refills(provider=provider) == running
         polled[running] = len(found)
     print(f"statements of a round of refills: {sent}; of looks at them: {polled}")
-    assert sent[10] == sent[90] <= 10
+    assert sent[10] == sent[40] <= 10
     # 4 for a batch; the look for a free worker, the one that finds no other batch, and the alert are of the round.
-    assert polled[10] == polled[100] <= 4 + 3
+    assert polled[10] == polled[50] <= 4 + 3
 
 
 # -- following ---------------------------------------------------------------------------------------

@@ -58,7 +58,7 @@ TYPES = st.sampled_from(
     + ["text/plain", "", "a/b; charset=hex", "application/json; charset=utf-7", "; ; =", "application/x-json"]
 )
 MANY = settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 
 

@@ -50,16 +50,16 @@ def debits():
 
 
 @racing
-def test_wallet_when_400_orders_come_at_once_then_each_that_is_placed_is_paid(service):
-    """Lesson: 400 parallel orders charged 720, debited 684. Here the money is for 288 of them."""
-    alice = make.customer(funds="72.10")
+def test_wallet_when_100_orders_come_at_once_then_each_that_is_placed_is_paid(service):
+    """Lesson: 400 parallel orders charged 720, debited 684. Here are 96, and the money is for 70."""
+    alice = make.customer(funds="17.60")
     key = key_of(alice)
-    batches = at_once(THREADS, lambda number: [add(key, service) for _ in range(400 // THREADS)])
+    batches = at_once(THREADS, lambda number: [add(key, service) for _ in range(96 // THREADS)])
     assert [one for one in batches if isinstance(one, BaseException)] == []
     answers = [one for batch in batches for one in batch]
-    assert told(answers) == {"order": 288, NO_FUNDS: 112}
-    assert len({one["order"] for one in answers if "order" in one}) == 288 == Order.objects.count()
-    assert debits() == [-250_000] * 288
+    assert told(answers) == {"order": 70, NO_FUNDS: 26}
+    assert len({one["order"] for one in answers if "order" in one}) == 70 == Order.objects.count()
+    assert debits() == [-250_000] * 70
     assert make.wallet(alice).balance == 100_000
     assert find_breaches() == []
 
