@@ -13,6 +13,7 @@ from panel.api.keys.services import make_key
 from tests import make
 
 pytestmark = pytest.mark.django_db
+routing = pytest.mark.once  # Of addresses and who asks, before any row is looked for.
 
 PUBLIC = {"home", "api_docs", "theme_css", "healthz"}
 WITH_TOKEN = {"metrics", "api_v2", "api_v2_slash"}
@@ -159,6 +160,7 @@ FOR_SOME = {"deposit_receipt"}
 
 
 @pytest.mark.parametrize("name", WITH_ARGUMENTS)
+@routing
 def test_visitor_who_knows_a_number_is_sent_to_sign_in(name, customer, service):
     arguments = ANOTHERS[name](customer, service) if name in ANOTHERS else [service.pk]
     target = reverse(name, args=arguments)
@@ -169,6 +171,7 @@ def test_visitor_who_knows_a_number_is_sent_to_sign_in(name, customer, service):
 
 
 @pytest.mark.parametrize("name", sorted(SIGNED_IN))
+@routing
 def test_visitor_is_sent_to_sign_in(name):
     client = Client()
     response = client.post(address(name)) if name in POST_ONLY else client.get(address(name))
@@ -177,11 +180,13 @@ def test_visitor_is_sent_to_sign_in(name):
 
 
 @pytest.mark.parametrize("name", sorted(PUBLIC))
+@routing
 def test_public_page_opens_for_visitors(name):
     assert Client().get(address(name)).status_code == 200
 
 
 @pytest.mark.parametrize("name", sorted(POST_ONLY | {"order_new", "account", "api_try"}))
+@routing
 def test_post_without_csrf_token_is_refused(name, customer):
     client = Client(enforce_csrf_checks=True)
     client.force_login(customer)
@@ -189,10 +194,12 @@ def test_post_without_csrf_token_is_refused(name, customer):
 
 
 @pytest.mark.parametrize("name", sorted(POST_ONLY))
+@routing
 def test_get_cannot_change_anything(name, signed_in):
     assert signed_in.get(address(name)).status_code == 405
 
 
+@routing
 def test_admin_is_closed_to_customers_and_visitors(signed_in):
     for client in (Client(), signed_in):
         for name in ("admin:index", "admin:billing_wallet_changelist", "admin:catalog_provider_changelist"):
@@ -200,6 +207,7 @@ def test_admin_is_closed_to_customers_and_visitors(signed_in):
             assert response.status_code in (302, 403), name
 
 
+@routing
 def test_customer_pages_have_a_strict_content_policy(signed_in):
     for client, name in ((Client(), "home"), (Client(), "account_login"), (signed_in, "order_new")):
         policy = client.get(reverse(name)).headers["Content-Security-Policy"]

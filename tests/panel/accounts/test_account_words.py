@@ -7,7 +7,8 @@ from django.core import mail
 from django.test import Client
 from django.urls import reverse
 
-pytestmark = pytest.mark.django_db
+# What pages say is the same on any database; what they tell of is tested elsewhere, on both.
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,8 @@ from panel.api.keys.services import make_key, revoke_key
 from tests import make
 from tests.scenes import money_of, nothing_changes, placed, says
 
-pytestmark = pytest.mark.django_db
+# What pages say is the same on any database; what they tell of is tested elsewhere, on both.
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 ADDRESS = "https://panel.example.com/api/v2"
 HOSTILE = '</code><script>alert("x")</script>'
