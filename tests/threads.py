@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import connection, connections
 
-PATIENCE = 30
+PATIENCE = 120
 """Seconds until a thread that hangs fails its test."""
 
 
@@ -60,7 +60,7 @@ def in_background(call: Callable[[], Any]) -> Callable[[], Any]:
 def wait_for_a_blocked_connection() -> None:
     """Returns once another connection waits for a lock that this one holds. PostgreSQL only."""
     watcher = connections.create_connection("default")
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE
     try:
         with watcher.cursor() as cursor:
             blocked = 0

@@ -304,7 +304,7 @@ def test_decisions_when_the_state_is_only_looked_at_then_money_is_credited_for_a
 
     def naively(state):
         waits = Deposit.objects.get(pk=deposit.pk).state == "pending"
-        meeting.wait(10)
+        meeting.wait(60)
         if waits:
             Deposit.objects.filter(pk=deposit.pk).update(
                 state=state, decided_at=deposit.created_at, credited=5 if state == "approved" else None

@@ -11,6 +11,8 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, e
 
 from tests.conftest import CHROMIUM
 
+# On a busy machine a page may take its time.
+expect.set_options(timeout=30_000)
 # Playwright runs an event loop in this thread, which Django takes for asynchronous code.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
@@ -35,7 +37,7 @@ FLAGS = [
 
 def wait_after_double_click(page: Page, url: re.Pattern[str]) -> None:
     """Wait for where it leads. Its second click cuts off the first one's navigation, so that none may be waited for."""
-    expect(page).to_have_url(url, timeout=10_000)
+    expect(page).to_have_url(url, timeout=60_000)
 
 
 @pytest.fixture(scope="session")

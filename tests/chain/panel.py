@@ -15,7 +15,7 @@ from tests.chain.databases import Database, cache_url
 from tests.chain.processes import ROOT, Server, plain_environment
 from tests.ports import free_port
 
-SECONDS = 30
+SECONDS = 120
 
 
 class Panel:

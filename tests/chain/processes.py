@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 60
+PATIENCE = 180
 """Seconds until a server that does not come up fails its test."""
 _KEPT = ("PATH", "HOME", "LANG", "VIRTUAL_ENV")
 

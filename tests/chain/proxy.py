@@ -68,7 +68,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(status, kind, answer, shown=len(answer) // 2 if cut == HALF else None)
 
     def _hand_on(self, body: bytes) -> tuple[int, str, bytes]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.upstream_port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.upstream_port, timeout=120)
         try:
             headers = {name: self.headers[name] for name in ("Content-Type", "User-Agent", "Accept")}
             connection.request("POST", self.path, body, {name: text for name, text in headers.items() if text})

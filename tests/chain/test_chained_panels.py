@@ -485,5 +485,5 @@ def test_without_request_ids_and_with_staff_mistaken_the_window_of_a_keeps_off_a
 def test_the_books_of_both_are_clean_for_cron_too(chain):
     checks = [panel.start_command("check_ledger") for panel in (chain.a, chain.b)]
     for check in checks:
-        printed, _ = check.communicate(timeout=60)
+        printed, _ = check.communicate(timeout=180)
         assert check.returncode == 0 and "Clean: " in printed, printed

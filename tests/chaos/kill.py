@@ -27,7 +27,7 @@ MOST_WAITING = 30
 _POPULAR = (100, 500, 1000)
 _FLUSH_SECONDS = 3.0
 _OWNER_SECONDS = 0.5
-_DRAIN_SECONDS = 120.0
+_DRAIN_SECONDS = 600.0
 _STILL_SECONDS = 4.0
 
 
@@ -100,7 +100,7 @@ class _Town:
     def rage(self) -> None:
         """Customers order, the owner resumes, the killer kills, Redis forgets."""
         every = _Rhythm()
-        limit = time.monotonic() + 60 + self.wanted * 2
+        limit = time.monotonic() + 600 + self.wanted * 2
         while self.asked < self.wanted or self.mine.filter(placement="queued", attempts=0).exists():
             if time.monotonic() > limit:
                 self.figures.problem("other trouble", "the workers do not keep up")

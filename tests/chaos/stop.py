@@ -35,7 +35,7 @@ HELD_ANSWER = "the answer is held back"
 POINTS = ("claim: committed", "before connecting", "connected", "sent", "answered")
 # What others do meanwhile: only noticing that the lease ran out, or all their work.
 OTHERS = ("expire", "sweep")
-_PATIENCE_SECONDS = 20.0
+_PATIENCE_SECONDS = 120.0
 
 
 @dataclass(slots=True)

@@ -24,7 +24,7 @@ MAX_SECONDS = 10
 _SLOW_PROVIDERS, _ADD_SECONDS = 4, 0.4
 _CUSTOMERS, _BETWEEN_ORDERS, _AT_ONCE = 2, 0.25, 4
 _EMAIL = "outages@example.org"
-_PATIENCE = 120
+_PATIENCE = 300
 
 
 class Town:

@@ -295,7 +295,7 @@ def test_requests_when_they_carry_the_worst_text_anywhere_then_the_line_is_short
             lambda: client.get("/nothing", headers={"user-agent": text}),
             lambda: Client(headers={"host": text}).get("/nothing"),
         ):
-            assert thread_seconds(ask) < 1
+            assert thread_seconds(ask) < 5  # Half a minute it was, and a busy processor takes twice its time.
     lines = stream.getvalue().splitlines()
     assert lines and max(map(len, lines)) < 30_000
     for line in lines:

@@ -63,7 +63,7 @@ def test_worker_when_all_its_threads_were_busy_then_the_first_that_is_free_wakes
     assert app.conf.worker_pool == f"{HintPool.__module__}:{HintPool.__qualname__}"
     pool.register_with_event_loop(SimpleNamespace(call_soon=lambda _nothing: (seen.append("woken"), woken.set())))
     pool.on_apply(lambda: None, (), {}, callback=lambda _result: seen.append("counted"), accept_callback=None)
-    assert woken.wait(timeout=30)
+    assert woken.wait(timeout=120)
     pool.on_stop()
     assert seen == ["counted", "woken"]
 

@@ -51,7 +51,7 @@ def alert(provider, what="sync"):
 
 
 def wait_until(true):
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not true():
         assert time.monotonic() < deadline, "it did not come to pass"
         time.sleep(0.01)

@@ -642,7 +642,7 @@ def test_sync_when_two_providers_use_the_same_ids_then_each_keeps_its_own(upstre
 
 
 def wait_for_requests(upstream, count):
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while len(upstream.requests_of("services")) < count:
         assert time.monotonic() < deadline, "the requests did not come"
         time.sleep(0.01)

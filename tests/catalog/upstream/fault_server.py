@@ -93,7 +93,7 @@ class FaultServer:
             self._listener.settimeout(0.1)
             self._accept()
         for worker in self._workers:
-            worker.join(timeout=5)
+            worker.join(timeout=60)
 
     def close(self) -> None:
         self._stopped.set()

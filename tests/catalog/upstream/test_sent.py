@@ -79,7 +79,7 @@ def unknown(behaviour: Behaviour, **changes: Any) -> Fault:
 
 
 def silent(behaviour: Behaviour, **changes: Any) -> Fault:
-    return Fault(Unknown, behaviour, timeout=0.3, **changes)
+    return Fault(Unknown, behaviour, timeout=1.0, **changes)
 
 
 def not_sent(behaviour: Behaviour = stall, **changes: Any) -> Fault:
@@ -108,7 +108,7 @@ FAULTS: dict[str, Fault] = {
     "TLS, close on accept": not_sent(close, stage="accept", tls="trusted"),
     "TLS, handshake stalls": not_sent(stall, stage="accept", tls="trusted", timeout=0.3),
     "TLS, handshake drips": not_sent(
-        drip(b"\x16\x03\x03\x40\x00" + b"x" * 99), stage="accept", tls="trusted", timeout=0.3
+        drip(b"\x16\x03\x03\x40\x00" + b"x" * 1_999), stage="accept", tls="trusted", timeout=0.3
     ),
     "TLS, garbage": not_sent(raw_bytes(b"220 smtp.example.com ESMTP\r\n"), stage="accept", tls="trusted"),
     "TLS, an order in the clear": not_sent(raw_bytes(PLACED), stage="accept", tls="trusted"),
@@ -135,11 +135,11 @@ FAULTS: dict[str, Fault] = {
     "TLS, stall after reading": silent(stall, tls="trusted"),
     "TLS, drip": silent(drip(PLACED), tls="trusted"),
     "drip of the head": silent(drip(PLACED)),
-    "drip of the body": silent(drip(b"HTTP/1.1 200 OK\r\n\r\n" + b" " * 199)),
-    "later than the deadline": silent(late(raw_bytes(PLACED), 0.4)),
+    "drip of the body": silent(drip(b"HTTP/1.1 200 OK\r\n\r\n" + b" " * 1_999)),
+    "later than the deadline": silent(late(raw_bytes(PLACED), 3)),
     "100, then nothing": unknown(raw_bytes(b"HTTP/1.1 100 Continue\r\n\r\n")),
     "100, then a stall": silent(lambda line: (line.sendall(b"HTTP/1.1 100 Continue\r\n\r\n"), stall(line))),
-    "100 without end": silent(drip(b"HTTP/1.1 100 Continue\r\n\r\n" * 9)),
+    "100 without end": silent(drip(b"HTTP/1.1 100 Continue\r\n\r\n" * 90)),
     "truncated status line": unknown(raw_bytes(b"HTTP/1.1 20")),
     "truncated headers": unknown(raw_bytes(b"HTTP/1.1 200 OK\r\nContent-Le")),
     "no HTTP": unknown(raw_bytes(b"220 smtp.example.com ESMTP\r\n")),
@@ -280,7 +280,9 @@ def test_add_when_a_fault_strikes_then_the_outcome_never_denies_what_the_server_
         url = fault.address(server)
         started = time.monotonic()
         outcome = make_client(url=url, add_timeout=fault.timeout).add(PARAMS)
-        assert time.monotonic() - started < 3, "the deadline is for the whole exchange"
+        assert time.monotonic() - started < 30, (
+            "what drips goes on for a minute: the deadline is for the whole exchange"
+        )
         server.settle()
 
     assert isinstance(outcome, fault.outcome), outcome

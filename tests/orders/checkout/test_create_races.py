@@ -88,7 +88,7 @@ def test_balance_when_read_computed_and_written_back_then_debits_are_lost():
 
     def naive(number: int) -> None:
         wallet = Wallet.objects.get(customer=alice)
-        all_have_read.wait(10)
+        all_have_read.wait(60)
         with unguarded.no_foreign_keys():
             unguarded.wallets().filter(pk=wallet.pk).update(balance=wallet.balance - 1_000_000)
 

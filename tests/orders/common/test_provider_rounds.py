@@ -32,7 +32,7 @@ def test_round_when_one_provider_is_slow_then_the_other_is_served_meanwhile(upst
         soon = make.order(customer, make.service(others))
         upstream.inject(faults.Fault(action="add", gate=gate))
         finish = in_background(submit_due_orders)
-        quick.pause(10, until=reached((slow, "placing"), (soon, "placed")))
+        quick.pause(60, until=reached((slow, "placing"), (soon, "placed")))
         assert (fresh(slow).placement, fresh(soon).placement) == ("placing", "placed")
         gate.set()
         assert finish() == 2

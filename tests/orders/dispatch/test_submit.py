@@ -5,6 +5,7 @@ The sandbox is the truth about what was placed: `upstream.orders()` is what the 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from types import SimpleNamespace
@@ -45,6 +46,7 @@ from tests.scenes import (
     refunds_of,
     submit_now,
 )
+from tests.threads import PATIENCE
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
 
@@ -81,9 +83,9 @@ def pass_deadline(order: Order) -> None:
 # -- placed ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("still_clock")
 def test_order_when_the_provider_takes_it_then_it_is_placed_once(upstream, provider, customer, order):
     """An order was "not sent yet" for as long as no later tick saw an id, and was sent again on each."""
-@pytest.mark.usefixtures("still_clock")
     assert submit_due_orders() == 1
     for _ in range(5):
         assert submit_now() == 0
@@ -183,9 +185,9 @@ def test_refused_order_when_it_would_keep_its_money_then_the_database_refuses(or
 # -- the provider takes nothing for now --------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("still_clock")
 def test_order_when_our_balance_there_is_used_up_then_it_waits_and_the_owner_knows(
     upstream, provider, customer, service
-@pytest.mark.usefixtures("still_clock")
 ):
     """The provider was out of money, the customers' orders said "success", and nobody was told."""
     first, second = make.order(customer, service), make.order(customer, service)
@@ -210,9 +212,9 @@ def test_order_when_our_balance_there_is_used_up_then_it_waits_and_the_owner_kno
     assert (stored.paused_until, stored.pause_count, stored.pause_reason) == (None, 0, "")
 
 
+@pytest.mark.usefixtures("still_clock")
 @pytest.mark.parametrize(
     "fault",
-@pytest.mark.usefixtures("still_clock")
     [
         says("Invalid API key"),
         says("user_inactive", status=401),
@@ -247,17 +249,17 @@ def test_order_when_our_key_is_wrong_then_it_waits_until_the_owner_enters_it(ups
     assert fresh(order).placement == Placement.PLACED
 
 
+@pytest.mark.usefixtures("still_clock")
 def test_order_when_the_key_cannot_be_decrypted_then_nothing_is_sent(upstream, provider, order):
     Provider.objects.update(api_key_encrypted="garbage")
-@pytest.mark.usefixtures("still_clock")
     assert submit_now() == 0
     assert (fresh(order).placement, order.placement_attempts.count(), upstream.requests) == ("queued", 0, [])
     assert pause_seconds(provider) == 60
 
 
+@pytest.mark.usefixtures("still_clock")
 def test_order_when_its_link_is_busy_then_it_waits_and_the_others_go_on(upstream, provider, customer, service):
     busy, free = make.order(customer, service), make.order(customer, service, link="https://example.com/b")
-@pytest.mark.usefixtures("still_clock")
     upstream.inject(says("You have active order with this link. Please wait until order being completed."))
     assert submit_due_orders() == 2
     assert (fresh(busy).placement, fresh(free).placement) == ("queued", "placed")
@@ -269,9 +271,9 @@ def test_order_when_its_link_is_busy_then_it_waits_and_the_others_go_on(upstream
     assert len(upstream.orders()) == 2
 
 
+@pytest.mark.usefixtures("still_clock")
 def test_order_when_its_link_stays_busy_then_it_asks_less_and_less(upstream, order):
     upstream.inject(says("You have active order with this link", times=None))
-@pytest.mark.usefixtures("still_clock")
     waits = []
     for _ in range(9):
         submit_now()
@@ -312,9 +314,9 @@ def test_order_when_the_error_is_unknown_then_staff_can_refund_it(upstream, cust
 # -- nothing was sent --------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("still_clock")
 def test_order_when_the_connection_is_refused_then_it_stays_queued(customer):
     dead = make.provider(url="http://127.0.0.1:9/api/v2")
-@pytest.mark.usefixtures("still_clock")
     order = make.order(customer, make.service(dead))
     for wait in (60, 120, 240):
         assert submit_now() == 1
@@ -383,9 +385,9 @@ LOST_ANSWERS: dict[str, tuple[Callable[[], faults.Fault], int]] = {
 }
 
 
+@pytest.mark.usefixtures("still_clock")
 @pytest.mark.parametrize(("fault", "there"), LOST_ANSWERS.values(), ids=LOST_ANSWERS.keys())
 def test_order_when_the_answer_is_lost_then_it_is_never_sent_again_or_refunded(
-@pytest.mark.usefixtures("still_clock")
     upstream, provider, customer, order, monkeypatch, fault, there
 ):
     """A read timeout was retried: one click became three orders, and nine with the job's own retries. Or it
@@ -415,15 +417,15 @@ def test_order_when_the_answer_is_lost_then_it_is_never_sent_again_or_refunded(
 
 
 def wait_for_orders(upstream: SandboxServer, count: int) -> None:
-    deadline = timezone.now() + timedelta(seconds=3)
-    while len(upstream.orders()) < count and timezone.now() < deadline:
+    deadline = time.monotonic() + PATIENCE
+    while len(upstream.orders()) < count and time.monotonic() < deadline:
         upstream.pause(0.02)
     assert len(upstream.orders()) == count
 
 
+@pytest.mark.usefixtures("still_clock")
 def test_provider_when_it_gives_no_clear_answer_then_it_is_left_alone_for_a_while(
     upstream, provider, customer, service
-@pytest.mark.usefixtures("still_clock")
 ):
     """A maintenance page turned the whole queue into doubts, one order after the other."""
     for _ in range(3):
@@ -810,8 +812,8 @@ def test_orders_when_due_then_the_longest_waiting_goes_first(upstream, customer,
 def send_all(provider: Provider) -> Callable[[int], None]:
     def work(number: int) -> None:
         mine = Provider.objects.get(pk=provider.pk)
-        deadline = timezone.now() + timedelta(seconds=20)
-        while timezone.now() < deadline:
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
             submit_for_provider(provider=mine, seconds=10)
             if not Order.objects.filter(placement__in=("queued", "placing")).exists():
                 return

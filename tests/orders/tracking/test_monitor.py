@@ -178,7 +178,7 @@ def test_lane_when_it_breaks_down_then_the_error_is_not_swallowed(upstream, cust
             raise RuntimeError("a bug of ours")
         apply(**values)
         if Order.objects.filter(checked_at=None).count() < 3:
-            broken.wait(10)  # After the first batch there are two lanes: leave the other one its turn.
+            broken.wait(60)  # After the first batch there are two lanes: leave the other one its turn.
 
     monkeypatch.setattr(poll, "apply_answers", breaks)
     with pytest.raises(RuntimeError):

@@ -73,7 +73,7 @@ def test_wallet_when_it_is_read_computed_and_written_back_then_debits_are_lost(s
 
     def naive(**asked):
         wallet = Wallet.objects.get(customer=alice)
-        all_have_read.wait(10)
+        all_have_read.wait(60)
         with unguarded.no_foreign_keys():
             unguarded.wallets().filter(pk=wallet.pk).update(balance=wallet.balance - 250_000)
         return PlacedOrder(Order(pk=1, charge=250_000), created=True)
@@ -200,7 +200,7 @@ def test_daily_limit_when_it_is_checked_before_it_is_spent_then_it_is_passed(ser
 
     def spends(*, key, charge):
         spent = ApiKey.objects.get(pk=key.pk).spent
-        all_have_read.wait(10)
+        all_have_read.wait(60)
         if spent + charge > key.daily_limit:
             raise LimitReached
         ApiKey.objects.filter(pk=key.pk).update(spent=spent + charge)

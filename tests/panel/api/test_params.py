@@ -66,12 +66,12 @@ def test_requests_when_they_come_with_or_without_a_slash_then_no_redirect(live_s
     url = live_server.url + path
     data = {"key": key, "action": "balance"}
     answers = [
-        requests.get(url, params=data, timeout=30, allow_redirects=False),
-        requests.post(url, data=data, timeout=30, allow_redirects=False),
-        requests.post(url, json=data, timeout=30, allow_redirects=False),
-        requests.post(url, files={name: (None, value) for name, value in data.items()}, timeout=30),
-        requests.post(url, params={"key": key}, data={"action": "balance"}, timeout=30, allow_redirects=False),
-        requests.post(url, data=json.dumps(data), timeout=30, allow_redirects=False),
+        requests.get(url, params=data, timeout=120, allow_redirects=False),
+        requests.post(url, data=data, timeout=120, allow_redirects=False),
+        requests.post(url, json=data, timeout=120, allow_redirects=False),
+        requests.post(url, files={name: (None, value) for name, value in data.items()}, timeout=120),
+        requests.post(url, params={"key": key}, data={"action": "balance"}, timeout=120, allow_redirects=False),
+        requests.post(url, data=json.dumps(data), timeout=120, allow_redirects=False),
     ]
     for answer in answers:
         assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")
@@ -83,9 +83,9 @@ def test_requests_when_they_come_with_or_without_a_slash_then_no_redirect(live_s
 def test_requests_when_sent_by_a_bare_library_then_served(live_server, customer, key):
     """No Accept, no user agent of a browser, HTTP/1.0 even."""
     body = urlencode({"key": key, "action": "balance"}).encode()
-    with urllib.request.urlopen(f"{live_server.url}/api/v2", body, timeout=30) as response:
+    with urllib.request.urlopen(f"{live_server.url}/api/v2", body, timeout=120) as response:
         assert json.load(response) == BALANCE
-    bare = http.client.HTTPConnection(urlsplit(live_server.url).netloc, timeout=30)
+    bare = http.client.HTTPConnection(urlsplit(live_server.url).netloc, timeout=120)
     bare._http_vsn, bare._http_vsn_str = 10, "HTTP/1.0"
     bare.request("POST", "/api/v2", body)
     assert json.loads(bare.getresponse().read()) == BALANCE
@@ -95,7 +95,7 @@ def test_requests_when_sent_by_a_bare_library_then_served(live_server, customer,
 @pytest.mark.parametrize("method", ["HEAD", "PUT", "OPTIONS", "DELETE", "PATCH", "PROPFIND"])
 def test_requests_when_the_method_is_another_then_nothing_crashes(live_server, customer, key, method):
     answer = requests.request(
-        method, f"{live_server.url}/api/v2/", params={"key": key, "action": "balance"}, timeout=30
+        method, f"{live_server.url}/api/v2/", params={"key": key, "action": "balance"}, timeout=120
     )
     assert answer.status_code == 200
     assert answer.text == "" if method == "HEAD" else answer.json() == BALANCE
@@ -105,7 +105,7 @@ def test_requests_when_the_method_is_another_then_nothing_crashes(live_server, c
 def test_requests_when_they_bring_a_session_then_it_means_nothing(live_server, signed_in):
     cookie = {"sessionid": signed_in.cookies["sessionid"].value}
     assert (
-        requests.post(f"{live_server.url}/api/v2", {"action": "balance"}, cookies=cookie, timeout=30).json() == BAD_KEY
+        requests.post(f"{live_server.url}/api/v2", {"action": "balance"}, cookies=cookie, timeout=120).json() == BAD_KEY
     )
 
 
@@ -460,7 +460,7 @@ def test_body_when_the_connection_cuts_it_off_then_nothing_is_ordered(live_serve
         f"POST {ADDRESS} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
         f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(body + lost)}\r\n\r\n"
     )
-    with socket.create_connection((live_server.thread.host, live_server.thread.port), timeout=30) as client:
+    with socket.create_connection((live_server.thread.host, live_server.thread.port), timeout=120) as client:
         client.sendall((head + body).encode())
         client.shutdown(socket.SHUT_WR)
         answer = b"".join(iter(lambda: client.recv(65_536), b""))

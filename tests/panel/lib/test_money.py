@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import tracemalloc
 from decimal import Decimal
 
 import pytest
@@ -116,11 +116,10 @@ def test_parse_money_when_comma_groups_no_thousands_then_refused(text):
         parse_money(text)
 
 
-def test_parse_decimal_when_text_is_a_megabyte_then_refused_at_once():
-    started = time.perf_counter()
+def test_parse_decimal_when_text_is_a_megabyte_then_refused_before_it_is_read(monkeypatch):
+    monkeypatch.setattr("panel.money._TYPED", None)
     with pytest.raises(MoneyError):
         parse_decimal("1" * 2_000_000)
-    assert time.perf_counter() - started < 0.5
 
 
 @given(st.text(alphabet="0123456789.,-eE+ NaIinf１٣_", max_size=40))
@@ -169,12 +168,15 @@ def test_micros_when_amount_has_more_places_then_cost_rounds_up_and_balance_down
         *("1000000000.0000001", "-1000000000.0000001", "1E+10"),
     ],
 )
-def test_scale_when_amount_is_hostile_then_refused_quickly(amount):
-    started = time.perf_counter()
-    for convert in (micros_up, micros_down, exact_micros, lambda value: scale(value, MICRO)):
-        with pytest.raises(MoneyError):
-            convert(Decimal(amount))
-    assert time.perf_counter() - started < 0.1
+def test_scale_when_amount_is_hostile_then_refused_before_it_is_a_long_number(amount):
+    tracemalloc.start()
+    try:
+        for convert in (micros_up, micros_down, exact_micros, lambda value: scale(value, MICRO)):
+            with pytest.raises(MoneyError):
+                convert(Decimal(amount))
+        assert tracemalloc.get_traced_memory()[1] < 100_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_scale_when_limit_is_given_then_it_counts():

@@ -25,7 +25,7 @@ def ask(server: SandboxServer) -> Ask:
 
     def send(action: str, **params: Any) -> Any:
         data = {"key": KEY, "action": action, **params}
-        response = requests.post(server.url, data=data, timeout=5)
+        response = requests.post(server.url, data=data, timeout=60)
         assert response.status_code == 200
         assert response.headers["Content-Type"] == "application/json"
         return response.json()

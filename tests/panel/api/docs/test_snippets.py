@@ -64,7 +64,7 @@ class Handler(BaseHTTPRequestHandler):
         fault = self.server.faults.pop(0) if params["action"] == "add" and self.server.faults else ""
         if fault == "busy":
             return self.reply(b'{"error": "Too many requests: try again in 1 seconds"}')
-        panel = http.client.HTTPConnection(self.server.target, timeout=30)
+        panel = http.client.HTTPConnection(self.server.target, timeout=120)
         panel.request("POST", self.path, body, {"Content-Type": self.headers["Content-Type"]})
         answer = panel.getresponse().read()
         panel.close()
@@ -114,7 +114,7 @@ def run(tmp_path: Path, line: Line) -> Any:
             env={"PATH": os.environ["PATH"], "UPMARK_KEY": secret},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
         )
         return json.loads(done.stdout) if done.returncode == 0 else done.stdout + done.stderr
 
