@@ -18,7 +18,7 @@ from billing.receipts import MOST_BYTES, type_of
 from panel.accounts.models import User
 from tests import make
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]  # Of files, their types and who may read them.
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 20
 FILES = {

@@ -17,7 +17,8 @@ from orders.web.live_updates import MAX_ROWS, Shown, order_pace, read_shown, wri
 from tests import make
 from tests.scenes import nothing_changes, statements
 
-pytestmark = pytest.mark.django_db
+# Of what a page is sent again, and when; how orders move is tested on both databases.
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 SIGNED_IN = 2  # the session and the user, which every page reads
 

@@ -24,7 +24,8 @@ from tests import make
 from tests.api_calls import ADDRESS, LINK, add, answer_of, ask, key_of
 from tests.scenes import nothing_changes
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
+# Of how requests are read; what they do is tested on both databases.
+pytestmark = [pytest.mark.django_db, pytest.mark.once, pytest.mark.usefixtures("sound_books")]
 
 BALANCE = {"balance": "10", "currency": "USD"}
 BAD_KEY = {"error": "Invalid API key"}

@@ -29,7 +29,8 @@ from panel.lib.crypto import decrypt
 from tests import make
 from tests.panel.api.keys.test_services import ask, text_in_the_database
 
-pytestmark = pytest.mark.django_db
+# Of pages and forms; the keys themselves are tested on both databases.
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 LIST = "/account/api/"
 NEW = "/account/api/new/"
