@@ -24,6 +24,7 @@ from billing import append_only
 from panel.ops.invariants import find_breaches
 from panel.sandbox.server import SandboxServer
 from tests import make, templates
+from tests.chain.databases import MIGRATED
 
 # What is loaded once stays: going through it again and again takes an eighth of the time.
 gc.freeze()
@@ -68,17 +69,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None, django_db_blocker: Any) -> None:
-    """Each process has a copy of a migrated database, and `migrate` finds nothing to do in it."""
+    """Each process has a copy of a migrated database, and `migrate` finds nothing to do in it.
+
+    So have the processes that tests start: the environment names the template to them.
+    """
     if connection.vendor == "postgresql":
         with django_db_blocker.unblock():
-            connection.settings_dict["TEST"]["TEMPLATE"] = templates.on_the_server(connection)
+            template = templates.on_the_server(connection)
+        connection.settings_dict["TEST"]["TEMPLATE"] = os.environ[MIGRATED] = template
         return
     creation = connection.creation
     create = creation._create_test_db
 
     def create_and_fill(*args: Any, **kwargs: Any) -> Any:
         name = create(*args, **kwargs)
-        templates.copied(connection, name)
+        os.environ[MIGRATED] = str(templates.copied(connection, name))
         return name
 
     creation._create_test_db = create_and_fill

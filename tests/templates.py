@@ -38,8 +38,8 @@ def all_migrations() -> set[str]:
     return {type(one).__module__ for one in MigrationLoader(None).disk_migrations.values()}
 
 
-def copied(connection: Any, target: Path, *, folder: Path = FOLDER) -> None:
-    """Makes `target` a migrated database of SQLite."""
+def copied(connection: Any, target: Path, *, folder: Path = FOLDER) -> Path:
+    """Makes `target` a migrated database of SQLite, and returns what it is a copy of."""
     folder.mkdir(parents=True, exist_ok=True)
     template, unfinished = folder / f"{fingerprint(all_migrations())}.sqlite3", folder / "unfinished.sqlite3"
     with (folder / "lock").open("w") as lock:
@@ -50,6 +50,7 @@ def copied(connection: Any, target: Path, *, folder: Path = FOLDER) -> None:
             migrate(connection, unfinished)
             unfinished.rename(template)
         shutil.copyfile(template, target)
+    return template
 
 
 def on_the_server(connection: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -10,6 +11,16 @@ from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 import psycopg
+
+MIGRATED = "MIGRATED_TEMPLATE"
+"""Where the tests keep a migrated database: its file, or its name on the server. The environment says so."""
+
+
+def migrated(*, on_server: bool) -> str:
+    """What may be copied there, or "": then migrating begins with nothing."""
+    template = os.environ.get(MIGRATED, "")
+    is_file = Path(template).is_file()
+    return template if template and is_file != on_server else ""
 
 
 class Database:
@@ -22,12 +33,15 @@ class Database:
         self._file = folder / f"{self._name}.sqlite3"
         self.url = _with_path(self._server, self._name) if self._server else f"sqlite:///{self._file}"
         if self._server:
-            self._on_server(f'CREATE DATABASE "{self._name}"' + (f' TEMPLATE "{like._name}"' if like else ""))
+            template = like._name if like else migrated(on_server=True)
+            self._on_server(f'CREATE DATABASE "{self._name}"' + (f' TEMPLATE "{template}"' if template else ""))
             # Processes are killed here, the server never is: waiting for the disk would prove nothing.
             self._on_server(f'ALTER DATABASE "{self._name}" SET synchronous_commit = off')
         elif like:
             with closing(sqlite3.connect(like._file)) as source, closing(sqlite3.connect(self._file)) as copy:
                 source.backup(copy)
+        elif template := migrated(on_server=False):
+            shutil.copyfile(template, self._file)
 
     def drop(self) -> None:
         if self._server:

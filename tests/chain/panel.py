@@ -21,7 +21,7 @@ SECONDS = 120
 class Panel:
     """`cache` is the number of its own cache, where the tests have a server for that; `settings` are its environment's.
 
-    The database is empty until the worker's "migrate", or a copy of that of `like`.
+    The database is one to "migrate", or a copy of that of `like`.
     """
 
     def __init__(self, name: str, *, folder: Path, cache: int, like: Panel | None = None, **settings: str) -> None:

@@ -15,6 +15,8 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
+from tests.chain.databases import migrated
+
 REDIS_NUMBER = 9
 
 _FIXED = {
@@ -62,7 +64,10 @@ def surroundings(*, with_broker: bool) -> Iterator[Surroundings]:
     try:
         if on_postgresql:
             os.environ["DATABASE_URL"] = _with_path(given_database, name)
-            _on_server(given_database, f'CREATE DATABASE "{name}"')
+            template = migrated(on_server=True)
+            _on_server(given_database, f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{template}"' if template else ""))
+        elif template := migrated(on_server=False):
+            shutil.copyfile(template, folder / "chaos.sqlite3")
         if redis_url:
             flush(redis_url)
         yield Surroundings(folder, "postgresql" if on_postgresql else "sqlite", redis_url)
