@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from contextlib import suppress
 from itertools import count
 from typing import Any
 from uuid import uuid4
@@ -61,15 +60,15 @@ def _forget(key: Any, request_id: str) -> str:
 def _add(*, key: Any, params: Any) -> int:
     """Without the window: looks first and places then, with nothing that holds the two together.
 
-    The first one waits for a second one that looked as early; if all others came too late for that, not for good.
+    The first two meet when they have looked, so whoever places first has another one that saw no order either.
     """
     if _this.without != WINDOW:
         return _add_order(key=key, params=params)
-    if Order.objects.filter(api_key_ref=key.pk, link=params["link"]).exists():
-        raise ApiError(LINK_BUSY)
+    is_taken = Order.objects.filter(api_key_ref=key.pk, link=params["link"]).exists()
     if next(_lookers) < 2:
-        with suppress(threading.BrokenBarrierError):
-            _two_have_looked.wait(20)
+        _two_have_looked.wait(120)
+    if is_taken:
+        raise ApiError(LINK_BUSY)
     return add._place(key, params, "")[0].pk
 
 
