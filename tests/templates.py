@@ -27,7 +27,7 @@ FOLDER = ROOT / "var" / "test-templates"
 
 def fingerprint(migrations: Iterable[str]) -> str:
     """Of these modules, of what they import of ours, and of Django, which carries them out."""
-    content = hashlib.sha256(metadata.version("django").encode())
+    content = hashlib.sha256(" ".join([metadata.version("django"), *sorted(migrations)]).encode())
     for path in sorted(_sources(migrations)):
         content.update(f"\0{path.name}\0".encode() + path.read_bytes())
     return content.hexdigest()[:16]
