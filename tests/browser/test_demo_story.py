@@ -76,7 +76,7 @@ def demo(environment, tmp_path):
             start_new_session=True,
         )
         try:
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + 300
             while "is running" not in log.read_text():
                 assert process.poll() is None and time.monotonic() < deadline, log.read_text()
                 time.sleep(0.1)
@@ -121,8 +121,8 @@ def test_customer_orders_and_watches_it_end_partial_with_an_exact_refund(demo, e
     page.evaluate("window.neverReloaded = true")
     status = page.locator("main .status").first
     expect(status).to_have_text("Pending")
-    expect(status).to_have_text("In progress", timeout=60_000)
-    expect(status).to_have_text("Partial", timeout=60_000)
+    expect(status).to_have_text("In progress", timeout=180_000)
+    expect(status).to_have_text("Partial", timeout=180_000)
     assert page.evaluate("window.neverReloaded") is True
     assert page.url == address
     text = page.locator("main").inner_text()
@@ -155,7 +155,7 @@ def test_customer_orders_and_watches_it_end_partial_with_an_exact_refund(demo, e
 
     # Ctrl-C stops all of it, and the data is still there.
     os.kill(demo.pid, signal.SIGINT)
-    demo.wait(timeout=30)
+    demo.wait(timeout=180)
     for port in (environment["WEB_PORT"], environment["SANDBOX_PORT"]):
         with socket.socket() as probe:
             assert probe.connect_ex(("127.0.0.1", int(port))) != 0
