@@ -24,11 +24,14 @@ def migrated(*, on_server: bool) -> str:
 
 
 class Database:
-    """`url` is what DATABASE_URL says. `like`: a copy of that one, which nobody may be using just now."""
+    """`url` is what DATABASE_URL says. `like`: a copy of that one, which nobody may be using just now.
 
-    def __init__(self, folder: Path, *, like: Database | None = None) -> None:
+    `in_file`: on SQLite, whatever the tests run on.
+    """
+
+    def __init__(self, folder: Path, *, like: Database | None = None, in_file: bool = False) -> None:
         server = os.environ.get("DATABASE_URL", "")
-        self._server = server if server.startswith("postgres") else ""
+        self._server = server if server.startswith("postgres") and not in_file else ""
         self._name = f"chain_{uuid4().hex[:12]}"
         self._file = folder / f"{self._name}.sqlite3"
         self.url = _with_path(self._server, self._name) if self._server else f"sqlite:///{self._file}"

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from tests.chain.databases import Database, cache_url
-from tests.chain.processes import ROOT, Server, plain_environment
+from tests.chain.processes import ROOT, CommandProcess, Server, plain_environment
 from tests.ports import free_port
 
 SECONDS = 120
@@ -46,34 +46,19 @@ class Panel:
             **settings,
         }
         self._sites: list[Server] = []
-        self._worker: subprocess.Popen[str] | None = None
+        self._worker: CommandProcess | None = None
 
     # -- its work ------------------------------------------------------------------------------------
 
     def start_worker(self) -> None:
         """Ready at the first command."""
-        with (self.folder / "worker.log").open("ab") as log:
-            self._worker = subprocess.Popen(
-                [sys.executable, "-m", "tests.chain.worker"],
-                cwd=ROOT,
-                env=plain_environment() | self.environment,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                start_new_session=True,
-            )
+        log = self.folder / "worker.log"
+        self._worker = CommandProcess("tests.chain.worker", log=log, environment=self.environment)
 
     def do(self, name: str, /, **values: Any) -> Any:
         """One command of `tests.chain.worker`."""
-        assert self._worker and self._worker.stdin and self._worker.stdout
-        self._worker.stdin.write(json.dumps({"do": name, "with": values}) + "\n")
-        self._worker.stdin.flush()
-        line = self._worker.stdout.readline()
-        assert line, (self.folder / "worker.log").read_text()[-4_000:]
-        said = json.loads(line)
-        assert "error" not in said, said["error"]
-        return said["result"]
+        assert self._worker
+        return self._worker.do(name, **values)
 
     def run(self, *rounds: str) -> list[str]:
         """Management commands, each as if all waits before it were over; what they printed."""
@@ -137,9 +122,5 @@ class Panel:
         for site in self._sites:
             site.close()
         if self._worker:
-            self._worker.kill()
-            self._worker.wait()
-            for pipe in (self._worker.stdin, self._worker.stdout):
-                if pipe:
-                    pipe.close()
+            self._worker.close()
         self.database.drop()

@@ -43,6 +43,11 @@ class Broker:
     def client(self, **values: float) -> redis.Redis:
         return redis.Redis(host="127.0.0.1", port=self.port, retry=None, **values)
 
+    def waiting(self) -> int:
+        """How many messages nobody has taken yet."""
+        with self.client() as client:
+            return int(client.llen("celery"))
+
     def flush(self) -> None:
         """Takes away every message, and with them the bindings of the queues."""
         with self.client() as client:
