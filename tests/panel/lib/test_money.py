@@ -117,7 +117,7 @@ def test_parse_money_when_comma_groups_no_thousands_then_refused(text):
 
 
 def test_parse_decimal_when_text_is_a_megabyte_then_refused_before_it_is_read(monkeypatch):
-    monkeypatch.setattr("panel.money._TYPED", None)
+    monkeypatch.setattr("panel.lib.money._TYPED", None)
     with pytest.raises(MoneyError):
         parse_decimal("1" * 2_000_000)
 
