@@ -856,10 +856,10 @@ def test_claim_when_a_customer_is_just_ordering_then_the_lane_is_free(provider, 
     rarely find that row unlocked, and the queue would stand still."""
     waiting = make.order(customer, service)
     with transaction.atomic():
+        make.order(customer, service)
         with connection.cursor() as cursor:
             # What the database otherwise does at the commit, to have the moment last.
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        make.order(customer, service)
         [claim] = at_once(1, lambda number: claim_next(provider_id=provider.pk))
     assert claim is not None
     assert claim.order.pk == waiting.pk

@@ -197,7 +197,7 @@ from django.conf import settings
 django.setup()
 settings.CACHES["default"]["KEY_PREFIX"] = sys.argv[1]
 settings.API_RATE_PER_KEY = "3/d"
-from panel.api.limits import count_key
+from panel.api.rate_limit import count_key
 count_key(5)
 count_key(5)
 """
