@@ -53,15 +53,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # The longest first: at the end, all other workers would wait for it. And together, since they share processes
     # that are long to start, which each worker that gets some of them starts for itself.
     items.sort(key=lambda item: not any(map(item.get_closest_marker, ("processes", "redis"))))
+    on_postgresql = "postgres" in os.environ.get("DATABASE_URL", "")
     for item in items:
         if not speaks_with_servers(item):
             item.add_marker(pytest.mark.once)
+        if item.get_closest_marker("slow") and not on_postgresql:
+            item.add_marker(pytest.mark.proof)
     if MUST_HAVE_ALL:
         return
     for item in items:
         if item.get_closest_marker("browser") and CHROMIUM is None:
             item.add_marker(pytest.mark.skip(reason="needs Chromium; .ci/run installs it and runs this"))
-        if item.get_closest_marker("postgresql") and "postgres" not in os.environ.get("DATABASE_URL", ""):
+        if item.get_closest_marker("postgresql") and not on_postgresql:
             item.add_marker(pytest.mark.skip(reason="needs PostgreSQL; .ci/run runs this"))
         if item.get_closest_marker("redis") and not (REDIS_SERVER and os.environ.get("CELERY_BROKER_URL")):
             item.add_marker(pytest.mark.skip(reason="needs redis-server and CELERY_BROKER_URL; .ci/run runs this"))

@@ -78,7 +78,7 @@ class Chain:
         self.b_services = {number: by_id[str(one["pk"])] for number, one in ours if str(one["pk"]) in by_id}
 
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from tests.chain.panel import Panel
 from tests.chain.wsgi_words import DEATHS, REQUEST_IDS, WINDOW
 from tests.threads import in_threads
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.slow]
 
 ACTIVE = {"error": "You have active order with this link"}
 USED = {"error": "Incorrect request: this request_id was used for another order"}

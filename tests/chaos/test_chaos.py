@@ -44,6 +44,7 @@ def check(code: int, printed: str) -> None:
         assert figure(name, printed) > 0, printed
 
 
+@pytest.mark.slow
 def test_no_order_is_doubled_lost_given_away_or_mistaken_for_another():
     check(*chaos("--short", "--half", HALF))
 

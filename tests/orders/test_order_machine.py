@@ -449,7 +449,14 @@ class Orders(RuleBasedStateMachine):
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("story", [0, 1, *(pytest.param(more, marks=pytest.mark.proof) for more in range(2, 20))])
+@pytest.mark.parametrize(
+    "story",
+    [
+        0,
+        pytest.param(1, marks=pytest.mark.slow),
+        *(pytest.param(more, marks=pytest.mark.proof) for more in range(2, 20)),
+    ],
+)
 def test_orders_when_everything_happens_at_once_then_every_invariant_holds(story):
     run_state_machine_as_test(
         # The gate plays the same stories each time; a longer run looks for new ones.

@@ -21,7 +21,7 @@ from tests import make
 from tests.scenes import fresh, nothing_changes, poll_now, refunds_of, says, submit_now
 from tests.scenes import placed as placed_orders
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 CANCEL, REFILL = "Cancel this order", "Ask for a refill"
 AT_ONCE = "You get $0.25 back at once"

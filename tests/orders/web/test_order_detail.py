@@ -18,7 +18,7 @@ from orders.models import Order
 from orders.states import Placement, Status
 from tests import make
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 
 @pytest.fixture

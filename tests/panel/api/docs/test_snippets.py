@@ -27,7 +27,7 @@ from panel.api.keys.services import make_key
 from tests import make
 from tests.scenes import money_of
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 PROGRAMS = {"python": sys.executable, "php": shutil.which("php"), "node": shutil.which("node")}
 LANGUAGES = [

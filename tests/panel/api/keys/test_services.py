@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from django.apps import apps
-from django.core.cache import cache
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 from django.test import Client
@@ -43,12 +42,6 @@ pytestmark = pytest.mark.django_db
 
 THREADS = 8
 BAD_KEY = {"error": "Invalid API key"}
-
-
-@pytest.fixture(autouse=True)
-def fresh_cache():
-    """What one test asked does not count for the next."""
-    cache.clear()
 
 
 def ask(secret: str, action: str = "balance", *, address: str = "192.0.2.7", **params: Any) -> Any:
