@@ -28,7 +28,7 @@ from panel.accounts.roles import MANAGER, OWNER, ROLES, SUPPORT, set_up_roles
 from panel.lib.own_account import SENTENCE, OwnAccount
 from tests import make
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 SUPERUSER = "Superuser"
 EVERYBODY = (*ROLES, SUPERUSER)

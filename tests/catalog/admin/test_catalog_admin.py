@@ -24,7 +24,7 @@ from panel.alerts.services import raise_alert
 from tests import make
 from tests.scenes import at_once, statements
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 IMPORTS = "/admin/catalog/syncrun/"
 INBOX = "/admin/catalog/catalogchange/"

@@ -12,7 +12,7 @@ from catalog.models import Provider, Service
 from catalog.provider_accounts import client_for, pause_provider
 from tests.admin_calls import action, apply
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 PROVIDER = {
     "name": "New",
     "api_key": "secret-key-123",

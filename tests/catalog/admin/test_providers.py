@@ -36,7 +36,7 @@ from panel.lib.crypto import decrypt
 from panel.lib.money import EXCHANGE_ONE
 from tests import make
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 KEY = "a-new-key-98765"
 
