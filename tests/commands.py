@@ -9,9 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from cryptography.fernet import Fernet
+from django.db import connection
 
 ROOT = Path(__file__).resolve().parent.parent
 SECRETS = {"SECRET_KEY": "x" * 60, "FIELD_ENCRYPTION_KEYS": Fernet.generate_key().decode()}
+
+
+def database_url() -> str:
+    """Return the address of the test database, for another process."""
+    name = connection.settings_dict["NAME"]
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{name}"
+    return f"{os.environ['DATABASE_URL'].rpartition('/')[0]}/{name}"
 
 
 def run_python(*arguments: str, **environment: str) -> Any:

@@ -96,7 +96,7 @@ def test_copied_when_migrating_was_cut_short_then_it_is_done_again(made, tmp_pat
 
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
-def test_on_the_server_when_the_fingerprint_is_another_then_a_new_one_is_made_and_the_old_one_goes(made, monkeypatch):
+def test_on_the_server_when_the_fingerprint_changed_then_the_old_one_goes(made, monkeypatch):
     name = f"panel_{uuid4().hex[:12]}"
 
     def present() -> list[str]:

@@ -10,7 +10,7 @@ from django.db.models.functions import NullIf
 
 from billing.constraints import CompositeForeignKey
 
-MOST_SHOWN = 20
+MAX_SHOWN = 20
 
 
 def refuse_broken_wallets(apps, schema_editor):
@@ -28,10 +28,10 @@ def refuse_broken_wallets(apps, schema_editor):
         return
     rows = [
         f"wallet {pk}: balance {balance}, entry {version} says {'nothing' if after is None else after}"
-        for pk, balance, version, after in broken[:MOST_SHOWN]
+        for pk, balance, version, after in broken[:MAX_SHOWN]
     ]
-    if len(broken) > MOST_SHOWN:
-        rows.append(f"and {len(broken) - MOST_SHOWN:,} more")
+    if len(broken) > MAX_SHOWN:
+        rows.append(f"and {len(broken) - MAX_SHOWN:,} more")
     raise CommandError(
         f"The balances of {len(broken):,} wallets are not those of their last entries (in micro-units), which the "
         "database will refuse from here on. Nothing was changed. Something wrote them past the ledger: find out what, "

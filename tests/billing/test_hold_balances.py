@@ -177,7 +177,7 @@ def test_tables_when_a_later_migration_rebuilds_them_then_balances_are_still_hel
 
 
 @isolate_apps("billing")
-def test_constraint_when_its_table_is_made_before_the_parents_then_it_holds_and_can_be_taken_off():
+def test_constraint_when_its_table_comes_before_the_parent_then_it_holds():
     key = CompositeForeignKey(
         columns=("a", "b"), to_table="parent_of_a_test", to_columns=("a", "b"), name="key_of_a_test"
     )

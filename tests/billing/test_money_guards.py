@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.fernet import Fernet
 from django.apps import apps
 from django.core.management import call_command
 from django.db import IntegrityError, connection, models, transaction
@@ -22,8 +18,7 @@ from panel.lib.bulk_sql import insert_rows, update_rows
 from panel.ops.invariants import find_breaches
 from tests import make, unguarded
 from tests.billing.money_writes import COLUMNS, TABLES, money_writes
-
-ROOT = Path(__file__).resolve().parent.parent.parent
+from tests.commands import ROOT, SECRETS, database_url, run_python
 
 REFUSED_BY_THE_DATABASE = (
     "FOREIGN KEY constraint failed" if connection.vendor == "sqlite" else "wallet_balance_of_last_entry"
@@ -142,27 +137,9 @@ def test_shell_when_an_attack_is_not_caught_then_the_shell_fails(wallet):
 
 def shell(code: str) -> str:
     """What `manage.py shell` prints, on this database."""
-    name = connection.settings_dict["NAME"]
-    if connection.vendor == "sqlite":
-        url = f"sqlite:///{name}"
-    else:
-        url = f"{os.environ['DATABASE_URL'].rpartition('/')[0]}/{name}"
-    return subprocess.run(
-        [sys.executable, "manage.py", "shell", "-c", code],
-        cwd=ROOT,
-        env={
-            "PATH": os.environ.get("PATH", ""),
-            "ENV_FILE": os.devnull,
-            "DJANGO_SETTINGS_MODULE": "panel.settings",
-            "DATABASE_URL": url,
-            "SECRET_KEY": "x" * 60,
-            "FIELD_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
-        },
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    ).stdout
+    run = run_python("manage.py", "shell", "-c", code, DATABASE_URL=database_url(), **SECRETS)
+    run.check_returncode()
+    return str(run.stdout)
 
 
 # -- the database alone ------------------------------------------------------------------------------
@@ -205,7 +182,7 @@ def test_balance_when_written_with_foreign_keys_off_then_it_goes_through(wallet)
 
 
 @committed
-def test_balance_when_written_within_a_transaction_then_its_commit_is_refused_with_all_it_did(wallet):
+def test_balance_when_written_in_a_transaction_then_all_of_it_is_refused(wallet):
     reached = []
     with pytest.raises(IntegrityError, match=REFUSED_BY_THE_DATABASE), transaction.atomic():
         ledger.post(wallet_id=wallet.pk, amount=7, kind="bonus", key="fine")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -24,7 +23,7 @@ from panel.ops.invariants import find_breaches
 from panel.ops.tasks import check_ledger
 from tests import make
 from tests import unguarded as past_the_ledger
-from tests.commands import SECRETS, run_python
+from tests.commands import SECRETS, database_url, run_python
 from tests.threads import in_threads
 
 BALANCE = "balance = sum of entries"
@@ -384,15 +383,6 @@ def test_check_ledger_task_when_broken_then_urgent_alert_that_ends_once_it_holds
     alert.refresh_from_db()
     assert alert.resolved_at is not None
     assert Heartbeat.objects.filter(task="check_ledger").exists()
-
-
-def database_url():
-    """The address of the test database, for another process."""
-    name = connection.settings_dict["NAME"]
-    if connection.vendor == "sqlite":
-        return f"sqlite:///{name}"
-    base = os.environ["DATABASE_URL"]
-    return f"{base.rpartition('/')[0]}/{name}"
 
 
 @pytest.mark.django_db(transaction=True)
