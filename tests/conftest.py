@@ -23,7 +23,7 @@ from django.utils import timezone
 from billing import append_only
 from panel.ops.invariants import find_breaches
 from panel.sandbox.server import SandboxServer
-from tests import make, templates
+from tests import make, schedule, templates
 from tests.chain.databases import MIGRATED
 
 # What is loaded once stays: going through it again and again takes an eighth of the time.
@@ -31,11 +31,9 @@ gc.freeze()
 gc.set_threshold(100_000, 50, 50)
 
 MUST_HAVE_ALL = os.environ.get("REQUIRE_SERVICES") == "1"
-CHROMIUM = (
-    None
-    if os.environ.get("WITHOUT_CHROMIUM")
-    else shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-)
+# The shell has the engine of the whole browser without its windows, which take half of the time.
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+CHROMIUM = None if os.environ.get("WITHOUT_CHROMIUM") else next(filter(None, map(shutil.which, BROWSERS)), None)
 REDIS_SERVER = shutil.which("redis-server")
 
 
@@ -48,11 +46,17 @@ def speaks_with_servers(item: Any) -> bool:
     return bool(fixtures) or any(map(item.get_closest_marker, ("django_db", *SERVERS)))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Says what a test needs and leaves it out; in the full gate a missing server is a failure instead."""
-    # The longest first: at the end, all other workers would wait for it. And together, since they share processes
-    # that are long to start, which each worker that gets some of them starts for itself.
-    items.sort(key=lambda item: not any(map(item.get_closest_marker, ("processes", "redis"))))
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """Says what a test needs; those that are left over for this run are put into the order that ends soonest."""
+    mark(items)
+    yield
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
+    items[:] = schedule.arrange(items, workers=workers, kind=schedule.kind_of)
+
+
+def mark(items: list[pytest.Item]) -> None:
+    """Leaves out what lacks a server; in the full gate a missing server is a failure instead."""
     on_postgresql = "postgres" in os.environ.get("DATABASE_URL", "")
     for item in items:
         if not speaks_with_servers(item):
