@@ -14,6 +14,7 @@ test: $(VENV)/.development
 
 proof: $(VENV)/.development
 	@$(BIN)/python -m pytest -s -rs -m proof
+	@$(BIN)/python -m pytest -n auto -m "hypothesis and not proof" --hypothesis-profile search
 
 bench: $(VENV)/.development
 	@$(BIN)/python -m tests.bench

@@ -19,6 +19,7 @@ from django.db import connection
 from django.db.models.signals import post_migrate
 from django.test import Client
 from django.utils import timezone
+from hypothesis import settings as hypothesis_settings
 
 from billing import append_only
 from panel.ops.invariants import find_breaches
@@ -29,6 +30,11 @@ from tests.chain.databases import MIGRATED
 # What is loaded once stays: going through it again and again takes an eighth of the time.
 gc.freeze()
 gc.set_threshold(100_000, 50, 50)
+
+# The same examples each time, however slow the machine: a verdict is about the code. `make proof` tries others.
+hypothesis_settings.register_profile("same", derandomize=True, deadline=None, database=None)
+hypothesis_settings.register_profile("search", max_examples=10_000, deadline=None, database=None)
+hypothesis_settings.load_profile("same")
 
 MUST_HAVE_ALL = os.environ.get("REQUIRE_SERVICES") == "1"
 # The shell has the engine of the whole browser without its windows, which take half of the time.
@@ -135,7 +141,8 @@ def nothing_follows_a_flush(django_db_setup: Any) -> None:
 @pytest.fixture(autouse=True)
 def own_cache(settings: Any) -> None:
     """Of each test alone: processes of tests share a server, and what they count or keep has the same numbers."""
-    settings.CACHES = {**settings.CACHES, "default": {**settings.CACHES["default"], "KEY_PREFIX": uuid4().hex}}
+    prefix = uuid4().hex
+    settings.CACHES = {name: {**cache, "KEY_PREFIX": prefix} for name, cache in settings.CACHES.items()}
 
 
 @pytest.fixture

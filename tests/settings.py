@@ -25,6 +25,10 @@ STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticF
 ACCOUNT_RATE_LIMITS = False
 WHITENOISE_AUTOREFRESH = True
 
+if "socket_timeout" in CACHES["default"]["OPTIONS"]:  # noqa: F405
+    # A cache that answers late is passed over, and the machine of the tests may be as busy as it likes.
+    CACHES["default"]["OPTIONS"].update(socket_connect_timeout=30, socket_timeout=30)  # noqa: F405
+
 if USES_SQLITE:  # noqa: F405
     # The machine never loses its power in a test: waiting for the disk at each commit would prove nothing.
     _options = DATABASES["default"]["OPTIONS"]  # noqa: F405

@@ -337,26 +337,24 @@ def test_batch_when_one_row_is_bad_then_the_others_are_settled(upstream, custome
     assert len(upstream.requests_of("cancel")) == 1
 
 
-def test_requests_when_many_are_due_then_a_hundred_share_a_call(upstream, customer, service):
-    make.deposit(customer, "100")
-    for one in placed(customer, service, 120):
+def test_requests_when_more_are_due_than_fit_then_as_many_as_fit_share_a_call(upstream, customer, service, small_batch):
+    for one in placed(customer, service, 12):
         cancel_order(order=one, actor=customer)
-    assert send_now() == 120
-    assert [len(one.params["orders"].split(",")) for one in upstream.requests_of("cancel")] == [100, 20]
-    assert CancelRequest.objects.filter(state=CancelState.ACCEPTED).count() == 120
+    assert send_now() == 12
+    assert [len(one.params["orders"].split(",")) for one in upstream.requests_of("cancel")] == [10, 2]
+    assert CancelRequest.objects.filter(state=CancelState.ACCEPTED).count() == 12
 
 
 def test_round_when_there_are_many_then_its_statements_do_not_grow(upstream, provider, customer, service):
-    make.deposit(customer, "100")
     counts = {}
-    for count in (10, 40):
+    for count in (2, 8):
         for one in placed(customer, service, count):
             cancel_order(order=one, actor=customer)
         with statements() as found:
             assert send_to_provider(provider=provider) == count
         counts[count] = len(found)
     print(f"statements of a round of cancels: {counts}")
-    assert counts[10] == counts[40] <= 12
+    assert counts[2] == counts[8] <= 12
 
 
 # -- while the order moves ---------------------------------------------------------------------------

@@ -442,9 +442,8 @@ def test_refills_when_sent_by_many_workers_then_each_is_sent_once(upstream, cust
 
 
 def test_round_when_there_are_many_then_its_statements_do_not_grow(upstream, provider, customer, service):
-    make.deposit(customer, "100")
     sent, polled = {}, {}
-    for count in (10, 40):
+    for count in (2, 8):
         for one in completed(upstream, customer, service, count):
             request_refill(order=one, actor=customer)
         with statements() as found:
@@ -457,21 +456,20 @@ def test_round_when_there_are_many_then_its_statements_do_not_grow(upstream, pro
             assert poll_provider_refills(provider=provider) == running
         polled[running] = len(found)
     print(f"statements of a round of refills: {sent}; of looks at them: {polled}")
-    assert sent[10] == sent[40] <= 10
+    assert sent[2] == sent[8] <= 10
     # 4 for a batch; the look for a free worker, the one that finds no other batch, and the alert are of the round.
-    assert polled[10] == polled[50] <= 4 + 3
+    assert polled[2] == polled[10] <= 4 + 3
 
 
 # -- following ---------------------------------------------------------------------------------------
 
 
-def test_looks_when_many_are_due_then_a_hundred_share_a_call(upstream, provider, customer, service):
-    make.deposit(customer, "100")
-    for one in completed(upstream, customer, service, 120):
+def test_looks_when_more_are_due_than_fit_then_as_many_as_fit_share_a_call(upstream, customer, service, small_batch):
+    for one in completed(upstream, customer, service, 12):
         request_refill(order=one, actor=customer)
-    assert send_now() == 120
-    assert look_now() == 120
-    assert [len(one.params["refills"].split(",")) for one in upstream.requests_of("refill_status")] == [100, 20]
+    assert send_now() == 12
+    assert look_now() == 12
+    assert [len(one.params["refills"].split(",")) for one in upstream.requests_of("refill_status")] == [10, 2]
 
 
 def test_wait_when_it_grows_then_from_a_minute_to_an_hour():

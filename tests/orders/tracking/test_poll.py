@@ -15,6 +15,7 @@ from catalog.models import Provider, Service
 from catalog.provider_accounts import client_for, leave_polling_lane, take_polling_lane
 from orders.models import Order, OrderEvent
 from orders.states import Placement, ReviewReason, Status
+from orders.tracking import poll
 from orders.tracking.apply import apply_answers
 from orders.tracking.interpret import change_from
 from orders.tracking.poll import claim_batch, poll_due_orders, poll_provider
@@ -47,23 +48,28 @@ def order(customer: Any, service: Service) -> Order:
 # -- how many calls, how many statements -------------------------------------------------------------
 
 
-def test_round_when_many_are_due_then_a_hundred_share_a_call(upstream, customer, service):
+@pytest.fixture
+def small_batch(monkeypatch):
+    """Ten orders a call: a hundred, as the protocol allows, take long to make."""
+    assert poll.BATCH == 100
+    monkeypatch.setattr(poll, "BATCH", 10)
+
+
+def test_round_when_more_are_due_than_fit_then_as_many_as_fit_share_a_call(upstream, customer, service, small_batch):
     """One call and one log line for each order: 1,000 orders were 1,000 calls, and the newest 100 alone
     were ever asked about."""
-    make.deposit(customer, "100")
-    made = placed(customer, service, 120)
+    made = placed(customer, service, 12)
     upstream.clear_requests()
-    assert poll_now() == 120
+    assert poll_now() == 12
     calls = [request.params["orders"].split(",") for request in upstream.requests_of("status")]
-    assert [len(ids) for ids in calls] == [100, 20]
+    assert [len(ids) for ids in calls] == [10, 2]
     assert sorted(sum(calls, [])) == sorted(str(one.upstream_id) for one in made)
     assert poll_due_orders() == 0
 
 
-def test_round_when_not_all_fit_then_the_longest_waiting_go_first(upstream, provider, customer, service):
+def test_round_when_not_all_fit_then_the_longest_waiting_go_first(upstream, provider, customer, service, small_batch):
     """The newest were polled and the older ones starved."""
-    make.deposit(customer, "100")
-    made = placed(customer, service, 103)
+    made = placed(customer, service, 13)
     oldest = made[-3:]
     Order.objects.update(next_poll_at=timezone.now() - timedelta(minutes=1))
     Order.objects.filter(pk__in=[one.pk for one in oldest]).update(next_poll_at=timezone.now() - timedelta(days=1))
@@ -73,10 +79,9 @@ def test_round_when_not_all_fit_then_the_longest_waiting_go_first(upstream, prov
     assert first[:3] == [one.upstream_id for one in oldest]
 
 
-def test_batch_when_nothing_changed_then_its_statements_do_not_grow(upstream, provider, customer, service):
-    make.deposit(customer, "100")
+def test_batch_when_nothing_changed_then_its_statements_do_not_grow(upstream, provider, customer, service, small_batch):
     counts = {}
-    for count, more in ((10, 10), (100, 90)):
+    for count, more in ((2, 2), (10, 8)):
         placed(customer, service, more)
         poll_now()
         Order.objects.update(next_poll_at=timezone.now() - timedelta(seconds=1))
@@ -85,8 +90,8 @@ def test_batch_when_nothing_changed_then_its_statements_do_not_grow(upstream, pr
         counts[count] = len(unchanged)
     print(f"statements of an unchanged batch: {counts}")
     # 4 for a batch, and 3 a round: the lane, and the alert that is taken back. A full one is followed by a look.
-    assert counts[10] == 4 + 3
-    assert counts[100] == 4 + 3 + 1
+    assert counts[2] == 4 + 3
+    assert counts[10] == 4 + 3 + 1
     assert Entry.objects.filter(kind="refund").count() == 0
 
 

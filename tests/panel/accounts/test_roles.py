@@ -180,6 +180,7 @@ def shop(customer: User, provider: Provider) -> dict[str, Any]:
     draft = draft_change(edits=edits, source="panel", summary="Still more", actor=None)
     invited = make.invited("invited@example.org")
     special = {
+        "billing_wallet_of_customer": customer,
         "catalog_pricechange_preview": draft,
         "accounts_user_invite_again": invited,
         "accounts_user_withdraw_invitation": invited,
