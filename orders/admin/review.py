@@ -24,9 +24,9 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from orders.admin.review_facts import facts_of
 from orders.checkout.create import loss_note
+from orders.common.transitions import OrderMoved
 from orders.models import Order
 from orders.reconcile import id_probe, search
-from orders.refunds.posting import OrderMoved
 from orders.review import decisions
 from orders.states import Placement, ReviewReason
 from panel.lib.admin.actions import ActionRefused, act_once, is_own_object

@@ -20,10 +20,11 @@ from catalog.upstream.errors import ErrorCode
 from catalog.upstream.results import AddOutcome, NotSent, Placed, Refused, Unknown
 from orders.common.backoff import first_poll_after, resend_wait
 from orders.common.timeline import write_event
+from orders.common.transitions import OrderMoved, move, move_all
 from orders.common.upstream_ids import id_columns
-from orders.dispatch.timeouts import into_doubt
+from orders.dispatch.timeouts import doubt_from
 from orders.models import Order, PlacementAttempt
-from orders.refunds.posting import OrderMoved, end_unplaced
+from orders.refunds.posting import end_unplaced
 from orders.review.decisions import ask_for_review
 from orders.states import AttemptOutcome, Placement, ReviewReason
 from panel.alerts.services import raise_alert
@@ -54,8 +55,7 @@ def record_outcome(*, provider: Provider, order: Order, attempt: PlacementAttemp
     """Writes the attempt's end and moves the order; False when the provider should be left alone.
 
     `order` is as it was claimed. When it was in doubt before (`doubt_until`), this was a repetition, and
-    nothing but an id settles it: a no may be to the repetition alone. What it changes of `order` is undone
-    by nobody: give a copy to each try.
+    nothing but an id settles it: a no may be to the repetition alone. Mutates `order`: pass a copy to each try.
     """
     repeated = order.doubt_until is not None
     try:
@@ -142,23 +142,18 @@ def _record_placed(order: Order, attempt: PlacementAttempt, outcome: Placed) -> 
             order=order, request_id=attempt.request_id, request_scope=attempt.request_scope
         )
         tokens += same.values_list("token", flat=True)
-    moved = (
-        Order.objects.filter(pk=order.pk, claim_token__in=tokens)
-        .filter(Q(placement=Placement.IN_DOUBT) | Q(placement=Placement.PLACING, claim_token=order.claim_token))
-        .update(
-            **id_columns(outcome.order_id),
-            placement=Placement.PLACED,
-            placed_at=now,
-            next_poll_at=now + first_poll_after(),
-            next_action_at=None,
-            lease_until=None,
-            doubt_until=None,
-            review_reason="",
-            review_since=None,
-            review_note="",
-        )
+    unsettled = Order.objects.filter(pk=order.pk, claim_token__in=tokens).filter(
+        Q(placement=Placement.IN_DOUBT) | Q(placement=Placement.PLACING, claim_token=order.claim_token)
     )
-    if moved:
+    if move_all(
+        unsettled,
+        to=Placement.PLACED,
+        values={
+            **id_columns(outcome.order_id),
+            "placed_at": now,
+            "next_poll_at": now + first_poll_after(),
+        },
+    ):
         write_event(order_id=order.pk, kind="placement", new=Placement.PLACED, text="Sent to the provider")
     else:
         _tell_of_late_answer(order, outcome)
@@ -192,7 +187,6 @@ def _record_refused(order: Order, attempt: PlacementAttempt, outcome: Refused) -
     elif outcome.code is ErrorCode.LINK_BUSY:
         _back_to_queue(order, outcome.text, wait=resend_wait(order.attempts))
     else:
-        order.placement = Placement.PLACING
         # OrderMoved: the lease ran out meanwhile; the attempt keeps the answer for whoever reviews it.
         with contextlib.suppress(OrderMoved):
             end_unplaced(
@@ -206,44 +200,23 @@ def _may_have_been_taken_before(order: Order, attempt: PlacementAttempt) -> bool
 
 
 def _back_to_queue(order: Order, reason: str, *, wait: timedelta) -> None:
-    if _requeue(order, wait=wait):
-        write_event(
-            order_id=order.pk,
-            kind="placement",
-            old=Placement.PLACING,
-            new=Placement.QUEUED,
-            text=reason,
-            public=False,
-        )
+    _requeue(order, wait=wait, text=reason)
 
 
-def _requeue(order: Order, *, wait: timedelta) -> bool:
+def _requeue(order: Order, *, wait: timedelta, text: str | None = None) -> bool:
     """Back to queued from placing only: once in doubt, nothing here may send it again."""
-    moved = Order.objects.filter(pk=order.pk, claim_token=order.claim_token, placement=Placement.PLACING).update(
-        placement=Placement.QUEUED,
-        claim_token="",
-        lease_until=None,
-        next_action_at=timezone.now() + wait,
-    )
-    if moved:
-        order.placement, order.claim_token = Placement.QUEUED, ""
-    return bool(moved)
+    try:
+        move(order=order, to=Placement.QUEUED, text=text, values={"next_action_at": timezone.now() + wait})
+    except OrderMoved:
+        return False
+    order.placement, order.claim_token = Placement.QUEUED, ""
+    return True
 
 
 def _record_doubt(order: Order, text: str, *, review: str = "") -> None:
     """In doubt until the deadline, or for staff at once when `review` gives the reason."""
-    moved = Order.objects.filter(pk=order.pk, claim_token=order.claim_token, placement=Placement.PLACING).update(
-        **into_doubt(timezone.now())
-    )
-    if moved:
-        write_event(
-            order_id=order.pk,
-            kind="placement",
-            old=Placement.PLACING,
-            new=Placement.IN_DOUBT,
-            text=text,
-            public=False,
-        )
+    with contextlib.suppress(OrderMoved):
+        move(order=order, to=Placement.IN_DOUBT, text=text, values=doubt_from(timezone.now()))
     if review:
         order.refresh_from_db()
         ask_for_review(order=order, reason=review, note=text)

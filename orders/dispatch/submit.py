@@ -41,6 +41,7 @@ from catalog.upstream.results import AddOutcome, NotSent
 from orders.checkout.create import cost_of_order, loss_note
 from orders.checkout.validation import add_params
 from orders.common.provider_rounds import for_each_provider
+from orders.common.transitions import OrderMoved, move
 from orders.dispatch.outcomes import keep_evidence, record_outcome
 from orders.dispatch.timeouts import meet_deadlines
 from orders.models import Order, PlacementAttempt
@@ -184,11 +185,13 @@ def claim_repetition(*, order: Order) -> Claim | None:
 
     Its provider may be paused: asking again can make no new doubt, and its answer is what the pause waits for.
     """
+    if order.placement != Placement.IN_DOUBT or order.review_reason:
+        return None
     with transaction.atomic():
         provider = _take_lane(Provider.objects.filter(pk=order.provider_id, is_active=True))
         if provider is None or not may_repeat(provider=provider, order=order):
             return None
-        return _claim_from(Placement.IN_DOUBT, provider, order, {})
+        return _claim_with(provider, order, {})
 
 
 def may_repeat(*, provider: Provider, order: Order) -> bool:
@@ -227,24 +230,28 @@ def _claim(provider: Provider, order: Order) -> Claim | None:
     cost = cost_of_order(service=order.service, quantity=order.quantity)
     rate, currency = provider.exchange_rate, provider.currency
     terms = {"expected_cost": cost, "exchange_rate": rate, "currency": currency}
-    return _claim_from(Placement.QUEUED, provider, order, terms)
+    return _claim_with(provider, order, terms)
 
 
-def _claim_from(old: Placement, provider: Provider, order: Order, values: Mapping[str, object]) -> Claim | None:
+def _claim_with(provider: Provider, order: Order, values: Mapping[str, object]) -> Claim | None:
     now = timezone.now()
     token = uuid4().hex
-    lease_until = now + timedelta(seconds=settings.SUBMISSION_LEASE_SECONDS)
     # What is sent by then can be answered within the lease.
     not_after = time.monotonic() + settings.SUBMISSION_LEASE_SECONDS - settings.UPSTREAM_ADD_TIMEOUT
-    moved = Order.objects.filter(pk=order.pk, placement=old, review_reason="", claim_token=order.claim_token).update(
-        **values,
-        placement=Placement.PLACING,
-        claim_token=token,
-        lease_until=lease_until,
-        attempts=F("attempts") + 1,
-    )
-    if not moved:
+    try:
+        move(
+            order=order,
+            to=Placement.PLACING,
+            values={
+                **values,
+                "claim_token": token,
+                "lease_until": now + timedelta(seconds=settings.SUBMISSION_LEASE_SECONDS),
+                "attempts": F("attempts") + 1,
+            },
+        )
+    except OrderMoved:
         return None
+    order.placement, order.claim_token = Placement.PLACING, token
     scope = request_scope(provider)
     attempt = PlacementAttempt.objects.create(
         order=order,
@@ -256,7 +263,6 @@ def _claim_from(old: Placement, provider: Provider, order: Order, values: Mappin
         balance_before=provider.balance,
         balance_before_at=provider.balance_checked_at,
     )
-    order.placement, order.claim_token, order.lease_until = Placement.PLACING, token, lease_until
     return Claim(order, provider, attempt, not_after)
 
 

@@ -18,8 +18,9 @@ from django.utils import timezone
 from billing.ledger import LedgerError
 from orders.common.backoff import first_look_after
 from orders.common.timeline import write_event
+from orders.common.transitions import OrderMoved, move_all
 from orders.models import Order
-from orders.refunds.posting import OrderMoved, end_unplaced
+from orders.refunds.posting import end_unplaced
 from orders.review.decisions import ask_for_review
 from orders.states import Placement, ReviewReason
 from panel.alerts.services import raise_alert
@@ -49,7 +50,7 @@ def expire_leases() -> int:
     doubts = 0
     for pk in list(expired.values_list("pk", flat=True)[:SWEEP]):
         with transaction.atomic():
-            if expired.filter(pk=pk).update(**into_doubt(now)):
+            if move_all(expired.filter(pk=pk), to=Placement.IN_DOUBT, values=doubt_from(now)):
                 doubts += 1
                 write_event(
                     order_id=pk,
@@ -64,11 +65,9 @@ def expire_leases() -> int:
     return doubts
 
 
-def into_doubt(now: datetime) -> dict[str, object]:
-    """The columns of an order that may have been placed. A deadline and a later look that stand are kept."""
+def doubt_from(now: datetime) -> dict[str, object]:
+    """The times of an order that may have been placed. A deadline and a later look that stand are kept."""
     return {
-        "placement": Placement.IN_DOUBT,
-        "lease_until": None,
         "next_action_at": Greatest(F("next_action_at"), Value(now + first_look_after())),
         "doubt_until": Coalesce(F("doubt_until"), Value(now + timedelta(minutes=settings.DOUBT_DEADLINE_MINUTES))),
     }

@@ -19,11 +19,11 @@ from catalog.provider_accounts import ProviderUnusable, account_of, client_for, 
 from catalog.upstream.client import UpstreamClient
 from catalog.upstream.errors import ProviderRefused, UnreadableAnswer, UpstreamError
 from catalog.upstream.results import StatusRow
+from orders.common.transitions import OrderMoved
 from orders.dispatch.submit import may_repeat
 from orders.models import Order, PlacementAttempt
 from orders.reconcile import id_probe
 from orders.reconcile.match import Suspect, Window, agrees, sole_match
-from orders.refunds.posting import OrderMoved
 from orders.review.decisions import ReviewError, ask_for_review, bind_upstream_id
 from orders.states import Placement, ReviewReason
 from panel.lib.money import MoneyError, micros_down

@@ -15,13 +15,10 @@ from billing import ledger
 from billing.models import Entry
 from billing.wallets import wallet_id_of
 from orders.common.timeline import write_event
+from orders.common.transitions import OrderMoved, move
 from orders.models import Order
-from orders.states import Placement, Status, reachable_from
+from orders.states import Placement, Status
 from panel.lib.money import format_money
-
-
-class OrderMoved(Exception):
-    """Another process changed the order since it was read; nothing was done."""
 
 
 def refund_up_to(*, order: Order, target: int, text: str, actor: Any = None) -> int:
@@ -46,40 +43,15 @@ def end_unplaced(*, order: Order, placement: Placement, note: str, actor: Any = 
     `placement` is refused or withdrawn. Status and refund change in one statement: the database would
     not hold a refused order that kept its money. `note` is for the customer, `staff_text` for staff.
     """
-    now = timezone.now()
-    moved = Order.objects.filter(
-        pk=order.pk,
-        placement=order.placement,
-        claim_token=order.claim_token,
-        review_reason=order.review_reason,
-        refunded=order.refunded,
-        placement__in=reachable_from(placement),
-    ).update(
-        placement=placement,
-        status=Status.CANCELED,
-        status_note=note[:300],
-        refunded=order.charge,
-        finished_at=now,
-        next_action_at=None,
-        next_poll_at=None,
-        lease_until=None,
-        doubt_until=None,
-        review_reason="",
-        review_since=None,
-        review_note="",
-    )
-    if not moved:
-        raise OrderMoved(f"order {order.pk}")
-    write_event(order_id=order.pk, kind="status", old=order.status, new=Status.CANCELED, text=note, actor=actor)
-    write_event(
-        order_id=order.pk,
-        kind="placement",
-        old=order.placement,
-        new=placement,
+    move(
+        order=order,
+        to=placement,
+        seen=("refunded",),
         text=staff_text,
         actor=actor,
-        public=False,
+        values={"status_note": note[:300], "refunded": order.charge, "finished_at": timezone.now()},
     )
+    write_event(order_id=order.pk, kind="status", old=order.status, new=Status.CANCELED, text=note, actor=actor)
     amount = order.charge - order.refunded
     if amount:
         post_refund(order=order, amount=amount, target=order.charge, text=note, actor=actor)

@@ -23,7 +23,8 @@ from catalog.upstream.results import CancelAccepted, RowError
 from orders.common.batch_calls import ask_in_halves
 from orders.common.timeline import write_event
 from orders.models import CancelRequest, Order, OrderEvent
-from orders.refunds.posting import OrderMoved, end_unplaced
+from orders.common.transitions import OrderMoved
+from orders.refunds.posting import end_unplaced
 from orders.requests import queue
 from orders.states import FINAL, CancelState, Placement, ReviewReason
 from panel.lib.task_hints import hint_after_commit

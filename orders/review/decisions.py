@@ -6,6 +6,8 @@ raised, nothing is done, and they look again. An order of the actor's own raises
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Mapping
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -15,10 +17,11 @@ from catalog.upstream.cleaning import parse_id
 from orders.checkout.create import loss_note
 from orders.common.backoff import first_poll_after
 from orders.common.timeline import write_event
+from orders.common.transitions import OrderMoved, close_review, move
 from orders.common.upstream_ids import id_columns
 from orders.models import Order
-from orders.refunds.posting import OrderMoved, end_unplaced, refund_up_to
-from orders.states import Placement, ReviewReason, reachable_from
+from orders.refunds.posting import end_unplaced, refund_up_to
+from orders.states import Placement, ReviewReason
 from panel.lib.own_account import refuse_own
 from panel.lib.task_hints import hint_after_commit
 
@@ -47,10 +50,8 @@ def close_settled_review(*, order: Order) -> None:
 
     Nothing happens when staff closed it meanwhile.
     """
-    closed = Order.objects.filter(
-        pk=order.pk, placement=order.placement, review_reason=order.review_reason, review_note=order.review_note
-    ).update(review_reason="", review_since=None, review_note="")
-    if closed:
+    with contextlib.suppress(OrderMoved):
+        close_review(order=order, seen=("review_note",), memo=order.closed_review)
         text = "The provider's later answer settled it"
         write_event(order_id=order.pk, kind="review", old=order.review_reason, text=text, public=False)
 
@@ -80,13 +81,15 @@ def bind_upstream_id(*, order: Order, upstream_id: str, actor: Any = None, text:
         with transaction.atomic():
             _move(
                 order,
-                placement=Placement.PLACED,
-                **id_columns(upstream_id),
-                placed_at=now,
-                next_poll_at=now + first_poll_after(),
-                next_action_at=None,
+                to=Placement.PLACED,
+                text=text or f"Bound to the provider's order {upstream_id}",
+                actor=actor,
+                values={
+                    **id_columns(upstream_id),
+                    "placed_at": now,
+                    "next_poll_at": now + first_poll_after(),
+                },
             )
-            _tell(order, Placement.PLACED, text or f"Bound to the provider's order {upstream_id}", actor)
     except IntegrityError:
         raise ReviewError(f"Another order is already bound to {upstream_id}.") from None
 
@@ -102,8 +105,8 @@ def send_again(*, order: Order, actor: Any) -> None:
         raise ReviewError(f"{loss} Refund it, or change the service's cost first.")
     with transaction.atomic():
         now = timezone.now()
-        _move(order, placement=Placement.QUEUED, claim_token="", next_action_at=now, queued_at=now)
-        _tell(order, Placement.QUEUED, "Sent again: staff made sure that it was not placed", actor)
+        text = "Sent again: staff made sure that it was not placed"
+        _move(order, to=Placement.QUEUED, text=text, actor=actor, values={"next_action_at": now, "queued_at": now})
         hint_after_commit("orders.tasks.submit_orders")
 
 
@@ -127,7 +130,7 @@ def refund_part(*, order: Order, amount: int, note: str, actor: Any) -> None:
         raise ReviewError("Give back more than nothing, and at most what is left of the charge.")
     with transaction.atomic():
         refund_up_to(order=order, target=order.refunded + amount, text=note, actor=actor)
-        _close(order)
+        close_review(order=order, memo=closed_memo(order))
 
 
 def dismiss_review(*, order: Order, note: str, actor: Any) -> None:
@@ -136,7 +139,7 @@ def dismiss_review(*, order: Order, note: str, actor: Any) -> None:
     if order.placement in UNSETTLED:
         raise ReviewError("Bind its id, send it again or refund it: it cannot be left as it is.")
     with transaction.atomic():
-        _close(order)
+        close_review(order=order, memo=closed_memo(order))
         write_event(order_id=order.pk, kind="staff", text=note, actor=actor, public=False)
 
 
@@ -145,46 +148,7 @@ def _check_unsettled(order: Order) -> None:
         raise ReviewError("This order is not in doubt and does not wait for review.")
 
 
-def _move(order: Order, *, placement: Placement, **values: Any) -> None:
+def _move(order: Order, *, to: Placement, text: str, actor: Any, values: Mapping[str, object]) -> None:
     _check_unsettled(order)
-    moved = Order.objects.filter(
-        pk=order.pk,
-        placement=order.placement,
-        claim_token=order.claim_token,
-        review_reason=order.review_reason,
-        placement__in=reachable_from(placement),
-    ).update(
-        **values,
-        placement=placement,
-        lease_until=None,
-        doubt_until=None,
-        review_reason="",
-        review_since=None,
-        review_note="",
-        closed_review=review_memo(order.review_reason, order.review_note),
-    )
-    if not moved:
-        raise OrderMoved(f"order {order.pk}")
-
-
-def _close(order: Order) -> None:
-    moved = Order.objects.filter(pk=order.pk, placement=order.placement, review_reason=order.review_reason).update(
-        review_reason="",
-        review_since=None,
-        review_note="",
-        closed_review=closed_memo(order),
-    )
-    if not moved:
-        raise OrderMoved(f"order {order.pk}")
-
-
-def _tell(order: Order, placement: Placement, text: str, actor: Any) -> None:
-    write_event(
-        order_id=order.pk,
-        kind="placement",
-        old=order.placement,
-        new=placement,
-        text=text,
-        actor=actor,
-        public=False,
-    )
+    memo = review_memo(order.review_reason, order.review_note)
+    move(order=order, to=to, text=text, actor=actor, values={**values, "closed_review": memo})

@@ -8,9 +8,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from orders.common.backoff import LATE_POLL
-from orders.common.timeline import write_event
+from orders.common.transitions import NO_REVIEW, change_status
 from orders.models import Order
-from orders.refunds.posting import OrderMoved, refund_up_to
+from orders.refunds.posting import refund_up_to
 from orders.requests.cancel import close_cancel_requests
 from orders.review.decisions import ReviewError, closed_memo
 from orders.states import FINAL, Placement, Status
@@ -54,30 +54,22 @@ def end_placed(*, order: Order, status: str, delivered: int | None = None, note:
     if not may_end(order):
         raise ReviewError("Only an order that is with the provider, and not canceled, can be ended by hand.")
     target = refund_at_end(order, status=status, delivered=delivered)
+    remains = order.quantity - delivered if delivered is not None and status == Status.PARTIAL else order.remains
     now = timezone.now()
     with transaction.atomic():
-        moved = Order.objects.filter(
-            pk=order.pk,
-            placement=Placement.PLACED,
-            status=order.status,
-            refunded=order.refunded,
-            review_reason=order.review_reason,
-        ).update(
-            status=status,
-            status_note=note[:300],
-            remains=order.remains if status != Status.PARTIAL or delivered is None else order.quantity - delivered,
-            finished_at=order.finished_at or now,
-            next_poll_at=now + LATE_POLL,
-            review_reason="",
-            review_since=None,
-            review_note="",
-            closed_review=closed_memo(order),
+        change_status(
+            order=order,
+            to=Status(status),
+            text=note,
+            actor=actor,
+            values={
+                "status_note": note[:300],
+                "remains": remains,
+                "finished_at": order.finished_at or now,
+                "next_poll_at": now + LATE_POLL,
+                "closed_review": closed_memo(order),
+                **NO_REVIEW,
+            },
         )
-        if not moved:
-            raise OrderMoved(f"order {order.pk}")
-        if status != order.status:
-            write_event(order_id=order.pk, kind="status", old=order.status, new=status, text=note, actor=actor)
-        else:
-            write_event(order_id=order.pk, kind="staff", text=note, actor=actor)
         close_cancel_requests(order_ids=[order.pk])
         return refund_up_to(order=order, target=target, text=note, actor=actor)

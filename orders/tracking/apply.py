@@ -23,14 +23,14 @@ from catalog.upstream.errors import ErrorCode
 from catalog.upstream.results import RowError, StatusRow
 from orders.common.backoff import LATE_CHANGES, LATE_POLL, next_poll_after
 from orders.common.timeline import event_of
+from orders.common.transitions import OrderMoved, write_answers
 from orders.models import Order, OrderEvent
 from orders.refunds.policy import overcharged, sold_at_a_loss
-from orders.refunds.posting import OrderMoved, refund_up_to
+from orders.refunds.posting import refund_up_to
 from orders.requests.cancel import close_cancel_requests
 from orders.review.decisions import ask_for_review, close_settled_review
 from orders.states import FINAL, Placement, ReviewReason, Status
 from orders.tracking.interpret import Change, change_from, is_foreign, sold_of
-from orders.tracking.storage import write_progress
 from panel.alerts.services import raise_alert
 from panel.lib.money import format_money
 
@@ -99,7 +99,7 @@ def _apply(provider: Provider, pks: Sequence[int], answers: Answers) -> None:
         _take_over(row, now, events)
     for row in sorted(rows, key=lambda row: (row.order.customer_id, row.order.pk)):
         _settle(row, answers, now)
-    write_progress(orders=[row.order for row in rows], was={row.order.pk: row.was for row in rows})
+    write_answers(orders=[row.order for row in rows], was={row.order.pk: row.was for row in rows})
     if events:
         OrderEvent.objects.bulk_create(events)
     ended = [row.order.pk for row in rows if row.was not in FINAL and row.order.status in FINAL]

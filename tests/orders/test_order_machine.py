@@ -38,9 +38,9 @@ import orders.tracking.poll
 from catalog.models import Provider, Service, UpstreamService
 from catalog.upstream.results import OrderStatus, StatusRow
 from orders.checkout.validation import OrderRefused
+from orders.common.transitions import OrderMoved
 from orders.dispatch.timeouts import meet_deadlines
 from orders.models import CancelRequest, Order, OrderEvent
-from orders.refunds.posting import OrderMoved
 from orders.requests.cancel import TooLate, cancel_order
 from orders.requests.send import send_due_requests
 from orders.review import decisions

@@ -12,6 +12,7 @@ import pytest
 from django.utils import timezone
 
 from catalog.models import Provider
+from orders.common.transitions import OrderMoved
 from orders.dispatch import submit
 from orders.dispatch.submit import claim_next, submit_due_orders
 from orders.dispatch.timeouts import expire_leases
@@ -19,7 +20,6 @@ from orders.models import Order
 from orders.reconcile import idempotency_check as promising_module
 from orders.reconcile import worker
 from orders.reconcile.worker import reconcile_provider
-from orders.refunds.posting import OrderMoved
 from orders.review.decisions import ReviewError, refund_unplaced, send_again
 from orders.states import Placement, ReviewReason
 from panel.alerts.models import Alert

@@ -12,10 +12,10 @@ from django.utils import timezone
 
 import orders.dispatch.submit
 from catalog.models import Provider, Service, UpstreamService
+from orders.common.transitions import OrderMoved
 from orders.dispatch.submit import claim_next, submit_due_orders
 from orders.dispatch.timeouts import meet_deadlines
 from orders.models import Order, OrderEvent
-from orders.refunds.posting import OrderMoved
 from orders.requests.cancel import TooLate, may_withdraw, withdraw_order
 from orders.review import decisions
 from orders.review.decisions import ReviewError

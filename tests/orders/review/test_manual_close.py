@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
+from orders.common.transitions import OrderMoved
 from orders.models import CancelRequest, Order, OrderEvent
-from orders.refunds.posting import OrderMoved
 from orders.review.decisions import ReviewError
 from orders.review.manual_close import end_placed, may_end
 from orders.states import CancelState, ReviewReason, Status

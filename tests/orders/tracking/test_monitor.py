@@ -14,12 +14,12 @@ from django.utils import timezone
 
 from catalog.models import Provider
 from catalog.provider_accounts import resume_provider
-from orders.common import batch_calls
+from orders.common import batch_calls, transitions
 from orders.common.backoff import poll_bound
 from orders.models import CancelRequest, Order, OrderEvent
 from orders.states import CancelState, ReviewReason, Status
 from orders.tracking import apply as applying
-from orders.tracking import poll, storage
+from orders.tracking import poll
 from orders.tracking.monitor import following, watch_polls
 from orders.tracking.poll import poll_due_orders, poll_provider
 from panel.alerts.models import Alert
@@ -89,7 +89,7 @@ def test_batch_when_one_row_cannot_be_written_then_the_others_are(upstream, cust
     bad = made[2].pk
     for one in made:
         upstream.set_order(int(one.upstream_id), status="Partial", remains=50, charge="0.1")
-    write = storage.write_progress
+    write = transitions.write_answers
 
     def refuses(*, orders: Any, was: Any) -> None:
         if any(order.pk == bad for order in orders):
@@ -97,7 +97,7 @@ def test_batch_when_one_row_cannot_be_written_then_the_others_are(upstream, cust
         write(orders=orders, was=was)
 
     with monkeypatch.context() as patch:
-        patch.setattr(applying, "write_progress", refuses)
+        patch.setattr(applying, "write_answers", refuses)
         poll_now()
     assert [fresh(one).status for one in made] == ["partial", "partial", "pending", "partial", "partial"]
     assert (refunds_of(made[2]), fresh(made[2]).poll_errors) == ([], 1)
@@ -109,9 +109,9 @@ def test_row_when_its_status_moved_under_the_lock_then_nothing_of_the_batch_is_w
     """The last guard of the set-based write: the status that the change was computed from."""
     one = make.placed_order(customer, service)
     one.status = Status.COMPLETED
-    with pytest.raises(storage.OrderMoved):
-        storage.write_progress(orders=[one], was={one.pk: Status.IN_PROGRESS})
-    storage.write_progress(orders=[one], was={one.pk: Status.PENDING})
+    with pytest.raises(transitions.OrderMoved):
+        transitions.write_answers(orders=[one], was={one.pk: Status.IN_PROGRESS})
+    transitions.write_answers(orders=[one], was={one.pk: Status.PENDING})
     assert fresh(one).status == Status.COMPLETED
 
 
@@ -120,7 +120,7 @@ def test_write_when_columns_are_empty_or_large_then_they_are_stored_as_they_are(
     moment = timezone.now().replace(microsecond=0)
     for remains, charge, at in ((None, None, None), (-(10**15), 10**15, moment), (5, 0, moment + timedelta(hours=1))):
         one.remains, one.upstream_charge, one.finished_at, one.next_poll_at = remains, charge, at, at
-        storage.write_progress(orders=[one], was={one.pk: one.status})
+        transitions.write_answers(orders=[one], was={one.pk: one.status})
         stored = fresh(one)
         assert (stored.remains, stored.upstream_charge, stored.finished_at) == (remains, charge, at)
         assert Order.objects.filter(pk=one.pk, next_poll_at__lte=moment).exists() == (at == moment)

@@ -1,0 +1,122 @@
+"""Moving orders: the only module that writes `placement` and `status` of an order that exists.
+
+Every move is a conditional update on what the caller read, within the table of allowed moves, and sets what the
+target implies. All functions join a transaction, and those that move one order tell so in its timeline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.db.models import QuerySet
+
+from orders.common.timeline import write_event
+from orders.models import Order
+from orders.states import PLACEMENT_MOVES, Placement, Status, may_follow, reachable_from
+from panel.lib.bulk_sql import update_rows
+
+NO_REVIEW: dict[str, object] = {"review_reason": "", "review_since": None, "review_note": ""}
+
+_SETTLED: dict[str, object] = {"lease_until": None, "doubt_until": None, **NO_REVIEW}
+_ENDED: dict[str, object] = {**_SETTLED, "status": Status.CANCELED, "next_action_at": None, "next_poll_at": None}
+
+# What a placement implies of the other columns. An order in doubt keeps a deadline that it has.
+IMPLIED: dict[Placement, dict[str, object]] = {
+    Placement.QUEUED: {**_SETTLED, "claim_token": ""},
+    Placement.PLACING: {},
+    Placement.PLACED: {**_SETTLED, "next_action_at": None},
+    Placement.REFUSED: _ENDED,
+    Placement.WITHDRAWN: _ENDED,
+    Placement.IN_DOUBT: {"lease_until": None},
+}
+
+# What the answers of a provider may change.
+FOLLOWED = (
+    "status",
+    "remains",
+    "start_count",
+    "upstream_charge",
+    "finished_at",
+    "next_poll_at",
+    "checked_at",
+    "still_polls",
+    "poll_errors",
+)
+
+
+class OrderMoved(Exception):
+    """Another process changed the order since it was read; nothing was done."""
+
+
+def move_all(orders: QuerySet[Order], *, to: Placement, values: Mapping[str, object]) -> int:
+    """Move those of `orders` that may become `to`, in one statement and without events; return how many."""
+    return orders.filter(placement__in=reachable_from(to)).update(placement=to, **{**IMPLIED[to], **values})
+
+
+def move(
+    *,
+    order: Order,
+    to: Placement,
+    values: Mapping[str, object],
+    seen: Sequence[str] = (),
+    text: str | None = None,
+    actor: Any = None,
+) -> None:
+    """Move the order if its placement, claim, review and the columns `seen` are still as they were read.
+
+    Raise OrderMoved otherwise, or where there is no such move. `text` is for staff; None writes no event. `order`
+    itself stays as it was read.
+    """
+    if to not in PLACEMENT_MOVES[Placement(order.placement)]:
+        raise OrderMoved(f"order {order.pk} is {order.placement} and cannot become {to}")
+    _write(order, ("placement", "claim_token", "review_reason", *seen), {"placement": to, **IMPLIED[to], **values})
+    if text is not None:
+        write_event(
+            order_id=order.pk, kind="placement", old=order.placement, new=to, text=text, actor=actor, public=False
+        )
+
+
+def change_status(*, order: Order, to: Status, values: Mapping[str, object], text: str, actor: Any) -> None:
+    """Give a placed order the status that staff found out, if it is still as they saw it. Raise OrderMoved.
+
+    `text` is for the customer.
+    """
+    if order.placement != Placement.PLACED:
+        raise OrderMoved(f"order {order.pk} is {order.placement}")
+    _write(order, ("placement", "status", "refunded", "review_reason"), {"status": to, **values})
+    if to == order.status:
+        write_event(order_id=order.pk, kind="staff", text=text, actor=actor)
+    else:
+        write_event(order_id=order.pk, kind="status", old=order.status, new=to, text=text, actor=actor)
+
+
+def close_review(*, order: Order, memo: str, seen: Sequence[str] = ()) -> None:
+    """Take the order out of review if its placement, review and the columns `seen` are as read. Raise OrderMoved.
+
+    `memo` is what is remembered of the review: the same finding is not asked about again.
+    """
+    _write(order, ("placement", "review_reason", *seen), {**NO_REVIEW, "closed_review": memo})
+
+
+def write_answers(*, orders: Sequence[Order], was: Mapping[int, str]) -> None:
+    """Store the columns that providers' answers changed of placed orders, in one statement, without events.
+
+    `was` has the status in which each order was locked. Raise OrderMoved, having written some or none, unless each
+    is still so and may take its new status: the caller rolls back.
+    """
+    for order in orders:
+        if order.status != was[order.pk] and not may_follow(was[order.pk], order.status):
+            raise OrderMoved(f"order {order.pk} was {was[order.pk]} and cannot become {order.status}")
+    rows = [
+        (order.pk, was[order.pk], Placement.PLACED, *(getattr(order, name) for name in FOLLOWED)) for order in orders
+    ]
+    written = update_rows(model=Order, columns=FOLLOWED, rows=rows, unmoved=("status", "placement"))
+    if written != len(rows):
+        raise OrderMoved(f"{written} of {len(rows)} orders written")
+
+
+def _write(order: Order, read: Sequence[str], values: Mapping[str, object]) -> None:
+    same = {name: getattr(order, name) for name in read}
+    if not Order.objects.filter(pk=order.pk, **same).update(**values):
+        raise OrderMoved(f"order {order.pk}")

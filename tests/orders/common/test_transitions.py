@@ -1,0 +1,247 @@
+"""Every move of an order: which are allowed, what each implies, and that nothing else makes one."""
+
+from __future__ import annotations
+
+import ast
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from orders.common.transitions import (
+    FOLLOWED,
+    IMPLIED,
+    NO_REVIEW,
+    OrderMoved,
+    change_status,
+    close_review,
+    move,
+    move_all,
+    write_answers,
+)
+from orders.models import Order
+from orders.states import PLACEMENT_MOVES, Placement, ReviewReason, Status
+from tests import make
+from tests.scenes import fresh
+from tests.test_architecture import DOMAIN, modules
+
+pytestmark = pytest.mark.django_db
+
+LATER = timezone.now() + timedelta(minutes=5)
+PAIRS = [(old, new) for old in Placement for new in Placement]
+# What the database asks of a row in each placement.
+NEEDED: dict[Placement, dict[str, object]] = {
+    Placement.PLACED: {"upstream_id": "77"},
+    Placement.IN_DOUBT: {"doubt_until": LATER},
+    Placement.REFUSED: {"status": Status.CANCELED, "refunded": 250_000},
+    Placement.WITHDRAWN: {"status": Status.CANCELED, "refunded": 250_000},
+}
+# All that a move may have to clear.
+BUSY: dict[str, object] = {
+    "claim_token": "t" * 32,
+    "lease_until": LATER,
+    "doubt_until": LATER,
+    "next_action_at": LATER,
+    "next_poll_at": LATER,
+    "review_reason": ReviewReason.DOUBT,
+    "review_since": LATER,
+    "review_note": "why",
+}
+TIMES = ("lease_until", "doubt_until", "next_action_at", "next_poll_at")
+
+
+@pytest.fixture
+def order(customer, service):
+    return make.order(customer, service)
+
+
+def standing(order: Order, placement: Placement, **values: object) -> Order:
+    Order.objects.filter(pk=order.pk).update(**{**NEEDED.get(placement, {}), "placement": placement, **values})
+    return fresh(order)
+
+
+@pytest.mark.parametrize(("old", "new"), PAIRS)
+def test_move_when_it_is_in_the_table_then_it_is_made_and_else_not(order, old, new):
+    before = standing(order, old)
+    if new in PLACEMENT_MOVES[old]:
+        move(order=before, to=new, values=NEEDED.get(new, {}), text="why")
+        assert fresh(order).placement == new
+        event = order.events.latest("pk")
+        assert (event.kind, event.old, event.new, event.text, event.is_public) == ("placement", old, new, "why", False)
+        return
+    with pytest.raises(OrderMoved):
+        move(order=before, to=new, values=NEEDED.get(new, {}), text="why")
+    assert fresh(order).placement == old
+    assert not order.events.filter(text="why").exists()
+
+
+@pytest.mark.parametrize(("old", "new"), PAIRS)
+def test_move_of_many_when_it_is_in_the_table_then_it_is_made_and_else_not(order, old, new):
+    standing(order, old)
+    moved = move_all(Order.objects.filter(pk=order.pk), to=new, values=NEEDED.get(new, {}))
+    assert (moved, fresh(order).placement) == ((1, new) if new in PLACEMENT_MOVES[old] else (0, old))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "kept"),
+    [
+        (Placement.QUEUED, Placement.PLACING, (*TIMES, "review_reason")),
+        (Placement.PLACING, Placement.QUEUED, ("next_action_at", "next_poll_at")),
+        (Placement.PLACING, Placement.IN_DOUBT, ("doubt_until", "next_action_at", "next_poll_at", "review_reason")),
+        (Placement.IN_DOUBT, Placement.PLACED, ("next_poll_at",)),
+        (Placement.IN_DOUBT, Placement.REFUSED, ()),
+        (Placement.QUEUED, Placement.WITHDRAWN, ()),
+    ],
+)
+def test_move_when_made_then_what_the_target_forbids_is_cleared_and_nothing_else(order, old, new, kept):
+    before = standing(order, old, **BUSY)
+    move(order=before, to=new, values=NEEDED.get(new, {}))
+    after = fresh(order)
+    left = {name for name in (*TIMES, "review_reason") if getattr(after, name)}
+    assert left == set(kept)
+    assert bool(after.review_note) == bool(after.review_since) == ("review_reason" in kept)
+    assert after.claim_token == ("" if new == Placement.QUEUED else "t" * 32)
+    assert order.events.filter(kind="placement").count() == 0, "no text, no event"
+
+
+def test_every_placement_says_what_it_implies():
+    assert set(IMPLIED) == set(Placement)
+
+
+@pytest.mark.parametrize(
+    "meanwhile",
+    [
+        {"claim_token": "another"},
+        {"review_reason": ReviewReason.WOULD_LOSE},
+        {"placement": Placement.PLACING},
+        {"refunded": 1},
+    ],
+    ids=lambda values: next(iter(values)),
+)
+def test_move_when_the_order_moved_since_it_was_read_then_nothing_is_done(order, meanwhile):
+    before = fresh(order)
+    Order.objects.filter(pk=order.pk).update(**meanwhile)
+    stands = fresh(order)
+    with pytest.raises(OrderMoved):
+        move(order=before, to=Placement.PLACING, seen=("refunded",), text="why", values={"claim_token": "mine"})
+    assert fresh(order).__dict__.keys() == stands.__dict__.keys()
+    assert Order.objects.filter(pk=order.pk, claim_token=stands.claim_token, placement=stands.placement).exists()
+    assert not order.events.filter(text="why").exists()
+
+
+@pytest.mark.parametrize(
+    "meanwhile",
+    [{"status": Status.PARTIAL}, {"refunded": 1}, {"review_reason": ReviewReason.CONTRADICTION}],
+    ids=lambda values: next(iter(values)),
+)
+def test_status_when_the_order_moved_since_staff_saw_it_then_it_stays(order, staff, meanwhile):
+    before = standing(order, Placement.PLACED)
+    Order.objects.filter(pk=order.pk).update(**meanwhile)
+    with pytest.raises(OrderMoved):
+        change_status(order=before, to=Status.COMPLETED, text="why", actor=staff, values={})
+    assert fresh(order).status != Status.COMPLETED
+    assert not order.events.filter(text="why").exists()
+
+
+def test_status_when_the_order_is_not_placed_then_it_stays(order, staff):
+    with pytest.raises(OrderMoved):
+        change_status(order=standing(order, Placement.PLACING), to=Status.COMPLETED, text="why", actor=staff, values={})
+
+
+@pytest.mark.parametrize(("to", "kind"), [(Status.COMPLETED, "status"), (Status.PENDING, "staff")])
+def test_status_when_staff_give_it_then_the_customer_reads_why(order, staff, to, kind):
+    change_status(order=standing(order, Placement.PLACED), to=to, text="why", actor=staff, values=NO_REVIEW)
+    event = order.events.latest("pk")
+    assert (fresh(order).status, event.kind, event.text, event.is_public, event.actor) == (to, kind, "why", True, staff)
+
+
+@pytest.mark.parametrize(
+    "meanwhile",
+    [
+        {"review_reason": ReviewReason.LOST_UPSTREAM},
+        {"review_note": "more"},
+        {"upstream_id": "1", "placement": "placed"},
+    ],
+    ids=lambda values: next(iter(values)),
+)
+def test_review_when_it_changed_since_it_was_read_then_it_stays(order, meanwhile):
+    before = standing(order, Placement.QUEUED, review_reason=ReviewReason.UNKNOWN_ERROR, review_note="why")
+    Order.objects.filter(pk=order.pk).update(**meanwhile)
+    with pytest.raises(OrderMoved):
+        close_review(order=before, seen=("review_note",), memo="kept")
+    assert fresh(order).review_reason and not fresh(order).closed_review
+
+
+def test_answers_when_one_order_may_not_take_its_status_then_none_is_written(order, customer, service):
+    placed = [standing(one, Placement.PLACED, upstream_id=one.pk) for one in (order, make.order(customer, service))]
+    Order.objects.filter(pk=placed[1].pk).update(status=Status.CANCELED)
+    was = {placed[0].pk: Status.PENDING, placed[1].pk: Status.CANCELED}
+    for one in placed:
+        one.status = Status.COMPLETED
+    with pytest.raises(OrderMoved):
+        write_answers(orders=placed, was=was)
+    assert [fresh(one).status for one in placed] == [Status.PENDING, Status.CANCELED]
+
+
+def test_answers_when_nothing_moved_then_all_that_is_followed_is_written(order):
+    placed = standing(order, Placement.PLACED)
+    placed.status, placed.remains, placed.finished_at, placed.still_polls = Status.PARTIAL, 7, LATER, 3
+    write_answers(orders=[placed], was={order.pk: Status.PENDING})
+    after = fresh(order)
+    assert [getattr(after, name) for name in FOLLOWED] == [getattr(placed, name) for name in FOLLOWED]
+
+
+@pytest.mark.parametrize("meanwhile", [{"status": Status.PARTIAL}, {"placement": Placement.PLACING}])
+def test_answers_when_an_order_moved_meanwhile_then_they_are_refused(order, meanwhile):
+    placed = standing(order, Placement.PLACED)
+    Order.objects.filter(pk=order.pk).update(**meanwhile)
+    placed.status = Status.COMPLETED
+    with pytest.raises(OrderMoved):
+        write_answers(orders=[placed], was={order.pk: Status.PENDING})
+    assert fresh(order).status != Status.COMPLETED
+
+
+WRITES = {"update", "update_or_create", "bulk_update", "update_rows", "save"}
+KEPT_HERE = {"placement", "status"}
+
+
+def written_columns(tree: ast.AST) -> set[str]:
+    """Which of the two columns a module's statements set, by keyword or by name."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        if name not in WRITES:
+            continue
+        found |= {keyword.arg for keyword in node.keywords if keyword.arg in KEPT_HERE}
+        named = (
+            one.value
+            for argument in [*node.args, *(k.value for k in node.keywords)]
+            for one in ast.walk(argument)
+            if isinstance(one, ast.Constant)
+        )
+        if name != "update":
+            found |= {value for value in named if isinstance(value, str) and value in KEPT_HERE}
+    return found
+
+
+def test_placement_and_status_are_written_in_one_module():
+    writers = {
+        path.name for app in (*DOMAIN, "panel") for path in modules(app) if written_columns(ast.parse(path.read_text()))
+    }
+    assert writers == {"transitions.py"}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "Order.objects.filter(pk=1).update(placement='queued')",
+        "orders.update(status=new, remains=3)",
+        "update_rows(model=Order, columns=('status',), rows=rows)",
+        "Order.objects.bulk_update(orders, ['placement'])",
+        "order.save(update_fields=('status',))",
+    ],
+)
+def test_writing_elsewhere_when_tried_then_it_is_found(statement):
+    assert written_columns(ast.parse(statement))
