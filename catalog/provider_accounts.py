@@ -17,6 +17,7 @@ from catalog.upstream.client import UpstreamClient
 from catalog.upstream.errors import UpstreamError
 from panel.alerts.services import raise_alert, resolve_alert
 from panel.lib import money
+from panel.lib.backoff import backoff
 from panel.lib.crypto import Undecryptable, decrypt, encrypt
 
 log = structlog.get_logger(__name__)
@@ -127,7 +128,7 @@ def usable_providers() -> QuerySet[Provider]:
 
 def pause_provider(*, provider: Provider, reason: str, text: str) -> None:
     """Stops sending to it for a while, doubling each time, and alerts once. `reason` is a short word."""
-    wait = min(FIRST_PAUSE * 2 ** min(provider.pause_count, 10), LONGEST_PAUSE)
+    wait = backoff(provider.pause_count, first=FIRST_PAUSE, longest=LONGEST_PAUSE)
     Provider.objects.filter(pk=provider.pk).update(
         paused_until=timezone.now() + wait, pause_reason=text[:200], pause_count=F("pause_count") + 1
     )
@@ -162,7 +163,7 @@ def leave_polling_lane(*, provider: Provider, failures: int | None) -> None:
         lane.update(polling_until=None, polling_failures=0)
     else:
         failures = min(failures, 10)
-        wait = min(FIRST_POLLING_PAUSE * 2 ** (failures - 1), LONGEST_POLLING_PAUSE)
+        wait = backoff(failures - 1, first=FIRST_POLLING_PAUSE, longest=LONGEST_POLLING_PAUSE)
         lane.update(polling_until=timezone.now() + wait, polling_failures=failures)
 
 

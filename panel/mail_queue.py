@@ -3,7 +3,7 @@
 A row is due by its `mail_due_at`, an indexed column that is null once its recipient was told, and counts its
 `mail_attempts`.
 
-1. Claim: push `mail_due_at` past a lease, on condition that it is as it was read. One of several wins.
+1. Claim: push `mail_due_at` past a lease. One of several wins.
 2. Send, outside of any transaction.
 3. Clear it, on condition that the row still stands at what was told; else the next round tells the new state.
 
@@ -24,6 +24,8 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from panel.alerts.services import raise_alert, resolve_alert
+from panel.lib.backoff import backoff
+from panel.lib.claims import claim_due
 
 log = structlog.get_logger(__name__)
 
@@ -53,26 +55,16 @@ class MailQueue:
 
 def send_due(queue: MailQueue) -> int:
     """Run one round over the mails that are due; return how many were sent."""
-    due = list(
-        queue.rows()
-        .filter(mail_due_at__lte=timezone.now())
-        .order_by("mail_due_at")
-        .values_list("pk", "mail_due_at")[:MAX_ROUND]
-    )
+    due = queue.rows().filter(mail_due_at__lte=timezone.now()).order_by("mail_due_at").values_list("pk", flat=True)
+    attempt = {"mail_attempts": F("mail_attempts") + 1}
     sent = 0
     connection = get_connection()
     try:
-        for pk, due_at in due:
+        for pk in list(due[:MAX_ROUND]):
             if not _reach(queue, connection):
                 break  # Nothing was claimed, so a server that is down uses up no attempts.
-            lease = timezone.now() + LEASE
-            claimed = (
-                queue.rows()
-                .filter(pk=pk, mail_due_at=due_at)
-                .update(mail_due_at=lease, mail_attempts=F("mail_attempts") + 1)
-            )
-            # Read with the lease: what changed this moment is due again, and is somebody else's to claim.
-            if claimed and (row := queue.rows().filter(pk=pk, mail_due_at=lease).first()):
+            for row in claim_due(queue.rows().filter(pk=pk), due="mail_due_at", lease=LEASE, limit=1, values=attempt):
+                row.mail_attempts += 1
                 sent += _send(queue, row, connection)
     finally:
         connection.close()
@@ -81,7 +73,7 @@ def send_due(queue: MailQueue) -> int:
 
 def wait_after(attempts: int) -> timedelta:
     """Return how long to wait after so many attempts that failed."""
-    return min(_FIRST_WAIT * 4 ** (attempts - 1), _MAX_WAIT)
+    return backoff(attempts - 1, first=_FIRST_WAIT, longest=_MAX_WAIT, factor=4)
 
 
 def _reach(queue: MailQueue, connection: BaseEmailBackend) -> bool:

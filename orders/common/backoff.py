@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import random
 from datetime import timedelta
 
 from django.conf import settings
 
+from panel.lib.backoff import MAX_JITTER, backoff, jitter
+
 STILL_POLLS_A_STEP = 5
 LATE_CHANGES = timedelta(days=7)
 LATE_POLL = timedelta(days=1)
-LONGEST_JITTER = 1.2
 TIME_TO_BE_SERVED = timedelta(minutes=15)
+FIRST_RESEND_WAIT = timedelta(seconds=30)
 LONGEST_RESEND_WAIT = timedelta(hours=1)
 _AGES = (timedelta(hours=1), timedelta(hours=12), timedelta(days=3))
 
@@ -35,14 +36,9 @@ def next_poll_after(*, age: timedelta, still_polls: int) -> timedelta:
     return timedelta(seconds=seconds) * jitter()
 
 
-def jitter() -> float:
-    """A factor of 0.8 to 1.2."""
-    return random.uniform(2 - LONGEST_JITTER, LONGEST_JITTER)  # noqa: S311  (no secret)
-
-
 def poll_bound() -> timedelta:
     """No open order of a provider that answers goes unchecked for longer: the longest wait, and time to be served."""
-    return timedelta(seconds=max(settings.POLL_INTERVALS) * LONGEST_JITTER) + TIME_TO_BE_SERVED
+    return timedelta(seconds=max(settings.POLL_INTERVALS) * MAX_JITTER) + TIME_TO_BE_SERVED
 
 
 def first_look_after() -> timedelta:
@@ -57,4 +53,4 @@ def next_look_after(elapsed: timedelta) -> timedelta:
 
 def resend_wait(attempts: int) -> timedelta:
     """The wait before an order that was surely not placed is sent again."""
-    return min(timedelta(seconds=30) * 2 ** min(attempts, 10), LONGEST_RESEND_WAIT)
+    return backoff(attempts, first=FIRST_RESEND_WAIT, longest=LONGEST_RESEND_WAIT)

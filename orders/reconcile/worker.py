@@ -24,6 +24,7 @@ from orders.models import Order
 from orders.reconcile.idempotency_check import may_trust, remember_repetition
 from orders.reconcile.search import PATIENCE, look_for
 from orders.states import Placement
+from panel.lib.claims import claim_due
 
 log = structlog.get_logger(__name__)
 
@@ -67,13 +68,8 @@ def _due_doubts() -> QuerySet[Order]:
 
 def _claim_doubts(provider: Provider) -> list[Order]:
     """Due doubts of the provider, kept from other workers for as long as a look may take."""
-    now = timezone.now()
-    claimed = []
-    for order in _due_doubts().filter(provider=provider).order_by("next_action_at", "pk")[:BATCH]:
-        mine = _due_doubts().filter(pk=order.pk, claim_token=order.claim_token)
-        if mine.update(next_action_at=now + LOOK_LEASE):
-            claimed.append(order)
-    return claimed
+    doubts = Order.objects.filter(provider=provider, placement=Placement.IN_DOUBT, review_reason="")
+    return claim_due(doubts, due="next_action_at", lease=LOOK_LEASE, limit=BATCH)
 
 
 def _plan_next_look(order: Order) -> None:

@@ -22,8 +22,8 @@ from catalog.upstream.errors import ErrorCode
 from catalog.upstream.results import CancelAccepted, RowError
 from orders.common.batch_calls import ask_in_halves
 from orders.common.timeline import write_event
-from orders.models import CancelRequest, Order, OrderEvent
 from orders.common.transitions import OrderMoved
+from orders.models import CancelRequest, Order, OrderEvent
 from orders.refunds.posting import end_unplaced
 from orders.requests import queue
 from orders.states import FINAL, CancelState, Placement, ReviewReason
@@ -192,7 +192,7 @@ def _cancel(client: UpstreamClient, ids: Sequence[str]) -> dict[str, CancelAccep
 def claim(*, provider: Provider) -> list[CancelRequest]:
     """Due requests of orders that still run, under a lease. Those of the others end here."""
     with transaction.atomic():
-        due = queue.lock_due(unsent(), provider=provider)
+        due = queue.lock_batch(unsent(), provider=provider)
         batch = [request for request in due if not why_not_asked(request.order)]
         over = {request.pk for request in due} - {request.pk for request in batch}
         if over:

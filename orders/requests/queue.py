@@ -21,10 +21,12 @@ from catalog.provider_accounts import ProviderUnusable, client_for
 from catalog.upstream.client import UpstreamClient
 from catalog.upstream.errors import PROVIDER_WIDE, ErrorCode, ProviderRefused, UpstreamError, UpstreamUnavailable
 from catalog.upstream.results import RowError
-from orders.common.backoff import jitter, resend_wait
+from orders.common.backoff import resend_wait
 from orders.common.timeline import event_of
 from orders.models import CancelRequest, OrderEvent, Refill
 from panel.alerts.services import raise_alert, resolve_alert
+from panel.lib.backoff import jitter
+from panel.lib.claims import hold, lock_due
 
 BATCH = 100
 LEASE = timedelta(seconds=120)
@@ -55,24 +57,15 @@ def is_busy(rows: QuerySet[Any], *, provider: Provider) -> bool:
     return held.exclude(claim_token="").exists()
 
 
-def lock_due(rows: QuerySet[Row], *, provider: Provider) -> list[Row]:
+def lock_batch(rows: QuerySet[Row], *, provider: Provider) -> list[Row]:
     """At most 100 due rows with their orders, the longest waiting first, locked for this transaction."""
-    return list(
-        rows.filter(provider=provider, next_action_at__lte=timezone.now())
-        .select_related("order")
-        .order_by("next_action_at", "pk")
-        .select_for_update(skip_locked=True, of=("self",))[:BATCH]
-    )
+    return lock_due(rows.filter(provider=provider).select_related("order"), due="next_action_at", limit=BATCH)
 
 
 def lease(batch: Sequence[Row], *, state: str) -> None:
     """Takes the locked rows: until the lease ends they are this worker's, to be sent once."""
-    now, token = timezone.now(), uuid4().hex
-    type(batch[0])._default_manager.filter(pk__in=[row.pk for row in batch]).update(
-        state=state, claim_token=token, next_action_at=now + LEASE, asked_at=now, attempts=F("attempts") + 1
-    )
-    for row in batch:
-        row.claim_token = token
+    values = {"state": state, "claim_token": uuid4().hex, "asked_at": timezone.now(), "attempts": F("attempts") + 1}
+    hold(batch, due="next_action_at", lease=LEASE, values=values)
 
 
 def lock_held(rows: QuerySet[Row], batch: Sequence[Row]) -> list[Row]:

@@ -15,11 +15,11 @@ from django.utils import timezone
 from catalog.models import Provider
 from catalog.upstream.client import UpstreamClient
 from catalog.upstream.results import RefillAccepted, RowError
-from orders.common.backoff import jitter
 from orders.common.timeline import event_of, write_event
 from orders.models import Order, OrderEvent, Refill
 from orders.requests import queue
 from orders.states import Placement, RefillState, Status
+from panel.lib.backoff import jitter
 from panel.lib.task_hints import hint_after_commit
 
 ONE_EVERY = timedelta(hours=24)
@@ -104,7 +104,7 @@ def claim(*, provider: Provider) -> list[Refill]:
     batch: list[Refill] = []
     ended: list[Refill] = []
     with transaction.atomic():
-        for refill in queue.lock_due(unsent(), provider=provider):
+        for refill in queue.lock_batch(unsent(), provider=provider):
             if refill.state == RefillState.ASKING:
                 queue.settle(refill, state=RefillState.UNFOLLOWED, note=UNSURE)
             elif refill.order.status != Status.COMPLETED:

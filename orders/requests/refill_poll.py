@@ -20,13 +20,14 @@ from catalog.models import Provider
 from catalog.provider_accounts import ProviderUnusable, client_for
 from catalog.upstream.errors import ErrorCode
 from catalog.upstream.results import RefillStatus, RefillStatusRow, RowError
-from orders.common.backoff import jitter
 from orders.common.batch_calls import Said, ask_in_halves
 from orders.common.provider_rounds import for_each_provider
 from orders.common.timeline import event_of
 from orders.models import OrderEvent, Refill
 from orders.requests import queue
 from orders.states import RefillState
+from panel.lib.backoff import backoff, jitter
+from panel.lib.claims import claim_due
 
 ROUND_SECONDS = 20.0
 SHORTEST_WAIT = timedelta(minutes=1)
@@ -108,16 +109,13 @@ def _age(refill: Refill) -> timedelta:
 
 def claim(*, provider: Provider) -> list[Refill]:
     """At most 100 due refills of one provider, kept from other workers for the time of a lease."""
-    token = uuid4().hex
-    with transaction.atomic():
-        batch = queue.lock_due(running(), provider=provider)
-        if batch:
-            Refill.objects.filter(pk__in=[refill.pk for refill in batch]).update(
-                claim_token=token, next_action_at=timezone.now() + queue.LEASE
-            )
-    for refill in batch:
-        refill.claim_token = token
-    return batch
+    return claim_due(
+        running().filter(provider=provider).select_related("order"),
+        due="next_action_at",
+        lease=queue.LEASE,
+        limit=queue.BATCH,
+        values={"claim_token": uuid4().hex},
+    )
 
 
 def apply_answers(*, batch: Sequence[Refill], answers: Answers) -> None:
@@ -172,5 +170,5 @@ def _why_given_up(refill: Refill, answer: RefillStatusRow | RowError | None, age
 
 def next_look_after(*, age: timedelta, errors: int) -> timedelta:
     """The wait before the next look: the older, and the more errors in a row, the longer; 1 minute to 1 hour."""
-    by_errors = SHORTEST_WAIT * 2 ** min(errors, 10)
+    by_errors = backoff(errors, first=SHORTEST_WAIT, longest=LONGEST_WAIT)
     return min(max(SHORTEST_WAIT, age / 5, by_errors), LONGEST_WAIT) * jitter()

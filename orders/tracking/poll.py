@@ -12,7 +12,6 @@ import time
 from datetime import timedelta
 from functools import partial
 
-from django.db import transaction
 from django.db.models import OuterRef, Q, Subquery
 from django.utils import timezone
 
@@ -26,6 +25,7 @@ from orders.models import Order
 from orders.states import Placement
 from orders.tracking.apply import apply_answers
 from panel.alerts.services import raise_alert, resolve_alert
+from panel.lib.claims import claim_due
 
 BATCH = 100
 CLAIM_SECONDS = 120
@@ -131,16 +131,5 @@ def claim_batch(*, provider_id: int, size: int = BATCH) -> list[Order]:
 
     Only their ids are read.
     """
-    now = timezone.now()
-    with transaction.atomic():
-        batch = list(
-            Order.objects.filter(provider_id=provider_id, placement=Placement.PLACED, next_poll_at__lte=now)
-            .order_by("next_poll_at", "pk")
-            .only("upstream_id", "still_polls")
-            .select_for_update(skip_locked=True)[:size]
-        )
-        if batch:
-            Order.objects.filter(pk__in=[order.pk for order in batch]).update(
-                next_poll_at=now + timedelta(seconds=CLAIM_SECONDS)
-            )
-    return batch
+    due = Order.objects.filter(provider_id=provider_id, placement=Placement.PLACED).only("upstream_id", "still_polls")
+    return claim_due(due, due="next_poll_at", lease=timedelta(seconds=CLAIM_SECONDS), limit=size)

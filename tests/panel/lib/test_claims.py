@@ -1,0 +1,78 @@
+"""Claiming what is due: each row to one worker, until its lease has run out."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.db.models import F
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from orders.models import Order
+from orders.states import Placement
+from panel.lib.claims import claim_due, hold
+from tests import make
+from tests.scenes import at_once
+
+LEASE = timedelta(minutes=2)
+
+
+@pytest.fixture
+def waiting(customer, service):
+    """Five orders to poll, the last one waiting longest; a sixth is not due yet."""
+    now = timezone.now()
+    made = [make.placed_order(customer, service, upstream_id=f"{number}") for number in range(6)]
+    for number, order in enumerate(made):
+        due_at = now - timedelta(minutes=number + 1) if number < 5 else now + timedelta(hours=1)
+        Order.objects.filter(pk=order.pk).update(next_poll_at=due_at)
+    return [order.pk for order in made]
+
+
+def claimed(limit: int = 10, **values: object) -> list[Order]:
+    rows = Order.objects.filter(placement=Placement.PLACED)
+    return claim_due(rows, due="next_poll_at", lease=LEASE, limit=limit, values=values)
+
+
+@pytest.mark.django_db
+def test_claim_when_more_are_due_than_fit_then_the_longest_waiting_go_first(waiting):
+    assert [row.pk for row in claimed(2)] == [waiting[4], waiting[3]]
+    assert [row.pk for row in claimed(9)] == [waiting[2], waiting[1], waiting[0]]
+    assert claimed() == []
+
+
+@pytest.mark.django_db
+def test_claim_when_its_lease_runs_out_then_another_may_claim(waiting, monkeypatch):
+    assert len(claimed()) == 5
+    later = timezone.now() + LEASE + timedelta(seconds=1)
+    monkeypatch.setattr(timezone, "now", lambda: later)
+    assert len(claimed()) == 5
+
+
+@pytest.mark.django_db
+def test_claim_when_it_writes_more_then_rows_carry_it_unless_it_is_worked_out_there(waiting):
+    row = claimed(1, still_polls=7, poll_errors=F("poll_errors") + 1)[0]
+    stored = Order.objects.get(pk=row.pk)
+    assert (row.still_polls, stored.still_polls, row.poll_errors, stored.poll_errors) == (7, 7, 0, 1)
+    assert row.next_poll_at == stored.next_poll_at > timezone.now() + LEASE - timedelta(seconds=30)
+
+
+@pytest.mark.django_db
+def test_claim_when_there_are_many_then_it_takes_two_statements_and_when_none_one(waiting):
+    with CaptureQueriesContext(connection) as asked:
+        claimed()
+    assert len([one for one in asked if "SAVEPOINT" not in one["sql"]]) == 2
+    with CaptureQueriesContext(connection) as asked:
+        claimed()
+        hold([], due="next_poll_at", lease=LEASE)
+    assert len([one for one in asked if "SAVEPOINT" not in one["sql"]]) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_claim_when_many_workers_claim_at_once_then_each_row_goes_to_one(waiting):
+    found = at_once(5, lambda number: [row.pk for row in claimed(2)])
+    taken = [pk for batch in found for pk in batch]
+    assert sorted(taken) == sorted(set(taken))
+    taken += [row.pk for row in claimed()]
+    assert sorted(taken) == sorted(waiting[:5])
