@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, models, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -28,39 +28,54 @@ AFTER_REFUSAL = timedelta(hours=1)
 FIRST_LOOK = timedelta(minutes=1)
 """From a refill that was taken to the first look at it."""
 
-NOT_COMPLETED = "Only a completed order can be refilled."
-NO_REFILL = "This service has no refill."
-UNDER_WAY = "A refill of this order is under way."
-REFUSED_LATELY = "A refill of this order was refused a short while ago. Try again an hour after that."
-ASKED_LATELY = "A refill of this order was asked for within the last 24 hours. Try again a day after that."
 UNSURE = "It may have reached the provider, but no clear answer came. It is not sent again by itself."
 
 
+class RefillRefusal(models.TextChoices):
+    """Why no refill can be asked for now. The labels are for the customer."""
+
+    NOT_COMPLETED = "not_completed", "Only a completed order can be refilled."
+    NO_REFILL = "no_refill", "This service has no refill."
+    UNDER_WAY = "under_way", "A refill of this order is under way."
+    REFUSED_LATELY = (
+        "refused_lately",
+        "A refill of this order was refused a short while ago. Try again an hour after that.",
+    )
+    ASKED_LATELY = (
+        "asked_lately",
+        "A refill of this order was asked for within the last 24 hours. Try again a day after that.",
+    )
+
+
 class RefillRefused(Exception):
-    """No refill can be asked for now; nothing was changed. The message is for the customer, one of the above."""
+    """No refill can be asked for now; nothing was changed. The message is for the customer."""
+
+    def __init__(self, reason: RefillRefusal) -> None:
+        super().__init__(reason.label)
+        self.reason = reason
 
 
 def may_refill(order: Order) -> bool:
     """Whether `request_refill` would be taken now."""
-    return not why_not_refilled(order)
+    return why_not_refilled(order) is None
 
 
-def why_not_refilled(order: Order) -> str:
-    """Why no refill can be asked for, for the customer; "" if one can."""
+def why_not_refilled(order: Order) -> RefillRefusal | None:
+    """Return why no refill of the order can be asked for now, None if one can."""
     if order.status != Status.COMPLETED or order.placement != Placement.PLACED:
-        return NOT_COMPLETED
+        return RefillRefusal.NOT_COMPLETED
     if not order.service.upstream.refill:
-        return NO_REFILL
+        return RefillRefusal.NO_REFILL
     refills = Refill.objects.filter(order=order)
     if refills.filter(state__in=RefillState.open()).exists():
-        return UNDER_WAY
+        return RefillRefusal.UNDER_WAY
     now = timezone.now()
     if refills.filter(state=RefillState.REFUSED, finished_at__gt=now - AFTER_REFUSAL).exists():
-        return REFUSED_LATELY
+        return RefillRefusal.REFUSED_LATELY
     taken = refills.exclude(state=RefillState.REFUSED)
     if taken.filter(asked_at__gt=now - ONE_EVERY).exists():
-        return ASKED_LATELY
-    return ""
+        return RefillRefusal.ASKED_LATELY
+    return None
 
 
 def request_refill(*, order: Order, actor: Any) -> Refill:
@@ -77,7 +92,7 @@ def request_refill(*, order: Order, actor: Any) -> Refill:
             hint_after_commit("orders.tasks.send_requests")
             return refill
     except IntegrityError:
-        raise RefillRefused(UNDER_WAY) from None
+        raise RefillRefused(RefillRefusal.UNDER_WAY) from None
 
 
 # -- asking the provider -----------------------------------------------------------------------------

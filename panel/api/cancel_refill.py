@@ -14,7 +14,7 @@ from django.utils import timezone
 from orders.checkout.drip_feeds import NothingToStop, stop_drip_feed
 from orders.models import Order, Refill
 from orders.requests.cancel import CancelOutcome, TooLate, cancel_order
-from orders.requests.refill import NOT_COMPLETED, ONE_EVERY, RefillRefused, request_refill
+from orders.requests.refill import ONE_EVERY, RefillRefusal, RefillRefused, request_refill
 from orders.selectors import orders_of
 from orders.states import FINAL, DripState, Status
 from panel.api.errors import BAD_ORDER, COMPLETED, INTERNAL, ApiError, refused_refill
@@ -112,12 +112,12 @@ def _refill(order: Order, left: Budget) -> int:
     """Of a drip-feed, each run that has a right to it; the answer is the first refill's."""
     runs = [order] if order.run != 1 else _refillable(order, left.runs)
     taken: list[int] = []
-    refusal = RefillRefused(NOT_COMPLETED)
+    refusal = RefillRefusal.NOT_COMPLETED
     for run in runs:
         try:
             taken.append(request_refill(order=run, actor=run.customer).pk)
         except RefillRefused as error:
-            refusal = error
+            refusal = error.reason
     left.runs -= len(taken)
     if not taken:
         raise refused_refill(refusal)

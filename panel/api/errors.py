@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from orders.checkout.create import AlreadyOrdered, NotEnoughFunds
 from orders.checkout.validation import NotOnSale, OrderRefused
-from orders.requests import refill
+from orders.requests.refill import RefillRefusal
 
 BAD_KEY = "Invalid API key"
 BAD_REQUEST = "Incorrect request"
@@ -18,12 +18,12 @@ WRONG_ADDRESS = "API access disabled: this key may not be used from this address
 COMPLETED = "Order already completed"
 INTERNAL = "Internal error"
 
-_REFILL_REFUSED = {
-    refill.NOT_COMPLETED: "Order is not completed",
-    refill.NO_REFILL: "Refill is disabled for this service",
-    refill.UNDER_WAY: "Refill was requested less than 24 hours ago",
-    refill.ASKED_LATELY: "Refill was requested less than 24 hours ago",
-    refill.REFUSED_LATELY: "Order is not eligible for refill: it was refused less than an hour ago",
+REFILL_REFUSED: dict[RefillRefusal, str] = {
+    RefillRefusal.NOT_COMPLETED: "Order is not completed",
+    RefillRefusal.NO_REFILL: "Refill is disabled for this service",
+    RefillRefusal.UNDER_WAY: "Refill was requested less than 24 hours ago",
+    RefillRefusal.ASKED_LATELY: "Refill was requested less than 24 hours ago",
+    RefillRefusal.REFUSED_LATELY: "Order is not eligible for refill: it was refused less than an hour ago",
 }
 
 
@@ -54,6 +54,6 @@ def refused_order(refusal: OrderRefused) -> ApiError:
     return ApiError(f"Incorrect {refusal.field}" if refusal.field else BAD_REQUEST)
 
 
-def refused_refill(refusal: refill.RefillRefused) -> ApiError:
+def refused_refill(reason: RefillRefusal) -> ApiError:
     """As `refused_order`, for refills."""
-    return ApiError(_REFILL_REFUSED[str(refusal)])
+    return ApiError(REFILL_REFUSED[reason])

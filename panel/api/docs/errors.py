@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from catalog.service_types import SPECS
 from orders.checkout.validation import BadQuantity
-from orders.requests import refill
+from orders.requests.refill import RefillRefusal
 from panel.api import errors
 
 STOP, MEND, LATER, AGAIN = "stop", "mend", "later", "again"
@@ -118,15 +118,12 @@ def _of_add() -> list[ErrorWords]:
 
 def _of_refill() -> list[ErrorWords]:
     words = {
-        refill.NOT_COMPLETED: ("Only what was completed can be refilled.", MEND),
-        refill.NO_REFILL: ("The service has no refill, as services tells.", MEND),
-        refill.ASKED_LATELY: ("A refill is under way, or was asked for within a day.", LATER),
-        refill.REFUSED_LATELY: ("It was refused a short while ago.", LATER),
+        RefillRefusal.NOT_COMPLETED: ("Only what was completed can be refilled.", MEND),
+        RefillRefusal.NO_REFILL: ("The service has no refill, as services tells.", MEND),
+        RefillRefusal.ASKED_LATELY: ("A refill is under way, or was asked for within a day.", LATER),
+        RefillRefusal.REFUSED_LATELY: ("It was refused a short while ago.", LATER),
     }
-    return [
-        ErrorWords(str(errors.refused_refill(refill.RefillRefused(reason))), means, do)
-        for reason, (means, do) in words.items()
-    ]
+    return [ErrorWords(str(errors.refused_refill(reason)), means, do) for reason, (means, do) in words.items()]
 
 
 def _of_cancel() -> list[ErrorWords]:

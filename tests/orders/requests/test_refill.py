@@ -229,7 +229,7 @@ def test_refill_when_clicked_many_times_at_once_then_there_is_one(upstream, cust
 def test_refill_when_the_check_missed_the_other_click_then_the_constraint_does_not(
     customer, order, refill, monkeypatch
 ):
-    monkeypatch.setattr(orders.requests.refill, "why_not_refilled", lambda order: "")
+    monkeypatch.setattr(orders.requests.refill, "why_not_refilled", lambda order: None)
     with pytest.raises(RefillRefused, match="under way"):
         request_refill(order=order, actor=customer)
     assert (Refill.objects.count(), len(texts(order))) == (1, 1)

@@ -27,7 +27,7 @@ from catalog.upstream.results import (
 )
 from orders.models import CancelRequest, Order, Refill
 from orders.requests import cancel
-from orders.requests import refill as refill_requests
+from orders.requests.refill import RefillRefusal
 from orders.states import RefillState, Status
 from panel.accounts.models import ApiKey
 from panel.api import cancel_refill, errors
@@ -297,18 +297,9 @@ def test_error_texts_when_a_client_reads_them_then_each_has_its_class():
     assert {text: classify_error(text) for text in told} == told
 
 
-@pytest.mark.parametrize(
-    "reason",
-    [
-        refill_requests.NOT_COMPLETED,
-        refill_requests.NO_REFILL,
-        refill_requests.UNDER_WAY,
-        refill_requests.REFUSED_LATELY,
-        refill_requests.ASKED_LATELY,
-    ],
-)
+@pytest.mark.parametrize("reason", RefillRefusal)
 def test_error_texts_when_a_refill_is_refused_then_a_client_knows(reason):
-    assert classify_error(str(refused_refill(refill_requests.RefillRefused(reason)))) is ErrorCode.REFILL_REFUSED
+    assert classify_error(str(refused_refill(reason))) is ErrorCode.REFILL_REFUSED
 
 
 @pytest.mark.parametrize("case", ["placing", "in_doubt", "never", "refused", "completed"])

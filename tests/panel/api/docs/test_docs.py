@@ -354,7 +354,7 @@ def documented(message: str) -> bool:
 def test_every_error_text_is_explained():
     constants = [value for name, value in vars(errors).items() if name.isupper() and not name.startswith("_") and value]
     assert len(constants) >= 10
-    for text in [*constants, *errors._REFILL_REFUSED.values()]:
+    for text in [*constants, *errors.REFILL_REFUSED.values()]:
         assert documented(text), text
     assert any(
         error.text.startswith("Too many requests: try again in") for group in error_groups() for error in group.errors
