@@ -206,7 +206,7 @@ def test_look_when_another_one_wrote_first_then_this_one_writes_nothing(known, p
 def test_task_and_command_when_run_then_they_look_and_the_task_beats(known, capsys):
     Service.objects.update(price=2 * MONEY)
     call_command("find_shelf_news")
-    assert "1 change." in capsys.readouterr().out
+    assert "Changes in the shop: 1." in capsys.readouterr().out
     find_shelf_news_task()
     assert Heartbeat.objects.filter(task="find_shelf_news").exists()
 

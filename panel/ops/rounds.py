@@ -1,0 +1,85 @@
+"""One round of what the workers do again and again, for cron and for people: `manage.py run_round`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from billing.mails import send_due_mails
+from catalog.provider_accounts import check_providers
+from catalog.shop.changelog import find_shelf_news
+from orders.checkout.drip_feeds import begin_due_runs
+from orders.dispatch.submit import submit_due_orders
+from orders.dispatch.timeouts import meet_deadlines
+from orders.reconcile.worker import reconcile_due_orders
+from orders.reports.statistics import count_figures
+from orders.requests.refill_poll import poll_due_refills
+from orders.requests.send import send_due_requests
+from orders.tracking.poll import poll_due_orders
+from panel.accounts.mails import send_account_mails
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """`run` returns how many there were, which `done` says with {count}. It raises CommandError where it failed."""
+
+    run: Callable[[], int | None]
+    help: str
+    done: str
+
+
+def _check_providers() -> None:
+    if failures := check_providers():
+        raise CommandError(f"{failures} providers did not answer; see the alerts.")
+
+
+def _reconcile_orders() -> int:
+    meet_deadlines()
+    return reconcile_due_orders()
+
+
+ROUNDS: dict[str, Round] = {
+    "begin_runs": Round(begin_due_runs, "Create the orders of drip-feeds that are due.", "{count} runs began."),
+    "check_providers": Round(
+        _check_providers, "Ask every active provider for its balance.", "All active providers answered."
+    ),
+    "count_figures": Round(
+        count_figures, "Count the orders of the last weeks for the lists.", "The figures are counted."
+    ),
+    "find_shelf_news": Round(
+        find_shelf_news, "Find what is new, gone, cheaper or dearer in the shop.", "Changes in the shop: {count}."
+    ),
+    "poll_orders": Round(poll_due_orders, "Ask the providers about orders that are due.", "{count} orders looked at."),
+    "poll_refills": Round(
+        poll_due_refills, "Ask the providers about refills that are due.", "{count} refills looked at."
+    ),
+    "reconcile_orders": Round(_reconcile_orders, "Search for orders in doubt that are due.", "{count} doubts settled."),
+    "send_account_mails": Round(
+        send_account_mails, "Mail invitations and news of changed addresses.", "{count} mails sent."
+    ),
+    "send_deposit_mails": Round(send_due_mails, "Mail customers how their deposits stand.", "{count} mails sent."),
+    "send_requests": Round(
+        send_due_requests, "Send cancels and refills that are due to their providers.", "{count} requests sent."
+    ),
+    "submit_orders": Round(submit_due_orders, "Send orders that are due to their providers.", "{count} orders sent."),
+}
+
+
+def command_of(name: str) -> type[BaseCommand]:
+    """Return the command that a round had to itself: its old name works for one release more."""
+
+    class Command(BaseCommand):
+        help = f"{ROUNDS[name].help} Now: run_round {name}"
+
+        def handle(self, *args: Any, **options: Any) -> None:
+            self.stdout.write(run_round(name))
+
+    return Command
+
+
+def run_round(name: str) -> str:
+    """Run the round of this name; return what it did, for people. Raise CommandError where it failed."""
+    return ROUNDS[name].done.format(count=ROUNDS[name].run())
