@@ -9,7 +9,7 @@ from catalog.upstream.errors import (
     UpstreamUnavailable,
     classify_error,
 )
-from catalog.upstream.evidence import Evidence, Phase
+from catalog.upstream.evidence import Evidence
 from catalog.upstream.results import (
     AddOutcome,
     Balance,
@@ -28,6 +28,7 @@ from catalog.upstream.results import (
     StatusRow,
     Unknown,
 )
+from panel.lib.http.exchange import Phase
 
 __all__ = [
     "AddOutcome",

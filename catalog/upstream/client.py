@@ -18,10 +18,9 @@ from urllib.parse import urlencode
 from urllib3.exceptions import LocationParseError
 from urllib3.util import Url, parse_url
 
-from catalog.upstream import transport
 from catalog.upstream.cleaning import Redactor, clean_text, decode_body, parse_id
 from catalog.upstream.errors import PROVIDER_WIDE, ErrorCode, ProviderRefused, UpstreamError, UpstreamUnavailable
-from catalog.upstream.evidence import Evidence, Phase
+from catalog.upstream.evidence import Evidence
 from catalog.upstream.judging import judge_add, judge_reading
 from catalog.upstream.parsing import parse_balance
 from catalog.upstream.parsing_many import (
@@ -43,12 +42,15 @@ from catalog.upstream.results import (
     ServiceList,
     StatusRow,
 )
+from panel.lib.http import transport
+from panel.lib.http.exchange import Phase, Request
 
 T = TypeVar("T")
 
 MAX_IDS = 100
 MAX_BODY = 1_000_000
 MAX_SERVICES_BODY = 64_000_000
+_FAILURE = 200
 _EXCERPT = 2_048
 _RETRIES = 2
 _FIRST_PAUSE = 0.2
@@ -240,7 +242,7 @@ class UpstreamClient:
     ) -> tuple[str, str, Evidence]:
         """The answer's text, to be parsed, and why it is incomplete ("" if whole), without the API key."""
         answer = transport.post(
-            transport.Request(
+            Request(
                 url=self._url,
                 form=form,
                 user_agent=self._user_agent,
@@ -259,7 +261,7 @@ class UpstreamClient:
             body_excerpt=clean_text(self._redact(text[: _EXCERPT * 8]), limit=_EXCERPT, multiline=True),
             elapsed_ms=answer.elapsed_ms,
         )
-        return text, self._redact(answer.failure), evidence
+        return text, self._redact(clean_text(answer.failure, limit=_FAILURE)), evidence
 
 
 def _one_by_one(

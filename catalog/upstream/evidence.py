@@ -3,23 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
-
-class Phase(StrEnum):
-    """How far one exchange came, in this order. Recorded as it goes, never guessed after."""
-
-    NEW = "new"
-    CONNECTING = "connecting"
-    CONNECTED = "connected"
-    SENDING = "sending"
-    SENT = "sent"
-    ANSWERED = "answered"  # status line and headers arrived; the body may still be cut
-
-    @property
-    def may_have_sent(self) -> bool:
-        """Whether a byte of the request may have left."""
-        return self not in (Phase.NEW, Phase.CONNECTING, Phase.CONNECTED)
+from panel.lib.http.exchange import Phase
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ from catalog.provider_accounts import (
     request_scope,
     usable_providers,
 )
-from catalog.upstream.evidence import Evidence, Phase
+from catalog.upstream.evidence import Evidence
 from catalog.upstream.results import AddOutcome, NotSent
 from orders.checkout.create import cost_of_order, loss_note
 from orders.checkout.validation import add_params
@@ -47,6 +47,7 @@ from orders.dispatch.timeouts import meet_deadlines
 from orders.models import Order, PlacementAttempt
 from orders.review.decisions import ask_for_review
 from orders.states import AttemptOutcome, Placement, ReviewReason
+from panel.lib.http.exchange import Phase
 
 log = structlog.get_logger(__name__)
 

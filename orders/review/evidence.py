@@ -15,9 +15,9 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.timesince import timesince
 
-from catalog.upstream.evidence import Phase
 from orders.models import Order, PlacementAttempt
 from orders.states import Placement, ReviewReason
+from panel.lib.http.exchange import Phase
 from panel.lib.money import MoneyError, convert_back_up, format_money, micros_up
 
 # -- what is asked -----------------------------------------------------------------------------------

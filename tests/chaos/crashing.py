@@ -107,13 +107,13 @@ def _half_sent(act: Act) -> None:
 
         return sendall
 
-    wrap("catalog.upstream.transport:_MeasuredSocket.sendall", around)
+    wrap("panel.lib.http.connections:_MeasuredSocket.sendall", around)
 
 
 BEFORE_COMMIT = before("django.db.backends.base.base:BaseDatabaseWrapper.commit")
 AFTER_COMMIT = after("django.db.backends.base.base:BaseDatabaseWrapper.commit")
 ANSWERED = after("catalog.upstream.client:UpstreamClient.add")
-SENT = before("catalog.upstream.transport:_MeasuredSocket.makefile")
+SENT = before("panel.lib.http.connections:_MeasuredSocket.makefile")
 CLAIMED = statement('UPDATE "orders_order"', holding="placing")
 ATTEMPT_FINISHED = then(ANSWERED, statement('UPDATE "orders_placementattempt"'))
 ORDER_MOVED = then(ANSWERED, statement('UPDATE "orders_order"'))
@@ -128,8 +128,8 @@ POINTS: dict[str, Point] = {
     "claim: order moved": Point("submit", CLAIMED),
     "claim: attempt written": Point("submit", statement('INSERT INTO "orders_placementattempt"')),
     "claim: committed": Point("submit", after("orders.dispatch.submit:claim_next")),
-    "before connecting": Point("submit", before("catalog.upstream.transport:post")),
-    "connected": Point("submit", before("catalog.upstream.transport:_Exchange.before_send")),
+    "before connecting": Point("submit", before("panel.lib.http.transport:post")),
+    "connected": Point("submit", before("panel.lib.http.exchange:Exchange.before_send")),
     "half sent": Point("submit", _half_sent),
     "sent": Point("submit", SENT),
     # Recording the answer.

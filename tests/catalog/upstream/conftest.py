@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from catalog.upstream import UpstreamClient, transport
+from catalog.upstream import UpstreamClient
+from panel.lib.http import transport
 from tests.catalog.upstream.fault_server import API_KEY, FaultServer
 from tests.catalog.upstream.fault_tls import CERTIFICATES, demanding_context, make_certificate, server_context
 

@@ -17,8 +17,9 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from catalog.upstream import NotSent, Phase, Placed, Refused, Unknown, UpstreamClient, transport
+from catalog.upstream import NotSent, Phase, Placed, Refused, Unknown, UpstreamClient
 from catalog.upstream.client import MAX_BODY
+from panel.lib.http import exchange
 from tests.catalog.upstream.fault_server import (
     API_KEY,
     Behaviour,
@@ -143,7 +144,7 @@ def test_add_when_the_first_send_fails_then_unknown(
     class Broken(socket.socket):
         send = fail  # type: ignore[assignment]
 
-    monkeypatch.setattr("catalog.upstream.transport.socket.socket", Broken)
+    monkeypatch.setattr("panel.lib.http.exchange.socket.socket", Broken)
     outcome = make_client().add(PARAMS)
     assert isinstance(outcome, Unknown)
     assert outcome.evidence.phase is Phase.SENDING
@@ -214,7 +215,7 @@ def test_add_when_a_public_address_turns_out_private_then_nothing_is_sent(
 ) -> None:
     """The check of the connected peer stands on its own."""
     verdicts = iter([True, False])
-    monkeypatch.setattr(transport, "is_public", lambda _address: next(verdicts))
+    monkeypatch.setattr(exchange, "is_public", lambda _address: next(verdicts))
     url = f"https://127.0.0.1:{server.port}/"
     outcome = make_client(url=url, allow_private=False).add(PARAMS)
     assert isinstance(outcome, NotSent) and "not public" in outcome.reason

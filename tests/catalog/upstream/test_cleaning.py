@@ -7,8 +7,8 @@ from decimal import Decimal
 import pytest
 
 from catalog.upstream import ErrorCode, classify_error
-from catalog.upstream.addresses import is_public
 from catalog.upstream.cleaning import Redactor, clean_text, parse_count, parse_flag, parse_id, parse_number, parse_slug
+from panel.lib.http.addresses import is_public
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from catalog.models import Provider
-from catalog.upstream.evidence import Phase
 from orders.models import Order, PlacementAttempt
 from orders.review.evidence import (
     AGREES,
@@ -25,6 +24,7 @@ from orders.review.evidence import (
     what_is_asked,
 )
 from orders.states import Placement, ReviewReason
+from panel.lib.http.exchange import Phase
 from panel.lib.money import EXCHANGE_ONE, MAX_MICROS
 
 NOON = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)

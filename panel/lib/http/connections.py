@@ -1,0 +1,102 @@
+"""Connections of urllib3 that record how far an exchange came and heed its deadline alone."""
+
+from __future__ import annotations
+
+import io
+import socket
+from typing import Any, cast
+
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.response import HTTPResponse
+
+from panel.lib.http.exchange import Exchange, Phase, Stopped
+
+
+class _MeasuredReader(io.RawIOBase):
+    """Reads that each wait no longer than the exchange has left, and end where an answer is endless."""
+
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket, exchange: Exchange) -> None:
+        super().__init__()
+        self._raw = raw
+        self._sock = sock
+        self._exchange = exchange
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._sock.settimeout(self._exchange.remaining())
+        count = cast("int | None", self._raw.readinto(buffer))
+        self._exchange.count(count or 0)
+        return count
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _MeasuredSocket:
+    """What http.client needs of a socket. Its own timeouts are ignored: the exchange's deadline
+    governs.
+    """
+
+    def __init__(self, sock: socket.socket, exchange: Exchange) -> None:
+        self._sock = sock
+        self._exchange = exchange
+
+    def sendall(self, data: Any) -> None:
+        self._exchange.before_send()
+        view = memoryview(data)
+        while view:
+            self._sock.settimeout(self._exchange.remaining())
+            try:
+                view = view[self._sock.send(view) :]
+            except OSError as error:
+                # urllib3 goes on to read an answer after some of these.
+                raise Stopped(f"{type(error).__name__}: {error}") from error
+
+    def makefile(self, _mode: str = "rb") -> io.BufferedReader:
+        # The raw file keeps the socket open after http.client has closed its own end of it.
+        raw = cast(io.RawIOBase, self._sock.makefile("rb", buffering=0))
+        return io.BufferedReader(_MeasuredReader(raw, self._sock, self._exchange))
+
+    def settimeout(self, _timeout: float | None) -> None:
+        pass
+
+    def close(self) -> None:
+        self._sock.close()
+
+
+class _Measured(HTTPConnection):
+    """Sets the phase at each step. Beside the arguments of urllib3's own class it takes the exchange."""
+
+    def __init__(self, *args: Any, exchange: Exchange, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._exchange = exchange
+
+    def _new_conn(self) -> socket.socket:
+        return self._exchange.open_socket(self._dns_host, self.port)
+
+    def connect(self) -> None:
+        self._exchange.phase = Phase.CONNECTING
+        super().connect()
+        self.sock = cast(Any, _MeasuredSocket(self.sock, self._exchange))
+        self._exchange.phase = Phase.CONNECTED
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        super().request(*args, **kwargs)
+        self._exchange.phase = Phase.SENT
+
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # as in urllib3
+        response = super().getresponse()
+        self._exchange.http_status = response.status
+        self._exchange.phase = Phase.ANSWERED
+        return response
+
+
+class MeasuredHTTP(_Measured):
+    pass
+
+
+class MeasuredHTTPS(_Measured, HTTPSConnection):
+    pass

@@ -1,0 +1,154 @@
+"""One exchange as it goes: how far it came, what is left of its time, and which addresses it may talk to."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from concurrent.futures import Future, wait
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from urllib3.util import Url
+
+from panel.lib.http.addresses import is_public
+
+# What an answer may hold besides its body: interim answers, headers, the marks between chunks.
+MAX_AROUND = 1_000_000
+
+
+class Phase(StrEnum):
+    """How far one exchange came, in this order. Recorded as it goes, never guessed after."""
+
+    NEW = "new"
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    SENDING = "sending"
+    SENT = "sent"
+    ANSWERED = "answered"  # status line and headers arrived; the body may still be cut
+
+    @property
+    def may_have_sent(self) -> bool:
+        """Whether a byte of the request may have left."""
+        return self not in (Phase.NEW, Phase.CONNECTING, Phase.CONNECTED)
+
+
+class Stopped(Exception):
+    """A rule of ours ended the exchange: an address, a deadline, a size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One POST. Times are seconds, `not_after` is a `time.monotonic()`; `max_body` is bytes,
+    unpacked.
+    """
+
+    url: Url
+    form: bytes = field(repr=False)
+    user_agent: str
+    allow_private: bool
+    connect_timeout: float
+    total_timeout: float
+    max_body: int
+    not_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of it. `failure` is "" if, and only if, the whole answer was read."""
+
+    phase: Phase
+    http_status: int | None
+    body: bytes
+    failure: str
+    elapsed_ms: int
+
+
+class Exchange:
+    """The state of one POST, shared by its connection, its socket and its reader.
+
+    The phase is set on the way, by whoever takes the step: it is true whatever error comes of it.
+    """
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.phase = Phase.NEW
+        self.http_status: int | None = None
+        self.received = 0
+        self.started = time.monotonic()
+        self.deadline = self.started + request.total_timeout
+
+    def remaining(self) -> float:
+        """Seconds left of the whole exchange. Asked before every wait, so that a drip cannot extend
+        it.
+        """
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise Stopped(f"no complete answer within {self.request.total_timeout:g} s")
+        return left
+
+    def count(self, received: int) -> None:
+        """Counts bytes as they come over the line, where the cap on the body sees only what is unpacked."""
+        self.received += received
+        if self.received > self.request.max_body * 2 + MAX_AROUND:
+            raise Stopped("the answer does not end")
+
+    def check_lease(self) -> None:
+        if self.request.not_after is not None and time.monotonic() >= self.request.not_after:
+            raise Stopped("the lease had run out before anything was sent")
+
+    def before_send(self) -> None:
+        """The last gate: what it lets through may arrive, whatever error follows."""
+        if self.phase is Phase.CONNECTED:
+            self.remaining()
+            self.check_lease()
+            self.phase = Phase.SENDING
+
+    def open_socket(self, host: str, port: int) -> socket.socket:
+        """A TCP connection to an address that we may talk to, judged before one byte goes there.
+
+        The address is judged as resolved, so that not even a SYN reaches our own network, and again
+        as connected: the name cannot resolve to something else in between.
+        """
+        problem: Exception = Stopped("the name has no address")
+        for family, kind, protocol, address in self._resolve(host, port):
+            sock = socket.socket(family, kind, protocol)
+            try:
+                self._check_address(str(address[0]))
+                sock.settimeout(min(self.request.connect_timeout, self.remaining()))
+                sock.connect(address)
+                self._check_address(str(sock.getpeername()[0]))
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                sock.settimeout(min(self.request.connect_timeout, self.remaining()))
+                return sock
+            except Exception as error:
+                sock.close()
+                problem = error
+            except BaseException:
+                sock.close()
+                raise
+        raise problem
+
+    def _resolve(self, host: str, port: int) -> list[tuple[int, int, int, Any]]:
+        """The addresses of a name, within the time for connecting.
+
+        The resolver heeds no timeout of ours, so it is asked by a thread of its own. That thread holds
+        nothing of the exchange: what it finds too late goes nowhere.
+        """
+        found: Future[list[Any]] = Future()
+        threading.Thread(target=_look_up, args=(found, host, port), name="resolver", daemon=True).start()
+        if not wait([found], min(self.request.connect_timeout, self.remaining())).done:
+            raise Stopped("the name was not resolved in time")
+        return [(family, kind, protocol, address) for family, kind, protocol, _, address in found.result()]
+
+    def _check_address(self, address: str) -> None:
+        if not self.request.allow_private and not is_public(address):
+            raise Stopped(f"the address {address} is not public")
+
+
+def _look_up(found: Future[list[Any]], host: str, port: int) -> None:
+    try:
+        found.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    except Exception as error:
+        found.set_exception(error)

@@ -1,0 +1,123 @@
+"""What `requests` would do by itself, and must not. What an exchange guarantees is seen in tests of the client."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from urllib3.util import parse_url
+
+from panel.lib.http.exchange import Answer, Phase, Request
+from panel.lib.http.transport import post
+from tests.catalog.upstream.fault_server import FaultServer, answer, reset
+
+FORM = b"key=secret&action=balance"
+
+
+@pytest.fixture
+def server() -> Iterator[FaultServer]:
+    server = FaultServer()
+    yield server
+    server.close()
+
+
+def posted(server: FaultServer, path: str = "", **changes: object) -> Answer:
+    settings: dict[str, object] = {
+        "url": parse_url(server.url.removesuffix("/api/v2") + (path or "/api/v2")),
+        "form": FORM,
+        "user_agent": "Test",
+        "allow_private": True,
+        "connect_timeout": 9.0,
+        "total_timeout": 9.0,
+        "max_body": 1_000,
+    }
+    return post(Request(**{**settings, **changes}))  # type: ignore[arg-type]
+
+
+def head_of(server: FaultServer, number: int = -1) -> list[str]:
+    return server.whole[number].split(b"\r\n\r\n")[0].decode().split("\r\n")
+
+
+def test_post_when_sent_then_it_has_these_headers_and_no_others(server):
+    assert posted(server).failure == ""
+    line, *headers = head_of(server)
+    assert line == "POST /api/v2 HTTP/1.1"
+    assert sorted(header.lower() for header in headers) == sorted(
+        [
+            f"host: {server.url.split('/')[2]}",
+            "user-agent: test",
+            "accept: application/json",
+            "accept-encoding: gzip, deflate",
+            "content-type: application/x-www-form-urlencoded",
+            "connection: close",
+            f"content-length: {len(FORM)}",
+        ]
+    )
+    assert server.whole[-1].endswith(FORM)
+
+
+@pytest.mark.parametrize("path", ["/%7Eshop/api", "/api/v2/?a=%2F&b=c+d", "/api;v=2/x.php?key=%C3%A9", "//api"])
+def test_post_when_the_address_is_spelled_oddly_then_it_is_asked_as_it_stands(server, path):
+    assert posted(server, path).failure == ""
+    assert head_of(server)[0] == f"POST {parse_url(f'http://x{path}').request_uri} HTTP/1.1"
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_post_when_it_is_sent_elsewhere_then_it_stays_and_keeps_what_was_said(server, status):
+    server.behaviour = answer(b"look there", status=status, headers=f"Location: {server.url}/there\r\n")
+    found = posted(server)
+    assert (found.phase, found.http_status, found.body, found.failure) == (Phase.ANSWERED, status, b"look there", "")
+    assert len(server.whole) == 1
+
+
+def test_post_when_a_redirect_has_a_long_body_then_the_cap_holds(server):
+    server.behaviour = answer(b"x" * 5_000, status=302, headers="Location: /there\r\n")
+    found = posted(server)
+    assert (found.body, found.failure) == (b"x" * 1_000, "the answer is longer than 1000 bytes")
+
+
+@pytest.mark.parametrize("status", [413, 429, 503])
+def test_post_when_it_is_asked_to_come_again_then_it_does_not(server, status):
+    server.behaviour = answer(b"later", status=status, headers="Retry-After: 0\r\n")
+    assert posted(server).http_status == status
+    assert len(server.whole) == server.connections == 1
+
+
+def test_post_when_the_connection_breaks_then_it_is_not_tried_again(server):
+    server.behaviour = reset
+    found = posted(server)
+    assert (found.phase, found.http_status) == (Phase.SENT, None)
+    assert server.connections == 1
+
+
+def test_post_when_a_login_is_kept_for_the_host_then_it_is_not_sent(server, tmp_path: Path, monkeypatch):
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password mine\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    posted(server)
+    assert not any(header.lower().startswith("authorization") for header in head_of(server))
+
+
+def test_post_when_a_cookie_was_set_then_the_next_one_has_none(server):
+    server.behaviour = answer(b"{}", headers="Set-Cookie: a=b; Path=/\r\n")
+    posted(server)
+    posted(server)
+    assert len(server.whole) == 2
+    assert not any(header.lower().startswith("cookie") for header in head_of(server))
+
+
+def test_failure_when_nothing_listens_then_it_is_named_without_the_address():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    url = parse_url(f"http://127.0.0.1:{port}/api/v2?key=secret")
+    found = post(Request(url, FORM, "Test", True, 9.0, 9.0, 1_000))
+    assert found.phase is Phase.CONNECTING
+    assert found.failure.startswith("ConnectionRefusedError: ")
+    assert "secret" not in found.failure and "HTTPConnectionPool" not in found.failure
+
+
+def test_failure_when_the_address_is_not_encrypted_then_nobody_is_asked(server):
+    found = posted(server, allow_private=False)
+    assert (found.phase, found.failure) == (Phase.CONNECTING, "only https is allowed")
+    assert server.connections == 0
