@@ -10,6 +10,7 @@ from django.conf import settings
 
 from billing.deposits import DepositRefused, check_amount
 from billing.models import PaymentMethod
+from panel.lib.digits import whole_number
 from panel.lib.money import SYMBOLS, MoneyError, format_money, parse_money
 
 INVISIBLE = {"null_characters_not_allowed": "This holds an invisible character. Type it again."}
@@ -59,8 +60,8 @@ class DepositForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """Asks again where the bonus that was shown is a smaller one by now."""
         data: dict[str, Any] = super().clean() or {}
-        seen = self.data.get("seen_bonus", "")
-        if seen.isascii() and seen.isdigit() and int(seen[:9]) > self.method.bonus_bp:
+        seen = whole_number(self.data.get("seen_bonus", ""))
+        if seen is not None and seen > self.method.bonus_bp:
             raise forms.ValidationError("The bonus has changed meanwhile. Look at it below, and send the form again.")
         return data
 

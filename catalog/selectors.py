@@ -6,6 +6,7 @@ from django.db.models import Q, QuerySet
 
 from catalog.models import Service, ServiceFigures
 from catalog.service_types import SPECS
+from panel.lib.digits import whole_number
 
 ENOUGH_TIMED = 5
 """Completed orders of the last 30 days, below which nothing is said about how long the next one takes."""
@@ -41,8 +42,8 @@ def matching(services: QuerySet[Service], query: str) -> QuerySet[Service]:
     """Those that hold every word of `query` in their name, category or number; of a long query its first 8 words."""
     for word in query.split()[:8]:
         matches = Q(name__icontains=word) | Q(category__name__icontains=word)
-        if word.isascii() and word.isdigit() and len(word) < 10:
-            matches |= Q(pk=int(word))
+        if (number := whole_number(word)) is not None:
+            matches |= Q(pk=number)
         services = services.filter(matches)
     return services
 

@@ -34,6 +34,7 @@ from catalog.prices.changes import (
 )
 from catalog.prices.edits import Edit, load_edits
 from panel.lib.admin.base import ModelAdmin, ReadOnlyAdmin
+from panel.lib.digits import whole_number
 
 
 def show_or_apply(
@@ -295,8 +296,8 @@ class PriceChangeAdmin(ReadOnlyAdmin):
         return change is not None and not change.undone_by_pk and may_apply(request, change)
 
     def _find(self, object_id: str | None) -> Any:
-        text = str(object_id or "")
-        return self.get_queryset(HttpRequest()).filter(pk=text).first() if text.isdecimal() else None
+        pk = whole_number(str(object_id or ""))
+        return None if pk is None else self.get_queryset(HttpRequest()).filter(pk=pk).first()
 
     @action(description="Undo", icon="undo", permissions=["undo"])
     def undo(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -28,6 +28,7 @@ from catalog.provider_runway import runway_days
 from catalog.upstream.errors import UpstreamError, explain
 from panel.lib.admin.actions import ActionRefused, ask_and_act
 from panel.lib.admin.base import shown_money
+from panel.lib.digits import whole_number
 
 _LONG = 365
 """Days; a runway beyond is "more than a year"."""
@@ -219,9 +220,10 @@ class ProviderAdmin(PricedAdmin):
         )
 
     def has_resume_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
-        if not object_id or not object_id.isdecimal() or not self.has_change_permission(request):
+        pk = whole_number(object_id or "")
+        if pk is None or not self.has_change_permission(request):
             return False
-        return Provider.objects.filter(pk=object_id, pause_count__gt=0).exists()
+        return Provider.objects.filter(pk=pk, pause_count__gt=0).exists()
 
     @action(description="Test connection", icon="network_check", permissions=["change"])
     def test_connection(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -15,6 +15,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 
 from panel.lib.admin.fields import AmountField, PercentField
+from panel.lib.digits import whole_number
 
 COLUMNS = (
     "id",
@@ -129,11 +130,11 @@ def _row(line: int, names: Sequence[str], cells: Sequence[str]) -> FileRow:
     if len(cells) != len(names):
         raise ValueError(f"it has {len(cells)} cells, the first line has {len(names)}.")
     by_name = {name: unguarded(cell) for name, cell in zip(names, cells, strict=True)}
-    number = by_name["id"].strip()
-    if not (number.isascii() and number.isdigit() and len(number) <= 18):
+    number = whole_number(by_name["id"].strip())
+    if number is None:
         raise ValueError("the id is not a number.")
     found = {column: _value(name, column, by_name[name]) for name, column in SETS.items() if name in by_name}
-    return FileRow(line, int(number), found)
+    return FileRow(line, number, found)
 
 
 def _value(name: str, column: str, text: str) -> Any:

@@ -16,6 +16,7 @@ from catalog.prices.customer_prices import Offer, offers_for
 from catalog.selectors import ENOUGH_TIMED, SHELF_ORDER, matching, services_on_sale
 from catalog.service_types import SPECS
 from catalog.shop.favorites import marked_by
+from panel.lib.digits import whole_number
 from panel.lib.keyset_pagination import KeysetPage
 
 ROWS = 50
@@ -61,18 +62,14 @@ def read_wanted(params: Mapping[str, str]) -> Wanted:
     kind, sort = params.get("type", ""), params.get("sort", "")
     return Wanted(
         q=params.get("q", "").replace("\x00", "")[:LONGEST_QUERY].strip(),
-        category=_whole(params.get("category", "")),
+        category=whole_number(params.get("category", ""), max_digits=9) or 0,
         type=kind if kind in SPECS else "",
         refill=params.get("refill") == "1",
         cancel=params.get("cancel") == "1",
         favorites=params.get("favorites") == "1",
         sort=sort if sort in SORTS else "",
-        page=_whole(params.get("page", "")) or 1,
+        page=whole_number(params.get("page", ""), max_digits=9) or 1,
     )
-
-
-def _whole(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
 
 
 @dataclass(slots=True)

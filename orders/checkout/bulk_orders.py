@@ -29,6 +29,7 @@ from orders.common.timeline import event_of
 from orders.models import Order, OrderEvent
 from orders.states import OPEN
 from panel.lib.bulk_sql import in_chunks
+from panel.lib.digits import whole_number
 from panel.lib.money import MAX_MICROS
 from panel.lib.task_hints import hint_after_commit
 
@@ -99,9 +100,7 @@ class MassQuote:
         if print_seen != self.seal.partition(":")[0] or len(charges) != len(self.lines):
             return False
         return all(
-            not one.error and charge.isascii() and charge.isdigit() and one.charge <= int(charge[:18])
-            if charge
-            else bool(one.error)
+            bool(one.error) if not charge else not one.error and one.charge <= (whole_number(charge) or 0)
             for one, charge in zip(self.lines, charges, strict=True)
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-LONGEST_NUMBER = 18
+from panel.lib.digits import whole_number
 
 
 def id_columns(upstream_id: str) -> dict[str, object]:
@@ -12,5 +12,5 @@ def id_columns(upstream_id: str) -> dict[str, object]:
 
 def id_number(upstream_id: str) -> int | None:
     """The id as a number that a 64-bit column holds; None where it is anything but plain digits."""
-    plain = upstream_id.isascii() and upstream_id.isdigit() and len(upstream_id) <= LONGEST_NUMBER
-    return int(upstream_id) if plain and str(int(upstream_id)) == upstream_id else None
+    number = whole_number(upstream_id)
+    return number if str(number) == upstream_id else None

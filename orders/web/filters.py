@@ -19,6 +19,7 @@ from orders.models import Order
 from orders.selectors import orders_of
 from orders.states import Status
 from panel.lib.date_fields import DayField, check_days, midnight
+from panel.lib.digits import whole_number
 from panel.lib.keyset_pagination import name_the_few
 
 LOOKED_THROUGH = 10_000
@@ -189,10 +190,6 @@ def _find(customer: Any, rows: QuerySet[Order], text: str) -> tuple[list[int], b
     like = list(ids.filter(pk__gte=last[0] if last else 0, link_key__icontains=wanted)[: MOST_FOUND + 1])
     found = sorted({*same, *like}, reverse=True)
     is_cut = len(found) > MOST_FOUND
-    number = text.removeprefix("#")
-    named = list(rows.filter(pk=int(number)).values_list("pk", flat=True)) if _is_number(number) else []
+    number = whole_number(text.removeprefix("#"))
+    named = [] if number is None else list(rows.filter(pk=number).values_list("pk", flat=True))
     return [*named, *found[:MOST_FOUND]], is_cut, len(last) > 1
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= 18

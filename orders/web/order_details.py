@@ -8,6 +8,7 @@ from datetime import datetime
 
 from catalog.service_types import SPECS, Kind, Param
 from orders.models import Order, OrderEvent
+from panel.lib.digits import whole_number
 
 SHORT = 80
 """Characters that stand beside their label; longer texts are folded."""
@@ -59,7 +60,7 @@ class Refunded:
 def refunds_in(events: Iterable[OrderEvent]) -> list[Refunded]:
     """The refunds of a timeline."""
     return [
-        Refunded(int(event.new), event.text.partition(": ")[2] or event.text, event.created_at)
+        Refunded(amount, event.text.partition(": ")[2] or event.text, event.created_at)
         for event in events
-        if event.kind == "refund" and event.new.isascii() and event.new.isdigit()
+        if event.kind == "refund" and (amount := whole_number(event.new)) is not None
     ]

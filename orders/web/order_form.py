@@ -30,6 +30,7 @@ from orders.checkout.validation import (
     text_lines,
 )
 from orders.models import Order
+from panel.lib.digits import whole_number
 from panel.lib.money import MAX_MICROS
 
 CHANGED = "This service has changed meanwhile. Nothing was charged; check what it asks for and order again."
@@ -264,7 +265,5 @@ def typed_again(order: Order) -> dict[str, str]:
 
 def read_seen_charge(data: Any) -> int | None:
     """The charge that the customer saw, in micro-units; None when the form carried none."""
-    text = data.get("seen_charge", "")
-    if not text.isascii() or not text.isdigit() or len(text) > 16:
-        return None
-    return min(int(text), MAX_MICROS)
+    seen = whole_number(data.get("seen_charge", ""), max_digits=16)
+    return None if seen is None else min(seen, MAX_MICROS)

@@ -11,6 +11,7 @@ from catalog.models import Favourite, Service
 from catalog.prices.customer_prices import Offer, offers_for
 from catalog.selectors import SHELF_ORDER, matching, services_on_sale
 from orders.selectors import orders_of
+from panel.lib.digits import whole_number
 
 LONGEST_QUERY = 100
 MOST_FOUND = 40
@@ -76,8 +77,8 @@ def _ranked(customer: Any, query: str) -> QuerySet[Service]:
     favourites = Favourite.objects.filter(customer=customer).order_by().values("service")
     ranks = [When(pk__in=favourites, then=Value(_FAVOURITE))]
     ranks += [When(pk=pk, then=Value(_RECENT + i)) for i, pk in enumerate(recent_services(customer=customer))]
-    if query.isascii() and query.isdigit() and len(query) < 10:
-        ranks.insert(0, When(pk=int(query), then=Value(_EXACT)))
+    if (number := whole_number(query)) is not None:
+        ranks.insert(0, When(pk=number, then=Value(_EXACT)))
     return (
         matching(services_on_sale(), query)
         .select_related(None)

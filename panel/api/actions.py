@@ -15,9 +15,10 @@ from panel.accounts.models import ApiKey
 from panel.api.add import add_order
 from panel.api.cancel_refill import cancel_each, refill_each
 from panel.api.errors import BAD_ORDER, BAD_REFILL, BAD_REQUEST, READ_ONLY, ApiError
-from panel.api.params import Params, number_of, read_ids, shown_id
+from panel.api.params import Params, read_ids, shown_id
 from panel.api.services import price_list
 from panel.api.status import read_statuses
+from panel.lib.digits import whole_number
 from panel.lib.money import format_plain
 
 _REFILL_STATUS: dict[str, str] = {
@@ -112,11 +113,11 @@ def _refill(key: ApiKey, params: Params) -> Any:
 
 def _numbers(names: Collection[str]) -> list[int]:
     """Each once: "7" and "07" are the same order."""
-    return list(dict.fromkeys(number for number in map(number_of, names) if number is not None))
+    return list(dict.fromkeys(number for number in map(whole_number, names) if number is not None))
 
 
 def _of(found: dict[int, Any], name: str) -> Any:
-    number = number_of(name)
+    number = whole_number(name)
     return None if number is None else found.get(number)
 
 

@@ -20,7 +20,8 @@ from orders.states import Status
 from panel.accounts.models import ApiKey
 from panel.api.errors import BAD_REQUEST, BAD_SERVICE, LINK_BUSY, NO_FUNDS, ApiError, refused_order
 from panel.api.key_use import LimitReached, spend
-from panel.api.params import Params, number_of, read_whole
+from panel.api.params import Params, read_whole
+from panel.lib.digits import whole_number
 
 LONGEST_REQUEST_ID = 64
 
@@ -52,7 +53,7 @@ def add_order(*, key: ApiKey, params: Params) -> int:
 
 def _place(key: ApiKey, params: Params, request_id: str) -> tuple[Order, int]:
     """The order and what was charged for it: nothing if this request had placed it before. Raises OrderRefused."""
-    service_id = number_of(params.get("service", "").strip())
+    service_id = whole_number(params.get("service", "").strip())
     if service_id is None:
         raise ApiError(BAD_SERVICE)
     asked: dict[str, Any] = {

@@ -18,6 +18,7 @@ from django.http import HttpRequest, QueryDict
 from django.http.multipartparser import MultiPartParserError
 
 from panel.api.errors import BAD_REQUEST, ApiError
+from panel.lib.digits import whole_number
 
 MOST_IDS = 100
 LONGEST_ID = 64
@@ -57,7 +58,7 @@ def read_params(request: HttpRequest) -> dict[str, str]:
 
 def _body(request: HttpRequest) -> list[tuple[str, str]]:
     length = request.META.get("CONTENT_LENGTH") or ""
-    announced = int(length) if length.isdecimal() else 0
+    announced = whole_number(length) or 0
     if not announced and request.headers.get("Transfer-Encoding"):
         raise ApiError(f"{BAD_REQUEST}: Content-Length is missing")
     if len(request.body) < announced:
@@ -137,14 +138,9 @@ def read_ids(params: Params, *, one: str, many: str) -> Ids:
     return Ids(names, is_one=many not in params and "," not in text.strip(", "))
 
 
-def number_of(name: str) -> int | None:
-    """An id of ours: a number that a column can hold; None for all else."""
-    return int(name) if name.isascii() and name.isdigit() and len(name) <= 18 else None
-
-
 def shown_id(name: str) -> int | str:
     """The id as it stands in an answer's list."""
-    number = number_of(name)
+    number = whole_number(name)
     return name if number is None else number
 
 

@@ -19,6 +19,7 @@ from catalog.service_types import is_sellable
 from panel.lib.admin.base import shown_money
 from panel.lib.admin.fields import PercentField
 from panel.lib.bulk_sql import update_rows
+from panel.lib.digits import whole_number
 
 ROWS = 50
 """Services on a page. A form of many more would have more fields than Django takes."""
@@ -258,7 +259,7 @@ def posted_pks(request: HttpRequest) -> list[int]:
     """The services of a page that was sent, in its order."""
     prefix = RowFormSet.get_default_prefix()
     sent = (request.POST.get(f"{prefix}-{index}-id", "") for index in range(ROWS))
-    return [int(pk) for pk in sent if pk.isascii() and pk.isdigit() and len(pk) <= 18]
+    return [pk for pk in map(whole_number, sent) if pk is not None]
 
 
 # -- saving --------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from orders.requests.bulk_customer import MOST, Tally, TooMany, cancel_orders, f
 from orders.selectors import orders_of
 from orders.web.filters import filters_in
 from orders.web.views.messages import say_once
+from panel.lib.digits import whole_number
 from panel.lib.money import format_money
 
 
@@ -40,7 +41,7 @@ def order_bulk(request: HttpRequest) -> HttpResponse:
 def _chosen(request: HttpRequest) -> list[Order]:
     """The customer's own among the orders that were chosen; 404 where none is."""
     texts = set(request.POST.getlist("order"))
-    pks = {int(text) for text in texts if text.isascii() and text.isdigit() and len(text) <= 18}
+    pks = {pk for pk in map(whole_number, texts) if pk is not None}
     if not texts:
         return []
     own = orders_of(customer=request.user).filter(pk__in=pks)

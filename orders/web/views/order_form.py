@@ -8,7 +8,7 @@ from uuid import uuid4
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import redirect_to_login
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.cache import cache_control, never_cache
@@ -25,6 +25,7 @@ from orders.web.order_form import OWN_FIELDS, OrderForm, read_seen_charge, typed
 from orders.web.order_summary import summarize
 from orders.web.service_search import find_services, is_favourite
 from orders.web.views.drafts import drop, keep, kept, owner_of
+from panel.lib.digits import whole_number
 
 DRAFT = "typed_order"
 MOST_KEPT = 120_000
@@ -141,9 +142,7 @@ def _prefilled_form(request: HttpRequest) -> OrderForm:
     again = request.GET.get("again")
     if again is None:
         return OrderForm(chosen=chosen, initial=typed)
-    if not again.isascii() or not again.isdigit() or len(again) > 18:
-        raise Http404
-    order = get_object_or_404(orders_of(customer=request.user), pk=int(again))
+    order = get_object_or_404(orders_of(customer=request.user), pk=whole_number(again))
     form = OrderForm(chosen=str(order.service_id), initial={**typed_again(order), **typed})
     if typed.get("link") == "":
         form.fields["link"].widget.attrs["autofocus"] = True

@@ -322,11 +322,17 @@ def test_seal_when_it_is_forged_then_it_is_charged_at_the_price_or_not_ordered(c
         f"{print_}:\uff19",
         f"{print_}:2499999",
     ]
-    forged += [f"{print_}:2500000,2500000", f"{print_}:99999999999999999999x", f"{print_}:inf", "\0" * 9]
+    forged += [
+        f"{print_}:2500000,2500000",
+        f"{print_}:99999999999999999999x",
+        f"{print_}:inf",
+        f"{print_}:{'9' * 5_000}",
+        "\0" * 9,
+    ]
     for seal in forged:
         with nothing_changes(), pytest.raises(PreviewChanged):
             order_all(customer, text, seal=seal)
-    assert order_all(customer, text, seal=f"{print_}:{'9' * 5_000}").charge == 2_500_000
+    assert order_all(customer, text, seal=f"{print_}:{'9' * 18}").charge == 2_500_000
 
 
 def test_process_when_it_dies_at_any_statement_then_all_is_ordered_or_nothing(customer, service):

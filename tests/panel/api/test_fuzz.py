@@ -16,7 +16,8 @@ from catalog.service_types import SPECS
 from orders.models import Order, Refill
 from orders.states import Status
 from panel.api.actions import READING, WRITING
-from panel.api.params import number_of, read_whole, shown_id
+from panel.api.params import read_whole, shown_id
+from panel.lib.digits import whole_number
 from panel.ops.invariants import find_breaches
 from tests import make
 from tests.api_calls import ADDRESS, LINK, key_of, stands
@@ -182,7 +183,7 @@ def test_bodies_when_they_are_any_bytes_then_an_answer(db, body, kind, query, me
 
 @given(text=st.text(max_size=40) | HOSTILE)
 def test_numbers_when_written_in_any_way_then_a_column_can_hold_them(text):
-    number = number_of(text)
+    number = whole_number(text)
     assert number is None or 0 <= number < 2**63
     assert shown_id(text) == (text if number is None else number)
     whole = read_whole({"quantity": text}, "quantity")

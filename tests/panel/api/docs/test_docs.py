@@ -352,7 +352,7 @@ def documented(message: str) -> bool:
 
 
 def test_every_error_text_is_explained():
-    constants = [value for name, value in vars(errors).items() if name.isupper() and not name.startswith("_") and value]
+    constants = [value for name, value in vars(errors).items() if name.isupper() and isinstance(value, str)]
     assert len(constants) >= 10
     for text in [*constants, *errors.REFILL_REFUSED.values()]:
         assert documented(text), text
