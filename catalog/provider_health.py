@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.db.models import Count, Q
 from django.utils import timezone
-from django.utils.formats import date_format
 
 from catalog.models import CatalogChange, Provider, ProviderFigures, Service, SyncRun
 from catalog.provider_runway import runway_days
 from panel.alerts.services import open_texts
+from panel.lib.formats import moment_text
 
 GOOD, INFO, WARNING, DANGER = "good", "info", "warning", "danger"
 
@@ -87,10 +87,6 @@ def last_import(*, provider: Provider) -> SyncRun | None:
     return provider.sync_runs.order_by("-pk").first()
 
 
-def moment_text(moment: datetime) -> str:
-    return date_format(timezone.localtime(moment), "DATETIME_FORMAT")
-
-
 def _sending(provider: Provider) -> Iterator[Fact]:
     if not provider.is_active:
         yield Fact(INFO, "It is off: nothing is sold from it or sent to it. Open orders are still followed.")
@@ -161,5 +157,5 @@ def _orders(provider: Provider) -> Iterator[Fact]:
     if figures.ended < ENOUGH_ORDERS:
         return
     rate = figures.completed * 100 // figures.ended
-    text = f"Of {figures.ended:,} orders of the last 7 days that ended, {rate} % were completed in full."
+    text = f"Of {figures.ended:,} orders of the last 7 days that ended, {rate}% were completed in full."
     yield Fact(WARNING if rate < LOW_COMPLETION else GOOD, text)

@@ -98,7 +98,7 @@ def service(
     margin_bp: int | None = None,
     name: str = "Followers",
 ) -> Service:
-    """A service on sale; by default the panel's margin of 25 % makes $2.50 of a rate of $2."""
+    """A service on sale; by default the panel's margin of 25% makes $2.50 of a rate of $2."""
     upstream = UpstreamService.objects.create(
         provider=of,
         external_id=external_id,

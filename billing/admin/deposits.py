@@ -26,7 +26,7 @@ from billing.models import Deposit
 from panel.lib.admin.actions import ActionRefused, ask_and_act
 from panel.lib.admin.base import ReadOnlyAdmin, shown_money
 from panel.lib.admin.fields import AmountField
-from panel.lib.money import format_plain
+from panel.lib.formats import percent_text
 
 _STATE_COLORS = {
     Deposit.State.PENDING: "info",
@@ -91,7 +91,7 @@ class DepositAdmin(ReadOnlyAdmin):
         if not deposit.bonus_bp:
             return "—"
         promised = deposit.bonus or bonus_of(deposit.amount, deposit.bonus_bp)
-        return f"{shown_money(promised)} ({format_plain(deposit.bonus_bp * 10_000)} %)"
+        return f"{shown_money(promised)} ({percent_text(deposit.bonus_bp)})"
 
     @display(description="State", ordering="state", label=_STATE_COLORS)
     def shown_state(self, deposit: Deposit) -> tuple[str, str]:

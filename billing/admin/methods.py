@@ -13,7 +13,8 @@ from billing.methods import methods
 from billing.models import PaymentMethod
 from panel.lib.admin.base import ModelAdmin, shown_money
 from panel.lib.admin.fields import AmountField, PercentField
-from panel.lib.money import BASIS, MoneyError, format_plain
+from panel.lib.formats import percent_text
+from panel.lib.money import BASIS, MoneyError
 
 
 class BonusField(PercentField):
@@ -74,4 +75,4 @@ class PaymentMethodAdmin(ModelAdmin):
 
     @display(description="Bonus", ordering="bonus_bp")
     def shown_bonus(self, method: PaymentMethod) -> str:
-        return f"{format_plain(method.bonus_bp * 10_000)} %" if method.bonus_bp else "—"
+        return percent_text(method.bonus_bp) if method.bonus_bp else "—"

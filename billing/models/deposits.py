@@ -32,7 +32,7 @@ class PaymentMethod(models.Model):
     instructions = models.TextField(blank=True, max_length=5_000, help_text="How to pay, in your words.")
     minimum = models.BigIntegerField()
     maximum = models.BigIntegerField()
-    bonus_bp = models.IntegerField("bonus", default=0, help_text="Basis points: 500 is 5 %.")
+    bonus_bp = models.IntegerField("bonus", default=0, help_text="Basis points: 500 is 5%.")
     position = models.PositiveIntegerField(default=0)
     is_active = models.BooleanField("offered", default=True)
 

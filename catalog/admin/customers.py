@@ -17,7 +17,6 @@ from unfold.decorators import action, display
 
 from catalog.admin.group_discounts import DiscountField, discount_page
 from catalog.admin.price_changes import SeenForm
-from catalog.admin.shared import percent
 from catalog.models import CustomerGroup, CustomerPrice, GroupMember, PricePolicy
 from catalog.prices.customer_prices import CustomerTerms
 from catalog.prices.rules import PanelTerms
@@ -25,6 +24,7 @@ from catalog.prices.storage import panel_terms, price_policy
 from panel.lib.admin.actions import is_own_object, log_own_attempt
 from panel.lib.admin.base import ModelAdmin, shown_money
 from panel.lib.admin.fields import AmountField
+from panel.lib.formats import percent_text
 from panel.lib.own_account import SENTENCE, OwnAccount, refuse_own
 
 
@@ -140,7 +140,7 @@ class CustomerGroupAdmin(ClashAdmin):
 
     @display(description="Discount", ordering="discount_bp")
     def shown_discount(self, group: CustomerGroup) -> str:
-        return percent(group.discount_bp)
+        return percent_text(group.discount_bp)
 
     @display(description="Members", ordering="member_count")
     def shown_members(self, group: Any) -> str:
@@ -200,7 +200,7 @@ class GroupMemberAdmin(TermsAdmin):
 
     @display(description="Discount", ordering="group__discount_bp")
     def shown_discount(self, member: GroupMember) -> str:
-        return percent(member.group.discount_bp)
+        return percent_text(member.group.discount_bp)
 
 
 class CustomerPriceForm(forms.ModelForm):

@@ -11,25 +11,25 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from catalog.admin.shared import percent
 from catalog.models import CustomerGroup
 from catalog.prices.group_discounts import DiscountChanged, is_own_group, preview_discount, set_discount
 from panel.lib.admin.actions import ActionRefused, act_once
 from panel.lib.admin.fields import PercentField
+from panel.lib.formats import percent_text
 from panel.lib.money import BASIS, MoneyError
 from panel.lib.own_account import SENTENCE
 
 
 class DiscountField(PercentField):
-    """A discount, held in basis points: below 100 %, for a price of nothing is no price."""
+    """A discount, held in basis points: below 100%, for a price of nothing is no price."""
 
     def read(self, text: str) -> int:
         try:
             discount = super().read(text)
         except MoneyError as error:
-            raise MoneyError("Enter a discount such as 5 or 7.5, from 0 to 99.99 %.") from error
+            raise MoneyError("Enter a discount such as 5 or 7.5, from 0 to 99.99%.") from error
         if discount >= BASIS:
-            raise MoneyError("A discount is 99.99 % at most.")
+            raise MoneyError("A discount is 99.99% at most.")
         return discount
 
 
@@ -47,7 +47,7 @@ def discount_page(*, request: HttpRequest, model_admin: ModelAdmin, group: Custo
             set_discount(group=group, discount_bp=data["discount"], seen=group.discount_bp, actor=request.user)
         except DiscountChanged as error:
             raise ActionRefused("Somebody else changed the discount just now. Nothing was changed.") from error
-        return f"The discount was {percent(group.discount_bp)} and is {percent(data['discount'])} now."
+        return f"The discount was {percent_text(group.discount_bp)} and is {percent_text(data['discount'])} now."
 
     data = request.POST if request.method == "POST" else request.GET
     form = DiscountForm(data if "discount" in data else None, initial={"discount": group.discount_bp})
@@ -63,8 +63,8 @@ def discount_page(*, request: HttpRequest, model_admin: ModelAdmin, group: Custo
         "opts": group._meta,
         "form": form,
         "refusal": SENTENCE if is_own else "",
-        "now": percent(group.discount_bp),
-        "new": percent(new),
+        "now": percent_text(group.discount_bp),
+        "new": percent_text(new),
         "typed": form["discount"].value(),
         "preview": None if new is None or is_own else _preview(group, new),
         "seen": seen,
@@ -75,5 +75,5 @@ def discount_page(*, request: HttpRequest, model_admin: ModelAdmin, group: Custo
 
 def _preview(group: CustomerGroup, discount_bp: int) -> dict[str, Any]:
     preview = preview_discount(group=group, discount_bp=discount_bp)
-    worst = [(effect, percent(effect.share_after)) for effect in preview.worst]
+    worst = [(effect, percent_text(effect.share_after)) for effect in preview.worst]
     return {"of": preview, "worst": worst, "changed": preview.lowered + preview.raised}

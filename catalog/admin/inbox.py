@@ -77,7 +77,7 @@ def _rate_words(before: Any, after: int, currency: str) -> str:
         return words
     share = (after - before) * 1000 // before
     sign = "+" if share >= 0 else "−"
-    return f"{words} ({sign}{abs(share) // 10:,}.{abs(share) % 10} %)"
+    return f"{words} ({sign}{abs(share) // 10:,}.{abs(share) % 10}%)"
 
 
 def _shown(value: Any) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from catalog.admin.shared import LABELS, category_names, percent, shown_setting
+from catalog.admin.shared import LABELS, category_names, shown_setting
 from catalog.models import PriceChange, Provider
 from catalog.prices.changes import MODELS, Effect, Preview
 from catalog.prices.edits import load_edits
+from panel.lib.formats import percent_text
 
 MOST_SHOWN = 100
 """Lines of what a change set, on its page."""
@@ -78,7 +79,7 @@ def worst_rows(preview: Preview) -> list[WorstRow]:
         WorstRow(
             effect=one,
             provider=str(names[one.after.provider_id]),
-            margin=f"{percent(one.share_before)} → {percent(one.share_after)}",
+            margin=f"{percent_text(one.share_before)} → {percent_text(one.share_after)}",
             warning="" if not one.earns_nothing else "earns nothing" if one.after.price else "no valid price",
         )
         for one in worst

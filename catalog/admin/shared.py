@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from catalog.models import Category
 from panel.lib.admin.base import shown_money
 from panel.lib.admin.fields import ExchangeRateField
+from panel.lib.formats import percent_text
 
 INHERITED = "Leave empty to inherit."
 
@@ -33,8 +34,8 @@ LABELS: Mapping[str, str] = {
 
 
 def describe_margin(margin_bp: int, margin_fixed: int) -> str:
-    """ "25 %", "25 % + $0.10" """
-    parts = [percent(margin_bp)] if margin_bp or not margin_fixed else []
+    """ "25%", "25% + $0.10" """
+    parts = [percent_text(margin_bp)] if margin_bp or not margin_fixed else []
     if margin_fixed:
         parts.append(shown_money(margin_fixed))
     return " + ".join(parts)
@@ -47,21 +48,12 @@ def own_margin(margin_bp: int | None, margin_fixed: int | None) -> str:
     return describe_margin(margin_bp or 0, margin_fixed or 0)
 
 
-def percent(basis_points: int | None) -> str:
-    """ "25 %", "−2.5 %", or a dash."""
-    if basis_points is None:
-        return "—"
-    whole, rest = divmod(abs(basis_points), 100)
-    digits = f".{rest:02d}".rstrip("0") if rest else ""
-    return f"{'−' if basis_points < 0 else ''}{whole:,}{digits} %"
-
-
 def shown_setting(column: str, value: Any, categories: Mapping[int, str]) -> str:
     """What an edit sets, in words. `categories` are names by primary key."""
     if value is None:
         return "inherited"
     if column in ("margin_bp", "minimum_margin_bp"):
-        return percent(value)
+        return percent_text(value)
     if column in ("margin_fixed", "price_step"):
         return shown_money(value)
     if column == "exchange_rate":
@@ -80,7 +72,7 @@ def category_names(values: Iterable[Mapping[str, Any]]) -> dict[int, str]:
 
 
 def in_words(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
-    """ "margin 25 % → 30 %, exchange rate 1 → 0.9" """
+    """ "margin 25% → 30%, exchange rate 1 → 0.9" """
     names = category_names((before, after))
     return ", ".join(
         f"{LABELS[column]} {shown_setting(column, before[column], names)} → {shown_setting(column, value, names)}"

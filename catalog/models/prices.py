@@ -15,7 +15,7 @@ class CustomerGroup(models.Model):
     """Customers who pay less than the list price."""
 
     name = models.CharField(max_length=80, unique=True)
-    discount_bp = models.IntegerField("discount", default=0, help_text="Basis points: 500 is 5 %.")
+    discount_bp = models.IntegerField("discount", default=0, help_text="Basis points: 500 is 5%.")
 
     class Meta:
         ordering = ("name",)

@@ -10,7 +10,7 @@ from django.utils import timezone
 from panel.lib.money import EXCHANGE_ONE, MAX_MICROS, MICRO
 
 MAX_BP = 10_000_000
-_PERCENT_HELP = "Basis points: 2,500 is 25 %."
+_PERCENT_HELP = "Basis points: 2,500 is 25%."
 
 
 class PricePolicy(models.Model):

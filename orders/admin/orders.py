@@ -25,13 +25,13 @@ from orders.admin.review import decide_page, find_order, is_unsettled, order_or_
 from orders.models import CancelRequest, Order, OrderEvent, OrderInReview, PlacementAttempt, Refill
 from orders.reports.profit import with_profit
 from orders.review import decisions
-from orders.review.evidence import moment_text
 from orders.review.manual_close import may_end
 from orders.selectors import api_key_of
 from orders.states import Placement, ReviewReason, Status
 from panel.lib.admin.actions import ask_and_act
 from panel.lib.admin.base import shown_money
 from panel.lib.admin.fields import AmountField
+from panel.lib.formats import moment_text
 
 _LABELS = {str(value): str(label) for states in (Status, Placement, ReviewReason) for value, label in states.choices}
 

@@ -14,6 +14,7 @@ from orders.reconcile import id_probe
 from orders.review import evidence
 from orders.states import MAYBE_TAKEN, AttemptOutcome, Placement
 from panel.lib.admin.base import shown_money
+from panel.lib.formats import moment_text
 
 
 def facts_of(order: Order) -> dict[str, Any]:
@@ -91,7 +92,7 @@ def _facts(order: Order) -> list[tuple[str, str]]:
         ("Quantity", f"{order.quantity:,}"),
         ("Charge", shown_money(order.charge)),
         ("Expected cost", cost),
-        ("Ordered", evidence.moment_text(order.created_at)),
+        ("Ordered", moment_text(order.created_at)),
     ]
 
 

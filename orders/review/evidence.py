@@ -11,12 +11,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
 from django.conf import settings
-from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.timesince import timesince
 
 from orders.models import Order, PlacementAttempt
 from orders.states import Placement, ReviewReason
+from panel.lib.formats import moment_text
 from panel.lib.http.exchange import Phase
 from panel.lib.money import MoneyError, convert_back_up, format_money, micros_up
 
@@ -61,11 +60,6 @@ def _asked_of_a_doubt(order: Order, sent_at: datetime, now: datetime) -> str:
 
 def _age(since: datetime, now: datetime) -> str:
     return timesince(since, now, depth=1) if now - since >= timedelta(minutes=1) else "less than a minute"
-
-
-def moment_text(moment: datetime) -> str:
-    """The moment as the panel writes it everywhere."""
-    return date_format(timezone.localtime(moment), "DATETIME_FORMAT")
 
 
 # -- each sending ------------------------------------------------------------------------------------

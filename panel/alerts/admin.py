@@ -10,12 +10,12 @@ from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.html import format_html
 from unfold.decorators import display
 
 from panel.alerts.models import Alert
 from panel.lib.admin.base import ReadOnlyAdmin
+from panel.lib.formats import moment_text
 
 
 @admin.register(Alert)
@@ -71,8 +71,7 @@ class ActivityAdmin(ReadOnlyAdmin):
 
     @display(description="When")
     def shown_time(self, entry: LogEntry) -> str:
-        when = date_format(timezone.localtime(entry.action_time), "DATETIME_FORMAT")
-        return format_html('<span class="whitespace-nowrap">{}</span>', when)
+        return format_html('<span class="whitespace-nowrap">{}</span>', moment_text(entry.action_time))
 
     @display(description="What", label={"Added": "success", "Changed": "info", "Deleted": "danger"})
     def shown_action(self, entry: LogEntry) -> str:

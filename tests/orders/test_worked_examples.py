@@ -31,7 +31,7 @@ def entries(user):
 
 
 def test_partial_order_from_import_to_refund(upstream, provider, customer):
-    # The provider asks $2.00 for 1000; the panel's margin is 25 %, so the price is $2.50.
+    # The provider asks $2.00 for 1000; the panel's margin is 25%, so the price is $2.50.
     upstream.set_service(7001, name="Followers", rate="2.00", min=10, max=10_000, type="Default", category="Social")
     run = sync_provider(provider=provider)
     assert run.outcome == "applied"
@@ -79,7 +79,7 @@ def test_canceled_order_gives_everything_back(upstream, provider, customer):
     sync_provider(provider=provider)
     service = Service.objects.get(upstream__external_id="7001")
     order = make.order(customer, service, quantity=333)
-    # $0.90 and 25 % make $1.125, which is a multiple of the price step: 333 cost ⌈$0.374625⌉.
+    # $0.90 and 25% make $1.125, which is a multiple of the price step: 333 cost ⌈$0.374625⌉.
     assert (service.price, order.charge) == (1_125_000, 374_625)
     submit_due_orders()
     upstream.set_order(upstream.orders()[0].id, status="Canceled", remains=333, charge="0")

@@ -43,7 +43,7 @@ class Health(TextChoices):
     TYPE = "type", "Type that cannot be ordered"
     NOTHING = "nothing", "Earns nothing"
     MINIMUM = "minimum", "Held up by the minimum margin"
-    INCOMPLETE = "incomplete", f"Below {COMPLETED_PERCENT} % completed"
+    INCOMPLETE = "incomplete", f"Below {COMPLETED_PERCENT}% completed"
 
 
 HEALTHY = "healthy"

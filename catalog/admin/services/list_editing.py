@@ -11,7 +11,6 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from catalog.admin.shared import percent
 from catalog.models import Category, Service
 from catalog.prices.rules import Margin, Sold, Terms, margin_for, margin_share
 from catalog.prices.storage import lock_prices, read_terms
@@ -20,6 +19,7 @@ from panel.lib.admin.base import shown_money
 from panel.lib.admin.fields import PercentField
 from panel.lib.bulk_sql import update_rows
 from panel.lib.digits import whole_number
+from panel.lib.formats import percent_text
 
 ROWS = 50
 """Services on a page. A form of many more would have more fields than Django takes."""
@@ -71,7 +71,7 @@ def margin_words(service: Service, terms: Terms) -> SafeString:
     if not service.price:
         return format_html('<span class="service-note">{}</span>', f"no price · {origin}")
     earned = service.price - service.cost
-    share = percent(margin_share(cost=service.cost, price=service.price))
+    share = percent_text(margin_share(cost=service.cost, price=service.price))
     if earned <= 0:
         word = "loss" if earned < 0 else "earns nothing"
         look = "font-semibold text-red-700 dark:text-red-400"

@@ -113,7 +113,7 @@ def orders_words(figures: ServiceFigures | None) -> SafeString | str:
     """How many, how many of them were completed, and how long that took."""
     if figures is None or not figures.orders:
         return "—"
-    share = f"{figures.completed * 100 // figures.ended} % done" if figures.ended else "none ended"
+    share = f"{figures.completed * 100 // figures.ended}% done" if figures.ended else "none ended"
     return format_html(
         '<span class="service-number text-important">{}</span><span class="service-note"><span>{}</span>{}</span>',
         f"{figures.orders:,}",

@@ -7,7 +7,6 @@ Names, links and notes come from customers and providers: everything is escaped,
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from decimal import Decimal
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any
@@ -23,6 +22,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from panel.lib.formats import percent_text
 from panel.lib.money import format_money
 
 register = template.Library()
@@ -93,7 +93,7 @@ def absolute(value: Any) -> int:
 @register.filter
 def percent(basis_points: int) -> str:
     """Basis points as "5%", "2.5%"."""
-    return f"{Decimal(basis_points).scaleb(-2).normalize():f}%"
+    return percent_text(basis_points)
 
 
 @register.filter

@@ -33,7 +33,7 @@ def decide(client, deposit, name, *, seen="pending", **data):
 def test_approval_when_opened_then_the_amount_is_filled_in_and_nothing_is_done(staff_client, customer, deposit):
     page = staff_client.get(reverse("admin:billing_deposit_approve", args=[deposit.pk]))
     text = page.content.decode()
-    assert 'value="100"' in text and "TX &lt;1&gt;" in text and "$5.00 (5 %)" in text
+    assert 'value="100"' in text and "TX &lt;1&gt;" in text and "$5.00 (5%)" in text
     assert money_of(customer)[0] == 10_000_000
 
 

@@ -256,8 +256,8 @@ def sold(db):
 @pytest.mark.parametrize(
     ("kind", "old", "new", "words"),
     [
-        ("rate_up", {"rate": 2_000_000}, {"rate": 2_500_000}, ["rate $2.00 → $2.50 (+25.0 %)"]),
-        ("rate_down", {"rate": 2_000_000}, {"rate": 1_333_333}, ["rate $2.00 → $1.333333 (−33.4 %)"]),
+        ("rate_up", {"rate": 2_000_000}, {"rate": 2_500_000}, ["rate $2.00 → $2.50 (+25.0%)"]),
+        ("rate_down", {"rate": 2_000_000}, {"rate": 1_333_333}, ["rate $2.00 → $1.333333 (−33.4%)"]),
         ("rate_up", {"rate": 0}, {"rate": 1_000_000}, ["rate $0.00 → $1.00"]),
         (
             "limits",
@@ -286,7 +286,7 @@ def test_inbox_then_urgent_ones_stand_on_top_and_each_leads_to_its_service(staff
     text = text_of(staff_client.get(INBOX))
     assert text.index("Urgent") < text.index("at most 5 → 6")
     assert reverse("admin:catalog_service_change", args=[sold.pk]) in text
-    assert "rate $2.00 → $3.00 (+50.0 %)" in text
+    assert "rate $2.00 → $3.00 (+50.0%)" in text
     assert "price $2.50 → $3.75" in text
     assert "Re-priced" in text
 
@@ -474,7 +474,7 @@ def test_categories_then_the_list_tells_margins_and_services(staff_client, sold)
     Service.objects.filter(pk=off.pk).update(is_on_sale=False)
     [row] = staff_client.get(CATEGORIES).context["cl"].result_list
     assert (row.service_count, row.on_sale_count) == (2, 1)
-    assert "25.5 % + $0.10" in text_of(staff_client.get(CATEGORIES))
+    assert "25.5% + $0.10" in text_of(staff_client.get(CATEGORIES))
 
 
 @pytest.mark.parametrize("count", [2, 40])

@@ -38,7 +38,7 @@ def test_owner_adds_a_provider_imports_it_and_sets_its_margin(staff_client, upst
     staff_client.post(action("catalog.provider", provider.pk, "import_now"))
     run_due_imports()
     service = Service.objects.filter(is_on_sale=True).first()
-    assert service.price == -(-service.cost * 125 // 100 // 100) * 100  # 25 % more, up to the step of $0.0001
+    assert service.price == -(-service.cost * 125 // 100 // 100) * 100  # 25% more, up to the step of $0.0001
 
     changed = {**data, "api_key": "", "margin_bp": "100"}
     before = service.price

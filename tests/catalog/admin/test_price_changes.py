@@ -1,6 +1,6 @@
 """Staff change prices: shown first, applied as shown, told in the history, and taken back.
 
-Unless told otherwise a service costs $2.00 at its provider and sells for $2.50, by the panel's 25 %.
+Unless told otherwise a service costs $2.00 at its provider and sells for $2.50, by the panel's 25%.
 """
 
 from __future__ import annotations
@@ -84,9 +84,9 @@ def test_panel_margin_when_saved_then_shown_first_and_applied_after(staff_client
     assert everything()[:-1] == before[:-1]
     page = staff_client.get(answer.url)
     text = page.content.decode()
-    assert "Panel margin: margin 25 % → 50 %" in text
+    assert "Panel margin: margin 25% → 50%" in text
     assert "$2.50 → $3.00" in text
-    assert "25 % → 50 %" in text
+    assert "25% → 50%" in text
     assert "Apply: change 1 price" in text
     assert everything()[:-1] == before[:-1]
     done = staff_client.post(answer.url, {"seen": seen_on(page), "next": PANEL}, follow=True)
@@ -265,7 +265,7 @@ def test_form_when_columns_that_move_no_price_were_touched_too_then_only_they_ar
     row = Category.objects.get()
     assert (row.name, row.position, row.margin_bp) == ("Renamed", 7, None)
     text = staff_client.get(answer.url).content.decode()
-    assert "Renamed: margin inherited → 50 %" in text
+    assert "Renamed: margin inherited → 50%" in text
     messages = LogEntry.objects.get(object_id=str(row.pk)).get_change_message()
     assert "Name" in messages
     assert "Margin" not in messages
@@ -303,7 +303,7 @@ def test_history_then_it_says_who_set_what_from_what_to_what(staff_client, of, s
     assert "owner@example.org" in text
     page = re.sub(r"<[^>]+>", "", staff_client.get(f"{HISTORY}{change.pk}/change/").content.decode())
     for words in (
-        "Panel margin: margin 25 % → 50 %",
+        "Panel margin: margin 25% → 50%",
         "Panel margin: price step $0.0001 → $0.001",
         "Upstream: exchange rate 1 → 0.5",
         "Followers: category Social → Other shelf",
@@ -319,7 +319,7 @@ def test_history_when_a_change_set_much_then_its_page_shows_the_first_of_it(staf
     address = f"{HISTORY}{change.pk}/change/"
     with statements() as found:
         text = staff_client.get(address).content.decode()
-    assert text.count("margin inherited → 50 %") == 100
+    assert text.count("margin inherited → 50%") == 100
     assert "And 20 more" in text
     assert len(found) <= 20, found
 

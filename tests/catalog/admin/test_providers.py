@@ -298,7 +298,7 @@ def test_facts_when_all_is_well_then_all_of_them_are_good(provider):
     assert facts(provider) == [
         (GOOD, "It takes orders."),
         (GOOD, "1 of its services is on sale."),
-        (GOOD, "Of 100 orders of the last 7 days that ended, 90 % were completed in full."),
+        (GOOD, "Of 100 orders of the last 7 days that ended, 90% were completed in full."),
     ]
 
 

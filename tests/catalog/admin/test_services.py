@@ -106,14 +106,14 @@ def test_list_shows_cost_price_margin_and_where_it_comes_from(provider, staff_cl
     inherits, own = make.service(provider), make.service(provider, external_id="2", margin_bp=4000)
     ServiceFigures.objects.create(service=own, orders=1200, ended=1000, completed=843, profit=12_345_678, seconds=7200)
     text = staff_client.get(LIST).content.decode()
-    for words in ("$2.00", "$2.50", "25 % · $0.50", "from panel", "$2.80", "40 % · $0.80", "its own"):
+    for words in ("$2.00", "$2.50", "25% · $0.50", "from panel", "$2.80", "40% · $0.80", "its own"):
         assert words in text
-    for words in ("1,200", "84 % done", "~2 h", "$12.35", 'title="$12.345678"'):
+    for words in ("1,200", "84% done", "~2 h", "$12.35", 'title="$12.345678"'):
         assert words in text
     Category.objects.update(margin_bp=3000)
     reprice(services=Service.objects.all())
     text = staff_client.get(LIST).content.decode()
-    assert "30 % · $0.60" in text
+    assert "30% · $0.60" in text
     assert "from category" in text
     assert 'placeholder="30"' in text
     assert inherits.pk != own.pk
@@ -124,7 +124,7 @@ def test_list_when_a_service_loses_says_so_in_a_word(provider, staff_client):
     ServiceFigures.objects.create(service=one, orders=2, ended=2, completed=1, profit=-2_000_000)
     Service.objects.filter(pk=one.pk).update(price=1_900_000)
     text = staff_client.get(LIST).content.decode()
-    assert "−5 % · −$0.10 loss" in text
+    assert "−5% · −$0.10 loss" in text
     assert "−$2.00" in text
 
 
@@ -458,7 +458,7 @@ def test_rows_when_one_may_not_change_services_are_words_and_saving_is_denied(pr
     assert page.status_code == (200 if codenames else 403)
     if codenames:
         text = page.content.decode()
-        assert "25 % · $0.50" in text
+        assert "25% · $0.50" in text
         assert "form-0" not in text
         assert "_selected_action" not in text
 

@@ -225,10 +225,10 @@ def row_of(external_id, topic="rate"):
 
 
 def test_rise_when_the_minimum_is_above_zero_then_urgent_before_the_cost_is_reached(listing, provider):
-    change_prices(edits=[Edit("panel", (1,), {"minimum_margin_bp": 1_000})], source="panel", summary="10 %")
+    change_prices(edits=[Edit("panel", (1,), {"minimum_margin_bp": 1_000})], source="panel", summary="10%")
     Service.objects.filter(upstream__external_id="102").update(allow_below_minimum=True)
     for number in (101, 102):
-        listing.set_service(number, rate="2.40")  # With 10 % $2.64, above the $2.50 so far.
+        listing.set_service(number, rate="2.40")  # With 10% $2.64, above the $2.50 so far.
     sync(provider)
     assert (row_of(101).is_urgent, row_of(102).is_urgent) == (True, False)
 

@@ -517,7 +517,7 @@ def test_sync_when_a_margin_changes_meanwhile_then_the_prices_follow_both(upstre
 
     def change():
         edits = [Edit("provider", (provider.pk,), {"margin_bp": 10_000})]
-        change_prices(edits=edits, source="provider", summary="100 %")
+        change_prices(edits=edits, source="provider", summary="100%")
 
     for result in in_threads(lambda: sync_provider(provider=Provider.objects.get()), change):
         assert not isinstance(result, BaseException), result

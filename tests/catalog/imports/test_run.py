@@ -91,7 +91,7 @@ def test_sync_when_first_then_services_categories_and_prices(upstream, provider)
     assert UpstreamService.objects.filter(provider=provider, is_listed=True).count() == 60
     assert Service.objects.count() == 60
 
-    # "Followers, economy" costs $0.65, and with the panel's 25 % sells at $0.8125.
+    # "Followers, economy" costs $0.65, and with the panel's 25% sells at $0.8125.
     first = service(1)
     assert first.name == "Instagram followers, economy"
     assert (first.upstream.rate, first.cost, first.price) == (650_000, 650_000, 812_500)
@@ -99,7 +99,7 @@ def test_sync_when_first_then_services_categories_and_prices(upstream, provider)
     assert (first.upstream.refill, first.upstream.cancel, first.upstream.dripfeed) == (False, True, False)
     assert first.description == "May drop; no refill."
     assert first.category.name == "Instagram · Followers"
-    # $0.012 and 25 % are $0.015, a multiple of the price step of $0.0001.
+    # $0.012 and 25% are $0.015, a multiple of the price step of $0.0001.
     assert service(10).price == 15_000
 
     shelves = list(Category.objects.order_by("position").values_list("name", "position"))
@@ -259,7 +259,7 @@ def test_sync_when_owner_changed_the_service_then_never_overwritten(upstream, pr
     row = service(101)
     assert (row.name, row.description, row.category, row.position) == ("My name", "My words", mine, 7)
     assert (row.is_on_sale, row.margin_bp, row.min_quantity, row.max_quantity) == (False, 10_000, 100, 500)
-    # Only what follows from the rate moved, by the owner's own margin of 100 %.
+    # Only what follows from the rate moved, by the owner's own margin of 100%.
     assert (row.cost, row.price) == (2_400_000, 4_800_000)
     assert (row.upstream.name, row.upstream.category, row.upstream.max_quantity) == ("Theirs", "Their shelf", 99_999)
     # Nor are the names that the owner left alone: customers know the services by them.

@@ -1,6 +1,6 @@
 """Changing prices: drafted, shown, applied as it was shown, and taken back.
 
-Unless told otherwise a service costs $2.00 at its provider and sells for $2.50, by the panel's 25 %.
+Unless told otherwise a service costs $2.00 at its provider and sells for $2.50, by the panel's 25%.
 """
 
 from __future__ import annotations

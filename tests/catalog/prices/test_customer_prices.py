@@ -117,7 +117,7 @@ def test_price_when_it_was_agreed_for_another_service_then_this_one_keeps_its_ow
 def test_price_when_terms_go_below_the_minimum_margin_then_it_is_held_up(
     customer, service, how, may_fall_lower, lowest
 ):
-    """$2.00 of cost and 10 % at least; a service that is allowed to is still not sold below its cost."""
+    """$2.00 of cost and 10% at least; a service that is allowed to is still not sold below its cost."""
     minimum_margin("10")
     Service.objects.update(allow_below_minimum=may_fall_lower)
     if how == "discount":
@@ -320,7 +320,7 @@ def test_discount_page_when_asked_then_it_shows_and_changes_nothing(staff_client
     of = group("0", customer)
     with no_terms_change():
         text = staff_client.get(discount_url(of), {"discount": "10"}).content.decode()
-    assert "Set the discount to 10 %" in text
+    assert "Set the discount to 10%" in text
     assert "$2.25" in text
     with no_terms_change():
         assert "Set the discount" not in staff_client.get(discount_url(of)).content.decode()
@@ -330,7 +330,7 @@ def test_discount_page_when_confirmed_then_it_is_set_and_logged(staff_client, cu
     of = group("0", customer)
     staff_client.post(discount_url(of), {"discount": "10", "seen": "0"})
     assert CustomerGroup.objects.get().discount_bp == 1_000
-    assert LogEntry.objects.get().change_message == "The discount was 0 % and is 10 % now."
+    assert LogEntry.objects.get().change_message == "The discount was 0% and is 10% now."
     assert price(customer, service) == 2_250_000
 
 

@@ -63,7 +63,7 @@ SOLD = Sold(
             [Edit("category", (5,), {"margin_bp": 9_000}), Edit("service", (7,), {"margin_bp": 0})],
             Margin(0, 0, "service"),
             2_000_000,
-            2_200_000,  # the minimum margin of 10 %
+            2_200_000,  # the minimum margin of 10%
         ),
         (
             [Edit("service", (7,), {"margin_bp": 0, "allow_below_minimum": True})],

@@ -59,7 +59,7 @@ def panel(**values):
 
 
 def terms(*, category=(None, None), provider=(None, None), rate=EXCHANGE_ONE, **values):
-    """A category 7 and a provider 3, under the panel's 25 %."""
+    """A category 7 and a provider 3, under the panel's 25%."""
     defaults = {"margin_bp": 2_500, "margin_fixed": 0, "minimum_margin_bp": 0, "price_step": 100}
     return Terms(
         PanelTerms(**{**defaults, **values}), {3: ProviderTerms(rate, Level(*provider))}, {7: Level(*category)}
@@ -367,7 +367,7 @@ def test_sync_when_new_rate_overflows_the_price_then_off_sale_with_an_alert(upst
     for number in (101, 102, 103):
         upstream.set_service(number, name="Followers", rate="2")
     sync_provider(provider=provider)
-    upstream.set_service(101, rate="900000000")  # 25 % more exceed the billion that a column holds
+    upstream.set_service(101, rate="900000000")  # 25% more exceed the billion that a column holds
     assert sync_provider(provider=provider).outcome == "applied"
     sold = Service.objects.get(upstream__external_id="101")
     assert stored(sold) == (0, 0, False)

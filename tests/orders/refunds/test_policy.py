@@ -1,6 +1,6 @@
 """How much goes back: tables with the numbers in the open, and what holds for all numbers.
 
-Amounts are in whole units: 0.25 is 250,000 micro-units. A charge agrees with `remains` when it is within 5 % of
+Amounts are in whole units: 0.25 is 250,000 micro-units. A charge agrees with `remains` when it is within 5% of
 the expected cost, or within a cent where that is more, of what the delivered part should have cost.
 """
 
@@ -49,8 +49,8 @@ Partial, remains and returned charge agree, to the edge: 60 delivered should cos
 40 remain, a cent less              | partial     | 100      | 0.25    | 0.20 | 40      | 0.11      | 0.10
 40 remain, a micro-unit too much    | partial     | 100      | 0.25    | 0.20 | 40      | 0.130001  | review
 40 remain, a micro-unit too little  | partial     | 100      | 0.25    | 0.20 | 40      | 0.109999  | review
-large: 5 % more                     | partial     | 10000    | 25      | 20   | 5000    | 11        | 12.5
-large: 5 % less                     | partial     | 10000    | 25      | 20   | 5000    | 9         | 12.5
+large: 5% more                     | partial     | 10000    | 25      | 20   | 5000    | 11        | 12.5
+large: 5% less                     | partial     | 10000    | 25      | 20   | 5000    | 9         | 12.5
 large: a micro-unit too much        | partial     | 10000    | 25      | 20   | 5000    | 11.000001 | review
 large: a micro-unit too little      | partial     | 10000    | 25      | 20   | 5000    | 8.999999  | review
 small: a cent more                  | partial     | 100      | 0.05    | 0.04 | 50      | 0.03      | 0.025
@@ -167,7 +167,7 @@ def micros(text: str) -> int:
 
 @pytest.mark.parametrize(("status", "quantity", "charge", "cost", "remains", "returned", "due"), rows())
 def test_refund_when_the_provider_says_so_then_it_is_this(status, quantity, charge, cost, remains, returned, due):
-    """Remains 150 of 100 gave back 150 %, remains −10 debited the customer; Partial with nothing remaining
+    """Remains 150 of 100 gave back 150%, remains −10 debited the customer; Partial with nothing remaining
     gave everything back, Canceled with nothing remaining gave nothing."""
     is_package = quantity == "package"
     sold = Sold(

@@ -195,7 +195,7 @@ def test_prices_when_of_a_group_are_less_and_when_agreed_are_those(provider, cus
     CustomerPrice.objects.create(customer=customer, service=first, price=make.micros("2.1"))
     assert rates(customer) == {first.pk: "2.1", second.pk: "2.25"}
     assert rates(other) == {first.pk: "2.5", second.pk: "2.5"}
-    # The minimum margin of 8 % holds up what was agreed, of 15 % also the discount.
+    # The minimum margin of 8% holds up what was agreed, of 15% also the discount.
     PricePolicy.objects.update(minimum_margin_bp=800)
     assert rates(customer) == {first.pk: "2.16", second.pk: "2.25"}
     PricePolicy.objects.update(minimum_margin_bp=1_500)
