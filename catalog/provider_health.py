@@ -10,7 +10,6 @@ from django.db.models import Count, Q
 from django.utils import timezone
 
 from catalog.models import CatalogChange, Provider, ProviderFigures, Service, SyncRun
-from catalog.provider_runway import runway_days
 from panel.alerts.services import open_texts
 from panel.lib.formats import moment_text
 
@@ -23,6 +22,9 @@ LOOKS = {
     DANGER: ("error", "danger"),
 }
 """Of each level: its icon and its colour."""
+
+BURN_DAYS = 7
+"""The days that `ProviderFigures` are of."""
 
 LIST_AGE = timedelta(days=1)
 BALANCE_AGE = timedelta(hours=2)
@@ -159,3 +161,20 @@ def _orders(provider: Provider) -> Iterator[Fact]:
     rate = figures.completed * 100 // figures.ended
     text = f"Of {figures.ended:,} orders of the last 7 days that ended, {rate}% were completed in full."
     yield Fact(WARNING if rate < LOW_COMPLETION else GOOD, text)
+
+
+def runway_days(provider: Provider) -> int | None:
+    """Whole days until its balance is spent, as fast as in the last week; None where either is not known.
+
+    Read providers with `select_related("figures")`: else this asks for them.
+    """
+    try:
+        spent = provider.figures.spent
+    except ProviderFigures.DoesNotExist:
+        return None
+    if provider.balance is None or spent <= 0:
+        return None
+    # Of one that was connected two days ago, the week is two days long.
+    age = timezone.now() - provider.created_at
+    window = min(timedelta(days=BURN_DAYS), max(timedelta(days=1), age))
+    return max(provider.balance, 0) * int(window.total_seconds()) // (spent * 86_400)

@@ -23,8 +23,7 @@ from catalog.admin.shared import badge, own_margin
 from catalog.imports.queue import request_import
 from catalog.models import PriceChange, Provider, Service, SyncRun
 from catalog.provider_accounts import ProviderUnusable, check_balance, resume_provider, set_api_key
-from catalog.provider_health import Fact, last_import, provider_facts, provider_state
-from catalog.provider_runway import runway_days
+from catalog.provider_health import Fact, last_import, provider_facts, provider_state, runway_days
 from catalog.upstream.errors import UpstreamError, explain
 from panel.lib.admin.actions import ActionRefused, ask_and_act
 from panel.lib.admin.base import shown_money

@@ -16,7 +16,7 @@ from django.db.models.functions import RowNumber
 from django.utils import timezone
 
 from catalog.models import Provider, ProviderFigures, Service, ServiceFigures
-from catalog.provider_runway import BURN_DAYS
+from catalog.provider_health import BURN_DAYS
 from orders.models import Order
 from orders.reports.profit import COST
 from orders.states import FINAL, Status

@@ -27,7 +27,7 @@ from catalog.prices.changes import ChangeRefused, apply_change, change_prices, d
 from catalog.prices.customer_prices import offer_of
 from catalog.prices.edits import Edit
 from catalog.prices.storage import price_policy
-from catalog.provider_runway import runway_days
+from catalog.provider_health import runway_days
 from orders.models import Order
 from orders.reports.statistics import count_figures
 from panel.alerts.models import Alert

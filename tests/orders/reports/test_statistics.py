@@ -10,7 +10,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from catalog.models import Provider, ProviderFigures, Service, ServiceFigures
-from catalog.provider_runway import runway_days
+from catalog.provider_health import runway_days
 from orders.models import Order
 from orders.reports import statistics
 from orders.reports.profit import profit_by_service, profit_figures
