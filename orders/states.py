@@ -91,6 +91,19 @@ class ReviewReason(models.TextChoices):
     DUPLICATE_ID = "duplicate_id", "The provider gave an id that another order has"
 
 
+class EventKind(models.TextChoices):
+    """What a line of an order's timeline tells of."""
+
+    ORDERED = "ordered", "Ordered"
+    PLACEMENT = "placement", "Placement"
+    STATUS = "status", "Status"
+    REFUND = "refund", "Refund"
+    REVIEW = "review", "Review"
+    CANCEL = "cancel", "Cancel"
+    REFILL = "refill", "Refill"
+    STAFF = "staff", "Staff"
+
+
 class AttemptOutcome(models.TextChoices):
     SENDING = "sending", "Sending"
     PLACED = "placed", "Placed"

@@ -27,7 +27,7 @@ from orders.reports.profit import with_profit
 from orders.review import decisions
 from orders.review.manual_close import may_end
 from orders.selectors import api_key_of
-from orders.states import Placement, ReviewReason, Status
+from orders.states import EventKind, Placement, ReviewReason, Status
 from panel.lib.admin.actions import ask_and_act
 from panel.lib.admin.base import shown_money
 from panel.lib.admin.fields import AmountField
@@ -99,7 +99,7 @@ class EventInline(ReadOnlyInline):
     @display(description="Change")
     def change(self, event: OrderEvent) -> str:
         """States by their names; the amount of a refund is in its text."""
-        if event.kind == "refund":
+        if event.kind == EventKind.REFUND:
             return "—"
         return " → ".join(_LABELS.get(value, value) for value in (event.old, event.new) if value) or "—"
 

@@ -27,7 +27,7 @@ from orders.checkout.create import NotEnoughFunds, charge_key, charge_of, new_or
 from orders.checkout.validation import BadQuantity, NotOnSale, OrderRefused, Wish, check_wish, link_key
 from orders.common.timeline import event_of
 from orders.models import Order, OrderEvent
-from orders.states import OPEN
+from orders.states import OPEN, EventKind
 from panel.lib.bulk_sql import in_chunks
 from panel.lib.digits import whole_number
 from panel.lib.money import MAX_MICROS
@@ -247,7 +247,9 @@ def _make_orders(customer: Any, ready: Sequence[PricedLine], request_key: str) -
         if one.service is not None and one.wish is not None
     ]
     Order.objects.bulk_create(orders, batch_size=ROWS)
-    events = [event_of(order_id=one.pk, kind="ordered", new=one.status, text="Order received") for one in orders]
+    events = [
+        event_of(order_id=one.pk, kind=EventKind.ORDERED, new=one.status, text="Order received") for one in orders
+    ]
     OrderEvent.objects.bulk_create(events, batch_size=ROWS)
     return orders
 

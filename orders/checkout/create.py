@@ -32,6 +32,7 @@ from orders.checkout.validation import (
 )
 from orders.common.timeline import write_event
 from orders.models import DripFeed, Order
+from orders.states import EventKind
 from panel.lib.money import MAX_MICROS, charge_for, format_money
 from panel.lib.task_hints import hint_after_commit
 
@@ -207,7 +208,7 @@ def _place(
         )
     except ledger.InsufficientFunds as error:
         raise NotEnoughFunds(charge=charge, available=error.available) from error
-    write_event(order_id=order.pk, kind="ordered", new=order.status, text=received(order))
+    write_event(order_id=order.pk, kind=EventKind.ORDERED, new=order.status, text=received(order))
     return order
 
 

@@ -38,7 +38,7 @@ from orders.checkout.create import (
 from orders.checkout.validation import BadPlan, OrderRefused, Plan, Wish, check_plan, check_wish
 from orders.common.timeline import write_event
 from orders.models import DripFeed, Order
-from orders.states import DripState
+from orders.states import DripState, EventKind
 from panel.alerts.services import raise_alert, resolve_alert
 from panel.lib.money import MAX_MICROS, format_money
 from panel.lib.task_hints import hint_after_commit
@@ -254,7 +254,7 @@ def _begin(
     # As it was sold: the service may have another name by now.
     order.service_name, order.service_type = drip.service_name, service_type
     order.save()
-    write_event(order_id=order.pk, kind="ordered", new=order.status, text=f"Run {run} of {drip.runs} began")
+    write_event(order_id=order.pk, kind=EventKind.ORDERED, new=order.status, text=f"Run {run} of {drip.runs} began")
     drip.refresh_from_db()
 
 

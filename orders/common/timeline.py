@@ -5,24 +5,32 @@ from __future__ import annotations
 from typing import Any
 
 from orders.models import OrderEvent
+from orders.states import EventKind
 
 
 def write_event(
     *,
     order_id: int,
-    kind: str,
+    kind: EventKind,
     text: str = "",
     old: str = "",
     new: str = "",
     actor: Any = None,
     public: bool = True,
 ) -> None:
-    """`kind` is one word (placed, status, refund, review, staff); `public` ones the customer sees."""
+    """Write one line; the customer sees those that are `public`."""
     event_of(order_id=order_id, kind=kind, text=text, old=old, new=new, actor=actor, public=public).save()
 
 
 def event_of(
-    *, order_id: int, kind: str, text: str = "", old: str = "", new: str = "", actor: Any = None, public: bool = True
+    *,
+    order_id: int,
+    kind: EventKind,
+    text: str = "",
+    old: str = "",
+    new: str = "",
+    actor: Any = None,
+    public: bool = True,
 ) -> OrderEvent:
     """The same, unsaved, to be written with others in one statement."""
     return OrderEvent(

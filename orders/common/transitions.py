@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 
 from orders.common.timeline import write_event
 from orders.models import Order
-from orders.states import PLACEMENT_MOVES, Placement, Status, may_follow, reachable_from
+from orders.states import PLACEMENT_MOVES, EventKind, Placement, Status, may_follow, reachable_from
 from panel.lib.bulk_sql import update_rows
 
 NO_REVIEW: dict[str, object] = {"review_reason": "", "review_since": None, "review_note": ""}
@@ -73,7 +73,13 @@ def move(
     _write(order, ("placement", "claim_token", "review_reason", *seen), {"placement": to, **IMPLIED[to], **values})
     if text is not None:
         write_event(
-            order_id=order.pk, kind="placement", old=order.placement, new=to, text=text, actor=actor, public=False
+            order_id=order.pk,
+            kind=EventKind.PLACEMENT,
+            old=order.placement,
+            new=to,
+            text=text,
+            actor=actor,
+            public=False,
         )
 
 
@@ -86,9 +92,9 @@ def change_status(*, order: Order, to: Status, values: Mapping[str, object], tex
         raise OrderMoved(f"order {order.pk} is {order.placement}")
     _write(order, ("placement", "status", "refunded", "review_reason"), {"status": to, **values})
     if to == order.status:
-        write_event(order_id=order.pk, kind="staff", text=text, actor=actor)
+        write_event(order_id=order.pk, kind=EventKind.STAFF, text=text, actor=actor)
     else:
-        write_event(order_id=order.pk, kind="status", old=order.status, new=to, text=text, actor=actor)
+        write_event(order_id=order.pk, kind=EventKind.STATUS, old=order.status, new=to, text=text, actor=actor)
 
 
 def close_review(*, order: Order, memo: str, seen: Sequence[str] = ()) -> None:

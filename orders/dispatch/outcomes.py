@@ -26,7 +26,7 @@ from orders.dispatch.timeouts import doubt_from
 from orders.models import Order, PlacementAttempt
 from orders.refunds.posting import end_unplaced
 from orders.review.decisions import ask_for_review
-from orders.states import AttemptOutcome, Placement, ReviewReason
+from orders.states import AttemptOutcome, EventKind, Placement, ReviewReason
 from panel.alerts.services import raise_alert
 
 # The provider said no to this order for good: what the customer reads.
@@ -154,7 +154,7 @@ def _record_placed(order: Order, attempt: PlacementAttempt, outcome: Placed) -> 
             "next_poll_at": now + first_poll_after(),
         },
     ):
-        write_event(order_id=order.pk, kind="placement", new=Placement.PLACED, text="Sent to the provider")
+        write_event(order_id=order.pk, kind=EventKind.PLACEMENT, new=Placement.PLACED, text="Sent to the provider")
     else:
         _tell_of_late_answer(order, outcome)
 
@@ -165,7 +165,7 @@ def _tell_of_late_answer(order: Order, outcome: Placed) -> None:
     if stands.upstream_id == outcome.order_id:
         return  # Found meanwhile, under this very id.
     text = f"A late answer: the provider has it as {outcome.order_id}."
-    write_event(order_id=order.pk, kind="placement", text=text, public=False)
+    write_event(order_id=order.pk, kind=EventKind.PLACEMENT, text=text, public=False)
     if stands.placement == Placement.QUEUED:
         # Staff send it again, in the belief that it was not placed.
         ask_for_review(order=stands, reason=ReviewReason.DOUBT, note=text)

@@ -22,7 +22,7 @@ from orders.common.transitions import OrderMoved, move_all
 from orders.models import Order
 from orders.refunds.posting import end_unplaced
 from orders.review.decisions import ask_for_review
-from orders.states import Placement, ReviewReason
+from orders.states import EventKind, Placement, ReviewReason
 from panel.alerts.services import raise_alert
 
 log = structlog.get_logger(__name__)
@@ -54,7 +54,7 @@ def expire_leases() -> int:
                 doubts += 1
                 write_event(
                     order_id=pk,
-                    kind="placement",
+                    kind=EventKind.PLACEMENT,
                     old=Placement.PLACING,
                     new=Placement.IN_DOUBT,
                     text="No answer was recorded in time",

@@ -17,7 +17,7 @@ from billing.wallets import wallet_id_of
 from orders.common.timeline import write_event
 from orders.common.transitions import OrderMoved, move
 from orders.models import Order
-from orders.states import Placement, Status
+from orders.states import EventKind, Placement, Status
 from panel.lib.money import format_money
 
 
@@ -51,7 +51,7 @@ def end_unplaced(*, order: Order, placement: Placement, note: str, actor: Any = 
         actor=actor,
         values={"status_note": note[:300], "refunded": order.charge, "finished_at": timezone.now()},
     )
-    write_event(order_id=order.pk, kind="status", old=order.status, new=Status.CANCELED, text=note, actor=actor)
+    write_event(order_id=order.pk, kind=EventKind.STATUS, old=order.status, new=Status.CANCELED, text=note, actor=actor)
     amount = order.charge - order.refunded
     if amount:
         post_refund(order=order, amount=amount, target=order.charge, text=note, actor=actor)
@@ -69,4 +69,6 @@ def post_refund(*, order: Order, amount: int, target: int, text: str, actor: Any
         actor=actor,
     )
     shown = format_money(amount, settings.PANEL_CURRENCY, exact=True)
-    write_event(order_id=order.pk, kind="refund", new=str(amount), text=f"Refunded {shown}: {text}", actor=actor)
+    write_event(
+        order_id=order.pk, kind=EventKind.REFUND, new=str(amount), text=f"Refunded {shown}: {text}", actor=actor
+    )

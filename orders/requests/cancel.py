@@ -26,7 +26,7 @@ from orders.common.transitions import OrderMoved
 from orders.models import CancelRequest, Order, OrderEvent
 from orders.refunds.posting import end_unplaced
 from orders.requests import queue
-from orders.states import FINAL, CancelState, Placement, ReviewReason
+from orders.states import FINAL, CancelState, EventKind, Placement, ReviewReason
 from panel.lib.task_hints import hint_after_commit
 
 ASK_AGAIN_AFTER = timedelta(hours=24)
@@ -135,7 +135,7 @@ def _request(order: Order, actor: Any, patient: bool) -> bool:
     )
     CancelRequest.objects.create(order=locked, provider_id=locked.provider_id, actor=actor)
     who = "You" if actor == locked.customer else "Our team"
-    write_event(order_id=locked.pk, kind="cancel", text=f"{who} asked to cancel it", actor=actor)
+    write_event(order_id=locked.pk, kind=EventKind.CANCEL, text=f"{who} asked to cancel it", actor=actor)
     hint_after_commit("orders.tasks.send_requests")
     return True
 
@@ -219,7 +219,7 @@ def record(
             text = _decide(request, answer, trouble)
             request.claim_token = ""
             if text:
-                events += queue.events_of(order_id=request.order_id, kind="cancel", text=text, answer=answer)
+                events += queue.events_of(order_id=request.order_id, kind=EventKind.CANCEL, text=text, answer=answer)
         CancelRequest.objects.bulk_update(
             held, ["state", "note", "attempts", "claim_token", "next_action_at", "finished_at"]
         )

@@ -24,6 +24,7 @@ from catalog.upstream.results import RowError
 from orders.common.backoff import resend_wait
 from orders.common.timeline import event_of
 from orders.models import CancelRequest, OrderEvent, Refill
+from orders.states import EventKind
 from panel.alerts.services import raise_alert, resolve_alert
 from panel.lib.backoff import jitter
 from panel.lib.claims import hold, lock_due
@@ -128,7 +129,7 @@ def in_plain_words(error: RowError, *, wish: str) -> str:
     return f"The provider refused {wish}: {reason}."
 
 
-def events_of(*, order_id: int, kind: str, text: str, answer: object) -> list[OrderEvent]:
+def events_of(*, order_id: int, kind: EventKind, text: str, answer: object) -> list[OrderEvent]:
     """What the customer is told, unsaved, and for staff the provider's own words."""
     told = [event_of(order_id=order_id, kind=kind, text=text)]
     if isinstance(answer, RowError) and answer.text:

@@ -18,7 +18,7 @@ from catalog.upstream.results import RefillAccepted, RowError
 from orders.common.timeline import event_of, write_event
 from orders.models import Order, OrderEvent, Refill
 from orders.requests import queue
-from orders.states import Placement, RefillState, Status
+from orders.states import EventKind, Placement, RefillState, Status
 from panel.lib.backoff import jitter
 from panel.lib.task_hints import hint_after_commit
 
@@ -88,7 +88,7 @@ def request_refill(*, order: Order, actor: Any) -> Refill:
                 raise RefillRefused(reason)
             refill = Refill.objects.create(order=locked, provider_id=locked.provider_id, actor=actor)
             who = "You" if actor == locked.customer else "Our team"
-            write_event(order_id=locked.pk, kind="refill", text=f"{who} asked for a refill", actor=actor)
+            write_event(order_id=locked.pk, kind=EventKind.REFILL, text=f"{who} asked for a refill", actor=actor)
             hint_after_commit("orders.tasks.send_requests")
             return refill
     except IntegrityError:
@@ -129,7 +129,7 @@ def claim(*, provider: Provider) -> list[Refill]:
                 continue
             ended.append(refill)
         if ended:
-            _save(ended, [event_of(order_id=one.order_id, kind="refill", text=one.note) for one in ended])
+            _save(ended, [event_of(order_id=one.order_id, kind=EventKind.REFILL, text=one.note) for one in ended])
         if batch:
             queue.lease(batch, state=RefillState.ASKING)
     return batch
@@ -148,7 +148,7 @@ def record(
         for refill in held:
             answer = answers.get(refill.order.upstream_id or "")
             if text := _decide(refill, answer, trouble):
-                events += queue.events_of(order_id=refill.order_id, kind="refill", text=text, answer=answer)
+                events += queue.events_of(order_id=refill.order_id, kind=EventKind.REFILL, text=text, answer=answer)
         _save(held, events)
 
 

@@ -25,7 +25,7 @@ from orders.common.provider_rounds import for_each_provider
 from orders.common.timeline import event_of
 from orders.models import OrderEvent, Refill
 from orders.requests import queue
-from orders.states import RefillState
+from orders.states import EventKind, RefillState
 from panel.lib.backoff import backoff, jitter
 from panel.lib.claims import claim_due
 
@@ -127,7 +127,7 @@ def apply_answers(*, batch: Sequence[Refill], answers: Answers) -> None:
             text = _take_over(refill, answers.get(refill.upstream_id))
             refill.claim_token = ""
             if text:
-                events.append(event_of(order_id=refill.order_id, kind="refill", text=text))
+                events.append(event_of(order_id=refill.order_id, kind=EventKind.REFILL, text=text))
         Refill.objects.bulk_update(
             held, ["state", "note", "poll_errors", "claim_token", "next_action_at", "finished_at"]
         )

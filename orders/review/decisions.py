@@ -21,7 +21,7 @@ from orders.common.transitions import OrderMoved, close_review, move
 from orders.common.upstream_ids import id_columns
 from orders.models import Order
 from orders.refunds.posting import end_unplaced, refund_up_to
-from orders.states import Placement, ReviewReason
+from orders.states import EventKind, Placement, ReviewReason
 from panel.lib.own_account import refuse_own
 from panel.lib.task_hints import hint_after_commit
 
@@ -42,7 +42,7 @@ def ask_for_review(*, order: Order, reason: str, note: str = "") -> None:
     ).update(review_reason=reason, review_since=timezone.now(), review_note=note[:500])
     if asked:
         text = f"{ReviewReason(reason).label}. {note}".strip()
-        write_event(order_id=order.pk, kind="review", new=reason, text=text, public=False)
+        write_event(order_id=order.pk, kind=EventKind.REVIEW, new=reason, text=text, public=False)
 
 
 def close_settled_review(*, order: Order) -> None:
@@ -53,7 +53,7 @@ def close_settled_review(*, order: Order) -> None:
     with contextlib.suppress(OrderMoved):
         close_review(order=order, seen=("review_note",), memo=order.closed_review)
         text = "The provider's later answer settled it"
-        write_event(order_id=order.pk, kind="review", old=order.review_reason, text=text, public=False)
+        write_event(order_id=order.pk, kind=EventKind.REVIEW, old=order.review_reason, text=text, public=False)
 
 
 def review_memo(reason: str, note: str) -> str:
@@ -140,7 +140,7 @@ def dismiss_review(*, order: Order, note: str, actor: Any) -> None:
         raise ReviewError("Bind its id, send it again or refund it: it cannot be left as it is.")
     with transaction.atomic():
         close_review(order=order, memo=closed_memo(order))
-        write_event(order_id=order.pk, kind="staff", text=note, actor=actor, public=False)
+        write_event(order_id=order.pk, kind=EventKind.STAFF, text=note, actor=actor, public=False)
 
 
 def _check_unsettled(order: Order) -> None:

@@ -29,7 +29,7 @@ from orders.refunds.policy import overcharged, sold_at_a_loss
 from orders.refunds.posting import refund_up_to
 from orders.requests.cancel import close_cancel_requests
 from orders.review.decisions import ask_for_review, close_settled_review
-from orders.states import FINAL, Placement, ReviewReason, Status
+from orders.states import FINAL, EventKind, Placement, ReviewReason, Status
 from orders.tracking.interpret import Change, change_from, is_foreign, sold_of
 from panel.alerts.services import raise_alert
 from panel.lib.money import format_money
@@ -124,7 +124,9 @@ def _take_over(row: _Row, now: datetime, events: list[OrderEvent]) -> None:
         if order.status in FINAL and order.finished_at is None:
             order.finished_at = now
         events.append(
-            event_of(order_id=order.pk, kind="status", old=row.was, new=order.status, text=_delivered_text(order))
+            event_of(
+                order_id=order.pk, kind=EventKind.STATUS, old=row.was, new=order.status, text=_delivered_text(order)
+            )
         )
     order.next_poll_at = _next_look(order, now)
 

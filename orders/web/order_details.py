@@ -8,6 +8,7 @@ from datetime import datetime
 
 from catalog.service_types import SPECS, Kind, Param
 from orders.models import Order, OrderEvent
+from orders.states import EventKind
 from panel.lib.digits import whole_number
 
 SHORT = 80
@@ -62,5 +63,5 @@ def refunds_in(events: Iterable[OrderEvent]) -> list[Refunded]:
     return [
         Refunded(amount, event.text.partition(": ")[2] or event.text, event.created_at)
         for event in events
-        if event.kind == "refund" and (amount := whole_number(event.new)) is not None
+        if event.kind == EventKind.REFUND and (amount := whole_number(event.new)) is not None
     ]
