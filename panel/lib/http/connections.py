@@ -67,6 +67,10 @@ class _MeasuredSocket:
         self._sock.close()
 
 
+# `requests` reads them twice, past the deadline, and takes half a minute for some that fit into an answer.
+_COOKIES = ("Set-Cookie", "Set-Cookie2")
+
+
 class _Measured(HTTPConnection):
     """Sets the phase at each step. Beside the arguments of urllib3's own class it takes the exchange."""
 
@@ -78,6 +82,8 @@ class _Measured(HTTPConnection):
         return self._exchange.open_socket(self._dns_host, self.port)
 
     def connect(self) -> None:
+        if self._exchange.phase.may_have_sent:
+            raise Stopped("a second connection")  # The phase would go back, and deny what was sent.
         self._exchange.phase = Phase.CONNECTING
         super().connect()
         self.sock = cast(Any, _MeasuredSocket(self.sock, self._exchange))
@@ -91,6 +97,8 @@ class _Measured(HTTPConnection):
         response = super().getresponse()
         self._exchange.http_status = response.status
         self._exchange.phase = Phase.ANSWERED
+        for name in _COOKIES:
+            del response._original_response.msg[name]  # type: ignore[union-attr]  # of http.client, always there
         return response
 
 

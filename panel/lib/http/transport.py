@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import ssl
+import sys
 import time
 from typing import Any
 
@@ -71,6 +72,7 @@ def _tls_context() -> ssl.SSLContext:
 def post(request: Request) -> Answer:
     """Send `request` once and read the whole answer. Whatever happens is in the Answer: never raises."""
     exchange = Exchange(request)
+    handled = sys.exception()
     body = bytearray()
     failure = ""
     # Every exception ends here on purpose: the phase says what it means, and one that got past this wall would leave
@@ -90,7 +92,7 @@ def post(request: Request) -> Answer:
                     raise Stopped(f"the answer is longer than {request.max_body} bytes")
                 exchange.remaining()
     except Exception as error:
-        failure = _reason(error)
+        failure = _reason(error, handled)
     elapsed_ms = int((time.monotonic() - exchange.started) * 1000)
     return Answer(exchange.phase, exchange.http_status, bytes(body[: request.max_body]), failure, elapsed_ms)
 
@@ -114,10 +116,18 @@ def _prepared(request: Request) -> requests.PreparedRequest:
     return prepared
 
 
-def _reason(error: Exception) -> str:
-    """What went wrong at the bottom: `requests` and urllib3 wrap it, and their words hold the whole address."""
+def _reason(error: Exception, handled: BaseException | None) -> str:
+    """What went wrong at the bottom: `requests` and urllib3 wrap it, and their words hold the whole address.
+
+    `handled` is what the caller was handling when it asked: no part of this.
+    """
     root: BaseException = error
-    while not isinstance(root, Stopped) and (cause := root.__cause__ or root.__context__):
+    seen = {handled, None}
+    while not isinstance(root, Stopped):
+        seen.add(root)
+        cause = root.__cause__ or (None if root.__suppress_context__ else root.__context__)
+        if cause is None or cause in seen:
+            break
         root = cause
     text = str(root)[:_MAX_FAILURE]
     if isinstance(root, Stopped):

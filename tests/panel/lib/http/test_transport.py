@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from urllib3.util import parse_url
 
-from panel.lib.http.exchange import Answer, Phase, Request
+from panel.lib.http.connections import MeasuredHTTP
+from panel.lib.http.exchange import Answer, Exchange, Phase, Request, Stopped
 from panel.lib.http.transport import post
 from tests.catalog.upstream.fault_server import FaultServer, answer, reset
 
@@ -105,6 +106,35 @@ def test_post_when_a_cookie_was_set_then_the_next_one_has_none(server):
     posted(server)
     assert len(server.whole) == 2
     assert not any(header.lower().startswith("cookie") for header in head_of(server))
+
+
+def test_post_when_its_cookies_take_long_to_read_then_nobody_reads_them(server, monkeypatch):
+    """Forty such headers took `requests` half a minute, past a deadline of five seconds."""
+    read: list[object] = []
+    for name in ("split_header_words", "parse_ns_headers"):
+        monkeypatch.setattr(f"http.cookiejar.{name}", lambda headers: read.append(headers) or [])
+    cookies = "Set-Cookie: a=b\r\n" + f"Set-Cookie2: {'a,' * 30_000}\r\n" * 3
+    server.behaviour = answer(b"{}", headers=cookies)
+    found = posted(server, max_body=1_000_000)
+    assert (found.phase, found.body, found.failure, read) == (Phase.ANSWERED, b"{}", "", [])
+
+
+def test_connection_when_something_was_sent_over_another_then_it_is_refused(server):
+    """Whatever a library does of itself: the phase never goes back to one that denies what was sent."""
+    exchange = Exchange(Request(parse_url(server.url), FORM, "Test", True, 9.0, 9.0, 1_000))
+    exchange.phase = Phase.SENT
+    with pytest.raises(Stopped):
+        MeasuredHTTP("127.0.0.1", server.port, exchange=exchange).connect()
+    assert (exchange.phase, server.connections) == (Phase.SENT, 0)
+
+
+def test_failure_when_the_caller_handles_another_then_its_own_is_told(server):
+    server.behaviour = reset
+    try:
+        raise ValueError("of the caller")
+    except ValueError:
+        failure = posted(server).failure
+    assert failure.startswith(("ConnectionResetError", "RemoteDisconnected")), failure
 
 
 def test_failure_when_nothing_listens_then_it_is_named_without_the_address():
