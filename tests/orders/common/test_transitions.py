@@ -60,6 +60,7 @@ def standing(order: Order, placement: Placement, **values: object) -> Order:
     return fresh(order)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(("old", "new"), PAIRS)
 def test_move_when_it_is_in_the_table_then_it_is_made_and_else_not(order, old, new):
     before = standing(order, old)
@@ -75,6 +76,7 @@ def test_move_when_it_is_in_the_table_then_it_is_made_and_else_not(order, old, n
     assert not order.events.filter(text="why").exists()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(("old", "new"), PAIRS)
 def test_move_of_many_when_it_is_in_the_table_then_it_is_made_and_else_not(order, old, new):
     standing(order, old)

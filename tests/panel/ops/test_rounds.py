@@ -25,6 +25,7 @@ def test_rounds_are_all_that_the_beat_starts_but_for_a_few():
     assert set(ROUNDS) == tasks - OTHERS
 
 
+@pytest.mark.once
 @pytest.mark.django_db
 @pytest.mark.parametrize("name", ROUNDS)
 def test_round_when_run_by_either_name_then_it_says_the_same(name):
