@@ -6,15 +6,14 @@ one on the way in: what is written and read again is the same, whatever a name h
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.core.exceptions import ValidationError
 
 from panel.lib.admin.fields import AmountField, PercentField
+from panel.lib.csv_files import NotCSV, decoded, delimiter_of, rows_of
 from panel.lib.digits import whole_number
 
 COLUMNS = (
@@ -59,20 +58,20 @@ class FileRow:
     values: Mapping[str, Any]
 
 
-def unguarded(cell: str) -> str:
-    return cell.removeprefix("'")
-
-
 def read_rows(data: bytes) -> list[FileRow]:
     """What a file sets. Raises FileRefused with all that is wrong with it."""
-    lines = _lines(_decoded(data))
-    _, head = next(lines, (0, []))
+    try:
+        text = decoded(data)
+        lines = list(rows_of(text, delimiter=delimiter_of(text, among=",;")))
+    except NotCSV as error:
+        raise FileRefused([str(error)]) from error
+    head = lines[0][1] if lines else []
     names = [" ".join(cell.split()).lower() for cell in head]
     _check_head(names)
     rows: list[FileRow] = []
     errors: list[str] = []
     seen: dict[int, int] = {}
-    for line, cells in lines:
+    for line, cells in lines[1:]:
         try:
             row = _row(line, names, cells)
         except ValueError as error:
@@ -87,31 +86,6 @@ def read_rows(data: bytes) -> list[FileRow]:
     if not rows:
         raise FileRefused(["The file holds no services."])
     return rows
-
-
-def _decoded(data: bytes) -> str:
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise FileRefused(["The file is not in UTF-8. Save it as “CSV UTF-8” and try again."]) from error
-    if "\0" in text:
-        raise FileRefused(["This is not a CSV file."])
-    return text
-
-
-def _lines(text: str) -> Iterator[tuple[int, list[str]]]:
-    """The lines that are not empty, with the number at which each begins."""
-    head = text.lstrip("\r\n").split("\n", 1)[0]
-    delimiter = ";" if head.count(";") > head.count(",") else ","
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    begins = 1
-    try:
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                yield begins, cells
-            begins = reader.line_num + 1
-    except csv.Error as error:
-        raise FileRefused([f"Line {begins}: this is not CSV ({error})."]) from error
 
 
 def _check_head(names: Sequence[str]) -> None:
@@ -129,8 +103,8 @@ def _row(line: int, names: Sequence[str], cells: Sequence[str]) -> FileRow:
     """Raises ValueError."""
     if len(cells) != len(names):
         raise ValueError(f"it has {len(cells)} cells, the first line has {len(names)}.")
-    by_name = {name: unguarded(cell) for name, cell in zip(names, cells, strict=True)}
-    number = whole_number(by_name["id"].strip())
+    by_name = dict(zip(names, cells, strict=True))
+    number = whole_number(by_name["id"])
     if number is None:
         raise ValueError("the id is not a number.")
     found = {column: _value(name, column, by_name[name]) for name, column in SETS.items() if name in by_name}

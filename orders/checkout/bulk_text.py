@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
+
+from panel.lib.csv_files import NotCSV, decoded, delimiter_of, rows_of
 
 MOST_LINES = 1_000
 LONGEST_TEXT = 500_000
@@ -72,44 +71,21 @@ def lines_of_file(data: bytes) -> str:
     """The rows of a CSV file as lines of text. Raises LinesRefused."""
     if len(data) > LONGEST_TEXT:
         raise LinesRefused(f"This file is too large: {LONGEST_TEXT // 1000} KB at most.")
-    text = _decoded(data)
-    head = text.lstrip().partition("\n")[0]
-    delimiter = max(",", ";", "\t", "|", key=head.count)
-    if delimiter == "|":
-        return text  # Lines as they are typed, in a file.
-    rows = _rows(text, delimiter)
-    places = _places(next(rows, []))
-    lines = [" | ".join(row[place] if place < len(row) else "" for place in places) for row in rows]
+    try:
+        text = decoded(data)
+        delimiter = delimiter_of(text, among=",;\t|")
+        if delimiter == "|":
+            return text  # Lines as they are typed, in a file.
+        rows = [[" ".join(cell.split()) for cell in row] for _, row in rows_of(text, delimiter=delimiter)]
+    except NotCSV as error:
+        raise LinesRefused(str(error)) from error
+    if rows and not {name.lower() for name in rows[0]} & set(_COLUMNS):
+        rows.insert(0, list(_COLUMNS))
+    places = _places(rows[0] if rows else [])
+    lines = [" | ".join(row[place] if place < len(row) else "" for place in places) for row in rows[1:]]
     if not lines:
         raise LinesRefused("This file holds no lines to order.")
     return "\n".join(lines)
-
-
-def _decoded(data: bytes) -> str:
-    if b"\0" in data:
-        raise LinesRefused("This is not a CSV file.")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise LinesRefused("This file is not in UTF-8. Save it as “CSV UTF-8” and try again.") from error
-
-
-def _rows(text: str, delimiter: str) -> Iterator[list[str]]:
-    """The rows that are not empty, the names of the columns first; each cell on one line."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    is_first = True
-    try:
-        for cells in reader:
-            # Spreadsheets keep a cell from being a formula by an apostrophe, and so do this panel's own files.
-            row = [" ".join(cell.split()).removeprefix("'") for cell in cells]
-            if not any(row):
-                continue
-            if is_first and not {name.lower() for name in row} & set(_COLUMNS):
-                yield list(_COLUMNS)
-            is_first = False
-            yield row
-    except csv.Error as error:
-        raise LinesRefused(f"Line {reader.line_num}: this is not CSV ({error}).") from error
 
 
 def _places(names: list[str]) -> list[int]:

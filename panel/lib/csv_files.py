@@ -1,10 +1,12 @@
-"""CSV for people and their spreadsheets, written line by line. Pure, but for the response.
+"""CSV for people and their spreadsheets, written and read line by line. Pure, but for the response.
 
-Spreadsheets run what begins like a formula, so such a cell gets a leading apostrophe on the way out.
+Spreadsheets run what begins like a formula, so such a cell gets a leading apostrophe on the way out, and loses it on
+the way in.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import re
@@ -16,6 +18,10 @@ BOM = "\ufeff"
 """Tells spreadsheets that the file is UTF-8."""
 _STARTS_A_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "'")  # noqa: RUF001
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+
+
+class NotCSV(ValueError):
+    """The file cannot be read. The message is for the person who sent it."""
 
 
 def guarded(text: str) -> str:
@@ -33,6 +39,36 @@ def as_csv(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str
     for row in rows:
         writer.writerow([guarded(cell) for cell in row])
         yield _taken(buffer)
+
+
+def decoded(data: bytes) -> str:
+    """Return the text of a file. Raise NotCSV."""
+    is_utf_16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # "Unicode text", say spreadsheets.
+    if b"\0" in data and not is_utf_16:
+        raise NotCSV("This is not a CSV file.")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise NotCSV("This file is not in UTF-8. Save it as “CSV UTF-8” and try again.") from error
+
+
+def delimiter_of(text: str, *, among: str) -> str:
+    """Return which of the characters the first line holds most often; the first of `among` where it has none."""
+    return max(among, key=text.lstrip("\r\n").partition("\n")[0].count)
+
+
+def rows_of(text: str, *, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows that are not empty, each with the number of the line at which it begins. Raise NotCSV."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    begins = 1
+    try:
+        for cells in reader:
+            row = [cell.strip().removeprefix("'") for cell in cells]
+            if any(row):
+                yield begins, row
+            begins = reader.line_num + 1
+    except csv.Error as error:
+        raise NotCSV(f"Line {begins}: this is not CSV ({error}).") from error
 
 
 def csv_response(*, name: str, lines: Iterator[str]) -> StreamingHttpResponse:
