@@ -23,9 +23,9 @@ from panel.lib.crypto import Undecryptable, decrypt, encrypt
 log = structlog.get_logger(__name__)
 
 FIRST_PAUSE = timedelta(minutes=1)
-LONGEST_PAUSE = timedelta(hours=1)
+MAX_PAUSE = timedelta(hours=1)
 FIRST_POLLING_PAUSE = timedelta(seconds=30)
-LONGEST_POLLING_PAUSE = timedelta(minutes=10)
+MAX_POLLING_PAUSE = timedelta(minutes=10)
 
 
 class ProviderUnusable(Exception):
@@ -128,7 +128,7 @@ def usable_providers() -> QuerySet[Provider]:
 
 def pause_provider(*, provider: Provider, reason: str, text: str) -> None:
     """Stops sending to it for a while, doubling each time, and alerts once. `reason` is a short word."""
-    wait = backoff(provider.pause_count, first=FIRST_PAUSE, longest=LONGEST_PAUSE)
+    wait = backoff(provider.pause_count, first=FIRST_PAUSE, longest=MAX_PAUSE)
     Provider.objects.filter(pk=provider.pk).update(
         paused_until=timezone.now() + wait, pause_reason=text[:200], pause_count=F("pause_count") + 1
     )
@@ -163,7 +163,7 @@ def leave_polling_lane(*, provider: Provider, failures: int | None) -> None:
         lane.update(polling_until=None, polling_failures=0)
     else:
         failures = min(failures, 10)
-        wait = backoff(failures - 1, first=FIRST_POLLING_PAUSE, longest=LONGEST_POLLING_PAUSE)
+        wait = backoff(failures - 1, first=FIRST_POLLING_PAUSE, longest=MAX_POLLING_PAUSE)
         lane.update(polling_until=timezone.now() + wait, polling_failures=failures)
 
 

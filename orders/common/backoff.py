@@ -13,7 +13,7 @@ LATE_CHANGES = timedelta(days=7)
 LATE_POLL = timedelta(days=1)
 TIME_TO_BE_SERVED = timedelta(minutes=15)
 FIRST_RESEND_WAIT = timedelta(seconds=30)
-LONGEST_RESEND_WAIT = timedelta(hours=1)
+MAX_RESEND_WAIT = timedelta(hours=1)
 _AGES = (timedelta(hours=1), timedelta(hours=12), timedelta(days=3))
 
 
@@ -53,4 +53,4 @@ def next_look_after(elapsed: timedelta) -> timedelta:
 
 def resend_wait(attempts: int) -> timedelta:
     """The wait before an order that was surely not placed is sent again."""
-    return backoff(attempts, first=FIRST_RESEND_WAIT, longest=LONGEST_RESEND_WAIT)
+    return backoff(attempts, first=FIRST_RESEND_WAIT, longest=MAX_RESEND_WAIT)

@@ -68,7 +68,7 @@ def _due_doubts() -> QuerySet[Order]:
 
 def _claim_doubts(provider: Provider) -> list[Order]:
     """Due doubts of the provider, kept from other workers for as long as a look may take."""
-    doubts = Order.objects.filter(provider=provider, placement=Placement.IN_DOUBT, review_reason="")
+    doubts = _due_doubts().filter(provider=provider)
     return claim_due(doubts, due="next_action_at", lease=LOOK_LEASE, limit=BATCH)
 
 

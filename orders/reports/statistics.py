@@ -24,7 +24,7 @@ from panel.lib.bulk_sql import insert_rows, update_rows
 from panel.lib.money import EXCHANGE_ONE, ceil_div
 
 SALES_DAYS = 30
-LONGEST_WAIT = timedelta(days=7)
+MAX_WAIT = timedelta(days=7)
 """An order that waited longer before it was sent is not counted as money spent: there is no index by that time."""
 
 Row: TypeAlias = tuple[int | None, ...]
@@ -137,7 +137,7 @@ def _at_fourths(places: list[tuple[int, int, int]]) -> tuple[int, ...]:
 def _bought(*, since: datetime) -> dict[int, Row]:
     """Of the providers that were sent orders: orders, spent in its own currency, ended, completed."""
     rows = (
-        Order.objects.filter(created_at__gte=since - LONGEST_WAIT, placed_at__gte=since)
+        Order.objects.filter(created_at__gte=since - MAX_WAIT, placed_at__gte=since)
         .order_by()
         .values_list("provider_id", "currency", "exchange_rate")
         .annotate(

@@ -30,8 +30,8 @@ from panel.lib.backoff import backoff, jitter
 from panel.lib.claims import claim_due
 
 ROUND_SECONDS = 20.0
-SHORTEST_WAIT = timedelta(minutes=1)
-LONGEST_WAIT = timedelta(hours=1)
+MIN_WAIT = timedelta(minutes=1)
+MAX_WAIT = timedelta(hours=1)
 LOST_AFTER_ERRORS = 10
 LOST_AFTER = timedelta(hours=1)
 MOST_ERRORS = 170
@@ -170,5 +170,5 @@ def _why_given_up(refill: Refill, answer: RefillStatusRow | RowError | None, age
 
 def next_look_after(*, age: timedelta, errors: int) -> timedelta:
     """The wait before the next look: the older, and the more errors in a row, the longer; 1 minute to 1 hour."""
-    by_errors = backoff(errors, first=SHORTEST_WAIT, longest=LONGEST_WAIT)
-    return min(max(SHORTEST_WAIT, age / 5, by_errors), LONGEST_WAIT) * jitter()
+    by_errors = backoff(errors, first=MIN_WAIT, longest=MAX_WAIT)
+    return min(max(MIN_WAIT, age / 5, by_errors), MAX_WAIT) * jitter()
