@@ -10,8 +10,8 @@ from panel.accounts.address_views import AddressView
 from panel.accounts.invitation_views import invitation, invitation_accept
 from panel.accounts.views import account
 from panel.api.docs.views import api_docs, api_try
+from panel.api.endpoint import api_v2
 from panel.api.keys.views import api_key_edit, api_key_made, api_key_new, api_key_revoke, api_keys
-from panel.api.views import api_v2
 from panel.ops.health import healthz
 from panel.ops.metrics import metrics
 from panel.site.views import theme_css

@@ -20,8 +20,9 @@ from catalog.models import Category, Provider, Service, UpstreamService
 from catalog.prices.rules import priced
 from catalog.prices.storage import alert_hidden, lock_prices, read_sold, read_terms, write_prices
 from catalog.provider_accounts import set_api_key
-from orders.checkout.create import place_order
+from orders.checkout.create import create_order
 from orders.checkout.drip_feeds import start_drip_feed
+from orders.checkout.validation import OrderInput
 from orders.common.upstream_ids import id_columns
 from orders.models import DripFeed, Order
 from orders.states import Placement
@@ -122,15 +123,8 @@ def service(
 def order(
     user: User, of: Service, *, quantity: int | None = 100, link: str = "https://example.com/a", comments: str = ""
 ) -> Order:
-    return place_order(
-        customer=user,
-        service_id=of.pk,
-        link=link,
-        quantity=quantity,
-        params={"comments": comments},
-        request_key=uuid4().hex,
-        seen_charge=None,
-    ).order
+    asked = OrderInput(of.pk, link, quantity, {"comments": comments})
+    return create_order(customer=user, asked=asked, request_key=uuid4().hex, seen_charge=None).order
 
 
 def placed_order(user: User, of: Service, *, upstream_id: str = "9001", **values: Any) -> Order:
@@ -148,16 +142,9 @@ def placed_order(user: User, of: Service, *, upstream_id: str = "9001", **values
 
 
 def drip(user: User, of: Service, *, quantity: int = 100, runs: int = 3, interval: int = 60) -> DripFeed:
-    return start_drip_feed(
-        customer=user,
-        service_id=of.pk,
-        link="https://example.com/a",
-        quantity=quantity,
-        runs=runs,
-        interval=interval,
-        request_key=uuid4().hex,
-        seen_charge=None,
-    ).drip
+    asked = OrderInput(of.pk, "https://example.com/a", quantity, {}, runs, interval)
+    first = start_drip_feed(customer=user, asked=asked, request_key=uuid4().hex, seen_charge=None).order
+    return DripFeed.objects.get(pk=first.drip_feed_id)
 
 
 def payment_method(**values: Any) -> PaymentMethod:

@@ -24,7 +24,15 @@ from catalog.selectors import services_on_sale
 from catalog.service_types import SPECS
 from orders.checkout.bulk_text import MOST_LINES, MassLine, read_lines
 from orders.checkout.create import NotEnoughFunds, charge_key, charge_of, new_order
-from orders.checkout.validation import BadQuantity, NotOnSale, OrderRefused, Wish, check_wish, link_key
+from orders.checkout.validation import (
+    BadQuantity,
+    CheckedOrder,
+    NotOnSale,
+    OrderInput,
+    OrderRefused,
+    check_order,
+    link_key,
+)
 from orders.common.timeline import event_of
 from orders.models import Order, OrderEvent
 from orders.states import OPEN, EventKind
@@ -46,7 +54,7 @@ class PricedLine:
 
     line: MassLine
     service: Service | None = None
-    wish: Wish | None = None
+    checked: CheckedOrder | None = None
     price: int = 0
     charge: int = 0
     error: str = ""
@@ -55,7 +63,7 @@ class PricedLine:
     @property
     def needs_form(self) -> bool:
         """Whether the form of single orders could take it."""
-        return self.wish is None and self.service is not None and bool(SPECS[self.service.type].params)
+        return self.checked is None and self.service is not None and bool(SPECS[self.service.type].params)
 
 
 @dataclass(frozen=True)
@@ -139,31 +147,31 @@ def _priced(line: MassLine, services: Mapping[int, Service], terms: CustomerTerm
     try:
         if service is None:
             raise NotOnSale(f"There is no service {line.service_id} on sale.")
-        wish = _wish(service, line)
+        checked = _check_line(service, line)
         offer = terms.offer(service)
-        return PricedLine(line, service, wish, offer.price, charge_of(offer=offer, quantity=wish.quantity))
+        return PricedLine(line, service, checked, offer.price, charge_of(offer=offer, quantity=checked.quantity))
     except OrderRefused as refusal:
         return PricedLine(line, service, error=refusal.message)
 
 
-def _wish(service: Service, line: MassLine) -> Wish:
+def _check_line(service: Service, line: MassLine) -> CheckedOrder:
     """Raises OrderRefused."""
     spec = SPECS[service.type]
     if spec.params:
         raise OrderRefused(f"{spec.label}: this service asks for more than a link and a quantity.")
     if spec.is_package and line.quantity not in (None, 1):
         raise BadQuantity("This service is sold as a package: leave the quantity out.")
-    return check_wish(service=service, link=line.link, quantity=line.quantity, params={})
+    return check_order(service=service, asked=OrderInput(line.service_id, line.link, line.quantity, {}))
 
 
 def _with_warnings(customer: Any, lines: Sequence[PricedLine]) -> list[PricedLine]:
     """Nothing of this keeps a line from being ordered."""
-    running = _running(customer, {link_key(one.wish.link) for one in lines if one.wish})
+    running = _running(customer, {link_key(one.checked.link) for one in lines if one.checked})
     first: dict[tuple[int, str], int] = {}
     found = []
     for one in lines:
-        if one.wish is not None:
-            what = (one.line.service_id, link_key(one.wish.link))
+        if one.checked is not None:
+            what = (one.line.service_id, link_key(one.checked.link))
             if what in first:
                 one = replace(one, warning=f"The same service and link as line {first[what]}.")
             elif what in running:
@@ -238,13 +246,13 @@ def _make_orders(customer: Any, ready: Sequence[PricedLine], request_key: str) -
         new_order(
             customer=customer,
             service=one.service,
-            wish=one.wish,
+            checked=one.checked,
             price=one.price,
             charge=one.charge,
             request_key=_key(request_key, place),
         )
         for place, one in enumerate(ready, start=1)
-        if one.service is not None and one.wish is not None
+        if one.service is not None and one.checked is not None
     ]
     Order.objects.bulk_create(orders, batch_size=ROWS)
     events = [

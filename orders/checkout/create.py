@@ -1,4 +1,4 @@
-"""Taking an order from a customer: check, price, freeze, debit, in one transaction.
+"""Creating an order: check, price, freeze, debit, in one transaction.
 
 Nothing is sent here. The order is committed as queued, and a worker sends it later; so a crash at any
 line leaves either no order and no debit, or both.
@@ -6,7 +6,7 @@ line leaves either no order and no debit, or both.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,24 +21,24 @@ from catalog.prices.customer_prices import Offer, offer_of
 from catalog.selectors import service_on_sale
 from orders.checkout.validation import (
     GONE,
+    CheckedOrder,
     NotOnSale,
+    OrderInput,
     OrderRefused,
-    Wish,
     amount_of,
-    check_link,
-    check_params,
-    check_wish,
+    check_order,
+    clean_content,
     link_key,
 )
 from orders.common.timeline import write_event
-from orders.models import DripFeed, Order
+from orders.models import Order
 from orders.states import EventKind
 from panel.lib.money import MAX_MICROS, charge_for, format_money
 from panel.lib.task_hints import hint_after_commit
 
 
 class PriceChanged(OrderRefused):
-    """The charge is above what the customer saw. `charge` is today's, in micro-units."""
+    """The charge is above what the customer saw: 0 where they saw none. Micro-units."""
 
     def __init__(self, *, seen: int, charge: int) -> None:
         was = format_money(seen, settings.PANEL_CURRENCY)
@@ -46,7 +46,7 @@ class PriceChanged(OrderRefused):
         super().__init__(
             f"The charge rose from {was} to {now} meanwhile. Nothing was charged; order again to accept it."
         )
-        self.charge = charge
+        self.seen = seen
 
 
 class NotEnoughFunds(OrderRefused):
@@ -70,43 +70,55 @@ class AlreadyOrdered(OrderRefused):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What a customer asks for, as it came. `params`: what the type wants beyond link and quantity."""
-
-    service_id: int
-    link: str
-    quantity: int | None
-    params: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
 class Quote:
-    """What an order would cost. Micro-units."""
+    """What an order, or all `runs` of a drip-feed, would cost. Micro-units."""
 
     quantity: int
     charge: int
     balance: int
     is_package: bool
+    runs: int = 1
+    interval: int = 0
 
     @property
     def balance_after(self) -> int:
         return self.balance - self.charge
 
+    @property
+    def total(self) -> int:
+        """The quantity of all runs together."""
+        return self.quantity * self.runs
+
+    @property
+    def lasts(self) -> int:
+        """Seconds from the first run to the last; `interval` is in minutes."""
+        return (self.runs - 1) * self.interval * 60
+
 
 @dataclass(frozen=True, slots=True)
-class PlacedOrder:
-    """`created` is False when the same request had placed it before."""
+class CreatedOrder:
+    """The order; of a drip-feed its first run. `created` is False when the same request had created it before."""
 
     order: Order
     created: bool
 
+    @property
+    def charge(self) -> int:
+        """What was charged for it, or for all runs of the drip-feed. Micro-units."""
+        return self.order.drip_feed.charge if self.order.drip_feed else self.order.charge
 
-def charge_of(*, offer: Offer, quantity: int) -> int:
-    """Micro-units for `quantity` at the customer's price. Raises OrderRefused when it exceeds any wallet."""
+
+def charge_of(*, offer: Offer, quantity: int, runs: int = 1) -> int:
+    """Return the micro-units for `runs` times the quantity at the customer's price.
+
+    Raise OrderRefused when they exceed any wallet.
+    """
     charge = offer.price if offer.service.is_package else charge_for(offer.price, quantity)
     if charge > MAX_MICROS:
         raise OrderRefused("This order is too large.", field="quantity")
-    return charge
+    if charge * runs > MAX_MICROS:
+        raise OrderRefused("These runs are too large.", field="runs")
+    return charge * runs
 
 
 def cost_of_order(*, service: Service, quantity: int) -> int:
@@ -125,125 +137,140 @@ def loss_note(order: Order) -> str:
     return f"It would cost {now} now; the customer paid {paid}."
 
 
-def quote_order(*, customer: Any, offer: Offer, quantity: int) -> Quote:
-    """The charge and the balance it would leave; `offer` is the customer's own. Raises OrderRefused."""
+def quote_order(*, customer: Any, offer: Offer, quantity: int, runs: int = 1, interval: int = 0) -> Quote:
+    """Return the charge and the balance it would leave; `offer` is the customer's own. Raise OrderRefused."""
     return Quote(
         quantity=quantity,
-        charge=charge_of(offer=offer, quantity=quantity),
+        charge=charge_of(offer=offer, quantity=quantity, runs=runs),
         balance=spendable(customer=customer),
         is_package=offer.service.is_package,
+        runs=runs,
+        interval=interval,
     )
 
 
-def place_order(
-    *,
-    customer: Any,
-    service_id: int,
-    link: str,
-    quantity: int | None,
-    params: Mapping[str, str] | None = None,
-    request_key: str,
-    seen_charge: int | None,
-    api_key_ref: int | None = None,
-) -> PlacedOrder:
-    """Places one order for each `request_key` of a customer, however often it is sent.
+def create_order(
+    *, customer: Any, asked: OrderInput, request_key: str, seen_charge: int | None, api_key_ref: int | None = None
+) -> CreatedOrder:
+    """Create one order for each `request_key` of a customer, however often it is sent.
 
-    `params` is what the service's type asks for beyond link and quantity. `seen_charge` is the charge that the
-    customer saw (micro-units): more than it is asked again, never taken; None accepts today's. `api_key_ref` is the
-    number of the API key that orders; None in the browser. Raises OrderRefused and its kin; then nothing was changed.
+    `seen_charge` is the charge that the customer saw (micro-units): more than it is asked again, never taken; None
+    accepts today's. `api_key_ref` is the number of the API key that orders; None in the browser. Raise OrderRefused and
+    its kin; then nothing was changed.
     """
-    asked = Asked(service_id, link, quantity, params or {})
     wallet = wallet_of(customer=customer)
+
+    def create() -> Order:
+        checked, offer, charge = check_and_price(customer=customer, asked=asked, seen_charge=seen_charge)
+        order = new_order(
+            customer=customer,
+            service=offer.service,
+            checked=checked,
+            price=offer.price,
+            charge=charge,
+            request_key=request_key,
+            api_key_ref=api_key_ref,
+        )
+        order.save()
+        try:
+            ledger.post(
+                wallet_id=wallet.pk,
+                amount=-charge,
+                kind=Entry.Kind.ORDER,
+                key=charge_key(order),
+                order_ref=order.pk,
+                memo=order.service_name,
+            )
+        except ledger.InsufficientFunds as error:
+            raise NotEnoughFunds(charge=charge, available=error.available) from error
+        text = "Order received" if api_key_ref is None else "Order received through the API"
+        write_event(order_id=order.pk, kind=EventKind.ORDERED, new=order.status, text=text)
+        return order
+
+    return create_once(customer=customer, asked=asked, request_key=request_key, create=create)
+
+
+def create_once(*, customer: Any, asked: OrderInput, request_key: str, create: Callable[[], Order]) -> CreatedOrder:
+    """Call `create` in a transaction, unless the same request had created an order before.
+
+    Raise AlreadyOrdered, and what `create` raises.
+    """
     try:
         with transaction.atomic():
-            existing = _ordered_before(customer, request_key)
+            existing = _created_before(customer, request_key)
             if existing is None:
-                order = _place(customer, wallet.pk, asked, request_key, seen_charge, api_key_ref)
+                order = create()
                 hint_after_commit("orders.tasks.submit_orders")
-                return PlacedOrder(order, created=True)
+                return CreatedOrder(order, created=True)
     except IntegrityError:
         # The other half of a double click committed between our look and our insert.
-        existing = _ordered_before(customer, request_key)
+        existing = _created_before(customer, request_key)
         if existing is None:
             raise
-    if existing.drip_feed_id or not is_same(existing, asked, service_type=existing.service_type):
+    if not _is_same(existing, asked):
         raise AlreadyOrdered(existing)
-    return PlacedOrder(existing, created=False)
+    return CreatedOrder(existing, created=False)
 
 
-def _ordered_before(customer: Any, request_key: str) -> Order | None:
+def _created_before(customer: Any, request_key: str) -> Order | None:
     same = Order.objects.filter(customer=customer, request_key=request_key)
-    # Hardly ever: to ask for the row itself would cost more than all else that is asked about it.
-    return same.get() if same.exists() else None
+    # Rare. exists() is cheaper than loading the row, so check first.
+    return same.select_related("drip_feed").get() if same.exists() else None
 
 
-def _place(
-    customer: Any, wallet_id: int, asked: Asked, request_key: str, seen_charge: int | None, api_key_ref: int | None
-) -> Order:
-    # Read in this transaction: what was hidden or re-priced a second ago is not sold at the old terms.
-    service = sold_service(asked.service_id)
-    wish = check_wish(service=service, link=asked.link, quantity=asked.quantity, params=asked.params)
-    offer = offer_of(customer=customer, service=service)
-    charge = charge_of(offer=offer, quantity=wish.quantity)
-    if seen_charge is not None and charge > seen_charge:
-        raise PriceChanged(seen=seen_charge, charge=charge)
-    order = new_order(
-        customer=customer,
-        service=service,
-        wish=wish,
-        price=offer.price,
-        charge=charge,
-        request_key=request_key,
-        api_key_ref=api_key_ref,
-    )
-    order.save()
-    try:
-        ledger.post(
-            wallet_id=wallet_id,
-            amount=-charge,
-            kind=Entry.Kind.ORDER,
-            key=charge_key(order),
-            order_ref=order.pk,
-            memo=service.name,
-        )
-    except ledger.InsufficientFunds as error:
-        raise NotEnoughFunds(charge=charge, available=error.available) from error
-    write_event(order_id=order.pk, kind=EventKind.ORDERED, new=order.status, text=received(order))
-    return order
+def _is_same(order: Order, asked: OrderInput) -> bool:
+    """Return True if a repeated request asks for what was sold; another one under its key gets an explanation.
+
+    Judged by the type that it was sold as, and by no limits: what changed since must not keep a repetition from
+    finding its order, or whoever repeats it would think that nothing was created.
+    """
+    drip = order.drip_feed
+    if (asked.runs, asked.interval) != ((drip.runs, drip.interval) if drip else (None, None)):
+        return False
+    link, params, refusals = clean_content(service_type=order.service_type, asked=asked)
+    if refusals:
+        return False
+    quantity = amount_of(service_type=order.service_type, quantity=asked.quantity, params=params)
+    sold = (order.service_id, order.link, order.quantity, order.params)
+    return sold == (asked.service_id, link, quantity, params)
 
 
-def received(order: Order) -> str:
-    """What the timeline of a new order begins with."""
-    return "Order received" if order.api_key_ref is None else "Order received through the API"
+def check_and_price(*, customer: Any, asked: OrderInput, seen_charge: int | None) -> tuple[CheckedOrder, Offer, int]:
+    """Return what is ordered, the customer's offer, and the charge of all runs in micro-units. Raise OrderRefused.
 
-
-def sold_service(service_id: int) -> Service:
-    """What is on sale at this moment. Raises NotOnSale."""
-    service = service_on_sale(service_id)
+    Called in the transaction that takes the charge: what was hidden or re-priced a second ago is not sold at the old
+    terms.
+    """
+    service = service_on_sale(asked.service_id)
     if service is None:
         raise NotOnSale(GONE, field="service")
-    return service
+    checked = check_order(service=service, asked=asked)
+    offer = offer_of(customer=customer, service=service)
+    charge = charge_of(offer=offer, quantity=checked.quantity, runs=checked.runs or 1)
+    if seen_charge is not None and charge > seen_charge:
+        raise PriceChanged(seen=seen_charge, charge=charge)
+    return checked, offer, charge
 
 
 def new_order(
-    *, customer: Any, service: Service, wish: Wish, price: int, charge: int, request_key: str, **values: Any
+    *, customer: Any, service: Service, checked: CheckedOrder, price: int, charge: int, request_key: str, **values: Any
 ) -> Order:
-    """An order as it is sold now, not saved: frozen at its price, with what it should cost at today's rate."""
+    """Return an unsaved order, frozen at its price, with what it should cost us at today's rate."""
     return Order(
         customer=customer,
         service=service,
         service_name=service.name,
         service_type=service.type,
-        link=wish.link,
-        link_key=link_key(wish.link),
-        quantity=wish.quantity,
-        params=wish.params,
+        link=checked.link,
+        link_key=link_key(checked.link),
+        quantity=checked.quantity,
+        params=checked.params,
         price=price,
         charge=charge,
         request_key=request_key,
         provider=service.upstream.provider,
         upstream_service_id=service.upstream.external_id,
-        expected_cost=cost_of_order(service=service, quantity=wish.quantity),
+        expected_cost=cost_of_order(service=service, quantity=checked.quantity),
         exchange_rate=service.upstream.provider.exchange_rate,
         currency=service.upstream.provider.currency,
         **values,
@@ -253,20 +280,3 @@ def new_order(
 def charge_key(order: Order) -> str:
     """The ledger's key of the order's charge."""
     return f"order:{order.pk}:charge"
-
-
-def is_same(sold: Order | DripFeed, asked: Asked, *, service_type: str) -> bool:
-    """Whether a repeated request asks for what was sold; another one under the same key gets an explanation.
-
-    Judged by the type that it was sold as, and by no limits: what changed since must not keep a repetition from
-    finding its order, or whoever repeats it would think that nothing was placed.
-    """
-    if sold.service_id != asked.service_id:
-        return False
-    try:
-        link = check_link(asked.link)
-        params = check_params(service_type=service_type, params=asked.params)
-    except OrderRefused:
-        return False
-    quantity = amount_of(service_type=service_type, quantity=asked.quantity, params=params)
-    return (link, quantity, params) == (sold.link, sold.quantity, sold.params)

@@ -7,40 +7,26 @@ Killed at any line: every step is one transaction, and what is due stays due.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
 from billing import ledger
 from billing.models import Entry
-from billing.wallets import spendable, wallet_id_of, wallet_of
+from billing.wallets import wallet_id_of, wallet_of
 from catalog.models import Service
-from catalog.prices.customer_prices import Offer, offer_of
-from catalog.service_types import SPECS
-from orders.checkout.create import (
-    AlreadyOrdered,
-    Asked,
-    NotEnoughFunds,
-    PriceChanged,
-    Quote,
-    charge_of,
-    is_same,
-    new_order,
-    sold_service,
-)
-from orders.checkout.validation import BadPlan, OrderRefused, Plan, Wish, check_plan, check_wish
+from orders.checkout.create import CreatedOrder, NotEnoughFunds, check_and_price, create_once, new_order
+from orders.checkout.validation import CheckedOrder, OrderInput
 from orders.common.timeline import write_event
 from orders.models import DripFeed, Order
 from orders.states import DripState, EventKind
 from panel.alerts.services import raise_alert, resolve_alert
-from panel.lib.money import MAX_MICROS, format_money
+from panel.lib.money import format_money
 from panel.lib.task_hints import hint_after_commit
 
 log = structlog.get_logger(__name__)
@@ -49,128 +35,55 @@ MOST_IN_A_ROUND = 500
 RETRY_AFTER = timedelta(minutes=10)
 
 
-@dataclass(frozen=True, slots=True)
-class StartedDrip:
-    """`created` is False when the same request had started it before."""
-
-    drip: DripFeed
-    created: bool
-
-
 class NothingToStop(Exception):
     """It has ended, or every run has begun; nothing was changed. The message is for the customer."""
 
 
-def quote_drip(*, customer: Any, offer: Offer, quantity: int, plan: Plan) -> Quote:
-    """The charge of all runs and the balance it would leave. Raises OrderRefused."""
-    return Quote(
-        quantity=quantity,
-        charge=charge_of_runs(offer=offer, quantity=quantity, runs=plan.runs),
-        balance=spendable(customer=customer),
-        is_package=False,
-    )
-
-
-def charge_of_runs(*, offer: Offer, quantity: int, runs: int) -> int:
-    """Micro-units for all runs. Raises OrderRefused when it exceeds any wallet."""
-    charge = charge_of(offer=offer, quantity=quantity) * runs
-    if charge > MAX_MICROS:
-        raise OrderRefused("These runs are too large.", field="runs")
-    return charge
-
-
 def start_drip_feed(
-    *,
-    customer: Any,
-    service_id: int,
-    link: str,
-    quantity: int | None,
-    params: Mapping[str, str] | None = None,
-    runs: int | None,
-    interval: int | None,
-    request_key: str,
-    seen_charge: int | None,
-    api_key_ref: int | None = None,
-) -> StartedDrip:
-    """Takes the money of all runs and begins the first, once for each `request_key` of a customer.
+    *, customer: Any, asked: OrderInput, request_key: str, seen_charge: int | None, api_key_ref: int | None = None
+) -> CreatedOrder:
+    """Take the money of all runs and begin the first, once for each `request_key` of a customer.
 
-    `quantity` is that of each run, `interval` minutes; `seen_charge` (for all runs) and `api_key_ref` are as in
-    `place_order`. Raises OrderRefused and its kin; then nothing was changed.
+    `seen_charge` is for all runs; the rest is as in `create_order`. Raise OrderRefused and its kin; then nothing was
+    changed.
     """
-    asked = Asked(service_id, link, quantity, params or {})
     wallet = wallet_of(customer=customer)
-    try:
-        with transaction.atomic():
-            existing = _existing(customer, request_key)
-            if existing is None:
-                plan = check_plan(runs=runs, interval=interval)
-                drip = _start(customer, wallet.pk, asked, plan, request_key, seen_charge, api_key_ref)
-                hint_after_commit("orders.tasks.submit_orders")
-                return StartedDrip(drip, created=True)
-    except IntegrityError:
-        existing = _existing(customer, request_key)  # The other half of a double click.
-        if existing is None:
-            raise
-    started = existing.drip_feed
-    if started is None or (started.runs, started.interval) != (runs, interval):
-        raise AlreadyOrdered(existing)
-    if not is_same(started, asked, service_type=existing.service_type):
-        raise AlreadyOrdered(existing)
-    return StartedDrip(started, created=False)
 
-
-def _existing(customer: Any, request_key: str) -> Order | None:
-    """The first run carries the key of the request: the same form cannot place an order and start a drip-feed."""
-    return Order.objects.filter(customer=customer, request_key=request_key).select_related("drip_feed").first()
-
-
-def _start(
-    customer: Any,
-    wallet_id: int,
-    asked: Asked,
-    plan: Plan,
-    request_key: str,
-    seen_charge: int | None,
-    api_key_ref: int | None,
-) -> DripFeed:
-    service = sold_service(asked.service_id)
-    if not SPECS[service.type].drips:
-        raise BadPlan("This service cannot be ordered in several runs.", field="runs")
-    wish = check_wish(service=service, link=asked.link, quantity=asked.quantity, params=asked.params)
-    offer = offer_of(customer=customer, service=service)
-    charge = charge_of_runs(offer=offer, quantity=wish.quantity, runs=plan.runs)
-    if seen_charge is not None and charge > seen_charge:
-        raise PriceChanged(seen=seen_charge, charge=charge)
-    now = timezone.now()
-    drip = DripFeed.objects.create(
-        customer=customer,
-        service=service,
-        service_name=service.name,
-        link=wish.link,
-        quantity=wish.quantity,
-        params=wish.params,
-        runs=plan.runs,
-        interval=plan.interval,
-        price=offer.price,
-        run_charge=charge // plan.runs,
-        charge=charge,
-        next_run_at=now,
-        created_at=now,
-    )
-    # Before the debit: the other half of a double click stops at the key of the request, not at an empty wallet.
-    _begin(drip, service, now, request_key, service_type=service.type, api_key_ref=api_key_ref)
-    try:
-        ledger.post(
-            wallet_id=wallet_id,
-            amount=-charge,
-            kind=Entry.Kind.DRIP_FEED,
-            key=f"drip:{drip.pk}:charge",
-            drip_ref=drip.pk,
-            memo=service.name,
+    def start() -> Order:
+        checked, offer, charge = check_and_price(customer=customer, asked=asked, seen_charge=seen_charge)
+        service, now = offer.service, timezone.now()
+        runs, interval = checked.plan
+        drip = DripFeed.objects.create(
+            customer=customer,
+            service=service,
+            service_name=service.name,
+            link=checked.link,
+            quantity=checked.quantity,
+            params=checked.params,
+            runs=runs,
+            interval=interval,
+            price=offer.price,
+            run_charge=charge // runs,
+            charge=charge,
+            next_run_at=now,
+            created_at=now,
         )
-    except ledger.InsufficientFunds as error:
-        raise NotEnoughFunds(charge=charge, available=error.available) from error
-    return drip
+        # Before the debit: the other half of a double click stops at the key of the request, not at an empty wallet.
+        first = _begin(drip, service, now, request_key, service_type=service.type, api_key_ref=api_key_ref)
+        try:
+            ledger.post(
+                wallet_id=wallet.pk,
+                amount=-charge,
+                kind=Entry.Kind.DRIP_FEED,
+                key=f"drip:{drip.pk}:charge",
+                drip_ref=drip.pk,
+                memo=service.name,
+            )
+        except ledger.InsufficientFunds as error:
+            raise NotEnoughFunds(charge=charge, available=error.available) from error
+        return first
+
+    return create_once(customer=customer, asked=asked, request_key=request_key, create=start)
 
 
 # -- the runs ----------------------------------------------------------------------------------------
@@ -227,8 +140,8 @@ def _begin(
     *,
     service_type: str,
     api_key_ref: int | None = None,
-) -> None:
-    """The next run as an order at the price of the start. The interval counts from now: a worker that was down
+) -> Order:
+    """Create the next run as an order at the price of the start. The interval counts from now: a worker that was down
     must not let all runs go at once."""
     run = drip.begun + 1
     is_last = run == drip.runs
@@ -243,7 +156,7 @@ def _begin(
     order = new_order(
         customer=drip.customer,
         service=service,
-        wish=Wish(drip.link, drip.quantity, drip.params),
+        checked=CheckedOrder(drip.service_id, drip.link, drip.quantity, drip.params),
         price=drip.price,
         charge=drip.run_charge,
         request_key=request_key,
@@ -255,7 +168,7 @@ def _begin(
     order.service_name, order.service_type = drip.service_name, service_type
     order.save()
     write_event(order_id=order.pk, kind=EventKind.ORDERED, new=order.status, text=f"Run {run} of {drip.runs} began")
-    drip.refresh_from_db()
+    return order
 
 
 def stop_drip_feed(*, drip: DripFeed, actor: Any) -> int:

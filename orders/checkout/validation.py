@@ -13,14 +13,15 @@ from urllib.parse import urlsplit
 from catalog.models import Service
 from catalog.service_types import SPECS, Kind, Param
 
-LONGEST_LINK = 2_000
-LONGEST_LINK_KEY = 200
-LONGEST_LINE = 500
-LONGEST_TEXT = 100_000
-MOST_RUNS = 1_000
-LONGEST_INTERVAL = 43_200
-"""Minutes: 30 days."""
-LONGEST_PLAN = 365 * 24 * 60
+MAX_LINK = 2_000
+MAX_LINK_KEY = 200
+MAX_LINE = 500
+MAX_TEXT = 100_000
+MAX_RUNS = 1_000
+# Minutes: 30 days from one run to the next, a year for all of them.
+MAX_INTERVAL = 43_200
+MAX_DURATION = 365 * 24 * 60
+
 GONE = "This service is no longer on sale. Nothing was charged; please choose another."
 _HANDLE = re.compile(r"@[\w.\-]{1,100}")
 _DOMAIN = re.compile(r"(?=.{4,253}\Z)[\w\-]+(\.[\w\-]+)+", re.UNICODE)
@@ -30,9 +31,10 @@ _IN_NO_LINE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]
 
 
 class OrderRefused(Exception):
-    """The order cannot be placed as asked; nothing was charged. `field` is the form's, or "".
+    """The order cannot be created as it is; nothing was charged. `field` is the form's, or "".
 
-    `minimum` or `maximum` is the limit of the service that the quantity crossed, if it did.
+    `minimum` or `maximum` is the limit of the service that the quantity crossed, if it did. `refusals` are all
+    that were found at once, this one the first.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class OrderRefused(Exception):
         self.field = field
         self.minimum = minimum
         self.maximum = maximum
+        self.refusals: list[OrderRefused] = [self]
 
 
 class BadLink(OrderRefused):
@@ -66,30 +69,81 @@ class NotOnSale(OrderRefused):
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """A checked order: `params` holds what the type asks for beyond link and quantity, in wire form."""
+class OrderInput:
+    """What a customer orders, as it was typed or sent.
 
+    `params` holds what the type asks for beyond link and quantity, in wire form. A drip-feed has `runs` of that
+    quantity, `interval` minutes apart.
+    """
+
+    service_id: int
     link: str
+    quantity: int | None
+    params: Mapping[str, str]
+    runs: int | None = None
+    interval: int | None = None
+
+    @property
+    def is_drip(self) -> bool:
+        return self.runs is not None or self.interval is not None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedOrder(OrderInput):
+    """The same, cleaned and within the service's limits: what is stored, and sent to the provider."""
+
     quantity: int
     params: dict[str, str]
 
+    @property
+    def plan(self) -> tuple[int, int]:
+        """The runs and the minutes between them; a single order is one run."""
+        return self.runs or 1, self.interval or 0
 
-def check_wish(*, service: Service, link: str, quantity: int | None, params: Mapping[str, str]) -> Wish:
-    """What is asked for, cleaned; parameters that the type does not have are dropped. Raises OrderRefused."""
-    if service.type not in SPECS:
+
+def check_order(*, service: Service, asked: OrderInput) -> CheckedOrder:
+    """Return the input cleaned for the service. Parameters that its type does not have are dropped.
+
+    Raise OrderRefused for the first mistake, with all of them in `refusals`.
+    """
+    spec = SPECS.get(service.type)
+    if spec is None:
         raise NotOnSale("This service cannot be ordered here.", field="service")
-    checked = check_link(link)
-    kept = check_params(service_type=service.type, params=params)
-    return Wish(checked, check_amount(service=service, quantity=quantity, params=kept), kept)
+    link, params, refusals = clean_content(service_type=service.type, asked=asked)
+    quantity = 0
+    try:
+        if asked.is_drip:
+            check_plan(service=service, runs=asked.runs, interval=asked.interval)
+    except BadPlan as refusal:
+        refusals.insert(0, refusal)  # Programs are told the first one only: this may be the wrong service.
+    try:
+        # Lines that are refused cannot be counted.
+        if not spec.lines or spec.lines in params:
+            quantity = check_amount(service=service, quantity=asked.quantity, params=params)
+    except OrderRefused as refusal:
+        refusals.append(refusal)
+    if refusals:
+        refusals[0].refusals = refusals
+        raise refusals[0]
+    return CheckedOrder(asked.service_id, link, quantity, params, asked.runs, asked.interval)
 
 
-def check_params(*, service_type: str, params: Mapping[str, str]) -> dict[str, str]:
-    """What the type asks for beyond link and quantity, in wire form. Raises BadParam."""
-    kept: dict[str, str] = {}
+def clean_content(*, service_type: str, asked: OrderInput) -> tuple[str, dict[str, str], list[OrderRefused]]:
+    """Return the link and the type's parameters in wire form, as far as they are sound, and what is refused."""
+    refusals: list[OrderRefused] = []
+    link = ""
+    try:
+        link = check_link(asked.link)
+    except BadLink as refusal:
+        refusals.append(refusal)
+    params: dict[str, str] = {}
     for param in SPECS[service_type].params:
-        if param.only_if is None or kept.get(param.only_if[0]) == param.only_if[1]:
-            kept[param.name] = check_param(param=param, text=params.get(param.name, ""))
-    return kept
+        if param.only_if is None or params.get(param.only_if[0]) == param.only_if[1]:
+            try:
+                params[param.name] = check_param(param=param, text=asked.params.get(param.name, ""))
+            except BadParam as refusal:
+                refusals.append(refusal)
+    return link, params, refusals
 
 
 def check_param(*, param: Param, text: str) -> str:
@@ -107,8 +161,8 @@ def check_param(*, param: Param, text: str) -> str:
             return check_link(text)
         except BadLink as refusal:
             raise BadParam(refusal.message, field=param.name) from None
-    if len(text) > LONGEST_LINE:
-        raise BadParam(f"This is too long: {LONGEST_LINE:,} characters at most.", field=param.name)
+    if len(text) > MAX_LINE:
+        raise BadParam(f"This is too long: {MAX_LINE:,} characters at most.", field=param.name)
     if _IN_NO_LINE.search(text):
         raise BadParam("This holds an invisible character. Type it again.", field=param.name)
     if param.kind is Kind.NUMBER and not re.fullmatch("[1-9][0-9]{0,8}", text):
@@ -154,23 +208,17 @@ def amount_of(*, service_type: str, quantity: int | None, params: Mapping[str, s
     return params[spec.lines].count("\n") + 1 if spec.lines else quantity
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Several runs of one order, `interval` minutes apart."""
-
-    runs: int
-    interval: int
-
-
-def check_plan(*, runs: int | None, interval: int | None) -> Plan:
-    """Raises BadPlan."""
-    if runs is None or not 2 <= runs <= MOST_RUNS:
-        raise BadPlan(f"Enter 2 to {MOST_RUNS:,} runs.", field="runs")
-    if interval is None or not 1 <= interval <= LONGEST_INTERVAL:
-        raise BadPlan(f"Enter 1 to {LONGEST_INTERVAL:,} minutes.", field="interval")
-    if runs * interval > LONGEST_PLAN:
+def check_plan(*, service: Service, runs: int | None, interval: int | None) -> tuple[int, int]:
+    """Return both as they are, `interval` in minutes. Raise BadPlan."""
+    if not SPECS[service.type].drips:
+        raise BadPlan("This service cannot be ordered in several runs.", field="runs")
+    if runs is None or not 2 <= runs <= MAX_RUNS:
+        raise BadPlan(f"Enter 2 to {MAX_RUNS:,} runs.", field="runs")
+    if interval is None or not 1 <= interval <= MAX_INTERVAL:
+        raise BadPlan(f"Enter 1 to {MAX_INTERVAL:,} minutes.", field="interval")
+    if runs * interval > MAX_DURATION:
         raise BadPlan("All runs must begin within a year.", field="interval")
-    return Plan(runs, interval)
+    return runs, interval
 
 
 def check_link(link: str) -> str:
@@ -178,8 +226,8 @@ def check_link(link: str) -> str:
     link = link.strip()
     if not link:
         raise BadLink("Enter the link to deliver to.", field="link")
-    if len(link) > LONGEST_LINK:
-        raise BadLink(f"This link is too long: {LONGEST_LINK:,} characters at most.", field="link")
+    if len(link) > MAX_LINK:
+        raise BadLink(f"This link is too long: {MAX_LINK:,} characters at most.", field="link")
     if _UNPRINTABLE.search(link) or any(character.isspace() for character in link):
         raise BadLink("A link has no spaces or invisible characters. Copy it again.", field="link")
     if not _HANDLE.fullmatch(link) and not _looks_like_address(link):
@@ -205,13 +253,13 @@ def link_key(link: str) -> str:
     slash are one."""
     rest = re.sub(r"\Ahttps?://", "", link.strip(), flags=re.IGNORECASE)
     host, slash, path = rest.partition("/")
-    return f"{host.lower().removeprefix('www.')}{slash}{path}".rstrip("/")[:LONGEST_LINK_KEY]
+    return f"{host.lower().removeprefix('www.')}{slash}{path}".rstrip("/")[:MAX_LINK_KEY]
 
 
 def text_lines(*, param: Param, text: str) -> list[str]:
     """The non-empty lines, trimmed. Raises BadParam for characters that no provider can take."""
-    if len(text) > LONGEST_TEXT:
-        raise BadParam(f"This is too long: {LONGEST_TEXT:,} characters at most.", field=param.name)
+    if len(text) > MAX_TEXT:
+        raise BadParam(f"This is too long: {MAX_TEXT:,} characters at most.", field=param.name)
     # Also what Unicode calls line ends: a provider that splits there would bill more lines than were paid.
     lines = [line.strip() for line in re.split("\r\n|[\r\n\x85\u2028\u2029]", text)]
     lines = [line for line in lines if line]

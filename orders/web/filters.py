@@ -14,7 +14,7 @@ from django import forms
 from django.db.models import QuerySet, TextChoices
 from django.http import QueryDict
 
-from orders.checkout.validation import LONGEST_LINK, link_key
+from orders.checkout.validation import MAX_LINK, link_key
 from orders.models import Order
 from orders.selectors import orders_of
 from orders.states import Status
@@ -42,7 +42,7 @@ class OrderFilterForm(forms.Form):
     q = forms.CharField(
         label="Search by number or link",
         required=False,
-        max_length=LONGEST_LINK,
+        max_length=MAX_LINK,
         widget=forms.TextInput(attrs={"type": "search", "placeholder": "Order number or link"}),
         error_messages={
             "max_length": "This is longer than any link.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -16,15 +16,13 @@ from catalog.selectors import services_on_sale
 from catalog.service_types import SPECS, Kind, Param, TypeSpec
 from orders.checkout.validation import (
     GONE,
-    LONGEST_INTERVAL,
-    LONGEST_LINE,
-    LONGEST_LINK,
-    MOST_RUNS,
+    MAX_INTERVAL,
+    MAX_LINE,
+    MAX_LINK,
+    MAX_RUNS,
+    OrderInput,
     OrderRefused,
-    Plan,
-    check_amount,
-    check_link,
-    check_param,
+    check_order,
     check_plan,
     missing_param,
     text_lines,
@@ -55,7 +53,7 @@ class QuantityField(forms.CharField):
 
 
 def param_field(param: Param) -> forms.Field:
-    """The field of a parameter; `OrderForm.clean` judges what is in it."""
+    """The field of a parameter. `check_order` judges what is in it."""
     plain = {"autocomplete": "off"}
     widget: forms.Widget
     if param.kind is Kind.CHOICE:
@@ -67,7 +65,7 @@ def param_field(param: Param) -> forms.Field:
     elif param.kind is Kind.LINK:
         widget = forms.TextInput(attrs={"inputmode": "url", "placeholder": "https://", **plain})
     else:
-        widget = forms.TextInput(attrs={"maxlength": LONGEST_LINE, **plain})
+        widget = forms.TextInput(attrs={"maxlength": MAX_LINE, **plain})
     help_text = param.help or (f"One {param.one} on each line." if param.kind is Kind.LINES else "")
     return forms.CharField(
         label=param.label,
@@ -102,18 +100,18 @@ class OrderForm(forms.Form):
     )
     link = forms.CharField(
         label="Link",
-        max_length=LONGEST_LINK,
+        max_length=MAX_LINK,
         widget=forms.TextInput(attrs={"inputmode": "url", "autocomplete": "off", "placeholder": "https://"}),
         error_messages={
             "required": "Enter the link to deliver to.",
-            "max_length": f"This link is too long: {LONGEST_LINK:,} characters at most.",
+            "max_length": f"This link is too long: {MAX_LINK:,} characters at most.",
             "null_characters_not_allowed": "A link has no invisible characters. Copy it again.",
         },
     )
     quantity = QuantityField(label="Quantity", error_messages={"required": "Enter a quantity."})
-    runs = QuantityField(label="Runs", required=False, help_text=f"2 to {MOST_RUNS:,}, each of the quantity above.")
+    runs = QuantityField(label="Runs", required=False, help_text=f"2 to {MAX_RUNS:,}, each of the quantity above.")
     interval = QuantityField(
-        label="Minutes between runs", required=False, help_text=f"1 to {LONGEST_INTERVAL:,}; 1,440 is a day."
+        label="Minutes between runs", required=False, help_text=f"1 to {MAX_INTERVAL:,}; 1,440 is a day."
     )
     request_key = forms.RegexField(r"\A[0-9a-f]{32}\Z", widget=forms.HiddenInput)
 
@@ -145,40 +143,35 @@ class OrderForm(forms.Form):
         return self.chosen.pk
 
     def clean(self) -> dict[str, Any]:
-        """Checks each part apart, so that all mistakes are told at once."""
+        """What is ordered is judged where the order is created; of a form with other mistakes here, to tell all."""
         data: dict[str, Any] = super().clean() or {}
         if self.chosen is None:
             return data
         if self.data.get("seen_type", self.chosen.type) != self.chosen.type:
             raise forms.ValidationError(CHANGED)
-        if "link" in data:
-            self._check(lambda: check_link(data["link"]))
-        data["params"] = params = self._clean_params(data)
-        if not self.spec or not self.spec.lines or self.spec.lines in params:
-            service = self.chosen
-            self._check(lambda: check_amount(service=service, quantity=data.get("quantity"), params=params))
-        if self.is_drip:
-            self._check(lambda: check_plan(runs=data.get("runs"), interval=data.get("interval")))
+        if self.errors:
+            try:
+                check_order(service=self.chosen, asked=self.order_input(data))
+            except OrderRefused as refusal:
+                self.add_refusals(refusal)
         return data
 
-    def _clean_params(self, data: dict[str, Any]) -> dict[str, str]:
-        """What the type asks for and is sound; mistakes are added to their fields."""
-        params: dict[str, str] = {}
-        for param in self.params:
-            asked = param.only_if is None or params.get(param.only_if[0]) == param.only_if[1]
-            if asked and param.name in data:
-                try:
-                    params[param.name] = check_param(param=param, text=data[param.name])
-                except OrderRefused as refusal:
-                    self.add_error(refusal.field, refusal.message)
-        return params
+    def order_input(self, data: Mapping[str, Any]) -> OrderInput:
+        """Return what `data`, the cleaned fields, order."""
+        return OrderInput(
+            service_id=data.get("service", 0),
+            link=data.get("link", ""),
+            quantity=data.get("quantity"),
+            params={param.name: data.get(param.name, "") for param in self.params},
+            runs=data.get("runs"),
+            interval=data.get("interval"),
+        )
 
-    def _check(self, check: Callable[[], Any]) -> None:
-        try:
-            check()
-        except OrderRefused as refusal:
+    def add_refusals(self, refused: OrderRefused) -> None:
+        """Tell each mistake at its field, unless the field has another."""
+        for refusal in refused.refusals:
             if refusal.field not in self.errors:
-                self.add_error(refusal.field, refusal.message)
+                self.add_error(refusal.field if refusal.field in self.fields else None, refusal.message)
 
     @property
     def spec(self) -> TypeSpec | None:
@@ -241,12 +234,12 @@ class OrderForm(forms.Form):
         except OrderRefused:
             return None
 
-    def typed_plan(self) -> Plan | None:
-        """The runs typed so far, for the live price; None for a single order, or while they are no usable plan."""
-        if not self.is_drip:
-            return None
+    def typed_plan(self) -> tuple[int, int] | None:
+        """Return runs and minutes typed so far, for the live price: (1, 0) for a single order, None while unusable."""
+        if self.chosen is None or not self.is_drip:
+            return 1, 0
         try:
-            return check_plan(runs=self._number("runs"), interval=self._number("interval"))
+            return check_plan(service=self.chosen, runs=self._number("runs"), interval=self._number("interval"))
         except OrderRefused:
             return None
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from hashlib import blake2s
-from typing import Any
 from uuid import uuid4
 
 from django.conf import settings
@@ -12,9 +12,9 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from orders.checkout.create import place_order
+from orders.checkout.create import CreatedOrder, create_order
 from orders.checkout.drip_feeds import start_drip_feed
-from orders.checkout.validation import LONGEST_LINK_KEY, BadPlan, OrderRefused
+from orders.checkout.validation import MAX_LINK_KEY, BadPlan, OrderInput, OrderRefused
 from orders.models import Order
 from orders.states import Status
 from panel.accounts.models import ApiKey
@@ -23,57 +23,61 @@ from panel.api.key_use import LimitReached, spend
 from panel.api.params import Params, read_whole
 from panel.lib.digits import whole_number
 
-LONGEST_REQUEST_ID = 64
+MAX_REQUEST_ID = 64
 
 
-def add_order(*, key: ApiKey, params: Params) -> int:
-    """Places what `params` ask for, and returns the order's id; of a drip-feed that of its first run.
+def add_order(key: ApiKey, params: Params) -> dict[str, int]:
+    """Create what `params` order, and answer with the order's id; of a drip-feed that of its first run.
 
-    The same `request_id` of the same key answers with the same order. Raises ApiError; then nothing was changed.
+    The same `request_id` of the same key answers with the same order. Raise ApiError; then nothing was changed.
     """
     request_id = params.get("request_id", "").strip()
-    if len(request_id) > LONGEST_REQUEST_ID:
-        raise ApiError(f"{BAD_REQUEST}: request_id has at most {LONGEST_REQUEST_ID} characters")
+    if len(request_id) > MAX_REQUEST_ID:
+        raise ApiError(f"{BAD_REQUEST}: request_id has at most {MAX_REQUEST_ID} characters")
     window = 0 if request_id else settings.API_DUPLICATE_WINDOW
     try:
+        asked = _read_order(params)
         if not window and key.daily_limit is None:
-            return _place(key, params, request_id)[0].pk
+            return {"order": _create(key, asked, request_id).order.pk}
         with transaction.atomic():
-            order, charge = _place(key, params, request_id)
+            made = _create(key, asked, request_id)
             if window:
-                _refuse_twin(order, seconds=window)
-            if charge:
-                spend(key=key, charge=charge)
-            return order.pk
+                _refuse_twin(made.order, seconds=window)
+            if made.created:
+                spend(key=key, charge=made.charge)
+            return {"order": made.order.pk}
     except OrderRefused as refusal:
         raise refused_order(refusal) from refusal
     except LimitReached:
         raise ApiError(f"{NO_FUNDS}: the daily limit of this key is reached") from None
 
 
-def _place(key: ApiKey, params: Params, request_id: str) -> tuple[Order, int]:
-    """The order and what was charged for it: nothing if this request had placed it before. Raises OrderRefused."""
+def _read_order(params: Params) -> OrderInput:
+    """Return the order as it was sent. Raise ApiError, and BadPlan where only a part of a drip-feed is named."""
     service_id = whole_number(params.get("service", "").strip())
     if service_id is None:
         raise ApiError(BAD_SERVICE)
-    asked: dict[str, Any] = {
-        "customer": key.customer,
-        "service_id": service_id,
-        "link": params.get("link", ""),
-        "quantity": read_whole(params, "quantity"),
-        "params": params,
-        "request_key": _request_key(key, request_id),
-        "seen_charge": None,
-        "api_key_ref": key.pk,
-    }
-    plan = _read_plan(params)
-    if plan is None:
-        placed = place_order(**asked)
-        return placed.order, placed.order.charge if placed.created else 0
-    runs, interval = plan
-    started = start_drip_feed(**asked, runs=runs, interval=interval)
-    first = Order.objects.get(drip_feed=started.drip, run=1)
-    return first, started.drip.charge if started.created else 0
+    asked = OrderInput(service_id, params.get("link", ""), read_whole(params, "quantity"), params)
+    runs, interval = params.get("runs", "0").strip(), params.get("interval", "0").strip()
+    # Some programs write a plain order as 0 runs, others as 1.
+    if runs == "1" or (runs == "0" and interval == "0"):
+        return asked
+    if runs == "0":
+        raise BadPlan("Runs are missing.", field="runs")
+    # What cannot be read is 0, which is refused: it must not become a plain order.
+    return replace(asked, runs=read_whole(params, "runs") or 0, interval=read_whole(params, "interval") or 0)
+
+
+def _create(key: ApiKey, asked: OrderInput, request_id: str) -> CreatedOrder:
+    """Raise OrderRefused."""
+    create = start_drip_feed if asked.is_drip else create_order
+    return create(
+        customer=key.customer,
+        asked=asked,
+        request_key=_request_key(key, request_id),
+        seen_charge=None,
+        api_key_ref=key.pk,
+    )
 
 
 def _request_key(key: ApiKey, request_id: str) -> str:
@@ -81,16 +85,6 @@ def _request_key(key: ApiKey, request_id: str) -> str:
     if not request_id:
         return f"api:{uuid4().hex}"
     return f"api:{key.pk}:{blake2s(request_id.encode(), digest_size=16).hexdigest()}"
-
-
-def _read_plan(params: Params) -> tuple[int | None, int | None] | None:
-    """Runs and minutes between them; None for a plain order, which some programs write as 0 or 1 run."""
-    runs, interval = params.get("runs", "0").strip(), params.get("interval", "0").strip()
-    if runs == "1" or (runs == "0" and interval == "0"):
-        return None
-    if runs == "0":
-        raise BadPlan("Runs are missing.", field="runs")
-    return read_whole(params, "runs"), read_whole(params, "interval")
 
 
 def _refuse_twin(order: Order, *, seconds: int) -> None:
@@ -107,7 +101,7 @@ def _refuse_twin(order: Order, *, seconds: int) -> None:
         created_at__gt=timezone.now() - timedelta(seconds=seconds),
     ).exclude(Q(pk=order.pk) | Q(status=Status.CANCELED))
     # Long links are cut to be looked for, and other comments for the same link are no repetition.
-    is_cut = len(order.link_key) == LONGEST_LINK_KEY
+    is_cut = len(order.link_key) == MAX_LINK_KEY
     for link, params in maybe.values_list("link", "params"):
         if params == order.params and not (is_cut and link != order.link):
             raise ApiError(LINK_BUSY)

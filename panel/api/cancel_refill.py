@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from django.db.models import Exists, F, OuterRef
@@ -17,21 +17,19 @@ from orders.requests.cancel import CancelOutcome, TooLate, cancel_order
 from orders.requests.refill import ONE_EVERY, RefillRefusal, RefillRefused, request_refill
 from orders.selectors import orders_of
 from orders.states import FINAL, DripState, Status
+from panel.accounts.models import ApiKey, User
 from panel.api.errors import BAD_ORDER, COMPLETED, INTERNAL, ApiError, refused_refill
+from panel.api.params import Params, read_ids, shown_id
 
 log = structlog.get_logger(__name__)
+T = TypeVar("T")
 
-MOST_RUNS = 100
-"""Runs of drip-feeds that one request refills."""
+# Runs of drip-feeds that one request refills.
+MAX_RUNS = 100
 CANCELED = "The order is canceled."
 ASKED = "The provider is asked to cancel the order."
 RUNS_ENDED = "What had not begun is canceled. Runs that have begun go on."
 RUNS_ASKED = "What had not begun is canceled. The provider is asked to cancel the runs that have begun."
-
-
-def cancel_each(*, customer: Any, ids: Collection[int]) -> dict[int, str | ApiError]:
-    """What came of each order, one of the above; one that is refused or fails stops no other."""
-    return _each(customer, ids, _cancel)
 
 
 @dataclass(slots=True)
@@ -41,14 +39,38 @@ class Budget:
     runs: int
 
 
-def refill_each(*, customer: Any, ids: Collection[int]) -> dict[int, int | ApiError]:
-    """The refill's id, or why there is none, of each order. Of drip-feeds MOST_RUNS at most; asked again, the next."""
-    return _each(customer, ids, partial(_refill, left=Budget(MOST_RUNS)))
+def cancel(key: ApiKey, params: Params) -> Any:
+    """Cancel orders; one that is refused or fails stops no other. Raise ApiError."""
+    ids = read_ids(params, one="order", many="orders")
+    found = ids.pairs(_each(key.customer, ids.numbers, _cancel))
+    if ids.is_one:
+        [(_, answer)] = found
+        return {"success": answer} if isinstance(answer, str) else _error(answer)
+    return [
+        {"order": shown_id(name), "cancel": 1 if isinstance(answer, str) else _error(answer)} for name, answer in found
+    ]
 
 
-def _each(customer: Any, ids: Collection[int], act: Callable[[Order], Any]) -> dict[int, Any]:
+def refill(key: ApiKey, params: Params) -> Any:
+    """Request refills, of drip-feeds those of MAX_RUNS runs at most; asked again, the next. Raise ApiError."""
+    ids = read_ids(params, one="order", many="orders")
+    found = ids.pairs(_each(key.customer, ids.numbers, partial(_refill, left=Budget(MAX_RUNS))))
+    if ids.is_one:
+        [(_, answer)] = found
+        return {"refill": str(answer)} if isinstance(answer, int) else _error(answer)
+    return [
+        {"order": shown_id(name), "refill": answer if isinstance(answer, int) else _error(answer)}
+        for name, answer in found
+    ]
+
+
+def _error(error: object) -> dict[str, str]:
+    return {"error": str(error or BAD_ORDER)}
+
+
+def _each(customer: User, ids: Collection[int], act: Callable[[Order], T]) -> dict[int, T | ApiError]:
     found = orders_of(customer=customer).select_related("customer", "service__upstream", "drip_feed").in_bulk(ids)
-    answers: dict[int, Any] = {}
+    answers: dict[int, T | ApiError] = {}
     for pk in ids:
         try:
             if pk not in found:

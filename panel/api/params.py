@@ -10,7 +10,7 @@ import re
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation
@@ -30,6 +30,7 @@ _INDEXED = re.compile(r"(order|orders|refill|refills)\[[0-9]{0,9}\]")
 _WHOLE = re.compile(r"(-?[0-9]+)\.0+")
 
 Params = Mapping[str, str]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,15 @@ class Ids:
 
     names: list[str]
     is_one: bool
+
+    @property
+    def numbers(self) -> list[int]:
+        """Each once: "7" and "07" are the same order."""
+        return list(dict.fromkeys(number for number in map(whole_number, self.names) if number is not None))
+
+    def pairs(self, found: Mapping[int, T]) -> list[tuple[str, T | None]]:
+        """Each name with what was found under its number."""
+        return [(name, None if (number := whole_number(name)) is None else found.get(number)) for name in self.names]
 
 
 def read_params(request: HttpRequest) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""How orders stand, in the protocol's words and numbers.
+"""`status` and `refill_status`: how orders and refills stand, in the protocol's words and numbers.
 
 What is told agrees with what was settled: `charge` is what was kept, and `remains` what was given back, so that a
 client who refunds by either gives its own customer the same share. The id of the first run of a drip-feed stands
@@ -14,10 +14,23 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.db.models import QuerySet
 
-from orders.models import DripFeed, Order
+from orders.models import DripFeed, Order, Refill
 from orders.selectors import orders_of
-from orders.states import FINAL, DripState, Status
+from orders.states import FINAL, DripState, RefillState, Status
+from panel.api.errors import BAD_ORDER, BAD_REFILL
+from panel.api.params import Params, read_ids, shown_id
 from panel.lib.money import ceil_div, format_plain, refund_for
+
+_REFILL_STATUS: dict[str, str] = {
+    RefillState.WAITING: "Pending",
+    RefillState.ASKING: "Pending",
+    RefillState.PENDING: "Pending",
+    RefillState.IN_PROGRESS: "In progress",
+    RefillState.COMPLETED: "Completed",
+    RefillState.REJECTED: "Rejected",
+    RefillState.REFUSED: "Rejected",
+    RefillState.UNFOLLOWED: "In progress",  # Its provider gave no number to follow it by.
+}
 
 
 class Standing(NamedTuple):
@@ -56,6 +69,25 @@ class Told:
             "remains": str(self.remains),
             "currency": settings.PANEL_CURRENCY,
         }
+
+
+def status(*, customer: Any, params: Params) -> Any:
+    """Answer for one order or for many. Raise ApiError."""
+    ids = read_ids(params, one="order", many="orders")
+    found = ids.pairs(read_statuses(customer=customer, ids=ids.numbers))
+    answers = {name: answer or {"error": BAD_ORDER} for name, answer in found}
+    return answers[ids.names[0]] if ids.is_one else answers
+
+
+def refill_status(*, customer: Any, params: Params) -> Any:
+    """Answer for one refill or for many. Raise ApiError."""
+    ids = read_ids(params, one="refill", many="refills")
+    refills = Refill.objects.filter(order__customer=customer, pk__in=ids.numbers).order_by()
+    found = ids.pairs({pk: _REFILL_STATUS[state] for pk, state in refills.values_list("pk", "state")})
+    bad = {"error": BAD_REFILL}
+    if ids.is_one:
+        return {"status": found[0][1]} if found[0][1] else bad
+    return [{"refill": shown_id(name), "status": answer or bad} for name, answer in found]
 
 
 def read_statuses(*, customer: Any, ids: Collection[int]) -> dict[int, dict[str, str]]:

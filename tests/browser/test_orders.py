@@ -10,7 +10,8 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import expect
 
-from orders.checkout.create import place_order
+from orders.checkout.create import create_order
+from orders.checkout.validation import OrderInput
 from orders.models import CancelRequest, Order, Refill
 from orders.states import Status
 from tests import make
@@ -156,15 +157,8 @@ def test_export_when_clicked_then_a_file_of_what_is_shown_is_kept(open_list, tmp
 def test_list_and_order_pages_are_sound_however_they_are_filtered(shop, open_page, alice, provider, viewport, theme):
     traffic = make.service(provider, external_id="9", name="Visitors", type="web_traffic", rate="1")
     params = {"country": "WW", "device": "5", "type_of_traffic": "2", "referring_url": "https://example.org/a"}
-    order = place_order(
-        customer=alice,
-        service_id=traffic.pk,
-        link="https://example.com",
-        quantity=100,
-        params=params,
-        request_key=uuid4().hex,
-        seen_charge=None,
-    ).order
+    asked = OrderInput(traffic.pk, "https://example.com", 100, params)
+    order = create_order(customer=alice, asked=asked, request_key=uuid4().hex, seen_charge=None).order
     run = make.drip(alice, provider.upstream_services.get(external_id="1").services.get()).orders.get()
     page = open_page(viewport=viewport, theme=theme)
     sign_in(page, shop.url)

@@ -21,7 +21,7 @@ get_resolver()._populate()
 
 from billing import ledger  # noqa: E402
 from orders.models import Order  # noqa: E402
-from panel.api import actions, add  # noqa: E402
+from panel.api import add, endpoint  # noqa: E402
 from panel.api.errors import LINK_BUSY, ApiError  # noqa: E402
 from panel.wsgi import application as site  # noqa: E402
 from tests.chain.wsgi_words import ANSWERED, DEBITED, RECEIVED, REQUEST_IDS, WINDOW  # noqa: E402
@@ -57,19 +57,20 @@ def _forget(key: Any, request_id: str) -> str:
     return f"api:{uuid4().hex}" if _this.without == REQUEST_IDS else _request_key(key, request_id)
 
 
-def _add(*, key: Any, params: Any) -> int:
+def _add(key: Any, params: Any) -> dict[str, int]:
     """Without the window: looks first and places then, with nothing that holds the two together.
 
     The first two meet when they have looked, so whoever places first has another one that saw no order either.
     """
     if _this.without != WINDOW:
-        return _add_order(key=key, params=params)
+        return _add_order(key, params)
     is_taken = Order.objects.filter(api_key_ref=key.pk, link=params["link"]).exists()
     if next(_lookers) < 2:
         _two_have_looked.wait(120)
     if is_taken:
         raise ApiError(LINK_BUSY)
-    return add._place(key, params, "")[0].pk
+    return {"order": add._create(key, add._read_order(params), "").order.pk}
 
 
-ledger.post, add._request_key, actions.add_order = _debit, _forget, _add  # type: ignore[assignment]
+ledger.post, add._request_key = _debit, _forget  # type: ignore[assignment]
+endpoint.WRITING["add"] = _add

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from catalog.prices.customer_prices import offer_of
 from catalog.selectors import services_on_sale, times_of
-from orders.checkout.create import AlreadyOrdered, place_order
+from orders.checkout.create import AlreadyOrdered, PriceChanged, create_order
 from orders.checkout.drip_feeds import start_drip_feed
 from orders.checkout.validation import OrderRefused
 from orders.selectors import orders_of
@@ -48,20 +48,20 @@ def order_new(request: HttpRequest) -> HttpResponse:
     if "preview" in request.POST:
         return _order_page(request, _unsent_form(request))
     form = OrderForm(request.POST)
-    seen = read_seen_charge(request.POST)
-    if not form.is_valid():
-        return _order_page(request, form)
-    if seen is None:
-        # Without scripts the charge has not been shown yet: show it, and ask once more.
-        messages.info(request, "Please check the charge and confirm your order.")
-        return _order_page(request, form)
     try:
-        return _take_order(request, form, seen)
+        if form.is_valid():
+            return _create(request, form)
+    except PriceChanged as refusal:
+        if refusal.seen:
+            form.add_refusals(refusal)
+        else:
+            # Without scripts the charge has not been shown yet: show it, and ask once more.
+            messages.info(request, "Please check the charge and confirm your order.")
     except AlreadyOrdered as error:
         form = _with_fresh_key(request)
-        form.add_error(None, error.message)
-    except OrderRefused as error:
-        form.add_error(error.field if error.field in form.fields else None, error.message)
+        form.add_refusals(error)
+    except OrderRefused as refusal:
+        form.add_refusals(refusal)
     return _order_page(request, form)
 
 
@@ -80,26 +80,22 @@ def _typed(request: HttpRequest) -> dict[str, str]:
     return typed
 
 
-def _take_order(request: HttpRequest, form: OrderForm, seen: int) -> HttpResponse:
-    data = form.cleaned_data
-    asked: dict[str, Any] = {
-        "customer": request.user,
-        "service_id": data["service"],
-        "link": data["link"],
-        "quantity": data.get("quantity"),
-        "params": data["params"],
-        "request_key": data["request_key"],
-        "seen_charge": seen,
-    }
-    if form.is_drip:
-        started = start_drip_feed(**asked, runs=data["runs"], interval=data["interval"])
-        if started.created:
-            messages.success(request, f"Drip-feed {started.drip.pk} was started: {started.drip.runs:,} runs.")
-        return redirect("drip_detail", started.drip.pk)
-    placed = place_order(**asked)
-    if placed.created:
-        messages.success(request, f"Order {placed.order.pk} was received.")
-    return redirect("order_detail", placed.order.pk)
+def _create(request: HttpRequest, form: OrderForm) -> HttpResponse:
+    asked = form.order_input(form.cleaned_data)
+    create = start_drip_feed if asked.is_drip else create_order
+    made = create(
+        customer=request.user,
+        asked=asked,
+        request_key=form.cleaned_data["request_key"],
+        seen_charge=read_seen_charge(request.POST) or 0,
+    )
+    if drip := made.order.drip_feed:
+        if made.created:
+            messages.success(request, f"Drip-feed {drip.pk} was started: {drip.runs:,} runs.")
+        return redirect("drip_detail", drip.pk)
+    if made.created:
+        messages.success(request, f"Order {made.order.pk} was received.")
+    return redirect("order_detail", made.order.pk)
 
 
 def _with_fresh_key(request: HttpRequest) -> OrderForm:

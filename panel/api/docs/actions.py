@@ -7,10 +7,10 @@ from typing import Any
 
 from django.conf import settings
 
-from panel.api.actions import READING
 from panel.api.cancel_refill import ASKED, CANCELED, RUNS_ASKED, RUNS_ENDED
 from panel.api.docs.examples import SAMPLE_REFILLS, Example, Own
 from panel.api.docs.service_types import ParamRow, TypeDocs
+from panel.api.endpoint import READING
 from panel.api.errors import BAD_ORDER, BAD_REFILL
 from panel.api.params import MOST_IDS
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from django.conf import settings
 
-from panel.api.actions import Caller, answer
 from panel.api.docs.examples import as_curl, as_json
+from panel.api.endpoint import Caller, answer
 from panel.api.errors import ApiError, Throttled
 from panel.api.rate_limit import count_customer
 from panel.api.services import PriceList

@@ -16,7 +16,7 @@ from catalog.service_types import SPECS, TypeSpec
 from orders.models import DripFeed, Order, Refill
 from orders.selectors import orders_of
 from orders.states import DripState, RefillState, Status
-from panel.api.actions import Caller, answer
+from panel.api.endpoint import Caller, answer
 from panel.api.services import price_list
 from panel.api.status import Standing, read_statuses, tell, tell_drip
 from panel.lib.money import charge_for, parse_money, refund_for

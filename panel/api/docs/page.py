@@ -12,7 +12,7 @@ from typing import Any
 from django.conf import settings
 
 from orders.states import Status
-from panel.api.add import LONGEST_REQUEST_ID
+from panel.api.add import MAX_REQUEST_ID
 from panel.api.cancel_refill import RUNS_ASKED, RUNS_ENDED
 from panel.api.docs.actions import actions_of
 from panel.api.docs.errors import error_groups
@@ -59,7 +59,7 @@ def docs_for(*, customer: Any, address: str) -> dict[str, Any]:
             "is_429": settings.API_RATE_LIMIT_429,
             "window": settings.API_DUPLICATE_WINDOW,
             "ids": MOST_IDS,
-            "request_id": LONGEST_REQUEST_ID,
+            "request_id": MAX_REQUEST_ID,
             "body": settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
         },
     }

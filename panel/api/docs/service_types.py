@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 
 from catalog.service_types import SPECS, Kind, Param, TypeSpec
-from orders.checkout.validation import LONGEST_INTERVAL, MOST_RUNS
+from orders.checkout.validation import MAX_INTERVAL, MAX_RUNS
 from panel.api.docs.examples import ORDER, Example, Own, charge_of
 from panel.lib.money import format_money
 
@@ -141,8 +141,8 @@ def _rows_of(spec: TypeSpec) -> list[ParamRow]:
     rows += [_row_of(param, spec) for param in spec.params]
     if spec.drips:
         rows += [
-            ParamRow("runs", "optional", f"Drip-feed: how many times the quantity is delivered, 2 to {MOST_RUNS:,}."),
-            ParamRow("interval", "with runs", f"Minutes from one run to the next, 1 to {LONGEST_INTERVAL:,}."),
+            ParamRow("runs", "optional", f"Drip-feed: how many times the quantity is delivered, 2 to {MAX_RUNS:,}."),
+            ParamRow("interval", "with runs", f"Minutes from one run to the next, 1 to {MAX_INTERVAL:,}."),
         ]
     rows.append(ParamRow("request_id", "optional", "Your own id of this order: makes a repetition safe."))
     return rows

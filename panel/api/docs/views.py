@@ -11,9 +11,9 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
-from panel.api.actions import READING
 from panel.api.docs.console import try_out
 from panel.api.docs.page import docs_for
+from panel.api.endpoint import READING
 
 
 @require_safe

@@ -24,8 +24,8 @@ from catalog.prices.rules import (
     priced,
 )
 from catalog.prices.storage import lock_prices, price_policy
-from orders.checkout.create import PriceChanged, place_order
-from orders.checkout.validation import NotOnSale
+from orders.checkout.create import PriceChanged, create_order
+from orders.checkout.validation import NotOnSale, OrderInput
 from orders.models import Order
 from panel.alerts.models import Alert
 from panel.lib.money import EXCHANGE_ONE, MAX_MICROS, MoneyError
@@ -302,16 +302,9 @@ def test_margins_when_negative_or_absurd_then_the_database_refuses(of, sold, kin
 
 def test_price_when_open_form_shows_the_old_one_then_asked_again_and_nothing_charged(customer, of, sold):
     change("provider", of.pk, margin_bp=5_000)
-    with pytest.raises(PriceChanged) as caught:
-        place_order(
-            customer=customer,
-            service_id=sold.pk,
-            link="https://example.com/a",
-            quantity=1_000,
-            request_key="r1",
-            seen_charge=2_500_000,
-        )
-    assert caught.value.charge == 3_000_000
+    asked = OrderInput(sold.pk, "https://example.com/a", 1_000, {})
+    with pytest.raises(PriceChanged, match="from \\$2.50 to \\$3.00"):
+        create_order(customer=customer, asked=asked, request_key="r1", seen_charge=2_500_000)
     assert Order.objects.count() == 0
     assert make.wallet(customer).balance == 10_000_000
 

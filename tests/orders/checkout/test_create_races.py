@@ -10,7 +10,8 @@ import pytest
 
 from billing.models import Entry, Wallet
 from catalog.models import Service
-from orders.checkout.create import AlreadyOrdered, NotEnoughFunds, PlacedOrder, place_order
+from orders.checkout.create import AlreadyOrdered, CreatedOrder, NotEnoughFunds, create_order
+from orders.checkout.validation import OrderInput
 from orders.models import Order
 from panel.ops.invariants import find_breaches
 from tests import make, unguarded
@@ -26,15 +27,9 @@ def service() -> Service:
     return make.service(make.provider())
 
 
-def place(customer: Any, service: Service, *, key: str, quantity: int = 1_000) -> PlacedOrder:
-    return place_order(
-        customer=customer,
-        service_id=service.pk,
-        link="https://example.com/a",
-        quantity=quantity,
-        request_key=key,
-        seen_charge=None,
-    )
+def place(customer: Any, service: Service, *, key: str, quantity: int = 1_000) -> CreatedOrder:
+    asked = OrderInput(service.pk, "https://example.com/a", quantity, {})
+    return create_order(customer=customer, asked=asked, request_key=key, seen_charge=None)
 
 
 def debits() -> list[int]:
@@ -65,7 +60,7 @@ def test_same_request_when_keys_differ_then_each_is_an_order(service):
 def test_same_key_when_threads_ask_for_different_things_then_one_is_placed(service):
     alice = make.customer(funds="100")
     results = at_once(THREADS, lambda number: place(alice, service, key="same", quantity=1_000 + number))
-    assert Counter(type(result) for result in results) == {PlacedOrder: 1, AlreadyOrdered: THREADS - 1}
+    assert Counter(type(result) for result in results) == {CreatedOrder: 1, AlreadyOrdered: THREADS - 1}
     [order] = Order.objects.all()
     assert debits() == [-order.charge]
     assert find_breaches() == []
@@ -75,7 +70,7 @@ def test_balance_for_three_when_eight_threads_order_then_exactly_three_are_place
     """Checked first and decremented later, the balance went negative and all eight were placed."""
     alice = make.customer(funds="9")  # three orders of $2.50, and $1.50 left
     results = at_once(THREADS, lambda number: place(alice, service, key=f"key {number}"))
-    assert Counter(type(result) for result in results) == {PlacedOrder: 3, NotEnoughFunds: THREADS - 3}
+    assert Counter(type(result) for result in results) == {CreatedOrder: 3, NotEnoughFunds: THREADS - 3}
     assert (Order.objects.count(), debits(), make.wallet(alice).balance) == (3, [-2_500_000] * 3, 1_500_000)
     assert find_breaches() == []
 

@@ -14,16 +14,15 @@ from django.utils import timezone
 from billing.models import Entry
 from catalog.models import CustomerPrice, Service, UpstreamService
 from orders.checkout import drip_feeds
-from orders.checkout.create import AlreadyOrdered, NotEnoughFunds, PriceChanged, place_order
+from orders.checkout.create import AlreadyOrdered, CreatedOrder, NotEnoughFunds, PriceChanged, create_order
 from orders.checkout.drip_feeds import (
     NothingToStop,
-    StartedDrip,
     begin_due_runs,
     begin_next_run,
     start_drip_feed,
     stop_drip_feed,
 )
-from orders.checkout.validation import BadPlan, BadQuantity, NotOnSale, OrderRefused
+from orders.checkout.validation import BadPlan, BadQuantity, NotOnSale, OrderInput, OrderRefused
 from orders.models import DripFeed, Order
 from orders.states import Placement, Status
 from panel.alerts.models import Alert
@@ -38,10 +37,13 @@ LINK = "https://example.com/a"
 RACE = pytest.mark.django_db(transaction=True)
 
 
-def start(customer: Any, service: Service, **values: Any) -> StartedDrip:
+def start(customer: Any, service: Service, **values: Any) -> CreatedOrder:
     """Three runs of 100 at $0.25, an hour apart."""
-    asked = {"quantity": 100, "runs": 3, "interval": 60, "request_key": uuid4().hex, "seen_charge": None, **values}
-    return start_drip_feed(customer=customer, service_id=service.pk, link=LINK, **asked)
+    asked = {"link": LINK, "quantity": 100, "params": {}, "runs": 3, "interval": 60}
+    sent = {"request_key": uuid4().hex, "seen_charge": None, "api_key_ref": None}
+    for name, value in values.items():
+        (asked if name in asked else sent)[name] = value
+    return start_drip_feed(customer=customer, asked=OrderInput(service.pk, **asked), **sent)
 
 
 def fresh(drip: DripFeed) -> DripFeed:
@@ -69,7 +71,7 @@ def stand(drip: DripFeed) -> tuple[int, int, str]:
 
 @pytest.fixture
 def drip(customer, service) -> DripFeed:
-    return start(customer, service).drip
+    return fresh(start(customer, service).order.drip_feed)
 
 
 # -- the start ---------------------------------------------------------------------------------------
@@ -77,7 +79,7 @@ def drip(customer, service) -> DripFeed:
 
 @pytest.mark.usefixtures("still_clock")
 def test_start_when_it_is_ordered_then_all_runs_are_paid_and_the_first_is_an_order(customer, service):
-    drip = start(customer, service).drip
+    drip = fresh(start(customer, service).order.drip_feed)
     assert money_of(customer) == (9_250_000, [("deposit", 10_000_000), ("drip_feed", -750_000)])
     assert Entry.objects.get(kind="drip_feed").drip_ref == drip.pk
     order = drip.orders.get()
@@ -88,7 +90,7 @@ def test_start_when_it_is_ordered_then_all_runs_are_paid_and_the_first_is_an_ord
 
 def test_charge_when_one_run_is_rounded_up_then_all_runs_are_that_many_times_it(customer, service):
     Service.objects.update(price=2_500_001)
-    drip = start(customer, service, quantity=10, runs=7).drip
+    drip = fresh(start(customer, service, quantity=10, runs=7).order.drip_feed)
     assert (drip.run_charge, drip.charge) == (25_001, 175_007)
 
 
@@ -98,7 +100,7 @@ def test_start_when_it_is_sent_again_then_it_is_the_first(customer, service):
     Service.objects.update(price=9_000_000)
     with nothing_changes():
         again = start(customer, service, request_key=key)
-    assert (again.drip.pk, first.created, again.created) == (first.drip.pk, True, False)
+    assert (again.order.drip_feed_id, first.created, again.created) == (first.order.drip_feed_id, True, False)
 
 
 @pytest.mark.parametrize("other", [{"runs": 4}, {"interval": 61}, {"quantity": 200}])
@@ -110,14 +112,14 @@ def test_start_when_its_key_asks_for_something_else_then_it_is_told_so(other, cu
 
 
 def test_key_when_an_order_and_a_drip_feed_share_it_then_the_second_is_refused(customer, service):
-    asked = {"customer": customer, "service_id": service.pk, "link": LINK, "quantity": 100, "seen_charge": None}
-    place_order(**asked, request_key="a" * 32)
+    asked = {"customer": customer, "asked": OrderInput(service.pk, LINK, 100, {}), "seen_charge": None}
+    create_order(**asked, request_key="a" * 32)
     start(customer, service, request_key="b" * 32)
     with nothing_changes():
         with pytest.raises(AlreadyOrdered):
             start(customer, service, request_key="a" * 32)
         with pytest.raises(AlreadyOrdered):
-            place_order(**asked, request_key="b" * 32)
+            create_order(**asked, request_key="b" * 32)
 
 
 def test_start_when_the_balance_covers_one_run_only_then_it_is_refused(service):
@@ -271,7 +273,7 @@ def test_run_when_the_provider_refuses_it_then_it_is_refunded_and_the_next_begin
 
 @pytest.mark.usefixtures("still_clock")
 def test_run_when_it_cannot_begin_then_others_do_and_staff_hear_of_it(drip, customer, service, monkeypatch):
-    other = start(customer, service).drip
+    other = fresh(start(customer, service).order.drip_feed)
     make_due(drip, late=timedelta(hours=1))
     make_due(other)
     begin = drip_feeds.begin_next_run
@@ -420,7 +422,7 @@ def test_run_when_two_workers_have_read_the_same_state_then_the_second_moves_not
     results = at_once(
         2, lambda n: drip_feeds._begin(read[n], read[n].service, timezone.now(), f"run-{n}", service_type="default")
     )
-    assert Counter(type(one) for one in results) == {type(None): 1, RuntimeError: 1}
+    assert Counter(type(one) for one in results) == {Order: 1, RuntimeError: 1}
     assert runs(drip) == [1, 2]
 
 
@@ -448,7 +450,7 @@ def due_drips(count: int) -> list[DripFeed]:
     """Of one customer, each with one run begun and two to come, the next now."""
     alice = make.customer("alice@example.org", funds="100")
     service = make.service(make.provider())
-    made = [start(alice, service).drip for _ in range(count)]
+    made = [fresh(start(alice, service).order.drip_feed) for _ in range(count)]
     for one in made:
         make_due(one)
     return made

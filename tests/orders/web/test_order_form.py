@@ -274,7 +274,7 @@ def test_summary_when_in_several_runs_then_tells_the_plan_and_the_charge_of_all(
     text = live.content.decode()
     assert "10 runs of 100, one every 1 h, over 9 h" in text
     assert "Order for $2.50" in text
-    assert live.context["summary"].total == 1_000
+    assert live.context["summary"].quote.total == 1_000
     half = signed_in.post(reverse("order_quote"), {**typed, "interval": ""})
     assert not half.context["summary"].can_order
     assert "minutes between them" in half.content.decode()

@@ -31,9 +31,9 @@ from orders.requests.refill import RefillRefusal
 from orders.states import RefillState, Status
 from panel.accounts.models import ApiKey
 from panel.api import cancel_refill, errors
-from panel.api.actions import _REFILL_STATUS
 from panel.api.errors import Throttled, refused_refill
 from panel.api.keys.services import revoke_key
+from panel.api.status import _REFILL_STATUS
 from tests import make
 from tests.api_calls import LINK, add, ask, key_of, stands, wanted_by
 from tests.scenes import nothing_changes, statements
@@ -177,7 +177,7 @@ def test_client_when_an_order_crashes_then_it_is_in_doubt_and_not_refused(connec
     def crash(**_):
         raise RuntimeError("boom")
 
-    monkeypatch.setattr("panel.api.add.place_order", crash)
+    monkeypatch.setattr("panel.api.add.create_order", crash)
     outcome = connect(key).add(asked_for(service))
     assert isinstance(outcome, Unknown)
     assert outcome.evidence.http_status == 500

@@ -321,7 +321,7 @@ def test_refill_when_a_drip_feed_has_many_runs_then_a_request_asks_for_so_many_a
     key, number, monkeypatch
 ):
     """Each refill is a transaction, and a drip-feed has up to a thousand runs."""
-    monkeypatch.setattr("panel.api.cancel_refill.MOST_RUNS", 2)
+    monkeypatch.setattr("panel.api.cancel_refill.MAX_RUNS", 2)
     begin_all(DripFeed.objects.get())
     for run in runs_of(number):
         stands(run, Status.COMPLETED, remains=0)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from catalog.service_types import SPECS
 from orders.models import Order, Refill
 from orders.states import Status
-from panel.api.actions import READING, WRITING
+from panel.api.endpoint import READING, WRITING
 from panel.api.params import read_whole, shown_id
 from panel.lib.digits import whole_number
 from panel.ops.invariants import find_breaches

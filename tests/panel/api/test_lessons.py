@@ -11,7 +11,7 @@ import pytest
 from django.test import Client
 
 from billing.models import Entry, Wallet
-from orders.checkout.create import PlacedOrder
+from orders.checkout.create import CreatedOrder
 from orders.models import CancelRequest, DripFeed, Order, Refill
 from orders.states import Status
 from panel.accounts.models import ApiKey
@@ -76,9 +76,9 @@ def test_wallet_when_it_is_read_computed_and_written_back_then_debits_are_lost(s
         all_have_read.wait(60)
         with unguarded.no_foreign_keys():
             unguarded.wallets().filter(pk=wallet.pk).update(balance=wallet.balance - 250_000)
-        return PlacedOrder(Order(pk=1, charge=250_000), created=True)
+        return CreatedOrder(Order(pk=1, charge=250_000), created=True)
 
-    monkeypatch.setattr("panel.api.add.place_order", naive)
+    monkeypatch.setattr("panel.api.add.create_order", naive)
     assert told(at_once(THREADS, lambda number: add(key, service))) == {"order": THREADS}
     assert make.wallet(alice).balance == 9_750_000, "eight orders, one debit"
     assert find_breaches() != []

@@ -18,8 +18,8 @@ from django.test import Client
 from catalog.models import Service
 from catalog.service_types import SPECS
 from orders.models import Order
+from panel.api import endpoint
 from panel.api import params as api_params
-from panel.api import views
 from tests import make
 from tests.api_calls import ADDRESS, LINK, add, answer_of, ask, key_of
 from tests.scenes import nothing_changes
@@ -424,7 +424,7 @@ def test_transactions_when_a_body_is_read_or_the_cache_is_asked_then_none_is_ope
     backend = type(caches["default"])
     for name in ("add", "incr", "get", "set"):
         watch(backend, name)
-    watch(views, "read_params")
+    watch(endpoint, "read_params")
     watch(api_params, "_body")
     for action, params in (
         ("balance", {}),

@@ -186,7 +186,7 @@ def test_count_when_it_is_read_and_written_back_then_more_are_answered(customer,
         self.set(name, count + delta, version=version)
         return count + delta
 
-    monkeypatch.setattr("panel.api.views.count_address", lambda address: None)
+    monkeypatch.setattr("panel.api.endpoint.count_address", lambda address: None)
     monkeypatch.setattr(backend, "incr", naive)
     assert limited(at_once(8, lambda _: ask(key, "balance"))) == 0
 

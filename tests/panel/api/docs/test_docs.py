@@ -17,12 +17,12 @@ from catalog.service_types import SPECS
 from orders.models import Order, Refill
 from orders.states import RefillState, Status
 from panel.api import errors
-from panel.api.actions import READING, WRITING
 from panel.api.cancel_refill import RUNS_ASKED, RUNS_ENDED
 from panel.api.docs.console import MOST_SHOWN
 from panel.api.docs.errors import error_groups, fields_of_add
 from panel.api.docs.examples import as_curl
 from panel.api.docs.page import docs_for, rate_in_words
+from panel.api.endpoint import READING, WRITING
 from panel.api.keys.services import make_key, revoke_key
 from tests import make
 from tests.scenes import money_of, nothing_changes, placed, says

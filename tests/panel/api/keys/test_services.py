@@ -512,7 +512,7 @@ def crash(monkeypatch):
     def fail(*, caller: Any, params: Any) -> Any:
         raise RuntimeError(f"cannot read {dict(params)}")
 
-    return lambda: monkeypatch.setattr("panel.api.views.answer", fail)
+    return lambda: monkeypatch.setattr("panel.api.endpoint.answer", fail)
 
 
 @pytest.mark.parametrize("debug", [False, True], ids=["", "debug"])

@@ -1,8 +1,13 @@
-"""The one address of the API. Errors are HTTP 200: most client libraries lose the message with any other status."""
+"""The one address of the API: who asks, how often, and which of the seven actions. Protocol: "Actions".
+
+Errors are HTTP 200: most client libraries lose the message with any other status.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import structlog
 from allauth.account.adapter import get_adapter
@@ -11,15 +16,27 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, JsonResponse, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 
-from panel.accounts.models import ApiKey
-from panel.api.actions import Caller, answer
-from panel.api.errors import BAD_KEY, INTERNAL, WRONG_ADDRESS, ApiError, Throttled
+from billing.wallets import spendable
+from panel.accounts.models import ApiKey, User
+from panel.api.add import add_order
+from panel.api.cancel_refill import cancel, refill
+from panel.api.errors import BAD_KEY, BAD_REQUEST, INTERNAL, READ_ONLY, WRONG_ADDRESS, ApiError, Throttled
 from panel.api.key_use import find_key, may_be_used_from, note_use
-from panel.api.params import read_params
+from panel.api.params import Params, read_params
 from panel.api.rate_limit import count_address, count_key
-from panel.api.services import PriceList
+from panel.api.services import PriceList, price_list
+from panel.api.status import refill_status, status
+from panel.lib.money import format_plain
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: with a key, or (None) signed in on the page that tries the reading actions out."""
+
+    customer: User
+    key: ApiKey | None = None
 
 
 @csrf_exempt
@@ -62,6 +79,40 @@ def _key(secret: str, address: str | None) -> ApiKey:
     if not may_be_used_from(key=key, address=address):
         raise ApiError(WRONG_ADDRESS)
     return key
+
+
+def answer(*, caller: Caller, params: Params) -> Any:
+    """Return the answer as a JSON value, or a PriceList, which is JSON already. Raise ApiError."""
+    action = params.get("action", "").strip().lower()
+    if read := READING.get(action):
+        return read(customer=caller.customer, params=params)
+    if action not in WRITING:
+        raise ApiError(BAD_REQUEST)
+    if caller.key is None or caller.key.is_read_only:
+        raise ApiError(READ_ONLY)
+    return WRITING[action](caller.key, params)
+
+
+def _services(*, customer: User, params: Params) -> PriceList:
+    return price_list(customer=customer)
+
+
+def _balance(*, customer: User, params: Params) -> dict[str, str]:
+    return {"balance": format_plain(spendable(customer=customer)), "currency": settings.PANEL_CURRENCY}
+
+
+class Read(Protocol):
+    def __call__(self, *, customer: User, params: Params) -> Any: ...
+
+
+# Actions that change nothing: what a read-only key may do.
+READING: dict[str, Read] = {
+    "services": _services,
+    "status": status,
+    "refill_status": refill_status,
+    "balance": _balance,
+}
+WRITING: dict[str, Callable[[ApiKey, Params], Any]] = {"add": add_order, "refill": refill, "cancel": cancel}
 
 
 def _as_response(request: HttpRequest, value: Any) -> HttpResponse:
