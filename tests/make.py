@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
@@ -118,6 +119,16 @@ def service(
     Service.objects.filter(pk=made.pk).update(is_on_sale=True)
     made.refresh_from_db()
     return made
+
+
+@dataclass(frozen=True, slots=True)
+class Sold:
+    """What of an order its refund follows from."""
+
+    quantity: int
+    charge: int
+    expected_cost: int
+    is_package: bool = False
 
 
 def order(

@@ -75,7 +75,7 @@ def _sent_between(order: Order, sending: PlacementAttempt | None) -> list[eviden
 
 def _other_order(sending: PlacementAttempt) -> evidence.OtherOrder:
     order = sending.order
-    found = order.placement == Placement.PLACED and order.claim_token == sending.token
+    found = order.accepted_attempt_id == sending.pk
     return evidence.OtherOrder(order.expected_cost, is_sure=found or sending.outcome == AttemptOutcome.PLACED)
 
 

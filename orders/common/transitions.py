@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 
 from orders.common.timeline import write_event
-from orders.models import Order
+from orders.models import Order, PlacementAttempt
 from orders.states import PLACEMENT_MOVES, EventKind, Placement, Status, may_follow, reachable_from
 from panel.lib.bulk_sql import update_rows
 
-NO_REVIEW: dict[str, object] = {"review_reason": "", "review_since": None, "review_note": ""}
+NO_REVIEW: dict[str, object] = {"review_reason": "", "review_since": None, "review_note": "", "review_finding": ""}
 
 _SETTLED: dict[str, object] = {"lease_until": None, "doubt_until": None, **NO_REVIEW}
 _ENDED: dict[str, object] = {**_SETTLED, "status": Status.CANCELED, "next_action_at": None, "next_poll_at": None}
@@ -25,7 +25,13 @@ _ENDED: dict[str, object] = {**_SETTLED, "status": Status.CANCELED, "next_action
 IMPLIED: dict[Placement, dict[str, object]] = {
     Placement.QUEUED: {**_SETTLED, "claim_token": ""},
     Placement.PLACING: {},
-    Placement.PLACED: {**_SETTLED, "next_action_at": None},
+    Placement.PLACED: {
+        **_SETTLED,
+        "next_action_at": None,
+        "accepted_attempt": Subquery(
+            PlacementAttempt.objects.filter(token=OuterRef("claim_token")).order_by().values("pk")[:1]
+        ),
+    },
     Placement.REFUSED: _ENDED,
     Placement.WITHDRAWN: _ENDED,
     Placement.IN_DOUBT: {"lease_until": None},
@@ -97,12 +103,12 @@ def change_status(*, order: Order, to: Status, values: Mapping[str, object], tex
         write_event(order_id=order.pk, kind=EventKind.STATUS, old=order.status, new=to, text=text, actor=actor)
 
 
-def close_review(*, order: Order, memo: str, seen: Sequence[str] = ()) -> None:
+def close_review(*, order: Order, finding: str, seen: Sequence[str] = ()) -> None:
     """Take the order out of review if its placement, review and the columns `seen` are as read. Raise OrderMoved.
 
-    `memo` is what is remembered of the review: the same finding is not asked about again.
+    `finding` is remembered: staff are not asked about it again.
     """
-    _write(order, ("placement", "review_reason", *seen), {**NO_REVIEW, "closed_review": memo})
+    _write(order, ("placement", "review_reason", *seen), {**NO_REVIEW, "closed_review": finding})
 
 
 def write_answers(*, orders: Sequence[Order], was: Mapping[int, str]) -> None:

@@ -150,6 +150,7 @@ def _record_placed(order: Order, attempt: PlacementAttempt, outcome: Placed) -> 
         to=Placement.PLACED,
         values={
             **id_columns(outcome.order_id),
+            "accepted_attempt": attempt.pk,
             "placed_at": now,
             "next_poll_at": now + first_poll_after(),
         },

@@ -8,15 +8,15 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from catalog.models import Provider, Service
+from catalog.service_types import SPECS
 from orders.models.drips import DripFeed
 from orders.states import FINAL, Placement, ReviewReason, Status
 from panel.lib.money import EXCHANGE_ONE, MAX_MICROS
 
 
-class Order(models.Model):
-    """What a customer bought, frozen at what it was sold at, and how it stands."""
+class Sale(models.Model):
+    """What a customer bought, frozen at what it was sold at, and what went back."""
 
-    # Sold.
     # Other indexes begin with it.
     customer = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="orders", db_index=False
@@ -25,58 +25,96 @@ class Order(models.Model):
     service_name = models.CharField(max_length=500)
     service_type = models.CharField(max_length=60)
     link = models.CharField(max_length=2000)
+    link_key = models.CharField(max_length=200, default="", help_text="The link as it is searched for.")
     quantity = models.BigIntegerField()
     params = models.JSONField(default=dict, blank=True, help_text="What the type asks for beyond link and quantity.")
     price = models.BigIntegerField(help_text="Of 1000, or of the package.")
     charge = models.BigIntegerField()
     refunded = models.BigIntegerField(default=0)
+    expected_cost = models.BigIntegerField()
     request_key = models.CharField(max_length=64, help_text="One order per customer and key: a double click.")
-    created_at = models.DateTimeField(default=timezone.now)
-    link_key = models.CharField(max_length=200, default="", help_text="The link as it is looked for: inputs.link_key.")
-    drip_feed = models.ForeignKey(DripFeed, null=True, blank=True, on_delete=models.PROTECT, related_name="orders")
     api_key_ref = models.BigIntegerField(
         null=True, blank=True, help_text="The number of the API key that ordered it; empty: ordered in the browser."
     )
+    drip_feed = models.ForeignKey(DripFeed, null=True, blank=True, on_delete=models.PROTECT, related_name="orders")
     run = models.PositiveIntegerField(null=True, blank=True, help_text="Which run of the drip-feed, from 1 on.")
+    created_at = models.DateTimeField(default=timezone.now)
 
-    # With the provider.
+    class Meta:
+        abstract = True
+
+
+class Dispatch(models.Model):
+    """The way of the order to its provider. `next_action_at` and `lease_until` are queues: null means not in it."""
+
     provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="orders")
     upstream_service_id = models.CharField(max_length=64)
-    upstream_id = models.CharField(max_length=64, null=True, blank=True)
-    upstream_number = models.BigIntegerField(null=True, blank=True, help_text="The same, where it is a plain number.")
-    expected_cost = models.BigIntegerField()
     exchange_rate = models.BigIntegerField(
         default=EXCHANGE_ONE, help_text="The provider's, as it was at the sending: 10⁻¹² of the panel's currency."
     )
     currency = models.CharField(max_length=5, blank=True, help_text="What the provider billed in at the sending.")
-    upstream_charge = models.BigIntegerField(null=True, blank=True, help_text="The cost that the provider returned.")
-
-    # How it stands.
-    status = models.CharField(max_length=12, choices=Status.choices, default=Status.PENDING)
     placement = models.CharField(max_length=10, choices=Placement.choices, default=Placement.QUEUED)
-    status_note = models.CharField(max_length=300, blank=True, help_text="Why it ended so, in the customer's words.")
-    start_count = models.BigIntegerField(null=True, blank=True)
-    remains = models.BigIntegerField(null=True, blank=True)
-    placed_at = models.DateTimeField(null=True, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
-
-    # Work to do. Each time is an indexed queue; null means "not in it".
-    next_action_at = models.DateTimeField(null=True, blank=True, default=timezone.now)
     queued_at = models.DateTimeField(default=timezone.now)
+    next_action_at = models.DateTimeField(null=True, blank=True, default=timezone.now)
+    attempts = models.PositiveIntegerField(default=0)
+    claim_token = models.CharField(max_length=32, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
     doubt_until = models.DateTimeField(
         null=True, blank=True, help_text="Set from the first doubt on: when staff are asked."
     )
+    # No index: attempts are never deleted, and nobody searches by it.
+    accepted_attempt = models.ForeignKey(
+        "orders.PlacementAttempt",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+        help_text="The sending that the provider accepted, as far as we know.",
+    )
+    upstream_id = models.CharField(max_length=64, null=True, blank=True)
+    upstream_number = models.BigIntegerField(null=True, blank=True, help_text="The same, where it is a plain number.")
+    placed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        abstract = True
+
+
+class Tracking(models.Model):
+    """How the order stands, by the provider's answers. `next_poll_at` is a queue: null means not in it."""
+
+    status = models.CharField(max_length=12, choices=Status.choices, default=Status.PENDING)
+    status_note = models.CharField(max_length=300, blank=True, help_text="Why it ended so, in the customer's words.")
+    start_count = models.BigIntegerField(null=True, blank=True)
+    remains = models.BigIntegerField(null=True, blank=True)
+    upstream_charge = models.BigIntegerField(null=True, blank=True, help_text="The cost that the provider returned.")
+    finished_at = models.DateTimeField(null=True, blank=True)
     next_poll_at = models.DateTimeField(null=True, blank=True)
     checked_at = models.DateTimeField(null=True, blank=True, help_text="When the provider last told how it stands.")
-    attempts = models.PositiveIntegerField(default=0)
     poll_errors = models.PositiveSmallIntegerField(default=0)
     still_polls = models.PositiveSmallIntegerField(default=0)
-    claim_token = models.CharField(max_length=32, blank=True)
-    lease_until = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        abstract = True
+
+
+class Review(models.Model):
+    """What needs a person. A finding is the reason of a review with its figures, as `finding_of` writes it."""
+
     review_reason = models.CharField(max_length=20, choices=ReviewReason.choices, blank=True)
     review_since = models.DateTimeField(null=True, blank=True)
     review_note = models.CharField(max_length=500, blank=True)
-    closed_review = models.CharField(max_length=520, blank=True, help_text="The last review that staff closed.")
+    review_finding = models.CharField(max_length=100, blank=True, default="", db_default="")
+    closed_review = models.CharField(
+        max_length=520, blank=True, help_text="The finding of the last review that staff closed."
+    )
+
+    class Meta:
+        abstract = True
+
+
+class Order(Sale, Dispatch, Tracking, Review):
+    """One order, from the sale to the end. Its columns stand by subject above."""
 
     class Meta:
         ordering = ("-pk",)
@@ -160,6 +198,12 @@ class Order(models.Model):
     @property
     def is_final(self) -> bool:
         return self.status in FINAL
+
+    @property
+    def is_package(self) -> bool:
+        """Whether the price is for one, and the provider counts what is in it."""
+        spec = SPECS.get(self.service_type)
+        return spec is not None and spec.is_package
 
     @property
     def delivered(self) -> int | None:

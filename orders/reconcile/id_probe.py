@@ -26,7 +26,6 @@ from catalog.upstream.results import RowError, StatusRow
 from orders.models import Order, PlacementAttempt
 from orders.reconcile.match import Suspect, Window, explained
 from orders.states import MAYBE_TAKEN, AttemptOutcome, Placement
-from orders.tracking.interpret import sold_of
 
 WIDEST = 2_000
 """Ids that one look asks about at most: 20 calls."""
@@ -225,4 +224,4 @@ def suspects_of(*, accounts: Sequence[int], since: datetime) -> list[Suspect]:
 def suspect_of(*, order: Order, sent_at: datetime) -> Suspect:
     """The order as a suspect."""
     spec = SPECS.get(order.service_type)
-    return Suspect(order.pk, sold_of(order), order.exchange_rate, sent_at, spec is None or spec.is_package)
+    return Suspect(order.pk, order, order.exchange_rate, sent_at, spec is None or spec.is_package)

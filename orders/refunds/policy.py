@@ -7,6 +7,7 @@ what was refunded already, so that hearing the same twice moves money once. Micr
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from orders.states import Status
 from panel.lib.money import format_plain, refund_for
@@ -16,14 +17,20 @@ TOLERANCE_MICROS = 10_000
 """Providers round their charges, many to two decimal places: a cent apart is no contradiction."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sold:
-    """What matters of an order for its refund."""
+class Sold(Protocol):
+    """What of an order its refund follows from."""
 
-    quantity: int
-    charge: int
-    expected_cost: int
-    is_package: bool = False
+    @property
+    def quantity(self) -> int: ...
+
+    @property
+    def charge(self) -> int: ...
+
+    @property
+    def expected_cost(self) -> int: ...
+
+    @property
+    def is_package(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)

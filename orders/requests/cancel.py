@@ -17,10 +17,10 @@ from django.utils import timezone
 
 from catalog.models import Provider
 from catalog.provider_accounts import ProviderUnusable
+from catalog.upstream.batch_calls import ask_in_halves
 from catalog.upstream.client import UpstreamClient
 from catalog.upstream.errors import ErrorCode
 from catalog.upstream.results import CancelAccepted, RowError
-from orders.common.batch_calls import ask_in_halves
 from orders.common.timeline import write_event
 from orders.common.transitions import OrderMoved
 from orders.models import CancelRequest, Order, OrderEvent

@@ -18,9 +18,9 @@ from django.utils import timezone
 
 from catalog.models import Provider
 from catalog.provider_accounts import ProviderUnusable, client_for
+from catalog.upstream.batch_calls import Said, ask_in_halves
 from catalog.upstream.errors import ErrorCode
 from catalog.upstream.results import RefillStatus, RefillStatusRow, RowError
-from orders.common.batch_calls import Said, ask_in_halves
 from orders.common.provider_rounds import for_each_provider
 from orders.common.timeline import event_of
 from orders.models import OrderEvent, Refill

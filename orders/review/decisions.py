@@ -7,7 +7,7 @@ raised, nothing is done, and they look again. An order of the actor's own raises
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -32,14 +32,20 @@ class ReviewError(Exception):
     """The choice does not fit the order as it is now. The message is for staff."""
 
 
-def ask_for_review(*, order: Order, reason: str, note: str = "") -> None:
-    """Sets the order aside for staff, once; a reason that stands already is kept. Joins a transaction.
+def ask_for_review(*, order: Order, reason: str, note: str = "", figures: Sequence[object] = ()) -> None:
+    """Set the order aside for staff, once; a reason that stands already is kept. Joins a transaction.
 
-    Nothing happens when the order moved since it was read: what was found out is no longer true of it.
+    `note` tells staff what was found; the `figures` of an answer let it be recognised when it comes again. Nothing
+    happens when the order moved since it was read: what was found out is no longer true of it.
     """
     asked = Order.objects.filter(
         pk=order.pk, review_reason="", placement=order.placement, claim_token=order.claim_token
-    ).update(review_reason=reason, review_since=timezone.now(), review_note=note[:500])
+    ).update(
+        review_reason=reason,
+        review_since=timezone.now(),
+        review_note=note[:500],
+        review_finding=finding_of(reason, figures),
+    )
     if asked:
         text = f"{ReviewReason(reason).label}. {note}".strip()
         write_event(order_id=order.pk, kind=EventKind.REVIEW, new=reason, text=text, public=False)
@@ -51,19 +57,30 @@ def close_settled_review(*, order: Order) -> None:
     Nothing happens when staff closed it meanwhile.
     """
     with contextlib.suppress(OrderMoved):
-        close_review(order=order, seen=("review_note",), memo=order.closed_review)
+        close_review(order=order, seen=("review_finding", "review_note"), finding=order.closed_review)
         text = "The provider's later answer settled it"
         write_event(order_id=order.pk, kind=EventKind.REVIEW, old=order.review_reason, text=text, public=False)
 
 
-def review_memo(reason: str, note: str) -> str:
-    """What staff closed: the same finding at the next poll is not asked about again."""
-    return f"{reason}: {note}"[:520]
+def finding_of(reason: str, figures: Sequence[object] = ()) -> str:
+    """Return what is remembered of a review: its reason, and the figures of the answer that it is about."""
+    return f"{reason}:{'/'.join('-' if figure is None else str(figure) for figure in figures)}"[:100]
 
 
-def closed_memo(order: Order) -> str:
-    """The last review that was closed, once the one that the order is in, if any, is closed too."""
-    return review_memo(order.review_reason, order.review_note) if order.review_reason else order.closed_review
+def is_dismissed(order: Order, reason: str, figures: Sequence[object] = ()) -> bool:
+    """Return True if staff closed this very finding last.
+
+    Releases before kept a sentence, which has a space after the reason: where it could not be turned into figures it
+    stands for all findings of the reason.
+    """
+    return order.closed_review == finding_of(reason, figures) or order.closed_review.startswith(f"{reason}: ")
+
+
+def finding_closed(order: Order) -> str:
+    """Return the last finding that was closed, once the review that the order is in, if any, is closed too."""
+    if not order.review_reason:
+        return order.closed_review
+    return order.review_finding or f"{order.review_reason}: {order.review_note}"
 
 
 def bind_upstream_id(*, order: Order, upstream_id: str, actor: Any = None, text: str = "") -> None:
@@ -130,7 +147,7 @@ def refund_part(*, order: Order, amount: int, note: str, actor: Any) -> None:
         raise ReviewError("Give back more than nothing, and at most what is left of the charge.")
     with transaction.atomic():
         refund_up_to(order=order, target=order.refunded + amount, text=note, actor=actor)
-        close_review(order=order, memo=closed_memo(order))
+        close_review(order=order, finding=finding_closed(order))
 
 
 def dismiss_review(*, order: Order, note: str, actor: Any) -> None:
@@ -139,7 +156,7 @@ def dismiss_review(*, order: Order, note: str, actor: Any) -> None:
     if order.placement in UNSETTLED:
         raise ReviewError("Bind its id, send it again or refund it: it cannot be left as it is.")
     with transaction.atomic():
-        close_review(order=order, memo=closed_memo(order))
+        close_review(order=order, finding=finding_closed(order))
         write_event(order_id=order.pk, kind=EventKind.STAFF, text=note, actor=actor, public=False)
 
 
@@ -150,5 +167,4 @@ def _check_unsettled(order: Order) -> None:
 
 def _move(order: Order, *, to: Placement, text: str, actor: Any, values: Mapping[str, object]) -> None:
     _check_unsettled(order)
-    memo = review_memo(order.review_reason, order.review_note)
-    move(order=order, to=to, text=text, actor=actor, values={**values, "closed_review": memo})
+    move(order=order, to=to, text=text, actor=actor, values={**values, "closed_review": finding_closed(order)})

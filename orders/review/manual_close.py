@@ -12,7 +12,7 @@ from orders.common.transitions import NO_REVIEW, change_status
 from orders.models import Order
 from orders.refunds.posting import refund_up_to
 from orders.requests.cancel import close_cancel_requests
-from orders.review.decisions import ReviewError, closed_memo
+from orders.review.decisions import ReviewError, finding_closed
 from orders.states import FINAL, Placement, Status
 from panel.lib.money import refund_for
 from panel.lib.own_account import refuse_own
@@ -67,7 +67,7 @@ def end_placed(*, order: Order, status: str, delivered: int | None = None, note:
                 "remains": remains,
                 "finished_at": order.finished_at or now,
                 "next_poll_at": now + LATE_POLL,
-                "closed_review": closed_memo(order),
+                "closed_review": finding_closed(order),
                 **NO_REVIEW,
             },
         )

@@ -7,7 +7,6 @@ can never wait for each other. Hearing an answer twice is harmless: a refund is 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
@@ -30,7 +29,7 @@ from orders.refunds.posting import refund_up_to
 from orders.requests.cancel import close_cancel_requests
 from orders.review.decisions import ask_for_review, close_settled_review
 from orders.states import FINAL, EventKind, Placement, ReviewReason, Status
-from orders.tracking.interpret import Change, change_from, is_foreign, sold_of
+from orders.tracking.interpret import Change, change_from, is_foreign
 from panel.alerts.services import raise_alert
 from panel.lib.money import format_money
 
@@ -39,18 +38,9 @@ log = structlog.get_logger(__name__)
 LOST_AFTER_ERRORS = 10
 LOST_AFTER = timedelta(hours=1)
 SILENT_AFTER = timedelta(hours=24)
-MOST_COUNTED = 1_000
+MAX_COUNTED = 1_000
 
 Answers = Mapping[str, StatusRow | RowError]
-
-
-@dataclass(slots=True)
-class _Row:
-    """One order of the batch, with what was said of it and what that changes; None: nothing usable."""
-
-    order: Order
-    was: str
-    change: Change | None
 
 
 def apply_answers(*, provider: Provider, batch: Sequence[Order], answers: Answers) -> None:
@@ -80,7 +70,7 @@ def _set_back(order: Order) -> None:
         level="danger",
     )
     Order.objects.filter(pk=order.pk).update(
-        poll_errors=Least(F("poll_errors") + 1, MOST_COUNTED),
+        poll_errors=Least(F("poll_errors") + 1, MAX_COUNTED),
         next_poll_at=timezone.now() + next_poll_after(age=timedelta(0), still_polls=order.still_polls),
     )
 
@@ -88,54 +78,46 @@ def _set_back(order: Order) -> None:
 def _apply(provider: Provider, pks: Sequence[int], answers: Answers) -> None:
     now = timezone.now()
     locked = Order.objects.filter(pk__in=pks, placement=Placement.PLACED).order_by("pk").select_for_update()
-    rows = []
-    for order in locked:
-        answer = answers.get(order.upstream_id or "")
-        known = answer if isinstance(answer, StatusRow) else None
-        change = change_from(order=order, row=known) if known else None
-        rows.append(_Row(order, order.status, change))
+    changes = [change_from(order=order, row=answers.get(order.upstream_id or "")) for order in locked]
     events: list[OrderEvent] = []
-    for row in rows:
-        _take_over(row, now, events)
-    for row in sorted(rows, key=lambda row: (row.order.customer_id, row.order.pk)):
-        _settle(row, answers, now)
-    write_answers(orders=[row.order for row in rows], was={row.order.pk: row.was for row in rows})
+    for change in changes:
+        _take_over(change, now, events)
+    for change in sorted(changes, key=lambda change: (change.order.customer_id, change.order.pk)):
+        _settle(change, now)
+    write_answers(orders=[change.order for change in changes], was={change.order.pk: change.was for change in changes})
     if events:
         OrderEvent.objects.bulk_create(events)
-    ended = [row.order.pk for row in rows if row.was not in FINAL and row.order.status in FINAL]
+    ended = [change.order.pk for change in changes if change.was not in FINAL and change.order.status in FINAL]
     if ended:
         close_cancel_requests(order_ids=ended)
-    _watch_costs(provider, rows, answers)
+    _watch_costs(provider, changes)
 
 
-def _take_over(row: _Row, now: datetime, events: list[OrderEvent]) -> None:
+def _take_over(change: Change, now: datetime, events: list[OrderEvent]) -> None:
     """Puts what differs on the order, unsaved, and the time of the next look."""
-    order, change = row.order, row.change
-    if change is None:
-        order.poll_errors = min(order.poll_errors + 1, MOST_COUNTED)
-        order.still_polls = min(order.still_polls + 1, MOST_COUNTED)
+    order = change.order
+    if change.status_row is None:
+        order.poll_errors = min(order.poll_errors + 1, MAX_COUNTED)
+        order.still_polls = min(order.still_polls + 1, MAX_COUNTED)
     else:
         order.checked_at = now
         order.poll_errors = 0
-        order.still_polls = 0 if change.values or change.refund else min(order.still_polls + 1, MOST_COUNTED)
+        order.still_polls = 0 if change.values or change.refund else min(order.still_polls + 1, MAX_COUNTED)
         for name, value in change.values.items():
             setattr(order, name, value)
-    if order.status != row.was:
+    if order.status != change.was:
         if order.status in FINAL and order.finished_at is None:
             order.finished_at = now
-        events.append(
-            event_of(
-                order_id=order.pk, kind=EventKind.STATUS, old=row.was, new=order.status, text=_delivered_text(order)
-            )
-        )
+        text = _delivered_text(order)
+        events.append(event_of(order_id=order.pk, kind=EventKind.STATUS, old=change.was, new=order.status, text=text))
     order.next_poll_at = _next_look(order, now)
 
 
-def _settle(row: _Row, answers: Answers, now: datetime) -> None:
+def _settle(change: Change, now: datetime) -> None:
     """What takes a statement of its own: money, and what people must look at."""
-    order, change = row.order, row.change
-    if change is None:
-        _ask_where_lost(order, answers.get(order.upstream_id or ""), now)
+    order = change.order
+    if change.status_row is None:
+        _ask_where_lost(order, change.row, now)
         return
     if change.refund is not None:
         text = (
@@ -145,14 +127,14 @@ def _settle(row: _Row, answers: Answers, now: datetime) -> None:
         )
         refund_up_to(order=order, target=change.refund.target, text=text)
     if change.review:
-        ask_for_review(order=order, reason=change.review, note=change.review_note)
+        ask_for_review(order=order, reason=change.review, note=change.review_note, figures=change.review_figures)
     elif change.settles_review:
         close_settled_review(order=order)
 
 
-def _ask_where_lost(order: Order, answer: StatusRow | RowError | None, now: datetime) -> None:
+def _ask_where_lost(order: Order, row: StatusRow | RowError | None, now: datetime) -> None:
     """Missing, malformed or unknown upstream: backs off alone, and goes to review when it stays so."""
-    unknown = isinstance(answer, RowError) and answer.code is ErrorCode.UNKNOWN_ORDER
+    unknown = isinstance(row, RowError) and row.code is ErrorCode.UNKNOWN_ORDER
     patience = LOST_AFTER if unknown else SILENT_AFTER
     lost = order.poll_errors >= LOST_AFTER_ERRORS and now - (order.placed_at or order.created_at) > patience
     if lost and order.finished_at is None and not order.closed_review.startswith(ReviewReason.LOST_UPSTREAM):
@@ -163,18 +145,20 @@ def _ask_where_lost(order: Order, answer: StatusRow | RowError | None, now: date
         )
 
 
-def _watch_costs(provider: Provider, rows: Sequence[_Row], answers: Answers) -> None:
+def _watch_costs(provider: Provider, changes: Sequence[Change]) -> None:
     """Alerts when a provider charged more than its rate says: once for a service, not for each order.
 
     In one order for all batches: two of them that raise the same alerts must not wait for each other.
     """
     worst: dict[int, Order] = {}
     foreign = ""
-    for row in rows:
-        order, said = row.order, answers.get(row.order.upstream_id or "")
-        if isinstance(said, StatusRow) and is_foreign(order, said):
-            foreign = f"{provider.name} charges in {said.currency}; order {order.pk} was sent in {order.currency}."
-        if row.change is None or not _costs_too_much(order, row.change):
+    for change in changes:
+        order, row = change.order, change.status_row
+        if row is None:
+            continue
+        if is_foreign(order, row):
+            foreign = f"{provider.name} charges in {row.currency}; order {order.pk} was sent in {order.currency}."
+        if not _costs_too_much(change):
             continue
         known = worst.setdefault(order.service_id, order)
         if _excess(order) > _excess(known):
@@ -185,13 +169,13 @@ def _watch_costs(provider: Provider, rows: Sequence[_Row], answers: Answers) -> 
         raise_alert(cause=f"provider:{provider.pk}:charge-currency", text=foreign, level="danger")
 
 
-def _costs_too_much(order: Order, change: Change) -> bool:
+def _costs_too_much(change: Change) -> bool:
     """Whether the answer shows that the order cost more than its rate says, or than was left of its charge."""
-    sold, cost = sold_of(order), order.upstream_charge or 0
-    if "upstream_charge" in change.values and overcharged(sold, cost):
+    order, cost = change.order, change.order.upstream_charge or 0
+    if "upstream_charge" in change.values and overcharged(order, cost):
         return True
     ended = "status" in change.values or change.refund is not None
-    return ended and order.is_final and sold_at_a_loss(sold, refunded=order.refunded, upstream_charge=cost)
+    return ended and order.is_final and sold_at_a_loss(order, refunded=order.refunded, upstream_charge=cost)
 
 
 def _excess(order: Order) -> int:

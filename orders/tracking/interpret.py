@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from catalog.service_types import SPECS
-from catalog.upstream.results import StatusRow
+from catalog.upstream.results import RowError, StatusRow
 from orders.models import Order
-from orders.refunds.policy import Contradiction, Refund, Sold, refund_due
-from orders.review.decisions import review_memo
+from orders.refunds.policy import Contradiction, Refund, refund_due
+from orders.review.decisions import is_dismissed
 from orders.states import FINAL, ReviewReason, Status, may_follow
 from panel.lib.money import MAX_MICROS, MoneyError, convert_up, micros_up
 
@@ -21,25 +20,39 @@ SETTLED_BY_ANSWER = (ReviewReason.CONTRADICTION, ReviewReason.UNKNOWN_STATUS, Re
 
 @dataclass(slots=True)
 class Change:
-    """`values` are the columns that differ; the refund target and the review are decided with them."""
+    """What an answer changes of an order, `was` being its status before. Nothing where the answer is unusable.
 
+    `values` are the columns that differ; the refund target and the review are decided with them.
+    """
+
+    order: Order
+    was: str
+    row: StatusRow | RowError | None
     values: dict[str, object] = field(default_factory=dict)
     refund: Refund | None = None
     review: str = ""
     review_note: str = ""
+    review_figures: tuple[object, ...] = ()
     settles_review: bool = False
 
     def __bool__(self) -> bool:
         return bool(self.values or self.refund or self.review or self.settles_review)
 
+    @property
+    def status_row(self) -> StatusRow | None:
+        """The answer, if it tells how the order stands."""
+        return self.row if isinstance(self.row, StatusRow) else None
 
-def change_from(*, order: Order, row: StatusRow) -> Change:
-    """Compares the answer with what is stored.
+
+def change_from(*, order: Order, row: StatusRow | RowError | None) -> Change:
+    """Compare the answer with what is stored.
 
     A charge in another currency than that of the sending is no charge that can be compared. Once canceled an
     order stays so: what it gave back is never taken again.
     """
-    change = Change()
+    change = Change(order, order.status, row)
+    if not isinstance(row, StatusRow):
+        return change
     charge = None if is_foreign(order, row) else charge_in_micros(row.charge, order.exchange_rate)
     if charge is not None and charge != order.upstream_charge:
         change.values["upstream_charge"] = charge
@@ -47,24 +60,25 @@ def change_from(*, order: Order, row: StatusRow) -> Change:
         change.values["start_count"] = _bounded(row.start_count)
     status = _status(row, charge)
     if status is None:
-        _ask(order, change, ReviewReason.UNKNOWN_STATUS, f"Status: {row.status_text}")
+        _ask(change, ReviewReason.UNKNOWN_STATUS, f"Status: {row.status_text}", (row.status_text,))
         return change
     if status != order.status and not may_follow(order.status, status):
         return change
     due = _due(order, row, status, charge)
-    if isinstance(due, Contradiction) and _is_closed(order, ReviewReason.CONTRADICTION, due.text):
+    figures = (row.remains, f"{row.charge} {row.currency}" if is_foreign(order, row) else charge)
+    if isinstance(due, Contradiction) and is_dismissed(order, ReviewReason.CONTRADICTION, figures):
         return change  # Staff decided about this very answer, and perhaps how the order ended.
     if status != order.status:
         change.values["status"] = status
     if row.remains is not None and _bounded(row.remains) != order.remains and order.status != Status.CANCELED:
         change.values["remains"] = _bounded(row.remains)
     if isinstance(due, Contradiction):
-        _ask(order, change, ReviewReason.CONTRADICTION, due.text)
+        _ask(change, ReviewReason.CONTRADICTION, due.text, figures)
         return change
     # Half of what contradicted itself settles nothing: the other half was only left out.
     is_half = _contradicted(order) and status in FINAL and _lacks_half(status, row, charge)
     if due.target > order.refunded and is_half:
-        _ask(order, change, ReviewReason.CONTRADICTION, f"{status.label} now, without remains or charge.")
+        _ask(change, ReviewReason.CONTRADICTION, f"{status.label} now, without remains or charge.", figures)
     elif due.target > order.refunded:
         change.refund = due
     change.settles_review = order.review_reason in SETTLED_BY_ANSWER and not is_half
@@ -74,9 +88,9 @@ def change_from(*, order: Order, row: StatusRow) -> Change:
 def _due(order: Order, row: StatusRow, status: Status, charge: int | None) -> Refund | Contradiction:
     if status == Status.CANCELED and row.charge and is_foreign(order, row):
         delivered = row.remains is None or row.remains < order.quantity
-        if delivered or sold_of(order).is_package:
+        if delivered or order.is_package:
             return Contradiction(f"Canceled, and charged {row.charge} {row.currency}, which is not its currency.")
-    return refund_due(sold_of(order), status=status, remains=row.remains, upstream_charge=charge)
+    return refund_due(order, status=status, remains=row.remains, upstream_charge=charge)
 
 
 def _lacks_half(status: Status, row: StatusRow, charge: int | None) -> bool:
@@ -90,17 +104,6 @@ def _contradicted(order: Order) -> bool:
     return order.review_reason == reason or order.closed_review.startswith(f"{reason}:")
 
 
-def sold_of(order: Order) -> Sold:
-    """What matters of the order for its refund."""
-    spec = SPECS.get(order.service_type)
-    return Sold(
-        quantity=order.quantity,
-        charge=order.charge,
-        expected_cost=order.expected_cost,
-        is_package=spec is not None and spec.is_package,
-    )
-
-
 def _status(row: StatusRow, charge: int | None) -> Status | None:
     if row.status is not None:
         return Status(row.status.value)
@@ -109,14 +112,10 @@ def _status(row: StatusRow, charge: int | None) -> Status | None:
     return None
 
 
-def _ask(order: Order, change: Change, reason: ReviewReason, note: str) -> None:
-    """Asks for a review, unless the order is in one or staff closed this very one: not at each poll again."""
-    if not order.review_reason and not _is_closed(order, reason, note):
-        change.review, change.review_note = reason, note
-
-
-def _is_closed(order: Order, reason: ReviewReason, note: str) -> bool:
-    return order.closed_review == review_memo(reason, note)
+def _ask(change: Change, reason: ReviewReason, note: str, figures: tuple[object, ...]) -> None:
+    """Ask for a review, unless the order is in one or staff closed this very one: not at each poll again."""
+    if not change.order.review_reason and not is_dismissed(change.order, reason, figures):
+        change.review, change.review_note, change.review_figures = reason, note, figures
 
 
 def is_foreign(order: Order, row: StatusRow) -> bool:

@@ -17,9 +17,9 @@ from django.utils import timezone
 
 from catalog.models import Provider
 from catalog.provider_accounts import ProviderUnusable, client_for, leave_polling_lane, take_polling_lane
+from catalog.upstream.batch_calls import ask_in_halves, is_about_us
 from catalog.upstream.client import UpstreamClient
 from catalog.upstream.errors import UpstreamError
-from orders.common.batch_calls import ask_in_halves, is_about_us
 from orders.common.provider_rounds import for_each_provider, in_lanes
 from orders.models import Order
 from orders.states import Placement

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 
 from catalog.service_types import SPECS, Kind, Param
-from orders.models import Order, OrderEvent
-from orders.states import EventKind
-from panel.lib.digits import whole_number
+from orders.models import Order
 
 SHORT = 80
 """Characters that stand beside their label; longer texts are folded."""
@@ -47,21 +43,3 @@ def _told(param: Param, text: str) -> Told:
         size = "Show"
     shown = dict(param.choices).get(text, text)
     return Told(param.name, param.label, shown, is_link=param.kind is Kind.LINK, size=size)
-
-
-@dataclass(frozen=True, slots=True)
-class Refunded:
-    """`amount` in micro-units; `why` in the words that the customer was told."""
-
-    amount: int
-    why: str
-    at: datetime
-
-
-def refunds_in(events: Iterable[OrderEvent]) -> list[Refunded]:
-    """The refunds of a timeline."""
-    return [
-        Refunded(amount, event.text.partition(": ")[2] or event.text, event.created_at)
-        for event in events
-        if event.kind == EventKind.REFUND and (amount := whole_number(event.new)) is not None
-    ]

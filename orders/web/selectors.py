@@ -7,8 +7,9 @@ from hashlib import blake2s
 from typing import Any
 
 from django.db import connection
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
 
+from billing.models import Entry
 from catalog.models import Service
 from orders.models import CancelRequest, Order, OrderEvent, Refill
 from orders.selectors import orders_of
@@ -86,6 +87,11 @@ def version_of(*, customer: Any, pk: int) -> str | None:
         .first()
     )
     return None if row is None else blake2s(repr(row).encode(), digest_size=8).hexdigest()
+
+
+def refunds_of(*, order: Order) -> QuerySet[Entry]:
+    """The ledger's entries that gave back of the order, the latest last."""
+    return Entry.objects.filter(order_ref=order.pk, kind=Entry.Kind.REFUND).order_by("seq")
 
 
 def timeline_of(*, order: Order) -> list[OrderEvent]:

@@ -20,7 +20,7 @@ from orders.selectors import api_key_of, orders_of
 from orders.states import Placement
 from orders.web import selectors
 from orders.web.live_updates import order_pace
-from orders.web.order_details import refunds_in, told_of
+from orders.web.order_details import told_of
 from orders.web.views.messages import say_once
 from panel.lib.money import format_money
 
@@ -66,7 +66,7 @@ def _order_part(request: HttpRequest, template: str, pk: int, *, version: str) -
         "undelivered": None if order.delivered is None else order.quantity - order.delivered,
         "version": version,
         "events": events,
-        "refunds": refunds_in(events),
+        "refunds": selectors.refunds_of(order=order) if order.refunded else [],
         "told": told_of(order),
         "api_key": api_key_of(order=order),
         "times": times_of(order.service),

@@ -9,15 +9,15 @@ import pytest
 
 from catalog.upstream.results import OrderStatus, StatusRow
 from orders.reconcile.match import Suspect, Window, agrees, sole_match
-from orders.refunds.policy import Sold
 from panel.lib.money import EXCHANGE_ONE
+from tests import make
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 def suspect(order_id: int = 1, *, quantity: int = 1_000, cost: int = 2_000_000, minute: int = 0) -> Suspect:
     """By default 1,000 that cost us $2."""
-    sold = Sold(quantity=quantity, charge=cost * 2, expected_cost=cost)
+    sold = make.Sold(quantity=quantity, charge=cost * 2, expected_cost=cost)
     return Suspect(order_id, sold, EXCHANGE_ONE, NOON + timedelta(minutes=minute))
 
 
@@ -71,7 +71,7 @@ def test_agreement_of_a_thousand_for_two_dollars(shown, expected):
 
 
 def test_agreement_when_the_provider_bills_in_another_currency_then_its_charge_is_converted():
-    sold = Sold(quantity=1_000, charge=4_000_000, expected_cost=2_000_000)
+    sold = make.Sold(quantity=1_000, charge=4_000_000, expected_cost=2_000_000)
     in_rupees = Suspect(1, sold, EXCHANGE_ONE // 80, NOON)
     assert agrees(in_rupees, row(charge="160"))
     assert not agrees(in_rupees, row(charge="2"))

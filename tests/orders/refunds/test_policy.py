@@ -13,11 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orders.refunds.policy import Contradiction, Refund, Sold, overcharged, refund_due
+from orders.refunds.policy import Contradiction, Refund, overcharged, refund_due
 from orders.states import Status
 from panel.lib.money import exact_micros
+from tests import make
 
-SOLD = Sold(quantity=100, charge=250_000, expected_cost=200_000)
+SOLD = make.Sold(quantity=100, charge=250_000, expected_cost=200_000)
 
 # `due` is what should have been refunded in all, or "review": then no money moves. "-" is nothing usable.
 TABLE = """
@@ -170,7 +171,7 @@ def test_refund_when_the_provider_says_so_then_it_is_this(status, quantity, char
     """Remains 150 of 100 gave back 150%, remains −10 debited the customer; Partial with nothing remaining
     gave everything back, Canceled with nothing remaining gave nothing."""
     is_package = quantity == "package"
-    sold = Sold(
+    sold = make.Sold(
         quantity=1 if is_package else int(Decimal(quantity)),
         charge=micros(charge),
         expected_cost=micros(cost),
@@ -215,7 +216,7 @@ def test_contradiction_when_there_are_no_remains_then_the_charge_is_there():
     ],
 )
 def test_charge_when_it_is_above_the_rate_by_more_than_rounding_then_it_is_too_much(expected, charged, is_over):
-    assert overcharged(Sold(quantity=100, charge=1, expected_cost=expected), charged) == is_over
+    assert overcharged(make.Sold(quantity=100, charge=1, expected_cost=expected), charged) == is_over
 
 
 amounts = st.integers(min_value=1, max_value=10**15)
@@ -224,7 +225,7 @@ numbers = st.integers(min_value=-(10**15), max_value=10**15)
 remains_of_all_kinds = st.one_of(st.none(), numbers)
 charges = st.one_of(st.none(), st.integers(min_value=0, max_value=10**15))
 sold_of_all_kinds = st.builds(
-    Sold, quantity=quantities, charge=amounts, expected_cost=st.integers(min_value=0, max_value=10**15)
+    make.Sold, quantity=quantities, charge=amounts, expected_cost=st.integers(min_value=0, max_value=10**15)
 )
 
 

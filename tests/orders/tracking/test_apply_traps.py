@@ -14,7 +14,7 @@ from django.utils import timezone
 from billing import ledger
 from catalog.models import Provider, Service, UpstreamService
 from catalog.provider_accounts import client_for, leave_polling_lane, resume_provider, take_polling_lane
-from orders.common import batch_calls
+from catalog.upstream import batch_calls
 from orders.models import Order, OrderEvent
 from orders.review.decisions import dismiss_review, refund_part
 from orders.review.manual_close import end_placed

@@ -16,7 +16,7 @@ import pytest
 from catalog.upstream.parsing_many import parse_statuses
 from catalog.upstream.results import RowError
 from orders.models import Order
-from orders.review.decisions import review_memo
+from orders.review.decisions import finding_closed, finding_of
 from orders.states import Placement, Status
 from orders.tracking.interpret import change_from
 from panel.lib.money import EXCHANGE_ONE
@@ -58,8 +58,9 @@ class Followed:
         assert not (change.review and change.settles_review)
         if change.review:
             order.review_reason, order.review_note = change.review, change.review_note
+            order.review_finding = finding_of(change.review, change.review_figures)
         elif change.settles_review:
-            order.review_reason = order.review_note = ""
+            order.review_reason = order.review_note = order.review_finding = ""
         return order.status, shown(order.refunded), order.review_reason
 
 
@@ -276,10 +277,18 @@ def test_review_when_staff_closed_this_very_one_then_it_is_not_asked_about_again
     answer = said("Partial", remains, None if remains is None else "0.2")
     assert followed.hear(answer)[2] == "contradiction"
     order = followed.order
-    order.closed_review = review_memo(order.review_reason, order.review_note)
+    order.closed_review = finding_closed(order)
     order.review_reason = ""
     assert followed.hear(answer) == ("partial", "0", "")
     assert followed.hear(said("Partial", "70", "0.2")) == ("partial", "0", "contradiction")
+
+
+def test_review_when_it_was_closed_as_a_sentence_then_no_finding_of_its_reason_is_asked_about_again():
+    """As releases before kept it, of which the figures could not be read."""
+    followed = Followed()
+    followed.order.closed_review = "contradiction: Partial now, without remains or charge."
+    assert followed.hear(said("Partial", "60", "0.2"))[2] == ""
+    assert followed.hear(said("Awaiting", "60", "0.2"))[2] == "unknown_status"
 
 
 def test_end_by_hand_when_the_provider_repeats_what_staff_decided_about_then_it_stands():
@@ -287,7 +296,7 @@ def test_end_by_hand_when_the_provider_repeats_what_staff_decided_about_then_it_
     answer = said("Partial", "50", "0.2")
     assert followed.hear(answer) == ("partial", "0", "contradiction")
     order = followed.order
-    order.closed_review = review_memo(order.review_reason, order.review_note)
+    order.closed_review = finding_closed(order)
     order.review_reason, order.status = "", Status.COMPLETED
     assert followed.hear(answer) == ("completed", "0", "")
     # Something new is another matter.
@@ -305,7 +314,7 @@ def test_word_when_staff_have_closed_its_review_then_it_is_not_asked_about_again
     followed = Followed()
     assert followed.hear(first)[2] == "unknown_status"
     order = followed.order
-    order.closed_review, order.review_reason = review_memo(order.review_reason, order.review_note), ""
+    order.closed_review, order.review_reason = finding_closed(order), ""
     assert followed.hear(again)[2] == ""
     assert followed.hear(said("Another", "100", "0"))[2] == "unknown_status"
 

@@ -14,7 +14,8 @@ from django.utils import timezone
 
 from catalog.models import Provider
 from catalog.provider_accounts import resume_provider
-from orders.common import batch_calls, transitions
+from catalog.upstream import batch_calls
+from orders.common import transitions
 from orders.common.backoff import poll_bound
 from orders.models import CancelRequest, Order, OrderEvent
 from orders.states import CancelState, ReviewReason, Status

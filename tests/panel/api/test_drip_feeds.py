@@ -15,7 +15,7 @@ from catalog.models import UpstreamService
 from catalog.service_types import SPECS
 from orders.checkout.drip_feeds import begin_due_runs, stop_drip_feed
 from orders.models import CancelRequest, DripFeed, Order, Refill
-from orders.refunds.policy import Refund, Sold, refund_due
+from orders.refunds.policy import Refund, refund_due
 from orders.states import FINAL, DripState, ReviewReason, Status
 from panel.accounts.models import ApiKey
 from panel.api.status import tell_drip
@@ -234,7 +234,7 @@ def test_status_in_any_state_then_it_agrees_with_the_books(made):
     else:
         assert answer.status == (Status.CANCELED if given_back == drip.charge else Status.PARTIAL)
     # Another panel that bought all runs as one order gives the same share back, but for a micro-unit of each run.
-    sold = Sold(quantity=drip.quantity * drip.runs, charge=drip.charge, expected_cost=drip.charge)
+    sold = make.Sold(quantity=drip.quantity * drip.runs, charge=drip.charge, expected_cost=drip.charge)
     due = refund_due(sold, status=answer.status, remains=answer.remains, upstream_charge=answer.charge)
     assert isinstance(due, Refund)
     assert abs(due.target - given_back) <= drip.runs

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from catalog.upstream.parsing_many import parse_statuses
 from orders.models import Order
-from orders.refunds.policy import TOLERANCE_MICROS, Contradiction, Refund, Sold, refund_due
+from orders.refunds.policy import TOLERANCE_MICROS, Contradiction, Refund, refund_due
 from orders.review.decisions import dismiss_review, refund_part
 from orders.review.manual_close import end_placed
 from orders.states import FINAL, OPEN, ReviewReason, Status
@@ -38,7 +38,7 @@ def heard(order: Order) -> tuple[Status, int, int]:
 def due_there(order: Order, *, is_package: bool = False) -> Refund | Contradiction:
     """What another panel does with our answer: our charge is its expected cost, and its customer paid as much."""
     status, charge, remains = heard(order)
-    sold = Sold(quantity=order.quantity, charge=order.charge, expected_cost=order.charge, is_package=is_package)
+    sold = make.Sold(quantity=order.quantity, charge=order.charge, expected_cost=order.charge, is_package=is_package)
     return refund_due(sold, status=status, remains=remains, upstream_charge=charge)
 
 
