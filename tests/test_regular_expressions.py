@@ -126,7 +126,6 @@ REGISTER: dict[str, Foreign | Own] = {
     "orders/checkout/bulk_text.py: _GROUPS": Foreign("a line of an order", bulk_text.LONGEST_TEXT),
     "panel/site/accent.py: #(?:[0-9a-fA-F]{3}){1,2}": Own("a setting"),
     "panel/api/keys/forms.py: request_key": ONCE,
-    "panel/api/docs/page.py: _RATE": Own("a setting"),
     "panel/api/docs/examples.py: _PLAIN": Own("numbers of the examples"),
     "panel/api/services.py: _QUALITY": Foreign("a header", HEADER),
     "panel/api/params.py: _INDEXED": Foreign("the name of a parameter", BODY),

@@ -15,9 +15,9 @@ from panel.api.errors import ApiError, Throttled
 from panel.api.rate_limit import count_customer
 from panel.api.services import PriceList
 
-MOST_SHOWN = 20
-"""Services of a list: a browser takes seconds to show ten thousand."""
-LONGEST_IDS = 10_000
+# Services of a list: a browser takes seconds to show ten thousand.
+MAX_SHOWN = 20
+MAX_IDS_LENGTH = 10_000
 _IDS_OF = {"status": "order", "refill_status": "refill"}
 
 
@@ -35,12 +35,12 @@ class Tried:
 
 
 def try_out(*, customer: Any, action: str, ids: str, address: str) -> Tried:
-    """Answers as the API would with a key of the customer's that may read alone, at the rate of a key.
+    """Answer as the API would with a key of the customer's that may read alone, at the rate of a key.
 
     `ids` are those of orders or refills, with commas between; other actions take none.
     """
     params = {"action": action}
-    ids = ids.strip()[:LONGEST_IDS]
+    ids = ids.strip()[:MAX_IDS_LENGTH]
     if one := _IDS_OF.get(action):
         params[f"{one}s" if "," in ids else one] = ids
     status, note = 200, ""
@@ -67,6 +67,6 @@ def try_out(*, customer: Any, action: str, ids: str, address: str) -> Tried:
 
 def _cut(listed: PriceList) -> tuple[list[Any], str]:
     rows = json.loads(listed.plain())
-    if len(rows) <= MOST_SHOWN:
+    if len(rows) <= MAX_SHOWN:
         return rows, ""
-    return rows[:MOST_SHOWN], f"The first {MOST_SHOWN} of {len(rows):,} services. A program gets all of them."
+    return rows[:MAX_SHOWN], f"The first {MAX_SHOWN} of {len(rows):,} services. A program gets all of them."

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from catalog.service_types import SPECS, TypeSpec
@@ -19,17 +19,16 @@ from orders.states import DripState, RefillState, Status
 from panel.api.endpoint import Caller, answer
 from panel.api.services import price_list
 from panel.api.status import Standing, read_statuses, tell, tell_drip
-from panel.lib.money import charge_for, parse_money, refund_for
+from panel.lib.money import refund_for
 
+# What stands for an order where there is none to show.
 ORDER = 23_501
-"""What stands for an order where there is none to show."""
 SAMPLE_REFILLS = {417: RefillState.COMPLETED.label, 418: RefillState.IN_PROGRESS.label}
 _QUANTITY, _CHARGE, _LEFT = 1_000, 2_500_000, 157
 _PLAIN = re.compile(r"[A-Za-z0-9_.,-]+")
-_NUMBERS = frozenset(
-    ("action", "service", "quantity", "runs", "interval", "order", "orders", "refill", "refills"),
-)
-"""Parameters that hold no text of people: whatever is put in their place, the shell and the form leave it whole."""
+# Parameters that hold no text of people: whatever is put in their place, the shell and the form leave it whole.
+_NUMBERS = frozenset({"action", "service", "quantity", "runs", "interval", "order", "orders", "refill", "refills"})
+# Of the example's order in each status: remains, and what was given back in micro-units.
 _STANDING: dict[Status, tuple[int, int]] = {
     Status.PENDING: (_QUANTITY, 0),
     Status.PROCESSING: (_QUANTITY, 0),
@@ -38,19 +37,18 @@ _STANDING: dict[Status, tuple[int, int]] = {
     Status.PARTIAL: (_LEFT, refund_for(_CHARGE, undelivered=_LEFT, quantity=_QUANTITY)),
     Status.CANCELED: (_QUANTITY, _CHARGE),
 }
-"""Of the example's order in each status: remains, and what was given back in micro-units."""
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A request and its answer. `params` without the key; `value` is the answer's JSON value. `note`: what comes of
-    sending it, or that its numbers are made up."""
+    """A request and its answer. `params` without the key; `value` is the answer's JSON value. `service`: the row of the
+    reader's own service that it orders, None for others; `charge` of the order in micro-units."""
 
-    label: str
     address: str
     params: Mapping[str, str]
     value: Any
-    note: str = ""
+    service: Mapping[str, Any] | None = None
+    charge: int = 0
 
     @property
     def request(self) -> str:
@@ -82,50 +80,49 @@ class Own:
 
 
 def own_of(customer: Any) -> Own:
-    """What there is of the customer's own, and examples for the rest; `customer` is None for a visitor."""
-    rows = {spec.wire: _sample_row(number, spec) for number, spec in enumerate(SPECS.values(), start=101)}
-    told = {ORDER + number: _told(status) for number, status in enumerate(_SHOWN)}
-    ids = (ORDER, ORDER + 1)
-    if customer is None:
-        return Own(rows, told, ids, SAMPLE_REFILLS, "100.84292")
-    listed: dict[str, dict[str, Any]] = {}
-    for row in json.loads(price_list(customer=customer).plain()):
-        listed.setdefault(row["type"], row)
-    latest = list(orders_of(customer=customer).values_list("pk", flat=True)[:2])
-    refills = Refill.objects.filter(order__customer=customer).order_by("-pk").values_list("pk", flat=True)[:2]
-    if latest:
-        # Past all of their own.
-        ids = (latest[0] + 1_000, latest[0] + 1_001)
-    answers = read_statuses(customer=customer, ids=latest)
-    told_refills = {pk: _told_refill(customer, pk) for pk in refills}
-    return Own(
-        rows=listed or rows,
-        told={pk: answers[pk] for pk in latest} or told,
-        made_up=ids,
-        refills=told_refills or SAMPLE_REFILLS,
-        balance=answer(caller=Caller(customer), params={"action": "balance"})["balance"],
-        has_services=bool(listed),
-        has_orders=bool(latest),
-        has_refills=bool(told_refills),
+    """Return what there is of the customer's own, and examples for the rest; `customer` is None for a visitor."""
+    own = Own(
+        rows={spec.wire: _sample_row(number, spec) for number, spec in enumerate(SPECS.values(), start=101)},
+        told={ORDER: _told(Status.IN_PROGRESS), ORDER + 1: _told(Status.PARTIAL)},
+        made_up=(ORDER, ORDER + 1),
+        refills=SAMPLE_REFILLS,
+        balance="100.84292",
     )
+    if customer is None:
+        return own
+    rows: dict[str, dict[str, Any]] = {}
+    for row in json.loads(price_list(customer=customer).plain()):
+        rows.setdefault(row["type"], row)
+    if rows:
+        own = replace(own, rows=rows, has_services=True)
+    if latest := list(orders_of(customer=customer).values_list("pk", flat=True)[:2]):
+        answers = read_statuses(customer=customer, ids=latest)
+        past_all = latest[0] + 1_000
+        own = replace(own, told={pk: answers[pk] for pk in latest}, made_up=(past_all, past_all + 1), has_orders=True)
+    if refills := _refills_of(customer):
+        own = replace(own, refills=refills, has_refills=True)
+    return replace(own, balance=answer(caller=Caller(customer), params={"action": "balance"})["balance"])
 
 
-def _told_refill(customer: Any, pk: int) -> str:
-    return str(answer(caller=Caller(customer), params={"action": "refill_status", "refill": str(pk)})["status"])
+def _refills_of(customer: Any) -> dict[int, str]:
+    """The status of the latest two, by id."""
+    latest = Refill.objects.filter(order__customer=customer).order_by("-pk").values_list("pk", flat=True)[:2]
+    if not (ids := ",".join(map(str, latest))):
+        return {}
+    told = answer(caller=Caller(customer), params={"action": "refill_status", "refills": ids})
+    return {one["refill"]: one["status"] for one in told}
 
 
 # -- orders as examples ----------------------------------------------------------------------------
 
-_SHOWN = (Status.IN_PROGRESS, Status.PARTIAL)
 
-
-def standings() -> list[tuple[Status, Mapping[str, str]]]:
-    """Each status with the answer that an order of 1,000 for 2.50 gets in it."""
-    return [(status, _told(status)) for status in Status]
+def standings() -> dict[str, Mapping[str, str]]:
+    """Return the answer that an order of 1,000 for 2.50 gets in each status."""
+    return {status.value: _told(status) for status in Status}
 
 
 def drip_answer(*, runs: int, quantity: int, charge: int) -> Mapping[str, str]:
-    """A drip-feed in the middle of its second run; `quantity` and `charge` (micro-units) are those of each run."""
+    """Return how a drip-feed stands in its second run; each run has `quantity` and `charge` (micro-units)."""
     drip = DripFeed(runs=runs, quantity=quantity, run_charge=charge, begun=2, state=DripState.RUNNING)
     first = Order(quantity=quantity, charge=charge, status=Status.COMPLETED, remains=0, start_count=3_572)
     second = Order(quantity=quantity, charge=charge, status=Status.IN_PROGRESS, remains=quantity // 2)
@@ -166,17 +163,11 @@ def _sample_row(number: int, spec: TypeSpec) -> dict[str, Any]:
     }
 
 
-def charge_of(row: Mapping[str, Any], *, quantity: int, is_package: bool) -> int:
-    """Micro-units for `quantity` at the row's rate; a package has one price."""
-    price = parse_money(row["rate"])
-    return price if is_package else charge_for(price, quantity)
-
-
 # -- requests and answers as text ------------------------------------------------------------------
 
 
 def as_curl(*, address: str, params: Mapping[str, str]) -> str:
-    """A shell command, one parameter in each line, its key from the environment.
+    """Return a shell command, one parameter in each line, its key from the environment.
 
     What people type is quoted and encoded even where it need not be: the next link that stands there has an "&".
     """
@@ -190,7 +181,7 @@ def as_curl(*, address: str, params: Mapping[str, str]) -> str:
 
 
 def first_request(*, address: str) -> str:
-    """Puts the key where all requests take it from, and asks for the balance with it."""
+    """Return the commands that put the key where all requests take it from, and ask for the balance with it."""
     request = as_curl(address=address, params={"action": "balance"})
     return f"export UPMARK_KEY=the-key-you-copied\n{request}"
 
@@ -201,5 +192,5 @@ def _quoted(text: str) -> str:
 
 
 def as_json(value: Any) -> str:
-    """Indented, in the letters that it was sent in."""
+    """Return it indented, in the letters that it was sent in."""
     return json.dumps(value, indent=2, ensure_ascii=False)

@@ -7,8 +7,8 @@ from functools import cache
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "snippet_files"
+# The address that stands in the files, so that each is a program by itself.
 PLACEHOLDER = "https://panel.example.com/api/v2"
-"""The address that stands in the files, so that each is a program by itself."""
 
 _LANGUAGES = (
     ("python", "Python", "client.py", "Python 3.8, standard library only"),
@@ -29,7 +29,7 @@ class Snippet:
 
 
 def snippets(*, address: str) -> list[Snippet]:
-    """All clients, with the panel's own address filled in."""
+    """Return all clients, with the panel's own address filled in."""
     return [
         Snippet(slug, label, file, needs, _text_of(slug).replace(PLACEHOLDER, address))
         for slug, label, file, needs in _LANGUAGES

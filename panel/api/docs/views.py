@@ -13,7 +13,6 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from panel.api.docs.console import try_out
 from panel.api.docs.page import docs_for
-from panel.api.endpoint import READING
 
 
 @require_safe
@@ -42,7 +41,7 @@ def api_try(request: HttpRequest) -> HttpResponse:
 
 def _context(request: HttpRequest) -> dict[str, Any]:
     customer = request.user if request.user.is_authenticated else None
-    return docs_for(customer=customer, address=_address()) | {"reading": list(READING)}
+    return docs_for(customer=customer, address=_address())
 
 
 def _address() -> str:

@@ -6,20 +6,21 @@ import html
 import json
 import re
 import subprocess
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.template.loader import render_to_string
 from django.test import Client
 from django.urls import reverse
 
 from catalog.models import CustomerPrice
-from catalog.service_types import SPECS
+from catalog.service_types import SPECS, Kind, Param, TypeSpec
 from orders.models import Order, Refill
 from orders.states import RefillState, Status
 from panel.api import errors
-from panel.api.cancel_refill import RUNS_ASKED, RUNS_ENDED
-from panel.api.docs.console import MOST_SHOWN
-from panel.api.docs.errors import error_groups, fields_of_add
+from panel.api.cancel_refill import ASKED, CANCELED, RUNS_ASKED, RUNS_ENDED
+from panel.api.docs.console import MAX_SHOWN
 from panel.api.docs.examples import as_curl
 from panel.api.docs.page import docs_for, rate_in_words
 from panel.api.endpoint import READING, WRITING
@@ -58,6 +59,28 @@ def action_of(docs: dict[str, Any], name: str) -> Any:
     return next(one for one in docs["actions"] if one.name == name)
 
 
+def read(client: Client | None = None) -> str:
+    """The page as it is sent, by default to a visitor."""
+    return (client or Client()).get(reverse("api_docs")).content.decode()
+
+
+def words_of(part: str) -> str:
+    """What is read in a part of the page."""
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", "", part)).split())
+
+
+def rows_of(page: str, label: str) -> list[list[str]]:
+    """The cells of the table of that name, row by row, without its head."""
+    [table] = re.findall(rf'<table [^>]*aria-label="{label}">(.*?)</table>', page, re.DOTALL)
+    rows = re.findall(r"<tr>(.*?)</tr>", table, re.DOTALL)[1:]
+    return [[words_of(cell) for cell in re.findall(r"<t[hd]\b[^>]*>(.*?)</t[hd]>", row, re.DOTALL)] for row in rows]
+
+
+def params_of(page: str, key: str) -> list[list[str]]:
+    """Name, need and words of each parameter of a type; the first type is told of with `add`."""
+    return rows_of(page, "Parameters of " + ("add" if key == next(iter(SPECS)) else SPECS[key].wire))
+
+
 def try_it(client: Client, action: str, ids: str = "", **more: Any) -> Any:
     response = client.post(reverse("api_try"), {"action": action, "ids": ids, **more.pop("data", {})}, **more)
     assert response.status_code == 200
@@ -87,12 +110,14 @@ def test_customer_reads_of_their_own_services_prices_orders_and_refills(signed_i
     theirs = make.placed_order(other, service, upstream_id="7")
     Order.objects.filter(pk=theirs.pk).update(status=Status.COMPLETED)
     refill = Refill.objects.create(order=mine, provider=mine.provider, state=RefillState.REJECTED)
-    docs = signed_in.get(reverse("api_docs")).context
+    page = signed_in.get(reverse("api_docs"))
+    docs = page.context
     [row] = action_of(docs, "services").examples[0].value
     assert (row["service"], row["rate"]) == (service.pk, "2.2")
     assert docs["types"][0].example.params["service"] == str(service.pk)
-    assert docs["types"][0].charge == 22_000
-    assert "for $0.022." in docs["types"][0].warning
+    assert docs["types"][0].example.charge == 22_000
+    warning = f"Sent with your key, this orders your service {service.pk}, Followers, for $0.022."
+    assert warning in words_of(page.content.decode())
     assert set(action_of(docs, "status").examples[1].value) == {str(mine.pk), "999999999"}
     assert action_of(docs, "refill_status").examples[0].value == {"status": "Rejected"}
     assert action_of(docs, "refill_status").examples[0].params["refill"] == str(refill.pk)
@@ -123,11 +148,13 @@ def test_request_that_changes_something_names_no_own_order_that_ended_either_and
         assert "The numbers are examples." in part
 
 
-def test_type_that_is_not_on_sale_has_no_service_to_order(customer, service):
-    docs = docs_for(customer=customer, address=ADDRESS)
+def test_type_that_is_not_on_sale_has_no_service_to_order(signed_in, customer, service):
+    page = signed_in.get(reverse("api_docs"))
+    docs = page.context
     package = next(one for one in docs["types"] if one.key == "package")
     assert package.example.params["service"] == "SERVICE_ID"
-    assert not package.is_own and not package.warning
+    part = page.content.decode().split('id="add-package"')[1].split("</details>")[0]
+    assert "No service of this type is on sale now" in part and "Sent with your key" not in part
     assert ask(customer, package.example.params) == {"error": errors.BAD_SERVICE}
 
 
@@ -145,10 +172,12 @@ def test_page_asks_the_same_few_questions_whatever_there_is(
 
 
 def test_every_action_is_explained_and_no_other():
-    docs = docs_for(customer=None, address=ADDRESS)
-    assert sorted(one.name for one in docs["actions"]) == sorted([*READING, *WRITING])
-    assert {one.name for one in docs["actions"] if one.is_reading} == set(READING)
-    for action in docs["actions"]:
+    page = Client().get(reverse("api_docs"))
+    titles = re.findall(r'<h3 id="(.+)-title"><code>(.+?)</code>(| <span.+)</h3>\s+<p>(.+)</p>', page.content.decode())
+    assert sorted(name for name, *_ in titles) == sorted(name for _, name, *_ in titles) == sorted([*READING, *WRITING])
+    assert {name for name, _, tag, _ in titles if "not with a read-only key" not in tag} == set(READING)
+    assert len({words for *_, words in titles}) == len(titles)
+    for action in page.context["actions"]:
         for example in action.examples:
             assert example.params["action"] == action.name
             assert f"-d action={action.name}" in example.request
@@ -190,7 +219,7 @@ def test_every_answer_that_is_shown_has_the_shape_of_a_real_one(busy, is_signed_
                 params["service"] = str(Order.objects.latest("pk").service_id)
             real = ask(busy, params)
             assert "error" not in real
-            assert shape(example.value) == shape(real), (action.name, example.label)
+            assert shape(example.value) == shape(real), (action.name, example.params)
             if isinstance(real, dict) and "success" in real:
                 assert example.value == real
             bad = [str(one) for one in (real.values() if isinstance(real, dict) else real) if "error" in str(one)]
@@ -202,26 +231,52 @@ def test_every_answer_that_is_shown_has_the_shape_of_a_real_one(busy, is_signed_
 
 def test_what_the_answers_hold_is_named_in_full(customer, service):
     make.order(customer, service)
-    docs = docs_for(customer=customer, address=ADDRESS)
+    page = read()
+    assert all(words for name in ("services", "status", "cancel") for _, words in rows_of(page, f"What {name} answers"))
     [row] = ask(customer, {"action": "services"})
-    assert [name for name, _ in action_of(docs, "services").fields] == list(row)
+    assert [name for name, _ in rows_of(page, "What services answers")] == list(row)
     told = ask(customer, {"action": "status", "order": str(Order.objects.get().pk)})
-    assert [name for name, _ in action_of(docs, "status").fields] == list(told)
+    assert [name for name, _ in rows_of(page, "What status answers")] == list(told)
+    success = [CANCELED, ASKED, RUNS_ENDED, RUNS_ASKED]
+    assert [text for text, _ in rows_of(page, "What cancel answers")] == success
     sample = action_of(docs_for(customer=None, address=ADDRESS), "services").examples[0].value
     assert shape(sample) == shape([row])
+
+
+@pytest.mark.parametrize("name", ["status", "refill", "refill_status", "cancel"])
+def test_ids_are_asked_for_by_the_names_that_the_example_sends_them_by(name):
+    rows = rows_of(read(), f"Parameters of {name}")
+    sent = [example.params for example in action_of(docs_for(customer=None, address=ADDRESS), name).examples]
+    assert [{"action", param} for param, *_ in rows] == [params.keys() for params in sent]
+    assert [need for _, need, _ in rows] == [f"or {rows[1][0]}", f"or {rows[0][0]}"]
+    assert "Up to 100 ids" in rows[1][2]
 
 
 # -- add, by type ----------------------------------------------------------------------------------
 
 
 def test_every_type_is_explained_with_exactly_its_parameters():
-    types = docs_for(customer=None, address=ADDRESS)["types"]
-    assert [one.key for one in types] == list(SPECS)
-    for one in types:
-        own = [param.name for param in one.spec.params]
-        quantity = ["quantity"] if one.spec.takes_quantity else []
-        runs = ["runs", "interval"] if one.spec.drips else []
-        assert one.names == ["link", *quantity, *own, *runs]
+    page = read()
+    assert [one.key for one in docs_for(customer=None, address=ADDRESS)["types"]] == list(SPECS)
+    folded = dict(re.findall(r'class="type-name">(.+?)</span><span class="type-names">(.+?)</span>', page))
+    for key, spec in SPECS.items():
+        quantity = ["quantity"] if spec.takes_quantity else []
+        names = ["link", *quantity, *(param.name for param in spec.params)]
+        runs = ["runs", "interval"] if spec.drips else []
+        told = [name for name, *_ in params_of(page, key)]
+        assert told == ["service", *names, *runs, "request_id"]
+        assert folded.get(spec.wire, ", ".join(names)) == ", ".join(names)
+    assert len(folded) == len(SPECS) - 1
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_parameter_of_each_kind_is_explained_where_it_has_no_words_of_its_own(kind):
+    def told(param: Param) -> str:
+        page = render_to_string("api/_params.html", {"spec": TypeSpec("Zoo", "Zoo", (param,)), "of": "Zoo"})
+        return {name: words for name, _, words in rows_of(page, "Parameters of Zoo")}["pets"]
+
+    assert re.fullmatch(r"Pets(, |: ).+[.:]", told(Param("pets", "Pets", kind)))
+    assert told(Param("pets", "Pets", kind, help="Which pets.")) == "Which pets."
 
 
 @pytest.mark.parametrize("key", SPECS)
@@ -230,10 +285,10 @@ def test_example_of_a_type_is_an_order_for_the_charge_that_is_told(key, customer
     make.service(provider, type=key, low=low)
     docs = docs_for(customer=customer, address=ADDRESS)
     one = next(one for one in docs["types"] if one.key == key)
-    assert one.is_own
+    assert one.example.service
     placed = ask(customer, one.example.params)
     order = Order.objects.get(pk=placed["order"])
-    assert order.charge == one.charge
+    assert order.charge == one.example.charge
     assert order.quantity == (1 if SPECS[key].is_package else low)
 
 
@@ -242,34 +297,39 @@ def test_parameter_that_is_required_is_missed_and_one_that_is_optional_is_not(ke
     make.service(provider, type=key, low=3)
     one = next(one for one in docs_for(customer=customer, address=ADDRESS)["types"] if one.key == key)
     params = one.example.params
-    for param in one.params:
-        rest = {name: value for name, value in params.items() if name != param.name}
-        if param.need == "required" or param.need.startswith("if ") and param.name in params:
+    rows = params_of(read(), key)
+    for param, need, _ in rows:
+        rest = {name: value for name, value in params.items() if name != param}
+        if need == "required" or need.startswith("if ") and param in params:
             with nothing_changes():
                 assert "Incorrect" in ask(customer, rest)["error"]
         else:
-            assert param.name not in params
+            assert param not in params
+    told = {name: words for name, _, words in rows}
     for param in one.spec.params:
-        for value, _ in param.choices:
-            assert value in dict(next(row.choices for row in one.params if row.name == param.name))
+        for value, label in param.choices:
+            assert f"{value} {label}" in told[param.name]
 
 
-def test_drip_feed_is_ordered_and_told_as_shown(customer, service):
-    add, status = docs_for(customer=customer, address=ADDRESS)["drip"]
+def test_drip_feed_is_ordered_and_told_as_shown(signed_in, customer, service):
+    page = signed_in.get(reverse("api_docs"))
+    add, status = page.context["drip"]
     order = Order.objects.get(pk=ask(customer, add.params)["order"])
     assert (order.drip_feed.runs, order.drip_feed.interval) == (5, 60)
     assert shape(ask(customer, {**status.params, "order": str(order.pk)})) == shape(status.value)
     assert status.value["charge"] == ask(customer, {"action": "status", "order": str(order.pk)})["charge"] == "0.125"
-    assert "orders 5 runs of your service" in add.note and "for $0.125 in all." in add.note
-    assert "examples" in status.note
+    part = words_of(page.content.decode().split('id="drip-title"')[1].split("</section>")[0])
+    assert f"this orders 5 runs of your service {service.pk}, Followers, for $0.125 in all." in part
+    assert "The order and how far it is are examples." in part
     assert money_of(customer)[0] == 10_000_000 - 125_000
     assert status.value["remains"] == "35"  # 5 of the second run, and 10 of each of three to come.
 
 
-def test_order_that_is_asked_for_twice_as_shown_is_placed_once(customer, service):
-    retry = docs_for(customer=customer, address=ADDRESS)["retry"]
+def test_order_that_is_asked_for_twice_as_shown_is_placed_once(signed_in, customer, service):
+    page = signed_in.get(reverse("api_docs"))
+    retry = page.context["retry"]
     assert "--data-urlencode 'request_id=my-order-1001'" in retry.request
-    assert "for $0.025, once, however often it is sent." in retry.note
+    assert "for $0.025, once, however often it is sent." in words_of(page.content.decode())
     secret = make_key(customer=customer, name="Docs").secret
     answers = [Client().post(reverse("api_v2"), {"key": secret, **retry.params}).json() for _ in range(2)]
     assert answers[0] == answers[1]
@@ -277,9 +337,10 @@ def test_order_that_is_asked_for_twice_as_shown_is_placed_once(customer, service
     assert money_of(customer)[0] == 10_000_000 - 25_000
 
 
-def test_drip_feed_and_retry_without_a_service_to_order_warn_of_nothing(customer):
-    docs = docs_for(customer=customer, address=ADDRESS)
-    assert [docs["drip"][0].note, docs["retry"].note] == ["", ""]
+def test_page_without_a_service_to_order_warns_of_no_charge(signed_in, service):
+    assert read(signed_in).count("Sent with your key, this orders") == 3
+    type(service).objects.update(is_on_sale=False)
+    assert "Sent with your key, this orders" not in read(signed_in)
 
 
 @pytest.mark.parametrize("key", SPECS)
@@ -337,31 +398,48 @@ def test_first_request_tells_where_the_key_goes_before_it_is_asked_for():
 @pytest.mark.parametrize("status", Status)
 def test_money_of_a_status_is_as_the_table_shows(status, customer, service, upstream):
     [order] = placed(customer, service, quantity=1000)
-    told = {one: answer for one, _, answer in docs_for(customer=None, address=ADDRESS)["standings"]}[status]
+    told = docs_for(customer=None, address=ADDRESS)["standings"][status]
     if status != Status.PENDING:
         order = says(upstream, order, status=status.label, remains=int(told["remains"]), start_count=3572)
     real = ask(customer, {"action": "status", "order": str(order.pk)})
     assert {**real, "start_count": told["start_count"]} == told
 
 
-def documented(message: str) -> bool:
-    texts = [error.text for group in error_groups() for error in group.errors]
-    if any(message.startswith(text) for text in texts):
-        return True
-    return message.removeprefix("Incorrect ") in fields_of_add()
+def test_every_status_is_explained_with_its_money():
+    rows = {label: cells for label, *cells in rows_of(read(), "Statuses")}
+    standings = docs_for(customer=None, address=ADDRESS)["standings"]
+    assert list(rows) == Status.labels
+    assert len({means for means, *_ in rows.values()}) == len(Status)
+    for status in Status:
+        assert rows[status.label][1:] == [standings[status]["charge"], standings[status]["remains"]]
 
 
-def test_every_error_text_is_explained():
+@pytest.fixture
+def is_explained(db: None) -> Callable[[str], bool]:
+    """Whether the page explains an error: by how it begins, or by the parameter that "Incorrect …" names."""
+    page = read()
+    rows = [row for title in ("Any action", "add", "refill", "cancel") for row in rows_of(page, f"Errors: {title}")]
+    assert all(text and means and do for text, means, do in rows)
+    texts = [text for text, *_ in rows]
+    [named] = [means for text, means, _ in rows if text == "Incorrect …"]
+    fields = named.removeprefix("This parameter is missing or wrong: ").removesuffix(".").split(", ")
+
+    def _is_explained(error: str) -> bool:
+        return error.startswith(tuple(texts)) or error.removeprefix("Incorrect ") in fields
+
+    return _is_explained
+
+
+def test_every_error_text_is_explained(is_explained):
     constants = [value for name, value in vars(errors).items() if name.isupper() and isinstance(value, str)]
     assert len(constants) >= 10
     for text in [*constants, *errors.REFILL_REFUSED.values()]:
-        assert documented(text), text
-    assert any(
-        error.text.startswith("Too many requests: try again in") for group in error_groups() for error in group.errors
-    )
+        assert is_explained(text), text
+    assert is_explained("Too many requests: try again in 30 seconds")
+    assert not is_explained("Something else")
 
 
-def test_errors_that_are_provoked_are_explained(customer, service, upstream, settings):
+def test_errors_that_are_provoked_are_explained(is_explained, customer, service, upstream, settings):
     settings.API_DUPLICATE_WINDOW = 60
     [order] = placed(customer, service)
     good = {"action": "add", "service": service.pk, "link": "https://example.com/b", "quantity": 100}
@@ -387,7 +465,7 @@ def test_errors_that_are_provoked_are_explained(customer, service, upstream, set
     says(upstream, order, status="Completed", remains=0)
     provoked.append(ask(customer, {"action": "cancel", "order": order.pk}))
     for answer in provoked:
-        assert documented(answer["error"]), answer
+        assert is_explained(answer["error"]), answer
     assert len({answer["error"] for answer in provoked}) >= 15
 
 
@@ -397,9 +475,7 @@ def test_errors_that_are_provoked_are_explained(customer, service, upstream, set
         ("1200/m", "1,200 requests a minute"),
         ("1/s", "1 request a second"),
         ("5000/h", "5,000 requests an hour"),
-        ("5/10s", "5 requests in 10 seconds"),
         ("50/d", "50 requests a day"),
-        ("plenty", "plenty"),
     ],
 )
 def test_rate_when_set_then_told_in_words(rate, words):
@@ -466,12 +542,12 @@ def test_console_shows_the_request_as_a_program_would_send_it(signed_in, setting
 
 
 def test_console_cuts_a_long_list_and_says_so(signed_in, provider):
-    for number in range(MOST_SHOWN + 3):
+    for number in range(MAX_SHOWN + 3):
         make.service(provider, external_id=str(number))
     response = try_it(signed_in, "services")
-    assert len(answer_in(response)) == MOST_SHOWN
+    assert len(answer_in(response)) == MAX_SHOWN
     text = response.content.decode()
-    note = f'<p class="small quiet">The first {MOST_SHOWN} of {MOST_SHOWN + 3} services.'
+    note = f'<p class="small quiet">The first {MAX_SHOWN} of {MAX_SHOWN + 3} services.'
     assert text.index(note) < text.index('aria-label="The answer"')
 
 
