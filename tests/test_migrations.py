@@ -9,6 +9,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
+from orders.models import PlacementAttempt
 from panel.lib.money import EXCHANGE_ONE
 from tests import make
 
@@ -54,3 +55,39 @@ def test_reconciliation_when_there_are_orders_then_each_has_its_deadline_and_num
     assert orders[made[4]].queued_at >= now
     assert orders[made[5]].queued_at == created[made[5]]
     assert {one.exchange_rate for one in orders.values()} == {2 * EXCHANGE_ONE}
+
+
+@pytest.mark.proof
+@pytest.mark.django_db(transaction=True)
+def test_findings_when_reviews_were_closed_as_sentences_then_they_are_figures_where_they_told_any(customer):
+    service = make.service(make.provider())
+    sentences = {
+        "contradiction: It says that 40 of 100 remain. It charged 0.12 of an expected 0.2.": "contradiction:40/120000",
+        "contradiction: It says that an unknown number of 100 remain. It charged 0.1 of an expected 0.2.": (
+            "contradiction:-/100000"
+        ),
+        "contradiction: Partial, and 400 of a package remain. It charged nothing we could read of an expected 1.": (
+            "contradiction:400/-"
+        ),
+        "contradiction: Partial with neither remains nor charge.": "contradiction:-/-",
+        "unknown_status: Status: Fail": "unknown_status:Fail",
+        "contradiction: Partial now, without remains or charge.": (
+            "contradiction: Partial now, without remains or charge."
+        ),
+        "": "",
+    }
+    made = [make.placed_order(customer, service, upstream_id=f"{number}") for number in range(len(sentences))]
+    attempt = PlacementAttempt.objects.create(order=made[0], token="t" * 32)
+    try:
+        old = migrate([("orders", "0010_api_key_ref")]).get_model("orders", "Order").objects
+        for order, sentence in zip(made, sentences, strict=True):
+            old.filter(pk=order.pk).update(closed_review=sentence, claim_token="t" * 32 if order == made[0] else "")
+        old.filter(pk=made[-1].pk).update(
+            review_reason="unknown_status", review_since=timezone.now(), review_note="Status: Error"
+        )
+    finally:
+        new = migrate(latest())
+    orders = list(new.get_model("orders", "Order").objects.order_by("pk"))
+    assert [order.closed_review for order in orders] == list(sentences.values())
+    assert [order.review_finding for order in orders] == [""] * 6 + ["unknown_status:Error"]
+    assert [order.accepted_attempt_id for order in orders] == [attempt.pk] + [None] * 6

@@ -16,7 +16,8 @@ from unfold.decorators import action
 
 from orders.admin.review import find_order, order_or_404, state_of
 from orders.models import Order
-from orders.requests.bulk_staff import MOST, BulkResult, Fate, cancel_orders, plan_cancels
+from orders.requests.bulk import FAILED, MAX_STAFF_ORDERS, BulkResult, TooMany, cancel_as_staff, plan_staff_cancels
+from panel.accounts.signed_in import user_of
 from panel.lib.admin.actions import ActionRefused, ask_and_act, is_own_object, log_own_attempt
 from panel.lib.admin.base import ReadOnlyAdmin, shown_money
 
@@ -26,11 +27,13 @@ PERMISSION = "orders.change_order"
 class SelectionForm(forms.Form):
     """Primary keys in one field: a thousand fields are more than a form may have."""
 
-    orders = forms.RegexField(regex=r"\A\d{1,18}+(?:,\d{1,18}+)*+\Z", max_length=19 * MOST, widget=forms.HiddenInput)
+    orders = forms.RegexField(
+        regex=r"\A\d{1,18}+(?:,\d{1,18}+)*+\Z", max_length=19 * MAX_STAFF_ORDERS, widget=forms.HiddenInput
+    )
 
     def clean_orders(self) -> list[int]:
         pks = sorted({int(pk) for pk in self.cleaned_data["orders"].split(",")})
-        if len(pks) > MOST:
+        if len(pks) > MAX_STAFF_ORDERS:
             raise forms.ValidationError("Too many.")
         return pks
 
@@ -54,19 +57,19 @@ class CancelAdmin(ReadOnlyAdmin):
     @action(description="Cancel orders", permissions=["cancel_many"])
     def cancel_many(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
         """Shows what will happen; nothing is changed yet."""
-        pks = list(queryset.order_by("pk").values_list("pk", flat=True)[: MOST + 1])
-        if len(pks) > MOST:
-            text = f"At most {MOST:,} orders can be canceled in one go. Narrow the list down. Nothing was changed."
-            messages.error(request, text)
+        pks = list(queryset.order_by("pk").values_list("pk", flat=True)[: MAX_STAFF_ORDERS + 1])
+        try:
+            plan = plan_staff_cancels(orders=list(Order.objects.filter(pk__in=pks)), actor=user_of(request))
+        except TooMany as error:
+            messages.error(request, f"{error} Narrow the list down. Nothing was changed.")
             return None
-        plan = plan_cancels(orders=list(Order.objects.filter(pk__in=pks)), actor=request.user)
         context = {
             **self.admin_site.each_context(request),
             "title": "Cancel orders",
             "opts": self.opts,
             "plan": plan,
             "refund": shown_money(plan.refunded),
-            "can_act": plan.is_done,
+            "can_act": bool(plan.able),
             "form": SelectionForm(initial={"orders": ",".join(map(str, pks))}),
             "action": reverse(f"admin:{self._cancel_name}"),
             "back": self._list_url(),
@@ -84,10 +87,10 @@ class CancelAdmin(ReadOnlyAdmin):
             messages.error(request, "The selection could not be read. Nothing was changed; select the orders again.")
             return redirect(self._list_url())
         chosen = list(Order.objects.filter(pk__in=form.cleaned_data["orders"]))
-        result = cancel_orders(orders=chosen, actor=request.user)
+        result = cancel_as_staff(orders=chosen, actor=user_of(request))
         if own := [order for order in chosen if is_own_object(request, order)]:
             log_own_attempt(request=request, objects=own, title="Cancel orders")
-        messages.add_message(request, messages.SUCCESS if result.is_done else messages.WARNING, summary(result))
+        messages.add_message(request, messages.SUCCESS if result.able else messages.WARNING, summary(result))
         if result.failed:
             numbers = ", ".join(map(str, result.failed[:20]))
             messages.error(request, f"Not canceled, for an error of ours that the log tells of: orders {numbers}.")
@@ -100,14 +103,14 @@ class CancelAdmin(ReadOnlyAdmin):
         if not object_id or not request.user.has_perm(PERMISSION):
             return False
         order = find_order(object_id)
-        return order is not None and plan_cancels(orders=[order], actor=None).is_done
+        return order is not None and plan_staff_cancels(orders=[order], actor=None).able != []
 
     @action(description="Cancel", icon="cancel", permissions=["cancel_one"])
     def cancel_one(self, request: HttpRequest, object_id: str) -> HttpResponse:
         order = order_or_404(object_id)
 
         def act(data: dict[str, Any]) -> str:
-            result = cancel_orders(orders=[order], actor=request.user)
+            result = cancel_as_staff(orders=[order], actor=user_of(request))
             if result.withdrawn:
                 return f"Canceled; {shown_money(result.refunded)} refunded."
             if not result.asked:
@@ -122,7 +125,7 @@ class CancelAdmin(ReadOnlyAdmin):
             title=f"Cancel order {order.pk}",
             explanation=(
                 f"It was not sent yet: it is canceled at once, and {shown_money(order.net_charge)} are refunded."
-                if plan_cancels(orders=[order], actor=None).withdrawn
+                if plan_staff_cancels(orders=[order], actor=None).withdrawn
                 else f"{order.provider.name} is asked to cancel it. What comes back follows its answer."
             ),
             button="Cancel the order",
@@ -136,6 +139,6 @@ def summary(result: BulkResult) -> str:
     parts = [
         f"{result.withdrawn:,} canceled and {shown_money(result.refunded)} refunded",
         f"providers asked to cancel {result.asked:,} more",
-        *(f"{count:,} left alone: {why}" for why, count in result.left.items() if why != Fate.FAILED),
+        *(f"{count:,} left alone: {why}" for why, count in result.left.items() if why != FAILED),
     ]
     return f"{'; '.join(parts)}."

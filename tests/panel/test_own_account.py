@@ -19,7 +19,7 @@ from billing.models import Entry
 from billing.wallets import wallet_of
 from catalog.models import CustomerGroup, CustomerPrice, GroupMember, Service
 from orders.models import Order
-from orders.requests.bulk_staff import Fate, cancel_orders, plan_cancels
+from orders.requests.bulk import StaffReason, cancel_as_staff, plan_staff_cancels
 from orders.review import decisions
 from orders.review.manual_close import end_placed
 from orders.states import Placement, ReviewReason, Status
@@ -201,11 +201,11 @@ def test_cancelling_many_when_own_orders_are_among_them_then_those_are_left(role
         reverse("admin:orders_order_changelist"),
         {"action": "cancel_many", "_selected_action": [mine.pk, theirs.pk]},
     )
-    assert Fate.OWN in listed.content.decode()
+    assert StaffReason.OWN in listed.content.decode()
     answer = client.post(
         reverse("admin:orders_order_cancel_selected"), {"orders": f"{mine.pk},{theirs.pk}"}, follow=True
     )
-    assert Fate.OWN in answer.content.decode()
+    assert StaffReason.OWN in answer.content.decode()
     mine.refresh_from_db()
     theirs.refresh_from_db()
     assert (mine.placement, theirs.placement) == (Placement.QUEUED, Placement.WITHDRAWN)
@@ -345,9 +345,9 @@ def test_service_when_the_actor_is_the_customer_then_it_raises(name, offer):
 def test_cancelling_many_when_all_are_own_then_nothing_is_done(offer):
     user = with_role(OWNER)
     orders = [make.order(user, offer) for _ in range(2)]
-    assert plan_cancels(orders=orders, actor=user).fates == {Fate.OWN: 2}
-    result = cancel_orders(orders=orders, actor=user)
-    assert (result.fates, result.refunded, result.is_done) == ({Fate.OWN: 2}, 0, False)
+    assert plan_staff_cancels(orders=orders, actor=user).left == {StaffReason.OWN: 2}
+    result = cancel_as_staff(orders=orders, actor=user)
+    assert (result.left, result.refunded, result.able) == ({StaffReason.OWN: 2}, 0, [])
 
 
 def test_payment_when_a_gateway_confirms_it_then_staff_are_credited_like_others(offer):

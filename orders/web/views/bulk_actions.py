@@ -11,10 +11,11 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from orders.models import Order
-from orders.requests.bulk_customer import MOST, Tally, TooMany, cancel_orders, foresee_cancels, refill_orders
+from orders.requests.bulk import MAX_ORDERS, BulkResult, TooMany, cancel_orders, plan_cancels, refill_orders
 from orders.selectors import orders_of
 from orders.web.filters import filters_in
 from orders.web.views.messages import say_once
+from panel.accounts.signed_in import user_of
 from panel.lib.digits import whole_number
 from panel.lib.money import format_money
 
@@ -28,9 +29,9 @@ def order_bulk(request: HttpRequest) -> HttpResponse:
         if not orders:
             messages.warning(request, "Choose at least one order first.")
         elif request.POST.get("wish") == "refill":
-            _tell(request, refill_orders(orders=orders, actor=request.user), asked="refill requested for {}")
+            _tell(request, refill_orders(orders=orders, actor=user_of(request)), asked="refill requested for {}")
         elif request.POST.get("wish") == "cancel" and "confirmed" in request.POST:
-            _tell(request, cancel_orders(orders=orders, actor=request.user), asked="cancellation requested for {}")
+            _tell(request, cancel_orders(orders=orders, actor=user_of(request)), asked="cancellation requested for {}")
         elif request.POST.get("wish") == "cancel":
             return _ask(request, orders)
     except TooMany as error:
@@ -45,38 +46,33 @@ def _chosen(request: HttpRequest) -> list[Order]:
     if not texts:
         return []
     own = orders_of(customer=request.user).filter(pk__in=pks)
-    orders = list(own.select_related("service__upstream", "customer")[: MOST + 1]) if pks else []
+    orders = list(own.select_related("service__upstream", "customer")[: MAX_ORDERS + 1]) if pks else []
     if not orders:
         raise Http404
     return orders
 
 
 def _ask(request: HttpRequest, orders: list[Order]) -> HttpResponse:
-    prospects = foresee_cancels(orders=orders)
-    able = [one for one in prospects if not one.reason]
     context = {
-        "prospects": prospects,
-        "able": able,
-        "back_at_once": sum(one.back for one in able),
-        "asked": sum(one.is_asked for one in able),
+        "plan": plan_cancels(orders=orders),
         "query": request.POST.get("query", ""),
         "address": _back(request),
     }
     return render(request, "orders/cancel_many.html", context)
 
 
-def _tell(request: HttpRequest, tally: Tally, *, asked: str) -> None:
+def _tell(request: HttpRequest, result: BulkResult, *, asked: str) -> None:
     """One message: "3 canceled, $1.20 is back in your wallet; cancellation requested for 4 orders; 2 left: …"."""
     parts = []
-    if tally.withdrawn:
-        back = format_money(tally.refunded, settings.PANEL_CURRENCY, exact=True)
-        parts.append(f"{tally.withdrawn} canceled, {back} is back in your wallet")
-    if tally.asked:
-        parts.append(asked.format("1 order" if tally.asked == 1 else f"{tally.asked} orders"))
-    if tally.already:
-        parts.append(f"{tally.already} canceled already")
-    parts += [f"{count} left: {_inside(reason)}" for reason, count in tally.left.most_common()]
-    level = messages.SUCCESS if tally.withdrawn or tally.asked or tally.already else messages.WARNING
+    if result.withdrawn:
+        back = format_money(result.refunded, settings.PANEL_CURRENCY, exact=True)
+        parts.append(f"{result.withdrawn} canceled, {back} is back in your wallet")
+    if result.asked:
+        parts.append(asked.format("1 order" if result.asked == 1 else f"{result.asked} orders"))
+    if result.already:
+        parts.append(f"{result.already} canceled already")
+    parts += [f"{count} left: {_inside(reason)}" for reason, count in result.left.items()]
+    level = messages.SUCCESS if result.withdrawn or result.asked or result.already else messages.WARNING
     said = "; ".join(parts)
     say_once(request, level, f"{said[:1].upper()}{said[1:]}.")
 

@@ -15,14 +15,14 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 
-import orders.requests.bulk_staff
+import orders.requests.bulk
 import orders.requests.cancel
 from catalog.models import Provider, UpstreamService
 from catalog.upstream.client import UpstreamClient
 from catalog.upstream.results import CancelAccepted
 from orders.dispatch.submit import claim_next
 from orders.models import CancelRequest, Order, OrderEvent
-from orders.requests.bulk_staff import MOST, Fate, TooMany, cancel_orders, plan_cancels
+from orders.requests.bulk import MAX_STAFF_ORDERS, StaffReason, TooMany, cancel_as_staff, plan_staff_cancels
 from orders.requests.cancel import (
     CancelOutcome,
     TooLate,
@@ -632,13 +632,11 @@ def mix(upstream: SandboxServer, provider: Any, customer: Any, service: Any) -> 
 
 
 MIXED = {
-    Fate.WITHDRAW: 3,
-    Fate.ASK: 1,
-    Fate.ENDED: 1,
-    Fate.ASKED: 1,
-    Fate.PLACING: 1,
-    Fate.IN_DOUBT: 1,
-    Fate.IN_REVIEW: 1,
+    StaffReason.ENDED: 1,
+    StaffReason.ASKED: 1,
+    StaffReason.PLACING: 1,
+    StaffReason.IN_DOUBT: 1,
+    StaffReason.IN_REVIEW: 1,
 }
 
 
@@ -650,9 +648,10 @@ def test_bulk_when_orders_are_mixed_then_every_queued_one_is_refunded(customer, 
     """Lesson of other panels: a bulk cancel changed the status and never gave the money back."""
     before = make.wallet(customer).balance
     with nothing_changes():
-        plan = plan_cancels(orders=all_of(mix), actor=None)
-    result = cancel_orders(orders=all_of(mix), actor=staff)
-    assert dict(plan.fates) == dict(result.fates) == MIXED
+        plan = plan_staff_cancels(orders=all_of(mix), actor=None)
+    result = cancel_as_staff(orders=all_of(mix), actor=staff)
+    assert plan.left == result.left == MIXED
+    assert (plan.withdrawn, plan.asked) == (result.withdrawn, result.asked) == (3, 1)
     assert plan.refunded == result.refunded == 750_000
     assert make.wallet(customer).balance == before + 750_000
     for name in ("queued 1", "queued 2", "queued 3"):
@@ -665,17 +664,17 @@ def test_bulk_when_orders_are_mixed_then_every_queued_one_is_refunded(customer, 
 
 
 def test_bulk_when_done_twice_then_the_second_changes_nothing(staff, mix):
-    cancel_orders(orders=all_of(mix), actor=staff)
+    cancel_as_staff(orders=all_of(mix), actor=staff)
     with nothing_changes():
-        again = cancel_orders(orders=all_of(mix), actor=staff)
+        again = cancel_as_staff(orders=all_of(mix), actor=staff)
     assert (again.withdrawn, again.asked, again.refunded) == (0, 0, 0)
-    assert (again.fates[Fate.ENDED], again.fates[Fate.ASKED]) == (4, 2)
+    assert (again.left[StaffReason.ENDED], again.left[StaffReason.ASKED]) == (4, 2)
 
 
 @pytest.mark.django_db(transaction=True)
 def test_bulk_when_done_by_two_at_once_then_each_order_is_refunded_once(customer, service, staff):
     made = [make.order(customer, service) for _ in range(10)]
-    results = at_once(2, lambda number: cancel_orders(orders=made, actor=staff))
+    results = at_once(2, lambda number: cancel_as_staff(orders=made, actor=staff))
     assert sum(one.withdrawn for one in results) == 10
     assert sum(one.refunded for one in results) == 2_500_000
     assert make.wallet(customer).balance == 10_000_000
@@ -692,7 +691,7 @@ def test_bulk_when_one_fails_then_the_others_are_canceled(customer, service, sta
         withdraw(**values)
 
     monkeypatch.setattr(orders.requests.cancel, "withdraw_order", break_on_the_second)
-    result = cancel_orders(orders=made, actor=staff)
+    result = cancel_as_staff(orders=made, actor=staff)
     assert (result.withdrawn, result.failed, result.refunded) == (4, [made[1].pk], 1_000_000)
     assert [fresh(one).placement for one in made] == ["withdrawn", "queued", "withdrawn", "withdrawn", "withdrawn"]
 
@@ -706,8 +705,8 @@ def test_bulk_when_an_order_is_claimed_meanwhile_then_it_is_left_alone(customer,
         withdraw(**values)
 
     monkeypatch.setattr(orders.requests.cancel, "withdraw_order", claimed_before)
-    result = cancel_orders(orders=[order], actor=staff)
-    assert (dict(result.fates), refunds_of(order)) == ({Fate.MOVED: 1}, [])
+    result = cancel_as_staff(orders=[order], actor=staff)
+    assert (result.left, refunds_of(order)) == ({StaffReason.MOVED: 1}, [])
     end_lease(order)
     submit_now()
 
@@ -720,20 +719,20 @@ def test_bulk_when_time_runs_out_then_the_rest_is_told_and_left(customer, servic
     def slowly(**values: Any) -> None:
         withdraw(**values)
         if values["order"].pk == made[1].pk:
-            monkeypatch.setattr(orders.requests.bulk_staff.time, "monotonic", lambda: float("inf"))
+            monkeypatch.setattr(orders.requests.bulk.time, "monotonic", lambda: float("inf"))
 
     with monkeypatch.context() as patch:
-        patch.setattr(orders.requests.bulk_staff, "time", SimpleNamespace(monotonic=time.monotonic))
+        patch.setattr(orders.requests.bulk, "time", SimpleNamespace(monotonic=time.monotonic))
         patch.setattr(orders.requests.cancel, "withdraw_order", slowly)
-        result = cancel_orders(orders=made, actor=staff)
-    assert (result.withdrawn, result.left) == (2, {Fate.NOT_REACHED.value: 2})
+        result = cancel_as_staff(orders=made, actor=staff)
+    assert (result.withdrawn, result.left) == (2, {StaffReason.NOT_REACHED.value: 2})
     assert [fresh(one).placement for one in made] == ["withdrawn", "withdrawn", "queued", "queued"]
 
 
 def test_bulk_when_there_are_too_many_then_none_is_canceled(customer, service, staff):
     order = make.order(customer, service)
     with nothing_changes(), pytest.raises(TooMany):
-        cancel_orders(orders=[order] * (MOST + 1), actor=staff)
+        cancel_as_staff(orders=[order] * (MAX_STAFF_ORDERS + 1), actor=staff)
 
 
 # -- the pages of staff ------------------------------------------------------------------------------
@@ -754,7 +753,13 @@ def test_bulk_page_when_opened_then_it_tells_and_changes_nothing(staff_client, m
         page = select(staff_client, all_of(mix)).content.decode()
     assert "0.75" in page
     assert "not sent yet" in page
-    for fate in (Fate.ENDED, Fate.ASKED, Fate.PLACING, Fate.IN_DOUBT, Fate.IN_REVIEW):
+    for fate in (
+        StaffReason.ENDED,
+        StaffReason.ASKED,
+        StaffReason.PLACING,
+        StaffReason.IN_DOUBT,
+        StaffReason.IN_REVIEW,
+    ):
         assert fate.value in page
 
 
@@ -770,7 +775,7 @@ def test_bulk_page_when_confirmed_twice_then_done_once_and_told_with_numbers(sta
     assert make.wallet(customer).balance == before + 750_000
 
 
-@pytest.mark.parametrize("orders", ["", "1;2", "1,x", "-1", ",".join(map(str, range(1, MOST + 3)))])
+@pytest.mark.parametrize("orders", ["", "1;2", "1,x", "-1", ",".join(map(str, range(1, MAX_STAFF_ORDERS + 3)))])
 def test_bulk_page_when_the_selection_is_garbage_then_nothing_changes(staff_client, customer, service, orders):
     make.order(customer, service)
     with nothing_changes():
@@ -779,7 +784,7 @@ def test_bulk_page_when_the_selection_is_garbage_then_nothing_changes(staff_clie
 
 
 def test_bulk_page_when_more_than_a_thousand_are_selected_then_it_says_so(staff_client, customer, service, monkeypatch):
-    monkeypatch.setattr("orders.admin.cancel.MOST", 2)
+    monkeypatch.setattr("orders.requests.bulk.MAX_STAFF_ORDERS", 2)
     made = [make.order(customer, service) for _ in range(3)]
     with nothing_changes():
         response = staff_client.post(

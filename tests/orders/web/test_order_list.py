@@ -463,7 +463,7 @@ def test_bulk_when_none_or_no_wish_or_too_many_are_given_then_nothing_changes(si
     with nothing_changes():
         assert "Choose at least one order" in said(bulk(signed_in, "cancel", []))
         assert bulk(signed_in, "", mixed, confirmed="1").status_code == 302
-        for module in ("orders.requests.bulk_customer.MOST", "orders.web.views.bulk_actions.MOST"):
+        for module in ("orders.requests.bulk.MAX_ORDERS", "orders.web.views.bulk_actions.MAX_ORDERS"):
             monkeypatch.setattr(module, 3)
         assert "Choose at most 3 orders" in said(bulk(signed_in, "cancel", mixed, confirmed="1"))
         assert "Choose at most 3 orders" in said(bulk(signed_in, "cancel", mixed))
@@ -472,16 +472,16 @@ def test_bulk_when_none_or_no_wish_or_too_many_are_given_then_nothing_changes(si
 
 def test_bulk_when_one_fails_for_an_error_of_ours_then_the_others_go_on(signed_in, customer, service, monkeypatch):
     first, second = make.order(customer, service), make.order(customer, service)
-    from orders.requests import bulk_customer
+    from orders.requests import bulk as bulk_requests
 
-    cancel_order = bulk_customer.cancel_order
+    cancel_order = bulk_requests.cancel_order
 
     def stumble(*, order, actor):
         if order.pk == second.pk:
             raise RuntimeError("broken")
         return cancel_order(order=order, actor=actor)
 
-    monkeypatch.setattr(bulk_customer, "cancel_order", stumble)
+    monkeypatch.setattr(bulk_requests, "cancel_order", stumble)
     words = said(bulk(signed_in, "cancel", [first, second], confirmed="1"))
     assert "1 canceled, $0.25" in words and "1 left: something went wrong on our side" in words
     assert Order.objects.get(pk=first.pk).placement == Placement.WITHDRAWN

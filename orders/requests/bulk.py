@@ -1,0 +1,237 @@
+"""Cancels and refills of many orders, for customers and for staff, each by the rules of a single one.
+
+Each order is a transaction of its own: one that is refused or fails stops no other, and a second run finds the
+first one's work.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import structlog
+from django.utils import timezone
+
+from orders.models import CancelRequest, Order
+from orders.requests import cancel
+from orders.requests.cancel import CancelOutcome, TooLate, cancel_order, may_withdraw, why_not_asked
+from orders.requests.refill import RefillRefused, request_refill
+from orders.states import CancelState, Placement, Status
+from panel.accounts.models import User
+from panel.lib.own_account import is_own
+
+log = structlog.get_logger(__name__)
+
+# Orders in one go: each costs some statements, and a customer waits for the page.
+MAX_ORDERS = 100
+MAX_STAFF_ORDERS = 1_000
+# What a page of staff can wait for. What is not reached by then is told, and left for another go.
+MAX_SECONDS = 20.0
+FAILED = "Something went wrong on our side. Please try again."
+ALREADY = "It is canceled already."  # Most likely by the first half of a double click.
+
+
+class StaffReason(StrEnum):
+    """Why an order that staff cancel is left as it is, in words for a list."""
+
+    ENDED = "ended already"
+    ASKED = "asked of the provider already"
+    PLACING = "being sent right now"
+    IN_DOUBT = "in doubt, to be decided about one by one"
+    IN_REVIEW = "in review, to be decided about one by one"
+    OWN = "your own, for somebody else on the staff to cancel"
+    MOVED = "changed meanwhile"
+    NOT_REACHED = "not reached in time, select them again"
+
+
+class TooMany(ValueError):
+    """More orders than may be chosen at once; nothing was changed. The message is for whoever chose them."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderResult:
+    """What becomes, or became, of one order: `back` micro-units at once, the provider is asked, or `reason` why not."""
+
+    order: Order
+    back: int = 0
+    reason: str = ""
+
+    @property
+    def is_asked(self) -> bool:
+        return not self.back and not self.reason
+
+
+@dataclass(frozen=True, slots=True)
+class BulkResult:
+    """What becomes, or became, of all of them."""
+
+    results: Sequence[OrderResult]
+
+    @property
+    def able(self) -> list[OrderResult]:
+        return [one for one in self.results if not one.reason]
+
+    @property
+    def withdrawn(self) -> int:
+        return sum(one.back > 0 for one in self.results)
+
+    @property
+    def asked(self) -> int:
+        return sum(one.is_asked for one in self.results)
+
+    @property
+    def refunded(self) -> int:
+        """Micro-units that go back at once."""
+        return sum(one.back for one in self.results)
+
+    @property
+    def already(self) -> int:
+        return sum(one.reason == ALREADY for one in self.results)
+
+    @property
+    def failed(self) -> list[int]:
+        return [one.order.pk for one in self.results if one.reason == FAILED]
+
+    @property
+    def left(self) -> dict[str, int]:
+        """How many are left as they are, by the reason, the most common first."""
+        reasons = Counter(one.reason for one in self.results if one.reason not in ("", ALREADY))
+        return dict(reasons.most_common())
+
+
+def _each(orders: Collection[Order], act: Callable[[Order], OrderResult], *, seconds: float) -> BulkResult:
+    stop_at = time.monotonic() + seconds
+    results = []
+    for order in orders:
+        try:
+            late = time.monotonic() >= stop_at
+            results.append(OrderResult(order, reason=StaffReason.NOT_REACHED) if late else act(order))
+        except (TooLate, RefillRefused) as error:
+            results.append(OrderResult(order, reason=str(error)))
+        except Exception:
+            log.exception("order of a bulk action failed", order=order.pk)
+            results.append(OrderResult(order, reason=FAILED))
+    return BulkResult(results)
+
+
+# -- for customers -----------------------------------------------------------------------------------
+
+
+def plan_cancels(*, orders: Collection[Order]) -> BulkResult:
+    """Return what `cancel_orders` would do now; changes nothing. One statement. Raise TooMany.
+
+    The orders come with their services' upstream services.
+    """
+    _check(orders)
+    refused = CancelRequest.objects.filter(
+        order__in=[order.pk for order in orders],
+        state=CancelState.REFUSED,
+        finished_at__gt=timezone.now() - cancel.AFTER_REFUSAL,
+    )
+    lately = set(refused.values_list("order_id", flat=True))
+    return BulkResult([_plan_cancel(order, was_refused=order.pk in lately) for order in orders])
+
+
+def _plan_cancel(order: Order, *, was_refused: bool) -> OrderResult:
+    if may_withdraw(order):
+        return OrderResult(order, back=order.net_charge)
+    reason = why_not_asked(order)
+    if not reason and not order.service.upstream.cancel:
+        reason = "This service cannot be canceled once it was sent."
+    if not reason and was_refused:
+        reason = "The provider refused it within the last hour."
+    return OrderResult(order, reason=reason)
+
+
+def cancel_orders(*, orders: Collection[Order], actor: User) -> BulkResult:
+    """Cancel each as `cancel_order` does. Raise TooMany."""
+
+    def act(order: Order) -> OrderResult:
+        try:
+            outcome = cancel_order(order=order, actor=actor)
+        except TooLate:
+            order.refresh_from_db(fields=["status"])
+            if order.status != Status.CANCELED:
+                raise
+            return OrderResult(order, reason=ALREADY)
+        return OrderResult(order, back=order.net_charge if outcome is CancelOutcome.WITHDRAWN else 0)
+
+    _check(orders)
+    return _each(orders, act, seconds=float("inf"))
+
+
+def refill_orders(*, orders: Collection[Order], actor: User) -> BulkResult:
+    """Request a refill of each as `request_refill` does. Raise TooMany."""
+
+    def act(order: Order) -> OrderResult:
+        request_refill(order=order, actor=actor)
+        return OrderResult(order)
+
+    _check(orders)
+    return _each(orders, act, seconds=float("inf"))
+
+
+def _check(orders: Collection[Order]) -> None:
+    if len(orders) > MAX_ORDERS:
+        raise TooMany(f"Choose at most {MAX_ORDERS} orders at a time.")
+
+
+# -- for staff ---------------------------------------------------------------------------------------
+
+
+def plan_staff_cancels(*, orders: Collection[Order], actor: User | None) -> BulkResult:
+    """Return what `cancel_as_staff` would do now; changes nothing. Raise TooMany."""
+    _check_staff(orders)
+    standing = cancel.standing().filter(order__in=[order.pk for order in orders])
+    asked = set(standing.values_list("order_id", flat=True))
+
+    def plan(order: Order) -> OrderResult:
+        if reason := _why_left(order, actor):
+            return OrderResult(order, reason=reason)
+        if may_withdraw(order):
+            return OrderResult(order, back=order.net_charge)
+        return OrderResult(order, reason=StaffReason.ASKED if order.pk in asked else "")
+
+    return BulkResult([plan(order) for order in orders])
+
+
+def cancel_as_staff(*, orders: Collection[Order], actor: User) -> BulkResult:
+    """Withdraw or request to cancel each but the actor's own, whatever the services allow. Raise TooMany."""
+
+    def act(seen: Order) -> OrderResult:
+        order = Order.objects.select_related("customer").get(pk=seen.pk)
+        if reason := _why_left(order, actor):
+            return OrderResult(order, reason=reason)
+        back = order.net_charge if may_withdraw(order) else 0
+        try:
+            if back:
+                cancel.withdraw_order(order=order, actor=actor)
+            elif not cancel.request_cancel(order=order, actor=actor, patient=False):
+                return OrderResult(order, reason=StaffReason.ASKED)
+        except TooLate:
+            return OrderResult(order, reason=StaffReason.MOVED)
+        return OrderResult(order, back=back)
+
+    _check_staff(orders)
+    # What is not sent yet comes first: meanwhile the others only get older.
+    unsent_first = sorted(orders, key=lambda order: order.placement != Placement.QUEUED)
+    return _each(unsent_first, act, seconds=MAX_SECONDS)
+
+
+def _why_left(order: Order, actor: User | None) -> str:
+    if is_own(actor=actor, customer_id=order.customer_id):
+        return StaffReason.OWN
+    if order.is_final:
+        return StaffReason.ENDED
+    if may_withdraw(order) or order.placement == Placement.PLACED:
+        return ""
+    reasons = {Placement.PLACING: StaffReason.PLACING, Placement.IN_DOUBT: StaffReason.IN_DOUBT}
+    return reasons.get(Placement(order.placement), StaffReason.IN_REVIEW)
+
+
+def _check_staff(orders: Collection[Order]) -> None:
+    if len(orders) > MAX_STAFF_ORDERS:
+        raise TooMany(f"At most {MAX_STAFF_ORDERS:,} orders can be canceled in one go.")
