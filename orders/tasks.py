@@ -40,7 +40,7 @@ def submit_provider_orders(provider_id: int) -> None:
 
 @shared_task
 def reconcile_orders() -> None:
-    """Looks for doubtful orders, each provider in a task of its own."""
+    """Searches for orders in doubt, each provider in a task of its own."""
     for provider in worker.providers_with_due_doubts():
         reconcile_provider_orders.apply_async((provider.pk,), expires=PROMPTLY)
     record_heartbeat(task="reconcile_orders")
@@ -48,7 +48,7 @@ def reconcile_orders() -> None:
 
 @shared_task
 def reconcile_provider_orders(provider_id: int) -> None:
-    """Looks for the doubtful orders of one provider."""
+    """Searches for the orders in doubt of one provider."""
     worker.reconcile_provider(provider=Provider.objects.get(pk=provider_id))
 
 

@@ -75,7 +75,7 @@ def submit_now() -> int:
 
 
 def reconcile_now() -> int:
-    """One look for every doubt, however lately it was looked for."""
+    """One search for every order in doubt, however lately it was searched for."""
     Order.objects.filter(placement="in_doubt").update(next_action_at=timezone.now() - timedelta(seconds=1))
     return reconcile_due_orders()
 

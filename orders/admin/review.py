@@ -26,7 +26,7 @@ from orders.admin.review_facts import facts_of
 from orders.checkout.create import loss_note
 from orders.common.transitions import OrderMoved
 from orders.models import Order
-from orders.reconcile import id_probe, search
+from orders.reconcile import search
 from orders.review import decisions
 from orders.states import Placement, ReviewReason
 from panel.lib.admin.actions import ActionRefused, act_once, is_own_object
@@ -244,9 +244,9 @@ def _refund(order: Order, actor: Any, data: dict[str, Any]) -> str:
 
 
 def _look(order: Order, actor: Any, data: dict[str, Any]) -> str:
-    if search.look_now(order=order):
+    if search.search_now(order=order):
         return "Looked again and found it. The order is followed from now on."
-    sending = id_probe.first_sending(order)
+    sending = search.first_sending(order)
     return f"Looked again. {sending.look_note if sending else ''}".strip()
 
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from catalog.provider_accounts import same_account
 from orders.models import Order, PlacementAttempt
-from orders.reconcile import id_probe
+from orders.reconcile.search import first_sending
 from orders.review import evidence
 from orders.states import MAYBE_TAKEN, AttemptOutcome, Placement
 from panel.lib.admin.base import shown_money
@@ -20,7 +20,7 @@ from panel.lib.formats import moment_text
 def facts_of(order: Order) -> dict[str, Any]:
     """Return what the page shows of the order, its sendings, the looks for it and the balance there."""
     provider = order.provider
-    sending = id_probe.first_sending(order)
+    sending = first_sending(order)
     sent_at = sending.started_at if sending else order.created_at
     looks = evidence.looks_of(sending, taken=_taken(order, sending), currency=provider.currency)
     hint = evidence.balance_hint(

@@ -1,38 +1,56 @@
-"""Which orphan at a provider is which doubt of ours. Pure: no database, no clock, no network.
+"""Which orphan at a provider is which order in doubt. Pure: no database, no clock, no network.
 
-An orphan is an order that answers for our key and belongs to no order of ours. A suspect is an order of ours
-of which a sending may have been taken without our knowing. Binding the wrong pair would refund one customer
-for the fate of another's order, so anything less than one explanation for everything binds nothing.
+An orphan is an order at the provider that answers for our key and belongs to no order of ours. A candidate is an
+order of ours of which a sending may have been taken without our knowing. Binding the wrong pair would refund one
+customer for the fate of another's order, so anything less than one explanation for everything binds nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from catalog.service_types import SPECS
 from catalog.upstream.results import OrderStatus, StatusRow
+from orders.models import Order
 from orders.refunds.policy import Sold, cost_agrees
 from orders.tracking.interpret import charge_in_micros
+
+# Ids of one order that are asked about at most: 20 calls.
+MAX_WIDTH = 2_000
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The ids that a doubt may have: above `low`, and below `high` where a later order's id is known.
+    """The ids that an order in doubt may have: above `low`, and below `high` where a later order's id is known.
 
     `closed_at` is when that later order was known to be placed: whatever was sent after it has a higher id.
+    From `first` to `last`, both inclusive, the provider is asked.
     """
 
     low: int
     high: int | None
     closed_at: datetime | None
 
+    @property
+    def first(self) -> int:
+        return self.low + 1
+
+    @property
+    def last(self) -> int:
+        return self.low + MAX_WIDTH if self.high is None else self.high - 1
+
+    @property
+    def is_too_wide(self) -> bool:
+        return self.last - self.low > MAX_WIDTH
+
     def holds(self, number: int) -> bool:
         return self.low < number and (self.high is None or number < self.high)
 
 
 @dataclass(frozen=True, slots=True)
-class Suspect:
+class Candidate:
     """An order of ours that may be at the provider unknown to us; `sent_at` is its first such sending.
 
     Of a package the provider counts the contents, and we count packages: `remains` says nothing then.
@@ -45,47 +63,21 @@ class Suspect:
     is_package: bool = False
 
 
-def agrees(suspect: Suspect, row: StatusRow) -> bool:
-    """Whether remains and charge are what this order should show, neither of them missing.
-
-    A canceled order shows nothing of what was ordered, so it agrees with none.
-    """
-    charge = charge_in_micros(row.charge, suspect.exchange_rate)
-    quantity = suspect.sold.quantity
-    if row.status is None or row.remains is None or charge is None or not 0 <= row.remains <= quantity:
-        return False
-    match row.status:
-        case OrderStatus.CANCELED:
-            return False
-        case OrderStatus.PARTIAL:
-            return cost_agrees(suspect.sold, row.remains, charge)
-        case OrderStatus.PENDING if row.remains != quantity:
-            return False
-        case OrderStatus.COMPLETED if row.remains:
-            return False
-    return cost_agrees(suspect.sold, 0, charge)
-
-
-def may_be(suspect: Suspect, row: StatusRow) -> bool:
-    """Whether this may be the suspect's order, though it shows what it should not.
-
-    A charge excludes nobody: rates rise between two imports. Only a quantity that it cannot have does.
-    """
-    quantity = suspect.sold.quantity
-    if suspect.is_package or row.remains is None:
-        return True
-    return row.remains <= quantity and not (row.status is OrderStatus.PENDING and 0 < row.remains < quantity)
+def candidate_of(*, order: Order, sent_at: datetime) -> Candidate:
+    """Return the order as a candidate. One of an unknown service type may be a package."""
+    spec = SPECS.get(order.service_type)
+    return Candidate(order.pk, order, order.exchange_rate, sent_at, spec is None or spec.is_package)
 
 
 def sole_match(
-    *, doubt: Suspect, window: Window, suspects: Sequence[Suspect], orphans: Mapping[int, StatusRow]
+    *, doubt: Candidate, window: Window, candidates: Sequence[Candidate], orphans: Mapping[int, StatusRow]
 ) -> int | None:
-    """The one orphan that is this doubt, or None.
+    """Return the id of the one orphan that is the order in doubt, or None.
 
-    It must be the only one in the window that agrees with the doubt, it can be no other suspect's, and each
-    other orphan in the window must be explained by a suspect of its own.
+    It must be the only one in the window that agrees with the order, it can be no other candidate's, and each
+    other orphan in the window must be explained by a candidate of its own.
     """
-    others = [one for one in suspects if one.order_id != doubt.order_id]
+    others = [one for one in candidates if one.order_id != doubt.order_id]
     inside = {number: row for number, row in orphans.items() if window.holds(number)}
     ours = [number for number, row in inside.items() if agrees(doubt, row)]
     if len(ours) != 1:
@@ -97,18 +89,45 @@ def sole_match(
     return found if _each_explained([row for number, row in inside.items() if number != found], others) else None
 
 
-def _each_explained(rows: Sequence[StatusRow], suspects: Sequence[Suspect]) -> bool:
-    """Whether each row has a suspect of its own that would show it; the hardest to explain first."""
-    candidates = sorted(({one.order_id for one in suspects if agrees(one, row)} for row in rows), key=len)
+def agrees(candidate: Candidate, row: StatusRow) -> bool:
+    """Return whether remains and charge are what the candidate should show, neither of them missing.
+
+    A canceled order shows nothing of what was ordered, so it agrees with none.
+    """
+    charge = charge_in_micros(row.charge, candidate.exchange_rate)
+    quantity = candidate.sold.quantity
+    if row.status is None or row.remains is None or charge is None or not 0 <= row.remains <= quantity:
+        return False
+    match row.status:
+        case OrderStatus.CANCELED:
+            return False
+        case OrderStatus.PARTIAL:
+            return cost_agrees(candidate.sold, row.remains, charge)
+        case OrderStatus.PENDING if row.remains != quantity:
+            return False
+        case OrderStatus.COMPLETED if row.remains:
+            return False
+    return cost_agrees(candidate.sold, 0, charge)
+
+
+def may_be(candidate: Candidate, row: StatusRow) -> bool:
+    """Return whether this may be the candidate's order, though it shows what it should not.
+
+    A charge excludes nobody: rates rise between two imports. Only a quantity that it cannot have does.
+    """
+    quantity = candidate.sold.quantity
+    if candidate.is_package or row.remains is None:
+        return True
+    return row.remains <= quantity and not (row.status is OrderStatus.PENDING and 0 < row.remains < quantity)
+
+
+def _each_explained(rows: Sequence[StatusRow], candidates: Sequence[Candidate]) -> bool:
+    """Return whether each row has a candidate of its own that agrees; the hardest to explain first."""
+    explanations = sorted(({one.order_id for one in candidates if agrees(one, row)} for row in rows), key=len)
     used: set[int] = set()
-    for orders in candidates:
+    for orders in explanations:
         left = orders - used
         if not left:
             return False
         used.add(min(left))
     return True
-
-
-def explained(row: StatusRow, suspects: Iterable[Suspect]) -> bool:
-    """Whether some suspect would show this."""
-    return any(agrees(one, row) for one in suspects)

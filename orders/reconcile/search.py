@@ -1,68 +1,85 @@
-"""One look for doubtful orders at their provider, and what it leaves for staff to see.
+"""One search for orders in doubt at their provider, by their order ids.
 
-Soundness of a binding rests on the order of reading: first what the provider has, then which orders of ours
-may be there unknown to us, then which ids are known. An answer that is recorded in between makes an orphan
-known; one that is not recorded yet makes a suspect, and with two explanations nothing is bound.
+Most providers count their orders up for all their customers and answer `status` for a key's own orders alone.
+There an order that was placed unknown to us lies between the last id known before it was sent and the first
+known after, and is the only one in between that answers. `calibrate` checks that this holds, before each search.
+
+A binding is sound because of the order of reading: first what the provider has, then which orders of ours may be
+there unknown to us, then which ids are known. An answer that is recorded in between makes an orphan known; one
+that is not recorded yet makes a candidate, and with two explanations nothing is bound.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
 
 import structlog
+from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
 from catalog.models import Provider
 from catalog.provider_accounts import ProviderUnusable, account_of, client_for, same_account
-from catalog.upstream.client import UpstreamClient
-from catalog.upstream.errors import ProviderRefused, UnreadableAnswer, UpstreamError
-from catalog.upstream.results import StatusRow
+from catalog.upstream.client import MAX_IDS, UpstreamClient
+from catalog.upstream.errors import ErrorCode, ProviderRefused, UnreadableAnswer, UpstreamError
+from catalog.upstream.results import RowError, StatusRow
 from orders.common.transitions import OrderMoved
 from orders.dispatch.submit import may_repeat
 from orders.models import Order, PlacementAttempt
-from orders.reconcile import id_probe
-from orders.reconcile.match import Suspect, Window, agrees, sole_match
+from orders.reconcile.match import Candidate, Window, agrees, candidate_of, sole_match
 from orders.review.decisions import ReviewError, ask_for_review, bind_upstream_id
-from orders.states import Placement, ReviewReason
+from orders.states import MAYBE_TAKEN, AttemptOutcome, Placement, ReviewReason
 from panel.lib.money import MoneyError, micros_down
 
 log = structlog.get_logger(__name__)
 
-MOST_SHOWN = 20
-PATIENCE = 135.0
-STAFF_PATIENCE = 24.0
+# About how long one search may take: in a round, and while staff wait for it.
+MAX_SECONDS = 135.0
+MAX_STAFF_SECONDS = 24.0
+# Ids that a search relies on: the latest known to be ours, and those known to be other people's.
+MAX_KNOWN = 20
+MIN_KNOWN = 3
+MIN_FOREIGN = 3
+# So far above our ids nobody has one.
+FAR_ABOVE = 10**9
+# How late a provider may carry out a request that we gave up on.
+MAX_DELAY = timedelta(hours=1)
+# Orphans that are kept for staff.
+MAX_SHOWN = 20
 _ELSEWHERE = "It was sent to another account there than the one that is set up now, so this one tells nothing of it."
 
 
-def look_for(*, provider: Provider, doubts: Sequence[Order], patience: float = PATIENCE) -> int:
-    """Looks for the doubts by their ids and binds those that are found; returns how many.
+def search_for(*, provider: Provider, doubts: Sequence[Order], max_seconds: float = MAX_SECONDS) -> int:
+    """Search for the orders in doubt by their ids and bind those that match; return how many.
 
-    Never sends anything but reading actions, and never raises for what the provider does. `patience`: about
-    how many seconds all of it may take.
+    Sends nothing but reading actions, never raises for what the provider does, and takes about `max_seconds`.
     """
     if not doubts:
         return 0
     try:
-        client = client_for(provider, read_timeout=patience / 3)
+        client = client_for(provider, read_timeout=max_seconds / 3)
         _note_balance(client, account_of(provider), doubts)
-        return _look(provider, client, doubts, patience)
+        return _search(provider, client, doubts, max_seconds)
     except (UpstreamError, ProviderUnusable) as error:
         for order in doubts:
             _note(order, f"The provider could not be asked: {error}")
         return 0
 
 
-def look_now(*, order: Order) -> bool:
-    """Staff want to know now: one look for a doubt, also for one in review. Raises ReviewError."""
+def search_now(*, order: Order) -> bool:
+    """Search for an order while staff wait, and return whether it was bound. Raises ReviewError if not in doubt."""
     if order.placement != Placement.IN_DOUBT:
         raise ReviewError("This order is not in doubt.")
-    return bool(look_for(provider=order.provider, doubts=[order], patience=STAFF_PATIENCE))
+    return bool(search_for(provider=order.provider, doubts=[order], max_seconds=MAX_STAFF_SECONDS))
 
 
 def check_id(*, order: Order, upstream_id: str) -> None:
-    """Asks the provider about an id that staff want to bind. Raises ReviewError when it says "not ours".
+    """Ask the provider about an id that staff want to bind. Raises ReviewError when it says "not ours".
 
     A provider that does not answer now settles nothing, and staff may know better.
     """
@@ -70,83 +87,65 @@ def check_id(*, order: Order, upstream_id: str) -> None:
     if Order.objects.filter(provider__in=accounts, upstream_id=upstream_id).exclude(pk=order.pk).exists():
         raise ReviewError(f"Another order is already bound to {upstream_id}.")
     try:
-        if id_probe.sent_elsewhere(order=order, provider=order.provider):
+        if _sent_elsewhere(order, order.provider):
             return
-        answers = client_for(order.provider, read_timeout=STAFF_PATIENCE / 3).statuses([upstream_id])
+        answers = client_for(order.provider, read_timeout=MAX_STAFF_SECONDS / 3).statuses([upstream_id])
     except (UpstreamError, ProviderUnusable, ValueError):
         return
-    if id_probe.is_unknown(answers.get(upstream_id)):
+    if _is_denied(answers.get(upstream_id)):
         raise ReviewError(f"{order.provider.name} says that it has no order {upstream_id} of ours.")
 
 
-# -- one look ----------------------------------------------------------------------------------------
+# -- one search --------------------------------------------------------------------------------------
 
 
-def _look(provider: Provider, client: UpstreamClient, doubts: Sequence[Order], patience: float) -> int:
+def _search(provider: Provider, client: UpstreamClient, doubts: Sequence[Order], max_seconds: float) -> int:
     accounts = same_account(provider)
-    verdict = _verdict(provider, client, accounts)
-    if not verdict.works:
+    obstacle = _obstacle(provider, client, accounts)
+    if obstacle:
         for order in doubts:
-            _give_up(provider, order, verdict)
+            if obstacle.is_final:
+                _give_up(provider, order, obstacle.note)
+            else:
+                _note(order, obstacle.note)
         return 0
-    prober = id_probe.Prober(client=client, accounts=accounts, seconds=patience / 3)
-    windows: dict[int, Window] = {}
+    ids = ProviderIds(client=client, accounts=accounts, max_seconds=max_seconds / 3)
+    searched: list[tuple[Order, Window]] = []
     for order in doubts:
-        window = id_probe.window_of(order=order)
-        if id_probe.sent_elsewhere(order=order, provider=provider):
-            _give_up(provider, order, id_probe.Calibration(False, _ELSEWHERE, is_final=True))
+        window = window_of(order=order)
+        if _sent_elsewhere(order, provider):
+            _give_up(provider, order, _ELSEWHERE)
         elif window is None:
             _note(order, "No order that was placed there before it is known, so there is no place to begin.")
-        elif window.high is not None and window.high - window.low - 1 > id_probe.WIDEST:
-            _give_up(provider, order, id_probe.Calibration(False, _too_wide(window), is_final=True))
-        elif prober.ask(*_range(window)):
-            windows[order.pk] = window
+        elif window.is_too_wide:
+            ends = f"{window.low} and {window.high}"
+            _give_up(provider, order, f"Others ordered too much meanwhile: its id may be any between {ends}.")
+        elif ids.ask(window.first, window.last):
+            searched.append((order, window))
         else:
             _note(order, "The provider did not answer for every id.")
-    searched = [order for order in doubts if order.pk in windows]
     if not searched:
         return 0
-    # Suspects before known ids: see the module's docstring.
-    since = min(sending.started_at for order in searched if (sending := id_probe.first_sending(order)))
-    suspects = id_probe.suspects_of(accounts=accounts, since=since)
-    return sum(_settle(order, windows[order.pk], suspects, prober) for order in searched)
+    # Candidates before known ids: see the module's docstring.
+    since = min(sending.started_at for order, _ in searched if (sending := first_sending(order)))
+    candidates = candidates_of(accounts=accounts, since=since)
+    return sum(_match_and_bind(order, window, candidates, ids) for order, window in searched)
 
 
-def _verdict(provider: Provider, client: UpstreamClient, accounts: Sequence[int]) -> id_probe.Calibration:
-    if not provider.probes_ids:
-        return id_probe.Calibration(False, "Looking for doubtful orders is switched off there.", is_final=True)
-    verdict = id_probe.calibrate(client=client, provider=provider, accounts=accounts)
-    Provider.objects.filter(pk=provider.pk).update(
-        probe_works=verdict.works, probe_note=verdict.note, probe_checked_at=timezone.now()
-    )
-    return verdict
-
-
-def _give_up(provider: Provider, order: Order, verdict: id_probe.Calibration) -> None:
-    """Notes why it cannot be looked for; staff are asked at once where waiting would change nothing."""
-    _note(order, verdict.note)
-    if verdict.is_final and not order.review_reason and not may_repeat(provider=provider, order=order):
-        with transaction.atomic():
-            ask_for_review(order=order, reason=ReviewReason.DOUBT, note=verdict.note)
-
-
-def _range(window: Window) -> tuple[int, int]:
-    high = window.low + id_probe.WIDEST if window.high is None else window.high - 1
-    return window.low + 1, high
-
-
-def _settle(order: Order, window: Window, suspects: Sequence[Suspect], prober: id_probe.Prober) -> bool:
-    low, high = _range(window)
-    orphans = prober.orphans(low, high)
-    doubt = next((one for one in suspects if one.order_id == order.pk), None)
-    found = sole_match(doubt=doubt, window=window, suspects=suspects, orphans=orphans) if doubt else None
-    _note(
-        order,
-        _told(low, high, orphans, found, is_open=window.high is None),
-        probed_from=low,
-        probed_to=high,
-        orphans=_shown(doubt, orphans),
-    )
+def _match_and_bind(order: Order, window: Window, candidates: Sequence[Candidate], ids: ProviderIds) -> bool:
+    """Bind the order if one orphan is surely it, keep what was found for staff, and return whether it was bound."""
+    orphans = ids.orphans(window.first, window.last)
+    doubt = next((one for one in candidates if one.order_id == order.pk), None)
+    found = sole_match(doubt=doubt, window=window, candidates=candidates, orphans=orphans) if doubt else None
+    note = f"Asked for the ids from {window.first} to {window.last}: "
+    if found:
+        note += f"{found} is this order."
+    elif orphans:
+        note += f"{len(orphans):,} of ours are not accounted for, and none is surely this order."
+    else:
+        note += "none of them is an order of ours that is not accounted for."
+        note += "" if window.high is None else " If the provider took it late, its id is higher."
+    _note(order, note, probed_from=window.first, probed_to=window.last, orphans=_shown(doubt, orphans))
     if not found:
         return False
     text = f"Found at the provider as {found}: the one order of ours there that nothing else accounts for"
@@ -158,18 +157,212 @@ def _settle(order: Order, window: Window, suspects: Sequence[Suspect], prober: i
     return True
 
 
-# -- evidence ----------------------------------------------------------------------------------------
+# -- whether ids can be searched at all --------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Why ids cannot be searched; `is_final`: waiting changes nothing."""
+
+    note: str
+    is_final: bool = True
+
+
+def _obstacle(provider: Provider, client: UpstreamClient, accounts: Sequence[int]) -> Obstacle | None:
+    """Return why the provider's ids cannot be searched now, or None; what `calibrate` found is kept for staff."""
+    if not provider.probes_ids:
+        return Obstacle("Looking for doubtful orders is switched off there.")
+    obstacle = calibrate(client=client, provider=provider, accounts=accounts)
+    Provider.objects.filter(pk=provider.pk).update(
+        probe_works=obstacle is None,
+        probe_note=obstacle.note if obstacle else "Ids count up, and only ours are answered for.",
+        probe_checked_at=timezone.now(),
+    )
+    return obstacle
+
+
+def calibrate(*, client: UpstreamClient, provider: Provider, accounts: Sequence[int]) -> Obstacle | None:
+    """Return None where ids count up, ours answer, and others' are "Incorrect order ID"; else what is in the way.
+
+    `accounts`: `same_account(provider)`. Raises UpstreamError when the provider does not answer.
+    """
+    known = list(
+        _plainly_placed(account_of(provider))
+        .order_by("-started_at")
+        .values_list("order__upstream_number", "started_at", "finished_at")[:MAX_KNOWN]
+    )
+    numbered = [(number, began, ended) for number, began, ended in known if number is not None]
+    if len(numbered) < len(known):
+        return Obstacle("Its order ids are no plain numbers.")
+    if len(numbered) < MIN_KNOWN:
+        return Obstacle(f"Fewer than {MIN_KNOWN} of its order ids are known yet.", is_final=False)
+    for (later, began, _), (earlier, _, ended) in pairwise(numbered):
+        if ended is not None and ended <= began and earlier >= later:
+            return Obstacle("Its order ids do not count up.")
+    numbers = sorted({number for number, _, _ in numbered})
+    ours, between = numbers[-MIN_KNOWN:], _between(numbers, accounts)
+    nobodys = [numbers[-1] + FAR_ABOVE + step for step in range(MIN_FOREIGN)]
+    try:
+        answers = client.statuses([str(number) for number in (*ours, *between, *nobodys)])
+    except ProviderRefused as error:
+        if error.code is not ErrorCode.UNKNOWN_ORDER:
+            raise
+        return Obstacle("It refuses a whole list for one id that is not ours.")
+    if not all(isinstance(answers.get(str(number)), StatusRow) for number in ours):
+        return Obstacle("It does not answer for orders that are surely ours.", is_final=False)
+    candidates = candidates_of(accounts=accounts, since=min(began for _, began, _ in numbered))
+    for number in (*between, *nobodys):
+        answer = answers.get(str(number))
+        # One in between may be an order of ours that nobody found: itself in doubt, not a stranger's.
+        may_be_ours = isinstance(answer, StatusRow) and any(agrees(one, answer) for one in candidates)
+        if not (may_be_ours and number in between) and not _is_denied(answer):
+            return Obstacle('It does not say "Incorrect order ID" for ids that are not ours.')
+    if sum(_is_denied(answers.get(str(number))) for number in between) < MIN_FOREIGN:
+        return Obstacle("Too few ids between ours are known to be other people's.", is_final=False)
+    return None
+
+
+def _between(numbers: Sequence[int], accounts: Sequence[int]) -> list[int]:
+    """Return ids between ours: other people's, if the provider counts for all."""
+    between = [
+        number for low, high in reversed(list(pairwise(numbers))) for number in range(low + 1, min(high, low + 4))
+    ][: MAX_IDS // 2]
+    known = Order.objects.filter(provider__in=accounts, upstream_number__in=between)
+    taken = set(known.values_list("upstream_number", flat=True))
+    return [number for number in between if number not in taken]
+
+
+def _plainly_placed(account: str) -> QuerySet[PlacementAttempt]:
+    """Return the sendings to the account that placed their order at once.
+
+    Not the repetition of one that may have been taken: its id may be older than itself. Nor what was bound
+    by hand: it may be wrong.
+    """
+    before = PlacementAttempt.objects.filter(order=OuterRef("order"), pk__lt=OuterRef("pk"), outcome__in=MAYBE_TAKEN)
+    return PlacementAttempt.objects.filter(
+        ~Exists(before),
+        account=account,
+        outcome=AttemptOutcome.PLACED,
+        order__placement=Placement.PLACED,
+        order__claim_token=F("token"),
+    )
+
+
+def _is_denied(answer: StatusRow | RowError | None) -> bool:
+    """Return whether the provider says that this id is not ours."""
+    return isinstance(answer, RowError) and answer.code is ErrorCode.UNKNOWN_ORDER
+
+
+# -- which ids, and whose they may be ----------------------------------------------------------------
+
+
+def window_of(*, order: Order) -> Window | None:
+    """Return where the id of the order in doubt must lie; None where no id of the account is known from before it."""
+    sendings = list(order.placement_attempts.filter(outcome__in=MAYBE_TAKEN).order_by("pk"))
+    if not sendings:
+        return None
+    first, last = sendings[0], sendings[-1]
+    placed = _plainly_placed(first.account).filter(order__upstream_number__isnull=False)
+    # Ids count up, so that the highest is among the latest; and among those alone, for an account that moved.
+    before = placed.filter(started_at__lt=first.started_at, finished_at__lte=first.started_at).order_by("-started_at")
+    lows = [number or 0 for number in before.values_list("order__upstream_number", flat=True)[:MAX_KNOWN]]
+    if not lows:
+        return None
+    low = max(lows)
+    # The sending of a worker that died was over when its lease ended.
+    ended = last.finished_at or last.started_at + timedelta(seconds=settings.SUBMISSION_LEASE_SECONDS)
+    after = placed.filter(started_at__gte=ended, order__upstream_number__gt=low).order_by("started_at")
+    nexts = after.values_list("order__upstream_number", "order__placed_at")[:MAX_KNOWN]
+    high, closed_at = min(nexts, key=lambda one: one[0] or 0, default=(None, None))
+    return Window(low, high, closed_at)
+
+
+def _sent_elsewhere(order: Order, provider: Provider) -> bool:
+    """Return whether it was sent to another account than the provider has now, where nobody would know it."""
+    account = account_of(provider)
+    return order.placement_attempts.filter(outcome__in=MAYBE_TAKEN).exclude(account=account).exists()
+
+
+class ProviderIds:
+    """What the provider says of ids: each is asked about once, in calls of at most MAX_IDS."""
+
+    def __init__(self, *, client: UpstreamClient, accounts: Sequence[int], max_seconds: float) -> None:
+        self._client = client
+        self._accounts = accounts
+        self._stop_at = time.monotonic() + max_seconds
+        # By id; None: not ours. An id that was not answered for is missing.
+        self.answers: dict[int, StatusRow | None] = {}
+
+    def ask(self, low: int, high: int) -> bool:
+        """Ask for the ids from `low` to `high`, both inclusive, that no order of ours has.
+
+        Return whether each was answered for. Raises UpstreamError when the provider does not answer.
+        """
+        taken = self._taken(low, high)
+        wanted = [number for number in range(low, high + 1) if number not in taken]
+        new = [number for number in wanted if number not in self.answers]
+        for start in range(0, len(new), MAX_IDS):
+            if time.monotonic() > self._stop_at:
+                break
+            numbers = new[start : start + MAX_IDS]
+            answers = self._client.statuses([str(number) for number in numbers])
+            for number in numbers:
+                answer = answers.get(str(number))
+                if isinstance(answer, StatusRow):
+                    self.answers[number] = answer
+                elif _is_denied(answer):
+                    self.answers[number] = None
+        return all(number in self.answers for number in wanted)
+
+    def orphans(self, low: int, high: int) -> dict[int, StatusRow]:
+        """Return what answered from `low` to `high` and belongs to no order of ours by now."""
+        taken = self._taken(low, high)
+        return {
+            number: row
+            for number, row in self.answers.items()
+            if row is not None and low <= number <= high and number not in taken
+        }
+
+    def _taken(self, low: int, high: int) -> set[int | None]:
+        known = Order.objects.filter(provider__in=self._accounts, upstream_number__gte=low, upstream_number__lte=high)
+        return set(known.values_list("upstream_number", flat=True))
+
+
+def candidates_of(*, accounts: Sequence[int], since: datetime) -> list[Candidate]:
+    """Return the orders of which a sending since `since` may have been taken unknown to us, however they ended.
+
+    Also those that are being sent right now: until their answer is recorded, what they placed is an orphan.
+    """
+    sendings = (
+        PlacementAttempt.objects.filter(
+            order__provider__in=accounts, outcome__in=MAYBE_TAKEN, started_at__gte=since - MAX_DELAY
+        )
+        .exclude(order__placement=Placement.PLACED, order__claim_token=F("token"))
+        .select_related("order__provider")
+        .order_by("-started_at")
+    )
+    # The earliest sending of an order comes last, and stays.
+    return list({one.order_id: candidate_of(order=one.order, sent_at=one.started_at) for one in sendings}.values())
+
+
+# -- what is kept for staff --------------------------------------------------------------------------
+
+
+def first_sending(order: Order) -> PlacementAttempt | None:
+    """Return the first sending that may have been taken, or else the last one: what is found is kept on it."""
+    maybe_taken = order.placement_attempts.filter(outcome__in=MAYBE_TAKEN).order_by("pk").first()
+    return maybe_taken or order.placement_attempts.first()
 
 
 def _note_balance(client: UpstreamClient, account: str, doubts: Sequence[Order]) -> None:
-    """What is left there now, beside what was left before. Never a verdict: other things move it too."""
+    """Keep what is left there now, beside what was left before. Never a verdict: other things move it too."""
     try:
         balance = micros_down(client.balance().amount)
     except (ProviderRefused, UnreadableAnswer, MoneyError):
         return  # One that does not answer at all would not answer the rest either.
     now = timezone.now()
     for order in doubts:
-        sending = id_probe.first_sending(order)
+        sending = first_sending(order)
         if sending and sending.account == account:
             # The first one counts: the longer ago, the more has moved.
             fresh = PlacementAttempt.objects.filter(pk=sending.pk, balance_after_at=None)
@@ -177,29 +370,23 @@ def _note_balance(client: UpstreamClient, account: str, doubts: Sequence[Order])
 
 
 def _note(order: Order, text: str, **found: object) -> None:
-    """Keeps what a look came to. One that found nothing out leaves what an earlier one found."""
-    sending = id_probe.first_sending(order)
+    """Keep what a search came to. One that found nothing out leaves what an earlier one found."""
+    sending = first_sending(order)
     if sending:
         PlacementAttempt.objects.filter(pk=sending.pk).update(
             **found, looks=F("looks") + 1, looked_at=timezone.now(), look_note=text[:500]
         )
 
 
-def _told(low: int, high: int, orphans: Mapping[int, StatusRow], found: int | None, *, is_open: bool) -> str:
-    asked = f"Asked for the ids from {low} to {high}"
-    if found:
-        return f"{asked}: {found} is this order."
-    if not orphans:
-        late = "" if is_open else " If the provider took it late, its id is higher."
-        return f"{asked}: none of them is an order of ours that is not accounted for.{late}"
-    return f"{asked}: {len(orphans):,} of ours are not accounted for, and none is surely this order."
+def _give_up(provider: Provider, order: Order, text: str) -> None:
+    """Keep why no search can find it, and ask staff at once, unless it can be sent again under its request id."""
+    _note(order, text)
+    if not order.review_reason and not may_repeat(provider=provider, order=order):
+        with transaction.atomic():
+            ask_for_review(order=order, reason=ReviewReason.DOUBT, note=text)
 
 
-def _too_wide(window: Window) -> str:
-    return f"Others ordered too much meanwhile: its id may be any between {window.low} and {window.high}."
-
-
-def _shown(doubt: Suspect | None, orphans: Mapping[int, StatusRow]) -> list[dict[str, object]]:
+def _shown(doubt: Candidate | None, orphans: Mapping[int, StatusRow]) -> list[dict[str, object]]:
     return [
         {
             "id": str(number),
@@ -208,5 +395,5 @@ def _shown(doubt: Suspect | None, orphans: Mapping[int, StatusRow]) -> list[dict
             "charge": None if row.charge is None else f"{row.charge:f}",
             "agrees": bool(doubt and agrees(doubt, row)),
         }
-        for number, row in sorted(orphans.items())[:MOST_SHOWN]
+        for number, row in sorted(orphans.items())[:MAX_SHOWN]
     ]

@@ -1,44 +1,59 @@
-"""Settling doubts: finding out whether an order was placed, without ever placing it twice.
+"""Rounds over orders in doubt: whether each was placed is found out without ever placing it twice.
 
-Cheapest first, each look: ask again under the order's request id, where the provider promises to take one id
-once; else look for it among the provider's ids (`orders.reconcile.search`). What is not settled by its deadline waits
-for staff, and so does, at once, what no look can settle.
+Cheapest first, each time: send it again under its request id, where the provider promises to take one id once;
+else search for it there (`orders.reconcile.search`). What is not settled by its deadline waits for staff, and so
+does, at once, what no search can settle.
+
+A promise is the owner's word for it. So after a repetition settled an order, the ids around it are searched for an
+order that can be nothing but a repeated one taken twice. Until that could be done, nothing else is repeated there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
-from django.db.models import Min, QuerySet
+from django.db.models import F, Min, QuerySet
 from django.utils import timezone
 
 from catalog.models import Provider
-from catalog.provider_accounts import ProviderUnusable
+from catalog.provider_accounts import ProviderUnusable, client_for, drop_request_ids, request_scope, same_account
+from catalog.upstream.errors import UpstreamError
 from orders.common.backoff import next_look_after
 from orders.common.provider_rounds import for_each_provider
 from orders.dispatch.submit import claim_repetition, send
-from orders.models import Order
-from orders.reconcile.idempotency_check import may_trust, remember_repetition
-from orders.reconcile.search import PATIENCE, look_for
-from orders.states import Placement
+from orders.models import Order, PlacementAttempt
+from orders.reconcile.match import MAX_WIDTH, Candidate, candidate_of, may_be
+from orders.reconcile.search import (
+    MAX_SECONDS,
+    ProviderIds,
+    calibrate,
+    candidates_of,
+    first_sending,
+    search_for,
+    window_of,
+)
+from orders.states import MAYBE_TAKEN, Placement
 from panel.lib.claims import claim_due
 
 log = structlog.get_logger(__name__)
 
 BATCH = 20
-LOOK_LEASE = timedelta(seconds=2 * PATIENCE)
+LEASE = timedelta(seconds=2 * MAX_SECONDS)
+# The search for an order that was taken twice: how far above the repeated one's id, and about how long.
+MAX_ABOVE = 100
+MAX_CHECK_SECONDS = 30.0
 
 
 def reconcile_due_orders() -> int:
-    """One round over all providers with doubts to look for; returns how many doubts were settled."""
+    """Do one round over all providers with orders in doubt that are due; return how many were settled."""
     return for_each_provider(reconcile_provider, providers_with_due_doubts())
 
 
 def providers_with_due_doubts() -> list[Provider]:
-    """Providers with doubts to look for, the longest waiting first; also those that are off or paused."""
+    """Return providers with orders in doubt that are due, the longest waiting first; also those off or paused."""
     due = (
         _due_doubts()
         .values("provider_id")
@@ -51,14 +66,15 @@ def providers_with_due_doubts() -> list[Provider]:
 
 
 def reconcile_provider(*, provider: Provider) -> int:
-    """Looks for this provider's due doubts; returns how many were settled."""
-    doubts = _claim_doubts(provider)
+    """Find out about this provider's orders in doubt that are due; return how many were settled."""
+    # Kept from other workers for as long as a search may take.
+    doubts = claim_due(_due_doubts().filter(provider=provider), due="next_action_at", lease=LEASE, limit=BATCH)
     if not doubts:
         return 0
-    left = _ask_again(provider, doubts)
-    settled = len(doubts) - len(left) + look_for(provider=provider, doubts=left)
+    left = _send_again(provider, doubts)
+    settled = len(doubts) - len(left) + search_for(provider=provider, doubts=left)
     for order in doubts:
-        _plan_next_look(order)
+        _plan_next_search(order)
     return settled
 
 
@@ -66,27 +82,24 @@ def _due_doubts() -> QuerySet[Order]:
     return Order.objects.filter(placement=Placement.IN_DOUBT, review_reason="", next_action_at__lte=timezone.now())
 
 
-def _claim_doubts(provider: Provider) -> list[Order]:
-    """Due doubts of the provider, kept from other workers for as long as a look may take."""
-    doubts = _due_doubts().filter(provider=provider)
-    return claim_due(doubts, due="next_action_at", lease=LOOK_LEASE, limit=BATCH)
-
-
-def _plan_next_look(order: Order) -> None:
-    """The wait until the next look, by how long the doubt lasts; of an order that is settled, nothing."""
+def _plan_next_search(order: Order) -> None:
+    """Set the wait until the next search, by how long the order is in doubt; nothing if it is settled."""
     now = timezone.now()
     whole = timedelta(minutes=settings.DOUBT_DEADLINE_MINUTES)
     wait = next_look_after(whole - ((order.doubt_until or now) - now))
     Order.objects.filter(pk=order.pk, placement=Placement.IN_DOUBT).update(next_action_at=now + wait)
 
 
-def _ask_again(provider: Provider, doubts: Sequence[Order]) -> list[Order]:
-    """Sends the doubts once more under their request ids, where the provider takes one id once; what is left.
+# -- sending again under the request id --------------------------------------------------------------
 
-    The first one that it does not settle is the last: the next would fare no better.
+
+def _send_again(provider: Provider, doubts: Sequence[Order]) -> list[Order]:
+    """Send the orders again under their request ids, where the provider takes one id once; return what is left.
+
+    The first one that this does not settle is the last: the next would fare no better.
     """
     left = list(doubts)
-    while left and provider.request_id_parameter and may_trust(provider=provider):
+    while left and provider.request_id_parameter and _may_trust(provider):
         try:
             claim = claim_repetition(order=left[0])
         except ProviderUnusable:
@@ -99,7 +112,89 @@ def _ask_again(provider: Provider, doubts: Sequence[Order]) -> list[Order]:
             left[0] = order  # It has another token now.
             break
         log.info("doubt settled by its request id", order=order.pk, upstream_id=order.upstream_id)
-        remember_repetition(provider=provider, order=order)
+        if provider.promise_unchecked is None:
+            provider.promise_unchecked = order.pk
+            Provider.objects.filter(pk=provider.pk).update(promise_unchecked=order.pk)
         left.pop(0)
-    may_trust(provider=provider)
+    _may_trust(provider)
     return left
+
+
+def _may_trust(provider: Provider) -> bool:
+    """Check the promise by the last repetition; return whether another order may be repeated. Updates `provider`.
+
+    Not while the provider could not be asked, and never again once it took one id twice: then its request ids
+    are switched off, with an alert.
+    """
+    order = Order.objects.filter(pk=provider.promise_unchecked).first() if provider.promise_unchecked else None
+    if order is None:
+        return True
+    try:
+        ids = _ids_around(provider, order)
+    except (UpstreamError, ProviderUnusable, _NotNow):
+        return False
+    sending = first_sending(order)
+    since = sending.started_at if sending else order.created_at
+    # Before the ids that are known: an order that is recorded in between is known then, and no twin.
+    repeated, others = _repeated(provider, since), _others(provider, since)
+    found = ids.orphans(min(ids.answers), max(ids.answers)) if ids and ids.answers else {}
+    maybe_twins = [number for number, row in found.items() if any(may_be(one, row) for one in repeated)]
+    twins = [number for number in maybe_twins if not any(may_be(one, found[number]) for one in others)]
+    if twins:
+        shown = ", ".join(map(str, sorted(twins)))
+        text = (
+            f"{provider.name} seems to have taken repeated orders twice, the second time as {shown}: it does not keep "
+            "its promise about request IDs. They are switched off; ask it to cancel what is too much."
+        )
+        drop_request_ids(provider=provider, text=text)
+        provider.request_id_parameter = ""
+        provider.promise_unchecked = None
+        return False
+    if not maybe_twins:
+        Provider.objects.filter(pk=provider.pk).update(promise_unchecked=None)
+        provider.promise_unchecked = None
+    # Else it may be another order's in doubt: once that is repeated too, it is seen whose it was.
+    return True
+
+
+class _NotNow(Exception):
+    """It cannot be told now, but may be later."""
+
+
+def _ids_around(provider: Provider, order: Order) -> ProviderIds | None:
+    """Return what the provider says of the ids around the repeated order; None where ids tell nothing.
+
+    Raises _NotNow, and UpstreamError when the provider does not answer.
+    """
+    number, window = order.upstream_number, window_of(order=order)
+    if number is None or window is None or not provider.probes_ids:
+        return None
+    accounts = same_account(provider)
+    client = client_for(provider, read_timeout=MAX_CHECK_SECONDS)
+    obstacle = calibrate(client=client, provider=provider, accounts=accounts)
+    if obstacle and obstacle.is_final:
+        return None
+    ids = ProviderIds(client=client, accounts=accounts, max_seconds=MAX_CHECK_SECONDS)
+    if obstacle or not ids.ask(max(window.first, number - MAX_WIDTH), number + MAX_ABOVE):
+        raise _NotNow
+    return ids
+
+
+def _repeated(provider: Provider, since: datetime) -> list[Candidate]:
+    """Return the placed orders that were sent more than once under one request id."""
+    earlier = PlacementAttempt.objects.filter(
+        order__provider=provider,
+        order__placement=Placement.PLACED,
+        request_scope=request_scope(provider),
+        outcome__in=MAYBE_TAKEN,
+        started_at__gte=since,
+    ).exclude(order__claim_token=F("token"))
+    return [candidate_of(order=one.order, sent_at=one.started_at) for one in earlier.select_related("order")]
+
+
+def _others(provider: Provider, since: datetime) -> list[Candidate]:
+    """Return the orders that may be there unknown to us and are not placed."""
+    candidates = candidates_of(accounts=same_account(provider), since=since)
+    placed = Order.objects.filter(pk__in=[one.order_id for one in candidates], placement=Placement.PLACED)
+    settled = set(placed.values_list("pk", flat=True))
+    return [one for one in candidates if one.order_id not in settled]

@@ -17,7 +17,7 @@ import django
 django.setup()
 
 from orders.dispatch.submit import submit_for_provider  # noqa: E402
-from orders.reconcile import id_probe  # noqa: E402
+from orders.reconcile import match  # noqa: E402
 from tests.chaos import crashing, sabotage  # noqa: E402
 from tests.chaos.product import ROUNDS  # noqa: E402
 
@@ -55,7 +55,7 @@ def shorten_looks() -> None:
 
     The sandbox gives ids in steps of at most three, so that nothing lies further ahead.
     """
-    id_probe.WIDEST = 200
+    match.MAX_WIDTH = 200
 
 
 def log_to(path: str) -> None:

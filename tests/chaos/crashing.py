@@ -148,7 +148,7 @@ POINTS: dict[str, Point] = {
     "expire: order moved": Point("expire", DOUBTED, first="sent"),
     "expire: before commit": Point("expire", then(DOUBTED, BEFORE_COMMIT), first="sent"),
     # Settling doubts.
-    "reconcile: begun": Point("reconcile", after("orders.reconcile.worker:_claim_doubts"), fault="truncate"),
+    "reconcile: begun": Point("reconcile", after("orders.reconcile.worker:claim_due"), fault="truncate"),
     "repeat: claimed": Point(
         "reconcile", after("orders.reconcile.worker:claim_repetition"), fault="drip", mode="repeat"
     ),
@@ -157,10 +157,10 @@ POINTS: dict[str, Point] = {
     "repeat: order moved": Point("reconcile", ORDER_MOVED, fault="late-answer", mode="repeat"),
     "repeat: committed": Point("reconcile", then(ORDER_MOVED, AFTER_COMMIT), fault="500-after", mode="repeat"),
     "probe: before it": Point(
-        "reconcile", before("orders.reconcile.id_probe:Prober.ask"), fault="reset-after", mode="probe"
+        "reconcile", before("orders.reconcile.search:ProviderIds.ask"), fault="reset-after", mode="probe"
     ),
     "probe: answered": Point(
-        "reconcile", after("orders.reconcile.id_probe:Prober.ask"), fault="200-html", mode="probe"
+        "reconcile", after("orders.reconcile.search:ProviderIds.ask"), fault="200-html", mode="probe"
     ),
     "bind: order moved": Point("reconcile", BOUND, fault="200-empty", mode="probe"),
     "bind: before commit": Point("reconcile", then(BOUND, BEFORE_COMMIT), fault="no-id", mode="probe"),

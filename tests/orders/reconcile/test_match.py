@@ -1,4 +1,4 @@
-"""Which orphan is which doubt: a pure decision, as tables with the numbers in the open."""
+"""Which orphan is which order in doubt: a pure decision, as tables with the numbers in the open."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from decimal import Decimal
 import pytest
 
 from catalog.upstream.results import OrderStatus, StatusRow
-from orders.reconcile.match import Suspect, Window, agrees, sole_match
+from orders.reconcile.match import Candidate, Window, agrees, sole_match
 from panel.lib.money import EXCHANGE_ONE
 from tests import make
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
-def suspect(order_id: int = 1, *, quantity: int = 1_000, cost: int = 2_000_000, minute: int = 0) -> Suspect:
+def candidate(order_id: int = 1, *, quantity: int = 1_000, cost: int = 2_000_000, minute: int = 0) -> Candidate:
     """By default 1,000 that cost us $2."""
     sold = make.Sold(quantity=quantity, charge=cost * 2, expected_cost=cost)
-    return Suspect(order_id, sold, EXCHANGE_ONE, NOON + timedelta(minutes=minute))
+    return Candidate(order_id, sold, EXCHANGE_ONE, NOON + timedelta(minutes=minute))
 
 
 def row(status: str | None = "pending", *, remains: int | None = 1_000, charge: str | None = "2") -> StatusRow:
@@ -67,12 +67,12 @@ def row(status: str | None = "pending", *, remains: int | None = 1_000, charge: 
     ],
 )
 def test_agreement_of_a_thousand_for_two_dollars(shown, expected):
-    assert agrees(suspect(), shown) is expected
+    assert agrees(candidate(), shown) is expected
 
 
 def test_agreement_when_the_provider_bills_in_another_currency_then_its_charge_is_converted():
     sold = make.Sold(quantity=1_000, charge=4_000_000, expected_cost=2_000_000)
-    in_rupees = Suspect(1, sold, EXCHANGE_ONE // 80, NOON)
+    in_rupees = Candidate(1, sold, EXCHANGE_ONE // 80, NOON)
     assert agrees(in_rupees, row(charge="160"))
     assert not agrees(in_rupees, row(charge="2"))
 
@@ -81,13 +81,13 @@ OPEN = Window(low=100, high=None, closed_at=None)
 CLOSED = Window(low=100, high=110, closed_at=NOON + timedelta(minutes=5))
 SMALL = row(remains=10, charge="0.5")
 BIG = row()
-US = suspect(1)
-TWIN = suspect(2)
-OTHER = suspect(3, quantity=10, cost=500_000)
+US = candidate(1)
+TWIN = candidate(2)
+OTHER = candidate(3, quantity=10, cost=500_000)
 
 
 @pytest.mark.parametrize(
-    ("window", "suspects", "orphans", "expected"),
+    ("window", "candidates", "orphans", "expected"),
     [
         pytest.param(OPEN, [US], {105: BIG}, 105, id="one and one"),
         pytest.param(CLOSED, [US], {105: BIG}, 105, id="one and one between two known ids"),
@@ -100,7 +100,7 @@ OTHER = suspect(3, quantity=10, cost=500_000)
         pytest.param(OPEN, [US, OTHER], {105: BIG}, 105, id="the other one is not there"),
         pytest.param(
             OPEN,
-            [US, suspect(2, cost=2_080_000)],
+            [US, candidate(2, cost=2_080_000)],
             {105: row(charge="1.92"), 106: row(charge="2.04")},
             None,
             id="one is ours or the other's",
@@ -109,17 +109,17 @@ OTHER = suspect(3, quantity=10, cost=500_000)
         pytest.param(CLOSED, [US], {105: BIG, 120: SMALL}, 105, id="a stranger outside"),
         pytest.param(CLOSED, [US], {100: BIG}, None, id="below"),
         pytest.param(CLOSED, [US], {110: BIG}, None, id="above"),
-        pytest.param(CLOSED, [US, suspect(2, minute=6)], {105: BIG}, 105, id="a twin sent after the window closed"),
-        pytest.param(CLOSED, [US, suspect(2, minute=4)], {105: BIG}, None, id="a twin sent before it closed"),
-        pytest.param(OPEN, [US, suspect(2, minute=600)], {105: BIG}, None, id="a twin sent later, nothing closed"),
+        pytest.param(CLOSED, [US, candidate(2, minute=6)], {105: BIG}, 105, id="a twin sent after the window closed"),
+        pytest.param(CLOSED, [US, candidate(2, minute=4)], {105: BIG}, None, id="a twin sent before it closed"),
+        pytest.param(OPEN, [US, candidate(2, minute=600)], {105: BIG}, None, id="a twin sent later, nothing closed"),
     ],
 )
-def test_match_is_the_only_explanation_or_none(window, suspects, orphans, expected):
-    assert sole_match(doubt=US, window=window, suspects=suspects, orphans=orphans) == expected
+def test_match_is_the_only_explanation_or_none(window, candidates, orphans, expected):
+    assert sole_match(doubt=US, window=window, candidates=candidates, orphans=orphans) == expected
 
 
 def test_match_when_tiny_orders_differ_by_less_than_rounding_then_none():
     """At a tenth of a cent apart, a charge that is rounded to cents tells nothing."""
-    one, two = suspect(1, quantity=10, cost=1_000), suspect(2, quantity=10, cost=2_000)
+    one, two = candidate(1, quantity=10, cost=1_000), candidate(2, quantity=10, cost=2_000)
     shown = row(remains=10, charge="0.01")
-    assert sole_match(doubt=one, window=OPEN, suspects=[one, two], orphans={105: shown}) is None
+    assert sole_match(doubt=one, window=OPEN, candidates=[one, two], orphans={105: shown}) is None

@@ -1,6 +1,6 @@
-"""Settling doubts over real HTTP: found at the provider, asked again safely, or left to staff with the evidence.
+"""Rounds over orders in doubt, and sending one again under its request id, where the provider takes one id once.
 
-`upstream.orders()` is what the provider would bill: the truth that no binding may contradict.
+Nothing but an id settles such a doubt, and the id means nothing elsewhere: `promising.orders()` is what is billed.
 """
 
 from __future__ import annotations
@@ -9,17 +9,18 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-import requests
 from django.utils import timezone
 
 from catalog.models import Provider
 from orders.common.backoff import next_look_after
+from orders.common.transitions import OrderMoved
 from orders.dispatch import submit
+from orders.dispatch.submit import claim_next, submit_due_orders
 from orders.dispatch.timeouts import expire_leases
-from orders.models import Order, PlacementAttempt
-from orders.reconcile import id_probe, search
+from orders.models import Order
+from orders.reconcile import worker
 from orders.reconcile.worker import reconcile_due_orders, reconcile_provider
-from orders.review.decisions import ReviewError, refund_unplaced
+from orders.review.decisions import ReviewError, refund_unplaced, send_again
 from orders.states import Placement, ReviewReason
 from panel.alerts.models import Alert
 from panel.sandbox.http import faults
@@ -36,9 +37,7 @@ from tests.scenes import (
     money_of,
     nothing_changes,
     pass_deadlines,
-    poll_now,
     reconcile_now,
-    refunds_of,
     submit_now,
     truth,
 )
@@ -56,340 +55,250 @@ def known(upstream: SandboxServer, customer: Any, service: Any) -> list[Order]:
     return known_orders(upstream, customer, service)
 
 
-def by_hand(upstream: SandboxServer, *, quantity: int) -> None:
-    """Someone orders with our key, past the panel."""
-    form = {"key": upstream.key, "action": "add", "service": "1", "link": "https://example.com/h", "quantity": quantity}
-    assert "order" in requests.post(upstream.url, data=form, timeout=5).json()
+@pytest.fixture
+def promising() -> Any:
+    """A provider that takes one request id once."""
+    with SandboxServer(key="upstream-key", speed=0, request_ids=True) as server:
+        server.set_service(1, rate="2", min=10, max=10_000, type="Default")
+        yield server
 
 
-def evidence(order: Order) -> PlacementAttempt:
-    found = id_probe.first_sending(order)
-    assert found is not None
-    return found
+@pytest.fixture
+def prompt(promising: SandboxServer, db: None) -> Provider:
+    return make.provider(url=promising.url, api_key=promising.key, request_id_parameter="request_id")
 
 
-# -- found by its id ---------------------------------------------------------------------------------
+def request_ids(upstream: SandboxServer) -> list[str]:
+    return [one.params["request_id"] for one in upstream.requests_of("add")]
 
 
-def test_doubt_when_the_provider_took_it_then_it_is_found_and_followed(upstream, customer, service, known):
-    order = lost(upstream, customer, service)
-    balance = money_of(customer)
+@pytest.mark.parametrize("taken", [True, False])
+def test_request_id_when_the_answer_was_lost_then_asking_again_places_it_once(promising, prompt, customer, taken):
+    order = lost(promising, customer, make.service(prompt), taken=taken)
     assert reconcile_now() == 1
-    bound = fresh(order)
-    assert (bound.placement, bound.upstream_id) == (Placement.PLACED, truth(upstream, order))
-    assert (bound.doubt_until, bound.next_action_at, bound.review_reason) == (None, None, "")
-    assert bound.next_poll_at is not None
-    assert money_of(customer) == balance
-    assert (adds(upstream), len(upstream.orders())) == (4, 4)
-    assert "is this order" in evidence(order).look_note
-    upstream.set_order(int(bound.upstream_id), status="Partial", remains=50, charge="0.1")
-    poll_now()
-    assert refunds_of(order) == [125_000]
+    [there] = promising.orders()
+    assert (fresh(order).placement, fresh(order).upstream_id) == (Placement.PLACED, str(there.id))
+    assert len(set(request_ids(promising))) == 1
+    assert (adds(promising), money_of(customer)[0]) == (2, 99_750_000)
+    assert Provider.objects.get().paused_until is None
 
 
-def test_doubt_when_it_was_not_taken_then_nothing_is_bound_and_staff_are_asked(upstream, customer, service, known):
-    order = lost(upstream, customer, service, taken=False)
+def test_request_id_when_each_order_is_sent_then_it_has_its_own(promising, prompt, customer):
+    of = make.service(prompt)
     for _ in range(3):
-        assert reconcile_now() == 0
-    assert fresh(order).review_reason == ""
-    assert "none of them" in evidence(order).look_note
-    pass_deadlines()
-    assert (fresh(order).placement, fresh(order).review_reason) == (Placement.IN_DOUBT, ReviewReason.DOUBT)
-    upstream.clear_requests()
+        make.order(customer, of)
+    submit_now()
+    assert len(set(request_ids(promising))) == len(promising.orders()) == 3
+
+
+@pytest.mark.parametrize(
+    "text", ["Not enough funds on balance", "Incorrect service ID", "Bad link", "Odd words", "Invalid API key"]
+)
+def test_request_id_when_the_repetition_is_refused_then_it_stays_in_doubt(promising, prompt, customer, text):
+    """The service was switched off meanwhile: that the repetition is refused says nothing of the first sending."""
+    order = lost(promising, customer, make.service(prompt))
+    promising.inject(faults.answer(body=b'{"error": "%s"}' % text.encode(), action="add"))
+    until, balance = fresh(order).doubt_until, money_of(customer)
     assert reconcile_now() == 0
-    assert upstream.requests == []  # it is with staff now
+    assert (fresh(order).placement, fresh(order).doubt_until) == (Placement.IN_DOUBT, until)
+    assert money_of(customer) == balance
+    assert Provider.objects.get().pause_count == 1  # the doubt's own: a repetition is no new trouble
+    assert reconcile_now() == 1
+    assert len(set(request_ids(promising))) == 1
+    assert len(promising.orders()) == 1
 
 
-def test_doubt_when_a_worker_died_after_sending_then_it_is_found(upstream, customer, service, known, monkeypatch):
-    order = make.order(customer, service)
+@pytest.mark.usefixtures("still_clock")
+def test_request_id_when_no_repetition_is_answered_then_staff_are_asked_at_the_first_deadline(
+    promising, prompt, customer
+):
+    order = lost(promising, customer, make.service(prompt))
+    promising.inject(faults.drop_after("add", times=None))
+    until = fresh(order).doubt_until
+    for _ in range(4):
+        reconcile_now()
+        due = fresh(order).next_action_at
+        assert due > timezone.now() + timedelta(seconds=10)
+    assert (fresh(order).placement, fresh(order).doubt_until) == (Placement.IN_DOUBT, until)
+    pass_deadlines()
+    assert fresh(order).review_reason == ReviewReason.DOUBT
+    sent = adds(promising)
+    assert reconcile_now() == 0
+    assert (adds(promising), len(promising.orders())) == (sent, 1)
+
+
+def test_request_id_when_the_worker_dies_in_the_repetition_then_it_is_still_the_same_doubt(
+    promising, prompt, customer, monkeypatch
+):
+    order = lost(promising, customer, make.service(prompt))
+    until = fresh(order).doubt_until
 
     def die(**values: Any) -> None:
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(submit, "record_outcome", die)
-        patch.setattr(submit, "keep_evidence", die)
+        patch.setattr(worker, "send", die)
         with pytest.raises(Killed):
-            submit_now()
+            reconcile_now()
+    assert fresh(order).placement == Placement.PLACING
     end_lease(order)
     expire_leases()
+    assert (fresh(order).placement, fresh(order).doubt_until) == (Placement.IN_DOUBT, until)
     assert reconcile_now() == 1
-    assert fresh(order).upstream_id == truth(upstream, order)
+    assert len(promising.orders()) == 1
 
 
-def test_doubt_when_a_later_order_is_known_then_it_is_looked_for_between(upstream, customer, service, known):
-    order = lost(upstream, customer, service)
-    upstream.skip_order_ids(30)
-    later = make.order(customer, service, quantity=70)
-    submit_now()
-    upstream.clear_requests()
+@pytest.mark.parametrize("change", ["key", "url", "parameter", "off", "never sent with one"])
+def test_request_id_when_it_would_mean_nothing_there_then_the_order_is_not_sent_again(
+    promising, prompt, customer, change
+):
+    """To another account, or under another name, the order would be new: placed twice."""
+    with SandboxServer(key="other-key", speed=0, request_ids=True) as elsewhere:
+        if change == "never sent with one":
+            Provider.objects.update(request_id_parameter="")
+        order = lost(promising, customer, make.service(prompt))
+        provider = Provider.objects.get()
+        if change == "key":
+            make.set_api_key(provider=provider, api_key="another")
+            provider.save()
+        values = {
+            "url": {"api_url": elsewhere.url},
+            "parameter": {"request_id_parameter": "idempotency_key"},
+            "off": {"is_active": False},
+            "never sent with one": {"request_id_parameter": "request_id"},
+        }.get(change)
+        if values:
+            Provider.objects.update(**values)
+        sent = adds(promising)
+        assert reconcile_now() == 0
+        assert (adds(promising), adds(elsewhere)) == (sent, 0)
+        assert fresh(order).placement == Placement.IN_DOUBT
+
+
+def test_request_id_when_the_provider_takes_it_twice_then_it_is_not_used_any_more(
+    upstream, provider, customer, service
+):
+    """The owner was told that the provider takes one id once; it does not."""
+    Provider.objects.update(request_id_parameter="request_id")
+    known_orders(upstream, customer, service)
+    lost(upstream, customer, service)
     assert reconcile_now() == 1
-    asked = [int(one) for call in upstream.requests_of("status")[1:] for one in call.params["orders"].split(",")]
-    assert min(asked) > int(fresh(known[-1]).upstream_id)
-    assert max(asked) < int(fresh(later).upstream_id)
-    assert fresh(order).upstream_id == truth(upstream, order)
-
-
-def test_doubts_when_of_two_sizes_then_each_is_found(upstream, customer, service, known):
-    first = lost(upstream, customer, service, quantity=100)
+    assert len([one for one in upstream.orders() if one.quantity == 100]) == 2
+    assert Provider.objects.get().request_id_parameter == ""
+    alert = Alert.objects.get(cause=f"provider:{provider.pk}:request-ids")
+    assert str(min(one.id for one in upstream.orders() if one.quantity == 100)) in alert.text
     second = lost(upstream, customer, service, quantity=300)
-    assert reconcile_now() == 2
-    assert fresh(first).upstream_id == truth(upstream, first)
+    reconcile_now()
+    assert len([one for one in upstream.orders() if one.quantity == 300]) == 1
     assert fresh(second).upstream_id == truth(upstream, second)
 
 
-def test_doubts_when_of_one_size_then_staff_decide_which_is_which(upstream, customer, other, service, known):
-    """Two customers' orders swapped: one is refunded for what the other did not get."""
-    first = lost(upstream, customer, service)
-    second = lost(upstream, other, service)
-    for _ in range(2):
-        assert reconcile_now() == 0
-    pass_deadlines()
-    assert {fresh(one).review_reason for one in (first, second)} == {ReviewReason.DOUBT}
-    shown = evidence(first).orphans
-    assert [one["agrees"] for one in shown] == [True, True]
-    assert {one["id"] for one in shown} == {str(one.id) for one in upstream.orders()[-2:]}
-
-
-@pytest.mark.parametrize("taken", [True, False])
-def test_doubt_when_a_stranger_is_beside_it_then_staff_decide(upstream, customer, service, known, taken):
-    order = lost(upstream, customer, service, taken=taken)
-    by_hand(upstream, quantity=777)
-    assert reconcile_now() == 0
-    assert "777" in str(evidence(order).orphans)
-    upstream.inject(faults.drop_before("status", times=None))
-    assert reconcile_now() == 0
-    assert "could not be asked" in evidence(order).look_note
-    assert "777" in str(evidence(order).orphans)  # what was found stays found
-
-
-def test_doubt_when_the_provider_leaves_an_id_unanswered_then_nothing_is_concluded(upstream, customer, service, known):
-    """The one that it did not tell of may be the very order, and the one that it told of a stranger's."""
-    order = lost(upstream, customer, service)
-    by_hand(upstream, quantity=100)
-    upstream.set_order(upstream.orders()[-1].id, omitted=True)
-    assert reconcile_now() == 0
-    assert "every id" in evidence(order).look_note
-    assert fresh(order).placement == Placement.IN_DOUBT
-
-
-def test_doubt_when_refunded_by_staff_then_its_order_is_bound_to_no_other(
-    upstream, customer, other, service, known, staff
+def test_promise_when_another_order_is_recorded_during_the_check_then_it_is_not_taken_for_a_twin(
+    promising, prompt, customer, other, monkeypatch
 ):
-    """Staff gave up on the first; that the provider has it after all must not settle a second of the same size."""
-    first = lost(upstream, customer, service)
-    refund_unplaced(order=first, note="We could not place it", actor=staff)
-    second = lost(upstream, other, service, taken=False)
-    assert reconcile_now() == 0
-    assert fresh(second).placement == Placement.IN_DOUBT
-
-
-def test_doubt_when_another_is_just_being_sent_then_its_order_is_not_taken_for_the_doubt(
-    upstream, provider, customer, other, service, known, monkeypatch
-):
-    """The other's id is at the provider before it is in our books: for a moment it looks like an orphan."""
-    doubt = lost(upstream, customer, service, taken=False)
+    """For a moment it was at the provider and not yet in our books: a provider that keeps its word was accused."""
+    service = make.service(prompt)
+    known_orders(promising, customer, service)
+    order = lost(promising, customer, service)
     rival = make.order(other, service)
-    looked = []
-    record = submit.record_outcome
+    record, others, finish = submit.record_outcome, worker._others, []
 
-    def look_first(**values: Any) -> bool:
-        looked.append(reconcile_now())
+    def recorded_just_before(*asked: Any) -> Any:
+        while finish:
+            finish.pop()()
+        return others(*asked)
+
+    def while_the_other_is_sent(**values: Any) -> bool:
+        if values["order"].pk == rival.pk:
+            finish.append(lambda: record(**values))
+            return True
         return record(**values)
 
-    monkeypatch.setattr(submit, "record_outcome", look_first)
+    monkeypatch.setattr(submit, "record_outcome", while_the_other_is_sent)
+    monkeypatch.setattr(worker, "_others", recorded_just_before)
+    Provider.objects.update(max_parallel_adds=2)
     submit_now()
-    assert looked == [0]
-    assert fresh(rival).upstream_id == truth(upstream, rival)
-    assert fresh(doubt).placement == Placement.IN_DOUBT
+    assert fresh(rival).placement == Placement.PLACING
+    assert reconcile_now() == 1
+    assert (fresh(order).placement, fresh(rival).placement) == (Placement.PLACED, Placement.PLACED)
+    assert Provider.objects.get().request_id_parameter == "request_id"
+    assert not Alert.objects.filter(cause__endswith=":request-ids").exists()
+
+
+def test_request_id_when_staff_send_it_again_then_it_is_the_same_one(promising, prompt, customer, staff):
+    """Staff believed that it was not placed. It was; the provider knows its id."""
+    order = lost(promising, customer, make.service(prompt))
+    send_again(order=order, actor=staff)
+    submit_now()
+    assert len(set(request_ids(promising))) == 1
+    assert fresh(order).upstream_id == str(promising.orders()[0].id)
+
+
+def test_request_id_when_refused_for_now_then_the_next_sending_is_a_new_one(promising, prompt, customer):
+    """Nothing was placed, so nothing is repeated; some providers keep answering an id with its first error."""
+    order = make.order(customer, make.service(prompt))
+    promising.inject(faults.answer(body=b'{"error": "Not enough funds on balance"}', action="add"))
+    submit_now()
+    submit_now()
+    assert fresh(order).placement == Placement.PLACED
+    assert len(set(request_ids(promising))) == 2
+
+
+def test_repetition_when_another_order_is_being_sent_then_it_waits_for_its_turn(promising, prompt, customer):
+    of = make.service(prompt)
+    order = lost(promising, customer, of)
+    make.order(customer, of, quantity=50)
+    Provider.objects.update(paused_until=None)
+    assert claim_next(provider_id=prompt.pk) is not None
+    sent = adds(promising)
     assert reconcile_now() == 0
-
-
-def test_doubt_when_the_other_is_recorded_during_the_look_then_its_order_is_not_taken_for_the_doubt(
-    upstream, provider, customer, other, service, known, monkeypatch
-):
-    """Read in the wrong order, its id is not known yet and itself no suspect any more."""
-    doubt = lost(upstream, customer, service, taken=False)
-    rival = make.order(other, service)
-    record, suspects_of = submit.record_outcome, id_probe.suspects_of
-    looked = []
-
-    def look_first(**values: Any) -> bool:
-        def recorded_just_before(**asked: Any) -> Any:
-            monkeypatch.setattr(id_probe, "suspects_of", suspects_of)
-            record(**values)
-            return suspects_of(**asked)
-
-        monkeypatch.setattr(search.id_probe, "suspects_of", recorded_just_before)
-        monkeypatch.setattr(id_probe, "calibrate", lambda **asked: id_probe.Calibration(True, ""))
-        looked.append(reconcile_now())
-        return True
-
-    monkeypatch.setattr(submit, "record_outcome", look_first)
-    submit_now()
-    assert looked == [0]
-    assert fresh(rival).upstream_id == truth(upstream, rival)
-    assert fresh(doubt).placement == Placement.IN_DOUBT
-
-
-def test_doubt_when_its_own_answer_comes_after_it_was_found_then_nothing_is_amiss(
-    upstream, customer, service, known, monkeypatch
-):
-    order = make.order(customer, service)
-    record = submit.record_outcome
-
-    def late(**values: Any) -> bool:
-        end_lease(order)
-        expire_leases()
-        assert reconcile_now() == 1
-        with nothing_changes():
-            return record(**values)
-
-    monkeypatch.setattr(submit, "record_outcome", late)
-    submit_now()
-    assert fresh(order).upstream_id == truth(upstream, order)
-    assert not Alert.objects.filter(cause__endswith=":late").exists()
-
-
-def test_doubt_when_two_providers_are_one_account_then_the_others_orders_are_no_orphans(
-    upstream, provider, customer, other, service, known
-):
-    twin = make.provider(name="Twin", url=upstream.url, api_key=upstream.key)
-    same = make.service(twin, external_id="1")
-    order = lost(upstream, customer, service, taken=False)
-    placed = make.order(other, same)
-    submit_now()
-    assert fresh(placed).placement == Placement.PLACED
-    assert reconcile_now() == 0
+    assert adds(promising) == sent
     assert fresh(order).placement == Placement.IN_DOUBT
 
 
 @pytest.mark.django_db(transaction=True)
-def test_doubt_when_many_look_at_once_then_it_is_bound_once(upstream, provider, customer, service, known):
-    order = lost(upstream, customer, service)
-    Order.objects.filter(pk=order.pk).update(next_action_at=timezone.now())
-    results = at_once(4, lambda number: reconcile_provider(provider=Provider.objects.get(pk=provider.pk)))
-    assert sorted(results) == [0, 0, 0, 1]
-    assert fresh(order).upstream_id == truth(upstream, order)
-    assert fresh(order).events.filter(new=Placement.PLACED).count() == 1
+def test_repetition_when_many_workers_search_then_one_sends(promising, prompt, customer):
+    order = lost(promising, customer, make.service(prompt))
+    Order.objects.update(next_action_at=timezone.now())
+    at_once(6, lambda number: reconcile_provider(provider=Provider.objects.get()))
+    assert adds(promising) == 2
+    assert fresh(order).upstream_id == str(promising.orders()[0].id)
 
 
-def test_doubt_when_staff_settled_it_during_the_look_then_theirs_stands(
-    upstream, customer, service, known, staff, monkeypatch
-):
-    order = lost(upstream, customer, service)
-    match = search.sole_match
-
-    def meanwhile(**values: Any) -> int | None:
-        refund_unplaced(order=fresh(order), note="We could not place it", actor=staff)
-        return match(**values)
-
-    monkeypatch.setattr(search, "sole_match", meanwhile)
-    assert reconcile_now() == 0
-    assert (fresh(order).placement, fresh(order).upstream_id) == (Placement.REFUSED, None)
-
-
-# -- where ids cannot be trusted ---------------------------------------------------------------------
+def test_repetition_when_staff_settle_it_meanwhile_then_the_doubt_is_theirs(promising, prompt, customer, staff):
+    order = lost(promising, customer, make.service(prompt))
+    seen = fresh(order)
+    assert submit.claim_repetition(order=fresh(order)) is not None
+    with nothing_changes(), pytest.raises((OrderMoved, ReviewError)):
+        refund_unplaced(order=seen, note="x", actor=staff)
+    end_lease(order)
+    expire_leases()
+    assert submit.claim_repetition(order=seen) is None  # another repetition was sent since it was read
+    refund_unplaced(order=fresh(order), note="x", actor=staff)
+    assert submit.claim_repetition(order=fresh(order)) is None
+    assert submit_due_orders() == 0
 
 
-def status_of_everything(params: Any) -> Any:
-    """A provider that tells anyone about any order."""
-    return {
-        one: {"charge": "0.2", "status": "Pending", "remains": "100", "start_count": "1", "currency": "USD"}
-        for one in params["orders"].split(",")
-    }
+# -- rounds -----------------------------------------------------------------------------------------
 
 
-def status_of_ours_only(upstream: SandboxServer) -> Any:
-    """A provider that leaves ids which are not ours out of its answer."""
-    answer = upstream.provider._status
-
-    def trimmed(params: Any) -> Any:
-        return {one: row for one, row in answer(params).items() if "error" not in row}
-
-    return trimmed
-
-
-@pytest.mark.parametrize("fault", ["answers for all", "leaves out", "refuses the list"])
-def test_doubt_when_the_provider_does_not_tell_ours_from_others_then_staff_are_asked_at_once(
-    upstream, provider, customer, service, known, monkeypatch, fault
-):
-    order = lost(upstream, customer, service)
-    answers = {
-        "answers for all": status_of_everything,
-        "leaves out": status_of_ours_only(upstream),
-        "refuses the list": lambda params: {"error": "Incorrect order ID"},
-    }
-    monkeypatch.setitem(upstream.provider._actions, "status", answers[fault])
-    assert reconcile_now() == 0
-    assert (fresh(order).placement, fresh(order).review_reason) == (Placement.IN_DOUBT, ReviewReason.DOUBT)
-    provider.refresh_from_db()
-    assert provider.probe_works is False
-    assert provider.probe_note == fresh(order).review_note == evidence(order).look_note
-
-
-@pytest.mark.parametrize("ids", [["ord_a", "ord_b", "ord_c"], ["905", "17", "402"], ["0017", "0018", "0019"]])
-def test_doubt_when_ids_are_opaque_or_do_not_count_up_then_staff_are_asked_at_once(upstream, customer, service, ids):
-    for number, upstream_id in enumerate(ids):
-        make.order(customer, service, quantity=40 + number)
-        upstream.inject(faults.answer(body=b'{"order": "%s"}' % upstream_id.encode(), action="add"))
-        submit_now()
-    assert Order.objects.filter(placement=Placement.PLACED).count() == 3
-    order = lost(upstream, customer, service)
-    upstream.clear_requests()
-    assert reconcile_now() == 0
-    assert fresh(order).review_reason == ReviewReason.DOUBT
-    assert upstream.requests_of("status") == []
-
-
-def test_doubt_when_hardly_any_id_is_known_then_it_waits_for_its_deadline(upstream, customer, service):
-    make.order(customer, service, quantity=30)
-    submit_now()
-    order = lost(upstream, customer, service)
-    assert reconcile_now() == 0
-    assert fresh(order).review_reason == ""
-    known_orders(upstream, customer, service)
-    assert reconcile_now() == 1
-    assert fresh(order).upstream_id == truth(upstream, order)
-
-
-def test_doubt_when_our_orders_are_denied_then_nothing_is_concluded(upstream, provider, customer, service, known):
-    """The key is another account's now: that it has no such order says nothing."""
-    order = lost(upstream, customer, service)
-    for one in known:
-        upstream.set_order(int(fresh(one).upstream_id), omitted=True)
-    assert reconcile_now() == 0
-    assert fresh(order).review_reason == ""
-    assert "surely ours" in evidence(order).look_note
-
-
-def test_doubt_when_others_ordered_thousands_meanwhile_then_staff_are_asked_at_once(upstream, customer, service, known):
-    order = lost(upstream, customer, service)
-    upstream.skip_order_ids(5_000)
-    make.order(customer, service, quantity=70)
-    submit_now()
-    assert reconcile_now() == 0
-    assert fresh(order).review_reason == ReviewReason.DOUBT
-    assert "too much" in fresh(order).review_note
-
-
-def test_doubt_when_looking_is_switched_off_then_no_id_is_asked_for(upstream, provider, customer, service, known):
-    Provider.objects.update(probes_ids=False)
-    order = lost(upstream, customer, service)
-    upstream.clear_requests()
-    assert reconcile_now() == 0
-    assert upstream.requests_of("status") == []
-    assert fresh(order).review_reason == ReviewReason.DOUBT
-
-
-@pytest.mark.parametrize("fault", [faults.drop_before, faults.drop_after, faults.truncate])
-def test_doubt_when_the_provider_does_not_answer_then_it_is_looked_for_later(upstream, customer, service, known, fault):
-    order = lost(upstream, customer, service)
-    upstream.inject(fault("status", times=10))
-    assert reconcile_now() == 0
-    assert fresh(order).review_reason == ""
-    upstream.clear_faults()
-    assert reconcile_now() == 1
+@pytest.mark.usefixtures("still_clock")
+def test_searches_when_nothing_settles_it_then_their_waits_double(upstream, customer, service, known):
+    elapsed, waits = timedelta(0), []
+    while elapsed < timedelta(minutes=30):
+        waits.append(next_look_after(elapsed).total_seconds())
+        elapsed += timedelta(seconds=waits[-1])
+    assert waits == [15, 30, 60, 120, 240, 480, 960]
+    order = lost(upstream, customer, service, taken=False)
+    assert reconcile_due_orders() == 0
+    assert order.placement_attempts.get().looks == 0  # the first one is 15 seconds away
+    Order.objects.filter(pk=order.pk).update(
+        next_action_at=timezone.now(), doubt_until=timezone.now() + timedelta(minutes=20)
+    )
+    reconcile_due_orders()
+    assert order.placement_attempts.get().looks == 1
+    wait = fresh(order).next_action_at - timezone.now()
+    assert timedelta(minutes=10) < wait < timedelta(minutes=10, seconds=20)
 
 
 def test_doubts_when_one_provider_is_dead_then_the_others_are_found(upstream, customer, service, known):
@@ -413,56 +322,11 @@ def test_doubt_when_its_provider_is_off_or_paused_then_it_is_found_all_the_same(
     assert fresh(order).placement == Placement.PLACED
 
 
-# -- when --------------------------------------------------------------------------------------------
-
-
-@pytest.mark.usefixtures("still_clock")
-def test_looks_when_nothing_settles_it_then_their_waits_double(upstream, customer, service, known):
-    elapsed, waits = timedelta(0), []
-    while elapsed < timedelta(minutes=30):
-        waits.append(next_look_after(elapsed).total_seconds())
-        elapsed += timedelta(seconds=waits[-1])
-    assert waits == [15, 30, 60, 120, 240, 480, 960]
-    order = lost(upstream, customer, service, taken=False)
-    assert reconcile_due_orders() == 0
-    assert evidence(order).looks == 0  # the first one is 15 seconds away
-    Order.objects.filter(pk=order.pk).update(
-        next_action_at=timezone.now(), doubt_until=timezone.now() + timedelta(minutes=20)
-    )
-    reconcile_due_orders()
-    assert evidence(order).looks == 1
-    wait = fresh(order).next_action_at - timezone.now()
-    assert timedelta(minutes=10) < wait < timedelta(minutes=10, seconds=20)
-
-
-def test_balance_when_in_doubt_then_before_and_after_are_kept_for_staff(upstream, provider, customer, service, known):
-    Provider.objects.update(balance=900_000_000, balance_checked_at=timezone.now() - timedelta(minutes=3))
+@pytest.mark.django_db(transaction=True)
+def test_doubt_when_many_search_at_once_then_it_is_bound_once(upstream, provider, customer, service, known):
     order = lost(upstream, customer, service)
-    reconcile_now()
-    kept = evidence(order)
-    assert (kept.balance_before, kept.balance_after) == (900_000_000, int(upstream.balance * 1_000_000))
-    assert kept.balance_before_at < kept.started_at < kept.balance_after_at
-
-
-# -- staff -------------------------------------------------------------------------------------------
-
-
-def test_staff_look_when_in_review_then_it_can_still_be_found(upstream, customer, service, known):
-    order = lost(upstream, customer, service)
-    pass_deadlines()
-    assert search.look_now(order=fresh(order))
-    assert (fresh(order).placement, fresh(order).review_reason) == (Placement.PLACED, "")
-    with nothing_changes(), pytest.raises(ReviewError):
-        search.look_now(order=fresh(order))
-
-
-def test_staff_bind_when_the_provider_denies_the_id_then_they_are_told(upstream, customer, service, known):
-    order = lost(upstream, customer, service)
-    search.check_id(order=order, upstream_id=truth(upstream, order))
-    with pytest.raises(ReviewError, match="already bound"):
-        search.check_id(order=order, upstream_id=fresh(known[0]).upstream_id)
-    with pytest.raises(ReviewError, match="no order 99999999"):
-        search.check_id(order=order, upstream_id="99999999")
-    upstream.inject(faults.drop_before("status", times=9))
-    search.check_id(order=order, upstream_id="99999999")
-    search.check_id(order=order, upstream_id="1,2")
+    Order.objects.filter(pk=order.pk).update(next_action_at=timezone.now())
+    results = at_once(4, lambda number: reconcile_provider(provider=Provider.objects.get(pk=provider.pk)))
+    assert sorted(results) == [0, 0, 0, 1]
+    assert fresh(order).upstream_id == truth(upstream, order)
+    assert fresh(order).events.filter(new=Placement.PLACED).count() == 1

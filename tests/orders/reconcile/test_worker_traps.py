@@ -16,7 +16,7 @@ from catalog.provider_accounts import set_api_key
 from orders.dispatch import outcomes, submit
 from orders.dispatch.timeouts import expire_leases
 from orders.models import Order, PlacementAttempt
-from orders.reconcile import id_probe, search
+from orders.reconcile import search
 from orders.review import decisions
 from orders.review.decisions import refund_unplaced, send_again
 from orders.states import AttemptOutcome, Placement, ReviewReason
@@ -162,7 +162,7 @@ def test_account_when_it_has_two_host_names_then_it_is_one(upstream, customer, o
     assert fresh(doubt).placement == Placement.IN_DOUBT
 
 
-def test_look_when_no_id_lies_between_ours_then_it_is_not_trusted(upstream, customer, service, monkeypatch):
+def test_search_when_no_id_lies_between_ours_then_it_is_not_trusted(upstream, customer, service, monkeypatch):
     """That ids which nobody has are denied does not show that other people's are."""
 
     def next_id_is_one_higher() -> None:
@@ -183,7 +183,7 @@ def test_look_when_no_id_lies_between_ours_then_it_is_not_trusted(upstream, cust
 # -- evidence that misleads ----------------------------------------------------------------------------
 
 
-def test_look_when_the_account_was_changed_then_it_says_so_instead_of_none(upstream, customer, service, known):
+def test_search_when_the_account_was_changed_then_it_says_so_instead_of_none(upstream, customer, service, known):
     """ "None of them is ours" invites staff to send it again: at the old account it is being delivered."""
     doubt = lost(upstream, customer, service)
     with SandboxServer(key="another", speed=0) as elsewhere:
@@ -200,7 +200,7 @@ def test_look_when_the_account_was_changed_then_it_says_so_instead_of_none(upstr
         search.check_id(order=fresh(doubt), upstream_id=truth(upstream, doubt))
 
 
-def test_look_when_an_old_id_was_far_higher_then_the_window_is_that_of_now(upstream, customer, service, known):
+def test_search_when_an_old_id_was_far_higher_then_the_window_is_that_of_now(upstream, customer, service, known):
     """One id of seven digits, bound by hand or of an old account, and every later doubt was looked for above it."""
     bound = lost(upstream, customer, service, quantity=999)
     decisions.bind_upstream_id(order=bound, upstream_id="5000000")
@@ -208,11 +208,11 @@ def test_look_when_an_old_id_was_far_higher_then_the_window_is_that_of_now(upstr
         make.order(customer, service, quantity=quantity)
         submit_now()
     doubt = lost(upstream, customer, service)
-    found = id_probe.window_of(order=doubt)
+    found = search.window_of(order=doubt)
     assert found is not None and found.low < 100_000
 
 
-def test_look_when_a_promise_was_kept_then_ids_still_count_up(customer, other):
+def test_search_when_a_promise_was_kept_then_ids_still_count_up(customer, other):
     """A repetition is answered with the id of its first sending, older than orders that were sent before it."""
     with SandboxServer(key="k", speed=0, request_ids=True) as upstream:
         upstream.set_service(1, rate="2", min=10, max=10_000, type="Default")
@@ -225,7 +225,7 @@ def test_look_when_a_promise_was_kept_then_ids_still_count_up(customer, other):
         assert reconcile_now() == 1
         assert fresh(kept).upstream_id == truth(upstream, kept)
         client = search.client_for(provider)
-        assert id_probe.calibrate(client=client, provider=provider, accounts=[provider.pk]).works
+        assert search.calibrate(client=client, provider=provider, accounts=[provider.pk]) is None
 
 
 # -- sent twice, refunded though placed ---------------------------------------------------------------
@@ -327,7 +327,7 @@ def test_parameter_when_it_is_the_protocols_own_then_nothing_is_sent_and_nothing
 
 
 @pytest.mark.parametrize("meanwhile", ["refund", "send again", "bind"])
-def test_review_when_the_order_moved_during_the_look_then_it_is_not_asked_for(
+def test_review_when_the_order_moved_during_the_search_then_it_is_not_asked_for(
     upstream, customer, service, known, staff, monkeypatch, meanwhile
 ):
     """Minutes later, the finding set an order aside that was being sent, or placed long since."""

@@ -1,0 +1,417 @@
+"""Searching for orders in doubt over real HTTP: bound to what was found, or left to staff with the evidence.
+
+`upstream.orders()` is what the provider would bill: the truth that no binding may contradict.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import requests
+from django.utils import timezone
+
+from catalog.models import Provider
+from orders.dispatch import submit
+from orders.dispatch.timeouts import expire_leases
+from orders.models import Order, PlacementAttempt
+from orders.reconcile import search
+from orders.review.decisions import ReviewError, refund_unplaced
+from orders.states import Placement, ReviewReason
+from panel.alerts.models import Alert
+from panel.sandbox.http import faults
+from panel.sandbox.server import SandboxServer
+from tests import make
+from tests.scenes import (
+    Killed,
+    adds,
+    end_lease,
+    fresh,
+    known_orders,
+    lost,
+    money_of,
+    nothing_changes,
+    pass_deadlines,
+    poll_now,
+    reconcile_now,
+    refunds_of,
+    submit_now,
+    truth,
+)
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
+
+
+@pytest.fixture
+def customer(db: None) -> Any:
+    return make.customer("alice@example.org", funds="100")
+
+
+@pytest.fixture
+def known(upstream: SandboxServer, customer: Any, service: Any) -> list[Order]:
+    return known_orders(upstream, customer, service)
+
+
+def by_hand(upstream: SandboxServer, *, quantity: int) -> None:
+    """Someone orders with our key, past the panel."""
+    form = {"key": upstream.key, "action": "add", "service": "1", "link": "https://example.com/h", "quantity": quantity}
+    assert "order" in requests.post(upstream.url, data=form, timeout=5).json()
+
+
+def evidence(order: Order) -> PlacementAttempt:
+    found = search.first_sending(order)
+    assert found is not None
+    return found
+
+
+# -- found by its id ---------------------------------------------------------------------------------
+
+
+def test_doubt_when_the_provider_took_it_then_it_is_found_and_followed(upstream, customer, service, known):
+    order = lost(upstream, customer, service)
+    balance = money_of(customer)
+    assert reconcile_now() == 1
+    bound = fresh(order)
+    assert (bound.placement, bound.upstream_id) == (Placement.PLACED, truth(upstream, order))
+    assert (bound.doubt_until, bound.next_action_at, bound.review_reason) == (None, None, "")
+    assert bound.next_poll_at is not None
+    assert money_of(customer) == balance
+    assert (adds(upstream), len(upstream.orders())) == (4, 4)
+    assert "is this order" in evidence(order).look_note
+    upstream.set_order(int(bound.upstream_id), status="Partial", remains=50, charge="0.1")
+    poll_now()
+    assert refunds_of(order) == [125_000]
+
+
+def test_doubt_when_it_was_not_taken_then_nothing_is_bound_and_staff_are_asked(upstream, customer, service, known):
+    order = lost(upstream, customer, service, taken=False)
+    for _ in range(3):
+        assert reconcile_now() == 0
+    assert fresh(order).review_reason == ""
+    assert "none of them" in evidence(order).look_note
+    pass_deadlines()
+    assert (fresh(order).placement, fresh(order).review_reason) == (Placement.IN_DOUBT, ReviewReason.DOUBT)
+    upstream.clear_requests()
+    assert reconcile_now() == 0
+    assert upstream.requests == []  # it is with staff now
+
+
+def test_doubt_when_a_worker_died_after_sending_then_it_is_found(upstream, customer, service, known, monkeypatch):
+    order = make.order(customer, service)
+
+    def die(**values: Any) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(submit, "record_outcome", die)
+        patch.setattr(submit, "keep_evidence", die)
+        with pytest.raises(Killed):
+            submit_now()
+    end_lease(order)
+    expire_leases()
+    assert reconcile_now() == 1
+    assert fresh(order).upstream_id == truth(upstream, order)
+
+
+def test_doubt_when_a_later_order_is_known_then_it_is_searched_for_between(upstream, customer, service, known):
+    order = lost(upstream, customer, service)
+    upstream.skip_order_ids(30)
+    later = make.order(customer, service, quantity=70)
+    submit_now()
+    upstream.clear_requests()
+    assert reconcile_now() == 1
+    asked = [int(one) for call in upstream.requests_of("status")[1:] for one in call.params["orders"].split(",")]
+    assert min(asked) > int(fresh(known[-1]).upstream_id)
+    assert max(asked) < int(fresh(later).upstream_id)
+    assert fresh(order).upstream_id == truth(upstream, order)
+
+
+def test_doubts_when_of_two_sizes_then_each_is_found(upstream, customer, service, known):
+    first = lost(upstream, customer, service, quantity=100)
+    second = lost(upstream, customer, service, quantity=300)
+    assert reconcile_now() == 2
+    assert fresh(first).upstream_id == truth(upstream, first)
+    assert fresh(second).upstream_id == truth(upstream, second)
+
+
+def test_doubts_when_of_one_size_then_staff_decide_which_is_which(upstream, customer, other, service, known):
+    """Two customers' orders swapped: one is refunded for what the other did not get."""
+    first = lost(upstream, customer, service)
+    second = lost(upstream, other, service)
+    for _ in range(2):
+        assert reconcile_now() == 0
+    pass_deadlines()
+    assert {fresh(one).review_reason for one in (first, second)} == {ReviewReason.DOUBT}
+    shown = evidence(first).orphans
+    assert [one["agrees"] for one in shown] == [True, True]
+    assert {one["id"] for one in shown} == {str(one.id) for one in upstream.orders()[-2:]}
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_doubt_when_a_stranger_is_beside_it_then_staff_decide(upstream, customer, service, known, taken):
+    order = lost(upstream, customer, service, taken=taken)
+    by_hand(upstream, quantity=777)
+    assert reconcile_now() == 0
+    assert "777" in str(evidence(order).orphans)
+    upstream.inject(faults.drop_before("status", times=None))
+    assert reconcile_now() == 0
+    assert "could not be asked" in evidence(order).look_note
+    assert "777" in str(evidence(order).orphans)  # what was found stays found
+
+
+def test_doubt_when_the_provider_leaves_an_id_unanswered_then_nothing_is_concluded(upstream, customer, service, known):
+    """The one that it did not tell of may be the very order, and the one that it told of a stranger's."""
+    order = lost(upstream, customer, service)
+    by_hand(upstream, quantity=100)
+    upstream.set_order(upstream.orders()[-1].id, omitted=True)
+    assert reconcile_now() == 0
+    assert "every id" in evidence(order).look_note
+    assert fresh(order).placement == Placement.IN_DOUBT
+
+
+def test_doubt_when_refunded_by_staff_then_its_order_is_bound_to_no_other(
+    upstream, customer, other, service, known, staff
+):
+    """Staff gave up on the first; that the provider has it after all must not settle a second of the same size."""
+    first = lost(upstream, customer, service)
+    refund_unplaced(order=first, note="We could not place it", actor=staff)
+    second = lost(upstream, other, service, taken=False)
+    assert reconcile_now() == 0
+    assert fresh(second).placement == Placement.IN_DOUBT
+
+
+def test_doubt_when_another_is_just_being_sent_then_its_order_is_not_taken_for_the_doubt(
+    upstream, provider, customer, other, service, known, monkeypatch
+):
+    """The other's id is at the provider before it is in our books: for a moment it looks like an orphan."""
+    doubt = lost(upstream, customer, service, taken=False)
+    rival = make.order(other, service)
+    searched = []
+    record = submit.record_outcome
+
+    def search_first(**values: Any) -> bool:
+        searched.append(reconcile_now())
+        return record(**values)
+
+    monkeypatch.setattr(submit, "record_outcome", search_first)
+    submit_now()
+    assert searched == [0]
+    assert fresh(rival).upstream_id == truth(upstream, rival)
+    assert fresh(doubt).placement == Placement.IN_DOUBT
+    assert reconcile_now() == 0
+
+
+def test_doubt_when_the_other_is_recorded_during_the_search_then_its_order_is_not_taken_for_the_doubt(
+    upstream, provider, customer, other, service, known, monkeypatch
+):
+    """Read in the wrong order, its id is not known yet and itself no candidate any more."""
+    doubt = lost(upstream, customer, service, taken=False)
+    rival = make.order(other, service)
+    record, candidates_of = submit.record_outcome, search.candidates_of
+    searched = []
+
+    def search_first(**values: Any) -> bool:
+        def recorded_just_before(**asked: Any) -> Any:
+            monkeypatch.setattr(search, "candidates_of", candidates_of)
+            record(**values)
+            return candidates_of(**asked)
+
+        monkeypatch.setattr(search, "candidates_of", recorded_just_before)
+        monkeypatch.setattr(search, "calibrate", lambda **asked: None)
+        searched.append(reconcile_now())
+        return True
+
+    monkeypatch.setattr(submit, "record_outcome", search_first)
+    submit_now()
+    assert searched == [0]
+    assert fresh(rival).upstream_id == truth(upstream, rival)
+    assert fresh(doubt).placement == Placement.IN_DOUBT
+
+
+def test_doubt_when_its_own_answer_comes_after_it_was_found_then_nothing_is_amiss(
+    upstream, customer, service, known, monkeypatch
+):
+    order = make.order(customer, service)
+    record = submit.record_outcome
+
+    def late(**values: Any) -> bool:
+        end_lease(order)
+        expire_leases()
+        assert reconcile_now() == 1
+        with nothing_changes():
+            return record(**values)
+
+    monkeypatch.setattr(submit, "record_outcome", late)
+    submit_now()
+    assert fresh(order).upstream_id == truth(upstream, order)
+    assert not Alert.objects.filter(cause__endswith=":late").exists()
+
+
+def test_doubt_when_two_providers_are_one_account_then_the_others_orders_are_no_orphans(
+    upstream, provider, customer, other, service, known
+):
+    twin = make.provider(name="Twin", url=upstream.url, api_key=upstream.key)
+    same = make.service(twin, external_id="1")
+    order = lost(upstream, customer, service, taken=False)
+    placed = make.order(other, same)
+    submit_now()
+    assert fresh(placed).placement == Placement.PLACED
+    assert reconcile_now() == 0
+    assert fresh(order).placement == Placement.IN_DOUBT
+
+
+def test_doubt_when_staff_settled_it_during_the_search_then_theirs_stands(
+    upstream, customer, service, known, staff, monkeypatch
+):
+    order = lost(upstream, customer, service)
+    match = search.sole_match
+
+    def meanwhile(**values: Any) -> int | None:
+        refund_unplaced(order=fresh(order), note="We could not place it", actor=staff)
+        return match(**values)
+
+    monkeypatch.setattr(search, "sole_match", meanwhile)
+    assert reconcile_now() == 0
+    assert (fresh(order).placement, fresh(order).upstream_id) == (Placement.REFUSED, None)
+
+
+# -- where ids cannot be trusted ---------------------------------------------------------------------
+
+
+def status_of_everything(params: Any) -> Any:
+    """A provider that tells anyone about any order."""
+    return {
+        one: {"charge": "0.2", "status": "Pending", "remains": "100", "start_count": "1", "currency": "USD"}
+        for one in params["orders"].split(",")
+    }
+
+
+def status_of_ours_only(upstream: SandboxServer) -> Any:
+    """A provider that leaves ids which are not ours out of its answer."""
+    answer = upstream.provider._status
+
+    def trimmed(params: Any) -> Any:
+        return {one: row for one, row in answer(params).items() if "error" not in row}
+
+    return trimmed
+
+
+@pytest.mark.parametrize("fault", ["answers for all", "leaves out", "refuses the list"])
+def test_doubt_when_the_provider_does_not_tell_ours_from_others_then_staff_are_asked_at_once(
+    upstream, provider, customer, service, known, monkeypatch, fault
+):
+    order = lost(upstream, customer, service)
+    answers = {
+        "answers for all": status_of_everything,
+        "leaves out": status_of_ours_only(upstream),
+        "refuses the list": lambda params: {"error": "Incorrect order ID"},
+    }
+    monkeypatch.setitem(upstream.provider._actions, "status", answers[fault])
+    assert reconcile_now() == 0
+    assert (fresh(order).placement, fresh(order).review_reason) == (Placement.IN_DOUBT, ReviewReason.DOUBT)
+    provider.refresh_from_db()
+    assert provider.probe_works is False
+    assert provider.probe_note == fresh(order).review_note == evidence(order).look_note
+
+
+@pytest.mark.parametrize("ids", [["ord_a", "ord_b", "ord_c"], ["905", "17", "402"], ["0017", "0018", "0019"]])
+def test_doubt_when_ids_are_opaque_or_do_not_count_up_then_staff_are_asked_at_once(upstream, customer, service, ids):
+    for number, upstream_id in enumerate(ids):
+        make.order(customer, service, quantity=40 + number)
+        upstream.inject(faults.answer(body=b'{"order": "%s"}' % upstream_id.encode(), action="add"))
+        submit_now()
+    assert Order.objects.filter(placement=Placement.PLACED).count() == 3
+    order = lost(upstream, customer, service)
+    upstream.clear_requests()
+    assert reconcile_now() == 0
+    assert fresh(order).review_reason == ReviewReason.DOUBT
+    assert upstream.requests_of("status") == []
+
+
+def test_doubt_when_hardly_any_id_is_known_then_it_waits_for_its_deadline(upstream, customer, service):
+    make.order(customer, service, quantity=30)
+    submit_now()
+    order = lost(upstream, customer, service)
+    assert reconcile_now() == 0
+    assert fresh(order).review_reason == ""
+    known_orders(upstream, customer, service)
+    assert reconcile_now() == 1
+    assert fresh(order).upstream_id == truth(upstream, order)
+
+
+def test_doubt_when_our_orders_are_denied_then_nothing_is_concluded(upstream, provider, customer, service, known):
+    """The key is another account's now: that it has no such order says nothing."""
+    order = lost(upstream, customer, service)
+    for one in known:
+        upstream.set_order(int(fresh(one).upstream_id), omitted=True)
+    assert reconcile_now() == 0
+    assert fresh(order).review_reason == ""
+    assert "surely ours" in evidence(order).look_note
+
+
+def test_doubt_when_others_ordered_thousands_meanwhile_then_staff_are_asked_at_once(upstream, customer, service, known):
+    order = lost(upstream, customer, service)
+    upstream.skip_order_ids(5_000)
+    make.order(customer, service, quantity=70)
+    submit_now()
+    assert reconcile_now() == 0
+    assert fresh(order).review_reason == ReviewReason.DOUBT
+    assert "too much" in fresh(order).review_note
+
+
+def test_doubt_when_the_search_is_switched_off_then_no_id_is_asked_for(upstream, provider, customer, service, known):
+    Provider.objects.update(probes_ids=False)
+    order = lost(upstream, customer, service)
+    upstream.clear_requests()
+    assert reconcile_now() == 0
+    assert upstream.requests_of("status") == []
+    assert fresh(order).review_reason == ReviewReason.DOUBT
+
+
+@pytest.mark.parametrize("fault", [faults.drop_before, faults.drop_after, faults.truncate])
+def test_doubt_when_the_provider_does_not_answer_then_it_is_searched_for_later(
+    upstream, customer, service, known, fault
+):
+    order = lost(upstream, customer, service)
+    upstream.inject(fault("status", times=10))
+    assert reconcile_now() == 0
+    assert fresh(order).review_reason == ""
+    upstream.clear_faults()
+    assert reconcile_now() == 1
+
+
+# -- what is kept for staff --------------------------------------------------------------------------
+
+
+def test_balance_when_in_doubt_then_before_and_after_are_kept_for_staff(upstream, provider, customer, service, known):
+    Provider.objects.update(balance=900_000_000, balance_checked_at=timezone.now() - timedelta(minutes=3))
+    order = lost(upstream, customer, service)
+    reconcile_now()
+    kept = evidence(order)
+    assert (kept.balance_before, kept.balance_after) == (900_000_000, int(upstream.balance * 1_000_000))
+    assert kept.balance_before_at < kept.started_at < kept.balance_after_at
+
+
+# -- staff -------------------------------------------------------------------------------------------
+
+
+def test_staff_search_when_in_review_then_it_can_still_be_found(upstream, customer, service, known):
+    order = lost(upstream, customer, service)
+    pass_deadlines()
+    assert search.search_now(order=fresh(order))
+    assert (fresh(order).placement, fresh(order).review_reason) == (Placement.PLACED, "")
+    with nothing_changes(), pytest.raises(ReviewError):
+        search.search_now(order=fresh(order))
+
+
+def test_staff_bind_when_the_provider_denies_the_id_then_they_are_told(upstream, customer, service, known):
+    order = lost(upstream, customer, service)
+    search.check_id(order=order, upstream_id=truth(upstream, order))
+    with pytest.raises(ReviewError, match="already bound"):
+        search.check_id(order=order, upstream_id=fresh(known[0]).upstream_id)
+    with pytest.raises(ReviewError, match="no order 99999999"):
+        search.check_id(order=order, upstream_id="99999999")
+    upstream.inject(faults.drop_before("status", times=9))
+    search.check_id(order=order, upstream_id="99999999")
+    search.check_id(order=order, upstream_id="1,2")
