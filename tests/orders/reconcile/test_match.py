@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from catalog.upstream.results import OrderStatus, StatusRow
-from orders.reconcile.match import Candidate, Window, agrees, sole_match
+from orders.reconcile.match import MAX_WIDTH, Candidate, Window, agrees, sole_match
 from panel.lib.money import EXCHANGE_ONE
 from tests import make
 
@@ -84,6 +84,19 @@ BIG = row()
 US = candidate(1)
 TWIN = candidate(2)
 OTHER = candidate(3, quantity=10, cost=500_000)
+
+
+@pytest.mark.parametrize(
+    ("window", "last", "is_too_wide"),
+    [
+        (OPEN, 100 + MAX_WIDTH, False),
+        (CLOSED, 109, False),
+        (Window(low=100, high=101 + MAX_WIDTH, closed_at=NOON), 100 + MAX_WIDTH, False),
+        (Window(low=100, high=102 + MAX_WIDTH, closed_at=NOON), 101 + MAX_WIDTH, True),
+    ],
+)
+def test_window_is_asked_for_between_its_ends(window, last, is_too_wide):
+    assert (window.first, window.last, window.is_too_wide) == (101, last, is_too_wide)
 
 
 @pytest.mark.parametrize(

@@ -225,6 +225,34 @@ def test_doubt_when_the_other_is_recorded_during_the_search_then_its_order_is_no
     monkeypatch.setattr(submit, "record_outcome", search_first)
     submit_now()
     assert searched == [0]
+    assert evidence(doubt).orphans == []
+    assert fresh(rival).upstream_id == truth(upstream, rival)
+    assert fresh(doubt).placement == Placement.IN_DOUBT
+
+
+def test_doubt_when_another_is_sent_during_the_search_then_its_order_is_not_taken_for_the_doubt(
+    upstream, provider, customer, other, service, known, monkeypatch
+):
+    """Were candidates read first, it would be at the provider and explained by none."""
+    doubt = lost(upstream, customer, service, taken=False)
+    rival = make.order(other, service)
+    ask, record = search.ProviderIds.ask, submit.record_outcome
+    answers: list[dict[str, Any]] = []
+
+    def not_recorded_yet(**values: Any) -> bool:
+        answers.append(values)
+        return True
+
+    def sent_just_before(ids: search.ProviderIds, low: int, high: int) -> bool:
+        monkeypatch.setattr(search.ProviderIds, "ask", ask)
+        submit_now()
+        return ask(ids, low, high)
+
+    monkeypatch.setattr(submit, "record_outcome", not_recorded_yet)
+    monkeypatch.setattr(search.ProviderIds, "ask", sent_just_before)
+    assert reconcile_now() == 0
+    [answer] = answers
+    record(**answer)
     assert fresh(rival).upstream_id == truth(upstream, rival)
     assert fresh(doubt).placement == Placement.IN_DOUBT
 
