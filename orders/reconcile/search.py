@@ -243,8 +243,7 @@ def _plainly_placed(account: str) -> QuerySet[PlacementAttempt]:
         ~Exists(before),
         account=account,
         outcome=AttemptOutcome.PLACED,
-        order__placement=Placement.PLACED,
-        order__claim_token=F("token"),
+        order__accepted_attempt=F("pk"),
     )
 
 
@@ -337,7 +336,7 @@ def candidates_of(*, accounts: Sequence[int], since: datetime) -> list[Candidate
         PlacementAttempt.objects.filter(
             order__provider__in=accounts, outcome__in=MAYBE_TAKEN, started_at__gte=since - MAX_DELAY
         )
-        .exclude(order__placement=Placement.PLACED, order__claim_token=F("token"))
+        .exclude(order__accepted_attempt=F("pk"))
         .select_related("order__provider")
         .order_by("-started_at")
     )

@@ -188,7 +188,7 @@ def _repeated(provider: Provider, since: datetime) -> list[Candidate]:
         request_scope=request_scope(provider),
         outcome__in=MAYBE_TAKEN,
         started_at__gte=since,
-    ).exclude(order__claim_token=F("token"))
+    ).exclude(order__accepted_attempt=F("pk"))
     return [candidate_of(order=one.order, sent_at=one.started_at) for one in earlier.select_related("order")]
 
 
