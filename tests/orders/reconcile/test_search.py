@@ -310,9 +310,15 @@ def test_doubt_when_staff_settled_it_during_the_search_then_theirs_stands(
 def status_of_everything(params: Any) -> Any:
     """A provider that tells anyone about any order."""
     return {
-        one: {"charge": "0.2", "status": "Pending", "remains": "100", "start_count": "1", "currency": "USD"}
+        one: {"charge": "0.2", "status": "Pending", "remains": "777", "start_count": "1", "currency": "USD"}
         for one in params["orders"].split(",")
     }
+
+
+def status_of_every_order(params: Any) -> Any:
+    """A provider that tells anyone about any order that there is."""
+    denied = {"error": "Incorrect order ID"}
+    return {one: denied if int(one) > 10**9 else row for one, row in status_of_everything(params).items()}
 
 
 def status_of_ours_only(upstream: SandboxServer) -> Any:
@@ -325,13 +331,14 @@ def status_of_ours_only(upstream: SandboxServer) -> Any:
     return trimmed
 
 
-@pytest.mark.parametrize("fault", ["answers for all", "leaves out", "refuses the list"])
+@pytest.mark.parametrize("fault", ["answers for all", "answers for others", "leaves out", "refuses the list"])
 def test_doubt_when_the_provider_does_not_tell_ours_from_others_then_staff_are_asked_at_once(
     upstream, provider, customer, service, known, monkeypatch, fault
 ):
     order = lost(upstream, customer, service)
     answers = {
         "answers for all": status_of_everything,
+        "answers for others": status_of_every_order,
         "leaves out": status_of_ours_only(upstream),
         "refuses the list": lambda params: {"error": "Incorrect order ID"},
     }

@@ -108,10 +108,12 @@ def test_request_id_when_the_repetition_is_refused_then_it_stays_in_doubt(promis
     assert len(promising.orders()) == 1
 
 
+@pytest.mark.parametrize("is_searched", [True, False])
 @pytest.mark.usefixtures("still_clock")
 def test_request_id_when_no_repetition_is_answered_then_staff_are_asked_at_the_first_deadline(
-    promising, prompt, customer
+    promising, prompt, customer, is_searched
 ):
+    Provider.objects.update(probes_ids=is_searched)
     order = lost(promising, customer, make.service(prompt))
     promising.inject(faults.drop_after("add", times=None))
     until = fresh(order).doubt_until
@@ -120,6 +122,7 @@ def test_request_id_when_no_repetition_is_answered_then_staff_are_asked_at_the_f
         due = fresh(order).next_action_at
         assert due > timezone.now() + timedelta(seconds=10)
     assert (fresh(order).placement, fresh(order).doubt_until) == (Placement.IN_DOUBT, until)
+    assert fresh(order).review_reason == ""
     pass_deadlines()
     assert fresh(order).review_reason == ReviewReason.DOUBT
     sent = adds(promising)
@@ -225,6 +228,18 @@ def test_promise_when_another_order_is_recorded_during_the_check_then_it_is_not_
     assert not Alert.objects.filter(cause__endswith=":request-ids").exists()
 
 
+def test_promise_when_another_order_in_doubt_is_there_then_it_is_not_taken_for_a_twin(
+    promising, prompt, customer, other
+):
+    """Until it is repeated too, it belongs to no order of ours and could be the first one's twin."""
+    service = make.service(prompt)
+    known_orders(promising, customer, service)
+    doubts = [lost(promising, customer, service), lost(promising, other, service)]
+    assert reconcile_now() == 2
+    assert {fresh(one).placement for one in doubts} == {Placement.PLACED}
+    assert Provider.objects.get().request_id_parameter == "request_id"
+
+
 def test_request_id_when_staff_send_it_again_then_it_is_the_same_one(promising, prompt, customer, staff):
     """Staff believed that it was not placed. It was; the provider knows its id."""
     order = lost(promising, customer, make.service(prompt))
@@ -299,6 +314,21 @@ def test_searches_when_nothing_settles_it_then_their_waits_double(upstream, cust
     assert order.placement_attempts.get().looks == 1
     wait = fresh(order).next_action_at - timezone.now()
     assert timedelta(minutes=10) < wait < timedelta(minutes=10, seconds=20)
+
+
+def test_doubt_when_it_is_being_searched_for_then_it_is_due_for_no_other_worker(
+    upstream, customer, service, known, monkeypatch
+):
+    lost(upstream, customer, service)
+    search_for, due_meanwhile = worker.search_for, []
+
+    def search_while_others_are_free(**values: Any) -> int:
+        due_meanwhile.extend(worker.providers_with_due_doubts())
+        return search_for(**values)
+
+    monkeypatch.setattr(worker, "search_for", search_while_others_are_free)
+    assert reconcile_now() == 1
+    assert due_meanwhile == []
 
 
 def test_doubts_when_one_provider_is_dead_then_the_others_are_found(upstream, customer, service, known):

@@ -151,6 +151,20 @@ def test_rival_when_staff_sent_it_again_under_another_scope_then_its_first_order
     assert fresh(doubt).placement == Placement.IN_DOUBT
 
 
+def test_rival_when_staff_sent_it_again_later_then_its_first_order_is_nobody_elses(
+    upstream, customer, other, service, known, staff
+):
+    """Its second sending has a higher id than the doubt can have; its first one does not."""
+    theirs = send(upstream, make.order(other, service, link=THEIRS), faults.drop_after("add"))
+    doubt = send(upstream, make.order(customer, service, link=OURS), faults.drop_before("add"))
+    make.order(customer, service, quantity=70)
+    submit_now()
+    send_again(order=theirs, actor=staff)
+    send(upstream, theirs, faults.drop_before("add"))
+    reconcile_now()
+    assert fresh(doubt).placement == Placement.IN_DOUBT
+
+
 def test_account_when_it_has_two_host_names_then_it_is_one(upstream, customer, other, service, known):
     """Two customers on one order: at the other name it was known, at this one it was an orphan."""
     twin = make.provider(name="Twin", url=upstream.url.replace("127.0.0.1", "localhost"), api_key=upstream.key)
