@@ -21,8 +21,8 @@ from django.db.models import F, QuerySet
 from billing.models import Entry, Wallet
 from panel.lib.money import MAX_MICROS
 
-LONGEST_KEY = 100
-LONGEST_MEMO = 300
+MAX_KEY = 100
+MAX_MEMO = 300
 
 
 class LedgerError(Exception):
@@ -56,13 +56,15 @@ class Posting:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One of several postings that are made together; `amount` in micro-units."""
+    """One of several postings that are made together; `amount` in micro-units, negative for a debit."""
 
+    wallet_id: int
     amount: int
     kind: str
     key: str
     order_ref: int | None = None
     memo: str = ""
+    actor_id: int | None = None
 
 
 def open_wallet(*, customer_id: int) -> Wallet:
@@ -110,7 +112,7 @@ def post(
                 key=key,
                 order_ref=order_ref,
                 drip_ref=drip_ref,
-                memo=memo[:LONGEST_MEMO],
+                memo=memo[:MAX_MEMO],
                 actor=actor,
             )
             entry.save_base(force_insert=True)
@@ -130,46 +132,56 @@ def post(
     return Posting(first, created=False)
 
 
-def debit_all(*, wallet_id: int, lines: Sequence[Line]) -> None:
-    """Takes all of `lines` (debits, at least one) from the wallet, each as an entry of its own, or none of them.
+def post_all(*, lines: Sequence[Line]) -> None:
+    """Post all of `lines`, at least one, each as an entry of its own, or none of them.
 
-    A few statements for a thousand lines. Joins the caller's transaction as a savepoint. Raises InsufficientFunds,
-    InvalidPosting, and KeyConflict if any key was used before: repetitions are for the caller to recognise.
+    Three statements, and two more for each wallet, however many lines there are. The lines of one wallet are all debits
+    or all credits. Joins the caller's transaction as a savepoint. Raise InsufficientFunds, InvalidPosting, and
+    KeyConflict if any key was used before: repetitions are for the caller to recognise.
     """
+    by_wallet: dict[int, list[Line]] = {}
     for line in lines:
         _check(line.amount, line.key)
-        if line.amount > 0:
-            raise InvalidPosting("these are debits")
-    total = sum(line.amount for line in lines)
-    if not lines or abs(total) > MAX_MICROS:
-        raise InvalidPosting(f"cannot post {total}")
+        by_wallet.setdefault(line.wallet_id, []).append(line)
+    if not lines:
+        raise InvalidPosting("there is nothing to post")
     try:
         with transaction.atomic():
-            balance, seq = _move(wallet_id, total, entries=len(lines))
-            balances = accumulate((line.amount for line in lines), initial=balance - total)
-            entries: QuerySet[Entry] = QuerySet(Entry)
-            entries.bulk_create(
-                Entry(
-                    wallet_id=wallet_id,
-                    seq=seq - len(lines) + place,
-                    amount=line.amount,
-                    balance_after=after,
-                    kind=line.kind,
-                    key=line.key,
-                    order_ref=line.order_ref,
-                    memo=line.memo[:LONGEST_MEMO],
-                )
-                for place, (line, after) in enumerate(zip(lines, list(balances)[1:], strict=True), start=1)
-            )
+            entries = [entry for wallet_id in sorted(by_wallet) for entry in _chain(wallet_id, by_wallet[wallet_id])]
+            unguarded: QuerySet[Entry] = QuerySet(Entry)
+            unguarded.bulk_create(entries)
     except IntegrityError:
         raise KeyConflict("one of the keys was used for another posting") from None
+
+
+def _chain(wallet_id: int, lines: Sequence[Line]) -> list[Entry]:
+    """Move the wallet's balance by all of `lines`, and return their entries, numbered and unsaved."""
+    total = sum(line.amount for line in lines)
+    if abs(total) > MAX_MICROS or abs(total) != sum(abs(line.amount) for line in lines):
+        raise InvalidPosting(f"cannot post {total} in debits and credits to wallet {wallet_id}")
+    balance, seq = _move(wallet_id, total, entries=len(lines))
+    balances = accumulate((line.amount for line in lines), initial=balance - total)
+    return [
+        Entry(
+            wallet_id=wallet_id,
+            seq=seq - len(lines) + place,
+            amount=line.amount,
+            balance_after=after,
+            kind=line.kind,
+            key=line.key,
+            order_ref=line.order_ref,
+            memo=line.memo[:MAX_MEMO],
+            actor_id=line.actor_id,
+        )
+        for place, (line, after) in enumerate(zip(lines, list(balances)[1:], strict=True), start=1)
+    ]
 
 
 def _check(amount: int, key: str) -> None:
     if amount == 0 or abs(amount) > MAX_MICROS:
         raise InvalidPosting(f"cannot post {amount}")
-    if not key or len(key) > LONGEST_KEY:
-        raise InvalidPosting(f"a key has 1 to {LONGEST_KEY} characters")
+    if not key or len(key) > MAX_KEY:
+        raise InvalidPosting(f"a key has 1 to {MAX_KEY} characters")
 
 
 def _move(wallet_id: int, amount: int, *, entries: int) -> tuple[int, int]:

@@ -222,7 +222,7 @@ def place_mass(*, customer: Any, text: str, request_key: str, seal: str) -> Plac
         # 4. The orders, their charges, their timelines.
         orders = _make_orders(customer, quote.ready, request_key)
         try:
-            ledger.debit_all(wallet_id=held.pk, lines=[_charge_line(order) for order in orders])
+            ledger.post_all(lines=[_charge_line(held.pk, order) for order in orders])
         except ledger.InsufficientFunds as error:
             raise NotEnoughFunds(charge=quote.charge, available=error.available) from error
         hint_after_commit("orders.tasks.submit_orders")
@@ -262,8 +262,9 @@ def _make_orders(customer: Any, ready: Sequence[PricedLine], request_key: str) -
     return orders
 
 
-def _charge_line(order: Order) -> ledger.Line:
+def _charge_line(wallet_id: int, order: Order) -> ledger.Line:
     return ledger.Line(
+        wallet_id=wallet_id,
         amount=-order.charge,
         kind=Entry.Kind.ORDER,
         key=charge_key(order),

@@ -40,6 +40,7 @@ IMPLIED: dict[Placement, dict[str, object]] = {
 # What the answers of a provider may change.
 FOLLOWED = (
     "status",
+    "refunded",
     "remains",
     "start_count",
     "upstream_charge",
@@ -111,19 +112,20 @@ def close_review(*, order: Order, finding: str, seen: Sequence[str] = ()) -> Non
     _write(order, ("placement", "review_reason", *seen), {**NO_REVIEW, "closed_review": finding})
 
 
-def write_answers(*, orders: Sequence[Order], was: Mapping[int, str]) -> None:
+def write_answers(*, orders: Sequence[Order], was: Mapping[int, tuple[str, int]]) -> None:
     """Store the columns that providers' answers changed of placed orders, in one statement, without events.
 
-    `was` has the status in which each order was locked. Raise OrderMoved, having written some or none, unless each
-    is still so and may take its new status: the caller rolls back.
+    `was` has the status and the refund with which each order was locked. Raise OrderMoved, having written some or none,
+    unless each is still so, may take its new status and loses no refund: the caller rolls back.
     """
     for order in orders:
-        if order.status != was[order.pk] and not may_follow(was[order.pk], order.status):
-            raise OrderMoved(f"order {order.pk} was {was[order.pk]} and cannot become {order.status}")
+        status, refunded = was[order.pk]
+        if (order.status != status and not may_follow(status, order.status)) or order.refunded < refunded:
+            raise OrderMoved(f"order {order.pk} was {status} and cannot become {order.status}")
     rows = [
-        (order.pk, was[order.pk], Placement.PLACED, *(getattr(order, name) for name in FOLLOWED)) for order in orders
+        (order.pk, *was[order.pk], Placement.PLACED, *(getattr(order, name) for name in FOLLOWED)) for order in orders
     ]
-    written = update_rows(model=Order, columns=FOLLOWED, rows=rows, unmoved=("status", "placement"))
+    written = update_rows(model=Order, columns=FOLLOWED, rows=rows, unmoved=("status", "refunded", "placement"))
     if written != len(rows):
         raise OrderMoved(f"{written} of {len(rows)} orders written")
 

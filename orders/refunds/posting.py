@@ -6,6 +6,8 @@ that causes it, under a key made of its target, so that no crash and no repetiti
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
@@ -13,12 +15,22 @@ from django.utils import timezone
 
 from billing import ledger
 from billing.models import Entry
-from billing.wallets import wallet_id_of
-from orders.common.timeline import write_event
+from billing.wallets import wallet_ids_of
+from orders.common.timeline import event_of, write_event
 from orders.common.transitions import OrderMoved, move
-from orders.models import Order
+from orders.models import Order, OrderEvent
 from orders.states import EventKind, Placement, Status
 from panel.lib.money import format_money
+
+
+@dataclass(frozen=True, slots=True)
+class Refunded:
+    """`amount` micro-units go back of the order, which makes `target` in all; `text` tells the customer why."""
+
+    order: Order
+    amount: int
+    target: int
+    text: str
 
 
 def refund_up_to(*, order: Order, target: int, text: str, actor: Any = None) -> int:
@@ -32,7 +44,7 @@ def refund_up_to(*, order: Order, target: int, text: str, actor: Any = None) -> 
     moved = Order.objects.filter(pk=order.pk, refunded=order.refunded, charge__gte=target).update(refunded=target)
     if not moved:
         raise OrderMoved(f"order {order.pk}")
-    post_refund(order=order, amount=amount, target=target, text=text, actor=actor)
+    post_refunds(refunds=[Refunded(order, amount, target, text)], actor=actor)
     order.refunded = target
     return amount
 
@@ -54,21 +66,37 @@ def end_unplaced(*, order: Order, placement: Placement, note: str, actor: Any = 
     write_event(order_id=order.pk, kind=EventKind.STATUS, old=order.status, new=Status.CANCELED, text=note, actor=actor)
     amount = order.charge - order.refunded
     if amount:
-        post_refund(order=order, amount=amount, target=order.charge, text=note, actor=actor)
+        post_refunds(refunds=[Refunded(order, amount, order.charge, note)], actor=actor)
 
 
-def post_refund(*, order: Order, amount: int, target: int, text: str, actor: Any = None) -> None:
-    """Posts `amount` to the customer's wallet and tells so in the timeline."""
-    ledger.post(
-        wallet_id=wallet_id_of(customer_id=order.customer_id),
-        amount=amount,
+def post_refunds(*, refunds: Sequence[Refunded], actor: Any = None) -> None:
+    """Post each refund to its customer's wallet and tell so in the order's timeline. A few statements for all.
+
+    Raise LedgerError: then nothing was posted.
+    """
+    wallets = wallet_ids_of(customer_ids={refund.order.customer_id for refund in refunds})
+    ledger.post_all(lines=[_line(refund, wallets[refund.order.customer_id], actor) for refund in refunds])
+    OrderEvent.objects.bulk_create(_event(refund, actor) for refund in refunds)
+
+
+def _line(refund: Refunded, wallet_id: int, actor: Any) -> ledger.Line:
+    return ledger.Line(
+        wallet_id=wallet_id,
+        amount=refund.amount,
         kind=Entry.Kind.REFUND,
-        key=f"order:{order.pk}:refund:{target}",
-        order_ref=order.pk,
-        memo=order.service_name,
-        actor=actor,
+        key=f"order:{refund.order.pk}:refund:{refund.target}",
+        order_ref=refund.order.pk,
+        memo=refund.order.service_name,
+        actor_id=actor and actor.pk,
     )
-    shown = format_money(amount, settings.PANEL_CURRENCY, exact=True)
-    write_event(
-        order_id=order.pk, kind=EventKind.REFUND, new=str(amount), text=f"Refunded {shown}: {text}", actor=actor
+
+
+def _event(refund: Refunded, actor: Any) -> OrderEvent:
+    shown = format_money(refund.amount, settings.PANEL_CURRENCY, exact=True)
+    return event_of(
+        order_id=refund.order.pk,
+        kind=EventKind.REFUND,
+        new=str(refund.amount),
+        text=f"Refunded {shown}: {refund.text}",
+        actor=actor,
     )

@@ -1,6 +1,6 @@
 """Applying what a provider says of a batch of orders, in one short transaction.
 
-Status and refund are one transaction. Rows are locked first, by id, then wallets, by customer: two batches
+Status and refund are one transaction. Rows are locked first, then wallets, both by id: two batches
 can never wait for each other. Hearing an answer twice is harmless: a refund is a target.
 """
 
@@ -25,7 +25,7 @@ from orders.common.timeline import event_of
 from orders.common.transitions import OrderMoved, write_answers
 from orders.models import Order, OrderEvent
 from orders.refunds.policy import overcharged, sold_at_a_loss
-from orders.refunds.posting import refund_up_to
+from orders.refunds.posting import Refunded, post_refunds
 from orders.requests.cancel import close_cancel_requests
 from orders.review.decisions import ask_for_review, close_settled_review
 from orders.states import FINAL, EventKind, Placement, ReviewReason, Status
@@ -82,11 +82,16 @@ def _apply(provider: Provider, pks: Sequence[int], answers: Answers) -> None:
     events: list[OrderEvent] = []
     for change in changes:
         _take_over(change, now, events)
-    for change in sorted(changes, key=lambda change: (change.order.customer_id, change.order.pk)):
-        _settle(change, now)
-    write_answers(orders=[change.order for change in changes], was={change.order.pk: change.was for change in changes})
+    write_answers(
+        orders=[change.order for change in changes],
+        was={change.order.pk: (change.was, change.was_refunded) for change in changes},
+    )
     if events:
         OrderEvent.objects.bulk_create(events)
+    if refunds := [refund for change in changes if (refund := _refund(change))]:
+        post_refunds(refunds=refunds)
+    for change in changes:
+        _review(change, now)
     ended = [change.order.pk for change in changes if change.was not in FINAL and change.order.status in FINAL]
     if ended:
         close_cancel_requests(order_ids=ended)
@@ -105,6 +110,8 @@ def _take_over(change: Change, now: datetime, events: list[OrderEvent]) -> None:
         order.still_polls = 0 if change.values or change.refund else min(order.still_polls + 1, MAX_COUNTED)
         for name, value in change.values.items():
             setattr(order, name, value)
+        if change.refund:
+            order.refunded = change.refund.target
     if order.status != change.was:
         if order.status in FINAL and order.finished_at is None:
             order.finished_at = now
@@ -113,20 +120,22 @@ def _take_over(change: Change, now: datetime, events: list[OrderEvent]) -> None:
     order.next_poll_at = _next_look(order, now)
 
 
-def _settle(change: Change, now: datetime) -> None:
-    """What takes a statement of its own: money, and what people must look at."""
+def _refund(change: Change) -> Refunded | None:
+    order = change.order
+    if change.refund is None:
+        return None
+    text = "nothing was delivered"
+    if order.refunded < order.charge:
+        text = f"{change.refund.undelivered:,} of {order.quantity:,} not delivered"
+    return Refunded(order, order.refunded - change.was_refunded, order.refunded, text)
+
+
+def _review(change: Change, now: datetime) -> None:
+    """What people must look at, and what they no longer need to. Rare, and a statement or two each."""
     order = change.order
     if change.status_row is None:
         _ask_where_lost(order, change.row, now)
-        return
-    if change.refund is not None:
-        text = (
-            f"{change.refund.undelivered:,} of {order.quantity:,} not delivered"
-            if change.refund.target < order.charge
-            else "nothing was delivered"
-        )
-        refund_up_to(order=order, target=change.refund.target, text=text)
-    if change.review:
+    elif change.review:
         ask_for_review(order=order, reason=change.review, note=change.review_note, figures=change.review_figures)
     elif change.settles_review:
         close_settled_review(order=order)

@@ -20,13 +20,15 @@ SETTLED_BY_ANSWER = (ReviewReason.CONTRADICTION, ReviewReason.UNKNOWN_STATUS, Re
 
 @dataclass(slots=True)
 class Change:
-    """What an answer changes of an order, `was` being its status before. Nothing where the answer is unusable.
+    """What an answer changes of an order: nothing where it is unusable.
 
-    `values` are the columns that differ; the refund target and the review are decided with them.
+    `was` and `was_refunded` are the status and the refund before, `values` the columns that differ. Refund and review
+    are decided with them.
     """
 
     order: Order
     was: str
+    was_refunded: int
     row: StatusRow | RowError | None
     values: dict[str, object] = field(default_factory=dict)
     refund: Refund | None = None
@@ -50,7 +52,7 @@ def change_from(*, order: Order, row: StatusRow | RowError | None) -> Change:
     A charge in another currency than that of the sending is no charge that can be compared. Once canceled an
     order stays so: what it gave back is never taken again.
     """
-    change = Change(order, order.status, row)
+    change = Change(order, order.status, order.refunded, row)
     if not isinstance(row, StatusRow):
         return change
     charge = None if is_foreign(order, row) else charge_in_micros(row.charge, order.exchange_rate)

@@ -1,4 +1,4 @@
-"""Many debits of one wallet at once: all of them or none, each an entry of its own."""
+"""Many postings at once, to one wallet or to many: all of them or none, each an entry of its own."""
 
 from __future__ import annotations
 
@@ -21,9 +21,16 @@ def make_wallet(amount=1_000):
     return wallet
 
 
-def lines(*amounts, prefix="k"):
+def lines(wallet, *amounts, prefix="k"):
     return [
-        Line(amount=-amount, kind=Entry.Kind.ORDER, key=f"{prefix}:{place}", order_ref=place, memo="x" * 400)
+        Line(
+            wallet_id=wallet.pk,
+            amount=-amount,
+            kind=Entry.Kind.ORDER,
+            key=f"{prefix}:{place}",
+            order_ref=place,
+            memo="x" * 400,
+        )
         for place, amount in enumerate(amounts)
     ]
 
@@ -37,7 +44,7 @@ def state(wallet):
 @pytest.mark.django_db
 def test_debits_are_numbered_and_chained_as_if_posted_one_after_the_other():
     wallet = make_wallet()
-    ledger.debit_all(wallet_id=wallet.pk, lines=lines(100, 250, 50))
+    ledger.post_all(lines=lines(wallet, 100, 250, 50))
     assert state(wallet) == (
         600,
         4,
@@ -52,10 +59,10 @@ def test_the_wallet_may_be_emptied_and_not_one_micro_more():
     wallet = make_wallet()
     before = state(wallet)
     with pytest.raises(ledger.InsufficientFunds) as refusal:
-        ledger.debit_all(wallet_id=wallet.pk, lines=lines(500, 501))
+        ledger.post_all(lines=lines(wallet, 500, 501))
     assert (refusal.value.needed, refusal.value.available) == (1_001, 1_000)
     assert state(wallet) == before
-    ledger.debit_all(wallet_id=wallet.pk, lines=lines(500, 500))
+    ledger.post_all(lines=lines(wallet, 500, 500))
     assert Wallet.objects.get(pk=wallet.pk).balance == 0
 
 
@@ -63,31 +70,37 @@ def test_the_wallet_may_be_emptied_and_not_one_micro_more():
 @pytest.mark.parametrize("keys", [("k:1", "new"), ("new", "new")], ids=["used before", "twice in one"])
 def test_a_key_that_was_used_moves_nothing(keys):
     wallet = make_wallet()
-    ledger.debit_all(wallet_id=wallet.pk, lines=lines(1, 1))
+    ledger.post_all(lines=lines(wallet, 1, 1))
     before = state(wallet)
     with pytest.raises(ledger.KeyConflict):
-        ledger.debit_all(wallet_id=wallet.pk, lines=[Line(amount=-1, kind="order", key=key) for key in keys])
+        ledger.post_all(lines=[Line(wallet_id=wallet.pk, amount=-1, kind="order", key=key) for key in keys])
     assert state(wallet) == before
 
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     "wrong",
-    [
-        [],
-        [Line(amount=0, kind="order", key="a")],
-        [Line(amount=5, kind="order", key="a")],
-        [Line(amount=-5, kind="order", key="")],
-        [Line(amount=-MAX_MICROS, kind="order", key="a"), Line(amount=-1, kind="order", key="b")],
-    ],
-    ids=["none", "zero", "a credit", "no key", "out of range"],
+    [[], [(0, "a")], [(5, "a"), (-1, "b")], [(-5, "")], [(-MAX_MICROS, "a"), (-1, "b")]],
+    ids=["none", "zero", "a credit and a debit", "no key", "out of range"],
 )
-def test_what_is_no_debit_is_refused(wrong):
+def test_what_cannot_be_posted_together_is_refused(wrong):
     wallet = make_wallet()
     before = state(wallet)
     with pytest.raises(ledger.InvalidPosting):
-        ledger.debit_all(wallet_id=wallet.pk, lines=wrong)
+        ledger.post_all(lines=[Line(wallet.pk, amount, "order", key) for amount, key in wrong])
     assert state(wallet) == before
+
+
+@pytest.mark.django_db
+def test_credits_of_several_wallets_are_posted_together_or_not_at_all():
+    alice, bob = (wallet_of(customer=make.customer(f"{name}@example.org")) for name in ("alice", "bob"))
+    gifts = [Line(bob.pk, 5, "refund", "b"), Line(alice.pk, 7, "refund", "a"), Line(alice.pk, 1, "refund", "c")]
+    with pytest.raises(ledger.InvalidPosting):
+        ledger.post_all(lines=[*gifts, Line(10**9, 1, "refund", "nobody")])
+    assert state(alice) == state(bob) == (0, 0, [])
+    ledger.post_all(lines=gifts)
+    assert state(bob) == (5, 1, [(1, 5, 5, "b")])
+    assert state(alice) == (8, 2, [(1, 7, 7, "a"), (2, 1, 8, "c")])
 
 
 @pytest.mark.django_db
@@ -96,7 +109,7 @@ def test_a_thousand_debits_take_as_few_statements_as_two():
     counts = []
     for prefix, count in (("few", 2), ("many", 500)):
         with CaptureQueriesContext(connection) as captured:
-            ledger.debit_all(wallet_id=wallet.pk, lines=lines(*[1] * count, prefix=prefix))
+            ledger.post_all(lines=lines(wallet, *[1] * count, prefix=prefix))
         counts.append(len(captured))
     # SQLite takes so many parameters in a statement, and no more.
     assert counts[1] <= counts[0] + 500 * 11 // 900 + 1
@@ -107,7 +120,7 @@ def test_batches_and_single_debits_at_once_lose_nothing():
     wallet = make_wallet(1_000)
 
     def batch(number):
-        return lambda: ledger.debit_all(wallet_id=wallet.pk, lines=lines(*[10] * 20, prefix=f"batch{number}"))
+        return lambda: ledger.post_all(lines=lines(wallet, *[10] * 20, prefix=f"batch{number}"))
 
     def single(number):
         return lambda: ledger.post(wallet_id=wallet.pk, amount=-10, kind="order", key=f"single{number}")
@@ -126,9 +139,7 @@ def test_batches_at_once_that_exceed_the_wallet_together_are_taken_whole_or_not_
     wallet = make_wallet(1_000)
     results = in_threads(
         *(
-            lambda number=number: ledger.debit_all(
-                wallet_id=wallet.pk, lines=lines(*[100] * 4, prefix=f"batch{number}")
-            )
+            lambda number=number: ledger.post_all(lines=lines(wallet, *[100] * 4, prefix=f"batch{number}"))
             for number in range(6)
         )
     )

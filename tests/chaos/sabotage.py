@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from django.utils import timezone
@@ -75,10 +76,13 @@ def _forget() -> None:
 def _books() -> None:
     """A refund gives back one micro-unit less than the order says."""
 
-    def around(post: Callable[..., Any]) -> Callable[..., Any]:
-        return lambda *, amount, **values: post(amount=amount - 1, **values)
+    def around(line: Callable[..., Any]) -> Callable[..., Any]:
+        def less(refund: Any, *rest: Any) -> Any:
+            return line(replace(refund, amount=refund.amount - 1), *rest)
 
-    wrap("orders.refunds.posting:post_refund", around)
+        return less
+
+    wrap("orders.refunds.posting:_line", around)
 
 
 SABOTAGES: dict[str, Callable[[], None]] = {

@@ -177,7 +177,7 @@ def test_review_when_it_changed_since_it_was_read_then_it_stays(order, meanwhile
 def test_answers_when_one_order_may_not_take_its_status_then_none_is_written(order, customer, service):
     placed = [standing(one, Placement.PLACED, upstream_id=one.pk) for one in (order, make.order(customer, service))]
     Order.objects.filter(pk=placed[1].pk).update(status=Status.CANCELED)
-    was = {placed[0].pk: Status.PENDING, placed[1].pk: Status.CANCELED}
+    was = {placed[0].pk: (Status.PENDING, 0), placed[1].pk: (Status.CANCELED, 0)}
     for one in placed:
         one.status = Status.COMPLETED
     with pytest.raises(OrderMoved):
@@ -188,19 +188,27 @@ def test_answers_when_one_order_may_not_take_its_status_then_none_is_written(ord
 def test_answers_when_nothing_moved_then_all_that_is_followed_is_written(order):
     placed = standing(order, Placement.PLACED)
     placed.status, placed.remains, placed.finished_at, placed.still_polls = Status.PARTIAL, 7, LATER, 3
-    write_answers(orders=[placed], was={order.pk: Status.PENDING})
+    write_answers(orders=[placed], was={order.pk: (Status.PENDING, 0)})
     after = fresh(order)
     assert [getattr(after, name) for name in FOLLOWED] == [getattr(placed, name) for name in FOLLOWED]
 
 
-@pytest.mark.parametrize("meanwhile", [{"status": Status.PARTIAL}, {"placement": Placement.PLACING}])
+@pytest.mark.parametrize("meanwhile", [{"status": Status.PARTIAL}, {"placement": Placement.PLACING}, {"refunded": 5}])
 def test_answers_when_an_order_moved_meanwhile_then_they_are_refused(order, meanwhile):
     placed = standing(order, Placement.PLACED)
     Order.objects.filter(pk=order.pk).update(**meanwhile)
     placed.status = Status.COMPLETED
     with pytest.raises(OrderMoved):
-        write_answers(orders=[placed], was={order.pk: Status.PENDING})
+        write_answers(orders=[placed], was={order.pk: (Status.PENDING, 0)})
     assert fresh(order).status != Status.COMPLETED
+
+
+def test_answers_when_they_would_take_a_refund_back_then_they_are_refused(order):
+    placed = standing(order, Placement.PLACED, refunded=5)
+    placed.refunded = 4
+    with pytest.raises(OrderMoved):
+        write_answers(orders=[placed], was={order.pk: (Status.PENDING, 5)})
+    assert fresh(order).refunded == 5
 
 
 WRITES = {"update", "update_or_create", "bulk_update", "update_rows", "save"}

@@ -102,7 +102,7 @@ def test_progress_when_one_order_moved_since_it_was_read_then_the_batch_is_taken
     for order in stale:
         order.status, order.remains = Status.PARTIAL, 40
     with nothing_changes(), pytest.raises(OrderMoved), transaction.atomic():
-        write_answers(orders=stale, was={order.pk: Status.PENDING for order in stale})
+        write_answers(orders=stale, was={order.pk: (Status.PENDING, 0) for order in stale})
 
 
 def test_progress_when_written_then_every_followed_column_is_as_it_was_set(customer, service):
@@ -121,7 +121,7 @@ def test_progress_when_written_then_every_followed_column_is_as_it_was_set(custo
     }
     for name, value in values.items():
         setattr(orders[0], name, value)
-    write_answers(orders=orders, was={order.pk: Status.PENDING for order in orders})
+    write_answers(orders=orders, was={order.pk: (Status.PENDING, 0) for order in orders})
     stored = fresh(orders[0])
     assert {name: getattr(stored, name) for name in values} == values
     other = fresh(orders[1])

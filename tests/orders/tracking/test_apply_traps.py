@@ -345,7 +345,7 @@ def test_refund_when_it_cannot_be_posted_then_the_owner_hears_of_it(upstream, cu
         raise ledger.InvalidPosting("no")
 
     with monkeypatch.context() as patch:
-        patch.setattr(ledger, "post", refuses)
+        patch.setattr(ledger, "post_all", refuses)
         poll_now()
         poll_now()
     alert = Alert.objects.get(cause=f"order:{one.pk}:not-applied")

@@ -111,8 +111,8 @@ def test_row_when_its_status_moved_under_the_lock_then_nothing_of_the_batch_is_w
     one = make.placed_order(customer, service)
     one.status = Status.COMPLETED
     with pytest.raises(transitions.OrderMoved):
-        transitions.write_answers(orders=[one], was={one.pk: Status.IN_PROGRESS})
-    transitions.write_answers(orders=[one], was={one.pk: Status.PENDING})
+        transitions.write_answers(orders=[one], was={one.pk: (Status.IN_PROGRESS, 0)})
+    transitions.write_answers(orders=[one], was={one.pk: (Status.PENDING, 0)})
     assert fresh(one).status == Status.COMPLETED
 
 
@@ -121,7 +121,7 @@ def test_write_when_columns_are_empty_or_large_then_they_are_stored_as_they_are(
     moment = timezone.now().replace(microsecond=0)
     for remains, charge, at in ((None, None, None), (-(10**15), 10**15, moment), (5, 0, moment + timedelta(hours=1))):
         one.remains, one.upstream_charge, one.finished_at, one.next_poll_at = remains, charge, at, at
-        transitions.write_answers(orders=[one], was={one.pk: one.status})
+        transitions.write_answers(orders=[one], was={one.pk: (one.status, 0)})
         stored = fresh(one)
         assert (stored.remains, stored.upstream_charge, stored.finished_at) == (remains, charge, at)
         assert Order.objects.filter(pk=one.pk, next_poll_at__lte=moment).exists() == (at == moment)

@@ -95,16 +95,22 @@ def test_batch_when_nothing_changed_then_its_statements_do_not_grow(upstream, pr
     assert Entry.objects.filter(kind="refund").count() == 0
 
 
-def test_batch_when_every_row_refunds_then_its_statements_grow_with_those_rows_only(upstream, customer, service):
-    made = placed(customer, service, 10)
-    poll_now()
-    for one in made[:3]:
-        upstream.set_order(int(one.upstream_id), status="Partial", remains=50, charge="0.1")
-    Order.objects.update(next_poll_at=timezone.now() - timedelta(seconds=1))
-    with statements() as changed:
-        poll_due_orders()
-    print(f"statements of a batch of 10 with 3 refunds: {len(changed)}")
-    assert len(changed) <= 9 + 3 * 11
+def test_batch_when_many_rows_refund_then_its_statements_grow_with_the_wallets_only(upstream, customer, other, service):
+    """Each refund was eight statements: a provider that canceled a hundred orders held the wallets for long."""
+    counts = {}
+    for who, count in (((customer,), 2), ((customer,), 8), ((customer, other), 8)):
+        made = [one for each in who for one in placed(each, service, count // len(who))]
+        poll_now()
+        for one in made:
+            upstream.set_order(int(one.upstream_id), status="Partial", remains=50, charge="0.1")
+        Order.objects.filter(pk__in=[one.pk for one in made]).update(next_poll_at=timezone.now() - timedelta(seconds=1))
+        with statements() as changed:
+            poll_due_orders()
+        counts[len(who), count] = len(changed)
+        assert [refunds_of(one) for one in made] == [[125_000]] * count
+    print(f"statements of a batch with refunds, by wallets and refunds: {counts}")
+    assert counts[1, 8] == counts[1, 2]
+    assert counts[2, 8] == counts[1, 8] + 2
 
 
 # -- whose answer it is ------------------------------------------------------------------------------
@@ -191,15 +197,15 @@ def test_row_when_writing_it_fails_then_the_others_are_written_and_it_is_tried_a
     first, bad, last = made = placed(customer, service, 3)
     for one in made:
         upstream.set_order(int(one.upstream_id), status="Canceled", remains=100, charge="0")
-    post = ledger.post
+    post_all = ledger.post_all
 
-    def refuses(**values: Any) -> Any:
-        if values["order_ref"] == bad.pk:
+    def refuses(*, lines: Any) -> None:
+        if any(line.order_ref == bad.pk for line in lines):
             raise ledger.InvalidPosting("no")
-        return post(**values)
+        post_all(lines=lines)
 
     with monkeypatch.context() as patch:
-        patch.setattr(ledger, "post", refuses)
+        patch.setattr(ledger, "post_all", refuses)
         poll_now()
     assert [fresh(one).status for one in made] == [Status.CANCELED, Status.PENDING, Status.CANCELED]
     stored = fresh(bad)
@@ -361,7 +367,7 @@ def test_refund_when_it_fails_then_the_status_is_not_written_either(upstream, cu
         raise RuntimeError("killed")
 
     with monkeypatch.context() as patch:
-        patch.setattr(ledger, "post", die)
+        patch.setattr(ledger, "post_all", die)
         with pytest.raises(RuntimeError):
             poll_now()
     stored = fresh(order)
