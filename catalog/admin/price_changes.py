@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -112,6 +113,17 @@ class SeenForm(forms.ModelForm):
             self.fields[name].show_hidden_initial = shown and bool(self.instance.pk)
 
 
+class _ChangeReady(Exception):
+    """Leads a valid form out of Django's view and its transaction, in which nothing was written yet.
+
+    That transaction would hold the row while prices are changed, and prices lock it last.
+    """
+
+    def __init__(self, form: forms.ModelForm) -> None:
+        super().__init__()
+        self.form = form
+
+
 class PricedAdmin(ModelAdmin):
     """A change form some of whose columns move prices: these are shown first, the others saved at once.
 
@@ -138,53 +150,51 @@ class PricedAdmin(ModelAdmin):
         """Whether setting `column` to `value` is shown first."""
         return column in self.priced
 
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except _ChangeReady as ready:
+            return self._save_change(request, ready.form)
+
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        others = list(self.columns_set(request, obj, form))
-        if not change:
-            super().save_model(request, obj, form, change)
+        if isinstance(form, SeenForm) and change:
+            raise _ChangeReady(form)
+        if change:  # A row of the list, where no priced column is edited.
+            obj.save(update_fields=form.changed_data)
             return
+        self.columns_set(request, obj, form)
+        super().save_model(request, obj, form, change)
+
+    def _save_change(self, request: HttpRequest, form: Any) -> HttpResponse:
+        """Save what moves no price, then show the rest."""
+        obj = form.instance
+        others = self.columns_set(request, obj, form)
         columns = {field.name: field.attname for field in self.opts.concrete_fields}
         touched = {columns[name]: name for name in form.changed_data if name in columns}
         stored = self.model._default_manager.filter(pk=obj.pk).values(*touched).get() if touched else {}
         changed = {column: getattr(obj, column) for column in touched if getattr(obj, column) != stored[column]}
         moved = {column: value for column, value in changed.items() if self.is_priced(column, value)}
         direct = [column for column in changed if column not in moved]
-        if direct or others:
-            obj.save(update_fields=[*direct, *others])
-            if moved:
-                messages.success(request, "What moves no price is saved.")
         form.changed_data = [
             name for name in form.changed_data if columns.get(name) in direct or (others and name not in columns)
         ]
-        if moved:
-            edit = Edit(self.price_kind, (obj.pk,), moved)
-            request.__dict__["moved"] = (edit, self.price_summary(obj, stored, moved))
-
-    def price_summary(self, obj: Any, before: dict[str, Any], after: dict[str, Any]) -> str:
-        """What the history calls the change."""
-        return f"{str(obj)[:100]}: {in_words(before, after)}"
-
-    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
-        # What was only handed over is logged once it is applied.
-        return super().log_change(request, obj, message) if message or not request.__dict__.get("moved") else None
-
-    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
-        if not request.__dict__.get("moved"):
-            return super().response_change(request, obj)
-        # No word of success: what moves prices has only been handed over.
-        if "_continue" in request.POST:
-            return redirect(request.get_full_path())
-        return self.response_post_save_change(request, obj)
-
-    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        response = super().changeform_view(request, *args, **kwargs)
-        if not (handed := request.__dict__.get("moved")):
-            return response
-        # After the form's transaction: it holds the row, and prices lock it last.
-        edit, summary = handed
-        source, here = self.price_source, request.get_full_path()
+        with transaction.atomic():
+            if direct or others:
+                obj.save(update_fields=[*direct, *others])
+            if form.changed_data or not moved:  # What moves prices is logged once it is applied.
+                self.log_change(request, obj, self.construct_change_message(request, form, []))
+        if not moved:
+            return self.response_change(request, obj)
+        if direct or others:
+            messages.success(request, "What moves no price is saved.")
+        here = request.get_full_path()
         return show_or_apply(
-            request=request, edits=[edit], source=source, summary=summary, back=here, after=response.url
+            request=request,
+            edits=[Edit(self.price_kind, (obj.pk,), moved)],
+            source=self.price_source,
+            summary=f"{str(obj)[:100]}: {in_words(stored, moved)}",
+            back=here,
+            after=here if "_continue" in request.POST else self.response_post_save_change(request, obj)["Location"],
         )
 
 

@@ -17,12 +17,10 @@ from django.db.models import Model, Q
 from django.utils import timezone
 
 from catalog.models import Category, CustomerPrice, GroupMember, PriceChange, PricePolicy, Provider, Service
-from catalog.prices.currency_switch import convert_rates
 from catalog.prices.edits import (
     Edit,
     check_disjoint,
     dump_edits,
-    edited,
     edits_by_service,
     grouped,
     load_edits,
@@ -30,7 +28,7 @@ from catalog.prices.edits import (
     with_edits,
 )
 from catalog.prices.rules import Sold, Terms, lowest_price, margin_share, priced, rescaled_rate
-from catalog.prices.storage import alert_hidden, lock_prices, read_sold, read_terms, write_prices
+from catalog.prices.storage import alert_hidden, convert_rates, lock_prices, read_sold, read_terms, write_prices
 from catalog.service_types import is_sellable
 from panel.lib.bulk_sql import update_rows
 
@@ -256,7 +254,7 @@ def _preview(edits: Sequence[Edit], terms: Terms) -> Preview:
     found = Preview()
     switched = _switched(edits)
     for before in _services_of(edits, wanted):
-        start = edited(before, wanted.get(before.pk))
+        start = before._replace(**wanted.get(before.pk, {}))
         if before.provider_id in switched:
             start = start._replace(rate=_rate_after(before, terms, then))
         after = priced(start, then)

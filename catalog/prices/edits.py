@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from catalog.prices.rules import Level, PanelTerms, ProviderTerms, Sold, Terms
+from catalog.prices.rules import ProviderTerms, Terms
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "panel": ("margin_bp", "margin_fixed", "minimum_margin_bp", "price_step"),
@@ -52,35 +52,20 @@ def with_edits(terms: Terms, edits: Iterable[Edit]) -> Terms:
     """The terms as they would be. What an edit names and the terms lack is left out."""
     panel, providers, categories = terms.panel, dict(terms.providers), dict(terms.categories)
     for edit in edits:
-        values = edit.values
         if edit.kind == "panel":
-            panel = PanelTerms(*(values.get(name, getattr(panel, name)) for name in COLUMNS["panel"]))
+            panel = panel._replace(**edit.values)
         for pk in edit.pks:
             if edit.kind == "provider" and pk in providers:
-                was = providers[pk]
-                rate = values.get("exchange_rate", was.exchange_rate)
-                providers[pk] = ProviderTerms(rate, _level(was.level, values))
+                named = {name: value for name, value in edit.values.items() if name in ProviderTerms._fields}
+                providers[pk] = providers[pk]._replace(**named)
             elif edit.kind == "category" and pk in categories:
-                categories[pk] = _level(categories[pk], values)
+                categories[pk] = categories[pk]._replace(**edit.values)
     return Terms(panel, providers, categories)
-
-
-def _level(was: Level, values: Mapping[str, Any]) -> Level:
-    return Level(values.get("margin_bp", was.bp), values.get("margin_fixed", was.fixed))
 
 
 def edits_by_service(edits: Iterable[Edit]) -> dict[int, dict[str, Any]]:
     """What is to be set on each service, by primary key."""
-    found: dict[int, dict[str, Any]] = {}
-    for edit in edits:
-        if edit.kind == "service":
-            for pk in edit.pks:
-                found.setdefault(pk, {}).update(edit.values)
-    return found
-
-
-def edited(sold: Sold, values: Mapping[str, Any] | None) -> Sold:
-    return sold._replace(**values) if values else sold
+    return {pk: values for (kind, pk), values in _by_target(edits).items() if kind == "service"}
 
 
 def grouped(kind: str, rows: Iterable[tuple[int, Mapping[str, Any]]]) -> list[Edit]:

@@ -12,17 +12,6 @@ from typing import NamedTuple
 from panel.lib import money
 
 
-class Level(NamedTuple):
-    """The margin that one level sets; both empty where it sets none."""
-
-    bp: int | None = None
-    fixed: int | None = None
-
-    @property
-    def is_set(self) -> bool:
-        return self.bp is not None or self.fixed is not None
-
-
 class Margin(NamedTuple):
     """A margin and the level that set it: "service", "category", "provider" or "panel"."""
 
@@ -31,8 +20,7 @@ class Margin(NamedTuple):
     level: str
 
 
-@dataclass(frozen=True, slots=True)
-class PanelTerms:
+class PanelTerms(NamedTuple):
     """What the panel sets for all services: basis points and micro-units."""
 
     margin_bp: int
@@ -41,12 +29,19 @@ class PanelTerms:
     price_step: int
 
 
-@dataclass(frozen=True, slots=True)
-class ProviderTerms:
-    """A provider's exchange rate (10⁻¹² of the panel's currency) and margin."""
+class ProviderTerms(NamedTuple):
+    """A provider's exchange rate (10⁻¹² of the panel's currency), and its margin if it sets one."""
 
     exchange_rate: int
-    level: Level
+    margin_bp: int | None = None
+    margin_fixed: int | None = None
+
+
+class CategoryTerms(NamedTuple):
+    """The margin of a category; both empty where it sets none."""
+
+    margin_bp: int | None = None
+    margin_fixed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +50,7 @@ class Terms:
 
     panel: PanelTerms
     providers: Mapping[int, ProviderTerms]
-    categories: Mapping[int, Level]
+    categories: Mapping[int, CategoryTerms]
 
 
 class Sold(NamedTuple):
@@ -78,14 +73,11 @@ class Sold(NamedTuple):
 
 def margin_for(sold: Sold, terms: Terms) -> Margin:
     """The margin of the nearest level that sets percent or fixed; what it leaves empty is zero there."""
-    if sold.margin_bp is not None or sold.margin_fixed is not None:
-        return Margin(sold.margin_bp or 0, sold.margin_fixed or 0, "service")
-    category = terms.categories[sold.category_id]
-    if category.is_set:
-        return Margin(category.bp or 0, category.fixed or 0, "category")
-    provider = terms.providers[sold.provider_id].level
-    if provider.is_set:
-        return Margin(provider.bp or 0, provider.fixed or 0, "provider")
+    category, provider = terms.categories[sold.category_id], terms.providers[sold.provider_id]
+    levels = (("service", sold), ("category", category), ("provider", provider))
+    for name, one in levels:
+        if one.margin_bp is not None or one.margin_fixed is not None:
+            return Margin(one.margin_bp or 0, one.margin_fixed or 0, name)
     return Margin(terms.panel.margin_bp, terms.panel.margin_fixed, "panel")
 
 

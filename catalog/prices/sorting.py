@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from django.db import transaction
 
 from catalog.models import Service
 from catalog.prices.storage import lock_prices
 from panel.lib.bulk_sql import in_chunks, update_rows
+
+
+def save_positions(*, positions: Mapping[int, int]) -> None:
+    """Set the positions of services, by primary key."""
+    with transaction.atomic():
+        lock_prices()  # Whoever writes many services at once waits in a row: in two orders they would deadlock.
+        update_rows(model=Service, columns=("position",), rows=positions.items())
 
 
 def arrange_services(*, categories: Sequence[int], by: str) -> int:

@@ -7,29 +7,18 @@ service on or off sale, holds its row until the transaction ends. Lock order: pr
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import attrgetter
 
 from django.db.models import QuerySet
 
-from catalog.models import Category, PricePolicy, Provider, Service
-from catalog.prices.rules import Level, PanelTerms, ProviderTerms, Sold, Terms
+from catalog.models import CatalogChange, Category, PricePolicy, Provider, Service, UpstreamService
+from catalog.prices.rules import CategoryTerms, PanelTerms, ProviderTerms, Sold, Terms, rescaled_rate
 from panel.alerts.services import raise_alert
 from panel.lib.bulk_sql import update_rows
+from panel.lib.money import MAX_MICROS
 
-_SOLD = (
-    "pk",
-    "upstream_id",
-    "upstream__provider_id",
-    "upstream__type",
-    "upstream__rate",
-    "name",
-    "category_id",
-    "margin_bp",
-    "margin_fixed",
-    "allow_below_minimum",
-    "is_on_sale",
-    "cost",
-    "price",
-)
+_UPSTREAM = {"provider_id", "type", "rate"}
+_SOLD = tuple(f"upstream__{name}" if name in _UPSTREAM else name for name in Sold._fields)
 
 
 def price_policy() -> PricePolicy:
@@ -53,8 +42,8 @@ def read_terms() -> Terms:
     categories = Category.objects.order_by().values_list("pk", "margin_bp", "margin_fixed")
     return Terms(
         panel=panel_terms(price_policy()),
-        providers={pk: ProviderTerms(rate, Level(bp, fixed)) for pk, rate, bp, fixed in providers},
-        categories={pk: Level(bp, fixed) for pk, bp, fixed in categories},
+        providers={pk: ProviderTerms(rate, bp, fixed) for pk, rate, bp, fixed in providers},
+        categories={pk: CategoryTerms(bp, fixed) for pk, bp, fixed in categories},
     )
 
 
@@ -63,10 +52,39 @@ def read_sold(services: QuerySet[Service]) -> list[Sold]:
     return [Sold(*row) for row in services.order_by("pk").values_list(*_SOLD)]
 
 
+def sold_of(service: Service) -> Sold:
+    """Return the same of one service that was read with its upstream."""
+    return Sold(*attrgetter(*(path.replace("__", ".") for path in _SOLD))(service))
+
+
 def write_prices(sold: Iterable[Sold]) -> None:
     """Stores cost, price and whether they are on sale, of services read under the lock."""
     rows = ((one.pk, one.cost, one.price, one.is_on_sale) for one in sold)
     update_rows(model=Service, columns=("cost", "price", "is_on_sale"), rows=rows)
+
+
+def convert_rates(*, provider_id: int, was: int, now: int) -> None:
+    """Convert a provider's stored rates from one exchange rate to another, rounded up, and forget its balance.
+
+    For one that bills in another currency from now on: rates of the old currency would be costed at the exchange
+    rate of the new one until the next import, and the shop sell at a fraction of its prices. Call it under the lock
+    of all prices, within the transaction of the change.
+    """
+
+    def converted(rate: int) -> int:
+        return min(rescaled_rate(rate=rate, was=was, now=now), MAX_MICROS)
+
+    rates = UpstreamService.objects.filter(provider=provider_id).order_by("pk").values_list("pk", "rate")
+    update_rows(model=UpstreamService, columns=("rate",), rows=[(pk, converted(rate)) for pk, rate in rates])
+    waiting = CatalogChange.objects.filter(
+        provider=provider_id, topic=CatalogChange.Topic.RATE, accepted_at=None
+    ).values_list("pk", "old", "new")
+    rows = [
+        (pk, *({**side, "rate": converted(side["rate"])} if "rate" in side else side for side in (old, new)))
+        for pk, old, new in waiting
+    ]
+    update_rows(model=CatalogChange, columns=("old", "new"), rows=rows)
+    Provider.objects.filter(pk=provider_id).update(balance=None, balance_checked_at=None)
 
 
 def alert_hidden(count: int) -> None:

@@ -6,7 +6,7 @@ import gzip
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from hashlib import blake2s
 from typing import Any, NamedTuple
 
@@ -121,7 +121,7 @@ def price_list(*, customer: Any) -> PriceList:
 
 def _key(version: str | None, terms: CustomerTerms) -> str:
     """By everything that the list follows from."""
-    parts = (SHAPE, version, terms.discount_bp, astuple(terms.panel), sorted(terms.own.items()))
+    parts = (SHAPE, version, terms.discount_bp, tuple(terms.panel), sorted(terms.own.items()))
     return f"price-list:{blake2s(repr(parts).encode()).hexdigest()}"
 
 

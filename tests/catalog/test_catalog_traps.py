@@ -9,7 +9,6 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from catalog.admin.services.list_editing import save_positions
 from catalog.imports.run import sync_provider, tell_failure
 from catalog.models import (
     CatalogChange,
@@ -26,6 +25,7 @@ from catalog.models import (
 from catalog.prices.changes import ChangeRefused, apply_change, change_prices, draft_change, draft_undo, preview_change
 from catalog.prices.customer_prices import offer_of
 from catalog.prices.edits import Edit
+from catalog.prices.sorting import save_positions
 from catalog.prices.storage import price_policy
 from catalog.provider_health import runway_days
 from orders.models import Order

@@ -6,18 +6,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from django import forms
-from django.db import transaction
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from catalog.models import Category, Service
-from catalog.prices.rules import Margin, Sold, Terms, margin_for, margin_share
-from catalog.prices.storage import lock_prices, read_terms
+from catalog.prices.rules import Margin, Terms, margin_for, margin_share
+from catalog.prices.storage import sold_of
 from catalog.service_types import is_sellable
 from panel.lib.admin.base import shown_money
 from panel.lib.admin.fields import PercentField
-from panel.lib.bulk_sql import update_rows
 from panel.lib.digits import whole_number
 from panel.lib.formats import percent_text
 
@@ -29,34 +27,6 @@ NAMES_LIST = "service-categories"
 
 
 # -- words ---------------------------------------------------------------------------------------------
-
-
-def terms_of(request: HttpRequest) -> Terms:
-    """What prices follow from, read once for a page."""
-    if "catalog_terms" not in request.__dict__:
-        request.__dict__["catalog_terms"] = read_terms()
-    terms: Terms = request.__dict__["catalog_terms"]
-    return terms
-
-
-def sold_of(service: Service) -> Sold:
-    """Of a service that was read with its upstream."""
-    upstream = service.upstream
-    return Sold(
-        pk=service.pk,
-        upstream_id=upstream.pk,
-        provider_id=upstream.provider_id,
-        type=upstream.type,
-        rate=upstream.rate,
-        name=service.name,
-        category_id=service.category_id,
-        margin_bp=service.margin_bp,
-        margin_fixed=service.margin_fixed,
-        allow_below_minimum=service.allow_below_minimum,
-        is_on_sale=service.is_on_sale,
-        cost=service.cost,
-        price=service.price,
-    )
 
 
 def margin_now(service: Service, terms: Terms) -> Margin:
@@ -121,12 +91,9 @@ class RowForm(forms.Form):
     position = forms.IntegerField(min_value=0, max_value=HIGHEST_POSITION, show_hidden_initial=True)
     margin_bp = PercentField(required=False, show_hidden_initial=True)
 
-    def __init__(
-        self, *args: Any, service: Service | None, terms: Terms, names: Mapping[str, int], **kwargs: Any
-    ) -> None:
+    def __init__(self, *args: Any, service: Service | None, names: Mapping[str, int], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.service = service
-        self.terms = terms
         self.fields["category"].names = names  # type: ignore[attr-defined]
 
     def full_clean(self) -> None:
@@ -158,8 +125,8 @@ class RowForm(forms.Form):
 
     # The inputs are spelled out here: two hundred widgets, each through templates of its own, take half a second.
 
-    def cell(self, name: str, label: str) -> Cell:
-        """The field `name` as people edit it, with what it showed at first beside it."""
+    def cell(self, name: str, label: str, terms: Terms) -> Cell:
+        """Return the field `name` as people edit it, with what it showed at first beside it."""
         bound = self[name]
         value = bound.value()
         first = self.data.get(bound.html_initial_name, "") if self.is_bound else value
@@ -181,19 +148,19 @@ class RowForm(forms.Form):
                 (value or "") if name == "category" else "",
                 label,
                 told,
-                self._extra(name),
+                self._extra(name, terms),
             )
         if name == "margin_bp" and self.service is not None:
-            html = format_html("{}{}", html, margin_words(self.service, self.terms))
+            html = format_html("{}{}", html, margin_words(self.service, terms))
         shown = "" if first is None else first
         hidden = format_html('<input type="hidden" name="{}" value="{}">', bound.html_initial_name, shown)
         return Cell(name, label, format_html("{}{}", html, hidden), errors)
 
-    def _extra(self, name: str) -> SafeString:
+    def _extra(self, name: str, terms: Terms) -> SafeString:
         if name == "category":
             return format_html('list="{}"', NAMES_LIST)
         if name == "margin_bp" and self.service is not None:
-            return format_html('inputmode="decimal" placeholder="{}"', inherited_percent(self.service, self.terms))
+            return format_html('inputmode="decimal" placeholder="{}"', inherited_percent(self.service, terms))
         return format_html('inputmode="{}"', "numeric")
 
 
@@ -209,7 +176,7 @@ def inherited_percent(service: Service, terms: Terms) -> str:
 
 
 class RowFormSet(forms.BaseFormSet):
-    """The rows of a page. Made for one request: `bound_to` fills in what they need to know."""
+    """The rows of a page."""
 
     form = RowForm
     extra = 0
@@ -218,23 +185,13 @@ class RowFormSet(forms.BaseFormSet):
     validate_min = validate_max = can_order = can_delete = can_delete_extra = False
     edit_only = True
     renderer = forms.renderers.get_default_renderer()
-    terms: Terms
-    names: Mapping[str, int]
 
     def __init__(self, data: Any = None, files: Any = None, *, queryset: Iterable[Service]) -> None:
         self.services: list[Service] = list(queryset)
         self.by_pk = {str(service.pk): service for service in self.services}
+        self.names = {_plain(name): pk for pk, name in Category.objects.order_by("-pk").values_list("pk", "name")}
         initial = None if data is not None else [_shown(service) for service in self.services]
         super().__init__(data, files, initial=initial)
-
-    @classmethod
-    def bound_to(cls, request: HttpRequest) -> type[RowFormSet]:
-        """Of this request; asked for twice, it judges by the same names."""
-        if "service_rows" not in request.__dict__:
-            names = {_plain(name): pk for pk, name in Category.objects.order_by("-pk").values_list("pk", "name")}
-            request.__dict__["service_rows"] = type("ServiceRows", (cls,), {"terms": terms_of(request), "names": names})
-        made: type[RowFormSet] = request.__dict__["service_rows"]
-        return made
 
     def get_form_kwargs(self, index: int | None) -> dict[str, Any]:
         service: Service | None = None
@@ -242,7 +199,7 @@ class RowFormSet(forms.BaseFormSet):
             service = self.services[index]
         elif index is not None:
             service = self.by_pk.get(self.data.get(f"{self.add_prefix(index)}-id", ""))
-        return {"service": service, "terms": self.terms, "names": self.names, "empty_permitted": False}
+        return {"service": service, "names": self.names, "empty_permitted": False}
 
 
 def _shown(service: Service) -> dict[str, Any]:
@@ -277,13 +234,6 @@ def split_touched(forms_sent: Sequence[RowForm]) -> tuple[dict[int, dict[str, An
         if values:
             priced[pk] = values
     return priced, positions
-
-
-def save_positions(*, positions: Mapping[int, int]) -> None:
-    """Sets the positions of services, by primary key."""
-    with transaction.atomic():
-        lock_prices()  # Whoever writes many services at once waits in a row: in two orders they would deadlock.
-        update_rows(model=Service, columns=("position",), rows=positions.items())
 
 
 def summary_of(priced: Mapping[int, Mapping[str, Any]]) -> str:

@@ -17,9 +17,10 @@ from unfold.templatetags.unfold_list import result_headers
 from unfold.views import ChangeList
 
 from catalog.admin.services.filters import margin_share_in_sql, problems_of
-from catalog.admin.services.list_editing import NAMES_LIST, Cell, RowForm, terms_of
+from catalog.admin.services.list_editing import NAMES_LIST, Cell, RowForm
 from catalog.models import Service, ServiceFigures
 from catalog.prices.rules import PanelTerms
+from catalog.prices.storage import read_terms
 from panel.lib.admin.base import shown_money
 from panel.lib.money import format_money
 
@@ -38,7 +39,7 @@ class ServiceList(ChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        self.terms = terms_of(request)
+        self.terms = read_terms()
         for service in self.result_list:
             service.terms = self.terms
 
@@ -69,7 +70,7 @@ class ServiceList(ChangeList):
             if name == "action_checkbox":
                 continue
             if form is not None and name in form.fields:
-                yield form.cell(name, label)
+                yield form.cell(name, label, self.terms)
             elif name == "service":
                 url = add_preserved_filters(
                     {"preserved_filters": self.preserved_filters, "opts": self.opts}, self.url_for_result(service)

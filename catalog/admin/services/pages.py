@@ -34,15 +34,15 @@ from catalog.admin.services.list_editing import (
     margin_now,
     margin_words,
     posted_pks,
-    save_positions,
     split_touched,
     summary_of,
-    terms_of,
 )
 from catalog.admin.services.list_table import ServiceList, amount, orders_words, profit_words
 from catalog.admin.shared import INHERITED, describe_margin
 from catalog.models import PriceChange, Service
 from catalog.prices.edits import grouped
+from catalog.prices.sorting import save_positions
+from catalog.prices.storage import read_terms
 from catalog.service_types import SPECS
 from panel.lib.admin.base import shown_money
 from panel.lib.admin.fields import AmountField, PercentField
@@ -207,7 +207,7 @@ class ServiceAdmin(ServiceFiles, ServiceActions, PricedAdmin):
         return tuple(words.get(name, name) for name in columns)
 
     def get_changelist_formset(self, request: HttpRequest, **kwargs: Any) -> type[RowFormSet]:
-        return RowFormSet.bound_to(request)
+        return RowFormSet
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         if is_save(request) and (response := self._save_rows(request)):
@@ -220,7 +220,7 @@ class ServiceAdmin(ServiceFiles, ServiceActions, PricedAdmin):
         if not self.has_change_permission(request):
             raise PermissionDenied
         services = Service.objects.filter(pk__in=posted_pks(request)).select_related("category", "upstream__provider")
-        rows = RowFormSet.bound_to(request)(request.POST, queryset=services)
+        rows = RowFormSet(request.POST, queryset=services)
         if not rows.is_valid():
             return None
         priced, positions = split_touched(rows.forms)
@@ -298,7 +298,7 @@ class ServiceAdmin(ServiceFiles, ServiceActions, PricedAdmin):
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         found = super().get_object(request, object_id, from_field)
         if found is not None:
-            found.terms = terms_of(request)
+            found.terms = read_terms()  # Once: the page works a field out five times.
         return found
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -607,6 +607,13 @@ def change_form(client: Client, service: Service) -> dict[str, Any]:
     return sent
 
 
+def test_page_when_shown_reads_the_terms_of_prices_once(provider, staff_client):
+    address = reverse("admin:catalog_service_change", args=[make.service(provider).pk])
+    with statements() as found:
+        assert staff_client.get(address).status_code == 200
+    assert sum('FROM "catalog_pricepolicy"' in sql for sql in found) == 1
+
+
 def test_page_when_texts_change_saves_them_and_touches_nothing_of_the_provider(provider, staff_client):
     one = make.service(provider)
     before = UpstreamService.objects.values().get()

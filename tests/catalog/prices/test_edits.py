@@ -10,18 +10,17 @@ from catalog.prices.edits import (
     Edit,
     check_disjoint,
     dump_edits,
-    edited,
     edits_by_service,
     grouped,
     load_edits,
     still_standing,
 )
 from catalog.prices.edits import with_edits as terms_with
-from catalog.prices.rules import Level, Margin, PanelTerms, ProviderTerms, Sold, Terms, margin_for, priced
+from catalog.prices.rules import CategoryTerms, Margin, PanelTerms, ProviderTerms, Sold, Terms, margin_for, priced
 from panel.lib.money import EXCHANGE_ONE
 
 PANEL = PanelTerms(margin_bp=2_500, margin_fixed=0, minimum_margin_bp=1_000, price_step=100)
-TERMS = Terms(PANEL, {1: ProviderTerms(EXCHANGE_ONE, Level())}, {5: Level()})
+TERMS = Terms(PANEL, {1: ProviderTerms(EXCHANGE_ONE)}, {5: CategoryTerms()})
 SOLD = Sold(
     pk=7,
     upstream_id=70,
@@ -75,7 +74,7 @@ SOLD = Sold(
 )
 def test_edit_when_set_at_a_level_then_the_nearest_level_wins(edits, margin, cost, price):
     terms = terms_with(TERMS, edits)
-    sold = edited(SOLD, edits_by_service(edits).get(7))
+    sold = SOLD._replace(**edits_by_service(edits).get(7, {}))
     assert margin_for(sold, terms) == margin
     after = priced(sold, terms)
     assert (after.cost, after.price) == (cost, price)

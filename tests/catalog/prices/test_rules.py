@@ -11,7 +11,7 @@ from catalog.models import Category, PriceChange, PricePolicy, Provider, Service
 from catalog.prices.changes import change_prices
 from catalog.prices.edits import COLUMNS, Edit
 from catalog.prices.rules import (
-    Level,
+    CategoryTerms,
     PanelTerms,
     ProviderTerms,
     Sold,
@@ -62,7 +62,7 @@ def terms(*, category=(None, None), provider=(None, None), rate=EXCHANGE_ONE, **
     """A category 7 and a provider 3, under the panel's 25%."""
     defaults = {"margin_bp": 2_500, "margin_fixed": 0, "minimum_margin_bp": 0, "price_step": 100}
     return Terms(
-        PanelTerms(**{**defaults, **values}), {3: ProviderTerms(rate, Level(*provider))}, {7: Level(*category)}
+        PanelTerms(**{**defaults, **values}), {3: ProviderTerms(rate, *provider)}, {7: CategoryTerms(*category)}
     )
 
 
