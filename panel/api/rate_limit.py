@@ -1,4 +1,7 @@
-"""How often may be asked: counted in the shared cache, by key and by address."""
+"""How often may be asked: counted in the shared cache, by key and by address.
+
+Why not by allauth's limiter: docs/adr/0020-requests-are-counted-by-one-increment.md.
+"""
 
 from __future__ import annotations
 
