@@ -25,7 +25,7 @@ class BonusField(PercentField):
             raise MoneyError("A bonus cannot be negative.")
         basis_points = super().read(text)
         if basis_points > BASIS:
-            raise MoneyError("A bonus is 100 % at most.")
+            raise MoneyError("A bonus is 100% at most.")
         return basis_points
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -25,6 +24,8 @@ from catalog.imports.inbox import Accepted, accept_changes
 from catalog.models import CatalogChange
 from panel.lib.admin.actions import ActionRefused, act_once, ask_and_act
 from panel.lib.admin.base import ReadOnlyAdmin, shown_money
+from panel.lib.formats import change_text, moment_text
+from panel.lib.templatetags.display import ago
 
 _Kind, _Action = CatalogChange.Kind, CatalogChange.Action
 
@@ -75,9 +76,7 @@ def _rate_words(before: Any, after: int, currency: str) -> str:
     words = f"rate {shown_money(before, currency)} → {shown_money(after, currency)}"
     if not before:
         return words
-    share = (after - before) * 1000 // before
-    sign = "+" if share >= 0 else "−"
-    return f"{words} ({sign}{abs(share) // 10:,}.{abs(share) % 10}%)"
+    return f"{words} ({change_text(old=before, new=after)})"
 
 
 def _shown(value: Any) -> str:
@@ -178,14 +177,13 @@ class CatalogChangeAdmin(ReadOnlyAdmin):
 
     @display(description="When", ordering="changed_at")
     def when(self, change: CatalogChange) -> SafeString:
-        exact = f"{timezone.localtime(change.changed_at):%-d %b %Y, %H:%M:%S}"
-        return format_html('<time title="{}">{}</time>', exact, naturaltime(change.changed_at))
+        return ago(change.changed_at)
 
     @display(description="Accepted")
     def accepted(self, change: CatalogChange) -> str:
         if change.accepted_at is None:
             return "Not yet"
-        when = f"{timezone.localtime(change.accepted_at):%-d %b %Y, %H:%M}"
+        when = moment_text(change.accepted_at)
         return f"{when}, by {change.accepted_by}" if change.accepted_by else f"{when}: it went back by itself"
 
     @display(description="")

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from catalog.models.providers import Provider
 from catalog.models.services import Service, UpstreamService
+from panel.lib.formats import moment_text
 
 
 class SyncRun(models.Model):
@@ -76,7 +77,7 @@ class SyncRun(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.provider} {self.started_at:%Y-%m-%d %H:%M}"
+        return f"{self.provider} {moment_text(self.started_at)}"
 
     @property
     def is_open(self) -> bool:

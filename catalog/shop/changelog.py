@@ -164,15 +164,3 @@ def latest_news(*, kind: str, favorites: bool, customer: Any) -> QuerySet[ShelfN
 def count_lately() -> int:
     """Changes of the last 7 days, counted up to 100."""
     return ShelfNews.objects.filter(noticed_at__gte=timezone.now() - LATELY)[:COUNTED].count()
-
-
-def percent_changed(*, old: int, new: int) -> str:
-    """As people read it: "−12%", "+0.4%"; never "0%" of what did change."""
-    share = (new - old) * 100 / old
-    if abs(share) < 0.1:
-        words = "<0.1"
-    elif abs(share) < 9.95:
-        words = f"{abs(share):.1f}".removesuffix(".0")
-    else:
-        words = f"{abs(share):,.0f}"
-    return f"{'+' if share > 0 else '−'}{words}%"

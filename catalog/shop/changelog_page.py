@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 
 from catalog.models import ShelfNews
 from catalog.prices.customer_prices import Offer, offers_for
-from catalog.shop.changelog import NEWS_LOOKS, latest_news, percent_changed
+from catalog.shop.changelog import NEWS_LOOKS, latest_news
+from panel.lib.formats import change_text
 from panel.lib.keyset_pagination import KeysetPage, page_of
 
 ROWS = 50
@@ -26,7 +27,7 @@ class NewsLine:
     def percent(self) -> str:
         """Empty where the price did not change."""
         old, new = self.news.old_price, self.news.new_price
-        return percent_changed(old=old, new=new) if old and new and old != new else ""
+        return change_text(old=old, new=new) if old and new and old != new else ""
 
     @property
     def was(self) -> int | None:

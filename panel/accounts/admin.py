@@ -17,9 +17,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
-from django.utils.formats import date_format
 from django.utils.html import format_html_join
-from django.utils.timezone import localtime, now
+from django.utils.timezone import now
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
@@ -29,6 +28,7 @@ from panel.accounts.models import User
 from panel.accounts.roles import GRANT, RIGHTS
 from panel.accounts.user_actions import UserActions
 from panel.lib.admin.base import ModelAdmin, ReadOnlyAdmin
+from panel.lib.formats import moment_text
 
 # An address is changed in one place alone, which keeps allauth's and the account's the same; secrets of second factors
 # are for no page.
@@ -110,7 +110,7 @@ class UserAdmin(UserActions, ModelAdmin):
         until = ends_at(user)
         if until is None:
             return "—"
-        moment = date_format(localtime(until), "j M Y, H:i")
+        moment = moment_text(until)
         return f"Good until {moment}" if until > now() else f"It ended on {moment}"
 
     @display(description="E-mail address confirmed", boolean=True)

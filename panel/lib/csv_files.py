@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from django.http import StreamingHttpResponse
+from django.utils import timezone
 
 BOM = "\ufeff"
 """Tells spreadsheets that the file is UTF-8."""
@@ -72,9 +73,9 @@ def rows_of(text: str, *, delimiter: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def csv_response(*, name: str, lines: Iterator[str]) -> StreamingHttpResponse:
-    """A download called `name` (ASCII letters), streamed while it is read."""
+    """Return a download called `name` (ASCII letters) and today's date, streamed while it is read."""
     response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{name}.csv"'
+    response["Content-Disposition"] = f'attachment; filename="{name}-{timezone.localdate():%Y-%m-%d}.csv"'
     response["Cache-Control"] = "no-store"
     return response
 

@@ -20,7 +20,7 @@ EXCHANGE_ONE = 10**12
 """The exchange rate of a provider that bills in the panel's own currency."""
 
 BASIS = 10_000
-"""Basis points in a whole: a margin of 25 % is 2,500."""
+"""Basis points in a whole: a margin of 25% is 2,500."""
 
 SYMBOLS = {
     "USD": "$",

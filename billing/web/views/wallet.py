@@ -82,8 +82,7 @@ def wallet_export(request: HttpRequest) -> HttpResponseBase:
     if not filters.is_valid():
         return redirect(f"{reverse('wallet')}?{request.GET.urlencode()}")
     entries = each_row(filters.narrow(wallet_of(customer=request.user).entries.all()), key="seq", is_unique=True)
-    name = f"wallet-{timezone.localdate().isoformat()}"
-    return csv_response(name=name, lines=as_csv(_HEADER, _rows(entries)))
+    return csv_response(name="wallet", lines=as_csv(_HEADER, _rows(entries)))
 
 
 def _rows(entries: Iterable[Entry]) -> Iterator[tuple[str, ...]]:

@@ -13,7 +13,6 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
 from unfold.decorators import action
 from unfold.widgets import UnfoldAdminFileFieldWidget
 
@@ -22,6 +21,7 @@ from catalog.models import PriceChange, Service
 from catalog.prices.csv_format import FileRefused
 from catalog.prices.csv_import import edits_of_file, write_services
 from panel.lib.admin.base import ModelAdmin
+from panel.lib.csv_files import csv_response
 
 LARGEST = 5 * 1024 * 1024
 """Bytes of a file: some 30,000 services."""
@@ -102,12 +102,7 @@ class ServiceFiles(ModelAdmin):
 
 
 def _download(services: QuerySet[Service]) -> StreamingHttpResponse:
-    name = f"services-{timezone.localdate():%Y-%m-%d}.csv"
-    return StreamingHttpResponse(
-        write_services(services=services),
-        content_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )
+    return csv_response(name="services", lines=write_services(services=services))
 
 
 def _list_url() -> str:

@@ -11,7 +11,6 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -22,6 +21,7 @@ from orders.web.filters import LOOKED_THROUGH, MOST_FOUND, OrderFilterForm, Sort
 from orders.web.live_updates import Shown, read_shown, write_shown
 from orders.web.tables import OrderTable
 from panel.lib.csv_files import csv_response
+from panel.lib.formats import day_text
 from panel.lib.keyset_pagination import page_of
 
 MOST_SERVICES = 300
@@ -69,7 +69,7 @@ def order_export(request: HttpRequest) -> HttpResponseBase:
         # A file of other orders than were asked for would look right: the list tells what is wrong.
         return redirect(f"{reverse('order_list')}?{filters_in(request.GET).urlencode()}")
     listing = list_orders(customer=request.user, wanted=form.wanted())
-    return csv_response(name=f"orders-{timezone.localdate():%Y-%m-%d}", lines=export_lines(listing))
+    return csv_response(name="orders", lines=export_lines(listing))
 
 
 @login_required
@@ -139,8 +139,8 @@ def _taken_chips(query: QueryDict, form: OrderFilterForm, wanted: Wanted) -> lis
     labels = {
         "q": f"“{wanted.text}”" if wanted.text else "",
         "service": form.label_of_service(wanted.service),
-        "since": f"From {wanted.since:%-d %b %Y}" if wanted.since else "",
-        "until": f"To {wanted.until:%-d %b %Y}" if wanted.until else "",
+        "since": f"From {day_text(wanted.since)}" if wanted.since else "",
+        "until": f"To {day_text(wanted.until)}" if wanted.until else "",
     }
     return [Chip(name, label, _address(query, **{name: ""})) for name, label in labels.items() if label]
 

@@ -22,7 +22,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from panel.lib.formats import percent_text
+from panel.lib import formats
 from panel.lib.money import format_money
 
 register = template.Library()
@@ -93,7 +93,7 @@ def absolute(value: Any) -> int:
 @register.filter
 def percent(basis_points: int) -> str:
     """Basis points as "5%", "2.5%"."""
-    return percent_text(basis_points)
+    return formats.percent_text(basis_points)
 
 
 @register.filter
@@ -103,6 +103,10 @@ def number(value: Any) -> str:
 
 
 # -- times, links ----------------------------------------------------------------------------------
+
+register.filter("day", formats.day_text)
+register.filter("zoned_moment", formats.zoned_moment_text)
+register.filter("exact_moment", formats.exact_moment_text)
 
 
 @register.filter
@@ -114,7 +118,7 @@ def ago(value: datetime | None) -> SafeString:
     return format_html(
         '<time datetime="{}" title="{}">{}</time>',
         local.isoformat(timespec="seconds"),
-        f"{local:%-d %b %Y, %H:%M:%S %Z}",
+        formats.exact_moment_text(local),
         _distance(local, timezone.localtime()),
     )
 
@@ -131,7 +135,7 @@ def _distance(moment: datetime, now: datetime) -> str:
         days = round(distance / timedelta(days=1))
         words = f"{days} day" if days == 1 else f"{days} days"
     else:
-        return f"{moment:%-d %b}" if moment.year == now.year else f"{moment:%-d %b %Y}"
+        return f"{moment:%-d %b}" if moment.year == now.year else formats.day_text(moment)
     return f"in {words}" if moment > now else f"{words} ago"
 
 

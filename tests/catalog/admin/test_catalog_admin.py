@@ -256,8 +256,8 @@ def sold(db):
 @pytest.mark.parametrize(
     ("kind", "old", "new", "words"),
     [
-        ("rate_up", {"rate": 2_000_000}, {"rate": 2_500_000}, ["rate $2.00 → $2.50 (+25.0%)"]),
-        ("rate_down", {"rate": 2_000_000}, {"rate": 1_333_333}, ["rate $2.00 → $1.333333 (−33.4%)"]),
+        ("rate_up", {"rate": 2_000_000}, {"rate": 2_500_000}, ["rate $2.00 → $2.50 (+25%)"]),
+        ("rate_down", {"rate": 2_000_000}, {"rate": 1_333_333}, ["rate $2.00 → $1.333333 (−33%)"]),
         ("rate_up", {"rate": 0}, {"rate": 1_000_000}, ["rate $0.00 → $1.00"]),
         (
             "limits",
@@ -286,7 +286,7 @@ def test_inbox_then_urgent_ones_stand_on_top_and_each_leads_to_its_service(staff
     text = text_of(staff_client.get(INBOX))
     assert text.index("Urgent") < text.index("at most 5 → 6")
     assert reverse("admin:catalog_service_change", args=[sold.pk]) in text
-    assert "rate $2.00 → $3.00 (+50.0%)" in text
+    assert "rate $2.00 → $3.00 (+50%)" in text
     assert "price $2.50 → $3.75" in text
     assert "Re-priced" in text
 

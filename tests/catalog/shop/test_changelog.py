@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from catalog.models import CustomerPrice, Favourite, Provider, Service, ShelfMark, ShelfNews, UpstreamService
 from catalog.shop import changelog
-from catalog.shop.changelog import Change, Stand, change_between, find_shelf_news, percent_changed, stand_before
+from catalog.shop.changelog import Change, Stand, change_between, find_shelf_news, stand_before
 from catalog.tasks import find_shelf_news as find_shelf_news_task
 from panel.alerts.models import Heartbeat
 from tests import make
@@ -209,22 +209,6 @@ def test_task_and_command_when_run_then_they_look_and_the_task_beats(known, caps
     assert "Changes in the shop: 1." in capsys.readouterr().out
     find_shelf_news_task()
     assert Heartbeat.objects.filter(task="find_shelf_news").exists()
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "words"),
-    [
-        (100, 110, "+10%"),
-        (100, 88, "−12%"),
-        (1000, 1015, "+1.5%"),
-        (1000, 1, "−100%"),
-        (10**9, 10**9 + 1, "+<0.1%"),
-        (1, 100, "+9,900%"),
-        (1000, 1099, "+9.9%"),
-    ],
-)
-def test_percent_is_short_and_never_none_of_what_changed(old, new, words):
-    assert percent_changed(old=old, new=new) == words
 
 
 # -- the page --------------------------------------------------------------------------------------

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 
-from panel.lib.formats import moment_text, percent_text
+from panel.lib.formats import change_text, day_text, exact_moment_text, moment_text, percent_text, zoned_moment_text
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,26 @@ def test_percent_when_written_then_without_zeros_and_space(basis_points, text):
     assert percent_text(basis_points) == text
 
 
-def test_moment_when_written_then_day_first_and_to_the_minute(settings):
-    settings.TIME_ZONE = "UTC"
-    assert moment_text(datetime(2026, 3, 9, 7, 5, 59, tzinfo=UTC)) == "9 Mar 2026, 07:05"
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        (100, 110, "+10%"),
+        (100, 88, "−12%"),
+        (1000, 1015, "+1.5%"),
+        (1000, 1, "−100%"),
+        (10**9, 10**9 + 1, "+<0.1%"),
+        (1, 100, "+9,900%"),
+        (1000, 1099, "+9.9%"),
+    ],
+)
+def test_change_when_written_then_short_and_never_none_of_what_changed(old, new, words):
+    assert change_text(old=old, new=new) == words
+
+
+def test_moment_when_written_then_day_first_and_in_the_panels_zone(settings):
+    settings.TIME_ZONE = "Europe/Berlin"
+    moment = datetime(2026, 3, 8, 23, 5, 59, tzinfo=UTC)
+    assert moment_text(moment) == "9 Mar 2026, 00:05"
+    assert zoned_moment_text(moment) == "9 Mar 2026, 00:05 CET"
+    assert exact_moment_text(moment) == "9 Mar 2026, 00:05:59 CET"
+    assert day_text(moment) == day_text(date(2026, 3, 9)) == "9 Mar 2026"
