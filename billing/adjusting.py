@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from billing import ledger
 from billing.models import Entry, Wallet
+from panel.accounts.models import User
 from panel.lib.own_account import refuse_own
 
 STAFF_KINDS = (Entry.Kind.DEPOSIT, Entry.Kind.BONUS, Entry.Kind.ADJUSTMENT)
 
 
 def adjust_wallet(
-    *, wallet: Wallet, amount: int, kind: str, reason: str, request_key: str, actor: Any
+    *, wallet: Wallet, amount: int, kind: str, reason: str, request_key: str, actor: User | None
 ) -> ledger.Posting:
     """Moves `amount` micro-units, once for each `request_key`: a form sent twice moves money once.
 

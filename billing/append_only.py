@@ -6,7 +6,9 @@ rebuilds the table, so a migration that alters `Entry` must install them again.
 
 from __future__ import annotations
 
-from typing import Any
+from django.apps.registry import Apps
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 TABLE = "billing_entry"
 NAMES = ("billing_entry_no_update", "billing_entry_no_delete")
@@ -34,19 +36,19 @@ REMOVE: dict[str, tuple[str, ...]] = {
 }
 
 
-def install(apps: Any, schema_editor: Any) -> None:
+def install(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     """For RunPython in a migration."""
     for statement in INSTALL[schema_editor.connection.vendor]:
         schema_editor.execute(statement)
 
 
-def remove(apps: Any, schema_editor: Any) -> None:
+def remove(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     """The reverse of `install`."""
     for statement in REMOVE[schema_editor.connection.vendor]:
         schema_editor.execute(statement)
 
 
-def installed(connection: Any) -> bool:
+def installed(connection: BaseDatabaseWrapper) -> bool:
     """Whether both triggers are in place on this database."""
     query = (
         "SELECT COUNT(*) FROM sqlite_master WHERE type = 'trigger' AND name IN (%s, %s)"

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS
-from django.db.models import BaseConstraint
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import BaseConstraint, Model
 
 BALANCE_KEY = "wallet_balance_of_last_entry"
 EMPTY_CHECK = "wallet_without_entries_is_empty"
@@ -53,7 +54,7 @@ class CompositeForeignKey(BaseConstraint):
     def remove_sql(self, model: Any, schema_editor: Any) -> Any:
         return schema_editor._delete_fk_sql(model, self.name)
 
-    def validate(self, model: Any, instance: Any, exclude: Any = None, using: str = DEFAULT_DB_ALIAS) -> None:
+    def validate(self, model: type[Model], instance: Model, exclude: Any = None, using: str = DEFAULT_DB_ALIAS) -> None:
         """Accept every instance: a parent may still be written before the commit."""
 
     def deconstruct(self) -> Any:
@@ -69,13 +70,13 @@ class CompositeForeignKey(BaseConstraint):
         return hash(self.name)
 
 
-def missing_guards(connection: Any) -> list[str]:
+def missing_guards(connection: BaseDatabaseWrapper) -> list[str]:
     """Return what keeps this connection from holding balances to their entries, as sentences; nothing if it does."""
     look = _guards_of_sqlite if connection.vendor == "sqlite" else _guards_of_postgresql
     return [sentence for sentence, holds in look(connection).items() if not holds]
 
 
-def _guards_of_sqlite(connection: Any) -> dict[str, bool]:
+def _guards_of_sqlite(connection: BaseDatabaseWrapper) -> dict[str, bool]:
     wanted = {("id", "wallet_id"), ("last_seq", "seq"), ("balance", "balance_after")}
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA foreign_keys")
@@ -98,7 +99,7 @@ def _guards_of_sqlite(connection: Any) -> dict[str, bool]:
     }
 
 
-def _guards_of_postgresql(connection: Any) -> dict[str, bool]:
+def _guards_of_postgresql(connection: BaseDatabaseWrapper) -> dict[str, bool]:
     with connection.cursor() as cursor:
         cursor.execute("SHOW session_replication_role")
         [role] = cursor.fetchone()

@@ -10,6 +10,7 @@ Each decision is an update filtered on "pending", so of several at once exactly 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -21,6 +22,7 @@ from billing.models import Deposit, Entry, PaymentMethod, Wallet
 from billing.models.deposits import private_storage, receipt_path
 from billing.receipts import Receipt
 from billing.wallets import wallet_of
+from panel.accounts.models import User
 from panel.alerts.services import raise_alert
 from panel.lib.money import BASIS, MAX_MICROS, format_money
 from panel.lib.own_account import refuse_own
@@ -93,7 +95,7 @@ def check_amount(*, method: PaymentMethod, amount: int) -> None:
 
 def request_deposit(
     *,
-    customer: Any,
+    customer: User,
     method: PaymentMethod,
     amount: int,
     request_key: str,
@@ -132,7 +134,7 @@ def request_deposit(
     return requested
 
 
-def _earlier(customer: Any, method: PaymentMethod, amount: int, request_key: str) -> Requested | None:
+def _earlier(customer: User, method: PaymentMethod, amount: int, request_key: str) -> Requested | None:
     deposit = Deposit.objects.filter(customer_id=customer.pk, request_key=request_key).first()
     if deposit is None:
         return None
@@ -143,7 +145,7 @@ def _earlier(customer: Any, method: PaymentMethod, amount: int, request_key: str
     return Requested(deposit, created=False)
 
 
-def _create(*, customer: Any, method: PaymentMethod, **values: Any) -> Requested:
+def _create(*, customer: User, method: PaymentMethod, **values: Any) -> Requested:
     if not method.is_active:
         raise MethodGone("This way to pay is not offered any longer. Nothing was sent; please choose another.")
     if Deposit.objects.filter(customer_id=customer.pk, state=Deposit.State.PENDING).count() >= MOST_WAITING:
@@ -169,7 +171,7 @@ def cancel_deposit(*, deposit: Deposit) -> None:
 # -- staff and gateways --------------------------------------------------------------------------------
 
 
-def approve_deposit(*, deposit_id: int, credited: int, actor: Any = None, note: str = "") -> Deposit:
+def approve_deposit(*, deposit_id: int, credited: int, actor: User | None = None, note: str = "") -> Deposit:
     """Credits `credited` micro-units, what came in, and the promised bonus of it: all in one transaction, once.
 
     Raises AlreadyDecided, OwnAccount for a deposit of the actor's, and DecisionRefused where the wallet cannot hold it.
@@ -181,7 +183,7 @@ def approve_deposit(*, deposit_id: int, credited: int, actor: Any = None, note: 
     refuse_own(actor=actor, customer_id=deposit.customer_id)
     wallet = wallet_of(customer=deposit.customer)
     bonus = bonus_of(credited, deposit.bonus_bp)
-    posted = {"wallet_id": wallet.pk, "memo": deposit.method.name, "actor": actor}
+    post = partial(ledger.post, wallet_id=wallet.pk, memo=deposit.method.name, actor=actor)
     try:
         with transaction.atomic():
             decided = _decide(
@@ -190,11 +192,11 @@ def approve_deposit(*, deposit_id: int, credited: int, actor: Any = None, note: 
                 credited=credited,
                 bonus=bonus,
                 note=note[:LONGEST_NOTE],
-                decided_by=actor and actor.pk,
+                decided_by=actor.pk if actor else None,
             )
-            ledger.post(amount=credited, kind=Entry.Kind.DEPOSIT, key=f"deposit:{deposit_id}", **posted)
+            post(amount=credited, kind=Entry.Kind.DEPOSIT, key=f"deposit:{deposit_id}")
             if bonus:
-                ledger.post(amount=bonus, kind=Entry.Kind.BONUS, key=f"deposit:{deposit_id}:bonus", **posted)
+                post(amount=bonus, kind=Entry.Kind.BONUS, key=f"deposit:{deposit_id}:bonus")
     except ledger.LedgerError as error:
         raise DecisionRefused(f"The ledger refused it: {error}.") from error
     return decided
@@ -221,7 +223,7 @@ def confirm_payment(*, deposit_id: int, credited: int) -> Deposit:
         return deposit
 
 
-def refuse_deposit(*, deposit_id: int, reason: str, actor: Any) -> Deposit:
+def refuse_deposit(*, deposit_id: int, reason: str, actor: User) -> Deposit:
     """Says no, with the reason for the customer. Raises AlreadyDecided, OwnAccount for a deposit of the actor's."""
     refuse_own(actor=actor, customer_id=Deposit.objects.values_list("customer_id", flat=True).get(pk=deposit_id))
     return _decide(deposit_id, state=Deposit.State.REFUSED, note=reason[:LONGEST_NOTE], decided_by=actor.pk)

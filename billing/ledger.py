@@ -13,12 +13,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import F, QuerySet
 
 from billing.models import Entry, Wallet
+from panel.accounts.models import User
 from panel.lib.money import MAX_MICROS
 
 MAX_KEY = 100
@@ -93,7 +93,7 @@ def post(
     order_ref: int | None = None,
     drip_ref: int | None = None,
     memo: str = "",
-    actor: Any = None,
+    actor: User | None = None,
 ) -> Posting:
     """Moves `amount` micro-units (negative: a debit) and writes the entry, once per `key`.
 

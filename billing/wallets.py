@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 
 from billing import ledger
 from billing.models import Wallet
+from panel.accounts.models import User
 
 
-def wallet_of(*, customer: Any) -> Wallet:
+def wallet_of(*, customer: User) -> Wallet:
     """The customer's wallet, made with a balance of zero at the first call."""
     return ledger.open_wallet(customer_id=customer.pk)
 
@@ -25,13 +25,13 @@ def wallet_ids_of(*, customer_ids: Collection[int]) -> dict[int, int]:
     return dict(held.values_list("customer_id", "pk"))
 
 
-def balance_of(*, customer: Any) -> int:
+def balance_of(*, customer: User) -> int:
     """Micro-units in the customer's wallet; 0 without one."""
     balance = Wallet.objects.filter(customer_id=customer.pk).values_list("balance", flat=True).first()
     return balance or 0
 
 
-def spendable(*, customer: Any) -> int:
+def spendable(*, customer: User) -> int:
     """Micro-units that the customer can spend now, the credit limit included."""
     row = Wallet.objects.filter(customer_id=customer.pk).values_list("balance", "credit_limit").first()
     return sum(row) if row else 0

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse_lazy
@@ -11,7 +9,7 @@ from django.urls import reverse_lazy
 _PROFIT = "orders_order_profit"
 
 
-def _item(title: str, icon: str, url_name: str, permission: str) -> dict[str, Any]:
+def _item(title: str, icon: str, url_name: str, permission: str) -> dict[str, object]:
     return {
         "title": title,
         "icon": icon,
@@ -26,7 +24,7 @@ def _is_at(request: HttpRequest, start: str) -> bool:
     return match is not None and (match.url_name or "").startswith(start)
 
 
-UNFOLD: dict[str, Any] = {
+UNFOLD: dict[str, object] = {
     "SITE_TITLE": "Upmark",
     "SITE_HEADER": "Upmark",
     "SITE_SUBHEADER": "Panel administration",

@@ -23,6 +23,7 @@ from billing.deposits import (
     refuse_deposit,
 )
 from billing.models import Deposit
+from panel.accounts.signed_in import user_of
 from panel.lib.admin.actions import ActionRefused, ask_and_act
 from panel.lib.admin.base import ReadOnlyAdmin, shown_money
 from panel.lib.admin.fields import AmountField
@@ -121,7 +122,7 @@ class DepositAdmin(ReadOnlyAdmin):
     def has_decide_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         return request.user.has_perm("billing.decide_deposit")
 
-    def get_actions_detail(self, request: HttpRequest, object_id: int) -> list[Any]:
+    def get_actions_detail(self, request: HttpRequest, object_id: int) -> list[object]:
         """Nothing is offered once it is decided."""
         deposit = self.get_object(request, str(object_id))
         waits = deposit is not None and deposit.state == Deposit.State.PENDING
@@ -130,7 +131,7 @@ class DepositAdmin(ReadOnlyAdmin):
     @action(description="Approve", icon="check", permissions=["decide"], variant="primary")
     def approve(self, request: HttpRequest, object_id: str) -> HttpResponse:
         def act(deposit: Deposit, data: dict[str, Any]) -> str:
-            decided = approve_deposit(deposit_id=deposit.pk, actor=request.user, **data)
+            decided = approve_deposit(deposit_id=deposit.pk, actor=user_of(request), **data)
             return f"{self.shown_credited(decided)} was added to the wallet of {decided.customer}."
 
         return self._ask(
@@ -146,7 +147,7 @@ class DepositAdmin(ReadOnlyAdmin):
     @action(description="Refuse", icon="block", permissions=["decide"])
     def refuse(self, request: HttpRequest, object_id: str) -> HttpResponse:
         def act(deposit: Deposit, data: dict[str, Any]) -> str:
-            refuse_deposit(deposit_id=deposit.pk, actor=request.user, **data)
+            refuse_deposit(deposit_id=deposit.pk, actor=user_of(request), **data)
             return "It was refused. The customer gets a mail with the reason."
 
         return self._ask(

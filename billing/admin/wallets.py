@@ -21,6 +21,7 @@ from billing import ledger
 from billing.adjusting import STAFF_KINDS, adjust_wallet
 from billing.models import Entry, Wallet
 from billing.wallets import wallet_of
+from panel.accounts.signed_in import user_of
 from panel.lib.admin.actions import ActionRefused, ask_and_act
 from panel.lib.admin.base import ReadOnlyAdmin, shown_money
 from panel.lib.admin.fields import AmountField
@@ -83,7 +84,7 @@ class WalletAdmin(ReadOnlyAdmin):
 
         def act(data: dict[str, Any]) -> str:
             try:
-                posting = adjust_wallet(wallet=wallet, actor=request.user, **data)
+                posting = adjust_wallet(wallet=wallet, actor=user_of(request), **data)
             except ledger.InsufficientFunds as error:
                 raise ActionRefused(
                     f"The wallet holds {shown_money(error.available)} only. Nothing was moved."
@@ -118,7 +119,7 @@ class EntryAdmin(ReadOnlyAdmin):
     show_full_result_count = False
     ordering = ("-pk",)
 
-    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
+    def lookup_allowed(self, lookup: str, value: object, request: HttpRequest) -> bool:
         return lookup == "wallet__id__exact" or super().lookup_allowed(lookup, value, request)
 
     @display(description="Customer")

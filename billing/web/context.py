@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from billing.wallets import balance_of
 
 
-def balance(request: HttpRequest) -> dict[str, Any]:
+def balance(request: HttpRequest) -> dict[str, object]:
     """Return `balance` (micro-units), lazy: a page that does not show it runs no query for it."""
     user = getattr(request, "user", None)
     if user is None or not user.is_authenticated:

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.core.cache import cache
 from django.db.models import Case, IntegerField, Sum, Value, When
@@ -24,7 +23,7 @@ _KINDS = (Entry.Kind.ORDER, Entry.Kind.DRIP_FEED, Entry.Kind.REFUND)
 class Bar:
     """One row of a chart; `share` is the percentage of the longest bar."""
 
-    label: Any
+    label: datetime | str
     spent: int
     share: int
 
@@ -86,6 +85,6 @@ def _count(wallet: Wallet, months: list[datetime]) -> Spending:
     )
 
 
-def _bars(rows: list[tuple[Any, int]]) -> list[Bar]:
+def _bars(rows: Sequence[tuple[datetime | str, int]]) -> list[Bar]:
     longest = max((spent for _, spent in rows), default=0)
     return [Bar(label, spent, max(0, spent) * 100 // longest if longest > 0 else 0) for label, spent in rows]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import django_tables2 as tables
 from django.urls import reverse
@@ -27,7 +26,7 @@ class EntryTable(BaseTable):
         model = Entry
         fields = ("what", "created_at", "amount", "balance_after")
 
-    def render_what(self, record: Any) -> str:
+    def render_what(self, record: Entry) -> str:
         """The kind leads to what was paid or given back; the memo follows in quieter type."""
         label, address = _cause(record)
         memo = format_html('<span class="entry-memo">{}</span>', record.memo)

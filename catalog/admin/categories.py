@@ -99,7 +99,9 @@ class CategoryAdmin(PricedAdmin):
         lock_prices()  # A service that moves in at this moment would break the deletion when it is too late to say so.
         super().delete_model(request, obj)
 
-    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, object] | None = None
+    ) -> HttpResponse:
         try:
             category = self.get_object(request, object_id)
             if category is not None and self.has_delete_permission(request, category):

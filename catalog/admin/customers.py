@@ -8,7 +8,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.db import IntegrityError, transaction
-from django.db.models import Count, QuerySet, Subquery
+from django.db.models import Count, Model, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
@@ -21,6 +21,7 @@ from catalog.models import CustomerGroup, CustomerPrice, GroupMember, PricePolic
 from catalog.prices.customer_prices import CustomerTerms
 from catalog.prices.rules import PanelTerms
 from catalog.prices.storage import panel_terms, price_policy
+from panel.accounts.signed_in import user_of
 from panel.lib.admin.actions import is_own_object, log_own_attempt
 from panel.lib.admin.base import ModelAdmin, shown_money
 from panel.lib.admin.fields import AmountField
@@ -41,11 +42,11 @@ class ClashAdmin(ModelAdmin):
             return redirect(request.get_full_path())
         return response
 
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+    def get_form(self, request: HttpRequest, obj: Model | None = None, **kwargs: Any) -> type[forms.ModelForm]:
         base = kwargs.pop("form", self.form)
-        return super().get_form(request, obj, change, form=type(base.__name__, (SeenForm, base), {}), **kwargs)
+        return super().get_form(request, obj, form=type(base.__name__, (SeenForm, base), {}), **kwargs)
 
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: Any, form: forms.ModelForm, change: bool) -> None:
         if not change:
             obj.save(force_insert=True)  # Else Django would overwrite a row that was added under its key meanwhile.
         elif form.changed_data:
@@ -55,7 +56,7 @@ class ClashAdmin(ModelAdmin):
 class TermsAdmin(ClashAdmin):
     """What single customers pay. Staff set no terms for themselves: these are shown to them, and left alone."""
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return super().has_change_permission(request, obj) and not is_own_object(request, obj)
 
     def changeform_view(self, request: HttpRequest, object_id: str | None = None, *args: Any, **kwargs: Any) -> Any:
@@ -84,23 +85,23 @@ class TermsAdmin(ClashAdmin):
         except OwnAccount:
             return self._refuse(request, f"Delete {self.opts.verbose_name_plural}")
 
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        refuse_own(actor=request.user, customer_id=obj.customer_id)
+    def save_model(self, request: HttpRequest, obj: Any, form: forms.ModelForm, change: bool) -> None:
+        refuse_own(actor=user_of(request), customer_id=obj.customer_id)
         super().save_model(request, obj, form, change)
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        refuse_own(actor=request.user, customer_id=obj.customer_id)
+        refuse_own(actor=user_of(request), customer_id=obj.customer_id)
         super().delete_model(request, obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """Delete none of them where one is the actor's own: half a selection is nobody's wish."""
         for customer_id in queryset.values_list("customer_id", flat=True):
-            refuse_own(actor=request.user, customer_id=customer_id)
+            refuse_own(actor=user_of(request), customer_id=customer_id)
         super().delete_queryset(request, queryset)
 
-    def _refuse(self, request: HttpRequest, title: str, obj: Any = None) -> HttpResponse:
+    def _refuse(self, request: HttpRequest, title: str, obj: Model | None = None) -> HttpResponse:
         """Log it once the transaction of the page is rolled back, and lead on to where the reason is read."""
-        log_own_attempt(request=request, objects=[obj or request.user], title=title)
+        log_own_attempt(request=request, objects=[obj or user_of(request)], title=title)
         messages.error(request, SENTENCE)
         return redirect(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
 
@@ -129,10 +130,10 @@ class CustomerGroupAdmin(ClashAdmin):
     actions_detail = ("add_member", "change_discount")
     clash = "A group of this name was added, or its members changed, at the same moment."
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
         return ("name", "shown_discount", "shown_members") if obj else ("name", "discount_bp")
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
         return ("shown_discount", "shown_members") if obj else ()
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CustomerGroup]:
@@ -192,7 +193,7 @@ class GroupMemberAdmin(TermsAdmin):
     ordering = ("customer__email",)
     clash = "This customer was added to a group at the same moment: a customer is in one group at most."
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
         return ("customer",) if obj else ()
 
     def response_post_save_add(self, request: HttpRequest, obj: Any) -> HttpResponse:
@@ -231,10 +232,10 @@ class CustomerPriceAdmin(TermsAdmin):
     ordering = ("customer__email", "pk")
     clash = "A price for this customer and service was added at the same moment."
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
         return ("customer", "service", "price", *(("list_price", "cost", "pays") if obj else ()))
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
         return ("customer", "service", "list_price", "cost", "pays") if obj else ()
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CustomerPrice]:
@@ -261,7 +262,7 @@ class CustomerPriceAdmin(TermsAdmin):
         panel = PanelTerms(0, 0, own.minimum_margin_bp or 0, own.price_step or 1)
         return _paid(own, panel)
 
-    def save_model(self, request: HttpRequest, obj: CustomerPrice, form: Any, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: CustomerPrice, form: forms.ModelForm, change: bool) -> None:
         super().save_model(request, obj, form, change)
         panel = panel_terms(price_policy())
         if obj.service.price and CustomerTerms(0, {obj.service_id: obj.price}, panel).price_of(obj.service) > obj.price:

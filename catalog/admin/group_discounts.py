@@ -13,6 +13,7 @@ from django.urls import reverse
 
 from catalog.models import CustomerGroup
 from catalog.prices.group_discounts import DiscountChanged, is_own_group, preview_discount, set_discount
+from panel.accounts.signed_in import user_of
 from panel.lib.admin.actions import ActionRefused, act_once
 from panel.lib.admin.fields import PercentField
 from panel.lib.formats import percent_text
@@ -40,11 +41,11 @@ class DiscountForm(forms.Form):
 def discount_page(*, request: HttpRequest, model_admin: ModelAdmin, group: CustomerGroup) -> HttpResponse:
     """A GET with a discount shows what it would do, the POST that follows sets it. The caller checked permissions."""
     back = reverse("admin:catalog_customergroup_change", args=[group.pk])
-    is_own = is_own_group(group=group, actor=request.user)
+    is_own = is_own_group(group=group, actor=user_of(request))
 
     def act(data: dict[str, Any]) -> str:
         try:
-            set_discount(group=group, discount_bp=data["discount"], seen=group.discount_bp, actor=request.user)
+            set_discount(group=group, discount_bp=data["discount"], seen=group.discount_bp, actor=user_of(request))
         except DiscountChanged as error:
             raise ActionRefused("Somebody else changed the discount just now. Nothing was changed.") from error
         return f"The discount was {percent_text(group.discount_bp)} and is {percent_text(data['discount'])} now."

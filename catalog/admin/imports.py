@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
@@ -22,6 +21,7 @@ from unfold.decorators import display
 from catalog.admin.shared import badge
 from catalog.imports.queue import request_import
 from catalog.models import Service, SyncRun
+from panel.accounts.signed_in import user_of
 from panel.lib.admin.base import ReadOnlyAdmin, shown_money
 
 PERMISSION = "catalog.change_syncrun"
@@ -117,7 +117,7 @@ class SyncRunAdmin(ReadOnlyAdmin):
         return str(run.actor) if run.actor else "the panel"
 
     def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, object] | None = None
     ) -> HttpResponse:
         """The run's page: its steps while it is open, then what came of it and what can be done."""
         run = self.get_object(request, unquote(object_id))
@@ -173,12 +173,12 @@ class SyncRunAdmin(ReadOnlyAdmin):
         if not (can_be_accepted(run) if accepts else can_be_repeated(run)):
             messages.error(request, "Another list was applied since, or this one cannot be. Nothing was changed.")
             return redirect("admin:catalog_syncrun_change", run.pk)
-        queued = request_import(provider=run.provider, actor=request.user, accepts=run if accepts else None)
+        queued = request_import(provider=run.provider, actor=user_of(request), accepts=run if accepts else None)
         what = f"Apply what import {run.pk} was refused for." if accepts else f"Import again after {run.pk}."
         self.log_change(request, queued, what)
         return redirect("admin:catalog_syncrun_change", queued.pk)
 
-    def _progress(self, run: SyncRun) -> dict[str, Any]:
+    def _progress(self, run: SyncRun) -> dict[str, object]:
         end = run.finished_at or timezone.now()
         start = run.requested_at if run.outcome == _Outcome.QUEUED else run.started_at
         return {

@@ -8,6 +8,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -22,6 +23,7 @@ from unfold.decorators import action, display
 from catalog.admin.shared import badge, safe_address
 from catalog.imports.inbox import Accepted, accept_changes
 from catalog.models import CatalogChange
+from panel.accounts.signed_in import user_of
 from panel.lib.admin.actions import ActionRefused, act_once, ask_and_act
 from panel.lib.admin.base import ReadOnlyAdmin, shown_money
 from panel.lib.formats import change_text, moment_text
@@ -93,10 +95,10 @@ class WaitingFilter(admin.SimpleListFilter):
     title = "seen"
     parameter_name = "seen"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
         return [("yes", "Accepted"), ("all", "All")]
 
-    def choices(self, changelist: Any) -> Iterator[Any]:
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
         for value, label in ((None, "Waiting"), *self.lookup_choices):
             query = changelist.get_query_string({self.parameter_name: value}, [] if value else [self.parameter_name])
             yield {"selected": self.value() == value, "query_string": query, "display": label}
@@ -128,7 +130,7 @@ class CatalogChangeAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[CatalogChange]:
         return super().get_queryset(request).defer("upstream__description", "service__description")
 
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> HttpResponse:
         # Read before the list is: whatever changes from now on was not seen on it.
         seen = CatalogChange.objects.filter(accepted_at=None).order_by("-changed_at").values_list("changed_at")[:1]
         seen_until = seen[0][0].isoformat() if request.method == "GET" and seen else ""
@@ -218,7 +220,7 @@ class CatalogChangeAdmin(ReadOnlyAdmin):
     def has_put_on_sale_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         return self.has_accept_permission(request) and request.user.has_perm("catalog.change_service")
 
-    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list[Any]:
+    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[object]:
         """No buttons above what was accepted."""
         waiting = CatalogChange.objects.filter(pk=object_id, accepted_at=None).exists()
         return super().get_actions_detail(request, object_id) if waiting else []
@@ -241,7 +243,7 @@ class CatalogChangeAdmin(ReadOnlyAdmin):
         newer = waiting.filter(changed_at__gt=seen_until).count()
         seen = waiting.filter(changed_at__lte=seen_until)
         first = seen.first()
-        done = accept_changes(changes=seen, actor=request.user, put_on_sale=put_on_sale)
+        done = accept_changes(changes=seen, actor=user_of(request), put_on_sale=put_on_sale)
         if first is not None and done.accepted:
             self.log_change(request, first, f"Accepted with {done.accepted - 1:,} others. {_told(done)}")
         messages.success(request, _told(done))
@@ -262,7 +264,7 @@ class CatalogChangeAdmin(ReadOnlyAdmin):
 
         def act(data: dict[str, Any]) -> str:
             one = CatalogChange.objects.filter(pk=change.pk, changed_at=change.changed_at)
-            done = accept_changes(changes=one, actor=request.user, put_on_sale=put_on_sale)
+            done = accept_changes(changes=one, actor=user_of(request), put_on_sale=put_on_sale)
             if not done.accepted:
                 raise ActionRefused("It was accepted already. Nothing was done.")
             return _told(done)

@@ -10,7 +10,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import Model, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.loader import render_to_string
@@ -34,6 +34,7 @@ from catalog.prices.changes import (
     preview_change,
 )
 from catalog.prices.edits import Edit, load_edits
+from panel.accounts.signed_in import user_of
 from panel.lib.admin.base import ModelAdmin, ReadOnlyAdmin
 from panel.lib.digits import whole_number
 
@@ -47,7 +48,7 @@ def show_or_apply(
     has checked that the user may do this, and stands outside of any transaction: what is applied takes the locks of
     prices in their order.
     """
-    change = draft_change(edits=edits, source=source, summary=summary, actor=request.user)
+    change = draft_change(edits=edits, source=source, summary=summary, actor=user_of(request))
     return show_draft(request=request, change=change, back=back, after=after)
 
 
@@ -56,7 +57,7 @@ def show_draft(*, request: HttpRequest, change: PriceChange, back: str, after: s
     try:
         preview = preview_change(change=change)
         if not preview.moves_prices:
-            apply_change(change=change, seen=preview.fingerprint, actor=request.user)
+            apply_change(change=change, seen=preview.fingerprint, actor=user_of(request))
             tell_applied(request, change, preview)
             return redirect(after or back)
     except PreviewOutdated:
@@ -138,15 +139,15 @@ class PricedAdmin(ModelAdmin):
     price_source = ""
     """Of `PriceChange.Source`."""
 
-    def columns_set(self, request: HttpRequest, obj: Any, form: Any) -> Sequence[str]:
+    def columns_set(self, request: HttpRequest, obj: Any, form: forms.ModelForm) -> Sequence[str]:
         """For subclasses: sets columns that the form has no field for on `obj`, and names them to be saved."""
         return ()
 
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+    def get_form(self, request: HttpRequest, obj: Model | None = None, **kwargs: Any) -> type[forms.ModelForm]:
         base = kwargs.pop("form", self.form)
-        return super().get_form(request, obj, change, form=type(base.__name__, (SeenForm, base), {}), **kwargs)
+        return super().get_form(request, obj, form=type(base.__name__, (SeenForm, base), {}), **kwargs)
 
-    def is_priced(self, column: str, value: Any) -> bool:
+    def is_priced(self, column: str, value: object) -> bool:
         """Whether setting `column` to `value` is shown first."""
         return column in self.priced
 
@@ -156,7 +157,7 @@ class PricedAdmin(ModelAdmin):
         except _ChangeReady as ready:
             return self._save_change(request, ready.form)
 
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: Model, form: forms.ModelForm, change: bool) -> None:
         if isinstance(form, SeenForm) and change:
             raise _ChangeReady(form)
         if change:  # A row of the list, where no priced column is edited.
@@ -165,7 +166,7 @@ class PricedAdmin(ModelAdmin):
         self.columns_set(request, obj, form)
         super().save_model(request, obj, form, change)
 
-    def _save_change(self, request: HttpRequest, form: Any) -> HttpResponse:
+    def _save_change(self, request: HttpRequest, form: forms.ModelForm) -> HttpResponse:
         """Save what moves no price, then show the rest."""
         obj = form.instance
         others = self.columns_set(request, obj, form)
@@ -276,7 +277,7 @@ class PriceChangeAdmin(ReadOnlyAdmin):
         try:
             if request.method == "POST":
                 try:
-                    done = apply_change(change=change, seen=request.POST.get("seen", ""), actor=request.user)
+                    done = apply_change(change=change, seen=request.POST.get("seen", ""), actor=user_of(request))
                 except PreviewOutdated as error:
                     messages.error(request, str(error))
                 else:
@@ -316,7 +317,7 @@ class PriceChangeAdmin(ReadOnlyAdmin):
         back = reverse("admin:catalog_pricechange_change", args=[change.pk])
         if request.method == "POST":
             try:
-                draft = draft_undo(change=change, actor=request.user)
+                draft = draft_undo(change=change, actor=user_of(request))
             except ChangeRefused as error:
                 messages.error(request, f"{error} Nothing was changed.")
                 return redirect(back)

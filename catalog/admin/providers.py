@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
-from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models import Count, Model, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.decorators import method_decorator
@@ -25,6 +25,7 @@ from catalog.models import PriceChange, Provider, Service, SyncRun
 from catalog.provider_accounts import ProviderUnusable, check_balance, resume_provider, set_api_key
 from catalog.provider_health import Fact, last_import, provider_facts, provider_state, runway_days
 from catalog.upstream.errors import UpstreamError, explain
+from panel.accounts.signed_in import user_of
 from panel.lib.admin.actions import ActionRefused, ask_and_act
 from panel.lib.admin.base import shown_money
 from panel.lib.digits import whole_number
@@ -68,17 +69,17 @@ class ProviderAdmin(PricedAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return super().has_add_permission(request) and self.may_connect(request)
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False  # Orders and services refer to it; switching it off is what is meant.
 
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+    def get_form(self, request: HttpRequest, obj: Model | None = None, **kwargs: Any) -> type[forms.ModelForm]:
         kwargs["form"] = ProviderForm if self.may_connect(request) else PriceForm
-        return super().get_form(request, obj, change, **kwargs)
+        return super().get_form(request, obj, **kwargs)
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
         return ("looking",) if self.may_connect(request) else ("looking", *CONNECTION)
 
-    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+    def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
         key = ("api_key",) if self.may_connect(request) else ()
         return (
             (None, {"fields": ("name", "api_url", *key, "is_active")}),
@@ -86,12 +87,12 @@ class ProviderAdmin(PricedAdmin):
             ("Technical", {"fields": (*TECHNICAL, *(("looking",) if obj else ()))}),
         )
 
-    def is_priced(self, column: str, value: Any) -> bool:
+    def is_priced(self, column: str, value: object) -> bool:
         # Whoever switches it off in an emergency means now.
-        return super().is_priced(column, value) and (column != "is_active" or value)
+        return super().is_priced(column, value) and (column != "is_active" or bool(value))
 
     @method_decorator(sensitive_variables("key"))
-    def columns_set(self, request: HttpRequest, obj: Provider, form: Any) -> Sequence[str]:
+    def columns_set(self, request: HttpRequest, obj: Provider, form: forms.ModelForm) -> Sequence[str]:
         key = form.cleaned_data.get("api_key")
         if not key:
             return ()
@@ -103,7 +104,7 @@ class ProviderAdmin(PricedAdmin):
         return super().changeform_view(request, *args, **kwargs)
 
     def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, object] | None = None
     ) -> HttpResponse:
         provider = self.get_object(request, unquote(object_id))
         about = _about(provider) if provider is not None and self.has_view_permission(request, provider) else {}
@@ -170,7 +171,7 @@ class ProviderAdmin(PricedAdmin):
     def import_services(self, request: HttpRequest, queryset: QuerySet[Provider]) -> HttpResponse:
         chosen = list(Provider.objects.filter(pk__in=queryset.values("pk")))
         for provider in chosen:
-            request_import(provider=provider, actor=request.user)
+            request_import(provider=provider, actor=user_of(request))
             self.log_change(request, provider, "Asked for an import.")
         noun = "import is" if len(chosen) == 1 else "imports are"
         messages.success(request, f"{len(chosen):,} {noun} on the way.")
@@ -182,7 +183,7 @@ class ProviderAdmin(PricedAdmin):
         runs: list[SyncRun] = []
 
         def act(data: dict[str, Any]) -> str:
-            runs.append(request_import(provider=provider, actor=request.user))
+            runs.append(request_import(provider=provider, actor=user_of(request)))
             return "Asked for an import."
 
         response = ask_and_act(

@@ -11,6 +11,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
 
 from catalog.models import Category
+from catalog.prices.edits import Values
 from panel.lib.admin.base import shown_money
 from panel.lib.admin.fields import ExchangeRateField
 from panel.lib.formats import percent_text
@@ -65,13 +66,13 @@ def shown_setting(column: str, value: Any, categories: Mapping[int, str]) -> str
     return str(value)
 
 
-def category_names(values: Iterable[Mapping[str, Any]]) -> dict[int, str]:
+def category_names(values: Iterable[Values]) -> dict[int, str]:
     """The names of the categories that these values name, in one query or none."""
     pks = {row["category_id"] for row in values if "category_id" in row}
     return dict(Category.objects.filter(pk__in=pks).values_list("pk", "name")) if pks else {}
 
 
-def in_words(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+def in_words(before: Values, after: Values) -> str:
     """ "margin 25% → 30%, exchange rate 1 → 0.9" """
     names = category_names((before, after))
     return ", ".join(

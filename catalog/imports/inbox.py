@@ -19,6 +19,7 @@ from catalog.prices.changes import change_prices
 from catalog.prices.edits import Edit
 from catalog.prices.rules import Sold, Terms, is_below_minimum
 from catalog.prices.storage import lock_prices
+from panel.accounts.models import User
 from panel.alerts.services import raise_alert, resolve_alert
 from panel.lib.bulk_sql import in_chunks, insert_rows, update_rows
 
@@ -183,7 +184,7 @@ def _tell_rises(provider: Provider, *, grew: bool) -> None:
 # -- accepting ---------------------------------------------------------------------------------------
 
 
-def accept_changes(*, changes: QuerySet[CatalogChange], actor: Any, put_on_sale: bool = False) -> Accepted:
+def accept_changes(*, changes: QuerySet[CatalogChange], actor: User | None, put_on_sale: bool = False) -> Accepted:
     """Takes the open ones of `changes` out of the inbox; with `put_on_sale` their services go on sale, too.
 
     What somebody else accepted meanwhile is not counted. Whatever was not accepted changes nothing.
@@ -202,7 +203,7 @@ def accept_changes(*, changes: QuerySet[CatalogChange], actor: Any, put_on_sale:
     return Accepted(accepted, done.put_on_sale, done.not_sellable)
 
 
-def _put_on_sale(pks: Iterable[int], actor: Any) -> Accepted:
+def _put_on_sale(pks: Iterable[int], actor: User | None) -> Accepted:
     listed, hidden = [], 0
     for chunk in in_chunks(sorted(pks)):
         rows = Service.objects.filter(pk__in=chunk, is_on_sale=False).order_by("pk")

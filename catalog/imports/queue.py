@@ -5,8 +5,6 @@ A queued run is the message. Workers claim different ones; one whose worker died
 
 from __future__ import annotations
 
-from typing import Any
-
 import structlog
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
@@ -14,6 +12,7 @@ from django.utils import timezone
 
 from catalog.imports.run import LEASE, carry_out, tell_failure
 from catalog.models import Provider, SyncRun
+from panel.accounts.models import User
 from panel.lib.task_hints import hint_after_commit
 
 log = structlog.get_logger(__name__)
@@ -25,7 +24,7 @@ STOPPED = "The worker stopped before the import ended. Nothing was changed; impo
 
 
 def request_import(
-    *, provider: Provider, actor: Any = None, accepts: SyncRun | None = None, force: bool = False
+    *, provider: Provider, actor: User | None = None, accepts: SyncRun | None = None, force: bool = False
 ) -> SyncRun:
     """Queues an import for the task worker, or returns the one that waits already.
 
@@ -71,16 +70,16 @@ def expire_runs() -> int:
     return expired
 
 
-def _waiting(provider: Provider, actor: Any, accepts: SyncRun | None, force: bool) -> SyncRun | None:
+def _waiting(provider: Provider, actor: User | None, accepts: SyncRun | None, force: bool) -> SyncRun | None:
     """The run that waits already, told what was accepted. None when a worker took it meanwhile."""
     waiting = SyncRun.objects.filter(provider=provider, outcome=SyncRun.Outcome.QUEUED)
-    wanted: dict[str, Any] = {"actor": actor, "accepts": accepts, "force": force}
+    wanted: dict[str, object] = {"actor": actor, "accepts": accepts, "force": force}
     if (accepts or force) and not waiting.update(**wanted):
         return None
     return waiting.first()
 
 
-def _queued(provider: Provider, actor: Any, accepts: SyncRun | None, force: bool) -> SyncRun | None:
+def _queued(provider: Provider, actor: User | None, accepts: SyncRun | None, force: bool) -> SyncRun | None:
     """A new run, or None where somebody else was quicker."""
     try:
         with transaction.atomic():

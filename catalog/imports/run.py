@@ -15,6 +15,7 @@ from catalog.models import Provider, Service, SyncRun
 from catalog.provider_accounts import ProviderUnusable, check_balance, client_for
 from catalog.upstream.errors import UpstreamError, explain
 from catalog.upstream.results import ServiceList
+from panel.accounts.models import User
 from panel.alerts.services import raise_alert, resolve_alert
 
 log = structlog.get_logger(__name__)
@@ -37,7 +38,7 @@ class _Moved(Exception):
     """Another import of the provider was applied since this one compared."""
 
 
-def sync_provider(*, provider: Provider, force: bool = False, actor: Any = None) -> SyncRun:
+def sync_provider(*, provider: Provider, force: bool = False, actor: User | None = None) -> SyncRun:
     """Imports the provider's list now; `force` applies an implausible one as well, but never an empty one.
 
     Never raises for what the provider does: the returned run tells the outcome and the reason, and one

@@ -6,11 +6,10 @@ margins) comes through here as edits. What is shown and what is applied is compu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import blake2s
-from typing import Any
 
 from django.db import transaction
 from django.db.models import Model, Q
@@ -30,6 +29,7 @@ from catalog.prices.edits import (
 from catalog.prices.rules import Sold, Terms, lowest_price, margin_share, priced, rescaled_rate
 from catalog.prices.storage import alert_hidden, convert_rates, lock_prices, read_sold, read_terms, write_prices
 from catalog.service_types import is_sellable
+from panel.accounts.models import User
 from panel.lib.bulk_sql import update_rows
 
 WORST = 10
@@ -140,7 +140,7 @@ class Preview:
 
 
 def draft_change(
-    *, edits: Sequence[Edit], source: str, summary: str, actor: Any, undoes: PriceChange | None = None
+    *, edits: Sequence[Edit], source: str, summary: str, actor: User | None, undoes: PriceChange | None = None
 ) -> PriceChange:
     """Stores what is to be changed, to be shown and then applied. Drafts nobody applied are dropped after a day."""
     check_disjoint(edits)
@@ -155,7 +155,7 @@ def preview_change(*, change: PriceChange) -> Preview:
     return _preview(load_edits(change.edits), read_terms())
 
 
-def apply_change(*, change: PriceChange, seen: str | None, actor: Any) -> Preview:
+def apply_change(*, change: PriceChange, seen: str | None, actor: User | None) -> Preview:
     """Applies the draft, once, and fills in what it did.
 
     `seen` is the fingerprint of the preview that was shown: where the change would do anything else by now, it
@@ -203,14 +203,14 @@ def apply_change(*, change: PriceChange, seen: str | None, actor: Any) -> Previe
     return preview
 
 
-def change_prices(*, edits: Sequence[Edit], source: str, summary: str, actor: Any = None) -> Preview:
+def change_prices(*, edits: Sequence[Edit], source: str, summary: str, actor: User | None = None) -> Preview:
     """Applies edits at once, without a look before: for what moves no price. Raises ChangeRefused."""
     return apply_change(
         change=draft_change(edits=edits, source=source, summary=summary, actor=actor), seen=None, actor=actor
     )
 
 
-def draft_undo(*, change: PriceChange, actor: Any) -> PriceChange:
+def draft_undo(*, change: PriceChange, actor: User | None) -> PriceChange:
     """A draft that sets back what `change` set, but for what was set to something else since. Raises ChangeRefused."""
     if change.state != PriceChange.State.APPLIED:
         raise ChangeRefused("This change was never applied.")
@@ -316,7 +316,7 @@ def _check_targets(edits: Iterable[Edit]) -> None:
         raise ChangeRefused("The category to move into does not exist any more.")
 
 
-def _services_of(edits: Iterable[Edit], wanted: dict[int, Any]) -> list[Sold]:
+def _services_of(edits: Iterable[Edit], wanted: Mapping[int, object]) -> list[Sold]:
     """The services that the edits can touch."""
     edits = list(edits)
     if any(edit.kind == "panel" for edit in edits):
@@ -352,7 +352,7 @@ def _write(edits: Sequence[Edit], preview: Preview, terms: Terms) -> None:
         was, now = terms.providers[pk].exchange_rate, then.providers[pk].exchange_rate
         convert_rates(provider_id=pk, was=was, now=now)
     services = {effect.after.pk: effect.after for effect in preview.effects}
-    rows: dict[tuple[str, ...], list[tuple[Any, ...]]] = {}
+    rows: dict[tuple[str, ...], list[tuple[object, ...]]] = {}
     for edit in edits:
         if edit.kind != "service":
             MODELS[edit.kind]._default_manager.filter(pk__in=edit.pks).update(**edit.values)

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
+from catalog.prices.edits import Values
 from panel.lib.admin.fields import AmountField, PercentField
 from panel.lib.csv_files import NotCSV, decoded, delimiter_of, rows_of
 from panel.lib.digits import whole_number
@@ -55,7 +56,7 @@ class FileRow:
 
     line: int
     pk: int
-    values: Mapping[str, Any]
+    values: Values
 
 
 def read_rows(data: bytes) -> list[FileRow]:

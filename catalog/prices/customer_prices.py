@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from django.db import connection
 
 from catalog.models import CustomerPrice, Service
 from catalog.prices.rules import PanelTerms, customer_price
 from catalog.prices.storage import price_policy
+from panel.accounts.models import User
+from panel.accounts.signed_in import AnyUser
 from panel.lib.money import MoneyError
 
 
@@ -70,7 +72,7 @@ class CustomerTerms:
         return Offer(service, self.price_of(service))
 
 
-def terms_of(*, customer: Any, services: Iterable[int] | None = None) -> CustomerTerms:
+def terms_of(*, customer: User, services: Iterable[int] | None = None) -> CustomerTerms:
     """Today's terms of a customer, in two queries; `services` (primary keys) where only theirs are asked for."""
     discount_bp, panel, _ = _read(customer_id=customer.pk, service_id=None)
     own = CustomerPrice.objects.filter(customer=customer).order_by()
@@ -79,7 +81,7 @@ def terms_of(*, customer: Any, services: Iterable[int] | None = None) -> Custome
     return CustomerTerms(discount_bp, dict(own.values_list("service_id", "price")), panel)
 
 
-def offers_for(*, customer: Any, services: Sequence[Service]) -> list[Offer]:
+def offers_for(*, customer: AnyUser, services: Sequence[Service]) -> list[Offer]:
     """The services at the customer's prices today; at list prices, without a query, for a visitor."""
     if not customer.is_authenticated:
         return [Offer(service, service.price) for service in services]
@@ -87,7 +89,7 @@ def offers_for(*, customer: Any, services: Sequence[Service]) -> list[Offer]:
     return [terms.offer(service) for service in services]
 
 
-def offer_of(*, customer: Any, service: Service) -> Offer:
+def offer_of(*, customer: User, service: Service) -> Offer:
     """The service at the customer's price today, in one query."""
     discount_bp, panel, own = _read(customer_id=customer.pk, service_id=service.pk)
     return CustomerTerms(discount_bp, {} if own is None else {service.pk: own}, panel).offer(service)

@@ -9,6 +9,9 @@ from typing import Any
 
 from catalog.prices.rules import ProviderTerms, Terms
 
+# What is set, by column.
+Values = Mapping[str, Any]
+
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "panel": ("margin_bp", "margin_fixed", "minimum_margin_bp", "price_step"),
     "provider": ("exchange_rate", "margin_bp", "margin_fixed", "currency", "is_active"),
@@ -24,7 +27,7 @@ class Edit:
 
     kind: str
     pks: tuple[int, ...]
-    values: Mapping[str, Any]
+    values: Values
 
     def __post_init__(self) -> None:
         unknown = set(self.values) - set(COLUMNS[self.kind])
@@ -68,9 +71,9 @@ def edits_by_service(edits: Iterable[Edit]) -> dict[int, dict[str, Any]]:
     return {pk: values for (kind, pk), values in _by_target(edits).items() if kind == "service"}
 
 
-def grouped(kind: str, rows: Iterable[tuple[int, Mapping[str, Any]]]) -> list[Edit]:
+def grouped(kind: str, rows: Iterable[tuple[int, Values]]) -> list[Edit]:
     """Edits that set these values, those that are equal together: 5,000 services of one margin are one."""
-    groups: dict[Any, tuple[Mapping[str, Any], list[int]]] = {}
+    groups: dict[Any, tuple[Values, list[int]]] = {}
     for pk, values in rows:
         if values:
             groups.setdefault(tuple(sorted(values.items(), key=lambda item: item[0])), (values, []))[1].append(pk)
@@ -83,7 +86,7 @@ def still_standing(*, edits: Sequence[Edit], before: Sequence[Edit], now: Sequen
     `now` is what stands in the same places today. Also returns how many targets are left as they are.
     """
     wanted, today = _by_target(edits), _by_target(now)
-    back: dict[str, list[tuple[int, Mapping[str, Any]]]] = {}
+    back: dict[str, list[tuple[int, Values]]] = {}
     left = 0
     for (kind, pk), old in _by_target(before).items():
         set_then, stands = wanted.get((kind, pk), {}), today.get((kind, pk), {})

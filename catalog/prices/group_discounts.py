@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from heapq import nsmallest
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from catalog.models import CustomerGroup
 from catalog.prices.rules import customer_price, discounted, margin_share
 from catalog.prices.storage import panel_terms, price_policy
 from catalog.selectors import services_on_sale
+from panel.accounts.models import User
 from panel.lib.money import MoneyError
 from panel.lib.own_account import OwnAccount
 
@@ -83,12 +84,12 @@ def preview_discount(*, group: CustomerGroup, discount_bp: int) -> DiscountPrevi
     return preview
 
 
-def is_own_group(*, group: CustomerGroup, actor: Any) -> bool:
+def is_own_group(*, group: CustomerGroup, actor: User | None) -> bool:
     """Return True if the actor buys at the discount of `group`. The panel itself (None) buys nothing."""
     return actor is not None and group.members.filter(customer=actor.pk).exists()
 
 
-def set_discount(*, group: CustomerGroup, discount_bp: int, seen: int, actor: Any) -> None:
+def set_discount(*, group: CustomerGroup, discount_bp: int, seen: int, actor: User | None) -> None:
     """Set the discount, in basis points, if it still is what was `seen`.
 
     Raises DiscountChanged, and OwnAccount for a group that the actor is in.

@@ -7,7 +7,8 @@ category or a provider must end with `install`. `check_ledger` tells when they a
 
 from __future__ import annotations
 
-from typing import Any
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 TABLE = "catalog_catalogversion"
 WATCHED = ("catalog_service", "catalog_upstreamservice", "catalog_category")
@@ -86,19 +87,19 @@ REMOVE: dict[str, tuple[str, ...]] = {
 }
 
 
-def install(apps: Any, schema_editor: Any) -> None:
+def install(apps: object, schema_editor: BaseDatabaseSchemaEditor) -> None:
     """For RunPython in a migration; renews the version as well."""
     for statement in INSTALL[schema_editor.connection.vendor]:
         schema_editor.execute(statement)
 
 
-def remove(apps: Any, schema_editor: Any) -> None:
+def remove(apps: object, schema_editor: BaseDatabaseSchemaEditor) -> None:
     """The reverse of `install`."""
     for statement in REMOVE[schema_editor.connection.vendor]:
         schema_editor.execute(statement)
 
 
-def installed(connection: Any) -> bool:
+def installed(connection: BaseDatabaseWrapper) -> bool:
     """Whether all triggers are in place, and on, on this database."""
     names = NAMES[connection.vendor]
     places = ", ".join(["%s"] * len(names))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, QuerySet
@@ -13,6 +13,7 @@ from django.utils import timezone
 from catalog.models import ShelfMark, ShelfNews
 from catalog.selectors import services_on_sale
 from catalog.shop.favorites import marked_by
+from panel.accounts.signed_in import AnyUser
 from panel.lib.bulk_sql import in_chunks, insert_rows, update_rows
 
 SHOWN = timedelta(days=30)
@@ -135,7 +136,7 @@ def _write_news(marks: Stands, changed: Stands, now: datetime) -> int:
     return len(lines)
 
 
-def _lines(before: dict[int, Stand | None], changed: Stands, now: datetime) -> Iterator[tuple[Any, ...]]:
+def _lines(before: dict[int, Stand | None], changed: Stands, now: datetime) -> Iterator[tuple[object, ...]]:
     for pk, stand in changed.items():
         change = change_between(before[pk], stand)
         if change:
@@ -145,7 +146,7 @@ def _lines(before: dict[int, Stand | None], changed: Stands, now: datetime) -> I
 # -- reading ---------------------------------------------------------------------------------------
 
 
-def latest_news(*, kind: str, favorites: bool, customer: Any) -> QuerySet[ShelfNews]:
+def latest_news(*, kind: str, favorites: bool, customer: AnyUser) -> QuerySet[ShelfNews]:
     """Of the last 30 days, each with `is_sold`: whether its service can be ordered now, and `is_favourite` of it."""
     news = ShelfNews.objects.filter(noticed_at__gte=timezone.now() - SHOWN).select_related(
         "service__category", "service__upstream"

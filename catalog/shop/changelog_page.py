@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlencode
 
 from catalog.models import ShelfNews
 from catalog.prices.customer_prices import Offer, offers_for
 from catalog.shop.changelog import NEWS_LOOKS, latest_news
+from panel.accounts.signed_in import AnyUser
 from panel.lib.formats import change_text
 from panel.lib.keyset_pagination import KeysetPage, page_of
 
@@ -73,12 +73,12 @@ def _address(kind: str, favorites: bool) -> str:
     return "?" + urlencode({name: value for name, value in asked.items() if value})
 
 
-def find_news(*, params: Mapping[str, str], customer: Any) -> NewsPage:
+def find_news(*, params: Mapping[str, str], customer: AnyUser) -> NewsPage:
     """The page that an address asks for by `kind`, `favorites` and place; what is not understood is not asked for."""
     kind = params.get("kind", "")
     kind = kind if kind in ShelfNews.Kind.values else ""
     favorites = params.get("favorites") == "1" and customer.is_authenticated
     page = page_of(latest_news(kind=kind, favorites=favorites, customer=customer), params=params, size=ROWS)
-    sold = [news.service for news in page.rows if news.is_sold]
+    sold = [news.service for news in page.rows if news.is_sold]  # type: ignore[attr-defined]
     offers = {offer.service.pk: offer for offer in offers_for(customer=customer, services=sold)}
     return NewsPage(page, [NewsLine(news, offers.get(news.service_id)) for news in page.rows], kind, favorites)

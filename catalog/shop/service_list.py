@@ -16,6 +16,7 @@ from catalog.prices.customer_prices import Offer, offers_for
 from catalog.selectors import ENOUGH_TIMED, SHELF_ORDER, matching, services_on_sale
 from catalog.service_types import SPECS
 from catalog.shop.favorites import marked_by
+from panel.accounts.signed_in import AnyUser
 from panel.lib.digits import whole_number
 from panel.lib.keyset_pagination import KeysetPage
 
@@ -121,7 +122,7 @@ class Shelves:
         return self.wanted.address(category=0)
 
 
-def find_shelves(*, wanted: Wanted, customer: Any) -> Shelves:
+def find_shelves(*, wanted: Wanted, customer: AnyUser) -> Shelves:
     """A page of what is on sale, at the customer's prices, with `typical_seconds` on each service
     and, for a customer, `is_favourite`. A visitor sees list prices.
 
@@ -160,7 +161,7 @@ def _categories(counts: Mapping[int, int], wanted: Wanted) -> list[Choice]:
     ]
 
 
-def _asked(wanted: Wanted, customer: Any) -> QuerySet[Service]:
+def _asked(wanted: Wanted, customer: AnyUser) -> QuerySet[Service]:
     """Of any category and type."""
     services = matching(services_on_sale().select_related(None), wanted.q)
     if wanted.refill:
@@ -180,7 +181,7 @@ def _narrowed(services: QuerySet[Service], wanted: Wanted) -> QuerySet[Service]:
     return services
 
 
-def _page(services: QuerySet[Service], sort: str, number: int, total: int, customer: Any) -> KeysetPage:
+def _page(services: QuerySet[Service], sort: str, number: int, total: int, customer: AnyUser) -> KeysetPage:
     # The keys first: sorted with all their columns, thousands of rows would be carried along.
     start = (number - 1) * ROWS
     keys = list(_sorted(services, sort).values_list("pk", flat=True)[start : start + ROWS])
@@ -202,7 +203,7 @@ def _sorted(services: QuerySet[Service], sort: str) -> QuerySet[Service]:
     return services.order_by(*SHELF_ORDER)
 
 
-def _whole_rows(keys: list[int], customer: Any) -> QuerySet[Service]:
+def _whole_rows(keys: list[int], customer: AnyUser) -> QuerySet[Service]:
     services = services_on_sale().filter(pk__in=keys).annotate(typical_seconds=TYPICAL_SECONDS)
     return services.annotate(is_favourite=marked_by(customer)) if customer.is_authenticated else services
 

@@ -19,6 +19,7 @@ from catalog.shop.changelog import count_lately
 from catalog.shop.changelog_page import find_news
 from catalog.shop.favorites import mark_favourite, unmark_favourite
 from catalog.shop.service_list import SORTS, find_shelves, read_wanted, shop_window
+from panel.accounts.signed_in import user_of
 
 View = Callable[..., HttpResponse]
 
@@ -76,7 +77,7 @@ def service_favourite(request: HttpRequest, pk: int) -> HttpResponse:
     is_on = request.POST.get("on") == "1"
     change = mark_favourite if is_on else unmark_favourite
     try:
-        service = change(customer=request.user, service_id=pk)
+        service = change(customer=user_of(request), service_id=pk)
     except Service.DoesNotExist:
         raise Http404 from None
     back = request.POST.get("next", "")

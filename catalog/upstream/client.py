@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import urlencode
 
 from urllib3.exceptions import LocationParseError
@@ -298,7 +298,7 @@ def _speaks_of_id(error: UpstreamError) -> bool:
     return isinstance(error, ProviderRefused) and error.code not in about_all and not error.may_have_acted
 
 
-def _not_asked(ids: Sequence[str]) -> dict[str, Any]:
+def _not_asked(ids: Sequence[str]) -> dict[str, RowError]:
     return {one: RowError(one, ErrorCode.THROTTLED, NOT_ASKED) for one in ids}
 
 

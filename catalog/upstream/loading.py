@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from decimal import Decimal, InvalidOperation
-from typing import Any
 
 from catalog.upstream.errors import ErrorCode, UnreadableAnswer, classify_error
 
@@ -40,7 +39,7 @@ def _constant(_name: str) -> Decimal:
     return UNREADABLE
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     # Of a name that stands twice with different values, json would take the last and not say so.
     data = dict(pairs)
     if len(data) < len(pairs):
@@ -60,7 +59,7 @@ _DECODER = json.JSONDecoder(
 )
 
 
-def load(text: str) -> Any:
+def load(text: str) -> object:
     """The JSON of an answer, between a BOM, PHP notices or a comment. Raises UnreadableAnswer.
 
     Of a name that an object holds twice with different values, the value is UNREADABLE.
@@ -68,7 +67,7 @@ def load(text: str) -> Any:
     return load_with_addition(text)[0]
 
 
-def load_with_addition(text: str) -> tuple[Any, str]:
+def load_with_addition(text: str) -> tuple[object, str]:
     """As `load`, and the text that was added after the JSON.
 
     Only the first possible start is tried, and only a known harmless addition may follow: otherwise

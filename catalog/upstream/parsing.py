@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import Any
 
 from catalog.upstream.cleaning import clean_text, parse_flag, parse_id, parse_number
 from catalog.upstream.errors import ProviderRefused, UnreadableAnswer, classify_error
@@ -31,7 +30,7 @@ _NO_ERRORS = frozenset(("false", "0", "null", "none", "no"))
 _ORDER_KEYS = ("charge", "start_count", "remains")
 
 
-def error_text(data: Any) -> str:
+def error_text(data: object) -> str:
     """The text of an error in any shape of the protocol; "" where `data` is no error.
 
     The trap: {"status": "Fail", "charge": …} is how an order stands, not an error of the call.
@@ -56,14 +55,14 @@ def _is_error_status(status: str | int) -> bool:
     return status.strip().lower() in _ERROR_STATUSES
 
 
-def is_success(value: Any) -> bool:
+def is_success(value: object) -> bool:
     """`success` is a flag on some panels and a sentence on others."""
     if isinstance(value, str):
         return value.strip().lower() not in ("", "false", "0", "no")
     return parse_flag(value)
 
 
-def _message(data: dict[str, Any]) -> str:
+def _message(data: dict[str, object]) -> str:
     for key in _MESSAGE_KEYS:
         text = _flat_text(data.get(key))
         if text:
@@ -71,7 +70,7 @@ def _message(data: dict[str, Any]) -> str:
     return ""
 
 
-def _flat_text(value: Any, depth: int = 3) -> str:
+def _flat_text(value: object, depth: int = 3) -> str:
     """The first text in a string, a list of them or a dict of lists ({"link": ["Bad link"]})."""
     if isinstance(value, dict):
         value = list(value.values())
@@ -83,14 +82,14 @@ def _flat_text(value: Any, depth: int = 3) -> str:
     return clean_text(value, limit=ERROR_TEXT)
 
 
-def refuse_error(data: Any) -> None:
+def refuse_error(data: object) -> None:
     """Raises ProviderRefused where `data` is an error."""
     text = error_text(data)
     if text:
         raise ProviderRefused(classify_error(text), text)
 
 
-def unwrap(data: Any, keys: Iterable[str]) -> Any:
+def unwrap(data: object, keys: Iterable[str]) -> object:
     """What lies under the first of `keys` that holds an object or a list, twice at most; else
     `data`.
     """
@@ -129,16 +128,16 @@ def parse_add(text: str) -> tuple[str, Decimal | None]:
     raise UnreadableAnswer("The answer holds no order id.")
 
 
-def _layers(data: Any) -> list[dict[str, Any]]:
+def _layers(data: object) -> list[dict[str, object]]:
     """The answer and the objects that it is wrapped around, the innermost first."""
-    layers: list[dict[str, Any]] = []
+    layers: list[dict[str, object]] = []
     while isinstance(data, dict) and len(layers) < 3:
         layers.insert(0, data)
         data = next((data[key] for key in ("data", "order") if isinstance(data.get(key), dict)), None)
     return layers
 
 
-def _order_id(layers: Sequence[dict[str, Any]]) -> str:
+def _order_id(layers: Sequence[dict[str, object]]) -> str:
     """The id that all fields for it agree on; "" where there is none, or where the first is empty:
     {"order": null, "id": 7} is no order 7.
     """
@@ -151,7 +150,7 @@ def _order_id(layers: Sequence[dict[str, Any]]) -> str:
     return ids[0] if ids else ""
 
 
-def _is_no_order(value: Any) -> bool:
+def _is_no_order(value: object) -> bool:
     return not value if isinstance(value, list) else str(value).strip().lower() in _NO_ORDER
 
 
@@ -174,7 +173,7 @@ def parse_balance(text: str) -> Balance:
     return Balance(amount=amount, currency=parse_currency(currency))
 
 
-def parse_currency(value: Any) -> str:
+def parse_currency(value: object) -> str:
     """A currency code such as "USD"; "" where it is missing or no word."""
     code = clean_text(value, limit=8)
     return code.upper() if code.isascii() and code.isalpha() else ""

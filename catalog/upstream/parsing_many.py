@@ -9,7 +9,7 @@ be accepted".
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from catalog.upstream.cleaning import clean_text, parse_count, parse_flag, parse_id, parse_number
 from catalog.upstream.errors import ErrorCode, ProviderRefused, UnreadableAnswer, classify_error
@@ -83,7 +83,7 @@ def _matched(
     asked: Sequence[str],
     id_keys: tuple[str, ...],
     content_keys: tuple[str, ...],
-    read: Callable[[str, Any], Row | RowError],
+    read: Callable[[str, object], Row | RowError],
 ) -> dict[str, Row | RowError]:
     """The rows of the asked ids. `content_keys` tell one row without an id from a dict by id."""
     data = load(text)
@@ -127,7 +127,7 @@ def _matched(
     raise UnreadableAnswer("The answer speaks of none of the ids.")
 
 
-def _own_id(row: Any, id_keys: tuple[str, ...]) -> str:
+def _own_id(row: object, id_keys: tuple[str, ...]) -> str:
     """The id that a row names; "" where it names none, _NOBODYS where it names several."""
     if not isinstance(row, dict):
         return ""
@@ -138,7 +138,7 @@ def _own_id(row: Any, id_keys: tuple[str, ...]) -> str:
     return next(iter(ids), "")
 
 
-def _keyed(body: Any, id_keys: tuple[str, ...]) -> list[tuple[str, Any]]:
+def _keyed(body: object, id_keys: tuple[str, ...]) -> list[tuple[str, object]]:
     """Rows with the id that they name themselves, or that their key in a dict names."""
     if isinstance(body, list):
         return [(_own_id(row, id_keys) or _own_id(row, ("id",)), row) for row in body]
@@ -164,7 +164,7 @@ def _malformed(row_id: str) -> RowError:
     return RowError(row_id, ErrorCode.UNRECOGNIZED, MALFORMED)
 
 
-def _error(row_id: str, row: Any, key: str = "") -> RowError | None:
+def _error(row_id: str, row: object, key: str = "") -> RowError | None:
     """The error of a row: a string in its place, an error shape, or one inside its own field."""
     text = clean_text(row, limit=ERROR_TEXT) if isinstance(row, str) else error_text(row)
     if not text and key and isinstance(row, dict):
@@ -172,7 +172,7 @@ def _error(row_id: str, row: Any, key: str = "") -> RowError | None:
     return RowError(row_id, classify_error(text), text) if text else None
 
 
-def _status(row_id: str, row: Any) -> StatusRow | RowError:
+def _status(row_id: str, row: object) -> StatusRow | RowError:
     if error := _error(row_id, row, "status"):
         return error
     if not isinstance(row, dict) or not isinstance(row.get("status"), str):
@@ -193,11 +193,11 @@ def _word(text: str) -> str:
     return "_".join(text.lower().replace("_", " ").replace("-", " ").split())
 
 
-def _says_yes(value: Any) -> bool:
+def _says_yes(value: object) -> bool:
     return parse_flag(value) or (isinstance(value, str) and value.strip().lower() in _YES)
 
 
-def _cancel(row_id: str, row: Any) -> CancelAccepted | RowError:
+def _cancel(row_id: str, row: object) -> CancelAccepted | RowError:
     value = row.get("cancel") if isinstance(row, dict) else row
     if _says_yes(value):
         return CancelAccepted(row_id)
@@ -212,7 +212,7 @@ def _cancel(row_id: str, row: Any) -> CancelAccepted | RowError:
     return _malformed(row_id)
 
 
-def _refill(row_id: str, row: Any) -> RefillAccepted | RowError:
+def _refill(row_id: str, row: object) -> RefillAccepted | RowError:
     if isinstance(row, dict):
         if error := _error(row_id, row, "refill"):
             return error
@@ -230,7 +230,7 @@ def _refill(row_id: str, row: Any) -> RefillAccepted | RowError:
     return _malformed(row_id)
 
 
-def _refill_status(row_id: str, row: Any) -> RefillStatusRow | RowError:
+def _refill_status(row_id: str, row: object) -> RefillStatusRow | RowError:
     value = row.get("status") if isinstance(row, dict) else row
     text = clean_text(value, limit=_STATUS_TEXT) if isinstance(value, str) else ""
     status = _REFILL_STATUSES.get(_word(text))

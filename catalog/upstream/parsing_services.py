@@ -4,8 +4,6 @@ of "As a client: what must be accepted".
 
 from __future__ import annotations
 
-from typing import Any
-
 from catalog.upstream.cleaning import (
     clean_text,
     parse_count,
@@ -61,7 +59,7 @@ def parse_services(text: str) -> ServiceList:
     return ServiceList(tuple(rows), tuple(skipped))
 
 
-def _listed(body: Any) -> list[tuple[str, Any]]:
+def _listed(body: object) -> list[tuple[str, object]]:
     """Rows with the id that their place gives them: "" in a list, the key in a dict by id."""
     if isinstance(body, list):
         return [("", row) for row in body]
@@ -74,11 +72,11 @@ def _listed(body: Any) -> list[tuple[str, Any]]:
     return [("" if positional else parse_id(key), row) for key, row in body.items()]
 
 
-def _first(raw: dict[str, Any], *keys: str) -> Any:
+def _first(raw: dict[str, object], *keys: str) -> object:
     return next((raw[key] for key in keys if raw.get(key) not in _ABSENT), None)
 
 
-def _service(external_id: str, raw: dict[str, Any]) -> ServiceRow:
+def _service(external_id: str, raw: dict[str, object]) -> ServiceRow:
     service_type = parse_slug(raw.get("type"), limit=MAX_TYPE)
     name = clean_text(raw.get("name"), limit=MAX_NAME)
     if not name:
@@ -106,7 +104,7 @@ def _service(external_id: str, raw: dict[str, Any]) -> ServiceRow:
     )
 
 
-def _limit(raw: dict[str, Any], key: str, default: int | None) -> int:
+def _limit(raw: dict[str, object], key: str, default: int | None) -> int:
     value = _first(raw, key)
     count = default if value is None else parse_count(value)
     if count is None or count < 0:

@@ -25,14 +25,14 @@ _SIGNING_IN = "signing_in"
 class ResetTokens(PasswordResetTokenGenerator):
     """Links to set a password: made of the addresses, as allauth's are, and ended with the sessions."""
 
-    def _make_hash_value(self, user: Any, timestamp: int) -> str:
+    def _make_hash_value(self, user: User, timestamp: int) -> str:
         addresses = {user.email, *EmailAddress.objects.filter(user_id=user.pk).values_list("email", flat=True)}
         value = super()._make_hash_value(user, timestamp) + "|".join(sorted(addresses))
         return f"{value}|{user.session_generation}" if user.session_generation else value
 
 
 class AccountAdapter(DefaultAccountAdapter):
-    def set_password(self, user: Any, password: str) -> None:
+    def set_password(self, user: User, password: str) -> None:
         """Set the password of an account that is as it was read; raise PermissionDenied otherwise."""
         before = user.password
         user.set_password(password)
@@ -42,7 +42,7 @@ class AccountAdapter(DefaultAccountAdapter):
         if not same.update(password=user.password):
             raise PermissionDenied
 
-    def confirm_email(self, request: HttpRequest, email_address: Any) -> bool:
+    def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
         """Confirm an address that the account still has, and was not moved away from; return False otherwise."""
         user, address = email_address.user, email_address.email
         with hold_account(user):
@@ -53,12 +53,12 @@ class AccountAdapter(DefaultAccountAdapter):
 
     # -- signing in: between the password and the second factor lies another request ---------------------
 
-    def pre_login(self, request: HttpRequest, user: Any, **kwargs: Any) -> HttpResponse | None:
+    def pre_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse | None:
         _check_generation(user, user.session_generation)
         request.session[_SIGNING_IN] = user.session_generation
         return super().pre_login(request, user, **kwargs)
 
-    def login(self, request: HttpRequest, user: Any) -> None:
+    def login(self, request: HttpRequest, user: User) -> None:
         _check_generation(user, request.session.pop(_SIGNING_IN, user.session_generation))
         super().login(request, user)
 
@@ -74,7 +74,7 @@ class AccountAdapter(DefaultAccountAdapter):
         super().send_mail(template_prefix, email, {**context, **links, "current_site": site})
 
 
-def _check_generation(user: Any, generation: int) -> None:
+def _check_generation(user: User, generation: int) -> None:
     """Raise PermissionDenied if the sessions of the account were ended since."""
     if not User.objects.filter(pk=user.pk, session_generation=generation).exists():
         raise PermissionDenied

@@ -22,7 +22,7 @@ class AddressView(EmailView):
         return _held(super()._action_remove, request)
 
 
-def _held(action: Callable[[HttpRequest], Any], request: HttpRequest) -> Any:
+def _held(action: Callable[[HttpRequest], object], request: HttpRequest) -> object:
     """Return what `action` answers, done with the account as the request read it; None leads back to the page."""
     try:
         with hold_account(request.user):  # type: ignore[arg-type]  # Nobody else gets here.

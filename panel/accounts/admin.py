@@ -13,7 +13,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.models import Group
 from django.db import IntegrityError
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
@@ -119,10 +119,12 @@ class UserAdmin(UserActions, ModelAdmin):
 
     # -- who may do what -------------------------------------------------------------------------------
 
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+    def get_form(
+        self, request: HttpRequest, obj: User | None = None, change: bool = False, **kwargs: Any
+    ) -> type[forms.ModelForm]:
         return super().get_form(request, obj, change, **{"form": UserForm if change else InviteForm, **kwargs})
 
-    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
         """Only what may be set: whoever could grant rights could grant them to themselves."""
         may_grant = request.user.has_perm(GRANT)
         if obj is None:
@@ -139,7 +141,7 @@ class UserAdmin(UserActions, ModelAdmin):
             ("Dates", {"fields": ("last_login", "date_joined")}),
         )
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
         """Nobody changes their own role: an owner could lock themselves out. An invitation is what opens an account."""
         if obj is None:
             return ()
@@ -148,7 +150,7 @@ class UserAdmin(UserActions, ModelAdmin):
             return (*fields, "groups", "is_active")
         return (*fields, "is_active") if can_be_invited(obj) else fields
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """Staff are edited by those who hand out roles alone, and superusers by superusers."""
         if not super().has_change_permission(request, obj):
             return False
@@ -156,10 +158,12 @@ class UserAdmin(UserActions, ModelAdmin):
             return True
         return not obj.is_superuser and (not obj.is_staff or request.user.has_perm(GRANT))
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return False  # Wallets and orders refer to customers; switching one off is what is meant.
 
-    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, object] | None = None
+    ) -> HttpResponse:
         context = {"title": "Invite somebody", "show_save_and_continue": False, **(extra_context or {})}
         response: HttpResponse = super().add_view(request, form_url, context)
         return response
@@ -172,7 +176,7 @@ class UserAdmin(UserActions, ModelAdmin):
             return redirect(request.get_full_path())
         return response
 
-    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+    def save_model(self, request: HttpRequest, obj: User, form: forms.ModelForm, change: bool) -> None:
         """A role makes somebody staff, and without any they are none. Only what was touched is written."""
         if not change:
             obj.is_staff = bool(form.cleaned_data.get("groups"))
@@ -215,5 +219,5 @@ class AuthenticatorAdmin(ReadOnlyAdmin):
     search_fields = ("user__email",)
     fields = list_display
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return bool(request.user.is_superuser)

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.apps import apps as installed
+from django.apps.registry import Apps
 from django.contrib.auth.management import create_permissions
 
 OWNER = "Owner"
@@ -69,7 +70,7 @@ ROLES: Mapping[str, frozenset[str] | None] = {
 """Permissions by role. None: all of our apps, and reading the log of the admin."""
 
 
-def set_up_roles(*, apps: Any = installed, using: str = "default") -> None:
+def set_up_roles(*, apps: Apps = installed, using: str = "default") -> None:
     """Makes the groups of the roles, and gives each exactly its permissions. Other groups are left alone.
 
     `apps` may be a state of the migrations that lacks some of them.
@@ -91,7 +92,7 @@ def set_up_roles(*, apps: Any = installed, using: str = "default") -> None:
         group.permissions.set([pk for permission, pk in found.items() if _holds(wanted, permission)])
 
 
-def after_migrations(sender: AppConfig, *, using: str, apps: Any = installed, **kwargs: Any) -> None:
+def after_migrations(sender: AppConfig, *, using: str, apps: Apps = installed, **kwargs: Any) -> None:
     """The receiver of `post_migrate`, which is sent without `apps` when the tables were emptied."""
     set_up_roles(apps=apps, using=using)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import admin
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth import get_user_model
@@ -41,7 +39,7 @@ class StaffFilter(admin.SimpleListFilter):
     title = "who"
     parameter_name = "who"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
         staff = get_user_model()._default_manager.filter(is_staff=True).order_by("email")[:100]
         return [(str(user.pk), str(user)) for user in staff]
 
@@ -66,7 +64,7 @@ class ActivityAdmin(ReadOnlyAdmin):
     fields = ("shown_time", "user", "shown_action", "kind", "shown_object", "message")
     readonly_fields = fields
 
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> HttpResponse:
         return super().changelist_view(request, {**(extra_context or {}), "title": "Activity"})
 
     @display(description="When")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import structlog
 from django.db.models import Exists, F, OuterRef
@@ -39,7 +39,7 @@ class Budget:
     runs: int
 
 
-def cancel(key: ApiKey, params: Params) -> Any:
+def cancel(key: ApiKey, params: Params) -> object:
     """Cancel orders; one that is refused or fails stops no other. Raise ApiError."""
     ids = read_ids(params, one="order", many="orders")
     found = ids.pairs(_each(key.customer, ids.numbers, _cancel))
@@ -51,7 +51,7 @@ def cancel(key: ApiKey, params: Params) -> Any:
     ]
 
 
-def refill(key: ApiKey, params: Params) -> Any:
+def refill(key: ApiKey, params: Params) -> object:
     """Request refills, of drip-feeds those of MAX_RUNS runs at most; asked again, the next. Raise ApiError."""
     ids = read_ids(params, one="order", many="orders")
     found = ids.pairs(_each(key.customer, ids.numbers, partial(_refill, left=Budget(MAX_RUNS))))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import structlog
 from allauth.account.adapter import get_adapter
@@ -81,7 +81,7 @@ def _key(secret: str, address: str | None) -> ApiKey:
     return key
 
 
-def answer(*, caller: Caller, params: Params) -> Any:
+def answer(*, caller: Caller, params: Params) -> object:
     """Return the answer as a JSON value, or a PriceList, which is JSON already. Raise ApiError."""
     action = params.get("action", "").strip().lower()
     if read := READING.get(action):
@@ -102,7 +102,7 @@ def _balance(*, customer: User, params: Params) -> dict[str, str]:
 
 
 class Read(Protocol):
-    def __call__(self, *, customer: User, params: Params) -> Any: ...
+    def __call__(self, *, customer: User, params: Params) -> object: ...
 
 
 # Actions that change nothing: what a read-only key may do.
@@ -112,10 +112,10 @@ READING: dict[str, Read] = {
     "refill_status": refill_status,
     "balance": _balance,
 }
-WRITING: dict[str, Callable[[ApiKey, Params], Any]] = {"add": add_order, "refill": refill, "cancel": cancel}
+WRITING: dict[str, Callable[[ApiKey, Params], object]] = {"add": add_order, "refill": refill, "cancel": cancel}
 
 
-def _as_response(request: HttpRequest, value: Any) -> HttpResponse:
+def _as_response(request: HttpRequest, value: object) -> HttpResponse:
     """The value as JSON; a price list is JSON already."""
     if isinstance(value, PriceList):
         return value.response(request)

@@ -10,7 +10,7 @@ import re
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from django.conf import settings
 from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation
@@ -100,7 +100,7 @@ def _json(body: bytes) -> list[tuple[str, str]]:
     return [(_clean(name), _text(name, value)) for name, value in data.items() if value is not None]
 
 
-def _text(name: str, value: Any) -> str:
+def _text(name: str, value: object) -> str:
     if isinstance(value, list):
         # Lists of ids are joined as the protocol has them, comments and the like one on each line.
         return ("," if name.partition("[")[0] in _OF_MANY else "\n").join(
@@ -109,7 +109,7 @@ def _text(name: str, value: Any) -> str:
     return _single(value)
 
 
-def _single(value: Any) -> str:
+def _single(value: object) -> str:
     if isinstance(value, bool):
         return "1" if value else "0"
     if not isinstance(value, str):

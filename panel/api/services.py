@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2s
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import structlog
 from django.core.cache import caches
@@ -19,6 +19,7 @@ from catalog.prices.customer_prices import CustomerTerms, terms_of
 from catalog.selectors import SHELF_ORDER, services_on_sale
 from catalog.service_types import SPECS
 from catalog.shop.catalog_version import catalog_version
+from panel.accounts.models import User
 from panel.lib.money import format_plain
 
 log = structlog.get_logger(__name__)
@@ -98,7 +99,7 @@ def accepts_gzip(header: str) -> bool:
     return False
 
 
-def price_list(*, customer: Any) -> PriceList:
+def price_list(*, customer: User) -> PriceList:
     """What the customer can order now and at which prices, in the order of the shelves, as `services` of API v2.
 
     Three queries while nothing changes, five after a change. All customers with the same terms share a list. Where
@@ -148,7 +149,7 @@ def _worked_out(terms: CustomerTerms) -> bytes:
     return gzip.compress(text.encode(), LEVEL, mtime=0)
 
 
-def _listed(rows: Iterator[_Row], terms: CustomerTerms) -> Iterator[dict[str, Any]]:
+def _listed(rows: Iterator[_Row], terms: CustomerTerms) -> Iterator[dict[str, object]]:
     """The rows that an order can be made of, as the protocol words them."""
     for row in rows:
         spec = SPECS[row.type]

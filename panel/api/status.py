@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db.models import QuerySet
@@ -17,6 +17,7 @@ from django.db.models import QuerySet
 from orders.models import DripFeed, Order, Refill
 from orders.selectors import orders_of
 from orders.states import FINAL, DripState, RefillState, Status
+from panel.accounts.models import User
 from panel.api.errors import BAD_ORDER, BAD_REFILL
 from panel.api.params import Params, read_ids, shown_id
 from panel.lib.money import ceil_div, format_plain, refund_for
@@ -71,7 +72,7 @@ class Told:
         }
 
 
-def status(*, customer: Any, params: Params) -> Any:
+def status(*, customer: User, params: Params) -> object:
     """Answer for one order or for many. Raise ApiError."""
     ids = read_ids(params, one="order", many="orders")
     found = ids.pairs(read_statuses(customer=customer, ids=ids.numbers))
@@ -79,18 +80,23 @@ def status(*, customer: Any, params: Params) -> Any:
     return answers[ids.names[0]] if ids.is_one else answers
 
 
-def refill_status(*, customer: Any, params: Params) -> Any:
+def refill_status(*, customer: User, params: Params) -> object:
     """Answer for one refill or for many. Raise ApiError."""
     ids = read_ids(params, one="refill", many="refills")
-    refills = Refill.objects.filter(order__customer=customer, pk__in=ids.numbers).order_by()
-    found = ids.pairs({pk: _REFILL_STATUS[state] for pk, state in refills.values_list("pk", "state")})
+    found = ids.pairs(read_refills(customer=customer, ids=ids.numbers))
     bad = {"error": BAD_REFILL}
     if ids.is_one:
         return {"status": found[0][1]} if found[0][1] else bad
     return [{"refill": shown_id(name), "status": answer or bad} for name, answer in found]
 
 
-def read_statuses(*, customer: Any, ids: Collection[int]) -> dict[int, dict[str, str]]:
+def read_refills(*, customer: User, ids: Collection[int]) -> dict[int, str]:
+    """Return the statuses of those of `ids` that are the customer's refills, in one query."""
+    refills = Refill.objects.filter(order__customer=customer, pk__in=ids).order_by()
+    return {pk: _REFILL_STATUS[state] for pk, state in refills.values_list("pk", "state")}
+
+
+def read_statuses(*, customer: User, ids: Collection[int]) -> dict[int, dict[str, str]]:
     """The answers for those of `ids` that are the customer's, in one query; in three with drip-feeds."""
     orders = _read(orders_of(customer=customer).order_by().filter(pk__in=ids))
     told = {order.pk: tell(order) for order in orders}

@@ -28,7 +28,7 @@ def in_chunks(items: Iterable[T], size: int = ROWS) -> Iterator[list[T]]:
         yield chunk
 
 
-def insert_rows(*, model: type[Model], columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+def insert_rows(*, model: type[Model], columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Inserts `rows`, each with a value for each of `columns` (attribute names, such as "provider_id").
 
     Columns that are left out get the database's own default: name all that have none. Raises IntegrityError,
@@ -44,7 +44,7 @@ def insert_rows(*, model: type[Model], columns: Sequence[str], rows: Iterable[Se
 
 
 def update_rows(
-    *, model: type[Model], columns: Sequence[str], rows: Iterable[Sequence[Any]], unmoved: Sequence[str] = ()
+    *, model: type[Model], columns: Sequence[str], rows: Iterable[Sequence[object]], unmoved: Sequence[str] = ()
 ) -> int:
     """Sets `columns` of rows of `model`; returns how many there were.
 
@@ -98,13 +98,13 @@ def _typed(place: int, field: Field[Any, Any]) -> str:
     return f"(r->>{place})::{kind}"
 
 
-def _execute(sql: str, rows: Sequence[Sequence[Any]]) -> int:
+def _execute(sql: str, rows: Sequence[Sequence[object]]) -> int:
     with connection.cursor() as cursor:
         cursor.execute(sql, [json.dumps([[_plain(value) for value in row] for row in rows], ensure_ascii=False)])
         return int(cursor.rowcount)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, datetime):
         return str(connection.ops.adapt_datetimefield_value(value))
     return value

@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Generic, TypeVar
 
-from django.db.models import DateTimeField, F, QuerySet
+from django.db.models import DateTimeField, F, Model, QuerySet
 from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
 
 ROWS = 25
@@ -20,12 +20,15 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MOMENT = 250_000_000_000_000_000
 """Microseconds since 1970, short of the year 9999."""
 
+Shown = TypeVar("Shown")
+Row = TypeVar("Row", bound=Model)
+
 
 @dataclass(frozen=True, slots=True)
-class KeysetPage:
+class KeysetPage(Generic[Shown]):
     """Rows, and the query parameter of the pages beside them: ("before" or "after", place), or None."""
 
-    rows: list[Any]
+    rows: list[Shown]
     previous: tuple[str, str] | None
     next: tuple[str, str] | None
 
@@ -35,14 +38,14 @@ class KeysetPage:
 
 
 def page_of(
-    rows: QuerySet[Any],
+    rows: QuerySet[Row],
     *,
     params: Mapping[str, str],
     key: str = "pk",
     is_unique: bool = False,
     descending: bool = True,
     size: int = ROWS,
-) -> KeysetPage:
+) -> KeysetPage[Row]:
     """The page that `params` asks for ("after" or "before" a place); the first one for anything unreadable.
 
     `key` is a column of integers or moments, in which rows may be equal: the primary key decides between them,
@@ -70,8 +73,8 @@ def page_of(
 
 
 def each_row(
-    rows: QuerySet[Any], *, key: str = "pk", is_unique: bool = False, descending: bool = True, size: int = 1_000
-) -> Iterator[Any]:
+    rows: QuerySet[Row], *, key: str = "pk", is_unique: bool = False, descending: bool = True, size: int = 1_000
+) -> Iterator[Row]:
     """All of `rows` in the order of their pages, `size` a statement: a slow reader holds no transaction open.
 
     Each is read once, also where rows come and go meanwhile.
@@ -86,8 +89,8 @@ def each_row(
 
 
 def _from_place(
-    rows: QuerySet[Any], key: str, is_unique: bool, place: tuple[int, int] | None, down: bool
-) -> QuerySet[Any]:
+    rows: QuerySet[Row], key: str, is_unique: bool, place: tuple[int, int] | None, down: bool
+) -> QuerySet[Row]:
     """In order, from behind `place` on."""
     sign = "-" if down else ""
     is_unique = is_unique or key == "pk"
@@ -100,14 +103,14 @@ def _place(text: str) -> tuple[int, int] | None:
     return (int(found[1]), int(found[2])) if found else None
 
 
-def _written(row: Any, key: str) -> str:
+def _written(row: Model, key: str) -> str:
     value = getattr(row, key)
     if isinstance(value, datetime):
         value = (value - _EPOCH) // timedelta(microseconds=1)
     return f"{value}.{row.pk}"
 
 
-def _beyond(rows: QuerySet[Any], key: str, is_unique: bool, place: tuple[int, int], down: bool) -> QuerySet[Any]:
+def _beyond(rows: QuerySet[Row], key: str, is_unique: bool, place: tuple[int, int], down: bool) -> QuerySet[Row]:
     number, pk = place
     side = "lt" if down else "gt"
     if key == "pk":
@@ -122,7 +125,7 @@ def _beyond(rows: QuerySet[Any], key: str, is_unique: bool, place: tuple[int, in
     return rows.filter(beyond(Tuple(F(key), F("pk")), (value, pk)), **{f"{key}__{side}e": value})
 
 
-def name_the_few(rows: QuerySet[Any], *, most: int = 1_000) -> QuerySet[Any]:
+def name_the_few(rows: QuerySet[Row], *, most: int = 1_000) -> QuerySet[Row]:
     """`rows` by their numbers where they are few, so that sorting them otherwise cannot become a walk through an
     index of all others: SQLite chooses that."""
     pks = list(rows.order_by().values_list("pk", flat=True)[: most + 1])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser
 
 SENTENCE = "This belongs to your own account, so somebody else on the staff has to do it. Nothing was changed."
 
@@ -14,12 +15,12 @@ class OwnAccount(Exception):
         super().__init__(SENTENCE)
 
 
-def is_own(*, actor: Any, customer_id: int | None) -> bool:
+def is_own(*, actor: AbstractBaseUser | AnonymousUser | None, customer_id: int | None) -> bool:
     """Return True if the account `customer_id` is the actor's. The panel itself (None) has no account."""
     return actor is not None and actor.pk == customer_id
 
 
-def refuse_own(*, actor: Any, customer_id: int) -> None:
+def refuse_own(*, actor: AbstractBaseUser | AnonymousUser | None, customer_id: int) -> None:
     """Raise OwnAccount if `customer_id` is the actor's. Every service that staff decide with calls it first."""
     if is_own(actor=actor, customer_id=customer_id):
         raise OwnAccount

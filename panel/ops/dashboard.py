@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 from django.db.models import F, Q, Sum
 from django.http import HttpRequest
@@ -16,12 +15,14 @@ from catalog.models import CatalogChange, Provider
 from orders.models import DripFeed, Order, OrderInReview
 from orders.reports.profit import profit_figures, profit_in_all
 from orders.states import FINAL, Placement
+from panel.accounts.models import User
+from panel.accounts.signed_in import user_of
 from panel.alerts.models import Alert, Heartbeat
 from panel.lib.admin.base import shown_money
 from panel.ops.health import tasks_late
 
 
-def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+def dashboard(request: HttpRequest, context: dict[str, object]) -> dict[str, object]:
     """Unfold's callback: adds what `admin/index.html` shows."""
     late = tasks_late()
     may = request.user.has_perm
@@ -31,7 +32,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         running=not late,
         late_tasks=late,
         ledger=_ledger(show_owed=may("billing.view_wallet")),
-        needs_me=_needs_me(request.user),
+        needs_me=_needs_me(user_of(request)),
         today=_today() if may("orders.view_order") else None,
         shows_money=may("orders.view_profit"),
         providers=Provider.objects.filter(is_active=True) if may("catalog.view_provider") else None,
@@ -72,7 +73,7 @@ def _deposits() -> int:
     return Deposit.objects.filter(state=Deposit.State.PENDING).count()
 
 
-def _ledger(*, show_owed: bool) -> dict[str, Any]:
+def _ledger(*, show_owed: bool) -> dict[str, object]:
     """Whether the last check found everything in order, and what we owe our customers."""
     checked = Heartbeat.objects.filter(task="check_ledger").values_list("beat_at", flat=True).first()
     broken = Alert.objects.filter(cause="ledger", resolved_at=None).exists()
@@ -119,7 +120,7 @@ _NEEDS: tuple[tuple[str, str, Callable[[], int], str, str], ...] = (
 """What may need somebody: the words after 1 and after other numbers, the number, its list, and who may open that."""
 
 
-def _needs_me(user: Any) -> list[dict[str, Any]]:
+def _needs_me(user: User) -> list[dict[str, object]]:
     rows = [(one, more, count(), name) for one, more, count, name, permission in _NEEDS if user.has_perm(permission)]
     return [
         {"text": one if count == 1 else more, "count": count, "url": reverse(f"admin:{name}_changelist")}
@@ -128,7 +129,7 @@ def _needs_me(user: Any) -> list[dict[str, Any]]:
     ]
 
 
-def _today() -> dict[str, Any]:
+def _today() -> dict[str, object]:
     """Orders of the last 24 hours, and what is open."""
     sold = profit_in_all(profit_figures(since=timezone.now() - timedelta(hours=24)))
     open_orders = Order.objects.exclude(status__in=FINAL).count()

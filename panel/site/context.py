@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.conf import settings
 from django.http import HttpRequest
 
 
-def brand(request: HttpRequest) -> dict[str, Any]:
+def brand(request: HttpRequest) -> dict[str, object]:
     """Return what templates show of the owner."""
     return {
         "panel_name": settings.PANEL_NAME,

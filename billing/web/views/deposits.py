@@ -28,6 +28,7 @@ from billing.forms import DepositForm
 from billing.methods import MethodFailed, method_of, offered_methods
 from billing.models import Deposit, PaymentMethod
 from billing.receipts import type_of_stored
+from panel.accounts.signed_in import user_of
 from panel.lib.keyset_pagination import page_of
 
 _SHOWN = 10
@@ -51,7 +52,7 @@ def add_funds(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return _funds_page(request, offered, form)
     try:
-        requested = request_deposit(customer=request.user, method=chosen, **form.wishes())
+        requested = request_deposit(customer=user_of(request), method=chosen, **form.wishes())
     except DepositRefused as refusal:
         if isinstance(refusal, AlreadyRequested):
             form = _with_fresh_key(request, chosen)

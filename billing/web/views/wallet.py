@@ -18,6 +18,7 @@ from billing.wallets import wallet_of
 from billing.web.filters import EntryFilter
 from billing.web.spending import spending_of
 from billing.web.tables import EntryTable
+from panel.accounts.signed_in import user_of
 from panel.lib.csv_files import as_csv, csv_response
 from panel.lib.keyset_pagination import each_row, name_the_few, page_of
 from panel.lib.money import format_plain
@@ -38,7 +39,7 @@ _CHIPS = {
 @require_safe
 def wallet(request: HttpRequest) -> HttpResponse:
     """The balance, and the entries behind it, newest first."""
-    own = wallet_of(customer=request.user)
+    own = wallet_of(customer=user_of(request))
     filters = EntryFilter(request.GET)
     chosen = filters.chosen()
     entries = filters.narrow(own.entries.all())
@@ -62,7 +63,7 @@ def wallet(request: HttpRequest) -> HttpResponse:
     return render(request, "billing/wallet.html", context)
 
 
-def _chips(chosen: dict[str, Any]) -> list[dict[str, Any]]:
+def _chips(chosen: dict[str, Any]) -> list[dict[str, object]]:
     days = {name: value for name, value in chosen.items() if name != "kind"}
     return [
         {
@@ -81,7 +82,7 @@ def wallet_export(request: HttpRequest) -> HttpResponseBase:
     filters = EntryFilter(request.GET)
     if not filters.is_valid():
         return redirect(f"{reverse('wallet')}?{request.GET.urlencode()}")
-    entries = each_row(filters.narrow(wallet_of(customer=request.user).entries.all()), key="seq", is_unique=True)
+    entries = each_row(filters.narrow(wallet_of(customer=user_of(request)).entries.all()), key="seq", is_unique=True)
     return csv_response(name="wallet", lines=as_csv(_HEADER, _rows(entries)))
 
 
@@ -103,5 +104,5 @@ def _rows(entries: Iterable[Entry]) -> Iterator[tuple[str, ...]]:
 @require_safe
 def wallet_spending(request: HttpRequest) -> HttpResponse:
     """What was spent in the last twelve months, by month and by service."""
-    own = wallet_of(customer=request.user)
+    own = wallet_of(customer=user_of(request))
     return render(request, "billing/spending.html", {"spending": spending_of(wallet=own)})

@@ -19,7 +19,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 from catalog.admin.price_changes import show_or_apply
 from catalog.admin.shared import describe_margin
 from catalog.models import Category, PriceChange, Service
-from catalog.prices.edits import Edit
+from catalog.prices.edits import Edit, Values
 from catalog.service_types import SPECS
 from panel.lib.admin.base import ModelAdmin
 from panel.lib.admin.fields import AmountField, PercentField
@@ -41,7 +41,7 @@ class SelectionForm(forms.Form):
             raise forms.ValidationError("Too many.")
         return tuple(pks)
 
-    def values(self) -> dict[str, Any]:
+    def values(self) -> Values:
         """What is to be set on each of them."""
         raise NotImplementedError
 
@@ -61,7 +61,7 @@ class MoveForm(SelectionForm):
         Category.objects.all(), empty_label="Choose a category", widget=UnfoldAdminSelectWidget
     )
 
-    def values(self) -> dict[str, Any]:
+    def values(self) -> Values:
         return {"category_id": self.cleaned_data["category"].pk}
 
     def summary(self, count: str) -> str:
@@ -86,7 +86,7 @@ class MarginForm(SelectionForm):
             )
         return data
 
-    def values(self) -> dict[str, Any]:
+    def values(self) -> Values:
         return {name: self.cleaned_data[name] for name in ("margin_bp", "margin_fixed")}
 
     def summary(self, count: str) -> str:
@@ -140,7 +140,7 @@ class ServiceActions(ModelAdmin):
         return self._set(request, own, {"margin_bp": None, "margin_fixed": None}, "Inherited margin for {}")
 
     def _set(
-        self, request: HttpRequest, services: QuerySet[Service], values: Mapping[str, Any], summary: str
+        self, request: HttpRequest, services: QuerySet[Service], values: Values, summary: str
     ) -> HttpResponse | None:
         pks = _pks(services)
         if not pks:
@@ -192,8 +192,6 @@ def _pks(services: QuerySet[Service]) -> tuple[int, ...]:
     return tuple(services.order_by("pk").values_list("pk", flat=True))
 
 
-def _hand_over(
-    request: HttpRequest, pks: tuple[int, ...], values: Mapping[str, Any], summary: str, back: str
-) -> HttpResponse:
+def _hand_over(request: HttpRequest, pks: tuple[int, ...], values: Values, summary: str, back: str) -> HttpResponse:
     edits = [Edit("service", pks, values)]
     return show_or_apply(request=request, edits=edits, source=PriceChange.Source.LIST, summary=summary, back=back)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django import forms
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import BigIntegerField, F, Q, QuerySet, Value
 from django.db.models.enums import TextChoices
@@ -125,7 +125,7 @@ class HealthFilter(DropdownFilter):
     parameter_name = "health"
     template = TEMPLATE
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
         return [(HEALTHY, "Healthy"), *Health.choices]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Service]) -> QuerySet[Service]:
@@ -139,7 +139,7 @@ class TypeFilter(DropdownFilter):
     parameter_name = "type"
     template = TEMPLATE
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
         types = UpstreamService.objects.order_by("type").values_list("type", flat=True).distinct()[:MOST_TYPES]
         return [(one, SPECS[one].label if one in SPECS else one[:60]) for one in types if one]
 
@@ -152,7 +152,7 @@ class OnSaleFilter(DropdownFilter):
     parameter_name = "on_sale"
     template = TEMPLATE
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
         return [("1", "On sale"), ("0", "Not on sale")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Service]) -> QuerySet[Service]:
@@ -170,7 +170,7 @@ class CategoryFilter(AutocompleteSelectFilter):
 class MarginForm(forms.Form):
     """From and to, in percent of the cost."""
 
-    def __init__(self, *, name: str, data: Mapping[str, Any]) -> None:
+    def __init__(self, *, name: str, data: Mapping[str, object]) -> None:
         super().__init__(data)
         for end in ("from", "to"):
             attrs = {"inputmode": "decimal", "placeholder": end.capitalize(), "aria-label": f"Margin in percent, {end}"}
@@ -202,5 +202,5 @@ class MarginFilter(RangeNumericListFilter):
             queryset = queryset.filter(share__gte=low)
         return queryset if high is None else queryset.filter(share__lte=high)
 
-    def choices(self, changelist: ChangeList) -> Iterator[dict[str, Any]]:
+    def choices(self, changelist: ChangeList) -> Iterator[dict[str, object]]:
         yield {"form": self.form()}

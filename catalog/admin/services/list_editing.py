@@ -11,6 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from catalog.models import Category, Service
+from catalog.prices.edits import Values
 from catalog.prices.rules import Margin, Terms, margin_for, margin_share
 from catalog.prices.storage import sold_of
 from catalog.service_types import is_sellable
@@ -68,7 +69,7 @@ class CategoryField(forms.CharField):
 
     names: Mapping[str, int] = {}
 
-    def clean(self, value: Any) -> Any:
+    def clean(self, value: object) -> int:
         name = _plain(str(super().clean(value)))
         if name in self.names:
             return self.names[name]
@@ -193,7 +194,7 @@ class RowFormSet(forms.BaseFormSet):
         initial = None if data is not None else [_shown(service) for service in self.services]
         super().__init__(data, files, initial=initial)
 
-    def get_form_kwargs(self, index: int | None) -> dict[str, Any]:
+    def get_form_kwargs(self, index: int | None) -> dict[str, object]:
         service: Service | None = None
         if not self.is_bound and index is not None:
             service = self.services[index]
@@ -202,7 +203,7 @@ class RowFormSet(forms.BaseFormSet):
         return {"service": service, "names": self.names, "empty_permitted": False}
 
 
-def _shown(service: Service) -> dict[str, Any]:
+def _shown(service: Service) -> dict[str, object]:
     return {
         "id": service.pk,
         "category": service.category.name,
@@ -236,7 +237,7 @@ def split_touched(forms_sent: Sequence[RowForm]) -> tuple[dict[int, dict[str, An
     return priced, positions
 
 
-def summary_of(priced: Mapping[int, Mapping[str, Any]]) -> str:
+def summary_of(priced: Mapping[int, Values]) -> str:
     """ "Services in the list: margin of 3, on sale of 1" """
     words = {"margin_bp": "margin", "category_id": "category", "is_on_sale": "on sale or not"}
     counts = {word: sum(column in values for values in priced.values()) for column, word in words.items()}

@@ -34,7 +34,7 @@ class ServiceList(ChangeList):
         # Descriptions are long, and no cell shows them.
         return super().get_queryset(request, **kwargs).defer("description", "upstream__description")
 
-    def get_ordering_field(self, field_name: str) -> Any:
+    def get_ordering_field(self, field_name: str) -> object:
         return margin_share_in_sql() if field_name == "margin_bp" else super().get_ordering_field(field_name)
 
     def get_results(self, request: HttpRequest) -> None:
@@ -53,7 +53,7 @@ class ServiceList(ChangeList):
         return sorted(self.formset.names) if self.formset else []
 
     @cached_property
-    def headers(self) -> list[dict[str, Any]]:
+    def headers(self) -> list[dict[str, object]]:
         return list(result_headers(self))
 
     def rows(self) -> Iterator[tuple[Service | None, RowForm | None, list[Cell]]]:

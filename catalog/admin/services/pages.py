@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Value
+from django.db.models import Model, Value
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -198,7 +199,7 @@ class ServiceAdmin(ServiceFiles, ServiceActions, PricedAdmin):
         found: ServiceList = super().get_changelist_instance(request)
         return found
 
-    def get_list_display(self, request: HttpRequest) -> Any:
+    def get_list_display(self, request: HttpRequest) -> Sequence[str]:
         """Who may not change services sees words where others type."""
         columns = super().get_list_display(request)
         if self.has_change_permission(request):
@@ -209,7 +210,7 @@ class ServiceAdmin(ServiceFiles, ServiceActions, PricedAdmin):
     def get_changelist_formset(self, request: HttpRequest, **kwargs: Any) -> type[RowFormSet]:
         return RowFormSet
 
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> HttpResponse:
         if is_save(request) and (response := self._save_rows(request)):
             return response
         may_change = self.has_change_permission(request)
@@ -304,5 +305,5 @@ class ServiceAdmin(ServiceFiles, ServiceActions, PricedAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False  # Services come from imports.
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False

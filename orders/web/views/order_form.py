@@ -25,6 +25,7 @@ from orders.web.order_form import OWN_FIELDS, OrderForm, read_seen_charge, typed
 from orders.web.order_summary import summarize
 from orders.web.service_search import find_services, is_favourite
 from orders.web.views.drafts import drop, keep, kept, owner_of
+from panel.accounts.signed_in import user_of
 from panel.lib.digits import whole_number
 
 DRAFT = "typed_order"
@@ -168,7 +169,7 @@ def _order_page(request: HttpRequest, form: OrderForm) -> HttpResponse:
 
 def _order_context(request: HttpRequest, form: OrderForm) -> dict[str, Any]:
     service = form.chosen
-    offer = offer_of(customer=request.user, service=service) if service else None
+    offer = offer_of(customer=user_of(request), service=service) if service else None
     return {
         "form": form,
         "owner": owner_of(request),

@@ -12,14 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from billing.wallets import spendable
 from catalog.service_types import SPECS, TypeSpec
 from orders.models import DripFeed, Order, Refill
 from orders.selectors import orders_of
 from orders.states import DripState, RefillState, Status
-from panel.api.endpoint import Caller, answer
 from panel.api.services import price_list
-from panel.api.status import Standing, read_statuses, tell, tell_drip
-from panel.lib.money import refund_for
+from panel.api.status import Standing, read_refills, read_statuses, tell, tell_drip
+from panel.lib.money import format_plain, refund_for
 
 # What stands for an order where there is none to show.
 ORDER = 23_501
@@ -101,16 +101,14 @@ def own_of(customer: Any) -> Own:
         own = replace(own, told={pk: answers[pk] for pk in latest}, made_up=(past_all, past_all + 1), has_orders=True)
     if refills := _refills_of(customer):
         own = replace(own, refills=refills, has_refills=True)
-    return replace(own, balance=answer(caller=Caller(customer), params={"action": "balance"})["balance"])
+    return replace(own, balance=format_plain(spendable(customer=customer)))
 
 
 def _refills_of(customer: Any) -> dict[int, str]:
     """The status of the latest two, by id."""
     latest = Refill.objects.filter(order__customer=customer).order_by("-pk").values_list("pk", flat=True)[:2]
-    if not (ids := ",".join(map(str, latest))):
-        return {}
-    told = answer(caller=Caller(customer), params={"action": "refill_status", "refills": ids})
-    return {one["refill"]: one["status"] for one in told}
+    found = read_refills(customer=customer, ids=list(latest))
+    return dict(sorted(found.items(), reverse=True))
 
 
 # -- orders as examples ----------------------------------------------------------------------------

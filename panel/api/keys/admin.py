@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django import forms
 from django.contrib import admin, messages
 from django.http import Http404, HttpRequest, HttpResponse
@@ -73,7 +71,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
     def has_revoke_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         return request.user.has_perm("accounts.change_apikey")
 
-    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
+    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[object]:
         """A key that is revoked is not revoked again."""
         key = self.get_object(request, object_id)
         in_use = key is not None and not key.is_revoked
@@ -88,7 +86,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
             messages.info(request, "It was revoked already.")
             return redirect("admin:accounts_apikey_change", key.pk)
 
-        def act(data: dict[str, Any]) -> str:
+        def act(data: dict[str, object]) -> str:
             if not revoke_key(key=key):
                 raise ActionRefused("It was revoked already.")
             return "Revoked."

@@ -87,7 +87,7 @@ class NewKeyForm(KeyForm):
         self.initial.setdefault("request_key", uuid4().hex)
 
 
-def values_of(key: ApiKey) -> dict[str, Any]:
+def values_of(key: ApiKey) -> dict[str, object]:
     """What the form of a key begins with."""
     return {
         "name": key.name,

@@ -10,13 +10,13 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from orders.models import Order
 from panel.accounts.addresses import hold_account
-from panel.accounts.models import ApiKey
+from panel.accounts.models import ApiKey, User
 from panel.api.key_use import digest_of
 
 MOST_KEYS = 20
@@ -53,7 +53,7 @@ class NewKey:
 
 def make_key(
     *,
-    customer: Any,
+    customer: User,
     name: str,
     networks: Sequence[str] = (),
     is_read_only: bool = False,
@@ -117,12 +117,12 @@ def _charged_today(key: ApiKey) -> int:
     return orders.aggregate(charged=Sum(Coalesce("drip_feed__charge", "charge")))["charged"] or 0
 
 
-def keys_in_use(*, customer: Any) -> Any:
+def keys_in_use(*, customer: User) -> QuerySet[ApiKey]:
     """The customer's keys that are not revoked, newest first."""
     return ApiKey.objects.filter(customer=customer).in_use()
 
 
-def keys_revoked(*, customer: Any) -> Any:
+def keys_revoked(*, customer: User) -> QuerySet[ApiKey]:
     """The customer's other keys, latest revoked first."""
     return ApiKey.objects.filter(customer=customer, revoked_at__isnull=False).order_by("-revoked_at", "-pk")
 

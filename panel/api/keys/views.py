@@ -12,6 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_safe
 
 from panel.accounts.models import ApiKey
+from panel.accounts.signed_in import user_of
 from panel.api.docs.examples import first_request
 from panel.api.keys.emails import mail_of_new_key
 from panel.api.keys.forms import KeyForm, NewKeyForm, values_of
@@ -36,10 +37,10 @@ MOST_REVOKED = 50
 def api_keys(request: HttpRequest) -> HttpResponse:
     """The customer's keys, and below them those that were revoked."""
     forget(session=request.session)
-    keys = list(keys_in_use(customer=request.user))
+    keys = list(keys_in_use(customer=user_of(request)))
     context = {
         "keys": keys,
-        "revoked": keys_revoked(customer=request.user)[:MOST_REVOKED],
+        "revoked": keys_revoked(customer=user_of(request))[:MOST_REVOKED],
         "most": MOST_KEYS,
         "is_full": len(keys) >= MOST_KEYS,
         "address": _address(),
@@ -53,7 +54,7 @@ def api_key_new(request: HttpRequest) -> HttpResponse:
     form = NewKeyForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         try:
-            made = make_key(customer=request.user, **form.cleaned_data)
+            made = make_key(customer=user_of(request), **form.cleaned_data)
         except KeyMadeBefore as error:
             return redirect("api_key_made", error.key.pk)
         except TooManyKeys as error:

@@ -13,6 +13,7 @@ from django import forms
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.contrib.admin.models import CHANGE, LogEntry
+from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -29,13 +30,13 @@ def ask_and_act(
     *,
     request: HttpRequest,
     model_admin: ModelAdmin,
-    obj: Any,
+    obj: Model,
     form_class: Callable[..., forms.Form],
     title: str,
     explanation: str,
     button: str,
     act: Callable[[dict[str, Any]], str],
-    initial: dict[str, Any] | None = None,
+    initial: dict[str, object] | None = None,
     seen: str = "",
     is_for_good: bool = False,
     may_be_own: bool = False,
@@ -80,7 +81,7 @@ def act_once(
     *,
     request: HttpRequest,
     model_admin: ModelAdmin,
-    obj: Any,
+    obj: Model,
     form: forms.Form,
     title: str,
     act: Callable[[dict[str, Any]], str],
@@ -112,12 +113,12 @@ def act_once(
     return True
 
 
-def is_own_object(request: HttpRequest, obj: Any) -> bool:
+def is_own_object(request: HttpRequest, obj: Model | None) -> bool:
     """Return True if `obj` belongs to a customer who is the member of the staff that asks."""
     return is_own(actor=request.user, customer_id=getattr(obj, "customer_id", None))
 
 
-def log_own_attempt(*, request: HttpRequest, objects: Sequence[Any], title: str) -> None:
+def log_own_attempt(*, request: HttpRequest, objects: Sequence[Model], title: str) -> None:
     """Write to the log of activity that somebody tried `title` on what belongs to their own account."""
     message = f"Refused, because it belongs to their own account: {title}."
     LogEntry.objects.log_actions(str(request.user.pk), list(objects), CHANGE, message)

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import FieldDoesNotExist
+from django.db.models import Model
 from django.http import HttpRequest
 from unfold import admin as unfold
 
@@ -19,7 +20,7 @@ SECRETS = {"password", "secret", "data", "digest", "api_key_encrypted", "session
 class ModelAdmin(unfold.ModelAdmin):
     """What every list of the admin is made of."""
 
-    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest) -> bool:
+    def lookup_allowed(self, lookup: str, value: object, request: HttpRequest) -> bool:
         """Refuse what would find a hash or a secret out letter by letter: `?password__startswith=a` lists who has it.
 
         Django takes what follows a "pk" for a part of that key alone. Where the key is a relation, it led to the
@@ -46,13 +47,13 @@ def _named(model: Any, parts: Sequence[str]) -> str:
 class ReadOnlyAdmin(ModelAdmin):
     """For rows that only the panel itself writes: staff look, and act through its services."""
 
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
 

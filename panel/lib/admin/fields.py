@@ -21,13 +21,13 @@ class ScaledField(forms.CharField):
         kwargs.setdefault("widget", UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal"}))
         super().__init__(**kwargs)
 
-    def prepare_value(self, value: Any) -> Any:
+    def prepare_value(self, value: object) -> object:
         return self.show(value) if isinstance(value, int) else value
 
     def show(self, value: int) -> str:
         return f"{(Decimal(value) / self.factor).normalize():f}"
 
-    def clean(self, value: Any) -> int | None:
+    def clean(self, value: object) -> int | None:
         text = super().clean(value)
         if not text:
             return None

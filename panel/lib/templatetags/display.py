@@ -46,13 +46,13 @@ def _micros(value: Any) -> int:
 
 
 @register.filter
-def money_text(value: Any) -> str:
+def money_text(value: object) -> str:
     """Plain text of micro-units: "$2.35"."""
     return NOTHING if value in MISSING else format_money(_micros(value), settings.PANEL_CURRENCY)
 
 
 @register.filter
-def money(value: Any) -> SafeString:
+def money(value: object) -> SafeString:
     """Micro-units as people read them, exact to the micro-unit on hover."""
     if value in MISSING:
         return format_html('<span class="money">{}</span>', NOTHING)
@@ -61,19 +61,19 @@ def money(value: Any) -> SafeString:
 
 
 @register.filter
-def exact_text(value: Any) -> str:
+def exact_text(value: object) -> str:
     """Plain text of micro-units with no place lost: "$4.875", for prices and for what is about to be paid."""
     return NOTHING if value in MISSING else format_money(_micros(value), settings.PANEL_CURRENCY, exact=True)
 
 
 @register.filter
-def exact_money(value: Any) -> SafeString:
+def exact_money(value: object) -> SafeString:
     """Micro-units with no place lost."""
     return format_html('<span class="money">{}</span>', exact_text(value))
 
 
 @register.filter
-def signed_money(value: Any, exact: bool = False) -> SafeString:
+def signed_money(value: object, exact: bool = False) -> SafeString:
     """A movement of money: "+$5.00" in, "−$0.41" out; `exact`: with no place lost."""
     if value in MISSING:
         return money(None)
@@ -85,7 +85,7 @@ def signed_money(value: Any, exact: bool = False) -> SafeString:
 
 
 @register.filter
-def absolute(value: Any) -> int:
+def absolute(value: object) -> int:
     """An amount without its sign."""
     return abs(_micros(value))
 
@@ -97,7 +97,7 @@ def percent(basis_points: int) -> str:
 
 
 @register.filter
-def number(value: Any) -> str:
+def number(value: object) -> str:
     """A whole number with thousands set apart: "1,234"."""
     return NOTHING if value in MISSING else f"{value:,}"
 
@@ -221,7 +221,7 @@ def page_url(context: Context, place: tuple[str, str]) -> str:
 @register.inclusion_tag("_nav_link.html", takes_context=True)
 def nav_link(
     context: Context, name: str, picture: str, label: str, *also: str, short: str = "", short_picture: str = ""
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """A place of the main navigation, with another word and icon on a phone where it needs them.
 
     `also`: patterns of further URL names that belong to it.
@@ -239,7 +239,7 @@ def nav_link(
 
 
 @register.inclusion_tag("forms/field.html")
-def form_field(field: BoundField, *, placeholder: bool = True, optional: bool = True) -> dict[str, Any]:
+def form_field(field: BoundField, *, placeholder: bool = True, optional: bool = True) -> dict[str, object]:
     """A field with its label, help and errors; the widget names both of these to screen readers.
 
     `placeholder` off drops the widget's own, where it would only repeat the label; `optional` off does not say
