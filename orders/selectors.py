@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.db.models import QuerySet
 
 from orders.models import Order
+from panel.accounts.models import ApiKey, User
 
 
-def orders_of(*, customer: Any) -> QuerySet[Order]:
+def orders_of(*, customer: User) -> QuerySet[Order]:
     """The customer's orders, newest first."""
     return Order.objects.filter(customer=customer).order_by("-pk")
 
 
-def api_key_of(*, order: Order) -> Any | None:
+def api_key_of(*, order: Order) -> ApiKey | None:
     """The API key that ordered it, with its `name`, revoked or not; None if it was ordered in the browser."""
     if order.api_key_ref is None:
         return None

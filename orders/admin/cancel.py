@@ -55,7 +55,7 @@ class CancelAdmin(ReadOnlyAdmin):
         return request.user.has_perm(PERMISSION)
 
     @action(description="Cancel orders", permissions=["cancel_many"])
-    def cancel_many(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+    def cancel_many(self, request: HttpRequest, queryset: QuerySet[Order]) -> HttpResponse | None:
         """Shows what will happen; nothing is changed yet."""
         pks = list(queryset.order_by("pk").values_list("pk", flat=True)[: MAX_STAFF_ORDERS + 1])
         try:

@@ -14,6 +14,7 @@ from unfold.decorators import action, display
 from orders.checkout.drip_feeds import NothingToStop, stop_drip_feed
 from orders.models import DripFeed
 from orders.states import DripState
+from panel.accounts.signed_in import user_of
 from panel.lib.admin.actions import ActionRefused, ask_and_act
 from panel.lib.admin.base import ReadOnlyAdmin, shown_money
 
@@ -113,7 +114,7 @@ class DripFeedAdmin(ReadOnlyAdmin):
 
         def act(data: dict[str, Any]) -> str:
             try:
-                back = stop_drip_feed(drip=drip, actor=request.user)
+                back = stop_drip_feed(drip=drip, actor=user_of(request))
             except NothingToStop as error:
                 raise ActionRefused(str(error)) from error
             return f"Stopped; {shown_money(back)} refunded."

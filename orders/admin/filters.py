@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+
+from orders.models import Order
 
 _NUMBER = re.compile("[0-9]{1,18}")
 
@@ -18,11 +19,11 @@ class ApiKeyFilter(admin.SimpleListFilter):
     title = "API key"
     parameter_name = "api_key_ref"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Order]) -> list[tuple[str, str]]:
         value = self.value()
         return [(value, f"Number {value}")] if value else []
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
         value = self.value()
         if value is None:
             return queryset

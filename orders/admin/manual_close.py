@@ -14,6 +14,7 @@ from orders.models import Order
 from orders.review.decisions import ReviewError
 from orders.review.manual_close import end_placed, refund_at_end
 from orders.states import Status
+from panel.accounts.signed_in import user_of
 from panel.lib.admin.actions import ask_and_act
 from panel.lib.admin.base import shown_money
 
@@ -61,7 +62,7 @@ def end_page(*, request: HttpRequest, model_admin: ModelAdmin, object_id: str) -
                 status=data["status"],
                 delivered=data["delivered"],
                 note=data["note"],
-                actor=request.user,
+                actor=user_of(request),
             )
         return f"Ended as {Status(data['status']).label}; {shown_money(amount)} refunded."
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django import forms
@@ -28,6 +28,7 @@ from orders.review import decisions
 from orders.review.manual_close import may_end
 from orders.selectors import api_key_of
 from orders.states import EventKind, Placement, ReviewReason, Status
+from panel.accounts.signed_in import user_of
 from panel.lib.admin.actions import ask_and_act
 from panel.lib.admin.base import shown_money
 from panel.lib.admin.fields import AmountField
@@ -39,7 +40,7 @@ _LABELS = {str(value): str(label) for states in (Status, Placement, ReviewReason
 _PROFIT = ("shown_expected_cost", "shown_cost", "shown_profit")
 
 
-def _without_profit(request: HttpRequest, columns: Any) -> tuple[str, ...]:
+def _without_profit(request: HttpRequest, columns: Iterable[str]) -> tuple[str, ...]:
     """The columns that the user may see: what an order cost and earned is not for all staff."""
     hidden = () if request.user.has_perm(PERMISSION) else _PROFIT
     return tuple(column for column in columns if column not in hidden)
@@ -63,10 +64,10 @@ class ReadOnlyInline(TabularInline):
     extra = 0
     can_delete = False
 
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_add_permission(self, request: HttpRequest, obj: Order | None = None) -> bool:
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_change_permission(self, request: HttpRequest, obj: Order | None = None) -> bool:
         return False
 
 
@@ -320,7 +321,7 @@ class OrderAdmin(CancelAdmin):
     @action(description="Give back a part", icon="payments", permissions=["give_back"])
     def give_back(self, request: HttpRequest, object_id: str) -> HttpResponse:
         def act(order: Order, data: dict[str, Any]) -> str:
-            decisions.refund_part(order=order, amount=data["amount"], note=data["note"], actor=request.user)
+            decisions.refund_part(order=order, amount=data["amount"], note=data["note"], actor=user_of(request))
             return f"{shown_money(data['amount'])} refunded."
 
         return self._ask(
@@ -340,7 +341,7 @@ class OrderAdmin(CancelAdmin):
     @action(description="Nothing to do", icon="done", permissions=["dismiss"])
     def dismiss(self, request: HttpRequest, object_id: str) -> HttpResponse:
         def act(order: Order, data: dict[str, Any]) -> str:
-            decisions.dismiss_review(order=order, note=data["note"], actor=request.user)
+            decisions.dismiss_review(order=order, note=data["note"], actor=user_of(request))
             return "The review is closed."
 
         return self._ask(
@@ -371,7 +372,7 @@ class ReviewAdmin(OrderAdmin):
             return order.get_review_reason_display()
         return f"In doubt: the panel looks for it until {moment_text(order.doubt_until)}"
 
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_view_permission(self, request: HttpRequest, obj: Order | None = None) -> bool:
         """Whoever may see orders may see which of them wait."""
         return request.user.has_perm("orders.view_order") or request.user.has_perm("orders.change_order")
 

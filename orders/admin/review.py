@@ -29,6 +29,8 @@ from orders.models import Order
 from orders.reconcile import search
 from orders.review import decisions
 from orders.states import Placement, ReviewReason
+from panel.accounts.models import User
+from panel.accounts.signed_in import user_of
 from panel.lib.admin.actions import ActionRefused, act_once, is_own_object
 from panel.lib.admin.base import shown_money
 from panel.lib.own_account import SENTENCE
@@ -182,7 +184,7 @@ def decide_page(*, request: HttpRequest, model_admin: ModelAdmin, object_id: str
     may_decide = not why_not
     if choice in offered(order):
         posted[choice] = form = FORMS[choice](request.POST, order=order)
-        act = partial(_act, choice, order, request.user)
+        act = partial(_act, choice, order, user_of(request))
         title = f"{_TITLES[choice]}: order {order.pk}"
         if act_once(
             request=request, model_admin=model_admin, obj=order, form=form, title=title, act=act, seen=state_of(order)
@@ -221,29 +223,29 @@ def _why_not(*, has_right: bool, is_own: bool) -> str:
 # -- what the choices do -----------------------------------------------------------------------------
 
 
-def _act(choice: str, order: Order, actor: Any, data: dict[str, Any]) -> str:
+def _act(choice: str, order: Order, actor: User | None, data: dict[str, Any]) -> str:
     with refusals():
         return _ACTS[choice](order, actor, data)
 
 
-def _bind(order: Order, actor: Any, data: dict[str, Any]) -> str:
+def _bind(order: Order, actor: User | None, data: dict[str, Any]) -> str:
     upstream_id = data["upstream_id"]
     search.check_id(order=order, upstream_id=upstream_id)
     decisions.bind_upstream_id(order=order, upstream_id=upstream_id, actor=actor)
     return f"Bound to {upstream_id}. The order is followed from now on."
 
 
-def _send_again(order: Order, actor: Any, data: dict[str, Any]) -> str:
+def _send_again(order: Order, actor: User | None, data: dict[str, Any]) -> str:
     decisions.send_again(order=order, actor=actor)
     return "It is in the queue again."
 
 
-def _refund(order: Order, actor: Any, data: dict[str, Any]) -> str:
+def _refund(order: Order, actor: User | None, data: dict[str, Any]) -> str:
     decisions.refund_unplaced(order=order, note=data["note"], actor=actor)
     return f"Canceled, and {shown_money(order.net_charge)} refunded."
 
 
-def _look(order: Order, actor: Any, data: dict[str, Any]) -> str:
+def _look(order: Order, actor: User | None, data: dict[str, Any]) -> str:
     if search.search_now(order=order):
         return "Looked again and found it. The order is followed from now on."
     sending = search.first_sending(order)
@@ -251,7 +253,7 @@ def _look(order: Order, actor: Any, data: dict[str, Any]) -> str:
 
 
 _TITLES = {"bind": "Bind its id", "send_again": "Send it again", "refund": "Cancel and refund", "look": "Look again"}
-_ACTS: dict[str, Callable[[Order, Any, dict[str, Any]], str]] = {
+_ACTS: dict[str, Callable[[Order, User | None, dict[str, Any]], str]] = {
     "bind": _bind,
     "send_again": _send_again,
     "refund": _refund,

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import blake2s
-from typing import Any
 
 from django.db import transaction
 from django.db.models import Count, Sum
@@ -36,6 +35,7 @@ from orders.checkout.validation import (
 from orders.common.timeline import event_of
 from orders.models import Order, OrderEvent
 from orders.states import OPEN, EventKind
+from panel.accounts.models import User
 from panel.lib.bulk_sql import in_chunks
 from panel.lib.digits import whole_number
 from panel.lib.money import MAX_MICROS
@@ -125,13 +125,13 @@ class PlacedMass:
 # -- what it would cost ------------------------------------------------------------------------------
 
 
-def quote_mass(*, customer: Any, text: str) -> MassQuote:
+def quote_mass(*, customer: User, text: str) -> MassQuote:
     """Each line at the customer's prices. A handful of queries, however many lines. Raises LinesRefused."""
     quote = _quote(customer, read_lines(text), available=spendable(customer=customer))
     return MassQuote(_with_warnings(customer, quote.lines), quote.available)
 
 
-def _quote(customer: Any, lines: Sequence[MassLine], *, available: int) -> MassQuote:
+def _quote(customer: User, lines: Sequence[MassLine], *, available: int) -> MassQuote:
     wanted = sorted({line.service_id for line in lines if not line.error})
     services: dict[int, Service] = {}
     for chunk in in_chunks(wanted, ROWS):
@@ -164,7 +164,7 @@ def _check_line(service: Service, line: MassLine) -> CheckedOrder:
     return check_order(service=service, asked=OrderInput(line.service_id, line.link, line.quantity, {}))
 
 
-def _with_warnings(customer: Any, lines: Sequence[PricedLine]) -> list[PricedLine]:
+def _with_warnings(customer: User, lines: Sequence[PricedLine]) -> list[PricedLine]:
     """Nothing of this keeps a line from being ordered."""
     running = _running(customer, {link_key(one.checked.link) for one in lines if one.checked})
     first: dict[tuple[int, str], int] = {}
@@ -181,7 +181,7 @@ def _with_warnings(customer: Any, lines: Sequence[PricedLine]) -> list[PricedLin
     return found
 
 
-def _running(customer: Any, keys: set[str]) -> dict[tuple[int, str], int]:
+def _running(customer: User, keys: set[str]) -> dict[tuple[int, str], int]:
     """The customer's newest order that has not ended, by service and link."""
     found: dict[tuple[int, str], int] = {}
     for chunk in in_chunks(sorted(keys), ROWS):
@@ -199,7 +199,7 @@ def _fingerprint(lines: Iterable[MassLine]) -> str:
 # -- ordering ----------------------------------------------------------------------------------------
 
 
-def place_mass(*, customer: Any, text: str, request_key: str, seal: str) -> PlacedMass:
+def place_mass(*, customer: User, text: str, request_key: str, seal: str) -> PlacedMass:
     """Orders all lines that can be ordered, once for each `request_key` of a customer; a repetition tells what the
     first made.
 
@@ -241,7 +241,7 @@ def _check(quote: MassQuote, seal: str) -> None:
         raise NotEnoughFunds(charge=quote.charge, available=quote.available)
 
 
-def _make_orders(customer: Any, ready: Sequence[PricedLine], request_key: str) -> list[Order]:
+def _make_orders(customer: User, ready: Sequence[PricedLine], request_key: str) -> list[Order]:
     orders = [
         new_order(
             customer=customer,
@@ -278,7 +278,7 @@ def _key(request_key: str, place: int) -> str:
     return f"{request_key}.{place}"
 
 
-def _placed_before(customer: Any, request_key: str, left: Sequence[MassLine]) -> PlacedMass:
+def _placed_before(customer: User, request_key: str, left: Sequence[MassLine]) -> PlacedMass:
     keys = [_key(request_key, place) for place in range(1, MOST_LINES + 1)]
     made = Order.objects.filter(customer=customer, request_key__in=keys).aggregate(count=Count("pk"), sum=Sum("charge"))
     return PlacedMass(made["count"], made["sum"], left)

@@ -33,6 +33,7 @@ from orders.checkout.validation import (
 from orders.common.timeline import write_event
 from orders.models import Order
 from orders.states import EventKind
+from panel.accounts.models import User
 from panel.lib.money import MAX_MICROS, charge_for, format_money
 from panel.lib.task_hints import hint_after_commit
 
@@ -137,7 +138,7 @@ def loss_note(order: Order) -> str:
     return f"It would cost {now} now; the customer paid {paid}."
 
 
-def quote_order(*, customer: Any, offer: Offer, quantity: int, runs: int = 1, interval: int = 0) -> Quote:
+def quote_order(*, customer: User, offer: Offer, quantity: int, runs: int = 1, interval: int = 0) -> Quote:
     """Return the charge and the balance it would leave; `offer` is the customer's own. Raise OrderRefused."""
     return Quote(
         quantity=quantity,
@@ -150,7 +151,7 @@ def quote_order(*, customer: Any, offer: Offer, quantity: int, runs: int = 1, in
 
 
 def create_order(
-    *, customer: Any, asked: OrderInput, request_key: str, seen_charge: int | None, api_key_ref: int | None = None
+    *, customer: User, asked: OrderInput, request_key: str, seen_charge: int | None, api_key_ref: int | None = None
 ) -> CreatedOrder:
     """Create one order for each `request_key` of a customer, however often it is sent.
 
@@ -190,7 +191,7 @@ def create_order(
     return create_once(customer=customer, asked=asked, request_key=request_key, create=create)
 
 
-def create_once(*, customer: Any, asked: OrderInput, request_key: str, create: Callable[[], Order]) -> CreatedOrder:
+def create_once(*, customer: User, asked: OrderInput, request_key: str, create: Callable[[], Order]) -> CreatedOrder:
     """Call `create` in a transaction, unless the same request had created an order before.
 
     Raise AlreadyOrdered, and what `create` raises.
@@ -212,7 +213,7 @@ def create_once(*, customer: Any, asked: OrderInput, request_key: str, create: C
     return CreatedOrder(existing, created=False)
 
 
-def _created_before(customer: Any, request_key: str) -> Order | None:
+def _created_before(customer: User, request_key: str) -> Order | None:
     same = Order.objects.filter(customer=customer, request_key=request_key)
     # Rare. exists() is cheaper than loading the row, so check first.
     return same.select_related("drip_feed").get() if same.exists() else None
@@ -235,7 +236,7 @@ def _is_same(order: Order, asked: OrderInput) -> bool:
     return sold == (asked.service_id, link, quantity, params)
 
 
-def check_and_price(*, customer: Any, asked: OrderInput, seen_charge: int | None) -> tuple[CheckedOrder, Offer, int]:
+def check_and_price(*, customer: User, asked: OrderInput, seen_charge: int | None) -> tuple[CheckedOrder, Offer, int]:
     """Return what is ordered, the customer's offer, and the charge of all runs in micro-units. Raise OrderRefused.
 
     Called in the transaction that takes the charge: what was hidden or re-priced a second ago is not sold at the old
@@ -253,7 +254,7 @@ def check_and_price(*, customer: Any, asked: OrderInput, seen_charge: int | None
 
 
 def new_order(
-    *, customer: Any, service: Service, checked: CheckedOrder, price: int, charge: int, request_key: str, **values: Any
+    *, customer: User, service: Service, checked: CheckedOrder, price: int, charge: int, request_key: str, **values: Any
 ) -> Order:
     """Return an unsaved order, frozen at its price, with what it should cost us at today's rate."""
     return Order(

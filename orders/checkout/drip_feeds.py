@@ -8,7 +8,6 @@ Killed at any line: every step is one transaction, and what is due stays due.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
 
 import structlog
 from django.conf import settings
@@ -25,6 +24,7 @@ from orders.checkout.validation import CheckedOrder, OrderInput
 from orders.common.timeline import write_event
 from orders.models import DripFeed, Order
 from orders.states import DripState, EventKind
+from panel.accounts.models import User
 from panel.alerts.services import raise_alert, resolve_alert
 from panel.lib.money import format_money
 from panel.lib.task_hints import hint_after_commit
@@ -40,7 +40,7 @@ class NothingToStop(Exception):
 
 
 def start_drip_feed(
-    *, customer: Any, asked: OrderInput, request_key: str, seen_charge: int | None, api_key_ref: int | None = None
+    *, customer: User, asked: OrderInput, request_key: str, seen_charge: int | None, api_key_ref: int | None = None
 ) -> CreatedOrder:
     """Take the money of all runs and begin the first, once for each `request_key` of a customer.
 
@@ -171,7 +171,7 @@ def _begin(
     return order
 
 
-def stop_drip_feed(*, drip: DripFeed, actor: Any) -> int:
+def stop_drip_feed(*, drip: DripFeed, actor: User | None) -> int:
     """Gives back the money of the runs that have not begun, which never will; returns it, in micro-units.
 
     Runs that began go on, and are settled like any order. Raises NothingToStop.

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from orders.models import OrderEvent
 from orders.states import EventKind
+from panel.accounts.models import User
 
 
 def write_event(
@@ -15,7 +14,7 @@ def write_event(
     text: str = "",
     old: str = "",
     new: str = "",
-    actor: Any = None,
+    actor: User | None = None,
     public: bool = True,
 ) -> None:
     """Write one line; the customer sees those that are `public`."""
@@ -29,7 +28,7 @@ def event_of(
     text: str = "",
     old: str = "",
     new: str = "",
-    actor: Any = None,
+    actor: User | None = None,
     public: bool = True,
 ) -> OrderEvent:
     """The same, unsaved, to be written with others in one statement."""

@@ -7,13 +7,13 @@ target implies. All functions join a transaction, and those that move one order 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from django.db.models import OuterRef, QuerySet, Subquery
 
 from orders.common.timeline import write_event
 from orders.models import Order, PlacementAttempt
 from orders.states import PLACEMENT_MOVES, EventKind, Placement, Status, may_follow, reachable_from
+from panel.accounts.models import User
 from panel.lib.bulk_sql import update_rows
 
 NO_REVIEW: dict[str, object] = {"review_reason": "", "review_since": None, "review_note": "", "review_finding": ""}
@@ -68,7 +68,7 @@ def move(
     values: Mapping[str, object],
     seen: Sequence[str] = (),
     text: str | None = None,
-    actor: Any = None,
+    actor: User | None = None,
 ) -> None:
     """Move the order if its placement, claim, review and the columns `seen` are still as they were read.
 
@@ -90,7 +90,7 @@ def move(
         )
 
 
-def change_status(*, order: Order, to: Status, values: Mapping[str, object], text: str, actor: Any) -> None:
+def change_status(*, order: Order, to: Status, values: Mapping[str, object], text: str, actor: User | None) -> None:
     """Give a placed order the status that staff found out, if it is still as they saw it. Raise OrderMoved.
 
     `text` is for the customer.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
@@ -20,6 +19,7 @@ from orders.common.timeline import event_of, write_event
 from orders.common.transitions import OrderMoved, move
 from orders.models import Order, OrderEvent
 from orders.states import EventKind, Placement, Status
+from panel.accounts.models import User
 from panel.lib.money import format_money
 
 
@@ -33,7 +33,7 @@ class Refunded:
     text: str
 
 
-def refund_up_to(*, order: Order, target: int, text: str, actor: Any = None) -> int:
+def refund_up_to(*, order: Order, target: int, text: str, actor: User | None = None) -> int:
     """Raises what was refunded to `target` micro-units and posts the difference, which it returns.
 
     Never lowers it: nothing is clawed back. Raises OrderMoved.
@@ -49,7 +49,9 @@ def refund_up_to(*, order: Order, target: int, text: str, actor: Any = None) -> 
     return amount
 
 
-def end_unplaced(*, order: Order, placement: Placement, note: str, actor: Any = None, staff_text: str = "") -> None:
+def end_unplaced(
+    *, order: Order, placement: Placement, note: str, actor: User | None = None, staff_text: str = ""
+) -> None:
     """Cancels an order that was not placed, with all its money back. Raises OrderMoved.
 
     `placement` is refused or withdrawn. Status and refund change in one statement: the database would
@@ -69,7 +71,7 @@ def end_unplaced(*, order: Order, placement: Placement, note: str, actor: Any = 
         post_refunds(refunds=[Refunded(order, amount, order.charge, note)], actor=actor)
 
 
-def post_refunds(*, refunds: Sequence[Refunded], actor: Any = None) -> None:
+def post_refunds(*, refunds: Sequence[Refunded], actor: User | None = None) -> None:
     """Post each refund to its customer's wallet and tell so in the order's timeline. A few statements for all.
 
     Raise LedgerError: then nothing was posted.
@@ -79,7 +81,7 @@ def post_refunds(*, refunds: Sequence[Refunded], actor: Any = None) -> None:
     OrderEvent.objects.bulk_create(_event(refund, actor) for refund in refunds)
 
 
-def _line(refund: Refunded, wallet_id: int, actor: Any) -> ledger.Line:
+def _line(refund: Refunded, wallet_id: int, actor: User | None) -> ledger.Line:
     return ledger.Line(
         wallet_id=wallet_id,
         amount=refund.amount,
@@ -87,11 +89,11 @@ def _line(refund: Refunded, wallet_id: int, actor: Any) -> ledger.Line:
         key=f"order:{refund.order.pk}:refund:{refund.target}",
         order_ref=refund.order.pk,
         memo=refund.order.service_name,
-        actor_id=actor and actor.pk,
+        actor_id=actor.pk if actor else None,
     )
 
 
-def _event(refund: Refunded, actor: Any) -> OrderEvent:
+def _event(refund: Refunded, actor: User | None) -> OrderEvent:
     shown = format_money(refund.amount, settings.PANEL_CURRENCY, exact=True)
     return event_of(
         order_id=refund.order.pk,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Any, TypeAlias
+from typing import Any, SupportsInt, TypeAlias
 
 from django.db import IntegrityError, transaction
 from django.db.models import BigIntegerField, Count, F, Func, Model, Q, Sum, Window
@@ -159,7 +159,7 @@ def _bought(*, since: datetime) -> dict[int, Row]:
     return {pk: tuple(map(_held, sums)) for pk, sums in found.items()}
 
 
-def _held(amount: Any) -> int:
+def _held(amount: SupportsInt) -> int:
     """What a column holds: one absurd rate must not keep all other figures from being stored."""
     return max(-_LARGEST, min(int(amount), _LARGEST))
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
@@ -27,6 +26,7 @@ from orders.models import CancelRequest, Order, OrderEvent
 from orders.refunds.posting import end_unplaced
 from orders.requests import queue
 from orders.states import FINAL, CancelState, EventKind, Placement, ReviewReason
+from panel.accounts.models import User
 from panel.lib.task_hints import hint_after_commit
 
 ASK_AGAIN_AFTER = timedelta(hours=24)
@@ -80,7 +80,7 @@ def why_not_asked(order: Order) -> str:
     return ""
 
 
-def cancel_order(*, order: Order, actor: Any) -> CancelOutcome:
+def cancel_order(*, order: Order, actor: User | None) -> CancelOutcome:
     """Cancels it at once if it was not sent, else has the provider asked. Raises TooLate."""
     order.refresh_from_db()
     if may_withdraw(order):
@@ -92,7 +92,7 @@ def cancel_order(*, order: Order, actor: Any) -> CancelOutcome:
     return CancelOutcome.ASKED
 
 
-def withdraw_order(*, order: Order, actor: Any) -> None:
+def withdraw_order(*, order: Order, actor: User | None) -> None:
     """Cancels a queued order with all its money back. Raises TooLate."""
     if not may_withdraw(order):
         raise TooLate("This order has been sent already and can no longer be canceled here.")
@@ -108,7 +108,7 @@ def withdraw_order(*, order: Order, actor: Any) -> None:
         raise TooLate("This order has just been sent and can no longer be canceled here.") from None
 
 
-def request_cancel(*, order: Order, actor: Any, patient: bool = True) -> bool:
+def request_cancel(*, order: Order, actor: User | None, patient: bool = True) -> bool:
     """Has the provider asked, whatever the service allows; False if that is under way already.
 
     `patient`: after a refusal it waits an hour. Raises TooLate.
@@ -120,7 +120,7 @@ def request_cancel(*, order: Order, actor: Any, patient: bool = True) -> bool:
         return False  # A second click at the same moment: one request is enough.
 
 
-def _request(order: Order, actor: Any, patient: bool) -> bool:
+def _request(order: Order, actor: User | None, patient: bool) -> bool:
     now = timezone.now()
     # NO KEY: whoever writes its timeline meanwhile need not wait.
     locked = Order.objects.select_for_update(no_key=True).get(pk=order.pk)

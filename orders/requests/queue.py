@@ -6,11 +6,11 @@ The rows are the queue. A claim holds a token and a lease; who lost the lease re
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import reduce
 from operator import or_
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import uuid4
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
@@ -23,7 +23,7 @@ from catalog.upstream.errors import PROVIDER_WIDE, ErrorCode, ProviderRefused, U
 from catalog.upstream.results import RowError
 from orders.common.backoff import resend_wait
 from orders.common.timeline import event_of
-from orders.models import CancelRequest, OrderEvent, Refill
+from orders.models import CancelRequest, OrderEvent, ProviderRequest, Refill
 from orders.states import EventKind
 from panel.alerts.services import raise_alert, resolve_alert
 from panel.lib.backoff import jitter
@@ -44,14 +44,14 @@ Answer = TypeVar("Answer")
 Trouble = UpstreamError | ProviderUnusable
 
 
-def with_due(*queues: QuerySet[Any]) -> list[Provider]:
+def with_due(*queues: QuerySet[ProviderRequest]) -> list[Provider]:
     """Providers with due rows. Also those that are switched off: customers are still owed what they bought."""
     now = timezone.now()
     due = (Q(Exists(rows.filter(provider=OuterRef("pk"), next_action_at__lte=now))) for rows in queues)
     return list(Provider.objects.filter(reduce(or_, due)))
 
 
-def is_busy(rows: QuerySet[Any], *, provider: Provider) -> bool:
+def is_busy(rows: QuerySet[ProviderRequest], *, provider: Provider) -> bool:
     """Whether a worker has claimed rows of it just now. A courtesy: a slow provider takes one thread, not all."""
     now = timezone.now()
     held = rows.filter(provider=provider, next_action_at__gt=now, next_action_at__lte=now + LEASE)
@@ -97,7 +97,7 @@ def tell_owner(*, provider: Provider, what: str, trouble: Trouble | None) -> Non
         raise_alert(cause=cause, text=f"{provider.name}, asked for {what}: {trouble}", level=level)
 
 
-def cut_short(answers: dict[str, Any]) -> Trouble | None:
+def cut_short(answers: Mapping[str, object]) -> Trouble | None:
     """Why some were not asked at all, for the owner; None where all were."""
     left = sum(isinstance(answer, RowError) and answer.is_not_asked for answer in answers.values())
     return UpstreamUnavailable(f"it is too slow, or limits how often we may ask: {left} wait") if left else None
@@ -137,7 +137,7 @@ def events_of(*, order_id: int, kind: EventKind, text: str, answer: object) -> l
     return told
 
 
-def put_off(row: Any, *, waiting: str) -> bool:
+def put_off(row: Row, *, waiting: str) -> bool:
     """Back to the queue with a growing wait, unsaved; False when it was tried often enough."""
     if row.attempts >= MOST_ATTEMPTS:
         return False
@@ -146,13 +146,13 @@ def put_off(row: Any, *, waiting: str) -> bool:
     return True
 
 
-def put_back(row: Any, *, waiting: str) -> None:
+def put_back(row: Row, *, waiting: str) -> None:
     """It was not sent at all: back to the queue, unsaved, as if it had not been claimed."""
     row.state, row.attempts = waiting, row.attempts - 1
     row.next_action_at = timezone.now() + SHORT_WAIT * jitter()
 
 
-def settle(row: Any, *, state: str, note: str = "") -> None:
+def settle(row: Row, *, state: str, note: str = "") -> None:
     """Ends it, unsaved."""
     row.state, row.note = state, note[:300]
     row.next_action_at, row.finished_at = None, timezone.now()

@@ -6,7 +6,6 @@ A refill is sent once. Where it may have been sent and no answer came, it is not
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 from django.db import IntegrityError, models, transaction
 from django.db.models import QuerySet
@@ -19,6 +18,7 @@ from orders.common.timeline import event_of, write_event
 from orders.models import Order, OrderEvent, Refill
 from orders.requests import queue
 from orders.states import EventKind, Placement, RefillState, Status
+from panel.accounts.models import User
 from panel.lib.backoff import jitter
 from panel.lib.task_hints import hint_after_commit
 
@@ -78,7 +78,7 @@ def why_not_refilled(order: Order) -> RefillRefusal | None:
     return None
 
 
-def request_refill(*, order: Order, actor: Any) -> Refill:
+def request_refill(*, order: Order, actor: User | None) -> Refill:
     """Notes the wish; the provider is asked within seconds. Raises RefillRefused."""
     try:
         with transaction.atomic():

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -22,6 +21,7 @@ from orders.common.upstream_ids import id_columns
 from orders.models import Order
 from orders.refunds.posting import end_unplaced, refund_up_to
 from orders.states import EventKind, Placement, ReviewReason
+from panel.accounts.models import User
 from panel.lib.own_account import refuse_own
 from panel.lib.task_hints import hint_after_commit
 
@@ -83,7 +83,7 @@ def finding_closed(order: Order) -> str:
     return order.review_finding or f"{order.review_reason}: {order.review_note}"
 
 
-def bind_upstream_id(*, order: Order, upstream_id: str, actor: Any = None, text: str = "") -> None:
+def bind_upstream_id(*, order: Order, upstream_id: str, actor: User | None = None, text: str = "") -> None:
     """The order was found at the provider: it is placed under this id and followed from now on.
 
     Raises ReviewError for an id that is none or that another order has, OrderMoved when the order moved.
@@ -111,7 +111,7 @@ def bind_upstream_id(*, order: Order, upstream_id: str, actor: Any = None, text:
         raise ReviewError(f"Another order is already bound to {upstream_id}.") from None
 
 
-def send_again(*, order: Order, actor: Any) -> None:
+def send_again(*, order: Order, actor: User | None) -> None:
     """Staff made sure that it was not placed: back to the queue.
 
     Raises ReviewError while it would lose money: the next claim would only set it aside again.
@@ -127,7 +127,7 @@ def send_again(*, order: Order, actor: Any) -> None:
         hint_after_commit("orders.tasks.submit_orders")
 
 
-def refund_unplaced(*, order: Order, note: str, actor: Any) -> None:
+def refund_unplaced(*, order: Order, note: str, actor: User | None) -> None:
     """Staff give up on it: canceled, with all its money back. `note` is for the customer."""
     refuse_own(actor=actor, customer_id=order.customer_id)
     _check_unsettled(order)
@@ -135,7 +135,7 @@ def refund_unplaced(*, order: Order, note: str, actor: Any) -> None:
         end_unplaced(order=order, placement=Placement.REFUSED, note=note, actor=actor)
 
 
-def refund_part(*, order: Order, amount: int, note: str, actor: Any) -> None:
+def refund_part(*, order: Order, amount: int, note: str, actor: User | None) -> None:
     """Staff give back `amount` micro-units of a placed order, and the review ends.
 
     Raises ReviewError when it exceeds what is left of the charge, OrderMoved when that changed.
@@ -150,7 +150,7 @@ def refund_part(*, order: Order, amount: int, note: str, actor: Any) -> None:
         close_review(order=order, finding=finding_closed(order))
 
 
-def dismiss_review(*, order: Order, note: str, actor: Any) -> None:
+def dismiss_review(*, order: Order, note: str, actor: User | None) -> None:
     """Staff looked, and nothing is to be done. Only for what is settled with the provider."""
     refuse_own(actor=actor, customer_id=order.customer_id)
     if order.placement in UNSETTLED:
@@ -165,6 +165,6 @@ def _check_unsettled(order: Order) -> None:
         raise ReviewError("This order is not in doubt and does not wait for review.")
 
 
-def _move(order: Order, *, to: Placement, text: str, actor: Any, values: Mapping[str, object]) -> None:
+def _move(order: Order, *, to: Placement, text: str, actor: User | None, values: Mapping[str, object]) -> None:
     _check_unsettled(order)
     move(order=order, to=to, text=text, actor=actor, values={**values, "closed_review": finding_closed(order)})

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.db import transaction
 from django.utils import timezone
 
@@ -14,6 +12,7 @@ from orders.refunds.posting import refund_up_to
 from orders.requests.cancel import close_cancel_requests
 from orders.review.decisions import ReviewError, finding_closed
 from orders.states import FINAL, Placement, Status
+from panel.accounts.models import User
 from panel.lib.money import refund_for
 from panel.lib.own_account import refuse_own
 
@@ -44,7 +43,7 @@ def refund_at_end(order: Order, *, status: str, delivered: int | None) -> int:
     return max(target, order.refunded)
 
 
-def end_placed(*, order: Order, status: str, delivered: int | None = None, note: str, actor: Any) -> int:
+def end_placed(*, order: Order, status: str, delivered: int | None = None, note: str, actor: User | None) -> int:
     """Ends the order as staff found out, and gives back the rest; returns how much, in micro-units.
 
     Late changes are followed as after any end: what the provider grants later is still given back. `note` is

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from orders.models import DripFeed, Order
 from orders.states import DRIP_LOOKS, LOOKS, REFILL_LOOKS, DripState, RefillState, Status
 from panel.lib.templatetags.display import badge, number
 
@@ -33,7 +32,7 @@ def drip_badge(state: str) -> SafeString:
 
 
 @register.simple_tag
-def run_progress(drip: Any) -> SafeString:
+def run_progress(drip: DripFeed) -> SafeString:
     """How many runs of a drip-feed have begun: a thin bar and "run 3 of 10"."""
     return format_html(
         '<span class="delivered is-{}"><span class="delivered-text">Run {} of {}</span>'
@@ -47,7 +46,7 @@ def run_progress(drip: Any) -> SafeString:
 
 
 @register.simple_tag
-def delivered_progress(order: Any) -> SafeString:
+def delivered_progress(order: Order) -> SafeString:
     """How much of an order was delivered: a thin bar and "843 of 1,000"; a single package is one whole thing.
 
     A pending order has none yet; of another that its provider tells nothing about no number is claimed.

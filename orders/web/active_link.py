@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from orders.checkout.validation import OrderRefused, check_link, link_key
 from orders.models import Order
 from orders.selectors import orders_of
 from orders.states import FINAL, DripState
+from panel.accounts.models import User
 
 LATEST = 50
 """Orders of one link that are looked at: one customer may have thousands of it."""
 
 
-def running_for_link(*, customer: Any, link: str) -> Order | None:
+def running_for_link(*, customer: User, link: str) -> Order | None:
     """The latest order for the link that has not ended, or whose drip-feed has runs to come. One query.
 
     `link` is as typed; None while it is no link.

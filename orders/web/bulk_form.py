@@ -24,7 +24,7 @@ class LinesField(forms.Field):
         }
     )
 
-    def clean(self, value: Any) -> str:
+    def clean(self, value: str) -> str:
         return value or ""
 
 

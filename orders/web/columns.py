@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import django_tables2 as tables
 
+from orders.models import DripFeed, Order
 from orders.templatetags import orders_display
 
 
 class StatusColumn(tables.Column):
     """A status as colour, icon and word."""
 
-    def render(self, value: Any, bound_column: tables.columns.BoundColumn, record: Any) -> str:
+    def render(self, value: object, bound_column: tables.columns.BoundColumn, record: Order) -> str:
         return orders_display.status_badge(bound_column.accessor.resolve(record))
 
 
@@ -21,14 +20,14 @@ class DeliveredColumn(tables.Column):
 
     empty_values = ()
 
-    def render(self, record: Any) -> str:
+    def render(self, record: Order) -> str:
         return orders_display.delivered_progress(record)
 
 
 class DripStatusColumn(tables.Column):
     """The state of a drip-feed as colour, icon and word."""
 
-    def render(self, value: Any, bound_column: tables.columns.BoundColumn, record: Any) -> str:
+    def render(self, value: object, bound_column: tables.columns.BoundColumn, record: Order) -> str:
         return orders_display.drip_badge(bound_column.accessor.resolve(record))
 
 
@@ -37,5 +36,5 @@ class RunsColumn(tables.Column):
 
     empty_values = ()
 
-    def render(self, record: Any) -> str:
+    def render(self, record: DripFeed) -> str:
         return orders_display.run_progress(record)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from hashlib import blake2s
-from typing import Any
 
 from django.db.models import QuerySet
 
 from orders.models import DripFeed, Order
 from orders.web.live_updates import ORDER_PACE, REFILL_PACE, Shown
+from panel.accounts.models import User
 
 
-def drips_of(*, customer: Any) -> QuerySet[DripFeed]:
+def drips_of(*, customer: User) -> QuerySet[DripFeed]:
     """The customer's drip-feeds."""
     return DripFeed.objects.filter(customer=customer)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import django_tables2 as tables
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -44,5 +42,5 @@ class RunTable(BaseTable):
         model = Order
         fields = ("run", "status", "progress", "charge", "created")
 
-    def render_run(self, record: Any) -> SafeString:
+    def render_run(self, record: Order) -> SafeString:
         return format_html('Run {} <span class="row-number">· order {}</span>', record.run, record.pk)

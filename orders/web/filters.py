@@ -18,6 +18,7 @@ from orders.checkout.validation import MAX_LINK, link_key
 from orders.models import Order
 from orders.selectors import orders_of
 from orders.states import Status
+from panel.accounts.models import User
 from panel.lib.date_fields import DayField, check_days, midnight
 from panel.lib.digits import whole_number
 from panel.lib.keyset_pagination import name_the_few
@@ -59,7 +60,7 @@ class OrderFilterForm(forms.Form):
         error_messages={"invalid_choice": "Choose one of the list."},
     )
 
-    def __init__(self, data: Any, *, services: Sequence[tuple[int, str]] | None) -> None:
+    def __init__(self, data: QueryDict, *, services: Sequence[tuple[int, str]] | None) -> None:
         super().__init__(data)
         self._services = dict(services or ())
         self.fields["service"] = _number_of_a_service() if services is None else _one_of(services)
@@ -158,7 +159,7 @@ class Listing:
     is_shallow: bool = False
 
 
-def list_orders(*, customer: Any, wanted: Wanted) -> Listing:
+def list_orders(*, customer: User, wanted: Wanted) -> Listing:
     """The customer's orders that are asked for. With a text: at most three statements to find them."""
     rows = orders_of(customer=customer).order_by()
     if wanted.status:
@@ -180,7 +181,7 @@ def list_orders(*, customer: Any, wanted: Wanted) -> Listing:
     return Listing(orders_of(customer=customer).order_by().filter(pk__in=found), key, descending, is_cut, is_shallow)
 
 
-def _find(customer: Any, rows: QuerySet[Order], text: str) -> tuple[list[int], bool, bool]:
+def _find(customer: User, rows: QuerySet[Order], text: str) -> tuple[list[int], bool, bool]:
     """Numbers of those of `rows` that `text` names, whether there are more, and whether older ones were left out."""
     newest = orders_of(customer=customer).values_list("pk", flat=True)
     last = list(newest[LOOKED_THROUGH - 1 : LOOKED_THROUGH + 1])

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from django import forms
 from django.forms.boundfield import BoundField
+from django.http import QueryDict
 
 from catalog.models import Service
 from catalog.selectors import services_on_sale
@@ -43,7 +44,7 @@ class QuantityField(forms.CharField):
 
     widget = forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"})
 
-    def clean(self, value: Any) -> int | None:
+    def clean(self, value: str) -> int | None:
         text = re.sub(r"[\s,\u00a0\u202f]", "", super().clean(value))
         if not text:
             return None
@@ -115,7 +116,7 @@ class OrderForm(forms.Form):
     )
     request_key = forms.RegexField(r"\A[0-9a-f]{32}\Z", widget=forms.HiddenInput)
 
-    def __init__(self, data: Any = None, *, chosen: str = "", **kwargs: Any) -> None:
+    def __init__(self, data: Mapping[str, Any] | None = None, *, chosen: str = "", **kwargs: Any) -> None:
         super().__init__(data, **kwargs)
         wanted = data.get("service", "") if data is not None else chosen
         self.chosen = self._find(wanted)
@@ -256,7 +257,7 @@ def typed_again(order: Order) -> dict[str, str]:
     return {"link": order.link, "quantity": str(order.quantity), **order.params}
 
 
-def read_seen_charge(data: Any) -> int | None:
+def read_seen_charge(data: QueryDict) -> int | None:
     """The charge that the customer saw, in micro-units; None when the form carried none."""
     seen = whole_number(data.get("seen_charge", ""), max_digits=16)
     return None if seen is None else min(seen, MAX_MICROS)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from catalog.models import Service
 from catalog.prices.customer_prices import Offer
 from orders.checkout.create import Quote, quote_order
 from orders.checkout.validation import MAX_RUNS, OrderRefused
 from orders.web.order_form import OrderForm
+from panel.accounts.models import User
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Summary:
         return self.quote is not None and not self.problem
 
 
-def summarize(*, customer: Any, form: OrderForm, offer: Offer | None) -> Summary:
+def summarize(*, customer: User, form: OrderForm, offer: Offer | None) -> Summary:
     """Return what is typed so far; `offer` is the chosen service at the customer's price."""
     quantity = form.typed_quantity()
     if offer is None or quantity is None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from hashlib import blake2s
-from typing import Any
 
 from django.db import connection
 from django.db.models import OuterRef, QuerySet, Subquery
@@ -14,12 +13,13 @@ from catalog.models import Service
 from orders.models import CancelRequest, Order, OrderEvent, Refill
 from orders.selectors import orders_of
 from orders.states import Status
+from panel.accounts.models import User
 
 COUNTED = 1_000
 """Beyond, a list says \"1,000+\": the customer reads a size, and counting a million rows would take a second."""
 
 
-def count_by_status(*, customer: Any) -> dict[str, int]:
+def count_by_status(*, customer: User) -> dict[str, int]:
     """How many orders the customer has in each status, counted up to COUNTED + 1. One statement."""
     table = connection.ops.quote_name(Order._meta.db_table)
     one = (
@@ -32,7 +32,7 @@ def count_by_status(*, customer: Any) -> dict[str, int]:
         return {status: count for status, count in cursor.fetchall() if count}
 
 
-def services_ordered(*, customer: Any, most: int) -> list[tuple[int, str]] | None:
+def services_ordered(*, customer: User, most: int) -> list[tuple[int, str]] | None:
     """Number and name of each service that the customer ordered, by name; None if there are more than `most`.
 
     Hops through the index from one service to the next: how many orders there are of each makes no difference.
@@ -55,13 +55,13 @@ def services_ordered(*, customer: Any, most: int) -> list[tuple[int, str]] | Non
     return None if len(found) > most else sorted(found, key=lambda one: (one[1].casefold(), one[0]))
 
 
-def rows_of(*, customer: Any, pks: Iterable[int]) -> list[Order]:
+def rows_of(*, customer: User, pks: Iterable[int]) -> list[Order]:
     """Those of `pks` that are the customer's, with no more columns than what changes in a row of the list."""
     columns = ("status", "quantity", "remains", "charge", "refunded", "service_type")
     return list(orders_of(customer=customer).filter(pk__in=list(pks)).only(*columns))
 
 
-def version_of(*, customer: Any, pk: int) -> str | None:
+def version_of(*, customer: User, pk: int) -> str | None:
     """Stands for what the page of an order shows: another one as soon as anything of it changed. One query.
 
     Read it before what it stands for: then a change in between shows twice, instead of never.

@@ -11,6 +11,7 @@ from catalog.models import Favourite, Service
 from catalog.prices.customer_prices import Offer, offers_for
 from catalog.selectors import SHELF_ORDER, matching, services_on_sale
 from orders.selectors import orders_of
+from panel.accounts.models import User
 from panel.lib.digits import whole_number
 
 LONGEST_QUERY = 100
@@ -43,7 +44,7 @@ class Found:
         return sum(len(group.offers) for group in self.groups)
 
 
-def find_services(*, customer: Any, query: str) -> Found:
+def find_services(*, customer: User, query: str) -> Found:
     """What is on sale and holds every word of `query` in its name, category or number; all of it for "".
 
     Four queries, however many services there are.
@@ -62,17 +63,17 @@ def clean_query(text: str) -> str:
     return " ".join(word for word in text.replace("\x00", "")[:LONGEST_QUERY].split() if word != "·")
 
 
-def recent_services(*, customer: Any) -> list[int]:
+def recent_services(*, customer: User) -> list[int]:
     """The services that the customer ordered last, each once, the latest first."""
     latest = orders_of(customer=customer).values_list("service_id", flat=True)[:LATEST_ORDERS]
     return list(dict.fromkeys(latest))[:MOST_RECENT]
 
 
-def is_favourite(*, customer: Any, service: Service) -> bool:
+def is_favourite(*, customer: User, service: Any) -> bool:
     return Favourite.objects.filter(customer=customer, service=service).exists()
 
 
-def _ranked(customer: Any, query: str) -> QuerySet[Service]:
+def _ranked(customer: User, query: str) -> QuerySet[Service]:
     """What matches, by `rank`: the very number, favourites, what was ordered last, then as on the shelves."""
     favourites = Favourite.objects.filter(customer=customer).order_by().values("service")
     ranks = [When(pk__in=favourites, then=Value(_FAVOURITE))]

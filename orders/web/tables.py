@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import django_tables2 as tables
 from django.urls import reverse
@@ -17,7 +16,7 @@ LIVE_COLUMNS = ("status", "progress", "charge")
 """The columns whose cells change while an order runs."""
 
 
-def _cell_id(name: str) -> dict[str, Any]:
+def _cell_id(name: str) -> dict[str, object]:
     """Gives each cell of a column an id of its own, by which it is changed in place."""
     return {"td": {"id": lambda record: f"order-{record.pk}-{name}"}}
 

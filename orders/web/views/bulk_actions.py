@@ -45,7 +45,7 @@ def _chosen(request: HttpRequest) -> list[Order]:
     pks = {pk for pk in map(whole_number, texts) if pk is not None}
     if not texts:
         return []
-    own = orders_of(customer=request.user).filter(pk__in=pks)
+    own = orders_of(customer=user_of(request)).filter(pk__in=pks)
     orders = list(own.select_related("service__upstream", "customer")[: MAX_ORDERS + 1]) if pks else []
     if not orders:
         raise Http404

@@ -18,6 +18,7 @@ from orders.checkout.validation import OrderRefused
 from orders.web.bulk_form import MassForm
 from orders.web.views.drafts import drop, keep, kept, owner_of
 from orders.web.views.messages import say_once
+from panel.accounts.signed_in import user_of
 from panel.lib.money import format_money
 
 DRAFT = "mass_order_draft"
@@ -39,7 +40,9 @@ def mass_order(request: HttpRequest) -> HttpResponse:
     if request.POST.get("do") != "order" or not data["request_key"]:
         return _preview(request, form)
     try:
-        placed = place_mass(customer=request.user, text=form.text, request_key=data["request_key"], seal=data["seal"])
+        placed = place_mass(
+            customer=user_of(request), text=form.text, request_key=data["request_key"], seal=data["seal"]
+        )
     except PreviewChanged as refusal:
         return _preview(request, form, f"{refusal.message} Nothing was charged; look again and order then.")
     except NotEnoughFunds as refusal:
@@ -52,7 +55,7 @@ def mass_order(request: HttpRequest) -> HttpResponse:
 
 
 def _preview(request: HttpRequest, form: MassForm, refusal: str = "") -> HttpResponse:
-    quote = quote_mass(customer=request.user, text=form.text)
+    quote = quote_mass(customer=user_of(request), text=form.text)
     return _page(request, form.previewed(seal=quote.seal), quote, refusal)
 
 

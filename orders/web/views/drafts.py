@@ -23,7 +23,7 @@ def owner_of(request: HttpRequest) -> str:
     return _signer.sign(str(request.user.pk))
 
 
-def keep(request: HttpRequest, name: str, typed: Any) -> bool:
+def keep(request: HttpRequest, name: str, typed: object) -> bool:
     """Keeps `typed` for the customer: the one who is signed in, else whom the posted form was made for."""
     owner = str(request.user.pk) if request.user.is_authenticated else _signed_owner(request)
     if owner:

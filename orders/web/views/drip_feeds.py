@@ -20,6 +20,7 @@ from orders.states import DripState
 from orders.web.drip_feed_selectors import drips_of, pace_of, runs_of, version_of
 from orders.web.drip_feed_tables import DripTable, RunTable
 from orders.web.views.messages import say_once
+from panel.accounts.signed_in import user_of
 from panel.lib.keyset_pagination import page_of
 from panel.lib.money import format_money
 
@@ -28,7 +29,7 @@ from panel.lib.money import format_money
 @require_safe
 def drip_list(request: HttpRequest) -> HttpResponse:
     """The customer's drip-feeds, newest first."""
-    page = page_of(drips_of(customer=request.user), params=request.GET)
+    page = page_of(drips_of(customer=user_of(request)), params=request.GET)
     return render(request, "orders/drip_list.html", {"page": page, "table": DripTable(page.rows)})
 
 
@@ -57,7 +58,7 @@ def drip_stop(request: HttpRequest, pk: int) -> HttpResponse:
     """Gives back the money of the runs that have not begun."""
     drip = _found(request, pk)
     try:
-        stop_drip_feed(drip=drip, actor=request.user)
+        stop_drip_feed(drip=drip, actor=user_of(request))
     except NothingToStop as error:
         drip.refresh_from_db()
         if drip.state != DripState.STOPPED:
@@ -70,7 +71,7 @@ def drip_stop(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _found(request: HttpRequest, pk: int) -> DripFeed:
-    return get_object_or_404(drips_of(customer=request.user), pk=pk)
+    return get_object_or_404(drips_of(customer=user_of(request)), pk=pk)
 
 
 def _context(request: HttpRequest, drip: DripFeed) -> dict[str, Any]:

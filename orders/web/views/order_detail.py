@@ -22,6 +22,7 @@ from orders.web import selectors
 from orders.web.live_updates import order_pace
 from orders.web.order_details import told_of
 from orders.web.views.messages import say_once
+from panel.accounts.signed_in import user_of
 from panel.lib.money import format_money
 
 MOST_REFILLS = 10
@@ -48,14 +49,14 @@ def order_live(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _version(request: HttpRequest, pk: int) -> str:
-    version = selectors.version_of(customer=request.user, pk=pk)
+    version = selectors.version_of(customer=user_of(request), pk=pk)
     if version is None:
         raise Http404
     return version
 
 
 def _order_part(request: HttpRequest, template: str, pk: int, *, version: str) -> HttpResponse:
-    orders = orders_of(customer=request.user)
+    orders = orders_of(customer=user_of(request))
     orders = orders.select_related("customer", "service__upstream", "service__figures", "drip_feed")
     order = get_object_or_404(orders, pk=pk)
     cancel = order.cancel_requests.first()
@@ -89,9 +90,9 @@ def _order_part(request: HttpRequest, template: str, pk: int, *, version: str) -
 @require_POST
 def order_cancel(request: HttpRequest, pk: int) -> HttpResponse:
     """Cancels the customer's order: at once before it was sent, else its provider is asked."""
-    order = get_object_or_404(orders_of(customer=request.user), pk=pk)
+    order = get_object_or_404(orders_of(customer=user_of(request)), pk=pk)
     try:
-        outcome = cancel_order(order=order, actor=request.user)
+        outcome = cancel_order(order=order, actor=user_of(request))
     except TooLate as error:
         order.refresh_from_db()
         if order.placement != Placement.WITHDRAWN:
@@ -111,9 +112,9 @@ def order_cancel(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def order_refill(request: HttpRequest, pk: int) -> HttpResponse:
     """Asks for a refill of the customer's order."""
-    order = get_object_or_404(orders_of(customer=request.user), pk=pk)
+    order = get_object_or_404(orders_of(customer=user_of(request)), pk=pk)
     try:
-        request_refill(order=order, actor=request.user)
+        request_refill(order=order, actor=user_of(request))
     except RefillRefused as error:
         say_once(request, messages.WARNING, str(error))
     else:

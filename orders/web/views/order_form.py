@@ -85,7 +85,7 @@ def _create(request: HttpRequest, form: OrderForm) -> HttpResponse:
     asked = form.order_input(form.cleaned_data)
     create = start_drip_feed if asked.is_drip else create_order
     made = create(
-        customer=request.user,
+        customer=user_of(request),
         asked=asked,
         request_key=form.cleaned_data["request_key"],
         seen_charge=read_seen_charge(request.POST) or 0,
@@ -126,7 +126,7 @@ def order_fields(request: HttpRequest) -> HttpResponse:
 @require_safe
 def order_find(request: HttpRequest) -> HttpResponse:
     """The services to choose from, as the options of the form's list."""
-    found = find_services(customer=request.user, query=request.GET.get("q", ""))
+    found = find_services(customer=user_of(request), query=request.GET.get("q", ""))
     return render(request, "orders/_options.html", {"found": found})
 
 
@@ -139,7 +139,7 @@ def _prefilled_form(request: HttpRequest) -> OrderForm:
     again = request.GET.get("again")
     if again is None:
         return OrderForm(chosen=chosen, initial=typed)
-    order = get_object_or_404(orders_of(customer=request.user), pk=whole_number(again))
+    order = get_object_or_404(orders_of(customer=user_of(request)), pk=whole_number(again))
     form = OrderForm(chosen=str(order.service_id), initial={**typed_again(order), **typed})
     if typed.get("link") == "":
         form.fields["link"].widget.attrs["autofocus"] = True
@@ -158,7 +158,7 @@ def _order_page(request: HttpRequest, form: OrderForm) -> HttpResponse:
     # For browsers without scripts; with them `order_find` answers.
     found = None
     if is_finding or form.chosen is None:
-        found = find_services(customer=request.user, query=typed if is_finding else "")
+        found = find_services(customer=user_of(request), query=typed if is_finding else "")
     context |= {
         "found": found,
         "find_text": typed if is_finding or form.chosen is None else str(form.chosen),
@@ -175,8 +175,8 @@ def _order_context(request: HttpRequest, form: OrderForm) -> dict[str, Any]:
         "owner": owner_of(request),
         "service": service,
         "offer": offer,
-        "summary": summarize(customer=request.user, form=form, offer=offer),
+        "summary": summarize(customer=user_of(request), form=form, offer=offer),
         "times": times_of(service) if service else None,
-        "is_favourite": service is not None and is_favourite(customer=request.user, service=service),
-        "running": running_for_link(customer=request.user, link=form["link"].value() or ""),
+        "is_favourite": service is not None and is_favourite(customer=user_of(request), service=service),
+        "running": running_for_link(customer=user_of(request), link=form["link"].value() or ""),
     }

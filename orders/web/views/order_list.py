@@ -20,6 +20,7 @@ from orders.web.csv_export import export_lines
 from orders.web.filters import LOOKED_THROUGH, MOST_FOUND, OrderFilterForm, Sort, Wanted, filters_in, list_orders
 from orders.web.live_updates import Shown, read_shown, write_shown
 from orders.web.tables import OrderTable
+from panel.accounts.signed_in import user_of
 from panel.lib.csv_files import csv_response
 from panel.lib.formats import day_text
 from panel.lib.keyset_pagination import page_of
@@ -33,10 +34,10 @@ PAGES = {Sort.NEWEST: ("Newer", "Older"), Sort.OLDEST: ("Older", "Newer")}
 @require_safe
 def order_list(request: HttpRequest) -> HttpResponse:
     """The customer's orders, those that the filters leave."""
-    counts = selectors.count_by_status(customer=request.user)
+    counts = selectors.count_by_status(customer=user_of(request))
     form = _filters(request)
     wanted = form.wanted()
-    listing = list_orders(customer=request.user, wanted=wanted)
+    listing = list_orders(customer=user_of(request), wanted=wanted)
     page = page_of(listing.rows, params=request.GET.dict(), key=listing.key, descending=listing.descending)
     back, on = PAGES.get(wanted.sort, ("Previous", "Next"))
     context = {
@@ -68,7 +69,7 @@ def order_export(request: HttpRequest) -> HttpResponseBase:
     if not form.is_valid():
         # A file of other orders than were asked for would look right: the list tells what is wrong.
         return redirect(f"{reverse('order_list')}?{filters_in(request.GET).urlencode()}")
-    listing = list_orders(customer=request.user, wanted=form.wanted())
+    listing = list_orders(customer=user_of(request), wanted=form.wanted())
     return csv_response(name="orders", lines=export_lines(listing))
 
 
@@ -78,14 +79,14 @@ def order_export(request: HttpRequest) -> HttpResponseBase:
 def orders_live(request: HttpRequest) -> HttpResponse:
     """The cells of the list that changed since the page showed them; nothing at all when none did."""
     seen = read_shown(request.GET.get("shown", ""))
-    orders = selectors.rows_of(customer=request.user, pks=seen) if seen else []
+    orders = selectors.rows_of(customer=user_of(request), pks=seen) if seen else []
     changed = [order for order in orders if Shown.of(order) != seen[order.pk]]
     shown = write_shown(orders)
     if shown and not changed:
         return HttpResponse(status=HTTPStatus.NO_CONTENT)
     moved = [order for order in changed if order.status != seen[order.pk].status]
     counted = "counted" in request.GET
-    counts = selectors.count_by_status(customer=request.user) if moved and counted else {}
+    counts = selectors.count_by_status(customer=user_of(request)) if moved and counted else {}
     context = {
         "cells": OrderTable(changed).live_cells(),
         "shown": shown,
@@ -98,7 +99,7 @@ def orders_live(request: HttpRequest) -> HttpResponse:
 
 
 def _filters(request: HttpRequest) -> OrderFilterForm:
-    services = selectors.services_ordered(customer=request.user, most=MOST_SERVICES)
+    services = selectors.services_ordered(customer=user_of(request), most=MOST_SERVICES)
     return OrderFilterForm(request.GET, services=services)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.conf import settings
 
+from panel.accounts.models import User
 from panel.api.docs.examples import as_curl, as_json
 from panel.api.endpoint import Caller, answer
 from panel.api.errors import ApiError, Throttled
@@ -34,7 +35,7 @@ class Tried:
     note: str = ""
 
 
-def try_out(*, customer: Any, action: str, ids: str, address: str) -> Tried:
+def try_out(*, customer: User, action: str, ids: str, address: str) -> Tried:
     """Answer as the API would with a key of the customer's that may read alone, at the rate of a key.
 
     `ids` are those of orders or refills, with commas between; other actions take none.

@@ -17,6 +17,7 @@ from catalog.service_types import SPECS, TypeSpec
 from orders.models import DripFeed, Order, Refill
 from orders.selectors import orders_of
 from orders.states import DripState, RefillState, Status
+from panel.accounts.models import User
 from panel.api.services import price_list
 from panel.api.status import Standing, read_refills, read_statuses, tell, tell_drip
 from panel.lib.money import format_plain, refund_for
@@ -79,7 +80,7 @@ class Own:
     has_refills: bool = False
 
 
-def own_of(customer: Any) -> Own:
+def own_of(customer: User | None) -> Own:
     """Return what there is of the customer's own, and examples for the rest; `customer` is None for a visitor."""
     own = Own(
         rows={spec.wire: _sample_row(number, spec) for number, spec in enumerate(SPECS.values(), start=101)},
@@ -104,7 +105,7 @@ def own_of(customer: Any) -> Own:
     return replace(own, balance=format_plain(spendable(customer=customer)))
 
 
-def _refills_of(customer: Any) -> dict[int, str]:
+def _refills_of(customer: User) -> dict[int, str]:
     """The status of the latest two, by id."""
     latest = Refill.objects.filter(order__customer=customer).order_by("-pk").values_list("pk", flat=True)[:2]
     found = read_refills(customer=customer, ids=list(latest))

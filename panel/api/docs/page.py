@@ -11,6 +11,7 @@ from typing import Any
 from django.conf import settings
 
 from orders.checkout.validation import MAX_INTERVAL, MAX_RUNS
+from panel.accounts.models import User
 from panel.api.add import MAX_REQUEST_ID
 from panel.api.cancel_refill import ASKED, CANCELED, RUNS_ASKED, RUNS_ENDED
 from panel.api.docs.actions import actions_of
@@ -26,7 +27,7 @@ _RUNS = 5
 _UNITS = {"s": "a second", "m": "a minute", "h": "an hour", "d": "a day"}
 
 
-def docs_for(*, customer: Any, address: str) -> dict[str, Any]:
+def docs_for(*, customer: User | None, address: str) -> dict[str, Any]:
     """Return the page's context; `customer` is None for a visitor. A dozen queries at most, whatever is on sale."""
     own = own_of(customer)
     types = type_docs(own=own, address=address)

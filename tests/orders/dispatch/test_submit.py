@@ -167,7 +167,7 @@ def test_order_when_refused_and_the_refund_fails_then_neither_is_written(custome
         raise RuntimeError("the database went away")
 
     with monkeypatch.context() as patch:
-        patch.setattr(ledger, "post", die)
+        patch.setattr(ledger, "post_all", die)
         with pytest.raises(RuntimeError):
             submit_due_orders()
     assert (fresh(order).placement, fresh(order).status, fresh(order).refunded) == ("placing", "pending", 0)
