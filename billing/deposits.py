@@ -23,6 +23,7 @@ from billing.models.deposits import private_storage, receipt_path
 from billing.receipts import Receipt
 from billing.wallets import wallet_of
 from panel.accounts.models import User
+from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert
 from panel.lib.money import BASIS, MAX_MICROS, format_money
 from panel.lib.own_account import refuse_own
@@ -213,7 +214,8 @@ def confirm_payment(*, deposit_id: int, credited: int) -> Deposit:
         deposit = error.deposit
         if (deposit.state, deposit.credited) != (Deposit.State.APPROVED, credited):
             raise_alert(
-                cause=f"deposit:{deposit_id}",
+                cause=Cause.DEPOSIT,
+                about=deposit_id,
                 text=(
                     f"{_money(credited)} came in for deposit {deposit_id}, which is "
                     f"{deposit.get_state_display().lower()} ({_money(deposit.credited or 0)} credited). "

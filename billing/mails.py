@@ -9,6 +9,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from billing.models import Deposit
+from panel.alerts.causes import Cause
 from panel.mail_queue import MailQueue, send_due
 
 SUBJECTS = {
@@ -41,7 +42,7 @@ QUEUE = MailQueue(
     rows=lambda: Deposit.objects.select_related("customer", "method"),
     write=write_mail,
     told=("state",),
-    alert="deposit-mails",
+    alert=Cause.DEPOSIT_MAILS,
     unreachable="The mail server cannot be reached: customers are not told of their deposits.",
     refused=lambda deposit: f"The customer of deposit {deposit.pk} could not be told: the mail is refused.",
 )

@@ -15,6 +15,7 @@ from django.views.decorators.debug import sensitive_variables
 from catalog.models import Provider
 from catalog.upstream.client import UpstreamClient
 from catalog.upstream.errors import UpstreamError
+from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert, resolve_alert
 from panel.lib import money
 from panel.lib.backoff import backoff
@@ -111,7 +112,7 @@ def request_scope(provider: Provider) -> str:
 def drop_request_ids(*, provider: Provider, text: str) -> None:
     """The provider took one request id twice: they are not used any more, and the owner is told."""
     Provider.objects.filter(pk=provider.pk).update(request_id_parameter="", promise_unchecked=None)
-    raise_alert(cause=f"provider:{provider.pk}:request-ids", text=text, level="danger")
+    raise_alert(cause=Cause.REQUEST_IDS, about=provider.pk, text=text, level="danger")
 
 
 @sensitive_variables("api_key")  # Else a report of an error in here would show it.
@@ -132,7 +133,7 @@ def pause_provider(*, provider: Provider, reason: str, text: str) -> None:
     Provider.objects.filter(pk=provider.pk).update(
         paused_until=timezone.now() + wait, pause_reason=text[:200], pause_count=F("pause_count") + 1
     )
-    raise_alert(cause=f"provider:{provider.pk}:trouble", text=f"{provider.name}: {text}", level="danger")
+    raise_alert(cause=Cause.TROUBLE, about=provider.pk, text=f"{provider.name}: {text}", level="danger")
     log.warning("provider paused", provider=provider.pk, reason=reason, seconds=int(wait.total_seconds()))
 
 
@@ -172,7 +173,7 @@ def resume_provider(*, provider: Provider) -> None:
     Provider.objects.filter(pk=provider.pk).update(
         paused_until=None, pause_reason="", pause_count=0, polling_until=None, polling_failures=0
     )
-    resolve_alert(cause=f"provider:{provider.pk}:trouble")
+    resolve_alert(cause=Cause.TROUBLE, about=provider.pk)
 
 
 def note_success(*, provider: Provider) -> None:
@@ -180,7 +181,7 @@ def note_success(*, provider: Provider) -> None:
     if Provider.objects.filter(pk=provider.pk, pause_count__gt=0).update(
         paused_until=None, pause_reason="", pause_count=0
     ):
-        resolve_alert(cause=f"provider:{provider.pk}:trouble")
+        resolve_alert(cause=Cause.TROUBLE, about=provider.pk)
 
 
 def check_balance(*, provider: Provider) -> str:
@@ -194,21 +195,22 @@ def check_balance(*, provider: Provider) -> str:
         balance = money.micros_down(answer.amount)
     except money.MoneyError:
         raise_alert(
-            cause=f"provider:{provider.pk}:balance",
+            cause=Cause.BALANCE,
+            about=provider.pk,
             text=f"{provider.name} reports a balance that is out of range.",
         )
         return answer.currency
     Provider.objects.filter(pk=provider.pk).update(balance=balance, balance_checked_at=timezone.now())
-    resolve_alert(cause=f"provider:{provider.pk}:balance")
-    cause = f"provider:{provider.pk}:currency"
+    resolve_alert(cause=Cause.BALANCE, about=provider.pk)
     if answer.currency and answer.currency.upper() != provider.currency.upper():
         raise_alert(
-            cause=cause,
+            cause=Cause.CURRENCY,
+            about=provider.pk,
             text=f"{provider.name} bills in {answer.currency}, but is set up with {provider.currency}.",
             level="danger",
         )
     elif answer.currency:  # One that says nothing takes nothing back.
-        resolve_alert(cause=cause)
+        resolve_alert(cause=Cause.CURRENCY, about=provider.pk)
     return answer.currency
 
 
@@ -216,12 +218,11 @@ def check_providers() -> int:
     """Checks each active provider's balance; one that fails does not stop the rest. Returns failures."""
     failures = 0
     for provider in Provider.objects.filter(is_active=True):
-        cause = f"provider:{provider.pk}:unreachable"
         try:
             check_balance(provider=provider)
         except (UpstreamError, ProviderUnusable) as error:
             failures += 1
-            raise_alert(cause=cause, text=f"{provider.name} does not answer: {error}")
+            raise_alert(cause=Cause.UNREACHABLE, about=provider.pk, text=f"{provider.name} does not answer: {error}")
         else:
-            resolve_alert(cause=cause)
+            resolve_alert(cause=Cause.UNREACHABLE, about=provider.pk)
     return failures

@@ -10,6 +10,7 @@ from django.db.models import Count, Q
 from django.utils import timezone
 
 from catalog.models import CatalogChange, Provider, ProviderFigures, Service, SyncRun
+from panel.alerts.causes import Cause
 from panel.alerts.services import open_texts
 from panel.lib.formats import moment_text
 
@@ -36,7 +37,7 @@ ENOUGH_ORDERS = 10
 """Fewer that ended say nothing about the provider."""
 
 _WORST_FIRST = (DANGER, WARNING, INFO, GOOD)
-_ALERTS = ("currency", "unreachable", "balance", "request-ids")
+_ALERTS = (Cause.CURRENCY, Cause.UNREACHABLE, Cause.BALANCE, Cause.REQUEST_IDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,7 @@ def _money(provider: Provider) -> Iterator[Fact]:
 
 
 def _alerts(provider: Provider) -> Iterator[Fact]:
-    for text in open_texts(causes=[f"provider:{provider.pk}:{what}" for what in _ALERTS]):
+    for text in open_texts(causes=_ALERTS, about=provider.pk):
         yield Fact(DANGER, text)
 
 

@@ -23,6 +23,7 @@ from django.core.mail.backends.base import BaseEmailBackend
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
+from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert, resolve_alert
 from panel.lib.backoff import backoff
 from panel.lib.claims import claim_due
@@ -48,7 +49,7 @@ class MailQueue:
     rows: Callable[[], QuerySet[Any]]
     write: Callable[[Any, BaseEmailBackend], EmailMessage | None]
     told: tuple[str, ...]
-    alert: str
+    alert: Cause
     unreachable: str
     refused: Callable[[Any], str]
 

@@ -20,6 +20,7 @@ from catalog.prices.edits import Edit
 from catalog.prices.rules import Sold, Terms, is_below_minimum
 from catalog.prices.storage import lock_prices
 from panel.accounts.models import User
+from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert, resolve_alert
 from panel.lib.bulk_sql import in_chunks, insert_rows, update_rows
 
@@ -174,11 +175,14 @@ def _is_urgent(one: Noted, row: _Open | None, kind: str, before: int | None, ter
 
 
 def _tell_rises(provider: Provider, *, grew: bool) -> None:
-    cause = f"catalog:{provider.pk}:rises"
     if not CatalogChange.objects.filter(provider=provider, accepted_at=None, is_urgent=True).exists():
-        resolve_alert(cause=cause)
+        resolve_alert(cause=Cause.RATE_RISES, about=provider.pk)
     elif grew:
-        raise_alert(cause=cause, text=f"{provider.name}: rates rose past the minimum margin. See the inbox.")
+        raise_alert(
+            cause=Cause.RATE_RISES,
+            about=provider.pk,
+            text=f"{provider.name}: rates rose past the minimum margin. See the inbox.",
+        )
 
 
 # -- accepting ---------------------------------------------------------------------------------------

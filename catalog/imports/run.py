@@ -16,6 +16,7 @@ from catalog.provider_accounts import ProviderUnusable, check_balance, client_fo
 from catalog.upstream.errors import UpstreamError, explain
 from catalog.upstream.results import ServiceList
 from panel.accounts.models import User
+from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert, resolve_alert
 
 log = structlog.get_logger(__name__)
@@ -76,7 +77,7 @@ def tell_failure(run: SyncRun, reason: str) -> bool:
     except RunLost:
         run.refresh_from_db()
         return False
-    raise_alert(cause=_cause(run), text=f"Import from {run.provider.name} failed: {reason}")
+    raise_alert(cause=Cause.IMPORT, about=run.provider_id, text=f"Import from {run.provider.name} failed: {reason}")
     return True
 
 
@@ -100,7 +101,7 @@ def _import(run: SyncRun) -> None:
             _apply(run, provider, plan)
         except _Moved:
             continue
-        resolve_alert(cause=_cause(run))
+        resolve_alert(cause=Cause.IMPORT, about=run.provider_id)
         return
 
 
@@ -142,7 +143,8 @@ def _refuse(run: SyncRun, provider: Provider, plan: Plan, answer: ServiceList, s
         reason = f"{CHANGED_SINCE} {reason}"
     _finish(run, _Outcome.REFUSED, reason=reason, grounds=doubts.grounds, **_skipped(plan))
     raise_alert(
-        cause=_cause(run),
+        cause=Cause.IMPORT,
+        about=run.provider_id,
         text=f"Import from {provider.name} refused, nothing was changed: {reason}",
         level="danger",
     )
@@ -172,10 +174,6 @@ def _apply(run: SyncRun, provider: Provider, plan: Plan) -> None:
 def _skipped(plan: Plan) -> dict[str, Any]:
     kept = [list(row) for row in plan.skipped[:MOST_SKIPPED_KEPT]]
     return {"skipped": kept, "skipped_count": len(plan.skipped)}
-
-
-def _cause(run: SyncRun) -> str:
-    return f"provider:{run.provider_id}:sync"
 
 
 # -- the run's own row -------------------------------------------------------------------------------

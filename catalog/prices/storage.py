@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 
 from catalog.models import CatalogChange, Category, PricePolicy, Provider, Service, UpstreamService
 from catalog.prices.rules import CategoryTerms, PanelTerms, ProviderTerms, Sold, Terms, rescaled_rate
+from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert
 from panel.lib.bulk_sql import update_rows
 from panel.lib.money import MAX_MICROS
@@ -90,4 +91,4 @@ def convert_rates(*, provider_id: int, was: int, now: int) -> None:
 def alert_hidden(count: int) -> None:
     """Tells that `count` services lost their price and went off sale."""
     if count:
-        raise_alert(cause="catalog:no_price", text=f"{count} services have no valid price any more and went off sale.")
+        raise_alert(cause=Cause.NO_PRICE, text=f"{count} services have no valid price any more and went off sale.")

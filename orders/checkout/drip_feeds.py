@@ -25,6 +25,7 @@ from orders.common.timeline import write_event
 from orders.models import DripFeed, Order
 from orders.states import DripState, EventKind
 from panel.accounts.models import User
+from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert, resolve_alert
 from panel.lib.money import format_money
 from panel.lib.task_hints import hint_after_commit
@@ -94,24 +95,19 @@ def begin_due_runs() -> int:
     due = DripFeed.objects.filter(next_run_at__lte=timezone.now()).order_by("next_run_at", "pk")
     begun = 0
     for pk in list(due.values_list("pk", flat=True)[:MOST_IN_A_ROUND]):
-        cause = _stuck(pk)
         try:
             if begin_next_run(pk=pk):
                 begun += 1
-                resolve_alert(cause=cause)
+                resolve_alert(cause=Cause.STUCK, about=pk)
         except Exception as error:
             log.exception("run not begun", drip_feed=pk)
             # Pushed forward: one that always fails must not keep its place at the head of the queue.
             due.filter(pk=pk).update(next_run_at=timezone.now() + RETRY_AFTER)
-            raise_alert(cause=cause, text=f"The next run of drip-feed {pk} could not begin: {error!r}", level="danger")
+            text = f"The next run of drip-feed {pk} could not begin: {error!r}"
+            raise_alert(cause=Cause.STUCK, about=pk, text=text, level="danger")
     if begun:
         hint_after_commit("orders.tasks.submit_orders")
     return begun
-
-
-def _stuck(pk: int) -> str:
-    """The cause of the alert that a run cannot begin."""
-    return f"drip-feed:{pk}:stuck"
 
 
 def begin_next_run(*, pk: int) -> bool:
@@ -196,7 +192,7 @@ def stop_drip_feed(*, drip: DripFeed, actor: User | None) -> int:
             memo=held.service_name,
             actor=actor,
         )
-    resolve_alert(cause=_stuck(held.pk))
+    resolve_alert(cause=Cause.STUCK, about=held.pk)
     log.info(
         "drip-feed stopped",
         drip_feed=held.pk,

@@ -27,6 +27,7 @@ from orders.models import Order, PlacementAttempt
 from orders.refunds.posting import end_unplaced
 from orders.review.decisions import ask_for_review
 from orders.states import AttemptOutcome, EventKind, Placement, ReviewReason
+from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert
 
 # The provider said no to this order for good: what the customer reads.
@@ -170,7 +171,7 @@ def _tell_of_late_answer(order: Order, outcome: Placed) -> None:
     if stands.placement == Placement.QUEUED:
         # Staff send it again, in the belief that it was not placed.
         ask_for_review(order=stands, reason=ReviewReason.DOUBT, note=text)
-    raise_alert(cause=f"order:{order.pk}:late", text=f"Order {order.pk}. {text}", level="danger")
+    raise_alert(cause=Cause.LATE_ANSWER, about=order.pk, text=f"Order {order.pk}. {text}", level="danger")
 
 
 def _record_refused(order: Order, attempt: PlacementAttempt, outcome: Refused) -> None:

@@ -23,6 +23,7 @@ from orders.models import Order
 from orders.refunds.posting import end_unplaced
 from orders.review.decisions import ask_for_review
 from orders.states import EventKind, Placement, ReviewReason
+from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert
 
 log = structlog.get_logger(__name__)
@@ -37,7 +38,9 @@ def meet_deadlines() -> None:
             sweep()
         except Exception as error:
             log.exception("sweep failed")
-            raise_alert(cause="deadlines", text=f"Orders past a deadline could not be moved: {error!r}", level="danger")
+            raise_alert(
+                cause=Cause.DEADLINES, text=f"Orders past a deadline could not be moved: {error!r}", level="danger"
+            )
 
 
 def expire_leases() -> int:
@@ -108,14 +111,15 @@ def end_held_orders() -> int:
             continue  # It is being sent, or the customer canceled it just now.
         except (DatabaseError, LedgerError) as error:
             text = f"Order {order.pk} waits past its limit, but could not be canceled and refunded: {error}"
-            raise_alert(cause=f"order:{order.pk}:held", text=text, level="danger")
+            raise_alert(cause=Cause.HELD_ORDER, about=order.pk, text=text, level="danger")
             continue
         ended[order.provider_id] += 1
         names[order.provider_id] = order.provider.name
     for provider_id, count in ended.items():
         orders = "1 order was" if count == 1 else f"{count:,} orders were"
         raise_alert(
-            cause=f"provider:{provider_id}:held",
+            cause=Cause.HELD_ORDERS,
+            about=provider_id,
             text=f"{orders} canceled and refunded: {names[provider_id]} did not take them within {limit} hours.",
             level="danger",
         )

@@ -25,6 +25,7 @@ from orders.common.backoff import resend_wait
 from orders.common.timeline import event_of
 from orders.models import CancelRequest, OrderEvent, ProviderRequest, Refill
 from orders.states import EventKind
+from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert, resolve_alert
 from panel.lib.backoff import jitter
 from panel.lib.claims import hold, lock_due
@@ -87,14 +88,17 @@ def ask(
         return {}, error
 
 
-def tell_owner(*, provider: Provider, what: str, trouble: Trouble | None) -> None:
-    """Alerts while the provider does not do `what` ("cancel", …), and takes the alert back when it does."""
-    cause = f"provider:{provider.pk}:{what}"
+_ASKED_FOR = {Cause.CANCELS: "cancel", Cause.REFILLS: "refill", Cause.REFILL_STATUSES: "refill status"}
+
+
+def tell_owner(*, provider: Provider, cause: Cause, trouble: Trouble | None) -> None:
+    """Raise the alert while the provider does not do what it is asked for, and resolve it when it does."""
     if trouble is None:
-        resolve_alert(cause=cause)
-    else:
-        level = "danger" if isinstance(trouble, ProviderUnusable) else "warning"
-        raise_alert(cause=cause, text=f"{provider.name}, asked for {what}: {trouble}", level=level)
+        resolve_alert(cause=cause, about=provider.pk)
+        return
+    level = "danger" if isinstance(trouble, ProviderUnusable) else "warning"
+    text = f"{provider.name}, asked for {_ASKED_FOR[cause]}: {trouble}"
+    raise_alert(cause=cause, about=provider.pk, text=text, level=level)
 
 
 def cut_short(answers: Mapping[str, object]) -> Trouble | None:

@@ -26,6 +26,7 @@ from orders.common.timeline import event_of
 from orders.models import OrderEvent, Refill
 from orders.requests import queue
 from orders.states import EventKind, RefillState
+from panel.alerts.causes import Cause
 from panel.lib.backoff import backoff, jitter
 from panel.lib.claims import claim_due
 
@@ -87,7 +88,7 @@ def poll_provider_refills(*, provider: Provider, seconds: float = ROUND_SECONDS)
             apply_answers(batch=heard, answers=said.answers)
         polled += len(heard)
     if polled or trouble:
-        queue.tell_owner(provider=provider, what="refill status", trouble=trouble)
+        queue.tell_owner(provider=provider, cause=Cause.REFILL_STATUSES, trouble=trouble)
     return polled
 
 

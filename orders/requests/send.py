@@ -9,6 +9,7 @@ from catalog.models import Provider
 from orders.common.provider_rounds import for_each_provider
 from orders.requests import cancel, refill
 from orders.requests.queue import BATCH, is_busy, tell_owner, with_due
+from panel.alerts.causes import Cause
 
 ROUND_SECONDS = 20.0
 
@@ -26,9 +27,9 @@ def send_to_provider(*, provider: Provider, seconds: float = ROUND_SECONDS) -> i
     """Sends this provider's due requests, batch after batch, for about `seconds`; returns how many."""
     stop_at = time.monotonic() + seconds
     sent = 0
-    for what, rows, ask_batch in (
-        ("cancel", cancel.unsent(), cancel.ask_batch),
-        ("refill", refill.unsent(), refill.ask_batch),
+    for cause, rows, ask_batch in (
+        (Cause.CANCELS, cancel.unsent(), cancel.ask_batch),
+        (Cause.REFILLS, refill.unsent(), refill.ask_batch),
     ):
         if is_busy(rows, provider=provider):
             continue
@@ -37,7 +38,7 @@ def send_to_provider(*, provider: Provider, seconds: float = ROUND_SECONDS) -> i
             count, trouble = ask_batch(provider=provider)
             sent += count
             if count:
-                tell_owner(provider=provider, what=what, trouble=trouble)
+                tell_owner(provider=provider, cause=cause, trouble=trouble)
             if trouble:
                 break
     return sent

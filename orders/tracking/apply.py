@@ -30,6 +30,7 @@ from orders.requests.cancel import close_cancel_requests
 from orders.review.decisions import ask_for_review, close_settled_review
 from orders.states import FINAL, EventKind, Placement, ReviewReason, Status
 from orders.tracking.interpret import Change, change_from, is_foreign
+from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert
 from panel.lib.money import format_money
 
@@ -65,7 +66,8 @@ def apply_answers(*, provider: Provider, batch: Sequence[Order], answers: Answer
 def _set_back(order: Order) -> None:
     """Not ended yet: it must not wait a day for its refund, nor in silence."""
     raise_alert(
-        cause=f"order:{order.pk}:not-applied",
+        cause=Cause.NOT_APPLIED,
+        about=order.pk,
         text=f"What {order} came to could not be written, and no money was moved. It is tried again; see the log.",
         level="danger",
     )
@@ -175,7 +177,7 @@ def _watch_costs(provider: Provider, changes: Sequence[Change]) -> None:
     for _, order in sorted(worst.items()):
         _alert_overcharge(order)
     if foreign:
-        raise_alert(cause=f"provider:{provider.pk}:charge-currency", text=foreign, level="danger")
+        raise_alert(cause=Cause.CHARGE_CURRENCY, about=provider.pk, text=foreign, level="danger")
 
 
 def _costs_too_much(change: Change) -> bool:
@@ -198,7 +200,8 @@ def _alert_overcharge(order: Order) -> None:
         for amount in (cost, order.expected_cost, order.net_charge)
     )
     raise_alert(
-        cause=f"service:{order.service_id}:overcharge",
+        cause=Cause.OVERCHARGE,
+        about=order.service_id,
         text=(
             f"Service {order.service_id}: the provider charged {shown} for order {order.pk} instead of {expected}; "
             f"the customer paid {paid}."

@@ -13,6 +13,7 @@ from catalog.models import Provider
 from orders.common.backoff import poll_bound
 from orders.models import Order
 from orders.states import Placement
+from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert, resolve_alert
 
 ERRORS_OF_ITS_OWN = 3
@@ -59,13 +60,13 @@ def watch_polls() -> None:
     bound = poll_bound()
     late = {one.provider_id: one for one in following() if one.oldest > bound}
     for provider in Provider.objects.all():
-        cause = f"provider:{provider.pk}:unchecked"
         one = late.get(provider.pk)
         if one is None:
-            resolve_alert(cause=cause)
+            resolve_alert(cause=Cause.UNCHECKED, about=provider.pk)
             continue
         raise_alert(
-            cause=cause,
+            cause=Cause.UNCHECKED,
+            about=provider.pk,
             text=(
                 f"{provider.name}: an open order was last checked {_minutes(one.oldest)} min ago; the bound is "
                 f"{_minutes(bound)} min. Nothing is lost: refunds wait until it answers."

@@ -24,6 +24,7 @@ from orders.common.provider_rounds import for_each_provider, in_lanes
 from orders.models import Order
 from orders.states import Placement
 from orders.tracking.apply import apply_answers
+from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert, resolve_alert
 from panel.lib.claims import claim_due
 
@@ -52,11 +53,10 @@ def providers_with_due_polls() -> list[Provider]:
 
 def poll_provider(*, provider: Provider, seconds: float = ROUND_SECONDS) -> int:
     """Polls this provider's due orders, batch after batch, for about `seconds`; returns how many."""
-    cause = f"provider:{provider.pk}:polling"
     try:
         client = client_for(provider)
     except ProviderUnusable as error:
-        raise_alert(cause=cause, text=str(error), level="danger")
+        raise_alert(cause=Cause.POLLING, about=provider.pk, text=str(error), level="danger")
         return 0
     if not take_polling_lane(provider=provider, seconds=seconds + CLAIM_SECONDS):
         return 0
@@ -66,9 +66,13 @@ def poll_provider(*, provider: Provider, seconds: float = ROUND_SECONDS) -> int:
     finally:
         leave_polling_lane(provider=provider, failures=poll.failures)
     if poll.trouble:
-        raise_alert(cause=cause, text=f"{provider.name} does not tell the status of orders: {poll.trouble}")
+        raise_alert(
+            cause=Cause.POLLING,
+            about=provider.pk,
+            text=f"{provider.name} does not tell the status of orders: {poll.trouble}",
+        )
     elif poll.polled:
-        resolve_alert(cause=cause)
+        resolve_alert(cause=Cause.POLLING, about=provider.pk)
     return poll.polled
 
 

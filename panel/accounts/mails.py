@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from panel.accounts.invitations import ends_at, link_of
 from panel.accounts.models import AccountMail, ApiKey
+from panel.alerts.causes import Cause
 from panel.mail_queue import MailQueue, send_due
 
 
@@ -40,7 +41,7 @@ QUEUE = MailQueue(
     rows=lambda: AccountMail.objects.select_related("user"),
     write=write_mail,
     told=(),
-    alert="account-mails",
+    alert=Cause.ACCOUNT_MAILS,
     unreachable="The mail server cannot be reached: invitations and news of changed addresses are not sent.",
     refused=lambda mail: f"“{mail.get_kind_display()}” could not be mailed to {mail.recipient}: it is refused.",
 )

@@ -9,22 +9,24 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
+from panel.alerts.causes import Cause
 from panel.alerts.models import Alert, Heartbeat
 
 log = structlog.get_logger(__name__)
 
 
-def raise_alert(*, cause: str, text: str, level: str = Alert.Level.WARNING) -> None:
-    """Opens an alert, or counts once more on the open one of the same `cause`."""
-    if _count_again(cause, text):
+def raise_alert(*, cause: Cause, about: int | None = None, text: str, level: str = Alert.Level.WARNING) -> None:
+    """Open an alert, or count once more on the open one of the same `cause` and thing; `about` is its primary key."""
+    stored = cause.of(about)
+    if _count_again(stored, text):
         return
     try:
         with transaction.atomic():
-            Alert.objects.create(cause=cause, text=text[:500], level=level)
+            Alert.objects.create(cause=stored, text=text[:500], level=level)
     except IntegrityError:
-        _count_again(cause, text)
+        _count_again(stored, text)
         return
-    log.warning("alert raised", cause=cause, text=text)
+    log.warning("alert raised", cause=stored, text=text)
 
 
 def _count_again(cause: str, text: str) -> bool:
@@ -35,14 +37,14 @@ def _count_again(cause: str, text: str) -> bool:
     )
 
 
-def resolve_alert(*, cause: str) -> None:
-    """Closes the open alert of `cause`, if there is one."""
-    Alert.objects.filter(cause=cause, resolved_at=None).update(resolved_at=timezone.now())
+def resolve_alert(*, cause: Cause, about: int | None = None) -> None:
+    """Close the open alert of `cause` and thing, if there is one."""
+    Alert.objects.filter(cause=cause.of(about), resolved_at=None).update(resolved_at=timezone.now())
 
 
-def open_texts(*, causes: Iterable[str]) -> list[str]:
-    """What the open alerts of these causes say, oldest first."""
-    alerts = Alert.objects.filter(cause__in=list(causes), resolved_at=None)
+def open_texts(*, causes: Iterable[Cause], about: int) -> list[str]:
+    """Return what the open alerts of these causes say of a thing, oldest first."""
+    alerts = Alert.objects.filter(cause__in=[cause.of(about) for cause in causes], resolved_at=None)
     return list(alerts.order_by("pk").values_list("text", flat=True))
 
 

@@ -17,6 +17,7 @@ from orders.reports.profit import profit_figures, profit_in_all
 from orders.states import FINAL, Placement
 from panel.accounts.models import User
 from panel.accounts.signed_in import user_of
+from panel.alerts.causes import Cause
 from panel.alerts.models import Alert, Heartbeat
 from panel.lib.admin.base import shown_money
 from panel.ops.health import tasks_late
@@ -76,7 +77,7 @@ def _deposits() -> int:
 def _ledger(*, show_owed: bool) -> dict[str, object]:
     """Whether the last check found everything in order, and what we owe our customers."""
     checked = Heartbeat.objects.filter(task="check_ledger").values_list("beat_at", flat=True).first()
-    broken = Alert.objects.filter(cause="ledger", resolved_at=None).exists()
+    broken = Alert.objects.filter(cause=Cause.LEDGER, resolved_at=None).exists()
     balances = Wallet.objects.filter(balance__gt=0).aggregate(total=Sum("balance"))["total"] or 0
     # Paid for, not begun, and given back by a stop at any moment.
     runs = DripFeed.objects.filter(next_run_at__isnull=False).aggregate(

@@ -18,6 +18,7 @@ from billing import append_only, constraints
 from catalog.shop import catalog_version_triggers
 from orders.models import Order
 from orders.states import Placement, ReviewReason
+from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert, record_heartbeat, resolve_alert
 
 MOST_SHOWN = 20
@@ -158,9 +159,9 @@ def prove_books() -> list[Breach]:
     breaches = find_breaches()
     if breaches:
         text = "; ".join(f"{breach.invariant}: {breach.rows[0]}" for breach in breaches)
-        raise_alert(cause="ledger", text=f"The books do not balance. {text}", level="danger")
+        raise_alert(cause=Cause.LEDGER, text=f"The books do not balance. {text}", level="danger")
     else:
-        resolve_alert(cause="ledger")
+        resolve_alert(cause=Cause.LEDGER)
     record_heartbeat(task="check_ledger")
     return breaches
 

@@ -11,6 +11,7 @@ from django.urls import reverse
 from catalog.prices.storage import price_policy
 from orders.models import Order
 from orders.states import ReviewReason
+from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert
 from tests import make
 
@@ -23,7 +24,7 @@ def test_every_list_and_page_opens(model, staff_client, customer, provider):
     order = make.order(customer, service)
     Order.objects.filter(pk=order.pk).update(review_reason=ReviewReason.DOUBT)
     price_policy()
-    raise_alert(cause="x", text="Something")
+    raise_alert(cause=Cause.LEDGER, text="Something")
     name = f"admin:{model._meta.app_label}_{model._meta.model_name}"
     assert staff_client.get(reverse(f"{name}_changelist"), follow=True).status_code == 200
     obj = model._default_manager.first()
@@ -56,7 +57,7 @@ def test_staff_cannot_make_themselves_or_others_owner(customer):
 
 
 def test_alerts_can_be_resolved_in_bulk(staff_client):
-    raise_alert(cause="x", text="Something")
+    raise_alert(cause=Cause.LEDGER, text="Something")
     from panel.alerts.models import Alert
 
     alert = Alert.objects.get()

@@ -19,6 +19,7 @@ from catalog.imports.queue import run_due_imports
 from catalog.imports.run import sync_provider
 from catalog.models import CatalogChange, Category, PriceChange, Provider, Service, SyncRun, UpstreamService
 from catalog.prices.storage import price_policy
+from panel.alerts.causes import Cause
 from panel.alerts.models import Alert
 from panel.alerts.services import raise_alert
 from tests import make
@@ -319,7 +320,7 @@ def test_inbox_when_filtered_and_searched_then_only_what_was_asked_for(staff_cli
 
 
 def test_inbox_when_accepted_in_bulk_then_closed_by_whom_and_logged(staff_client, staff, sold):
-    raise_alert(cause=f"catalog:{sold.upstream.provider_id}:rises", text="One rate rose.")
+    raise_alert(cause=Cause.RATE_RISES, about=sold.upstream.provider_id, text="One rate rose.")
     first, second = changed(sold, is_urgent=True), changed(sold, kind="limits")
     third = changed(sold, kind="text")
     answer = accept(staff_client, first, second)

@@ -31,6 +31,7 @@ from catalog.prices.changes import apply_change
 from catalog.provider_health import DANGER, GOOD, INFO, WARNING, last_import, provider_facts, provider_state
 from panel.accounts.models import User
 from panel.accounts.roles import MANAGER, OWNER, set_up_roles
+from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert
 from panel.lib.crypto import decrypt
 from panel.lib.money import EXCHANGE_ONE
@@ -349,12 +350,12 @@ def test_facts_when_the_last_import_was_not_applied_then_its_reason_is_told(prov
     assert facts(provider)[0][0] == GOOD
 
 
-@pytest.mark.parametrize("what", ["currency", "unreachable", "balance", "request-ids"])
+@pytest.mark.parametrize("what", [Cause.CURRENCY, Cause.UNREACHABLE, Cause.BALANCE, Cause.REQUEST_IDS])
 def test_facts_when_an_alert_of_it_is_open_then_it_is_one_of_them(provider, what):
     healthy(provider)
-    raise_alert(cause=f"provider:{provider.pk + 1}:{what}", text="Another bills in EUR.")
+    raise_alert(cause=what, about=provider.pk + 1, text="Another bills in EUR.")
     assert facts(provider)[0][0] == GOOD
-    raise_alert(cause=f"provider:{provider.pk}:{what}", text="It bills in <b>TRY</b>.")
+    raise_alert(cause=what, about=provider.pk, text="It bills in <b>TRY</b>.")
     assert facts(provider)[0] == (DANGER, "It bills in <b>TRY</b>.")
 
 
@@ -421,7 +422,7 @@ def test_runway_when_money_is_spent_then_the_page_tells_how_long_it_lasts(
 def test_page_when_what_the_provider_said_is_hostile_then_it_is_escaped(staff_client, provider):
     evil = "<script>alert(1)</script>"
     Provider.objects.update(pause_count=1, pause_reason=evil)
-    raise_alert(cause=f"provider:{provider.pk}:currency", text=f"It bills in {evil}.")
+    raise_alert(cause=Cause.CURRENCY, about=provider.pk, text=f"It bills in {evil}.")
     SyncRun.objects.create(provider=provider, outcome="refused", reason=evil)
     for address in (page_of(provider), reverse("admin:catalog_provider_changelist")):
         assert evil not in staff_client.get(address).content.decode()

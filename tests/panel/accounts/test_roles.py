@@ -37,6 +37,7 @@ from orders.models import Order, OrderInReview
 from orders.states import ReviewReason
 from panel.accounts.models import User
 from panel.accounts.roles import MANAGER, OWNER, ROLES, SUPPORT, set_up_roles
+from panel.alerts.causes import Cause
 from panel.alerts.models import Alert
 from panel.alerts.services import raise_alert
 from panel.api.keys.services import make_key
@@ -488,7 +489,7 @@ def test_activity_when_it_grows_then_its_list_asks_no_more(customer):
 
 
 def test_alerts_when_they_are_resolved_then_the_log_says_by_whom(customer):
-    raise_alert(cause="x", text="Something")
+    raise_alert(cause=Cause.LEDGER, text="Something")
     alert = Alert.objects.get()
     manager = with_role(MANAGER)
     data = {"action": "resolve", "_selected_action": [alert.pk]}
