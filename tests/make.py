@@ -24,7 +24,7 @@ from catalog.provider_accounts import set_api_key
 from orders.checkout.create import create_order
 from orders.checkout.drip_feeds import start_drip_feed
 from orders.checkout.validation import OrderInput
-from orders.common.upstream_ids import id_columns
+from orders.common.transitions import id_columns
 from orders.models import DripFeed, Order
 from orders.states import Placement
 from panel.accounts.models import User

@@ -15,6 +15,7 @@ from orders.models import Order, PlacementAttempt
 from orders.states import PLACEMENT_MOVES, EventKind, Placement, Status, may_follow, reachable_from
 from panel.accounts.models import User
 from panel.lib.bulk_sql import update_rows
+from panel.lib.digits import whole_number
 
 NO_REVIEW: dict[str, object] = {"review_reason": "", "review_since": None, "review_note": "", "review_finding": ""}
 
@@ -50,6 +51,12 @@ FOLLOWED = (
     "still_polls",
     "poll_errors",
 )
+
+
+def id_columns(upstream_id: str) -> dict[str, object]:
+    """Return the columns of an order that hold its id at the provider: as text, and as a number if it is one."""
+    number = whole_number(upstream_id)
+    return {"upstream_id": upstream_id, "upstream_number": number if str(number) == upstream_id else None}
 
 
 class OrderMoved(Exception):

@@ -20,8 +20,7 @@ from catalog.upstream.errors import ErrorCode
 from catalog.upstream.results import AddOutcome, NotSent, Placed, Refused, Unknown
 from orders.common.backoff import first_poll_after, resend_wait
 from orders.common.timeline import write_event
-from orders.common.transitions import OrderMoved, move, move_all
-from orders.common.upstream_ids import id_columns
+from orders.common.transitions import OrderMoved, id_columns, move, move_all
 from orders.dispatch.timeouts import doubt_from
 from orders.models import Order, PlacementAttempt
 from orders.refunds.posting import end_unplaced

@@ -16,8 +16,7 @@ from catalog.upstream.cleaning import parse_id
 from orders.checkout.create import loss_note
 from orders.common.backoff import first_poll_after
 from orders.common.timeline import write_event
-from orders.common.transitions import OrderMoved, close_review, move
-from orders.common.upstream_ids import id_columns
+from orders.common.transitions import OrderMoved, close_review, id_columns, move
 from orders.models import Order
 from orders.refunds.posting import end_unplaced, refund_up_to
 from orders.states import EventKind, Placement, ReviewReason

@@ -1,4 +1,4 @@
-"""The order form. It asks for exactly what the chosen service's type needs."""
+"""The order form, which asks for exactly what the chosen service's type needs, and what is said beside it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from django.forms.boundfield import BoundField
 from django.http import QueryDict
 
 from catalog.models import Service
+from catalog.prices.customer_prices import Offer
 from catalog.selectors import services_on_sale
 from catalog.service_types import SPECS, Kind, Param, TypeSpec
+from orders.checkout.create import Quote, quote_order
 from orders.checkout.validation import (
     GONE,
     MAX_INTERVAL,
@@ -29,6 +31,7 @@ from orders.checkout.validation import (
     text_lines,
 )
 from orders.models import Order
+from panel.accounts.models import User
 from panel.lib.digits import whole_number
 from panel.lib.money import MAX_MICROS
 
@@ -250,6 +253,51 @@ class OrderForm(forms.Form):
         except forms.ValidationError:
             return None
         return number if number and number > 0 else None
+
+
+# -- what is said beside the fields ------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """`problem`: why it cannot be ordered so; `hint`: what is missing. Both are in the customer's words, or empty."""
+
+    quote: Quote | None = None
+    problem: str = ""
+    hint: str = ""
+
+    @property
+    def can_order(self) -> bool:
+        return self.quote is not None and not self.problem
+
+
+def summarize(*, customer: User, form: OrderForm, offer: Offer | None) -> Summary:
+    """Return what is typed so far; `offer` is the chosen service at the customer's price."""
+    quantity = form.typed_quantity()
+    if offer is None or quantity is None:
+        return Summary()
+    plan = form.typed_plan()
+    if plan is None:
+        return Summary(hint=f"Enter 2 to {MAX_RUNS:,} runs, and the minutes between them.")
+    runs, interval = plan
+    try:
+        quote = quote_order(customer=customer, offer=offer, quantity=quantity, runs=runs, interval=interval)
+    except OrderRefused as refusal:
+        return Summary(problem=refusal.message)
+    return Summary(quote, problem=_outside_limits(offer.service, quantity))
+
+
+def _outside_limits(service: Service, quantity: int) -> str:
+    if service.is_package:
+        return ""
+    if quantity < service.lowest_quantity:
+        return f"The smallest order of this service is {service.lowest_quantity:,}."
+    if quantity > service.highest_quantity:
+        return f"The largest order of this service is {service.highest_quantity:,}."
+    return ""
+
+
+# -- around the form ---------------------------------------------------------------------------------
 
 
 def typed_again(order: Order) -> dict[str, str]:

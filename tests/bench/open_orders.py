@@ -14,7 +14,7 @@ from billing.models import Entry, Wallet
 from catalog.models import Service
 from catalog.prices.customer_prices import Offer
 from orders.checkout.create import charge_of, cost_of_order
-from orders.common.upstream_ids import id_columns
+from orders.common.transitions import id_columns
 from orders.models import Order
 from orders.states import Placement, Status
 from panel.accounts.models import User

@@ -21,8 +21,7 @@ from orders.checkout.drip_feeds import start_drip_feed
 from orders.checkout.validation import OrderRefused
 from orders.selectors import orders_of
 from orders.web.active_link import running_for_link
-from orders.web.order_form import OWN_FIELDS, OrderForm, read_seen_charge, typed_again
-from orders.web.order_summary import summarize
+from orders.web.order_form import OWN_FIELDS, OrderForm, read_seen_charge, summarize, typed_again
 from orders.web.service_search import find_services, is_favourite
 from orders.web.views.drafts import drop, keep, kept, owner_of
 from panel.accounts.signed_in import user_of
