@@ -15,11 +15,12 @@ from orders.common.transitions import (
     OrderMoved,
     change_status,
     close_review,
+    id_columns,
     move,
     move_all,
     write_answers,
 )
-from orders.models import Order
+from orders.models import Order, PlacementAttempt
 from orders.states import PLACEMENT_MOVES, Placement, ReviewReason, Status
 from tests import make
 from tests.scenes import fresh
@@ -129,6 +130,14 @@ def test_move_when_the_order_moved_since_it_was_read_then_nothing_is_done(order,
     assert fresh(order).__dict__.keys() == stands.__dict__.keys()
     assert Order.objects.filter(pk=order.pk, claim_token=stands.claim_token, placement=stands.placement).exists()
     assert not order.events.filter(text="why").exists()
+
+
+def test_move_when_accepted_then_the_order_names_the_attempt_of_its_claim(order):
+    first, second, _ = (PlacementAttempt.objects.create(order=order, token=token * 32) for token in "abc")
+    claimed = standing(order, Placement.PLACING, claim_token=second.token)
+    move(order=claimed, to=Placement.PLACED, values=id_columns("77"))
+    assert fresh(order).accepted_attempt_id == second.pk
+    assert move_all(Order.objects.filter(pk=order.pk), to=Placement.PLACED, values={}) == 0
 
 
 @pytest.mark.parametrize(
