@@ -132,6 +132,13 @@ def test_move_when_the_order_moved_since_it_was_read_then_nothing_is_done(order,
     assert not order.events.filter(text="why").exists()
 
 
+@pytest.mark.parametrize(
+    ("upstream_id", "number"), [("23501", 23501), ("007", None), ("ord_1", None), ("9" * 30, None)]
+)
+def test_id_when_it_is_no_plain_number_then_it_has_no_number(upstream_id, number):
+    assert id_columns(upstream_id) == {"upstream_id": upstream_id, "upstream_number": number}
+
+
 def test_move_when_accepted_then_the_order_names_the_attempt_of_its_claim(order):
     first, second, _ = (PlacementAttempt.objects.create(order=order, token=token * 32) for token in "abc")
     claimed = standing(order, Placement.PLACING, claim_token=second.token)
