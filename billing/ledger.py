@@ -19,6 +19,7 @@ from django.db.models import F, QuerySet
 
 from billing.models import Entry, Wallet
 from panel.accounts.models import User
+from panel.lib.bulk_sql import in_chunks
 from panel.lib.money import MAX_MICROS
 
 MAX_KEY = 100
@@ -151,7 +152,12 @@ def post_all(*, lines: Sequence[Line]) -> None:
             unguarded: QuerySet[Entry] = QuerySet(Entry)
             unguarded.bulk_create(entries)
     except IntegrityError:
-        raise KeyConflict("one of the keys was used for another posting") from None
+        # Outside the atomic block: PostgreSQL refuses every statement in a failed transaction.
+        keys = [line.key for line in lines]
+        used = any(Entry.objects.filter(key__in=part).exists() for part in in_chunks(keys, 500))
+        if used or len(set(keys)) < len(keys):
+            raise KeyConflict("one of the keys was used for another posting") from None
+        raise InvalidPosting("the database refused one of the postings") from None
 
 
 def _chain(wallet_id: int, lines: Sequence[Line]) -> list[Entry]:

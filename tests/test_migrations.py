@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -59,35 +60,19 @@ def test_reconciliation_when_there_are_orders_then_each_has_its_deadline_and_num
 
 @pytest.mark.proof
 @pytest.mark.django_db(transaction=True)
-def test_findings_when_reviews_were_closed_as_sentences_then_they_are_figures_where_they_told_any(customer):
+def test_accepted_attempts_when_there_are_orders_then_each_placed_one_has_that_of_its_claim(customer, monkeypatch):
     service = make.service(make.provider())
-    sentences = {
-        "contradiction: It says that 40 of 100 remain. It charged 0.12 of an expected 0.2.": "contradiction:40/120000",
-        "contradiction: It says that an unknown number of 100 remain. It charged 0.1 of an expected 0.2.": (
-            "contradiction:-/100000"
-        ),
-        "contradiction: Partial, and 400 of a package remain. It charged nothing we could read of an expected 1.": (
-            "contradiction:400/-"
-        ),
-        "contradiction: Partial with neither remains nor charge.": "contradiction:-/-",
-        "unknown_status: Status: Fail": "unknown_status:Fail",
-        "contradiction: Partial now, without remains or charge.": (
-            "contradiction: Partial now, without remains or charge."
-        ),
-        "": "",
-    }
-    made = [make.placed_order(customer, service, upstream_id=f"{number}") for number in range(len(sentences))]
-    attempt = PlacementAttempt.objects.create(order=made[0], token="t" * 32)
+    made = [make.placed_order(customer, service, upstream_id=f"{number}") for number in range(3)]
+    made.append(make.order(customer, service))
+    attempts = [PlacementAttempt.objects.create(order=order, token=f"{order.pk:032}") for order in made]
     try:
         old = migrate([("orders", "0010_api_key_ref")]).get_model("orders", "Order").objects
-        for order, sentence in zip(made, sentences, strict=True):
-            old.filter(pk=order.pk).update(closed_review=sentence, claim_token="t" * 32 if order == made[0] else "")
-        old.filter(pk=made[-1].pk).update(
-            review_reason="unknown_status", review_since=timezone.now(), review_note="Status: Error"
-        )
+        for order in (made[0], made[2], made[3]):
+            old.filter(pk=order.pk).update(claim_token=f"{order.pk:032}")
+        filling = import_module("orders.migrations.0012_fill_accepted_attempts")
+        monkeypatch.setattr(filling, "BATCH", 2)
     finally:
         new = migrate(latest())
-    orders = list(new.get_model("orders", "Order").objects.order_by("pk"))
-    assert [order.closed_review for order in orders] == list(sentences.values())
-    assert [order.review_finding for order in orders] == [""] * 6 + ["unknown_status:Error"]
-    assert [order.accepted_attempt_id for order in orders] == [attempt.pk] + [None] * 6
+    orders = new.get_model("orders", "Order").objects.order_by("pk")
+    accepted = [order.accepted_attempt_id for order in orders]
+    assert accepted == [attempts[0].pk, None, attempts[2].pk, None]

@@ -128,8 +128,8 @@ def offered(order: Order) -> tuple[str, ...]:
 
 def state_of(order: Order) -> str:
     """What a decision was made on: another sending, review or refund is another matter."""
-    parts = (order.placement, order.status, order.claim_token, order.attempts, order.review_reason, order.refunded)
-    return ":".join(map(str, parts))
+    names = ("placement", "status", "claim_token", "attempts", "review_reason", "review_finding", "refunded")
+    return ":".join(str(getattr(order, name)) for name in names)
 
 
 def page_of(order: Order) -> str:

@@ -111,12 +111,12 @@ def change_status(*, order: Order, to: Status, values: Mapping[str, object], tex
         write_event(order_id=order.pk, kind=EventKind.STATUS, old=order.status, new=to, text=text, actor=actor)
 
 
-def close_review(*, order: Order, finding: str, seen: Sequence[str] = ()) -> None:
+def close_review(*, order: Order, closed: Mapping[str, object], seen: Sequence[str] = ()) -> None:
     """Take the order out of review if its placement, review and the columns `seen` are as read. Raise OrderMoved.
 
-    `finding` is remembered: staff are not asked about it again.
+    `closed` are the columns that remember it: staff are not asked about the same again.
     """
-    _write(order, ("placement", "review_reason", *seen), {**NO_REVIEW, "closed_review": finding})
+    _write(order, ("placement", "review_reason", *seen), {**NO_REVIEW, **closed})
 
 
 def write_answers(*, orders: Sequence[Order], was: Mapping[int, tuple[str, int]]) -> None:

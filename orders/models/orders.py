@@ -99,15 +99,17 @@ class Tracking(models.Model):
 
 
 class Review(models.Model):
-    """What needs a person. A finding is the reason of a review with its figures, as `finding_of` writes it."""
+    """What needs a person. A finding is the reason of a review with its figures, as `finding_of` writes it.
+
+    What staff closed last is kept twice: as a sentence, and as a finding where the review had one.
+    """
 
     review_reason = models.CharField(max_length=20, choices=ReviewReason.choices, blank=True)
     review_since = models.DateTimeField(null=True, blank=True)
     review_note = models.CharField(max_length=500, blank=True)
     review_finding = models.CharField(max_length=100, blank=True, default="", db_default="")
-    closed_review = models.CharField(
-        max_length=520, blank=True, help_text="The finding of the last review that staff closed."
-    )
+    closed_review = models.CharField(max_length=520, blank=True, help_text="The last review that staff closed.")
+    closed_finding = models.CharField(max_length=100, blank=True, default="", db_default="")
 
     class Meta:
         abstract = True

@@ -24,6 +24,7 @@ from panel.accounts.models import User
 from panel.lib.own_account import refuse_own
 from panel.lib.task_hints import hint_after_commit
 
+MAX_CLOSED = 520
 UNSETTLED = (Placement.IN_DOUBT, Placement.QUEUED)
 
 
@@ -56,7 +57,7 @@ def close_settled_review(*, order: Order) -> None:
     Nothing happens when staff closed it meanwhile.
     """
     with contextlib.suppress(OrderMoved):
-        close_review(order=order, seen=("review_finding", "review_note"), finding=order.closed_review)
+        close_review(order=order, seen=("review_finding", "review_note"), closed={})
         text = "The provider's later answer settled it"
         write_event(order_id=order.pk, kind=EventKind.REVIEW, old=order.review_reason, text=text, public=False)
 
@@ -66,20 +67,19 @@ def finding_of(reason: str, figures: Sequence[object] = ()) -> str:
     return f"{reason}:{'/'.join('-' if figure is None else str(figure) for figure in figures)}"[:100]
 
 
-def is_dismissed(order: Order, reason: str, figures: Sequence[object] = ()) -> bool:
-    """Return True if staff closed this very finding last.
-
-    Releases before kept a sentence, which has a space after the reason: where it could not be turned into figures it
-    stands for all findings of the reason.
-    """
-    return order.closed_review == finding_of(reason, figures) or order.closed_review.startswith(f"{reason}: ")
+def is_dismissed(order: Order, reason: str, note: str, figures: Sequence[object] = ()) -> bool:
+    """Return True if staff closed this very finding last. What releases before closed is known by its sentence."""
+    if order.closed_finding:
+        return order.closed_finding == finding_of(reason, figures)
+    return order.closed_review == f"{reason}: {note}"[:MAX_CLOSED]
 
 
-def finding_closed(order: Order) -> str:
-    """Return the last finding that was closed, once the review that the order is in, if any, is closed too."""
+def closed_columns(order: Order) -> dict[str, object]:
+    """Return what remembers the review that the order is in, once it is closed. Nothing where it is in none."""
     if not order.review_reason:
-        return order.closed_review
-    return order.review_finding or f"{order.review_reason}: {order.review_note}"
+        return {}
+    sentence = f"{order.review_reason}: {order.review_note}"[:MAX_CLOSED]
+    return {"closed_review": sentence, "closed_finding": order.review_finding}
 
 
 def bind_upstream_id(*, order: Order, upstream_id: str, actor: User | None = None, text: str = "") -> None:
@@ -146,7 +146,7 @@ def refund_part(*, order: Order, amount: int, note: str, actor: User | None) -> 
         raise ReviewError("Give back more than nothing, and at most what is left of the charge.")
     with transaction.atomic():
         refund_up_to(order=order, target=order.refunded + amount, text=note, actor=actor)
-        close_review(order=order, finding=finding_closed(order))
+        close_review(order=order, closed=closed_columns(order))
 
 
 def dismiss_review(*, order: Order, note: str, actor: User | None) -> None:
@@ -155,7 +155,7 @@ def dismiss_review(*, order: Order, note: str, actor: User | None) -> None:
     if order.placement in UNSETTLED:
         raise ReviewError("Bind its id, send it again or refund it: it cannot be left as it is.")
     with transaction.atomic():
-        close_review(order=order, finding=finding_closed(order))
+        close_review(order=order, closed=closed_columns(order))
         write_event(order_id=order.pk, kind=EventKind.STAFF, text=note, actor=actor, public=False)
 
 
@@ -166,4 +166,4 @@ def _check_unsettled(order: Order) -> None:
 
 def _move(order: Order, *, to: Placement, text: str, actor: User | None, values: Mapping[str, object]) -> None:
     _check_unsettled(order)
-    move(order=order, to=to, text=text, actor=actor, values={**values, "closed_review": finding_closed(order)})
+    move(order=order, to=to, text=text, actor=actor, values={**values, **closed_columns(order)})

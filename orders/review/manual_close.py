@@ -10,7 +10,7 @@ from orders.common.transitions import NO_REVIEW, change_status
 from orders.models import Order
 from orders.refunds.posting import refund_up_to
 from orders.requests.cancel import close_cancel_requests
-from orders.review.decisions import ReviewError, finding_closed
+from orders.review.decisions import ReviewError, closed_columns
 from orders.states import FINAL, Placement, Status
 from panel.accounts.models import User
 from panel.lib.money import refund_for
@@ -66,7 +66,7 @@ def end_placed(*, order: Order, status: str, delivered: int | None = None, note:
                 "remains": remains,
                 "finished_at": order.finished_at or now,
                 "next_poll_at": now + LATE_POLL,
-                "closed_review": finding_closed(order),
+                **closed_columns(order),
                 **NO_REVIEW,
             },
         )

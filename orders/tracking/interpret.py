@@ -67,8 +67,9 @@ def change_from(*, order: Order, row: StatusRow | RowError | None) -> Change:
     if status != order.status and not may_follow(order.status, status):
         return change
     due = _due(order, row, status, charge)
-    figures = (row.remains, f"{row.charge} {row.currency}" if is_foreign(order, row) else charge)
-    if isinstance(due, Contradiction) and is_dismissed(order, ReviewReason.CONTRADICTION, figures):
+    # The status too: what staff dismissed of a Partial says nothing of a Canceled with the same numbers.
+    figures = (status, row.remains, f"{row.charge} {row.currency}" if is_foreign(order, row) else charge)
+    if isinstance(due, Contradiction) and is_dismissed(order, ReviewReason.CONTRADICTION, due.text, figures):
         return change  # Staff decided about this very answer, and perhaps how the order ended.
     if status != order.status:
         change.values["status"] = status
@@ -116,7 +117,7 @@ def _status(row: StatusRow, charge: int | None) -> Status | None:
 
 def _ask(change: Change, reason: ReviewReason, note: str, figures: tuple[object, ...]) -> None:
     """Ask for a review, unless the order is in one or staff closed this very one: not at each poll again."""
-    if not change.order.review_reason and not is_dismissed(change.order, reason, figures):
+    if not change.order.review_reason and not is_dismissed(change.order, reason, note, figures):
         change.review, change.review_note, change.review_figures = reason, note, figures
 
 

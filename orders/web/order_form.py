@@ -48,9 +48,10 @@ class QuantityField(forms.CharField):
     widget = forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"})
 
     def clean(self, value: str) -> int | None:
-        text = re.sub(r"[\s,\u00a0\u202f]", "", super().clean(value))
+        text = super().clean(value)
         if not text:
             return None
+        text = re.sub(r"[\s,\u00a0\u202f]", "", text)
         if not re.fullmatch(r"-?[0-9]{1,15}", text):
             raise forms.ValidationError("Enter a whole number, such as 1000.")
         return int(text)

@@ -104,6 +104,15 @@ def test_credits_of_several_wallets_are_posted_together_or_not_at_all():
 
 
 @pytest.mark.django_db
+def test_credits_that_would_take_a_balance_out_of_range_are_told_as_such():
+    wallet = make_wallet(MAX_MICROS)
+    before = state(wallet)
+    with pytest.raises(ledger.InvalidPosting, match="the database refused"):
+        ledger.post_all(lines=[Line(wallet.pk, 1, "refund", "a"), Line(wallet.pk, 1, "refund", "b")])
+    assert state(wallet) == before
+
+
+@pytest.mark.django_db
 def test_a_thousand_debits_take_as_few_statements_as_two():
     wallet = make_wallet(10_000)
     counts = []

@@ -186,7 +186,7 @@ def test_review_when_it_changed_since_it_was_read_then_it_stays(order, meanwhile
     before = standing(order, Placement.QUEUED, review_reason=ReviewReason.UNKNOWN_ERROR, review_note="why")
     Order.objects.filter(pk=order.pk).update(**meanwhile)
     with pytest.raises(OrderMoved):
-        close_review(order=before, seen=("review_note",), finding="kept")
+        close_review(order=before, seen=("review_note",), closed={"closed_review": "kept"})
     assert fresh(order).review_reason and not fresh(order).closed_review
 
 

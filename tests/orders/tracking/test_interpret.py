@@ -16,7 +16,7 @@ import pytest
 from catalog.upstream.parsing_many import parse_statuses
 from catalog.upstream.results import RowError
 from orders.models import Order
-from orders.review.decisions import finding_closed, finding_of
+from orders.review.decisions import closed_columns, finding_of
 from orders.states import Placement, Status
 from orders.tracking.interpret import change_from
 from panel.lib.money import EXCHANGE_ONE
@@ -62,6 +62,13 @@ class Followed:
         elif change.settles_review:
             order.review_reason = order.review_note = order.review_finding = ""
         return order.status, shown(order.refunded), order.review_reason
+
+
+def close(order: Order) -> None:
+    """As staff do when they dismiss the review."""
+    for name, value in closed_columns(order).items():
+        setattr(order, name, value)
+    order.review_reason = order.review_note = order.review_finding = ""
 
 
 def shown(micros: int) -> str:
@@ -277,18 +284,37 @@ def test_review_when_staff_closed_this_very_one_then_it_is_not_asked_about_again
     answer = said("Partial", remains, None if remains is None else "0.2")
     assert followed.hear(answer)[2] == "contradiction"
     order = followed.order
-    order.closed_review = finding_closed(order)
-    order.review_reason = ""
+    close(order)
     assert followed.hear(answer) == ("partial", "0", "")
     assert followed.hear(said("Partial", "70", "0.2")) == ("partial", "0", "contradiction")
 
 
-def test_review_when_it_was_closed_as_a_sentence_then_no_finding_of_its_reason_is_asked_about_again():
-    """As releases before kept it, of which the figures could not be read."""
+@pytest.mark.parametrize(
+    ("partial", "canceled"),
+    [
+        (said("Partial", None, None), said("Canceled", None, None)),
+        (said("Partial", None, "0.2"), said("Canceled", "0", "0.2")),
+        (said("Partial", "50", "0.2"), said("Canceled", "50", "0.2")),
+    ],
+)
+def test_review_when_a_partial_was_dismissed_then_a_cancel_with_its_numbers_is_another_finding(partial, canceled):
+    """Or a customer whose order was canceled would get nothing back, and nobody would look."""
     followed = Followed()
-    followed.order.closed_review = "contradiction: Partial now, without remains or charge."
-    assert followed.hear(said("Partial", "60", "0.2"))[2] == ""
-    assert followed.hear(said("Awaiting", "60", "0.2"))[2] == "unknown_status"
+    assert followed.hear(partial)[2] == "contradiction"
+    close(followed.order)
+    status, refunded, review = followed.hear(canceled)
+    assert status == "canceled"
+    assert review == "contradiction" or refunded == "0.25"
+
+
+def test_review_when_a_release_before_closed_it_then_its_sentence_alone_is_not_asked_about_again():
+    followed = Followed()
+    answer = said("Partial", "60", "0.2")
+    assert followed.hear(answer)[2] == "contradiction"
+    close(followed.order)
+    followed.order.closed_finding = ""
+    assert followed.hear(answer)[2] == ""
+    assert followed.hear(said("Partial", "70", "0.2"))[2] == "contradiction"
 
 
 def test_end_by_hand_when_the_provider_repeats_what_staff_decided_about_then_it_stands():
@@ -296,8 +322,8 @@ def test_end_by_hand_when_the_provider_repeats_what_staff_decided_about_then_it_
     answer = said("Partial", "50", "0.2")
     assert followed.hear(answer) == ("partial", "0", "contradiction")
     order = followed.order
-    order.closed_review = finding_closed(order)
-    order.review_reason, order.status = "", Status.COMPLETED
+    close(order)
+    order.status = Status.COMPLETED
     assert followed.hear(answer) == ("completed", "0", "")
     # Something new is another matter.
     assert followed.hear(said("Partial", "50", "0.1")) == ("partial", "0.125", "")
@@ -314,7 +340,7 @@ def test_word_when_staff_have_closed_its_review_then_it_is_not_asked_about_again
     followed = Followed()
     assert followed.hear(first)[2] == "unknown_status"
     order = followed.order
-    order.closed_review, order.review_reason = finding_closed(order), ""
+    close(order)
     assert followed.hear(again)[2] == ""
     assert followed.hear(said("Another", "100", "0"))[2] == "unknown_status"
 
