@@ -104,6 +104,21 @@ def test_credits_of_several_wallets_are_posted_together_or_not_at_all():
 
 
 @pytest.mark.django_db
+def test_wallets_are_taken_in_the_order_of_their_numbers(monkeypatch):
+    """Or two batches that refund the same customers would wait for each other."""
+    wallets = [wallet_of(customer=make.customer(f"{name}@example.org")) for name in ("alice", "bob", "carol")]
+    move, moved = ledger._move, []
+
+    def watched(wallet_id, amount, *, entries):
+        moved.append(wallet_id)
+        return move(wallet_id, amount, entries=entries)
+
+    monkeypatch.setattr(ledger, "_move", watched)
+    ledger.post_all(lines=[Line(wallet.pk, 1, "refund", f"r{wallet.pk}") for wallet in reversed(wallets)])
+    assert moved == sorted(wallet.pk for wallet in wallets)
+
+
+@pytest.mark.django_db
 def test_credits_that_would_take_a_balance_out_of_range_are_told_as_such():
     wallet = make_wallet(MAX_MICROS)
     before = state(wallet)
