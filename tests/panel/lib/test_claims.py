@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -15,6 +15,7 @@ from orders.states import Placement
 from panel.lib.claims import claim_due, hold
 from tests import make
 from tests.scenes import at_once
+from tests.threads import in_threads
 
 LEASE = timedelta(minutes=2)
 
@@ -56,6 +57,20 @@ def test_claim_when_it_writes_more_then_rows_carry_it_unless_it_is_worked_out_th
     stored = Order.objects.get(pk=row.pk)
     assert (row.still_polls, stored.still_polls, row.poll_errors, stored.poll_errors) == (7, 7, 0, 1)
     assert row.next_poll_at == stored.next_poll_at > timezone.now() + LEASE - timedelta(seconds=30)
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+def test_claim_when_another_holds_a_row_then_it_takes_the_others_without_a_wait(waiting):
+    def claim() -> list[int]:
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '1s'")  # Whoever waits for the row fails.
+        return [row.pk for row in claimed()]
+
+    with transaction.atomic():
+        Order.objects.select_for_update().get(pk=waiting[4])
+        [found] = in_threads(claim)
+    assert found == [waiting[3], waiting[2], waiting[1], waiting[0]]
 
 
 @pytest.mark.django_db
