@@ -28,9 +28,9 @@ from panel.alerts.services import raise_alert
 from panel.lib.money import BASIS, MAX_MICROS, format_money
 from panel.lib.own_account import refuse_own
 
-MOST_WAITING = 5
-LONGEST_REFERENCE = 200
-LONGEST_NOTE = 300
+MAX_WAITING = 5
+MAX_REFERENCE = 200
+MAX_NOTE = 300
 
 
 class DepositRefused(Exception):
@@ -124,7 +124,7 @@ def request_deposit(
                 customer=customer,
                 method=PaymentMethod.objects.get(pk=method.pk),
                 amount=amount,
-                reference=reference[:LONGEST_REFERENCE],
+                reference=reference[:MAX_REFERENCE],
                 receipt=stored,
                 receipt_name=receipt.name if receipt else "",
                 request_key=request_key,
@@ -149,9 +149,9 @@ def _earlier(customer: User, method: PaymentMethod, amount: int, request_key: st
 def _create(*, customer: User, method: PaymentMethod, **values: Any) -> Requested:
     if not method.is_active:
         raise MethodGone("This way to pay is not offered any longer. Nothing was sent; please choose another.")
-    if Deposit.objects.filter(customer_id=customer.pk, state=Deposit.State.PENDING).count() >= MOST_WAITING:
+    if Deposit.objects.filter(customer_id=customer.pk, state=Deposit.State.PENDING).count() >= MAX_WAITING:
         raise TooManyWaiting(
-            f"{MOST_WAITING} of your requests are waiting, which is the most at once. "
+            f"{MAX_WAITING} of your requests are waiting, which is the most at once. "
             "Cancel one that you do not need, or wait for an answer."
         )
     deposit = Deposit.objects.create(customer_id=customer.pk, method=method, bonus_bp=method.bonus_bp, **values)
@@ -192,7 +192,7 @@ def approve_deposit(*, deposit_id: int, credited: int, actor: User | None = None
                 state=Deposit.State.APPROVED,
                 credited=credited,
                 bonus=bonus,
-                note=note[:LONGEST_NOTE],
+                note=note[:MAX_NOTE],
                 decided_by=actor.pk if actor else None,
             )
             post(amount=credited, kind=Entry.Kind.DEPOSIT, key=f"deposit:{deposit_id}")
@@ -228,7 +228,7 @@ def confirm_payment(*, deposit_id: int, credited: int) -> Deposit:
 def refuse_deposit(*, deposit_id: int, reason: str, actor: User) -> Deposit:
     """Says no, with the reason for the customer. Raises AlreadyDecided, OwnAccount for a deposit of the actor's."""
     refuse_own(actor=actor, customer_id=Deposit.objects.values_list("customer_id", flat=True).get(pk=deposit_id))
-    return _decide(deposit_id, state=Deposit.State.REFUSED, note=reason[:LONGEST_NOTE], decided_by=actor.pk)
+    return _decide(deposit_id, state=Deposit.State.REFUSED, note=reason[:MAX_NOTE], decided_by=actor.pk)
 
 
 def _decide(deposit_id: int, *, state: str, decided_by: int | None, **values: Any) -> Deposit:

@@ -8,8 +8,8 @@ from pathlib import PurePath
 
 from django.core.files.uploadedfile import UploadedFile
 
-MOST_BYTES = 5 * 1024 * 1024
-LONGEST_NAME = 200
+MAX_BYTES = 5 * 1024 * 1024
+MAX_NAME = 200
 _HEAD = 16
 
 
@@ -63,12 +63,12 @@ def type_of_stored(path: str) -> FileType | None:
 
 def check_receipt(file: UploadedFile) -> Receipt:
     """The file as a receipt. Raises ReceiptRefused."""
-    if (file.size or 0) > MOST_BYTES:
-        raise ReceiptRefused(f"This file is too large: {MOST_BYTES // 1024 // 1024} MB at most.")
+    if (file.size or 0) > MAX_BYTES:
+        raise ReceiptRefused(f"This file is too large: {MAX_BYTES // 1024 // 1024} MB at most.")
     file.seek(0)
     found = type_of(file.read(_HEAD))
     file.seek(0)
     if found is None:
         raise ReceiptRefused("This is not a PNG, JPEG, WebP or PDF file. Choose a picture or a PDF of your receipt.")
     name = "".join(character for character in file.name or "" if character.isprintable())
-    return Receipt(file=file, type=found, name=name[:LONGEST_NAME])
+    return Receipt(file=file, type=found, name=name[:MAX_NAME])

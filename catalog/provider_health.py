@@ -16,25 +16,25 @@ from panel.lib.formats import moment_text
 
 GOOD, INFO, WARNING, DANGER = "good", "info", "warning", "danger"
 
+# Of each level: its icon and its colour.
 LOOKS = {
     GOOD: ("check_circle", "success"),
     INFO: ("info", "info"),
     WARNING: ("warning", "warning"),
     DANGER: ("error", "danger"),
 }
-"""Of each level: its icon and its colour."""
 
+# The days that `ProviderFigures` are of.
 BURN_DAYS = 7
-"""The days that `ProviderFigures` are of."""
 
 LIST_AGE = timedelta(days=1)
+# A balance is asked for much more often: an older one means that asking fails.
 BALANCE_AGE = timedelta(hours=2)
-"""A balance is asked for much more often: an older one means that asking fails."""
 
+# Percent of the orders that ended.
 LOW_COMPLETION = 80
-"""Percent of the orders that ended."""
+# Fewer that ended say nothing about the provider.
 ENOUGH_ORDERS = 10
-"""Fewer that ended say nothing about the provider."""
 
 _WORST_FIRST = (DANGER, WARNING, INFO, GOOD)
 _ALERTS = (Cause.CURRENCY, Cause.UNREACHABLE, Cause.BALANCE, Cause.REQUEST_IDS)

@@ -8,8 +8,8 @@ from catalog.models import Service, ServiceFigures
 from catalog.service_types import SPECS
 from panel.lib.digits import whole_number
 
+# Completed orders of the last 30 days, below which nothing is said about how long the next one takes.
 ENOUGH_TIMED = 5
-"""Completed orders of the last 30 days, below which nothing is said about how long the next one takes."""
 
 SHELF_ORDER = ("category__position", "category__name", "category", "position", "pk")
 

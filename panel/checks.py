@@ -12,8 +12,8 @@ from django.conf import settings
 from django.core.checks import Error, Tags, Warning, register
 
 LEASE_SPARE_SECONDS = 2
-LONGEST_WINDOW = 86_400
-"""What was ordered in it is looked through while the wallet is held."""
+# What was ordered in it is looked through while the wallet is held.
+MAX_WINDOW = 86_400
 OLDEST_SQLITE = (3, 33, 0)
 
 
@@ -75,7 +75,7 @@ def check_api(**_: Any) -> list[Error]:
     for name in ("API_RATE_PER_KEY", "API_RATE_PER_ADDRESS"):
         if not re.fullmatch(r"[1-9][0-9]*/[smhd]", getattr(settings, name)):
             errors.append(Error(f"{name} must be requests per s, m, h or d, such as 1200/m.", id="panel.E011"))
-    if not 0 <= settings.API_DUPLICATE_WINDOW <= LONGEST_WINDOW:
+    if not 0 <= settings.API_DUPLICATE_WINDOW <= MAX_WINDOW:
         errors.append(Error("API_DUPLICATE_WINDOW must be seconds, from 0 to 86400.", id="panel.E012"))
     return errors
 

@@ -13,15 +13,15 @@ from urllib.parse import unquote
 
 import structlog
 
+# Characters of a text, and of a line of a traceback.
 MAX_TEXT = 500
-"""Characters of a text, and of a line of a traceback."""
+# Characters that are filtered of a traceback.
 MAX_TRACEBACK = 100_000
-"""Characters that are filtered of a traceback."""
+# Of a traceback.
 MAX_LINES = 150
-"""Of a traceback."""
 MAX_DEPTH = 6
+# Of a logged dict or list, with all that is nested in it.
 MAX_ITEMS = 100
-"""Of a logged dict or list, with all that is nested in it."""
 MAX_BITS = 128
 HIDDEN = "[hidden]"
 CUT = " …"

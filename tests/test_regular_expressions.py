@@ -42,11 +42,11 @@ pytestmark = pytest.mark.once  # Of texts alone.
 
 CALLS = {"compile", "match", "fullmatch", "search", "split", "sub", "subn", "findall", "finditer"}
 FIELDS = {"RegexField", "RegexValidator", "re_path"}
+# Bytes of a request: Django's DATA_UPLOAD_MAX_MEMORY_SIZE.
 BODY = 2_621_440
-"""Bytes of a request: Django's DATA_UPLOAD_MAX_MEMORY_SIZE."""
 HEADER = 8_190
+# What eight times the text may cost at most: twice as much as what is linear, a quarter of what is quadratic.
 LIMIT = 16
-"""What eight times the text may cost at most: twice as much as what is linear, a quarter of what is quadratic."""
 
 
 # -- the register ------------------------------------------------------------------------------------
@@ -59,8 +59,8 @@ class Foreign:
     of: str
     most: int
     attacks: tuple[tuple[str, str, str], ...] = ()
+    # The pattern, where the source makes it from parts.
     built: tuple[str, ...] = ()
-    """The pattern, where the source makes it from parts."""
 
 
 @dataclass(frozen=True)
@@ -120,10 +120,10 @@ REGISTER: dict[str, Foreign | Own] = {
     "orders/admin/filters.py: _NUMBER": Foreign("a parameter of an address", HEADER),
     "orders/web/live_updates.py: _ROW": Foreign("a parameter of an address", HEADER, (("1-a-", "1", "x"),)),
     "orders/web/bulk_form.py: request_key": ONCE,
-    "orders/checkout/bulk_text.py: _LINE_ENDS": Foreign("lines of orders", bulk_text.LONGEST_TEXT),
-    "orders/checkout/bulk_text.py: _SERVICE": Foreign("a line of an order", bulk_text.LONGEST_TEXT),
-    "orders/checkout/bulk_text.py: _QUANTITY": Foreign("a line of an order", bulk_text.LONGEST_TEXT),
-    "orders/checkout/bulk_text.py: _GROUPS": Foreign("a line of an order", bulk_text.LONGEST_TEXT),
+    "orders/checkout/bulk_text.py: _LINE_ENDS": Foreign("lines of orders", bulk_text.MAX_TEXT),
+    "orders/checkout/bulk_text.py: _SERVICE": Foreign("a line of an order", bulk_text.MAX_TEXT),
+    "orders/checkout/bulk_text.py: _QUANTITY": Foreign("a line of an order", bulk_text.MAX_TEXT),
+    "orders/checkout/bulk_text.py: _GROUPS": Foreign("a line of an order", bulk_text.MAX_TEXT),
     "panel/site/accent.py: #(?:[0-9a-fA-F]{3}){1,2}": Own("a setting"),
     "panel/api/keys/forms.py: request_key": ONCE,
     "panel/api/docs/examples.py: _PLAIN": Own("numbers of the examples"),
@@ -289,11 +289,11 @@ def test_pattern_when_it_meets_its_worst_text_then_steps_and_memory_stay_linear(
 
 
 WORDS = r"(?:api[_-]?key|key|password|passwd|secret|token|authorization|cookie|csrf\w*)"
+# The filter of the logs as it was, which four requests kept busy for half a minute.
 CUBIC = (
     rf"""(?ix) ((?<![a-z0-9]) (?:\w+[_-])? {WORDS} (?:\[\w*\])? ["']? \s* [=:] \s* ["']?"""
     r"""(?:(?:bearer|basic|token)\s+)?) ([^\s&"',;}\]]+)"""
 )
-"""The filter of the logs as it was, which four requests kept busy for half a minute."""
 
 
 @pytest.mark.parametrize(
@@ -364,12 +364,12 @@ def check_time(read: Callable[[str], Any], attack: tuple[str, str, str], most: i
     assert is_linear, f"{attack!r}: more than linear"
 
 
+# Characters that tell what is linear from what is not; more of them only take longer.
 ENOUGH = 500_000
-"""Characters that tell what is linear from what is not; more of them only take longer."""
 REFUSALS = (UpstreamError, validation.OrderRefused, bulk_text.LinesRefused, csv_format.FileRefused)
 REFUSALS += (ApiError, MoneyError, ValidationError, ValueError)
+# Of the 64 MB that a list of services may have: as much as a test has time for.
 ANSWER = 1_000_000
-"""Of the 64 MB that a list of services may have: as much as a test has time for."""
 LINES = next(param for spec in SPECS.values() for param in spec.params if param.kind is Kind.LINES)
 factory = RequestFactory()
 
@@ -448,12 +448,12 @@ READERS: dict[str, tuple[Callable[[str], Any], int, tuple[tuple[str, str, str], 
     ),
     "lines of orders": (
         bulk_text.read_lines,
-        bulk_text.LONGEST_TEXT,
+        bulk_text.MAX_TEXT,
         (("", "|", ""), ("1|a|", "1", ""), ("1|a|", " ", "x"), ("", "\r\n", "1"), ("", "#", ""), ("1", "\t", "")),
     ),
     "a file of orders": (
         lambda text: bulk_text.read_lines(bulk_text.lines_of_file(text.encode())),
-        bulk_text.LONGEST_TEXT,
+        bulk_text.MAX_TEXT,
         (
             ("", ",", ""),
             ("service,link\n", ",", ""),

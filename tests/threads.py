@@ -9,8 +9,8 @@ from typing import Any
 
 from django.db import connection, connections
 
+# Seconds until a thread that hangs fails its test.
 PATIENCE = 120
-"""Seconds until a thread that hangs fails its test."""
 
 
 def in_threads(*calls: Callable[[], Any]) -> list[Any]:

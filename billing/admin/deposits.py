@@ -16,7 +16,7 @@ from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from billing.deposits import (
-    LONGEST_NOTE,
+    MAX_NOTE,
     DecisionRefused,
     approve_deposit,
     bonus_of,
@@ -43,7 +43,7 @@ class ApproveForm(forms.Form):
     credited = AmountField(label="Amount that came in", help_text="This is credited; the bonus is counted from it.")
     note = forms.CharField(
         required=False,
-        max_length=LONGEST_NOTE,
+        max_length=MAX_NOTE,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 2}),
         help_text="The customer reads it: for example why the amount differs.",
     )
@@ -51,7 +51,7 @@ class ApproveForm(forms.Form):
 
 class RefuseForm(forms.Form):
     reason = forms.CharField(
-        max_length=LONGEST_NOTE,
+        max_length=MAX_NOTE,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}),
         help_text="The customer reads it, on the page and in a mail.",
     )

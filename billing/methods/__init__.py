@@ -26,14 +26,14 @@ class MethodFailed(Exception):
 class Method(ABC):
     """One way to pay. The owner may offer it several times, under names and with limits of their own."""
 
+    # Stands in `PaymentMethod.kind`; never changed once it was used.
     code: ClassVar[str]
-    """Stands in `PaymentMethod.kind`; never changed once it was used."""
+    # What the owner chooses it by.
     label: ClassVar[str]
-    """What the owner chooses it by."""
     button: ClassVar[str] = "Go on to pay"
     form: ClassVar[type[DepositForm]] = DepositForm
+    # Sites that `begin` may send the browser to, such as "https://pay.example.com": all others are blocked.
     origins: ClassVar[Sequence[str]] = ()
-    """Sites that `begin` may send the browser to, such as "https://pay.example.com": all others are blocked."""
     urls: ClassVar[Sequence[URLPattern]] = ()
 
     @abstractmethod

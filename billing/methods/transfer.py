@@ -6,7 +6,7 @@ from django import forms
 from django.core.files.uploadedfile import UploadedFile
 from django.urls import reverse
 
-from billing.deposits import LONGEST_REFERENCE
+from billing.deposits import MAX_REFERENCE
 from billing.forms import INVISIBLE, DepositForm
 from billing.methods import Method, register
 from billing.models import Deposit
@@ -17,7 +17,7 @@ class TransferForm(DepositForm):
     reference = forms.CharField(
         label="Reference",
         required=False,
-        max_length=LONGEST_REFERENCE,
+        max_length=MAX_REFERENCE,
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
         help_text="What your payment can be found by: its number, or the name on the account.",
         error_messages=INVISIBLE,

@@ -14,7 +14,7 @@ from django.utils import timezone
 from billing.models import Entry, Wallet
 
 MONTHS = 12
-MOST_SERVICES = 10
+MAX_SERVICES = 10
 CACHED_SECONDS = 600
 _KINDS = (Entry.Kind.ORDER, Entry.Kind.DRIP_FEED, Entry.Kind.REFUND)
 
@@ -74,7 +74,7 @@ def _count(wallet: Wallet, months: list[datetime]) -> Spending:
         by_month[place] -= int(amount)
         by_service[name] -= int(amount)
     services = sorted(by_service.items(), key=lambda pair: (-pair[1], pair[0]))
-    top = [pair for pair in services[:MOST_SERVICES] if pair[1] > 0]
+    top = [pair for pair in services[:MAX_SERVICES] if pair[1] > 0]
     total = sum(by_month.values())
     return Spending(
         months=_bars([(start, by_month[place]) for place, start in enumerate(months)]),

@@ -11,8 +11,8 @@ from catalog.prices.changes import MODELS, Effect, Preview
 from catalog.prices.edits import load_edits
 from panel.lib.formats import percent_text
 
-MOST_SHOWN = 100
-"""Lines of what a change set, on its page."""
+# Lines of what a change set, on its page.
+MAX_SHOWN = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ def settings_of(change: PriceChange) -> tuple[list[Setting], int]:
         for pk in edit.pks
         for column, value in edit.values.items()
     ]
-    shown = [line for line in lines if line[:3] in was][:MOST_SHOWN]
+    shown = [line for line in lines if line[:3] in was][:MAX_SHOWN]
     names: dict[tuple[str, int], str] = {}
     for kind in {line[0] for line in shown}:
         found = MODELS[kind]._default_manager.in_bulk([line[1] for line in shown if line[0] == kind])

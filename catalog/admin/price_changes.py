@@ -132,12 +132,12 @@ class PricedAdmin(ModelAdmin):
     while the form stood open. New rows are saved whole: nothing is priced by them yet.
     """
 
+    # Columns (such as "margin_bp", "category_id") that are handed to `show_or_apply`.
     priced: Sequence[str] = ()
-    """Columns (such as "margin_bp", "category_id") that are handed to `show_or_apply`."""
+    # The kind of their edit: "panel", "provider", "category" or "service".
     price_kind = ""
-    """The kind of their edit: "panel", "provider", "category" or "service"."""
+    # Of `PriceChange.Source`.
     price_source = ""
-    """Of `PriceChange.Source`."""
 
     def columns_set(self, request: HttpRequest, obj: Any, form: forms.ModelForm) -> Sequence[str]:
         """For subclasses: sets columns that the form has no field for on `obj`, and names them to be saved."""

@@ -26,8 +26,8 @@ PROTOCOL_NAMES = (
 
 PRICES = ("exchange_rate", "margin_bp", "margin_fixed", "publish_new", "on_rise")
 TECHNICAL = ("max_parallel_adds", "max_parallel_polls", "request_id_parameter", "probes_ids")
+# What only those may set who may connect providers; the key is another, and no column.
 CONNECTION = ("api_url", "currency", *TECHNICAL)
-"""What only those may set who may connect providers; the key is another, and no column."""
 
 
 class PriceForm(forms.ModelForm):

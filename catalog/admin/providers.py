@@ -31,8 +31,8 @@ from panel.lib.admin.base import shown_money
 from panel.lib.digits import whole_number
 from panel.lib.formats import moment_text
 
+# Days; a runway beyond is "more than a year".
 _LONG = 365
-"""Days; a runway beyond is "more than a year"."""
 
 
 class ConfirmForm(forms.Form):

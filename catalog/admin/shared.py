@@ -18,6 +18,7 @@ from panel.lib.formats import percent_text
 
 INHERITED = "Leave empty to inherit."
 
+# Words for the columns that an edit may set.
 LABELS: Mapping[str, str] = {
     "margin_bp": "margin",
     "margin_fixed": "fixed margin",
@@ -31,7 +32,6 @@ LABELS: Mapping[str, str] = {
     "currency": "currency",
     "is_active": "switched on",
 }
-"""Words for the columns that an edit may set."""
 
 
 def describe_margin(margin_bp: int, margin_fixed: int) -> str:

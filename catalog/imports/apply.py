@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from catalog.imports.diff import Listed, Plan, differences
-from catalog.imports.inbox import MOST_NAMED, Noted, record_changes
+from catalog.imports.inbox import MAX_NAMED, Noted, record_changes
 from catalog.models import CatalogChange, Category, OnRise, Provider, Service, UpstreamService
 from catalog.prices.rules import Sold, Terms, is_below_minimum, priced
 from catalog.prices.storage import alert_hidden, lock_prices, read_sold, read_terms, write_prices
@@ -152,7 +152,7 @@ def _sold_by_row(provider: Provider, upstream_ids: Collection[int]) -> dict[int,
         return {}
     wanted = set(upstream_ids)
     services: QuerySet[Service] = Service.objects.filter(upstream__provider=provider)
-    if len(wanted) <= MOST_NAMED:
+    if len(wanted) <= MAX_NAMED:
         services = Service.objects.filter(upstream__in=wanted)
     found: dict[int, list[Sold]] = {}
     for sold in read_sold(services):

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 from catalog.upstream.results import ServiceList, ServiceRow
 from panel.lib import money
 
+# Percent of what was on sale that a believable list may lose.
 LOST_SHARE = 30
-"""Percent of what was on sale that a believable list may lose."""
+# A rate that moved by this factor, on most services, is a currency switch and no price change.
 REPRICE_FACTOR = 5
-"""A rate that moved by this factor, on most services, is a currency switch and no price change."""
-MOST_EXAMPLES = 100
-"""Services that a refusal shows by name."""
+# Services that a refusal shows by name.
+MAX_EXAMPLES = 100
 
 
 class Listed(NamedTuple):
@@ -189,8 +189,8 @@ def find_doubts(*, plan: Plan, answer: ServiceList, on_sale: Collection[str], st
             "rates": {one.external_id: one.new.rate for one in leapt},
             "currency": differs,
             "examples": {
-                "gone": [[key, vanished[key]] for key in gone[:MOST_EXAMPLES]],
-                "rates": [_example(one) for one in leapt[:MOST_EXAMPLES]],
+                "gone": [[key, vanished[key]] for key in gone[:MAX_EXAMPLES]],
+                "rates": [_example(one) for one in leapt[:MAX_EXAMPLES]],
             },
         }
     return Doubts(reasons, grounds)

@@ -24,8 +24,8 @@ from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert, resolve_alert
 from panel.lib.bulk_sql import in_chunks, insert_rows, update_rows
 
-MOST_NAMED = 500
-"""Rows that are asked for by their numbers; beyond, reading all of a provider is quicker."""
+# Rows that are asked for by their numbers; beyond, reading all of a provider is quicker.
+MAX_NAMED = 500
 
 _COLUMNS = ("kind", "old", "new", "service_id", "price_before", "price_after", "is_urgent", "action")
 _IS_URGENT = _COLUMNS.index("is_urgent")
@@ -141,7 +141,7 @@ def _since_last_seen(one: Noted, row: _Open | None) -> tuple[Mapping[str, Any], 
 
 def _open_rows(provider: Provider, upstream_ids: set[int]) -> dict[tuple[int, str], _Open]:
     rows = CatalogChange.objects.filter(provider=provider, accepted_at=None).order_by()
-    if len(upstream_ids) <= MOST_NAMED:
+    if len(upstream_ids) <= MAX_NAMED:
         rows = rows.filter(upstream__in=upstream_ids)
     names = ("pk", "upstream_id", "topic", "kind", "old", "new", "price_before", "is_urgent", "action")
     found = (_Open(*row) for row in rows.values_list(*names))

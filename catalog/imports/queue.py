@@ -17,8 +17,8 @@ from panel.lib.task_hints import hint_after_commit
 
 log = structlog.get_logger(__name__)
 
-MOST_AT_ONCE = 4
-"""Imports under way at the same time: slow providers must not take all threads of the worker."""
+# Imports under way at the same time: slow providers must not take all threads of the worker.
+MAX_AT_ONCE = 4
 
 STOPPED = "The worker stopped before the import ended. Nothing was changed; import again."
 
@@ -98,7 +98,7 @@ def _queued(provider: Provider, actor: User | None, accepts: SyncRun | None, for
 def _claim_next() -> SyncRun | None:
     """Takes the run that waits longest, of a provider that is not being imported."""
     alive = list(_under_way(is_alive=True).values_list("provider_id", flat=True))
-    if len(alive) >= MOST_AT_ONCE:
+    if len(alive) >= MAX_AT_ONCE:
         return None
     due = SyncRun.objects.filter(outcome=SyncRun.Outcome.QUEUED).exclude(provider__in=alive)
     for run in due.select_related("provider", "accepts").order_by("requested_at", "pk"):

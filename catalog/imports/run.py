@@ -21,10 +21,10 @@ from panel.alerts.services import raise_alert, resolve_alert
 
 log = structlog.get_logger(__name__)
 
+# How long an import may take before its worker counts as dead. The provider has less than three minutes of it.
 LEASE = timedelta(minutes=10)
-"""How long an import may take before its worker counts as dead. The provider has less than three minutes of it."""
-MOST_SKIPPED_KEPT = 200
-MOST_REASON = 500
+MAX_SKIPPED_KEPT = 200
+MAX_REASON = 500
 OUTDATED = "A newer list was applied meanwhile."
 CHANGED_SINCE = "The list changed since you looked at it."
 
@@ -172,7 +172,7 @@ def _apply(run: SyncRun, provider: Provider, plan: Plan) -> None:
 
 
 def _skipped(plan: Plan) -> dict[str, Any]:
-    kept = [list(row) for row in plan.skipped[:MOST_SKIPPED_KEPT]]
+    kept = [list(row) for row in plan.skipped[:MAX_SKIPPED_KEPT]]
     return {"skipped": kept, "skipped_count": len(plan.skipped)}
 
 
@@ -188,7 +188,7 @@ def _finish(run: SyncRun, outcome: str, *, reason: str = "", **values: Any) -> N
     """Ends the run. One that was not applied keeps the phase that it came to. Raises RunLost."""
     if outcome == _Outcome.APPLIED:
         values["phase"] = _Phase.DONE
-    _write(run, outcome=outcome, reason=reason[:MOST_REASON], finished_at=timezone.now(), **values)
+    _write(run, outcome=outcome, reason=reason[:MAX_REASON], finished_at=timezone.now(), **values)
     if outcome in (_Outcome.APPLIED, _Outcome.REFUSED):
         # What older lists were refused for can be accepted no more, and is a quarter of a megabyte each.
         older = SyncRun.objects.filter(provider=run.provider_id, outcome=_Outcome.REFUSED, pk__lt=run.pk)

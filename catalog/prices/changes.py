@@ -34,16 +34,16 @@ from panel.lib.bulk_sql import update_rows
 
 WORST = 10
 KEPT_DRAFTS = timedelta(days=1)
-MOST_NAMED = 500
-"""Services that are asked for by their numbers; beyond, reading all of them is quicker."""
+# Services that are asked for by their numbers; beyond, reading all of them is quicker.
+MAX_NAMED = 500
 
+# By the kind of an edit.
 MODELS: dict[str, type[Model]] = {
     "panel": PricePolicy,
     "provider": Provider,
     "category": Category,
     "service": Service,
 }
-"""By the kind of an edit."""
 
 
 class ChangeRefused(Exception):
@@ -100,21 +100,21 @@ class Effect:
 class Preview:
     """What a change would do to the services, or did."""
 
+    # Of those whose price, cost, or being on sale changes.
     effects: list[Effect] = field(default_factory=list)
-    """Of those whose price, cost, or being on sale changes."""
     raised: int = 0
     lowered: int = 0
     put_on_sale: int = 0
     taken_off_sale: int = 0
     lost_price: int = 0
+    # Services whose price is held up by the minimum margin alone.
     at_minimum: int = 0
-    """Services whose price is held up by the minimum margin alone."""
     earning_nothing: int = 0
     losing_at_old_price: int = 0
+    # Services that were to be put on sale, but have no price or a type that cannot be ordered.
     not_sellable: int = 0
-    """Services that were to be put on sale, but have no price or a type that cannot be ordered."""
+    # Whether discounts and agreed prices may come down, or go up, to another lowest price.
     moves_agreements: bool = False
-    """Whether discounts and agreed prices may come down, or go up, to another lowest price."""
     fingerprint: str = ""
 
     @property
@@ -321,13 +321,13 @@ def _services_of(edits: Iterable[Edit], wanted: Mapping[int, object]) -> list[So
     edits = list(edits)
     if any(edit.kind == "panel" for edit in edits):
         return read_sold(Service.objects.all())
-    condition = Q(pk__in=list(wanted)) if wanted and len(wanted) <= MOST_NAMED else Q()
+    condition = Q(pk__in=list(wanted)) if wanted and len(wanted) <= MAX_NAMED else Q()
     for edit in edits:
         if edit.kind == "provider":
             condition |= Q(upstream__provider_id__in=edit.pks)
         elif edit.kind == "category":
             condition |= Q(category_id__in=edit.pks)
-    if len(wanted) <= MOST_NAMED:
+    if len(wanted) <= MAX_NAMED:
         return read_sold(Service.objects.filter(condition)) if condition else []
     others = {one.pk for one in read_sold(Service.objects.filter(condition))} if condition else set()
     return [one for one in read_sold(Service.objects.all()) if one.pk in wanted or one.pk in others]
@@ -341,7 +341,7 @@ def _standing(edits: Iterable[Edit]) -> list[Edit]:
     found: list[Edit] = []
     for (kind, names), pks in targets.items():
         rows = MODELS[kind]._default_manager.order_by().values_list("pk", *names)
-        here = (row for row in (rows.filter(pk__in=pks) if len(pks) <= MOST_NAMED else rows) if row[0] in pks)
+        here = (row for row in (rows.filter(pk__in=pks) if len(pks) <= MAX_NAMED else rows) if row[0] in pks)
         found.extend(grouped(kind, ((pk, dict(zip(names, old, strict=True))) for pk, *old in here)))
     return found
 

@@ -29,11 +29,11 @@ COLUMNS = (
     "cost",
     "price",
 )
+# The columns that a file can set, and where they are stored.
 SETS: Mapping[str, str] = {"name": "name", "margin percent": "margin_bp", "fixed margin": "margin_fixed"}
-"""The columns that a file can set, and where they are stored."""
 
-MOST_ERRORS = 50
-LONGEST_NAME = 500
+MAX_ERRORS = 50
+MAX_NAME = 500
 _FIELDS = {"margin_bp": PercentField(required=False), "margin_fixed": AmountField(required=False)}
 
 
@@ -42,7 +42,7 @@ class FileRefused(Exception):
 
     def __init__(self, errors: Sequence[str]) -> None:
         super().__init__(errors[0])
-        self.errors = list(errors[:MOST_ERRORS])
+        self.errors = list(errors[:MAX_ERRORS])
         self.count = len(errors)
 
     @property
@@ -117,8 +117,8 @@ def _value(name: str, column: str, text: str) -> Any:
     if column == "name":
         if not text.strip():
             raise ValueError("the name is empty.")
-        if len(text) > LONGEST_NAME:
-            raise ValueError(f"the name is longer than {LONGEST_NAME} characters.")
+        if len(text) > MAX_NAME:
+            raise ValueError(f"the name is longer than {MAX_NAME} characters.")
         return text
     if "," in text:
         # In half of the world "12,500" is twelve and a half.

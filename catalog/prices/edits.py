@@ -12,13 +12,13 @@ from catalog.prices.rules import ProviderTerms, Terms
 # What is set, by column.
 Values = Mapping[str, Any]
 
+# What an edit may set, by the kind of its targets.
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "panel": ("margin_bp", "margin_fixed", "minimum_margin_bp", "price_step"),
     "provider": ("exchange_rate", "margin_bp", "margin_fixed", "currency", "is_active"),
     "category": ("margin_bp", "margin_fixed"),
     "service": ("name", "category_id", "margin_bp", "margin_fixed", "allow_below_minimum", "is_on_sale"),
 }
-"""What an edit may set, by the kind of its targets."""
 
 
 @dataclass(frozen=True, slots=True)

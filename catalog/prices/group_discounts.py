@@ -30,8 +30,8 @@ class DiscountEffect(NamedTuple):
     price: int
     before: int
     after: int
+    # Whether the minimum margin, or the cost, keeps the price above what the discount alone would make of it.
     is_held_up: bool
-    """Whether the minimum margin, or the cost, keeps the price above what the discount alone would make of it."""
 
     @property
     def share_after(self) -> int:
@@ -48,8 +48,8 @@ class DiscountPreview:
     lowered: int = 0
     raised: int = 0
     held_up: int = 0
+    # Of the services whose price changes: those that would earn least.
     worst: list[DiscountEffect] = field(default_factory=list)
-    """Of the services whose price changes: those that would earn least."""
 
 
 def preview_discount(*, group: CustomerGroup, discount_bp: int) -> DiscountPreview:

@@ -12,8 +12,8 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 TABLE = "catalog_catalogversion"
 WATCHED = ("catalog_service", "catalog_upstreamservice", "catalog_category")
+# Written every few seconds by polling: of these, only switching one on or off changes what is sold.
 PROVIDERS = "catalog_provider"
-"""Written every few seconds by polling: of these, only switching one on or off changes what is sold."""
 
 _ACTIONS = ("insert", "update", "delete")
 _SWITCHED = f"{PROVIDERS}_renews_version"

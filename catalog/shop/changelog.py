@@ -19,8 +19,8 @@ from panel.lib.bulk_sql import in_chunks, insert_rows, update_rows
 SHOWN = timedelta(days=30)
 KEPT = timedelta(days=90)
 LATELY = timedelta(days=7)
+# Changes of a service that follow one another closer than this are told of as one.
 STILL_THE_SAME = timedelta(hours=1)
-"""Changes of a service that follow one another closer than this are told of as one."""
 COUNTED = 100
 Kind = ShelfNews.Kind
 
@@ -47,8 +47,8 @@ class Change(NamedTuple):
     new_price: int | None
 
 
+# By the service's primary key. One that was never sold is not among them.
 Stands: TypeAlias = dict[int, Stand]
-"""By the service's primary key. One that was never sold is not among them."""
 
 
 class _Overtaken(Exception):

@@ -21,11 +21,11 @@ from panel.lib.digits import whole_number
 from panel.lib.keyset_pagination import KeysetPage
 
 ROWS = 50
-LONGEST_QUERY = 100
+MAX_QUERY = 100
 CATEGORIES_IN_WINDOW = 12
 OFFERS_IN_WINDOW = 6
+# To count by: for the column itself SQLite would walk its index, and fetch rows in no order, for thrice as long.
 CATEGORY = F("category_id") + 0
-"""To count by: for the column itself SQLite would walk its index, and fetch rows in no order, for thrice as long."""
 TYPICAL_SECONDS = Case(When(figures__timed__gte=ENOUGH_TIMED, then=F("figures__typical_seconds")))
 SORTS = {"": "By category", "cheapest": "Cheapest first", "fastest": "Fastest first"}
 
@@ -62,7 +62,7 @@ def read_wanted(params: Mapping[str, str]) -> Wanted:
     """Whatever stands in an address; what is not understood is not asked for."""
     kind, sort = params.get("type", ""), params.get("sort", "")
     return Wanted(
-        q=params.get("q", "").replace("\x00", "")[:LONGEST_QUERY].strip(),
+        q=params.get("q", "").replace("\x00", "")[:MAX_QUERY].strip(),
         category=whole_number(params.get("category", ""), max_digits=9) or 0,
         type=kind if kind in SPECS else "",
         refill=params.get("refill") == "1",

@@ -23,7 +23,7 @@ Row = TypeVar("Row")
 # For all calls about one batch: shorter than any claim, with the call that it is in the middle of.
 ASK_SECONDS = 60.0
 # Calls that fail before the first is answered: then the fault is the provider's, and not that of a few ids.
-MOST_FAILURES = 12
+MAX_FAILURES = 12
 # It crashed, perhaps over one id. 503 is how a provider says that it is down.
 CRASHED = (500, 502, 504)
 UNKNOWN = (ErrorCode.UNKNOWN_ORDER, ErrorCode.UNKNOWN_REFILL)
@@ -74,7 +74,7 @@ def ask_in_halves(
         last = error
         # "Incorrect order ID" is the answer of a provider that works.
         failures += not (isinstance(error, ProviderRefused) and error.code in UNKNOWN)
-        is_hopeless = not said.worked and failures >= MOST_FAILURES
+        is_hopeless = not said.worked and failures >= MAX_FAILURES
         is_refused = refusals_count and isinstance(error, ProviderRefused) and not error.may_have_acted
         if is_refused or not _may_be_few_ids(error) or is_hopeless or time.monotonic() > stop_at:
             said.trouble = error

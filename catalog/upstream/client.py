@@ -54,7 +54,7 @@ _FAILURE = 200
 _EXCERPT = 2_048
 _RETRIES = 2
 _FIRST_PAUSE = 0.2
-_MOST_FAILURES = 3
+_MAX_FAILURES = 3
 
 
 class UpstreamClient:
@@ -274,7 +274,7 @@ def _one_by_one(
     answers: dict[str, T | RowError] = {}
     failures = 0
     for place, one in enumerate(ids):
-        if failures >= _MOST_FAILURES or time.monotonic() >= begin_until:
+        if failures >= _MAX_FAILURES or time.monotonic() >= begin_until:
             return answers | _not_asked(ids[place:])
         try:
             answers |= ask(one)

@@ -20,8 +20,8 @@ from orders.reports.profit import Figures, profit_by_provider, profit_by_service
 
 PERMISSION = "orders.view_profit"
 PERIODS = (7, 30, 90)
-MOST_SHOWN = 25
-"""Rows of a table that lost money and, beside them, rows that earned most."""
+# Rows of a table that lost money and, beside them, rows that earned most.
+MAX_SHOWN = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +67,8 @@ def profit_page(*, request: HttpRequest, model_admin: ModelAdmin) -> HttpRespons
 def _table(request: HttpRequest, title: str, head: str, model: type[Model], figures: dict[int, Figures]) -> Table:
     """What lost money first, the most lost on top, then what earned most."""
     ordered = sorted(figures.items(), key=lambda one: (one[1].profit, one[0]))
-    losses = [one for one in ordered if one[1].profit < 0][:MOST_SHOWN]
-    gains = [one for one in reversed(ordered) if one[1].profit >= 0][:MOST_SHOWN]
+    losses = [one for one in ordered if one[1].profit < 0][:MAX_SHOWN]
+    gains = [one for one in reversed(ordered) if one[1].profit >= 0][:MAX_SHOWN]
     shown = losses + gains
     names: Mapping[Any, Any] = model._default_manager.only("name").in_bulk([pk for pk, _ in shown])
     opts = model._meta

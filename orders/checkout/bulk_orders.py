@@ -21,7 +21,7 @@ from catalog.models import Service
 from catalog.prices.customer_prices import CustomerTerms, terms_of
 from catalog.selectors import services_on_sale
 from catalog.service_types import SPECS
-from orders.checkout.bulk_text import MOST_LINES, MassLine, read_lines
+from orders.checkout.bulk_text import MAX_LINES, MassLine, read_lines
 from orders.checkout.create import NotEnoughFunds, charge_key, charge_of, new_order
 from orders.checkout.validation import (
     BadQuantity,
@@ -279,7 +279,7 @@ def _key(request_key: str, place: int) -> str:
 
 
 def _placed_before(customer: User, request_key: str, left: Sequence[MassLine]) -> PlacedMass:
-    keys = [_key(request_key, place) for place in range(1, MOST_LINES + 1)]
+    keys = [_key(request_key, place) for place in range(1, MAX_LINES + 1)]
     made = Order.objects.filter(customer=customer, request_key__in=keys).aggregate(count=Count("pk"), sum=Sum("charge"))
     return PlacedMass(made["count"], made["sum"], left)
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from panel.lib.csv_files import NotCSV, decoded, delimiter_of, rows_of
 
-MOST_LINES = 1_000
-LONGEST_TEXT = 500_000
-"""Characters of the text, and bytes of a file."""
+MAX_LINES = 1_000
+# Characters of the text, and bytes of a file.
+MAX_TEXT = 500_000
 
 _LINE_ENDS = re.compile("\r\n|[\r\n]")
 _SERVICE = re.compile(r"#?([0-9]{1,18})")
@@ -36,13 +36,13 @@ class MassLine:
 
 def read_lines(text: str) -> list[MassLine]:
     """The lines that are not empty. Raises LinesRefused where there are none, or too many."""
-    if len(text) > LONGEST_TEXT:
-        raise LinesRefused(f"This is too long: {LONGEST_TEXT:,} characters at most.")
+    if len(text) > MAX_TEXT:
+        raise LinesRefused(f"This is too long: {MAX_TEXT:,} characters at most.")
     written = [(number, line.strip()) for number, line in enumerate(_LINE_ENDS.split(text), start=1) if line.strip()]
     if not written:
         raise LinesRefused("Write at least one line: service | link | quantity.")
-    if len(written) > MOST_LINES:
-        raise LinesRefused(f"Order at most {MOST_LINES:,} lines at once; these are {len(written):,}.")
+    if len(written) > MAX_LINES:
+        raise LinesRefused(f"Order at most {MAX_LINES:,} lines at once; these are {len(written):,}.")
     return [_read(number, line) for number, line in written]
 
 
@@ -69,8 +69,8 @@ def _read(number: int, text: str) -> MassLine:
 
 def lines_of_file(data: bytes) -> str:
     """The rows of a CSV file as lines of text. Raises LinesRefused."""
-    if len(data) > LONGEST_TEXT:
-        raise LinesRefused(f"This file is too large: {LONGEST_TEXT // 1000} KB at most.")
+    if len(data) > MAX_TEXT:
+        raise LinesRefused(f"This file is too large: {MAX_TEXT // 1000} KB at most.")
     try:
         text = decoded(data)
         delimiter = delimiter_of(text, among=",;\t|")

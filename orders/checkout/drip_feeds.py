@@ -32,7 +32,7 @@ from panel.lib.task_hints import hint_after_commit
 
 log = structlog.get_logger(__name__)
 
-MOST_IN_A_ROUND = 500
+MAX_IN_A_ROUND = 500
 RETRY_AFTER = timedelta(minutes=10)
 
 
@@ -94,7 +94,7 @@ def begin_due_runs() -> int:
     """One round: the next run of each drip-feed that is due becomes an order; returns how many did."""
     due = DripFeed.objects.filter(next_run_at__lte=timezone.now()).order_by("next_run_at", "pk")
     begun = 0
-    for pk in list(due.values_list("pk", flat=True)[:MOST_IN_A_ROUND]):
+    for pk in list(due.values_list("pk", flat=True)[:MAX_IN_A_ROUND]):
         try:
             if begin_next_run(pk=pk):
                 begun += 1

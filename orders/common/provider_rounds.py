@@ -13,7 +13,7 @@ from catalog.models import Provider
 
 log = structlog.get_logger(__name__)
 
-MOST_AT_ONCE = 8
+MAX_AT_ONCE = 8
 
 
 class Work(Protocol):
@@ -60,6 +60,6 @@ def for_each_provider(work: Work, providers: Sequence[Provider]) -> int:
         finally:
             connections.close_all()
 
-    with ThreadPoolExecutor(min(len(providers), MOST_AT_ONCE)) as pool:
+    with ThreadPoolExecutor(min(len(providers), MAX_AT_ONCE)) as pool:
         futures = [pool.submit(run, provider) for provider in providers]
     return sum(future.result() for future in futures)

@@ -62,8 +62,8 @@ class Claim:
     order: Order
     provider: Provider
     attempt: PlacementAttempt
+    # `time.monotonic()` after which not one byte may leave.
     not_after: float
-    """`time.monotonic()` after which not one byte may leave."""
 
 
 def submit_due_orders(*, seconds: float = ROUND_SECONDS) -> int:

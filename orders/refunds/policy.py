@@ -13,8 +13,8 @@ from orders.states import Status
 from panel.lib.money import format_plain, refund_for
 
 TOLERANCE_PERCENT = 5
+# Providers round their charges, many to two decimal places: a cent apart is no contradiction.
 TOLERANCE_MICROS = 10_000
-"""Providers round their charges, many to two decimal places: a cent apart is no contradiction."""
 
 
 class Sold(Protocol):

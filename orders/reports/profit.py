@@ -61,8 +61,8 @@ class Figures:
     charged: int = 0
     refunded: int = 0
     cost: int = 0
+    # How many of `orders` have an estimated cost.
     estimated: int = 0
-    """How many of `orders` have an estimated cost."""
     open_orders: int = 0
     open_charged: int = 0
     open_refunded: int = 0

@@ -24,14 +24,14 @@ from panel.lib.bulk_sql import insert_rows, update_rows
 from panel.lib.money import EXCHANGE_ONE, ceil_div
 
 SALES_DAYS = 30
+# An order that waited longer before it was sent is not counted as money spent: there is no index by that time.
 MAX_WAIT = timedelta(days=7)
-"""An order that waited longer before it was sent is not counted as money spent: there is no index by that time."""
 
 Row: TypeAlias = tuple[int | None, ...]
 NO_SALES: Row = (0, 0, 0, 0, None, 0, None, None, None)
 NO_PURCHASES: Row = (0, 0, 0, 0)
 
-_LARGEST = 2**63 - 1
+_MAX_FIGURE = 2**63 - 1
 _ENDED = Q(status__in=FINAL)
 _COMPLETED = Q(status=Status.COMPLETED)
 _SOLD = (
@@ -161,7 +161,7 @@ def _bought(*, since: datetime) -> dict[int, Row]:
 
 def _held(amount: SupportsInt) -> int:
     """What a column holds: one absurd rate must not keep all other figures from being stored."""
-    return max(-_LARGEST, min(int(amount), _LARGEST))
+    return max(-_MAX_FIGURE, min(int(amount), _MAX_FIGURE))
 
 
 def _with_all(model: type[Model], counted: Mapping[int, Row], nothing: Row) -> dict[int, Row]:

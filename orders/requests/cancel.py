@@ -29,13 +29,13 @@ from orders.states import FINAL, CancelState, EventKind, Placement, ReviewReason
 from panel.accounts.models import User
 from panel.lib.task_hints import hint_after_commit
 
+# A request that was taken, and of which nothing came, may be repeated after this long.
 ASK_AGAIN_AFTER = timedelta(hours=24)
-"""A request that was taken, and of which nothing came, may be repeated after this long."""
 AFTER_REFUSAL = timedelta(hours=1)
+# A provider may be this much behind its own answers: until then an order unknown there is no refusal.
 KNOWN_AFTER = timedelta(minutes=10)
-"""A provider may be this much behind its own answers: until then an order unknown there is no refusal."""
+# From a cancel that was taken to the next look at the order.
 SOON = timedelta(seconds=10)
-"""From a cancel that was taken to the next look at the order."""
 
 BEING_SENT = "It is being sent to the provider right now. Nothing was changed; try again in a few minutes."
 BEING_LOOKED_FOR = (

@@ -31,11 +31,11 @@ from panel.lib.backoff import jitter
 from panel.lib.claims import hold, lock_due
 
 BATCH = 100
+# Longer than a call may take, by far.
 LEASE = timedelta(seconds=120)
-"""Longer than a call may take, by far."""
 SHORT_WAIT = timedelta(seconds=30)
-MOST_ATTEMPTS = 8
-"""About two hours: then the wish ends, and the customer is told."""
+# About two hours: then the wish ends, and the customer is told.
+MAX_ATTEMPTS = 8
 
 # Addresses, and amounts of money: who supplies the panel, and what it has there, is no customer's business.
 _TELLS_TOO_MUCH = re.compile(r"https?:|www\.|@|\w\.[a-z]{2,}|[$€£₹₽]|\d[.,]\d", re.IGNORECASE)
@@ -143,7 +143,7 @@ def events_of(*, order_id: int, kind: EventKind, text: str, answer: object) -> l
 
 def put_off(row: Row, *, waiting: str) -> bool:
     """Back to the queue with a growing wait, unsaved; False when it was tried often enough."""
-    if row.attempts >= MOST_ATTEMPTS:
+    if row.attempts >= MAX_ATTEMPTS:
         return False
     row.state = waiting
     row.next_action_at = timezone.now() + resend_wait(row.attempts) * jitter()

@@ -22,11 +22,11 @@ from panel.accounts.models import User
 from panel.lib.backoff import jitter
 from panel.lib.task_hints import hint_after_commit
 
+# Providers take one refill of an order in this time.
 ONE_EVERY = timedelta(hours=24)
-"""Providers take one refill of an order in this time."""
 AFTER_REFUSAL = timedelta(hours=1)
+# From a refill that was taken to the first look at it.
 FIRST_LOOK = timedelta(minutes=1)
-"""From a refill that was taken to the first look at it."""
 
 UNSURE = "It may have reached the provider, but no clear answer came. It is not sent again by itself."
 

@@ -35,10 +35,10 @@ MIN_WAIT = timedelta(minutes=1)
 MAX_WAIT = timedelta(hours=1)
 LOST_AFTER_ERRORS = 10
 LOST_AFTER = timedelta(hours=1)
-MOST_ERRORS = 170
-"""About seven days: their waits grow to an hour."""
-LONGEST = timedelta(days=30)
-"""For which it may run. An open refill keeps the customer from the next one."""
+# About seven days: their waits grow to an hour.
+MAX_ERRORS = 170
+# For which it may run. An open refill keeps the customer from the next one.
+MAX_AGE = timedelta(days=30)
 
 Answers = Mapping[str, RefillStatusRow | RowError]
 
@@ -83,7 +83,7 @@ def poll_provider_refills(*, provider: Provider, seconds: float = ROUND_SECONDS)
         ids = [refill.upstream_id for refill in batch]
         said, trouble = _ask(provider, ids)
         # The claim of the others stands: they are asked about again when it runs out. Unless they are too old.
-        heard = [refill for refill in batch if refill.upstream_id in said.asked or _age(refill) > LONGEST]
+        heard = [refill for refill in batch if refill.upstream_id in said.asked or _age(refill) > MAX_AGE]
         if heard:
             apply_answers(batch=heard, answers=said.answers)
         polled += len(heard)
@@ -156,15 +156,15 @@ def _take_over(refill: Refill, answer: RefillStatusRow | RowError | None) -> str
 
 def _why_given_up(refill: Refill, answer: RefillStatusRow | RowError | None, age: timedelta) -> str:
     """Why it is not followed any more, for the customer; "" as long as it is."""
-    if age > LONGEST:
-        return f"The provider has not finished it in {LONGEST.days} days. It is not followed any more."
+    if age > MAX_AGE:
+        return f"The provider has not finished it in {MAX_AGE.days} days. It is not followed any more."
     if isinstance(answer, RefillStatusRow) and answer.status:
         return ""
     errors = refill.poll_errors + 1
     unknown = isinstance(answer, RowError) and answer.code is ErrorCode.UNKNOWN_REFILL
     if unknown and errors >= LOST_AFTER_ERRORS and age > LOST_AFTER:
         return "The provider took it, but no longer knows it. It cannot be followed."
-    if errors >= MOST_ERRORS:
+    if errors >= MAX_ERRORS:
         return "The provider took it, but does not tell how it stands. It is not followed any more."
     return ""
 

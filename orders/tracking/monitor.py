@@ -16,8 +16,8 @@ from orders.states import Placement
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert, resolve_alert
 
+# From so many in a row it is the order that the provider cannot tell of: in the end staff are asked.
 ERRORS_OF_ITS_OWN = 3
-"""From so many in a row it is the order that the provider cannot tell of: in the end staff are asked."""
 
 
 @dataclass(frozen=True, slots=True)

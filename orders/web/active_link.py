@@ -8,8 +8,8 @@ from orders.selectors import orders_of
 from orders.states import FINAL, DripState
 from panel.accounts.models import User
 
-LATEST = 50
-"""Orders of one link that are looked at: one customer may have thousands of it."""
+# Orders of one link that are looked at: one customer may have thousands of it.
+MAX_CHECKED = 50
 
 
 def running_for_link(*, customer: User, link: str) -> Order | None:
@@ -23,7 +23,7 @@ def running_for_link(*, customer: User, link: str) -> Order | None:
         return None
     columns = ("status", "service_name", "drip_feed__state")
     latest = orders_of(customer=customer).filter(link_key=key).select_related("drip_feed").only(*columns)
-    return next((order for order in latest[:LATEST] if _is_running(order)), None)
+    return next((order for order in latest[:MAX_CHECKED] if _is_running(order)), None)
 
 
 def _is_running(order: Order) -> bool:

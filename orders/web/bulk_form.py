@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from django import forms
 
-from orders.checkout.bulk_text import LONGEST_TEXT, MOST_LINES, LinesRefused, lines_of_file, read_lines
+from orders.checkout.bulk_text import MAX_LINES, MAX_TEXT, LinesRefused, lines_of_file, read_lines
 
 
 class LinesField(forms.Field):
@@ -16,7 +16,7 @@ class LinesField(forms.Field):
     widget = forms.Textarea(
         attrs={
             "rows": 10,
-            "maxlength": LONGEST_TEXT,
+            "maxlength": MAX_TEXT,
             "spellcheck": "false",
             "autocomplete": "off",
             "autocapitalize": "off",
@@ -32,14 +32,14 @@ class MassForm(forms.Form):
     """After `is_valid`, `text` holds the lines, from wherever they came."""
 
     lines = LinesField(
-        label="Lines", help_text=f"service | link | quantity, one order on each line, {MOST_LINES:,} at most."
+        label="Lines", help_text=f"service | link | quantity, one order on each line, {MAX_LINES:,} at most."
     )
     file = forms.FileField(
         label="Or a CSV file",
         required=False,
         allow_empty_file=True,
         widget=forms.FileInput(attrs={"accept": ".csv,.txt,text/csv,text/plain"}),
-        help_text=f"With the columns service, link and quantity, {LONGEST_TEXT // 1000} KB at most.",
+        help_text=f"With the columns service, link and quantity, {MAX_TEXT // 1000} KB at most.",
     )
     request_key = forms.RegexField(r"\A[0-9a-f]{32}\Z", required=False, widget=forms.HiddenInput)
     seal = forms.CharField(required=False, widget=forms.HiddenInput)
@@ -53,7 +53,7 @@ class MassForm(forms.Form):
         if file is None:
             return ""
         try:
-            return lines_of_file(file.read(LONGEST_TEXT + 1))
+            return lines_of_file(file.read(MAX_TEXT + 1))
         except LinesRefused as refusal:
             raise forms.ValidationError(str(refusal)) from None
 

@@ -13,8 +13,8 @@ from panel.lib.csv_files import as_csv
 from panel.lib.keyset_pagination import each_row
 from panel.lib.money import format_plain
 
+# Of one statement.
 ROWS = 1_000
-"""Of one statement."""
 _COLUMNS = (
     "created_at",
     "finished_at",

@@ -23,11 +23,11 @@ from panel.lib.date_fields import DayField, check_days, midnight
 from panel.lib.digits import whole_number
 from panel.lib.keyset_pagination import name_the_few
 
+# So many of the newest orders are searched for a part of a link: no index could find it.
 LOOKED_THROUGH = 10_000
-"""So many of the newest orders are searched for a part of a link: no index could find it."""
-MOST_FOUND = 1_000
+MAX_FOUND = 1_000
+# As they stand in the address.
 FILTERS = ("q", "status", "service", "since", "until", "sort")
-"""As they stand in the address."""
 
 
 class Sort(TextChoices):
@@ -187,10 +187,10 @@ def _find(customer: User, rows: QuerySet[Order], text: str) -> tuple[list[int], 
     last = list(newest[LOOKED_THROUGH - 1 : LOOKED_THROUGH + 1])
     wanted = link_key(text) or text
     ids = rows.order_by("-pk").values_list("pk", flat=True)
-    same = list(ids.filter(link_key=wanted)[: MOST_FOUND + 1])
-    like = list(ids.filter(pk__gte=last[0] if last else 0, link_key__icontains=wanted)[: MOST_FOUND + 1])
+    same = list(ids.filter(link_key=wanted)[: MAX_FOUND + 1])
+    like = list(ids.filter(pk__gte=last[0] if last else 0, link_key__icontains=wanted)[: MAX_FOUND + 1])
     found = sorted({*same, *like}, reverse=True)
-    is_cut = len(found) > MOST_FOUND
+    is_cut = len(found) > MAX_FOUND
     number = whole_number(text.removeprefix("#"))
     named = [] if number is None else list(rows.filter(pk=number).values_list("pk", flat=True))
-    return [*named, *found[:MOST_FOUND]], is_cut, len(last) > 1
+    return [*named, *found[:MAX_FOUND]], is_cut, len(last) > 1

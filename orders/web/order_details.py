@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from catalog.service_types import SPECS, Kind, Param
 from orders.models import Order
 
+# Characters that stand beside their label; longer texts are folded.
 SHORT = 80
-"""Characters that stand beside their label; longer texts are folded."""
 
 
 @dataclass(frozen=True, slots=True)

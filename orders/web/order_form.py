@@ -36,10 +36,10 @@ from panel.lib.digits import whole_number
 from panel.lib.money import MAX_MICROS
 
 CHANGED = "This service has changed meanwhile. Nothing was charged; check what it asks for and order again."
+# What is not typed.
 OWN_FIELDS = ("service", "request_key")
-"""What is not typed."""
+# What some type asks for.
 TYPE_FIELDS = ("quantity", "runs", "interval", *{param.name: None for spec in SPECS.values() for param in spec.params})
-"""What some type asks for."""
 
 
 class QuantityField(forms.CharField):

@@ -15,8 +15,8 @@ from orders.selectors import orders_of
 from orders.states import Status
 from panel.accounts.models import User
 
+# Beyond, a list says "1,000+": the customer reads a size, and counting a million rows would take a second.
 COUNTED = 1_000
-"""Beyond, a list says \"1,000+\": the customer reads a size, and counting a million rows would take a second."""
 
 
 def count_by_status(*, customer: User) -> dict[str, int]:

@@ -14,13 +14,13 @@ from orders.selectors import orders_of
 from panel.accounts.models import User
 from panel.lib.digits import whole_number
 
-LONGEST_QUERY = 100
-MOST_FOUND = 40
-MOST_RECENT = 5
-LATEST_ORDERS = 200
-"""Looked through for the services ordered last."""
+MAX_QUERY = 100
+MAX_FOUND = 40
+MAX_RECENT = 5
+# Looked through for the services ordered last.
+MAX_LATEST_ORDERS = 200
 
-_EXACT, _FAVOURITE, _RECENT, _OTHER = 0, 1, 2, 2 + MOST_RECENT
+_EXACT, _FAVOURITE, _RECENT, _OTHER = 0, 1, 2, 2 + MAX_RECENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """At most `MOST_FOUND` services. `more`: others match as well."""
+    """At most `MAX_FOUND` services. `more`: others match as well."""
 
     query: str
     groups: list[Group]
@@ -50,23 +50,23 @@ def find_services(*, customer: User, query: str) -> Found:
     Four queries, however many services there are.
     """
     query = clean_query(query)
-    services = list(_ranked(customer, query)[: MOST_FOUND + 1])
+    services = list(_ranked(customer, query)[: MAX_FOUND + 1])
     groups: dict[str, Group] = {}
-    for offer in offers_for(customer=customer, services=services[:MOST_FOUND]):
+    for offer in offers_for(customer=customer, services=services[:MAX_FOUND]):
         name = _heading(offer.service)
         groups.setdefault(name, Group(name, [])).offers.append(offer)
-    return Found(query, list(groups.values()), more=len(services) > MOST_FOUND)
+    return Found(query, list(groups.values()), more=len(services) > MAX_FOUND)
 
 
 def clean_query(text: str) -> str:
     """The words to look for: also of a chosen service's own "12 · Followers"."""
-    return " ".join(word for word in text.replace("\x00", "")[:LONGEST_QUERY].split() if word != "·")
+    return " ".join(word for word in text.replace("\x00", "")[:MAX_QUERY].split() if word != "·")
 
 
 def recent_services(*, customer: User) -> list[int]:
     """The services that the customer ordered last, each once, the latest first."""
-    latest = orders_of(customer=customer).values_list("service_id", flat=True)[:LATEST_ORDERS]
-    return list(dict.fromkeys(latest))[:MOST_RECENT]
+    latest = orders_of(customer=customer).values_list("service_id", flat=True)[:MAX_LATEST_ORDERS]
+    return list(dict.fromkeys(latest))[:MAX_RECENT]
 
 
 def is_favourite(*, customer: User, service: Any) -> bool:

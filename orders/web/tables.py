@@ -12,8 +12,8 @@ from orders.models import Order
 from orders.web.columns import DeliveredColumn, StatusColumn
 from panel.lib.tables import AgoColumn, BaseTable, LinkTextColumn, MoneyColumn
 
+# The columns whose cells change while an order runs.
 LIVE_COLUMNS = ("status", "progress", "charge")
-"""The columns whose cells change while an order runs."""
 
 
 def _cell_id(name: str) -> dict[str, object]:

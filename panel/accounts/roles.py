@@ -14,12 +14,13 @@ OWNER = "Owner"
 MANAGER = "Manager"
 SUPPORT = "Support"
 
+# The permission to hand out roles, and to edit the accounts of staff.
 GRANT = "accounts.grant_roles"
-"""The permission to hand out roles, and to edit the accounts of staff."""
 
+# The permission to move an account to another e-mail address.
 CHANGE_ADDRESS = "accounts.change_address"
-"""The permission to move an account to another e-mail address."""
 
+# What each role may do, in words for whoever hands it out. Nobody acts on an account of their own.
 RIGHTS = {
     OWNER: (
         "everything, and alone the money of wallets, deposits and payment methods, providers' addresses and keys, "
@@ -34,7 +35,6 @@ RIGHTS = {
         "cancel, refund, end by hand and decide about; wallets and deposits to look at."
     ),
 }
-"""What each role may do, in words for whoever hands it out. Nobody acts on an account of their own."""
 
 OUR_APPS = ("accounts", "ops", "catalog", "billing", "orders")
 
@@ -62,12 +62,12 @@ _MANAGER = (
     "catalog.view_customerprice catalog.add_customerprice catalog.change_customerprice catalog.delete_customerprice",
 )
 
+# Permissions by role. None: all of our apps, and reading the log of the admin.
 ROLES: Mapping[str, frozenset[str] | None] = {
     OWNER: None,
     MANAGER: frozenset(" ".join(_MANAGER).split()),
     SUPPORT: frozenset(" ".join(_SUPPORT).split()),
 }
-"""Permissions by role. None: all of our apps, and reading the log of the admin."""
 
 
 def set_up_roles(*, apps: Apps = installed, using: str = "default") -> None:

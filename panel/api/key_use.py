@@ -15,8 +15,8 @@ from django.utils import timezone
 from panel.accounts.models import ApiKey
 
 ONE_DAY = timedelta(days=1)
+# Not at each request: a busy key would write its row hundreds of times a second.
 USE_NOTED_EVERY = timedelta(minutes=1)
-"""Not at each request: a busy key would write its row hundreds of times a second."""
 
 
 class LimitReached(Exception):

@@ -20,10 +20,10 @@ from django.http.multipartparser import MultiPartParserError
 from panel.api.errors import BAD_REQUEST, ApiError
 from panel.lib.digits import whole_number
 
-MOST_IDS = 100
-LONGEST_ID = 64
+MAX_IDS = 100
+MAX_ID = 64
+# What programs send where they have nothing to send.
 ABSENT = frozenset({"", "undefined", "null"})
-"""What programs send where they have nothing to send."""
 
 _OF_MANY = ("order", "orders", "refill", "refills")
 _INDEXED = re.compile(r"(order|orders|refill|refills)\[[0-9]{0,9}\]")
@@ -140,9 +140,9 @@ def _as_params(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
 def read_ids(params: Params, *, one: str, many: str) -> Ids:
     """The ids in `one` ("order") or `many` ("orders"); several in `one` are a list too. Raises ApiError."""
     text = params.get(many) or params.get(one, "")
-    names = list(dict.fromkeys(name.strip()[:LONGEST_ID] for name in text.split(",") if name.strip()))
-    if len(names) > MOST_IDS:
-        raise ApiError(f"{BAD_REQUEST}: {MOST_IDS} IDs at most")
+    names = list(dict.fromkeys(name.strip()[:MAX_ID] for name in text.split(",") if name.strip()))
+    if len(names) > MAX_IDS:
+        raise ApiError(f"{BAD_REQUEST}: {MAX_IDS} IDs at most")
     if not names:
         raise ApiError(f"Incorrect {one} ID")
     return Ids(names, is_one=many not in params and "," not in text.strip(", "))

@@ -24,12 +24,12 @@ from panel.lib.money import format_plain
 
 log = structlog.get_logger(__name__)
 
+# Raised with every change of the rows' shape: what an older release kept is not served by a newer one.
 SHAPE = 1
-"""Raised with every change of the rows' shape: what an older release kept is not served by a newer one."""
+# Never the reason why a list is right: it only bounds what lies in the cache of versions gone by.
 KEPT_SECONDS = 300
-"""Never the reason why a list is right: it only bounds what lies in the cache of versions gone by."""
+# Of gzip: the next ones save a tenth of the bytes for twice the time.
 LEVEL = 3
-"""Of gzip: the next ones save a tenth of the bytes for twice the time."""
 
 _QUALITY = re.compile(r"q=(1(?:\.0{0,3})?|0(?:\.[0-9]{0,3})?)")
 

@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 from django.db import connection
 from django.db.models import Field, Model
 
+# Rows of one statement: a catalog of ten thousand services takes ten, and none of them a long time.
 ROWS = 1_000
-"""Rows of one statement: a catalog of ten thousand services takes ten, and none of them a long time."""
 
 T = TypeVar("T")
 

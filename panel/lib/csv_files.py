@@ -15,8 +15,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from django.http import StreamingHttpResponse
 from django.utils import timezone
 
+# Tells spreadsheets that the file is UTF-8.
 BOM = "\ufeff"
-"""Tells spreadsheets that the file is UTF-8."""
 _STARTS_A_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "'")  # noqa: RUF001
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 

@@ -17,8 +17,8 @@ from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, Tuple
 ROWS = 25
 _PLACE = re.compile(r"(-?[0-9]{1,18})\.([0-9]{1,18})")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Microseconds since 1970, short of the year 9999.
 _LAST_MOMENT = 250_000_000_000_000_000
-"""Microseconds since 1970, short of the year 9999."""
 
 Shown = TypeVar("Shown")
 Row = TypeVar("Row", bound=Model)

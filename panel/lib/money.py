@@ -13,14 +13,14 @@ import re
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, localcontext
 
 MICRO = 1_000_000
+# Largest amount that any column may hold: a billion units. Held by constraints as well.
 MAX_MICROS = 10**15
-"""Largest amount that any column may hold: a billion units. Held by constraints as well."""
 
+# The exchange rate of a provider that bills in the panel's own currency.
 EXCHANGE_ONE = 10**12
-"""The exchange rate of a provider that bills in the panel's own currency."""
 
+# Basis points in a whole: a margin of 25% is 2,500.
 BASIS = 10_000
-"""Basis points in a whole: a margin of 25% is 2,500."""
 
 SYMBOLS = {
     "USD": "$",

@@ -12,8 +12,8 @@ from django.db import transaction
 
 log = structlog.get_logger(__name__)
 
+# Seconds between hints: a program orders a hundred times a second, and one look finds all that was ordered.
 PAUSE = 0.1
-"""Seconds between hints: a program orders a hundred times a second, and one look finds all that was ordered."""
 
 _lock = threading.Lock()
 _due: set[str] = set()

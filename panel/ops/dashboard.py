@@ -99,6 +99,7 @@ def _paused() -> int:
     return Provider.objects.filter(is_active=True, pause_count__gt=0).count()
 
 
+# What may need somebody: the words after 1 and after other numbers, the number, its list, and who may open that.
 _NEEDS: tuple[tuple[str, str, Callable[[], int], str, str], ...] = (
     (
         "order waits for your decision",
@@ -118,7 +119,6 @@ _NEEDS: tuple[tuple[str, str, Callable[[], int], str, str], ...] = (
     ("alert is open", "alerts are open", _open_alerts, "ops_alert", "ops.view_alert"),
     ("provider is paused", "providers are paused", _paused, "catalog_provider", "catalog.view_provider"),
 )
-"""What may need somebody: the words after 1 and after other numbers, the number, its list, and who may open that."""
 
 
 def _needs_me(user: User) -> list[dict[str, object]]:

@@ -21,7 +21,7 @@ from orders.states import Placement, ReviewReason
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert, record_heartbeat, resolve_alert
 
-MOST_SHOWN = 20
+MAX_SHOWN = 20
 GRACE = timedelta(seconds=60)
 HELD_GRACE = timedelta(hours=1)
 
@@ -221,7 +221,7 @@ def _overdue() -> Iterator[Breach]:
         ("nothing is placing past its lease", stuck),
         ("no doubt is past its deadline without review", doubts),
     ):
-        rows = [f"order {pk}" for pk in orders.values_list("pk", flat=True)[:MOST_SHOWN]]
+        rows = [f"order {pk}" for pk in orders.values_list("pk", flat=True)[:MAX_SHOWN]]
         if rows:
             yield Breach(name, rows)
 
@@ -229,4 +229,4 @@ def _overdue() -> Iterator[Breach]:
 def _rows(query: str) -> list[tuple[object, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(query)
-        return list(cursor.fetchmany(MOST_SHOWN))
+        return list(cursor.fetchmany(MAX_SHOWN))

@@ -38,7 +38,7 @@ _LINES = {
     "Comment Replies": "comments",
     "Mentions Custom List": "usernames",
 }
-_LONGEST_LINK = 2_000
+_MAX_LINK = 2_000
 
 
 class Refused(Exception):
@@ -63,7 +63,7 @@ def check_order(service: SandboxService, params: Params) -> NewOrder:
     if service.type == "Subscriptions":
         return _check_subscription(service, params)
     link = params.get("link", "").strip()
-    if not link or len(link) > _LONGEST_LINK or any(c.isspace() for c in link):
+    if not link or len(link) > _MAX_LINK or any(c.isspace() for c in link):
         raise Refused("Bad link")
     for name in _TEXTS.get(service.type, ()):
         if not params.get(name, "").strip():

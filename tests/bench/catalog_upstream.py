@@ -12,8 +12,8 @@ from panel.sandbox.catalog import build_services
 from panel.sandbox.server import SandboxServer
 
 KEY = "5f0c2d9e7b1a4c3f8e6d0b9a2c4e6f81"
+# One service of so many changes its rate: 5 %.
 CHANGED_EACH = 20
-"""One service of so many changes its rate: 5 %."""
 
 
 class CatalogUpstream:

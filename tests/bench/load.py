@@ -18,8 +18,8 @@ from typing import Self
 
 from tests.bench.measuring import Wrong
 
+# Seconds at the start of each load of which nothing is counted.
 WARM_UP = 0.3
-"""Seconds at the start of each load of which nothing is counted."""
 PATIENCE = 60.0
 _CHUNK = 1 << 18
 _OK = b"HTTP/1.1 200 "

@@ -13,8 +13,8 @@ from orders.models import Order, OrderEvent
 from panel.accounts.models import User
 from tests import make, unguarded
 
+# The newest ones still run.
 OPEN = 40
-"""The newest ones still run."""
 SECONDS_APART = 30
 LINKS = 100_000
 

@@ -23,8 +23,8 @@ from tests.bench.upstream import answer_about
 
 QUANTITY = 1_000
 CHUNK = 500
+# Old enough to be looked at rarely: no order falls due again while a slow round still runs.
 AGE = timedelta(days=4)
-"""Old enough to be looked at rarely: no order falls due again while a slow round still runs."""
 
 
 class Standing(NamedTuple):

@@ -34,9 +34,9 @@ LATER = timedelta(hours=1)
 
 # The budget.
 BATCH = 100
-MOST_STATEMENTS = 6
-MANY_ORDERS, MOST_SECONDS = 100_000, 60
-MOST_MB = 200
+MAX_STATEMENTS = 6
+MANY_ORDERS, MAX_SECONDS = 100_000, 60
+MAX_MB = 200
 
 
 def run(options: Namespace) -> Iterator[Report]:
@@ -145,16 +145,16 @@ def _report(latency: float, shop: _Shop, first: Row, second: Row, naive: Row) ->
             f"{shop.fewest_calls:,} calls a round, one for each {BATCH} open orders of a provider",
         ),
         _budget(
-            round(statements, 1) <= MOST_STATEMENTS,
-            f"at most {MOST_STATEMENTS} statements a batch without refunds: {statements:.2f}",
+            round(statements, 1) <= MAX_STATEMENTS,
+            f"at most {MAX_STATEMENTS} statements a batch without refunds: {statements:.2f}",
         ),
-        _budget(most_mb <= MOST_MB, f"at most {MOST_MB} MB for the whole process: {most_mb:.0f}"),
+        _budget(most_mb <= MAX_MB, f"at most {MAX_MB} MB for the whole process: {most_mb:.0f}"),
     ]
     if latency == 0:
         remarks.append(
             _budget(
-                slowest <= MOST_SECONDS,
-                f"{MANY_ORDERS:,} open orders in at most {MOST_SECONDS} s: {slowest:.1f} s at the slower round's rate",
+                slowest <= MAX_SECONDS,
+                f"{MANY_ORDERS:,} open orders in at most {MAX_SECONDS} s: {slowest:.1f} s at the slower round's rate",
             )
         )
     return Report(

@@ -43,8 +43,8 @@ CUSTOMERS = 32
 MANY = 100
 QUANTITY = 1_000
 LEAST_SHARE = 0.5
-MOST_MS = 50.0
-MOST_MB = 150.0
+MAX_MS = 50.0
+MAX_MB = 150.0
 COLUMNS = ("what", "connections", "requests/s", "p50 ms", "p95 ms", "web ms", "of the bare view", "of its statements")
 
 
@@ -362,9 +362,9 @@ class _Report:
                 min(shares.values()) >= LEAST_SHARE, f"at least {LEAST_SHARE:.0%} of a view that does the same: {told}"
             ),
             _budget(
-                max(lists.values()) <= MOST_MS, f"a warm list, on one connection, in at most {MOST_MS:g} ms: {listed}"
+                max(lists.values()) <= MAX_MS, f"a warm list, on one connection, in at most {MAX_MS:g} ms: {listed}"
             ),
-            _budget(self.peak <= MOST_MB, f"at most {MOST_MB:g} MB for a web worker: {self.peak:.0f}"),
+            _budget(self.peak <= MAX_MB, f"at most {MAX_MB:g} MB for a web worker: {self.peak:.0f}"),
             f"Statements: {counted}; BEGIN, COMMIT and savepoints are none. The bare view runs as many of SELECT 1.",
             "The statements of add are those that an order ran, recorded, and run again with another order's values.",
             f"Web ms is the processor time of the workers for an answer. Load at the end: {self.load:.1f}.",

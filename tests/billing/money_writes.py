@@ -15,8 +15,8 @@ TABLES = {"Wallet": "billing_wallet", "Entry": "billing_entry"}
 COLUMNS = {"balance", "version", "last_seq", "credit_limit", "customer", "customer_id"} | {
     *("wallet", "wallet_id", "seq", "amount", "balance_after", "kind", "key", "order_ref", "drip_ref", "memo"),
 }
+# Attributes and variables that are taken for wallets and entries wherever they come from.
 NAMES = {"wallet", "wallets", "entries", "held_wallet"}
-"""Attributes and variables that are taken for wallets and entries wherever they come from."""
 
 LEADS_ON = {"objects", "_default_manager", "_base_manager", "model", "__class__", "__dict__", "_meta", "query"}
 PASSES_ON = {

@@ -16,7 +16,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 import billing.methods
 from billing.deposits import (
-    MOST_WAITING,
+    MAX_WAITING,
     AlreadyDecided,
     DecisionRefused,
     approve_deposit,
@@ -167,10 +167,10 @@ def test_request_when_its_key_is_made_up_then_nothing_is_requested(signed_in, me
 
 
 def test_request_when_as_many_wait_as_may_then_one_more_is_refused_until_one_is_gone(signed_in, customer, method):
-    made = [make.pending_deposit(customer) for _ in range(MOST_WAITING)]
+    made = [make.pending_deposit(customer) for _ in range(MAX_WAITING)]
     response = sends(signed_in, method)
     assert "the most at once" in response.content.decode()
-    assert Deposit.objects.count() == MOST_WAITING
+    assert Deposit.objects.count() == MAX_WAITING
     cancel_deposit(deposit=made[0])
     assert sends(signed_in, method).status_code == 302
 
@@ -178,8 +178,8 @@ def test_request_when_as_many_wait_as_may_then_one_more_is_refused_until_one_is_
 @pytest.mark.django_db(transaction=True)
 def test_requests_when_many_come_at_once_then_no_more_wait_than_may(customer, method):
     results = at_once(8, lambda number: make.pending_deposit(customer))
-    assert len([one for one in results if isinstance(one, Deposit)]) == MOST_WAITING
-    assert Deposit.objects.count() == MOST_WAITING
+    assert len([one for one in results if isinstance(one, Deposit)]) == MAX_WAITING
+    assert Deposit.objects.count() == MAX_WAITING
 
 
 @pytest.mark.django_db(transaction=True)

@@ -14,7 +14,7 @@ from django.test import Client
 from django.urls import reverse
 
 from billing.models import Deposit
-from billing.receipts import MOST_BYTES, type_of
+from billing.receipts import MAX_BYTES, type_of
 from panel.accounts.models import User
 from tests import make
 
@@ -97,11 +97,9 @@ def test_receipt_when_its_content_is_something_else_then_its_field_says_so(signe
 
 
 def test_receipt_when_it_is_too_large_or_empty_then_its_field_says_so(signed_in, method, private):
-    assert "too large: 5 MB" in str(
-        sends(signed_in, method, PNG + b"\0" * MOST_BYTES).context["form"].errors["receipt"]
-    )
+    assert "too large: 5 MB" in str(sends(signed_in, method, PNG + b"\0" * MAX_BYTES).context["form"].errors["receipt"])
     assert "empty" in str(sends(signed_in, method, b"").context["form"].errors["receipt"])
-    exact = PNG + b"\0" * (MOST_BYTES - len(PNG))
+    exact = PNG + b"\0" * (MAX_BYTES - len(PNG))
     assert sends(signed_in, method, exact).status_code == 302
     assert len(stored(private)) == 1
 

@@ -12,8 +12,8 @@ from uuid import uuid4
 
 import psycopg
 
+# Where the tests keep a migrated database: its file, or its name on the server. The environment says so.
 MIGRATED = "MIGRATED_TEMPLATE"
-"""Where the tests keep a migrated database: its file, or its name on the server. The environment says so."""
 
 
 def migrated(*, on_server: bool) -> str:

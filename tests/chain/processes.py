@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
+# Seconds until a server that does not come up fails its test.
 PATIENCE = 180
-"""Seconds until a server that does not come up fails its test."""
 _KEPT = ("PATH", "HOME", "LANG", "VIRTUAL_ENV")
 
 

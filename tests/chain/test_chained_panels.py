@@ -22,8 +22,8 @@ from tests.chain.proxy import CUTS, Proxy
 B_AT_A = "panel-b@example.org"
 STRANGER_AT_A = "stranger@example.org"
 FOLLOWERS, TINY = 7001, 7002
+# The sandbox's "Followers, standard": refill, cancel, drip-feed.
 CANCELLABLE = 2
-"""The sandbox's "Followers, standard": refill, cancel, drip-feed."""
 ROUND = ("submit_orders", "send_requests", "poll_orders", "poll_refills")
 
 

@@ -25,8 +25,8 @@ pytestmark = [pytest.mark.processes, pytest.mark.slow]
 ACTIVE = {"error": "You have active order with this link"}
 USED = {"error": "Incorrect request: this request_id was used for another order"}
 SEED = 20_240_601
+# Of 100 at $2.50 the 1,000, in micro-units.
 CHARGE = 250_000
-"""Of 100 at $2.50 the 1,000, in micro-units."""
 
 
 @pytest.fixture(scope="module")

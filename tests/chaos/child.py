@@ -21,8 +21,8 @@ from orders.reconcile import match  # noqa: E402
 from tests.chaos import crashing, sabotage  # noqa: E402
 from tests.chaos.product import ROUNDS  # noqa: E402
 
+# The exit code of a process that died at its point.
 DEAD = 9
-"""The exit code of a process that died at its point."""
 FAILED = 1
 
 

@@ -22,7 +22,7 @@ _FIRST = (
     "left for review",
     "of these placed upstream",
 )
-_MOST_SHOWN = 40
+_MAX_SHOWN = 40
 
 
 @dataclass(slots=True)
@@ -75,9 +75,9 @@ def table(figures: Figures, *, title: str) -> str:
             shown = ", ".join(f"{key} {amount}" for key, amount in sorted(counted.items()))
             lines.append(f"{name}: {sum(counted.values())} ({shown})")
     lines += [f"{name:<{width}}  {amount:>7,}" for name, amount in rows]
-    for kind, text in figures.problems[:_MOST_SHOWN]:
+    for kind, text in figures.problems[:_MAX_SHOWN]:
         lines.append(f"  {kind.upper()}: {text}")
-    if len(figures.problems) > _MOST_SHOWN:
-        lines.append(f"  … and {len(figures.problems) - _MOST_SHOWN} more")
+    if len(figures.problems) > _MAX_SHOWN:
+        lines.append(f"  … and {len(figures.problems) - _MAX_SHOWN} more")
     lines.append("PASS" if figures.passed else "FAIL")
     return "\n".join(lines)

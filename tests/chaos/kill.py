@@ -21,8 +21,8 @@ from tests.chaos.surroundings import flush
 from tests.chaos.truth import audit, audit_books, audit_promise
 from tests.chaos.upstream import RandomFaults, sandbox, truth_of
 
-MOST_WAITING = 30
-"""Orders that are in the queue at once: enough to keep every provider busy."""
+# Orders that are in the queue at once: enough to keep every provider busy.
+MAX_WAITING = 30
 
 _POPULAR = (100, 500, 1000)
 _FLUSH_SECONDS = 3.0
@@ -142,7 +142,7 @@ class _Town:
 
     def _ask(self) -> None:
         waiting = self.mine.filter(placement="queued", review_reason="").count()
-        for _ in range(min(MOST_WAITING - waiting, self.wanted - self.asked)):
+        for _ in range(min(MAX_WAITING - waiting, self.wanted - self.asked)):
             self.order(self.draw.choice(self.services))
 
     def _at_work(self) -> bool:

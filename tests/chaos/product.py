@@ -95,6 +95,7 @@ def _past() -> Any:
     return timezone.now() - timedelta(seconds=1)
 
 
+# What a process can be told to do, by name.
 ROUNDS: dict[str, Callable[[], Any]] = {
     "expire": timeouts.meet_deadlines,
     "submit": submit.submit_due_orders,
@@ -103,4 +104,3 @@ ROUNDS: dict[str, Callable[[], Any]] = {
     "sweep": sweep,
     "give up": give_up,
 }
-"""What a process can be told to do, by name."""

@@ -18,8 +18,8 @@ from tests.chaos.figures import BAD
 pytestmark = pytest.mark.processes
 
 ROOT = Path(__file__).resolve().parents[2]
+# Seconds until a chaos that hangs fails: the machine may be busy with all other tests.
 PATIENCE = 1_200
-"""Seconds until a chaos that hangs fails: the machine may be busy with all other tests."""
 HALF = "2" if os.environ.get("DATABASE_URL", "").startswith("postgres") else "1"
 
 

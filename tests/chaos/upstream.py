@@ -16,8 +16,8 @@ from panel.sandbox.server import PlacedOrder, SandboxServer
 _NUMBERS = itertools.count(1)
 CLOSED_PORT = "closed-port"
 DUPLICATE_ID = "duplicate-id"
+# The first id that a sandbox gives: when it comes again, another order has it.
 ALREADY_TAKEN = 23_501
-"""The first id that a sandbox gives: when it comes again, another order has it."""
 
 _SPARE_SECONDS = 0.05
 _ERROR_PAGE = b"<html><body>503 Service Unavailable</body></html>"
@@ -129,8 +129,8 @@ class RandomFaults(NamedFaults):
         self._draw = random.Random(seed)
         self._drawing = threading.Lock()
         self.calm = False
+        # Set with each add: a good moment to kill somebody.
         self.met_add = threading.Event()
-        """Set with each add: a good moment to kill somebody."""
 
     def take(self, action: str | None) -> Fault | None:
         is_add = action == "add"

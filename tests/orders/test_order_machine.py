@@ -152,8 +152,8 @@ class Orders(RuleBasedStateMachine):
         self.old_answers: list[tuple[Provider, list[Order], Any]] = []
         self.heard: list[tuple[Order, StatusRow]] = []
         self.refunded: Counter[int] = Counter()
+        # Orders of which this step, the provider's answer or staff, may change what was refunded.
         self.told_to: set[int] = set()
-        """Orders of which this step, the provider's answer or staff, may change what was refunded."""
         self.canceled: set[int] = set()
         self.sent_again: Counter[int] = Counter()
         self.by_staff: set[int] = set()

@@ -18,8 +18,8 @@ from tests.chain.processes import Process
 from tests.outages.broker import Broker
 
 WORKERS = 4
+# From the moment that Redis answers again until all is at work as if nothing had been.
 MAX_SECONDS = 10
-"""From the moment that Redis answers again until all is at work as if nothing had been."""
 
 _SLOW_PROVIDERS, _ADD_SECONDS = 4, 0.4
 _CUSTOMERS, _BETWEEN_ORDERS, _AT_ONCE = 2, 0.25, 4

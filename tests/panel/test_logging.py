@@ -110,8 +110,8 @@ FIRST_IN_TEXT = re.compile(
     (?:(?:bearer|basic|token)\s+)?)
     ([^\s&"',;}}\]]+)"""
 )
+# What hid secrets before: exactly what is wanted, in time that grows with the cube of the text.
 FIRST_IN_URL = re.compile(r"(://[^\s/:@]*:)[^\s/@]+(?=@)")
-"""What hid secrets before: exactly what is wanted, in time that grows with the cube of the text."""
 
 
 def first_filter(text: str) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from tests.commands import SECRETS, run_python
 
+# Nothing listens there: what is only imported asks no server.
 PRODUCTION = {
     **SECRETS,
     "SITE_URL": "https://panel.example.com",
@@ -15,7 +16,6 @@ PRODUCTION = {
     "CACHE_URL": "rediscache://127.0.0.1:9/1",
     "CELERY_BROKER_URL": "redis://127.0.0.1:9/0",
 }
-"""Nothing listens there: what is only imported asks no server."""
 
 LOAD_EVERYTHING = """
 import json, sys

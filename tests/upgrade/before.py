@@ -31,12 +31,12 @@ from tests import make  # noqa: E402
 from tests.chain import worker  # noqa: E402
 from tests.upgrade.both import client  # noqa: E402
 
+# Of the tasks that leave one.
 HEARTBEATS = (
     *("submit_orders", "begin_runs", "reconcile_orders", "poll_orders", "send_requests", "poll_refills"),
     *("count_figures", "run_imports", "sync_catalogs", "check_providers", "find_shelf_news"),
     *("send_deposit_mails", "send_account_mails", "check_ledger"),
 )
-"""Of the tasks that leave one."""
 
 
 def collect_static() -> None:

@@ -16,8 +16,8 @@ import pytest
 
 from tests.chain.processes import ROOT, CommandProcess, Process, plain_environment
 
+# The release before: the last commit in which every module lay where it lay before the rooms.
 BEFORE = "205f493"
-"""The release before: the last commit in which every module lay where it lay before the rooms."""
 
 SECONDS = 120
 

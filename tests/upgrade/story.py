@@ -19,17 +19,17 @@ from tests.chain.processes import ROOT, Process
 from tests.outages.broker import Broker
 from tests.upgrade.release import Release
 
+# Seconds for what the worker has to do, on a machine that is busy with other things.
 PATIENCE = 180
-"""Seconds for what the worker has to do, on a machine that is busy with other things."""
 
 OWNER, CUSTOMER, FORGETFUL = "owner@example.org", "alice@example.org", "bob@example.org"
+# The first has the link already, to the other its mail is not sent yet.
 INVITED, INVITED_LATELY = "carol@example.org", "dave@example.org"
-"""The first has the link already, to the other its mail is not sent yet."""
 PASSWORD = "correct horse battery"
 ALERT = "Somebody must look at this"
 
+# Django's backend writes it into a file after each mail.
 _BETWEEN_MAILS = b"-" * 79
-"""Django's backend writes it into a file after each mail."""
 
 
 def link_of(name: str) -> str:

@@ -24,20 +24,20 @@ from catalog.service_types import SPECS
 from panel.lib.admin.base import ModelAdmin
 from panel.lib.admin.fields import AmountField, PercentField
 
-MOST = 100_000
-"""Services of one selection."""
+# Services of one selection.
+MAX_SELECTED = 100_000
 
 
 class SelectionForm(forms.Form):
     """Primary keys in one field: ten thousand fields are more than a form may have."""
 
     services = forms.RegexField(
-        regex=r"\A[0-9]{1,18}+(?:,[0-9]{1,18}+)*+\Z", max_length=19 * MOST, widget=forms.HiddenInput
+        regex=r"\A[0-9]{1,18}+(?:,[0-9]{1,18}+)*+\Z", max_length=19 * MAX_SELECTED, widget=forms.HiddenInput
     )
 
     def clean_services(self) -> tuple[int, ...]:
         pks = sorted({int(pk) for pk in self.cleaned_data["services"].split(",")})
-        if len(pks) > MOST:
+        if len(pks) > MAX_SELECTED:
             raise forms.ValidationError("Too many.")
         return tuple(pks)
 
@@ -94,8 +94,8 @@ class MarginForm(SelectionForm):
         return f"Margin of {count}: {describe_margin(data['margin_bp'] or 0, data['margin_fixed'] or 0)}"
 
 
+# The forms that ask something more, by the word in their address.
 BULK: Mapping[str, type[SelectionForm]] = {"move": MoveForm, "margin": MarginForm}
-"""The forms that ask something more, by the word in their address."""
 
 CANNOT_SELL = Q(price=0) | ~Q(upstream__type__in=list(SPECS))
 

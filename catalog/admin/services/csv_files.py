@@ -23,8 +23,8 @@ from catalog.prices.csv_import import edits_of_file, write_services
 from panel.lib.admin.base import ModelAdmin
 from panel.lib.csv_files import csv_response
 
-LARGEST = 5 * 1024 * 1024
-"""Bytes of a file: some 30,000 services."""
+# Bytes of a file: some 30,000 services.
+MAX_FILE = 5 * 1024 * 1024
 
 
 class FileForm(forms.Form):
@@ -34,7 +34,7 @@ class FileForm(forms.Form):
 
     def clean_file(self) -> UploadedFile:
         file: UploadedFile = self.cleaned_data["file"]
-        if (file.size or 0) > LARGEST:
+        if (file.size or 0) > MAX_FILE:
             raise forms.ValidationError("The file is larger than 5 MB. Split it. Nothing was changed.")
         return file
 

@@ -29,9 +29,9 @@ from panel.lib.admin.fields import PercentField
 from panel.lib.money import BASIS, MoneyError
 
 TEMPLATE = "admin/catalog/service_filter.html"
-MOST_TYPES = 50
+MAX_TYPES = 50
+# Of a service that completes less than this, something is wrong upstream.
 COMPLETED_PERCENT = 80
-"""Of a service that completes less than this, something is wrong upstream."""
 
 
 class Health(TextChoices):
@@ -140,7 +140,7 @@ class TypeFilter(DropdownFilter):
     template = TEMPLATE
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
-        types = UpstreamService.objects.order_by("type").values_list("type", flat=True).distinct()[:MOST_TYPES]
+        types = UpstreamService.objects.order_by("type").values_list("type", flat=True).distinct()[:MAX_TYPES]
         return [(one, SPECS[one].label if one in SPECS else one[:60]) for one in types if one]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Service]) -> QuerySet[Service]:

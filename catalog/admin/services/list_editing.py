@@ -20,11 +20,11 @@ from panel.lib.admin.fields import PercentField
 from panel.lib.digits import whole_number
 from panel.lib.formats import percent_text
 
+# Services on a page. A form of many more would have more fields than Django takes.
 ROWS = 50
-"""Services on a page. A form of many more would have more fields than Django takes."""
 HIGHEST_POSITION = 1_000_000
+# The id of the one list of category names that all rows share: a select in each would be 24,000 options.
 NAMES_LIST = "service-categories"
-"""The id of the one list of category names that all rows share: a select in each would be 24,000 options."""
 
 
 # -- words ---------------------------------------------------------------------------------------------

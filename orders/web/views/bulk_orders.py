@@ -12,7 +12,7 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_http_methods
 
 from orders.checkout.bulk_orders import MassQuote, PlacedMass, PreviewChanged, place_mass, quote_mass
-from orders.checkout.bulk_text import LONGEST_TEXT
+from orders.checkout.bulk_text import MAX_TEXT
 from orders.checkout.create import NotEnoughFunds
 from orders.checkout.validation import OrderRefused
 from orders.web.bulk_form import MassForm
@@ -81,6 +81,6 @@ def _sign_in_first(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         form = MassForm(request.POST, request.FILES)
         text = form.text if form.is_valid() else request.POST.get("lines", "")
-        if text.strip() and keep(request, DRAFT, text[:LONGEST_TEXT]):
+        if text.strip() and keep(request, DRAFT, text[:MAX_TEXT]):
             say_once(request, messages.INFO, "Please sign in again. Your lines are kept.")
     return redirect_to_login(reverse("mass_order"))

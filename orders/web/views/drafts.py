@@ -13,8 +13,8 @@ from django.core import signing
 from django.http import HttpRequest
 
 SECONDS = 3600
+# A form that was opened longer ago keeps nothing.
 OPEN_FOR = 14 * 24 * 3600
-"""A form that was opened longer ago keeps nothing."""
 _signer = signing.TimestampSigner(salt="orders.kept")
 
 

@@ -25,8 +25,8 @@ from orders.web.views.messages import say_once
 from panel.accounts.signed_in import user_of
 from panel.lib.money import format_money
 
-MOST_REFILLS = 10
-"""Shown on the page of an order: the timeline tells of the others."""
+# Shown on the page of an order: the timeline tells of the others.
+MAX_REFILLS = 10
 
 
 @login_required
@@ -60,7 +60,7 @@ def _order_part(request: HttpRequest, template: str, pk: int, *, version: str) -
     orders = orders.select_related("customer", "service__upstream", "service__figures", "drip_feed")
     order = get_object_or_404(orders, pk=pk)
     cancel = order.cancel_requests.first()
-    refills = list(order.refills.all()[:MOST_REFILLS])
+    refills = list(order.refills.all()[:MAX_REFILLS])
     events = selectors.timeline_of(order=order)
     context = {
         "order": order,

@@ -28,8 +28,8 @@ from panel.accounts.signed_in import user_of
 from panel.lib.digits import whole_number
 
 DRAFT = "typed_order"
-MOST_KEPT = 120_000
-"""Characters: every field of a sound order fits."""
+# Characters: every field of a sound order fits.
+MAX_KEPT = 120_000
 NOT_TYPED = ("csrfmiddlewaretoken", "owner", "seen_charge", "preview")
 
 
@@ -73,9 +73,9 @@ def _to_sign_in(request: HttpRequest) -> HttpResponse:
 
 
 def _typed(request: HttpRequest) -> dict[str, str]:
-    """What was posted; past `MOST_KEPT` characters without the longest texts."""
+    """What was posted; past `MAX_KEPT` characters without the longest texts."""
     typed = {name: str(value) for name, value in request.POST.items() if name not in NOT_TYPED}
-    while sum(map(len, (*typed, *typed.values()))) > MOST_KEPT:
+    while sum(map(len, (*typed, *typed.values()))) > MAX_KEPT:
         del typed[max(typed, key=lambda name: len(name) + len(typed[name]))]
     return typed
 

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_safe
 from orders.states import Status
 from orders.web import selectors
 from orders.web.csv_export import export_lines
-from orders.web.filters import LOOKED_THROUGH, MOST_FOUND, OrderFilterForm, Sort, Wanted, filters_in, list_orders
+from orders.web.filters import LOOKED_THROUGH, MAX_FOUND, OrderFilterForm, Sort, Wanted, filters_in, list_orders
 from orders.web.live_updates import Shown, read_shown, write_shown
 from orders.web.tables import OrderTable
 from panel.accounts.signed_in import user_of
@@ -25,8 +25,8 @@ from panel.lib.csv_files import csv_response
 from panel.lib.formats import day_text
 from panel.lib.keyset_pagination import page_of
 
-MOST_SERVICES = 300
-"""In the list to choose from; a customer of more types the number of one."""
+# In the list to choose from; a customer of more types the number of one.
+MAX_SERVICES = 300
 PAGES = {Sort.NEWEST: ("Newer", "Older"), Sort.OLDEST: ("Older", "Newer")}
 
 
@@ -49,7 +49,7 @@ def order_list(request: HttpRequest) -> HttpResponse:
         "wanted": wanted,
         "listing": listing,
         "looked_through": LOOKED_THROUGH,
-        "most_found": MOST_FOUND,
+        "max_found": MAX_FOUND,
         "chips": _status_chips(request.GET, counts, wanted),
         "taken": _taken_chips(request.GET, form, wanted),
         "all_off": _address(request.GET, q="", service="", since="", until=""),
@@ -99,7 +99,7 @@ def orders_live(request: HttpRequest) -> HttpResponse:
 
 
 def _filters(request: HttpRequest) -> OrderFilterForm:
-    services = selectors.services_ordered(customer=user_of(request), most=MOST_SERVICES)
+    services = selectors.services_ordered(customer=user_of(request), most=MAX_SERVICES)
     return OrderFilterForm(request.GET, services=services)
 
 

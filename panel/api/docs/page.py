@@ -20,7 +20,7 @@ from panel.api.docs.examples import Example, Own, drip_answer, first_request, ow
 from panel.api.docs.service_types import TypeDocs, type_docs
 from panel.api.docs.snippets import snippets
 from panel.api.endpoint import READING
-from panel.api.params import MOST_IDS
+from panel.api.params import MAX_IDS
 
 # Runs of the example of a drip-feed.
 _RUNS = 5
@@ -52,7 +52,7 @@ def docs_for(*, customer: User | None, address: str) -> dict[str, Any]:
             "address": rate_in_words(settings.API_RATE_PER_ADDRESS),
             "is_429": settings.API_RATE_LIMIT_429,
             "window": settings.API_DUPLICATE_WINDOW,
-            "ids": MOST_IDS,
+            "ids": MAX_IDS,
             "request_id": MAX_REQUEST_ID,
             "body": settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
             "runs": MAX_RUNS,

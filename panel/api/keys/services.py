@@ -19,11 +19,11 @@ from panel.accounts.addresses import hold_account
 from panel.accounts.models import ApiKey, User
 from panel.api.key_use import digest_of
 
-MOST_KEYS = 20
-"""Keys in use of one customer."""
-MOST_MADE_A_DAY = 40
-"""Revoked or not: each key that is made sends a mail to an address that nobody may have confirmed."""
-MOST_NETWORKS = 50
+# Keys in use of one customer.
+MAX_KEYS = 20
+# Revoked or not: each key that is made sends a mail to an address that nobody may have confirmed.
+MAX_MADE_A_DAY = 40
+MAX_NETWORKS = 50
 ONE_DAY = timedelta(days=1)
 
 
@@ -71,10 +71,10 @@ def make_key(
     with hold_account(customer):
         if request_key and (before := ApiKey.objects.filter(customer=customer, request_key=request_key).first()):
             raise KeyMadeBefore(before)
-        if keys_in_use(customer=customer).count() >= MOST_KEYS:
-            raise TooManyKeys(f"You have {MOST_KEYS} keys, which is the most. Revoke one that you no longer use.")
-        if ApiKey.objects.filter(customer=customer, created_at__gt=timezone.now() - ONE_DAY).count() >= MOST_MADE_A_DAY:
-            raise TooManyKeys(f"You have made {MOST_MADE_A_DAY} keys within a day, which is the most.")
+        if keys_in_use(customer=customer).count() >= MAX_KEYS:
+            raise TooManyKeys(f"You have {MAX_KEYS} keys, which is the most. Revoke one that you no longer use.")
+        if ApiKey.objects.filter(customer=customer, created_at__gt=timezone.now() - ONE_DAY).count() >= MAX_MADE_A_DAY:
+            raise TooManyKeys(f"You have made {MAX_MADE_A_DAY} keys within a day, which is the most.")
         key = ApiKey.objects.create(
             customer=customer,
             name=name,
@@ -145,8 +145,8 @@ def read_networks(text: str) -> list[str]:
             ) from None
         found.append(network)
     unique = list(dict.fromkeys(found))
-    if len(unique) > MOST_NETWORKS:
-        raise BadNetwork(f"These are {len(unique)} networks; at most {MOST_NETWORKS} are possible.")
+    if len(unique) > MAX_NETWORKS:
+        raise BadNetwork(f"These are {len(unique)} networks; at most {MAX_NETWORKS} are possible.")
     return unique
 
 

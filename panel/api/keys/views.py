@@ -18,7 +18,7 @@ from panel.api.keys.emails import mail_of_new_key
 from panel.api.keys.forms import KeyForm, NewKeyForm, values_of
 from panel.api.keys.one_time_secret import forget, hand_over, take_over
 from panel.api.keys.services import (
-    MOST_KEYS,
+    MAX_KEYS,
     KeyMadeBefore,
     TooManyKeys,
     change_key,
@@ -28,8 +28,8 @@ from panel.api.keys.services import (
     revoke_key,
 )
 
-MOST_REVOKED = 50
-"""Revoked keys on the page, the latest."""
+# Revoked keys on the page, the latest.
+MAX_REVOKED = 50
 
 
 @login_required
@@ -40,9 +40,9 @@ def api_keys(request: HttpRequest) -> HttpResponse:
     keys = list(keys_in_use(customer=user_of(request)))
     context = {
         "keys": keys,
-        "revoked": keys_revoked(customer=user_of(request))[:MOST_REVOKED],
-        "most": MOST_KEYS,
-        "is_full": len(keys) >= MOST_KEYS,
+        "revoked": keys_revoked(customer=user_of(request))[:MAX_REVOKED],
+        "most": MAX_KEYS,
+        "is_full": len(keys) >= MAX_KEYS,
         "address": _address(),
     }
     return render(request, "accounts/api_keys.html", context)

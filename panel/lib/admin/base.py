@@ -13,8 +13,8 @@ from unfold import admin as unfold
 
 from panel.lib.money import format_money
 
+# Columns that no filter in the address of a list may look into.
 SECRETS = {"password", "secret", "data", "digest", "api_key_encrypted", "session_data"}
-"""Columns that no filter in the address of a list may look into."""
 
 
 class ModelAdmin(unfold.ModelAdmin):

@@ -19,7 +19,7 @@ logger = logging.getLogger("panel.sandbox")
 
 API_PATH = "/api/v2"
 CONTROL_PATH = "/_control"
-LARGEST_BODY = 8 * 1024 * 1024
+MAX_BODY = 8 * 1024 * 1024
 _GATE_SECONDS = 30.0
 # Close sends RST instead of FIN: linger on, for 0 seconds.
 LINGER_RESET = struct.pack("ii", 1, 0)
@@ -85,7 +85,7 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self._send(411, b"Length required\n", content_type="text/plain; charset=utf-8")
             return None
-        if int(length) > LARGEST_BODY:
+        if int(length) > MAX_BODY:
             self.close_connection = True
             self._send(413, b"Too large\n", content_type="text/plain; charset=utf-8")
             return None

@@ -18,7 +18,7 @@ from django.utils import timezone
 from billing import append_only, ledger
 from billing.models import Entry
 from billing.wallets import wallet_of
-from billing.web.spending import MOST_SERVICES, month_starts, spending_of
+from billing.web.spending import MAX_SERVICES, month_starts, spending_of
 from tests import make, unguarded
 from tests.scenes import placed, says
 
@@ -252,10 +252,10 @@ def test_month_starts_when_clocks_change_between_then_each_is_a_midnight_there()
 
 
 def test_spending_when_there_are_many_services_then_the_rest_is_one_sum(customer):
-    for number in range(MOST_SERVICES + 3):
+    for number in range(MAX_SERVICES + 3):
         post(customer, f"-0.{number + 10}", memo=f"Service {number:02}")
     found = spent(customer)
-    assert len(found.services) == MOST_SERVICES
+    assert len(found.services) == MAX_SERVICES
     assert found.services[0].label == "Service 12"
     assert (found.other_services, found.others) == (3, 330_000)
     assert found.total == sum(bar.spent for bar in found.services) + found.others

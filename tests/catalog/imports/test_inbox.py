@@ -436,7 +436,7 @@ def test_import_when_everything_changed_then_statements_do_not_grow(db):
 
 
 def test_merge_when_far_more_rows_are_asked_for_than_named_then_the_same(listing, provider, monkeypatch):
-    monkeypatch.setattr(inbox, "MOST_NAMED", 1)
+    monkeypatch.setattr(inbox, "MAX_NAMED", 1)
     for rate in ("2.20", "2.40"):
         for number in range(101, 106):
             listing.set_service(number, rate=rate)

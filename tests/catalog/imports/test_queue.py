@@ -167,7 +167,7 @@ def test_run_when_an_import_of_the_provider_is_under_way_then_the_next_waits_for
 
 
 def test_run_when_many_are_under_way_then_no_more_threads_are_taken(provider):
-    for number in range(queue.MOST_AT_ONCE):
+    for number in range(queue.MAX_AT_ONCE):
         other = make.provider(name=f"Slow {number}")
         SyncRun.objects.create(provider=other, lease_until=timezone.now() + timedelta(minutes=1))
     request_import(provider=provider)

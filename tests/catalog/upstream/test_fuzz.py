@@ -70,8 +70,8 @@ FUZZ = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCh
 HTTP_STATUSES = [200, 201, 302, 400, 429, 500]
 SEEDS, BODIES = range(10), 1_000
 BIDI = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-LONGEST = {"name": 500, "category": 200, "type": 60, "description": 5_000, "currency": 8, "status_text": 60}
-LONGEST |= {"text": 500, "reason": 520}
+MAX_LENGTHS = {"name": 500, "category": 200, "type": 60, "description": 5_000, "currency": 8, "status_text": 60}
+MAX_LENGTHS |= {"text": 500, "reason": 520}
 
 
 @contextlib.contextmanager
@@ -102,7 +102,7 @@ def check(value: Any, name: str = "") -> None:
         for character in value:
             assert unicodedata.category(character) not in ("Cc", "Cs") or character in allowed, (name, value)
             assert character not in BIDI, (name, value)
-        assert len(value) <= LONGEST.get(name, 520)
+        assert len(value) <= MAX_LENGTHS.get(name, 520)
         if name in ("order_id", "external_id", "refill_id"):
             assert parse_id(value) == value and len(value) <= 64
     elif isinstance(value, Decimal):

@@ -16,7 +16,7 @@ from django.urls import reverse
 from billing.models import Entry
 from catalog.models import CustomerPrice, Service
 from orders.checkout.bulk_orders import MassQuote, PlacedMass, PreviewChanged, place_mass, quote_mass
-from orders.checkout.bulk_text import LONGEST_TEXT, LinesRefused, lines_of_file, read_lines
+from orders.checkout.bulk_text import MAX_TEXT, LinesRefused, lines_of_file, read_lines
 from orders.checkout.create import NotEnoughFunds
 from orders.models import Order, OrderEvent
 from panel.ops.invariants import find_breaches
@@ -71,7 +71,7 @@ def test_line_when_its_link_holds_a_bar_then_it_stays_whole():
     assert (line.link, line.quantity) == ("https://example.com/?a=1|2", 100)
 
 
-@pytest.mark.parametrize("text", ["", "  \n\t\r\n", "1 | a | 1\n" * 1_001, "x" * (LONGEST_TEXT + 1)])
+@pytest.mark.parametrize("text", ["", "  \n\t\r\n", "1 | a | 1\n" * 1_001, "x" * (MAX_TEXT + 1)])
 def test_text_when_it_is_empty_or_too_much_then_it_is_refused_whole(text):
     with pytest.raises(LinesRefused):
         read_lines(text)
@@ -115,7 +115,7 @@ def test_file_when_a_cell_holds_line_ends_then_it_stays_one_line():
         (b"service,quantity\n7,100\n", "“link” is missing"),
         (b"\x89PNG\r\n\x1a\n\0\0", "not a CSV file"),
         ("7,https://example.com/ä,100".encode("latin-1"), "UTF-8"),
-        (b"7," + b"x" * LONGEST_TEXT, "too large"),
+        (b"7," + b"x" * MAX_TEXT, "too large"),
         (b'7,"https://example.com/a,100\n', "not CSV"),
     ],
 )
@@ -491,7 +491,7 @@ def test_page_when_nothing_was_previewed_then_it_only_shows_the_preview(signed_i
     ("name", "data", "said"),
     [
         ("x.png", b"\x89PNG\r\n\x1a\n\0\0", "This is not a CSV file."),
-        ("x.csv", b"7," + b"x" * LONGEST_TEXT, "This file is too large: 500 KB at most."),
+        ("x.csv", b"7," + b"x" * MAX_TEXT, "This file is too large: 500 KB at most."),
         ("x.csv", b"", "This file holds no lines to order."),
         ("x.csv", b"name,price\nservice,1", "Begin with the number"),
     ],

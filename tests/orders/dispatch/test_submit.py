@@ -50,8 +50,8 @@ from tests.threads import PATIENCE
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
 
+# Alice's wallet after an order of 100 for $0.25.
 PAID = (9_750_000, [("deposit", 10_000_000), ("order", -250_000)])
-"""Alice's wallet after an order of 100 for $0.25."""
 PAID_AND_REFUNDED = (10_000_000, [*PAID[1], ("refund", 250_000)])
 
 

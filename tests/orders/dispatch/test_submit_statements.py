@@ -10,8 +10,8 @@ from tests.scenes import due_now, statements
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
 
+# From the claim to the recorded id, without what opens and closes transactions.
 STATEMENTS_AN_ORDER = 8
-"""From the claim to the recorded id, without what opens and closes transactions."""
 
 
 def test_drain_when_the_queue_grows_then_each_order_costs_the_same_few_statements(

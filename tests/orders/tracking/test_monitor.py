@@ -280,7 +280,7 @@ def test_provider_when_it_stumbles_over_everything_then_it_is_its_fault_and_no_o
     upstream.inject(faults.answer(body=b"<html>Just a moment</html>", action="status", times=None))
     upstream.clear_requests()
     assert poll_now() == 0
-    assert len(asked(upstream)) <= batch_calls.MOST_FAILURES
+    assert len(asked(upstream)) <= batch_calls.MAX_FAILURES
     assert {fresh(one).poll_errors for one in made} == {0}
     assert Provider.objects.get().polling_failures == 1
 

@@ -99,7 +99,7 @@ def test_services_to_choose_from_are_those_that_the_customer_ordered(signed_in, 
 
 
 def test_services_when_they_are_too_many_to_list_then_an_id_is_asked_for(signed_in, place, service, monkeypatch):
-    monkeypatch.setattr(order_list, "MOST_SERVICES", 0)
+    monkeypatch.setattr(order_list, "MAX_SERVICES", 0)
     [order] = place()
     page = get(signed_in, service=service.pk)
     assert shown(page) == [order.pk] and f"Service {service.pk}" in text_of(page)
@@ -243,8 +243,8 @@ def test_search_when_orders_are_many_then_parts_are_looked_for_in_the_newest_and
 
 
 def test_search_when_too_much_matches_then_the_newest_are_shown_and_so_it_says(signed_in, place, monkeypatch):
-    monkeypatch.setattr(filters, "MOST_FOUND", 2)
-    monkeypatch.setattr(order_list, "MOST_FOUND", 2)
+    monkeypatch.setattr(filters, "MAX_FOUND", 2)
+    monkeypatch.setattr(order_list, "MAX_FOUND", 2)
     orders = place(3)
     page = get(signed_in, q="example", sort="oldest")
     assert shown(page) == pks(orders[1:])

@@ -23,8 +23,8 @@ from panel.accounts.models import ApiKey, User
 from panel.api.key_use import LimitReached, find_key, may_be_used_from, note_use, spend
 from panel.api.keys import services
 from panel.api.keys.services import (
-    MOST_KEYS,
-    MOST_NETWORKS,
+    MAX_KEYS,
+    MAX_NETWORKS,
     BadNetwork,
     KeyMadeBefore,
     TooManyKeys,
@@ -137,13 +137,13 @@ def test_key_when_it_is_read_only_then_it_writes_nothing(customer, service, acti
 
 
 def test_keys_when_there_are_as_many_as_may_then_one_more_is_refused_until_one_is_revoked(customer, other):
-    made = [make_key(customer=customer, name=str(number)) for number in range(MOST_KEYS)]
+    made = [make_key(customer=customer, name=str(number)) for number in range(MAX_KEYS)]
     with pytest.raises(TooManyKeys):
         make_key(customer=customer, name="more")
     make_key(customer=other, name="theirs")
     revoke_key(key=made[3].key)
     make_key(customer=customer, name="more")
-    assert keys_in_use(customer=customer).count() == MOST_KEYS
+    assert keys_in_use(customer=customer).count() == MAX_KEYS
 
 
 def outcomes(results: list[Any]) -> list[str]:
@@ -152,11 +152,11 @@ def outcomes(results: list[Any]) -> list[str]:
 
 @pytest.mark.django_db(transaction=True)
 def test_keys_when_forms_are_sent_at_once_then_no_more_than_may_be(customer):
-    for number in range(MOST_KEYS - 1):
+    for number in range(MAX_KEYS - 1):
         make_key(customer=customer, name=str(number))
     results = in_threads(*[lambda: make_key(customer=customer, name="last")] * THREADS)
     assert outcomes(results) == ["NewKey"] + ["TooManyKeys"] * (THREADS - 1)
-    assert keys_in_use(customer=customer).count() == MOST_KEYS
+    assert keys_in_use(customer=customer).count() == MAX_KEYS
 
 
 @pytest.mark.django_db(transaction=True)
@@ -188,10 +188,10 @@ def no_lock(monkeypatch):
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
 def test_keys_when_the_customer_is_not_locked_then_there_are_more_than_may_be(customer, no_lock):
-    for number in range(MOST_KEYS - 1):
+    for number in range(MAX_KEYS - 1):
         ApiKey.objects.create(customer=customer, name=str(number), digest=str(number), ending="aaaa")
     in_threads(*[lambda: make_key(customer=customer, name="last")] * 2)
-    assert keys_in_use(customer=customer).count() == MOST_KEYS + 1
+    assert keys_in_use(customer=customer).count() == MAX_KEYS + 1
 
 
 @pytest.mark.postgresql
@@ -265,9 +265,9 @@ def test_networks_when_one_is_rubbish_then_it_is_named_and_nothing_is_taken(text
 
 
 def test_networks_when_there_are_too_many_then_it_says_how_many_may_be():
-    many = "\n".join(f"192.0.2.{number}" for number in range(MOST_NETWORKS + 1))
-    assert len(read_networks(many.rpartition("\n")[0])) == MOST_NETWORKS
-    with pytest.raises(BadNetwork, match=str(MOST_NETWORKS)):
+    many = "\n".join(f"192.0.2.{number}" for number in range(MAX_NETWORKS + 1))
+    assert len(read_networks(many.rpartition("\n")[0])) == MAX_NETWORKS
+    with pytest.raises(BadNetwork, match=str(MAX_NETWORKS)):
         read_networks(many)
 
 
@@ -550,7 +550,7 @@ def test_secret_when_the_development_server_tells_of_a_failed_request_then_it_is
 
 def test_keys_when_they_are_made_and_revoked_in_a_loop_then_it_ends(customer, monkeypatch):
     """Each sends a mail, to an address that may be somebody else's."""
-    monkeypatch.setattr(services, "MOST_MADE_A_DAY", 2)
+    monkeypatch.setattr(services, "MAX_MADE_A_DAY", 2)
     for _ in range(2):
         revoke_key(key=make_key(customer=customer, name="Shop").key)
     with pytest.raises(TooManyKeys, match="within a day"):

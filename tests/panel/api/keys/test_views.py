@@ -24,7 +24,7 @@ from panel.accounts.models import ApiKey, User
 from panel.accounts.roles import MANAGER, SUPPORT, set_up_roles
 from panel.api.key_use import find_key, spend
 from panel.api.keys import one_time_secret
-from panel.api.keys.services import MOST_KEYS, make_key, revoke_key
+from panel.api.keys.services import MAX_KEYS, make_key, revoke_key
 from panel.lib.crypto import decrypt
 from tests import make
 from tests.panel.api.keys.test_services import ask, text_in_the_database
@@ -201,11 +201,11 @@ def test_form_when_it_names_more_than_it_may_then_the_rest_is_not_taken(signed_i
 
 
 def test_form_when_there_are_as_many_keys_as_may_be_then_it_says_so_and_the_list_offers_none(signed_in, customer):
-    for number in range(MOST_KEYS):
+    for number in range(MAX_KEYS):
         make_key(customer=customer, name=str(number))
     answer = signed_in.post(NEW, form(signed_in))
     assert "which is the most" in answer.context["form"].non_field_errors()[0]
-    assert ApiKey.objects.count() == MOST_KEYS
+    assert ApiKey.objects.count() == MAX_KEYS
     text = page(signed_in, LIST)
     assert NEW not in text and "which is the most" in text
 
