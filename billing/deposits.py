@@ -83,7 +83,7 @@ def bonus_of(amount: int, bonus_bp: int) -> int:
     return amount * bonus_bp // BASIS
 
 
-def check_amount(*, method: PaymentMethod, amount: int) -> None:
+def check_deposit_amount(*, method: PaymentMethod, amount: int) -> None:
     """Raises AmountOutOfRange."""
     if amount < method.minimum:
         raise AmountOutOfRange(f"The smallest amount is {_money(method.minimum)}.", field="amount")
@@ -110,7 +110,7 @@ def request_deposit(
     earlier = _earlier(customer, method, amount, request_key)
     if earlier:
         return earlier
-    check_amount(method=method, amount=amount)
+    check_deposit_amount(method=method, amount=amount)
     wallet = wallet_of(customer=customer)
     # Before the transaction, which would hold the lock of a whole SQLite while megabytes are written.
     storage = private_storage()

@@ -8,7 +8,7 @@ from uuid import uuid4
 from django import forms
 from django.conf import settings
 
-from billing.deposits import DepositRefused, check_amount
+from billing.deposits import DepositRefused, check_deposit_amount
 from billing.models import PaymentMethod
 from panel.lib.digits import whole_number
 from panel.lib.money import SYMBOLS, MoneyError, format_money, parse_money
@@ -52,7 +52,7 @@ class DepositForm(forms.Form):
     def clean_amount(self) -> int:
         amount: int = self.cleaned_data["amount"]
         try:
-            check_amount(method=self.method, amount=amount)
+            check_deposit_amount(method=self.method, amount=amount)
         except DepositRefused as refusal:
             raise forms.ValidationError(refusal.message) from refusal
         return amount

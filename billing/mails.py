@@ -24,7 +24,7 @@ def send_due_mails() -> int:
     return send_due(QUEUE)
 
 
-def write_mail(deposit: Deposit, connection: BaseEmailBackend | None = None) -> EmailMessage | None:
+def write_deposit_mail(deposit: Deposit, connection: BaseEmailBackend | None = None) -> EmailMessage | None:
     """Return the mail that tells the state of `deposit`, or None where customers know it: they canceled it."""
     if deposit.state not in SUBJECTS:
         return None
@@ -40,7 +40,7 @@ def write_mail(deposit: Deposit, connection: BaseEmailBackend | None = None) -> 
 
 QUEUE = MailQueue(
     rows=lambda: Deposit.objects.select_related("customer", "method"),
-    write=write_mail,
+    write=write_deposit_mail,
     told=("state",),
     alert=Cause.DEPOSIT_MAILS,
     unreachable="The mail server cannot be reached: customers are not told of their deposits.",

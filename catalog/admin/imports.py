@@ -18,7 +18,7 @@ from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from unfold.decorators import display
 
-from catalog.admin.shared import badge
+from catalog.admin.shared import admin_badge
 from catalog.imports.queue import request_import
 from catalog.models import Service, SyncRun
 from panel.accounts.signed_in import user_of
@@ -93,7 +93,7 @@ class SyncRunAdmin(ReadOnlyAdmin):
 
     @display(description="State", ordering="outcome")
     def state(self, run: SyncRun) -> str:
-        return badge(*LOOKS[_Outcome(run.outcome)], run.get_outcome_display())
+        return admin_badge(*LOOKS[_Outcome(run.outcome)], run.get_outcome_display())
 
     @display(description="What came of it")
     def came_of_it(self, run: SyncRun) -> SafeString:

@@ -20,7 +20,7 @@ from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from unfold.decorators import action, display
 
-from catalog.admin.shared import badge, safe_address
+from catalog.admin.shared import admin_badge, safe_address
 from catalog.imports.inbox import Accepted, accept_changes
 from catalog.models import CatalogChange
 from panel.accounts.signed_in import user_of
@@ -140,11 +140,13 @@ class CatalogChangeAdmin(ReadOnlyAdmin):
 
     @display(description="What", ordering="kind")
     def shown_kind(self, change: CatalogChange) -> SafeString:
-        kind = badge(*LOOKS[_Kind(change.kind)], str(_Kind(change.kind).label))
+        kind = admin_badge(*LOOKS[_Kind(change.kind)], str(_Kind(change.kind).label))
         if not change.is_urgent:
             return kind
         return format_html(
-            '<div class="flex flex-col gap-1 items-start">{}{}</div>', badge("danger", "priority_high", "Urgent"), kind
+            '<div class="flex flex-col gap-1 items-start">{}{}</div>',
+            admin_badge("danger", "priority_high", "Urgent"),
+            kind,
         )
 
     @display(description="Service", ordering="upstream__name")
@@ -174,7 +176,7 @@ class CatalogChangeAdmin(ReadOnlyAdmin):
         if change.is_urgent:
             lines.append("Less than the minimum margin at the old price.")
         words = format_html_join("", "<div><bdi>{}</bdi></div>", ((line,) for line in lines))
-        done = badge(*DONE[_Action(change.action)], str(_Action(change.action).label)) if change.action else ""
+        done = admin_badge(*DONE[_Action(change.action)], str(_Action(change.action).label)) if change.action else ""
         return format_html('<div class="inbox-words">{}{}</div>', words, done)
 
     @display(description="When", ordering="changed_at")
@@ -196,7 +198,7 @@ class CatalogChangeAdmin(ReadOnlyAdmin):
         if change.service is not None and not change.service.is_on_sale and change.upstream.is_listed:
             offered.append(("accept_on_sale", "Put on sale", "visibility"))
         rows = (
-            (reverse(f"admin:catalog_catalogchange_{name}", args=[change.pk]), state_of(change), icon, label)
+            (reverse(f"admin:catalog_catalogchange_{name}", args=[change.pk]), inbox_state_of(change), icon, label)
             for name, label, icon in offered
         )
         # Buttons of the list's own form: a link would change something by a GET.
@@ -279,7 +281,7 @@ class CatalogChangeAdmin(ReadOnlyAdmin):
                 form=form,
                 title=title,
                 act=act,
-                seen=state_of(change),
+                seen=inbox_state_of(change),
             ):
                 messages.error(request, " ".join(map(str, form.non_field_errors())))
             return redirect(safe_address(request, "next") or "admin:catalog_catalogchange_changelist")
@@ -292,11 +294,11 @@ class CatalogChangeAdmin(ReadOnlyAdmin):
             explanation=" ".join(changed_words(change)),
             button="Accept and put on sale" if put_on_sale else "Accept",
             act=act,
-            seen=state_of(change),
+            seen=inbox_state_of(change),
         )
 
 
-def state_of(change: CatalogChange) -> str:
+def inbox_state_of(change: CatalogChange) -> str:
     """What somebody saw: a change that moved on is another one."""
     return change.changed_at.isoformat()
 

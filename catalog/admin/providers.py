@@ -19,7 +19,7 @@ from unfold.decorators import action, display
 from catalog.admin.imports import LOOKS
 from catalog.admin.price_changes import PricedAdmin
 from catalog.admin.provider_form import CONNECTION, PRICES, TECHNICAL, PriceForm, ProviderForm
-from catalog.admin.shared import badge, own_margin
+from catalog.admin.shared import admin_badge, own_margin
 from catalog.imports.queue import request_import
 from catalog.models import PriceChange, Provider, Service, SyncRun
 from catalog.provider_accounts import ProviderUnusable, check_balance, resume_provider, set_api_key
@@ -291,8 +291,8 @@ def _about(provider: Provider) -> dict[str, Any]:
 
 
 def _run_badge(outcome: str) -> str:
-    return badge(*LOOKS[SyncRun.Outcome(outcome)], str(SyncRun.Outcome(outcome).label))
+    return admin_badge(*LOOKS[SyncRun.Outcome(outcome)], str(SyncRun.Outcome(outcome).label))
 
 
 def _badge(fact: Fact) -> str:
-    return badge(fact.colour, fact.icon, fact.text)
+    return admin_badge(fact.colour, fact.icon, fact.text)

@@ -90,7 +90,7 @@ _MEANINGS: Mapping[str, str] = {
 }
 
 
-def badge(meaning: str, icon: str, words: str) -> SafeString:
+def admin_badge(meaning: str, icon: str, words: str) -> SafeString:
     """A state as colour, icon and word. `meaning` is success, warning, danger, info or neutral."""
     return format_html(
         '<span class="{} inline-flex items-center gap-1 px-2 py-1 rounded-default text-xs font-semibold '

@@ -8,10 +8,10 @@ from datetime import datetime
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from catalog.imports.diff import Listed, Plan, differences
+from catalog.imports.diff import ImportPlan, Listed, differences
 from catalog.imports.inbox import MAX_NAMED, Noted, record_changes
 from catalog.models import CatalogChange, Category, OnRise, Provider, Service, UpstreamService
-from catalog.prices.rules import Sold, Terms, is_below_minimum, priced
+from catalog.prices.rules import PricedService, Terms, is_below_minimum, priced
 from catalog.prices.storage import alert_hidden, lock_prices, read_sold, read_terms, write_prices
 from catalog.service_types import is_sellable
 from panel.lib.bulk_sql import in_chunks, insert_rows, update_rows
@@ -20,7 +20,7 @@ NO_CATEGORY = "Other"
 _Action = CatalogChange.Action
 
 
-def store_plan(*, provider: Provider, plan: Plan, is_first: bool) -> None:
+def store_plan(*, provider: Provider, plan: ImportPlan, is_first: bool) -> None:
     """Writes everything that differs, within the import's transaction, which holds the provider's row.
 
     Takes the lock of all prices. `is_first`: nothing of the provider was known, so its services are no news.
@@ -42,7 +42,7 @@ def store_plan(*, provider: Provider, plan: Plan, is_first: bool) -> None:
     record_changes(provider=provider, noted=noted, terms=terms, now=now)
 
 
-def _store_rows(provider: Provider, plan: Plan, now: datetime) -> None:
+def _store_rows(provider: Provider, plan: ImportPlan, now: datetime) -> None:
     listed = Listed._fields
     update_rows(
         model=UpstreamService,
@@ -125,8 +125,10 @@ def _publish(
     return [pks[key] for key in new]
 
 
-def _not_yet_sold(provider: Provider, upstream_id: int, listed: Listed, category_id: int, on_sale: bool) -> Sold:
-    return Sold(
+def _not_yet_sold(
+    provider: Provider, upstream_id: int, listed: Listed, category_id: int, on_sale: bool
+) -> PricedService:
+    return PricedService(
         pk=0,
         upstream_id=upstream_id,
         provider_id=provider.pk,
@@ -146,7 +148,7 @@ def _not_yet_sold(provider: Provider, upstream_id: int, listed: Listed, category
 # -- prices and the inbox ----------------------------------------------------------------------------
 
 
-def _sold_by_row(provider: Provider, upstream_ids: Collection[int]) -> dict[int, list[Sold]]:
+def _sold_by_row(provider: Provider, upstream_ids: Collection[int]) -> dict[int, list[PricedService]]:
     """What the panel sells of these rows, by their primary keys."""
     if not upstream_ids:
         return {}
@@ -154,19 +156,21 @@ def _sold_by_row(provider: Provider, upstream_ids: Collection[int]) -> dict[int,
     services: QuerySet[Service] = Service.objects.filter(upstream__provider=provider)
     if len(wanted) <= MAX_NAMED:
         services = Service.objects.filter(upstream__in=wanted)
-    found: dict[int, list[Sold]] = {}
+    found: dict[int, list[PricedService]] = {}
     for sold in read_sold(services):
         if sold.upstream_id in wanted:
             found.setdefault(sold.upstream_id, []).append(sold)
     return found
 
 
-def _reprice(provider: Provider, plan: Plan, sold: dict[int, list[Sold]], terms: Terms) -> dict[int, Sold]:
+def _reprice(
+    provider: Provider, plan: ImportPlan, sold: dict[int, list[PricedService]], terms: Terms
+) -> dict[int, PricedService]:
     """Writes the prices that follow from rates that changed; returns those services as they are now, by key.
 
     Where the provider is set so, what would have been sold below the minimum margin goes off sale.
     """
-    effects: dict[int, Sold] = {}
+    effects: dict[int, PricedService] = {}
     changed, lost = [], 0
     for one in (*plan.changed, *plan.returned):
         if one.old.rate == one.new.rate:
@@ -185,7 +189,9 @@ def _reprice(provider: Provider, plan: Plan, sold: dict[int, list[Sold]], terms:
     return effects
 
 
-def _noted(plan: Plan, sold: dict[int, list[Sold]], effects: dict[int, Sold]) -> Iterator[Noted]:
+def _noted(
+    plan: ImportPlan, sold: dict[int, list[PricedService]], effects: dict[int, PricedService]
+) -> Iterator[Noted]:
     for one in plan.vanished:
         yield Noted(one.pk, "listing", {"is_listed": True}, {"is_listed": False}, *_pair(sold.get(one.pk)))
     for one in plan.returned:
@@ -196,13 +202,15 @@ def _noted(plan: Plan, sold: dict[int, list[Sold]], effects: dict[int, Sold]) ->
             yield Noted(one.pk, topic, old, new, before, after, _action(before, after))
 
 
-def _pair(sold: list[Sold] | None, effects: dict[int, Sold] | None = None) -> tuple[Sold | None, Sold | None]:
+def _pair(
+    sold: list[PricedService] | None, effects: dict[int, PricedService] | None = None
+) -> tuple[PricedService | None, PricedService | None]:
     """A service before and after, to be named in the inbox: of several, one that was hit, or else is on sale."""
     if not sold:
         return None, None
     then = effects or {}
 
-    def weight(one: Sold) -> tuple[bool, bool]:
+    def weight(one: PricedService) -> tuple[bool, bool]:
         after = then.get(one.pk, one)
         return one.is_on_sale and not after.is_on_sale, one.is_on_sale
 
@@ -210,7 +218,7 @@ def _pair(sold: list[Sold] | None, effects: dict[int, Sold] | None = None) -> tu
     return before, then.get(before.pk, before)
 
 
-def _action(before: Sold | None, after: Sold | None) -> str:
+def _action(before: PricedService | None, after: PricedService | None) -> str:
     if before is None or after is None or before == after:
         return _Action.NONE
     if before.is_on_sale and not after.is_on_sale:

@@ -40,7 +40,7 @@ class Stored(NamedTuple):
     values: Listed
 
 
-class Change(NamedTuple):
+class UpstreamChange(NamedTuple):
     """A stored row that the list tells something else of."""
 
     pk: int
@@ -56,16 +56,16 @@ class Change(NamedTuple):
 
 
 @dataclass(slots=True)
-class Plan:
+class ImportPlan:
     """The difference between what is stored and what the provider lists now.
 
     `changed` are rows that are still listed, `returned` those that are again, whether they differ or not.
     """
 
     new: dict[str, Listed] = field(default_factory=dict)
-    changed: list[Change] = field(default_factory=list)
-    returned: list[Change] = field(default_factory=list)
-    vanished: list[Change] = field(default_factory=list)
+    changed: list[UpstreamChange] = field(default_factory=list)
+    returned: list[UpstreamChange] = field(default_factory=list)
+    vanished: list[UpstreamChange] = field(default_factory=list)
     skipped: list[tuple[int, str, str]] = field(default_factory=list)
     compared: int = 0
 
@@ -74,17 +74,17 @@ class Plan:
         return not (self.new or self.changed or self.returned or self.vanished)
 
     @property
-    def leapt(self) -> list[Change]:
+    def leapt(self) -> list[UpstreamChange]:
         return [one for one in (*self.changed, *self.returned) if one.has_leapt]
 
 
-def make_plan(*, stored: Mapping[str, Stored], answer: ServiceList) -> Plan:
+def plan_import(*, stored: Mapping[str, Stored], answer: ServiceList) -> ImportPlan:
     """Compares the list with what is stored, by the provider's ids.
 
     A row whose rate cannot be held is skipped with its reason, like one that could not be read: its
     service counts as vanished, because selling at a cost that we do not know is how panels lose money.
     """
-    plan = Plan(skipped=[(row.position, row.external_id, row.reason) for row in answer.skipped])
+    plan = ImportPlan(skipped=[(row.position, row.external_id, row.reason) for row in answer.skipped])
     seen: set[str] = set()
     for position, row in enumerate(answer.rows):
         key = row.external_id
@@ -103,11 +103,13 @@ def make_plan(*, stored: Mapping[str, Stored], answer: ServiceList) -> Plan:
             continue
         plan.compared += 1
         if not was.is_listed:
-            plan.returned.append(Change(was.pk, key, was.values, listed))
+            plan.returned.append(UpstreamChange(was.pk, key, was.values, listed))
         elif was.values != listed:
-            plan.changed.append(Change(was.pk, key, was.values, listed))
+            plan.changed.append(UpstreamChange(was.pk, key, was.values, listed))
     plan.vanished = [
-        Change(was.pk, key, was.values, was.values) for key, was in stored.items() if was.is_listed and key not in seen
+        UpstreamChange(was.pk, key, was.values, was.values)
+        for key, was in stored.items()
+        if was.is_listed and key not in seen
     ]
     return plan
 
@@ -157,7 +159,9 @@ class Doubts:
         return all(covered[ground] for ground in self.reasons)
 
 
-def find_doubts(*, plan: Plan, answer: ServiceList, on_sale: Collection[str], stated: str, currency: str) -> Doubts:
+def find_doubts(
+    *, plan: ImportPlan, answer: ServiceList, on_sale: Collection[str], stated: str, currency: str
+) -> Doubts:
     """Judges a list. `on_sale`: the provider's ids of the services for sale, one for each.
 
     `stated` is the currency that the provider says it bills in, "" where it does not; `currency` the one it is
@@ -196,7 +200,7 @@ def find_doubts(*, plan: Plan, answer: ServiceList, on_sale: Collection[str], st
     return Doubts(reasons, grounds)
 
 
-def _example(one: Change) -> list[Any]:
+def _example(one: UpstreamChange) -> list[Any]:
     return [one.external_id, one.new.name, one.old.rate, one.new.rate]
 
 
@@ -210,7 +214,7 @@ TOPICS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-def differences(change: Change) -> Iterable[tuple[str, dict[str, Any], dict[str, Any]]]:
+def differences(change: UpstreamChange) -> Iterable[tuple[str, dict[str, Any], dict[str, Any]]]:
     """For each topic in which something differs: how that was, and how it is."""
     for topic, names in TOPICS.items():
         differing = [name for name in names if getattr(change.old, name) != getattr(change.new, name)]

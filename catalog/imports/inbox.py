@@ -17,7 +17,7 @@ from django.utils import timezone
 from catalog.models import CatalogChange, PriceChange, Provider, Service
 from catalog.prices.changes import change_prices
 from catalog.prices.edits import Edit
-from catalog.prices.rules import Sold, Terms, is_below_minimum
+from catalog.prices.rules import PricedService, Terms, is_below_minimum
 from catalog.prices.storage import lock_prices
 from panel.accounts.models import User
 from panel.alerts.causes import Cause
@@ -54,8 +54,8 @@ class Noted:
     topic: str
     old: Mapping[str, Any]
     new: Mapping[str, Any]
-    before: Sold | None = None
-    after: Sold | None = None
+    before: PricedService | None = None
+    after: PricedService | None = None
     action: str = _Action.NONE
 
 

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from catalog.imports.apply import store_plan
-from catalog.imports.diff import Listed, Plan, Stored, find_doubts, make_plan
+from catalog.imports.diff import ImportPlan, Listed, Stored, find_doubts, plan_import
 from catalog.models import Provider, Service, SyncRun
 from catalog.provider_accounts import ProviderUnusable, check_balance, client_for
 from catalog.upstream.errors import UpstreamError, explain
@@ -92,7 +92,7 @@ def _import(run: SyncRun) -> None:
         if provider.last_synced_at and provider.last_synced_at >= run.started_at:
             _finish(run, _Outcome.REFUSED, reason=OUTDATED)
             return
-        plan = make_plan(stored=_stored(provider), answer=answer)
+        plan = plan_import(stored=_stored(provider), answer=answer)
         if _refuse(run, provider, plan, answer, stated):
             return
         # 3. Write, all or nothing.
@@ -127,7 +127,7 @@ def _stored(provider: Provider) -> dict[str, Stored]:
     return {key: Stored(pk, is_listed, Listed(*values)) for key, pk, is_listed, *values in rows}
 
 
-def _refuse(run: SyncRun, provider: Provider, plan: Plan, answer: ServiceList, stated: str) -> bool:
+def _refuse(run: SyncRun, provider: Provider, plan: ImportPlan, answer: ServiceList, stated: str) -> bool:
     """Ends the run where the list is not to be believed, or is worse than the one that somebody accepted."""
     on_sale = Service.objects.filter(upstream__provider=provider, upstream__is_listed=True, is_on_sale=True)
     keys = list(on_sale.order_by("upstream").values_list("upstream__external_id", flat=True))
@@ -151,7 +151,7 @@ def _refuse(run: SyncRun, provider: Provider, plan: Plan, answer: ServiceList, s
     return True
 
 
-def _apply(run: SyncRun, provider: Provider, plan: Plan) -> None:
+def _apply(run: SyncRun, provider: Provider, plan: ImportPlan) -> None:
     """Writes the plan in one transaction. Raises _Moved and RunLost; then nothing is written."""
     with transaction.atomic():
         # Claim: imports of one provider follow each other, and an older list never undoes a newer.
@@ -171,7 +171,7 @@ def _apply(run: SyncRun, provider: Provider, plan: Plan) -> None:
         )
 
 
-def _skipped(plan: Plan) -> dict[str, Any]:
+def _skipped(plan: ImportPlan) -> dict[str, Any]:
     kept = [list(row) for row in plan.skipped[:MAX_SKIPPED_KEPT]]
     return {"skipped": kept, "skipped_count": len(plan.skipped)}
 

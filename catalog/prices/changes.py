@@ -26,7 +26,7 @@ from catalog.prices.edits import (
     still_standing,
     with_edits,
 )
-from catalog.prices.rules import Sold, Terms, lowest_price, margin_share, priced, rescaled_rate
+from catalog.prices.rules import PricedService, Terms, lowest_price, margin_share, priced, rescaled_rate
 from catalog.prices.storage import alert_hidden, convert_rates, lock_prices, read_sold, read_terms, write_prices
 from catalog.service_types import is_sellable
 from panel.accounts.models import User
@@ -68,8 +68,8 @@ class AlreadyApplied(ChangeRefused):
 class Effect:
     """A service before and after."""
 
-    before: Sold
-    after: Sold
+    before: PricedService
+    after: PricedService
 
     @property
     def is_priced(self) -> bool:
@@ -273,7 +273,7 @@ def _switched(edits: Iterable[Edit]) -> set[int]:
     return {pk for edit in edits if edit.kind == "provider" and "currency" in edit.values for pk in edit.pks}
 
 
-def _rate_after(sold: Sold, terms: Terms, then: Terms) -> int:
+def _rate_after(sold: PricedService, terms: Terms, then: Terms) -> int:
     was, now = (one.providers[sold.provider_id].exchange_rate for one in (terms, then))
     return rescaled_rate(rate=sold.rate, was=was, now=now)
 
@@ -316,7 +316,7 @@ def _check_targets(edits: Iterable[Edit]) -> None:
         raise ChangeRefused("The category to move into does not exist any more.")
 
 
-def _services_of(edits: Iterable[Edit], wanted: Mapping[int, object]) -> list[Sold]:
+def _services_of(edits: Iterable[Edit], wanted: Mapping[int, object]) -> list[PricedService]:
     """The services that the edits can touch."""
     edits = list(edits)
     if any(edit.kind == "panel" for edit in edits):

@@ -53,7 +53,7 @@ class Terms:
     categories: Mapping[int, CategoryTerms]
 
 
-class Sold(NamedTuple):
+class PricedService(NamedTuple):
     """Of a service: what its price follows from, and its price."""
 
     pk: int
@@ -71,7 +71,7 @@ class Sold(NamedTuple):
     price: int
 
 
-def margin_for(sold: Sold, terms: Terms) -> Margin:
+def margin_for(sold: PricedService, terms: Terms) -> Margin:
     """The margin of the nearest level that sets percent or fixed; what it leaves empty is zero there."""
     category, provider = terms.categories[sold.category_id], terms.providers[sold.provider_id]
     levels = (("service", sold), ("category", category), ("provider", provider))
@@ -99,7 +99,7 @@ def lowest_price(*, cost: int, allow_below_minimum: bool, panel: PanelTerms) -> 
     return money.price_from_cost(cost, margin_bp=minimum, margin_fixed=0, step=panel.price_step)
 
 
-def priced(sold: Sold, terms: Terms) -> Sold:
+def priced(sold: PricedService, terms: Terms) -> PricedService:
     """The same service with today's cost and price.
 
     One with no price that the panel can hold goes off sale: it is never given away. Nor is one that costs
@@ -120,7 +120,7 @@ def priced(sold: Sold, terms: Terms) -> Sold:
     return sold._replace(cost=cost, price=price)
 
 
-def is_below_minimum(*, price: int, after: Sold, terms: Terms) -> bool:
+def is_below_minimum(*, price: int, after: PricedService, terms: Terms) -> bool:
     """Whether `price`, that of before, would leave less than the minimum margin at the cost of `after`."""
     try:
         floor = lowest_price(cost=after.cost, allow_below_minimum=after.allow_below_minimum, panel=terms.panel)

@@ -12,14 +12,14 @@ from operator import attrgetter
 from django.db.models import QuerySet
 
 from catalog.models import CatalogChange, Category, PricePolicy, Provider, Service, UpstreamService
-from catalog.prices.rules import CategoryTerms, PanelTerms, ProviderTerms, Sold, Terms, rescaled_rate
+from catalog.prices.rules import CategoryTerms, PanelTerms, PricedService, ProviderTerms, Terms, rescaled_rate
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert
 from panel.lib.bulk_sql import update_rows
 from panel.lib.money import MAX_MICROS
 
 _UPSTREAM = {"provider_id", "type", "rate"}
-_SOLD = tuple(f"upstream__{name}" if name in _UPSTREAM else name for name in Sold._fields)
+_SOLD = tuple(f"upstream__{name}" if name in _UPSTREAM else name for name in PricedService._fields)
 
 
 def price_policy() -> PricePolicy:
@@ -48,17 +48,17 @@ def read_terms() -> Terms:
     )
 
 
-def read_sold(services: QuerySet[Service]) -> list[Sold]:
+def read_sold(services: QuerySet[Service]) -> list[PricedService]:
     """By primary key, in one query."""
-    return [Sold(*row) for row in services.order_by("pk").values_list(*_SOLD)]
+    return [PricedService(*row) for row in services.order_by("pk").values_list(*_SOLD)]
 
 
-def sold_of(service: Service) -> Sold:
+def sold_of(service: Service) -> PricedService:
     """Return the same of one service that was read with its upstream."""
-    return Sold(*attrgetter(*(path.replace("__", ".") for path in _SOLD))(service))
+    return PricedService(*attrgetter(*(path.replace("__", ".") for path in _SOLD))(service))
 
 
-def write_prices(sold: Iterable[Sold]) -> None:
+def write_prices(sold: Iterable[PricedService]) -> None:
     """Stores cost, price and whether they are on sale, of services read under the lock."""
     rows = ((one.pk, one.cost, one.price, one.is_on_sale) for one in sold)
     update_rows(model=Service, columns=("cost", "price", "is_on_sale"), rows=rows)

@@ -41,7 +41,7 @@ class Stand(NamedTuple):
     price: int
 
 
-class Change(NamedTuple):
+class ServiceNews(NamedTuple):
     kind: str
     old_price: int | None
     new_price: int | None
@@ -55,20 +55,20 @@ class _Overtaken(Exception):
     """Another round compared the same services at the same time."""
 
 
-def change_between(before: Stand | None, after: Stand) -> Change | None:
+def change_between(before: Stand | None, after: Stand) -> ServiceNews | None:
     """What customers are told of; None: nothing. `before` is None for a service that was never sold."""
     if before is None:
-        return Change(Kind.NEW, None, after.price) if after.is_sold else None
+        return ServiceNews(Kind.NEW, None, after.price) if after.is_sold else None
     if not after.is_sold:
-        return Change(Kind.GONE, before.price, None) if before.is_sold else None
+        return ServiceNews(Kind.GONE, before.price, None) if before.is_sold else None
     if not before.is_sold:
-        return Change(Kind.BACK, before.price, after.price)
+        return ServiceNews(Kind.BACK, before.price, after.price)
     if before.price == after.price:
         return None
-    return Change(Kind.CHEAPER if after.price < before.price else Kind.DEARER, before.price, after.price)
+    return ServiceNews(Kind.CHEAPER if after.price < before.price else Kind.DEARER, before.price, after.price)
 
 
-def stand_before(change: Change) -> Stand | None:
+def stand_before(change: ServiceNews) -> Stand | None:
     """How the service stood before what was told."""
     if change.old_price is None:
         return None
@@ -118,7 +118,7 @@ def _write_marks(marks: Stands, changed: Stands) -> None:
 def _write_news(marks: Stands, changed: Stands, now: datetime) -> int:
     """One line for each service; it takes the place of the one that was written a short while ago."""
     recent = {
-        service: (pk, Change(kind, old_price, new_price))
+        service: (pk, ServiceNews(kind, old_price, new_price))
         for pk, service, kind, old_price, new_price in ShelfNews.objects.filter(noticed_at__gte=now - STILL_THE_SAME)
         .order_by("pk")
         .values_list("pk", "service", "kind", "old_price", "new_price")
@@ -132,7 +132,7 @@ def _write_news(marks: Stands, changed: Stands, now: datetime) -> int:
     for chunk in in_chunks(unseen):
         ShelfMark.objects.filter(pk__in=chunk).delete()
     lines = list(_lines(before, changed, now))
-    insert_rows(model=ShelfNews, columns=("service_id", *Change._fields, "noticed_at"), rows=lines)
+    insert_rows(model=ShelfNews, columns=("service_id", *ServiceNews._fields, "noticed_at"), rows=lines)
     return len(lines)
 
 

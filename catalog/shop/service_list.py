@@ -31,7 +31,7 @@ SORTS = {"": "By category", "cheapest": "Cheapest first", "fastest": "Fastest fi
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ServiceFilters:
     """What of the shelves is asked for; `category` is a primary key, 0 for all of them."""
 
     q: str = ""
@@ -46,22 +46,22 @@ class Wanted:
     @property
     def is_narrowed(self) -> bool:
         """Whether something on sale may be left out."""
-        return replace(self, sort="", page=1) != Wanted()
+        return replace(self, sort="", page=1) != ServiceFilters()
 
     def address(self, **changes: Any) -> str:
         """The query string of the same with `changes`, on its first page unless they name one."""
         wanted = replace(self, **{"page": 1, **changes})
-        blank = Wanted()
+        blank = ServiceFilters()
         shown = {name: getattr(wanted, name) for name in self.__slots__}
         return "?" + urlencode(
             {name: "1" if value is True else value for name, value in shown.items() if value != getattr(blank, name)}
         )
 
 
-def read_wanted(params: Mapping[str, str]) -> Wanted:
+def read_wanted(params: Mapping[str, str]) -> ServiceFilters:
     """Whatever stands in an address; what is not understood is not asked for."""
     kind, sort = params.get("type", ""), params.get("sort", "")
-    return Wanted(
+    return ServiceFilters(
         q=params.get("q", "").replace("\x00", "")[:MAX_QUERY].strip(),
         category=whole_number(params.get("category", ""), max_digits=9) or 0,
         type=kind if kind in SPECS else "",
@@ -96,7 +96,7 @@ class Choice:
 class Shelves:
     """One page of the shop. `total` services in all were asked for, the page begins with number `first`."""
 
-    wanted: Wanted
+    wanted: ServiceFilters
     page: KeysetPage
     total: int
     first: int
@@ -122,7 +122,7 @@ class Shelves:
         return self.wanted.address(category=0)
 
 
-def find_shelves(*, wanted: Wanted, customer: AnyUser) -> Shelves:
+def find_shelves(*, wanted: ServiceFilters, customer: AnyUser) -> Shelves:
     """A page of what is on sale, at the customer's prices, with `typical_seconds` on each service
     and, for a customer, `is_favourite`. A visitor sees list prices.
 
@@ -152,7 +152,7 @@ def find_shelves(*, wanted: Wanted, customer: AnyUser) -> Shelves:
     )
 
 
-def _categories(counts: Mapping[int, int], wanted: Wanted) -> list[Choice]:
+def _categories(counts: Mapping[int, int], wanted: ServiceFilters) -> list[Choice]:
     """In the order of the shelves. All are read: a list of thousands of keys would be slower, and there are few."""
     return [
         Choice(pk, name, counts[pk], wanted.address(category=pk), pk == wanted.category)
@@ -161,7 +161,7 @@ def _categories(counts: Mapping[int, int], wanted: Wanted) -> list[Choice]:
     ]
 
 
-def _asked(wanted: Wanted, customer: AnyUser) -> QuerySet[Service]:
+def _asked(wanted: ServiceFilters, customer: AnyUser) -> QuerySet[Service]:
     """Of any category and type."""
     services = matching(services_on_sale().select_related(None), wanted.q)
     if wanted.refill:
@@ -173,7 +173,7 @@ def _asked(wanted: Wanted, customer: AnyUser) -> QuerySet[Service]:
     return services
 
 
-def _narrowed(services: QuerySet[Service], wanted: Wanted) -> QuerySet[Service]:
+def _narrowed(services: QuerySet[Service], wanted: ServiceFilters) -> QuerySet[Service]:
     if wanted.category:
         services = services.filter(category=wanted.category)
     if wanted.type:
@@ -209,7 +209,7 @@ def _whole_rows(keys: list[int], customer: AnyUser) -> QuerySet[Service]:
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class ServiceWindow:
     """A piece of the shop for the start page, at list prices: the first categories, and what sold best lately."""
 
     total: int
@@ -218,15 +218,15 @@ class Window:
     offers: list[Offer]
 
 
-def shop_window() -> Window:
+def shop_window() -> ServiceWindow:
     """Four queries."""
     counts = dict(services_on_sale().order_by().values_list(CATEGORY).annotate(Count("pk")))
-    categories = _categories(counts, Wanted())
+    categories = _categories(counts, ServiceFilters())
     by_sales = (F("figures__orders").desc(nulls_last=True), *SHELF_ORDER)
     # By number first: descriptions are long, and would be sorted with the rows.
     best = list(services_on_sale().order_by(*by_sales).values_list("pk", flat=True)[:OFFERS_IN_WINDOW])
     services = services_on_sale().annotate(typical_seconds=TYPICAL_SECONDS).in_bulk(best)
-    return Window(
+    return ServiceWindow(
         total=sum(counts.values()),
         categories=categories[:CATEGORIES_IN_WINDOW],
         more_categories=len(categories[CATEGORIES_IN_WINDOW:]),

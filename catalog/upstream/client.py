@@ -241,7 +241,7 @@ class UpstreamClient:
         not_after: float | None = None,
     ) -> tuple[str, str, Evidence]:
         """The answer's text, to be parsed, and why it is incomplete ("" if whole), without the API key."""
-        answer = transport.post(
+        answer = transport.post_form(
             Request(
                 url=self._url,
                 form=form,

@@ -14,7 +14,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from unfold.decorators import action
 
-from orders.admin.review import find_order, order_or_404, state_of
+from orders.admin.review import find_order, order_or_404, review_state_of
 from orders.models import Order
 from orders.requests.bulk import FAILED, MAX_STAFF_ORDERS, BulkResult, TooMany, cancel_as_staff, plan_staff_cancels
 from panel.accounts.signed_in import user_of
@@ -24,7 +24,7 @@ from panel.lib.admin.base import ReadOnlyAdmin, shown_money
 PERMISSION = "orders.change_order"
 
 
-class SelectionForm(forms.Form):
+class OrderSelectionForm(forms.Form):
     """Primary keys in one field: a thousand fields are more than a form may have."""
 
     orders = forms.RegexField(
@@ -70,7 +70,7 @@ class CancelAdmin(ReadOnlyAdmin):
             "plan": plan,
             "refund": shown_money(plan.refunded),
             "can_act": bool(plan.able),
-            "form": SelectionForm(initial={"orders": ",".join(map(str, pks))}),
+            "form": OrderSelectionForm(initial={"orders": ",".join(map(str, pks))}),
             "action": reverse(f"admin:{self._cancel_name}"),
             "back": self._list_url(),
         }
@@ -82,7 +82,7 @@ class CancelAdmin(ReadOnlyAdmin):
             return HttpResponseNotAllowed(["POST"])
         if not request.user.has_perm(PERMISSION):
             raise PermissionDenied
-        form = SelectionForm(request.POST)
+        form = OrderSelectionForm(request.POST)
         if not form.is_valid():
             messages.error(request, "The selection could not be read. Nothing was changed; select the orders again.")
             return redirect(self._list_url())
@@ -130,7 +130,7 @@ class CancelAdmin(ReadOnlyAdmin):
             ),
             button="Cancel the order",
             act=act,
-            seen=state_of(order),
+            seen=review_state_of(order),
         )
 
 

@@ -9,7 +9,7 @@ from django.contrib.admin import ModelAdmin
 from django.http import HttpRequest, HttpResponse
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from orders.admin.review import order_or_404, refusals, state_of
+from orders.admin.review import order_or_404, refusals, review_state_of
 from orders.models import Order
 from orders.review.decisions import ReviewError
 from orders.review.manual_close import end_placed, refund_at_end
@@ -79,5 +79,5 @@ def end_page(*, request: HttpRequest, model_admin: ModelAdmin, object_id: str) -
         ),
         button="End the order",
         act=act,
-        seen=state_of(order),
+        seen=review_state_of(order),
     )

@@ -21,7 +21,15 @@ from orders.admin.cancel import CancelAdmin
 from orders.admin.filters import ApiKeyFilter
 from orders.admin.manual_close import end_page
 from orders.admin.profit import PERMISSION, profit_page
-from orders.admin.review import decide_page, find_order, is_unsettled, order_or_404, page_of, refusals, state_of
+from orders.admin.review import (
+    decide_page,
+    find_order,
+    is_unsettled,
+    order_or_404,
+    refusals,
+    review_page_of,
+    review_state_of,
+)
 from orders.models import CancelRequest, Order, OrderEvent, OrderInReview, PlacementAttempt, Refill
 from orders.reports.profit import with_profit
 from orders.review import decisions
@@ -191,7 +199,9 @@ class OrderAdmin(CancelAdmin):
 
     @display(description="Decision")
     def decision(self, order: Order) -> str:
-        return format_html('<a class="font-medium text-important underline" href="{}">Decide</a>', page_of(order))
+        return format_html(
+            '<a class="font-medium text-important underline" href="{}">Decide</a>', review_page_of(order)
+        )
 
     @display(description="Order", ordering="pk")
     def number(self, order: Order) -> int:
@@ -311,7 +321,7 @@ class OrderAdmin(CancelAdmin):
             explanation=explanation,
             button=button,
             act=guarded,
-            seen=state_of(order),
+            seen=review_state_of(order),
         )
 
     @action(description="Decide", icon="gavel", variant=ActionVariant.PRIMARY)
@@ -381,4 +391,4 @@ class ReviewAdmin(OrderAdmin):
     ) -> HttpResponse:
         """An order has one page of its own; from this list it is opened where it is decided about."""
         order = self.get_object(request, object_id)
-        return redirect(page_of(order) if order else reverse("admin:orders_order_change", args=[object_id]))
+        return redirect(review_page_of(order) if order else reverse("admin:orders_order_change", args=[object_id]))

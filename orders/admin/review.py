@@ -126,13 +126,13 @@ def offered(order: Order) -> tuple[str, ...]:
     return ("bind", "send_again", "refund")
 
 
-def state_of(order: Order) -> str:
+def review_state_of(order: Order) -> str:
     """What a decision was made on: another sending, review or refund is another matter."""
     names = ("placement", "status", "claim_token", "attempts", "review_reason", "review_finding", "refunded")
     return ":".join(str(getattr(order, name)) for name in names)
 
 
-def page_of(order: Order) -> str:
+def review_page_of(order: Order) -> str:
     """Where the order is decided about or, once there is nothing to decide, looked at."""
     return reverse(f"admin:orders_order_{'decide' if is_unsettled(order) else 'change'}", args=[order.pk])
 
@@ -187,23 +187,29 @@ def decide_page(*, request: HttpRequest, model_admin: ModelAdmin, object_id: str
         act = partial(_act, choice, order, user_of(request))
         title = f"{_TITLES[choice]}: order {order.pk}"
         if act_once(
-            request=request, model_admin=model_admin, obj=order, form=form, title=title, act=act, seen=state_of(order)
+            request=request,
+            model_admin=model_admin,
+            obj=order,
+            form=form,
+            title=title,
+            act=act,
+            seen=review_state_of(order),
         ):
             order.refresh_from_db()
-            return redirect(page_of(order))
+            return redirect(review_page_of(order))
         order.refresh_from_db()
     elif request.method == "POST" and is_unsettled(order):
         messages.error(request, "This order does not have that choice now. Nothing was done.")
     if not is_unsettled(order):
         label = Placement(order.placement).label
         messages.warning(request, f"{order} is “{label}” and waits for no decision. Nothing was done.")
-        return redirect(page_of(order))
+        return redirect(review_page_of(order))
     context = {
         **model_admin.admin_site.each_context(request),
         "title": f"Decide: order {order.pk}",
         "original": order,
         "opts": order._meta,
-        "seen": state_of(order),
+        "seen": review_state_of(order),
         "may_decide": may_decide,
         "why_not": why_not,
         **facts_of(order),

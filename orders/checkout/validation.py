@@ -119,7 +119,7 @@ def check_order(*, service: Service, asked: OrderInput) -> CheckedOrder:
     try:
         # Lines that are refused cannot be counted.
         if not spec.lines or spec.lines in params:
-            quantity = check_amount(service=service, quantity=asked.quantity, params=params)
+            quantity = check_quantity(service=service, quantity=asked.quantity, params=params)
     except OrderRefused as refusal:
         refusals.append(refusal)
     if refusals:
@@ -183,7 +183,7 @@ def missing_param(param: Param) -> str:
     return "Choose one of the list." if param.kind is Kind.CHOICE else f"Enter the {param.label.lower()}."
 
 
-def check_amount(*, service: Service, quantity: int | None, params: Mapping[str, str]) -> int:
+def check_quantity(*, service: Service, quantity: int | None, params: Mapping[str, str]) -> int:
     """The quantity; of a type that counts lines, their number in the checked `params`. Raises OrderRefused."""
     spec = SPECS[service.type]
     if spec.is_package:

@@ -41,14 +41,14 @@ def poll_bound() -> timedelta:
     return timedelta(seconds=max(settings.POLL_INTERVALS) * MAX_JITTER) + TIME_TO_BE_SERVED
 
 
-def first_look_after() -> timedelta:
+def first_search_after() -> timedelta:
     """From a doubt to the first look for its order: the provider may be a little behind its own answers."""
     return timedelta(seconds=15)
 
 
-def next_look_after(elapsed: timedelta) -> timedelta:
+def next_search_after(elapsed: timedelta) -> timedelta:
     """The wait before the next look for a doubtful order, by how long it is in doubt: about seven in half an hour."""
-    return first_look_after() + max(elapsed, timedelta(0))
+    return first_search_after() + max(elapsed, timedelta(0))
 
 
 def resend_wait(attempts: int) -> timedelta:

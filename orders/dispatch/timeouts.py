@@ -16,7 +16,7 @@ from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
 from billing.ledger import LedgerError
-from orders.common.backoff import first_look_after
+from orders.common.backoff import first_search_after
 from orders.common.timeline import write_event
 from orders.common.transitions import OrderMoved, move_all
 from orders.models import Order
@@ -71,7 +71,7 @@ def expire_leases() -> int:
 def doubt_from(now: datetime) -> dict[str, object]:
     """The times of an order that may have been placed. A deadline and a later look that stand are kept."""
     return {
-        "next_action_at": Greatest(F("next_action_at"), Value(now + first_look_after())),
+        "next_action_at": Greatest(F("next_action_at"), Value(now + first_search_after())),
         "doubt_until": Coalesce(F("doubt_until"), Value(now + timedelta(minutes=settings.DOUBT_DEADLINE_MINUTES))),
     }
 

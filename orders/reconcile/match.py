@@ -14,7 +14,7 @@ from datetime import datetime
 from catalog.service_types import SPECS
 from catalog.upstream.results import OrderStatus, StatusRow
 from orders.models import Order
-from orders.refunds.policy import Sold, cost_agrees
+from orders.refunds.policy import SoldOrder, cost_agrees
 from orders.tracking.interpret import charge_in_micros
 
 # Ids of one order that are asked about at most: 20 calls.
@@ -22,7 +22,7 @@ MAX_WIDTH = 2_000
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class IdWindow:
     """The ids that an order in doubt may have: above `low`, and below `high` where a later order's id is known.
 
     `closed_at` is when that later order was known to be placed: whatever was sent after it has a higher id.
@@ -57,7 +57,7 @@ class Candidate:
     """
 
     order_id: int
-    sold: Sold
+    sold: SoldOrder
     exchange_rate: int
     sent_at: datetime
     is_package: bool = False
@@ -70,7 +70,7 @@ def candidate_of(*, order: Order, sent_at: datetime) -> Candidate:
 
 
 def sole_match(
-    *, doubt: Candidate, window: Window, candidates: Sequence[Candidate], orphans: Mapping[int, StatusRow]
+    *, doubt: Candidate, window: IdWindow, candidates: Sequence[Candidate], orphans: Mapping[int, StatusRow]
 ) -> int | None:
     """Return the id of the one orphan that is the order in doubt, or None.
 

@@ -31,7 +31,7 @@ from catalog.upstream.results import RowError, StatusRow
 from orders.common.transitions import OrderMoved
 from orders.dispatch.submit import may_repeat
 from orders.models import Order, PlacementAttempt
-from orders.reconcile.match import Candidate, Window, agrees, candidate_of, sole_match
+from orders.reconcile.match import Candidate, IdWindow, agrees, candidate_of, sole_match
 from orders.review.decisions import ReviewError, ask_for_review, bind_upstream_id
 from orders.states import MAYBE_TAKEN, AttemptOutcome, Placement, ReviewReason
 from panel.lib.money import MoneyError, micros_down
@@ -110,7 +110,7 @@ def _search(provider: Provider, client: UpstreamClient, doubts: Sequence[Order],
                 _note(order, obstacle.note)
         return 0
     ids = ProviderIds(client=client, accounts=accounts, max_seconds=max_seconds / 3)
-    searched: list[tuple[Order, Window]] = []
+    searched: list[tuple[Order, IdWindow]] = []
     for order in doubts:
         window = window_of(order=order)
         if _sent_elsewhere(order, provider):
@@ -132,7 +132,7 @@ def _search(provider: Provider, client: UpstreamClient, doubts: Sequence[Order],
     return sum(_match_and_bind(order, window, candidates, ids) for order, window in searched)
 
 
-def _match_and_bind(order: Order, window: Window, candidates: Sequence[Candidate], ids: ProviderIds) -> bool:
+def _match_and_bind(order: Order, window: IdWindow, candidates: Sequence[Candidate], ids: ProviderIds) -> bool:
     """Bind the order if one orphan is surely it, keep what was found for staff, and return whether it was bound."""
     orphans = ids.orphans(window.first, window.last)
     doubt = next((one for one in candidates if one.order_id == order.pk), None)
@@ -255,7 +255,7 @@ def _is_denied(answer: StatusRow | RowError | None) -> bool:
 # -- which ids, and whose they may be ----------------------------------------------------------------
 
 
-def window_of(*, order: Order) -> Window | None:
+def window_of(*, order: Order) -> IdWindow | None:
     """Return where the id of the order in doubt must lie; None where no id of the account is known from before it."""
     sendings = list(order.placement_attempts.filter(outcome__in=MAYBE_TAKEN).order_by("pk"))
     if not sendings:
@@ -273,7 +273,7 @@ def window_of(*, order: Order) -> Window | None:
     after = placed.filter(started_at__gte=ended, order__upstream_number__gt=low).order_by("started_at")
     nexts = after.values_list("order__upstream_number", "order__placed_at")[:MAX_KNOWN]
     high, closed_at = min(nexts, key=lambda one: one[0] or 0, default=(None, None))
-    return Window(low, high, closed_at)
+    return IdWindow(low, high, closed_at)
 
 
 def _sent_elsewhere(order: Order, provider: Provider) -> bool:

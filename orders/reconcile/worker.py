@@ -21,7 +21,7 @@ from django.utils import timezone
 from catalog.models import Provider
 from catalog.provider_accounts import ProviderUnusable, client_for, drop_request_ids, request_scope, same_account
 from catalog.upstream.errors import UpstreamError
-from orders.common.backoff import next_look_after
+from orders.common.backoff import next_search_after
 from orders.common.provider_rounds import for_each_provider
 from orders.dispatch.submit import claim_repetition, send
 from orders.models import Order, PlacementAttempt
@@ -86,7 +86,7 @@ def _plan_next_search(order: Order) -> None:
     """Set the wait until the next search, by how long the order is in doubt; nothing if it is settled."""
     now = timezone.now()
     whole = timedelta(minutes=settings.DOUBT_DEADLINE_MINUTES)
-    wait = next_look_after(whole - ((order.doubt_until or now) - now))
+    wait = next_search_after(whole - ((order.doubt_until or now) - now))
     Order.objects.filter(pk=order.pk, placement=Placement.IN_DOUBT).update(next_action_at=now + wait)
 
 

@@ -17,7 +17,7 @@ TOLERANCE_PERCENT = 5
 TOLERANCE_MICROS = 10_000
 
 
-class Sold(Protocol):
+class SoldOrder(Protocol):
     """What of an order its refund follows from."""
 
     @property
@@ -48,7 +48,9 @@ class Contradiction:
     text: str
 
 
-def refund_due(sold: Sold, *, status: str, remains: int | None, upstream_charge: int | None) -> Refund | Contradiction:
+def refund_due(
+    sold: SoldOrder, *, status: str, remains: int | None, upstream_charge: int | None
+) -> Refund | Contradiction:
     """The refund target for a status.
 
     `remains` is the provider's, None where it was unusable; `upstream_charge` its returned charge in
@@ -61,7 +63,7 @@ def refund_due(sold: Sold, *, status: str, remains: int | None, upstream_charge:
     return Refund(0, 0)
 
 
-def _partial(sold: Sold, remains: int | None, upstream_charge: int | None) -> Refund | Contradiction:
+def _partial(sold: SoldOrder, remains: int | None, upstream_charge: int | None) -> Refund | Contradiction:
     if sold.is_package and remains != 0:
         # Of a package that is 1 to us, it may say that 400 remain: of how many, it does not.
         return Contradiction(f"Partial, and {_shown(remains)} of a package remain. {_charged(sold, upstream_charge)}")
@@ -75,7 +77,7 @@ def _partial(sold: Sold, remains: int | None, upstream_charge: int | None) -> Re
     return _by_remains(sold, undelivered)
 
 
-def _canceled(sold: Sold, remains: int | None, upstream_charge: int | None) -> Refund | Contradiction:
+def _canceled(sold: SoldOrder, remains: int | None, upstream_charge: int | None) -> Refund | Contradiction:
     everything = Refund(sold.charge, sold.quantity)
     # Nothing charged to us, or no sign of delivery: all of it goes back.
     if not upstream_charge:
@@ -90,11 +92,11 @@ def _canceled(sold: Sold, remains: int | None, upstream_charge: int | None) -> R
     return _by_remains(sold, undelivered)
 
 
-def _by_remains(sold: Sold, undelivered: int) -> Refund:
+def _by_remains(sold: SoldOrder, undelivered: int) -> Refund:
     return Refund(refund_for(sold.charge, undelivered=undelivered, quantity=sold.quantity), undelivered)
 
 
-def _by_charge(sold: Sold, upstream_charge: int) -> Refund | Contradiction:
+def _by_charge(sold: SoldOrder, upstream_charge: int) -> Refund | Contradiction:
     """The share of the expected cost that the provider did not charge, in whole units of the quantity.
 
     Partial means that something was not delivered: a charge for all of it does not tell how much.
@@ -106,31 +108,31 @@ def _by_charge(sold: Sold, upstream_charge: int) -> Refund | Contradiction:
     return _by_remains(sold, undelivered)
 
 
-def cost_agrees(sold: Sold, undelivered: int, upstream_charge: int) -> bool:
+def cost_agrees(sold: SoldOrder, undelivered: int, upstream_charge: int) -> bool:
     """Whether the charge is about what the delivered part should have cost."""
     delivered_cost = sold.expected_cost * (sold.quantity - undelivered) // sold.quantity
     return abs(upstream_charge - delivered_cost) <= _tolerance(sold)
 
 
-def overcharged(sold: Sold, upstream_charge: int) -> bool:
+def overcharged(sold: SoldOrder, upstream_charge: int) -> bool:
     """Whether the provider charged more than its rate says, beyond rounding. Micro-units."""
     return upstream_charge > sold.expected_cost + _tolerance(sold)
 
 
-def sold_at_a_loss(sold: Sold, *, refunded: int, upstream_charge: int) -> bool:
+def sold_at_a_loss(sold: SoldOrder, *, refunded: int, upstream_charge: int) -> bool:
     """Whether an order that ended cost more than its customer paid in the end, beyond rounding. Micro-units."""
     return upstream_charge > sold.charge - refunded + _tolerance(sold)
 
 
-def _tolerance(sold: Sold) -> int:
+def _tolerance(sold: SoldOrder) -> int:
     return max(sold.expected_cost * TOLERANCE_PERCENT // 100, TOLERANCE_MICROS)
 
 
-def _contradiction(sold: Sold, remains: int | None, upstream_charge: int) -> Contradiction:
+def _contradiction(sold: SoldOrder, remains: int | None, upstream_charge: int) -> Contradiction:
     return Contradiction(f"It says that {_shown(remains)} of {sold.quantity} remain. {_charged(sold, upstream_charge)}")
 
 
-def _charged(sold: Sold, upstream_charge: int | None) -> str:
+def _charged(sold: SoldOrder, upstream_charge: int | None) -> str:
     charged = "nothing we could read" if upstream_charge is None else format_plain(upstream_charge)
     return f"It charged {charged} of an expected {format_plain(sold.expected_cost)}."
 

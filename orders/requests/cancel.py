@@ -165,19 +165,19 @@ def _end(requests: QuerySet[CancelRequest]) -> int:
 # -- asking the provider -----------------------------------------------------------------------------
 
 
-def unsent() -> QuerySet[CancelRequest]:
+def unsent_cancels() -> QuerySet[CancelRequest]:
     """Requests to send, now or later. One whose sender died is sent again."""
     return CancelRequest.objects.filter(state__in=(CancelState.WAITING, CancelState.ASKING))
 
 
-def ask_batch(*, provider: Provider) -> tuple[int, queue.Trouble | None]:
+def send_cancels(*, provider: Provider) -> tuple[int, queue.Trouble | None]:
     """Claims, asks and records at most 100 requests; how many, and what kept the provider from an answer."""
-    batch = claim(provider=provider)
+    batch = claim_cancels(provider=provider)
     if not batch:
         return 0, None
     ids = [request.order.upstream_id for request in batch]
     answers, trouble = queue.ask(provider, _cancel, ids)
-    record(batch=batch, answers=answers, trouble=trouble)
+    record_cancels(batch=batch, answers=answers, trouble=trouble)
     return len(batch), trouble or queue.cut_short(answers)
 
 
@@ -189,10 +189,10 @@ def _cancel(client: UpstreamClient, ids: Sequence[str]) -> dict[str, CancelAccep
     return {one: answer for one, answer in said.answers.items() if one not in said.blamed}
 
 
-def claim(*, provider: Provider) -> list[CancelRequest]:
+def claim_cancels(*, provider: Provider) -> list[CancelRequest]:
     """Due requests of orders that still run, under a lease. Those of the others end here."""
     with transaction.atomic():
-        due = queue.lock_batch(unsent(), provider=provider)
+        due = queue.lock_batch(unsent_cancels(), provider=provider)
         batch = [request for request in due if not why_not_asked(request.order)]
         over = {request.pk for request in due} - {request.pk for request in batch}
         if over:
@@ -202,7 +202,7 @@ def claim(*, provider: Provider) -> list[CancelRequest]:
     return batch
 
 
-def record(
+def record_cancels(
     *,
     batch: list[CancelRequest],
     answers: dict[str, CancelAccepted | RowError],
@@ -213,7 +213,7 @@ def record(
     with transaction.atomic():
         orders = Order.objects.filter(pk__in=[request.order_id for request in batch])
         list(orders.order_by("pk").select_for_update(no_key=True).values_list("pk"))
-        held = queue.lock_held(unsent(), batch)
+        held = queue.lock_held(unsent_cancels(), batch)
         for request in held:
             answer = answers.get(request.order.upstream_id or "")
             text = _decide(request, answer, trouble)

@@ -98,28 +98,28 @@ def request_refill(*, order: Order, actor: User | None) -> Refill:
 # -- asking the provider -----------------------------------------------------------------------------
 
 
-def unsent() -> QuerySet[Refill]:
+def unsent_refills() -> QuerySet[Refill]:
     """Refills to send, and those whose sender died."""
     return Refill.objects.filter(state__in=(RefillState.WAITING, RefillState.ASKING))
 
 
-def ask_batch(*, provider: Provider) -> tuple[int, queue.Trouble | None]:
+def send_refills(*, provider: Provider) -> tuple[int, queue.Trouble | None]:
     """Claims, asks and records at most 100 refills; how many, and what kept the provider from an answer."""
-    batch = claim(provider=provider)
+    batch = claim_refills(provider=provider)
     if not batch:
         return 0, None
     ids = [refill.order.upstream_id for refill in batch]
     answers, trouble = queue.ask(provider, UpstreamClient.refill, ids)
-    record(batch=batch, answers=answers, trouble=trouble)
+    record_refills(batch=batch, answers=answers, trouble=trouble)
     return len(batch), trouble or queue.cut_short(answers)
 
 
-def claim(*, provider: Provider) -> list[Refill]:
+def claim_refills(*, provider: Provider) -> list[Refill]:
     """Due refills under a lease. A lease that ran out means that it may have been sent: it is not sent again."""
     batch: list[Refill] = []
     ended: list[Refill] = []
     with transaction.atomic():
-        for refill in queue.lock_batch(unsent(), provider=provider):
+        for refill in queue.lock_batch(unsent_refills(), provider=provider):
             if refill.state == RefillState.ASKING:
                 queue.settle(refill, state=RefillState.UNFOLLOWED, note=UNSURE)
             elif refill.order.status != Status.COMPLETED:
@@ -135,7 +135,7 @@ def claim(*, provider: Provider) -> list[Refill]:
     return batch
 
 
-def record(
+def record_refills(
     *,
     batch: list[Refill],
     answers: dict[str, RefillAccepted | RowError],
@@ -143,7 +143,7 @@ def record(
 ) -> None:
     """Writes what came of each, in one transaction. Whoever lost the lease writes nothing."""
     with transaction.atomic():
-        held = queue.lock_held(unsent(), batch)
+        held = queue.lock_held(unsent_refills(), batch)
         events: list[OrderEvent] = []
         for refill in held:
             answer = answers.get(refill.order.upstream_id or "")

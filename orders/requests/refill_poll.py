@@ -77,7 +77,7 @@ def poll_provider_refills(*, provider: Provider, seconds: float = ROUND_SECONDS)
     polled = 0
     trouble: queue.Trouble | None = None
     while trouble is None and time.monotonic() < stop_at:
-        batch = claim(provider=provider)
+        batch = claim_refill_polls(provider=provider)
         if not batch:
             break
         ids = [refill.upstream_id for refill in batch]
@@ -85,7 +85,7 @@ def poll_provider_refills(*, provider: Provider, seconds: float = ROUND_SECONDS)
         # The claim of the others stands: they are asked about again when it runs out. Unless they are too old.
         heard = [refill for refill in batch if refill.upstream_id in said.asked or _age(refill) > MAX_AGE]
         if heard:
-            apply_answers(batch=heard, answers=said.answers)
+            apply_refill_answers(batch=heard, answers=said.answers)
         polled += len(heard)
     if polled or trouble:
         queue.tell_owner(provider=provider, cause=Cause.REFILL_STATUSES, trouble=trouble)
@@ -108,7 +108,7 @@ def _age(refill: Refill) -> timedelta:
     return timezone.now() - (refill.asked_at or refill.created_at)
 
 
-def claim(*, provider: Provider) -> list[Refill]:
+def claim_refill_polls(*, provider: Provider) -> list[Refill]:
     """At most 100 due refills of one provider, kept from other workers for the time of a lease."""
     return claim_due(
         running().filter(provider=provider).select_related("order"),
@@ -119,7 +119,7 @@ def claim(*, provider: Provider) -> list[Refill]:
     )
 
 
-def apply_answers(*, batch: Sequence[Refill], answers: Answers) -> None:
+def apply_refill_answers(*, batch: Sequence[Refill], answers: Answers) -> None:
     """Writes what the provider said of each. A missing or bad row counts an error of its own refill alone."""
     events: list[OrderEvent] = []
     with transaction.atomic():
@@ -149,7 +149,7 @@ def _take_over(refill: Refill, answer: RefillStatusRow | RowError | None) -> str
         queue.settle(refill, state=RefillState.UNFOLLOWED, note=note)
         return note
     refill.poll_errors = 0 if said else refill.poll_errors + 1
-    refill.next_action_at = timezone.now() + next_look_after(age=age, errors=refill.poll_errors)
+    refill.next_action_at = timezone.now() + next_refill_poll_after(age=age, errors=refill.poll_errors)
     changed, refill.state = state != refill.state, state
     return _TEXTS.get(state, "") if changed else ""
 
@@ -169,7 +169,7 @@ def _why_given_up(refill: Refill, answer: RefillStatusRow | RowError | None, age
     return ""
 
 
-def next_look_after(*, age: timedelta, errors: int) -> timedelta:
+def next_refill_poll_after(*, age: timedelta, errors: int) -> timedelta:
     """The wait before the next look: the older, and the more errors in a row, the longer; 1 minute to 1 hour."""
     by_errors = backoff(errors, first=MIN_WAIT, longest=MAX_WAIT)
     return min(max(MIN_WAIT, age / 5, by_errors), MAX_WAIT) * jitter()

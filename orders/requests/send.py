@@ -20,7 +20,7 @@ def send_due_requests(*, seconds: float = ROUND_SECONDS) -> int:
 
 
 def providers_with_due_requests() -> list[Provider]:
-    return with_due(cancel.unsent(), refill.unsent())
+    return with_due(cancel.unsent_cancels(), refill.unsent_refills())
 
 
 def send_to_provider(*, provider: Provider, seconds: float = ROUND_SECONDS) -> int:
@@ -28,8 +28,8 @@ def send_to_provider(*, provider: Provider, seconds: float = ROUND_SECONDS) -> i
     stop_at = time.monotonic() + seconds
     sent = 0
     for cause, rows, ask_batch in (
-        (Cause.CANCELS, cancel.unsent(), cancel.ask_batch),
-        (Cause.REFILLS, refill.unsent(), refill.ask_batch),
+        (Cause.CANCELS, cancel.unsent_cancels(), cancel.send_cancels),
+        (Cause.REFILLS, refill.unsent_refills(), refill.send_refills),
     ):
         if is_busy(rows, provider=provider):
             continue

@@ -29,7 +29,7 @@ from orders.refunds.posting import Refunded, post_refunds
 from orders.requests.cancel import close_cancel_requests
 from orders.review.decisions import ask_for_review, close_settled_review
 from orders.states import FINAL, EventKind, Placement, ReviewReason, Status
-from orders.tracking.interpret import Change, change_from, is_foreign
+from orders.tracking.interpret import OrderChange, change_of, is_foreign
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert
 from panel.lib.money import format_money
@@ -80,7 +80,7 @@ def _set_back(order: Order) -> None:
 def _apply(provider: Provider, pks: Sequence[int], answers: Answers) -> None:
     now = timezone.now()
     locked = Order.objects.filter(pk__in=pks, placement=Placement.PLACED).order_by("pk").select_for_update()
-    changes = [change_from(order=order, row=answers.get(order.upstream_id or "")) for order in locked]
+    changes = [change_of(order=order, row=answers.get(order.upstream_id or "")) for order in locked]
     events: list[OrderEvent] = []
     for change in changes:
         _take_over(change, now, events)
@@ -100,7 +100,7 @@ def _apply(provider: Provider, pks: Sequence[int], answers: Answers) -> None:
     _watch_costs(provider, changes)
 
 
-def _take_over(change: Change, now: datetime, events: list[OrderEvent]) -> None:
+def _take_over(change: OrderChange, now: datetime, events: list[OrderEvent]) -> None:
     """Puts what differs on the order, unsaved, and the time of the next look."""
     order = change.order
     if change.status_row is None:
@@ -122,7 +122,7 @@ def _take_over(change: Change, now: datetime, events: list[OrderEvent]) -> None:
     order.next_poll_at = _next_look(order, now)
 
 
-def _refund(change: Change) -> Refunded | None:
+def _refund(change: OrderChange) -> Refunded | None:
     order = change.order
     if change.refund is None:
         return None
@@ -132,7 +132,7 @@ def _refund(change: Change) -> Refunded | None:
     return Refunded(order, order.refunded - change.was_refunded, order.refunded, text)
 
 
-def _review(change: Change, now: datetime) -> None:
+def _review(change: OrderChange, now: datetime) -> None:
     """What people must look at, and what they no longer need to. Rare, and a statement or two each."""
     order = change.order
     if change.status_row is None:
@@ -156,7 +156,7 @@ def _ask_where_lost(order: Order, row: StatusRow | RowError | None, now: datetim
         )
 
 
-def _watch_costs(provider: Provider, changes: Sequence[Change]) -> None:
+def _watch_costs(provider: Provider, changes: Sequence[OrderChange]) -> None:
     """Alerts when a provider charged more than its rate says: once for a service, not for each order.
 
     In one order for all batches: two of them that raise the same alerts must not wait for each other.
@@ -180,7 +180,7 @@ def _watch_costs(provider: Provider, changes: Sequence[Change]) -> None:
         raise_alert(cause=Cause.CHARGE_CURRENCY, about=provider.pk, text=foreign, level="danger")
 
 
-def _costs_too_much(change: Change) -> bool:
+def _costs_too_much(change: OrderChange) -> bool:
     """Whether the answer shows that the order cost more than its rate says, or than was left of its charge."""
     order, cost = change.order, change.order.upstream_charge or 0
     if "upstream_charge" in change.values and overcharged(order, cost):

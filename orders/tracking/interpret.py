@@ -19,7 +19,7 @@ SETTLED_BY_ANSWER = (ReviewReason.CONTRADICTION, ReviewReason.UNKNOWN_STATUS, Re
 
 
 @dataclass(slots=True)
-class Change:
+class OrderChange:
     """What an answer changes of an order: nothing where it is unusable.
 
     `was` and `was_refunded` are the status and the refund before, `values` the columns that differ. Refund and review
@@ -46,13 +46,13 @@ class Change:
         return self.row if isinstance(self.row, StatusRow) else None
 
 
-def change_from(*, order: Order, row: StatusRow | RowError | None) -> Change:
+def change_of(*, order: Order, row: StatusRow | RowError | None) -> OrderChange:
     """Compare the answer with what is stored.
 
     A charge in another currency than that of the sending is no charge that can be compared. Once canceled an
     order stays so: what it gave back is never taken again.
     """
-    change = Change(order, order.status, order.refunded, row)
+    change = OrderChange(order, order.status, order.refunded, row)
     if not isinstance(row, StatusRow):
         return change
     charge = None if is_foreign(order, row) else charge_in_micros(row.charge, order.exchange_rate)
@@ -115,7 +115,7 @@ def _status(row: StatusRow, charge: int | None) -> Status | None:
     return None
 
 
-def _ask(change: Change, reason: ReviewReason, note: str, figures: tuple[object, ...]) -> None:
+def _ask(change: OrderChange, reason: ReviewReason, note: str, figures: tuple[object, ...]) -> None:
     """Ask for a review, unless the order is in one or staff closed this very one: not at each poll again."""
     if not change.order.review_reason and not is_dismissed(change.order, reason, note, figures):
         change.review, change.review_note, change.review_figures = reason, note, figures

@@ -8,7 +8,7 @@ from datetime import datetime
 from django.utils import timezone
 
 from orders.models import Order
-from orders.web.filters import Listing
+from orders.web.filters import OrderListing
 from panel.lib.csv_files import as_csv
 from panel.lib.keyset_pagination import each_row
 from panel.lib.money import format_plain
@@ -49,7 +49,7 @@ HEADER = (
 )
 
 
-def export_lines(listing: Listing) -> Iterator[str]:
+def export_lines(listing: OrderListing) -> Iterator[str]:
     """The lines of a CSV file with all of its orders, in the order of the list. Money is in whole units, exactly."""
     rows = listing.rows.only("pk", *_COLUMNS)
     return as_csv(HEADER, map(_row, each_row(rows, key=listing.key, descending=listing.descending, size=ROWS)))

@@ -22,7 +22,7 @@ def runs_of(*, drip: DripFeed) -> QuerySet[Order]:
     return Order.objects.filter(drip_feed=drip)
 
 
-def version_of(*, drip: DripFeed, runs: Iterable[Order]) -> str:
+def drip_feed_version(*, drip: DripFeed, runs: Iterable[Order]) -> str:
     """Stands for what the page of a drip-feed shows: another one as soon as anything of it changed."""
     shown = [(run.pk, *Shown.of(run)) for run in runs]
     state = (drip.state, drip.begun, drip.refunded, drip.next_run_at, shown)

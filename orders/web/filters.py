@@ -84,11 +84,11 @@ class OrderFilterForm(forms.Form):
         name = self._services.get(service)
         return f"{service} · {name}" if name else f"Service {service}"
 
-    def wanted(self) -> Wanted:
+    def wanted(self) -> OrderFilters:
         """What is asked for; of fields that cannot be read, nothing."""
         self.is_valid()
         data = self.cleaned_data
-        return Wanted(
+        return OrderFilters(
             text=data.get("q", "").strip(),
             status=data.get("status", ""),
             service=data.get("service") or None,
@@ -129,7 +129,7 @@ def filters_in(query: QueryDict) -> QueryDict:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class OrderFilters:
     """Days are those of the site's time zone, both included."""
 
     text: str = ""
@@ -146,7 +146,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class OrderListing:
     """`rows` in no order: `panel.lib.keyset_pagination` reads them by `key`.
 
     What the search left out is told to the customer.
@@ -159,7 +159,7 @@ class Listing:
     is_shallow: bool = False
 
 
-def list_orders(*, customer: User, wanted: Wanted) -> Listing:
+def list_orders(*, customer: User, wanted: OrderFilters) -> OrderListing:
     """The customer's orders that are asked for. With a text: at most three statements to find them."""
     rows = orders_of(customer=customer).order_by()
     if wanted.status:
@@ -176,9 +176,11 @@ def list_orders(*, customer: User, wanted: Wanted) -> Listing:
         key = "charge"
     descending = wanted.sort in (Sort.NEWEST, Sort.HIGHEST)
     if not wanted.text:
-        return Listing(name_the_few(rows) if wanted.status and key != "pk" else rows, key, descending)
+        return OrderListing(name_the_few(rows) if wanted.status and key != "pk" else rows, key, descending)
     found, is_cut, is_shallow = _find(customer, rows, wanted.text)
-    return Listing(orders_of(customer=customer).order_by().filter(pk__in=found), key, descending, is_cut, is_shallow)
+    return OrderListing(
+        orders_of(customer=customer).order_by().filter(pk__in=found), key, descending, is_cut, is_shallow
+    )
 
 
 def _find(customer: User, rows: QuerySet[Order], text: str) -> tuple[list[int], bool, bool]:

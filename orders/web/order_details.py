@@ -12,7 +12,7 @@ SHORT = 80
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class OrderDetail:
     """Something that the order's type asked for, as the customer said it. `size` says what is folded away."""
 
     name: str
@@ -22,7 +22,7 @@ class Told:
     size: str = ""
 
 
-def told_of(order: Order) -> list[Told]:
+def details_of(order: Order) -> list[OrderDetail]:
     """In the order of the form; what the type no longer knows comes last, under its own name."""
     spec = SPECS.get(order.service_type)
     known = {param.name: param for param in spec.params} if spec else {}
@@ -34,7 +34,7 @@ def told_of(order: Order) -> list[Told]:
     ]
 
 
-def _told(param: Param, text: str) -> Told:
+def _told(param: Param, text: str) -> OrderDetail:
     lines = text.split("\n")
     size = ""
     if param.kind is Kind.LINES:
@@ -42,4 +42,4 @@ def _told(param: Param, text: str) -> Told:
     elif len(text) > SHORT or len(lines) > 1:
         size = "Show"
     shown = dict(param.choices).get(text, text)
-    return Told(param.name, param.label, shown, is_link=param.kind is Kind.LINK, size=size)
+    return OrderDetail(param.name, param.label, shown, is_link=param.kind is Kind.LINK, size=size)

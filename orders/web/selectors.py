@@ -55,13 +55,13 @@ def services_ordered(*, customer: User, most: int) -> list[tuple[int, str]] | No
     return None if len(found) > most else sorted(found, key=lambda one: (one[1].casefold(), one[0]))
 
 
-def rows_of(*, customer: User, pks: Iterable[int]) -> list[Order]:
+def list_rows(*, customer: User, pks: Iterable[int]) -> list[Order]:
     """Those of `pks` that are the customer's, with no more columns than what changes in a row of the list."""
     columns = ("status", "quantity", "remains", "charge", "refunded", "service_type")
     return list(orders_of(customer=customer).filter(pk__in=list(pks)).only(*columns))
 
 
-def version_of(*, customer: User, pk: int) -> str | None:
+def order_version(*, customer: User, pk: int) -> str | None:
     """Stands for what the page of an order shows: another one as soon as anything of it changed. One query.
 
     Read it before what it stands for: then a change in between shows twice, instead of never.

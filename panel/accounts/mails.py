@@ -20,7 +20,7 @@ def send_account_mails() -> int:
     return send_due(QUEUE)
 
 
-def write_mail(mail: AccountMail, connection: BaseEmailBackend | None = None) -> EmailMessage | None:
+def write_account_mail(mail: AccountMail, connection: BaseEmailBackend | None = None) -> EmailMessage | None:
     """Return the mail as it is true now, or None where there is nothing left to say."""
     panel = settings.PANEL_NAME
     context = {"mail": mail, "user": mail.user, "panel_name": panel, "support_email": settings.SUPPORT_EMAIL}
@@ -39,7 +39,7 @@ def write_mail(mail: AccountMail, connection: BaseEmailBackend | None = None) ->
 
 QUEUE = MailQueue(
     rows=lambda: AccountMail.objects.select_related("user"),
-    write=write_mail,
+    write=write_account_mail,
     told=(),
     alert=Cause.ACCOUNT_MAILS,
     unreachable="The mail server cannot be reached: invitations and news of changed addresses are not sent.",

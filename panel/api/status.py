@@ -54,7 +54,7 @@ class Standing(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ServedStatus:
     """An order as its customer's program sees it. `charge` in micro-units, after refunds."""
 
     status: Status
@@ -114,7 +114,7 @@ def _read(orders: QuerySet[Order]) -> list[Standing]:
     return [Standing(*row) for row in orders.values_list(*Standing._fields)]
 
 
-def tell(order: Standing) -> Told:
+def tell(order: Standing) -> ServedStatus:
     """One order."""
     status = Status(order.status)
     if status in FINAL and order.review_reason:
@@ -126,7 +126,7 @@ def tell(order: Standing) -> Told:
         status = Status.PARTIAL  # Whoever hears "Completed" gives nothing back, and all of it at "Canceled".
     elif status == Status.CANCELED:
         status = Status.COMPLETED  # All was delivered, and staff gave nothing back.
-    return Told(status, order.charge - order.refunded, _remains(order, status), max(order.start_count or 0, 0))
+    return ServedStatus(status, order.charge - order.refunded, _remains(order, status), max(order.start_count or 0, 0))
 
 
 def _remains(order: Standing, status: Status) -> int:
@@ -142,11 +142,11 @@ def _remains(order: Standing, status: Status) -> int:
     return undelivered if given == order.refunded else undelivered - 1
 
 
-def tell_drip(drip: DripFeed, runs: Iterable[Standing]) -> Told:
+def tell_drip(drip: DripFeed, runs: Iterable[Standing]) -> ServedStatus:
     """All runs as one order: those that began, and those that are to come or were given back."""
     told = [tell(run) for run in runs]
     not_begun = drip.runs - len(told)
-    return Told(
+    return ServedStatus(
         status=_status_of_runs(drip, [one.status for one in told]),
         charge=sum(one.charge for one in told) + (drip.run_charge * not_begun if drip.is_running else 0),
         remains=sum(one.remains for one in told) + drip.quantity * not_begun,

@@ -38,7 +38,7 @@ REFILL_ENDS_AFTER = 15.0
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class DeliveryPlan:
     """What will become of one order. All times are sandbox seconds.
 
     `target` is how many are delivered when it ends: fewer than the quantity for a partial order,
@@ -70,7 +70,7 @@ class Progress:
     remains: int
 
 
-def make_plan(*, order_id: int, quantity: int, link: str) -> Plan:
+def plan_delivery(*, order_id: int, quantity: int, link: str) -> DeliveryPlan:
     """The plan of an order: always the same one for the same id, quantity and link.
 
     About 70 of 100 complete (8 of them over-delivered), 20 end partial, 10 are canceled, unless
@@ -111,10 +111,10 @@ def make_plan(*, order_id: int, quantity: int, link: str) -> Plan:
         target = quantity // 2
     else:
         target = quantity
-    return Plan(ending, pending, processing, running, start_count, target)
+    return DeliveryPlan(ending, pending, processing, running, start_count, target)
 
 
-def progress(plan: Plan, *, quantity: int, elapsed: float, canceled_after: float | None = None) -> Progress:
+def progress(plan: DeliveryPlan, *, quantity: int, elapsed: float, canceled_after: float | None = None) -> Progress:
     """Where an order stands `elapsed` seconds after it was placed.
 
     `canceled_after` is when a cancel was accepted, in the same seconds: the order ended there,
@@ -153,7 +153,7 @@ def kept_charge(*, status: str, charge: int, quantity: int, remains: int) -> int
     return charge
 
 
-def refill_status(*, elapsed: float, link: str) -> str:
+def refill_status_at(*, elapsed: float, link: str) -> str:
     """The status of a refill, `elapsed` sandbox seconds after it was asked for."""
     if elapsed < REFILL_STARTS_AFTER:
         return PENDING

@@ -26,7 +26,7 @@ _KINDS: dict[str, type] = {
 }
 
 
-class Listing:
+class SandboxListing:
     """Services by id. Changes are kept in the store and survive a restart."""
 
     def __init__(self, store: Store, *, count: int) -> None:

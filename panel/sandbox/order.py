@@ -9,7 +9,7 @@ from typing import Any
 
 from panel.sandbox import delivery
 from panel.sandbox.amounts import to_micros, to_text
-from panel.sandbox.delivery import CANCELED, COMPLETED, PARTIAL, Plan, Progress
+from panel.sandbox.delivery import CANCELED, COMPLETED, PARTIAL, DeliveryPlan, Progress
 
 # Statuses that end an order, as tests may force them in any provider's words.
 ENDS = {
@@ -25,7 +25,7 @@ ENDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class SandboxOrder:
     """One order as the provider knows it. Amounts are micro-units, times are sandbox seconds."""
 
     id: int
@@ -36,13 +36,13 @@ class Order:
     charge: int
     refunded: int
     params: dict[str, str]
-    plan: Plan
+    plan: DeliveryPlan
     forced: dict[str, Any]
     placed_at: float
     canceled_at: float | None
 
     @classmethod
-    def from_row(cls, row: sqlite3.Row) -> Order:
+    def from_row(cls, row: sqlite3.Row) -> SandboxOrder:
         return cls(
             id=row["id"],
             service=row["service"],
@@ -54,7 +54,7 @@ class Order:
             placed_at=row["placed_at"],
             canceled_at=row["canceled_at"],
             params=json.loads(row["params"]),
-            plan=Plan(**json.loads(row["plan"])),
+            plan=DeliveryPlan(**json.loads(row["plan"])),
             forced=json.loads(row["forced"] or "{}"),
         )
 

@@ -15,15 +15,15 @@ from typing import Any
 
 from panel.sandbox import delivery
 from panel.sandbox.delivery import CANCELED, COMPLETED, PARTIAL
-from panel.sandbox.order import ENDS, Order, plain
-from panel.sandbox.placing import NewOrder, Refused
+from panel.sandbox.order import ENDS, SandboxOrder, plain
+from panel.sandbox.placing import NewOrder, OrderRejected
 from panel.sandbox.store import Store
 
 REFILL_EVERY_SECONDS = 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
-class Refill:
+class SandboxRefill:
     """One refill of one order."""
 
     id: int
@@ -52,7 +52,7 @@ class OrderBook:
     def place(self, new: NewOrder, *, request_id: str | None = None) -> int:
         """Take the order and its charge in one transaction; its id.
 
-        `Refused` when the balance is too small, or when `request_id` was used for another order;
+        `OrderRejected` when the balance is too small, or when `request_id` was used for another order;
         the same one again answers with the first order's id.
         """
         params = json.dumps(new.params)
@@ -61,13 +61,13 @@ class OrderBook:
                 row = connection.execute("SELECT id, params FROM orders WHERE request_id = ?", (request_id,)).fetchone()
                 if row is not None:
                     if json.loads(row["params"]) != new.params:
-                        raise Refused("Incorrect request: request_id was used for another order")
+                        raise OrderRejected("Incorrect request: request_id was used for another order")
                     return int(row["id"])
             self._settle_due(connection)
             if _balance(connection) < new.charge:
-                raise Refused("Not enough funds on balance")
+                raise OrderRejected("Not enough funds on balance")
             order_id: int = connection.execute("SELECT next_order_id FROM account").fetchone()[0]
-            plan = delivery.make_plan(order_id=order_id, quantity=new.quantity, link=new.link)
+            plan = delivery.plan_delivery(order_id=order_id, quantity=new.quantity, link=new.link)
             now = self._store.now()
             connection.execute(
                 "INSERT INTO orders (id, service, type, link, quantity, charge, params, request_id,"
@@ -98,38 +98,38 @@ class OrderBook:
         with self._store.transaction() as connection:
             connection.execute("UPDATE account SET next_order_id = next_order_id + ?", (count,))
 
-    def find(self, order_ids: Iterable[int]) -> dict[int, Order]:
+    def find(self, order_ids: Iterable[int]) -> dict[int, SandboxOrder]:
         """Those that exist, by id, in one query."""
         rows = self._store.rows(
             "SELECT * FROM orders WHERE id IN (SELECT value FROM json_each(?))",
             (json.dumps(list(order_ids)),),
         )
-        return {row["id"]: Order.from_row(row) for row in rows}
+        return {row["id"]: SandboxOrder.from_row(row) for row in rows}
 
-    def all(self) -> list[Order]:
+    def all(self) -> list[SandboxOrder]:
         """Every order, oldest first."""
         with self._store.transaction() as connection:
             self._settle_due(connection)
             rows = connection.execute("SELECT * FROM orders ORDER BY id").fetchall()
-        return [Order.from_row(row) for row in rows]
+        return [SandboxOrder.from_row(row) for row in rows]
 
-    def latest(self, count: int) -> list[Order]:
+    def latest(self, count: int) -> list[SandboxOrder]:
         """The newest orders, newest first."""
         rows = self._store.rows("SELECT * FROM orders ORDER BY id DESC LIMIT ?", (count,))
-        return [Order.from_row(row) for row in rows]
+        return [SandboxOrder.from_row(row) for row in rows]
 
     def count(self) -> int:
         return int(self._store.rows("SELECT count(*) FROM orders")[0][0])
 
     def cancel(self, order_id: int) -> None:
-        """End a running order at what is delivered by now; `Refused` if it is not running."""
+        """End a running order at what is delivered by now; `OrderRejected` if it is not running."""
         with self._store.transaction() as connection:
             order, now = self._one(connection, order_id), self._store.now()
             at = order.progress(now)
             if plain(at.status) == "completed":
-                raise Refused("Order already completed")
+                raise OrderRejected("Order already completed")
             if plain(at.status) in ENDS:
-                raise Refused("Cannot cancel: the order has ended")
+                raise OrderRejected("Cannot cancel: the order has ended")
             if "status" in order.forced:
                 ended = CANCELED if at.delivered <= 0 else PARTIAL if at.remains > 0 else COMPLETED
                 self._force(connection, order, {"status": ended, "remains": at.remains})
@@ -146,19 +146,19 @@ class OrderBook:
             self._force(connection, self._one(connection, order_id), changes)
 
     def ask_refill(self, order_id: int) -> int:
-        """A new refill's id; `Refused` unless the order is Completed and none was asked for in
+        """A new refill's id; `OrderRejected` unless the order is Completed and none was asked for in
         the last 24 hours (of sandbox time)."""
         with self._store.transaction() as connection:
             order, now = self._one(connection, order_id), self._store.now()
             if plain(order.progress(now).status) != "completed":
-                raise Refused("Order not completed")
+                raise OrderRejected("Order not completed")
             last = connection.execute("SELECT max(asked_at) FROM refills WHERE order_id = ?", (order_id,)).fetchone()[0]
             if last is not None and now - last < REFILL_EVERY_SECONDS:
-                raise Refused("The last refill was less than 24 hours ago")
+                raise OrderRejected("The last refill was less than 24 hours ago")
             cursor = connection.execute("INSERT INTO refills (order_id, asked_at) VALUES (?, ?)", (order_id, now))
             return int(cursor.lastrowid or 0)
 
-    def find_refills(self, refill_ids: Iterable[int]) -> dict[int, Refill]:
+    def find_refills(self, refill_ids: Iterable[int]) -> dict[int, SandboxRefill]:
         """Those that exist, by id, in one query."""
         rows = self._store.rows(
             "SELECT refills.*, orders.link FROM refills JOIN orders ON orders.id = order_id"
@@ -167,10 +167,10 @@ class OrderBook:
         )
         now = self._store.now()
         return {
-            row["id"]: Refill(
+            row["id"]: SandboxRefill(
                 row["id"],
                 row["order_id"],
-                row["forced_status"] or delivery.refill_status(elapsed=now - row["asked_at"], link=row["link"]),
+                row["forced_status"] or delivery.refill_status_at(elapsed=now - row["asked_at"], link=row["link"]),
             )
             for row in rows
         }
@@ -182,13 +182,13 @@ class OrderBook:
             if cursor.rowcount != 1:
                 raise LookupError(f"no refill {refill_id}")
 
-    def _one(self, connection: sqlite3.Connection, order_id: int) -> Order:
+    def _one(self, connection: sqlite3.Connection, order_id: int) -> SandboxOrder:
         row = connection.execute("SELECT * FROM orders WHERE id = ?", (order_id,)).fetchone()
         if row is None:
             raise LookupError(f"no order {order_id}")
-        return Order.from_row(row)
+        return SandboxOrder.from_row(row)
 
-    def _force(self, connection: sqlite3.Connection, order: Order, changes: dict[str, Any]) -> None:
+    def _force(self, connection: sqlite3.Connection, order: SandboxOrder, changes: dict[str, Any]) -> None:
         forced = {**order.forced, **changes}
         connection.execute("UPDATE orders SET forced = ? WHERE id = ?", (json.dumps(forced), order.id))
         self._settle(connection, self._one(connection, order.id), self._store.now())
@@ -197,9 +197,9 @@ class OrderBook:
         now = self._store.now()
         due = connection.execute("SELECT * FROM orders WHERE settled = 0 AND ends_at <= ?", (now,)).fetchall()
         for row in due:
-            self._settle(connection, Order.from_row(row), now)
+            self._settle(connection, SandboxOrder.from_row(row), now)
 
-    def _settle(self, connection: sqlite3.Connection, order: Order, now: float) -> None:
+    def _settle(self, connection: sqlite3.Connection, order: SandboxOrder, now: float) -> None:
         """Bring the money of one order to where its state says; repeating it changes nothing."""
         ended = order.ended(now)
         refunded = order.charge - order.kept(now) if ended else 0

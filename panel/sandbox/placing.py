@@ -41,7 +41,7 @@ _LINES = {
 _MAX_LINK = 2_000
 
 
-class Refused(Exception):
+class OrderRejected(Exception):
     """The provider says no; the text is the protocol's error."""
 
 
@@ -58,18 +58,18 @@ class NewOrder:
     params: dict[str, str]
 
 
-def check_order(service: SandboxService, params: Params) -> NewOrder:
-    """The order that these parameters ask for; `Refused` if the provider would not take it."""
+def accept_order(service: SandboxService, params: Params) -> NewOrder:
+    """The order that these parameters ask for; `OrderRejected` if the provider would not take it."""
     if service.type == "Subscriptions":
         return _check_subscription(service, params)
     link = params.get("link", "").strip()
     if not link or len(link) > _MAX_LINK or any(c.isspace() for c in link):
-        raise Refused("Bad link")
+        raise OrderRejected("Bad link")
     for name in _TEXTS.get(service.type, ()):
         if not params.get(name, "").strip():
-            raise Refused(f"Incorrect {name.replace('_', ' ')}")
+            raise OrderRejected(f"Incorrect {name.replace('_', ' ')}")
     if service.type == "Poll" and _integer(params.get("answer_number", "")) in (None, 0):
-        raise Refused("Incorrect answer number")
+        raise OrderRejected("Incorrect answer number")
     if service.type == "Web Traffic":
         _check_traffic(params)
 
@@ -93,14 +93,14 @@ def _check_subscription(service: SandboxService, params: Params) -> NewOrder:
     """Charged up front for `max` on each of `posts` new posts; no `posts` counts as one."""
     username = params.get("username", "").strip()
     if not username or any(c.isspace() for c in username):
-        raise Refused("Incorrect username")
+        raise OrderRejected("Incorrect username")
     low, high = _required_integer(params, "min"), _required_integer(params, "max")
     if low < service.min:
-        raise Refused(f"Quantity less than minimal {service.min}")
+        raise OrderRejected(f"Quantity less than minimal {service.min}")
     if high > service.max:
-        raise Refused(f"Quantity more than maximum {service.max}")
+        raise OrderRejected(f"Quantity more than maximum {service.max}")
     if low > high:
-        raise Refused("Incorrect min")
+        raise OrderRejected("Incorrect min")
     _required_integer(params, "delay")
     posts = _required_integer(params, "posts") if params.get("posts") else 1
     quantity = high * max(1, posts)
@@ -110,9 +110,9 @@ def _check_subscription(service: SandboxService, params: Params) -> NewOrder:
 
 def _check_limits(service: SandboxService, quantity: int) -> None:
     if quantity < service.min:
-        raise Refused(f"Quantity less than minimal {service.min}")
+        raise OrderRejected(f"Quantity less than minimal {service.min}")
     if quantity > service.max:
-        raise Refused(f"Quantity more than maximum {service.max}")
+        raise OrderRejected(f"Quantity more than maximum {service.max}")
 
 
 def _runs(service: SandboxService, params: Params) -> int:
@@ -120,9 +120,9 @@ def _runs(service: SandboxService, params: Params) -> int:
         return 1
     runs, interval = _integer(params.get("runs", "")), _integer(params.get("interval", ""))
     if not service.dripfeed or not runs or runs > 1_000:
-        raise Refused("Incorrect runs")
+        raise OrderRejected("Incorrect runs")
     if not interval:
-        raise Refused("Incorrect interval")
+        raise OrderRejected("Incorrect interval")
     return runs
 
 
@@ -130,17 +130,17 @@ def _check_traffic(params: Params) -> None:
     """1: visits from a search, 2: from a page, 3: with no referrer."""
     kind = params["type_of_traffic"].strip()
     if kind not in {"1", "2", "3"}:
-        raise Refused("Incorrect type of traffic")
+        raise OrderRejected("Incorrect type of traffic")
     if kind == "1" and not params.get("google_keyword", "").strip():
-        raise Refused("Incorrect google keyword")
+        raise OrderRejected("Incorrect google keyword")
     if kind == "2" and not params.get("referring_url", "").strip():
-        raise Refused("Incorrect referring url")
+        raise OrderRejected("Incorrect referring url")
 
 
 def _required_integer(params: Params, name: str) -> int:
     value = _integer(params.get(name, ""))
     if value is None:
-        raise Refused(f"Incorrect {name}")
+        raise OrderRejected(f"Incorrect {name}")
     return value
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from panel.sandbox.amounts import to_text
 from panel.sandbox.dialect import Dialect
-from panel.sandbox.listing import Listing
+from panel.sandbox.listing import SandboxListing
 from panel.sandbox.orderbook import OrderBook
-from panel.sandbox.placing import Params, Refused, check_order
+from panel.sandbox.placing import OrderRejected, Params, accept_order
 from panel.sandbox.store import Store
 
 MANY = 100
@@ -25,7 +25,7 @@ class Provider:
     the same `request_id` answers with the first order. `dialect` may be replaced at any time.
     """
 
-    def __init__(self, store: Store, book: OrderBook, listing: Listing, *, key: str, request_ids: bool) -> None:
+    def __init__(self, store: Store, book: OrderBook, listing: SandboxListing, *, key: str, request_ids: bool) -> None:
         self._store = store
         self._book = book
         self._listing = listing
@@ -55,15 +55,15 @@ class Provider:
             return {"error": "Incorrect request"}
         try:
             return action({name: value for name, value in params.items() if name != "key"})
-        except Refused as refused:
+        except OrderRejected as refused:
             return {"error": str(refused)}
 
     def _add(self, params: Params) -> Any:
         service_id = _id(params.get("service", ""))
         service = None if service_id is None else self._listing.get(service_id)
         if service is None or not service.listed:
-            raise Refused("Incorrect service ID")
-        new = check_order(service, params)
+            raise OrderRejected("Incorrect service ID")
+        new = accept_order(service, params)
         request_id = params.get("request_id") if self._request_ids else None
         return {"order": self._book.place(new, request_id=request_id)}
 
@@ -84,7 +84,7 @@ class Provider:
         def ask(order_id: int) -> int | None:
             service = self._listing.get(self._book.find([order_id])[order_id].service)
             if service is None or not service.refill:
-                raise Refused("Refill is disabled for this service")
+                raise OrderRejected("Refill is disabled for this service")
             refill_id = self._book.ask_refill(order_id)
             return refill_id if self.dialect.refill_ids else None
 
@@ -98,7 +98,7 @@ class Provider:
         def cancel(order_id: int) -> int:
             service = self._listing.get(self._book.find([order_id])[order_id].service)
             if service is None or not service.cancel:
-                raise Refused("Cannot cancel: the service does not allow it")
+                raise OrderRejected("Cannot cancel: the service does not allow it")
             self._book.cancel(order_id)
             return 1
 
@@ -116,9 +116,9 @@ class Provider:
         order_id = _id(name)
         try:
             if order_id is None or order_id not in self._book.find([order_id]):
-                raise Refused(BAD_ORDER)
+                raise OrderRejected(BAD_ORDER)
             return act(order_id)
-        except Refused as refused:
+        except OrderRejected as refused:
             return {"error": str(refused)}
 
     def _refill_status(self, params: Params) -> Any:
@@ -140,7 +140,7 @@ class Provider:
             return True, [params.get(one, "").strip()]
         names = [name.strip() for name in params.get(many, "").split(",") if name.strip()]
         if not names or len(names) > MANY or not self.dialect.many:
-            raise Refused(self.dialect.refusal)
+            raise OrderRejected(self.dialect.refusal)
         return False, list(dict.fromkeys(names))
 
     def _balance(self, params: Params) -> Any:

@@ -28,7 +28,7 @@ from panel.sandbox.http.control import Commands, handle
 from panel.sandbox.http.faults import Fault, FaultQueue
 from panel.sandbox.http.handler import API_PATH, LINGER_RESET, Handler
 from panel.sandbox.http.recording import Recorded, RequestLog
-from panel.sandbox.listing import Listing
+from panel.sandbox.listing import SandboxListing
 from panel.sandbox.orderbook import OrderBook
 from panel.sandbox.protocol import Provider
 from panel.sandbox.store import Store
@@ -88,7 +88,7 @@ class SandboxServer:
         self._http = _HTTPServer((host, port), self)
         try:
             self._store = Store(db_path, balance=to_micros(balance), speed=speed)
-            self._listing = Listing(self._store, count=services)
+            self._listing = SandboxListing(self._store, count=services)
         except BaseException:
             self._http.server_close()
             raise

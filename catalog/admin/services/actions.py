@@ -28,7 +28,7 @@ from panel.lib.admin.fields import AmountField, PercentField
 MAX_SELECTED = 100_000
 
 
-class SelectionForm(forms.Form):
+class ServiceSelectionForm(forms.Form):
     """Primary keys in one field: ten thousand fields are more than a form may have."""
 
     services = forms.RegexField(
@@ -50,7 +50,7 @@ class SelectionForm(forms.Form):
         raise NotImplementedError
 
 
-class MoveForm(SelectionForm):
+class MoveForm(ServiceSelectionForm):
     """Into which category."""
 
     title = "Move to a category"
@@ -68,7 +68,7 @@ class MoveForm(SelectionForm):
         return f"Move {count} to {self.cleaned_data['category']}"
 
 
-class MarginForm(SelectionForm):
+class BulkMarginForm(ServiceSelectionForm):
     """Which margin, in percent and money."""
 
     title = "Set the margin"
@@ -95,7 +95,7 @@ class MarginForm(SelectionForm):
 
 
 # The forms that ask something more, by the word in their address.
-BULK: Mapping[str, type[SelectionForm]] = {"move": MoveForm, "margin": MarginForm}
+BULK: Mapping[str, type[ServiceSelectionForm]] = {"move": MoveForm, "margin": BulkMarginForm}
 
 CANNOT_SELL = Q(price=0) | ~Q(upstream__type__in=list(SPECS))
 
@@ -152,7 +152,7 @@ class ServiceActions(ModelAdmin):
         pks = _pks(services)
         return self._page(request, what, BULK[what](initial={"services": ",".join(map(str, pks))}), len(pks))
 
-    def _page(self, request: HttpRequest, what: str, form: SelectionForm, count: int) -> HttpResponse:
+    def _page(self, request: HttpRequest, what: str, form: ServiceSelectionForm, count: int) -> HttpResponse:
         query = request.META.get("QUERY_STRING", "")
         context = {
             **self.admin_site.each_context(request),

@@ -167,7 +167,7 @@ class CategoryFilter(AutocompleteSelectFilter):
     template = TEMPLATE
 
 
-class MarginForm(forms.Form):
+class MarginFilterForm(forms.Form):
     """From and to, in percent of the cost."""
 
     def __init__(self, *, name: str, data: Mapping[str, object]) -> None:
@@ -186,8 +186,8 @@ class MarginFilter(RangeNumericListFilter):
     parameter_name = "margin"
     template = "admin/catalog/service_margin_filter.html"
 
-    def form(self) -> MarginForm:
-        return MarginForm(name="margin", data=self.used_parameters)
+    def form(self) -> MarginFilterForm:
+        return MarginFilterForm(name="margin", data=self.used_parameters)
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Service]) -> QuerySet[Service]:
         form = self.form()

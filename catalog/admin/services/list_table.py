@@ -27,7 +27,7 @@ from panel.lib.money import format_money
 LOSS = "font-semibold text-red-700 dark:text-red-400"
 
 
-class ServiceList(ChangeList):
+class ServiceChangeList(ChangeList):
     """One page of the list, with what its cells need beside the rows."""
 
     def get_queryset(self, request: HttpRequest, **kwargs: Any) -> QuerySet[Service]:

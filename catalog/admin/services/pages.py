@@ -38,7 +38,7 @@ from catalog.admin.services.list_editing import (
     split_touched,
     summary_of,
 )
-from catalog.admin.services.list_table import ServiceList, amount, orders_words, profit_words
+from catalog.admin.services.list_table import ServiceChangeList, amount, orders_words, profit_words
 from catalog.admin.shared import INHERITED, describe_margin
 from catalog.models import PriceChange, Service
 from catalog.prices.edits import grouped
@@ -192,11 +192,11 @@ class ServiceAdmin(ServiceFiles, ServiceActions, PricedAdmin):
     def earned(self, service: Service) -> SafeString | str:
         return profit_words(getattr(service, "figures", None))
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ServiceList]:
-        return ServiceList
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ServiceChangeList]:
+        return ServiceChangeList
 
-    def get_changelist_instance(self, request: HttpRequest) -> ServiceList:
-        found: ServiceList = super().get_changelist_instance(request)
+    def get_changelist_instance(self, request: HttpRequest) -> ServiceChangeList:
+        found: ServiceChangeList = super().get_changelist_instance(request)
         return found
 
     def get_list_display(self, request: HttpRequest) -> Sequence[str]:

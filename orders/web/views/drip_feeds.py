@@ -17,7 +17,7 @@ from django.views.decorators.vary import vary_on_headers
 from orders.checkout.drip_feeds import NothingToStop, stop_drip_feed
 from orders.models import DripFeed
 from orders.states import DripState
-from orders.web.drip_feed_selectors import drips_of, pace_of, runs_of, version_of
+from orders.web.drip_feed_selectors import drip_feed_version, drips_of, pace_of, runs_of
 from orders.web.drip_feed_tables import DripTable, RunTable
 from orders.web.views.messages import say_once
 from panel.accounts.signed_in import user_of
@@ -80,7 +80,7 @@ def _context(request: HttpRequest, drip: DripFeed) -> dict[str, Any]:
         "drip": drip,
         "page": page,
         "table": RunTable(page.rows),
-        "version": version_of(drip=drip, runs=page.rows),
+        "version": drip_feed_version(drip=drip, runs=page.rows),
         "pace": pace_of(drip=drip, runs=page.rows),
         "focus_messages": True,
     }

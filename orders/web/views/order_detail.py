@@ -20,7 +20,7 @@ from orders.selectors import api_key_of, orders_of
 from orders.states import Placement
 from orders.web import selectors
 from orders.web.live_updates import order_pace
-from orders.web.order_details import told_of
+from orders.web.order_details import details_of
 from orders.web.views.messages import say_once
 from panel.accounts.signed_in import user_of
 from panel.lib.money import format_money
@@ -49,7 +49,7 @@ def order_live(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _version(request: HttpRequest, pk: int) -> str:
-    version = selectors.version_of(customer=user_of(request), pk=pk)
+    version = selectors.order_version(customer=user_of(request), pk=pk)
     if version is None:
         raise Http404
     return version
@@ -68,7 +68,7 @@ def _order_part(request: HttpRequest, template: str, pk: int, *, version: str) -
         "version": version,
         "events": events,
         "refunds": selectors.refunds_of(order=order) if order.refunded else [],
-        "told": told_of(order),
+        "told": details_of(order),
         "api_key": api_key_of(order=order),
         "times": times_of(order.service),
         "cancel": cancel,

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_safe
 from orders.states import Status
 from orders.web import selectors
 from orders.web.csv_export import export_lines
-from orders.web.filters import LOOKED_THROUGH, MAX_FOUND, OrderFilterForm, Sort, Wanted, filters_in, list_orders
+from orders.web.filters import LOOKED_THROUGH, MAX_FOUND, OrderFilterForm, OrderFilters, Sort, filters_in, list_orders
 from orders.web.live_updates import Shown, read_shown, write_shown
 from orders.web.tables import OrderTable
 from panel.accounts.signed_in import user_of
@@ -79,7 +79,7 @@ def order_export(request: HttpRequest) -> HttpResponseBase:
 def orders_live(request: HttpRequest) -> HttpResponse:
     """The cells of the list that changed since the page showed them; nothing at all when none did."""
     seen = read_shown(request.GET.get("shown", ""))
-    orders = selectors.rows_of(customer=user_of(request), pks=seen) if seen else []
+    orders = selectors.list_rows(customer=user_of(request), pks=seen) if seen else []
     changed = [order for order in orders if Shown.of(order) != seen[order.pk]]
     shown = write_shown(orders)
     if shown and not changed:
@@ -92,7 +92,7 @@ def orders_live(request: HttpRequest) -> HttpResponse:
         "shown": shown,
         "moved": moved,
         "counted": counted,
-        "chips": _status_chips(QueryDict(), counts, Wanted()) if counts else [],
+        "chips": _status_chips(QueryDict(), counts, OrderFilters()) if counts else [],
         "paid_changed": any(Shown.of(order).paid != seen[order.pk].paid for order in changed),
     }
     return render(request, "orders/_list_live.html", context)
@@ -117,7 +117,7 @@ class Chip:
     count: str = ""
 
 
-def _status_chips(query: QueryDict, counts: Mapping[str, int], wanted: Wanted) -> list[Chip]:
+def _status_chips(query: QueryDict, counts: Mapping[str, int], wanted: OrderFilters) -> list[Chip]:
     """All of them, always: one that came or went would push the others aside."""
 
     def chip(key: str, label: str, count: int) -> Chip:
@@ -135,7 +135,7 @@ def _counted(count: int) -> str:
     return f"{selectors.COUNTED:,}+" if count > selectors.COUNTED else f"{count:,}"
 
 
-def _taken_chips(query: QueryDict, form: OrderFilterForm, wanted: Wanted) -> list[Chip]:
+def _taken_chips(query: QueryDict, form: OrderFilterForm, wanted: OrderFilters) -> list[Chip]:
     """The filters that are on beside the status; each leads to the list without it."""
     labels = {
         "q": f"“{wanted.text}”" if wanted.text else "",

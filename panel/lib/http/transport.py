@@ -69,7 +69,7 @@ def _tls_context() -> ssl.SSLContext:
     return ssl.create_default_context(cafile=certifi.where())
 
 
-def post(request: Request) -> Answer:
+def post_form(request: Request) -> Answer:
     """Send `request` once and read the whole answer. Whatever happens is in the Answer: never raises."""
     exchange = Exchange(request)
     handled = sys.exception()

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from panel.sandbox.http.faults import Fault, FaultQueue
 from panel.sandbox.http.recording import Recorded, RequestLog
-from panel.sandbox.http.wire import Unreadable, read_params
+from panel.sandbox.http.wire import Unreadable, read_form
 
 logger = logging.getLogger("panel.sandbox")
 
@@ -99,7 +99,7 @@ class Handler(BaseHTTPRequestHandler):
     def _api(self, body: bytes) -> None:
         sandbox = self.sandbox
         try:
-            params = read_params(body, self.headers.get("Content-Type", ""))
+            params = read_form(body, self.headers.get("Content-Type", ""))
         except Unreadable:
             params = {}
         entry = Recorded(

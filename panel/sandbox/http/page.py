@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from panel.sandbox.amounts import to_text
-from panel.sandbox.order import Order
+from panel.sandbox.order import SandboxOrder
 
 _STYLE = """
 :root { color-scheme: light dark; }
@@ -21,7 +21,9 @@ td.link { overflow-wrap: anywhere; min-width: 12rem; }
 """
 
 
-def render(*, balance: int, services: int, count: int, orders: list[Order], names: dict[int, str], now: float) -> str:
+def render(
+    *, balance: int, services: int, count: int, orders: list[SandboxOrder], names: dict[int, str], now: float
+) -> str:
     """The page: balance (micro-units), counts, and the given orders with their services' names."""
     rows = "".join(_row(order, names.get(order.service, ""), now) for order in orders)
     table = (
@@ -46,7 +48,7 @@ def render(*, balance: int, services: int, count: int, orders: list[Order], name
     )
 
 
-def _row(order: Order, service: str, now: float) -> str:
+def _row(order: SandboxOrder, service: str, now: float) -> str:
     at = order.progress(now)
     return (
         f'<tr><td class="number">{order.id}</td><td>{escape(service)}</td>'

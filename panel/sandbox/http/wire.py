@@ -12,7 +12,7 @@ class Unreadable(Exception):
     """The body is not what its content type says."""
 
 
-def read_params(body: bytes, content_type: str) -> dict[str, str]:
+def read_form(body: bytes, content_type: str) -> dict[str, str]:
     """The parameters as text; of a repeated one the last counts. `Unreadable` if there are none
     to be had from the body."""
     kind = content_type.split(";")[0].strip().lower()

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from catalog.admin.imports import steps_of
-from catalog.admin.inbox import changed_words, state_of
+from catalog.admin.inbox import changed_words, inbox_state_of
 from catalog.imports.queue import run_due_imports
 from catalog.imports.run import sync_provider
 from catalog.models import CatalogChange, Category, PriceChange, Provider, Service, SyncRun, UpstreamService
@@ -373,14 +373,14 @@ def test_inbox_when_one_is_accepted_then_back_to_the_list_as_it_was(staff_client
     text = text_of(staff_client.get(here))
     address = f"{INBOX}{change.pk}/{name}/"
     assert f'formaction="{address}"' in text
-    answer = staff_client.post(address, {"seen": state_of(change), "next": here})
+    answer = staff_client.post(address, {"seen": inbox_state_of(change), "next": here})
     assert answer.url == here
     change.refresh_from_db()
     assert change.accepted_at is not None
     assert Service.objects.get().is_on_sale is on_sale
     # Once more: told, and nothing done.
     before = everything()
-    assert "accepted already" in text_of(staff_client.post(address, {"seen": state_of(change)}, follow=True))
+    assert "accepted already" in text_of(staff_client.post(address, {"seen": inbox_state_of(change)}, follow=True))
     assert everything() == before
 
 
@@ -388,7 +388,7 @@ def test_inbox_when_one_changed_since_it_was_shown_then_it_still_waits(staff_cli
     change = changed(sold)
     CatalogChange.objects.update(changed_at=timezone.now(), new={"rate": 9_000_000})
     before = everything()
-    answer = staff_client.post(f"{INBOX}{change.pk}/accept/", {"seen": state_of(change)}, follow=True)
+    answer = staff_client.post(f"{INBOX}{change.pk}/accept/", {"seen": inbox_state_of(change)}, follow=True)
     assert "It changed since you opened this page" in text_of(answer)
     assert everything() == before
 
@@ -407,7 +407,7 @@ def test_inbox_when_the_user_may_only_look_then_nothing_can_be_accepted(sold):
     before = everything()
     client = helper_with("view_catalogchange")
     assert client.get(f"{INBOX}{change.pk}/change/").status_code == 200
-    assert client.post(f"{INBOX}{change.pk}/accept/", {"seen": state_of(change)}).status_code == 403
+    assert client.post(f"{INBOX}{change.pk}/accept/", {"seen": inbox_state_of(change)}).status_code == 403
     accept(client, change)
     assert everything() == before
 
@@ -417,7 +417,7 @@ def test_inbox_when_the_user_may_change_no_services_then_none_is_put_on_sale(sol
     Service.objects.update(is_on_sale=False)
     before = everything()
     client = helper_with("view_catalogchange", "change_catalogchange")
-    assert client.post(f"{INBOX}{change.pk}/accept_on_sale/", {"seen": state_of(change)}).status_code == 403
+    assert client.post(f"{INBOX}{change.pk}/accept_on_sale/", {"seen": inbox_state_of(change)}).status_code == 403
     accept(client, change, action="accept_selected_on_sale")
     assert everything() == before
     accept(client, change)
@@ -452,7 +452,7 @@ def test_inbox_when_accepted_twice_at_once_then_once(sold, staff):
         client.force_login(staff)
 
     def send(place: int) -> Any:
-        return clients[place].post(f"{INBOX}{change.pk}/accept/", {"seen": state_of(change)}).status_code
+        return clients[place].post(f"{INBOX}{change.pk}/accept/", {"seen": inbox_state_of(change)}).status_code
 
     assert at_once(2, send) == [302, 302]
     assert LogEntry.objects.count() == 1

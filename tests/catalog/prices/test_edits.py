@@ -16,12 +16,21 @@ from catalog.prices.edits import (
     still_standing,
 )
 from catalog.prices.edits import with_edits as terms_with
-from catalog.prices.rules import CategoryTerms, Margin, PanelTerms, ProviderTerms, Sold, Terms, margin_for, priced
+from catalog.prices.rules import (
+    CategoryTerms,
+    Margin,
+    PanelTerms,
+    PricedService,
+    ProviderTerms,
+    Terms,
+    margin_for,
+    priced,
+)
 from panel.lib.money import EXCHANGE_ONE
 
 PANEL = PanelTerms(margin_bp=2_500, margin_fixed=0, minimum_margin_bp=1_000, price_step=100)
 TERMS = Terms(PANEL, {1: ProviderTerms(EXCHANGE_ONE)}, {5: CategoryTerms()})
-SOLD = Sold(
+SOLD = PricedService(
     pk=7,
     upstream_id=70,
     provider_id=1,

@@ -13,8 +13,8 @@ from catalog.prices.edits import COLUMNS, Edit
 from catalog.prices.rules import (
     CategoryTerms,
     PanelTerms,
+    PricedService,
     ProviderTerms,
-    Sold,
     Terms,
     cost_of,
     is_below_minimum,
@@ -69,7 +69,7 @@ def terms(*, category=(None, None), provider=(None, None), rate=EXCHANGE_ONE, **
 def sold_as(*, rate=2_000_000, margin=(None, None), **values):
     """Of provider 3 in category 7, on sale, never priced."""
     defaults = {"name": "x", "allow_below_minimum": False, "is_on_sale": True, "cost": 0, "price": 0, **values}
-    return Sold(
+    return PricedService(
         pk=1,
         upstream_id=1,
         provider_id=3,

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from catalog.models import CustomerPrice, Favourite, Provider, Service, ShelfMark, ShelfNews, UpstreamService
 from catalog.shop import changelog
-from catalog.shop.changelog import Change, Stand, change_between, find_shelf_news, stand_before
+from catalog.shop.changelog import ServiceNews, Stand, change_between, find_shelf_news, stand_before
 from catalog.tasks import find_shelf_news as find_shelf_news_task
 from panel.alerts.models import Heartbeat
 from tests import make
@@ -53,14 +53,14 @@ SOLD, DEARER, OFF = Stand(True, 200), Stand(True, 300), Stand(False, 200)
 @pytest.mark.parametrize(
     ("before", "after", "expected"),
     [
-        (None, SOLD, Change("new", None, 200)),
+        (None, SOLD, ServiceNews("new", None, 200)),
         (None, OFF, None),
         (SOLD, SOLD, None),
-        (SOLD, DEARER, Change("dearer", 200, 300)),
-        (DEARER, SOLD, Change("cheaper", 300, 200)),
-        (SOLD, OFF, Change("gone", 200, None)),
-        (OFF, SOLD, Change("back", 200, 200)),
-        (OFF, DEARER, Change("back", 200, 300)),
+        (SOLD, DEARER, ServiceNews("dearer", 200, 300)),
+        (DEARER, SOLD, ServiceNews("cheaper", 300, 200)),
+        (SOLD, OFF, ServiceNews("gone", 200, None)),
+        (OFF, SOLD, ServiceNews("back", 200, 200)),
+        (OFF, DEARER, ServiceNews("back", 200, 300)),
         (OFF, OFF, None),
     ],
 )

@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from catalog.models import Category, CustomerPrice, Favourite, PricePolicy, Service, ServiceFigures, UpstreamService
-from catalog.shop.service_list import Wanted, read_wanted
+from catalog.shop.service_list import ServiceFilters, read_wanted
 from panel.lib.templatetags.display import duration
 from tests import make
 from tests.scenes import statements
@@ -110,12 +110,14 @@ def test_what_is_not_understood_is_not_asked_for(signed_in, shop, params):
 
 
 def test_address_and_what_is_read_from_it_are_the_same():
-    wanted = Wanted(q="a b&c", category=7, type="package", refill=True, cancel=True, favorites=True, sort="fastest")
-    query = urlsplit(wanted.address(page=3)).query
-    assert read_wanted({name: value for name, (value,) in parse_qs(query).items()}) == Wanted(
-        **{name: getattr(wanted, name) for name in Wanted.__slots__ if name != "page"}, page=3
+    wanted = ServiceFilters(
+        q="a b&c", category=7, type="package", refill=True, cancel=True, favorites=True, sort="fastest"
     )
-    assert Wanted().address() == "?"
+    query = urlsplit(wanted.address(page=3)).query
+    assert read_wanted({name: value for name, (value,) in parse_qs(query).items()}) == ServiceFilters(
+        **{name: getattr(wanted, name) for name in ServiceFilters.__slots__ if name != "page"}, page=3
+    )
+    assert ServiceFilters().address() == "?"
 
 
 def test_live_search_answers_with_the_clean_address(signed_in, shop):

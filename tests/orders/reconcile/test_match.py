@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from catalog.upstream.results import OrderStatus, StatusRow
-from orders.reconcile.match import MAX_WIDTH, Candidate, Window, agrees, sole_match
+from orders.reconcile.match import MAX_WIDTH, Candidate, IdWindow, agrees, sole_match
 from panel.lib.money import EXCHANGE_ONE
 from tests import make
 
@@ -77,8 +77,8 @@ def test_agreement_when_the_provider_bills_in_another_currency_then_its_charge_i
     assert not agrees(in_rupees, row(charge="2"))
 
 
-OPEN = Window(low=100, high=None, closed_at=None)
-CLOSED = Window(low=100, high=110, closed_at=NOON + timedelta(minutes=5))
+OPEN = IdWindow(low=100, high=None, closed_at=None)
+CLOSED = IdWindow(low=100, high=110, closed_at=NOON + timedelta(minutes=5))
 SMALL = row(remains=10, charge="0.5")
 BIG = row()
 US = candidate(1)
@@ -91,8 +91,8 @@ OTHER = candidate(3, quantity=10, cost=500_000)
     [
         (OPEN, 100 + MAX_WIDTH, False),
         (CLOSED, 109, False),
-        (Window(low=100, high=101 + MAX_WIDTH, closed_at=NOON), 100 + MAX_WIDTH, False),
-        (Window(low=100, high=102 + MAX_WIDTH, closed_at=NOON), 101 + MAX_WIDTH, True),
+        (IdWindow(low=100, high=101 + MAX_WIDTH, closed_at=NOON), 100 + MAX_WIDTH, False),
+        (IdWindow(low=100, high=102 + MAX_WIDTH, closed_at=NOON), 101 + MAX_WIDTH, True),
     ],
 )
 def test_window_is_asked_for_between_its_ends(window, last, is_too_wide):

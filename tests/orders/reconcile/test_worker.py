@@ -12,7 +12,7 @@ import pytest
 from django.utils import timezone
 
 from catalog.models import Provider
-from orders.common.backoff import next_look_after
+from orders.common.backoff import next_search_after
 from orders.common.transitions import OrderMoved
 from orders.dispatch import submit
 from orders.dispatch.submit import claim_next, submit_due_orders
@@ -301,7 +301,7 @@ def test_repetition_when_staff_settle_it_meanwhile_then_the_doubt_is_theirs(prom
 def test_searches_when_nothing_settles_it_then_their_waits_double(upstream, customer, service, known):
     elapsed, waits = timedelta(0), []
     while elapsed < timedelta(minutes=30):
-        waits.append(next_look_after(elapsed).total_seconds())
+        waits.append(next_search_after(elapsed).total_seconds())
         elapsed += timedelta(seconds=waits[-1])
     assert waits == [15, 30, 60, 120, 240, 480, 960]
     order = lost(upstream, customer, service, taken=False)

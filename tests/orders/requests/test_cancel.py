@@ -382,7 +382,7 @@ def test_requests_when_orders_end_then_they_are_closed_in_one_statement(customer
 
 def test_answer_when_the_order_ended_while_asking_then_it_changes_nothing(upstream, customer, order, monkeypatch):
     cancel_order(order=order, actor=customer)
-    record = orders.requests.cancel.record
+    record = orders.requests.cancel.record_cancels
 
     def ended_before(**values: Any) -> None:
         poll_now()
@@ -390,7 +390,7 @@ def test_answer_when_the_order_ended_while_asking_then_it_changes_nothing(upstre
         with nothing_changes():
             record(**values)
 
-    monkeypatch.setattr(orders.requests.cancel, "record", ended_before)
+    monkeypatch.setattr(orders.requests.cancel, "record_cancels", ended_before)
     send_now()
     assert (request_of(order).state, public_texts(order)) == (CancelState.ENDED, ["You asked to cancel it"])
 
@@ -401,14 +401,14 @@ def test_answer_when_another_worker_claimed_it_since_then_it_is_not_written(
     """The first worker's late "no" must not end what the second one is asking."""
     cancel_order(order=order, actor=customer)
     upstream.inject(faults.answer(body=b'{"error": "Cannot cancel"}', action="cancel"))
-    record = orders.requests.cancel.record
+    record = orders.requests.cancel.record_cancels
 
     def outrun(**values: Any) -> None:
         leases_run_out()
-        assert orders.requests.cancel.claim(provider=provider)
+        assert orders.requests.cancel.claim_cancels(provider=provider)
         record(**values)
 
-    monkeypatch.setattr(orders.requests.cancel, "record", outrun)
+    monkeypatch.setattr(orders.requests.cancel, "record_cancels", outrun)
     send_now()
     monkeypatch.undo()
     assert (request_of(order).state, request_of(order).attempts) == (CancelState.ASKING, 2)
@@ -536,11 +536,13 @@ def test_answer_when_recorded_while_a_poll_ends_the_order_then_neither_waits_for
     """A poll holds the order and wants its requests; whoever held a request and wanted the order would deadlock."""
     order = placed(customer, service)[0]
     cancel_order(order=order, actor=customer)
-    batch = orders.requests.cancel.claim(provider=order.provider)
+    batch = orders.requests.cancel.claim_cancels(provider=order.provider)
     answers = {str(order.upstream_id): CancelAccepted(str(order.upstream_id))}
     with transaction.atomic():
         Order.objects.filter(pk=order.pk).update(status=Status.COMPLETED, finished_at=timezone.now())
-        finish = in_background(lambda: orders.requests.cancel.record(batch=batch, answers=answers, trouble=None))
+        finish = in_background(
+            lambda: orders.requests.cancel.record_cancels(batch=batch, answers=answers, trouble=None)
+        )
         wait_for_a_blocked_connection()
         assert close_cancel_requests(order_ids=[order.pk]) == 1
     assert finish() is None

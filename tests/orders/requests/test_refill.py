@@ -19,7 +19,7 @@ from orders import tasks
 from orders.models import Order, OrderEvent, Refill
 from orders.requests.cancel import cancel_order
 from orders.requests.refill import UNSURE, RefillRefused, may_refill, request_refill
-from orders.requests.refill_poll import next_look_after, poll_due_refills, poll_provider_refills
+from orders.requests.refill_poll import next_refill_poll_after, poll_due_refills, poll_provider_refills
 from orders.requests.send import send_due_requests, send_to_provider
 from orders.states import RefillState, Status
 from panel.alerts.models import Alert
@@ -411,14 +411,14 @@ def test_worker_when_killed_then_the_refill_is_sent_at_most_once_and_not_lost(
 
 
 def test_answer_when_the_lease_ran_out_before_then_it_is_not_written(upstream, provider, order, refill, monkeypatch):
-    record = orders.requests.refill.record
+    record = orders.requests.refill.record_refills
 
     def late(**values: Any) -> None:
         leases_run_out()
-        assert orders.requests.refill.claim(provider=provider) == []
+        assert orders.requests.refill.claim_refills(provider=provider) == []
         record(**values)
 
-    monkeypatch.setattr(orders.requests.refill, "record", late)
+    monkeypatch.setattr(orders.requests.refill, "record_refills", late)
     send_now()
     assert (read(refill).state, texts(order)[1:], asked(upstream)) == (RefillState.UNFOLLOWED, [UNSURE], 1)
 
@@ -474,7 +474,7 @@ def test_looks_when_more_are_due_than_fit_then_as_many_as_fit_share_a_call(upstr
 
 def test_wait_when_it_grows_then_from_a_minute_to_an_hour():
     def minutes(age: timedelta, errors: int = 0) -> list[float]:
-        return [next_look_after(age=age, errors=errors).total_seconds() / 60 for _ in range(50)]
+        return [next_refill_poll_after(age=age, errors=errors).total_seconds() / 60 for _ in range(50)]
 
     for age, errors, low, high in (
         (timedelta(0), 0, 0.8, 1.2),
@@ -596,7 +596,7 @@ def test_look_when_killed_then_it_is_asked_again_after_the_lease(upstream, taken
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(orders.requests.refill_poll, "apply_answers", die)
+        patch.setattr(orders.requests.refill_poll, "apply_refill_answers", die)
         with pytest.raises(Killed):
             look_now()
     assert (poll_due_refills(), read(taken).state) == (0, RefillState.PENDING)
@@ -607,14 +607,14 @@ def test_look_when_killed_then_it_is_asked_again_after_the_lease(upstream, taken
 
 def test_answer_when_another_worker_looks_since_then_it_is_not_written(upstream, provider, taken, monkeypatch):
     upstream.set_refill(1, status="Completed")
-    apply_answers = orders.requests.refill_poll.apply_answers
+    apply_answers = orders.requests.refill_poll.apply_refill_answers
 
     def outrun(**values: Any) -> None:
         Refill.objects.update(next_action_at=timezone.now() - timedelta(seconds=1))
-        assert orders.requests.refill_poll.claim(provider=provider)
+        assert orders.requests.refill_poll.claim_refill_polls(provider=provider)
         apply_answers(**values)
 
-    monkeypatch.setattr(orders.requests.refill_poll, "apply_answers", outrun)
+    monkeypatch.setattr(orders.requests.refill_poll, "apply_refill_answers", outrun)
     look_now()
     assert read(taken).state == RefillState.PENDING
 

@@ -18,7 +18,7 @@ from catalog.upstream.results import RowError
 from orders.models import Order
 from orders.review.decisions import closed_columns, finding_of
 from orders.states import Placement, Status
-from orders.tracking.interpret import change_from
+from orders.tracking.interpret import change_of
 from panel.lib.money import EXCHANGE_ONE
 
 
@@ -49,7 +49,7 @@ class Followed:
         [answer] = parse_statuses(json.dumps({"77": row}), ["77"]).values()
         if isinstance(answer, RowError):
             return order.status, shown(order.refunded), "bad row"
-        change = change_from(order=order, row=answer)
+        change = change_of(order=order, row=answer)
         for name, value in change.values.items():
             setattr(order, name, value)
         if change.refund is not None:

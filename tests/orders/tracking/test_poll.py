@@ -17,7 +17,7 @@ from orders.models import Order, OrderEvent
 from orders.states import Placement, ReviewReason, Status
 from orders.tracking import poll
 from orders.tracking.apply import apply_answers
-from orders.tracking.interpret import change_from
+from orders.tracking.interpret import change_of
 from orders.tracking.poll import claim_batch, poll_due_orders, poll_provider
 from panel.alerts.models import Alert
 from panel.lib.money import EXCHANGE_ONE
@@ -640,7 +640,7 @@ def test_answer_when_nothing_differs_then_nothing_is_to_be_written(upstream, cus
     poll_now()
     stored = fresh(order)
     [row] = client_for(stored.provider).statuses([stored.upstream_id]).values()
-    assert not change_from(order=stored, row=row)
+    assert not change_of(order=stored, row=row)
     with nothing_changes():
         apply_answers(provider=stored.provider, batch=[], answers={stored.upstream_id: row})
     assert stored.placement == Placement.PLACED

@@ -7,12 +7,12 @@ import pytest
 
 from panel.sandbox.amounts import share, to_micros, to_text
 from panel.sandbox.clock import Clock
-from panel.sandbox.delivery import kept_charge, make_plan, progress, refill_status
+from panel.sandbox.delivery import kept_charge, plan_delivery, progress, refill_status_at
 
 
 def test_plans_when_many_ids_are_drawn_then_the_ends_are_spread_as_documented() -> None:
     ends = Counter(
-        make_plan(order_id=number, quantity=1000, link="https://example.com/p").ending
+        plan_delivery(order_id=number, quantity=1000, link="https://example.com/p").ending
         for number in range(23_501, 25_501)
     )
     assert 0.66 < (ends["completed"] + ends["overdelivered"]) / 2000 < 0.74
@@ -22,13 +22,13 @@ def test_plans_when_many_ids_are_drawn_then_the_ends_are_spread_as_documented() 
 
 
 def test_plan_when_made_twice_then_it_is_the_same() -> None:
-    first = make_plan(order_id=23_501, quantity=700, link="a")
-    assert first == make_plan(order_id=23_501, quantity=700, link="a")
+    first = plan_delivery(order_id=23_501, quantity=700, link="a")
+    assert first == plan_delivery(order_id=23_501, quantity=700, link="a")
 
 
 def test_plans_when_not_canceled_then_they_end_after_20_to_40_seconds() -> None:
     for number in range(500):
-        plan = make_plan(order_id=number, quantity=1000, link="x")
+        plan = plan_delivery(order_id=number, quantity=1000, link="x")
         assert plan.ends_after is not None
         assert plan.ending == "canceled" or 20 <= plan.ends_after <= 40
 
@@ -45,7 +45,7 @@ def test_plans_when_not_canceled_then_they_end_after_20_to_40_seconds() -> None:
 )
 def test_progress_when_the_link_decides_then_every_id_ends_so(word: str, status: str, low: int, high: int) -> None:
     for number in range(200):
-        plan = make_plan(order_id=number, quantity=1000, link=f"https://x.example/{word}")
+        plan = plan_delivery(order_id=number, quantity=1000, link=f"https://x.example/{word}")
         end = progress(plan, quantity=1000, elapsed=10_000)
         assert end.status == status
         assert low <= end.remains <= high
@@ -54,7 +54,7 @@ def test_progress_when_the_link_decides_then_every_id_ends_so(word: str, status:
 def test_progress_when_time_passes_then_remains_only_fall_and_statuses_only_move_on() -> None:
     order = ["Pending", "Processing", "In progress", "Completed", "Partial", "Canceled"]
     for number in range(100):
-        plan = make_plan(order_id=number, quantity=1000, link="x")
+        plan = plan_delivery(order_id=number, quantity=1000, link="x")
         steps = [progress(plan, quantity=1000, elapsed=tenth / 4) for tenth in range(200)]
         ranks = [order.index(step.status) for step in steps]
         assert ranks == sorted(ranks)
@@ -64,7 +64,7 @@ def test_progress_when_time_passes_then_remains_only_fall_and_statuses_only_move
 
 
 def test_progress_when_canceled_halfway_then_it_stays_where_it_was() -> None:
-    plan = make_plan(order_id=1, quantity=1000, link="sandbox-completed")
+    plan = plan_delivery(order_id=1, quantity=1000, link="sandbox-completed")
     assert plan.ends_after is not None
     half = plan.ends_after - plan.running_seconds / 2 + 0.001
     at = progress(plan, quantity=1000, elapsed=10_000, canceled_after=half)
@@ -73,7 +73,7 @@ def test_progress_when_canceled_halfway_then_it_stays_where_it_was() -> None:
 
 
 def test_plan_when_one_package_should_be_partial_then_it_is_canceled() -> None:
-    assert make_plan(order_id=1, quantity=1, link="sandbox-partial").ending == "canceled"
+    assert plan_delivery(order_id=1, quantity=1, link="sandbox-partial").ending == "canceled"
 
 
 @pytest.mark.parametrize(
@@ -93,10 +93,10 @@ def test_kept_charge_by_status(status: str, remains: int, kept: int) -> None:
 
 
 def test_refill_status_when_time_passes_then_it_completes_or_is_rejected() -> None:
-    assert refill_status(elapsed=0, link="x") == "Pending"
-    assert refill_status(elapsed=6, link="x") == "In progress"
-    assert refill_status(elapsed=15, link="x") == "Completed"
-    assert refill_status(elapsed=15, link="x/sandbox-refill-rejected") == "Rejected"
+    assert refill_status_at(elapsed=0, link="x") == "Pending"
+    assert refill_status_at(elapsed=6, link="x") == "In progress"
+    assert refill_status_at(elapsed=15, link="x") == "Completed"
+    assert refill_status_at(elapsed=15, link="x/sandbox-refill-rejected") == "Rejected"
 
 
 @pytest.mark.parametrize(
