@@ -1,6 +1,6 @@
 """The two states of an order, their meanings, looks and allowed moves.
 
-`Status` is what the customer sees: the protocol's own words. `Placement` is how the order stands with the
+`Status` is what the customer sees: the protocol's own words. `Submission` is how the order stands with the
 provider. They move apart: an order may be Pending for the customer while we do not know whether it was placed.
 """
 
@@ -32,33 +32,33 @@ LOOKS: dict[str, tuple[str, str]] = {
 }
 
 
-class Placement(models.TextChoices):
+class Submission(models.TextChoices):
     QUEUED = "queued", "Queued"  # waits to be sent; not one byte of it is with the provider
-    PLACING = "placing", "Placing"  # a worker holds a lease and may be sending right now
-    PLACED = "placed", "Placed"  # the provider's order id is known
+    SUBMITTING = "placing", "Submitting"  # a worker holds a lease and may be sending right now
+    ACCEPTED = "placed", "Accepted"  # the provider's order id is known
     REFUSED = "refused", "Refused"  # the provider said no for good; refunded
     IN_DOUBT = "in_doubt", "In doubt"  # may have been placed: never sent again or refunded by itself
     WITHDRAWN = "withdrawn", "Withdrawn"  # cancelled before it was sent; refunded
 
 
 # The moves that exist. Writes with several possible sources filter on it, through `reachable_from`.
-PLACEMENT_MOVES: dict[Placement, frozenset[Placement]] = {
-    # PLACED and QUEUED: staff settle an order that was refused with words never seen before.
-    Placement.QUEUED: frozenset(
-        {Placement.PLACING, Placement.WITHDRAWN, Placement.REFUSED, Placement.PLACED, Placement.QUEUED}
+SUBMISSION_MOVES: dict[Submission, frozenset[Submission]] = {
+    # ACCEPTED and QUEUED: staff settle an order that was refused with words never seen before.
+    Submission.QUEUED: frozenset(
+        {Submission.SUBMITTING, Submission.WITHDRAWN, Submission.REFUSED, Submission.ACCEPTED, Submission.QUEUED}
     ),
-    Placement.PLACING: frozenset({Placement.PLACED, Placement.QUEUED, Placement.REFUSED, Placement.IN_DOUBT}),
-    # PLACING: asked again under the same request id, where the provider promises to take it once.
-    Placement.IN_DOUBT: frozenset({Placement.PLACED, Placement.PLACING, Placement.QUEUED, Placement.REFUSED}),
-    Placement.PLACED: frozenset(),
-    Placement.REFUSED: frozenset(),
-    Placement.WITHDRAWN: frozenset(),
+    Submission.SUBMITTING: frozenset({Submission.ACCEPTED, Submission.QUEUED, Submission.REFUSED, Submission.IN_DOUBT}),
+    # SUBMITTING: asked again under the same request id, where the provider promises to take it once.
+    Submission.IN_DOUBT: frozenset({Submission.ACCEPTED, Submission.SUBMITTING, Submission.QUEUED, Submission.REFUSED}),
+    Submission.ACCEPTED: frozenset(),
+    Submission.REFUSED: frozenset(),
+    Submission.WITHDRAWN: frozenset(),
 }
 
 
-def reachable_from(new: Placement) -> list[Placement]:
-    """The placements that may become `new`."""
-    return [old for old, moves in PLACEMENT_MOVES.items() if new in moves]
+def reachable_from(new: Submission) -> list[Submission]:
+    """The submissions that may become `new`."""
+    return [old for old, moves in SUBMISSION_MOVES.items() if new in moves]
 
 
 # What a provider may still change after the end. An order once Canceled stays so: its refund is never
@@ -95,7 +95,7 @@ class EventKind(models.TextChoices):
     """What a line of an order's timeline tells of."""
 
     ORDERED = "ordered", "Ordered"
-    PLACEMENT = "placement", "Placement"
+    SUBMISSION = "placement", "Submission"
     STATUS = "status", "Status"
     REFUND = "refund", "Refund"
     REVIEW = "review", "Review"
@@ -106,15 +106,15 @@ class EventKind(models.TextChoices):
 
 class AttemptOutcome(models.TextChoices):
     SENDING = "sending", "Sending"
-    PLACED = "placed", "Placed"
+    ACCEPTED = "placed", "Accepted"
     REFUSED = "refused", "Refused by the provider"
     UNCLEAR = "unclear", "Refused in unknown words"
     NOT_SENT = "not_sent", "Not sent"
     UNKNOWN = "unknown", "Unknown"
 
 
-# What came of it leaves open whether the provider has the order. PLACED: while its order is not placed by it.
-MAYBE_TAKEN = (AttemptOutcome.SENDING, AttemptOutcome.UNKNOWN, AttemptOutcome.UNCLEAR, AttemptOutcome.PLACED)
+# What came of it leaves open whether the provider has the order. ACCEPTED: while its order is not accepted by it.
+MAYBE_TAKEN = (AttemptOutcome.SENDING, AttemptOutcome.UNKNOWN, AttemptOutcome.UNCLEAR, AttemptOutcome.ACCEPTED)
 
 
 class CancelState(models.TextChoices):

@@ -11,7 +11,7 @@ from django.test import Client
 from catalog.models import Service
 from catalog.service_types import SPECS
 from orders.models import Order
-from orders.states import FINAL, Placement
+from orders.states import FINAL, Submission
 from panel.api.keys.services import make_key
 
 ADDRESS = "/api/v2"
@@ -63,7 +63,7 @@ def stands(order: Order, status: str, **values: Any) -> Order:
     """As if its provider, or staff, had brought it there."""
     Order.objects.filter(pk=order.pk).update(
         status=status,
-        placement=Placement.PLACED,
+        submission=Submission.ACCEPTED,
         upstream_id=order.upstream_id or uuid4().hex,
         next_action_at=None,
         finished_at=order.created_at if status in FINAL else None,

@@ -26,7 +26,7 @@ from orders.checkout.drip_feeds import start_drip_feed
 from orders.checkout.validation import OrderInput
 from orders.common.transitions import id_columns
 from orders.models import DripFeed, Order
-from orders.states import Placement
+from orders.states import Submission
 from panel.accounts.models import User
 from panel.lib.money import EXCHANGE_ONE, exact_micros
 
@@ -138,13 +138,13 @@ def order(
     return create_order(customer=user, asked=asked, request_key=uuid4().hex, seen_charge=None).order
 
 
-def placed_order(user: User, of: Service, *, upstream_id: str = "9001", **values: Any) -> Order:
+def accepted_order(user: User, of: Service, *, upstream_id: str = "9001", **values: Any) -> Order:
     """An order as if it had been sent and answered, due to be polled."""
     made = order(user, of, **values)
     Order.objects.filter(pk=made.pk).update(
-        placement=Placement.PLACED,
+        submission=Submission.ACCEPTED,
         **id_columns(upstream_id),
-        placed_at=made.created_at,
+        accepted_at=made.created_at,
         next_poll_at=made.created_at,
         next_action_at=None,
     )

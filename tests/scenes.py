@@ -20,7 +20,7 @@ from orders.dispatch.submit import submit_due_orders
 from orders.dispatch.timeouts import meet_deadlines
 from orders.models import Order, OrderEvent
 from orders.reconcile.worker import reconcile_due_orders
-from orders.states import Placement
+from orders.states import Submission
 from orders.tracking.poll import poll_due_orders
 from panel.sandbox.http import faults
 from panel.sandbox.server import SandboxServer
@@ -65,7 +65,7 @@ def _everything() -> list[Any]:
 
 def due_now() -> None:
     """Every wait is over: of orders in the queue, of paused providers."""
-    Order.objects.filter(placement="queued").update(next_action_at=timezone.now() - timedelta(seconds=1))
+    Order.objects.filter(submission="queued").update(next_action_at=timezone.now() - timedelta(seconds=1))
     Provider.objects.exclude(paused_until=None).update(paused_until=timezone.now() - timedelta(seconds=1))
 
 
@@ -76,7 +76,7 @@ def submit_now() -> int:
 
 def reconcile_now() -> int:
     """One search for every order in doubt, however lately it was searched for."""
-    Order.objects.filter(placement="in_doubt").update(next_action_at=timezone.now() - timedelta(seconds=1))
+    Order.objects.filter(submission="in_doubt").update(next_action_at=timezone.now() - timedelta(seconds=1))
     return reconcile_due_orders()
 
 
@@ -118,7 +118,7 @@ def known_orders(upstream: SandboxServer, customer: Any, service: Any) -> list[O
         made.append(make.order(customer, service, quantity=quantity))
         submit_now()
         upstream.skip_order_ids(3)
-    assert {fresh(one).placement for one in made} == {Placement.PLACED}
+    assert {fresh(one).submission for one in made} == {Submission.ACCEPTED}
     return made
 
 
@@ -127,7 +127,7 @@ def lost(upstream: SandboxServer, customer: Any, service: Any, *, quantity: int 
     order = make.order(customer, service, quantity=quantity)
     upstream.inject(faults.drop_after("add") if taken else faults.drop_before("add"))
     submit_now()
-    assert fresh(order).placement == Placement.IN_DOUBT
+    assert fresh(order).submission == Submission.IN_DOUBT
     return fresh(order)
 
 
@@ -143,7 +143,7 @@ def truth(upstream: SandboxServer, order: Order) -> str:
 
 def pass_deadlines() -> None:
     """Every doubt is past its deadline, and staff have been asked."""
-    Order.objects.filter(placement="in_doubt").update(doubt_until=timezone.now() - timedelta(seconds=1))
+    Order.objects.filter(submission="in_doubt").update(doubt_until=timezone.now() - timedelta(seconds=1))
     meet_deadlines()
 
 

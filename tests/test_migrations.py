@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
-from orders.models import PlacementAttempt
+from orders.models import SubmissionAttempt
 from panel.lib.money import EXCHANGE_ONE
 from tests import make
 
@@ -38,10 +38,10 @@ def test_reconciliation_when_there_are_orders_then_each_has_its_deadline_and_num
         old = migrate(BEFORE).get_model("orders", "Order").objects
         now = timezone.now()
         values: dict[int, dict[str, Any]] = {
-            made[0]: {"placement": "placed", "upstream_id": "23501"},
-            made[1]: {"placement": "placed", "upstream_id": "ord_1"},
-            made[2]: {"placement": "placed", "upstream_id": "007"},
-            made[3]: {"placement": "in_doubt", "next_action_at": now},
+            made[0]: {"submission": "placed", "upstream_id": "23501"},
+            made[1]: {"submission": "placed", "upstream_id": "ord_1"},
+            made[2]: {"submission": "placed", "upstream_id": "007"},
+            made[3]: {"submission": "in_doubt", "next_action_at": now},
             made[4]: {"review_reason": "held", "review_since": now, "review_note": "x"},
         }
         for pk, changes in values.items():
@@ -62,9 +62,9 @@ def test_reconciliation_when_there_are_orders_then_each_has_its_deadline_and_num
 @pytest.mark.django_db(transaction=True)
 def test_accepted_attempts_when_there_are_orders_then_each_placed_one_has_that_of_its_claim(customer, monkeypatch):
     service = make.service(make.provider())
-    made = [make.placed_order(customer, service, upstream_id=f"{number}") for number in range(3)]
+    made = [make.accepted_order(customer, service, upstream_id=f"{number}") for number in range(3)]
     made.append(make.order(customer, service))
-    attempts = [PlacementAttempt.objects.create(order=order, token=f"{order.pk:032}") for order in made]
+    attempts = [SubmissionAttempt.objects.create(order=order, token=f"{order.pk:032}") for order in made]
     try:
         old = migrate([("orders", "0010_api_key_ref")]).get_model("orders", "Order").objects
         for order in (made[0], made[2], made[3]):

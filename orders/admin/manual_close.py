@@ -12,7 +12,7 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidge
 from orders.admin.review import order_or_404, refusals, review_state_of
 from orders.models import Order
 from orders.review.decisions import ReviewError
-from orders.review.manual_close import end_placed, refund_at_end
+from orders.review.manual_close import close_accepted, refund_at_end
 from orders.states import Status
 from panel.accounts.signed_in import user_of
 from panel.lib.admin.actions import ask_and_act
@@ -57,7 +57,7 @@ def end_page(*, request: HttpRequest, model_admin: ModelAdmin, object_id: str) -
 
     def act(data: dict[str, Any]) -> str:
         with refusals():
-            amount = end_placed(
+            amount = close_accepted(
                 order=order,
                 status=data["status"],
                 delivered=data["delivered"],

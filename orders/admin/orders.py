@@ -30,19 +30,19 @@ from orders.admin.review import (
     review_page_of,
     review_state_of,
 )
-from orders.models import CancelRequest, Order, OrderEvent, OrderInReview, PlacementAttempt, Refill
+from orders.models import CancelRequest, Order, OrderEvent, OrderInReview, Refill, SubmissionAttempt
 from orders.reports.profit import with_profit
 from orders.review import decisions
 from orders.review.manual_close import may_end
 from orders.selectors import api_key_of
-from orders.states import EventKind, Placement, ReviewReason, Status
+from orders.states import EventKind, ReviewReason, Status, Submission
 from panel.accounts.signed_in import user_of
 from panel.lib.admin.actions import ask_and_act
 from panel.lib.admin.base import shown_money
 from panel.lib.admin.fields import AmountField
 from panel.lib.formats import moment_text
 
-_LABELS = {str(value): str(label) for states in (Status, Placement, ReviewReason) for value, label in states.choices}
+_LABELS = {str(value): str(label) for states in (Status, Submission, ReviewReason) for value, label in states.choices}
 
 
 _PROFIT = ("shown_expected_cost", "shown_cost", "shown_profit")
@@ -80,7 +80,7 @@ class ReadOnlyInline(TabularInline):
 
 
 class AttemptInline(ReadOnlyInline):
-    model = PlacementAttempt
+    model = SubmissionAttempt
     fields = ("started_at", "finished_at", "outcome", "phase", "http_status", "detail", "body")
     readonly_fields = fields
     verbose_name_plural = "evidence: each time it was sent"
@@ -120,14 +120,14 @@ class OrderAdmin(CancelAdmin):
         "customer",
         "shown_service",
         "shown_status",
-        "placement",
+        "submission",
         "shown_charge",
         "shown_refunded",
         "shown_profit",
         "review_reason",
         "created_at",
     )
-    list_filter: tuple[Any, ...] = ("status", "placement", "review_reason", "provider", ApiKeyFilter)
+    list_filter: tuple[Any, ...] = ("status", "submission", "review_reason", "provider", ApiKeyFilter)
     search_fields = ("=pk", "=upstream_id", "customer__email", "link")
     list_select_related: tuple[str, ...] = ("customer",)
     show_full_result_count = False
@@ -168,8 +168,8 @@ class OrderAdmin(CancelAdmin):
                     "provider",
                     "upstream_service_id",
                     "upstream_id",
-                    "placement",
-                    "placed_at",
+                    "submission",
+                    "accepted_at",
                     "checked_at",
                     "next_poll_at",
                     "shown_expected_cost",
@@ -281,7 +281,7 @@ class OrderAdmin(CancelAdmin):
 
     def has_give_back_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         return self._offered(
-            request, object_id, lambda order: order.placement == Placement.PLACED and order.net_charge > 0
+            request, object_id, lambda order: order.submission == Submission.ACCEPTED and order.net_charge > 0
         )
 
     def has_end_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
@@ -373,7 +373,7 @@ class ReviewAdmin(OrderAdmin):
     actions_detail = ()
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[OrderInReview]:
-        waiting = ~Q(review_reason="") | Q(placement=Placement.IN_DOUBT)
+        waiting = ~Q(review_reason="") | Q(submission=Submission.IN_DOUBT)
         return super().get_queryset(request).filter(waiting)
 
     @display(description="Why", ordering="review_reason")

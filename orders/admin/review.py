@@ -28,7 +28,7 @@ from orders.common.transitions import OrderMoved
 from orders.models import Order
 from orders.reconcile import search
 from orders.review import decisions
-from orders.states import Placement, ReviewReason
+from orders.states import ReviewReason, Submission
 from panel.accounts.models import User
 from panel.accounts.signed_in import user_of
 from panel.lib.admin.actions import ActionRefused, act_once, is_own_object
@@ -112,14 +112,16 @@ class Card:
 
 def is_unsettled(order: Order) -> bool:
     """Whether the order is in doubt, or held in the queue, until a person or an answer settles it."""
-    return order.placement == Placement.IN_DOUBT or (order.placement == Placement.QUEUED and bool(order.review_reason))
+    return order.submission == Submission.IN_DOUBT or (
+        order.submission == Submission.QUEUED and bool(order.review_reason)
+    )
 
 
 def offered(order: Order) -> tuple[str, ...]:
     """The choices that there are for this order, by the names of their forms."""
     if not is_unsettled(order):
         return ()
-    if order.placement == Placement.IN_DOUBT:
+    if order.submission == Submission.IN_DOUBT:
         return ("bind", "send_again", "refund", "look")
     if order.review_reason == ReviewReason.WOULD_LOSE:
         return ("send_again", "refund")
@@ -128,7 +130,7 @@ def offered(order: Order) -> tuple[str, ...]:
 
 def review_state_of(order: Order) -> str:
     """What a decision was made on: another sending, review or refund is another matter."""
-    names = ("placement", "status", "claim_token", "attempts", "review_reason", "review_finding", "refunded")
+    names = ("submission", "status", "claim_token", "attempts", "review_reason", "review_finding", "refunded")
     return ":".join(str(getattr(order, name)) for name in names)
 
 
@@ -201,7 +203,7 @@ def decide_page(*, request: HttpRequest, model_admin: ModelAdmin, object_id: str
     elif request.method == "POST" and is_unsettled(order):
         messages.error(request, "This order does not have that choice now. Nothing was done.")
     if not is_unsettled(order):
-        label = Placement(order.placement).label
+        label = Submission(order.submission).label
         messages.warning(request, f"{order} is “{label}” and waits for no decision. Nothing was done.")
         return redirect(review_page_of(order))
     context = {
@@ -247,7 +249,7 @@ def _send_again(order: Order, actor: User | None, data: dict[str, Any]) -> str:
 
 
 def _refund(order: Order, actor: User | None, data: dict[str, Any]) -> str:
-    decisions.refund_unplaced(order=order, note=data["note"], actor=actor)
+    decisions.refund_unaccepted(order=order, note=data["note"], actor=actor)
     return f"Canceled, and {shown_money(order.net_charge)} refunded."
 
 
@@ -333,7 +335,7 @@ def _refund_card(order: Order, form: forms.Form) -> Card:
 
 
 def _regret(order: Order) -> str:
-    if order.placement == Placement.IN_DOUBT:
+    if order.submission == Submission.IN_DOUBT:
         return (
             "We could not make sure that your order was placed, so we canceled it and gave you all your money back. "
             "We are sorry for the wait."

@@ -9,10 +9,10 @@ from django.db.models import Q
 from django.utils import timezone
 
 from catalog.provider_accounts import same_account
-from orders.models import Order, PlacementAttempt
+from orders.models import Order, SubmissionAttempt
 from orders.reconcile.search import first_sending
 from orders.review import evidence
-from orders.states import MAYBE_TAKEN, AttemptOutcome, Placement
+from orders.states import MAYBE_TAKEN, AttemptOutcome, Submission
 from panel.lib.admin.base import shown_money
 from panel.lib.formats import moment_text
 
@@ -34,15 +34,15 @@ def facts_of(order: Order) -> dict[str, Any]:
         "facts": _facts(order),
         "quantity": f"{order.quantity:,}",
         "cost_there": _cost_there(order),
-        "sendings": [evidence.sending_of(attempt) for attempt in order.placement_attempts.all()],
-        "was_in_doubt": order.placement == Placement.IN_DOUBT or looks.count > 0,
+        "sendings": [evidence.sending_of(attempt) for attempt in order.submission_attempts.all()],
+        "was_in_doubt": order.submission == Submission.IN_DOUBT or looks.count > 0,
         "looks": looks,
         "balance": evidence.balance_lines(hint, provider.currency) if hint else (),
         "not_counted": evidence.not_counted(hint, provider.currency) if hint else "",
     }
 
 
-def _taken(order: Order, sending: PlacementAttempt | None) -> set[str]:
+def _taken(order: Order, sending: SubmissionAttempt | None) -> set[str]:
     """The orphans' ids that orders of ours have by now: bound since the last look."""
     if sending is None or not sending.orphans:
         return set()
@@ -51,14 +51,14 @@ def _taken(order: Order, sending: PlacementAttempt | None) -> set[str]:
     return {upstream_id for upstream_id in known.values_list("upstream_id", flat=True) if upstream_id}
 
 
-def _sent_between(order: Order, sending: PlacementAttempt | None) -> list[evidence.OtherOrder]:
+def _sent_between(order: Order, sending: SubmissionAttempt | None) -> list[evidence.OtherOrder]:
     """The other orders that were sent to the same account between the two balances on this sending."""
     if sending is None or sending.balance_before_at is None or sending.balance_after_at is None:
         return []
     # Sendings of before accounts were noted have none.
     there = Q(account=sending.account) if sending.account else Q(order__provider=order.provider_id)
     sendings = (
-        PlacementAttempt.objects.filter(
+        SubmissionAttempt.objects.filter(
             there,
             outcome__in=MAYBE_TAKEN,
             started_at__gt=sending.balance_before_at,
@@ -73,10 +73,10 @@ def _sent_between(order: Order, sending: PlacementAttempt | None) -> list[eviden
     return list({one.order_id: _other_order(one) for one in sendings}.values())
 
 
-def _other_order(sending: PlacementAttempt) -> evidence.OtherOrder:
+def _other_order(sending: SubmissionAttempt) -> evidence.OtherOrder:
     order = sending.order
     found = order.accepted_attempt_id == sending.pk
-    return evidence.OtherOrder(order.expected_cost, is_sure=found or sending.outcome == AttemptOutcome.PLACED)
+    return evidence.OtherOrder(order.expected_cost, is_sure=found or sending.outcome == AttemptOutcome.ACCEPTED)
 
 
 def _facts(order: Order) -> list[tuple[str, str]]:

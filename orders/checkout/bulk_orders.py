@@ -21,7 +21,7 @@ from catalog.models import Service
 from catalog.prices.customer_prices import CustomerTerms, terms_of
 from catalog.selectors import services_on_sale
 from catalog.service_types import SPECS
-from orders.checkout.bulk_text import MAX_LINES, MassLine, read_lines
+from orders.checkout.bulk_text import MAX_LINES, BulkLine, read_lines
 from orders.checkout.create import NotEnoughFunds, charge_key, charge_of, new_order
 from orders.checkout.validation import (
     BadQuantity,
@@ -52,7 +52,7 @@ class PreviewChanged(OrderRefused):
 class PricedLine:
     """A line with what it would be sold as, or why it cannot be. Micro-units."""
 
-    line: MassLine
+    line: BulkLine
     service: Service | None = None
     checked: CheckedOrder | None = None
     price: int = 0
@@ -67,7 +67,7 @@ class PricedLine:
 
 
 @dataclass(frozen=True)
-class MassQuote:
+class BulkQuote:
     """All lines, and what the customer can spend. Micro-units."""
 
     lines: Sequence[PricedLine]
@@ -114,33 +114,33 @@ class MassQuote:
 
 
 @dataclass(frozen=True, slots=True)
-class PlacedMass:
+class CreatedBulk:
     """`orders` in number for `charge` micro-units in all. `left`: the lines that could not be ordered."""
 
     orders: int
     charge: int
-    left: Sequence[MassLine]
+    left: Sequence[BulkLine]
 
 
 # -- what it would cost ------------------------------------------------------------------------------
 
 
-def quote_mass(*, customer: User, text: str) -> MassQuote:
+def quote_bulk(*, customer: User, text: str) -> BulkQuote:
     """Each line at the customer's prices. A handful of queries, however many lines. Raises LinesRefused."""
     quote = _quote(customer, read_lines(text), available=spendable(customer=customer))
-    return MassQuote(_with_warnings(customer, quote.lines), quote.available)
+    return BulkQuote(_with_warnings(customer, quote.lines), quote.available)
 
 
-def _quote(customer: User, lines: Sequence[MassLine], *, available: int) -> MassQuote:
+def _quote(customer: User, lines: Sequence[BulkLine], *, available: int) -> BulkQuote:
     wanted = sorted({line.service_id for line in lines if not line.error})
     services: dict[int, Service] = {}
     for chunk in in_chunks(wanted, ROWS):
         services.update(services_on_sale().in_bulk(chunk))
     terms = terms_of(customer=customer)
-    return MassQuote([_priced(line, services, terms) for line in lines], available)
+    return BulkQuote([_priced(line, services, terms) for line in lines], available)
 
 
-def _priced(line: MassLine, services: Mapping[int, Service], terms: CustomerTerms) -> PricedLine:
+def _priced(line: BulkLine, services: Mapping[int, Service], terms: CustomerTerms) -> PricedLine:
     if line.error:
         return PricedLine(line, error=line.error)
     service = services.get(line.service_id)
@@ -154,7 +154,7 @@ def _priced(line: MassLine, services: Mapping[int, Service], terms: CustomerTerm
         return PricedLine(line, service, error=refusal.message)
 
 
-def _check_line(service: Service, line: MassLine) -> CheckedOrder:
+def _check_line(service: Service, line: BulkLine) -> CheckedOrder:
     """Raises OrderRefused."""
     spec = SPECS[service.type]
     if spec.params:
@@ -191,7 +191,7 @@ def _running(customer: User, keys: set[str]) -> dict[tuple[int, str], int]:
     return found
 
 
-def _fingerprint(lines: Iterable[MassLine]) -> str:
+def _fingerprint(lines: Iterable[BulkLine]) -> str:
     written = "\n".join(f"{line.number} {line.text}" for line in lines)
     return blake2s(written.encode("utf-8", "replace"), digest_size=8).hexdigest()
 
@@ -199,7 +199,7 @@ def _fingerprint(lines: Iterable[MassLine]) -> str:
 # -- ordering ----------------------------------------------------------------------------------------
 
 
-def place_mass(*, customer: User, text: str, request_key: str, seal: str) -> PlacedMass:
+def create_bulk(*, customer: User, text: str, request_key: str, seal: str) -> CreatedBulk:
     """Orders all lines that can be ordered, once for each `request_key` of a customer; a repetition tells what the
     first made.
 
@@ -226,10 +226,10 @@ def place_mass(*, customer: User, text: str, request_key: str, seal: str) -> Pla
         except ledger.InsufficientFunds as error:
             raise NotEnoughFunds(charge=quote.charge, available=error.available) from error
         hint_after_commit("orders.tasks.submit_orders")
-        return PlacedMass(len(orders), quote.charge, [one.line for one in quote.failed])
+        return CreatedBulk(len(orders), quote.charge, [one.line for one in quote.failed])
 
 
-def _check(quote: MassQuote, seal: str) -> None:
+def _check(quote: BulkQuote, seal: str) -> None:
     """Raises PreviewChanged, NotEnoughFunds, OrderRefused."""
     if not quote.is_as_seen(seal):
         raise PreviewChanged("The lines or their prices changed since the preview.")
@@ -278,13 +278,13 @@ def _key(request_key: str, place: int) -> str:
     return f"{request_key}.{place}"
 
 
-def _placed_before(customer: User, request_key: str, left: Sequence[MassLine]) -> PlacedMass:
+def _placed_before(customer: User, request_key: str, left: Sequence[BulkLine]) -> CreatedBulk:
     keys = [_key(request_key, place) for place in range(1, MAX_LINES + 1)]
     made = Order.objects.filter(customer=customer, request_key__in=keys).aggregate(count=Count("pk"), sum=Sum("charge"))
-    return PlacedMass(made["count"], made["sum"], left)
+    return CreatedBulk(made["count"], made["sum"], left)
 
 
-def _left_of(lines: Sequence[MassLine], seal: str) -> list[MassLine]:
+def _left_of(lines: Sequence[BulkLine], seal: str) -> list[BulkLine]:
     """The lines that could not be ordered when they were seen: what was ordered may be off sale by now."""
     charges = seal.partition(":")[2].split(",")
     return [line for line, charge in zip(lines, charges, strict=False) if not charge]

@@ -23,7 +23,7 @@ class LinesRefused(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class MassLine:
+class BulkLine:
     """One line as it was written, `number` from 1 on. What of it cannot be read is told by `error`."""
 
     number: int
@@ -34,7 +34,7 @@ class MassLine:
     error: str = ""
 
 
-def read_lines(text: str) -> list[MassLine]:
+def read_lines(text: str) -> list[BulkLine]:
     """The lines that are not empty. Raises LinesRefused where there are none, or too many."""
     if len(text) > MAX_TEXT:
         raise LinesRefused(f"This is too long: {MAX_TEXT:,} characters at most.")
@@ -46,7 +46,7 @@ def read_lines(text: str) -> list[MassLine]:
     return [_read(number, line) for number, line in written]
 
 
-def _read(number: int, text: str) -> MassLine:
+def _read(number: int, text: str) -> BulkLine:
     # Cells that were copied from a spreadsheet come with tabs between them.
     bar = "|" if "|" in text else "\t"
     service, _, rest = text.partition(bar)
@@ -56,12 +56,12 @@ def _read(number: int, text: str) -> MassLine:
         link, amount = amount, ""
     service, link, amount = service.strip(), link.strip(), _GROUPS.sub("", amount)
     if not rest.strip():
-        return MassLine(number, text, error="Write the service, the link and the quantity with bars between them.")
+        return BulkLine(number, text, error="Write the service, the link and the quantity with bars between them.")
     if not (service_found := _SERVICE.fullmatch(service)):
-        return MassLine(number, text, link=link, error="Begin with the number of a service.")
+        return BulkLine(number, text, link=link, error="Begin with the number of a service.")
     if amount and not _QUANTITY.fullmatch(amount):
-        return MassLine(number, text, link=link, error="The quantity must be a whole number, such as 1000.")
-    return MassLine(number, text, int(service_found[1]), link, int(amount) if amount else None)
+        return BulkLine(number, text, link=link, error="The quantity must be a whole number, such as 1000.")
+    return BulkLine(number, text, int(service_found[1]), link, int(amount) if amount else None)
 
 
 # -- files -------------------------------------------------------------------------------------------

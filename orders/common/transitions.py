@@ -1,4 +1,4 @@
-"""Moving orders: the only module that writes `placement` and `status` of an order that exists.
+"""Moving orders: the only module that writes `submission` and `status` of an order that exists.
 
 Every move is a conditional update on what the caller read, within the table of allowed moves, and sets what the
 target implies. All functions join a transaction, and those that move one order tell so in its timeline.
@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from django.db.models import OuterRef, QuerySet, Subquery
 
 from orders.common.timeline import write_event
-from orders.models import Order, PlacementAttempt
-from orders.states import PLACEMENT_MOVES, EventKind, Placement, Status, may_follow, reachable_from
+from orders.models import Order, SubmissionAttempt
+from orders.states import SUBMISSION_MOVES, EventKind, Status, Submission, may_follow, reachable_from
 from panel.accounts.models import User
 from panel.lib.bulk_sql import update_rows
 from panel.lib.digits import whole_number
@@ -22,20 +22,20 @@ NO_REVIEW: dict[str, object] = {"review_reason": "", "review_since": None, "revi
 _SETTLED: dict[str, object] = {"lease_until": None, "doubt_until": None, **NO_REVIEW}
 _ENDED: dict[str, object] = {**_SETTLED, "status": Status.CANCELED, "next_action_at": None, "next_poll_at": None}
 
-# What a placement implies of the other columns. An order in doubt keeps a deadline that it has.
-IMPLIED: dict[Placement, dict[str, object]] = {
-    Placement.QUEUED: {**_SETTLED, "claim_token": ""},
-    Placement.PLACING: {},
-    Placement.PLACED: {
+# What a submission implies of the other columns. An order in doubt keeps a deadline that it has.
+IMPLIED: dict[Submission, dict[str, object]] = {
+    Submission.QUEUED: {**_SETTLED, "claim_token": ""},
+    Submission.SUBMITTING: {},
+    Submission.ACCEPTED: {
         **_SETTLED,
         "next_action_at": None,
         "accepted_attempt": Subquery(
-            PlacementAttempt.objects.filter(token=OuterRef("claim_token")).order_by().values("pk")[:1]
+            SubmissionAttempt.objects.filter(token=OuterRef("claim_token")).order_by().values("pk")[:1]
         ),
     },
-    Placement.REFUSED: _ENDED,
-    Placement.WITHDRAWN: _ENDED,
-    Placement.IN_DOUBT: {"lease_until": None},
+    Submission.REFUSED: _ENDED,
+    Submission.WITHDRAWN: _ENDED,
+    Submission.IN_DOUBT: {"lease_until": None},
 }
 
 # What the answers of a provider may change.
@@ -63,33 +63,33 @@ class OrderMoved(Exception):
     """Another process changed the order since it was read; nothing was done."""
 
 
-def move_all(orders: QuerySet[Order], *, to: Placement, values: Mapping[str, object]) -> int:
+def move_all(orders: QuerySet[Order], *, to: Submission, values: Mapping[str, object]) -> int:
     """Move those of `orders` that may become `to`, in one statement and without events; return how many."""
-    return orders.filter(placement__in=reachable_from(to)).update(placement=to, **{**IMPLIED[to], **values})
+    return orders.filter(submission__in=reachable_from(to)).update(submission=to, **{**IMPLIED[to], **values})
 
 
 def move(
     *,
     order: Order,
-    to: Placement,
+    to: Submission,
     values: Mapping[str, object],
     seen: Sequence[str] = (),
     text: str | None = None,
     actor: User | None = None,
 ) -> None:
-    """Move the order if its placement, claim, review and the columns `seen` are still as they were read.
+    """Move the order if its submission, claim, review and the columns `seen` are still as they were read.
 
     Raise OrderMoved otherwise, or where there is no such move. `text` is for staff; None writes no event. `order`
     itself stays as it was read.
     """
-    if to not in PLACEMENT_MOVES[Placement(order.placement)]:
-        raise OrderMoved(f"order {order.pk} is {order.placement} and cannot become {to}")
-    _write(order, ("placement", "claim_token", "review_reason", *seen), {"placement": to, **IMPLIED[to], **values})
+    if to not in SUBMISSION_MOVES[Submission(order.submission)]:
+        raise OrderMoved(f"order {order.pk} is {order.submission} and cannot become {to}")
+    _write(order, ("submission", "claim_token", "review_reason", *seen), {"submission": to, **IMPLIED[to], **values})
     if text is not None:
         write_event(
             order_id=order.pk,
-            kind=EventKind.PLACEMENT,
-            old=order.placement,
+            kind=EventKind.SUBMISSION,
+            old=order.submission,
             new=to,
             text=text,
             actor=actor,
@@ -102,9 +102,9 @@ def change_status(*, order: Order, to: Status, values: Mapping[str, object], tex
 
     `text` is for the customer.
     """
-    if order.placement != Placement.PLACED:
-        raise OrderMoved(f"order {order.pk} is {order.placement}")
-    _write(order, ("placement", "status", "refunded", "review_reason"), {"status": to, **values})
+    if order.submission != Submission.ACCEPTED:
+        raise OrderMoved(f"order {order.pk} is {order.submission}")
+    _write(order, ("submission", "status", "refunded", "review_reason"), {"status": to, **values})
     if to == order.status:
         write_event(order_id=order.pk, kind=EventKind.STAFF, text=text, actor=actor)
     else:
@@ -112,11 +112,11 @@ def change_status(*, order: Order, to: Status, values: Mapping[str, object], tex
 
 
 def close_review(*, order: Order, closed: Mapping[str, object], seen: Sequence[str] = ()) -> None:
-    """Take the order out of review if its placement, review and the columns `seen` are as read. Raise OrderMoved.
+    """Take the order out of review if its submission, review and the columns `seen` are as read. Raise OrderMoved.
 
     `closed` are the columns that remember it: staff are not asked about the same again.
     """
-    _write(order, ("placement", "review_reason", *seen), {**NO_REVIEW, **closed})
+    _write(order, ("submission", "review_reason", *seen), {**NO_REVIEW, **closed})
 
 
 def write_answers(*, orders: Sequence[Order], was: Mapping[int, tuple[str, int]]) -> None:
@@ -130,9 +130,10 @@ def write_answers(*, orders: Sequence[Order], was: Mapping[int, tuple[str, int]]
         if (order.status != status and not may_follow(status, order.status)) or order.refunded < refunded:
             raise OrderMoved(f"order {order.pk} was {status} and cannot become {order.status}")
     rows = [
-        (order.pk, *was[order.pk], Placement.PLACED, *(getattr(order, name) for name in FOLLOWED)) for order in orders
+        (order.pk, *was[order.pk], Submission.ACCEPTED, *(getattr(order, name) for name in FOLLOWED))
+        for order in orders
     ]
-    written = update_rows(model=Order, columns=FOLLOWED, rows=rows, unmoved=("status", "refunded", "placement"))
+    written = update_rows(model=Order, columns=FOLLOWED, rows=rows, unmoved=("status", "refunded", "submission"))
     if written != len(rows):
         raise OrderMoved(f"{written} of {len(rows)} orders written")
 

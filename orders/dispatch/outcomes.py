@@ -22,10 +22,10 @@ from orders.common.backoff import first_poll_after, resend_wait
 from orders.common.timeline import write_event
 from orders.common.transitions import OrderMoved, id_columns, move, move_all
 from orders.dispatch.timeouts import doubt_from
-from orders.models import Order, PlacementAttempt
-from orders.refunds.posting import end_unplaced
+from orders.models import Order, SubmissionAttempt
+from orders.refunds.posting import cancel_unaccepted
 from orders.review.decisions import ask_for_review
-from orders.states import AttemptOutcome, EventKind, Placement, ReviewReason
+from orders.states import AttemptOutcome, EventKind, ReviewReason, Submission
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert
 
@@ -44,14 +44,14 @@ PROVIDER_WIDE: dict[ErrorCode, str] = {
 }
 
 _KINDS: dict[type, AttemptOutcome] = {
-    Placed: AttemptOutcome.PLACED,
+    Placed: AttemptOutcome.ACCEPTED,
     Refused: AttemptOutcome.REFUSED,
     NotSent: AttemptOutcome.NOT_SENT,
     Unknown: AttemptOutcome.UNKNOWN,
 }
 
 
-def record_outcome(*, provider: Provider, order: Order, attempt: PlacementAttempt, outcome: AddOutcome) -> bool:
+def record_outcome(*, provider: Provider, order: Order, attempt: SubmissionAttempt, outcome: AddOutcome) -> bool:
     """Writes the attempt's end and moves the order; False when the provider should be left alone.
 
     `order` is as it was claimed. When it was in doubt before (`doubt_until`), this was a repetition, and
@@ -62,7 +62,7 @@ def record_outcome(*, provider: Provider, order: Order, attempt: PlacementAttemp
         with transaction.atomic():
             _finish_attempt(attempt, outcome)
             if isinstance(outcome, Placed):
-                _record_placed(order, attempt, outcome)
+                _record_accepted(order, attempt, outcome)
             elif isinstance(outcome, Unknown) or repeated:
                 _record_doubt(order, _detail(outcome))
             elif isinstance(outcome, Refused):
@@ -115,14 +115,14 @@ def _is_known(outcome: Refused) -> bool:
     return outcome.code in PERMANENT or outcome.code in PROVIDER_WIDE or outcome.code is ErrorCode.LINK_BUSY
 
 
-def keep_evidence(*, attempt: PlacementAttempt, outcome: AddOutcome) -> None:
+def keep_evidence(*, attempt: SubmissionAttempt, outcome: AddOutcome) -> None:
     """Writes the attempt's end alone, where an error of ours keeps the order from moving with it."""
     _finish_attempt(attempt, outcome)
 
 
-def _finish_attempt(attempt: PlacementAttempt, outcome: AddOutcome) -> None:
+def _finish_attempt(attempt: SubmissionAttempt, outcome: AddOutcome) -> None:
     evidence = outcome.evidence
-    PlacementAttempt.objects.filter(pk=attempt.pk).update(
+    SubmissionAttempt.objects.filter(pk=attempt.pk).update(
         finished_at=timezone.now(),
         outcome=_kind(outcome),
         phase=evidence.phase.value[:12],
@@ -132,30 +132,30 @@ def _finish_attempt(attempt: PlacementAttempt, outcome: AddOutcome) -> None:
     )
 
 
-def _record_placed(order: Order, attempt: PlacementAttempt, outcome: Placed) -> None:
+def _record_accepted(order: Order, attempt: SubmissionAttempt, outcome: Placed) -> None:
     now = timezone.now()
     # Also from in_doubt: the answer came after the lease, but it is this very sending's answer, or that of
     # another under the same request id.
     tokens = [order.claim_token]
     if attempt.request_id:
-        same = PlacementAttempt.objects.filter(
+        same = SubmissionAttempt.objects.filter(
             order=order, request_id=attempt.request_id, request_scope=attempt.request_scope
         )
         tokens += same.values_list("token", flat=True)
     unsettled = Order.objects.filter(pk=order.pk, claim_token__in=tokens).filter(
-        Q(placement=Placement.IN_DOUBT) | Q(placement=Placement.PLACING, claim_token=order.claim_token)
+        Q(submission=Submission.IN_DOUBT) | Q(submission=Submission.SUBMITTING, claim_token=order.claim_token)
     )
     if move_all(
         unsettled,
-        to=Placement.PLACED,
+        to=Submission.ACCEPTED,
         values={
             **id_columns(outcome.order_id),
             "accepted_attempt": attempt.pk,
-            "placed_at": now,
+            "accepted_at": now,
             "next_poll_at": now + first_poll_after(),
         },
     ):
-        write_event(order_id=order.pk, kind=EventKind.PLACEMENT, new=Placement.PLACED, text="Sent to the provider")
+        write_event(order_id=order.pk, kind=EventKind.SUBMISSION, new=Submission.ACCEPTED, text="Sent to the provider")
     else:
         _tell_of_late_answer(order, outcome)
 
@@ -166,14 +166,14 @@ def _tell_of_late_answer(order: Order, outcome: Placed) -> None:
     if stands.upstream_id == outcome.order_id:
         return  # Found meanwhile, under this very id.
     text = f"A late answer: the provider has it as {outcome.order_id}."
-    write_event(order_id=order.pk, kind=EventKind.PLACEMENT, text=text, public=False)
-    if stands.placement == Placement.QUEUED:
+    write_event(order_id=order.pk, kind=EventKind.SUBMISSION, text=text, public=False)
+    if stands.submission == Submission.QUEUED:
         # Staff send it again, in the belief that it was not placed.
         ask_for_review(order=stands, reason=ReviewReason.DOUBT, note=text)
     raise_alert(cause=Cause.LATE_ANSWER, about=order.pk, text=f"Order {order.pk}. {text}", level="danger")
 
 
-def _record_refused(order: Order, attempt: PlacementAttempt, outcome: Refused) -> None:
+def _record_refused(order: Order, attempt: SubmissionAttempt, outcome: Refused) -> None:
     if outcome.code in PROVIDER_WIDE:
         _back_to_queue(order, outcome.text, wait=timedelta(0))
     elif not _is_known(outcome):
@@ -190,13 +190,13 @@ def _record_refused(order: Order, attempt: PlacementAttempt, outcome: Refused) -
     else:
         # OrderMoved: the lease ran out meanwhile; the attempt keeps the answer for whoever reviews it.
         with contextlib.suppress(OrderMoved):
-            end_unplaced(
-                order=order, placement=Placement.REFUSED, note=PERMANENT[outcome.code], staff_text=outcome.text
+            cancel_unaccepted(
+                order=order, submission=Submission.REFUSED, note=PERMANENT[outcome.code], staff_text=outcome.text
             )
 
 
-def _may_have_been_taken_before(order: Order, attempt: PlacementAttempt) -> bool:
-    earlier = PlacementAttempt.objects.filter(order=order, pk__lt=attempt.pk)
+def _may_have_been_taken_before(order: Order, attempt: SubmissionAttempt) -> bool:
+    earlier = SubmissionAttempt.objects.filter(order=order, pk__lt=attempt.pk)
     return earlier.filter(outcome__in=(AttemptOutcome.SENDING, AttemptOutcome.UNKNOWN)).exists()
 
 
@@ -207,17 +207,17 @@ def _back_to_queue(order: Order, reason: str, *, wait: timedelta) -> None:
 def _requeue(order: Order, *, wait: timedelta, text: str | None = None) -> bool:
     """Back to queued from placing only: once in doubt, nothing here may send it again."""
     try:
-        move(order=order, to=Placement.QUEUED, text=text, values={"next_action_at": timezone.now() + wait})
+        move(order=order, to=Submission.QUEUED, text=text, values={"next_action_at": timezone.now() + wait})
     except OrderMoved:
         return False
-    order.placement, order.claim_token = Placement.QUEUED, ""
+    order.submission, order.claim_token = Submission.QUEUED, ""
     return True
 
 
 def _record_doubt(order: Order, text: str, *, review: str = "") -> None:
     """In doubt until the deadline, or for staff at once when `review` gives the reason."""
     with contextlib.suppress(OrderMoved):
-        move(order=order, to=Placement.IN_DOUBT, text=text, values=doubt_from(timezone.now()))
+        move(order=order, to=Submission.IN_DOUBT, text=text, values=doubt_from(timezone.now()))
     if review:
         order.refresh_from_db()
         ask_for_review(order=order, reason=review, note=text)

@@ -1,7 +1,7 @@
 """Sending orders to their providers: claim and commit, send once, record.
 
 1. *Claim*: in one transaction the order becomes `placing` under a fresh token and a lease, and the intent
-   is written as a PlacementAttempt. From here on it is never sent again by itself.
+   is written as a SubmissionAttempt. From here on it is never sent again by itself.
 2. *Send*: outside any transaction. The client refuses to send once the lease has run out.
 3. *Record*: fenced by the token. What is not an answer is `in_doubt`, and so is a lease that ran out.
 
@@ -44,9 +44,9 @@ from orders.common.provider_rounds import for_each_provider
 from orders.common.transitions import OrderMoved, move
 from orders.dispatch.outcomes import keep_evidence, record_outcome
 from orders.dispatch.timeouts import meet_deadlines
-from orders.models import Order, PlacementAttempt
+from orders.models import Order, SubmissionAttempt
 from orders.review.decisions import ask_for_review
-from orders.states import AttemptOutcome, Placement, ReviewReason
+from orders.states import AttemptOutcome, ReviewReason, Submission
 from panel.lib.http.exchange import Phase
 
 log = structlog.get_logger(__name__)
@@ -61,7 +61,7 @@ class Claim:
 
     order: Order
     provider: Provider
-    attempt: PlacementAttempt
+    attempt: SubmissionAttempt
     # `time.monotonic()` after which not one byte may leave.
     not_after: float
 
@@ -75,7 +75,7 @@ def submit_due_orders(*, seconds: float = ROUND_SECONDS) -> int:
 def providers_with_due_orders() -> list[Provider]:
     """Usable providers with something to send, the longest waiting first."""
     due = (
-        Order.objects.filter(placement=Placement.QUEUED, review_reason="", next_action_at__lte=timezone.now())
+        Order.objects.filter(submission=Submission.QUEUED, review_reason="", next_action_at__lte=timezone.now())
         .values("provider_id")
         .annotate(first=Min("next_action_at"))
         .order_by("first")
@@ -186,7 +186,7 @@ def claim_repetition(*, order: Order) -> Claim | None:
 
     Its provider may be paused: asking again can make no new doubt, and its answer is what the pause waits for.
     """
-    if order.placement != Placement.IN_DOUBT or order.review_reason:
+    if order.submission != Submission.IN_DOUBT or order.review_reason:
         return None
     with transaction.atomic():
         provider = _take_lane(Provider.objects.filter(pk=order.provider_id, is_active=True))
@@ -208,7 +208,7 @@ def _take_lane(providers: QuerySet[Provider]) -> Provider | None:
     )
     if provider is None:
         return None
-    placing = Order.objects.filter(provider=provider, placement=Placement.PLACING).count()
+    placing = Order.objects.filter(provider=provider, submission=Submission.SUBMITTING).count()
     return provider if placing < provider.max_parallel_adds else None
 
 
@@ -216,7 +216,7 @@ def _next_due(provider: Provider) -> Order | None:
     return (
         Order.objects.filter(
             provider=provider,
-            placement=Placement.QUEUED,
+            submission=Submission.QUEUED,
             review_reason="",
             next_action_at__lte=timezone.now(),
         )
@@ -242,7 +242,7 @@ def _claim_with(provider: Provider, order: Order, values: Mapping[str, object]) 
     try:
         move(
             order=order,
-            to=Placement.PLACING,
+            to=Submission.SUBMITTING,
             values={
                 **values,
                 "claim_token": token,
@@ -252,9 +252,9 @@ def _claim_with(provider: Provider, order: Order, values: Mapping[str, object]) 
         )
     except OrderMoved:
         return None
-    order.placement, order.claim_token = Placement.PLACING, token
+    order.submission, order.claim_token = Submission.SUBMITTING, token
     scope = request_scope(provider)
-    attempt = PlacementAttempt.objects.create(
+    attempt = SubmissionAttempt.objects.create(
         order=order,
         token=token,
         started_at=now,
@@ -271,7 +271,7 @@ def _open_request(order: Order, scope: str) -> str:
     """The request id of the last sending that may have been taken: its provider will then know it. Else ""."""
     if not scope or not order.attempts:
         return ""
-    maybe_taken = order.placement_attempts.filter(
+    maybe_taken = order.submission_attempts.filter(
         request_scope=scope,
         outcome__in=(AttemptOutcome.SENDING, AttemptOutcome.UNKNOWN, AttemptOutcome.UNCLEAR),
     )

@@ -20,9 +20,9 @@ from orders.common.backoff import first_search_after
 from orders.common.timeline import write_event
 from orders.common.transitions import OrderMoved, move_all
 from orders.models import Order
-from orders.refunds.posting import end_unplaced
+from orders.refunds.posting import cancel_unaccepted
 from orders.review.decisions import ask_for_review
-from orders.states import EventKind, Placement, ReviewReason
+from orders.states import EventKind, ReviewReason, Submission
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert
 
@@ -49,17 +49,17 @@ def expire_leases() -> int:
     A worker that died may have sent its order: it must not go back to the queue.
     """
     now = timezone.now()
-    expired = Order.objects.filter(placement=Placement.PLACING, lease_until__lt=now)
+    expired = Order.objects.filter(submission=Submission.SUBMITTING, lease_until__lt=now)
     doubts = 0
     for pk in list(expired.values_list("pk", flat=True)[:SWEEP]):
         with transaction.atomic():
-            if move_all(expired.filter(pk=pk), to=Placement.IN_DOUBT, values=doubt_from(now)):
+            if move_all(expired.filter(pk=pk), to=Submission.IN_DOUBT, values=doubt_from(now)):
                 doubts += 1
                 write_event(
                     order_id=pk,
-                    kind=EventKind.PLACEMENT,
-                    old=Placement.PLACING,
-                    new=Placement.IN_DOUBT,
+                    kind=EventKind.SUBMISSION,
+                    old=Submission.SUBMITTING,
+                    new=Submission.IN_DOUBT,
                     text="No answer was recorded in time",
                     public=False,
                 )
@@ -78,7 +78,7 @@ def doubt_from(now: datetime) -> dict[str, object]:
 
 def review_overdue_doubts() -> None:
     """Asks staff about doubts that nothing settled within their deadline."""
-    overdue = Order.objects.filter(placement=Placement.IN_DOUBT, review_reason="", doubt_until__lte=timezone.now())
+    overdue = Order.objects.filter(submission=Submission.IN_DOUBT, review_reason="", doubt_until__lte=timezone.now())
     for order in overdue[:SWEEP]:
         with transaction.atomic():
             ask_for_review(
@@ -95,7 +95,7 @@ def end_held_orders() -> int:
     """
     limit = settings.QUEUE_LIMIT_HOURS
     held = Order.objects.filter(
-        placement=Placement.QUEUED,
+        submission=Submission.QUEUED,
         review_reason__in=("", ReviewReason.WOULD_LOSE),
         queued_at__lt=timezone.now() - timedelta(hours=limit),
     ).select_related("provider", "customer")
@@ -106,7 +106,7 @@ def end_held_orders() -> int:
         why = f"{order.attempts} attempts in {limit} hours. {order.provider.pause_reason or order.review_note}".strip()
         try:
             with transaction.atomic():
-                end_unplaced(order=order, placement=Placement.REFUSED, note=note, staff_text=why)
+                cancel_unaccepted(order=order, submission=Submission.REFUSED, note=note, staff_text=why)
         except OrderMoved:
             continue  # It is being sent, or the customer canceled it just now.
         except (DatabaseError, LedgerError) as error:

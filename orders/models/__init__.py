@@ -1,6 +1,6 @@
 """The tables of orders, and of what is asked of providers about them."""
 
-from orders.models.attempts import PlacementAttempt
+from orders.models.attempts import SubmissionAttempt
 from orders.models.drips import DripFeed
 from orders.models.orders import Order, OrderEvent, OrderInReview
 from orders.models.requests import CancelRequest, ProviderRequest, Refill
@@ -11,7 +11,7 @@ __all__ = (
     "Order",
     "OrderEvent",
     "OrderInReview",
-    "PlacementAttempt",
+    "SubmissionAttempt",
     "ProviderRequest",
     "Refill",
 )

@@ -9,10 +9,10 @@ from orders.models.orders import Order
 from orders.states import AttemptOutcome
 
 
-class PlacementAttempt(models.Model):
+class SubmissionAttempt(models.Model):
     """One sending of one order: the intent is committed before, the answer recorded after."""
 
-    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="placement_attempts")
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="submission_attempts")
     token = models.CharField(max_length=32, unique=True)
     started_at = models.DateTimeField(default=timezone.now)
     finished_at = models.DateTimeField(null=True, blank=True)
@@ -41,6 +41,7 @@ class PlacementAttempt(models.Model):
     orphans = models.JSONField(default=list, blank=True, help_text="[{id, status, remains, charge, agrees}, …]")
 
     class Meta:
+        db_table = "orders_placementattempt"
         ordering = ("-pk",)
         indexes = (models.Index(fields=("account", "started_at"), name="attempt_by_account"),)
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 from catalog.models import Provider, Service
 from catalog.service_types import SPECS
 from orders.models.drips import DripFeed
-from orders.states import FINAL, Placement, ReviewReason, Status
+from orders.states import FINAL, ReviewReason, Status, Submission
 from panel.lib.money import EXCHANGE_ONE, MAX_MICROS
 
 
@@ -53,7 +53,9 @@ class Dispatch(models.Model):
         default=EXCHANGE_ONE, help_text="The provider's, as it was at the sending: 10⁻¹² of the panel's currency."
     )
     currency = models.CharField(max_length=5, blank=True, help_text="What the provider billed in at the sending.")
-    placement = models.CharField(max_length=10, choices=Placement.choices, default=Placement.QUEUED)
+    submission = models.CharField(
+        max_length=10, choices=Submission.choices, default=Submission.QUEUED, db_column="placement"
+    )
     queued_at = models.DateTimeField(default=timezone.now)
     next_action_at = models.DateTimeField(null=True, blank=True, default=timezone.now)
     attempts = models.PositiveIntegerField(default=0)
@@ -64,7 +66,7 @@ class Dispatch(models.Model):
     )
     # No index: attempts are never deleted, and nobody searches by it.
     accepted_attempt = models.ForeignKey(
-        "orders.PlacementAttempt",
+        "orders.SubmissionAttempt",
         null=True,
         blank=True,
         on_delete=models.PROTECT,
@@ -74,7 +76,7 @@ class Dispatch(models.Model):
     )
     upstream_id = models.CharField(max_length=64, null=True, blank=True)
     upstream_number = models.BigIntegerField(null=True, blank=True, help_text="The same, where it is a plain number.")
-    placed_at = models.DateTimeField(null=True, blank=True)
+    accepted_at = models.DateTimeField(null=True, blank=True, db_column="placed_at")
 
     class Meta:
         abstract = True
@@ -143,16 +145,16 @@ class Order(Sale, Dispatch, Tracking, Review):
             models.CheckConstraint(condition=Q(charge__gt=0, charge__lte=MAX_MICROS), name="order_charge_range"),
             models.CheckConstraint(condition=Q(quantity__gt=0), name="order_quantity_positive"),
             models.CheckConstraint(
-                condition=~Q(placement=Placement.PLACED) | Q(upstream_id__isnull=False),
+                condition=~Q(submission=Submission.ACCEPTED) | Q(upstream_id__isnull=False),
                 name="order_placed_has_an_id",
             ),
             models.CheckConstraint(
-                condition=~Q(placement=Placement.IN_DOUBT) | Q(doubt_until__isnull=False),
+                condition=~Q(submission=Submission.IN_DOUBT) | Q(doubt_until__isnull=False),
                 name="order_doubt_has_a_deadline",
             ),
             # A refused or withdrawn order that kept its money would be a theft.
             models.CheckConstraint(
-                condition=~Q(placement__in=(Placement.REFUSED, Placement.WITHDRAWN))
+                condition=~Q(submission__in=(Submission.REFUSED, Submission.WITHDRAWN))
                 | Q(status=Status.CANCELED, refunded=F("charge")),
                 name="order_refused_is_refunded",
             ),
@@ -169,21 +171,23 @@ class Order(Sale, Dispatch, Tracking, Review):
             models.Index(fields=("created_at",), name="order_by_date"),
             models.Index(
                 fields=("provider", "next_action_at"),
-                condition=Q(placement=Placement.QUEUED),
+                condition=Q(submission=Submission.QUEUED),
                 name="order_to_submit",
             ),
             # The lanes are counted at each claim. Of its own: SQLite proves an index by equality alone.
-            models.Index(fields=("provider",), condition=Q(placement=Placement.PLACING), name="order_being_placed"),
+            models.Index(
+                fields=("provider",), condition=Q(submission=Submission.SUBMITTING), name="order_being_placed"
+            ),
             models.Index(
                 fields=("provider", "next_poll_at"), condition=Q(next_poll_at__isnull=False), name="order_to_poll"
             ),
             # What is open is counted and watched; among a million orders it is few.
             models.Index(
-                fields=("provider",), condition=Q(placement=Placement.PLACED, finished_at=None), name="order_open"
+                fields=("provider",), condition=Q(submission=Submission.ACCEPTED, finished_at=None), name="order_open"
             ),
             models.Index(
-                fields=("placement", "lease_until"),
-                condition=Q(placement__in=(Placement.PLACING, Placement.IN_DOUBT)),
+                fields=("submission", "lease_until"),
+                condition=Q(submission__in=(Submission.SUBMITTING, Submission.IN_DOUBT)),
                 name="order_unsettled",
             ),
             models.Index(

@@ -30,10 +30,10 @@ from catalog.upstream.errors import ErrorCode, ProviderRefused, UnreadableAnswer
 from catalog.upstream.results import RowError, StatusRow
 from orders.common.transitions import OrderMoved
 from orders.dispatch.submit import may_repeat
-from orders.models import Order, PlacementAttempt
+from orders.models import Order, SubmissionAttempt
 from orders.reconcile.match import Candidate, IdWindow, agrees, candidate_of, sole_match
 from orders.review.decisions import ReviewError, ask_for_review, bind_upstream_id
-from orders.states import MAYBE_TAKEN, AttemptOutcome, Placement, ReviewReason
+from orders.states import MAYBE_TAKEN, AttemptOutcome, ReviewReason, Submission
 from panel.lib.money import MoneyError, micros_down
 
 log = structlog.get_logger(__name__)
@@ -73,7 +73,7 @@ def search_for(*, provider: Provider, doubts: Sequence[Order], max_seconds: floa
 
 def search_now(*, order: Order) -> bool:
     """Search for an order while staff wait, and return whether it was bound. Raises ReviewError if not in doubt."""
-    if order.placement != Placement.IN_DOUBT:
+    if order.submission != Submission.IN_DOUBT:
         raise ReviewError("This order is not in doubt.")
     return bool(search_for(provider=order.provider, doubts=[order], max_seconds=MAX_STAFF_SECONDS))
 
@@ -187,7 +187,7 @@ def calibrate(*, client: UpstreamClient, provider: Provider, accounts: Sequence[
     `accounts`: `same_account(provider)`. Raises UpstreamError when the provider does not answer.
     """
     known = list(
-        _plainly_placed(account_of(provider))
+        _plainly_accepted(account_of(provider))
         .order_by("-started_at")
         .values_list("order__upstream_number", "started_at", "finished_at")[:MAX_KNOWN]
     )
@@ -232,17 +232,17 @@ def _between(numbers: Sequence[int], accounts: Sequence[int]) -> list[int]:
     return [number for number in between if number not in taken]
 
 
-def _plainly_placed(account: str) -> QuerySet[PlacementAttempt]:
+def _plainly_accepted(account: str) -> QuerySet[SubmissionAttempt]:
     """Return the sendings to the account that placed their order at once.
 
     Not the repetition of one that may have been taken: its id may be older than itself. Nor what was bound
     by hand: it may be wrong.
     """
-    before = PlacementAttempt.objects.filter(order=OuterRef("order"), pk__lt=OuterRef("pk"), outcome__in=MAYBE_TAKEN)
-    return PlacementAttempt.objects.filter(
+    before = SubmissionAttempt.objects.filter(order=OuterRef("order"), pk__lt=OuterRef("pk"), outcome__in=MAYBE_TAKEN)
+    return SubmissionAttempt.objects.filter(
         ~Exists(before),
         account=account,
-        outcome=AttemptOutcome.PLACED,
+        outcome=AttemptOutcome.ACCEPTED,
         order__accepted_attempt=F("pk"),
     )
 
@@ -257,11 +257,11 @@ def _is_denied(answer: StatusRow | RowError | None) -> bool:
 
 def window_of(*, order: Order) -> IdWindow | None:
     """Return where the id of the order in doubt must lie; None where no id of the account is known from before it."""
-    sendings = list(order.placement_attempts.filter(outcome__in=MAYBE_TAKEN).order_by("pk"))
+    sendings = list(order.submission_attempts.filter(outcome__in=MAYBE_TAKEN).order_by("pk"))
     if not sendings:
         return None
     first, last = sendings[0], sendings[-1]
-    placed = _plainly_placed(first.account).filter(order__upstream_number__isnull=False)
+    placed = _plainly_accepted(first.account).filter(order__upstream_number__isnull=False)
     # Ids count up, so that the highest is among the latest; and among those alone, for an account that moved.
     before = placed.filter(started_at__lt=first.started_at, finished_at__lte=first.started_at).order_by("-started_at")
     lows = [number or 0 for number in before.values_list("order__upstream_number", flat=True)[:MAX_KNOWN]]
@@ -271,7 +271,7 @@ def window_of(*, order: Order) -> IdWindow | None:
     # The sending of a worker that died was over when its lease ended.
     ended = last.finished_at or last.started_at + timedelta(seconds=settings.SUBMISSION_LEASE_SECONDS)
     after = placed.filter(started_at__gte=ended, order__upstream_number__gt=low).order_by("started_at")
-    nexts = after.values_list("order__upstream_number", "order__placed_at")[:MAX_KNOWN]
+    nexts = after.values_list("order__upstream_number", "order__accepted_at")[:MAX_KNOWN]
     high, closed_at = min(nexts, key=lambda one: one[0] or 0, default=(None, None))
     return IdWindow(low, high, closed_at)
 
@@ -279,7 +279,7 @@ def window_of(*, order: Order) -> IdWindow | None:
 def _sent_elsewhere(order: Order, provider: Provider) -> bool:
     """Return whether it was sent to another account than the provider has now, where nobody would know it."""
     account = account_of(provider)
-    return order.placement_attempts.filter(outcome__in=MAYBE_TAKEN).exclude(account=account).exists()
+    return order.submission_attempts.filter(outcome__in=MAYBE_TAKEN).exclude(account=account).exists()
 
 
 class ProviderIds:
@@ -333,7 +333,7 @@ def candidates_of(*, accounts: Sequence[int], since: datetime) -> list[Candidate
     Also those that are being sent right now: until their answer is recorded, what they placed is an orphan.
     """
     sendings = (
-        PlacementAttempt.objects.filter(
+        SubmissionAttempt.objects.filter(
             order__provider__in=accounts, outcome__in=MAYBE_TAKEN, started_at__gte=since - MAX_DELAY
         )
         .exclude(order__accepted_attempt=F("pk"))
@@ -347,10 +347,10 @@ def candidates_of(*, accounts: Sequence[int], since: datetime) -> list[Candidate
 # -- what is kept for staff --------------------------------------------------------------------------
 
 
-def first_sending(order: Order) -> PlacementAttempt | None:
+def first_sending(order: Order) -> SubmissionAttempt | None:
     """Return the first sending that may have been taken, or else the last one: what is found is kept on it."""
-    maybe_taken = order.placement_attempts.filter(outcome__in=MAYBE_TAKEN).order_by("pk").first()
-    return maybe_taken or order.placement_attempts.first()
+    maybe_taken = order.submission_attempts.filter(outcome__in=MAYBE_TAKEN).order_by("pk").first()
+    return maybe_taken or order.submission_attempts.first()
 
 
 def _note_balance(client: UpstreamClient, account: str, doubts: Sequence[Order]) -> None:
@@ -364,7 +364,7 @@ def _note_balance(client: UpstreamClient, account: str, doubts: Sequence[Order])
         sending = first_sending(order)
         if sending and sending.account == account:
             # The first one counts: the longer ago, the more has moved.
-            fresh = PlacementAttempt.objects.filter(pk=sending.pk, balance_after_at=None)
+            fresh = SubmissionAttempt.objects.filter(pk=sending.pk, balance_after_at=None)
             fresh.update(balance_after=balance, balance_after_at=now)
 
 
@@ -372,7 +372,7 @@ def _note(order: Order, text: str, **found: object) -> None:
     """Keep what a search came to. One that found nothing out leaves what an earlier one found."""
     sending = first_sending(order)
     if sending:
-        PlacementAttempt.objects.filter(pk=sending.pk).update(
+        SubmissionAttempt.objects.filter(pk=sending.pk).update(
             **found, looks=F("looks") + 1, looked_at=timezone.now(), look_note=text[:500]
         )
 

@@ -24,7 +24,7 @@ from catalog.upstream.errors import UpstreamError
 from orders.common.backoff import next_search_after
 from orders.common.provider_rounds import for_each_provider
 from orders.dispatch.submit import claim_repetition, send
-from orders.models import Order, PlacementAttempt
+from orders.models import Order, SubmissionAttempt
 from orders.reconcile.match import MAX_WIDTH, Candidate, candidate_of, may_be
 from orders.reconcile.search import (
     MAX_SECONDS,
@@ -35,7 +35,7 @@ from orders.reconcile.search import (
     search_for,
     window_of,
 )
-from orders.states import MAYBE_TAKEN, Placement
+from orders.states import MAYBE_TAKEN, Submission
 from panel.lib.claims import claim_due
 
 log = structlog.get_logger(__name__)
@@ -79,7 +79,7 @@ def reconcile_provider(*, provider: Provider) -> int:
 
 
 def _due_doubts() -> QuerySet[Order]:
-    return Order.objects.filter(placement=Placement.IN_DOUBT, review_reason="", next_action_at__lte=timezone.now())
+    return Order.objects.filter(submission=Submission.IN_DOUBT, review_reason="", next_action_at__lte=timezone.now())
 
 
 def _plan_next_search(order: Order) -> None:
@@ -87,7 +87,7 @@ def _plan_next_search(order: Order) -> None:
     now = timezone.now()
     whole = timedelta(minutes=settings.DOUBT_DEADLINE_MINUTES)
     wait = next_search_after(whole - ((order.doubt_until or now) - now))
-    Order.objects.filter(pk=order.pk, placement=Placement.IN_DOUBT).update(next_action_at=now + wait)
+    Order.objects.filter(pk=order.pk, submission=Submission.IN_DOUBT).update(next_action_at=now + wait)
 
 
 # -- sending again under the request id --------------------------------------------------------------
@@ -108,7 +108,7 @@ def _send_again(provider: Provider, doubts: Sequence[Order]) -> list[Order]:
             break
         send(claim=claim)
         order = Order.objects.get(pk=left[0].pk)
-        if order.placement != Placement.PLACED:
+        if order.submission != Submission.ACCEPTED:
             left[0] = order  # It has another token now.
             break
         log.info("doubt settled by its request id", order=order.pk, upstream_id=order.upstream_id)
@@ -182,9 +182,9 @@ def _ids_around(provider: Provider, order: Order) -> ProviderIds | None:
 
 def _repeated(provider: Provider, since: datetime) -> list[Candidate]:
     """Return the placed orders that were sent more than once under one request id."""
-    earlier = PlacementAttempt.objects.filter(
+    earlier = SubmissionAttempt.objects.filter(
         order__provider=provider,
-        order__placement=Placement.PLACED,
+        order__submission=Submission.ACCEPTED,
         request_scope=request_scope(provider),
         outcome__in=MAYBE_TAKEN,
         started_at__gte=since,
@@ -195,6 +195,6 @@ def _repeated(provider: Provider, since: datetime) -> list[Candidate]:
 def _others(provider: Provider, since: datetime) -> list[Candidate]:
     """Return the orders that may be there unknown to us and are not placed."""
     candidates = candidates_of(accounts=same_account(provider), since=since)
-    placed = Order.objects.filter(pk__in=[one.order_id for one in candidates], placement=Placement.PLACED)
+    placed = Order.objects.filter(pk__in=[one.order_id for one in candidates], submission=Submission.ACCEPTED)
     settled = set(placed.values_list("pk", flat=True))
     return [one for one in candidates if one.order_id not in settled]

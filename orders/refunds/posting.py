@@ -18,7 +18,7 @@ from billing.wallets import wallet_ids_of
 from orders.common.timeline import event_of, write_event
 from orders.common.transitions import OrderMoved, move
 from orders.models import Order, OrderEvent
-from orders.states import EventKind, Placement, Status
+from orders.states import EventKind, Status, Submission
 from panel.accounts.models import User
 from panel.lib.money import format_money
 
@@ -49,17 +49,17 @@ def refund_up_to(*, order: Order, target: int, text: str, actor: User | None = N
     return amount
 
 
-def end_unplaced(
-    *, order: Order, placement: Placement, note: str, actor: User | None = None, staff_text: str = ""
+def cancel_unaccepted(
+    *, order: Order, submission: Submission, note: str, actor: User | None = None, staff_text: str = ""
 ) -> None:
     """Cancels an order that was not placed, with all its money back. Raises OrderMoved.
 
-    `placement` is refused or withdrawn. Status and refund change in one statement: the database would
+    `submission` is refused or withdrawn. Status and refund change in one statement: the database would
     not hold a refused order that kept its money. `note` is for the customer, `staff_text` for staff.
     """
     move(
         order=order,
-        to=placement,
+        to=submission,
         seen=("refunded",),
         text=staff_text,
         actor=actor,

@@ -33,9 +33,9 @@ from django.db.models import (
 from django.db.models.functions import Cast, Coalesce, Floor, Greatest, Least
 
 from orders.models import Order
-from orders.states import FINAL, Placement, Status
+from orders.states import FINAL, Status, Submission
 
-_NEVER_SENT = Q(placement__in=(Placement.REFUSED, Placement.WITHDRAWN))
+_NEVER_SENT = Q(submission__in=(Submission.REFUSED, Submission.WITHDRAWN))
 _IS_OPEN = ~Q(status__in=FINAL)
 _NO_CHARGE = Q(upstream_charge=None)
 _DELIVERED = F("quantity") - Least(Greatest(F("remains"), Value(0)), F("quantity"))

@@ -137,7 +137,7 @@ def _at_fourths(places: list[tuple[int, int, int]]) -> tuple[int, ...]:
 def _bought(*, since: datetime) -> dict[int, Row]:
     """Of the providers that were sent orders: orders, spent in its own currency, ended, completed."""
     rows = (
-        Order.objects.filter(created_at__gte=since - MAX_WAIT, placed_at__gte=since)
+        Order.objects.filter(created_at__gte=since - MAX_WAIT, accepted_at__gte=since)
         .order_by()
         .values_list("provider_id", "currency", "exchange_rate")
         .annotate(

@@ -19,7 +19,7 @@ from orders.models import CancelRequest, Order
 from orders.requests import cancel
 from orders.requests.cancel import CancelOutcome, TooLate, cancel_order, may_withdraw, why_not_asked
 from orders.requests.refill import RefillRefused, request_refill
-from orders.states import CancelState, Placement, Status
+from orders.states import CancelState, Status, Submission
 from panel.accounts.models import User
 from panel.lib.own_account import is_own
 
@@ -39,7 +39,7 @@ class StaffReason(StrEnum):
 
     ENDED = "ended already"
     ASKED = "asked of the provider already"
-    PLACING = "being sent right now"
+    SUBMITTING = "being sent right now"
     IN_DOUBT = "in doubt, to be decided about one by one"
     IN_REVIEW = "in review, to be decided about one by one"
     OWN = "your own, for somebody else on the staff to cancel"
@@ -217,7 +217,7 @@ def cancel_as_staff(*, orders: Collection[Order], actor: User) -> BulkResult:
 
     _check_staff(orders)
     # What is not sent yet comes first: meanwhile the others only get older.
-    unsent_first = sorted(orders, key=lambda order: order.placement != Placement.QUEUED)
+    unsent_first = sorted(orders, key=lambda order: order.submission != Submission.QUEUED)
     return _each(unsent_first, act, seconds=MAX_SECONDS)
 
 
@@ -226,10 +226,10 @@ def _why_left(order: Order, actor: User | None) -> str:
         return StaffReason.OWN
     if order.is_final:
         return StaffReason.ENDED
-    if may_withdraw(order) or order.placement == Placement.PLACED:
+    if may_withdraw(order) or order.submission == Submission.ACCEPTED:
         return ""
-    reasons = {Placement.PLACING: StaffReason.PLACING, Placement.IN_DOUBT: StaffReason.IN_DOUBT}
-    return reasons.get(Placement(order.placement), StaffReason.IN_REVIEW)
+    reasons = {Submission.SUBMITTING: StaffReason.SUBMITTING, Submission.IN_DOUBT: StaffReason.IN_DOUBT}
+    return reasons.get(Submission(order.submission), StaffReason.IN_REVIEW)
 
 
 def _check_staff(orders: Collection[Order]) -> None:

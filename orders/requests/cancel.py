@@ -23,9 +23,9 @@ from catalog.upstream.results import CancelAccepted, RowError
 from orders.common.timeline import write_event
 from orders.common.transitions import OrderMoved
 from orders.models import CancelRequest, Order, OrderEvent
-from orders.refunds.posting import end_unplaced
+from orders.refunds.posting import cancel_unaccepted
 from orders.requests import queue
-from orders.states import FINAL, CancelState, EventKind, Placement, ReviewReason
+from orders.states import FINAL, CancelState, EventKind, ReviewReason, Submission
 from panel.accounts.models import User
 from panel.lib.task_hints import hint_after_commit
 
@@ -55,7 +55,7 @@ class CancelOutcome(StrEnum):
 
 def may_withdraw(order: Order) -> bool:
     """Whether nothing of it is with the provider. Where that is for staff to find out, it may be."""
-    return order.placement == Placement.QUEUED and order.review_reason in ("", ReviewReason.WOULD_LOSE)
+    return order.submission == Submission.QUEUED and order.review_reason in ("", ReviewReason.WOULD_LOSE)
 
 
 def may_cancel(order: Order) -> bool:
@@ -71,11 +71,11 @@ def why_not_asked(order: Order) -> str:
     """Why the provider cannot be asked to cancel the order, for the customer; "" if it can."""
     if order.is_final:
         return "It has ended already."
-    if order.placement == Placement.PLACING:
+    if order.submission == Submission.SUBMITTING:
         return BEING_SENT
-    if order.placement == Placement.IN_DOUBT:
+    if order.submission == Submission.IN_DOUBT:
         return BEING_LOOKED_FOR
-    if order.placement == Placement.QUEUED:
+    if order.submission == Submission.QUEUED:
         return "It is being looked at by our team, who will cancel it if it was not placed."
     return ""
 
@@ -86,7 +86,7 @@ def cancel_order(*, order: Order, actor: User | None) -> CancelOutcome:
     if may_withdraw(order):
         withdraw_order(order=order, actor=actor)
         return CancelOutcome.WITHDRAWN
-    if not order.is_final and order.placement == Placement.PLACED and not order.service.upstream.cancel:
+    if not order.is_final and order.submission == Submission.ACCEPTED and not order.service.upstream.cancel:
         raise TooLate("This service cannot be canceled once it was sent.")
     request_cancel(order=order, actor=actor)
     return CancelOutcome.ASKED
@@ -98,9 +98,9 @@ def withdraw_order(*, order: Order, actor: User | None) -> None:
         raise TooLate("This order has been sent already and can no longer be canceled here.")
     try:
         with transaction.atomic():
-            end_unplaced(
+            cancel_unaccepted(
                 order=order,
-                placement=Placement.WITHDRAWN,
+                submission=Submission.WITHDRAWN,
                 note="Canceled before it was sent",
                 actor=actor,
             )
@@ -225,7 +225,7 @@ def record_cancels(
         )
         OrderEvent.objects.bulk_create(events)
         taken = [request.order_id for request in held if request.state == CancelState.ACCEPTED]
-        Order.objects.filter(pk__in=taken, placement=Placement.PLACED).exclude(status__in=FINAL).update(
+        Order.objects.filter(pk__in=taken, submission=Submission.ACCEPTED).exclude(status__in=FINAL).update(
             next_poll_at=timezone.now() + SOON, still_polls=0
         )
 
@@ -255,5 +255,5 @@ def _decide(request: CancelRequest, answer: CancelAccepted | RowError | None, tr
 def _is_refusal(error: RowError, order: Order) -> bool:
     if error.is_malformed or queue.is_for_now(error.code):
         return False
-    placed_at = order.placed_at or order.created_at
-    return error.code is not ErrorCode.UNKNOWN_ORDER or timezone.now() - placed_at > KNOWN_AFTER
+    accepted_at = order.accepted_at or order.created_at
+    return error.code is not ErrorCode.UNKNOWN_ORDER or timezone.now() - accepted_at > KNOWN_AFTER

@@ -17,7 +17,7 @@ from catalog.upstream.results import RefillAccepted, RowError
 from orders.common.timeline import event_of, write_event
 from orders.models import Order, OrderEvent, Refill
 from orders.requests import queue
-from orders.states import EventKind, Placement, RefillState, Status
+from orders.states import EventKind, RefillState, Status, Submission
 from panel.accounts.models import User
 from panel.lib.backoff import jitter
 from panel.lib.task_hints import hint_after_commit
@@ -62,7 +62,7 @@ def may_refill(order: Order) -> bool:
 
 def why_not_refilled(order: Order) -> RefillRefusal | None:
     """Return why no refill of the order can be asked for now, None if one can."""
-    if order.status != Status.COMPLETED or order.placement != Placement.PLACED:
+    if order.status != Status.COMPLETED or order.submission != Submission.ACCEPTED:
         return RefillRefusal.NOT_COMPLETED
     if not order.service.upstream.refill:
         return RefillRefusal.NO_REFILL

@@ -18,14 +18,14 @@ from orders.common.backoff import first_poll_after
 from orders.common.timeline import write_event
 from orders.common.transitions import OrderMoved, close_review, id_columns, move
 from orders.models import Order
-from orders.refunds.posting import end_unplaced, refund_up_to
-from orders.states import EventKind, Placement, ReviewReason
+from orders.refunds.posting import cancel_unaccepted, refund_up_to
+from orders.states import EventKind, ReviewReason, Submission
 from panel.accounts.models import User
 from panel.lib.own_account import refuse_own
 from panel.lib.task_hints import hint_after_commit
 
 MAX_CLOSED = 520
-UNSETTLED = (Placement.IN_DOUBT, Placement.QUEUED)
+UNSETTLED = (Submission.IN_DOUBT, Submission.QUEUED)
 
 
 class ReviewError(Exception):
@@ -39,7 +39,7 @@ def ask_for_review(*, order: Order, reason: str, note: str = "", figures: Sequen
     happens when the order moved since it was read: what was found out is no longer true of it.
     """
     asked = Order.objects.filter(
-        pk=order.pk, review_reason="", placement=order.placement, claim_token=order.claim_token
+        pk=order.pk, review_reason="", submission=order.submission, claim_token=order.claim_token
     ).update(
         review_reason=reason,
         review_since=timezone.now(),
@@ -97,12 +97,12 @@ def bind_upstream_id(*, order: Order, upstream_id: str, actor: User | None = Non
         with transaction.atomic():
             _move(
                 order,
-                to=Placement.PLACED,
+                to=Submission.ACCEPTED,
                 text=text or f"Bound to the provider's order {upstream_id}",
                 actor=actor,
                 values={
                     **id_columns(upstream_id),
-                    "placed_at": now,
+                    "accepted_at": now,
                     "next_poll_at": now + first_poll_after(),
                 },
             )
@@ -122,16 +122,16 @@ def send_again(*, order: Order, actor: User | None) -> None:
     with transaction.atomic():
         now = timezone.now()
         text = "Sent again: staff made sure that it was not placed"
-        _move(order, to=Placement.QUEUED, text=text, actor=actor, values={"next_action_at": now, "queued_at": now})
+        _move(order, to=Submission.QUEUED, text=text, actor=actor, values={"next_action_at": now, "queued_at": now})
         hint_after_commit("orders.tasks.submit_orders")
 
 
-def refund_unplaced(*, order: Order, note: str, actor: User | None) -> None:
+def refund_unaccepted(*, order: Order, note: str, actor: User | None) -> None:
     """Staff give up on it: canceled, with all its money back. `note` is for the customer."""
     refuse_own(actor=actor, customer_id=order.customer_id)
     _check_unsettled(order)
     with transaction.atomic():
-        end_unplaced(order=order, placement=Placement.REFUSED, note=note, actor=actor)
+        cancel_unaccepted(order=order, submission=Submission.REFUSED, note=note, actor=actor)
 
 
 def refund_part(*, order: Order, amount: int, note: str, actor: User | None) -> None:
@@ -140,7 +140,7 @@ def refund_part(*, order: Order, amount: int, note: str, actor: User | None) -> 
     Raises ReviewError when it exceeds what is left of the charge, OrderMoved when that changed.
     """
     refuse_own(actor=actor, customer_id=order.customer_id)
-    if order.placement != Placement.PLACED:
+    if order.submission != Submission.ACCEPTED:
         raise ReviewError("Only a placed order can give back a part.")
     if not 0 < amount <= order.net_charge:
         raise ReviewError("Give back more than nothing, and at most what is left of the charge.")
@@ -152,7 +152,7 @@ def refund_part(*, order: Order, amount: int, note: str, actor: User | None) -> 
 def dismiss_review(*, order: Order, note: str, actor: User | None) -> None:
     """Staff looked, and nothing is to be done. Only for what is settled with the provider."""
     refuse_own(actor=actor, customer_id=order.customer_id)
-    if order.placement in UNSETTLED:
+    if order.submission in UNSETTLED:
         raise ReviewError("Bind its id, send it again or refund it: it cannot be left as it is.")
     with transaction.atomic():
         close_review(order=order, closed=closed_columns(order))
@@ -160,10 +160,10 @@ def dismiss_review(*, order: Order, note: str, actor: User | None) -> None:
 
 
 def _check_unsettled(order: Order) -> None:
-    if order.placement not in UNSETTLED or (order.placement == Placement.QUEUED and not order.review_reason):
+    if order.submission not in UNSETTLED or (order.submission == Submission.QUEUED and not order.review_reason):
         raise ReviewError("This order is not in doubt and does not wait for review.")
 
 
-def _move(order: Order, *, to: Placement, text: str, actor: User | None, values: Mapping[str, object]) -> None:
+def _move(order: Order, *, to: Submission, text: str, actor: User | None, values: Mapping[str, object]) -> None:
     _check_unsettled(order)
     move(order=order, to=to, text=text, actor=actor, values={**values, **closed_columns(order)})

@@ -13,8 +13,8 @@ from decimal import Decimal, InvalidOperation
 from django.conf import settings
 from django.utils.timesince import timesince
 
-from orders.models import Order, PlacementAttempt
-from orders.states import Placement, ReviewReason
+from orders.models import Order, SubmissionAttempt
+from orders.states import ReviewReason, Submission
 from panel.lib.formats import moment_text
 from panel.lib.http.exchange import Phase
 from panel.lib.money import MoneyError, convert_back_up, format_money, micros_up
@@ -26,7 +26,7 @@ def what_is_asked(*, order: Order, sent_at: datetime, now: datetime) -> str:
     """What staff are to find out and choose, in one sentence, with its age and its deadline."""
     there = order.provider.name
     age = _age(order.review_since or sent_at, now)
-    if order.placement == Placement.IN_DOUBT:
+    if order.submission == Submission.IN_DOUBT:
         return _asked_of_a_doubt(order, sent_at, now)
     if order.review_reason == ReviewReason.WOULD_LOSE:
         until = moment_text(order.queued_at + timedelta(hours=settings.QUEUE_LIMIT_HOURS))
@@ -100,7 +100,7 @@ class Sending:
     request_id: str
 
 
-def sending_of(attempt: PlacementAttempt) -> Sending:
+def sending_of(attempt: SubmissionAttempt) -> Sending:
     return Sending(
         at=attempt.started_at,
         reach=how_far(attempt.phase),
@@ -146,7 +146,7 @@ class Looks:
         return agreeing[0] if len(agreeing) == 1 else ""
 
 
-def looks_of(attempt: PlacementAttempt | None, *, taken: Collection[str], currency: str) -> Looks:
+def looks_of(attempt: SubmissionAttempt | None, *, taken: Collection[str], currency: str) -> Looks:
     """The looks that are kept on this sending; without orphans whose id another order has by now (`taken`)."""
     if attempt is None:
         return Looks(0, None, None, None, "", ())
@@ -227,7 +227,7 @@ class BalanceHint:
 
 
 def balance_hint(
-    *, attempt: PlacementAttempt | None, expected_cost: int, others: Iterable[OtherOrder], exchange_rate: int
+    *, attempt: SubmissionAttempt | None, expected_cost: int, others: Iterable[OtherOrder], exchange_rate: int
 ) -> BalanceHint | None:
     """What the two balances on this sending say; None without any.
 

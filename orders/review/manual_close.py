@@ -11,7 +11,7 @@ from orders.models import Order
 from orders.refunds.posting import refund_up_to
 from orders.requests.cancel import close_cancel_requests
 from orders.review.decisions import ReviewError, closed_columns
-from orders.states import FINAL, Placement, Status
+from orders.states import FINAL, Status, Submission
 from panel.accounts.models import User
 from panel.lib.money import refund_for
 from panel.lib.own_account import refuse_own
@@ -20,7 +20,7 @@ from panel.lib.own_account import refuse_own
 def may_end(order: Order) -> bool:
     """Whether staff may end it: it is with the provider, and still open or waiting for a decision."""
     return (
-        order.placement == Placement.PLACED
+        order.submission == Submission.ACCEPTED
         and order.status != Status.CANCELED
         and (order.status not in FINAL or bool(order.review_reason))
     )
@@ -43,7 +43,7 @@ def refund_at_end(order: Order, *, status: str, delivered: int | None) -> int:
     return max(target, order.refunded)
 
 
-def end_placed(*, order: Order, status: str, delivered: int | None = None, note: str, actor: User | None) -> int:
+def close_accepted(*, order: Order, status: str, delivered: int | None = None, note: str, actor: User | None) -> int:
     """Ends the order as staff found out, and gives back the rest; returns how much, in micro-units.
 
     Late changes are followed as after any end: what the provider grants later is still given back. `note` is

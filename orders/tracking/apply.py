@@ -28,7 +28,7 @@ from orders.refunds.policy import overcharged, sold_at_a_loss
 from orders.refunds.posting import Refunded, post_refunds
 from orders.requests.cancel import close_cancel_requests
 from orders.review.decisions import ask_for_review, close_settled_review
-from orders.states import FINAL, EventKind, Placement, ReviewReason, Status
+from orders.states import FINAL, EventKind, ReviewReason, Status, Submission
 from orders.tracking.interpret import OrderChange, change_of, is_foreign
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert
@@ -79,7 +79,7 @@ def _set_back(order: Order) -> None:
 
 def _apply(provider: Provider, pks: Sequence[int], answers: Answers) -> None:
     now = timezone.now()
-    locked = Order.objects.filter(pk__in=pks, placement=Placement.PLACED).order_by("pk").select_for_update()
+    locked = Order.objects.filter(pk__in=pks, submission=Submission.ACCEPTED).order_by("pk").select_for_update()
     changes = [change_of(order=order, row=answers.get(order.upstream_id or "")) for order in locked]
     events: list[OrderEvent] = []
     for change in changes:
@@ -147,7 +147,7 @@ def _ask_where_lost(order: Order, row: StatusRow | RowError | None, now: datetim
     """Missing, malformed or unknown upstream: backs off alone, and goes to review when it stays so."""
     unknown = isinstance(row, RowError) and row.code is ErrorCode.UNKNOWN_ORDER
     patience = LOST_AFTER if unknown else SILENT_AFTER
-    lost = order.poll_errors >= LOST_AFTER_ERRORS and now - (order.placed_at or order.created_at) > patience
+    lost = order.poll_errors >= LOST_AFTER_ERRORS and now - (order.accepted_at or order.created_at) > patience
     if lost and order.finished_at is None and not order.closed_review.startswith(ReviewReason.LOST_UPSTREAM):
         ask_for_review(
             order=order,
@@ -221,5 +221,5 @@ def _next_look(order: Order, now: datetime) -> datetime | None:
     if order.finished_at is not None:
         late = now + LATE_POLL
         return late if late - order.finished_at < LATE_CHANGES + LATE_POLL else None
-    age = now - (order.placed_at or order.created_at)
+    age = now - (order.accepted_at or order.created_at)
     return now + next_poll_after(age=age, still_polls=order.still_polls)

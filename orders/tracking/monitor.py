@@ -12,7 +12,7 @@ from django.utils import timezone
 from catalog.models import Provider
 from orders.common.backoff import poll_bound
 from orders.models import Order
-from orders.states import Placement
+from orders.states import Submission
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert, resolve_alert
 
@@ -41,12 +41,12 @@ def following() -> list[Following]:
     of its answers or cannot tell of, which go there.
     """
     rows = (
-        Order.objects.filter(placement=Placement.PLACED, finished_at=None)
+        Order.objects.filter(submission=Submission.ACCEPTED, finished_at=None)
         .values("provider_id")
         .annotate(
             open=Count("pk"),
             oldest=Min(
-                Coalesce("checked_at", "placed_at", "created_at"),
+                Coalesce("checked_at", "accepted_at", "created_at"),
                 filter=Q(review_reason="", poll_errors__lt=ERRORS_OF_ITS_OWN),
             ),
         )

@@ -22,7 +22,7 @@ from catalog.upstream.client import UpstreamClient
 from catalog.upstream.errors import UpstreamError
 from orders.common.provider_rounds import for_each_provider, in_lanes
 from orders.models import Order
-from orders.states import Placement
+from orders.states import Submission
 from orders.tracking.apply import apply_answers
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert, resolve_alert
@@ -135,5 +135,7 @@ def claim_batch(*, provider_id: int, size: int = BATCH) -> list[Order]:
 
     Only their ids are read.
     """
-    due = Order.objects.filter(provider_id=provider_id, placement=Placement.PLACED).only("upstream_id", "still_polls")
+    due = Order.objects.filter(provider_id=provider_id, submission=Submission.ACCEPTED).only(
+        "upstream_id", "still_polls"
+    )
     return claim_due(due, due="next_poll_at", lease=timedelta(seconds=CLAIM_SECONDS), limit=size)

@@ -28,7 +28,7 @@ class LinesField(forms.Field):
         return value or ""
 
 
-class MassForm(forms.Form):
+class BulkForm(forms.Form):
     """After `is_valid`, `text` holds the lines, from wherever they came."""
 
     lines = LinesField(
@@ -71,6 +71,6 @@ class MassForm(forms.Form):
             self.add_error("file" if filed else "lines", str(refusal))
         return data
 
-    def previewed(self, *, seal: str) -> MassForm:
+    def previewed(self, *, seal: str) -> BulkForm:
         """The form as it is shown again: with all lines in view, and able to order once."""
-        return MassForm(initial={"lines": self.text, "request_key": uuid4().hex, "seal": seal})
+        return BulkForm(initial={"lines": self.text, "request_key": uuid4().hex, "seal": seal})

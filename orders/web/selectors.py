@@ -75,7 +75,7 @@ def order_version(*, customer: User, pk: int) -> str | None:
         .filter(pk=pk)
         .values_list(
             "status",
-            "placement",
+            "submission",
             "remains",
             "start_count",
             "refunded",

@@ -14,7 +14,7 @@ from billing.models import Deposit, Wallet
 from catalog.models import CatalogChange, Provider
 from orders.models import DripFeed, Order, OrderInReview
 from orders.reports.profit import profit_figures, profit_in_all
-from orders.states import FINAL, Placement
+from orders.states import FINAL, Submission
 from panel.accounts.models import User
 from panel.accounts.signed_in import user_of
 from panel.alerts.causes import Cause
@@ -67,7 +67,7 @@ def inbox_badge(request: HttpRequest) -> str:
 
 
 def _in_review() -> int:
-    return OrderInReview.objects.filter(~Q(review_reason="") | Q(placement=Placement.IN_DOUBT)).count()
+    return OrderInReview.objects.filter(~Q(review_reason="") | Q(submission=Submission.IN_DOUBT)).count()
 
 
 def _deposits() -> int:

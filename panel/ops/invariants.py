@@ -1,4 +1,4 @@
-"""The invariants of money and placement, checked over the whole database.
+"""The invariants of money and submission, checked over the whole database.
 
 Each check is one query that finds the rows that break it; none should ever find any.
 """
@@ -17,7 +17,7 @@ from django.utils import timezone
 from billing import append_only, constraints
 from catalog.shop import catalog_version_triggers
 from orders.models import Order
-from orders.states import Placement, ReviewReason
+from orders.states import ReviewReason, Submission
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert, record_heartbeat, resolve_alert
 
@@ -208,11 +208,11 @@ def _one_snapshot() -> Iterator[None]:
 
 def _overdue() -> Iterator[Breach]:
     late = timezone.now() - GRACE
-    stuck = Order.objects.filter(placement=Placement.PLACING, lease_until__lt=late)
-    doubts = Order.objects.filter(placement=Placement.IN_DOUBT, review_reason="", doubt_until__lt=late)
+    stuck = Order.objects.filter(submission=Submission.SUBMITTING, lease_until__lt=late)
+    doubts = Order.objects.filter(submission=Submission.IN_DOUBT, review_reason="", doubt_until__lt=late)
     limit = timedelta(hours=settings.QUEUE_LIMIT_HOURS)
     held = Order.objects.filter(
-        placement=Placement.QUEUED,
+        submission=Submission.QUEUED,
         review_reason__in=("", ReviewReason.WOULD_LOSE),
         queued_at__lt=timezone.now() - limit - HELD_GRACE,
     )

@@ -19,7 +19,7 @@ from prometheus_client.registry import Collector
 from catalog.models import Provider
 from orders.common.backoff import poll_bound
 from orders.models import Order, OrderInReview
-from orders.states import Placement
+from orders.states import Submission
 from orders.tracking.monitor import following
 from panel.alerts.models import Alert, Heartbeat
 
@@ -77,20 +77,20 @@ def _following() -> Iterator[Metric]:
 
 def _unsettled() -> Iterator[Metric]:
     # One by one: each has an index of its own.
-    unsettled = (Placement.QUEUED, Placement.PLACING, Placement.IN_DOUBT)
+    unsettled = (Submission.QUEUED, Submission.SUBMITTING, Submission.IN_DOUBT)
     yield _by(
         "placement",
         "upmark_unsettled_orders",
         "Orders that are not yet, or perhaps not, with a provider.",
-        {placement.value: _count(placement) for placement in unsettled},
+        {submission.value: _count(submission) for submission in unsettled},
     )
     in_review = OrderInReview.objects.filter(~Q(review_reason="")).count()
     yield _gauge("upmark_orders_in_review", "Orders that wait for a person.", in_review)
 
 
-def _count(placement: Placement) -> int:
+def _count(submission: Submission) -> int:
     """By provider, since that is how they are indexed."""
-    by_provider = Order.objects.filter(placement=placement).order_by("provider_id").values_list("provider_id")
+    by_provider = Order.objects.filter(submission=submission).order_by("provider_id").values_list("provider_id")
     return sum(count for _, count in by_provider.annotate(Count("pk")))
 
 

@@ -38,7 +38,7 @@ class SandboxOrder:
     params: dict[str, str]
     plan: DeliveryPlan
     forced: dict[str, Any]
-    placed_at: float
+    accepted_at: float
     canceled_at: float | None
 
     @classmethod
@@ -51,7 +51,7 @@ class SandboxOrder:
             quantity=row["quantity"],
             charge=row["charge"],
             refunded=row["refunded"],
-            placed_at=row["placed_at"],
+            accepted_at=row["accepted_at"],
             canceled_at=row["canceled_at"],
             params=json.loads(row["params"]),
             plan=DeliveryPlan(**json.loads(row["plan"])),
@@ -60,11 +60,11 @@ class SandboxOrder:
 
     def progress(self, now: float) -> Progress:
         """Where it stands; a forced status brings remains that fit it, a forced count its own."""
-        canceled_after = None if self.canceled_at is None else self.canceled_at - self.placed_at
+        canceled_after = None if self.canceled_at is None else self.canceled_at - self.accepted_at
         found = delivery.progress(
             self.plan,
             quantity=self.quantity,
-            elapsed=now - self.placed_at,
+            elapsed=now - self.accepted_at,
             canceled_after=canceled_after,
         )
         status, remains = found.status, found.remains

@@ -71,7 +71,7 @@ class OrderBook:
             now = self._store.now()
             connection.execute(
                 "INSERT INTO orders (id, service, type, link, quantity, charge, params, request_id,"
-                " plan, placed_at, ends_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " plan, accepted_at, ends_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     order_id,
                     new.service,
@@ -205,7 +205,7 @@ class OrderBook:
         refunded = order.charge - order.kept(now) if ended else 0
         ends_at = None
         if "status" not in order.forced and order.plan.ends_after is not None:
-            ends_at = order.placed_at + order.plan.ends_after
+            ends_at = order.accepted_at + order.plan.ends_after
         connection.execute(
             "UPDATE orders SET refunded = ?, settled = ?, ends_at = ? WHERE id = ?",
             (refunded, ended, ends_at, order.id),

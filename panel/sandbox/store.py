@@ -38,7 +38,7 @@ CREATE TABLE IF NOT EXISTS orders (
     request_id TEXT UNIQUE,
     plan TEXT NOT NULL,                             -- JSON of delivery.Plan
     forced TEXT,                                    -- JSON of what a test decided
-    placed_at REAL NOT NULL,                        -- sandbox seconds, as all times below
+    accepted_at REAL NOT NULL,                        -- sandbox seconds, as all times below
     canceled_at REAL,
     ends_at REAL,
     settled INTEGER NOT NULL DEFAULT 0

@@ -21,7 +21,7 @@ LINKS = 100_000
 
 def many_orders(*, customer: User, services: Sequence[Service], count: int) -> None:
     """`count` orders of the customer, the services in turn, over the last `count` half minutes."""
-    template = make.placed_order(customer, services[0], upstream_id=f"t{uuid4().hex[:8]}")
+    template = make.accepted_order(customer, services[0], upstream_id=f"t{uuid4().hex[:8]}")
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(_insert_orders(template, services, count))
         cursor.execute(_insert_entries(), [customer.pk, template.pk])
@@ -56,7 +56,7 @@ def _insert_orders(template: Order, services: Sequence[Service], count: int) -> 
         "quantity": "1000",
         "request_key": "'bench' || n",
         "created_at": moment,
-        "placed_at": moment,
+        "accepted_at": moment,
         "finished_at": f"CASE WHEN {ended} THEN {moment} END",
         "upstream_id": "'b' || n",
         "remains": "n %% 1000",

@@ -16,7 +16,7 @@ from catalog.prices.customer_prices import Offer
 from orders.checkout.create import charge_of, cost_of_order
 from orders.common.transitions import id_columns
 from orders.models import Order
-from orders.states import Placement, Status
+from orders.states import Status, Submission
 from panel.accounts.models import User
 from tests import make, unguarded
 from tests.bench.upstream import answer_about
@@ -72,7 +72,7 @@ class _Purse:
 def _order(service: Service, customer_id: int, upstream_id: int, charge: int, now: datetime) -> Order:
     standing = stood(upstream_id)
     # Spread over a day, and in another order than that of the rows.
-    placed_at = now - AGE - timedelta(seconds=upstream_id * 7_919 % 86_400)
+    accepted_at = now - AGE - timedelta(seconds=upstream_id * 7_919 % 86_400)
     return Order(
         customer_id=customer_id,
         service=service,
@@ -83,19 +83,19 @@ def _order(service: Service, customer_id: int, upstream_id: int, charge: int, no
         price=service.price,
         charge=charge,
         request_key=f"{service.pk}:{upstream_id}",
-        created_at=placed_at,
+        created_at=accepted_at,
         provider=service.upstream.provider,
         upstream_service_id=service.upstream.external_id,
         **id_columns(str(upstream_id)),
         expected_cost=cost_of_order(service=service, quantity=QUANTITY),
         upstream_charge=cost_of_order(service=service, quantity=QUANTITY),
         status=standing.status,
-        placement=Placement.PLACED,
+        submission=Submission.ACCEPTED,
         start_count=50,
         remains=standing.remains,
-        placed_at=placed_at,
+        accepted_at=accepted_at,
         next_action_at=None,
-        next_poll_at=placed_at,
+        next_poll_at=accepted_at,
     )
 
 

@@ -81,7 +81,7 @@ class _Shop:
 
     def make_due(self) -> None:
         """All are due again, as if their waits had passed."""
-        self._orders.update(next_poll_at=F("placed_at"))
+        self._orders.update(next_poll_at=F("accepted_at"))
         settle()
 
     def poll(self, what: str) -> Row:

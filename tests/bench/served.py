@@ -187,7 +187,7 @@ def _stock(count: int) -> Service:
 def _orders(customer: Any, service: Service) -> list[int]:
     with transaction.atomic():
         found = [
-            make.placed_order(customer, service, upstream_id=str(number), quantity=QUANTITY).pk
+            make.accepted_order(customer, service, upstream_id=str(number), quantity=QUANTITY).pk
             for number in range(1, MANY + 1)
         ]
         Order.objects.filter(pk__in=found).update(status=Status.IN_PROGRESS, start_count=4_711, remains=QUANTITY // 3)

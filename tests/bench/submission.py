@@ -14,7 +14,7 @@ from catalog.upstream.results import Placed
 from orders.checkout.validation import add_params
 from orders.dispatch.submit import submit_for_provider
 from orders.models import Order
-from orders.states import Placement
+from orders.states import Submission
 from panel.accounts.models import User
 from panel.ops.invariants import find_breaches
 from tests import make
@@ -95,7 +95,7 @@ class _Bench:
         with measured() as found:
             sent = submit_for_provider(provider=self._provider, seconds=LONG_ENOUGH)
         self._check_sent(links)
-        left = Order.objects.exclude(placement=Placement.PLACED).count()
+        left = Order.objects.exclude(submission=Submission.ACCEPTED).count()
         if sent != count or left:
             raise Wrong(f"of {count} orders {sent} are said to be sent, and {left} are not placed")
         return found

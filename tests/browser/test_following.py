@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 
 from orders.common.timeline import write_event
 from orders.models import CancelRequest, Order, Refill
-from orders.states import CancelState, Placement, RefillState, Status
+from orders.states import CancelState, RefillState, Status, Submission
 from tests import make
 from tests.browser.conftest import DESKTOP, EACH_SCREEN, PHONE
 from tests.browser.test_pages import check_in_both_themes, sign_in
@@ -41,7 +41,7 @@ def running(alice, service):
     def make_running(count=1, *, quantity=1_000, **values):
         made = []
         for number in range(count):
-            order = make.placed_order(alice, service, upstream_id=f"u{number}", quantity=quantity)
+            order = make.accepted_order(alice, service, upstream_id=f"u{number}", quantity=quantity)
             values = {"status": Status.IN_PROGRESS, "remains": quantity, "next_poll_at": None, **values}
             Order.objects.filter(pk=order.pk).update(**values)
             made.insert(0, order)
@@ -300,7 +300,7 @@ def test_cancel_before_sending_when_clicked_then_the_money_is_back(open_live, al
     expect(page.locator("#balance")).to_contain_text("$100.00")
     expect(page.locator(".order-state .status")).to_have_text("Canceled")
     assert page.evaluate("document.activeElement.className") == "messages"
-    assert Order.objects.get(pk=order.pk).placement == Placement.WITHDRAWN
+    assert Order.objects.get(pk=order.pk).submission == Submission.WITHDRAWN
 
 
 def test_cancel_after_sending_when_clicked_then_the_page_follows_to_the_end(open_live, running):
@@ -373,7 +373,7 @@ def test_pages_with_an_open_cancel_and_a_history_of_refills_are_sound(open_live,
         Refill.objects.create(
             order=done, provider_id=done.provider_id, state=state, note=f"Note {days}", created_at=made, asked_at=made
         )
-    change(queued, placement=Placement.QUEUED, status=Status.PENDING, upstream_id=None, remains=None)
+    change(queued, submission=Submission.QUEUED, status=Status.PENDING, upstream_id=None, remains=None)
     addresses = [reverse("order_list"), *(page_of(order) for order in (asking, refused, done, queued))]
     page = open_live(addresses[0], viewport=viewport, theme=theme)
     site = page.url.removesuffix(addresses[0])

@@ -45,7 +45,7 @@ def shop(live_server, alice, provider, service):
     likes = make.service(provider, external_id="2", name="Likes")
     for number, status in enumerate(Status.values * 2):
         of = likes if number % 2 else service
-        order = make.placed_order(alice, of, upstream_id=f"u{number}", link=f"https://example.com/{'x' * 60}{number}")
+        order = make.accepted_order(alice, of, upstream_id=f"u{number}", link=f"https://example.com/{'x' * 60}{number}")
         Order.objects.filter(pk=order.pk).update(status=status, remains=40, next_poll_at=None)
     for number in range(2):
         make.order(alice, service, link=f"https://example.com/queued{number}")
@@ -113,18 +113,18 @@ def test_day_when_it_is_none_then_told_at_its_field_with_what_was_typed(open_lis
 @SCRIPTS
 def test_orders_when_chosen_then_canceled_after_one_more_look(open_list, alice, viewport, scripts):
     page = open_list("?status=pending", viewport=viewport, scripts=scripts)
-    for pk in Order.objects.filter(placement="queued").values_list("pk", flat=True):
+    for pk in Order.objects.filter(submission="queued").values_list("pk", flat=True):
         page.get_by_label(f"Choose order {pk}", exact=True).check()
     page.get_by_role("button", name="Cancel…").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Cancel 2 orders?")
     expect(page.locator("main")).to_contain_text("You get $0.50 back at once.")
-    assert not Order.objects.filter(placement="withdrawn").exists()
+    assert not Order.objects.filter(submission="withdrawn").exists()
     if scripts:
         check_page(page, viewport)
     page.get_by_role("button", name="Cancel these 2 orders").dblclick()
     expect(page.locator(".messages")).to_contain_text("2 ")
     assert page.url.endswith("/orders/?status=pending")
-    assert Order.objects.filter(placement="withdrawn").count() == 2
+    assert Order.objects.filter(submission="withdrawn").count() == 2
     assert make.wallet(alice).balance == 100_000_000 - 12 * 250_000
 
 

@@ -32,7 +32,7 @@ def shop(live_server, upstream):
     customer = make.customer("alice@example.org", funds="10")
     service = provider.upstream_services.get(external_id="1").services.get()
     for number, status in enumerate(Status.values):
-        order = make.placed_order(customer, service, upstream_id=f"u{number}", link=f"https://example.com/{'x' * 80}")
+        order = make.accepted_order(customer, service, upstream_id=f"u{number}", link=f"https://example.com/{'x' * 80}")
         Order.objects.filter(pk=order.pk).update(status=status, remains=40, start_count=7, next_poll_at=None)
     return live_server
 

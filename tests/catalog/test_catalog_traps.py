@@ -309,9 +309,9 @@ def test_agreed_price_when_its_page_stood_open_then_a_newer_one_is_not_set_back(
 def test_runway_when_the_provider_is_young_then_its_week_is_as_long_as_it_is_old(customer, service):
     Provider.objects.update(balance=10_000_000)
     for number in range(4):
-        order = make.placed_order(customer, service, upstream_id=str(number + 1), quantity=500)  # for $1 each
+        order = make.accepted_order(customer, service, upstream_id=str(number + 1), quantity=500)  # for $1 each
         at = timezone.now() - timedelta(hours=20 - number)
-        Order.objects.filter(pk=order.pk).update(created_at=at, placed_at=at)
+        Order.objects.filter(pk=order.pk).update(created_at=at, accepted_at=at)
     count_figures()
     days = {}
     for age in (1, 2, 7, 100):

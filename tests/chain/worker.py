@@ -21,6 +21,7 @@ django.setup()
 from django.apps import apps  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.db import connections  # noqa: E402
+from django.db.models import F  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from billing.models import Entry, Wallet  # noqa: E402
@@ -34,7 +35,7 @@ from panel.api.keys import services  # noqa: E402
 from tests import make  # noqa: E402
 
 _FACTS = (
-    *("pk", "service_id", "service_type", "status", "placement", "quantity", "link", "params", "price", "charge"),
+    *("pk", "service_id", "service_type", "status", "quantity", "link", "params", "price", "charge"),
     *("refunded", "expected_cost", "upstream_charge", "upstream_id", "remains", "start_count", "review_reason"),
     *("status_note", "api_key_ref", "drip_feed_id", "run", "cost", "profit", "is_estimated"),
 )
@@ -83,7 +84,7 @@ def run(*rounds: str) -> list[str]:
 
 def _end_waits() -> None:
     past = timezone.now() - timedelta(seconds=1)
-    Order.objects.filter(placement__in=("queued", "in_doubt"), review_reason="").update(next_action_at=past)
+    Order.objects.filter(submission__in=("queued", "in_doubt"), review_reason="").update(next_action_at=past)
     Order.objects.exclude(next_poll_at=None).update(next_poll_at=past)
     for requests in (CancelRequest, Refill):
         requests.objects.exclude(next_action_at=None).update(next_action_at=past)
@@ -114,7 +115,7 @@ def catalog() -> list[dict[str, Any]]:
 
 def orders(**values: Any) -> list[dict[str, Any]]:
     """The orders that these columns choose, oldest first, with what was earned by each; micro-units."""
-    return list(with_profit(Order.objects.filter(**values)).order_by("pk").values(*_FACTS))
+    return list(with_profit(Order.objects.filter(**values)).order_by("pk").values(*_FACTS, placement=F("submission")))
 
 
 def money(email: str) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def main() -> int:
 def _arguments() -> Any:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description="Kills the panel and lies to it.")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; without any, all of them")
-    parser.add_argument("--orders", type=int, default=600, help="placements of the part kill")
+    parser.add_argument("--orders", type=int, default=600, help="submissions of the part kill")
     parser.add_argument("--seed", type=int, default=1, help="decides what is drawn")
     parser.add_argument("--short", action="store_true", help="a representative part of everything, in seconds")
     parser.add_argument("--half", type=int, choices=[1, 2], default=0, help="every second of the short cases only")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 BAD = ("doubles", "lost", "given away", "misattributed", "wrong refunds", "ledger breaches", "other trouble")
 _FIRST = (
-    "placements asked",
+    "submissions asked",
     "adds upstream",
     "combinations",
     "kills",

@@ -101,7 +101,7 @@ class _Town:
         """Customers order, the owner resumes, the killer kills, Redis forgets."""
         every = _Rhythm()
         limit = time.monotonic() + 600 + self.wanted * 2
-        while self.asked < self.wanted or self.mine.filter(placement="queued", attempts=0).exists():
+        while self.asked < self.wanted or self.mine.filter(submission="queued", attempts=0).exists():
             if time.monotonic() > limit:
                 self.figures.problem("other trouble", "the workers do not keep up")
                 return
@@ -141,7 +141,7 @@ class _Town:
         product.end_waits()
 
     def _ask(self) -> None:
-        waiting = self.mine.filter(placement="queued", review_reason="").count()
+        waiting = self.mine.filter(submission="queued", review_reason="").count()
         for _ in range(min(MAX_WAITING - waiting, self.wanted - self.asked)):
             self.order(self.draw.choice(self.services))
 
@@ -163,11 +163,11 @@ class _Town:
         self.figures.add("Redis flushed")
 
     def _open(self) -> Any:
-        return self.mine.filter(placement__in=("queued", "placing", "in_doubt"), review_reason="")
+        return self.mine.filter(submission__in=("queued", "placing", "in_doubt"), review_reason="")
 
     def _is_still(self) -> bool:
         """Only doubts are left, and looking at them again and again brings nothing."""
-        if self.mine.filter(placement__in=("queued", "placing"), review_reason="").exists():
+        if self.mine.filter(submission__in=("queued", "placing"), review_reason="").exists():
             return False
         doubts = self._open().count()
         until = time.monotonic() + _STILL_SECONDS
@@ -189,7 +189,7 @@ class _Town:
 
     def _count(self) -> None:
         figures = self.figures
-        figures.add("placements asked", self.asked)
+        figures.add("submissions asked", self.asked)
         for server, faults in zip(self.servers.values(), self.faults, strict=True):
             figures.add("adds upstream", len(server.requests_of("add")))
             figures.faults.update(faults.struck)

@@ -133,7 +133,7 @@ class _Scene:
         # Only what ends in part is refunded in part.
         ending = _ENDINGS[0 if self._role == "poll" else (self.number + number) % 3]
         link = f"https://example.com/{self.number}/{number}/{ending}"
-        self.figures.add("placements asked")
+        self.figures.add("submissions asked")
         return make.order(self.customer, self.service, quantity=quantity, link=link)
 
     @property

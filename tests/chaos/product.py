@@ -35,7 +35,7 @@ def sweep() -> None:
 
 def give_up() -> None:
     """The deadline of every doubt has passed: what is not settled now is for staff."""
-    Order.objects.filter(placement="in_doubt").update(doubt_until=_past())
+    Order.objects.filter(submission="in_doubt").update(doubt_until=_past())
     timeouts.meet_deadlines()
 
 
@@ -45,12 +45,12 @@ def poll() -> None:
 
 
 def end_leases(orders: Any) -> None:
-    orders.filter(placement="placing").update(lease_until=_past())
+    orders.filter(submission="placing").update(lease_until=_past())
 
 
 def end_waits() -> None:
     """Every wait before a next try, look or poll is over; no deadline is."""
-    waiting = Order.objects.filter(placement__in=("queued", "in_doubt")).exclude(next_action_at__lte=timezone.now())
+    waiting = Order.objects.filter(submission__in=("queued", "in_doubt")).exclude(next_action_at__lte=timezone.now())
     _end_wait(waiting, "next_action_at")
     _end_wait(Order.objects.filter(next_poll_at__gt=timezone.now()), "next_poll_at")
 
@@ -83,11 +83,11 @@ def submit_for(provider: Provider) -> None:
 def how_settled(order: Order) -> str:
     """How a doubt became a placed order: "" when it never was in doubt, or still is."""
     events = OrderEvent.objects.filter(order=order, kind="placement")
-    if order.placement != "placed" or not events.filter(new="in_doubt").exists():
+    if order.submission != "placed" or not events.filter(new="in_doubt").exists():
         return ""
     if events.filter(text__startswith="Found at the provider").exists():
         return "settled by ids"
-    ids = order.placement_attempts.exclude(request_id="").values_list("request_id", flat=True)
+    ids = order.submission_attempts.exclude(request_id="").values_list("request_id", flat=True)
     return "settled by repeat" if len(ids) > len(set(ids)) else "settled by late answer"
 
 

@@ -29,18 +29,18 @@ def _requeue() -> None:
     from orders.models import Order
 
     def expire_leases() -> int:
-        expired = Order.objects.filter(placement="placing", lease_until__lt=timezone.now())
-        return expired.update(placement="queued", claim_token="", lease_until=None)
+        expired = Order.objects.filter(submission="placing", lease_until__lt=timezone.now())
+        return expired.update(submission="queued", claim_token="", lease_until=None)
 
     wrap("orders.dispatch.timeouts:expire_leases", lambda original: expire_leases)
 
 
 def _refund() -> None:
     """A doubt is refunded: the customer should not wait."""
-    from orders.refunds.posting import end_unplaced
+    from orders.refunds.posting import cancel_unaccepted
 
     def doubt(order: Any, text: str, **_: Any) -> None:
-        end_unplaced(order=order, placement="refused", note=text)
+        cancel_unaccepted(order=order, submission="refused", note=text)
 
     wrap("orders.dispatch.outcomes:_record_doubt", lambda original: doubt)
 

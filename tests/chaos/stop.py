@@ -79,7 +79,7 @@ def run(*, children: Children, short: bool) -> Figures:
         audit(figures, mine, truth, where="stop:")
         figures.add("adds upstream", sum(len(scene.server.requests_of("add")) for scene in scenes))
         audit_books(figures, where="stop:")
-        figures.add("placements asked", mine.count())
+        figures.add("submissions asked", mine.count())
         figures.add("workers stopped", len(scenes))
         for name, amount in doubts_of(mine, truth):
             figures.add(name, amount)

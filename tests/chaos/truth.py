@@ -37,7 +37,7 @@ def audit(figures: Figures, orders: Iterable[Order], truth: Truth, *, where: str
         for kind, text in _findings(order, real, by_id, ended=ended):
             ids = ", ".join(str(one.id) for one in real) or "nothing"
             figures.problem(
-                kind, f"{where} order {order.pk} ({order.placement}, {order.status}): {text}; upstream {ids}"
+                kind, f"{where} order {order.pk} ({order.submission}, {order.status}): {text}; upstream {ids}"
             )
 
 
@@ -58,31 +58,31 @@ def _findings(
 ) -> Iterable[tuple[str, str]]:
     if len(real) > 1:
         yield "doubles", "placed more than once"
-    if real and order.placement == "queued":
+    if real and order.submission == "queued":
         yield "doubles", "waits to be sent, though it was placed"
     if order.upstream_id is not None:
         bound = by_id.get((order.provider_id, order.upstream_id))
         if bound is None or bound.link != order.link:
             whose = bound.link if bound else "nobody of ours"
             yield "misattributed", f"bound to {order.upstream_id}, which belongs to {whose}"
-    if real and order.placement in ("refused", "withdrawn"):
+    if real and order.submission in ("refused", "withdrawn"):
         yield "given away", f"refunded {order.refunded} of {order.charge}"
     lost = _why_lost(order)
     if lost:
         yield "lost", lost
-    if order.placement == "placed" and len(real) == 1:
+    if order.submission == "placed" and len(real) == 1:
         yield from _wrong_refund(order, real[0], ended=ended)
-    if order.placement in ("queued", "placing", "in_doubt") and order.refunded:
+    if order.submission in ("queued", "placing", "in_doubt") and order.refunded:
         yield "given away", f"refunded {order.refunded}, though not ended"
 
 
 def _why_lost(order: Order) -> str:
     """Why nobody will come back to this order; "" when somebody will, or it has ended."""
-    if order.placement in ("placed", "refused", "withdrawn") or order.review_reason:
+    if order.submission in ("placed", "refused", "withdrawn") or order.review_reason:
         return ""
-    if order.placement == "in_doubt":
+    if order.submission == "in_doubt":
         return "" if order.doubt_until and order.doubt_until > timezone.now() else "in doubt past its deadline"
-    if order.placement == "queued":
+    if order.submission == "queued":
         return "still queued, though nothing keeps it"
     return "being placed by nobody"
 

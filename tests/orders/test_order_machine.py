@@ -1,7 +1,7 @@
 """Orders under everything at once: customers, staff, two providers that say and do anything, and workers that die.
 
 Hypothesis plays random stories against the real services, the real database and real provider servers, and after
-each step every invariant of money and placement must hold. What may be given back is judged by a second, independent
+each step every invariant of money and submission must hold. What may be given back is judged by a second, independent
 reading of the provider's answers. `MACHINE_EXAMPLES=1000` plays more of them, and other ones each time.
 """
 
@@ -44,8 +44,8 @@ from orders.models import CancelRequest, Order, OrderEvent
 from orders.requests.cancel import TooLate, cancel_order
 from orders.requests.send import send_due_requests
 from orders.review import decisions
-from orders.review.manual_close import end_placed
-from orders.states import FINAL, Placement, Status
+from orders.review.manual_close import close_accepted
+from orders.states import FINAL, Status, Submission
 from orders.tracking.apply import apply_answers
 from panel.lib.money import EXCHANGE_ONE
 from panel.ops.invariants import find_breaches
@@ -56,7 +56,7 @@ from tests.make import reprice
 from tests.scenes import Killed, poll_now, reconcile_now, submit_now
 
 EXAMPLES = int(os.environ.get("MACHINE_EXAMPLES", "0"))
-UNPLACED = (Placement.REFUSED, Placement.WITHDRAWN)
+UNPLACED = (Submission.REFUSED, Submission.WITHDRAWN)
 
 WORDS = ("Pending", "In progress", "Completed", "Partial", "Partial", "Canceled", "Refunded", "Fail", "Frozen")
 # What a provider may do with an `add`.
@@ -219,7 +219,7 @@ class Orders(RuleBasedStateMachine):
     def ask_all(self, data: Any, die: int | None) -> None:
         """Each provider says anything of some of its orders, and nothing of the others."""
         answers: dict[int, dict[str, Any]] = {pk: {} for pk in self.upstreams}
-        for order in Order.objects.filter(placement=Placement.PLACED).order_by("pk"):
+        for order in Order.objects.filter(submission=Submission.ACCEPTED).order_by("pk"):
             if data.draw(st.integers(0, 3)):
                 answers[order.provider_id][str(order.upstream_id)] = self.draw_row(data, order)
         for pk, server in self.upstreams.items():
@@ -244,9 +244,9 @@ class Orders(RuleBasedStateMachine):
     def time_passes(self, what: str, die: int | None, data: Any) -> None:
         past = timezone.now() - timedelta(seconds=1)
         if what == "lease":
-            Order.objects.filter(placement=Placement.PLACING).update(lease_until=past)
+            Order.objects.filter(submission=Submission.SUBMITTING).update(lease_until=past)
         elif what == "doubt":
-            Order.objects.filter(placement=Placement.IN_DOUBT).update(doubt_until=past)
+            Order.objects.filter(submission=Submission.IN_DOUBT).update(doubt_until=past)
         elif what == "queue":
             limit = timedelta(hours=django_settings.QUEUE_LIMIT_HOURS)
             Order.objects.filter(pk=data.draw(st.sampled_from(self.orders))).update(queued_at=past - limit)
@@ -303,7 +303,7 @@ class Orders(RuleBasedStateMachine):
     def _refund(self, data: Any, order: Order) -> tuple[Callable[[], Any], int]:
         def refund() -> None:
             self.by_staff.add(order.pk)
-            decisions.refund_unplaced(order=order, note="Sorry", actor=self.staff)
+            decisions.refund_unaccepted(order=order, note="Sorry", actor=self.staff)
 
         return refund, order.charge
 
@@ -318,7 +318,7 @@ class Orders(RuleBasedStateMachine):
     def _end(self, data: Any, order: Order) -> tuple[Callable[[], Any], int]:
         status = data.draw(st.sampled_from([Status.COMPLETED, Status.PARTIAL, Status.CANCELED, Status.PENDING]))
         delivered = data.draw(st.one_of(st.none(), st.integers(0, order.quantity)))
-        end = partial(end_placed, order=order, status=status, delivered=delivered, note="Ended", actor=self.staff)
+        end = partial(close_accepted, order=order, status=status, delivered=delivered, note="Ended", actor=self.staff)
         if status == Status.PARTIAL:
             return end, int(Fraction(order.charge * (order.quantity - (delivered or 0)), order.quantity))
         return end, order.charge if status == Status.CANCELED else 0
@@ -345,9 +345,9 @@ class Orders(RuleBasedStateMachine):
             assert told[order.pk] == order.refunded, f"{order}: the timeline tells of other refunds"
             adds = taken[order.provider_id][order.link]
             assert adds <= 1 + self.sent_again[order.pk], f"{order} was placed {adds} times"
-            if order.placement in UNPLACED and order.pk not in self.by_staff:
+            if order.submission in UNPLACED and order.pk not in self.by_staff:
                 assert adds == 0, f"{order} was refunded as not placed, and runs"
-            if order.placement == Placement.PLACED and order.pk not in self.by_staff:
+            if order.submission == Submission.ACCEPTED and order.pk not in self.by_staff:
                 assert order.upstream_id in self.truth(order), f"{order} follows another one's fate"
         self.told_to.clear()
 
@@ -355,7 +355,7 @@ class Orders(RuleBasedStateMachine):
         assert self.refunded[order.pk] <= order.refunded <= order.charge, f"{order}: a refund was taken back"
         if order.refunded != self.refunded[order.pk] and order.pk not in self.told_to:
             # Nobody decided and nothing was heard of it: then only as a whole, for it was never placed.
-            assert (order.placement in UNPLACED, order.refunded) == (True, order.charge)
+            assert (order.submission in UNPLACED, order.refunded) == (True, order.charge)
         self.refunded[order.pk] = order.refunded
         if order.pk in self.canceled:
             assert order.status == Status.CANCELED, f"{order} left Canceled"
@@ -365,15 +365,15 @@ class Orders(RuleBasedStateMachine):
     def check_queues(self, order: Order) -> None:
         """Each order that has not ended waits for something; one that has, for late changes at most."""
         waits = {
-            Placement.QUEUED: order.next_action_at,
-            Placement.PLACING: order.lease_until,
-            Placement.IN_DOUBT: order.doubt_until and order.next_action_at,
-            Placement.PLACED: order.is_final or order.next_poll_at,
+            Submission.QUEUED: order.next_action_at,
+            Submission.SUBMITTING: order.lease_until,
+            Submission.IN_DOUBT: order.doubt_until and order.next_action_at,
+            Submission.ACCEPTED: order.is_final or order.next_poll_at,
         }
-        assert waits.get(order.placement, True), f"{order} is lost"
-        if order.placement not in (Placement.QUEUED, Placement.IN_DOUBT, Placement.PLACING):
+        assert waits.get(order.submission, True), f"{order} is lost"
+        if order.submission not in (Submission.QUEUED, Submission.IN_DOUBT, Submission.SUBMITTING):
             assert (order.next_action_at, order.lease_until, order.doubt_until) == (None, None, None)
-        if order.placement in UNPLACED:
+        if order.submission in UNPLACED:
             assert (order.next_poll_at, order.review_reason) == (None, "")
 
     def check_heard(self, *, died: bool) -> None:
@@ -393,8 +393,8 @@ class Orders(RuleBasedStateMachine):
 
     def all_ends_well(self) -> None:
         """Nothing is stuck: once a provider says clearly that all is canceled, every customer has all of it back."""
-        Order.objects.filter(placement=Placement.PLACED).update(next_poll_at=timezone.now())
-        placed = Order.objects.filter(placement=Placement.PLACED)
+        Order.objects.filter(submission=Submission.ACCEPTED).update(next_poll_at=timezone.now())
+        placed = Order.objects.filter(submission=Submission.ACCEPTED)
         canceled = {"status": "Canceled", "charge": "0"}
         for pk, server in self.upstreams.items():
             rows = {one.upstream_id: {**canceled, "remains": one.quantity} for one in placed.filter(provider=pk)}
@@ -424,7 +424,7 @@ class Orders(RuleBasedStateMachine):
     def hear(self, *, provider: Provider, batch: list[Order], answers: Any) -> None:
         """Stands before `apply_answers`: notes how the orders stood and what was said of them."""
         self.old_answers.append((provider, list(batch), answers))
-        for order in Order.objects.filter(pk__in=[one.pk for one in batch], placement=Placement.PLACED):
+        for order in Order.objects.filter(pk__in=[one.pk for one in batch], submission=Submission.ACCEPTED):
             row = answers.get(order.upstream_id)
             if isinstance(row, StatusRow):
                 self.heard.append((order, row))

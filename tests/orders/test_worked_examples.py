@@ -10,7 +10,7 @@ from catalog.imports.run import sync_provider
 from catalog.models import Service
 from orders.dispatch.submit import submit_due_orders
 from orders.models import Order
-from orders.states import Placement, Status
+from orders.states import Status, Submission
 from orders.tracking.poll import poll_due_orders
 from panel.ops.invariants import find_breaches
 from panel.sandbox.http import faults
@@ -46,7 +46,7 @@ def test_partial_order_from_import_to_refund(upstream, provider, customer):
     # Sent once.
     assert submit_due_orders() == 1
     order.refresh_from_db()
-    assert order.placement == Placement.PLACED
+    assert order.submission == Submission.ACCEPTED
     [sent] = upstream.orders()
     assert (str(sent.id), sent.quantity, sent.link) == (order.upstream_id, 1_000, order.link)
 

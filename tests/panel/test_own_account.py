@@ -21,8 +21,8 @@ from catalog.models import CustomerGroup, CustomerPrice, GroupMember, Service
 from orders.models import Order
 from orders.requests.bulk import StaffReason, cancel_as_staff, plan_staff_cancels
 from orders.review import decisions
-from orders.review.manual_close import end_placed
-from orders.states import Placement, ReviewReason, Status
+from orders.review.manual_close import close_accepted
+from orders.states import ReviewReason, Status, Submission
 from panel.accounts.models import User
 from panel.accounts.roles import MANAGER, OWNER, ROLES, SUPPORT, set_up_roles
 from panel.lib.own_account import SENTENCE, OwnAccount
@@ -64,7 +64,7 @@ def signed_in_as(user: User) -> Client:
 
 
 def placed(customer: User, offer: Service) -> Order:
-    return make.placed_order(customer, offer, quantity=1_000, upstream_id=uuid4().hex[:12])
+    return make.accepted_order(customer, offer, quantity=1_000, upstream_id=uuid4().hex[:12])
 
 
 def reviewed(customer: User, offer: Service) -> Order:
@@ -77,7 +77,7 @@ def reviewed(customer: User, offer: Service) -> Order:
 def doubted(customer: User, offer: Service) -> Order:
     order = make.order(customer, offer)
     Order.objects.filter(pk=order.pk).update(
-        placement=Placement.IN_DOUBT,
+        submission=Submission.IN_DOUBT,
         next_action_at=None,
         doubt_until=timezone.now(),
         review_reason=ReviewReason.DOUBT,
@@ -208,7 +208,7 @@ def test_cancelling_many_when_own_orders_are_among_them_then_those_are_left(role
     assert StaffReason.OWN in answer.content.decode()
     mine.refresh_from_db()
     theirs.refresh_from_db()
-    assert (mine.placement, theirs.placement) == (Placement.QUEUED, Placement.WITHDRAWN)
+    assert (mine.submission, theirs.submission) == (Submission.QUEUED, Submission.WITHDRAWN)
     entry = LogEntry.objects.get()
     assert (entry.object_id, entry.change_message[:7]) == (str(mine.pk), "Refused")
 
@@ -304,16 +304,19 @@ def test_terms_when_they_are_a_colleagues_then_they_are_set(name, offer):
 
 SERVICES: dict[str, tuple[Callable[[User, Service], Any], Callable[[Any, Any], Any]]] = {
     "refund_part": (placed, lambda order, actor: decisions.refund_part(order=order, amount=1, note="x", actor=actor)),
-    "refund_unplaced": (doubted, lambda order, actor: decisions.refund_unplaced(order=order, note="x", actor=actor)),
+    "refund_unaccepted": (
+        doubted,
+        lambda order, actor: decisions.refund_unaccepted(order=order, note="x", actor=actor),
+    ),
     "send_again": (doubted, lambda order, actor: decisions.send_again(order=order, actor=actor)),
     "dismiss_review": (reviewed, lambda order, actor: decisions.dismiss_review(order=order, note="x", actor=actor)),
     "bind": (
         doubted,
         lambda order, actor: decisions.bind_upstream_id(order=order, upstream_id="4711", actor=actor),
     ),
-    "end_placed": (
+    "close_accepted": (
         placed,
-        lambda order, actor: end_placed(order=order, status=Status.CANCELED, note="x", actor=actor),
+        lambda order, actor: close_accepted(order=order, status=Status.CANCELED, note="x", actor=actor),
     ),
     "approve_deposit": (
         deposit,
@@ -363,4 +366,4 @@ def test_own_page_when_staff_cancel_there_then_they_are_customers(offer):
     answer = signed_in_as(user).post(reverse("order_cancel", args=[order.pk]))
     assert answer.status_code == 302
     order.refresh_from_db()
-    assert order.placement == Placement.WITHDRAWN
+    assert order.submission == Submission.WITHDRAWN

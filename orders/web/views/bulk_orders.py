@@ -11,11 +11,11 @@ from django.urls import reverse
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_http_methods
 
-from orders.checkout.bulk_orders import MassQuote, PlacedMass, PreviewChanged, place_mass, quote_mass
+from orders.checkout.bulk_orders import BulkQuote, CreatedBulk, PreviewChanged, create_bulk, quote_bulk
 from orders.checkout.bulk_text import MAX_TEXT
 from orders.checkout.create import NotEnoughFunds
 from orders.checkout.validation import OrderRefused
-from orders.web.bulk_form import MassForm
+from orders.web.bulk_form import BulkForm
 from orders.web.views.drafts import drop, keep, kept, owner_of
 from orders.web.views.messages import say_once
 from panel.accounts.signed_in import user_of
@@ -31,16 +31,16 @@ def mass_order(request: HttpRequest) -> HttpResponse:
     if not request.user.is_authenticated:
         return _sign_in_first(request)
     if request.method != "POST":
-        return _page(request, MassForm(initial={"lines": kept(request, DRAFT) or ""}))
+        return _page(request, BulkForm(initial={"lines": kept(request, DRAFT) or ""}))
     drop(request, DRAFT)
-    form = MassForm(request.POST, request.FILES)
+    form = BulkForm(request.POST, request.FILES)
     if not form.is_valid():
         return _page(request, form)
     data = form.cleaned_data
     if request.POST.get("do") != "order" or not data["request_key"]:
         return _preview(request, form)
     try:
-        placed = place_mass(
+        placed = create_bulk(
             customer=user_of(request), text=form.text, request_key=data["request_key"], seal=data["seal"]
         )
     except PreviewChanged as refusal:
@@ -54,17 +54,17 @@ def mass_order(request: HttpRequest) -> HttpResponse:
     return redirect("order_list")
 
 
-def _preview(request: HttpRequest, form: MassForm, refusal: str = "") -> HttpResponse:
-    quote = quote_mass(customer=user_of(request), text=form.text)
+def _preview(request: HttpRequest, form: BulkForm, refusal: str = "") -> HttpResponse:
+    quote = quote_bulk(customer=user_of(request), text=form.text)
     return _page(request, form.previewed(seal=quote.seal), quote, refusal)
 
 
-def _page(request: HttpRequest, form: MassForm, quote: MassQuote | None = None, refusal: str = "") -> HttpResponse:
+def _page(request: HttpRequest, form: BulkForm, quote: BulkQuote | None = None, refusal: str = "") -> HttpResponse:
     context = {"form": form, "owner": owner_of(request), "quote": quote, "refusal": refusal}
     return render(request, "orders/mass.html", context)
 
 
-def _tell(request: HttpRequest, placed: PlacedMass) -> None:
+def _tell(request: HttpRequest, placed: CreatedBulk) -> None:
     """What was ordered; the lines that were not wait on the page."""
     paid = format_money(placed.charge, settings.PANEL_CURRENCY, exact=True)
     words = "1 order was" if placed.orders == 1 else f"{placed.orders:,} orders were"
@@ -79,7 +79,7 @@ def _tell(request: HttpRequest, placed: PlacedMass) -> None:
 def _sign_in_first(request: HttpRequest) -> HttpResponse:
     """Signing in keeps what an anonymous session holds."""
     if request.method == "POST":
-        form = MassForm(request.POST, request.FILES)
+        form = BulkForm(request.POST, request.FILES)
         text = form.text if form.is_valid() else request.POST.get("lines", "")
         if text.strip() and keep(request, DRAFT, text[:MAX_TEXT]):
             say_once(request, messages.INFO, "Please sign in again. Your lines are kept.")

@@ -17,7 +17,7 @@ from catalog.selectors import times_of
 from orders.requests.cancel import CancelOutcome, TooLate, cancel_order, may_cancel, may_withdraw
 from orders.requests.refill import RefillRefused, may_refill, request_refill
 from orders.selectors import api_key_of, orders_of
-from orders.states import Placement
+from orders.states import Submission
 from orders.web import selectors
 from orders.web.live_updates import order_pace
 from orders.web.order_details import details_of
@@ -95,7 +95,7 @@ def order_cancel(request: HttpRequest, pk: int) -> HttpResponse:
         outcome = cancel_order(order=order, actor=user_of(request))
     except TooLate as error:
         order.refresh_from_db()
-        if order.placement != Placement.WITHDRAWN:
+        if order.submission != Submission.WITHDRAWN:
             say_once(request, messages.WARNING, f"Order {order.pk} was not canceled. {error}")
             return redirect("order_detail", order.pk)
         outcome = CancelOutcome.WITHDRAWN  # The second half of a double click.

@@ -153,7 +153,7 @@ def test_order_when_the_customer_has_a_discount_then_it_is_charged_and_frozen(cu
     GroupMember.objects.all().delete()
     submit_now()
     order = fresh(order)
-    assert (order.price, order.charge, order.placement) == (2_250_000, 2_250_000, "placed")
+    assert (order.price, order.charge, order.submission) == (2_250_000, 2_250_000, "placed")
     assert find_breaches() == []
 
 

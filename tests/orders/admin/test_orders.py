@@ -7,7 +7,7 @@ from django.test import Client
 from django.utils import timezone
 
 from orders.models import Order
-from orders.states import Placement, ReviewReason
+from orders.states import ReviewReason, Submission
 from tests import make
 from tests.admin_calls import action
 from tests.scenes import nothing_changes
@@ -22,7 +22,7 @@ def decide(client: Client, address: str, **data: str):
 
 
 def test_nothing_to_do_when_an_order_is_in_no_review_then_it_is_not_offered(staff_client, customer, provider):
-    order = make.placed_order(customer, make.service(provider))
+    order = make.accepted_order(customer, make.service(provider))
     with nothing_changes():
         assert staff_client.post(action("orders.order", order.pk, "dismiss"), {"note": "x"}).status_code == 403
 
@@ -33,7 +33,7 @@ def test_choice_when_an_order_is_in_doubt_then_only_the_page_of_the_decision_set
 ):
     order = make.order(customer, make.service(provider), quantity=1_000)
     Order.objects.filter(pk=order.pk).update(
-        placement=Placement.IN_DOUBT, doubt_until=timezone.now(), review_reason=ReviewReason.DOUBT
+        submission=Submission.IN_DOUBT, doubt_until=timezone.now(), review_reason=ReviewReason.DOUBT
     )
     with nothing_changes():
         address = action("orders.order", order.pk, name)
@@ -41,7 +41,7 @@ def test_choice_when_an_order_is_in_doubt_then_only_the_page_of_the_decision_set
 
 
 def test_staff_give_back_a_part_within_the_charge(staff_client, customer, provider):
-    order = make.placed_order(customer, make.service(provider), quantity=1_000)
+    order = make.accepted_order(customer, make.service(provider), quantity=1_000)
     address = action("orders.order", order.pk, "give_back")
     decide(staff_client, address, amount="0.50", note="Slow delivery")
     assert "what is left" in decide(staff_client, address, amount="2.01", note="x").content.decode()
@@ -52,7 +52,7 @@ def test_staff_give_back_a_part_within_the_charge(staff_client, customer, provid
 
 def test_the_same_decision_sent_twice_is_taken_once(staff_client, customer, provider):
     """A double click on "Refund" gave the part back twice."""
-    order = make.placed_order(customer, make.service(provider), quantity=1_000)
+    order = make.accepted_order(customer, make.service(provider), quantity=1_000)
     address = action("orders.order", order.pk, "give_back")
     form = {"amount": "0.50", "note": "Slow delivery", "seen": staff_client.get(address).context["seen"]}
     assert staff_client.post(address, form).status_code == 302
@@ -62,7 +62,7 @@ def test_the_same_decision_sent_twice_is_taken_once(staff_client, customer, prov
 
 
 def test_give_back_when_the_page_is_stale_then_nothing_moves(staff_client, customer, provider):
-    order = make.placed_order(customer, make.service(provider), quantity=1_000)
+    order = make.accepted_order(customer, make.service(provider), quantity=1_000)
     address = action("orders.order", order.pk, "give_back")
     seen = staff_client.get(address).context["seen"]
     Order.objects.filter(pk=order.pk).update(review_reason=ReviewReason.CONTRADICTION)

@@ -15,10 +15,10 @@ from django.utils import timezone
 
 from catalog.models import Provider, Service, UpstreamService
 from catalog.provider_accounts import account_of, check_balance
-from orders.models import Order, OrderEvent, PlacementAttempt
+from orders.models import Order, OrderEvent, SubmissionAttempt
 from orders.reconcile import search
 from orders.review import decisions
-from orders.states import Placement, ReviewReason, Status
+from orders.states import ReviewReason, Status, Submission
 from panel.lib.admin.base import shown_money
 from panel.sandbox.http import faults
 from panel.sandbox.server import SandboxServer
@@ -150,11 +150,11 @@ def staff_with(*codenames: str) -> Client:
 
 
 def test_page_when_opened_then_it_asks_the_provider_nothing_and_changes_nothing(staff_client, upstream, doubt):
-    attempts = list(PlacementAttempt.objects.values())
+    attempts = list(SubmissionAttempt.objects.values())
     with nothing_changes():
         assert staff_client.get(page(doubt), {"choice": "refund", "note": "x"}).status_code == 200
     assert upstream.requests == []
-    assert list(PlacementAttempt.objects.values()) == attempts
+    assert list(SubmissionAttempt.objects.values()) == attempts
     assert LogEntry.objects.count() == 0
 
 
@@ -224,7 +224,7 @@ def test_page_when_others_were_sent_in_between_then_they_are_counted_once_and_th
     check_balance(provider=provider)
     order = lost(upstream, customer, service, quantity=1_000)
     twice = make.order(customer, service, quantity=200)
-    PlacementAttempt.objects.create(order=twice, token="first", outcome="unknown", account=account_of(provider))
+    SubmissionAttempt.objects.create(order=twice, token="first", outcome="unknown", account=account_of(provider))
     submit_now()
     found = lost(upstream, customer, service, quantity=300)
     decisions.bind_upstream_id(order=found, upstream_id=truth(upstream, found))
@@ -244,8 +244,8 @@ def test_page_when_the_provider_is_set_up_twice_then_orders_of_the_same_account_
     check_balance(provider=provider)
     order = lost(upstream, customer, service, quantity=1_000)
     twin = make.provider(name="Twin", url=upstream.url, api_key=key)
-    beside = make.placed_order(customer, make.service(twin), upstream_id="1")
-    PlacementAttempt.objects.create(order=beside, token="b", outcome="placed", account=account_of(twin))
+    beside = make.accepted_order(customer, make.service(twin), upstream_id="1")
+    SubmissionAttempt.objects.create(order=beside, token="b", outcome="placed", account=account_of(twin))
     note_balances()
     assert staff_client.get(page(order)).context["balance"][1].note == counted
 
@@ -256,10 +256,10 @@ def test_page_when_accounts_were_not_noted_yet_then_the_providers_orders_are_cou
     check_balance(provider=provider)
     order = lost(upstream, customer, service, quantity=1_000)
     for place in (provider, make.provider(name="Elsewhere", url="http://127.0.0.1:9/api", api_key="x")):
-        beside = make.placed_order(customer, make.service(place, external_id="8"), upstream_id="1")
-        PlacementAttempt.objects.create(order=beside, token=place.name, outcome="placed")
+        beside = make.accepted_order(customer, make.service(place, external_id="8"), upstream_id="1")
+        SubmissionAttempt.objects.create(order=beside, token=place.name, outcome="placed")
     note_balances()
-    PlacementAttempt.objects.update(account="")
+    SubmissionAttempt.objects.update(account="")
     assert staff_client.get(page(order)).context["balance"][1].note == "1 order"
 
 
@@ -280,7 +280,7 @@ def test_page_when_others_wrote_its_texts_then_all_of_them_are_escaped(staff_cli
         review_note=f"note {HOSTILE}",
     )
     orphan = {"id": HOSTILE, "status": HOSTILE, "remains": HOSTILE, "charge": HOSTILE, "agrees": True}
-    doubt.placement_attempts.update(
+    doubt.submission_attempts.update(
         body=f"body {HOSTILE}",
         detail=f"detail {HOSTILE}",
         request_id="<b>request</b>",
@@ -315,7 +315,7 @@ def test_page_when_it_was_sent_often_then_it_takes_no_more_queries(staff_client,
     count()
     few = count()
     for number in range(30):
-        PlacementAttempt.objects.create(order=doubt, token=f"t{number}", outcome="unknown", phase="sent")
+        SubmissionAttempt.objects.create(order=doubt, token=f"t{number}", outcome="unknown", phase="sent")
     assert count() == few
     assert len(staff_client.get(page(doubt)).context["sendings"]) == 31
 
@@ -371,9 +371,9 @@ def test_bind_when_the_provider_has_it_then_it_is_followed(staff_client, staff, 
     response = choose(staff_client, doubt, "bind", upstream_id=f" {there} ")
     assert response.headers["Location"] == own_page(doubt)
     bound = fresh(doubt)
-    assert (bound.placement, bound.upstream_id, bound.review_reason) == (Placement.PLACED, there, "")
+    assert (bound.submission, bound.upstream_id, bound.review_reason) == (Submission.ACCEPTED, there, "")
     assert [call.params["orders"] for call in upstream.requests_of("status")] == [there]
-    assert OrderEvent.objects.filter(order=doubt, actor=staff, new=Placement.PLACED).count() == 1
+    assert OrderEvent.objects.filter(order=doubt, actor=staff, new=Submission.ACCEPTED).count() == 1
     assert there in LogEntry.objects.get(object_id=str(doubt.pk)).change_message
     upstream.set_order(int(there), status="Partial", remains=500, charge="1")
     poll_now()
@@ -416,12 +416,12 @@ def test_bind_when_another_decides_while_the_provider_is_asked_then_theirs_stand
 
     def meanwhile(**values: Any) -> None:
         check_id(**values)
-        decisions.refund_unplaced(order=fresh(doubt), note="Sorry", actor=staff)
+        decisions.refund_unaccepted(order=fresh(doubt), note="Sorry", actor=staff)
 
     monkeypatch.setattr(search, "check_id", meanwhile)
     response = choose(staff_client, doubt, "bind", upstream_id=truth(upstream, doubt))
     assert response.headers["Location"] == own_page(doubt)
-    assert (fresh(doubt).placement, refunds_of(doubt)) == (Placement.REFUSED, [2_500_000])
+    assert (fresh(doubt).submission, refunds_of(doubt)) == (Submission.REFUSED, [2_500_000])
     assert "Nothing was done" in staff_client.get(own_page(doubt)).content.decode()
     assert LogEntry.objects.count() == 0
 
@@ -429,7 +429,7 @@ def test_bind_when_another_decides_while_the_provider_is_asked_then_theirs_stand
 def test_bind_when_it_was_refused_with_strange_words_then_it_can_be_bound(staff_client, upstream, strange):
     there = by_hand(upstream, quantity=100)
     choose(staff_client, strange, "bind", upstream_id=there)
-    assert (fresh(strange).placement, fresh(strange).upstream_id) == (Placement.PLACED, there)
+    assert (fresh(strange).submission, fresh(strange).upstream_id) == (Submission.ACCEPTED, there)
 
 
 # -- send again --------------------------------------------------------------------------------------
@@ -441,11 +441,11 @@ def test_send_again_when_staff_are_sure_then_it_is_sent_once_more(staff_client, 
     before = adds(upstream)
     response = choose(staff_client, order, "send_again", sure="on")
     assert response.headers["Location"] == own_page(order)
-    assert (fresh(order).placement, fresh(order).review_reason) == (Placement.QUEUED, "")
+    assert (fresh(order).submission, fresh(order).review_reason) == (Submission.QUEUED, "")
     assert LogEntry.objects.filter(object_id=str(order.pk), user=staff).count() == 1
     for _ in range(2):
         submit_now()
-    assert (fresh(order).placement, adds(upstream)) == (Placement.PLACED, before + 1)
+    assert (fresh(order).submission, adds(upstream)) == (Submission.ACCEPTED, before + 1)
 
 
 def test_send_again_when_the_tick_is_missing_then_it_is_asked_for(staff_client, doubt):
@@ -477,7 +477,7 @@ def test_send_again_when_the_loss_is_mended_then_it_is_sent(staff_client, servic
     assert "I made sure that it costs no more than the customer paid." in text
     choose(staff_client, losing, "send_again", sure="on")
     submit_now()
-    assert fresh(losing).placement == Placement.PLACED
+    assert fresh(losing).submission == Submission.ACCEPTED
 
 
 # -- cancel and refund -------------------------------------------------------------------------------
@@ -490,8 +490,8 @@ def test_refund_when_staff_give_up_then_all_goes_back_with_their_reason(staff_cl
     response = choose(staff_client, order, "refund", note="The provider is gone.")
     assert response.headers["Location"] == own_page(order)
     refused = fresh(order)
-    assert (refused.placement, refused.status, refused.status_note) == (
-        Placement.REFUSED,
+    assert (refused.submission, refused.status, refused.status_note) == (
+        Submission.REFUSED,
         Status.CANCELED,
         "The provider is gone.",
     )
@@ -523,7 +523,7 @@ def test_look_again_when_it_can_be_found_now_then_it_is_bound(staff_client, upst
     make_known(upstream, known[0], upstream.orders()[-1].id)
     response = choose(staff_client, doubt, "look")
     assert response.headers["Location"] == own_page(doubt)
-    assert (fresh(doubt).placement, fresh(doubt).upstream_id) == (Placement.PLACED, truth(upstream, doubt))
+    assert (fresh(doubt).submission, fresh(doubt).upstream_id) == (Submission.ACCEPTED, truth(upstream, doubt))
     assert LogEntry.objects.filter(object_id=str(doubt.pk)).count() == 1
 
 
@@ -531,7 +531,7 @@ def make_known(upstream: SandboxServer, like: Order, number: int) -> None:
     """An order of ours has this id."""
     made = make.order(like.customer, like.service)
     Order.objects.filter(pk=made.pk).update(
-        placement=Placement.PLACED, upstream_id=str(number), upstream_number=number, next_action_at=None
+        submission=Submission.ACCEPTED, upstream_id=str(number), upstream_number=number, next_action_at=None
     )
 
 
@@ -547,8 +547,8 @@ def test_look_again_when_nothing_is_found_then_the_evidence_is_fresh_and_nothing
     assert response.headers["Location"] == page(order)
     text = text_of(staff_client, order)
     assert "Looked again. Asked for the ids from" in text
-    assert order.placement_attempts.get().looks == 1
-    assert (fresh(order).placement, fresh(order).review_reason) == (before.placement, before.review_reason)
+    assert order.submission_attempts.get().looks == 1
+    assert (fresh(order).submission, fresh(order).review_reason) == (before.submission, before.review_reason)
     assert adds(upstream) == sent
 
 
@@ -588,7 +588,7 @@ def test_page_when_it_was_sent_again_and_is_doubted_anew_then_its_evidence_is_st
     assert "The balance there" in text
     assert f"Bind {there}" in text
     choose(staff_client, fresh(doubt), "bind", upstream_id=there)
-    assert (fresh(doubt).placement, fresh(doubt).upstream_id) == (Placement.PLACED, there)
+    assert (fresh(doubt).submission, fresh(doubt).upstream_id) == (Submission.ACCEPTED, there)
 
 
 @pytest.mark.parametrize(
@@ -661,7 +661,7 @@ def test_choice_when_the_order_is_settled_then_nothing_is_done(staff_client, ups
 def test_choice_when_the_order_is_being_sent_then_nothing_is_done(staff_client, doubt):
     seen = staff_client.get(page(doubt)).context["seen"]
     Order.objects.filter(pk=doubt.pk).update(
-        placement=Placement.PLACING, lease_until=timezone.now() + timedelta(minutes=1), review_reason=""
+        submission=Submission.SUBMITTING, lease_until=timezone.now() + timedelta(minutes=1), review_reason=""
     )
     with nothing_changes():
         staff_client.post(page(doubt), {**FILLED["refund"], "choice": "refund", "seen": seen})
@@ -715,7 +715,7 @@ def test_page_when_staff_may_not_see_orders_then_403(staff_client, doubt, codena
 def test_page_when_staff_may_change_orders_then_they_decide(doubt):
     client = staff_with("change_order")
     choose(client, doubt, "refund", note="Sorry")
-    assert fresh(doubt).placement == Placement.REFUSED
+    assert fresh(doubt).submission == Submission.REFUSED
 
 
 @pytest.mark.parametrize("who", ["visitor", "customer"])

@@ -15,7 +15,7 @@ from django.urls import reverse
 
 from billing.models import Entry
 from catalog.models import CustomerPrice, Service
-from orders.checkout.bulk_orders import MassQuote, PlacedMass, PreviewChanged, place_mass, quote_mass
+from orders.checkout.bulk_orders import BulkQuote, CreatedBulk, PreviewChanged, create_bulk, quote_bulk
 from orders.checkout.bulk_text import MAX_TEXT, LinesRefused, lines_of_file, read_lines
 from orders.checkout.create import NotEnoughFunds
 from orders.models import Order, OrderEvent
@@ -29,13 +29,13 @@ LINK = "https://example.com/a"
 PASSWORD = "correct horse battery"
 
 
-def quoted(customer: Any, text: str) -> MassQuote:
-    return quote_mass(customer=customer, text=text)
+def quoted(customer: Any, text: str) -> BulkQuote:
+    return quote_bulk(customer=customer, text=text)
 
 
 def order_all(customer: Any, text: str, *, key: str = "", seal: str | None = None) -> Any:
     seal = quoted(customer, text).seal if seal is None else seal
-    return place_mass(customer=customer, text=text, request_key=key or uuid4().hex, seal=seal)
+    return create_bulk(customer=customer, text=text, request_key=key or uuid4().hex, seal=seal)
 
 
 def told(customer: Any, *lines: str) -> list[str]:
@@ -208,7 +208,7 @@ def test_lines_when_they_are_ordered_then_each_is_an_order_paid_by_an_entry_of_i
     placed = order_all(customer, f"{service.pk} | {LINK} | 1000\n{service.pk} | @me | 100\nnonsense")
     first, second = Order.objects.order_by("pk")
     assert (placed.orders, placed.charge, [line.text for line in placed.left]) == (2, 2_750_000, ["nonsense"])
-    assert (first.link, first.quantity, first.charge, first.placement) == (LINK, 1000, 2_500_000, "queued")
+    assert (first.link, first.quantity, first.charge, first.submission) == (LINK, 1000, 2_500_000, "queued")
     assert (second.link, second.link_key, second.quantity) == ("@me", "@me", 100)
     assert money_of(customer) == (7_250_000, [("deposit", 10_000_000), ("order", -2_500_000), ("order", -250_000)])
     assert list(Entry.objects.filter(kind="order").order_by("seq").values_list("order_ref", flat=True)) == [
@@ -236,24 +236,24 @@ def test_request_when_it_is_sent_again_then_it_gets_the_first_purchase(customer,
     first = order_all(customer, text, key=key)
     Service.objects.update(price=9_000_000)  # Nothing of a later moment matters to it.
     with nothing_changes():
-        again = place_mass(customer=customer, text=text, request_key=key, seal="")
+        again = create_bulk(customer=customer, text=text, request_key=key, seal="")
     assert (again.orders, again.charge) == (first.orders, first.charge) == (2, 500_000)
 
 
 def test_request_when_its_key_comes_with_other_lines_then_they_are_shown_again_and_nothing_is_lost(customer, service):
     text, key = f"{service.pk} | {LINK} | 100", uuid4().hex
     seal = quoted(customer, text).seal
-    place_mass(customer=customer, text=text, request_key=key, seal=seal)
+    create_bulk(customer=customer, text=text, request_key=key, seal=seal)
     with nothing_changes(), pytest.raises(PreviewChanged):
-        place_mass(customer=customer, text=f"{text}\n{service.pk} | @me | 100", request_key=key, seal=seal)
+        create_bulk(customer=customer, text=f"{text}\n{service.pk} | @me | 100", request_key=key, seal=seal)
 
 
 def test_request_when_the_valid_lines_are_sent_twice_then_both_answers_tell_of_the_same_rest(customer, service):
     text, key = f"{service.pk} | {LINK} | 100\n{service.pk} | no link | 100", uuid4().hex
     seal = quoted(customer, text).seal
-    first = place_mass(customer=customer, text=text, request_key=key, seal=seal)
+    first = create_bulk(customer=customer, text=text, request_key=key, seal=seal)
     Service.objects.update(is_on_sale=False)  # What was ordered is not left over because it is sold out by now.
-    again = place_mass(customer=customer, text=text, request_key=key, seal=seal)
+    again = create_bulk(customer=customer, text=text, request_key=key, seal=seal)
     assert [line.number for line in first.left] == [line.number for line in again.left] == [2]
 
 
@@ -371,7 +371,7 @@ def test_request_when_many_tabs_send_it_at_once_then_it_is_one_purchase(service)
     rich = make.customer("rich@example.org", funds="100")
     text, key = "\n".join(f"{service.pk} | https://example.com/{n} | 100" for n in range(20)), uuid4().hex
     seal = quoted(rich, text).seal
-    results = at_once(6, lambda _: place_mass(customer=rich, text=text, request_key=key, seal=seal))
+    results = at_once(6, lambda _: create_bulk(customer=rich, text=text, request_key=key, seal=seal))
     assert [(placed.orders, placed.charge) for placed in results] == [(20, 5_000_000)] * 6
     assert Order.objects.count() == 20
     assert find_breaches() == []
@@ -383,7 +383,7 @@ def test_request_when_the_keys_differ_then_each_is_a_purchase(service):
     rich = make.customer("rich@example.org", funds="100")
     text = f"{service.pk} | {LINK} | 100\n{service.pk} | @me | 100"
     seal = quoted(rich, text).seal
-    at_once(4, lambda _: place_mass(customer=rich, text=text, request_key=uuid4().hex, seal=seal))
+    at_once(4, lambda _: create_bulk(customer=rich, text=text, request_key=uuid4().hex, seal=seal))
     assert Order.objects.count() == 8
     assert find_breaches() == []
 
@@ -393,8 +393,8 @@ def test_balance_for_two_when_six_purchases_come_at_once_then_two_are_made(servi
     alice = make.customer("rich@example.org", funds="1.20")
     text = f"{service.pk} | {LINK} | 100\n{service.pk} | @me | 100"
     seal = quoted(alice, text).seal
-    results = at_once(6, lambda _: place_mass(customer=alice, text=text, request_key=uuid4().hex, seal=seal))
-    assert Counter(type(result) for result in results) == {PlacedMass: 2, NotEnoughFunds: 4}
+    results = at_once(6, lambda _: create_bulk(customer=alice, text=text, request_key=uuid4().hex, seal=seal))
+    assert Counter(type(result) for result in results) == {CreatedBulk: 2, NotEnoughFunds: 4}
     assert (Order.objects.count(), make.wallet(alice).balance) == (4, 200_000)
     assert find_breaches() == []
 
@@ -408,7 +408,7 @@ def test_single_orders_when_they_are_placed_beside_a_purchase_then_all_entries_c
     def work(number: int) -> Any:
         if number % 2:
             return [make.order(rich, service) for _ in range(5)]
-        return place_mass(customer=rich, text=text, request_key=uuid4().hex, seal=seal)
+        return create_bulk(customer=rich, text=text, request_key=uuid4().hex, seal=seal)
 
     assert [one for one in at_once(6, work) if isinstance(one, BaseException)] == []
     entries = Entry.objects.filter(wallet__customer=rich).order_by("seq")

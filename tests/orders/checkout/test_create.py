@@ -15,7 +15,7 @@ from catalog.service_types import SPECS
 from orders.checkout.create import AlreadyOrdered, NotEnoughFunds, PriceChanged, create_order
 from orders.checkout.validation import BadLink, BadParam, BadQuantity, NotOnSale, OrderInput, OrderRefused, text_lines
 from orders.models import Order, OrderEvent
-from orders.states import Placement, Status
+from orders.states import Status, Submission
 from panel.lib.money import MAX_MICROS
 from panel.ops.invariants import find_breaches
 from tests import make
@@ -54,7 +54,7 @@ def test_order_when_all_is_well_then_it_is_queued_and_paid(customer, service):
     assert placed.created
     assert (order.price, order.charge, order.expected_cost, order.refunded) == (2_500_000, 2_500_000, 2_000_000, 0)
     assert (order.link, order.quantity, order.params) == (LINK, 1_000, {})
-    assert (order.status, order.placement, order.upstream_id) == (Status.PENDING, Placement.QUEUED, None)
+    assert (order.status, order.submission, order.upstream_id) == (Status.PENDING, Submission.QUEUED, None)
     assert money_of(customer) == (7_500_000, [("deposit", 10_000_000), ("order", -2_500_000)])
     entry = Entry.objects.get(kind="order")
     assert (entry.order_ref, entry.key) == (order.pk, f"order:{order.pk}:charge")

@@ -24,7 +24,7 @@ from orders.checkout.drip_feeds import (
 )
 from orders.checkout.validation import BadPlan, BadQuantity, NotOnSale, OrderInput, OrderRefused
 from orders.models import DripFeed, Order
-from orders.states import Placement, Status
+from orders.states import Status, Submission
 from panel.alerts.models import Alert
 from panel.ops.invariants import find_breaches
 from tests import make
@@ -83,7 +83,7 @@ def test_start_when_it_is_ordered_then_all_runs_are_paid_and_the_first_is_an_ord
     assert money_of(customer) == (9_250_000, [("deposit", 10_000_000), ("drip_feed", -750_000)])
     assert Entry.objects.get(kind="drip_feed").drip_ref == drip.pk
     order = drip.orders.get()
-    assert (order.run, order.charge, order.quantity, order.link, order.placement) == (1, 250_000, 100, LINK, "queued")
+    assert (order.run, order.charge, order.quantity, order.link, order.submission) == (1, 250_000, 100, LINK, "queued")
     assert (drip.run_charge, drip.charge, drip.begun, drip.state) == (250_000, 750_000, 1, "running")
     assert timedelta(minutes=59) < drip.next_run_at - timezone.now() <= timedelta(minutes=60)
 
@@ -240,14 +240,14 @@ def test_run_when_its_cost_rose_above_the_charge_then_it_is_held_for_staff(drip,
     order = next_run(drip)
     submit_now()
     order.refresh_from_db()
-    assert (order.placement, order.review_reason) == (Placement.QUEUED, "would_lose")
+    assert (order.submission, order.review_reason) == (Submission.QUEUED, "would_lose")
     assert upstream.requests_of("add") == []
 
 
 def test_runs_when_they_are_sent_then_the_provider_has_them_and_each_is_settled_alone(drip, customer, upstream):
     submit_now()
     first = drip.orders.get(run=1)
-    assert first.placement == Placement.PLACED
+    assert first.submission == Submission.ACCEPTED
     assert says(upstream, first, status="Completed", remains=0).status == Status.COMPLETED
     second = next_run(drip)
     submit_now()
@@ -265,7 +265,7 @@ def test_run_when_the_provider_refuses_it_then_it_is_refunded_and_the_next_begin
     upstream.set_service(1, rate="2", min=500, max=10_000, type="Default")
     submit_now()
     first = drip.orders.get(run=1)
-    assert (first.placement, first.refunded) == (Placement.REFUSED, 250_000)
+    assert (first.submission, first.refunded) == (Submission.REFUSED, 250_000)
     assert next_run(drip).run == 2
     stop_drip_feed(drip=drip, actor=customer)
     assert money_of(customer)[0] == 10_000_000 - 250_000

@@ -33,18 +33,18 @@ def test_round_when_one_provider_is_slow_then_the_other_is_served_meanwhile(upst
         upstream.inject(faults.Fault(action="add", gate=gate))
         finish = in_background(submit_due_orders)
         quick.pause(60, until=reached((slow, "placing"), (soon, "placed")))
-        assert (fresh(slow).placement, fresh(soon).placement) == ("placing", "placed")
+        assert (fresh(slow).submission, fresh(soon).submission) == ("placing", "placed")
         gate.set()
         assert finish() == 2
-    assert fresh(slow).placement == "placed"
+    assert fresh(slow).submission == "placed"
 
 
 def reached(*wanted: tuple[Order, str]) -> Any:
-    """An event that is set once each order has the placement."""
+    """An event that is set once each order has the submission."""
 
     class Reached(threading.Event):
         def wait(self, timeout: float | None = None) -> bool:
-            return super().wait(timeout) or all(fresh(order).placement == placement for order, placement in wanted)
+            return super().wait(timeout) or all(fresh(order).submission == submission for order, submission in wanted)
 
     return Reached()
 

@@ -20,8 +20,8 @@ from orders.common.transitions import (
     move_all,
     write_answers,
 )
-from orders.models import Order, PlacementAttempt
-from orders.states import PLACEMENT_MOVES, Placement, ReviewReason, Status
+from orders.models import Order, SubmissionAttempt
+from orders.states import SUBMISSION_MOVES, ReviewReason, Status, Submission
 from tests import make
 from tests.scenes import fresh
 from tests.test_architecture import DOMAIN, modules
@@ -29,13 +29,13 @@ from tests.test_architecture import DOMAIN, modules
 pytestmark = pytest.mark.django_db
 
 LATER = timezone.now() + timedelta(minutes=5)
-PAIRS = [(old, new) for old in Placement for new in Placement]
-# What the database asks of a row in each placement.
-NEEDED: dict[Placement, dict[str, object]] = {
-    Placement.PLACED: {"upstream_id": "77"},
-    Placement.IN_DOUBT: {"doubt_until": LATER},
-    Placement.REFUSED: {"status": Status.CANCELED, "refunded": 250_000},
-    Placement.WITHDRAWN: {"status": Status.CANCELED, "refunded": 250_000},
+PAIRS = [(old, new) for old in Submission for new in Submission]
+# What the database asks of a row in each submission.
+NEEDED: dict[Submission, dict[str, object]] = {
+    Submission.ACCEPTED: {"upstream_id": "77"},
+    Submission.IN_DOUBT: {"doubt_until": LATER},
+    Submission.REFUSED: {"status": Status.CANCELED, "refunded": 250_000},
+    Submission.WITHDRAWN: {"status": Status.CANCELED, "refunded": 250_000},
 }
 # All that a move may have to clear.
 BUSY: dict[str, object] = {
@@ -56,8 +56,8 @@ def order(customer, service):
     return make.order(customer, service)
 
 
-def standing(order: Order, placement: Placement, **values: object) -> Order:
-    Order.objects.filter(pk=order.pk).update(**{**NEEDED.get(placement, {}), "placement": placement, **values})
+def standing(order: Order, submission: Submission, **values: object) -> Order:
+    Order.objects.filter(pk=order.pk).update(**{**NEEDED.get(submission, {}), "submission": submission, **values})
     return fresh(order)
 
 
@@ -65,15 +65,15 @@ def standing(order: Order, placement: Placement, **values: object) -> Order:
 @pytest.mark.parametrize(("old", "new"), PAIRS)
 def test_move_when_it_is_in_the_table_then_it_is_made_and_else_not(order, old, new):
     before = standing(order, old)
-    if new in PLACEMENT_MOVES[old]:
+    if new in SUBMISSION_MOVES[old]:
         move(order=before, to=new, values=NEEDED.get(new, {}), text="why")
-        assert fresh(order).placement == new
+        assert fresh(order).submission == new
         event = order.events.latest("pk")
         assert (event.kind, event.old, event.new, event.text, event.is_public) == ("placement", old, new, "why", False)
         return
     with pytest.raises(OrderMoved):
         move(order=before, to=new, values=NEEDED.get(new, {}), text="why")
-    assert fresh(order).placement == old
+    assert fresh(order).submission == old
     assert not order.events.filter(text="why").exists()
 
 
@@ -82,18 +82,22 @@ def test_move_when_it_is_in_the_table_then_it_is_made_and_else_not(order, old, n
 def test_move_of_many_when_it_is_in_the_table_then_it_is_made_and_else_not(order, old, new):
     standing(order, old)
     moved = move_all(Order.objects.filter(pk=order.pk), to=new, values=NEEDED.get(new, {}))
-    assert (moved, fresh(order).placement) == ((1, new) if new in PLACEMENT_MOVES[old] else (0, old))
+    assert (moved, fresh(order).submission) == ((1, new) if new in SUBMISSION_MOVES[old] else (0, old))
 
 
 @pytest.mark.parametrize(
     ("old", "new", "kept"),
     [
-        (Placement.QUEUED, Placement.PLACING, (*TIMES, "review_reason")),
-        (Placement.PLACING, Placement.QUEUED, ("next_action_at", "next_poll_at")),
-        (Placement.PLACING, Placement.IN_DOUBT, ("doubt_until", "next_action_at", "next_poll_at", "review_reason")),
-        (Placement.IN_DOUBT, Placement.PLACED, ("next_poll_at",)),
-        (Placement.IN_DOUBT, Placement.REFUSED, ()),
-        (Placement.QUEUED, Placement.WITHDRAWN, ()),
+        (Submission.QUEUED, Submission.SUBMITTING, (*TIMES, "review_reason")),
+        (Submission.SUBMITTING, Submission.QUEUED, ("next_action_at", "next_poll_at")),
+        (
+            Submission.SUBMITTING,
+            Submission.IN_DOUBT,
+            ("doubt_until", "next_action_at", "next_poll_at", "review_reason"),
+        ),
+        (Submission.IN_DOUBT, Submission.ACCEPTED, ("next_poll_at",)),
+        (Submission.IN_DOUBT, Submission.REFUSED, ()),
+        (Submission.QUEUED, Submission.WITHDRAWN, ()),
     ],
 )
 def test_move_when_made_then_what_the_target_forbids_is_cleared_and_nothing_else(order, old, new, kept):
@@ -103,12 +107,12 @@ def test_move_when_made_then_what_the_target_forbids_is_cleared_and_nothing_else
     left = {name for name in (*TIMES, "review_reason") if getattr(after, name)}
     assert left == set(kept)
     assert bool(after.review_note) == bool(after.review_since) == ("review_reason" in kept)
-    assert after.claim_token == ("" if new == Placement.QUEUED else "t" * 32)
+    assert after.claim_token == ("" if new == Submission.QUEUED else "t" * 32)
     assert order.events.filter(kind="placement").count() == 0, "no text, no event"
 
 
 def test_every_placement_says_what_it_implies():
-    assert set(IMPLIED) == set(Placement)
+    assert set(IMPLIED) == set(Submission)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +120,7 @@ def test_every_placement_says_what_it_implies():
     [
         {"claim_token": "another"},
         {"review_reason": ReviewReason.WOULD_LOSE},
-        {"placement": Placement.PLACING},
+        {"submission": Submission.SUBMITTING},
         {"refunded": 1},
     ],
     ids=lambda values: next(iter(values)),
@@ -126,9 +130,9 @@ def test_move_when_the_order_moved_since_it_was_read_then_nothing_is_done(order,
     Order.objects.filter(pk=order.pk).update(**meanwhile)
     stands = fresh(order)
     with pytest.raises(OrderMoved):
-        move(order=before, to=Placement.PLACING, seen=("refunded",), text="why", values={"claim_token": "mine"})
+        move(order=before, to=Submission.SUBMITTING, seen=("refunded",), text="why", values={"claim_token": "mine"})
     assert fresh(order).__dict__.keys() == stands.__dict__.keys()
-    assert Order.objects.filter(pk=order.pk, claim_token=stands.claim_token, placement=stands.placement).exists()
+    assert Order.objects.filter(pk=order.pk, claim_token=stands.claim_token, submission=stands.submission).exists()
     assert not order.events.filter(text="why").exists()
 
 
@@ -140,11 +144,11 @@ def test_id_when_it_is_no_plain_number_then_it_has_no_number(upstream_id, number
 
 
 def test_move_when_accepted_then_the_order_names_the_attempt_of_its_claim(order):
-    first, second, _ = (PlacementAttempt.objects.create(order=order, token=token * 32) for token in "abc")
-    claimed = standing(order, Placement.PLACING, claim_token=second.token)
-    move(order=claimed, to=Placement.PLACED, values=id_columns("77"))
+    first, second, _ = (SubmissionAttempt.objects.create(order=order, token=token * 32) for token in "abc")
+    claimed = standing(order, Submission.SUBMITTING, claim_token=second.token)
+    move(order=claimed, to=Submission.ACCEPTED, values=id_columns("77"))
     assert fresh(order).accepted_attempt_id == second.pk
-    assert move_all(Order.objects.filter(pk=order.pk), to=Placement.PLACED, values={}) == 0
+    assert move_all(Order.objects.filter(pk=order.pk), to=Submission.ACCEPTED, values={}) == 0
 
 
 @pytest.mark.parametrize(
@@ -153,7 +157,7 @@ def test_move_when_accepted_then_the_order_names_the_attempt_of_its_claim(order)
     ids=lambda values: next(iter(values)),
 )
 def test_status_when_the_order_moved_since_staff_saw_it_then_it_stays(order, staff, meanwhile):
-    before = standing(order, Placement.PLACED)
+    before = standing(order, Submission.ACCEPTED)
     Order.objects.filter(pk=order.pk).update(**meanwhile)
     with pytest.raises(OrderMoved):
         change_status(order=before, to=Status.COMPLETED, text="why", actor=staff, values={})
@@ -163,12 +167,14 @@ def test_status_when_the_order_moved_since_staff_saw_it_then_it_stays(order, sta
 
 def test_status_when_the_order_is_not_placed_then_it_stays(order, staff):
     with pytest.raises(OrderMoved):
-        change_status(order=standing(order, Placement.PLACING), to=Status.COMPLETED, text="why", actor=staff, values={})
+        change_status(
+            order=standing(order, Submission.SUBMITTING), to=Status.COMPLETED, text="why", actor=staff, values={}
+        )
 
 
 @pytest.mark.parametrize(("to", "kind"), [(Status.COMPLETED, "status"), (Status.PENDING, "staff")])
 def test_status_when_staff_give_it_then_the_customer_reads_why(order, staff, to, kind):
-    change_status(order=standing(order, Placement.PLACED), to=to, text="why", actor=staff, values=NO_REVIEW)
+    change_status(order=standing(order, Submission.ACCEPTED), to=to, text="why", actor=staff, values=NO_REVIEW)
     event = order.events.latest("pk")
     assert (fresh(order).status, event.kind, event.text, event.is_public, event.actor) == (to, kind, "why", True, staff)
 
@@ -178,12 +184,12 @@ def test_status_when_staff_give_it_then_the_customer_reads_why(order, staff, to,
     [
         {"review_reason": ReviewReason.LOST_UPSTREAM},
         {"review_note": "more"},
-        {"upstream_id": "1", "placement": "placed"},
+        {"upstream_id": "1", "submission": "placed"},
     ],
     ids=lambda values: next(iter(values)),
 )
 def test_review_when_it_changed_since_it_was_read_then_it_stays(order, meanwhile):
-    before = standing(order, Placement.QUEUED, review_reason=ReviewReason.UNKNOWN_ERROR, review_note="why")
+    before = standing(order, Submission.QUEUED, review_reason=ReviewReason.UNKNOWN_ERROR, review_note="why")
     Order.objects.filter(pk=order.pk).update(**meanwhile)
     with pytest.raises(OrderMoved):
         close_review(order=before, seen=("review_note",), closed={"closed_review": "kept"})
@@ -191,7 +197,7 @@ def test_review_when_it_changed_since_it_was_read_then_it_stays(order, meanwhile
 
 
 def test_answers_when_one_order_may_not_take_its_status_then_none_is_written(order, customer, service):
-    placed = [standing(one, Placement.PLACED, upstream_id=one.pk) for one in (order, make.order(customer, service))]
+    placed = [standing(one, Submission.ACCEPTED, upstream_id=one.pk) for one in (order, make.order(customer, service))]
     Order.objects.filter(pk=placed[1].pk).update(status=Status.CANCELED)
     was = {placed[0].pk: (Status.PENDING, 0), placed[1].pk: (Status.CANCELED, 0)}
     for one in placed:
@@ -202,16 +208,18 @@ def test_answers_when_one_order_may_not_take_its_status_then_none_is_written(ord
 
 
 def test_answers_when_nothing_moved_then_all_that_is_followed_is_written(order):
-    placed = standing(order, Placement.PLACED)
+    placed = standing(order, Submission.ACCEPTED)
     placed.status, placed.remains, placed.finished_at, placed.still_polls = Status.PARTIAL, 7, LATER, 3
     write_answers(orders=[placed], was={order.pk: (Status.PENDING, 0)})
     after = fresh(order)
     assert [getattr(after, name) for name in FOLLOWED] == [getattr(placed, name) for name in FOLLOWED]
 
 
-@pytest.mark.parametrize("meanwhile", [{"status": Status.PARTIAL}, {"placement": Placement.PLACING}, {"refunded": 5}])
+@pytest.mark.parametrize(
+    "meanwhile", [{"status": Status.PARTIAL}, {"submission": Submission.SUBMITTING}, {"refunded": 5}]
+)
 def test_answers_when_an_order_moved_meanwhile_then_they_are_refused(order, meanwhile):
-    placed = standing(order, Placement.PLACED)
+    placed = standing(order, Submission.ACCEPTED)
     Order.objects.filter(pk=order.pk).update(**meanwhile)
     placed.status = Status.COMPLETED
     with pytest.raises(OrderMoved):
@@ -220,7 +228,7 @@ def test_answers_when_an_order_moved_meanwhile_then_they_are_refused(order, mean
 
 
 def test_answers_when_they_would_take_a_refund_back_then_they_are_refused(order):
-    placed = standing(order, Placement.PLACED, refunded=5)
+    placed = standing(order, Submission.ACCEPTED, refunded=5)
     placed.refunded = 4
     with pytest.raises(OrderMoved):
         write_answers(orders=[placed], was={order.pk: (Status.PENDING, 5)})
@@ -228,7 +236,7 @@ def test_answers_when_they_would_take_a_refund_back_then_they_are_refused(order)
 
 
 WRITES = {"update", "update_or_create", "bulk_update", "update_rows", "save"}
-KEPT_HERE = {"placement", "status"}
+KEPT_HERE = {"submission", "status"}
 
 
 def written_columns(tree: ast.AST) -> set[str]:
@@ -262,10 +270,10 @@ def test_placement_and_status_are_written_in_one_module():
 @pytest.mark.parametrize(
     "statement",
     [
-        "Order.objects.filter(pk=1).update(placement='queued')",
+        "Order.objects.filter(pk=1).update(submission='queued')",
         "orders.update(status=new, remains=3)",
         "update_rows(model=Order, columns=('status',), rows=rows)",
-        "Order.objects.bulk_update(orders, ['placement'])",
+        "Order.objects.bulk_update(orders, ['submission'])",
         "order.save(update_fields=('status',))",
     ],
 )

@@ -24,9 +24,9 @@ from catalog.upstream.client import UpstreamClient
 from orders.dispatch import submit
 from orders.dispatch.submit import claim_next, submit_due_orders, submit_for_provider
 from orders.dispatch.timeouts import expire_leases, meet_deadlines
-from orders.models import Order, OrderEvent, PlacementAttempt
+from orders.models import Order, OrderEvent, SubmissionAttempt
 from orders.review import decisions
-from orders.states import AttemptOutcome, Placement, ReviewReason, Status
+from orders.states import AttemptOutcome, ReviewReason, Status, Submission
 from panel.alerts.models import Alert
 from panel.sandbox.http import faults
 from panel.sandbox.server import SandboxServer
@@ -67,7 +67,7 @@ def says(text: str, **values: Any) -> faults.Fault:
 
 
 def outcomes(order: Order) -> list[str]:
-    return list(order.placement_attempts.order_by("pk").values_list("outcome", flat=True))
+    return list(order.submission_attempts.order_by("pk").values_list("outcome", flat=True))
 
 
 def pause_seconds(provider: Provider) -> int:
@@ -91,7 +91,11 @@ def test_order_when_the_provider_takes_it_then_it_is_placed_once(upstream, provi
         assert submit_now() == 0
     placed = fresh(order)
     [there] = upstream.orders()
-    assert (placed.placement, placed.status, placed.upstream_id) == (Placement.PLACED, Status.PENDING, str(there.id))
+    assert (placed.submission, placed.status, placed.upstream_id) == (
+        Submission.ACCEPTED,
+        Status.PENDING,
+        str(there.id),
+    )
     assert placed.next_action_at is None
     assert timezone.now() < placed.next_poll_at < timezone.now() + timedelta(seconds=90)
     assert upstream.requests_of("add")[0].params == {
@@ -100,8 +104,8 @@ def test_order_when_the_provider_takes_it_then_it_is_placed_once(upstream, provi
         "link": "https://example.com/a",
         "quantity": "100",
     }
-    [attempt] = order.placement_attempts.all()
-    assert (attempt.outcome, attempt.http_status, attempt.phase) == (AttemptOutcome.PLACED, 200, "answered")
+    [attempt] = order.submission_attempts.all()
+    assert (attempt.outcome, attempt.http_status, attempt.phase) == (AttemptOutcome.ACCEPTED, 200, "answered")
     assert upstream.key not in attempt.body
     assert money_of(customer) == PAID
 
@@ -123,11 +127,11 @@ def test_round_when_the_third_order_blows_up_then_the_first_two_keep_their_ids(
     with pytest.raises(Killed):
         submit_due_orders()
     monkeypatch.undo()
-    assert [fresh(one).placement for one in made] == ["placed", "placed", "placing"]
+    assert [fresh(one).submission for one in made] == ["placed", "placed", "placing"]
     for _ in range(3):
         end_lease(made[2])
         submit_now()
-    assert [fresh(one).placement for one in made] == ["placed", "placed", "in_doubt"]
+    assert [fresh(one).submission for one in made] == ["placed", "placed", "in_doubt"]
     assert len(upstream.orders()) == 3
 
 
@@ -149,7 +153,7 @@ def test_order_when_refused_for_good_then_it_is_canceled_and_refunded(upstream, 
     upstream.inject(says(text, status=status))
     submit_due_orders()
     refused = fresh(order)
-    assert (refused.placement, refused.status, refused.refunded) == (Placement.REFUSED, Status.CANCELED, 250_000)
+    assert (refused.submission, refused.status, refused.refunded) == (Submission.REFUSED, Status.CANCELED, 250_000)
     assert shown in refused.status_note
     assert (refused.next_action_at, refused.next_poll_at, refused.review_reason) == (None, None, "")
     assert money_of(customer) == PAID_AND_REFUNDED
@@ -170,16 +174,16 @@ def test_order_when_refused_and_the_refund_fails_then_neither_is_written(custome
         patch.setattr(ledger, "post_all", die)
         with pytest.raises(RuntimeError):
             submit_due_orders()
-    assert (fresh(order).placement, fresh(order).status, fresh(order).refunded) == ("placing", "pending", 0)
+    assert (fresh(order).submission, fresh(order).status, fresh(order).refunded) == ("placing", "pending", 0)
     assert money_of(customer) == PAID
     end_lease(order)
     expire_leases()
-    assert fresh(order).placement == Placement.IN_DOUBT
+    assert fresh(order).submission == Submission.IN_DOUBT
 
 
 def test_refused_order_when_it_would_keep_its_money_then_the_database_refuses(order):
     with nothing_changes(), pytest.raises(IntegrityError), transaction.atomic():
-        Order.objects.filter(pk=order.pk).update(placement=Placement.REFUSED, status=Status.CANCELED)
+        Order.objects.filter(pk=order.pk).update(submission=Submission.REFUSED, status=Status.CANCELED)
 
 
 # -- the provider takes nothing for now --------------------------------------------------------------
@@ -195,7 +199,7 @@ def test_order_when_our_balance_there_is_used_up_then_it_waits_and_the_owner_kno
     waits = []
     for round_number in range(1, 8):
         assert submit_now() == 1  # one order asks, the others do not even try
-        assert (fresh(first).placement, fresh(second).placement) == ("queued", "queued")
+        assert (fresh(first).submission, fresh(second).submission) == ("queued", "queued")
         assert submit_due_orders() == 0  # paused
         waits.append(pause_seconds(provider))
         [alert] = Alert.objects.all()
@@ -205,7 +209,7 @@ def test_order_when_our_balance_there_is_used_up_then_it_waits_and_the_owner_kno
 
     upstream.set_balance("100")
     assert submit_now() == 2
-    assert (fresh(first).placement, fresh(second).placement) == ("placed", "placed")
+    assert (fresh(first).submission, fresh(second).submission) == ("placed", "placed")
     assert len(upstream.orders()) == 2
     assert Alert.objects.get().resolved_at is not None
     stored = Provider.objects.get(pk=provider.pk)
@@ -228,12 +232,12 @@ def test_order_when_our_balance_there_is_used_up_then_it_waits_and_the_owner_kno
 def test_order_when_the_provider_takes_none_for_now_then_it_stays_queued(upstream, provider, customer, order, fault):
     upstream.inject(fault)
     assert submit_due_orders() == 1
-    assert (fresh(order).placement, fresh(order).review_reason) == ("queued", "")
+    assert (fresh(order).submission, fresh(order).review_reason) == ("queued", "")
     assert pause_seconds(provider) == 60
     assert Alert.objects.filter(resolved_at=None).count() == 1
     assert money_of(customer) == PAID
     assert submit_now() == 1
-    assert fresh(order).placement == Placement.PLACED
+    assert fresh(order).submission == Submission.ACCEPTED
     assert len(upstream.orders()) == 1
 
 
@@ -242,18 +246,18 @@ def test_order_when_our_key_is_wrong_then_it_waits_until_the_owner_enters_it(ups
     provider.save()
     for _ in range(3):
         submit_now()
-    assert (fresh(order).placement, upstream.orders(), money_of(customer)) == ("queued", [], PAID)
+    assert (fresh(order).submission, upstream.orders(), money_of(customer)) == ("queued", [], PAID)
     set_api_key(provider=provider, api_key=upstream.key)
     provider.save()
     submit_now()
-    assert fresh(order).placement == Placement.PLACED
+    assert fresh(order).submission == Submission.ACCEPTED
 
 
 @pytest.mark.usefixtures("still_clock")
 def test_order_when_the_key_cannot_be_decrypted_then_nothing_is_sent(upstream, provider, order):
     Provider.objects.update(api_key_encrypted="garbage")
     assert submit_now() == 0
-    assert (fresh(order).placement, order.placement_attempts.count(), upstream.requests) == ("queued", 0, [])
+    assert (fresh(order).submission, order.submission_attempts.count(), upstream.requests) == ("queued", 0, [])
     assert pause_seconds(provider) == 60
 
 
@@ -262,12 +266,12 @@ def test_order_when_its_link_is_busy_then_it_waits_and_the_others_go_on(upstream
     busy, free = make.order(customer, service), make.order(customer, service, link="https://example.com/b")
     upstream.inject(says("You have active order with this link. Please wait until order being completed."))
     assert submit_due_orders() == 2
-    assert (fresh(busy).placement, fresh(free).placement) == ("queued", "placed")
+    assert (fresh(busy).submission, fresh(free).submission) == ("queued", "placed")
     assert fresh(busy).next_action_at > timezone.now() + timedelta(seconds=20)
     assert Provider.objects.get(pk=provider.pk).paused_until is None
     assert submit_due_orders() == 0
     submit_now()
-    assert fresh(busy).placement == Placement.PLACED
+    assert fresh(busy).submission == Submission.ACCEPTED
     assert len(upstream.orders()) == 2
 
 
@@ -289,7 +293,7 @@ def test_order_when_the_error_is_unknown_then_only_staff_decide(upstream, provid
     upstream.inject(says("The moon is in the wrong house"))
     submit_due_orders()
     held = fresh(order)
-    assert (held.placement, held.review_reason) == (Placement.QUEUED, ReviewReason.UNKNOWN_ERROR)
+    assert (held.submission, held.review_reason) == (Submission.QUEUED, ReviewReason.UNKNOWN_ERROR)
     assert "moon" in held.review_note
     for _ in range(5):
         assert submit_now() == 0
@@ -299,15 +303,15 @@ def test_order_when_the_error_is_unknown_then_only_staff_decide(upstream, provid
 
     decisions.send_again(order=fresh(order), actor=staff)
     submit_now()
-    assert fresh(order).placement == Placement.PLACED
+    assert fresh(order).submission == Submission.ACCEPTED
     assert len(upstream.orders()) == 1
 
 
 def test_order_when_the_error_is_unknown_then_staff_can_refund_it(upstream, customer, order, staff):
     upstream.inject(says("Internal problem, please contact support"))
     submit_due_orders()
-    decisions.refund_unplaced(order=fresh(order), note="We could not place it", actor=staff)
-    assert (fresh(order).placement, fresh(order).review_reason) == (Placement.REFUSED, "")
+    decisions.refund_unaccepted(order=fresh(order), note="We could not place it", actor=staff)
+    assert (fresh(order).submission, fresh(order).review_reason) == (Submission.REFUSED, "")
     assert money_of(customer) == PAID_AND_REFUNDED
 
 
@@ -320,7 +324,7 @@ def test_order_when_the_connection_is_refused_then_it_stays_queued(customer):
     order = make.order(customer, make.service(dead))
     for wait in (60, 120, 240):
         assert submit_now() == 1
-        assert (fresh(order).placement, pause_seconds(dead)) == ("queued", wait)
+        assert (fresh(order).submission, pause_seconds(dead)) == ("queued", wait)
     assert outcomes(order) == [AttemptOutcome.NOT_SENT] * 3
     assert Alert.objects.get().count == 3
     assert money_of(customer) == PAID
@@ -329,14 +333,14 @@ def test_order_when_the_connection_is_refused_then_it_stays_queued(customer):
 def test_order_when_the_address_does_not_resolve_then_it_stays_queued(customer):
     order = make.order(customer, make.service(make.provider(url="http://nowhere.invalid/api/v2")))
     submit_now()
-    assert (fresh(order).placement, outcomes(order)) == ("queued", [AttemptOutcome.NOT_SENT])
+    assert (fresh(order).submission, outcomes(order)) == ("queued", [AttemptOutcome.NOT_SENT])
     assert money_of(customer) == PAID
 
 
 def test_order_when_redirected_then_it_is_not_followed_and_stays_queued(upstream, customer, order):
     upstream.inject(faults.redirect(upstream.url, action="add"))
     submit_due_orders()
-    assert (fresh(order).placement, len(upstream.requests), upstream.orders()) == ("queued", 1, [])
+    assert (fresh(order).submission, len(upstream.requests), upstream.orders()) == ("queued", 1, [])
 
 
 def test_order_when_the_lease_ran_out_before_sending_then_not_a_byte_leaves(upstream, provider, customer, order):
@@ -355,7 +359,7 @@ def test_provider_when_dead_then_the_other_is_served_all_the_same(upstream, prov
     stuck = make.order(customer, make.service(dead))
     fine = make.order(customer, service)
     submit_due_orders()
-    assert (fresh(stuck).placement, fresh(fine).placement) == ("queued", "placed")
+    assert (fresh(stuck).submission, fresh(fine).submission) == ("queued", "placed")
     assert len(upstream.orders()) == 1
     assert fresh(stuck).provider_id == dead.pk
 
@@ -397,7 +401,7 @@ def test_order_when_the_answer_is_lost_then_it_is_never_sent_again_or_refunded(
     upstream.inject(fault())
     assert submit_due_orders() == 1
     doubted = fresh(order)
-    assert (doubted.placement, doubted.status, doubted.refunded) == (Placement.IN_DOUBT, Status.PENDING, 0)
+    assert (doubted.submission, doubted.status, doubted.refunded) == (Submission.IN_DOUBT, Status.PENDING, 0)
     assert doubted.review_reason == ""
     assert outcomes(order) == [AttemptOutcome.UNKNOWN]
     deadline = doubted.doubt_until - timezone.now()
@@ -405,12 +409,12 @@ def test_order_when_the_answer_is_lost_then_it_is_never_sent_again_or_refunded(
 
     for _ in range(10):
         assert submit_now() == 0
-    assert (fresh(order).placement, fresh(order).provider_id) == (Placement.IN_DOUBT, provider.pk)
+    assert (fresh(order).submission, fresh(order).provider_id) == (Submission.IN_DOUBT, provider.pk)
 
     pass_deadline(order)
     for _ in range(3):
         submit_now()
-    assert (fresh(order).placement, fresh(order).review_reason) == (Placement.IN_DOUBT, ReviewReason.DOUBT)
+    assert (fresh(order).submission, fresh(order).review_reason) == (Submission.IN_DOUBT, ReviewReason.DOUBT)
     assert len(upstream.requests_of("add")) == 1
     assert money_of(customer) == PAID
     wait_for_orders(upstream, there)
@@ -433,8 +437,8 @@ def test_provider_when_it_gives_no_clear_answer_then_it_is_left_alone_for_a_whil
     upstream.inject(faults.answer(status=503, body=b"<html>maintenance</html>", action="add", times=None))
     for _ in range(5):
         submit_due_orders()
-    placements = sorted(Order.objects.values_list("placement", flat=True))
-    assert placements == [Placement.IN_DOUBT, Placement.QUEUED, Placement.QUEUED]
+    submissions = sorted(Order.objects.values_list("submission", flat=True))
+    assert submissions == [Submission.IN_DOUBT, Submission.QUEUED, Submission.QUEUED]
     provider.refresh_from_db()
     assert provider.paused_until > timezone.now()
     upstream.clear_faults()
@@ -465,12 +469,12 @@ def test_order_when_it_waits_for_a_day_then_it_is_canceled_and_refunded(upstream
     upstream.set_balance("0.01")
     wait_in_the_queue(23.9)
     submit_now()
-    assert (fresh(order).placement, money_of(customer)) == (Placement.QUEUED, PAID)
+    assert (fresh(order).submission, money_of(customer)) == (Submission.QUEUED, PAID)
     wait_in_the_queue(24.1)
     for _ in range(3):
         submit_now()
     ended = fresh(order)
-    assert (ended.placement, ended.status, ended.review_reason) == (Placement.REFUSED, Status.CANCELED, "")
+    assert (ended.submission, ended.status, ended.review_reason) == (Submission.REFUSED, Status.CANCELED, "")
     assert "within 24 hours" in ended.status_note and "money back" in ended.status_note
     assert money_of(customer) == PAID_AND_REFUNDED
     assert "1 order was canceled" in Alert.objects.get(cause=f"provider:{provider.pk}:held").text
@@ -492,7 +496,7 @@ def test_order_when_it_waited_long_and_staff_send_it_again_then_it_has_another_d
     wait_in_the_queue(1_000)
     decisions.send_again(order=fresh(order), actor=staff)
     submit_now()
-    assert fresh(order).placement == Placement.PLACED
+    assert fresh(order).submission == Submission.ACCEPTED
 
 
 def test_answer_when_the_database_connection_breaks_meanwhile_then_it_is_still_recorded(upstream, order, monkeypatch):
@@ -518,7 +522,7 @@ def test_order_in_doubt_when_another_is_due_then_that_one_is_sent(upstream, cust
     upstream.inject(faults.drop_after("add"))
     submit_due_orders()
     submit_now()
-    assert (fresh(lost).placement, fresh(next_one).placement) == ("in_doubt", "placed")
+    assert (fresh(lost).submission, fresh(next_one).submission) == ("in_doubt", "placed")
     assert len(upstream.orders()) == 2
 
 
@@ -544,12 +548,12 @@ def test_worker_when_killed_around_sending_then_the_order_is_in_doubt_not_queued
     # While the lease lasts the order is left alone.
     for _ in range(3):
         assert submit_now() == 0
-    assert fresh(order).placement == Placement.PLACING
+    assert fresh(order).submission == Submission.SUBMITTING
 
     end_lease(order)
     for _ in range(5):
         assert submit_now() == 0
-    assert (fresh(order).placement, fresh(order).review_reason) == (Placement.IN_DOUBT, "")
+    assert (fresh(order).submission, fresh(order).review_reason) == (Submission.IN_DOUBT, "")
     assert (len(upstream.orders()), money_of(customer)) == (there, PAID)
     assert OrderEvent.objects.filter(order=order, old="placing", new="in_doubt", is_public=False).count() == 1
     pass_deadline(order)
@@ -562,10 +566,10 @@ def test_worker_when_killed_while_claiming_then_the_order_is_still_queued(upstre
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(PlacementAttempt.objects, "create", die)
+        patch.setattr(SubmissionAttempt.objects, "create", die)
         with pytest.raises(Killed):
             submit_due_orders()
-    assert (fresh(order).placement, fresh(order).attempts, upstream.requests) == ("queued", 0, [])
+    assert (fresh(order).submission, fresh(order).attempts, upstream.requests) == ("queued", 0, [])
     assert submit_now() == 1
 
 
@@ -580,7 +584,7 @@ def test_answer_when_it_comes_after_the_lease_then_it_still_settles_the_doubt(up
     monkeypatch.setattr(orders.dispatch.submit, "record_outcome", late)
     submit_due_orders()
     placed = fresh(order)
-    assert (placed.placement, placed.upstream_id) == (Placement.PLACED, str(upstream.orders()[0].id))
+    assert (placed.submission, placed.upstream_id) == (Submission.ACCEPTED, str(upstream.orders()[0].id))
     assert placed.next_poll_at is not None
     assert (placed.next_action_at, placed.review_reason) == (None, "")
 
@@ -598,7 +602,7 @@ def test_answer_when_it_comes_after_the_deadline_then_it_still_ends_the_review(u
 
     monkeypatch.setattr(orders.dispatch.submit, "record_outcome", very_late)
     submit_due_orders()
-    assert (fresh(order).placement, fresh(order).review_reason, fresh(order).review_since) == ("placed", "", None)
+    assert (fresh(order).submission, fresh(order).review_reason, fresh(order).review_since) == ("placed", "", None)
 
 
 @pytest.mark.parametrize("text", ["Bad link", "Not enough funds on balance", "Words never seen", None])
@@ -619,7 +623,7 @@ def test_answer_when_a_late_no_comes_in_doubt_then_nothing_moves_by_itself(
     monkeypatch.undo()
     for _ in range(3):
         submit_now()
-    assert (fresh(order).placement, fresh(order).status, money_of(customer)) == ("in_doubt", "pending", PAID)
+    assert (fresh(order).submission, fresh(order).status, money_of(customer)) == ("in_doubt", "pending", PAID)
     assert len(upstream.requests_of("add")) == 1
 
 
@@ -640,7 +644,7 @@ def test_answer_when_staff_decided_meanwhile_then_it_overwrites_nothing(
             if decision.endswith("claimed"):
                 assert claim_next(provider_id=provider.pk) is not None
         else:
-            decisions.refund_unplaced(order=fresh(order), note="We could not place it", actor=staff)
+            decisions.refund_unaccepted(order=fresh(order), note="We could not place it", actor=staff)
         states.append(Order.objects.filter(pk=order.pk).values().get())
         result = record(**values)
         states.append(Order.objects.filter(pk=order.pk).values().get())
@@ -651,7 +655,7 @@ def test_answer_when_staff_decided_meanwhile_then_it_overwrites_nothing(
         submit_due_orders()
     if decision == "sent again":
         # In the queue, in the belief that it was not placed: it must not be sent.
-        assert (states[1]["placement"], states[1]["review_reason"]) == (Placement.QUEUED, ReviewReason.DOUBT)
+        assert (states[1]["submission"], states[1]["review_reason"]) == (Submission.QUEUED, ReviewReason.DOUBT)
         assert submit_now() == 0
     else:
         assert states[0] == states[1]
@@ -659,7 +663,7 @@ def test_answer_when_staff_decided_meanwhile_then_it_overwrites_nothing(
     there = str(upstream.orders()[0].id)
     alert = Alert.objects.get(cause=f"order:{order.pk}:late")
     assert there in alert.text
-    assert outcomes(order)[0] == AttemptOutcome.PLACED
+    assert outcomes(order)[0] == AttemptOutcome.ACCEPTED
     end_lease(order)
     expire_leases()
 
@@ -687,7 +691,7 @@ def test_answer_when_a_late_no_is_of_an_older_sending_then_the_newer_one_is_not_
     with pytest.raises(Killed):
         submit_due_orders()
     assert states[0] == states[1]
-    assert (states[1]["placement"], money_of(customer)) == (Placement.PLACING, PAID)
+    assert (states[1]["submission"], money_of(customer)) == (Submission.SUBMITTING, PAID)
     end_lease(order)
     expire_leases()
 
@@ -706,9 +710,9 @@ def test_order_when_its_id_is_another_orders_then_staff_look_before_anything_mov
     upstream.inject(faults.answer(body=b'{"order": %s}' % same.encode(), action="add"))
     submit_now()
     doubted = fresh(second)
-    assert (doubted.placement, doubted.upstream_id) == (Placement.IN_DOUBT, None)
+    assert (doubted.submission, doubted.upstream_id) == (Submission.IN_DOUBT, None)
     assert (doubted.review_reason, same in doubted.review_note) == (ReviewReason.DUPLICATE_ID, True)
-    assert fresh(first).placement == Placement.PLACED
+    assert fresh(first).submission == Submission.ACCEPTED
     upstream.set_order(int(same), status="Canceled", remains=100, charge="0")
     poll_now()
     assert (refunds_of(first), refunds_of(second)) == ([250_000], [])
@@ -723,7 +727,7 @@ def test_order_when_two_providers_give_the_same_id_then_both_are_placed(upstream
         one, two = make.order(customer, service), make.order(customer, make.service(second))
         submit_due_orders()
     assert fresh(one).upstream_id == fresh(two).upstream_id
-    assert {fresh(one).placement, fresh(two).placement} == {Placement.PLACED}
+    assert {fresh(one).submission, fresh(two).submission} == {Submission.ACCEPTED}
 
 
 def set_rate(service: Service, rate: str) -> None:
@@ -741,16 +745,16 @@ def test_order_when_it_now_costs_more_than_was_paid_then_it_is_held(upstream, cu
     set_rate(service, "2.500001")
     assert submit_due_orders() == 1
     held = fresh(dear)
-    assert (held.placement, held.review_reason) == (Placement.QUEUED, ReviewReason.WOULD_LOSE)
+    assert (held.submission, held.review_reason) == (Submission.QUEUED, ReviewReason.WOULD_LOSE)
     assert "250001" in held.review_note
-    assert fresh(fine).placement == Placement.PLACED
+    assert fresh(fine).submission == Submission.ACCEPTED
     for _ in range(3):
         assert submit_now() == 0
     assert len(upstream.orders()) == 1
     with pytest.raises(decisions.ReviewError, match="would cost"):
         decisions.send_again(order=fresh(dear), actor=staff)
     assert fresh(dear).review_reason == ReviewReason.WOULD_LOSE
-    decisions.refund_unplaced(order=fresh(dear), note="The price rose", actor=staff)
+    decisions.refund_unaccepted(order=fresh(dear), note="The price rose", actor=staff)
     assert refunds_of(dear) == [250_000]
 
 
@@ -815,7 +819,7 @@ def send_all(provider: Provider) -> Callable[[int], None]:
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
             submit_for_provider(provider=mine, seconds=10)
-            if not Order.objects.filter(placement__in=("queued", "placing")).exists():
+            if not Order.objects.filter(submission__in=("queued", "placing")).exists():
                 return
 
     return work
@@ -833,7 +837,7 @@ def test_workers_when_many_run_at_once_then_each_order_is_placed_once(upstream, 
     there = upstream.orders()
     assert sorted(one.link for one in there) == sorted(one.link for one in made)
     assert {fresh(one).upstream_id for one in made} == {str(one.id) for one in there}
-    assert PlacementAttempt.objects.count() == 12
+    assert SubmissionAttempt.objects.count() == 12
     assert most_in_flight(upstream.requests_of("add")) <= lanes
     if lanes > 1:
         # The guard wide open: so much for the measurement, it does see adds that overlap.
@@ -846,7 +850,7 @@ def test_workers_when_one_claims_then_no_other_gets_the_same_order(provider, cus
     make.order(customer, service)
     claims = at_once(8, lambda number: claim_next(provider_id=provider.pk))
     assert sum(claim is not None for claim in claims) == 1
-    assert PlacementAttempt.objects.count() == 1
+    assert SubmissionAttempt.objects.count() == 1
 
 
 @pytest.mark.django_db(transaction=True)
@@ -871,12 +875,12 @@ def test_http_when_sent_then_no_transaction_is_open(upstream, order, monkeypatch
     add, seen = UpstreamClient.add, []
 
     def watched(self: UpstreamClient, *args: Any, **values: Any) -> Any:
-        seen.append((connection.in_atomic_block, fresh(order).placement))
+        seen.append((connection.in_atomic_block, fresh(order).submission))
         return add(self, *args, **values)
 
     monkeypatch.setattr(UpstreamClient, "add", watched)
     submit_due_orders()
-    assert seen == [(False, Placement.PLACING)]
+    assert seen == [(False, Submission.SUBMITTING)]
 
 
 def test_order_when_it_is_moved_about_then_its_money_moves_with_it_only(upstream, customer, order):
@@ -887,6 +891,6 @@ def test_order_when_it_is_moved_about_then_its_money_moves_with_it_only(upstream
         due_now()
         submit_due_orders()
     assert outcomes(order) == [AttemptOutcome.REFUSED] * 3
-    assert fresh(order).placement == Placement.REFUSED
+    assert fresh(order).submission == Submission.REFUSED
     assert Entry.objects.filter(order_ref=order.pk).count() == 2
     assert money_of(customer) == PAID_AND_REFUNDED

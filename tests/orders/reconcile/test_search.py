@@ -15,10 +15,10 @@ from django.utils import timezone
 from catalog.models import Provider
 from orders.dispatch import submit
 from orders.dispatch.timeouts import expire_leases
-from orders.models import Order, PlacementAttempt
+from orders.models import Order, SubmissionAttempt
 from orders.reconcile import search
-from orders.review.decisions import ReviewError, refund_unplaced
-from orders.states import Placement, ReviewReason
+from orders.review.decisions import ReviewError, refund_unaccepted
+from orders.states import ReviewReason, Submission
 from panel.alerts.models import Alert
 from panel.sandbox.http import faults
 from panel.sandbox.server import SandboxServer
@@ -59,7 +59,7 @@ def by_hand(upstream: SandboxServer, *, quantity: int) -> None:
     assert "order" in requests.post(upstream.url, data=form, timeout=5).json()
 
 
-def evidence(order: Order) -> PlacementAttempt:
+def evidence(order: Order) -> SubmissionAttempt:
     found = search.first_sending(order)
     assert found is not None
     return found
@@ -73,7 +73,7 @@ def test_doubt_when_the_provider_took_it_then_it_is_found_and_followed(upstream,
     balance = money_of(customer)
     assert reconcile_now() == 1
     bound = fresh(order)
-    assert (bound.placement, bound.upstream_id) == (Placement.PLACED, truth(upstream, order))
+    assert (bound.submission, bound.upstream_id) == (Submission.ACCEPTED, truth(upstream, order))
     assert (bound.doubt_until, bound.next_action_at, bound.review_reason) == (None, None, "")
     assert bound.next_poll_at is not None
     assert money_of(customer) == balance
@@ -91,7 +91,7 @@ def test_doubt_when_it_was_not_taken_then_nothing_is_bound_and_staff_are_asked(u
     assert fresh(order).review_reason == ""
     assert "none of them" in evidence(order).look_note
     pass_deadlines()
-    assert (fresh(order).placement, fresh(order).review_reason) == (Placement.IN_DOUBT, ReviewReason.DOUBT)
+    assert (fresh(order).submission, fresh(order).review_reason) == (Submission.IN_DOUBT, ReviewReason.DOUBT)
     upstream.clear_requests()
     assert reconcile_now() == 0
     assert upstream.requests == []  # it is with staff now
@@ -167,7 +167,7 @@ def test_doubt_when_the_provider_leaves_an_id_unanswered_then_nothing_is_conclud
     upstream.set_order(upstream.orders()[-1].id, omitted=True)
     assert reconcile_now() == 0
     assert "every id" in evidence(order).look_note
-    assert fresh(order).placement == Placement.IN_DOUBT
+    assert fresh(order).submission == Submission.IN_DOUBT
 
 
 def test_doubt_when_refunded_by_staff_then_its_order_is_bound_to_no_other(
@@ -175,10 +175,10 @@ def test_doubt_when_refunded_by_staff_then_its_order_is_bound_to_no_other(
 ):
     """Staff gave up on the first; that the provider has it after all must not settle a second of the same size."""
     first = lost(upstream, customer, service)
-    refund_unplaced(order=first, note="We could not place it", actor=staff)
+    refund_unaccepted(order=first, note="We could not place it", actor=staff)
     second = lost(upstream, other, service, taken=False)
     assert reconcile_now() == 0
-    assert fresh(second).placement == Placement.IN_DOUBT
+    assert fresh(second).submission == Submission.IN_DOUBT
 
 
 def test_doubt_when_another_is_just_being_sent_then_its_order_is_not_taken_for_the_doubt(
@@ -198,7 +198,7 @@ def test_doubt_when_another_is_just_being_sent_then_its_order_is_not_taken_for_t
     submit_now()
     assert searched == [0]
     assert fresh(rival).upstream_id == truth(upstream, rival)
-    assert fresh(doubt).placement == Placement.IN_DOUBT
+    assert fresh(doubt).submission == Submission.IN_DOUBT
     assert reconcile_now() == 0
 
 
@@ -227,7 +227,7 @@ def test_doubt_when_the_other_is_recorded_during_the_search_then_its_order_is_no
     assert searched == [0]
     assert evidence(doubt).orphans == []
     assert fresh(rival).upstream_id == truth(upstream, rival)
-    assert fresh(doubt).placement == Placement.IN_DOUBT
+    assert fresh(doubt).submission == Submission.IN_DOUBT
 
 
 def test_doubt_when_another_is_sent_during_the_search_then_its_order_is_not_taken_for_the_doubt(
@@ -254,7 +254,7 @@ def test_doubt_when_another_is_sent_during_the_search_then_its_order_is_not_take
     [answer] = answers
     record(**answer)
     assert fresh(rival).upstream_id == truth(upstream, rival)
-    assert fresh(doubt).placement == Placement.IN_DOUBT
+    assert fresh(doubt).submission == Submission.IN_DOUBT
 
 
 def test_doubt_when_its_own_answer_comes_after_it_was_found_then_nothing_is_amiss(
@@ -284,9 +284,9 @@ def test_doubt_when_two_providers_are_one_account_then_the_others_orders_are_no_
     order = lost(upstream, customer, service, taken=False)
     placed = make.order(other, same)
     submit_now()
-    assert fresh(placed).placement == Placement.PLACED
+    assert fresh(placed).submission == Submission.ACCEPTED
     assert reconcile_now() == 0
-    assert fresh(order).placement == Placement.IN_DOUBT
+    assert fresh(order).submission == Submission.IN_DOUBT
 
 
 def test_doubt_when_staff_settled_it_during_the_search_then_theirs_stands(
@@ -296,12 +296,12 @@ def test_doubt_when_staff_settled_it_during_the_search_then_theirs_stands(
     match = search.sole_match
 
     def meanwhile(**values: Any) -> int | None:
-        refund_unplaced(order=fresh(order), note="We could not place it", actor=staff)
+        refund_unaccepted(order=fresh(order), note="We could not place it", actor=staff)
         return match(**values)
 
     monkeypatch.setattr(search, "sole_match", meanwhile)
     assert reconcile_now() == 0
-    assert (fresh(order).placement, fresh(order).upstream_id) == (Placement.REFUSED, None)
+    assert (fresh(order).submission, fresh(order).upstream_id) == (Submission.REFUSED, None)
 
 
 # -- where ids cannot be trusted ---------------------------------------------------------------------
@@ -344,7 +344,7 @@ def test_doubt_when_the_provider_does_not_tell_ours_from_others_then_staff_are_a
     }
     monkeypatch.setitem(upstream.provider._actions, "status", answers[fault])
     assert reconcile_now() == 0
-    assert (fresh(order).placement, fresh(order).review_reason) == (Placement.IN_DOUBT, ReviewReason.DOUBT)
+    assert (fresh(order).submission, fresh(order).review_reason) == (Submission.IN_DOUBT, ReviewReason.DOUBT)
     provider.refresh_from_db()
     assert provider.probe_works is False
     assert provider.probe_note == fresh(order).review_note == evidence(order).look_note
@@ -356,7 +356,7 @@ def test_doubt_when_ids_are_opaque_or_do_not_count_up_then_staff_are_asked_at_on
         make.order(customer, service, quantity=40 + number)
         upstream.inject(faults.answer(body=b'{"order": "%s"}' % upstream_id.encode(), action="add"))
         submit_now()
-    assert Order.objects.filter(placement=Placement.PLACED).count() == 3
+    assert Order.objects.filter(submission=Submission.ACCEPTED).count() == 3
     order = lost(upstream, customer, service)
     upstream.clear_requests()
     assert reconcile_now() == 0
@@ -435,7 +435,7 @@ def test_staff_search_when_in_review_then_it_can_still_be_found(upstream, custom
     order = lost(upstream, customer, service)
     pass_deadlines()
     assert search.search_now(order=fresh(order))
-    assert (fresh(order).placement, fresh(order).review_reason) == (Placement.PLACED, "")
+    assert (fresh(order).submission, fresh(order).review_reason) == (Submission.ACCEPTED, "")
     with nothing_changes(), pytest.raises(ReviewError):
         search.search_now(order=fresh(order))
 

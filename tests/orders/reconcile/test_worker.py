@@ -20,8 +20,8 @@ from orders.dispatch.timeouts import expire_leases
 from orders.models import Order
 from orders.reconcile import worker
 from orders.reconcile.worker import reconcile_due_orders, reconcile_provider
-from orders.review.decisions import ReviewError, refund_unplaced, send_again
-from orders.states import Placement, ReviewReason
+from orders.review.decisions import ReviewError, refund_unaccepted, send_again
+from orders.states import ReviewReason, Submission
 from panel.alerts.models import Alert
 from panel.sandbox.http import faults
 from panel.sandbox.server import SandboxServer
@@ -77,7 +77,7 @@ def test_request_id_when_the_answer_was_lost_then_asking_again_places_it_once(pr
     order = lost(promising, customer, make.service(prompt), taken=taken)
     assert reconcile_now() == 1
     [there] = promising.orders()
-    assert (fresh(order).placement, fresh(order).upstream_id) == (Placement.PLACED, str(there.id))
+    assert (fresh(order).submission, fresh(order).upstream_id) == (Submission.ACCEPTED, str(there.id))
     assert len(set(request_ids(promising))) == 1
     assert (adds(promising), money_of(customer)[0]) == (2, 99_750_000)
     assert Provider.objects.get().paused_until is None
@@ -100,7 +100,7 @@ def test_request_id_when_the_repetition_is_refused_then_it_stays_in_doubt(promis
     promising.inject(faults.answer(body=b'{"error": "%s"}' % text.encode(), action="add"))
     until, balance = fresh(order).doubt_until, money_of(customer)
     assert reconcile_now() == 0
-    assert (fresh(order).placement, fresh(order).doubt_until) == (Placement.IN_DOUBT, until)
+    assert (fresh(order).submission, fresh(order).doubt_until) == (Submission.IN_DOUBT, until)
     assert money_of(customer) == balance
     assert Provider.objects.get().pause_count == 1  # the doubt's own: a repetition is no new trouble
     assert reconcile_now() == 1
@@ -121,7 +121,7 @@ def test_request_id_when_no_repetition_is_answered_then_staff_are_asked_at_the_f
         reconcile_now()
         due = fresh(order).next_action_at
         assert due > timezone.now() + timedelta(seconds=10)
-    assert (fresh(order).placement, fresh(order).doubt_until) == (Placement.IN_DOUBT, until)
+    assert (fresh(order).submission, fresh(order).doubt_until) == (Submission.IN_DOUBT, until)
     assert fresh(order).review_reason == ""
     pass_deadlines()
     assert fresh(order).review_reason == ReviewReason.DOUBT
@@ -143,10 +143,10 @@ def test_request_id_when_the_worker_dies_in_the_repetition_then_it_is_still_the_
         patch.setattr(worker, "send", die)
         with pytest.raises(Killed):
             reconcile_now()
-    assert fresh(order).placement == Placement.PLACING
+    assert fresh(order).submission == Submission.SUBMITTING
     end_lease(order)
     expire_leases()
-    assert (fresh(order).placement, fresh(order).doubt_until) == (Placement.IN_DOUBT, until)
+    assert (fresh(order).submission, fresh(order).doubt_until) == (Submission.IN_DOUBT, until)
     assert reconcile_now() == 1
     assert len(promising.orders()) == 1
 
@@ -175,7 +175,7 @@ def test_request_id_when_it_would_mean_nothing_there_then_the_order_is_not_sent_
         sent = adds(promising)
         assert reconcile_now() == 0
         assert (adds(promising), adds(elsewhere)) == (sent, 0)
-        assert fresh(order).placement == Placement.IN_DOUBT
+        assert fresh(order).submission == Submission.IN_DOUBT
 
 
 def test_request_id_when_the_provider_takes_it_twice_then_it_is_not_used_any_more(
@@ -221,9 +221,9 @@ def test_promise_when_another_order_is_recorded_during_the_check_then_it_is_not_
     monkeypatch.setattr(worker, "_others", recorded_just_before)
     Provider.objects.update(max_parallel_adds=2)
     submit_now()
-    assert fresh(rival).placement == Placement.PLACING
+    assert fresh(rival).submission == Submission.SUBMITTING
     assert reconcile_now() == 1
-    assert (fresh(order).placement, fresh(rival).placement) == (Placement.PLACED, Placement.PLACED)
+    assert (fresh(order).submission, fresh(rival).submission) == (Submission.ACCEPTED, Submission.ACCEPTED)
     assert Provider.objects.get().request_id_parameter == "request_id"
     assert not Alert.objects.filter(cause__endswith=":request-ids").exists()
 
@@ -236,7 +236,7 @@ def test_promise_when_another_order_in_doubt_is_there_then_it_is_not_taken_for_a
     known_orders(promising, customer, service)
     doubts = [lost(promising, customer, service), lost(promising, other, service)]
     assert reconcile_now() == 2
-    assert {fresh(one).placement for one in doubts} == {Placement.PLACED}
+    assert {fresh(one).submission for one in doubts} == {Submission.ACCEPTED}
     assert Provider.objects.get().request_id_parameter == "request_id"
 
 
@@ -255,7 +255,7 @@ def test_request_id_when_refused_for_now_then_the_next_sending_is_a_new_one(prom
     promising.inject(faults.answer(body=b'{"error": "Not enough funds on balance"}', action="add"))
     submit_now()
     submit_now()
-    assert fresh(order).placement == Placement.PLACED
+    assert fresh(order).submission == Submission.ACCEPTED
     assert len(set(request_ids(promising))) == 2
 
 
@@ -268,7 +268,7 @@ def test_repetition_when_another_order_is_being_sent_then_it_waits_for_its_turn(
     sent = adds(promising)
     assert reconcile_now() == 0
     assert adds(promising) == sent
-    assert fresh(order).placement == Placement.IN_DOUBT
+    assert fresh(order).submission == Submission.IN_DOUBT
 
 
 @pytest.mark.django_db(transaction=True)
@@ -285,11 +285,11 @@ def test_repetition_when_staff_settle_it_meanwhile_then_the_doubt_is_theirs(prom
     seen = fresh(order)
     assert submit.claim_repetition(order=fresh(order)) is not None
     with nothing_changes(), pytest.raises((OrderMoved, ReviewError)):
-        refund_unplaced(order=seen, note="x", actor=staff)
+        refund_unaccepted(order=seen, note="x", actor=staff)
     end_lease(order)
     expire_leases()
     assert submit.claim_repetition(order=seen) is None  # another repetition was sent since it was read
-    refund_unplaced(order=fresh(order), note="x", actor=staff)
+    refund_unaccepted(order=fresh(order), note="x", actor=staff)
     assert submit.claim_repetition(order=fresh(order)) is None
     assert submit_due_orders() == 0
 
@@ -306,12 +306,12 @@ def test_searches_when_nothing_settles_it_then_their_waits_double(upstream, cust
     assert waits == [15, 30, 60, 120, 240, 480, 960]
     order = lost(upstream, customer, service, taken=False)
     assert reconcile_due_orders() == 0
-    assert order.placement_attempts.get().looks == 0  # the first one is 15 seconds away
+    assert order.submission_attempts.get().looks == 0  # the first one is 15 seconds away
     Order.objects.filter(pk=order.pk).update(
         next_action_at=timezone.now(), doubt_until=timezone.now() + timedelta(minutes=20)
     )
     reconcile_due_orders()
-    assert order.placement_attempts.get().looks == 1
+    assert order.submission_attempts.get().looks == 1
     wait = fresh(order).next_action_at - timezone.now()
     assert timedelta(minutes=10) < wait < timedelta(minutes=10, seconds=20)
 
@@ -336,10 +336,10 @@ def test_doubts_when_one_provider_is_dead_then_the_others_are_found(upstream, cu
     dead = make.provider(name="Dead")
     stuck = make.order(customer, make.service(dead))
     Order.objects.filter(pk=stuck.pk).update(
-        placement=Placement.IN_DOUBT, doubt_until=timezone.now() + timedelta(minutes=9), claim_token="x"
+        submission=Submission.IN_DOUBT, doubt_until=timezone.now() + timedelta(minutes=9), claim_token="x"
     )
     assert reconcile_now() == 1
-    assert (fresh(order).placement, fresh(stuck).placement) == (Placement.PLACED, Placement.IN_DOUBT)
+    assert (fresh(order).submission, fresh(stuck).submission) == (Submission.ACCEPTED, Submission.IN_DOUBT)
 
 
 @pytest.mark.parametrize("values", [{"is_active": False}, {"paused_until": "2999-01-01T00:00:00Z"}])
@@ -349,7 +349,7 @@ def test_doubt_when_its_provider_is_off_or_paused_then_it_is_found_all_the_same(
     order = lost(upstream, customer, service)
     Provider.objects.update(**values)
     assert reconcile_now() == 1
-    assert fresh(order).placement == Placement.PLACED
+    assert fresh(order).submission == Submission.ACCEPTED
 
 
 @pytest.mark.django_db(transaction=True)
@@ -359,4 +359,4 @@ def test_doubt_when_many_search_at_once_then_it_is_bound_once(upstream, provider
     results = at_once(4, lambda number: reconcile_provider(provider=Provider.objects.get(pk=provider.pk)))
     assert sorted(results) == [0, 0, 0, 1]
     assert fresh(order).upstream_id == truth(upstream, order)
-    assert fresh(order).events.filter(new=Placement.PLACED).count() == 1
+    assert fresh(order).events.filter(new=Submission.ACCEPTED).count() == 1

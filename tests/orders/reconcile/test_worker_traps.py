@@ -15,11 +15,11 @@ from catalog.models import Provider
 from catalog.provider_accounts import set_api_key
 from orders.dispatch import outcomes, submit
 from orders.dispatch.timeouts import expire_leases
-from orders.models import Order, PlacementAttempt
+from orders.models import Order, SubmissionAttempt
 from orders.reconcile import search
 from orders.review import decisions
-from orders.review.decisions import refund_unplaced, send_again
-from orders.states import AttemptOutcome, Placement, ReviewReason
+from orders.review.decisions import refund_unaccepted, send_again
+from orders.states import AttemptOutcome, ReviewReason, Submission
 from panel.alerts.models import Alert
 from panel.lib.money import MAX_MICROS
 from panel.sandbox.http import faults
@@ -80,7 +80,7 @@ def test_rival_when_its_service_became_dearer_there_then_its_order_is_nobody_els
     send(upstream, make.order(other, service, link=THEIRS), faults.drop_after("add"))
     doubt = send(upstream, make.order(customer, dearer, link=OURS), faults.drop_before("add"))
     reconcile_now()
-    assert fresh(doubt).placement == Placement.IN_DOUBT
+    assert fresh(doubt).submission == Submission.IN_DOUBT
 
 
 def test_rival_when_it_is_a_package_then_its_order_is_nobody_elses(upstream, provider, customer, other, service, known):
@@ -92,7 +92,7 @@ def test_rival_when_it_is_a_package_then_its_order_is_nobody_elses(upstream, pro
     upstream.set_order(there.id, status="Pending", remains=100, charge="0.2")
     doubt = send(upstream, make.order(customer, service, link=OURS), faults.drop_before("add"))
     reconcile_now()
-    assert fresh(doubt).placement == Placement.IN_DOUBT
+    assert fresh(doubt).submission == Submission.IN_DOUBT
 
 
 def test_rival_when_the_exchange_rate_was_corrected_then_its_order_is_nobody_elses(
@@ -104,7 +104,7 @@ def test_rival_when_the_exchange_rate_was_corrected_then_its_order_is_nobody_els
     [there] = [one for one in upstream.orders() if one.link == THEIRS]
     upstream.set_order(there.id, status="In progress", remains=100)
     reconcile_now()
-    assert fresh(doubt).placement == Placement.IN_DOUBT
+    assert fresh(doubt).submission == Submission.IN_DOUBT
 
 
 def test_rival_when_refused_with_unknown_words_then_it_may_be_there_all_the_same(
@@ -112,10 +112,10 @@ def test_rival_when_refused_with_unknown_words_then_it_may_be_there_all_the_same
 ):
     odd = faults.answer(processed=True, body=b'{"error": "Something odd happened"}', action="add")
     held = send(upstream, make.order(other, service, link=THEIRS), odd)
-    assert held.placement_attempts.get().outcome == AttemptOutcome.UNCLEAR
+    assert held.submission_attempts.get().outcome == AttemptOutcome.UNCLEAR
     doubt = send(upstream, make.order(customer, service, link=OURS), faults.drop_before("add"))
     reconcile_now()
-    assert (fresh(doubt).placement, fresh(held).review_reason) == (Placement.IN_DOUBT, ReviewReason.UNKNOWN_ERROR)
+    assert (fresh(doubt).submission, fresh(held).review_reason) == (Submission.IN_DOUBT, ReviewReason.UNKNOWN_ERROR)
 
 
 def test_rival_when_it_was_taken_twice_then_the_twin_is_nobody_elses(upstream, customer, other, service, known):
@@ -147,8 +147,8 @@ def test_rival_when_staff_sent_it_again_under_another_scope_then_its_first_order
     send_again(order=theirs, actor=staff)
     submit_now()
     reconcile_now()
-    assert fresh(theirs).placement == Placement.PLACED
-    assert fresh(doubt).placement == Placement.IN_DOUBT
+    assert fresh(theirs).submission == Submission.ACCEPTED
+    assert fresh(doubt).submission == Submission.IN_DOUBT
 
 
 def test_rival_when_staff_sent_it_again_later_then_its_first_order_is_nobody_elses(
@@ -162,7 +162,7 @@ def test_rival_when_staff_sent_it_again_later_then_its_first_order_is_nobody_els
     send_again(order=theirs, actor=staff)
     send(upstream, theirs, faults.drop_before("add"))
     reconcile_now()
-    assert fresh(doubt).placement == Placement.IN_DOUBT
+    assert fresh(doubt).submission == Submission.IN_DOUBT
 
 
 def test_account_when_it_has_two_host_names_then_it_is_one(upstream, customer, other, service, known):
@@ -171,9 +171,9 @@ def test_account_when_it_has_two_host_names_then_it_is_one(upstream, customer, o
     doubt = send(upstream, make.order(customer, service, link=OURS), faults.drop_before("add"))
     theirs = make.order(other, make.service(twin, external_id="1"), link=THEIRS)
     submit_now()
-    assert fresh(theirs).placement == Placement.PLACED
+    assert fresh(theirs).submission == Submission.ACCEPTED
     reconcile_now()
-    assert fresh(doubt).placement == Placement.IN_DOUBT
+    assert fresh(doubt).submission == Submission.IN_DOUBT
 
 
 def test_search_when_no_id_lies_between_ours_then_it_is_not_trusted(upstream, customer, service, monkeypatch):
@@ -190,7 +190,7 @@ def test_search_when_no_id_lies_between_ours_then_it_is_not_trusted(upstream, cu
         next_id_is_one_higher()
     doubt = lost(upstream, customer, service)
     assert reconcile_now() == 0
-    assert (fresh(doubt).placement, fresh(doubt).review_reason) == (Placement.IN_DOUBT, "")
+    assert (fresh(doubt).submission, fresh(doubt).review_reason) == (Submission.IN_DOUBT, "")
     assert "Too few ids" in Provider.objects.get().probe_note
 
 
@@ -210,7 +210,7 @@ def test_search_when_the_account_was_changed_then_it_says_so_instead_of_none(ups
         known_orders(elsewhere, customer, service)
         assert reconcile_now() == 0
         assert "another account" in fresh(doubt).review_note
-        assert doubt.placement_attempts.get().balance_after is None  # it would be the other account's
+        assert doubt.submission_attempts.get().balance_after is None  # it would be the other account's
         search.check_id(order=fresh(doubt), upstream_id=truth(upstream, doubt))
 
 
@@ -263,7 +263,7 @@ def test_late_answer_when_staff_send_it_again_then_it_is_not_sent(
     submit_now()
     for _ in range(3):
         submit_now()
-    assert (fresh(order).placement, fresh(order).review_reason) == (Placement.QUEUED, ReviewReason.DOUBT)
+    assert (fresh(order).submission, fresh(order).review_reason) == (Submission.QUEUED, ReviewReason.DOUBT)
     assert truth(upstream, order) in fresh(order).review_note
 
 
@@ -284,7 +284,7 @@ def test_late_answer_when_it_is_of_an_earlier_sending_under_the_same_request_id_
 
     monkeypatch.setattr(submit, "record_outcome", late)
     submit_now()
-    assert (fresh(order).placement, fresh(order).upstream_id) == (Placement.PLACED, truth(upstream, order))
+    assert (fresh(order).submission, fresh(order).upstream_id) == (Submission.ACCEPTED, truth(upstream, order))
 
 
 def test_busy_link_when_staff_sent_it_again_then_it_may_be_busy_with_the_first_sending(
@@ -307,7 +307,7 @@ def test_refusal_when_staff_sent_it_again_then_it_does_not_refund_the_first_send
     upstream.inject(faults.answer(body=b'{"error": "Incorrect service ID"}', action="add"))
     submit_now()
     assert refunds_of(order) == []
-    assert (fresh(order).placement, fresh(order).review_reason) == (Placement.QUEUED, ReviewReason.DOUBT)
+    assert (fresh(order).submission, fresh(order).review_reason) == (Submission.QUEUED, ReviewReason.DOUBT)
 
 
 def test_promise_when_it_could_not_be_looked_at_then_nothing_else_is_repeated(upstream, customer, service, known):
@@ -323,7 +323,7 @@ def test_promise_when_it_could_not_be_looked_at_then_nothing_else_is_repeated(up
     assert len([one for one in upstream.orders() if one.quantity == 100]) == 2  # the one that showed it
     assert len([one for one in upstream.orders() if one.quantity == 300]) == 1
     assert Provider.objects.get().request_id_parameter == ""
-    assert fresh(first).placement == Placement.PLACED
+    assert fresh(first).submission == Submission.ACCEPTED
 
 
 @pytest.mark.parametrize("name", ["quantity", "link", "key", "action"])
@@ -333,7 +333,7 @@ def test_parameter_when_it_is_the_protocols_own_then_nothing_is_sent_and_nothing
     Provider.objects.update(request_id_parameter=name)
     order = make.order(customer, service)
     submit_now()
-    assert (fresh(order).placement, upstream.requests_of("add")) == (Placement.QUEUED, [])
+    assert (fresh(order).submission, upstream.requests_of("add")) == (Submission.QUEUED, [])
     assert Alert.objects.filter(cause=f"provider:{provider.pk}:trouble").exists()
 
 
@@ -352,7 +352,7 @@ def test_review_when_the_order_moved_during_the_search_then_it_is_not_asked_for(
     def moves(order: Order, text: str, **values: Any) -> None:
         note(order, text, **values)
         if meanwhile == "refund":
-            refund_unplaced(order=fresh(order), note="x", actor=staff)
+            refund_unaccepted(order=fresh(order), note="x", actor=staff)
         elif meanwhile == "send again":
             send_again(order=fresh(order), actor=staff)
         else:
@@ -371,7 +371,7 @@ def test_refund_when_it_cannot_be_posted_then_the_other_orders_are_sent_all_the_
     wallet = make.wallet(customer)
     ledger.post(wallet_id=wallet.pk, amount=MAX_MICROS - wallet.balance, kind="deposit", key="x")
     submit_now()
-    assert fresh(fine).placement == Placement.PLACED
+    assert fresh(fine).submission == Submission.ACCEPTED
     assert Alert.objects.filter(cause=f"order:{stuck.pk}:held").exists()
     Order.objects.filter(pk=stuck.pk).update(queued_at=timezone.now())  # for the books at the end of the test
 
@@ -383,7 +383,7 @@ def test_sweep_when_one_breaks_then_the_others_go_on(upstream, customer, service
     monkeypatch.setattr("orders.dispatch.timeouts.expire_leases", breaks)
     order = make.order(customer, service)
     submit_now()
-    assert fresh(order).placement == Placement.PLACED
+    assert fresh(order).submission == Submission.ACCEPTED
     assert Alert.objects.filter(cause="deadlines").exists()
 
 
@@ -404,5 +404,5 @@ def test_record_when_the_database_hangs_up_in_the_middle_then_a_clear_no_is_stil
     monkeypatch.setattr(submit.connection, "close", lambda: None)
     monkeypatch.setattr(outcomes, "write_event", once)
     submit_now()
-    assert fresh(order).placement == Placement.QUEUED
-    assert PlacementAttempt.objects.get().outcome == AttemptOutcome.REFUSED
+    assert fresh(order).submission == Submission.QUEUED
+    assert SubmissionAttempt.objects.get().outcome == AttemptOutcome.REFUSED

@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from orders.common.transitions import OrderMoved, write_answers
 from orders.models import Order
-from orders.refunds.posting import end_unplaced, refund_up_to
-from orders.states import Placement, Status
+from orders.refunds.posting import cancel_unaccepted, refund_up_to
+from orders.states import Status, Submission
 from tests import make
 from tests.scenes import fresh, money_of, nothing_changes, refunds_of
 
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
 @pytest.fixture
 def order(customer: Any, service: Any) -> Order:
     """100 for $0.25, placed."""
-    return make.placed_order(customer, service)
+    return make.accepted_order(customer, service)
 
 
 def give(order: Order, target: int) -> int:
@@ -58,7 +58,7 @@ def test_refund_when_above_the_charge_then_nothing_is_done(order):
 
 def end(order: Order) -> None:
     with transaction.atomic():
-        end_unplaced(order=order, placement=Placement.REFUSED, note="Not taken")
+        cancel_unaccepted(order=order, submission=Submission.REFUSED, note="Not taken")
 
 
 def test_end_when_a_part_was_given_back_before_then_only_the_rest_is(customer, service):
@@ -72,10 +72,10 @@ def test_end_when_a_part_was_given_back_before_then_only_the_rest_is(customer, s
 @pytest.mark.parametrize(
     "moved",
     [
-        {"placement": Placement.PLACING},
+        {"submission": Submission.SUBMITTING},
         {"claim_token": "another"},
         {"review_reason": "doubt"},
-        {"placement": Placement.PLACED, "upstream_id": "77"},
+        {"submission": Submission.ACCEPTED, "upstream_id": "77"},
     ],
     ids=lambda moved: "-".join(moved),
 )
@@ -95,9 +95,9 @@ def test_end_when_the_order_is_placed_then_nothing_is_done(order):
 # -- writing what a batch of answers changed ---------------------------------------------------------
 
 
-@pytest.mark.parametrize("moved", [{"status": Status.CANCELED}, {"placement": Placement.IN_DOUBT}])
+@pytest.mark.parametrize("moved", [{"status": Status.CANCELED}, {"submission": Submission.IN_DOUBT}])
 def test_progress_when_one_order_moved_since_it_was_read_then_the_batch_is_taken_back(customer, service, moved):
-    stale = [make.placed_order(customer, service, upstream_id=upstream_id) for upstream_id in ("1", "2")]
+    stale = [make.accepted_order(customer, service, upstream_id=upstream_id) for upstream_id in ("1", "2")]
     Order.objects.filter(pk=stale[1].pk).update(**moved, doubt_until=timezone.now() + timedelta(hours=1))
     for order in stale:
         order.status, order.remains = Status.PARTIAL, 40
@@ -106,7 +106,7 @@ def test_progress_when_one_order_moved_since_it_was_read_then_the_batch_is_taken
 
 
 def test_progress_when_written_then_every_followed_column_is_as_it_was_set(customer, service):
-    orders = [make.placed_order(customer, service, upstream_id=upstream_id) for upstream_id in ("1", "2")]
+    orders = [make.accepted_order(customer, service, upstream_id=upstream_id) for upstream_id in ("1", "2")]
     now = timezone.now()
     values = {
         "status": Status.PARTIAL,

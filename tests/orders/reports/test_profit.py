@@ -24,7 +24,7 @@ from orders.reports.profit import (
     profit_in_all,
     with_profit,
 )
-from orders.states import Placement, Status
+from orders.states import Status, Submission
 from panel.lib.money import MAX_MICROS
 from tests import make
 from tests.scenes import poll_now, statements, submit_now
@@ -36,7 +36,7 @@ PROFIT = "/admin/orders/order/profit/"
 
 def sold(user: Any, service: Service, **values: Any) -> Order:
     """An order with the columns that profit is made of, as if it had come that far."""
-    order = make.placed_order(user, service, upstream_id=f"u{Order.objects.count()}")
+    order = make.accepted_order(user, service, upstream_id=f"u{Order.objects.count()}")
     Order.objects.filter(pk=order.pk).update(**values)
     return with_profit(Order.objects.all()).get(pk=order.pk)
 
@@ -95,13 +95,13 @@ COSTS: dict[str, tuple[dict[str, Any], int, int, bool]] = {
     ),
     "canceled, no charge told": ({"status": Status.CANCELED, "refunded": 250_000, "remains": 40}, 0, 0, True),
     "refused": (
-        {"status": Status.CANCELED, "placement": Placement.REFUSED, "refunded": 250_000, "upstream_id": None},
+        {"status": Status.CANCELED, "submission": Submission.REFUSED, "refunded": 250_000, "upstream_id": None},
         0,
         0,
         False,
     ),
     "withdrawn": (
-        {"status": Status.CANCELED, "placement": Placement.WITHDRAWN, "refunded": 250_000, "upstream_id": None},
+        {"status": Status.CANCELED, "submission": Submission.WITHDRAWN, "refunded": 250_000, "upstream_id": None},
         0,
         0,
         False,
@@ -109,7 +109,7 @@ COSTS: dict[str, tuple[dict[str, Any], int, int, bool]] = {
     "open": ({"status": Status.IN_PROGRESS}, 200_000, 50_000, True),
     "open, charged so far": ({"status": Status.IN_PROGRESS, "upstream_charge": 50_000}, 200_000, 50_000, True),
     "open, charged too much": ({"status": Status.PENDING, "upstream_charge": 300_000}, 300_000, -50_000, True),
-    "queued": ({"placement": Placement.QUEUED, "upstream_id": None}, 200_000, 50_000, True),
+    "queued": ({"submission": Submission.QUEUED, "upstream_id": None}, 200_000, 50_000, True),
 }
 
 

@@ -30,10 +30,10 @@ CENT = 10_000
 def ordered(user: Any, of: Service, *, days_ago: float = 1, took: float | None = None, **values: Any) -> Order:
     """100 for $0.25 that should cost $0.20, made and sent `days_ago`; `took` seconds until it ended."""
     number = Order.objects.count() + 1
-    order = make.placed_order(user, of, upstream_id=str(number))
+    order = make.accepted_order(user, of, upstream_id=str(number))
     at = timezone.now() - timedelta(days=days_ago)
     ended = {} if took is None else {"finished_at": at + timedelta(seconds=took)}
-    Order.objects.filter(pk=order.pk).update(**{"created_at": at, "placed_at": at, **ended, **values})
+    Order.objects.filter(pk=order.pk).update(**{"created_at": at, "accepted_at": at, **ended, **values})
     order.refresh_from_db()
     return order
 
@@ -126,8 +126,8 @@ def test_spent_when_the_provider_changed_its_currency_then_the_old_orders_do_not
 
 def test_spent_when_an_order_was_not_sent_in_the_last_week_then_it_does_not_count(customer, service):
     ordered(customer, service, days_ago=7.1)
-    ordered(customer, service, placed_at=None, placement="queued", upstream_id=None)
-    ordered(customer, service, days_ago=9, placed_at=timezone.now())  # it waited for two days
+    ordered(customer, service, accepted_at=None, submission="queued", upstream_id=None)
+    ordered(customer, service, days_ago=9, accepted_at=timezone.now())  # it waited for two days
     count_figures()
     assert of_provider(service.upstream.provider) == (1, 20 * CENT, 0, 0)
     assert of_service(service)[0] == 3

@@ -33,7 +33,7 @@ from orders.requests.cancel import (
     request_cancel,
 )
 from orders.requests.send import send_due_requests, send_to_provider
-from orders.states import CancelState, Placement, ReviewReason, Status
+from orders.states import CancelState, ReviewReason, Status, Submission
 from panel.alerts.models import Alert
 from panel.sandbox.http import faults
 from panel.sandbox.server import SandboxServer
@@ -90,7 +90,7 @@ def public_texts(order: Order) -> list[str]:
 
 
 def known_for_long(*orders: Order) -> None:
-    Order.objects.filter(pk__in=[one.pk for one in orders]).update(placed_at=timezone.now() - timedelta(hours=1))
+    Order.objects.filter(pk__in=[one.pk for one in orders]).update(accepted_at=timezone.now() - timedelta(hours=1))
 
 
 # -- the whole story ---------------------------------------------------------------------------------
@@ -128,7 +128,7 @@ def test_cancel_when_half_is_delivered_then_the_rest_comes_back(upstream, custom
 def test_cancel_when_it_is_queued_then_all_goes_back_at_once(upstream, customer, service):
     order = make.order(customer, service)
     assert cancel_order(order=order, actor=customer) is CancelOutcome.WITHDRAWN
-    assert (fresh(order).placement, refunds_of(order)) == (Placement.WITHDRAWN, [250_000])
+    assert (fresh(order).submission, refunds_of(order)) == (Submission.WITHDRAWN, [250_000])
     assert (submit_now(), send_now(), CancelRequest.objects.count(), upstream.requests) == (0, 0, 0, [])
 
 
@@ -490,10 +490,10 @@ def test_cancel_when_raced_with_the_sending_then_it_is_withdrawn_or_placed_but_n
         stands = fresh(order)
         there = [one for one in upstream.orders() if str(one.id) == stands.upstream_id]
         if "withdrawn" in results:
-            assert (stands.placement, refunds_of(order), there) == (Placement.WITHDRAWN, [250_000], [])
+            assert (stands.submission, refunds_of(order), there) == (Submission.WITHDRAWN, [250_000], [])
         else:
-            assert (stands.placement, refunds_of(order), len(there)) == (Placement.PLACED, [], 1)
-    assert len(upstream.orders()) == Order.objects.filter(placement=Placement.PLACED).count()
+            assert (stands.submission, refunds_of(order), len(there)) == (Submission.ACCEPTED, [], 1)
+    assert len(upstream.orders()) == Order.objects.filter(submission=Submission.ACCEPTED).count()
 
 
 @pytest.mark.django_db(transaction=True)
@@ -636,7 +636,7 @@ def mix(upstream: SandboxServer, provider: Any, customer: Any, service: Any) -> 
 MIXED = {
     StaffReason.ENDED: 1,
     StaffReason.ASKED: 1,
-    StaffReason.PLACING: 1,
+    StaffReason.SUBMITTING: 1,
     StaffReason.IN_DOUBT: 1,
     StaffReason.IN_REVIEW: 1,
 }
@@ -657,7 +657,7 @@ def test_bulk_when_orders_are_mixed_then_every_queued_one_is_refunded(customer, 
     assert plan.refunded == result.refunded == 750_000
     assert make.wallet(customer).balance == before + 750_000
     for name in ("queued 1", "queued 2", "queued 3"):
-        assert (fresh(mix[name]).placement, refunds_of(mix[name])) == (Placement.WITHDRAWN, [250_000])
+        assert (fresh(mix[name]).submission, refunds_of(mix[name])) == (Submission.WITHDRAWN, [250_000])
     for name in set(mix) - {"queued 1", "queued 2", "queued 3"}:
         assert refunds_of(mix[name]) == []
     asked = CancelRequest.objects.get(order=mix["running"])
@@ -695,7 +695,7 @@ def test_bulk_when_one_fails_then_the_others_are_canceled(customer, service, sta
     monkeypatch.setattr(orders.requests.cancel, "withdraw_order", break_on_the_second)
     result = cancel_as_staff(orders=made, actor=staff)
     assert (result.withdrawn, result.failed, result.refunded) == (4, [made[1].pk], 1_000_000)
-    assert [fresh(one).placement for one in made] == ["withdrawn", "queued", "withdrawn", "withdrawn", "withdrawn"]
+    assert [fresh(one).submission for one in made] == ["withdrawn", "queued", "withdrawn", "withdrawn", "withdrawn"]
 
 
 def test_bulk_when_an_order_is_claimed_meanwhile_then_it_is_left_alone(customer, provider, service, staff, monkeypatch):
@@ -728,7 +728,7 @@ def test_bulk_when_time_runs_out_then_the_rest_is_told_and_left(customer, servic
         patch.setattr(orders.requests.cancel, "withdraw_order", slowly)
         result = cancel_as_staff(orders=made, actor=staff)
     assert (result.withdrawn, result.left) == (2, {StaffReason.NOT_REACHED.value: 2})
-    assert [fresh(one).placement for one in made] == ["withdrawn", "withdrawn", "queued", "queued"]
+    assert [fresh(one).submission for one in made] == ["withdrawn", "withdrawn", "queued", "queued"]
 
 
 def test_bulk_when_there_are_too_many_then_none_is_canceled(customer, service, staff):
@@ -758,7 +758,7 @@ def test_bulk_page_when_opened_then_it_tells_and_changes_nothing(staff_client, m
     for fate in (
         StaffReason.ENDED,
         StaffReason.ASKED,
-        StaffReason.PLACING,
+        StaffReason.SUBMITTING,
         StaffReason.IN_DOUBT,
         StaffReason.IN_REVIEW,
     ):
@@ -831,7 +831,7 @@ def test_cancel_of_one_when_staff_confirm_then_done_once(staff_client, customer,
     if is_placed:
         assert (CancelRequest.objects.get().state, refunds_of(order)) == (CancelState.WAITING, [])
     else:
-        assert (fresh(order).placement, refunds_of(order)) == (Placement.WITHDRAWN, [250_000])
+        assert (fresh(order).submission, refunds_of(order)) == (Submission.WITHDRAWN, [250_000])
     assert url not in staff_client.get(f"{LIST}{order.pk}/change/").content.decode()
 
 

@@ -679,7 +679,7 @@ def test_dialect_when_spoken_then_refills_and_cancels_are_asked_once_and_followe
     running = [make.order(customer, service, link="https://example.com/sandbox-stuck") for _ in range(count)]
     submit_now()
     for one in (*done, *running):
-        Order.objects.filter(pk=one.pk).update(placed_at=timezone.now() - timedelta(hours=1))
+        Order.objects.filter(pk=one.pk).update(accepted_at=timezone.now() - timedelta(hours=1))
     for one in done:
         request_refill(order=one, actor=customer)
     for one in running:

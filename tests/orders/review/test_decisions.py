@@ -19,7 +19,7 @@ from orders.models import Order, OrderEvent
 from orders.requests.cancel import TooLate, may_withdraw, withdraw_order
 from orders.review import decisions
 from orders.review.decisions import ReviewError
-from orders.states import Placement, ReviewReason, Status
+from orders.states import ReviewReason, Status, Submission
 from panel.sandbox.http import faults
 from panel.sandbox.server import SandboxServer
 from tests import make
@@ -78,8 +78,8 @@ def test_bind_when_staff_found_it_then_it_is_followed(upstream, customer, doubte
     there = str(upstream.orders()[0].id)
     decisions.bind_upstream_id(order=doubted, upstream_id=f" {there} ", actor=staff)
     bound = fresh(doubted)
-    assert (bound.placement, bound.upstream_id, bound.review_reason) == (Placement.PLACED, there, "")
-    assert OrderEvent.objects.filter(order=doubted, actor=staff, new=Placement.PLACED, is_public=False).count() == 1
+    assert (bound.submission, bound.upstream_id, bound.review_reason) == (Submission.ACCEPTED, there, "")
+    assert OrderEvent.objects.filter(order=doubted, actor=staff, new=Submission.ACCEPTED, is_public=False).count() == 1
     upstream.set_order(int(there), status="Canceled", remains=100, charge="0")
     poll_now()
     assert refunds_of(doubted) == [250_000]
@@ -96,7 +96,7 @@ def test_bind_when_another_order_has_the_id_then_it_is_refused(upstream, custome
     first, second = make.order(customer, service), make.order(customer, service)
     submit_now()
     Order.objects.filter(pk=second.pk).update(
-        placement=Placement.IN_DOUBT, upstream_id=None, next_poll_at=None, doubt_until=timezone.now()
+        submission=Submission.IN_DOUBT, upstream_id=None, next_poll_at=None, doubt_until=timezone.now()
     )
     meet_deadlines()
     with nothing_changes(), pytest.raises(ReviewError, match="already bound"):
@@ -116,10 +116,10 @@ def test_send_again_when_staff_are_sure_then_it_is_sent_once_more(upstream, cust
     order = request.getfixturevalue(fixture)
     before = len(upstream.orders())
     decisions.send_again(order=order, actor=staff)
-    assert (fresh(order).placement, fresh(order).review_reason) == (Placement.QUEUED, "")
+    assert (fresh(order).submission, fresh(order).review_reason) == (Submission.QUEUED, "")
     for _ in range(3):
         submit_now()
-    assert fresh(order).placement == Placement.PLACED
+    assert fresh(order).submission == Submission.ACCEPTED
     assert len(upstream.orders()) == before + 1
     assert money_of(customer)[0] == 9_750_000
 
@@ -127,28 +127,28 @@ def test_send_again_when_staff_are_sure_then_it_is_sent_once_more(upstream, cust
 @pytest.mark.parametrize("fixture", ["doubted", "held"])
 def test_refund_when_staff_give_up_then_all_goes_back_once(customer, request, fixture, staff):
     order = request.getfixturevalue(fixture)
-    decisions.refund_unplaced(order=order, note="We could not place it", actor=staff)
+    decisions.refund_unaccepted(order=order, note="We could not place it", actor=staff)
     refused = fresh(order)
-    assert (refused.placement, refused.status, refused.refunded) == (Placement.REFUSED, Status.CANCELED, 250_000)
+    assert (refused.submission, refused.status, refused.refunded) == (Submission.REFUSED, Status.CANCELED, 250_000)
     assert (refused.status_note, refused.review_reason) == ("We could not place it", "")
     assert money_of(customer)[0] == 10_000_000
     for again in (order, fresh(order)):
         with nothing_changes(), pytest.raises((OrderMoved, ReviewError)):
-            decisions.refund_unplaced(order=again, note="Again", actor=staff)
+            decisions.refund_unaccepted(order=again, note="Again", actor=staff)
     assert submit_now() == 0
 
 
-@pytest.mark.parametrize("choice", ["send_again", "refund_unplaced"])
+@pytest.mark.parametrize("choice", ["send_again", "refund_unaccepted"])
 def test_choice_when_the_order_waits_in_the_queue_then_there_is_nothing_to_choose(queued, staff, choice):
-    values = {"note": "x"} if choice == "refund_unplaced" else {}
+    values = {"note": "x"} if choice == "refund_unaccepted" else {}
     with nothing_changes(), pytest.raises(ReviewError):
         getattr(decisions, choice)(order=queued, actor=staff, **values)
 
 
-@pytest.mark.parametrize("choice", ["send_again", "refund_unplaced"])
+@pytest.mark.parametrize("choice", ["send_again", "refund_unaccepted"])
 def test_choice_when_a_worker_is_sending_then_it_is_refused(provider, queued, staff, choice):
     claim_next(provider_id=provider.pk)
-    values = {"note": "x"} if choice == "refund_unplaced" else {}
+    values = {"note": "x"} if choice == "refund_unaccepted" else {}
     with nothing_changes(), pytest.raises(ReviewError):
         getattr(decisions, choice)(order=fresh(queued), actor=staff, **values)
 
@@ -221,7 +221,7 @@ def test_dismiss_when_the_order_is_not_settled_then_it_is_refused(request, fixtu
 CHOICES: dict[str, Callable[[Order, Any], None]] = {
     "bind": lambda order, staff: decisions.bind_upstream_id(order=order, upstream_id="777", actor=staff),
     "send again": lambda order, staff: decisions.send_again(order=order, actor=staff),
-    "refund": lambda order, staff: decisions.refund_unplaced(order=order, note="x", actor=staff),
+    "refund": lambda order, staff: decisions.refund_unaccepted(order=order, note="x", actor=staff),
 }
 
 
@@ -230,7 +230,7 @@ def sent_and_lost_again(order: Order, staff: Any, upstream: SandboxServer) -> No
     decisions.send_again(order=fresh(order), actor=staff)
     upstream.inject(faults.drop_after("add"))
     submit_now()
-    assert fresh(order).placement == Placement.IN_DOUBT
+    assert fresh(order).submission == Submission.IN_DOUBT
 
 
 def deadline_passed(order: Order, staff: Any, upstream: SandboxServer) -> None:
@@ -244,7 +244,7 @@ MOVES: dict[str, Callable[[Order, Any, SandboxServer], None]] = {
         order=fresh(order), upstream_id="555", actor=staff
     ),
     "sent again": lambda order, staff, upstream: decisions.send_again(order=fresh(order), actor=staff),
-    "refunded": lambda order, staff, upstream: decisions.refund_unplaced(order=fresh(order), note="x", actor=staff),
+    "refunded": lambda order, staff, upstream: decisions.refund_unaccepted(order=fresh(order), note="x", actor=staff),
     "sent and lost again": sent_and_lost_again,
     "deadline passed": deadline_passed,
 }
@@ -264,7 +264,7 @@ def test_refund_when_another_of_staff_sent_it_again_then_nothing_is_done(upstrea
     seen = fresh(held)
     decisions.send_again(order=fresh(held), actor=staff)
     with nothing_changes(), pytest.raises(OrderMoved):
-        decisions.refund_unplaced(order=seen, note="x", actor=staff)
+        decisions.refund_unaccepted(order=seen, note="x", actor=staff)
 
 
 @pytest.mark.parametrize("choice", ["dismiss", "give back"])
@@ -304,7 +304,7 @@ def test_choices_when_made_at_the_same_moment_then_one_is_done(upstream, custome
         return "done"
 
     assert sorted(at_once(6, choose)) == ["done"] + ["moved"] * 5
-    assert len(refunds_of(order)) == (1 if fresh(order).placement == Placement.REFUSED else 0)
+    assert len(refunds_of(order)) == (1 if fresh(order).submission == Submission.REFUSED else 0)
 
 
 # -- cancelling before it is sent --------------------------------------------------------------------
@@ -313,7 +313,7 @@ def test_choices_when_made_at_the_same_moment_then_one_is_done(upstream, custome
 def test_cancel_when_it_was_not_sent_then_all_goes_back(upstream, customer, queued):
     withdraw_order(order=queued, actor=customer)
     gone = fresh(queued)
-    assert (gone.placement, gone.status, gone.refunded) == (Placement.WITHDRAWN, Status.CANCELED, 250_000)
+    assert (gone.submission, gone.status, gone.refunded) == (Submission.WITHDRAWN, Status.CANCELED, 250_000)
     assert money_of(customer)[0] == 10_000_000
     for again in (queued, gone):
         with nothing_changes(), pytest.raises(TooLate):
@@ -344,7 +344,7 @@ def test_claim_when_the_customer_cancelled_since_it_was_read_then_there_is_none(
     assert claim_next(provider_id=provider.pk) is None
     monkeypatch.undo()
     assert (submit_now(), upstream.requests) == (0, [])
-    assert (fresh(queued).placement, queued.placement_attempts.count()) == (Placement.WITHDRAWN, 0)
+    assert (fresh(queued).submission, queued.submission_attempts.count()) == (Submission.WITHDRAWN, 0)
     assert refunds_of(queued) == [250_000]
 
 
@@ -393,10 +393,10 @@ def test_cancel_when_raced_with_the_claim_then_exactly_one_of_them_wins(upstream
 
         results = at_once(4, work)
         assert results.count("claimed") + results.count("withdrawn") == 1, results
-        expected = Placement.WITHDRAWN if "withdrawn" in results else Placement.PLACING
-        assert fresh(order).placement == expected
+        expected = Submission.WITHDRAWN if "withdrawn" in results else Submission.SUBMITTING
+        assert fresh(order).submission == expected
         assert len(refunds_of(order)) == results.count("withdrawn")
-        if expected == Placement.PLACING:
+        if expected == Submission.SUBMITTING:
             end_lease(order)
             meet_deadlines()
 

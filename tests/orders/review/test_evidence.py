@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from catalog.models import Provider
-from orders.models import Order, PlacementAttempt
+from orders.models import Order, SubmissionAttempt
 from orders.review.evidence import (
     AGREES,
     ANSWERED,
@@ -23,7 +23,7 @@ from orders.review.evidence import (
     sending_of,
     what_is_asked,
 )
-from orders.states import Placement, ReviewReason
+from orders.states import ReviewReason, Submission
 from panel.lib.http.exchange import Phase
 from panel.lib.money import EXCHANGE_ONE, MAX_MICROS
 
@@ -33,8 +33,8 @@ EURO = 1_080_000_000_000  # $1.08 for €1
 RUPEE = 12_000_000_000  # $0.012 for ₹1
 
 
-def attempt(**values) -> PlacementAttempt:
-    return PlacementAttempt(**{"started_at": NOON, **values})
+def attempt(**values) -> SubmissionAttempt:
+    return SubmissionAttempt(**{"started_at": NOON, **values})
 
 
 def orphan(id: str, *, agrees: bool = True, **values) -> dict[str, object]:
@@ -232,17 +232,17 @@ def test_balance_lines_when_it_was_not_asked_for_since_then_nothing_is_made_up()
             "answer, and the panel looks for it by itself until 4 Mar 2026, 15:00.",
         ),
         (
-            {"placement": Placement.QUEUED, "review_reason": ReviewReason.UNKNOWN_ERROR},
+            {"submission": Submission.QUEUED, "review_reason": ReviewReason.UNKNOWN_ERROR},
             "Find out what North meant, then choose below: 1 hour ago it refused this order with words that the panel "
             "does not know.",
         ),
         (
-            {"placement": Placement.QUEUED, "review_reason": ReviewReason.WOULD_LOSE},
+            {"submission": Submission.QUEUED, "review_reason": ReviewReason.WOULD_LOSE},
             "Choose whether this order is worth sending: it has waited for 1 hour because it would cost more than the "
             "customer paid, and without a decision it is canceled and refunded at 5 Mar 2026, 12:00.",
         ),
         (
-            {"placement": Placement.QUEUED, "review_reason": ReviewReason.DOUBT},
+            {"submission": Submission.QUEUED, "review_reason": ReviewReason.DOUBT},
             "Find out whether North has this order, then choose below: it was sent before, and has waited for 1 hour.",
         ),
     ],
@@ -250,7 +250,7 @@ def test_balance_lines_when_it_was_not_asked_for_since_then_nothing_is_made_up()
 def test_question_when_an_order_waits_then_one_sentence_has_its_age_and_its_deadline(settings, values, sentence):
     settings.QUEUE_LIMIT_HOURS = 24
     order = Order(
-        **{"placement": Placement.IN_DOUBT, "queued_at": NOON, "review_since": NOON + timedelta(hours=1), **values}
+        **{"submission": Submission.IN_DOUBT, "queued_at": NOON, "review_since": NOON + timedelta(hours=1), **values}
     )
     order.provider = Provider(name="North")
     asked = what_is_asked(order=order, sent_at=NOON, now=NOON + timedelta(hours=2))
@@ -258,7 +258,7 @@ def test_question_when_an_order_waits_then_one_sentence_has_its_age_and_its_dead
 
 
 def test_question_when_it_is_fresh_then_its_age_is_no_zero():
-    order = Order(placement=Placement.IN_DOUBT, doubt_until=LATER)
+    order = Order(submission=Submission.IN_DOUBT, doubt_until=LATER)
     order.provider = Provider(name="North")
     asked = what_is_asked(order=order, sent_at=NOON, now=NOON + timedelta(seconds=20))
     assert "sent less than a minute ago" in asked

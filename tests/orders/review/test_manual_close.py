@@ -10,7 +10,7 @@ from django.urls import reverse
 from orders.common.transitions import OrderMoved
 from orders.models import CancelRequest, Order, OrderEvent
 from orders.review.decisions import ReviewError
-from orders.review.manual_close import end_placed, may_end
+from orders.review.manual_close import close_accepted, may_end
 from orders.states import CancelState, ReviewReason, Status
 from tests import make
 from tests.scenes import fresh, money_of, nothing_changes, poll_now, refunds_of, says, submit_now
@@ -33,7 +33,9 @@ def order(upstream: Any, customer: Any, service: Any) -> Order:
 def test_order_when_staff_end_it_then_the_rest_goes_back_in_the_same_transaction(
     order, customer, staff, status, delivered, refunds
 ):
-    returned = end_placed(order=order, status=status, delivered=delivered, note="Stuck there for a week", actor=staff)
+    returned = close_accepted(
+        order=order, status=status, delivered=delivered, note="Stuck there for a week", actor=staff
+    )
     stored = fresh(order)
     assert (stored.status, stored.refunded, returned) == (status, sum(refunds), sum(refunds))
     assert (refunds_of(order), stored.finished_at is not None) == (refunds, True)
@@ -56,14 +58,14 @@ def test_order_when_staff_end_it_then_the_rest_goes_back_in_the_same_transaction
 )
 def test_end_when_it_does_not_fit_the_order_then_it_is_refused_and_nothing_changes(order, staff, status, delivered):
     with nothing_changes(), pytest.raises(ReviewError):
-        end_placed(order=order, status=status, delivered=delivered, note="x", actor=staff)
+        close_accepted(order=order, status=status, delivered=delivered, note="x", actor=staff)
 
 
 def test_end_when_a_refund_was_given_before_then_only_the_rest_goes_back(upstream, order, customer, staff):
     order = says(upstream, order, status="Partial", remains=40, charge="0.12")
     order = says(upstream, order, status="Partial", remains=80, charge="0.15")
     assert (order.review_reason, refunds_of(order)) == (ReviewReason.CONTRADICTION, [100_000])
-    end_placed(order=order, status="partial", delivered=20, note="80 are missing", actor=staff)
+    close_accepted(order=order, status="partial", delivered=20, note="80 are missing", actor=staff)
     assert (refunds_of(order), fresh(order).review_reason) == ([100_000, 100_000], "")
     # The same contradiction, heard again, is not asked about again.
     poll_now()
@@ -73,7 +75,7 @@ def test_end_when_a_refund_was_given_before_then_only_the_rest_goes_back(upstrea
 def test_end_when_less_than_was_refunded_then_nothing_is_taken_back(upstream, order, staff):
     order = says(upstream, order, status="Partial", remains=40, charge="0.12")
     order = says(upstream, order, status="Partial", remains=90, charge="0.15")
-    end_placed(order=order, status="partial", delivered=95, note="They delivered after all", actor=staff)
+    close_accepted(order=order, status="partial", delivered=95, note="They delivered after all", actor=staff)
     assert (refunds_of(order), fresh(order).refunded) == ([100_000], 100_000)
 
 
@@ -81,25 +83,25 @@ def test_end_when_the_order_changed_meanwhile_then_nothing_happens(upstream, ord
     seen = fresh(order)
     says(upstream, order, status="Canceled", remains=100, charge="0")
     with nothing_changes(), pytest.raises(OrderMoved):
-        end_placed(order=seen, status="canceled", note="x", actor=staff)
+        close_accepted(order=seen, status="canceled", note="x", actor=staff)
 
 
 def test_ended_when_the_provider_grants_more_later_then_the_difference_still_goes_back(upstream, order, staff):
-    end_placed(order=order, status="partial", delivered=60, note="x", actor=staff)
+    close_accepted(order=order, status="partial", delivered=60, note="x", actor=staff)
     stored = says(upstream, order, status="Canceled", remains=100, charge="0")
     assert (stored.status, refunds_of(order)) == (Status.CANCELED, [100_000, 150_000])
 
 
 @pytest.mark.parametrize("later", ["Pending", "In progress", "Processing"])
 def test_ended_when_the_provider_says_it_goes_on_then_it_stays_ended(upstream, order, staff, later):
-    end_placed(order=order, status="canceled", note="x", actor=staff)
+    close_accepted(order=order, status="canceled", note="x", actor=staff)
     stored = says(upstream, order, status=later, remains=10, charge="0.2")
     assert (stored.status, stored.refunded) == (Status.CANCELED, 250_000)
 
 
 def test_end_when_a_cancel_is_under_way_then_it_is_closed(order, staff):
     CancelRequest.objects.create(order=order, provider=order.provider, state=CancelState.ACCEPTED)
-    end_placed(order=order, status="canceled", note="x", actor=staff)
+    close_accepted(order=order, status="canceled", note="x", actor=staff)
     assert CancelRequest.objects.get().state == CancelState.ENDED
 
 

@@ -17,7 +17,7 @@ from catalog.provider_accounts import client_for, leave_polling_lane, resume_pro
 from catalog.upstream import batch_calls
 from orders.models import Order, OrderEvent
 from orders.review.decisions import dismiss_review, refund_part
-from orders.review.manual_close import end_placed
+from orders.review.manual_close import close_accepted
 from orders.states import ReviewReason, Status
 from orders.tracking import apply, poll
 from orders.tracking.apply import apply_answers
@@ -267,7 +267,7 @@ def test_contradiction_when_staff_closed_it_then_half_of_it_later_asks_them_agai
 def test_end_when_the_provider_repeats_what_staff_decided_about_then_it_stands(upstream, customer, service, staff):
     [one] = placed(customer, service, 1)
     stored = says(upstream, one, status="Partial", remains=90, charge="0.2")
-    end_placed(order=stored, status="completed", note="They delivered all", actor=staff)
+    close_accepted(order=stored, status="completed", note="They delivered all", actor=staff)
     poll_now()
     assert (fresh(one).status, fresh(one).review_reason, refunds_of(one)) == (Status.COMPLETED, "", [])
 
@@ -275,7 +275,7 @@ def test_end_when_the_provider_repeats_what_staff_decided_about_then_it_stands(u
 def test_end_when_the_provider_says_that_it_goes_on_then_what_staff_counted_stands(upstream, customer, service, staff):
     [one] = placed(customer, service, 1)
     stored = says(upstream, one, status="In progress", remains=90, charge="0.2")
-    end_placed(order=stored, status="partial", delivered=60, note="It is stuck", actor=staff)
+    close_accepted(order=stored, status="partial", delivered=60, note="It is stuck", actor=staff)
     poll_now()
     assert (fresh(one).status, fresh(one).delivered) == (Status.PARTIAL, 60)
 
@@ -294,7 +294,7 @@ def test_end_when_the_order_had_that_status_already_then_the_timeline_still_tell
     says(upstream, one, status="Partial", remains=40, charge="0.12")
     stored = says(upstream, one, status="Partial", remains=90, charge="0.15")
     before = OrderEvent.objects.count()
-    end_placed(order=stored, status="partial", delivered=95, note="They delivered after all", actor=staff)
+    close_accepted(order=stored, status="partial", delivered=95, note="They delivered after all", actor=staff)
     assert OrderEvent.objects.count() == before + 1
 
 
@@ -357,7 +357,7 @@ def test_bound_when_one_order_is_always_left_out_then_it_is_no_outage(upstream, 
     upstream.set_order(int(one.upstream_id), omitted=True)
     for _ in range(3):
         poll_now()
-    Order.objects.update(placed_at=timezone.now() - timedelta(hours=3))
+    Order.objects.update(accepted_at=timezone.now() - timedelta(hours=3))
     watch_polls()
     assert not Alert.objects.filter(resolved_at=None).exists()
 

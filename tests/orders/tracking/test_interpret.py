@@ -17,7 +17,7 @@ from catalog.upstream.parsing_many import parse_statuses
 from catalog.upstream.results import RowError
 from orders.models import Order
 from orders.review.decisions import closed_columns, finding_of
-from orders.states import Placement, Status
+from orders.states import Status, Submission
 from orders.tracking.interpret import change_of
 from panel.lib.money import EXCHANGE_ONE
 
@@ -39,7 +39,7 @@ class Followed:
             currency=self.currency,
             service_type=self.service_type,
             status=Status.PENDING,
-            placement=Placement.PLACED,
+            submission=Submission.ACCEPTED,
             upstream_id="77",
         )
 

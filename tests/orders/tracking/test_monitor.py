@@ -108,7 +108,7 @@ def test_batch_when_one_row_cannot_be_written_then_the_others_are(upstream, cust
 
 def test_row_when_its_status_moved_under_the_lock_then_nothing_of_the_batch_is_written(customer, service):
     """The last guard of the set-based write: the status that the change was computed from."""
-    one = make.placed_order(customer, service)
+    one = make.accepted_order(customer, service)
     one.status = Status.COMPLETED
     with pytest.raises(transitions.OrderMoved):
         transitions.write_answers(orders=[one], was={one.pk: (Status.IN_PROGRESS, 0)})
@@ -117,7 +117,7 @@ def test_row_when_its_status_moved_under_the_lock_then_nothing_of_the_batch_is_w
 
 
 def test_write_when_columns_are_empty_or_large_then_they_are_stored_as_they_are(customer, service):
-    one = make.placed_order(customer, service)
+    one = make.accepted_order(customer, service)
     moment = timezone.now().replace(microsecond=0)
     for remains, charge, at in ((None, None, None), (-(10**15), 10**15, moment), (5, 0, moment + timedelta(hours=1))):
         one.remains, one.upstream_charge, one.finished_at, one.next_poll_at = remains, charge, at, at
@@ -294,7 +294,7 @@ def test_id_when_it_is_asked_about_alone_and_the_provider_stumbles_then_it_backs
     assert fresh(one).poll_errors == 12
     assert fresh(one).next_poll_at > timezone.now() + timedelta(minutes=10)
     # It is not asked about for ever either: in the end a person looks.
-    Order.objects.update(placed_at=timezone.now() - timedelta(days=2))
+    Order.objects.update(accepted_at=timezone.now() - timedelta(days=2))
     poll_now()
     assert (fresh(one).review_reason, refunds_of(one)) == (ReviewReason.LOST_UPSTREAM, [])
 
@@ -326,7 +326,7 @@ def test_review_when_the_provider_knows_the_order_again_then_it_is_closed_by_its
     """After an outage that answered "Incorrect order ID", hundreds of orders would wait for hundreds of clicks."""
     [one] = placed(customer, service, 1)
     upstream.set_order(int(one.upstream_id), answer={"error": "Incorrect order ID"})
-    Order.objects.update(placed_at=timezone.now() - timedelta(hours=2))
+    Order.objects.update(accepted_at=timezone.now() - timedelta(hours=2))
     for _ in range(11):
         poll_now()
     assert fresh(one).review_reason == ReviewReason.LOST_UPSTREAM

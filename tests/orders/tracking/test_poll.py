@@ -14,7 +14,7 @@ from billing.models import Entry
 from catalog.models import Provider, Service
 from catalog.provider_accounts import client_for, leave_polling_lane, take_polling_lane
 from orders.models import Order, OrderEvent
-from orders.states import Placement, ReviewReason, Status
+from orders.states import ReviewReason, Status, Submission
 from orders.tracking import poll
 from orders.tracking.apply import apply_answers
 from orders.tracking.interpret import change_of
@@ -241,7 +241,7 @@ def test_order_when_the_provider_no_longer_knows_it_then_staff_look_and_no_money
     for _ in range(12):
         poll_now()
     assert fresh(order).review_reason == ""  # right after placing it may be temporary
-    Order.objects.update(placed_at=timezone.now() - timedelta(hours=2))
+    Order.objects.update(accepted_at=timezone.now() - timedelta(hours=2))
     poll_now()
     assert fresh(order).review_reason == ReviewReason.LOST_UPSTREAM
     poll_now()
@@ -474,17 +474,17 @@ def test_order_when_nothing_happens_then_it_is_asked_about_less_and_less(upstrea
 
 
 def test_order_when_not_placed_then_it_is_never_asked_about(upstream, customer, service, provider):
-    for placement in ("queued", "placing", "in_doubt"):
+    for submission in ("queued", "placing", "in_doubt"):
         one = make.order(customer, service)
         Order.objects.filter(pk=one.pk).update(
-            placement=placement,
+            submission=submission,
             next_poll_at=timezone.now(),
             next_action_at=timezone.now() + timedelta(hours=1),
             doubt_until=timezone.now() + timedelta(hours=1),
         )
     assert claim_batch(provider_id=provider.pk) == []
     assert poll_due_orders() == 0
-    Order.objects.update(placement="queued")
+    Order.objects.update(submission="queued")
 
 
 # -- trouble with the provider -----------------------------------------------------------------------
@@ -530,7 +530,7 @@ def test_round_when_the_provider_is_in_trouble_then_orders_stay_as_they_are(
 
 def test_round_when_one_provider_is_dead_then_the_other_is_polled(upstream, provider, customer, service):
     dead = make.provider(name="Dead")
-    stuck = make.placed_order(customer, make.service(dead))
+    stuck = make.accepted_order(customer, make.service(dead))
     [fine] = placed(customer, service, 1)
     upstream.set_order(int(fine.upstream_id), status="Completed", remains=0)
     Order.objects.filter(pk=stuck.pk).update(next_poll_at=timezone.now() - timedelta(days=1))
@@ -579,7 +579,7 @@ def test_charge_when_above_the_rate_then_the_owner_hears_of_it_once_a_service(up
 
 def test_order_when_its_provider_says_nothing_of_it_for_a_day_then_staff_are_asked(upstream, customer, order):
     upstream.set_order(int(order.upstream_id), omitted=True)
-    Order.objects.filter(pk=order.pk).update(placed_at=timezone.now() - timedelta(days=2))
+    Order.objects.filter(pk=order.pk).update(accepted_at=timezone.now() - timedelta(days=2))
     for _ in range(10):
         poll_now()
     assert fresh(order).review_reason == ReviewReason.LOST_UPSTREAM
@@ -643,4 +643,4 @@ def test_answer_when_nothing_differs_then_nothing_is_to_be_written(upstream, cus
     assert not change_of(order=stored, row=row)
     with nothing_changes():
         apply_answers(provider=stored.provider, batch=[], answers={stored.upstream_id: row})
-    assert stored.placement == Placement.PLACED
+    assert stored.submission == Submission.ACCEPTED

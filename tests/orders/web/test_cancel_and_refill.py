@@ -16,10 +16,10 @@ from catalog.service_types import SPECS
 from orders.models import CancelRequest, Order, OrderEvent, Refill
 from orders.requests.refill_poll import poll_due_refills
 from orders.requests.send import send_due_requests
-from orders.states import CancelState, Placement, RefillState, ReviewReason, Status
+from orders.states import CancelState, RefillState, ReviewReason, Status, Submission
 from tests import make
 from tests.scenes import fresh, nothing_changes, poll_now, refunds_of, says, submit_now
-from tests.scenes import placed as placed_orders
+from tests.scenes import placed as accepted_orders
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
@@ -31,7 +31,7 @@ HOSTILE = "<script>alert(1)</script> & no"
 
 @pytest.fixture
 def placed(customer, service):
-    order = make.placed_order(customer, service)
+    order = make.accepted_order(customer, service)
     Order.objects.filter(pk=order.pk).update(status=Status.IN_PROGRESS, remains=60)
     return fresh(order)
 
@@ -72,20 +72,20 @@ def refill_of(order, state=RefillState.WAITING, **values) -> Refill:
 @pytest.mark.parametrize(
     ("values", "offers"),
     [
-        ({"placement": Placement.QUEUED, "status": Status.PENDING, "upstream_id": None}, {CANCEL, AT_ONCE}),
+        ({"submission": Submission.QUEUED, "status": Status.PENDING, "upstream_id": None}, {CANCEL, AT_ONCE}),
         (
             {
-                "placement": Placement.QUEUED,
+                "submission": Submission.QUEUED,
                 "status": Status.PENDING,
                 "upstream_id": None,
                 "review_reason": ReviewReason.UNKNOWN_ERROR,
             },
             set(),
         ),
-        ({"placement": Placement.PLACING, "status": Status.PENDING, "upstream_id": None}, set()),
+        ({"submission": Submission.SUBMITTING, "status": Status.PENDING, "upstream_id": None}, set()),
         (
             {
-                "placement": Placement.IN_DOUBT,
+                "submission": Submission.IN_DOUBT,
                 "status": Status.PENDING,
                 "upstream_id": None,
                 "doubt_until": timezone.now(),
@@ -184,7 +184,7 @@ def test_order_page_when_the_order_ended_then_a_cancel_of_before_is_no_news(sign
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"placement": Placement.PLACING}, "being sent"),
+        ({"submission": Submission.SUBMITTING}, "being sent"),
         ({"status": Status.COMPLETED}, "ended already"),
         ({"status": Status.CANCELED}, "ended already"),
     ],
@@ -304,7 +304,7 @@ def test_refill_when_the_provider_takes_it_then_the_page_follows_it_to_its_end(
 
 @pytest.mark.parametrize("name", ["order_cancel", "order_refill"])
 def test_action_when_the_order_is_anothers_then_not_found_and_nothing_happens(signed_in, other, service, name):
-    theirs = make.placed_order(other, service)
+    theirs = make.accepted_order(other, service)
     Order.objects.filter(pk=theirs.pk).update(status=Status.COMPLETED if name == "order_refill" else Status.IN_PROGRESS)
     with nothing_changes():
         assert act(signed_in, name, theirs).status_code == 404
@@ -364,7 +364,7 @@ def test_progress_when_in_a_state_then_delivered_of_ordered_is_told_truly(signed
 
 @pytest.mark.parametrize(("status", "bar"), [(Status.PENDING, 0), (Status.IN_PROGRESS, 0), (Status.COMPLETED, 1)])
 def test_progress_when_a_package_then_it_is_one_whole_thing(signed_in, customer, provider, status, bar):
-    order = make.placed_order(customer, make.service(provider, type="package", rate="3"), quantity=None)
+    order = make.accepted_order(customer, make.service(provider, type="package", rate="3"), quantity=None)
     Order.objects.filter(pk=order.pk).update(status=status, remains=500)  # of its contents
     html = html_of(signed_in, order)
     assert html.count("1 package") == 2 and f'max="1" value="{bar}"' in html
@@ -437,7 +437,7 @@ def test_order_page_when_params_are_hostile_or_of_no_known_type_then_they_are_te
 def test_order_page_when_refunded_in_parts_then_each_is_listed_and_the_sum(
     signed_in, customer, service, upstream, sound_books
 ):
-    [order] = placed_orders(customer, service, quantity=1_000)
+    [order] = accepted_orders(customer, service, quantity=1_000)
     says(upstream, order, status="Partial", remains=100)
     says(upstream, order, status="Partial", remains=157)
     page = signed_in.get(reverse("order_detail", args=[order.pk]))

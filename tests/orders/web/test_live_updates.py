@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from orders.common.timeline import write_event
 from orders.models import CancelRequest, Order, Refill
-from orders.states import CancelState, Placement, RefillState, Status
+from orders.states import CancelState, RefillState, Status, Submission
 from orders.web.live_updates import MAX_ROWS, Shown, order_pace, read_shown, write_shown
 from tests import make
 from tests.scenes import nothing_changes, statements
@@ -70,7 +70,7 @@ def run(order: Order, **values) -> None:
 @pytest.fixture
 def orders(customer, service):
     """Three that run, with the provider."""
-    made = [make.placed_order(customer, service, upstream_id=f"u{number}") for number in range(3)]
+    made = [make.accepted_order(customer, service, upstream_id=f"u{number}") for number in range(3)]
     for order in made:
         run(order, status=Status.IN_PROGRESS, remains=100)
     return [Order.objects.get(pk=order.pk) for order in made]
@@ -99,7 +99,7 @@ def test_list_poll_when_nothing_changed_then_one_query_and_no_content(signed_in,
 
 @pytest.mark.parametrize("count", [1, 20])
 def test_list_poll_when_progress_changed_then_one_query_however_many_rows(signed_in, customer, service, count):
-    made = [make.placed_order(customer, service, upstream_id=f"u{number}") for number in range(count)]
+    made = [make.accepted_order(customer, service, upstream_id=f"u{number}") for number in range(count)]
     address = list_poll(signed_in)
     for one in made:
         run(one, remains=40)
@@ -188,14 +188,14 @@ def test_list_when_filtered_then_an_order_that_leaves_the_filter_stays_with_its_
 
 def test_list_when_paged_then_it_asks_only_about_its_own_page(signed_in, customer, service):
     for number in range(30):
-        make.placed_order(customer, service, quantity=10, upstream_id=f"u{number}")
+        make.accepted_order(customer, service, quantity=10, upstream_id=f"u{number}")
     first = signed_in.get(reverse("order_list"))
     second = signed_in.get(reverse("order_list"), dict([first.context["page"].next]))
     assert [asked(read(page)).count(".") + 1 for page in (first, second)] == [25, 5]
 
 
 def test_list_poll_when_asked_about_anothers_orders_then_nothing_of_them_is_told(signed_in, other, service):
-    theirs = make.placed_order(other, service)
+    theirs = make.accepted_order(other, service)
     shown = f"{theirs.pk}-pending--1"
     response = poll(signed_in, reverse("orders_live") + f"?shown={shown}")
     page = read(response)
@@ -204,7 +204,7 @@ def test_list_poll_when_asked_about_anothers_orders_then_nothing_of_them_is_told
 
 
 def test_list_poll_when_anothers_order_is_slipped_in_then_it_is_not_found(signed_in, other, service, orders):
-    theirs = make.placed_order(other, service, upstream_id="theirs")
+    theirs = make.accepted_order(other, service, upstream_id="theirs")
     address = f"{list_poll(signed_in)}.{theirs.pk}-pending--1"
     assert poll(signed_in, address).status_code == 204
     run(orders[0], remains=3)
@@ -428,5 +428,5 @@ def test_pace_when_final_and_nothing_is_open_then_zero(signed_in, order, status,
 def test_order_poll_when_it_was_sent_meanwhile_then_shows_it_and_goes_on(signed_in, customer, service):
     queued = make.order(customer, service)
     address = order_poll(signed_in, queued)
-    run(queued, placement=Placement.PLACED, upstream_id="77")
+    run(queued, submission=Submission.ACCEPTED, upstream_id="77")
     assert read(poll(signed_in, address)).polls

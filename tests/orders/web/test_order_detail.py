@@ -15,7 +15,7 @@ from billing.models import Entry
 from catalog.models import Service, UpstreamService
 from orders.dispatch.submit import claim_next
 from orders.models import Order
-from orders.states import Placement, Status
+from orders.states import Status, Submission
 from tests import make
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
@@ -183,7 +183,7 @@ def test_cancel_before_sending_refunds_all(signed_in, customer, service):
     order = Order.objects.get()
     signed_in.post(reverse("order_cancel", args=[order.pk]))
     order.refresh_from_db()
-    assert (order.placement, order.status, order.refunded) == (Placement.WITHDRAWN, Status.CANCELED, 2_500_000)
+    assert (order.submission, order.status, order.refunded) == (Submission.WITHDRAWN, Status.CANCELED, 2_500_000)
     assert make.wallet(customer).balance == 10_000_000
 
 
@@ -194,7 +194,7 @@ def test_cancel_while_being_sent_is_refused_and_moves_nothing(signed_in, custome
     response = signed_in.post(reverse("order_cancel", args=[order.pk]))
     assert "It is being sent to the provider right now" in str(list(get_messages(response.wsgi_request))[-1])
     order.refresh_from_db()
-    assert (order.placement, order.refunded) == (Placement.PLACING, 0)
+    assert (order.submission, order.refunded) == (Submission.SUBMITTING, 0)
     assert make.wallet(customer).balance == 7_500_000
 
 
@@ -205,11 +205,11 @@ def test_another_customers_order_is_not_found(name, signed_in, other, service):
     response = signed_in.post(address) if name == "order_cancel" else signed_in.get(address)
     assert response.status_code == 404
     order.refresh_from_db()
-    assert (order.placement, order.refunded) == (Placement.QUEUED, 0)
+    assert (order.submission, order.refunded) == (Submission.QUEUED, 0)
 
 
 def test_order_page_shows_status_counts_charge_refund_and_timeline(signed_in, customer, service):
-    order = make.placed_order(customer, service, quantity=1_000)
+    order = make.accepted_order(customer, service, quantity=1_000)
     Order.objects.filter(pk=order.pk).update(status=Status.IN_PROGRESS, remains=157, start_count=40)
     text = signed_in.get(reverse("order_detail", args=[order.pk])).content.decode()
     for words in ("In progress", "843", "157", "40", "$2.50", "Order received"):
@@ -217,7 +217,7 @@ def test_order_page_shows_status_counts_charge_refund_and_timeline(signed_in, cu
 
 
 def test_live_part_polls_while_open_and_stops_at_the_end(signed_in, customer, service):
-    order = make.placed_order(customer, service)
+    order = make.accepted_order(customer, service)
     address = reverse("order_live", args=[order.pk])
     assert b"hx-trigger" in signed_in.get(address).content
     Order.objects.filter(pk=order.pk).update(status=Status.COMPLETED)
@@ -266,7 +266,7 @@ def test_pages_run_few_queries_however_many_rows(name, signed_in, customer, prov
     for start in (0, 15):
         for number in range(start, start + 15):
             service = make.service(provider, external_id=str(number), rate="0.1")
-            make.placed_order(customer, service, upstream_id=f"u{number}")
+            make.accepted_order(customer, service, upstream_id=f"u{number}")
         with CaptureQueriesContext(
             connection,
         ) as queries:

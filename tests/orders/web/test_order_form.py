@@ -14,7 +14,7 @@ from django.utils import timezone
 from catalog.models import Category, CustomerPrice, Favourite, Service, ServiceFigures, UpstreamService
 from catalog.service_types import SPECS
 from orders.models import DripFeed, Order
-from orders.states import Placement, Status
+from orders.states import Status, Submission
 from orders.web.service_search import MAX_FOUND, find_services
 from tests import make
 from tests.scenes import nothing_changes, statements, submit_now
@@ -98,7 +98,7 @@ def test_order_of_each_type_reaches_the_provider_and_is_taken(signed_in, upstrea
     assert response.status_code == 302, response.context["form"].errors
     submit_now()
     order = Order.objects.get()
-    assert order.placement == Placement.PLACED, order.status_note
+    assert order.submission == Submission.ACCEPTED, order.status_note
     [there] = upstream.orders()
     dropped = {"referring_url"}  # The visitors were to come from a search.
     sent = {name: text for name, text in typed_for(service).items() if name not in dropped | {"quantity"}}
@@ -339,7 +339,7 @@ def test_link_with_an_active_order_is_warned_of_and_may_be_ordered(signed_in, cu
 
 
 def test_link_whose_orders_ended_or_are_anothers_is_not_warned_of(signed_in, customer, other, service):
-    ended = make.placed_order(customer, service, link=LINK)
+    ended = make.accepted_order(customer, service, link=LINK)
     Order.objects.filter(pk=ended.pk).update(status=Status.COMPLETED, finished_at=timezone.now())
     make.order(other, service, link=LINK)
     assert "still running" not in warning(signed_in, LINK)

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from catalog.models import UpstreamService
 from orders.models import CancelRequest, Order, Refill
-from orders.states import CancelState, Placement, Status
+from orders.states import CancelState, Status, Submission
 from orders.web import filters
 from orders.web.selectors import services_ordered
 from orders.web.views import order_list
@@ -53,7 +53,7 @@ def place(customer, service):
         made = []
         for _ in range(number):
             count += 1
-            order = make.placed_order(customer, of, upstream_id=f"u{count}", link=link)
+            order = make.accepted_order(customer, of, upstream_id=f"u{count}", link=link)
             run(order, next_poll_at=None, **values)
             made.append(order)
         return made
@@ -442,7 +442,7 @@ def test_bulk_refill_when_asked_then_each_that_can_is_asked_for_and_the_rest_tol
 
 @pytest.mark.parametrize("wish", ["cancel", "refill"])
 def test_bulk_when_anothers_orders_are_among_them_then_they_are_not_there(signed_in, place, other, service, wish):
-    theirs = make.placed_order(other, service, upstream_id="theirs")
+    theirs = make.accepted_order(other, service, upstream_id="theirs")
     run(theirs, status=Status.COMPLETED if wish == "refill" else Status.IN_PROGRESS)
     [mine] = place(1, status=Status.COMPLETED if wish == "refill" else Status.IN_PROGRESS)
     with nothing_changes():
@@ -484,7 +484,7 @@ def test_bulk_when_one_fails_for_an_error_of_ours_then_the_others_go_on(signed_i
     monkeypatch.setattr(bulk_requests, "cancel_order", stumble)
     words = said(bulk(signed_in, "cancel", [first, second], confirmed="1"))
     assert "1 canceled, $0.25" in words and "1 left: something went wrong on our side" in words
-    assert Order.objects.get(pk=first.pk).placement == Placement.WITHDRAWN
+    assert Order.objects.get(pk=first.pk).submission == Submission.WITHDRAWN
 
 
 # -- the file --------------------------------------------------------------------------------------

@@ -140,7 +140,7 @@ def applied_change() -> PriceChange:
 def shop(customer: User, provider: Provider) -> dict[str, Any]:
     """One of everything, in a state in which every action is offered to those who may take it."""
     service = make.service(provider)
-    order = make.placed_order(customer, service, quantity=1_000)
+    order = make.accepted_order(customer, service, quantity=1_000)
     Order.objects.filter(pk=order.pk).update(
         review_reason=ReviewReason.CONTRADICTION, review_note="x", review_since=timezone.now()
     )

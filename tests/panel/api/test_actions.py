@@ -115,7 +115,7 @@ def test_client_when_it_orders_each_type_then_the_order_is_that_of_the_browser(c
 
 @http
 def test_client_when_it_asks_how_orders_stand_then_one_and_many_are_told_by_our_ids(connect, customer, service, key):
-    first, second = (make.placed_order(customer, service, upstream_id=f"77{n}") for n in range(2))
+    first, second = (make.accepted_order(customer, service, upstream_id=f"77{n}") for n in range(2))
     stands(first, Status.IN_PROGRESS, remains=40, start_count=1_200)
     client = connect(key)
     [row] = client.statuses([str(first.pk)]).values()
@@ -135,7 +135,7 @@ def test_client_when_it_asks_how_orders_stand_then_one_and_many_are_told_by_our_
 @http
 def test_client_when_it_cancels_then_it_hears_what_came_of_each(connect, customer, service, key):
     queued = make.order(customer, service)
-    placed = make.placed_order(customer, service, upstream_id="771")
+    placed = make.accepted_order(customer, service, upstream_id="771")
     ended = stands(make.order(customer, service), Status.COMPLETED)
     answers = connect(key).cancel([str(one.pk) for one in (queued, placed, ended)] + ["999999"])
     assert [type(one) for one in answers.values()] == [CancelAccepted, CancelAccepted, RowError, RowError]
@@ -304,11 +304,11 @@ def test_error_texts_when_a_refill_is_refused_then_a_client_knows(reason):
 
 @pytest.mark.parametrize("case", ["placing", "in_doubt", "never", "refused", "completed"])
 def test_cancel_when_it_is_too_late_then_a_client_knows_that_it_was_refused(customer, service, key, case):
-    order = make.placed_order(customer, service)
+    order = make.accepted_order(customer, service)
     if case == "placing":
-        Order.objects.update(placement="placing", lease_until=timezone.now(), claim_token="t", upstream_id=None)
+        Order.objects.update(submission="placing", lease_until=timezone.now(), claim_token="t", upstream_id=None)
     elif case == "in_doubt":
-        Order.objects.update(placement="in_doubt", doubt_until=timezone.now(), upstream_id=None)
+        Order.objects.update(submission="in_doubt", doubt_until=timezone.now(), upstream_id=None)
     elif case == "never":
         UpstreamService.objects.update(cancel=False)
     elif case == "refused":
@@ -323,7 +323,7 @@ def test_cancel_when_it_is_too_late_then_a_client_knows_that_it_was_refused(cust
 
 
 def test_refill_when_it_is_refused_then_each_reason_is_told(customer, service, key):
-    order = make.placed_order(customer, service)
+    order = make.accepted_order(customer, service)
 
     def refused():
         with nothing_changes():
@@ -375,7 +375,7 @@ def test_shapes_when_one_or_many_are_asked_about_then_as_the_protocol_has_them(c
 
 
 def test_shapes_when_orders_are_canceled_then_one_is_told_in_words_and_many_in_a_list(customer, service, key):
-    queued, placed = make.order(customer, service), make.placed_order(customer, service)
+    queued, placed = make.order(customer, service), make.accepted_order(customer, service)
     third = make.order(customer, service)
     assert ask(key, "cancel", order=queued.pk) == {"success": "The order is canceled."}
     assert ask(key, "cancel", order=queued.pk) == {"success": "The order is canceled."}, "asked again"
@@ -422,7 +422,7 @@ def count(key, action, **params):
 
 def test_statements_when_many_are_asked_about_then_as_few_as_for_one(customer, service, key):
     make.deposit(customer, "100")
-    orders = [make.placed_order(customer, service, upstream_id=str(number)) for number in range(100)]
+    orders = [make.accepted_order(customer, service, upstream_id=str(number)) for number in range(100)]
     first = orders[0].pk
     for one in orders:
         stands(one, Status.COMPLETED)

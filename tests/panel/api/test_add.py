@@ -12,7 +12,7 @@ from catalog.models import CustomerPrice, Provider, Service, UpstreamService
 from catalog.service_types import SPECS
 from orders.models import DripFeed, Order, OrderEvent
 from orders.requests.cancel import withdraw_order
-from orders.states import Placement
+from orders.states import Submission
 from panel.accounts.models import ApiKey
 from tests import make
 from tests.api_calls import ADDRESS, LINK, add, answer_of, ask, key_of, wanted_by
@@ -43,7 +43,7 @@ def test_add_when_the_order_is_sent_then_the_provider_has_it_as_the_browsers(
     said = add(key, service)
     submit_now()
     order = Order.objects.get(pk=said["order"])
-    assert order.placement == Placement.PLACED
+    assert order.submission == Submission.ACCEPTED
     [there] = upstream.orders()
     assert (there.quantity, there.link, str(there.id)) == (100, LINK, order.upstream_id)
     assert order.upstream_id != str(order.pk), "the customer hears our number"

@@ -75,7 +75,7 @@ def shop(customer, other):
     services = [make.service(provider, external_id=str(n), type=name, low=1) for n, name in enumerate(SPECS)]
     for who in (customer, other):
         make.deposit(who, "50")
-        make.placed_order(who, services[0], upstream_id=f"9{who.pk}")
+        make.accepted_order(who, services[0], upstream_id=f"9{who.pk}")
         done = stands(make.order(who, services[0]), Status.COMPLETED)
         Refill.objects.create(order=done, provider=provider, state="completed")
         make.drip(who, services[0])

@@ -254,7 +254,7 @@ def of_bob(other, service):
     """A queued order, one with the provider, a completed one with its refill, and a drip-feed; all Bob's."""
     completed = stands(make.order(other, service), Status.COMPLETED)
     run = Order.objects.get(drip_feed=make.drip(other, service))
-    orders = [make.order(other, service), make.placed_order(other, service), completed, run]
+    orders = [make.order(other, service), make.accepted_order(other, service), completed, run]
     return orders, Refill.objects.create(order=completed, provider=completed.provider)
 
 

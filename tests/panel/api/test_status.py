@@ -12,7 +12,7 @@ from catalog.upstream.parsing_many import parse_statuses
 from orders.models import Order
 from orders.refunds.policy import TOLERANCE_MICROS, Contradiction, Refund, refund_due
 from orders.review.decisions import dismiss_review, refund_part
-from orders.review.manual_close import end_placed
+from orders.review.manual_close import close_accepted
 from orders.states import FINAL, OPEN, ReviewReason, Status
 from orders.tracking.interpret import charge_in_micros
 from panel.api.status import read_statuses, tell
@@ -171,7 +171,7 @@ def test_status_when_the_provider_says_so_then_told_as_it_was_settled(
 def test_status_when_staff_end_a_contradiction_then_their_decision_is_told(told, customer, service, staff):
     order = stands(make.order(customer, service), Status.PARTIAL, remains=40, review_reason=ReviewReason.CONTRADICTION)
     assert told(order)[0] == "In progress"
-    end_placed(order=order, status=Status.PARTIAL, delivered=30, note="Counted", actor=staff)
+    close_accepted(order=order, status=Status.PARTIAL, delivered=30, note="Counted", actor=staff)
     assert told(order) == ("Partial", "0.075", "70")
 
 

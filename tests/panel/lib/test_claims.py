@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from orders.models import Order
-from orders.states import Placement
+from orders.states import Submission
 from panel.lib.claims import claim_due, hold
 from tests import make
 from tests.scenes import at_once
@@ -24,7 +24,7 @@ LEASE = timedelta(minutes=2)
 def waiting(customer, service):
     """Five orders to poll, the last one waiting longest; a sixth is not due yet."""
     now = timezone.now()
-    made = [make.placed_order(customer, service, upstream_id=f"{number}") for number in range(6)]
+    made = [make.accepted_order(customer, service, upstream_id=f"{number}") for number in range(6)]
     for number, order in enumerate(made):
         due_at = now - timedelta(minutes=number + 1) if number < 5 else now + timedelta(hours=1)
         Order.objects.filter(pk=order.pk).update(next_poll_at=due_at)
@@ -32,7 +32,7 @@ def waiting(customer, service):
 
 
 def claimed(limit: int = 10, **values: object) -> list[Order]:
-    rows = Order.objects.filter(placement=Placement.PLACED)
+    rows = Order.objects.filter(submission=Submission.ACCEPTED)
     return claim_due(rows, due="next_poll_at", lease=LEASE, limit=limit, values=values)
 
 

@@ -17,7 +17,7 @@ from billing import append_only, ledger
 from billing.constraints import BALANCE_KEY, EMPTY_CHECK
 from billing.models import Entry, Wallet
 from orders.models import Order
-from orders.states import Placement
+from orders.states import Submission
 from panel.alerts.models import Alert, Heartbeat
 from panel.ops.invariants import find_breaches
 from panel.ops.tasks import check_ledger
@@ -86,7 +86,7 @@ def found():
 def shop(customer):
     """Alice with one order of $0.25, paid: entries +10,000,000 and -250,000."""
     sold = make.service(make.provider())
-    return make.placed_order(customer, sold, upstream_id="9001")
+    return make.accepted_order(customer, sold, upstream_id="9001")
 
 
 def wallet_of(user):
@@ -253,7 +253,7 @@ def test_check_ledger_when_refund_is_negative_then_found(shop, customer):
 
 
 def test_check_ledger_when_two_orders_have_one_upstream_id_then_found(shop, customer):
-    second = make.placed_order(customer, shop.service, upstream_id="9002")
+    second = make.accepted_order(customer, shop.service, upstream_id="9002")
     with unguarded():
         execute("DROP INDEX order_upstream_id_unique")
         execute("UPDATE orders_order SET upstream_id = '9001' WHERE id = %s", params=[second.pk])
@@ -264,13 +264,13 @@ def test_check_ledger_when_two_orders_have_one_upstream_id_then_found(shop, cust
 
 def test_check_ledger_when_two_providers_gave_one_id_then_clean(shop, customer):
     elsewhere = make.service(make.provider(name="Second"))
-    make.placed_order(customer, elsewhere, upstream_id="9001")
+    make.accepted_order(customer, elsewhere, upstream_id="9001")
     assert find_breaches() == []
 
 
 @pytest.mark.parametrize(("seconds", "expected"), [(5, []), (90, [LEASE])])
 def test_check_ledger_when_placing_is_past_its_lease_then_found(shop, seconds, expected):
-    Order.objects.update(placement=Placement.PLACING, lease_until=timezone.now() - timedelta(seconds=seconds))
+    Order.objects.update(submission=Submission.SUBMITTING, lease_until=timezone.now() - timedelta(seconds=seconds))
     assert found() == expected
 
 
@@ -279,7 +279,7 @@ def test_check_ledger_when_placing_is_past_its_lease_then_found(shop, seconds, e
 )
 def test_check_ledger_when_doubt_is_past_its_deadline_without_review_then_found(shop, seconds, review, expected):
     Order.objects.update(
-        placement=Placement.IN_DOUBT,
+        submission=Submission.IN_DOUBT,
         doubt_until=timezone.now() - timedelta(seconds=seconds),
         review_reason=review,
     )
@@ -292,7 +292,7 @@ def test_check_ledger_when_doubt_is_past_its_deadline_without_review_then_found(
 )
 def test_check_ledger_when_an_order_waits_in_the_queue_past_the_limit_then_found(shop, hours, review, expected):
     Order.objects.update(
-        placement=Placement.QUEUED,
+        submission=Submission.QUEUED,
         status="pending",
         queued_at=timezone.now() - timedelta(hours=hours),
         review_reason=review,

@@ -106,8 +106,8 @@ def test_visitor_reads_of_examples_and_of_nobodys_orders(customer, provider):
 
 def test_customer_reads_of_their_own_services_prices_orders_and_refills(signed_in, customer, other, service):
     CustomerPrice.objects.create(customer=customer, service=service, price=2_200_000)
-    mine = make.placed_order(customer, service, upstream_id="8")
-    theirs = make.placed_order(other, service, upstream_id="7")
+    mine = make.accepted_order(customer, service, upstream_id="8")
+    theirs = make.accepted_order(other, service, upstream_id="7")
     Order.objects.filter(pk=theirs.pk).update(status=Status.COMPLETED)
     refill = Refill.objects.create(order=mine, provider=mine.provider, state=RefillState.REJECTED)
     page = signed_in.get(reverse("api_docs"))
@@ -126,7 +126,7 @@ def test_customer_reads_of_their_own_services_prices_orders_and_refills(signed_i
 
 
 def test_request_that_changes_something_never_names_an_order_under_way(customer, service):
-    running = make.placed_order(customer, service)
+    running = make.accepted_order(customer, service)
     docs = docs_for(customer=customer, address=ADDRESS)
     for name in ("cancel", "refill"):
         named = ",".join(one for example in action_of(docs, name).examples for one in example.params.values())
@@ -163,7 +163,7 @@ def test_page_asks_the_same_few_questions_whatever_there_is(
 ):
     for number in range(5):
         make.service(provider, external_id=f"s{number}")
-        make.placed_order(customer, service, upstream_id=f"u{number}")
+        make.accepted_order(customer, service, upstream_id=f"u{number}")
     with django_assert_max_num_queries(20):
         assert signed_in.get(reverse("api_docs")).status_code == 200
 
