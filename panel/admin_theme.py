@@ -66,7 +66,7 @@ UNFOLD: dict[str, object] = {
                         "link": reverse_lazy("admin:index"),
                     },
                     {
-                        **_item("Needs you", "gavel", "orders_orderinreview_changelist", "orders.view_order"),
+                        **_item("Orders in review", "gavel", "orders_orderinreview_changelist", "orders.view_order"),
                         "badge": "panel.ops.dashboard.reviews_badge",
                     },
                     {
@@ -80,7 +80,7 @@ UNFOLD: dict[str, object] = {
                         **_item("Alerts", "warning", "ops_alert_changelist", "ops.view_alert"),
                         "badge": "panel.ops.dashboard.open_alerts_badge",
                     },
-                    _item("Activity", "manage_search", "admin_logentry_changelist", "admin.view_logentry"),
+                    _item("Log entries", "manage_search", "admin_logentry_changelist", "admin.view_logentry"),
                 ],
             },
             {
@@ -113,7 +113,9 @@ UNFOLD: dict[str, object] = {
                         **_item("Deposits", "savings", "billing_deposit_changelist", "billing.view_deposit"),
                         "badge": "panel.ops.dashboard.deposits_badge",
                     },
-                    _item("Ways to pay", "payments", "billing_paymentmethod_changelist", "billing.view_paymentmethod"),
+                    _item(
+                        "Payment methods", "payments", "billing_paymentmethod_changelist", "billing.view_paymentmethod"
+                    ),
                     _item("Wallets", "account_balance_wallet", "billing_wallet_changelist", "billing.view_wallet"),
                     _item("Entries", "list_alt", "billing_entry_changelist", "billing.view_entry"),
                 ],

@@ -138,6 +138,7 @@ class CatalogChange(models.Model):
     class Meta:
         ordering = ("-is_urgent", "-changed_at", "-pk")
         verbose_name = "upstream change"
+        verbose_name_plural = "inbox"
         constraints = (
             models.UniqueConstraint(
                 fields=("upstream", "topic"), condition=Q(accepted_at=None), name="catalog_change_one_open"

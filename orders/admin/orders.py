@@ -11,12 +11,14 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import mark_safe
 from unfold.admin import TabularInline
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from catalog.service_types import SPECS
 from orders.admin.cancel import CancelAdmin
 from orders.admin.filters import ApiKeyFilter
 from orders.admin.manual_close import end_page
@@ -90,7 +92,7 @@ class CancelInline(ReadOnlyInline):
     model = CancelRequest
     fields = ("created_at", "state", "asked_at", "attempts", "finished_at", "note", "actor")
     readonly_fields = fields
-    verbose_name_plural = "wishes to cancel"
+    verbose_name_plural = "cancel requests"
 
 
 class RefillInline(ReadOnlyInline):
@@ -101,9 +103,13 @@ class RefillInline(ReadOnlyInline):
 
 class EventInline(ReadOnlyInline):
     model = OrderEvent
-    fields = ("created_at", "kind", "change", "text", "actor", "is_public")
+    fields = ("created_at", "shown_kind", "change", "text", "actor", "is_public")
     readonly_fields = fields
     verbose_name_plural = "timeline"
+
+    @display(description="Kind")
+    def shown_kind(self, event: OrderEvent) -> str:
+        return str(EventKind(event.kind).label) if event.kind in EventKind else event.kind
 
     @display(description="Change")
     def change(self, event: OrderEvent) -> str:
@@ -153,7 +159,7 @@ class OrderAdmin(CancelAdmin):
                     "service",
                     "link",
                     "quantity",
-                    "params",
+                    "shown_params",
                     "start_count",
                     "shown_api_key",
                     "created_at",
@@ -195,7 +201,7 @@ class OrderAdmin(CancelAdmin):
         if obj is None or not obj.review_reason:
             return sets
         fields = ("review_reason", "review_note", "review_since", *(("decision",) if is_unsettled(obj) else ()))
-        return [("Needs you", {"fields": fields}), *sets]
+        return [("In review", {"fields": fields}), *sets]
 
     @display(description="Decision")
     def decision(self, order: Order) -> str:
@@ -225,6 +231,13 @@ class OrderAdmin(CancelAdmin):
     )
     def shown_status(self, order: Order) -> str:
         return str(Status(order.status).label)
+
+    @display(description="Details")
+    def shown_params(self, order: Order) -> str:
+        spec = SPECS.get(order.service_type)
+        labels = {param.name: param.label for param in spec.params} if spec else {}
+        lines = [(labels.get(name, name), value) for name, value in order.params.items() if value not in ("", None)]
+        return format_html_join(mark_safe("<br>"), "{}: {}", lines) or "—"
 
     @display(description="Delivered")
     def shown_delivered(self, order: Order) -> str:

@@ -10,7 +10,7 @@ from django.utils import timezone
 from catalog.models import Provider, Service
 from catalog.service_types import SPECS
 from orders.models.drips import DripFeed
-from orders.states import FINAL, ReviewReason, Status, Submission
+from orders.states import FINAL, EventKind, ReviewReason, Status, Submission
 from panel.lib.money import EXCHANGE_ONE, MAX_MICROS
 
 
@@ -256,4 +256,4 @@ class OrderEvent(models.Model):
         ordering = ("created_at", "pk")
 
     def __str__(self) -> str:
-        return f"{self.kind}: {self.old} → {self.new}"
+        return f"{EventKind(self.kind).label} of order {self.order_id}" if self.kind in EventKind else self.kind

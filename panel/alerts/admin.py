@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html
 from unfold.decorators import display
@@ -63,9 +63,6 @@ class ActivityAdmin(ReadOnlyAdmin):
     ordering = ("-pk",)
     fields = ("shown_time", "user", "shown_action", "kind", "shown_object", "message")
     readonly_fields = fields
-
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> HttpResponse:
-        return super().changelist_view(request, {**(extra_context or {}), "title": "Activity"})
 
     @display(description="When")
     def shown_time(self, entry: LogEntry) -> str:

@@ -49,7 +49,7 @@ def open_alerts_badge(request: HttpRequest) -> str:
 
 
 def reviews_badge(request: HttpRequest) -> str:
-    """The number beside "Needs you" in the navigation, or nothing."""
+    """Return the number beside "Orders in review" in the navigation, or nothing."""
     count = _in_review()
     return str(count) if count else ""
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
+from django.conf import settings
 from django.contrib.admin import site
 from django.contrib.auth.models import Permission
 from django.test import Client
@@ -30,6 +33,17 @@ def test_every_list_and_page_opens(model, staff_client, customer, provider):
     obj = model._default_manager.first()
     if obj is not None:
         assert staff_client.get(reverse(f"{name}_change", args=[obj.pk]), follow=True).status_code == 200
+
+
+MENU = [item for group in settings.UNFOLD["SIDEBAR"]["navigation"] for item in group["items"]]
+
+
+@pytest.mark.parametrize("item", MENU, ids=lambda item: item["title"])
+def test_page_when_opened_from_the_menu_then_it_is_called_as_there(item, staff_client):
+    page = staff_client.get(str(item["link"]), follow=True).content.decode()
+    assert f"<title>\n    {item['title']} | " in page or f"<title>{item['title']} | " in page
+    heading = re.search(r"<h1.*?</h1>", page, re.DOTALL)
+    assert heading and item["title"] in re.sub(r"<[^>]*>", "", heading[0])
 
 
 def test_overview_tells_what_needs_the_owner(staff_client, customer, provider):
