@@ -183,14 +183,14 @@ def test_run_when_one_provider_breaks_the_import_then_it_failed_and_the_others_a
     upstream, provider, monkeypatch
 ):
     broken = make.provider(name="Broken", url=upstream.url, api_key=upstream.key)
-    original = import_run.make_plan
+    original = import_run.plan_import
 
     def breaks(**values):
         if SyncRun.objects.filter(provider=broken, outcome="running").exists():
             raise RuntimeError("a mistake of ours")
         return original(**values)
 
-    monkeypatch.setattr(import_run, "make_plan", breaks)
+    monkeypatch.setattr(import_run, "plan_import", breaks)
     for one in (broken, provider):
         request_import(provider=one)
     assert run_due_imports() == 2
@@ -310,7 +310,7 @@ def test_run_when_watched_then_each_step_is_seen_before_it_is_done(upstream, pro
 
         monkeypatch.setattr(import_run, path, wrapped)
 
-    for name in ("client_for", "make_plan", "_apply"):
+    for name in ("client_for", "plan_import", "_apply"):
         looking(name, getattr(import_run, name))
     request_import(provider=provider)
     look()
@@ -527,7 +527,7 @@ def test_sync_when_a_margin_changes_meanwhile_then_the_prices_follow_both(upstre
 @pytest.mark.django_db(transaction=True)
 def test_sync_when_an_older_list_is_applied_while_it_compares_then_it_compares_again(upstream, provider, monkeypatch):
     list_ten(upstream)
-    original, looked = import_run.make_plan, []
+    original, looked = import_run.plan_import, []
 
     def older_gets_in(**values):
         plan = original(**values)
@@ -539,7 +539,7 @@ def test_sync_when_an_older_list_is_applied_while_it_compares_then_it_compares_a
             assert older.outcome == "applied"
         return plan
 
-    monkeypatch.setattr(import_run, "make_plan", older_gets_in)
+    monkeypatch.setattr(import_run, "plan_import", older_gets_in)
     run = sync_provider(provider=provider)
     assert looked == [10, 10, 0]
     assert (run.outcome, run.added) == ("applied", 0)
