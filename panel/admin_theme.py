@@ -19,7 +19,7 @@ def _item(title: str, icon: str, url_name: str, permission: str) -> dict[str, ob
 
 
 def _is_at(request: HttpRequest, start: str) -> bool:
-    """Whether the request is for a page of the admin whose name starts so."""
+    """Return True if the URL name of the requested admin page starts with `start`."""
     match = request.resolver_match
     return match is not None and (match.url_name or "").startswith(start)
 
@@ -71,7 +71,7 @@ UNFOLD: dict[str, object] = {
                     },
                     {
                         **_item("Orders", "receipt_long", "orders_order_changelist", "orders.view_order"),
-                        # By itself it would also light up on the page of the profit, whose address is below.
+                        # The default would also highlight this on the profit page, whose address is below it.
                         "active": lambda request: _is_at(request, "orders_order_") and not _is_at(request, _PROFIT),
                     },
                     _item("Drip-feeds", "water_drop", "orders_dripfeed_changelist", "orders.view_dripfeed"),

@@ -1,10 +1,10 @@
-"""The Celery app. The database is the queue: a message only says "look now", and may be lost.
+"""The Celery app. The database is the queue: a message only says that there is work, and may be lost.
 
-Two ways to run the same tasks:
+There are two ways to run the same tasks:
 
 * Redis: `celery -A panel worker` and one `celery -A panel beat`.
-* `memory://`, the embedded default: `celery -A panel worker` alone. Its messages never leave the
-  process, so the worker starts beat as a thread of its own, and other processes send no hints.
+* `memory://`, the embedded default: `celery -A panel worker` alone. Its messages never leave the process, so the
+  worker starts beat as a thread of its own, and other processes send no hints.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ app.autodiscover_tasks(["billing", "catalog", "orders", "panel.accounts", "panel
 
 
 class BeatThread(bootsteps.StartStopStep):
-    """Runs beat inside the worker's process, where alone the embedded broker can be reached."""
+    """Run beat inside the worker's process, the only place where the embedded broker can be reached."""
 
     def __init__(self, worker: Any, **kwargs: Any) -> None:
         self.enabled = worker.app.conf.broker_url.startswith("memory://")

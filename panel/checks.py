@@ -12,14 +12,14 @@ from django.conf import settings
 from django.core.checks import Error, Tags, Warning, register
 
 LEASE_SPARE_SECONDS = 2
-# What was ordered in it is looked through while the wallet is held.
+# Orders within the window are searched while the wallet is locked.
 MAX_WINDOW = 86_400
 OLDEST_SQLITE = (3, 33, 0)
 
 
 @register(Tags.security)
 def check_encryption_keys(**_: Any) -> list[Error]:
-    """Providers' API keys could be neither stored nor read with a malformed key."""
+    """Report malformed keys: with one, providers' API keys can be neither stored nor read."""
     for key in settings.FIELD_ENCRYPTION_KEYS:
         try:
             Fernet(key.strip())
@@ -36,7 +36,7 @@ def check_encryption_keys(**_: Any) -> list[Error]:
 
 @register()
 def check_branding(**_: Any) -> list[Error]:
-    """The accent goes into a style sheet, the currency into every amount."""
+    """Report a bad accent, which goes into a style sheet, or currency, which goes into every amount."""
     errors = []
     if not re.fullmatch(r"#[0-9a-fA-F]{6}", settings.PANEL_ACCENT):
         errors.append(Error("PANEL_ACCENT must be a colour such as #4f46e5.", id="panel.E002"))
@@ -47,7 +47,7 @@ def check_branding(**_: Any) -> list[Error]:
 
 @register()
 def check_times(**_: Any) -> list[Error]:
-    """Found while an order is being sent, a time that cannot be would make it a doubt."""
+    """Report impossible times. Found only while an order is being sent, they would leave it in doubt."""
     errors = []
     if not settings.POLL_INTERVALS or min(settings.POLL_INTERVALS) < 1:
         errors.append(Error("POLL_INTERVALS must be whole seconds above zero, such as 60,300.", id="panel.E004"))
@@ -70,7 +70,7 @@ def check_times(**_: Any) -> list[Error]:
 
 @register()
 def check_api(**_: Any) -> list[Error]:
-    """A rate that cannot be read would limit nobody, and be seen by nobody."""
+    """Report unreadable rates, which would silently limit nobody."""
     errors = []
     for name in ("API_RATE_PER_KEY", "API_RATE_PER_ADDRESS"):
         if not re.fullmatch(r"[1-9][0-9]*/[smhd]", getattr(settings, name)):
@@ -82,7 +82,7 @@ def check_api(**_: Any) -> list[Error]:
 
 @register()
 def check_sqlite(**_: Any) -> list[Error]:
-    """UPDATE … FROM, by which polling writes a batch: without it no order would be followed."""
+    """Report a SQLite without UPDATE … FROM, by which polling writes a batch: no order would be tracked."""
     if settings.USES_SQLITE and sqlite3.sqlite_version_info < OLDEST_SQLITE:
         return [Error("SQLite 3.33 or newer is needed. A newer Python usually brings it.", id="panel.E010")]
     return []
@@ -90,7 +90,7 @@ def check_sqlite(**_: Any) -> list[Error]:
 
 @register()
 def check_site_url(**_: Any) -> list[Error]:
-    """Allowed hosts, secure cookies and links in mails all follow from it."""
+    """Report a bad SITE_URL: allowed hosts, secure cookies and links in mails all follow from it."""
     parts = urlsplit(settings.SITE_URL)
     if parts.scheme in ("http", "https") and parts.hostname:
         return []
@@ -99,7 +99,7 @@ def check_site_url(**_: Any) -> list[Error]:
 
 @register(deploy=True)
 def check_shared_cache(**_: Any) -> list[Warning]:
-    """Rate limits count in the cache: one cache per process multiplies them."""
+    """Warn about a cache per process: rate limits count in the cache, so each process would allow the full rate."""
     backend = settings.CACHES["default"]["BACKEND"]
     if "locmem" in backend and not settings.USES_SQLITE:
         return [

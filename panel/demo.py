@@ -48,7 +48,7 @@ class DemoError(Exception):
 
 
 def check_ports(ports: Ports) -> None:
-    """Raises DemoError when something else listens already."""
+    """Raise DemoError if another program already uses one of the ports."""
     for port, name in ((ports.web, "WEB_PORT"), (ports.sandbox, "SANDBOX_PORT")):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -61,13 +61,13 @@ def check_ports(ports: Ports) -> None:
 
 
 def fill(*, password: str, ports: Ports) -> None:
-    """Creates the owner, the customer with $50, and the sandbox with its services, where they are missing."""
+    """Create the owner, the customer with $50, and the sandbox with its services, unless they exist."""
     owner = User.objects.filter(email=OWNER).first() or User.objects.create_superuser(OWNER, password)
     customer = User.objects.filter(email=CUSTOMER).first()
     if customer is None:
         customer = User.objects.create_user(CUSTOMER, password, first_name="Demo")
     for user in (owner, customer):
-        if not user.check_password(password):  # It was changed in .env, and is what the demo prints.
+        if not user.check_password(password):  # The password in .env was changed, and the demo prints that one.
             user.set_password(password)
             user.save()
         EmailAddress.objects.get_or_create(user=user, email=user.email, defaults={"verified": True, "primary": True})
@@ -106,7 +106,7 @@ def fill(*, password: str, ports: Ports) -> None:
 
 
 def commands(ports: Ports) -> dict[str, str]:
-    """What runs under the supervisor, by name."""
+    """Return the commands that run under the supervisor, by name."""
     python = f'"{sys.executable}"'
     gunicorn = "--threads 8 --timeout 120 --log-level warning --no-control-socket"
     sandbox = f'--port {ports.sandbox} --key {SANDBOX_KEY} --db "{SANDBOX_DB}" --speed {SANDBOX_SPEED}'

@@ -1,4 +1,4 @@
-"""Writes `.env` with fresh secrets: `python -m panel.env_file`. Never touches one that is there."""
+"""Write `.env` with fresh secrets: `python -m panel.env_file`. Never changes an existing file."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ FIELD_ENCRYPTION_KEYS={encryption_key}
 """
 
 DEMO = {
-    # The sandbox provider listens on this machine. To be taken out before real providers are added.
+    # The sandbox provider listens on this machine. Remove this before adding real providers.
     "UPSTREAM_ALLOW_PRIVATE": "true",
-    # Looks at open orders every few seconds, as quickly as the sandbox delivers. Real orders take hours.
+    # Poll open orders every few seconds, as quickly as the sandbox delivers. Real orders take hours.
     "POLL_INTERVALS": "3,10,30,60",
     # Visitors see the services on the start page.
     "PUBLIC_SHOP": "true",
@@ -26,7 +26,7 @@ DEMO = {
 
 
 def write_env(path: Path) -> bool:
-    """Creates `path`, readable by its owner alone. False when it exists already."""
+    """Create `path`, readable by its owner only. Return False if it exists."""
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
@@ -42,7 +42,7 @@ def write_env(path: Path) -> bool:
 
 
 def add_demo_settings(path: Path) -> list[str]:
-    """Appends what the demo needs and `path` does not set yet; returns the names that were added."""
+    """Append what the demo needs and `path` does not set yet. Return the names that were added."""
     present = {line.partition("=")[0].strip() for line in path.read_text().splitlines()}
     wanted = {**DEMO, "DEMO_PASSWORD": secrets.token_urlsafe(9)}
     missing = {name: value for name, value in wanted.items() if name not in present}

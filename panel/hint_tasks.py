@@ -1,4 +1,4 @@
-"""How the task worker and beat treat their broker: its messages are hints, and it is always on its way back."""
+"""How the task worker and beat use their broker: messages are hints, and connecting is always retried."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from kombu.connection import Connection
 
 
 class HintRequest(Request):
-    """A message of Redis that nobody acknowledges: it was forgotten as it was read.
+    """A Redis message that is never acknowledged: reading it removed it.
 
-    Celery would do it all the same. On a connection that is gone meanwhile that ends the worker, and of each
-    acknowledgement kombu remembers the number for as long as the connection lasts.
+    Celery would acknowledge it anyway. On a connection that is gone by then, this ends the worker; and kombu
+    remembers the number of each acknowledgement for as long as the connection lasts.
     """
 
     def acknowledge(self) -> None:
@@ -30,10 +30,10 @@ class HintTask(DjangoTask):
 
 
 class HintPool(TaskPool):
-    """Threads, of which each tells the worker when it is free.
+    """A pool of threads that wakes the worker when one is free.
 
-    A worker that has taken as many messages as it has threads looks for the next one when something wakes it: the
-    acknowledgement of a task did, and without one it would sleep for up to a second.
+    A worker that has taken as many messages as it has threads reads the next one only when something wakes it. The
+    acknowledgement of a task used to; without one, the worker would sleep for up to a second.
     """
 
     _hub: Any = None
@@ -55,7 +55,7 @@ def _nothing() -> None: ...
 
 
 class PatientConnection(Connection):
-    """Tries to connect every few seconds, where Celery's own waits grow to half a minute."""
+    """Retries the connection every few seconds, where Celery's own waits grow to half a minute."""
 
     def ensure_connection(self, *args: Any, **kwargs: Any) -> Connection:
         waits = {"interval_start": 1, "interval_step": 1, "interval_max": 3}

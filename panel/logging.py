@@ -1,7 +1,7 @@
-"""Structured logs. Whatever is logged is cut and passes the filter that takes secrets out.
+"""Structured logs. Everything logged is truncated and filtered for secrets.
 
-Foreign text is logged: paths, headers, answers. So the filter's patterns read it in linear time: a name is looked
-at once, from its start, and nothing that was read is given back.
+Logs contain foreign text: paths, headers, answers. So the filter's patterns run in linear time: they try a name
+once, from its start, and never backtrack.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ import structlog
 
 # Characters of a text, and of a line of a traceback.
 MAX_TEXT = 500
-# Characters that are filtered of a traceback.
+# Characters of a traceback that are filtered.
 MAX_TRACEBACK = 100_000
-# Of a traceback.
+# Lines of a traceback.
 MAX_LINES = 150
 MAX_DEPTH = 6
-# Of a logged dict or list, with all that is nested in it.
+# Items of a logged dict or list, including nested ones.
 MAX_ITEMS = 100
 MAX_BITS = 128
 HIDDEN = "[hidden]"
 CUT = " …"
 
-# Behind "_" or "-" or alone: "key" stands for "api_key" and "api-key" too. "csrf" may begin a longer word.
+# After "_" or "-" or alone: "key" also matches "api_key" and "api-key". "csrf" may begin a longer word.
 _WORDS = r"(?:apikey|key|password|passwd|secret|token|authorization|cookie)"
 _VALUE = r"""[^\s&"',;}\]]"""
 SECRET_NAME = re.compile(rf"(?<![^_-]){_WORDS}$|(?<!\w)(?=\w++$)\w*?(?<![^_-])csrf", re.I)
@@ -38,9 +38,9 @@ SECRET_IN_TEXT = re.compile(
     (?:(?:bearer|basic|token)\s++(?={_VALUE}))?+ (?!{re.escape(HIDDEN)})
     ) {_VALUE}++"""
 )
-# Where a text is cut, its end stands for the "@".
+# In a truncated text, its end counts as the "@".
 PASSWORD_IN_URL = re.compile(rf"(://[^\s/:@]*+:)[^\s/@]++(?=@|{re.escape(CUT)}(?!.))")
-# Whoever has such a link sets a password or confirms an address with it.
+# Whoever has such a link can set a password or confirm an address.
 LIVE_LINK = re.compile(r"""(/(?:reset/key|confirm-email|invitation)/)[^\s/?#"']++""")
 _TRACEBACKS = ("exception", "stack")
 
@@ -57,14 +57,14 @@ def _of_event(name: str, value: Any) -> Any:
 
 
 def _hidden(name: str, value: Any, depth: int, left: Iterator[int]) -> Any:
-    """Return what to log of `value`; `left` gives one number for each nested value that may still come."""
+    """Return what to log of `value`; `left` yields one number for each nested value still allowed."""
     if SECRET_NAME.search(name):
         return HIDDEN
     if isinstance(value, dict | list | tuple):
         return _nested(value, depth + 1, left)
     if value is None or isinstance(value, float) or (isinstance(value, int) and value.bit_length() <= MAX_BITS):
         return value
-    # Exceptions, bytes and the like become text in the end: now, so that it is read for secrets.
+    # Exceptions, bytes and the like are logged as text: convert them now, so that they are filtered.
     return _without_secrets(_cut(_text(value)))
 
 
@@ -84,7 +84,7 @@ def _nested(value: Any, depth: int, left: Iterator[int]) -> Any:
 def _text(value: Any) -> str:
     try:
         return str(value)
-    except Exception:  # Of a value nested too deeply, say. The logging module would print it with its secrets.
+    except Exception:  # For example, a value nested too deeply. The logging module would print it with its secrets.
         return f"[{type(value).__name__}]"
 
 
@@ -93,7 +93,7 @@ def _cut(text: str) -> str:
 
 
 def _without_secrets(text: str) -> str:
-    # An address that says "%6bey=" says "key="; and "%256bey=" where the address of a request is written again.
+    # An address with "%6bey=" means "key="; so does "%256bey=" where a request's address was encoded again.
     once = unquote(text)
     text = SECRET_IN_TEXT.sub(rf"\1{HIDDEN}", once if SECRET_IN_TEXT.search(once) else text)
     twice = unquote(unquote(text))
@@ -103,10 +103,10 @@ def _without_secrets(text: str) -> str:
 
 
 def _traceback(text: str) -> str:
-    """Return its first and last lines. Cut after the filter: a secret may stand on the line after its name."""
+    """Return its first and last lines. Truncate after filtering: a secret may stand on the line after its name."""
     if len(text) > MAX_TRACEBACK:
         half = MAX_TRACEBACK // 2
-        # Its own secrets first. Then what it begins with: that may be a secret whose name is cut off.
+        # First its own secrets. Then its beginning, which may be a secret whose name is cut off.
         end = _without_secrets(text[-half:].partition("\n")[2])
         text = f"{text[:half]}{CUT}\nsecret: {end}"
     lines = [_cut(line) for line in _without_secrets(text).split("\n")]
@@ -128,7 +128,7 @@ SHARED: list[Any] = [
 
 
 def configure_structlog(*, debug: bool) -> None:
-    """Sends structlog through the standard library's handlers, so that all lines look alike."""
+    """Route structlog through the standard library's handlers, so that all lines look alike."""
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

@@ -1,11 +1,10 @@
-"""Mails that must be sent, however often the server is down or the sender killed. Rows of a table are the queue.
+"""Mails that must be sent even if the server is down or the process is killed. Rows of a table are the queue.
 
-A row is due by its `mail_due_at`, an indexed column that is null once its recipient was told, and counts its
-`mail_attempts`.
+A row is due by `mail_due_at`, an indexed column that is null once the mail was sent. `mail_attempts` counts
+attempts.
 
-1. Claim: push `mail_due_at` past a lease. One of several wins.
-2. Send, outside of any transaction.
-3. Clear it, on condition that the row still stands at what was told; else the next round tells the new state.
+1. Claim: move `mail_due_at` past a lease. One of several workers wins. 2. Send, outside of any transaction. 3. Clear
+it if the row still has the state that was mailed; otherwise the next round mails the new state.
 
 A process that dies between 2 and 3 sends the mail again: twice is better than never.
 """
@@ -39,11 +38,11 @@ _MAX_WAIT = timedelta(hours=6)
 
 @dataclass(frozen=True, slots=True)
 class MailQueue:
-    """What a queue of mails is made of.
+    """The definition of a mail queue.
 
-    `write` returns the mail for a row, or None where its state needs none. `told` are the columns that must still be
-    as they were told. `alert` is the cause of its alerts, `unreachable` the text while there is no server, and
-    `refused` the text about a row that was given up.
+    `write` returns the mail for a row, or None if its state needs none. `told` are the columns that must be
+    unchanged since the mail was written. `alert` is the cause of its alerts, `unreachable` the text while there is
+    no server, and `refused` the text about a row that was given up.
     """
 
     rows: Callable[[], QuerySet[Any]]
@@ -55,7 +54,7 @@ class MailQueue:
 
 
 def send_due(queue: MailQueue) -> int:
-    """Run one round over the mails that are due; return how many were sent."""
+    """Send the mails that are due. Return how many were sent."""
     due = queue.rows().filter(mail_due_at__lte=timezone.now()).order_by("mail_due_at").values_list("pk", flat=True)
     attempt = {"mail_attempts": F("mail_attempts") + 1}
     sent = 0
@@ -73,14 +72,14 @@ def send_due(queue: MailQueue) -> int:
 
 
 def wait_after(attempts: int) -> timedelta:
-    """Return how long to wait after so many attempts that failed."""
+    """Return how long to wait after this many failed attempts."""
     return backoff(attempts - 1, first=_FIRST_WAIT, longest=_MAX_WAIT, factor=4)
 
 
 def _reach(queue: MailQueue, connection: BaseEmailBackend) -> bool:
     try:
         connection.open()
-    except Exception as error:  # Each mail backend has its own family of errors.
+    except Exception as error:  # Each mail backend raises its own errors.
         log.warning("mail server not reached", error=type(error).__name__)
         raise_alert(cause=queue.alert, text=queue.unreachable)
         return False
@@ -88,20 +87,20 @@ def _reach(queue: MailQueue, connection: BaseEmailBackend) -> bool:
 
 
 def _send(queue: MailQueue, row: Any, connection: BaseEmailBackend) -> bool:
-    """Send what `row`, as it was claimed, stands at; return True if it was sent."""
+    """Send the mail for `row` as claimed. Return True if it was sent."""
     same = {column: getattr(row, column) for column in ("mail_due_at", *queue.told)}
-    told = queue.rows().filter(pk=row.pk, **same)
+    unchanged = queue.rows().filter(pk=row.pk, **same)
     try:
         if mail := queue.write(row, connection):
             mail.send()
-    except Exception as error:  # Each mail backend has its own family of errors.
+    except Exception as error:  # Each mail backend raises its own errors.
         log.warning("mail not sent", queue=queue.alert, row=row.pk, error=type(error).__name__)
-        connection.close()  # It may be of no use after an error.
+        connection.close()  # It may be unusable after an error.
         if row.mail_attempts < MAX_ATTEMPTS:
-            told.update(mail_due_at=timezone.now() + wait_after(row.mail_attempts))
-        elif told.update(mail_due_at=None):
+            unchanged.update(mail_due_at=timezone.now() + wait_after(row.mail_attempts))
+        elif unchanged.update(mail_due_at=None):
             raise_alert(cause=queue.alert, text=queue.refused(row))
         return False
-    if told.update(mail_due_at=None, mail_attempts=0):
+    if unchanged.update(mail_due_at=None, mail_attempts=0):
         resolve_alert(cause=queue.alert)
     return True

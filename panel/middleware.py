@@ -1,4 +1,4 @@
-"""What is said about each answer: which scripts may run in the admin, and who may keep a page."""
+"""Response headers: which scripts may run in the admin, and who may cache a page."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.utils.cache import patch_cache_control
 
 
 class AdminContentPolicyMiddleware:
-    """Relaxes the content security policy under the admin's address, for staff alone."""
+    """Relaxes the content security policy for the admin's pages."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -28,7 +28,7 @@ class AdminContentPolicyMiddleware:
 
 
 class PrivatePagesMiddleware:
-    """Pages of somebody who is signed in are theirs alone, and asked for again; unless the view says otherwise."""
+    """Marks pages of signed-in people as private and to be revalidated, unless the view says otherwise."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

@@ -1,7 +1,7 @@
 """Settings, read from the environment and from `.env` (see `.env.example`, which documents each).
 
-One code base, two ways to run: SQLite with the embedded task broker (the default, no server at all),
-and PostgreSQL with Redis (production). Only the environment tells them apart.
+One code base, two ways to run: SQLite with the embedded task broker (the default, no server at all), and PostgreSQL
+with Redis (production). Only the environment distinguishes them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ VAR_DIR = Path(env.str("VAR_DIR", default=str(BASE_DIR / "var"))).absolute()
 
 
 def required(name: str, purpose: str, *, when_debugging: str) -> str:
-    """A secret that only DEBUG may do without. Raises ImproperlyConfigured in words that help."""
+    """Return a secret that only DEBUG may do without. Raise ImproperlyConfigured with instructions."""
     value: str = env.str(name, default="")
     if value:
         return value
@@ -48,7 +48,7 @@ def required(name: str, purpose: str, *, when_debugging: str) -> str:
 # -- the site --------------------------------------------------------------------------------------
 
 DEBUG = env.bool("DEBUG", default=False)
-# `make demo` writes the password into .env: here is a provider to try with.
+# `make demo` writes the password into .env: show the demo provider.
 DEMO = bool(env.str("DEMO_PASSWORD", default=""))
 SECRET_KEY = required("SECRET_KEY", "it signs sessions and forms", when_debugging="insecure-for-debugging-only-" * 3)
 FIELD_ENCRYPTION_KEYS = required(
@@ -183,7 +183,7 @@ if USES_SQLITE:
         # FULL, not NORMAL: a committed intent to send must survive a power loss.
         "init_command": (
             "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
-            # Without it REPLACE would delete rows past the triggers that make entries append-only.
+            # Otherwise REPLACE would delete rows past the triggers that make entries append-only.
             "PRAGMA recursive_triggers=ON;"
         ),
     }
@@ -194,11 +194,11 @@ else:
 CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://")}
 _cache = CACHES["default"]
 if "redis" in _cache["BACKEND"].lower():
-    # Pages go on without a cache that is down; one that hangs must not hold each of them for seconds.
+    # Pages work without a cache that is down; one that hangs must not block each of them for seconds.
     _cache["OPTIONS"] = {"socket_connect_timeout": 1, "socket_timeout": 1, **_cache.get("OPTIONS", {})}
     CACHES["price_lists"] = _cache
 else:
-    # Lists of their own: they are large and few, what is counted is small and must not be pushed out by them.
+    # A cache of their own: lists are few and large, and must not push out the small counters.
     _cache["OPTIONS"] = {"MAX_ENTRIES": 10_000, **_cache.get("OPTIONS", {})}
     CACHES["price_lists"] = {**_cache, "LOCATION": "price-lists", "OPTIONS": {"MAX_ENTRIES": 30}}
 
@@ -265,7 +265,7 @@ STATIC_ROOT = VAR_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "panel" / "static"]
 STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    # Customers' receipts: outside of everything that a web server hands out.
+    # Customers' receipts: outside of everything that a web server serves.
     "private": {
         "BACKEND": "django.core.files.storage.FileSystemStorage",
         "OPTIONS": {"location": VAR_DIR / "private", "base_url": None, "file_permissions_mode": 0o600},

@@ -1,30 +1,30 @@
 """Celery's settings and the beat schedule. Intervals are seconds.
 
-Every task is "claim what is due", so running one twice, late or on two machines at once is harmless.
+Every task claims what is due, so running one twice, late or on two machines at once is harmless.
 """
 
 from django.conf import settings
 from kombu.entity import Exchange, Queue
 
 broker_url = settings.CELERY_BROKER_URL
-# A broker that is down, or that refuses for a while, never ends a worker: it tries for as long as it takes.
+# A broker that is down or refuses never ends a worker: it retries without limit.
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None
 broker_channel_error_retry = True
 broker_transport_options = {
     "socket_timeout": 5,
     "socket_connect_timeout": 1,
-    # Nobody says that a connection is gone when the broker's machine is: asked this often, it is noticed.
+    # A connection does not report that the broker's machine is gone: a check this often notices it.
     "health_check_interval": 5,
-    # One try and no sleep between tries: a hint must never make a customer wait for a broker that is down.
+    # One attempt without sleep: a hint must never make a customer wait for a broker that is down.
     "max_retries": 1,
     "interval_start": 0,
     "interval_step": 0,
     "interval_max": 0,
 }
 task_ignore_result = True
-# See docs/adr/0015-hints-carry-no-acks.md. The embedded broker cannot be lost, and its only limit on what a
-# worker takes ahead counts what is not acknowledged.
+# See docs/adr/0015-hints-carry-no-acks.md. The embedded broker cannot be lost, and limits what a worker takes ahead
+# only by counting unacknowledged messages.
 task_acks_late = False
 task_default_queue = "celery"
 _no_ack = not settings.EMBEDDED_BROKER
@@ -34,12 +34,12 @@ worker_disable_prefetch = not settings.EMBEDDED_BROKER
 worker_enable_prefetch_count_reduction = False
 worker_prefetch_multiplier = 1
 worker_hijack_root_logger = False
-# Without a mail server, mails are printed: whole, not as one line of the log that is cut.
+# Without a mail server, mails are printed: in full, not as one truncated log line.
 worker_redirect_stdouts = False
 worker_enable_remote_control = False
 worker_pool = "panel.hint_tasks:HintPool"
-# Threads wait for providers most of the time; each provider takes at most one for each kind of work, and the
-# lanes that it is polled in have threads of their own.
+# Threads mostly wait for providers; each provider uses at most one for each kind of work, and the lanes that poll it
+# have threads of their own.
 worker_concurrency = 12
 task_publish_retry = False
 timezone = settings.TIME_ZONE

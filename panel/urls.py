@@ -19,7 +19,7 @@ from panel.site.views import theme_css
 # Staff sign in on the customers' page, with its rate limits and second factor.
 admin.autodiscover()
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
-# And change their password there: Django's own form writes the whole account back as it was read.
+# Staff change their password there too: Django's own form writes the whole account back as it was read.
 admin.site.password_change = lambda *args: redirect("account_change_password")  # type: ignore[assignment,method-assign]
 
 urlpatterns = [
@@ -41,7 +41,7 @@ urlpatterns = [
     path("account/", include("allauth.urls")),
     path("api/", api_docs, name="api_docs"),
     path("api/try/", api_try, name="api_try"),
-    # With and without a slash, and no redirect between: a redirected POST becomes a GET.
+    # With and without a slash, and no redirect in between: a redirected POST becomes a GET.
     path("api/v2", api_v2, name="api_v2"),
     path("api/v2/", api_v2, name="api_v2_slash"),
     path("theme.css", theme_css, name="theme_css"),

@@ -1,4 +1,4 @@
-"""People: accounts, sign-in, addresses, invitations, roles, and the table of API keys.
+"""Accounts, sign-in, addresses, invitations, roles, and the table of API keys.
 
-Knows neither orders nor money. What API keys do is in `panel.api`.
+Imports nothing about orders or money. `panel.api` holds what API keys do.
 """

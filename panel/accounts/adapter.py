@@ -1,7 +1,7 @@
-"""What the panel does otherwise than allauth, most of it because an owner may move an account to another address.
+"""Where the panel differs from allauth, mostly because an owner may move an account to another address.
 
-A request reads the account when it begins, and may take a second to hash a password. What it writes then must be
-for the account as it was read.
+A request reads the account when it begins and may spend a second hashing a password. Its writes must apply only if
+the account is still as it was read.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SIGNING_IN = "signing_in"
 
 
 class ResetTokens(PasswordResetTokenGenerator):
-    """Links to set a password: made of the addresses, as allauth's are, and ended with the sessions."""
+    """Tokens for password links: made from the addresses, as allauth's are, and invalid once the sessions are ended."""
 
     def _make_hash_value(self, user: User, timestamp: int) -> str:
         addresses = {user.email, *EmailAddress.objects.filter(user_id=user.pk).values_list("email", flat=True)}
@@ -33,7 +33,7 @@ class ResetTokens(PasswordResetTokenGenerator):
 
 class AccountAdapter(DefaultAccountAdapter):
     def set_password(self, user: User, password: str) -> None:
-        """Set the password of an account that is as it was read; raise PermissionDenied otherwise."""
+        """Set the password if the account is unchanged since it was read. Raise PermissionDenied otherwise."""
         before = user.password
         user.set_password(password)
         same = User.objects.filter(
@@ -43,7 +43,7 @@ class AccountAdapter(DefaultAccountAdapter):
             raise PermissionDenied
 
     def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
-        """Confirm an address that the account still has, and was not moved away from; return False otherwise."""
+        """Confirm an address of the account. Return False if it was removed or the account was moved away from it."""
         user, address = email_address.user, email_address.email
         with hold_account(user):
             found = EmailAddress.objects.filter(pk=email_address.pk, email=address)
@@ -51,7 +51,7 @@ class AccountAdapter(DefaultAccountAdapter):
                 found.delete()
             return found.exists() and super().confirm_email(request, email_address)
 
-    # -- signing in: between the password and the second factor lies another request ---------------------
+    # -- signing in: the password and the second factor arrive in two requests ---------------------------
 
     def pre_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse | None:
         _check_generation(user, user.session_generation)
@@ -63,7 +63,7 @@ class AccountAdapter(DefaultAccountAdapter):
         super().login(request, user)
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """Send the mail with the panel's own host in its links, whatever host the request named."""
+        """Send the mail with links to the panel's own host, never the host that the request named."""
         here = urlsplit(settings.SITE_URL)
         links = {
             name: urlsplit(value)._replace(scheme=here.scheme, netloc=here.netloc).geturl()
@@ -75,6 +75,6 @@ class AccountAdapter(DefaultAccountAdapter):
 
 
 def _check_generation(user: User, generation: int) -> None:
-    """Raise PermissionDenied if the sessions of the account were ended since."""
+    """Raise PermissionDenied if the sessions of the account were ended after `generation`."""
     if not User.objects.filter(pk=user.pk, session_generation=generation).exists():
         raise PermissionDenied

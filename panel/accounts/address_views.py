@@ -1,4 +1,4 @@
-"""The customer's own page of addresses."""
+"""The customer's page of e-mail addresses."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from panel.accounts.addresses import hold_account
 
 class AddressView(EmailView):
     def _action_primary(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        return _held(super()._action_primary, request)
+        return _run_held(super()._action_primary, request)
 
     def _action_remove(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        return _held(super()._action_remove, request)
+        return _run_held(super()._action_remove, request)
 
 
-def _held(action: Callable[[HttpRequest], object], request: HttpRequest) -> object:
-    """Return what `action` answers, done with the account as the request read it; None leads back to the page."""
+def _run_held(action: Callable[[HttpRequest], object], request: HttpRequest) -> object:
+    """Run `action` while the account is held as it was read. Return its response; None redirects to the page."""
     try:
         with hold_account(request.user):  # type: ignore[arg-type]  # Nobody else gets here.
             return action(request)
-    except IntegrityError:  # allauth lets people note an address without saying that it is somebody else's.
+    except IntegrityError:  # allauth accepts an address without checking that another account uses it.
         messages.error(request, _("Another account signs in with this address. Nothing was changed."))
         return None

@@ -1,4 +1,4 @@
-"""The e-mail address of an account, changed by an owner: the old one opens nothing any more, and both are told."""
+"""Change the e-mail address of an account, by an owner: the old one stops working, and both get a mail."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from panel.lib.task_hints import hint_after_commit
 
 
 class AddressRefused(Exception):
-    """Nothing was changed. The message is for staff."""
+    """The address was not changed. The message is for staff."""
 
 
 def is_taken(*, address: str, by_others_than: User | None = None) -> bool:
-    """Return True if another account signs in with `address`, or has confirmed it as a further one."""
+    """Return True if another account signs in with `address` or has confirmed it as an additional one."""
     others = User.objects.filter(email__iexact=address)
     confirmed = EmailAddress.objects.filter(email=address.lower(), verified=True)
     if by_others_than is not None:
@@ -30,11 +30,11 @@ def is_taken(*, address: str, by_others_than: User | None = None) -> bool:
 
 
 def change_address(*, user: User, address: str) -> None:
-    """Move `user`, as it was seen, to another address, and end all that the old one opened.
+    """Move `user`, as it was read, to another address, and end everything that the old one opened.
 
-    Sessions end; so do an invitation, and links to set a password, which are made of the address. Of the addresses to
-    sign in with, the new one alone is left, and is not confirmed yet. Both are told by mail. The password and the API
-    keys stay. Raises AddressRefused.
+    End the sessions, an open invitation, and password links, which are made from the address. Keep only the new
+    address for signing in, not confirmed yet. Queue a mail to both addresses. The password and the API keys stay.
+    Raise AddressRefused if the address is taken or unchanged.
     """
     old, new = user.email, address.lower()
     if old.lower() == new:
@@ -60,9 +60,9 @@ def change_address(*, user: User, address: str) -> None:
 
 
 def was_moved_from(*, user: User, address: str) -> bool:
-    """Return True if an owner moved the account away from `address`, and not back to it.
+    """Return True if an owner moved the account away from `address` and not back to it.
 
-    A request of before may have noted the old address anew, for its holder to confirm later: it opens nothing.
+    An earlier request may have added the old address again, for its holder to confirm later. It must open nothing.
     """
     moved = AccountMail.objects.filter(user=user, kind=AccountMail.Kind.ADDRESS, old__iexact=address)
     return moved.exists() and not User.objects.filter(pk=user.pk, email__iexact=address).exists()
@@ -70,10 +70,10 @@ def was_moved_from(*, user: User, address: str) -> bool:
 
 @contextmanager
 def hold_account(user: User) -> Iterator[None]:
-    """Keep the account as it was read while allauth writes its addresses; raise PermissionDenied if it was moved.
+    """Lock the account as it was read while allauth writes its addresses. Raise PermissionDenied if it was moved.
 
-    allauth saves a row that it read a moment ago, and saving one that `change_address` deleted meanwhile inserts it
-    again: the old mailbox would be a confirmed address of the account once more.
+    allauth saves a row that it read earlier. If `change_address` deleted that row meanwhile, saving inserts it
+    again, and the old mailbox would become a confirmed address of the account once more.
     """
     with transaction.atomic():
         same = User.objects.filter(pk=user.pk, email=user.email, session_generation=user.session_generation)

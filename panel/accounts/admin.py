@@ -6,7 +6,7 @@ from typing import Any
 
 import allauth.account.admin
 import allauth.mfa.admin  # noqa: F401
-import django.contrib.auth.admin  # noqa: F401  (all three register what is taken out below)
+import django.contrib.auth.admin  # noqa: F401  (registers what is unregistered below)
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from django import forms
@@ -30,8 +30,8 @@ from panel.accounts.user_actions import UserActions
 from panel.lib.admin.base import ModelAdmin, ReadOnlyAdmin
 from panel.lib.formats import moment_text
 
-# An address is changed in one place alone, which keeps allauth's and the account's the same; secrets of second factors
-# are for no page.
+# Addresses change in one place only, which keeps allauth's and the account's the same. Secrets of second factors belong
+# on no page.
 admin.site.unregister([Group, EmailAddress, Authenticator])
 
 ROLES_HELP = format_html_join(
@@ -90,7 +90,7 @@ class UserAdmin(UserActions, ModelAdmin):
 
     @display(description="Role")
     def shown_role(self, user: User) -> str:
-        """What opens the admin for them; a dash for customers."""
+        """Return the roles that open the admin for `user`; a dash for customers."""
         if user.is_superuser:
             return "Superuser"
         names = ", ".join(sorted(group.name for group in user.groups.all()))
@@ -117,7 +117,7 @@ class UserAdmin(UserActions, ModelAdmin):
     def shown_confirmed(self, user: User) -> bool:
         return EmailAddress.objects.filter(user=user, email=user.email.lower(), verified=True).exists()
 
-    # -- who may do what -------------------------------------------------------------------------------
+    # -- permissions -----------------------------------------------------------------------------------
 
     def get_form(
         self, request: HttpRequest, obj: User | None = None, change: bool = False, **kwargs: Any
@@ -125,7 +125,7 @@ class UserAdmin(UserActions, ModelAdmin):
         return super().get_form(request, obj, change, **{"form": UserForm if change else InviteForm, **kwargs})
 
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
-        """Only what may be set: whoever could grant rights could grant them to themselves."""
+        """Return only the fields that this person may set: whoever can grant rights could grant them to themselves."""
         may_grant = request.user.has_perm(GRANT)
         if obj is None:
             rights: tuple[str, ...] = ("groups",) if may_grant else ()
@@ -142,7 +142,9 @@ class UserAdmin(UserActions, ModelAdmin):
         )
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> tuple[str, ...]:
-        """Nobody changes their own role: an owner could lock themselves out. An invitation is what opens an account."""
+        """Make a person's own role read-only, so that no owner locks themselves out. Only an invitation opens an
+        account.
+        """
         if obj is None:
             return ()
         fields = ("email", "shown_confirmed", "shown_invitation", "last_login", "date_joined")
@@ -151,7 +153,7 @@ class UserAdmin(UserActions, ModelAdmin):
         return (*fields, "is_active") if can_be_invited(obj) else fields
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """Staff are edited by those who hand out roles alone, and superusers by superusers."""
+        """Return True for staff accounts only if the person may grant roles, and for superusers only to superusers."""
         if not super().has_change_permission(request, obj):
             return False
         if obj is None or request.user.is_superuser:
@@ -159,7 +161,7 @@ class UserAdmin(UserActions, ModelAdmin):
         return not obj.is_superuser and (not obj.is_staff or request.user.has_perm(GRANT))
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        return False  # Wallets and orders refer to customers; switching one off is what is meant.
+        return False  # Wallets and orders refer to customers; staff deactivate an account instead.
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, object] | None = None
@@ -171,13 +173,13 @@ class UserAdmin(UserActions, ModelAdmin):
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
             response: HttpResponse = super().changeform_view(request, *args, **kwargs)
-        except IntegrityError:  # Two forms at the same moment, after both had been checked.
+        except IntegrityError:  # Two forms at the same moment, after both were checked.
             messages.error(request, "There is an account with this address. Nothing was changed.")
             return redirect(request.get_full_path())
         return response
 
     def save_model(self, request: HttpRequest, obj: User, form: forms.ModelForm, change: bool) -> None:
-        """A role makes somebody staff, and without any they are none. Only what was touched is written."""
+        """Save the changed fields only. Having a role makes somebody staff; having none ends it."""
         if not change:
             obj.is_staff = bool(form.cleaned_data.get("groups"))
             invite(user=obj)
@@ -191,7 +193,7 @@ class UserAdmin(UserActions, ModelAdmin):
         if touched:
             obj.save(update_fields=touched)
 
-    # -- where to go from here -------------------------------------------------------------------------
+    # -- links to related pages ------------------------------------------------------------------------
 
     def has_open_wallet_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         return request.user.has_perm("billing.view_wallet")
@@ -211,7 +213,7 @@ class UserAdmin(UserActions, ModelAdmin):
 
 @admin.register(Authenticator)
 class AuthenticatorAdmin(ReadOnlyAdmin):
-    """Second factors: without their secrets, and to be taken away by a superuser from who lost theirs."""
+    """Second factors, without their secrets. A superuser may delete one for somebody who lost theirs."""
 
     list_display = ("user", "type", "created_at", "last_used_at")
     list_filter = ("type",)

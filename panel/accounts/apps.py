@@ -9,5 +9,6 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         from panel.accounts.roles import after_migrations
 
-        # Permissions exist only after the migrations, and emptying the tables would lose groups that one made.
+        # Permissions exist only after the migrations, and flushing the tables would delete groups that a migration
+        # made.
         post_migrate.connect(after_migrations, sender=self, dispatch_uid="accounts.roles")

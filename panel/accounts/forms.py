@@ -1,4 +1,4 @@
-"""The customer's name, and allauth's forms with labels in the panel's words."""
+"""The form for the customer's name, and allauth's forms with our labels."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class ProfileForm(forms.ModelForm):
         fields = ("first_name", "last_name")
 
 
-class _InOurWords:
-    """Labels with one capital letter, and "E-mail" as everywhere else."""
+class _OurLabels:
+    """Mixin that writes labels with one capital letter, and "E-mail" as everywhere else."""
 
     fields: dict[str, forms.Field]
 
@@ -32,15 +32,15 @@ class _InOurWords:
             field.label = str(field.label).capitalize().replace("Email", "E-mail")
 
 
-class LoginForm(_InOurWords, allauth_forms.LoginForm):
+class LoginForm(_OurLabels, allauth_forms.LoginForm):
     pass
 
 
-class SignupForm(_InOurWords, allauth_forms.SignupForm):
+class SignupForm(_OurLabels, allauth_forms.SignupForm):
     pass
 
 
-class AddEmailForm(_InOurWords, allauth_forms.AddEmailForm):
+class AddEmailForm(_OurLabels, allauth_forms.AddEmailForm):
     def save(self, request: HttpRequest) -> EmailAddress:
         """Add the address, and mail its confirmation once that is committed."""
         with hold_account(self.user):
@@ -49,13 +49,13 @@ class AddEmailForm(_InOurWords, allauth_forms.AddEmailForm):
         return address
 
 
-class ChangePasswordForm(_InOurWords, allauth_forms.ChangePasswordForm):
+class ChangePasswordForm(_OurLabels, allauth_forms.ChangePasswordForm):
     pass
 
 
-class ResetPasswordForm(_InOurWords, allauth_forms.ResetPasswordForm):
+class ResetPasswordForm(_OurLabels, allauth_forms.ResetPasswordForm):
     def clean_email(self) -> str:
-        """Send no link to a further address that was never confirmed: it may be anybody's."""
+        """Send no link to an additional address that was never confirmed: it may be a stranger's."""
         self.users: list[User]
         email: str = super().clean_email()
         confirmed = set(EmailAddress.objects.filter(email=email.lower(), verified=True).values_list("user", flat=True))
@@ -63,16 +63,16 @@ class ResetPasswordForm(_InOurWords, allauth_forms.ResetPasswordForm):
         return email
 
     def save(self, request: HttpRequest, **kwargs: Any) -> str:
-        """Send the link, or the invitation again to whoever did not use it yet: there is no password to reset."""
+        """Send the link. To somebody who has not accepted their invitation, send the invitation again instead."""
         email: str = self.cleaned_data["email"]
         if not self.users and remind_invited(email=email):
             return email
         return str(super().save(request, **kwargs))
 
 
-class ResetPasswordKeyForm(_InOurWords, allauth_forms.ResetPasswordKeyForm):
+class ResetPasswordKeyForm(_OurLabels, allauth_forms.ResetPasswordKeyForm):
     pass
 
 
 class InvitationForm(ResetPasswordKeyForm):
-    """The first password of somebody who was invited. The service sets it, once."""
+    """The first password of an invited person. The service sets it, once."""

@@ -20,7 +20,7 @@ _KEPT = "invitation"
 @never_cache
 @require_safe
 def invitation(request: HttpRequest, token: str) -> HttpResponse:
-    """Put the token into the session and lead on: an address without it goes to no other site and into no log."""
+    """Move the token into the session and redirect, so that it reaches no other site and no log."""
     try:
         find_invited(token)
     except InvitationOver:
@@ -31,7 +31,7 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
 
 @never_cache
 def invitation_accept(request: HttpRequest) -> HttpResponse:
-    """Ask for a password, open the account with it, and sign in."""
+    """Show the form for a password, open the account with it, and sign in."""
     try:
         user = find_invited(request.session.get(_KEPT, ""))
         form = InvitationForm(request.POST if request.method == "POST" else None, user=user)

@@ -1,8 +1,9 @@
-"""Inviting colleagues and customers: a link, by mail, with which they choose a password of their own.
+"""Invite colleagues and customers by a mailed link, with which they choose a password.
 
-invited → active      the link was used in time
-        → withdrawn   staff took it back: `invited_at` is null, and the account stays off
-any of the latter two that has no password → invited, by another link, which ends the one before
+    invited → active      the link was used in time
+            → withdrawn   staff withdrew it: `invited_at` is null, and the account stays inactive
+
+An inactive account without a password can be invited again at any time; the new link replaces the one before.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _SALT = "panel.accounts.invitations"
 
 
 class InvitationOver(Exception):
-    """It was used, withdrawn, renewed, or is too old. Nothing was changed."""
+    """The invitation was used, withdrawn or renewed, or has expired. Nothing was changed."""
 
 
 def ends_at(user: User) -> datetime | None:
@@ -35,12 +36,12 @@ def ends_at(user: User) -> datetime | None:
 
 
 def can_be_invited(user: User) -> bool:
-    """Return True for an account that is off and whose owner never chose a password."""
+    """Return True for an inactive account that never had a password."""
     return not user.is_active and not user.has_usable_password()
 
 
 def invite(*, user: User) -> None:
-    """Save a new account as one that is off and invited, and queue the mail with its link. Raises IntegrityError."""
+    """Save a new account as inactive and invited, and queue the mail with its link. Raise IntegrityError."""
     user.set_unusable_password()
     user.is_active, user.invited_at = False, timezone.now()
     with transaction.atomic():
@@ -49,7 +50,7 @@ def invite(*, user: User) -> None:
 
 
 def renew_invitation(*, user: User) -> bool:
-    """Start 48 hours anew with another link, which ends every one before. Return False if `user` came meanwhile."""
+    """Restart the 48 hours with a new link; earlier links stop working. Return False if `user` accepted meanwhile."""
     with transaction.atomic():
         renewed = User.objects.filter(pk=user.pk, email=user.email, is_active=False, password=user.password)
         if not renewed.update(invited_at=timezone.now()):
@@ -59,7 +60,7 @@ def renew_invitation(*, user: User) -> bool:
 
 
 def remind_invited(*, email: str) -> bool:
-    """Queue the mail of a running invitation once more; its end stays. Return False if there is none."""
+    """Queue the mail of an open invitation again, with the same end. Return False if there is none."""
     invited = User.objects.filter(email=email.lower(), is_active=False, invited_at__gt=timezone.now() - MAX_AGE)
     for user in invited:
         _queue_mail(user)
@@ -67,18 +68,18 @@ def remind_invited(*, email: str) -> bool:
 
 
 def withdraw_invitation(*, user: User) -> bool:
-    """End the invitation. Return False if `user` came meanwhile, or has none."""
+    """Withdraw the invitation. Return False if `user` accepted meanwhile or has none."""
     return bool(User.objects.filter(pk=user.pk, is_active=False, invited_at__isnull=False).update(invited_at=None))
 
 
 def link_of(user: User) -> str:
-    """Return the link of the invitation. Whoever has it may choose the password."""
+    """Return the link of the invitation. Whoever holds it may choose the password."""
     token = signing.dumps([user.pk, _stamp(user)], salt=_SALT)
     return f"{settings.SITE_URL}{reverse('invitation', args=[token])}"
 
 
 def find_invited(token: str) -> User:
-    """Return who was invited by this link, while it is good. Raises InvitationOver."""
+    """Return the account that this link invites, while it is valid. Raise InvitationOver."""
     try:
         pk, stamp = signing.loads(token, salt=_SALT)
     except signing.BadSignature as error:
@@ -90,9 +91,9 @@ def find_invited(token: str) -> User:
 
 
 def accept_invitation(*, user: User, password: str) -> None:
-    """Open the account of `user`, as `find_invited` returned it, with this password, once. Raises InvitationOver.
+    """Open the account of `user`, as `find_invited` returned it, with this password, once. Raise InvitationOver.
 
-    The address is confirmed by it: the link came by mail.
+    Confirm the address too: the link came by mail.
     """
     hashed = make_password(password)
     try:
@@ -115,5 +116,5 @@ def _queue_mail(user: User) -> None:
 
 
 def _stamp(user: User) -> str:
-    """Return what ends a link when it changes: another invitation, or another mailbox."""
+    """Return a digest that changes with a new invitation or address, and so invalidates the links before."""
     return sha256(f"{user.invited_at} {user.email}".encode()).hexdigest()[:32]

@@ -1,4 +1,4 @@
-"""Mails about accounts that must be sent, however often the server is down or the sender killed: a queue of rows."""
+"""Mails about accounts that must be sent even if the mail server is down or the process dies: rows are the queue."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from panel.mail_queue import MailQueue, send_due
 
 
 def send_account_mails() -> int:
-    """Run one round over the mails that are due; return how many were sent."""
+    """Send the mails that are due. Return how many were sent."""
     return send_due(QUEUE)
 
 
 def write_account_mail(mail: AccountMail, connection: BaseEmailBackend | None = None) -> EmailMessage | None:
-    """Return the mail as it is true now, or None where there is nothing left to say."""
+    """Return the mail for the current state of the account, or None if it is no longer needed."""
     panel = settings.PANEL_NAME
     context = {"mail": mail, "user": mail.user, "panel_name": panel, "support_email": settings.SUPPORT_EMAIL}
     if mail.kind == AccountMail.Kind.ADDRESS:
@@ -33,7 +33,7 @@ def write_account_mail(mail: AccountMail, connection: BaseEmailBackend | None = 
         subject = _("You are invited to %(panel)s") % {"panel": panel}
         body = render_to_string("mail/invitation.txt", {**context, "link": link_of(mail.user), "ends_at": until})
     else:
-        return None  # They came, or it ended, before the mail went out.
+        return None  # The invitation was accepted or ended before the mail was sent.
     return EmailMessage(subject=subject, body=body, to=[mail.recipient], connection=connection)
 
 

@@ -1,6 +1,4 @@
-"""Who signs in: customers and staff, told apart by their e-mail address; the keys that programs of theirs use; and the
-mails that must reach them.
-"""
+"""Customers and staff, identified by e-mail address; their API keys; and the mails that must reach them."""
 
 from __future__ import annotations
 
@@ -17,7 +15,7 @@ from panel.lib.money import MAX_MICROS
 
 
 class EmailUserManager(UserManager["User"]):
-    """Creates users by e-mail address; there are no user names."""
+    """Create users by e-mail address; there are no user names."""
 
     def _create_user(self, email: str, password: str | None, **fields: Any) -> User:
         user = self.model(email=self.normalize_email(email).lower(), **fields)
@@ -37,7 +35,7 @@ class EmailUserManager(UserManager["User"]):
 class User(AbstractUser):
     """A customer; `is_staff` opens the admin as well.
 
-    Somebody who was invited and has not come yet has an `invited_at`, is not active, and has no password.
+    An invited person who has not accepted yet has an `invited_at`, is not active, and has no password.
     """
 
     username = None  # type: ignore[assignment]
@@ -58,7 +56,7 @@ class User(AbstractUser):
             ("change_address", "Can change the e-mail address of an account"),
         )
         constraints = (
-            # Two accounts that differ in case alone would be one person to everybody else.
+            # Two accounts that differ only in case would look like one person to everybody else.
             models.UniqueConstraint(Lower("email"), name="user_email_unique_ignoring_case"),
         )
 
@@ -66,22 +64,22 @@ class User(AbstractUser):
         return self.email
 
     def _get_session_auth_hash(self, secret: str | None = None) -> str:
-        """Return what a session must carry: another generation is another hash, so the sessions before it end."""
+        """Return the hash that a session must carry. A new generation changes the hash, which ends earlier sessions."""
         carried: str = super()._get_session_auth_hash(secret=secret)  # type: ignore[misc]
         if not self.session_generation:
-            return carried  # As before there were generations: an upgrade signs nobody out.
+            return carried  # The hash from before generations existed, so that an upgrade signs nobody out.
         salt = "panel.accounts.session_generation"
         return salted_hmac(salt, f"{carried}:{self.session_generation}", secret=secret, algorithm="sha256").hexdigest()
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
     def in_use(self) -> ApiKeyQuerySet:
-        """Leave out the keys that were revoked."""
+        """Return the keys that are not revoked."""
         return self.filter(revoked_at=None)
 
 
 class ApiKey(models.Model):
-    """A key of the served API. The secret itself is shown once, and known to nobody afterwards.
+    """A key of the served API. The secret is shown once and never stored.
 
     Keys are revoked, never deleted: orders refer to them by number. Amounts are micro-units.
     """
@@ -126,24 +124,24 @@ class ApiKey(models.Model):
 
     @property
     def spent_today(self) -> int:
-        """Micro-units, in the panel's time zone; counted while the key has a daily limit."""
+        """Return what the key spent today (panel time zone), in micro-units. Counted only with a daily limit."""
         return self.spent if self.spent_on == timezone.localdate() else 0
 
     @property
     def is_near_limit(self) -> bool:
-        """Whether nine tenths of a day's limit are spent."""
+        """Return True if nine tenths of the daily limit are spent."""
         return self.daily_limit is not None and self.spent_today * 10 >= self.daily_limit * 9
 
     @property
     def addresses(self) -> list[str]:
-        """`networks` as people write them: "192.0.2.7", not "192.0.2.7/32"."""
+        """Return `networks` as people write them: "192.0.2.7", not "192.0.2.7/32"."""
         return [one.removesuffix("/128" if ":" in one else "/32") for one in self.networks]
 
 
 class AccountMail(models.Model):
-    """A mail that must reach somebody; `mail_due_at` is null once it did.
+    """A mail that must reach somebody; `mail_due_at` is null once it was sent.
 
-    A change of the address, from `old` to `new`, is told to both. An invitation has the link of the moment it is sent.
+    An address change, from `old` to `new`, is mailed to both. An invitation mail has the link valid when it is sent.
     """
 
     class Kind(models.TextChoices):

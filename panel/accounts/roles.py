@@ -14,13 +14,13 @@ OWNER = "Owner"
 MANAGER = "Manager"
 SUPPORT = "Support"
 
-# The permission to hand out roles, and to edit the accounts of staff.
+# The permission to assign roles and to edit the accounts of staff.
 GRANT = "accounts.grant_roles"
 
 # The permission to move an account to another e-mail address.
 CHANGE_ADDRESS = "accounts.change_address"
 
-# What each role may do, in words for whoever hands it out. Nobody acts on an account of their own.
+# What each role may do, in words for the person who assigns it. Nobody acts on their own account.
 RIGHTS = {
     OWNER: (
         "everything, and alone the money of wallets, deposits and payment methods, providers' addresses and keys, "
@@ -62,7 +62,7 @@ _MANAGER = (
     "catalog.view_customerprice catalog.add_customerprice catalog.change_customerprice catalog.delete_customerprice",
 )
 
-# Permissions by role. None: all of our apps, and reading the log of the admin.
+# Permissions by role. None: all permissions of our apps, and reading the admin log.
 ROLES: Mapping[str, frozenset[str] | None] = {
     OWNER: None,
     MANAGER: frozenset(" ".join(_MANAGER).split()),
@@ -71,16 +71,16 @@ ROLES: Mapping[str, frozenset[str] | None] = {
 
 
 def set_up_roles(*, apps: Apps = installed, using: str = "default") -> None:
-    """Makes the groups of the roles, and gives each exactly its permissions. Other groups are left alone.
+    """Create the groups of the roles, and give each exactly its permissions. Other groups are left alone.
 
-    `apps` may be a state of the migrations that lacks some of them.
+    `apps` may be a migration state in which some apps are missing.
     """
     for label in (*OUR_APPS, "admin"):
         create_permissions(installed.get_app_config(label), verbosity=0, using=using, apps=apps)
     try:
         groups, permissions = apps.get_model("auth", "Group"), apps.get_model("auth", "Permission")
     except LookupError:
-        return  # Not there yet: this runs again after the migration that brings them.
+        return  # The tables do not exist yet: this runs again after the migration that creates them.
     found = {
         f"{label}.{codename}": pk
         for pk, label, codename in permissions.objects.using(using).values_list(
@@ -93,7 +93,7 @@ def set_up_roles(*, apps: Apps = installed, using: str = "default") -> None:
 
 
 def after_migrations(sender: AppConfig, *, using: str, apps: Apps = installed, **kwargs: Any) -> None:
-    """The receiver of `post_migrate`, which is sent without `apps` when the tables were emptied."""
+    """Receive `post_migrate`. Django sends it without `apps` after a flush."""
     set_up_roles(apps=apps, using=using)
 
 

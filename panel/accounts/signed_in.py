@@ -1,4 +1,4 @@
-"""Who is signed in, and who only visits."""
+"""The signed-in user of a request."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from django.http import HttpRequest
 
 from panel.accounts.models import User
 
-# A customer or one of the staff, or a visitor.
+# A customer or a member of staff, or an anonymous visitor.
 AnyUser = User | AnonymousUser
 
 
 def user_of(request: HttpRequest) -> User:
-    """Return who is signed in. Raise PermissionDenied for a visitor, whom the view should not have let in."""
+    """Return the signed-in user. Raise PermissionDenied for a visitor, whom the view should have stopped."""
     if not isinstance(request.user, User):
         raise PermissionDenied
     return request.user

@@ -1,4 +1,4 @@
-"""Celery's door to what accounts have to do. One round of "what is due"; running it twice is harmless."""
+"""Celery tasks for accounts. Each runs one round of what is due; running it twice is harmless."""
 
 from celery import shared_task
 
@@ -8,6 +8,6 @@ from panel.alerts.services import record_heartbeat
 
 @shared_task
 def send_account_mails() -> None:
-    """Send invitations, and news of changed addresses."""
+    """Send invitations and mails about changed addresses."""
     mails.send_account_mails()
     record_heartbeat(task="send_account_mails")

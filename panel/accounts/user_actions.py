@@ -1,4 +1,4 @@
-"""What staff can do for an account in the admin: each a page that asks first. Nobody sets somebody else's password."""
+"""Actions on an account in the admin, each with a form to confirm. Nobody sets another person's password."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class AddressForm(forms.Form):
 
 
 class UserActions:
-    """Mixed into the admin of accounts, whose permissions to change one it asks for."""
+    """Mixin for the admin of accounts, whose change permission it uses."""
 
     def _get(self, request: HttpRequest, object_id: str) -> User:
         user: User | None = self.get_object(request, object_id)  # type: ignore[attr-defined]
-        if user is None:  # Also where its number is none.
+        if user is None:  # Also if the id is not a number.
             raise Http404
         return user
 
@@ -43,7 +43,7 @@ class UserActions:
         user = self.get_object(request, object_id)  # type: ignore[attr-defined]
         return user is not None and self.has_change_permission(request, user) and fits(user)  # type: ignore[attr-defined]
 
-    def _ask(
+    def _show_form(
         self,
         request: HttpRequest,
         user: User,
@@ -66,7 +66,7 @@ class UserActions:
             seen=f"{user.email}:{user.is_active}:{user.invited_at or ''}",
         )
 
-    # -- a link to set a password ----------------------------------------------------------------------
+    # -- password link ---------------------------------------------------------------------------------
 
     def has_send_password_link_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         return self._may(request, object_id, lambda user: user.is_active)
@@ -79,15 +79,15 @@ class UserActions:
             _check_rate(request, user)
             form = ResetPasswordForm({"email": user.email})
             form.is_valid()
-            form.users = [user]  # Nobody else, whoever has confirmed the same address.
+            form.users = [user]  # Only this account, even if others confirmed the same address.
             try:
                 form.save(request)
-            except Exception as error:  # Each mail backend has its own family of errors.
+            except Exception as error:  # Each mail backend raises its own errors.
                 log.warning("link to set a password not sent", user=user.pk, error=type(error).__name__)
                 raise ActionRefused("The mail server did not take it. Try it again in a few minutes.") from error
             return f"A link to set a new password was sent to {user.email}."
 
-        return self._ask(
+        return self._show_form(
             request,
             user,
             title="Send a password link",
@@ -96,10 +96,12 @@ class UserActions:
             act=act,
         )
 
-    # -- another address -------------------------------------------------------------------------------
+    # -- change of address -----------------------------------------------------------------------------
 
     def has_change_address_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
-        """Not for oneself: that is done on the page of one's own account, where the new address is confirmed first."""
+        """Return False for one's own account: people change that on their own page, where the new address is confirmed
+        first.
+        """
         allowed = request.user.has_perm(CHANGE_ADDRESS)
         return allowed and self._may(request, object_id, lambda user: user.pk != request.user.pk)
 
@@ -116,7 +118,7 @@ class UserActions:
             ended = " The invitation ended with it: invite them again." if user.invited_at else ""
             return f"The address was {old} and is {data['address'].lower()} now. Both are told by mail.{ended}"
 
-        return self._ask(
+        return self._show_form(
             request,
             user,
             form_class=AddressForm,
@@ -145,7 +147,7 @@ class UserActions:
                 raise ActionRefused("They have set a password meanwhile. Nothing was done.")
             return f"An invitation is on its way to {user.email}."
 
-        return self._ask(
+        return self._show_form(
             request,
             user,
             title="Invite again",
@@ -167,7 +169,7 @@ class UserActions:
                 raise ActionRefused("They have set a password meanwhile. Switch the account off instead.")
             return "The invitation was withdrawn; its link opens nothing any more."
 
-        return self._ask(
+        return self._show_form(
             request,
             user,
             title="Withdraw the invitation",
@@ -178,6 +180,6 @@ class UserActions:
 
 
 def _check_rate(request: HttpRequest, user: User) -> None:
-    """Raise ActionRefused if the address got as many mails with links as one may get."""
+    """Raise ActionRefused if the address reached the limit of mails with links."""
     if not ratelimit.consume(request, action="reset_password", key=user.email):
         raise ActionRefused("Several mails were sent to this address just now. Wait a minute, and try again.")

@@ -12,10 +12,10 @@ from panel.accounts.forms import ProfileForm
 
 @login_required
 def account(request: HttpRequest) -> HttpResponse:
-    """Name, password, e-mail, second factor; on a phone also the way to everything else."""
+    """Show name, password, e-mail and second factor; on a phone also links to everything else."""
     form = ProfileForm(request.POST or None, instance=request.user)
     if request.method == "POST" and form.is_valid():
-        # The name alone: the address and the password of the row may be changing this moment.
+        # Only the name: another request may be changing the address or the password of this row.
         form.save(commit=False).save(update_fields=form.fields)
         messages.success(request, "Your name was saved.")
         return redirect("account")

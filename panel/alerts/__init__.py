@@ -1,4 +1,4 @@
-"""Alerts to the owner, and heartbeats of tasks: raised by every app, so it knows none of them.
+"""Alerts to the owner, and heartbeats of tasks. Every app raises alerts, so this one imports none of them.
 
-The pages that gather them are in `panel.ops`.
+`panel.ops` holds the pages that show them.
 """

@@ -34,7 +34,7 @@ class AlertAdmin(ReadOnlyAdmin):
 
 
 class StaffFilter(admin.SimpleListFilter):
-    """By who did it: of the few who are staff, not of all customers."""
+    """Filter by person, listing staff only, not all customers."""
 
     title = "who"
     parameter_name = "who"
@@ -50,7 +50,7 @@ class StaffFilter(admin.SimpleListFilter):
 
 @admin.register(LogEntry)
 class ActivityAdmin(ReadOnlyAdmin):
-    """Who changed what. Written by the admin itself; for owners to read."""
+    """Who changed what. The admin writes it; owners read it."""
 
     list_display = ("shown_time", "user", "shown_action", "shown_object", "message")
     list_display_links = ("shown_time",)
@@ -59,7 +59,7 @@ class ActivityAdmin(ReadOnlyAdmin):
     list_per_page = 50
     search_fields = ("user__email", "object_repr", "change_message")
     show_full_result_count = False
-    # By number, which is by time: the time has no index.
+    # By id, which follows time: the time column has no index.
     ordering = ("-pk",)
     fields = ("shown_time", "user", "shown_action", "kind", "shown_object", "message")
     readonly_fields = fields
@@ -78,7 +78,7 @@ class ActivityAdmin(ReadOnlyAdmin):
 
     @display(description="Object")
     def shown_object(self, entry: LogEntry) -> str:
-        """Leads to it where it still has a page."""
+        """Return the object's name, as a link if it still has a page."""
         name = entry.object_repr if len(entry.object_repr) <= 80 else f"{entry.object_repr[:79]}…"
         address = None if entry.is_deletion() else entry.get_admin_url()
         if address is None:

@@ -2,7 +2,7 @@ from django.apps import AppConfig
 
 
 class AlertsConfig(AppConfig):
-    """The label is that of the tables, which were named before the app was."""
+    """The label is that of the tables, which are older than the app."""
 
     name = "panel.alerts"
     label = "ops"

@@ -1,4 +1,4 @@
-"""What alerts are about. Each has a row while it lasts, one for each provider, service, order, … that it is about."""
+"""Causes of alerts. A cause has one open row for each provider, service, order, … that it is about."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from enum import StrEnum
 
 
 class Cause(StrEnum):
-    """The value is stored, "{}" being the primary key of what the alert is about."""
+    """The stored value; "{}" stands for the primary key of the object that the alert is about."""
 
-    # The panel as a whole.
+    # About the whole panel.
     LEDGER = "ledger"
     DEADLINES = "deadlines"
     NO_PRICE = "catalog:no_price"
     ACCOUNT_MAILS = "account-mails"
     DEPOSIT_MAILS = "deposit-mails"
-    # A provider.
+    # About a provider.
     TROUBLE = "provider:{}:trouble"
     UNREACHABLE = "provider:{}:unreachable"
     BALANCE = "provider:{}:balance"
@@ -29,7 +29,7 @@ class Cause(StrEnum):
     REFILL_STATUSES = "provider:{}:refill status"
     IMPORT = "provider:{}:sync"
     RATE_RISES = "catalog:{}:rises"
-    # A service, an order, a drip-feed, a deposit.
+    # About a service, an order, a drip-feed or a deposit.
     OVERCHARGE = "service:{}:overcharge"
     LATE_ANSWER = "order:{}:late"
     HELD_ORDER = "order:{}:held"
@@ -38,5 +38,5 @@ class Cause(StrEnum):
     DEPOSIT = "deposit:{}"
 
     def of(self, pk: int | None) -> str:
-        """Return what is stored for the cause with the thing of this primary key; None for the panel as a whole."""
+        """Return the stored cause for the object with this primary key; None for the whole panel."""
         return self.format(pk)

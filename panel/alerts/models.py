@@ -1,4 +1,4 @@
-"""What the operator is told: alerts, and when each task last ran."""
+"""Alerts to the owner, and when each task last ran."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Alert(models.Model):
     class Meta:
         ordering = ("-last_seen_at", "-pk")
         constraints = (
-            # Two workers that see the same trouble at once must not tell of it twice.
+            # Two workers that meet the same problem at once must not open two alerts.
             models.UniqueConstraint(
                 fields=("cause",), condition=models.Q(resolved_at=None), name="alert_one_open_per_cause"
             ),

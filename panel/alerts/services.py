@@ -1,4 +1,4 @@
-"""Raising and resolving alerts. Knows nothing of the domain apps, so that all of them may use it."""
+"""Raise and resolve alerts. Imports no domain app, so that all of them can use it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 
 
 def raise_alert(*, cause: Cause, about: int | None = None, text: str, level: str = Alert.Level.WARNING) -> None:
-    """Open an alert, or count once more on the open one of the same `cause` and thing; `about` is its primary key."""
+    """Open an alert, or count once more on the open one with its cause. `about` is the primary key of the object."""
     stored = cause.of(about)
     if _count_again(stored, text):
         return
@@ -38,16 +38,16 @@ def _count_again(cause: str, text: str) -> bool:
 
 
 def resolve_alert(*, cause: Cause, about: int | None = None) -> None:
-    """Close the open alert of `cause` and thing, if there is one."""
+    """Close the open alert of `cause` about this object, if there is one."""
     Alert.objects.filter(cause=cause.of(about), resolved_at=None).update(resolved_at=timezone.now())
 
 
 def open_texts(*, causes: Iterable[Cause], about: int) -> list[str]:
-    """Return what the open alerts of these causes say of a thing, oldest first."""
+    """Return the texts of the open alerts with these causes about an object, oldest first."""
     alerts = Alert.objects.filter(cause__in=[cause.of(about) for cause in causes], resolved_at=None)
     return list(alerts.order_by("pk").values_list("text", flat=True))
 
 
 def record_heartbeat(*, task: str) -> None:
-    """Notes that a round of `task` ended just now."""
+    """Store that a round of `task` ended just now."""
     Heartbeat.objects.update_or_create(task=task, defaults={"beat_at": timezone.now()})

@@ -1,4 +1,4 @@
-"""The API v2 that the panel serves: one module an action, what they share, and the errors.
+"""The API v2 that the panel serves: one module per action, what they share, and the errors.
 
-Customers' keys are in `keys`, its documentation in `docs`. Orders are created and followed in `orders`.
+`keys` holds customers' keys, `docs` the documentation. `orders` creates and tracks the orders.
 """

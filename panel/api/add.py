@@ -1,4 +1,4 @@
-"""`add`: the same order as one from the browser, by the same services, in the protocol's parameters."""
+"""`add`: create orders with the services that the browser uses, from the protocol's parameters."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ MAX_REQUEST_ID = 64
 
 
 def add_order(key: ApiKey, params: Params) -> dict[str, int]:
-    """Create what `params` order, and answer with the order's id; of a drip-feed that of its first run.
+    """Create the order in `params` and return its id; for a drip-feed the id of its first run.
 
-    The same `request_id` of the same key answers with the same order. Raise ApiError; then nothing was changed.
+    The same `request_id` of the same key returns the same order. Raise ApiError; then nothing was changed.
     """
     request_id = params.get("request_id", "").strip()
     if len(request_id) > MAX_REQUEST_ID:
         raise ApiError(f"{BAD_REQUEST}: request_id has at most {MAX_REQUEST_ID} characters")
     window = 0 if request_id else settings.API_DUPLICATE_WINDOW
     try:
-        asked = _read_order(params)
+        order_input = _read_order(params)
         if not window and key.daily_limit is None:
-            return {"order": _create(key, asked, request_id).order.pk}
+            return {"order": _create(key, order_input, request_id).order.pk}
         with transaction.atomic():
-            made = _create(key, asked, request_id)
+            made = _create(key, order_input, request_id)
             if window:
-                _refuse_twin(made.order, seconds=window)
+                _refuse_duplicate(made.order, seconds=window)
             if made.created:
                 spend(key=key, charge=made.charge)
             return {"order": made.order.pk}
@@ -53,27 +53,27 @@ def add_order(key: ApiKey, params: Params) -> dict[str, int]:
 
 
 def _read_order(params: Params) -> OrderInput:
-    """Return the order as it was sent. Raise ApiError, and BadPlan where only a part of a drip-feed is named."""
+    """Return the order as sent. Raise ApiError, and BadPlan if only a part of a drip-feed is given."""
     service_id = whole_number(params.get("service", "").strip())
     if service_id is None:
         raise ApiError(BAD_SERVICE)
-    asked = OrderInput(service_id, params.get("link", ""), read_whole(params, "quantity"), params)
+    order_input = OrderInput(service_id, params.get("link", ""), read_whole(params, "quantity"), params)
     runs, interval = params.get("runs", "0").strip(), params.get("interval", "0").strip()
-    # Some programs write a plain order as 0 runs, others as 1.
+    # Some programs send a plain order as 0 runs, others as 1.
     if runs == "1" or (runs == "0" and interval == "0"):
-        return asked
+        return order_input
     if runs == "0":
         raise BadPlan("Runs are missing.", field="runs")
-    # What cannot be read is 0, which is refused: it must not become a plain order.
-    return replace(asked, runs=read_whole(params, "runs") or 0, interval=read_whole(params, "interval") or 0)
+    # Unreadable values become 0, which is refused: they must not turn it into a plain order.
+    return replace(order_input, runs=read_whole(params, "runs") or 0, interval=read_whole(params, "interval") or 0)
 
 
-def _create(key: ApiKey, asked: OrderInput, request_id: str) -> CreatedOrder:
-    """Raise OrderRefused."""
-    create = start_drip_feed if asked.is_drip else create_order
+def _create(key: ApiKey, order_input: OrderInput, request_id: str) -> CreatedOrder:
+    """Create the order or the drip-feed. Raise OrderRefused."""
+    create = start_drip_feed if order_input.is_drip else create_order
     return create(
         customer=key.customer,
-        asked=asked,
+        asked=order_input,
         request_key=_request_key(key, request_id),
         seen_charge=None,
         api_key_ref=key.pk,
@@ -81,16 +81,17 @@ def _create(key: ApiKey, asked: OrderInput, request_id: str) -> CreatedOrder:
 
 
 def _request_key(key: ApiKey, request_id: str) -> str:
-    """What the database holds unique for each customer. Another key of theirs may use the same request id."""
+    """Return the key that is unique per customer. Another key of the customer may use the same `request_id`."""
     if not request_id:
         return f"api:{uuid4().hex}"
     return f"api:{key.pk}:{blake2s(request_id.encode(), digest_size=16).hexdigest()}"
 
 
-def _refuse_twin(order: Order, *, seconds: int) -> None:
-    """Refuses what the same key has ordered within `seconds`. Raises ApiError, which takes the new order back.
+def _refuse_duplicate(order: Order, *, seconds: int) -> None:
+    """Raise ApiError if the same key created the same order within `seconds`; this rolls the new order back.
 
-    The debit holds the customer's wallet until the transaction ends: of two at once, the second sees the first.
+    The debit locks the customer's wallet until the transaction ends, so the second of two simultaneous orders sees
+    the first.
     """
     maybe = Order.objects.filter(
         customer_id=order.customer_id,
@@ -100,7 +101,7 @@ def _refuse_twin(order: Order, *, seconds: int) -> None:
         api_key_ref=order.api_key_ref,
         created_at__gt=timezone.now() - timedelta(seconds=seconds),
     ).exclude(Q(pk=order.pk) | Q(status=Status.CANCELED))
-    # Long links are cut to be looked for, and other comments for the same link are no repetition.
+    # Long links are truncated in the index, and other comments for the same link are a different order.
     is_cut = len(order.link_key) == MAX_LINK_KEY
     for link, params in maybe.values_list("link", "params"):
         if params == order.params and not (is_cut and link != order.link):

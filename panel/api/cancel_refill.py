@@ -24,7 +24,7 @@ from panel.api.params import Params, read_ids, shown_id
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
-# Runs of drip-feeds that one request refills.
+# Runs of drip-feeds that one request may refill.
 MAX_RUNS = 100
 CANCELED = "The order is canceled."
 ASKED = "The provider is asked to cancel the order."
@@ -34,13 +34,13 @@ RUNS_ASKED = "What had not begun is canceled. The provider is asked to cancel th
 
 @dataclass(slots=True)
 class Budget:
-    """Runs that one request may still refill: each is a transaction, and a drip-feed has a thousand."""
+    """Runs that one request may still refill: each is a transaction, and a drip-feed can have a thousand."""
 
     runs: int
 
 
 def cancel(key: ApiKey, params: Params) -> object:
-    """Cancel orders; one that is refused or fails stops no other. Raise ApiError."""
+    """Cancel orders; a refused or failed one does not stop the others. Raise ApiError."""
     ids = read_ids(params, one="order", many="orders")
     found = ids.pairs(_each(key.customer, ids.numbers, _cancel))
     if ids.is_one:
@@ -52,7 +52,7 @@ def cancel(key: ApiKey, params: Params) -> object:
 
 
 def refill(key: ApiKey, params: Params) -> object:
-    """Request refills, of drip-feeds those of MAX_RUNS runs at most; asked again, the next. Raise ApiError."""
+    """Request refills, for drip-feeds at most MAX_RUNS runs; the next request continues. Raise ApiError."""
     ids = read_ids(params, one="order", many="orders")
     found = ids.pairs(_each(key.customer, ids.numbers, partial(_refill, left=Budget(MAX_RUNS))))
     if ids.is_one:
@@ -80,7 +80,7 @@ def _each(customer: User, ids: Collection[int], act: Callable[[Order], T]) -> di
             answers[pk] = error
         except Exception:
             if len(ids) == 1:
-                raise  # The whole request failed, and says so.
+                raise  # The whole request failed, so raise.
             log.exception("order of a request failed", order=pk)
             answers[pk] = ApiError(INTERNAL)
     return answers
@@ -106,7 +106,7 @@ def _cancel_one(order: Order) -> str:
 
 
 def _cancel_runs(first: Order) -> str:
-    """The runs to come are given back; those under way are canceled where that is possible."""
+    """Refund the runs that have not begun, and cancel those in progress where possible."""
     drip = first.drip_feed
     assert drip is not None
     try:
@@ -131,23 +131,23 @@ def _cancel_runs(first: Order) -> str:
 
 
 def _refill(order: Order, left: Budget) -> int:
-    """Of a drip-feed, each run that has a right to it; the answer is the first refill's."""
+    """Request refills, for a drip-feed one for each run entitled to it. Return the id of the first."""
     runs = [order] if order.run != 1 else _refillable(order, left.runs)
-    taken: list[int] = []
+    refill_ids: list[int] = []
     refusal = RefillRefusal.NOT_COMPLETED
     for run in runs:
         try:
-            taken.append(request_refill(order=run, actor=run.customer).pk)
+            refill_ids.append(request_refill(order=run, actor=run.customer).pk)
         except RefillRefused as error:
             refusal = error.reason
-    left.runs -= len(taken)
-    if not taken:
+    left.runs -= len(refill_ids)
+    if not refill_ids:
         raise refused_refill(refusal)
-    return taken[0]
+    return refill_ids[0]
 
 
 def _refillable(first: Order, most: int) -> list[Order]:
-    """Completed runs of which none was refilled lately, and the first run where there is none: it tells why."""
+    """Return completed runs without a recent refill; if there are none, the first run, which gives the reason."""
     lately = Refill.objects.filter(order=OuterRef("pk"), created_at__gt=timezone.now() - ONE_EVERY)
     runs = Order.objects.filter(drip_feed=first.drip_feed, status=Status.COMPLETED).exclude(Exists(lately))
     return list(runs.select_related("customer", "service__upstream").order_by("run")[:most]) or [first]

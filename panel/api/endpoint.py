@@ -1,4 +1,4 @@
-"""The one address of the API: who asks, how often, and which of the seven actions. Protocol: "Actions".
+"""The one address of the API: authentication, rate limits, and dispatch to the seven actions. Protocol: "Actions".
 
 Errors are HTTP 200: most client libraries lose the message with any other status.
 """
@@ -33,7 +33,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: with a key, or (None) signed in on the page that tries the reading actions out."""
+    """The caller: with a key, or with None, signed in on the page that tries the reading actions."""
 
     customer: User
     key: ApiKey | None = None
@@ -41,7 +41,7 @@ class Caller:
 
 @csrf_exempt
 def api_v2(request: HttpRequest) -> HttpResponse:
-    """Answers a program that brings a key; sessions mean nothing here."""
+    """Answer a program that sends a key; sessions are ignored."""
     response: HttpResponse
     try:
         response = _answer(request)
@@ -51,9 +51,9 @@ def api_v2(request: HttpRequest) -> HttpResponse:
     except ApiError as error:
         response = JsonResponse({"error": str(error)})
     except UnreadablePostError:
-        response = HttpResponseBadRequest()  # The client is gone: nobody reads it.
+        response = HttpResponseBadRequest()  # The client has disconnected: nobody reads the response.
     except Exception:
-        # Not 200: whoever ordered must not read this as a refusal.
+        # Not 200: the client must not read this as a refused order.
         log.exception("api request failed")
         response = JsonResponse({"error": INTERNAL}, status=500)
     response["Cache-Control"] = "no-store"
@@ -64,7 +64,7 @@ def _answer(request: HttpRequest) -> HttpResponse:
     address = _address(request)
     count_address(address)
     params = read_params(request)
-    # From here on nothing holds the secret.
+    # Nothing holds the secret from here on.
     key = _key(params.pop("key", ""), address)
     count_key(key.pk)
     note_use(key=key, address=address)
@@ -72,7 +72,7 @@ def _answer(request: HttpRequest) -> HttpResponse:
 
 
 def _key(secret: str, address: str | None) -> ApiKey:
-    """Raises ApiError; of keys that are unknown, revoked or of a customer who is switched off it says the same."""
+    """Return the key. Raise ApiError, with one text for keys unknown, revoked or of an inactive customer."""
     key = find_key(secret=secret.strip())
     if key is None:
         raise ApiError(BAD_KEY)
@@ -105,7 +105,7 @@ class Read(Protocol):
     def __call__(self, *, customer: User, params: Params) -> object: ...
 
 
-# Actions that change nothing: what a read-only key may do.
+# Actions that change nothing: all that a read-only key may do.
 READING: dict[str, Read] = {
     "services": _services,
     "status": status,
@@ -116,15 +116,15 @@ WRITING: dict[str, Callable[[ApiKey, Params], object]] = {"add": add_order, "ref
 
 
 def _as_response(request: HttpRequest, value: object) -> HttpResponse:
-    """The value as JSON; a price list is JSON already."""
+    """Return the value as JSON; a price list is JSON already."""
     if isinstance(value, PriceList):
         return value.response(request)
-    # Lists too: they cannot be read by another site's script since the content type says JSON.
+    # Lists too: with a JSON content type, scripts of other sites cannot read them.
     return JsonResponse(value, safe=False)
 
 
 def _address(request: HttpRequest) -> str | None:
-    """As the sign-in page sees it, behind a proxy too; None on a socket without addresses."""
+    """Return the client's address as the sign-in page sees it, also behind a proxy; None on a Unix socket."""
     try:
         return str(get_adapter().get_client_ip(request))
     except PermissionDenied:

@@ -1,4 +1,4 @@
-"""The error texts of the protocol ("Error texts"): clients out there know what to do by these words."""
+"""The error texts of the protocol ("Error texts"): existing clients depend on these words."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ REFILL_REFUSED: dict[RefillRefusal, str] = {
 
 
 class ApiError(Exception):
-    """Nothing was done; the message is answered as {"error": …}."""
+    """Nothing was changed; the message is answered as {"error": …}."""
 
 
 class Throttled(ApiError):
-    """`retry_after` in seconds."""
+    """Too many requests; `retry_after` is in seconds."""
 
     def __init__(self, *, retry_after: int) -> None:
         super().__init__(f"Too many requests: try again in {retry_after} seconds")
@@ -40,7 +40,7 @@ class Throttled(ApiError):
 
 
 def refused_order(refusal: OrderRefused) -> ApiError:
-    """A refusal of ours in the protocol's words."""
+    """Return a refused order as an error of the protocol."""
     if isinstance(refusal, NotEnoughFunds):
         return ApiError(NO_FUNDS)
     if isinstance(refusal, AlreadyOrdered):
@@ -55,5 +55,5 @@ def refused_order(refusal: OrderRefused) -> ApiError:
 
 
 def refused_refill(reason: RefillRefusal) -> ApiError:
-    """As `refused_order`, for refills."""
+    """Return a refused refill as an error of the protocol."""
     return ApiError(REFILL_REFUSED[reason])

@@ -1,6 +1,6 @@
-"""A key of the served API in use: found, held to its networks and its daily limit.
+"""Look up an API key and enforce its networks and daily limit.
 
-Of a key only its SHA-256 is stored. That suffices for 32 random bytes: there is no dictionary to try.
+Only the SHA-256 of a key is stored. That suffices for 32 random bytes: there is no dictionary to try.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ USE_NOTED_EVERY = timedelta(minutes=1)
 
 
 class LimitReached(Exception):
-    """The key would spend more today than it may; nothing was noted. Amounts are micro-units."""
+    """The key would exceed its daily limit; nothing was counted. Amounts are micro-units."""
 
 
 def digest_of(secret: str) -> str:
-    """What is stored of a secret: its SHA-256, as 64 hexadecimal digits."""
+    """Return what is stored of a secret: its SHA-256, as 64 hexadecimal digits."""
     return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
 
 
 def find_key(*, secret: str) -> ApiKey | None:
-    """The key with its customer, if it is in use and its customer is active. One query, whichever it is."""
+    """Return the key with its customer if it is in use and the customer is active, else None. One query."""
     in_use = ApiKey.objects.filter(revoked_at=None, customer__is_active=True).select_related("customer")
     try:
         return in_use.get(digest=digest_of(secret))
@@ -38,7 +38,7 @@ def find_key(*, secret: str) -> ApiKey | None:
 
 
 def may_be_used_from(*, key: ApiKey, address: str | None) -> bool:
-    """Whether the key's list has the address, or is empty."""
+    """Return True if the key's list of networks is empty or contains the address."""
     if not key.networks:
         return True
     found = _plain_address(address)
@@ -46,8 +46,11 @@ def may_be_used_from(*, key: ApiKey, address: str | None) -> bool:
 
 
 def _plain_address(address: str | None) -> IPv4Address | IPv6Address | None:
-    """None for what is none. A server that listens on IPv6 sees IPv4 clients as ::ffff:192.0.2.7, and neighbours
-    with the name of a network card behind."""
+    """Return the address, or None if it cannot be read.
+
+    A server that listens on IPv6 sees IPv4 clients as ::ffff:192.0.2.7, and link-local ones with a network card's
+    name.
+    """
     try:
         found = ip_address((address or "").partition("%")[0])
     except ValueError:
@@ -57,7 +60,7 @@ def _plain_address(address: str | None) -> IPv4Address | IPv6Address | None:
 
 
 def note_use(*, key: ApiKey, address: str | None) -> None:
-    """Remembers when and from where it was used, at most once a minute."""
+    """Store when and from where the key was used, at most once a minute."""
     now = timezone.now()
     if key.last_used_at is not None and now - key.last_used_at < USE_NOTED_EVERY:
         return
@@ -68,13 +71,16 @@ def note_use(*, key: ApiKey, address: str | None) -> None:
 
 
 def spend(*, key: ApiKey, charge: int) -> None:
-    """Adds `charge` (micro-units) to what the key spent today, in the panel's time zone; joins the caller's
-    transaction. What is refunded later frees nothing. Raises LimitReached."""
+    """Add `charge` (micro-units) to what the key spent today, in the panel's time zone. Raise LimitReached.
+
+    Joins the caller's transaction. A later refund does not lower the sum.
+    """
     today = timezone.localdate()
-    # Another server, or whoever had to wait for the row, may be a day behind: that must not begin a day anew.
+    # Another server, or a request that waited for the row, may still have yesterday's date: that must not restart a
+    # day.
     latest = Case(When(spent_on__range=(today, today + ONE_DAY), then=F("spent_on")), default=Value(today))
     so_far = Case(When(spent_on__range=(today, today + ONE_DAY), then=F("spent")), default=Value(0))
-    # The condition stands in the update: of two orders at once, both would pass a check before it.
+    # The condition is part of the update: two orders at once would both pass a check made before it.
     moved = (
         ApiKey.objects.filter(pk=key.pk)
         .alias(so_far=so_far)

@@ -1,4 +1,4 @@
-"""What a client sent, as plain parameters: from the address, a form, several parts or JSON, whichever it speaks.
+"""Read a request's parameters from the query, a form, multipart or JSON.
 
 Protocol: "As a server: what must be tolerated and answered".
 """
@@ -22,7 +22,7 @@ from panel.lib.digits import whole_number
 
 MAX_IDS = 100
 MAX_ID = 64
-# What programs send where they have nothing to send.
+# What programs send for a missing value.
 ABSENT = frozenset({"", "undefined", "null"})
 
 _OF_MANY = ("order", "orders", "refill", "refills")
@@ -35,29 +35,29 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Ids:
-    """The ids that were asked about, as they were written, each once; `is_one`: the answer is that of one."""
+    """The requested ids, as written, each once; `is_one`: answer in the form for a single id."""
 
     names: list[str]
     is_one: bool
 
     @property
     def numbers(self) -> list[int]:
-        """Each once: "7" and "07" are the same order."""
+        """Return the ids as numbers, each once: "7" and "07" are the same order."""
         return list(dict.fromkeys(number for number in map(whole_number, self.names) if number is not None))
 
     def pairs(self, found: Mapping[int, T]) -> list[tuple[str, T | None]]:
-        """Each name with what was found under its number."""
+        """Return each name with what was found under its number."""
         return [(name, None if (number := whole_number(name)) is None else found.get(number)) for name in self.names]
 
 
 def read_params(request: HttpRequest) -> dict[str, str]:
-    """The parameters; what is absent or stands for nothing is left out. The body speaks before the address.
+    """Return the parameters, without those that are empty or stand for nothing. The body overrides the query.
 
-    Raises ApiError where the body is too large, or not what it says it is, and UnreadablePostError where the client is
-    gone.
+    Raise ApiError if the body is too large or does not match its content type, and UnreadablePostError if the client
+    has disconnected.
     """
     try:
-        # Whatever character set it names: the protocol knows one, and some names are of none.
+        # Ignore the declared character set: the protocol has one, and some declared names do not exist.
         request.encoding = "utf-8"
         return _as_params([*_pairs(request.GET), *_body(request)])
     except RequestDataTooBig:
@@ -72,7 +72,7 @@ def _body(request: HttpRequest) -> list[tuple[str, str]]:
     if not announced and request.headers.get("Transfer-Encoding"):
         raise ApiError(f"{BAD_REQUEST}: Content-Length is missing")
     if len(request.body) < announced:
-        # The web server does not say that the connection ended early, and a cut "1000" would order 100.
+        # The web server does not report that the connection ended early, and a cut "1000" would order 100.
         raise ApiError(f"{BAD_REQUEST}: the body is cut off")
     body = request.body.removeprefix(BOM_UTF8)
     kind = (request.content_type or "").lower()
@@ -89,7 +89,7 @@ def _pairs(query: QueryDict) -> list[tuple[str, str]]:
 
 def _json(body: bytes) -> list[tuple[str, str]]:
     try:
-        # Numbers stay as they were written: nothing is rounded, and none grows to a megabyte.
+        # Keep numbers as text: nothing is rounded, and none expands to a megabyte.
         data = json.loads(body or b"{}", parse_int=str, parse_float=str, parse_constant=str)
     except (ValueError, RecursionError):
         raise ApiError(f"{BAD_REQUEST}: the body is no valid JSON") from None
@@ -102,7 +102,7 @@ def _json(body: bytes) -> list[tuple[str, str]]:
 
 def _text(name: str, value: object) -> str:
     if isinstance(value, list):
-        # Lists of ids are joined as the protocol has them, comments and the like one on each line.
+        # Ids are joined with commas, as the protocol has them; comments and the like with one per line.
         return ("," if name.partition("[")[0] in _OF_MANY else "\n").join(
             _single(item) for item in value if item is not None
         )
@@ -113,12 +113,12 @@ def _single(value: object) -> str:
     if isinstance(value, bool):
         return "1" if value else "0"
     if not isinstance(value, str):
-        raise ApiError(BAD_REQUEST)  # Lists in lists, which may be nested without an end, and objects.
+        raise ApiError(BAD_REQUEST)  # Lists in lists, which may be nested without end, and objects.
     return _clean(value)
 
 
 def _clean(text: str) -> str:
-    """Without lone surrogates, which JSON may hold and no database can."""
+    """Return the text without lone surrogates, which JSON may contain and no database can store."""
     return text.encode("utf-8", "replace").decode()
 
 
@@ -130,7 +130,7 @@ def _as_params(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
         if value.strip().lower() in ABSENT:
             params.pop(name, None)
         elif indexed:
-            # "order[]" lists orders, whatever it is called.
+            # "order[]" lists orders, whichever name it has.
             lists.setdefault("refills" if indexed[1].startswith("refill") else "orders", []).append(value)
         else:
             params[name] = value
@@ -138,7 +138,7 @@ def _as_params(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def read_ids(params: Params, *, one: str, many: str) -> Ids:
-    """The ids in `one` ("order") or `many` ("orders"); several in `one` are a list too. Raises ApiError."""
+    """Return the ids in `one` ("order") or `many` ("orders"); several in `one` are a list too. Raise ApiError."""
     text = params.get(many) or params.get(one, "")
     names = list(dict.fromkeys(name.strip()[:MAX_ID] for name in text.split(",") if name.strip()))
     if len(names) > MAX_IDS:
@@ -149,13 +149,13 @@ def read_ids(params: Params, *, one: str, many: str) -> Ids:
 
 
 def shown_id(name: str) -> int | str:
-    """The id as it stands in an answer's list."""
+    """Return the id as written in an answer's list."""
     number = whole_number(name)
     return name if number is None else number
 
 
 def read_whole(params: Params, name: str) -> int | None:
-    """A whole number in ASCII digits; None where there is none, or something else."""
+    """Return a whole number in ASCII digits; None if it is missing or anything else."""
     text = params.get(name, "").strip()
     if whole := _WHOLE.fullmatch(text):
         text = whole[1]

@@ -1,6 +1,6 @@
-"""How often may be asked: counted in the shared cache, by key and by address.
+"""Rate limits, counted in the shared cache by key and by address.
 
-Why not by allauth's limiter: docs/adr/0020-requests-are-counted-by-one-increment.md.
+docs/adr/0020-requests-are-counted-by-one-increment.md explains why allauth's limiter is not used.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
 def count_address(address: str | None) -> None:
-    """Counts a request from the address, whatever key it brings. Raises Throttled."""
+    """Count a request from the address, with any key. Raise Throttled."""
     _count("address", _counted(address), settings.API_RATE_PER_ADDRESS)
 
 
 def _counted(address: str | None) -> str:
-    """The address; of IPv6 its /64, all of which one machine has for itself."""
+    """Return the address; for IPv6 its /64, since one machine can use all of it."""
     try:
         found = ip_address(address or "")
     except ValueError:
@@ -36,12 +36,12 @@ def _counted(address: str | None) -> str:
 
 
 def count_key(key_id: int) -> None:
-    """Counts a request with the key. Raises Throttled."""
+    """Count a request with the key. Raise Throttled."""
     _count("key", str(key_id), settings.API_RATE_PER_KEY)
 
 
 def count_customer(customer_id: int) -> None:
-    """Counts a request that a signed-in customer tries out, by the rate of a key. Raises Throttled."""
+    """Count a request that a signed-in customer tries, by the rate of a key. Raise Throttled."""
     _count("customer", str(customer_id), settings.API_RATE_PER_KEY)
 
 
@@ -49,8 +49,8 @@ def _count(group: str, value: str, rate: str) -> None:
     try:
         most, seconds = _read_rate(rate)
         window, passed = divmod(int(time.time()), seconds)
-        count = _one_more(f"api-{group}:{value}:{seconds}:{window}", seconds)
-    except Exception as error:  # Any trouble with the cache: orders are worth more than counting them.
+        count = _increment(f"api-{group}:{value}:{seconds}:{window}", seconds)
+    except Exception as error:  # Any trouble with the cache: orders matter more than rate limits.
         log.warning("requests not counted", error=str(error))
         return
     if count is None:
@@ -60,13 +60,13 @@ def _count(group: str, value: str, rate: str) -> None:
 
 
 def _read_rate(rate: str) -> tuple[int, int]:
-    """Requests, and in how many seconds."""
+    """Return the number of requests, and the window in seconds."""
     most, _, unit = rate.partition("/")
     return int(most), _SECONDS[unit]
 
 
-def _one_more(name: str, seconds: int) -> int | None:
-    """Counts in one step: of two at once, neither must overwrite the other's. None where the cache lost it."""
+def _increment(name: str, seconds: int) -> int | None:
+    """Count in one atomic step, so that simultaneous requests do not overwrite each other. None if it is lost."""
     try:
         return cache.incr(name)
     except ValueError:  # The first of its window.

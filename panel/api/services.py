@@ -1,4 +1,4 @@
-"""The answer to `services`: all that is on sale at one customer's prices, kept until anything in it changes."""
+"""`services`: all services on sale at one customer's prices, cached until any of them changes."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from panel.lib.money import format_plain
 
 log = structlog.get_logger(__name__)
 
-# Raised with every change of the rows' shape: what an older release kept is not served by a newer one.
+# Increase with every change to the rows' shape: a newer release must not serve what an older one cached.
 SHAPE = 1
-# Never the reason why a list is right: it only bounds what lies in the cache of versions gone by.
+# Not needed for correctness: it only limits how long lists of old versions stay in the cache.
 KEPT_SECONDS = 300
-# Of gzip: the next ones save a tenth of the bytes for twice the time.
+# Of gzip: higher levels save a tenth of the bytes for twice the time.
 LEVEL = 3
 
 _QUALITY = re.compile(r"q=(1(?:\.0{0,3})?|0(?:\.[0-9]{0,3})?)")
@@ -52,7 +52,7 @@ _COLUMNS = (
 
 
 class _Row(NamedTuple):
-    """A service as `_COLUMNS`: ten thousand instances would take ten times as long to read."""
+    """A service as `_COLUMNS`: ten thousand model instances would take ten times as long to read."""
 
     pk: int
     name: str
@@ -72,7 +72,7 @@ class _Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PriceList:
-    """A JSON array in UTF-8, compressed as `Content-Encoding: gzip` means it."""
+    """A JSON array in UTF-8, compressed with gzip."""
 
     gzipped: bytes
 
@@ -80,7 +80,7 @@ class PriceList:
         return gzip.decompress(self.gzipped)
 
     def response(self, request: HttpRequest) -> HttpResponse:
-        """Compressed for those who say that they can read it."""
+        """Return the response, compressed if the client accepts gzip."""
         takes_gzip = accepts_gzip(request.headers.get("Accept-Encoding", ""))
         found = HttpResponse(self.gzipped if takes_gzip else self.plain(), content_type="application/json")
         if takes_gzip:
@@ -90,7 +90,7 @@ class PriceList:
 
 
 def accepts_gzip(header: str) -> bool:
-    """Whether an `Accept-Encoding` names gzip, and not with "q=0"; what cannot be read is a no."""
+    """Return True if `Accept-Encoding` accepts gzip, without "q=0"; False if it cannot be read."""
     for offer in header.lower().split(","):
         name, _, quality = offer.partition(";")
         if name.strip() in ("gzip", "x-gzip"):
@@ -100,28 +100,28 @@ def accepts_gzip(header: str) -> bool:
 
 
 def price_list(*, customer: User) -> PriceList:
-    """What the customer can order now and at which prices, in the order of the shelves, as `services` of API v2.
+    """Return what the customer can order now with their prices, in shelf order, as `services` of API v2.
 
-    Three queries while nothing changes, five after a change. All customers with the same terms share a list. Where
-    the cache cannot be used, the list is worked out each time.
+    Three queries while nothing changes, five after a change. Customers with the same terms share a list. Without a
+    cache, the list is built each time.
     """
-    # 1. The version before anything else: a list read during a change may be newer than its key, never older.
+    # 1. The version first: a list read during a change may be newer than its key, never older.
     version = catalog_version()
     terms = terms_of(customer=customer)
     key = _key(version, terms)
-    # 2. What was worked out for the same terms since the last change.
+    # 2. The cached list for the same terms and version.
     kept = _kept(key) if version else None
     if kept is not None:
         return PriceList(kept)
-    # 3. What is on sale now. During a change it may be that of the next version: nobody will ask for this one again.
-    found = _worked_out(terms)
+    # 3. What is on sale now. During a change it may belong to the next version: nobody requests this one again.
+    found = _build(terms)
     if version and version == catalog_version():
         _keep(key, found)
     return PriceList(found)
 
 
 def _key(version: str | None, terms: CustomerTerms) -> str:
-    """By everything that the list follows from."""
+    """Return a key made from everything that determines the list."""
     parts = (SHAPE, version, terms.discount_bp, tuple(terms.panel), sorted(terms.own.items()))
     return f"price-list:{blake2s(repr(parts).encode()).hexdigest()}"
 
@@ -129,7 +129,7 @@ def _key(version: str | None, terms: CustomerTerms) -> str:
 def _kept(key: str) -> bytes | None:
     try:
         kept = caches["price_lists"].get(key)
-    except Exception as error:  # Each cache has errors of its own, and none of them is the customer's.
+    except Exception as error:  # Each cache raises its own errors, and none may fail the request.
         log.warning("price list not read from the cache", error=repr(error))
         return None
     return kept if isinstance(kept, bytes) else None
@@ -142,7 +142,7 @@ def _keep(key: str, found: bytes) -> None:
         log.warning("price list not kept in the cache", error=repr(error))
 
 
-def _worked_out(terms: CustomerTerms) -> bytes:
+def _build(terms: CustomerTerms) -> bytes:
     rows = services_on_sale().order_by(*SHELF_ORDER).values_list(*_COLUMNS)
     listed = list(_listed((_Row(*row) for row in rows), terms))
     text = json.dumps(listed, ensure_ascii=False, separators=(",", ":"))
@@ -150,10 +150,10 @@ def _worked_out(terms: CustomerTerms) -> bytes:
 
 
 def _listed(rows: Iterator[_Row], terms: CustomerTerms) -> Iterator[dict[str, object]]:
-    """The rows that an order can be made of, as the protocol words them."""
+    """Yield the rows that can be ordered, in the protocol's form."""
     for row in rows:
         spec = SPECS[row.type]
-        low, high = 1, 1  # A package is one, whatever limits stand at it.
+        low, high = 1, 1  # A package is one, whatever its limits say.
         if not spec.is_package:
             low = lowest_quantity(row.upstream_min, row.own_min)
             high = highest_quantity(row.upstream_max, row.own_max)

@@ -1,8 +1,8 @@
 """`status` and `refill_status`: how orders and refills stand, in the protocol's words and numbers.
 
-What is told agrees with what was settled: `charge` is what was kept, and `remains` what was given back, so that a
-client who refunds by either gives its own customer the same share. The id of the first run of a drip-feed stands
-for the whole of it, as its `add` answered.
+Answers agree with the refunds: `charge` is what was kept, and `remains` what was refunded, so that a client who
+refunds by either gives its own customer the same share. The id of a drip-feed's first run stands for the whole
+drip-feed, as its `add` answered.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _REFILL_STATUS: dict[str, str] = {
     RefillState.COMPLETED: "Completed",
     RefillState.REJECTED: "Rejected",
     RefillState.REFUSED: "Rejected",
-    RefillState.UNFOLLOWED: "In progress",  # Its provider gave no number to follow it by.
+    RefillState.UNFOLLOWED: "In progress",  # The provider gave no id to track it by.
 }
 
 
 class Standing(NamedTuple):
-    """What of an order its status is told from: a hundred instances would take twice as long to read."""
+    """The columns of an order that its status needs: a hundred model instances would take twice as long to read."""
 
     pk: int
     status: str
@@ -55,7 +55,7 @@ class Standing(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ServedStatus:
-    """An order as its customer's program sees it. `charge` in micro-units, after refunds."""
+    """An order as the customer's program sees it. `charge` is in micro-units, after refunds."""
 
     status: Status
     charge: int
@@ -97,17 +97,17 @@ def read_refills(*, customer: User, ids: Collection[int]) -> dict[int, str]:
 
 
 def read_statuses(*, customer: User, ids: Collection[int]) -> dict[int, dict[str, str]]:
-    """The answers for those of `ids` that are the customer's, in one query; in three with drip-feeds."""
+    """Return the answers for those of `ids` that are the customer's, in one query; three with drip-feeds."""
     orders = _read(orders_of(customer=customer).order_by().filter(pk__in=ids))
-    told = {order.pk: tell(order) for order in orders}
+    statuses = {order.pk: tell(order) for order in orders}
     first_runs = {order.drip_feed_id: order.pk for order in orders if order.drip_feed_id and order.run == 1}
     if first_runs:
         runs: dict[int | None, list[Standing]] = {}
         for run in _read(Order.objects.filter(drip_feed__in=list(first_runs)).order_by("run")):
             runs.setdefault(run.drip_feed_id, []).append(run)
         for drip in DripFeed.objects.filter(pk__in=first_runs):
-            told[first_runs[drip.pk]] = tell_drip(drip, runs[drip.pk])
-    return {pk: one.as_answer() for pk, one in told.items()}
+            statuses[first_runs[drip.pk]] = tell_drip(drip, runs[drip.pk])
+    return {pk: one.as_answer() for pk, one in statuses.items()}
 
 
 def _read(orders: QuerySet[Order]) -> list[Standing]:
@@ -115,17 +115,17 @@ def _read(orders: QuerySet[Order]) -> list[Standing]:
 
 
 def tell(order: Standing) -> ServedStatus:
-    """One order."""
+    """Return the status of one order."""
     status = Status(order.status)
     if status in FINAL and order.review_reason:
-        # What comes back is for our staff to say: an end that we told now would be refunded by the client before.
+        # Staff still decide the refund: if we reported the end now, the client would refund before us.
         status = Status.IN_PROGRESS
     elif status in FINAL and order.refunded == order.charge:
-        status = Status.CANCELED  # Also a package, of which no part can be told.
+        status = Status.CANCELED  # Also for a package, which cannot be partial.
     elif status in FINAL and order.refunded:
-        status = Status.PARTIAL  # Whoever hears "Completed" gives nothing back, and all of it at "Canceled".
+        status = Status.PARTIAL  # Clients refund nothing for "Completed", and everything for "Canceled".
     elif status == Status.CANCELED:
-        status = Status.COMPLETED  # All was delivered, and staff gave nothing back.
+        status = Status.COMPLETED  # All was delivered, and staff refunded nothing.
     return ServedStatus(status, order.charge - order.refunded, _remains(order, status), max(order.start_count or 0, 0))
 
 
@@ -135,22 +135,22 @@ def _remains(order: Standing, status: Status) -> int:
         return order.quantity if known is None else known
     if refund_for(order.charge, undelivered=known or 0, quantity=order.quantity) == order.refunded:
         return known or 0
-    # Settled otherwise than by its remains: the number that gives back as much, or the next below, so that no
-    # client gives back more than it got.
+    # The refund does not follow from the remains: report the number that refunds as much, or the next below, so that no
+    # client refunds more than it received.
     undelivered = ceil_div(order.refunded * order.quantity, order.charge)
     given = refund_for(order.charge, undelivered=undelivered, quantity=order.quantity)
     return undelivered if given == order.refunded else undelivered - 1
 
 
 def tell_drip(drip: DripFeed, runs: Iterable[Standing]) -> ServedStatus:
-    """All runs as one order: those that began, and those that are to come or were given back."""
-    told = [tell(run) for run in runs]
-    not_begun = drip.runs - len(told)
+    """Return all runs as one order: those that began, and those to come or refunded."""
+    statuses = [tell(run) for run in runs]
+    not_begun = drip.runs - len(statuses)
     return ServedStatus(
-        status=_status_of_runs(drip, [one.status for one in told]),
-        charge=sum(one.charge for one in told) + (drip.run_charge * not_begun if drip.is_running else 0),
-        remains=sum(one.remains for one in told) + drip.quantity * not_begun,
-        start_count=told[0].start_count,
+        status=_status_of_runs(drip, [one.status for one in statuses]),
+        charge=sum(one.charge for one in statuses) + (drip.run_charge * not_begun if drip.is_running else 0),
+        remains=sum(one.remains for one in statuses) + drip.quantity * not_begun,
+        start_count=statuses[0].start_count,
     )
 
 

@@ -1,4 +1,4 @@
-"""Pieces that know no app: money, bulk SQL, pages by key, crypto, CSV, tables, the look of values.
+"""Code that knows no app: money, bulk SQL, keyset pages, encryption, CSV, tables, display of values.
 
-Nothing here imports an app of the project, or has tables of its own.
+Nothing here imports an app of the project or has tables of its own.
 """

@@ -1,7 +1,7 @@
-"""Writing many rows in one statement, on PostgreSQL and SQLite alike.
+"""Write many rows in one statement, on PostgreSQL and SQLite alike.
 
-The rows travel as one JSON parameter. The ORM would send each value as a parameter of its own, of which SQLite
-takes too few, and spell out an update as a CASE with a branch for each row.
+The rows travel as one JSON parameter. The ORM would send one parameter per value, more than SQLite accepts, and
+write an update as a CASE with a branch for each row.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from typing import Any, TypeVar
 from django.db import connection
 from django.db.models import Field, Model
 
-# Rows of one statement: a catalog of ten thousand services takes ten, and none of them a long time.
+# Rows per statement: a catalog of ten thousand services takes ten short ones.
 ROWS = 1_000
 
 T = TypeVar("T")
 
 
 def in_chunks(items: Iterable[T], size: int = ROWS) -> Iterator[list[T]]:
-    """Lists of at most `size`: a statement must not grow with what there is."""
+    """Yield lists of at most `size`, so that a statement does not grow with the data."""
     iterator = iter(items)
     while chunk := list(islice(iterator, size)):
         yield chunk
 
 
 def insert_rows(*, model: type[Model], columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Inserts `rows`, each with a value for each of `columns` (attribute names, such as "provider_id").
+    """Insert `rows`, each with a value for each of `columns` (attribute names, such as "provider_id").
 
-    Columns that are left out get the database's own default: name all that have none. Raises IntegrityError,
-    and TypeError for a model with an `only_writer`.
+    Columns that are left out get the database default: name every column that has none. Raise IntegrityError, and
+    TypeError for a model with an `only_writer`.
     """
     _refuse_guarded(model)
     fields = [_field(model, column) for column in columns]
@@ -46,10 +46,10 @@ def insert_rows(*, model: type[Model], columns: Sequence[str], rows: Iterable[Se
 def update_rows(
     *, model: type[Model], columns: Sequence[str], rows: Iterable[Sequence[object]], unmoved: Sequence[str] = ()
 ) -> int:
-    """Sets `columns` of rows of `model`; returns how many there were.
+    """Set `columns` of rows of `model`. Return how many rows were written.
 
-    Each of `rows` begins with the primary key, goes on with what the `unmoved` columns must still hold for the
-    row to be written, and ends with the new values. Raises TypeError for a model with an `only_writer`.
+    Each of `rows` has the primary key, then the values that the `unmoved` columns must still have for the row to be
+    written, then the new values. Raise TypeError for a model with an `only_writer`.
     """
     _refuse_guarded(model)
     pk = model._meta.pk
@@ -66,13 +66,13 @@ def update_rows(
 
 
 def _refuse_guarded(model: type[Model]) -> None:
-    """These statements go past `save` and managers, so what those hold must be held here."""
+    """Raise TypeError for a model with an `only_writer`: these statements bypass `save` and managers."""
     if writer := getattr(model, "only_writer", None):
         raise TypeError(f"{model.__name__} in bulk: only {writer} writes it")
 
 
 def _field(model: type[Model], column: str) -> Field[Any, Any]:
-    """By attribute name: Django knows "provider_id" as another name of "provider"."""
+    """Return the field by attribute name: Django also knows "provider" as "provider_id"."""
     return next(field for field in model._meta.concrete_fields if field.attname == column)
 
 
@@ -81,7 +81,7 @@ def _quoted(name: str | None) -> str:
 
 
 def _source(named: Sequence[tuple[str, Any]]) -> str:
-    """The parameter as a table "v" with these columns."""
+    """Return SQL that reads the parameter as a table "v" with these columns."""
     if connection.vendor == "postgresql":
         columns = ", ".join(f"{_typed(place, field)} AS {name}" for place, (name, field) in enumerate(named))
         return f"(SELECT {columns} FROM jsonb_array_elements(%s::jsonb) AS r) AS v"  # noqa: S608  (our own names)
@@ -94,7 +94,7 @@ def _typed(place: int, field: Field[Any, Any]) -> str:
     if kind == "jsonb":
         return f"r->{place}"
     if kind.startswith(("varchar", "char")):
-        return f"r->>{place}"  # A cast to varchar(n) would cut what is too long, without a word.
+        return f"r->>{place}"  # A cast to varchar(n) would silently truncate.
     return f"(r->>{place})::{kind}"
 
 

@@ -1,7 +1,7 @@
-"""Claiming due rows of a queue: each row goes to one worker, and to another once its lease has run out.
+"""Claim due rows of a queue: each row goes to one worker, and to another after its lease ends.
 
-The rows are the queue. A column, indexed, says from when a row is due; a claim pushes it past the lease. A worker
-that dies costs one lease.
+The rows are the queue. An indexed column says when a row is due; a claim moves it past the lease. A worker that dies
+costs one lease.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ Row = TypeVar("Row", bound=Model)
 
 
 def lock_due(rows: QuerySet[Row], *, due: str, limit: int) -> list[Row]:
-    """Return at most `limit` rows whose column `due` has come, the longest waiting first, locked until the commit.
+    """Return at most `limit` rows that are due by the column `due`, longest waiting first, locked until the commit.
 
-    Rows that another worker has locked are passed over.
+    Rows locked by another worker are skipped.
     """
     waiting = rows.filter(**{f"{due}__lte": timezone.now()}).order_by(due, "pk")
     return list(waiting.select_for_update(skip_locked=True, of=("self",))[:limit])
 
 
 def hold(batch: Sequence[Row], *, due: str, lease: timedelta, values: Mapping[str, object] | None = None) -> None:
-    """Keep rows that are locked from other workers for `lease`, and write `values`, in one statement.
+    """Keep locked rows from other workers for `lease`, and write `values`, in one statement.
 
-    The rows in `batch` carry what was written, unless it is an expression.
+    The rows in `batch` carry the written values, except expressions.
     """
     if not batch:
         return
@@ -44,7 +44,7 @@ def hold(batch: Sequence[Row], *, due: str, lease: timedelta, values: Mapping[st
 def claim_due(
     rows: QuerySet[Row], *, due: str, lease: timedelta, limit: int, values: Mapping[str, object] | None = None
 ) -> list[Row]:
-    """Claim at most `limit` due rows for `lease`, in a transaction of its own; return them."""
+    """Claim at most `limit` due rows for `lease`, in a transaction of its own. Return them."""
     with transaction.atomic():
         batch = lock_due(rows, due=due, limit=limit)
         hold(batch, due=due, lease=lease, values=values)

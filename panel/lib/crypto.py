@@ -1,4 +1,4 @@
-"""Encryption of secrets at rest, with keys that can be rotated.
+"""Encryption of stored secrets, with keys that can be rotated.
 
 `FIELD_ENCRYPTION_KEYS` lists Fernet keys, newest first: the first encrypts, all decrypt.
 """
@@ -10,7 +10,7 @@ from django.conf import settings
 
 
 class Undecryptable(Exception):
-    """No configured key opens this secret: FIELD_ENCRYPTION_KEYS lost a key, or the text was changed."""
+    """No configured key decrypts this secret: FIELD_ENCRYPTION_KEYS lost a key, or the text was changed."""
 
 
 def _fernet() -> MultiFernet:
@@ -18,12 +18,12 @@ def _fernet() -> MultiFernet:
 
 
 def encrypt(secret: str) -> str:
-    """Ciphertext as ASCII text."""
+    """Return the ciphertext as ASCII text."""
     return _fernet().encrypt(secret.encode()).decode()
 
 
 def decrypt(ciphertext: str) -> str:
-    """The secret. Raises Undecryptable."""
+    """Return the secret. Raise Undecryptable."""
     try:
         return _fernet().decrypt(ciphertext.encode()).decode()
     except InvalidToken:

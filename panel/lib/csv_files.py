@@ -1,7 +1,7 @@
-"""CSV for people and their spreadsheets, written and read line by line. Pure, but for the response.
+"""CSV for spreadsheets, written and read line by line. Pure, except for the response.
 
-Spreadsheets run what begins like a formula, so such a cell gets a leading apostrophe on the way out, and loses it on
-the way in.
+Spreadsheets run a cell that begins like a formula, so such a cell gets a leading apostrophe when written, and loses
+it when read.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from django.http import StreamingHttpResponse
 from django.utils import timezone
 
-# Tells spreadsheets that the file is UTF-8.
+# Marks the file as UTF-8 for spreadsheets.
 BOM = "\ufeff"
 _STARTS_A_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "'")  # noqa: RUF001
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
@@ -26,25 +26,25 @@ class NotCSV(ValueError):
 
 
 def guarded(text: str) -> str:
-    """As a cell that no spreadsheet takes for a formula. Numbers stay numbers."""
+    """Return a cell that no spreadsheet takes for a formula. Numbers stay numbers."""
     return f"'{text}" if text.startswith(_STARTS_A_FORMULA) and not _NUMBER.fullmatch(text) else text
 
 
 def as_csv(header: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """The lines of a file, ready to be streamed."""
+    """Yield the lines of a file, ready to stream."""
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     buffer.write(BOM)
     writer.writerow(header)
-    yield _taken(buffer)
+    yield _drain(buffer)
     for row in rows:
         writer.writerow([guarded(cell) for cell in row])
-        yield _taken(buffer)
+        yield _drain(buffer)
 
 
 def decoded(data: bytes) -> str:
     """Return the text of a file. Raise NotCSV."""
-    is_utf_16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # "Unicode text", say spreadsheets.
+    is_utf_16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # Spreadsheets call it "Unicode text".
     if b"\0" in data and not is_utf_16:
         raise NotCSV("This is not a CSV file.")
     try:
@@ -54,12 +54,12 @@ def decoded(data: bytes) -> str:
 
 
 def delimiter_of(text: str, *, among: str) -> str:
-    """Return which of the characters the first line holds most often; the first of `among` where it has none."""
+    """Return the character that the first line contains most often; the first of `among` if it contains none."""
     return max(among, key=text.lstrip("\r\n").partition("\n")[0].count)
 
 
 def rows_of(text: str, *, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows that are not empty, each with the number of the line at which it begins. Raise NotCSV."""
+    """Yield the rows that are not empty, each with the number of its first line. Raise NotCSV."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     begins = 1
     try:
@@ -73,14 +73,14 @@ def rows_of(text: str, *, delimiter: str) -> Iterator[tuple[int, list[str]]]:
 
 
 def csv_response(*, name: str, lines: Iterator[str]) -> StreamingHttpResponse:
-    """Return a download called `name` (ASCII letters) and today's date, streamed while it is read."""
+    """Return a streamed download named `name` (ASCII letters) and today's date."""
     response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{name}-{timezone.localdate():%Y-%m-%d}.csv"'
     response["Cache-Control"] = "no-store"
     return response
 
 
-def _taken(buffer: io.StringIO) -> str:
+def _drain(buffer: io.StringIO) -> str:
     text = buffer.getvalue()
     buffer.seek(0)
     buffer.truncate()

@@ -1,4 +1,4 @@
-"""Days that people choose among: a form field, and where a day begins."""
+"""A form field for a day, and the start of a day."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _AS_SENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class DayInput(forms.DateInput):
-    """What is no date stays to be mended: a browser's own field of dates would drop it."""
+    """A text input for a value that is not a date, so that people can fix it: a browser's date input would drop it."""
 
     def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
         context = super().get_context(name, value, attrs)
@@ -46,12 +46,12 @@ class DayField(forms.CharField):
 
 
 def check_days(form: forms.Form, data: dict[str, Any]) -> None:
-    """Tells at the field `until` that it lies before `since`."""
+    """Add an error to the field `until` if it is before `since`."""
     since, until = data.get("since"), data.get("until")
     if since and until and until < since:
         form.add_error("until", "This day is before the first one.")
 
 
 def midnight(day: date) -> datetime:
-    """Where the day begins in the site's time zone."""
+    """Return the start of the day in the site's time zone."""
     return timezone.make_aware(datetime.combine(day, time.min))

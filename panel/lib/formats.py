@@ -1,4 +1,4 @@
-"""How percent, days and moments are written for people, everywhere."""
+"""Texts for percents, days and moments, the same everywhere."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.utils.formats import date_format
 
 
 def percent_text(basis_points: int | None) -> str:
-    """Return "25%", "−2.5%" or "1,250%" for so many hundredths of a percent; a dash for None."""
+    """Return basis points as "25%", "−2.5%" or "1,250%"; a dash for None."""
     if basis_points is None:
         return "—"
     whole, rest = divmod(abs(basis_points), 100)
@@ -18,7 +18,7 @@ def percent_text(basis_points: int | None) -> str:
 
 
 def change_text(*, old: int, new: int) -> str:
-    """Return by how much of `old` it changed: "−12%", "+0.4%"; never "0%" of what did change."""
+    """Return the change relative to `old`: "−12%", "+0.4%"; never "0%", since it changed."""
     share = (new - old) * 100 / old
     if abs(share) < 0.1:
         words = "<0.1"
@@ -30,7 +30,7 @@ def change_text(*, old: int, new: int) -> str:
 
 
 def day_text(day: date) -> str:
-    """Return "2 Jun 2026"; of a moment, its day in the panel's time zone."""
+    """Return "2 Jun 2026"; for a moment, its day in the panel's time zone."""
     return date_format(timezone.localtime(day) if isinstance(day, datetime) else day, "DATE_FORMAT")
 
 
@@ -40,7 +40,7 @@ def moment_text(moment: datetime) -> str:
 
 
 def zoned_moment_text(moment: datetime) -> str:
-    """Return "2 Jun 2026, 14:05 CEST", for who may read it elsewhere."""
+    """Return "2 Jun 2026, 14:05 CEST", for readers in other time zones."""
     return f"{moment_text(moment)} {timezone.localtime(moment):%Z}"
 
 

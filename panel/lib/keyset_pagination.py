@@ -1,6 +1,6 @@
-"""Pages of a list that are as quick at its end as at its start: each begins where the last one ended.
+"""Keyset pages of a list, as fast at its end as at its start: each begins where the last one ended.
 
-An offset would be counted off row by row; a place in an index is found at once.
+A database counts off an offset row by row; it finds a place in an index at once.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Row = TypeVar("Row", bound=Model)
 
 @dataclass(frozen=True, slots=True)
 class KeysetPage(Generic[Shown]):
-    """Rows, and the query parameter of the pages beside them: ("before" or "after", place), or None."""
+    """Rows, and the query parameter of the adjacent pages: ("before" or "after", place), or None."""
 
     rows: list[Shown]
     previous: tuple[str, str] | None
@@ -46,19 +46,19 @@ def page_of(
     descending: bool = True,
     size: int = ROWS,
 ) -> KeysetPage[Row]:
-    """The page that `params` asks for ("after" or "before" a place); the first one for anything unreadable.
+    """Return the page that `params` select ("after" or "before" a place); the first one if unreadable.
 
-    `key` is a column of integers or moments, in which rows may be equal: the primary key decides between them,
-    unless it `is_unique` among these rows: an index of it alone is then the order.
+    `key` is a column of integers or moments. Equal values are ordered by primary key, unless `is_unique` says that
+    there are none among these rows: then an index on `key` alone gives the order.
     """
     before = _place(params.get("before", ""))
     place = before or _place(params.get("after", ""))
-    # Backwards, the list is read the other way round, and turned.
+    # A page before a place is read in reverse order, and then reversed.
     down = descending != bool(before)
     found = list(_from_place(rows, key, is_unique, place, down)[: size + 1])
     more = len(found) > size
     if (before and not more) or (place and not found):
-        # The first page, whole; and no empty one where the rows went elsewhere meanwhile.
+        # The whole first page; and never an empty page if the rows are gone.
         return page_of(rows, params={}, key=key, is_unique=is_unique, descending=descending, size=size)
     found = found[:size]
     if before:
@@ -75,9 +75,10 @@ def page_of(
 def each_row(
     rows: QuerySet[Row], *, key: str = "pk", is_unique: bool = False, descending: bool = True, size: int = 1_000
 ) -> Iterator[Row]:
-    """All of `rows` in the order of their pages, `size` a statement: a slow reader holds no transaction open.
+    """Yield all of `rows` in the order of their pages, `size` per statement, so that a slow reader holds no
+    transaction.
 
-    Each is read once, also where rows come and go meanwhile.
+    Each row is read once, even if rows are added or removed meanwhile.
     """
     place = None
     while True:
@@ -91,7 +92,7 @@ def each_row(
 def _from_place(
     rows: QuerySet[Row], key: str, is_unique: bool, place: tuple[int, int] | None, down: bool
 ) -> QuerySet[Row]:
-    """In order, from behind `place` on."""
+    """Return the rows in order, starting after `place`."""
     sign = "-" if down else ""
     is_unique = is_unique or key == "pk"
     order = (f"{sign}{key}",) if is_unique else (f"{sign}{key}", f"{sign}pk")
@@ -120,13 +121,15 @@ def _beyond(rows: QuerySet[Row], key: str, is_unique: bool, place: tuple[int, in
         value = _EPOCH + timedelta(microseconds=max(0, min(number, _LAST_MOMENT)))
     if is_unique:
         return rows.filter(**{f"{key}__{side}": value})
-    # The first condition is what SQLite begins at; PostgreSQL begins at the row itself.
+    # SQLite seeks by the first condition; PostgreSQL seeks by the tuple.
     beyond = TupleLessThan if down else TupleGreaterThan
     return rows.filter(beyond(Tuple(F(key), F("pk")), (value, pk)), **{f"{key}__{side}e": value})
 
 
 def name_the_few(rows: QuerySet[Row], *, most: int = 1_000) -> QuerySet[Row]:
-    """`rows` by their numbers where they are few, so that sorting them otherwise cannot become a walk through an
-    index of all others: SQLite chooses that."""
+    """Return `rows` selected by primary key if they are few, so that sorting them does not scan an index of all rows.
+
+    SQLite would choose that scan.
+    """
     pks = list(rows.order_by().values_list("pk", flat=True)[: most + 1])
     return rows if len(pks) > most else rows.model._default_manager.filter(pk__in=pks)

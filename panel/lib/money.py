@@ -1,10 +1,10 @@
 """Money as integers of micro-units (10⁻⁶ of a currency), and the only place that rounds it.
 
-Every stored, compared or summed amount is an `int` of micro-units. `Decimal` appears at the edges only:
-what a person typed, what a provider sent, what is shown. No function here takes or returns a float.
+Every stored, compared or summed amount is an `int` of micro-units. `Decimal` appears at the edges only: what a
+person typed, what a provider sent, what is shown. No function here takes or returns a float.
 
-Ratios are integers too: a margin is in basis points (1/100 of a percent), an exchange rate in units of
-10⁻¹² of the panel's currency for one unit of the provider's.
+Ratios are integers too: a margin is in basis points (1/100 of a percent), an exchange rate in units of 10⁻¹² of the
+panel's currency for one unit of the provider's.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import re
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, localcontext
 
 MICRO = 1_000_000
-# Largest amount that any column may hold: a billion units. Held by constraints as well.
+# Largest amount that any column may hold: a billion units. Constraints enforce it as well.
 MAX_MICROS = 10**15
 
 # The exchange rate of a provider that bills in the panel's own currency.
 EXCHANGE_ONE = 10**12
 
-# Basis points in a whole: a margin of 25% is 2,500.
+# Basis points in 100%: a margin of 25% is 2,500.
 BASIS = 10_000
 
 SYMBOLS = {
@@ -39,16 +39,16 @@ SYMBOLS = {
 }
 
 
-# A comma only groups thousands: "12,50" means twelve and a half to half of the world, and never 1,250.
+# A comma only groups thousands: "12,50" means twelve and a half in half of the world, and never 1,250.
 _TYPED = re.compile(r"-?(?:(?:[0-9]+|[1-9][0-9]{0,2}(?:,[0-9]{3})+)(?:\.[0-9]*)?|\.[0-9]+)")
 
 
 class MoneyError(ValueError):
-    """The text or number is no amount of money that the panel can hold. The message is for people."""
+    """The text or number is not an amount that the panel can hold. The message is for people."""
 
 
 def ceil_div(numerator: int, denominator: int) -> int:
-    """⌈numerator / denominator⌉ in integers, for a positive denominator."""
+    """Return ⌈numerator / denominator⌉ in integers, for a positive denominator."""
     return -(-numerator // denominator)
 
 
@@ -56,10 +56,10 @@ def ceil_div(numerator: int, denominator: int) -> int:
 
 
 def parse_decimal(text: str) -> Decimal:
-    """A plain decimal number that a person typed ("12", "12.50", "1,250.00"). Raises MoneyError.
+    """Return a plain decimal number that a person typed ("12", "12.50", "1,250.00"). Raise MoneyError.
 
-    Refused: exponents, NaN, Infinity, more than 30 characters, digits that are not ASCII, and commas
-    that do not group thousands.
+    Refused: exponents, NaN, Infinity, more than 30 characters, digits that are not ASCII, and commas that do not
+    group thousands.
     """
     cleaned = text.strip()
     if len(cleaned) > 30 or not _TYPED.fullmatch(cleaned):
@@ -68,7 +68,7 @@ def parse_decimal(text: str) -> Decimal:
 
 
 def parse_money(text: str) -> int:
-    """Micro-units of an amount that a person typed. Raises MoneyError.
+    """Return the micro-units of an amount that a person typed. Raise MoneyError.
 
     Never rounds: a seventh decimal place is refused, because the person meant something by it.
     """
@@ -76,7 +76,7 @@ def parse_money(text: str) -> int:
 
 
 def exact_micros(amount: Decimal) -> int:
-    """Micro-units of `amount`. Raises MoneyError where it has more than six decimal places."""
+    """Return the micro-units of `amount`. Raise MoneyError if it has more than six decimal places."""
     scaled = scale(amount, MICRO)
     if scaled != scaled.to_integral_value():
         raise MoneyError("Use at most six decimal places.")
@@ -84,19 +84,19 @@ def exact_micros(amount: Decimal) -> int:
 
 
 def micros_up(amount: Decimal) -> int:
-    """Micro-units of `amount`, rounded up: for what we pay. Raises MoneyError."""
+    """Return the micro-units of `amount`, rounded up: for what we pay. Raise MoneyError."""
     return int(scale(amount, MICRO).to_integral_value(rounding=ROUND_CEILING))
 
 
 def micros_down(amount: Decimal) -> int:
-    """Micro-units of `amount`, rounded down: for what we own. Raises MoneyError."""
+    """Return the micro-units of `amount`, rounded down: for what we own. Raise MoneyError."""
     return int(scale(amount, MICRO).to_integral_value(rounding=ROUND_FLOOR))
 
 
 def scale(amount: Decimal, factor: int, *, limit: int = MAX_MICROS) -> Decimal:
-    """`amount` × `factor`, exactly. Raises MoneyError for NaN, Infinity and what exceeds `limit`.
+    """Return `amount` × `factor`, exactly. Raise MoneyError for NaN, Infinity and results above `limit`.
 
-    The exponent is judged before any multiplication: 1E+999999 must not become a number of a megabyte.
+    The exponent is checked before multiplying: 1E+999999 must not become a number of a megabyte.
     """
     if not amount.is_finite() or not -40 <= amount.adjusted() <= 18:
         if amount.is_finite() and amount == 0:
@@ -111,7 +111,7 @@ def scale(amount: Decimal, factor: int, *, limit: int = MAX_MICROS) -> Decimal:
 
 
 def format_plain(micros: int) -> str:
-    """Plain decimal text with no exponent and no trailing zeros: "2.35", "0.00268", "10"."""
+    """Return plain decimal text without exponent or trailing zeros: "2.35", "0.00268", "10"."""
     sign = "-" if micros < 0 else ""
     whole, fraction = divmod(abs(micros), MICRO)
     digits = f"{fraction:06d}".rstrip("0")
@@ -119,10 +119,10 @@ def format_plain(micros: int) -> str:
 
 
 def format_money(micros: int, currency: str, *, exact: bool = False) -> str:
-    """Text for people: "$2.35", "−$0.41", "$0.00268", "1,250.00 CHF".
+    """Return text for people: "$2.35", "−$0.41", "$0.00268", "1,250.00 CHF".
 
-    Two decimal places, except where that would hide a small amount: below one unit all significant
-    places are shown. `exact` shows every place that is not zero, and never fewer than two.
+    Two decimal places, except where that would hide a small amount: below one unit all significant places are shown.
+    `exact` shows every place that is not zero, and never fewer than two.
     """
     sign = "−" if micros < 0 else ""
     whole, fraction = divmod(abs(micros), MICRO)
@@ -142,9 +142,9 @@ def format_money(micros: int, currency: str, *, exact: bool = False) -> str:
 
 
 def convert_up(micros: int, exchange_rate: int) -> int:
-    """Micro-units of the panel's currency for micro-units of a provider's, rounded up.
+    """Return micro-units of the panel's currency for micro-units of a provider's, rounded up.
 
-    `exchange_rate` is in units of 10⁻¹². Raises MoneyError when the result is out of range.
+    `exchange_rate` is in units of 10⁻¹². Raise MoneyError if the result is out of range.
     """
     converted = ceil_div(micros * exchange_rate, EXCHANGE_ONE)
     if abs(converted) > MAX_MICROS:
@@ -153,9 +153,9 @@ def convert_up(micros: int, exchange_rate: int) -> int:
 
 
 def convert_back_up(micros: int, exchange_rate: int) -> int:
-    """Micro-units of a provider's currency for micro-units of the panel's, rounded up.
+    """Return micro-units of a provider's currency for micro-units of the panel's, rounded up.
 
-    Raises MoneyError when the result is out of range.
+    Raise MoneyError if the result is out of range.
     """
     converted = ceil_div(micros * EXCHANGE_ONE, exchange_rate)
     if abs(converted) > MAX_MICROS:
@@ -164,10 +164,10 @@ def convert_back_up(micros: int, exchange_rate: int) -> int:
 
 
 def price_from_cost(cost: int, *, margin_bp: int, margin_fixed: int, step: int) -> int:
-    """Price of 1000 (micro-units): cost × (1 + percent) + fixed, rounded up to the price step.
+    """Return the price of 1000 (micro-units): cost × (1 + percent) + fixed, rounded up to the price step.
 
-    `cost` and `margin_fixed` are micro-units per 1000, `margin_bp` basis points, `step` micro-units.
-    Raises MoneyError when the price is out of range.
+    `cost` and `margin_fixed` are micro-units per 1000, `margin_bp` basis points, `step` micro-units. Raise
+    MoneyError if the price is out of range.
     """
     exact = cost * (BASIS + margin_bp) + margin_fixed * BASIS
     price = ceil_div(exact, BASIS * step) * step
@@ -177,12 +177,12 @@ def price_from_cost(cost: int, *, margin_bp: int, margin_fixed: int, step: int) 
 
 
 def charge_for(per_1000: int, quantity: int) -> int:
-    """Micro-units for `quantity` at a price (or cost) of 1000, rounded up, so that none is free."""
+    """Return the micro-units for `quantity` at a price (or cost) per 1000, rounded up, so that none is free."""
     return ceil_div(per_1000 * quantity, 1000)
 
 
 def refund_for(charge: int, *, undelivered: int, quantity: int) -> int:
-    """Micro-units to give back in all for what was not delivered, rounded down.
+    """Return the micro-units to refund in total for what was not delivered, rounded down.
 
     `undelivered` is clamped to 0…quantity: a refund is neither negative nor above the charge.
     """

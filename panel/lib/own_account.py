@@ -1,4 +1,4 @@
-"""Nobody on the staff decides about money of their own."""
+"""Staff may not decide about their own money."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ SENTENCE = "This belongs to your own account, so somebody else on the staff has 
 
 
 class OwnAccount(Exception):
-    """A member of the staff acted on their own account; nothing was changed. The message is for them."""
+    """A member of staff acted on their own account; nothing was changed. The message is for them."""
 
     def __init__(self) -> None:
         super().__init__(SENTENCE)
@@ -21,6 +21,6 @@ def is_own(*, actor: AbstractBaseUser | AnonymousUser | None, customer_id: int |
 
 
 def refuse_own(*, actor: AbstractBaseUser | AnonymousUser | None, customer_id: int) -> None:
-    """Raise OwnAccount if `customer_id` is the actor's. Every service that staff decide with calls it first."""
+    """Raise OwnAccount if `customer_id` is the actor's. Every service for decisions of staff calls this first."""
     if is_own(actor=actor, customer_id=customer_id):
         raise OwnAccount

@@ -1,4 +1,4 @@
-"""The shared look of every list: its markup, and columns for what most lists show."""
+"""The shared look of every list: its markup, and columns that most lists use."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from panel.lib.templatetags import display
 
 
 class BaseTable(tables.Table):
-    """A list. The first column is the row's main thing: on a phone it becomes the title of a stacked row."""
+    """A list. The first column identifies the row: on a phone it becomes the title of a stacked row."""
 
     class Meta:
         template_name = "tables/table.html"
@@ -20,14 +20,14 @@ class BaseTable(tables.Table):
         empty_text = "Nothing to show."
 
     def get_column_class_names(self, classes_set: set[str], bound_column: tables.columns.BoundColumn) -> set[str]:
-        """Adds `col-<name>` and the column's `look`, which the style sheets refer to."""
+        """Add `col-<name>` and the column's `look`, which the style sheets refer to."""
         names = super().get_column_class_names(classes_set, bound_column)
         look = getattr(bound_column.column, "look", "")
         return names | {f"col-{bound_column.name}"} | ({look} if look else set())
 
 
 class MoneyColumn(tables.Column):
-    """An amount in micro-units, at the right. `signed`: with its direction, "+$5.00"; `exact`: never rounded."""
+    """An amount in micro-units, right-aligned. `signed` adds the direction, "+$5.00"; `exact` never rounds."""
 
     look = "is-number"
 
@@ -52,7 +52,7 @@ class AgoColumn(tables.Column):
 
 
 class LinkTextColumn(tables.Column):
-    """A customer's link, cut in the middle. Text, not an address to click."""
+    """A customer's link, shortened in the middle. Plain text, not a link to click."""
 
     look = "is-quiet"
 

@@ -1,4 +1,4 @@
-"""Hints: "there is work, look now". Work is found in the database; a lost hint costs one tick of beat."""
+"""Hints to tasks that there is work. Tasks find work in the database; a lost hint costs one tick of beat."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.db import transaction
 
 log = structlog.get_logger(__name__)
 
-# Seconds between hints: a program orders a hundred times a second, and one look finds all that was ordered.
+# Seconds between hints: a program may create a hundred orders a second, and one round finds them all.
 PAUSE = 0.1
 
 _lock = threading.Lock()
@@ -21,27 +21,27 @@ _sender: threading.Thread | None = None
 
 
 def hint_after_commit(task: str) -> None:
-    """Sends `task` once the transaction is committed. Never fails or delays the caller."""
+    """Send `task` once the transaction is committed. Never fails or delays the caller."""
     if settings.EMBEDDED_BROKER:
         return  # Its messages never leave this process, and the worker's beat ticks every other second.
-    transaction.on_commit(lambda: _send_aside(task), robust=True)
+    transaction.on_commit(lambda: _send_from_thread(task), robust=True)
 
 
-def _send_aside(task: str) -> None:
-    """Sends from a thread: a broker that accepts and then hangs would hold the customer's page for seconds.
+def _send_from_thread(task: str) -> None:
+    """Send from a thread: a broker that accepts and then hangs would block the customer's page for seconds.
 
-    One thread for all: what is hinted while it sends or pauses goes afterwards, each task once.
+    There is one thread: tasks hinted while it sends or pauses follow afterwards, each once.
     """
     global _sender
     with _lock:
         _due.add(task)
-        if _sender is None or not _sender.is_alive():  # One that a fork left behind is not.
+        if _sender is None or not _sender.is_alive():  # After a fork, the parent's thread is not alive.
             _sender = threading.Thread(target=_send_due, daemon=True)
             _sender.start()
 
 
 def _send_due() -> None:
-    """Ends when nothing was hinted during a pause."""
+    """Send the hinted tasks. End when nothing was hinted during a pause."""
     global _sender
     while True:
         with _lock:
@@ -58,5 +58,5 @@ def _send_due() -> None:
 def _send(task: str) -> None:
     try:
         current_app.send_task(task, expires=60, retry=False)
-    except Exception as error:  # Any broker trouble: the order is safe, and beat will find it.
+    except Exception as error:  # Any broker trouble: the order is stored, and beat will find it.
         log.warning("hint not sent", task=task, error=str(error))

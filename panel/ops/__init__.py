@@ -1,4 +1,4 @@
-"""The roof: what watches over all apps. The dashboard, the invariants, metrics, and the health of the tasks.
+"""What watches over all apps: the dashboard, the invariants, metrics, and the health of the tasks.
 
-Nothing below imports it.
+No other app imports it.
 """

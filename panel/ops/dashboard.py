@@ -1,4 +1,4 @@
-"""The admin's first page: is it running, is money safe, what needs me."""
+"""The admin's first page: is it running, is the money safe, what needs me."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from panel.ops.health import tasks_late
 
 
 def dashboard(request: HttpRequest, context: dict[str, object]) -> dict[str, object]:
-    """Unfold's callback: adds what `admin/index.html` shows."""
+    """Add what `admin/index.html` shows: Unfold's callback."""
     late = tasks_late()
     may = request.user.has_perm
     context.update(
@@ -43,7 +43,7 @@ def dashboard(request: HttpRequest, context: dict[str, object]) -> dict[str, obj
 
 
 def open_alerts_badge(request: HttpRequest) -> str:
-    """The number beside "Alerts" in the navigation, or nothing."""
+    """Return the number beside "Alerts" in the navigation, or nothing."""
     count = Alert.objects.filter(resolved_at=None).count()
     return str(count) if count else ""
 
@@ -55,13 +55,13 @@ def reviews_badge(request: HttpRequest) -> str:
 
 
 def deposits_badge(request: HttpRequest) -> str:
-    """The number beside "Deposits" in the navigation, or nothing."""
+    """Return the number beside "Deposits" in the navigation, or nothing."""
     count = _deposits()
     return str(count) if count else ""
 
 
 def inbox_badge(request: HttpRequest) -> str:
-    """The number beside "Inbox" in the navigation, or nothing."""
+    """Return the number beside "Inbox" in the navigation, or nothing."""
     count = CatalogChange.objects.filter(accepted_at=None).count()
     return f"{count:,}" if count else ""
 
@@ -75,11 +75,11 @@ def _deposits() -> int:
 
 
 def _ledger(*, show_owed: bool) -> dict[str, object]:
-    """Whether the last check found everything in order, and what we owe our customers."""
+    """Return whether the last check found breaches, when it ran, and what we owe our customers."""
     checked = Heartbeat.objects.filter(task="check_ledger").values_list("beat_at", flat=True).first()
     broken = Alert.objects.filter(cause=Cause.LEDGER, resolved_at=None).exists()
     balances = Wallet.objects.filter(balance__gt=0).aggregate(total=Sum("balance"))["total"] or 0
-    # Paid for, not begun, and given back by a stop at any moment.
+    # Paid but not begun: stopping the drip-feed refunds them.
     runs = DripFeed.objects.filter(next_run_at__isnull=False).aggregate(
         total=Sum(F("charge") - F("run_charge") * F("begun"))
     )
@@ -99,7 +99,7 @@ def _paused() -> int:
     return Provider.objects.filter(is_active=True, pause_count__gt=0).count()
 
 
-# What may need somebody: the words after 1 and after other numbers, the number, its list, and who may open that.
+# What may need staff: the words for 1 and for other numbers, the count, its list, and the permission to open it.
 _NEEDS: tuple[tuple[str, str, Callable[[], int], str, str], ...] = (
     (
         "order waits for your decision",
@@ -131,7 +131,7 @@ def _needs_me(user: User) -> list[dict[str, object]]:
 
 
 def _today() -> dict[str, object]:
-    """Orders of the last 24 hours, and what is open."""
+    """Return figures for orders of the last 24 hours, and for open ones."""
     sold = profit_in_all(profit_figures(since=timezone.now() - timedelta(hours=24)))
     open_orders = Order.objects.exclude(status__in=FINAL).count()
     return {

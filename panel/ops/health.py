@@ -18,9 +18,9 @@ TICKING = ("submit_orders", "begin_runs", "reconcile_orders", "poll_orders", "se
 
 
 def tasks_late() -> list[str]:
-    """The frequent tasks that have not finished a round lately."""
+    """Return the frequent tasks that have not finished a round lately."""
     now = timezone.now()
-    # A beat from the future tells of a clock that was set back, and of nothing else.
+    # A heartbeat in the future only means that a clock was set back.
     fresh = Heartbeat.objects.filter(task__in=TICKING, beat_at__gte=now - LATE, beat_at__lte=now + LATE)
     alive = set(fresh.values_list("task", flat=True))
     return [task for task in TICKING if task not in alive]
@@ -29,9 +29,9 @@ def tasks_late() -> list[str]:
 @never_cache
 @require_safe
 def healthz(request: HttpRequest) -> JsonResponse:
-    """200 while pages work; 503 without the database or cache. Late tasks are told, and stay a 200.
+    """Return 200 while pages work, 503 without database or cache. Late tasks are reported with 200.
 
-    A balancer that took the web server out because the worker is down would only add an outage.
+    A balancer that removed the web server because the worker is down would only add an outage.
     """
     checks = {"database": _database(), "cache": _cache()}
     healthy = all(checks.values())
@@ -55,5 +55,5 @@ def _cache() -> bool:
     try:
         cache.set("healthz", "1", 5)
         return cache.get("healthz") == "1"
-    except Exception:  # Each cache backend has its own family of errors.
+    except Exception:  # Each cache backend raises its own errors.
         return False

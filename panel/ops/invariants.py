@@ -1,6 +1,6 @@
 """The invariants of money and submission, checked over the whole database.
 
-Each check is one query that finds the rows that break it; none should ever find any.
+Each check is one query for rows that break it; none should ever find any.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Breach:
     rows: list[str]
 
 
-# name, query, wording of a row
+# name, query, text for a row
 _CHECKS: tuple[tuple[str, str, str], ...] = (
     (
         "balance = sum of entries",
@@ -155,7 +155,7 @@ _CHECKS: tuple[tuple[str, str, str], ...] = (
 
 
 def prove_books() -> list[Breach]:
-    """Finds the breaches, alerts on them or takes the alert back, and notes when it was checked."""
+    """Find the breaches, open or resolve the alert, and record the heartbeat."""
     breaches = find_breaches()
     if breaches:
         text = "; ".join(f"{breach.invariant}: {breach.rows[0]}" for breach in breaches)
@@ -167,7 +167,7 @@ def prove_books() -> list[Breach]:
 
 
 def find_breaches() -> list[Breach]:
-    """Runs every check on one snapshot, so that money that moves meanwhile is not mistaken for a breach."""
+    """Return the breaches, from one snapshot, so that money moving meanwhile is not mistaken for a breach."""
     breaches = []
     with _one_snapshot():
         for name, query, wording in _CHECKS:
@@ -188,7 +188,7 @@ def find_breaches() -> list[Breach]:
 
 @contextmanager
 def _one_snapshot() -> Iterator[None]:
-    """A read-only view of one moment, that keeps nobody from writing."""
+    """Hold a read-only snapshot of one moment that blocks no writer."""
     if connection.in_atomic_block:
         yield
         return

@@ -1,4 +1,4 @@
-"""`/metrics`: how the panel is doing, in Prometheus' format, read from the database at each scrape."""
+"""`/metrics`: the state of the panel in Prometheus' format, read from the database at each scrape."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from panel.alerts.models import Alert, Heartbeat
 @never_cache
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """For whoever has METRICS_TOKEN, and for staff who may see alerts; for others there is no such page."""
+    """Show the metrics with METRICS_TOKEN or the permission to see alerts. Raise Http404 for others."""
     if not (_has_token(request) or request.user.has_perm("ops.view_alert")):
         raise Http404
     registry = CollectorRegistry()
@@ -42,7 +42,7 @@ def _has_token(request: HttpRequest) -> bool:
 
 class _Panel(Collector):
     def describe(self) -> list[Metric]:
-        return []  # Else registering it would read the database once more.
+        return []  # Otherwise registering would read the database once more.
 
     def collect(self) -> Iterator[Metric]:
         yield from _following()
@@ -89,7 +89,7 @@ def _unsettled() -> Iterator[Metric]:
 
 
 def _count(submission: Submission) -> int:
-    """By provider, since that is how they are indexed."""
+    """Count by provider, to use the index."""
     by_provider = Order.objects.filter(submission=submission).order_by("provider_id").values_list("provider_id")
     return sum(count for _, count in by_provider.annotate(Count("pk")))
 

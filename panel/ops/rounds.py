@@ -1,4 +1,4 @@
-"""One round of what the workers do again and again, for cron and for people: `manage.py run_round`."""
+"""One round of a periodic task, for cron and for people: `manage.py run_round`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from panel.accounts.mails import send_account_mails
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """`run` returns how many there were, which `done` says with {count}. It raises CommandError where it failed."""
+    """`run` returns the {count} in `done`. It raises CommandError on failure."""
 
     run: Callable[[], int | None]
     help: str
@@ -69,7 +69,7 @@ ROUNDS: dict[str, Round] = {
 
 
 def command_of(name: str) -> type[BaseCommand]:
-    """Return the command that a round had to itself: its old name works for one release more."""
+    """Return the command that a round used to have: its old name works for one more release."""
 
     class Command(BaseCommand):
         help = f"{ROUNDS[name].help} Now: run_round {name}"
@@ -81,5 +81,5 @@ def command_of(name: str) -> type[BaseCommand]:
 
 
 def run_round(name: str) -> str:
-    """Run the round of this name; return what it did, for people. Raise CommandError where it failed."""
+    """Run the round of this name. Return its result as text for people. Raise CommandError on failure."""
     return ROUNDS[name].done.format(count=ROUNDS[name].run())

@@ -1,4 +1,4 @@
-"""Celery's doors to operations."""
+"""Celery tasks of operations."""
 
 from celery import shared_task
 from django.core.management import call_command
@@ -8,11 +8,11 @@ from panel.ops.invariants import prove_books
 
 @shared_task
 def check_ledger() -> None:
-    """Proves the books, and alerts when they do not balance."""
+    """Check the invariants, and alert on breaches."""
     prove_books()
 
 
 @shared_task
 def clear_sessions() -> None:
-    """Deletes the sessions that have expired: nothing else does."""
+    """Delete expired sessions; nothing else does."""
     call_command("clearsessions")

@@ -1,6 +1,6 @@
 """Money of the sandbox: integers of micro-units (10⁻⁶ USD), read from and written as text.
 
-Kept apart from the panel's own money module: a provider that shared it would share its mistakes.
+Separate from the panel's own money module: a provider that shared it would share its mistakes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ _LIMIT = Decimal(10) ** 9
 
 
 def to_micros(value: str | int | Decimal) -> int:
-    """Micro-units of a decimal amount; `ValueError` if it is not a finite one of ≤ 6 places."""
+    """Return the micro-units of a decimal amount. Raise ValueError unless it is finite with at most 6 places."""
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
         raise ValueError(f"not an amount: {value!r}")
     try:
@@ -28,7 +28,7 @@ def to_micros(value: str | int | Decimal) -> int:
 
 
 def to_text(micros: int) -> str:
-    """A plain decimal string without exponent or trailing zeros: 2350000 → "2.35"."""
+    """Return plain decimal text without exponent or trailing zeros: 2350000 → "2.35"."""
     sign = "-" if micros < 0 else ""
     whole, fraction = divmod(abs(micros), MICRO)
     digits = f"{fraction:06d}".rstrip("0")
@@ -36,5 +36,5 @@ def to_text(micros: int) -> str:
 
 
 def share(amount: int, part: int, whole: int) -> int:
-    """⌈amount × part / whole⌉, in micro-units."""
+    """Return ⌈amount × part / whole⌉, in micro-units."""
     return -(-amount * part // whole)

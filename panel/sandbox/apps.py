@@ -2,7 +2,7 @@ from django.apps import AppConfig
 
 
 class SandboxConfig(AppConfig):
-    """Makes the `sandbox_provider` command known; there are no models."""
+    """Provides the `sandbox_provider` command; there are no models."""
 
     name = "panel.sandbox"
     label = "sandbox"

@@ -1,4 +1,4 @@
-"""The services that the sandbox sells: sixty written ones, and as many generated ones as asked for."""
+"""The services that the sandbox sells: sixty written by hand, and as many generated ones as requested."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PACKAGE_TYPES = frozenset({"Package", "Custom Comments Package"})
 class SandboxService:
     """One service. `rate` is micro-units for 1000, or for one package of a package type.
 
-    `row` holds fields to serve differently, whatever they are: what a broken list looks like.
+    `row` overrides fields of the served row with any value, to imitate a broken list.
     """
 
     id: int
@@ -32,7 +32,7 @@ class SandboxService:
     row: dict[str, object] | None = None
 
     def as_row(self) -> dict[str, object]:
-        """The row of the `services` action: numbers are strings, flags are booleans."""
+        """Return the row of the `services` action: numbers are strings, flags are booleans."""
         return {
             "service": self.id,
             "name": self.name,
@@ -269,9 +269,9 @@ def _written() -> Iterator[SandboxService]:
 
 
 def build_services(count: int) -> dict[int, SandboxService]:
-    """The first `count` services by id, always the same ones for the same count.
+    """Return the first `count` services by id, always the same ones for the same count.
 
-    Those after the sixtieth vary the written ones by place, manner and price.
+    Services after the sixtieth vary the written ones by place, quality and price.
     """
     written = list(_written())
     services = {service.id: service for service in written[:count]}

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 class Clock:
     """Sandbox time as a line through one known point.
 
-    At wall-clock time `wall` the sandbox's time was `sandbox`; since then it runs at `speed`
-    sandbox seconds a second. A speed of 0 stands still: only `moved` changes it.
+    At wall-clock time `wall` the sandbox's time was `sandbox`; since then it runs at `speed` sandbox seconds per
+    second. At speed 0 only `moved` changes it.
     """
 
     wall: float
@@ -18,17 +18,17 @@ class Clock:
     speed: float
 
     def at(self, wall: float) -> float:
-        """Sandbox time at a wall-clock time; a wall clock set back never turns it back."""
+        """Return sandbox time at a wall-clock time. It never goes back, even if the wall clock does."""
         return self.sandbox + max(0.0, wall - self.wall) * self.speed
 
     def moved(self, seconds: float) -> Clock:
-        """The same clock, `seconds` of sandbox time ahead."""
+        """Return the same clock, `seconds` of sandbox time ahead. Raise ValueError if negative."""
         if seconds < 0:
             raise ValueError("the clock of the sandbox only moves forward")
         return replace(self, sandbox=self.sandbox + seconds)
 
     def at_speed(self, speed: float, *, wall: float) -> Clock:
-        """Continue from `wall` on at another speed, without a jump."""
+        """Return a clock that continues from `wall` at another speed, without a jump. Raise ValueError if negative."""
         if speed < 0:
             raise ValueError("the speed cannot be negative")
         return Clock(wall=wall, sandbox=self.at(wall), speed=speed)

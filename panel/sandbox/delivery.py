@@ -1,4 +1,4 @@
-"""How an order progresses over time: pure functions of its plan and the seconds since it was placed.
+"""The progress of an order over time: pure functions of its plan and the seconds since it was accepted.
 
 Pending → (Processing) → In progress with falling remains → Completed, Partial or Canceled.
 """
@@ -23,7 +23,7 @@ RUNNING = frozenset({PENDING, PROCESSING, IN_PROGRESS})
 
 Ending = Literal["completed", "overdelivered", "partial", "canceled", "stuck"]
 
-# A link that contains the word decides the end of the order.
+# A link that contains the word decides how the order ends.
 LINK_WORDS: dict[str, Ending] = {
     "sandbox-completed": "completed",
     "sandbox-overdelivered": "overdelivered",
@@ -39,10 +39,10 @@ REFILL_ENDS_AFTER = 15.0
 
 @dataclass(frozen=True, slots=True)
 class DeliveryPlan:
-    """What will become of one order. All times are sandbox seconds.
+    """The planned outcome of one order. All times are sandbox seconds.
 
-    `target` is how many are delivered when it ends: fewer than the quantity for a partial order,
-    more for an over-delivered one, none for a canceled one.
+    `target` is how many are delivered at the end: fewer than the quantity for a partial order, more for an
+    over-delivered one, none for a canceled one.
     """
 
     ending: Ending
@@ -54,7 +54,7 @@ class DeliveryPlan:
 
     @property
     def ends_after(self) -> float | None:
-        """Seconds from placing to the end; None for an order that never ends."""
+        """Return the seconds from acceptance to the end; None for an order that never ends."""
         if self.ending == "stuck":
             return None
         return self.pending_seconds + self.processing_seconds + self.running_seconds
@@ -62,7 +62,7 @@ class DeliveryPlan:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where an order stands. `delivered` + `remains` = quantity; `remains` may be negative."""
+    """The state of an order. `delivered` + `remains` = quantity; `remains` may be negative."""
 
     status: str
     start_count: int
@@ -71,11 +71,10 @@ class Progress:
 
 
 def plan_delivery(*, order_id: int, quantity: int, link: str) -> DeliveryPlan:
-    """The plan of an order: always the same one for the same id, quantity and link.
+    """Return the plan of an order: always the same for the same id, quantity and link.
 
-    About 70 of 100 complete (8 of them over-delivered), 20 end partial, 10 are canceled, unless
-    the link says otherwise. One single unit, a package, cannot be part delivered: its partial end
-    is a canceled one.
+    About 70 of 100 complete (8 of them over-delivered), 20 end partial, 10 are canceled, unless the link decides. A
+    single unit, such as a package, cannot be partial: it is canceled instead.
     """
     draw = random.Random(f"order {order_id}")  # noqa: S311 - it must be predictable
     roll = draw.random()
@@ -100,7 +99,7 @@ def plan_delivery(*, order_id: int, quantity: int, link: str) -> DeliveryPlan:
         ending = "canceled"
 
     if ending == "canceled":
-        # Refused before any delivery: it waits, is looked at, and goes.
+        # Refused before any delivery: it waits, is processed, and is canceled.
         processing, running = processing or 3.0, 0.0
         target = 0
     elif ending == "partial":
@@ -115,10 +114,10 @@ def plan_delivery(*, order_id: int, quantity: int, link: str) -> DeliveryPlan:
 
 
 def progress(plan: DeliveryPlan, *, quantity: int, elapsed: float, canceled_after: float | None = None) -> Progress:
-    """Where an order stands `elapsed` seconds after it was placed.
+    """Return the state of an order `elapsed` seconds after it was accepted.
 
-    `canceled_after` is when a cancel was accepted, in the same seconds: the order ended there,
-    Canceled if nothing had been delivered, else Partial.
+    `canceled_after` is when a cancel was accepted, in the same seconds: the order ended there, Canceled if nothing
+    had been delivered, else Partial.
     """
     if canceled_after is not None and elapsed >= canceled_after:
         reached = progress(plan, quantity=quantity, elapsed=canceled_after)
@@ -144,8 +143,11 @@ def progress(plan: DeliveryPlan, *, quantity: int, elapsed: float, canceled_afte
 
 
 def kept_charge(*, status: str, charge: int, quantity: int, remains: int) -> int:
-    """What the provider keeps of a charge, in micro-units: all of it while the order runs and
-    when it is Completed, the delivered part (rounded up) when Partial, nothing when Canceled."""
+    """Return what the provider keeps of a charge, in micro-units.
+
+    All of it while the order runs and when Completed, the delivered part (rounded up) when Partial, nothing when
+    Canceled.
+    """
     if status == CANCELED:
         return 0
     if status == PARTIAL:
@@ -154,7 +156,7 @@ def kept_charge(*, status: str, charge: int, quantity: int, remains: int) -> int
 
 
 def refill_status_at(*, elapsed: float, link: str) -> str:
-    """The status of a refill, `elapsed` sandbox seconds after it was asked for."""
+    """Return the status of a refill `elapsed` sandbox seconds after it was requested."""
     if elapsed < REFILL_STARTS_AFTER:
         return PENDING
     if elapsed < REFILL_ENDS_AFTER:

@@ -1,4 +1,4 @@
-"""How a provider's API v2 differs from the standard. Real panels know only one form, or answer in another shape."""
+"""How a provider's API v2 differs from the standard. Real panels may know only one form or answer in another shape."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ DONE = "Your order will be cancel asap. Thank you for patience."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
-    """The standard, unless told otherwise.
+    """The standard, unless set otherwise.
 
-    `one` and `many`: whether it knows `order` and `refill`, and their lists `orders` and `refills`; asked in
-    the other form it answers with the error `refusal`. `refill_ids`: whether `refill` tells an id. `rows`, of
-    a list of cancels or refills:
+    `one` and `many`: whether it accepts `order` and `refill`, and the lists `orders` and `refills`; for the other
+    form it returns the error `refusal`. `refill_ids`: whether `refill` returns an id. `rows`, for a list of cancels
+    or refills:
 
     - list: `[{"order": 9, "cancel": 1}, {"order": 2, "cancel": {"error": …}}]`
     - dict: `{"9": {"cancel": 1}, "2": {"cancel": {"error": …}}}`
     - errors: as list, with errors as `{"order": 2, "error": …}`
 
-    `wrapped_errors`: an error for one is `{"cancel": {"error": …}}`, inside the shape of a success.
+    `wrapped_errors`: an error for one is `{"cancel": {"error": …}}`, in the shape of a success.
     """
 
     one: bool = True
@@ -37,7 +37,7 @@ class Dialect:
             raise ValueError(f"no such shape of rows: {self.rows!r}")
 
     def for_one(self, word: str, result: Any) -> Any:
-        """The answer for one: `result` is an id, an error as `{"error": text}`, or None for a plain success."""
+        """Return the answer for one: `result` is an id, an error as `{"error": text}`, or None for a plain success."""
         if result is None:
             return {"success": DONE}
         if _is_error(result) and not self.wrapped_errors:
@@ -45,7 +45,7 @@ class Dialect:
         return {word: result}
 
     def for_many(self, word: str, results: dict[int | str, Any]) -> Any:
-        """The answer for many, results by order id."""
+        """Return the answer for many; `results` are by order id."""
         if self.rows == "dict":
             return {str(name): self._row(word, result) for name, result in results.items()}
         return [{"order": name, **self._row(word, result)} for name, result in results.items()]

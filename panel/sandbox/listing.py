@@ -27,7 +27,7 @@ _KINDS: dict[str, type] = {
 
 
 class SandboxListing:
-    """Services by id. Changes are kept in the store and survive a restart."""
+    """Services by id. The store keeps changes, which survive a restart."""
 
     def __init__(self, store: Store, *, count: int) -> None:
         self._store = store
@@ -38,11 +38,11 @@ class SandboxListing:
             self._services[row["id"]] = self._changed(row["id"], json.loads(row["changes"]))
 
     def get(self, service_id: int) -> SandboxService | None:
-        """The service, listed or not; None if there never was one."""
+        """Return the service, listed or not; None if there never was one."""
         return self._services.get(service_id)
 
     def rows(self) -> list[dict[str, object]]:
-        """The answer to `services`: the listed ones in order of id. Not to be changed."""
+        """Return the answer to `services`: the listed ones in order of id. Do not mutate it."""
         with self._lock:
             if self._rows is None:
                 services = sorted(self._services.values(), key=lambda service: service.id)
@@ -52,8 +52,8 @@ class SandboxListing:
     def change(self, service_id: int, **changes: object) -> SandboxService:
         """Change fields of a service; an unknown id becomes a new service of type Default.
 
-        `rate` is an amount (string, int or Decimal); `row` replaces fields of the served row by
-        whatever it holds. `ValueError` for a field that is unknown or does not fit.
+        `rate` is an amount (string, int or Decimal); `row` overrides fields of the served row with any value. Raise
+        ValueError for a field that is unknown or does not fit.
         """
         stored = {name: _checked(name, value) for name, value in changes.items()}
         with self._lock:

@@ -1,4 +1,4 @@
-"""One order as the provider knows it: a value that says where it stands at a given time."""
+"""One order as the provider knows it: a value that gives its state at a given time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from panel.sandbox import delivery
 from panel.sandbox.amounts import to_micros, to_text
 from panel.sandbox.delivery import CANCELED, COMPLETED, PARTIAL, DeliveryPlan, Progress
 
-# Statuses that end an order, as tests may force them in any provider's words.
+# Statuses that end an order, normalised: tests force them in the spelling of any provider.
 ENDS = {
     "completed": COMPLETED,
     "partial": PARTIAL,
@@ -59,7 +59,7 @@ class SandboxOrder:
         )
 
     def progress(self, now: float) -> Progress:
-        """Where it stands; a forced status brings remains that fit it, a forced count its own."""
+        """Return the state; a forced status brings matching remains, a forced count replaces its own."""
         canceled_after = None if self.canceled_at is None else self.canceled_at - self.accepted_at
         found = delivery.progress(
             self.plan,
@@ -84,12 +84,12 @@ class SandboxOrder:
         return Progress(status, start_count, self.quantity - remains, remains)
 
     def kept(self, now: float) -> int:
-        """What the provider keeps of the charge as things stand, in micro-units."""
+        """Return what the provider keeps of the charge at `now`, in micro-units."""
         if "charge" in self.forced:
             try:
                 return max(0, to_micros(str(self.forced["charge"])))
             except ValueError:
-                pass  # shown as it is, and no reason to change what is kept
+                pass  # shown as it is, but does not change what is kept
         at = self.progress(now)
         status = ENDS.get(plain(at.status), at.status)
         return delivery.kept_charge(status=status, charge=self.charge, quantity=self.quantity, remains=at.remains)
@@ -98,7 +98,7 @@ class SandboxOrder:
         return plain(self.progress(now).status) in ENDS
 
     def answer(self, now: float) -> Any:
-        """Its row in `status`: forced values are shown as they are, unreadable ones too."""
+        """Return its row in `status`: forced values are shown unchanged, even unreadable ones."""
         if "answer" in self.forced:
             return self.forced["answer"]
         at = self.progress(now)
@@ -117,7 +117,7 @@ class SandboxOrder:
 
 
 def plain(status: str) -> str:
-    """A status without the differences of case and underscores."""
+    """Return a status without differences of case and underscores."""
     return status.strip().lower().replace("_", " ")
 
 

@@ -1,7 +1,7 @@
-"""The orders that the sandbox really took, their money, and their refills.
+"""The orders that the sandbox accepted, their money, and their refills.
 
-The balance is always the opening balance less what is kept of every order: an order's charge is
-taken with its row, and what was not delivered comes back once, in the transaction that marks the
+The balance is always the opening balance less what is kept of every order: the charge is taken in the transaction
+that creates the row, and the refund for what was not delivered is posted once, in the transaction that marks the
 order as settled.
 """
 
@@ -38,22 +38,22 @@ class OrderBook:
         self._store = store
 
     def balance(self) -> int:
-        """Micro-units, after everything that has ended by now was given back."""
+        """Return the micro-units left, after refunding everything that has ended by now."""
         with self._store.transaction() as connection:
             self._settle_due(connection)
             return _balance(connection)
 
     def set_balance(self, micros: int) -> None:
-        """What is left to spend from now on; orders that end later are added to it."""
+        """Set what is left to spend; orders that end later are added to it."""
         with self._store.transaction() as connection:
             self._settle_due(connection)
             connection.execute("UPDATE account SET balance = ?", (micros,))
 
     def place(self, new: NewOrder, *, request_id: str | None = None) -> int:
-        """Take the order and its charge in one transaction; its id.
+        """Store the order and take its charge in one transaction. Return its id.
 
-        `OrderRejected` when the balance is too small, or when `request_id` was used for another order;
-        the same one again answers with the first order's id.
+        Raise OrderRejected if the balance is too small or `request_id` was used for another order; for the same
+        order, return the first one's id.
         """
         params = json.dumps(new.params)
         with self._store.transaction() as connection:
@@ -86,7 +86,7 @@ class OrderBook:
                     None if plan.ends_after is None else now + plan.ends_after,
                 ),
             )
-            # The ids between belong to the provider's other customers.
+            # The ids in between belong to the provider's other customers.
             connection.execute(
                 "UPDATE account SET balance = balance - ?, next_order_id = ?",
                 (new.charge, order_id + 1 + (order_id * 2_654_435_761 >> 7) % 3),
@@ -94,12 +94,12 @@ class OrderBook:
         return order_id
 
     def skip_ids(self, count: int) -> None:
-        """Let other customers place `count` orders."""
+        """Skip `count` ids, as if other customers had ordered."""
         with self._store.transaction() as connection:
             connection.execute("UPDATE account SET next_order_id = next_order_id + ?", (count,))
 
     def find(self, order_ids: Iterable[int]) -> dict[int, SandboxOrder]:
-        """Those that exist, by id, in one query."""
+        """Return the orders that exist, by id, in one query."""
         rows = self._store.rows(
             "SELECT * FROM orders WHERE id IN (SELECT value FROM json_each(?))",
             (json.dumps(list(order_ids)),),
@@ -107,14 +107,14 @@ class OrderBook:
         return {row["id"]: SandboxOrder.from_row(row) for row in rows}
 
     def all(self) -> list[SandboxOrder]:
-        """Every order, oldest first."""
+        """Return every order, oldest first."""
         with self._store.transaction() as connection:
             self._settle_due(connection)
             rows = connection.execute("SELECT * FROM orders ORDER BY id").fetchall()
         return [SandboxOrder.from_row(row) for row in rows]
 
     def latest(self, count: int) -> list[SandboxOrder]:
-        """The newest orders, newest first."""
+        """Return the newest orders, newest first."""
         rows = self._store.rows("SELECT * FROM orders ORDER BY id DESC LIMIT ?", (count,))
         return [SandboxOrder.from_row(row) for row in rows]
 
@@ -122,7 +122,7 @@ class OrderBook:
         return int(self._store.rows("SELECT count(*) FROM orders")[0][0])
 
     def cancel(self, order_id: int) -> None:
-        """End a running order at what is delivered by now; `OrderRejected` if it is not running."""
+        """End a running order at what is delivered by now. Raise OrderRejected if it is not running."""
         with self._store.transaction() as connection:
             order, now = self._one(connection, order_id), self._store.now()
             at = order.progress(now)
@@ -138,16 +138,16 @@ class OrderBook:
             self._settle(connection, self._one(connection, order_id), now)
 
     def force(self, order_id: int, changes: dict[str, Any]) -> None:
-        """Decide what an order looks like from now on; the money follows at once.
-
-        `LookupError` for an order that does not exist.
-        """
+        """Force the state of an order from now on; its money follows at once. Raise LookupError if unknown."""
         with self._store.transaction() as connection:
             self._force(connection, self._one(connection, order_id), changes)
 
     def ask_refill(self, order_id: int) -> int:
-        """A new refill's id; `OrderRejected` unless the order is Completed and none was asked for in
-        the last 24 hours (of sandbox time)."""
+        """Create a refill and return its id.
+
+        Raise OrderRejected unless the order is Completed and none was requested in the last 24 hours (of sandbox
+        time).
+        """
         with self._store.transaction() as connection:
             order, now = self._one(connection, order_id), self._store.now()
             if plain(order.progress(now).status) != "completed":
@@ -159,7 +159,7 @@ class OrderBook:
             return int(cursor.lastrowid or 0)
 
     def find_refills(self, refill_ids: Iterable[int]) -> dict[int, SandboxRefill]:
-        """Those that exist, by id, in one query."""
+        """Return the refills that exist, by id, in one query."""
         rows = self._store.rows(
             "SELECT refills.*, orders.link FROM refills JOIN orders ON orders.id = order_id"
             " WHERE refills.id IN (SELECT value FROM json_each(?))",
@@ -176,7 +176,7 @@ class OrderBook:
         }
 
     def force_refill(self, refill_id: int, status: str) -> None:
-        """Decide the status of a refill; `LookupError` if it does not exist."""
+        """Force the status of a refill. Raise LookupError if it does not exist."""
         with self._store.transaction() as connection:
             cursor = connection.execute("UPDATE refills SET forced_status = ? WHERE id = ?", (status, refill_id))
             if cursor.rowcount != 1:
@@ -200,7 +200,7 @@ class OrderBook:
             self._settle(connection, SandboxOrder.from_row(row), now)
 
     def _settle(self, connection: sqlite3.Connection, order: SandboxOrder, now: float) -> None:
-        """Bring the money of one order to where its state says; repeating it changes nothing."""
+        """Adjust the money of one order to its state; repeating it changes nothing."""
         ended = order.ended(now)
         refunded = order.charge - order.kept(now) if ended else 0
         ends_at = None

@@ -1,6 +1,6 @@
-"""What an `add` must carry, by service type, and what it costs.
+"""What an `add` must contain, by service type, and what it costs.
 
-Pure: parameters and a service in, a checked order or a refusal in the protocol's own words out.
+Pure: parameters and a service in, a checked order or a refusal in the protocol's words out.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from panel.sandbox.catalog import PACKAGE_TYPES, SandboxService
 
 Params = Mapping[str, str]
 
-# Fields beside link and quantity that a type needs, each a text that must not be empty.
+# Fields besides link and quantity that a type needs, each a text that must not be empty.
 _TEXTS: dict[str, tuple[str, ...]] = {
     "Default": (),
     "Package": (),
@@ -42,13 +42,15 @@ _MAX_LINK = 2_000
 
 
 class OrderRejected(Exception):
-    """The provider says no; the text is the protocol's error."""
+    """The provider refuses; the text is the protocol's error."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewOrder:
-    """An order that may be placed. `quantity` counts all runs of a drip-feed; `charge` is in
-    micro-units; `params` are kept as they came."""
+    """An order that passed the checks.
+
+    `quantity` counts all runs of a drip-feed; `charge` is in micro-units; `params` are kept as received.
+    """
 
     service: int
     type: str
@@ -59,7 +61,7 @@ class NewOrder:
 
 
 def accept_order(service: SandboxService, params: Params) -> NewOrder:
-    """The order that these parameters ask for; `OrderRejected` if the provider would not take it."""
+    """Return the order that these parameters describe. Raise OrderRejected if the provider would not accept it."""
     if service.type == "Subscriptions":
         return _check_subscription(service, params)
     link = params.get("link", "").strip()
@@ -90,7 +92,7 @@ def _new(service: SandboxService, params: Params, *, link: str, quantity: int, c
 
 
 def _check_subscription(service: SandboxService, params: Params) -> NewOrder:
-    """Charged up front for `max` on each of `posts` new posts; no `posts` counts as one."""
+    """Return a subscription, charged up front for `max` on each of `posts` new posts; no `posts` counts as one."""
     username = params.get("username", "").strip()
     if not username or any(c.isspace() for c in username):
         raise OrderRejected("Incorrect username")
@@ -127,7 +129,7 @@ def _runs(service: SandboxService, params: Params) -> int:
 
 
 def _check_traffic(params: Params) -> None:
-    """1: visits from a search, 2: from a page, 3: with no referrer."""
+    """Check the visits by type: 1 from a search, 2 from a page, 3 with no referrer. Raise OrderRejected."""
     kind = params["type_of_traffic"].strip()
     if kind not in {"1", "2", "3"}:
         raise OrderRejected("Incorrect type of traffic")
@@ -145,6 +147,6 @@ def _required_integer(params: Params, name: str) -> int:
 
 
 def _integer(text: str) -> int | None:
-    """Digits only, ten at most: what a provider's form takes for a number."""
+    """Return a number of at most ten digits, as a provider's form reads it, else None."""
     text = text.strip()
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 10 else None

@@ -21,8 +21,8 @@ BAD_REFILL = "Incorrect refill ID"
 class Provider:
     """The actions of API v2 over one store.
 
-    `request_ids` turns on what a few providers have beside the standard: an `add` repeated with
-    the same `request_id` answers with the first order. `dialect` may be replaced at any time.
+    `request_ids` enables what a few providers add to the standard: an `add` repeated with the same `request_id`
+    returns the first order. `dialect` may be replaced at any time.
     """
 
     def __init__(self, store: Store, book: OrderBook, listing: SandboxListing, *, key: str, request_ids: bool) -> None:
@@ -43,11 +43,11 @@ class Provider:
         }
 
     def knows(self, key: str) -> bool:
-        """Whether this is the provider's key; takes the same time whichever it is."""
+        """Return True if this is the provider's key, in constant time."""
         return hmac.compare_digest(key.encode("utf-8", "replace"), self._key)
 
     def answer(self, params: Mapping[str, str]) -> Any:
-        """The JSON value for one request; every refusal is {"error": text}."""
+        """Return the JSON value for one request; every refusal is {"error": text}."""
         if not self.knows(params.get("key", "")):
             return {"error": "Invalid API key"}
         action = self._actions.get(params.get("action", ""))
@@ -81,7 +81,7 @@ class Provider:
         return answers.get(names[0], {"error": BAD_ORDER}) if one else answers
 
     def _refill(self, params: Params) -> Any:
-        def ask(order_id: int) -> int | None:
+        def request_refill(order_id: int) -> int | None:
             service = self._listing.get(self._book.find([order_id])[order_id].service)
             if service is None or not service.refill:
                 raise OrderRejected("Refill is disabled for this service")
@@ -90,8 +90,8 @@ class Provider:
 
         one, names = self._named(params, "order", "orders")
         if not one:
-            return self.dialect.for_many("refill", self._for_orders(names, ask))
-        result = self._for_order(names[0], ask)
+            return self.dialect.for_many("refill", self._for_orders(names, request_refill))
+        result = self._for_order(names[0], request_refill)
         return self.dialect.for_one("refill", str(result) if isinstance(result, int) else result)
 
     def _cancel(self, params: Params) -> Any:
@@ -112,7 +112,7 @@ class Provider:
         return {_shown(name): self._for_order(name, act) for name in names}
 
     def _for_order(self, name: str, act: Callable[[int], int | None]) -> Any:
-        """What `act` returns, or the error in its place."""
+        """Return the result of `act`, or its error."""
         order_id = _id(name)
         try:
             if order_id is None or order_id not in self._book.find([order_id]):
@@ -135,7 +135,7 @@ class Provider:
         return status if isinstance(status, dict) else {"status": status}
 
     def _named(self, params: Params, one: str, many: str) -> tuple[bool, list[str]]:
-        """Whether one is asked for, and the ids as they were written, each once."""
+        """Return whether one is requested, and the ids as written, each once."""
         if not params.get(many) and self.dialect.one:
             return True, [params.get(one, "").strip()]
         names = [name.strip() for name in params.get(many, "").split(",") if name.strip()]
@@ -152,7 +152,7 @@ def _ids(names: list[str]) -> list[int]:
 
 
 def _id(text: str) -> int | None:
-    """An id as a provider reads it: up to 18 digits, which SQLite can hold."""
+    """Return an id as a provider reads it: up to 18 digits, which SQLite can hold; else None."""
     text = text.strip()
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
 

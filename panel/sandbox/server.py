@@ -1,4 +1,4 @@
-"""The sandbox as a running server, with everything a test wants to see and decide.
+"""The sandbox as a running server, with everything a test may observe and control.
 
 with SandboxServer(key="k") as server:
     requests.post(server.url, data={"key": "k", "action": "balance"})
@@ -40,8 +40,11 @@ _STOP_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class PlacedOrder:
-    """The truth about one order. Money is Decimal; `charge` is what was taken when it was placed,
-    `refunded` what came back; `params` are those of the `add`, without the key."""
+    """The true state of one order. Money is Decimal.
+
+    `charge` is what was taken at first, `refunded` what was returned; `params` are those of the `add`, without the
+    key.
+    """
 
     id: int
     service: int
@@ -59,9 +62,9 @@ class PlacedOrder:
 class SandboxServer:
     """A provider on loopback. Listens from construction on, serves between `start` and `close`.
 
-    `db_path` None keeps the state in memory; `port` 0 takes a free one; `speed` is sandbox seconds
-    a second, and at 0 time moves only by `advance`; `balance` counts for a new file only;
-    `control` opens `POST /_control`; `request_ids` makes `add` idempotent by `request_id`.
+    `db_path` None keeps the state in memory; `port` 0 picks a free one; `speed` is sandbox seconds per second, and
+    at 0 only `advance` moves time; `balance` counts for a new file only; `control` opens `POST /_control`;
+    `request_ids` makes `add` idempotent by `request_id`.
     """
 
     def __init__(
@@ -84,7 +87,7 @@ class SandboxServer:
         self.log = RequestLog(keep=keep_requests)
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-        # The port first: when it is taken, no file has been touched.
+        # The port first: if it is taken, no file has been touched.
         self._http = _HTTPServer((host, port), self)
         try:
             self._store = Store(db_path, balance=to_micros(balance), speed=speed)
@@ -104,7 +107,7 @@ class SandboxServer:
 
     @property
     def url(self) -> str:
-        """The address of the API, without a trailing slash."""
+        """Return the address of the API, without a trailing slash."""
         return self.base_url + API_PATH
 
     def start(self) -> Self:
@@ -114,7 +117,7 @@ class SandboxServer:
         return self
 
     def close(self) -> None:
-        """Stop: answers under way are finished, waits are cut short, the file is closed."""
+        """Stop: finish answers in progress, cut waits short, close the file."""
         if self._stopping.is_set():
             return
         self._stopping.set()
@@ -137,7 +140,7 @@ class SandboxServer:
         self.close()
 
     def pause(self, seconds: float, *, until: threading.Event | None = None) -> None:
-        """Wait real seconds, or until an event is set, or the server stops."""
+        """Wait real seconds, or until an event is set or the server stops."""
         if until is None:
             if seconds > 0:
                 self._stopping.wait(seconds)
@@ -147,19 +150,19 @@ class SandboxServer:
             if until.wait(0.02):
                 return
 
-    # Seeing
+    # Observing
 
     @property
     def requests(self) -> list[Recorded]:
-        """The API requests so far, oldest first; those that a fault struck, too."""
+        """Return the API requests so far, oldest first, including those with a fault."""
         return self.log.copies()
 
     def requests_of(self, action: str) -> list[Recorded]:
-        """The API requests of one action, oldest first."""
+        """Return the API requests of one action, oldest first."""
         return [entry for entry in self.log.copies() if entry.action == action]
 
     def orders(self) -> list[PlacedOrder]:
-        """Every order that was really placed, oldest first."""
+        """Return every accepted order, oldest first."""
         orders, now = self._book.all(), self._store.now()
         placed = []
         for order in orders:
@@ -183,11 +186,11 @@ class SandboxServer:
 
     @property
     def balance(self) -> Decimal:
-        """What is left, with everything given back that has ended by now."""
+        """Return what is left, with the refunds of everything that has ended by now."""
         return _decimal(self._book.balance())
 
     def page(self) -> str:
-        """The HTML of `/`."""
+        """Return the HTML of `/`."""
         rows = self._listing.rows()
         orders = self._book.latest(25)
         services = {order.service: self._listing.get(order.service) for order in orders}
@@ -200,15 +203,15 @@ class SandboxServer:
             now=self._store.now(),
         )
 
-    # Deciding
+    # Controlling
 
     def set_order(self, order_id: int, **changes: Any) -> None:
-        """Force what an order looks like; the balance follows at once.
+        """Force the state of an order; the balance follows at once.
 
-        `status`, `remains`, `charge`, `start_count`: any JSON value, shown as it is (an int as a
-        string). A status that ends the order settles it, another one keeps it running until it is
-        forced again. `answer`: the whole row in `status`, any JSON value. `omitted=True`: left out
-        of answers for many, unknown in an answer for one. `LookupError` for an unknown order.
+        `status`, `remains`, `charge`, `start_count`: any JSON value, shown unchanged (an int as a string). A status
+        that ends the order settles it, another one keeps it running until it is forced again. `answer`: the whole
+        row in `status`, any JSON value. `omitted=True`: left out of answers for many, unknown in an answer for one.
+        Raise LookupError for an unknown order.
         """
         unknown = set(changes) - {
             "status",
@@ -224,13 +227,15 @@ class SandboxServer:
         self._book.force(order_id, values)
 
     def set_refill(self, refill_id: int, *, status: str) -> None:
-        """Force the status of a refill. `LookupError` for an unknown one."""
+        """Force the status of a refill. Raise LookupError for an unknown one."""
         self._book.force_refill(refill_id, status)
 
     def set_service(self, service_id: int, **changes: Any) -> None:
-        """Change a service: `rate`, `min`, `max`, `name`, `type`, `category`, `desc`, `refill`,
-        `cancel`, `dripfeed`, `listed`; `row` replaces fields of the served row by any JSON value.
-        An unknown id is a new service."""
+        """Change a service; an unknown id is a new service.
+
+        Fields: `rate`, `min`, `max`, `name`, `type`, `category`, `desc`, `refill`, `cancel`, `dripfeed`, `listed`;
+        `row` overrides fields of the served row with any JSON value.
+        """
         self._listing.change(service_id, **changes)
 
     def set_balance(self, amount: str | int | Decimal) -> None:
@@ -241,11 +246,11 @@ class SandboxServer:
         self._store.advance(seconds)
 
     def skip_order_ids(self, count: int) -> None:
-        """Let other customers of this provider place `count` orders."""
+        """Skip `count` order ids, as if other customers of this provider had ordered."""
         self._book.skip_ids(count)
 
     def set_dialect(self, **changes: Any) -> None:
-        """How it differs from the standard from now on; see `panel.sandbox.dialect`. Nothing: not at all."""
+        """Set how it differs from the standard from now on; see `panel.sandbox.dialect`. No arguments: the standard."""
         self.provider.dialect = Dialect(**changes)
 
     def inject(self, fault: Fault) -> None:
@@ -281,7 +286,7 @@ class SandboxServer:
 
 
 class _HTTPServer(ThreadingHTTPServer):
-    """Knows its open connections, so that stopping does not leave a kept-alive one behind."""
+    """Tracks its open connections, so that stopping leaves no kept-alive one behind."""
 
     daemon_threads = True
     request_queue_size = 256
@@ -293,7 +298,7 @@ class _HTTPServer(ThreadingHTTPServer):
         super().__init__(address, type("BoundHandler", (Handler,), {"sandbox": sandbox}))
 
     def server_bind(self) -> None:
-        # HTTPServer's own looks up the host's name, which can take seconds without a resolver.
+        # HTTPServer's own resolves the host's name, which can take seconds without a resolver.
         socketserver.TCPServer.server_bind(self)
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
@@ -318,7 +323,7 @@ class _HTTPServer(ThreadingHTTPServer):
             super().shutdown_request(request)
 
     def end_connections(self, seconds: float) -> None:
-        """No connection reads any more; those that still write after `seconds` are cut."""
+        """Stop all reading; cut connections that still write after `seconds`."""
         with self._changed:
             for direction in (socket.SHUT_RD, socket.SHUT_RDWR):
                 for request in self._open:
@@ -329,7 +334,7 @@ class _HTTPServer(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
         error = sys.exc_info()[1]
         if isinstance(error, ConnectionError | TimeoutError):
-            return  # clients give up: that is what many tests are about
+            return  # clients give up: many tests are about that
         logger.exception("a request failed")
 
 

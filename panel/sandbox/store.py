@@ -1,7 +1,7 @@
 """The state of the sandbox in one SQLite file: account, clock, orders, refills, changed services.
 
-One connection behind one lock: whoever writes or reads is alone, and every change is a
-transaction, so that a process killed at any moment leaves an order and its charge, or neither.
+One connection behind one lock: each reader or writer is alone, and every change is a transaction, so that a process
+killed at any moment leaves an order with its charge, or neither.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ CREATE TABLE IF NOT EXISTS changed_services (
 class Store:
     """The open file. `path` None keeps everything in memory.
 
-    `balance` (micro-units) counts only for a new file. The clock of an old file goes on, at the
-    new `speed`, from where it would stand if the process had never stopped.
+    `balance` (micro-units) counts only for a new file. The clock of an old file goes on, at the new `speed`, from
+    where it would stand if the process had never stopped.
     """
 
     def __init__(self, path: str | Path | None, *, balance: int, speed: float) -> None:
@@ -92,7 +92,7 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing, alone: for every write, and for reads that must agree with each other."""
+        """Run exclusively, all or nothing: for every write, and for reads that must agree with each other."""
         with self._lock:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
@@ -103,12 +103,12 @@ class Store:
             self._connection.execute("COMMIT")
 
     def rows(self, sql: str, values: tuple[object, ...] = ()) -> list[sqlite3.Row]:
-        """All rows of one query."""
+        """Return all rows of one query."""
         with self._lock:
             return self._connection.execute(sql, values).fetchall()
 
     def now(self) -> float:
-        """Sandbox time in seconds."""
+        """Return sandbox time in seconds."""
         return self._clock.at(time.time())
 
     def advance(self, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""The panel as the owner's own: its name, its logo and its colours.
+"""The owner's branding: name, logo and colours.
 
-Knows no app: what pages show of orders or money is added by those.
+Imports no app: those add what pages show of orders or money.
 """

@@ -1,10 +1,10 @@
-"""The owner's accent colour, and the shades of it that stay readable in both themes.
+"""The owner's accent colour, and shades of it that stay readable in both themes.
 
-WCAG 2 contrast: text needs 4.5 : 1 against what lies behind it. The owner may choose any colour, so the
-text on a button and the colour of a link are worked out, never assumed.
+WCAG 2 contrast: text needs 4.5 : 1 against its background. The owner may choose any colour, so the text on a button
+and the colour of a link are computed.
 
-The contrast is nine lines of our own: `wcag-contrast-ratio` was last released in 2015, and `coloraide`, which is well
-kept, is three megabytes and takes nine times as long, to save them.
+The contrast is nine lines of our own: `wcag-contrast-ratio` was last released in 2015, and `coloraide`, which is
+well maintained, is three megabytes and nine times as slow.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Iterable
 DEFAULT = "#4f46e5"
 READABLE = 4.5
 
-# The surfaces that accent-coloured text lies on, as css/theme.css sets them.
+# The backgrounds of accent-coloured text, as set in css/theme.css.
 LIGHT_SURFACES = ("#ffffff", "#f6f7f9")
 DARK_SURFACES = ("#0b0d11", "#101318", "#161a20")
 TINT = 0.12
@@ -26,7 +26,7 @@ WHITE: Rgb = (255, 255, 255)
 
 
 def parse_hex(text: str) -> Rgb:
-    """The channels of "#rgb" or "#rrggbb"; those of the default for anything else."""
+    """Return the channels of "#rgb" or "#rrggbb"; those of the default for anything else."""
     if not re.fullmatch(r"#(?:[0-9a-fA-F]{3}){1,2}", text):
         return parse_hex(DEFAULT)
     digits = text[1:] if len(text) == 7 else "".join(digit * 2 for digit in text[1:])
@@ -38,7 +38,7 @@ def to_hex(colour: Rgb) -> str:
 
 
 def mix(colour: Rgb, other: Rgb, share: float) -> Rgb:
-    """`colour` with `share` (0…1) of `other` in it."""
+    """Return `colour` mixed with `share` (0…1) of `other`."""
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(colour, other, strict=True))
     return red, green, blue
 
@@ -52,18 +52,18 @@ def luminance(colour: Rgb) -> float:
 
 
 def contrast(one: Rgb, other: Rgb) -> float:
-    """1 (the same) to 21 (black on white)."""
+    """Return the contrast, from 1 (the same) to 21 (black on white)."""
     darker, lighter = sorted((luminance(one), luminance(other)))
     return (lighter + 0.05) / (darker + 0.05)
 
 
 def on_colour(colour: Rgb) -> Rgb:
-    """Black or white, whichever reads better on `colour`."""
+    """Return black or white, whichever reads better on `colour`."""
     return WHITE if contrast(WHITE, colour) >= contrast(BLACK, colour) else BLACK
 
 
 def readable(accent: Rgb, *, surfaces: Iterable[str], towards: Rgb) -> Rgb:
-    """`accent`, moved towards black or white until it reads on each surface, tinted with it or not."""
+    """Return `accent`, moved towards `towards` until it reads on each surface, tinted with it or not."""
     plain = [parse_hex(surface) for surface in surfaces]
     for step in range(51):
         shade = mix(accent, towards, step / 50)
@@ -74,7 +74,7 @@ def readable(accent: Rgb, *, surfaces: Iterable[str], towards: Rgb) -> Rgb:
 
 
 def stylesheet(text: str) -> str:
-    """The CSS variables of an accent. What is no colour becomes the default, so nothing else gets through."""
+    """Return the CSS variables of an accent. Text that is not a colour becomes the default: nothing can be injected."""
     accent = parse_hex(text)
     on_accent = on_colour(accent)
     away = to_hex(BLACK if on_accent == WHITE else WHITE)

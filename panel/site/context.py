@@ -1,4 +1,4 @@
-"""What every page shows of the owner: the panel's name and look."""
+"""Template context for every page: the panel's name and look."""
 
 from __future__ import annotations
 

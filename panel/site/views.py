@@ -13,5 +13,5 @@ from panel.site.accent import stylesheet
 @require_safe
 @cache_control(public=True, max_age=365 * 24 * 3600, immutable=True)
 def theme_css(request: HttpRequest) -> HttpResponse:
-    """The owner's accent as CSS variables. Its address carries the colour (`theme_url`), so it caches for good."""
+    """Return the accent as CSS variables. The address contains the colour (`theme_url`), so it is cached for good."""
     return HttpResponse(stylesheet(settings.PANEL_ACCENT), content_type="text/css; charset=utf-8")

@@ -1,1 +1,1 @@
-"""The documentation of the served API, and its console. Examples are answers of the API itself; words are templates."""
+"""The documentation of the served API, and its console. Examples are real answers; the text is in templates."""

@@ -1,5 +1,4 @@
-"""The seven actions, each with the examples of what it is sent and what it answers. What they do is told in
-templates/api/actions/."""
+"""The seven actions, each with examples of its requests and answers. The text is in templates/api/actions/."""
 
 from __future__ import annotations
 
@@ -13,16 +12,16 @@ from panel.api.cancel_refill import ASKED
 from panel.api.docs.examples import SAMPLE_REFILLS, Example, Own
 from panel.api.errors import BAD_ORDER, BAD_REFILL
 
-# An id that is nobody's, to show what comes of one among others.
+# An id that belongs to nobody, to show an error among other answers.
 BAD_ID = 999_999_999
 
-# The parameters beside `action`, and the answer's JSON value.
+# The parameters besides `action`, and the answer's JSON value.
 Exchange = tuple[Mapping[str, str], Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One action. `of_own`: its examples show what is the reader's own."""
+    """One action. `of_own`: its examples show the reader's own data."""
 
     name: str
     examples: list[Example]
@@ -30,7 +29,7 @@ class Action:
 
 
 def actions_of(*, own: Own, add: Example, address: str) -> list[Action]:
-    """Return all seven, in the order of a program's day; `add` is the example of its action."""
+    """Return all seven, in the order in which a program uses them; `add` is the example of that action."""
 
     def action(name: str, *exchanges: Exchange, of_own: bool = False) -> Action:
         examples = [Example(address, {"action": name, **params}, value) for params, value in exchanges]
@@ -79,5 +78,5 @@ def actions_of(*, own: Own, add: Example, address: str) -> list[Action]:
 
 
 def _listed(ids: Iterable[int]) -> str:
-    """With one among them that is nobody's."""
+    """Return the ids as text, with one that belongs to nobody."""
     return ",".join(map(str, [*ids, BAD_ID]))

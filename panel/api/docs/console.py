@@ -1,4 +1,4 @@
-"""Trying the reading actions out: one request in the name of whoever is signed in, shown as it went."""
+"""Try the reading actions: one request as the signed-in customer, shown as sent and answered."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from panel.api.errors import ApiError, Throttled
 from panel.api.rate_limit import count_customer
 from panel.api.services import PriceList
 
-# Services of a list: a browser takes seconds to show ten thousand.
+# Services shown in a list: a browser takes seconds to show ten thousand.
 MAX_SHOWN = 20
 MAX_IDS_LENGTH = 10_000
 _IDS_OF = {"status": "order", "refill_status": "refill"}
@@ -24,8 +24,9 @@ _IDS_OF = {"status": "order", "refill_status": "refill"}
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """`request` as curl sends it, `answer` indented. `status` is that of HTTP, `took` milliseconds without the way
-    there and back. `note`: what of the answer is not shown."""
+    """`request` as a curl command, `answer` as indented JSON. `status` is the HTTP status, `took` milliseconds without
+    the network. `note`: which part of the answer is not shown.
+    """
 
     request: str
     answer: str
@@ -36,9 +37,9 @@ class Tried:
 
 
 def try_out(*, customer: User, action: str, ids: str, address: str) -> Tried:
-    """Answer as the API would with a key of the customer's that may read alone, at the rate of a key.
+    """Return the answer that the API would give to a read-only key of the customer, within the rate of a key.
 
-    `ids` are those of orders or refills, with commas between; other actions take none.
+    `ids` are ids of orders or refills, separated by commas; other actions take none.
     """
     params = {"action": action}
     ids = ids.strip()[:MAX_IDS_LENGTH]
@@ -48,7 +49,7 @@ def try_out(*, customer: User, action: str, ids: str, address: str) -> Tried:
     started = perf_counter()
     try:
         count_customer(customer.pk)
-        # Without a key nothing but the reading actions is answered.
+        # Without a key only the reading actions are answered.
         value = answer(caller=Caller(customer), params=params)
     except ApiError as error:
         value = {"error": str(error)}

@@ -1,5 +1,7 @@
-"""The texts that may stand in {"error": …}, from the code that answers with them. What they mean is told in
-templates/api/_errors.html; the tests hold that page against what is answered."""
+"""The texts that can appear in {"error": …}, taken from the code that answers with them.
+
+templates/api/_errors.html explains them; tests compare that page with the answers.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from panel.api import errors
 
 
 def error_texts() -> dict[str, str]:
-    """Return how each error begins, by the name of its constant or of the refusal behind it, in small letters."""
+    """Return how each error begins, in lower case, by the name of its constant or of the refusal behind it."""
     constants = {name: text for name, text in vars(errors).items() if name.isupper() and isinstance(text, str)}
     refills = {reason.name: text for reason, text in errors.REFILL_REFUSED.items()}
     refused = {

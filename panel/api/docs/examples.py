@@ -1,7 +1,7 @@
-"""The examples of the documentation: requests as `curl` sends them, and the answers that they get.
+"""The examples of the documentation: requests as `curl` commands, and their answers.
 
-Whoever is signed in sees services and orders of their own. Numbers that stand for nothing are marked as examples:
-none of them is ever that of another customer's order by more than chance, and none is the customer's own.
+Signed-in customers see their own services and orders. Made-up numbers are marked as examples: they match another
+customer's order only by chance, and never the reader's own.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from panel.api.services import price_list
 from panel.api.status import Standing, read_refills, read_statuses, tell, tell_drip
 from panel.lib.money import format_plain, refund_for
 
-# What stands for an order where there is none to show.
+# The order id in examples if the customer has no order.
 ORDER = 23_501
 SAMPLE_REFILLS = {417: RefillState.COMPLETED.label, 418: RefillState.IN_PROGRESS.label}
 _QUANTITY, _CHARGE, _LEFT = 1_000, 2_500_000, 157
 _PLAIN = re.compile(r"[A-Za-z0-9_.,-]+")
-# Parameters that hold no text of people: whatever is put in their place, the shell and the form leave it whole.
+# Parameters that hold no free text: their values need no quoting for the shell or the form.
 _NUMBERS = frozenset({"action", "service", "quantity", "runs", "interval", "order", "orders", "refill", "refills"})
-# Of the example's order in each status: remains, and what was given back in micro-units.
+# The example order in each status: remains, and the refund in micro-units.
 _STANDING: dict[Status, tuple[int, int]] = {
     Status.PENDING: (_QUANTITY, 0),
     Status.PROCESSING: (_QUANTITY, 0),
@@ -42,8 +42,11 @@ _STANDING: dict[Status, tuple[int, int]] = {
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A request and its answer. `params` without the key; `value` is the answer's JSON value. `service`: the row of the
-    reader's own service that it orders, None for others; `charge` of the order in micro-units."""
+    """A request and its answer. `params` are without the key; `value` is the answer's JSON value.
+
+    `service` is the row of the reader's own service that it orders, or None; `charge` is the order's, in
+    micro-units.
+    """
 
     address: str
     params: Mapping[str, str]
@@ -62,11 +65,11 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Own:
-    """What the examples speak of.
+    """The data that the examples use.
 
-    `rows`: of each type (as the protocol names it) the first row of `services`. `told`: answers to `status` by order
-    id. `made_up`: ids of orders that stand in requests that change something, never the customer's: whoever pastes one
-    must not lose an order. `refills`: status by id. `balance` is plain decimal text. The flags say which are the
+    `rows`: the first row of `services` for each type, by its name in the protocol. `told`: answers to `status` by
+    order id. `made_up`: order ids for requests that change something, never the customer's: pasting one must not
+    cost them an order. `refills`: status by id. `balance` is plain decimal text. The flags say which are the
     customer's own.
     """
 
@@ -81,10 +84,10 @@ class Own:
 
 
 def own_of(customer: User | None) -> Own:
-    """Return what there is of the customer's own, and examples for the rest; `customer` is None for a visitor."""
+    """Return the customer's own data, with made-up examples for what is missing; `customer` is None for a visitor."""
     own = Own(
         rows={spec.wire: _sample_row(number, spec) for number, spec in enumerate(SPECS.values(), start=101)},
-        told={ORDER: _told(Status.IN_PROGRESS), ORDER + 1: _told(Status.PARTIAL)},
+        told={ORDER: _example_status(Status.IN_PROGRESS), ORDER + 1: _example_status(Status.PARTIAL)},
         made_up=(ORDER, ORDER + 1),
         refills=SAMPLE_REFILLS,
         balance="100.84292",
@@ -106,7 +109,7 @@ def own_of(customer: User | None) -> Own:
 
 
 def _refills_of(customer: User) -> dict[int, str]:
-    """The status of the latest two, by id."""
+    """Return the status of the latest two refills, by id."""
     latest = Refill.objects.filter(order__customer=customer).order_by("-pk").values_list("pk", flat=True)[:2]
     found = read_refills(customer=customer, ids=list(latest))
     return dict(sorted(found.items(), reverse=True))
@@ -116,12 +119,12 @@ def _refills_of(customer: User) -> dict[int, str]:
 
 
 def standings() -> dict[str, Mapping[str, str]]:
-    """Return the answer that an order of 1,000 for 2.50 gets in each status."""
-    return {status.value: _told(status) for status in Status}
+    """Return the answer for an order of 1,000 at 2.50 in each status."""
+    return {status.value: _example_status(status) for status in Status}
 
 
 def drip_answer(*, runs: int, quantity: int, charge: int) -> Mapping[str, str]:
-    """Return how a drip-feed stands in its second run; each run has `quantity` and `charge` (micro-units)."""
+    """Return the answer for a drip-feed in its second run; each run has `quantity` and `charge` (micro-units)."""
     drip = DripFeed(runs=runs, quantity=quantity, run_charge=charge, begun=2, state=DripState.RUNNING)
     first = Order(quantity=quantity, charge=charge, status=Status.COMPLETED, remains=0, start_count=3_572)
     second = Order(quantity=quantity, charge=charge, status=Status.IN_PROGRESS, remains=quantity // 2)
@@ -129,7 +132,7 @@ def drip_answer(*, runs: int, quantity: int, charge: int) -> Mapping[str, str]:
     return tell_drip(drip, [Standing.of(first), Standing.of(second)]).as_answer()
 
 
-def _told(status: Status) -> Mapping[str, str]:
+def _example_status(status: Status) -> Mapping[str, str]:
     remains, refunded = _STANDING[status]
     order = Order(
         quantity=_QUANTITY,
@@ -166,9 +169,9 @@ def _sample_row(number: int, spec: TypeSpec) -> dict[str, Any]:
 
 
 def as_curl(*, address: str, params: Mapping[str, str]) -> str:
-    """Return a shell command, one parameter in each line, its key from the environment.
+    """Return a shell command with one parameter per line; the key comes from the environment.
 
-    What people type is quoted and encoded even where it need not be: the next link that stands there has an "&".
+    Free text is always quoted and encoded, even if not needed: the next link that is put there may contain an "&".
     """
     parts = [f"curl {address}", '-d key="$UPMARK_KEY"']
     for name, value in params.items():
@@ -180,16 +183,16 @@ def as_curl(*, address: str, params: Mapping[str, str]) -> str:
 
 
 def first_request(*, address: str) -> str:
-    """Return the commands that put the key where all requests take it from, and ask for the balance with it."""
+    """Return the commands that store the key in the environment and request the balance."""
     request = as_curl(address=address, params={"action": "balance"})
     return f"export UPMARK_KEY=the-key-you-copied\n{request}"
 
 
 def _quoted(text: str) -> str:
-    """For a shell, always in quotes."""
+    """Return `text` for a shell, always in quotes."""
     return "'" + text.replace("'", "'\"'\"'") + "'"
 
 
 def as_json(value: Any) -> str:
-    """Return it indented, in the letters that it was sent in."""
+    """Return `value` as indented JSON, with its characters unescaped."""
     return json.dumps(value, indent=2, ensure_ascii=False)

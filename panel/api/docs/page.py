@@ -1,6 +1,6 @@
-"""What the documentation of the API cannot say by itself, for whoever reads it: its words are in templates/api/.
+"""The data for the API documentation, by reader; the text is in templates/api/.
 
-Whatever can be taken from the code that answers is taken from there: parameters, limits, texts and shapes.
+Parameters, limits, error texts and shapes are taken from the code that answers.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from panel.api.docs.snippets import snippets
 from panel.api.endpoint import READING
 from panel.api.params import MAX_IDS
 
-# Runs of the example of a drip-feed.
+# Runs of the example drip-feed.
 _RUNS = 5
 _UNITS = {"s": "a second", "m": "a minute", "h": "an hour", "d": "a day"}
 
 
 def docs_for(*, customer: User | None, address: str) -> dict[str, Any]:
-    """Return the page's context; `customer` is None for a visitor. A dozen queries at most, whatever is on sale."""
+    """Return the page's context; `customer` is None for a visitor. At most a dozen queries, however many services."""
     own = own_of(customer)
     types = type_docs(own=own, address=address)
     add = types[0].example
@@ -68,10 +68,10 @@ def rate_in_words(rate: str) -> str:
 
 
 def _drip(own: Own, types: list[TypeDocs], address: str) -> list[Example]:
-    """A drip-feed as it is ordered, and how it is told of."""
+    """Return examples of ordering a drip-feed and of its status."""
     one = next(one.example for one in types if one.spec.drips)
     order, params = own.made_up[0], {**one.params, "runs": str(_RUNS), "interval": "60"}
-    # Without a service to order there is no price either: 0.25 is that of the other examples.
+    # Without a service there is no price: use 0.25, as in the other examples.
     answer = drip_answer(runs=_RUNS, quantity=int(params["quantity"]), charge=one.charge or 250_000)
     return [
         replace(one, params=params, value={"order": order}, charge=one.charge * _RUNS),

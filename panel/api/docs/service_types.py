@@ -1,4 +1,4 @@
-"""`add` by service type, from the same table that orders are checked by: nothing here knows a type by name."""
+"""`add` by service type, from the table that checks orders: nothing here names a type."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _VALUES = {
     Kind.NUMBER: "2",
     Kind.COUNTRY: "US",
 }
-# Values that look like what is meant, where the kind alone does not say it.
+# Realistic values for parameters whose kind alone does not suggest one.
 _VALUES_OF = {
     "hashtag": "travel",
     "hashtags": "travel\nsummer",
@@ -28,13 +28,13 @@ _VALUES_OF = {
     "comments": "Great post!\nLove it",
     "groups": "https://example.com/groups/travel\nhttps://example.com/groups/summer",
 }
-# One line of many, by number; where it is not told, what a line is and the number.
+# One line of many, with its number; types not listed use the parameter's label and the number.
 _LINES = {"usernames": "user_{}"}
 
 
 @dataclass(frozen=True, slots=True)
 class TypeDocs:
-    """A type that can be ordered, and an order of it."""
+    """A type that can be ordered, and an example order."""
 
     key: str
     spec: TypeSpec
@@ -42,7 +42,7 @@ class TypeDocs:
 
     @property
     def slug(self) -> str:
-        """Return the key as the page's addresses have it."""
+        """Return the key as used in the page's anchors."""
         return self.key.replace("_", "-")
 
 
@@ -63,7 +63,7 @@ def _example_of(spec: TypeSpec, own: Own, address: str) -> Example:
 
 
 def _example_params(spec: TypeSpec, row: Mapping[str, Any] | None) -> dict[str, str]:
-    """A complete `add`, for as little as the service allows; without a service to order, a word in its place."""
+    """Return a complete `add` with the smallest quantity; without a service, a placeholder for its id."""
     params = {"action": "add", "service": str(row["service"]) if row else "SERVICE_ID", "link": LINK}
     least = int(row["min"]) if row else 100
     if spec.takes_quantity:

@@ -1,4 +1,4 @@
-"""The clients that the documentation shows: whole programs, run by the tests as they are shown."""
+"""The clients that the documentation shows: whole programs, which the tests run as shown."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "snippet_files"
-# The address that stands in the files, so that each is a program by itself.
+# The address in the files, so that each is a complete program.
 PLACEHOLDER = "https://panel.example.com/api/v2"
 
 _LANGUAGES = (
@@ -19,7 +19,7 @@ _LANGUAGES = (
 
 @dataclass(frozen=True, slots=True)
 class Snippet:
-    """A client in one language. `file`: the name that its own usage lines call it by."""
+    """A client in one language. `file` is the name that its usage lines call it by."""
 
     slug: str
     label: str

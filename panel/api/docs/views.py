@@ -1,4 +1,4 @@
-"""The page that explains the API, and its form that tries the reading actions out."""
+"""The page that documents the API, and its form to try the reading actions."""
 
 from __future__ import annotations
 
@@ -17,26 +17,28 @@ from panel.api.docs.page import docs_for
 
 @require_safe
 def api_docs(request: HttpRequest) -> HttpResponse:
-    """For everybody; whoever is signed in reads of their own services, prices and orders."""
+    """Show the documentation to everybody; signed-in customers see their own services, prices and orders."""
     return render(request, "api/docs.html", _context(request))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def api_try(request: HttpRequest) -> HttpResponse:
-    """Asks one reading action: the answer alone for htmx, else the page with the answer in it. Whoever comes by its
-    address alone is led to the form."""
+    """Run one reading action. Return only the answer for htmx, else the page with the answer.
+
+    A GET redirects to the form.
+    """
     form = f"{reverse('api_docs')}#try"
     is_part = bool(request.headers.get("HX-Request"))
     if not request.user.is_authenticated:
-        # In place: where the page was loaded anew, the form would be gone without a word.
+        # As a partial: a full reload would lose the form without explanation.
         return render(request, "api/_signed_out.html") if is_part else redirect_to_login(form)
     if request.method != "POST":
         return redirect(form)
-    asked = {name: request.POST.get(name, "") for name in ("action", "ids")}
-    tried = try_out(customer=request.user, **asked, address=_address())
+    inputs = {name: request.POST.get(name, "") for name in ("action", "ids")}
+    tried = try_out(customer=request.user, **inputs, address=_address())
     if is_part:
         return render(request, "api/_tried.html", {"tried": tried})
-    return render(request, "api/docs.html", _context(request) | {"tried": tried, "asked": asked})
+    return render(request, "api/docs.html", _context(request) | {"tried": tried, "inputs": inputs})
 
 
 def _context(request: HttpRequest) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Customers' API keys: making, changing and revoking them, on pages and in the admin.
+"""Customers' API keys: create, change and revoke them, on pages and in the admin.
 
-How a key is held to its limits on each call is `panel.api.key_use`.
+`panel.api.key_use` enforces a key's limits on each call.
 """

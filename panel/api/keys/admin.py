@@ -1,4 +1,4 @@
-"""API keys in the admin: staff see them and end them. Making and changing one is the customer's own."""
+"""API keys in the admin: staff see and revoke them. Only customers create and change them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
     search_help_text = "Customer, name, or the last four characters of the key"
     show_full_result_count = False
     actions_detail = ("open_orders", "revoke")
-    # Not the digest: nobody has a use for it.
+    # Without the digest: nobody needs it.
     fieldsets = (
         (None, {"fields": ("name", "shown_ending", "customer", "shown_state")}),
         ("What it may do", {"fields": ("is_read_only", "shown_networks", "shown_limit", "shown_spent")}),
@@ -53,7 +53,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
 
     @display(description="Spent today")
     def shown_spent(self, key: ApiKey) -> str:
-        """Counted while there is a limit."""
+        """Return what the key spent today; a dash if it has no limit, since nothing is counted then."""
         return shown_money(None if key.daily_limit is None else key.spent_today)
 
     def has_open_orders_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
@@ -64,7 +64,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
         key: ApiKey | None = self.get_object(request, object_id)
         if key is None:
             raise Http404
-        # By customer as well: their orders are found by an index, those of a key are not.
+        # By customer as well: orders have an index by customer, none by key.
         chosen = urlencode({"customer__id__exact": key.customer_id, "api_key_ref": key.pk})
         return redirect(f"{reverse('admin:orders_order_changelist')}?{chosen}")
 
@@ -72,7 +72,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
         return request.user.has_perm("accounts.change_apikey")
 
     def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[object]:
-        """A key that is revoked is not revoked again."""
+        """Return the actions, without "revoke" for a revoked key."""
         key = self.get_object(request, object_id)
         in_use = key is not None and not key.is_revoked
         return [one for one in super().get_actions_detail(request, object_id) if in_use or one.path != "revoke"]
@@ -80,7 +80,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
     @action(description="Revoke", icon="key_off", permissions=["revoke"], variant=ActionVariant.DANGER)
     def revoke(self, request: HttpRequest, object_id: str) -> HttpResponse:
         key: ApiKey | None = self.get_object(request, object_id)
-        if key is None:  # Also where its number is none.
+        if key is None:  # Also if the id is not a number.
             raise Http404
         if request.method != "POST" and key.is_revoked:
             messages.info(request, "It was revoked already.")

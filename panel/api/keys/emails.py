@@ -1,4 +1,4 @@
-"""The mail that tells of a new API key: whoever got into an account would make themselves one first."""
+"""The mail about a new API key: an intruder in an account would create a key first."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ log = structlog.get_logger(__name__)
 
 
 def mail_of_new_key(*, request: HttpRequest, key: ApiKey) -> bool:
-    """Tells its customer that the key was made, and from where; whether that was sent. The key stands either way."""
+    """Mail the customer that the key was created, and from which address. Return True if sent; the key stays either
+    way.
+    """
     adapter = get_adapter(request)
     try:
         address = str(adapter.get_client_ip(request))
     except PermissionDenied:
-        address = "unknown"  # On a socket without addresses.
+        address = "unknown"  # On a Unix socket.
     context = {
         "key": key,
         "panel_name": settings.PANEL_NAME,
@@ -32,7 +34,7 @@ def mail_of_new_key(*, request: HttpRequest, key: ApiKey) -> bool:
     }
     try:
         adapter.send_mail("account/email/api_key_made", key.customer.email, context)
-    except Exception as error:  # Each mail backend has its own family of errors.
+    except Exception as error:  # Each mail backend raises its own errors.
         log.warning("mail of a new API key not sent", api_key_id=key.pk, error=type(error).__name__)
         return False
     return True

@@ -1,4 +1,4 @@
-"""What a customer says of an API key: its name, and what it may."""
+"""The form of an API key: its name and its limits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from panel.lib.money import SYMBOLS, format_plain
 
 
 class KeyForm(forms.Form):
-    """The name and the limits; `networks` as a list of texts, `daily_limit` in micro-units or None."""
+    """The name and the limits; `networks` is a list of texts, `daily_limit` micro-units or None."""
 
     name = forms.CharField(
         label="Name",
@@ -54,7 +54,7 @@ class KeyForm(forms.Form):
         )
 
     def clean_name(self) -> str:
-        """On one line: it stands in mails and lists."""
+        """Return the name on one line: it appears in mails and lists."""
         return " ".join(self.cleaned_data["name"].split())
 
     def clean_networks(self) -> list[str]:
@@ -70,7 +70,7 @@ class KeyForm(forms.Form):
         return limit
 
     def full_clean(self) -> None:
-        """The page that comes back begins at the first field that is wrong."""
+        """Validate, and put the focus on the first field with an error."""
         super().full_clean()
         wrong = next((field for field in self.visible_fields() if field.name in self.errors), None)
         if wrong:
@@ -78,7 +78,7 @@ class KeyForm(forms.Form):
 
 
 class NewKeyForm(KeyForm):
-    """Makes one key, however often it is sent."""
+    """Creates one key, however often it is sent."""
 
     request_key = forms.RegexField(r"\A[0-9a-f]{32}\Z", widget=forms.HiddenInput)
 
@@ -88,7 +88,7 @@ class NewKeyForm(KeyForm):
 
 
 def values_of(key: ApiKey) -> dict[str, object]:
-    """What the form of a key begins with."""
+    """Return the initial values of the form for an existing key."""
     return {
         "name": key.name,
         "is_read_only": key.is_read_only,

@@ -1,8 +1,7 @@
-"""The secret of a new key on its way from the form that made it to the page that shows it, once.
+"""Pass the secret of a new key from the form that created it to the page that shows it, once.
 
-It travels in the session, encrypted, and is taken out there when it is shown: a reload finds nothing. Shown by the
-answer to the form itself, it would be lost with the first answer of a double click, and a reload would send the
-form again.
+The session carries it encrypted, and showing it removes it: a reload finds nothing. If the form's own response
+showed it, a double click would lose it with the first response, and a reload would send the form again.
 """
 
 from __future__ import annotations
@@ -23,24 +22,24 @@ Session = MutableMapping[str, Any]
 
 
 def hand_over(*, session: Session, made: NewKey) -> None:
-    """Leaves the secret for `take_over`, for a minute. The last one that was left is kept alone."""
+    """Leave the secret for `take_over`, for a minute. Only the last one is kept."""
     parcel = {"key": made.key.pk, "secret": made.secret, "until": time.time() + SECONDS}
     session[_PLACE] = encrypt(json.dumps(parcel))
 
 
 def take_over(*, session: Session, key: ApiKey) -> str | None:
-    """The secret of `key` if it was left a moment ago; it is gone from the session then, whoever it was for."""
+    """Return the secret of `key` if it was left within the last minute. Remove it from the session in any case."""
     text = session.pop(_PLACE, None)
     try:
         parcel = json.loads(decrypt(text)) if text else {}
     except Undecryptable:
-        return None  # The panel's encryption keys were changed this minute.
+        return None  # The panel's encryption keys were changed within this minute.
     if parcel.get("key") != key.pk or time.time() > parcel["until"]:
         return None
     return str(parcel["secret"])
 
 
 def forget(*, session: Session) -> None:
-    """Takes out what nobody came for."""
+    """Remove a secret that was never shown."""
     if _PLACE in session:
         del session[_PLACE]

@@ -1,4 +1,4 @@
-"""Keys of the served API: made, changed, listed, revoked."""
+"""API keys of the served API: create, change, list and revoke them."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from panel.accounts.addresses import hold_account
 from panel.accounts.models import ApiKey, User
 from panel.api.key_use import digest_of
 
-# Keys in use of one customer.
+# Keys in use per customer.
 MAX_KEYS = 20
-# Revoked or not: each key that is made sends a mail to an address that nobody may have confirmed.
+# Revoked ones count too: each new key sends a mail to an address that may be unconfirmed.
 MAX_MADE_A_DAY = 40
 MAX_NETWORKS = 50
 ONE_DAY = timedelta(days=1)
 
 
 class TooManyKeys(Exception):
-    """The customer has as many as there may be; nothing was made. The message is for them."""
+    """The customer has reached the limit; no key was created. The message is for them."""
 
 
 class KeyMadeBefore(Exception):
-    """This form made `key` already; its secret is not known any more."""
+    """This form created `key` already; its secret can no longer be shown."""
 
     def __init__(self, key: ApiKey) -> None:
         super().__init__(str(key))
@@ -40,12 +40,12 @@ class KeyMadeBefore(Exception):
 
 
 class BadNetwork(ValueError):
-    """This is no address or network. The message is for the person who typed it."""
+    """The text is not an address or a network. The message is for the person who typed it."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """`secret` is known at this moment alone."""
+    """A new key with its secret, which is not stored."""
 
     key: ApiKey
     secret: str
@@ -60,14 +60,14 @@ def make_key(
     daily_limit: int | None = None,
     request_key: str | None = None,
 ) -> NewKey:
-    """A new key: 32 random bytes as 64 hexadecimal digits. `daily_limit` in micro-units.
+    """Create a key: 32 random bytes as 64 hexadecimal digits. `daily_limit` is in micro-units.
 
-    One for each `request_key` of a customer. Raises TooManyKeys, KeyMadeBefore, and PermissionDenied where an owner
+    One for each `request_key` of a customer. Raise TooManyKeys, KeyMadeBefore, or PermissionDenied if an owner
     changed the address since the customer was read.
     """
     secret = secrets.token_hex(32)
-    # Held: of two forms sent at once, one sees the key of the other; and an address that an owner changes meanwhile
-    # is told with all the keys there are.
+    # Locked: of two forms sent at once, the second sees the first one's key, and the mail about a changed address lists
+    # every key.
     with hold_account(customer):
         if request_key and (before := ApiKey.objects.filter(customer=customer, request_key=request_key).first()):
             raise KeyMadeBefore(before)
@@ -89,9 +89,9 @@ def make_key(
 
 
 def change_key(*, key: ApiKey, name: str, networks: Sequence[str], is_read_only: bool, daily_limit: int | None) -> bool:
-    """Changes what the key is called and may do, from the next request on; False if it is revoked.
+    """Change the name and the limits, from the next request on. Return False if the key is revoked.
 
-    `daily_limit` in micro-units; what was ordered today counts towards a new one. The secret stays.
+    `daily_limit` is in micro-units; a new one counts what was ordered earlier today. The secret stays.
     """
     changes: dict[str, Any] = {
         "name": name,
@@ -104,37 +104,39 @@ def change_key(*, key: ApiKey, name: str, networks: Sequence[str], is_read_only:
         if held is None:
             return False
         if held.daily_limit is None and daily_limit is not None:
-            # Without a limit nothing was counted.
+            # Nothing is counted without a limit.
             changes |= {"spent": _charged_today(held), "spent_on": timezone.localdate()}
         ApiKey.objects.filter(pk=held.pk).update(**changes)
     return True
 
 
 def _charged_today(key: ApiKey) -> int:
-    """Micro-units of what was ordered with the key since midnight; of drip-feeds, all runs."""
+    """Return what was ordered with the key since midnight, in micro-units; drip-feeds with all runs."""
     midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
     orders = Order.objects.filter(customer=key.customer_id, created_at__gte=midnight, api_key_ref=key.pk)
     return orders.aggregate(charged=Sum(Coalesce("drip_feed__charge", "charge")))["charged"] or 0
 
 
 def keys_in_use(*, customer: User) -> QuerySet[ApiKey]:
-    """The customer's keys that are not revoked, newest first."""
+    """Return the customer's keys that are not revoked, newest first."""
     return ApiKey.objects.filter(customer=customer).in_use()
 
 
 def keys_revoked(*, customer: User) -> QuerySet[ApiKey]:
-    """The customer's other keys, latest revoked first."""
+    """Return the customer's revoked keys, latest revoked first."""
     return ApiKey.objects.filter(customer=customer, revoked_at__isnull=False).order_by("-revoked_at", "-pk")
 
 
 def revoke_key(*, key: ApiKey) -> bool:
-    """Ends the key for good, from the next request on; False if it was revoked before."""
+    """Revoke the key for good, from the next request on. Return False if it was revoked before."""
     return bool(ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=timezone.now()))
 
 
 def read_networks(text: str) -> list[str]:
-    """Addresses and networks ("192.0.2.7", "2001:db8::/32"), separated by lines, spaces or commas, in their plain
-    form, each once. Raises BadNetwork."""
+    """Return addresses and networks ("192.0.2.7", "2001:db8::/32") in canonical form, each once. Raise BadNetwork.
+
+    Lines, spaces or commas separate them.
+    """
     found: list[str] = []
     for word in text.replace(",", " ").split():
         try:
@@ -151,7 +153,7 @@ def read_networks(text: str) -> list[str]:
 
 
 def _unmapped(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
-    """::ffff:192.0.2.7 as 192.0.2.7: as the former no client is ever seen. Raises ValueError for a network card."""
+    """Return ::ffff:192.0.2.7 as 192.0.2.7, as clients are seen. Raise ValueError for a network card's name."""
     if isinstance(network, IPv4Network):
         return network
     if network.network_address.scope_id:

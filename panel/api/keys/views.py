@@ -1,4 +1,4 @@
-"""The customer's API keys. Views parse and choose a page; making, changing and revoking are services."""
+"""The customer's API keys. Views parse and render; services create, change and revoke."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from panel.api.keys.services import (
     revoke_key,
 )
 
-# Revoked keys on the page, the latest.
+# Revoked keys shown on the page, latest first.
 MAX_REVOKED = 50
 
 
 @login_required
 @require_safe
 def api_keys(request: HttpRequest) -> HttpResponse:
-    """The customer's keys, and below them those that were revoked."""
+    """Show the customer's keys, and below them the revoked ones."""
     forget(session=request.session)
     keys = list(keys_in_use(customer=user_of(request)))
     context = {
@@ -50,7 +50,7 @@ def api_keys(request: HttpRequest) -> HttpResponse:
 
 @login_required
 def api_key_new(request: HttpRequest) -> HttpResponse:
-    """Makes a key, and leads on to the page that shows its secret."""
+    """Create a key, and redirect to the page that shows its secret."""
     form = NewKeyForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         try:
@@ -61,7 +61,7 @@ def api_key_new(request: HttpRequest) -> HttpResponse:
             form.add_error(None, str(error))
         else:
             hand_over(session=request.session, made=made)
-            # Now: the second half of a double click must find it, and a mail may take seconds.
+            # Now: the second request of a double click must find it, and a mail may take seconds.
             request.session.save()
             mail_of_new_key(request=request, key=made.key)
             return redirect("api_key_made", made.key.pk)
@@ -72,7 +72,7 @@ def api_key_new(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_GET
 def api_key_made(request: HttpRequest, pk: int) -> HttpResponse:
-    """Shows the secret of a new key, once."""
+    """Show the secret of a new key, once."""
     key = _own(request, pk)
     secret = take_over(session=request.session, key=key)
     if secret is None:
@@ -86,7 +86,7 @@ def api_key_made(request: HttpRequest, pk: int) -> HttpResponse:
 
 @login_required
 def api_key_edit(request: HttpRequest, pk: int) -> HttpResponse:
-    """What the key is called and what it may do; never its secret. A revoked one is not changed any more."""
+    """Edit the name and the limits of a key, never its secret. A revoked key cannot be changed."""
     key = _own(request, pk)
     form = KeyForm(request.POST if request.method == "POST" else None, initial=values_of(key))
     is_sound = form.is_valid()
@@ -101,7 +101,7 @@ def api_key_edit(request: HttpRequest, pk: int) -> HttpResponse:
 
 @login_required
 def api_key_revoke(request: HttpRequest, pk: int) -> HttpResponse:
-    """Asks first, then ends the key for good."""
+    """Ask for confirmation, then revoke the key for good."""
     key = _own(request, pk)
     if request.method == "POST":
         revoke_key(key=key)
@@ -113,7 +113,7 @@ def api_key_revoke(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _own(request: HttpRequest, pk: int) -> ApiKey:
-    """404 for another customer's key."""
+    """Return the customer's key. Raise Http404 for another customer's."""
     return get_object_or_404(ApiKey, customer=request.user, pk=pk)
 
 

@@ -1,4 +1,4 @@
-"""Dates as people read them everywhere in the panel, on a 24-hour clock."""
+"""Date formats for the whole panel, on a 24-hour clock."""
 
 DATE_FORMAT = "j M Y"
 DATETIME_FORMAT = "j M Y, H:i"

@@ -1,1 +1,1 @@
-"""What all admin pages share: their base class, fields for amounts, and actions that ask first."""
+"""What all admin pages share: base classes, fields for amounts, and actions with a form to confirm."""

@@ -1,7 +1,7 @@
-"""Admin actions that ask before they act: one page, one form, one service call.
+"""Admin actions with a form to confirm: one page, one form, one service call.
 
-A link in the admin is a GET, and a GET must change nothing; so each action shows its form first. What belongs to the
-account of whoever asks has no form: somebody else has to act.
+A link in the admin is a GET, and a GET must change nothing; so each action shows its form first. There is no form
+for what belongs to one's own account: another person has to act.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from panel.lib.own_account import SENTENCE, OwnAccount, is_own
 
 
 class ActionRefused(Exception):
-    """The service said no; the message is shown above the form."""
+    """The service refused; the message is shown above the form."""
 
 
 def ask_and_act(
@@ -41,13 +41,13 @@ def ask_and_act(
     is_for_good: bool = False,
     may_be_own: bool = False,
 ) -> HttpResponse:
-    """Shows the form; when it is posted and valid, runs `act` and returns to the object's page.
+    """Show the form; once it is posted and valid, run `act` and redirect to the object's page.
 
-    `act` takes the cleaned data and returns the message of success; it raises ActionRefused otherwise.
-    `seen` names the state of `obj`: a form that was opened at another state, or was sent before, is refused.
-    `is_for_good`: nothing takes it back, and its button is red. `may_be_own`: also where `obj` belongs to whoever asks.
+    `act` takes the cleaned data and returns the success message; it raises ActionRefused otherwise. `seen` names the
+    state of `obj`: a form opened in another state, or sent before, is refused. `is_for_good`: the action cannot be
+    undone, and its button is red. `may_be_own`: allowed even if `obj` belongs to the person who acts.
     """
-    opts = obj._meta  # Not the admin's model: once settled, an order has left the list of reviews.
+    opts = obj._meta  # Not the admin's model: once decided, an order has left the list of reviews.
     back = reverse(f"admin:{opts.app_label}_{opts.model_name}_change", args=[obj.pk])
     form = form_class(request.POST if request.method == "POST" else None, initial=initial)
     if act_once(
@@ -88,9 +88,10 @@ def act_once(
     seen: str,
     may_be_own: bool = False,
 ) -> bool:
-    """Runs `act` as in `ask_and_act`, and logs it and tells of it; whether it was done. Else the form says why not.
+    """Run `act` as in `ask_and_act`, log it and show its message. Return True if done; otherwise the form has the
+    error.
 
-    An attempt on the own account of whoever asks is logged under `title`, also where the form is not valid.
+    An attempt on one's own account is logged under `title`, even if the form is not valid.
     """
     is_valid = form.is_valid()
     try:
@@ -114,11 +115,11 @@ def act_once(
 
 
 def is_own_object(request: HttpRequest, obj: Model | None) -> bool:
-    """Return True if `obj` belongs to a customer who is the member of the staff that asks."""
+    """Return True if `obj` belongs to the person who sent the request."""
     return is_own(actor=request.user, customer_id=getattr(obj, "customer_id", None))
 
 
 def log_own_attempt(*, request: HttpRequest, objects: Sequence[Model], title: str) -> None:
-    """Write to the log of activity that somebody tried `title` on what belongs to their own account."""
+    """Write to the activity log that somebody tried `title` on their own account's objects."""
     message = f"Refused, because it belongs to their own account: {title}."
     LogEntry.objects.log_actions(str(request.user.pk), list(objects), CHANGE, message)

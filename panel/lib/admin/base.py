@@ -1,4 +1,4 @@
-"""What the panel's admin classes share."""
+"""Base classes of the panel's admin."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from unfold import admin as unfold
 
 from panel.lib.money import format_money
 
-# Columns that no filter in the address of a list may look into.
+# Columns that no filter in a list's address may use.
 SECRETS = {"password", "secret", "data", "digest", "api_key_encrypted", "session_data"}
 
 
 class ModelAdmin(unfold.ModelAdmin):
-    """What every list of the admin is made of."""
+    """The base class of every list in the admin."""
 
     def lookup_allowed(self, lookup: str, value: object, request: HttpRequest) -> bool:
-        """Refuse what would find a hash or a secret out letter by letter: `?password__startswith=a` lists who has it.
+        """Refuse lookups that reveal a hash or a secret letter by letter: `?password__startswith=a` lists who matches.
 
-        Django takes what follows a "pk" for a part of that key alone. Where the key is a relation, it led to the
-        customer and to all that hangs on them.
+        Django treats what follows a "pk" as part of that key. If the key is a relation, this would reach the
+        customer and everything related to them.
         """
         parts = lookup.split("__")
         return not SECRETS & set(parts) and super().lookup_allowed(_named(self.model, parts), value, request)
 
 
 def _named(model: Any, parts: Sequence[str]) -> str:
-    """Return the path with each "pk" by the name of its column."""
+    """Return the path with each "pk" replaced by the name of its column."""
     named = []
     for part in parts:
         if model is not None and part == "pk":
@@ -40,12 +40,12 @@ def _named(model: Any, parts: Sequence[str]) -> str:
         try:
             model = model._meta.get_field(part).related_model if model is not None else None
         except FieldDoesNotExist:
-            model = None  # From here on it is a transform or a comparison.
+            model = None  # What follows is a transform or a comparison.
     return "__".join(named)
 
 
 class ReadOnlyAdmin(ModelAdmin):
-    """For rows that only the panel itself writes: staff look, and act through its services."""
+    """Admin of rows that only the panel writes: staff read them, and act through services."""
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
@@ -58,7 +58,7 @@ class ReadOnlyAdmin(ModelAdmin):
 
 
 def shown_money(micros: int | None, currency: str | None = None) -> str:
-    """Exact money text of micro-units for a list, or a dash."""
+    """Return the exact money text of micro-units for a list, or a dash."""
     if micros is None:
         return "—"
     return format_money(micros, currency or settings.PANEL_CURRENCY, exact=True)

@@ -12,7 +12,7 @@ from panel.lib.money import EXCHANGE_ONE, MICRO, MoneyError, exact_micros, forma
 
 
 class ScaledField(forms.CharField):
-    """A decimal number as people write it, held as an integer of 1/`factor`."""
+    """A decimal number as people write it, stored as an integer of 1/`factor`."""
 
     factor = 1
     limit = 10**15
@@ -45,7 +45,7 @@ class ScaledField(forms.CharField):
 
 
 class PercentField(ScaledField):
-    """A percentage, held in basis points: "25" is 2,500."""
+    """A percentage, stored in basis points: "25" is 2,500."""
 
     factor = 100
     limit = 10_000_000
@@ -58,7 +58,7 @@ class PercentField(ScaledField):
 
 
 class AmountField(ScaledField):
-    """An amount of money, held in micro-units: "2.35" is 2,350,000."""
+    """An amount of money, stored in micro-units: "2.35" is 2,350,000."""
 
     factor = MICRO
 
@@ -77,7 +77,7 @@ class AmountField(ScaledField):
 
 
 class ExchangeRateField(ScaledField):
-    """Units of the panel's currency for one of the provider's, held in units of 10⁻¹²."""
+    """Units of the panel's currency for one of the provider's, stored in units of 10⁻¹²."""
 
     factor = EXCHANGE_ONE
     limit = 10**18

@@ -1,5 +1,5 @@
-"""HTTP to the outside, through `requests`, guarded: what was sent is known, and nothing lasts or grows without end.
+"""Outgoing HTTP through `requests`, guarded: we know what was sent, and time and size are limited.
 
-Here live the rules of addresses, the phases of an exchange, the connections that measure it, and `transport.post`.
-What an answer means is the business of whoever asked.
+Holds the address rules, the phases of an exchange, the connections that measure it, and `transport.post_form`.
+Callers interpret the answer.
 """

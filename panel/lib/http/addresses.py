@@ -1,19 +1,18 @@
-"""Which addresses the client may talk to: the public internet, nothing behind our own walls."""
+"""Which addresses the client may connect to: the public internet, nothing in our own network."""
 
 from __future__ import annotations
 
 import ipaddress
 
-# Networks whose addresses carry an IPv4 address: it is the one that answers, so it is the one
-# judged.
+# Networks whose addresses contain an IPv4 address: that one answers, so that one is checked.
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 def is_public(text: str) -> bool:
-    """Whether `text` is a public unicast address.
+    """Return True if `text` is a public unicast address.
 
-    Not so: loopback, private, link-local, carrier-grade NAT, multicast, reserved and unspecified
-    ones, also inside IPv4-mapped, 6to4 and NAT64 addresses; Teredo and whatever cannot be read.
+    False for loopback, private, link-local, carrier-grade NAT, multicast, reserved and unspecified addresses, also
+    inside IPv4-mapped, 6to4 and NAT64 addresses; for Teredo; and for text that cannot be read.
     """
     try:
         address = ipaddress.ip_address(text.partition("%")[0])

@@ -1,4 +1,4 @@
-"""Connections of urllib3 that record how far an exchange came and heed its deadline alone."""
+"""Connections of urllib3 that record how far an exchange came and obey its deadline only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from panel.lib.http.exchange import Exchange, Phase, Stopped
 
 
 class _MeasuredReader(io.RawIOBase):
-    """Reads that each wait no longer than the exchange has left, and end where an answer is endless."""
+    """Limits each read to the time left of the exchange, and stops an endless answer."""
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket, exchange: Exchange) -> None:
         super().__init__()
@@ -36,9 +36,7 @@ class _MeasuredReader(io.RawIOBase):
 
 
 class _MeasuredSocket:
-    """What http.client needs of a socket. Its own timeouts are ignored: the exchange's deadline
-    governs.
-    """
+    """What http.client needs of a socket. Ignores http.client's timeouts: the exchange's deadline applies."""
 
     def __init__(self, sock: socket.socket, exchange: Exchange) -> None:
         self._sock = sock
@@ -52,11 +50,11 @@ class _MeasuredSocket:
             try:
                 view = view[self._sock.send(view) :]
             except OSError as error:
-                # urllib3 goes on to read an answer after some of these.
+                # After some of these, urllib3 goes on to read an answer.
                 raise Stopped(f"{type(error).__name__}: {error}") from error
 
     def makefile(self, _mode: str = "rb") -> io.BufferedReader:
-        # The raw file keeps the socket open after http.client has closed its own end of it.
+        # The raw file keeps the socket open after http.client has closed its own end.
         raw = cast(io.RawIOBase, self._sock.makefile("rb", buffering=0))
         return io.BufferedReader(_MeasuredReader(raw, self._sock, self._exchange))
 
@@ -67,12 +65,12 @@ class _MeasuredSocket:
         self._sock.close()
 
 
-# `requests` reads them twice, past the deadline, and takes half a minute for some that fit into an answer.
+# `requests` parses them twice, past the deadline, and takes half a minute for some that fit into an answer.
 _COOKIES = ("Set-Cookie", "Set-Cookie2")
 
 
 class _Measured(HTTPConnection):
-    """Sets the phase at each step. Beside the arguments of urllib3's own class it takes the exchange."""
+    """Sets the phase at each step. Takes the exchange in addition to urllib3's arguments."""
 
     def __init__(self, *args: Any, exchange: Exchange, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""One exchange as it goes: how far it came, what is left of its time, and which addresses it may talk to."""
+"""One exchange: how far it came, the time left, and the addresses that it may connect to."""
 
 from __future__ import annotations
 
@@ -14,35 +14,33 @@ from urllib3.util import Url
 
 from panel.lib.http.addresses import is_public
 
-# What an answer may hold besides its body: interim answers, headers, the marks between chunks.
+# Bytes that an answer may have besides its body: interim answers, headers, chunk markers.
 MAX_AROUND = 1_000_000
 
 
 class Phase(StrEnum):
-    """How far one exchange came, in this order. Recorded as it goes, never guessed after."""
+    """How far one exchange came, in this order. Recorded during the exchange, never inferred afterwards."""
 
     NEW = "new"
     CONNECTING = "connecting"
     CONNECTED = "connected"
     SENDING = "sending"
     SENT = "sent"
-    ANSWERED = "answered"  # status line and headers arrived; the body may still be cut
+    ANSWERED = "answered"  # status line and headers arrived; the body may still be cut off
 
     @property
     def may_have_sent(self) -> bool:
-        """Whether a byte of the request may have left."""
+        """Return True if a byte of the request may have been sent."""
         return self not in (Phase.NEW, Phase.CONNECTING, Phase.CONNECTED)
 
 
 class Stopped(Exception):
-    """A rule of ours ended the exchange: an address, a deadline, a size."""
+    """One of our rules ended the exchange: an address, a deadline, a size."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One POST. Times are seconds, `not_after` is a `time.monotonic()`; `max_body` is bytes,
-    unpacked.
-    """
+    """One POST. Times are seconds, `not_after` is a `time.monotonic()`; `max_body` is bytes after decompression."""
 
     url: Url
     form: bytes = field(repr=False)
@@ -56,7 +54,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of it. `failure` is "" if, and only if, the whole answer was read."""
+    """The result of a POST. `failure` is "" if and only if the whole answer was read."""
 
     phase: Phase
     http_status: int | None
@@ -68,7 +66,7 @@ class Answer:
 class Exchange:
     """The state of one POST, shared by its connection, its socket and its reader.
 
-    The phase is set on the way, by whoever takes the step: it is true whatever error comes of it.
+    Whoever takes a step sets the phase, so it is true whatever error follows.
     """
 
     def __init__(self, request: Request) -> None:
@@ -80,8 +78,9 @@ class Exchange:
         self.deadline = self.started + request.total_timeout
 
     def remaining(self) -> float:
-        """Seconds left of the whole exchange. Asked before every wait, so that a drip cannot extend
-        it.
+        """Return the seconds left of the whole exchange. Raise Stopped if none are left.
+
+        Called before every wait, so that slow drips cannot extend the exchange.
         """
         left = self.deadline - time.monotonic()
         if left <= 0:
@@ -89,7 +88,7 @@ class Exchange:
         return left
 
     def count(self, received: int) -> None:
-        """Counts bytes as they come over the line, where the cap on the body sees only what is unpacked."""
+        """Count bytes as received; the limit on the body counts them after decompression. Raise Stopped."""
         self.received += received
         if self.received > self.request.max_body * 2 + MAX_AROUND:
             raise Stopped("the answer does not end")
@@ -99,17 +98,17 @@ class Exchange:
             raise Stopped("the lease had run out before anything was sent")
 
     def before_send(self) -> None:
-        """The last gate: what it lets through may arrive, whatever error follows."""
+        """Check time and lease before the first byte. What passes may arrive, whatever error follows. Raise Stopped."""
         if self.phase is Phase.CONNECTED:
             self.remaining()
             self.check_lease()
             self.phase = Phase.SENDING
 
     def open_socket(self, host: str, port: int) -> socket.socket:
-        """A TCP connection to an address that we may talk to, judged before one byte goes there.
+        """Return a TCP connection to an allowed address. Raise Stopped or OSError.
 
-        The address is judged as resolved, so that not even a SYN reaches our own network, and again
-        as connected: the name cannot resolve to something else in between.
+        The address is checked as resolved, so that not even a SYN reaches our own network, and again as connected:
+        the name cannot resolve to something else in between.
         """
         problem: Exception = Stopped("the name has no address")
         for family, kind, protocol, address in self._resolve(host, port):
@@ -131,10 +130,10 @@ class Exchange:
         raise problem
 
     def _resolve(self, host: str, port: int) -> list[tuple[int, int, int, Any]]:
-        """The addresses of a name, within the time for connecting.
+        """Return the addresses of a name. Raise Stopped if it takes longer than the connect timeout.
 
-        The resolver heeds no timeout of ours, so it is asked by a thread of its own. That thread holds
-        nothing of the exchange: what it finds too late goes nowhere.
+        The resolver has no timeout, so a thread of its own calls it. That thread holds nothing of the exchange: a
+        late result is discarded.
         """
         found: Future[list[Any]] = Future()
         threading.Thread(target=_look_up, args=(found, host, port), name="resolver", daemon=True).start()

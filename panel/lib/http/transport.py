@@ -1,8 +1,8 @@
-"""One form-encoded POST through a session of `requests` of its own, measured while it happens.
+"""One form-encoded POST through its own `requests` session, with its phase recorded.
 
-Whether anything was sent is read from the phase that the socket recorded before its first byte, never from the name
-of an exception: those lie both ways. The session repeats nothing, follows nothing, and takes no proxy, credentials or
-cookies from anywhere.
+Whether anything was sent is read from the phase that the socket recorded before its first byte, never from the type
+of an exception, which can be wrong in both directions. The session does not retry or redirect, and takes no proxy,
+credentials or cookies from anywhere.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class _TLSPool(HTTPSConnectionPool):
 
 
 class _Adapter(HTTPAdapter):
-    """Connects through the measured connections of one exchange, and tries once."""
+    """Connects through the measured connections of one exchange, without retries."""
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
@@ -48,7 +48,7 @@ class _Adapter(HTTPAdapter):
         }
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
-        """Nothing: the context verifies, and to load the authorities for each connection takes 20 ms."""
+        """Do nothing: the context verifies, and loading the authorities for each connection takes 20 ms."""
 
 
 class _Session(requests.Session):
@@ -60,32 +60,32 @@ class _Session(requests.Session):
         self.mount("http://", self.adapters["https://"])
 
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """None, whatever it says: to look where one leads, `requests` reads the whole body, without our cap."""
+        """Return None: to follow a redirect, `requests` would read the whole body, without our limit."""
 
 
 @functools.cache
 def _tls_context() -> ssl.SSLContext:
-    """Certificates and names are always verified. Cached: loading the authorities costs about 20 ms."""
+    """Return a context that always verifies certificates and names. Cached: loading authorities takes about 20 ms."""
     return ssl.create_default_context(cafile=certifi.where())
 
 
 def post_form(request: Request) -> Answer:
-    """Send `request` once and read the whole answer. Whatever happens is in the Answer: never raises."""
+    """Send `request` once and read the whole answer. Never raises: failures are in the Answer."""
     exchange = Exchange(request)
     handled = sys.exception()
     body = bytearray()
     failure = ""
-    # Every exception ends here on purpose: the phase says what it means, and one that got past this wall would leave
-    # an order that may have been placed without a word about it.
+    # Catch every exception: the phase says what it means, and one that escaped would leave an order that the provider
+    # may have accepted without a record of it.
     try:
         exchange.check_lease()
         exchange.phase = Phase.CONNECTING
         if request.url.scheme != "https" and not request.allow_private:
-            # The API key would cross the internet in the clear.
+            # The API key would cross the internet unencrypted.
             raise Stopped("only https is allowed")
         with _Session(exchange) as session, session.send(_prepared(request), stream=True) as response:
-            # Piece by piece, unpacked: a gzip bomb ends at the cap, and of an answer that is cut off, what did arrive
-            # is kept as evidence.
+            # In chunks, decompressed: a gzip bomb ends at the limit, and what arrived of a cut answer is kept as
+            # evidence.
             while chunk := response.raw.read1(_CHUNK, decode_content=True):
                 body += chunk
                 if len(body) > request.max_body:
@@ -98,7 +98,7 @@ def post_form(request: Request) -> Answer:
 
 
 def _prepared(request: Request) -> requests.PreparedRequest:
-    """The request to the very address that was configured: `requests` would spell it in its own way."""
+    """Return the request with the exact configured address: `requests` would normalise it."""
     prepared = requests.PreparedRequest()
     prepared.prepare_method("POST")
     prepared.url = request.url.url
@@ -117,9 +117,9 @@ def _prepared(request: Request) -> requests.PreparedRequest:
 
 
 def _reason(error: Exception, handled: BaseException | None) -> str:
-    """What went wrong at the bottom: `requests` and urllib3 wrap it, and their words hold the whole address.
+    """Return the root cause: `requests` and urllib3 wrap it in texts that contain the whole address.
 
-    `handled` is what the caller was handling when it asked: no part of this.
+    `handled` is the exception that the caller was handling, which is not part of this one.
     """
     root: BaseException = error
     seen = {handled, None}

@@ -1,7 +1,7 @@
-"""How values look: money, numbers, times, links, badges, icons and form fields.
+"""Template filters and tags for money, numbers, times, links, badges, icons and form fields.
 
-Names, links and notes come from customers and providers: everything is escaped, and only markup that
-`format_html` built is safe.
+Names, links and notes come from customers and providers: everything is escaped, and only markup built by
+`format_html` is safe.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from panel.lib.money import format_money
 register = template.Library()
 
 NOTHING = "—"
-MISSING = (None, "")  # templates hand over "" for a value that does not exist
+MISSING = (None, "")  # templates pass "" for a value that does not exist
 
 WIDGET_CLASSES: tuple[tuple[type[forms.Widget], str], ...] = (
     (forms.CheckboxInput, "form-check-input"),
@@ -42,18 +42,18 @@ WIDGET_CLASSES: tuple[tuple[type[forms.Widget], str], ...] = (
 
 
 def _micros(value: Any) -> int:
-    return int(value + 0)  # an addition also resolves the lazy balance of the context
+    return int(value + 0)  # the addition also resolves the lazy balance of the context
 
 
 @register.filter
 def money_text(value: object) -> str:
-    """Plain text of micro-units: "$2.35"."""
+    """Return plain text of micro-units: "$2.35"."""
     return NOTHING if value in MISSING else format_money(_micros(value), settings.PANEL_CURRENCY)
 
 
 @register.filter
 def money(value: object) -> SafeString:
-    """Micro-units as people read them, exact to the micro-unit on hover."""
+    """Return micro-units rounded for people, with the exact amount on hover."""
     if value in MISSING:
         return format_html('<span class="money">{}</span>', NOTHING)
     exact = format_money(_micros(value), settings.PANEL_CURRENCY, exact=True)
@@ -62,19 +62,19 @@ def money(value: object) -> SafeString:
 
 @register.filter
 def exact_text(value: object) -> str:
-    """Plain text of micro-units with no place lost: "$4.875", for prices and for what is about to be paid."""
+    """Return exact plain text of micro-units: "$4.875", for prices and for what is about to be paid."""
     return NOTHING if value in MISSING else format_money(_micros(value), settings.PANEL_CURRENCY, exact=True)
 
 
 @register.filter
 def exact_money(value: object) -> SafeString:
-    """Micro-units with no place lost."""
+    """Return micro-units with every decimal place."""
     return format_html('<span class="money">{}</span>', exact_text(value))
 
 
 @register.filter
 def signed_money(value: object, exact: bool = False) -> SafeString:
-    """A movement of money: "+$5.00" in, "−$0.41" out; `exact`: with no place lost."""
+    """Return a movement of money: "+$5.00" in, "−$0.41" out; `exact` shows every decimal place."""
     if value in MISSING:
         return money(None)
     micros = _micros(value)
@@ -86,19 +86,19 @@ def signed_money(value: object, exact: bool = False) -> SafeString:
 
 @register.filter
 def absolute(value: object) -> int:
-    """An amount without its sign."""
+    """Return an amount without its sign."""
     return abs(_micros(value))
 
 
 @register.filter
 def percent(basis_points: int) -> str:
-    """Basis points as "5%", "2.5%"."""
+    """Return basis points as "5%", "2.5%"."""
     return formats.percent_text(basis_points)
 
 
 @register.filter
 def number(value: object) -> str:
-    """A whole number with thousands set apart: "1,234"."""
+    """Return a whole number with thousands separators: "1,234"."""
     return NOTHING if value in MISSING else f"{value:,}"
 
 
@@ -111,7 +111,7 @@ register.filter("exact_moment", formats.exact_moment_text)
 
 @register.filter
 def ago(value: datetime | None) -> SafeString:
-    """A moment as "5 min ago", the exact time on hover."""
+    """Return a moment as "5 min ago", with the exact time on hover."""
     if not value:
         return format_html("<span>{}</span>", NOTHING)
     local = timezone.localtime(value)
@@ -141,7 +141,7 @@ def _distance(moment: datetime, now: datetime) -> str:
 
 @register.filter
 def duration(seconds: int | None) -> str:
-    """A length of time in one unit, as people say it after "about": "12 min", "3 h", "2 days"."""
+    """Return a duration in one unit, as people say it after "about": "12 min", "3 h", "2 days"."""
     if seconds is None:
         return NOTHING
     if seconds < 90:
@@ -155,7 +155,7 @@ def duration(seconds: int | None) -> str:
 
 @register.filter
 def minutes(value: int) -> str:
-    """An exact length of time: "45 min", "1 day 2 h"."""
+    """Return an exact duration: "45 min", "1 day 2 h"."""
     hours, rest = divmod(value, 60)
     days, hours = divmod(hours, 24)
     parts = [(days, "day" if days == 1 else "days"), (hours, "h"), (rest, "min")]
@@ -164,7 +164,7 @@ def minutes(value: int) -> str:
 
 @register.filter
 def middle(value: str, length: int = 40) -> SafeString:
-    """A link without "https://" and cut in the middle, where it says least; the whole of it on hover."""
+    """Return a link without "https://", shortened in the middle, with the whole link on hover."""
     shown = value.removeprefix("https://")
     if len(shown) > length:
         head = (length - 1) * 2 // 3
@@ -174,7 +174,7 @@ def middle(value: str, length: int = 40) -> SafeString:
 
 @register.filter
 def is_web_link(value: str) -> bool:
-    """Whether a customer's text may become an address to click: http or https, nothing else."""
+    """Return True if a customer's text may become a link to click: http or https only."""
     try:
         parts = urlsplit(value)
     except ValueError:
@@ -186,7 +186,7 @@ def is_web_link(value: str) -> bool:
 
 
 def badge(look: tuple[str, str] | None, word: str) -> SafeString:
-    """Return `word` with its colour and icon; `look` is the pair of them, None for what has none of its own."""
+    """Return `word` with its colour and icon; `look` is that pair, None for the default."""
     meaning, picture = look or ("neutral", "clock")
     return format_html('<span class="status is-{}">{}{}</span>', meaning, icon(picture), word)
 
@@ -194,7 +194,7 @@ def badge(look: tuple[str, str] | None, word: str) -> SafeString:
 @register.simple_tag
 @lru_cache(maxsize=128)  # a list of services shows thousands
 def icon(name: str) -> SafeString:
-    """An icon of static/icons.svg. It only repeats what the words beside it say."""
+    """Return an icon of static/icons.svg. Decorative only: the text beside it says the same."""
     return format_html(
         '<svg class="icon" aria-hidden="true" focusable="false"><use href="{}#{}"></use></svg>',
         static("icons.svg"),
@@ -204,13 +204,13 @@ def icon(name: str) -> SafeString:
 
 @register.simple_tag
 def theme_url() -> str:
-    """The address of the accent's stylesheet, new with every colour."""
+    """Return the address of the accent's stylesheet, which changes with the colour."""
     return f"{reverse('theme_css')}?v={quote(settings.PANEL_ACCENT.lstrip('#'), safe='')}"
 
 
 @register.simple_tag(takes_context=True)
 def page_url(context: Context, place: tuple[str, str]) -> str:
-    """This page's address, at another place of its list: a page of `panel.lib.keyset_pagination`."""
+    """Return this page's address at another place of its list: see `panel.lib.keyset_pagination`."""
     query = context["request"].GET.copy()
     for name in ("before", "after", "page"):
         query.pop(name, None)
@@ -222,9 +222,9 @@ def page_url(context: Context, place: tuple[str, str]) -> str:
 def nav_link(
     context: Context, name: str, picture: str, label: str, *also: str, short: str = "", short_picture: str = ""
 ) -> dict[str, object]:
-    """A place of the main navigation, with another word and icon on a phone where it needs them.
+    """Return the context of a main navigation link, with another label and icon on phones if given.
 
-    `also`: patterns of further URL names that belong to it.
+    `also` lists patterns of further URL names that belong to it.
     """
     match = getattr(context.get("request"), "resolver_match", None)
     here = (match and match.url_name) or ""
@@ -240,10 +240,10 @@ def nav_link(
 
 @register.inclusion_tag("forms/field.html")
 def form_field(field: BoundField, *, placeholder: bool = True, optional: bool = True) -> dict[str, object]:
-    """A field with its label, help and errors; the widget names both of these to screen readers.
+    """Return the context of a field with label, help and errors; the widget refers to both for screen readers.
 
-    `placeholder` off drops the widget's own, where it would only repeat the label; `optional` off does not say
-    that a field may be left empty, where all of them may.
+    `placeholder=False` drops the widget's placeholder, for one that only repeats the label. `optional=False` does
+    not mark the field as optional, for forms in which every field is.
     """
     widget = field.field.widget
     look = next(name for kind, name in WIDGET_CLASSES if isinstance(widget, kind))

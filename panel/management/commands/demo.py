@@ -1,4 +1,4 @@
-"""`manage.py demo`: fills the demo and runs web, tasks and sandbox until Ctrl-C."""
+"""`manage.py demo`: fill the demo and run web, tasks and sandbox until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BANNER = """
 """
 
 
-# Ctrl-C and a polite kill are how a demo ends, and no failure.
+# Ctrl-C and SIGTERM are the normal ways to end a demo.
 STOPPED_BY_HAND = (0, 130, 143)
 
 
@@ -51,7 +51,7 @@ class Command(BaseCommand):
         except demo.DemoError as error:
             raise CommandError(str(error)) from error
         manager = Manager()
-        # Mails lead to the port that answers; a SITE_URL of the owner's stays.
+        # Links in mails use the port of this demo; a SITE_URL set by the owner stays.
         environment = {"SITE_URL": f"http://localhost:{ports.web}", **os.environ, "PYTHONUNBUFFERED": "1"}
         for name, command in demo.commands(ports).items():
             manager.add_process(name, command, env=environment, cwd=str(settings.BASE_DIR))
@@ -61,7 +61,7 @@ class Command(BaseCommand):
             raise SystemExit(manager.returncode)
 
     def _announce(self, ports: demo.Ports, password: str) -> None:
-        """Prints where to go once the pages answer."""
+        """Print the addresses once the pages respond."""
         url = f"http://localhost:{ports.web}"
         for _ in range(100):
             try:

@@ -1,1 +1,1 @@
-"""The sandbox's HTTP: connections, the faults that strike them, what was recorded, and control from outside."""
+"""The sandbox's HTTP: connections, injected faults, recorded requests, and control from outside."""

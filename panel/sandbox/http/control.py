@@ -1,8 +1,8 @@
 """Control over HTTP, for a sandbox that runs in a process of its own.
 
-`POST /_control` with JSON `{"key": …, "command": …, …}`; the other fields are the arguments of the
-method of `SandboxServer` with the command's name. The answer is `{"result": …}`, or `{"error": …}`
-with status 400 or 403. `call` is the client.
+`POST /_control` with JSON `{"key": …, "command": …, …}`; the other fields are the arguments of the method of
+`SandboxServer` with the command's name. The answer is `{"result": …}`, or `{"error": …}` with status 400 or 403.
+`call` is the client.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ class ControlFailed(Exception):
 
 
 def handle(body: bytes, *, commands: Commands, knows: Callable[[str], bool]) -> tuple[int, Any]:
-    """Carry out one command: HTTP status and JSON value. Amounts are decimal strings.
+    """Run one command. Return the HTTP status and the JSON value; amounts are decimal strings.
 
-    `commands` take their arguments as they were given; `knows` says whether a key is the customer's.
+    `commands` take their arguments as received; `knows` says whether a key is the customer's.
     """
     try:
         given = json.loads(body)
@@ -44,8 +44,10 @@ def handle(body: bytes, *, commands: Commands, knows: Callable[[str], bool]) -> 
 
 
 def call(base_url: str, key: str, command: str, **arguments: Any) -> Any:
-    """Send one command to a running sandbox and return its result; `ControlFailed` with its
-    reason. Only the host and port of `base_url` count; no proxy is ever asked."""
+    """Send one command to a running sandbox and return its result. Raise ControlFailed with its reason.
+
+    Only the host and port of `base_url` are used, and no proxy.
+    """
     body = json.dumps({**arguments, "key": key, "command": command}, default=str)
     connection = http.client.HTTPConnection(urlsplit(base_url).netloc, timeout=30)
     try:

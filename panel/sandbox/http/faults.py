@@ -1,9 +1,8 @@
-"""Faults on demand: what can go wrong between a client and a provider.
+"""Faults to inject: what can go wrong between a client and a provider.
 
-Each function makes one `Fault`; `SandboxServer.inject` arms it. A fault strikes the next `times`
-requests of its `action` (None: of any), then it is used up; `times=None` strikes until cleared.
-`processed` says whether the request takes effect all the same: an `add` that is processed and
-then dropped did place its order.
+Each function returns one `Fault`; `SandboxServer.inject` arms it. A fault applies to the next `times` requests of
+its `action` (None: of any), then it is used up; `times=None` applies until cleared. `processed` says whether the
+request still takes effect: an `add` that is processed and then dropped has created its order.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ ENDS = frozenset({"answer", "drop", "reset", "refuse", "truncate", "drip"})
 class Fault:
     """One fault. The parts combine: wait, process or not, wait, then end as `end` says.
 
-    `delay_before` and `delay_after` are real seconds before and after processing; `gate` holds
-    the answer back, after processing, until it is set (30 s at most). `status`, `headers` and
-    `body` replace those of the answer. `end`:
+    `delay_before` and `delay_after` are real seconds before and after processing; `gate` holds the answer back,
+    after processing, until it is set (at most 30 s). `status`, `headers` and `body` replace those of the answer.
+    `end`:
 
     - answer: send it
-    - drop: close the connection in good order, without an answer
+    - drop: close the connection normally, without an answer
     - reset: close it with RST, without an answer
     - refuse: RST as soon as the connection is accepted, nothing read; `action` must be None
     - truncate: announce the whole length, send half of the body, close
@@ -57,9 +56,9 @@ class Fault:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Fault:
-        """A fault from the control interface: fields by name, `body` as text or `body_base64`.
+        """Return a fault from the control interface: fields by name, `body` as text or `body_base64`.
 
-        `ValueError` or `TypeError` for fields that do not exist or do not fit.
+        Raise ValueError or TypeError for fields that do not exist or do not fit.
         """
         values = dict(data)
         encoded = values.pop("body_base64", None)
@@ -73,33 +72,35 @@ class Fault:
 
 
 def drop_before(action: str | None = None, *, times: int | None = 1) -> Fault:
-    """The connection closes without an answer; nothing was processed."""
+    """Close the connection without an answer or processing."""
     return Fault(end="drop", processed=False, action=action, times=times)
 
 
 def drop_after(action: str | None = None, *, times: int | None = 1) -> Fault:
-    """The connection closes without an answer; the request took effect."""
+    """Close the connection without an answer, after processing."""
     return Fault(end="drop", processed=True, action=action, times=times)
 
 
 def reset_before(action: str | None = None, *, times: int | None = 1) -> Fault:
-    """The connection is reset (RST); nothing was processed."""
+    """Reset the connection (RST) without processing."""
     return Fault(end="reset", processed=False, action=action, times=times)
 
 
 def reset_after(action: str | None = None, *, times: int | None = 1) -> Fault:
-    """The connection is reset (RST); the request took effect."""
+    """Reset the connection (RST) after processing."""
     return Fault(end="reset", processed=True, action=action, times=times)
 
 
 def refuse(*, times: int | None = 1) -> Fault:
-    """New connections are reset as they are accepted, before anything is read. The client may
-    notice while it connects, sends or reads."""
+    """Reset new connections as they are accepted, before anything is read.
+
+    The client may notice while it connects, sends or reads.
+    """
     return Fault(end="refuse", processed=False, times=times)
 
 
 def delay_before(seconds: float, action: str | None = None, *, times: int | None = 1) -> Fault:
-    """Wait, then process and answer: a client that gives up will have its request processed."""
+    """Wait, then process and answer: the request of a client that gives up is still processed."""
     return Fault(delay_before=seconds, action=action, times=times)
 
 
@@ -117,8 +118,10 @@ def answer(
     action: str | None = None,
     times: int | None = 1,
 ) -> Fault:
-    """Another status, other headers or another body. Without `body` a processed request keeps its
-    own answer, and one that was not processed has an empty one."""
+    """Replace the status, the headers or the body.
+
+    Without `body` a processed request keeps its own answer, and one not processed has an empty one.
+    """
     return Fault(
         status=status,
         body=body,
@@ -137,7 +140,7 @@ def redirect(
     action: str | None = None,
     times: int | None = 1,
 ) -> Fault:
-    """Send the client elsewhere."""
+    """Redirect the client."""
     return answer(
         status=status,
         body=b"",
@@ -149,7 +152,7 @@ def redirect(
 
 
 def truncate(action: str | None = None, *, processed: bool = True, times: int | None = 1) -> Fault:
-    """Half of the body, then the connection closes."""
+    """Send half of the body, then close the connection."""
     return Fault(end="truncate", processed=processed, action=action, times=times)
 
 
@@ -160,12 +163,12 @@ def drip(
     processed: bool = True,
     times: int | None = 1,
 ) -> Fault:
-    """The body byte by byte, `seconds` apart: each read succeeds, the whole takes long."""
+    """Send the body byte by byte, `seconds` apart: each read succeeds, the whole takes long."""
     return Fault(end="drip", drip_seconds=seconds, processed=processed, action=action, times=times)
 
 
 class FaultQueue:
-    """The armed faults, in the order they were injected; safe to use from many threads."""
+    """The armed faults, in the order of injection; thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -180,16 +183,16 @@ class FaultQueue:
             self._armed.clear()
 
     def armed(self) -> list[Fault]:
-        """What has not been used up, each with the times that are left."""
+        """Return the faults that are not used up, each with its `times` left."""
         with self._lock:
             return list(self._armed)
 
     def take(self, action: str | None) -> Fault | None:
-        """The first fault for a request of this action, counted as used once."""
+        """Return the first fault for a request of this action, and count it as used once."""
         return self._take(lambda f: f.end != "refuse" and f.action in (None, action))
 
     def take_refusal(self) -> Fault | None:
-        """The first fault for a connection that was just accepted."""
+        """Return the first fault for a connection that was just accepted, and count it as used once."""
         return self._take(lambda f: f.end == "refuse")
 
     def _take(self, fits: Callable[[Fault], bool]) -> Fault | None:

@@ -1,4 +1,4 @@
-"""One HTTP connection to the sandbox: routing, recording, and the faults that strike it."""
+"""One HTTP connection to the sandbox: routing, recording and faults."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Provider(Protocol):
 
 
 class Site(Protocol):
-    """What stands behind the connections: the provider, its page, and what befalls its answers."""
+    """What a connection needs of the sandbox: the provider, the page, and the faults."""
 
     control_allowed: bool
     faults: FaultQueue
@@ -55,7 +55,7 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 60
     disable_nagle_algorithm = True
-    # Head and body of an answer leave together; handle_one_request flushes.
+    # Head and body of an answer are sent together; handle_one_request flushes.
     wbufsize = 64 * 1024
 
     def do_GET(self) -> None:
@@ -91,7 +91,7 @@ class Handler(BaseHTTPRequestHandler):
             return None
         body = self.rfile.read(int(length))
         if len(body) < int(length):
-            # Half a request is none: the client went away while it was sending.
+            # The client disconnected while sending; half a request is not processed.
             self.close_connection = True
             return None
         return body
@@ -169,8 +169,10 @@ class Handler(BaseHTTPRequestHandler):
         apart: float = 0.0,
         entry: Recorded | None = None,
     ) -> None:
-        """Send an answer that announces `content`; `sent` is what really leaves, each byte
-        `apart` seconds after the one before if that is more than 0."""
+        """Send an answer that announces `content`.
+
+        `sent` is what is really sent, with `apart` seconds between bytes if that is more than 0.
+        """
         sent = content if sent is None else sent
         self.send_response(status)
         self.send_header("Content-Type", content_type)

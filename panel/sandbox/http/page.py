@@ -1,4 +1,4 @@
-"""The one page that a person sees who opens the sandbox in a browser."""
+"""The page that the sandbox shows in a browser."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ td.link { overflow-wrap: anywhere; min-width: 12rem; }
 def render(
     *, balance: int, services: int, count: int, orders: list[SandboxOrder], names: dict[int, str], now: float
 ) -> str:
-    """The page: balance (micro-units), counts, and the given orders with their services' names."""
+    """Return the HTML: balance (micro-units), counts, and the given orders with their services' names."""
     rows = "".join(_row(order, names.get(order.service, ""), now) for order in orders)
     table = (
         '<div class="scroll"><table><thead><tr><th class="number">Order</th><th>Service</th>'

@@ -1,4 +1,4 @@
-"""What the server saw: the requests of API v2, for tests to look at."""
+"""The recorded requests of API v2, for tests."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 class Recorded:
     """One request. `params` come without the key; times are Unix seconds.
 
-    `processed` is whether it was handed to the provider, `fault` the end of the fault that struck
-    it; `answered_at` and `status` are None until, and unless, an answer went out.
+    `processed` is whether the provider received it, `fault` the `end` of its fault; `answered_at` and `status` are
+    None unless an answer was sent.
     """
 
     number: int
@@ -30,7 +30,7 @@ class Recorded:
 
 @dataclass(slots=True)
 class RequestLog:
-    """The last `keep` requests, oldest first; safe to use from many threads."""
+    """The last `keep` requests, oldest first; thread-safe."""
 
     keep: int
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -48,7 +48,7 @@ class RequestLog:
             self._kept.append(entry)
 
     def change(self, entry: Recorded, **values: object) -> None:
-        """Set fields of a kept entry as its request goes on."""
+        """Set fields of a kept entry."""
         with self._lock:
             for name, value in values.items():
                 setattr(entry, name, value)

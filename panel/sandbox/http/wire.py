@@ -1,4 +1,4 @@
-"""Reading what a client sent: form-encoded as the protocol says, multipart and JSON as some do."""
+"""Read requests: form-encoded as the protocol says, multipart and JSON as some clients send."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from urllib.parse import parse_qsl
 
 
 class Unreadable(Exception):
-    """The body is not what its content type says."""
+    """The body does not match its content type."""
 
 
 def read_form(body: bytes, content_type: str) -> dict[str, str]:
-    """The parameters as text; of a repeated one the last counts. `Unreadable` if there are none
-    to be had from the body."""
+    """Return the parameters as text; of a repeated one the last counts. Raise Unreadable."""
     kind = content_type.split(";")[0].strip().lower()
     if kind == "application/json":
         return _json(body)
@@ -46,7 +45,7 @@ def _text(value: object) -> str:
 
 
 def _clean(text: str) -> str:
-    """Without lone surrogates, which JSON may hold and no file can."""
+    """Return the text without lone surrogates, which JSON may contain and no file can."""
     return text.encode("utf-8", "replace").decode()
 
 

@@ -92,13 +92,13 @@ def as_ordered(customer: Any) -> list[dict[str, Any]]:
 def built(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """One more each time that a list is worked out instead of taken from the cache."""
     found: list[Any] = []
-    works_out = subject._worked_out
+    works_out = subject._build
 
     def counts(terms: Any) -> bytes:
         found.append(terms)
         return works_out(terms)
 
-    monkeypatch.setattr(subject, "_worked_out", counts)
+    monkeypatch.setattr(subject, "_build", counts)
     return found
 
 
@@ -617,7 +617,7 @@ def test_list_when_the_change_outside_is_rolled_back_is_still_kept(shop, built):
 
 def test_list_when_a_change_is_committed_while_it_is_worked_out_is_not_kept(shop, monkeypatch):
     """It is the list of the next version, which has a key of its own; its own version may come back with a backup."""
-    works_out = subject._worked_out
+    works_out = subject._build
 
     def overtaken(terms: Any) -> bytes:
         found = works_out(terms)
@@ -627,7 +627,7 @@ def test_list_when_a_change_is_committed_while_it_is_worked_out_is_not_kept(shop
     kept: list[str] = []
     monkeypatch.setattr(subject, "_keep", lambda key, found: kept.append(key))
     with monkeypatch.context() as patched:
-        patched.setattr(subject, "_worked_out", overtaken)
+        patched.setattr(subject, "_build", overtaken)
         price_list(customer=shop.bob)
     assert kept == []
     assert rates(shop.bob)[shop.first.pk] == "2.6"

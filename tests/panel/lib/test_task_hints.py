@@ -61,11 +61,11 @@ def test_order_when_the_broker_hangs_then_the_customer_does_not_wait(
 
 def test_hints_when_many_come_while_one_is_sent_then_one_more_tells_of_them_all(sent):
     """Dropped ones left an order waiting for the next tick; one for each would be hundreds a second."""
-    task_hints._send_aside(SUBMIT)
+    task_hints._send_from_thread(SUBMIT)
     assert sent.hangs.wait(timeout=120)
     for _ in range(50):
-        task_hints._send_aside(SUBMIT)
-        task_hints._send_aside("orders.tasks.send_requests")
+        task_hints._send_from_thread(SUBMIT)
+        task_hints._send_from_thread("orders.tasks.send_requests")
     sent.goes_on.set()
     sent.wait_for_the_end()
     assert sent.tasks == [SUBMIT, "orders.tasks.send_requests", SUBMIT]
@@ -74,7 +74,7 @@ def test_hints_when_many_come_while_one_is_sent_then_one_more_tells_of_them_all(
 def test_hint_when_the_one_before_is_done_then_it_is_sent(sent):
     sent.goes_on.set()
     for times in (1, 2):
-        task_hints._send_aside(SUBMIT)
+        task_hints._send_from_thread(SUBMIT)
         sent.wait_for_the_end()
         assert sent.tasks == [SUBMIT] * times
 
@@ -86,7 +86,7 @@ def test_hint_when_a_fork_left_its_sender_behind_then_a_new_one_sends(sent, monk
     gone.join()
     monkeypatch.setattr(task_hints, "_sender", gone)
     sent.goes_on.set()
-    task_hints._send_aside(SUBMIT)
+    task_hints._send_from_thread(SUBMIT)
     assert sent.hangs.wait(timeout=120)
 
 

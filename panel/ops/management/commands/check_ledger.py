@@ -1,4 +1,4 @@
-"""`manage.py check_ledger`: proves every balance and refund; exits non-zero and shows the rows if not."""
+"""`manage.py check_ledger`: check every balance and refund; exit non-zero and show the rows of a breach."""
 
 from __future__ import annotations
 

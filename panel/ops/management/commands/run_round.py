@@ -1,4 +1,4 @@
-"""`manage.py run_round submit_orders`: one round, in this process."""
+"""`manage.py run_round submit_orders`: run one round in this process."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from panel.sandbox.server import SandboxServer
 
 class Command(BaseCommand):
     help = "Run the sandbox provider: an API v2 server to try the panel with."
-    # It stands beside the panel: neither its database nor its settings need to be in order.
+    # It runs beside the panel, whose database and settings need not be in order.
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
