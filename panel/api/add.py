@@ -101,7 +101,7 @@ def _refuse_duplicate(order: Order, *, seconds: int) -> None:
         api_key_ref=order.api_key_ref,
         created_at__gt=timezone.now() - timedelta(seconds=seconds),
     ).exclude(Q(pk=order.pk) | Q(status=Status.CANCELED))
-    # Long links are truncated in the index, and other comments for the same link are a different order.
+    # Long links are truncated in `link_key`, and other comments for the same link are a different order.
     is_cut = len(order.link_key) == MAX_LINK_KEY
     for link, params in maybe.values_list("link", "params"):
         if params == order.params and not (is_cut and link != order.link):

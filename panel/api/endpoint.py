@@ -33,7 +33,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The caller: with a key, or with None, signed in on the page that tries the reading actions."""
+    """The caller: a program with its key, or a customer on the page that tries the reading actions (None)."""
 
     customer: User
     key: ApiKey | None = None

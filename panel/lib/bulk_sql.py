@@ -72,7 +72,7 @@ def _refuse_guarded(model: type[Model]) -> None:
 
 
 def _field(model: type[Model], column: str) -> Field[Any, Any]:
-    """Return the field by attribute name: Django also knows "provider" as "provider_id"."""
+    """Return the field with this attribute name, such as "provider_id" for "provider"."""
     return next(field for field in model._meta.concrete_fields if field.attname == column)
 
 

@@ -155,7 +155,7 @@ _CHECKS: tuple[tuple[str, str, str], ...] = (
 
 
 def prove_books() -> list[Breach]:
-    """Find the breaches, open or resolve the alert, and record the heartbeat."""
+    """Return the breaches. Open or resolve their alert, and record the heartbeat."""
     breaches = find_breaches()
     if breaches:
         text = "; ".join(f"{breach.invariant}: {breach.rows[0]}" for breach in breaches)

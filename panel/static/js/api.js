@@ -1,4 +1,4 @@
-// The documentation: links lead into what is folded, the menu shows where one is, and a failed try is told.
+// The documentation: opens the folded part that a link leads to, marks the current part in the menu, shows errors.
 (() => {
   "use strict";
 
@@ -14,7 +14,7 @@
   addEventListener("hashchange", open);
   open();
 
-  // -- where one is --
+  // -- the current part --
 
   const menu = document.querySelector(".api-menu");
   const links = [...document.querySelectorAll(".api-nav a, .api-menu a")];
@@ -55,16 +55,16 @@
     said.textContent = words;
   };
   document.addEventListener("htmx:beforeRequest", () => { said.textContent = ""; });
-  // Of the answer one line: a reader would read out a list of services to its end.
+  // Announce one line of the answer: a screen reader would read a list of services to its end.
   document.addEventListener("htmx:afterSwap", () => { said.textContent = tried.querySelector("[data-tried]")?.dataset.tried ?? ""; });
   document.addEventListener("htmx:responseError", ({ detail }) => {
-    // The token of the form is that of a session that ended.
+    // The form's token belongs to a session that ended.
     const isOld = detail.xhr.status === 403;
     fail(isOld ? "You were signed out or in again since this page was loaded. Reload it and try again." : "The panel could not answer. Nothing was changed; try again.");
   });
   document.addEventListener("htmx:sendError", () => fail("No answer came. Check your connection and try again."));
 
-  // Ids belong to two of the actions alone.
+  // Only two of the actions take ids.
   const ids = document.getElementById("try-ids");
   const field = ids.querySelector("input");
   let isTyped = field.value !== "";

@@ -11,9 +11,9 @@
   const WAIT = 120;
   let label = chosen.value ? box.value : "";
   let active = null;
-  let waiting = 0; // The timer of the next look.
-  let looking = null; // What stops the look under way.
-  let picksFirst = false; // Enter came before the options did.
+  let waiting = 0; // The timer of the next search.
+  let looking = null; // Aborts the search in progress.
+  let picksFirst = false; // Enter was pressed before the options arrived.
 
   for (const [name, value] of Object.entries({
     role: "combobox",

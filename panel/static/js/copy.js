@@ -1,4 +1,4 @@
-// Copy buttons: what `data-copy` selects, or the code that the button stands over. Without scripts they stay hidden.
+// Copy buttons: copy what `data-copy` selects, or the code below the button. Without scripts they stay hidden.
 (() => {
   "use strict";
 
@@ -13,7 +13,7 @@
   const sourceOf = (button) =>
     button.dataset.copy ? document.querySelector(button.dataset.copy) : button.closest(".code").querySelector("pre");
 
-  // Browsers hand out the clipboard on https alone; elsewhere what is selected can be copied.
+  // Browsers allow the clipboard on https only; elsewhere the text is selected, ready to copy.
   const copySelected = (source) => {
     const selection = getSelection();
     selection.selectAllChildren(source);

@@ -1,4 +1,4 @@
-// Filters: what was left empty does not stand in the address.
+// Filters: empty fields are left out of the address.
 (() => {
   "use strict";
 
@@ -7,7 +7,7 @@
     for (const field of target.elements) field.disabled = field.matches("input, select") && !field.value;
   });
 
-  // What the browser kept of the page that it comes back to.
+  // Enable the fields again when the browser returns to a page from its cache.
   addEventListener("pageshow", () => {
     for (const field of document.querySelectorAll("form[method=get] :disabled")) field.disabled = false;
   });

@@ -1,4 +1,4 @@
-// Keeps polled parts calm: no polling from a hidden tab, no swap under a pressed pointer, no sign-in page in a list;
+// Polled parts: no polling from a hidden tab, no swap under a pressed pointer, no sign-in page in a list;
 // and keeps "5 min ago" true while the page is open.
 (() => {
   "use strict";
@@ -10,8 +10,8 @@
     if (document.hidden && isPoll(event.detail.elt)) event.preventDefault();
   });
 
-  // What is swapped between the press and the release of a button would lose the click. The next poll brings it.
-  // No press is longer than this: a release outside of the window is never heard of.
+  // A swap between press and release of a button would lose the click; the next poll swaps instead.
+  // A press lasts no longer than this: a release outside of the window sends no event.
   const PRESS = 2_000;
   let pressedAt = -PRESS;
   for (const name of ["pointerdown", "pointerup", "pointercancel"]) {
@@ -23,7 +23,7 @@
     const { xhr, pathInfo, requestConfig } = event.detail;
     const asked = new URL(pathInfo.requestPath, location.href).pathname;
     if (xhr.responseURL && new URL(xhr.responseURL).pathname !== asked) {
-      // Another page answered: the session ended. Loading this page again leads to the sign-in.
+      // Another page answered: the session ended. Reloading this page leads to the sign-in.
       event.detail.shouldSwap = false;
       location.reload();
     } else if (performance.now() - pressedAt < PRESS && isPoll(requestConfig.elt)) {
@@ -31,7 +31,7 @@
     }
   });
 
-  // The server's own words (its filter `ago`), as time goes by. Older than a week they are a date, which stays.
+  // The words of the server's filter `ago`, kept current. After a week it is a date, which stays.
   const spoken = (distance) => {
     if (distance < 60 * MINUTE) return `${Math.max(1, Math.round(distance / MINUTE))} min`;
     if (distance < 24 * 60 * MINUTE) return `${Math.round(distance / (60 * MINUTE))} h`;
@@ -44,7 +44,7 @@
     return distance < 0 ? `in ${spoken(-distance)}` : `${spoken(distance)} ago`;
   };
 
-  // By the server's clock: that of this machine may be wrong.
+  // By the server's clock: this machine's may be wrong.
   const behind = Date.now() - 1_000 * document.documentElement.dataset.now;
 
   const refreshTimes = () => {

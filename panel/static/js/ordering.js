@@ -1,11 +1,11 @@
-// The order form: keeps what is typed while the fields change, and shows the fields that a choice asks for.
+// The order form: keeps the input while the fields change, and shows the fields that a choice needs.
 (() => {
   "use strict";
 
   const form = document.getElementById("order-form");
   if (!form) return;
 
-  // -- what is wrong: found at once, and no longer told once it is being corrected --
+  // -- errors: shown at once, and hidden while they are being corrected --
 
   form.querySelector("[aria-invalid=true]")?.focus();
   const correct = (target) => {
@@ -22,14 +22,14 @@
   form.addEventListener("input", ({ target }) => correct(target));
   document.getElementById("id_service").addEventListener("change", () => correct(document.getElementById("id_find")));
 
-  // -- the charge that was shown is not that of what is typed since: it is asked for before it is taken --
+  // -- the charge shown is outdated by the input: fetch it again before it is charged --
 
   form.addEventListener("input", ({ target }) => {
     const seen = document.querySelector("#order-summary [name=seen_charge]");
     if (target.matches("[data-counted]")) seen.value = "";
   });
 
-  // -- fields that only a choice of another asks for --
+  // -- fields that only a certain choice needs --
 
   form.addEventListener("change", ({ target }) => {
     for (const part of form.querySelectorAll(`.asked-for[data-field="${CSS.escape(target.name)}"]`)) {
@@ -37,7 +37,7 @@
     }
   });
 
-  // -- what was typed while the fields of another service were on their way --
+  // -- input while the fields of another service are loading --
 
   let typed = [];
 
@@ -65,9 +65,9 @@
     elt.setAttribute("hx-vals", JSON.stringify({ on: isOn ? "0" : "1" }));
   });
 
-  // -- the session ended: the form is handed over, so that nothing typed is lost. Looking at it orders nothing. --
+  // -- the session ended: hand the form over, so that no input is lost. Opening it orders nothing. --
 
-  let isHandedOver = false; // Several answers may tell of it.
+  let isHandedOver = false; // Several answers may report it.
 
   const handOver = () => {
     if (isHandedOver) return;
@@ -83,7 +83,7 @@
     const asked = new URL(pathInfo.requestPath, location.href).pathname;
     if (!form.contains(elt) && !form.contains(event.detail.requestConfig.elt)) return;
     if (!xhr.responseURL || new URL(xhr.responseURL).pathname === asked) return;
-    event.stopImmediatePropagation(); // Loading the page again would lose it.
+    event.stopImmediatePropagation(); // A reload would lose it.
     event.detail.shouldSwap = false;
     handOver();
   }, { capture: true });

@@ -1,4 +1,4 @@
-// Choosing orders in the list: all of the page at once, and how many are chosen. Without scripts the boxes work alone.
+// Selecting orders in the list: all of the page at once, and their number. Without scripts only the boxes work.
 (() => {
   "use strict";
 
@@ -25,6 +25,6 @@
   document.addEventListener("change", (event) => {
     if (event.target.matches("input[name=order][form=bulk]")) show();
   });
-  // What the browser kept of the page that it comes back to.
+  // Update the number when the browser returns to a page from its cache.
   addEventListener("pageshow", show);
 })();

@@ -1,4 +1,4 @@
-// Sets the colour theme before anything is painted, and keeps what the customer chose.
+// Sets the colour theme before the first paint, and stores the customer's choice.
 (() => {
   "use strict";
 
