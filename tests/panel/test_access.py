@@ -1,4 +1,4 @@
-"""Who may see what. Every address of the site is listed here: a new one cannot be forgotten."""
+"""Who may see what. Every address of the site is listed here, so that no new one is forgotten."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from panel.api.keys.services import make_key
 from tests import make
 
 pytestmark = pytest.mark.django_db
-routing = pytest.mark.once  # Of addresses and who asks, before any row is looked for.
+routing = pytest.mark.once  # Tests addresses and permissions, before any row is read.
 
 PUBLIC = {"home", "api_docs", "theme_css", "healthz"}
 WITH_TOKEN = {"metrics", "api_v2", "api_v2_slash"}
-# For whoever has the link of the mail: tests/panel/accounts/test_invitations.py.
+# For holders of a mailed link: tests/panel/accounts/test_invitations.py.
 BY_LINK = {"invitation", "invitation_accept"}
 SIGNED_IN = {
     "services",
@@ -66,11 +66,11 @@ POST_ONLY = {
     "drip_stop",
     "deposit_cancel",
 }
-# The library that signs people in guards its own pages, and so does the admin.
+# The sign-in library guards its own pages, and so does the admin.
 OF_LIBRARIES = ("account_", "mfa_", "admin:")
 
 
-# How to make another customer's object, for each route of customers whose address names one. Returns the arguments.
+# How to create another customer's object, for each customer route whose address names one. Returns the arguments.
 ANOTHERS = {
     **dict.fromkeys(
         ("order_detail", "order_live", "order_cancel", "order_refill"),
@@ -88,12 +88,12 @@ ANOTHERS = {
         lambda other, service: [make_key(customer=other, name="Theirs").key.pk],
     ),
 }
-# What their address names is nobody's own.
+# Their addresses name nothing that a customer owns.
 OF_EVERYBODY = {"service_favourite"}
 
 
 def patterns_of(patterns, namespace=""):
-    """The full name and the pattern of each route."""
+    """Yield the full name and the pattern of each route."""
     for pattern in patterns:
         if isinstance(pattern, URLResolver):
             inner = f"{pattern.namespace}:" if pattern.namespace else namespace
@@ -107,7 +107,7 @@ def routes(patterns):
 
 
 def own_routes():
-    """The routes that this project answers itself, with the names of their arguments."""
+    """Yield the project's own routes, with the names of their arguments."""
     for name, pattern in patterns_of(get_resolver().url_patterns):
         if not name.startswith(OF_LIBRARIES):
             yield name, tuple(pattern.pattern.converters)
@@ -116,7 +116,7 @@ def own_routes():
 WITH_ARGUMENTS = sorted(name for name, arguments in own_routes() if arguments and name not in BY_LINK)
 
 
-def test_every_route_is_classed():
+def test_routes_when_listed_then_each_is_classified():
     known = PUBLIC | SIGNED_IN | WITH_TOKEN | BY_LINK
     unknown = {
         name for name in routes(get_resolver().url_patterns) if name not in known and not name.startswith(OF_LIBRARIES)
@@ -129,7 +129,7 @@ def address(name: str) -> str:
 
 
 def everything_of(user):
-    """What a stranger could have changed: orders, drip-feeds, deposits and money."""
+    """Return what a stranger could have changed: orders, drip-feeds, deposits and money."""
     return [
         list(user.orders.order_by("pk").values()),
         list(user.drip_feeds.order_by("pk").values()),
@@ -141,27 +141,27 @@ def everything_of(user):
 
 
 @pytest.mark.parametrize("name", [name for name in WITH_ARGUMENTS if name not in OF_EVERYBODY])
-def test_what_is_another_customers_is_not_found_and_stays_as_it_is(name, signed_in, other, service):
+def test_object_when_another_customers_then_not_found_and_unchanged(name, signed_in, other, service):
     assert name in ANOTHERS, f"say in ANOTHERS how to make another customer's object for the route {name}"
     target = reverse(name, args=ANOTHERS[name](other, service))
     before = everything_of(other)
     answers = {signed_in.get(target).status_code, signed_in.post(target).status_code}
     assert 404 in answers and answers <= {404, 405}
     assert everything_of(other) == before
-    # The same is there for its owner: it is not for a wrong address that nothing was found.
+    # Its owner does find it: the 404 is not due to a wrong address.
     owner = Client()
     owner.force_login(other)
     found = {owner.get(target).status_code, owner.post(target).status_code}
     assert found & {200, 204, 302} or name in FOR_SOME
 
 
-# Their owners may find nothing behind them either: there is no receipt where none was sent.
+# Even owners may get a 404 here: there is no receipt if none was uploaded.
 FOR_SOME = {"deposit_receipt"}
 
 
 @pytest.mark.parametrize("name", WITH_ARGUMENTS)
 @routing
-def test_visitor_who_knows_a_number_is_sent_to_sign_in(name, customer, service):
+def test_object_when_opened_by_a_visitor_then_sent_to_sign_in(name, customer, service):
     arguments = ANOTHERS[name](customer, service) if name in ANOTHERS else [service.pk]
     target = reverse(name, args=arguments)
     answers = [Client().get(target), Client().post(target)]
@@ -172,7 +172,7 @@ def test_visitor_who_knows_a_number_is_sent_to_sign_in(name, customer, service):
 
 @pytest.mark.parametrize("name", sorted(SIGNED_IN))
 @routing
-def test_visitor_is_sent_to_sign_in(name):
+def test_page_when_opened_by_a_visitor_then_sent_to_sign_in(name):
     client = Client()
     response = client.post(address(name)) if name in POST_ONLY else client.get(address(name))
     assert response.status_code == 302
@@ -181,13 +181,13 @@ def test_visitor_is_sent_to_sign_in(name):
 
 @pytest.mark.parametrize("name", sorted(PUBLIC))
 @routing
-def test_public_page_opens_for_visitors(name):
+def test_public_page_when_opened_by_a_visitor_then_it_opens(name):
     assert Client().get(address(name)).status_code == 200
 
 
 @pytest.mark.parametrize("name", sorted(POST_ONLY | {"order_new", "account", "api_try"}))
 @routing
-def test_post_without_csrf_token_is_refused(name, customer):
+def test_post_when_the_csrf_token_is_missing_then_refused(name, customer):
     client = Client(enforce_csrf_checks=True)
     client.force_login(customer)
     assert client.post(address(name)).status_code == 403
@@ -195,12 +195,12 @@ def test_post_without_csrf_token_is_refused(name, customer):
 
 @pytest.mark.parametrize("name", sorted(POST_ONLY))
 @routing
-def test_get_cannot_change_anything(name, signed_in):
+def test_write_address_when_opened_with_get_then_405(name, signed_in):
     assert signed_in.get(address(name)).status_code == 405
 
 
 @routing
-def test_admin_is_closed_to_customers_and_visitors(signed_in):
+def test_admin_when_opened_by_customers_or_visitors_then_closed(signed_in):
     for client in (Client(), signed_in):
         for name in ("admin:index", "admin:billing_wallet_changelist", "admin:catalog_provider_changelist"):
             response = client.get(reverse(name))
@@ -208,14 +208,14 @@ def test_admin_is_closed_to_customers_and_visitors(signed_in):
 
 
 @routing
-def test_customer_pages_have_a_strict_content_policy(signed_in):
+def test_customer_pages_when_opened_then_a_strict_content_policy(signed_in):
     for client, name in ((Client(), "home"), (Client(), "account_login"), (signed_in, "order_new")):
         policy = client.get(reverse(name)).headers["Content-Security-Policy"]
         assert "default-src 'self'" in policy
         assert "unsafe" not in policy
 
 
-def test_signing_up_makes_a_customer_with_an_empty_wallet():
+def test_sign_up_when_done_then_a_customer_with_an_empty_wallet():
     client = Client()
     response = client.post(
         reverse("account_signup"), {"email": "New@Example.org", "password1": "correct horse battery"}
@@ -226,15 +226,15 @@ def test_signing_up_makes_a_customer_with_an_empty_wallet():
     assert page.context["wallet"].balance == 0
 
 
-def test_two_accounts_cannot_differ_by_case_alone(customer):
+def test_accounts_when_they_differ_only_by_case_then_refused(customer):
     response = Client().post(
         reverse("account_signup"), {"email": "ALICE@example.org", "password1": "correct horse battery"}
     )
-    assert response.status_code in (200, 302)  # An unfamiliar visitor is not told who has an account.
+    assert response.status_code in (200, 302)  # The page does not reveal who has an account.
     assert type(customer).objects.filter(email__iexact="alice@example.org").count() == 1
 
 
-def test_inactive_customer_cannot_sign_in():
+def test_customer_when_inactive_then_cannot_sign_in():
     user = make.customer("gone@example.org")
     user.is_active = False
     user.save()
@@ -243,7 +243,7 @@ def test_inactive_customer_cannot_sign_in():
     assert client.get(reverse("wallet")).status_code == 302
 
 
-def test_reauthentication_asks_for_the_password_and_leads_on(signed_in, customer):
+def test_reauthentication_when_the_password_is_entered_then_it_continues(signed_in, customer):
     EmailAddress.objects.create(user=customer, email=customer.email, verified=True, primary=True)
     wanted = reverse("mfa_activate_totp")
     page = signed_in.get(wanted, follow=True)

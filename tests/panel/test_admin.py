@@ -1,4 +1,4 @@
-"""The admin as a whole: every list and page opens, the overview tells what needs the owner, nobody makes owners."""
+"""The admin as a whole: every page opens, the overview shows what needs the owner, nobody can make owners."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.parametrize("model", list(site._registry), ids=lambda model: model.__name__)
-def test_every_list_and_page_opens(model, staff_client, customer, provider):
+def test_admin_pages_when_opened_then_all_work(model, staff_client, customer, provider):
     service = make.service(provider)
     order = make.order(customer, service)
     Order.objects.filter(pk=order.pk).update(review_reason=ReviewReason.DOUBT)
@@ -39,7 +39,7 @@ MENU = [item for group in settings.UNFOLD["SIDEBAR"]["navigation"] for item in g
 
 
 @pytest.mark.parametrize("item", MENU, ids=lambda item: item["title"])
-def test_page_when_opened_from_the_menu_then_it_is_called_as_there(item, staff_client):
+def test_admin_page_when_opened_from_the_menu_then_named_as_there(item, staff_client):
     page = staff_client.get(str(item["link"]), follow=True).content.decode()
     title = re.search(r"<title>([^|<]*)\|", page)
     assert title and title[1].strip() == item["title"]
@@ -47,7 +47,7 @@ def test_page_when_opened_from_the_menu_then_it_is_called_as_there(item, staff_c
     assert heading and item["title"] in re.sub(r"<[^>]*>", "", heading[0])
 
 
-def test_overview_tells_what_needs_the_owner(staff_client, customer, provider):
+def test_overview_when_something_needs_the_owner_then_shown(staff_client, customer, provider):
     order = make.order(customer, make.service(provider))
     Order.objects.filter(pk=order.pk).update(review_reason=ReviewReason.DOUBT)
     text = staff_client.get(reverse("admin:index")).content.decode()
@@ -55,7 +55,7 @@ def test_overview_tells_what_needs_the_owner(staff_client, customer, provider):
     assert "The task worker has not finished a round" in text
 
 
-def test_staff_cannot_make_themselves_or_others_owner(customer):
+def test_staff_when_they_grant_ownership_then_refused(customer):
     helper = make.customer("helper@example.org")
     helper.is_staff = True
     helper.save()
@@ -71,7 +71,7 @@ def test_staff_cannot_make_themselves_or_others_owner(customer):
     assert not customer.is_staff
 
 
-def test_alerts_can_be_resolved_in_bulk(staff_client):
+def test_alerts_when_resolved_in_bulk_then_all_close(staff_client):
     raise_alert(cause=Cause.LEDGER, text="Something")
     from panel.alerts.models import Alert
 

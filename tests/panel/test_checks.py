@@ -1,4 +1,4 @@
-"""The system checks say of each setting what is wrong with it."""
+"""The system checks name each setting that is wrong."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def ids():
     return {problem.id for problem in run_checks()}
 
 
-def test_checks_when_settings_are_in_order_then_silent():
+def test_checks_when_settings_are_valid_then_no_messages():
     assert not {one for one in ids() if one.startswith("panel.")}
 
 
@@ -60,7 +60,7 @@ def test_checks_when_caches_are_private_in_production_then_warning(settings):
 
 
 @pytest.mark.parametrize(("version", "missing"), [((3, 32, 3), True), ((3, 33, 0), False), ((3, 45, 1), False)])
-def test_checks_when_sqlite_is_too_old_to_follow_orders_then_error(settings, monkeypatch, version, missing):
+def test_checks_when_sqlite_is_too_old_to_poll_orders_then_error(settings, monkeypatch, version, missing):
     monkeypatch.setattr(sqlite3, "sqlite_version_info", version)
     settings.USES_SQLITE = True
     assert ("panel.E010" in ids()) == missing
@@ -86,7 +86,7 @@ def test_checks_when_sqlite_is_too_old_to_follow_orders_then_error(settings, mon
         ),
     ],
 )
-def test_check_when_settings_cannot_work_then_it_says_so_of_each(tmp_path, given, checks):
+def test_checks_when_settings_cannot_work_then_an_error_for_each(tmp_path, given, checks):
     write_env(tmp_path / ".env")
     run = run_python("manage.py", "check", ENV_FILE=str(tmp_path / ".env"), **given)
     assert run.returncode != 0

@@ -1,4 +1,4 @@
-"""`.env` is written with fresh secrets, for its owner alone, and never overwritten."""
+"""`.env` is written with fresh secrets, readable by its owner only, and never overwritten."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.commands import run_python
 
 
 @pytest.mark.parametrize("demo", [False, True])
-def test_write_env_when_there_is_none_then_fresh_secrets_for_the_owner_alone(tmp_path, demo):
+def test_write_env_when_missing_then_fresh_secrets_readable_by_owner_only(tmp_path, demo):
     before = os.umask(0)
     try:
         assert write_env(tmp_path / ".env")
@@ -29,13 +29,13 @@ def test_write_env_when_there_is_none_then_fresh_secrets_for_the_owner_alone(tmp
     Fernet(values["FIELD_ENCRYPTION_KEYS"])
     assert ("UPSTREAM_ALLOW_PRIVATE" in values) is demo
     assert ("DEMO_PASSWORD" in values) is demo
-    # Each is its own.
+    # Each secret is different.
     text = (tmp_path / "another").read_text()
     assert values["SECRET_KEY"] not in text
     assert values["FIELD_ENCRYPTION_KEYS"] not in text
 
 
-def test_write_env_when_one_is_there_then_untouched(tmp_path):
+def test_write_env_when_one_exists_then_unchanged(tmp_path):
     path = tmp_path / ".env"
     path.write_text("SECRET_KEY=mine\n")
     path.chmod(0o640)
@@ -44,7 +44,7 @@ def test_write_env_when_one_is_there_then_untouched(tmp_path):
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
-def test_write_env_when_the_name_is_a_dangling_link_then_nothing_is_written_behind_it(tmp_path):
+def test_write_env_when_the_name_is_a_dangling_link_then_nothing_is_written(tmp_path):
     (tmp_path / ".env").symlink_to(tmp_path / "elsewhere")
     assert not write_env(tmp_path / ".env")
     assert not (tmp_path / "elsewhere").exists()

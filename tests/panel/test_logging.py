@@ -1,4 +1,4 @@
-"""The filter of the logs: what it hides, what it cuts, and that no request can keep it busy."""
+"""The filter of the logs: what it hides, what it truncates, and that no request can keep it busy."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tests.logs import log_lines
 
 
 def shown(value: object, *, name: str = "event") -> object:
-    """What is logged of one value."""
+    """Return what is logged of one value."""
     return hide_secrets(None, "info", {name: value})[name]
 
 
@@ -85,7 +85,7 @@ def test_hide_secrets_when_there_is_none_then_unchanged(event):
     assert hide_secrets(None, "info", dict(event)) == event
 
 
-def test_log_when_secrets_come_by_any_way_then_the_written_line_holds_none():
+def test_log_when_secrets_come_in_any_way_then_the_line_holds_none():
     with log_lines() as stream:
         structlog.get_logger("panel.test").warning("sent", api_key="s3cret-1", form={"key": "s3cret-2"})
         structlog.get_logger("panel.test").warning("POST key=%s", "s3cret-3")
@@ -110,7 +110,7 @@ FIRST_IN_TEXT = re.compile(
     (?:(?:bearer|basic|token)\s+)?)
     ([^\s&"',;}}\]]+)"""
 )
-# What hid secrets before: exactly what is wanted, in time that grows with the cube of the text.
+# The first filter: exactly what is wanted, but in time that grows with the cube of the text.
 FIRST_IN_URL = re.compile(r"(://[^\s/:@]*:)[^\s/@]+(?=@)")
 
 
@@ -154,7 +154,7 @@ texts = st.lists(st.sampled_from((*NAMES, *AROUND, *BETWEEN, *ENCODED, SECRET)),
 @example("csrf_csrf-csrf_key=s3cret")
 @example("Authorization: Bearer ,")
 @example("key=token  ")
-def test_filter_when_a_text_is_plain_then_it_hides_just_what_the_first_did(text):
+def test_filter_when_a_text_is_plain_then_it_hides_what_the_first_filter_did(text):
     assert shown(text) == first_filter(text)
 
 
@@ -162,7 +162,7 @@ def test_filter_when_a_text_is_plain_then_it_hides_just_what_the_first_did(text)
 @given(texts)
 @example("key=%26s3cret token%253D1")
 @example("key=%26token%3A s3cret")
-def test_filter_when_a_text_is_encoded_then_what_the_first_hid_is_hidden(text):
+def test_filter_when_a_text_is_encoded_then_it_hides_what_the_first_filter_did(text):
     if SECRET not in first_filter(text):
         assert SECRET not in shown(text)
 
@@ -170,7 +170,7 @@ def test_filter_when_a_text_is_encoded_then_what_the_first_hid_is_hidden(text):
 @settings(max_examples=300, deadline=None)
 @given(plain_texts)
 @example("csrf_key\n")
-def test_secret_name_when_any_then_it_is_secret_as_it_was_at_first(text):
+def test_secret_name_when_any_then_as_in_the_first_filter(text):
     assert bool(SECRET_NAME.search(text)) == bool(FIRST_NAME.search(text))
 
 
@@ -179,7 +179,7 @@ def test_secret_name_when_any_then_it_is_secret_as_it_was_at_first(text):
 @example("", 6, "://user:s3cret@host")
 @example("", 4, "key=s3cret")
 def test_filter_when_a_text_is_cut_then_nothing_hidden_shows(before, at, after):
-    """The cut falls at each place of `after`; what the whole would hide stays hidden."""
+    """The text is cut at each place of `after`; what is hidden in the whole stays hidden."""
     room = max(0, MAX_TEXT - len(before) - at)
     text = f"{before} {'.' * room} {after}"
     text = f"{text} {'.' * max(0, MAX_TEXT - len(text))}"
@@ -189,7 +189,7 @@ def test_filter_when_a_text_is_cut_then_nothing_hidden_shows(before, at, after):
 
 @pytest.mark.parametrize("kept", range(1, 7))
 @pytest.mark.parametrize("text", ["key=s3cret", "https://user:s3cret@host/", "token%3Ds3cret", "Cookie: Bearer s3cret"])
-def test_filter_when_the_cut_goes_through_a_secret_then_it_is_hidden(text, kept):
+def test_filter_when_the_cut_goes_through_a_secret_then_hidden(text, kept):
     start = text.index("s3cret")
     padded = " " * (MAX_TEXT - start - kept) + text
     assert padded[:MAX_TEXT].endswith("s3cret"[:kept])
@@ -220,7 +220,7 @@ def test_filter_when_a_text_is_long_then_its_start_is_kept_and_marked():
         '{"path": "/account/confirm-email/LIVE"}',
     ],
 )
-def test_filter_when_a_link_sets_a_password_or_confirms_then_it_is_hidden(text):
+def test_filter_when_a_link_sets_a_password_or_confirms_then_hidden(text):
     shown = hide_secrets(None, "", {"event": text})["event"]
     assert "LIVE" not in shown
     assert "[hidden]" in shown
@@ -238,14 +238,14 @@ def test_filter_when_a_traceback_is_long_then_its_ends_are_kept():
     assert max(map(len, found)) <= MAX_TEXT + len(CUT)
 
 
-def test_filter_when_a_traceback_is_short_then_it_is_kept_whole():
+def test_filter_when_a_traceback_is_short_then_kept_whole():
     text = "\n".join(f"  File {number}" for number in range(MAX_LINES))
     assert shown(text, name="exception") == text
     assert "150 lines" in shown(f"{text}\n{text}", name="stack")
 
 
 @pytest.mark.parametrize("block", ["key=\ns3cret\n", "key: Bearer\ns3cret\n", f"{'x' * 600}_key=\ns3cret\n"])
-def test_filter_when_a_secret_stands_where_a_traceback_is_cut_then_hidden(block):
+def test_filter_when_a_secret_is_where_a_traceback_is_cut_then_hidden(block):
     for offset in range(40):
         end = f"{'z' * 999}\n" * (MAX_TRACEBACK // 2_000 - 1) + "z" * (960 + offset)
         text = "y\n" * MAX_TRACEBACK + block + end
@@ -253,7 +253,7 @@ def test_filter_when_a_secret_stands_where_a_traceback_is_cut_then_hidden(block)
     assert "s3cret" not in shown(f"{block}{'y' * 100}\n" * 20, name="exception")
 
 
-def test_filter_when_a_value_is_nested_without_end_then_it_is_cut():
+def test_filter_when_a_value_is_nested_without_end_then_cut():
     deep: list = []
     for _ in range(3_000):
         deep = [deep]
@@ -264,7 +264,7 @@ def test_filter_when_a_value_is_nested_without_end_then_it_is_cut():
     assert shown(list(range(1_000))) == [*range(MAX_ITEMS), "…"]
 
 
-def test_filter_when_a_value_has_no_text_then_its_kind_is_logged():
+def test_filter_when_a_value_has_no_text_then_its_type_is_logged():
     deep: list = []
     for _ in range(100_000):
         deep = [deep]
@@ -286,7 +286,7 @@ def thread_seconds(work: object) -> float:
 
 @pytest.mark.parametrize("size", [2_000, 8_000])
 @pytest.mark.parametrize("pump", WORST)
-def test_requests_when_they_carry_the_worst_text_anywhere_then_the_line_is_short(client, pump, size):
+def test_requests_when_they_have_the_worst_text_anywhere_then_logged_quickly(client, pump, size):
     text = pump * (size // len(pump))
     with log_lines() as stream:
         for ask in (
@@ -295,7 +295,7 @@ def test_requests_when_they_carry_the_worst_text_anywhere_then_the_line_is_short
             lambda: client.get("/nothing", headers={"user-agent": text}),
             lambda: Client(headers={"host": text}).get("/nothing"),
         ):
-            assert thread_seconds(ask) < 5  # Half a minute it was, and a busy processor takes twice its time.
+            assert thread_seconds(ask) < 5  # It used to take half a minute; a busy processor takes twice its time.
     lines = stream.getvalue().splitlines()
     assert lines and max(map(len, lines)) < 30_000
     for line in lines:

@@ -1,4 +1,4 @@
-"""Nobody on the staff decides about money of their own: each role, each action, by GET and by POST."""
+"""Staff may not decide about their own money: each role, each action, by GET and by POST."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def offer() -> Service:
 
 
 def with_role(role: str) -> User:
-    """A member of the staff who is a customer as well, with $94 to spend."""
+    """Return a member of staff who is also a customer, with $94 to spend."""
     user = make.customer(f"the-{role.lower()}@example.org", funds="94")
     if role != SUPERUSER:
         user.groups.add(Group.objects.get(name=role))
@@ -74,7 +74,7 @@ def reviewed(customer: User, offer: Service) -> Order:
     return order
 
 
-def doubted(customer: User, offer: Service) -> Order:
+def in_doubt(customer: User, offer: Service) -> Order:
     order = make.order(customer, offer)
     Order.objects.filter(pk=order.pk).update(
         submission=Submission.IN_DOUBT,
@@ -107,17 +107,17 @@ STAFF = (OWNER, MANAGER, SUPPORT, SUPERUSER)
 OWNERS = (OWNER, SUPERUSER)
 NOTE = {"note": "mine", "seen": ""}
 
-# The page, whose money it moves, what is sent to it, and whom the action is offered to.
+# The page, whose money it moves, the data posted to it, and who may use the action.
 ACTIONS: dict[str, tuple[str, Callable[[User, Service], Any], dict[str, Any], tuple[str, ...]]] = {
     "give back": ("orders_order_give_back", placed, {"amount": "2.50", "note": "mine"}, STAFF),
     "end by hand": ("orders_order_end", placed, {"status": Status.CANCELED, "note": "mine"}, STAFF),
     "dismiss": ("orders_order_dismiss", reviewed, {"note": "mine"}, STAFF),
     "cancel what was sent": ("orders_order_cancel_one", placed, {}, STAFF),
     "cancel what was not": ("orders_order_cancel_one", queued, {}, STAFF),
-    "bind": ("orders_order_decide", doubted, {"choice": "bind", "upstream_id": "4711"}, STAFF),
-    "send again": ("orders_order_decide", doubted, {"choice": "send_again", "sure": "on"}, STAFF),
-    "refund": ("orders_order_decide", doubted, {"choice": "refund", "note": "mine"}, STAFF),
-    "look": ("orders_order_decide", doubted, {"choice": "look"}, STAFF),
+    "bind": ("orders_order_decide", in_doubt, {"choice": "bind", "upstream_id": "4711"}, STAFF),
+    "send again": ("orders_order_decide", in_doubt, {"choice": "send_again", "sure": "on"}, STAFF),
+    "refund": ("orders_order_decide", in_doubt, {"choice": "refund", "note": "mine"}, STAFF),
+    "look": ("orders_order_decide", in_doubt, {"choice": "look"}, STAFF),
     "stop a drip-feed": ("orders_dripfeed_stop", drip, {}, STAFF),
     "approve": ("billing_deposit_approve", deposit, {"credited": "20"}, OWNERS),
     "refuse": ("billing_deposit_refuse", deposit, {"reason": "mine"}, OWNERS),
@@ -137,21 +137,21 @@ ACTIONS: dict[str, tuple[str, Callable[[User, Service], Any], dict[str, Any], tu
 
 
 def state(obj: Any) -> tuple[Any, ...]:
-    """What an action would change: the row, the money, the events and the requests to cancel."""
+    """Return what an action would change: the row, the money, the events and the cancel requests."""
     row = type(obj)._default_manager.filter(pk=obj.pk).values().get()
     related = [list(getattr(obj, name).values()) for name in ("events", "cancel_requests") if hasattr(obj, name)]
     return row, list(Entry.objects.values()), related
 
 
 def seen_on(client: Client, address: str) -> str:
-    """The state that the page sends along with its form."""
+    """Return the state that the page sends with its form."""
     page = client.get(address, follow=True)
     return str((page.context or {}).get("seen", "")) if page.status_code == 200 else ""
 
 
 @pytest.mark.parametrize("name", ACTIONS)
 @pytest.mark.parametrize("role", EVERYBODY)
-def test_action_when_it_is_on_an_own_account_then_it_is_refused_and_logged(role, name, offer):
+def test_action_when_on_ones_own_account_then_refused_and_logged(role, name, offer):
     page, make_one, data, offered_to = ACTIONS[name]
     user = with_role(role)
     obj = make_one(user, offer)
@@ -170,15 +170,15 @@ def test_action_when_it_is_on_an_own_account_then_it_is_refused_and_logged(role,
     for answer in (opened, posted):
         assert answer.status_code == 200
         assert SENTENCE in answer.content.decode()
-    assert 'name="seen"' not in opened.content.decode()  # No form of ours is there to be sent.
+    assert 'name="seen"' not in opened.content.decode()  # The page has no form of ours to post.
     entry = LogEntry.objects.get()
     assert (entry.user, entry.object_id) == (user, str(obj.pk))
     assert entry.change_message.startswith("Refused, because it belongs to their own account: ")
 
 
 @pytest.mark.parametrize("name", [name for name in ACTIONS if name not in ("look", "bind")])
-def test_action_when_it_is_on_a_colleagues_account_then_it_is_done(name, offer):
-    """The other half: without it, a guard that refuses everything would pass."""
+def test_action_when_on_a_colleagues_account_then_done(name, offer):
+    """Without this, a guard that refuses everything would pass."""
     page, make_one, data, _ = ACTIONS[name]
     colleague = with_role(SUPPORT)
     obj = make_one(colleague, offer)
@@ -192,7 +192,7 @@ def test_action_when_it_is_on_a_colleagues_account_then_it_is_done(name, offer):
 
 
 @pytest.mark.parametrize("role", EVERYBODY)
-def test_cancelling_many_when_own_orders_are_among_them_then_those_are_left(role, offer, customer):
+def test_cancel_many_when_own_orders_are_among_them_then_those_are_left(role, offer, customer):
     user = with_role(role)
     make.deposit(customer, "10")
     mine, theirs = make.order(user, offer), make.order(customer, offer)
@@ -217,7 +217,7 @@ def test_cancelling_many_when_own_orders_are_among_them_then_those_are_left(role
 
 
 def terms(name: str, customer: User, offer: Service) -> tuple[Any, dict[str, Any]]:
-    """A row of terms of `customer`, and what the form sends for another one."""
+    """Return a row of terms of `customer`, and what the form posts for another one."""
     if name == "groupmember":
         group = CustomerGroup.objects.create(name=uuid4().hex[:8], discount_bp=500)
         return GroupMember.objects.create(customer=customer, group=group), {"group": group.pk}
@@ -227,7 +227,7 @@ def terms(name: str, customer: User, offer: Service) -> tuple[Any, dict[str, Any
 
 @pytest.mark.parametrize("name", ["groupmember", "customerprice"])
 @pytest.mark.parametrize("role", EVERYBODY)
-def test_terms_when_they_are_ones_own_then_they_are_not_set(role, name, offer):
+def test_terms_when_ones_own_then_not_set(role, name, offer):
     user = with_role(role)
     row, data = terms(name, user, offer)
     before = state(row)
@@ -256,7 +256,7 @@ def test_terms_when_they_are_ones_own_then_they_are_not_set(role, name, offer):
 @pytest.mark.parametrize("spelling", ["{}", "0{}", " {}", "+{}"])
 @pytest.mark.parametrize("name", ["groupmember", "customerprice"])
 @pytest.mark.parametrize("role", [OWNER, MANAGER, SUPERUSER])
-def test_terms_when_the_own_number_is_spelled_otherwise_then_they_are_not_set(role, name, spelling, offer):
+def test_terms_when_the_own_id_is_spelled_otherwise_then_not_set(role, name, spelling, offer):
     user = with_role(role)
     row, data = terms(name, make.customer("theirs@example.org"), offer)
     address = reverse(f"admin:catalog_{name}_add")
@@ -266,7 +266,7 @@ def test_terms_when_the_own_number_is_spelled_otherwise_then_they_are_not_set(ro
     assert LogEntry.objects.count() == 1
 
 
-def test_terms_when_the_address_of_the_page_is_quoted_then_they_are_not_set(offer):
+def test_terms_when_the_page_address_is_quoted_then_not_set(offer):
     user = with_role(MANAGER)
     row, data = terms("customerprice", user, offer)
     before = state(row)
@@ -277,7 +277,7 @@ def test_terms_when_the_address_of_the_page_is_quoted_then_they_are_not_set(offe
 
 
 @pytest.mark.parametrize("role", [OWNER, MANAGER, SUPERUSER])
-def test_discount_when_it_is_of_ones_own_group_then_it_is_not_set(role, offer):
+def test_discount_when_of_ones_own_group_then_not_set(role, offer):
     user = with_role(role)
     row, _ = terms("groupmember", user, offer)
     address = reverse("admin:catalog_customergroup_change_discount", args=[row.group_id])
@@ -291,7 +291,7 @@ def test_discount_when_it_is_of_ones_own_group_then_it_is_not_set(role, offer):
 
 
 @pytest.mark.parametrize("name", ["groupmember", "customerprice"])
-def test_terms_when_they_are_a_colleagues_then_they_are_set(name, offer):
+def test_terms_when_a_colleagues_then_set(name, offer):
     row, data = terms(name, with_role(SUPPORT), offer)
     client = signed_in_as(with_role(MANAGER))
     assert client.post(reverse(f"admin:catalog_{name}_change", args=[row.pk]), data).status_code == 302
@@ -305,13 +305,13 @@ def test_terms_when_they_are_a_colleagues_then_they_are_set(name, offer):
 SERVICES: dict[str, tuple[Callable[[User, Service], Any], Callable[[Any, Any], Any]]] = {
     "refund_part": (placed, lambda order, actor: decisions.refund_part(order=order, amount=1, note="x", actor=actor)),
     "refund_unaccepted": (
-        doubted,
+        in_doubt,
         lambda order, actor: decisions.refund_unaccepted(order=order, note="x", actor=actor),
     ),
-    "send_again": (doubted, lambda order, actor: decisions.send_again(order=order, actor=actor)),
+    "send_again": (in_doubt, lambda order, actor: decisions.send_again(order=order, actor=actor)),
     "dismiss_review": (reviewed, lambda order, actor: decisions.dismiss_review(order=order, note="x", actor=actor)),
     "bind": (
-        doubted,
+        in_doubt,
         lambda order, actor: decisions.bind_upstream_id(order=order, upstream_id="4711", actor=actor),
     ),
     "close_accepted": (
@@ -345,7 +345,7 @@ def test_service_when_the_actor_is_the_customer_then_it_raises(name, offer):
     assert state(obj) != before
 
 
-def test_cancelling_many_when_all_are_own_then_nothing_is_done(offer):
+def test_cancel_many_when_all_are_own_then_nothing_is_done(offer):
     user = with_role(OWNER)
     orders = [make.order(user, offer) for _ in range(2)]
     assert plan_staff_cancels(orders=orders, actor=user).left == {StaffReason.OWN: 2}
@@ -353,14 +353,14 @@ def test_cancelling_many_when_all_are_own_then_nothing_is_done(offer):
     assert (result.left, result.refunded, result.able) == ({StaffReason.OWN: 2}, 0, [])
 
 
-def test_payment_when_a_gateway_confirms_it_then_staff_are_credited_like_others(offer):
+def test_payment_when_confirmed_by_a_gateway_then_staff_are_credited_too(offer):
     user = with_role(SUPPORT)
     one = make.pending_deposit(user)
     assert confirm_payment(deposit_id=one.pk, credited=one.amount).credited == one.amount
 
 
-def test_own_page_when_staff_cancel_there_then_they_are_customers(offer):
-    """What any customer may do with their own order, staff may do with theirs: on the customers' pages."""
+def test_own_page_when_staff_cancel_there_then_treated_as_customers(offer):
+    """Staff may do what any customer may do with their own order, on the customers' pages."""
     user = with_role(SUPPORT)
     order = make.order(user, offer)
     answer = signed_in_as(user).post(reverse("order_cancel", args=[order.pk]))

@@ -1,4 +1,4 @@
-"""What serves customers loads no provider to try with, by whatever way it might be imported."""
+"""Production loads no sandbox provider, however it might be imported."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from tests.commands import SECRETS, run_python
 
-# Nothing listens there: what is only imported asks no server.
+# Nothing listens there: importing contacts no server.
 PRODUCTION = {
     **SECRETS,
     "SITE_URL": "https://panel.example.com",
@@ -32,7 +32,7 @@ print(json.dumps({"loaded": sorted(sys.modules), "pages": pages, "tasks": tasks,
 
 
 @pytest.mark.once
-def test_modules_when_production_is_loaded_then_sandbox_and_demo_are_not_among_them():
+def test_modules_when_production_is_loaded_then_no_sandbox_or_demo():
     run = run_python("-c", LOAD_EVERYTHING, **PRODUCTION)
     assert run.returncode == 0, run.stderr
     found = json.loads(run.stdout)
@@ -43,7 +43,7 @@ def test_modules_when_production_is_loaded_then_sandbox_and_demo_are_not_among_t
 
 @pytest.mark.once
 @pytest.mark.parametrize(("demo", "known"), [({}, False), ({"DEMO_PASSWORD": "chosen"}, True)])
-def test_sandbox_command_when_the_demo_is_set_up_then_it_is_known_and_else_not(demo, known):
+def test_sandbox_command_when_the_demo_is_set_up_then_known_else_not(demo, known):
     code = "from django.core.management import get_commands; print('sandbox_provider' in get_commands())"
     run = run_python("manage.py", "shell", "--no-imports", "-c", code, **PRODUCTION, **demo)
     assert run.stdout.strip() == str(known), run.stderr

@@ -1,4 +1,4 @@
-"""Settings that are missing or empty stop the start with words that help."""
+"""Missing or empty settings stop the start with a helpful message."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.commands import SECRETS, run_python
 
 @pytest.mark.once
 @pytest.mark.parametrize("name", sorted(SECRETS))
-def test_settings_when_a_secret_is_missing_then_the_message_says_which_and_what_to_do(name):
+def test_settings_when_a_secret_is_missing_then_the_message_says_what_to_do(name):
     given = {other: value for other, value in SECRETS.items() if other != name}
     run = run_python("manage.py", "check", **given)
     assert run.returncode != 0
@@ -28,14 +28,14 @@ def test_settings_when_both_secrets_are_given_then_the_checks_pass():
 
 
 @pytest.mark.once
-def test_settings_when_encryption_key_is_malformed_then_the_check_stops_the_start():
+def test_settings_when_encryption_key_is_malformed_then_the_site_does_not_start():
     run = run_python("manage.py", "check", **{**SECRETS, "FIELD_ENCRYPTION_KEYS": "not-a-key"})
     assert run.returncode == 1
     assert "panel.E001" in run.stderr
     assert "not-a-key" not in run.stderr
 
 
-def test_add_demo_settings_when_some_are_there_then_only_what_is_missing_is_added(tmp_path):
+def test_add_demo_settings_when_some_exist_then_only_missing_ones_are_added(tmp_path):
     path = tmp_path / ".env"
     path.write_text("SECRET_KEY=mine\nDEMO_PASSWORD=chosen\n")
     assert "DEMO_PASSWORD" not in add_demo_settings(path)
@@ -45,8 +45,8 @@ def test_add_demo_settings_when_some_are_there_then_only_what_is_missing_is_adde
 
 
 @pytest.mark.once
-def test_empty_settings_mean_not_set(tmp_path):
-    """Copied from the example file as it is, every line must leave the default in place."""
+def test_settings_when_empty_then_not_set(tmp_path):
+    """With the example file unchanged, every line must leave the default in place."""
     write_env(tmp_path / ".env")
     names = ("ALLOWED_HOSTS", "POLL_INTERVALS", "DATABASE_URL", "CACHE_URL", "DOUBT_DEADLINE_MINUTES", "EMAIL_URL")
     code = "from django.conf import settings; print(settings.ALLOWED_HOSTS, settings.POLL_INTERVALS)"

@@ -1,4 +1,4 @@
-"""Messages are hints: each goes stale, and on Redis nobody acknowledges one."""
+"""Messages are hints: each expires, and on Redis none is acknowledged."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ EMBEDDED = pytest.mark.parametrize("embedded", [False, True], ids=["redis", "emb
 
 
 @EMBEDDED
-def test_queue_when_the_broker_is_redis_then_it_carries_no_acks(settings, embedded):
+def test_queue_when_the_broker_is_redis_then_no_acks(settings, embedded):
     settings.EMBEDDED_BROKER = embedded
     found = runpy.run_path(task_settings.__file__)
     [queue] = found["task_queues"]
-    # What was queued before an upgrade, or by a web server that still runs the version before, is read too.
+    # Messages queued before an upgrade, or by a web server of the version before, are read too.
     assert (queue.name, queue.exchange.name, queue.routing_key) == ("celery",) * 3 == (found["task_default_queue"],) * 3
     assert (queue.no_ack, found["task_acks_late"], found["worker_disable_prefetch"]) == (
         not embedded,
@@ -33,21 +33,21 @@ def test_queue_when_the_broker_is_redis_then_it_carries_no_acks(settings, embedd
     )
 
 
-def test_mails_when_the_worker_prints_them_then_they_are_no_lines_of_the_log():
+def test_mails_when_printed_by_the_worker_then_not_log_lines():
     assert app.conf.worker_redirect_stdouts is False
 
 
 @EMBEDDED
-def test_message_when_its_task_begins_then_only_the_embedded_broker_is_told(settings, embedded):
+def test_message_when_its_task_begins_then_only_the_embedded_broker_gets_an_ack(settings, embedded):
     settings.EMBEDDED_BROKER = embedded
-    told: list[object] = []
+    acks: list[object] = []
     request = HintRequest.__new__(HintRequest)
-    request._on_ack, request._connection_errors = (lambda *given: told.append(given)), ()
+    request._on_ack, request._connection_errors = (lambda *given: acks.append(given)), ()
     request.acknowledge()
-    assert (request.acknowledged, len(told)) == (True, embedded)
+    assert (request.acknowledged, len(acks)) == (True, embedded)
 
 
-def test_tasks_when_they_are_received_then_their_messages_are_hints():
+def test_tasks_when_received_then_their_messages_are_hints():
     app.loader.import_default_modules()
     ours = [task for name, task in app.tasks.items() if not name.startswith("celery.")]
     assert ours
@@ -56,8 +56,8 @@ def test_tasks_when_they_are_received_then_their_messages_are_hints():
     assert issubclass(HintRequest, Request)
 
 
-def test_worker_when_all_its_threads_were_busy_then_the_first_that_is_free_wakes_it():
-    """It slept for up to a second instead: twelve threads did 12 short tasks a second, of 120 that they could."""
+def test_worker_when_all_threads_were_busy_then_the_first_free_one_wakes_it():
+    """It used to sleep for up to a second: twelve threads did 12 short tasks a second instead of 120."""
     woken, seen = threading.Event(), []
     pool = HintPool(limit=1)
     assert app.conf.worker_pool == f"{HintPool.__module__}:{HintPool.__qualname__}"
@@ -68,7 +68,7 @@ def test_worker_when_all_its_threads_were_busy_then_the_first_that_is_free_wakes
     assert seen == ["counted", "woken"]
 
 
-def test_connection_when_the_broker_is_away_then_it_is_tried_for_good(monkeypatch):
+def test_connection_when_the_broker_is_away_then_retried_without_end(monkeypatch):
     waits: list[float] = []
 
     def connect(self: object, errback: object, max_retries: int | None, **given: float) -> None:
@@ -81,20 +81,20 @@ def test_connection_when_the_broker_is_away_then_it_is_tried_for_good(monkeypatc
     assert waits == [3, 3]
 
 
-def test_beat_when_it_ticks_then_the_message_goes_stale_before_the_next():
+def test_beat_when_it_ticks_then_the_message_expires_before_the_next():
     assert app.conf.beat_schedule
     for name, entry in app.conf.beat_schedule.items():
         assert 0 < entry["options"]["expires"] <= entry["schedule"], name
 
 
-def test_hint_when_it_is_sent_then_it_goes_stale(monkeypatch):
+def test_hint_when_sent_then_it_expires(monkeypatch):
     sent: list[dict[str, object]] = []
     monkeypatch.setattr(task_hints, "current_app", SimpleNamespace(send_task=lambda task, **given: sent.append(given)))
     task_hints._send("orders.tasks.submit_orders")
     assert 0 < sent[0]["expires"] <= 60
 
 
-def test_task_when_it_sends_another_then_that_one_goes_stale_too():
+def test_task_when_it_sends_another_then_that_one_expires_too():
     found = 0
     for path in (path for folder in (*DOMAIN, "panel") for path in modules(folder)):
         for node in ast.walk(ast.parse(path.read_text())):

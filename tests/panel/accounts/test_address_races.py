@@ -1,6 +1,6 @@
-"""An owner moves an account while a request of whoever holds the old mailbox is under way.
+"""An owner moves an account during a request of whoever holds the old mailbox.
 
-Such a request read the account before, and allauth writes back rows that it read. The change must win whole.
+Such a request read the account earlier, and allauth writes back rows that it read. The change must win completely.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ GUARDED = {"primary": address_views, "remove": address_views, "add": forms, "con
 
 
 def move() -> None:
-    """Change the address in a connection of its own, as another process would; refused, as staff who try again do."""
+    """Change the address in its own connection, like another process; if refused, retry as staff would."""
     user = User.objects.get(email=OLD)
     try:
         try:
@@ -55,8 +55,8 @@ def move() -> None:
 
 
 @contextmanager
-def moved_within(owner: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Begin the change when `owner.name` is called. If it is not held off it is done before the call goes on."""
+def move_during(owner: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Begin the change when `owner.name` is called. Unless a lock holds it off, it finishes before the call goes on."""
     real = getattr(owner, name)
     other = threading.Thread(target=move)
 
@@ -75,8 +75,8 @@ def moved_within(owner: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 
 def request_of(what: str, customer: User) -> Callable[[], Any]:
-    """The request of the old holder, who was signed in when it began."""
-    # The one that is signed in with is removed only while none is confirmed.
+    """Return the request of the old holder, who was signed in when it began."""
+    # The sign-in address is removed only while none is confirmed.
     is_first = what != "remove"
     EmailAddress.objects.create(user=customer, email=OLD, primary=is_first, verified=is_first)
     second = EmailAddress.objects.create(user=customer, email=SECOND, primary=False, verified=what == "primary")
@@ -104,27 +104,27 @@ WITHIN = {
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("what", WITHIN)
-def test_address_when_it_moves_within_a_request_then_the_old_one_is_gone(what, customer, monkeypatch):
+def test_address_when_moved_during_a_request_then_the_old_one_is_gone(what, customer, monkeypatch):
     send = request_of(what, customer)
-    with moved_within(*WITHIN[what], monkeypatch):
+    with move_during(*WITHIN[what], monkeypatch):
         send()
     assert addresses(customer) == (NEW, [(NEW, False)])
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("what", WITHIN)
-def test_address_when_nothing_holds_the_account_then_the_old_holder_stays(what, customer, monkeypatch):
-    """The race itself: what the guard is for."""
+def test_address_when_account_is_not_locked_then_the_old_holder_keeps_it(what, customer, monkeypatch):
+    """Guard off: the race itself."""
     send = request_of(what, customer)
     monkeypatch.setattr(GUARDED[what], "hold_account", lambda user: nullcontext())
-    with moved_within(*WITHIN[what], monkeypatch):
+    with move_during(*WITHIN[what], monkeypatch):
         send()
     assert addresses(customer) != (NEW, [(NEW, False)])
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("what", WITHIN)
-def test_address_when_it_moved_just_before_then_the_request_is_refused(what, customer, monkeypatch):
+def test_address_when_moved_just_before_then_the_request_is_refused(what, customer, monkeypatch):
     send = request_of(what, customer)
 
     def late(user: User) -> Any:
@@ -140,7 +140,7 @@ def test_address_when_it_moved_just_before_then_the_request_is_refused(what, cus
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("what", WITHIN)
-def test_address_when_nobody_moves_it_then_customers_change_their_own(what, customer):
+def test_address_when_not_moved_then_customers_change_their_own(what, customer):
     send = request_of(what, customer)
     mail.outbox.clear()
     assert send().status_code == 302
@@ -157,8 +157,8 @@ def test_address_when_nobody_moves_it_then_customers_change_their_own(what, cust
 
 
 @pytest.mark.django_db
-def test_address_when_it_is_noted_anew_after_the_move_then_it_opens_nothing(customer):
-    """What allauth notes for a request of before, its holder may try to confirm a day later."""
+def test_address_when_added_again_after_the_move_then_it_opens_nothing(customer):
+    """allauth may add the address for an earlier request, and its holder may try to confirm it a day later."""
     change_address(user=User.objects.get(pk=customer.pk), address=NEW)
     noted = EmailAddress.objects.create(user=customer, email=OLD)
     mail.outbox.clear()
@@ -169,7 +169,7 @@ def test_address_when_it_is_noted_anew_after_the_move_then_it_opens_nothing(cust
 
 
 @pytest.mark.django_db
-def test_address_when_the_account_is_moved_back_then_it_can_be_confirmed(customer):
+def test_address_when_account_is_moved_back_then_it_can_be_confirmed(customer):
     for address in (NEW, OLD):
         change_address(user=User.objects.get(pk=customer.pk), address=address)
     Client().post(reverse("account_confirm_email", args=[EmailConfirmationHMAC(EmailAddress.objects.get()).key]))
@@ -178,8 +178,8 @@ def test_address_when_the_account_is_moved_back_then_it_can_be_confirmed(custome
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("action", ["action_primary", "action_remove"])
-def test_address_when_somebody_elses_would_be_used_then_the_page_says_so(action, customer, other):
-    """allauth lets anybody note any address, so as not to tell whose it is."""
+def test_address_when_taken_by_another_account_then_the_page_shows_an_error(action, customer, other):
+    """allauth lets anybody add any address, so as not to reveal who uses it."""
     EmailAddress.objects.create(user=customer, email=OLD, primary=False)
     EmailAddress.objects.create(user=customer, email=other.email)
     client = Client()
@@ -192,8 +192,8 @@ def test_address_when_somebody_elses_would_be_used_then_the_page_says_so(action,
 
 
 @pytest.mark.django_db
-def test_key_when_the_address_moved_since_the_page_was_read_then_none_is_made(customer):
-    """The mail that tells of the new address lists all keys there are."""
+def test_key_when_address_moved_since_the_page_was_read_then_none_is_created(customer):
+    """The mail about the new address lists all existing keys."""
     seen = User.objects.get(pk=customer.pk)
     change_address(user=customer, address=NEW)
     with pytest.raises(PermissionDenied):
@@ -206,7 +206,7 @@ def test_key_when_the_address_moved_since_the_page_was_read_then_none_is_made(cu
 
 @pytest.fixture
 def moved_while_hashing(customer: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The change falls into the slow check of a password that was right."""
+    """Make the change during the slow check of a correct password."""
     real = User.check_password
 
     def slow(user: User, raw: str) -> bool:
@@ -220,9 +220,7 @@ def moved_while_hashing(customer: User, monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("verification", ["optional", "mandatory"])
-def test_sign_in_when_the_address_moves_meanwhile_then_it_is_refused(
-    verification, customer, moved_while_hashing, settings
-):
+def test_sign_in_when_address_moves_meanwhile_then_refused(verification, customer, moved_while_hashing, settings):
     settings.ACCOUNT_EMAIL_VERIFICATION = verification
     EmailAddress.objects.create(user=customer, email=OLD, primary=True, verified=True)
     client = Client()
@@ -235,7 +233,7 @@ def test_sign_in_when_the_address_moves_meanwhile_then_it_is_refused(
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("moves", [True, False])
-def test_sign_in_when_the_address_moved_before_the_second_factor_then_it_is_refused(moves, customer):
+def test_sign_in_when_address_moved_before_the_second_factor_then_refused(moves, customer):
     EmailAddress.objects.create(user=customer, email=OLD, primary=True, verified=True)
     secret = generate_totp_secret()
     TOTP.activate(customer, secret)
@@ -262,7 +260,7 @@ def is_good(address: str) -> bool:
 
 
 @pytest.mark.django_db
-def test_link_when_the_address_comes_back_then_it_stays_dead(customer):
+def test_link_when_the_address_comes_back_then_it_stays_invalid(customer):
     Client().post(reverse("account_reset_password"), {"email": OLD})
     assert is_good(link())
     change_address(user=User.objects.get(pk=customer.pk), address=NEW)
@@ -271,7 +269,7 @@ def test_link_when_the_address_comes_back_then_it_stays_dead(customer):
 
 
 @pytest.mark.django_db
-def test_link_when_it_is_asked_for_while_the_address_moves_then_it_is_dead(customer, monkeypatch):
+def test_link_when_requested_while_the_address_moves_then_it_is_invalid(customer, monkeypatch):
     EmailAddress.objects.create(user=customer, email=OLD, primary=True, verified=True)
     real = adapter.ResetTokens.make_token
 
@@ -286,14 +284,14 @@ def test_link_when_it_is_asked_for_while_the_address_moves_then_it_is_dead(custo
 
 
 @pytest.mark.django_db
-def test_link_when_it_was_sent_before_there_were_generations_then_it_is_still_good(customer):
-    """An upgrade ends no link that is under way."""
+def test_link_when_sent_before_generations_existed_then_still_valid(customer):
+    """An upgrade ends no link that was sent before."""
     EmailAddress.objects.create(user=customer, email=OLD, primary=True, verified=True)
     assert adapter.ResetTokens().check_token(customer, EmailAwarePasswordResetTokenGenerator().make_token(customer))
 
 
 @pytest.mark.django_db
-def test_mails_when_the_request_named_another_host_then_they_name_the_panels(customer, settings):
+def test_mails_when_request_named_another_host_then_links_use_the_panels(customer, settings):
     settings.SITE_URL = "https://panel.example.com"
     settings.PANEL_NAME = "Growth & Co"
     host = {"HTTP_HOST": "127.0.0.1"}
@@ -315,6 +313,6 @@ def test_mails_when_the_request_named_another_host_then_they_name_the_panels(cus
 
 
 @pytest.mark.django_db
-def test_password_when_staff_change_their_own_then_there_is_one_page_for_it(staff_client):
+def test_password_when_staff_change_their_own_then_on_the_customers_page(staff_client):
     for answer in (staff_client.get("/admin/password_change/"), staff_client.post("/admin/password_change/", {})):
         assert (answer.status_code, answer.url) == (302, reverse("account_change_password"))

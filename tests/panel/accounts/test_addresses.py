@@ -1,4 +1,4 @@
-"""Whose address it is: who changes it, what ends with it, and who is told. Passwords are set by their owners alone."""
+"""E-mail addresses: who changes them, what ends with that, and who gets a mail. Only people set their own passwords."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def confirm(user: User, email: str = "", *, verified: bool = True, primary: bool
 
 
 @pytest.mark.parametrize("role", [*ROLES, SUPERUSER])
-def test_password_when_staff_try_to_set_it_then_there_is_no_page(role, customer):
+def test_password_when_staff_try_to_set_one_then_there_is_no_page(role, customer):
     client = client_of(role)
     with pytest.raises(NoReverseMatch):
         reverse("admin:auth_user_password_change", args=[customer.pk])
@@ -95,7 +95,7 @@ def test_password_when_staff_try_to_set_it_then_there_is_no_page(role, customer)
 
 
 @pytest.mark.parametrize("role", [*ROLES, SUPERUSER])
-def test_address_when_it_is_sent_with_the_form_then_it_stays(role, customer):
+def test_address_when_posted_with_the_account_form_then_unchanged(role, customer):
     client = client_of(role)
     before = stored(customer)
     assert 'name="email"' not in client.get(page("change", customer)).content.decode()
@@ -106,7 +106,7 @@ def test_address_when_it_is_sent_with_the_form_then_it_stays(role, customer):
 
 
 @pytest.mark.parametrize("role", [MANAGER, SUPPORT])
-def test_address_when_staff_are_no_owners_then_it_is_refused(role, customer):
+def test_address_when_staff_are_no_owners_then_refused(role, customer):
     client = client_of(role)
     before = stored(customer)
     assert client.get(page("change_address", customer)).status_code == 403
@@ -115,7 +115,7 @@ def test_address_when_staff_are_no_owners_then_it_is_refused(role, customer):
 
 
 @pytest.mark.parametrize("who", ["oneself", "a superuser"])
-def test_address_when_it_is_not_an_owners_to_change_then_it_is_refused(who, customer, staff):
+def test_address_when_account_may_not_be_changed_by_owners_then_refused(who, customer, staff):
     client = client_of(OWNER)
     user = staff if who == "a superuser" else User.objects.get(email="the-owner@example.org")
     before = stored(user)
@@ -124,14 +124,14 @@ def test_address_when_it_is_not_an_owners_to_change_then_it_is_refused(who, cust
     assert stored(user) == before
 
 
-def test_hashes_when_staff_filter_lists_by_them_then_nothing_is_learned(customer):
+def test_hashes_when_staff_filter_lists_by_them_then_nothing_leaks(customer):
     client = client_of(SUPPORT)
     for lookup in ("password__startswith", "groups__user__password__startswith"):
         answer = client.get(reverse("admin:accounts_user_changelist"), {lookup: "a"})
         assert answer.status_code in (302, 400)
 
 
-def test_allauths_own_admin_then_shows_neither_addresses_nor_secrets(customer):
+def test_allauth_admin_when_opened_then_no_addresses_or_secrets(customer):
     registered = admin.site._registry
     assert EmailAddress not in registered
     factors = {model: found for model, found in registered.items() if model.__name__ == "Authenticator"}
@@ -148,7 +148,7 @@ def test_allauths_own_admin_then_shows_neither_addresses_nor_secrets(customer):
 
 
 @pytest.mark.parametrize("role", [OWNER, SUPERUSER])
-def test_address_when_an_owner_changes_it_then_all_of_the_old_one_ends(role, customer, settings):
+def test_address_when_changed_by_an_owner_then_everything_old_ends(role, customer, settings):
     confirm(customer)
     confirm(customer, "second@example.org", primary=False)
     signed_in = Client()
@@ -176,13 +176,13 @@ def test_address_when_an_owner_changes_it_then_all_of_the_old_one_ends(role, cus
     assert f"{old} and is {NEW}" in LogEntry.objects.get().change_message
 
 
-def test_address_when_it_was_changed_then_both_are_told_with_the_keys(customer, settings):
+def test_address_when_changed_then_both_get_a_mail_with_the_keys(customer, settings):
     settings.SUPPORT_EMAIL = "help@example.org"
     make_key(customer=customer, name="Shop")
     revoke_key(key=make_key(customer=customer, name="Gone").key)
     old = customer.email
     change_address(user=customer, address=NEW)
-    assert mail.outbox == []  # Sent by a task, as often as it takes: a process that is killed here loses nothing.
+    assert mail.outbox == []  # A task sends it, retrying as needed: a process killed here loses nothing.
     tasks.send_account_mails()
     assert sorted(one.to[0] for one in mail.outbox) == [old, NEW]
     for one in mail.outbox:
@@ -194,14 +194,14 @@ def test_address_when_it_was_changed_then_both_are_told_with_the_keys(customer, 
     assert len(mail.outbox) == 2
 
 
-def test_address_when_there_are_no_keys_then_the_mail_says_so(customer, capsys):
+def test_address_when_there_are_no_keys_then_the_mail_lists_none(customer, capsys):
     change_address(user=customer, address=NEW)
     call_command("send_account_mails")
     assert "2 mails sent." in capsys.readouterr().out
     assert "No API key can use the account." in mail.outbox[0].body
 
 
-def test_notice_when_the_mail_server_is_down_then_it_is_sent_later(customer, monkeypatch):
+def test_address_mail_when_server_is_down_then_sent_later(customer, monkeypatch):
     change_address(user=customer, address=NEW)
 
     def refuse(*args: Any) -> None:
@@ -216,7 +216,7 @@ def test_notice_when_the_mail_server_is_down_then_it_is_sent_later(customer, mon
 
 
 @pytest.mark.django_db(transaction=True)
-def test_address_when_it_is_changed_many_times_at_once_then_once(customer):
+def test_address_when_changed_many_times_at_once_then_only_once(customer):
     def change(number: int) -> str:
         try:
             change_address(user=User.objects.get(email="alice@example.org"), address=f"new-{number}@example.org")
@@ -232,7 +232,7 @@ def test_address_when_it_is_changed_many_times_at_once_then_once(customer):
     assert set(AccountMail.objects.values_list("new")) == {(customer.email,)}
 
 
-def test_address_when_the_change_is_killed_midway_then_nothing_happened(customer, monkeypatch):
+def test_address_when_the_change_is_killed_midway_then_nothing_changed(customer, monkeypatch):
     confirm(customer)
     before = stored(customer)
 
@@ -246,7 +246,7 @@ def test_address_when_the_change_is_killed_midway_then_nothing_happened(customer
 
 
 @pytest.mark.parametrize("how", ["signs in with it", "signs in with it in capitals", "confirmed it"])
-def test_address_when_another_account_has_it_then_it_is_refused(how, customer, other):
+def test_address_when_taken_by_another_account_then_refused(how, customer, other):
     if how == "confirmed it":
         confirm(other, NEW, primary=False)
     address = {"confirmed it": NEW, "signs in with it": other.email}.get(how, other.email.upper())
@@ -259,14 +259,14 @@ def test_address_when_another_account_has_it_then_it_is_refused(how, customer, o
 @pytest.mark.parametrize(
     "address", ["", "no address", "alice@example.org", "a" * 250 + "@example.org", "a@b\nBcc: c@d.e"]
 )
-def test_address_when_it_is_none_or_the_same_then_the_form_says_so(address, customer):
+def test_address_when_invalid_or_unchanged_then_the_form_shows_an_error(address, customer):
     before = stored(customer)
     answer = posted(client_of(OWNER), "change_address", customer, address=address)
     assert answer.status_code == 200
     assert stored(customer) == before
 
 
-def test_address_when_the_page_is_old_then_it_is_refused(customer):
+def test_address_when_the_page_is_outdated_then_refused(customer):
     client = client_of(OWNER)
     seen = client.get(page("change_address", customer)).context["seen"]
     change_address(user=customer, address="meanwhile@example.org")
@@ -275,8 +275,8 @@ def test_address_when_the_page_is_old_then_it_is_refused(customer):
     assert User.objects.get(pk=customer.pk).email == "meanwhile@example.org"
 
 
-def test_keys_when_the_address_changed_then_they_go_on_working(customer):
-    """They are named in the mail; ending them would stop the programs of a customer who only has a new mailbox."""
+def test_keys_when_the_address_changed_then_they_still_work(customer):
+    """The mail names them; ending them would stop the programs of a customer who only has a new mailbox."""
     made = make_key(customer=customer, name="Shop")
     change_address(user=customer, address=NEW)
     answer = Client().post(reverse("api_v2"), {"key": made.secret, "action": "balance"})
@@ -286,8 +286,8 @@ def test_keys_when_the_address_changed_then_they_go_on_working(customer):
 # -- sessions ----------------------------------------------------------------------------------------
 
 
-def test_sessions_when_nobody_ended_them_then_they_are_those_of_before(customer):
-    """A session that began under the release before carries the same hash: an upgrade signs nobody out."""
+def test_sessions_when_never_ended_then_their_hash_is_unchanged(customer):
+    """A session from the release before has the same hash: an upgrade signs nobody out."""
     plain = super(User, customer)._get_session_auth_hash()
     assert customer.get_session_auth_hash() == plain
     hashes = {plain}
@@ -301,8 +301,8 @@ def test_sessions_when_nobody_ended_them_then_they_are_those_of_before(customer)
 
 
 @pytest.mark.parametrize("change", ["address", "password", "sessions"])
-def test_password_when_the_account_changed_meanwhile_then_it_is_not_set(change, customer):
-    """A link that was good when the request began, while the slow hash of the new password was made."""
+def test_password_when_the_account_changed_meanwhile_then_not_set(change, customer):
+    """The link was valid when the request began; the account changed while the new password was hashed."""
     seen = User.objects.get(pk=customer.pk)
     if change == "address":
         change_address(user=customer, address=NEW)
@@ -317,7 +317,7 @@ def test_password_when_the_account_changed_meanwhile_then_it_is_not_set(change, 
     assert stored(customer) == before
 
 
-def test_name_when_the_address_changed_meanwhile_then_that_stays(customer, monkeypatch):
+def test_name_when_the_address_changed_meanwhile_then_the_address_stays(customer, monkeypatch):
     client = Client()
     client.force_login(customer)
     save = User.save
@@ -336,7 +336,7 @@ def test_name_when_the_address_changed_meanwhile_then_that_stays(customer, monke
 
 
 @pytest.mark.parametrize("role", [*ROLES, SUPERUSER])
-def test_link_when_staff_send_it_then_the_customer_alone_gets_it(role, customer):
+def test_link_when_sent_by_staff_then_only_the_customer_gets_it(role, customer):
     before = stored(customer)[:2]
     answer = posted(client_of(role), "send_password_link", customer)
     assert answer.status_code == 302
@@ -350,9 +350,9 @@ def test_link_when_staff_send_it_then_the_customer_alone_gets_it(role, customer)
     assert opened.post(form.request["PATH_INFO"], new).status_code == 302
     assert Client().login(email=customer.email, password="my own words 9")
     assert "A link to set a new password was sent" in LogEntry.objects.get().change_message
-    # Neither the page nor the log of what staff did tells the link itself.
-    told = answer.content.decode() + LogEntry.objects.get().change_message
-    assert link.rpartition("/key/")[2] not in told
+    # Neither the page nor the activity log contains the link.
+    text = answer.content.decode() + LogEntry.objects.get().change_message
+    assert link.rpartition("/key/")[2] not in text
 
 
 def test_link_when_staff_only_open_the_page_then_nothing_is_sent(customer):
@@ -361,7 +361,7 @@ def test_link_when_staff_only_open_the_page_then_nothing_is_sent(customer):
 
 
 @pytest.mark.parametrize("role", [MANAGER, SUPPORT])
-def test_link_when_it_is_for_other_staff_then_owners_alone_send_it(role):
+def test_link_when_for_other_staff_then_only_owners_may_send_it(role):
     colleague = make.customer("colleague@example.org")
     User.objects.filter(pk=colleague.pk).update(is_staff=True)
     client = client_of(role)
@@ -372,13 +372,13 @@ def test_link_when_it_is_for_other_staff_then_owners_alone_send_it(role):
     assert len(mail.outbox) == 1
 
 
-def test_link_when_the_account_is_off_then_it_is_not_offered(customer):
+def test_link_when_the_account_is_inactive_then_not_offered(customer):
     User.objects.filter(pk=customer.pk).update(is_active=False)
     assert client_of(OWNER).post(page("send_password_link", customer), {"seen": ""}).status_code == 403
     assert mail.outbox == []
 
 
-def test_link_when_the_mail_server_is_down_then_staff_are_told(customer, monkeypatch):
+def test_link_when_mail_server_is_down_then_staff_see_an_error(customer, monkeypatch):
     def refuse(*args: Any) -> None:
         raise OSError("no such host")
 
@@ -388,7 +388,7 @@ def test_link_when_the_mail_server_is_down_then_staff_are_told(customer, monkeyp
     assert not LogEntry.objects.exists()
 
 
-def test_link_when_it_is_sent_too_often_then_staff_wait(customer, settings):
+def test_link_when_sent_too_often_then_staff_have_to_wait(customer, settings):
     settings.ACCOUNT_RATE_LIMITS = {"reset_password": "2/m/key"}
     client = client_of(SUPPORT)
     answers = [posted(client, "send_password_link", customer) for _ in range(3)]
@@ -397,7 +397,7 @@ def test_link_when_it_is_sent_too_often_then_staff_wait(customer, settings):
     assert len(mail.outbox) == 2
 
 
-def test_link_when_another_account_confirmed_the_address_then_it_is_not_theirs(customer, other):
+def test_link_when_another_account_confirmed_the_address_then_not_for_it(customer, other):
     confirm(other, customer.email, primary=False)
     posted(client_of(SUPPORT), "send_password_link", customer)
     (sent,) = mail.outbox
@@ -409,8 +409,8 @@ def test_link_when_another_account_confirmed_the_address_then_it_is_not_theirs(c
 
 
 @pytest.mark.parametrize(("verified", "mails"), [(False, 0), (True, 1)])
-def test_link_when_asked_for_a_further_address_then_it_must_be_confirmed(verified, mails, customer):
-    """A mistyped further address is a stranger's, who could otherwise set the customer's password."""
+def test_link_when_requested_for_another_address_then_it_must_be_confirmed(verified, mails, customer):
+    """A mistyped additional address is a stranger's, who could otherwise set the customer's password."""
     confirm(customer)
     confirm(customer, "typo@example.org", verified=verified, primary=False)
     Client().post(reverse("account_reset_password"), {"email": "typo@example.org"})
@@ -428,14 +428,14 @@ def test_link_when_asked_for_a_further_address_then_it_must_be_confirmed(verifie
         ({"is_active": False, "password": "!"}, "the account has no password"),
     ],
 )
-def test_address_when_nobody_can_sign_in_then_the_mail_does_not_say_so(values, words, customer):
+def test_address_mail_when_nobody_can_sign_in_then_it_does_not_say_so(values, words, customer):
     User.objects.filter(pk=customer.pk).update(**values)
     change_address(user=customer, address=NEW)
     send_account_mails()
     assert all(words in one.body for one in mail.outbox)
 
 
-def test_address_when_it_is_of_somebody_invited_then_the_invitation_ends():
+def test_address_when_of_an_invited_person_then_the_invitation_ends():
     user = make.invited("dave@example.org")
     answer = posted(client_of(OWNER), "change_address", user, address=NEW)
     assert answer.status_code == 302

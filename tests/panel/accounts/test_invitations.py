@@ -1,4 +1,4 @@
-"""New accounts that staff make: invited by a link, which ends, and never with a password that somebody else typed."""
+"""New accounts by staff: invited by a link that expires, never with a password that somebody else typed."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def stored(user: User) -> dict[str, Any]:
 # -- inviting ----------------------------------------------------------------------------------------
 
 
-def test_colleague_when_invited_then_they_choose_the_password_and_are_in(invited):
+def test_colleague_when_invited_then_they_set_a_password_and_are_signed_in(invited):
     assert (invited.is_active, invited.is_staff, invited.has_usable_password()) == (False, True, False)
     (sent,) = mail.outbox
     assert sent.to == [NEW]
@@ -105,7 +105,7 @@ def test_colleague_when_invited_then_they_choose_the_password_and_are_in(invited
     assert (address.email, address.verified, address.primary) == (NEW, True, True)
 
 
-def test_customer_when_invited_without_a_role_then_they_are_no_staff():
+def test_customer_when_invited_without_a_role_then_not_staff():
     invite(signed_in_as(with_role(OWNER)), role="")
     send_account_mails()
     client = Client()
@@ -116,14 +116,14 @@ def test_customer_when_invited_without_a_role_then_they_are_no_staff():
     assert client.get(reverse("admin:index")).status_code in (302, 403)
 
 
-def test_form_when_a_password_is_typed_for_them_then_it_is_not_taken(invited):
+def test_form_when_a_password_is_posted_then_ignored(invited):
     page = signed_in_as(User.objects.get(email="the-owner@example.org")).get(ADD).content.decode()
     assert 'type="password"' not in page
     for word in ("my own words 9", ""):
         assert not Client().login(email=NEW, password=word)
 
 
-def test_form_when_rights_are_sent_along_then_they_are_not_taken():
+def test_form_when_rights_are_posted_then_ignored():
     sent = {"is_superuser": "on", "is_active": "on", "password1": "mine mine mine 1", "password2": "mine mine mine 1"}
     invite(signed_in_as(with_role(OWNER)), role="", **sent)
     user = User.objects.get(email=NEW)
@@ -136,7 +136,7 @@ def test_form_when_rights_are_sent_along_then_they_are_not_taken():
 
 
 @pytest.mark.parametrize("role", [MANAGER, SUPPORT])
-def test_inviting_when_staff_are_no_owners_then_it_is_refused(role):
+def test_invite_when_staff_are_no_owners_then_refused(role):
     client = signed_in_as(with_role(role))
     one = make.invited("dave@example.org")
     before = stored(one)
@@ -150,7 +150,7 @@ def test_inviting_when_staff_are_no_owners_then_it_is_refused(role):
 
 
 @pytest.mark.parametrize("address", ["alice@example.org", "ALICE@example.org", "theirs@example.org", "nonsense", ""])
-def test_inviting_when_the_address_is_taken_or_none_then_the_form_says_so(address, customer):
+def test_invite_when_address_is_taken_or_invalid_then_the_form_shows_an_error(address, customer):
     EmailAddress.objects.create(user=customer, email="theirs@example.org", verified=True)
     count = User.objects.count() + 1
     answer = invite(signed_in_as(with_role(OWNER)), address)
@@ -159,7 +159,7 @@ def test_inviting_when_the_address_is_taken_or_none_then_the_form_says_so(addres
     assert (User.objects.count(), mail.outbox) == (count, [])
 
 
-def test_inviting_when_two_do_it_at_once_then_the_second_is_told(monkeypatch):
+def test_invite_when_two_do_it_at_once_then_the_second_sees_an_error(monkeypatch):
     client = signed_in_as(with_role(OWNER))
 
     def clash(*args: Any, **kwargs: Any) -> None:
@@ -170,8 +170,8 @@ def test_inviting_when_two_do_it_at_once_then_the_second_is_told(monkeypatch):
     assert "There is an account with this address. Nothing was changed." in answer.content.decode()
 
 
-def test_invitation_when_the_mail_server_is_down_then_it_is_sent_later(monkeypatch):
-    """The mail is a row of the transaction that invites: killed after it, nothing is forgotten."""
+def test_invitation_when_mail_server_is_down_then_sent_later(monkeypatch):
+    """The mail is a row of the inviting transaction: if the process is killed afterwards, nothing is lost."""
 
     def refuse(*args: Any) -> None:
         raise OSError
@@ -185,7 +185,7 @@ def test_invitation_when_the_mail_server_is_down_then_it_is_sent_later(monkeypat
 
 
 @pytest.mark.parametrize("how", ["withdrawn", "used", "moved", "too old"])
-def test_invitation_when_it_ended_before_the_mail_went_out_then_there_is_none(how):
+def test_invitation_when_ended_before_the_mail_was_sent_then_no_mail(how):
     invite(signed_in_as(with_role(OWNER)))
     user = User.objects.get(email=NEW)
     if how == "withdrawn":
@@ -203,7 +203,7 @@ def test_invitation_when_it_ended_before_the_mail_went_out_then_there_is_none(ho
 # -- how it ends -------------------------------------------------------------------------------------
 
 
-def test_link_when_it_was_used_then_it_ends(invited):
+def test_link_when_used_then_it_ends(invited):
     link = path_of(mail.outbox[0].body)
     client = Client()
     client.get(link)
@@ -213,7 +213,7 @@ def test_link_when_it_was_used_then_it_ends(invited):
         assert who.post(reverse("invitation_accept"), CHOSEN).status_code == 410
 
 
-def test_link_when_it_is_only_opened_then_it_stays_good(invited):
+def test_link_when_only_opened_then_it_stays_valid(invited):
     """Mail servers open links to look for viruses."""
     link = path_of(mail.outbox[0].body)
     for _ in range(3):
@@ -230,7 +230,7 @@ def test_link_when_48_hours_are_over_then_it_ends(age, status, invited):
     assert Client().get(path_of(link_of(invited))).status_code == status
 
 
-def test_link_when_its_time_ends_while_the_form_is_open_then_it_is_refused(invited):
+def test_link_when_it_expires_while_the_form_is_open_then_refused(invited):
     client = Client()
     client.get(path_of(mail.outbox[0].body))
     User.objects.filter(pk=invited.pk).update(invited_at=invited.invited_at - MAX_AGE)
@@ -262,7 +262,7 @@ def test_link_when_staff_ended_it_then_it_opens_nothing(how, invited):
 
 
 @pytest.mark.parametrize("forged", ["x", "x:y:z", "WzFd", "a" * 5_000, "resigned"])
-def test_link_when_it_is_forged_then_it_opens_nothing(forged, invited):
+def test_link_when_forged_then_it_opens_nothing(forged, invited):
     payload = signing.loads(link_of(invited).split("/")[-2], salt="panel.accounts.invitations")
     token = signing.dumps(payload) if forged == "resigned" else forged
     answer = Client().get(reverse("invitation", args=[token]))
@@ -270,11 +270,11 @@ def test_link_when_it_is_forged_then_it_opens_nothing(forged, invited):
     assert "sessionid" not in answer.cookies
 
 
-def test_page_when_no_link_was_opened_then_it_says_that_it_ended():
+def test_page_when_no_link_was_opened_then_the_invitation_is_over():
     assert Client().get(reverse("invitation_accept")).status_code == 410
 
 
-def test_password_when_it_is_weak_or_differs_then_the_form_says_so(invited):
+def test_password_when_weak_or_different_then_the_form_shows_an_error(invited):
     client = Client()
     client.get(path_of(mail.outbox[0].body))
     before = stored(invited)
@@ -290,7 +290,7 @@ def test_password_when_it_is_weak_or_differs_then_the_form_says_so(invited):
     assert stored(invited) == before
 
 
-def test_password_link_when_they_were_invited_then_it_is_no_way_around(invited):
+def test_password_link_when_only_invited_then_it_cannot_bypass_the_invitation(invited):
     mail.outbox.clear()
     Client().post(reverse("account_reset_password"), {"email": NEW})
     assert not any("/password/reset/key/" in one.body for one in mail.outbox)
@@ -299,8 +299,8 @@ def test_password_link_when_they_were_invited_then_it_is_no_way_around(invited):
     assert owner.post(address, {"seen": ""}).status_code == 403
 
 
-def test_password_link_when_the_invitation_runs_then_it_is_mailed_again(invited):
-    """Else they are told that there is no account, after the sign-up told them that there is one."""
+def test_password_link_when_invitation_is_open_then_invitation_is_mailed_again(invited):
+    """Otherwise they read that there is no account, after the sign-up page said that there is one."""
     mail.outbox.clear()
     before = stored(invited)
     Client().post(reverse("account_reset_password"), {"email": NEW})
@@ -310,7 +310,7 @@ def test_password_link_when_the_invitation_runs_then_it_is_mailed_again(invited)
     assert Client().get(path_of(sent.body)).status_code == 302
 
 
-def test_invited_when_the_form_switches_them_on_then_they_stay_off(invited):
+def test_invited_when_the_form_activates_them_then_they_stay_inactive(invited):
     owner = signed_in_as(User.objects.get(email="the-owner@example.org"))
     address = reverse("admin:accounts_user_change", args=[invited.pk])
     groups = [Group.objects.get(name=SUPPORT).pk]
@@ -329,7 +329,7 @@ def act(name: str, user: User) -> Any:
     return owner.post(address, {"seen": opened.context["seen"]}, follow=True)
 
 
-def test_invitation_when_it_is_over_then_it_can_be_sent_again(invited):
+def test_invitation_when_expired_then_it_can_be_sent_again(invited):
     User.objects.filter(pk=invited.pk).update(invited_at=timezone.now() - 2 * MAX_AGE)
     mail.outbox.clear()
     assert f"An invitation is on its way to {NEW}." in act("invite_again", invited).content.decode()
@@ -339,7 +339,7 @@ def test_invitation_when_it_is_over_then_it_can_be_sent_again(invited):
     assert client.post(reverse("invitation_accept"), CHOSEN).status_code == 302
 
 
-def test_invitation_when_it_is_withdrawn_then_it_can_be_sent_again(invited):
+def test_invitation_when_withdrawn_then_it_can_be_sent_again(invited):
     link = path_of(mail.outbox[0].body)
     assert "The invitation was withdrawn" in act("withdraw_invitation", invited).content.decode()
     assert Client().get(link).status_code == 410
@@ -350,7 +350,7 @@ def test_invitation_when_it_is_withdrawn_then_it_can_be_sent_again(invited):
     assert Client().get(link).status_code == 410
 
 
-def test_staff_when_they_have_a_password_then_nobody_invites_them_again(customer):
+def test_staff_when_they_have_a_password_then_not_invited_again(customer):
     owner = signed_in_as(with_role(OWNER))
     User.objects.filter(pk=customer.pk).update(is_active=False)
     for name in ("invite_again", "withdraw_invitation"):
@@ -358,7 +358,7 @@ def test_staff_when_they_have_a_password_then_nobody_invites_them_again(customer
         assert owner.post(address, {"seen": ""}).status_code == 403
 
 
-def test_list_when_people_are_invited_then_it_tells_how_that_stands(invited):
+def test_list_when_people_are_invited_then_it_shows_their_state(invited):
     make.invited("late@example.org", invited_at=timezone.now() - 2 * MAX_AGE)
     make.invited("off@example.org", invited_at=None)
     owner = signed_in_as(User.objects.get(email="the-owner@example.org"))
@@ -373,7 +373,7 @@ def test_list_when_people_are_invited_then_it_tells_how_that_stands(invited):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_link_when_it_is_used_many_times_at_once_then_one_password_counts():
+def test_link_when_used_many_times_at_once_then_one_password_counts():
     user = make.invited(NEW)
     seen = [find_invited(link_of(user).split("/")[-2]) for _ in range(4)]
 

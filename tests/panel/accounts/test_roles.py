@@ -1,4 +1,4 @@
-"""Roles of staff: every page and every action of the admin, for each role, and what is logged of what they do."""
+"""Roles of staff: every page and action of the admin for each role, and what is logged."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ OURS = ("accounts", "ops", "catalog", "billing", "orders")
 
 
 def named(text: str) -> frozenset[str]:
-    """Names of pages: "billing_wallet: change history" is billing_wallet_change and billing_wallet_history."""
+    """Return page names: "billing_wallet: change history" is billing_wallet_change and billing_wallet_history."""
     lines = [line.partition(":") for line in text.strip().splitlines()]
     return frozenset(f"{model.strip()}_{word}" for model, _, words in lines for word in words.split())
 
@@ -138,7 +138,7 @@ def applied_change() -> PriceChange:
 
 @pytest.fixture
 def shop(customer: User, provider: Provider) -> dict[str, Any]:
-    """One of everything, in a state in which every action is offered to those who may take it."""
+    """Create one of everything, in a state in which every action is offered to those who may take it."""
     service = make.service(provider)
     order = make.accepted_order(customer, service, quantity=1_000)
     Order.objects.filter(pk=order.pk).update(
@@ -176,7 +176,7 @@ def shop(customer: User, provider: Provider) -> dict[str, Any]:
         EmailAddress.objects.create(user=customer, email=customer.email),
         Authenticator.objects.create(user=customer, type="totp", data={}),
     )
-    # A change is previewed while it is a draft, and undone once it is applied.
+    # A price change has a preview as a draft, and an undo once applied.
     edits = [Edit("panel", (1,), {"margin_bp": 7_000})]
     draft = draft_change(edits=edits, source="panel", summary="Still more", actor=None)
     invited = make.invited("invited@example.org")
@@ -190,27 +190,27 @@ def shop(customer: User, provider: Provider) -> dict[str, Any]:
 
 
 def pages(shop: dict[str, Any]) -> dict[str, str]:
-    """The address of every page of the admin by its name, of what is in the shop."""
+    """Return the address of every admin page by name, for the objects of the shop."""
     found: dict[str, str] = {}
     for model, model_admin in site._registry.items():
         for pattern in model_admin.get_urls():
             assert isinstance(pattern, URLPattern)
             if not pattern.name:
-                continue  # Only leads on to the page of the change.
+                continue  # Only redirects to the page of the change.
             pk = shop.get(pattern.name, shop[model._meta.label]).pk
             found[pattern.name] = reverse(f"admin:{pattern.name}", kwargs=dict.fromkeys(pattern.pattern.converters, pk))
     return found
 
 
 def everything() -> dict[str, list[Any]]:
-    """All rows of our apps, the groups, and the log."""
+    """Return all rows of our apps, the groups, and the log."""
     ours = [model for label in (*OURS, "admin", "auth") for model in apps.get_app_config(label).get_models()]
     ours += [User.groups.through, Group.permissions.through, User.user_permissions.through]
     return {model._meta.label: list(model._base_manager.order_by("pk").values()) for model in ours}
 
 
 def opened(client: Client, shop: dict[str, Any]) -> set[str]:
-    """The pages that open. Of all others, sending something to them is refused and changes nothing."""
+    """Return the pages that open. Assert that posting to any other is refused and changes nothing."""
     found = set()
     before = everything()
     for name, address in pages(shop).items():
@@ -223,7 +223,7 @@ def opened(client: Client, shop: dict[str, Any]) -> set[str]:
             if answer.status_code == 200:
                 transaction.set_rollback(True)
         if answer.status_code == 200:
-            found.add(name)  # What is only sent, never opened.
+            found.add(name)  # Accepts POST only.
             continue
         assert {seen.status_code, answer.status_code} & {403, 404}, name
         assert not written, (name, written)
@@ -232,21 +232,21 @@ def opened(client: Client, shop: dict[str, Any]) -> set[str]:
 
 
 def sent(client: Client, address: str, data: dict[str, Any]) -> tuple[Any, list[str]]:
-    """The answer, and the statements that wrote anything but the session."""
-    with CaptureQueriesContext(connection) as asked:
+    """Return the answer, and the statements that wrote anything but the session."""
+    with CaptureQueriesContext(connection) as queries:
         answer = client.post(address, data, follow=True)
-    writes = [one["sql"] for one in asked if one["sql"].startswith(("INSERT", "UPDATE", "DELETE"))]
+    writes = [one["sql"] for one in queries if one["sql"].startswith(("INSERT", "UPDATE", "DELETE"))]
     return answer, [sql for sql in writes if "django_session" not in sql]
 
 
-@pytest.mark.once  # Of permissions and addresses alone.
+@pytest.mark.once  # Depends on permissions and addresses only.
 @pytest.mark.parametrize("role", ROLES)
-def test_pages_when_staff_have_a_role_then_its_pages_open_and_no_others(role, shop):
+def test_pages_when_staff_have_a_role_then_only_its_pages_open(role, shop):
     assert opened(signed_in_as(with_role(role)), shop) == PAGES[role]
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_bulk_actions_when_they_are_not_of_the_role_then_they_do_nothing(role, shop):
+def test_bulk_actions_when_not_in_the_role_then_they_do_nothing(role, shop):
     user = with_role(role)
     client = signed_in_as(user)
     request = RequestFactory().get("/")
@@ -264,8 +264,8 @@ def test_bulk_actions_when_they_are_not_of_the_role_then_they_do_nothing(role, s
     assert offered == ACTIONS[role]
 
 
-@pytest.mark.once  # Of permissions and addresses alone.
-def test_pages_when_staff_have_no_role_then_the_admin_is_empty_and_opens(shop):
+@pytest.mark.once  # Depends on permissions and addresses only.
+def test_pages_when_staff_have_no_role_then_the_admin_is_empty(shop):
     user = make.customer("new@example.org")
     User.objects.filter(pk=user.pk).update(is_staff=True)
     client = signed_in_as(user)
@@ -285,7 +285,7 @@ def permissions_of(role: str) -> set[str]:
     return {f"{label}.{codename}" for label, codename in found}
 
 
-def test_roles_when_they_were_tampered_with_then_they_are_mended_and_other_groups_are_left_alone():
+def test_roles_when_tampered_with_then_repaired_and_other_groups_unchanged():
     own = Group.objects.create(name="Accountants")
     own.permissions.add(Permission.objects.get(codename="view_entry"))
     before = {role: permissions_of(role) for role in ROLES}
@@ -305,13 +305,13 @@ def test_roles_when_the_code_names_a_permission_then_it_exists():
 
 
 def test_roles_when_nothing_differs_then_nothing_is_written():
-    with CaptureQueriesContext(connection) as asked:
+    with CaptureQueriesContext(connection) as queries:
         set_up_roles()
-    assert [one["sql"] for one in asked if one["sql"].startswith(("INSERT", "UPDATE", "DELETE"))] == []
+    assert [one["sql"] for one in queries if one["sql"].startswith(("INSERT", "UPDATE", "DELETE"))] == []
 
 
 @pytest.mark.django_db(transaction=True)
-def test_roles_when_the_tables_were_emptied_then_they_are_there_again():
+def test_roles_when_the_tables_were_flushed_then_created_again():
     apps.get_app_config("accounts").ready()
     try:
         call_command("flush", interactive=False, verbosity=0)
@@ -338,7 +338,7 @@ def roles_of(user: User) -> tuple[list[str], bool, bool]:
     return sorted(group.name for group in user.groups.all()), user.is_staff, user.is_superuser
 
 
-def test_role_when_an_owner_gives_and_takes_it_then_the_admin_opens_and_closes(customer):
+def test_role_when_given_and_taken_by_an_owner_then_the_admin_opens_and_closes(customer):
     client = signed_in_as(with_role(OWNER))
     assert change(client, customer, groups=[number(SUPPORT)]).status_code == 302
     assert roles_of(customer) == ([SUPPORT], True, False)
@@ -356,7 +356,7 @@ def test_role_when_other_fields_change_then_it_stays(customer):
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_rights_when_an_owner_or_less_sends_more_than_a_role_then_it_is_not_taken(role, customer):
+def test_rights_when_an_owner_posts_more_than_a_role_then_ignored(role, customer):
     client = signed_in_as(with_role(role))
     wanted = {"is_superuser": "on", "is_staff": "on", "user_permissions": [Permission.objects.first().pk]}
     groups = {} if role == OWNER else {"groups": [number(OWNER)]}
@@ -366,7 +366,7 @@ def test_rights_when_an_owner_or_less_sends_more_than_a_role_then_it_is_not_take
 
 
 @pytest.mark.parametrize("role", [MANAGER, SUPPORT])
-def test_staff_when_somebody_without_the_right_edits_them_then_it_is_refused(role):
+def test_staff_when_edited_without_the_right_then_refused(role):
     client = signed_in_as(with_role(role))
     colleague = with_role(SUPPORT, "colleague@example.org")
     for user in (colleague, User.objects.get(email=f"the-{role.lower()}@example.org")):
@@ -375,22 +375,22 @@ def test_staff_when_somebody_without_the_right_edits_them_then_it_is_refused(rol
         assert everything() == before
 
 
-def test_superuser_when_an_owner_edits_them_then_it_is_refused(staff):
+def test_superuser_when_edited_by_an_owner_then_refused(staff):
     client = signed_in_as(with_role(OWNER))
     before = everything()
     assert change(client, staff, email="mine@example.org").status_code == 403
     assert everything() == before
 
 
-def test_own_role_when_an_owner_sends_another_then_it_stays():
+def test_own_role_when_an_owner_posts_another_then_it_stays():
     owner = with_role(OWNER)
     change(signed_in_as(owner), owner, groups=[number(SUPPORT)], is_active="")
     assert roles_of(owner) == ([OWNER], True, False)
     assert User.objects.get(pk=owner.pk).is_active
 
 
-def test_role_when_somebody_signed_in_meanwhile_then_their_row_is_not_set_back(customer, monkeypatch):
-    """The form writes what was touched, and nothing that was written to the row meanwhile."""
+def test_role_when_the_person_signed_in_meanwhile_then_their_row_is_kept(customer, monkeypatch):
+    """The form writes the changed fields, and nothing that was written to the row meanwhile."""
     client = signed_in_as(with_role(OWNER))
     seen = timezone.now()
     save = User.save
@@ -407,7 +407,7 @@ def test_role_when_somebody_signed_in_meanwhile_then_their_row_is_not_set_back(c
 # -- money that not everybody sees -------------------------------------------------------------------
 
 
-def test_profit_when_staff_are_support_then_no_page_of_orders_tells_it(shop):
+def test_profit_when_staff_are_support_then_no_order_page_shows_it(shop):
     order = shop["orders.Order"]
     shown = {}
     for role in (MANAGER, SUPPORT):
@@ -422,14 +422,14 @@ def test_profit_when_staff_are_support_then_no_page_of_orders_tells_it(shop):
     assert shown[SUPPORT] == [[], [], []]
 
 
-def test_users_when_there_are_more_of_them_then_their_list_asks_no_more(customer):
+def test_users_when_there_are_more_then_their_list_needs_no_more_queries(customer):
     client = signed_in_as(with_role(OWNER))
     address = reverse("admin:accounts_user_changelist")
 
     def statements() -> int:
-        with CaptureQueriesContext(connection) as asked:
+        with CaptureQueriesContext(connection) as queries:
             assert client.get(address).status_code == 200
-        return len(asked)
+        return len(queries)
 
     statements()
     few = statements()
@@ -447,7 +447,7 @@ def activity(client: Client, **filters: Any) -> str:
     return page.content.decode()
 
 
-def test_activity_when_staff_did_something_then_it_tells_who_what_and_where(customer):
+def test_activity_when_staff_acted_then_it_shows_who_what_and_where(customer):
     owner, support = with_role(OWNER), with_role(SUPPORT)
     User.objects.filter(pk=customer.pk).update(email="a&b@example.org")
     change(signed_in_as(support), customer, first_name="<b>Al</b>")
@@ -459,7 +459,7 @@ def test_activity_when_staff_did_something_then_it_tells_who_what_and_where(cust
     assert "<b>Al</b>" not in text
 
 
-def test_activity_when_it_is_filtered_then_only_what_that_person_did_is_left(customer):
+def test_activity_when_filtered_by_person_then_only_theirs_is_listed(customer):
     owner, support = with_role(OWNER), with_role(SUPPORT)
     LogEntry.objects.log_actions(str(support.pk), [customer], 2, "Done by support.")
     LogEntry.objects.log_actions(str(owner.pk), [customer], 1, "Done by owner.")
@@ -471,14 +471,14 @@ def test_activity_when_it_is_filtered_then_only_what_that_person_did_is_left(cus
     assert "Done by support." in activity(client, who="9999999999999999999999")
 
 
-def test_activity_when_it_grows_then_its_list_asks_no_more(customer):
+def test_activity_when_it_grows_then_its_list_needs_no_more_queries(customer):
     owner = with_role(OWNER)
     client = signed_in_as(owner)
 
     def statements() -> int:
-        with CaptureQueriesContext(connection) as asked:
+        with CaptureQueriesContext(connection) as queries:
             activity(client)
-        return len(asked)
+        return len(queries)
 
     LogEntry.objects.log_actions(str(owner.pk), [customer], 2, "Changed.")
     statements()
@@ -488,7 +488,7 @@ def test_activity_when_it_grows_then_its_list_asks_no_more(customer):
     assert statements() == few
 
 
-def test_alerts_when_they_are_resolved_then_the_log_says_by_whom(customer):
+def test_alerts_when_resolved_then_the_log_shows_by_whom(customer):
     raise_alert(cause=Cause.LEDGER, text="Something")
     alert = Alert.objects.get()
     manager = with_role(MANAGER)

@@ -1,4 +1,4 @@
-"""Who is signed in, as the views that only they reach are told."""
+"""The signed-in user of a request."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from panel.accounts.signed_in import user_of
 pytestmark = pytest.mark.django_db
 
 
-def test_user_when_signed_in_then_it_is_they(rf, customer):
+def test_user_when_signed_in_then_returned(rf, customer):
     request = rf.get("/")
     request.user = SimpleLazyObject(lambda: customer)  # As the middleware sets it.
     assert user_of(request) == customer

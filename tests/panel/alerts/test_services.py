@@ -1,4 +1,4 @@
-"""Alerts: one open row a cause, however often and by however many it is raised."""
+"""Alerts: one open row per cause, however often and by however many workers it is raised."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.threads import in_background, in_threads, wait_for_a_blocked_connecti
 
 
 @pytest.mark.django_db
-def test_raise_alert_when_repeated_then_one_row_that_counts():
+def test_raise_alert_when_repeated_then_one_row_counts():
     raise_alert(cause=Cause.TROUBLE, about=1, text="Out of money", level="danger")
     raise_alert(cause=Cause.TROUBLE, about=1, text="Still out of money")
     raise_alert(cause=Cause.TROUBLE, about=2, text="Another one")
@@ -24,7 +24,7 @@ def test_raise_alert_when_repeated_then_one_row_that_counts():
 
 
 @pytest.mark.django_db
-def test_resolve_alert_when_open_then_closed_and_the_next_is_a_new_one():
+def test_resolve_alert_when_open_then_closed_and_the_next_is_new():
     resolve_alert(cause=Cause.LEDGER)
     raise_alert(cause=Cause.LEDGER, text="first")
     resolve_alert(cause=Cause.LEDGER)
@@ -35,7 +35,7 @@ def test_resolve_alert_when_open_then_closed_and_the_next_is_a_new_one():
 
 
 @pytest.mark.django_db
-def test_raise_alert_when_text_is_long_then_cut_and_the_transaction_lives_on():
+def test_raise_alert_when_text_is_long_then_cut_and_transaction_continues():
     with transaction.atomic():
         raise_alert(cause=Cause.LEDGER, text="x" * 5_000)
         raise_alert(cause=Cause.LEDGER, text="y" * 5_000)
@@ -51,10 +51,10 @@ def test_raise_alert_when_8_threads_see_the_same_trouble_then_one_row():
 
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
-def test_raise_alert_when_another_opens_it_between_look_and_insert_then_it_counts_on_that_one():
+def test_raise_alert_when_another_inserts_first_then_it_counts_on_that_row():
     with transaction.atomic():
         raise_alert(cause=Cause.LEDGER, text="first")
-        # The second cannot see the first yet; its insert waits for what becomes of it.
+        # The second cannot see the first yet; its insert waits for the first one's commit or rollback.
         second = in_background(lambda: raise_alert(cause=Cause.LEDGER, text="second"))
         wait_for_a_blocked_connection()
     assert second() is None

@@ -55,7 +55,7 @@ def key(customer):
 
 @pytest.fixture
 def connect(live_server):
-    """Our own client, as another panel uses it, connected to this one."""
+    """Return our own client, as another panel uses it, connected to this one."""
 
     def with_key(secret):
         return UpstreamClient(url=f"{live_server.url}/api/v2", api_key=secret, allow_private=True)
@@ -71,7 +71,7 @@ def asked_for(sold, **changes):
 
 
 @http
-def test_client_when_it_asks_for_services_then_each_row_can_be_read(connect, customer, key):
+def test_client_when_it_reads_services_then_each_row_is_valid(connect, customer, key):
     provider = make.provider()
     services = {
         made.pk: made
@@ -91,8 +91,8 @@ def test_client_when_it_asks_for_services_then_each_row_can_be_read(connect, cus
 
 @http
 @pytest.mark.parametrize("service_type", SPECS)
-def test_client_when_it_orders_each_type_then_the_order_is_that_of_the_browser(connect, customer, key, service_type):
-    """All columns are compared: only where it came from may differ."""
+def test_client_when_it_orders_each_type_then_as_from_the_browser(connect, customer, key, service_type):
+    """All columns are compared: only the origin may differ."""
     service = make.service(make.provider(), type=service_type, low=1)
     CustomerPrice.objects.create(customer=customer, service=service, price=make.micros("3.1"))
     client = Client()
@@ -105,16 +105,16 @@ def test_client_when_it_orders_each_type_then_the_order_is_that_of_the_browser(c
     by_form = Order.objects.exclude(pk=by_api.pk).get()
     own = {"id", "request_key", "api_key_ref", "created_at", "queued_at", "next_action_at"}
     values = Order.objects.in_bulk([by_api.pk, by_form.pk])
-    told = [{one.attname: getattr(values[pk], one.attname) for one in Order._meta.concrete_fields} for pk in values]
-    assert len(told) == 2
-    assert [name for name in told[0] if told[0][name] != told[1][name] and name not in own] == []
+    rows = [{one.attname: getattr(values[pk], one.attname) for one in Order._meta.concrete_fields} for pk in values]
+    assert len(rows) == 2
+    assert [name for name in rows[0] if rows[0][name] != rows[1][name] and name not in own] == []
     assert (by_form.api_key_ref, by_api.api_key_ref) == (None, ApiKey.objects.get().pk)
     assert by_api.price == make.micros("3.1")
     assert Wallet.objects.get(customer=customer).balance == make.micros("10") - 2 * by_api.charge
 
 
 @http
-def test_client_when_it_asks_how_orders_stand_then_one_and_many_are_told_by_our_ids(connect, customer, service, key):
+def test_client_when_it_reads_statuses_then_one_and_many_by_our_ids(connect, customer, service, key):
     first, second = (make.accepted_order(customer, service, upstream_id=f"77{n}") for n in range(2))
     stands(first, Status.IN_PROGRESS, remains=40, start_count=1_200)
     client = connect(key)
@@ -133,7 +133,7 @@ def test_client_when_it_asks_how_orders_stand_then_one_and_many_are_told_by_our_
 
 
 @http
-def test_client_when_it_cancels_then_it_hears_what_came_of_each(connect, customer, service, key):
+def test_client_when_it_cancels_then_each_order_has_a_result(connect, customer, service, key):
     queued = make.order(customer, service)
     placed = make.accepted_order(customer, service, upstream_id="771")
     ended = stands(make.order(customer, service), Status.COMPLETED)
@@ -147,7 +147,7 @@ def test_client_when_it_cancels_then_it_hears_what_came_of_each(connect, custome
 
 
 @http
-def test_client_when_it_refills_then_it_can_follow_the_refill(connect, customer, service, key):
+def test_client_when_it_refills_then_it_can_track_the_refill(connect, customer, service, key):
     done = stands(make.order(customer, service), Status.COMPLETED)
     client = connect(key)
     answers = client.refill([str(done.pk), "999999"])
@@ -167,13 +167,13 @@ def test_refill_status_when_states_are_added_then_each_has_a_word():
 
 
 @http
-def test_client_when_it_asks_for_the_balance_then_it_is_that_of_the_wallet(connect, customer, key):
+def test_client_when_it_reads_the_balance_then_that_of_the_wallet(connect, customer, key):
     balance = connect(key).balance()
     assert (balance.amount, balance.currency) == (Decimal("10"), "USD")
 
 
 @http
-def test_client_when_an_order_crashes_then_it_is_in_doubt_and_not_refused(connect, service, key, monkeypatch):
+def test_client_when_an_order_crashes_then_in_doubt_and_not_refused(connect, service, key, monkeypatch):
     def crash(**_):
         raise RuntimeError("boom")
 
@@ -229,7 +229,7 @@ def test_many_when_one_of_them_crashes_then_the_others_are_carried_out(customer,
         ({"request_id": "r" * 65}, "Incorrect request: request_id has at most 64 characters", ErrorCode.PROTOCOL),
     ],
 )
-def test_client_when_an_order_is_refused_then_it_hears_why(connect, service, key, changes, text, code):
+def test_client_when_an_order_is_refused_then_it_gets_the_reason(connect, service, key, changes, text, code):
     with nothing_changes():
         outcome = connect(key).add(asked_for(service, **changes))
     assert isinstance(outcome, Refused)
@@ -238,7 +238,7 @@ def test_client_when_an_order_is_refused_then_it_hears_why(connect, service, key
 
 @http
 @pytest.mark.parametrize("service_type", [name for name, spec in SPECS.items() if spec.params])
-def test_client_when_a_parameter_of_a_type_is_missing_then_its_name_is_told(connect, key, service_type):
+def test_client_when_a_parameter_of_a_type_is_missing_then_the_error_names_it(connect, key, service_type):
     service = make.service(make.provider(), type=service_type, low=1)
     for param in SPECS[service_type].params:
         if param.only_if == ("type_of_traffic", "1"):
@@ -251,7 +251,7 @@ def test_client_when_a_parameter_of_a_type_is_missing_then_its_name_is_told(conn
 
 @http
 @pytest.mark.parametrize(("low", "high", "text"), [(4, 9, "less than minimal 4"), (1, 2, "more than maximum 2")])
-def test_client_when_there_are_too_few_or_many_lines_then_it_is_the_quantity(connect, key, low, high, text):
+def test_client_when_there_are_too_few_or_many_lines_then_a_quantity_error(connect, key, low, high, text):
     service = make.service(make.provider(), type="custom_comments", low=low, high=high)
     outcome = connect(key).add(asked_for(service))
     assert isinstance(outcome, Refused)
@@ -259,7 +259,7 @@ def test_client_when_there_are_too_few_or_many_lines_then_it_is_the_quantity(con
 
 
 @http
-def test_client_when_its_key_may_not_then_its_operator_is_called(connect, customer, service, key):
+def test_client_when_its_key_is_not_allowed_then_it_needs_its_operator(connect, customer, service, key):
     read_only = key_of(customer, is_read_only=True)
     elsewhere = key_of(customer, networks=["192.0.2.0/24"])
     spent = key_of(customer, daily_limit=make.micros("0.2"))
@@ -276,9 +276,9 @@ def test_client_when_its_key_may_not_then_its_operator_is_called(connect, custom
     assert connect(read_only).balance().amount == 10
 
 
-def test_error_texts_when_a_client_reads_them_then_each_has_its_class():
-    """Every text that the API can answer with; those of orders are heard above."""
-    told = {
+def test_error_texts_when_read_by_a_client_then_each_has_its_class():
+    """Every error text of the API; those for orders are tested above."""
+    expected = {
         errors.BAD_KEY: ErrorCode.CREDENTIALS,
         errors.READ_ONLY: ErrorCode.CREDENTIALS,
         errors.WRONG_ADDRESS: ErrorCode.CREDENTIALS,
@@ -293,8 +293,8 @@ def test_error_texts_when_a_client_reads_them_then_each_has_its_class():
         "Order already completed": ErrorCode.CANCEL_REFUSED,
     }
     constants = {value for name, value in vars(errors).items() if name.isupper() and isinstance(value, str)}
-    assert constants <= set(told)
-    assert {text: classify_error(text) for text in told} == told
+    assert constants <= set(expected)
+    assert {text: classify_error(text) for text in expected} == expected
 
 
 @pytest.mark.parametrize("reason", RefillRefusal)
@@ -303,7 +303,7 @@ def test_error_texts_when_a_refill_is_refused_then_a_client_knows(reason):
 
 
 @pytest.mark.parametrize("case", ["placing", "in_doubt", "never", "refused", "completed"])
-def test_cancel_when_it_is_too_late_then_a_client_knows_that_it_was_refused(customer, service, key, case):
+def test_cancel_when_too_late_then_a_client_knows_that_it_was_refused(customer, service, key, case):
     order = make.accepted_order(customer, service)
     if case == "placing":
         Order.objects.update(submission="placing", lease_until=timezone.now(), claim_token="t", upstream_id=None)
@@ -317,19 +317,19 @@ def test_cancel_when_it_is_too_late_then_a_client_knows_that_it_was_refused(cust
     else:
         stands(order, Status.COMPLETED)
     with nothing_changes():
-        said = ask(key, "cancel", order=order.pk)
-    assert classify_error(said["error"]) is ErrorCode.CANCEL_REFUSED
-    assert ask(key, "cancel", orders=order.pk) == [{"order": order.pk, "cancel": said}]
+        response = ask(key, "cancel", order=order.pk)
+    assert classify_error(response["error"]) is ErrorCode.CANCEL_REFUSED
+    assert ask(key, "cancel", orders=order.pk) == [{"order": order.pk, "cancel": response}]
 
 
-def test_refill_when_it_is_refused_then_each_reason_is_told(customer, service, key):
+def test_refill_when_refused_then_each_reason_is_returned(customer, service, key):
     order = make.accepted_order(customer, service)
 
     def refused():
         with nothing_changes():
-            said = ask(key, "refill", order=order.pk)
-        assert ask(key, "refill", orders=order.pk) == [{"order": order.pk, "refill": said}]
-        return said["error"]
+            response = ask(key, "refill", order=order.pk)
+        assert ask(key, "refill", orders=order.pk) == [{"order": order.pk, "refill": response}]
+        return response["error"]
 
     assert refused() == "Order is not completed"
     stands(order, Status.COMPLETED)
@@ -347,7 +347,7 @@ def test_refill_when_it_is_refused_then_each_reason_is_told(customer, service, k
 # -- exact shapes ------------------------------------------------------------------------------------
 
 
-def test_shapes_when_one_or_many_are_asked_about_then_as_the_protocol_has_them(customer, service, key):
+def test_shapes_when_one_or_many_are_read_then_as_in_the_protocol(customer, service, key):
     order = make.order(customer, service)
     status = {"charge": "0.25", "start_count": "0", "status": "Pending", "remains": "100", "currency": "USD"}
     bad = {"error": "Incorrect order ID"}
@@ -374,7 +374,7 @@ def test_shapes_when_one_or_many_are_asked_about_then_as_the_protocol_has_them(c
     ]
 
 
-def test_shapes_when_orders_are_canceled_then_one_is_told_in_words_and_many_in_a_list(customer, service, key):
+def test_shapes_when_orders_are_canceled_then_text_for_one_and_a_list_for_many(customer, service, key):
     queued, placed = make.order(customer, service), make.accepted_order(customer, service)
     third = make.order(customer, service)
     assert ask(key, "cancel", order=queued.pk) == {"success": "The order is canceled."}
@@ -388,18 +388,18 @@ def test_shapes_when_orders_are_canceled_then_one_is_told_in_words_and_many_in_a
     assert CancelRequest.objects.count() == 1
 
 
-def test_shapes_when_an_order_is_placed_then_its_number_is_ours_and_an_integer(customer, service, key):
-    said = add(key, service)
-    assert said == {"order": Order.objects.get().pk}
-    assert type(said["order"]) is int
+def test_shapes_when_an_order_is_created_then_its_id_is_ours_and_an_integer(customer, service, key):
+    response = add(key, service)
+    assert response == {"order": Order.objects.get().pk}
+    assert type(response["order"]) is int
 
 
 @pytest.mark.parametrize("action", ["", "orders", "ADDD", "add\x00", "__class__", "answer"])
-def test_action_when_it_is_none_then_incorrect_request(key, action):
+def test_action_when_missing_or_unknown_then_incorrect_request(key, action):
     assert ask(key, action) == {"error": "Incorrect request"}
 
 
-def test_action_when_it_is_written_otherwise_then_it_is_the_same(key):
+def test_action_when_spelled_otherwise_then_the_same(key):
     assert ask(key, " Balance ") == {"balance": "10", "currency": "USD"}
 
 
@@ -414,13 +414,13 @@ def test_ids_when_there_are_none_then_the_error_names_them(key, action):
 
 
 def count(key, action, **params):
-    ask(key, "balance")  # The key's use is noted.
+    ask(key, "balance")  # The first request stores the key's use.
     with statements() as found:
         ask(key, action, **params)
     return len(found)
 
 
-def test_statements_when_many_are_asked_about_then_as_few_as_for_one(customer, service, key):
+def test_statements_when_many_ids_are_read_then_as_few_as_for_one(customer, service, key):
     make.deposit(customer, "100")
     orders = [make.accepted_order(customer, service, upstream_id=str(number)) for number in range(100)]
     first = orders[0].pk
@@ -434,11 +434,11 @@ def test_statements_when_many_are_asked_about_then_as_few_as_for_one(customer, s
     assert count(key, "balance") == 2
 
 
-def test_statements_when_an_order_is_placed_then_few(customer, service, key):
+def test_statements_when_an_order_is_created_then_few(customer, service, key):
     wanted = {"service": service.pk, "link": LINK, "quantity": 100}
     assert count(key, "add", **wanted) <= 10
 
 
-def test_balance_when_the_customer_has_credit_then_it_is_what_can_be_spent(customer):
+def test_balance_when_the_customer_has_credit_then_what_can_be_spent(customer):
     Wallet.objects.update(credit_limit=5_000_000)
     assert ask(key_of(customer), "balance") == {"balance": "15", "currency": "USD"}

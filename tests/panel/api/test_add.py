@@ -1,4 +1,4 @@
-"""`add` of the served API: what it charges, what it ignores, and that one wish is one order."""
+"""`add` of the served API: what it charges, what it ignores, and that one request creates one order."""
 
 from __future__ import annotations
 
@@ -37,12 +37,10 @@ def spent_of(key):
 # -- what is charged ---------------------------------------------------------------------------------
 
 
-def test_add_when_the_order_is_sent_then_the_provider_has_it_as_the_browsers(
-    upstream, provider, service, customer, key
-):
-    said = add(key, service)
+def test_add_when_the_order_is_submitted_then_as_from_the_browser(upstream, provider, service, customer, key):
+    response = add(key, service)
     submit_now()
-    order = Order.objects.get(pk=said["order"])
+    order = Order.objects.get(pk=response["order"])
     assert order.submission == Submission.ACCEPTED
     [there] = upstream.orders()
     assert (there.quantity, there.link, str(there.id)) == (100, LINK, order.upstream_id)
@@ -51,7 +49,7 @@ def test_add_when_the_order_is_sent_then_the_provider_has_it_as_the_browsers(
     assert OrderEvent.objects.filter(order=order).first().text == "Order received through the API"
 
 
-def test_add_when_a_price_is_agreed_with_the_customer_then_it_is_charged_and_listed(customer, service, key):
+def test_add_when_a_price_is_agreed_with_the_customer_then_charged_and_listed(customer, service, key):
     CustomerPrice.objects.create(customer=customer, service=service, price=make.micros("2.111111"))
     [row] = ask(key, "services")
     assert row["rate"] == "2.111111"
@@ -59,8 +57,8 @@ def test_add_when_a_price_is_agreed_with_the_customer_then_it_is_charged_and_lis
     assert (order.price, order.charge) == (2_111_111, 211_112)
 
 
-def test_add_when_price_charge_or_provider_are_posted_then_they_are_ignored(customer, service, key):
-    """Pay for the cheap one, get the dear one."""
+def test_add_when_price_charge_or_provider_are_posted_then_ignored(customer, service, key):
+    """Paying for the cheap service must not get the expensive one."""
     other = make.provider(name="Another")
     forged = {
         "price": "0.01",
@@ -86,14 +84,14 @@ def test_add_when_price_charge_or_provider_are_posted_then_they_are_ignored(cust
     assert order.request_key.startswith("api:") and order.params == {}
 
 
-def test_add_when_a_parameter_is_of_another_type_then_it_is_dropped(key):
+def test_add_when_a_parameter_is_of_another_type_then_dropped(key):
     package = make.service(make.provider(), type="package")
     order = Order.objects.get(pk=add(key, package, quantity="-7", comments="x", username="y")["order"])
     assert (order.quantity, order.params, order.charge) == (1, {}, 2_500_000)
 
 
 @pytest.mark.parametrize("change", ["hidden", "provider", "type"])
-def test_add_when_a_service_is_not_for_sale_then_its_number_is_incorrect(service, key, change):
+def test_add_when_a_service_is_not_on_sale_then_its_id_is_incorrect(service, key, change):
     if change == "hidden":
         Service.objects.update(is_on_sale=False)
     elif change == "provider":
@@ -104,8 +102,8 @@ def test_add_when_a_service_is_not_for_sale_then_its_number_is_incorrect(service
         assert add(key, service) == {"error": "Incorrect service ID"}
 
 
-def test_add_when_the_wallet_covers_it_exactly_then_placed_and_not_one_more(service):
-    """0.3 − 0.1 is 0.2 here: whoever has exactly enough may order."""
+def test_add_when_the_wallet_covers_it_exactly_then_created_and_no_more(service):
+    """0.3 − 0.1 is 0.2 here: a customer with exactly enough may order."""
     alice = make.customer("exact@example.org", funds="0.3")
     Service.objects.update(price=1_000_000)
     key = key_of(alice)
@@ -125,14 +123,14 @@ def test_add_when_a_micro_unit_is_missing_then_refused(service):
 
 
 def test_request_id_when_sent_again_then_the_same_order_and_one_debit(customer, service, key):
-    said = add(key, service, request_id="order 17 / ü")
-    assert [add(key, service, request_id="order 17 / ü") for _ in range(3)] == [said] * 3
-    assert [add(key, service, request_id=" order 17 / ü ")] == [said]
+    response = add(key, service, request_id="order 17 / ü")
+    assert [add(key, service, request_id="order 17 / ü") for _ in range(3)] == [response] * 3
+    assert [add(key, service, request_id=" order 17 / ü ")] == [response]
     assert money_of(customer) == (9_750_000, [("deposit", 10_000_000), ("order", -250_000)])
 
 
-def test_request_id_when_it_is_missing_then_each_is_an_order(service, key):
-    """The guard off: the same double click, twice paid."""
+def test_request_id_when_missing_then_each_is_an_order(service, key):
+    """Guard off: the same double click is paid twice."""
     assert add(key, service) != add(key, service)
 
 
@@ -145,25 +143,25 @@ def test_request_id_when_the_rest_differs_then_an_error_and_nothing_more(service
         assert add(key, service, **{"request_id": "1", **change}) == OTHER
 
 
-def test_request_id_when_only_what_the_type_does_not_have_differs_then_the_same_order(service, key):
-    said = add(key, service, request_id="1")
-    assert add(key, service, request_id="1", comments="x", link=f" {LINK} ", quantity="0100") == said
+def test_request_id_when_only_ignored_parameters_differ_then_the_same_order(service, key):
+    response = add(key, service, request_id="1")
+    assert add(key, service, request_id="1", comments="x", link=f" {LINK} ", quantity="0100") == response
 
 
 @pytest.mark.parametrize("service_type", SPECS)
 def test_request_id_when_any_type_is_repeated_then_the_same_order(key, service_type):
     service = make.service(make.provider(), type=service_type, low=1)
     wanted = {"service": service.pk, "link": LINK, **wanted_by(service), "request_id": "1"}
-    said = ask(key, "add", **wanted)
-    assert ask(key, "add", **wanted) == said
+    response = ask(key, "add", **wanted)
+    assert ask(key, "add", **wanted) == response
     assert Order.objects.count() == 1
 
 
 @pytest.mark.parametrize("change", ["off_sale", "dearer", "limits", "poor", "canceled"])
 def test_request_id_when_the_shop_changed_meanwhile_then_still_the_same_order(customer, service, key, change):
-    """Whoever repeats a lost answer must not hear that nothing was placed."""
-    said = add(key, service, request_id="1")
-    order = Order.objects.get(pk=said["order"])
+    """A client that repeats a lost request must not be told that nothing was created."""
+    response = add(key, service, request_id="1")
+    order = Order.objects.get(pk=response["order"])
     if change == "off_sale":
         Service.objects.update(is_on_sale=False)
     elif change == "dearer":
@@ -175,15 +173,15 @@ def test_request_id_when_the_shop_changed_meanwhile_then_still_the_same_order(cu
     else:
         withdraw_order(order=order, actor=customer)
     with nothing_changes():
-        assert add(key, service, request_id="1") == said
+        assert add(key, service, request_id="1") == response
 
 
-def test_request_id_when_another_key_or_customer_uses_it_then_it_is_theirs(customer, other, service, key):
+def test_request_id_when_another_key_or_customer_uses_it_then_a_new_order(customer, other, service, key):
     numbers = {add(one, service, request_id="1")["order"] for one in (key, key_of(customer), key_of(other))}
     assert len(numbers) == 3
 
 
-def test_request_id_when_it_is_as_long_as_may_be_then_taken(service, key):
+def test_request_id_when_of_the_maximum_length_then_accepted(service, key):
     assert add(key, service, request_id="r" * 64) == add(key, service, request_id="r" * 64)
     assert add(key, service, request_id="r" * 63 + "x")["order"] == Order.objects.latest("pk").pk
     with nothing_changes():
@@ -195,9 +193,9 @@ def test_request_id_when_there_are_many_then_each_is_its_own(service, key):
     assert len(set(numbers)) == 30
 
 
-def test_request_id_when_a_form_of_the_browser_has_the_same_then_they_do_not_meet(customer, service, key):
-    said = add(key, service, request_id="1")
-    request_key = Order.objects.get(pk=said["order"]).request_key
+def test_request_id_when_a_browser_form_has_the_same_then_separate_orders(customer, service, key):
+    response = add(key, service, request_id="1")
+    request_key = Order.objects.get(pk=response["order"]).request_key
     client = Client()
     client.force_login(customer)
     form = {"service": service.pk, "link": LINK, "quantity": 100, "seen_charge": 10**9}
@@ -209,7 +207,7 @@ def test_request_id_when_a_form_of_the_browser_has_the_same_then_they_do_not_mee
 # -- the daily limit ---------------------------------------------------------------------------------
 
 
-def test_limit_when_it_is_reached_then_nothing_is_placed_or_charged(customer, service):
+def test_limit_when_reached_then_nothing_is_created_or_charged(customer, service):
     key = key_of(customer, daily_limit=make.micros("0.6"))
     assert set(add(key, service)) == set(add(key, service)) == {"order"}
     with nothing_changes():
@@ -221,11 +219,11 @@ def test_limit_when_it_is_reached_then_nothing_is_placed_or_charged(customer, se
 
 def test_limit_when_a_request_is_repeated_then_it_counts_once(customer, service):
     key = key_of(customer, daily_limit=make.micros("0.3"))
-    said = [add(key, service, request_id="1") for _ in range(3)]
-    assert said[0] == said[1] == said[2] and spent_of(key) == 250_000
+    response = [add(key, service, request_id="1") for _ in range(3)]
+    assert response[0] == response[1] == response[2] and spent_of(key) == 250_000
 
 
-def test_limit_when_the_order_is_refused_then_it_counts_for_nothing(customer, service):
+def test_limit_when_the_order_is_refused_then_it_does_not_count(customer, service):
     key = key_of(customer, daily_limit=make.micros("0.3"))
     assert add(key, service, quantity=9) == {"error": "Quantity less than minimal 10"}
     assert add(key, service, link="x y") == {"error": "Incorrect link"}
@@ -237,8 +235,8 @@ def test_limit_when_runs_are_ordered_then_all_of_them_count(customer, service):
     with nothing_changes():
         assert "daily limit" in add(key, service, runs=3, interval=5)["error"]
     assert DripFeed.objects.count() == 0
-    said = [add(key, service, runs=2, interval=5, request_id="1") for _ in range(3)]
-    assert said[0] == said[1] == said[2] and spent_of(key) == 500_000
+    response = [add(key, service, runs=2, interval=5, request_id="1") for _ in range(3)]
+    assert response[0] == response[1] == response[2] and spent_of(key) == 500_000
 
 
 # -- the same order again within seconds -------------------------------------------------------------
@@ -253,13 +251,13 @@ def test_window_when_the_same_is_ordered_again_then_refused(settings, customer, 
 
 
 @pytest.mark.parametrize("change", [{"quantity": 101}, {"link": LINK + "2"}, {"request_id": "1"}])
-def test_window_when_another_thing_is_ordered_or_by_name_then_placed(settings, service, key, change):
+def test_window_when_something_else_is_ordered_or_with_request_id_then_created(settings, service, key, change):
     settings.API_DUPLICATE_WINDOW = 60
     add(key, service)
     assert set(add(key, service, **change)) == {"order"}
 
 
-def test_window_when_it_is_over_or_off_or_of_another_key_then_placed(settings, customer, service, key):
+def test_window_when_over_or_off_or_of_another_key_then_created(settings, customer, service, key):
     settings.API_DUPLICATE_WINDOW = 60
     add(key, service)
     assert set(add(key_of(customer), service)) == {"order"}
@@ -279,14 +277,14 @@ def test_window_when_runs_are_ordered_twice_then_refused_and_paid_once(settings,
     assert money_of(customer) == (9_500_000, [("deposit", 10_000_000), ("drip_feed", -500_000)])
 
 
-def test_window_when_the_first_was_canceled_then_placed_again(settings, service, key):
+def test_window_when_the_first_was_canceled_then_created_again(settings, service, key):
     settings.API_DUPLICATE_WINDOW = 60
     first = add(key, service)["order"]
     ask(key, "cancel", order=first)
     assert add(key, service)["order"] != first
 
 
-def test_window_when_other_comments_are_ordered_for_the_same_link_then_placed(settings, service, key):
+def test_window_when_comments_differ_for_the_same_link_then_created(settings, service, key):
     settings.API_DUPLICATE_WINDOW = 60
     UpstreamService.objects.update(type="custom_comments", min_quantity=1)
     assert "order" in add(key, service, comments="Nice\nGreat")
@@ -294,7 +292,7 @@ def test_window_when_other_comments_are_ordered_for_the_same_link_then_placed(se
     assert add(key, service, comments="Wow\nLovely") == BUSY
 
 
-def test_window_when_long_links_differ_at_their_end_alone_then_placed(settings, service, key):
+def test_window_when_long_links_differ_only_at_their_end_then_created(settings, service, key):
     settings.API_DUPLICATE_WINDOW = 60
     link = "https://example.com/" + "a" * 300
     assert "order" in add(key, service, link=f"{link}1")
@@ -302,7 +300,7 @@ def test_window_when_long_links_differ_at_their_end_alone_then_placed(settings, 
     assert add(key, service, link=f"{link}2") == BUSY
 
 
-def test_statements_when_a_limit_and_a_window_are_watched_then_still_few(settings, customer, service):
+def test_statements_when_a_limit_and_a_window_apply_then_still_few(settings, customer, service):
     settings.API_DUPLICATE_WINDOW = 60
     key = key_of(customer, daily_limit=make.micros("5"))
     ask(key, "balance")

@@ -1,4 +1,4 @@
-"""Drip-feeds of the served API: one order to the customer's program, whichever of its runs have begun."""
+"""Drip-feeds of the served API: one order to the customer's program, whichever runs have begun."""
 
 from __future__ import annotations
 
@@ -50,21 +50,21 @@ def runs_of(number):
     return list(Order.objects.filter(drip_feed__orders=number).order_by("run"))
 
 
-def told(key, number):
+def status_of(key, number):
     answer = ask(key, "status", order=number)
     return answer["status"], answer["charge"], answer["remains"]
 
 
 @pytest.fixture
 def number(service, key):
-    """Three runs of 100, an hour between them."""
+    """Return the id of three runs of 100, an hour apart."""
     return add(key, service, runs=3, interval=60)["order"]
 
 
 # -- placing -----------------------------------------------------------------------------------------
 
 
-def test_add_when_runs_are_asked_for_then_all_are_paid_and_the_first_begins(customer, service, key, number):
+def test_add_when_runs_are_ordered_then_all_are_paid_and_the_first_begins(customer, service, key, number):
     drip = DripFeed.objects.get()
     [first] = runs_of(number)
     assert (drip.runs, drip.interval, drip.begun, drip.quantity, drip.charge) == (3, 60, 1, 100, 750_000)
@@ -72,7 +72,7 @@ def test_add_when_runs_are_asked_for_then_all_are_paid_and_the_first_begins(cust
     assert money_of(customer) == (9_250_000, [("deposit", 10_000_000), ("drip_feed", -750_000)])
 
 
-def test_add_when_runs_are_ordered_in_the_browser_too_then_the_drip_feeds_are_alike(customer, service, key, number):
+def test_add_when_ordered_in_the_browser_too_then_the_drip_feeds_are_alike(customer, service, key, number):
     client = Client()
     client.force_login(customer)
     form = {"service": service.pk, "link": LINK, "quantity": 100, "runs": 3, "interval": 60}
@@ -107,7 +107,7 @@ def test_add_when_it_is_one_run_then_a_plain_order(service, key, plan):
         ({"runs": 0, "interval": 5}, "runs"),
     ],
 )
-def test_add_when_the_plan_cannot_be_then_refused_and_nothing_moves(service, key, plan, field):
+def test_add_when_runs_or_interval_are_invalid_then_refused_and_unchanged(service, key, plan, field):
     with nothing_changes():
         assert add(key, service, **plan) == {"error": f"Incorrect {field}"}
     assert DripFeed.objects.count() == 0
@@ -120,18 +120,18 @@ def test_add_when_the_type_has_no_runs_then_refused(key, service_type):
         assert add(key, service, runs=2, interval=5) == {"error": "Incorrect runs"}
 
 
-def test_add_when_the_wallet_covers_one_run_alone_then_refused(service):
+def test_add_when_the_wallet_covers_only_one_run_then_refused(service):
     poor = make.customer("poor@example.org", funds="0.3")
     with nothing_changes():
         assert add(key_of(poor), service, runs=2, interval=5) == {"error": "Not enough funds on balance"}
 
 
-def test_request_id_when_the_plan_is_repeated_then_the_same_number_whatever_began(customer, service, key):
+def test_request_id_when_a_drip_feed_is_repeated_then_the_same_id(customer, service, key):
     plan = {"runs": 3, "interval": 60, "request_id": "1"}
-    said = add(key, service, **plan)
+    response = add(key, service, **plan)
     begin_all(DripFeed.objects.get())
     with nothing_changes():
-        assert add(key, service, **plan) == said
+        assert add(key, service, **plan) == response
         for change in ({"runs": 2}, {"interval": 61}, {"quantity": 101}, {"runs": 1}):
             assert "another order" in add(key, service, **{**plan, **change})["error"]
     assert DripFeed.objects.count() == 1
@@ -140,44 +140,44 @@ def test_request_id_when_the_plan_is_repeated_then_the_same_number_whatever_bega
 # -- how they stand ----------------------------------------------------------------------------------
 
 
-def test_status_when_runs_begin_and_end_then_the_whole_is_told(key, number):
+def test_status_when_runs_begin_and_end_then_of_the_whole_drip_feed(key, number):
     drip = DripFeed.objects.get()
-    assert told(key, number) == ("Pending", "0.75", "300")
+    assert status_of(key, number) == ("Pending", "0.75", "300")
     stands(runs_of(number)[0], Status.IN_PROGRESS, remains=30, start_count=1_000)
-    assert told(key, number) == ("In progress", "0.75", "230")
+    assert status_of(key, number) == ("In progress", "0.75", "230")
     stands(runs_of(number)[0], Status.COMPLETED, remains=0)
-    assert told(key, number) == ("In progress", "0.75", "200")
+    assert status_of(key, number) == ("In progress", "0.75", "200")
     begin_all(drip)
     runs = runs_of(number)
-    assert told(key, number) == ("In progress", "0.75", "200")
+    assert status_of(key, number) == ("In progress", "0.75", "200")
     stands(runs[1], Status.COMPLETED, remains=0, start_count=5_000)
-    assert told(key, number) == ("In progress", "0.75", "100")
+    assert status_of(key, number) == ("In progress", "0.75", "100")
     stands(runs[2], Status.COMPLETED, remains=0)
-    assert told(key, number) == ("Completed", "0.75", "0")
+    assert status_of(key, number) == ("Completed", "0.75", "0")
     assert ask(key, "status", order=number)["start_count"] == "1000"
 
 
-def test_status_when_a_later_run_is_asked_about_then_it_alone_is_told(key, number):
+def test_status_when_a_later_run_is_read_then_of_that_run_only(key, number):
     begin_all(DripFeed.objects.get())
     second = runs_of(number)[1]
-    assert told(key, second.pk) == ("Pending", "0.25", "100")
+    assert status_of(key, second.pk) == ("Pending", "0.25", "100")
 
 
-def test_status_when_it_was_stopped_then_partial_with_what_came_back(customer, key, number):
+def test_status_when_stopped_then_partial_with_the_refund(customer, key, number):
     stands(runs_of(number)[0], Status.COMPLETED, remains=0)
     stop_drip_feed(drip=DripFeed.objects.get(), actor=customer)
-    assert told(key, number) == ("Partial", "0.25", "200")
+    assert status_of(key, number) == ("Partial", "0.25", "200")
 
 
-def test_status_when_drip_feeds_and_orders_are_asked_about_then_in_three_queries(customer, service, key, number):
+def test_status_when_drip_feeds_and_orders_are_read_then_three_queries(customer, service, key, number):
     numbers = [number, make.order(customer, service).pk] + [
         add(key, service, runs=2, interval=5)["order"] for _ in range(9)
     ]
 
-    def count(*asked):
+    def count(*ids):
         with statements() as found:
-            answer = ask(key, "status", orders=",".join(map(str, asked)))
-        assert list(answer) == [str(one) for one in asked]
+            answer = ask(key, "status", orders=",".join(map(str, ids)))
+        assert list(answer) == [str(one) for one in ids]
         return len(found)
 
     assert count(number) == count(*numbers) == 4, "one of them finds the key"
@@ -185,7 +185,7 @@ def test_status_when_drip_feeds_and_orders_are_asked_about_then_in_three_queries
 
 @st.composite
 def runs(draw):
-    """A drip-feed as it may come to stand, and its runs that began."""
+    """Draw a drip-feed in any state, with its runs that began."""
     planned, quantity = draw(st.integers(2, 6)), draw(st.integers(1, 1_000))
     state = draw(st.sampled_from(list(DripState)))
     begun = planned if state == DripState.COMPLETED else draw(st.integers(1, planned - 1))
@@ -219,7 +219,7 @@ def runs(draw):
 
 
 @given(made=runs())
-def test_status_in_any_state_then_it_agrees_with_the_books(made):
+def test_status_when_in_any_state_then_it_agrees_with_the_books(made):
     drip, orders = made
     answer = tell_drip(drip, orders)
     assert answer.charge == drip.charge - drip.refunded - sum(one.refunded for one in orders)
@@ -233,7 +233,7 @@ def test_status_in_any_state_then_it_agrees_with_the_books(made):
         assert answer.status in (Status.COMPLETED, Status.PARTIAL) and answer.remains == 0
     else:
         assert answer.status == (Status.CANCELED if given_back == drip.charge else Status.PARTIAL)
-    # Another panel that bought all runs as one order gives the same share back, but for a micro-unit of each run.
+    # Another panel that bought all runs as one order refunds the same share, but for a micro-unit per run.
     sold = make.Sold(quantity=drip.quantity * drip.runs, charge=drip.charge, expected_cost=drip.charge)
     due = refund_due(sold, status=answer.status, remains=answer.remains, upstream_charge=answer.charge)
     assert isinstance(due, Refund)
@@ -243,28 +243,30 @@ def test_status_in_any_state_then_it_agrees_with_the_books(made):
 # -- cancelling --------------------------------------------------------------------------------------
 
 
-def test_cancel_when_the_first_run_waits_then_all_the_money_comes_back(customer, key, number):
+def test_cancel_when_the_first_run_waits_then_all_money_is_refunded(customer, key, number):
     assert "success" in ask(key, "cancel", order=number)
     assert make.wallet(customer).balance == 10_000_000
-    assert told(key, number) == ("Canceled", "0", "300")
+    assert status_of(key, number) == ("Canceled", "0", "300")
     with nothing_changes():
         assert "success" in ask(key, "cancel", order=number), "the first answer was lost"
 
 
-def test_cancel_when_a_run_is_with_the_provider_then_the_rest_comes_back_and_it_is_asked(customer, key, number):
+def test_cancel_when_a_run_is_at_the_provider_then_the_rest_is_refunded(customer, key, number):
     run = stands(runs_of(number)[0], Status.IN_PROGRESS, remains=50)
     assert ask(key, "cancel", orders=number) == [{"order": number, "cancel": 1}]
     assert make.wallet(customer).balance == 9_750_000
     assert CancelRequest.objects.get().order == run
-    assert told(key, number) == ("In progress", "0.25", "250")
+    assert status_of(key, number) == ("In progress", "0.25", "250")
     stands(run, Status.COMPLETED, remains=0)
-    assert told(key, number) == ("Partial", "0.25", "200")
+    assert status_of(key, number) == ("Partial", "0.25", "200")
     with nothing_changes():
-        said = ask(key, "cancel", order=number)
-        assert said == {"success": "What had not begun is canceled. Runs that have begun go on."}, "as the first time"
+        response = ask(key, "cancel", order=number)
+        assert response == {"success": "What had not begun is canceled. Runs that have begun go on."}, (
+            "as the first time"
+        )
 
 
-def test_cancel_when_all_runs_have_begun_then_each_is_canceled_where_it_can_be(customer, key, number):
+def test_cancel_when_all_runs_have_begun_then_each_is_canceled_if_possible(customer, key, number):
     begin_all(DripFeed.objects.get())
     runs = runs_of(number)
     stands(runs[0], Status.COMPLETED, remains=0)
@@ -283,17 +285,17 @@ def test_cancel_when_all_runs_have_ended_then_refused(key, number):
         assert ask(key, "cancel", order=number) == {"error": "Order already completed"}
 
 
-def test_cancel_when_only_an_open_run_refuses_then_its_reason_is_told(key, number):
+def test_cancel_when_only_an_open_run_refuses_then_its_reason_is_returned(key, number):
     begin_all(DripFeed.objects.get())
     for run, status in zip(runs_of(number), [Status.COMPLETED, Status.IN_PROGRESS, Status.COMPLETED], strict=True):
         stands(run, status, remains=0)
     UpstreamService.objects.update(cancel=False)
     with nothing_changes():
-        said = ask(key, "cancel", order=number)
-    assert said == {"error": "Cannot cancel: This service cannot be canceled once it was sent."}
+        response = ask(key, "cancel", order=number)
+    assert response == {"error": "Cannot cancel: This service cannot be canceled once it was sent."}
 
 
-def test_cancel_when_a_later_run_is_named_then_it_alone_is_canceled(customer, key, number):
+def test_cancel_when_a_later_run_is_named_then_only_it_is_canceled(customer, key, number):
     begin_all(DripFeed.objects.get())
     ask(key, "cancel", order=runs_of(number)[1].pk)
     assert [one.status for one in runs_of(number)] == [Status.PENDING, Status.CANCELED, Status.PENDING]
@@ -309,17 +311,15 @@ def test_refill_when_some_runs_are_completed_then_each_of_them_is_refilled(key, 
     assert ask(key, "refill", order=number) == {"error": "Order is not completed"}
     for run in runs[1:]:
         stands(run, Status.COMPLETED, remains=0)
-    said = ask(key, "refill", order=number)
+    response = ask(key, "refill", order=number)
     refills = Refill.objects.order_by("pk")
     assert [one.order_id for one in refills] == [one.pk for one in runs[1:]]
-    assert said == {"refill": str(refills[0].pk)}
+    assert response == {"refill": str(refills[0].pk)}
     assert "error" in ask(key, "refill", order=number)
     assert Refill.objects.count() == 2
 
 
-def test_refill_when_a_drip_feed_has_many_runs_then_a_request_asks_for_so_many_and_the_next_goes_on(
-    key, number, monkeypatch
-):
+def test_refill_when_a_drip_feed_has_many_runs_then_the_next_request_continues(key, number, monkeypatch):
     """Each refill is a transaction, and a drip-feed has up to a thousand runs."""
     monkeypatch.setattr("panel.api.cancel_refill.MAX_RUNS", 2)
     begin_all(DripFeed.objects.get())
@@ -334,7 +334,7 @@ def test_refill_when_a_drip_feed_has_many_runs_then_a_request_asks_for_so_many_a
 
 @pytest.mark.parametrize("action", ["cancel", "refill"])
 def test_one_order_when_it_crashes_then_the_request_does(client, key, number, monkeypatch, action):
-    """HTTP 200 with an error is a refusal, which nobody would ask about again."""
+    """HTTP 200 with an error is a refusal, which no client would check again."""
 
     def crashes(**_):
         raise RuntimeError

@@ -1,4 +1,4 @@
-"""Whatever is sent to the served API, it answers in JSON, as the protocol has it, and the books stay sound."""
+"""The served API answers anything in JSON as the protocol has it, and the books stay sound."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def unlimited(settings):
 
 @pytest.fixture
 def shop(customer, other):
-    """Alice's key, with a service of each type, and orders and refills of hers and of Bob's that may be named."""
+    """Return Alice's key, with a service of each type, and orders and refills of hers and Bob's."""
     provider = make.provider()
     services = [make.service(provider, external_id=str(n), type=name, low=1) for n, name in enumerate(SPECS)]
     for who in (customer, other):
@@ -88,26 +88,26 @@ class Undone(Exception):
 
 
 def check(answer: Any) -> None:
-    """HTTP 200, JSON, and one of the shapes of the protocol."""
+    """Assert HTTP 200, JSON, and one of the shapes of the protocol."""
     assert answer.status_code == 200, answer.content
     assert answer["Content-Type"] == "application/json"
     text = answer.content.decode()
     assert "Traceback" not in text and "Internal error" not in text
-    said = json.loads(text)
-    if isinstance(said, dict) and "error" in said:
-        assert set(said) == {"error"} and 0 < len(said["error"]) < 120
+    value = json.loads(text)
+    if isinstance(value, dict) and "error" in value:
+        assert set(value) == {"error"} and 0 < len(value["error"]) < 120
         return
-    if isinstance(said, list):
+    if isinstance(value, list):
         shapes = ({"refill", "status"}, {"order", "cancel"}, {"order", "refill"})
-        assert all(set(row) in shapes or "rate" in row for row in said)
+        assert all(set(row) in shapes or "rate" in row for row in value)
         return
     shapes = ({"order"}, {"refill"}, {"status"}, {"success"}, {"balance", "currency"})
     status = {"charge", "start_count", "status", "remains", "currency"}
-    assert set(said) in (*shapes, status) or all(set(one) in ({"error"}, status) for one in said.values())
+    assert set(value) in (*shapes, status) or all(set(one) in ({"error"}, status) for one in value.values())
 
 
 def try_out(other: Any, send: Any) -> None:
-    """Sends it, looks at everything, and takes it back: each example begins with the same shop."""
+    """Send it, check everything, and roll back: each example begins with the same shop."""
     bobs = list(Order.objects.filter(customer=other).order_by("pk").values())
     balance = make.wallet(other).balance
     with pytest.raises(Undone), transaction.atomic():
@@ -175,7 +175,7 @@ def test_json_when_it_holds_anything_then_an_answer_and_sound_books(shop, other,
 @example(body=b'{"key": ' + b"[" * 450 + b"]" * 450 + b"}", kind="application/json", query=b"", method="POST")
 @example(body=b"a=1", kind="a/b; charset=latin-1", query=b"key=\xff&a=%ff", method="GET")
 def test_bodies_when_they_are_any_bytes_then_an_answer(db, body, kind, query, method):
-    # A query under a character set that is none fails in Django itself, before any view.
+    # A query in an unknown character set fails in Django itself, before any view.
     query = b"" if "hex" in kind else query
     path = f"{ADDRESS}?{quote_from_bytes(query, safe='=&%')}"
     check(Client().generic(method, path, body, content_type=kind))

@@ -1,4 +1,4 @@
-"""How panels lose money, told through the served API: each story is shown to happen with its guard off."""
+"""How panels lose money, through the served API. Each guard is also switched off to show the loss."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def service(db):
     return make.service(make.provider())
 
 
-def told(results):
-    """How often each was answered; an order's number counts as "order"."""
+def count_answers(results):
+    """Count the answers by error; an order's id counts as "order"."""
     assert [one for one in results if isinstance(one, BaseException)] == []
     return Counter(one.get("error", "order") for one in results)
 
@@ -50,14 +50,14 @@ def debits():
 
 
 @racing
-def test_wallet_when_100_orders_come_at_once_then_each_that_is_placed_is_paid(service):
-    """Lesson: 400 parallel orders charged 720, debited 684. Here are 96, and the money is for 70."""
+def test_wallet_when_96_orders_come_at_once_then_each_created_one_is_paid(service):
+    """Lesson: 400 parallel orders charged 720, debited 684. Here there are 96, and money for 70."""
     alice = make.customer(funds="17.60")
     key = key_of(alice)
     batches = at_once(THREADS, lambda number: [add(key, service) for _ in range(96 // THREADS)])
     assert [one for one in batches if isinstance(one, BaseException)] == []
     answers = [one for batch in batches for one in batch]
-    assert told(answers) == {"order": 70, NO_FUNDS: 26}
+    assert count_answers(answers) == {"order": 70, NO_FUNDS: 26}
     assert len({one["order"] for one in answers if "order" in one}) == 70 == Order.objects.count()
     assert debits() == [-250_000] * 70
     assert make.wallet(alice).balance == 100_000
@@ -65,13 +65,13 @@ def test_wallet_when_100_orders_come_at_once_then_each_that_is_placed_is_paid(se
 
 
 @racing
-def test_wallet_when_it_is_read_computed_and_written_back_then_debits_are_lost(service, monkeypatch):
-    """The guards off: an `add` that reads the balance, computes, and writes it back."""
+def test_wallet_when_read_computed_and_written_back_then_debits_are_lost(service, monkeypatch):
+    """Guards off: an `add` that reads the balance, computes, and writes it back."""
     alice = make.customer(funds="10")
     key = key_of(alice)
     all_have_read = threading.Barrier(THREADS)
 
-    def naive(**asked):
+    def naive(**arguments):
         wallet = Wallet.objects.get(customer=alice)
         all_have_read.wait(60)
         with unguarded.no_foreign_keys():
@@ -79,23 +79,23 @@ def test_wallet_when_it_is_read_computed_and_written_back_then_debits_are_lost(s
         return CreatedOrder(Order(pk=1, charge=250_000), created=True)
 
     monkeypatch.setattr("panel.api.add.create_order", naive)
-    assert told(at_once(THREADS, lambda number: add(key, service))) == {"order": THREADS}
+    assert count_answers(at_once(THREADS, lambda number: add(key, service))) == {"order": THREADS}
     assert make.wallet(alice).balance == 9_750_000, "eight orders, one debit"
     assert find_breaches() != []
 
 
 @racing
-def test_wallet_when_the_money_is_for_three_and_eight_come_then_never_below_zero(service):
+def test_wallet_when_it_covers_three_and_eight_come_then_never_below_zero(service):
     alice = make.customer(funds="0.75")
     key = key_of(alice)
-    assert told(at_once(THREADS, lambda number: add(key, service))) == {"order": 3, NO_FUNDS: 5}
+    assert count_answers(at_once(THREADS, lambda number: add(key, service))) == {"order": 3, NO_FUNDS: 5}
     assert (make.wallet(alice).balance, len(debits())) == (0, 3)
     assert find_breaches() == []
 
 
 @racing
 def test_debit_when_it_fails_then_no_order_is_left(service, customer, monkeypatch):
-    """Lesson: debited after placing, a failed debit leaves a free order."""
+    """Lesson: when the debit follows the order, a failed debit leaves a free order."""
     key = key_of(customer)
 
     def fails(**_):
@@ -109,7 +109,7 @@ def test_debit_when_it_fails_then_no_order_is_left(service, customer, monkeypatc
     assert (response.status_code, response.json()) == (500, {"error": "Internal error"})
     assert Order.objects.count() == 0
 
-    # The guard off: without the one transaction the order is there, and free.
+    # Guard off: without the one transaction the order exists, and is free.
     monkeypatch.setattr("orders.checkout.create.transaction", SimpleNamespace(atomic=nullcontext))
     Client().post(ADDRESS, {"key": key, "action": "add", "service": service.pk, "link": LINK, "quantity": 100})
     assert (Order.objects.count(), debits()) == (1, [])
@@ -118,9 +118,7 @@ def test_debit_when_it_fails_then_no_order_is_left(service, customer, monkeypatc
 
 @racing
 @pytest.mark.parametrize("plan", [{}, {"runs": 2, "interval": 5}])
-def test_add_when_the_process_dies_at_any_statement_then_an_order_and_its_debit_or_neither(
-    settings, service, customer, plan
-):
+def test_add_when_the_process_dies_at_any_statement_then_both_or_neither(settings, service, customer, plan):
     settings.API_DUPLICATE_WINDOW = 60
     key = key_of(customer, daily_limit=make.micros("5"))
     cost = 500_000 if plan else 250_000
@@ -144,7 +142,7 @@ def test_add_when_the_process_dies_at_any_statement_then_an_order_and_its_debit_
 
 @racing
 @pytest.mark.parametrize("limited", [False, True])
-def test_request_id_when_eight_threads_send_it_then_one_order_and_each_hears_its_number(service, customer, limited):
+def test_request_id_when_eight_threads_send_it_then_one_order_for_all(service, customer, limited):
     key = key_of(customer, daily_limit=make.micros("0.25") if limited else None)
     results = at_once(THREADS, lambda number: add(key, service, request_id="once"))
     order = Order.objects.get()
@@ -164,37 +162,37 @@ def test_request_id_when_runs_are_sent_eight_times_then_one_drip_feed(service, c
 
 
 @racing
-def test_request_id_when_it_is_missing_then_eight_clicks_are_eight_orders(service, customer):
-    """The guard off."""
+def test_request_id_when_missing_then_eight_clicks_are_eight_orders(service, customer):
+    """Guard off."""
     key = key_of(customer)
-    assert told(at_once(THREADS, lambda number: add(key, service))) == {"order": THREADS}
+    assert count_answers(at_once(THREADS, lambda number: add(key, service))) == {"order": THREADS}
     assert len(debits()) == THREADS
 
 
 @racing
-def test_window_when_eight_threads_order_the_same_then_one_is_placed(settings, service, customer):
-    """With the window off they are eight, as above."""
+def test_window_when_eight_threads_order_the_same_then_one_is_created(settings, service, customer):
+    """With the window off there are eight, as above."""
     settings.API_DUPLICATE_WINDOW = 60
     key = key_of(customer)
     busy = "You have active order with this link"
-    assert told(at_once(THREADS, lambda number: add(key, service))) == {"order": 1, busy: THREADS - 1}
+    assert count_answers(at_once(THREADS, lambda number: add(key, service))) == {"order": 1, busy: THREADS - 1}
     assert debits() == [-250_000]
     assert find_breaches() == []
 
 
 @racing
-def test_daily_limit_when_it_is_for_three_and_eight_come_then_three_are_placed(service, customer):
+def test_daily_limit_when_it_covers_three_and_eight_come_then_three_orders(service, customer):
     key = key_of(customer, daily_limit=make.micros("0.99"))
     results = at_once(THREADS, lambda number: add(key, service))
     limit = f"{NO_FUNDS}: the daily limit of this key is reached"
-    assert told(results) == {"order": 3, limit: THREADS - 3}
+    assert count_answers(results) == {"order": 3, limit: THREADS - 3}
     assert (ApiKey.objects.get().spent, len(debits())) == (750_000, 3)
     assert find_breaches() == []
 
 
 @racing
-def test_daily_limit_when_it_is_checked_before_it_is_spent_then_it_is_passed(service, customer, monkeypatch):
-    """The guard off: a look at what was spent, and the writing after it."""
+def test_daily_limit_when_checked_before_it_is_spent_then_exceeded(service, customer, monkeypatch):
+    """Guard off: the spending is read first and written afterwards."""
     key = key_of(customer, daily_limit=make.micros("0.99"))
     all_have_read = threading.Barrier(THREADS)
 
@@ -207,12 +205,12 @@ def test_daily_limit_when_it_is_checked_before_it_is_spent_then_it_is_passed(ser
 
     monkeypatch.setattr("panel.api.add.spend", spends)
     monkeypatch.setattr("panel.api.add.transaction", SimpleNamespace(atomic=nullcontext))
-    assert told(at_once(THREADS, lambda number: add(key, service))) == {"order": THREADS}
+    assert count_answers(at_once(THREADS, lambda number: add(key, service))) == {"order": THREADS}
     assert make.wallet(customer).balance == 8_000_000, "two dollars with a limit of one"
 
 
 @racing
-def test_cancel_when_eight_threads_send_it_then_the_money_comes_back_once(service, customer):
+def test_cancel_when_eight_threads_send_it_then_refunded_once(service, customer):
     key = key_of(customer)
     number = add(key, service)["order"]
     results = at_once(THREADS, lambda _: ask(key, "cancel", order=number))
@@ -222,7 +220,7 @@ def test_cancel_when_eight_threads_send_it_then_the_money_comes_back_once(servic
 
 
 @racing
-def test_refill_when_eight_threads_send_it_then_one_is_asked_for(service, customer):
+def test_refill_when_eight_threads_send_it_then_one_is_requested(service, customer):
     key = key_of(customer)
     order = stands(make.order(customer, service), Status.COMPLETED)
     results = at_once(THREADS, lambda _: ask(key, "refill", order=order.pk))
@@ -250,17 +248,17 @@ def test_money_when_tenths_are_spent_then_nothing_is_left_over_or_missing(servic
 
 
 @pytest.fixture
-def of_bob(other, service):
-    """A queued order, one with the provider, a completed one with its refill, and a drip-feed; all Bob's."""
+def bobs_objects(other, service):
+    """Return Bob's queued order, one with the provider, a completed one with its refill, and a drip-feed."""
     completed = stands(make.order(other, service), Status.COMPLETED)
     run = Order.objects.get(drip_feed=make.drip(other, service))
     orders = [make.order(other, service), make.accepted_order(other, service), completed, run]
     return orders, Refill.objects.create(order=completed, provider=completed.provider)
 
 
-def test_numbers_when_they_are_anothers_then_unknown_and_nothing_moves(customer, service, of_bob):
-    """Lesson: customer A reads, refills or cancels customer B's order by its number."""
-    orders, refill = of_bob
+def test_ids_when_another_customers_then_unknown_and_unchanged(customer, service, bobs_objects):
+    """Lesson: customer A reads, refills or cancels customer B's order by its id."""
+    orders, refill = bobs_objects
     key = key_of(customer)
     many = ",".join(str(one.pk) for one in orders)
     refills, drips = list(Refill.objects.values()), list(DripFeed.objects.values())
@@ -274,12 +272,12 @@ def test_numbers_when_they_are_anothers_then_unknown_and_nothing_moves(customer,
         assert ask(key, "refill_status", refills=refill.pk) == [{"refill": refill.pk, "status": NO_REFILL}]
     assert (list(Refill.objects.values()), list(DripFeed.objects.values())) == (refills, drips)
     assert CancelRequest.objects.count() == 0
-    # The very same as of numbers that nobody has.
+    # The same as for ids that do not exist.
     assert ask(key, "status", order=999_999) == NOT_MINE
 
 
-def test_numbers_when_ours_are_among_anothers_then_only_ours_are_answered_for(customer, service, of_bob):
-    orders, _ = of_bob
+def test_ids_when_ours_are_among_others_then_only_ours_are_answered(customer, service, bobs_objects):
+    orders, _ = bobs_objects
     mine = make.order(customer, service)
     answer = ask(key_of(customer), "cancel", orders=",".join(str(one.pk) for one in [orders[0], mine, orders[1]]))
     assert [one["cancel"] for one in answer] == [NOT_MINE, 1, NOT_MINE]
@@ -289,11 +287,11 @@ def test_numbers_when_ours_are_among_anothers_then_only_ours_are_answered_for(cu
     assert find_breaches() == []
 
 
-def test_numbers_when_orders_are_found_by_number_alone_then_anothers_are_read_and_canceled(
-    customer, service, of_bob, monkeypatch
+def test_ids_when_orders_are_found_by_id_only_then_others_are_read_and_canceled(
+    customer, service, bobs_objects, monkeypatch
 ):
-    """The guard off."""
-    orders, _ = of_bob
+    """Guard off."""
+    orders, _ = bobs_objects
     for module in ("status", "cancel_refill"):
         monkeypatch.setattr(f"panel.api.{module}.orders_of", lambda *, customer: Order.objects.order_by("-pk"))
     key = key_of(customer)

@@ -1,4 +1,4 @@
-"""What the served API takes from programs that are not quite like the protocol, and what it says to rubbish."""
+"""What the served API accepts from programs that deviate from the protocol, and how it answers rubbish."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests import make
 from tests.api_calls import ADDRESS, LINK, add, answer_of, ask, key_of
 from tests.scenes import nothing_changes
 
-# Of how requests are read; what they do is tested on both databases.
+# Tests how requests are read; what they do is tested on both databases.
 pytestmark = [pytest.mark.django_db, pytest.mark.once, pytest.mark.usefixtures("sound_books")]
 
 BALANCE = {"balance": "10", "currency": "USD"}
@@ -43,7 +43,7 @@ def key(customer):
 
 
 def send(body, *, content_type, address=ADDRESS, method="POST"):
-    """A body as it is, under whatever content type."""
+    """Send a body unchanged, with any content type."""
     return answer_of(Client().generic(method, address, body, content_type=content_type))
 
 
@@ -52,7 +52,7 @@ def as_json(**data):
 
 
 def ids_of(key, **params):
-    """Under which names orders are answered for."""
+    """Return the ids that have an answer."""
     answer = ask(key, "status", **params)
     assert "charge" not in answer
     return list(answer)
@@ -63,7 +63,7 @@ def ids_of(key, **params):
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("path", ["/api/v2", "/api/v2/"])
-def test_requests_when_they_come_with_or_without_a_slash_then_no_redirect(live_server, customer, key, path):
+def test_requests_when_with_or_without_a_slash_then_no_redirect(live_server, customer, key, path):
     url = live_server.url + path
     data = {"key": key, "action": "balance"}
     answers = [
@@ -82,7 +82,7 @@ def test_requests_when_they_come_with_or_without_a_slash_then_no_redirect(live_s
 
 @pytest.mark.django_db(transaction=True)
 def test_requests_when_sent_by_a_bare_library_then_served(live_server, customer, key):
-    """No Accept, no user agent of a browser, HTTP/1.0 even."""
+    """No Accept, no browser's user agent, even HTTP/1.0."""
     body = urlencode({"key": key, "action": "balance"}).encode()
     with urllib.request.urlopen(f"{live_server.url}/api/v2", body, timeout=120) as response:
         assert json.load(response) == BALANCE
@@ -103,7 +103,7 @@ def test_requests_when_the_method_is_another_then_nothing_crashes(live_server, c
 
 
 @pytest.mark.django_db(transaction=True)
-def test_requests_when_they_bring_a_session_then_it_means_nothing(live_server, signed_in):
+def test_requests_when_they_have_a_session_then_it_is_ignored(live_server, signed_in):
     cookie = {"sessionid": signed_in.cookies["sessionid"].value}
     assert (
         requests.post(f"{live_server.url}/api/v2", {"action": "balance"}, cookies=cookie, timeout=120).json() == BAD_KEY
@@ -138,14 +138,14 @@ def test_json_when_its_type_is_wrong_or_missing_then_read(key, service, content_
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
-def test_json_when_it_is_written_in_another_unicode_then_read(key, encoding):
+def test_json_when_in_another_unicode_encoding_then_read(key, encoding):
     body = json.dumps({"key": key, "action": "balance"}).encode(encoding)
     assert send(body, content_type="application/json") == BALANCE
 
 
 @pytest.mark.parametrize("charset", ["utf-8", "iso-8859-1", "windows-1251", "utf-7", "hex", "no-such"])
 def test_forms_when_they_name_another_character_set_then_read_as_utf8(key, service, charset):
-    """Of some names Python has a codec that is none of text."""
+    """For some names Python has a codec that is not for text."""
     form = {"key": key, "action": "add", "service": service.pk, "quantity": 100, "link": "https://example.com/ü"}
     assert "order" in send(urlencode(form), content_type=f"{FORM}; charset={charset}")
     address = ADDRESS if charset == "hex" else f"{ADDRESS}?{urlencode(form)}"
@@ -158,9 +158,9 @@ def test_forms_when_they_name_another_character_set_then_read_as_utf8(key, servi
 
 def test_json_when_values_are_numbers_lists_or_flags_then_read_as_in_a_form(key, service):
     wanted = {"service": service.pk, "link": LINK, "quantity": 100.0, "runs": None, "interval": 0, "note": True}
-    said = send(as_json(key=key, action="add", **wanted), content_type="application/json")
+    response = send(as_json(key=key, action="add", **wanted), content_type="application/json")
     [order] = Order.objects.all()
-    assert (said, order.quantity) == ({"order": order.pk}, 100)
+    assert (response, order.quantity) == ({"order": order.pk}, 100)
     for orders in ([order.pk, 999], [str(order.pk), "999"], f"{order.pk},999", [order.pk, None, 999]):
         for name in ("orders", "order", "orders[]", "order[]"):
             body = as_json(key=key, action="status", **{name: orders})
@@ -192,17 +192,17 @@ def test_json_when_comments_are_a_list_then_each_is_a_line(key):
         b'{"a": ' + b'{"a":' * 900 + b"1" + b"}" * 901,
     ],
 )
-def test_json_when_it_is_broken_or_nested_then_an_error_and_no_crash(body):
+def test_json_when_broken_or_nested_then_an_error_and_no_crash(body):
     assert send(body, content_type="application/json")["error"].startswith("Incorrect request")
 
 
-def test_json_when_a_number_is_a_megabyte_long_then_it_is_no_number(key, service):
+def test_json_when_a_number_is_a_megabyte_long_then_not_a_number(key, service):
     body = b'{"key": "%s", "action": "add", "link": "a.example", "service": %d, "quantity": 1%s}'
-    said = send(body % (key.encode(), service.pk, b"0" * 10**6), content_type="application/json")
-    assert said == {"error": "Incorrect quantity"}
+    response = send(body % (key.encode(), service.pk, b"0" * 10**6), content_type="application/json")
+    assert response == {"error": "Incorrect quantity"}
 
 
-def test_body_when_it_contradicts_the_address_then_the_body_counts(key, service):
+def test_body_when_it_contradicts_the_query_then_the_body_counts(key, service):
     address = (
         f"{ADDRESS}?{urlencode({'key': 'x', 'action': 'add', 'service': service.pk, 'link': LINK, 'quantity': 1})}"
     )
@@ -225,12 +225,12 @@ def test_bodies_when_too_large_or_broken_then_an_error(body, content_type):
     assert answer == BAD_KEY or answer["error"].startswith("Incorrect request")
 
 
-def test_address_when_it_has_thousands_of_fields_then_an_error(key):
+def test_query_when_it_has_thousands_of_fields_then_an_error(key):
     many = "&".join(f"a{number}=1" for number in range(5_000))
     assert send(b"", content_type=FORM, address=f"{ADDRESS}?{many}") == {"error": "Incorrect request"}
 
 
-def test_requests_when_there_is_nothing_in_them_then_an_invalid_key():
+def test_requests_when_empty_then_an_invalid_key():
     assert answer_of(Client().get(ADDRESS)) == BAD_KEY
     assert answer_of(Client().post(ADDRESS)) == BAD_KEY
 
@@ -242,7 +242,7 @@ def test_requests_when_there_is_nothing_in_them_then_an_invalid_key():
 @pytest.mark.parametrize(
     "form", ["order=%s", "order=%s,", "order= %s ,,", "orders=&order=%s", "orders=null&order=%s", "orders[]=&order=%s"]
 )
-def test_ids_when_there_is_one_then_the_answer_is_of_one(customer, service, key, action, form):
+def test_ids_when_there_is_one_then_the_answer_for_one(customer, service, key, action, form):
     order = make.order(customer, service)
     answer = send(form.replace("%s", str(order.pk)) + f"&key={key}&action={action}", content_type=FORM)
     assert set(answer) in ({"success"}, {"error"}, {"charge", "start_count", "status", "remains", "currency"})
@@ -264,12 +264,12 @@ def test_ids_when_there_is_one_then_the_answer_is_of_one(customer, service, key,
         "order=7&orders=133,416,489",
     ],
 )
-def test_ids_when_there_are_several_then_each_is_answered_for_in_order(key, form):
+def test_ids_when_there_are_several_then_each_is_answered_in_order(key, form):
     answer = send(f"{form}&key={key}&action=status", content_type=FORM)
     assert list(answer) == ["133", "416", "489"]
 
 
-def test_ids_when_written_with_zeros_then_they_are_the_order_and_keep_their_name(customer, service, key):
+def test_ids_when_written_with_zeros_then_found_and_named_as_sent(customer, service, key):
     order = make.order(customer, service)
     names = [str(order.pk), f"0{order.pk}", f"{order.pk:09}"]
     answer = ask(key, "status", orders=",".join(names))
@@ -282,7 +282,7 @@ def test_ids_when_written_with_zeros_then_they_are_the_order_and_keep_their_name
 @pytest.mark.parametrize(
     "orders", ["x", "-1", "1.5", "1e3", "１３３", "٣", "9" * 30, "1;DROP", "1\x002", "<b>", "ord_01HG"]
 )
-def test_ids_when_they_are_none_of_ours_then_each_is_incorrect(key, orders):
+def test_ids_when_none_are_ours_then_each_is_incorrect(key, orders):
     for action in ("status", "cancel", "refill"):
         assert ask(key, action, order=orders) == {"error": "Incorrect order ID"}
     assert ask(key, "refill_status", refill=orders) == {"error": "Incorrect refill ID"}
@@ -290,7 +290,7 @@ def test_ids_when_they_are_none_of_ours_then_each_is_incorrect(key, orders):
 
 
 @pytest.mark.parametrize("digits", ["０１２３４５６７８９", "٠١٢٣٤٥٦٧٨٩", "⁰¹²³⁴⁵⁶⁷⁸⁹"])
-def test_ids_when_written_in_other_digits_then_they_are_no_order(customer, service, key, digits):
+def test_ids_when_written_in_other_digits_then_not_found(customer, service, key, digits):
     order = make.order(customer, service)
     foreign = str(order.pk).translate(str.maketrans("0123456789", digits))
     with nothing_changes():
@@ -316,11 +316,11 @@ def test_ids_when_there_are_more_than_a_hundred_then_an_error_for_all(customer, 
 
 
 @pytest.mark.parametrize("absent", ["", " ", "undefined", "null", "NULL", "Undefined"])
-def test_values_when_they_stand_for_nothing_then_they_are_absent(customer, service, key, absent):
-    said = add(key, service, runs=absent, interval=absent, request_id=absent, comments=absent)
-    assert Order.objects.get().pk == said["order"]
-    assert add(key, service, runs=absent, request_id=absent)["order"] != said["order"], "no request id"
-    assert ask(key, "status", orders=absent, order=said["order"])["status"] == "Pending"
+def test_values_when_they_stand_for_nothing_then_absent(customer, service, key, absent):
+    response = add(key, service, runs=absent, interval=absent, request_id=absent, comments=absent)
+    assert Order.objects.get().pk == response["order"]
+    assert add(key, service, runs=absent, request_id=absent)["order"] != response["order"], "no request id"
+    assert ask(key, "status", orders=absent, order=response["order"])["status"] == "Pending"
     assert add(key, service, link=absent) == {"error": "Incorrect link"}
     assert add(key, service, quantity=absent) == {"error": "Incorrect quantity"}
 
@@ -345,14 +345,14 @@ def test_values_when_they_stand_for_nothing_then_they_are_absent(customer, servi
         "१००",
     ],
 )
-def test_quantity_when_it_is_no_number_on_sale_then_refused_and_nothing_moves(service, key, quantity):
+def test_quantity_when_not_a_valid_number_then_refused_and_unchanged(service, key, quantity):
     with nothing_changes():
-        said = add(key, service, quantity=quantity)
-    assert said["error"] in ("Incorrect quantity", "Quantity less than minimal 10")
+        response = add(key, service, quantity=quantity)
+    assert response["error"] in ("Incorrect quantity", "Quantity less than minimal 10")
 
 
 @pytest.mark.parametrize("quantity", ["100", " 100 ", "0100", "100.0", "100.000"])
-def test_quantity_when_it_is_a_whole_number_then_taken(service, key, quantity):
+def test_quantity_when_a_whole_number_then_accepted(service, key, quantity):
     add(key, service, quantity=quantity)
     assert Order.objects.get().quantity == 100
 
@@ -368,9 +368,9 @@ def test_quantity_when_it_is_a_whole_number_then_taken(service, key, quantity):
         "\u202ehttps://example.com/",
     ],
 )
-def test_link_when_it_is_none_then_refused_and_nothing_moves(service, key, link):
+def test_link_when_invalid_then_refused_and_unchanged(service, key, link):
     body = as_json(key=key, action="add", service=service.pk, quantity=100, link=link)
-    if "\ud800" in link:  # Read as a character that stands for it, which may be in a link.
+    if "\ud800" in link:  # Read as its replacement character, which a link may contain.
         assert set(send(body, content_type="application/json")) == {"order"}
         assert Order.objects.get().link == "https://example.com/?"
         return
@@ -378,7 +378,7 @@ def test_link_when_it_is_none_then_refused_and_nothing_moves(service, key, link)
         assert send(body, content_type="application/json") == {"error": "Incorrect link"}
 
 
-def test_money_when_it_is_very_small_or_large_then_plain_digits(customer, key):
+def test_money_when_very_small_or_large_then_plain_digits(customer, key):
     tiny = make.service(make.provider(), rate="0.000008", low=1)
     Service.objects.update(price=10)
     assert ask(key, "services")[0]["rate"] == "0.00001"
@@ -405,18 +405,18 @@ def test_services_when_listed_then_ids_are_integers_and_money_is_text(key):
 # -- nothing waits inside a transaction --------------------------------------------------------------
 
 
-def test_transactions_when_a_body_is_read_or_the_cache_is_asked_then_none_is_open(
+def test_transactions_when_a_body_or_the_cache_is_read_then_none_is_open(
     customer, service, transactional_db, monkeypatch, settings
 ):
     settings.API_DUPLICATE_WINDOW = 60
     limited = key_of(customer, daily_limit=make.micros("5"))
-    asked = []
+    calls = []
 
     def watch(owner, name):
         original = getattr(owner, name)
 
         def watched(*args, **kwargs):
-            asked.append((name, connection.in_atomic_block))
+            calls.append((name, connection.in_atomic_block))
             return original(*args, **kwargs)
 
         monkeypatch.setattr(owner, name, watched)
@@ -439,10 +439,10 @@ def test_transactions_when_a_body_is_read_or_the_cache_is_asked_then_none_is_ope
     ):
         ask(limited, action, **params)
     assert Order.objects.count() == 3
-    assert set(asked) == {(name, False) for name in ("add", "incr", "get", "set", "read_params", "_body")}
+    assert set(calls) == {(name, False) for name in ("add", "incr", "get", "set", "read_params", "_body")}
 
 
-def test_body_when_it_is_too_large_then_it_is_said(key, settings):
+def test_body_when_too_large_then_the_error_says_so(key, settings):
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000
     assert ask(key, "add", comments="x" * 2_000) == {"error": "Incorrect request: the body is too large"}
 
@@ -455,7 +455,7 @@ CUT = [
 
 @pytest.mark.parametrize(("sent", "lost"), CUT)
 def test_body_when_the_connection_cuts_it_off_then_nothing_is_ordered(live_server, service, key, sent, lost):
-    """The web server hands over what came: "quantity=100" of 1000, or half a request_id."""
+    """The web server passes on what came: "quantity=100" of 1000, or half a request_id."""
     body = f"key={key}&action=add&{sent.format(pk=service.pk)}"
     head = (
         f"POST {ADDRESS} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
@@ -469,8 +469,8 @@ def test_body_when_the_connection_cuts_it_off_then_nothing_is_ordered(live_serve
     assert not Order.objects.exists()
 
 
-def test_body_when_it_comes_in_chunks_then_its_length_is_asked_for(key):
-    """Without a length nothing of it is read, and "Invalid API key" would send people to make another one."""
+def test_body_when_it_comes_in_chunks_then_its_length_is_required(key):
+    """Without a length nothing is read, and "Invalid API key" would make people create another one."""
     answer = Client().generic("POST", ADDRESS, b"", headers={"transfer-encoding": "chunked"})
     assert answer_of(answer) == {"error": "Incorrect request: Content-Length is missing"}
 
@@ -480,7 +480,7 @@ def test_json_when_it_has_thousands_of_fields_then_an_error(key):
     assert send(body, content_type="application/json") == {"error": "Incorrect request"}
 
 
-def test_client_when_it_is_gone_before_its_body_then_no_error_is_logged(monkeypatch, caplog):
+def test_client_when_gone_before_its_body_then_no_error_is_logged(monkeypatch, caplog):
     def gone(self):
         raise UnreadablePostError("gone")
 
@@ -489,5 +489,5 @@ def test_client_when_it_is_gone_before_its_body_then_no_error_is_logged(monkeypa
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
-def test_ids_when_they_are_endless_then_the_answer_is_not(key):
+def test_ids_when_endless_then_the_answer_is_not(key):
     assert len(str(ask(key, "status", orders="9" * 100_000 + ",1"))) < 500

@@ -1,4 +1,4 @@
-"""How often the served API may be asked: counted by key and by address, in the cache that all processes share."""
+"""Rate limits of the served API: counted by key and by address, in the cache that all processes share."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ALICE, MALLORY = "192.0.2.7", "203.0.113.66"
 
 @pytest.fixture(autouse=True)
 def three_a_day(settings):
-    # Of a day: the end of a minute may fall into the test.
+    # Per day: a minute could end during the test.
     settings.API_RATE_PER_KEY = "3/d"
 
 
@@ -61,16 +61,16 @@ def limited(answers):
 # -- the error ---------------------------------------------------------------------------------------
 
 
-def test_key_when_it_asks_too_often_then_the_protocols_error_with_200(customer, service, key):
+def test_key_when_used_too_often_then_the_protocols_error_with_200(customer, service, key):
     assert limited([ask(key, "balance"), ask(key, "status", order=1), ask(key, "nonsense")]) == 0
     with nothing_changes():
-        said = add(key, service)
-    assert said["error"].startswith("Too many requests: try again in ")
-    assert 0 < int(said["error"].split()[-2]) <= 86_400
+        response = add(key, service)
+    assert response["error"].startswith("Too many requests: try again in ")
+    assert 0 < int(response["error"].split()[-2]) <= 86_400
 
 
 @pytest.mark.parametrize("with_429", [False, True])
-def test_key_when_it_asks_too_often_then_429_only_where_it_is_set(settings, key, with_429):
+def test_key_when_used_too_often_then_429_only_if_set(settings, key, with_429):
     settings.API_RATE_LIMIT_429 = with_429
     for _ in range(3):
         ask(key, "balance")
@@ -84,9 +84,7 @@ def test_key_when_it_asks_too_often_then_429_only_where_it_is_set(settings, key,
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("with_429", [False, True])
-def test_client_when_it_is_limited_then_it_waits_and_nothing_is_placed(
-    settings, live_server, customer, service, with_429
-):
+def test_client_when_limited_then_it_waits_and_nothing_is_ordered(settings, live_server, customer, service, with_429):
     settings.API_RATE_PER_KEY, settings.API_RATE_LIMIT_429 = "1/d", with_429
     client = UpstreamClient(url=f"{live_server.url}/api/v2", api_key=key_of(customer), allow_private=True)
     assert client.balance().amount == 10
@@ -101,7 +99,7 @@ def test_client_when_it_is_limited_then_it_waits_and_nothing_is_placed(
 # -- who is counted ----------------------------------------------------------------------------------
 
 
-def test_key_when_another_is_used_up_then_it_may_still_ask(customer, other, key):
+def test_key_when_another_is_used_up_then_it_still_works(customer, other, key):
     second, bobs = key_of(customer), key_of(other)
     assert [ask_from(ALICE, key) for _ in range(4)][-1] == LIMITED
     for one in (second, bobs):
@@ -109,7 +107,7 @@ def test_key_when_another_is_used_up_then_it_may_still_ask(customer, other, key)
 
 
 def test_key_when_strangers_try_keys_then_it_is_not_used_up(customer, key):
-    """Keys that are unknown, revoked, or brought from where they may not be used count for no key."""
+    """Keys that are unknown, revoked, or used from the wrong address do not count for any key."""
     tied = key_of(customer, networks=[f"{ALICE}/32"])
     for number in range(5):
         assert ask_from(MALLORY, f"{number:064x}") == BAD_KEY
@@ -119,7 +117,7 @@ def test_key_when_strangers_try_keys_then_it_is_not_used_up(customer, key):
         assert limited([ask_from(ALICE, one) for _ in range(3)]) == 0
 
 
-def test_address_when_it_asks_too_often_then_it_is_limited_whatever_key_it_brings(settings, key):
+def test_address_when_used_too_often_then_limited_with_any_key(settings, key):
     settings.API_RATE_PER_ADDRESS = "2/d"
     assert [ask_from(MALLORY, "x" * number) for number in (1, 2, 3)] == [BAD_KEY, BAD_KEY, LIMITED]
     assert ask_from(MALLORY, key) == LIMITED
@@ -135,7 +133,7 @@ def test_address_when_a_header_claims_another_then_it_is_the_sockets(settings, h
     assert answers == [BAD_KEY, BAD_KEY, LIMITED]
 
 
-def test_address_when_behind_our_proxy_then_it_is_the_one_that_the_proxy_saw(settings):
+def test_address_when_behind_our_proxy_then_the_one_that_the_proxy_saw(settings):
     settings.API_RATE_PER_ADDRESS, settings.ALLAUTH_TRUSTED_PROXY_COUNT = "2/d", 1
     forged = [f"198.51.100.{number}, {MALLORY}" for number in range(3)]
     assert [ask_from("127.0.0.1", "x", **{"X-Forwarded-For": one}) for one in forged] == [BAD_KEY, BAD_KEY, LIMITED]
@@ -158,7 +156,7 @@ def test_address_when_one_machine_has_many_then_they_count_as_one(settings, firs
     assert ask_from(second, "x") == (LIMITED if is_one else BAD_KEY)
 
 
-def test_address_when_the_socket_has_none_then_still_served_and_counted(settings, key):
+def test_address_when_the_socket_has_none_then_served_and_counted(settings, key):
     settings.API_RATE_PER_ADDRESS = "2/d"
     assert limited([ask_from("", key) for _ in range(3)]) == 1
 
@@ -167,14 +165,14 @@ def test_address_when_the_socket_has_none_then_still_served_and_counted(settings
 
 
 @pytest.mark.django_db(transaction=True)
-def test_count_when_eight_threads_ask_at_once_then_three_are_answered(customer):
+def test_count_when_eight_threads_send_at_once_then_three_are_answered(customer):
     key = key_of(customer)
     assert limited(at_once(8, lambda _: ask(key, "balance"))) == 5
 
 
 @pytest.mark.django_db(transaction=True)
-def test_count_when_it_is_read_and_written_back_then_more_are_answered(customer, monkeypatch):
-    """The guard off: a cache whose counting is a look and a writing."""
+def test_count_when_read_and_written_back_then_more_are_answered(customer, monkeypatch):
+    """Guard off: a cache that reads the count and writes it back."""
     key = key_of(customer)
     ask(key, "balance")
     all_have_read = threading.Barrier(8)
@@ -203,8 +201,8 @@ count_key(5)
 """
 
 
-@pytest.mark.postgresql  # The shared cache stands where PostgreSQL does.
-def test_count_when_another_process_asks_then_it_is_the_same(settings):
+@pytest.mark.postgresql  # The shared cache exists with PostgreSQL only.
+def test_count_when_another_process_counts_then_it_is_shared(settings):
     prefix = settings.CACHES["default"]["KEY_PREFIX"]
     env = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"}
     subprocess.run([sys.executable, "-c", _IN_A_PROCESS, prefix], check=True, env=env, timeout=180)
@@ -214,7 +212,7 @@ def test_count_when_another_process_asks_then_it_is_the_same(settings):
 
 
 @pytest.mark.parametrize("broken", ["refuses", "forgets"])
-def test_cache_when_it_is_down_then_orders_go_through_with_a_warning(settings, monkeypatch, service, key, broken):
+def test_cache_when_down_then_orders_go_through_with_a_warning(settings, monkeypatch, service, key, broken):
     if broken == "refuses":
         down = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://127.0.0.1:1/0"}
         settings.CACHES = {"default": down}

@@ -1,4 +1,4 @@
-"""The price list of the served API: its rows, whose prices they are, and that no change leaves it behind."""
+"""The price list of the served API: its rows, its prices, and that no change leaves it outdated."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def rates(customer: Any) -> dict[int, str]:
 
 
 def as_ordered(customer: Any) -> list[dict[str, Any]]:
-    """The same from service to service, as the order form sees each: slow, and kept nowhere."""
+    """Return the same list service by service, as the order form prices each: slow and uncached."""
     return [
         {
             "service": one.pk,
@@ -90,7 +90,7 @@ def as_ordered(customer: Any) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def built(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """One more each time that a list is worked out instead of taken from the cache."""
+    """Collect one item each time that a list is built instead of read from the cache."""
     found: list[Any] = []
     works_out = subject._build
 
@@ -118,7 +118,7 @@ def group(discount_bp: int, *members: Any, name: str = "Resellers") -> CustomerG
 # -- rows ----------------------------------------------------------------------------------------------
 
 
-def test_row_when_plain_is_as_the_protocol_has_it(provider, customer):
+def test_row_when_plain_then_as_in_the_protocol(provider, customer):
     one = make.service(provider, rate="0.72", low=50)
     Service.objects.filter(pk=one.pk).update(name='Likes "★" </b>', description="Two\nlines — 🔥", max_quantity=9_000)
     text = price_list(customer=customer).plain()
@@ -128,7 +128,7 @@ def test_row_when_plain_is_as_the_protocol_has_it(provider, customer):
     )
 
 
-def test_rows_of_every_type_are_listed_by_its_name_in_the_protocol(provider, customer):
+def test_rows_when_of_every_type_then_named_as_in_the_protocol(provider, customer):
     for number, kind in enumerate(SPECS):
         make.service(provider, external_id=str(number), type=kind)
     make.service(provider, external_id="s", type="subscriptions")
@@ -139,7 +139,7 @@ def test_rows_of_every_type_are_listed_by_its_name_in_the_protocol(provider, cus
     assert {"Custom Comments", "Mentions with Hashtags", "SEO", "Web Traffic"} <= {row["type"] for row in rows}
 
 
-def test_rows_are_in_the_order_of_the_shelves(provider, customer):
+def test_rows_when_listed_then_in_shelf_order(provider, customer):
     made = [make.service(provider, external_id=str(number)) for number in range(6)]
     late, early = Category.objects.create(name="A", position=9), Category.objects.create(name="Z", position=1)
     places = [(late, 2), (early, 5), (late, 1), (early, 4), (late, 1), (early, 5)]
@@ -153,13 +153,13 @@ def test_rows_are_in_the_order_of_the_shelves(provider, customer):
 @pytest.mark.parametrize(
     ("price", "rate"), [(1, "0.000001"), (10, "0.00001"), (900_000, "0.9"), (10**15, "1000000000"), (1_500_000, "1.5")]
 )
-def test_rate_is_plain_decimal_text_without_an_exponent(provider, customer, price, rate):
+def test_rate_when_listed_then_plain_decimal_text(provider, customer, price, rate):
     one = make.service(provider)
     Service.objects.filter(pk=one.pk).update(price=price)
     assert rates(customer) == {one.pk: rate}
 
 
-def test_limits_are_the_narrower_of_the_owners_and_the_providers(provider, customer):
+def test_limits_when_owner_and_provider_set_them_then_the_narrower(provider, customer):
     own = [(None, None), (20, 500), (5, 50_000), (0, None)]
     for number, (low, high) in enumerate(own):
         one = make.service(provider, external_id=str(number))
@@ -172,22 +172,22 @@ def test_limits_are_the_narrower_of_the_owners_and_the_providers(provider, custo
     ]
 
 
-def test_row_when_no_quantity_is_possible_is_left_out_but_a_package_is_one(provider, customer):
+def test_row_when_no_quantity_is_possible_then_left_out_but_a_package_is_one(provider, customer):
     impossible, package = make.service(provider), make.service(provider, external_id="2", type="package")
     Service.objects.update(min_quantity=20_000)
     assert [(row["service"], row["min"], row["max"]) for row in listed(customer)] == [(package.pk, "1", "1")]
     assert impossible.pk not in rates(customer)
 
 
-def test_list_when_nothing_is_on_sale_is_an_empty_array(customer):
+def test_list_when_nothing_is_on_sale_then_an_empty_array(customer):
     assert price_list(customer=customer).plain() == b"[]"
 
 
 # -- whose prices --------------------------------------------------------------------------------------
 
 
-def test_prices_when_of_a_group_are_less_and_when_agreed_are_those(provider, customer, other):
-    """$2.00 at the provider, $2.50 here: a tenth off is $2.25, and $2.10 was agreed with Alice for one of two."""
+def test_prices_when_discounted_or_agreed_then_those_of_the_customer(provider, customer, other):
+    """$2.00 at the provider, $2.50 here: 10% off is $2.25, and $2.10 was agreed with Alice for one of two."""
     first, second = make.service(provider), make.service(provider, external_id="2")
     assert rates(customer) == {first.pk: "2.5", second.pk: "2.5"}
     group(1_000, customer)
@@ -195,7 +195,7 @@ def test_prices_when_of_a_group_are_less_and_when_agreed_are_those(provider, cus
     CustomerPrice.objects.create(customer=customer, service=first, price=make.micros("2.1"))
     assert rates(customer) == {first.pk: "2.1", second.pk: "2.25"}
     assert rates(other) == {first.pk: "2.5", second.pk: "2.5"}
-    # The minimum margin of 8% holds up what was agreed, of 15% also the discount.
+    # A minimum margin of 8% raises the agreed price, one of 15% also the discounted one.
     PricePolicy.objects.update(minimum_margin_bp=800)
     assert rates(customer) == {first.pk: "2.16", second.pk: "2.25"}
     PricePolicy.objects.update(minimum_margin_bp=1_500)
@@ -206,14 +206,14 @@ def test_prices_when_of_a_group_are_less_and_when_agreed_are_those(provider, cus
         assert listed(user) == as_ordered(user)
 
 
-def test_customers_when_their_terms_are_the_same_share_one_list(provider, customer, other, built):
+def test_customers_when_their_terms_are_the_same_then_they_share_one_list(provider, customer, other, built):
     one = make.service(provider)
     listed(customer)
     assert (listed(other), len(built)) == (listed(customer), 1)
     members = group(500, customer, other)
     listed(customer)
     assert (rates(other), len(built)) == ({one.pk: "2.375"}, 2)
-    # Another group of the same discount is the same terms.
+    # Another group with the same discount has the same terms.
     GroupMember.objects.filter(customer=other).update(group=group(500, name="Friends"))
     assert (rates(other), len(built)) == ({one.pk: "2.375"}, 2)
     CustomerPrice.objects.create(customer=other, service=one, price=make.micros("2.2"))
@@ -224,7 +224,7 @@ def test_customers_when_their_terms_are_the_same_share_one_list(provider, custom
 
 
 @pytest.mark.parametrize("count", [1, 40])
-def test_list_takes_as_many_statements_however_long_it_is(provider, customer, count):
+def test_list_when_longer_then_as_many_statements(provider, customer, count):
     for number in range(count):
         make.service(provider, external_id=str(number))
     price_policy()
@@ -240,7 +240,7 @@ def test_list_takes_as_many_statements_however_long_it_is(provider, customer, co
 
 @dataclass(frozen=True)
 class Shop:
-    """Three services at $2.50; Alice has a tenth off and $2.20 agreed for the third, Bob pays list prices."""
+    """Three services at $2.50; Alice has 10% off and $2.20 agreed for the third, Bob pays list prices."""
 
     services: list[Service]
     alice: Any
@@ -280,7 +280,7 @@ def by_service(**values: Any) -> Callable[[Shop], None]:
 def synced(**values: Any) -> Callable[[Shop], None]:
     def change(shop: Shop) -> None:
         shop.upstream.set_service(1, **values)
-        run = sync_provider(provider=shop.provider, force=True)  # One gone of three is refused otherwise.
+        run = sync_provider(provider=shop.provider, force=True)  # Otherwise an import without one of three is refused.
         assert run.outcome == "applied", run.reason
 
     return change
@@ -306,7 +306,7 @@ def rate_rose(shop: Shop) -> None:
 
 
 def saved(model: Any, pk: Callable[[Shop], int], **values: Any) -> Callable[[Shop], None]:
-    """As admin forms do: the whole row, by `save()`."""
+    """Write the whole row by `save()`, as admin forms do."""
 
     def change(shop: Shop) -> None:
         one = model.objects.get(pk=pk(shop))
@@ -349,7 +349,7 @@ def in_bulk(shop: Shop) -> None:
 
 
 def inserted_or_ignored(shop: Shop) -> None:
-    """The statement's own conflict clause must not reach what the triggers do."""
+    """The statement's own conflict clause must not apply to what the triggers do."""
     Category.objects.bulk_create([Category(name="Social"), Category(name="More")], ignore_conflicts=True)
     Service.objects.filter(pk=shop.first.pk).update(category=Category.objects.get(name="More"))
 
@@ -433,7 +433,7 @@ CHANGES: dict[str, Callable[[Shop], None]] = {
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_list_when_anything_changes_is_right_at_the_next_call(shop, built, name):
+def test_list_when_anything_changes_then_right_at_the_next_call(shop, built, name):
     before = {user: listed(user) for user in (shop.alice, shop.bob)}
     worked_out = len(built)
     assert {user: listed(user) for user in before} == before
@@ -445,7 +445,7 @@ def test_list_when_anything_changes_is_right_at_the_next_call(shop, built, name)
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_list_when_a_change_is_rolled_back_is_what_it_was(shop, built, name):
+def test_list_when_a_change_is_rolled_back_then_unchanged(shop, built, name):
     before = listed(shop.alice), listed(shop.bob)
     version = catalog_version()
     with transaction.atomic():
@@ -457,7 +457,7 @@ def test_list_when_a_change_is_rolled_back_is_what_it_was(shop, built, name):
     assert (catalog_version(), len(built)) == (version, worked_out)
 
 
-def test_list_when_a_change_is_undone_follows(shop):
+def test_list_when_a_change_is_undone_then_it_follows(shop):
     edit("service", shop.first.pk, margin_bp=9_000)
     assert rates(shop.bob)[shop.first.pk] == "3.8"
     undo = draft_undo(change=PriceChange.objects.get(state="applied"), actor=shop.staff)
@@ -465,7 +465,7 @@ def test_list_when_a_change_is_undone_follows(shop):
     assert rates(shop.bob)[shop.first.pk] == "2.5"
 
 
-def test_list_when_a_provider_is_switched_off_and_on_follows(shop):
+def test_list_when_a_provider_is_switched_off_and_on_then_it_follows(shop):
     before = listed(shop.bob)
     edit("provider", shop.provider.pk, is_active=False)
     assert listed(shop.bob) == []
@@ -473,7 +473,7 @@ def test_list_when_a_provider_is_switched_off_and_on_follows(shop):
     assert listed(shop.bob) == before
 
 
-def test_list_when_a_savepoint_is_rolled_back_sees_the_next_change_all_the_same(shop):
+def test_list_when_a_savepoint_is_rolled_back_then_it_sees_the_next_change(shop):
     """A note that the version was renewed must not outlive the renewal."""
     seen = [rates(shop.bob)[shop.first.pk]]
     with transaction.atomic():
@@ -487,7 +487,7 @@ def test_list_when_a_savepoint_is_rolled_back_sees_the_next_change_all_the_same(
     assert seen == ["2.5", "3", "2.5", "4", "4", "5", "4"]
 
 
-def test_version_is_another_after_each_change_and_one_row(shop):
+def test_version_when_anything_changes_then_new_and_in_one_row(shop):
     found = [catalog_version()]
     for number in range(20):
         Service.objects.filter(pk=shop.first.pk).update(position=number)
@@ -496,8 +496,8 @@ def test_version_is_another_after_each_change_and_one_row(shop):
 
 
 @pytest.mark.parametrize("table", catalog_version_triggers.WATCHED)
-def test_version_is_another_after_each_kind_of_write_to_each_table(shop, table):
-    """One statement each: whatever else makes a service writes it more than once."""
+def test_version_when_any_table_is_written_in_any_way_then_new(shop, table):
+    """One statement each: other ways to create a service write it more than once."""
     rows: dict[str, Callable[[], Any]] = {
         "catalog_service": lambda: Service.objects.create(upstream=shop.first.upstream, category=shop.first.category),
         "catalog_upstreamservice": lambda: UpstreamService.objects.create(
@@ -521,7 +521,7 @@ def test_version_is_another_after_each_kind_of_write_to_each_table(shop, table):
 
 
 def of_no_concern(shop: Shop) -> None:
-    """What polling, sending and counting write, all day."""
+    """Write what polling, submitting and counting write, all day."""
     provider = Provider.objects.get(pk=shop.provider.pk)
     pause_provider(provider=provider, reason="x", text="x")
     resume_provider(provider=provider)
@@ -536,13 +536,13 @@ def of_no_concern(shop: Shop) -> None:
     make.order(shop.bob, shop.first)
 
 
-def test_list_when_something_else_is_written_stays_kept(shop, built):
+def test_list_when_something_else_is_written_then_it_stays_cached(shop, built):
     before, version = listed(shop.bob), catalog_version()
     of_no_concern(shop)
     assert (listed(shop.bob), catalog_version(), len(built)) == (before, version, 1)
 
 
-def test_list_when_an_import_finds_nothing_new_stays_kept(shop, built):
+def test_list_when_an_import_finds_nothing_new_then_it_stays_cached(shop, built):
     synced()(shop)
     listed(shop.bob)
     worked_out = len(built)
@@ -556,7 +556,7 @@ def test_list_when_an_import_finds_nothing_new_stays_kept(shop, built):
 
 @contextmanager
 def elsewhere() -> Iterator[Any]:
-    """Another connection with an open transaction."""
+    """Open another connection with an open transaction."""
     other = connections.create_connection("default")
     try:
         other.set_autocommit(False)
@@ -567,7 +567,7 @@ def elsewhere() -> Iterator[Any]:
 
 
 def change_seen_from_outside(user: Any, service: Service, *, also: str = "") -> list[str]:
-    """The rate before a change, while it is not committed (twice), and after; `also`: SQL in that transaction."""
+    """Return the rate before a change, twice while it is not committed, and after; `also`: SQL in that transaction."""
     found = [rates(user)[service.pk]]
     with elsewhere() as other:
         with other.cursor() as cursor:
@@ -580,14 +580,14 @@ def change_seen_from_outside(user: Any, service: Service, *, also: str = "") -> 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_list_when_read_during_a_change_shows_it_as_soon_as_it_is_committed(shop):
+def test_list_when_read_during_a_change_then_it_shows_it_once_committed(shop):
     assert change_seen_from_outside(shop.bob, shop.first) == ["2.5", "2.5", "2.5", "9"]
 
 
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
-def test_list_when_the_version_were_a_sequence_would_stay_old(shop, monkeypatch):
-    """The guard off: a number that is taken at once, and not with the commit, is seen before what it stands for."""
+def test_list_when_the_version_were_a_sequence_then_outdated(shop, monkeypatch):
+    """Guard off: a number taken at once, and not with the commit, is visible before its change."""
 
     def counted() -> str:
         with connection.cursor() as cursor:
@@ -606,7 +606,7 @@ def test_list_when_the_version_were_a_sequence_would_stay_old(shop, monkeypatch)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_list_when_the_change_outside_is_rolled_back_is_still_kept(shop, built):
+def test_list_when_the_change_outside_is_rolled_back_then_still_cached(shop, built):
     before = listed(shop.bob)
     with elsewhere() as other:
         with other.cursor() as cursor:
@@ -615,8 +615,8 @@ def test_list_when_the_change_outside_is_rolled_back_is_still_kept(shop, built):
     assert (listed(shop.bob), len(built)) == (before, 1)
 
 
-def test_list_when_a_change_is_committed_while_it_is_worked_out_is_not_kept(shop, monkeypatch):
-    """It is the list of the next version, which has a key of its own; its own version may come back with a backup."""
+def test_list_when_a_change_is_committed_while_it_is_built_then_not_cached(shop, monkeypatch):
+    """It is the list of the next version, which has its own key; its own version may come back with a backup."""
     works_out = subject._build
 
     def overtaken(terms: Any) -> bytes:
@@ -641,7 +641,7 @@ ON CONFLICT (id) DO UPDATE SET token = left(md5(random()::text), 32); RETURN NUL
 
 @contextmanager
 def one_row_for_all_writers() -> Iterator[None]:
-    """The guard off: triggers that renew one row, and so lock it until the writer commits."""
+    """Guard off: triggers that renew one row, and so lock it until the writer commits."""
     execute("ALTER TABLE catalog_catalogversion ALTER token TYPE varchar(36)", NAIVE)
     try:
         yield
@@ -653,9 +653,9 @@ def one_row_for_all_writers() -> Iterator[None]:
 
 
 def crossing_writers(shop: Shop, *, blocks: bool) -> list[Any]:
-    """Writes the first service, lets another connection write the second, then wants the second too.
+    """Write the first service, let another connection write the second, then write the second too.
 
-    Returns what became of both writers; `blocks`: the other one is expected to wait.
+    Return the results of both writers; `blocks`: the other one is expected to wait.
     """
     first, second = (one.pk for one in shop.services[:2])
     outcome: list[Any] = [None, None]
@@ -677,7 +677,7 @@ def crossing_writers(shop: Shop, *, blocks: bool) -> list[Any]:
 
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
-def test_writers_when_they_cross_do_not_wait_for_each_others_version(shop):
+def test_writers_when_they_cross_then_no_wait_for_each_others_version(shop):
     with one_row_for_all_writers():
         failed = [str(one) for one in crossing_writers(shop, blocks=True) if isinstance(one, OperationalError)]
     assert len(failed) == 1
@@ -687,8 +687,8 @@ def test_writers_when_they_cross_do_not_wait_for_each_others_version(shop):
 
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
-def test_version_when_writers_overlap_is_another_after_each_commit(shop):
-    """Each leaves a row that the others could not see; the next one takes them away."""
+def test_version_when_writers_overlap_then_new_after_each_commit(shop):
+    """Each leaves a row that the others could not see; the next one deletes them."""
     found = [catalog_version()]
     with elsewhere() as one, elsewhere() as two:
         for other, service in ((one, shop.services[0]), (two, shop.services[1])):
@@ -709,7 +709,7 @@ def test_version_when_writers_overlap_is_another_after_each_commit(shop):
 # -- when something is missing ---------------------------------------------------------------------------
 
 
-def test_list_when_there_is_no_version_is_worked_out_each_time_until_there_is(shop, built):
+def test_list_when_there_is_no_version_then_built_each_time(shop, built):
     CatalogVersion.objects.all().delete()
     assert catalog_version() is None
     assert listed(shop.bob) == listed(shop.bob) == as_ordered(shop.bob)
@@ -720,25 +720,25 @@ def test_list_when_there_is_no_version_is_worked_out_each_time_until_there_is(sh
     assert len(built) == 3
 
 
-def test_list_when_the_cache_is_down_is_right_with_a_warning(shop, monkeypatch):
-    told: list[str] = []
-    monkeypatch.setattr(subject.log, "warning", lambda event, **values: told.append(event), raising=False)
+def test_list_when_the_cache_is_down_then_right_with_a_warning(shop, monkeypatch):
+    warnings: list[str] = []
+    monkeypatch.setattr(subject.log, "warning", lambda event, **values: warnings.append(event), raising=False)
     nobody = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": "redis://127.0.0.1:1/0"}
     with override_settings(CACHES={"default": nobody, "price_lists": nobody}):
         assert listed(shop.bob) == as_ordered(shop.bob)
-    assert told == ["price list not read from the cache", "price list not kept in the cache"]
+    assert warnings == ["price list not read from the cache", "price list not kept in the cache"]
 
 
 @pytest.mark.parametrize("rubbish", ["a text", 7, {"gzipped": b""}])
-def test_list_when_the_cache_holds_something_else_is_worked_out(shop, built, rubbish):
+def test_list_when_the_cache_holds_something_else_then_built(shop, built, rubbish):
     terms = subject.terms_of(customer=shop.bob)
     caches["price_lists"].set(subject._key(catalog_version(), terms), rubbish, 60)
     assert listed(shop.bob) == as_ordered(shop.bob)
     assert len(built) == 1
 
 
-def test_triggers_are_in_place():
-    """Red after a migration that rebuilt a table on SQLite: let it end with `version_triggers.install`."""
+def test_triggers_when_migrated_then_in_place():
+    """Fails after a migration that rebuilt a table on SQLite: end that migration with `version_triggers.install`."""
     assert catalog_version_triggers.installed(connection)
     assert find_breaches() == []
 
@@ -757,20 +757,20 @@ def test_check_ledger_when_a_trigger_is_off_then_found(db, how):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_list_when_triggers_were_gone_for_a_while_is_right_once_they_are_back(shop):
+def test_list_when_triggers_were_missing_for_a_while_then_right_once_back(shop):
     vendor = connection.vendor
     rates(shop.bob)
     execute(*catalog_version_triggers.REMOVE[vendor])
     try:
         Service.objects.filter(pk=shop.first.pk).update(price=make.micros("2.6"))
-        assert rates(shop.bob)[shop.first.pk] == "2.5"  # The guard off: nothing renews the version.
+        assert rates(shop.bob)[shop.first.pk] == "2.5"  # Guard off: nothing renews the version.
     finally:
         execute(*catalog_version_triggers.INSTALL[vendor])
     assert rates(shop.bob)[shop.first.pk] == "2.6"
 
 
 @pytest.mark.django_db(transaction=True)
-def test_migration_goes_both_ways_on_a_catalog_with_rows(shop):
+def test_migration_when_the_catalog_has_rows_then_it_goes_both_ways(shop):
     def migrate(*targets: tuple[str, str]) -> None:
         MigrationExecutor(connection).migrate(list(targets))
 
@@ -807,7 +807,7 @@ def test_migration_goes_both_ways_on_a_catalog_with_rows(shop):
         ("gzip;q=0." + "1" * 8_000 + "x", False),
     ],
 )
-def test_response_is_compressed_for_those_who_can_read_it(header, takes):
+def test_response_when_the_client_accepts_gzip_then_compressed(header, takes):
     assert accepts_gzip(header) is takes
     request = RequestFactory().get("/", headers={"accept-encoding": header} if header else {})
     answer = PriceList(gzip.compress(b"[]")).response(request)
@@ -817,7 +817,7 @@ def test_response_is_compressed_for_those_who_can_read_it(header, takes):
     assert (gzip.decompress(answer.content) if takes else answer.content) == b"[]"
 
 
-def test_list_when_it_is_the_same_is_the_same_bytes(shop):
+def test_list_when_unchanged_then_the_same_bytes(shop):
     first = price_list(customer=shop.bob)
     Service.objects.filter(pk=shop.first.pk).update(cost=shop.first.cost)
     assert price_list(customer=shop.bob) == first

@@ -1,4 +1,4 @@
-"""What `status` tells of each state of an order: a panel that buys here gives back what we gave back."""
+"""`status` in each state of an order: a panel that buys here refunds what we refunded."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ QUANTITIES = st.integers(1, 10**9) | st.integers(1, 40)
 REMAINS = st.none() | st.integers(-50, 2 * 10**9) | st.integers(-5, 60)
 
 
-def heard(order: Order) -> tuple[Status, int, int]:
-    """Status, charge in micro-units and remains, as the client of another panel reads our answer."""
+def read_by_client(order: Order) -> tuple[Status, int, int]:
+    """Return status, charge in micro-units and remains, as the client of another panel reads our answer."""
     answer = {"7": tell(order).as_answer()}
     row = parse_statuses(json.dumps(answer), ["7"])["7"]
     charge = charge_in_micros(row.charge, EXCHANGE_ONE)
@@ -35,14 +35,14 @@ def heard(order: Order) -> tuple[Status, int, int]:
     return Status(row.status.value), charge, row.remains
 
 
-def due_there(order: Order, *, is_package: bool = False) -> Refund | Contradiction:
-    """What another panel does with our answer: our charge is its expected cost, and its customer paid as much."""
-    status, charge, remains = heard(order)
+def refund_by_client(order: Order, *, is_package: bool = False) -> Refund | Contradiction:
+    """Return what another panel does: our charge is its expected cost, and its customer paid as much."""
+    status, charge, remains = read_by_client(order)
     sold = make.Sold(quantity=order.quantity, charge=order.charge, expected_cost=order.charge, is_package=is_package)
     return refund_due(sold, status=status, remains=remains, upstream_charge=charge)
 
 
-def an_order(status, quantity, charge, refunded, remains, review=""):
+def order_with(status, quantity, charge, refunded, remains, review=""):
     return Order(
         status=status, quantity=quantity, charge=charge, refunded=refunded, remains=remains, review_reason=review
     )
@@ -52,33 +52,33 @@ def an_order(status, quantity, charge, refunded, remains, review=""):
 
 
 @given(status=st.sampled_from(sorted(FINAL)), quantity=QUANTITIES, charge=CHARGES, remains=REMAINS, data=st.data())
-def test_end_when_it_was_settled_by_a_number_then_the_same_share_is_given_back(status, quantity, charge, remains, data):
-    """Whatever `remains` the provider said: what counts is what was settled."""
+def test_end_when_refunded_by_a_number_then_the_client_refunds_the_same_share(status, quantity, charge, remains, data):
+    """Only the refund counts, whichever `remains` the provider reported."""
     undelivered = data.draw(st.integers(0, quantity))
     refunded = refund_for(charge, undelivered=undelivered, quantity=quantity)
-    order = an_order(status, quantity, charge, refunded, remains)
-    due = due_there(order)
+    order = order_with(status, quantity, charge, refunded, remains)
+    due = refund_by_client(order)
     if isinstance(due, Contradiction):
-        # Canceled, and all was kept: nobody can tell by numbers what that means.
+        # Canceled with everything kept: the numbers alone are ambiguous.
         assert status == Status.CANCELED and not refunded
     else:
         assert due.target == refunded
 
 
 @given(status=st.sampled_from(sorted(FINAL)), quantity=QUANTITIES, charge=CHARGES, remains=REMAINS, data=st.data())
-def test_end_when_staff_gave_back_any_amount_then_never_more_is_given_back(status, quantity, charge, remains, data):
+def test_end_when_staff_refunded_any_amount_then_the_client_refunds_no_more(status, quantity, charge, remains, data):
     refunded = data.draw(st.integers(0, charge) | st.sampled_from([0, 1, charge - 1, charge]))
-    due = due_there(an_order(status, quantity, charge, refunded, remains))
+    due = refund_by_client(order_with(status, quantity, charge, refunded, remains))
     if isinstance(due, Refund):
         assert due.target <= refunded
         assert refunded - due.target <= -(-charge // quantity) + 1, "less than one piece"
 
 
 @given(status=st.sampled_from(sorted(FINAL)), charge=CHARGES, remains=REMAINS, data=st.data())
-def test_end_when_it_is_a_package_then_all_or_nothing_is_told_and_else_staff_decide(status, charge, remains, data):
+def test_end_when_a_package_then_all_or_nothing_or_left_to_staff(status, charge, remains, data):
     refunded = data.draw(st.sampled_from([0, charge]) | st.integers(0, charge))
-    order = an_order(status, 1, charge, refunded, remains)
-    due = due_there(order, is_package=True)
+    order = order_with(status, 1, charge, refunded, remains)
+    due = refund_by_client(order, is_package=True)
     if refunded == charge:
         assert due == Refund(charge, 1)
     elif refunded > max(TOLERANCE_MICROS, charge // 20):
@@ -92,42 +92,40 @@ def test_end_when_it_is_a_package_then_all_or_nothing_is_told_and_else_staff_dec
 @given(
     status=st.sampled_from(sorted(FINAL)), quantity=QUANTITIES, charge=CHARGES, remains=REMAINS, part=st.floats(0, 1)
 )
-def test_end_when_its_provider_contradicts_itself_then_it_is_not_told_yet(status, quantity, charge, remains, part):
-    order = an_order(status, quantity, charge, int(charge * part), remains, ReviewReason.CONTRADICTION)
-    assert heard(order)[0] == Status.IN_PROGRESS
-    assert due_there(order) == Refund(0, 0)
+def test_end_when_its_provider_contradicts_itself_then_not_reported_yet(status, quantity, charge, remains, part):
+    order = order_with(status, quantity, charge, int(charge * part), remains, ReviewReason.CONTRADICTION)
+    assert read_by_client(order)[0] == Status.IN_PROGRESS
+    assert refund_by_client(order) == Refund(0, 0)
 
 
 @given(status=st.sampled_from(sorted(OPEN)), quantity=QUANTITIES, charge=CHARGES, remains=REMAINS)
-def test_open_when_its_provider_says_anything_then_numbers_stay_within_the_order(status, quantity, charge, remains):
-    told_status, told_charge, told_remains = heard(an_order(status, quantity, charge, 0, remains))
-    assert (told_status, told_charge) == (status, charge)
-    assert told_remains == (quantity if remains is None else max(0, min(remains, quantity)))
+def test_open_when_its_provider_answers_anything_then_numbers_stay_in_range(status, quantity, charge, remains):
+    read_status, read_charge, read_remains = read_by_client(order_with(status, quantity, charge, 0, remains))
+    assert (read_status, read_charge) == (status, charge)
+    assert read_remains == (quantity if remains is None else max(0, min(remains, quantity)))
 
 
 @given(status=st.sampled_from(sorted(FINAL)), quantity=QUANTITIES, charge=CHARGES, remains=REMAINS, data=st.data())
-def test_end_when_told_then_charge_and_remains_are_what_was_kept_and_given_back(
-    status, quantity, charge, remains, data
-):
+def test_end_when_reported_then_charge_kept_and_remains_refunded(status, quantity, charge, remains, data):
     refunded = refund_for(charge, undelivered=data.draw(st.integers(0, quantity)), quantity=quantity)
-    told_status, told_charge, told_remains = heard(an_order(status, quantity, charge, refunded, remains))
-    assert told_charge == charge - refunded
-    assert 0 <= told_remains <= quantity
-    assert refund_for(charge, undelivered=told_remains, quantity=quantity) == refunded
-    assert (told_status == Status.CANCELED) == (refunded == charge)
-    assert told_status != Status.COMPLETED or not refunded
+    read_status, read_charge, read_remains = read_by_client(order_with(status, quantity, charge, refunded, remains))
+    assert read_charge == charge - refunded
+    assert 0 <= read_remains <= quantity
+    assert refund_for(charge, undelivered=read_remains, quantity=quantity) == refunded
+    assert (read_status == Status.CANCELED) == (refunded == charge)
+    assert read_status != Status.COMPLETED or not refunded
 
 
 @given(count=st.none() | st.integers(-(10**6), 10**15))
-def test_start_count_when_told_then_a_whole_number_from_0_on(count):
-    order = an_order(Status.IN_PROGRESS, 100, 100, 0, 0)
+def test_start_count_when_reported_then_a_whole_number_from_0_on(count):
+    order = order_with(Status.IN_PROGRESS, 100, 100, 0, 0)
     order.start_count = count
     assert int(tell(order).as_answer()["start_count"]) == max(count or 0, 0)
 
 
 @given(charge=CHARGES)
-def test_charge_when_told_then_plain_digits(charge):
-    text = tell(an_order(Status.PENDING, 1, charge, 0, None)).as_answer()["charge"]
+def test_charge_when_reported_then_plain_digits(charge):
+    text = tell(order_with(Status.PENDING, 1, charge, 0, None)).as_answer()["charge"]
     assert text == format_plain(charge) and not set(text) - set("0123456789.")
 
 
@@ -135,7 +133,7 @@ def test_charge_when_told_then_plain_digits(charge):
 
 
 @pytest.fixture
-def told(db, customer, sound_books):
+def served(db, customer, sound_books):
     def read(order):
         [answer] = read_statuses(customer=customer, ids=[order.pk]).values()
         return answer["status"], answer["charge"], answer["remains"]
@@ -144,7 +142,7 @@ def told(db, customer, sound_books):
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("row", "expected"),
     [
         ({"status": "In progress", "remains": 130, "charge": "0.2"}, ("In progress", "0.25", "100")),
         ({"status": "Completed", "remains": 0, "charge": "0.2"}, ("Completed", "0.25", "0")),
@@ -161,60 +159,58 @@ def told(db, customer, sound_books):
         ({"status": "Processing", "remains": -5, "charge": "0.2"}, ("Processing", "0.25", "0")),
     ],
 )
-def test_status_when_the_provider_says_so_then_told_as_it_was_settled(
-    told, upstream, service, customer, said, expected
+def test_status_when_the_provider_reports_it_then_as_it_was_refunded(
+    served, upstream, service, customer, row, expected
 ):
     [order] = placed(customer, service)
-    assert told(says(upstream, order, **said)) == expected
+    assert served(says(upstream, order, **row)) == expected
 
 
-def test_status_when_staff_end_a_contradiction_then_their_decision_is_told(told, customer, service, staff):
+def test_status_when_staff_end_a_contradiction_then_as_they_decided(served, customer, service, staff):
     order = stands(make.order(customer, service), Status.PARTIAL, remains=40, review_reason=ReviewReason.CONTRADICTION)
-    assert told(order)[0] == "In progress"
+    assert served(order)[0] == "In progress"
     close_accepted(order=order, status=Status.PARTIAL, delivered=30, note="Counted", actor=staff)
-    assert told(order) == ("Partial", "0.075", "70")
+    assert served(order) == ("Partial", "0.075", "70")
 
 
-def test_status_when_staff_find_nothing_to_give_back_then_nothing_remains(told, customer, service, staff):
-    """Its provider said that 40 remain; whoever hears that gives 40 back, and got nothing."""
+def test_status_when_staff_refund_nothing_then_nothing_remains(served, customer, service, staff):
+    """Its provider reported 40 remains, for which a client would refund 40 without getting anything."""
     order = stands(make.order(customer, service), Status.PARTIAL, remains=40, review_reason=ReviewReason.CONTRADICTION)
     dismiss_review(order=order, note="All is there", actor=staff)
-    assert told(order) == ("Partial", "0.25", "0")
+    assert served(order) == ("Partial", "0.25", "0")
 
 
-def test_status_when_a_completed_order_gave_a_part_back_then_it_is_partial(told, customer, service, staff):
-    """Whoever hears "Completed" gives nothing back."""
+def test_status_when_a_completed_order_was_refunded_in_part_then_partial(served, customer, service, staff):
+    """A client refunds nothing for "Completed"."""
     order = stands(make.order(customer, service), Status.COMPLETED, remains=0)
-    assert told(order) == ("Completed", "0.25", "0")
+    assert served(order) == ("Completed", "0.25", "0")
     refund_part(order=order, amount=make.micros("0.1"), note="Dropped", actor=staff)
-    assert told(order) == ("Partial", "0.15", "40")
+    assert served(order) == ("Partial", "0.15", "40")
     order.refresh_from_db()
     refund_part(order=order, amount=make.micros("0.0001"), note="Rounding", actor=staff)
-    assert told(order) == ("Partial", "0.1499", "40"), "not 41: that would be more than was given back"
+    assert served(order) == ("Partial", "0.1499", "40"), "not 41: that would be more than was given back"
     order.refresh_from_db()
     refund_part(order=order, amount=order.net_charge, note="All of it", actor=staff)
-    assert told(order) == ("Canceled", "0", "100")
+    assert served(order) == ("Canceled", "0", "100")
 
 
-def test_end_when_another_review_stood_before_then_it_is_not_told_either(told, upstream, service, customer):
+def test_end_when_another_review_was_open_before_then_not_reported_either(served, upstream, service, customer):
     [order] = placed(customer, service)
     order = says(upstream, order, status="Wobbling", remains=50, charge="0.2")
     order = says(upstream, order, status="Canceled", remains=0, charge="0.2")
     assert (order.status, order.review_reason) == (Status.CANCELED, ReviewReason.UNKNOWN_STATUS)
-    assert told(order)[:2] == ("In progress", "0.25")
+    assert served(order)[:2] == ("In progress", "0.25")
 
 
-def test_canceled_order_when_staff_give_nothing_back_then_it_is_no_longer_told_as_canceled(
-    told, upstream, service, customer, staff
-):
-    """Whoever hears "Canceled" gives all of it back."""
+def test_canceled_order_when_staff_refund_nothing_then_not_canceled(served, upstream, service, customer, staff):
+    """A client refunds everything for "Canceled"."""
     [order] = placed(customer, service)
     order = says(upstream, order, status="Canceled", remains=0, charge="0.2")
     dismiss_review(order=order, note="All of it was delivered.", actor=staff)
-    assert told(order) == ("Completed", "0.25", "0")
+    assert served(order) == ("Completed", "0.25", "0")
 
 
-def test_cancel_when_the_end_waits_for_staff_then_it_is_no_success(upstream, service, customer, sound_books):
+def test_cancel_when_the_end_waits_for_staff_then_no_success(upstream, service, customer, sound_books):
     key = key_of(customer)
     [order] = placed(customer, service)
     order = says(upstream, order, status="Canceled", remains=0, charge="0.2")
@@ -223,7 +219,7 @@ def test_cancel_when_the_end_waits_for_staff_then_it_is_no_success(upstream, ser
     assert ask(key, "cancel", orders=order.pk) == [{"order": order.pk, "cancel": refused}]
 
 
-def test_cancel_when_the_order_ended_in_part_then_it_is_no_success(upstream, service, customer, sound_books):
+def test_cancel_when_the_order_ended_in_part_then_no_success(upstream, service, customer, sound_books):
     key = key_of(customer)
     [order] = placed(customer, service)
     order = says(upstream, order, status="Canceled", remains=40, charge="0.12")

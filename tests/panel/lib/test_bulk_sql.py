@@ -1,4 +1,4 @@
-"""Many rows in one statement: every kind of value arrives as it left, on both databases."""
+"""Many rows in one statement: every kind of value is stored unchanged, on both databases."""
 
 from __future__ import annotations
 
@@ -63,14 +63,14 @@ def of(db):
     return make.provider()
 
 
-def test_insert_when_values_are_of_every_kind_then_they_arrive_as_they_left(of):
+def test_insert_when_values_are_of_every_kind_then_stored_unchanged(of):
     rows = [row(of, number, name=name, rate=MAX_MICROS - number) for number, name in enumerate(NAMES)]
     insert_rows(model=UpstreamService, columns=COLUMNS, rows=rows)
     stored = UpstreamService.objects.order_by("pk").values_list(*COLUMNS)
     assert [list(one) for one in stored] == rows
 
 
-def test_insert_when_rows_are_thousands_then_a_statement_for_each_thousand(of):
+def test_insert_when_rows_are_thousands_then_a_statement_per_thousand(of):
     with CaptureQueriesContext(connection) as captured:
         insert_rows(model=UpstreamService, columns=COLUMNS, rows=(row(of, number) for number in range(2 * ROWS + 1)))
     assert sum(query["sql"].startswith("INSERT") for query in captured.captured_queries) == 3
@@ -89,7 +89,7 @@ def test_insert_when_a_row_breaks_a_constraint_then_none_is_written(of):
     assert not UpstreamService.objects.exists()
 
 
-def test_insert_when_text_is_longer_than_its_column_then_it_is_not_cut_without_a_word(of):
+def test_insert_when_text_is_longer_than_its_column_then_not_truncated(of):
     too_long = [row(of, 1, name="x" * 501)]
     if connection.vendor == "postgresql":
         with pytest.raises(Exception, match="too long"), transaction.atomic():
@@ -100,7 +100,7 @@ def test_insert_when_text_is_longer_than_its_column_then_it_is_not_cut_without_a
         assert len(UpstreamService.objects.get().name) == 501
 
 
-def test_update_when_values_are_of_every_kind_then_only_the_named_columns_change(of):
+def test_update_when_values_are_of_every_kind_then_only_named_columns_change(of):
     insert_rows(model=UpstreamService, columns=COLUMNS, rows=[row(of, number) for number in range(3)])
     first, second, third = UpstreamService.objects.order_by("pk").values_list("pk", flat=True)
     later = MOMENT.replace(year=2027)
@@ -121,7 +121,7 @@ def test_update_when_values_are_of_every_kind_then_only_the_named_columns_change
     assert stored[first].first_seen_at == MOMENT
 
 
-def test_update_when_a_row_moved_meanwhile_then_it_is_left_and_not_counted(of):
+def test_update_when_a_row_changed_meanwhile_then_left_and_not_counted(of):
     insert_rows(model=UpstreamService, columns=COLUMNS, rows=[row(of, 1), row(of, 2)])
     first, second = UpstreamService.objects.order_by("pk").values_list("pk", flat=True)
     rows = [(first, 1, True, "Changed"), (second, 1, True, "Changed")]
@@ -143,6 +143,6 @@ def test_update_when_a_column_holds_json_then_it_stays_json(of):
     assert (run.grounds, run.skipped) == (grounds, [[1, "x", None]])
 
 
-def test_in_chunks_then_nothing_is_lost_or_double():
+def test_in_chunks_when_split_then_nothing_is_lost_or_duplicated():
     assert list(in_chunks(range(7), 3)) == [[0, 1, 2], [3, 4, 5], [6]]
     assert list(in_chunks([])) == []

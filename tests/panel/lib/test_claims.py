@@ -1,4 +1,4 @@
-"""Claiming what is due: each row to one worker, until its lease has run out."""
+"""Claims: each due row goes to one worker until its lease ends."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def claimed(limit: int = 10, **values: object) -> list[Order]:
 
 
 @pytest.mark.django_db
-def test_claim_when_more_are_due_than_fit_then_the_longest_waiting_go_first(waiting):
+def test_claim_when_more_are_due_than_the_limit_then_longest_waiting_first(waiting):
     assert [row.pk for row in claimed(2)] == [waiting[4], waiting[3]]
     assert [row.pk for row in claimed(9)] == [waiting[2], waiting[1], waiting[0]]
     assert claimed() == []
 
 
 @pytest.mark.django_db
-def test_claim_when_its_lease_runs_out_then_another_may_claim(waiting, monkeypatch):
+def test_claim_when_its_lease_ends_then_another_may_claim(waiting, monkeypatch):
     assert len(claimed()) == 5
     later = timezone.now() + LEASE + timedelta(seconds=1)
     monkeypatch.setattr(timezone, "now", lambda: later)
@@ -52,7 +52,7 @@ def test_claim_when_its_lease_runs_out_then_another_may_claim(waiting, monkeypat
 
 
 @pytest.mark.django_db
-def test_claim_when_it_writes_more_then_rows_carry_it_unless_it_is_worked_out_there(waiting):
+def test_claim_when_it_writes_values_then_rows_carry_all_but_expressions(waiting):
     row = claimed(1, still_polls=7, poll_errors=F("poll_errors") + 1)[0]
     stored = Order.objects.get(pk=row.pk)
     assert (row.still_polls, stored.still_polls, row.poll_errors, stored.poll_errors) == (7, 7, 0, 1)
@@ -61,10 +61,10 @@ def test_claim_when_it_writes_more_then_rows_carry_it_unless_it_is_worked_out_th
 
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
-def test_claim_when_another_holds_a_row_then_it_takes_the_others_without_a_wait(waiting):
+def test_claim_when_another_holds_a_row_then_it_skips_it_without_a_wait(waiting):
     def claim() -> list[int]:
         with connection.cursor() as cursor:
-            cursor.execute("SET lock_timeout = '1s'")  # Whoever waits for the row fails.
+            cursor.execute("SET lock_timeout = '1s'")  # A connection that waits for the row fails.
         return [row.pk for row in claimed()]
 
     with transaction.atomic():
@@ -74,14 +74,14 @@ def test_claim_when_another_holds_a_row_then_it_takes_the_others_without_a_wait(
 
 
 @pytest.mark.django_db
-def test_claim_when_there_are_many_then_it_takes_two_statements_and_when_none_one(waiting):
-    with CaptureQueriesContext(connection) as asked:
+def test_claim_when_rows_are_due_then_two_statements_else_one(waiting):
+    with CaptureQueriesContext(connection) as queries:
         claimed()
-    assert len([one for one in asked if "SAVEPOINT" not in one["sql"]]) == 2
-    with CaptureQueriesContext(connection) as asked:
+    assert len([one for one in queries if "SAVEPOINT" not in one["sql"]]) == 2
+    with CaptureQueriesContext(connection) as queries:
         claimed()
         hold([], due="next_poll_at", lease=LEASE)
-    assert len([one for one in asked if "SAVEPOINT" not in one["sql"]]) == 1
+    assert len([one for one in queries if "SAVEPOINT" not in one["sql"]]) == 1
 
 
 @pytest.mark.django_db(transaction=True)

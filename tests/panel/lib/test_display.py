@@ -1,4 +1,4 @@
-"""How values look: rounding, missing values, hostile text, and what each form field says to screen readers."""
+"""Display of values: rounding, missing values, hostile text, and what form fields expose to screen readers."""
 
 from __future__ import annotations
 
@@ -42,20 +42,20 @@ def test_money_when_shown_then_rounded_and_exact_on_hover(micros: int, exact: st
     assert display.money_text(micros) == shown
 
 
-def test_money_when_lazy_or_missing_then_shown_all_the_same() -> None:
+def test_money_when_lazy_or_missing_then_still_shown() -> None:
     assert display.money_text(SimpleLazyObject(lambda: 2_350_000)) == "$2.35"
     assert render("{{ quote.charge|money_text }}{{ quote.quantity|number }}", quote=None) == "——"
     assert "—" in render("{{ quote.charge|money }}{{ quote.charge|signed_money }}", quote=None)
 
 
-def test_signed_money_when_in_or_out_then_carries_its_sign() -> None:
+def test_signed_money_when_in_or_out_then_it_has_its_sign() -> None:
     assert ">+$5.00<" in display.signed_money(5_000_000)
     assert "is-in" in display.signed_money(5_000_000)
     assert ">−$0.41<" in display.signed_money(-410_000)
     assert "is-in" not in display.signed_money(-410_000)
 
 
-def test_number_when_large_then_thousands_are_apart() -> None:
+def test_number_when_large_then_thousands_are_separated() -> None:
     assert display.number(1_234_567) == "1,234,567"
     assert display.number(0) == "0"
     assert display.number(None) == "—"
@@ -74,19 +74,19 @@ def test_number_when_large_then_thousands_are_apart() -> None:
     ],
 )
 @pytest.mark.usefixtures("still_clock")
-def test_ago_when_recent_then_says_how_long(distance: timedelta, words: str) -> None:
+def test_ago_when_recent_then_the_distance(distance: timedelta, words: str) -> None:
     shown = display.ago(timezone.now() - distance)
     assert shown.endswith(f">{words}</time>")
     assert 'datetime="' in shown
     assert 'title="' in shown
 
 
-def test_ago_when_years_past_then_shows_the_date_with_its_year() -> None:
+def test_ago_when_years_past_then_the_date_with_its_year() -> None:
     assert display.ago(timezone.now().replace(year=2020, month=2, day=3)).endswith(">3 Feb 2020</time>")
     assert "—" in display.ago(None)
 
 
-def test_middle_when_long_then_keeps_both_ends_and_the_whole_on_hover() -> None:
+def test_middle_when_long_then_both_ends_and_the_whole_on_hover() -> None:
     link = "https://example.com/" + "a" * 100 + "/end"
     shown = re.sub(r"<[^>]+>", "", display.middle(link, 40))
     assert len(shown) == 40
@@ -95,7 +95,7 @@ def test_middle_when_long_then_keeps_both_ends_and_the_whole_on_hover() -> None:
     assert f'title="{link}"' in display.middle(link, 40)
 
 
-def test_middle_when_short_then_only_the_scheme_goes() -> None:
+def test_middle_when_short_then_only_the_scheme_is_removed() -> None:
     assert ">example.com/p/1<" in display.middle("https://example.com/p/1")
     assert ">http://example.com<" in display.middle("http://example.com")
 
@@ -122,7 +122,7 @@ def test_is_web_link_when_not_http_then_never_clickable(link: str, clickable: bo
     "source",
     ["{{ text|middle:200 }}", "{% icon text %}", "{{ text }}"],
 )
-def test_tags_when_given_markup_then_escape_it(source: str) -> None:
+def test_tags_when_given_markup_then_escaped(source: str) -> None:
     assert "<script" not in render(source, text=HOSTILE)
 
 
@@ -135,7 +135,7 @@ class ExampleForm(forms.Form):
     note = forms.CharField(label="Note", required=False)
 
 
-def test_form_field_when_wrong_then_its_error_and_help_are_named_by_the_widget() -> None:
+def test_form_field_when_wrong_then_the_widget_refers_to_its_error_and_help() -> None:
     form = ExampleForm({"link": ""})
     shown = render("{% form_field form.link %}", form=form)
     assert 'aria-invalid="true"' in shown
@@ -146,7 +146,7 @@ def test_form_field_when_wrong_then_its_error_and_help_are_named_by_the_widget()
     assert "<script" not in shown
 
 
-def test_form_field_when_of_each_kind_then_looks_the_part() -> None:
+def test_form_field_when_of_each_kind_then_it_has_its_classes() -> None:
     form = ExampleForm()
     assert "form-check-input" in render("{% form_field form.agreed %}", form=form)
     choice = render("{% form_field form.service %}", form=form)
@@ -156,14 +156,14 @@ def test_form_field_when_of_each_kind_then_looks_the_part() -> None:
     assert "(optional)" not in render("{% form_field form.link %}", form=form)
 
 
-def test_form_field_when_placeholder_is_off_then_it_is_gone() -> None:
+def test_form_field_when_placeholder_is_off_then_removed() -> None:
     form = ExampleForm()
     assert "placeholder" in render("{% form_field form.link %}", form=form)
     assert "placeholder" not in render("{% form_field form.link placeholder=False %}", form=form)
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.stem)
-def test_template_when_read_then_keeps_the_content_policy(path: Path) -> None:
+def test_template_when_read_then_it_keeps_the_content_policy(path: Path) -> None:
     text = path.read_text()
     assert not re.search(r"\sstyle\s*=|\son[a-z]+\s*=|hx-on|<style|javascript:", text)
     assert all("src=" in tag for tag in re.findall(r"<script[^>]*>", text))

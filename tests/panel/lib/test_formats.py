@@ -1,4 +1,4 @@
-"""Percent and moments as people read them."""
+"""Percents and moments as people read them."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ def test_percent_when_written_then_without_zeros_and_space(basis_points, text):
         (1000, 1099, "+9.9%"),
     ],
 )
-def test_change_when_written_then_short_and_never_none_of_what_changed(old, new, words):
+def test_change_when_written_then_short_and_never_zero(old, new, words):
     assert change_text(old=old, new=new) == words
 
 
-def test_moment_when_written_then_day_first_and_in_the_panels_zone(settings):
+def test_moment_when_written_then_day_first_in_the_panels_time_zone(settings):
     settings.TIME_ZONE = "Europe/Berlin"
     moment = datetime(2026, 3, 8, 23, 5, 59, tzinfo=UTC)
     assert moment_text(moment) == "9 Mar 2026, 00:05"

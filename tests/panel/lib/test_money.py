@@ -1,4 +1,4 @@
-"""Money as tables, and as properties that hold for every amount."""
+"""Money, by tables and by properties that hold for every amount."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_parse_money_when_plain_number_then_exact_micros(text, micros):
         "5 USD",
         "１２",  # full-width digits
         "٣",  # an Arabic digit
-        "−5",  # a minus sign that is none of ASCII
+        "−5",  # a minus sign outside ASCII
         "1\x00",
         "0.0000001",  # a seventh place is refused, not rounded
         "12.3456789",
@@ -102,7 +102,7 @@ def test_parse_money_when_plain_number_then_exact_micros(text, micros):
         "1" * 31,
     ],
 )
-def test_parse_money_when_no_plain_number_then_refused(text):
+def test_parse_money_when_not_a_plain_number_then_refused(text):
     with pytest.raises(MoneyError):
         parse_money(text)
 
@@ -111,19 +111,19 @@ def test_parse_money_when_no_plain_number_then_refused(text):
     "text", ["12,50", "0,5", "0,500", "1,2,3", "1,,000", ",500", "1000,000", "1.250,00", "1,25.00", "5,"]
 )
 def test_parse_money_when_comma_groups_no_thousands_then_refused(text):
-    # "12,50" is twelve and a half in half of the world; taken as 1,250 it credits a hundredfold.
+    # "12,50" is twelve and a half in half of the world; read as 1,250 it would credit a hundredfold.
     with pytest.raises(MoneyError):
         parse_money(text)
 
 
-def test_parse_decimal_when_text_is_a_megabyte_then_refused_before_it_is_read(monkeypatch):
+def test_parse_decimal_when_text_is_a_megabyte_then_refused_unread(monkeypatch):
     monkeypatch.setattr("panel.lib.money._TYPED", None)
     with pytest.raises(MoneyError):
         parse_decimal("1" * 2_000_000)
 
 
 @given(st.text(alphabet="0123456789.,-eE+ NaIinf１٣_", max_size=40))
-def test_parse_money_when_text_is_arbitrary_then_amount_in_range_or_money_error(text):
+def test_parse_money_when_text_is_arbitrary_then_in_range_or_money_error(text):
     try:
         micros = parse_money(text)
     except MoneyError:
@@ -133,7 +133,7 @@ def test_parse_money_when_text_is_arbitrary_then_amount_in_range_or_money_error(
 
 
 @given(amounts)
-def test_format_plain_then_parse_gives_the_same_amount(micros):
+def test_format_plain_when_parsed_again_then_the_same_amount(micros):
     assert parse_money(format_plain(micros)) == micros
     assert exact_micros(Decimal(micros).scaleb(-6)) == micros
 
@@ -156,7 +156,7 @@ def test_format_plain_then_parse_gives_the_same_amount(micros):
         ("0.33333333333333333333333333333333333333", 333_334, 333_333),
     ],
 )
-def test_micros_when_amount_has_more_places_then_cost_rounds_up_and_balance_down(amount, up, down):
+def test_micros_when_more_places_then_cost_rounds_up_and_balance_down(amount, up, down):
     assert (micros_up(Decimal(amount)), micros_down(Decimal(amount))) == (up, down)
 
 
@@ -168,7 +168,7 @@ def test_micros_when_amount_has_more_places_then_cost_rounds_up_and_balance_down
         *("1000000000.0000001", "-1000000000.0000001", "1E+10"),
     ],
 )
-def test_scale_when_amount_is_hostile_then_refused_before_it_is_a_long_number(amount):
+def test_scale_when_amount_is_hostile_then_refused_before_multiplying(amount):
     tracemalloc.start()
     try:
         for convert in (micros_up, micros_down, exact_micros, lambda value: scale(value, MICRO)):
@@ -179,14 +179,14 @@ def test_scale_when_amount_is_hostile_then_refused_before_it_is_a_long_number(am
         tracemalloc.stop()
 
 
-def test_scale_when_limit_is_given_then_it_counts():
+def test_scale_when_limit_is_given_then_it_applies():
     assert scale(Decimal("1.5"), 100, limit=150) == 150
     with pytest.raises(MoneyError):
         scale(Decimal("1.51"), 100, limit=150)
 
 
 @given(st.decimals(min_value=-(10**9), max_value=10**9, allow_nan=False, allow_infinity=False))
-def test_micros_up_and_down_enclose_the_amount(amount):
+def test_micros_when_rounded_up_and_down_then_they_enclose_the_amount(amount):
     if amount and amount.adjusted() < -40:
         return
     low, high = micros_down(amount), micros_up(amount)
@@ -212,7 +212,7 @@ def test_micros_up_and_down_enclose_the_amount(amount):
         (-MAX_MICROS, "-1000000000"),
     ],
 )
-def test_format_plain_then_shortest_text_without_exponent(micros, text):
+def test_format_plain_when_written_then_shortest_text_without_exponent(micros, text):
     assert format_plain(micros) == text
 
 
@@ -237,7 +237,7 @@ def test_format_plain_then_shortest_text_without_exponent(micros, text):
         (MAX_MICROS, "$1,000,000,000.00", "$1,000,000,000.00"),
     ],
 )
-def test_format_money_then_two_places_except_where_they_hide_the_amount(micros, text, exact):
+def test_format_money_when_small_then_more_than_two_places(micros, text, exact):
     assert format_money(micros, "USD") == text
     assert format_money(micros, "USD", exact=True) == exact
 
@@ -250,7 +250,7 @@ def test_format_money_when_currency_has_no_symbol_then_its_code_follows(currency
 
 
 @given(amounts.filter(bool))
-def test_format_money_when_amount_is_not_zero_then_it_does_not_look_like_zero(micros):
+def test_format_money_when_amount_is_not_zero_then_not_shown_as_zero(micros):
     assert any(digit in "123456789" for digit in format_money(micros, "USD"))
     assert (format_money(micros, "USD")[0] == "−") == (micros < 0)
 
@@ -274,7 +274,7 @@ def test_format_money_when_amount_is_not_zero_then_it_does_not_look_like_zero(mi
         (MAX_MICROS, 0, 0, 1, MAX_MICROS),
     ],
 )
-def test_price_from_cost_then_margin_added_and_rounded_up(cost, margin_bp, margin_fixed, step, price):
+def test_price_from_cost_when_margin_is_added_then_rounded_up(cost, margin_bp, margin_fixed, step, price):
     assert price_from_cost(cost, margin_bp=margin_bp, margin_fixed=margin_fixed, step=step) == price
 
 
@@ -283,7 +283,7 @@ def test_price_from_cost_then_margin_added_and_rounded_up(cost, margin_bp, margi
     [
         (MAX_MICROS, 1, 0, 1),
         (MAX_MICROS, 0, 1, 1),
-        (MAX_MICROS - 1, 0, 0, 999_999_937),  # only the step takes it over
+        (MAX_MICROS - 1, 0, 0, 999_999_937),  # only the step exceeds the limit
         (MAX_MICROS, 10_000_000, MAX_MICROS, 1_000_000_000),
         (-1_000, 0, 0, 1),
     ],
@@ -299,7 +299,7 @@ def test_price_from_cost_when_out_of_range_then_refused(cost, margin_bp, margin_
     fixed=st.integers(0, 10**11),
     step=st.integers(1, 10**9),
 )
-def test_price_from_cost_then_the_least_multiple_of_the_step_not_below_exact(cost, margin_bp, fixed, step):
+def test_price_from_cost_when_stepped_then_least_multiple_not_below_exact(cost, margin_bp, fixed, step):
     price = price_from_cost(cost, margin_bp=margin_bp, margin_fixed=fixed, step=step)
     exact = Decimal(cost) * (BASIS + margin_bp) / BASIS + fixed
     assert price % step == 0
@@ -319,7 +319,7 @@ def test_price_from_cost_then_the_least_multiple_of_the_step_not_below_exact(cos
         (MAX_MICROS, EXCHANGE_ONE, MAX_MICROS),
     ],
 )
-def test_convert_up_then_rounded_up(micros, rate, converted):
+def test_convert_up_when_converted_then_rounded_up(micros, rate, converted):
     assert convert_up(micros, rate) == converted
 
 
@@ -341,12 +341,12 @@ def test_convert_up_when_out_of_range_then_refused(micros, rate):
         (MAX_MICROS, EXCHANGE_ONE, MAX_MICROS),
     ],
 )
-def test_convert_back_up_then_rounded_up(micros, rate, converted):
+def test_convert_back_up_when_converted_then_rounded_up(micros, rate, converted):
     assert convert_back_up(micros, rate) == converted
 
 
 @given(micros=st.integers(0, 10**9), rate=st.integers(10**9, 10**15))
-def test_convert_back_up_then_the_least_amount_that_converts_to_it(micros, rate):
+def test_convert_back_up_when_converted_then_the_least_amount_that_suffices(micros, rate):
     back = convert_back_up(micros, rate)
     assert back * rate >= micros * EXCHANGE_ONE > (back - 1) * rate
 
@@ -370,15 +370,15 @@ def test_convert_back_up_when_out_of_range_then_refused():
         (999, 1, 1),
         (1_001, 1, 2),
         (0, 1_000, 0),
-        (MAX_MICROS, 10**9, 10**21),  # what no wallet holds is for the caller to refuse
+        (MAX_MICROS, 10**9, 10**21),  # refusing what no wallet holds is up to the caller
     ],
 )
-def test_charge_for_then_rounded_up(per_1000, quantity, charge):
+def test_charge_for_when_a_fraction_then_rounded_up(per_1000, quantity, charge):
     assert charge_for(per_1000, quantity) == charge
 
 
 @given(per_1000=prices, quantity=quantities)
-def test_charge_for_when_price_is_above_zero_then_never_free_and_less_than_one_micro_above_exact(per_1000, quantity):
+def test_charge_for_when_price_is_above_zero_then_less_than_one_micro_above(per_1000, quantity):
     charge = charge_for(per_1000, quantity)
     assert type(charge) is int
     assert charge > 0
@@ -401,19 +401,19 @@ def test_charge_for_when_price_covers_cost_then_charge_covers_cost(cost, extra, 
         (100, 3, 3, 100),
         (1, 999, 1_000, 0),
         (374_625, 1, 333, 1_125),
-        # Not more than the order, and never a debit, whatever the provider says remains.
+        # Never above the charge, and never a debit, whatever remains the provider reports.
         (2_500_000, 150, 100, 2_500_000),
         (2_500_000, 10**15, 100, 2_500_000),
         (2_500_000, -10, 100, 0),
         (2_500_000, -(10**15), 100, 0),
     ],
 )
-def test_refund_for_then_rounded_down_and_clamped(charge, undelivered, quantity, refund):
+def test_refund_for_when_a_fraction_then_rounded_down_and_clamped(charge, undelivered, quantity, refund):
     assert refund_for(charge, undelivered=undelivered, quantity=quantity) == refund
 
 
 @given(charge=prices, quantity=quantities, undelivered=st.integers(-(10**15), 10**15))
-def test_refund_for_then_between_zero_and_charge(charge, quantity, undelivered):
+def test_refund_for_when_any_input_then_between_zero_and_charge(charge, quantity, undelivered):
     refund = refund_for(charge, undelivered=undelivered, quantity=quantity)
     assert type(refund) is int
     assert 0 <= refund <= charge
@@ -422,7 +422,7 @@ def test_refund_for_then_between_zero_and_charge(charge, quantity, undelivered):
 
 
 @given(charge=prices, parts=st.lists(st.integers(0, 10**6), min_size=1, max_size=20), delivered=st.integers(0, 10**6))
-def test_refund_for_when_given_in_parts_then_their_sum_is_within_the_whole_refund(charge, parts, delivered):
+def test_refund_for_when_refunded_in_parts_then_within_the_whole_refund(charge, parts, delivered):
     quantity = max(1, sum(parts) + delivered)
     refunds = [refund_for(charge, undelivered=part, quantity=quantity) for part in parts]
     whole = refund_for(charge, undelivered=sum(parts), quantity=quantity)

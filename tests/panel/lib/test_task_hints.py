@@ -18,7 +18,7 @@ SUBMIT = "orders.tasks.submit_orders"
 
 @pytest.fixture
 def sent(settings, monkeypatch):
-    """What goes to the broker, which hangs until `sent.goes_on` is set. No thread outlives the test."""
+    """Collect what is sent to a broker that hangs until `sent.goes_on` is set. No thread outlives the test."""
     settings.EMBEDDED_BROKER = False
     monkeypatch.setattr(task_hints, "PAUSE", 0)
     found = Sent()
@@ -46,12 +46,12 @@ class Sent:
 def test_order_when_the_broker_hangs_then_the_customer_does_not_wait(
     sent, provider, customer, django_capture_on_commit_callbacks
 ):
-    """A broker that accepted and never answered held every order's page for five seconds."""
+    """A broker that accepted and never answered delayed every order's page by five seconds."""
     service = make.service(provider)
     with django_capture_on_commit_callbacks(execute=True):
         make.order(customer, service)
     assert sent.hangs.wait(timeout=120)
-    # The page is back while the broker still hangs, and so is the next one; threads do not pile up.
+    # The page returns while the broker still hangs, and so does the next one; threads do not pile up.
     threads = threading.active_count()
     with django_capture_on_commit_callbacks(execute=True):
         make.order(customer, service)
@@ -59,8 +59,8 @@ def test_order_when_the_broker_hangs_then_the_customer_does_not_wait(
     assert (sent.tasks, threading.active_count()) == ([SUBMIT], threads)
 
 
-def test_hints_when_many_come_while_one_is_sent_then_one_more_tells_of_them_all(sent):
-    """Dropped ones left an order waiting for the next tick; one for each would be hundreds a second."""
+def test_hints_when_many_come_during_a_sending_then_one_more_is_sent(sent):
+    """Dropping hints left an order waiting for the next tick; sending each would be hundreds a second."""
     task_hints._send_from_thread(SUBMIT)
     assert sent.hangs.wait(timeout=120)
     for _ in range(50):
@@ -80,7 +80,7 @@ def test_hint_when_the_one_before_is_done_then_it_is_sent(sent):
 
 
 def test_hint_when_a_fork_left_its_sender_behind_then_a_new_one_sends(sent, monkeypatch):
-    """The web server forks; of the threads of its parent a worker has the names alone."""
+    """The web server forks; a worker inherits only the names of its parent's threads."""
     gone = threading.Thread(target=lambda: None)
     gone.start()
     gone.join()

@@ -1,4 +1,4 @@
-"""What monitors are told: the database, the cache, and tasks that are late."""
+"""`/healthz`: the database, the cache, and late tasks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.commands import SECRETS, run_python
 
 
 @pytest.mark.django_db
-def test_healthz_when_all_is_well_then_ok(client):
+def test_healthz_when_all_works_then_ok(client):
     for task in TICKING:
         record_heartbeat(task=task)
     response = client.get("/healthz")
@@ -24,7 +24,7 @@ def test_healthz_when_all_is_well_then_ok(client):
 
 
 @pytest.mark.django_db
-def test_healthz_when_tasks_are_late_then_told_and_still_200(client):
+def test_healthz_when_tasks_are_late_then_reported_and_still_200(client):
     assert client.get("/healthz").json()["tasks"] == f"late: {', '.join(TICKING)}"
     for task in TICKING:
         record_heartbeat(task=task)
@@ -44,7 +44,7 @@ def test_healthz_when_cache_is_down_then_503(client, settings):
 
 
 @pytest.mark.processes
-def test_healthz_when_database_is_down_then_503_and_nothing_of_it_is_told():
+def test_healthz_when_database_is_down_then_503_without_details():
     script = (
         "import django; django.setup()\n"
         "from django.test import Client\n"

@@ -1,4 +1,4 @@
-"""Each invariant is found when it breaks, and none where all is well."""
+"""Each invariant is found when it breaks, and none if all is well."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ def execute(*statements, params=None):
 
 @contextmanager
 def unguarded():
-    """Without the triggers on entries and the check on refunds, inside the test's transaction."""
+    """Remove the triggers on entries and the check on refunds, inside the test's transaction."""
     if connection.vendor == "postgresql":
-        # No foreign key may wait for its check, or the table cannot be altered.
+        # No foreign key check may be deferred, or the table cannot be altered.
         execute("SET CONSTRAINTS ALL IMMEDIATE")
         execute("ALTER TABLE orders_order DROP CONSTRAINT order_refund_within_charge")
         execute("SET CONSTRAINTS ALL DEFERRED", "SET LOCAL session_replication_role = replica")
@@ -60,7 +60,7 @@ def unguarded():
     try:
         yield
     finally:
-        # The constraint comes back with the rollback; the triggers now, so that only the tampering shows.
+        # The rollback restores the constraint; restore the triggers now, so that only the tampering is found.
         if connection.vendor == "postgresql":
             execute("SET LOCAL session_replication_role = origin")
         else:
@@ -69,7 +69,7 @@ def unguarded():
 
 @pytest.fixture
 def undone(db):
-    """Takes back what the test did to balances, which the database would refuse at its end."""
+    """Undo what the test did to balances, which the database would refuse at its end."""
     before = transaction.savepoint()
     yield
     transaction.savepoint_rollback(before)
@@ -84,7 +84,7 @@ def found():
 
 @pytest.fixture
 def shop(customer):
-    """Alice with one order of $0.25, paid: entries +10,000,000 and -250,000."""
+    """Give Alice one paid order of $0.25: entries +10,000,000 and -250,000."""
     sold = make.service(make.provider())
     return make.accepted_order(customer, sold, upstream_id="9001")
 
@@ -142,7 +142,7 @@ def test_check_ledger_when_wallet_without_entries_holds_money_then_found(db):
         "UPDATE billing_entry SET seq = 0 WHERE wallet_id = {wallet} AND seq = 1",
     ],
 )
-def test_check_ledger_when_numbers_have_a_gap_then_found(shop, customer, tamper):
+def test_check_ledger_when_sequence_has_a_gap_then_found(shop, customer, tamper):
     with unguarded():
         execute(tamper.format(wallet=wallet_of(customer)))
     assert found() == [NUMBERS]
@@ -167,7 +167,7 @@ def test_check_ledger_when_balance_after_was_changed_then_found(shop, customer):
     assert breach.rows == [f"wallet {wallet_of(customer)}, entry 2: balance after 9750007, expected 9750000"]
 
 
-def test_check_ledger_when_two_amounts_were_exchanged_then_found_though_the_sum_is_right(customer):
+def test_check_ledger_when_two_amounts_were_swapped_then_found(customer):
     post(customer, 3, "bonus", "b")
     with unguarded():
         execute("UPDATE billing_entry SET amount = 10000003 - amount")
@@ -184,14 +184,14 @@ def test_check_ledger_when_first_entry_does_not_start_from_zero_then_found(custo
     assert found() == [CHAIN]
 
 
-def test_check_ledger_when_money_went_back_but_the_order_does_not_say_so_then_found(shop, customer):
+def test_check_ledger_when_refund_is_posted_but_not_on_the_order_then_found(shop, customer):
     post(customer, 40_000, "refund", "r", shop.pk)
     [breach] = find_breaches()
     assert breach.invariant == ORDER_SUM
     assert breach.rows == [f"order {shop.pk}: charge 250000, refunded 0, entries sum up to -210000"]
 
 
-def test_check_ledger_when_the_order_says_refunded_but_no_money_went_back_then_found(shop):
+def test_check_ledger_when_order_says_refunded_but_none_is_posted_then_found(shop):
     Order.objects.filter(pk=shop.pk).update(refunded=40_000)
     assert found() == [ORDER_SUM]
 
@@ -206,7 +206,7 @@ def test_check_ledger_when_order_was_never_charged_then_found(shop, customer):
     assert found() == [ORDER_SUM, ONE_CHARGE]
 
 
-def test_check_ledger_when_order_was_charged_twice_and_once_given_back_then_found(shop, customer):
+def test_check_ledger_when_order_was_charged_twice_and_refunded_once_then_found(shop, customer):
     post(customer, -250_000, "order", "again", shop.pk)
     post(customer, 250_000, "refund", "back", shop.pk)
     [breach] = find_breaches()
@@ -269,7 +269,7 @@ def test_check_ledger_when_two_providers_gave_one_id_then_clean(shop, customer):
 
 
 @pytest.mark.parametrize(("seconds", "expected"), [(5, []), (90, [LEASE])])
-def test_check_ledger_when_placing_is_past_its_lease_then_found(shop, seconds, expected):
+def test_check_ledger_when_submitting_is_past_its_lease_then_found(shop, seconds, expected):
     Order.objects.update(submission=Submission.SUBMITTING, lease_until=timezone.now() - timedelta(seconds=seconds))
     assert found() == expected
 
@@ -277,7 +277,7 @@ def test_check_ledger_when_placing_is_past_its_lease_then_found(shop, seconds, e
 @pytest.mark.parametrize(
     ("seconds", "review", "expected"), [(5, "", []), (90, "", [DOUBT]), (90, "doubt", []), (-900, "", [])]
 )
-def test_check_ledger_when_doubt_is_past_its_deadline_without_review_then_found(shop, seconds, review, expected):
+def test_check_ledger_when_doubt_is_past_its_deadline_unreviewed_then_found(shop, seconds, review, expected):
     Order.objects.update(
         submission=Submission.IN_DOUBT,
         doubt_until=timezone.now() - timedelta(seconds=seconds),
@@ -290,7 +290,7 @@ def test_check_ledger_when_doubt_is_past_its_deadline_without_review_then_found(
     ("hours", "review", "expected"),
     [(23, "", []), (26, "", [HELD]), (26, "would_lose", [HELD]), (26, "unknown_error", [])],
 )
-def test_check_ledger_when_an_order_waits_in_the_queue_past_the_limit_then_found(shop, hours, review, expected):
+def test_check_ledger_when_an_order_is_queued_past_the_limit_then_found(shop, hours, review, expected):
     Order.objects.update(
         submission=Submission.QUEUED,
         status="pending",
@@ -332,7 +332,7 @@ def test_check_ledger_when_foreign_keys_are_off_then_found():
         "ALTER TABLE billing_entry DISABLE TRIGGER ALL",
     ],
 )
-def test_check_ledger_when_what_holds_balances_is_taken_away_then_found(db, statement):
+def test_check_ledger_when_balance_guards_are_removed_then_found(db, statement):
     execute(statement)
     assert HELD_BALANCE in found()
 
@@ -340,10 +340,10 @@ def test_check_ledger_when_what_holds_balances_is_taken_away_then_found(db, stat
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="Django rebuilds tables on SQLite alone")
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("name", [BALANCE_KEY, EMPTY_CHECK])
-def test_check_ledger_when_what_holds_balances_is_taken_away_on_sqlite_then_found(name):
+def test_check_ledger_when_balance_guards_are_removed_on_sqlite_then_found(name):
     constraint = next(one for one in Wallet._meta.constraints if one.name == name)
     with connection.schema_editor() as editor:
-        editor.remove_constraint(without(name), constraint)
+        editor.remove_constraint(wallet_without(name), constraint)
     try:
         assert found() == [HELD_BALANCE]
     finally:
@@ -352,8 +352,8 @@ def test_check_ledger_when_what_holds_balances_is_taken_away_on_sqlite_then_foun
     assert found() == []
 
 
-def without(name):
-    """The wallet as a migration sees it that takes the constraint away."""
+def wallet_without(name):
+    """Return the wallet as seen by a migration that removes the constraint."""
     state = ModelState.from_model(Wallet)
     state.options["constraints"] = [one for one in state.options["constraints"] if one.name != name]
     project = MigrationExecutor(connection).loader.project_state()
@@ -371,7 +371,7 @@ def test_check_ledger_when_many_rows_break_then_the_first_twenty_are_shown(db):
 
 
 @tampering
-def test_check_ledger_task_when_broken_then_urgent_alert_that_ends_once_it_holds_again(shop, customer):
+def test_check_ledger_task_when_broken_then_urgent_alert_until_repaired(shop, customer):
     past_the_ledger.wallets().filter(customer=customer).update(balance=9_750_001)
     check_ledger()
     check_ledger()
@@ -386,7 +386,7 @@ def test_check_ledger_task_when_broken_then_urgent_alert_that_ends_once_it_holds
 
 
 @pytest.mark.django_db(transaction=True)
-def test_check_ledger_command_when_broken_then_it_exits_with_1_and_shows_the_rows():
+def test_check_ledger_command_when_broken_then_exits_with_1_and_shows_rows():
     user = make.customer("alice@example.org", funds="10")
     clean = run_python("manage.py", "check_ledger", DATABASE_URL=database_url(), **SECRETS)
     assert (clean.returncode, clean.stdout) == (0, "Clean: 1 wallets, 1 entries, 0 orders.\n")

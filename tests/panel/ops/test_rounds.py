@@ -1,4 +1,4 @@
-"""`manage.py run_round`: every round by its name, and the commands that rounds had to themselves."""
+"""`manage.py run_round`: every round by its name, and the commands that rounds used to have."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from django.core.management import CommandError, call_command
 from panel.ops.rounds import ROUNDS, Round
 from panel.task_settings import beat_schedule
 
-# What the beat starts, and is no round: it has arguments of its own, or judges instead of working.
+# Scheduled tasks that are not rounds: they take arguments, or check instead of working.
 OTHERS = {"run_imports", "sync_catalogs", "check_ledger", "clear_sessions", "watch_polls"}
 
 
-def said(*args: str) -> str:
+def output_of(*args: str) -> str:
     out = StringIO()
     call_command(*args, stdout=out)
     return out.getvalue()
 
 
-def test_rounds_are_all_that_the_beat_starts_but_for_a_few():
+def test_rounds_when_compared_with_the_schedule_then_all_but_a_few():
     tasks = {entry["task"].rpartition(".")[2] for entry in beat_schedule.values()}
     assert set(ROUNDS) == tasks - OTHERS
 
@@ -28,26 +28,26 @@ def test_rounds_are_all_that_the_beat_starts_but_for_a_few():
 @pytest.mark.once
 @pytest.mark.django_db
 @pytest.mark.parametrize("name", ROUNDS)
-def test_round_when_run_by_either_name_then_it_says_the_same(name):
-    assert said("run_round", name) == said(name) != ""
+def test_round_when_run_by_either_name_then_the_same_output(name):
+    assert output_of("run_round", name) == output_of(name) != ""
 
 
 @pytest.mark.django_db
-def test_rounds_when_several_are_named_then_they_run_in_this_order(monkeypatch):
+def test_rounds_when_several_are_named_then_run_in_this_order(monkeypatch):
     ran: list[str] = []
     for name in ("poll_orders", "submit_orders"):
         monkeypatch.setitem(ROUNDS, name, Round(lambda name=name: ran.append(name) or 3, "", "{count} done."))
-    assert said("run_round", "submit_orders", "poll_orders") == "3 done.\n3 done.\n"
+    assert output_of("run_round", "submit_orders", "poll_orders") == "3 done.\n3 done.\n"
     assert ran == ["submit_orders", "poll_orders"]
 
 
 @pytest.mark.django_db
-def test_round_when_providers_do_not_answer_then_cron_hears_of_it(monkeypatch):
+def test_round_when_providers_do_not_answer_then_the_command_fails(monkeypatch):
     monkeypatch.setattr("panel.ops.rounds.check_providers", lambda: 2)
     with pytest.raises(CommandError, match="2 providers did not answer"):
         call_command("run_round", "check_providers")
 
 
-def test_round_when_there_is_no_such_then_the_names_are_told():
+def test_round_when_unknown_then_the_error_lists_the_names():
     with pytest.raises(CommandError, match="submit_orders"):
         call_command("run_round", "dance")

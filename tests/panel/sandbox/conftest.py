@@ -14,14 +14,14 @@ Ask = Callable[..., Any]
 
 @pytest.fixture
 def server() -> Iterator[SandboxServer]:
-    """A sandbox whose clock stands still unless a test advances it."""
+    """Run a sandbox whose clock stands still unless a test advances it."""
     with SandboxServer(key=KEY, speed=0, control=True) as running:
         yield running
 
 
 @pytest.fixture
 def ask(server: SandboxServer) -> Ask:
-    """Send an action to the sandbox; the answer's JSON."""
+    """Send an action to the sandbox and return the answer's JSON."""
 
     def send(action: str, **params: Any) -> Any:
         data = {"key": KEY, "action": action, **params}
@@ -35,7 +35,7 @@ def ask(server: SandboxServer) -> Ask:
 
 @pytest.fixture
 def place(ask: Ask) -> Callable[..., int]:
-    """Place an order of service 2 (1.2 for 1000, refill, cancel, drip-feed) and return its id."""
+    """Create an order of service 2 (1.2 for 1000, refill, cancel, drip-feed) and return its id."""
 
     def add(word: str = "sandbox-completed", **params: Any) -> int:
         fields = {"service": 2, "link": f"https://example.com/{word}", "quantity": 1000, **params}

@@ -10,7 +10,7 @@ from panel.sandbox.clock import Clock
 from panel.sandbox.delivery import kept_charge, plan_delivery, progress, refill_status_at
 
 
-def test_plans_when_many_ids_are_drawn_then_the_ends_are_spread_as_documented() -> None:
+def test_plans_when_many_ids_are_drawn_then_ends_are_spread_as_documented() -> None:
     ends = Counter(
         plan_delivery(order_id=number, quantity=1000, link="https://example.com/p").ending
         for number in range(23_501, 25_501)
@@ -21,7 +21,7 @@ def test_plans_when_many_ids_are_drawn_then_the_ends_are_spread_as_documented() 
     assert ends["overdelivered"] > 0 and ends["stuck"] == 0
 
 
-def test_plan_when_made_twice_then_it_is_the_same() -> None:
+def test_plan_when_made_twice_then_the_same() -> None:
     first = plan_delivery(order_id=23_501, quantity=700, link="a")
     assert first == plan_delivery(order_id=23_501, quantity=700, link="a")
 
@@ -51,7 +51,7 @@ def test_progress_when_the_link_decides_then_every_id_ends_so(word: str, status:
         assert low <= end.remains <= high
 
 
-def test_progress_when_time_passes_then_remains_only_fall_and_statuses_only_move_on() -> None:
+def test_progress_when_time_passes_then_remains_fall_and_status_advances() -> None:
     order = ["Pending", "Processing", "In progress", "Completed", "Partial", "Canceled"]
     for number in range(100):
         plan = plan_delivery(order_id=number, quantity=1000, link="x")
@@ -63,7 +63,7 @@ def test_progress_when_time_passes_then_remains_only_fall_and_statuses_only_move
         assert all(step.delivered + step.remains == 1000 for step in steps)
 
 
-def test_progress_when_canceled_halfway_then_it_stays_where_it_was() -> None:
+def test_progress_when_canceled_halfway_then_it_stops_there() -> None:
     plan = plan_delivery(order_id=1, quantity=1000, link="sandbox-completed")
     assert plan.ends_after is not None
     half = plan.ends_after - plan.running_seconds / 2 + 0.001
@@ -72,7 +72,7 @@ def test_progress_when_canceled_halfway_then_it_stays_where_it_was() -> None:
     assert progress(plan, quantity=1000, elapsed=90, canceled_after=1).status == "Canceled"
 
 
-def test_plan_when_one_package_should_be_partial_then_it_is_canceled() -> None:
+def test_plan_when_one_package_should_be_partial_then_canceled() -> None:
     assert plan_delivery(order_id=1, quantity=1, link="sandbox-partial").ending == "canceled"
 
 
@@ -87,12 +87,12 @@ def test_plan_when_one_package_should_be_partial_then_it_is_canceled() -> None:
         ("Canceled", 1000, 0),
     ],
 )
-def test_kept_charge_by_status(status: str, remains: int, kept: int) -> None:
+def test_kept_charge_when_ended_then_by_status(status: str, remains: int, kept: int) -> None:
     charge = kept_charge(status=status, charge=1_000_001, quantity=1000, remains=remains)
     assert charge == kept
 
 
-def test_refill_status_when_time_passes_then_it_completes_or_is_rejected() -> None:
+def test_refill_status_when_time_passes_then_completed_or_rejected() -> None:
     assert refill_status_at(elapsed=0, link="x") == "Pending"
     assert refill_status_at(elapsed=6, link="x") == "In progress"
     assert refill_status_at(elapsed=15, link="x") == "Completed"
@@ -109,7 +109,7 @@ def test_amounts_when_written_and_read_then_nothing_is_lost(text: str, micros: i
 
 
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "1e99", "0.0000001", "", "x", None, 1.5])
-def test_amounts_when_they_are_none_then_they_are_refused(value: object) -> None:
+def test_amounts_when_invalid_then_refused(value: object) -> None:
     with pytest.raises(ValueError):
         to_micros(value)  # type: ignore[arg-type]
 

@@ -31,7 +31,7 @@ def send(server: SandboxServer, data: dict[str, str], **options: Any) -> request
 
 
 def raw(server: SandboxServer, data: str = "key=k-test&action=add&service=2&quantity=100&link=a") -> Any:
-    """The first 4096 bytes that come back over a bare socket, or the error."""
+    """Return the first 4096 bytes received over a bare socket, or the error."""
     parts = urlsplit(server.url)
     assert parts.hostname and parts.port
     head = f"POST {parts.path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(data)}\r\n\r\n"
@@ -55,7 +55,7 @@ def raw(server: SandboxServer, data: str = "key=k-test&action=add&service=2&quan
         (faults.truncate("add", processed=False), 0),
     ],
 )
-def test_fault_when_the_answer_is_lost_then_the_order_stands_only_if_processed(
+def test_fault_when_the_answer_is_lost_then_the_order_exists_if_processed(
     server: SandboxServer, fault: Fault, orders: int
 ) -> None:
     server.inject(fault)
@@ -71,9 +71,7 @@ def test_fault_when_the_answer_is_lost_then_the_order_stands_only_if_processed(
 
 
 @pytest.mark.parametrize("processed", [False, True])
-def test_drop_when_it_strikes_then_an_orderly_end_and_reset_then_a_reset(
-    server: SandboxServer, processed: bool
-) -> None:
+def test_fault_when_drop_or_reset_then_an_orderly_end_or_a_reset(server: SandboxServer, processed: bool) -> None:
     for _ in range(20):
         server.inject(Fault(end="drop", processed=processed))
         assert raw(server) == b""
@@ -81,7 +79,7 @@ def test_drop_when_it_strikes_then_an_orderly_end_and_reset_then_a_reset(
         assert isinstance(raw(server), ConnectionResetError)
 
 
-def test_refuse_when_it_strikes_then_nothing_is_read(server: SandboxServer) -> None:
+def test_refuse_when_applied_then_nothing_is_read(server: SandboxServer) -> None:
     server.inject(faults.refuse(times=2))
     for _ in range(2):
         assert isinstance(raw(server), ConnectionError)
@@ -101,7 +99,7 @@ def test_fault_when_for_another_action_then_it_waits_for_its_own(server: Sandbox
     assert [entry.processed for entry in server.requests] == [True, False, False, True]
 
 
-def test_fault_when_times_is_none_then_it_strikes_until_cleared(server: SandboxServer) -> None:
+def test_fault_when_times_is_none_then_applied_until_cleared(server: SandboxServer) -> None:
     server.inject(faults.answer(status=503, times=None))
     assert [send(server, BALANCE).status_code for _ in range(5)] == [503] * 5
     server.clear_faults()
@@ -125,14 +123,14 @@ def test_answer_when_processed_with_another_status_then_its_own_body_stays(
     assert len(server.orders()) == 2
 
 
-def test_redirect_when_it_strikes_then_the_location_is_given(server: SandboxServer) -> None:
+def test_redirect_when_applied_then_the_location_is_sent(server: SandboxServer) -> None:
     server.inject(faults.redirect("http://127.0.0.1:1/elsewhere", status=301))
     answer = send(server, ADD)
     assert (answer.status_code, answer.headers["Location"]) == (301, "http://127.0.0.1:1/elsewhere")
     assert server.orders() == []
 
 
-def test_truncate_when_it_strikes_then_more_is_announced_than_sent(server: SandboxServer) -> None:
+def test_truncate_when_applied_then_more_is_announced_than_sent(server: SandboxServer) -> None:
     server.inject(faults.truncate("balance"))
     parts = urlsplit(server.url)
     connection = http.client.HTTPConnection(parts.netloc, timeout=60)
@@ -151,7 +149,7 @@ def wait_for_an_order(server: SandboxServer) -> None:
         time.sleep(0.005)
 
 
-def test_delay_after_when_the_client_gives_up_then_the_order_is_placed(server: SandboxServer) -> None:
+def test_delay_after_when_the_client_gives_up_then_the_order_exists(server: SandboxServer) -> None:
     server.inject(faults.delay_after(30, "add"))
     with pytest.raises(requests.ReadTimeout):
         requests.post(server.url, data=ADD, timeout=(60, 0.05))
@@ -159,7 +157,7 @@ def test_delay_after_when_the_client_gives_up_then_the_order_is_placed(server: S
     assert len(server.orders()) == 1
 
 
-def test_delay_before_when_the_client_gives_up_then_it_is_placed_later(server: SandboxServer) -> None:
+def test_delay_before_when_the_client_gives_up_then_the_order_comes_later(server: SandboxServer) -> None:
     server.inject(faults.delay_before(2, "add"))
     with pytest.raises(requests.ReadTimeout):
         requests.post(server.url, data=ADD, timeout=(60, 0.02))
@@ -168,7 +166,7 @@ def test_delay_before_when_the_client_gives_up_then_it_is_placed_later(server: S
     assert len(server.orders()) == 1
 
 
-def test_drip_when_it_strikes_then_the_body_comes_slowly_and_whole(server: SandboxServer) -> None:
+def test_drip_when_applied_then_the_body_comes_slowly_and_whole(server: SandboxServer) -> None:
     server.inject(faults.drip(0.001, "balance"))
     begun = time.monotonic()
     assert send(server, BALANCE).json() == {"balance": "1000", "currency": "USD"}
@@ -187,7 +185,7 @@ def test_gate_when_held_then_the_answer_comes_only_once_it_is_set(server: Sandbo
         assert waiting.result(60).json() == {"order": 23501}
 
 
-def test_body_when_half_of_it_is_sent_then_nothing_is_placed(server: SandboxServer) -> None:
+def test_body_when_half_of_it_is_sent_then_nothing_is_ordered(server: SandboxServer) -> None:
     parts = urlsplit(server.url)
     body = "key=k-test&action=add&service=2&quantity=100&link=a"
     with socket.create_connection((parts.hostname, parts.port), timeout=60) as connection:
@@ -198,7 +196,7 @@ def test_body_when_half_of_it_is_sent_then_nothing_is_placed(server: SandboxServ
     assert server.orders() == [] and server.requests == []
 
 
-def test_queue_when_many_threads_take_then_each_fault_strikes_as_often_as_it_says() -> None:
+def test_queue_when_many_threads_take_then_each_fault_applies_as_often_as_set() -> None:
     queue = FaultQueue()
     queue.inject(faults.drop_after("add", times=50))
     with ThreadPoolExecutor(8) as pool:
@@ -207,7 +205,7 @@ def test_queue_when_many_threads_take_then_each_fault_strikes_as_often_as_it_say
 
 
 @pytest.mark.parametrize("values", [{"end": "explode"}, {"times": 0}, {"end": "refuse", "action": "add"}])
-def test_fault_when_it_makes_no_sense_then_refused(values: dict[str, Any]) -> None:
+def test_fault_when_its_fields_contradict_then_refused(values: dict[str, Any]) -> None:
     with pytest.raises(ValueError):
         Fault(**values)
 

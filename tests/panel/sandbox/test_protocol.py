@@ -37,7 +37,7 @@ def test_services_when_listed_then_sixty_readable_rows_of_many_types(ask: Ask) -
         assert " · " in row["category"]
 
 
-def test_services_when_more_are_asked_for_then_they_are_unique_and_exactly_charged() -> None:
+def test_services_when_more_are_requested_then_unique_and_exactly_charged() -> None:
     services = build_services(10_000).values()
     assert len(services) == len({service.name for service in services}) == 10_000
     assert all(service.rate % 1_000 == 0 for service in services)
@@ -65,7 +65,7 @@ def test_services_when_one_is_changed_then_the_list_and_new_orders_follow(server
             server.set_service(2, **wrong)
 
 
-def test_balance_when_asked_then_a_string_and_its_currency(server: SandboxServer, ask: Ask) -> None:
+def test_balance_when_read_then_a_string_and_its_currency(server: SandboxServer, ask: Ask) -> None:
     assert ask("balance") == {"balance": "1000", "currency": "USD"}
     server.set_balance("100.84292")
     assert ask("balance") == {"balance": "100.84292", "currency": "USD"}
@@ -109,7 +109,7 @@ def test_add_when_json_holds_lone_surrogates_then_still_answered(server: Sandbox
 # add
 
 
-def test_add_when_placed_then_charged_recorded_and_pending(server: SandboxServer, ask: Ask) -> None:
+def test_add_when_accepted_then_charged_recorded_and_pending(server: SandboxServer, ask: Ask) -> None:
     answer = ask("add", service=2, link=LINK, quantity=333)
     assert answer == {"order": 23501}
     assert ask("balance")["balance"] == "999.6004"
@@ -170,7 +170,7 @@ ADDS: list[tuple[str, dict[str, str], int]] = [
 
 
 @pytest.mark.parametrize(("kind", "params", "quantity"), ADDS)
-def test_add_when_each_type_has_its_fields_then_placed_and_without_any_of_them_refused(
+def test_add_when_each_type_has_all_its_fields_then_accepted_else_refused(
     server: SandboxServer, ask: Ask, kind: str, params: dict[str, str], quantity: int
 ) -> None:
     service = service_of(kind)
@@ -211,7 +211,7 @@ def test_add_when_each_type_has_its_fields_then_placed_and_without_any_of_them_r
         ({"service": "1", "runs": "3", "interval": "5"}, "Incorrect runs"),
     ],
 )
-def test_add_when_a_field_is_wrong_then_refused_and_nothing_taken(
+def test_add_when_a_field_is_wrong_then_refused_and_nothing_charged(
     server: SandboxServer, ask: Ask, params: dict[str, str], error: str
 ) -> None:
     answer = ask("add", **{"service": "2", "link": LINK, "quantity": "100", **params})
@@ -235,7 +235,7 @@ def test_add_when_subscription_then_the_most_it_can_cost_is_charged(server: Sand
     assert server.orders()[0].charge == Decimal("0.45") * 300 / 1000
 
 
-def test_add_when_funds_are_short_then_refused_until_an_end_gives_some_back(
+def test_add_when_funds_are_short_then_refused_until_an_order_is_refunded(
     server: SandboxServer, ask: Ask, place: Place
 ) -> None:
     server.set_balance("1.2")
@@ -248,7 +248,7 @@ def test_add_when_funds_are_short_then_refused_until_an_end_gives_some_back(
     assert ask("add", service=2, link=LINK, quantity=1000)["order"] > 23501
 
 
-def test_add_when_request_ids_are_on_then_the_same_one_places_once() -> None:
+def test_add_when_request_ids_are_on_then_a_repetition_creates_one() -> None:
     with SandboxServer(key="k", request_ids=True) as server:
 
         def add(quantity: int) -> Any:
@@ -261,7 +261,7 @@ def test_add_when_request_ids_are_on_then_the_same_one_places_once() -> None:
         assert len(server.orders()) == 1
 
 
-def test_add_when_request_ids_are_off_then_the_same_one_places_twice(place: Place) -> None:
+def test_add_when_request_ids_are_off_then_a_repetition_creates_two(place: Place) -> None:
     assert place(request_id="r1") != place(request_id="r1")
 
 
@@ -319,14 +319,14 @@ def test_status_when_more_than_a_hundred_then_refused(ask: Ask) -> None:
 
 
 @pytest.mark.parametrize("order", ["", "x", "-1", "0", "99", "9" * 30, "²"])
-def test_status_when_the_id_is_wrong_then_it_says_so(ask: Ask, order: str) -> None:
+def test_status_when_the_id_is_wrong_then_an_error(ask: Ask, order: str) -> None:
     assert ask("status", order=order) == {"error": "Incorrect order ID"}
 
 
 # cancel
 
 
-def test_cancel_when_nothing_is_delivered_then_canceled_and_all_comes_back(
+def test_cancel_when_nothing_is_delivered_then_canceled_and_all_refunded(
     server: SandboxServer, ask: Ask, place: Place
 ) -> None:
     order = place()
@@ -339,7 +339,7 @@ def test_cancel_when_nothing_is_delivered_then_canceled_and_all_comes_back(
     assert server.balance == 1000
 
 
-def test_cancel_when_half_is_delivered_then_partial_and_half_comes_back(
+def test_cancel_when_half_is_delivered_then_partial_and_half_refunded(
     server: SandboxServer, ask: Ask, place: Place
 ) -> None:
     order = place("sandbox-stuck")
@@ -366,7 +366,7 @@ def test_cancel_when_many_then_a_list_with_errors_in_place(server: SandboxServer
 # refill
 
 
-def test_refill_when_completed_then_followed_to_its_end(server: SandboxServer, ask: Ask, place: Place) -> None:
+def test_refill_when_completed_then_tracked_to_its_end(server: SandboxServer, ask: Ask, place: Place) -> None:
     order = place()
     assert ask("refill", order=order) == {"error": "Order not completed"}
     server.advance(60)

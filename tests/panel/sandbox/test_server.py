@@ -33,7 +33,7 @@ ADD = {
 # forcing states
 
 
-def test_set_order_when_ended_then_shown_and_given_back_once(server: SandboxServer, ask: Ask, place: Place) -> None:
+def test_set_order_when_ended_then_shown_and_refunded_once(server: SandboxServer, ask: Ask, place: Place) -> None:
     order = place("sandbox-stuck")
     server.set_order(order, status="Partial", remains=250)
     row = ask("status", order=order)
@@ -62,7 +62,7 @@ def test_set_order_when_only_the_status_is_given_then_the_rest_fits_it(
     assert (row["status"], row["remains"], row["charge"]) == (status, remains, charge)
 
 
-def test_set_order_when_values_are_unreadable_then_shown_as_they_are(
+def test_set_order_when_values_are_unreadable_then_shown_unchanged(
     server: SandboxServer, ask: Ask, place: Place
 ) -> None:
     first, second, third = place(), place(), place()
@@ -108,7 +108,7 @@ def test_restart_when_on_the_same_file_then_everything_is_still_there(tmp_path: 
         assert requests.post(server.url, data=ADD, timeout=60).json()["order"] > before[0].id
 
 
-def test_adds_when_twenty_at_once_then_each_is_placed_and_charged_once() -> None:
+def test_adds_when_twenty_at_once_then_each_is_accepted_and_charged_once() -> None:
     with SandboxServer(key="k", balance="1.2") as server:
 
         def add(number: int) -> Any:
@@ -133,7 +133,7 @@ sys.stdin.read()
 """
 
 
-def test_kill_when_adds_are_under_way_then_orders_and_balance_agree(tmp_path: Path) -> None:
+def test_kill_when_adds_are_in_progress_then_orders_and_balance_agree(tmp_path: Path) -> None:
     path = tmp_path / "sandbox.sqlite3"
     process = subprocess.Popen(
         [sys.executable, "-c", _RUN, str(path)],
@@ -219,7 +219,7 @@ def test_control_when_open_then_every_command_works(server: SandboxServer, ask: 
         {"command": "advance", "seconds": -1},
     ],
 )
-def test_control_when_the_command_is_wrong_then_an_error_and_nothing_changes(
+def test_control_when_the_command_is_wrong_then_an_error_and_no_change(
     server: SandboxServer, message: dict[str, Any]
 ) -> None:
     url = server.base_url + "/_control"
@@ -242,7 +242,7 @@ def test_control_when_not_open_then_not_found() -> None:
 # the page and the command
 
 
-def test_page_when_opened_then_it_says_what_it_is_and_escapes(server: SandboxServer, ask: Ask) -> None:
+def test_page_when_opened_then_it_shows_what_it_is_and_escapes(server: SandboxServer, ask: Ask) -> None:
     empty = requests.get(server.base_url + "/", timeout=60)
     assert empty.headers["Content-Type"] == "text/html; charset=utf-8"
     assert "Sandbox provider" in empty.text and "No orders yet." in empty.text
@@ -264,9 +264,7 @@ call_command("sandbox_provider", *sys.argv[1:])
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_command_when_it_gets_a_signal_then_it_has_listened_and_stops_cleanly(
-    tmp_path: Path, number: signal.Signals
-) -> None:
+def test_command_when_it_gets_a_signal_then_it_has_listened_and_stops(tmp_path: Path, number: signal.Signals) -> None:
     path = tmp_path / "var" / "sandbox.sqlite3"
     options = ["--port", "0", "--db", str(path), "--services", "100", "--balance", "12.5", "--speed", "2"]
     process = subprocess.Popen(

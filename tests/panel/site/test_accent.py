@@ -1,4 +1,4 @@
-"""The owner may choose any colour: what is written in it and on it stays readable."""
+"""The owner may choose any accent: text in it and on it stays readable."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_parse_hex_when_short_then_doubled() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "red", "#12", "#12345", "#4f46e5}body{display:none", "url(https://x.example)"])
-def test_stylesheet_when_no_colour_then_the_default(text: str) -> None:
+def test_stylesheet_when_not_a_colour_then_the_default(text: str) -> None:
     assert accent.stylesheet(text) == accent.stylesheet(accent.DEFAULT)
 
 
@@ -47,7 +47,7 @@ def test_surfaces_when_compared_with_the_theme_then_the_same() -> None:
         assert {accent.parse_hex(surface) for surface in surfaces} == set(map(accent.parse_hex, used))
 
 
-def test_theme_css_when_asked_then_cached_for_good_and_a_stylesheet(client: Client, settings: object) -> None:
+def test_theme_css_when_requested_then_a_stylesheet_cached_for_good(client: Client, settings: object) -> None:
     settings.PANEL_ACCENT = "#0f766e"  # type: ignore[attr-defined]
     response = client.get("/theme.css")
     assert response["Content-Type"].startswith("text/css")

@@ -1,4 +1,4 @@
-"""The documentation of the API says what the API does: its examples are sent, and its answers compared."""
+"""The documentation of the API matches the API: its examples are sent, and the answers compared."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from panel.api.keys.services import make_key, revoke_key
 from tests import make
 from tests.scenes import money_of, nothing_changes, placed, says
 
-# What pages say is the same on any database; what they tell of is tested elsewhere, on both.
+# Page texts are the same on any database; the data behind them is tested elsewhere, on both.
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 ADDRESS = "https://panel.example.com/api/v2"
@@ -36,7 +36,7 @@ HOSTILE = '</code><script>alert("x")</script>'
 
 
 def ask(customer: Any, params: Any, **key: Any) -> Any:
-    """What the API itself answers to `params`."""
+    """Return the API's own answer to `params`."""
     made = make_key(customer=customer, name="Docs", **key)
     response = Client().post(reverse("api_v2"), {"key": made.secret, **params})
     assert response.status_code == 200
@@ -45,7 +45,7 @@ def ask(customer: Any, params: Any, **key: Any) -> Any:
 
 
 def shape(value: Any) -> Any:
-    """What of an answer a program relies on: its names and types, whatever ids stand where."""
+    """Return what a program relies on in an answer: its names and types, with ids generalised."""
     if isinstance(value, dict):
         named = {"<id>" if name.isdigit() else name: shape(one) for name, one in value.items() if "error" not in name}
         ids = [shape(one) for name, one in value.items() if name.isdigit()]
@@ -60,24 +60,24 @@ def action_of(docs: dict[str, Any], name: str) -> Any:
 
 
 def read(client: Client | None = None) -> str:
-    """The page as it is sent, by default to a visitor."""
+    """Return the page as sent, by default to a visitor."""
     return (client or Client()).get(reverse("api_docs")).content.decode()
 
 
 def words_of(part: str) -> str:
-    """What is read in a part of the page."""
+    """Return the visible text of a part of the page."""
     return " ".join(html.unescape(re.sub(r"<[^>]+>", "", part)).split())
 
 
 def rows_of(page: str, label: str) -> list[list[str]]:
-    """The cells of the table of that name, row by row, without its head."""
+    """Return the cells of the table with that label, row by row, without its head."""
     [table] = re.findall(rf'<table [^>]*aria-label="{label}">(.*?)</table>', page, re.DOTALL)
     rows = re.findall(r"<tr>(.*?)</tr>", table, re.DOTALL)[1:]
     return [[words_of(cell) for cell in re.findall(r"<t[hd]\b[^>]*>(.*?)</t[hd]>", row, re.DOTALL)] for row in rows]
 
 
 def params_of(page: str, key: str) -> list[list[str]]:
-    """Name, need and words of each parameter of a type; the first type is told of with `add`."""
+    """Return name, need and text of each parameter of a type; the first type is described with `add`."""
     return rows_of(page, "Parameters of " + ("add" if key == next(iter(SPECS)) else SPECS[key].wire))
 
 
@@ -94,7 +94,7 @@ def answer_in(response: Any) -> Any:
 # -- who sees what ---------------------------------------------------------------------------------
 
 
-def test_visitor_reads_of_examples_and_of_nobodys_orders(customer, provider):
+def test_docs_when_read_by_a_visitor_then_only_examples(customer, provider):
     make.order(customer, make.service(provider, name="Zebra stickers"))
     page = Client().get(reverse("api_docs"))
     text = page.content.decode()
@@ -104,7 +104,7 @@ def test_visitor_reads_of_examples_and_of_nobodys_orders(customer, provider):
     assert set(page.context["actions"][2].examples[1].value) == {"23501", "23502", "999999999"}
 
 
-def test_customer_reads_of_their_own_services_prices_orders_and_refills(signed_in, customer, other, service):
+def test_docs_when_read_by_a_customer_then_their_own_data(signed_in, customer, other, service):
     CustomerPrice.objects.create(customer=customer, service=service, price=2_200_000)
     mine = make.accepted_order(customer, service, upstream_id="8")
     theirs = make.accepted_order(other, service, upstream_id="7")
@@ -125,7 +125,7 @@ def test_customer_reads_of_their_own_services_prices_orders_and_refills(signed_i
     assert str(theirs.pk) not in re.findall("[0-9]+", named)
 
 
-def test_request_that_changes_something_never_names_an_order_under_way(customer, service):
+def test_writing_request_when_shown_then_it_names_no_open_order(customer, service):
     running = make.accepted_order(customer, service)
     docs = docs_for(customer=customer, address=ADDRESS)
     for name in ("cancel", "refill"):
@@ -136,8 +136,8 @@ def test_request_that_changes_something_never_names_an_order_under_way(customer,
                 ask(customer, example.params)
 
 
-def test_request_that_changes_something_names_no_own_order_that_ended_either_and_says_so(busy, signed_in):
-    """The answer to such a request would be another than is shown: it was canceled or refilled, or is too old."""
+def test_writing_request_when_shown_then_it_names_no_own_ended_order(orders_of_alice, signed_in):
+    """The answer would differ from the one shown: the order was canceled or refilled, or is too old."""
     own = set(map(str, Order.objects.values_list("pk", flat=True)))
     page = signed_in.get(reverse("api_docs"))
     for name in ("cancel", "refill"):
@@ -148,7 +148,7 @@ def test_request_that_changes_something_names_no_own_order_that_ended_either_and
         assert "The numbers are examples." in part
 
 
-def test_type_that_is_not_on_sale_has_no_service_to_order(signed_in, customer, service):
+def test_type_when_not_on_sale_then_it_has_no_service_to_order(signed_in, customer, service):
     page = signed_in.get(reverse("api_docs"))
     docs = page.context
     package = next(one for one in docs["types"] if one.key == "package")
@@ -158,7 +158,7 @@ def test_type_that_is_not_on_sale_has_no_service_to_order(signed_in, customer, s
     assert ask(customer, package.example.params) == {"error": errors.BAD_SERVICE}
 
 
-def test_page_asks_the_same_few_questions_whatever_there_is(
+def test_docs_when_there_is_more_data_then_the_same_queries(
     signed_in, customer, provider, service, django_assert_max_num_queries
 ):
     for number in range(5):
@@ -171,7 +171,7 @@ def test_page_asks_the_same_few_questions_whatever_there_is(
 # -- actions and their examples --------------------------------------------------------------------
 
 
-def test_every_action_is_explained_and_no_other():
+def test_actions_when_documented_then_all_and_no_other():
     page = Client().get(reverse("api_docs"))
     titles = re.findall(r'<h3 id="(.+)-title"><code>(.+?)</code>(| <span.+)</h3>\s+<p>(.+)</p>', page.content.decode())
     assert sorted(name for name, *_ in titles) == sorted(name for _, name, *_ in titles) == sorted([*READING, *WRITING])
@@ -184,8 +184,8 @@ def test_every_action_is_explained_and_no_other():
 
 
 @pytest.fixture
-def busy(customer, service, upstream):
-    """Alice with two completed orders, a refill of a third, and two orders that can be canceled."""
+def orders_of_alice(customer, service, upstream):
+    """Give Alice two completed orders, a refill of a third, and two orders that can be canceled."""
     make.deposit(customer, "100")
     ended = placed(customer, service, 3)
     for order in ended:
@@ -196,8 +196,8 @@ def busy(customer, service, upstream):
 
 
 @pytest.mark.parametrize("is_signed_in", [False, True])
-def test_every_answer_that_is_shown_has_the_shape_of_a_real_one(busy, is_signed_in):
-    docs = docs_for(customer=busy if is_signed_in else None, address=ADDRESS)
+def test_answers_when_shown_then_they_have_the_shape_of_real_ones(orders_of_alice, is_signed_in):
+    docs = docs_for(customer=orders_of_alice if is_signed_in else None, address=ADDRESS)
     running = [str(pk) for pk in Order.objects.filter(status=Status.PENDING).values_list("pk", flat=True)]
     ended = [str(pk) for pk in Order.objects.filter(status=Status.COMPLETED, refills=None).values_list("pk", flat=True)]
     refill = str(Refill.objects.get().pk)
@@ -217,7 +217,7 @@ def test_every_answer_that_is_shown_has_the_shape_of_a_real_one(busy, is_signed_
                 params[name] = ",".join([*ids[action.name][1], "999999999"])
             if action.name == "add":
                 params["service"] = str(Order.objects.latest("pk").service_id)
-            real = ask(busy, params)
+            real = ask(orders_of_alice, params)
             assert "error" not in real
             assert shape(example.value) == shape(real), (action.name, example.params)
             if isinstance(real, dict) and "success" in real:
@@ -229,14 +229,14 @@ def test_every_answer_that_is_shown_has_the_shape_of_a_real_one(busy, is_signed_
     assert compared == 11
 
 
-def test_what_the_answers_hold_is_named_in_full(customer, service):
+def test_answer_fields_when_documented_then_all_are_named(customer, service):
     make.order(customer, service)
     page = read()
     assert all(words for name in ("services", "status", "cancel") for _, words in rows_of(page, f"What {name} answers"))
     [row] = ask(customer, {"action": "services"})
     assert [name for name, _ in rows_of(page, "What services answers")] == list(row)
-    told = ask(customer, {"action": "status", "order": str(Order.objects.get().pk)})
-    assert [name for name, _ in rows_of(page, "What status answers")] == list(told)
+    answer = ask(customer, {"action": "status", "order": str(Order.objects.get().pk)})
+    assert [name for name, _ in rows_of(page, "What status answers")] == list(answer)
     success = [CANCELED, ASKED, RUNS_ENDED, RUNS_ASKED]
     assert [text for text, _ in rows_of(page, "What cancel answers")] == success
     sample = action_of(docs_for(customer=None, address=ADDRESS), "services").examples[0].value
@@ -244,7 +244,7 @@ def test_what_the_answers_hold_is_named_in_full(customer, service):
 
 
 @pytest.mark.parametrize("name", ["status", "refill", "refill_status", "cancel"])
-def test_ids_are_asked_for_by_the_names_that_the_example_sends_them_by(name):
+def test_ids_when_documented_then_named_as_the_example_sends_them(name):
     rows = rows_of(read(), f"Parameters of {name}")
     sent = [example.params for example in action_of(docs_for(customer=None, address=ADDRESS), name).examples]
     assert [{"action", param} for param, *_ in rows] == [params.keys() for params in sent]
@@ -255,7 +255,7 @@ def test_ids_are_asked_for_by_the_names_that_the_example_sends_them_by(name):
 # -- add, by type ----------------------------------------------------------------------------------
 
 
-def test_every_type_is_explained_with_exactly_its_parameters():
+def test_types_when_documented_then_with_exactly_their_parameters():
     page = read()
     assert [one.key for one in docs_for(customer=None, address=ADDRESS)["types"]] == list(SPECS)
     folded = dict(re.findall(r'class="type-name">(.+?)</span><span class="type-names">(.+?)</span>', page))
@@ -263,24 +263,24 @@ def test_every_type_is_explained_with_exactly_its_parameters():
         quantity = ["quantity"] if spec.takes_quantity else []
         names = ["link", *quantity, *(param.name for param in spec.params)]
         runs = ["runs", "interval"] if spec.drips else []
-        told = [name for name, *_ in params_of(page, key)]
-        assert told == ["service", *names, *runs, "request_id"]
+        names_shown = [name for name, *_ in params_of(page, key)]
+        assert names_shown == ["service", *names, *runs, "request_id"]
         assert folded.get(spec.wire, ", ".join(names)) == ", ".join(names)
     assert len(folded) == len(SPECS) - 1
 
 
 @pytest.mark.parametrize("kind", Kind)
-def test_parameter_of_each_kind_is_explained_where_it_has_no_words_of_its_own(kind):
-    def told(param: Param) -> str:
+def test_parameter_when_it_has_no_own_text_then_its_kind_is_explained(kind):
+    def text_of(param: Param) -> str:
         page = render_to_string("api/_params.html", {"spec": TypeSpec("Zoo", "Zoo", (param,)), "of": "Zoo"})
         return {name: words for name, _, words in rows_of(page, "Parameters of Zoo")}["pets"]
 
-    assert re.fullmatch(r"Pets(, |: ).+[.:]", told(Param("pets", "Pets", kind)))
-    assert told(Param("pets", "Pets", kind, help="Which pets.")) == "Which pets."
+    assert re.fullmatch(r"Pets(, |: ).+[.:]", text_of(Param("pets", "Pets", kind)))
+    assert text_of(Param("pets", "Pets", kind, help="Which pets.")) == "Which pets."
 
 
 @pytest.mark.parametrize("key", SPECS)
-def test_example_of_a_type_is_an_order_for_the_charge_that_is_told(key, customer, provider):
+def test_type_example_when_ordered_then_it_costs_the_charge_shown(key, customer, provider):
     low = 3 if SPECS[key].lines else 10
     make.service(provider, type=key, low=low)
     docs = docs_for(customer=customer, address=ADDRESS)
@@ -293,7 +293,7 @@ def test_example_of_a_type_is_an_order_for_the_charge_that_is_told(key, customer
 
 
 @pytest.mark.parametrize("key", SPECS)
-def test_parameter_that_is_required_is_missed_and_one_that_is_optional_is_not(key, customer, provider):
+def test_parameter_when_left_out_then_only_a_required_one_is_missed(key, customer, provider):
     make.service(provider, type=key, low=3)
     one = next(one for one in docs_for(customer=customer, address=ADDRESS)["types"] if one.key == key)
     params = one.example.params
@@ -305,13 +305,13 @@ def test_parameter_that_is_required_is_missed_and_one_that_is_optional_is_not(ke
                 assert "Incorrect" in ask(customer, rest)["error"]
         else:
             assert param not in params
-    told = {name: words for name, _, words in rows}
+    words_by_name = {name: words for name, _, words in rows}
     for param in one.spec.params:
         for value, label in param.choices:
-            assert f"{value} {label}" in told[param.name]
+            assert f"{value} {label}" in words_by_name[param.name]
 
 
-def test_drip_feed_is_ordered_and_told_as_shown(signed_in, customer, service):
+def test_drip_feed_when_ordered_as_shown_then_answered_as_shown(signed_in, customer, service):
     page = signed_in.get(reverse("api_docs"))
     add, status = page.context["drip"]
     order = Order.objects.get(pk=ask(customer, add.params)["order"])
@@ -325,7 +325,7 @@ def test_drip_feed_is_ordered_and_told_as_shown(signed_in, customer, service):
     assert status.value["remains"] == "35"  # 5 of the second run, and 10 of each of three to come.
 
 
-def test_order_that_is_asked_for_twice_as_shown_is_placed_once(signed_in, customer, service):
+def test_order_when_sent_twice_as_shown_then_created_once(signed_in, customer, service):
     page = signed_in.get(reverse("api_docs"))
     retry = page.context["retry"]
     assert "--data-urlencode 'request_id=my-order-1001'" in retry.request
@@ -337,14 +337,14 @@ def test_order_that_is_asked_for_twice_as_shown_is_placed_once(signed_in, custom
     assert money_of(customer)[0] == 10_000_000 - 25_000
 
 
-def test_page_without_a_service_to_order_warns_of_no_charge(signed_in, service):
+def test_docs_when_no_service_is_on_sale_then_no_warning_about_a_charge(signed_in, service):
     assert read(signed_in).count("Sent with your key, this orders") == 3
     type(service).objects.update(is_on_sale=False)
     assert "Sent with your key, this orders" not in read(signed_in)
 
 
 @pytest.mark.parametrize("key", SPECS)
-def test_value_of_an_example_looks_like_what_is_meant(key):
+def test_example_value_when_shown_then_it_looks_realistic(key):
     one = next(one for one in docs_for(customer=None, address=ADDRESS)["types"] if one.key == key)
     params = one.example.params
     for name in params.keys() & {"usernames", "username", "hashtag", "hashtags"}:
@@ -355,7 +355,7 @@ def test_value_of_an_example_looks_like_what_is_meant(key):
     assert re.fullmatch("[a-z-]+", one.slug)
 
 
-def test_default_is_shown_once_and_each_other_type_has_its_own_place():
+def test_types_when_listed_then_default_once_and_each_other_has_its_anchor():
     page = Client().get(reverse("api_docs")).content.decode()
     assert page.count('aria-label="Parameters of Default"') == 0
     assert 'id="add-default"' not in page
@@ -364,12 +364,12 @@ def test_default_is_shown_once_and_each_other_type_has_its_own_place():
 
 
 @pytest.mark.parametrize("name", ["link", "media", "referring_url", "usernames", "comments", "keywords", "request_id"])
-def test_what_a_person_types_is_quoted_and_encoded_even_where_it_need_not_be(name):
+def test_free_text_when_shown_in_a_command_then_quoted_and_encoded(name):
     assert as_curl(address=ADDRESS, params={name: "abc"}).endswith(f"--data-urlencode '{name}=abc'")
 
 
-def test_command_as_a_shell_sends_it_brings_a_whole_link(tmp_path):
-    """What is put in the place of the example: nothing of it is lost at "&", "#", "+" or a quote."""
+def test_command_when_run_by_a_shell_then_the_whole_link_is_sent(tmp_path):
+    """Text put in the place of the example keeps its "&", "#", "+" and quotes."""
     link = "https://example.com/watch?v=a+b&t=10s#it's"
     command = as_curl(address=ADDRESS, params={"action": "add", "service": "7", "link": link})
     stub = tmp_path / "curl"
@@ -386,7 +386,7 @@ def test_command_as_a_shell_sends_it_brings_a_whole_link(tmp_path):
     ]
 
 
-def test_first_request_tells_where_the_key_goes_before_it_is_asked_for():
+def test_first_request_when_shown_then_the_key_is_set_before_it_is_needed():
     first = docs_for(customer=None, address=ADDRESS)["first_request"]
     assert first.splitlines()[0] == "export UPMARK_KEY=the-key-you-copied"
     assert first.endswith("-d action=balance")
@@ -396,16 +396,16 @@ def test_first_request_tells_where_the_key_goes_before_it_is_asked_for():
 
 
 @pytest.mark.parametrize("status", Status)
-def test_money_of_a_status_is_as_the_table_shows(status, customer, service, upstream):
+def test_status_money_when_answered_then_as_in_the_table(status, customer, service, upstream):
     [order] = placed(customer, service, quantity=1000)
-    told = docs_for(customer=None, address=ADDRESS)["standings"][status]
+    example = docs_for(customer=None, address=ADDRESS)["standings"][status]
     if status != Status.PENDING:
-        order = says(upstream, order, status=status.label, remains=int(told["remains"]), start_count=3572)
+        order = says(upstream, order, status=status.label, remains=int(example["remains"]), start_count=3572)
     real = ask(customer, {"action": "status", "order": str(order.pk)})
-    assert {**real, "start_count": told["start_count"]} == told
+    assert {**real, "start_count": example["start_count"]} == example
 
 
-def test_every_status_is_explained_with_its_money():
+def test_statuses_when_documented_then_all_with_their_money():
     rows = {label: cells for label, *cells in rows_of(read(), "Statuses")}
     standings = docs_for(customer=None, address=ADDRESS)["standings"]
     assert list(rows) == Status.labels
@@ -416,7 +416,7 @@ def test_every_status_is_explained_with_its_money():
 
 @pytest.fixture
 def is_explained(db: None) -> Callable[[str], bool]:
-    """Whether the page explains an error: by how it begins, or by the parameter that "Incorrect …" names."""
+    """Return a check whether the page explains an error, by its beginning or the parameter in "Incorrect …"."""
     page = read()
     rows = [row for title in ("Any action", "add", "refill", "cancel") for row in rows_of(page, f"Errors: {title}")]
     assert all(text and means and do for text, means, do in rows)
@@ -430,7 +430,7 @@ def is_explained(db: None) -> Callable[[str], bool]:
     return _is_explained
 
 
-def test_every_error_text_is_explained(is_explained):
+def test_error_texts_when_documented_then_all_are_explained(is_explained):
     constants = [value for name, value in vars(errors).items() if name.isupper() and isinstance(value, str)]
     assert len(constants) >= 10
     for text in [*constants, *errors.REFILL_REFUSED.values()]:
@@ -439,7 +439,7 @@ def test_every_error_text_is_explained(is_explained):
     assert not is_explained("Something else")
 
 
-def test_errors_that_are_provoked_are_explained(is_explained, customer, service, upstream, settings):
+def test_errors_when_provoked_then_they_are_explained(is_explained, customer, service, upstream, settings):
     settings.API_DUPLICATE_WINDOW = 60
     [order] = placed(customer, service)
     good = {"action": "add", "service": service.pk, "link": "https://example.com/b", "quantity": 100}
@@ -478,11 +478,11 @@ def test_errors_that_are_provoked_are_explained(is_explained, customer, service,
         ("50/d", "50 requests a day"),
     ],
 )
-def test_rate_when_set_then_told_in_words(rate, words):
+def test_rate_when_set_then_shown_in_words(rate, words):
     assert rate_in_words(rate) == words
 
 
-def test_page_tells_the_limits_that_are_set(settings):
+def test_limits_when_set_then_the_page_shows_them(settings):
     plain = Client().get(reverse("api_docs")).content.decode()
     assert "1,200 requests a minute" in plain and "2.5" in plain
     assert "every <code>add</code> is a new order" in plain
@@ -500,10 +500,10 @@ def test_page_tells_the_limits_that_are_set(settings):
 # -- the console -----------------------------------------------------------------------------------
 
 
-def test_console_answers_each_reading_action_as_the_api_does(signed_in, customer, service):
+def test_console_when_reading_then_it_answers_as_the_api(signed_in, customer, service):
     orders = [make.order(customer, service) for _ in range(2)]
     refill = Refill.objects.create(order=orders[0], provider=orders[0].provider)
-    asked = [
+    requests = [
         ("services", "", {}),
         ("balance", "", {}),
         ("status", f"{orders[0].pk}", {"order": orders[0].pk}),
@@ -514,12 +514,12 @@ def test_console_answers_each_reading_action_as_the_api_does(signed_in, customer
         ("status", "x", {"order": "x"}),
         ("status", ",".join(map(str, range(101))), {"orders": ",".join(map(str, range(101)))}),
     ]
-    for action, ids, params in asked:
+    for action, ids, params in requests:
         assert answer_in(try_it(signed_in, action, ids)) == ask(customer, {"action": action, **params})
 
 
 @pytest.mark.parametrize("action", ["add", "refill", "cancel", " CANCEL ", "dance", ""])
-def test_console_never_changes_anything_whatever_is_posted(action, signed_in, customer, service):
+def test_console_when_anything_is_posted_then_nothing_changes(action, signed_in, customer, service):
     order = make.order(customer, service)
     smuggled = {"order": order.pk, "orders": order.pk, "service": service.pk, "link": "https://example.com/b"}
     with nothing_changes():
@@ -528,12 +528,12 @@ def test_console_never_changes_anything_whatever_is_posted(action, signed_in, cu
     assert response.context["tried"].is_error
 
 
-def test_console_tells_nothing_of_another_customers_order(signed_in, other, service):
+def test_console_when_the_order_is_another_customers_then_it_reveals_nothing(signed_in, other, service):
     order = make.order(other, service)
     assert answer_in(try_it(signed_in, "status", str(order.pk))) == {"error": errors.BAD_ORDER}
 
 
-def test_console_shows_the_request_as_a_program_would_send_it(signed_in, settings):
+def test_console_when_it_shows_the_request_then_as_a_program_sends_it(signed_in, settings):
     settings.SITE_URL = "https://panel.example.com"
     tried = try_it(signed_in, "status", "1,2").context["tried"]
     assert tried.request == (f'curl {ADDRESS} \\\n  -d key="$UPMARK_KEY" \\\n  -d action=status \\\n  -d orders=1,2')
@@ -541,7 +541,7 @@ def test_console_shows_the_request_as_a_program_would_send_it(signed_in, setting
     assert """--data-urlencode 'order='"'"'; rm -rf / #'""" in hostile.request
 
 
-def test_console_cuts_a_long_list_and_says_so(signed_in, provider):
+def test_console_when_the_list_is_long_then_cut_with_a_note(signed_in, provider):
     for number in range(MAX_SHOWN + 3):
         make.service(provider, external_id=str(number))
     response = try_it(signed_in, "services")
@@ -551,7 +551,7 @@ def test_console_cuts_a_long_list_and_says_so(signed_in, provider):
     assert text.index(note) < text.index('aria-label="The answer"')
 
 
-def test_console_is_limited_like_a_key_and_by_customer(signed_in, customer, other, settings):
+def test_console_when_used_too_often_then_limited_per_customer(signed_in, customer, other, settings):
     settings.API_RATE_PER_KEY = "2/d"
     answers = [answer_in(try_it(signed_in, "balance")) for _ in range(3)]
     assert [list(one)[0] for one in answers] == ["balance", "balance", "error"]
@@ -563,39 +563,39 @@ def test_console_is_limited_like_a_key_and_by_customer(signed_in, customer, othe
     assert "balance" in answer_in(try_it(bob, "balance"))
 
 
-def test_console_answers_htmx_with_the_answer_alone_and_others_with_the_page(signed_in):
+def test_console_when_sent_by_htmx_then_only_the_answer(signed_in):
     part = try_it(signed_in, "balance", headers={"HX-Request": "true"}).content.decode()
     assert "&quot;balance&quot;" in part and "<html" not in part
     whole = try_it(signed_in, "balance").content.decode()
     assert "&quot;balance&quot;" in whole and "<html" in whole
 
 
-def test_visitor_who_sends_the_form_comes_back_to_the_page_after_signing_in():
+def test_console_when_sent_by_a_visitor_then_back_to_the_page_after_sign_in():
     response = Client().post(reverse("api_try"), {"action": "balance"})
     assert response.status_code == 302
     assert response.url == f"{reverse('account_login')}?next=/api/%23try"
 
 
-def test_form_that_is_sent_in_place_after_the_session_ended_is_told_so():
+def test_console_when_the_session_ended_then_the_form_says_so():
     response = Client().post(reverse("api_try"), {"action": "balance"}, headers={"HX-Request": "true"})
     text = response.content.decode()
     assert response.status_code == 200 and "You are signed out." in text and "<html" not in text
     assert f"{reverse('account_login')}?next={reverse('api_docs')}%23try" in text
 
 
-def test_visitor_is_told_where_the_console_is():
+def test_console_when_read_by_a_visitor_then_the_page_says_where_it_is():
     text = Client().get(reverse("api_docs")).content.decode()
     part = text.split('id="try"')[1].split("</section>")[0]
     assert f'href="{reverse("account_login")}?next=/api/%23try"' in part
 
 
-def test_address_of_the_form_when_it_is_opened_then_it_leads_to_the_form(signed_in):
+def test_console_address_when_opened_then_it_leads_to_the_form(signed_in):
     with nothing_changes():
         response = signed_in.get(reverse("api_try"), {"action": "balance"})
     assert (response.status_code, response.url) == (302, "/api/#try")
 
 
-def test_console_offers_to_each_action_its_own_ids(signed_in, customer, service):
+def test_console_when_an_action_is_chosen_then_it_offers_matching_ids(signed_in, customer, service):
     order = make.order(customer, service)
     refill = Refill.objects.create(order=make.order(customer, service), provider=service.upstream.provider)
     text = signed_in.get(reverse("api_docs")).content.decode()
@@ -603,18 +603,18 @@ def test_console_offers_to_each_action_its_own_ids(signed_in, customer, service)
     assert own == [("status", f"{refill.order_id},{order.pk}"), ("refill_status", str(refill.pk))]
 
 
-def test_text_of_a_provider_stays_text(signed_in, customer, provider):
+def test_provider_text_when_shown_then_escaped(signed_in, customer, provider):
     made = make.service(provider, name=HOSTILE)
     make.order(customer, made)
     for response in (signed_in.get(reverse("api_docs")), try_it(signed_in, "services")):
         text = response.content.decode()
         assert "<script>alert" not in text
         assert html.escape(json.dumps(HOSTILE)) in text
-    asked = try_it(signed_in, "status", HOSTILE).content.decode()
-    assert "<script>alert" not in asked
+    tried = try_it(signed_in, "status", HOSTILE).content.decode()
+    assert "<script>alert" not in tried
 
 
-def test_page_is_found_from_the_start_and_from_the_account(signed_in):
+def test_docs_when_on_start_or_account_page_then_linked(signed_in):
     link = f'href="{reverse("api_docs")}"'
     assert link in Client().get(reverse("home")).content.decode().split("</header>")[0]
     assert link in signed_in.get(reverse("account")).content.decode()

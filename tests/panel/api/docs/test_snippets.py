@@ -1,4 +1,4 @@
-"""The clients of the documentation, taken from the page and run as they stand there."""
+"""The clients of the documentation, taken from the page and run as shown."""
 
 from __future__ import annotations
 
@@ -37,8 +37,10 @@ LANGUAGES = [
 
 
 class Line(ThreadingHTTPServer):
-    """A bad line to the panel. `faults` are met in turn by `add`: "lose" drops the answer after the panel took the
-    request, "busy" answers in the panel's place that it was asked too often."""
+    """A bad line to the panel. `faults` apply to `add` in turn.
+
+    "lose" drops the answer after the panel processed the request; "busy" answers "too many requests" in its place.
+    """
 
     def __init__(self, target: str) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -94,7 +96,7 @@ def line(live_server: Any, settings: Any) -> Iterator[Line]:
 
 
 def shown(slug: str) -> tuple[str, str]:
-    """The file's name and text, as a reader copies them."""
+    """Return the file's name and text, as a reader copies them."""
     page = Client().get(reverse("api_docs")).content.decode()
     part = page.split(f'id="client-{slug}"')[1]
     name, text = re.search(r"Save it as <code>(.+?)</code>.*?<pre[^>]*><code>(.*?)</code>", part, re.DOTALL).groups()
@@ -103,7 +105,7 @@ def shown(slug: str) -> tuple[str, str]:
 
 @pytest.fixture
 def run(tmp_path: Path, line: Line) -> Any:
-    """Runs a client with Alice's key; returns what it printed as JSON, or its complaint where it failed."""
+    """Run a client with Alice's key; return what it printed as JSON, or its complaint if it failed."""
 
     def _run(slug: str, *words: str, secret: str) -> Any:
         name, text = shown(slug)
@@ -127,21 +129,21 @@ def secret(customer: Any) -> str:
 
 
 @pytest.mark.parametrize("slug", LANGUAGES)
-def test_client_reads_balance_services_and_many_statuses(slug, run, line, secret, customer, service):
+def test_client_when_reading_then_it_gets_balance_services_and_statuses(slug, run, line, secret, customer, service):
     assert run(slug, "balance", secret=secret) == {"balance": "10", "currency": "USD"}
     [row] = run(slug, "services", secret=secret)
     assert (row["service"], row["rate"]) == (service.pk, "2.5")
     order = make.order(customer, service)
     ids = [str(order.pk), *(str(10_000 + number) for number in range(104))]
-    told = run(slug, "status", ",".join(ids), secret=secret)
-    assert told[str(order.pk)]["status"] == "Pending"
-    assert told["10103"] == {"error": "Incorrect order ID"}
-    assert len(told) == 105
+    output = run(slug, "status", ",".join(ids), secret=secret)
+    assert output[str(order.pk)]["status"] == "Pending"
+    assert output["10103"] == {"error": "Incorrect order ID"}
+    assert len(output) == 105
     assert [len(params["orders"].split(",")) for params in line.of("status")] == [100, 5]
 
 
 @pytest.mark.parametrize("slug", LANGUAGES)
-def test_client_orders_once_however_often_it_has_to_ask(slug, run, line, secret, customer, service):
+def test_client_when_it_has_to_retry_then_it_orders_once(slug, run, line, secret, customer, service):
     line.faults = ["lose", "busy"]
     order = run(slug, "add", str(service.pk), "https://example.com/a?b=c&d=é", "1000", "mine-1", secret=secret)
     assert [params["request_id"] for params in line.of("add")] == ["mine-1"] * 3
@@ -155,7 +157,7 @@ def test_client_orders_once_however_often_it_has_to_ask(slug, run, line, secret,
 
 
 @pytest.mark.parametrize("slug", LANGUAGES)
-def test_client_takes_a_refusal_for_what_it_is_and_does_not_repeat_it(slug, run, line, secret, service):
+def test_client_when_refused_then_it_does_not_retry(slug, run, line, secret, service):
     complaint = run(slug, "add", str(service.pk), "https://example.com/a", "1", "mine-1", secret=secret)
     assert "Quantity less than minimal 10" in complaint and "Refused" in complaint
     assert len(line.of("add")) == 1
@@ -165,7 +167,7 @@ def test_client_takes_a_refusal_for_what_it_is_and_does_not_repeat_it(slug, run,
 
 @pytest.mark.parametrize("slug", LANGUAGES)
 @pytest.mark.parametrize(
-    ("words", "secret_is", "told"),
+    ("words", "secret_is", "output"),
     [
         (["balance"], "", "Refused: the environment variable UPMARK_KEY is missing: put your key in it"),
         (["balance"], "wrong", "Refused: Invalid API key"),
@@ -175,18 +177,18 @@ def test_client_takes_a_refusal_for_what_it_is_and_does_not_repeat_it(slug, run,
     ],
     ids=["no-key", "wrong-key", "unknown", "no-ids", "half-an-order"],
 )
-def test_client_complains_in_one_line(slug, words, secret_is, told, run, line):
-    assert run(slug, *words, secret=secret_is) == f"{told}\n"
+def test_client_when_it_fails_then_it_complains_in_one_line(slug, words, secret_is, output, run, line):
+    assert run(slug, *words, secret=secret_is) == f"{output}\n"
 
 
 @pytest.mark.parametrize("slug", LANGUAGES)
-def test_request_id_of_a_client_is_that_of_no_other_example(slug):
+def test_client_when_it_orders_then_its_request_id_is_in_no_other_example(slug):
     page = Client().get(reverse("api_docs")).content.decode()
     [used] = re.findall(r"my-order-[0-9]+", shown(slug)[1])
     assert f"request_id={used}" not in page
 
 
-def test_clients_hold_the_panels_address_and_no_other(settings):
+def test_clients_when_shown_then_they_contain_only_the_panels_address(settings):
     settings.SITE_URL = "https://resell.example.org"
     for snippet in snippets(address="https://resell.example.org/api/v2"):
         assert snippet.text.count("https://resell.example.org/api/v2") == 1

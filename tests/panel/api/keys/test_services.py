@@ -1,4 +1,4 @@
-"""API keys: made, found, held to their limits, revoked; and that the secret is written down nowhere."""
+"""API keys: created, found, limited, revoked; and their secret is stored nowhere."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def fresh(key: ApiKey) -> ApiKey:
 # -- made and found ----------------------------------------------------------------------------------
 
 
-def test_key_when_it_is_made_then_its_digest_alone_is_kept(customer):
+def test_key_when_created_then_only_its_digest_is_stored(customer):
     made = make_key(customer=customer, name="Shop")
     assert len(made.secret) == 64 and int(made.secret, 16)
     key = fresh(made.key)
@@ -68,7 +68,7 @@ def test_key_when_it_is_made_then_its_digest_alone_is_kept(customer):
 
 
 def text_in_the_database() -> str:
-    """Every value of every row of every table."""
+    """Return every value of every row of every table."""
     rows = []
     for model in apps.get_models(include_auto_created=True):
         rows += list(model._base_manager.values_list())
@@ -76,17 +76,17 @@ def text_in_the_database() -> str:
 
 
 @pytest.mark.parametrize("action", ["balance", "services", "add", "nonsense"])
-def test_secret_when_it_was_made_and_used_then_no_column_holds_it(customer, service, action):
+def test_secret_when_created_and_used_then_no_column_holds_it(customer, service, action):
     made = make_key(customer=customer, name="Shop", daily_limit=make.micros("5"))
     order = {"service": service.pk, "link": "https://example.com/a", "quantity": 100, "request_id": "r1"}
     ask(made.secret, action, **(order if action == "add" else {}))
     text = text_in_the_database()
-    assert made.key.digest in text  # It was looked for where keys are.
+    assert made.key.digest in text  # The search does cover the keys.
     assert made.secret not in text
 
 
 @pytest.mark.parametrize("case", ["unknown", "empty", "digest", "upper", "revoked", "inactive"])
-def test_key_when_it_is_not_good_then_all_cases_answer_alike(customer, case):
+def test_key_when_not_valid_then_all_cases_answer_alike(customer, case):
     made = make_key(customer=customer, name="Shop")
     secret = {"unknown": "0" * 64, "empty": "", "digest": made.key.digest, "upper": made.secret.upper()}.get(
         case, made.secret
@@ -95,20 +95,20 @@ def test_key_when_it_is_not_good_then_all_cases_answer_alike(customer, case):
         revoke_key(key=made.key)
     if case == "inactive":
         User.objects.filter(pk=customer.pk).update(is_active=False)
-    with CaptureQueriesContext(connection) as asked:
+    with CaptureQueriesContext(connection) as queries:
         answer = Client().post(reverse("api_v2"), {"key": secret, "action": "balance"})
     assert (answer.status_code, answer.json()) == (200, BAD_KEY)
-    assert len(asked) == 1
+    assert len(queries) == 1
     assert fresh(made.key).last_used_at is None
 
 
-def test_key_when_it_is_good_then_it_opens_its_customers_wallet_alone(customer, other):
+def test_key_when_valid_then_it_opens_only_its_customers_wallet(customer, other):
     make.deposit(other, "90")
     made = make_key(customer=customer, name="Shop")
     assert ask(f" {made.secret}\n") == {"balance": "10", "currency": "USD"}
 
 
-def test_key_when_it_is_revoked_then_from_the_next_request_on_and_once(customer):
+def test_key_when_revoked_then_from_the_next_request_on_and_once(customer):
     made = make_key(customer=customer, name="Shop")
     assert "balance" in ask(made.secret)
     assert revoke_key(key=made.key)
@@ -121,7 +121,7 @@ def test_key_when_it_is_revoked_then_from_the_next_request_on_and_once(customer)
 
 
 @pytest.mark.parametrize("action", ["add", "cancel", "refill"])
-def test_key_when_it_is_read_only_then_it_writes_nothing(customer, service, action):
+def test_key_when_read_only_then_it_writes_nothing(customer, service, action):
     made = make_key(customer=customer, name="Shop", is_read_only=True)
     order = make.order(customer, service)
     before = list(Order.objects.values()), make.wallet(customer).balance
@@ -136,7 +136,7 @@ def test_key_when_it_is_read_only_then_it_writes_nothing(customer, service, acti
 # -- how many ----------------------------------------------------------------------------------------
 
 
-def test_keys_when_there_are_as_many_as_may_then_one_more_is_refused_until_one_is_revoked(customer, other):
+def test_keys_when_at_the_limit_then_refused_until_one_is_revoked(customer, other):
     made = [make_key(customer=customer, name=str(number)) for number in range(MAX_KEYS)]
     with pytest.raises(TooManyKeys):
         make_key(customer=customer, name="more")
@@ -151,7 +151,7 @@ def outcomes(results: list[Any]) -> list[str]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_keys_when_forms_are_sent_at_once_then_no_more_than_may_be(customer):
+def test_keys_when_forms_are_sent_at_once_then_never_above_the_limit(customer):
     for number in range(MAX_KEYS - 1):
         make_key(customer=customer, name=str(number))
     results = in_threads(*[lambda: make_key(customer=customer, name="last")] * THREADS)
@@ -160,7 +160,7 @@ def test_keys_when_forms_are_sent_at_once_then_no_more_than_may_be(customer):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_key_when_one_form_is_sent_many_times_at_once_then_there_is_one(customer):
+def test_key_when_one_form_is_sent_many_times_at_once_then_one_key(customer):
     results = in_threads(*[lambda: make_key(customer=customer, name="Shop", request_key="f" * 32)] * THREADS)
     assert outcomes(results) == ["KeyMadeBefore"] * (THREADS - 1) + ["NewKey"]
     key = ApiKey.objects.get()
@@ -169,7 +169,7 @@ def test_key_when_one_form_is_sent_many_times_at_once_then_there_is_one(customer
 
 @pytest.fixture
 def no_lock(monkeypatch):
-    """The guard off: the customer's row is not locked, and two have counted before either writes."""
+    """Guard off: the customer's row is not locked, and both count before either writes."""
     meeting = threading.Barrier(2)
 
     class Counted:
@@ -187,7 +187,7 @@ def no_lock(monkeypatch):
 
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
-def test_keys_when_the_customer_is_not_locked_then_there_are_more_than_may_be(customer, no_lock):
+def test_keys_when_the_customer_is_not_locked_then_above_the_limit(customer, no_lock):
     for number in range(MAX_KEYS - 1):
         ApiKey.objects.create(customer=customer, name=str(number), digest=str(number), ending="aaaa")
     in_threads(*[lambda: make_key(customer=customer, name="last")] * 2)
@@ -196,13 +196,13 @@ def test_keys_when_the_customer_is_not_locked_then_there_are_more_than_may_be(cu
 
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
-def test_key_when_the_customer_is_not_locked_then_the_database_still_holds_one_for_a_form(customer, no_lock):
+def test_key_when_the_customer_is_not_locked_then_still_one_per_form(customer, no_lock):
     results = in_threads(*[lambda: make_key(customer=customer, name="Shop", request_key="f" * 32)] * 2)
     assert sorted(isinstance(one, IntegrityError) for one in results) == [False, True]
     assert ApiKey.objects.count() == 1
 
 
-def test_key_when_another_customer_or_no_form_has_the_same_request_then_each_gets_one(customer, other):
+def test_key_when_another_customer_or_no_form_repeats_then_each_gets_one(customer, other):
     first = make_key(customer=customer, name="Shop", request_key="f" * 32)
     make_key(customer=other, name="Shop", request_key="f" * 32)
     make_key(customer=customer, name="Shop")
@@ -231,7 +231,7 @@ def test_key_when_another_customer_or_no_form_has_the_same_request_then_each_get
         ("0.0.0.0/0 ::/0", ["0.0.0.0/0", "::/0"]),
     ],
 )
-def test_networks_when_they_are_typed_then_each_is_there_once_in_its_plain_form(text, networks):
+def test_networks_when_typed_then_each_once_in_canonical_form(text, networks):
     assert read_networks(text) == networks
     assert read_networks("\n".join(networks)) == networks
 
@@ -257,14 +257,14 @@ def test_networks_when_they_are_typed_then_each_is_there_once_in_its_plain_form(
         "<script>",
     ],
 )
-def test_networks_when_one_is_rubbish_then_it_is_named_and_nothing_is_taken(text):
+def test_networks_when_one_is_invalid_then_named_and_none_is_stored(text):
     with pytest.raises(BadNetwork) as caught:
         read_networks(f"192.0.2.1\n{text}")
     assert "no address or network" in str(caught.value)
     assert text.split()[0][:60] in str(caught.value)
 
 
-def test_networks_when_there_are_too_many_then_it_says_how_many_may_be():
+def test_networks_when_too_many_then_the_error_names_the_limit():
     many = "\n".join(f"192.0.2.{number}" for number in range(MAX_NETWORKS + 1))
     assert len(read_networks(many.rpartition("\n")[0])) == MAX_NETWORKS
     with pytest.raises(BadNetwork, match=str(MAX_NETWORKS)):
@@ -294,22 +294,22 @@ def test_networks_when_there_are_too_many_then_it_says_how_many_may_be():
         (["0.0.0.0/0", "::/0"], "rubbish", False),
     ],
 )
-def test_key_when_it_has_networks_then_it_is_good_from_there_alone(networks, address, may):
+def test_key_when_it_has_networks_then_valid_only_from_there(networks, address, may):
     key = ApiKey(networks=read_networks("\n".join(networks)))
     assert may_be_used_from(key=key, address=address) is may
 
 
-def test_key_when_it_is_used_from_elsewhere_then_it_is_refused_and_noted_as_unused(customer):
+def test_key_when_used_from_elsewhere_then_refused_and_not_stored_as_use(customer):
     made = make_key(customer=customer, name="Shop", networks=read_networks("192.0.2.7"))
     refused = {"error": "API access disabled: this key may not be used from this address"}
     assert ask(made.secret, address="203.0.113.9") == refused
-    assert ask(made.secret, address="") == refused  # A socket without addresses.
+    assert ask(made.secret, address="") == refused  # A Unix socket.
     assert fresh(made.key).last_used_at is None
     assert "balance" in ask(made.secret, address="::ffff:192.0.2.7")
     assert fresh(made.key).last_address == "192.0.2.7"
 
 
-def test_key_when_the_server_listens_on_a_socket_without_addresses_then_it_works_and_none_is_noted(customer):
+def test_key_when_the_server_listens_on_a_unix_socket_then_works_without_address(customer):
     made = make_key(customer=customer, name="Shop")
     assert "balance" in ask(made.secret, address="")
     key = fresh(made.key)
@@ -319,20 +319,20 @@ def test_key_when_the_server_listens_on_a_socket_without_addresses_then_it_works
 # -- how it was used ---------------------------------------------------------------------------------
 
 
-def test_use_when_it_is_noted_then_once_a_minute(customer, monkeypatch):
+def test_use_when_stored_then_at_most_once_a_minute(customer, monkeypatch):
     key = make_key(customer=customer, name="Shop").key
     start = timezone.now()
 
     def at(seconds: float, address: str, of: ApiKey) -> int:
         monkeypatch.setattr(timezone, "now", lambda: start + timedelta(seconds=seconds))
-        with CaptureQueriesContext(connection) as asked:
+        with CaptureQueriesContext(connection) as queries:
             note_use(key=of, address=address)
-        return len(asked)
+        return len(queries)
 
     stale = fresh(key)
     assert at(0, "192.0.2.1", fresh(key)) == 1
     assert at(59, "192.0.2.2", fresh(key)) == 0
-    at(59, "192.0.2.3", stale)  # It was read before the first was noted.
+    at(59, "192.0.2.3", stale)  # Read before the first use was stored.
     noted = fresh(key)
     assert (noted.last_used_at, noted.last_address) == (start, "192.0.2.1")
     assert at(60, "fe80::1%eth0", fresh(key)) == 1
@@ -340,7 +340,7 @@ def test_use_when_it_is_noted_then_once_a_minute(customer, monkeypatch):
     assert (noted.last_used_at, noted.last_address) == (start + timedelta(seconds=60), "fe80::1")
 
 
-def test_use_when_the_key_was_revoked_meanwhile_then_it_is_not_noted(customer):
+def test_use_when_the_key_was_revoked_meanwhile_then_not_stored(customer):
     key = make_key(customer=customer, name="Shop").key
     held = fresh(key)
     revoke_key(key=key)
@@ -351,7 +351,7 @@ def test_use_when_the_key_was_revoked_meanwhile_then_it_is_not_noted(customer):
 # -- how much ----------------------------------------------------------------------------------------
 
 
-def test_limit_when_it_would_be_passed_then_nothing_is_spent_and_what_fits_is(customer):
+def test_limit_when_it_would_be_exceeded_then_nothing_is_spent(customer):
     key = make_key(customer=customer, name="Shop", daily_limit=1_000).key
     spend(key=key, charge=600)
     with pytest.raises(LimitReached):
@@ -380,7 +380,7 @@ def test_limit_when_there_is_none_then_any_charge_passes(customer):
         ("Europe/Berlin", datetime(2026, 3, 29, 22, tzinfo=UTC)),
     ],
 )
-def test_limit_when_the_day_turns_in_the_panels_time_zone_then_it_begins_anew(
+def test_limit_when_a_day_begins_in_the_panels_time_zone_then_it_restarts(
     customer, settings, monkeypatch, zone, turns_at
 ):
     settings.TIME_ZONE = zone
@@ -397,7 +397,7 @@ def test_limit_when_the_day_turns_in_the_panels_time_zone_then_it_begins_anew(
 
 
 def spend_after_looking(key: ApiKey, charge: int, meeting: threading.Barrier) -> str:
-    """Check, then add: the addition itself is atomic, the check is not part of it."""
+    """Check, then add: the addition is atomic, but the check is not part of it."""
     enough = fresh(key).spent + charge <= (key.daily_limit or 0)
     meeting.wait(PATIENCE)
     if not enough:
@@ -407,7 +407,7 @@ def spend_after_looking(key: ApiKey, charge: int, meeting: threading.Barrier) ->
 
 
 @pytest.mark.django_db(transaction=True)
-def test_limit_when_it_is_only_looked_at_then_more_is_spent_than_may_be(customer):
+def test_limit_when_only_checked_first_then_it_is_exceeded(customer):
     key = make_key(customer=customer, name="Shop", daily_limit=300).key
     meeting = threading.Barrier(THREADS)
     assert in_threads(*[lambda: spend_after_looking(key, 100, meeting)] * THREADS) == ["spent"] * THREADS
@@ -415,7 +415,7 @@ def test_limit_when_it_is_only_looked_at_then_more_is_spent_than_may_be(customer
 
 
 @pytest.mark.django_db(transaction=True)
-def test_limit_when_many_spend_at_once_then_it_is_never_passed(customer):
+def test_limit_when_many_spend_at_once_then_never_exceeded(customer):
     key = make_key(customer=customer, name="Shop", daily_limit=350).key
     results = in_threads(*[lambda: spend(key=key, charge=100)] * THREADS)
     assert outcomes(results) == ["LimitReached"] * 5 + ["NoneType"] * 3
@@ -430,9 +430,7 @@ def add_at_once(secret: str, service: Any) -> list[Any]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_orders_when_many_come_at_once_then_the_limit_holds_and_what_is_refused_is_not_charged(
-    customer, service, sound_books
-):
+def test_limit_when_many_order_at_once_then_it_holds_and_refused_ones_are_free(customer, service, sound_books):
     made = make_key(customer=customer, name="Shop", daily_limit=make.micros("0.80"))
     answers = add_at_once(made.secret, service)
     assert sum("order" in one for one in answers) == 3  # At $0.25 each.
@@ -443,7 +441,7 @@ def test_orders_when_many_come_at_once_then_the_limit_holds_and_what_is_refused_
     assert make.wallet(customer).balance == make.micros("9.25")
 
 
-def test_limit_when_it_is_set_at_noon_then_the_morning_counts(customer, service):
+def test_limit_when_set_at_noon_then_the_morning_counts(customer, service):
     made = make_key(customer=customer, name="Shop")
     other = make_key(customer=customer, name="Another")
     order = {"service": service.pk, "link": "https://example.com/a", "quantity": 100}
@@ -455,13 +453,13 @@ def test_limit_when_it_is_set_at_noon_then_the_morning_counts(customer, service)
     assert fresh(made.key).spent == make.micros("0.75")
     assert "order" in ask(made.secret, "add", **order)
     assert "daily limit" in ask(made.secret, "add", **order)["error"]
-    # Taking it away and setting it again is no way around it.
+    # Removing it and setting it again does not bypass it.
     change_key(key=made.key, daily_limit=None, **limits)
     change_key(key=made.key, daily_limit=make.micros("1.00"), **limits)
     assert "daily limit" in ask(made.secret, "add", **order)["error"]
 
 
-def test_limit_when_somebody_is_still_at_yesterday_then_today_does_not_begin_anew(customer, monkeypatch):
+def test_limit_when_a_server_is_still_at_yesterday_then_today_does_not_restart(customer, monkeypatch):
     key = make_key(customer=customer, name="Shop", daily_limit=1_000).key
     today = timezone.localdate()
     spend(key=key, charge=900)
@@ -472,14 +470,14 @@ def test_limit_when_somebody_is_still_at_yesterday_then_today_does_not_begin_ane
     assert (fresh(key).spent, fresh(key).spent_on) == (1_000, today)
 
 
-def test_limit_when_a_clock_was_far_ahead_then_the_key_is_not_frozen(customer):
+def test_limit_when_a_clock_was_far_ahead_then_the_key_still_works(customer):
     key = make_key(customer=customer, name="Shop", daily_limit=1_000).key
     ApiKey.objects.update(spent=1_000, spent_on=timezone.localdate() + timedelta(days=30))
     spend(key=key, charge=1_000)
     assert fresh(key).spent_on == timezone.localdate()
 
 
-def test_limit_when_the_order_is_taken_back_then_the_spending_is_too(customer):
+def test_limit_when_the_order_is_rolled_back_then_the_spending_is_too(customer):
     key = make_key(customer=customer, name="Shop", daily_limit=1_000).key
     with pytest.raises(ZeroDivisionError), transaction.atomic():
         spend(key=key, charge=500)
@@ -487,7 +485,7 @@ def test_limit_when_the_order_is_taken_back_then_the_spending_is_too(customer):
     assert fresh(key).spent == 0
 
 
-def test_limit_when_a_repetition_is_answered_then_it_counts_once(customer, service):
+def test_limit_when_a_request_is_repeated_then_it_counts_once(customer, service):
     made = make_key(customer=customer, name="Shop", daily_limit=make.micros("0.30"))
     order = {"service": service.pk, "link": "https://example.com/a", "quantity": 100, "request_id": "r1"}
     first = ask(made.secret, "add", **order)
@@ -496,7 +494,7 @@ def test_limit_when_a_repetition_is_answered_then_it_counts_once(customer, servi
 
 
 @pytest.mark.parametrize("limit", [0, -1, 10**15 + 1])
-def test_limit_when_it_cannot_be_then_the_database_refuses_it(customer, limit):
+def test_limit_when_it_is_impossible_then_the_database_refuses_it(customer, limit):
     with pytest.raises(IntegrityError), transaction.atomic():
         make_key(customer=customer, name="Shop", daily_limit=limit)
     assert not ApiKey.objects.exists()
@@ -507,7 +505,7 @@ def test_limit_when_it_cannot_be_then_the_database_refuses_it(customer, limit):
 
 @pytest.fixture
 def crash(monkeypatch):
-    """Any trouble while a request is answered, that repeats what was sent."""
+    """Make each request fail with an error that repeats what was sent."""
 
     def fail(*, caller: Any, params: Any) -> Any:
         raise RuntimeError(f"cannot read {dict(params)}")
@@ -517,7 +515,7 @@ def crash(monkeypatch):
 
 @pytest.mark.parametrize("debug", [False, True], ids=["", "debug"])
 @pytest.mark.parametrize("case", ["fine", "error", "unknown", "wrong address", "crash", "crash in JSON"])
-def test_secret_when_requests_come_by_any_way_then_no_log_line_holds_it(customer, settings, crash, debug, case):
+def test_secret_when_sent_by_any_way_then_no_log_line_holds_it(customer, settings, crash, debug, case):
     settings.DEBUG = debug
     secret = make_key(customer=customer, name="Shop").secret
     if case == "unknown":
@@ -539,7 +537,7 @@ def test_secret_when_requests_come_by_any_way_then_no_log_line_holds_it(customer
     assert ("RuntimeError" in lines) is case.startswith("crash")
 
 
-def test_secret_when_the_development_server_tells_of_a_failed_request_then_it_is_hidden(customer):
+def test_secret_when_runserver_logs_a_failed_request_then_hidden(customer):
     secret = make_key(customer=customer, name="Shop").secret
     with log_lines() as stream:
         line = f"GET /api/v2?action=balance&key={secret} HTTP/1.1"
@@ -548,7 +546,7 @@ def test_secret_when_the_development_server_tells_of_a_failed_request_then_it_is
     assert secret not in stream.getvalue()
 
 
-def test_keys_when_they_are_made_and_revoked_in_a_loop_then_it_ends(customer, monkeypatch):
+def test_keys_when_created_and_revoked_in_a_loop_then_it_ends(customer, monkeypatch):
     """Each sends a mail, to an address that may be somebody else's."""
     monkeypatch.setattr(services, "MAX_MADE_A_DAY", 2)
     for _ in range(2):

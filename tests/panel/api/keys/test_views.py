@@ -29,7 +29,7 @@ from panel.lib.crypto import decrypt
 from tests import make
 from tests.panel.api.keys.test_services import ask, text_in_the_database
 
-# Of pages and forms; the keys themselves are tested on both databases.
+# Tests pages and forms only; the keys themselves are tested on both databases.
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 LIST = "/account/api/"
@@ -44,21 +44,21 @@ def page(client: Client, address: str) -> str:
 
 
 def form(client: Client, **values: str) -> dict[str, str]:
-    """The form of a new key as the browser would send it."""
+    """Return the form of a new key as the browser sends it."""
     found = re.search(r'name="request_key" value="([0-9a-f]{32})"', page(client, NEW))
     assert found
     return {"name": "My shop", "networks": "", "daily_limit": "", "request_key": found[1], **values}
 
 
-def told(answer: Any) -> list[str]:
-    """The messages of the page that the answer leads to."""
+def messages_of(answer: Any) -> list[str]:
+    """Return the messages of the page that the answer redirects to."""
     return [str(message) for message in answer.context["messages"]]
 
 
 # -- a new key ---------------------------------------------------------------------------------------
 
 
-def test_key_when_the_form_is_sent_then_it_is_made_as_asked_and_shown(signed_in, customer):
+def test_key_when_the_form_is_sent_then_created_as_entered_and_shown(signed_in, customer):
     data = form(
         signed_in, name=" My\r\n shop ", is_read_only="on", networks="192.0.2.7\n2001:db8::/32", daily_limit="1,250.50"
     )
@@ -77,13 +77,13 @@ def test_key_when_the_form_is_sent_then_it_is_made_as_asked_and_shown(signed_in,
     assert shown["Referrer-Policy"] == "same-origin"
 
 
-def test_secret_when_its_page_is_loaded_again_then_it_is_gone_and_no_key_was_made(signed_in):
+def test_secret_when_its_page_is_reloaded_then_gone_and_no_new_key(signed_in):
     data = form(signed_in)
     made = signed_in.post(NEW, data).url
     [secret] = set(SECRET.findall(page(signed_in, made)))
     again = signed_in.get(made, follow=True)
     assert again.redirect_chain == [(LIST, 302)]
-    assert "shown once" in told(again)[0]
+    assert "shown once" in messages_of(again)[0]
     # The form itself, sent again by the Back button and Enter.
     once_more = signed_in.post(NEW, data, follow=True)
     assert once_more.redirect_chain == [(made, 302), (LIST, 302)]
@@ -93,14 +93,14 @@ def test_secret_when_its_page_is_loaded_again_then_it_is_gone_and_no_key_was_mad
     assert secret not in text_in_the_database()
 
 
-def test_secret_when_the_form_is_clicked_twice_then_the_second_answer_leads_to_it(signed_in):
+def test_secret_when_the_form_is_clicked_twice_then_the_second_answer_shows_it(signed_in):
     data = form(signed_in)
     first, second = signed_in.post(NEW, data), signed_in.post(NEW, data)
     assert first.url == second.url
     assert find_key(secret=SECRET.findall(page(signed_in, second.url))[0]) == ApiKey.objects.get()
 
 
-def test_secret_when_it_waits_to_be_shown_then_it_is_encrypted_and_in_no_address_or_message(signed_in):
+def test_secret_when_it_waits_to_be_shown_then_encrypted_and_in_no_address(signed_in):
     answer = signed_in.post(NEW, form(signed_in))
     parcel = json.loads(decrypt(signed_in.session["new_api_key"]))
     secret = parcel["secret"]
@@ -113,7 +113,7 @@ def test_secret_when_it_waits_to_be_shown_then_it_is_encrypted_and_in_no_address
 
 
 @pytest.mark.parametrize("seconds", [59, 61])
-def test_secret_when_nobody_came_for_it_within_a_minute_then_it_is_not_shown(signed_in, monkeypatch, seconds):
+def test_secret_when_not_shown_within_a_minute_then_not_shown(signed_in, monkeypatch, seconds):
     address = signed_in.post(NEW, form(signed_in)).url
     now = one_time_secret.time.time()
     monkeypatch.setattr(one_time_secret.time, "time", lambda: now + seconds)
@@ -121,30 +121,30 @@ def test_secret_when_nobody_came_for_it_within_a_minute_then_it_is_not_shown(sig
     assert "new_api_key" not in signed_in.session
 
 
-def test_secret_when_its_owner_went_to_the_list_instead_then_it_is_forgotten(signed_in):
+def test_secret_when_the_list_is_opened_instead_then_forgotten(signed_in):
     address = signed_in.post(NEW, form(signed_in)).url
     page(signed_in, LIST)
     assert "new_api_key" not in signed_in.session
     assert signed_in.get(address).url == LIST
 
 
-def test_secret_when_another_session_or_key_asks_for_it_then_it_is_not_shown(signed_in, customer):
+def test_secret_when_opened_by_another_session_or_key_then_not_shown(signed_in, customer):
     before = make_key(customer=customer, name="Before").key
     address = signed_in.post(NEW, form(signed_in)).url
     elsewhere = Client()
     elsewhere.force_login(customer)
     assert elsewhere.get(address).status_code == 302
     assert signed_in.get(f"{LIST}{before.pk}/made/").status_code == 302
-    assert signed_in.get(address).status_code == 302  # It was taken out for the wrong key.
+    assert signed_in.get(address).status_code == 302  # It was removed for the wrong key.
 
 
-def test_secret_when_the_encryption_keys_were_changed_then_it_is_not_shown(signed_in, settings):
+def test_secret_when_the_encryption_keys_changed_then_not_shown(signed_in, settings):
     address = signed_in.post(NEW, form(signed_in)).url
     settings.FIELD_ENCRYPTION_KEYS = ["YW5vdGhlci1rZXktZm9yLXRlc3RzLW5vdC1zZWNyZXQ="]
     assert signed_in.get(address).status_code == 302
 
 
-def test_page_of_a_new_key_when_it_is_asked_for_its_headers_then_the_secret_stays(signed_in):
+def test_new_key_page_when_sent_a_head_request_then_the_secret_stays(signed_in):
     address = signed_in.post(NEW, form(signed_in)).url
     assert signed_in.head(address).status_code == 405
     assert SECRET.search(page(signed_in, address))
@@ -169,9 +169,7 @@ def test_page_of_a_new_key_when_it_is_asked_for_its_headers_then_the_secret_stay
     ],
 )
 @pytest.mark.parametrize("is_new", [True, False], ids=["new", "edit"])
-def test_form_when_a_field_is_wrong_then_it_says_so_there_and_keeps_what_was_typed(
-    signed_in, customer, field, value, words, is_new
-):
+def test_form_when_a_field_is_wrong_then_error_there_and_input_kept(signed_in, customer, field, value, words, is_new):
     key = make_key(customer=customer, name="Before").key
     before = list(ApiKey.objects.values())
     data = form(signed_in, **{"name": "My shop", field: value})
@@ -188,19 +186,19 @@ def test_form_when_a_field_is_wrong_then_it_says_so_there_and_keeps_what_was_typ
 
 
 @pytest.mark.parametrize("request_key", ["", "x", "F" * 32, "f" * 33])
-def test_form_when_its_own_number_is_made_up_then_no_key_is_made(signed_in, request_key):
+def test_form_when_its_request_key_is_made_up_then_no_key(signed_in, request_key):
     assert signed_in.post(NEW, form(signed_in, request_key=request_key)).status_code == 200
     assert not ApiKey.objects.exists()
 
 
-def test_form_when_it_names_more_than_it_may_then_the_rest_is_not_taken(signed_in, customer, other):
+def test_form_when_extra_fields_are_posted_then_ignored(signed_in, customer, other):
     signed_in.post(NEW, form(signed_in, customer=str(other.pk), digest="0" * 64, spent="-5", revoked_at="x"))
     key = ApiKey.objects.get()
     assert (key.customer, key.spent, key.revoked_at) == (customer, 0, None)
     assert key.digest != "0" * 64
 
 
-def test_form_when_there_are_as_many_keys_as_may_be_then_it_says_so_and_the_list_offers_none(signed_in, customer):
+def test_form_when_at_the_limit_then_error_and_the_list_offers_none(signed_in, customer):
     for number in range(MAX_KEYS):
         make_key(customer=customer, name=str(number))
     answer = signed_in.post(NEW, form(signed_in))
@@ -214,7 +212,7 @@ def test_form_when_there_are_as_many_keys_as_may_be_then_it_says_so_and_the_list
 
 
 @pytest.mark.parametrize("read_only", ["", "on"])
-def test_mail_when_a_key_is_made_then_it_tells_from_where_and_never_the_secret(signed_in, customer, read_only):
+def test_mail_when_a_key_is_created_then_it_names_the_address_and_no_secret(signed_in, customer, read_only):
     extra = {"is_read_only": read_only} if read_only else {}
     data = form(signed_in, name="<b>Tom & Co</b>", **extra)
     answer = signed_in.post(NEW, data, REMOTE_ADDR="203.0.113.9", headers={"user-agent": "Firefox 99"})
@@ -230,7 +228,7 @@ def test_mail_when_a_key_is_made_then_it_tells_from_where_and_never_the_secret(s
     assert secret not in str(message.message())
 
 
-def test_mail_when_it_cannot_be_sent_then_the_key_is_shown_all_the_same(signed_in, monkeypatch):
+def test_mail_when_it_cannot_be_sent_then_the_key_is_still_shown(signed_in, monkeypatch):
     def fail(*args: Any) -> int:
         raise OSError("refused")
 
@@ -239,9 +237,7 @@ def test_mail_when_it_cannot_be_sent_then_the_key_is_shown_all_the_same(signed_i
     assert find_key(secret=SECRET.findall(answer.content.decode())[0])
 
 
-def test_secret_when_the_form_is_clicked_twice_and_the_mail_takes_long_then_the_second_answer_leads_to_it(
-    signed_in, monkeypatch
-):
+def test_secret_when_clicked_twice_with_a_slow_mail_then_the_second_shows_it(signed_in, monkeypatch):
     data = form(signed_in)
     shown = []
 
@@ -257,7 +253,7 @@ def test_secret_when_the_form_is_clicked_twice_and_the_mail_takes_long_then_the_
     assert find_key(secret=SECRET.findall(text)[0]) == ApiKey.objects.get()
 
 
-def test_mail_when_the_address_is_not_known_then_it_says_so(signed_in):
+def test_mail_when_the_address_is_unknown_then_it_says_so(signed_in):
     signed_in.post(NEW, form(signed_in), REMOTE_ADDR="")
     assert "From the address: unknown" in mail.outbox[0].body
 
@@ -265,14 +261,14 @@ def test_mail_when_the_address_is_not_known_then_it_says_so(signed_in):
 # -- the list ----------------------------------------------------------------------------------------
 
 
-def test_list_when_there_is_no_key_then_it_says_what_one_is_for_and_offers_it(signed_in, other):
+def test_list_when_there_is_no_key_then_explained_and_offered(signed_in, other):
     make_key(customer=other, name="Theirs")
     text = page(signed_in, LIST)
     assert "Let your programs order" in text and NEW in text
     assert "Theirs" not in text and "Revoked keys" not in text
 
 
-def test_list_when_there_are_keys_then_it_tells_what_each_may_and_how_it_was_used(signed_in, customer):
+def test_list_when_there_are_keys_then_it_shows_limits_and_use(signed_in, customer):
     now = timezone.now()
     used = make_key(customer=customer, name="<i>Shop</i>", networks=["192.0.2.7/32"], daily_limit=make.micros("50")).key
     ApiKey.objects.filter(pk=used.pk).update(last_used_at=now - timedelta(minutes=5), last_address="2001:db8::1")
@@ -291,14 +287,14 @@ def test_list_when_there_are_keys_then_it_tells_what_each_may_and_how_it_was_use
     assert "http://localhost:8000/api/v2" in words
 
 
-def test_list_when_what_was_spent_was_yesterday_then_it_is_nothing_today(signed_in, customer):
+def test_list_when_spending_was_yesterday_then_nothing_today(signed_in, customer):
     key = make_key(customer=customer, name="Shop", daily_limit=make.micros("50")).key
     spend(key=key, charge=make.micros("12.34"))
     ApiKey.objects.update(spent_on=timezone.localdate() - timedelta(days=1))
     assert "$12.34" not in page(signed_in, LIST)
 
 
-def test_list_when_keys_are_revoked_then_they_are_folded_away_with_their_dates(signed_in, customer):
+def test_list_when_keys_are_revoked_then_folded_away_with_their_dates(signed_in, customer):
     key = make_key(customer=customer, name="Old shop").key
     revoke_key(key=key)
     text = page(signed_in, LIST)
@@ -314,11 +310,11 @@ def test_list_when_a_daily_limit_is_used_up_then_it_says_so(signed_in, customer)
     assert "All of" in text and "is spent today" in text and "delivered is-warning" in text
 
 
-def test_list_when_there_are_more_keys_then_it_asks_no_more(signed_in, customer):
+def test_list_when_there_are_more_keys_then_no_more_queries(signed_in, customer):
     def statements() -> int:
-        with CaptureQueriesContext(connection) as asked:
+        with CaptureQueriesContext(connection) as queries:
             page(signed_in, LIST)
-        return len(asked)
+        return len(queries)
 
     revoke_key(key=make_key(customer=customer, name="a").key)
     make_key(customer=customer, name="b")
@@ -330,14 +326,14 @@ def test_list_when_there_are_more_keys_then_it_asks_no_more(signed_in, customer)
     assert statements() == few
 
 
-def test_account_when_it_is_opened_then_it_leads_to_the_keys(signed_in):
+def test_account_when_opened_then_it_links_to_the_keys(signed_in):
     assert f'href="{LIST}"' in page(signed_in, "/account/")
 
 
 # -- changing and revoking ---------------------------------------------------------------------------
 
 
-def test_key_when_it_is_changed_then_what_it_may_is_changed_and_its_secret_is_not(signed_in, customer, service):
+def test_key_when_changed_then_its_limits_change_and_its_secret_does_not(signed_in, customer, service):
     made = make_key(customer=customer, name="Shop", is_read_only=True, networks=["203.0.113.0/24"], daily_limit=5)
     address = f"{LIST}{made.key.pk}/"
     shown = page(signed_in, address)
@@ -346,14 +342,14 @@ def test_key_when_it_is_changed_then_what_it_may_is_changed_and_its_secret_is_no
     order = {"service": service.pk, "link": "https://example.com/a", "quantity": 100}
     assert "error" in ask(made.secret, "add", **order)
     answer = signed_in.post(address, {"name": "New name", "networks": "192.0.2.7", "daily_limit": ""}, follow=True)
-    assert told(answer) == ["“New name” was saved."]
+    assert messages_of(answer) == ["“New name” was saved."]
     key = ApiKey.objects.get()
     assert (key.name, key.is_read_only, key.networks, key.daily_limit) == ("New name", False, ["192.0.2.7/32"], None)
     assert (key.digest, key.ending) == (made.key.digest, made.key.ending)
     assert "order" in ask(made.secret, "add", **order)
 
 
-def test_key_when_it_is_saved_as_it_is_then_nothing_changes(signed_in, customer):
+def test_key_when_saved_unchanged_then_nothing_changes(signed_in, customer):
     networks = ["192.0.2.7/32", "2001:db8::1/128", "2001:db8::/32", "10.0.0.0/8"]
     key = make_key(customer=customer, name="Shop", networks=networks, daily_limit=make.micros("0.00268")).key
     before = ApiKey.objects.values().get()
@@ -363,38 +359,38 @@ def test_key_when_it_is_saved_as_it_is_then_nothing_changes(signed_in, customer)
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_key_when_it_is_revoked_then_it_cannot_be_changed(signed_in, customer, method):
+def test_key_when_revoked_then_it_cannot_be_changed(signed_in, customer, method):
     key = make_key(customer=customer, name="Shop", is_read_only=True).key
     revoke_key(key=key)
     before = ApiKey.objects.values().get()
     answer = getattr(signed_in, method)(f"{LIST}{key.pk}/", {"name": "Mine again"}, follow=True)
-    assert told(answer) == ["“Shop” is revoked and cannot be changed any more."]
+    assert messages_of(answer) == ["“Shop” is revoked and cannot be changed any more."]
     assert ApiKey.objects.values().get() == before
 
 
-def test_key_when_it_is_revoked_while_its_form_is_open_then_the_form_is_refused(signed_in, customer, monkeypatch):
-    """It is revoked between the reading of it and the writing."""
+def test_key_when_revoked_while_its_form_is_open_then_the_form_is_refused(signed_in, customer, monkeypatch):
+    """It is revoked between the form's read and write."""
     key = make_key(customer=customer, name="Shop").key
     monkeypatch.setattr("panel.api.keys.forms.read_networks", lambda text: [] if revoke_key(key=key) else [])
     answer = signed_in.post(f"{LIST}{key.pk}/", {"name": "Mine again"}, follow=True)
-    assert "cannot be changed" in told(answer)[0]
+    assert "cannot be changed" in messages_of(answer)[0]
     assert ApiKey.objects.get().name == "Shop"
 
 
-def test_key_when_it_is_to_be_revoked_then_it_is_asked_first_and_done_once(signed_in, customer):
+def test_key_when_revoking_then_confirmed_first_and_done_once(signed_in, customer):
     made = make_key(customer=customer, name="Shop")
     address = f"{LIST}{made.key.pk}/revoke/"
     assert "Revoke “Shop”?" in page(signed_in, address)
     assert find_key(secret=made.secret)
     for _ in range(2):
         answer = signed_in.post(address, follow=True)
-        assert "was revoked" in told(answer)[0]
+        assert "was revoked" in messages_of(answer)[0]
     assert find_key(secret=made.secret) is None
     assert signed_in.get(address).status_code == 302
 
 
 @pytest.mark.parametrize("name", ["api_key_new", "api_key_edit", "api_key_revoke"])
-def test_forms_of_keys_when_the_token_is_missing_then_they_are_refused(customer, name):
+def test_key_forms_when_the_csrf_token_is_missing_then_refused(customer, name):
     key = make_key(customer=customer, name="Shop").key
     before = list(ApiKey.objects.values())
     client = Client(enforce_csrf_checks=True)
@@ -407,7 +403,7 @@ def test_forms_of_keys_when_the_token_is_missing_then_they_are_refused(customer,
 # -- on the page of an order -------------------------------------------------------------------------
 
 
-def test_order_when_a_key_ordered_it_then_its_page_names_the_key(signed_in, staff_client, customer, service):
+def test_order_when_created_with_a_key_then_its_page_names_the_key(signed_in, staff_client, customer, service):
     made = make_key(customer=customer, name="<b>Shop</b>")
     bought = ask(made.secret, "add", service=service.pk, link="https://example.com/a", quantity=100)["order"]
     revoke_key(key=made.key)
@@ -419,14 +415,14 @@ def test_order_when_a_key_ordered_it_then_its_page_names_the_key(signed_in, staf
     assert reverse("admin:accounts_apikey_change", args=[made.key.pk]) in text
 
 
-def test_order_when_it_was_made_in_the_browser_then_its_page_names_none(signed_in, staff_client, customer, service):
+def test_order_when_created_in_the_browser_then_its_page_names_no_key(signed_in, staff_client, customer, service):
     make_key(customer=customer, name="Shop")
     order = make.order(customer, service)
     assert "API key" not in page(signed_in, reverse("order_detail", args=[order.pk])).partition("<main")[2]
     assert "The browser" in page(staff_client, reverse("admin:orders_order_change", args=[order.pk]))
 
 
-def test_order_when_its_key_is_anothers_by_any_mistake_then_it_is_not_named(signed_in, customer, other, service):
+def test_order_when_its_key_is_another_customers_then_not_named(signed_in, customer, other, service):
     order = make.order(customer, service)
     type(order).objects.filter(pk=order.pk).update(api_key_ref=make_key(customer=other, name="Theirs").key.pk)
     assert "Theirs" not in page(signed_in, reverse("order_detail", args=[order.pk]))
@@ -449,7 +445,7 @@ def agent(request, db) -> Client:
 ADMIN = "admin:accounts_apikey_{}"
 
 
-def test_admin_when_staff_look_at_keys_then_the_digest_is_not_there(agent, customer):
+def test_admin_when_staff_open_keys_then_no_digest_is_shown(agent, customer):
     made = make_key(customer=customer, name="Shop", networks=["192.0.2.7/32"], daily_limit=make.micros("50"))
     spend(key=made.key, charge=make.micros("1.5"))
     listed = page(agent, reverse(ADMIN.format("changelist")))
@@ -460,15 +456,15 @@ def test_admin_when_staff_look_at_keys_then_the_digest_is_not_there(agent, custo
     assert "192.0.2.7" in alone and "$1.50" in alone
 
 
-@pytest.mark.parametrize("asked", ["alice@", "my sho", "ENDING"])
-def test_admin_when_a_key_is_searched_for_then_customer_name_and_ending_find_it(agent, customer, other, asked):
+@pytest.mark.parametrize("query", ["alice@", "my sho", "ENDING"])
+def test_admin_when_searched_then_customer_name_and_ending_find_a_key(agent, customer, other, query):
     key = make_key(customer=customer, name="My shop").key
     make_key(customer=other, name="Another")
-    found = agent.get(reverse(ADMIN.format("changelist")), {"q": key.ending if asked == "ENDING" else asked})
+    found = agent.get(reverse(ADMIN.format("changelist")), {"q": key.ending if query == "ENDING" else query})
     assert [one.pk for one in found.context["cl"].result_list] == [key.pk]
 
 
-def test_admin_when_the_list_is_filtered_then_keys_in_use_and_revoked_are_apart(agent, customer):
+def test_admin_when_filtered_then_used_and_revoked_keys_are_separate(agent, customer):
     key, gone = (make_key(customer=customer, name=name).key for name in ("a", "b"))
     revoke_key(key=gone)
     for value, wanted in (("1", key), ("0", gone)):
@@ -476,11 +472,11 @@ def test_admin_when_the_list_is_filtered_then_keys_in_use_and_revoked_are_apart(
         assert [one.pk for one in found.context["cl"].result_list] == [wanted.pk]
 
 
-def test_admin_when_the_list_grows_then_it_asks_no_more(agent, customer, other):
+def test_admin_when_the_list_grows_then_no_more_queries(agent, customer, other):
     def statements() -> int:
-        with CaptureQueriesContext(connection) as asked:
+        with CaptureQueriesContext(connection) as queries:
             page(agent, reverse(ADMIN.format("changelist")))
-        return len(asked)
+        return len(queries)
 
     make_key(customer=customer, name="a")
     statements()
@@ -490,11 +486,11 @@ def test_admin_when_the_list_grows_then_it_asks_no_more(agent, customer, other):
     assert statements() == few
 
 
-def test_admin_when_a_key_is_revoked_then_it_ends_and_the_log_says_by_whom(agent, customer):
+def test_admin_when_a_key_is_revoked_then_it_ends_and_the_log_shows_by_whom(agent, customer):
     made = make_key(customer=customer, name="Shop")
     address = reverse(ADMIN.format("revoke"), args=[made.key.pk])
-    asked = page(agent, address)
-    assert "Revoke: Shop" in asked and re.search(r"<button[^>]*bg-red-600[^>]*>\s*Revoke the key", asked)
+    html = page(agent, address)
+    assert "Revoke: Shop" in html and re.search(r"<button[^>]*bg-red-600[^>]*>\s*Revoke the key", html)
     assert find_key(secret=made.secret)  # A GET changes nothing.
     assert agent.post(address, {"seen": "in use"}).status_code == 302
     assert find_key(secret=made.secret) is None
@@ -508,7 +504,7 @@ def test_admin_when_a_key_is_revoked_then_it_ends_and_the_log_says_by_whom(agent
     assert address not in page(agent, reverse(ADMIN.format("change"), args=[made.key.pk]))
 
 
-def test_admin_when_its_owner_revokes_a_key_at_the_same_moment_then_staff_are_told(agent, customer, monkeypatch):
+def test_admin_when_the_owner_revokes_at_the_same_moment_then_staff_see_it(agent, customer, monkeypatch):
     key = make_key(customer=customer, name="Shop").key
     monkeypatch.setattr("panel.api.keys.admin.revoke_key", lambda *, key: revoke_key(key=key) and revoke_key(key=key))
     answer = agent.post(reverse(ADMIN.format("revoke"), args=[key.pk]), {"seen": "in use"})
@@ -517,7 +513,7 @@ def test_admin_when_its_owner_revokes_a_key_at_the_same_moment_then_staff_are_to
 
 
 @pytest.mark.parametrize("name", ["add", "delete"])
-def test_admin_when_staff_would_make_or_delete_a_key_then_it_is_refused(agent, customer, name):
+def test_admin_when_staff_create_or_delete_a_key_then_refused(agent, customer, name):
     key = make_key(customer=customer, name="Shop").key
     if name == "add":
         assert agent.get("/admin/accounts/apikey/add/").status_code in (403, 404)
@@ -527,7 +523,7 @@ def test_admin_when_staff_would_make_or_delete_a_key_then_it_is_refused(agent, c
     assert ApiKey.objects.get().name == "Shop"
 
 
-def test_admin_when_staff_come_from_a_customer_then_their_keys_are_listed_and_no_others(agent, customer, other):
+def test_admin_when_opened_from_a_customer_then_only_their_keys(agent, customer, other):
     keys = [make_key(customer=customer, name=name).key.pk for name in ("a", "b")]
     make_key(customer=other, name="Theirs")
     link = reverse("admin:accounts_user_open_api_keys", args=[customer.pk])
@@ -537,13 +533,13 @@ def test_admin_when_staff_come_from_a_customer_then_their_keys_are_listed_and_no
     assert agent.get(reverse("admin:accounts_user_open_api_keys", args=[10**6])).status_code == 404
 
 
-def test_admin_when_staff_come_from_a_key_then_its_orders_are_listed_and_no_others(agent, customer, service):
+def test_admin_when_opened_from_a_key_then_only_its_orders(agent, customer, service):
     made, another = (make_key(customer=customer, name=name) for name in ("Shop", "Script"))
     order = {"service": service.pk, "link": "https://example.com/a", "quantity": 100}
     bought = ask(made.secret, "add", **order)["order"]
     ask(another.secret, "add", **order)
     make.order(customer, service)
-    revoke_key(key=made.key)  # What a revoked key did is looked at most.
+    revoke_key(key=made.key)  # The orders of a revoked key matter most.
     link = reverse(ADMIN.format("open_orders"), args=[made.key.pk])
     assert link in page(agent, reverse(ADMIN.format("change"), args=[made.key.pk]))
     found = agent.get(link, follow=True)
@@ -553,7 +549,7 @@ def test_admin_when_staff_come_from_a_key_then_its_orders_are_listed_and_no_othe
 
 
 @pytest.mark.parametrize("value", ["x", "-1", "9" * 30])
-def test_admin_when_orders_are_filtered_by_no_key_then_there_are_none(agent, customer, service, value):
+def test_admin_when_orders_are_filtered_by_an_unknown_key_then_none(agent, customer, service, value):
     make.order(customer, service)
     found = agent.get(reverse("admin:orders_order_changelist"), {"api_key_ref": value})
     assert found.status_code == 200 and not found.context["cl"].result_list
@@ -562,7 +558,7 @@ def test_admin_when_orders_are_filtered_by_no_key_then_there_are_none(agent, cus
     ]
 
 
-def test_admin_when_somebody_may_not_see_keys_or_orders_then_no_link_leads_there(staff_client, customer):
+def test_admin_when_keys_or_orders_are_not_permitted_then_no_link(staff_client, customer):
     staff = User.objects.get(is_staff=True)
     User.objects.filter(pk=staff.pk).update(is_superuser=False)
     staff.user_permissions.set(Permission.objects.filter(codename__in=["view_user", "change_user"]))
@@ -589,13 +585,13 @@ def test_list_when_nine_tenths_of_a_limit_are_spent_then_it_warns(signed_in, cus
         ({"networks": "x", "daily_limit": "0"}, "networks"),
     ],
 )
-def test_form_when_something_is_wrong_then_the_first_wrong_field_has_the_focus(signed_in, values, focused):
+def test_form_when_fields_are_wrong_then_the_first_has_the_focus(signed_in, values, focused):
     text = signed_in.post(NEW, form(signed_in, **values)).content.decode()
     assert re.findall(r'name="(\w+)"[^>]* autofocus', text) == [focused]
     assert "autofocus" not in page(signed_in, NEW).partition("<main")[2]
 
 
-def test_page_of_a_new_key_when_it_is_shown_then_the_first_request_is_there_without_the_secret(signed_in):
+def test_new_key_page_when_shown_then_the_first_request_has_no_secret(signed_in):
     text = signed_in.post(NEW, form(signed_in), follow=True).content.decode()
     part = html.unescape(text.split('id="api-first"')[1].split("</pre>")[0])
     assert "export UPMARK_KEY=the-key-you-copied\n" in part and part.endswith("-d action=balance")

@@ -1,4 +1,4 @@
-"""Filters in the addresses of the admin's lists find out no hash and no secret, letter by letter."""
+"""Filters in the addresses of admin lists cannot reveal a hash or a secret letter by letter."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from panel.api.keys.services import make_key
 from panel.lib.admin.base import SECRETS, ModelAdmin
 from tests import make
 
-# Refused before any database is asked.
+# Refused before any query.
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 WAYS = (
@@ -60,7 +60,7 @@ def client_of(role: str) -> Client:
 
 
 def answer(client: Client, model: Any, lookup: str) -> Any:
-    """What tells one guess from another: how many are listed, or that none are."""
+    """Return what would distinguish guesses: the number of rows listed, or that none are."""
     page = client.get(reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"), {lookup: "zzz"})
     return page.context["cl"].result_count if page.context and "cl" in page.context else page.status_code
 
@@ -68,7 +68,7 @@ def answer(client: Client, model: Any, lookup: str) -> Any:
 ENDS = ("password__startswith", "authenticator__data__secret__regex", "api_keys__digest__startswith")
 
 
-def test_lookups_when_they_name_a_secret_on_any_way_then_no_list_allows_them(rf, staff):
+def test_lookups_when_they_reach_a_secret_in_any_way_then_no_list_allows_them(rf, staff):
     request = rf.get("/")
     request.user = staff
     for model, model_admin in site._registry.items():
@@ -77,15 +77,15 @@ def test_lookups_when_they_name_a_secret_on_any_way_then_no_list_allows_them(rf,
 
 
 @pytest.mark.parametrize("role", [SUPPORT, MANAGER, "Superuser"])
-def test_lists_when_they_are_filtered_by_a_secret_then_it_is_refused(role, victim):
+def test_lists_when_filtered_by_a_secret_then_refused(role, victim):
     client = client_of(role)
     for model in site._registry:
         for lookup in (ENDS[0], f"pk__customer__{ENDS[0]}"):
-            # Taken, it would list nobody, since nothing starts so. The list of one row sends its visitors on to that.
+            # If accepted, it would list nobody, since nothing starts so. A list with one row redirects to that row.
             assert answer(client, model, lookup) in (302, 400, 403), (model, lookup)
 
 
-def test_lists_when_they_are_filtered_by_their_own_secrets_then_it_is_refused(victim):
+def test_lists_when_filtered_by_their_own_secrets_then_refused(victim):
     client = client_of("Superuser")
     for model in site._registry:
         for column in SECRETS & {field.name for field in model._meta.get_fields()}:
@@ -93,24 +93,24 @@ def test_lists_when_they_are_filtered_by_their_own_secrets_then_it_is_refused(vi
 
 
 @pytest.mark.parametrize("role", [SUPPORT, MANAGER, "Superuser"])
-def test_lists_when_a_key_that_is_a_relation_stands_within_then_it_leads_nowhere(role, victim):
+def test_lists_when_a_relation_is_a_key_in_the_path_then_it_leads_nowhere(role, victim):
     client = client_of(role)
     for model in site._registry:
         for field in model._meta.get_fields():
             related = field.related_model
             if not hasattr(related, "_meta") or not related._meta.pk.is_relation:
                 continue
-            # Of the row that the key leads to, another column than its key.
+            # A column of the related row other than its key.
             column = next(one for one in related._meta.pk.related_model._meta.concrete_fields if not one.primary_key)
             lookup = f"{field.name}__pk__{column.name}"
             assert answer(client, model, lookup) in (400, 403), (model, lookup)
 
 
-def test_lists_when_a_key_is_named_then_it_still_filters(victim):
+def test_lists_when_filtered_by_a_key_then_still_works(victim):
     client = client_of(MANAGER)
     listed = client.get(reverse("admin:catalog_groupmember_changelist"), {"pk": victim.pk})
     assert listed.context["cl"].result_count == 1
 
 
-def test_every_list_then_is_made_of_the_panels_own_class():
+def test_lists_when_registered_then_all_use_the_panels_base_class():
     assert [model for model, model_admin in site._registry.items() if not isinstance(model_admin, ModelAdmin)] == []

@@ -1,4 +1,4 @@
-"""What `requests` would do by itself, and must not. What an exchange guarantees is seen in tests of the client."""
+"""What `requests` does by default and must not do here. Tests of the client cover the guarantees of an exchange."""
 
 from __future__ import annotations
 
@@ -60,40 +60,40 @@ def test_post_when_sent_then_it_has_these_headers_and_no_others(server):
 
 
 @pytest.mark.parametrize("path", ["/%7Eshop/api", "/api/v2/?a=%2F&b=c+d", "/api;v=2/x.php?key=%C3%A9", "//api"])
-def test_post_when_the_address_is_spelled_oddly_then_it_is_asked_as_it_stands(server, path):
+def test_post_when_the_address_is_spelled_oddly_then_used_unchanged(server, path):
     assert posted(server, path).failure == ""
     assert head_of(server)[0] == f"POST {parse_url(f'http://x{path}').request_uri} HTTP/1.1"
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_post_when_it_is_sent_elsewhere_then_it_stays_and_keeps_what_was_said(server, status):
+def test_post_when_redirected_then_not_followed_and_the_answer_is_kept(server, status):
     server.behaviour = answer(b"look there", status=status, headers=f"Location: {server.url}/there\r\n")
     found = posted(server)
     assert (found.phase, found.http_status, found.body, found.failure) == (Phase.ANSWERED, status, b"look there", "")
     assert len(server.whole) == 1
 
 
-def test_post_when_a_redirect_has_a_long_body_then_the_cap_holds(server):
+def test_post_when_a_redirect_has_a_long_body_then_the_limit_holds(server):
     server.behaviour = answer(b"x" * 5_000, status=302, headers="Location: /there\r\n")
     found = posted(server)
     assert (found.body, found.failure) == (b"x" * 1_000, "the answer is longer than 1000 bytes")
 
 
 @pytest.mark.parametrize("status", [413, 429, 503])
-def test_post_when_it_is_asked_to_come_again_then_it_does_not(server, status):
+def test_post_when_the_server_says_retry_then_it_does_not(server, status):
     server.behaviour = answer(b"later", status=status, headers="Retry-After: 0\r\n")
     assert posted(server).http_status == status
     assert len(server.whole) == server.connections == 1
 
 
-def test_post_when_the_connection_breaks_then_it_is_not_tried_again(server):
+def test_post_when_the_connection_breaks_then_no_retry(server):
     server.behaviour = reset
     found = posted(server)
     assert (found.phase, found.http_status) == (Phase.SENT, None)
     assert server.connections == 1
 
 
-def test_post_when_a_login_is_kept_for_the_host_then_it_is_not_sent(server, tmp_path: Path, monkeypatch):
+def test_post_when_netrc_has_a_login_for_the_host_then_not_sent(server, tmp_path: Path, monkeypatch):
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password mine\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     posted(server)
@@ -108,7 +108,7 @@ def test_post_when_a_cookie_was_set_then_the_next_one_has_none(server):
     assert not any(header.lower().startswith("cookie") for header in head_of(server))
 
 
-def test_post_when_its_cookies_take_long_to_read_then_nobody_reads_them(server, monkeypatch):
+def test_post_when_its_cookies_take_long_to_parse_then_never_parsed(server, monkeypatch):
     """Forty such headers took `requests` half a minute, past a deadline of five seconds."""
     read: list[object] = []
     for name in ("split_header_words", "parse_ns_headers"):
@@ -119,8 +119,8 @@ def test_post_when_its_cookies_take_long_to_read_then_nobody_reads_them(server, 
     assert (found.phase, found.body, found.failure, read) == (Phase.ANSWERED, b"{}", "", [])
 
 
-def test_connection_when_something_was_sent_over_another_then_it_is_refused(server):
-    """Whatever a library does of itself: the phase never goes back to one that denies what was sent."""
+def test_connection_when_something_was_sent_over_another_then_refused(server):
+    """Whatever a library does by itself, the phase never goes back to one that denies what was sent."""
     exchange = Exchange(Request(parse_url(server.url), FORM, "Test", True, 9.0, 9.0, 1_000))
     exchange.phase = Phase.SENT
     with pytest.raises(Stopped):
@@ -128,7 +128,7 @@ def test_connection_when_something_was_sent_over_another_then_it_is_refused(serv
     assert (exchange.phase, server.connections) == (Phase.SENT, 0)
 
 
-def test_failure_when_the_caller_handles_another_then_its_own_is_told(server):
+def test_failure_when_the_caller_handles_another_then_its_own_is_reported(server):
     server.behaviour = reset
     try:
         raise ValueError("of the caller")
@@ -137,7 +137,7 @@ def test_failure_when_the_caller_handles_another_then_its_own_is_told(server):
     assert failure.startswith(("ConnectionResetError", "RemoteDisconnected")), failure
 
 
-def test_failure_when_nothing_listens_then_it_is_named_without_the_address():
+def test_failure_when_nothing_listens_then_named_without_the_address():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     url = parse_url(f"http://127.0.0.1:{port}/api/v2?key=secret")
@@ -147,7 +147,7 @@ def test_failure_when_nothing_listens_then_it_is_named_without_the_address():
     assert "secret" not in found.failure and "HTTPConnectionPool" not in found.failure
 
 
-def test_failure_when_the_address_is_not_encrypted_then_nobody_is_asked(server):
+def test_failure_when_the_address_is_not_encrypted_then_nothing_is_sent(server):
     found = posted(server, allow_private=False)
     assert (found.phase, found.failure) == (Phase.CONNECTING, "only https is allowed")
     assert server.connections == 0
