@@ -3,7 +3,7 @@
 `SandboxServer` (in `panel.sandbox.server`) runs it inside a process, for tests; `manage.py sandbox_provider` runs it
 on its own. Only the command and the app configuration need Django.
 
-An order's outcome is random by its id. A link that contains one of these words decides it:
+An order's id seeds its random outcome. A link that contains one of these words decides it instead:
 
     sandbox-completed          Completed
     sandbox-overdelivered      Completed, with negative remains
