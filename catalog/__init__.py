@@ -1,4 +1,4 @@
-"""The catalog: providers, what they list, and what the panel sells at which price.
+"""The catalog: providers, their lists, and the services that the panel sells at which price.
 
-Knows neither orders nor wallets. Whatever speaks API v2 to a provider is in `upstream`.
+It knows neither orders nor wallets. All code that speaks API v2 to a provider is in `upstream`.
 """

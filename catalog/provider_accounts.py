@@ -1,4 +1,4 @@
-"""Talking to a provider: its client, its key, its balance, and the pauses after trouble."""
+"""Our account at a provider: client, key, balance, and pauses after failures."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ MAX_POLLING_PAUSE = timedelta(minutes=10)
 
 
 class ProviderUnusable(Exception):
-    """The provider cannot be talked to: its key or its address is unusable. The message is for staff."""
+    """The provider's key or address is unusable. The message is for staff."""
 
 
 def client_for(provider: Provider, *, read_timeout: float = 45) -> UpstreamClient:
-    """A client with the provider's address and key. `read_timeout`: seconds. Raises ProviderUnusable."""
+    """Return a client with the provider's address and key. `read_timeout` is in seconds. Raise ProviderUnusable."""
     try:
         return UpstreamClient(
             url=provider.api_url,
@@ -56,14 +56,14 @@ def _api_key(provider: Provider) -> str:
 
 
 def account_of(provider: Provider) -> str:
-    """A fingerprint of our account there, which its API key names. Raises ProviderUnusable."""
+    """Return a fingerprint of our account there, made from the API key. Raise ProviderUnusable."""
     return _fingerprint(_api_key(provider))
 
 
 def same_account(provider: Provider) -> list[int]:
-    """Providers that may be the same account or count their orders with it: the same key or the same host.
+    """Return the primary keys of providers that may share this account or its order ids: same key or same host.
 
-    Set up twice, the orders of one would look like nobody's to the other.
+    If one account is set up twice, each provider would see the other's orders as unknown.
     """
     host, account = _host(provider), _account_or_none(provider)
     return [
@@ -74,7 +74,7 @@ def same_account(provider: Provider) -> list[int]:
 
 
 def connected_with(*, api_key: str, besides: int | None = None) -> Provider | None:
-    """The provider that has this key already, apart from the one with the primary key `besides`."""
+    """Return the provider that has this key, ignoring the one with the primary key `besides`."""
     account = _fingerprint(api_key)
     same = (other for other in Provider.objects.all() if other.pk != besides and _account_or_none(other) == account)
     return next(same, None)
@@ -97,10 +97,10 @@ def _account_or_none(provider: Provider) -> str | None:
 
 
 def request_scope(provider: Provider) -> str:
-    """A fingerprint of where a request id counts: address, account and parameter; "" without a parameter.
+    """Return a fingerprint of address, account and parameter; "" without a request id parameter.
 
-    A request id means nothing under another name or to another account: there the order would be new.
-    Raises ProviderUnusable.
+    A request id is valid only within this scope: elsewhere the same id would create a new order. Raise
+    ProviderUnusable.
     """
     if not provider.request_id_parameter:
         return ""
@@ -110,25 +110,27 @@ def request_scope(provider: Provider) -> str:
 
 
 def drop_request_ids(*, provider: Provider, text: str) -> None:
-    """The provider took one request id twice: they are not used any more, and the owner is told."""
+    """Stop using request ids, and alert: the provider accepted one request id twice."""
     Provider.objects.filter(pk=provider.pk).update(request_id_parameter="", promise_unchecked=None)
     raise_alert(cause=Cause.REQUEST_IDS, about=provider.pk, text=text, level="danger")
 
 
-@sensitive_variables("api_key")  # Else a report of an error in here would show it.
+@sensitive_variables("api_key")  # keeps the key out of error reports
 def set_api_key(*, provider: Provider, api_key: str) -> None:
-    """Puts the encrypted key on the instance, unsaved."""
+    """Set the encrypted key on the instance, without saving."""
     provider.api_key_encrypted = encrypt(api_key.strip())
 
 
 def usable_providers() -> QuerySet[Provider]:
-    """Providers that are on and not paused now."""
+    """Return the active providers that are not paused now."""
     now = timezone.now()
     return Provider.objects.filter(is_active=True).filter(Q(paused_until=None) | Q(paused_until__lte=now))
 
 
 def pause_provider(*, provider: Provider, reason: str, text: str) -> None:
-    """Stops sending to it for a while, doubling each time, and alerts once. `reason` is a short word."""
+    """Pause sending to the provider, twice as long each time, and raise one alert. `reason` is a short word for the
+    log.
+    """
     wait = backoff(provider.pause_count, first=FIRST_PAUSE, longest=MAX_PAUSE)
     Provider.objects.filter(pk=provider.pk).update(
         paused_until=timezone.now() + wait, pause_reason=text[:200], pause_count=F("pause_count") + 1
@@ -138,9 +140,9 @@ def pause_provider(*, provider: Provider, reason: str, text: str) -> None:
 
 
 def take_polling_lane(*, provider: Provider, seconds: float) -> bool:
-    """Whether this process may poll the provider now: one at a time, so that a slow one takes one thread.
+    """Return True if this process may poll the provider now. Only one may, so that a slow provider takes one thread.
 
-    The lane is free again after `seconds` at the latest. `provider` remembers it, to leave it.
+    The lane is free again after `seconds` at the latest. `provider.polling_until` is set for `leave_polling_lane`.
     """
     now = timezone.now()
     free = Provider.objects.filter(pk=provider.pk).filter(Q(polling_until=None) | Q(polling_until__lte=now))
@@ -152,10 +154,10 @@ def take_polling_lane(*, provider: Provider, seconds: float) -> bool:
 
 
 def leave_polling_lane(*, provider: Provider, failures: int | None) -> None:
-    """Frees the lane, or keeps it closed for a while that doubles with each of its `failures` in a row.
+    """Free the lane, or keep it closed for a pause that doubles with each of the `failures` in a row.
 
-    `failures` is None where the provider was not asked: it has neither failed nor recovered. Nothing happens
-    when another process took the lane over, or staff freed it.
+    `failures` is None if no call was made: that is neither a failure nor a recovery. Do nothing if another process has
+    taken the lane, or staff freed it.
     """
     lane = Provider.objects.filter(pk=provider.pk, polling_until=provider.polling_until)
     if failures is None:
@@ -169,7 +171,7 @@ def leave_polling_lane(*, provider: Provider, failures: int | None) -> None:
 
 
 def resume_provider(*, provider: Provider) -> None:
-    """Staff mended what was wrong: it is tried again at once."""
+    """End all pauses, after staff fixed the problem."""
     Provider.objects.filter(pk=provider.pk).update(
         paused_until=None, pause_reason="", pause_count=0, polling_until=None, polling_failures=0
     )
@@ -177,7 +179,7 @@ def resume_provider(*, provider: Provider) -> None:
 
 
 def note_success(*, provider: Provider) -> None:
-    """Ends the pauses: the provider took an order."""
+    """End the sending pause, after the provider accepted an order."""
     if Provider.objects.filter(pk=provider.pk, pause_count__gt=0).update(
         paused_until=None, pause_reason="", pause_count=0
     ):
@@ -185,10 +187,10 @@ def note_success(*, provider: Provider) -> None:
 
 
 def check_balance(*, provider: Provider) -> str:
-    """Asks for the balance and stores it, in micro-units of the provider's currency.
+    """Fetch the balance and store it, in micro-units of the provider's currency.
 
-    Returns the currency that it says it bills in, "" where it does not say; one other than the configured is an
-    alert. Raises UpstreamError and ProviderUnusable.
+    Return the currency that the provider says it bills in, "" if it does not say. Raise an alert if it differs from the
+    configured one. Raise UpstreamError or ProviderUnusable.
     """
     answer = client_for(provider).balance()
     try:
@@ -209,13 +211,13 @@ def check_balance(*, provider: Provider) -> str:
             text=f"{provider.name} bills in {answer.currency}, but is set up with {provider.currency}.",
             level="danger",
         )
-    elif answer.currency:  # One that says nothing takes nothing back.
+    elif answer.currency:  # No currency in the answer: keep the existing alert.
         resolve_alert(cause=Cause.CURRENCY, about=provider.pk)
     return answer.currency
 
 
 def check_providers() -> int:
-    """Checks each active provider's balance; one that fails does not stop the rest. Returns failures."""
+    """Check the balance of each active provider, continuing after failures. Return the number of failures."""
     failures = 0
     for provider in Provider.objects.filter(is_active=True):
         try:

@@ -1,4 +1,4 @@
-"""How a provider is doing, as plain facts for staff: whether it sells, what is wrong, and what is worth knowing."""
+"""Health of a provider, as facts for staff: whether it sells, what is wrong, and what is worth knowing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from panel.lib.formats import moment_text
 
 GOOD, INFO, WARNING, DANGER = "good", "info", "warning", "danger"
 
-# Of each level: its icon and its colour.
+# Icon and color of each level.
 LOOKS = {
     GOOD: ("check_circle", "success"),
     INFO: ("info", "info"),
@@ -24,16 +24,16 @@ LOOKS = {
     DANGER: ("error", "danger"),
 }
 
-# The days that `ProviderFigures` are of.
+# Days that `ProviderFigures` cover.
 BURN_DAYS = 7
 
 LIST_AGE = timedelta(days=1)
-# A balance is asked for much more often: an older one means that asking fails.
+# Balances are checked much more often: an older one means that the check fails.
 BALANCE_AGE = timedelta(hours=2)
 
-# Percent of the orders that ended.
+# Percent of the ended orders.
 LOW_COMPLETION = 80
-# Fewer that ended say nothing about the provider.
+# Fewer ended orders are too few to judge the provider.
 ENOUGH_ORDERS = 10
 
 _WORST_FIRST = (DANGER, WARNING, INFO, GOOD)
@@ -57,12 +57,12 @@ class Fact:
 
     @property
     def word(self) -> str:
-        """The level for those who see neither colour nor icon."""
+        """The level as a word, for readers who see neither color nor icon."""
         return {GOOD: "Good", INFO: "Note", WARNING: "Warning", DANGER: "Urgent"}[self.level]
 
 
 def provider_state(*, provider: Provider) -> Fact:
-    """Whether it sells, in a word or two."""
+    """Return whether it sells, in a word or two."""
     if not provider.is_active:
         return Fact(INFO, "Off")
     if provider.pause_count:
@@ -73,7 +73,7 @@ def provider_state(*, provider: Provider) -> Fact:
 
 
 def provider_facts(*, provider: Provider, last_run: SyncRun | None) -> list[Fact]:
-    """Everything that is known of its health, the worst first. `last_run` is its latest import."""
+    """Return all facts about its health, the worst first. `last_run` is its latest import."""
     facts = [
         *_sending(provider),
         *_importing(provider, last_run),
@@ -86,7 +86,7 @@ def provider_facts(*, provider: Provider, last_run: SyncRun | None) -> list[Fact
 
 
 def last_import(*, provider: Provider) -> SyncRun | None:
-    """The latest import: waiting, under way or ended."""
+    """Return the latest import: queued, running or ended."""
     return provider.sync_runs.order_by("-pk").first()
 
 
@@ -165,9 +165,9 @@ def _orders(provider: Provider) -> Iterator[Fact]:
 
 
 def runway_days(provider: Provider) -> int | None:
-    """Whole days until its balance is spent, as fast as in the last week; None where either is not known.
+    """Return whole days until the balance is spent, at last week's rate; None if balance or rate is unknown.
 
-    Read providers with `select_related("figures")`: else this asks for them.
+    Read providers with `select_related("figures")`, or this runs a query.
     """
     try:
         spent = provider.figures.spent
@@ -175,7 +175,7 @@ def runway_days(provider: Provider) -> int | None:
         return None
     if provider.balance is None or spent <= 0:
         return None
-    # Of one that was connected two days ago, the week is two days long.
+    # For a provider connected two days ago, the week is two days long.
     age = timezone.now() - provider.created_at
     window = min(timedelta(days=BURN_DAYS), max(timedelta(days=1), age))
     return max(provider.balance, 0) * int(window.total_seconds()) // (spent * 86_400)

@@ -1,4 +1,4 @@
-"""Reading the catalog for pages."""
+"""Read the catalog for pages."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from catalog.models import Service, ServiceFigures
 from catalog.service_types import SPECS
 from panel.lib.digits import whole_number
 
-# Completed orders of the last 30 days, below which nothing is said about how long the next one takes.
+# Minimum completed orders in 30 days for a statement of how long orders take.
 ENOUGH_TIMED = 5
 
 SHELF_ORDER = ("category__position", "category__name", "category", "position", "pk")
 
 
 def services_on_sale() -> QuerySet[Service]:
-    """What a customer can order now: put on sale by the owner, listed upstream, its provider on.
+    """Return services that a customer can order now: on sale, listed upstream, provider active, type in SPECS.
 
-    A type can change upstream: what the order form has no fields for is not sold either.
+    The type is checked because it can change upstream to one that the order form has no fields for.
     """
     return Service.objects.filter(
         is_on_sale=True,
@@ -28,8 +28,10 @@ def services_on_sale() -> QuerySet[Service]:
 
 
 def service_on_sale(pk: int) -> Service | None:
-    """One of `services_on_sale` by its primary key, judged by its row: asked at every order, and to put the same
-    into a query takes as long as to run it."""
+    """Return a service by primary key if it is one of `services_on_sale`; else None.
+
+    Runs at every order. The conditions are checked in Python: building the query takes as long as running it.
+    """
     service = Service.objects.select_related("upstream__provider").filter(pk=pk).order_by().first()
     if service is None or not service.is_on_sale:
         return None
@@ -39,7 +41,7 @@ def service_on_sale(pk: int) -> Service | None:
 
 
 def matching(services: QuerySet[Service], query: str) -> QuerySet[Service]:
-    """Those that hold every word of `query` in their name, category or number; of a long query its first 8 words."""
+    """Filter services by every word of `query`, in name, category or number. Only the first 8 words count."""
     for word in query.split()[:8]:
         matches = Q(name__icontains=word) | Q(category__name__icontains=word)
         if (number := whole_number(word)) is not None:
@@ -49,6 +51,6 @@ def matching(services: QuerySet[Service], query: str) -> QuerySet[Service]:
 
 
 def times_of(service: Service) -> ServiceFigures | None:
-    """How long completed orders of the service took; None where there are too few to tell."""
+    """Return how long completed orders took; None if there are too few."""
     figures: ServiceFigures | None = getattr(service, "figures", None)
     return figures if figures is not None and figures.timed >= ENOUGH_TIMED else None

@@ -1,7 +1,7 @@
-"""The service types of the protocol: what each asks of the customer, and what is priced how.
+"""The service types of the protocol: what each needs from the customer, and how it is priced.
 
-A type that is not listed in SPECS is imported and shown to the owner, but not sold: the panel would not
-know what to ask for, or (Subscriptions) what it could cost.
+A type that is not in SPECS is imported and shown to the owner, but not sold: the panel would not know what to ask for,
+or (Subscriptions) what it could cost.
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from enum import Enum, auto
 
 
 class Kind(Enum):
-    """What may stand in a parameter."""
+    """Kind of value of a parameter."""
 
     LINE = auto()  # one line of text
-    LINES = auto()  # several, one on each line
-    LINK = auto()  # an address, as the link of an order
-    NUMBER = auto()  # a whole number from 1 on
+    LINES = auto()  # several lines of text
+    LINK = auto()  # a URL, as the link of an order
+    NUMBER = auto()  # a whole number from 1
     CHOICE = auto()  # one of the spec's `choices`
     COUNTRY = auto()  # two letters, upper-cased; WW is the whole world
 
 
 @dataclass(frozen=True, slots=True)
 class Param:
-    """A parameter of `add` beyond link and quantity. `one` names one line of it, for messages.
+    """A parameter of `add` besides link and quantity. `one` names one line of it, in messages.
 
-    `only_if`: the choice of another parameter that asks for this one, (name, value); it is dropped otherwise.
+    `only_if` is (name, value) of another parameter: only with that value is this one used, otherwise dropped.
     """
 
     name: str
@@ -39,10 +39,10 @@ class Param:
 
 @dataclass(frozen=True, slots=True)
 class TypeSpec:
-    """How a type is ordered. `wire` is its name in the protocol, `label` that for people. `lines` names the parameter
-    whose non-empty lines are the quantity.
+    """How a type is ordered.
 
-    `drips`: it may be ordered in several runs, as the protocol foresees.
+    `wire` is its name in the protocol, `label` its name on pages. `lines` names the parameter whose non-empty lines are
+    the quantity. `drips` means that the protocol allows drip-feed.
     """
 
     wire: str
@@ -54,7 +54,7 @@ class TypeSpec:
 
     @property
     def takes_quantity(self) -> bool:
-        """Whether the customer types a number: else lines are counted, or it is one package."""
+        """Return True if the customer types the quantity. Otherwise lines are counted, or it is one package."""
         return not self.lines and not self.is_package
 
 
@@ -155,5 +155,5 @@ SPECS: dict[str, TypeSpec] = {
 
 
 def is_sellable(service_type: str) -> bool:
-    """Whether the order form knows what this type needs."""
+    """Return True if the order form knows the parameters of this type."""
     return service_type in SPECS

@@ -1,4 +1,4 @@
-"""Celery's doors to the catalog's services."""
+"""Celery tasks of the catalog."""
 
 from celery import shared_task
 
@@ -10,27 +10,27 @@ from panel.alerts.services import record_heartbeat
 
 @shared_task
 def run_imports() -> None:
-    """Carries out the imports that are queued."""
+    """Run the queued imports."""
     queue.run_due_imports()
     record_heartbeat(task="run_imports")
 
 
 @shared_task
 def sync_catalogs() -> None:
-    """Queues an import from every active provider."""
+    """Queue an import from every active provider."""
     queue.request_all()
     record_heartbeat(task="sync_catalogs")
 
 
 @shared_task
 def check_providers() -> None:
-    """Asks every active provider for its balance."""
+    """Check the balance at every active provider."""
     provider_accounts.check_providers()
     record_heartbeat(task="check_providers")
 
 
 @shared_task
 def find_shelf_news() -> None:
-    """Tells customers what changed in the shop."""
+    """Find changes in the shop and publish them to customers."""
     changelog.find_shelf_news()
     record_heartbeat(task="find_shelf_news")

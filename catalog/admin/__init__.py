@@ -1,4 +1,4 @@
-"""The catalog in the admin. Each module registers its pages."""
+"""Admin pages of the catalog. Each module registers its own."""
 
 from catalog.admin import categories, customers, imports, inbox, margins, price_changes, providers
 from catalog.admin.services import pages as services

@@ -1,4 +1,4 @@
-"""Categories in the admin: their names, their order, their margins, and the order of the services on them."""
+"""Admin of categories: names, order, margins, and the order of their services."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class CategoryForm(forms.ModelForm):
 
 @admin.register(Category)
 class CategoryAdmin(PricedAdmin):
-    """The list is sorted by dragging, or by typing positions."""
+    """Categories, sorted by dragging or by typing positions."""
 
     form = CategoryForm
     change_list_template = "admin/catalog/change_categories.html"
@@ -92,11 +92,11 @@ class CategoryAdmin(PricedAdmin):
         messages.success(request, f"Arranged by {by}: {moved:,} services moved in {len(categories):,} {noun}.")
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        # Categories go one by one: the page of a single one says why it has to stay.
+        # Delete categories one at a time: the page of a single category explains why it cannot be deleted.
         return {name: found for name, found in super().get_actions(request).items() if name != "delete_selected"}
 
     def delete_model(self, request: HttpRequest, obj: Category) -> None:
-        lock_prices()  # A service that moves in at this moment would break the deletion when it is too late to say so.
+        lock_prices()  # Without the lock, a service could move in now and break the deletion too late to report it.
         super().delete_model(request, obj)
 
     def delete_view(
@@ -115,6 +115,6 @@ class CategoryAdmin(PricedAdmin):
                     return redirect("admin:catalog_category_change", category.pk)
             return super().delete_view(request, object_id, extra_context)
         except ProtectedError:
-            # An import put a service into it while the question was on the screen.
+            # An import put a service into it while the confirmation was open.
             messages.error(request, "Services came into this category meanwhile. Nothing was deleted.")
             return redirect("admin:catalog_category_changelist")

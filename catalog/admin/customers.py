@@ -1,4 +1,4 @@
-"""Customer groups, their members, and prices for single customers."""
+"""Admin of customer groups, their members, and prices for single customers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from panel.lib.own_account import SENTENCE, OwnAccount, refuse_own
 
 
 class ClashAdmin(ModelAdmin):
-    """Tells of what somebody else stored at the same moment, after the form had been checked."""
+    """Base for admins that report a conflict with another person's save, found only after the form was validated."""
 
     clash = ""
 
@@ -48,13 +48,13 @@ class ClashAdmin(ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: Any, form: forms.ModelForm, change: bool) -> None:
         if not change:
-            obj.save(force_insert=True)  # Else Django would overwrite a row that was added under its key meanwhile.
+            obj.save(force_insert=True)  # Otherwise Django overwrites a row that was added under its key meanwhile.
         elif form.changed_data:
             obj.save(update_fields=form.changed_data)
 
 
 class TermsAdmin(ClashAdmin):
-    """What single customers pay. Staff set no terms for themselves: these are shown to them, and left alone."""
+    """Base for the terms of single customers. Staff can view their own terms, but not change them."""
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return super().has_change_permission(request, obj) and not is_own_object(request, obj)
@@ -80,7 +80,7 @@ class TermsAdmin(ClashAdmin):
         if request.method != "POST":
             return super().changelist_view(request, *args, **kwargs)
         try:
-            with transaction.atomic():  # Django logs the deletion of a selection before it is made.
+            with transaction.atomic():  # Django logs the deletion of a selection before it deletes.
                 return super().changelist_view(request, *args, **kwargs)
         except OwnAccount:
             return self._refuse(request, f"Delete {self.opts.verbose_name_plural}")
@@ -94,13 +94,13 @@ class TermsAdmin(ClashAdmin):
         super().delete_model(request, obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        """Delete none of them where one is the actor's own: half a selection is nobody's wish."""
+        """Delete the selection, or none of it if one row is the actor's own."""
         for customer_id in queryset.values_list("customer_id", flat=True):
             refuse_own(actor=user_of(request), customer_id=customer_id)
         super().delete_queryset(request, queryset)
 
     def _refuse(self, request: HttpRequest, title: str, obj: Model | None = None) -> HttpResponse:
-        """Log it once the transaction of the page is rolled back, and lead on to where the reason is read."""
+        """Log the attempt after the page's transaction was rolled back, and redirect to the list with the reason."""
         log_own_attempt(request=request, objects=[obj or user_of(request)], title=title)
         messages.error(request, SENTENCE)
         return redirect(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
@@ -119,7 +119,7 @@ class CustomerGroupForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.instance.pk:
-            del self.fields["discount_bp"]  # Changed on a page of its own, which shows what it would do.
+            del self.fields["discount_bp"]  # Has a page of its own, with a preview.
 
 
 @admin.register(CustomerGroup)
@@ -270,7 +270,7 @@ class CustomerPriceAdmin(TermsAdmin):
 
 
 def _paid(own: CustomerPrice, panel: PanelTerms) -> str:
-    """What the customer pays, and in words why it is not what was agreed."""
+    """Return what the customer pays, and why it differs from the agreed price."""
     service = own.service
     paid = CustomerTerms(0, {service.pk: own.price}, panel).price_of(service)
     if paid > own.price:

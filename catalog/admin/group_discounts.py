@@ -1,4 +1,4 @@
-"""The page that shows what a group's discount would do, and sets it."""
+"""The page that previews and sets a group's discount."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from panel.lib.own_account import SENTENCE
 
 
 class DiscountField(PercentField):
-    """A discount, held in basis points: below 100%, for a price of nothing is no price."""
+    """A discount in basis points, below 100%: a price of zero is not allowed."""
 
     def read(self, text: str) -> int:
         try:
@@ -39,7 +39,7 @@ class DiscountForm(forms.Form):
 
 
 def discount_page(*, request: HttpRequest, model_admin: ModelAdmin, group: CustomerGroup) -> HttpResponse:
-    """A GET with a discount shows what it would do, the POST that follows sets it. The caller checked permissions."""
+    """Preview the discount of a GET, set it on the POST that follows. The caller checks permissions."""
     back = reverse("admin:catalog_customergroup_change", args=[group.pk])
     is_own = is_own_group(group=group, actor=user_of(request))
 

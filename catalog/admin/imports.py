@@ -1,4 +1,4 @@
-"""Imports in the admin: how each went, one while it runs, and applying a refused one after a look."""
+"""Admin of imports: their results, the progress of a running one, and accepting a refused one."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ LOOKS = {
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A phase of an import that is under way: "done", "now" or "ahead"."""
+    """A phase of an open import: "done", "now" or "ahead"."""
 
     label: str
     state: str
 
 
 def steps_of(run: SyncRun) -> list[Step]:
-    """The phases of a run in their order, and how far it has come."""
+    """Return the phases of a run in order, with the progress of each."""
     phases = list(_Phase)
     here = phases.index(_Phase(run.phase))
     return [
@@ -56,18 +56,18 @@ def steps_of(run: SyncRun) -> list[Step]:
 
 
 def is_superseded(run: SyncRun) -> bool:
-    """Whether a later list of the provider was applied."""
+    """Return True if a later list of the provider was applied."""
     later = SyncRun.objects.filter(provider=run.provider_id, outcome=_Outcome.APPLIED, started_at__gt=run.started_at)
     return later.exists()
 
 
 def can_be_accepted(run: SyncRun) -> bool:
-    """Whether the list was refused on grounds that somebody can look at and accept: an empty one never is."""
+    """Return True if somebody can accept the refused list: never an empty one."""
     return run.outcome == _Outcome.REFUSED and bool(run.listed and run.grounds) and not is_superseded(run)
 
 
 def can_be_repeated(run: SyncRun) -> bool:
-    """Whether asking again helps."""
+    """Return True if another import may help."""
     return run.outcome in (_Outcome.FAILED, _Outcome.REFUSED) and not is_superseded(run)
 
 
@@ -119,7 +119,7 @@ class SyncRunAdmin(ReadOnlyAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, object] | None = None
     ) -> HttpResponse:
-        """The run's page: its steps while it is open, then what came of it and what can be done."""
+        """Show a run: its steps while it is open, then its result and what can be done."""
         run = self.get_object(request, unquote(object_id))
         if not self.has_view_permission(request, run):
             raise PermissionDenied
@@ -153,7 +153,7 @@ class SyncRunAdmin(ReadOnlyAdmin):
         return TemplateResponse(request, "admin/catalog/import.html", context)
 
     def progress_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """The steps alone, asked for every second; once the run has ended, the page is loaded anew."""
+        """Render only the steps. The page requests them every second and reloads once the run has ended."""
         run = get_object_or_404(SyncRun.objects.defer("skipped", "grounds"), pk=pk)
         if not self.has_view_permission(request, run):
             raise PermissionDenied
@@ -163,7 +163,7 @@ class SyncRunAdmin(ReadOnlyAdmin):
         return response
 
     def again_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Queues another import: of whatever the list says by now, or accepting what was refused."""
+        """Queue another import: of the current list, or accepting what was refused."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         if not request.user.has_perm(PERMISSION):

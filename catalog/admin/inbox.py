@@ -1,4 +1,4 @@
-"""The inbox of upstream changes: what providers changed, until somebody has seen it."""
+"""Admin of the inbox: what providers changed, until somebody accepts it."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ LISTING = {
 
 
 def changed_words(change: CatalogChange) -> Iterator[str]:
-    """What the provider changed, one line for each column. Texts are the provider's: escape them."""
+    """Yield one line for each column that the provider changed. The texts are the provider's: escape them."""
     if change.kind in LISTING:
         yield LISTING[_Kind(change.kind)]
         return
@@ -90,7 +90,7 @@ def _shown(value: Any) -> str:
 
 
 class WaitingFilter(admin.SimpleListFilter):
-    """What waits, unless something else is asked for."""
+    """Shows open changes by default."""
 
     title = "seen"
     parameter_name = "seen"
@@ -111,7 +111,7 @@ class WaitingFilter(admin.SimpleListFilter):
 
 @admin.register(CatalogChange)
 class CatalogChangeAdmin(ReadOnlyAdmin):
-    """Urgent ones stand on top. Accepting takes them out of the inbox; it moves no price by itself."""
+    """Open changes, urgent ones first. Accepting removes them from the inbox and changes no price."""
 
     change_list_template = "admin/catalog/inbox.html"
     list_display = ("shown_kind", "shown_service", "what", "when", "buttons")
@@ -131,7 +131,7 @@ class CatalogChangeAdmin(ReadOnlyAdmin):
         return super().get_queryset(request).defer("upstream__description", "service__description")
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, object] | None = None) -> HttpResponse:
-        # Read before the list is: whatever changes from now on was not seen on it.
+        # Read before the list: changes from now on are not on it.
         seen = CatalogChange.objects.filter(accepted_at=None).order_by("-changed_at").values_list("changed_at")[:1]
         seen_until = seen[0][0].isoformat() if request.method == "GET" and seen else ""
         return super().changelist_view(request, {**(extra_context or {}), "seen_until": seen_until})
@@ -201,7 +201,7 @@ class CatalogChangeAdmin(ReadOnlyAdmin):
             (reverse(f"admin:catalog_catalogchange_{name}", args=[change.pk]), inbox_state_of(change), icon, label)
             for name, label, icon in offered
         )
-        # Buttons of the list's own form: a link would change something by a GET.
+        # Buttons in the form of the list: a link would change data with a GET.
         return format_html(
             '<div class="flex flex-wrap gap-2">{}</div>',
             format_html_join(
@@ -223,7 +223,7 @@ class CatalogChangeAdmin(ReadOnlyAdmin):
         return self.has_accept_permission(request) and request.user.has_perm("catalog.change_service")
 
     def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[object]:
-        """No buttons above what was accepted."""
+        """Return no buttons for an accepted change."""
         waiting = CatalogChange.objects.filter(pk=object_id, accepted_at=None).exists()
         return super().get_actions_detail(request, object_id) if waiting else []
 
@@ -236,7 +236,7 @@ class CatalogChangeAdmin(ReadOnlyAdmin):
         self._accept_many(request, queryset, put_on_sale=True)
 
     def _accept_many(self, request: HttpRequest, queryset: QuerySet[CatalogChange], *, put_on_sale: bool) -> None:
-        """What changed since the list was shown stays: nobody has seen it."""
+        """Accept the selected changes, except those that changed since the list was shown."""
         seen_until = _moment(request.POST.get("seen_until", ""))
         if seen_until is None:
             messages.error(request, "The page was not complete. Nothing was accepted; load it again.")
@@ -247,8 +247,8 @@ class CatalogChangeAdmin(ReadOnlyAdmin):
         first = seen.first()
         done = accept_changes(changes=seen, actor=user_of(request), put_on_sale=put_on_sale)
         if first is not None and done.accepted:
-            self.log_change(request, first, f"Accepted with {done.accepted - 1:,} others. {_told(done)}")
-        messages.success(request, _told(done))
+            self.log_change(request, first, f"Accepted with {done.accepted - 1:,} others. {_accepted_text(done)}")
+        messages.success(request, _accepted_text(done))
         if newer:
             messages.warning(request, f"{newer:,} changed since you opened the page. They still wait.")
 
@@ -269,7 +269,7 @@ class CatalogChangeAdmin(ReadOnlyAdmin):
             done = accept_changes(changes=one, actor=user_of(request), put_on_sale=put_on_sale)
             if not done.accepted:
                 raise ActionRefused("It was accepted already. Nothing was done.")
-            return _told(done)
+            return _accepted_text(done)
 
         title = f"{change.get_kind_display()}: {change.upstream.name[:80]}"
         if request.method == "POST":
@@ -299,7 +299,7 @@ class CatalogChangeAdmin(ReadOnlyAdmin):
 
 
 def inbox_state_of(change: CatalogChange) -> str:
-    """What somebody saw: a change that moved on is another one."""
+    """Return the state that somebody saw: it differs once the change is updated."""
     return change.changed_at.isoformat()
 
 
@@ -311,7 +311,7 @@ def _moment(text: str) -> datetime | None:
     return found if found and timezone.is_aware(found) else None
 
 
-def _told(done: Accepted) -> str:
+def _accepted_text(done: Accepted) -> str:
     parts = [f"{done.accepted:,} accepted."]
     if done.put_on_sale:
         parts.append(f"{done.put_on_sale:,} put on sale.")

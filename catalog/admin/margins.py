@@ -1,4 +1,4 @@
-"""The panel's margin in the admin."""
+"""Admin of the panel's margin."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class PricePolicyForm(forms.ModelForm):
 
 @admin.register(PricePolicy)
 class PricePolicyAdmin(PricedAdmin):
-    """Every field moves prices: saving leads to what it would do."""
+    """The panel's margin. Every field changes prices, so saving leads to a preview."""
 
     form = PricePolicyForm
     priced = ("margin_bp", "margin_fixed", "minimum_margin_bp", "price_step")

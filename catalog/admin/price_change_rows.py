@@ -1,4 +1,4 @@
-"""Lines of the tables about a price change: what it set, and what would earn least by it."""
+"""Table rows of a price change: what it set, and the services that would earn least."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from catalog.prices.changes import MODELS, Effect, Preview
 from catalog.prices.edits import load_edits
 from panel.lib.formats import percent_text
 
-# Lines of what a change set, on its page.
+# Rows of settings shown on the page of a change.
 MAX_SHOWN = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A line of what a change set: on what, which column, and in words from what to what."""
+    """A row of what a change set: target, column, and the values in words."""
 
     target: str
     label: str
@@ -26,7 +26,7 @@ class Setting:
 
 
 def settings_of(change: PriceChange) -> tuple[list[Setting], int]:
-    """What an applied change set, the first of it, and how many lines more there are."""
+    """Return the first MAX_SHOWN settings of an applied change, and the number of the others."""
     was = {
         (edit.kind, pk, column): value
         for edit in load_edits(change.before)
@@ -63,7 +63,7 @@ def _values(was: dict[tuple[str, int, str], Any], shown: list[tuple[str, int, st
 
 @dataclass(frozen=True, slots=True)
 class WorstRow:
-    """A line of the services that would earn least."""
+    """A row of the services that would earn least."""
 
     effect: Effect
     provider: str
@@ -72,7 +72,7 @@ class WorstRow:
 
 
 def worst_rows(preview: Preview) -> list[WorstRow]:
-    """The worst ten, in words."""
+    """Return the ten services that would earn least, in words."""
     worst = preview.worst
     names = Provider.objects.in_bulk([one.after.provider_id for one in worst])
     return [

@@ -1,4 +1,4 @@
-"""Price changes: shown before they are applied, the history of them, and undoing one."""
+"""Admin of price changes: preview, history and undo."""
 
 from __future__ import annotations
 
@@ -42,18 +42,17 @@ from panel.lib.digits import whole_number
 def show_or_apply(
     *, request: HttpRequest, edits: Sequence[Edit], source: str, summary: str, back: str, after: str = ""
 ) -> HttpResponse:
-    """Leads to the page that shows what `edits` would do; what moves no price is applied at once.
+    """Redirect to the preview of `edits`, or apply them at once if they change no price.
 
-    `back` is where they were made; `after` where to go on once they are applied, if that is elsewhere. The caller
-    has checked that the user may do this, and stands outside of any transaction: what is applied takes the locks of
-    prices in their order.
+    `back` is the URL of the page where they were made; `after` the URL for once they are applied, if it differs. The
+    caller must have checked permissions and be outside of any transaction: applying takes the price locks in order.
     """
     change = draft_change(edits=edits, source=source, summary=summary, actor=user_of(request))
     return show_draft(request=request, change=change, back=back, after=after)
 
 
 def show_draft(*, request: HttpRequest, change: PriceChange, back: str, after: str = "") -> HttpResponse:
-    """The same for a change that is drafted already."""
+    """Redirect to the preview of a stored draft, or apply it at once if it changes no price."""
     try:
         preview = preview_change(change=change)
         if not preview.moves_prices:
@@ -61,7 +60,7 @@ def show_draft(*, request: HttpRequest, change: PriceChange, back: str, after: s
             tell_applied(request, change, preview)
             return redirect(after or back)
     except PreviewOutdated:
-        pass  # It would move prices by now: that is shown.
+        pass  # It changes prices by now: show the preview.
     except ChangeRefused as error:
         messages.error(request, f"{error} Nothing was changed.")
         return redirect(back)
@@ -70,7 +69,7 @@ def show_draft(*, request: HttpRequest, change: PriceChange, back: str, after: s
 
 
 def tell_applied(request: HttpRequest, change: PriceChange, preview: Preview) -> None:
-    """Logs what was applied and tells of it."""
+    """Log an applied change and show a message."""
     done = what_was_done(preview)
     admin.site.get_model_admin(PriceChange).log_change(request, change, f"Applied. {done}")
     messages.success(request, f"{change.summary}. {done}")
@@ -80,7 +79,7 @@ def tell_applied(request: HttpRequest, change: PriceChange, preview: Preview) ->
 
 
 def what_was_done(preview: Preview) -> str:
-    """ "12 prices changed: 10 raised, 2 lowered. 3 put on sale." """
+    """Return a summary such as "12 prices changed: 10 raised, 2 lowered." with what went on or off sale."""
     parts = [
         (preview.raised, "raised"),
         (preview.lowered, "lowered"),
@@ -100,10 +99,10 @@ def what_was_done(preview: Preview) -> str:
 
 
 class SeenForm(forms.ModelForm):
-    """Knows what it showed: only what the person touched counts as changed.
+    """A form that knows the values it showed, so that only the person's own edits count as changed.
 
-    Else a page that stood open would set back what others, or an import, wrote meanwhile. A form that is sent
-    without what it showed (by a script) is compared with what is stored.
+    Otherwise a page that was open for long would revert what others, or an import, wrote meanwhile. A form sent without
+    the values it showed (by a script) is compared with the stored values.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -115,9 +114,9 @@ class SeenForm(forms.ModelForm):
 
 
 class _ChangeReady(Exception):
-    """Leads a valid form out of Django's view and its transaction, in which nothing was written yet.
+    """Carries a valid form out of Django's view and its transaction, in which nothing was written yet.
 
-    That transaction would hold the row while prices are changed, and prices lock it last.
+    That transaction would lock the row while prices are changed, but price changes must lock it last.
     """
 
     def __init__(self, form: forms.ModelForm) -> None:
@@ -126,21 +125,21 @@ class _ChangeReady(Exception):
 
 
 class PricedAdmin(ModelAdmin):
-    """A change form some of whose columns move prices: these are shown first, the others saved at once.
+    """Base for forms with columns that change prices: those get a preview, the others are saved at once.
 
-    Of the others only what was touched is written, so that nothing is set back that the panel wrote to the row
-    while the form stood open. New rows are saved whole: nothing is priced by them yet.
+    Only edited columns are written, so that the form does not revert what the panel wrote to the row while it was open.
+    New rows are saved whole: nothing has a price from them yet.
     """
 
-    # Columns (such as "margin_bp", "category_id") that are handed to `show_or_apply`.
+    # Columns (such as "margin_bp", "category_id") that go through `show_or_apply`.
     priced: Sequence[str] = ()
-    # The kind of their edit: "panel", "provider", "category" or "service".
+    # Kind of their edit: "panel", "provider", "category" or "service".
     price_kind = ""
-    # Of `PriceChange.Source`.
+    # A value of `PriceChange.Source`.
     price_source = ""
 
     def columns_set(self, request: HttpRequest, obj: Any, form: forms.ModelForm) -> Sequence[str]:
-        """For subclasses: sets columns that the form has no field for on `obj`, and names them to be saved."""
+        """Set columns without a form field on `obj` and return their names to be saved. For subclasses."""
         return ()
 
     def get_form(self, request: HttpRequest, obj: Model | None = None, **kwargs: Any) -> type[forms.ModelForm]:
@@ -148,7 +147,7 @@ class PricedAdmin(ModelAdmin):
         return super().get_form(request, obj, form=type(base.__name__, (SeenForm, base), {}), **kwargs)
 
     def is_priced(self, column: str, value: object) -> bool:
-        """Whether setting `column` to `value` is shown first."""
+        """Return True if setting `column` to `value` needs a preview."""
         return column in self.priced
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
@@ -160,14 +159,14 @@ class PricedAdmin(ModelAdmin):
     def save_model(self, request: HttpRequest, obj: Model, form: forms.ModelForm, change: bool) -> None:
         if isinstance(form, SeenForm) and change:
             raise _ChangeReady(form)
-        if change:  # A row of the list, where no priced column is edited.
+        if change:  # A row of the list, where no priced column can be edited.
             obj.save(update_fields=form.changed_data)
             return
         self.columns_set(request, obj, form)
         super().save_model(request, obj, form, change)
 
     def _save_change(self, request: HttpRequest, form: forms.ModelForm) -> HttpResponse:
-        """Save what moves no price, then show the rest."""
+        """Save the columns that change no price, then preview the rest."""
         obj = form.instance
         others = self.columns_set(request, obj, form)
         columns = {field.name: field.attname for field in self.opts.concrete_fields}
@@ -182,7 +181,7 @@ class PricedAdmin(ModelAdmin):
         with transaction.atomic():
             if direct or others:
                 obj.save(update_fields=[*direct, *others])
-            if form.changed_data or not moved:  # What moves prices is logged once it is applied.
+            if form.changed_data or not moved:  # What changes prices is logged when it is applied.
                 self.log_change(request, obj, self.construct_change_message(request, form, []))
         if not moved:
             return self.response_change(request, obj)
@@ -203,7 +202,7 @@ class PricedAdmin(ModelAdmin):
 
 
 def may_apply(request: HttpRequest, change: PriceChange) -> bool:
-    """Whether the user may change prices, and everything that this change sets."""
+    """Return True if the user may change prices and everything that this change sets."""
     kinds = {edit.kind for edit in load_edits(change.edits)}
     needed = [f"catalog.change_{MODELS[kind]._meta.model_name}" for kind in kinds]
     if any("currency" in edit.values for edit in load_edits(change.edits)):
@@ -213,7 +212,7 @@ def may_apply(request: HttpRequest, change: PriceChange) -> bool:
 
 @admin.register(PriceChange)
 class PriceChangeAdmin(ReadOnlyAdmin):
-    """The history of applied changes. Drafts have only the page that shows what they would do."""
+    """History of applied changes. Drafts have only a preview page."""
 
     list_display = ("shown_summary", "applied_at", "prices", "source", "shown_actor", "stands")
     list_display_links = ("shown_summary",)
@@ -266,7 +265,7 @@ class PriceChangeAdmin(ReadOnlyAdmin):
         return render_to_string("admin/catalog/price_change_set.html", {"rows": rows, "more": more})
 
     def preview_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Shows what the draft would do; applies it when that is posted back."""
+        """Show what the draft would do; apply it on POST."""
         change = get_object_or_404(PriceChange, pk=pk)
         if not may_apply(request, change):
             raise PermissionDenied
@@ -312,7 +311,7 @@ class PriceChangeAdmin(ReadOnlyAdmin):
 
     @action(description="Undo", icon="undo", permissions=["undo"])
     def undo(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Asks first: a link changes nothing. What prices would move is shown on the page after."""
+        """Confirm first, because a link must not change data. Price changes are then shown in a preview."""
         change = get_object_or_404(PriceChange, pk=object_id)
         back = reverse("admin:catalog_pricechange_change", args=[change.pk])
         if request.method == "POST":

@@ -1,4 +1,4 @@
-"""The forms of a provider: all of it for who may connect it, and prices alone for who may not."""
+"""Forms of a provider: a full one for staff who may connect it, one of prices alone for the others."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from catalog.provider_accounts import connected_with
 from panel.lib.admin.fields import AmountField, ExchangeRateField, PercentField
 from panel.lib.money import EXCHANGE_ONE
 
-# What the protocol names itself: a request ID sent under one of these would change what is ordered.
+# Parameter names of the protocol: a request ID under one of them would change the order.
 PROTOCOL_NAMES = (
     "key action service link quantity comments runs interval order orders username usernames hashtag hashtags media "
     "groups keywords country device min max posts delay expiry answer_number"
@@ -26,7 +26,7 @@ PROTOCOL_NAMES = (
 
 PRICES = ("exchange_rate", "margin_bp", "margin_fixed", "publish_new", "on_rise")
 TECHNICAL = ("max_parallel_adds", "max_parallel_polls", "request_id_parameter", "probes_ids")
-# What only those may set who may connect providers; the key is another, and no column.
+# Columns only for staff who may connect providers. The key is not a column.
 CONNECTION = ("api_url", "currency", *TECHNICAL)
 
 
@@ -45,7 +45,7 @@ class PriceForm(forms.ModelForm):
 
 
 class ProviderForm(PriceForm):
-    """All of it. The key goes in and never comes out."""
+    """The full form. It accepts a key but never shows one."""
 
     api_url = forms.URLField(label="API URL", max_length=300, assume_scheme="https", widget=UnfoldAdminURLInputWidget)
     api_key = forms.CharField(
@@ -75,7 +75,7 @@ class ProviderForm(PriceForm):
         if not key and not self.instance.api_key_encrypted:
             raise forms.ValidationError("Enter the API key that the provider gave you.")
         if key and (twin := connected_with(api_key=key, besides=self.instance.pk)):
-            # Two of them would take each other's orders for nobody's.
+            # Two providers with one account would each see the other's orders as unknown.
             raise forms.ValidationError(f"This account is connected already, as {twin.name}.")
         return key
 
@@ -90,13 +90,13 @@ class ProviderForm(PriceForm):
         data: dict[str, Any] = super().clean() or {}
         stored = self.instance.pk and Provider.objects.get(pk=self.instance.pk).api_url
         if stored and data.get("api_url") and not data.get("api_key") and not _same_place(stored, data["api_url"]):
-            # Else whoever may edit the address could have the stored key sent to a place of their own.
+            # Otherwise anyone who may edit the address could have the stored key sent to their own server.
             self.add_error("api_key", "Enter the key again for this address.")
         self._check_rate(data)
         return data
 
     def _check_rate(self, data: dict[str, Any]) -> None:
-        """A dearer currency at a rate of 1 would be sold too cheap without a word. USDT is a kind of USD."""
+        """Reject an exchange rate of 1 for another currency, which would sell too cheaply. USDT counts as USD."""
         currency, ours = data.get("currency") or "", settings.PANEL_CURRENCY
         touched = {"currency", "exchange_rate"} & set(self.changed_data) or not self.instance.pk
         if touched and currency and data.get("exchange_rate") == EXCHANGE_ONE and not currency.startswith(ours):

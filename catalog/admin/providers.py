@@ -1,4 +1,4 @@
-"""Providers in the admin: connecting them, how they are doing, and asking them for their services."""
+"""Admin of providers: connecting them, their health, and importing their services."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from panel.lib.admin.base import shown_money
 from panel.lib.digits import whole_number
 from panel.lib.formats import moment_text
 
-# Days; a runway beyond is "more than a year".
+# Days; a longer runway is shown as "more than a year".
 _LONG = 365
 
 
 class ConfirmForm(forms.Form):
-    """Nothing to fill in."""
+    """A form without fields, for confirmations."""
 
 
 @admin.register(Provider)
@@ -55,7 +55,7 @@ class ProviderAdmin(PricedAdmin):
     actions = ("import_services",)
     actions_detail = ("test_connection", "import_now", "resume")
     change_form_outer_before_template = "admin/catalog/provider_panel.html"
-    # The currency and the switch too: saved at once, they would count before the exchange rate beside them.
+    # Includes the currency and the switch: saved at once, they would take effect before the new exchange rate.
     priced = ("exchange_rate", "margin_bp", "margin_fixed", "currency", "is_active")
     price_kind = "provider"
     price_source = PriceChange.Source.PROVIDER
@@ -63,14 +63,14 @@ class ProviderAdmin(PricedAdmin):
     # -- what may be seen and set ----------------------------------------------------------------------
 
     def may_connect(self, request: HttpRequest) -> bool:
-        """Whether the user may set the address, the key, the currency and how it is talked to."""
+        """Return True if the user may set the address, key, currency and technical settings."""
         return self.has_change_permission(request) and request.user.has_perm("catalog.connect_provider")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return super().has_add_permission(request) and self.may_connect(request)
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False  # Orders and services refer to it; switching it off is what is meant.
+        return False  # Orders and services refer to it: switch it off instead.
 
     def get_form(self, request: HttpRequest, obj: Model | None = None, **kwargs: Any) -> type[forms.ModelForm]:
         kwargs["form"] = ProviderForm if self.may_connect(request) else PriceForm
@@ -88,7 +88,7 @@ class ProviderAdmin(PricedAdmin):
         )
 
     def is_priced(self, column: str, value: object) -> bool:
-        # Whoever switches it off in an emergency means now.
+        # Switching a provider off is often an emergency: do it at once.
         return super().is_priced(column, value) and (column != "is_active" or bool(value))
 
     @method_decorator(sensitive_variables("key"))
@@ -113,7 +113,7 @@ class ProviderAdmin(PricedAdmin):
     # -- the list --------------------------------------------------------------------------------------
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """With what the list shows of each, in the same statement."""
+        """Return providers with all that the list shows, in one statement."""
         latest = SyncRun.objects.filter(provider=OuterRef("pk")).order_by("-pk")
         on_sale = (
             Service.objects.filter(upstream__provider=OuterRef("pk"), upstream__is_listed=True, is_on_sale=True)
@@ -157,7 +157,7 @@ class ProviderAdmin(PricedAdmin):
 
     @display(description="How that goes")
     def looking(self, provider: Provider) -> str:
-        """Looking for doubtful orders by their ids."""
+        """Describe the search for orders in doubt by their ids."""
         if not provider.probes_ids:
             return "Switched off"
         if provider.probe_works is None or provider.probe_checked_at is None:
@@ -256,7 +256,7 @@ class ProviderAdmin(PricedAdmin):
 
 
 def runway_in_words(provider: Provider) -> str:
-    """ "about 12 days" """
+    """Return a text such as "about 12 days"."""
     days = runway_days(provider)
     if days is None:
         return "not known yet"
@@ -268,7 +268,7 @@ def runway_in_words(provider: Provider) -> str:
 
 
 def describe_run(run: SyncRun) -> str:
-    """What an import found, in numbers."""
+    """Return the counts of an import in words."""
     return (
         f"{run.listed:,} services listed: {run.added:,} new, {run.changed:,} changed, "
         f"{run.vanished:,} gone, {run.returned:,} returned, {run.skipped_count:,} skipped."
@@ -276,7 +276,7 @@ def describe_run(run: SyncRun) -> str:
 
 
 def _about(provider: Provider) -> dict[str, Any]:
-    """For the panel above the form."""
+    """Return the context of the panel above the form."""
     run = last_import(provider=provider)
     return {
         "provider": provider,

@@ -1,4 +1,4 @@
-"""What the catalog's admin pages share: words for margins and other settings, and names of what they are set on."""
+"""Shared by the catalog's admin pages: text for margins and settings, and names of their targets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from panel.lib.formats import percent_text
 
 INHERITED = "Leave empty to inherit."
 
-# Words for the columns that an edit may set.
+# Labels of the columns that an edit may set.
 LABELS: Mapping[str, str] = {
     "margin_bp": "margin",
     "margin_fixed": "fixed margin",
@@ -35,7 +35,7 @@ LABELS: Mapping[str, str] = {
 
 
 def describe_margin(margin_bp: int, margin_fixed: int) -> str:
-    """ "25%", "25% + $0.10" """
+    """Return a text such as "25%" or "25% + $0.10"."""
     parts = [percent_text(margin_bp)] if margin_bp or not margin_fixed else []
     if margin_fixed:
         parts.append(shown_money(margin_fixed))
@@ -43,14 +43,14 @@ def describe_margin(margin_bp: int, margin_fixed: int) -> str:
 
 
 def own_margin(margin_bp: int | None, margin_fixed: int | None) -> str:
-    """The margin that a level sets, or "inherited"."""
+    """Return the margin that a level sets, or "inherited"."""
     if margin_bp is None and margin_fixed is None:
         return "inherited"
     return describe_margin(margin_bp or 0, margin_fixed or 0)
 
 
 def shown_setting(column: str, value: Any, categories: Mapping[int, str]) -> str:
-    """What an edit sets, in words. `categories` are names by primary key."""
+    """Return the text of a set value. `categories` are names by primary key."""
     if value is None:
         return "inherited"
     if column in ("margin_bp", "minimum_margin_bp"):
@@ -67,13 +67,13 @@ def shown_setting(column: str, value: Any, categories: Mapping[int, str]) -> str
 
 
 def category_names(values: Iterable[Values]) -> dict[int, str]:
-    """The names of the categories that these values name, in one query or none."""
+    """Return the names of the categories in these values, with at most one query."""
     pks = {row["category_id"] for row in values if "category_id" in row}
     return dict(Category.objects.filter(pk__in=pks).values_list("pk", "name")) if pks else {}
 
 
 def in_words(before: Values, after: Values) -> str:
-    """ "margin 25% → 30%, exchange rate 1 → 0.9" """
+    """Return a text such as "margin 25% → 30%, exchange rate 1 → 0.9"."""
     names = category_names((before, after))
     return ", ".join(
         f"{LABELS[column]} {shown_setting(column, before[column], names)} → {shown_setting(column, value, names)}"
@@ -91,7 +91,7 @@ _MEANINGS: Mapping[str, str] = {
 
 
 def admin_badge(meaning: str, icon: str, words: str) -> SafeString:
-    """A state as colour, icon and word. `meaning` is success, warning, danger, info or neutral."""
+    """Return a state as color, icon and word. `meaning` is success, warning, danger, info or neutral."""
     return format_html(
         '<span class="{} inline-flex items-center gap-1 px-2 py-1 rounded-default text-xs font-semibold '
         'whitespace-nowrap"><span class="material-symbols-outlined text-sm" aria-hidden="true">{}</span>{}</span>',
@@ -102,7 +102,7 @@ def admin_badge(meaning: str, icon: str, words: str) -> SafeString:
 
 
 def safe_address(request: HttpRequest, name: str) -> str:
-    """The address that the request gives as `name`, if that is one of our own; else ""."""
+    """Return the URL in the request's parameter `name` if it is one of ours; else ""."""
     wanted = request.POST.get(name) or request.GET.get(name) or ""
     hosts = {request.get_host()}
     safe = url_has_allowed_host_and_scheme(wanted, allowed_hosts=hosts, require_https=request.is_secure())

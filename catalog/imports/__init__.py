@@ -1,4 +1,5 @@
-"""Importing a provider's list of services: queued, run, compared with what was there, applied.
+"""Import of a provider's list of services: queue, run, diff and apply.
 
-`inbox` holds what changed for staff to see. What the panel sells is never overwritten, only its cost is.
+`inbox` holds the changes for staff to see. An import never overwrites the panel's services, except their cost, price
+and whether they are on sale.
 """

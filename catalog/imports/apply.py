@@ -1,4 +1,4 @@
-"""Writing what an import found: the provider's rows, the services that are sold of them, their prices, the inbox."""
+"""Write the result of an import: the provider's rows, the panel's services, their prices, the inbox."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _Action = CatalogChange.Action
 
 
 def store_plan(*, provider: Provider, plan: ImportPlan, is_first: bool) -> None:
-    """Writes everything that differs, within the import's transaction, which holds the provider's row.
+    """Write everything that differs. Call it in the import's transaction, which locks the provider's row.
 
-    Takes the lock of all prices. `is_first`: nothing of the provider was known, so its services are no news.
+    Takes the lock of all prices. On the first import of a provider (`is_first`) new services do not go into the inbox.
     """
     if plan.is_empty:
         return
     lock_prices()
-    now = timezone.now()  # After the wait: what the inbox shows must not be dated before it could be seen.
+    now = timezone.now()  # After the wait for the lock: a change in the inbox must not be dated before it was visible.
     _store_rows(provider, plan, now)
     categories = _categories(plan.new.values())
     terms = read_terms()
@@ -65,7 +65,7 @@ def _store_rows(provider: Provider, plan: ImportPlan, now: datetime) -> None:
 
 
 def _categories(new: Collection[Listed]) -> dict[str, int]:
-    """The categories of new rows, by name; made where they are missing."""
+    """Return categories by name, and create those that new rows need."""
     if not new:
         return {}
     names = list(dict.fromkeys(one.category or NO_CATEGORY for one in new))
@@ -74,7 +74,7 @@ def _categories(new: Collection[Listed]) -> dict[str, int]:
     if not missing:
         return known
     positions = {name: len(known) + number for number, name in enumerate(missing)}
-    # By name: two that insert the same ones in different orders would deadlock.
+    # Sorted by name: inserting the same names in different orders would deadlock.
     for chunk in in_chunks(sorted(missing)):
         Category.objects.bulk_create(
             [Category(name=name, position=positions[name]) for name in chunk], ignore_conflicts=True
@@ -85,7 +85,7 @@ def _categories(new: Collection[Listed]) -> dict[str, int]:
 def _publish(
     provider: Provider, new: dict[str, Listed], categories: dict[str, int], terms: Terms, now: datetime
 ) -> list[int]:
-    """Makes the panel's services for new rows, with their prices; returns the rows' primary keys."""
+    """Create the panel's services for new rows, with prices. Return the rows' primary keys."""
     if not new:
         return []
     inserted = UpstreamService.objects.filter(provider=provider, first_seen_at=now)
@@ -149,7 +149,7 @@ def _not_yet_sold(
 
 
 def _sold_by_row(provider: Provider, upstream_ids: Collection[int]) -> dict[int, list[PricedService]]:
-    """What the panel sells of these rows, by their primary keys."""
+    """Return the panel's services for these rows, by the rows' primary keys."""
     if not upstream_ids:
         return {}
     wanted = set(upstream_ids)
@@ -166,9 +166,9 @@ def _sold_by_row(provider: Provider, upstream_ids: Collection[int]) -> dict[int,
 def _reprice(
     provider: Provider, plan: ImportPlan, sold: dict[int, list[PricedService]], terms: Terms
 ) -> dict[int, PricedService]:
-    """Writes the prices that follow from rates that changed; returns those services as they are now, by key.
+    """Write the prices that follow from changed rates. Return the affected services as they are now, by primary key.
 
-    Where the provider is set so, what would have been sold below the minimum margin goes off sale.
+    If the provider is set to it, a service whose old price no longer leaves the minimum margin goes off sale.
     """
     effects: dict[int, PricedService] = {}
     changed, lost = [], 0
@@ -205,7 +205,7 @@ def _noted(
 def _pair(
     sold: list[PricedService] | None, effects: dict[int, PricedService] | None = None
 ) -> tuple[PricedService | None, PricedService | None]:
-    """A service before and after, to be named in the inbox: of several, one that was hit, or else is on sale."""
+    """Return the service to name in the inbox, before and after: one that went off sale, else one on sale, else any."""
     if not sold:
         return None, None
     then = effects or {}

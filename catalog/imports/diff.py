@@ -1,4 +1,4 @@
-"""What an import would change, and whether that can be believed. Pure: no database, no network."""
+"""Compare a list with the stored rows, and decide whether it is believable. Pure: no database, no network."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any, NamedTuple
 from catalog.upstream.results import ServiceList, ServiceRow
 from panel.lib import money
 
-# Percent of what was on sale that a believable list may lose.
+# Percent of the services on sale that a believable list may lack.
 LOST_SHARE = 30
-# A rate that moved by this factor, on most services, is a currency switch and no price change.
+# If most rates change by this factor, the provider switched its currency.
 REPRICE_FACTOR = 5
-# Services that a refusal shows by name.
+# Maximum services that a refusal shows by name.
 MAX_EXAMPLES = 100
 
 
 class Listed(NamedTuple):
-    """What a list says of a service: columns of `UpstreamService`. `rate` in micro-units of its currency."""
+    """A service in a provider's list: columns of `UpstreamService`. `rate` is in micro-units of its currency."""
 
     name: str
     category: str
@@ -33,7 +33,7 @@ class Listed(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """A stored row, by primary key, and whether it stood in the list last time."""
+    """A stored row, and whether the last list held it."""
 
     pk: int
     is_listed: bool
@@ -41,7 +41,7 @@ class Stored(NamedTuple):
 
 
 class UpstreamChange(NamedTuple):
-    """A stored row that the list tells something else of."""
+    """A stored row that differs from the list."""
 
     pk: int
     external_id: str
@@ -50,16 +50,16 @@ class UpstreamChange(NamedTuple):
 
     @property
     def has_leapt(self) -> bool:
-        """Whether its rate moved as if the currency had changed."""
+        """Return True if the rate changed by so much that the currency may have."""
         low, high = sorted((self.old.rate, self.new.rate))
         return low != high and high >= low * REPRICE_FACTOR
 
 
 @dataclass(slots=True)
 class ImportPlan:
-    """The difference between what is stored and what the provider lists now.
+    """The difference between the stored rows and the provider's list.
 
-    `changed` are rows that are still listed, `returned` those that are again, whether they differ or not.
+    `changed` are rows that are still listed and differ; `returned` are rows that are listed again, different or not.
     """
 
     new: dict[str, Listed] = field(default_factory=dict)
@@ -79,10 +79,10 @@ class ImportPlan:
 
 
 def plan_import(*, stored: Mapping[str, Stored], answer: ServiceList) -> ImportPlan:
-    """Compares the list with what is stored, by the provider's ids.
+    """Compare the list with the stored rows, by the provider's ids.
 
-    A row whose rate cannot be held is skipped with its reason, like one that could not be read: its
-    service counts as vanished, because selling at a cost that we do not know is how panels lose money.
+    A row whose rate is out of range is skipped with its reason, like an unreadable one. Its service counts as vanished:
+    selling at an unknown cost could lose money.
     """
     plan = ImportPlan(skipped=[(row.position, row.external_id, row.reason) for row in answer.skipped])
     seen: set[str] = set()
@@ -134,10 +134,10 @@ def _listed(row: ServiceRow) -> Listed:
 
 @dataclass(frozen=True, slots=True)
 class Doubts:
-    """Why a list cannot be believed; no reasons where it can.
+    """Why a list is not believable; `reasons` is empty if it is.
 
-    `reasons` are for the owner, by ground: "empty", "gone", "rates", "currency". `grounds` is what they were shown,
-    as JSON: "gone" ids, "rates" by id, "currency", and "examples" of the first two with names.
+    `reasons` are sentences for the owner, by ground: "empty", "gone", "rates", "currency". `grounds` is what the owner
+    was shown, as JSON: "gone" ids, "rates" by id, "currency", and "examples" of the first two with names.
     """
 
     reasons: Mapping[str, str]
@@ -148,7 +148,7 @@ class Doubts:
         return " ".join(self.reasons.values())
 
     def are_no_worse_than(self, seen: Mapping[str, Any]) -> bool:
-        """Whether each doubt was in the grounds that somebody looked at. An empty list is never accepted."""
+        """Return True if every doubt was in the grounds that somebody accepted. An empty list is never accepted."""
         rates = seen.get("rates", {})
         covered = {
             "empty": False,
@@ -162,10 +162,10 @@ class Doubts:
 def find_doubts(
     *, plan: ImportPlan, answer: ServiceList, on_sale: Collection[str], stated: str, currency: str
 ) -> Doubts:
-    """Judges a list. `on_sale`: the provider's ids of the services for sale, one for each.
+    """Judge a list. `on_sale` are the provider's ids of services on sale, one id for each service.
 
-    `stated` is the currency that the provider says it bills in, "" where it does not; `currency` the one it is
-    set up with.
+    `stated` is the currency that the provider says it bills in ("" if it does not say); `currency` is the configured
+    one.
     """
     vanished = {one.external_id: one.old.name for one in plan.vanished}
     lost = [key for key in on_sale if key in vanished]
@@ -215,7 +215,7 @@ TOPICS: Mapping[str, tuple[str, ...]] = {
 
 
 def differences(change: UpstreamChange) -> Iterable[tuple[str, dict[str, Any], dict[str, Any]]]:
-    """For each topic in which something differs: how that was, and how it is."""
+    """Yield each inbox topic with a difference, with the old and the new values."""
     for topic, names in TOPICS.items():
         differing = [name for name in names if getattr(change.old, name) != getattr(change.new, name)]
         if differing:

@@ -1,6 +1,6 @@
-"""The inbox: what changed in the providers' lists, until somebody has seen it.
+"""The inbox: changes in the providers' lists, until somebody has seen them.
 
-Whoever writes its rows holds the lock of all prices, so that nothing changes while it is being accepted.
+Every writer of its rows holds the lock of all prices, so that nothing changes while changes are accepted.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert, resolve_alert
 from panel.lib.bulk_sql import in_chunks, insert_rows, update_rows
 
-# Rows that are asked for by their numbers; beyond, reading all of a provider is quicker.
+# Maximum rows to query by primary key; beyond, reading all rows of a provider is faster.
 MAX_NAMED = 500
 
 _COLUMNS = ("kind", "old", "new", "service_id", "price_before", "price_after", "is_urgent", "action")
@@ -34,8 +34,9 @@ _Topic, _Kind, _Action = CatalogChange.Topic, CatalogChange.Kind, CatalogChange.
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What accepting did. `not_sellable` were to be put on sale, but are not listed, cannot be ordered, or have
-    no price.
+    """Result of accepting.
+
+    `not_sellable` services were to go on sale, but are not listed, cannot be ordered or have no price.
     """
 
     accepted: int = 0
@@ -45,9 +46,9 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """One topic of one service of a provider's list that changed; `old` and `new` hold what differs.
+    """A change in one topic of one service in a provider's list; `old` and `new` hold what differs.
 
-    `before` and `after` are the service that the panel sells of it; they differ where the rate changed its price.
+    `before` and `after` are the panel's service for it; they differ if the rate changed its price.
     """
 
     upstream_id: int
@@ -61,7 +62,7 @@ class Noted:
 
 @dataclass(frozen=True, slots=True)
 class _Open:
-    """A row that nobody has seen yet."""
+    """A change in the inbox that nobody has accepted yet."""
 
     pk: int
     upstream_id: int
@@ -78,10 +79,10 @@ class _Open:
 
 
 def record_changes(*, provider: Provider, noted: Sequence[Noted], terms: Terms, now: datetime) -> None:
-    """Writes what an import found, within its transaction and under the lock of all prices.
+    """Write the changes of an import, in its transaction and under the lock of all prices.
 
-    What is open already stays one row: how it was when last seen, and how it is now. Where nothing differs any
-    more it is closed, unless the service was taken off sale: only a person puts it back.
+    An open change stays one row: the values when last seen, and the values now. It is closed once both are equal,
+    unless the service was taken off sale: only a person puts it back on sale.
     """
     if not noted:
         return
@@ -102,11 +103,11 @@ def record_changes(*, provider: Provider, noted: Sequence[Noted], terms: Terms, 
     insert_rows(model=CatalogChange, columns=(*keys, "changed_at", *_COLUMNS), rows=fresh)
     update_rows(model=CatalogChange, columns=("changed_at", *_COLUMNS), rows=changed)
     update_rows(model=CatalogChange, columns=("accepted_at",), rows=closed)
-    _tell_rises(provider, grew=grew)
+    _alert_rises(provider, grew=grew)
 
 
 def _values(one: Noted, row: _Open | None, terms: Terms) -> tuple[Any, ...] | None:
-    """Of `_COLUMNS`; None where the open row can be closed, because nothing differs from when it was last seen."""
+    """Return the values of `_COLUMNS`; None if the open change can be closed because nothing differs any more."""
     old, new = _since_last_seen(one, row)
     action = one.action
     kind = ""
@@ -126,10 +127,10 @@ def _values(one: Noted, row: _Open | None, terms: Terms) -> tuple[Any, ...] | No
 
 
 def _since_last_seen(one: Noted, row: _Open | None) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """How it was when somebody last looked, and how it is now; both without what is the same."""
+    """Return the values when last seen and the values now, without those that are equal."""
     if row is None:
         return one.old, one.new
-    # A row of the listing says the whole: one that was never seen has no old.
+    # A listing row is complete: a service that was never seen has no old values.
     old = row.old if one.topic == _Topic.LISTING else {**one.old, **row.old}
     new = {**row.new, **one.new}
     same = {name for name in old if name in new and old[name] == new[name]}
@@ -159,8 +160,10 @@ def _kind(topic: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
 
 
 def _is_urgent(one: Noted, row: _Open | None, kind: str, before: int | None, terms: Terms) -> bool:
-    """Whether what is sold, or was until an import took it off, would lose at the price that was last seen, or at
-    the price so far: a rise may come after a fall that nobody looked at.
+    """Return True if a service on sale would earn less than the minimum margin at its old price.
+
+    The old price is the one last seen, or the one before this import: the rate may rise after a fall that nobody saw. A
+    service that an import took off sale counts as well.
     """
     if one.topic != _Topic.RATE or one.before is None or one.after is None:
         return False
@@ -174,7 +177,7 @@ def _is_urgent(one: Noted, row: _Open | None, kind: str, before: int | None, ter
     return any(price and is_below_minimum(price=price, after=one.after, terms=terms) for price in prices)
 
 
-def _tell_rises(provider: Provider, *, grew: bool) -> None:
+def _alert_rises(provider: Provider, *, grew: bool) -> None:
     if not CatalogChange.objects.filter(provider=provider, accepted_at=None, is_urgent=True).exists():
         resolve_alert(cause=Cause.RATE_RISES, about=provider.pk)
     elif grew:
@@ -189,9 +192,9 @@ def _tell_rises(provider: Provider, *, grew: bool) -> None:
 
 
 def accept_changes(*, changes: QuerySet[CatalogChange], actor: User | None, put_on_sale: bool = False) -> Accepted:
-    """Takes the open ones of `changes` out of the inbox; with `put_on_sale` their services go on sale, too.
+    """Accept the open rows of `changes`; with `put_on_sale` also put their services on sale.
 
-    What somebody else accepted meanwhile is not counted. Whatever was not accepted changes nothing.
+    Changes that somebody else accepted meanwhile are not counted.
     """
     with transaction.atomic():
         lock_prices()
@@ -203,7 +206,7 @@ def accept_changes(*, changes: QuerySet[CatalogChange], actor: User | None, put_
         services = {service for _, service, _ in rows if service is not None}
         done = _put_on_sale(services, actor) if put_on_sale and services else Accepted()
         for provider in Provider.objects.filter(pk__in={provider for _, _, provider in rows}).order_by("pk"):
-            _tell_rises(provider, grew=False)
+            _alert_rises(provider, grew=False)
     return Accepted(accepted, done.put_on_sale, done.not_sellable)
 
 

@@ -1,6 +1,7 @@
-"""The queue of imports: asked for by people and by the clock, carried out by the task worker.
+"""The queue of imports: requested by people and by the schedule, run by the task worker.
 
-A queued run is the message. Workers claim different ones; one whose worker died fails when its lease has run out.
+A queued run is the message to the worker. Each worker claims other runs; a run whose worker died fails when its lease
+expires.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from panel.lib.task_hints import hint_after_commit
 
 log = structlog.get_logger(__name__)
 
-# Imports under way at the same time: slow providers must not take all threads of the worker.
+# Maximum imports at the same time, so that slow providers do not take all threads of the worker.
 MAX_AT_ONCE = 4
 
 STOPPED = "The worker stopped before the import ended. Nothing was changed; import again."
@@ -26,11 +27,11 @@ STOPPED = "The worker stopped before the import ended. Nothing was changed; impo
 def request_import(
     *, provider: Provider, actor: User | None = None, accepts: SyncRun | None = None, force: bool = False
 ) -> SyncRun:
-    """Queues an import for the task worker, or returns the one that waits already.
+    """Queue an import for the task worker, or return the one that is queued already.
 
-    `accepts` is a refused run that somebody looked at: what is not worse than it is applied. `force` applies
-    whatever is readable. Either is given to a run that waits already, too. Raises ValueError where `accepts` was
-    not refused, or is another provider's.
+    `accepts` is a refused run that somebody looked at: a list that is no worse is applied. `force` applies any readable
+    list but an empty one. Both also apply to a run that is queued already. Raise ValueError if `accepts` was not
+    refused or is another provider's.
     """
     if accepts and (accepts.provider_id != provider.pk or accepts.outcome != SyncRun.Outcome.REFUSED):
         raise ValueError("Only a refused import of this provider can be accepted.")
@@ -42,7 +43,7 @@ def request_import(
 
 
 def request_all() -> int:
-    """Queues an import for each active provider; returns how many there are."""
+    """Queue an import for each active provider; return their number."""
     providers = list(Provider.objects.filter(is_active=True))
     for provider in providers:
         request_import(provider=provider)
@@ -50,9 +51,9 @@ def request_all() -> int:
 
 
 def run_due_imports() -> int:
-    """Carries out what is queued, one after the other; returns how many it was. Other workers take others.
+    """Run all queued imports one by one; return how many this worker ran.
 
-    A provider whose import is under way waits for its end.
+    While a provider is being imported, its queued run waits.
     """
     expire_runs()
     done = 0
@@ -63,7 +64,7 @@ def run_due_imports() -> int:
 
 
 def expire_runs() -> int:
-    """Ends the runs whose worker has died; returns how many."""
+    """Fail the runs whose worker died; return their number."""
     expired = 0
     for run in _under_way(is_alive=False).select_related("provider"):
         expired += tell_failure(run, STOPPED)
@@ -71,7 +72,7 @@ def expire_runs() -> int:
 
 
 def _waiting(provider: Provider, actor: User | None, accepts: SyncRun | None, force: bool) -> SyncRun | None:
-    """The run that waits already, told what was accepted. None when a worker took it meanwhile."""
+    """Return the queued run after updating what it accepts; None if there is none, or a worker has just claimed it."""
     waiting = SyncRun.objects.filter(provider=provider, outcome=SyncRun.Outcome.QUEUED)
     wanted: dict[str, object] = {"actor": actor, "accepts": accepts, "force": force}
     if (accepts or force) and not waiting.update(**wanted):
@@ -80,7 +81,7 @@ def _waiting(provider: Provider, actor: User | None, accepts: SyncRun | None, fo
 
 
 def _queued(provider: Provider, actor: User | None, accepts: SyncRun | None, force: bool) -> SyncRun | None:
-    """A new run, or None where somebody else was quicker."""
+    """Return a new run; None if another process has just queued one."""
     try:
         with transaction.atomic():
             return SyncRun.objects.create(
@@ -96,7 +97,7 @@ def _queued(provider: Provider, actor: User | None, accepts: SyncRun | None, for
 
 
 def _claim_next() -> SyncRun | None:
-    """Takes the run that waits longest, of a provider that is not being imported."""
+    """Claim the run that waits longest, of a provider that is not being imported."""
     alive = list(_under_way(is_alive=True).values_list("provider_id", flat=True))
     if len(alive) >= MAX_AT_ONCE:
         return None
@@ -110,7 +111,7 @@ def _claim_next() -> SyncRun | None:
             "lease_until": now + LEASE,
         }
         if SyncRun.objects.filter(pk=run.pk, outcome=SyncRun.Outcome.QUEUED).update(**claimed):
-            # Whether it is forced or accepts anything may have been added until just now.
+            # Reload: `force` and `accepts` may have been set just now.
             return SyncRun.objects.select_related("provider", "accepts").get(pk=run.pk)
     return None
 

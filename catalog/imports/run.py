@@ -1,4 +1,4 @@
-"""Importing a provider's list: one call, one diff, writes only for what differs."""
+"""Run an import: fetch the provider's list, compare, write only what differs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from panel.alerts.services import raise_alert, resolve_alert
 
 log = structlog.get_logger(__name__)
 
-# How long an import may take before its worker counts as dead. The provider has less than three minutes of it.
+# An import that takes longer counts as dead. The provider uses less than three minutes of it.
 LEASE = timedelta(minutes=10)
 MAX_SKIPPED_KEPT = 200
 MAX_REASON = 500
@@ -36,14 +36,14 @@ class RunLost(Exception):
 
 
 class _Moved(Exception):
-    """Another import of the provider was applied since this one compared."""
+    """Another import of the provider was applied after this one compared."""
 
 
 def sync_provider(*, provider: Provider, force: bool = False, actor: User | None = None) -> SyncRun:
-    """Imports the provider's list now; `force` applies an implausible one as well, but never an empty one.
+    """Import the provider's list now; `force` also applies an implausible list, but never an empty one.
 
-    Never raises for what the provider does: the returned run tells the outcome and the reason, and one
-    that was not applied changed nothing and raised an alert.
+    Errors of the provider do not raise: the returned run holds the outcome and the reason. A run that was not applied
+    changed nothing and raised an alert.
     """
     now = timezone.now()
     run = SyncRun.objects.create(
@@ -54,9 +54,9 @@ def sync_provider(*, provider: Provider, force: bool = False, actor: User | None
 
 
 def carry_out(run: SyncRun) -> None:
-    """Carries out a run that is RUNNING, to its end, and fills in what came of it.
+    """Run an import that is RUNNING to its end and fill in the result.
 
-    Never raises: what goes wrong with one provider, even a mistake of ours, is its run's failure and stops no other.
+    Never raises: an error, even a bug of ours, fails this run and does not stop others.
     """
     try:
         _import(run)
@@ -71,7 +71,7 @@ def carry_out(run: SyncRun) -> None:
 
 
 def tell_failure(run: SyncRun, reason: str) -> bool:
-    """Ends a running run as failed, with an alert; whether it was still running."""
+    """End a running import as failed, with an alert. Return True if it was still running."""
     try:
         _finish(run, _Outcome.FAILED, reason=reason)
     except RunLost:
@@ -82,12 +82,12 @@ def tell_failure(run: SyncRun, reason: str) -> bool:
 
 
 def _import(run: SyncRun) -> None:
-    # 1. Ask. Nothing is locked meanwhile.
+    # 1. Fetch. No lock is held.
     answer = client_for(run.provider).services()
     stated = _stated_currency(run.provider)
     _enter(run, _Phase.COMPARING, listed=len(answer.rows) + len(answer.skipped))
     while True:
-        # 2. Compare, and refuse what cannot be believed.
+        # 2. Compare, and refuse a list that is not believable.
         provider = Provider.objects.get(pk=run.provider_id)
         if provider.last_synced_at and provider.last_synced_at >= run.started_at:
             _finish(run, _Outcome.REFUSED, reason=OUTDATED)
@@ -106,9 +106,9 @@ def _import(run: SyncRun) -> None:
 
 
 def _stated_currency(provider: Provider) -> str:
-    """What the provider says it bills in; "" where it never said.
+    """Return the currency that the provider says it bills in; "" if it never said.
 
-    Silence takes back nothing: after an import that was refused for its currency, what it said then still stands.
+    If it does not say now, and the last import was refused for its currency, return the currency stated then.
     """
     try:
         stated = check_balance(provider=provider)
@@ -128,7 +128,7 @@ def _stored(provider: Provider) -> dict[str, Stored]:
 
 
 def _refuse(run: SyncRun, provider: Provider, plan: ImportPlan, answer: ServiceList, stated: str) -> bool:
-    """Ends the run where the list is not to be believed, or is worse than the one that somebody accepted."""
+    """Refuse the run if its list is not believable, unless it is forced or accepted. Return True if refused."""
     on_sale = Service.objects.filter(upstream__provider=provider, upstream__is_listed=True, is_on_sale=True)
     keys = list(on_sale.order_by("upstream").values_list("upstream__external_id", flat=True))
     doubts = find_doubts(plan=plan, answer=answer, on_sale=keys, stated=stated, currency=provider.currency)
@@ -152,9 +152,9 @@ def _refuse(run: SyncRun, provider: Provider, plan: ImportPlan, answer: ServiceL
 
 
 def _apply(run: SyncRun, provider: Provider, plan: ImportPlan) -> None:
-    """Writes the plan in one transaction. Raises _Moved and RunLost; then nothing is written."""
+    """Write the plan in one transaction. Raise _Moved or RunLost; then nothing is written."""
     with transaction.atomic():
-        # Claim: imports of one provider follow each other, and an older list never undoes a newer.
+        # Imports of one provider run one after another, and an older list never overwrites a newer one.
         seen: datetime | None = provider.last_synced_at
         if not Provider.objects.filter(pk=provider.pk, last_synced_at=seen).update(last_synced_at=run.started_at):
             raise _Moved
@@ -180,17 +180,17 @@ def _skipped(plan: ImportPlan) -> dict[str, Any]:
 
 
 def _enter(run: SyncRun, phase: str, **values: Any) -> None:
-    """Tells what comes next, committed before it is begun. Raises RunLost."""
+    """Write the next phase before it begins, in its own commit. Raise RunLost."""
     _write(run, phase=phase, **values)
 
 
 def _finish(run: SyncRun, outcome: str, *, reason: str = "", **values: Any) -> None:
-    """Ends the run. One that was not applied keeps the phase that it came to. Raises RunLost."""
+    """End the run. If it was not applied, its phase stays as it is. Raise RunLost."""
     if outcome == _Outcome.APPLIED:
         values["phase"] = _Phase.DONE
     _write(run, outcome=outcome, reason=reason[:MAX_REASON], finished_at=timezone.now(), **values)
     if outcome in (_Outcome.APPLIED, _Outcome.REFUSED):
-        # What older lists were refused for can be accepted no more, and is a quarter of a megabyte each.
+        # Grounds of older runs can no longer be accepted, and take a quarter of a megabyte each.
         older = SyncRun.objects.filter(provider=run.provider_id, outcome=_Outcome.REFUSED, pk__lt=run.pk)
         older.exclude(grounds={}).update(grounds={})
 

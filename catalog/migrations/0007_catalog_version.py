@@ -1,4 +1,4 @@
-"""Whatever changes the catalog renews its version, whoever writes."""
+"""Install the triggers that renew the catalog's version."""
 
 from django.db import migrations, models
 

@@ -1,4 +1,4 @@
-"""Everything that the catalog stores; each module has one subject."""
+"""Models of the catalog; each module has one subject."""
 
 from catalog.models.imports import CatalogChange, SyncRun
 from catalog.models.prices import CustomerGroup, CustomerPrice, GroupMember, PriceChange

@@ -1,4 +1,4 @@
-"""Imports of the providers' lists, and the inbox of what changed in them."""
+"""Imports of providers' lists, and the inbox of changes."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from panel.lib.formats import moment_text
 
 
 class SyncRun(models.Model):
-    """One import of a provider's list: asked for, under way, and how it ended.
+    """One import of a provider's list: queued, running or ended.
 
-    A queued run is the message to the worker; a claimed one that did not end by `lease_until` has died.
+    A queued run is the message to the worker. A running one that did not end by `lease_until` has died.
     """
 
     class Outcome(models.TextChoices):
@@ -69,7 +69,7 @@ class SyncRun(models.Model):
         ordering = ("-started_at", "-pk")
         verbose_name = "import"
         constraints = (
-            # However often the button is pressed, one import waits.
+            # At most one import per provider is queued, however often somebody requests it.
             models.UniqueConstraint(fields=("provider",), condition=Q(outcome="queued"), name="sync_run_one_queued"),
         )
         indexes = (
@@ -85,10 +85,10 @@ class SyncRun(models.Model):
 
 
 class CatalogChange(models.Model):
-    """Something that changed in a provider's list, until somebody has seen it.
+    """A change in a provider's list, until somebody has seen it.
 
-    What changes again before that stays one row: `old` is how it was when it was last seen, `new` how it is now.
-    Their keys are columns of `UpstreamService`; rates are micro-units of the provider's currency.
+    If it changes again before that, it stays one row: `old` holds the values when last seen, `new` the values now.
+    Their keys are columns of `UpstreamService`; rates are in micro-units of the provider's currency.
     """
 
     class Topic(models.TextChoices):

@@ -1,4 +1,4 @@
-"""Prices for some customers alone, and the history of who changed which price."""
+"""Prices for single customers and groups, and the history of price changes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from panel.lib.money import BASIS, MAX_MICROS
 
 
 class CustomerGroup(models.Model):
-    """Customers who pay less than the list price."""
+    """Customers with a discount from the list price."""
 
     name = models.CharField(max_length=80, unique=True)
     discount_bp = models.IntegerField("discount", default=0, help_text="Basis points: 500 is 5%.")
@@ -30,7 +30,7 @@ class CustomerGroup(models.Model):
 
 
 class GroupMember(models.Model):
-    """The group of a customer: one at most."""
+    """The group of a customer; at most one."""
 
     customer = models.OneToOneField(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, primary_key=True, related_name="price_group"
@@ -42,7 +42,7 @@ class GroupMember(models.Model):
 
 
 class CustomerPrice(models.Model):
-    """A price that was agreed with one customer, in micro-units per 1000 (or a package). It beats any discount."""
+    """An agreed price of one customer, in micro-units per 1000 (or per package). It overrides any discount."""
 
     customer = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="own_prices")
     service = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="customer_prices")
@@ -60,9 +60,9 @@ class CustomerPrice(models.Model):
 
 
 class PriceChange(models.Model):
-    """A change of margins, exchange rates or services: drafted, shown, applied, perhaps undone.
+    """A change of margins, exchange rates or services: drafted, previewed, applied, perhaps undone.
 
-    `edits` says what is to be set, `before` what stood there when it was applied; both are lists of
+    `edits` is what to set, `before` the values that it replaced. Both are lists of
     {"kind": "panel" | "provider" | "category" | "service", "pks": [...], "values": {column: value}}.
     """
 

@@ -1,4 +1,4 @@
-"""The panel's own margin, and the providers that it buys from."""
+"""The panel's margin, and the providers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PERCENT_HELP = "Basis points: 2,500 is 25%."
 
 
 class PricePolicy(models.Model):
-    """The panel's own margin and price step: one row."""
+    """The panel's margin and price step, in one row."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
     margin_bp = models.IntegerField("margin", default=2_500, help_text=_PERCENT_HELP)
@@ -43,14 +43,14 @@ class PricePolicy(models.Model):
 
 
 class OnRise(models.TextChoices):
-    """What an import does with a service whose price so far would leave less than the minimum margin."""
+    """What an import does with a service whose old price would leave less than the minimum margin."""
 
     REPRICE = "reprice", "Raise its price"
     OFF_SALE = "off_sale", "Take it off sale"
 
 
 class Provider(models.Model):
-    """A panel that we buy from: its address, its key, its currency and the margin on what it sells."""
+    """A panel that we buy from: address, key, currency, and the margin on its services."""
 
     name = models.CharField(max_length=80, unique=True)
     api_url = models.URLField("API URL", max_length=300)
@@ -125,7 +125,7 @@ class Provider(models.Model):
         ordering = ("name",)
         permissions = (("connect_provider", "Can set a provider's address, key, currency and technical settings"),)
         constraints = (
-            # A rate of 0 would make everything free.
+            # An exchange rate of 0 would make everything free.
             models.CheckConstraint(
                 condition=Q(exchange_rate__gt=0, exchange_rate__lte=10**18), name="provider_exchange_rate_range"
             ),
@@ -144,7 +144,7 @@ class Provider(models.Model):
 
 
 class ProviderFigures(models.Model):
-    """What was bought of a provider lately. Written by the task that counts orders, and by nothing else."""
+    """Recent purchases from a provider. Written only by the task that counts orders."""
 
     provider = models.OneToOneField(Provider, on_delete=models.CASCADE, primary_key=True, related_name="figures")
     orders = models.PositiveIntegerField(default=0, help_text="Sent in the last 7 days.")

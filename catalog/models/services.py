@@ -1,10 +1,10 @@
-"""What providers list, and what the panel sells of it.
+"""The providers' services, and the panel's services that resell them.
 
-`UpstreamService` belongs to the sync and `Service` to the owner: neither writes the other's columns,
-except `Service.cost` and `Service.price`, which follow from both and are stored to be sorted and sold by.
+Imports write `UpstreamService`, the owner writes `Service`. Only `Service.cost` and `Service.price` follow from both;
+they are stored for sorting and selling.
 
-Triggers on these tables renew the catalog's version. On SQLite a migration that rebuilds one of them drops them:
-let it end with `catalog_version_triggers.install`.
+Triggers on these tables renew the catalog's version. On SQLite a migration that rebuilds one of the tables drops its
+triggers, so it must end with `catalog_version_triggers.install`.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from panel.lib.money import MAX_MICROS
 
 
 def lowest_quantity(provider: int, own: int | None) -> int:
-    """The smallest order that both take; the owner's limit can only narrow the provider's."""
+    """Return the smallest order that both limits allow; the owner's can only narrow the provider's."""
     return max(provider, own or 0, 1)
 
 
 def highest_quantity(provider: int, own: int | None) -> int:
-    """The largest order that both take."""
+    """Return the largest order that both limits allow."""
     return provider if own is None else min(provider, own)
 
 
 class UpstreamService(models.Model):
-    """One row of a provider's list, as it stands there now. Written by the sync alone."""
+    """One row of a provider's list, as it is there now. Written only by imports."""
 
     provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="upstream_services")
     external_id = models.CharField(max_length=64)
@@ -58,7 +58,7 @@ class UpstreamService(models.Model):
 
 
 class Category(models.Model):
-    """A shelf of the shop."""
+    """A category of the shop."""
 
     name = models.CharField(max_length=200, unique=True)
     position = models.PositiveIntegerField(default=0)
@@ -84,7 +84,7 @@ class Category(models.Model):
 
 
 class Service(models.Model):
-    """What the panel sells. `cost` and `price` are micro-units of the panel's currency per 1000 (or a package)."""
+    """A service for sale. `cost` and `price` are micro-units of the panel's currency per 1000 (or per package)."""
 
     upstream = models.ForeignKey(UpstreamService, on_delete=models.PROTECT, related_name="services")
     category = models.ForeignKey(Category, on_delete=models.PROTECT, related_name="services")
@@ -108,7 +108,7 @@ class Service(models.Model):
     class Meta:
         ordering = ("category", "position", "pk")
         constraints = (
-            # A service without a price must not be for sale, whatever the provider's list said.
+            # A service without a price must not be on sale.
             models.CheckConstraint(
                 condition=Q(is_on_sale=False) | Q(price__gt=0, price__lte=MAX_MICROS),
                 name="service_on_sale_has_a_price",
@@ -137,7 +137,7 @@ class Service(models.Model):
 
     @property
     def is_package(self) -> bool:
-        """Whether `price` is that of one package instead of 1000."""
+        """Return True if `price` is per package instead of per 1000."""
         spec = SPECS.get(self.upstream.type)
         return spec is not None and spec.is_package
 
@@ -151,11 +151,11 @@ class Service(models.Model):
 
 
 class ServiceFigures(models.Model):
-    """How a service sold in the last 30 days. Written by the task that counts orders, and by nothing else.
+    """Sales of a service in the last 30 days. Written only by the task that counts orders.
 
-    `profit` is in micro-units of the panel's currency, of the orders that ended. Of those that were completed
-    (`timed`), from ordering to the end: `seconds` is the average, `typical_seconds` the median; a quarter was faster
-    than `fast_seconds`, a quarter slower than `slow_seconds`.
+    `profit` is in micro-units of the panel's currency, from orders that ended. `timed` is the number of completed
+    orders that were measured, in seconds from creation to the end: `seconds` is the average, `typical_seconds` the
+    median; a quarter was faster than `fast_seconds`, a quarter slower than `slow_seconds`.
     """
 
     service = models.OneToOneField(Service, on_delete=models.CASCADE, primary_key=True, related_name="figures")

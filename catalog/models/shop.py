@@ -1,4 +1,4 @@
-"""What customers see of the catalog beyond the services themselves: their favourites, and what changed lately."""
+"""What customers see besides the services: their favorites, and recent changes."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Favourite(models.Model):
 
 
 class ShelfMark(models.Model):
-    """How a service stood in the shop when it was last compared: whether it could be ordered, at which list price.
+    """State of a service in the shop at the last comparison: whether it could be ordered, and its list price.
 
-    `price` is in micro-units per 1000, or of a package. Written by the task that finds news, and by nothing else.
+    `price` is in micro-units per 1000, or per package. Written only by the task that finds changes.
     """
 
     service = models.OneToOneField(Service, on_delete=models.CASCADE, primary_key=True, related_name="shelf_mark")
@@ -39,7 +39,7 @@ class ShelfMark(models.Model):
 
 
 class ShelfNews(models.Model):
-    """A change that customers are told of. Prices are list prices, in micro-units per 1000, or of a package."""
+    """A change that customers see. Prices are list prices, in micro-units per 1000, or per package."""
 
     class Kind(models.TextChoices):
         NEW = "new", "New"

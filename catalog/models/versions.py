@@ -1,4 +1,4 @@
-"""Which state of the catalog is the current one."""
+"""The version of the catalog."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from django.db import models
 
 
 class CatalogVersion(models.Model):
-    """A change of what is listed, by its random token. Written by triggers, and by nothing else.
+    """A random token for a change of the catalog. Written only by triggers.
 
-    All rows together are the version: each transaction that changes the catalog leaves one and takes away those it
-    finds, so that there is one, or as many as committed at the same moment. A counter would come back after a
-    restored backup, with what a shared cache still holds of the days since.
+    All rows together are the version. Each transaction that changes the catalog adds one row and deletes those it
+    finds; several rows remain if several transactions commit at the same moment. A counter would not do: a restored
+    backup would repeat numbers for which a shared cache still holds newer data.
     """
 
     token = models.CharField(max_length=32)

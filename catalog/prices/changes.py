@@ -1,7 +1,7 @@
-"""Changing prices: drafted, shown, then applied as it was shown; and taken back.
+"""Price changes: draft, preview, apply exactly as previewed, undo.
 
-Everything that moves a price (a margin at any level, an exchange rate, the category of a service, a file of
-margins) comes through here as edits. What is shown and what is applied is computed by the same function.
+Everything that changes a price (a margin at any level, an exchange rate, the category of a service, a file of margins)
+comes here as edits. The same function computes the preview and what is applied.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from panel.lib.bulk_sql import update_rows
 
 WORST = 10
 KEPT_DRAFTS = timedelta(days=1)
-# Services that are asked for by their numbers; beyond, reading all of them is quicker.
+# Maximum services to query by primary key; beyond, reading all of them is faster.
 MAX_NAMED = 500
 
-# By the kind of an edit.
+# By kind of edit.
 MODELS: dict[str, type[Model]] = {
     "panel": PricePolicy,
     "provider": Provider,
@@ -47,11 +47,11 @@ MODELS: dict[str, type[Model]] = {
 
 
 class ChangeRefused(Exception):
-    """The change was not applied, and nothing was changed. The message is for staff."""
+    """The change was refused and nothing was changed. The message is for staff."""
 
 
 class PreviewOutdated(ChangeRefused):
-    """Applying would do something else now than what was shown."""
+    """Applying would now differ from the preview."""
 
     def __init__(self) -> None:
         super().__init__("Prices or rates changed since this was shown. Nothing was applied; look at it again.")
@@ -66,19 +66,19 @@ class AlreadyApplied(ChangeRefused):
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """A service before and after."""
+    """A service before and after a change."""
 
     before: PricedService
     after: PricedService
 
     @property
     def is_priced(self) -> bool:
-        """Whether its cost or price changes."""
+        """Return True if its cost or price changes."""
         return (self.before.cost, self.before.price) != (self.after.cost, self.after.price)
 
     @property
     def share_before(self) -> int | None:
-        """The margin in basis points of the cost."""
+        """Return the margin in basis points of the cost."""
         return margin_share(cost=self.before.cost, price=self.before.price)
 
     @property
@@ -87,12 +87,12 @@ class Effect:
 
     @property
     def earns_nothing(self) -> bool:
-        """Whether it would be sold for its cost, or lost its price."""
+        """Return True if its price does not exceed its cost, or it has no price."""
         return self.after.price <= self.after.cost
 
     @property
     def loses_at_old_price(self) -> bool:
-        """Whether the price so far is below the cost from now on."""
+        """Return True if the old price is below the new cost."""
         return self.before.price < self.after.cost
 
 
@@ -100,36 +100,36 @@ class Effect:
 class Preview:
     """What a change would do to the services, or did."""
 
-    # Of those whose price, cost, or being on sale changes.
+    # Services whose price, cost or sale state changes.
     effects: list[Effect] = field(default_factory=list)
     raised: int = 0
     lowered: int = 0
     put_on_sale: int = 0
     taken_off_sale: int = 0
     lost_price: int = 0
-    # Services whose price is held up by the minimum margin alone.
+    # Services whose price is the lowest one that the minimum margin allows.
     at_minimum: int = 0
     earning_nothing: int = 0
     losing_at_old_price: int = 0
-    # Services that were to be put on sale, but have no price or a type that cannot be ordered.
+    # Services to be put on sale that have no price or a type that cannot be ordered.
     not_sellable: int = 0
-    # Whether discounts and agreed prices may come down, or go up, to another lowest price.
+    # Discounted and agreed prices may change because the lowest price does.
     moves_agreements: bool = False
     fingerprint: str = ""
 
     @property
     def affected(self) -> int:
-        """How many prices change."""
+        """Return the number of changed prices."""
         return self.raised + self.lowered + self.lost_price
 
     @property
     def moves_prices(self) -> bool:
-        """Whether anybody pays another price by it."""
+        """Return True if any customer may pay a different price."""
         return bool(self.affected) or self.moves_agreements
 
     @property
     def worst(self) -> list[Effect]:
-        """The ten that earn least afterwards, of those whose price changes; at equal margins the deepest fall."""
+        """Return the ten services with changed prices that earn least; for equal margins, the largest fall first."""
 
         def badness(effect: Effect) -> tuple[int, int, int]:
             after, before = effect.share_after, effect.share_before
@@ -142,7 +142,7 @@ class Preview:
 def draft_change(
     *, edits: Sequence[Edit], source: str, summary: str, actor: User | None, undoes: PriceChange | None = None
 ) -> PriceChange:
-    """Stores what is to be changed, to be shown and then applied. Drafts nobody applied are dropped after a day."""
+    """Store a draft of `edits`. Delete drafts that nobody applied within a day."""
     check_disjoint(edits)
     PriceChange.objects.filter(state=PriceChange.State.DRAFT, created_at__lt=timezone.now() - KEPT_DRAFTS).delete()
     return PriceChange.objects.create(
@@ -151,15 +151,15 @@ def draft_change(
 
 
 def preview_change(*, change: PriceChange) -> Preview:
-    """What applying the draft would do now. Raises ChangeRefused."""
+    """Return what applying the draft would do now. Raise ChangeRefused."""
     return _preview(load_edits(change.edits), read_terms())
 
 
 def apply_change(*, change: PriceChange, seen: str | None, actor: User | None) -> Preview:
-    """Applies the draft, once, and fills in what it did.
+    """Apply the draft, once, fill in what it did, and return that.
 
-    `seen` is the fingerprint of the preview that was shown: where the change would do anything else by now, it
-    is refused. None applies whatever it does. Raises ChangeRefused and its kin; then nothing was changed.
+    `seen` is the fingerprint of the preview that was shown: the change is refused if it would now do anything else.
+    None applies it in any case. Raise ChangeRefused or a subclass; then nothing was changed.
     """
     edits = load_edits(change.edits)
     with transaction.atomic():
@@ -170,16 +170,16 @@ def apply_change(*, change: PriceChange, seen: str | None, actor: User | None) -
         lock_prices()
         if change.undoes_id:
             _refuse_second_undo(change.undoes_id)  # Two people may have drafted the same undo.
-        # 2. Compute what it does now, and compare with what was shown.
+        # 2. Compute what the change does now, and compare with the preview.
         terms = read_terms()
         preview = _preview(edits, terms)
         if seen is not None and seen != preview.fingerprint:
             raise PreviewOutdated
         lost = tuple(one.after.pk for one in preview.effects if one.before.is_on_sale and not one.after.price)
         if lost:
-            # So that undoing it puts them back on sale, too.
+            # Recorded, so that an undo puts them back on sale.
             edits = [*edits, Edit("service", lost, {"is_on_sale": False})]
-        # 3. Take the draft: of two who apply it at once, one finds it taken.
+        # 3. Claim the draft, so that only one of two people can apply it.
         now = timezone.now()
         values = {
             "state": PriceChange.State.APPLIED,
@@ -195,7 +195,7 @@ def apply_change(*, change: PriceChange, seen: str | None, actor: User | None) -
             if PriceChange.objects.filter(pk=change.pk).exists():
                 raise AlreadyApplied
             raise ChangeRefused("This draft is more than a day old and was dropped; make the change again.")
-        # 4. Write the settings, then everything that follows from them.
+        # 4. Write the settings, then what follows from them.
         _write(edits, preview, terms)
         alert_hidden(len(lost))
     for name, value in values.items():
@@ -204,14 +204,14 @@ def apply_change(*, change: PriceChange, seen: str | None, actor: User | None) -
 
 
 def change_prices(*, edits: Sequence[Edit], source: str, summary: str, actor: User | None = None) -> Preview:
-    """Applies edits at once, without a look before: for what moves no price. Raises ChangeRefused."""
+    """Apply edits without a preview: for edits that change no price. Raise ChangeRefused."""
     return apply_change(
         change=draft_change(edits=edits, source=source, summary=summary, actor=actor), seen=None, actor=actor
     )
 
 
 def draft_undo(*, change: PriceChange, actor: User | None) -> PriceChange:
-    """A draft that sets back what `change` set, but for what was set to something else since. Raises ChangeRefused."""
+    """Draft the undo of `change`, without values that were changed again since. Raise ChangeRefused."""
     if change.state != PriceChange.State.APPLIED:
         raise ChangeRefused("This change was never applied.")
     _refuse_second_undo(change.pk)
@@ -226,7 +226,7 @@ def draft_undo(*, change: PriceChange, actor: User | None) -> PriceChange:
 
 
 def _without_gone_categories(edits: Iterable[Edit]) -> tuple[list[Edit], int]:
-    """The edits without moves back into categories that were deleted since, and how many services those were."""
+    """Drop moves into deleted categories. Return the other edits, and the number of targets dropped."""
     edits = list(edits)
     there = set(Category.objects.values_list("pk", flat=True))
     kept, gone = [], 0
@@ -269,7 +269,7 @@ def _preview(edits: Sequence[Edit], terms: Terms) -> Preview:
 
 
 def _switched(edits: Iterable[Edit]) -> set[int]:
-    """Providers whose currency is set: their rates are converted."""
+    """Return the providers whose currency changes: their rates are converted."""
     return {pk for edit in edits if edit.kind == "provider" and "currency" in edit.values for pk in edit.pks}
 
 
@@ -279,7 +279,7 @@ def _rate_after(sold: PricedService, terms: Terms, then: Terms) -> int:
 
 
 def _moves_agreements(edits: Iterable[Edit]) -> bool:
-    """Whether the lowest price is set to something else, and there is a discount or an agreed price that it holds."""
+    """Return True if the lowest price changes and any discount or agreed price exists that it may limit."""
     lowest = {"minimum_margin_bp", "price_step", "allow_below_minimum"}
     if not any(lowest & set(edit.values) for edit in edits):
         return False
@@ -288,7 +288,7 @@ def _moves_agreements(edits: Iterable[Edit]) -> bool:
 
 def _count(found: Preview, effect: Effect, terms: Terms) -> None:
     before, after = effect.before, effect.after
-    if before[-3:] == after[-3:]:  # whether it is on sale, its cost and its price
+    if before[-3:] == after[-3:]:  # the last three: is_on_sale, cost, price
         return
     found.effects.append(effect)
     found.put_on_sale += after.is_on_sale and not before.is_on_sale
@@ -307,7 +307,7 @@ def _count(found: Preview, effect: Effect, terms: Terms) -> None:
 
 
 def _check_targets(edits: Iterable[Edit]) -> None:
-    """Raises ChangeRefused for targets that are gone: categories can be deleted."""
+    """Raise ChangeRefused if a category of the edits was deleted."""
     for edit in edits:
         if edit.kind == "category" and Category.objects.filter(pk__in=edit.pks).count() < len(edit.pks):
             raise ChangeRefused("A category of this change does not exist any more.")
@@ -317,7 +317,7 @@ def _check_targets(edits: Iterable[Edit]) -> None:
 
 
 def _services_of(edits: Iterable[Edit], wanted: Mapping[int, object]) -> list[PricedService]:
-    """The services that the edits can touch."""
+    """Return the services that the edits can affect."""
     edits = list(edits)
     if any(edit.kind == "panel" for edit in edits):
         return read_sold(Service.objects.all())
@@ -334,7 +334,7 @@ def _services_of(edits: Iterable[Edit], wanted: Mapping[int, object]) -> list[Pr
 
 
 def _standing(edits: Iterable[Edit]) -> list[Edit]:
-    """What stands now where the edits would write, in a query for each kind and set of columns."""
+    """Return the current values where the edits would write, with a query for each kind and set of columns."""
     targets: dict[tuple[str, tuple[str, ...]], set[int]] = {}
     for edit in edits:
         targets.setdefault((edit.kind, tuple(sorted(edit.values))), set()).update(edit.pks)
@@ -357,7 +357,7 @@ def _write(edits: Sequence[Edit], preview: Preview, terms: Terms) -> None:
         if edit.kind != "service":
             MODELS[edit.kind]._default_manager.filter(pk__in=edit.pks).update(**edit.values)
             continue
-        # Whether it is on sale is written with the prices: it needs one.
+        # `is_on_sale` is written with the prices: a service on sale needs one.
         columns = tuple(name for name in sorted(edit.values) if name != "is_on_sale")
         if columns:
             values = tuple(edit.values[name] for name in columns)

@@ -1,7 +1,7 @@
-"""Services as CSV text and back. Pure: no database.
+"""Format and parse services as CSV. Pure: no database.
 
-Spreadsheets run what begins like a formula, so such a cell gets a leading apostrophe on the way out, and loses
-one on the way in: what is written and read again is the same, whatever a name holds.
+Spreadsheets execute cells that look like formulas. Such a cell gets a leading apostrophe when written and loses it when
+read, so that any name survives the round trip.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ COLUMNS = (
     "cost",
     "price",
 )
-# The columns that a file can set, and where they are stored.
+# Columns that a file can set, with the columns that store them.
 SETS: Mapping[str, str] = {"name": "name", "margin percent": "margin_bp", "fixed margin": "margin_fixed"}
 
 MAX_ERRORS = 50
@@ -38,7 +38,7 @@ _FIELDS = {"margin_bp": PercentField(required=False), "margin_fixed": AmountFiel
 
 
 class FileRefused(Exception):
-    """The file cannot be taken. `errors` are for people, the first fifty; `count` is of all of them."""
+    """The file is refused. `errors` are the first fifty, for staff; `count` is the number of all."""
 
     def __init__(self, errors: Sequence[str]) -> None:
         super().__init__(errors[0])
@@ -52,7 +52,7 @@ class FileRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class FileRow:
-    """A line of the file: what it sets on the service with this number. Basis points and micro-units."""
+    """A line of the file: the values to set on service `pk`, in basis points and micro-units."""
 
     line: int
     pk: int
@@ -60,7 +60,7 @@ class FileRow:
 
 
 def read_rows(data: bytes) -> list[FileRow]:
-    """What a file sets. Raises FileRefused with all that is wrong with it."""
+    """Parse a file. Raise FileRefused with all of its errors."""
     try:
         text = decoded(data)
         lines = list(rows_of(text, delimiter=delimiter_of(text, among=",;")))
@@ -101,7 +101,7 @@ def _check_head(names: Sequence[str]) -> None:
 
 
 def _row(line: int, names: Sequence[str], cells: Sequence[str]) -> FileRow:
-    """Raises ValueError."""
+    """Parse a line. Raise ValueError."""
     if len(cells) != len(names):
         raise ValueError(f"it has {len(cells)} cells, the first line has {len(names)}.")
     by_name = dict(zip(names, cells, strict=True))
@@ -113,7 +113,7 @@ def _row(line: int, names: Sequence[str], cells: Sequence[str]) -> FileRow:
 
 
 def _value(name: str, column: str, text: str) -> Any:
-    """Raises ValueError."""
+    """Parse a cell. Raise ValueError."""
     if column == "name":
         if not text.strip():
             raise ValueError("the name is empty.")

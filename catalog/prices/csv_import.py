@@ -1,4 +1,4 @@
-"""Margins and names of services as files: writing them out, and what a file that comes back would set."""
+"""Export margins and names of services as CSV, and turn an imported file into edits."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _WRITTEN = (
 
 
 def write_services(*, services: QuerySet[Service]) -> Iterator[str]:
-    """The services as CSV, line by line, in their order: UTF-8 with a mark that tells spreadsheets so."""
+    """Yield the services as CSV lines, in their order: UTF-8 with a BOM, for spreadsheets."""
     return as_csv(COLUMNS, (_cells(*row) for row in services.values_list(*_WRITTEN).iterator(chunk_size=ROWS)))
 
 
@@ -61,7 +61,7 @@ def _cells(
 
 
 def edits_of_file(*, data: bytes) -> list[Edit]:
-    """What the file would set, where it differs from what is stored. Raises FileRefused; nothing is changed."""
+    """Return the edits of a file, only where it differs from the stored values. Raise FileRefused."""
     rows = read_rows(data)
     stored = _stored(row.pk for row in rows)
     if unknown := [f"Line {row.line}: there is no service {row.pk}." for row in rows if row.pk not in stored]:

@@ -1,4 +1,4 @@
-"""What one customer pays: the list price, less the discount of their group, or what was agreed with them."""
+"""Prices of one customer: the list price less their group's discount, or the price agreed with them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from panel.lib.money import MoneyError
 
 
 class Priced(Protocol):
-    """What of a service its customers' prices follow from: a service, or a row of its columns."""
+    """The fields of a service that customer prices need: a service, or a row of these columns."""
 
     @property
     def pk(self) -> int: ...
@@ -34,27 +34,27 @@ class Priced(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A service at the price of one customer: micro-units per 1000, or of a package."""
+    """A service at one customer's price: micro-units per 1000, or per package."""
 
     service: Service
     price: int
 
     @property
     def is_reduced(self) -> bool:
-        """Whether the customer pays less than the list price."""
+        """Return True if the customer pays less than the list price."""
         return self.price < self.service.price
 
 
 @dataclass(frozen=True, slots=True)
 class CustomerTerms:
-    """What the prices of one customer follow from. `own`: agreed prices by the service's primary key."""
+    """What one customer's prices depend on. `own` are agreed prices by service primary key."""
 
     discount_bp: int
     own: Mapping[int, int]
     panel: PanelTerms
 
     def price_of(self, service: Priced) -> int:
-        """Micro-units per 1000, or of a package."""
+        """Return the price in micro-units per 1000, or per package."""
         try:
             return customer_price(
                 price=service.price,
@@ -65,7 +65,7 @@ class CustomerTerms:
                 panel=self.panel,
             )
         except MoneyError:
-            # The minimum margin was raised past any price since the service was read.
+            # The minimum margin was raised beyond any valid price after the service was read.
             return service.price
 
     def offer(self, service: Service) -> Offer:
@@ -73,7 +73,9 @@ class CustomerTerms:
 
 
 def terms_of(*, customer: User, services: Iterable[int] | None = None) -> CustomerTerms:
-    """Today's terms of a customer, in two queries; `services` (primary keys) where only theirs are asked for."""
+    """Return the current terms of a customer, in two queries; agreed prices only for `services` (primary keys), if
+    given.
+    """
     discount_bp, panel, _ = _read(customer_id=customer.pk, service_id=None)
     own = CustomerPrice.objects.filter(customer=customer).order_by()
     if services is not None:
@@ -82,7 +84,7 @@ def terms_of(*, customer: User, services: Iterable[int] | None = None) -> Custom
 
 
 def offers_for(*, customer: AnyUser, services: Sequence[Service]) -> list[Offer]:
-    """The services at the customer's prices today; at list prices, without a query, for a visitor."""
+    """Return offers at the customer's current prices; for a visitor at list prices, without a query."""
     if not customer.is_authenticated:
         return [Offer(service, service.price) for service in services]
     terms = terms_of(customer=customer, services=[service.pk for service in services])
@@ -90,13 +92,13 @@ def offers_for(*, customer: AnyUser, services: Sequence[Service]) -> list[Offer]
 
 
 def offer_of(*, customer: User, service: Service) -> Offer:
-    """The service at the customer's price today, in one query."""
+    """Return the offer at the customer's current price, in one query."""
     discount_bp, panel, own = _read(customer_id=customer.pk, service_id=service.pk)
     return CustomerTerms(discount_bp, {} if own is None else {service.pk: own}, panel).offer(service)
 
 
-# Written out: it runs at every order and at every key typed into the form, and to put it together from querysets
-# takes ten times as long as to run it.
+# Plain SQL: it runs at every order and at every key typed into the form, and building it from querysets takes ten times
+# as long as running it.
 _TERMS = """
     SELECT margin_bp, margin_fixed, minimum_margin_bp, price_step,
         (SELECT discount_bp FROM catalog_customergroup WHERE id =
@@ -107,12 +109,12 @@ _TERMS = """
 
 
 def _read(*, customer_id: int, service_id: int | None) -> tuple[int, PanelTerms, int | None]:
-    """The customer's discount, the panel's terms and the price agreed for the service, in one query."""
+    """Return the customer's discount, the panel's terms and the agreed price of the service, in one query."""
     with connection.cursor() as cursor:
         cursor.execute(_TERMS, [customer_id, customer_id, service_id])
         row = cursor.fetchone()
     if row is None:
-        price_policy()  # Makes it.
+        price_policy()  # creates the row
         return _read(customer_id=customer_id, service_id=service_id)
     *panel, discount_bp, own = row
     return discount_bp or 0, PanelTerms(*panel), own

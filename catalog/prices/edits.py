@@ -1,4 +1,4 @@
-"""Edits: what somebody wants to set, as plain data that a draft can hold. Pure: no database."""
+"""Edits: values to set, as plain data that a draft can store. Pure: no database."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 from catalog.prices.rules import ProviderTerms, Terms
 
-# What is set, by column.
+# Values to set, by column.
 Values = Mapping[str, Any]
 
-# What an edit may set, by the kind of its targets.
+# Columns that an edit may set, by kind of target.
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "panel": ("margin_bp", "margin_fixed", "minimum_margin_bp", "price_step"),
     "provider": ("exchange_rate", "margin_bp", "margin_fixed", "currency", "is_active"),
@@ -23,7 +23,7 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """`values` are set on each target. `pks` of "panel" is (1,). Amounts are micro-units, margins basis points."""
+    """`values` to set on each target. `pks` of "panel" is (1,). Amounts are micro-units, margins basis points."""
 
     kind: str
     pks: tuple[int, ...]
@@ -36,7 +36,7 @@ class Edit:
 
 
 def dump_edits(edits: Iterable[Edit]) -> list[dict[str, Any]]:
-    """As JSON for a column of `PriceChange`."""
+    """Return edits as JSON for a column of `PriceChange`."""
     return [{"kind": edit.kind, "pks": list(edit.pks), "values": dict(edit.values)} for edit in edits]
 
 
@@ -45,14 +45,14 @@ def load_edits(data: Iterable[Mapping[str, Any]]) -> list[Edit]:
 
 
 def check_disjoint(edits: Iterable[Edit]) -> None:
-    """Raises ValueError where a column of a target would be set twice: which one counts would be chance."""
+    """Raise ValueError if a column of a target is set twice: the result would be arbitrary."""
     seen = Counter((edit.kind, pk, column) for edit in edits for pk in edit.pks for column in edit.values)
     if twice := [key for key, count in seen.items() if count > 1]:
         raise ValueError(f"set twice: {twice[:3]}")
 
 
 def with_edits(terms: Terms, edits: Iterable[Edit]) -> Terms:
-    """The terms as they would be. What an edit names and the terms lack is left out."""
+    """Return the terms after the edits. Ignore targets that the terms do not hold."""
     panel, providers, categories = terms.panel, dict(terms.providers), dict(terms.categories)
     for edit in edits:
         if edit.kind == "panel":
@@ -67,12 +67,12 @@ def with_edits(terms: Terms, edits: Iterable[Edit]) -> Terms:
 
 
 def edits_by_service(edits: Iterable[Edit]) -> dict[int, dict[str, Any]]:
-    """What is to be set on each service, by primary key."""
+    """Return the values to set on each service, by primary key."""
     return {pk: values for (kind, pk), values in _by_target(edits).items() if kind == "service"}
 
 
 def grouped(kind: str, rows: Iterable[tuple[int, Values]]) -> list[Edit]:
-    """Edits that set these values, those that are equal together: 5,000 services of one margin are one."""
+    """Return edits that set these values, one for all targets with equal values (5,000 services with one margin)."""
     groups: dict[Any, tuple[Values, list[int]]] = {}
     for pk, values in rows:
         if values:
@@ -81,9 +81,9 @@ def grouped(kind: str, rows: Iterable[tuple[int, Values]]) -> list[Edit]:
 
 
 def still_standing(*, edits: Sequence[Edit], before: Sequence[Edit], now: Sequence[Edit]) -> tuple[list[Edit], int]:
-    """What takes `edits` back: `before`, but for what somebody set to something else since.
+    """Return the edits that undo `edits`, and the number of targets kept because somebody changed them again.
 
-    `now` is what stands in the same places today. Also returns how many targets are left as they are.
+    `before` are the values to restore, `now` the current values of the same columns.
     """
     wanted, today = _by_target(edits), _by_target(now)
     back: dict[str, list[tuple[int, Values]]] = {}

@@ -1,4 +1,4 @@
-"""The discount of a customer group: shown before it is changed, then set."""
+"""The discount of a customer group: preview, then set."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ WORST = 10
 
 
 class DiscountChanged(Exception):
-    """Somebody else changed the discount since it was shown. Nothing was changed."""
+    """Somebody else changed the discount after the preview. Nothing was changed."""
 
 
 class DiscountEffect(NamedTuple):
-    """What members pay for a service before and after: micro-units per 1000, or of a package."""
+    """What members pay for a service before and after: micro-units per 1000, or per package."""
 
     pk: int
     name: str
@@ -30,30 +30,30 @@ class DiscountEffect(NamedTuple):
     price: int
     before: int
     after: int
-    # Whether the minimum margin, or the cost, keeps the price above what the discount alone would make of it.
+    # The minimum margin, or the cost, keeps the price above the discounted one.
     is_held_up: bool
 
     @property
     def share_after(self) -> int:
-        """The margin that is left, in basis points of the cost."""
+        """Return the remaining margin in basis points of the cost."""
         return margin_share(cost=self.cost, price=self.after) or 0
 
 
 @dataclass(slots=True)
 class DiscountPreview:
-    """What a discount would do. Prices that were agreed with single customers stay as they are."""
+    """What a discount would do. Agreed prices of single customers do not change."""
 
     members: int
     services: int = 0
     lowered: int = 0
     raised: int = 0
     held_up: int = 0
-    # Of the services whose price changes: those that would earn least.
+    # The services with changed prices that would earn least.
     worst: list[DiscountEffect] = field(default_factory=list)
 
 
 def preview_discount(*, group: CustomerGroup, discount_bp: int) -> DiscountPreview:
-    """Compares what the members pay now with what they would pay at `discount_bp`, for all that is on sale."""
+    """Compare what members pay now with what they would pay at `discount_bp`, for all services on sale."""
     panel = panel_terms(price_policy())
     preview = DiscountPreview(members=group.members.count())
     changed = []
@@ -72,7 +72,7 @@ def preview_discount(*, group: CustomerGroup, discount_bp: int) -> DiscountPrevi
                 for discount in (group.discount_bp, discount_bp)
             )
         except MoneyError:
-            continue  # The minimum margin was raised past any price just now: it goes off sale.
+            continue  # The minimum margin was just raised beyond any valid price: the service goes off sale.
         is_held_up = after > discounted(price=price, discount_bp=discount_bp, price_step=panel.price_step)
         preview.services += 1
         preview.held_up += is_held_up
@@ -85,14 +85,14 @@ def preview_discount(*, group: CustomerGroup, discount_bp: int) -> DiscountPrevi
 
 
 def is_own_group(*, group: CustomerGroup, actor: User | None) -> bool:
-    """Return True if the actor buys at the discount of `group`. The panel itself (None) buys nothing."""
+    """Return True if the actor is a member of `group`. The panel itself (None) is not."""
     return actor is not None and group.members.filter(customer=actor.pk).exists()
 
 
 def set_discount(*, group: CustomerGroup, discount_bp: int, seen: int, actor: User | None) -> None:
-    """Set the discount, in basis points, if it still is what was `seen`.
+    """Set the discount, in basis points, if it is still `seen`.
 
-    Raises DiscountChanged, and OwnAccount for a group that the actor is in.
+    Raise DiscountChanged if not, or OwnAccount if the actor is in the group.
     """
     if is_own_group(group=group, actor=actor):
         raise OwnAccount

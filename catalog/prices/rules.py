@@ -1,6 +1,6 @@
-"""What a service costs and what it sells for. Pure: no database.
+"""Compute costs and prices. Pure: no database.
 
-All amounts are micro-units of the panel's currency per 1000 (or a package); rates are the provider's currency.
+All amounts are micro-units of the panel's currency per 1000 (or per package); rates are in the provider's currency.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Margin(NamedTuple):
 
 
 class PanelTerms(NamedTuple):
-    """What the panel sets for all services: basis points and micro-units."""
+    """The panel's settings for all services, in basis points and micro-units."""
 
     margin_bp: int
     margin_fixed: int
@@ -30,7 +30,7 @@ class PanelTerms(NamedTuple):
 
 
 class ProviderTerms(NamedTuple):
-    """A provider's exchange rate (10⁻¹² of the panel's currency), and its margin if it sets one."""
+    """A provider's exchange rate (in 10⁻¹² of the panel's currency), and its margin if it has one."""
 
     exchange_rate: int
     margin_bp: int | None = None
@@ -38,7 +38,7 @@ class ProviderTerms(NamedTuple):
 
 
 class CategoryTerms(NamedTuple):
-    """The margin of a category; both empty where it sets none."""
+    """The margin of a category; both None if it has none."""
 
     margin_bp: int | None = None
     margin_fixed: int | None = None
@@ -46,7 +46,7 @@ class CategoryTerms(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Everything that prices follow from beside the services themselves, by primary key."""
+    """What prices depend on besides the services. Providers and categories are by primary key."""
 
     panel: PanelTerms
     providers: Mapping[int, ProviderTerms]
@@ -54,7 +54,7 @@ class Terms:
 
 
 class PricedService(NamedTuple):
-    """Of a service: what its price follows from, and its price."""
+    """A service with its price, and the columns that its price depends on."""
 
     pk: int
     upstream_id: int
@@ -72,7 +72,7 @@ class PricedService(NamedTuple):
 
 
 def margin_for(sold: PricedService, terms: Terms) -> Margin:
-    """The margin of the nearest level that sets percent or fixed; what it leaves empty is zero there."""
+    """Return the margin of the nearest level that sets a percent or fixed margin; the one left empty counts as zero."""
     category, provider = terms.categories[sold.category_id], terms.providers[sold.provider_id]
     levels = (("service", sold), ("category", category), ("provider", provider))
     for name, one in levels:
@@ -82,28 +82,29 @@ def margin_for(sold: PricedService, terms: Terms) -> Margin:
 
 
 def cost_of(*, rate: int, exchange_rate: int) -> int:
-    """Our cost of 1000 for a rate in the provider's currency. Raises MoneyError when out of range."""
+    """Return our cost per 1000 for a rate in the provider's currency. Raise MoneyError if out of range."""
     return money.convert_up(rate, exchange_rate)
 
 
 def rescaled_rate(*, rate: int, was: int, now: int) -> int:
-    """A rate in another currency: what costs the same at the exchange rate `now` as it did at `was`, rounded up."""
+    """Return a rate in a new currency: the same cost at the exchange rate `now` as at `was`, rounded up."""
     return money.ceil_div(rate * was, now)
 
 
 def lowest_price(*, cost: int, allow_below_minimum: bool, panel: PanelTerms) -> int:
-    """The price that nothing may fall below: the cost plus the minimum margin, or the cost alone where the
-    service allows it. Raises MoneyError.
+    """Return the lowest allowed price: cost plus minimum margin, or cost alone with `allow_below_minimum`.
+
+    Raise MoneyError if out of range.
     """
     minimum = 0 if allow_below_minimum else panel.minimum_margin_bp
     return money.price_from_cost(cost, margin_bp=minimum, margin_fixed=0, step=panel.price_step)
 
 
 def priced(sold: PricedService, terms: Terms) -> PricedService:
-    """The same service with today's cost and price.
+    """Return the service with its current cost and price.
 
-    One with no price that the panel can hold goes off sale: it is never given away. Nor is one that costs
-    nothing sold for its fixed margin: a rate of 0 is no cost that we know.
+    A service whose price is out of range goes off sale. So does one without a cost: a rate of 0 is not a known cost,
+    and its fixed margin alone is not a price.
     """
     try:
         cost = cost_of(rate=sold.rate, exchange_rate=terms.providers[sold.provider_id].exchange_rate)
@@ -121,7 +122,7 @@ def priced(sold: PricedService, terms: Terms) -> PricedService:
 
 
 def is_below_minimum(*, price: int, after: PricedService, terms: Terms) -> bool:
-    """Whether `price`, that of before, would leave less than the minimum margin at the cost of `after`."""
+    """Return True if the old `price` leaves less than the minimum margin at the cost of `after`."""
     try:
         floor = lowest_price(cost=after.cost, allow_below_minimum=after.allow_below_minimum, panel=terms.panel)
     except money.MoneyError:
@@ -130,21 +131,21 @@ def is_below_minimum(*, price: int, after: PricedService, terms: Terms) -> bool:
 
 
 def margin_share(*, cost: int, price: int) -> int | None:
-    """The margin in basis points of the cost, rounded down; None without a cost."""
+    """Return the margin in basis points of the cost, rounded down; None without a cost."""
     return (price - cost) * money.BASIS // cost if cost else None
 
 
 def discounted(*, price: int, discount_bp: int, price_step: int) -> int:
-    """The list price less a discount, rounded up to the price step, whatever it may fall below."""
+    """Return the list price less a discount, rounded up to the price step, not limited by the lowest price."""
     return money.ceil_div(price * (money.BASIS - discount_bp), money.BASIS * price_step) * price_step
 
 
 def customer_price(
     *, price: int, cost: int, allow_below_minimum: bool, discount_bp: int, own: int | None, panel: PanelTerms
 ) -> int:
-    """What one customer pays for 1000: the price agreed with them, or the list price less their discount.
+    """Return one customer's price per 1000: the agreed price, or the list price less their discount.
 
-    Never below `lowest_price`, whatever was agreed: an agreement is no reason to sell at a loss overnight.
+    It is never below `lowest_price`: an old agreement must not sell at a loss when the cost rises. Raise MoneyError.
     """
     if own is None and not discount_bp:
         return price

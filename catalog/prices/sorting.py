@@ -14,14 +14,14 @@ from panel.lib.bulk_sql import in_chunks, update_rows
 def save_positions(*, positions: Mapping[int, int]) -> None:
     """Set the positions of services, by primary key."""
     with transaction.atomic():
-        lock_prices()  # Whoever writes many services at once waits in a row: in two orders they would deadlock.
+        lock_prices()  # Serializes writers of many services: in different orders they would deadlock.
         update_rows(model=Service, columns=("position",), rows=positions.items())
 
 
 def arrange_services(*, categories: Sequence[int], by: str) -> int:
-    """Numbers the services of each of `categories` from 1, by "price" or by "name"; returns how many moved.
+    """Number the services of each category from 1, by "price" or by "name"; return how many moved.
 
-    Positions are no prices, but the lock of prices keeps whoever else writes many services at once in a row.
+    Takes the lock of all prices to serialize writers of many services.
     """
     keys = {"price": ("price", "name", "pk"), "name": ("name", "price", "pk")}[by]
     moved: list[tuple[int, int]] = []

@@ -1,7 +1,7 @@
-"""Reading what prices follow from, and writing the prices that follow.
+"""Read what prices depend on, and write prices.
 
-The panel's margin is the lock of all prices: whoever writes a margin, an exchange rate, a price, or puts a
-service on or off sale, holds its row until the transaction ends. Lock order: provider, panel margin, services.
+The row of the panel's margin is the lock of all prices. Every writer of a margin, an exchange rate, a price or a sale
+state holds it until the transaction ends. Lock order: provider, panel margin, services.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ _SOLD = tuple(f"upstream__{name}" if name in _UPSTREAM else name for name in Pri
 
 
 def price_policy() -> PricePolicy:
-    """The panel's margin, made with its defaults at the first call."""
+    """Return the panel's margin; create it with defaults at the first call."""
     policy, _ = PricePolicy.objects.get_or_create(pk=1)
     return policy
 
 
 def lock_prices() -> PricePolicy:
-    """Takes the lock of all prices; call it inside a transaction."""
+    """Take the lock of all prices. Call it in a transaction."""
     return PricePolicy.objects.select_for_update().get(pk=price_policy().pk)
 
 
@@ -38,7 +38,7 @@ def panel_terms(policy: PricePolicy) -> PanelTerms:
 
 
 def read_terms() -> Terms:
-    """Today's terms, in three queries."""
+    """Return the current terms, in three queries."""
     providers = Provider.objects.values_list("pk", "exchange_rate", "margin_bp", "margin_fixed")
     categories = Category.objects.order_by().values_list("pk", "margin_bp", "margin_fixed")
     return Terms(
@@ -49,27 +49,27 @@ def read_terms() -> Terms:
 
 
 def read_sold(services: QuerySet[Service]) -> list[PricedService]:
-    """By primary key, in one query."""
+    """Return services in the order of their primary keys, in one query."""
     return [PricedService(*row) for row in services.order_by("pk").values_list(*_SOLD)]
 
 
 def sold_of(service: Service) -> PricedService:
-    """Return the same of one service that was read with its upstream."""
+    """Return a service that was read with its upstream, as in `read_sold`."""
     return PricedService(*attrgetter(*(path.replace("__", ".") for path in _SOLD))(service))
 
 
 def write_prices(sold: Iterable[PricedService]) -> None:
-    """Stores cost, price and whether they are on sale, of services read under the lock."""
+    """Store cost, price and sale state of services read under the lock."""
     rows = ((one.pk, one.cost, one.price, one.is_on_sale) for one in sold)
     update_rows(model=Service, columns=("cost", "price", "is_on_sale"), rows=rows)
 
 
 def convert_rates(*, provider_id: int, was: int, now: int) -> None:
-    """Convert a provider's stored rates from one exchange rate to another, rounded up, and forget its balance.
+    """Convert a provider's rates, also in open changes, to another exchange rate, rounded up; clear its balance.
 
-    For one that bills in another currency from now on: rates of the old currency would be costed at the exchange
-    rate of the new one until the next import, and the shop sell at a fraction of its prices. Call it under the lock
-    of all prices, within the transaction of the change.
+    For a provider that now bills in another currency. Otherwise its old rates would be costed at the new exchange rate
+    until the next import, and the shop could sell at a fraction of its prices. Call it under the lock of all prices, in
+    the transaction of the change.
     """
 
     def converted(rate: int) -> int:
@@ -89,6 +89,6 @@ def convert_rates(*, provider_id: int, was: int, now: int) -> None:
 
 
 def alert_hidden(count: int) -> None:
-    """Tells that `count` services lost their price and went off sale."""
+    """Raise an alert that `count` services lost their price and went off sale."""
     if count:
         raise_alert(cause=Cause.NO_PRICE, text=f"{count} services have no valid price any more and went off sale.")

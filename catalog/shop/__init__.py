@@ -1,4 +1,4 @@
-"""The shop that customers see: services on sale, what changed among them, favorites.
+"""The shop that customers see: services on sale, changes among them, favorites.
 
-Read only but for favorites. Prices come from `catalog.prices`.
+Read-only except for favorites. Prices come from `catalog.prices`.
 """

@@ -1,4 +1,4 @@
-"""The version of the catalog: what is worked out from its tables may be kept for as long as it is the same."""
+"""The version of the catalog: data computed from its tables may be cached while the version stays the same."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from catalog.models import CatalogVersion
 
 
 def catalog_version() -> str | None:
-    """32 characters that stand for the committed services, upstream services, categories and which providers are on,
-    in one query; None where nobody can tell, and nothing may be kept.
+    """Return 32 characters that identify the committed state of the catalog, in one query; None if it is unknown.
 
-    They change in the transaction that changes any of these, and never come back. Read them before the rows: what
-    is read after them can only be newer.
+    They cover services, upstream services, categories and which providers are active, change in the transaction that
+    changes any of these, and never repeat. Without a version, cache nothing. Read it before the rows: rows read
+    afterwards can only be newer.
     """
     tokens = list(CatalogVersion.objects.order_by("pk").values_list("token", flat=True))
     return blake2s("".join(tokens).encode(), digest_size=16).hexdigest() if tokens else None

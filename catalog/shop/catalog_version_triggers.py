@@ -1,8 +1,8 @@
-"""The triggers that renew the catalog's version in the transaction of whatever changes the catalog.
+"""Triggers that renew the catalog's version in the transaction that changes the catalog.
 
-A dozen places write prices, some of them in plain SQL; one that forgot would sell at yesterday's price. SQLite drops
-a table's triggers whenever a migration rebuilds the table, so one that alters a service, an upstream service, a
-category or a provider must end with `install`. `check_ledger` tells when they are missing.
+A dozen places write prices, some in plain SQL; if one forgot to renew it, the shop would sell at old prices. SQLite
+drops a table's triggers when a migration rebuilds the table. A migration that alters a service, an upstream service, a
+category or a provider must therefore end with `install`. `check_ledger` reports missing triggers.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 
 TABLE = "catalog_catalogversion"
 WATCHED = ("catalog_service", "catalog_upstreamservice", "catalog_category")
-# Written every few seconds by polling: of these, only switching one on or off changes what is sold.
+# Polling writes to this table every few seconds, but only switching a provider on or off changes what is sold.
 PROVIDERS = "catalog_provider"
 
 _ACTIONS = ("insert", "update", "delete")
@@ -26,15 +26,15 @@ NAMES: dict[str, tuple[str, ...]] = {
 _SQLITE_TOKEN = "lower(hex(randomblob(16)))"  # noqa: S105  (a version, not a secret)
 _POSTGRESQL_TOKEN = "replace(gen_random_uuid()::text, '-', '')"  # noqa: S105
 
-# No UPSERT: where the statement that fires the trigger has a conflict clause, that one would count in here, too.
+# Not an UPSERT: a conflict clause of the statement that fires the trigger would apply in here, too.
 _SQLITE_RENEW = (
     f"BEGIN UPDATE {TABLE} SET token = {_SQLITE_TOKEN}; "  # noqa: S608  (our own names)
     f"INSERT INTO {TABLE} (token) SELECT {_SQLITE_TOKEN} WHERE NOT EXISTS (SELECT 1 FROM {TABLE}); END"
 )
 
-# Nothing in here ever waits for another transaction: a lock that is taken in the middle of any write would deadlock
-# writers. Each inserts a row of its own, and deletes those of others that nobody else deletes just now. The setting
-# holds the row of this transaction; like the row, it is gone where a savepoint is rolled back.
+# This must never wait for another transaction: a lock taken in the middle of any write would deadlock writers. Each
+# transaction inserts its own row, and deletes other rows that nobody else is deleting. The setting holds the id of the
+# transaction's own row; a rollback to a savepoint reverts both.
 _POSTGRESQL_RENEW = f"""CREATE OR REPLACE FUNCTION catalog_renew_version() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     own bigint := NULLIF(current_setting('panel.catalog_version', true), '')::bigint;
@@ -49,7 +49,7 @@ BEGIN
     RETURN NULL;
 END $$"""  # noqa: S608
 
-# The first version, and after a time without triggers a new one: nobody knows what was written meanwhile.
+# The first version, and a new one after a time without triggers, when changes were not recorded.
 _RENEW = {
     "sqlite": (f"DELETE FROM {TABLE}", f"INSERT INTO {TABLE} (token) VALUES ({_SQLITE_TOKEN})"),  # noqa: S608
     "postgresql": (f"DELETE FROM {TABLE}", f"INSERT INTO {TABLE} (token) VALUES ({_POSTGRESQL_TOKEN})"),  # noqa: S608
@@ -70,7 +70,7 @@ INSTALL: dict[str, tuple[str, ...]] = {
     "postgresql": (
         _POSTGRESQL_RENEW,
         *(
-            # Once for a statement, however many rows it writes.
+            # Runs once per statement, however many rows it writes.
             f"CREATE OR REPLACE TRIGGER {table}_renews_version AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON {table} "
             "FOR EACH STATEMENT EXECUTE FUNCTION catalog_renew_version()"
             for table in WATCHED
@@ -88,19 +88,19 @@ REMOVE: dict[str, tuple[str, ...]] = {
 
 
 def install(apps: object, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    """For RunPython in a migration; renews the version as well."""
+    """Install the triggers and renew the version. For RunPython in a migration."""
     for statement in INSTALL[schema_editor.connection.vendor]:
         schema_editor.execute(statement)
 
 
 def remove(apps: object, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    """The reverse of `install`."""
+    """Remove the triggers. The reverse of `install`."""
     for statement in REMOVE[schema_editor.connection.vendor]:
         schema_editor.execute(statement)
 
 
 def installed(connection: BaseDatabaseWrapper) -> bool:
-    """Whether all triggers are in place, and on, on this database."""
+    """Return True if all triggers exist and are enabled in this database."""
     names = NAMES[connection.vendor]
     places = ", ".join(["%s"] * len(names))
     query = (

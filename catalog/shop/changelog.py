@@ -1,4 +1,4 @@
-"""What changed in the shop: found by comparing the services with how they stood at the last look."""
+"""Changes in the shop, found by comparing services with their state at the last comparison."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from panel.lib.bulk_sql import in_chunks, insert_rows, update_rows
 SHOWN = timedelta(days=30)
 KEPT = timedelta(days=90)
 LATELY = timedelta(days=7)
-# Changes of a service that follow one another closer than this are told of as one.
+# Changes of a service that follow each other faster than this are shown as one.
 STILL_THE_SAME = timedelta(hours=1)
 COUNTED = 100
 Kind = ShelfNews.Kind
 
-# As people see each: (meaning, icon).
+# Appearance of each kind: (meaning, icon).
 NEWS_LOOKS: dict[str, tuple[str, str]] = {
     Kind.NEW: ("info", "plus-circle"),
     Kind.BACK: ("info", "arrow-counterclockwise"),
@@ -35,7 +35,7 @@ NEWS_LOOKS: dict[str, tuple[str, str]] = {
 
 
 class Stand(NamedTuple):
-    """How a service stood: whether it could be ordered, at which list price."""
+    """State of a service: whether it could be ordered, and its list price."""
 
     is_sold: bool
     price: int
@@ -47,16 +47,16 @@ class ServiceNews(NamedTuple):
     new_price: int | None
 
 
-# By the service's primary key. One that was never sold is not among them.
+# By service primary key, without services that were never on sale.
 Stands: TypeAlias = dict[int, Stand]
 
 
 class _Overtaken(Exception):
-    """Another round compared the same services at the same time."""
+    """Another process compared the same services at the same time."""
 
 
 def change_between(before: Stand | None, after: Stand) -> ServiceNews | None:
-    """What customers are told of; None: nothing. `before` is None for a service that was never sold."""
+    """Return what customers see as changed; None if nothing. `before` is None for a service that was never on sale."""
     if before is None:
         return ServiceNews(Kind.NEW, None, after.price) if after.is_sold else None
     if not after.is_sold:
@@ -69,17 +69,17 @@ def change_between(before: Stand | None, after: Stand) -> ServiceNews | None:
 
 
 def stand_before(change: ServiceNews) -> Stand | None:
-    """How the service stood before what was told."""
+    """Return the state of the service before a change."""
     if change.old_price is None:
         return None
     return Stand(change.kind != Kind.BACK, change.old_price)
 
 
 def find_shelf_news() -> int:
-    """Compares all services with how they stood at the last look, and writes what changed; returns how many.
+    """Compare all services with their state at the last comparison, and write the changes; return their number.
 
-    The first look of all only takes note: a shop that just opened has no news. Two rounds at once are harmless:
-    one of them writes, the other writes nothing.
+    The first comparison only stores the states: a new shop has no changes. If two processes compare at once, one writes
+    and the other writes nothing.
     """
     now = timezone.now()
     ShelfNews.objects.filter(noticed_at__lt=now - KEPT).delete()
@@ -101,12 +101,12 @@ def find_shelf_news() -> int:
 def _stands_now(marks: Stands) -> Stands:
     sold = services_on_sale().select_related(None).order_by("pk").values_list("pk", "price")
     stands = {pk: Stand(True, price) for pk, price in sold}
-    # What is sold no more keeps the price that it was last sold at.
+    # A service no longer on sale keeps its last price.
     return stands | {pk: Stand(False, mark.price) for pk, mark in marks.items() if pk not in stands}
 
 
 def _write_marks(marks: Stands, changed: Stands) -> None:
-    """Raises IntegrityError or _Overtaken where a mark no longer stands as it was read."""
+    """Write the new states. Raise IntegrityError or _Overtaken if a state is no longer as it was read."""
     columns = ("is_sold", "price")
     new = [(pk, *stand) for pk, stand in changed.items() if pk not in marks]
     insert_rows(model=ShelfMark, columns=("service_id", *columns), rows=new)
@@ -116,7 +116,7 @@ def _write_marks(marks: Stands, changed: Stands) -> None:
 
 
 def _write_news(marks: Stands, changed: Stands, now: datetime) -> int:
-    """One line for each service; it takes the place of the one that was written a short while ago."""
+    """Write one change for each service, replacing its recent one. Return the number written."""
     recent = {
         service: (pk, ServiceNews(kind, old_price, new_price))
         for pk, service, kind, old_price, new_price in ShelfNews.objects.filter(noticed_at__gte=now - STILL_THE_SAME)
@@ -127,7 +127,7 @@ def _write_news(marks: Stands, changed: Stands, now: datetime) -> int:
     for chunk in in_chunks([pk for pk, _ in recent.values()]):
         ShelfNews.objects.filter(pk__in=chunk).delete()
     before = {pk: stand_before(recent[pk][1]) if pk in recent else marks.get(pk) for pk in changed}
-    # On sale for less than an hour: it will be new when it comes again.
+    # On sale for less than STILL_THE_SAME: forgotten, so that it is new when it comes again.
     unseen = [pk for pk, stand in changed.items() if before[pk] is None and not stand.is_sold]
     for chunk in in_chunks(unseen):
         ShelfMark.objects.filter(pk__in=chunk).delete()
@@ -147,7 +147,10 @@ def _lines(before: dict[int, Stand | None], changed: Stands, now: datetime) -> I
 
 
 def latest_news(*, kind: str, favorites: bool, customer: AnyUser) -> QuerySet[ShelfNews]:
-    """Of the last 30 days, each with `is_sold`: whether its service can be ordered now, and `is_favourite` of it."""
+    """Return changes of the last 30 days.
+
+    Each has `is_sold`: its service can be ordered now; for a customer also `is_favourite`.
+    """
     news = ShelfNews.objects.filter(noticed_at__gte=timezone.now() - SHOWN).select_related(
         "service__category", "service__upstream"
     )
@@ -163,5 +166,5 @@ def latest_news(*, kind: str, favorites: bool, customer: AnyUser) -> QuerySet[Sh
 
 
 def count_lately() -> int:
-    """Changes of the last 7 days, counted up to 100."""
+    """Return the number of changes in the last 7 days, at most 100."""
     return ShelfNews.objects.filter(noticed_at__gte=timezone.now() - LATELY)[:COUNTED].count()

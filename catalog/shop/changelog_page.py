@@ -1,4 +1,4 @@
-"""One page of what changed in the shop, as one customer or a visitor sees it."""
+"""One page of changes in the shop, as one customer or a visitor sees it."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ ROWS = 50
 
 @dataclass(frozen=True, slots=True)
 class NewsLine:
-    """A change of a list price in percent, beside what this customer pays today; no offer: it is not sold now."""
+    """A change of a list price, with the customer's current offer; None if the service is not sold now."""
 
     news: ShelfNews
     offer: Offer | None
 
     @property
     def percent(self) -> str:
-        """Empty where the price did not change."""
+        """Return the change in percent; "" if the price did not change."""
         old, new = self.news.old_price, self.news.new_price
         return change_text(old=old, new=new) if old and new and old != new else ""
 
     @property
     def was(self) -> int | None:
-        """The price before, for those who pay the list price that the news tells of."""
+        """Return the old price if the customer pays the list price of this change; else None."""
         if not self.percent or self.offer is None or self.offer.price != self.news.new_price:
             return None
         return self.news.old_price
@@ -39,7 +39,7 @@ class NewsLine:
 
 @dataclass(frozen=True, slots=True)
 class NewsChoice:
-    """A filter: where it leads, and whether it is on."""
+    """A filter: its URL, and whether it is on."""
 
     label: str
     picture: str
@@ -64,7 +64,7 @@ class NewsPage:
 
     @property
     def only_favorites(self) -> NewsChoice:
-        """A switch: it leads to where it is the other way."""
+        """Return the filter for favorites; its URL toggles it."""
         return NewsChoice("Favorites", "star", _address(self.kind, not self.favorites), self.favorites)
 
 
@@ -74,7 +74,7 @@ def _address(kind: str, favorites: bool) -> str:
 
 
 def find_news(*, params: Mapping[str, str], customer: AnyUser) -> NewsPage:
-    """The page that an address asks for by `kind`, `favorites` and place; what is not understood is not asked for."""
+    """Return the page for the parameters `kind`, `favorites` and the page's position. Ignore invalid values."""
     kind = params.get("kind", "")
     kind = kind if kind in ShelfNews.Kind.values else ""
     favorites = params.get("favorites") == "1" and customer.is_authenticated

@@ -1,4 +1,4 @@
-"""The services that customers marked to find them again."""
+"""Services that customers marked as favorites."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from panel.accounts.models import User
 
 
 def mark_favourite(*, customer: User, service_id: int) -> Service:
-    """Marks a service that is on sale; marking it twice is once. Raises Service.DoesNotExist."""
+    """Mark a service on sale; marking it again changes nothing. Raise Service.DoesNotExist."""
     service = services_on_sale().get(pk=service_id)
     Favourite.objects.bulk_create([Favourite(customer=customer, service=service)], ignore_conflicts=True)
     return service
 
 
 def unmark_favourite(*, customer: User, service_id: int) -> Service:
-    """Takes the mark away, if there is one, also where the service is sold no more. Raises Service.DoesNotExist."""
+    """Remove the mark, if any, also from a service no longer on sale. Raise Service.DoesNotExist."""
     service = Service.objects.get(pk=service_id)
     Favourite.objects.filter(customer=customer, service=service).delete()
     return service
 
 
 def marked_by(customer: User, *, service: str = "pk") -> Exists:
-    """Whether `customer` marked a row's service, to annotate or filter by. `service`: where a row holds its key."""
+    """Return a condition: `customer` marked the service of a row. `service` is the row's field with its primary key."""
     return Exists(Favourite.objects.filter(customer=customer, service=OuterRef(service)))

@@ -1,4 +1,4 @@
-"""The shop's shelves: what a visitor or customer asked to see of them, and one page of it."""
+"""The list of services on sale, filtered and sorted, one page at a time."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ROWS = 50
 MAX_QUERY = 100
 CATEGORIES_IN_WINDOW = 12
 OFFERS_IN_WINDOW = 6
-# To count by: for the column itself SQLite would walk its index, and fetch rows in no order, for thrice as long.
+# For counting: with the bare column SQLite walks its index and fetches rows in random order, three times slower.
 CATEGORY = F("category_id") + 0
 TYPICAL_SECONDS = Case(When(figures__timed__gte=ENOUGH_TIMED, then=F("figures__typical_seconds")))
 SORTS = {"": "By category", "cheapest": "Cheapest first", "fastest": "Fastest first"}
@@ -32,7 +32,7 @@ SORTS = {"": "By category", "cheapest": "Cheapest first", "fastest": "Fastest fi
 
 @dataclass(frozen=True, slots=True)
 class ServiceFilters:
-    """What of the shelves is asked for; `category` is a primary key, 0 for all of them."""
+    """Filters of the service list; `category` is a primary key, or 0 for all."""
 
     q: str = ""
     category: int = 0
@@ -45,11 +45,11 @@ class ServiceFilters:
 
     @property
     def is_narrowed(self) -> bool:
-        """Whether something on sale may be left out."""
+        """Return True if the filters may leave out a service on sale."""
         return replace(self, sort="", page=1) != ServiceFilters()
 
     def address(self, **changes: Any) -> str:
-        """The query string of the same with `changes`, on its first page unless they name one."""
+        """Return the query string with `changes`; on page 1 unless they set the page."""
         wanted = replace(self, **{"page": 1, **changes})
         blank = ServiceFilters()
         shown = {name: getattr(wanted, name) for name in self.__slots__}
@@ -59,7 +59,7 @@ class ServiceFilters:
 
 
 def read_wanted(params: Mapping[str, str]) -> ServiceFilters:
-    """Whatever stands in an address; what is not understood is not asked for."""
+    """Return the filters in URL parameters. Ignore invalid values."""
     kind, sort = params.get("type", ""), params.get("sort", "")
     return ServiceFilters(
         q=params.get("q", "").replace("\x00", "")[:MAX_QUERY].strip(),
@@ -75,7 +75,7 @@ def read_wanted(params: Mapping[str, str]) -> ServiceFilters:
 
 @dataclass(slots=True)
 class Shelf:
-    """A category and what of it stands on the page; `category` is None where the page is in another order."""
+    """A category and its services on the page; `category` is None if the page is not sorted by category."""
 
     category: Category | None
     offers: list[Offer] = field(default_factory=list)
@@ -83,7 +83,7 @@ class Shelf:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A category or type, how many services it has among those asked for, and where they are."""
+    """A category or type in a filter: its number of matching services, and its URL."""
 
     value: int | str
     label: str
@@ -94,7 +94,7 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Shelves:
-    """One page of the shop. `total` services in all were asked for, the page begins with number `first`."""
+    """One page of the shop. `total` counts all matching services; the page begins with number `first`."""
 
     wanted: ServiceFilters
     page: KeysetPage
@@ -113,25 +113,25 @@ class Shelves:
 
     @property
     def place(self) -> str:
-        """Where the page stands among all: "51–100 of 10,000"."""
+        """Return the position of the page, such as "51–100 of 10,000", in the list."""
         return f"{self.first:,}–{self.first + len(self.page.rows) - 1:,} of {self.total:,}"
 
     @property
     def everywhere(self) -> str:
-        """The address of the same in all categories."""
+        """Return the URL of the same filters in all categories."""
         return self.wanted.address(category=0)
 
 
 def find_shelves(*, wanted: ServiceFilters, customer: AnyUser) -> Shelves:
-    """A page of what is on sale, at the customer's prices, with `typical_seconds` on each service
-    and, for a customer, `is_favourite`. A visitor sees list prices.
+    """Return a page of services on sale, at the customer's prices (list prices for a visitor).
 
-    At most six queries, however many services there are; none about the customer for a visitor.
+    Each service has `typical_seconds` and, for a customer, `is_favourite`. At most six queries, however many services
+    there are; none about the customer for a visitor.
     """
-    asked = _asked(wanted, customer)
+    services = _filtered(wanted, customer)
     in_category: Counter[int] = Counter()
     of_type: Counter[str] = Counter()
-    for category, kind, count in asked.order_by().values_list(CATEGORY, "upstream__type").annotate(Count("pk")):
+    for category, kind, count in services.order_by().values_list(CATEGORY, "upstream__type").annotate(Count("pk")):
         of_type[kind] += count
         if wanted.type in ("", kind):
             in_category[category] += count
@@ -139,7 +139,7 @@ def find_shelves(*, wanted: ServiceFilters, customer: AnyUser) -> Shelves:
     number = min(wanted.page, max(1, -(-total // ROWS)))
     return Shelves(
         wanted=wanted,
-        page=_page(_narrowed(asked, wanted), wanted.sort, number, total, customer),
+        page=_page(_narrowed(services, wanted), wanted.sort, number, total, customer),
         total=total,
         first=(number - 1) * ROWS + 1,
         categories=_categories(in_category, wanted),
@@ -153,7 +153,7 @@ def find_shelves(*, wanted: ServiceFilters, customer: AnyUser) -> Shelves:
 
 
 def _categories(counts: Mapping[int, int], wanted: ServiceFilters) -> list[Choice]:
-    """In the order of the shelves. All are read: a list of thousands of keys would be slower, and there are few."""
+    """Return the categories with services, in order. Reads all: they are few, and a list of keys would be slower."""
     return [
         Choice(pk, name, counts[pk], wanted.address(category=pk), pk == wanted.category)
         for pk, name in Category.objects.order_by("position", "name", "pk").values_list("pk", "name")
@@ -161,8 +161,8 @@ def _categories(counts: Mapping[int, int], wanted: ServiceFilters) -> list[Choic
     ]
 
 
-def _asked(wanted: ServiceFilters, customer: AnyUser) -> QuerySet[Service]:
-    """Of any category and type."""
+def _filtered(wanted: ServiceFilters, customer: AnyUser) -> QuerySet[Service]:
+    """Return the matching services of all categories and types."""
     services = matching(services_on_sale().select_related(None), wanted.q)
     if wanted.refill:
         services = services.filter(upstream__refill=True)
@@ -182,11 +182,11 @@ def _narrowed(services: QuerySet[Service], wanted: ServiceFilters) -> QuerySet[S
 
 
 def _page(services: QuerySet[Service], sort: str, number: int, total: int, customer: AnyUser) -> KeysetPage:
-    # The keys first: sorted with all their columns, thousands of rows would be carried along.
+    # Sort keys only: sorting thousands of rows with all columns is slow.
     start = (number - 1) * ROWS
     keys = list(_sorted(services, sort).values_list("pk", flat=True)[start : start + ROWS])
     found = {service.pk: service for service in _whole_rows(keys, customer)}
-    # What was taken off sale between the two queries stays away.
+    # Drop services that went off sale between the two queries.
     return KeysetPage(
         offers_for(customer=customer, services=[found[pk] for pk in keys if pk in found]),
         previous=("page", str(number - 1)) if number > 1 else None,
@@ -196,7 +196,7 @@ def _page(services: QuerySet[Service], sort: str, number: int, total: int, custo
 
 def _sorted(services: QuerySet[Service], sort: str) -> QuerySet[Service]:
     if sort == "cheapest":
-        # By list price: the customer's own follows from it in Python, and differs from it by little.
+        # By list price: the customer's own price is computed in Python, and differs little.
         return services.order_by("price", "pk")
     if sort == "fastest":
         return services.order_by(TYPICAL_SECONDS.asc(nulls_last=True), "pk")
@@ -210,7 +210,7 @@ def _whole_rows(keys: list[int], customer: AnyUser) -> QuerySet[Service]:
 
 @dataclass(frozen=True, slots=True)
 class ServiceWindow:
-    """A piece of the shop for the start page, at list prices: the first categories, and what sold best lately."""
+    """Excerpt of the shop for the start page, at list prices: first categories, and recent bestsellers."""
 
     total: int
     categories: list[Choice]
@@ -219,11 +219,11 @@ class ServiceWindow:
 
 
 def shop_window() -> ServiceWindow:
-    """Four queries."""
+    """Return the excerpt, with four queries."""
     counts = dict(services_on_sale().order_by().values_list(CATEGORY).annotate(Count("pk")))
     categories = _categories(counts, ServiceFilters())
     by_sales = (F("figures__orders").desc(nulls_last=True), *SHELF_ORDER)
-    # By number first: descriptions are long, and would be sorted with the rows.
+    # Sort keys only: descriptions are long.
     best = list(services_on_sale().order_by(*by_sales).values_list("pk", flat=True)[:OFFERS_IN_WINDOW])
     services = services_on_sale().annotate(typical_seconds=TYPICAL_SECONDS).in_bulk(best)
     return ServiceWindow(

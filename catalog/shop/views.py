@@ -1,4 +1,4 @@
-"""The shop: the page that a visitor sees first, its shelves, what changed on them, and a customer's favourites."""
+"""Views of the shop: start page, services, changes, and favorites."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ View = Callable[..., HttpResponse]
 
 
 def for_visitors_too(view: View) -> View:
-    """Open to visitors where the owner shows the shop to them; else they sign in first."""
+    """Let visitors in if PUBLIC_SHOP is on; otherwise redirect them to sign in."""
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
@@ -38,7 +38,7 @@ def for_visitors_too(view: View) -> View:
 
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    """Welcomes visitors, with a piece of the shop where the owner shows it; whoever is signed in wants to order."""
+    """Show visitors the start page, with an excerpt of the shop if it is public. Send customers to the order form."""
     if request.user.is_authenticated:
         return redirect("order_new")
     return render(request, "home.html", {"window": shop_window() if settings.PUBLIC_SHOP else None})
@@ -47,7 +47,7 @@ def home(request: HttpRequest) -> HttpResponse:
 @require_safe
 @for_visitors_too
 def services(request: HttpRequest) -> HttpResponse:
-    """What is on sale, by category, at the customer's prices; searched, filtered and sorted by the address."""
+    """Show the services on sale, at the customer's prices; filters and sorting come from the URL."""
     wanted = read_wanted(request.GET.dict())
     context = {
         "shelves": find_shelves(wanted=wanted, customer=request.user),
@@ -57,7 +57,7 @@ def services(request: HttpRequest) -> HttpResponse:
     }
     response = render(request, "catalog/services.html", context)
     if request.headers.get("HX-Request"):
-        # The address of what is shown, without the fields that were left empty.
+        # The URL of the shown page, without empty fields.
         response["HX-Replace-Url"] = reverse("services") + (wanted.address(page=wanted.page).removesuffix("?"))
     return response
 
@@ -65,7 +65,7 @@ def services(request: HttpRequest) -> HttpResponse:
 @require_safe
 @for_visitors_too
 def service_changes(request: HttpRequest) -> HttpResponse:
-    """What is new, back, cheaper, dearer or gone of the last 30 days."""
+    """Show changes of the last 30 days: new, back, cheaper, dearer, gone."""
     page = find_news(params=request.GET.dict(), customer=request.user)
     return render(request, "catalog/changes.html", {"news": page})
 
@@ -73,7 +73,7 @@ def service_changes(request: HttpRequest) -> HttpResponse:
 @require_POST
 @login_required
 def service_favourite(request: HttpRequest, pk: int) -> HttpResponse:
-    """Marks a service, or takes the mark away, as `on` says: a second click of the same kind changes nothing."""
+    """Mark or unmark a service as favorite, as `on` says. Repeating it changes nothing."""
     is_on = request.POST.get("on") == "1"
     change = mark_favourite if is_on else unmark_favourite
     try:
@@ -82,7 +82,7 @@ def service_favourite(request: HttpRequest, pk: int) -> HttpResponse:
         raise Http404 from None
     back = request.POST.get("next", "")
     is_ours = url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure())
-    if not is_ours or not back.startswith("/"):  # `redirect` takes other words for names of views.
+    if not is_ours or not back.startswith("/"):  # `redirect` would take other text for a view name.
         back = reverse("services")
     if request.headers.get("HX-Request"):
         return render(request, "catalog/_star.html", {"service": service, "is_favourite": is_on, "back": back})

@@ -1,4 +1,4 @@
-"""How changes in the shop look."""
+"""Template tags for changes in the shop."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ register = template.Library()
 
 @register.simple_tag
 def news_badge(kind: str, percent: str) -> SafeString:
-    """A change in the shop as colour, icon and words: "Cheaper −12%"."""
+    """Return a change in the shop as color, icon and words, such as "Cheaper −12%"."""
     return badge(NEWS_LOOKS.get(kind), f"{ShelfNews.Kind(kind).label} {percent}".rstrip())

@@ -1,4 +1,4 @@
-"""The client of upstream providers (API v2). It knows neither Django nor our models."""
+"""Client of upstream providers (API v2). It uses neither Django nor our models."""
 
 from catalog.upstream.client import UpstreamClient
 from catalog.upstream.errors import (

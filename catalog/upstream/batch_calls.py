@@ -1,4 +1,4 @@
-"""Asking about many ids at once, where a few bad ones must not keep the others from their answers."""
+"""Ask a provider about many ids at once, so that a few bad ids do not cost the others their answers."""
 
 from __future__ import annotations
 
@@ -20,21 +20,22 @@ from catalog.upstream.results import RowError
 
 Row = TypeVar("Row")
 
-# For all calls about one batch: shorter than any claim, with the call that it is in the middle of.
+# Seconds for all calls about one batch. With the call under way at that moment it is still shorter than any lease.
 ASK_SECONDS = 60.0
-# Calls that fail before the first is answered: then the fault is the provider's, and not that of a few ids.
+# After this many failures before the first answer, the provider is at fault and not a few ids.
 MAX_FAILURES = 12
-# It crashed, perhaps over one id. 503 is how a provider says that it is down.
+# The provider crashed, perhaps over one id. 503 is not listed: it means that the provider is down.
 CRASHED = (500, 502, 504)
 UNKNOWN = (ErrorCode.UNKNOWN_ORDER, ErrorCode.UNKNOWN_REFILL)
 
 
 @dataclass(slots=True)
 class Said(Generic[Row]):
-    """What a provider said of a batch: the answers by id, and the ids for which silence, too, is an answer.
+    """Result of asking about a batch.
 
-    `blamed` are those over
-    which the provider stumbled. `worked`: at least one call was answered. `trouble` is why it was not asked to the end.
+    `answers` are by id. `asked` are the ids that were asked about: one that is missing from `answers` got no answer.
+    `blamed` are the ids whose calls failed. `worked` is True if at least one call was answered. `trouble` is the error
+    that ended the calls early.
     """
 
     answers: dict[str, Row | RowError] = field(default_factory=dict)
@@ -47,19 +48,19 @@ class Said(Generic[Row]):
 def ask_in_halves(
     call: Callable[[Sequence[str]], dict[str, Row | RowError]], ids: Sequence[str], *, refusals_count: bool = False
 ) -> Said[Row]:
-    """Asks about all ids in one call, which may safely be repeated; never raises for what the provider does.
+    """Ask about all ids in one call; where that fails, ask about its halves.
 
-    `refusals_count`: what the provider refuses in words is its answer, and `call` has split refused lists itself.
+    `call` must be safe to repeat. Errors of the provider are returned, never raised. A call is halved only where a few
+    bad ids may be the cause. An id that fails alone gets a RowError, if any other id was answered.
 
-    Where the call fails as a whole for what may be a few bad ids, the halves are asked, so that they keep
-    nobody else from an answer. An id that fails alone holds a RowError, if others are answered for.
+    With `refusals_count`, a refusal is an answer and ends the calls; `call` then splits refused lists itself.
     """
-    said: Said[Row] = Said()
+    result: Said[Row] = Said()
     blamed: dict[str, Row | RowError] = {}
     last: UpstreamError | None = None
     waiting, failures = [list(ids)], 0
     stop_at = time.monotonic() + ASK_SECONDS
-    while waiting and not said.trouble:
+    while waiting and not result.trouble:
         part = waiting.pop()
         try:
             answers = call(part)
@@ -67,35 +68,35 @@ def ask_in_halves(
         except UpstreamError as raised:
             error = raised
         if error is None:
-            said.worked = True
-            said.answers |= answers
-            said.asked |= set(part)
+            result.worked = True
+            result.answers |= answers
+            result.asked |= set(part)
             continue
         last = error
-        # "Incorrect order ID" is the answer of a provider that works.
+        # "Incorrect order ID" comes from a provider that works.
         failures += not (isinstance(error, ProviderRefused) and error.code in UNKNOWN)
-        is_hopeless = not said.worked and failures >= MAX_FAILURES
+        is_hopeless = not result.worked and failures >= MAX_FAILURES
         is_refused = refusals_count and isinstance(error, ProviderRefused) and not error.may_have_acted
         if is_refused or not _may_be_few_ids(error) or is_hopeless or time.monotonic() > stop_at:
-            said.trouble = error
+            result.trouble = error
         elif len(part) == 1:
             blamed[part[0]] = RowError(part[0], ErrorCode.UNRECOGNIZED, error.reason)
         else:
             if len(part) == len(ids):
-                random.shuffle(part)  # Bad ids that lie together would look like a provider that is down.
+                random.shuffle(part)  # Adjacent bad ids would look like a provider that is down.
             middle = len(part) // 2
             waiting += [part[middle:], part[:middle]]
-    if said.worked:
-        said.answers |= blamed
-        said.asked |= set(blamed)
-        said.blamed = set(blamed)
+    if result.worked:
+        result.answers |= blamed
+        result.asked |= set(blamed)
+        result.blamed = set(blamed)
     else:
-        said.trouble = last
-    return said
+        result.trouble = last
+    return result
 
 
 def _error_in(part: Sequence[str], answers: Mapping[str, object]) -> UpstreamError | None:
-    """The error that a single id was answered with, unless it speaks of the order: "Maintenance" does not."""
+    """Return the error for a single id if it is about the provider ("Maintenance"); None if it is about the order."""
     answer = answers.get(part[0]) if len(part) == 1 else None
     if not isinstance(answer, RowError) or answer.is_malformed or answer.code in UNKNOWN:
         return None
@@ -103,7 +104,7 @@ def _error_in(part: Sequence[str], answers: Mapping[str, object]) -> UpstreamErr
 
 
 def _may_be_few_ids(error: UpstreamError) -> bool:
-    """Whether the provider was there, and stumbled over what it was asked."""
+    """Return True if the provider was reached and a few of the ids may have caused the error."""
     if isinstance(error, ProviderRefused):
         return not is_about_us(error)
     if isinstance(error, UpstreamUnavailable):
@@ -112,5 +113,5 @@ def _may_be_few_ids(error: UpstreamError) -> bool:
 
 
 def is_about_us(error: UpstreamError) -> bool:
-    """Whether it speaks of our account, and not of what was asked."""
+    """Return True if the error is about our account and not about the request."""
     return isinstance(error, ProviderRefused) and error.code in PROVIDER_WIDE

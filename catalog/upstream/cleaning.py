@@ -1,8 +1,6 @@
-"""Text, numbers, flags and ids at the boundary: what comes in here is hostile, what leaves is
-plain.
+"""Clean the text, numbers, flags and ids of providers. Treat all input as hostile.
 
-Numbers are judged by length and exponent before any `int()`: 1E+999999 would become a megabyte of
-digits.
+The length and exponent of a number are checked before any `int()`: 1E+999999 would become a megabyte of digits.
 """
 
 from __future__ import annotations
@@ -19,8 +17,7 @@ MAX_COUNT = 10**15
 _MAX_EXPONENT = 18
 _MIN_EXPONENT = -30
 
-# Control characters but tab and newline, bidi marks and overrides, interlinear marks, BOM, lone
-# surrogates.
+# Control characters except tab and newline, bidi marks and overrides, interlinear marks, BOM, lone surrogates.
 _UNWANTED = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufff9-\ufffb\ufeff\ud800-\udfff]"
 )
@@ -36,50 +33,46 @@ _GROUPED = {
     ".": re.compile(r"[1-9][0-9]{0,2}(?:\.[0-9]{3})+"),
 }
 
-# Words that stand where an id should, in answers that hold none. Taken as ids they would all be the
-# same order.
+# Words in the place of an id in answers without one. Accepted as ids, they would all be the same order.
 _NO_IDS = frozenset(
     ("0", "-1", "true", "false", "null", "none", "nil", "undefined", "nan")
     + ("ok", "success", "error", "fail", "failed", "pending", "array")
 )
-# Printable ASCII without spaces and without the comma that separates ids; "-5" is a number and no id.
+# Printable ASCII without spaces and without the comma that separates ids. "-5" is a number and not an id.
 _ID = re.compile(r"[!-+.-~][!-+\--~]*")
 _TRUE = frozenset(("true", "1", "yes", "on", "y"))
 
 _REDACTED = "[key]"
-# A JSON string, also one that never ends: it always matches from a quote on, so that no text is read twice.
-# Possessive ("++"): the engine would keep 120 bytes for each character that it might have to give back.
+# A JSON string, closed or not: it always matches at a quote, so no text is read twice. Possessive ("++"), because
+# otherwise the engine keeps 120 bytes for each character that it might give back.
 _STRING = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 
 
 def decode_body(body: bytes) -> str:
-    """The text of an answer. Bytes that are no UTF-8 are replaced: one bad name must not lose a
-    list.
-    """
+    """Return the text of an answer. Invalid UTF-8 is replaced, so that one bad name does not lose a list."""
     return body.decode("utf-8", "replace")
 
 
 def clean_text(value: object, *, limit: int, multiline: bool = False) -> str:
-    """Text that is safe to store and to show: no NUL, surrogate, control or bidi character.
+    """Return text of at most `limit` characters without NUL, surrogates, control and bidi characters.
 
-    Finite numbers become text, anything else that is no string becomes "". At most `limit` characters.
+    Finite numbers become text; any other value that is not a string becomes "".
     """
     if (isinstance(value, Decimal) and value.is_finite()) or (type(value) is int and abs(value) < 10**MAX_ID):
         value = str(value)
     if not isinstance(value, str):
         return ""
-    # A cut before the work as well: the text may be megabytes long.
+    # Cut before the regexes run: the text may be megabytes long.
     text = _UNWANTED.sub("", _LINE_ENDS.sub("\n", value[: limit * 4]))
     text = text.strip() if multiline else " ".join(text.split())
     return text[:limit].rstrip()
 
 
 def parse_number(value: object) -> Decimal | None:
-    """The number in any of the forms of the protocol ("1,234.56", "12,5", "$0.50"); None if it is
-    none.
+    """Return the number in any form of the protocol ("1,234.56", "12,5", "$0.50"); None if there is none.
 
-    One comma before exactly three digits ("10,000") groups thousands: read as a rate, that errs to
-    the dear side. NaN, Infinity, exponents out of range and overlong numbers are None.
+    One comma before exactly three digits ("10,000") groups thousands: if it was a decimal comma, the rate is read too
+    high, never too low. NaN, Infinity, exponents out of range and overlong numbers are None.
     """
     if isinstance(value, bool):
         return None
@@ -104,7 +97,7 @@ def parse_number(value: object) -> Decimal | None:
 
 
 def _plain_digits(text: str) -> str | None:
-    """`text` with a decimal point and no grouping; None where its separators make no sense."""
+    """Return `text` with a decimal point and no grouping; None if its separators make no sense."""
     for separator in " '":
         if separator in text:
             if not re.fullmatch(rf"[0-9]{{1,3}}(?:{separator}[0-9]{{3}})+(?:[.,][0-9]*)?", text):
@@ -139,7 +132,7 @@ def _in_range(number: Decimal) -> Decimal | None:
 
 
 def parse_count(value: object) -> int | None:
-    """A whole number (quantity, start count, remains) of at most 10^15; None if it is none."""
+    """Return a whole number (quantity, start count, remains) of at most 10^15; None if there is none."""
     number = parse_number(value)
     if number is None or abs(number) > MAX_COUNT or number != number.to_integral_value():
         return None
@@ -147,17 +140,17 @@ def parse_count(value: object) -> int | None:
 
 
 def parse_flag(value: object) -> bool:
-    """true, "true", 1 and "1" are true; all else, and absence, is false."""
+    """Return True for true, "true", 1, "1" and the like; False for everything else, None included."""
     if isinstance(value, str):
         return value.strip().lower() in _TRUE
     return value is True or (isinstance(value, int) and value == 1)
 
 
 def parse_id(value: object) -> str:
-    """An id as an opaque string of at most 64 characters; "" if it is none.
+    """Return an id as an opaque string of at most 64 characters; "" if there is none.
 
-    Never altered but for spaces around it: a changed id would be another order's. Whole floats pass
-    only where a float still holds every integer.
+    Only surrounding spaces are removed: a changed id would be another order's. Whole floats are accepted up to 2^53,
+    where a float still holds every integer.
     """
     if isinstance(value, bool):
         return ""
@@ -177,16 +170,16 @@ def parse_id(value: object) -> str:
 
 
 def parse_slug(value: object, *, limit: int) -> str:
-    """ "Custom Comments" and "custom-comments" as "custom_comments"; what is no text as ""."""
-    # Cut at the end: a letter may become several in lower case.
+    """Return a slug, such as custom_comments for "Custom Comments"; "" for a value that is not text."""
+    # Cut at the end: lowercasing may turn one letter into several.
     text = clean_text(value, limit=limit).lower()
     return re.sub(r"[\W_]+", "_", text).strip("_")[:limit].rstrip("_")
 
 
 class Redactor:
-    """Takes the API key out of a text, also where it is escaped for a URL, JSON or HTML.
+    """Remove the API key from a text, also where it is escaped for a URL, JSON or HTML.
 
-    Only as a whole word: a key "a" leaves "balance" alone.
+    Only whole words match: a key "a" leaves "balance" alone.
     """
 
     def __init__(self, key: str) -> None:
@@ -208,9 +201,9 @@ class Redactor:
         return text if self._is_empty else self._pattern.sub(_REDACTED, text)
 
     def before_parsing(self, text: str) -> str:
-        """A whole answer such that no error text and no row of it can carry the key.
+        """Redact a whole answer, so that no error text and no row of it holds the key.
 
-        A short key is taken out of sentences only: alone it may as well be an order's id, or a word of JSON.
+        A key under 6 characters is removed from sentences only: alone it may be an order id or a word of JSON.
         """
         if not self._is_short:
             return self(text)

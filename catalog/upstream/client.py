@@ -1,11 +1,11 @@
-"""The client of one provider: the actions of API v2, each with an answer that can be acted on.
+"""Client of one provider: the actions of API v2.
 
-`add` is sent at most once per call and always ends in one of four outcomes; `cancel` and `refill`
-are never asked again of what may have been carried out; only reading actions are tried again. A
-client holds no connection and no state, and may be used by several threads.
+`add` is sent at most once per call and always ends in one of four outcomes. `cancel` and `refill` are never repeated
+for an id that may have been carried out. Only reading actions are retried. A client holds no connection and no state,
+so threads may share it.
 
-Some panels know only `order` or `refill`, not the lists. Where a list is refused, which carries
-nothing out, its ids are asked for one by one.
+Some panels know only `order` or `refill`, not the lists. Refusing a list carries nothing out, so its ids are then sent
+one by one.
 """
 
 from __future__ import annotations
@@ -58,11 +58,10 @@ _MAX_FAILURES = 3
 
 
 class UpstreamClient:
-    """Speaks to one provider. All times are seconds for a whole exchange, retries included.
+    """Client of one provider. All timeouts are in seconds for a whole exchange, retries included.
 
-    `url` is the provider's API address: https, or http with `allow_private`, which also permits
-    addresses that are not public (a sandbox on this machine). Raises ValueError for an address or a
-    user agent that no request could be made with.
+    `url` is the provider's API address: https. With `allow_private` it may be http, and an address that is not public
+    (a sandbox on this machine). Raise ValueError if the address or the user agent cannot be used in a request.
     """
 
     def __init__(
@@ -92,14 +91,13 @@ class UpstreamClient:
     def __repr__(self) -> str:
         return f"UpstreamClient({self._url.host})"
 
-    # -- placing -----------------------------------------------------------------------------------
+    # -- adding ------------------------------------------------------------------------------------
 
     def add(self, params: Mapping[str, str], *, not_after: float | None = None) -> AddOutcome:
-        """Sends one order, once. Never raises for what the provider or the network does.
+        """Send one order, once. Errors of the provider and the network are returned, never raised.
 
-        `params` as in "`add`, by service type"; `not_after` is the `time.monotonic()` at which the
-        lease ends: from then on nothing is sent. Raises ValueError where `params` hold `key` or
-        `action`.
+        `params` are as in "`add`, by service type". `not_after` is the `time.monotonic()` at which the lease ends:
+        nothing is sent after it. Raise ValueError if `params` hold `key` or `action`.
         """
         try:
             form = self._form("add", params)
@@ -112,19 +110,18 @@ class UpstreamClient:
     # -- asking for something, once ----------------------------------------------------------------
 
     def cancel(self, order_ids: Sequence[str]) -> dict[str, CancelAccepted | RowError]:
-        """Asks to cancel at most 100 orders; an id without an answer is absent: it may have been carried out.
+        """Request cancels of at most 100 orders. An id without an answer is absent: it may have been carried out.
 
-        What surely was not, for lack of time, holds a RowError of the code THROTTLED. Raises
-        ProviderRefused, UpstreamUnavailable, UnreadableAnswer; it may have been carried out if
-        `may_have_acted`.
+        An id that was not sent for lack of time gets a RowError of code THROTTLED. Raise ProviderRefused,
+        UpstreamUnavailable or UnreadableAnswer; the cancels may have been carried out if its `may_have_acted` is True.
         """
         return self._ask_many("cancel", "order", order_ids, parse_cancels, retries=0)
 
     def refill(self, order_ids: Sequence[str]) -> dict[str, RefillAccepted | RowError]:
-        """Asks to refill at most 100 orders; as `cancel`.
+        """Request refills of at most 100 orders; answers and errors as in `cancel`.
 
-        A list that was refused as such is asked for one by one. Where one is then refused for a refill of late, that
-        refill may be the list's: it counts as not answered.
+        A refused list is sent again one by one. If the provider then refuses one because of a recent refill, that may
+        be the refill which the list started: it counts as not answered.
         """
         answers = self._ask_many("refill", "order", order_ids, parse_refills, retries=0)
         return {one: answer for one, answer in answers.items() if len(order_ids) == 1 or not _is_too_soon(answer)}
@@ -132,7 +129,7 @@ class UpstreamClient:
     # -- reading -----------------------------------------------------------------------------------
 
     def services(self) -> ServiceList:
-        """The provider's list. Raises ProviderRefused, UpstreamUnavailable, UnreadableAnswer."""
+        """Return the provider's list. Raise ProviderRefused, UpstreamUnavailable or UnreadableAnswer."""
         return self._ask(
             "services",
             {},
@@ -142,19 +139,19 @@ class UpstreamClient:
         )
 
     def balance(self) -> Balance:
-        """What we have there. Raises ProviderRefused, UpstreamUnavailable, UnreadableAnswer."""
+        """Return our balance there. Raise ProviderRefused, UpstreamUnavailable or UnreadableAnswer."""
         return self._ask("balance", {}, parse_balance)
 
     def statuses(self, order_ids: Sequence[str]) -> dict[str, StatusRow | RowError]:
-        """How at most 100 orders stand, in one call. An id without an answer is absent: "not
-        answered". A refused list is left to the caller to halve; a single id is asked for as such.
+        """Return the statuses of at most 100 orders, from one call. An id without an answer is absent.
 
-        Raises ProviderRefused, UpstreamUnavailable, UnreadableAnswer.
+        A refused list is raised, so that the caller can halve it; a single id is also sent as `order`. Raise
+        ProviderRefused, UpstreamUnavailable or UnreadableAnswer.
         """
         return self._ask_many("status", "order", order_ids, parse_statuses, most_singly=1)
 
     def refill_statuses(self, refill_ids: Sequence[str]) -> dict[str, RefillStatusRow | RowError]:
-        """How at most 100 refills stand, by refill id; as `statuses`."""
+        """Return the statuses of at most 100 refills, by refill id; answers and errors as in `statuses`."""
         return self._ask_many("refill_status", "refill", refill_ids, parse_refill_statuses)
 
     # -- one exchange ------------------------------------------------------------------------------
@@ -169,17 +166,17 @@ class UpstreamClient:
         retries: int = _RETRIES,
         most_singly: int = MAX_IDS,
     ) -> dict[str, T | RowError]:
-        """Asks for all ids as a list, and where that is refused, for at most `most_singly` one by one."""
+        """Send all ids as a list. If the list is refused and has at most `most_singly` ids, send them one by one."""
         if isinstance(ids, str) or len(ids) > MAX_IDS:
             raise ValueError(f"Ask for a list of at most {MAX_IDS} ids.")
-        # An id that is none, or that holds a comma, would ask for other people's orders.
+        # An invalid id, or one with a comma, would reach other people's orders.
         if any(not one or parse_id(one) != one for one in ids):
             raise ValueError("An id is empty, too long or holds characters that no id has.")
         asked = list(dict.fromkeys(ids))
         if not asked:
             return {}
         deadline = time.monotonic() + self._read_timeout
-        # What is begun has time to be answered.
+        # Leave time for the answer of the last call.
         begin_until = deadline - self._read_timeout / 4
 
         def ask(name: str, part: Sequence[str]) -> dict[str, T | RowError]:
@@ -199,7 +196,7 @@ class UpstreamClient:
             try:
                 return ask(parameter, asked)
             except ProviderRefused:
-                pass  # It knows lists alone: what it said to the list stands.
+                pass  # It knows only lists: keep its answer to the list.
         return answers
 
     def _ask(
@@ -240,7 +237,7 @@ class UpstreamClient:
         max_body: int = MAX_BODY,
         not_after: float | None = None,
     ) -> tuple[str, str, Evidence]:
-        """The answer's text, to be parsed, and why it is incomplete ("" if whole), without the API key."""
+        """Return the text of the answer, why it is incomplete ("" if whole), and evidence; all without the API key."""
         answer = transport.post_form(
             Request(
                 url=self._url,
@@ -257,7 +254,7 @@ class UpstreamClient:
         evidence = Evidence(
             phase=answer.phase,
             http_status=answer.http_status,
-            # Cut first, far behind where the excerpt ends: the text may be megabytes long.
+            # Cut first, well beyond the end of the excerpt: the text may be megabytes long.
             body_excerpt=clean_text(self._redact(text[: _EXCERPT * 8]), limit=_EXCERPT, multiline=True),
             elapsed_ms=answer.elapsed_ms,
         )
@@ -267,9 +264,9 @@ class UpstreamClient:
 def _one_by_one(
     ask: Callable[[str], dict[str, T | RowError]], ids: Sequence[str], begin_until: float
 ) -> dict[str, T | RowError]:
-    """Asks for each id once. An id that may have been carried out without an answer is absent.
+    """Send each id once. An id that may have been carried out without an answer is absent.
 
-    Raises what the first one meets, where it holds for all of them.
+    Raise the error of the first id if it applies to all of them.
     """
     answers: dict[str, T | RowError] = {}
     failures = 0
@@ -293,7 +290,7 @@ def _one_by_one(
 
 
 def _speaks_of_id(error: UpstreamError) -> bool:
-    """Whether it is the answer for what was asked, and not for the provider as a whole or for how it was asked."""
+    """Return True if the error is about this id, and not about the provider or the form of the request."""
     about_all = (*PROVIDER_WIDE, ErrorCode.PROTOCOL)
     return isinstance(error, ProviderRefused) and error.code not in about_all and not error.may_have_acted
 

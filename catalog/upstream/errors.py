@@ -1,4 +1,4 @@
-"""The error texts of the protocol ("Error texts") as classes, and the exceptions of the client."""
+"""Classes of error texts ("Error texts" in the protocol), and the client's exceptions."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ class ErrorCode(StrEnum):
     BAD_LINK = "bad_link"
     BAD_QUANTITY = "bad_quantity"
     BAD_PARAMETER = "bad_parameter"
-    UNKNOWN_ORDER = "unknown_order"  # in the first minute after `add` it may be temporary
+    UNKNOWN_ORDER = "unknown_order"  # may be temporary in the first minute after `add`
     UNKNOWN_REFILL = "unknown_refill"
     REFILL_REFUSED = "refill_refused"
     CANCEL_REFUSED = "cancel_refused"
     THROTTLED = "throttled"
     PROTOCOL = "protocol"
-    UNRECOGNIZED = "unrecognized"  # words never seen before: for a person to read
+    UNRECOGNIZED = "unrecognized"  # unknown words: a person must read them
 
 
-# They speak of us, and not of what was asked.
+# These are about our account, not about the request.
 PROVIDER_WIDE = frozenset((ErrorCode.CREDENTIALS, ErrorCode.FUNDS, ErrorCode.THROTTLED))
 
 _PARAMETERS = (
@@ -35,8 +35,7 @@ _PARAMETERS = (
     "expiry",
 )
 
-# The first class with a matching text wins, so the narrower texts stand first:
-# "neworder.error.link_duplicate" also contains "error.link".
+# The first match wins, so narrower texts come first: "neworder.error.link_duplicate" also contains "error.link".
 _TEXTS: tuple[tuple[ErrorCode, tuple[str, ...]], ...] = (
     (
         ErrorCode.CREDENTIALS,
@@ -93,7 +92,7 @@ _TEXTS: tuple[tuple[ErrorCode, tuple[str, ...]], ...] = (
 
 
 def classify_error(text: str) -> ErrorCode:
-    """The class of an error text: case-insensitive substrings, underscores read as spaces."""
+    """Return the class of an error text. Match substrings, ignore case, read underscores as spaces."""
     words = " ".join(text.lower().replace("_", " ").split())
     for code, needles in _TEXTS:
         if any(needle in words for needle in needles):
@@ -102,7 +101,7 @@ def classify_error(text: str) -> ErrorCode:
 
 
 class UpstreamError(Exception):
-    """A call that gave no usable result. `evidence` is None when raised by a pure parser."""
+    """A call without a usable result. `evidence` is None if a pure parser raised it."""
 
     def __init__(self, reason: str, evidence: Evidence | None = None) -> None:
         super().__init__(reason, evidence)
@@ -114,7 +113,7 @@ class UpstreamError(Exception):
 
     @property
     def may_have_acted(self) -> bool:
-        """Whether the request may have been carried out."""
+        """Return True if the request may have been carried out."""
         evidence = self.evidence
         return evidence is None or (evidence.phase.may_have_sent and not evidence.points_elsewhere)
 
@@ -124,7 +123,7 @@ class ProviderRefused(UpstreamError):
 
     def __init__(self, code: ErrorCode, text: str, evidence: Evidence | None = None) -> None:
         super().__init__(text, evidence)
-        # Exceptions are rebuilt from `args` when they are pickled.
+        # Unpickling rebuilds exceptions from `args`.
         self.args = (code, text, evidence)
         self.code = code
         self.text = text
@@ -134,21 +133,21 @@ class ProviderRefused(UpstreamError):
 
     @property
     def may_have_acted(self) -> bool:
-        # It may have failed halfway: the error of a crash is no refusal.
+        # A crash is not a refusal: the request may have failed halfway.
         crashed = self.evidence is not None and (self.evidence.http_status or 0) >= 500
         return crashed and self.code not in PROVIDER_WIDE
 
 
 class UpstreamUnavailable(UpstreamError):
-    """The provider could not be reached, or gave no complete answer."""
+    """The provider could not be reached or gave no complete answer."""
 
 
 class UnreadableAnswer(UpstreamError):
-    """A complete answer that is not what the protocol, or any known dialect of it, says."""
+    """A complete answer that fits neither the protocol nor any known dialect of it."""
 
 
 def explain(error: Exception) -> str:
-    """What went wrong with a provider, in words for staff, and what to do about it."""
+    """Return what went wrong with a provider and what to do about it, in words for staff."""
     if isinstance(error, ProviderRefused):
         if error.code == ErrorCode.CREDENTIALS:
             return f"It does not know the API key (“{error.text}”). Enter the key that it gave you."

@@ -1,4 +1,4 @@
-"""How far one request came, and what is kept of it for the people who settle doubts."""
+"""Evidence of one request, for staff who decide about orders in doubt."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from panel.lib.http.exchange import Phase
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What was measured of one exchange.
+    """Measurements of one exchange.
 
-    `body_excerpt` is the first 2,048 characters of the answer, cleaned, the API key redacted.
+    `body_excerpt` is the first 2,048 characters of the answer, cleaned, with the API key redacted.
     """
 
     phase: Phase
@@ -21,8 +21,8 @@ class Evidence:
 
     @property
     def points_elsewhere(self) -> bool:
-        """Whether the server pointed elsewhere without taking the request.
+        """Return True if the server redirected without carrying out the request.
 
-        303 is left out, since it is how a server says "done, look there" after a POST that it has carried out.
+        303 is excluded: servers send it after a POST that they carried out.
         """
         return self.http_status in (301, 302, 307, 308)

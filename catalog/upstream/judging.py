@@ -1,4 +1,4 @@
-"""What an answer means. Protocol: "What an answer to `add` means"; the body speaks before the HTTP
+"""Decide what an answer means ("What an answer to `add` means" in the protocol). The body counts before the HTTP
 status.
 """
 
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 def judge_add(*, text: str, failure: str, evidence: Evidence) -> AddOutcome:
-    """One of the four outcomes. `text` is the whole answer, or `failure` says why there is none."""
+    """Return one of the four outcomes. `text` is the whole answer, or `failure` says why there is none."""
     status = evidence.http_status or 0
     if not evidence.phase.may_have_sent:
         return NotSent(failure, evidence)
@@ -31,14 +31,14 @@ def judge_add(*, text: str, failure: str, evidence: Evidence) -> AddOutcome:
         order_id, charge = parse_add(text)
     except ProviderRefused as refusal:
         if status >= 500:
-            # It may have failed after placing: an error page of a crash is no refusal.
+            # It may have failed after accepting the order: the error page of a crash is not a refusal.
             return Unknown(f"HTTP {status}: {refusal.text}", evidence)
         code = refusal.code
         if status == 429 and code is ErrorCode.UNRECOGNIZED:
             code = ErrorCode.THROTTLED
         return Refused(code, refusal.text, evidence)
     except UnreadableAnswer as problem:
-        # The status speaks alone only where the body, whole or garbled, speaks of no order.
+        # The status decides only if the body, whole or garbled, mentions no order.
         if status == 429 and not names_order(text):
             return Refused(ErrorCode.THROTTLED, "HTTP 429", evidence)
         if evidence.points_elsewhere and not names_order(text):
@@ -48,11 +48,10 @@ def judge_add(*, text: str, failure: str, evidence: Evidence) -> AddOutcome:
 
 
 def judge_reading(parse: Callable[[str], T], *, text: str, failure: str, evidence: Evidence) -> T:
-    """What `parse` reads in the answer of any other action.
+    """Return what `parse` reads in the answer of any action but `add`.
 
-    Raises ProviderRefused for an error the provider states, UpstreamUnavailable where there is no
-    complete answer or only a server's error page, UnreadableAnswer for all else; each with
-    evidence.
+    Raise ProviderRefused for an error that the provider states, UpstreamUnavailable if there is no complete answer or
+    only a server's error page, UnreadableAnswer otherwise; each with evidence.
     """
     if failure:
         raise UpstreamUnavailable(failure, evidence)

@@ -1,4 +1,4 @@
-"""The JSON of an answer, from bodies that hold more than JSON. Raises UnreadableAnswer, nothing else."""
+"""Read the JSON of an answer whose body holds more than JSON. Raise only UnreadableAnswer."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from decimal import Decimal, InvalidOperation
 
 from catalog.upstream.errors import ErrorCode, UnreadableAnswer, classify_error
 
-# Stands for a value that cannot be read; to be recognized with `is`. It is no number, no text, no flag and no id.
+# Stands for an unreadable value; compare with `is`. It is not a number, text, flag or id.
 UNREADABLE = Decimal("NaN")
 _MAX_DIGITS = 64
 
-# An object or a list of objects at the start of a line or behind a tag: where PHP's notices end.
+# An object or a list of objects at the start of a line or after a tag: the end of PHP's notices.
 _AFTER_NOTICES = re.compile(r"(?:^|>)[ \t\ufeff]*(?=\{\s*[\"}]|\[\s*[\[{\]])", re.MULTILINE)
-# What some panels add after their JSON: a comment, or one of PHP's lesser notices, and no more JSON.
+# Text that some panels add after their JSON: a comment or one of PHP's minor notices, without more JSON.
 _ADDED = re.compile(
     r"\s*(?:<!--|(?:<br\s*/?>\s*)?(?:<b>)?(?:PHP )?(?:Notice|Warning|Deprecated)\b)[^{}]*", re.IGNORECASE
 )
@@ -22,7 +22,7 @@ _ADDED_TROUBLE = re.compile(r'error|fail|fatal|exception|"\s*:', re.IGNORECASE)
 
 
 def _number(text: str) -> Decimal:
-    # A number that is refused here costs its own row, not the whole list.
+    # Refusing a number here costs its own row, not the whole list.
     if len(text) > _MAX_DIGITS:
         return UNREADABLE
     try:
@@ -40,7 +40,7 @@ def _constant(_name: str) -> Decimal:
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    # Of a name that stands twice with different values, json would take the last and not say so.
+    # json silently keeps the last value of a repeated name. If the values differ, the name is unreadable.
     data = dict(pairs)
     if len(data) < len(pairs):
         for name, value in pairs:
@@ -60,18 +60,18 @@ _DECODER = json.JSONDecoder(
 
 
 def load(text: str) -> object:
-    """The JSON of an answer, between a BOM, PHP notices or a comment. Raises UnreadableAnswer.
+    """Return the JSON of an answer, which may have a BOM, PHP notices or a comment around it.
 
-    Of a name that an object holds twice with different values, the value is UNREADABLE.
+    A name with two different values in one object becomes UNREADABLE. Raise UnreadableAnswer.
     """
     return load_with_addition(text)[0]
 
 
 def load_with_addition(text: str) -> tuple[object, str]:
-    """As `load`, and the text that was added after the JSON.
+    """Return the JSON as in `load`, and the text that follows it.
 
-    Only the first possible start is tried, and only a known harmless addition may follow: otherwise
-    the inner part of a truncated answer, or a script in an HTML page, would pass for an answer.
+    Only the first possible start is tried, and only a known harmless text may follow. Otherwise the inner part of a
+    truncated answer, or a script in an HTML page, would pass for an answer.
     """
     text = text.strip(" \t\r\n\ufeff\x00")
     if not text:

@@ -1,7 +1,7 @@
-"""What the JSON of an answer says: error shapes, and the answers of `add` and `balance`.
+"""Parse the JSON of an answer: error shapes, and the answers of `add` and `balance`.
 
-Pure functions of the decoded text. They raise ProviderRefused and UnreadableAnswer, nothing else.
-Protocol: "As a client: what must be accepted".
+Pure functions of the decoded text that raise only ProviderRefused and UnreadableAnswer. Protocol: "As a client: what
+must be accepted".
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _ORDER_NAMED = re.compile(r'"(?:order|order_id|id)\\?"\s*:')
 _ERROR_KEYS = ("error", "Error", "ERROR", "errors", "Errors")
 _MESSAGE_KEYS = ("message", "msg", "error_message", "reason", "detail")
 _ID_KEYS = ("order", "order_id", "id")
-# The fields of an answer to `add` that say whether an order was placed, and which.
+# Fields of an answer to `add` that decide whether an order was accepted, and which.
 _DECIDING_KEYS = (*_ERROR_KEYS, *_ID_KEYS, "data", "status", "success")
-# What stands in place of an order id, as text, where there is no order.
+# Texts in the place of an order id that mean "no order".
 _NO_ORDER = frozenset(("", "0", "-1", "false", "null", "none", "error", "fail", "failed"))
 _ERROR_STATUSES = frozenset(("fail", "failed", "failure", "error", "false", "0"))
 _NO_ERRORS = frozenset(("false", "0", "null", "none", "no"))
@@ -31,9 +31,9 @@ _ORDER_KEYS = ("charge", "start_count", "remains")
 
 
 def error_text(data: object) -> str:
-    """The text of an error in any shape of the protocol; "" where `data` is no error.
+    """Return the text of an error in any shape of the protocol; "" if `data` is not an error.
 
-    The trap: {"status": "Fail", "charge": …} is how an order stands, not an error of the call.
+    Note that {"status": "Fail", "charge": …} is the status of an order and not an error of the call.
     """
     if not isinstance(data, dict):
         return ""
@@ -56,7 +56,7 @@ def _is_error_status(status: str | int) -> bool:
 
 
 def is_success(value: object) -> bool:
-    """`success` is a flag on some panels and a sentence on others."""
+    """Return True for a true `success`, which is a flag on some panels and a sentence on others."""
     if isinstance(value, str):
         return value.strip().lower() not in ("", "false", "0", "no")
     return parse_flag(value)
@@ -71,7 +71,7 @@ def _message(data: dict[str, object]) -> str:
 
 
 def _flat_text(value: object, depth: int = 3) -> str:
-    """The first text in a string, a list of them or a dict of lists ({"link": ["Bad link"]})."""
+    """Return the first text in a string, a list of strings or a dict of lists ({"link": ["Bad link"]})."""
     if isinstance(value, dict):
         value = list(value.values())
     if isinstance(value, list):
@@ -83,16 +83,14 @@ def _flat_text(value: object, depth: int = 3) -> str:
 
 
 def refuse_error(data: object) -> None:
-    """Raises ProviderRefused where `data` is an error."""
+    """Raise ProviderRefused if `data` is an error."""
     text = error_text(data)
     if text:
         raise ProviderRefused(classify_error(text), text)
 
 
 def unwrap(data: object, keys: Iterable[str]) -> object:
-    """What lies under the first of `keys` that holds an object or a list, twice at most; else
-    `data`.
-    """
+    """Return the object or list under the first of `keys` that has one, at most two levels deep; else `data`."""
     for _ in range(2):
         if not isinstance(data, dict):
             break
@@ -104,11 +102,10 @@ def unwrap(data: object, keys: Iterable[str]) -> object:
 
 
 def parse_add(text: str) -> tuple[str, Decimal | None]:
-    """The order id of an answer to `add`, and the charge where it is stated ("What an answer to
-    `add` means").
+    """Return the order id of an answer to `add`, and the charge if stated ("What an answer to `add` means").
 
-    Raises ProviderRefused for an explicit error, and UnreadableAnswer for all else, also where the
-    answer contradicts itself: two ids, an id and an error, a refusal with something after it.
+    Raise ProviderRefused for an explicit error. Raise UnreadableAnswer otherwise, also for an answer that contradicts
+    itself: two ids, an id and an error, or a refusal with text after it.
     """
     data, added = load_with_addition(text)
     layers = _layers(data)
@@ -129,7 +126,7 @@ def parse_add(text: str) -> tuple[str, Decimal | None]:
 
 
 def _layers(data: object) -> list[dict[str, object]]:
-    """The answer and the objects that it is wrapped around, the innermost first."""
+    """Return the answer and the objects nested in it, innermost first."""
     layers: list[dict[str, object]] = []
     while isinstance(data, dict) and len(layers) < 3:
         layers.insert(0, data)
@@ -138,8 +135,9 @@ def _layers(data: object) -> list[dict[str, object]]:
 
 
 def _order_id(layers: Sequence[dict[str, object]]) -> str:
-    """The id that all fields for it agree on; "" where there is none, or where the first is empty:
-    {"order": null, "id": 7} is no order 7.
+    """Return the id on which all id fields agree; "" if there is none or the first field is empty.
+
+    {"order": null, "id": 7} is not order 7. Raise UnreadableAnswer if the fields disagree.
     """
     stated = [layer[key] for layer in layers for key in _ID_KEYS if not isinstance(layer.get(key, {}), dict)]
     stated += [layer["data"] for layer in layers if isinstance(layer.get("data"), list)]
@@ -155,12 +153,12 @@ def _is_no_order(value: object) -> bool:
 
 
 def names_order(text: str) -> bool:
-    """Whether an answer, readable or not, has a field for an order id."""
+    """Return True if an answer, readable or not, has a field for an order id."""
     return _ORDER_NAMED.search(text) is not None
 
 
 def parse_balance(text: str) -> Balance:
-    """The answer of `balance`. Raises ProviderRefused, UnreadableAnswer."""
+    """Parse the answer of `balance`. Raise ProviderRefused or UnreadableAnswer."""
     data = load(text)
     refuse_error(data)
     body = unwrap(data, ("data",))
@@ -174,6 +172,6 @@ def parse_balance(text: str) -> Balance:
 
 
 def parse_currency(value: object) -> str:
-    """A currency code such as "USD"; "" where it is missing or no word."""
+    """Return a currency code such as "USD"; "" if it is missing or not a word."""
     code = clean_text(value, limit=8)
     return code.upper() if code.isascii() and code.isalpha() else ""

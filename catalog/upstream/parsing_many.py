@@ -1,9 +1,8 @@
-"""Answers about many orders or refills at once, matched to the ids that were asked for.
+"""Parse answers about many orders or refills, and match them to the requested ids.
 
-An answer counts only for the id that it names. A bare list without ids is never matched by
-position, and an id without an answer is absent from the result: "not answered", never an error of
-the order. Protocol: the rows "many statuses" and "many cancels/refills" of "As a client: what must
-be accepted".
+A row counts only for the id that it names. Rows without ids are never matched by position. An id without a row is
+absent from the result: "not answered", not an error of the order. Protocol: the rows "many statuses" and "many
+cancels/refills" of "As a client: what must be accepted".
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ _STATUS_TEXT = 60
 _NOBODYS = ","  # no id holds a comma
 _ORDER_IDS = ("order", "order_id")
 _REFILL_IDS = ("refill", "refill_id")
-# Errors that speak of one order: where only one was asked for, they are its answer.
+# Errors about one order: they are the answer if only one was requested.
 _ROW_CODES = frozenset(
     (
         ErrorCode.UNKNOWN_ORDER,
@@ -59,22 +58,22 @@ _YES = frozenset(("1", "true", "yes", "ok", "success"))
 
 
 def parse_statuses(text: str, asked: Sequence[str]) -> dict[str, StatusRow | RowError]:
-    """The answer of `status` by order id. Raises ProviderRefused, UnreadableAnswer."""
+    """Return the answer of `status` by order id. Raise ProviderRefused or UnreadableAnswer."""
     return _matched(text, asked, _ORDER_IDS, ("status", "charge"), _status)
 
 
 def parse_cancels(text: str, asked: Sequence[str]) -> dict[str, CancelAccepted | RowError]:
-    """The answer of `cancel` by order id. Raises ProviderRefused, UnreadableAnswer."""
+    """Return the answer of `cancel` by order id. Raise ProviderRefused or UnreadableAnswer."""
     return _matched(text, asked, _ORDER_IDS, ("cancel", "success"), _cancel)
 
 
 def parse_refills(text: str, asked: Sequence[str]) -> dict[str, RefillAccepted | RowError]:
-    """The answer of `refill` by order id. Raises ProviderRefused, UnreadableAnswer."""
+    """Return the answer of `refill` by order id. Raise ProviderRefused or UnreadableAnswer."""
     return _matched(text, asked, _ORDER_IDS, ("refill", "success"), _refill)
 
 
 def parse_refill_statuses(text: str, asked: Sequence[str]) -> dict[str, RefillStatusRow | RowError]:
-    """The answer of `refill_status` by refill id. Raises ProviderRefused, UnreadableAnswer."""
+    """Return the answer of `refill_status` by refill id. Raise ProviderRefused or UnreadableAnswer."""
     return _matched(text, asked, _REFILL_IDS, ("status",), _refill_status)
 
 
@@ -85,7 +84,7 @@ def _matched(
     content_keys: tuple[str, ...],
     read: Callable[[str, object], Row | RowError],
 ) -> dict[str, Row | RowError]:
-    """The rows of the asked ids. `content_keys` tell one row without an id from a dict by id."""
+    """Return the rows of the requested ids. A dict with one of `content_keys` is a row, not a dict by id."""
     data = load(text)
     wanted = frozenset(asked)
     body = unwrap(data, [key for key in ("data", "orders", "refills") if key not in wanted])
@@ -128,7 +127,7 @@ def _matched(
 
 
 def _own_id(row: object, id_keys: tuple[str, ...]) -> str:
-    """The id that a row names; "" where it names none, _NOBODYS where it names several."""
+    """Return the id that a row names; "" if it names none, _NOBODYS if it names several."""
     if not isinstance(row, dict):
         return ""
     values = [row.get(key) for key in id_keys]
@@ -139,7 +138,7 @@ def _own_id(row: object, id_keys: tuple[str, ...]) -> str:
 
 
 def _keyed(body: object, id_keys: tuple[str, ...]) -> list[tuple[str, object]]:
-    """Rows with the id that they name themselves, or that their key in a dict names."""
+    """Return rows with their ids: the id in the row, or its key in a dict by id."""
     if isinstance(body, list):
         return [(_own_id(row, id_keys) or _own_id(row, ("id",)), row) for row in body]
     if not isinstance(body, dict):
@@ -147,15 +146,15 @@ def _keyed(body: object, id_keys: tuple[str, ...]) -> list[tuple[str, object]]:
     own = _own_id(body, id_keys)
     if own:
         return [(own, body)]
-    # Keys 0, 1, 2, … are places in a list that PHP turned into an object: as positions they say
-    # nothing. Such a list may have gaps, but it is not longer than what can be asked for.
+    # Keys 0, 1, 2, … are positions in a list that PHP turned into an object, not ids. Such a list may have gaps, but it
+    # is no longer than the most ids that one call may hold.
     places = frozenset(map(str, range(max(len(body), 100)))) if "0" in body else frozenset()
     rows = []
     for key, row in body.items():
         own = _own_id(row, id_keys)
         key_id = "" if key in places else key.strip()
         if own and key_id and own != key_id:
-            continue  # it contradicts itself: it might be either order's
+            continue  # its key and its id differ: it may be either order's
         rows.append((own or key_id, row))
     return rows
 
@@ -165,7 +164,7 @@ def _malformed(row_id: str) -> RowError:
 
 
 def _error(row_id: str, row: object, key: str = "") -> RowError | None:
-    """The error of a row: a string in its place, an error shape, or one inside its own field."""
+    """Return the error of a row: a string in its place, an error shape, or an error in its own field."""
     text = clean_text(row, limit=ERROR_TEXT) if isinstance(row, str) else error_text(row)
     if not text and key and isinstance(row, dict):
         text = error_text(row.get(key))
@@ -193,18 +192,17 @@ def _word(text: str) -> str:
     return "_".join(text.lower().replace("_", " ").replace("-", " ").split())
 
 
-def _says_yes(value: object) -> bool:
+def _is_yes(value: object) -> bool:
     return parse_flag(value) or (isinstance(value, str) and value.strip().lower() in _YES)
 
 
 def _cancel(row_id: str, row: object) -> CancelAccepted | RowError:
     value = row.get("cancel") if isinstance(row, dict) else row
-    if _says_yes(value):
+    if _is_yes(value):
         return CancelAccepted(row_id)
     if error := _error(row_id, row, "cancel"):
         return error
-    # A sentence in `success` ("Your order will be cancel asap.") is a yes; error shapes are past by
-    # now.
+    # A sentence in `success` ("Your order will be cancel asap.") means yes: errors were handled above.
     if isinstance(row, dict) and is_success(row.get("success")):
         return CancelAccepted(row_id)
     if value in (0, "0", False, "false"):
@@ -219,7 +217,7 @@ def _refill(row_id: str, row: object) -> RefillAccepted | RowError:
         value = row.get("refill", row.get("refill_id"))
     else:
         value = row
-        # A string with spaces is the order's error, one without is the refill's id.
+        # A string with spaces is the order's error; without spaces it is the refill id.
         if isinstance(row, str) and (" " in row.strip() or classify_error(row) != ErrorCode.UNRECOGNIZED):
             text = clean_text(row, limit=ERROR_TEXT)
             return RowError(row_id, classify_error(text), text)

@@ -1,5 +1,5 @@
-"""The answer of `services` as rows. Protocol: "Actions", and the rows `services`, `type` and flags
-of "As a client: what must be accepted".
+"""Parse the answer of `services`. Protocol: "Actions", and the rows `services`, `type` and flags of "As a client: what
+must be accepted".
 """
 
 from __future__ import annotations
@@ -25,15 +25,14 @@ _ABSENT = (None, "", "null", "undefined")
 
 
 class _BadRow(Exception):
-    """Why a row is skipped."""
+    """Reason for skipping a row."""
 
 
 def parse_services(text: str) -> ServiceList:
-    """All services of a list, in its order. One bad row is skipped with its reason and loses no
-    other.
+    """Return all services of a list, in its order. A bad row is skipped with its reason.
 
-    A list, {"services": …}, {"data": …} or a dict by id; an empty one is an empty list. Raises
-    ProviderRefused, UnreadableAnswer.
+    Accept a list, {"services": …}, {"data": …} or a dict by id; it may be empty. Raise ProviderRefused or
+    UnreadableAnswer.
     """
     data = load(text)
     refuse_error(data)
@@ -60,14 +59,14 @@ def parse_services(text: str) -> ServiceList:
 
 
 def _listed(body: object) -> list[tuple[str, object]]:
-    """Rows with the id that their place gives them: "" in a list, the key in a dict by id."""
+    """Return each row with the id from its place: "" in a list, the key in a dict by id."""
     if isinstance(body, list):
         return [("", row) for row in body]
     if not isinstance(body, dict):
         raise UnreadableAnswer("The answer is no list of services.")
     if body and not any(isinstance(row, dict) for row in body.values()):
         raise UnreadableAnswer("The answer is no list of services.")
-    # Keys 0, 1, 2, … are places in a list that PHP turned into an object, not ids.
+    # Keys 0, 1, 2, … are positions in a list that PHP turned into an object, not ids.
     positional = "0" in body
     return [("" if positional else parse_id(key), row) for key, row in body.items()]
 
@@ -84,7 +83,7 @@ def _service(external_id: str, raw: dict[str, object]) -> ServiceRow:
     rate = parse_number(raw.get("rate"))
     if rate is None or rate < 0:
         raise _BadRow("the rate is no price")
-    # A package is ordered as one: most panels leave its limits out.
+    # The quantity of a package is 1, and most panels leave its limits out.
     most = 1 if "package" in service_type else None
     low, high = _limit(raw, "min", 1), _limit(raw, "max", most)
     if low > high:

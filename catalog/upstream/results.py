@@ -1,4 +1,4 @@
-"""What the client hands back: plain frozen values, cleaned, with ids as opaque strings."""
+"""Results of the client: frozen, cleaned values, with ids as opaque strings."""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ NOT_ASKED = "not asked for lack of time"
 
 
 class OrderStatus(StrEnum):
-    """The order statuses of the protocol. Refunded is read as canceled, Partially Completed as
-    partial.
-    """
+    """Order statuses of the protocol. Refunded counts as canceled, Partially Completed as partial."""
 
     PENDING = "pending"
     PROCESSING = "processing"
@@ -27,7 +25,7 @@ class OrderStatus(StrEnum):
 
 
 class RefillStatus(StrEnum):
-    """The refill statuses of the protocol."""
+    """Refill statuses of the protocol."""
 
     PENDING = "pending"
     IN_PROGRESS = "in_progress"
@@ -39,9 +37,8 @@ class RefillStatus(StrEnum):
 class ServiceRow:
     """One service of a provider's list.
 
-    `rate` is in the provider's currency, for 1000 or, for package types, for one package. `type` is
-    a slug ("default", "custom_comments"); an unknown type keeps its own text as a slug, a missing
-    one is "".
+    `rate` is in the provider's currency, per 1000, or per package for package types. `type` is a slug ("default",
+    "custom_comments"); an unknown type keeps its own text as a slug, a missing one is "".
     """
 
     external_id: str
@@ -59,7 +56,7 @@ class ServiceRow:
 
 @dataclass(frozen=True, slots=True)
 class SkippedRow:
-    """A row that could not be read. `position` counts from 0, `external_id` may be ""."""
+    """A row that could not be read. `position` counts from 0; `external_id` may be ""."""
 
     position: int
     external_id: str
@@ -68,9 +65,7 @@ class SkippedRow:
 
 @dataclass(frozen=True, slots=True)
 class ServiceList:
-    """All rows of one answer. An empty list is a valid answer: whether to believe it is the sync's
-    matter.
-    """
+    """All rows of one answer. An empty list is valid here: the import decides whether to believe it."""
 
     rows: tuple[ServiceRow, ...]
     skipped: tuple[SkippedRow, ...]
@@ -78,11 +73,11 @@ class ServiceList:
 
 @dataclass(frozen=True, slots=True)
 class StatusRow:
-    """How one order stands.
+    """Status of one order.
 
-    `status` is None for words outside the protocol (Fail, Error, …), kept in `status_text`.
-    `charge` (in the provider's currency), `start_count` and `remains` are None where missing or
-    unreadable; `remains` may be negative or exceed the quantity, as providers send it.
+    `status` is None for words outside the protocol (Fail, Error, …), which `status_text` keeps. `charge` (in the
+    provider's currency), `start_count` and `remains` are None if missing or unreadable. `remains` may be negative or
+    exceed the quantity, as providers send it.
     """
 
     order_id: str
@@ -96,9 +91,9 @@ class StatusRow:
 
 @dataclass(frozen=True, slots=True)
 class RowError:
-    """The answer for one id was an error, or was malformed (code unrecognized).
+    """An error or a malformed row (code UNRECOGNIZED) in the answer for one id.
 
-    `order_id` is the id that was asked for: an order's, or a refill's for `refill_statuses`.
+    `order_id` is the requested id: an order's, or a refill's for `refill_statuses`.
     """
 
     order_id: str
@@ -107,18 +102,18 @@ class RowError:
 
     @property
     def is_not_asked(self) -> bool:
-        """Whether the provider was surely not asked about this id: there was no time, or it throttled before."""
+        """Return True if this id was certainly not sent: time ran out, or the provider throttled earlier ids."""
         return self.text == NOT_ASKED
 
     @property
     def is_malformed(self) -> bool:
-        """Whether nothing could be read: it may have been a yes."""
+        """Return True if the row was unreadable: it may have been a yes."""
         return self.text == MALFORMED
 
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """What we have left, in the provider's currency, which is "" where it does not say."""
+    """Our balance, in the provider's currency; `currency` is "" if the provider does not state it."""
 
     amount: Decimal
     currency: str
@@ -126,16 +121,14 @@ class Balance:
 
 @dataclass(frozen=True, slots=True)
 class CancelAccepted:
-    """The provider took the request; what comes of it shows in the order's status."""
+    """The provider accepted the request. The order's status will show the result."""
 
     order_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class RefillAccepted:
-    """The provider took the request. `refill_id` is "" where it gave none: it cannot be followed
-    then.
-    """
+    """The provider accepted the request. `refill_id` is "" if it gave none: the refill cannot be polled then."""
 
     order_id: str
     refill_id: str
@@ -143,9 +136,7 @@ class RefillAccepted:
 
 @dataclass(frozen=True, slots=True)
 class RefillStatusRow:
-    """How one refill stands. `status` is None for words outside the protocol, kept in
-    `status_text`.
-    """
+    """Status of one refill. `status` is None for words outside the protocol, which `status_text` keeps."""
 
     refill_id: str
     status: RefillStatus | None
@@ -154,7 +145,7 @@ class RefillStatusRow:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """The provider gave an order id. `charge` only where it was stated beside it."""
+    """The provider gave an order id. `charge` is None unless it was in the same answer."""
 
     order_id: str
     charge: Decimal | None
@@ -163,7 +154,7 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The provider said no: nothing was placed."""
+    """The provider refused: no order exists there."""
 
     code: ErrorCode
     text: str
@@ -172,9 +163,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """No byte of the request left, or the server pointed elsewhere without taking it: nothing was
-    placed.
-    """
+    """No byte of the request left, or the server redirected it: no order exists there."""
 
     reason: str
     evidence: Evidence
@@ -182,7 +171,7 @@ class NotSent:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """It may have been placed and charged: never send it again, never refund it, by itself."""
+    """The order may have been accepted and charged: never resend or refund it automatically."""
 
     reason: str
     evidence: Evidence

@@ -1,1 +1,1 @@
-"""Services in the admin: the list and its editing, filters, actions, files, and the page of one."""
+"""Admin of services: list, list editing, filters, actions, CSV files, and the page of one service."""

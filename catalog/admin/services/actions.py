@@ -1,4 +1,4 @@
-"""What staff do with a selection of services, be it all ten thousand."""
+"""Actions on a selection of services, up to all ten thousand."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from catalog.service_types import SPECS
 from panel.lib.admin.base import ModelAdmin
 from panel.lib.admin.fields import AmountField, PercentField
 
-# Services of one selection.
+# Maximum services in a selection.
 MAX_SELECTED = 100_000
 
 
 class ServiceSelectionForm(forms.Form):
-    """Primary keys in one field: ten thousand fields are more than a form may have."""
+    """Primary keys in one field, because Django limits the number of fields in a form."""
 
     services = forms.RegexField(
         regex=r"\A[0-9]{1,18}+(?:,[0-9]{1,18}+)*+\Z", max_length=19 * MAX_SELECTED, widget=forms.HiddenInput
@@ -42,16 +42,16 @@ class ServiceSelectionForm(forms.Form):
         return tuple(pks)
 
     def values(self) -> Values:
-        """What is to be set on each of them."""
+        """Return the values to set on each service."""
         raise NotImplementedError
 
     def summary(self, count: str) -> str:
-        """What the history calls it."""
+        """Return the summary for the history."""
         raise NotImplementedError
 
 
 class MoveForm(ServiceSelectionForm):
-    """Into which category."""
+    """Asks for a category."""
 
     title = "Move to a category"
     explanation = "Prices follow where the category has a margin of its own; what would change is shown first."
@@ -69,7 +69,7 @@ class MoveForm(ServiceSelectionForm):
 
 
 class BulkMarginForm(ServiceSelectionForm):
-    """Which margin, in percent and money."""
+    """Asks for a margin, in percent and money."""
 
     title = "Set the margin"
     explanation = "Each service gets this margin as its own. What would change is shown first."
@@ -94,19 +94,19 @@ class BulkMarginForm(ServiceSelectionForm):
         return f"Margin of {count}: {describe_margin(data['margin_bp'] or 0, data['margin_fixed'] or 0)}"
 
 
-# The forms that ask something more, by the word in their address.
+# Forms that ask for more input, by the word in their URL.
 BULK: Mapping[str, type[ServiceSelectionForm]] = {"move": MoveForm, "margin": BulkMarginForm}
 
 CANNOT_SELL = Q(price=0) | ~Q(upstream__type__in=list(SPECS))
 
 
 def counted(count: int) -> str:
-    """ "1 service", "1,234 services" """
+    """Return a text such as "1 service" or "1,234 services"."""
     return f"{count:,} {'service' if count == 1 else 'services'}"
 
 
 class ServiceActions(ModelAdmin):
-    """The actions of the list. All that they set goes through `show_or_apply`, which keeps the history."""
+    """Actions of the list. All changes go through `show_or_apply`, which keeps the history."""
 
     actions: Any = ("put_on_sale", "take_off_sale", "move", "set_margin", "inherit_margin")
 
@@ -166,7 +166,7 @@ class ServiceActions(ModelAdmin):
         return TemplateResponse(request, "admin/catalog/service_bulk.html", context)
 
     def bulk_view(self, request: HttpRequest, what: str) -> HttpResponse:
-        """Takes what the page before asked for. Sent twice, it leads to the same preview twice."""
+        """Handle the form of an action. Sending it twice leads to the same preview twice."""
         if what not in BULK:
             raise Http404
         if request.method != "POST":
@@ -184,7 +184,7 @@ class ServiceActions(ModelAdmin):
         return _hand_over(request, pks, form.values(), form.summary(counted(len(pks))), self._list_of(request))
 
     def _list_of(self, request: HttpRequest) -> str:
-        """The list as it was filtered."""
+        """Return the URL of the list with its filters."""
         return f"{reverse('admin:catalog_service_changelist')}?{request.META.get('QUERY_STRING', '')}"
 
 

@@ -1,4 +1,4 @@
-"""Services as files in the admin: the list as CSV, and margins and names back from one."""
+"""Services as CSV files in the admin: export of the list, import of margins and names."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from catalog.prices.csv_import import edits_of_file, write_services
 from panel.lib.admin.base import ModelAdmin
 from panel.lib.csv_files import csv_response
 
-# Bytes of a file: some 30,000 services.
+# Maximum bytes of a file: some 30,000 services.
 MAX_FILE = 5 * 1024 * 1024
 
 
@@ -55,7 +55,7 @@ class ServiceFiles(ModelAdmin):
         return _download(queryset)
 
     def export_view(self, request: HttpRequest) -> HttpResponseBase:
-        """The list as it is filtered and sorted, all pages of it."""
+        """Export the list as filtered and sorted, all pages of it."""
         if request.method != "GET":
             return HttpResponseNotAllowed(["GET"])
         if not self.has_change_permission(request):
@@ -67,7 +67,7 @@ class ServiceFiles(ModelAdmin):
             return redirect(_list_url())
 
     def import_view(self, request: HttpRequest) -> HttpResponse:
-        """Reads a file and leads to what it would change."""
+        """Read a file and redirect to the preview of its changes."""
         if not self.has_change_permission(request):
             raise PermissionDenied
         form = FileForm(*(request.POST, request.FILES) if request.method == "POST" else ())
@@ -88,7 +88,7 @@ class ServiceFiles(ModelAdmin):
         return TemplateResponse(request, "admin/catalog/service_import.html", context)
 
     def _hand_over(self, request: HttpRequest, file: UploadedFile) -> HttpResponse:
-        """Raises FileRefused."""
+        """Redirect to the preview of the file. Raise FileRefused."""
         edits = edits_of_file(data=file.read())
         if not edits:
             messages.info(request, "The file says what is stored already. Nothing was changed.")

@@ -1,4 +1,4 @@
-"""Narrowing the list of services: by provider, type, margin, and what is wrong with them."""
+"""Filters of the list of services: provider, type, margin and health."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from panel.lib.money import BASIS, MoneyError
 
 TEMPLATE = "admin/catalog/service_filter.html"
 MAX_TYPES = 50
-# Of a service that completes less than this, something is wrong upstream.
+# A service that completes less than this percentage has a problem at its provider.
 COMPLETED_PERCENT = 80
 
 
 class Health(TextChoices):
-    """What may be wrong with a service, the worst first."""
+    """Problems of a service, the worst first."""
 
     GONE = "gone", "Not on the provider's list"
     OFF = "off", "Provider is off"
@@ -50,7 +50,7 @@ HEALTHY = "healthy"
 
 
 def problems_of(service: Service, panel: PanelTerms) -> list[Health]:
-    """The same as `with_health` finds, for a service that was read with its upstream, provider and figures."""
+    """Return the problems of a service read with its upstream, provider and figures; the same as in `with_health`."""
     figures = getattr(service, "figures", None)
     found = {
         Health.GONE: not service.upstream.is_listed,
@@ -76,12 +76,12 @@ def _is_held_up(service: Service, panel: PanelTerms) -> bool:
 
 
 def margin_share_in_sql() -> Combinable:
-    """The margin in basis points of the cost, as `rules.margin_share` has it; NULL without a cost."""
+    """Return the margin in basis points of the cost, as in `rules.margin_share`; NULL without a cost."""
     return _ratio(F("price")) - BASIS
 
 
 def _ratio(amount: Any) -> Any:
-    """`amount` / cost in basis points, rounded down, with no step that leaves 64 bits: PostgreSQL would refuse it."""
+    """Return `amount` / cost in basis points, rounded down. Every step fits 64 bits, as PostgreSQL requires."""
     big = BigIntegerField()
     cost = NullIf(F("cost"), Value(0), output_field=big)
     whole = Least(amount / cost, Value(10**12), output_field=big)
@@ -90,7 +90,7 @@ def _ratio(amount: Any) -> Any:
 
 
 def with_health(services: QuerySet[Service], health: str) -> QuerySet[Service]:
-    """Those of `services` with this problem, or with none of them."""
+    """Filter `services` by this problem, or by having none."""
     panel = panel_terms(price_policy())
     found = services.alias(
         ratio_now=Coalesce(_ratio(F("price")), Value(-1), output_field=BigIntegerField()),
@@ -107,7 +107,7 @@ def with_health(services: QuerySet[Service], health: str) -> QuerySet[Service]:
 
 def _conditions(panel: PanelTerms) -> Mapping[Health, Q]:
     floor = BASIS + panel.minimum_margin_bp
-    # The lowest multiple of the step that leaves the minimum margin.
+    # The price is the lowest multiple of the price step that leaves the minimum margin.
     held_up = Q(price__gt=0, allow_below_minimum=False, ratio_now__gte=floor, ratio_lower__lt=floor)
     return {
         Health.GONE: Q(upstream__is_listed=False),
@@ -180,7 +180,7 @@ class MarginFilterForm(forms.Form):
 
 
 class MarginFilter(RangeNumericListFilter):
-    """By the margin that there is: what remains of the price above the cost."""
+    """Filters by the actual margin: price minus cost."""
 
     title = "margin in percent"
     parameter_name = "margin"

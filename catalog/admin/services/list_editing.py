@@ -1,4 +1,4 @@
-"""Editing services in the list: only what a person touched is set, and all of a page is one change of prices."""
+"""Edit services in the list: only what a person edited is set, and one page is one price change."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from panel.lib.admin.fields import PercentField
 from panel.lib.digits import whole_number
 from panel.lib.formats import percent_text
 
-# Services on a page. A form of many more would have more fields than Django takes.
+# Services on a page. Many more would exceed Django's limit of form fields.
 ROWS = 50
 HIGHEST_POSITION = 1_000_000
-# The id of the one list of category names that all rows share: a select in each would be 24,000 options.
+# Id of the one list of category names that all rows share: a select in each row would mean 24,000 options.
 NAMES_LIST = "service-categories"
 
 
@@ -31,12 +31,12 @@ NAMES_LIST = "service-categories"
 
 
 def margin_now(service: Service, terms: Terms) -> Margin:
-    """The margin that its price follows from, and the level that set it."""
+    """Return the margin used for the price, and the level that set it."""
     return margin_for(sold_of(service), terms)
 
 
 def margin_words(service: Service, terms: Terms) -> SafeString:
-    """What is earned on 1000, in percent and money, and which level set it."""
+    """Return the profit per 1000, in percent and money, and the level that set it."""
     level = margin_now(service, terms).level
     origin = "its own" if level == "service" else f"from {level}"
     if not service.price:
@@ -56,7 +56,7 @@ def margin_words(service: Service, terms: Terms) -> SafeString:
 
 
 class Cell(NamedTuple):
-    """One place of the table. `label` is its column's name, for narrow screens."""
+    """A table cell. `label` is its column's name, for narrow screens."""
 
     name: str
     label: str
@@ -84,7 +84,7 @@ def _plain(name: str) -> str:
 
 
 class RowForm(forms.Form):
-    """One service of the list. It changes nothing itself: `touched` says what is to be set."""
+    """One service of the list. It saves nothing: `touched` returns what to set."""
 
     id = forms.IntegerField(widget=forms.HiddenInput)
     category = CategoryField(show_hidden_initial=True, max_length=200)
@@ -99,7 +99,7 @@ class RowForm(forms.Form):
 
     def full_clean(self) -> None:
         super().full_clean()
-        # What was not touched is not judged: its category may have been renamed since the page was opened.
+        # Ignore errors of unedited fields: the category may have been renamed since the page was opened.
         for name in set(self.errors) & set(self.fields) - {"id", *self.changed_data}:
             del self.errors[name]
 
@@ -115,7 +115,7 @@ class RowForm(forms.Form):
         return data
 
     def touched(self) -> dict[str, Any]:
-        """What the person changed and differs from what is stored, by column."""
+        """Return what the person edited and differs from the stored values, by column."""
         columns = {"category": "category_id"}
         chosen = {
             columns.get(name, name): self.cleaned_data[name]
@@ -124,20 +124,20 @@ class RowForm(forms.Form):
         }
         return {column: value for column, value in chosen.items() if value != getattr(self.service, column)}
 
-    # The inputs are spelled out here: two hundred widgets, each through templates of its own, take half a second.
+    # Inputs are written as plain HTML: two hundred widgets with templates take half a second.
 
     def cell(self, name: str, label: str, terms: Terms) -> Cell:
-        """Return the field `name` as people edit it, with what it showed at first beside it."""
+        """Return the field `name` as an input, with the value it first showed beside it."""
         bound = self[name]
         value = bound.value()
         first = self.data.get(bound.html_initial_name, "") if self.is_bound else value
         errors: Iterable[Any] = bound.errors if self.is_bound else ()
-        told = "true" if errors else "false"
+        invalid = "true" if errors else "false"
         if name == "is_on_sale":
             html = format_html(
                 '<input type="checkbox" name="{}" class="service-check" aria-label="On sale" aria-invalid="{}"{}>',
                 bound.html_name,
-                told,
+                invalid,
                 mark_checked(bool(value)),
             )
         else:
@@ -148,7 +148,7 @@ class RowForm(forms.Form):
                 "" if value is None else value,
                 (value or "") if name == "category" else "",
                 label,
-                told,
+                invalid,
                 self._extra(name, terms),
             )
         if name == "margin_bp" and self.service is not None:
@@ -170,9 +170,9 @@ def mark_checked(is_checked: bool) -> str:
 
 
 def inherited_percent(service: Service, terms: Terms) -> str:
-    """What an empty percent stands for."""
+    """Return the percentage that applies if the field is empty."""
     if service.margin_fixed is not None:
-        return "0"  # With a fixed margin of its own, it inherits nothing.
+        return "0"  # A service with its own fixed margin inherits nothing.
     return PercentField().show(margin_for(sold_of(service)._replace(margin_bp=None), terms).bp)
 
 
@@ -214,7 +214,7 @@ def _shown(service: Service) -> dict[str, object]:
 
 
 def posted_pks(request: HttpRequest) -> list[int]:
-    """The services of a page that was sent, in its order."""
+    """Return the primary keys of the services on a submitted page, in its order."""
     prefix = RowFormSet.get_default_prefix()
     sent = (request.POST.get(f"{prefix}-{index}-id", "") for index in range(ROWS))
     return [pk for pk in map(whole_number, sent) if pk is not None]
@@ -224,7 +224,7 @@ def posted_pks(request: HttpRequest) -> list[int]:
 
 
 def split_touched(forms_sent: Sequence[RowForm]) -> tuple[dict[int, dict[str, Any]], dict[int, int]]:
-    """What moves prices, by service, and new positions."""
+    """Return the values that change prices by service, and the new positions by service."""
     priced: dict[int, dict[str, Any]] = {}
     positions: dict[int, int] = {}
     for form in forms_sent:
@@ -238,12 +238,12 @@ def split_touched(forms_sent: Sequence[RowForm]) -> tuple[dict[int, dict[str, An
 
 
 def summary_of(priced: Mapping[int, Values]) -> str:
-    """ "Services in the list: margin of 3, on sale of 1" """
+    """Return a summary such as "Services in the list: margin of 3, on sale of 1"."""
     words = {"margin_bp": "margin", "category_id": "category", "is_on_sale": "on sale or not"}
     counts = {word: sum(column in values for values in priced.values()) for column, word in words.items()}
     return "Services in the list: " + ", ".join(f"{word} of {count:,}" for word, count in counts.items() if count)
 
 
 def is_save(request: HttpRequest) -> bool:
-    """Whether the rows of the list were sent, and not an action on a selection."""
+    """Return True if the rows of the list were submitted, not an action on a selection."""
     return request.method == "POST" and "_save" in request.POST

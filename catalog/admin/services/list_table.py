@@ -1,4 +1,4 @@
-"""The table of the list of services: its rows, and the words in its cells."""
+"""The table of services: its rows, and the text of its cells."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LOSS = "font-semibold text-red-700 dark:text-red-400"
 
 
 class ServiceChangeList(ChangeList):
-    """One page of the list, with what its cells need beside the rows."""
+    """One page of the list, with the data that its cells need."""
 
     def get_queryset(self, request: HttpRequest, **kwargs: Any) -> QuerySet[Service]:
         # Descriptions are long, and no cell shows them.
@@ -49,7 +49,7 @@ class ServiceChangeList(ChangeList):
 
     @property
     def category_names(self) -> list[str]:
-        """For the inputs of a page that can be changed."""
+        """Return category names for the inputs of an editable page."""
         return sorted(self.formset.names) if self.formset else []
 
     @cached_property
@@ -57,7 +57,7 @@ class ServiceChangeList(ChangeList):
         return list(result_headers(self))
 
     def rows(self) -> Iterator[tuple[Service | None, RowForm | None, list[Cell]]]:
-        """What the table shows. Errors stand with the rows that were sent, though the list moved on meanwhile."""
+        """Yield the rows. After an error, they are the submitted ones, even if the list changed meanwhile."""
         pairs = [(service, None) for service in self.result_list]
         if self.formset:
             pairs = [(form.service, form) for form in self.formset.forms]
@@ -85,10 +85,10 @@ class ServiceChangeList(ChangeList):
 
 
 def service_words(service: Service, panel: PanelTerms, url: str) -> SafeString:
-    """Its name, where it comes from, and the worst of what is wrong with it."""
+    """Return the name of a service, its provider, and its worst problem."""
     upstream = service.upstream
     problems = problems_of(service, panel)
-    said = format_html('<span class="service-problem">{}</span>', problems[0].label) if problems else ""
+    problem = format_html('<span class="service-problem">{}</span>', problems[0].label) if problems else ""
     return format_html(
         '<a href="{}" class="service-name text-important" title="{}">{}</a>'
         '<span class="service-from" title="{}">#{} · {} {}</span>{}',
@@ -99,19 +99,19 @@ def service_words(service: Service, panel: PanelTerms, url: str) -> SafeString:
         service.pk,
         upstream.provider.name,
         upstream.external_id,
-        said,
+        problem,
     )
 
 
 def amount(micros: int | None, look: str = "", *, exact: bool = True) -> SafeString:
-    """Money for a cell of numbers; where it is not shown exactly, it is on hover."""
+    """Return money for a number cell; if not `exact`, the exact amount is shown on hover."""
     whole = shown_money(micros)
     shown = whole if exact or micros is None else format_money(micros, settings.PANEL_CURRENCY)
     return format_html('<span class="service-number {}" title="{}">{}</span>', look, whole, shown)
 
 
 def orders_words(figures: ServiceFigures | None) -> SafeString | str:
-    """How many, how many of them were completed, and how long that took."""
+    """Return the number of orders, the share completed, and how long they took."""
     if figures is None or not figures.orders:
         return "—"
     share = f"{figures.completed * 100 // figures.ended}% done" if figures.ended else "none ended"
@@ -124,7 +124,7 @@ def orders_words(figures: ServiceFigures | None) -> SafeString | str:
 
 
 def profit_words(figures: ServiceFigures | None) -> SafeString | str:
-    """What was earned, a loss in a word too."""
+    """Return the profit; a loss is also marked by a word."""
     if figures is None or not figures.ended:
         return "—"
     if figures.profit < 0:
@@ -135,7 +135,7 @@ def profit_words(figures: ServiceFigures | None) -> SafeString | str:
 
 
 def lasting(seconds: int) -> str:
-    """ "45 s", "12 min", "3 h", "2 d" """
+    """Return a duration such as "45 s", "12 min", "3 h" or "2 d"."""
     for size, word in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if seconds >= size:
             return f"{seconds // size:,} {word}"

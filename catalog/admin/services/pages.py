@@ -1,4 +1,4 @@
-"""Services in the admin: the list with what each costs and earns, and the page of one."""
+"""Admin of services: the list with costs and profits, and the page of one service."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ class ServiceAdmin(ServiceFiles, ServiceActions, PricedAdmin):
     list_per_page = ROWS
     list_max_show_all = ROWS
     show_full_result_count = False
-    show_facets = admin.ShowFacets.NEVER  # Counting for each choice of each filter takes seconds.
+    show_facets = admin.ShowFacets.NEVER  # Counting every choice of every filter takes seconds.
     list_select_related = ("category", "upstream__provider", "figures")
     search_fields = ("name", "=pk", "=upstream__external_id")
     search_help_text = "Name, number, or the provider's number"
@@ -200,7 +200,7 @@ class ServiceAdmin(ServiceFiles, ServiceActions, PricedAdmin):
         return found
 
     def get_list_display(self, request: HttpRequest) -> Sequence[str]:
-        """Who may not change services sees words where others type."""
+        """Return the columns: text instead of inputs for staff who may not change services."""
         columns = super().get_list_display(request)
         if self.has_change_permission(request):
             return columns
@@ -217,7 +217,7 @@ class ServiceAdmin(ServiceFiles, ServiceActions, PricedAdmin):
         return super().changelist_view(request, {**(extra_context or {}), "may_change": may_change})
 
     def _save_rows(self, request: HttpRequest) -> HttpResponse | None:
-        """Hands over what was touched on the page; None where something is wrong with it, and nothing was saved."""
+        """Save the edited rows; None if there are errors, and then nothing is saved."""
         if not self.has_change_permission(request):
             raise PermissionDenied
         services = Service.objects.filter(pk__in=posted_pks(request)).select_related("category", "upstream__provider")
@@ -299,7 +299,7 @@ class ServiceAdmin(ServiceFiles, ServiceActions, PricedAdmin):
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         found = super().get_object(request, object_id, from_field)
         if found is not None:
-            found.terms = read_terms()  # Once: the page works a field out five times.
+            found.terms = read_terms()  # Cached: the page computes a field five times.
         return found
 
     def has_add_permission(self, request: HttpRequest) -> bool:

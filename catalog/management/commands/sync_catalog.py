@@ -1,4 +1,4 @@
-"""`manage.py sync_catalog`: imports the providers' services once."""
+"""`manage.py sync_catalog`: import the providers' services once."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Command(BaseCommand):
 
 
 def describe(run: SyncRun) -> str:
-    """One line for people."""
+    """Return the result of a run as one line."""
     if run.outcome != SyncRun.Outcome.APPLIED:
         return f"{run.provider}: {run.get_outcome_display().lower()}. {run.reason}"
     return (
