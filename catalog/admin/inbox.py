@@ -136,7 +136,7 @@ class CatalogChangeAdmin(ReadOnlyAdmin):
         seen_until = seen[0][0].isoformat() if request.method == "GET" and seen else ""
         return super().changelist_view(request, {**(extra_context or {}), "seen_until": seen_until})
 
-    # -- what the list shows -------------------------------------------------------------------------
+    # -- cells ---------------------------------------------------------------------------------------
 
     @display(description="What", ordering="kind")
     def shown_kind(self, change: CatalogChange) -> SafeString:

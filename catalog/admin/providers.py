@@ -60,7 +60,7 @@ class ProviderAdmin(PricedAdmin):
     price_kind = "provider"
     price_source = PriceChange.Source.PROVIDER
 
-    # -- what may be seen and set ----------------------------------------------------------------------
+    # -- permissions -----------------------------------------------------------------------------------
 
     def may_connect(self, request: HttpRequest) -> bool:
         """Return True if the user may set the address, key, currency and technical settings."""
@@ -165,7 +165,7 @@ class ProviderAdmin(PricedAdmin):
         verdict = "Works" if provider.probe_works else "Does not work"
         return f"{verdict}: {provider.probe_note} (checked {moment_text(provider.probe_checked_at)})"
 
-    # -- what can be done ------------------------------------------------------------------------------
+    # -- actions ---------------------------------------------------------------------------------------
 
     @admin.action(description="Import services", permissions=["change"])
     def import_services(self, request: HttpRequest, queryset: QuerySet[Provider]) -> HttpResponse:

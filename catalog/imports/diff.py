@@ -129,7 +129,7 @@ def _listed(row: ServiceRow) -> Listed:
     )
 
 
-# -- whether it can be believed ----------------------------------------------------------------------
+# -- plausibility ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ class Said(Generic[Row]):
 
     `answers` are by id. `asked` are the ids that were asked about: one that is missing from `answers` got no answer.
     `blamed` are the ids whose calls failed. `worked` is True if at least one call was answered. `trouble` is the error
-    that ended the calls early.
+    that ended the calls early, or the last error if no call was answered.
     """
 
     answers: dict[str, Row | RowError] = field(default_factory=dict)

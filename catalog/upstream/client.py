@@ -107,7 +107,7 @@ class UpstreamClient:
         text, failure, evidence = self._exchange(form, timeout=self._add_timeout, not_after=not_after)
         return judge_add(text=text, failure=failure, evidence=evidence)
 
-    # -- asking for something, once ----------------------------------------------------------------
+    # -- cancel and refill -------------------------------------------------------------------------
 
     def cancel(self, order_ids: Sequence[str]) -> dict[str, CancelAccepted | RowError]:
         """Request cancels of at most 100 orders. An id without an answer is absent: it may have been carried out.

@@ -1,4 +1,4 @@
-"""Six ways in which panels lose money over their catalog, each told as it happens, and why it does not here."""
+"""Six ways in which panels lose money through their catalog, each played through, and prevented here."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def shop(upstream, provider):
-    """Ten services, 101 to 110, that cost $2.00 and sell at $2.50."""
+    """Ten services, 101 to 110, that cost $2.00 and sell for $2.50."""
     for service_id in range(1, 61):
         upstream.set_service(service_id, listed=False)
     for service_id in range(101, 111):
         upstream.set_service(service_id, name=f"Service {service_id}", rate="2.00", category="Social")
-    hour_passes()
-    assert len(on_shelf()) == 10
+    run_scheduled_import()
+    assert len(on_sale()) == 10
     return upstream
 
 
-def hour_passes():
-    """The scheduled import, as the clock and the worker carry it out; its runs' ends, the last one first."""
+def run_scheduled_import():
+    """Run the scheduled import and return the latest run."""
     request_all()
     run_due_imports()
     return SyncRun.objects.first()
@@ -44,29 +44,29 @@ def service(external_id):
     return Service.objects.select_related("upstream", "category").get(upstream__external_id=str(external_id))
 
 
-def on_shelf():
+def on_sale():
     return set(services_on_sale().values_list("upstream__external_id", flat=True))
 
 
-def catalog():
+def catalog_state():
     return [list(model.objects.order_by("pk").values()) for model in (UpstreamService, Service, Category)]
 
 
-def test_service_missing_from_the_list_when_imported_then_neither_free_nor_for_sale(shop, customer):
-    """Panels joined the list to their shelf: what had no row any more cost nothing, and was sold for that."""
+def test_service_when_missing_from_the_list_then_neither_free_nor_on_sale(shop, customer):
+    """Some panels joined their services with the list: a missing row meant a cost of zero, and a price of zero."""
     shop.set_service(101, listed=False)
-    assert hour_passes().vanished == 1
+    assert run_scheduled_import().vanished == 1
     gone = service(101)
     assert (gone.price, gone.cost) == (2_500_000, 2_000_000)
-    assert "101" not in on_shelf()
+    assert "101" not in on_sale()
     with pytest.raises(NotOnSale):
         make.order(customer, gone)
     assert not Order.objects.exists()
     assert make.wallet(customer).balance == 10_000_000
-    # The owner is told, and once it is listed again it is what it was.
+    # The owner sees it in the inbox. Once listed again, the service is as before.
     assert CatalogChange.objects.get().kind == "gone"
     shop.set_service(101, listed=True)
-    hour_passes()
+    run_scheduled_import()
     assert make.order(customer, service(101), quantity=1_000).charge == 2_500_000
 
 
@@ -86,30 +86,30 @@ def test_service_missing_from_the_list_when_imported_then_neither_free_nor_for_s
     ],
     ids=["empty", "cut off", "half of the JSON", "an error", "one row of ten"],
 )
-def test_list_truncated_or_empty_when_imported_then_the_shop_stays_whole(shop, fault):
-    """A provider's bad minute emptied whole shops: what was not in the answer was switched off or deleted."""
-    before = catalog()
+def test_list_when_truncated_or_empty_then_catalog_does_not_change(shop, fault):
+    """One bad answer emptied whole shops: services missing from it were switched off or deleted."""
+    before = catalog_state()
     shop.inject(fault)
     for _ in range(3):
-        run = hour_passes()
+        run = run_scheduled_import()
         assert run.outcome in ("refused", "failed")
         assert run.reason
-    assert catalog() == before
-    assert len(on_shelf()) == 10
-    # One alert that counts, and ends with the first good list.
-    told = Alert.objects.get(resolved_at=None)
-    assert told.count == 3
+    assert catalog_state() == before
+    assert len(on_sale()) == 10
+    # One alert with a count, resolved by the first good list.
+    alert = Alert.objects.get(resolved_at=None)
+    assert alert.count == 3
     shop.clear_faults()
-    assert hour_passes().outcome == "applied"
+    assert run_scheduled_import().outcome == "applied"
     assert not Alert.objects.filter(resolved_at=None).exists()
 
 
-def test_scheduled_import_when_everything_changed_upstream_then_margins_names_and_order_are_the_owners(shop, staff):
-    """Every night the import wrote the provider's names, its order and the default margin over the owner's."""
-    shelf = Category.objects.create(name="Best sellers", position=3)
+def test_import_when_everything_changed_then_owners_settings_are_kept(shop, staff):
+    """Each nightly import overwrote the owner's names, order and margins with the provider's and the defaults."""
+    category = Category.objects.create(name="Best sellers", position=3)
     change_prices(
         edits=[
-            Edit("service", (service(101).pk,), {"margin_bp": 10_000, "name": "Ours", "category_id": shelf.pk}),
+            Edit("service", (service(101).pk,), {"margin_bp": 10_000, "name": "Ours", "category_id": category.pk}),
             Edit("category", (service(102).category_id,), {"margin_bp": 5_000}),
         ],
         source="list",
@@ -140,22 +140,22 @@ def test_scheduled_import_when_everything_changed_upstream_then_margins_names_an
     for number in range(101, 111):
         shop.set_service(number, name="Theirs", desc="Their words", category="Their shelf", rate="2.40", max=99_999)
     for _ in range(2):
-        assert hour_passes().outcome == "applied"
+        assert run_scheduled_import().outcome == "applied"
     assert list(Service.objects.order_by("pk").values(*owned)) == services
     assert list(Category.objects.order_by("pk").values()) == shelves
-    # What follows from the rate alone has moved, by the margins that the owner set.
+    # Only what follows from the rate has changed, with the owner's margins.
     assert (service(101).price, service(102).price) == (4_800_000, 3_600_000)
 
 
 @pytest.mark.parametrize("on_rise", ["reprice", "off_sale"])
-def test_rate_raised_upstream_when_imported_then_never_sold_at_a_loss(shop, customer, on_rise):
-    """The provider raised its rate in silence, and the panel sold below its cost for weeks."""
+def test_rate_when_raised_upstream_then_never_sold_at_a_loss(shop, customer, on_rise):
+    """The provider raised its rate silently, and the panel sold below its cost for weeks."""
     Provider.objects.update(on_rise=on_rise)
     assert make.order(customer, service(101), quantity=1_000).charge == 2_500_000
     shop.set_service(101, rate="3.20")
     for number in range(102, 106):
         shop.set_service(number, rate="1.99")
-    hour_passes()
+    run_scheduled_import()
     raised = service(101)
     assert (raised.cost, raised.price) == (3_200_000, 4_000_000)
     if on_rise == "reprice":
@@ -165,7 +165,7 @@ def test_rate_raised_upstream_when_imported_then_never_sold_at_a_loss(shop, cust
         with pytest.raises(NotOnSale):
             make.order(customer, raised, quantity=1_000)
         assert Order.objects.count() == 1
-    # It stands above all else that changed, with what it would have cost, and is an alert.
+    # It is the first in the inbox, with the price it would have had, and an alert.
     first = CatalogChange.objects.all()[0]
     assert (first.kind, first.is_urgent, first.service) == ("rate_up", True, raised)
     assert (first.price_before, first.price_after) == (2_500_000, 4_000_000)
@@ -175,20 +175,20 @@ def test_rate_raised_upstream_when_imported_then_never_sold_at_a_loss(shop, cust
 
 
 @pytest.mark.parametrize("shown_by", ["the rates", "the balance", "both"])
-def test_currency_switched_upstream_when_imported_then_no_price_moves(shop, customer, shown_by):
-    """A provider went from dollars to its own money: overnight all prices were a hundred times too dear."""
-    before = catalog()
+def test_currency_when_switched_upstream_then_no_price_changes(shop, customer, shown_by):
+    """A provider changed from dollars to its own currency: overnight all prices were a hundred times too high."""
+    before = catalog_state()
     if shown_by != "the balance":
         for number in range(101, 111):
             shop.set_service(number, rate="200")
     if shown_by != "the rates":
         shop.inject(faults.answer(body=b'{"balance": "900", "currency": "INR"}', action="balance", times=None))
         shop.set_service(110, rate="2.10")
-    run = hour_passes()
+    run = run_scheduled_import()
     assert run.outcome == "refused"
     assert ("switched its currency" in run.reason) == (shown_by != "the balance")
     assert ("It bills in INR but is set up with USD" in run.reason) == (shown_by != "the rates")
-    assert catalog() == before
+    assert catalog_state() == before
     assert make.order(customer, service(101), quantity=1_000).charge == 2_500_000
     assert Alert.objects.filter(cause__endswith=":sync", resolved_at=None, level="danger").count() == 1
 
@@ -197,8 +197,8 @@ SCRIPT = "<script>alert(1)</script>"
 IMAGE = '"><img src=x onerror=alert(2)>'
 
 
-def test_service_text_with_a_script_when_shown_then_it_is_text_everywhere(upstream, provider, staff_client, signed_in):
-    """A service's name ran in the admin's browser, with the admin's session."""
+def test_service_text_when_it_holds_a_script_then_escaped_everywhere(upstream, provider, staff_client, signed_in):
+    """A script in a service's name ran in the browser of staff, with their session."""
     for service_id in range(1, 61):
         upstream.set_service(service_id, listed=False)
     for service_id in range(101, 104):
@@ -207,7 +207,7 @@ def test_service_text_with_a_script_when_shown_then_it_is_text_everywhere(upstre
     upstream.set_service(105, name="No rate", row={"rate": SCRIPT, "service": SCRIPT})
     upstream.set_service(106, name=SCRIPT, row={"type": SCRIPT})
     sync_provider(provider=provider)
-    # It stands in the inbox, too, and in a refused import.
+    # The inbox and a refused import show it, too.
     upstream.set_service(101, name=f"{IMAGE}{SCRIPT} new", rate="2.00", max=77)
     upstream.set_service(102, rate="1.10")
     upstream.set_service(107, name=f"{IMAGE}{SCRIPT} new")
@@ -230,7 +230,7 @@ def test_service_text_with_a_script_when_shown_then_it_is_text_everywhere(upstre
     fields = signed_in.post(reverse("order_fields"), {"service": service(101).pk}).content.decode()
     assert SCRIPT not in fields
     assert "&lt;script&gt;" in fields
-    # It was really shown, or this would tell nothing: in the shop, the lists, and the pages of each.
+    # Proof that the text was shown: in the shop, the lists, and the page of each.
     assert shown >= 8
 
 

@@ -1,4 +1,4 @@
-"""Ways in which a catalog lost money while every single step looked right: found by trying to, and closed."""
+"""Combinations of correct steps in which a catalog lost money; all are prevented now."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ TEN = range(101, 111)
 
 
 def list_ten(upstream, rate="2.00"):
-    """A list of ten services at one rate, and nothing else."""
+    """Make the provider list ten services at one rate, and nothing else."""
     for number in range(1, 61):
         upstream.set_service(number, listed=False)
     for number in TEN:
@@ -57,7 +57,7 @@ def bills_in(upstream, currency):
     upstream.inject(faults.answer(body=body, action="balance", times=None))
 
 
-def sync(provider):
+def import_list(provider):
     provider.refresh_from_db()
     return sync_provider(provider=provider)
 
@@ -82,51 +82,49 @@ def open_alerts():
     ],
     ids=["no answer", "an error", "no currency"],
 )
-def test_currency_when_the_balance_is_silent_after_a_refusal_then_still_refused(upstream, provider, later):
+def test_currency_when_balance_states_none_after_refusal_then_still_refused(upstream, provider, later):
     list_ten(upstream)
-    sync(provider)
+    import_list(provider)
     bills_in(upstream, "GBP")
-    list_ten(upstream, "1.58")  # £1.58 is $2.00: no rate leaps
-    assert sync(provider).outcome == "refused"
+    list_ten(upstream, "1.58")  # £1.58 is $2.00: no rate changes by a factor of five
+    assert import_list(provider).outcome == "refused"
     upstream.clear_faults()
     upstream.inject(later)
-    assert sync(provider).outcome == "refused"
+    assert import_list(provider).outcome == "refused"
     assert prices() == {2_500_000}
     assert f"provider:{provider.pk}:currency" in open_alerts()
 
 
-def test_currency_when_set_as_the_refusal_says_then_costs_stay_until_the_next_import(
-    upstream, provider, staff_client, customer
-):
+def test_currency_when_set_after_refusal_then_costs_hold_until_next_import(upstream, provider, staff_client, customer):
     list_ten(upstream)
-    sync(provider)
+    import_list(provider)
     bills_in(upstream, "TRY")
     list_ten(upstream, "60.00")
-    assert sync(provider).outcome == "refused"
+    assert import_list(provider).outcome == "refused"
     data = form_of(staff_client, provider)
     answer = staff_client.post(page_of(provider), {**data, "currency": "TRY", "exchange_rate": "0.03"})
     staff_client.post(answer.url, {"seen": seen_on(staff_client.get(answer.url)), "next": ""})
-    # The stored rates were dollars: ₺66.666667 now, which cost no less than the $2.00 that they did.
+    # The stored rates were dollars: ₺66.666667 now, which costs no less than the $2.00 before.
     sold = Service.objects.select_related("upstream__provider").get(upstream__external_id="101")
     assert (sold.upstream.provider.currency, sold.upstream.rate) == ("TRY", 66_666_667)
     assert (sold.cost, sold.price) == (2_000_001, 2_500_100)
     assert make.order(customer, sold, quantity=1_000).charge == 2_500_100
-    # The next list is believed, and brings what it costs today.
-    assert sync(provider).outcome == "applied"
+    # The next list is believable, and brings the current cost.
+    assert import_list(provider).outcome == "applied"
     sold.refresh_from_db()
     assert (sold.cost, sold.price) == (1_800_000, 2_250_000)
-    # A day later the change is taken back by mistake: still nothing is sold for less than it costs.
+    # A day later the change is undone by mistake: still nothing is sold below its cost.
     undo = draft_undo(change=PriceChange.objects.get(), actor=None)
     apply_change(change=undo, seen=None, actor=None)
     sold.refresh_from_db()
     assert sold.cost >= 1_800_000
 
 
-def test_currency_when_converted_then_waiting_rows_and_the_balance_follow(upstream, provider):
+def test_currency_when_converted_then_open_rows_are_too_and_balance_is_unknown(upstream, provider):
     list_ten(upstream)
-    sync(provider)
+    import_list(provider)
     upstream.set_service(101, rate="3.00")
-    sync(provider)
+    import_list(provider)
     row = CatalogChange.objects.get()
     assert (row.old["rate"], row.new["rate"]) == (2_000_000, 3_000_000)
     edit = Edit("provider", (provider.pk,), {"currency": "EUR", "exchange_rate": 2_000_000_000_000})
@@ -138,22 +136,22 @@ def test_currency_when_converted_then_waiting_rows_and_the_balance_follow(upstre
 
 
 @pytest.mark.parametrize("changes", [{"currency": "GBP", "exchange_rate": "1.27"}, {"exchange_rate": "1.27"}])
-def test_provider_when_its_preview_is_left_then_currency_and_switch_wait_with_the_rate(
+def test_provider_when_preview_is_left_then_currency_and_switch_do_not_change(
     staff_client, upstream, provider, changes
 ):
     list_ten(upstream)
-    sync(provider)
+    import_list(provider)
     Provider.objects.update(is_active=False)
     before = Provider.objects.values().get()
     data = form_of(staff_client, provider)
     answer = staff_client.post(page_of(provider), {**data, "is_active": "on", "price": "", **changes})
-    if "preview" in answer.url:  # and there the owner is called away
+    if "preview" in answer.url:  # the owner leaves the preview open
         assert Provider.objects.values().get() == before
     else:
         assert prices() == {2_500_000}
 
 
-def test_currency_when_its_rate_is_left_at_one_then_told_at_the_field(staff_client, provider):
+def test_currency_when_exchange_rate_is_one_then_error_at_the_field(staff_client, provider):
     data = form_of(staff_client, provider)
     answer = staff_client.post(page_of(provider), {**data, "currency": "GBP"})
     assert "A rate of 1 is right for USD alone" in answer.content.decode()
@@ -162,7 +160,7 @@ def test_currency_when_its_rate_is_left_at_one_then_told_at_the_field(staff_clie
     assert Provider.objects.get().currency == "USDT"
 
 
-def test_currency_change_when_a_manager_would_apply_it_then_forbidden(provider):
+def test_currency_change_when_manager_applies_it_then_forbidden(provider):
     edit = Edit("provider", (provider.pk,), {"currency": "EUR"})
     draft = draft_change(edits=[edit], source="provider", summary="Euros", actor=None)
     address = reverse("admin:catalog_pricechange_preview", args=[draft.pk])
@@ -173,53 +171,53 @@ def test_currency_change_when_a_manager_would_apply_it_then_forbidden(provider):
 # -- the inbox ---------------------------------------------------------------------------------------
 
 
-def test_rise_when_it_only_undoes_a_fall_then_what_it_took_off_sale_waits_in_the_inbox(upstream, provider):
+def test_rise_when_it_reverts_a_fall_then_off_sale_row_stays_open(upstream, provider):
     list_ten(upstream)
-    sync(provider)
+    import_list(provider)
     Provider.objects.update(on_rise="off_sale")
     list_ten(upstream, "1.00")
-    sync(provider)
+    import_list(provider)
     list_ten(upstream, "2.00")
-    sync(provider)
+    import_list(provider)
     assert not Service.objects.filter(is_on_sale=True).exists()
     assert CatalogChange.objects.filter(accepted_at=None, is_urgent=True, action="off_sale").count() == 10
     assert f"catalog:{provider.pk}:rises" in open_alerts()
 
 
-def test_rise_when_it_follows_a_fall_nobody_saw_then_urgent(upstream, provider):
+def test_rise_when_it_follows_an_unseen_fall_then_urgent(upstream, provider):
     list_ten(upstream)
-    sync(provider)
-    for rate in ("1.00", "1.90"):  # sold for $1.25 in between, which would lose $0.65
+    import_list(provider)
+    for rate in ("1.00", "1.90"):  # sold for $1.25 in between, a loss of $0.65
         upstream.set_service(101, rate=rate)
-        sync(provider)
+        import_list(provider)
     assert CatalogChange.objects.get().is_urgent
 
 
-def test_grounds_when_a_run_that_was_given_up_ends_then_they_are_kept(upstream, provider):
+def test_grounds_when_an_expired_run_ends_then_they_are_kept(upstream, provider):
     list_ten(upstream)
-    sync(provider)
+    import_list(provider)
     for number in (101, 102, 103, 104):
         upstream.set_service(number, listed=False)
-    refused = sync(provider)
+    refused = import_list(provider)
     given_up = SyncRun.objects.create(provider=provider)
     SyncRun.objects.filter(pk=given_up.pk).update(outcome="failed")
     assert not tell_failure(given_up, "late")
     refused.refresh_from_db()
     assert refused.grounds["gone"]
-    # A later refusal takes their place.
-    assert sync(provider).grounds["gone"]
+    # A later refusal replaces them.
+    assert import_list(provider).grounds["gone"]
     refused.refresh_from_db()
     assert refused.grounds == {}
 
 
-# -- changes and undoing them ------------------------------------------------------------------------
+# -- changes and undo --------------------------------------------------------------------------------
 
 
 def stored():
     return list(Service.objects.order_by("pk").values("pk", "price", "cost", "is_on_sale", "margin_bp", "margin_fixed"))
 
 
-def test_undo_when_prices_were_lost_then_what_went_off_sale_is_back(staff):
+def test_undo_when_prices_were_lost_then_services_are_on_sale_again(staff):
     price_policy()
     of = make.provider()
     sold = [make.service(of, external_id=str(number)) for number in range(3)]
@@ -240,7 +238,7 @@ def test_undo_when_prices_were_lost_then_what_went_off_sale_is_back(staff):
     assert stored() == lost
 
 
-def test_no_price_when_nothing_was_on_sale_then_no_alert():
+def test_lost_price_when_nothing_was_on_sale_then_no_alert():
     price_policy()
     make.service(make.provider())
     Service.objects.update(is_on_sale=False)
@@ -248,7 +246,7 @@ def test_no_price_when_nothing_was_on_sale_then_no_alert():
     assert not Alert.objects.exists()
 
 
-def test_draft_when_it_was_dropped_then_nobody_says_it_was_applied(staff):
+def test_draft_when_it_was_deleted_then_refused_and_not_called_applied(staff):
     price_policy()
     make.service(make.provider())
     edits = [Edit("panel", (1,), {"margin_bp": 4_000})]
@@ -260,7 +258,7 @@ def test_draft_when_it_was_dropped_then_nobody_says_it_was_applied(staff):
     assert PricePolicy.objects.get().margin_bp == 2_500
 
 
-def test_undo_of_a_merge_when_a_category_was_deleted_then_the_others_go_back(staff):
+def test_undo_when_a_category_was_deleted_then_other_moves_are_undone(staff):
     price_policy()
     of = make.provider()
     gone, kept, into = (Category.objects.create(name=name) for name in ("Gone", "Kept", "Into"))
@@ -279,7 +277,7 @@ def test_undo_of_a_merge_when_a_category_was_deleted_then_the_others_go_back(sta
 # -- what customers pay ------------------------------------------------------------------------------
 
 
-def test_minimum_margin_when_discounts_rest_on_it_then_shown_before_customers_pay_less(staff_client, customer):
+def test_minimum_margin_when_it_limits_discounts_then_lowering_has_a_preview(staff_client, customer):
     price_policy()
     PricePolicy.objects.update(minimum_margin_bp=2_000)
     sold = make.service(make.provider())
@@ -293,20 +291,20 @@ def test_minimum_margin_when_discounts_rest_on_it_then_shown_before_customers_pa
     assert PricePolicy.objects.get().minimum_margin_bp == 2_000
 
 
-def test_agreed_price_when_its_page_stood_open_then_a_newer_one_is_not_set_back(staff_client, customer, service):
+def test_agreed_price_when_form_is_outdated_then_newer_price_is_kept(staff_client, customer, service):
     own = CustomerPrice.objects.create(customer=customer, service=service, price=2_400_000)
     address = reverse("admin:catalog_customerprice_change", args=[own.pk])
     assert 'name="initial-price" value="2.4"' in staff_client.get(address).content.decode()
-    CustomerPrice.objects.update(price=2_600_000)  # somebody else's
+    CustomerPrice.objects.update(price=2_600_000)  # another person's change
     staff_client.post(address, {"price": "2.4", "initial-price": "2.4"})
     own.refresh_from_db()
     assert own.price == 2_600_000
 
 
-# -- and the rest ------------------------------------------------------------------------------------
+# -- other -------------------------------------------------------------------------------------------
 
 
-def test_runway_when_the_provider_is_young_then_its_week_is_as_long_as_it_is_old(customer, service):
+def test_runway_when_provider_is_new_then_counted_from_its_creation(customer, service):
     Provider.objects.update(balance=10_000_000)
     for number in range(4):
         order = make.accepted_order(customer, service, upstream_id=str(number + 1), quantity=500)  # for $1 each
@@ -337,7 +335,7 @@ def test_positions_when_prices_change_at_once_then_no_deadlock(db):
     assert in_threads(positions, margins, positions) == [None] * 3
 
 
-def test_resume_when_its_address_is_nonsense_then_not_found(staff, provider):
+def test_resume_when_url_is_invalid_then_not_found(staff, provider):
     client = Client(raise_request_exception=False)
     client.force_login(staff)
     assert client.get(reverse("admin:catalog_provider_resume", args=["abc"])).status_code in (302, 403, 404)

@@ -1,4 +1,4 @@
-"""A provider's API key stands in no column, log, alert or import."""
+"""A provider's API key appears in no column, log, alert or import."""
 
 from __future__ import annotations
 
@@ -17,52 +17,50 @@ KEY = "sk-live-7f3a9c51e2d84b60"
 
 
 @pytest.fixture
-def keyed(provider, upstream):
-    """The connected provider with a key that looks like one."""
+def keyed_provider(provider, upstream):
+    """The connected provider, with a realistic key."""
     upstream.key = upstream.provider.key = KEY
     set_api_key(provider=provider, api_key=f" {KEY}\n")
     provider.save()
     return provider
 
 
-def test_provider_key_when_stored_then_encrypted_in_every_column(keyed):
+def test_provider_key_when_stored_then_encrypted_in_every_column(keyed_provider):
     with connection.cursor() as cursor:
         cursor.execute("SELECT * FROM catalog_provider")
         [row] = cursor.fetchall()
     assert KEY not in str(row)
-    assert KEY not in repr(keyed) + repr(client_for(keyed)) + repr(keyed.__dict__)
-    assert decrypt(keyed.api_key_encrypted) == KEY
+    assert KEY not in repr(keyed_provider) + repr(client_for(keyed_provider)) + repr(keyed_provider.__dict__)
+    assert decrypt(keyed_provider.api_key_encrypted) == KEY
 
 
-def test_provider_key_when_echoed_by_the_provider_then_in_no_log_alert_or_run(keyed, upstream):
+def test_provider_key_when_echoed_by_provider_then_in_no_log_alert_or_run(keyed_provider, upstream):
     echo = f'{{"error": "Invalid API key {KEY}, sent as key={KEY}"}}'.encode()
     upstream.inject(faults.answer(body=echo, times=None))
     with log_lines() as stream:
-        run = sync_provider(provider=keyed)
+        run = sync_provider(provider=keyed_provider)
         assert check_providers() == 1
     assert run.outcome == "failed"
     assert "Invalid API key" in run.reason
-    told = run.reason + "".join(Alert.objects.values_list("text", flat=True))
+    texts = run.reason + "".join(Alert.objects.values_list("text", flat=True))
     assert Alert.objects.count() == 2
-    assert KEY not in told
+    assert KEY not in texts
     assert "alert raised" in stream.getvalue()
     assert KEY not in stream.getvalue()
-    # It was really sent, or this would show nothing.
+    # Proof that the key was sent.
     assert len(upstream.requests_of("services")) == 1
 
 
-def test_provider_key_when_connection_fails_then_in_no_log_or_alert(keyed, upstream):
+def test_provider_key_when_connection_fails_then_in_no_log_or_alert(keyed_provider, upstream):
     upstream.inject(faults.refuse(times=None))
     with log_lines() as stream:
-        sync_provider(provider=keyed)
+        sync_provider(provider=keyed_provider)
     assert KEY not in stream.getvalue() + Alert.objects.get().text
 
 
-def test_provider_key_when_encryption_keys_are_lost_then_unusable_in_words_and_nothing_is_sent(
-    keyed, upstream, settings
-):
+def test_provider_key_when_encryption_keys_are_lost_then_nothing_is_sent(keyed_provider, upstream, settings):
     settings.FIELD_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
     with pytest.raises(ProviderUnusable, match="Enter the API key again"):
-        client_for(keyed)
+        client_for(keyed_provider)
     assert check_providers() == 1
     assert upstream.requests == []

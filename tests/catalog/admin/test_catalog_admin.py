@@ -1,4 +1,4 @@
-"""Staff look after the catalog: imports, the inbox of upstream changes, and categories."""
+"""Admin of the catalog: imports, the inbox, and categories."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CATEGORIES = "/admin/catalog/category/"
 HOSTILE = "<script>alert(1)</script>" + "x" * 400
 
 
-def helper_with(*codenames: str) -> Client:
+def client_with(*codenames: str) -> Client:
     helper = make.customer("helper@example.org")
     helper.is_staff = True
     helper.save()
@@ -43,7 +43,7 @@ def helper_with(*codenames: str) -> Client:
     return client
 
 
-def everything() -> list[Any]:
+def catalog_state() -> list[Any]:
     models = (Provider, Category, UpstreamService, Service, CatalogChange, SyncRun)
     return [
         *(list(model._default_manager.order_by("pk").values()) for model in models),
@@ -64,7 +64,7 @@ def page_of(run: SyncRun) -> str:
 
 
 def refused(upstream: Any, provider: Any) -> SyncRun:
-    """The provider lists 20 of its 60 services only."""
+    """Return a refused run: the provider lists only 20 of its 60 services."""
     sync_provider(provider=provider)
     for number in range(1, 41):
         upstream.set_service(number, listed=False)
@@ -73,13 +73,13 @@ def refused(upstream: Any, provider: Any) -> SyncRun:
     return run
 
 
-def test_steps_then_they_tell_how_far_a_run_has_come():
+def test_steps_when_run_is_open_then_show_its_progress():
     assert [one.state for one in steps_of(SyncRun(phase="waiting"))] == ["now", "ahead", "ahead", "ahead"]
     assert [one.state for one in steps_of(SyncRun(phase="comparing"))] == ["done", "done", "now", "ahead"]
     assert [one.state for one in steps_of(SyncRun(phase="done"))] == ["done"] * 4
 
 
-def test_import_when_it_is_under_way_then_its_page_asks_again_until_it_has_ended(staff_client, provider):
+def test_import_when_running_then_page_polls_until_it_ends(staff_client, provider):
     run = SyncRun.objects.create(provider=provider, outcome="running", phase="comparing", listed=1_234)
     text = text_of(staff_client.get(page_of(run)))
     progress = f"{IMPORTS}{run.pk}/progress/"
@@ -95,20 +95,20 @@ def test_import_when_it_is_under_way_then_its_page_asks_again_until_it_has_ended
     assert progress not in text_of(staff_client.get(page_of(run)))
 
 
-def test_import_when_applied_then_its_page_tells_what_came_of_it_and_offers_nothing(staff_client, upstream, provider):
+def test_import_when_applied_then_page_shows_result_without_buttons(staff_client, upstream, provider):
     run = sync_provider(provider=provider)
     text = text_of(staff_client.get(page_of(run)))
     assert "Applied" in text
     assert "60" in text
     assert f"{IMPORTS}{run.pk}/again/" not in text
-    before = everything()
+    before = catalog_state()
     for data in ({}, {"accept": "1"}):
         answer = staff_client.post(f"{IMPORTS}{run.pk}/again/", data, follow=True)
         assert "Nothing was changed" in text_of(answer)
-    assert everything() == before
+    assert catalog_state() == before
 
 
-def test_import_when_refused_then_looked_at_and_applied_anyway(staff_client, staff, upstream, provider):
+def test_import_when_refused_then_can_be_reviewed_and_applied(staff_client, staff, upstream, provider):
     run = refused(upstream, provider)
     text = text_of(staff_client.get(page_of(run)))
     assert "The list lacks" in text
@@ -122,17 +122,17 @@ def test_import_when_refused_then_looked_at_and_applied_anyway(staff_client, sta
     assert run_due_imports() == 1
     queued.refresh_from_db()
     assert queued.outcome == "applied"
-    # A newer list was applied: there is nothing left to accept.
+    # A newer list was applied: nothing is left to accept.
     text = text_of(staff_client.get(page_of(run)))
     assert "Apply anyway" not in text
     assert "A newer list was applied since" in text
-    before = everything()
+    before = catalog_state()
     answer = staff_client.post(f"{IMPORTS}{run.pk}/again/", {"accept": "1"}, follow=True)
     assert "Nothing was changed" in text_of(answer)
-    assert everything() == before
+    assert catalog_state() == before
 
 
-def test_import_when_refused_for_rates_or_currency_then_its_page_shows_old_and_new(staff_client, provider):
+def test_import_when_refused_for_rates_or_currency_then_page_shows_both(staff_client, provider):
     grounds = {
         "gone": [],
         "rates": {"7": 90_000_000},
@@ -147,7 +147,7 @@ def test_import_when_refused_for_rates_or_currency_then_its_page_shows_old_and_n
     assert "<script>alert" not in text
 
 
-def test_import_when_the_list_was_empty_then_it_cannot_be_applied(staff_client, upstream, provider):
+def test_import_when_list_was_empty_then_cannot_be_applied(staff_client, upstream, provider):
     sync_provider(provider=provider)
     for number in range(1, 61):
         upstream.set_service(number, listed=False)
@@ -156,12 +156,12 @@ def test_import_when_the_list_was_empty_then_it_cannot_be_applied(staff_client, 
     assert "The list is empty" in text
     assert "Apply anyway" not in text
     assert "Ask for the list again" in text
-    before = everything()
+    before = catalog_state()
     staff_client.post(f"{IMPORTS}{run.pk}/again/", {"accept": "1"})
-    assert everything() == before
+    assert catalog_state() == before
 
 
-def test_import_when_failed_then_it_can_be_asked_for_again(staff_client, upstream, provider):
+def test_import_when_failed_then_can_be_requested_again(staff_client, upstream, provider):
     upstream.close()
     run = sync_provider(provider=provider)
     assert "Ask for the list again" in text_of(staff_client.get(page_of(run)))
@@ -171,7 +171,7 @@ def test_import_when_failed_then_it_can_be_asked_for_again(staff_client, upstrea
     assert queued.accepts is None
 
 
-def test_import_when_rows_were_skipped_then_its_page_tells_which_and_why(staff_client, provider):
+def test_import_when_rows_were_skipped_then_page_shows_them_with_reasons(staff_client, provider):
     run = SyncRun.objects.create(
         provider=provider, outcome="applied", phase="done", skipped=[[3, "7", HOSTILE]], skipped_count=250
     )
@@ -181,34 +181,34 @@ def test_import_when_rows_were_skipped_then_its_page_tells_which_and_why(staff_c
     assert "&lt;script&gt;alert" in text
 
 
-def test_import_when_the_user_may_only_look_then_no_buttons_and_no_posts(upstream, provider):
+def test_import_when_user_may_only_view_then_no_buttons_and_posts_forbidden(upstream, provider):
     run = refused(upstream, provider)
-    client = helper_with("view_syncrun")
+    client = client_with("view_syncrun")
     text = text_of(client.get(page_of(run)))
     assert "Apply anyway" not in text
     assert "Ask for the list again" not in text
-    before = everything()
+    before = catalog_state()
     for data in ({}, {"accept": "1"}):
         assert client.post(f"{IMPORTS}{run.pk}/again/", data).status_code == 403
-    assert everything() == before
+    assert catalog_state() == before
 
 
-def test_import_when_the_user_may_not_look_then_forbidden(provider):
+def test_import_when_user_may_not_view_then_forbidden(provider):
     run = SyncRun.objects.create(provider=provider)
-    client = helper_with("view_provider")
+    client = client_with("view_provider")
     for address in (IMPORTS, page_of(run), f"{IMPORTS}{run.pk}/progress/"):
         assert client.get(address).status_code == 403
 
 
-def test_import_when_its_button_is_a_link_then_nothing_is_queued(staff_client, upstream, provider):
+def test_import_when_requested_by_get_then_nothing_is_queued(staff_client, upstream, provider):
     run = refused(upstream, provider)
-    before = everything()
+    before = catalog_state()
     assert staff_client.get(f"{IMPORTS}{run.pk}/again/").status_code == 405
-    assert everything() == before
+    assert catalog_state() == before
 
 
 @pytest.mark.parametrize("count", [2, 40])
-def test_imports_when_they_are_many_then_the_statements_stay_the_same(staff_client, staff, provider, count):
+def test_imports_when_many_then_statements_stay_the_same(staff_client, staff, provider, count):
     for _ in range(count):
         SyncRun.objects.create(provider=provider, outcome="failed", actor=staff, reason=HOSTILE)
     with statements() as found:
@@ -221,7 +221,7 @@ def test_imports_when_they_are_many_then_the_statements_stay_the_same(staff_clie
 
 
 def changed(service: Service | None = None, *, kind: str = "rate_up", **values: Any) -> CatalogChange:
-    """A change that waits; of a service for $2.00 that costs $3.00 now, unless told otherwise."""
+    """Create an open change, by default of a service whose rate rose from $2.00 to $3.00."""
     upstream = service.upstream if service else UpstreamService.objects.get()
     topic = {"rate_up": "rate", "rate_down": "rate", "new": "listing", "gone": "listing", "returned": "listing"}
     rise = {"rate": 2_000_000}, {"rate": 3_000_000}, 2_500_000, 3_750_000
@@ -241,15 +241,15 @@ def changed(service: Service | None = None, *, kind: str = "rate_up", **values: 
 
 
 def accept(client: Client, *changes: CatalogChange, action: str = "accept_selected", **data: Any) -> Any:
-    """Opens the inbox, selects and acts, as a person does."""
+    """Open the inbox, select the changes and run the action, as a person does."""
     seen = re.search(r'name="seen_until" value="([^"]*)"', text_of(client.get(INBOX)))[1]
     chosen = [one.pk for one in changes]
     return client.post(INBOX, {"action": action, "_selected_action": chosen, "seen_until": seen, **data}, follow=True)
 
 
 @pytest.fixture
-def sold(db):
-    """On sale for $2.50, of a provider that nobody talks to."""
+def sold_service(db):
+    """A service on sale for $2.50, of a provider without a server."""
     price_policy()
     return make.service(make.provider())
 
@@ -273,35 +273,35 @@ def sold(db):
         ("returned", {"is_listed": False}, {"is_listed": True}, ["It is in the list again."]),
     ],
 )
-def test_changed_words_then_what_the_provider_changed(sold, kind, old, new, words):
-    change = changed(sold, kind=kind, old=old, new=new)
+def test_changed_words_when_change_is_shown_then_old_and_new_values(sold_service, kind, old, new, words):
+    change = changed(sold_service, kind=kind, old=old, new=new)
     expected = words or ["refill yes → no", "type “default” → “package”"]
     assert list(changed_words(change)) == expected
 
 
-def test_inbox_then_urgent_ones_stand_on_top_and_each_leads_to_its_service(staff_client, sold):
-    other = make.service(sold.upstream.provider, external_id="2", name="Likes")
+def test_inbox_when_shown_then_urgent_rows_first_with_service_links(staff_client, sold_service):
+    other = make.service(sold_service.upstream.provider, external_id="2", name="Likes")
     now = timezone.now()
-    changed(sold, is_urgent=True, action="repriced", changed_at=now - timedelta(hours=5))
+    changed(sold_service, is_urgent=True, action="repriced", changed_at=now - timedelta(hours=5))
     changed(other, kind="limits", old={"max_quantity": 5}, new={"max_quantity": 6}, changed_at=now)
     text = text_of(staff_client.get(INBOX))
     assert text.index("Urgent") < text.index("at most 5 → 6")
-    assert reverse("admin:catalog_service_change", args=[sold.pk]) in text
+    assert reverse("admin:catalog_service_change", args=[sold_service.pk]) in text
     assert "rate $2.00 → $3.00 (+50%)" in text
     assert "price $2.50 → $3.75" in text
     assert "Re-priced" in text
 
 
-def test_inbox_when_nothing_waits_then_it_says_so(staff_client, sold):
+def test_inbox_when_empty_then_says_so(staff_client, sold_service):
     assert "All is seen" in text_of(staff_client.get(INBOX))
-    changed(sold)
+    changed(sold_service)
     assert "All is seen" not in text_of(staff_client.get(INBOX))
     assert "Nothing matches" in text_of(staff_client.get(INBOX, {"q": "no such thing"}))
 
 
-def test_inbox_when_filtered_and_searched_then_only_what_was_asked_for(staff_client, sold):
+def test_inbox_when_filtered_and_searched_then_only_matching_rows(staff_client, sold_service):
     other = make.service(make.provider(name="Elsewhere"), external_id="77", name="Likes")
-    changed(sold, is_urgent=True)
+    changed(sold_service, is_urgent=True)
     changed(other, kind="gone", new={"is_listed": False})
     changed(other, kind="limits", accepted_at=timezone.now())
 
@@ -319,10 +319,10 @@ def test_inbox_when_filtered_and_searched_then_only_what_was_asked_for(staff_cli
     assert found(q="77") == {gone}
 
 
-def test_inbox_when_accepted_in_bulk_then_closed_by_whom_and_logged(staff_client, staff, sold):
-    raise_alert(cause=Cause.RATE_RISES, about=sold.upstream.provider_id, text="One rate rose.")
-    first, second = changed(sold, is_urgent=True), changed(sold, kind="limits")
-    third = changed(sold, kind="text")
+def test_inbox_when_accepted_in_bulk_then_closed_with_actor_and_logged(staff_client, staff, sold_service):
+    raise_alert(cause=Cause.RATE_RISES, about=sold_service.upstream.provider_id, text="One rate rose.")
+    first, second = changed(sold_service, is_urgent=True), changed(sold_service, kind="limits")
+    third = changed(sold_service, kind="text")
     answer = accept(staff_client, first, second)
     assert "2 accepted." in text_of(answer)
     assert set(CatalogChange.objects.filter(accepted_by=staff).values_list("pk", flat=True)) == {first.pk, second.pk}
@@ -332,11 +332,13 @@ def test_inbox_when_accepted_in_bulk_then_closed_by_whom_and_logged(staff_client
     assert "2 accepted." in LogEntry.objects.get().change_message
 
 
-def test_inbox_when_all_of_it_is_selected_then_what_came_since_still_waits(staff_client, sold):
-    first = changed(sold)
-    others = [changed(make.service(sold.upstream.provider, external_id=str(n)), kind="limits") for n in range(2, 60)]
+def test_inbox_when_all_are_selected_then_newer_changes_stay_open(staff_client, sold_service):
+    first = changed(sold_service)
+    others = [
+        changed(make.service(sold_service.upstream.provider, external_id=str(n)), kind="limits") for n in range(2, 60)
+    ]
     seen = re.search(r'name="seen_until" value="([^"]*)"', text_of(staff_client.get(INBOX)))[1]
-    late = changed(sold, kind="text")
+    late = changed(sold_service, kind="text")
     CatalogChange.objects.filter(pk=first.pk).update(changed_at=timezone.now(), new={"rate": 9_000_000})
     data = {"action": "accept_selected", "_selected_action": [others[0].pk], "select_across": "1", "seen_until": seen}
     answer = staff_client.post(INBOX, data, follow=True)
@@ -346,29 +348,29 @@ def test_inbox_when_all_of_it_is_selected_then_what_came_since_still_waits(staff
 
 
 @pytest.mark.parametrize("seen", ["", "x", "2026-01-01", "2026-13-45T00:00:00+00:00", "2026-01-01T00:00:00"])
-def test_inbox_when_sent_without_what_it_showed_then_nothing_is_accepted(staff_client, sold, seen):
-    change = changed(sold)
-    before = everything()
+def test_inbox_when_sent_without_time_shown_then_nothing_is_accepted(staff_client, sold_service, seen):
+    change = changed(sold_service)
+    before = catalog_state()
     answer = accept(staff_client, change, seen_until=seen)
     assert "Nothing was accepted" in text_of(answer)
-    assert everything() == before
+    assert catalog_state() == before
 
 
-def test_inbox_when_accepted_and_put_on_sale_then_services_go_on_sale_with_a_history(staff_client, staff, sold):
-    gone = make.service(sold.upstream.provider, external_id="2")
+def test_inbox_when_accepted_on_sale_then_services_on_sale_with_history(staff_client, staff, sold_service):
+    gone = make.service(sold_service.upstream.provider, external_id="2")
     Service.objects.update(is_on_sale=False)
     UpstreamService.objects.filter(pk=gone.upstream_id).update(is_listed=False)
-    rows = [changed(sold, action="off_sale"), changed(gone, kind="gone", new={"is_listed": False})]
+    rows = [changed(sold_service, action="off_sale"), changed(gone, kind="gone", new={"is_listed": False})]
     answer = accept(staff_client, *rows, action="accept_selected_on_sale")
     assert "2 accepted. 1 put on sale. 1 could not be" in text_of(answer)
-    assert dict(Service.objects.values_list("pk", "is_on_sale")) == {sold.pk: True, gone.pk: False}
+    assert dict(Service.objects.values_list("pk", "is_on_sale")) == {sold_service.pk: True, gone.pk: False}
     assert PriceChange.objects.get(state="applied").actor == staff
 
 
 @pytest.mark.parametrize(("name", "on_sale"), [("accept", False), ("accept_on_sale", True)])
-def test_inbox_when_one_is_accepted_then_back_to_the_list_as_it_was(staff_client, sold, name, on_sale):
+def test_inbox_when_one_is_accepted_then_back_to_the_filtered_list(staff_client, sold_service, name, on_sale):
     Service.objects.update(is_on_sale=False)
-    change = changed(sold)
+    change = changed(sold_service)
     here = f"{INBOX}?kind__exact=rate_up"
     text = text_of(staff_client.get(here))
     address = f"{INBOX}{change.pk}/{name}/"
@@ -378,57 +380,57 @@ def test_inbox_when_one_is_accepted_then_back_to_the_list_as_it_was(staff_client
     change.refresh_from_db()
     assert change.accepted_at is not None
     assert Service.objects.get().is_on_sale is on_sale
-    # Once more: told, and nothing done.
-    before = everything()
+    # A second time there is a message and no change.
+    before = catalog_state()
     assert "accepted already" in text_of(staff_client.post(address, {"seen": inbox_state_of(change)}, follow=True))
-    assert everything() == before
+    assert catalog_state() == before
 
 
-def test_inbox_when_one_changed_since_it_was_shown_then_it_still_waits(staff_client, sold):
-    change = changed(sold)
+def test_inbox_when_one_changed_after_it_was_shown_then_stays_open(staff_client, sold_service):
+    change = changed(sold_service)
     CatalogChange.objects.update(changed_at=timezone.now(), new={"rate": 9_000_000})
-    before = everything()
+    before = catalog_state()
     answer = staff_client.post(f"{INBOX}{change.pk}/accept/", {"seen": inbox_state_of(change)}, follow=True)
     assert "It changed since you opened this page" in text_of(answer)
-    assert everything() == before
+    assert catalog_state() == before
 
 
-def test_inbox_when_a_button_is_opened_as_a_link_then_it_asks_first(staff_client, sold):
-    change = changed(sold)
-    before = everything()
+def test_inbox_when_button_is_opened_by_get_then_confirmation(staff_client, sold_service):
+    change = changed(sold_service)
+    before = catalog_state()
     for name in ("accept", "accept_on_sale"):
         assert "rate $2.00 → $3.00" in text_of(staff_client.get(f"{INBOX}{change.pk}/{name}/"))
-    assert everything() == before
+    assert catalog_state() == before
 
 
-def test_inbox_when_the_user_may_only_look_then_nothing_can_be_accepted(sold):
-    change = changed(sold)
+def test_inbox_when_user_may_only_view_then_cannot_accept(sold_service):
+    change = changed(sold_service)
     Service.objects.update(is_on_sale=False)
-    before = everything()
-    client = helper_with("view_catalogchange")
+    before = catalog_state()
+    client = client_with("view_catalogchange")
     assert client.get(f"{INBOX}{change.pk}/change/").status_code == 200
     assert client.post(f"{INBOX}{change.pk}/accept/", {"seen": inbox_state_of(change)}).status_code == 403
     accept(client, change)
-    assert everything() == before
+    assert catalog_state() == before
 
 
-def test_inbox_when_the_user_may_change_no_services_then_none_is_put_on_sale(sold):
-    change = changed(sold)
+def test_inbox_when_user_may_not_change_services_then_none_put_on_sale(sold_service):
+    change = changed(sold_service)
     Service.objects.update(is_on_sale=False)
-    before = everything()
-    client = helper_with("view_catalogchange", "change_catalogchange")
+    before = catalog_state()
+    client = client_with("view_catalogchange", "change_catalogchange")
     assert client.post(f"{INBOX}{change.pk}/accept_on_sale/", {"seen": inbox_state_of(change)}).status_code == 403
     accept(client, change, action="accept_selected_on_sale")
-    assert everything() == before
+    assert catalog_state() == before
     accept(client, change)
     assert CatalogChange.objects.filter(accepted_at=None).count() == 0
 
 
-def test_inbox_when_texts_are_hostile_then_escaped(staff_client, sold):
+def test_inbox_when_texts_are_hostile_then_escaped(staff_client, sold_service):
     Service.objects.update(name=HOSTILE)
     UpstreamService.objects.update(name=HOSTILE, external_id="<i>1</i>")
     Provider.objects.update(name="<b>bold</b>")
-    change = changed(sold, kind="text", old={"name": "x"}, new={"name": HOSTILE, "<u>": HOSTILE})
+    change = changed(sold_service, kind="text", old={"name": "x"}, new={"name": HOSTILE, "<u>": HOSTILE})
     for address in (INBOX, f"{INBOX}{change.pk}/change/", f"{INBOX}{change.pk}/accept/"):
         text = text_of(staff_client.get(address))
         for raw in ("<script>alert", "<b>bold", "<i>1", "<u>"):
@@ -436,17 +438,17 @@ def test_inbox_when_texts_are_hostile_then_escaped(staff_client, sold):
 
 
 @pytest.mark.parametrize("count", [2, 45])
-def test_inbox_when_it_is_long_then_the_statements_stay_the_same(staff_client, sold, count):
+def test_inbox_when_rows_are_many_then_statements_stay_the_same(staff_client, sold_service, count):
     for number in range(count):
-        changed(make.service(sold.upstream.provider, external_id=f"s{number}"), kind="limits")
+        changed(make.service(sold_service.upstream.provider, external_id=f"s{number}"), kind="limits")
     with statements() as found:
         assert staff_client.get(INBOX).context["cl"].result_count == count
     assert len(found) <= 14, found
 
 
 @pytest.mark.django_db(transaction=True)
-def test_inbox_when_accepted_twice_at_once_then_once(sold, staff):
-    change = changed(sold)
+def test_inbox_when_accepted_twice_at_once_then_accepted_once(sold_service, staff):
+    change = changed(sold_service)
     clients = [Client(), Client()]
     for client in clients:
         client.force_login(staff)
@@ -458,20 +460,20 @@ def test_inbox_when_accepted_twice_at_once_then_once(sold, staff):
     assert LogEntry.objects.count() == 1
 
 
-def test_overview_when_rates_rose_past_the_minimum_margin_then_it_tells_those_who_may_see_it(staff_client, sold):
-    changed(sold, is_urgent=True)
-    changed(sold, kind="limits")
+def test_overview_when_rates_rose_past_minimum_then_shown_to_permitted_staff(staff_client, sold_service):
+    changed(sold_service, is_urgent=True)
+    changed(sold_service, kind="limits")
     text = text_of(staff_client.get(reverse("admin:index")))
     assert re.search(r'href="/admin/catalog/catalogchange/"><span[^>]*>1</span> rise past the minimum margin<', text)
-    assert "past the minimum margin" not in text_of(helper_with("view_order").get(reverse("admin:index")))
+    assert "past the minimum margin" not in text_of(client_with("view_order").get(reverse("admin:index")))
 
 
 # -- categories --------------------------------------------------------------------------------------
 
 
-def test_categories_then_the_list_tells_margins_and_services(staff_client, sold):
+def test_categories_when_listed_then_margins_and_service_counts(staff_client, sold_service):
     Category.objects.update(margin_bp=2_550, margin_fixed=100_000)
-    off = make.service(sold.upstream.provider, external_id="2")
+    off = make.service(sold_service.upstream.provider, external_id="2")
     Service.objects.filter(pk=off.pk).update(is_on_sale=False)
     [row] = staff_client.get(CATEGORIES).context["cl"].result_list
     assert (row.service_count, row.on_sale_count) == (2, 1)
@@ -479,7 +481,7 @@ def test_categories_then_the_list_tells_margins_and_services(staff_client, sold)
 
 
 @pytest.mark.parametrize("count", [2, 40])
-def test_categories_when_they_are_many_then_the_statements_stay_the_same(staff_client, sold, count):
+def test_categories_when_many_then_statements_stay_the_same(staff_client, sold_service, count):
     for number in range(count):
         Category.objects.create(name=f"Shelf {number}")
     with statements() as found:
@@ -487,7 +489,7 @@ def test_categories_when_they_are_many_then_the_statements_stay_the_same(staff_c
     assert len(found) <= 14, found
 
 
-def test_categories_when_dragged_then_only_their_positions_are_saved(staff_client, sold):
+def test_categories_when_dragged_then_only_positions_are_saved(staff_client, sold_service):
     first, second = Category.objects.get(), Category.objects.create(name="Other", position=1)
     data = {
         "form-TOTAL_FORMS": "2",
@@ -503,7 +505,7 @@ def test_categories_when_dragged_then_only_their_positions_are_saved(staff_clien
     assert not PriceChange.objects.exists()
 
 
-def test_category_when_added_then_it_has_its_margin_at_once(staff_client, db):
+def test_category_when_added_then_margin_is_saved_at_once(staff_client, db):
     Category.objects.create(name="Last so far", position=2)
     assert staff_client.get(f"{CATEGORIES}add/").context["adminform"].form.initial["position"] == 3
     data = {"name": "New shelf", "position": "3", "margin_bp": "40", "margin_fixed": ""}
@@ -515,16 +517,16 @@ def test_category_when_added_then_it_has_its_margin_at_once(staff_client, db):
 @pytest.mark.parametrize(
     ("action", "order"), [("arrange_by_price", ["Cheap", "Mid", "Dear"]), ("arrange_by_name", ["Cheap", "Dear", "Mid"])]
 )
-def test_category_when_its_services_are_arranged_then_their_positions_follow(staff_client, sold, action, order):
-    of = sold.upstream.provider
-    Service.objects.filter(pk=sold.pk).update(name="Mid", position=9)
+def test_category_when_services_are_arranged_then_positions_are_saved(staff_client, sold_service, action, order):
+    of = sold_service.upstream.provider
+    Service.objects.filter(pk=sold_service.pk).update(name="Mid", position=9)
     make.service(of, external_id="2", rate="1", name="Cheap")
     make.service(of, external_id="3", rate="3", name="Dear")
     elsewhere = make.service(of, external_id="4", name="Elsewhere")
     Service.objects.filter(pk=elsewhere.pk).update(category=Category.objects.create(name="Other"), position=5)
-    shelf = sold.category_id
-    staff_client.post(CATEGORIES, {"action": action, "_selected_action": [shelf]})
-    found = Service.objects.filter(category=shelf).order_by("position")
+    category = sold_service.category_id
+    staff_client.post(CATEGORIES, {"action": action, "_selected_action": [category]})
+    found = Service.objects.filter(category=category).order_by("position")
     assert list(found.values_list("name", flat=True)) == order
     assert list(found.values_list("position", flat=True)) == [1, 2, 3]
     elsewhere.refresh_from_db()
@@ -532,29 +534,31 @@ def test_category_when_its_services_are_arranged_then_their_positions_follow(sta
     assert "Arranged its services" in LogEntry.objects.get().change_message
 
 
-def test_category_when_services_are_in_it_then_it_stays_and_says_why(staff_client, sold):
-    address = f"{CATEGORIES}{sold.category_id}/delete/"
-    before = everything()
+def test_category_when_it_has_services_then_not_deleted_with_reason(staff_client, sold_service):
+    address = f"{CATEGORIES}{sold_service.category_id}/delete/"
+    before = catalog_state()
     for answer in (staff_client.get(address, follow=True), staff_client.post(address, {"post": "yes"}, follow=True)):
         assert "1 service is in “Social”. Nothing was deleted" in text_of(answer)
-    staff_client.post(CATEGORIES, {"action": "delete_selected", "_selected_action": [sold.category_id], "post": "yes"})
-    assert everything() == before
+    staff_client.post(
+        CATEGORIES, {"action": "delete_selected", "_selected_action": [sold_service.category_id], "post": "yes"}
+    )
+    assert catalog_state() == before
 
 
-def test_category_when_empty_then_it_can_be_deleted(staff_client, db):
+def test_category_when_empty_then_can_be_deleted(staff_client, db):
     row = Category.objects.create(name="Empty")
     staff_client.post(f"{CATEGORIES}{row.pk}/delete/", {"post": "yes"})
     assert not Category.objects.exists()
 
 
-def test_category_when_the_user_may_only_look_then_nothing_changes(sold):
-    client = helper_with("view_category")
-    shelf = sold.category_id
-    before = everything()
+def test_category_when_user_may_only_view_then_nothing_changes(sold_service):
+    client = client_with("view_category")
+    category = sold_service.category_id
+    before = catalog_state()
     data = {"name": "x", "position": "1", "margin_bp": "90", "margin_fixed": ""}
-    assert client.post(f"{CATEGORIES}{shelf}/change/", data).status_code == 403
-    assert client.post(f"{CATEGORIES}{shelf}/delete/", {"post": "yes"}).status_code == 403
+    assert client.post(f"{CATEGORIES}{category}/change/", data).status_code == 403
+    assert client.post(f"{CATEGORIES}{category}/delete/", {"post": "yes"}).status_code == 403
     assert client.post(f"{CATEGORIES}add/", data).status_code == 403
-    client.post(CATEGORIES, {"action": "arrange_by_price", "_selected_action": [shelf]})
-    assert everything() == before
+    client.post(CATEGORIES, {"action": "arrange_by_price", "_selected_action": [category]})
+    assert catalog_state() == before
     assert not PriceChange.objects.exists()

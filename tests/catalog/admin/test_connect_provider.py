@@ -1,4 +1,4 @@
-"""Providers in the admin: connected, imported, and their key shown to nobody."""
+"""Admin of providers: connecting, importing, and hiding the key."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PROVIDER = {
 }
 
 
-def test_owner_adds_a_provider_imports_it_and_sets_its_margin(staff_client, upstream):
+def test_provider_when_owner_adds_it_then_can_import_and_set_margin(staff_client, upstream):
     data = {**PROVIDER, "api_url": upstream.url, "api_key": upstream.key}
     assert staff_client.post(reverse("admin:catalog_provider_add"), data).status_code == 302
     provider = Provider.objects.get()
@@ -38,7 +38,7 @@ def test_owner_adds_a_provider_imports_it_and_sets_its_margin(staff_client, upst
     staff_client.post(action("catalog.provider", provider.pk, "import_now"))
     run_due_imports()
     service = Service.objects.filter(is_on_sale=True).first()
-    assert service.price == -(-service.cost * 125 // 100 // 100) * 100  # 25% more, up to the step of $0.0001
+    assert service.price == -(-service.cost * 125 // 100 // 100) * 100  # plus 25%, rounded up to the step of $0.0001
 
     changed = {**data, "api_key": "", "margin_bp": "100"}
     before = service.price
@@ -49,23 +49,23 @@ def test_owner_adds_a_provider_imports_it_and_sets_its_margin(staff_client, upst
     service.refresh_from_db()
     assert service.price == service.cost * 2
     provider.refresh_from_db()
-    assert client_for(provider).balance().amount > 0  # The key that was stored is still there.
+    assert client_for(provider).balance().amount > 0  # the stored key was kept
 
 
-def test_import_is_a_bulk_action_too(staff_client, provider):
+def test_import_when_requested_for_selection_then_queued(staff_client, provider):
     address = reverse("admin:catalog_provider_changelist")
     staff_client.post(address, {"action": "import_services", "_selected_action": [provider.pk]})
     run_due_imports()
     assert Service.objects.count() > 50
 
 
-def test_provider_key_is_never_shown_again(staff_client, provider):
+def test_provider_key_when_stored_then_never_shown(staff_client, provider):
     text = staff_client.get(reverse("admin:catalog_provider_change", args=[provider.pk])).content.decode()
     assert "upstream-key" not in text
     assert provider.api_key_encrypted not in text
 
 
-def test_provider_needs_https_where_private_addresses_are_off(staff_client, settings):
+def test_provider_when_private_addresses_are_off_then_needs_https(staff_client, settings):
     settings.UPSTREAM_ALLOW_PRIVATE = False
     response = staff_client.post(
         reverse("admin:catalog_provider_add"), {**PROVIDER, "api_url": "http://example.com/api/v2"}
@@ -78,7 +78,7 @@ def test_provider_needs_https_where_private_addresses_are_off(staff_client, sett
     ("changes", "words"),
     [({"api_key": ""}, "Enter the API key"), ({"exchange_rate": "0"}, "above zero"), ({"margin_bp": "-1"}, "negative")],
 )
-def test_bad_provider_is_explained_at_its_field(staff_client, upstream, changes, words):
+def test_provider_when_invalid_then_error_at_the_field(staff_client, upstream, changes, words):
     response = staff_client.post(
         reverse("admin:catalog_provider_add"), {**PROVIDER, "api_url": upstream.url, **changes}
     )
@@ -86,8 +86,8 @@ def test_bad_provider_is_explained_at_its_field(staff_client, upstream, changes,
     assert Provider.objects.count() == 0
 
 
-def test_account_when_it_is_connected_already_then_it_is_not_connected_twice(staff_client, provider, upstream):
-    """The two would take each other's orders for nobody's."""
+def test_account_when_connected_already_then_refused(staff_client, provider, upstream):
+    """Two providers with one account would see each other's orders as unknown."""
     twin = {**PROVIDER, "name": "Twin", "api_url": upstream.url.replace("127.0.0.1", "localhost")}
     response = staff_client.post(reverse("admin:catalog_provider_add"), {**twin, "api_key": upstream.key})
     assert "connected already, as Upstream" in response.content.decode()
@@ -97,7 +97,7 @@ def test_account_when_it_is_connected_already_then_it_is_not_connected_twice(sta
 
 
 @pytest.mark.parametrize("name", ["request_id", "X-Idempotency-Key", "ref2", "a" * 40])
-def test_request_id_parameter_when_it_is_a_name_of_its_own_then_it_is_kept(staff_client, provider, upstream, name):
+def test_request_id_parameter_when_name_is_unique_then_saved(staff_client, provider, upstream, name):
     address = reverse("admin:catalog_provider_change", args=[provider.pk])
     data = {**PROVIDER, "api_url": upstream.url, "api_key": "", "request_id_parameter": f" {name} "}
     assert staff_client.post(address, data).status_code == 302
@@ -108,7 +108,7 @@ def test_request_id_parameter_when_it_is_a_name_of_its_own_then_it_is_kept(staff
 @pytest.mark.parametrize(
     "name", ["key", "action", "link", "Quantity", "answer_number", "a b", "a.b", "a[]", "é", "x" * 41]
 )
-def test_request_id_parameter_when_it_would_change_the_order_then_it_is_refused(staff_client, provider, upstream, name):
+def test_request_id_parameter_when_name_is_of_the_protocol_then_refused(staff_client, provider, upstream, name):
     address = reverse("admin:catalog_provider_change", args=[provider.pk])
     data = {**PROVIDER, "api_url": upstream.url, "api_key": "", "request_id_parameter": name}
     before = Provider.objects.values().get()
@@ -126,7 +126,7 @@ def test_request_id_parameter_when_it_would_change_the_order_then_it_is_refused(
         ({"probe_works": False, "probe_note": "<b>No.</b>"}, "Does not work: &lt;b&gt;No.&lt;/b&gt; (checked 4 Mar"),
     ],
 )
-def test_provider_when_ids_were_looked_for_then_its_page_tells_how_that_went(staff_client, provider, values, words):
+def test_provider_when_ids_were_searched_then_page_shows_the_result(staff_client, provider, values, words):
     checked = datetime(2026, 3, 4, 12, 30, tzinfo=UTC) if "probe_works" in values else None
     Provider.objects.update(probe_checked_at=checked, **values)
     text = staff_client.get(reverse("admin:catalog_provider_change", args=[provider.pk])).content.decode()
@@ -134,7 +134,7 @@ def test_provider_when_ids_were_looked_for_then_its_page_tells_how_that_went(sta
     assert words in text
 
 
-def test_connection_test_shows_the_balance_or_the_reason(staff_client, provider, upstream):
+def test_connection_test_when_run_then_shows_balance_or_reason(staff_client, provider, upstream):
     good = staff_client.post(action("catalog.provider", provider.pk, "test_connection"), follow=True)
     assert "It works" in good.content.decode()
     upstream.close()
@@ -142,8 +142,8 @@ def test_connection_test_shows_the_balance_or_the_reason(staff_client, provider,
     assert "It does not work" in bad.content.decode()
 
 
-def test_provider_key_is_not_sent_to_a_new_address(staff_client, provider):
-    """Whoever could edit the address could have the stored key delivered to a server of their own."""
+def test_provider_key_when_address_changes_then_must_be_entered_again(staff_client, provider):
+    """Otherwise anyone who may edit the address could send the stored key to their own server."""
     address = reverse("admin:catalog_provider_change", args=[provider.pk])
     moved = {**PROVIDER, "api_key": "", "api_url": "https://elsewhere.example/api/v2"}
     assert "Enter the key again" in staff_client.post(address, moved).content.decode()
@@ -153,7 +153,7 @@ def test_provider_key_is_not_sent_to_a_new_address(staff_client, provider):
     assert staff_client.post(address, {**moved, "api_key": "theirs"}).status_code == 302
 
 
-def test_paused_provider_can_be_resumed(staff_client, provider):
+def test_provider_when_paused_then_can_be_resumed(staff_client, provider):
     pause_provider(provider=provider, reason="funds", text="our balance there is used up")
     staff_client.post(action("catalog.provider", provider.pk, "resume"))
     provider.refresh_from_db()

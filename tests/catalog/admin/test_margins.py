@@ -1,4 +1,4 @@
-"""Margins in the admin, of the panel and of one service."""
+"""Admin of margins: the panel's, and that of one service."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.admin_calls import apply
 pytestmark = pytest.mark.django_db
 
 
-def test_panel_margin_reprices_every_service(staff_client, provider):
+def test_panel_margin_when_changed_then_every_service_is_repriced(staff_client, provider):
     service = make.service(provider)
     price_policy()
     shown = staff_client.post(
@@ -26,7 +26,7 @@ def test_panel_margin_reprices_every_service(staff_client, provider):
     assert PricePolicy.objects.get().margin_bp == 5_000
 
 
-def test_service_margin_of_its_own_wins(staff_client, provider):
+def test_service_margin_when_set_then_overrides_the_panels(staff_client, provider):
     service = make.service(provider)
     data = {
         "name": "Mine",

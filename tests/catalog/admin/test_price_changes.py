@@ -1,6 +1,6 @@
-"""Staff change prices: shown first, applied as shown, told in the history, and taken back.
+"""Admin of price changes: preview, apply, history, undo.
 
-Unless told otherwise a service costs $2.00 at its provider and sells for $2.50, by the panel's 25%.
+By default a service costs $2.00 and sells for $2.50, with the panel's 25%.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ HISTORY = "/admin/catalog/pricechange/"
 
 
 @pytest.fixture
-def of(db):
-    """A provider that nobody talks to."""
+def idle_provider(db):
+    """A provider without a server."""
     price_policy()
     return make.provider()
 
 
 @pytest.fixture
-def sold(of):
-    """On sale: $2.00 at the provider, $2.50 here."""
-    return make.service(of)
+def sold_service(idle_provider):
+    """A service on sale that costs $2.00 and sells for $2.50."""
+    return make.service(idle_provider)
 
 
-def helper_with(*codenames: str) -> Client:
+def client_with(*codenames: str) -> Client:
     helper = make.customer("helper@example.org")
     helper.is_staff = True
     helper.save()
@@ -55,7 +55,7 @@ def panel_form(**values: str) -> dict[str, str]:
 
 
 def preview_of(*edits: Edit, actor: Any = None, summary: str = "A change") -> str:
-    """The address of the page that shows a draft."""
+    """Draft the edits and return the URL of the preview."""
     change = draft_change(edits=edits, source=PriceChange.Source.LIST, summary=summary, actor=actor)
     return f"{HISTORY}{change.pk}/preview/"
 
@@ -64,7 +64,7 @@ def seen_on(page: Any) -> str:
     return re.search(r'name="seen" value="(\w+)"', page.content.decode())[1]
 
 
-def everything() -> list[Any]:
+def catalog_state() -> list[Any]:
     models = (PricePolicy, Provider, Category, Service)
     return [
         *(list(model._default_manager.order_by("pk").values()) for model in models),
@@ -73,40 +73,40 @@ def everything() -> list[Any]:
     ]
 
 
-# -- the page before ---------------------------------------------------------------------------------
+# -- preview -----------------------------------------------------------------------------------------
 
 
-def test_panel_margin_when_saved_then_shown_first_and_applied_after(staff_client, staff, of, sold):
-    before = everything()
+def test_panel_margin_when_saved_then_previewed_and_then_applied(staff_client, staff, idle_provider, sold_service):
+    before = catalog_state()
     answer = staff_client.post(PANEL, panel_form(margin_bp="50"))
     assert answer.status_code == 302
     assert answer.url.startswith(HISTORY)
-    assert everything()[:-1] == before[:-1]
+    assert catalog_state()[:-1] == before[:-1]
     page = staff_client.get(answer.url)
     text = page.content.decode()
     assert "Panel margin: margin 25% → 50%" in text
     assert "$2.50 → $3.00" in text
     assert "25% → 50%" in text
     assert "Apply: change 1 price" in text
-    assert everything()[:-1] == before[:-1]
+    assert catalog_state()[:-1] == before[:-1]
     done = staff_client.post(answer.url, {"seen": seen_on(page), "next": PANEL}, follow=True)
     assert done.redirect_chain == [(PANEL, 302)]
     assert "1 price changed: 1 raised." in done.content.decode()
-    sold.refresh_from_db()
-    assert sold.price == 3_000_000
+    sold_service.refresh_from_db()
+    assert sold_service.price == 3_000_000
     row = PriceChange.objects.get()
     assert (row.state, row.actor, row.source) == ("applied", staff, "panel")
     assert "Applied. 1 price changed" in LogEntry.objects.get().change_message
 
 
-def test_panel_margin_when_no_price_moves_by_it_then_applied_at_once(staff_client, of):
+def test_panel_margin_when_no_price_changes_then_applied_at_once(staff_client, idle_provider):
     answer = staff_client.post(PANEL, panel_form(margin_bp="50"), follow=True)
     assert "No list price changes by that" in answer.content.decode()
     assert PricePolicy.objects.get().margin_bp == 5_000
     assert PriceChange.objects.get().state == "applied"
 
 
-def test_panel_margin_when_nothing_was_touched_then_nothing_is_drafted(staff_client, of, sold):
+def test_panel_margin_when_form_is_unchanged_then_no_draft(staff_client, idle_provider, sold_service):
     assert staff_client.post(PANEL, panel_form()).status_code == 302
     assert not PriceChange.objects.exists()
 
@@ -121,49 +121,49 @@ def test_panel_margin_when_nothing_was_touched_then_nothing_is_drafted(staff_cli
         ({"minimum_margin_bp": "x"}, "Enter a number"),
     ],
 )
-def test_panel_margin_when_it_is_no_margin_then_told_at_the_field(staff_client, of, sold, values, words):
-    before = everything()
+def test_panel_margin_when_invalid_then_error_at_the_field(staff_client, idle_provider, sold_service, values, words):
+    before = catalog_state()
     assert words in staff_client.post(PANEL, panel_form(**values)).content.decode()
-    assert everything() == before
+    assert catalog_state() == before
     assert not PriceChange.objects.exists()
 
 
-def test_preview_when_rates_moved_since_then_shown_again_and_nothing_applied(staff_client, of, sold):
+def test_preview_when_rates_changed_since_then_shown_again_and_not_applied(staff_client, idle_provider, sold_service):
     address = preview_of(Edit("panel", (1,), {"margin_bp": 5_000}))
     seen = seen_on(staff_client.get(address))
     UpstreamService.objects.update(rate=3_000_000)
-    before = everything()
+    before = catalog_state()
     page = staff_client.post(address, {"seen": seen})
     assert page.status_code == 200
     assert "Nothing was applied; look at it again" in page.content.decode()
     assert "$2.50 → $4.50" in page.content.decode()
-    assert everything() == before
+    assert catalog_state() == before
     assert staff_client.post(address, {"seen": seen_on(page)}).status_code == 302
-    sold.refresh_from_db()
-    assert sold.price == 4_500_000
+    sold_service.refresh_from_db()
+    assert sold_service.price == 4_500_000
 
 
 @pytest.mark.parametrize("seen", [{}, {"seen": ""}, {"seen": "0" * 24}])
-def test_preview_when_sent_without_what_it_showed_then_nothing_applied(staff_client, of, sold, seen):
+def test_preview_when_sent_without_fingerprint_then_not_applied(staff_client, idle_provider, sold_service, seen):
     address = preview_of(Edit("panel", (1,), {"margin_bp": 5_000}))
-    before = everything()
+    before = catalog_state()
     assert "Nothing was applied" in staff_client.post(address, seen).content.decode()
-    assert everything() == before
+    assert catalog_state() == before
 
 
-def test_preview_when_applied_twice_then_told_and_not_applied_twice(staff_client, of, sold):
+def test_preview_when_applied_twice_then_message_and_applied_once(staff_client, idle_provider, sold_service):
     address = preview_of(Edit("panel", (1,), {"margin_bp": 5_000}))
     seen = {"seen": seen_on(staff_client.get(address))}
     staff_client.post(address, seen)
-    before = everything()
+    before = catalog_state()
     for again in (staff_client.post(address, seen, follow=True), staff_client.get(address, follow=True)):
         assert "applied already" in again.content.decode()
         assert again.redirect_chain[-1][0] == f"{HISTORY}{PriceChange.objects.get().pk}/change/"
-    assert everything() == before
+    assert catalog_state() == before
 
 
 @pytest.mark.parametrize("where", ["https://evil.example/", "//evil.example", "javascript:alert(1)", "\\\\evil"])
-def test_preview_when_it_is_to_go_on_elsewhere_then_it_stays_here(staff_client, of, sold, where):
+def test_preview_when_next_is_another_site_then_stays_on_this_one(staff_client, idle_provider, sold_service, where):
     address = preview_of(Edit("panel", (1,), {"margin_bp": 5_000}))
     page = staff_client.get(address, {"next": where})
     assert "evil" not in page.content.decode()
@@ -175,39 +175,41 @@ def test_preview_when_it_is_to_go_on_elsewhere_then_it_stays_here(staff_client, 
 @pytest.mark.parametrize(
     ("kind", "permissions"),
     [
-        ("panel", ("view_pricechange", "change_pricepolicy")),  # not price changes at all
-        ("panel", ("view_pricechange", "change_pricechange")),  # but not this one's target
+        ("panel", ("view_pricechange", "change_pricepolicy")),  # may not change prices at all
+        ("panel", ("view_pricechange", "change_pricechange")),  # may not change this target
         ("provider", ("change_pricechange", "change_pricepolicy", "change_service")),
     ],
 )
-def test_preview_when_the_user_may_not_then_forbidden_and_nothing_changes(of, sold, kind, permissions):
-    pk = {"panel": 1, "provider": of.pk}[kind]
+def test_preview_when_user_lacks_permission_then_forbidden(idle_provider, sold_service, kind, permissions):
+    pk = {"panel": 1, "provider": idle_provider.pk}[kind]
     address = preview_of(Edit(kind, (pk,), {"margin_bp": 5_000}))
-    client = helper_with(*permissions)
-    before = everything()
+    client = client_with(*permissions)
+    before = catalog_state()
     assert client.get(address).status_code == 403
     assert client.post(address, {"seen": "x"}).status_code == 403
-    assert everything() == before
+    assert catalog_state() == before
 
 
-def test_preview_when_the_user_may_then_it_opens(of, sold):
-    client = helper_with("change_pricechange", "change_pricepolicy")
+def test_preview_when_user_has_permission_then_opens(idle_provider, sold_service):
+    client = client_with("change_pricechange", "change_pricepolicy")
     assert client.get(preview_of(Edit("panel", (1,), {"margin_bp": 5_000}))).status_code == 200
 
 
-def test_preview_when_services_earn_nothing_or_lose_their_price_then_said_in_words(staff_client, of, sold):
-    make.service(of, external_id="2", rate="900000")
+def test_preview_when_services_earn_nothing_or_lose_price_then_warning(staff_client, idle_provider, sold_service):
+    make.service(idle_provider, external_id="2", rate="900000")
     text = staff_client.get(preview_of(Edit("panel", (1,), {"margin_bp": 0}))).content.decode()
     assert "2 would earn nothing: sold for what they cost" in text
     assert "earns nothing" in text
-    text = staff_client.get(preview_of(Edit("provider", (of.pk,), {"exchange_rate": 10**18}))).content.decode()
+    text = staff_client.get(
+        preview_of(Edit("provider", (idle_provider.pk,), {"exchange_rate": 10**18}))
+    ).content.decode()
     assert "1 would have no valid price any more, and goes off sale" in text
     assert "no valid price</span>" in text
     assert "1 would be sold at a loss if the old price stayed" in text
 
 
-def test_preview_when_names_are_hostile_then_escaped(staff_client, of):
-    service = make.service(of, name="<script>alert(1)</script>" + "x" * 400)
+def test_preview_when_names_are_hostile_then_escaped(staff_client, idle_provider):
+    service = make.service(idle_provider, name="<script>alert(1)</script>" + "x" * 400)
     Provider.objects.update(name="<b>bold</b>")
     address = preview_of(Edit("service", (service.pk,), {"margin_bp": 0}), summary="<i>It</i>")
     page = staff_client.get(address)
@@ -223,9 +225,9 @@ def test_preview_when_names_are_hostile_then_escaped(staff_client, of):
 
 
 @pytest.mark.parametrize("count", [3, 60])
-def test_preview_when_services_are_many_then_the_statements_stay_the_same(staff_client, of, count):
+def test_preview_when_services_are_many_then_statements_stay_the_same(staff_client, idle_provider, count):
     for number in range(count):
-        make.service(of, external_id=str(number))
+        make.service(idle_provider, external_id=str(number))
     address = preview_of(Edit("panel", (1,), {"margin_bp": 5_000}))
     staff_client.get(address)
     with statements() as found:
@@ -233,11 +235,11 @@ def test_preview_when_services_are_many_then_the_statements_stay_the_same(staff_
     assert len(found) <= 20, found
 
 
-# -- what was touched, and what was not --------------------------------------------------------------
+# -- edited and unedited columns ---------------------------------------------------------------------
 
 
 def shown_form(client: Client, address: str) -> dict[str, str]:
-    """What a browser would send back untouched."""
+    """Return what a browser would send of an unchanged form."""
     form = client.get(address).context["adminform"].form
     data = {}
     for field in form:
@@ -248,7 +250,7 @@ def shown_form(client: Client, address: str) -> dict[str, str]:
     return data
 
 
-def test_form_when_it_stood_open_then_it_sets_back_nothing_that_others_set(staff_client, of, sold):
+def test_form_when_outdated_then_values_of_others_are_kept(staff_client, idle_provider, sold_service):
     data = shown_form(staff_client, PANEL)
     PricePolicy.objects.update(minimum_margin_bp=1_000)
     staff_client.post(PANEL, {**data, "margin_bp": "50"})
@@ -256,10 +258,10 @@ def test_form_when_it_stood_open_then_it_sets_back_nothing_that_others_set(staff
     assert edit["values"] == {"margin_bp": 5_000}
 
 
-def test_form_when_columns_that_move_no_price_were_touched_too_then_only_they_are_saved(staff_client, of, sold):
-    address = reverse("admin:catalog_category_change", args=[sold.category_id])
+def test_form_when_unpriced_columns_changed_too_then_only_they_are_saved(staff_client, idle_provider, sold_service):
+    address = reverse("admin:catalog_category_change", args=[sold_service.category_id])
     data = shown_form(staff_client, address)
-    Category.objects.update(position=7)  # written meanwhile
+    Category.objects.update(position=7)  # another person's change, meanwhile
     answer = staff_client.post(address, {**data, "name": "Renamed", "margin_bp": "50"})
     assert answer.url.startswith(HISTORY)
     row = Category.objects.get()
@@ -271,8 +273,8 @@ def test_form_when_columns_that_move_no_price_were_touched_too_then_only_they_ar
     assert "Margin" not in messages
 
 
-def test_form_when_continued_then_the_preview_leads_back_to_it(staff_client, of, sold):
-    address = reverse("admin:catalog_category_change", args=[sold.category_id])
+def test_form_when_continued_then_preview_leads_back_to_it(staff_client, idle_provider, sold_service):
+    address = reverse("admin:catalog_category_change", args=[sold_service.category_id])
     data = {"name": "Social", "position": "0", "margin_bp": "50", "margin_fixed": "", "_continue": "1"}
     answer = staff_client.post(address, data)
     page = staff_client.get(answer.url)
@@ -290,13 +292,17 @@ def applied(client: Client, *edits: Edit, summary: str = "A change") -> PriceCha
     return PriceChange.objects.get(summary=summary, state="applied")
 
 
-def test_history_then_it_says_who_set_what_from_what_to_what(staff_client, of, sold):
-    shelf = Category.objects.create(name="Other shelf")
+def test_history_when_applied_then_shows_actor_and_old_and_new_values(staff_client, idle_provider, sold_service):
+    category = Category.objects.create(name="Other shelf")
     change = applied(
         staff_client,
         Edit("panel", (1,), {"margin_bp": 5_000, "price_step": 1_000}),
-        Edit("provider", (of.pk,), {"exchange_rate": 500_000_000_000}),
-        Edit("service", (sold.pk,), {"category_id": shelf.pk, "allow_below_minimum": True, "margin_fixed": 250_000}),
+        Edit("provider", (idle_provider.pk,), {"exchange_rate": 500_000_000_000}),
+        Edit(
+            "service",
+            (sold_service.pk,),
+            {"category_id": category.pk, "allow_below_minimum": True, "margin_fixed": 250_000},
+        ),
     )
     text = staff_client.get(HISTORY).content.decode()
     assert "A change" in text
@@ -313,8 +319,8 @@ def test_history_then_it_says_who_set_what_from_what_to_what(staff_client, of, s
         assert words in page
 
 
-def test_history_when_a_change_set_much_then_its_page_shows_the_first_of_it(staff_client, of):
-    made = [make.service(of, external_id=str(number)) for number in range(120)]
+def test_history_when_change_is_large_then_page_shows_first_settings(staff_client, idle_provider):
+    made = [make.service(idle_provider, external_id=str(number)) for number in range(120)]
     change = applied(staff_client, Edit("service", tuple(one.pk for one in made), {"margin_bp": 5_000}))
     address = f"{HISTORY}{change.pk}/change/"
     with statements() as found:
@@ -324,21 +330,21 @@ def test_history_when_a_change_set_much_then_its_page_shows_the_first_of_it(staf
     assert len(found) <= 20, found
 
 
-def test_history_then_drafts_are_not_in_it_and_nothing_can_be_edited(staff_client, of, sold):
+def test_history_when_shown_then_no_drafts_and_read_only(staff_client, idle_provider, sold_service):
     draft = preview_of(Edit("panel", (1,), {"margin_bp": 9_000}), summary="Only a draft")
     change = applied(staff_client, Edit("panel", (1,), {"margin_bp": 5_000}))
     assert "Only a draft" not in staff_client.get(HISTORY).content.decode()
-    before = everything()
+    before = catalog_state()
     draft_pk = re.search(r"/(\d+)/preview", draft)[1]
     assert staff_client.get(f"{HISTORY}{draft_pk}/change/").status_code == 302
     assert staff_client.post(f"{HISTORY}{change.pk}/change/", {"summary": "x"}).status_code == 403
     assert staff_client.post(f"{HISTORY}{change.pk}/delete/", {"post": "yes"}).status_code == 403
     assert staff_client.get(f"{HISTORY}add/").status_code == 403
-    assert everything() == before
+    assert catalog_state() == before
 
 
 @pytest.mark.parametrize("count", [2, 20])
-def test_history_when_it_is_long_then_the_statements_stay_the_same(staff_client, of, sold, count):
+def test_history_when_changes_are_many_then_statements_stay_the_same(staff_client, idle_provider, sold_service, count):
     for number in range(count):
         applied(staff_client, Edit("panel", (1,), {"margin_bp": 1_000 + number}), summary=f"Number {number}")
     with statements() as found:
@@ -349,45 +355,45 @@ def test_history_when_it_is_long_then_the_statements_stay_the_same(staff_client,
 # -- undo --------------------------------------------------------------------------------------------
 
 
-def test_undo_then_asked_shown_and_taken_back(staff_client, of, sold):
+def test_undo_when_confirmed_then_previewed_and_applied(staff_client, idle_provider, sold_service):
     change = applied(staff_client, Edit("panel", (1,), {"margin_bp": 5_000}))
     address = f"{HISTORY}{change.pk}/undo/"
     assert address in staff_client.get(f"{HISTORY}{change.pk}/change/").content.decode()
-    before = everything()
+    before = catalog_state()
     assert "Sets back what this change set" in staff_client.get(address).content.decode()
     assert PriceChange.objects.count() == 1
     answer = staff_client.post(address)
-    assert everything() == before
+    assert catalog_state() == before
     page = staff_client.get(answer.url)
     assert "$3.00 → $2.50" in page.content.decode()
     staff_client.post(answer.url, {"seen": seen_on(page)})
-    sold.refresh_from_db()
-    assert (sold.price, PricePolicy.objects.get().margin_bp) == (2_500_000, 2_500)
+    sold_service.refresh_from_db()
+    assert (sold_service.price, PricePolicy.objects.get().margin_bp) == (2_500_000, 2_500)
     assert "undone" in staff_client.get(f"{HISTORY}{change.pk}/change/").content.decode()
-    # Once only.
-    before = everything()
+    # A second undo is refused.
+    before = catalog_state()
     assert staff_client.post(address).status_code == 403
-    assert everything() == before
+    assert catalog_state() == before
 
 
-def test_undo_when_two_drafted_it_then_the_second_is_told(staff_client, of, sold):
+def test_undo_when_two_people_drafted_it_then_second_is_refused(staff_client, idle_provider, sold_service):
     change = applied(staff_client, Edit("panel", (1,), {"margin_bp": 5_000}))
     drafts = [staff_client.post(f"{HISTORY}{change.pk}/undo/").url for _ in range(2)]
     staff_client.post(drafts[0], {"seen": seen_on(staff_client.get(drafts[0]))})
-    # Set again, so that the second draft would do something.
+    # Changed again, so that the second draft would have an effect.
     applied(staff_client, Edit("panel", (1,), {"margin_bp": 5_000}), summary="Again")
     page = staff_client.get(drafts[1])
-    before = everything()
+    before = catalog_state()
     answer = staff_client.post(drafts[1], {"seen": seen_on(page)}, follow=True)
     assert "undone already" in answer.content.decode()
-    assert everything() == before
+    assert catalog_state() == before
 
 
-def test_undo_when_the_user_may_not_then_forbidden_and_nothing_changes(staff_client, of, sold):
+def test_undo_when_user_lacks_permission_then_forbidden(staff_client, idle_provider, sold_service):
     change = applied(staff_client, Edit("panel", (1,), {"margin_bp": 5_000}))
-    client = helper_with("view_pricechange", "change_pricepolicy")
-    before = everything()
+    client = client_with("view_pricechange", "change_pricepolicy")
+    before = catalog_state()
     for answer in (client.get(f"{HISTORY}{change.pk}/undo/"), client.post(f"{HISTORY}{change.pk}/undo/")):
         assert answer.status_code == 403
     assert PriceChange.objects.count() == 1
-    assert everything() == before
+    assert catalog_state() == before

@@ -1,4 +1,4 @@
-"""The provider's page: its state in plain facts, what may be set by whom, and the key that never comes out."""
+"""Page of a provider: facts about its health, who may set what, and the hidden key."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def action(provider: Provider, name: str) -> str:
 
 
 def form_of(client: Client, provider: Provider) -> dict[str, Any]:
-    """What a browser would send of the provider's page, with what it showed."""
+    """Return what a browser would send of the provider's page, with the values it showed."""
     form = client.get(page_of(provider)).context["adminform"].form
     data: dict[str, Any] = {}
     for field in form:
@@ -87,11 +87,11 @@ def text_of(client: Client, provider: Provider) -> str:
     return client.get(page_of(provider)).content.decode()
 
 
-# -- what is saved -----------------------------------------------------------------------------------
+# -- saving ------------------------------------------------------------------------------------------
 
 
-def test_form_when_the_panel_writes_to_the_row_meanwhile_then_nothing_is_set_back(staff_client, provider):
-    """The page stood open; saving it set back the lane of the polls, the pause and the balance."""
+def test_form_when_panel_wrote_meanwhile_then_nothing_is_overwritten(staff_client, provider):
+    """Saving an outdated form once overwrote the polling lane, the pause and the balance."""
     data = form_of(staff_client, provider)
     now = timezone.now()
     meanwhile = {
@@ -114,9 +114,7 @@ def test_form_when_the_panel_writes_to_the_row_meanwhile_then_nothing_is_set_bac
     assert {name: after[name] for name in meanwhile} == meanwhile
 
 
-def test_form_when_it_writes_while_the_panel_writes_then_only_what_was_touched_is_written(
-    staff_client, provider, monkeypatch
-):
+def test_form_when_panel_writes_during_save_then_only_edits_are_written(staff_client, provider, monkeypatch):
     data = form_of(staff_client, provider)
     save = Provider.save
 
@@ -130,7 +128,7 @@ def test_form_when_it_writes_while_the_panel_writes_then_only_what_was_touched_i
     assert (after["promise_unchecked"], after["on_rise"], after["publish_new"]) == (77, "off_sale", False)
 
 
-def test_margin_when_it_changes_then_it_is_shown_first_and_applied_after(staff_client, provider):
+def test_margin_when_changed_then_previewed_and_then_applied(staff_client, provider):
     service = make.service(provider)
     data = {**form_of(staff_client, provider), "margin_bp": "50", "exchange_rate": "2", "name": "Renamed"}
     answer = staff_client.post(page_of(provider), data)
@@ -146,14 +144,14 @@ def test_margin_when_it_changes_then_it_is_shown_first_and_applied_after(staff_c
     assert row(provider)["exchange_rate"] == 2 * EXCHANGE_ONE
 
 
-def test_currency_when_it_is_shown_then_its_help_names_the_exchange_rate(staff_client, provider):
+def test_currency_when_shown_then_help_names_the_exchange_rate(staff_client, provider):
     assert "The exchange rate belongs to it" in text_of(staff_client, provider)
 
 
-# -- what a manager may set --------------------------------------------------------------------------
+# -- rights of a manager -----------------------------------------------------------------------------
 
 
-def test_connection_when_a_manager_sends_another_then_it_is_not_taken(provider):
+def test_connection_when_manager_sends_another_then_ignored(provider):
     client = with_role(MANAGER)
     shown = form_of(client, provider)
     before = row(provider)
@@ -171,7 +169,7 @@ def test_connection_when_a_manager_sends_another_then_it_is_not_taken(provider):
     assert row(provider) == before
 
 
-def test_prices_when_a_manager_sets_them_then_they_are_taken(provider):
+def test_prices_when_manager_sets_them_then_saved(provider):
     make.service(provider)
     client = with_role(MANAGER)
     data = {**form_of(client, provider), "is_active": "", "on_rise": "off_sale", "margin_bp": "40"}
@@ -181,7 +179,7 @@ def test_prices_when_a_manager_sets_them_then_they_are_taken(provider):
     assert (after["is_active"], after["on_rise"]) == (False, "off_sale")
 
 
-def test_connection_when_a_manager_looks_then_it_is_read_only_and_without_the_key(provider):
+def test_connection_when_manager_views_it_then_read_only_without_key(provider):
     page = with_role(MANAGER).get(page_of(provider))
     assert set(page.context["adminform"].form.fields) == {
         "name",
@@ -194,17 +192,17 @@ def test_connection_when_a_manager_looks_then_it_is_read_only_and_without_the_ke
     }
     text = page.content.decode()
     assert provider.api_url in text
-    assert "API key" not in text.replace("API keys", "")  # The place of the customers' keys.
+    assert "API key" not in text.replace("API keys", "")  # the menu has a page for the customers' API keys
 
 
-def test_provider_when_a_manager_adds_one_then_it_is_refused(upstream):
+def test_provider_when_manager_adds_one_then_refused(upstream):
     client = with_role(MANAGER)
     data = {"name": "Mine", "api_url": upstream.url, "api_key": KEY, "currency": "USD", "exchange_rate": "1"}
     assert client.post(reverse("admin:catalog_provider_add"), data).status_code == 403
     assert not Provider.objects.exists()
 
 
-def test_provider_when_staff_may_only_look_then_its_page_opens_and_takes_nothing(provider):
+def test_provider_when_staff_may_only_view_then_posts_are_forbidden(provider):
     user = make.customer("viewer@example.org")
     User.objects.filter(pk=user.pk).update(is_staff=True)
     group = Group.objects.create(name="Viewers")
@@ -221,7 +219,7 @@ def test_provider_when_staff_may_only_look_then_its_page_opens_and_takes_nothing
 # -- the key -----------------------------------------------------------------------------------------
 
 
-def test_key_when_an_owner_sets_it_then_it_is_used_and_shown_nowhere(provider, upstream):
+def test_key_when_owner_sets_it_then_used_and_never_shown(provider, upstream):
     client = with_role(OWNER)
     old = row(provider)["api_key_encrypted"]
     data = {**form_of(client, provider), "api_key": KEY}
@@ -245,14 +243,14 @@ def test_key_when_an_owner_sets_it_then_it_is_used_and_shown_nowhere(provider, u
             assert secret not in text, address
 
 
-def test_key_when_the_form_has_an_error_then_it_is_not_sent_back(provider):
+def test_key_when_form_has_an_error_then_not_sent_back(provider):
     client = with_role(OWNER)
     answer = client.post(page_of(provider), {**form_of(client, provider), "api_key": KEY, "name": ""})
     assert answer.status_code == 200
     assert KEY not in answer.content.decode()
 
 
-def test_key_when_saving_breaks_then_the_report_of_the_error_hides_it(provider, monkeypatch):
+def test_key_when_saving_fails_then_error_report_hides_it(provider, monkeypatch):
     client = with_role(OWNER)
     data = {**form_of(client, provider), "api_key": KEY}
     reports = []
@@ -277,7 +275,7 @@ def test_key_when_saving_breaks_then_the_report_of_the_error_hides_it(provider, 
         assert KEY not in text
 
 
-# -- how it is doing ---------------------------------------------------------------------------------
+# -- health ------------------------------------------------------------------------------------------
 
 
 def facts(provider: Provider) -> list[tuple[str, str]]:
@@ -294,7 +292,7 @@ def healthy(provider: Provider) -> Service:
     return make.service(provider)
 
 
-def test_facts_when_all_is_well_then_all_of_them_are_good(provider):
+def test_facts_when_all_is_well_then_all_are_good(provider):
     healthy(provider)
     assert facts(provider) == [
         (GOOD, "It takes orders."),
@@ -323,7 +321,7 @@ AN_HOUR = timedelta(hours=1)
         ({"balance_checked_at": -3 * AN_HOUR}, WARNING, "The balance is as of"),
     ],
 )
-def test_facts_when_something_is_wrong_then_it_is_told_first(provider, values, level, words):
+def test_facts_when_something_is_wrong_then_it_comes_first(provider, values, level, words):
     healthy(provider)
     now = timezone.now()
     moved = {name: now + value if isinstance(value, timedelta) else value for name, value in values.items()}
@@ -334,14 +332,14 @@ def test_facts_when_something_is_wrong_then_it_is_told_first(provider, values, l
     assert words in first[1]
 
 
-def test_facts_when_there_is_money_for_a_day_then_it_is_not_low(provider):
+def test_facts_when_balance_lasts_a_day_then_not_low(provider):
     healthy(provider)
     Provider.objects.update(balance=10_000_000, created_at=timezone.now() - timedelta(days=30))
     assert all(level == GOOD for level, _ in facts(provider))
 
 
 @pytest.mark.parametrize("outcome", ["failed", "refused"])
-def test_facts_when_the_last_import_was_not_applied_then_its_reason_is_told(provider, outcome):
+def test_facts_when_last_import_was_not_applied_then_reason_is_shown(provider, outcome):
     healthy(provider)
     SyncRun.objects.create(provider=provider, outcome=outcome, reason="The list is empty.")
     assert facts(provider)[0][0] == DANGER
@@ -351,7 +349,7 @@ def test_facts_when_the_last_import_was_not_applied_then_its_reason_is_told(prov
 
 
 @pytest.mark.parametrize("what", [Cause.CURRENCY, Cause.UNREACHABLE, Cause.BALANCE, Cause.REQUEST_IDS])
-def test_facts_when_an_alert_of_it_is_open_then_it_is_one_of_them(provider, what):
+def test_facts_when_alert_is_open_then_included(provider, what):
     healthy(provider)
     raise_alert(cause=what, about=provider.pk + 1, text="Another bills in EUR.")
     assert facts(provider)[0][0] == GOOD
@@ -359,7 +357,7 @@ def test_facts_when_an_alert_of_it_is_open_then_it_is_one_of_them(provider, what
     assert facts(provider)[0] == (DANGER, "It bills in <b>TRY</b>.")
 
 
-def test_facts_when_rates_rose_past_the_minimum_then_they_are_counted_until_accepted(provider):
+def test_facts_when_rates_rose_past_minimum_then_counted_until_accepted(provider):
     service = healthy(provider)
     values = {"provider": provider, "upstream": service.upstream, "kind": "rate_up", "is_urgent": True}
     CatalogChange.objects.create(topic="rate", **values)
@@ -367,7 +365,7 @@ def test_facts_when_rates_rose_past_the_minimum_then_they_are_counted_until_acce
     assert facts(provider)[0] == (DANGER, "1 rate rose past the minimum margin. The inbox tells what was done.")
 
 
-def test_facts_when_services_are_gone_then_they_are_counted(provider):
+def test_facts_when_services_are_gone_then_counted(provider):
     healthy(provider)
     make.service(provider, external_id="2")
     UpstreamService.objects.update(is_listed=False)
@@ -377,7 +375,7 @@ def test_facts_when_services_are_gone_then_they_are_counted(provider):
 
 
 @pytest.mark.parametrize(("ended", "completed", "level"), [(100, 79, WARNING), (100, 80, GOOD), (9, 0, None)])
-def test_facts_when_few_orders_are_completed_then_it_is_a_warning(provider, ended, completed, level):
+def test_facts_when_few_orders_are_completed_then_warning(provider, ended, completed, level):
     healthy(provider)
     ProviderFigures.objects.update(ended=ended, completed=completed)
     assert [one for one, text in facts(provider) if "completed in full" in text] == ([level] if level else [])
@@ -392,7 +390,7 @@ def test_facts_when_few_orders_are_completed_then_it_is_a_warning(provider, ende
         ({"is_active": False, "pause_count": 1}, INFO, "Off"),
     ],
 )
-def test_state_when_the_provider_stands_so_then_it_is_a_word(provider, values, level, word):
+def test_state_when_shown_then_one_word_and_level(provider, values, level, word):
     Provider.objects.update(**values)
     state = provider_state(provider=Provider.objects.get())
     assert (state.level, state.text) == (level, word)
@@ -409,9 +407,7 @@ def test_state_when_the_provider_stands_so_then_it_is_a_word(provider, values, l
         (400, 7, "more than a year"),
     ],
 )
-def test_runway_when_money_is_spent_then_the_page_tells_how_long_it_lasts(
-    staff_client, provider, balance, spent, words
-):
+def test_runway_when_money_is_spent_then_page_shows_how_long_it_lasts(staff_client, provider, balance, spent, words):
     ProviderFigures.objects.create(provider=provider, spent=spent * 1_000_000)
     a_month_ago = timezone.now() - timedelta(days=30)
     Provider.objects.update(balance=None if balance is None else balance * 1_000_000, created_at=a_month_ago)
@@ -419,7 +415,7 @@ def test_runway_when_money_is_spent_then_the_page_tells_how_long_it_lasts(
     assert words in staff_client.get(reverse("admin:catalog_provider_changelist")).content.decode()
 
 
-def test_page_when_what_the_provider_said_is_hostile_then_it_is_escaped(staff_client, provider):
+def test_page_when_provider_texts_are_hostile_then_escaped(staff_client, provider):
     evil = "<script>alert(1)</script>"
     Provider.objects.update(pause_count=1, pause_reason=evil)
     raise_alert(cause=Cause.CURRENCY, about=provider.pk, text=f"It bills in {evil}.")
@@ -429,7 +425,7 @@ def test_page_when_what_the_provider_said_is_hostile_then_it_is_escaped(staff_cl
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text_of(staff_client, provider)
 
 
-def test_list_when_there_are_more_providers_then_it_asks_no_more(staff_client, provider):
+def test_list_when_providers_are_many_then_statements_stay_the_same(staff_client, provider):
     address = reverse("admin:catalog_provider_changelist")
 
     def statements() -> int:
@@ -448,7 +444,7 @@ def test_list_when_there_are_more_providers_then_it_asks_no_more(staff_client, p
     assert statements() == few
 
 
-def test_list_when_providers_sell_then_it_counts_what_is_on_sale(staff_client, provider):
+def test_list_when_services_are_on_sale_then_counted(staff_client, provider):
     healthy(provider)
     make.service(provider, external_id="2")
     make.provider(name="Another")
@@ -459,10 +455,10 @@ def test_list_when_providers_sell_then_it_counts_what_is_on_sale(staff_client, p
     assert (rows["Upstream"].on_sale, rows["Another"].on_sale) == (2, None)
 
 
-# -- what can be done --------------------------------------------------------------------------------
+# -- actions -----------------------------------------------------------------------------------------
 
 
-def test_import_when_it_is_asked_for_then_it_is_queued_and_its_page_follows(staff_client, staff, provider):
+def test_import_when_requested_then_queued_and_its_page_opens(staff_client, staff, provider):
     assert staff_client.get(action(provider, "import_now")).status_code == 200
     assert not SyncRun.objects.exists()
     answer = staff_client.post(action(provider, "import_now"))
@@ -478,7 +474,7 @@ def test_import_when_it_is_asked_for_then_it_is_queued_and_its_page_follows(staf
     assert "new, 0 changed" in text_of(staff_client, provider)
 
 
-def test_imports_when_many_are_asked_for_then_each_is_queued_and_logged(staff_client, provider):
+def test_imports_when_requested_for_many_then_each_is_queued_and_logged(staff_client, provider):
     more = make.provider(name="More")
     data = {"action": "import_services", "_selected_action": [provider.pk, more.pk]}
     staff_client.post(reverse("admin:catalog_provider_changelist"), data)
@@ -486,7 +482,7 @@ def test_imports_when_many_are_asked_for_then_each_is_queued_and_logged(staff_cl
     assert set(LogEntry.objects.values_list("object_id", flat=True)) == {str(provider.pk), str(more.pk)}
 
 
-def test_connection_when_it_is_tested_and_bills_in_another_currency_then_that_is_told(staff_client, provider, upstream):
+def test_connection_test_when_currency_differs_then_warning(staff_client, provider, upstream):
     Provider.objects.update(currency="EUR")
     text = staff_client.post(action(provider, "test_connection"), follow=True).content.decode()
     assert "It answers, but it bills in USD and is set up with EUR" in text

@@ -1,4 +1,4 @@
-"""The list of services: what it shows, what may be typed into it, and what a selection can be made to do."""
+"""List of services in the admin: its cells, editing in it, and actions on a selection."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def unchanged(before: list[dict[str, Any]]) -> bool:
 
 
 def page_form(client: Client, query: str = "") -> dict[str, str]:
-    """What a browser would send of the page if nobody touched it."""
+    """Return what a browser would send of an unchanged page."""
     rows = client.get(LIST + query).context["cl"].formset
     sent = {"form-TOTAL_FORMS": len(rows.forms), "form-INITIAL_FORMS": len(rows.forms), "_save": "Save"}
     for form in rows.forms:
@@ -72,7 +72,7 @@ def select(client: Client, action: str, *services: Service, across: bool = False
     return client.post(LIST + query, sent | ({"select_across": 1} if across else {}))
 
 
-def reader(*codenames: str) -> Client:
+def client_with(*codenames: str) -> Client:
     user = User.objects.create_user("reader@example.org", "correct horse battery", is_staff=True)
     user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
     client = Client()
@@ -80,10 +80,10 @@ def reader(*codenames: str) -> Client:
     return client
 
 
-# -- what it shows -------------------------------------------------------------------------------------
+# -- cells ---------------------------------------------------------------------------------------------
 
 
-def test_list_when_it_grows_takes_the_same_statements(provider, staff_client):
+def test_list_when_services_are_many_then_statements_stay_the_same(provider, staff_client):
     for number in range(3):
         make.service(provider, external_id=str(number))
     staff_client.get(LIST)
@@ -102,7 +102,7 @@ def test_list_when_it_grows_takes_the_same_statements(provider, staff_client):
         assert len(filtered) <= len(few) + 2, query
 
 
-def test_list_shows_cost_price_margin_and_where_it_comes_from(provider, staff_client):
+def test_list_when_shown_then_cost_price_margin_and_its_level(provider, staff_client):
     inherits, own = make.service(provider), make.service(provider, external_id="2", margin_bp=4000)
     ServiceFigures.objects.create(service=own, orders=1200, ended=1000, completed=843, profit=12_345_678, seconds=7200)
     text = staff_client.get(LIST).content.decode()
@@ -119,7 +119,7 @@ def test_list_shows_cost_price_margin_and_where_it_comes_from(provider, staff_cl
     assert inherits.pk != own.pk
 
 
-def test_list_when_a_service_loses_says_so_in_a_word(provider, staff_client):
+def test_list_when_service_loses_money_then_marked_by_a_word(provider, staff_client):
     one = make.service(provider)
     ServiceFigures.objects.create(service=one, orders=2, ended=2, completed=1, profit=-2_000_000)
     Service.objects.filter(pk=one.pk).update(price=1_900_000)
@@ -131,7 +131,7 @@ def test_list_when_a_service_loses_says_so_in_a_word(provider, staff_client):
 @pytest.mark.parametrize(
     "name", ["<script>alert(1)</script>", "A" * 500, '"><img src=x onerror=alert(1)>', "{{ 7|add:1 }}", "\u202egnp.exe"]
 )
-def test_list_and_pages_when_names_are_hostile_show_them_escaped(provider, staff_client, name):
+def test_list_and_pages_when_names_are_hostile_then_escaped(provider, staff_client, name):
     one = make.service(provider, name=name, external_id="<b>1</b>")
     Category.objects.update(name=name[:200])
     Provider.objects.update(name=name[:80])
@@ -145,7 +145,7 @@ def test_list_and_pages_when_names_are_hostile_show_them_escaped(provider, staff
 
 @pytest.mark.parametrize("column", range(1, 10))
 @pytest.mark.parametrize("sign", ["", "-"])
-def test_list_when_sorted_by_any_column_opens(provider, staff_client, column, sign):
+def test_list_when_sorted_by_any_column_then_opens(provider, staff_client, column, sign):
     make.service(provider)
     Service.objects.update(cost=0, price=0, is_on_sale=False)
     make.service(provider, external_id="2")
@@ -156,7 +156,7 @@ def order_of(client: Client, query: str) -> list[str]:
     return [service.name for service in client.get(LIST + query).context["cl"].result_list]
 
 
-def test_list_when_sorted_by_what_it_earns_puts_what_never_sold_last(provider, staff_client):
+def test_list_when_sorted_by_profit_then_never_sold_services_last(provider, staff_client):
     for number, (name, margin, profit) in enumerate([("Mid", 2000, 5), ("Top", 9000, 9), ("Low", 1000, None)]):
         one = make.service(provider, external_id=str(number), margin_bp=margin, name=name)
         if profit is not None:
@@ -167,14 +167,14 @@ def test_list_when_sorted_by_what_it_earns_puts_what_never_sold_last(provider, s
         assert order_of(staff_client, f"?o={columns.index(name)}") == ["Low", "Mid", "Top"], name
 
 
-def test_lasting_is_short():
+def test_lasting_when_shown_then_short():
     assert [lasting(one) for one in (0, 59, 60, 7_199, 90_000)] == ["0 s", "59 s", "1 min", "1 h", "1 d"]
 
 
-# -- finding -------------------------------------------------------------------------------------------
+# -- search and filters --------------------------------------------------------------------------------
 
 
-def test_search_finds_name_number_and_the_providers_number(provider, staff_client):
+def test_search_when_by_name_or_number_then_found(provider, staff_client):
     one = make.service(provider, external_id="abc-77", name="Likes")
     other = make.service(provider, external_id="88", name="Views")
     assert order_of(staff_client, "?q=like") == ["Likes"]
@@ -184,15 +184,15 @@ def test_search_finds_name_number_and_the_providers_number(provider, staff_clien
     assert one.pk != other.pk
 
 
-def test_filters_of_provider_category_type_and_sale_narrow_the_list(provider, staff_client):
+def test_filters_when_set_then_only_matching_services(provider, staff_client):
     elsewhere = make.provider(name="Elsewhere", api_key="other")
     make.service(provider, name="Here")
     package = make.service(elsewhere, name="There", type="package")
-    shelf = Category.objects.create(name="Other shelf")
-    Service.objects.filter(pk=package.pk).update(category=shelf, is_on_sale=False)
+    category = Category.objects.create(name="Other shelf")
+    Service.objects.filter(pk=package.pk).update(category=category, is_on_sale=False)
     for query in (
         f"?upstream__provider__id__exact={elsewhere.pk}",
-        f"?category__id__exact={shelf.pk}",
+        f"?category__id__exact={category.pk}",
         "?type=package",
         "?on_sale=0",
     ):
@@ -211,7 +211,7 @@ def test_filters_of_provider_category_type_and_sale_narrow_the_list(provider, st
         ("margin_from=&margin_to=", ["10", "25", "50", "none"]),
     ],
 )
-def test_filter_by_margin_counts_what_is_earned(provider, staff_client, query, found):
+def test_margin_filter_when_set_then_compares_actual_margin(provider, staff_client, query, found):
     for number in (10, 25, 50):
         make.service(provider, external_id=str(number), margin_bp=number * 100, name=str(number))
     none = make.service(provider, external_id="0", name="none")
@@ -220,7 +220,7 @@ def test_filter_by_margin_counts_what_is_earned(provider, staff_client, query, f
 
 
 @pytest.mark.parametrize("bad", ["abc", "-5", "1e5", "12,5", "99999999999", "%F0%9F%92%8E"])
-def test_filter_by_margin_when_unreadable_is_ignored_with_a_word(provider, staff_client, bad):
+def test_margin_filter_when_unreadable_then_ignored_with_message(provider, staff_client, bad):
     make.service(provider)
     answer = staff_client.get(f"{LIST}?margin_from={bad}&margin_to=90")
     assert "could not be read, and was ignored" in answer.content.decode()
@@ -228,7 +228,7 @@ def test_filter_by_margin_when_unreadable_is_ignored_with_a_word(provider, staff
 
 
 def ill_services(provider: Provider) -> None:
-    """One service for each thing that may be wrong, some of them with two, and a healthy one."""
+    """Create one service for each problem, some with two, and a healthy one."""
     PricePolicy.objects.update(minimum_margin_bp=2000)
     off = make.provider(name="Off", api_key="off", is_active=False)
     make.service(provider, external_id="healthy")
@@ -253,7 +253,7 @@ def ill_services(provider: Provider) -> None:
 
 @pytest.mark.parametrize("health", [HEALTHY, *Health.values])
 @pytest.mark.parametrize("minimum", [0, 2000, 10_000_000])
-def test_filter_by_health_agrees_with_what_the_rows_say(provider, staff_client, health, minimum):
+def test_health_filter_when_set_then_agrees_with_the_rows(provider, staff_client, health, minimum):
     price_policy()
     ill_services(provider)
     PricePolicy.objects.update(minimum_margin_bp=minimum)
@@ -271,7 +271,7 @@ def test_filter_by_health_agrees_with_what_the_rows_say(provider, staff_client, 
         assert expected
 
 
-def test_filters_when_amounts_are_as_large_as_can_be_stay_in_range(provider, staff_client):
+def test_filters_when_amounts_are_maximal_then_no_overflow(provider, staff_client):
     price_policy()
     one = make.service(provider)
     columns = list(staff_client.get(LIST).context["cl"].list_display)
@@ -282,10 +282,10 @@ def test_filters_when_amounts_are_as_large_as_can_be_stay_in_range(provider, sta
             assert staff_client.get(LIST + query).status_code == 200
 
 
-# -- typing into it --------------------------------------------------------------------------------------
+# -- editing in the list ---------------------------------------------------------------------------------
 
 
-def test_rows_when_nothing_was_touched_change_nothing(provider, staff_client):
+def test_rows_when_unchanged_then_nothing_changes(provider, staff_client):
     make.service(provider, margin_bp=1234)
     make.service(provider, external_id="2")
     before = stored()
@@ -294,9 +294,9 @@ def test_rows_when_nothing_was_touched_change_nothing(provider, staff_client):
     assert unchanged(before)
 
 
-def test_rows_when_margins_are_touched_become_one_shown_change(provider, staff_client, staff):
+def test_rows_when_margins_are_edited_then_one_previewed_change(provider, staff_client, staff):
     one, two, three = (make.service(provider, external_id=str(number), margin_bp=1000) for number in range(3))
-    shelf = Category.objects.create(name="Better shelf")
+    category = Category.objects.create(name="Better shelf")
     sent = page_form(staff_client)
     typed(sent, one, margin_bp="50")
     typed(sent, two, margin_bp="", category="better  SHELF")
@@ -309,11 +309,11 @@ def test_rows_when_margins_are_touched_become_one_shown_change(provider, staff_c
     apply_shown(staff)
     one.refresh_from_db(), two.refresh_from_db(), three.refresh_from_db()
     assert (one.margin_bp, one.price) == (5000, 3_000_000)
-    assert (two.margin_bp, two.category, two.price) == (None, shelf, 2_500_000)
+    assert (two.margin_bp, two.category, two.price) == (None, category, 2_500_000)
     assert (three.is_on_sale, three.margin_bp) == (False, 1000)
 
 
-def test_row_when_another_was_taken_off_sale_meanwhile_does_not_put_it_back(provider, staff_client, staff):
+def test_row_when_another_went_off_sale_meanwhile_then_stays_off_sale(provider, staff_client, staff):
     one, other = make.service(provider), make.service(provider, external_id="2")
     sent = page_form(staff_client)
     values = {"is_on_sale": False, "margin_bp": 7777}
@@ -324,7 +324,7 @@ def test_row_when_another_was_taken_off_sale_meanwhile_does_not_put_it_back(prov
     assert (other.is_on_sale, other.margin_bp) == (False, 7777)
 
 
-def test_row_when_its_own_other_columns_moved_meanwhile_sets_only_what_was_touched(provider, staff_client, staff):
+def test_row_when_other_columns_changed_meanwhile_then_only_edits_are_set(provider, staff_client, staff):
     one = make.service(provider)
     sent = page_form(staff_client)
     change_prices(edits=[Edit("service", (one.pk,), {"is_on_sale": False})], source="list", summary="Meanwhile")
@@ -334,7 +334,7 @@ def test_row_when_its_own_other_columns_moved_meanwhile_sets_only_what_was_touch
     assert (one.is_on_sale, one.margin_bp) == (False, 5000)
 
 
-def test_row_when_its_category_was_renamed_meanwhile_can_still_be_saved(provider, staff_client):
+def test_row_when_category_was_renamed_meanwhile_then_can_be_saved(provider, staff_client):
     one = make.service(provider)
     sent = page_form(staff_client)
     Category.objects.update(name="Renamed")
@@ -342,7 +342,7 @@ def test_row_when_its_category_was_renamed_meanwhile_can_still_be_saved(provider
     assert Service.objects.get(pk=one.pk).position == 7
 
 
-def test_row_when_taken_off_sale_moves_no_price_and_is_applied_at_once(provider, staff_client, staff):
+def test_row_when_taken_off_sale_then_applied_at_once(provider, staff_client, staff):
     one = make.service(provider)
     answer = staff_client.post(LIST, typed(page_form(staff_client), one, is_on_sale=None))
     assert answer.url == LIST
@@ -351,7 +351,7 @@ def test_row_when_taken_off_sale_moves_no_price_and_is_applied_at_once(provider,
     assert (change.state, change.actor) == ("applied", staff)
 
 
-def test_positions_are_saved_at_once(provider, staff_client):
+def test_positions_when_edited_then_saved_at_once(provider, staff_client):
     one, other = make.service(provider), make.service(provider, external_id="2")
     sent = typed(page_form(staff_client), one, position="20")
     staff_client.post(LIST, sent)
@@ -360,7 +360,7 @@ def test_positions_are_saved_at_once(provider, staff_client):
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "message"),
     [
         ({"margin_bp": "abc"}, "Enter a number"),
         ({"margin_bp": "-1"}, "cannot be negative"),
@@ -372,7 +372,7 @@ def test_positions_are_saved_at_once(provider, staff_client):
         ({"category": ""}, "required"),
     ],
 )
-def test_row_when_badly_typed_says_so_beside_it_and_nothing_is_saved(provider, staff_client, values, told):
+def test_row_when_invalid_then_error_beside_it_and_nothing_is_saved(provider, staff_client, values, message):
     one, good = make.service(provider), make.service(provider, external_id="2")
     sent = typed(page_form(staff_client), good, margin_bp="90", position="9")
     before = stored()
@@ -380,14 +380,14 @@ def test_row_when_badly_typed_says_so_beside_it_and_nothing_is_saved(provider, s
     assert answer.status_code == 200
     for service, form, cells in answer.context["cl"].rows():
         errors = [str(error) for cell in cells for error in cell.errors]
-        assert any(told in error for error in errors) == (service == one), (form, errors)
-    assert told in answer.content.decode()
+        assert any(message in error for error in errors) == (service == one), (form, errors)
+    assert message in answer.content.decode()
     assert 'value="90"' in answer.content.decode()
     assert unchanged(before)
     assert not PriceChange.objects.exists()
 
 
-def test_row_when_the_list_moved_on_tells_the_error_beside_the_right_service(provider, staff_client):
+def test_row_when_list_changed_then_error_is_beside_the_right_service(provider, staff_client):
     one = make.service(provider, name="Zebra")
     sent = typed(page_form(staff_client), one, margin_bp="abc")
     make.service(provider, external_id="2", name="Aardvark")
@@ -397,7 +397,7 @@ def test_row_when_the_list_moved_on_tells_the_error_beside_the_right_service(pro
     assert [service.name for service, _, _ in rows] == ["Zebra"]
 
 
-def test_row_when_it_cannot_be_sold_is_not_put_on_sale(provider, staff_client):
+def test_row_when_service_cannot_be_sold_then_not_put_on_sale(provider, staff_client):
     one = make.service(provider, type="subscriptions")
     other = make.service(provider, external_id="2")
     Service.objects.update(is_on_sale=False)
@@ -421,7 +421,7 @@ def test_row_when_it_cannot_be_sold_is_not_put_on_sale(provider, staff_client):
         {"form-INITIAL_FORMS": "0"},
     ],
 )
-def test_rows_when_tampered_with_change_nothing_but_what_was_named(provider, staff_client, tamper):
+def test_rows_when_tampered_with_then_only_named_services_change(provider, staff_client, tamper):
     one = make.service(provider)
     before = stored()
     sent = typed(page_form(staff_client), one, margin_bp="50") | tamper
@@ -429,7 +429,7 @@ def test_rows_when_tampered_with_change_nothing_but_what_was_named(provider, sta
     assert unchanged(before)
 
 
-def test_rows_when_one_service_is_named_twice_set_it_once(provider, staff_client, staff):
+def test_rows_when_one_service_is_sent_twice_then_set_once(provider, staff_client, staff):
     one = make.service(provider)
     make.service(provider, external_id="2")
     sent = typed(page_form(staff_client), one, margin_bp="50")
@@ -440,10 +440,10 @@ def test_rows_when_one_service_is_named_twice_set_it_once(provider, staff_client
 
 
 @pytest.mark.parametrize("codenames", [(), ("view_service",), ("view_service", "change_category")])
-def test_rows_when_one_may_not_change_services_are_words_and_saving_is_denied(provider, staff_client, codenames):
+def test_rows_when_user_may_only_view_then_text_and_saving_is_forbidden(provider, staff_client, codenames):
     one = make.service(provider)
     sent = typed(page_form(staff_client), one, margin_bp="50", position="3")
-    client = reader(*codenames)
+    client = client_with(*codenames)
     before = stored()
     assert client.post(LIST, sent).status_code == 403
     for action in ("put_on_sale", "take_off_sale", "move", "set_margin", "inherit_margin", "export_selected"):
@@ -463,10 +463,10 @@ def test_rows_when_one_may_not_change_services_are_words_and_saving_is_denied(pr
         assert "_selected_action" not in text
 
 
-# -- a selection -----------------------------------------------------------------------------------------
+# -- actions on a selection ------------------------------------------------------------------------------
 
 
-def test_selection_when_put_on_sale_leaves_out_what_cannot_be_sold_and_says_how_many(provider, staff_client):
+def test_selection_when_put_on_sale_then_unsellable_are_skipped_and_counted(provider, staff_client):
     good, gone = make.service(provider), make.service(provider, external_id="2")
     odd = make.service(provider, external_id="3", type="subscriptions")
     Service.objects.update(is_on_sale=False)
@@ -479,7 +479,7 @@ def test_selection_when_put_on_sale_leaves_out_what_cannot_be_sold_and_says_how_
     assert (change.state, change.summary) == ("applied", "Put 1 service on sale")
 
 
-def test_selection_when_taken_off_sale_is_in_the_history_and_can_be_undone(provider, staff_client, staff):
+def test_selection_when_taken_off_sale_then_in_history_and_undoable(provider, staff_client, staff):
     one, other = make.service(provider), make.service(provider, external_id="2")
     Service.objects.filter(pk=other.pk).update(is_on_sale=False)
     select(staff_client, "take_off_sale", one, other)
@@ -488,14 +488,14 @@ def test_selection_when_taken_off_sale_is_in_the_history_and_can_be_undone(provi
     assert (change.edits[0]["pks"], change.actor) == ([one.pk], staff)
 
 
-def test_selection_when_nothing_would_change_says_so(provider, staff_client):
+def test_selection_when_nothing_would_change_then_says_so(provider, staff_client):
     one = make.service(provider)
     answer = select(staff_client, "inherit_margin", one)
     assert "Nothing was done" in staff_client.get(answer.url).content.decode()
     assert not PriceChange.objects.exists()
 
 
-def test_selection_when_reset_to_the_inherited_margin_is_shown_first(provider, staff_client, staff):
+def test_selection_when_reset_to_inherited_margin_then_previewed(provider, staff_client, staff):
     one = make.service(provider, margin_bp=9000)
     Service.objects.filter(pk=one.pk).update(margin_fixed=5)
     before = stored()
@@ -507,7 +507,7 @@ def test_selection_when_reset_to_the_inherited_margin_is_shown_first(provider, s
     assert (one.margin_bp, one.margin_fixed, one.price) == (None, None, 2_500_000)
 
 
-def test_selection_of_all_when_given_a_margin_is_asked_then_shown_then_applied(provider, staff_client, staff):
+def test_selection_when_all_get_a_margin_then_form_preview_and_apply(provider, staff_client, staff):
     for number in range(60):
         make.service(provider, external_id=str(number), name="Likes" if number % 2 else "Views")
     first = Service.objects.filter(name="Likes").first()
@@ -524,7 +524,7 @@ def test_selection_of_all_when_given_a_margin_is_asked_then_shown_then_applied(p
     assert (changed.count(), set(changed.values_list("name", flat=True))) == (30, {"Likes"})
 
 
-def test_selection_when_given_a_percentage_alone_loses_its_fixed_margin(provider, staff_client, staff):
+def test_selection_when_given_only_a_percentage_then_no_fixed_margin(provider, staff_client, staff):
     one = make.service(provider)
     Service.objects.filter(pk=one.pk).update(margin_fixed=700_000)
     url = reverse("admin:catalog_service_bulk", args=["margin"])
@@ -534,21 +534,21 @@ def test_selection_when_given_a_percentage_alone_loses_its_fixed_margin(provider
     assert (one.margin_bp, one.margin_fixed) == (4000, None)
 
 
-def test_selection_when_moved_gets_the_margin_of_the_category(provider, staff_client, staff):
+def test_selection_when_moved_then_margin_of_the_category_applies(provider, staff_client, staff):
     one = make.service(provider)
-    shelf = Category.objects.create(name="Dear", margin_bp=10_000)
+    category = Category.objects.create(name="Dear", margin_bp=10_000)
     page = select(staff_client, "move", one)
-    sent = {"services": page.context["form"].initial["services"], "category": shelf.pk}
+    sent = {"services": page.context["form"].initial["services"], "category": category.pk}
     before = stored()
     staff_client.post(page.context["action"], sent)
     assert unchanged(before)
     apply_shown(staff)
     one.refresh_from_db()
-    assert (one.category, one.price) == (shelf, 4_000_000)
+    assert (one.category, one.price) == (category, 4_000_000)
 
 
 @pytest.mark.parametrize(
-    ("what", "values", "told"),
+    ("what", "values", "message"),
     [
         ("margin", {}, "Enter a percentage, an amount, or both."),
         ("margin", {"margin_bp": "x"}, "Enter a number"),
@@ -557,18 +557,18 @@ def test_selection_when_moved_gets_the_margin_of_the_category(provider, staff_cl
         ("move", {"category": "999999"}, "Select a valid choice"),
     ],
 )
-def test_selection_when_badly_filled_in_says_so_and_keeps_the_selection(provider, staff_client, what, values, told):
+def test_selection_when_form_is_invalid_then_error_and_selection_is_kept(provider, staff_client, what, values, message):
     one = make.service(provider)
     before = stored()
     answer = staff_client.post(reverse("admin:catalog_service_bulk", args=[what]), {"services": str(one.pk), **values})
     text = answer.content.decode()
-    assert told in text
+    assert message in text
     assert f'value="{one.pk}"' in text
     assert unchanged(before)
 
 
 @pytest.mark.parametrize("services", ["", "1,,2", "x", "1;2", "9" * 19, "١"])
-def test_selection_when_unreadable_changes_nothing(provider, staff_client, services):
+def test_selection_when_unreadable_then_nothing_changes(provider, staff_client, services):
     make.service(provider)
     before = stored()
     url = reverse("admin:catalog_service_bulk", args=["margin"])
@@ -578,14 +578,14 @@ def test_selection_when_unreadable_changes_nothing(provider, staff_client, servi
     assert not PriceChange.objects.exists()
 
 
-def test_bulk_addresses_when_opened_by_a_link_do_nothing(provider, staff_client):
+def test_bulk_urls_when_opened_by_get_then_nothing_changes(provider, staff_client):
     make.service(provider)
     for what in ("margin", "move"):
         assert staff_client.get(reverse("admin:catalog_service_bulk", args=[what])).status_code == 405
     assert staff_client.post(reverse("admin:catalog_service_bulk", args=["other"])).status_code == 404
 
 
-def test_selection_when_exported_holds_what_was_selected(provider, staff_client):
+def test_selection_when_exported_then_only_selected_services(provider, staff_client):
     make.service(provider, name="Likes")
     views = make.service(provider, external_id="2", name="Views")
     text = b"".join(select(staff_client, "export_selected", views).streaming_content).decode()
@@ -607,14 +607,14 @@ def change_form(client: Client, service: Service) -> dict[str, Any]:
     return sent
 
 
-def test_page_when_shown_reads_the_terms_of_prices_once(provider, staff_client):
+def test_page_when_shown_then_price_terms_are_read_once(provider, staff_client):
     address = reverse("admin:catalog_service_change", args=[make.service(provider).pk])
     with statements() as found:
         assert staff_client.get(address).status_code == 200
     assert sum('FROM "catalog_pricepolicy"' in sql for sql in found) == 1
 
 
-def test_page_when_texts_change_saves_them_and_touches_nothing_of_the_provider(provider, staff_client):
+def test_page_when_texts_change_then_saved_and_upstream_row_unchanged(provider, staff_client):
     one = make.service(provider)
     before = UpstreamService.objects.values().get()
     texts = {"name": "Ours", "description": "What we say", "position": "4", "min_quantity": "50"}
@@ -625,7 +625,7 @@ def test_page_when_texts_change_saves_them_and_touches_nothing_of_the_provider(p
     assert not PriceChange.objects.exists()
 
 
-def test_page_when_the_margin_changes_shows_it_first(provider, staff_client, staff):
+def test_page_when_margin_changes_then_previewed(provider, staff_client, staff):
     one = make.service(provider)
     before = stored()
     answer = staff_client.post(f"{LIST}{one.pk}/change/", change_form(staff_client, one) | {"margin_bp": "60"})
@@ -636,7 +636,7 @@ def test_page_when_the_margin_changes_shows_it_first(provider, staff_client, sta
 
 
 @pytest.mark.parametrize(
-    ("values", "told"),
+    ("values", "message"),
     [
         ({"min_quantity": "0"}, "At least 1"),
         ({"max_quantity": "-1"}, "At least 1"),
@@ -645,15 +645,15 @@ def test_page_when_the_margin_changes_shows_it_first(provider, staff_client, sta
         ({"margin_bp": "x"}, "Enter a number"),
     ],
 )
-def test_page_when_badly_filled_in_says_so_and_saves_nothing(provider, staff_client, values, told):
+def test_page_when_form_is_invalid_then_error_and_nothing_is_saved(provider, staff_client, values, message):
     one = make.service(provider)
     before = stored()
     answer = staff_client.post(f"{LIST}{one.pk}/change/", change_form(staff_client, one) | {"position": "8"} | values)
-    assert told in answer.content.decode()
+    assert message in answer.content.decode()
     assert unchanged(before)
 
 
-def test_page_shows_the_providers_row(provider, staff_client):
+def test_page_when_shown_then_includes_upstream_service(provider, staff_client):
     one = make.service(provider, low=10, high=10_000)
     UpstreamService.objects.update(name="Their name", category="Their shelf", is_listed=False)
     text = staff_client.get(f"{LIST}{one.pk}/change/").content.decode()

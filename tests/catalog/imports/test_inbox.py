@@ -1,4 +1,4 @@
-"""The inbox of upstream changes: one open row for each thing that changed, the dangerous ones told, each seen once."""
+"""The inbox: one open row for each topic that changed, alerts for rises past the minimum, and accepting."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def listing(upstream, provider):
-    """Ten plain services, 101 to 110, at $2.00, imported: sold for $2.50 each."""
+    """Import ten services, 101 to 110, with a rate of $2.00 and a price of $2.50."""
     for service_id in range(1, 61):
         upstream.set_service(service_id, listed=False)
     for service_id in range(101, 111):
         upstream.set_service(service_id, name=f"Service {service_id}", rate="2.00", category="Social")
-    sync(provider)
+    import_list(provider)
     return upstream
 
 
-def sync(provider, **values):
+def import_list(provider, **values):
     provider.refresh_from_db()
     run = sync_provider(provider=provider, **values)
     assert run.outcome == "applied", run.reason
@@ -48,11 +48,11 @@ def open_rows():
     return CatalogChange.objects.filter(accepted_at=None)
 
 
-def row():
+def open_row():
     return open_rows().get()
 
 
-def everything():
+def all_changes():
     return [list(model.objects.order_by("pk").values()) for model in (CatalogChange, Service, PriceChange)]
 
 
@@ -64,26 +64,26 @@ def take_off_on_rise():
     Provider.objects.update(on_rise="off_sale")
 
 
-# -- what is noted -----------------------------------------------------------------------------------
+# -- recording ---------------------------------------------------------------------------------------
 
 
-def test_first_import_when_applied_then_nothing_is_news(listing):
+def test_first_import_when_applied_then_inbox_is_empty(listing):
     assert CatalogChange.objects.count() == 0
 
 
-def test_first_import_when_a_list_was_refused_before_then_still_nothing_is_news(upstream, provider):
+def test_first_import_when_an_earlier_one_was_refused_then_inbox_is_empty(upstream, provider):
     for service_id in range(1, 61):
         upstream.set_service(service_id, listed=False)
     assert sync_provider(provider=provider).outcome == "refused"
     upstream.set_service(1, listed=True)
-    sync(provider)
+    import_list(provider)
     assert CatalogChange.objects.count() == 0
 
 
-def test_import_when_a_service_is_new_then_noted_with_its_service(listing, provider):
+def test_import_when_upstream_service_is_new_then_in_inbox_with_service(listing, provider):
     listing.set_service(111, name="Another", rate="1")
-    sync(provider)
-    one = row()
+    import_list(provider)
+    one = open_row()
     assert (one.topic, one.kind, one.old, one.new) == ("listing", "new", {}, {"is_listed": True})
     assert (one.provider, one.upstream, one.service) == (provider, service(111).upstream, service(111))
     assert (one.is_urgent, one.action, one.price_before) == (False, "", None)
@@ -102,76 +102,76 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("what", CHANGES)
-def test_import_when_something_changed_then_one_row_says_what(listing, provider, what):
+def test_import_when_something_changed_then_one_row_holds_it(listing, provider, what):
     changes, topic, kind, old, new = CHANGES[what]
     listing.set_service(101, **changes)
-    sync(provider)
-    one = row()
+    import_list(provider)
+    one = open_row()
     assert (one.topic, one.kind, one.old, one.new) == (topic, kind, old, new)
     assert (one.service, one.is_urgent) == (service(101), False)
     assert (one.action, one.price_before is None) == (("repriced", False) if topic == "rate" else ("", True))
-    # The next import finds the same list, and adds nothing.
-    before = everything()
-    sync(provider)
-    assert everything() == before
+    # The next import finds the same list and adds nothing.
+    before = all_changes()
+    import_list(provider)
+    assert all_changes() == before
 
 
 @pytest.mark.parametrize("what", [what for what in CHANGES if what != "gone"])
-def test_open_row_when_it_went_back_by_itself_then_closed_by_nobody(listing, provider, what):
+def test_open_row_when_change_is_reverted_upstream_then_closed(listing, provider, what):
     listing.set_service(101, **CHANGES[what][0])
-    sync(provider)
-    pk = row().pk
+    import_list(provider)
+    pk = open_row().pk
     back = {"rate": "2.00", "max": 10_000, "refill": False, "type": "Default", "name": "Service 101"}
     listing.set_service(101, category="Social", **back)
-    sync(provider)
+    import_list(provider)
     assert not open_rows().exists()
     closed = CatalogChange.objects.get(pk=pk)
     assert closed.accepted_at is not None
     assert closed.accepted_by is None
 
 
-def test_import_when_many_things_changed_then_a_row_for_each_topic(listing, provider):
+def test_import_when_many_things_changed_then_one_row_per_topic(listing, provider):
     listing.set_service(101, rate="2.1", name="Else", max=500, cancel=True, desc="Not a topic")
-    sync(provider)
+    import_list(provider)
     assert sorted(open_rows().values_list("topic", flat=True)) == ["flags", "limits", "rate", "text"]
 
 
 def test_import_when_only_the_description_changed_then_no_row(listing, provider):
     listing.set_service(101, desc="Other words")
-    assert sync(provider).changed == 1
+    assert import_list(provider).changed == 1
     assert CatalogChange.objects.count() == 0
 
 
-def test_gone_service_when_it_returns_then_closed_and_after_acceptance_returned(listing, provider, staff):
+def test_gone_service_when_it_returns_then_closed_or_if_accepted_returned(listing, provider, staff):
     listing.set_service(101, listed=False)
-    sync(provider)
+    import_list(provider)
     listing.set_service(101, listed=True)
-    sync(provider)
+    import_list(provider)
     assert not open_rows().exists()
     listing.set_service(101, listed=False)
-    sync(provider)
+    import_list(provider)
     accept_changes(changes=CatalogChange.objects.all(), actor=staff)
     listing.set_service(101, listed=True, rate="2.10")
-    sync(provider)
+    import_list(provider)
     assert set(open_rows().values_list("kind", flat=True)) == {"returned", "rate_up"}
 
 
-def test_new_service_when_it_vanishes_and_returns_before_seen_then_one_row_that_says_how_it_is(listing, provider):
+def test_new_service_when_it_vanishes_and_returns_unseen_then_one_current_row(listing, provider):
     listing.set_service(111, name="Another", rate="1")
     kinds = []
     for listed in (True, False, True):
         listing.set_service(111, listed=listed)
-        sync(provider)
-        kinds.append((row().kind, row().old))
+        import_list(provider)
+        kinds.append((open_row().kind, open_row().old))
     assert kinds == [("new", {}), ("gone", {}), ("new", {})]
 
 
-def test_open_row_when_it_changes_again_then_one_row_from_last_seen_to_now(listing, provider):
+def test_open_row_when_it_changes_again_then_old_is_last_seen_and_new_is_now(listing, provider):
     listing.set_service(101, rate="2.20", max=500)
-    sync(provider)
+    import_list(provider)
     first = open_rows().get(topic="rate")
     listing.set_service(101, rate="2.40", min=20)
-    sync(provider)
+    import_list(provider)
     rate, limits = open_rows().get(topic="rate"), open_rows().get(topic="limits")
     assert (rate.pk, rate.old, rate.new) == (first.pk, {"rate": 2_000_000}, {"rate": 2_400_000})
     assert (rate.price_before, rate.price_after) == (2_500_000, 3_000_000)
@@ -179,76 +179,76 @@ def test_open_row_when_it_changes_again_then_one_row_from_last_seen_to_now(listi
     assert limits.old == {"min_quantity": 10, "max_quantity": 10_000}
     assert limits.new == {"min_quantity": 20, "max_quantity": 500}
     listing.set_service(101, rate="1.90", max=10_000)
-    sync(provider)
+    import_list(provider)
     assert open_rows().get(topic="rate").kind == "rate_down"
     assert open_rows().get(topic="limits").new == {"min_quantity": 20}
 
 
-def test_change_when_it_was_accepted_then_the_next_one_is_a_row_of_its_own(listing, provider, staff):
+def test_change_when_accepted_then_the_next_one_is_a_new_row(listing, provider, staff):
     listing.set_service(101, rate="2.20")
-    sync(provider)
+    import_list(provider)
     accept_changes(changes=open_rows(), actor=staff)
     listing.set_service(101, rate="2.30")
-    sync(provider)
-    assert row().old == {"rate": 2_200_000}
-    assert row().price_before == 2_750_000
+    import_list(provider)
+    assert open_row().old == {"rate": 2_200_000}
+    assert open_row().price_before == 2_750_000
 
 
-def test_repriced_row_when_the_next_rate_moves_no_price_then_still_repriced(listing, provider):
+def test_repriced_row_when_next_rate_keeps_the_price_then_still_repriced(listing, provider):
     listing.set_service(101, rate="2.20")
-    sync(provider)
-    listing.set_service(101, rate="2.199999")  # The same price, in steps of $0.0001.
-    sync(provider)
-    assert (row().new, row().action, row().price_after) == ({"rate": 2_199_999}, "repriced", 2_750_000)
+    import_list(provider)
+    listing.set_service(101, rate="2.199999")  # the same price, because of the step of $0.0001
+    import_list(provider)
+    assert (open_row().new, open_row().action, open_row().price_after) == ({"rate": 2_199_999}, "repriced", 2_750_000)
 
 
 # -- rates that rise past the minimum ----------------------------------------------------------------
 
 
-def test_rise_when_past_the_minimum_then_urgent_repriced_and_told_once(listing, provider):
+def test_rise_when_past_the_minimum_then_urgent_repriced_and_one_alert(listing, provider):
     listing.set_service(101, rate="2.60")
     listing.set_service(102, rate="2.40")
-    sync(provider)
-    sync(provider)
+    import_list(provider)
+    import_list(provider)
     urgent = row_of(101)
     assert (urgent.is_urgent, urgent.action) == (True, "repriced")
     assert (urgent.price_before, urgent.price_after) == (2_500_000, 3_250_000)
     assert (row_of(102).is_urgent, row_of(102).action) == (False, "repriced")
     assert open_rows().first() == urgent
     assert (service(101).price, service(101).is_on_sale) == (3_250_000, True)
-    told = rises(provider).get()
-    assert (told.text, told.count) == ("Upstream: rates rose past the minimum margin. See the inbox.", 1)
+    alert = rises(provider).get()
+    assert (alert.text, alert.count) == ("Upstream: rates rose past the minimum margin. See the inbox.", 1)
 
 
 def row_of(external_id, topic="rate"):
     return open_rows().get(upstream__external_id=str(external_id), topic=topic)
 
 
-def test_rise_when_the_minimum_is_above_zero_then_urgent_before_the_cost_is_reached(listing, provider):
+def test_rise_when_minimum_is_above_zero_then_urgent_before_price_is_cost(listing, provider):
     change_prices(edits=[Edit("panel", (1,), {"minimum_margin_bp": 1_000})], source="panel", summary="10%")
     Service.objects.filter(upstream__external_id="102").update(allow_below_minimum=True)
     for number in (101, 102):
-        listing.set_service(number, rate="2.40")  # With 10% $2.64, above the $2.50 so far.
-    sync(provider)
+        listing.set_service(number, rate="2.40")  # with 10% it is $2.64, above the old price of $2.50
+    import_list(provider)
     assert (row_of(101).is_urgent, row_of(102).is_urgent) == (True, False)
 
 
-def test_rise_when_the_provider_is_set_so_then_taken_off_sale_until_somebody_puts_it_back(listing, provider, staff):
+def test_rise_when_provider_takes_off_sale_then_off_until_put_back(listing, provider, staff):
     take_off_on_rise()
     for number, rate in ((101, "2.60"), (102, "2.40"), (103, "3")):
         listing.set_service(number, rate=rate)
     Service.objects.filter(upstream__external_id="103").update(is_on_sale=False)
-    sync(provider)
+    import_list(provider)
     assert (row_of(101).action, row_of(101).is_urgent, service(101).is_on_sale) == ("off_sale", True, False)
-    # It has its new price all the same: whoever puts it back does not sell it at a loss.
+    # It was repriced all the same, so that putting it back on sale causes no loss.
     assert service(101).price == 3_250_000
     assert (row_of(102).action, service(102).is_on_sale) == ("repriced", True)
-    # What was not for sale loses nothing.
+    # A service that was off sale loses nothing.
     assert (row_of(103).action, row_of(103).is_urgent) == ("repriced", False)
 
-    # The rate goes back by itself: the row stays, for the service is still off.
+    # The rate falls again: the row stays open, because the service is still off sale.
     listing.set_service(101, rate="2.00")
-    sync(provider)
+    import_list(provider)
     assert (row_of(101).action, row_of(101).kind, row_of(101).is_urgent) == ("off_sale", "rate_up", False)
     assert not service(101).is_on_sale
     assert not rises(provider).exists()
@@ -258,35 +258,35 @@ def test_rise_when_the_provider_is_set_so_then_taken_off_sale_until_somebody_put
     assert service(101).is_on_sale
 
 
-def test_rise_when_the_price_is_no_longer_possible_then_urgent_and_off_sale(listing, provider):
+def test_rise_when_price_is_out_of_range_then_urgent_and_off_sale(listing, provider):
     listing.set_service(101, rate="999999999")
-    sync(provider)
+    import_list(provider)
     assert (row_of(101).is_urgent, row_of(101).action) == (True, "off_sale")
     assert (service(101).price, service(101).is_on_sale) == (0, False)
     assert Alert.objects.filter(cause="catalog:no_price", resolved_at=None).count() == 1
 
 
-def test_rate_when_it_falls_to_zero_then_off_sale_and_the_row_stays(listing, provider):
+def test_rate_when_it_falls_to_zero_then_off_sale_and_row_stays_open(listing, provider):
     listing.set_service(101, rate="0")
-    sync(provider)
+    import_list(provider)
     assert (row_of(101).kind, row_of(101).action, service(101).is_on_sale) == ("rate_down", "off_sale", False)
     listing.set_service(101, rate="2.00")
-    sync(provider)
+    import_list(provider)
     assert row_of(101).action == "off_sale"
 
 
-def test_rise_when_the_row_is_open_then_compared_with_the_price_last_seen(listing, provider):
-    # By steps of which none is large: each was followed, and nobody has looked since $2.50.
+def test_rise_when_row_is_open_then_compared_with_price_last_seen(listing, provider):
+    # In small steps: each was repriced, and nobody has looked since $2.50.
     for rate in ("2.30", "2.60"):
         listing.set_service(101, rate=rate)
-        sync(provider)
+        import_list(provider)
     assert (row_of(101).price_before, row_of(101).is_urgent) == (2_500_000, True)
 
 
-def test_alert_when_the_last_urgent_one_is_accepted_then_it_ends(listing, provider, staff):
+def test_alert_when_last_urgent_row_is_accepted_then_it_ends(listing, provider, staff):
     for number in (101, 102):
         listing.set_service(number, rate="3")
-    sync(provider)
+    import_list(provider)
     assert rises(provider).get().count == 1
     accept_changes(changes=open_rows().filter(upstream__external_id="101"), actor=staff)
     assert rises(provider).exists()
@@ -294,45 +294,45 @@ def test_alert_when_the_last_urgent_one_is_accepted_then_it_ends(listing, provid
     assert not rises(provider).exists()
 
 
-def test_alert_when_another_rate_rises_then_counted_on_and_it_ends_when_they_fall(listing, provider):
+def test_alert_when_more_rates_rise_then_counted_until_they_fall(listing, provider):
     listing.set_service(101, rate="3")
-    sync(provider)
+    import_list(provider)
     listing.set_service(102, rate="3")
-    sync(provider)
+    import_list(provider)
     assert rises(provider).get().count == 2
     for number in (101, 102):
         listing.set_service(number, rate="2")
-    sync(provider)
+    import_list(provider)
     assert not rises(provider).exists()
 
 
 # -- accepting ---------------------------------------------------------------------------------------
 
 
-def test_accept_when_done_then_who_and_when_and_nothing_else_changes(listing, provider, staff):
+def test_accept_when_done_then_only_actor_and_time_are_written(listing, provider, staff):
     listing.set_service(101, rate="3")
     listing.set_service(102, listed=False)
-    sync(provider)
+    import_list(provider)
     services = list(Service.objects.order_by("pk").values())
     assert accept_changes(changes=open_rows().filter(topic="rate"), actor=staff) == Accepted(accepted=1)
     seen = CatalogChange.objects.get(topic="rate")
     assert (seen.accepted_by, seen.accepted_at is None) == (staff, False)
-    assert row().topic == "listing"
+    assert open_row().topic == "listing"
     assert list(Service.objects.order_by("pk").values()) == services
     assert not PriceChange.objects.exists()
 
 
 def test_accept_when_accepted_already_then_nothing_changes(listing, provider, staff, other):
     listing.set_service(101, rate="3")
-    sync(provider)
+    import_list(provider)
     accept_changes(changes=open_rows(), actor=staff)
     Service.objects.filter(upstream__external_id="101").update(is_on_sale=False)
-    before = everything()
+    before = all_changes()
     assert accept_changes(changes=CatalogChange.objects.all(), actor=other, put_on_sale=True) == Accepted()
-    assert everything() == before
+    assert all_changes() == before
 
 
-def test_accept_when_put_on_sale_then_only_what_can_be_sold(listing, provider, staff):
+def test_accept_when_put_on_sale_then_only_sellable_services(listing, provider, staff):
     Provider.objects.update(publish_new=False)
     for number, changes in {
         111: {"rate": "1"},
@@ -341,25 +341,25 @@ def test_accept_when_put_on_sale_then_only_what_can_be_sold(listing, provider, s
         114: {"rate": "1"},
     }.items():
         listing.set_service(number, name=f"New {number}", **changes)
-    sync(provider)
+    import_list(provider)
     listing.set_service(114, listed=False)
-    sync(provider)
+    import_list(provider)
     assert open_rows().count() == 4
     found = accept_changes(changes=open_rows(), actor=staff, put_on_sale=True)
     assert found == Accepted(accepted=4, put_on_sale=1, not_sellable=3)
     assert service(111).is_on_sale
     assert not Service.objects.filter(upstream__external_id__in=["112", "113", "114"], is_on_sale=True).exists()
     assert services_on_sale().count() == 11
-    # It stands in the history of prices, with who.
+    # The price history holds it, with the actor.
     change = PriceChange.objects.get()
     assert (change.state, change.source, change.actor) == ("applied", "list", staff)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_accept_when_two_do_it_at_once_then_each_row_is_one_persons(listing, provider, staff, other):
+def test_accept_when_two_people_accept_at_once_then_each_row_has_one_actor(listing, provider, staff, other):
     for number in range(101, 111):
         listing.set_service(number, rate="3")
-    sync(provider)
+    import_list(provider)
     first, second = in_threads(
         lambda: accept_changes(changes=open_rows(), actor=staff),
         lambda: accept_changes(changes=open_rows(), actor=other),
@@ -370,9 +370,9 @@ def test_accept_when_two_do_it_at_once_then_each_row_is_one_persons(listing, pro
 
 
 @pytest.mark.django_db(transaction=True)
-def test_accept_when_an_import_runs_meanwhile_then_every_change_is_either_seen_or_open(listing, provider, staff):
+def test_accept_when_import_runs_meanwhile_then_each_change_is_seen_or_open(listing, provider, staff):
     listing.set_service(101, rate="2.20")
-    sync(provider)
+    import_list(provider)
     listing.set_service(101, rate="2.40")
     accepted, run = in_threads(
         lambda: accept_changes(changes=open_rows(), actor=staff, put_on_sale=True),
@@ -386,15 +386,15 @@ def test_accept_when_an_import_runs_meanwhile_then_every_change_is_either_seen_o
 
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
-def test_accept_when_an_import_is_writing_then_it_waits_for_what_that_finds(listing, provider, staff):
+def test_accept_when_import_is_writing_then_waits_for_its_changes(listing, provider, staff):
     listing.set_service(101, rate="3")
-    sync(provider)
+    import_list(provider)
     with transaction.atomic():
         lock_prices()
         waiting = in_background(lambda: accept_changes(changes=open_rows(), actor=staff))
         wait_for_a_blocked_connection()
         make_row_of(service(102))
-    # Without the lock it would have missed this one, and ended the alert that tells of it.
+    # Without the lock it would miss this row and resolve its alert.
     assert waiting().accepted == 2
     assert not rises(provider).exists()
 
@@ -405,14 +405,14 @@ def make_row_of(of):
     )
 
 
-# -- few statements ----------------------------------------------------------------------------------
+# -- number of statements ----------------------------------------------------------------------------
 
 
 def changed_import(rows):
-    """Statements of an import in which everything changed, of its repetition in reverse, and of accepting it."""
+    """Return the statements of an import that changes everything, of one that reverts it, and of accepting."""
     with SandboxServer(key="k", speed=0, services=rows) as server:
         one = make.provider(url=server.url, api_key="k", name=f"Of {rows}")
-        sync(one)
+        import_list(one)
         counts = []
         for rate, name in (("3", "One"), ("4", "Two")):
             for number in range(1, rows + 1):
@@ -435,12 +435,12 @@ def test_import_when_everything_changed_then_statements_do_not_grow(db):
     assert max(changed_import(600)) <= 60
 
 
-def test_merge_when_far_more_rows_are_asked_for_than_named_then_the_same(listing, provider, monkeypatch):
+def test_inbox_when_changes_exceed_max_named_then_same_result(listing, provider, monkeypatch):
     monkeypatch.setattr(inbox, "MAX_NAMED", 1)
     for rate in ("2.20", "2.40"):
         for number in range(101, 106):
             listing.set_service(number, rate=rate)
-        sync(provider)
+        import_list(provider)
     assert set(open_rows().values_list("topic", flat=True)) == {"rate"}
     assert open_rows().count() == 5
     assert all(one.old == {"rate": 2_000_000} and one.new == {"rate": 2_400_000} for one in open_rows())

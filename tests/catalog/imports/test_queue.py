@@ -1,4 +1,4 @@
-"""The queue of imports: one waits for each provider, one worker takes each, and none stops another."""
+"""The queue of imports: one queued per provider, one worker for each, and no import stops another."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.django_db
 
 
 def list_ten(upstream, **changes):
-    """A list of ten plain services, 101 to 110, at $2.00."""
+    """Make the provider list ten services, 101 to 110, at $2.00."""
     for service_id in range(1, 61):
         upstream.set_service(service_id, listed=False)
     for service_id in range(101, 111):
@@ -60,7 +60,7 @@ def wait_until(true):
 # -- the queue ---------------------------------------------------------------------------------------
 
 
-def test_request_when_asked_then_it_waits_and_the_worker_carries_it_out(upstream, provider, staff):
+def test_request_when_made_then_queued_and_run_by_the_worker(upstream, provider, staff):
     run = request_import(provider=provider, actor=staff)
     assert (run.outcome, run.phase, run.actor, upstream.requests) == ("queued", "waiting", staff, [])
     assert run_due_imports() == 1
@@ -70,23 +70,23 @@ def test_request_when_asked_then_it_waits_and_the_worker_carries_it_out(upstream
     assert run_due_imports() == 0
 
 
-def test_request_when_one_waits_already_then_that_one(upstream, provider):
+def test_request_when_one_is_queued_then_returns_it(upstream, provider):
     run = request_import(provider=provider)
     assert request_import(provider=provider).pk == run.pk
     assert SyncRun.objects.count() == 1
 
 
-def test_request_when_one_waits_and_it_is_forced_then_the_waiting_one_is(upstream, provider, staff):
+def test_request_when_forced_and_one_is_queued_then_that_one_is_forced(upstream, provider, staff):
     run = request_import(provider=provider)
     forced = request_import(provider=provider, actor=staff, force=True)
     assert (forced.pk, forced.force, forced.actor) == (run.pk, True, staff)
-    # The clock does not take it back.
+    # The schedule does not reset it.
     assert request_all() == 1
     run.refresh_from_db()
     assert (run.force, run.actor) == (True, staff)
 
 
-def test_request_when_accepting_what_was_not_refused_then_an_error_and_nothing_waits(upstream, provider):
+def test_request_when_accepted_run_was_not_refused_then_error_and_none_queued(upstream, provider):
     run = sync_provider(provider=provider)
     with pytest.raises(ValueError, match="refused"):
         request_import(provider=provider, accepts=run)
@@ -98,19 +98,19 @@ def test_request_when_accepting_what_was_not_refused_then_an_error_and_nothing_w
 
 
 @pytest.mark.django_db(transaction=True)
-def test_request_when_pressed_by_many_at_once_then_one_waits(provider):
+def test_request_when_made_by_many_at_once_then_one_is_queued(provider):
     runs = at_once(4, lambda _: request_import(provider=Provider.objects.get()))
     assert {run.pk for run in runs} == {SyncRun.objects.get().pk}
 
 
-def test_request_all_when_some_are_off_then_only_the_active_ones(provider):
+def test_request_all_when_some_are_off_then_only_active_providers(provider):
     make.provider(name="Off", is_active=False)
     assert request_all() == 1
     assert SyncRun.objects.get().provider == provider
 
 
 @pytest.mark.django_db(transaction=True)
-def test_run_when_two_workers_look_at_once_then_each_import_is_carried_out_once(upstream, provider):
+def test_run_when_two_workers_claim_at_once_then_each_import_runs_once(upstream, provider):
     gate = threading.Event()
     upstream.inject(faults.Fault(action="services", gate=gate))
     request_import(provider=provider)
@@ -130,12 +130,12 @@ def test_run_when_two_workers_look_at_once_then_each_import_is_carried_out_once(
     assert not SyncRun.objects.exclude(outcome="applied").exists()
 
 
-def test_claim_when_another_worker_was_quicker_then_not_taken(provider, monkeypatch):
+def test_claim_when_another_worker_claimed_first_then_skipped(provider, monkeypatch):
     request_import(provider=provider)
     moments = []
 
     class Quicker:
-        """Another worker claims the run between this one's look at it and its claim."""
+        """Lets another worker claim the run after this worker has read it."""
 
         @staticmethod
         def now():
@@ -151,7 +151,7 @@ def test_claim_when_another_worker_was_quicker_then_not_taken(provider, monkeypa
 
 
 @pytest.mark.django_db(transaction=True)
-def test_run_when_an_import_of_the_provider_is_under_way_then_the_next_waits_for_its_end(upstream, provider):
+def test_run_when_provider_is_being_imported_then_next_import_waits(upstream, provider):
     gate = threading.Event()
     upstream.inject(faults.Fault(action="services", gate=gate))
     request_import(provider=provider)
@@ -160,13 +160,13 @@ def test_run_when_an_import_of_the_provider_is_under_way_then_the_next_waits_for
     second = request_import(provider=Provider.objects.get())
     assert run_due_imports() == 0
     gate.set()
-    # The worker that was busy with the first takes it next.
+    # The worker of the first import takes it next.
     assert slow() == 2
     second.refresh_from_db()
     assert second.outcome == "applied"
 
 
-def test_run_when_many_are_under_way_then_no_more_threads_are_taken(provider):
+def test_run_when_max_imports_are_running_then_no_more_are_claimed(provider):
     for number in range(queue.MAX_AT_ONCE):
         other = make.provider(name=f"Slow {number}")
         SyncRun.objects.create(provider=other, lease_until=timezone.now() + timedelta(minutes=1))
@@ -176,21 +176,19 @@ def test_run_when_many_are_under_way_then_no_more_threads_are_taken(provider):
     assert run_due_imports() == 1
 
 
-# -- trouble -----------------------------------------------------------------------------------------
+# -- failures ----------------------------------------------------------------------------------------
 
 
-def test_run_when_one_provider_breaks_the_import_then_it_failed_and_the_others_are_done(
-    upstream, provider, monkeypatch
-):
+def test_run_when_one_import_breaks_then_it_fails_and_others_are_applied(upstream, provider, monkeypatch):
     broken = make.provider(name="Broken", url=upstream.url, api_key=upstream.key)
     original = import_run.plan_import
 
-    def breaks(**values):
+    def break_import(**values):
         if SyncRun.objects.filter(provider=broken, outcome="running").exists():
             raise RuntimeError("a mistake of ours")
         return original(**values)
 
-    monkeypatch.setattr(import_run, "plan_import", breaks)
+    monkeypatch.setattr(import_run, "plan_import", break_import)
     for one in (broken, provider):
         request_import(provider=one)
     assert run_due_imports() == 2
@@ -203,13 +201,13 @@ def test_run_when_one_provider_breaks_the_import_then_it_failed_and_the_others_a
     assert Service.objects.count() == 60
 
 
-def test_run_when_its_worker_was_killed_then_failed_after_the_lease_and_imported_again(upstream, provider):
+def test_run_when_worker_was_killed_then_failed_after_lease_and_next_applied(upstream, provider):
     list_ten(upstream)
     request_import(provider=provider)
     dead = queue._claim_next()
     assert dead is not None
     request_import(provider=provider)
-    # While it may be alive, it is left alone.
+    # Until its lease ends, it is left alone.
     assert (expire_runs(), run_due_imports()) == (0, 0)
     SyncRun.objects.filter(pk=dead.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
     assert run_due_imports() == 1
@@ -217,23 +215,23 @@ def test_run_when_its_worker_was_killed_then_failed_after_the_lease_and_imported
     assert (dead.outcome, dead.reason) == ("failed", queue.STOPPED)
     assert dead.finished_at is not None
     assert Service.objects.count() == 10
-    # The second one went well: nothing needs anybody any more.
+    # The second import was applied: the alert is resolved.
     assert not alert(provider).exists()
 
 
-def test_run_when_it_was_taken_for_dead_then_it_writes_nothing_any_more(upstream, provider, monkeypatch):
+def test_run_when_ended_by_another_worker_then_writes_nothing_more(upstream, provider, monkeypatch):
     list_ten(upstream)
     request_import(provider=provider)
     slow = queue._claim_next()
     original = import_run.store_plan
 
-    def expires(**values):
+    def expire_first(**values):
         original(**values)
         assert Service.objects.count() == 10
         SyncRun.objects.filter(pk=slow.pk).update(outcome="failed", reason=queue.STOPPED)
 
-    monkeypatch.setattr(import_run, "store_plan", expires)
-    # As in a process that hung between its statements; what it undoes here is the test's own update, too.
+    monkeypatch.setattr(import_run, "store_plan", expire_first)
+    # As if the process had hung between two statements. The rollback also reverts the test's own update.
     carry_out(slow)
     assert Service.objects.count() == UpstreamService.objects.count() == 0
     provider.refresh_from_db()
@@ -244,7 +242,7 @@ class Killed(BaseException):
     """The process ends here."""
 
 
-def test_run_when_killed_at_any_statement_then_all_or_nothing_and_the_next_one_does_it(upstream, provider):
+def test_run_when_killed_at_any_statement_then_all_or_nothing_and_next_applied(upstream, provider):
     list_ten(upstream)
     sync_provider(provider=provider)
     upstream.set_service(101, rate="3", name="Else")
@@ -274,7 +272,7 @@ def test_run_when_killed_at_any_statement_then_all_or_nothing_and_the_next_one_d
 
 @contextmanager
 def killed_at(place):
-    """Kills at the statement of this number; what it yields holds something if it came to that."""
+    """Kill the process at the statement of this number. The yielded list is empty if it was never reached."""
     struck, seen = [], []
 
     def kill(execute, sql, params, many, context):
@@ -288,7 +286,7 @@ def killed_at(place):
         yield struck
 
 
-def test_enter_when_the_run_ended_then_lost(provider):
+def test_enter_when_run_has_ended_then_run_lost(provider):
     run = SyncRun.objects.create(provider=provider, outcome="failed")
     with pytest.raises(RunLost):
         import_run._enter(run, "writing")
@@ -297,25 +295,25 @@ def test_enter_when_the_run_ended_then_lost(provider):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_run_when_watched_then_each_step_is_seen_before_it_is_done(upstream, provider, monkeypatch):
+def test_run_when_observed_then_each_phase_is_committed_before_it_begins(upstream, provider, monkeypatch):
     seen = []
 
-    def look():
+    def see_committed():
         seen.append(SyncRun.objects.values_list("outcome", "phase", "listed").get())
 
-    def looking(path, original):
+    def seeing_before(path, original):
         def wrapped(*args, **values):
-            in_background(look)()
+            in_background(see_committed)()
             return original(*args, **values)
 
         monkeypatch.setattr(import_run, path, wrapped)
 
     for name in ("client_for", "plan_import", "_apply"):
-        looking(name, getattr(import_run, name))
+        seeing_before(name, getattr(import_run, name))
     request_import(provider=provider)
-    look()
+    see_committed()
     assert run_due_imports() == 1
-    look()
+    see_committed()
     assert seen == [
         ("queued", "waiting", 0),
         ("running", "asking", 0),
@@ -330,7 +328,7 @@ def test_run_when_watched_then_each_step_is_seen_before_it_is_done(upstream, pro
 IN_LIRA = faults.answer(body=b'{"balance": "100.5", "currency": "TRY"}', action="balance", times=None)
 
 
-def test_sync_when_the_provider_bills_in_another_currency_then_refused_and_told_once(upstream, provider):
+def test_import_when_provider_bills_in_other_currency_then_refused_with_one_alert(upstream, provider):
     list_ten(upstream)
     sync_provider(provider=provider)
     before = catalog_state()
@@ -343,7 +341,7 @@ def test_sync_when_the_provider_bills_in_another_currency_then_refused_and_told_
         assert run.grounds["currency"] == "TRY"
         assert alert(provider).get().count == count
     assert catalog_state() == before
-    # Set up with that currency, it is imported, and the alerts end.
+    # With that currency set up, the list is imported and the alerts are resolved.
     Provider.objects.update(currency="TRY", exchange_rate=30_000_000_000)
     provider.refresh_from_db()
     assert sync_provider(provider=provider).outcome == "applied"
@@ -361,13 +359,13 @@ def test_sync_when_the_provider_bills_in_another_currency_then_refused_and_told_
     ],
     ids=["refused", "no currency", "html", "no amount", "dropped"],
 )
-def test_sync_when_the_balance_tells_no_other_currency_then_imported(upstream, provider, fault):
+def test_import_when_balance_states_no_other_currency_then_applied(upstream, provider, fault):
     upstream.inject(fault)
     assert sync_provider(provider=provider).outcome == "applied"
     assert Service.objects.count() == 60
 
 
-def test_sync_when_another_currency_was_accepted_then_applied(upstream, provider):
+def test_import_when_other_currency_was_accepted_then_applied(upstream, provider):
     list_ten(upstream)
     upstream.inject(IN_LIRA)
     refused = sync_provider(provider=provider)
@@ -384,7 +382,7 @@ def test_sync_when_another_currency_was_accepted_then_applied(upstream, provider
     assert (again.outcome, again.grounds["currency"]) == ("refused", "INR")
 
 
-# -- look and apply anyway ---------------------------------------------------------------------------
+# -- accepting a refused import ----------------------------------------------------------------------
 
 
 def lose(upstream, *numbers):
@@ -408,7 +406,7 @@ def accept(provider, refused):
     return run
 
 
-def test_refused_when_looked_at_then_its_grounds_are_there(upstream, provider):
+def test_refused_run_when_read_then_has_its_grounds(upstream, provider):
     run = refused_for_lost(upstream, provider)
     run.refresh_from_db()
     assert (run.phase, run.listed, run.finished_at is None) == ("comparing", 6, False)
@@ -426,10 +424,10 @@ def test_refused_when_looked_at_then_its_grounds_are_there(upstream, provider):
     assert "lacks 4 of the 10" in run.reason and "6 of 6 rates" in run.reason
 
 
-def test_accept_when_the_list_is_as_it_was_then_applied_and_the_alert_ends(upstream, provider):
+def test_accept_when_list_is_no_worse_then_applied_and_alert_ends(upstream, provider):
     refused = refused_for_lost(upstream, provider)
     assert alert(provider).exists()
-    # One that came back makes it better, and a rate that rose a little is nobody's ground.
+    # A returned service makes the list better, and a small rise is no reason to refuse it.
     upstream.set_service(104, listed=True)
     upstream.set_service(110, rate="2.40")
     run = accept(provider, refused)
@@ -438,7 +436,7 @@ def test_accept_when_the_list_is_as_it_was_then_applied_and_the_alert_ends(upstr
     assert not alert(provider).exists()
 
 
-def test_accept_when_the_list_lost_more_meanwhile_then_refused_with_fresh_grounds(upstream, provider):
+def test_accept_when_list_lost_more_then_refused_with_new_grounds(upstream, provider):
     refused = refused_for_lost(upstream, provider)
     before = catalog_state()
     lose(upstream, 105)
@@ -447,12 +445,12 @@ def test_accept_when_the_list_lost_more_meanwhile_then_refused_with_fresh_ground
     assert run.reason == "The list changed since you looked at it. The list lacks 5 of the 10 services on sale."
     assert run.grounds["gone"] == ["101", "102", "103", "104", "105"]
     assert catalog_state() == before
-    # Looked at again, it is applied.
+    # Accepted again, it is applied.
     assert accept(provider, run).outcome == "applied"
     assert orderable() == {str(n) for n in range(106, 111)}
 
 
-def test_accept_when_others_are_gone_instead_then_refused(upstream, provider):
+def test_accept_when_other_services_are_gone_then_refused(upstream, provider):
     refused = refused_for_lost(upstream, provider)
     upstream.set_service(101, listed=True)
     lose(upstream, 110)
@@ -460,7 +458,7 @@ def test_accept_when_others_are_gone_instead_then_refused(upstream, provider):
     assert len(orderable()) == 10
 
 
-def test_accept_when_rates_leapt_to_others_meanwhile_then_refused(upstream, provider):
+def test_accept_when_rates_leapt_to_other_values_then_refused(upstream, provider):
     list_ten(upstream)
     sync_provider(provider=provider)
     for number in range(101, 111):
@@ -485,7 +483,7 @@ def test_empty_list_when_accepted_or_forced_then_still_refused(upstream, provide
     assert catalog_state() == before
 
 
-def test_grounds_when_thousands_are_gone_then_the_examples_are_bounded(provider):
+def test_grounds_when_thousands_are_gone_then_examples_are_limited(provider):
     with SandboxServer(key="k", speed=0, services=250) as large:
         one = make.provider(url=large.url, api_key="k", name="Large")
         sync_provider(provider=one)
@@ -497,7 +495,7 @@ def test_grounds_when_thousands_are_gone_then_the_examples_are_bounded(provider)
     assert len(run.grounds["examples"]["gone"]) == 100
 
 
-def test_skipped_when_hundreds_then_counted_in_full(upstream, provider):
+def test_skipped_rows_when_hundreds_then_all_are_counted(upstream, provider):
     list_ten(upstream)
     for number in range(1_000, 1_300):
         upstream.set_service(number, row={"rate": "NaN"})
@@ -505,11 +503,11 @@ def test_skipped_when_hundreds_then_counted_in_full(upstream, provider):
     assert (run.outcome, run.skipped_count, len(run.skipped)) == ("applied", 300, 200)
 
 
-# -- at the same time --------------------------------------------------------------------------------
+# -- concurrency -------------------------------------------------------------------------------------
 
 
 @pytest.mark.django_db(transaction=True)
-def test_sync_when_a_margin_changes_meanwhile_then_the_prices_follow_both(upstream, provider):
+def test_import_when_margin_changes_meanwhile_then_prices_follow_both(upstream, provider):
     list_ten(upstream)
     sync_provider(provider=provider)
     for number in range(101, 111):
@@ -525,23 +523,23 @@ def test_sync_when_a_margin_changes_meanwhile_then_the_prices_follow_both(upstre
 
 
 @pytest.mark.django_db(transaction=True)
-def test_sync_when_an_older_list_is_applied_while_it_compares_then_it_compares_again(upstream, provider, monkeypatch):
+def test_import_when_older_list_is_applied_meanwhile_then_compares_again(upstream, provider, monkeypatch):
     list_ten(upstream)
-    original, looked = import_run.plan_import, []
+    original, compared = import_run.plan_import, []
 
-    def older_gets_in(**values):
+    def apply_older_first(**values):
         plan = original(**values)
-        looked.append(len(plan.new))
-        if len(looked) == 1:
-            # Begun before this one, of the same list; applied between its comparing and its writing.
+        compared.append(len(plan.new))
+        if len(compared) == 1:
+            # It started before this run, with the same list, and is applied between this run's comparing and writing.
             older = SyncRun.objects.create(provider=provider, started_at=timezone.now() - timedelta(minutes=1))
             carry_out(older)
             assert older.outcome == "applied"
         return plan
 
-    monkeypatch.setattr(import_run, "plan_import", older_gets_in)
+    monkeypatch.setattr(import_run, "plan_import", apply_older_first)
     run = sync_provider(provider=provider)
-    assert looked == [10, 10, 0]
+    assert compared == [10, 10, 0]
     assert (run.outcome, run.added) == ("applied", 0)
     assert Service.objects.count() == UpstreamService.objects.count() == 10
 

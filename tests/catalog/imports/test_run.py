@@ -1,4 +1,4 @@
-"""Imports over real HTTP: what they write, what they never touch, and which lists are not believed."""
+"""Imports over real HTTP: what they write, what they never change, and which lists they refuse."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ WRITES = ("INSERT", "UPDATE", "DELETE", "REPLACE")
 CATALOG = ("catalog_upstreamservice", "catalog_service", "catalog_category")
 
 
-def only(upstream, *wanted):
-    """Lets the provider list nothing but the `wanted` service ids."""
+def list_only(upstream, *wanted):
+    """Make the provider list only the `wanted` service ids."""
     for service_id in range(1, SANDBOX_SERVICES + 1):
         if service_id not in wanted:
             upstream.set_service(service_id, listed=False)
 
 
 def list_ten(upstream, **changes):
-    """A list of ten plain services, 101 to 110, at $2.00."""
-    only(upstream)
+    """Make the provider list ten services, 101 to 110, at $2.00."""
+    list_only(upstream)
     for service_id in range(101, 111):
         upstream.set_service(
             service_id, **{"name": f"Service {service_id}", "rate": "2.00", "category": "Social", **changes}
@@ -55,7 +55,7 @@ def service(external_id):
 
 
 def catalog_state():
-    """Everything that an import could change, but for its own record."""
+    """Return everything that an import could change, except its own run."""
     return (
         list(UpstreamService.objects.order_by("pk").values()),
         list(Service.objects.order_by("pk").values()),
@@ -67,7 +67,7 @@ def orderable():
     return set(services_on_sale().values_list("upstream__external_id", flat=True))
 
 
-def sync_alerts(provider):
+def import_alerts(provider):
     return Alert.objects.filter(cause=f"provider:{provider.pk}:sync")
 
 
@@ -82,7 +82,7 @@ def writes(queries, tables=CATALOG):
 # -- the first import --------------------------------------------------------------------------------
 
 
-def test_sync_when_first_then_services_categories_and_prices(upstream, provider):
+def test_import_when_first_then_writes_services_categories_and_prices(upstream, provider):
     run = sync_provider(provider=provider)
     assert (run.outcome, run.reason, run.skipped) == ("applied", "", [])
     assert (run.listed, run.added, run.changed, run.vanished, run.returned) == (60, 60, 0, 0, 0)
@@ -99,7 +99,7 @@ def test_sync_when_first_then_services_categories_and_prices(upstream, provider)
     assert (first.upstream.refill, first.upstream.cancel, first.upstream.dripfeed) == (False, True, False)
     assert first.description == "May drop; no refill."
     assert first.category.name == "Instagram · Followers"
-    # $0.012 and 25% are $0.015, a multiple of the price step of $0.0001.
+    # $0.012 plus 25% is $0.015, a multiple of the price step of $0.0001.
     assert service(10).price == 15_000
 
     shelves = list(Category.objects.order_by("position").values_list("name", "position"))
@@ -110,7 +110,7 @@ def test_sync_when_first_then_services_categories_and_prices(upstream, provider)
     assert provider.last_synced_at == run.started_at
 
 
-def test_sync_when_type_cannot_be_ordered_then_imported_but_not_on_sale(upstream, provider):
+def test_import_when_type_cannot_be_ordered_then_imported_but_not_on_sale(upstream, provider):
     sync_provider(provider=provider)
     types = set(UpstreamService.objects.values_list("type", flat=True))
     assert {"default", "package", "poll", "seo", "web_traffic", "comment_likes"} <= types
@@ -120,7 +120,7 @@ def test_sync_when_type_cannot_be_ordered_then_imported_but_not_on_sale(upstream
     assert orderable() == set(UpstreamService.objects.filter(type__in=SPECS).values_list("external_id", flat=True))
 
 
-def test_sync_when_type_changes_to_one_that_cannot_be_ordered_then_not_orderable(upstream, provider, customer):
+def test_import_when_type_changes_to_unsellable_then_not_orderable(upstream, provider, customer):
     list_ten(upstream)
     sync_provider(provider=provider)
     upstream.set_service(101, type="Subscriptions")
@@ -132,14 +132,14 @@ def test_sync_when_type_changes_to_one_that_cannot_be_ordered_then_not_orderable
     assert make.wallet(customer).balance == 10_000_000
 
 
-def test_sync_when_publish_new_is_off_then_new_services_wait_for_the_owner(upstream, provider):
+def test_import_when_publish_new_is_off_then_new_services_are_off_sale(upstream, provider):
     Provider.objects.update(publish_new=False)
     provider.refresh_from_db()
     list_ten(upstream)
     sync_provider(provider=provider)
     assert Service.objects.count() == 10
     assert orderable() == set()
-    # The owner puts one on sale; later imports neither take it off nor add others.
+    # The owner puts one on sale: later imports neither take it off sale nor add others.
     Service.objects.filter(upstream__external_id="101").update(is_on_sale=True)
     upstream.set_service(111, name="Another", rate="2.00", category="Social")
     run = sync_provider(provider=provider)
@@ -147,10 +147,10 @@ def test_sync_when_publish_new_is_off_then_new_services_wait_for_the_owner(upstr
     assert orderable() == {"101"}
 
 
-# -- writes only what differs ------------------------------------------------------------------------
+# -- unchanged lists ---------------------------------------------------------------------------------
 
 
-def test_sync_when_nothing_changed_then_catalog_is_not_written(upstream, provider):
+def test_import_when_nothing_changed_then_catalog_is_not_written(upstream, provider):
     sync_provider(provider=provider)
     before = catalog_state()
     with CaptureQueriesContext(
@@ -160,13 +160,13 @@ def test_sync_when_nothing_changed_then_catalog_is_not_written(upstream, provide
     assert (run.outcome, run.listed) == ("applied", 60)
     assert (run.added, run.changed, run.vanished, run.returned) == (0, 0, 0, 0)
     assert writes(queries) == []
-    # The run and its steps, the provider's balance and time, and alerts that may end: nothing else is written.
+    # The run and its phases, the provider's balance and time, and alerts to resolve: nothing else is written.
     others = ("catalog_syncrun", "catalog_provider", "ops_alert")
     assert len(writes(queries, others)) == len(writes(queries, ("",))) <= 10
     assert catalog_state() == before
 
 
-def test_sync_when_one_of_many_changed_then_only_its_row_is_written(upstream, provider):
+def test_import_when_one_row_changed_then_only_it_is_written(upstream, provider):
     sync_provider(provider=provider)
     before = {row["id"]: row for row in UpstreamService.objects.values()}
     upstream.set_service(2, max=60_000)
@@ -179,7 +179,7 @@ def test_sync_when_one_of_many_changed_then_only_its_row_is_written(upstream, pr
 
 
 def statements(rows):
-    """Statements of a first, an unchanged and a fully re-priced import of `rows` services."""
+    """Return the statements of a first, an unchanged and a fully repriced import of `rows` services."""
     with SandboxServer(key="upstream-key", speed=0, services=rows) as upstream:
         provider = make.provider(url=upstream.url, api_key=upstream.key, name=f"Of {rows}")
         counts = []
@@ -194,19 +194,19 @@ def statements(rows):
     return counts
 
 
-def test_sync_when_list_grows_then_statements_do_not(db):
-    statements(60)  # What the first one of all sets up is not counted.
+def test_import_when_list_grows_then_statements_do_not(db):
+    statements(60)  # Statements that only the very first import needs are not counted.
     small, large = statements(200), statements(400)
     assert small[1] == large[1] <= 20
-    # Under a thousand rows each takes one statement of each kind, on either database.
+    # Up to a thousand rows need one statement of each kind, on either database.
     assert large == small
     assert max(large) <= 40
 
 
-# -- prices follow, the owner's choices stay ---------------------------------------------------------
+# -- prices and the owner's settings -----------------------------------------------------------------
 
 
-def test_sync_when_rate_rises_then_price_rises_before_anything_is_sold_at_the_old(upstream, provider, customer):
+def test_import_when_rate_rises_then_no_order_at_the_old_price(upstream, provider, customer):
     list_ten(upstream)
     sync_provider(provider=provider)
     assert (service(101).cost, service(101).price) == (2_000_000, 2_500_000)
@@ -215,11 +215,11 @@ def test_sync_when_rate_rises_then_price_rises_before_anything_is_sold_at_the_ol
     assert run.changed == 1
     assert (service(101).cost, service(101).price) == (3_200_000, 4_000_000)
     assert make.order(customer, service(101), quantity=1_000).charge == 4_000_000
-    # The others kept theirs.
+    # The prices of the others are unchanged.
     assert set(Service.objects.exclude(upstream__external_id="101").values_list("price", flat=True)) == {2_500_000}
 
 
-def test_sync_when_rate_falls_then_price_falls(upstream, provider):
+def test_import_when_rate_falls_then_price_falls(upstream, provider):
     list_ten(upstream)
     sync_provider(provider=provider)
     upstream.set_service(101, rate="1")
@@ -227,14 +227,14 @@ def test_sync_when_rate_falls_then_price_falls(upstream, provider):
     assert (service(101).cost, service(101).price) == (1_000_000, 1_250_000)
 
 
-def test_sync_when_rate_has_more_places_than_the_panel_holds_then_cost_is_rounded_up(upstream, provider):
+def test_import_when_rate_has_too_many_decimals_then_cost_is_rounded_up(upstream, provider):
     list_ten(upstream)
     upstream.set_service(101, row={"rate": "0.00000012"})
     sync_provider(provider=provider)
     assert (service(101).upstream.rate, service(101).cost, service(101).price) == (1, 1, 100)
 
 
-def test_sync_when_owner_changed_the_service_then_never_overwritten(upstream, provider):
+def test_import_when_owner_changed_the_service_then_not_overwritten(upstream, provider):
     list_ten(upstream)
     sync_provider(provider=provider)
     mine = Category.objects.create(name="My shelf", position=99)
@@ -259,10 +259,10 @@ def test_sync_when_owner_changed_the_service_then_never_overwritten(upstream, pr
     row = service(101)
     assert (row.name, row.description, row.category, row.position) == ("My name", "My words", mine, 7)
     assert (row.is_on_sale, row.margin_bp, row.min_quantity, row.max_quantity) == (False, 10_000, 100, 500)
-    # Only what follows from the rate moved, by the owner's own margin of 100%.
+    # Only cost and price changed, with the owner's margin of 100%.
     assert (row.cost, row.price) == (2_400_000, 4_800_000)
     assert (row.upstream.name, row.upstream.category, row.upstream.max_quantity) == ("Theirs", "Their shelf", 99_999)
-    # Nor are the names that the owner left alone: customers know the services by them.
+    # Names that the owner did not change are kept too: customers know the services by them.
     assert service(102).name == "Service 102"
     assert service(102).category.name == "Social"
     assert Category.objects.get(name="Social").position == 42
@@ -272,14 +272,14 @@ def test_sync_when_owner_changed_the_service_then_never_overwritten(upstream, pr
 # -- vanished and returned ---------------------------------------------------------------------------
 
 
-def test_sync_when_service_vanishes_then_not_orderable_and_it_returns(upstream, provider, customer):
+def test_import_when_service_vanishes_then_not_orderable_until_it_returns(upstream, provider, customer):
     list_ten(upstream)
     sync_provider(provider=provider)
     upstream.set_service(101, listed=False)
     run = sync_provider(provider=provider)
     assert (run.outcome, run.vanished, run.changed) == ("applied", 1, 0)
     gone = service(101)
-    # Nothing is deleted, the price is not zero, and the owner's switch is as it was.
+    # Nothing is deleted, the price is kept, and so is the owner's switch.
     assert (gone.price, gone.is_on_sale, gone.upstream.is_listed) == (2_500_000, True, False)
     assert "101" not in orderable()
     with pytest.raises(NotOnSale):
@@ -288,10 +288,10 @@ def test_sync_when_service_vanishes_then_not_orderable_and_it_returns(upstream, 
     assert Entry.objects.filter(kind="order").count() == 0
     assert make.wallet(customer).balance == 10_000_000
 
-    # A second list without it tells nothing new.
+    # A second list without it reports nothing new.
     assert sync_provider(provider=provider).vanished == 0
 
-    # It returns at another rate, under the same row.
+    # It returns with another rate, in the same row.
     upstream.set_service(101, listed=True, rate="4")
     run = sync_provider(provider=provider)
     assert (run.returned, run.added, run.changed) == (1, 0, 0)
@@ -299,7 +299,7 @@ def test_sync_when_service_vanishes_then_not_orderable_and_it_returns(upstream, 
     assert make.order(customer, service(101), quantity=1_000).charge == 5_000_000
 
 
-def test_sync_when_vanished_service_was_off_sale_then_it_returns_off_sale(upstream, provider):
+def test_import_when_vanished_service_was_off_sale_then_returns_off_sale(upstream, provider):
     list_ten(upstream)
     sync_provider(provider=provider)
     Service.objects.filter(upstream__external_id="101").update(is_on_sale=False)
@@ -311,7 +311,7 @@ def test_sync_when_vanished_service_was_off_sale_then_it_returns_off_sale(upstre
     assert "101" not in orderable()
 
 
-# -- lists that are not believed ---------------------------------------------------------------------
+# -- implausible lists -------------------------------------------------------------------------------
 
 NO_LISTS = {
     "empty": (faults.answer(body=b"[]", action="services", times=None), "refused"),
@@ -331,7 +331,7 @@ NO_LISTS = {
 
 
 @pytest.mark.parametrize("kind", NO_LISTS)
-def test_sync_when_there_is_no_usable_list_then_refused_whole_and_told_once(upstream, provider, kind):
+def test_import_when_list_is_unusable_then_nothing_written_and_one_alert(upstream, provider, kind):
     fault, outcome = NO_LISTS[kind]
     list_ten(upstream)
     synced = sync_provider(provider=provider)
@@ -342,32 +342,32 @@ def test_sync_when_there_is_no_usable_list_then_refused_whole_and_told_once(upst
         assert run.outcome == outcome
         assert run.reason
         assert run.finished_at is not None
-        # One open alert that counts, not a new one each hour.
-        assert list(sync_alerts(provider).values_list("count", "resolved_at")) == [(count, None)]
+        # One open alert with a count, not a new alert each hour.
+        assert list(import_alerts(provider).values_list("count", "resolved_at")) == [(count, None)]
     assert catalog_state() == before
     assert len(orderable()) == 10
     provider.refresh_from_db()
     assert provider.last_synced_at == synced.started_at
-    # The next good list ends the alert.
+    # The next good list resolves the alert.
     upstream.clear_faults()
     assert sync_provider(provider=provider).outcome == "applied"
-    assert not sync_alerts(provider).filter(resolved_at=None).exists()
+    assert not import_alerts(provider).filter(resolved_at=None).exists()
     assert catalog_state() == before
 
 
-def test_sync_when_first_list_is_empty_then_refused(upstream, provider):
-    only(upstream)
+def test_import_when_first_list_is_empty_then_refused(upstream, provider):
+    list_only(upstream)
     run = sync_provider(provider=provider)
     assert (run.outcome, run.reason) == ("refused", "The list is empty.")
     assert catalog_state() == ([], [], [])
-    assert sync_alerts(provider).count() == 1
+    assert import_alerts(provider).count() == 1
 
 
-def test_sync_when_provider_cannot_be_reached_then_failed_and_alert_that_ends_on_success(upstream, provider):
+def test_import_when_provider_is_unreachable_then_failed_with_alert(upstream, provider):
     upstream.inject(faults.refuse(times=None))
     run = sync_provider(provider=provider)
     assert run.outcome == "failed"
-    alert = sync_alerts(provider).get()
+    alert = import_alerts(provider).get()
     assert alert.text.startswith("Import from Upstream failed:")
     assert (alert.count, alert.resolved_at) == (1, None)
     assert catalog_state() == ([], [], [])
@@ -375,22 +375,22 @@ def test_sync_when_provider_cannot_be_reached_then_failed_and_alert_that_ends_on
     assert sync_provider(provider=provider).added == 60
     alert.refresh_from_db()
     assert alert.resolved_at is not None
-    # New trouble opens a new alert, and leaves the old one as it ended.
+    # A new failure opens a new alert; the old one stays resolved.
     upstream.inject(faults.refuse(times=None))
     sync_provider(provider=provider)
-    assert sorted(sync_alerts(provider).values_list("count", flat=True)) == [1, 1]
+    assert sorted(import_alerts(provider).values_list("count", flat=True)) == [1, 1]
 
 
-def test_sync_when_stored_key_cannot_be_decrypted_then_failed_and_nothing_is_sent(upstream, provider, settings):
+def test_import_when_key_cannot_be_decrypted_then_failed_and_nothing_sent(upstream, provider, settings):
     settings.FIELD_ENCRYPTION_KEYS = ["YW5vdGhlci1rZXktZm9yLXRlc3RzLW9ubHktISEhISE="]
     run = sync_provider(provider=provider)
     assert run.outcome == "failed"
     assert "Enter the API key again" in run.reason
     assert upstream.requests == []
-    assert sync_alerts(provider).count() == 1
+    assert import_alerts(provider).count() == 1
 
 
-def test_sync_when_one_provider_fails_then_the_others_are_imported(upstream, provider):
+def test_imports_when_one_provider_fails_then_others_are_imported(upstream, provider):
     make.provider(name="A dead one")
     assert (request_all(), run_due_imports()) == (2, 2)
     outcomes = dict(SyncRun.objects.values_list("provider__name", "outcome"))
@@ -398,34 +398,34 @@ def test_sync_when_one_provider_fails_then_the_others_are_imported(upstream, pro
     assert Service.objects.count() == 60
 
 
-def test_sync_when_provider_is_off_then_not_asked(upstream, provider):
+def test_imports_when_provider_is_off_then_skipped(upstream, provider):
     Provider.objects.update(is_active=False)
     assert (request_all(), run_due_imports()) == (0, 0)
     assert upstream.requests == []
 
 
 @pytest.mark.parametrize(("lost", "outcome"), [(3, "applied"), (4, "refused")])
-def test_sync_when_list_lost_more_than_30_percent_then_refused(upstream, provider, lost, outcome):
+def test_import_when_list_lost_more_than_30_percent_then_refused(upstream, provider, lost, outcome):
     list_ten(upstream)
     sync_provider(provider=provider)
     before = catalog_state()
     for number in range(101, 101 + lost):
         upstream.set_service(number, listed=False)
-    # A new one does not make up for the lost ones.
+    # A new service does not make up for the lost ones.
     upstream.set_service(120, name="New", rate="2")
     run = sync_provider(provider=provider)
     assert run.outcome == outcome
     if outcome == "refused":
         assert run.reason == "The list lacks 4 of the 10 services on sale."
-        assert "nothing was changed" in sync_alerts(provider).get().text
+        assert "nothing was changed" in import_alerts(provider).get().text
         assert catalog_state() == before
         assert len(orderable()) == 10
     else:
         assert len(orderable()) == 8
-        assert not sync_alerts(provider).exists()
+        assert not import_alerts(provider).exists()
 
 
-def test_sync_when_only_what_is_off_sale_vanishes_then_applied(upstream, provider):
+def test_import_when_only_services_off_sale_vanish_then_applied(upstream, provider):
     list_ten(upstream)
     sync_provider(provider=provider)
     Service.objects.filter(upstream__external_id__in=["101", "102", "103", "104"]).update(is_on_sale=False)
@@ -437,16 +437,16 @@ def test_sync_when_only_what_is_off_sale_vanishes_then_applied(upstream, provide
 @pytest.mark.parametrize(
     ("rates", "outcome"),
     [
-        (dict.fromkeys(range(101, 107), "10"), "refused"),  # 6 of 10, five times as dear
-        (dict.fromkeys(range(101, 107), "0.40"), "refused"),  # 6 of 10, a fifth
-        (dict.fromkeys(range(101, 111), "166"), "refused"),  # dollars became rupees
+        (dict.fromkeys(range(101, 107), "10"), "refused"),  # 6 of 10, five times the rate
+        (dict.fromkeys(range(101, 107), "0.40"), "refused"),  # 6 of 10, a fifth of the rate
+        (dict.fromkeys(range(101, 111), "166"), "refused"),  # rupees instead of dollars
         (dict.fromkeys(range(101, 111), "0"), "refused"),
         (dict.fromkeys(range(101, 106), "10"), "applied"),  # 5 of 10 are not most
-        (dict.fromkeys(range(101, 111), "9.99"), "applied"),  # all, by less than five
+        (dict.fromkeys(range(101, 111), "9.99"), "applied"),  # all, by less than a factor of five
     ],
     ids=["six x5", "six /5", "all x83", "all to zero", "five x5", "all below x5"],
 )
-def test_sync_when_most_rates_leap_by_five_then_refused_as_a_currency_switch(upstream, provider, rates, outcome):
+def test_import_when_most_rates_change_fivefold_then_refused(upstream, provider, rates, outcome):
     list_ten(upstream)
     sync_provider(provider=provider)
     before = catalog_state()
@@ -457,12 +457,12 @@ def test_sync_when_most_rates_leap_by_five_then_refused_as_a_currency_switch(ups
     if outcome == "refused":
         assert f"{len(rates)} of 10 rates" in run.reason
         assert catalog_state() == before
-        assert sync_alerts(provider).get().level == "danger"
+        assert import_alerts(provider).get().level == "danger"
     else:
         assert run.changed == len(rates)
 
 
-def test_sync_when_forced_then_implausible_list_is_applied_and_alert_ends(upstream, provider):
+def test_import_when_forced_then_implausible_list_is_applied_and_alert_ends(upstream, provider):
     list_ten(upstream)
     sync_provider(provider=provider)
     for number in range(101, 106):
@@ -473,10 +473,10 @@ def test_sync_when_forced_then_implausible_list_is_applied_and_alert_ends(upstre
     assert (run.outcome, run.vanished, run.changed) == ("applied", 5, 1)
     assert len(orderable()) == 5
     assert service(106).price == 25_000_000
-    assert not sync_alerts(provider).filter(resolved_at=None).exists()
+    assert not import_alerts(provider).filter(resolved_at=None).exists()
 
 
-def test_sync_when_forced_then_an_unreadable_list_is_still_refused(upstream, provider):
+def test_import_when_forced_then_unreadable_list_still_fails(upstream, provider):
     list_ten(upstream)
     sync_provider(provider=provider)
     before = catalog_state()
@@ -489,7 +489,7 @@ def test_sync_catalog_command_when_refused_then_exits_in_error_and_force_applies
     list_ten(upstream)
     call_command("sync_catalog", "Upstream")
     assert "Upstream: 10 listed, 10 new" in capsys.readouterr().out
-    only(upstream, 110)
+    list_only(upstream, 110)
     for number in range(101, 110):
         upstream.set_service(number, listed=False)
     with pytest.raises(CommandError):
@@ -524,7 +524,7 @@ BAD_ROWS = {
 
 
 @pytest.mark.parametrize("kind", BAD_ROWS)
-def test_sync_when_a_row_is_bad_then_it_is_skipped_with_its_reason_and_the_rest_goes_on(upstream, provider, kind):
+def test_import_when_row_is_bad_then_skipped_with_reason_and_others_imported(upstream, provider, kind):
     row, reason = BAD_ROWS[kind]
     list_ten(upstream)
     upstream.set_service(105, row=row)
@@ -534,11 +534,11 @@ def test_sync_when_a_row_is_bad_then_it_is_skipped_with_its_reason_and_the_rest_
     [(position, _, why)] = run.skipped
     assert (position, why) == (4, reason)
     assert orderable() == {str(number) for number in range(101, 111)} - {"105"}
-    # The first of two rows of one id counts.
+    # The first of two rows with one id counts.
     assert service(102).name == "Service 102"
 
 
-def test_sync_when_row_of_a_sold_service_turns_bad_then_it_is_not_sold_at_an_unknown_cost(upstream, provider, customer):
+def test_import_when_row_of_sold_service_turns_bad_then_not_orderable(upstream, provider, customer):
     list_ten(upstream)
     sync_provider(provider=provider)
     upstream.set_service(105, row={"rate": "NaN"})
@@ -552,7 +552,7 @@ def test_sync_when_row_of_a_sold_service_turns_bad_then_it_is_not_sold_at_an_unk
     assert "105" in orderable()
 
 
-def test_sync_when_hundreds_of_rows_are_bad_then_the_kept_reasons_are_bounded(upstream, provider):
+def test_import_when_hundreds_of_rows_are_bad_then_kept_reasons_are_limited(upstream, provider):
     list_ten(upstream)
     for number in range(1_000, 1_300):
         upstream.set_service(number, row={"rate": "NaN"})
@@ -561,8 +561,8 @@ def test_sync_when_hundreds_of_rows_are_bad_then_the_kept_reasons_are_bounded(up
 
 
 @pytest.mark.parametrize("margin_fixed", [None, 100_000])
-def test_sync_when_rate_is_zero_then_never_on_sale(upstream, provider, customer, margin_fixed):
-    # A rate of 0 is a mistake or a promise; neither is a cost that the panel knows.
+def test_import_when_rate_is_zero_then_never_on_sale(upstream, provider, customer, margin_fixed):
+    # A rate of 0 is not a known cost, whether by mistake or on purpose.
     change_prices(
         edits=[Edit("provider", (provider.pk,), {"margin_fixed": margin_fixed})], source="provider", summary="Margin"
     )
@@ -573,7 +573,7 @@ def test_sync_when_rate_is_zero_then_never_on_sale(upstream, provider, customer,
     with pytest.raises(NotOnSale):
         make.order(customer, service(105))
 
-    # Nor one that was sold before.
+    # Also for a service that was on sale before.
     upstream.set_service(106, rate="0")
     sync_provider(provider=provider)
     assert (service(106).price, service(106).is_on_sale) == (0, False)
@@ -596,7 +596,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
-def test_sync_when_names_are_hostile_then_stored_clean_and_whole(upstream, provider, kind):
+def test_import_when_names_are_hostile_then_stored_clean(upstream, provider, kind):
     sent, stored = HOSTILE[kind]
     list_ten(upstream)
     upstream.set_service(105, row={"name": sent, "category": sent, "desc": sent, "type": sent})
@@ -608,12 +608,12 @@ def test_sync_when_names_are_hostile_then_stored_clean_and_whole(upstream, provi
     assert len(row.description) <= 5_000
     for character in "\x00\x1b\x7f\u202e\u2066\u200f\ud800":
         assert character not in row.name + row.description + row.category.name + row.upstream.type
-    # What it says of itself comes back the same: the next import has nothing to write.
+    # The next import compares equal and writes nothing.
     assert sync_provider(provider=provider).changed == 0
     assert Service.objects.count() == 10
 
 
-def test_sync_when_category_is_missing_then_other(upstream, provider):
+def test_import_when_category_is_missing_then_category_other(upstream, provider):
     list_ten(upstream)
     upstream.set_service(105, row={"category": ""})
     sync_provider(provider=provider)
@@ -621,7 +621,7 @@ def test_sync_when_category_is_missing_then_other(upstream, provider):
     assert sync_provider(provider=provider).changed == 0
 
 
-def test_sync_when_two_providers_use_the_same_ids_then_each_keeps_its_own(upstream, provider):
+def test_imports_when_two_providers_use_the_same_ids_then_kept_apart(upstream, provider):
     list_ten(upstream)
     sync_provider(provider=provider)
     with SandboxServer(key="another-key", speed=0) as second:
@@ -638,7 +638,7 @@ def test_sync_when_two_providers_use_the_same_ids_then_each_keeps_its_own(upstre
     assert Category.objects.filter(name="Social").count() == 1
 
 
-# -- at the same time --------------------------------------------------------------------------------
+# -- concurrency -------------------------------------------------------------------------------------
 
 
 def wait_for_requests(upstream, count):
@@ -649,29 +649,29 @@ def wait_for_requests(upstream, count):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_sync_when_an_older_list_arrives_after_a_newer_then_it_is_not_applied(upstream, provider):
+def test_import_when_older_list_arrives_after_a_newer_then_not_applied(upstream, provider):
     list_ten(upstream)
     sync_provider(provider=provider)
     gate = threading.Event()
     upstream.clear_requests()
-    # 1. A slow import has fetched the list at $2.00, which has not arrived yet.
+    # 1. A slow import has requested the list at $2.00, which has not arrived yet.
     upstream.inject(faults.Fault(action="services", gate=gate))
     slow = in_background(lambda: sync_provider(provider=Provider.objects.get()))
     wait_for_requests(upstream, 1)
-    # 2. The rate rises, and a quick import applies it.
+    # 2. The rate rises, and a fast import applies it.
     upstream.set_service(101, rate="3.20")
     assert sync_provider(provider=Provider.objects.get()).changed == 1
-    # 3. The slow one arrives.
+    # 3. The slow list arrives.
     gate.set()
     run = slow()
     assert (run.outcome, run.reason) == ("refused", "A newer list was applied meanwhile.")
     assert (service(101).upstream.rate, service(101).price) == (3_200_000, 4_000_000)
-    # Nothing is wrong with the import, so nobody is told of it.
-    assert not sync_alerts(provider).exists()
+    # This is not a failure: no alert.
+    assert not import_alerts(provider).exists()
 
 
 @pytest.mark.django_db(transaction=True)
-def test_sync_when_two_imports_arrive_at_once_then_nothing_is_double(upstream, provider):
+def test_imports_when_two_write_at_once_then_no_duplicates(upstream, provider):
     gate = threading.Event()
     upstream.inject(faults.Fault(action="services", gate=gate, times=2))
     first, second = (in_background(lambda: sync_provider(provider=Provider.objects.get())) for _ in range(2))
@@ -688,9 +688,9 @@ def test_sync_when_two_imports_arrive_at_once_then_nothing_is_double(upstream, p
 
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
-def test_sync_when_another_import_makes_the_same_categories_meanwhile_then_no_deadlock(upstream, provider):
-    # The list has them backwards; everybody inserts them by name.
-    only(upstream)
+def test_imports_when_both_create_the_same_categories_then_no_deadlock(upstream, provider):
+    # The list has them in reverse order; both imports insert them by name.
+    list_only(upstream)
     for number in range(10):
         upstream.set_service(101 + number, category=f"Shelf {9 - number}")
     with transaction.atomic():
@@ -705,7 +705,7 @@ def test_sync_when_another_import_makes_the_same_categories_meanwhile_then_no_de
 
 
 @pytest.mark.django_db(transaction=True)
-def test_sync_when_orders_are_taken_meanwhile_then_each_is_charged_one_of_the_two_prices(upstream, provider):
+def test_import_when_orders_are_created_meanwhile_then_old_or_new_price(upstream, provider):
     list_ten(upstream)
     sync_provider(provider=provider)
     user = make.customer("alice@example.org", funds="100")

@@ -1,6 +1,6 @@
-"""Changing prices: drafted, shown, applied as it was shown, and taken back.
+"""Price changes: draft, preview, apply as previewed, undo.
 
-Unless told otherwise a service costs $2.00 at its provider and sells for $2.50, by the panel's 25%.
+By default a service costs $2.00 and sells for $2.50, with the panel's 25%.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def of(db):
-    """A provider that nobody talks to."""
+def idle_provider(db):
+    """A provider without a server."""
     price_policy()
     return make.provider()
 
 
 @pytest.fixture
-def sold(of):
-    """On sale: $2.00 at the provider, $2.50 here."""
-    return make.service(of)
+def sold_service(idle_provider):
+    """A service on sale that costs $2.00 and sells for $2.50."""
+    return make.service(idle_provider)
 
 
 def draft(*edits: Edit, actor=None, summary="A change"):
@@ -60,8 +60,8 @@ def prices():
     return dict(Service.objects.order_by("pk").values_list("pk", "price"))
 
 
-def everything():
-    """What a change may set, and what follows from it."""
+def catalog_state():
+    """Return what a change may set, and what follows from it."""
     return (
         list(PricePolicy.objects.values()),
         list(Provider.objects.order_by("pk").values("pk", "exchange_rate", "margin_bp", "margin_fixed")),
@@ -71,50 +71,53 @@ def everything():
     )
 
 
-# -- shown -------------------------------------------------------------------------------------------
+# -- preview -----------------------------------------------------------------------------------------
 
 
-def test_preview_when_a_margin_changes_then_it_tells_what_would_happen_and_nothing_does(of, sold):
-    own = make.service(of, external_id="2", margin_bp=10_000)
-    cheap = make.service(of, external_id="3", rate="0.01")
-    before = everything()
+def test_preview_when_margin_changes_then_effects_counted_and_none_written(idle_provider, sold_service):
+    own = make.service(idle_provider, external_id="2", margin_bp=10_000)
+    cheap = make.service(idle_provider, external_id="3", rate="0.01")
+    before = catalog_state()
     preview = preview_change(change=draft(panel(margin_bp=1_000)))
-    assert everything() == before
+    assert catalog_state() == before
     assert (preview.affected, preview.raised, preview.lowered) == (2, 0, 2)
     assert {one.after.pk: (one.before.price, one.after.price) for one in preview.effects} == {
-        sold.pk: (2_500_000, 2_200_000),
+        sold_service.pk: (2_500_000, 2_200_000),
         cheap.pk: (12_500, 11_000),
     }
     assert own.pk not in {one.after.pk for one in preview.effects}
 
 
-def test_preview_when_prices_are_held_up_or_earn_nothing_then_counted(of, sold):
+def test_preview_when_prices_are_at_minimum_or_earn_nothing_then_counted(idle_provider, sold_service):
     change("panel", 1, minimum_margin_bp=1_000)
-    at_cost = make.service(of, external_id="2")
+    at_cost = make.service(idle_provider, external_id="2")
     edits = (panel(margin_bp=0), Edit("service", (at_cost.pk,), {"allow_below_minimum": True}))
     preview = preview_change(change=draft(*edits))
     assert (preview.affected, preview.at_minimum, preview.earning_nothing) == (2, 2, 1)
-    assert {one.after.pk: one.after.price for one in preview.effects} == {sold.pk: 2_200_000, at_cost.pk: 2_000_000}
+    assert {one.after.pk: one.after.price for one in preview.effects} == {
+        sold_service.pk: 2_200_000,
+        at_cost.pk: 2_000_000,
+    }
 
 
-def test_preview_when_the_exchange_rate_rises_then_it_tells_what_the_old_prices_would_lose(of, sold):
-    preview = preview_change(change=draft(Edit("provider", (of.pk,), {"exchange_rate": 2 * EXCHANGE_ONE})))
+def test_preview_when_exchange_rate_rises_then_counts_losses_at_old_prices(idle_provider, sold_service):
+    preview = preview_change(change=draft(Edit("provider", (idle_provider.pk,), {"exchange_rate": 2 * EXCHANGE_ONE})))
     assert (preview.raised, preview.losing_at_old_price) == (1, 1)
     [effect] = preview.worst
     assert (effect.before.cost, effect.after.cost) == (2_000_000, 4_000_000)
     assert (effect.share_before, effect.share_after) == (2_500, 2_500)
 
 
-def test_preview_when_a_price_would_be_lost_then_it_is_the_worst(of, sold):
-    dear = make.service(of, external_id="2", rate="900000")
-    preview = preview_change(change=draft(Edit("provider", (of.pk,), {"exchange_rate": 10**18})))
+def test_preview_when_a_price_would_be_lost_then_it_is_the_worst(idle_provider, sold_service):
+    dear = make.service(idle_provider, external_id="2", rate="900000")
+    preview = preview_change(change=draft(Edit("provider", (idle_provider.pk,), {"exchange_rate": 10**18})))
     assert (preview.affected, preview.raised, preview.lost_price, preview.taken_off_sale) == (2, 1, 1, 1)
     assert (preview.worst[0].after.pk, preview.worst[0].after.price) == (dear.pk, 0)
     assert preview.worst[0].earns_nothing
 
 
-def test_worst_when_there_are_many_then_ten_that_earn_least(of):
-    made = [make.service(of, external_id=str(number), margin_bp=number * 100) for number in range(1, 14)]
+def test_worst_when_effects_are_many_then_the_ten_that_earn_least(idle_provider):
+    made = [make.service(idle_provider, external_id=str(number), margin_bp=number * 100) for number in range(1, 14)]
     preview = preview_change(
         change=draft(
             *(Edit("service", (one.pk,), {"margin_bp": number * 50}) for number, one in enumerate(made, start=1))
@@ -124,25 +127,27 @@ def test_worst_when_there_are_many_then_ten_that_earn_least(of):
     assert [one.after.pk for one in preview.worst] == [one.pk for one in made[:10]]
 
 
-def test_preview_when_a_type_cannot_be_ordered_then_it_is_not_put_on_sale(of, sold):
-    odd = make.service(of, external_id="2", type="subscriptions")
+def test_preview_when_type_cannot_be_ordered_then_not_put_on_sale(idle_provider, sold_service):
+    odd = make.service(idle_provider, external_id="2", type="subscriptions")
     Service.objects.update(is_on_sale=False)
-    preview = preview_change(change=draft(Edit("service", (sold.pk, odd.pk), {"is_on_sale": True})))
+    preview = preview_change(change=draft(Edit("service", (sold_service.pk, odd.pk), {"is_on_sale": True})))
     assert (preview.put_on_sale, preview.not_sellable, preview.affected) == (1, 1, 0)
 
 
-def test_draft_when_a_column_is_set_twice_then_it_is_no_draft(of, sold):
+def test_draft_when_column_is_set_twice_then_value_error(idle_provider, sold_service):
     with pytest.raises(ValueError, match="set twice"):
-        draft(Edit("service", (sold.pk,), {"margin_bp": 1}), Edit("service", (sold.pk,), {"margin_bp": 2}))
+        draft(
+            Edit("service", (sold_service.pk,), {"margin_bp": 1}), Edit("service", (sold_service.pk,), {"margin_bp": 2})
+        )
     assert not PriceChange.objects.exists()
 
 
-def test_edit_when_it_names_another_column_then_refused():
+def test_edit_when_column_is_not_allowed_then_refused():
     with pytest.raises(ValueError, match="price"):
         Edit("service", (1,), {"price": 1})
 
 
-def test_drafts_when_nobody_applied_them_then_they_are_dropped_after_a_day(of, sold):
+def test_drafts_when_not_applied_then_deleted_after_a_day(idle_provider, sold_service):
     old, applied = draft(panel(margin_bp=1)), draft(panel(margin_bp=2_600))
     apply_change(change=applied, seen=None, actor=None)
     PriceChange.objects.update(created_at=timezone.now() - timedelta(days=2))
@@ -151,21 +156,21 @@ def test_drafts_when_nobody_applied_them_then_they_are_dropped_after_a_day(of, s
     assert PriceChange.objects.filter(pk=applied.pk).exists()
 
 
-# -- applied -----------------------------------------------------------------------------------------
+# -- apply -------------------------------------------------------------------------------------------
 
 
-def test_apply_when_nothing_moved_since_then_it_does_what_was_shown(of, sold, staff):
+def test_apply_when_nothing_changed_since_then_as_previewed(idle_provider, sold_service, staff):
     drafted = draft(panel(margin_bp=5_000), actor=staff)
     shown = preview_change(change=drafted)
     done = apply_change(change=drafted, seen=shown.fingerprint, actor=staff)
-    assert (done.raised, prices()) == (1, {sold.pk: 3_000_000})
+    assert (done.raised, prices()) == (1, {sold_service.pk: 3_000_000})
     row = PriceChange.objects.get()
     assert (row.state, row.actor, row.affected, row.raised, row.lowered) == ("applied", staff, 1, 1, 0)
     assert load_edits(row.before) == [panel(margin_bp=2_500)]
 
 
 @pytest.mark.parametrize("moved", ["rate", "panel", "category", "new service"])
-def test_apply_when_anything_moved_since_then_refused_and_nothing_changes(of, sold, moved):
+def test_apply_when_anything_changed_since_then_refused(idle_provider, sold_service, moved):
     drafted = draft(panel(margin_bp=5_000))
     shown = preview_change(change=drafted)
     if moved == "rate":
@@ -173,56 +178,56 @@ def test_apply_when_anything_moved_since_then_refused_and_nothing_changes(of, so
     elif moved == "panel":
         change("panel", 1, price_step=1_000_000)
     elif moved == "category":
-        change("category", sold.category_id, margin_bp=3_000)
+        change("category", sold_service.category_id, margin_bp=3_000)
     else:
-        make.service(of, external_id="2")
-    before = everything()
+        make.service(idle_provider, external_id="2")
+    before = catalog_state()
     with pytest.raises(PreviewOutdated, match="Nothing was applied"):
         apply_change(change=drafted, seen=shown.fingerprint, actor=None)
-    assert everything() == before
+    assert catalog_state() == before
 
 
-def test_apply_when_it_was_applied_before_then_not_twice(of, sold):
+def test_apply_when_applied_before_then_refused(idle_provider, sold_service):
     drafted = draft(panel(margin_bp=5_000))
     apply_change(change=drafted, seen=None, actor=None)
     change("panel", 1, margin_bp=1_000)
-    before = everything()
+    before = catalog_state()
     with pytest.raises(AlreadyApplied):
         apply_change(change=drafted, seen=None, actor=None)
-    assert everything() == before
+    assert catalog_state() == before
 
 
 @pytest.mark.parametrize("values", [{"margin_bp": 1_000}, {"category_id": 0}])
-def test_apply_when_the_category_is_gone_then_refused(of, sold, values):
-    shelf = Category.objects.create(name="Empty")
+def test_apply_when_category_is_gone_then_refused(idle_provider, sold_service, values):
+    category = Category.objects.create(name="Empty")
     edit = (
-        Edit("service", (sold.pk,), {"category_id": shelf.pk})
+        Edit("service", (sold_service.pk,), {"category_id": category.pk})
         if "category_id" in values
-        else Edit("category", (shelf.pk,), values)
+        else Edit("category", (category.pk,), values)
     )
     drafted = draft(edit)
-    shelf.delete()
-    before = everything()
+    category.delete()
+    before = catalog_state()
     for act in (lambda: preview_change(change=drafted), lambda: apply_change(change=drafted, seen=None, actor=None)):
         with pytest.raises(ChangeRefused, match="does not exist any more"):
             act()
-    assert everything() == before
+    assert catalog_state() == before
 
 
-def test_apply_when_a_price_is_lost_then_off_sale_with_an_alert(of, sold):
+def test_apply_when_a_price_is_lost_then_off_sale_with_alert(idle_provider, sold_service):
     UpstreamService.objects.update(rate=10**15)
     done = change("panel", 1, margin_bp=3_000)
     assert (done.lost_price, done.taken_off_sale) == (1, 1)
-    assert prices() == {sold.pk: 0}
+    assert prices() == {sold_service.pk: 0}
     assert Alert.objects.filter(cause="catalog:no_price").count() == 1
 
 
 @pytest.mark.parametrize("count", [10, 200])
-def test_apply_when_services_are_many_then_the_statements_stay_the_same(of, count):
-    shelf = make.service(of).category
+def test_apply_when_services_are_many_then_statements_stay_the_same(idle_provider, count):
+    category = make.service(idle_provider).category
     for number in range(2, count + 1):
         row = UpstreamService.objects.create(
-            provider=of,
+            provider=idle_provider,
             external_id=str(number),
             name="x",
             type="default",
@@ -230,7 +235,7 @@ def test_apply_when_services_are_many_then_the_statements_stay_the_same(of, coun
             min_quantity=1,
             max_quantity=9,
         )
-        Service.objects.create(upstream=row, category=shelf, name="x")
+        Service.objects.create(upstream=row, category=category, name="x")
     drafted = draft(panel(margin_bp=5_000))
     with statements() as found:
         apply_change(change=drafted, seen=None, actor=None)
@@ -238,34 +243,34 @@ def test_apply_when_services_are_many_then_the_statements_stay_the_same(of, coun
     assert Service.objects.filter(price=0).count() == 0
 
 
-# -- taken back --------------------------------------------------------------------------------------
+# -- undo --------------------------------------------------------------------------------------------
 
 
-def test_undo_then_everything_stands_as_before_and_it_is_told_of(of, sold, staff):
-    other = make.service(of, external_id="2", margin_bp=1_000)
-    before = everything()
-    edits = [Edit("service", (sold.pk, other.pk), {"margin_bp": 4_000}), panel(margin_fixed=100_000)]
+def test_undo_when_applied_then_all_as_before_and_in_history(idle_provider, sold_service, staff):
+    other = make.service(idle_provider, external_id="2", margin_bp=1_000)
+    before = catalog_state()
+    edits = [Edit("service", (sold_service.pk, other.pk), {"margin_bp": 4_000}), panel(margin_fixed=100_000)]
     change_prices(edits=edits, source=PriceChange.Source.LIST, summary="Two at once", actor=staff)
     done = PriceChange.objects.get()
     undo = draft_undo(change=done, actor=staff)
     apply_change(change=undo, seen=preview_change(change=undo).fingerprint, actor=staff)
-    assert everything()[:-1] == before[:-1]
+    assert catalog_state()[:-1] == before[:-1]
     assert (undo.undoes, undo.summary, undo.source) == (done, "Undo: Two at once", "undo")
 
 
-def test_undo_when_something_was_set_again_since_then_that_stays(of, sold):
-    other = make.service(of, external_id="2")
-    edits = [Edit("service", (sold.pk, other.pk), {"margin_bp": 4_000})]
+def test_undo_when_a_value_was_changed_again_then_it_is_kept(idle_provider, sold_service):
+    other = make.service(idle_provider, external_id="2")
+    edits = [Edit("service", (sold_service.pk, other.pk), {"margin_bp": 4_000})]
     change_prices(edits=edits, source=PriceChange.Source.LIST, summary="Two at once")
     done = PriceChange.objects.get()
     change("service", other.pk, margin_bp=7_000)
     undo = draft_undo(change=done, actor=None)
     assert "1 changed since and kept" in undo.summary
     apply_change(change=undo, seen=None, actor=None)
-    assert dict(Service.objects.values_list("pk", "margin_bp")) == {sold.pk: None, other.pk: 7_000}
+    assert dict(Service.objects.values_list("pk", "margin_bp")) == {sold_service.pk: None, other.pk: 7_000}
 
 
-def test_undo_when_all_of_it_was_set_again_or_it_was_undone_or_never_applied_then_refused(of, sold):
+def test_undo_when_nothing_is_left_to_undo_then_refused(idle_provider, sold_service):
     drafted = draft(panel(margin_bp=4_000))
     with pytest.raises(ChangeRefused, match="never applied"):
         draft_undo(change=drafted, actor=None)
@@ -275,26 +280,26 @@ def test_undo_when_all_of_it_was_set_again_or_it_was_undone_or_never_applied_the
         draft_undo(change=drafted, actor=None)
     change("panel", 1, margin_bp=4_000)
     apply_change(change=draft_undo(change=drafted, actor=None), seen=None, actor=None)
-    before = everything()
+    before = catalog_state()
     with pytest.raises(ChangeRefused, match="undone already"):
         draft_undo(change=drafted, actor=None)
-    assert everything() == before
+    assert catalog_state() == before
 
 
-def test_undo_of_an_undo_then_the_change_stands_again(of, sold):
+def test_undo_when_it_is_of_an_undo_then_change_is_restored(idle_provider, sold_service):
     change("panel", 1, margin_bp=4_000)
     undo = draft_undo(change=PriceChange.objects.get(), actor=None)
     apply_change(change=undo, seen=None, actor=None)
     apply_change(change=draft_undo(change=undo, actor=None), seen=None, actor=None)
     assert price_policy().margin_bp == 4_000
-    assert prices() == {sold.pk: 2_800_000}
+    assert prices() == {sold_service.pk: 2_800_000}
 
 
-# -- at the same time --------------------------------------------------------------------------------
+# -- concurrency -------------------------------------------------------------------------------------
 
 
 @pytest.mark.django_db(transaction=True)
-def test_apply_when_sent_twice_at_once_then_applied_once(of, sold):
+def test_apply_when_sent_twice_at_once_then_applied_once(idle_provider, sold_service):
     drafted = draft(panel(margin_bp=5_000))
     seen = preview_change(change=drafted).fingerprint
 
@@ -306,18 +311,18 @@ def test_apply_when_sent_twice_at_once_then_applied_once(of, sold):
     assert len(refused) == 3, results
     assert PriceChange.objects.filter(state="applied").count() == 1
     assert load_edits(PriceChange.objects.get().before) == [panel(margin_bp=2_500)]
-    assert prices() == {sold.pk: 3_000_000}
+    assert prices() == {sold_service.pk: 3_000_000}
 
 
 @pytest.mark.django_db(transaction=True)
-def test_apply_when_two_changes_were_shown_and_are_sent_at_once_then_one_is_shown_again(of, sold):
-    """Each was shown against the other's prices: of both together nobody has seen anything."""
+def test_apply_when_two_changes_are_sent_at_once_then_one_is_outdated(idle_provider, sold_service):
+    """Each was previewed with the other's old prices, and nobody has seen both together."""
     drafts = [draft(panel(margin_bp=5_000)), draft(panel(margin_bp=1_000, margin_fixed=100_000))]
     seen = [preview_change(change=one).fingerprint for one in drafts]
 
     results = at_once(2, lambda place: apply_change(change=drafts[place], seen=seen[place], actor=None))
     assert sum(isinstance(one, PreviewOutdated) for one in results) == 1, results
-    assert prices()[sold.pk] in (3_000_000, 2_300_000)
+    assert prices()[sold_service.pk] in (3_000_000, 2_300_000)
 
 
 # -- edits -------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Services as CSV: what is written and read again is the same, and a file changes nothing by itself."""
+"""Services as CSV: a round trip changes nothing, and a file is previewed before it is applied."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ HOSTILE = (
 
 
 @pytest.mark.parametrize("text", [*HOSTILE, "", "plain", "2-for-1", "ü"])
-def test_cell_when_written_and_read_again_is_the_same(text):
+def test_cell_when_written_and_read_again_then_the_same(text):
     file = "".join(as_csv(["id", "name"], [["7", text]])).encode()
     [_, (line, cells)] = rows_of(decoded(file), delimiter=",")
     assert (line, cells) == (2, ["7", text])
@@ -47,7 +47,7 @@ def test_cell_when_written_and_read_again_is_the_same(text):
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_name_when_written_and_read_again_is_the_same(name):
+def test_name_when_written_and_read_again_then_the_same(name):
     text = "".join(as_csv(COLUMNS, [("7", "P", "1", name, name, "12.5", "", "yes", "1", "1.25")]))
     (row,) = read_rows(text.encode())
     assert (row.pk, row.values) == (7, {"name": name, "margin_bp": 1250, "margin_fixed": None})
@@ -55,7 +55,7 @@ def test_name_when_written_and_read_again_is_the_same(name):
 
 @pytest.mark.parametrize("head", ["id,name", "ID , Name", "id;name", "name;id;margin percent"])
 @pytest.mark.parametrize("mark", ["", BOM])
-def test_file_when_written_by_any_spreadsheet_is_read(head, mark):
+def test_file_when_written_by_any_spreadsheet_then_read(head, mark):
     delimiter = ";" if ";" in head else ","
     cells = {"id": "7", "name": "New", "margin percent": "30"}
     row = delimiter.join(cells[name.strip().lower()] for name in head.split(delimiter))
@@ -65,7 +65,7 @@ def test_file_when_written_by_any_spreadsheet_is_read(head, mark):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "“id” is missing"),
         ("name\nx\n", "“id” is missing"),
@@ -94,19 +94,19 @@ def test_file_when_written_by_any_spreadsheet_is_read(head, mark):
         ("id,name\n1," + "x" * 200_000 + "\n", "this is not CSV"),
     ],
 )
-def test_file_when_something_is_wrong_says_where(text, told):
+def test_file_when_invalid_then_error_names_the_line(text, message):
     with pytest.raises(FileRefused) as refused:
         read_rows(text.encode())
-    assert any(told in error for error in refused.value.errors), refused.value.errors
+    assert any(message in error for error in refused.value.errors), refused.value.errors
 
 
 @pytest.mark.parametrize("data", ["id,name\n1,ü\n".encode("latin-1"), "id,name\n1,a\n".encode("utf-16")])
-def test_file_when_not_utf8_is_refused(data):
+def test_file_when_not_utf8_then_refused(data):
     with pytest.raises(FileRefused, match="UTF-8"):
         read_rows(data)
 
 
-def test_file_when_all_of_it_is_wrong_lists_fifty_errors():
+def test_file_when_every_line_is_invalid_then_lists_fifty_errors():
     with pytest.raises(FileRefused) as refused:
         read_rows(("id,name\n" + "x,a\n" * 70).encode())
     assert (len(refused.value.errors), refused.value.count, refused.value.more) == (50, 70, 20)
@@ -123,7 +123,7 @@ def dicts_of(data: bytes) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline="")))
 
 
-def written(rows: list[dict[str, str]]) -> bytes:
+def as_file(rows: list[dict[str, str]]) -> bytes:
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, list(rows[0]))
     writer.writeheader()
@@ -140,7 +140,7 @@ def stored() -> list[dict]:
 
 
 @pytest.mark.django_db
-def test_export_when_brought_back_changes_nothing(provider):
+def test_export_when_imported_again_then_nothing_changes(provider):
     for number, name in enumerate(HOSTILE):
         one = make.service(provider, external_id=f"={number}", margin_bp=number or None)
         Service.objects.filter(pk=one.pk).update(name=name, margin_fixed=number * 7 or None)
@@ -152,7 +152,7 @@ def test_export_when_brought_back_changes_nothing(provider):
 
 
 @pytest.mark.django_db
-def test_export_tells_what_each_costs_and_sells_for(provider):
+def test_export_when_read_then_has_cost_and_price_of_each_service(provider):
     one = make.service(provider, rate="2", margin_bp=1250, name="Likes")
     (row,) = dicts_of(export())
     assert row == {
@@ -170,13 +170,13 @@ def test_export_tells_what_each_costs_and_sells_for(provider):
 
 
 @pytest.mark.django_db
-def test_import_when_margins_differ_is_shown_before_it_changes_anything(provider, staff_client):
+def test_file_import_when_margins_differ_then_previewed_before_applied(provider, staff_client):
     one, other = make.service(provider), make.service(provider, external_id="2", margin_bp=1000)
     rows = dicts_of(export())
     rows[0] |= {"margin percent": "50", "name": "Better", "category": "Elsewhere", "price": "0"}
     rows[1] |= {"margin percent": "", "fixed margin": "0.1"}
     before = stored()
-    answer = upload(staff_client, written(rows))
+    answer = upload(staff_client, as_file(rows))
     change = PriceChange.objects.get()
     assert reverse("admin:catalog_pricechange_preview", args=[change.pk]) in answer.url
     assert (stored(), change.state, change.source) == (before, "draft", "file")
@@ -187,18 +187,18 @@ def test_import_when_margins_differ_is_shown_before_it_changes_anything(provider
 
 
 @pytest.mark.django_db
-def test_import_when_only_names_differ_is_applied_with_history(provider, staff_client, staff):
+def test_file_import_when_only_names_differ_then_applied_with_history(provider, staff_client, staff):
     one = make.service(provider)
     rows = dicts_of(export())
     rows[0]["name"] = "  Renamed "
-    upload(staff_client, written(rows))
+    upload(staff_client, as_file(rows))
     assert Service.objects.get(pk=one.pk).name == "Renamed"
     change = PriceChange.objects.get()
     assert (change.state, change.actor) == ("applied", staff)
 
 
 @pytest.mark.django_db
-def test_import_when_a_column_is_missing_leaves_it_alone(provider):
+def test_file_import_when_column_is_missing_then_not_changed(provider):
     one = make.service(provider, margin_bp=1000)
     assert edits_of_file(data=f"id,name\n{one.pk},Followers\n".encode()) == []
     assert edits_of_file(data=f"id,margin percent\n{one.pk},\n".encode())[0].values == {"margin_bp": None}
@@ -206,7 +206,7 @@ def test_import_when_a_column_is_missing_leaves_it_alone(provider):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("data", [b"id,name\n999999,a\n", b"id,margin percent\nx,1\n", b"\xff\xfe", b"", b"id,name\n"])
-def test_import_when_the_file_is_bad_says_so_and_changes_nothing(provider, staff_client, data):
+def test_file_import_when_file_is_invalid_then_error_and_nothing_changes(provider, staff_client, data):
     make.service(provider)
     before = stored()
     answer = upload(staff_client, data)
@@ -216,7 +216,7 @@ def test_import_when_the_file_is_bad_says_so_and_changes_nothing(provider, staff
 
 
 @pytest.mark.django_db
-def test_import_when_one_line_is_bad_takes_none_of_the_others(provider, staff_client):
+def test_file_import_when_one_line_is_invalid_then_none_is_applied(provider, staff_client):
     one = make.service(provider)
     before = stored()
     text = upload(staff_client, f"id,name\n{one.pk},Good\n999999,Gone\n".encode()).content.decode()
@@ -225,20 +225,20 @@ def test_import_when_one_line_is_bad_takes_none_of_the_others(provider, staff_cl
 
 
 @pytest.mark.django_db
-def test_import_when_an_error_quotes_the_file_is_escaped(provider, staff_client):
+def test_file_import_when_error_quotes_the_file_then_escaped(provider, staff_client):
     text = upload(staff_client, b'id,name\n1,"a"<script>alert(1)</script>\n', name="<b>.csv").content.decode()
     assert "<script>alert(1)" not in text
 
 
 @pytest.mark.django_db
-def test_import_when_larger_than_5_mb_is_refused(provider, staff_client):
+def test_file_import_when_larger_than_5_mb_then_refused(provider, staff_client):
     answer = upload(staff_client, b"id,name\n" + b"x" * (5 * 1024 * 1024))
     assert "larger than 5 MB" in answer.content.decode()
     assert PriceChange.objects.count() == 0
 
 
 @pytest.mark.django_db
-def test_import_when_thousands_get_one_margin_is_one_edit_in_few_statements(provider):
+def test_file_import_when_thousands_get_one_margin_then_one_edit(provider):
     pks = [make.service(provider, external_id=str(number)).pk for number in range(30)]
     data = ("id,margin percent\n" + "".join(f"{pk},33\n" for pk in pks)).encode()
     with statements() as found:
@@ -248,7 +248,7 @@ def test_import_when_thousands_get_one_margin_is_one_edit_in_few_statements(prov
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("permissions", [(), ("view_service",), ("view_service", "view_provider")])
-def test_files_when_one_may_not_change_services_are_closed(provider, permissions):
+def test_files_when_user_may_not_change_services_then_forbidden(provider, permissions):
     one = make.service(provider)
     user = User.objects.create_user("reader@example.org", "correct horse battery", is_staff=True)
     user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
@@ -262,7 +262,7 @@ def test_files_when_one_may_not_change_services_are_closed(provider, permissions
 
 
 @pytest.mark.django_db
-def test_export_of_the_list_holds_what_the_filters_leave(provider, staff_client):
+def test_export_when_list_is_filtered_then_only_matching_services(provider, staff_client):
     make.service(provider, name="Likes")
     make.service(provider, external_id="2", name="Views")
     answer = staff_client.get(reverse("admin:catalog_service_export"), {"q": "views"})
@@ -271,7 +271,7 @@ def test_export_of_the_list_holds_what_the_filters_leave(provider, staff_client)
 
 
 @pytest.mark.django_db
-def test_export_when_posted_or_asked_nonsense_does_nothing(provider, staff_client):
+def test_export_when_posted_or_parameters_are_invalid_then_no_file(provider, staff_client):
     url = reverse("admin:catalog_service_export")
     assert staff_client.post(url).status_code == 405
     assert staff_client.get(url, {"is_on_sale__exact": "zzz"}).status_code == 302

@@ -1,4 +1,4 @@
-"""Prices for some customers alone: what they see, what they pay, and how staff set them."""
+"""Prices of single customers: what they see, what they pay, and how staff set them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LINK = "https://example.com/page"
 
 
 def group(discount: str = "10", *members: Any, name: str = "Resellers") -> CustomerGroup:
-    """A group with a discount in percent."""
+    """Create a group with a discount in percent."""
     made = CustomerGroup.objects.create(name=name, discount_bp=make.micros(discount) // 10_000)
     for member in members:
         GroupMember.objects.create(customer=member, group=made)
@@ -44,19 +44,19 @@ def agreed(user: Any, service: Service, price: str) -> CustomerPrice:
 
 
 def minimum_margin(percent: str) -> None:
-    price_policy()  # Makes the panel's margin where it is missing.
+    price_policy()  # creates the panel's margin
     PricePolicy.objects.update(minimum_margin_bp=make.micros(percent) // 10_000)
 
 
 def price(user: Any, service: Service) -> int:
-    """What the customer pays for 1,000; the list of all and the single service must agree."""
+    """Return the customer's price per 1,000; the list and the single service must agree."""
     service.refresh_from_db()
     found = offer_of(customer=user, service=service)
     assert found == terms_of(customer=user).offer(service)
     return found.price
 
 
-def ask(customer: Any, service: Service, **values: Any) -> Order:
+def order_service(customer: Any, service: Service, **values: Any) -> Order:
     asked = OrderInput(service.pk, LINK, values.pop("quantity", 1_000), {})
     return create_order(
         customer=customer, asked=asked, **{"request_key": uuid4().hex, "seen_charge": None, **values}
@@ -65,7 +65,7 @@ def ask(customer: Any, service: Service, **values: Any) -> Order:
 
 @contextmanager
 def no_terms_change() -> Iterator[None]:
-    """No group, member, agreed price or log entry differs afterwards."""
+    """Assert that no group, member, agreed price or log entry changes."""
     before = _terms()
     yield
     assert _terms() == before
@@ -91,18 +91,18 @@ def staff_with(*permissions: str) -> Client:
 # -- prices ---------------------------------------------------------------------------------------------
 
 
-def test_price_when_the_customer_has_no_terms_then_it_is_the_list_price(customer, service):
+def test_price_when_customer_has_no_terms_then_list_price(customer, service):
     assert price(customer, service) == service.price == 2_500_000
     assert not offer_of(customer=customer, service=service).is_reduced
 
 
-def test_price_when_the_group_has_a_discount_then_it_is_lower_for_its_members_alone(customer, other, service):
+def test_price_when_group_has_a_discount_then_lower_only_for_members(customer, other, service):
     group("10", customer)
     assert (price(customer, service), price(other, service)) == (2_250_000, 2_500_000)
     assert offer_of(customer=customer, service=service).is_reduced
 
 
-def test_price_when_it_was_agreed_then_it_beats_the_discount(customer, other, service):
+def test_price_when_agreed_then_overrides_the_discount(customer, other, service):
     group("10", customer)
     agreed(customer, service, "2.40")
     agreed(other, service, "3")
@@ -110,17 +110,15 @@ def test_price_when_it_was_agreed_then_it_beats_the_discount(customer, other, se
     assert not offer_of(customer=other, service=service).is_reduced
 
 
-def test_price_when_it_was_agreed_for_another_service_then_this_one_keeps_its_own(customer, provider, service):
+def test_price_when_agreed_for_another_service_then_list_price(customer, provider, service):
     agreed(customer, make.service(provider, external_id="2"), "2.10")
     assert price(customer, service) == 2_500_000
 
 
 @pytest.mark.parametrize("how", ["discount", "agreement"])
 @pytest.mark.parametrize(("may_fall_lower", "lowest"), [(False, 2_200_000), (True, 2_000_000)])
-def test_price_when_terms_go_below_the_minimum_margin_then_it_is_held_up(
-    customer, service, how, may_fall_lower, lowest
-):
-    """$2.00 of cost and 10% at least; a service that is allowed to is still not sold below its cost."""
+def test_price_when_terms_go_below_minimum_margin_then_lowest_price(customer, service, how, may_fall_lower, lowest):
+    """The cost is $2.00, the minimum margin 10%. Even with `allow_below_minimum` no price is below the cost."""
     minimum_margin("10")
     Service.objects.update(allow_below_minimum=may_fall_lower)
     if how == "discount":
@@ -130,13 +128,13 @@ def test_price_when_terms_go_below_the_minimum_margin_then_it_is_held_up(
     assert price(customer, service) == lowest
 
 
-def test_price_when_the_panel_has_no_margin_yet_then_it_is_the_list_price(customer, service):
+def test_price_when_panel_margin_is_missing_then_list_price(customer, service):
     PricePolicy.objects.all().delete()
     assert price(customer, service) == 2_500_000
 
 
-def test_price_when_the_minimum_margin_leaves_no_possible_price_then_it_is_the_list_price():
-    """Read an instant before the service went off sale for it."""
+def test_price_when_minimum_margin_allows_no_price_then_list_price():
+    """The service was read just before it went off sale because of the margin."""
     service = Service(pk=1, cost=10**15, price=10**15)
     terms = CustomerTerms(500, {}, PanelTerms(0, 0, 10_000, 100))
     assert terms.price_of(service) == 10**15
@@ -145,9 +143,9 @@ def test_price_when_the_minimum_margin_leaves_no_possible_price_then_it_is_the_l
 # -- orders ---------------------------------------------------------------------------------------------
 
 
-def test_order_when_the_customer_has_a_discount_then_it_is_charged_and_frozen(customer, service, upstream):
+def test_order_when_customer_has_a_discount_then_discounted_charge_is_fixed(customer, service, upstream):
     group("10", customer)
-    order = ask(customer, service, seen_charge=2_250_000)
+    order = order_service(customer, service, seen_charge=2_250_000)
     assert (order.price, order.charge, order.expected_cost) == (2_250_000, 2_250_000, 2_000_000)
     assert money_of(customer) == (7_750_000, [("deposit", 10_000_000), ("order", -2_250_000)])
     GroupMember.objects.all().delete()
@@ -157,52 +155,52 @@ def test_order_when_the_customer_has_a_discount_then_it_is_charged_and_frozen(cu
     assert find_breaches() == []
 
 
-def test_order_when_a_package_has_an_agreed_price_then_that_is_the_charge(customer, provider):
+def test_order_when_package_has_an_agreed_price_then_it_is_the_charge(customer, provider):
     package = make.service(provider, type="package", external_id="7", low=1, high=1)
     agreed(customer, package, "2.20")
-    assert ask(customer, package, quantity=None).charge == 2_200_000
+    assert order_service(customer, package, quantity=None).charge == 2_200_000
 
 
-def test_order_when_the_discount_was_taken_away_meanwhile_then_it_is_asked_again(customer, service):
+def test_order_when_discount_was_removed_meanwhile_then_confirmation(customer, service):
     group("10", customer)
     seen = offer_of(customer=customer, service=service).price
     GroupMember.objects.all().delete()
     with nothing_changes(), pytest.raises(PriceChanged, match=r"to \$2.50 meanwhile"):
-        ask(customer, service, seen_charge=seen)
-    assert ask(customer, service, seen_charge=2_500_000).charge == 2_500_000
+        order_service(customer, service, seen_charge=seen)
+    assert order_service(customer, service, seen_charge=2_500_000).charge == 2_500_000
 
 
-def test_order_when_the_agreed_price_rose_meanwhile_then_it_is_asked_again(customer, service):
+def test_order_when_agreed_price_rose_meanwhile_then_confirmation(customer, service):
     own = agreed(customer, service, "2.10")
     CustomerPrice.objects.filter(pk=own.pk).update(price=2_200_000)
     with nothing_changes(), pytest.raises(PriceChanged, match=r"to \$2.20 meanwhile"):
-        ask(customer, service, seen_charge=2_100_000)
+        order_service(customer, service, seen_charge=2_100_000)
 
 
-def test_order_when_a_discount_was_given_meanwhile_then_the_lower_charge_is_taken(customer, service):
+def test_order_when_discount_was_added_meanwhile_then_lower_charge(customer, service):
     group("10", customer)
-    assert ask(customer, service, seen_charge=2_500_000).charge == 2_250_000
+    assert order_service(customer, service, seen_charge=2_500_000).charge == 2_250_000
 
 
-def test_order_when_repeated_after_the_terms_changed_then_it_is_still_the_first(customer, service):
+def test_order_when_repeated_after_terms_changed_then_first_order(customer, service):
     group("10", customer)
-    first = ask(customer, service, request_key="same")
+    first = order_service(customer, service, request_key="same")
     GroupMember.objects.all().delete()
     with nothing_changes():
-        assert ask(customer, service, request_key="same").pk == first.pk
+        assert order_service(customer, service, request_key="same").pk == first.pk
 
 
-def test_order_when_the_wallet_covers_the_discounted_charge_alone_then_it_is_taken(customer, service):
+def test_order_when_wallet_covers_only_the_discounted_charge_then_created(customer, service):
     with nothing_changes(), pytest.raises(NotEnoughFunds):
-        ask(customer, service, quantity=4_400)
+        order_service(customer, service, quantity=4_400)
     group("10", customer)
-    assert ask(customer, service, quantity=4_400).charge == 9_900_000
+    assert order_service(customer, service, quantity=4_400).charge == 9_900_000
 
 
-def test_order_when_the_rate_rose_above_the_discounted_charge_then_it_is_held_and_not_sent(customer, service, upstream):
-    """$2.25 was paid; at $2.40 of cost the list price of $2.50 would still have earned."""
+def test_order_when_rate_rose_above_the_charge_then_held_and_not_sent(customer, service, upstream):
+    """$2.25 was paid. At a cost of $2.40 the list price of $2.50 would still leave a profit."""
     group("10", customer)
-    order = ask(customer, service)
+    order = order_service(customer, service)
     Service.objects.update(cost=2_400_000)
     submit_now()
     assert fresh(order).review_reason == "would_lose"
@@ -212,7 +210,7 @@ def test_order_when_the_rate_rose_above_the_discounted_charge_then_it_is_held_an
 # -- pages ----------------------------------------------------------------------------------------------
 
 
-def test_pages_when_the_customer_has_a_discount_then_both_prices_stand_there_in_words(signed_in, customer, service):
+def test_pages_when_customer_has_a_discount_then_both_prices_with_words(signed_in, customer, service):
     group("10", customer)
     pages = [
         signed_in.get(reverse("services")),
@@ -227,7 +225,7 @@ def test_pages_when_the_customer_has_a_discount_then_both_prices_stand_there_in_
     assert 'name="seen_charge" value="2250000"' in pages[2].content.decode()
 
 
-def test_pages_when_the_customer_pays_the_list_price_then_nothing_is_struck_through(signed_in, customer, service):
+def test_pages_when_customer_pays_list_price_then_nothing_struck_through(signed_in, customer, service):
     group("10", make.customer("else@example.org"))
     agreed(customer, service, "2.70")
     for page in (
@@ -241,9 +239,7 @@ def test_pages_when_the_customer_pays_the_list_price_then_nothing_is_struck_thro
 
 
 @pytest.mark.parametrize("page", ["services", "order_new"])
-def test_pages_when_there_are_more_services_and_agreements_then_the_statements_stay_the_same(
-    signed_in, customer, provider, page
-):
+def test_pages_when_services_and_agreements_are_many_then_same_statements(signed_in, customer, provider, page):
     group("10", customer)
     chosen = make.service(provider)
     signed_in.get(reverse(page), {"service": chosen.pk})
@@ -257,7 +253,7 @@ def test_pages_when_there_are_more_services_and_agreements_then_the_statements_s
     assert counts[0] == counts[1]
 
 
-def test_offer_when_read_then_it_takes_one_statement_and_all_terms_two(customer, service):
+def test_offer_when_read_then_one_statement_and_two_for_all_terms(customer, service):
     group("10", customer)
     agreed(customer, service, "2.30")
     with statements() as one:
@@ -274,11 +270,11 @@ def discount_url(of: CustomerGroup) -> str:
     return reverse("admin:catalog_customergroup_change_discount", args=[of.pk])
 
 
-def test_preview_when_a_discount_grows_then_it_counts_what_falls_and_what_is_held_up(customer, other, provider):
+def test_preview_when_discount_grows_then_counts_lowered_and_held_up(customer, other, provider):
     minimum_margin("10")
-    cheap = make.service(provider, external_id="1", margin_bp=1_200)  # $2.24, at least $2.20
+    cheap = make.service(provider, external_id="1", margin_bp=1_200)  # $2.24; the lowest price is $2.20
     make.service(provider, external_id="2", margin_bp=10_000)
-    make.service(provider, external_id="3", margin_bp=1_000)  # at its minimum already
+    make.service(provider, external_id="3", margin_bp=1_000)  # at the lowest price already
     of = group("0", customer, other)
     preview = preview_discount(group=of, discount_bp=500)
     assert (preview.members, preview.services, preview.lowered, preview.raised, preview.held_up) == (2, 3, 2, 0, 2)
@@ -288,18 +284,18 @@ def test_preview_when_a_discount_grows_then_it_counts_what_falls_and_what_is_hel
     assert len(preview.worst) == 2
 
 
-def test_preview_when_a_discount_shrinks_then_prices_rise(customer, service):
+def test_preview_when_discount_shrinks_then_prices_rise(customer, service):
     preview = preview_discount(group=group("10", customer), discount_bp=0)
     assert (preview.lowered, preview.raised, preview.held_up) == (0, 1, 0)
 
 
-def test_preview_when_a_price_is_only_rounded_up_to_the_step_then_it_is_not_held_up(service):
+def test_preview_when_price_is_only_rounded_up_then_not_held_up(service):
     preview = preview_discount(group=group("0"), discount_bp=751)
-    assert preview.worst[0].after == 2_312_300  # $2.31225, up to the step of $0.0001
+    assert preview.worst[0].after == 2_312_300  # $2.31225, rounded up to the step of $0.0001
     assert preview.held_up == 0
 
 
-def test_preview_when_there_are_more_services_then_the_statements_stay_the_same(provider):
+def test_preview_when_services_are_many_then_statements_stay_the_same(provider):
     of, counts = group(), []
     for start in (1, 10):
         for number in range(start, start + 4):
@@ -310,14 +306,14 @@ def test_preview_when_there_are_more_services_then_the_statements_stay_the_same(
     assert counts == [3, 3]
 
 
-def test_discount_when_somebody_else_changed_it_meanwhile_then_it_stays(service):
+def test_discount_when_changed_by_another_meanwhile_then_not_set(service):
     of = group("10")
     CustomerGroup.objects.update(discount_bp=2_000)
     with no_terms_change(), pytest.raises(DiscountChanged):
         set_discount(group=of, discount_bp=500, seen=1_000, actor=None)
 
 
-def test_discount_page_when_asked_then_it_shows_and_changes_nothing(staff_client, customer, service):
+def test_discount_page_when_previewed_then_nothing_changes(staff_client, customer, service):
     of = group("0", customer)
     with no_terms_change():
         text = staff_client.get(discount_url(of), {"discount": "10"}).content.decode()
@@ -327,7 +323,7 @@ def test_discount_page_when_asked_then_it_shows_and_changes_nothing(staff_client
         assert "Set the discount" not in staff_client.get(discount_url(of)).content.decode()
 
 
-def test_discount_page_when_confirmed_then_it_is_set_and_logged(staff_client, customer, service):
+def test_discount_page_when_confirmed_then_set_and_logged(staff_client, customer, service):
     of = group("0", customer)
     staff_client.post(discount_url(of), {"discount": "10", "seen": "0"})
     assert CustomerGroup.objects.get().discount_bp == 1_000
@@ -335,7 +331,7 @@ def test_discount_page_when_confirmed_then_it_is_set_and_logged(staff_client, cu
     assert price(customer, service) == 2_250_000
 
 
-def test_discount_page_when_it_is_outdated_then_nothing_is_set(staff_client):
+def test_discount_page_when_outdated_then_nothing_is_set(staff_client):
     of = group("20")
     with no_terms_change():
         text = staff_client.post(discount_url(of), {"discount": "10", "seen": "1000"}).content.decode()
@@ -343,7 +339,7 @@ def test_discount_page_when_it_is_outdated_then_nothing_is_set(staff_client):
 
 
 @pytest.mark.parametrize("typed", ["100", "-1", "ten", "", "1.234", "1e1", "NaN"])
-def test_discount_page_when_it_is_no_discount_then_it_is_told(staff_client, typed):
+def test_discount_page_when_discount_is_invalid_then_error(staff_client, typed):
     of = group("10")
     for method in (staff_client.get, staff_client.post):
         with no_terms_change():
@@ -354,7 +350,7 @@ def test_discount_page_when_it_is_no_discount_then_it_is_told(staff_client, type
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_discount_page_when_the_staff_may_only_look_then_it_is_denied(method):
+def test_discount_page_when_staff_may_only_view_then_forbidden(method):
     client, of = staff_with("catalog.view_customergroup"), group("10")
     with no_terms_change():
         response = getattr(client, method)(discount_url(of), {"discount": "5", "seen": "1000"})
@@ -364,7 +360,7 @@ def test_discount_page_when_the_staff_may_only_look_then_it_is_denied(method):
 # -- groups, members and agreed prices in the admin ------------------------------------------------------
 
 
-def test_group_when_added_then_it_has_its_discount_and_changes_only_its_name_later(staff_client):
+def test_group_when_added_then_has_discount_and_later_only_name_is_editable(staff_client):
     staff_client.post(reverse("admin:catalog_customergroup_add"), {"name": "Gold", "discount_bp": "7.5"})
     of = CustomerGroup.objects.get()
     assert (of.name, of.discount_bp) == ("Gold", 750)
@@ -376,7 +372,7 @@ def test_group_when_added_then_it_has_its_discount_and_changes_only_its_name_lat
     assert staff_client.get(url).status_code == 200
 
 
-def test_group_list_when_there_are_more_groups_then_the_statements_stay_the_same(staff_client, customer):
+def test_group_list_when_groups_are_many_then_statements_stay_the_same(staff_client, customer):
     counts = []
     for number in range(3):
         group("5", make.customer(f"m{number}@example.org"), name=f"G{number}")
@@ -386,14 +382,14 @@ def test_group_list_when_there_are_more_groups_then_the_statements_stay_the_same
     assert counts[1] == counts[2]
 
 
-def test_group_page_when_a_customer_is_to_be_added_then_the_form_knows_the_group(staff_client):
+def test_group_page_when_adding_a_customer_then_form_has_the_group(staff_client):
     of = group("5")
     response = staff_client.get(reverse("admin:catalog_customergroup_add_member", args=[of.pk]), follow=True)
     assert response.context["adminform"].form["group"].value() == str(of.pk)
     assert GroupMember.objects.count() == 0
 
 
-def test_member_when_added_moved_and_removed_then_it_is_so_and_logged(staff_client, customer):
+def test_member_when_added_moved_and_removed_then_saved_and_logged(staff_client, customer):
     gold, silver = group("10", name="Gold"), group("5", name="Silver")
     staff_client.post(reverse("admin:catalog_groupmember_add"), {"customer": customer.pk, "group": gold.pk})
     assert GroupMember.objects.get().group == gold
@@ -406,7 +402,7 @@ def test_member_when_added_moved_and_removed_then_it_is_so_and_logged(staff_clie
     assert LogEntry.objects.count() == 3
 
 
-def test_member_when_in_a_group_already_then_it_is_told_which(staff_client, customer):
+def test_member_when_in_a_group_already_then_error_names_it(staff_client, customer):
     group("10", customer, name="Gold")
     silver = group("5", name="Silver")
     with no_terms_change():
@@ -417,7 +413,7 @@ def test_member_when_in_a_group_already_then_it_is_told_which(staff_client, cust
 
 
 def clashing(monkeypatch: Any, form: Any, store: Any) -> None:
-    """Somebody else stores theirs after the form was found valid, and before it is saved."""
+    """Let another person save after the form was validated and before it is saved."""
     from catalog.admin.customers import ClashAdmin
 
     save = ClashAdmin.save_model
@@ -429,8 +425,8 @@ def clashing(monkeypatch: Any, form: Any, store: Any) -> None:
     monkeypatch.setattr(form, "save_model", late)
 
 
-def test_member_when_two_managers_add_one_customer_at_once_then_the_second_is_told(staff_client, customer, monkeypatch):
-    """Saved by Django's own way, the second quietly took the customer out of the first one's group."""
+def test_member_when_two_managers_add_at_once_then_second_gets_error(staff_client, customer, monkeypatch):
+    """Django's own save silently moved the customer out of the first manager's group."""
     from catalog.admin.customers import GroupMemberAdmin
 
     gold, silver = group("10", name="Gold"), group("5", name="Silver")
@@ -444,7 +440,7 @@ def test_member_when_two_managers_add_one_customer_at_once_then_the_second_is_to
     assert LogEntry.objects.count() == 0
 
 
-def test_agreed_price_when_added_twice_at_once_then_the_second_is_told(staff_client, customer, service, monkeypatch):
+def test_agreed_price_when_added_twice_at_once_then_second_gets_error(staff_client, customer, service, monkeypatch):
     from catalog.admin.customers import CustomerPriceAdmin
 
     clashing(monkeypatch, CustomerPriceAdmin, lambda: agreed(customer, service, "2.20"))
@@ -454,7 +450,7 @@ def test_agreed_price_when_added_twice_at_once_then_the_second_is_told(staff_cli
     assert not CustomerPrice.objects.filter(price=2_300_000).exists()
 
 
-def test_agreed_price_when_added_and_changed_then_it_holds_and_is_logged(staff_client, customer, other, service):
+def test_agreed_price_when_added_and_changed_then_applies_and_logged(staff_client, customer, other, service):
     data = {"customer": customer.pk, "service": service.pk, "price": "2.30"}
     staff_client.post(reverse("admin:catalog_customerprice_add"), data)
     own = CustomerPrice.objects.get()
@@ -473,7 +469,7 @@ def test_agreed_price_when_added_and_changed_then_it_holds_and_is_logged(staff_c
     ("may_fall_lower", "words"),
     [(False, "Held up at $2.20 by the minimum margin"), (True, "Held up at $2.00 by the cost")],
 )
-def test_agreed_price_when_too_low_then_it_is_said_in_words(staff_client, customer, service, may_fall_lower, words):
+def test_agreed_price_when_too_low_then_message(staff_client, customer, service, may_fall_lower, words):
     minimum_margin("10")
     Service.objects.update(allow_below_minimum=may_fall_lower)
     data = {"customer": customer.pk, "service": service.pk, "price": "0.50"}
@@ -486,14 +482,14 @@ def test_agreed_price_when_too_low_then_it_is_said_in_words(staff_client, custom
 
 
 @pytest.mark.parametrize("typed", ["0", "-1", "abc", "", "0.0000001", "99999999999"])
-def test_agreed_price_when_it_is_no_price_then_it_is_told(staff_client, customer, service, typed):
+def test_agreed_price_when_invalid_then_error(staff_client, customer, service, typed):
     data = {"customer": customer.pk, "service": service.pk, "price": typed}
     with no_terms_change():
         response = staff_client.post(reverse("admin:catalog_customerprice_add"), data)
     assert response.context["adminform"].form.errors["price"]
 
 
-def test_agreed_price_list_when_there_are_more_then_the_statements_stay_the_same(staff_client, customer, provider):
+def test_agreed_price_list_when_prices_are_many_then_same_statements(staff_client, customer, provider):
     counts = []
     for number in range(1, 4):
         agreed(customer, make.service(provider, external_id=str(number)), "2.30")
@@ -503,7 +499,7 @@ def test_agreed_price_list_when_there_are_more_then_the_statements_stay_the_same
     assert counts[1] == counts[2]
 
 
-def test_agreed_price_list_when_names_are_hostile_then_they_are_escaped(staff_client, customer, provider):
+def test_agreed_price_list_when_names_are_hostile_then_escaped(staff_client, customer, provider):
     agreed(customer, make.service(provider, name="<script>alert(1)</script>"), "2.30")
     page = staff_client.get(reverse("admin:catalog_customerprice_changelist")).content.decode()
     assert "<script>alert(1)" not in page
@@ -513,7 +509,7 @@ def test_agreed_price_list_when_names_are_hostile_then_they_are_escaped(staff_cl
 @pytest.mark.parametrize(
     "name", ["customergroup_add", "groupmember_add", "customerprice_add", "customergroup_changelist"]
 )
-def test_pages_when_the_staff_have_no_permission_then_they_are_denied(customer, service, name):
+def test_pages_when_staff_lack_permission_then_forbidden(customer, service, name):
     of, client = group("10", name="Gold"), staff_with("catalog.view_service")
     data = {
         "name": "X",
@@ -527,13 +523,13 @@ def test_pages_when_the_staff_have_no_permission_then_they_are_denied(customer, 
         assert client.post(reverse(f"admin:catalog_{name}"), data).status_code == 403
 
 
-def test_adding_a_member_when_the_staff_may_not_then_the_group_page_denies_it(customer):
+def test_add_member_when_staff_lack_permission_then_forbidden(customer):
     client, of = staff_with("catalog.view_customergroup"), group("10")
     with no_terms_change():
         assert client.get(reverse("admin:catalog_customergroup_add_member", args=[of.pk])).status_code == 403
 
 
-def test_group_when_it_is_renamed_then_its_discount_stays(staff_client):
+def test_group_when_renamed_then_discount_stays(staff_client):
     group = CustomerGroup.objects.create(name="Friends", discount_bp=500)
     address = reverse("admin:catalog_customergroup_change", args=[group.pk])
     assert staff_client.post(address, {"name": "Partners", "discount_bp": "90"}).status_code == 302
@@ -542,7 +538,7 @@ def test_group_when_it_is_renamed_then_its_discount_stays(staff_client):
 
 
 @pytest.mark.parametrize("name", ["groupmember", "customerprice"])
-def test_lists_of_terms_when_read_then_no_transaction_is_held(name, staff_client, monkeypatch):
+def test_lists_of_terms_when_read_then_no_transaction(name, staff_client, monkeypatch):
     def refuse(*args, **kwargs):
         raise AssertionError
 

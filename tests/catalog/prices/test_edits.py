@@ -1,4 +1,4 @@
-"""Edits as plain data: what would stand afterwards, and what takes them back. No database."""
+"""Edits as plain data: terms after them, and undoing them. No database."""
 
 from __future__ import annotations
 
@@ -77,11 +77,11 @@ SOLD = PricedService(
             [Edit("service", (7,), {"margin_bp": 0, "allow_below_minimum": True})],
             Margin(0, 0, "service"),
             2_000_000,
-            2_000_000,  # allowed below the minimum, and never below the cost
+            2_000_000,  # below the minimum margin, but not below the cost
         ),
     ],
 )
-def test_edit_when_set_at_a_level_then_the_nearest_level_wins(edits, margin, cost, price):
+def test_edit_when_set_at_a_level_then_nearest_level_applies(edits, margin, cost, price):
     terms = terms_with(TERMS, edits)
     sold = SOLD._replace(**edits_by_service(edits).get(7, {}))
     assert margin_for(sold, terms) == margin
@@ -89,7 +89,7 @@ def test_edit_when_set_at_a_level_then_the_nearest_level_wins(edits, margin, cos
     assert (after.cost, after.price) == (cost, price)
 
 
-def test_edit_when_it_names_what_is_not_there_then_nothing_else_changes():
+def test_edit_when_target_is_unknown_then_nothing_else_changes():
     edits = [Edit("provider", (99,), {"margin_bp": 1}), Edit("category", (99,), {"margin_bp": 1})]
     assert terms_with(TERMS, edits) == TERMS
 
@@ -98,24 +98,24 @@ def test_edit_when_it_names_what_is_not_there_then_nothing_else_changes():
     ("kind", "values"),
     [("service", {"price": 1}), ("service", {"cost": 0}), ("provider", {"api_url": "x"}), ("panel", {})],
 )
-def test_edit_when_it_would_set_another_column_then_refused(kind, values):
+def test_edit_when_column_is_not_allowed_then_refused(kind, values):
     with pytest.raises(ValueError, match="cannot be set"):
         Edit(kind, (1,), values)
 
 
-def test_edits_when_a_column_would_be_set_twice_then_refused():
+def test_edits_when_a_column_is_set_twice_then_refused():
     one = Edit("service", (1, 2), {"margin_bp": 1})
     check_disjoint([one, Edit("service", (1, 2), {"margin_fixed": 1}), Edit("category", (1,), {"margin_bp": 1})])
     with pytest.raises(ValueError, match="twice"):
         check_disjoint([one, Edit("service", (2,), {"margin_bp": 1})])
 
 
-def test_edits_when_stored_as_json_then_they_come_back():
+def test_edits_when_stored_as_json_then_loaded_unchanged():
     edits = [Edit("service", (1, 2), {"margin_bp": None, "name": "é ' \" \\", "is_on_sale": False})]
     assert load_edits(json.loads(json.dumps(dump_edits(edits)))) == edits
 
 
-def test_grouped_when_values_are_equal_then_one_edit_and_a_zero_is_no_missing():
+def test_grouped_when_values_are_equal_then_one_edit_and_zero_is_not_none():
     rows = [(1, {"margin_bp": 0}), (2, {"margin_bp": None}), (3, {"margin_bp": 0}), (4, {})]
     assert grouped("service", rows) == [
         Edit("service", (1, 3), {"margin_bp": 0}),
@@ -123,7 +123,7 @@ def test_grouped_when_values_are_equal_then_one_edit_and_a_zero_is_no_missing():
     ]
 
 
-def test_still_standing_when_something_was_set_since_then_it_is_kept():
+def test_still_standing_when_a_value_was_set_since_then_it_is_kept():
     edits = [Edit("service", (1, 2, 3), {"margin_bp": 500, "margin_fixed": None})]
     before = [
         Edit("service", (1, 2), {"margin_bp": None, "margin_fixed": 7}),
@@ -131,8 +131,8 @@ def test_still_standing_when_something_was_set_since_then_it_is_kept():
     ]
     now = [
         Edit("service", (1,), {"margin_bp": 500, "margin_fixed": None}),
-        Edit("service", (2,), {"margin_bp": 600, "margin_fixed": None}),  # one of its two was set again
-    ]  # and 3 is gone
+        Edit("service", (2,), {"margin_bp": 600, "margin_fixed": None}),  # one of its two values was set again
+    ]  # service 3 is gone
     back, left = still_standing(edits=edits, before=before, now=now)
     assert back == [
         Edit("service", (1,), {"margin_bp": None, "margin_fixed": 7}),
@@ -141,7 +141,7 @@ def test_still_standing_when_something_was_set_since_then_it_is_kept():
     assert left == 2
 
 
-def test_still_standing_when_it_stands_as_before_already_then_there_is_nothing_to_take_back():
-    # It was to be put on sale and could not be, having no price.
+def test_still_standing_when_nothing_differs_then_nothing_to_undo():
+    # It was to go on sale, but has no price.
     on_sale, off_sale = ([Edit("service", (1,), {"is_on_sale": value})] for value in (True, False))
     assert still_standing(edits=on_sale, before=off_sale, now=off_sale) == ([], 0)

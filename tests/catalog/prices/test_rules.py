@@ -1,4 +1,4 @@
-"""Margins and prices: who sets them, what floors them, and what happens where there is no valid one."""
+"""Margins and prices: which level applies, the minimum, and services without a valid price."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def of(db):
-    """A provider that nobody talks to."""
+def idle_provider(db):
+    """A provider without a server."""
     return make.provider()
 
 
 @pytest.fixture
-def sold(of):
-    """On sale: $2.00 at the provider, $2.50 here."""
-    return make.service(of)
+def sold_service(idle_provider):
+    """A service on sale that costs $2.00 and sells for $2.50."""
+    return make.service(idle_provider)
 
 
 def change(kind, pk, **values):
-    """Sets margins, an exchange rate and the like at once; how many prices changed."""
+    """Apply an edit without a preview; return how many prices changed."""
     edits = [Edit(kind, (pk,), values)]
     return change_prices(edits=edits, source=PriceChange.Source.LIST, summary="A change").affected
 
@@ -59,15 +59,15 @@ def panel(**values):
 
 
 def terms(*, category=(None, None), provider=(None, None), rate=EXCHANGE_ONE, **values):
-    """A category 7 and a provider 3, under the panel's 25%."""
+    """Return terms with category 7 and provider 3, and the panel's 25%."""
     defaults = {"margin_bp": 2_500, "margin_fixed": 0, "minimum_margin_bp": 0, "price_step": 100}
     return Terms(
         PanelTerms(**{**defaults, **values}), {3: ProviderTerms(rate, *provider)}, {7: CategoryTerms(*category)}
     )
 
 
-def sold_as(*, rate=2_000_000, margin=(None, None), **values):
-    """Of provider 3 in category 7, on sale, never priced."""
+def make_priced(*, rate=2_000_000, margin=(None, None), **values):
+    """Return a service of provider 3 in category 7, on sale, without a price yet."""
     defaults = {"name": "x", "allow_below_minimum": False, "is_on_sale": True, "cost": 0, "price": 0, **values}
     return PricedService(
         pk=1,
@@ -105,14 +105,14 @@ def no_price_alerts():
         ((None, None), (0, None), (4_000, 7), (0, 0, "category")),
         ((1_000, None), (3_000, 8), (4_000, 7), (1_000, 0, "service")),
         ((None, 9), (3_000, None), (4_000, 7), (0, 9, "service")),
-        ((0, None), (None, None), (4_000, 7), (0, 0, "service")),  # a zero is set, not missing
+        ((0, None), (None, None), (4_000, 7), (0, 0, "service")),  # zero is a set margin, not a missing one
         ((None, 0), (3_000, None), (4_000, 7), (0, 0, "service")),
         ((None, None), (None, None), (0, None), (0, 0, "provider")),
     ],
 )
-def test_margin_for_then_the_nearest_level_that_sets_one(service, category, provider, expected):
+def test_margin_for_when_levels_set_one_then_the_nearest(service, category, provider, expected):
     of_level = terms(category=category, provider=provider, margin_fixed=50_000)
-    margin = margin_for(sold_as(margin=service), of_level)
+    margin = margin_for(make_priced(margin=service), of_level)
     assert (margin.bp, margin.fixed, margin.level) == expected
 
 
@@ -124,61 +124,61 @@ def test_price_policy_when_never_set_then_25_percent_and_one_row():
     assert PricePolicy.objects.count() == 1
 
 
-def test_panel_margin_when_changed_then_what_inherits_it_is_repriced(of, sold):
+def test_panel_margin_when_changed_then_services_that_inherit_are_repriced(idle_provider, sold_service):
     other = make.provider(name="With its own", margin_bp=5_000)
     of_other = make.service(other)
-    own = make.service(of, external_id="2", margin_bp=10_000)
+    own = make.service(idle_provider, external_id="2", margin_bp=10_000)
     assert panel(margin_bp=3_000, margin_fixed=100_000) == 1
-    assert stored(sold) == (2_000_000, 2_700_000, True)
+    assert stored(sold_service) == (2_000_000, 2_700_000, True)
     assert stored(of_other) == (2_000_000, 3_000_000, True)
     assert stored(own) == (2_000_000, 4_000_000, True)
-    # Set again: no price changed.
+    # The same values again change no price.
     assert panel(margin_bp=3_000, margin_fixed=100_000) == 0
 
 
-def test_provider_margin_when_changed_then_only_its_services_are_repriced(of, sold):
+def test_provider_margin_when_changed_then_only_its_services_are_repriced(idle_provider, sold_service):
     elsewhere = make.service(make.provider(name="Elsewhere"))
-    own = make.service(of, external_id="2", margin_bp=10_000)
-    assert change("provider", of.pk, margin_bp=5_000) == 1
-    assert stored(sold) == (2_000_000, 3_000_000, True)
+    own = make.service(idle_provider, external_id="2", margin_bp=10_000)
+    assert change("provider", idle_provider.pk, margin_bp=5_000) == 1
+    assert stored(sold_service) == (2_000_000, 3_000_000, True)
     assert stored(own) == (2_000_000, 4_000_000, True)
     assert stored(elsewhere) == (2_000_000, 2_500_000, True)
-    # Emptied, it inherits again.
-    assert change("provider", of.pk, margin_bp=None) == 1
-    assert stored(sold) == (2_000_000, 2_500_000, True)
+    # Without its own margin it inherits again.
+    assert change("provider", idle_provider.pk, margin_bp=None) == 1
+    assert stored(sold_service) == (2_000_000, 2_500_000, True)
 
 
-def test_category_margin_when_changed_then_it_beats_the_providers_and_only_its_services_are_repriced(of, sold):
-    change("provider", of.pk, margin_bp=5_000)
-    shelf = Category.objects.create(name="Other shelf")
-    elsewhere = make.service(of, external_id="2")
-    Service.objects.filter(pk=elsewhere.pk).update(category=shelf)
-    own = make.service(of, external_id="3", margin_bp=10_000)
-    assert change("category", sold.category_id, margin_bp=1_000, margin_fixed=50_000) == 1
-    assert stored(sold) == (2_000_000, 2_250_000, True)
+def test_category_margin_when_changed_then_overrides_the_providers(idle_provider, sold_service):
+    change("provider", idle_provider.pk, margin_bp=5_000)
+    category = Category.objects.create(name="Other shelf")
+    elsewhere = make.service(idle_provider, external_id="2")
+    Service.objects.filter(pk=elsewhere.pk).update(category=category)
+    own = make.service(idle_provider, external_id="3", margin_bp=10_000)
+    assert change("category", sold_service.category_id, margin_bp=1_000, margin_fixed=50_000) == 1
+    assert stored(sold_service) == (2_000_000, 2_250_000, True)
     assert stored(elsewhere) == (2_000_000, 3_000_000, True)
     assert stored(own) == (2_000_000, 4_000_000, True)
-    # Moved to the other shelf, it gets what counts there: the provider's.
-    assert change("service", sold.pk, category_id=shelf.pk) == 1
-    assert stored(sold) == (2_000_000, 3_000_000, True)
+    # In the other category the provider's margin applies.
+    assert change("service", sold_service.pk, category_id=category.pk) == 1
+    assert stored(sold_service) == (2_000_000, 3_000_000, True)
 
 
-def test_service_margin_when_changed_then_only_it_is_repriced(of, sold):
-    neighbour = make.service(of, external_id="2")
-    assert change("service", sold.pk, margin_bp=0, margin_fixed=250_000) == 1
-    assert stored(sold) == (2_000_000, 2_250_000, True)
+def test_service_margin_when_changed_then_only_it_is_repriced(idle_provider, sold_service):
+    neighbour = make.service(idle_provider, external_id="2")
+    assert change("service", sold_service.pk, margin_bp=0, margin_fixed=250_000) == 1
+    assert stored(sold_service) == (2_000_000, 2_250_000, True)
     assert stored(neighbour) == (2_000_000, 2_500_000, True)
 
 
-def test_service_when_taken_off_sale_then_it_keeps_its_price(sold):
-    assert change("service", sold.pk, is_on_sale=False) == 0
-    assert stored(sold) == (2_000_000, 2_500_000, False)
+def test_service_when_taken_off_sale_then_keeps_its_price(sold_service):
+    assert change("service", sold_service.pk, is_on_sale=False) == 0
+    assert stored(sold_service) == (2_000_000, 2_500_000, False)
 
 
-def test_service_when_changed_after_an_import_raised_its_rate_then_todays_price_is_stored(of, sold):
-    UpstreamService.objects.filter(pk=sold.upstream_id).update(rate=4_000_000)
-    change("service", sold.pk, name="New name")
-    assert stored(sold) == (4_000_000, 5_000_000, True)
+def test_service_when_changed_after_rate_rose_then_current_price_is_stored(idle_provider, sold_service):
+    UpstreamService.objects.filter(pk=sold_service.upstream_id).update(rate=4_000_000)
+    change("service", sold_service.pk, name="New name")
+    assert stored(sold_service) == (4_000_000, 5_000_000, True)
     assert Service.objects.get().name == "New name"
 
 
@@ -189,44 +189,42 @@ def test_service_when_changed_after_an_import_raised_its_rate_then_todays_price_
     ("minimum_bp", "margin_bp", "price"),
     [(0, 0, 2_000_000), (3_000, 2_500, 2_600_000), (2_500, 2_500, 2_500_000), (2_400, 2_500, 2_500_000)],
 )
-def test_price_when_margin_is_below_the_minimum_then_the_minimum_counts(sold, minimum_bp, margin_bp, price):
+def test_price_when_margin_is_below_minimum_then_minimum_margin(sold_service, minimum_bp, margin_bp, price):
     panel(minimum_margin_bp=minimum_bp, margin_bp=margin_bp)
-    assert stored(sold) == (2_000_000, price, True)
+    assert stored(sold_service) == (2_000_000, price, True)
 
 
-def test_price_when_service_has_a_margin_of_its_own_then_the_minimum_floors_it_as_well(sold):
+def test_price_when_service_margin_is_below_minimum_then_minimum_margin(sold_service):
     panel(minimum_margin_bp=1_000)
-    change("service", sold.pk, margin_bp=100)
-    assert stored(sold) == (2_000_000, 2_200_000, True)
+    change("service", sold_service.pk, margin_bp=100)
+    assert stored(sold_service) == (2_000_000, 2_200_000, True)
 
 
-def test_price_when_category_has_a_margin_of_its_own_then_the_minimum_floors_it_as_well(sold):
+def test_price_when_category_margin_is_below_minimum_then_minimum_margin(sold_service):
     panel(minimum_margin_bp=1_000)
-    change("category", sold.category_id, margin_bp=100)
-    assert stored(sold) == (2_000_000, 2_200_000, True)
+    change("category", sold_service.category_id, margin_bp=100)
+    assert stored(sold_service) == (2_000_000, 2_200_000, True)
 
 
-def test_price_when_fixed_margin_exceeds_the_minimum_then_the_fixed_margin_counts(sold):
+def test_price_when_fixed_margin_exceeds_minimum_then_fixed_margin(sold_service):
     panel(minimum_margin_bp=1_000)
-    change("service", sold.pk, margin_fixed=300_000)
-    assert stored(sold) == (2_000_000, 2_300_000, True)
+    change("service", sold_service.pk, margin_fixed=300_000)
+    assert stored(sold_service) == (2_000_000, 2_300_000, True)
 
 
 @pytest.mark.parametrize(("margin_bp", "price"), [(0, 2_000_000), (100, 2_020_000), (2_000, 2_400_000)])
-def test_price_when_service_may_be_below_the_minimum_then_its_own_margin_counts_but_never_less_than_cost(
-    sold, margin_bp, price
-):
+def test_price_when_allowed_below_minimum_then_own_margin_and_at_least_cost(sold_service, margin_bp, price):
     panel(minimum_margin_bp=1_000)
-    change("service", sold.pk, margin_bp=margin_bp, allow_below_minimum=True)
-    assert stored(sold) == (2_000_000, price, True)
-    assert stored(sold)[1] >= stored(sold)[0]
+    change("service", sold_service.pk, margin_bp=margin_bp, allow_below_minimum=True)
+    assert stored(sold_service) == (2_000_000, price, True)
+    assert stored(sold_service)[1] >= stored(sold_service)[0]
 
 
 @pytest.mark.parametrize(
     ("allow", "cost", "lowest"),
     [(False, 2_000_000, 2_200_000), (True, 2_000_000, 2_000_000), (True, 2_000_001, 2_000_100), (False, 1, 100)],
 )
-def test_lowest_price_then_the_cost_and_the_minimum_rounded_up_to_the_step(allow, cost, lowest):
+def test_lowest_price_when_computed_then_rounded_up_to_the_step(allow, cost, lowest):
     of_panel = terms(minimum_margin_bp=1_000).panel
     assert lowest_price(cost=cost, allow_below_minimum=allow, panel=of_panel) == lowest
 
@@ -235,8 +233,8 @@ def test_lowest_price_then_the_cost_and_the_minimum_rounded_up_to_the_step(allow
     ("price", "allow", "below"),
     [(2_199_900, False, True), (2_200_000, False, False), (2_000_000, True, False), (1_999_900, True, True)],
 )
-def test_is_below_minimum_then_it_tells_of_the_price_before(price, allow, below):
-    after = sold_as(cost=2_000_000, allow_below_minimum=allow)
+def test_is_below_minimum_when_checked_then_judges_the_old_price(price, allow, below):
+    after = make_priced(cost=2_000_000, allow_below_minimum=allow)
     assert is_below_minimum(price=price, after=after, terms=terms(minimum_margin_bp=1_000)) is below
 
 
@@ -244,7 +242,7 @@ def test_is_below_minimum_then_it_tells_of_the_price_before(price, allow, below)
     ("cost", "price", "share"),
     [(2_000_000, 2_500_000, 2_500), (3, 4, 3_333), (3, 2, -3_334), (2, 2, 0), (0, 0, None)],
 )
-def test_margin_share_then_basis_points_of_the_cost_rounded_down(cost, price, share):
+def test_margin_share_when_computed_then_basis_points_rounded_down(cost, price, share):
     assert margin_share(cost=cost, price=price) == share
 
 
@@ -259,8 +257,8 @@ def test_margin_share_then_basis_points_of_the_cost_rounded_down(cost, price, sh
         ("0.000001", 100, 100),
     ],
 )
-def test_price_when_step_is_set_then_rounded_up_to_a_multiple(of, rate, step, price):
-    service = make.service(of, rate=rate)
+def test_price_when_step_is_set_then_rounded_up_to_a_multiple(idle_provider, rate, step, price):
+    service = make.service(idle_provider, rate=rate)
     panel(price_step=step)
     assert stored(service)[1] == price
 
@@ -271,38 +269,40 @@ def test_price_when_step_is_set_then_rounded_up_to_a_multiple(of, rate, step, pr
         (EXCHANGE_ONE, 2_000_000, 2_500_000),
         (1_100_000_000_000, 2_200_000, 2_750_000),
         (12_000_000_000, 24_000, 30_000),  # a rupee at $0.012
-        (12_345_678_901, 24_692, 30_900),  # 24,691.36 up, then 30,865 up to the step
-        (1, 1, 100),  # worth next to nothing, and still not free
+        (12_345_678_901, 24_692, 30_900),  # 24,691.36 rounded up, then 30,865 rounded up to the step
+        (1, 1, 100),  # nearly worthless, but not free
     ],
 )
-def test_exchange_rate_when_changed_then_cost_and_price_follow(of, sold, exchange_rate, cost, price):
-    change("provider", of.pk, exchange_rate=exchange_rate)
-    assert stored(sold) == (cost, price, True)
-    assert stored(sold)[1] >= stored(sold)[0]
+def test_exchange_rate_when_changed_then_cost_and_price_follow(idle_provider, sold_service, exchange_rate, cost, price):
+    change("provider", idle_provider.pk, exchange_rate=exchange_rate)
+    assert stored(sold_service) == (cost, price, True)
+    assert stored(sold_service)[1] >= stored(sold_service)[0]
 
 
 @pytest.mark.parametrize("exchange_rate", [0, -1, 10**18 + 1])
-def test_exchange_rate_when_it_is_no_rate_then_refused_and_nothing_changes(of, sold, exchange_rate):
+def test_exchange_rate_when_invalid_then_refused_and_nothing_changes(idle_provider, sold_service, exchange_rate):
     with pytest.raises(IntegrityError), transaction.atomic():
-        change("provider", of.pk, exchange_rate=exchange_rate)
+        change("provider", idle_provider.pk, exchange_rate=exchange_rate)
     assert Provider.objects.get().exchange_rate == EXCHANGE_ONE
-    assert stored(sold) == (2_000_000, 2_500_000, True)
+    assert stored(sold_service) == (2_000_000, 2_500_000, True)
 
 
 @pytest.mark.parametrize("kind", list(COLUMNS))
 @pytest.mark.parametrize("values", [{"margin_bp": -1}, {"margin_fixed": -1}, {"margin_bp": 10_000_001}])
-def test_margins_when_negative_or_absurd_then_the_database_refuses(of, sold, kind, values):
-    pk = {"panel": 1, "provider": of.pk, "category": sold.category_id, "service": sold.pk}[kind]
+def test_margins_when_out_of_range_then_database_refuses(idle_provider, sold_service, kind, values):
+    pk = {"panel": 1, "provider": idle_provider.pk, "category": sold_service.category_id, "service": sold_service.pk}[
+        kind
+    ]
     with pytest.raises(IntegrityError), transaction.atomic():
         change(kind, pk, **values)
-    assert stored(sold) == (2_000_000, 2_500_000, True)
+    assert stored(sold_service) == (2_000_000, 2_500_000, True)
     assert price_policy().margin_bp == 2_500
     assert not PriceChange.objects.filter(state=PriceChange.State.APPLIED).exists()
 
 
-def test_price_when_open_form_shows_the_old_one_then_asked_again_and_nothing_charged(customer, of, sold):
-    change("provider", of.pk, margin_bp=5_000)
-    asked = OrderInput(sold.pk, "https://example.com/a", 1_000, {})
+def test_price_when_order_form_is_outdated_then_confirmation_before_charge(customer, idle_provider, sold_service):
+    change("provider", idle_provider.pk, margin_bp=5_000)
+    asked = OrderInput(sold_service.pk, "https://example.com/a", 1_000, {})
     with pytest.raises(PriceChanged, match="from \\$2.50 to \\$3.00"):
         create_order(customer=customer, asked=asked, request_key="r1", seen_charge=2_500_000)
     assert Order.objects.count() == 0
@@ -323,107 +323,109 @@ def test_cost_and_lowest_price_when_out_of_range_then_money_error():
 @pytest.mark.parametrize(
     ("rate", "exchange_rate"),
     [
-        (MAX_MICROS, EXCHANGE_ONE),  # the margin takes it over
-        (MAX_MICROS, 2 * EXCHANGE_ONE),  # the cost itself is over
+        (MAX_MICROS, EXCHANGE_ONE),  # the margin exceeds the maximum
+        (MAX_MICROS, 2 * EXCHANGE_ONE),  # the cost itself exceeds the maximum
         (0, EXCHANGE_ONE),
     ],
 )
-def test_priced_when_there_is_no_valid_price_then_none_and_off_sale(rate, exchange_rate):
-    after = priced(sold_as(rate=rate, cost=2, price=3), terms(rate=exchange_rate, margin_fixed=50_000))
+def test_priced_when_no_price_is_valid_then_zero_and_off_sale(rate, exchange_rate):
+    after = priced(make_priced(rate=rate, cost=2, price=3), terms(rate=exchange_rate, margin_fixed=50_000))
     assert (after.cost, after.price, after.is_on_sale) == (0, 0, False)
 
 
-def test_exchange_rate_when_a_price_overflows_then_off_sale_with_an_alert(customer, of, sold):
-    neighbour = make.service(of, external_id="2", rate="0.01")
-    # 500,000: 2.00 would be 1,000,000, and fits
-    change("provider", of.pk, exchange_rate=10**18 // 2)
-    assert stored(sold) == (10**12, 1_250_000_000_000, True)
-    UpstreamService.objects.filter(pk=sold.upstream_id).update(rate=10**10)
-    assert change("provider", of.pk, exchange_rate=10**18 // 2) == 1
-    assert stored(sold) == (0, 0, False)
+def test_exchange_rate_when_a_price_overflows_then_off_sale_with_alert(customer, idle_provider, sold_service):
+    neighbour = make.service(idle_provider, external_id="2", rate="0.01")
+    # At 500,000 a rate of 2.00 is 1,000,000, which fits.
+    change("provider", idle_provider.pk, exchange_rate=10**18 // 2)
+    assert stored(sold_service) == (10**12, 1_250_000_000_000, True)
+    UpstreamService.objects.filter(pk=sold_service.upstream_id).update(rate=10**10)
+    assert change("provider", idle_provider.pk, exchange_rate=10**18 // 2) == 1
+    assert stored(sold_service) == (0, 0, False)
     assert no_price_alerts() == [1]
     assert Alert.objects.get().text == "1 services have no valid price any more and went off sale."
     with pytest.raises(NotOnSale):
-        make.order(customer, sold)
+        make.order(customer, sold_service)
     assert Order.objects.count() == 0
     assert not Entry.objects.filter(kind="order").exists()
-    # The others are sold on.
+    # The others stay on sale.
     assert stored(neighbour)[2]
-    # Repricing again finds nothing new to tell.
-    change("provider", of.pk, exchange_rate=10**18 // 2)
+    # Repricing again raises no new alert.
+    change("provider", idle_provider.pk, exchange_rate=10**18 // 2)
     assert no_price_alerts() == [1]
 
 
-def test_sync_when_new_rate_overflows_the_price_then_off_sale_with_an_alert(upstream, provider, customer):
+def test_import_when_new_rate_overflows_the_price_then_off_sale_with_alert(upstream, provider, customer):
     for number in range(1, 61):
         upstream.set_service(number, listed=False)
     for number in (101, 102, 103):
         upstream.set_service(number, name="Followers", rate="2")
     sync_provider(provider=provider)
-    upstream.set_service(101, rate="900000000")  # 25% more exceed the billion that a column holds
+    upstream.set_service(101, rate="900000000")  # plus 25% exceeds the billion that a column holds
     assert sync_provider(provider=provider).outcome == "applied"
-    sold = Service.objects.get(upstream__external_id="101")
-    assert stored(sold) == (0, 0, False)
+    sold_service = Service.objects.get(upstream__external_id="101")
+    assert stored(sold_service) == (0, 0, False)
     assert no_price_alerts() == [1]
     with pytest.raises(NotOnSale):
-        make.order(customer, sold)
+        make.order(customer, sold_service)
     assert make.wallet(customer).balance == 10_000_000
     assert Service.objects.filter(is_on_sale=True).count() == 2
 
 
-def test_service_when_it_has_no_valid_price_then_off_sale_until_the_owner_puts_it_back(of, sold):
-    UpstreamService.objects.filter(pk=sold.upstream_id).update(rate=0)
-    change("service", sold.pk, is_on_sale=True)
-    assert stored(sold) == (0, 0, False)
-    # A price alone does not put it back on sale: the owner does.
-    UpstreamService.objects.filter(pk=sold.upstream_id).update(rate=1_000_000)
+def test_service_when_price_is_invalid_then_off_sale_until_put_back(idle_provider, sold_service):
+    UpstreamService.objects.filter(pk=sold_service.upstream_id).update(rate=0)
+    change("service", sold_service.pk, is_on_sale=True)
+    assert stored(sold_service) == (0, 0, False)
+    # A price alone does not put it back on sale; the owner does.
+    UpstreamService.objects.filter(pk=sold_service.upstream_id).update(rate=1_000_000)
     reprice(services=Service.objects.all())
-    assert stored(sold) == (1_000_000, 1_250_000, False)
-    change("service", sold.pk, is_on_sale=True)
-    assert stored(sold) == (1_000_000, 1_250_000, True)
+    assert stored(sold_service) == (1_000_000, 1_250_000, False)
+    change("service", sold_service.pk, is_on_sale=True)
+    assert stored(sold_service) == (1_000_000, 1_250_000, True)
 
 
 @pytest.mark.parametrize("values", [{"price": 0}, {"price": -1}, {"cost": -1}, {"price": MAX_MICROS + 1}])
-def test_service_when_on_sale_without_a_valid_price_then_the_database_refuses(sold, values):
+def test_service_when_on_sale_without_valid_price_then_database_refuses(sold_service, values):
     with pytest.raises(IntegrityError), transaction.atomic():
-        Service.objects.filter(pk=sold.pk).update(**values)
-    assert stored(sold) == (2_000_000, 2_500_000, True)
+        Service.objects.filter(pk=sold_service.pk).update(**values)
+    assert stored(sold_service) == (2_000_000, 2_500_000, True)
 
 
-def test_reprice_when_services_are_many_then_statements_stay_few(of, django_assert_max_num_queries):
-    shelf = make.service(of).category
+def test_reprice_when_services_are_many_then_statements_stay_few(idle_provider, django_assert_max_num_queries):
+    category = make.service(idle_provider).category
     for number in range(2, 202):
-        row = UpstreamService(provider=of, external_id=str(number), name="x", type="default", rate=number * 1_000)
+        row = UpstreamService(
+            provider=idle_provider, external_id=str(number), name="x", type="default", rate=number * 1_000
+        )
         row.min_quantity, row.max_quantity = 1, 100
         row.save()
-        Service.objects.create(upstream=row, category=shelf, name="x")
+        Service.objects.create(upstream=row, category=category, name="x")
     with django_assert_max_num_queries(12):
         assert reprice(services=Service.objects.all()) == 200
     with django_assert_max_num_queries(8):
         assert reprice(services=Service.objects.all()) == 0
 
 
-# -- at the same time --------------------------------------------------------------------------------
+# -- concurrency -------------------------------------------------------------------------------------
 
 
 @pytest.mark.django_db(transaction=True)
-def test_margins_when_changed_at_once_then_prices_follow_what_is_stored_at_the_end(of, sold):
-    others = [make.service(of, external_id=str(number)) for number in range(2, 12)]
-    shelf = Category.objects.create(name="Other shelf")
-    Service.objects.filter(pk=others[1].pk).update(category=shelf)
+def test_margins_when_changed_at_once_then_prices_follow_final_margins(idle_provider, sold_service):
+    others = [make.service(idle_provider, external_id=str(number)) for number in range(2, 12)]
+    category = Category.objects.create(name="Other shelf")
+    Service.objects.filter(pk=others[1].pk).update(category=category)
     price_policy()
     results = in_threads(
         lambda: [panel(margin_bp=bp) for bp in (3_000, 4_000, 5_000, 6_000)],
         lambda: [panel(margin_bp=bp) for bp in (3_500, 4_500, 5_500, 6_500)],
-        lambda: [change("service", sold.pk, margin_bp=bp) for bp in (100, 200, 300, 400)],
+        lambda: [change("service", sold_service.pk, margin_bp=bp) for bp in (100, 200, 300, 400)],
         lambda: [change("service", others[0].pk, margin_bp=bp) for bp in (None, 200, None, 500)],
-        lambda: [change("category", shelf.pk, margin_bp=bp) for bp in (None, 700, None, 900)],
-        lambda: [change("provider", of.pk, margin_bp=bp) for bp in (100, None, 200, None)],
+        lambda: [change("category", category.pk, margin_bp=bp) for bp in (None, 700, None, 900)],
+        lambda: [change("provider", idle_provider.pk, margin_bp=bp) for bp in (100, None, 200, None)],
     )
     assert not [one for one in results if isinstance(one, BaseException)]
     margin = PricePolicy.objects.get().margin_bp
     assert margin in (6_000, 6_500)
-    assert stored(sold) == (2_000_000, 2_080_000, True)
+    assert stored(sold_service) == (2_000_000, 2_080_000, True)
     assert stored(others[0]) == (2_000_000, 2_100_000, True)
     assert stored(others[1]) == (2_000_000, 2_180_000, True)
     assert {stored(one)[1] for one in others[2:]} == {2_000_000 * (10_000 + margin) // 10_000}
@@ -431,26 +433,26 @@ def test_margins_when_changed_at_once_then_prices_follow_what_is_stored_at_the_e
 
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
-def test_change_when_a_repricing_is_under_way_then_it_waits_without_holding_the_service(of, sold):
-    # Holding its row while it waits for the policy would be a deadlock: repricing locks them the other way.
+def test_change_when_repricing_runs_then_waits_without_locking_the_service(idle_provider, sold_service):
+    # Locking the service while waiting for the price lock would deadlock: repricing locks them the other way round.
     price_policy()
     with transaction.atomic():
         lock_prices()
-        waiting = in_background(lambda: change("service", sold.pk, margin_bp=1_000))
+        waiting = in_background(lambda: change("service", sold_service.pk, margin_bp=1_000))
         wait_for_a_blocked_connection()
-        # What a repricing does next: raises OperationalError at once if somebody holds the row.
-        assert Service.objects.select_for_update(nowait=True).get(pk=sold.pk)
+        # The next step of a repricing; raises OperationalError at once if the row is locked.
+        assert Service.objects.select_for_update(nowait=True).get(pk=sold_service.pk)
     assert waiting() == 1
-    assert stored(sold) == (2_000_000, 2_200_000, True)
+    assert stored(sold_service) == (2_000_000, 2_200_000, True)
 
 
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
-def test_change_when_under_way_then_orders_need_not_wait_for_it(of, sold):
+def test_change_when_running_then_orders_do_not_wait(idle_provider, sold_service):
     user = make.customer("alice@example.org", funds="10")
     with transaction.atomic():
         assert panel(margin_bp=5_000) == 1
-        order = in_background(lambda: make.order(user, sold, quantity=1_000))()
-        # Not committed yet: the order was taken at the price that counted.
+        order = in_background(lambda: make.order(user, sold_service, quantity=1_000))()
+        # Not committed yet: the order is charged at the old price.
         assert order.charge == 2_500_000
-    assert stored(sold) == (2_000_000, 3_000_000, True)
+    assert stored(sold_service) == (2_000_000, 3_000_000, True)

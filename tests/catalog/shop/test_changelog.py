@@ -1,4 +1,4 @@
-"""What changed in the shop: what counts as a change, that it is told of once, and who sees which price."""
+"""Changes in the shop: what counts as a change, that each is written once, and who sees which price."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ pytestmark = pytest.mark.django_db
 MONEY = 1_000_000
 
 
-def told() -> list[tuple[str, int | None, int | None]]:
-    """Kind, price before and after, oldest first."""
+def changes_written() -> list[tuple[str, int | None, int | None]]:
+    """Return kind, old and new price of all changes, oldest first."""
     return list(ShelfNews.objects.order_by("pk").values_list("kind", "old_price", "new_price"))
 
 
@@ -35,14 +35,14 @@ def change(service: Service, **values: Any) -> None:
     find_shelf_news()
 
 
-def later(hours: float = 2) -> None:
-    """Time passed since everything that was told."""
+def age_changes(hours: float = 2) -> None:
+    """Move all changes so many hours into the past."""
     ShelfNews.objects.update(noticed_at=F("noticed_at") - timedelta(hours=hours))
 
 
 @pytest.fixture
-def known(service) -> Service:
-    """Followers at $2.50, seen by an earlier look."""
+def known_service(service) -> Service:
+    """A service at $2.50 that an earlier comparison has stored."""
     assert find_shelf_news() == 0
     return service
 
@@ -64,32 +64,32 @@ SOLD, DEARER, OFF = Stand(True, 200), Stand(True, 300), Stand(False, 200)
         (OFF, OFF, None),
     ],
 )
-def test_change_between_two_looks_and_back(before, after, expected):
+def test_change_between_when_states_differ_then_kind_and_prices(before, after, expected):
     assert change_between(before, after) == expected
     if expected:
         assert stand_before(expected) == before
 
 
-def test_look_when_it_is_the_first_of_all_then_it_only_takes_note(service):
+def test_comparison_when_it_is_the_first_then_only_states_are_stored(service):
     assert find_shelf_news() == 0
-    assert told() == []
+    assert changes_written() == []
     assert find_shelf_news() == 0
     assert ShelfMark.objects.values_list("service", "is_sold", "price").get() == (service.pk, True, 2_500_000)
 
 
-def test_look_when_a_service_is_put_on_sale_then_it_is_new_and_not_before(known, provider):
+def test_comparison_when_service_goes_on_sale_then_new(known_service, provider):
     added = make.service(provider, external_id="2")
     change(added, is_on_sale=False)
-    assert told() == []
+    assert changes_written() == []
     change(added, is_on_sale=True)
-    assert told() == [("new", None, 2_500_000)]
+    assert changes_written() == [("new", None, 2_500_000)]
 
 
-def test_look_when_the_price_changes_then_the_direction_is_told(known):
-    change(known, price=2 * MONEY)
-    later()
-    change(known, price=3 * MONEY)
-    assert told() == [("cheaper", 2_500_000, 2 * MONEY), ("dearer", 2 * MONEY, 3 * MONEY)]
+def test_comparison_when_price_changes_then_cheaper_or_dearer(known_service):
+    change(known_service, price=2 * MONEY)
+    age_changes()
+    change(known_service, price=3 * MONEY)
+    assert changes_written() == [("cheaper", 2_500_000, 2 * MONEY), ("dearer", 2 * MONEY, 3 * MONEY)]
 
 
 @pytest.mark.parametrize(
@@ -102,67 +102,67 @@ def test_look_when_the_price_changes_then_the_direction_is_told(known):
     ],
     ids=["taken off sale", "not listed", "of a type that is not sold", "its provider is off"],
 )
-def test_look_when_a_service_cannot_be_ordered_any_more_then_it_is_gone(known, vanish):
+def test_comparison_when_service_cannot_be_ordered_any_more_then_gone(known_service, vanish):
     vanish()
     find_shelf_news()
-    assert told() == [("gone", 2_500_000, None)]
+    assert changes_written() == [("gone", 2_500_000, None)]
     assert find_shelf_news() == 0
 
 
-def test_look_when_a_service_returns_later_then_it_is_back_with_both_prices(known):
-    change(known, is_on_sale=False)
-    later()
-    change(known, is_on_sale=True, price=3 * MONEY)
-    assert told() == [("gone", 2_500_000, None), ("back", 2_500_000, 3 * MONEY)]
+def test_comparison_when_service_returns_later_then_back_with_both_prices(known_service):
+    change(known_service, is_on_sale=False)
+    age_changes()
+    change(known_service, is_on_sale=True, price=3 * MONEY)
+    assert changes_written() == [("gone", 2_500_000, None), ("back", 2_500_000, 3 * MONEY)]
 
 
-def test_look_when_a_service_flaps_then_nothing_remains_to_be_told(known):
+def test_comparison_when_service_goes_and_returns_at_once_then_no_change(known_service):
     for _ in range(3):
-        change(known, is_on_sale=False)
-        assert told() == [("gone", 2_500_000, None)]
-        change(known, is_on_sale=True)
-        assert told() == []
+        change(known_service, is_on_sale=False)
+        assert changes_written() == [("gone", 2_500_000, None)]
+        change(known_service, is_on_sale=True)
+        assert changes_written() == []
 
 
-def test_look_when_it_returns_at_once_at_another_price_then_that_is_told(known):
-    change(known, is_on_sale=False)
-    change(known, is_on_sale=True, price=2 * MONEY)
-    assert told() == [("cheaper", 2_500_000, 2 * MONEY)]
+def test_comparison_when_it_returns_at_another_price_then_price_change(known_service):
+    change(known_service, is_on_sale=False)
+    change(known_service, is_on_sale=True, price=2 * MONEY)
+    assert changes_written() == [("cheaper", 2_500_000, 2 * MONEY)]
 
 
-def test_look_when_prices_move_within_the_hour_then_one_line_tells_the_whole_way(known, provider):
-    change(known, price=2 * MONEY)
-    change(known, price=3 * MONEY)
-    assert told() == [("dearer", 2_500_000, 3 * MONEY)]
-    change(known, price=2_500_000)
-    assert told() == []
+def test_comparison_when_prices_change_within_the_hour_then_one_change(known_service, provider):
+    change(known_service, price=2 * MONEY)
+    change(known_service, price=3 * MONEY)
+    assert changes_written() == [("dearer", 2_500_000, 3 * MONEY)]
+    change(known_service, price=2_500_000)
+    assert changes_written() == []
 
 
-def test_look_when_a_new_service_goes_within_the_hour_then_it_is_new_when_it_comes_again(known, provider):
+def test_comparison_when_new_service_goes_within_the_hour_then_new_again_later(known_service, provider):
     added = make.service(provider, external_id="2")
     find_shelf_news()
     change(added, is_on_sale=False)
-    assert told() == []
+    assert changes_written() == []
     change(added, is_on_sale=True)
-    assert [kind for kind, *_ in told()] == ["new"]
+    assert [kind for kind, *_ in changes_written()] == ["new"]
 
 
-def test_look_when_a_service_was_gone_for_long_and_flaps_then_it_stays_gone_once(known):
-    change(known, is_on_sale=False)
-    later()
-    change(known, is_on_sale=True)
-    change(known, is_on_sale=False)
-    assert told() == [("gone", 2_500_000, None)]
+def test_comparison_when_gone_service_returns_briefly_then_still_gone_once(known_service):
+    change(known_service, is_on_sale=False)
+    age_changes()
+    change(known_service, is_on_sale=True)
+    change(known_service, is_on_sale=False)
+    assert changes_written() == [("gone", 2_500_000, None)]
 
 
-def test_look_when_news_are_old_then_they_are_dropped(known):
-    change(known, price=2 * MONEY)
-    later(hours=90 * 24 + 1)
+def test_comparison_when_changes_are_old_then_deleted(known_service):
+    change(known_service, price=2 * MONEY)
+    age_changes(hours=90 * 24 + 1)
     find_shelf_news()
-    assert told() == []
+    assert changes_written() == []
 
 
-def test_look_when_there_are_many_more_services_then_the_statements_are_bounded(known, provider):
+def test_comparison_when_services_are_many_then_statements_are_limited(known_service, provider):
     counts = []
     for start in (100, 200):
         for number in range(start, start + 40):
@@ -171,39 +171,39 @@ def test_look_when_there_are_many_more_services_then_the_statements_are_bounded(
         with statements() as found:
             assert find_shelf_news() >= 41
         counts.append(len(found))
-    assert counts[0] <= counts[1] <= 12  # The second round also replaces what the first one told.
+    assert counts[0] <= counts[1] <= 12  # the second comparison also replaces the changes of the first
 
 
 @pytest.mark.django_db(transaction=True)
-def test_looks_when_they_run_at_once_then_each_change_is_told_once(service, provider):
+def test_comparisons_when_run_at_once_then_each_change_is_written_once(service, provider):
     at_once(4, lambda number: find_shelf_news())
     assert ShelfMark.objects.count() == 1
     make.service(provider, external_id="2")
     Service.objects.filter(pk=service.pk).update(price=2 * MONEY)
     at_once(4, lambda number: find_shelf_news())
-    assert sorted(kind for kind, *_ in told()) == ["cheaper", "new"]
+    assert sorted(kind for kind, *_ in changes_written()) == ["cheaper", "new"]
 
 
-def test_look_when_another_one_wrote_first_then_this_one_writes_nothing(known, provider, monkeypatch):
+def test_comparison_when_another_wrote_first_then_writes_nothing(known_service, provider, monkeypatch):
     added = make.service(provider, external_id="2")
-    Service.objects.filter(pk=known.pk).update(price=2 * MONEY)
-    look = changelog._stands_now
+    Service.objects.filter(pk=known_service.pk).update(price=2 * MONEY)
+    compare = changelog._stands_now
 
     def overtaken(marks: Any) -> Any:
         with monkeypatch.context() as patch:
-            patch.setattr(changelog, "_stands_now", look)
+            patch.setattr(changelog, "_stands_now", compare)
             assert find_shelf_news() == 2
-        return look(marks)
+        return compare(marks)
 
     monkeypatch.setattr(changelog, "_stands_now", overtaken)
     assert find_shelf_news() == 0
     ShelfMark.objects.filter(pk=added.pk).update(price=1)
-    monkeypatch.setattr(changelog, "_stands_now", lambda marks: (ShelfMark.objects.update(price=7), look(marks))[1])
+    monkeypatch.setattr(changelog, "_stands_now", lambda marks: (ShelfMark.objects.update(price=7), compare(marks))[1])
     assert find_shelf_news() == 0
-    assert sorted(kind for kind, *_ in told()) == ["cheaper", "new"]
+    assert sorted(kind for kind, *_ in changes_written()) == ["cheaper", "new"]
 
 
-def test_task_and_command_when_run_then_they_look_and_the_task_beats(known, capsys):
+def test_task_and_command_when_run_then_compare_and_task_records_heartbeat(known_service, capsys):
     Service.objects.update(price=2 * MONEY)
     call_command("find_shelf_news")
     assert "Changes in the shop: 1." in capsys.readouterr().out
@@ -222,33 +222,33 @@ def names(response: Any) -> list[str]:
     return [line.news.service.name for line in response.context["news"].lines]
 
 
-def test_page_shows_the_direction_and_both_list_prices(signed_in, known):
-    change(known, price=2 * MONEY)
+def test_page_when_price_changed_then_shows_direction_and_both_list_prices(signed_in, known_service):
+    change(known_service, price=2 * MONEY)
     text = page(signed_in).content.decode()
     assert "Cheaper −20%" in text
     assert "$2.50" in text and "$2.00" in text
 
 
-def test_page_when_the_customer_has_a_price_of_their_own_then_no_list_price_is_shown(signed_in, customer, known):
-    CustomerPrice.objects.create(customer=customer, service=known, price=2_200_000)
-    change(known, price=3 * MONEY)
+def test_page_when_customer_has_own_price_then_no_list_price(signed_in, customer, known_service):
+    CustomerPrice.objects.create(customer=customer, service=known_service, price=2_200_000)
+    change(known_service, price=3 * MONEY)
     text = page(signed_in).content.decode()
     assert "Dearer +20%" in text
     assert "$2.20" in text
     assert "$2.50" not in text and "$3.00" not in text
 
 
-def test_page_when_a_service_is_gone_then_it_cannot_be_ordered_from_there(signed_in, known):
-    change(known, is_on_sale=False)
+def test_page_when_service_is_gone_then_no_order_link(signed_in, known_service):
+    change(known_service, is_on_sale=False)
     text = page(signed_in).content.decode()
     assert "Gone" in text and "Not on sale now" in text
     assert reverse("order_new") + "?service=" not in text
 
 
-def test_page_filters_by_kind_and_favorites(signed_in, customer, other, known, provider):
+def test_page_when_filtered_by_kind_and_favorites_then_only_those(signed_in, customer, other, known_service, provider):
     added = make.service(provider, external_id="2", name="Likes")
-    change(known, price=2 * MONEY)
-    Favourite.objects.create(customer=customer, service=known)
+    change(known_service, price=2 * MONEY)
+    Favourite.objects.create(customer=customer, service=known_service)
     Favourite.objects.create(customer=other, service=added)
     assert sorted(names(page(signed_in))) == ["Followers", "Likes"]
     assert names(page(signed_in, kind="new")) == ["Likes"]
@@ -257,13 +257,13 @@ def test_page_filters_by_kind_and_favorites(signed_in, customer, other, known, p
     assert sorted(names(page(signed_in, kind="nonsense", after="x"))) == ["Followers", "Likes"]
 
 
-def test_page_when_news_are_older_than_30_days_then_they_are_not_shown(signed_in, known):
-    change(known, price=2 * MONEY)
+def test_page_when_changes_are_older_than_30_days_then_not_shown(signed_in, known_service):
+    change(known_service, price=2 * MONEY)
     ShelfNews.objects.update(noticed_at=timezone.now() - timedelta(days=31))
     assert names(page(signed_in)) == []
 
 
-def test_page_escapes_names_and_takes_as_many_queries_for_many_rows(signed_in, known, provider):
+def test_page_when_rows_are_many_then_names_are_escaped_in_equal_queries(signed_in, known_service, provider):
     counts = []
     for start in (10, 40):
         for number in range(start, start + 30):

@@ -1,4 +1,4 @@
-"""The shop: what is found, in which order, at whose price; favorites; and what visitors may see of it."""
+"""The shop: filters, sorting, prices, favorites, and what visitors see."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def shop(provider) -> dict[str, Service]:
-    """Four services on two shelves: followers (refill, cancel), likes (refill), a package (cancel), dear views."""
+    """Four services in two categories: followers (refill, cancel), likes (refill), a package (cancel), views."""
     rows = (
         ("followers", "2", "default", True, True),
         ("likes", "1", "default", True, False),
@@ -37,7 +37,7 @@ def shop(provider) -> dict[str, Service]:
 
 
 def find(client: Client, **query: Any) -> list[str]:
-    """The names of the services on the page, in its order, without "Best"."""
+    """Return the names of the services on the page, in order, without "Best" in them."""
     response = client.get(reverse("services"), query)
     assert response.status_code == 200
     return [offer.service.name.removeprefix("Best ") for offer in response.context["shelves"].page.rows]
@@ -47,12 +47,12 @@ def favourite(client: Client, service: Service, on: str = "1", **more: Any) -> A
     return client.post(reverse("service_favourite", args=[service.pk]), {"on": on, **more.pop("data", {})}, **more)
 
 
-# -- finding ---------------------------------------------------------------------------------------
+# -- search and filters ----------------------------------------------------------------------------
 
 
-def test_shop_shows_the_shelves_in_their_order_with_counts(signed_in, shop):
+def test_shop_when_unfiltered_then_categories_in_order_with_counts(signed_in, shop):
     shelves = signed_in.get(reverse("services")).context["shelves"]
-    assert [(shelf.category.name, len(shelf.offers)) for shelf in shelves.groups] == [("Social", 3), ("Video", 1)]
+    assert [(group.category.name, len(group.offers)) for group in shelves.groups] == [("Social", 3), ("Video", 1)]
     assert [(choice.label, choice.count) for choice in shelves.categories] == [("Social", 3), ("Video", 1)]
     assert [(choice.value, choice.count) for choice in shelves.types] == [("default", 3), ("package", 1)]
 
@@ -71,11 +71,11 @@ def test_shop_shows_the_shelves_in_their_order_with_counts(signed_in, shop):
         ({"sort": "cheapest", "q": "social", "refill": "1"}, ["likes", "followers"]),
     ],
 )
-def test_filters_search_and_sort_combine(signed_in, shop, query, expected):
+def test_shop_when_filtered_searched_and_sorted_then_all_apply(signed_in, shop, query, expected):
     assert find(signed_in, **query) == expected
 
 
-def test_category_narrows_the_list_and_the_counts_of_the_others_stay(signed_in, shop):
+def test_shop_when_category_is_chosen_then_counts_of_others_stay(signed_in, shop):
     video = shop["views"].pk and Category.objects.get(name="Video")
     shelves = signed_in.get(reverse("services"), {"category": video.pk, "q": "best"}).context["shelves"]
     assert [offer.service for offer in shelves.page.rows] == [shop["views"]]
@@ -83,7 +83,7 @@ def test_category_narrows_the_list_and_the_counts_of_the_others_stay(signed_in, 
     assert parse_qs(urlsplit(shelves.categories[0].address).query)["q"] == ["best"]
 
 
-def test_fastest_first_counts_only_services_with_enough_completed_orders(signed_in, shop):
+def test_fastest_first_when_few_orders_completed_then_not_counted(signed_in, shop):
     for name, timed, seconds in (("views", 5, 60), ("likes", 9, 7200), ("box", 4, 1)):
         ServiceFigures.objects.create(service=shop[name], timed=timed, typical_seconds=seconds)
     assert find(signed_in, sort="fastest") == ["views", "likes", "followers", "box"]
@@ -105,11 +105,11 @@ def test_fastest_first_counts_only_services_with_enough_completed_orders(signed_
         {"refill": "yes", "q": "\x00"},
     ],
 )
-def test_what_is_not_understood_is_not_asked_for(signed_in, shop, params):
+def test_shop_when_parameters_are_invalid_then_ignored(signed_in, shop, params):
     assert find(signed_in, **params) == ["followers", "likes", "box", "views"]
 
 
-def test_address_and_what_is_read_from_it_are_the_same():
+def test_address_when_parsed_again_then_same_filters():
     wanted = ServiceFilters(
         q="a b&c", category=7, type="package", refill=True, cancel=True, favorites=True, sort="fastest"
     )
@@ -120,14 +120,14 @@ def test_address_and_what_is_read_from_it_are_the_same():
     assert ServiceFilters().address() == "?"
 
 
-def test_live_search_answers_with_the_clean_address(signed_in, shop):
+def test_live_search_when_fields_are_empty_then_url_without_them(signed_in, shop):
     response = signed_in.get(
         reverse("services"), {"q": "best", "category": "", "type": "", "sort": ""}, headers={"HX-Request": "true"}
     )
     assert response.headers["HX-Replace-Url"] == reverse("services") + "?q=best"
 
 
-def test_pages_hold_fifty_each_and_lead_on_with_what_was_asked(signed_in, provider):
+def test_pages_when_services_are_many_then_fifty_each_with_same_filters(signed_in, provider):
     for number in range(120):
         make.service(provider, external_id=str(number), name=f"Follower {number}")
     response = signed_in.get(reverse("services"), {"q": "follower", "page": "2"})
@@ -139,13 +139,13 @@ def test_pages_hold_fifty_each_and_lead_on_with_what_was_asked(signed_in, provid
     assert len(find(signed_in, q="follower", page="77")) == 20
 
 
-def test_only_what_can_be_ordered_is_shown(signed_in, shop):
+def test_shop_when_services_cannot_be_ordered_then_not_shown(signed_in, shop):
     Service.objects.filter(pk=shop["likes"].pk).update(is_on_sale=False)
     UpstreamService.objects.filter(external_id="box").update(is_listed=False)
     assert find(signed_in) == ["followers", "views"]
 
 
-def test_names_and_descriptions_are_escaped(signed_in, shop):
+def test_shop_when_names_and_descriptions_are_hostile_then_escaped(signed_in, shop):
     evil = '<script>alert("x")</script>'
     Service.objects.update(name=evil, description=evil)
     Category.objects.filter(name="Video").update(name=evil)
@@ -154,7 +154,7 @@ def test_names_and_descriptions_are_escaped(signed_in, shop):
         assert "<script>alert" not in text and "&lt;script&gt;alert" in text
 
 
-def test_page_takes_as_many_queries_for_many_services(signed_in, customer, provider):
+def test_shop_when_services_are_many_then_equal_queries(signed_in, customer, provider):
     make.service(provider)
     PricePolicy.objects.get_or_create(pk=1)
     counts = []
@@ -174,7 +174,7 @@ def test_page_takes_as_many_queries_for_many_services(signed_in, customer, provi
 # -- favorites -------------------------------------------------------------------------------------
 
 
-def test_favorite_is_marked_once_however_often_it_is_clicked_and_taken_away_again(signed_in, customer, service):
+def test_favorite_when_clicked_twice_then_marked_once_and_removable(signed_in, customer, service):
     for _ in range(2):
         assert favourite(signed_in, service).status_code == 302
         assert list(Favourite.objects.values_list("customer", "service")) == [(customer.pk, service.pk)]
@@ -183,7 +183,7 @@ def test_favorite_is_marked_once_however_often_it_is_clicked_and_taken_away_agai
         assert not Favourite.objects.exists()
 
 
-def test_favorite_when_asked_live_then_the_answer_is_the_star_alone(signed_in, service):
+def test_favorite_when_requested_by_htmx_then_answer_is_only_the_star(signed_in, service):
     answer = favourite(signed_in, service, headers={"HX-Request": "true"}, data={"next": "/services/?q=x"})
     text = answer.content.decode()
     assert 'aria-pressed="true"' in text and 'name="on" value="0"' in text
@@ -206,11 +206,11 @@ def test_favorite_when_asked_live_then_the_answer_is_the_star_alone(signed_in, s
         ("", "/services/"),
     ],
 )
-def test_favorite_leads_back_to_this_site_alone(signed_in, service, back, leads_to):
+def test_favorite_when_next_is_another_site_then_back_to_the_shop(signed_in, service, back, leads_to):
     assert favourite(signed_in, service, data={"next": back}).url == leads_to
 
 
-def test_favorite_of_what_is_not_sold_cannot_be_marked_but_taken_away(signed_in, customer, service):
+def test_favorite_when_service_is_off_sale_then_removable_but_not_markable(signed_in, customer, service):
     favourite(signed_in, service)
     Service.objects.update(is_on_sale=False)
     assert favourite(signed_in, service).status_code == 404
@@ -222,7 +222,7 @@ def test_favorite_of_what_is_not_sold_cannot_be_marked_but_taken_away(signed_in,
         assert signed_in.post(reverse("service_favourite", args=[10**30]), {"on": on}).status_code == 404
 
 
-def test_favorites_are_those_of_each_customer(signed_in, customer, other, shop):
+def test_favorites_when_two_customers_then_each_has_their_own(signed_in, customer, other, shop):
     favourite(signed_in, shop["likes"])
     Favourite.objects.create(customer=other, service=shop["box"])
     assert find(signed_in, favorites="1") == ["likes"]
@@ -233,17 +233,17 @@ def test_favorites_are_those_of_each_customer(signed_in, customer, other, shop):
     assert Favourite.objects.filter(customer=customer).count() == 1
 
 
-# -- the shop window -------------------------------------------------------------------------------
+# -- start page ------------------------------------------------------------------------------------
 
 
-def test_visitor_signs_in_first_where_the_shop_is_not_public(shop):
+def test_visitor_when_shop_is_not_public_then_must_sign_in(shop):
     for name in ("services", "service_changes"):
         response = Client().get(reverse(name), {"q": "likes"})
         assert response.url == f"{reverse('account_login')}?next={reverse(name)}%3Fq%3Dlikes"
     assert "Best likes" not in Client().get(reverse("home")).content.decode()
 
 
-def test_visitor_sees_list_prices_and_is_led_to_sign_up(settings, shop):
+def test_visitor_when_shop_is_public_then_list_prices_and_sign_up_link(settings, shop):
     settings.PUBLIC_SHOP = True
     text = Client().get(reverse("services")).content.decode()
     assert "$1.25" in text
@@ -253,7 +253,7 @@ def test_visitor_sees_list_prices_and_is_led_to_sign_up(settings, shop):
     assert find(Client(), favorites="1", q="likes") == ["likes"]
 
 
-def test_visitor_who_signs_up_from_the_window_lands_on_the_order_form_of_the_service(settings, shop):
+def test_visitor_when_signing_up_from_start_page_then_order_form_of_service(settings, shop):
     settings.PUBLIC_SHOP = True
     client = Client()
     wanted = f"{reverse('order_new')}?service={shop['likes'].pk}"
@@ -265,7 +265,7 @@ def test_visitor_who_signs_up_from_the_window_lands_on_the_order_form_of_the_ser
     assert client.get(wanted).status_code == 200
 
 
-def test_start_page_shows_a_piece_of_the_public_shop_and_what_sold_best_first(settings, shop):
+def test_start_page_when_shop_is_public_then_excerpt_with_bestsellers_first(settings, shop):
     settings.PUBLIC_SHOP = True
     ServiceFigures.objects.create(service=shop["views"], orders=9)
     ServiceFigures.objects.create(service=shop["likes"], orders=3)
@@ -278,7 +278,7 @@ def test_start_page_shows_a_piece_of_the_public_shop_and_what_sold_best_first(se
     assert "on sale" not in Client().get(reverse("home")).content.decode()
 
 
-def test_visitors_cause_no_queries_about_customers_and_few_in_all(settings, shop):
+def test_visitor_when_browsing_then_few_queries_and_none_about_customers(settings, shop):
     settings.PUBLIC_SHOP = True
     for address in (reverse("services"), reverse("service_changes"), reverse("home")):
         with statements() as found:
@@ -305,5 +305,5 @@ def test_visitors_cause_no_queries_about_customers_and_few_in_all(settings, shop
         (30 * 86400, "30 days"),
     ],
 )
-def test_duration_is_said_in_one_unit(seconds, words):
+def test_duration_when_shown_then_in_one_unit(seconds, words):
     assert duration(seconds) == words

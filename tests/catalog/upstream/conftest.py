@@ -21,14 +21,14 @@ def server() -> Iterator[FaultServer]:
 
 @pytest.fixture
 def make_client(request: pytest.FixtureRequest) -> Callable[..., UpstreamClient]:
-    """Makes clients of `server`, or of the `url` that is asked for."""
+    """Return a function that makes clients of `server`, or of the given `url`."""
 
     def make(**changes: object) -> UpstreamClient:
         settings: dict[str, object] = {
             "url": changes.get("url") or request.getfixturevalue("server").url,
             "api_key": API_KEY,
             "allow_private": True,
-            # Long, so that a busy machine changes no outcome; tests of silence shorten them.
+            # Long, so that a slow machine changes no outcome; tests of timeouts shorten them.
             "connect_timeout": 9.0,
             "add_timeout": 9.0,
             "read_timeout": 9.0,
@@ -50,7 +50,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.fixture(scope="session")
 def trusted(certificates: dict[str, Path]) -> ssl.SSLContext:
-    """What clients trust: all certificates but the untrusted one. To load the machine's own takes a while."""
+    """Return a context that trusts all test certificates but "untrusted". Loading the machine's own ones is slow."""
     context = ssl.create_default_context()
     for name, path in certificates.items():
         if name != "untrusted":
@@ -62,7 +62,7 @@ def trusted(certificates: dict[str, Path]) -> ssl.SSLContext:
 def tls(
     certificates: dict[str, Path], trusted: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[[str], ssl.SSLContext]:
-    """Makes contexts for servers, by certificate."""
+    """Return a function that makes a server's context from the name of its certificate."""
     monkeypatch.setattr(transport, "_tls_context", lambda: trusted)
 
     def make(name: str) -> ssl.SSLContext:

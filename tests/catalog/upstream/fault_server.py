@@ -1,4 +1,4 @@
-"""A provider on loopback that misbehaves on demand, and knows the truth: what it received whole."""
+"""A provider on loopback that misbehaves on demand and records what it received."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Stage = Literal["accept", "handshake", "head", "request"]
 
 
 class Line:
-    """A connection as requests come over it: the server is told of every byte that was read."""
+    """A connection that reports every received byte to the server."""
 
     def __init__(self, connection: socket.socket, server: FaultServer) -> None:
         self._connection = connection
@@ -40,10 +40,10 @@ class Line:
 
 
 class FaultServer:
-    """Runs `behaviour` once a connection has come to `stage`; by then it has read what belongs to it.
+    """Runs `behaviour` once a connection has reached `stage` and the server has read what belongs to it.
 
-    `connections` were accepted; `requests` are those of them over which a byte of a request came, and
-    `bytes_seen` how many. TLS is counted as unpacked, so that a handshake is no request.
+    `connections` were accepted; `requests` are those over which at least a byte of a request came; `bytes_seen` counts
+    these bytes. TLS is counted after decryption, so that a handshake is not a request.
     """
 
     def __init__(self, tls: ssl.SSLContext | None = None, *, is_deaf: bool = False) -> None:
@@ -76,7 +76,7 @@ class FaultServer:
         return bool(self.whole)
 
     def crowd(self) -> None:
-        """Fills the queue of a deaf server, so that it answers no further knock."""
+        """Fill the queue of a deaf server, so that it accepts no more connections."""
         self._listener.listen(0)
         with contextlib.suppress(TimeoutError):
             while len(self._crowd) < 9:
@@ -84,8 +84,8 @@ class FaultServer:
                 self._crowd[-1].settimeout(0.1)
                 self._crowd[-1].connect(("127.0.0.1", self.port))
 
-    def settle(self) -> None:
-        """Waits until all that came has been counted. A deaf server listens only now."""
+    def wait_until_counted(self) -> None:
+        """Wait until everything received has been counted. A deaf server only starts to accept now."""
         for sock in self._crowd:
             sock.close()
         if self._is_deaf:
@@ -98,11 +98,11 @@ class FaultServer:
     def close(self) -> None:
         self._stopped.set()
         with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)  # wakes the acceptor
+            self._listener.shutdown(socket.SHUT_RDWR)  # wakes the accepting thread
         if self._acceptor.ident is not None:
             self._acceptor.join()
         self._listener.close()
-        self.settle()
+        self.wait_until_counted()
 
     def _accept(self) -> None:
         while not self._stopped.is_set():
@@ -130,7 +130,7 @@ class FaultServer:
                 self.behaviour(line)
 
     def _read(self, line: Line) -> None:
-        """Reads a request, or as much as the stage wants of it."""
+        """Read a request, or as much of it as the stage needs."""
         data = b""
         while chunk := line.recv(1 if self.stage == "head" else 65_536):
             data += chunk
@@ -149,7 +149,7 @@ class FaultServer:
 
 
 def http(body: bytes, *, status: int = 200, headers: str = "", length: int | None = None, mime: str = "") -> bytes:
-    """The bytes of a whole answer; `length` lies about the body's."""
+    """Return the bytes of a whole answer; a false `length` may be given for the body."""
     size = len(body) if length is None else length
     kind = mime or "application/json"
     head = f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {size}\r\n{headers}\r\n"
@@ -177,7 +177,7 @@ def close(connection: Any) -> None:
 
 
 def stall(connection: Any) -> None:
-    """Says nothing until the client goes away."""
+    """Send nothing until the client disconnects."""
     with contextlib.suppress(OSError):
         while connection.recv(65_536):
             pass
@@ -192,7 +192,7 @@ def late(behaviour: Behaviour, pause: float) -> Behaviour:
 
 
 def drip(data: bytes, pause: float = 0.03) -> Behaviour:
-    """Sends a byte at a time, each soon enough for a timeout of its own."""
+    """Send one byte at a time, each within the timeout of a single read."""
 
     def behave(connection: Any) -> None:
         for position in range(len(data)):
@@ -214,7 +214,7 @@ def chunked(*chunks: bytes, ended: bool) -> Behaviour:
 
 
 class Endless:
-    """Sends `head`, then `chunk` over and over for as long as the client takes it."""
+    """Sends `head`, then `chunk` repeatedly for as long as the client reads."""
 
     def __init__(self, head: bytes, chunk: bytes) -> None:
         self.head = head
@@ -222,7 +222,7 @@ class Endless:
         self.sent = 0
 
     def __call__(self, connection: Any) -> None:
-        # A small buffer, so that what was sent says how much was taken.
+        # A small buffer, so that the number of bytes sent is close to the number read.
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
         connection.sendall(self.head)
         with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""Certificates for servers on loopback, and the contexts that use them."""
+"""Certificates of servers on loopback, and TLS contexts for them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-# The client is made to trust all of them but "untrusted".
+# Clients trust all of them but "untrusted".
 CERTIFICATES = {
     "trusted": {},
     "untrusted": {},
@@ -21,7 +21,7 @@ CERTIFICATES = {
 
 
 def make_certificate(path: Path, *, address: str = "127.0.0.1", days: int = 1) -> None:
-    """Writes a self-signed certificate and its key."""
+    """Write a self-signed certificate and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, path.stem)])
     names = x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))])
@@ -49,7 +49,7 @@ def server_context(certificate: Path) -> ssl.SSLContext:
 
 
 def demanding_context(certificate: Path) -> ssl.SSLContext:
-    """Of a server that wants a certificate of the client, and says so only after the handshake."""
+    """Return the context of a server that requires a client certificate, and says so only after the handshake."""
     context = server_context(certificate)
     context.load_verify_locations(certificate)
     context.verify_mode = ssl.CERT_REQUIRED

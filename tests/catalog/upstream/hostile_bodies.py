@@ -1,4 +1,4 @@
-"""Answers in the known dialects, and what a seeded mutation makes of them."""
+"""Answers in the known dialects, and seeded mutations of them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ NAMES += [
 
 _LONG = "9" * 5_000
 _BIDI = "\u202e" * 3_000
-# JSON as it is written, for what json.dumps would not write.
+# Raw JSON that json.dumps would not write.
 VALUES = [
     *("NaN", "Infinity", "-Infinity", "1e999", "-1e999", "1e-999", "1E+999999999999999999999", _LONG, f"-{_LONG}"),
     *(f"1.{_LONG}", f'"{_LONG}"', '"NaN"', '"Infinity"', '"1e999999"', '"1E+30"', "1e18", "1e19", "1e-30", "1e-31"),
@@ -83,7 +83,7 @@ _AROUND = [
 
 
 class Raw(str):
-    """JSON as it is written."""
+    """Raw JSON."""
 
 
 class Pairs(list[tuple[str, Any]]):
@@ -91,7 +91,7 @@ class Pairs(list[tuple[str, Any]]):
 
 
 def body(seed: str) -> bytes:
-    """A mutated answer, always the same for the same seed."""
+    """Return a mutated answer, always the same for the same seed."""
     rng = random.Random(seed)
     value = _copy(rng.choice(EXAMPLES))
     for _ in range(rng.randint(1, 5)):
@@ -106,7 +106,7 @@ def body(seed: str) -> bytes:
 
 
 def row(rng: random.Random, example: dict[str, Any]) -> str:
-    """A mutated row, as JSON that is not nested too deep to be read."""
+    """Return a mutated row as JSON, not nested too deeply to be parsed."""
     value = _copy(example)
     for _ in range(rng.randint(1, 4)):
         value = _mutated(value, rng, VALUES)

@@ -1,4 +1,4 @@
-"""How one `add` is sent: what leaves, under which limits, and what is kept of the answer."""
+"""How one `add` is sent: its bytes, its limits, and what is kept of the answer."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ PARAMS = {"service": "7", "link": "https://example.com/p?a=1&b=ü", "quantity": 
 OK = b"HTTP/1.1 200 OK\r\n"
 
 
-def packed_nothing() -> bytes:
-    """A whole gzip file, long for its name, of no bytes."""
+def empty_gzip() -> bytes:
+    """Return a gzip file of no bytes, with a long name field."""
     packed = io.BytesIO()
     gzip.GzipFile("x" * 60_000, "wb", fileobj=packed).close()
     return packed.getvalue()
 
 
-# A megabyte that packs to a kilobyte.
+# A megabyte that compresses to a kilobyte.
 PACKED = gzip.compress(b" " * 1_000_000)
 
 
@@ -63,12 +63,12 @@ PACKED = gzip.compress(b" " * 1_000_000)
         Endless(b"", b"HTTP/1.1 100 Continue\r\nX: " + b"y" * 60_000 + b"\r\n\r\n"),
         Endless(OK + b"Transfer-Encoding: chunked\r\n\r\n", b"1;" + b"y" * 60_000 + b"\r\nx\r\n"),
         Endless(OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\n", b"X: " + b"y" * 60_000 + b"\r\n"),
-        Endless(OK + b"Content-Encoding: gzip\r\n\r\n", packed_nothing()),
+        Endless(OK + b"Content-Encoding: gzip\r\n\r\n", empty_gzip()),
     ],
     ids=["1 GB", "until closed", "chunks", "packed", "header", "headers", "interim answers"]
     + ["between chunks", "trailers", "packed nothing"],
 )
-def test_add_when_the_answer_has_no_end_then_cut_at_the_cap_and_never_held(
+def test_add_when_answer_is_endless_then_read_only_to_the_limit(
     endless: Endless, server: FaultServer, make_client: MakeClient
 ) -> None:
     endless.sent = 0
@@ -79,10 +79,10 @@ def test_add_when_the_answer_has_no_end_then_cut_at_the_cap_and_never_held(
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    server.settle()
+    server.wait_until_counted()
     assert isinstance(outcome, Unknown)
     assert "within" not in outcome.reason, "a cap must end it, not the deadline"
-    # The kernel's buffers take more of it than is ever read.
+    # The kernel buffers more of it than is ever read.
     assert endless.sent < MAX_BODY + 12_000_000
     assert peak < 8_000_000
 
@@ -91,7 +91,7 @@ CUT_OFF = [raw_bytes(http(b'{"order": 23', length=16)), chunked(b'{"order": 23',
 
 
 @pytest.mark.parametrize("behaviour", CUT_OFF)
-def test_add_when_the_answer_is_cut_off_then_what_came_is_evidence(
+def test_add_when_answer_is_cut_off_then_evidence_holds_what_arrived(
     behaviour: Behaviour, server: FaultServer, make_client: MakeClient
 ) -> None:
     server.behaviour = behaviour
@@ -100,7 +100,7 @@ def test_add_when_the_answer_is_cut_off_then_what_came_is_evidence(
     assert outcome.evidence.http_status == 200
 
 
-def test_add_when_sent_then_form_is_what_was_asked(server: FaultServer, make_client: MakeClient) -> None:
+def test_add_when_sent_then_form_holds_the_parameters(server: FaultServer, make_client: MakeClient) -> None:
     server.behaviour = answer({"order": 5, "charge": "1,234.56"})
 
     outcome = make_client(user_agent="Shop/2").add(PARAMS)
@@ -116,13 +116,13 @@ def test_add_when_sent_then_form_is_what_was_asked(server: FaultServer, make_cli
 
 
 @pytest.mark.parametrize("error", [ConnectionRefusedError, TimeoutError, socket.gaierror, ValueError])
-def test_add_when_sending_fails_with_any_exception_then_unknown(
+def test_add_when_sending_raises_any_exception_then_unknown(
     error: type[Exception],
     server: FaultServer,
     make_client: MakeClient,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Names lie: what elsewhere is raised while connecting comes here after sending."""
+    """Exceptions that elsewhere occur while connecting occur here after sending."""
 
     def fail(_self: object) -> None:
         raise error("connection refused")
@@ -133,10 +133,10 @@ def test_add_when_sending_fails_with_any_exception_then_unknown(
     assert outcome.evidence.phase is Phase.SENT
 
 
-def test_add_when_the_first_send_fails_then_unknown(
+def test_add_when_first_send_fails_then_unknown(
     server: FaultServer, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The phase is set before the bytes leave: no failed send passes for "not sent"."""
+    """The phase is set before the bytes are sent, so that a failed send never counts as "not sent"."""
 
     def fail(_self: object, _data: object) -> int:
         raise ConnectionRefusedError("connection refused")
@@ -151,7 +151,7 @@ def test_add_when_the_first_send_fails_then_unknown(
 
 
 @pytest.mark.parametrize("limits", [{"connect_timeout": 0.5}, {"add_timeout": 0.5}])
-def test_add_when_the_resolver_hangs_then_not_sent_in_time_nor_later(
+def test_add_when_resolver_hangs_then_not_sent_in_time_nor_later(
     limits: dict[str, float], server: FaultServer, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     resolve, answers = socket.getaddrinfo, threading.Event()
@@ -172,18 +172,18 @@ def test_add_when_the_resolver_hangs_then_not_sent_in_time_nor_later(
         if thread.name == "resolver":
             assert thread.daemon, "it must not keep the process alive"
             thread.join(timeout=60)
-    server.settle()
+    server.wait_until_counted()
     assert server.connections == 0
 
 
-def test_add_when_the_lease_is_over_then_not_even_connected(server: FaultServer, make_client: MakeClient) -> None:
+def test_add_when_lease_has_ended_then_no_connection(server: FaultServer, make_client: MakeClient) -> None:
     outcome = make_client().add(PARAMS, not_after=time.monotonic())
     assert isinstance(outcome, NotSent)
     assert outcome.evidence.phase is Phase.NEW
     assert server.connections == 0
 
 
-def test_add_when_the_lease_ends_while_connecting_then_not_a_byte_is_sent(
+def test_add_when_lease_ends_while_connecting_then_no_byte_sent(
     server: FaultServer, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     resolve = socket.getaddrinfo
@@ -201,7 +201,7 @@ def test_add_when_the_lease_ends_while_connecting_then_not_a_byte_is_sent(
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_add_when_the_address_is_private_then_not_even_connected(
+def test_add_when_address_is_private_then_no_connection(
     scheme: str, server: FaultServer, make_client: MakeClient
 ) -> None:
     client = make_client(url=f"{scheme}://127.0.0.1:{server.port}/", allow_private=False)
@@ -210,10 +210,10 @@ def test_add_when_the_address_is_private_then_not_even_connected(
     assert server.connections == 0
 
 
-def test_add_when_a_public_address_turns_out_private_then_nothing_is_sent(
+def test_add_when_connected_peer_is_private_then_nothing_sent(
     server: FaultServer, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The check of the connected peer stands on its own."""
+    """The connected peer is checked independently of the resolved address."""
     verdicts = iter([True, False])
     monkeypatch.setattr(exchange, "is_public", lambda _address: next(verdicts))
     url = f"https://127.0.0.1:{server.port}/"
@@ -227,7 +227,7 @@ def test_add_when_parameters_cannot_be_encoded_then_not_sent(server: FaultServer
     assert server.connections == 0
 
 
-def test_add_when_the_environment_names_a_proxy_then_it_is_ignored(
+def test_add_when_environment_names_a_proxy_then_ignored(
     server: FaultServer, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "ALL_PROXY"):
@@ -236,7 +236,7 @@ def test_add_when_the_environment_names_a_proxy_then_it_is_ignored(
     assert isinstance(make_client().add(PARAMS), Placed)
 
 
-def test_add_when_params_name_the_key_then_value_error(make_client: MakeClient) -> None:
+def test_add_when_params_hold_key_or_action_then_value_error(make_client: MakeClient) -> None:
     with pytest.raises(ValueError, match="may not name"):
         make_client().add({"key": "x"})
 
@@ -250,7 +250,7 @@ def test_add_when_params_name_the_key_then_value_error(make_client: MakeClient) 
         " " * 2040 + f'{{"x": "{API_KEY}"}}',
     ],
 )
-def test_add_when_the_answer_echoes_the_key_then_it_is_nowhere_in_the_outcome(
+def test_add_when_answer_echoes_the_key_then_outcome_is_redacted(
     body: str, server: FaultServer, make_client: MakeClient
 ) -> None:
     server.behaviour = answer(body)
@@ -262,7 +262,7 @@ def test_add_when_the_answer_echoes_the_key_then_it_is_nowhere_in_the_outcome(
 
 @pytest.mark.parametrize("key", ["a", "ab1", "4711", "é/b", "null"])
 @pytest.mark.parametrize("status", [200, 500])
-def test_add_when_a_short_key_is_echoed_then_it_is_nowhere_in_the_outcome(
+def test_add_when_answer_echoes_a_short_key_then_outcome_is_redacted(
     key: str, status: int, server: FaultServer, make_client: MakeClient
 ) -> None:
     server.behaviour = answer({"error": f"Invalid API key ({key}) of banana 14711", "key": key}, status=status)
@@ -274,7 +274,7 @@ def test_add_when_a_short_key_is_echoed_then_it_is_nowhere_in_the_outcome(
 
 
 @pytest.mark.parametrize("key", ["4711", "id", "order", ""])
-def test_add_when_a_short_key_reads_like_the_answer_then_the_order_is_still_known(
+def test_add_when_short_key_equals_text_of_answer_then_still_accepted(
     key: str, server: FaultServer, make_client: MakeClient
 ) -> None:
     server.behaviour = answer({"order": "4711", "id": 4711})
@@ -283,7 +283,7 @@ def test_add_when_a_short_key_reads_like_the_answer_then_the_order_is_still_know
     assert ("[key]" in outcome.evidence.body_excerpt) == bool(key)
 
 
-def test_add_when_an_id_holds_the_key_then_no_torn_id_is_taken(server: FaultServer, make_client: MakeClient) -> None:
+def test_add_when_id_holds_the_key_then_no_partial_id_is_accepted(server: FaultServer, make_client: MakeClient) -> None:
     server.behaviour = answer({"order": f"ord_{API_KEY}"})
     assert isinstance(make_client().add(PARAMS), Unknown)
 
@@ -297,14 +297,14 @@ def test_add_when_faults_repeat_then_no_socket_or_thread_leaks(server: FaultServ
             server.behaviour = behaviour
             client.add(PARAMS)
         gc.collect()
-        # The server has one thread a connection, which end as the client closes.
+        # The server has one thread per connection, which ends when the client closes it.
         for worker in server._workers:
             worker.join(timeout=60)
         assert threading.active_count() <= before
     assert [item for item in caught if issubclass(item.category, ResourceWarning)] == []
 
 
-def test_add_over_tls_when_the_form_is_large_then_it_arrives_whole(
+def test_add_over_tls_when_form_is_large_then_arrives_whole(
     make_client: MakeClient, tls: Callable[[str], ssl.SSLContext]
 ) -> None:
     server = FaultServer(tls("trusted"))

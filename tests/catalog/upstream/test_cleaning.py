@@ -1,4 +1,4 @@
-"""Text, numbers, ids, addresses and error texts at the boundary, as tables."""
+"""Cleaning of text, numbers, ids, addresses and error texts, as tables."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from panel.lib.http.addresses import is_public
         ("-2", "-2"),
     ],
 )
-def test_number_when_written_in_any_form_then_read(value: object, expected: str) -> None:
+def test_number_when_in_any_form_then_parsed(value: object, expected: str) -> None:
     assert parse_number(value) == Decimal(expected)
 
 
@@ -53,7 +53,7 @@ def test_number_when_written_in_any_form_then_read(value: object, expected: str)
     + ["1,2,3", "1.2.3", "1,2.3,4", "12 34", "5k", "10 of 100", "1-2", "--1", "-$-1", "0x10", "1_0"]
     + ["٣", "12%", "."],
 )
-def test_number_when_it_is_none_or_out_of_range_then_none(value: object) -> None:
+def test_number_when_invalid_or_out_of_range_then_none(value: object) -> None:
     assert parse_number(value) is None
     assert parse_count(value) is None
 
@@ -93,7 +93,7 @@ def test_count_when_not_whole_or_too_large_then_none() -> None:
         ("ord_[key]", ""),
     ],
 )
-def test_id_when_read_then_unaltered_or_none(value: object, expected: str) -> None:
+def test_id_when_parsed_then_unchanged_or_empty(value: object, expected: str) -> None:
     assert parse_id(value) == expected
 
 
@@ -102,11 +102,11 @@ def test_id_when_read_then_unaltered_or_none(value: object, expected: str) -> No
     [(True, True), ("true", True), (1, True), ("1", True), (0, False), ("0", False)]
     + [(None, False), ("false", False), ("", False), (2, False), ([1], False)],
 )
-def test_flag_when_read_then_only_true_is_true(value: object, expected: bool) -> None:
+def test_flag_when_parsed_then_only_true_values_are_true(value: object, expected: bool) -> None:
     assert parse_flag(value) is expected
 
 
-def test_text_when_hostile_then_clean() -> None:
+def test_text_when_hostile_then_cleaned() -> None:
     assert clean_text("a\x00b\ud800c\u202ed\u2066e\ufeff", limit=50) == "abcde"
     assert clean_text("  a \r\n b\tc ", limit=50) == "a b c"
     assert clean_text("a\r\nb\u2028c", limit=50, multiline=True) == "a\nb\nc"
@@ -117,13 +117,13 @@ def test_text_when_hostile_then_clean() -> None:
     assert clean_text(Decimal("NaN"), limit=10) == clean_text(Decimal("-Infinity"), limit=10) == ""
 
 
-def test_slug_when_lower_case_is_longer_then_still_within_the_limit() -> None:
+def test_slug_when_lowercase_is_longer_then_within_limit() -> None:
     assert parse_slug("İ" * 60, limit=60) == "_".join("i" * 30)
     assert parse_slug("a-" * 60, limit=4) == "a_a"
 
 
 @pytest.mark.parametrize("echo", ["a/b+c-1234", "a\\/b+c-1234", "a%2Fb%2Bc-1234"])
-def test_redactor_when_the_key_is_escaped_then_taken_out(echo: str) -> None:
+def test_redactor_when_key_is_escaped_then_removed(echo: str) -> None:
     assert Redactor("a/b+c-1234")(f"<{echo}>") == "<[key]>"
 
 
@@ -137,9 +137,7 @@ def test_redactor_when_the_key_is_escaped_then_taken_out(echo: str) -> None:
         ('"' + "\\" * 99_999, '"' + "\\" * 99_999),
     ],
 )
-def test_redactor_when_the_key_is_short_then_only_sentences_are_changed_before_parsing(
-    text: str, expected: str
-) -> None:
+def test_redactor_when_key_is_short_then_only_sentences_are_redacted(text: str, expected: str) -> None:
     assert Redactor("ab1").before_parsing(text) == expected
     assert Redactor("ab1")(text) == text.replace("ab1", "[key]")
 
@@ -157,7 +155,7 @@ def test_redactor_when_the_key_is_short_then_only_sentences_are_changed_before_p
     + [("2002:7f00:1::", False), ("2002:a9fe:a9fe::", False), ("2001:0:4136::1", False)]
     + [("198.18.0.1", False), ("192.0.2.1", False), ("nonsense", False), ("", False)],
 )
-def test_address_when_judged_then_only_public_passes(address: str, expected: bool) -> None:
+def test_address_when_checked_then_only_public_is_allowed(address: str, expected: bool) -> None:
     assert is_public(address) is expected
 
 
@@ -189,5 +187,5 @@ def test_address_when_judged_then_only_public_passes(address: str, expected: boo
         ("", ErrorCode.UNRECOGNIZED),
     ],
 )
-def test_error_text_when_classified_then_as_the_table_says(text: str, code: ErrorCode) -> None:
+def test_error_text_when_classified_then_code_of_the_table(text: str, code: ErrorCode) -> None:
     assert classify_error(text) is code

@@ -1,4 +1,4 @@
-"""Panels that know only `order`, or only `orders`: asked in both forms, and never twice of what may have been done."""
+"""Panels that know only `order`, or only `orders`: both forms are tried, but nothing may be carried out twice."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def client(sandbox: SandboxServer, make_client: Callable[..., UpstreamClient]) -
 
 @pytest.fixture
 def ids(sandbox: SandboxServer, client: UpstreamClient) -> list[str]:
-    """Two completed orders and a running one."""
+    """Return the ids of two completed orders and a running one."""
     for _ in range(3):
         client.add({"service": "1", "link": LINK, "quantity": "10"})
     made = [str(one.id) for one in sandbox.orders()]
@@ -53,8 +53,8 @@ def ids(sandbox: SandboxServer, client: UpstreamClient) -> list[str]:
     return made
 
 
-def forms(sandbox: SandboxServer, action: str) -> list[str]:
-    """What was asked of it, as `orders=1,2` or `order=1`."""
+def sent_forms(sandbox: SandboxServer, action: str) -> list[str]:
+    """Return the requests it received, as `orders=1,2` or `order=1`."""
     return [
         f"{name}={value}"
         for one in sandbox.requests_of(action)
@@ -63,7 +63,7 @@ def forms(sandbox: SandboxServer, action: str) -> list[str]:
     ]
 
 
-def says(body: Any, action: str, **values: Any) -> faults.Fault:
+def answering(body: Any, action: str, **values: Any) -> faults.Fault:
     return faults.answer(body=json.dumps(body).encode(), action=action, **values)
 
 
@@ -78,7 +78,7 @@ BOTH = [{}, {"one": False}, {"rows": "dict"}, {"rows": "errors"}]
 
 
 @pytest.mark.parametrize("dialect", [*ONE_ONLY, *BOTH], ids=str)
-def test_many_when_asked_in_any_dialect_then_each_id_has_its_own_answer(sandbox, client, ids, dialect):
+def test_many_when_sent_in_any_dialect_then_each_id_has_its_answer(sandbox, client, ids, dialect):
     sandbox.set_dialect(**dialect)
     asked = [*ids, "77777"]
     listed, singly = [f"orders={','.join(asked)}"], [f"order={one}" for one in asked]
@@ -89,13 +89,13 @@ def test_many_when_asked_in_any_dialect_then_each_id_has_its_own_answer(sandbox,
     assert refills[ids[1]] == RefillAccepted(ids[1], "2")
     assert refills[ids[2]] == RowError(ids[2], ErrorCode.REFILL_REFUSED, "Order not completed")
     assert refills["77777"] == RowError("77777", ErrorCode.UNKNOWN_ORDER, "Incorrect order ID")
-    assert forms(sandbox, "refill") == expected
+    assert sent_forms(sandbox, "refill") == expected
 
     cancels = client.cancel(asked)
     assert cancels[ids[2]] == CancelAccepted(ids[2])
     assert cancels[ids[0]] == RowError(ids[0], ErrorCode.CANCEL_REFUSED, "Order already completed")
     assert cancels["77777"] == RowError("77777", ErrorCode.UNKNOWN_ORDER, "Incorrect order ID")
-    assert forms(sandbox, "cancel") == expected
+    assert sent_forms(sandbox, "cancel") == expected
 
     sandbox.set_refill(2, status="In progress")
     statuses = client.refill_statuses(["1", "2", "9"])
@@ -105,43 +105,43 @@ def test_many_when_asked_in_any_dialect_then_each_id_has_its_own_answer(sandbox,
 
 @pytest.mark.parametrize("refill_ids", [True, False])
 @pytest.mark.parametrize("many", [True, False])
-def test_refill_when_the_success_is_a_sentence_then_it_has_no_id(sandbox, client, ids, many, refill_ids):
+def test_refill_when_success_is_a_sentence_then_no_refill_id(sandbox, client, ids, many, refill_ids):
     sandbox.set_dialect(many=many, refill_ids=refill_ids)
     assert client.refill(ids[:1]) == {ids[0]: RefillAccepted(ids[0], "1" if refill_ids else "")}
 
 
 @pytest.mark.parametrize("dialect", ONE_ONLY, ids=str)
-def test_status_when_one_is_asked_for_then_in_both_forms(sandbox, client, ids, dialect):
+def test_status_when_one_id_then_sent_in_both_forms(sandbox, client, ids, dialect):
     sandbox.set_dialect(**dialect)
     answers = client.statuses(ids[:1])
     assert isinstance(answers[ids[0]], StatusRow)
-    assert forms(sandbox, "status") == [f"orders={ids[0]}", f"order={ids[0]}"]
+    assert sent_forms(sandbox, "status") == [f"orders={ids[0]}", f"order={ids[0]}"]
 
 
-def test_status_when_several_are_refused_then_the_caller_halves_them(sandbox, client, ids):
+def test_status_when_list_is_refused_then_raised_for_the_caller(sandbox, client, ids):
     sandbox.set_dialect(many=False)
     with pytest.raises(ProviderRefused):
         client.statuses(ids)
     assert len(sandbox.requests_of("status")) == 1
 
 
-def test_one_when_it_is_unknown_in_both_forms_then_that_is_its_answer(sandbox, client):
-    for ask in (client.statuses, client.cancel, client.refill):
-        assert ask(["77777"]) == {"77777": RowError("77777", ErrorCode.UNKNOWN_ORDER, "Incorrect order ID")}
+def test_status_when_id_is_unknown_in_both_forms_then_row_error(sandbox, client):
+    for call in (client.statuses, client.cancel, client.refill):
+        assert call(["77777"]) == {"77777": RowError("77777", ErrorCode.UNKNOWN_ORDER, "Incorrect order ID")}
     assert client.refill_statuses(["9"]) == {"9": RowError("9", ErrorCode.UNKNOWN_REFILL, "Incorrect refill ID")}
 
 
-def test_many_when_the_provider_has_no_such_action_then_refused_after_one_id(sandbox, client, ids):
-    sandbox.inject(says({"error": "Invalid action"}, "cancel", times=None))
+def test_many_when_provider_lacks_the_action_then_refused_after_one_id(sandbox, client, ids):
+    sandbox.inject(answering({"error": "Invalid action"}, "cancel", times=None))
     with pytest.raises(ProviderRefused) as refusal:
         client.cancel(ids)
     assert refusal.value.code is ErrorCode.PROTOCOL
-    assert forms(sandbox, "cancel") == [f"orders={','.join(ids)}", f"order={ids[0]}"]
+    assert sent_forms(sandbox, "cancel") == [f"orders={','.join(ids)}", f"order={ids[0]}"]
 
 
 @pytest.mark.parametrize("text", ["Invalid API key", "Too many requests", "Not enough funds"])
-def test_many_when_the_refusal_is_about_us_then_not_asked_again(sandbox, client, ids, text):
-    sandbox.inject(says({"error": text}, "refill"))
+def test_many_when_refusal_is_about_our_account_then_not_sent_again(sandbox, client, ids, text):
+    sandbox.inject(answering({"error": text}, "refill"))
     with pytest.raises(ProviderRefused) as refusal:
         client.refill(ids)
     assert not refusal.value.may_have_acted
@@ -158,7 +158,7 @@ MAYBE_DONE = [
 
 
 @pytest.mark.parametrize("fault", MAYBE_DONE, ids=lambda one: f"{one.end}-{one.status}-{one.body!r}"[:40])
-def test_many_when_the_list_may_have_been_carried_out_then_nothing_is_sent_again(sandbox, client, ids, fault):
+def test_many_when_list_may_have_been_carried_out_then_not_sent_again(sandbox, client, ids, fault):
     sandbox.inject(fault)
     with pytest.raises(Exception) as failure:  # noqa: PT011  (three kinds)
         client.refill(ids)
@@ -166,45 +166,45 @@ def test_many_when_the_list_may_have_been_carried_out_then_nothing_is_sent_again
     assert len(sandbox.requests_of("refill")) == 1
 
 
-def test_many_when_a_row_is_missing_then_it_is_not_asked_for_alone(sandbox, client, ids):
-    sandbox.inject(says([{"order": ids[0], "refill": 1}], "refill"))
+def test_many_when_row_is_missing_then_id_is_not_sent_alone(sandbox, client, ids):
+    sandbox.inject(answering([{"order": ids[0], "refill": 1}], "refill"))
     assert set(client.refill(ids)) == {ids[0]}
     assert len(sandbox.requests_of("refill")) == 1
 
 
-def test_one_by_one_when_one_may_have_been_carried_out_then_it_alone_is_left_open(sandbox, client, ids):
+def test_one_by_one_when_one_may_have_been_carried_out_then_only_it_is_absent(sandbox, client, ids):
     sandbox.set_dialect(many=False)
-    sandbox.inject(says({"error": "Incorrect request"}, "refill"))
+    sandbox.inject(answering({"error": "Incorrect request"}, "refill"))
     sandbox.inject(faults.drop_after("refill"))
     answers = client.refill(ids)
     assert ids[0] not in answers
     assert isinstance(answers[ids[1]], RefillAccepted)
-    assert forms(sandbox, "refill") == [f"orders={','.join(ids)}", *(f"order={one}" for one in ids)]
+    assert sent_forms(sandbox, "refill") == [f"orders={','.join(ids)}", *(f"order={one}" for one in ids)]
 
 
-def test_one_by_one_when_it_is_throttled_halfway_then_the_rest_is_told_as_not_asked(sandbox, client, ids):
+def test_one_by_one_when_throttled_halfway_then_other_ids_are_not_sent(sandbox, client, ids):
     sandbox.set_dialect(many=False)
-    sandbox.inject(says({"error": "Incorrect request"}, "refill"))
-    sandbox.inject(says({"refill": "5"}, "refill"))
-    sandbox.inject(says({"error": "Too many requests"}, "refill"))
+    sandbox.inject(answering({"error": "Incorrect request"}, "refill"))
+    sandbox.inject(answering({"refill": "5"}, "refill"))
+    sandbox.inject(answering({"error": "Too many requests"}, "refill"))
     answers = client.refill(ids)
     assert answers[ids[0]] == RefillAccepted(ids[0], "5")
     assert {answers[one].code for one in ids[1:]} == {ErrorCode.THROTTLED}
     assert len(sandbox.requests_of("refill")) == 3
 
 
-def test_one_by_one_when_nobody_answers_any_more_then_the_rest_is_not_asked(sandbox, client, ids):
+def test_one_by_one_when_answers_stop_then_other_ids_are_not_sent(sandbox, client, ids):
     sandbox.set_dialect(many=False)
     many = [str(1000 + place) for place in range(20)]
-    sandbox.inject(says({"error": "Incorrect request"}, "cancel"))
+    sandbox.inject(answering({"error": "Incorrect request"}, "cancel"))
     sandbox.inject(faults.drop_after("cancel", times=None))
     answers = client.cancel(many)
     assert set(answers) == set(many[3:])
     assert len(sandbox.requests_of("cancel")) == 1 + 3
 
 
-def test_one_by_one_when_time_runs_out_then_all_of_it_has_one_deadline(sandbox, make_client, monkeypatch):
-    """A hundred ids at a slow provider would hold a worker for an hour."""
+def test_one_by_one_when_provider_is_slow_then_one_deadline_for_all(sandbox, make_client, monkeypatch):
+    """A hundred ids at a slow provider would otherwise block a worker for an hour."""
 
     class TenSecondsARequest:
         @staticmethod
@@ -222,14 +222,14 @@ def test_one_by_one_when_time_runs_out_then_all_of_it_has_one_deadline(sandbox, 
 
 @pytest.mark.parametrize("body", [b"", b"[", b"7", b'"no"', b"<html>", b'{"a": {"b": {}}}', b"null", b"[[1]]"])
 @pytest.mark.parametrize("action", ["cancel", "refill", "refill_status"])
-def test_many_when_the_single_answer_is_garbage_then_it_is_no_answer(sandbox, client, ids, action, body):
-    sandbox.inject(says({"error": "Incorrect request"}, action))
+def test_many_when_single_answer_is_garbage_then_not_answered(sandbox, client, ids, action, body):
+    sandbox.inject(answering({"error": "Incorrect request"}, action))
     sandbox.inject(faults.answer(body=body, action=action, times=None))
     answers = getattr(client, action if action != "refill_status" else "refill_statuses")(ids)
     assert all(isinstance(one, RowError) for one in answers.values())
 
 
-def test_cancel_when_nothing_was_sent_then_it_says_so(make_client):
+def test_cancel_when_nothing_was_sent_then_error_says_so(make_client):
     client = make_client(url="http://127.0.0.1:9/api/v2")
     with pytest.raises(UpstreamUnavailable) as failure:
         client.cancel(["1", "2"])

@@ -1,4 +1,4 @@
-"""No body, however mangled, gets more than a clean result or our own errors out of a parser."""
+"""From any body, parsers return a clean result or raise our own errors."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ MAX_LENGTHS |= {"text": 500, "reason": 520}
 
 
 @contextlib.contextmanager
-def told(seed: str, body: bytes | str) -> Iterator[None]:
-    """Tells what failed, so that it can be made again."""
+def report_seed(seed: str, body: bytes | str) -> Iterator[None]:
+    """Report the seed and the body of a failure, so that it can be repeated."""
     try:
         yield
     except BaseException as error:
@@ -85,7 +85,7 @@ def told(seed: str, body: bytes | str) -> Iterator[None]:
 
 
 def check(value: Any, name: str = "") -> None:
-    """Text without anything that harms a database or a page, clean ids, finite numbers in range."""
+    """Assert harmless text, clean ids, and finite numbers in range."""
     if dataclasses.is_dataclass(value):
         for field in dataclasses.fields(value):
             check(getattr(value, field.name), field.name)
@@ -113,7 +113,7 @@ def check(value: Any, name: str = "") -> None:
 
 
 def read(body: bytes, status: int) -> None:
-    """Gives a body to every parser and checks all that comes of it."""
+    """Run every parser on a body and check the results."""
     text = decode_body(body)
     for parse in PARSERS:
         try:
@@ -134,23 +134,23 @@ def read(body: bytes, status: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_parsers_when_fed_mutated_answers_then_clean_results_or_their_own_errors(seed: int) -> None:
+def test_parsers_when_answers_are_mutated_then_clean_result_or_own_error(seed: int) -> None:
     for number in range(BODIES):
         name = f"{seed}-{number}"
         body = hostile_bodies.body(name)
-        with told(name, body):
+        with report_seed(name, body):
             read(body, HTTP_STATUSES[number % len(HTTP_STATUSES)])
 
 
 @FUZZ
 @given(body=BODIES_OF_ANY_KIND, status=st.sampled_from(HTTP_STATUSES))
-def test_parsers_when_fed_anything_then_clean_results_or_their_own_errors(body: bytes, status: int) -> None:
+def test_parsers_when_bytes_are_arbitrary_then_clean_result_or_own_error(body: bytes, status: int) -> None:
     read(body, status)
 
 
 @FUZZ
 @given(value=VALUES | st.decimals() | st.text(alphabet="0123456789.,eE-+$ EURNaN", max_size=50))
-def test_numbers_when_fed_anything_then_finite_and_in_range_or_none(value: object) -> None:
+def test_numbers_when_input_is_arbitrary_then_in_range_or_none(value: object) -> None:
     check(parse_number(value))
     check(parse_count(value))
 
@@ -181,11 +181,11 @@ KEYS_OF_BAD = [BAD, "0", "1", "-1", "", " ", "\x00", "\ud800", "\u202e", f"{BAD}
 
 @pytest.mark.parametrize("action", LISTS)
 @pytest.mark.parametrize("is_dict", [False, True])
-def test_rows_when_one_is_hostile_then_all_others_are_read(action: str, is_dict: bool) -> None:
+def test_rows_when_one_is_hostile_then_others_are_parsed(action: str, is_dict: bool) -> None:
     parse, id_key, example = LISTS[action]
     expected = parse(json.dumps([{**example, id_key: one} for one in GOOD]))
     assert [*expected] == GOOD
-    # By id, the key alone says whose a row is; only services must name themselves.
+    # In a dict by id the key is enough, except for services, whose rows must hold their id.
     needs_id = not is_dict or action == "services"
     good = {one: json.dumps({**example, id_key: one} if needs_id else example) for one in GOOD}
     for number in range(400):
@@ -199,7 +199,7 @@ def test_rows_when_one_is_hostile_then_all_others_are_read(action: str, is_dict:
         else:
             text = "[" + ",".join(row for _, row in rows) + "]"
         text = rng.choice([text, f'{{"data": {text}}}'])
-        with told(seed, text):
+        with report_seed(seed, text):
             assert expected.items() <= parse(text).items()
 
 

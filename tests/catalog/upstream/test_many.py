@@ -1,4 +1,4 @@
-"""Answers about many orders or refills: every dialect, and whose each row is."""
+"""Answers about many orders or refills, in every dialect, matched to ids."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ UNKNOWN_416 = RowError("416", ErrorCode.UNKNOWN_ORDER, "Incorrect order ID")
         {"133": FULL, "416": {"error": "Incorrect order ID"}, "error": "some ids are wrong"},
     ],
 )
-def test_statuses_when_in_any_shape_then_by_id(body: Any) -> None:
+def test_statuses_when_in_any_shape_then_returned_by_id(body: Any) -> None:
     answered = parse_statuses(json.dumps(body), ["133", "416", "489"])
     assert answered == {"133": status("133"), "416": UNKNOWN_416}
 
@@ -73,11 +73,11 @@ def test_statuses_when_in_any_shape_then_by_id(body: Any) -> None:
         {},
     ],
 )
-def test_statuses_when_no_row_is_surely_an_orders_then_not_answered(body: Any) -> None:
+def test_statuses_when_no_row_has_a_clear_id_then_not_answered(body: Any) -> None:
     assert parse_statuses(json.dumps(body), ["1", "2"]) == {}
 
 
-def test_statuses_when_one_is_asked_then_a_single_answer_is_its() -> None:
+def test_statuses_when_one_id_then_a_row_without_id_is_its_answer() -> None:
     assert parse_statuses(json.dumps(FULL), ["133"]) == {"133": status("133")}
     assert parse_statuses(json.dumps({"order": 7, **FULL}), ["133"]) == {}
     assert parse_statuses('{"error": "Incorrect order ID"}', ["416"]) == {"416": UNKNOWN_416}
@@ -93,11 +93,11 @@ def test_statuses_when_one_is_asked_then_a_single_answer_is_its() -> None:
         '{"0": "x", "2": {"order": 2, "status": "Pending"}}',
     ],
 )
-def test_statuses_when_a_row_contradicts_itself_then_the_others_stay(text: str) -> None:
+def test_statuses_when_row_contradicts_itself_then_others_are_kept(text: str) -> None:
     assert set(parse_statuses(text, ["1", "2"])) == {"2"}
 
 
-def test_statuses_when_a_dict_has_places_then_keys_beyond_them_are_ids() -> None:
+def test_statuses_when_dict_has_positions_then_larger_keys_are_ids() -> None:
     body = json.dumps({"0": {"error": "bad id"}, "7": FULL, "133": FULL})
     assert parse_statuses(body, ["7", "133"]) == {"133": status("133")}
 
@@ -110,7 +110,7 @@ def test_statuses_when_a_dict_has_places_then_keys_beyond_them_are_ids() -> None
         '{"order": 2, "error": "Incorrect order ID"}',
     ],
 )
-def test_statuses_when_one_is_asked_and_the_answer_names_another_then_not_answered(text: str) -> None:
+def test_statuses_when_answer_names_another_id_then_not_answered(text: str) -> None:
     assert parse_statuses(text, ["1"]) == {}
 
 
@@ -123,14 +123,14 @@ ROWS = [
 
 
 @pytest.mark.parametrize(("parse", "key", "row"), ROWS)
-def test_many_when_a_list_has_no_ids_then_nothing_is_matched_by_position(parse: Any, key: str, row: Any) -> None:
+def test_many_when_list_has_no_ids_then_not_matched_by_position(parse: Any, key: str, row: Any) -> None:
     for asked in (["1"], ["1", "2"], ["0", "1"]):
         for body in ([row] * len(asked), {"data": [row] * len(asked)}, {"0": row, "1": row}):
             assert parse(json.dumps(body), asked) == {}
 
 
 @pytest.mark.parametrize(("parse", "key", "row"), ROWS)
-def test_many_when_a_row_is_of_an_id_not_asked_then_ignored(parse: Any, key: str, row: Any) -> None:
+def test_many_when_row_is_of_another_id_then_ignored(parse: Any, key: str, row: Any) -> None:
     for body in ([{key: 1, **row}, {key: 9, **row}], {"1": row, "9": row}, {"orders": {"1": row, "9": row}}):
         assert set(parse(json.dumps(body), ["1", "2"])) == {"1"}
         assert parse(json.dumps(body), ["3", "4"]) == {}
@@ -140,7 +140,7 @@ def test_many_when_a_row_is_of_an_id_not_asked_then_ignored(parse: Any, key: str
     ("parse", "field"),
     [(parse_statuses, "status"), (parse_cancels, "cancel"), (parse_refills, "refill")],
 )
-def test_many_when_the_error_is_inside_the_field_then_it_is_an_error(parse: Any, field: str) -> None:
+def test_many_when_error_is_inside_the_field_then_row_error(parse: Any, field: str) -> None:
     text = json.dumps({field: {"error": "Incorrect order ID"}})
     assert parse(text, ["416"]) == {"416": UNKNOWN_416}
     with pytest.raises(ProviderRefused, match="Incorrect order ID"):
@@ -148,19 +148,19 @@ def test_many_when_the_error_is_inside_the_field_then_it_is_an_error(parse: Any,
 
 
 @pytest.mark.parametrize("word", ["Fail", "fail", "Error", "FAILED"])
-def test_status_when_a_failed_order_is_asked_alone_then_a_status_and_no_error_of_the_call(word: str) -> None:
+def test_status_when_single_order_failed_then_status_and_not_an_error(word: str) -> None:
     body = json.dumps({"status": word, "charge": "0.26", "message": "late"})
     answered = parse_statuses(body, ["133"])["133"]
     assert isinstance(answered, StatusRow)
     assert (answered.status, answered.status_text, answered.charge) == (None, word, Decimal("0.26"))
 
 
-def test_status_when_it_reads_like_an_error_then_it_is_still_a_status() -> None:
+def test_status_when_text_resembles_an_error_then_still_a_status() -> None:
     body = json.dumps({"133": {**FULL, "status": "Fail", "message": "late"}})
     assert parse_statuses(body, ["133"]) == {"133": status("133", "Fail", status=None)}
 
 
-def test_statuses_when_the_call_failed_then_refused() -> None:
+def test_statuses_when_call_failed_then_refused() -> None:
     with pytest.raises(ProviderRefused) as refusal:
         parse_statuses('{"error": "Invalid API key"}', ["1"])
     assert refusal.value.code is ErrorCode.CREDENTIALS
@@ -184,7 +184,7 @@ def test_statuses_when_the_call_failed_then_refused() -> None:
         ("Awaiting", None),
     ],
 )
-def test_status_when_in_any_words_then_normal_and_its_text_kept(word: str, expected: OrderStatus | None) -> None:
+def test_status_when_in_any_words_then_normalized_and_text_kept(word: str, expected: OrderStatus | None) -> None:
     body = json.dumps({"133": {**FULL, "status": word}})
     assert parse_statuses(body, ["133"]) == {"133": status("133", word, status=expected)}
 
@@ -193,7 +193,7 @@ def test_status_when_in_any_words_then_normal_and_its_text_kept(word: str, expec
     ("remains", "expected"),
     [("-2", -2), (None, None), ("", None), ("Unknown", None), (10**9, 10**9), ("1.5", None)],
 )
-def test_status_when_remains_is_odd_then_none_or_as_sent(remains: Any, expected: Any) -> None:
+def test_status_when_remains_is_unusual_then_none_or_as_sent(remains: Any, expected: Any) -> None:
     row = {**FULL, "remains": remains, "charge": None, "start_count": "", "currency": None}
     answered = parse_statuses(json.dumps({"133": row}), ["133"])["133"]
     assert answered == status("133", charge=None, start_count=None, remains=expected, currency="")
@@ -201,7 +201,7 @@ def test_status_when_remains_is_odd_then_none_or_as_sent(remains: Any, expected:
 
 
 @pytest.mark.parametrize("row", [None, 5, [], {}, {"charge": "1"}, {"status": None}, {"status": 5}])
-def test_status_when_a_row_is_malformed_then_only_its_order_has_an_error(row: Any) -> None:
+def test_status_when_row_is_malformed_then_only_its_order_has_an_error(row: Any) -> None:
     answered = parse_statuses(json.dumps({"133": FULL, "416": row}), ["133", "416"])
     assert answered["133"] == status("133")
     assert isinstance(answered["416"], RowError)
@@ -217,12 +217,12 @@ def test_status_when_a_row_is_malformed_then_only_its_order_has_an_error(row: An
         [{"order": 9, "error": "Incorrect order ID"}, {"order": 2, "success": "Will be asap."}],
     ],
 )
-def test_cancels_when_in_any_shape_then_by_id(body: Any) -> None:
+def test_cancels_when_in_any_shape_then_returned_by_id(body: Any) -> None:
     error = RowError("9", ErrorCode.UNKNOWN_ORDER, "Incorrect order ID")
     assert parse_cancels(json.dumps(body), ["9", "2"]) == {"9": error, "2": CancelAccepted("2")}
 
 
-def test_cancel_when_one_is_asked_then_the_sentence_is_a_yes() -> None:
+def test_cancel_when_one_id_then_a_sentence_means_yes() -> None:
     assert parse_cancels('{"success": "Will be asap."}', ["2"]) == {"2": CancelAccepted("2")}
     for no in ('{"cancel": 0}', '{"success": false}', '{"cancel": {"error": "Cannot cancel"}}'):
         assert isinstance(parse_cancels(no, ["2"])["2"], RowError)
@@ -237,13 +237,13 @@ def test_cancel_when_one_is_asked_then_the_sentence_is_a_yes() -> None:
         [{"order": "1", "refill": "55"}, {"order": 3, "error": "Incorrect order ID"}],
     ],
 )
-def test_refills_when_in_any_shape_then_by_id(body: Any) -> None:
+def test_refills_when_in_any_shape_then_returned_by_id(body: Any) -> None:
     error = RowError("3", ErrorCode.UNKNOWN_ORDER, "Incorrect order ID")
     answered = parse_refills(json.dumps(body), ["1", "3"])
     assert answered == {"1": RefillAccepted("1", "55"), "3": error}
 
 
-def test_refill_when_accepted_without_an_id_then_it_has_none() -> None:
+def test_refill_when_accepted_without_id_then_refill_id_is_empty() -> None:
     assert parse_refills('{"success": "ok"}', ["1"]) == {"1": RefillAccepted("1", "")}
     assert parse_refills('{"refill": "1"}', ["7"]) == {"7": RefillAccepted("7", "1")}
     with pytest.raises(UnreadableAnswer):
@@ -261,7 +261,7 @@ def test_refill_when_accepted_without_an_id_then_it_has_none() -> None:
         {"1": "Completed", "2": {"status": "rejected"}, "3": {"error": "Incorrect refill ID"}},
     ],
 )
-def test_refill_statuses_when_in_any_shape_then_by_refill_id(body: Any) -> None:
+def test_refill_statuses_when_in_any_shape_then_returned_by_refill_id(body: Any) -> None:
     assert parse_refill_statuses(json.dumps(body), ["1", "2", "3", "4"]) == {
         "1": RefillStatusRow("1", RefillStatus.COMPLETED, "Completed"),
         "2": RefillStatusRow("2", RefillStatus.REJECTED, body["2"]["status"] if "2" in body else "Rejected"),

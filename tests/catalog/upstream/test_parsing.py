@@ -1,4 +1,4 @@
-"""The answers of `services` and `balance`, and the JSON of any answer, in every dialect."""
+"""Parsing of `services`, `balance`, and the JSON of any answer, in every dialect."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from catalog.upstream.parsing_services import parse_services
 
 
 @pytest.mark.parametrize("number", ["1" * 65, "1." + "1" * 63, "1e" + "1" * 63, "NaN", "-Infinity"])
-def test_load_when_a_number_is_too_long_or_none_then_it_is_unreadable(number: str) -> None:
+def test_load_when_number_is_too_long_or_invalid_then_unreadable(number: str) -> None:
     loaded = load(f'{{"a": {number}, "b": 1.5}}')
     assert loaded["a"] is UNREADABLE and loaded["b"] == Decimal("1.5")
 
@@ -68,17 +68,17 @@ def test_services_when_not_a_list_then_unreadable(text: str) -> None:
     + [("custom_comments", "custom_comments"), ("Mentions with Hashtags", "mentions_with_hashtags")]
     + [("Custom Comments Package", "custom_comments_package"), ("SEO", "seo"), (None, "")],
 )
-def test_services_when_type_is_written_in_any_way_then_a_slug(listed_type: Any, slug: str) -> None:
+def test_services_when_type_is_in_any_form_then_a_slug(listed_type: Any, slug: str) -> None:
     (row,) = parse_services(json.dumps([make_row(type=listed_type)])).rows
     assert row.type == slug
 
 
-def test_services_when_a_package_has_no_limits_then_it_is_ordered_as_one() -> None:
+def test_services_when_package_has_no_limits_then_quantity_is_one() -> None:
     (row,) = parse_services(json.dumps([make_row(type="Package", min=None, max="")])).rows
     assert (row.min, row.max) == (1, 1)
 
 
-def test_services_when_rows_are_bad_then_skipped_with_reasons_and_none_else_lost() -> None:
+def test_services_when_rows_are_bad_then_only_they_are_skipped_with_reasons() -> None:
     bad = [
         make_row(service=2, rate="NaN"),
         make_row(service=3, rate=-1),
@@ -100,7 +100,7 @@ def test_services_when_rows_are_bad_then_skipped_with_reasons_and_none_else_lost
 
 
 @pytest.mark.parametrize("rate", ["NaN", "Infinity", "-Infinity", "1e999999999999999999999"])
-def test_services_when_a_number_is_monstrous_then_only_its_row_is_lost(rate: str) -> None:
+def test_services_when_number_is_enormous_then_only_its_row_is_skipped(rate: str) -> None:
     good = json.dumps(make_row())
     for value in (rate, "1" * 5000, "1." + "1" * 5000):
         bad = json.dumps(make_row(service=2, rate="@")).replace('"@"', value)
@@ -109,7 +109,7 @@ def test_services_when_a_number_is_monstrous_then_only_its_row_is_lost(rate: str
         assert [row.external_id for row in listed.skipped] == ["2"]
 
 
-def test_services_when_a_row_contradicts_itself_then_only_it_is_lost() -> None:
+def test_services_when_row_contradicts_itself_then_only_it_is_skipped() -> None:
     good = json.dumps(make_row())
     for field in ('"service": 3', '"rate": 9', '"max": 7', '"name": "Likes"'):
         bad = json.dumps(make_row(service=2))[:-1] + f", {field}}}"
@@ -118,7 +118,7 @@ def test_services_when_a_row_contradicts_itself_then_only_it_is_lost() -> None:
         assert len(listed.skipped) == 1
 
 
-def test_services_when_a_dict_is_a_disguised_list_then_places_are_no_ids() -> None:
+def test_services_when_dict_keys_are_positions_then_they_are_not_ids() -> None:
     rows = {str(place): make_row(service=None) for place in range(3)}
     assert parse_services(json.dumps(rows)).rows == ()
 
@@ -141,7 +141,7 @@ def test_services_when_a_dict_is_a_disguised_list_then_places_are_no_ids() -> No
         ('{"balance": "5", "balance": "5"}', "5", ""),
     ],
 )
-def test_balance_when_in_any_shape_then_read(body: str, amount: str, currency: str) -> None:
+def test_balance_when_in_any_shape_then_parsed(body: str, amount: str, currency: str) -> None:
     balance = parse_balance(body)
     assert (balance.amount, balance.currency) == (Decimal(amount), currency)
 
@@ -151,6 +151,6 @@ def test_balance_when_in_any_shape_then_read(body: str, amount: str, currency: s
     ["{}", '{"balance": null}', '{"balance": NaN}', "[]", "true", '{"balance": 5, "balance": 6}']
     + ['{"balance": true, "balance": 1}', '{"balance": 5}{"balance": 6}', '{"balance": 5}, 6', "5<!-- x -->"],
 )
-def test_balance_when_there_is_none_then_unreadable(body: str) -> None:
+def test_balance_when_missing_then_unreadable(body: str) -> None:
     with pytest.raises(UnreadableAnswer):
         parse_balance(body)

@@ -1,4 +1,4 @@
-"""Reading against a real server: retries, deadlines, and actions that are never repeated."""
+"""Calls to a real server: retries, deadlines, and actions that are never repeated."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from tests.catalog.upstream.fault_server import (
 MakeClient = Callable[..., UpstreamClient]
 
 
-def test_statuses_when_asked_then_one_call_for_all(server: FaultServer, make_client: MakeClient) -> None:
+def test_statuses_when_many_ids_then_one_call(server: FaultServer, make_client: MakeClient) -> None:
     server.behaviour = answer({"1": {"status": "Completed", "charge": "1"}, "2": {"error": "x"}})
     answered = make_client().statuses(["1", "2", "3", "1"])
     assert b"&action=status&orders=1%2C2%2C3" in server.whole[0]
@@ -52,7 +52,7 @@ def test_statuses_when_asked_then_one_call_for_all(server: FaultServer, make_cli
     assert answered["2"] == RowError("2", ErrorCode.UNRECOGNIZED, "x")
 
 
-def test_statuses_when_ids_are_not_ids_then_nothing_is_asked(server: FaultServer, make_client: MakeClient) -> None:
+def test_statuses_when_ids_are_invalid_then_nothing_is_sent(server: FaultServer, make_client: MakeClient) -> None:
     client = make_client()
     assert client.statuses([]) == {}
     for ids in (["1,2"], [""], ["1"] * 101, "12"):
@@ -61,7 +61,7 @@ def test_statuses_when_ids_are_not_ids_then_nothing_is_asked(server: FaultServer
     assert server.connections == 0
 
 
-def test_services_when_packed_then_unpacked(server: FaultServer, make_client: MakeClient) -> None:
+def test_services_when_compressed_then_decompressed(server: FaultServer, make_client: MakeClient) -> None:
     row = {"name": "V", "type": "Default", "category": "C", "rate": 1, "min": 1, "max": 2}
     rows = [{"service": number, **row} for number in range(1, 5001)]
     packed = gzip.compress(json.dumps(rows).encode())
@@ -85,16 +85,16 @@ ASKING = {
 
 
 @pytest.mark.parametrize("action", READING)
-def test_reading_when_the_first_tries_fail_then_tried_again_after_growing_pauses(
+def test_reading_when_first_tries_fail_then_retried_after_growing_pauses(
     action: str, server: FaultServer, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ask, body = READING[action]
+    call, body = READING[action]
     faults = iter([reset, close])
     works = answer(body)
     pauses: list[float] = []
     monkeypatch.setattr("catalog.upstream.client.time.sleep", pauses.append)
     server.behaviour = lambda connection: next(faults, works)(connection)
-    ask(make_client(user_agent="Shop/2"))
+    call(make_client(user_agent="Shop/2"))
     assert server.requests == 3
     assert len(pauses) == 2 and 0 < pauses[0] < pauses[1]
     for request in server.whole:
@@ -106,18 +106,18 @@ def test_reading_when_the_first_tries_fail_then_tried_again_after_growing_pauses
     "behaviour",
     [reset, close, stall, answer(b"", status=503), answer(b"", status=429), answer(b"", status=302), answer(b"[")],
 )
-def test_asking_when_it_fails_in_any_way_then_never_tried_again(
+def test_cancel_and_refill_when_they_fail_then_never_retried(
     action: str, behaviour: Behaviour, server: FaultServer, make_client: MakeClient
 ) -> None:
     server.behaviour = behaviour
     with contextlib.suppress(UpstreamError):
         ASKING[action](make_client(add_timeout=0.3, read_timeout=0.3))
-    server.settle()
+    server.wait_until_counted()
     assert server.requests == server.connections == 1
 
 
 @pytest.mark.parametrize("action", ASKING)
-def test_asking_when_nothing_can_be_sent_then_never_tried_again(
+def test_cancel_and_refill_when_nothing_can_be_sent_then_never_retried(
     action: str, server: FaultServer, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tries: list[object] = []
@@ -144,14 +144,14 @@ def test_reading_when_it_keeps_failing_then_unavailable_after_two_retries(
 
 
 @pytest.mark.parametrize("behaviour", [stall, drip(b"HTTP/1.1 200 OK\r\n\r\n" + b" " * 999)])
-def test_reading_when_slow_then_the_deadline_holds_for_all_tries(
+def test_reading_when_slow_then_one_deadline_for_all_tries(
     behaviour: Callable[[object], None], server: FaultServer, make_client: MakeClient
 ) -> None:
     server.behaviour = behaviour  # type: ignore[assignment]
     started = time.monotonic()
     with pytest.raises(UpstreamUnavailable):
         make_client(read_timeout=0.5).balance()
-    assert time.monotonic() - started < 20  # What drips goes on for thirty seconds.
+    assert time.monotonic() - started < 20  # the server drips for thirty seconds
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_reading_when_slow_then_the_deadline_holds_for_all_tries(
         (429, {"error": "busy"}, ErrorCode.THROTTLED),
     ],
 )
-def test_reading_when_the_provider_says_no_then_refused_at_once(
+def test_reading_when_provider_refuses_then_raised_at_once(
     status: int, body: object, code: ErrorCode, server: FaultServer, make_client: MakeClient
 ) -> None:
     server.behaviour = answer(body, status=status)  # type: ignore[arg-type]
@@ -175,7 +175,7 @@ def test_reading_when_the_provider_says_no_then_refused_at_once(
 
 
 @pytest.mark.parametrize("body", [b"", b"<html></html>", b"[1,", b"\xff\xfe\x00"])
-def test_reading_when_the_answer_is_nonsense_then_unreadable(
+def test_reading_when_answer_is_nonsense_then_unreadable(
     body: bytes, server: FaultServer, make_client: MakeClient
 ) -> None:
     server.behaviour = answer(body)
@@ -200,12 +200,12 @@ def test_cancel_and_refill_when_in_doubt_then_never_sent_again(
     assert failure.value.evidence.phase.may_have_sent
 
 
-def test_cancel_when_accepted_then_said_so(server: FaultServer, make_client: MakeClient) -> None:
+def test_cancel_when_accepted_then_cancel_accepted(server: FaultServer, make_client: MakeClient) -> None:
     server.behaviour = answer([{"order": 2, "cancel": 1}])
     assert make_client().cancel(["2", "3"]) == {"2": CancelAccepted("2")}
 
 
-def test_errors_when_shown_or_pickled_then_whole_and_without_the_key(
+def test_errors_when_shown_or_pickled_then_complete_and_without_the_key(
     server: FaultServer, make_client: MakeClient
 ) -> None:
     server.behaviour = answer({"error": f"Invalid API key: {API_KEY}"})
@@ -229,7 +229,7 @@ def test_errors_when_shown_or_pickled_then_whole_and_without_the_key(
         {"user_agent": "a\r\nX: y"},
     ],
 )
-def test_client_when_no_request_could_be_made_then_value_error(
+def test_client_when_address_or_user_agent_is_unusable_then_value_error(
     changes: dict[str, str], make_client: MakeClient
 ) -> None:
     with pytest.raises(ValueError, match="must|no URL|may hold"):

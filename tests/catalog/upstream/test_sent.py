@@ -1,4 +1,4 @@
-"""Was it sent? Every fault of one `add`, over real sockets: the server knows, the client must not lie."""
+"""Every fault of one `add`, over real sockets: the outcome must fit what the server received."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ NOTICE = b"<br />\n<b>Notice</b>: Undefined index: [x] in <b>/a.php</b> on line 
 
 @dataclass(frozen=True)
 class Fault:
-    """What the server does once it has come to `stage`, and what must come of it.
+    """What the server does once a connection has reached `stage`, and the expected outcomes.
 
-    `tls` names the server's certificate. `is_elsewhere`: the request was read and answered with the
-    address of another server, which is the only way that what was sent may count as not sent.
+    `tls` names the server's certificate. With `is_elsewhere` the request was read and redirected: the only case in
+    which a sent request may count as not sent.
     """
 
     outcome: Any
@@ -99,7 +99,7 @@ def elsewhere(status: int, body: bytes = b"") -> Fault:
 
 
 FAULTS: dict[str, Fault] = {
-    # -- before a byte of the request ------------------------------------------------------------
+    # -- not sent --------------------------------------------------------------------------------
     "connection refused": not_sent(address=closed_port),
     "no such name": not_sent(address=no_name),
     "no name at all": not_sent(address=no_host),
@@ -116,9 +116,9 @@ FAULTS: dict[str, Fault] = {
     "TLS, untrusted certificate": not_sent(tls="untrusted"),
     "TLS, expired certificate": not_sent(tls="expired"),
     "TLS, another's certificate": not_sent(tls="another's"),
-    # -- sent, and nobody can know what became of it -----------------------------------------------
+    # -- sent, result unknown ----------------------------------------------------------------------
     "never accepted": silent(stall, is_deaf=True),
-    # The kernel may know of the reset before the request is handed to it, or after.
+    # The kernel may see the reset before or after it gets the request.
     "reset on accept": Fault((NotSent, Unknown), reset, "accept"),
     "close on accept": unknown(close, stage="accept"),
     "TLS, close right after the handshake": unknown(close, stage="handshake", tls="trusted"),
@@ -158,7 +158,7 @@ FAULTS: dict[str, Fault] = {
     "gzip cut off": unknown(answer(gzip.compress(b'{"order": 23501}')[:-14], headers="Content-Encoding: gzip\r\n")),
     "gzip bomb": unknown(gzip_bomb(30_000_000)),
     "body over the cap": unknown(answer(b'{"order": 5}' + b" " * 1_000_000)),
-    # -- answered, but nothing settled -------------------------------------------------------------
+    # -- answered, undecided -----------------------------------------------------------------------
     **{f"{status} empty": unknown(answer(b"", status=status)) for status in (200, 204, 400, 403, 404, 500, 502)},
     **{f"{status} HTML": unknown(answer(CHALLENGE, status=status)) for status in (200, 403, 500, 502, 503)},
     **{f"{status} error": unknown(answer({"error": "Not enough funds"}, status=status)) for status in (500, 503)},
@@ -180,7 +180,7 @@ FAULTS: dict[str, Fault] = {
     "an order's status": unknown(answer({"status": "Fail", "charge": "0.20"})),
     "an order's status and why": unknown(answer({"status": "Fail", "charge": "0", "message": "late"})),
     "inner object of a truncated answer": unknown(answer(b'{"data":\n{"order": 23501}\n')),
-    # -- answered, and contradicting itself --------------------------------------------------------
+    # -- answered, contradictory -------------------------------------------------------------------
     "order twice": unknown(answer(b'{"order":1,"order":2}')),
     "order twice, once empty": unknown(answer(b'{"order":null,"order":2}')),
     "error twice, once empty": unknown(answer(b'{"order":1,"error":"Bad link","error":""}')),
@@ -215,7 +215,7 @@ FAULTS: dict[str, Fault] = {
     "order, then digits": unknown(answer(b'{"order": 1}23502')),
     "refusal, then a comment": unknown(answer(b'{"error": "Bad link"}<!-- 0.02s -->')),
     "bare id, then a comment": unknown(answer(b"23501<!-- 0.02s -->")),
-    # -- not taken: ask elsewhere ------------------------------------------------------------------
+    # -- redirected --------------------------------------------------------------------------------
     **{f"{status}": elsewhere(status) for status in (301, 302, 307, 308)},
     "302 HTML": elsewhere(302, PAGE),
     # -- refused -----------------------------------------------------------------------------------
@@ -237,7 +237,7 @@ FAULTS: dict[str, Fault] = {
     "429 message": refused(ErrorCode.THROTTLED, {"message": "Too Many Attempts."}, status=429),
     "busy link": refused(ErrorCode.LINK_BUSY, {"error": "You have active order with this link. Please wait"}),
     "TLS, refusal": Fault(Refused, answer({"error": "Bad link"}), tls="trusted", detail=ErrorCode.BAD_LINK),
-    # -- placed ------------------------------------------------------------------------------------
+    # -- accepted ----------------------------------------------------------------------------------
     "int": placed({"order": 23501}, "23501"),
     "digits": placed({"order": "23501"}, "23501"),
     "opaque": placed({"order": "ord_01HG9ABC"}, "ord_01HG9ABC"),
@@ -271,7 +271,7 @@ FAULTS: dict[str, Fault] = {
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_add_when_a_fault_strikes_then_the_outcome_never_denies_what_the_server_saw(
+def test_add_when_a_fault_occurs_then_outcome_fits_what_the_server_received(
     name: str, make_client: Callable[..., UpstreamClient], tls: Callable[[str], ssl.SSLContext]
 ) -> None:
     fault = FAULTS[name]
@@ -283,7 +283,7 @@ def test_add_when_a_fault_strikes_then_the_outcome_never_denies_what_the_server_
         assert time.monotonic() - started < 30, (
             "what drips goes on for a minute: the deadline is for the whole exchange"
         )
-        server.settle()
+        server.wait_until_counted()
 
     assert isinstance(outcome, fault.outcome), outcome
     phase = outcome.evidence.phase
