@@ -60,7 +60,7 @@ def show_draft(*, request: HttpRequest, change: PriceChange, back: str, after: s
             tell_applied(request, change, preview)
             return redirect(after or back)
     except PreviewOutdated:
-        pass  # It changes prices by now: show the preview.
+        pass  # It would change prices now: show the preview.
     except ChangeRefused as error:
         messages.error(request, f"{error} Nothing was changed.")
         return redirect(back)

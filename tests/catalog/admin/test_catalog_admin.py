@@ -34,12 +34,12 @@ HOSTILE = "<script>alert(1)</script>" + "x" * 400
 
 
 def client_with(*codenames: str) -> Client:
-    helper = make.customer("helper@example.org")
-    helper.is_staff = True
-    helper.save()
-    helper.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+    user = make.customer("helper@example.org")
+    user.is_staff = True
+    user.save()
+    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
     client = Client()
-    client.force_login(helper)
+    client.force_login(user)
     return client
 
 
@@ -518,11 +518,11 @@ def test_category_when_added_then_margin_is_saved_at_once(staff_client, db):
     ("action", "order"), [("arrange_by_price", ["Cheap", "Mid", "Dear"]), ("arrange_by_name", ["Cheap", "Dear", "Mid"])]
 )
 def test_category_when_services_are_arranged_then_positions_are_saved(staff_client, sold_service, action, order):
-    of = sold_service.upstream.provider
+    provider = sold_service.upstream.provider
     Service.objects.filter(pk=sold_service.pk).update(name="Mid", position=9)
-    make.service(of, external_id="2", rate="1", name="Cheap")
-    make.service(of, external_id="3", rate="3", name="Dear")
-    elsewhere = make.service(of, external_id="4", name="Elsewhere")
+    make.service(provider, external_id="2", rate="1", name="Cheap")
+    make.service(provider, external_id="3", rate="3", name="Dear")
+    elsewhere = make.service(provider, external_id="4", name="Elsewhere")
     Service.objects.filter(pk=elsewhere.pk).update(category=Category.objects.create(name="Other"), position=5)
     category = sold_service.category_id
     staff_client.post(CATEGORIES, {"action": action, "_selected_action": [category]})

@@ -41,12 +41,12 @@ def sold_service(idle_provider):
 
 
 def client_with(*codenames: str) -> Client:
-    helper = make.customer("helper@example.org")
-    helper.is_staff = True
-    helper.save()
-    helper.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+    user = make.customer("helper@example.org")
+    user.is_staff = True
+    user.save()
+    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
     client = Client()
-    client.force_login(helper)
+    client.force_login(user)
     return client
 
 

@@ -227,7 +227,7 @@ def test_margin_filter_when_unreadable_then_ignored_with_message(provider, staff
     assert len(answer.context["cl"].result_list) == 1
 
 
-def ill_services(provider: Provider) -> None:
+def make_services_with_problems(provider: Provider) -> None:
     """Create one service for each problem, some with two, and a healthy one."""
     PricePolicy.objects.update(minimum_margin_bp=2000)
     off = make.provider(name="Off", api_key="off", is_active=False)
@@ -255,7 +255,7 @@ def ill_services(provider: Provider) -> None:
 @pytest.mark.parametrize("minimum", [0, 2000, 10_000_000])
 def test_health_filter_when_set_then_agrees_with_the_rows(provider, staff_client, health, minimum):
     price_policy()
-    ill_services(provider)
+    make_services_with_problems(provider)
     PricePolicy.objects.update(minimum_margin_bp=minimum)
     panel = panel_terms(price_policy())
     services = Service.objects.select_related("upstream__provider", "figures")

@@ -393,15 +393,15 @@ def test_accept_when_import_is_writing_then_waits_for_its_changes(listing, provi
         lock_prices()
         waiting = in_background(lambda: accept_changes(changes=open_rows(), actor=staff))
         wait_for_a_blocked_connection()
-        make_row_of(service(102))
+        add_urgent_row(service(102))
     # Without the lock it would miss this row and resolve its alert.
     assert waiting().accepted == 2
     assert not rises(provider).exists()
 
 
-def make_row_of(of):
+def add_urgent_row(sold):
     CatalogChange.objects.create(
-        provider=of.upstream.provider, upstream=of.upstream, topic="rate", kind="rate_up", is_urgent=True
+        provider=sold.upstream.provider, upstream=sold.upstream, topic="rate", kind="rate_up", is_urgent=True
     )
 
 

@@ -134,7 +134,7 @@ def test_claim_when_another_worker_claimed_first_then_skipped(provider, monkeypa
     request_import(provider=provider)
     moments = []
 
-    class Quicker:
+    class ClaimingFirst:
         """Lets another worker claim the run after this worker has read it."""
 
         @staticmethod
@@ -144,7 +144,7 @@ def test_claim_when_another_worker_claimed_first_then_skipped(provider, monkeypa
                 SyncRun.objects.update(outcome="running", started_at=moments[0], lease_until=moments[0])
             return moments[-1]
 
-    monkeypatch.setattr(queue, "timezone", Quicker)
+    monkeypatch.setattr(queue, "timezone", ClaimingFirst)
     assert queue._claim_next() is None
     assert len(moments) == 2
     assert SyncRun.objects.get().lease_until == moments[0]

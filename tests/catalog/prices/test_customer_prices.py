@@ -266,8 +266,8 @@ def test_offer_when_read_then_one_statement_and_two_for_all_terms(customer, serv
 # -- discounts in the admin -----------------------------------------------------------------------------
 
 
-def discount_url(of: CustomerGroup) -> str:
-    return reverse("admin:catalog_customergroup_change_discount", args=[of.pk])
+def discount_url(resellers: CustomerGroup) -> str:
+    return reverse("admin:catalog_customergroup_change_discount", args=[resellers.pk])
 
 
 def test_preview_when_discount_grows_then_counts_lowered_and_held_up(customer, other, provider):
@@ -275,8 +275,8 @@ def test_preview_when_discount_grows_then_counts_lowered_and_held_up(customer, o
     cheap = make.service(provider, external_id="1", margin_bp=1_200)  # $2.24; the lowest price is $2.20
     make.service(provider, external_id="2", margin_bp=10_000)
     make.service(provider, external_id="3", margin_bp=1_000)  # at the lowest price already
-    of = group("0", customer, other)
-    preview = preview_discount(group=of, discount_bp=500)
+    resellers = group("0", customer, other)
+    preview = preview_discount(group=resellers, discount_bp=500)
     assert (preview.members, preview.services, preview.lowered, preview.raised, preview.held_up) == (2, 3, 2, 0, 2)
     worst = preview.worst[0]
     assert (worst.pk, worst.before, worst.after, worst.is_held_up) == (cheap.pk, 2_240_000, 2_200_000, True)
@@ -296,54 +296,54 @@ def test_preview_when_price_is_only_rounded_up_then_not_held_up(service):
 
 
 def test_preview_when_services_are_many_then_statements_stay_the_same(provider):
-    of, counts = group(), []
+    resellers, counts = group(), []
     for start in (1, 10):
         for number in range(start, start + 4):
             make.service(provider, external_id=str(number))
         with statements() as found:
-            preview_discount(group=of, discount_bp=500)
+            preview_discount(group=resellers, discount_bp=500)
         counts.append(len(found))
     assert counts == [3, 3]
 
 
 def test_discount_when_changed_by_another_meanwhile_then_not_set(service):
-    of = group("10")
+    resellers = group("10")
     CustomerGroup.objects.update(discount_bp=2_000)
     with no_terms_change(), pytest.raises(DiscountChanged):
-        set_discount(group=of, discount_bp=500, seen=1_000, actor=None)
+        set_discount(group=resellers, discount_bp=500, seen=1_000, actor=None)
 
 
 def test_discount_page_when_previewed_then_nothing_changes(staff_client, customer, service):
-    of = group("0", customer)
+    resellers = group("0", customer)
     with no_terms_change():
-        text = staff_client.get(discount_url(of), {"discount": "10"}).content.decode()
+        text = staff_client.get(discount_url(resellers), {"discount": "10"}).content.decode()
     assert "Set the discount to 10%" in text
     assert "$2.25" in text
     with no_terms_change():
-        assert "Set the discount" not in staff_client.get(discount_url(of)).content.decode()
+        assert "Set the discount" not in staff_client.get(discount_url(resellers)).content.decode()
 
 
 def test_discount_page_when_confirmed_then_set_and_logged(staff_client, customer, service):
-    of = group("0", customer)
-    staff_client.post(discount_url(of), {"discount": "10", "seen": "0"})
+    resellers = group("0", customer)
+    staff_client.post(discount_url(resellers), {"discount": "10", "seen": "0"})
     assert CustomerGroup.objects.get().discount_bp == 1_000
     assert LogEntry.objects.get().change_message == "The discount was 0% and is 10% now."
     assert price(customer, service) == 2_250_000
 
 
 def test_discount_page_when_outdated_then_nothing_is_set(staff_client):
-    of = group("20")
+    resellers = group("20")
     with no_terms_change():
-        text = staff_client.post(discount_url(of), {"discount": "10", "seen": "1000"}).content.decode()
+        text = staff_client.post(discount_url(resellers), {"discount": "10", "seen": "1000"}).content.decode()
     assert "changed since you opened this page" in text
 
 
 @pytest.mark.parametrize("typed", ["100", "-1", "ten", "", "1.234", "1e1", "NaN"])
 def test_discount_page_when_discount_is_invalid_then_error(staff_client, typed):
-    of = group("10")
+    resellers = group("10")
     for method in (staff_client.get, staff_client.post):
         with no_terms_change():
-            response = method(discount_url(of), {"discount": typed, "seen": "1000"})
+            response = method(discount_url(resellers), {"discount": typed, "seen": "1000"})
         assert response.status_code == 200
         assert response.context["form"].errors["discount"]
         assert "Set the discount to" not in response.content.decode()
@@ -351,9 +351,9 @@ def test_discount_page_when_discount_is_invalid_then_error(staff_client, typed):
 
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_discount_page_when_staff_may_only_view_then_forbidden(method):
-    client, of = staff_with("catalog.view_customergroup"), group("10")
+    client, resellers = staff_with("catalog.view_customergroup"), group("10")
     with no_terms_change():
-        response = getattr(client, method)(discount_url(of), {"discount": "5", "seen": "1000"})
+        response = getattr(client, method)(discount_url(resellers), {"discount": "5", "seen": "1000"})
     assert response.status_code == 403
 
 
@@ -362,12 +362,12 @@ def test_discount_page_when_staff_may_only_view_then_forbidden(method):
 
 def test_group_when_added_then_has_discount_and_later_only_name_is_editable(staff_client):
     staff_client.post(reverse("admin:catalog_customergroup_add"), {"name": "Gold", "discount_bp": "7.5"})
-    of = CustomerGroup.objects.get()
-    assert (of.name, of.discount_bp) == ("Gold", 750)
-    url = reverse("admin:catalog_customergroup_change", args=[of.pk])
+    resellers = CustomerGroup.objects.get()
+    assert (resellers.name, resellers.discount_bp) == ("Gold", 750)
+    url = reverse("admin:catalog_customergroup_change", args=[resellers.pk])
     staff_client.post(url, {"name": "Golden", "discount_bp": "99"})
-    of.refresh_from_db()
-    assert (of.name, of.discount_bp) == ("Golden", 750)
+    resellers.refresh_from_db()
+    assert (resellers.name, resellers.discount_bp) == ("Golden", 750)
     assert LogEntry.objects.count() == 2
     assert staff_client.get(url).status_code == 200
 
@@ -383,9 +383,9 @@ def test_group_list_when_groups_are_many_then_statements_stay_the_same(staff_cli
 
 
 def test_group_page_when_adding_a_customer_then_form_has_the_group(staff_client):
-    of = group("5")
-    response = staff_client.get(reverse("admin:catalog_customergroup_add_member", args=[of.pk]), follow=True)
-    assert response.context["adminform"].form["group"].value() == str(of.pk)
+    resellers = group("5")
+    response = staff_client.get(reverse("admin:catalog_customergroup_add_member", args=[resellers.pk]), follow=True)
+    assert response.context["adminform"].form["group"].value() == str(resellers.pk)
     assert GroupMember.objects.count() == 0
 
 
@@ -510,12 +510,12 @@ def test_agreed_price_list_when_names_are_hostile_then_escaped(staff_client, cus
     "name", ["customergroup_add", "groupmember_add", "customerprice_add", "customergroup_changelist"]
 )
 def test_pages_when_staff_lack_permission_then_forbidden(customer, service, name):
-    of, client = group("10", name="Gold"), staff_with("catalog.view_service")
+    resellers, client = group("10", name="Gold"), staff_with("catalog.view_service")
     data = {
         "name": "X",
         "discount_bp": "5",
         "customer": customer.pk,
-        "group": of.pk,
+        "group": resellers.pk,
         "service": service.pk,
         "price": "2",
     }
@@ -524,9 +524,9 @@ def test_pages_when_staff_lack_permission_then_forbidden(customer, service, name
 
 
 def test_add_member_when_staff_lack_permission_then_forbidden(customer):
-    client, of = staff_with("catalog.view_customergroup"), group("10")
+    client, resellers = staff_with("catalog.view_customergroup"), group("10")
     with no_terms_change():
-        assert client.get(reverse("admin:catalog_customergroup_add_member", args=[of.pk])).status_code == 403
+        assert client.get(reverse("admin:catalog_customergroup_add_member", args=[resellers.pk])).status_code == 403
 
 
 def test_group_when_renamed_then_discount_stays(staff_client):
