@@ -86,26 +86,26 @@ def find_shelf_news() -> int:
     marks = {
         pk: Stand(is_sold, price) for pk, is_sold, price in ShelfMark.objects.values_list("pk", "is_sold", "price")
     }
-    after = _stands_now(marks)
+    after = _current_states(marks)
     changed = {pk: stand for pk, stand in after.items() if marks.get(pk) != stand}
     if not changed:
         return 0
     try:
         with transaction.atomic():
-            _write_marks(marks, changed)
-            return _write_news(marks, changed, now) if marks else 0
+            _write_states(marks, changed)
+            return _write_changes(marks, changed, now) if marks else 0
     except (IntegrityError, _Overtaken):
         return 0
 
 
-def _stands_now(marks: Stands) -> Stands:
+def _current_states(marks: Stands) -> Stands:
     sold = services_on_sale().select_related(None).order_by("pk").values_list("pk", "price")
     stands = {pk: Stand(True, price) for pk, price in sold}
     # A service no longer on sale keeps its last price.
     return stands | {pk: Stand(False, mark.price) for pk, mark in marks.items() if pk not in stands}
 
 
-def _write_marks(marks: Stands, changed: Stands) -> None:
+def _write_states(marks: Stands, changed: Stands) -> None:
     """Write the new states. Raise IntegrityError or _Overtaken if a state is no longer as it was read."""
     columns = ("is_sold", "price")
     new = [(pk, *stand) for pk, stand in changed.items() if pk not in marks]
@@ -115,7 +115,7 @@ def _write_marks(marks: Stands, changed: Stands) -> None:
         raise _Overtaken
 
 
-def _write_news(marks: Stands, changed: Stands, now: datetime) -> int:
+def _write_changes(marks: Stands, changed: Stands, now: datetime) -> int:
     """Write one change for each service, replacing its recent one. Return the number written."""
     recent = {
         service: (pk, ServiceNews(kind, old_price, new_price))

@@ -45,8 +45,8 @@ def margin_words(service: Service, terms: Terms) -> SafeString:
     share = percent_text(margin_share(cost=service.cost, price=service.price))
     if earned <= 0:
         word = "loss" if earned < 0 else "earns nothing"
-        look = "font-semibold text-red-700 dark:text-red-400"
-        money = format_html('<span class="{}">{} · {} {}</span>', look, share, shown_money(earned), word)
+        css_class = "font-semibold text-red-700 dark:text-red-400"
+        money = format_html('<span class="{}">{} · {} {}</span>', css_class, share, shown_money(earned), word)
     else:
         money = format_html('<span class="text-important">{} · {}</span>', share, shown_money(earned))
     return format_html('<span class="service-note">{} <span>{}</span></span>', money, origin)

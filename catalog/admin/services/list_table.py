@@ -103,11 +103,11 @@ def service_words(service: Service, panel: PanelTerms, url: str) -> SafeString:
     )
 
 
-def amount(micros: int | None, look: str = "", *, exact: bool = True) -> SafeString:
+def amount(micros: int | None, css_class: str = "", *, exact: bool = True) -> SafeString:
     """Return money for a number cell; if not `exact`, the exact amount is shown on hover."""
     whole = shown_money(micros)
     shown = whole if exact or micros is None else format_money(micros, settings.PANEL_CURRENCY)
-    return format_html('<span class="service-number {}" title="{}">{}</span>', look, whole, shown)
+    return format_html('<span class="service-number {}" title="{}">{}</span>', css_class, whole, shown)
 
 
 def orders_words(figures: ServiceFigures | None) -> SafeString | str:

@@ -187,18 +187,23 @@ def test_comparisons_when_run_at_once_then_each_change_is_written_once(service, 
 def test_comparison_when_another_wrote_first_then_writes_nothing(known_service, provider, monkeypatch):
     added = make.service(provider, external_id="2")
     Service.objects.filter(pk=known_service.pk).update(price=2 * MONEY)
-    compare = changelog._stands_now
+    read_states = changelog._current_states
 
     def overtaken(marks: Any) -> Any:
         with monkeypatch.context() as patch:
-            patch.setattr(changelog, "_stands_now", compare)
+            patch.setattr(changelog, "_current_states", read_states)
             assert find_shelf_news() == 2
-        return compare(marks)
+        return read_states(marks)
 
-    monkeypatch.setattr(changelog, "_stands_now", overtaken)
+    monkeypatch.setattr(changelog, "_current_states", overtaken)
     assert find_shelf_news() == 0
     ShelfMark.objects.filter(pk=added.pk).update(price=1)
-    monkeypatch.setattr(changelog, "_stands_now", lambda marks: (ShelfMark.objects.update(price=7), compare(marks))[1])
+
+    def change_marks_first(marks: Any) -> Any:
+        ShelfMark.objects.update(price=7)
+        return read_states(marks)
+
+    monkeypatch.setattr(changelog, "_current_states", change_marks_first)
     assert find_shelf_news() == 0
     assert sorted(kind for kind, *_ in changes_written()) == ["cheaper", "new"]
 
