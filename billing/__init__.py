@@ -1,4 +1,4 @@
-"""Customers' money: wallets, the ledger, deposits and the ways to pay.
+"""Customers' money: wallets, the ledger, deposits and payment methods.
 
 Only `ledger` moves money. Knows neither orders nor the catalog.
 """

@@ -13,10 +13,10 @@ STAFF_KINDS = (Entry.Kind.DEPOSIT, Entry.Kind.BONUS, Entry.Kind.ADJUSTMENT)
 def adjust_wallet(
     *, wallet: Wallet, amount: int, kind: str, reason: str, request_key: str, actor: User | None
 ) -> ledger.Posting:
-    """Moves `amount` micro-units, once for each `request_key`: a form sent twice moves money once.
+    """Post `amount` micro-units to the wallet, once per `request_key`, so that a double click moves money once.
 
-    Raises ledger.LedgerError, OwnAccount for the actor's own wallet, and ValueError for a kind that is not staff's
-    or a debit called a deposit.
+    Raise ledger.LedgerError, OwnAccount for the actor's own wallet, or ValueError if staff may not use the kind or the
+    kind allows no debit.
     """
     refuse_own(actor=actor, customer_id=wallet.customer_id)
     if kind not in STAFF_KINDS:

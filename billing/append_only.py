@@ -1,7 +1,7 @@
-"""The triggers that make entries append-only, for both databases.
+"""Database triggers that make entries append-only, for SQLite and PostgreSQL.
 
-`check_ledger` verifies that they are in place: SQLite drops a table's triggers whenever a migration
-rebuilds the table, so a migration that alters `Entry` must install them again.
+`check_ledger` verifies that they exist: SQLite drops a table's triggers whenever a migration rebuilds the table, so a
+migration that alters `Entry` must install them again.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ REMOVE: dict[str, tuple[str, ...]] = {
 
 
 def install(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    """For RunPython in a migration."""
+    """Install the triggers; for RunPython in a migration."""
     for statement in INSTALL[schema_editor.connection.vendor]:
         schema_editor.execute(statement)
 
 
 def remove(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-    """The reverse of `install`."""
+    """Remove the triggers; the reverse of `install`."""
     for statement in REMOVE[schema_editor.connection.vendor]:
         schema_editor.execute(statement)
 
 
 def installed(connection: BaseDatabaseWrapper) -> bool:
-    """Whether both triggers are in place on this database."""
+    """Return True if both triggers exist and are enabled."""
     query = (
         "SELECT COUNT(*) FROM sqlite_master WHERE type = 'trigger' AND name IN (%s, %s)"
         if connection.vendor == "sqlite"

@@ -1,6 +1,6 @@
-"""The foreign key that holds every balance to its last entry, for both databases.
+"""The foreign key that ties every balance to its last entry, for SQLite and PostgreSQL.
 
-It stands in `Wallet.Meta.constraints`: Django writes it again whenever a migration rebuilds the table on SQLite.
+It is in `Wallet.Meta.constraints`, so Django writes it again whenever a migration rebuilds the table on SQLite.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ EMPTY_CHECK = "wallet_without_entries_is_empty"
 
 
 class CompositeForeignKey(BaseConstraint):
-    """A deferred foreign key of several columns: a row that names a parent which is missing at commit is refused.
+    """A deferred foreign key of several columns: at commit, the database refuses a row whose parent is missing.
 
-    Rows with NULL in any of `columns` name no parent. `to_columns` of the table `to_table` need a unique constraint.
+    Rows with NULL in any of `columns` have no parent. `to_columns` of the table `to_table` need a unique constraint.
     SQLite's message does not contain the name.
     """
 
@@ -32,7 +32,7 @@ class CompositeForeignKey(BaseConstraint):
         self.to_columns = tuple(to_columns)
 
     def constraint_sql(self, model: Any, schema_editor: Any) -> str:
-        """Return the clause for CREATE TABLE; PostgreSQL gets a statement of its own once the parent table exists."""
+        """Return the clause for CREATE TABLE; PostgreSQL gets a separate statement once the parent table exists."""
         if schema_editor.connection.vendor == "sqlite":
             return self._clause(schema_editor)
         schema_editor.deferred_sql.append(self.create_sql(model, schema_editor))
@@ -55,7 +55,7 @@ class CompositeForeignKey(BaseConstraint):
         return schema_editor._delete_fk_sql(model, self.name)
 
     def validate(self, model: type[Model], instance: Model, exclude: Any = None, using: str = DEFAULT_DB_ALIAS) -> None:
-        """Accept every instance: a parent may still be written before the commit."""
+        """Accept every instance: the parent may still be written before the commit."""
 
     def deconstruct(self) -> Any:
         path, args, kwargs = super().deconstruct()
@@ -71,9 +71,9 @@ class CompositeForeignKey(BaseConstraint):
 
 
 def missing_guards(connection: BaseDatabaseWrapper) -> list[str]:
-    """Return what keeps this connection from holding balances to their entries, as sentences; nothing if it does."""
-    look = _guards_of_sqlite if connection.vendor == "sqlite" else _guards_of_postgresql
-    return [sentence for sentence, holds in look(connection).items() if not holds]
+    """Return sentences for the guards of the balances that this connection lacks; [] if it has all."""
+    guards_of = _guards_of_sqlite if connection.vendor == "sqlite" else _guards_of_postgresql
+    return [sentence for sentence, holds in guards_of(connection).items() if not holds]
 
 
 def _guards_of_sqlite(connection: BaseDatabaseWrapper) -> dict[str, bool]:
@@ -104,7 +104,7 @@ def _guards_of_postgresql(connection: BaseDatabaseWrapper) -> dict[str, bool]:
         cursor.execute("SHOW session_replication_role")
         [role] = cursor.fetchone()
         cursor.execute(
-            # DISABLE TRIGGER ALL switches off the triggers that enforce a foreign key, on either table.
+            # DISABLE TRIGGER ALL also disables the triggers that enforce a foreign key, on either table.
             """SELECT conname FROM pg_constraint c
                WHERE conrelid = 'billing_wallet'::regclass AND conname IN (%s, %s) AND convalidated AND NOT EXISTS (
                  SELECT 1 FROM pg_trigger WHERE tgconstraint = c.oid AND tgenabled NOT IN ('O', 'A'))""",

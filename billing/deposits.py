@@ -1,10 +1,10 @@
-"""Deposits: a customer announces money, staff or a gateway say that it came in, and it is credited once.
+"""Deposits: a customer announces money, staff or a gateway confirm that it came in, and it is credited once.
 
-    pending → approved   it came in: credited, with the bonus that was promised
+    pending → approved   it came in: credited, with the promised bonus
             → refused    it did not, with the reason
-            → canceled   the customer took the request back
+            → canceled   by the customer
 
-Each decision is an update filtered on "pending", so of several at once exactly one is made. Amounts are micro-units.
+Each decision is an update filtered on "pending", so only one of several at once succeeds. Amounts are micro-units.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ class AmountOutOfRange(DepositRefused):
 
 
 class MethodGone(DepositRefused):
-    """The method is not offered any longer."""
+    """The method is no longer offered."""
 
 
 class TooManyWaiting(DepositRefused):
-    """The customer has as many open requests as one may have."""
+    """The customer has MAX_WAITING pending requests."""
 
 
 class AlreadyRequested(DepositRefused):
@@ -59,11 +59,11 @@ class AlreadyRequested(DepositRefused):
 
 
 class DecisionRefused(Exception):
-    """The deposit stays as it is. The message is for staff."""
+    """The deposit is unchanged. The message is for staff."""
 
 
 class AlreadyDecided(DecisionRefused):
-    """It is not pending any longer; `deposit` is as it stands now."""
+    """The deposit is no longer pending; `deposit` is its present state."""
 
     def __init__(self, deposit: Deposit) -> None:
         super().__init__(f"It is {deposit.get_state_display().lower()} already.")
@@ -72,19 +72,19 @@ class AlreadyDecided(DecisionRefused):
 
 @dataclass(frozen=True, slots=True)
 class Requested:
-    """`created` is False when the form had been sent before."""
+    """A requested deposit. `created` is False if the form had been sent before."""
 
     deposit: Deposit
     created: bool
 
 
 def bonus_of(amount: int, bonus_bp: int) -> int:
-    """Micro-units that come on top of `amount` for a bonus in basis points, rounded down."""
+    """Return the bonus on `amount` in micro-units, rounded down, for `bonus_bp` basis points."""
     return amount * bonus_bp // BASIS
 
 
 def check_deposit_amount(*, method: PaymentMethod, amount: int) -> None:
-    """Raises AmountOutOfRange."""
+    """Raise AmountOutOfRange if the method does not allow the amount (micro-units)."""
     if amount < method.minimum:
         raise AmountOutOfRange(f"The smallest amount is {_money(method.minimum)}.", field="amount")
     if amount > method.maximum:
@@ -103,22 +103,22 @@ def request_deposit(
     reference: str = "",
     receipt: Receipt | None = None,
 ) -> Requested:
-    """Notes that `customer` pays `amount` by `method`, once for each `request_key`. Raises DepositRefused's kin.
+    """Record that `customer` pays `amount` by `method`, once per `request_key`. Raise DepositRefused.
 
-    The bonus is promised here: what the owner sets later changes nothing about it.
+    The bonus is fixed here: later changes of the method do not affect it.
     """
     earlier = _earlier(customer, method, amount, request_key)
     if earlier:
         return earlier
     check_deposit_amount(method=method, amount=amount)
     wallet = wallet_of(customer=customer)
-    # Before the transaction, which would hold the lock of a whole SQLite while megabytes are written.
+    # Before the transaction, which locks all of SQLite while megabytes are written.
     storage = private_storage()
     stored = storage.save(receipt_path(Deposit(), f"x{receipt.type.suffix}"), receipt.file) if receipt else ""
     requested = None
     try:
         with transaction.atomic():
-            # Requests of one customer come one after the other, or two of them could both be the fifth.
+            # Serialize one customer's requests, or two of them could both be the last allowed.
             Wallet.objects.select_for_update(no_key=True).get(pk=wallet.pk)
             requested = _earlier(customer, method, amount, request_key) or _create(
                 customer=customer,
@@ -159,9 +159,9 @@ def _create(*, customer: User, method: PaymentMethod, **values: Any) -> Requeste
 
 
 def cancel_deposit(*, deposit: Deposit) -> None:
-    """The customer takes the request back, and with it the receipt. Raises AlreadyDecided.
+    """Cancel the customer's own request and delete its receipt. Raise AlreadyDecided.
 
-    There is no mail: they did it themselves. Receipts of requests that were canceled would fill the disk.
+    There is no mail, as customers do it themselves. Receipts of canceled requests would fill the disk.
     """
     gone = {"receipt": "", "receipt_name": "", "mail_due_at": None}
     _decide(deposit.pk, state=Deposit.State.CANCELED, decided_by=deposit.customer_id, **gone)
@@ -173,10 +173,10 @@ def cancel_deposit(*, deposit: Deposit) -> None:
 
 
 def approve_deposit(*, deposit_id: int, credited: int, actor: User | None = None, note: str = "") -> Deposit:
-    """Credits `credited` micro-units, what came in, and the promised bonus of it: all in one transaction, once.
+    """Credit `credited` micro-units, the amount that came in, and the promised bonus on it; once, in one transaction.
 
-    Raises AlreadyDecided, OwnAccount for a deposit of the actor's, and DecisionRefused where the wallet cannot hold it.
-    Gateways call `confirm_payment`.
+    Raise AlreadyDecided, OwnAccount for a deposit of the actor's, or DecisionRefused if the wallet cannot hold it.
+    Gateways call `confirm_payment` instead.
     """
     if not 0 < credited <= MAX_MICROS:
         raise DecisionRefused("The amount that came in must be above zero.")
@@ -204,9 +204,9 @@ def approve_deposit(*, deposit_id: int, credited: int, actor: User | None = None
 
 
 def confirm_payment(*, deposit_id: int, credited: int) -> Deposit:
-    """For gateways, however often they call: the payment of this deposit came in.
+    """Credit the payment of a deposit; for gateways, which may call it repeatedly.
 
-    Money for a request that was refused or canceled meanwhile is not lost silently: an alert tells of it.
+    If the request was refused or canceled meanwhile, or another amount credited, raise an alert.
     """
     try:
         return approve_deposit(deposit_id=deposit_id, credited=credited)
@@ -226,13 +226,13 @@ def confirm_payment(*, deposit_id: int, credited: int) -> Deposit:
 
 
 def refuse_deposit(*, deposit_id: int, reason: str, actor: User) -> Deposit:
-    """Says no, with the reason for the customer. Raises AlreadyDecided, OwnAccount for a deposit of the actor's."""
+    """Refuse a deposit, with the reason for the customer. Raise AlreadyDecided, or OwnAccount for the actor's own."""
     refuse_own(actor=actor, customer_id=Deposit.objects.values_list("customer_id", flat=True).get(pk=deposit_id))
     return _decide(deposit_id, state=Deposit.State.REFUSED, note=reason[:MAX_NOTE], decided_by=actor.pk)
 
 
 def _decide(deposit_id: int, *, state: str, decided_by: int | None, **values: Any) -> Deposit:
-    """The one door out of "pending". Due to be told to the customer, as often as it takes, unless said otherwise."""
+    """Move a deposit out of "pending", and queue the mail unless `values` say otherwise. Raise AlreadyDecided."""
     now = timezone.now()
     waiting = Deposit.objects.filter(pk=deposit_id, state=Deposit.State.PENDING)
     changes = {"decided_at": now, "decided_by_id": decided_by, "mail_due_at": now, "mail_attempts": 0, **values}

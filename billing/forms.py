@@ -1,4 +1,4 @@
-"""What a customer fills in to add funds. Each method of paying may ask for more than this."""
+"""The form for adding funds. Each payment method may have more fields."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ INVISIBLE = {"null_characters_not_allowed": "This holds an invisible character. 
 
 
 class MoneyField(forms.CharField):
-    """An amount as people write it, held in micro-units: "12.50", "1,250"."""
+    """An amount as people write it ("12.50", "1,250"), in micro-units."""
 
     widget = forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"})
 
@@ -32,7 +32,7 @@ class MoneyField(forms.CharField):
 
 
 class DepositForm(forms.Form):
-    """The amount, judged by the limits of `method`."""
+    """The amount to pay, within the limits of `method`."""
 
     amount = MoneyField(
         label="Amount",
@@ -58,13 +58,13 @@ class DepositForm(forms.Form):
         return amount
 
     def clean(self) -> dict[str, Any]:
-        """Asks again where the bonus that was shown is a smaller one by now."""
+        """Require a confirmation if the bonus is smaller than the one shown."""
         data: dict[str, Any] = super().clean() or {}
         seen = whole_number(self.data.get("seen_bonus", ""))
         if seen is not None and seen > self.method.bonus_bp:
             raise forms.ValidationError("The bonus has changed meanwhile. Look at it below, and send the form again.")
         return data
 
-    def wishes(self) -> dict[str, Any]:
-        """What `request_deposit` is told, beyond customer and method."""
+    def request_values(self) -> dict[str, Any]:
+        """Return the arguments of `request_deposit` other than customer and method."""
         return dict(self.cleaned_data)

@@ -1,11 +1,11 @@
 """The ledger: the only code that changes a balance or writes an entry.
 
-A posting is a conditional update of the wallet and one entry, in one transaction. The caller chooses the
-key, and a key posts once: posting it again with the same wallet, amount and kind returns the first entry,
-with anything else it raises. Lock order everywhere: order rows first, then wallets by id.
+A posting is a conditional update of the wallet and one entry, in one transaction. The caller chooses the key, and a key
+posts once: posting it again with the same wallet, amount and kind returns the first entry, with others it raises. Lock
+order everywhere: orders first, then wallets by id.
 
-It writes through `save_base` and plain querysets, for `save` and the managers of `Wallet` and `Entry` refuse everybody.
-The database refuses a balance that is not that of the last entry when the transaction ends.
+The ledger writes through `save_base` and plain querysets, as `save` and the managers of `Wallet` and `Entry` always
+refuse. At commit the database refuses a balance that differs from its last entry.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class LedgerError(Exception):
 
 
 class InsufficientFunds(LedgerError):
-    """The debit would take the wallet below its credit limit. Amounts are micro-units."""
+    """The debit exceeds balance and credit limit. Amounts are micro-units."""
 
     def __init__(self, *, needed: int, available: int) -> None:
         super().__init__(f"needs {needed}, has {available}")
@@ -49,7 +49,7 @@ class InvalidPosting(LedgerError):
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """`created` is False when the key had been posted before."""
+    """A posted entry. `created` is False if the key had been posted before."""
 
     entry: Entry
     created: bool
@@ -57,7 +57,7 @@ class Posting:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One of several postings that are made together; `amount` in micro-units, negative for a debit."""
+    """One of several postings made together; `amount` in micro-units, negative for a debit."""
 
     wallet_id: int
     amount: int
@@ -69,7 +69,7 @@ class Line:
 
 
 def open_wallet(*, customer_id: int) -> Wallet:
-    """Return the customer's wallet, made with a balance of zero at the first call."""
+    """Return the customer's wallet; create an empty one at the first call."""
     held = Wallet.objects.filter(customer_id=customer_id)
     if wallet := held.first():
         return wallet
@@ -79,7 +79,7 @@ def open_wallet(*, customer_id: int) -> Wallet:
             wallet.save_base(force_insert=True)
             return wallet
     except IntegrityError:
-        # Somebody else was first, or there is no such customer.
+        # Another request created it first, or there is no such customer.
         if wallet := held.first():
             return wallet
         raise
@@ -96,9 +96,9 @@ def post(
     memo: str = "",
     actor: User | None = None,
 ) -> Posting:
-    """Moves `amount` micro-units (negative: a debit) and writes the entry, once per `key`.
+    """Move `amount` micro-units (negative for a debit) and write the entry, once per `key`.
 
-    Joins the caller's transaction as a savepoint. Raises InsufficientFunds, KeyConflict, InvalidPosting.
+    Joins the caller's transaction as a savepoint. Raise InsufficientFunds, KeyConflict, InvalidPosting.
     """
     _check(amount, key)
     try:
@@ -124,7 +124,7 @@ def post(
         if first is None:
             raise InvalidPosting(f"the database refused {amount} for wallet {wallet_id}") from None
     except InsufficientFunds:
-        # A debit that went through before may have emptied the wallet: its repetition is no shortage.
+        # The same debit, posted before, may have emptied the wallet: its repetition must not raise.
         first = Entry.objects.filter(key=key).first()
         if first is None:
             raise
@@ -134,11 +134,11 @@ def post(
 
 
 def post_all(*, lines: Sequence[Line]) -> None:
-    """Post all of `lines`, at least one, each as an entry of its own, or none of them.
+    """Post all of `lines`, at least one, each as its own entry, or none of them.
 
     Three statements, and two more for each wallet, however many lines there are. The lines of one wallet are all debits
-    or all credits. Joins the caller's transaction as a savepoint. Raise InsufficientFunds, InvalidPosting, and
-    KeyConflict if any key was used before: repetitions are for the caller to recognise.
+    or all credits. Joins the caller's transaction as a savepoint. Raise InsufficientFunds, InvalidPosting, or
+    KeyConflict if any key was used before: the caller must recognise repetitions.
     """
     by_wallet: dict[int, list[Line]] = {}
     for line in lines:
@@ -161,7 +161,7 @@ def post_all(*, lines: Sequence[Line]) -> None:
 
 
 def _chain(wallet_id: int, lines: Sequence[Line]) -> list[Entry]:
-    """Move the wallet's balance by all of `lines`, and return their entries, numbered and unsaved."""
+    """Move the wallet's balance by the sum of `lines`; return their entries, numbered and unsaved."""
     total = sum(line.amount for line in lines)
     if abs(total) > MAX_MICROS or abs(total) != sum(abs(line.amount) for line in lines):
         raise InvalidPosting(f"cannot post {total} in debits and credits to wallet {wallet_id}")
@@ -191,10 +191,10 @@ def _check(amount: int, key: str) -> None:
 
 
 def _move(wallet_id: int, amount: int, *, entries: int) -> tuple[int, int]:
-    """Changes the balance by `amount`, for that many entries; the new balance and the number of the last entry."""
+    """Change the balance by `amount` for that many entries; return the new balance and the last entry's number."""
     wallets: QuerySet[Wallet] = QuerySet(Wallet).filter(pk=wallet_id)
     if amount < 0:
-        # The condition stands in the update itself: check-then-write is how debits are lost in races.
+        # The condition is part of the update: with check-then-write, concurrent debits overdraw the wallet.
         wallets = wallets.filter(balance__gte=-F("credit_limit") - amount)
     if not wallets.update(balance=F("balance") + amount, version=F("version") + entries):
         held = Wallet.objects.filter(pk=wallet_id).values_list("balance", "credit_limit").first()

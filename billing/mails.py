@@ -1,4 +1,4 @@
-"""Telling customers by mail how their deposits stand. The deposits are the queue."""
+"""Mails to customers about the state of their deposits. The deposits are the queue."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ SUBJECTS = {
 
 
 def send_due_mails() -> int:
-    """Run one round over the mails that are due; return how many were sent."""
+    """Send the mails that are due, one round; return how many were sent."""
     return send_due(QUEUE)
 
 
 def write_deposit_mail(deposit: Deposit, connection: BaseEmailBackend | None = None) -> EmailMessage | None:
-    """Return the mail that tells the state of `deposit`, or None where customers know it: they canceled it."""
+    """Return the mail about the state of `deposit`, None if the customer canceled it."""
     if deposit.state not in SUBJECTS:
         return None
     address = f"{settings.SITE_URL}{reverse('deposit_detail', args=[deposit.pk])}"

@@ -1,5 +1,7 @@
-"""Checking the files that customers send as a receipt. What a file is, its first bytes say: not its name, not the
-browser. Pure, but for reading those bytes."""
+"""Checks of receipt files. The first bytes decide a file's type, not its name or the browser.
+
+Pure, but for reading those bytes.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +16,12 @@ _HEAD = 16
 
 
 class ReceiptRefused(Exception):
-    """The file is no receipt that is taken. The message is for the customer."""
+    """The file is not an accepted receipt. The message is for the customer."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileType:
-    """`is_image`: a browser may show it in place."""
+    """A type of file. `is_image`: a browser may show it inline."""
 
     suffix: str
     content_type: str
@@ -36,7 +38,7 @@ ACCEPTED = ",".join(one.content_type for one in _TYPES.values())
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A file that was checked; `name` is the customer's, for people to read and nothing else."""
+    """A checked file; `name` is the customer's, for display alone."""
 
     file: UploadedFile
     type: FileType
@@ -44,7 +46,7 @@ class Receipt:
 
 
 def type_of(head: bytes) -> FileType | None:
-    """What a file that begins with `head` is; None for what is not taken."""
+    """Return the type of a file that begins with `head`; None if it is not accepted."""
     if head.startswith(b"\x89PNG\r\n\x1a\n"):
         return PNG
     if head.startswith(b"\xff\xd8\xff"):
@@ -57,12 +59,12 @@ def type_of(head: bytes) -> FileType | None:
 
 
 def type_of_stored(path: str) -> FileType | None:
-    """What was stored there: the suffix is the one that its content was given."""
+    """Return the type of a stored file, from the suffix that its content determined."""
     return _TYPES.get(PurePath(path).suffix)
 
 
 def check_receipt(file: UploadedFile) -> Receipt:
-    """The file as a receipt. Raises ReceiptRefused."""
+    """Return the file as a receipt. Raise ReceiptRefused if it is too large or of another type."""
     if (file.size or 0) > MAX_BYTES:
         raise ReceiptRefused(f"This file is too large: {MAX_BYTES // 1024 // 1024} MB at most.")
     file.seek(0)

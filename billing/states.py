@@ -1,4 +1,4 @@
-"""How the states of a deposit look: meaning (a colour) and icon. Beside them, so that every page says the same."""
+"""Meaning (a colour) and icon of each state of a deposit, the same on every page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Celery's doors to the services. Each is one round of "what is due"; running it twice is harmless."""
+"""Celery tasks. Each calls one service for one round of what is due; running it twice is harmless."""
 
 from celery import shared_task
 
@@ -8,6 +8,6 @@ from panel.alerts.services import record_heartbeat
 
 @shared_task
 def send_deposit_mails() -> None:
-    """Tells customers how their deposits stand."""
+    """Send customers the mails about their deposits."""
     mails.send_due_mails()
     record_heartbeat(task="send_deposit_mails")

@@ -1,4 +1,4 @@
-"""Billing in the admin: wallets and their entries, deposits, and the ways to pay."""
+"""Billing in the admin: wallets and their entries, deposits, and payment methods."""
 
 from billing.admin.deposits import DepositAdmin
 from billing.admin.methods import PaymentMethodAdmin

@@ -1,4 +1,4 @@
-"""Deposits in the admin: what waits first, and the two decisions about it."""
+"""Deposits in the admin: pending ones first, and the two decisions about them."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ class DepositAdmin(ReadOnlyAdmin):
         return request.user.has_perm("billing.decide_deposit")
 
     def get_actions_detail(self, request: HttpRequest, object_id: int) -> list[object]:
-        """Nothing is offered once it is decided."""
+        """Offer no actions once it is decided."""
         deposit = self.get_object(request, str(object_id))
         waits = deposit is not None and deposit.state == Deposit.State.PENDING
         return super().get_actions_detail(request, object_id) if waits else []
@@ -134,7 +134,7 @@ class DepositAdmin(ReadOnlyAdmin):
             decided = approve_deposit(deposit_id=deposit.pk, actor=user_of(request), **data)
             return f"{self.shown_credited(decided)} was added to the wallet of {decided.customer}."
 
-        return self._ask(
+        return self._confirm(
             request,
             object_id,
             form_class=ApproveForm,
@@ -150,7 +150,7 @@ class DepositAdmin(ReadOnlyAdmin):
             refuse_deposit(deposit_id=deposit.pk, actor=user_of(request), **data)
             return "It was refused. The customer gets a mail with the reason."
 
-        return self._ask(
+        return self._confirm(
             request,
             object_id,
             form_class=RefuseForm,
@@ -160,7 +160,7 @@ class DepositAdmin(ReadOnlyAdmin):
             act=act,
         )
 
-    def _ask(
+    def _confirm(
         self,
         request: HttpRequest,
         object_id: str,
@@ -171,7 +171,7 @@ class DepositAdmin(ReadOnlyAdmin):
         **words: Any,
     ) -> HttpResponse:
         deposit: Deposit | None = self.get_object(request, object_id)
-        if deposit is None:  # Also where its number is none.
+        if deposit is None:  # Also if the address has no valid number.
             raise Http404
         if request.method != "POST" and deposit.state != Deposit.State.PENDING:
             messages.info(request, "It was decided already.")
@@ -183,15 +183,15 @@ class DepositAdmin(ReadOnlyAdmin):
             except DecisionRefused as error:
                 raise ActionRefused(f"{error} Nothing was done.") from error
 
-        said = f"{shown_money(deposit.amount)} by {deposit.method.name}"
+        payment = f"{shown_money(deposit.amount)} by {deposit.method.name}"
         by_reference = f", reference “{deposit.reference}”" if deposit.reference else ""
         bonus = f" {self.shown_bonus(deposit)} bonus was promised." if deposit.bonus_bp else ""
         return ask_and_act(
             request=request,
             model_admin=self,
             obj=deposit,
-            title=f"{title}: {said} of {deposit.customer}",
-            explanation=f"{deposit.customer} says that they sent {said}{by_reference}.{bonus} {explanation}",
+            title=f"{title}: {payment} of {deposit.customer}",
+            explanation=f"{deposit.customer} says that they sent {payment}{by_reference}.{bonus} {explanation}",
             act=decide,
             initial={"credited": deposit.amount},
             seen=deposit.state,

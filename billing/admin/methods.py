@@ -1,4 +1,4 @@
-"""The ways to pay, as the owner sets them up."""
+"""Payment methods, as the owner sets them up."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from panel.lib.money import BASIS, MoneyError
 
 
 class BonusField(PercentField):
-    """Basis points of a whole at most."""
+    """A percentage from 0 to 100, in basis points."""
 
     def read(self, text: str) -> int:
         if text.startswith("-"):

@@ -1,4 +1,4 @@
-"""Wallets and entries in the admin: to be read, and moved only through the ledger."""
+"""Wallets and entries in the admin: read-only, with money moved only through the ledger."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class WalletAdmin(ReadOnlyAdmin):
         return [path("of/<int:customer_id>/", view, name="billing_wallet_of_customer"), *super().get_urls()]
 
     def of_customer(self, request: HttpRequest, customer_id: int) -> HttpResponse:
-        """Leads to a customer's wallet, which pages of accounts need not know."""
+        """Redirect to a customer's wallet, so that pages of accounts need not know its id."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         customer = get_object_or_404(get_user_model(), pk=customer_id)
@@ -69,7 +69,7 @@ class WalletAdmin(ReadOnlyAdmin):
 
     @display(description="Entries", ordering="version")
     def entries_so_far(self, wallet: Wallet) -> str:
-        """Leads to them: whoever posts wants to see what was posted."""
+        """Link to the entries: staff want to see what they posted."""
         address = f"{reverse('admin:billing_entry_changelist')}?{urlencode({'wallet__id__exact': wallet.pk})}"
         return format_html(
             '<a class="text-primary-600 dark:text-primary-400" href="{}">{}</a>', address, f"{wallet.version:,}"

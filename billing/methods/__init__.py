@@ -1,7 +1,7 @@
-"""Ways to pay, behind one small interface. Each module of this package that ends with `register(…)` is one.
+"""Payment methods, behind one small interface: each module of this package that ends with `register(…)`.
 
-A gateway is one module: its form, where the browser goes to pay, and a view of its own (in `urls`, found under
-`/wallet/pay/<code>/`) that the provider calls. The view proves that the call is genuine, then calls
+A gateway is one module: its form, where the browser goes to pay, and a view of its own (in `urls`, served under
+`/wallet/pay/<code>/`) that the provider calls. The view verifies that the call is genuine, then calls
 `billing.deposits.confirm_payment`, which credits once however often it is called.
 """
 
@@ -20,52 +20,52 @@ from billing.models import Deposit, PaymentMethod
 
 
 class MethodFailed(Exception):
-    """The gateway cannot be reached now. The message is for the customer; the deposit stays as it is."""
+    """The gateway is unavailable. The message is for the customer; the deposit is unchanged."""
 
 
 class Method(ABC):
-    """One way to pay. The owner may offer it several times, under names and with limits of their own."""
+    """One way to pay. The owner may offer it several times, with different names and limits."""
 
-    # Stands in `PaymentMethod.kind`; never changed once it was used.
+    # Stored in `PaymentMethod.kind`; never change it once it was used.
     code: ClassVar[str]
-    # What the owner chooses it by.
+    # The name in the owner's choice of methods.
     label: ClassVar[str]
     button: ClassVar[str] = "Go on to pay"
     form: ClassVar[type[DepositForm]] = DepositForm
-    # Sites that `begin` may send the browser to, such as "https://pay.example.com": all others are blocked.
+    # Sites to which `begin` may redirect, such as "https://pay.example.com"; the browser blocks all others.
     origins: ClassVar[Sequence[str]] = ()
     urls: ClassVar[Sequence[URLPattern]] = ()
 
     @abstractmethod
     def begin(self, deposit: Deposit) -> str:
-        """The address where the browser goes to pay this deposit. Raises MethodFailed."""
+        """Return the address where the customer pays this deposit. Raise MethodFailed."""
 
 
 _METHODS: dict[str, Method] = {}
 
 
 def register(method: Method) -> None:
-    """Makes a way to pay known by its code."""
+    """Register a payment method by its code."""
     _METHODS[method.code] = method
 
 
 def methods() -> dict[str, Method]:
-    """Every known way to pay, by code."""
+    """Return every known payment method by code."""
     for module in pkgutil.iter_modules(__path__):
         import_module(f"{__name__}.{module.name}")
     return _METHODS
 
 
 def method_of(offered: PaymentMethod) -> Method:
-    """The way that the owner offers as `offered`. Raises KeyError when its module is gone."""
+    """Return the method behind `offered`. Raise KeyError if its module was removed."""
     return methods()[offered.kind]
 
 
 def offered_methods() -> list[PaymentMethod]:
-    """What customers may choose from, in the owner's order."""
+    """Return the methods that customers may choose from, in the owner's order."""
     return list(PaymentMethod.objects.filter(is_active=True, kind__in=methods()))
 
 
 def method_urls() -> list[URLResolver]:
-    """The addresses of the gateways' own views."""
+    """Return the routes of the gateways' own views."""
     return [path(f"pay/{code}/", include(list(one.urls))) for code, one in methods().items() if one.urls]

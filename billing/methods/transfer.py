@@ -1,4 +1,4 @@
-"""Paying by hand: the owner's instructions say how, and staff approve what came in."""
+"""Manual transfers: the owner's instructions say how to pay, and staff approve what came in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Entries can be neither changed nor deleted, whoever asks."""
+"""Make entries append-only: triggers refuse every change and deletion."""
 
 from django.db import migrations
 

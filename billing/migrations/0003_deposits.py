@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        # On the way back this comes last: SQLite drops the triggers of a table whose constraint is taken off.
+        # In reverse this runs last: SQLite drops a table's triggers when a constraint is removed.
         migrations.RunPython(migrations.RunPython.noop, append_only.install),
         migrations.CreateModel(
             name='Deposit',
@@ -146,6 +146,6 @@ class Migration(migrations.Migration):
             name='wallet',
             field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='entries', to='billing.wallet'),
         ),
-        # SQLite drops the triggers of a table that a constraint was added to.
+        # SQLite drops a table's triggers when a constraint is added.
         migrations.RunPython(append_only.install, migrations.RunPython.noop),
     ]

@@ -1,6 +1,6 @@
-"""What the foreign key of the next migration refers to.
+"""Add the unique constraint that the foreign key of the next migration refers to.
 
-A migration of its own: while a large table of entries gets its index, wallets are not locked as well.
+Separate, so that wallets are not locked while a large table of entries gets its index.
 """
 
 from django.db import migrations, models
@@ -15,8 +15,8 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        # SQLite drops the triggers of a table that a constraint is added to or taken from: the first installs them
-        # again on the way back, the last on the way here.
+        # SQLite drops a table's triggers when a constraint is added or removed: the first operation installs them again
+        # in reverse, the last one forwards.
         migrations.RunPython(migrations.RunPython.noop, append_only.install),
         migrations.AddConstraint(
             model_name='entry',

@@ -1,6 +1,6 @@
-"""The database refuses a balance that is not its last entry's.
+"""Let the database refuse a balance that differs from its last entry.
 
-The column is generated and nothing else changes, so that the release before runs on: it counts in `version`, inserts
+The column is generated and nothing else changes, so the previous release keeps running: it counts in `version`, inserts
 wallets without the column, and writes each balance with its entry in one transaction.
 """
 
@@ -14,7 +14,8 @@ MAX_SHOWN = 20
 
 
 def refuse_broken_wallets(apps, schema_editor):
-    """In place of the database's own refusal, which names at most one of them. PostgreSQL has locked the wallets."""
+    """Raise CommandError for broken wallets, as the database would name at most one. PostgreSQL has locked the wallets.
+    """
     with schema_editor.connection.cursor() as cursor:
         cursor.execute(
             """SELECT w.id, w.balance, w.version, e.balance_after FROM billing_wallet w

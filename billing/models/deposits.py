@@ -1,4 +1,4 @@
-"""Money that customers say they sent, and the methods to send it by. Amounts are micro-units."""
+"""Deposits that customers announce, and the methods to pay them by. Amounts are micro-units."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from panel.lib.money import BASIS, MAX_MICROS
 
 
 def private_storage() -> Storage:
-    """Files that are served by views alone, to whom they belong."""
+    """Return the storage of files that only views serve, to those who may see them."""
     return storages["private"]
 
 
 def receipt_path(deposit: Deposit, name: str) -> str:
-    """A name of our own: that of the customer's file says nothing and may hold anything."""
+    """Return a path with a random name: the customer's own is untrusted."""
     return f"receipts/{uuid4().hex}{PurePath(name).suffix.lower()[:5]}"
 
 
 class PaymentMethod(models.Model):
-    """A way to add funds, as the owner set it up. `kind` names the module that does it (billing/methods)."""
+    """A payment method, as the owner set it up. `kind` is the code of its module in billing/methods."""
 
     kind = models.CharField(max_length=30, default="transfer")
     name = models.CharField(max_length=80, help_text="What customers choose, such as “Bank transfer”.")
@@ -53,7 +53,7 @@ class PaymentMethod(models.Model):
 
 
 class Deposit(models.Model):
-    """A payment that a customer announced. Credited once, when it is approved, with the bonus of that day.
+    """A payment that a customer announced. Approval credits it once, with the bonus promised at the request.
 
     `amount` is what the customer says, `credited` what came in, without the `bonus`.
     """
@@ -85,7 +85,7 @@ class Deposit(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
 
-    # The queue of mails: when to tell the customer of the state; null means that they know.
+    # The queue of mails: when to send the mail about the state; null if the customer knows it.
     mail_due_at = models.DateTimeField(null=True, blank=True, default=timezone.now)
     mail_attempts = models.PositiveSmallIntegerField(default=0)
 

@@ -1,7 +1,7 @@
-"""Rows that only the ledger writes: their models and managers refuse everybody else, in words.
+"""Models that only the ledger writes: their managers refuse everything else with a clear message.
 
-The ledger itself writes through `save_base` and a plain `QuerySet`. Nobody else may, which a test over the code holds;
-the database refuses a balance that comes out wrong.
+The ledger writes through `save_base` and a plain `QuerySet`. A test over the code ensures that nothing else does; the
+database refuses a wrong balance.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ T = TypeVar("T", bound=models.Model)
 
 
 class LedgerOnly(Exception):
-    """The code that writes is not the ledger. Nothing was written."""
+    """Code other than the ledger tried to write. Nothing was written."""
 
     def __init__(self, what: str) -> None:
         super().__init__(f"{what}: only {ONLY_WRITER} writes wallets and entries. To move money, call ledger.post().")
 
 
 class GuardedQuerySet(models.QuerySet[T]):
-    """Reads as any other. `create` and the like end in `save`, which the model refuses."""
+    """A queryset that reads as usual. `create` and the like end in `save`, which the model refuses."""
 
     def update(self, **values: Any) -> int:
-        """Update columns that hold no money (`free_columns` of the model). Raises LedgerOnly for others."""
+        """Update columns that hold no money (`free_columns` of the model). Raise LedgerOnly for others."""
         if held := sorted(values.keys() - getattr(self.model, "free_columns", ())):
             raise LedgerOnly(f"{self.model.__name__}: update of {', '.join(held)}")
         return super().update(**values)
@@ -43,7 +43,7 @@ class GuardedQuerySet(models.QuerySet[T]):
 
 
 class Guarded(models.Model):
-    """A model that only the ledger writes. Fixtures can still be loaded: the database judges them."""
+    """A model that only the ledger writes. Fixtures still load; the database checks them."""
 
     free_columns: ClassVar[frozenset[str]] = frozenset()
     only_writer: ClassVar[str] = ONLY_WRITER

@@ -14,7 +14,7 @@ from panel.lib.money import MAX_MICROS
 
 
 class Wallet(Guarded):
-    """A customer's prepaid money. `version` counts the entries, so that their numbers have no gap.
+    """A customer's prepaid money. `version` counts the entries, so that their numbers have no gaps.
 
     `last_seq` is the number of the last entry, None without one.
     """
@@ -23,7 +23,7 @@ class Wallet(Guarded):
     balance = models.BigIntegerField(default=0)
     credit_limit = models.BigIntegerField(default=0, help_text="How far below zero the balance may go.")
     version = models.BigIntegerField(default=0)
-    # The database computes it: a release that does not know the column posts as before.
+    # Computed by the database, so a release without this column still posts.
     last_seq = models.GeneratedField(
         expression=NullIf(F("version"), 0),
         output_field=models.BigIntegerField(null=True),
@@ -32,12 +32,12 @@ class Wallet(Guarded):
     )
     created_at = models.DateTimeField(default=timezone.now)
 
-    # Whoever sets it moves no money; the ledger's condition and a check below hold it.
+    # Changing it moves no money; the ledger's condition and a check below enforce it.
     free_columns = frozenset({"credit_limit"})
 
     class Meta(Guarded.Meta):
         constraints = (
-            # No balance but that of the last entry. Without entries `last_seq` is NULL, which names no entry.
+            # The balance must be that of the last entry. Without entries `last_seq` is NULL, and nothing is checked.
             CompositeForeignKey(
                 columns=("id", "last_seq", "balance"),
                 to_table="billing_entry",
@@ -45,7 +45,7 @@ class Wallet(Guarded):
                 name=BALANCE_KEY,
             ),
             models.CheckConstraint(condition=Q(version__gt=0) | Q(version=0, balance=0), name=EMPTY_CHECK),
-            # The backstop of the conditional update: no code path can overdraw a wallet.
+            # Backs up the conditional update: no code path can overdraw a wallet.
             models.CheckConstraint(condition=Q(balance__gte=-F("credit_limit")), name="wallet_not_overdrawn"),
             models.CheckConstraint(
                 condition=Q(balance__gte=-MAX_MICROS, balance__lte=MAX_MICROS), name="wallet_balance_range"
@@ -60,10 +60,10 @@ class Wallet(Guarded):
 
 
 class Entry(Guarded):
-    """One movement of a wallet. Never changed or deleted: triggers refuse both."""
+    """One movement of a wallet. Triggers refuse to change or delete it."""
 
     class Kind(models.TextChoices):
-        """The house account on the other side, which is why the books balance by construction."""
+        """The house account on the other side, which keeps the books balanced by construction."""
 
         DEPOSIT = "deposit", "Funds added"
         ORDER = "order", "Order"
@@ -94,7 +94,7 @@ class Entry(Guarded):
         verbose_name_plural = "entries"
         constraints = (
             models.UniqueConstraint(fields=("wallet", "seq"), name="entry_seq_unique"),
-            # What a wallet's foreign key needs to refer to.
+            # The target of a wallet's foreign key.
             models.UniqueConstraint(fields=("wallet", "seq", "balance_after"), name="entry_balance_unique"),
             models.CheckConstraint(condition=~Q(amount=0), name="entry_amount_not_zero"),
             models.CheckConstraint(

@@ -1,4 +1,4 @@
-"""How deposits look."""
+"""Badges of deposits."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ register = template.Library()
 
 @register.simple_tag
 def deposit_badge(state: str) -> SafeString:
-    """A deposit's state as colour, icon and word."""
+    """Return a deposit's state as colour, icon and word."""
     return badge(LOOKS.get(state), Deposit.State(state).label if state in Deposit.State.values else state)

@@ -1,4 +1,4 @@
-"""The customers' pages of their wallet and their deposits: tables, filters, what they spent, and the views.
+"""The customers' pages of wallet and deposits: tables, filters, spending, and the views.
 
 Nothing here moves money: `billing.deposits` and the ledger do.
 """

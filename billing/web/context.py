@@ -1,4 +1,4 @@
-"""What every page shows of the signed-in customer's money."""
+"""The signed-in customer's balance, for every page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Choosing among the entries of a wallet."""
+"""Filters of a wallet's entries."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from panel.lib.date_fields import DayField, check_days, midnight
 
 
 class EntryFilter(forms.Form):
-    """Days are of the site's time zone, both included. What is not valid is told, and filters nothing."""
+    """Kind and days of entries. Days are in the site's time zone, both included. Invalid values filter nothing."""
 
     kind = forms.ChoiceField(choices=[("", "All"), *Entry.Kind.choices], required=False, widget=forms.HiddenInput)
     since = DayField(label="From")
@@ -25,12 +25,12 @@ class EntryFilter(forms.Form):
         return data
 
     def chosen(self) -> dict[str, Any]:
-        """The filters that are on, by their names in the address."""
+        """Return the active filters by their names in the query string."""
         self.is_valid()
         return {name: value for name, value in self.cleaned_data.items() if value}
 
     def narrow(self, entries: QuerySet[Entry]) -> QuerySet[Entry]:
-        """Those of `entries` that it lets pass."""
+        """Return the `entries` that match."""
         chosen = self.chosen()
         if "kind" in chosen:
             entries = entries.filter(kind=chosen["kind"])

@@ -1,4 +1,4 @@
-"""What a customer spent, by month and by service: charges less what was refunded. Amounts are micro-units."""
+"""What a customer spent, by month and by service: charges less refunds. Amounts are micro-units."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """`months` from the latest back, each by its first moment; `others` is what further services took."""
+    """`months` from the latest back, each by its first moment; `others` is the sum of services without a bar."""
 
     months: Sequence[Bar]
     services: Sequence[Bar]
@@ -40,7 +40,7 @@ class Spending:
 
 
 def spending_of(*, wallet: Wallet) -> Spending:
-    """The last twelve months of a wallet, this one included. Kept until the wallet moves, ten minutes at most."""
+    """Return the spending of the last twelve months, this one included. Cached for ten minutes or until a new entry."""
     months = month_starts(timezone.localtime(), MONTHS)
     key = f"spending:{wallet.pk}:{wallet.version}:{months[0].isoformat()}"
     found: Spending | None = cache.get(key)
@@ -51,7 +51,7 @@ def spending_of(*, wallet: Wallet) -> Spending:
 
 
 def month_starts(now: datetime, count: int) -> list[datetime]:
-    """The first moments of the last `count` months in the time zone of `now`, the latest first."""
+    """Return the first moments of the last `count` months in the time zone of `now`, the latest first."""
     number = now.year * 12 + now.month - 1
     return [
         timezone.make_aware(datetime(place // 12, place % 12 + 1, 1), now.tzinfo)
@@ -60,7 +60,7 @@ def month_starts(now: datetime, count: int) -> list[datetime]:
 
 
 def _count(wallet: Wallet, months: list[datetime]) -> Spending:
-    # Compared with the bounds and not truncated: that would call Python for each row on SQLite.
+    # Compare with bounds instead of truncating, which would call Python for each row on SQLite.
     month = Case(
         *(When(created_at__gte=start, then=Value(place)) for place, start in enumerate(months)),
         output_field=IntegerField(),

@@ -1,4 +1,4 @@
-"""The list of a wallet's entries."""
+"""The table of a wallet's entries."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _OF_A_DEPOSIT = re.compile(r"deposit:([0-9]+)(:bonus)?")
 
 
 class EntryTable(BaseTable):
-    """Every movement with the balance after it."""
+    """Entries, each with the balance after it."""
 
     what = tables.Column(accessor="kind", verbose_name="What")
     amount = MoneyColumn(signed=True, exact=True)
@@ -27,7 +27,7 @@ class EntryTable(BaseTable):
         fields = ("what", "created_at", "amount", "balance_after")
 
     def render_what(self, record: Entry) -> str:
-        """The kind leads to what was paid or given back; the memo follows in quieter type."""
+        """Link the kind to what was paid or refunded; the memo follows in smaller type."""
         label, address = _cause(record)
         memo = format_html('<span class="entry-memo">{}</span>', record.memo)
         if address:
@@ -36,7 +36,7 @@ class EntryTable(BaseTable):
 
 
 def _cause(entry: Entry) -> tuple[str, str]:
-    """What the entry is called, and the page of the order, drip-feed or deposit behind it, or ""."""
+    """Return the entry's label, and the page of the order, drip-feed or deposit behind it, or ""."""
     kind = entry.get_kind_display()
     if entry.order_ref:
         of = "" if entry.kind == Entry.Kind.ORDER else " of order"

@@ -1,4 +1,4 @@
-"""Cancelling in the admin: one order, or a selection of them, each after a page that says what will happen."""
+"""Cancels in the admin: one order or a selection of them, each after a page that says what will happen."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PERMISSION = "orders.change_order"
 
 
 class OrderSelectionForm(forms.Form):
-    """Primary keys in one field: a thousand fields are more than a form may have."""
+    """Primary keys in one field: a thousand separate fields would exceed Django's limit."""
 
     orders = forms.RegexField(
         regex=r"\A\d{1,18}+(?:,\d{1,18}+)*+\Z", max_length=19 * MAX_STAFF_ORDERS, widget=forms.HiddenInput
@@ -56,7 +56,7 @@ class CancelAdmin(ReadOnlyAdmin):
 
     @action(description="Cancel orders", permissions=["cancel_many"])
     def cancel_many(self, request: HttpRequest, queryset: QuerySet[Order]) -> HttpResponse | None:
-        """Shows what will happen; nothing is changed yet."""
+        """Show what will happen, without changes yet."""
         pks = list(queryset.order_by("pk").values_list("pk", flat=True)[: MAX_STAFF_ORDERS + 1])
         try:
             plan = plan_staff_cancels(orders=list(Order.objects.filter(pk__in=pks)), actor=user_of(request))
@@ -77,7 +77,7 @@ class CancelAdmin(ReadOnlyAdmin):
         return TemplateResponse(request, "admin/orders/cancel_many.html", context)
 
     def cancel_selected(self, request: HttpRequest) -> HttpResponse:
-        """Cancels the orders that the page before told of. Sent twice, it finds them canceled."""
+        """Cancel the orders that the preview listed. A second POST finds them canceled."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         if not request.user.has_perm(PERMISSION):
@@ -135,7 +135,7 @@ class CancelAdmin(ReadOnlyAdmin):
 
 
 def summary(result: BulkResult) -> str:
-    """What was done, with numbers."""
+    """Return what was done, with numbers, as one sentence."""
     parts = [
         f"{result.withdrawn:,} canceled and {shown_money(result.refunded)} refunded",
         f"providers asked to cancel {result.asked:,} more",

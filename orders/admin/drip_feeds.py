@@ -1,4 +1,4 @@
-"""Drip-feeds for staff: all of them, each with its runs, and stopping one."""
+"""Drip-feeds for staff: the list, each with its runs, and stopping one."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ class DripFeedAdmin(ReadOnlyAdmin):
 
 
 def _find(object_id: str | None) -> DripFeed | None:
-    """The drip-feed of a page of the admin, whatever its address says."""
+    """Return the drip-feed of an admin page, None if the address names none."""
     try:
         return DripFeed.objects.filter(pk=object_id or 0).first()
     except ValueError:

@@ -1,4 +1,4 @@
-"""The orders of one API key, in the admin's list of orders."""
+"""Filters of the admin's list of orders."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NUMBER = re.compile("[0-9]{1,18}")
 
 
 class ApiKeyFilter(admin.SimpleListFilter):
-    """Shown where a key's page led to: customers have too many keys to choose from."""
+    """Orders of one API key. Shown only when a key's page linked here: there are too many keys for a list."""
 
     title = "API key"
     parameter_name = "api_key_ref"

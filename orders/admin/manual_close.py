@@ -1,4 +1,4 @@
-"""The page on which staff end a placed order by hand."""
+"""The page on which staff close an accepted order manually."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class EndForm(forms.Form):
 
 
 def end_page(*, request: HttpRequest, model_admin: ModelAdmin, object_id: str) -> HttpResponse:
-    """Asks how it ended, and ends it so."""
+    """Show the form, and close the order as it says."""
     order = order_or_404(object_id)
 
     def act(data: dict[str, Any]) -> str:

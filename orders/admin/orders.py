@@ -1,4 +1,4 @@
-"""Orders for staff: all of them, and those that need a person, with the evidence and the choices."""
+"""Orders for staff: all of them, and those in review or in doubt, with the actions on one order."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _PROFIT = ("shown_expected_cost", "shown_cost", "shown_profit")
 
 
 def _without_profit(request: HttpRequest, columns: Iterable[str]) -> tuple[str, ...]:
-    """The columns that the user may see: what an order cost and earned is not for all staff."""
+    """Return the columns that the user may see: cost and profit need a permission."""
     hidden = () if request.user.has_perm(PERMISSION) else _PROFIT
     return tuple(column for column in columns if column not in hidden)
 
@@ -113,7 +113,7 @@ class EventInline(ReadOnlyInline):
 
     @display(description="Change")
     def change(self, event: OrderEvent) -> str:
-        """States by their names; the amount of a refund is in its text."""
+        """Return both states by their labels; the amount of a refund is in its text."""
         if event.kind == EventKind.REFUND:
             return "—"
         return " → ".join(_LABELS.get(value, value) for value in (event.old, event.new) if value) or "—"
@@ -187,16 +187,16 @@ class OrderAdmin(CancelAdmin):
     )
 
     def get_inlines(self, request: HttpRequest, obj: Order | None = None) -> Any:
-        """Wishes only where there were any."""
-        wishes = (CancelInline, RefillInline)
-        made = [inline for inline in wishes if obj and inline.model._default_manager.filter(order=obj).exists()]
-        return (AttemptInline, *made, EventInline)
+        """Show cancel requests and refills only where the order has any."""
+        inlines = (CancelInline, RefillInline)
+        used = [inline for inline in inlines if obj and inline.model._default_manager.filter(order=obj).exists()]
+        return (AttemptInline, *used, EventInline)
 
     def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
         return _without_profit(request, super().get_list_display(request))
 
     def get_fieldsets(self, request: HttpRequest, obj: Order | None = None) -> Any:
-        """What needs a decision comes first; an order that needs none does not mention it."""
+        """Put the review first if there is one."""
         sets = [(title, {"fields": _without_profit(request, about["fields"])}) for title, about in self.fieldsets]
         if obj is None or not obj.review_reason:
             return sets
@@ -270,7 +270,7 @@ class OrderAdmin(CancelAdmin):
 
     @display(description="Profit")
     def shown_profit(self, order: Any) -> str:
-        """Of an order as `with_profit` reads it."""
+        """Show the profit that `with_profit` annotated."""
         about = "about " if order.is_estimated else ""
         return format_html('<span class="whitespace-nowrap">{}{}</span>', about, shown_money(order.profit))
 
@@ -284,10 +284,10 @@ class OrderAdmin(CancelAdmin):
     def profit(self, request: HttpRequest) -> HttpResponse:
         return profit_page(request=request, model_admin=self)
 
-    # -- the choices; each is offered only where it fits ---------------------------------------------
+    # -- the actions; each is offered only where it fits -------------------------------------------------
 
     def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
-        """Without "Decide" where there is nothing to decide: its page would only say so."""
+        """Hide "Decide" if there is nothing to decide: its page would only say so."""
         order = self.get_object(request, object_id)
         undecided = order is not None and is_unsettled(order)
         return [one for one in super().get_actions_detail(request, object_id) if undecided or one.path != "decide"]
@@ -309,7 +309,7 @@ class OrderAdmin(CancelAdmin):
         order = find_order(object_id)
         return order is not None and fits(order)
 
-    def _ask(
+    def _confirm(
         self,
         request: HttpRequest,
         object_id: str,
@@ -347,7 +347,7 @@ class OrderAdmin(CancelAdmin):
             decisions.refund_part(order=order, amount=data["amount"], note=data["note"], actor=user_of(request))
             return f"{shown_money(data['amount'])} refunded."
 
-        return self._ask(
+        return self._confirm(
             request,
             object_id,
             PartForm,
@@ -367,7 +367,7 @@ class OrderAdmin(CancelAdmin):
             decisions.dismiss_review(order=order, note=data["note"], actor=user_of(request))
             return "The review is closed."
 
-        return self._ask(
+        return self._confirm(
             request,
             object_id,
             DismissForm,
@@ -396,12 +396,12 @@ class ReviewAdmin(OrderAdmin):
         return f"In doubt: the panel looks for it until {moment_text(order.doubt_until)}"
 
     def has_view_permission(self, request: HttpRequest, obj: Order | None = None) -> bool:
-        """Whoever may see orders may see which of them wait."""
+        """Allow everybody who may see orders."""
         return request.user.has_perm("orders.view_order") or request.user.has_perm("orders.change_order")
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        """An order has one page of its own; from this list it is opened where it is decided about."""
+        """Redirect to the review page, or to the order's own page once there is nothing to decide."""
         order = self.get_object(request, object_id)
         return redirect(review_page_of(order) if order else reverse("admin:orders_order_change", args=[object_id]))

@@ -1,4 +1,4 @@
-"""The staff's page of what is earned, by provider and by service."""
+"""The staff's page of profit, by provider and by service."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from orders.reports.profit import Figures, profit_by_provider, profit_by_service
 
 PERMISSION = "orders.view_profit"
 PERIODS = (7, 30, 90)
-# Rows of a table that lost money and, beside them, rows that earned most.
+# The most rows with a loss, and the most with a profit, in one table.
 MAX_SHOWN = 25
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of a table. `url` is empty where the reader may not open it."""
+    """One line of a table. `url` is "" if the user may not open it."""
 
     name: str
     url: str
@@ -35,7 +35,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """`head` stands above the names; `more` is how many lines are not shown."""
+    """`head` is the heading of the names; `more` is the number of rows not shown."""
 
     title: str
     head: str
@@ -44,7 +44,7 @@ class Table:
 
 
 def profit_page(*, request: HttpRequest, model_admin: ModelAdmin) -> HttpResponse:
-    """Shows the figures of the last 7, 30 or 90 days."""
+    """Show the figures of the last 7, 30 or 90 days."""
     if not (model_admin.has_view_permission(request) and request.user.has_perm(PERMISSION)):
         raise PermissionDenied
     days = next((period for period in PERIODS if request.GET.get("days") == str(period)), PERIODS[0])
@@ -65,7 +65,7 @@ def profit_page(*, request: HttpRequest, model_admin: ModelAdmin) -> HttpRespons
 
 
 def _table(request: HttpRequest, title: str, head: str, model: type[Model], figures: dict[int, Figures]) -> Table:
-    """What lost money first, the most lost on top, then what earned most."""
+    """Return losses first, the largest on top, then profits, the largest first."""
     ordered = sorted(figures.items(), key=lambda one: (one[1].profit, one[0]))
     losses = [one for one in ordered if one[1].profit < 0][:MAX_SHOWN]
     gains = [one for one in reversed(ordered) if one[1].profit >= 0][:MAX_SHOWN]

@@ -1,7 +1,7 @@
-"""The page on which staff decide about an unsettled order: what is known of it, and the choices.
+"""The page on which staff decide about an order in review or in doubt: the evidence and the choices.
 
-Opening it asks the provider nothing and changes nothing. Each choice is a form of its own, sent with the state
-that it was opened at.
+Opening it sends nothing to the provider and changes nothing. Each choice is a form of its own, posted with the state
+that staff saw.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from panel.lib.own_account import SENTENCE
 
 
 class ChoiceForm(forms.Form):
-    """What staff fill in for one choice about `order`."""
+    """The fields of one choice about `order`."""
 
     def __init__(self, data: Any = None, *, order: Order, **kwargs: Any) -> None:
         super().__init__(data, **kwargs)
@@ -56,7 +56,7 @@ class BindForm(ChoiceForm):
 
 
 class SendAgainForm(ChoiceForm):
-    """The tick is asked for anew each time: staff were sure of the state that they saw."""
+    """The checkbox starts empty each time: staff confirm the state that they now see."""
 
     sure = forms.BooleanField(
         widget=UnfoldBooleanWidget(check_test=lambda value: False),
@@ -83,7 +83,7 @@ class RefundForm(ChoiceForm):
 
 
 class LookForm(ChoiceForm):
-    """Nothing to fill in."""
+    """No fields."""
 
 
 FORMS: dict[str, type[ChoiceForm]] = {
@@ -96,7 +96,7 @@ FORMS: dict[str, type[ChoiceForm]] = {
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One choice: what it is called, what it leads to, and its form."""
+    """One choice: its title, its consequence and its form."""
 
     choice: str
     title: str
@@ -111,14 +111,14 @@ class Card:
 
 
 def is_unsettled(order: Order) -> bool:
-    """Whether the order is in doubt, or held in the queue, until a person or an answer settles it."""
+    """Return True if the order is in doubt, or in review before it was accepted."""
     return order.submission == Submission.IN_DOUBT or (
         order.submission == Submission.QUEUED and bool(order.review_reason)
     )
 
 
 def offered(order: Order) -> tuple[str, ...]:
-    """The choices that there are for this order, by the names of their forms."""
+    """Return the choices for this order, as keys of FORMS."""
     if not is_unsettled(order):
         return ()
     if order.submission == Submission.IN_DOUBT:
@@ -129,18 +129,18 @@ def offered(order: Order) -> tuple[str, ...]:
 
 
 def review_state_of(order: Order) -> str:
-    """What a decision was made on: another sending, review or refund is another matter."""
+    """Return a key of the order's state; another attempt, review or refund makes an older decision void."""
     names = ("submission", "status", "claim_token", "attempts", "review_reason", "review_finding", "refunded")
     return ":".join(str(getattr(order, name)) for name in names)
 
 
 def review_page_of(order: Order) -> str:
-    """Where the order is decided about or, once there is nothing to decide, looked at."""
+    """Return the page that decides about the order, or its own page once there is nothing to decide."""
     return reverse(f"admin:orders_order_{'decide' if is_unsettled(order) else 'change'}", args=[order.pk])
 
 
 def find_order(object_id: str | None) -> Order | None:
-    """The order of a page of the admin, whatever its address says."""
+    """Return the order of an admin page, None if the address names none."""
     try:
         return Order.objects.select_related("customer", "provider").filter(pk=object_id or 0).first()
     except ValueError:
@@ -148,7 +148,7 @@ def find_order(object_id: str | None) -> Order | None:
 
 
 def order_or_404(object_id: str) -> Order:
-    """The same, for a page that there is not without it."""
+    """Return the order of an admin page. Raise Http404 if there is none."""
     order = find_order(object_id)
     if order is None:
         raise Http404
@@ -157,7 +157,7 @@ def order_or_404(object_id: str) -> Order:
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Turns what the services refuse into what staff read at the form."""
+    """Turn errors of the services into messages for staff at the form."""
     try:
         yield
     except OrderMoved as error:
@@ -170,9 +170,9 @@ def refusals() -> Iterator[None]:
 
 
 def decide_page(*, request: HttpRequest, model_admin: ModelAdmin, object_id: str) -> HttpResponse:
-    """Shows the order's evidence and its choices; takes one of them when it is posted.
+    """Show the order's evidence and choices; a POST makes one choice.
 
-    Whoever may see orders sees the evidence, and whoever may change them has the choices.
+    The permission to see orders shows the evidence; the one to change them adds the choices.
     """
     has_right = request.user.has_perm("orders.change_order")
     if not (has_right if request.method == "POST" else model_admin.has_view_permission(request)):
@@ -222,7 +222,7 @@ def decide_page(*, request: HttpRequest, model_admin: ModelAdmin, object_id: str
 
 
 def _why_not(*, has_right: bool, is_own: bool) -> str:
-    """Return what staff read in place of the choices, or "" where they may decide."""
+    """Return the text in place of the choices, "" if the user may decide."""
     if not has_right:
         return "You may look, but not decide: that takes the permission to change orders."
     return SENTENCE if is_own else ""
@@ -253,11 +253,11 @@ def _refund(order: Order, actor: User | None, data: dict[str, Any]) -> str:
     return f"Canceled, and {shown_money(order.net_charge)} refunded."
 
 
-def _look(order: Order, actor: User | None, data: dict[str, Any]) -> str:
+def _search(order: Order, actor: User | None, data: dict[str, Any]) -> str:
     if search.search_now(order=order):
         return "Looked again and found it. The order is followed from now on."
-    sending = search.first_sending(order)
-    return f"Looked again. {sending.look_note if sending else ''}".strip()
+    attempt = search.first_sending(order)
+    return f"Looked again. {attempt.look_note if attempt else ''}".strip()
 
 
 _TITLES = {"bind": "Bind its id", "send_again": "Send it again", "refund": "Cancel and refund", "look": "Look again"}
@@ -265,11 +265,11 @@ _ACTS: dict[str, Callable[[Order, User | None, dict[str, Any]], str]] = {
     "bind": _bind,
     "send_again": _send_again,
     "refund": _refund,
-    "look": _look,
+    "look": _search,
 }
 
 
-# -- how the choices are put -------------------------------------------------------------------------
+# -- how the choices are shown -----------------------------------------------------------------------
 
 
 def _cards(order: Order, posted: dict[str, forms.Form], *, likely_id: str) -> list[Card]:

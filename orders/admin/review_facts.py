@@ -1,4 +1,4 @@
-"""What staff are shown of an order that they decide about: the sale, the sendings, the looks, the balance."""
+"""The facts on the review page: the sale, the attempts, the search and the balance."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from panel.lib.formats import moment_text
 
 
 def facts_of(order: Order) -> dict[str, Any]:
-    """Return what the page shows of the order, its sendings, the looks for it and the balance there."""
+    """Return the page's facts: the order, its attempts, the search for it and the provider's balance."""
     provider = order.provider
-    sending = first_sending(order)
-    sent_at = sending.started_at if sending else order.created_at
-    looks = evidence.looks_of(sending, taken=_taken(order, sending), currency=provider.currency)
+    attempt = first_sending(order)
+    sent_at = attempt.started_at if attempt else order.created_at
+    looks = evidence.looks_of(attempt, taken=_known_ids(order, attempt), currency=provider.currency)
     hint = evidence.balance_hint(
-        attempt=sending,
+        attempt=attempt,
         expected_cost=order.expected_cost,
-        others=_sent_between(order, sending),
+        others=_sent_between(order, attempt),
         exchange_rate=provider.exchange_rate,
     )
     return {
@@ -42,41 +42,41 @@ def facts_of(order: Order) -> dict[str, Any]:
     }
 
 
-def _taken(order: Order, sending: SubmissionAttempt | None) -> set[str]:
-    """The orphans' ids that orders of ours have by now: bound since the last look."""
-    if sending is None or not sending.orphans:
+def _known_ids(order: Order, attempt: SubmissionAttempt | None) -> set[str]:
+    """Return the orphans' ids that our orders have by now: bound since the last search."""
+    if attempt is None or not attempt.orphans:
         return set()
-    found = [orphan["id"] for orphan in sending.orphans]
+    found = [orphan["id"] for orphan in attempt.orphans]
     known = Order.objects.filter(provider__in=same_account(order.provider), upstream_id__in=found)
     return {upstream_id for upstream_id in known.values_list("upstream_id", flat=True) if upstream_id}
 
 
-def _sent_between(order: Order, sending: SubmissionAttempt | None) -> list[evidence.OtherOrder]:
-    """The other orders that were sent to the same account between the two balances on this sending."""
-    if sending is None or sending.balance_before_at is None or sending.balance_after_at is None:
+def _sent_between(order: Order, attempt: SubmissionAttempt | None) -> list[evidence.OtherOrder]:
+    """Return the other orders sent to the same account between the two balances of this attempt."""
+    if attempt is None or attempt.balance_before_at is None or attempt.balance_after_at is None:
         return []
-    # Sendings of before accounts were noted have none.
-    there = Q(account=sending.account) if sending.account else Q(order__provider=order.provider_id)
-    sendings = (
+    # Attempts of old releases have no account.
+    there = Q(account=attempt.account) if attempt.account else Q(order__provider=order.provider_id)
+    attempts = (
         SubmissionAttempt.objects.filter(
             there,
             outcome__in=MAYBE_TAKEN,
-            started_at__gt=sending.balance_before_at,
-            started_at__lte=sending.balance_after_at,
+            started_at__gt=attempt.balance_before_at,
+            started_at__lte=attempt.balance_after_at,
         )
         .exclude(order=order)
         .order_by("pk")
         .select_related("order")
         .defer("body")
     )
-    # An order that was sent more than once counts once.
-    return list({one.order_id: _other_order(one) for one in sendings}.values())
+    # An order with several attempts counts once.
+    return list({one.order_id: _other_order(one) for one in attempts}.values())
 
 
-def _other_order(sending: SubmissionAttempt) -> evidence.OtherOrder:
-    order = sending.order
-    found = order.accepted_attempt_id == sending.pk
-    return evidence.OtherOrder(order.expected_cost, is_sure=found or sending.outcome == AttemptOutcome.ACCEPTED)
+def _other_order(attempt: SubmissionAttempt) -> evidence.OtherOrder:
+    order = attempt.order
+    found = order.accepted_attempt_id == attempt.pk
+    return evidence.OtherOrder(order.expected_cost, is_sure=found or attempt.outcome == AttemptOutcome.ACCEPTED)
 
 
 def _facts(order: Order) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
 """Figures over many orders: what they earned, and how long services take.
 
-Read only: nothing here changes an order. Pages show them elsewhere.
+Read-only. The pages that show them are elsewhere.
 """

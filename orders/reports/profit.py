@@ -1,13 +1,13 @@
-"""What is earned: charge − refunded − cost, of stored columns alone. Micro-units of the panel's currency.
+"""Profit: charge − refunded − cost, from stored columns alone. Micro-units of the panel's currency.
 
 The cost of an order:
 
-- still open: what it should cost, or what the provider charged so far where that is more
-- ended, and the provider returned a charge: that charge, whatever it should have cost
-- Canceled without one: nothing, which is an estimate unless it was never sent
-- Completed or Partial without one, an estimate: what it should have cost, or the delivered share of it
+- still open: the expected cost, or the returned charge so far if that is more
+- ended, with a returned charge: that charge
+- Canceled without one: zero, which is an estimate unless the order was never sent
+- Completed or Partial without one, an estimate: the expected cost, or the delivered share of it
 
-An open order's profit may still be refunded away: figures keep it apart.
+An open order's profit may still be refunded, so figures count it separately.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _NEVER_SENT = Q(submission__in=(Submission.REFUSED, Submission.WITHDRAWN))
 _IS_OPEN = ~Q(status__in=FINAL)
 _NO_CHARGE = Q(upstream_charge=None)
 _DELIVERED = F("quantity") - Least(Greatest(F("remains"), Value(0)), F("quantity"))
-# A cost times a quantity may exceed 64 bits; SQLite then goes on with a float, close enough for an estimate.
+# A cost times a quantity may exceed 64 bits; SQLite then continues with a float, close enough for an estimate.
 _WIDE_COST = Func(F("expected_cost"), template="CAST(%(expressions)s AS NUMERIC)", output_field=BigIntegerField())
 _DELIVERED_COST = Cast(Floor(_WIDE_COST * _DELIVERED / F("quantity")), BigIntegerField())
 COST = Case(
@@ -55,7 +55,7 @@ IS_ESTIMATED = ExpressionWrapper(~_NEVER_SENT & (_IS_OPEN | _NO_CHARGE), output_
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Sums over orders. Those that are open are counted in the `open_` figures alone."""
+    """Sums over orders. Open orders are counted in the `open_` figures alone."""
 
     orders: int = 0
     charged: int = 0
@@ -74,12 +74,12 @@ class Figures:
 
     @property
     def open_profit(self) -> int:
-        """What the open orders will earn if all of it is delivered."""
+        """Return what the open orders will earn if they are delivered in full."""
         return self.open_charged - self.open_refunded - self.open_cost
 
     @property
     def margin_percent(self) -> int | None:
-        """Profit as a share of what customers paid in the end, in whole percent rounded down; None of nothing."""
+        """Return profit as a share of charges less refunds, in whole percent rounded down; None if that is 0."""
         paid = self.charged - self.refunded
         return self.profit * 100 // paid if paid else None
 
@@ -89,7 +89,7 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Earned:
-    """Figures of a part of one service's orders, all bought of one provider."""
+    """Figures of some of the orders of one service at one provider."""
 
     service_id: int
     provider_id: int
@@ -97,12 +97,12 @@ class Earned:
 
 
 def with_profit(orders: QuerySet[Order]) -> QuerySet[Order]:
-    """Adds `cost`, `profit` (micro-units) and `is_estimated` to each order."""
+    """Annotate each order with `cost`, `profit` (micro-units) and `is_estimated`."""
     return orders.annotate(cost=COST, profit=F("charge") - F("refunded") - F("cost"), is_estimated=IS_ESTIMATED)
 
 
 def profit_figures(*, since: datetime, until: datetime | None = None) -> list[Earned]:
-    """Of all orders made from `since` to before `until`, in one query; in no particular order."""
+    """Return figures of all orders created from `since` until before `until`, unsorted. One query."""
     made = Order.objects.filter(created_at__gte=since, **({"created_at__lt": until} if until else {}))
     rows = (
         made.order_by()
@@ -121,17 +121,17 @@ def profit_figures(*, since: datetime, until: datetime | None = None) -> list[Ea
 
 
 def profit_by_service(found: Iterable[Earned]) -> dict[int, Figures]:
-    """The same figures, by the service's primary key."""
+    """Return the figures summed by the service's primary key."""
     return _summed((one.service_id, one.figures) for one in found)
 
 
 def profit_by_provider(found: Iterable[Earned]) -> dict[int, Figures]:
-    """The same figures, by the provider's primary key."""
+    """Return the figures summed by the provider's primary key."""
     return _summed((one.provider_id, one.figures) for one in found)
 
 
 def profit_in_all(found: Iterable[Earned]) -> Figures:
-    """The same figures, of everything."""
+    """Return the sum of all figures."""
     return sum((one.figures for one in found), start=Figures())
 
 

@@ -1,6 +1,6 @@
-"""Figures that lists of services and providers show: counted from the orders now and then, and stored.
+"""Figures in lists of services and providers: computed from the orders at intervals, and stored.
 
-Counting them for each page would read a month of orders each time.
+Computing them for each page would read a month of orders each time.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from panel.lib.bulk_sql import insert_rows, update_rows
 from panel.lib.money import EXCHANGE_ONE, ceil_div
 
 SALES_DAYS = 30
-# An order that waited longer before it was sent is not counted as money spent: there is no index by that time.
+# Orders that waited longer before they were sent are not counted as spent: no index covers `accepted_at`.
 MAX_WAIT = timedelta(days=7)
 
 Row: TypeAlias = tuple[int | None, ...]
@@ -49,7 +49,7 @@ _UNKNOWN = (None, None, None)
 
 
 class _Seconds(Func):
-    """Whole seconds of a moment, for differences: SQLite would count those of Django row by row in Python."""
+    """A moment in whole seconds, for differences. On SQLite, Django would subtract moments row by row in Python."""
 
     output_field = BigIntegerField()
 
@@ -63,9 +63,9 @@ class _Seconds(Func):
 
 
 def count_figures() -> None:
-    """Counts and stores the figures of all services and providers; writes only those that changed.
+    """Compute and store the figures of all services and providers; write only those that changed.
 
-    Two rounds at once are harmless: each stores what it counted, and the next one mends what was older.
+    Two rounds at once are harmless: each stores its own counts, and the next round corrects older ones.
     """
     now = timezone.now()
     sold = _sold(since=now - timedelta(days=SALES_DAYS))
@@ -75,7 +75,7 @@ def count_figures() -> None:
 
 
 def _sold(*, since: datetime) -> dict[int, Row]:
-    """Of the services that were ordered, what `_SOLD` names."""
+    """Return the `_SOLD` figures by service, for services that were ordered."""
     quartiles = _quartiles(since=since)
     rows = (
         Order.objects.filter(created_at__gte=since)
@@ -105,37 +105,37 @@ def _sold(*, since: datetime) -> dict[int, Row]:
 
 
 def _quartiles(*, since: datetime) -> dict[int, tuple[int | None, ...]]:
-    """Seconds to completion by service: a quarter of its orders took no longer than the first, half of them than the
-    second, three quarters than the third.
-    """
+    """Return the quartiles of the seconds to completion, by service."""
     took = (
         Order.objects.filter(_COMPLETED, created_at__gte=since, finished_at__isnull=False)
         .order_by()
         .values("service_id")
         .annotate(seconds=_Seconds("finished_at") - _Seconds("created_at"))
         .annotate(
-            place=Window(RowNumber(), partition_by=F("service_id"), order_by="seconds"),
+            rank=Window(RowNumber(), partition_by=F("service_id"), order_by="seconds"),
             timed=Window(Count("*"), partition_by=F("service_id")),
         )
     )
-    # The smallest place that at least so many fourths of all are at or before.
+    # The lowest rank that covers at least this many quarters of the orders.
     first, second, third = ((F("timed") * fourths + 3) / 4 for fourths in (1, 2, 3))
-    at = took.filter(Q(place=first) | Q(place=second) | Q(place=third))
+    at = took.filter(Q(rank=first) | Q(rank=second) | Q(rank=third))
     found: dict[int, list[tuple[int, int, int]]] = {}
-    for service, seconds, place, timed in at.values_list("service_id", "seconds", "place", "timed"):
-        found.setdefault(service, []).append((place, seconds, timed))
-    return {service: _at_fourths(places) for service, places in found.items()}
+    for service, seconds, rank, timed in at.values_list("service_id", "seconds", "rank", "timed"):
+        found.setdefault(service, []).append((rank, seconds, timed))
+    return {service: _at_fourths(ranks) for service, ranks in found.items()}
 
 
-def _at_fourths(places: list[tuple[int, int, int]]) -> tuple[int, ...]:
-    """Of few orders, one place may be several of the three."""
-    seconds = {place: max(0, took) for place, took, _ in places}
-    timed = places[0][2]
+def _at_fourths(ranks: list[tuple[int, int, int]]) -> tuple[int, ...]:
+    """Return the seconds at the three quartiles. With few orders, one rank may serve for several."""
+    seconds = {rank: max(0, took) for rank, took, _ in ranks}
+    timed = ranks[0][2]
     return tuple(seconds[(timed * fourths + 3) // 4] for fourths in (1, 2, 3))
 
 
 def _bought(*, since: datetime) -> dict[int, Row]:
-    """Of the providers that were sent orders: orders, spent in its own currency, ended, completed."""
+    """Return orders, spent in the provider's currency, ended and completed by provider, for those that were sent
+    orders.
+    """
     rows = (
         Order.objects.filter(created_at__gte=since - MAX_WAIT, accepted_at__gte=since)
         .order_by()
@@ -150,8 +150,8 @@ def _bought(*, since: datetime) -> dict[int, Row]:
     own_currencies = dict(Provider.objects.order_by().values_list("pk", "currency"))
     found: dict[int, list[int]] = {}
     for pk, currency, rate, orders, cost, ended, completed in rows:
-        # Costs are stored in the panel's currency, at the rate that the order was sent at. What was billed in
-        # another currency than the balance is in says nothing of how long that lasts.
+        # Costs are in the panel's currency, at the rate when the order was sent. Amounts billed in another currency
+        # than the balance say nothing of how long the balance lasts.
         spent = ceil_div(int(cost) * EXCHANGE_ONE, rate) if currency in ("", own_currencies[pk]) else 0
         sums = found.setdefault(pk, [0, 0, 0, 0])
         for place, figure in enumerate((orders, spent, ended, completed)):
@@ -160,20 +160,20 @@ def _bought(*, since: datetime) -> dict[int, Row]:
 
 
 def _held(amount: SupportsInt) -> int:
-    """What a column holds: one absurd rate must not keep all other figures from being stored."""
+    """Clamp the amount to what a column can hold: one absurd rate must not keep the other figures from being stored."""
     return max(-_MAX_FIGURE, min(int(amount), _MAX_FIGURE))
 
 
 def _with_all(model: type[Model], counted: Mapping[int, Row], nothing: Row) -> dict[int, Row]:
-    """What was not ordered lately has figures too, all zero."""
+    """Return figures for every row of the model, `nothing` for rows without recent orders."""
     return {pk: counted.get(pk, nothing) for pk in model._default_manager.order_by("pk").values_list("pk", flat=True)}
 
 
 def _store(model: type[Model], columns: tuple[str, ...], wanted: Mapping[int, Row], now: datetime) -> None:
-    """Writes the figures that differ from the stored ones, by primary key."""
+    """Write the figures that differ from the stored ones, by primary key."""
     stamped = (*columns, "counted_at")
-    with suppress(IntegrityError), transaction.atomic():  # Another round inserted the same at the same time.
-        # In one order: two rounds that lock rows in different orders would stop each other.
+    with suppress(IntegrityError), transaction.atomic():  # Another round inserted the same rows.
+        # Sorted, so that two rounds cannot deadlock.
         stored = {
             pk: tuple(row)
             for pk, *row in model._default_manager.select_for_update().order_by("pk").values_list("pk", *columns)

@@ -1,4 +1,4 @@
-"""Cancels and refills that customers or staff asked for: queued, sent to the provider, followed.
+"""Cancel and refill requests of customers and staff: queued, sent to the provider, followed.
 
 Buttons and lists are in `orders.web` and `orders.admin`.
 """

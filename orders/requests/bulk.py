@@ -1,7 +1,7 @@
-"""Cancels and refills of many orders, for customers and for staff, each by the rules of a single one.
+"""Cancels and refills of many orders, for customers and for staff, by the same rules as for a single order.
 
-Each order is a transaction of its own: one that is refused or fails stops no other, and a second run finds the
-first one's work.
+Each order has its own transaction: a refusal or a failure does not stop the others, and a second run skips what the
+first one did.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from panel.lib.own_account import is_own
 
 log = structlog.get_logger(__name__)
 
-# Orders in one go: each costs some statements, and a customer waits for the page.
+# Each order costs several statements, and the customer waits for the page.
 MAX_ORDERS = 100
 MAX_STAFF_ORDERS = 1_000
-# What a page of staff can wait for. What is not reached by then is told, and left for another go.
+# Staff wait for the page; orders not reached by then are reported and left for another run.
 MAX_SECONDS = 20.0
 FAILED = "Something went wrong on our side. Please try again."
-ALREADY = "It is canceled already."  # Most likely by the first half of a double click.
+ALREADY = "It is canceled already."  # Usually done by the first half of a double click.
 
 
 class StaffReason(StrEnum):
-    """Why an order that staff cancel is left as it is, in words for a list."""
+    """Reasons why a staff cancel leaves an order unchanged, worded for a list."""
 
     ENDED = "ended already"
     ASKED = "asked of the provider already"
@@ -48,12 +48,12 @@ class StaffReason(StrEnum):
 
 
 class TooMany(ValueError):
-    """More orders than may be chosen at once; nothing was changed. The message is for whoever chose them."""
+    """More orders than may be selected at once; nothing was changed. The message is for who selected them."""
 
 
 @dataclass(frozen=True, slots=True)
 class OrderResult:
-    """What becomes, or became, of one order: `back` micro-units at once, the provider is asked, or `reason` why not."""
+    """Outcome for one order: `back` micro-units refunded at once, a request to the provider, or a `reason` why not."""
 
     order: Order
     back: int = 0
@@ -66,7 +66,7 @@ class OrderResult:
 
 @dataclass(frozen=True, slots=True)
 class BulkResult:
-    """What becomes, or became, of all of them."""
+    """Outcomes for all selected orders, planned or done."""
 
     results: Sequence[OrderResult]
 
@@ -84,7 +84,7 @@ class BulkResult:
 
     @property
     def refunded(self) -> int:
-        """Micro-units that go back at once."""
+        """Return the micro-units refunded at once."""
         return sum(one.back for one in self.results)
 
     @property
@@ -97,7 +97,7 @@ class BulkResult:
 
     @property
     def left(self) -> dict[str, int]:
-        """How many are left as they are, by the reason, the most common first."""
+        """Return the number of unchanged orders by reason, the most common first."""
         reasons = Counter(one.reason for one in self.results if one.reason not in ("", ALREADY))
         return dict(reasons.most_common())
 
@@ -121,9 +121,9 @@ def _each(orders: Collection[Order], act: Callable[[Order], OrderResult], *, sec
 
 
 def plan_cancels(*, orders: Collection[Order]) -> BulkResult:
-    """Return what `cancel_orders` would do now; changes nothing. One statement. Raise TooMany.
+    """Return what `cancel_orders` would do now, in one statement. Raise TooMany.
 
-    The orders come with their services' upstream services.
+    The orders must come with `service.upstream` loaded.
     """
     _check(orders)
     refused = CancelRequest.objects.filter(
@@ -131,8 +131,8 @@ def plan_cancels(*, orders: Collection[Order]) -> BulkResult:
         state=CancelState.REFUSED,
         finished_at__gt=timezone.now() - cancel.AFTER_REFUSAL,
     )
-    lately = set(refused.values_list("order_id", flat=True))
-    return BulkResult([_plan_cancel(order, was_refused=order.pk in lately) for order in orders])
+    refused_lately = set(refused.values_list("order_id", flat=True))
+    return BulkResult([_plan_cancel(order, was_refused=order.pk in refused_lately) for order in orders])
 
 
 def _plan_cancel(order: Order, *, was_refused: bool) -> OrderResult:
@@ -147,7 +147,7 @@ def _plan_cancel(order: Order, *, was_refused: bool) -> OrderResult:
 
 
 def cancel_orders(*, orders: Collection[Order], actor: User) -> BulkResult:
-    """Cancel each as `cancel_order` does. Raise TooMany."""
+    """Cancel each order as `cancel_order` does. Raise TooMany."""
 
     def act(order: Order) -> OrderResult:
         try:
@@ -164,7 +164,7 @@ def cancel_orders(*, orders: Collection[Order], actor: User) -> BulkResult:
 
 
 def refill_orders(*, orders: Collection[Order], actor: User) -> BulkResult:
-    """Request a refill of each as `request_refill` does. Raise TooMany."""
+    """Request a refill of each order as `request_refill` does. Raise TooMany."""
 
     def act(order: Order) -> OrderResult:
         request_refill(order=order, actor=actor)
@@ -183,23 +183,23 @@ def _check(orders: Collection[Order]) -> None:
 
 
 def plan_staff_cancels(*, orders: Collection[Order], actor: User | None) -> BulkResult:
-    """Return what `cancel_as_staff` would do now; changes nothing. Raise TooMany."""
+    """Return what `cancel_as_staff` would do now, without changes. Raise TooMany."""
     _check_staff(orders)
     standing = cancel.standing().filter(order__in=[order.pk for order in orders])
-    asked = set(standing.values_list("order_id", flat=True))
+    requested = set(standing.values_list("order_id", flat=True))
 
     def plan(order: Order) -> OrderResult:
         if reason := _why_left(order, actor):
             return OrderResult(order, reason=reason)
         if may_withdraw(order):
             return OrderResult(order, back=order.net_charge)
-        return OrderResult(order, reason=StaffReason.ASKED if order.pk in asked else "")
+        return OrderResult(order, reason=StaffReason.ASKED if order.pk in requested else "")
 
     return BulkResult([plan(order) for order in orders])
 
 
 def cancel_as_staff(*, orders: Collection[Order], actor: User) -> BulkResult:
-    """Withdraw or request to cancel each but the actor's own, whatever the services allow. Raise TooMany."""
+    """Withdraw each order, or request its cancel even if the service has none; skip the actor's own. Raise TooMany."""
 
     def act(seen: Order) -> OrderResult:
         order = Order.objects.select_related("customer").get(pk=seen.pk)
@@ -216,7 +216,7 @@ def cancel_as_staff(*, orders: Collection[Order], actor: User) -> BulkResult:
         return OrderResult(order, back=back)
 
     _check_staff(orders)
-    # What is not sent yet comes first: meanwhile the others only get older.
+    # Unsent orders first: the worker may send them while we wait, but sent ones stay cancelable.
     unsent_first = sorted(orders, key=lambda order: order.submission != Submission.QUEUED)
     return _each(unsent_first, act, seconds=MAX_SECONDS)
 

@@ -1,7 +1,7 @@
-"""Cancelling: at once and in full before an order was sent; afterwards the provider is asked.
+"""Cancels: unsent orders are canceled at once and refunded in full; for sent ones the provider gets a request.
 
-A wish to cancel moves no money: what comes back follows the order's status, which polling reads. It is
-claimed and committed, sent, and recorded; sending it twice is harmless. Locks: first orders, then requests.
+A request moves no money: refunds follow the order's status, which polling reads. A request is claimed and committed,
+then sent, then recorded; sending it twice is harmless. Lock orders before requests.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from orders.states import FINAL, CancelState, EventKind, ReviewReason, Submissio
 from panel.accounts.models import User
 from panel.lib.task_hints import hint_after_commit
 
-# A request that was taken, and of which nothing came, may be repeated after this long.
+# An accepted request that had no effect may be repeated after this time.
 ASK_AGAIN_AFTER = timedelta(hours=24)
 AFTER_REFUSAL = timedelta(hours=1)
-# A provider may be this much behind its own answers: until then an order unknown there is no refusal.
+# A provider's order list may lag this far behind: until then "unknown order" is not a refusal.
 KNOWN_AFTER = timedelta(minutes=10)
-# From a cancel that was taken to the next look at the order.
+# From an accepted cancel to the next poll of the order.
 SOON = timedelta(seconds=10)
 
 BEING_SENT = "It is being sent to the provider right now. Nothing was changed; try again in a few minutes."
@@ -45,21 +45,21 @@ BEING_LOOKED_FOR = (
 
 
 class TooLate(Exception):
-    """It cannot be canceled now; nothing was changed. The message is for the customer."""
+    """The order cannot be canceled now; nothing was changed. The message is for the customer."""
 
 
 class CancelOutcome(StrEnum):
     WITHDRAWN = "withdrawn"  # canceled and refunded in full
-    ASKED = "asked"  # the provider is being asked, by this wish or by an earlier one
+    ASKED = "asked"  # the provider gets this request, or has an earlier one
 
 
 def may_withdraw(order: Order) -> bool:
-    """Whether nothing of it is with the provider. Where that is for staff to find out, it may be."""
+    """Return True if the order was never sent. One in review may have been, unless it waits because of a loss."""
     return order.submission == Submission.QUEUED and order.review_reason in ("", ReviewReason.WOULD_LOSE)
 
 
 def may_cancel(order: Order) -> bool:
-    """Whether `cancel_order` would do something new now."""
+    """Return True if `cancel_order` would have an effect now."""
     if may_withdraw(order):
         return True
     if why_not_asked(order) or not order.service.upstream.cancel:
@@ -68,7 +68,7 @@ def may_cancel(order: Order) -> bool:
 
 
 def why_not_asked(order: Order) -> str:
-    """Why the provider cannot be asked to cancel the order, for the customer; "" if it can."""
+    """Return why no cancel can be requested from the provider, for the customer; "" if one can."""
     if order.is_final:
         return "It has ended already."
     if order.submission == Submission.SUBMITTING:
@@ -81,7 +81,7 @@ def why_not_asked(order: Order) -> str:
 
 
 def cancel_order(*, order: Order, actor: User | None) -> CancelOutcome:
-    """Cancels it at once if it was not sent, else has the provider asked. Raises TooLate."""
+    """Cancel the order at once if it was not sent, else request it from the provider. Raise TooLate."""
     order.refresh_from_db()
     if may_withdraw(order):
         withdraw_order(order=order, actor=actor)
@@ -93,7 +93,7 @@ def cancel_order(*, order: Order, actor: User | None) -> CancelOutcome:
 
 
 def withdraw_order(*, order: Order, actor: User | None) -> None:
-    """Cancels a queued order with all its money back. Raises TooLate."""
+    """Cancel a queued order and refund it in full. Raise TooLate if it was sent."""
     if not may_withdraw(order):
         raise TooLate("This order has been sent already and can no longer be canceled here.")
     try:
@@ -109,20 +109,20 @@ def withdraw_order(*, order: Order, actor: User | None) -> None:
 
 
 def request_cancel(*, order: Order, actor: User | None, patient: bool = True) -> bool:
-    """Has the provider asked, whatever the service allows; False if that is under way already.
+    """Request a cancel from the provider, even if the service has none; return False if a request is already active.
 
-    `patient`: after a refusal it waits an hour. Raises TooLate.
+    With `patient`, raise TooLate for an hour after a refusal. Raise TooLate if the order cannot be canceled.
     """
     try:
         with transaction.atomic():
             return _request(order, actor, patient)
     except IntegrityError:
-        return False  # A second click at the same moment: one request is enough.
+        return False  # A double click: one request is enough.
 
 
 def _request(order: Order, actor: User | None, patient: bool) -> bool:
     now = timezone.now()
-    # NO KEY: whoever writes its timeline meanwhile need not wait.
+    # NO KEY, so that inserts of timeline events for this order need not wait.
     locked = Order.objects.select_for_update(no_key=True).get(pk=order.pk)
     if reason := why_not_asked(locked):
         raise TooLate(reason)
@@ -141,7 +141,7 @@ def _request(order: Order, actor: User | None, patient: bool) -> bool:
 
 
 def standing() -> QuerySet[CancelRequest]:
-    """Requests that are under way, or taken so lately that something may yet come of them."""
+    """Return requests that are open, or accepted so recently that they may still take effect."""
     return CancelRequest.objects.filter(
         Q(state__in=(CancelState.WAITING, CancelState.ASKING))
         | Q(state=CancelState.ACCEPTED, asked_at__gt=timezone.now() - ASK_AGAIN_AFTER)
@@ -154,7 +154,7 @@ def _was_refused_lately(order: Order) -> bool:
 
 
 def close_cancel_requests(*, order_ids: list[int]) -> int:
-    """The orders ended: nothing is asked about them any more. One statement; joins the caller's transaction."""
+    """End the open requests of finished orders; return how many. One statement; joins the caller's transaction."""
     return _end(CancelRequest.objects.filter(order_id__in=order_ids, state__in=CancelState.open()))
 
 
@@ -162,35 +162,35 @@ def _end(requests: QuerySet[CancelRequest]) -> int:
     return requests.update(state=CancelState.ENDED, finished_at=timezone.now(), next_action_at=None, claim_token="")
 
 
-# -- asking the provider -----------------------------------------------------------------------------
+# -- sending to the provider -------------------------------------------------------------------------
 
 
 def unsent_cancels() -> QuerySet[CancelRequest]:
-    """Requests to send, now or later. One whose sender died is sent again."""
+    """Return requests still to send, including those whose worker died: they are sent again."""
     return CancelRequest.objects.filter(state__in=(CancelState.WAITING, CancelState.ASKING))
 
 
 def send_cancels(*, provider: Provider) -> tuple[int, queue.Trouble | None]:
-    """Claims, asks and records at most 100 requests; how many, and what kept the provider from an answer."""
+    """Claim, send and record at most 100 requests; return how many, and the error that prevented answers, if any."""
     batch = claim_cancels(provider=provider)
     if not batch:
         return 0, None
     ids = [request.order.upstream_id for request in batch]
-    answers, trouble = queue.ask(provider, _cancel, ids)
+    answers, trouble = queue.send(provider, _cancel, ids)
     record_cancels(batch=batch, answers=answers, trouble=trouble)
     return len(batch), trouble or queue.cut_short(answers)
 
 
 def _cancel(client: UpstreamClient, ids: Sequence[str]) -> dict[str, CancelAccepted | RowError]:
-    """The answers by id. Cancelling twice is harmless: one id that crashes the provider keeps no other from it."""
-    said = ask_in_halves(client.cancel, ids, refusals_count=True)
-    if said.trouble and not said.worked:
-        raise said.trouble
-    return {one: answer for one, answer in said.answers.items() if one not in said.blamed}
+    """Return the answers by id. Resending is harmless, so a batch is split around an id that crashes the provider."""
+    result = ask_in_halves(client.cancel, ids, refusals_count=True)
+    if result.trouble and not result.worked:
+        raise result.trouble
+    return {one: answer for one, answer in result.answers.items() if one not in result.blamed}
 
 
 def claim_cancels(*, provider: Provider) -> list[CancelRequest]:
-    """Due requests of orders that still run, under a lease. Those of the others end here."""
+    """Claim due requests of open orders under a lease; end those whose order can no longer be canceled."""
     with transaction.atomic():
         due = queue.lock_batch(unsent_cancels(), provider=provider)
         batch = [request for request in due if not why_not_asked(request.order)]
@@ -208,7 +208,7 @@ def record_cancels(
     answers: dict[str, CancelAccepted | RowError],
     trouble: queue.Trouble | None,
 ) -> None:
-    """Writes what came of each, in one transaction. One that was ended or claimed again meanwhile is left alone."""
+    """Record the answers in one transaction. Skip requests that were ended or claimed again meanwhile."""
     events: list[OrderEvent] = []
     with transaction.atomic():
         orders = Order.objects.filter(pk__in=[request.order_id for request in batch])
@@ -224,14 +224,14 @@ def record_cancels(
             held, ["state", "note", "attempts", "claim_token", "next_action_at", "finished_at"]
         )
         OrderEvent.objects.bulk_create(events)
-        taken = [request.order_id for request in held if request.state == CancelState.ACCEPTED]
-        Order.objects.filter(pk__in=taken, submission=Submission.ACCEPTED).exclude(status__in=FINAL).update(
+        accepted = [request.order_id for request in held if request.state == CancelState.ACCEPTED]
+        Order.objects.filter(pk__in=accepted, submission=Submission.ACCEPTED).exclude(status__in=FINAL).update(
             next_poll_at=timezone.now() + SOON, still_polls=0
         )
 
 
 def _decide(request: CancelRequest, answer: CancelAccepted | RowError | None, trouble: queue.Trouble | None) -> str:
-    """Puts on the request what came of it; returns what the customer is told, or "" while it waits."""
+    """Apply the answer to the request, unsaved; return the text for the customer, or "" while it waits."""
     if isinstance(answer, CancelAccepted):
         request.state, request.next_action_at = CancelState.ACCEPTED, None
         return "The provider was asked to cancel it"
@@ -239,16 +239,16 @@ def _decide(request: CancelRequest, answer: CancelAccepted | RowError | None, tr
         queue.put_back(request, waiting=CancelState.WAITING)
         return ""
     if isinstance(answer, RowError) and _is_refusal(answer, request.order):
-        note = queue.in_plain_words(answer, wish="to cancel it")
+        note = queue.in_plain_words(answer, action="to cancel it")
     elif answer is None and queue.is_final(trouble):
         note = "This provider cancels no orders that it was sent. The order goes on."
     elif queue.put_off(request, waiting=CancelState.WAITING):
         return ""
     else:
-        could_ask = not isinstance(trouble, ProviderUnusable)
-        why = "did not answer when it was asked" if could_ask else "could not be asked"
+        is_usable = not isinstance(trouble, ProviderUnusable)
+        why = "did not answer when it was asked" if is_usable else "could not be asked"
         note = f"The provider {why} to cancel it. The order goes on."
-    queue.settle(request, state=CancelState.REFUSED, note=note)
+    queue.end(request, state=CancelState.REFUSED, note=note)
     return note
 
 

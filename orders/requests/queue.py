@@ -1,6 +1,6 @@
-"""What cancel requests and refills share: claiming what is due of one provider, asking, and waiting.
+"""What cancel requests and refills share: claiming due rows of one provider, sending them, and waiting.
 
-The rows are the queue. A claim holds a token and a lease; who lost the lease records nothing.
+The rows are the queue. A claim holds a token and a lease; a worker that lost its lease records nothing.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from panel.lib.backoff import jitter
 from panel.lib.claims import hold, lock_due
 
 BATCH = 100
-# Longer than a call may take, by far.
+# Far longer than a call may take.
 LEASE = timedelta(seconds=120)
 SHORT_WAIT = timedelta(seconds=30)
-# About two hours: then the wish ends, and the customer is told.
+# About two hours; then the request fails, and the customer can read why.
 MAX_ATTEMPTS = 8
 
-# Addresses, and amounts of money: who supplies the panel, and what it has there, is no customer's business.
+# Addresses and amounts of money: customers must not see the provider's identity or our balance there.
 _TELLS_TOO_MUCH = re.compile(r"https?:|www\.|@|\w\.[a-z]{2,}|[$€£₹₽]|\d[.,]\d", re.IGNORECASE)
 
 Row = TypeVar("Row", CancelRequest, Refill)
@@ -46,42 +46,42 @@ Trouble = UpstreamError | ProviderUnusable
 
 
 def with_due(*queues: QuerySet[ProviderRequest]) -> list[Provider]:
-    """Providers with due rows. Also those that are switched off: customers are still owed what they bought."""
+    """Return providers with due rows, including disabled ones: customers are still owed what they bought."""
     now = timezone.now()
     due = (Q(Exists(rows.filter(provider=OuterRef("pk"), next_action_at__lte=now))) for rows in queues)
     return list(Provider.objects.filter(reduce(or_, due)))
 
 
 def is_busy(rows: QuerySet[ProviderRequest], *, provider: Provider) -> bool:
-    """Whether a worker has claimed rows of it just now. A courtesy: a slow provider takes one thread, not all."""
+    """Return True if a worker holds a claim on the provider's rows. Keeps a slow provider from taking every thread."""
     now = timezone.now()
     held = rows.filter(provider=provider, next_action_at__gt=now, next_action_at__lte=now + LEASE)
     return held.exclude(claim_token="").exists()
 
 
 def lock_batch(rows: QuerySet[Row], *, provider: Provider) -> list[Row]:
-    """At most 100 due rows with their orders, the longest waiting first, locked for this transaction."""
+    """Return at most 100 due rows with their orders, the longest waiting first, locked for this transaction."""
     return lock_due(rows.filter(provider=provider).select_related("order"), due="next_action_at", limit=BATCH)
 
 
 def lease(batch: Sequence[Row], *, state: str) -> None:
-    """Takes the locked rows: until the lease ends they are this worker's, to be sent once."""
+    """Claim the locked rows for this worker until the lease ends."""
     values = {"state": state, "claim_token": uuid4().hex, "asked_at": timezone.now(), "attempts": F("attempts") + 1}
     hold(batch, due="next_action_at", lease=LEASE, values=values)
 
 
 def lock_held(rows: QuerySet[Row], batch: Sequence[Row]) -> list[Row]:
-    """Those of a claimed batch that nobody took over or ended meanwhile, with their orders, locked."""
+    """Lock and return the rows of a claimed batch that are still ours, with their orders."""
     held = rows.filter(pk__in=[row.pk for row in batch], claim_token=batch[0].claim_token)
     return list(held.select_related("order").order_by("pk").select_for_update(of=("self",)))
 
 
-def ask(
+def send(
     provider: Provider,
     action: Callable[[UpstreamClient, Sequence[str]], dict[str, Answer]],
     ids: Sequence[str | None],
 ) -> tuple[dict[str, Answer], Trouble | None]:
-    """The answers by id, or why there are none."""
+    """Return the answers by id, or the error that prevented them."""
     try:
         return action(client_for(provider), [one for one in ids if one]), None
     except (ProviderUnusable, UpstreamError) as error:
@@ -91,8 +91,8 @@ def ask(
 _ASKED_FOR = {Cause.CANCELS: "cancel", Cause.REFILLS: "refill", Cause.REFILL_STATUSES: "refill status"}
 
 
-def tell_owner(*, provider: Provider, cause: Cause, trouble: Trouble | None) -> None:
-    """Raise the alert while the provider does not do what it is asked for, and resolve it when it does."""
+def update_alert(*, provider: Provider, cause: Cause, trouble: Trouble | None) -> None:
+    """Raise the alert while the provider fails these requests, and resolve it once they work."""
     if trouble is None:
         resolve_alert(cause=cause, about=provider.pk)
         return
@@ -102,47 +102,47 @@ def tell_owner(*, provider: Provider, cause: Cause, trouble: Trouble | None) -> 
 
 
 def cut_short(answers: Mapping[str, object]) -> Trouble | None:
-    """Why some were not asked at all, for the owner; None where all were."""
+    """Return an error for the owner if some requests were not sent at all, else None."""
     left = sum(isinstance(answer, RowError) and answer.is_not_asked for answer in answers.values())
     return UpstreamUnavailable(f"it is too slow, or limits how often we may ask: {left} wait") if left else None
 
 
 def is_for_now(code: ErrorCode) -> bool:
-    """Whether the refusal is one of now, and says nothing of what was asked."""
+    """Return True if the refusal is temporary and says nothing about the request itself."""
     return code in PROVIDER_WIDE
 
 
 def is_final(trouble: Trouble | None) -> bool:
-    """Whether the provider refused, for good and surely, all that it was asked."""
+    """Return True if the provider clearly refused the whole batch for good."""
     refused = isinstance(trouble, ProviderRefused) and not is_for_now(trouble.code)
     return refused and not may_have_acted(trouble)
 
 
 def may_have_acted(trouble: Trouble | None) -> bool:
-    """Whether it may have done what it was asked. `None`: it answered, but not for all."""
+    """Return True if the provider may have acted on the request. `None`: it answered, but not for every id."""
     return trouble is None or (isinstance(trouble, UpstreamError) and trouble.may_have_acted)
 
 
-def in_plain_words(error: RowError, *, wish: str) -> str:
-    """A refusal as the customer reads it; `wish` is "to cancel it" or the like."""
+def in_plain_words(error: RowError, *, action: str) -> str:
+    """Return a refusal as the text for the customer; `action` is "to cancel it" or the like."""
     if error.code is ErrorCode.UNKNOWN_ORDER:
-        return f"The provider refused {wish}: it no longer knows the order."
+        return f"The provider refused {action}: it no longer knows the order."
     reason = error.text.strip().rstrip(".")[:200]
     if not reason or _TELLS_TOO_MUCH.search(reason):
-        return f"The provider refused {wish}."
-    return f"The provider refused {wish}: {reason}."
+        return f"The provider refused {action}."
+    return f"The provider refused {action}: {reason}."
 
 
 def events_of(*, order_id: int, kind: EventKind, text: str, answer: object) -> list[OrderEvent]:
-    """What the customer is told, unsaved, and for staff the provider's own words."""
-    told = [event_of(order_id=order_id, kind=kind, text=text)]
+    """Return unsaved events: the text for the customer and, for staff, the provider's own words."""
+    events = [event_of(order_id=order_id, kind=kind, text=text)]
     if isinstance(answer, RowError) and answer.text:
-        told.append(event_of(order_id=order_id, kind=kind, text=f"The provider said: {answer.text}", public=False))
-    return told
+        events.append(event_of(order_id=order_id, kind=kind, text=f"The provider said: {answer.text}", public=False))
+    return events
 
 
 def put_off(row: Row, *, waiting: str) -> bool:
-    """Back to the queue with a growing wait, unsaved; False when it was tried often enough."""
+    """Requeue the row with a growing wait, unsaved; return False after the last attempt."""
     if row.attempts >= MAX_ATTEMPTS:
         return False
     row.state = waiting
@@ -151,12 +151,12 @@ def put_off(row: Row, *, waiting: str) -> bool:
 
 
 def put_back(row: Row, *, waiting: str) -> None:
-    """It was not sent at all: back to the queue, unsaved, as if it had not been claimed."""
+    """Requeue a row that was not sent, unsaved, without counting the attempt."""
     row.state, row.attempts = waiting, row.attempts - 1
     row.next_action_at = timezone.now() + SHORT_WAIT * jitter()
 
 
-def settle(row: Row, *, state: str, note: str = "") -> None:
-    """Ends it, unsaved."""
+def end(row: Row, *, state: str, note: str = "") -> None:
+    """End the row, unsaved."""
     row.state, row.note = state, note[:300]
     row.next_action_at, row.finished_at = None, timezone.now()

@@ -1,6 +1,6 @@
-"""Refills: what dropped after an order was completed is delivered again, if the provider takes the request.
+"""Refills: what dropped after an order was completed is delivered again, if the provider accepts the request.
 
-A refill is sent once. Where it may have been sent and no answer came, it is not sent again by itself.
+A refill is sent once: if it may have been sent but no answer came, it is not sent again.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from panel.accounts.models import User
 from panel.lib.backoff import jitter
 from panel.lib.task_hints import hint_after_commit
 
-# Providers take one refill of an order in this time.
+# Providers accept one refill of an order in this time.
 ONE_EVERY = timedelta(hours=24)
 AFTER_REFUSAL = timedelta(hours=1)
-# From a refill that was taken to the first look at it.
+# From an accepted refill to its first poll.
 FIRST_LOOK = timedelta(minutes=1)
 
 UNSURE = "It may have reached the provider, but no clear answer came. It is not sent again by itself."
 
 
 class RefillRefusal(models.TextChoices):
-    """Why no refill can be asked for now. The labels are for the customer."""
+    """Reasons why no refill can be requested now. The labels are for the customer."""
 
     NOT_COMPLETED = "not_completed", "Only a completed order can be refilled."
     NO_REFILL = "no_refill", "This service has no refill."
@@ -48,7 +48,7 @@ class RefillRefusal(models.TextChoices):
 
 
 class RefillRefused(Exception):
-    """No refill can be asked for now; nothing was changed. The message is for the customer."""
+    """No refill can be requested now; nothing was changed. The message is for the customer."""
 
     def __init__(self, reason: RefillRefusal) -> None:
         super().__init__(reason.label)
@@ -56,12 +56,12 @@ class RefillRefused(Exception):
 
 
 def may_refill(order: Order) -> bool:
-    """Whether `request_refill` would be taken now."""
+    """Return True if `request_refill` would succeed now."""
     return why_not_refilled(order) is None
 
 
 def why_not_refilled(order: Order) -> RefillRefusal | None:
-    """Return why no refill of the order can be asked for now, None if one can."""
+    """Return why no refill of the order can be requested now, None if one can."""
     if order.status != Status.COMPLETED or order.submission != Submission.ACCEPTED:
         return RefillRefusal.NOT_COMPLETED
     if not order.service.upstream.refill:
@@ -79,10 +79,10 @@ def why_not_refilled(order: Order) -> RefillRefusal | None:
 
 
 def request_refill(*, order: Order, actor: User | None) -> Refill:
-    """Notes the wish; the provider is asked within seconds. Raises RefillRefused."""
+    """Queue a refill, which is sent within seconds. Raise RefillRefused."""
     try:
         with transaction.atomic():
-            # NO KEY: whoever writes its timeline meanwhile need not wait.
+            # NO KEY, so that inserts of timeline events for this order need not wait.
             locked = Order.objects.select_for_update(no_key=True).get(pk=order.pk)
             if reason := why_not_refilled(locked):
                 raise RefillRefused(reason)
@@ -95,35 +95,35 @@ def request_refill(*, order: Order, actor: User | None) -> Refill:
         raise RefillRefused(RefillRefusal.UNDER_WAY) from None
 
 
-# -- asking the provider -----------------------------------------------------------------------------
+# -- sending to the provider -------------------------------------------------------------------------
 
 
 def unsent_refills() -> QuerySet[Refill]:
-    """Refills to send, and those whose sender died."""
+    """Return refills to send, including those whose worker died."""
     return Refill.objects.filter(state__in=(RefillState.WAITING, RefillState.ASKING))
 
 
 def send_refills(*, provider: Provider) -> tuple[int, queue.Trouble | None]:
-    """Claims, asks and records at most 100 refills; how many, and what kept the provider from an answer."""
+    """Claim, send and record at most 100 refills; return how many, and the error that prevented answers, if any."""
     batch = claim_refills(provider=provider)
     if not batch:
         return 0, None
     ids = [refill.order.upstream_id for refill in batch]
-    answers, trouble = queue.ask(provider, UpstreamClient.refill, ids)
+    answers, trouble = queue.send(provider, UpstreamClient.refill, ids)
     record_refills(batch=batch, answers=answers, trouble=trouble)
     return len(batch), trouble or queue.cut_short(answers)
 
 
 def claim_refills(*, provider: Provider) -> list[Refill]:
-    """Due refills under a lease. A lease that ran out means that it may have been sent: it is not sent again."""
+    """Claim due refills under a lease. If an earlier lease ran out, the refill may have been sent: end it instead."""
     batch: list[Refill] = []
     ended: list[Refill] = []
     with transaction.atomic():
         for refill in queue.lock_batch(unsent_refills(), provider=provider):
             if refill.state == RefillState.ASKING:
-                queue.settle(refill, state=RefillState.UNFOLLOWED, note=UNSURE)
+                queue.end(refill, state=RefillState.UNFOLLOWED, note=UNSURE)
             elif refill.order.status != Status.COMPLETED:
-                queue.settle(refill, state=RefillState.REFUSED, note="The order changed, and is no longer completed.")
+                queue.end(refill, state=RefillState.REFUSED, note="The order changed, and is no longer completed.")
             else:
                 batch.append(refill)
                 continue
@@ -141,7 +141,7 @@ def record_refills(
     answers: dict[str, RefillAccepted | RowError],
     trouble: queue.Trouble | None,
 ) -> None:
-    """Writes what came of each, in one transaction. Whoever lost the lease writes nothing."""
+    """Record the answers in one transaction. A worker that lost its lease writes nothing."""
     with transaction.atomic():
         held = queue.lock_held(unsent_refills(), batch)
         events: list[OrderEvent] = []
@@ -158,12 +158,12 @@ def _save(refills: list[Refill], events: list[OrderEvent]) -> None:
     Refill.objects.bulk_update(
         refills, ["state", "note", "attempts", "upstream_id", "claim_token", "next_action_at", "finished_at"]
     )
-    # By order, as polling locks them: each event takes hold of its order when the transaction ends.
+    # In the order in which polling locks them: each event locks its order when the transaction ends.
     OrderEvent.objects.bulk_create(sorted(events, key=lambda event: event.order_id))
 
 
 def _decide(refill: Refill, answer: RefillAccepted | RowError | None, trouble: queue.Trouble | None) -> str:
-    """Puts on the refill what came of it; returns what the customer is told, or "" while it waits."""
+    """Apply the answer to the refill, unsaved; return the text for the customer, or "" while it waits."""
     if isinstance(answer, RefillAccepted) and answer.refill_id:
         refill.state, refill.upstream_id = RefillState.PENDING, answer.refill_id
         refill.next_action_at = timezone.now() + FIRST_LOOK * jitter()
@@ -177,12 +177,12 @@ def _decide(refill: Refill, answer: RefillAccepted | RowError | None, trouble: q
     elif isinstance(answer, RowError) and answer.is_malformed:
         state, note = RefillState.UNFOLLOWED, UNSURE
     elif isinstance(answer, RowError) and not queue.is_for_now(answer.code):
-        note = queue.in_plain_words(answer, wish="the refill")
+        note = queue.in_plain_words(answer, action="the refill")
     elif answer is None and queue.is_final(trouble):
         note = "This provider takes no refill requests."
     elif answer is None and queue.may_have_acted(trouble):
         state, note = RefillState.UNFOLLOWED, UNSURE
     elif queue.put_off(refill, waiting=RefillState.WAITING):
         return ""
-    queue.settle(refill, state=state, note=note)
+    queue.end(refill, state=state, note=note)
     return note

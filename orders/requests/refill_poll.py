@@ -1,7 +1,7 @@
-"""Following refills: claim a batch of one provider, one `refill_status` call, one short transaction.
+"""Polling of refills: claim a batch of one provider, one `refill_status` call, one short transaction.
 
-Answers are matched by provider and refill id. Where two refills carry one id, which some providers give as a
-mere flag, both get its answer.
+Answers are matched by provider and refill id. Some providers give the same id to several refills; then each of them
+gets the answer.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ MIN_WAIT = timedelta(minutes=1)
 MAX_WAIT = timedelta(hours=1)
 LOST_AFTER_ERRORS = 10
 LOST_AFTER = timedelta(hours=1)
-# About seven days: their waits grow to an hour.
+# About seven days, as the waits grow to an hour.
 MAX_ERRORS = 170
-# For which it may run. An open refill keeps the customer from the next one.
+# A refill is followed for this long: an open one blocks the next.
 MAX_AGE = timedelta(days=30)
 
 Answers = Mapping[str, RefillStatusRow | RowError]
@@ -56,7 +56,7 @@ _TEXTS = {
 
 
 def poll_due_refills(*, seconds: float = ROUND_SECONDS) -> int:
-    """One round over all providers with due refills; returns how many refills were asked about."""
+    """Poll due refills of all providers once; return how many were polled."""
     return for_each_provider(partial(poll_provider_refills, seconds=seconds), providers_with_due_refills())
 
 
@@ -65,12 +65,12 @@ def providers_with_due_refills() -> list[Provider]:
 
 
 def running() -> QuerySet[Refill]:
-    """Refills that the provider took and told an id of."""
+    """Return open refills that the provider accepted and gave an id for."""
     return Refill.objects.filter(state__in=(RefillState.PENDING, RefillState.IN_PROGRESS)).exclude(upstream_id="")
 
 
 def poll_provider_refills(*, provider: Provider, seconds: float = ROUND_SECONDS) -> int:
-    """Asks about this provider's due refills, batch after batch, for about `seconds`; returns how many."""
+    """Poll the provider's due refills, batch after batch, for about `seconds`; return how many."""
     if queue.is_busy(running(), provider=provider):
         return 0
     stop_at = time.monotonic() + seconds
@@ -81,27 +81,27 @@ def poll_provider_refills(*, provider: Provider, seconds: float = ROUND_SECONDS)
         if not batch:
             break
         ids = [refill.upstream_id for refill in batch]
-        said, trouble = _ask(provider, ids)
-        # The claim of the others stands: they are asked about again when it runs out. Unless they are too old.
-        heard = [refill for refill in batch if refill.upstream_id in said.asked or _age(refill) > MAX_AGE]
-        if heard:
-            apply_refill_answers(batch=heard, answers=said.answers)
-        polled += len(heard)
+        result, trouble = _call(provider, ids)
+        # Refills not polled keep their claim until it runs out. Those past MAX_AGE end without an answer.
+        answered = [refill for refill in batch if refill.upstream_id in result.asked or _age(refill) > MAX_AGE]
+        if answered:
+            apply_refill_answers(batch=answered, answers=result.answers)
+        polled += len(answered)
     if polled or trouble:
-        queue.tell_owner(provider=provider, cause=Cause.REFILL_STATUSES, trouble=trouble)
+        queue.update_alert(provider=provider, cause=Cause.REFILL_STATUSES, trouble=trouble)
     return polled
 
 
-def _ask(provider: Provider, ids: Sequence[str]) -> tuple[Said[RefillStatusRow], queue.Trouble | None]:
-    """What was said, and what kept the provider from saying it all."""
+def _call(provider: Provider, ids: Sequence[str]) -> tuple[Said[RefillStatusRow], queue.Trouble | None]:
+    """Return the answers, and the error that prevented some of them."""
     try:
         client = client_for(provider)
     except ProviderUnusable as error:
         return Said(), error
-    said = ask_in_halves(client.refill_statuses, list(dict.fromkeys(ids)), refusals_count=True)
-    if queue.is_final(said.trouble):
-        said.asked |= set(ids)  # It refused to tell: that counts for each of them.
-    return said, said.trouble
+    result = ask_in_halves(client.refill_statuses, list(dict.fromkeys(ids)), refusals_count=True)
+    if queue.is_final(result.trouble):
+        result.asked |= set(ids)  # A refusal of the whole call counts for every id.
+    return result, result.trouble
 
 
 def _age(refill: Refill) -> timedelta:
@@ -109,7 +109,7 @@ def _age(refill: Refill) -> timedelta:
 
 
 def claim_refill_polls(*, provider: Provider) -> list[Refill]:
-    """At most 100 due refills of one provider, kept from other workers for the time of a lease."""
+    """Claim at most 100 due refills of one provider for the time of a lease."""
     return claim_due(
         running().filter(provider=provider).select_related("order"),
         due="next_action_at",
@@ -120,12 +120,12 @@ def claim_refill_polls(*, provider: Provider) -> list[Refill]:
 
 
 def apply_refill_answers(*, batch: Sequence[Refill], answers: Answers) -> None:
-    """Writes what the provider said of each. A missing or bad row counts an error of its own refill alone."""
+    """Record the answers. A missing or malformed row counts an error only for its own refill."""
     events: list[OrderEvent] = []
     with transaction.atomic():
         held = queue.lock_held(running(), batch)
         for refill in held:
-            text = _take_over(refill, answers.get(refill.upstream_id))
+            text = _apply(refill, answers.get(refill.upstream_id))
             refill.claim_token = ""
             if text:
                 events.append(event_of(order_id=refill.order_id, kind=EventKind.REFILL, text=text))
@@ -133,29 +133,29 @@ def apply_refill_answers(*, batch: Sequence[Refill], answers: Answers) -> None:
             held, ["state", "note", "poll_errors", "claim_token", "next_action_at", "finished_at"]
         )
         if events:
-            # By order, as polling locks them: each event takes hold of its order when the transaction ends.
+            # In the order in which polling locks them: each event locks its order when the transaction ends.
             OrderEvent.objects.bulk_create(sorted(events, key=lambda event: event.order_id))
 
 
-def _take_over(refill: Refill, answer: RefillStatusRow | RowError | None) -> str:
-    """Puts on the refill what was said of it; returns what the customer is told, or ""."""
+def _apply(refill: Refill, answer: RefillStatusRow | RowError | None) -> str:
+    """Apply the answer to the refill, unsaved; return the text for the customer, or ""."""
     age = _age(refill)
-    said = answer.status if isinstance(answer, RefillStatusRow) else None
-    state = _STATES[said] if said else RefillState(refill.state)
+    status = answer.status if isinstance(answer, RefillStatusRow) else None
+    state = _STATES[status] if status else RefillState(refill.state)
     if state in (RefillState.COMPLETED, RefillState.REJECTED):
-        queue.settle(refill, state=state, note=f"{_TEXTS[state]}.")
+        queue.end(refill, state=state, note=f"{_TEXTS[state]}.")
         return _TEXTS[state]
     if note := _why_given_up(refill, answer, age):
-        queue.settle(refill, state=RefillState.UNFOLLOWED, note=note)
+        queue.end(refill, state=RefillState.UNFOLLOWED, note=note)
         return note
-    refill.poll_errors = 0 if said else refill.poll_errors + 1
+    refill.poll_errors = 0 if status else refill.poll_errors + 1
     refill.next_action_at = timezone.now() + next_refill_poll_after(age=age, errors=refill.poll_errors)
     changed, refill.state = state != refill.state, state
     return _TEXTS.get(state, "") if changed else ""
 
 
 def _why_given_up(refill: Refill, answer: RefillStatusRow | RowError | None, age: timedelta) -> str:
-    """Why it is not followed any more, for the customer; "" as long as it is."""
+    """Return why the refill is no longer followed, for the customer; "" while it is."""
     if age > MAX_AGE:
         return f"The provider has not finished it in {MAX_AGE.days} days. It is not followed any more."
     if isinstance(answer, RefillStatusRow) and answer.status:
@@ -170,6 +170,6 @@ def _why_given_up(refill: Refill, answer: RefillStatusRow | RowError | None, age
 
 
 def next_refill_poll_after(*, age: timedelta, errors: int) -> timedelta:
-    """The wait before the next look: the older, and the more errors in a row, the longer; 1 minute to 1 hour."""
+    """Return the wait until the next poll, 1 minute to 1 hour: it grows with age and with errors in a row."""
     by_errors = backoff(errors, first=MIN_WAIT, longest=MAX_WAIT)
     return min(max(MIN_WAIT, age / 5, by_errors), MAX_WAIT) * jitter()

@@ -1,4 +1,4 @@
-"""Sending what customers wish of placed orders, cancels and refills, one round over all providers."""
+"""Sends customers' cancel and refill requests, one round over all providers."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from functools import partial
 from catalog.models import Provider
 from orders.common.provider_rounds import for_each_provider
 from orders.requests import cancel, refill
-from orders.requests.queue import BATCH, is_busy, tell_owner, with_due
+from orders.requests.queue import BATCH, is_busy, update_alert, with_due
 from panel.alerts.causes import Cause
 
 ROUND_SECONDS = 20.0
 
 
 def send_due_requests(*, seconds: float = ROUND_SECONDS) -> int:
-    """One round over all providers with due requests; returns how many were sent."""
+    """Send due requests to all providers once; return how many were sent."""
     return for_each_provider(partial(send_to_provider, seconds=seconds), providers_with_due_requests())
 
 
@@ -24,10 +24,10 @@ def providers_with_due_requests() -> list[Provider]:
 
 
 def send_to_provider(*, provider: Provider, seconds: float = ROUND_SECONDS) -> int:
-    """Sends this provider's due requests, batch after batch, for about `seconds`; returns how many."""
+    """Send the provider's due requests, batch after batch, for about `seconds`; return how many."""
     stop_at = time.monotonic() + seconds
     sent = 0
-    for cause, rows, ask_batch in (
+    for cause, rows, send_batch in (
         (Cause.CANCELS, cancel.unsent_cancels(), cancel.send_cancels),
         (Cause.REFILLS, refill.unsent_refills(), refill.send_refills),
     ):
@@ -35,10 +35,10 @@ def send_to_provider(*, provider: Provider, seconds: float = ROUND_SECONDS) -> i
             continue
         count = BATCH
         while count == BATCH and time.monotonic() < stop_at:
-            count, trouble = ask_batch(provider=provider)
+            count, trouble = send_batch(provider=provider)
             sent += count
             if count:
-                tell_owner(provider=provider, cause=cause, trouble=trouble)
+                update_alert(provider=provider, cause=cause, trouble=trouble)
             if trouble:
                 break
     return sent

@@ -1,4 +1,4 @@
-"""Orders that need a person: why, with which evidence, and what staff may decide.
+"""Orders that need a person: the reason, the evidence, and what staff may decide.
 
-The pages for it are in `orders.admin`; nothing here is decided by itself.
+The pages are in `orders.admin`; nothing here is decided automatically.
 """

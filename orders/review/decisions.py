@@ -1,7 +1,7 @@
-"""Orders that need a person: asking for one, and the choices that staff have.
+"""Review of orders: how one is opened, and the choices that staff have.
 
-Each choice is a conditional update on what staff saw: when the order moved meanwhile, OrderMoved is
-raised, nothing is done, and they look again. An order of the actor's own raises OwnAccount.
+Each choice is a conditional update on what staff saw. If the order moved meanwhile, it raises OrderMoved and changes
+nothing. An order of the actor's own raises OwnAccount.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from panel.lib.own_account import refuse_own
 from panel.lib.task_hints import hint_after_commit
 
 MAX_CLOSED = 520
-UNSETTLED = (Submission.IN_DOUBT, Submission.QUEUED)
+UNDECIDED = (Submission.IN_DOUBT, Submission.QUEUED)
 
 
 class ReviewError(Exception):
-    """The choice does not fit the order as it is now. The message is for staff."""
+    """The choice does not fit the order's present state. The message is for staff."""
 
 
 def ask_for_review(*, order: Order, reason: str, note: str = "", figures: Sequence[object] = ()) -> None:
-    """Set the order aside for staff, once; a reason that stands already is kept. Joins a transaction.
+    """Open a review of the order unless it has one; joins a transaction.
 
-    `note` tells staff what was found; the `figures` of an answer let it be recognised when it comes again. Nothing
-    happens when the order moved since it was read: what was found out is no longer true of it.
+    `note` tells staff what was found; the `figures` of an answer identify the finding when it recurs. Do nothing if the
+    order moved since it was read: the finding may no longer be true.
     """
-    asked = Order.objects.filter(
+    opened = Order.objects.filter(
         pk=order.pk, review_reason="", submission=order.submission, claim_token=order.claim_token
     ).update(
         review_reason=reason,
@@ -46,15 +46,15 @@ def ask_for_review(*, order: Order, reason: str, note: str = "", figures: Sequen
         review_note=note[:500],
         review_finding=finding_of(reason, figures),
     )
-    if asked:
+    if opened:
         text = f"{ReviewReason(reason).label}. {note}".strip()
         write_event(order_id=order.pk, kind=EventKind.REVIEW, new=reason, text=text, public=False)
 
 
 def close_settled_review(*, order: Order) -> None:
-    """The provider's later answer settled it: nobody needs to look any more. Joins a transaction.
+    """Close a review that the provider's later answer resolved; joins a transaction.
 
-    Nothing happens when staff closed it meanwhile.
+    Do nothing if staff closed it meanwhile.
     """
     with contextlib.suppress(OrderMoved):
         close_review(order=order, seen=("review_finding", "review_note"), closed={})
@@ -63,19 +63,19 @@ def close_settled_review(*, order: Order) -> None:
 
 
 def finding_of(reason: str, figures: Sequence[object] = ()) -> str:
-    """Return what is remembered of a review: its reason, and the figures of the answer that it is about."""
+    """Return the stored key of a review: its reason and the figures of the answer that caused it."""
     return f"{reason}:{'/'.join('-' if figure is None else str(figure) for figure in figures)}"[:100]
 
 
 def is_dismissed(order: Order, reason: str, note: str, figures: Sequence[object] = ()) -> bool:
-    """Return True if staff closed this very finding last. What releases before closed is known by its sentence."""
+    """Return True if staff last closed this same finding. Reviews closed by old releases are compared by their note."""
     if order.closed_finding:
         return order.closed_finding == finding_of(reason, figures)
     return order.closed_review == f"{reason}: {note}"[:MAX_CLOSED]
 
 
 def closed_columns(order: Order) -> dict[str, object]:
-    """Return what remembers the review that the order is in, once it is closed. Nothing where it is in none."""
+    """Return the columns that remember the order's review once it is closed; {} if it has none."""
     if not order.review_reason:
         return {}
     sentence = f"{order.review_reason}: {order.review_note}"[:MAX_CLOSED]
@@ -83,14 +83,14 @@ def closed_columns(order: Order) -> dict[str, object]:
 
 
 def bind_upstream_id(*, order: Order, upstream_id: str, actor: User | None = None, text: str = "") -> None:
-    """The order was found at the provider: it is placed under this id and followed from now on.
+    """Bind the order to an id at its provider: it is accepted under this id and polled from now on.
 
-    Raises ReviewError for an id that is none or that another order has, OrderMoved when the order moved.
+    Raise ReviewError if the id is malformed or taken by another order, OrderMoved if the order moved.
     """
     refuse_own(actor=actor, customer_id=order.customer_id)
     upstream_id = upstream_id.strip()
     if not upstream_id or parse_id(upstream_id) != upstream_id:
-        # It would spoil every status call of the batch that it travels in.
+        # A malformed id would spoil every status call of its batch.
         raise ReviewError("This is no order id. Copy it from the provider's own list.")
     now = timezone.now()
     try:
@@ -111,9 +111,9 @@ def bind_upstream_id(*, order: Order, upstream_id: str, actor: User | None = Non
 
 
 def send_again(*, order: Order, actor: User | None) -> None:
-    """Staff made sure that it was not placed: back to the queue.
+    """Requeue an order that staff confirmed was not accepted.
 
-    Raises ReviewError while it would lose money: the next claim would only set it aside again.
+    Raise ReviewError while it would lose money: the next claim would only return it to review.
     """
     refuse_own(actor=actor, customer_id=order.customer_id)
     loss = loss_note(order)
@@ -127,17 +127,17 @@ def send_again(*, order: Order, actor: User | None) -> None:
 
 
 def refund_unaccepted(*, order: Order, note: str, actor: User | None) -> None:
-    """Staff give up on it: canceled, with all its money back. `note` is for the customer."""
+    """Cancel an order that was not accepted and refund it in full. `note` is for the customer."""
     refuse_own(actor=actor, customer_id=order.customer_id)
-    _check_unsettled(order)
+    _check_undecided(order)
     with transaction.atomic():
         cancel_unaccepted(order=order, submission=Submission.REFUSED, note=note, actor=actor)
 
 
 def refund_part(*, order: Order, amount: int, note: str, actor: User | None) -> None:
-    """Staff give back `amount` micro-units of a placed order, and the review ends.
+    """Refund `amount` micro-units of an accepted order and close its review.
 
-    Raises ReviewError when it exceeds what is left of the charge, OrderMoved when that changed.
+    Raise ReviewError if it exceeds what is left of the charge, OrderMoved if that changed.
     """
     refuse_own(actor=actor, customer_id=order.customer_id)
     if order.submission != Submission.ACCEPTED:
@@ -150,20 +150,20 @@ def refund_part(*, order: Order, amount: int, note: str, actor: User | None) -> 
 
 
 def dismiss_review(*, order: Order, note: str, actor: User | None) -> None:
-    """Staff looked, and nothing is to be done. Only for what is settled with the provider."""
+    """Close a review without changes. Raise ReviewError if it is open whether the provider has the order."""
     refuse_own(actor=actor, customer_id=order.customer_id)
-    if order.submission in UNSETTLED:
+    if order.submission in UNDECIDED:
         raise ReviewError("Bind its id, send it again or refund it: it cannot be left as it is.")
     with transaction.atomic():
         close_review(order=order, closed=closed_columns(order))
         write_event(order_id=order.pk, kind=EventKind.STAFF, text=note, actor=actor, public=False)
 
 
-def _check_unsettled(order: Order) -> None:
-    if order.submission not in UNSETTLED or (order.submission == Submission.QUEUED and not order.review_reason):
+def _check_undecided(order: Order) -> None:
+    if order.submission not in UNDECIDED or (order.submission == Submission.QUEUED and not order.review_reason):
         raise ReviewError("This order is not in doubt and does not wait for review.")
 
 
 def _move(order: Order, *, to: Submission, text: str, actor: User | None, values: Mapping[str, object]) -> None:
-    _check_unsettled(order)
+    _check_undecided(order)
     move(order=order, to=to, text=text, actor=actor, values={**values, **closed_columns(order)})

@@ -1,6 +1,6 @@
-"""What is known of an order that waits for a decision, put so that a person can judge it.
+"""Evidence of an order in review, worded so that a person can judge it.
 
-Pure, but for the settings: everything is computed from rows that were read before. None of it is a verdict.
+Pure but for the settings: computed from rows read before. It gives no verdict.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from panel.lib.formats import moment_text
 from panel.lib.http.exchange import Phase
 from panel.lib.money import MoneyError, convert_back_up, format_money, micros_up
 
-# -- what is asked -----------------------------------------------------------------------------------
+# -- the question to staff ---------------------------------------------------------------------------
 
 
 def what_is_asked(*, order: Order, sent_at: datetime, now: datetime) -> str:
-    """What staff are to find out and choose, in one sentence, with its age and its deadline."""
+    """Return what staff must find out and choose, in one sentence, with its age and its deadline."""
     there = order.provider.name
     age = _age(order.review_since or sent_at, now)
     if order.submission == Submission.IN_DOUBT:
-        return _asked_of_a_doubt(order, sent_at, now)
+        return _question_in_doubt(order, sent_at, now)
     if order.review_reason == ReviewReason.WOULD_LOSE:
         until = moment_text(order.queued_at + timedelta(hours=settings.QUEUE_LIMIT_HOURS))
         return (
@@ -42,7 +42,7 @@ def what_is_asked(*, order: Order, sent_at: datetime, now: datetime) -> str:
     return f"Find out whether {there} has this order, then choose below: it was sent before, and has waited for {age}."
 
 
-def _asked_of_a_doubt(order: Order, sent_at: datetime, now: datetime) -> str:
+def _question_in_doubt(order: Order, sent_at: datetime, now: datetime) -> str:
     there, age = order.provider.name, _age(sent_at, now)
     deadline = order.doubt_until or now
     until = moment_text(deadline)
@@ -62,12 +62,12 @@ def _age(since: datetime, now: datetime) -> str:
     return timesince(since, now, depth=1) if now - since >= timedelta(minutes=1) else "less than a minute"
 
 
-# -- each sending ------------------------------------------------------------------------------------
+# -- each attempt ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Badge:
-    """Words with their meaning (neutral, info, success, warning) and an icon."""
+    """Words with a meaning (neutral, info, success, warning) and an icon."""
 
     words: str
     meaning: str
@@ -80,7 +80,7 @@ ANSWERED = Badge("Answered", "info", "reply")
 
 
 def how_far(phase: str) -> Badge:
-    """How far a request came. Where nothing was recorded it may have got anywhere."""
+    """Return how far a request came. An unrecorded phase may be any of them."""
     if phase not in set(Phase):
         return NO_ANSWER
     if phase == Phase.ANSWERED:
@@ -90,7 +90,7 @@ def how_far(phase: str) -> Badge:
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """One sending of the order. What was said and the body are the provider's own words: hostile."""
+    """One attempt of the order. `said` and `body` are the provider's own words: untrusted text."""
 
     at: datetime
     reach: Badge
@@ -111,7 +111,7 @@ def sending_of(attempt: SubmissionAttempt) -> Sending:
     )
 
 
-# -- what was looked for -----------------------------------------------------------------------------
+# -- the search --------------------------------------------------------------------------------------
 
 AGREES = Badge("Agrees", "success", "check")
 DISAGREES = Badge("Does not agree", "neutral", "close")
@@ -119,7 +119,7 @@ DISAGREES = Badge("Does not agree", "neutral", "close")
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
-    """An order there that is ours and belongs to none that we know. `agrees`: it could be this one."""
+    """An unknown order at the provider that is ours. `agrees`: it could be this one."""
 
     id: str
     status: str
@@ -130,7 +130,7 @@ class Orphan:
 
 @dataclass(frozen=True, slots=True)
 class Looks:
-    """What came of looking for the order by its ids so far."""
+    """Results so far of the search for the order by its ids."""
 
     count: int
     last: datetime | None
@@ -141,13 +141,13 @@ class Looks:
 
     @property
     def likely_id(self) -> str:
-        """The only orphan that agrees; "" where there is none, or more than one."""
+        """Return the id of the only orphan that agrees; "" if there is none or more than one."""
         agreeing = [orphan.id for orphan in self.orphans if orphan.agrees is AGREES]
         return agreeing[0] if len(agreeing) == 1 else ""
 
 
 def looks_of(attempt: SubmissionAttempt | None, *, taken: Collection[str], currency: str) -> Looks:
-    """The looks that are kept on this sending; without orphans whose id another order has by now (`taken`)."""
+    """Return the search results kept on this attempt, without orphans whose id another order now has (`taken`)."""
     if attempt is None:
         return Looks(0, None, None, None, "", ())
     return Looks(
@@ -172,21 +172,21 @@ def _orphan(found: dict[str, object], currency: str) -> Orphan:
 
 
 def _charge(text: str, currency: str) -> str:
-    """The provider's charge as money; as it was said where it is out of range."""
+    """Return the provider's charge as money; unchanged if it is out of range."""
     try:
         return _shown(micros_up(Decimal(text)), currency)
     except (MoneyError, InvalidOperation):
         return f"{text} {currency}"
 
 
-# -- the balance there -------------------------------------------------------------------------------
+# -- the balance at the provider ---------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class OtherOrder:
-    """An order that was sent to the same provider between the two balances.
+    """An order sent to the same provider between the two balances.
 
-    `cost` is what it should have cost, in micro-units of the panel's currency; `is_sure`: the provider took it.
+    `cost` is its expected cost in micro-units of the panel's currency; `is_sure`: the provider accepted it.
     """
 
     cost: int
@@ -195,9 +195,9 @@ class OtherOrder:
 
 @dataclass(frozen=True, slots=True)
 class BalanceHint:
-    """The balance there before and after, and what it should be either way.
+    """The provider's balance before and after, and what it should be with and without the order.
 
-    Micro-units of the provider's currency; None where it is not known.
+    Micro-units of the provider's currency; None if unknown.
     """
 
     before: int | None
@@ -222,14 +222,14 @@ class BalanceHint:
         return None if without is None or self.own_cost is None else without - self.own_cost
 
     def apart(self, expected: int | None) -> int | None:
-        """How much more is there than `expected`."""
+        """Return how much more the balance is than `expected`, in the provider's micro-units."""
         return None if self.after is None or expected is None else self.after - expected
 
 
 def balance_hint(
     *, attempt: SubmissionAttempt | None, expected_cost: int, others: Iterable[OtherOrder], exchange_rate: int
 ) -> BalanceHint | None:
-    """What the two balances on this sending say; None without any.
+    """Return what the two balances of this attempt show; None if it has neither.
 
     `expected_cost` is the order's own, in micro-units of the panel's currency.
     """
@@ -252,7 +252,7 @@ def balance_hint(
 
 
 def cost_there(micros: int, exchange_rate: int) -> int | None:
-    """The provider's micro-units for the panel's, rounded up; None where no column could hold it."""
+    """Convert the panel's micro-units to the provider's, rounded up; None if no column could hold it."""
     try:
         return convert_back_up(micros, exchange_rate)
     except MoneyError:
@@ -261,7 +261,7 @@ def cost_there(micros: int, exchange_rate: int) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class BalanceLine:
-    """One line of the reckoning, as text."""
+    """One line of the balance calculation, as text."""
 
     label: str
     amount: str
@@ -269,7 +269,7 @@ class BalanceLine:
 
 
 def balance_lines(hint: BalanceHint, currency: str) -> list[BalanceLine]:
-    """The hint line by line, for a reader to compare."""
+    """Return the hint as lines for a reader to compare."""
     spent = None if hint.others_cost is None else -hint.others_cost
     return [
         BalanceLine("Before it was sent", _shown(hint.before, currency), _at(hint.before_at)),
@@ -286,7 +286,7 @@ def balance_lines(hint: BalanceHint, currency: str) -> list[BalanceLine]:
 
 
 def not_counted(hint: BalanceHint, currency: str) -> str:
-    """What else may have been placed in between; "" when nothing."""
+    """Return the orders in between that may have been accepted too; "" if there are none."""
     if not hint.unsure:
         return ""
     return (

@@ -1,4 +1,4 @@
-"""Ending a placed order by hand, where its provider does not tell the truth, or nothing at all."""
+"""Manual close of an accepted order whose provider reports a wrong status, or none."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from panel.lib.own_account import refuse_own
 
 
 def may_end(order: Order) -> bool:
-    """Whether staff may end it: it is with the provider, and still open or waiting for a decision."""
+    """Return True if staff may close it: accepted, and still open or in review."""
     return (
         order.submission == Submission.ACCEPTED
         and order.status != Status.CANCELED
@@ -27,9 +27,9 @@ def may_end(order: Order) -> bool:
 
 
 def refund_at_end(order: Order, *, status: str, delivered: int | None) -> int:
-    """What is given back in all, in micro-units, when the order ends so; never less than it was already.
+    """Return the total refund in micro-units if the order ends so; never less than was refunded already.
 
-    `delivered` counts for Partial alone. Raises ReviewError where it does not fit the order.
+    `delivered` counts for Partial alone. Raise ReviewError if it does not fit the order.
     """
     if status == Status.COMPLETED:
         return order.refunded
@@ -44,10 +44,10 @@ def refund_at_end(order: Order, *, status: str, delivered: int | None) -> int:
 
 
 def close_accepted(*, order: Order, status: str, delivered: int | None = None, note: str, actor: User | None) -> int:
-    """Ends the order as staff found out, and gives back the rest; returns how much, in micro-units.
+    """Close the order with the status that staff found and refund the rest; return that refund in micro-units.
 
-    Late changes are followed as after any end: what the provider grants later is still given back. `note` is
-    for the customer. Raises ReviewError, OrderMoved, OwnAccount for an order of the actor's.
+    Late changes are still followed: what the provider grants later is refunded too. `note` is for the customer. Raise
+    ReviewError, OrderMoved, or OwnAccount for an order of the actor's own.
     """
     refuse_own(actor=actor, customer_id=order.customer_id)
     if not may_end(order):

@@ -1,4 +1,4 @@
-"""How orders, refills and drip-feeds look: their badges and their progress."""
+"""Badges and progress bars of orders, refills and drip-feeds."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ register = template.Library()
 
 @register.simple_tag
 def status_badge(status: str) -> SafeString:
-    """An order's status as colour, icon and word."""
+    """Return an order's status as colour, icon and word."""
     return badge(LOOKS.get(status), Status(status).label if status in Status.values else status)
 
 
 @register.simple_tag
 def refill_badge(state: str) -> SafeString:
-    """A refill's state as colour, icon and word."""
+    """Return a refill's state as colour, icon and word."""
     return badge(REFILL_LOOKS.get(state), RefillState(state).label if state in RefillState.values else state)
 
 
 @register.simple_tag
 def drip_badge(state: str) -> SafeString:
-    """A drip-feed's state as colour, icon and word."""
+    """Return a drip-feed's state as colour, icon and word."""
     return badge(DRIP_LOOKS.get(state), DripState(state).label if state in DripState.values else state)
 
 
 @register.simple_tag
 def run_progress(drip: DripFeed) -> SafeString:
-    """How many runs of a drip-feed have begun: a thin bar and "run 3 of 10"."""
+    """Return how many runs of a drip-feed have begun: a thin bar and "Run 3 of 10"."""
     return format_html(
         '<span class="delivered is-{}"><span class="delivered-text">Run {} of {}</span>'
         '<progress max="{}" value="{}" aria-label="Runs begun"></progress></span>',
@@ -47,9 +47,9 @@ def run_progress(drip: DripFeed) -> SafeString:
 
 @register.simple_tag
 def delivered_progress(order: Order) -> SafeString:
-    """How much of an order was delivered: a thin bar and "843 of 1,000"; a single package is one whole thing.
+    """Return how much of an order was delivered: a thin bar and "843 of 1,000", or "1 package".
 
-    A pending order has none yet; of another that its provider tells nothing about no number is claimed.
+    A pending order counts as 0 delivered; any other without a number from its provider shows none.
     """
     delivered = 0 if order.delivered is None and order.status == Status.PENDING else order.delivered
     is_one_package = order.quantity == 1 and "package" in getattr(order, "service_type", "")

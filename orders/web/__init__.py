@@ -1,4 +1,4 @@
 """The customers' pages of orders: forms, filters, tables, columns, and what these read.
 
-Views are in `views`. What changes an order is called here and lives in the rooms below.
+Views are in `views`. The services that change orders are in `orders.checkout`, `orders.requests` and others.
 """

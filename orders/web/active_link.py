@@ -1,4 +1,4 @@
-"""What of a customer is still running for a link: providers often refuse a second order until it ends."""
+"""A customer's running order for a link: providers often refuse a second one until the first ends."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from orders.selectors import orders_of
 from orders.states import FINAL, DripState
 from panel.accounts.models import User
 
-# Orders of one link that are looked at: one customer may have thousands of it.
+# Orders of one link that are checked: a customer may have thousands.
 MAX_CHECKED = 50
 
 
 def running_for_link(*, customer: User, link: str) -> Order | None:
-    """The latest order for the link that has not ended, or whose drip-feed has runs to come. One query.
+    """Return the latest order for the link that has not ended, or whose drip-feed has runs to come. One query.
 
-    `link` is as typed; None while it is no link.
+    `link` is as typed; return None if it is not a valid link.
     """
     try:
         key = link_key(check_link(link))

@@ -1,4 +1,4 @@
-"""The form of many orders: lines that are typed, or a file of them."""
+"""The form of many orders: typed lines or a file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from orders.checkout.bulk_text import MAX_LINES, MAX_TEXT, LinesRefused, lines_o
 
 
 class LinesField(forms.Field):
-    """Text as it came: mistakes are told line by line, invisible characters too."""
+    """The raw text: mistakes are reported line by line, including invisible characters."""
 
     widget = forms.Textarea(
         attrs={
@@ -29,7 +29,7 @@ class LinesField(forms.Field):
 
 
 class BulkForm(forms.Form):
-    """After `is_valid`, `text` holds the lines, from wherever they came."""
+    """After `is_valid`, `text` holds the lines, typed or from the file."""
 
     lines = LinesField(
         label="Lines", help_text=f"service | link | quantity, one order on each line, {MAX_LINES:,} at most."
@@ -44,11 +44,11 @@ class BulkForm(forms.Form):
     request_key = forms.RegexField(r"\A[0-9a-f]{32}\Z", required=False, widget=forms.HiddenInput)
     seal = forms.CharField(required=False, widget=forms.HiddenInput)
 
-    use_required_attribute = False  # A file will do.
+    use_required_attribute = False  # A file is enough.
     text = ""
 
     def clean_file(self) -> str:
-        """The file's rows as lines of text."""
+        """Return the file's rows as lines of text."""
         file = self.cleaned_data["file"]
         if file is None:
             return ""
@@ -72,5 +72,5 @@ class BulkForm(forms.Form):
         return data
 
     def previewed(self, *, seal: str) -> BulkForm:
-        """The form as it is shown again: with all lines in view, and able to order once."""
+        """Return the form to show again: with all lines in the text field, and a key to order once."""
         return BulkForm(initial={"lines": self.text, "request_key": uuid4().hex, "seal": seal})

@@ -16,7 +16,7 @@ class StatusColumn(tables.Column):
 
 
 class DeliveredColumn(tables.Column):
-    """How much of an order was delivered. Its row must have `status`, `quantity` and `delivered`."""
+    """How much of an order was delivered. Its rows need `status`, `quantity` and `delivered`."""
 
     empty_values = ()
 
@@ -32,7 +32,7 @@ class DripStatusColumn(tables.Column):
 
 
 class RunsColumn(tables.Column):
-    """How many runs of a drip-feed have begun. Its row must have `state`, `begun` and `runs`."""
+    """How many runs of a drip-feed have begun. Its rows need `state`, `begun` and `runs`."""
 
     empty_values = ()
 

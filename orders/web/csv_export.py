@@ -1,4 +1,4 @@
-"""The customer's orders as a file, read in short statements: a slow download holds no transaction open."""
+"""CSV export of the customer's orders, read in short statements so that a slow download holds no transaction."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from panel.lib.csv_files import as_csv
 from panel.lib.keyset_pagination import each_row
 from panel.lib.money import format_plain
 
-# Of one statement.
+# Rows per statement.
 ROWS = 1_000
 _COLUMNS = (
     "created_at",
@@ -50,7 +50,7 @@ HEADER = (
 
 
 def export_lines(listing: OrderListing) -> Iterator[str]:
-    """The lines of a CSV file with all of its orders, in the order of the list. Money is in whole units, exactly."""
+    """Return the CSV lines of all orders of the listing, in its order. Money is in whole units, exactly."""
     rows = listing.rows.only("pk", *_COLUMNS)
     return as_csv(HEADER, map(_row, each_row(rows, key=listing.key, descending=listing.descending, size=ROWS)))
 

@@ -1,4 +1,4 @@
-"""The lists of a customer's drip-feeds, and of the runs of one."""
+"""Tables of a customer's drip-feeds, and of the runs of one."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from panel.lib.tables import AgoColumn, BaseTable, LinkTextColumn, MoneyColumn
 
 
 class DripTable(BaseTable):
-    """The drip-feed and its service lead to its page."""
+    """Drip-feeds, each linked to its page."""
 
     drip = tables.Column(accessor="service_name", verbose_name="Drip-feed", linkify=("drip_detail", [tables.A("pk")]))
     state = DripStatusColumn(verbose_name="Status")
@@ -30,7 +30,7 @@ class DripTable(BaseTable):
 
 
 class RunTable(BaseTable):
-    """The runs that began, each leading to its order."""
+    """Runs that began, each linked to its order."""
 
     run = tables.Column(verbose_name="Run", linkify=("order_detail", [tables.A("pk")]))
     status = StatusColumn()

@@ -1,6 +1,6 @@
-"""What a customer may look for in the list of orders, and which index each list is read from.
+"""Filters of the customer's list of orders, and the index that each list is read from.
 
-A search is bounded: it finds a number or a whole link however old, and a part of a link among the newest orders.
+A search is bounded: it finds a number or a whole link of any age, but a part of a link only among the newest orders.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from panel.lib.date_fields import DayField, check_days, midnight
 from panel.lib.digits import whole_number
 from panel.lib.keyset_pagination import name_the_few
 
-# So many of the newest orders are searched for a part of a link: no index could find it.
+# How many of the newest orders are searched for a part of a link: no index can find it.
 LOOKED_THROUGH = 10_000
 MAX_FOUND = 1_000
-# As they stand in the address.
+# In the order of the query string.
 FILTERS = ("q", "status", "service", "since", "until", "sort")
 
 
@@ -38,7 +38,7 @@ class Sort(TextChoices):
 
 
 class OrderFilterForm(forms.Form):
-    """The filters of the list, as they stand in its address. `services`: number and name; None where they are many."""
+    """The filters in the list's query string. `services`: (number, name) pairs; None if there are too many."""
 
     q = forms.CharField(
         label="Search by number or link",
@@ -78,14 +78,14 @@ class OrderFilterForm(forms.Form):
         return data
 
     def label_of_service(self, service: int | None) -> str:
-        """For a chip; "" without a service."""
+        """Return the service's label for a chip; "" without a service."""
         if service is None:
             return ""
         name = self._services.get(service)
         return f"{service} · {name}" if name else f"Service {service}"
 
     def wanted(self) -> OrderFilters:
-        """What is asked for; of fields that cannot be read, nothing."""
+        """Return the filters; invalid fields count as empty."""
         self.is_valid()
         data = self.cleaned_data
         return OrderFilters(
@@ -120,7 +120,7 @@ def _number_of_a_service() -> forms.Field:
 
 
 def filters_in(query: QueryDict) -> QueryDict:
-    """The filters of an address that are on, and nothing else of it."""
+    """Return the active filters of a query string, without its other parameters."""
     kept = QueryDict(mutable=True)
     for name in FILTERS:
         if value := query.get(name, ""):
@@ -130,7 +130,7 @@ def filters_in(query: QueryDict) -> QueryDict:
 
 @dataclass(frozen=True, slots=True)
 class OrderFilters:
-    """Days are those of the site's time zone, both included."""
+    """The filters of a list. Days are in the site's time zone, both included."""
 
     text: str = ""
     status: str = ""
@@ -141,15 +141,15 @@ class OrderFilters:
 
     @property
     def is_narrowed(self) -> bool:
-        """Whether more than the status decides what is shown."""
+        """Return True if any filter but the status is set."""
         return bool(self.text or self.service or self.since or self.until)
 
 
 @dataclass(frozen=True, slots=True)
 class OrderListing:
-    """`rows` in no order: `panel.lib.keyset_pagination` reads them by `key`.
+    """Unsorted `rows`; `panel.lib.keyset_pagination` reads them by `key`.
 
-    What the search left out is told to the customer.
+    The page tells the customer if there were more matches (`is_cut`) or older orders not searched (`is_shallow`).
     """
 
     rows: QuerySet[Order]
@@ -160,7 +160,7 @@ class OrderListing:
 
 
 def list_orders(*, customer: User, wanted: OrderFilters) -> OrderListing:
-    """The customer's orders that are asked for. With a text: at most three statements to find them."""
+    """Return the customer's orders that match. A text takes at most three more statements."""
     rows = orders_of(customer=customer).order_by()
     if wanted.status:
         rows = rows.filter(status=wanted.status)
@@ -170,7 +170,7 @@ def list_orders(*, customer: User, wanted: OrderFilters) -> OrderListing:
         rows = rows.filter(created_at__gte=midnight(wanted.since))
     if wanted.until:
         rows = rows.filter(created_at__lt=midnight(wanted.until + timedelta(days=1)))
-    # Between two days the index by day is read: that by number would be searched from its end.
+    # For a range of days use the index by day: the one by number would be scanned from its end.
     key = "created_at" if wanted.since or wanted.until else "pk"
     if wanted.sort in (Sort.HIGHEST, Sort.LOWEST):
         key = "charge"
@@ -184,7 +184,7 @@ def list_orders(*, customer: User, wanted: OrderFilters) -> OrderListing:
 
 
 def _find(customer: User, rows: QuerySet[Order], text: str) -> tuple[list[int], bool, bool]:
-    """Numbers of those of `rows` that `text` names, whether there are more, and whether older ones were left out."""
+    """Return the numbers of `rows` that match `text`, whether there are more, and whether older ones were skipped."""
     newest = orders_of(customer=customer).values_list("pk", flat=True)
     last = list(newest[LOOKED_THROUGH - 1 : LOOKED_THROUGH + 1])
     wanted = link_key(text) or text

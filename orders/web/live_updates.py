@@ -1,6 +1,6 @@
-"""What keeps a customer's page right while orders run. Pure: no database, no clock.
+"""Keeps a customer's page current while orders run. Pure: no database, no clock.
 
-A page says with each poll what it shows; the answer is empty when that is still so.
+Each poll of a page sends what it shows; the answer is empty if nothing changed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _ROW = re.compile(r"([0-9]{1,18})-([a-z_]+)-([0-9]*)-([0-9]+)")
 
 
 class Shown(NamedTuple):
-    """What a row of the list says of an order, in the page's own words."""
+    """What a row of the list shows of an order, as the page sends it."""
 
     status: str
     delivered: str
@@ -35,18 +35,18 @@ class Shown(NamedTuple):
 
 
 def write_shown(orders: Iterable[Order]) -> str:
-    """The rows to ask about again, for a query string: those of `orders` that are open. Empty: no more polls."""
+    """Return the open orders of `orders` for the query string of the next poll; "" ends the polls."""
     return ".".join("-".join((str(order.pk), *Shown.of(order))) for order in orders if not order.is_final)
 
 
 def read_shown(text: str) -> dict[int, Shown]:
-    """What `write_shown` wrote, by order id. Anything else is ignored, and so is what comes after 100 rows."""
+    """Return what `write_shown` wrote, by order id. Ignore anything else, and rows beyond 100."""
     rows = (_ROW.fullmatch(part) for part in text.split(".", MAX_ROWS)[:MAX_ROWS])
     return {int(row[1]): Shown(*row.groups()[1:]) for row in rows if row}
 
 
 def order_pace(*, status: str, cancel_state: str | None, refill_state: str | None) -> int:
-    """Seconds until an order's page asks again; 0: nothing of it changes by itself soon."""
+    """Return the seconds until an order's page polls again; 0 if nothing on it changes by itself soon."""
     if status not in FINAL or cancel_state in CancelState.open():
         return ORDER_PACE
     return REFILL_PACE if refill_state in RefillState.open() else 0

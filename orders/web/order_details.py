@@ -1,4 +1,4 @@
-"""What the page of an order tells of it beside its numbers. Pure: no database, no clock."""
+"""The type's own fields on the page of an order. Pure: no database, no clock."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from catalog.service_types import SPECS, Kind, Param
 from orders.models import Order
 
-# Characters that stand beside their label; longer texts are folded.
+# Characters of a text shown beside its label; longer ones are folded.
 SHORT = 80
 
 
 @dataclass(frozen=True, slots=True)
 class OrderDetail:
-    """Something that the order's type asked for, as the customer said it. `size` says what is folded away."""
+    """A field of the order's type with the customer's text. `size` is the label of a folded text."""
 
     name: str
     label: str
@@ -23,18 +23,18 @@ class OrderDetail:
 
 
 def details_of(order: Order) -> list[OrderDetail]:
-    """In the order of the form; what the type no longer knows comes last, under its own name."""
+    """Return the details in the order of the form; fields that the type no longer has come last."""
     spec = SPECS.get(order.service_type)
     known = {param.name: param for param in spec.params} if spec else {}
     names = [*(name for name in known if name in order.params), *(name for name in order.params if name not in known)]
     return [
-        _told(known.get(name) or Param(name, name.replace("_", " ").capitalize()), str(order.params[name]))
+        _detail(known.get(name) or Param(name, name.replace("_", " ").capitalize()), str(order.params[name]))
         for name in names
         if order.params[name] not in ("", None)
     ]
 
 
-def _told(param: Param, text: str) -> OrderDetail:
+def _detail(param: Param, text: str) -> OrderDetail:
     lines = text.split("\n")
     size = ""
     if param.kind is Kind.LINES:

@@ -1,4 +1,4 @@
-"""The order form, which asks for exactly what the chosen service's type needs, and what is said beside it."""
+"""The order form, with the fields that the chosen service's type needs, and the summary beside it."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ from panel.lib.digits import whole_number
 from panel.lib.money import MAX_MICROS
 
 CHANGED = "This service has changed meanwhile. Nothing was charged; check what it asks for and order again."
-# What is not typed.
+# Hidden fields.
 OWN_FIELDS = ("service", "request_key")
-# What some type asks for.
+# Fields that only some types have.
 TYPE_FIELDS = ("quantity", "runs", "interval", *{param.name: None for spec in SPECS.values() for param in spec.params})
 
 
 class QuantityField(forms.CharField):
-    """A whole number as people write it: "1000", "1,000", "1 000". Nothing else, and no other digits."""
+    """A whole number as people write it: "1000", "1,000", "1 000". ASCII digits only."""
 
     widget = forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"})
 
@@ -58,7 +58,7 @@ class QuantityField(forms.CharField):
 
 
 def param_field(param: Param) -> forms.Field:
-    """The field of a parameter. `check_order` judges what is in it."""
+    """Return the form field of a parameter. `check_order` validates its value."""
     plain = {"autocomplete": "off"}
     widget: forms.Widget
     if param.kind is Kind.CHOICE:
@@ -87,7 +87,7 @@ def param_field(param: Param) -> forms.Field:
 
 @dataclass(frozen=True, slots=True)
 class ParamRow:
-    """A parameter's field on the page. `is_asked`: the choice that asks for it was made, or it needs none."""
+    """A parameter's field on the page. `is_asked`: it depends on no choice, or that choice was made."""
 
     field: BoundField
     only_if: tuple[str, str] | None
@@ -95,7 +95,7 @@ class ParamRow:
 
 
 class OrderForm(forms.Form):
-    """`service` is the chosen one, None until there is one; the fields follow its type."""
+    """An order for `service`, None until one is chosen; the fields follow its type."""
 
     service = forms.CharField(
         label="Service",
@@ -148,7 +148,7 @@ class OrderForm(forms.Form):
         return self.chosen.pk
 
     def clean(self) -> dict[str, Any]:
-        """What is ordered is judged where the order is created; of a form with other mistakes here, to tell all."""
+        """Report all mistakes at once. A valid form is checked when the order is created, an invalid one here."""
         data: dict[str, Any] = super().clean() or {}
         if self.chosen is None:
             return data
@@ -162,7 +162,7 @@ class OrderForm(forms.Form):
         return data
 
     def order_input(self, data: Mapping[str, Any]) -> OrderInput:
-        """Return what `data`, the cleaned fields, order."""
+        """Return the order that `data`, the cleaned fields, describes."""
         return OrderInput(
             service_id=data.get("service", 0),
             link=data.get("link", ""),
@@ -173,7 +173,7 @@ class OrderForm(forms.Form):
         )
 
     def add_refusals(self, refused: OrderRefused) -> None:
-        """Tell each mistake at its field, unless the field has another."""
+        """Add each mistake to its field, unless the field has another."""
         for refusal in refused.refusals:
             if refusal.field not in self.errors:
                 self.add_error(refusal.field if refusal.field in self.fields else None, refusal.message)
@@ -199,17 +199,17 @@ class OrderForm(forms.Form):
 
     @property
     def carried(self) -> list[tuple[str, str]]:
-        """What was typed into fields that this service does not have: the next one chosen may."""
+        """Return the typed values of fields that this service does not have: the next service may have them."""
         typed = self.data if self.is_bound else self.initial
         return [(name, typed[name]) for name in TYPE_FIELDS if name not in self.fields and typed.get(name)]
 
     @property
     def is_drip(self) -> bool:
-        """Whether several runs are asked for: either of their fields is filled in."""
+        """Return True if several runs are requested: one of their two fields is filled in."""
         return "runs" in self.fields and any((self[name].value() or "").strip() for name in ("runs", "interval"))
 
     def _describe_limits(self) -> None:
-        """Also marks the fields that the charge follows from."""
+        """Put the limits into the help texts, and mark the fields that determine the charge."""
         service, spec = self.chosen, self.spec
         if service is None or spec is None or spec.is_package:
             return
@@ -224,7 +224,7 @@ class OrderForm(forms.Form):
                 self.fields[name].widget.attrs["data-counted"] = True
 
     def typed_quantity(self) -> int | None:
-        """What is typed so far as a quantity, for the live price; None while it is no usable number."""
+        """Return the quantity typed so far, for the live price; None while it is not usable."""
         spec = self.spec
         if spec is None:
             return None
@@ -256,12 +256,12 @@ class OrderForm(forms.Form):
         return number if number and number > 0 else None
 
 
-# -- what is said beside the fields ------------------------------------------------------------------
+# -- the summary beside the fields -------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """`problem`: why it cannot be ordered so; `hint`: what is missing. Both are in the customer's words, or empty."""
+    """Charge of what is typed. `problem` says why it cannot be ordered, `hint` what is missing; both may be ""."""
 
     quote: Quote | None = None
     problem: str = ""
@@ -273,7 +273,7 @@ class Summary:
 
 
 def summarize(*, customer: User, form: OrderForm, offer: Offer | None) -> Summary:
-    """Return what is typed so far; `offer` is the chosen service at the customer's price."""
+    """Return the summary of what is typed so far; `offer` is the chosen service at the customer's price."""
     quantity = form.typed_quantity()
     if offer is None or quantity is None:
         return Summary()
@@ -302,11 +302,11 @@ def _outside_limits(service: Service, quantity: int) -> str:
 
 
 def typed_again(order: Order) -> dict[str, str]:
-    """What was typed to place the order."""
+    """Return the values that were typed to create the order."""
     return {"link": order.link, "quantity": str(order.quantity), **order.params}
 
 
 def read_seen_charge(data: QueryDict) -> int | None:
-    """The charge that the customer saw, in micro-units; None when the form carried none."""
+    """Return the charge that the customer saw, in micro-units; None if the form has none."""
     seen = whole_number(data.get("seen_charge", ""), max_digits=16)
     return None if seen is None else min(seen, MAX_MICROS)

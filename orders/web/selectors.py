@@ -1,4 +1,4 @@
-"""Reading orders for pages. Each customer sees their own alone."""
+"""Reads orders for pages. Each customer sees only their own."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from orders.selectors import orders_of
 from orders.states import Status
 from panel.accounts.models import User
 
-# Beyond, a list says "1,000+": the customer reads a size, and counting a million rows would take a second.
+# Above this the list says "1,000+": counting a million rows would take a second.
 COUNTED = 1_000
 
 
 def count_by_status(*, customer: User) -> dict[str, int]:
-    """How many orders the customer has in each status, counted up to COUNTED + 1. One statement."""
+    """Return the number of the customer's orders in each status, counted up to COUNTED + 1. One statement."""
     table = connection.ops.quote_name(Order._meta.db_table)
     one = (
         f"SELECT %s, (SELECT COUNT(*) FROM (SELECT 1 FROM {table} "  # noqa: S608  (our own names)
@@ -33,9 +33,9 @@ def count_by_status(*, customer: User) -> dict[str, int]:
 
 
 def services_ordered(*, customer: User, most: int) -> list[tuple[int, str]] | None:
-    """Number and name of each service that the customer ordered, by name; None if there are more than `most`.
+    """Return (number, name) of each service that the customer ordered, by name; None if there are more than `most`.
 
-    Hops through the index from one service to the next: how many orders there are of each makes no difference.
+    The statement hops through the index from service to service, so it does not depend on the number of orders.
     """
     orders = connection.ops.quote_name(Order._meta.db_table)
     services = connection.ops.quote_name(Service._meta.db_table)
@@ -56,15 +56,15 @@ def services_ordered(*, customer: User, most: int) -> list[tuple[int, str]] | No
 
 
 def list_rows(*, customer: User, pks: Iterable[int]) -> list[Order]:
-    """Those of `pks` that are the customer's, with no more columns than what changes in a row of the list."""
+    """Return the customer's orders among `pks`, with only the columns that change in a row of the list."""
     columns = ("status", "quantity", "remains", "charge", "refunded", "service_type")
     return list(orders_of(customer=customer).filter(pk__in=list(pks)).only(*columns))
 
 
 def order_version(*, customer: User, pk: int) -> str | None:
-    """Stands for what the page of an order shows: another one as soon as anything of it changed. One query.
+    """Return a hash of what the order's page shows; it differs as soon as anything shown changes. One query.
 
-    Read it before what it stands for: then a change in between shows twice, instead of never.
+    Call it before reading the page's data: a change in between then shows twice instead of never.
     """
 
     def latest(model: type[OrderEvent | CancelRequest | Refill], column: str) -> Subquery:
@@ -90,10 +90,10 @@ def order_version(*, customer: User, pk: int) -> str | None:
 
 
 def refunds_of(*, order: Order) -> QuerySet[Entry]:
-    """The ledger's entries that gave back of the order, the latest last."""
+    """Return the ledger's refunds of the order, the latest last."""
     return Entry.objects.filter(order_ref=order.pk, kind=Entry.Kind.REFUND).order_by("seq")
 
 
 def timeline_of(*, order: Order) -> list[OrderEvent]:
-    """What the customer may read of what happened, oldest first."""
+    """Return the events that the customer may read, oldest first."""
     return list(order.events.filter(is_public=True))

@@ -1,4 +1,4 @@
-"""Finding a service to order: the customer's own first, then the shelves."""
+"""Search for a service to order: the customer's own first, then the others in the catalog's order."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from panel.lib.digits import whole_number
 MAX_QUERY = 100
 MAX_FOUND = 40
 MAX_RECENT = 5
-# Looked through for the services ordered last.
+# Orders that are scanned for the latest services.
 MAX_LATEST_ORDERS = 200
 
 _EXACT, _FAVOURITE, _RECENT, _OTHER = 0, 1, 2, 2 + MAX_RECENT
@@ -33,7 +33,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """At most `MAX_FOUND` services. `more`: others match as well."""
+    """At most `MAX_FOUND` offers by heading. `more`: others match as well."""
 
     query: str
     groups: list[Group]
@@ -45,7 +45,7 @@ class Found:
 
 
 def find_services(*, customer: User, query: str) -> Found:
-    """What is on sale and holds every word of `query` in its name, category or number; all of it for "".
+    """Return the services on sale with every word of `query` in name, category or number; all of them for "".
 
     Four queries, however many services there are.
     """
@@ -59,12 +59,12 @@ def find_services(*, customer: User, query: str) -> Found:
 
 
 def clean_query(text: str) -> str:
-    """The words to look for: also of a chosen service's own "12 · Followers"."""
+    """Return the words to search for; accepts a chosen service's own text, "12 · Followers"."""
     return " ".join(word for word in text.replace("\x00", "")[:MAX_QUERY].split() if word != "·")
 
 
 def recent_services(*, customer: User) -> list[int]:
-    """The services that the customer ordered last, each once, the latest first."""
+    """Return the services that the customer ordered last, each once, the latest first."""
     latest = orders_of(customer=customer).values_list("service_id", flat=True)[:MAX_LATEST_ORDERS]
     return list(dict.fromkeys(latest))[:MAX_RECENT]
 
@@ -74,7 +74,7 @@ def is_favourite(*, customer: User, service: Any) -> bool:
 
 
 def _ranked(customer: User, query: str) -> QuerySet[Service]:
-    """What matches, by `rank`: the very number, favourites, what was ordered last, then as on the shelves."""
+    """Return the matches by `rank`: the exact number, favorites, recently ordered, then the catalog's order."""
     favourites = Favourite.objects.filter(customer=customer).order_by().values("service")
     ranks = [When(pk__in=favourites, then=Value(_FAVOURITE))]
     ranks += [When(pk=pk, then=Value(_RECENT + i)) for i, pk in enumerate(recent_services(customer=customer))]
@@ -84,7 +84,7 @@ def _ranked(customer: User, query: str) -> QuerySet[Service]:
         matching(services_on_sale(), query)
         .select_related(None)
         .select_related("category", "upstream")
-        .defer("description", "upstream__description")  # Long, and sorted with the rows.
+        .defer("description", "upstream__description")  # Long, and would be sorted with the rows.
         .annotate(rank=Case(*ranks, default=Value(_OTHER), output_field=IntegerField()))
         .order_by("rank", *SHELF_ORDER)
     )

@@ -1,4 +1,4 @@
-"""The list of a customer's orders."""
+"""The table of a customer's orders."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from orders.models import Order
 from orders.web.columns import DeliveredColumn, StatusColumn
 from panel.lib.tables import AgoColumn, BaseTable, LinkTextColumn, MoneyColumn
 
-# The columns whose cells change while an order runs.
+# Columns whose cells change while an order runs.
 LIVE_COLUMNS = ("status", "progress", "charge")
 
 
 def _cell_id(name: str) -> dict[str, object]:
-    """Gives each cell of a column an id of its own, by which it is changed in place."""
+    """Return attributes that give each cell of the column its own id, for live updates."""
     return {"td": {"id": lambda record: f"order-{record.pk}-{name}"}}
 
 
 class OrderTable(BaseTable):
-    """The order and its service lead to the order's page. The box beside it chooses the order for the form "bulk"."""
+    """Orders, each linked to its page. The checkbox selects the order for the form "bulk"."""
 
     order = tables.Column(accessor="service_name", verbose_name="Order")
     link = LinkTextColumn()
@@ -49,7 +49,7 @@ class OrderTable(BaseTable):
         )
 
     def live_cells(self) -> Iterator[tuple[str, str]]:
-        """The id and the content of each cell that changes while orders run."""
+        """Yield (id, content) of each cell that changes while orders run."""
         for row in self.rows:
             for name in LIVE_COLUMNS:
                 yield f"order-{row.record.pk}-{name}", row.get_cell(name)

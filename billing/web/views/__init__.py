@@ -1,1 +1,1 @@
-"""Views of the wallet and of deposits. They read a request, call one service, and render."""
+"""Views of the wallet and of deposits. Each parses the request, calls one service, and renders."""

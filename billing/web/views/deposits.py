@@ -1,4 +1,4 @@
-"""Adding funds, and how each request stands. Views parse and choose a page; `billing/deposits.py` decides."""
+"""Adding funds, and the state of each request. Views parse and choose a page; `billing/deposits.py` decides."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _GONE = "This way to pay is not offered any longer. Nothing was sent; please cho
 @cache_control(private=True, no_cache=True)
 @require_http_methods(["GET", "HEAD", "POST"])
 def add_funds(request: HttpRequest) -> HttpResponse:
-    """The ways to pay and the form of the chosen one; posting it makes a request and leads on to pay."""
+    """Show the payment methods and the chosen one's form; a POST requests a deposit and redirects to pay."""
     offered = offered_methods()
     if request.method != "POST":
         chosen = _find(offered, request.GET.get("method", "")) or (offered[0] if offered else None)
@@ -52,7 +52,7 @@ def add_funds(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return _funds_page(request, offered, form)
     try:
-        requested = request_deposit(customer=user_of(request), method=chosen, **form.wishes())
+        requested = request_deposit(customer=user_of(request), method=chosen, **form.request_values())
     except DepositRefused as refusal:
         if isinstance(refusal, AlreadyRequested):
             form = _with_fresh_key(request, chosen)
@@ -96,12 +96,12 @@ def _funds_page(request: HttpRequest, offered: list[PaymentMethod], form: Deposi
         "customer_email": request.user.get_username(),
     }
     if form:
-        # What is wrong with the amount is told at its field, and once is enough.
+        # The field already shows what is wrong with the amount.
         context |= _preview(form.method, "" if "amount" in form.errors else form["amount"].value() or "")
         _focus_first_error(form)
     response = render(request, "billing/add_funds.html", context)
     if form and (origins := method_of(form.method).origins):
-        # The policy of the page with the form decides where sending it may lead.
+        # The CSP of the page with the form limits where its submission may redirect.
         response._csp_update = {"form-action": [SELF, *origins]}  # type: ignore[attr-defined]
     return response
 
@@ -110,7 +110,7 @@ def _funds_page(request: HttpRequest, offered: list[PaymentMethod], form: Deposi
 @never_cache
 @require_safe
 def add_funds_preview(request: HttpRequest) -> HttpResponse:
-    """What the amount typed so far comes to."""
+    """Return the sums for the amount typed so far."""
     chosen = _find(offered_methods(), request.GET.get("method", ""))
     if chosen is None:
         return HttpResponse(status=HTTPStatus.NO_CONTENT)
@@ -124,7 +124,7 @@ def _focus_first_error(form: DepositForm) -> None:
 
 
 def _preview(method: PaymentMethod, text: str) -> dict[str, Any]:
-    """The context of the preview: the sums, or why there are none yet."""
+    """Return the context of the preview: the sums, or why there are none yet."""
     form = DepositForm({"amount": text}, method=method)
     form.is_valid()
     amount = form.cleaned_data.get("amount")
@@ -136,7 +136,7 @@ def _preview(method: PaymentMethod, text: str) -> dict[str, Any]:
 
 
 def _own(request: HttpRequest, pk: int) -> Deposit:
-    """The customer's deposit. Another's is not found."""
+    """Return the customer's deposit; raise Http404 for another's."""
     return get_object_or_404(Deposit.objects.select_related("method"), pk=pk, customer_id=request.user.pk)
 
 
@@ -145,7 +145,7 @@ def _own(request: HttpRequest, pk: int) -> Deposit:
 @vary_on_headers("HX-Request")
 @require_safe
 def deposit_detail(request: HttpRequest, pk: int) -> HttpResponse:
-    """How a request stands. Asked again by the page itself, it answers once the state is another."""
+    """Show the state of a request. The page's own polls get 204 until the state changes."""
     deposit = _own(request, pk)
     if getattr(request, "htmx", False) and request.GET.get("state") == deposit.state:
         return HttpResponse(status=HTTPStatus.NO_CONTENT)
@@ -164,7 +164,7 @@ def deposit_detail(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 @require_POST
 def deposit_cancel(request: HttpRequest, pk: int) -> HttpResponse:
-    """Takes a request back, while it waits."""
+    """Cancel a pending request."""
     deposit = _own(request, pk)
     try:
         cancel_deposit(deposit=deposit)
@@ -180,7 +180,7 @@ def deposit_cancel(request: HttpRequest, pk: int) -> HttpResponse:
 @never_cache
 @require_safe
 def deposit_receipt(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """The receipt, to the customer whose it is and to staff who see deposits; it does not exist for others."""
+    """Return the receipt to its customer and to staff who may see deposits; 404 for others."""
     deposits = Deposit.objects.exclude(receipt="")
     user = request.user
     if not (user.is_staff and user.has_perm("billing.view_deposit")):
@@ -193,7 +193,7 @@ def deposit_receipt(request: HttpRequest, pk: int) -> HttpResponseBase:
         file = deposit.receipt.open("rb")
     except FileNotFoundError:
         raise Http404 from None
-    # Of a name of our own, whatever the customer called it: a picture saved as .html would run.
+    # Under a name of our own: a picture that the customer named .html would run as a page.
     response = FileResponse(
         file,
         as_attachment=not found.is_image,

@@ -1,4 +1,4 @@
-"""The customer's wallet: what moved, and what was spent. Views parse and choose a page."""
+"""The customer's wallet: its entries, and what was spent. Views parse and choose a page."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ _CHIPS = {
 @login_required
 @require_safe
 def wallet(request: HttpRequest) -> HttpResponse:
-    """The balance, and the entries behind it, newest first."""
+    """Show the balance and its entries, newest first."""
     own = wallet_of(customer=user_of(request))
     filters = EntryFilter(request.GET)
     chosen = filters.chosen()
     entries = filters.narrow(own.entries.all())
-    # Each order is that of the index which finds the rows.
+    # Sort by the index that finds the rows.
     place: dict[str, Any] = {"key": "seq", "is_unique": True}
     if {"since", "until"} & set(chosen):
         place = {"key": "created_at"}
@@ -78,7 +78,7 @@ def _chips(chosen: dict[str, Any]) -> list[dict[str, object]]:
 @login_required
 @require_safe
 def wallet_export(request: HttpRequest) -> HttpResponseBase:
-    """The entries that the filters show, as a CSV file."""
+    """Return the filtered entries as a CSV file."""
     filters = EntryFilter(request.GET)
     if not filters.is_valid():
         return redirect(f"{reverse('wallet')}?{request.GET.urlencode()}")
@@ -103,6 +103,6 @@ def _rows(entries: Iterable[Entry]) -> Iterator[tuple[str, ...]]:
 @login_required
 @require_safe
 def wallet_spending(request: HttpRequest) -> HttpResponse:
-    """What was spent in the last twelve months, by month and by service."""
+    """Show what was spent in the last twelve months, by month and by service."""
     own = wallet_of(customer=user_of(request))
     return render(request, "billing/spending.html", {"spending": spending_of(wallet=own)})

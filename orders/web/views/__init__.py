@@ -1,1 +1,1 @@
-"""Views of the customers' pages of orders. They read a request, call one service, and render."""
+"""Views of the customers' pages of orders. Each parses the request, calls one service, and renders."""

@@ -1,4 +1,4 @@
-"""Cancels and refills of the orders chosen in the list. Canceling shows first what it would do."""
+"""Cancels and refills of the orders selected in the list. A cancel is previewed first."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from panel.lib.money import format_money
 @login_required
 @require_POST
 def order_bulk(request: HttpRequest) -> HttpResponse:
-    """Cancels the chosen orders, once confirmed, or asks for refills of them. Other people's are not there."""
+    """Cancel the selected orders once confirmed, or request refills of them. Other customers' orders are ignored."""
     try:
         orders = _chosen(request)
         if not orders:
@@ -33,14 +33,14 @@ def order_bulk(request: HttpRequest) -> HttpResponse:
         elif request.POST.get("wish") == "cancel" and "confirmed" in request.POST:
             _tell(request, cancel_orders(orders=orders, actor=user_of(request)), asked="cancellation requested for {}")
         elif request.POST.get("wish") == "cancel":
-            return _ask(request, orders)
+            return _confirm(request, orders)
     except TooMany as error:
         messages.warning(request, str(error))
     return redirect(_back(request))
 
 
 def _chosen(request: HttpRequest) -> list[Order]:
-    """The customer's own among the orders that were chosen; 404 where none is."""
+    """Return the customer's own among the selected orders; raise Http404 if there are none."""
     texts = set(request.POST.getlist("order"))
     pks = {pk for pk in map(whole_number, texts) if pk is not None}
     if not texts:
@@ -52,7 +52,7 @@ def _chosen(request: HttpRequest) -> list[Order]:
     return orders
 
 
-def _ask(request: HttpRequest, orders: list[Order]) -> HttpResponse:
+def _confirm(request: HttpRequest, orders: list[Order]) -> HttpResponse:
     context = {
         "plan": plan_cancels(orders=orders),
         "query": request.POST.get("query", ""),
@@ -62,7 +62,7 @@ def _ask(request: HttpRequest, orders: list[Order]) -> HttpResponse:
 
 
 def _tell(request: HttpRequest, result: BulkResult, *, asked: str) -> None:
-    """One message: "3 canceled, $1.20 is back in your wallet; cancellation requested for 4 orders; 2 left: …"."""
+    """Show one message: "3 canceled, $1.20 is back in your wallet; cancellation requested for 4 orders; 2 left: …"."""
     parts = []
     if result.withdrawn:
         back = format_money(result.refunded, settings.PANEL_CURRENCY, exact=True)
@@ -73,16 +73,16 @@ def _tell(request: HttpRequest, result: BulkResult, *, asked: str) -> None:
         parts.append(f"{result.already} canceled already")
     parts += [f"{count} left: {_inside(reason)}" for reason, count in result.left.items()]
     level = messages.SUCCESS if result.withdrawn or result.asked or result.already else messages.WARNING
-    said = "; ".join(parts)
-    say_once(request, level, f"{said[:1].upper()}{said[1:]}.")
+    text = "; ".join(parts)
+    say_once(request, level, f"{text[:1].upper()}{text[1:]}.")
 
 
 def _inside(sentence: str) -> str:
-    """A sentence as the rest of another."""
+    """Return a sentence for use inside another one."""
     return f"{sentence[:1].lower()}{sentence[1:]}".rstrip(".")
 
 
 def _back(request: HttpRequest) -> str:
-    """The list as it was: only its query comes from the form, never where it leads."""
+    """Return the address of the list with its filters: only the query comes from the form, never the path."""
     query = filters_in(QueryDict(request.POST.get("query", "")[:4_000])).urlencode()
     return f"{reverse('order_list')}?{query}" if query else reverse("order_list")

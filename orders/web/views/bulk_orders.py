@@ -1,4 +1,4 @@
-"""Many orders at once: text in, a preview, and one click. The views parse and choose a page."""
+"""Many orders at once: lines, a preview, and one click. The views parse and choose a page."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DRAFT = "mass_order_draft"
 @cache_control(private=True, no_cache=True)
 @require_http_methods(["GET", "HEAD", "POST"])
 def mass_order(request: HttpRequest) -> HttpResponse:
-    """The lines, their preview, and ordering them. What a session that ended brings is kept for after the sign-in."""
+    """Show the lines and their preview, or create the orders. Lines posted after the session ended are kept."""
     if not request.user.is_authenticated:
         return _sign_in_first(request)
     if request.method != "POST":
@@ -40,7 +40,7 @@ def mass_order(request: HttpRequest) -> HttpResponse:
     if request.POST.get("do") != "order" or not data["request_key"]:
         return _preview(request, form)
     try:
-        placed = create_bulk(
+        created = create_bulk(
             customer=user_of(request), text=form.text, request_key=data["request_key"], seal=data["seal"]
         )
     except PreviewChanged as refusal:
@@ -50,7 +50,7 @@ def mass_order(request: HttpRequest) -> HttpResponse:
         return _preview(request, form, f"Your balance does not cover these orders: {missing} is missing.")
     except OrderRefused as refusal:
         return _preview(request, form, f"{refusal.message} Nothing was charged.")
-    _tell(request, placed)
+    _tell(request, created)
     return redirect("order_list")
 
 
@@ -64,20 +64,20 @@ def _page(request: HttpRequest, form: BulkForm, quote: BulkQuote | None = None, 
     return render(request, "orders/mass.html", context)
 
 
-def _tell(request: HttpRequest, placed: CreatedBulk) -> None:
-    """What was ordered; the lines that were not wait on the page."""
-    paid = format_money(placed.charge, settings.PANEL_CURRENCY, exact=True)
-    words = "1 order was" if placed.orders == 1 else f"{placed.orders:,} orders were"
+def _tell(request: HttpRequest, created: CreatedBulk) -> None:
+    """Report what was ordered; keep the other lines for the page."""
+    paid = format_money(created.charge, settings.PANEL_CURRENCY, exact=True)
+    words = "1 order was" if created.orders == 1 else f"{created.orders:,} orders were"
     text = f"{words} received: {paid}."
-    if placed.left:
-        keep(request, DRAFT, "\n".join(line.text for line in placed.left))
-        lines = "The other line waits" if len(placed.left) == 1 else f"The other {len(placed.left):,} lines wait"
+    if created.left:
+        keep(request, DRAFT, "\n".join(line.text for line in created.left))
+        lines = "The other line waits" if len(created.left) == 1 else f"The other {len(created.left):,} lines wait"
         text = f"{text} {lines} under “Mass order”."
     say_once(request, messages.SUCCESS, text)
 
 
 def _sign_in_first(request: HttpRequest) -> HttpResponse:
-    """Signing in keeps what an anonymous session holds."""
+    """Keep the posted lines in the anonymous session, which signing in preserves."""
     if request.method == "POST":
         form = BulkForm(request.POST, request.FILES)
         text = form.text if form.is_valid() else request.POST.get("lines", "")

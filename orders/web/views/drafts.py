@@ -1,7 +1,7 @@
-"""What was typed when the session had ended: it waits for the sign-in, for whoever typed it and nobody else.
+"""Drafts: what was typed when the session had ended, kept for the same customer to sign in again.
 
-The forms carry a signature of the customer whom they were made for. Without it nothing is kept: visitors could fill
-the database. Another customer who signs in with the same browser does not get it.
+Forms carry a signature of their customer. Without it nothing is kept, or visitors could fill the database. Another
+customer who signs in with the same browser does not get the draft.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from django.core import signing
 from django.http import HttpRequest
 
 SECONDS = 3600
-# A form that was opened longer ago keeps nothing.
+# A form opened longer ago than this keeps no draft.
 OPEN_FOR = 14 * 24 * 3600
 _signer = signing.TimestampSigner(salt="orders.kept")
 
 
 def owner_of(request: HttpRequest) -> str:
-    """The signature of the customer, for a form to carry as `owner`."""
+    """Return the signature of the customer, for the form's field `owner`."""
     return _signer.sign(str(request.user.pk))
 
 
 def keep(request: HttpRequest, name: str, typed: object) -> bool:
-    """Keeps `typed` for the customer: the one who is signed in, else whom the posted form was made for."""
+    """Keep `typed` for the signed-in customer, else for the customer of the form; return False without either."""
     owner = str(request.user.pk) if request.user.is_authenticated else _signed_owner(request)
     if owner:
         request.session[name] = {"owner": owner, "at": int(time()), "typed": typed}
@@ -32,7 +32,7 @@ def keep(request: HttpRequest, name: str, typed: object) -> bool:
 
 
 def kept(request: HttpRequest, name: str) -> Any:
-    """What was kept for this customer within the last hour; None without any."""
+    """Return this customer's draft of the last hour; None without one."""
     found = request.session.get(name)
     if not found or found["owner"] != str(request.user.pk) or time() - found["at"] > SECONDS:
         return None
@@ -40,7 +40,7 @@ def kept(request: HttpRequest, name: str) -> Any:
 
 
 def drop(request: HttpRequest, name: str) -> None:
-    """The customer went on: it is not shown again."""
+    """Delete the draft."""
     request.session.pop(name, None)
 
 

@@ -1,4 +1,4 @@
-"""The customer's drip-feeds, each as one thing with its runs. Views parse and choose a page; stopping is a service."""
+"""The customer's drip-feeds and their runs. Views parse and choose a page; stopping is a service."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from panel.lib.money import format_money
 @login_required
 @require_safe
 def drip_list(request: HttpRequest) -> HttpResponse:
-    """The customer's drip-feeds, newest first."""
+    """Show the customer's drip-feeds, newest first."""
     page = page_of(drips_of(customer=user_of(request)), params=request.GET)
     return render(request, "orders/drip_list.html", {"page": page, "table": DripTable(page.rows)})
 
@@ -36,7 +36,7 @@ def drip_list(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_safe
 def drip_detail(request: HttpRequest, pk: int) -> HttpResponse:
-    """One drip-feed with its runs. Another customer's is not found."""
+    """Show one drip-feed with its runs; 404 for another customer's."""
     return render(request, "orders/drip_detail.html", _context(request, _found(request, pk)))
 
 
@@ -45,7 +45,7 @@ def drip_detail(request: HttpRequest, pk: int) -> HttpResponse:
 @vary_on_headers("HX-Request")
 @require_safe
 def drip_live(request: HttpRequest, pk: int) -> HttpResponse:
-    """The part of the page that changes by itself; nothing while it is as the page shows it."""
+    """Return the live part of the page; 204 if it is as the page shows it."""
     context = _context(request, _found(request, pk))
     if context["version"] == request.GET.get("version"):
         return HttpResponse(status=HTTPStatus.NO_CONTENT)
@@ -55,7 +55,7 @@ def drip_live(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 @require_POST
 def drip_stop(request: HttpRequest, pk: int) -> HttpResponse:
-    """Gives back the money of the runs that have not begun."""
+    """Stop the drip-feed and refund the runs that have not begun."""
     drip = _found(request, pk)
     try:
         stop_drip_feed(drip=drip, actor=user_of(request))
@@ -64,7 +64,7 @@ def drip_stop(request: HttpRequest, pk: int) -> HttpResponse:
         if drip.state != DripState.STOPPED:
             say_once(request, messages.WARNING, str(error))
             return redirect("drip_detail", drip.pk)
-        # The second half of a double click hears what the first did.
+        # The second half of a double click shows the same message as the first.
     back = format_money(drip.refunded, settings.PANEL_CURRENCY, exact=True)
     say_once(request, messages.SUCCESS, f"Drip-feed {drip.pk} was stopped. {back} is back in your wallet.")
     return redirect("drip_detail", drip.pk)

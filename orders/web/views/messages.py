@@ -1,4 +1,4 @@
-"""What several pages of orders need."""
+"""Messages that several pages of orders show."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from django.http import HttpRequest
 
 
 def say_once(request: HttpRequest, level: int, text: str) -> None:
-    """Shown on the next page; the two halves of a double click say it once."""
+    """Show the text on the next page, once even after a double click."""
     waiting = cast(BaseStorage, messages.get_messages(request))
-    said = {str(message) for message in waiting}
-    waiting.used = False  # Looked at, not shown.
-    if text not in said:
+    shown = {str(message) for message in waiting}
+    waiting.used = False  # Reading them marks them as shown.
+    if text not in shown:
         messages.add_message(request, level, text)

@@ -1,4 +1,4 @@
-"""The page of an order. Views parse and choose a page; cancelling and refilling are services."""
+"""The page of an order. Views parse and choose a page; cancels and refills are services."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from orders.web.views.messages import say_once
 from panel.accounts.signed_in import user_of
 from panel.lib.money import format_money
 
-# Shown on the page of an order: the timeline tells of the others.
+# Refills on the page of an order; older ones are in the timeline alone.
 MAX_REFILLS = 10
 
 
 @login_required
 @require_safe
 def order_detail(request: HttpRequest, pk: int) -> HttpResponse:
-    """One order with its timeline. Another customer's is not found."""
+    """Show one order with its timeline; 404 for another customer's."""
     return _order_part(request, "orders/detail.html", pk, version=_version(request, pk))
 
 
@@ -41,7 +41,7 @@ def order_detail(request: HttpRequest, pk: int) -> HttpResponse:
 @vary_on_headers("HX-Request")
 @require_safe
 def order_live(request: HttpRequest, pk: int) -> HttpResponse:
-    """The part of the order page that changes by itself; nothing while it is as the page shows it."""
+    """Return the live part of the page; 204 if it is as the page shows it."""
     version = _version(request, pk)
     if version == request.GET.get("version"):
         return HttpResponse(status=HTTPStatus.NO_CONTENT)
@@ -89,7 +89,7 @@ def _order_part(request: HttpRequest, template: str, pk: int, *, version: str) -
 @login_required
 @require_POST
 def order_cancel(request: HttpRequest, pk: int) -> HttpResponse:
-    """Cancels the customer's order: at once before it was sent, else its provider is asked."""
+    """Cancel the customer's order at once if it was not sent, else request it from the provider."""
     order = get_object_or_404(orders_of(customer=user_of(request)), pk=pk)
     try:
         outcome = cancel_order(order=order, actor=user_of(request))
@@ -111,7 +111,7 @@ def order_cancel(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 @require_POST
 def order_refill(request: HttpRequest, pk: int) -> HttpResponse:
-    """Asks for a refill of the customer's order."""
+    """Request a refill of the customer's order."""
     order = get_object_or_404(orders_of(customer=user_of(request)), pk=pk)
     try:
         request_refill(order=order, actor=user_of(request))

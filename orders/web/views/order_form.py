@@ -1,4 +1,4 @@
-"""The order form. The view parses and chooses a page; placing is a service."""
+"""The order form. The view parses and chooses a page; creating the order is a service."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from panel.accounts.signed_in import user_of
 from panel.lib.digits import whole_number
 
 DRAFT = "typed_order"
-# Characters: every field of a sound order fits.
+# Characters of a draft; every field of a valid order fits.
 MAX_KEPT = 120_000
 NOT_TYPED = ("csrfmiddlewaretoken", "owner", "seen_charge", "preview")
 
@@ -36,9 +36,9 @@ NOT_TYPED = ("csrfmiddlewaretoken", "owner", "seen_charge", "preview")
 @cache_control(private=True, no_cache=True)
 @require_http_methods(["GET", "HEAD", "POST"])
 def order_new(request: HttpRequest) -> HttpResponse:
-    """The order form; posting it places the order, or shows what is wrong and keeps what was typed.
+    """Show the order form; a POST creates the order, or shows the mistakes and keeps what was typed.
 
-    GET fills it in: `service` and any of its fields, or `again` with an order's number.
+    GET prefills it from `service` and any of its fields, or from `again` with an order's number.
     """
     if not request.user.is_authenticated:
         return _to_sign_in(request)
@@ -55,7 +55,7 @@ def order_new(request: HttpRequest) -> HttpResponse:
         if refusal.seen:
             form.add_refusals(refusal)
         else:
-            # Without scripts the charge has not been shown yet: show it, and ask once more.
+            # Without scripts the charge was not shown yet: show it, and let the customer confirm.
             messages.info(request, "Please check the charge and confirm your order.")
     except AlreadyOrdered as error:
         form = _with_fresh_key(request)
@@ -73,7 +73,7 @@ def _to_sign_in(request: HttpRequest) -> HttpResponse:
 
 
 def _typed(request: HttpRequest) -> dict[str, str]:
-    """What was posted; past `MAX_KEPT` characters without the longest texts."""
+    """Return what was posted; above `MAX_KEPT` characters, drop the longest texts."""
     typed = {name: str(value) for name, value in request.POST.items() if name not in NOT_TYPED}
     while sum(map(len, (*typed, *typed.values()))) > MAX_KEPT:
         del typed[max(typed, key=lambda name: len(name) + len(typed[name]))]
@@ -109,14 +109,14 @@ def _with_fresh_key(request: HttpRequest) -> OrderForm:
 @login_required
 @require_POST
 def order_quote(request: HttpRequest) -> HttpResponse:
-    """The summary for what is typed so far, and what still runs for the link."""
+    """Return the summary of what is typed so far, with the order that still runs for the link."""
     return render(request, "orders/_quote.html", _order_context(request, OrderForm(request.POST)))
 
 
 @login_required
 @require_POST
 def order_fields(request: HttpRequest) -> HttpResponse:
-    """The fields of the service just chosen, with what was typed before, and its summary."""
+    """Return the fields of the service just chosen, with what was typed before, and the summary."""
     return render(request, "orders/_fields_and_summary.html", _order_context(request, _unsent_form(request)))
 
 
@@ -124,7 +124,7 @@ def order_fields(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def order_find(request: HttpRequest) -> HttpResponse:
-    """The services to choose from, as the options of the form's list."""
+    """Return the matching services as options of the form's list."""
     found = find_services(customer=user_of(request), query=request.GET.get("q", ""))
     return render(request, "orders/_options.html", {"found": found})
 
@@ -146,7 +146,7 @@ def _prefilled_form(request: HttpRequest) -> OrderForm:
 
 
 def _unsent_form(request: HttpRequest) -> OrderForm:
-    """What was typed so far, not judged yet."""
+    """Return what was typed so far, without validation."""
     return OrderForm(chosen=request.POST.get("service", ""), initial=request.POST.dict())
 
 
@@ -154,7 +154,7 @@ def _order_page(request: HttpRequest, form: OrderForm) -> HttpResponse:
     is_finding = request.POST.get("preview") == "find"
     typed = request.POST.get("find", "")
     context = _order_context(request, form)
-    # For browsers without scripts; with them `order_find` answers.
+    # For browsers without scripts; the others call `order_find`.
     found = None
     if is_finding or form.chosen is None:
         found = find_services(customer=user_of(request), query=typed if is_finding else "")

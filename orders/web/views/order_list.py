@@ -1,4 +1,4 @@
-"""The customer's list of orders, the same as a file, and what keeps it right while orders run."""
+"""The customer's list of orders, its CSV export, and its live updates."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from panel.lib.csv_files import csv_response
 from panel.lib.formats import day_text
 from panel.lib.keyset_pagination import page_of
 
-# In the list to choose from; a customer of more types the number of one.
+# Services in the filter's list; with more, the customer types a number.
 MAX_SERVICES = 300
 PAGES = {Sort.NEWEST: ("Newer", "Older"), Sort.OLDEST: ("Older", "Newer")}
 
@@ -33,7 +33,7 @@ PAGES = {Sort.NEWEST: ("Newer", "Older"), Sort.OLDEST: ("Older", "Newer")}
 @login_required
 @require_safe
 def order_list(request: HttpRequest) -> HttpResponse:
-    """The customer's orders, those that the filters leave."""
+    """Show the customer's orders that match the filters."""
     counts = selectors.count_by_status(customer=user_of(request))
     form = _filters(request)
     wanted = form.wanted()
@@ -51,7 +51,7 @@ def order_list(request: HttpRequest) -> HttpResponse:
         "looked_through": LOOKED_THROUGH,
         "max_found": MAX_FOUND,
         "chips": _status_chips(request.GET, counts, wanted),
-        "taken": _taken_chips(request.GET, form, wanted),
+        "taken": _filter_chips(request.GET, form, wanted),
         "all_off": _address(request.GET, q="", service="", since="", until=""),
         "query": filters_in(request.GET).urlencode(),
         "shown": write_shown(page.rows),
@@ -64,10 +64,10 @@ def order_list(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_safe
 def order_export(request: HttpRequest) -> HttpResponseBase:
-    """What the filters show, as a CSV file of all its pages."""
+    """Return all pages of the filtered list as a CSV file."""
     form = _filters(request)
     if not form.is_valid():
-        # A file of other orders than were asked for would look right: the list tells what is wrong.
+        # A file that ignores an invalid filter would look right, so let the list show the error.
         return redirect(f"{reverse('order_list')}?{filters_in(request.GET).urlencode()}")
     listing = list_orders(customer=user_of(request), wanted=form.wanted())
     return csv_response(name="orders", lines=export_lines(listing))
@@ -77,7 +77,7 @@ def order_export(request: HttpRequest) -> HttpResponseBase:
 @never_cache
 @require_safe
 def orders_live(request: HttpRequest) -> HttpResponse:
-    """The cells of the list that changed since the page showed them; nothing at all when none did."""
+    """Return the cells of the list that changed since the page showed them; 204 if none did."""
     seen = read_shown(request.GET.get("shown", ""))
     orders = selectors.list_rows(customer=user_of(request), pks=seen) if seen else []
     changed = [order for order in orders if Shown.of(order) != seen[order.pk]]
@@ -108,7 +108,7 @@ def _filters(request: HttpRequest) -> OrderFilterForm:
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """`count` is "" where it would be that of more than the filters show."""
+    """A filter as a link. `count` is "" if other filters are set, as it counts without them."""
 
     key: str
     label: str
@@ -118,7 +118,7 @@ class Chip:
 
 
 def _status_chips(query: QueryDict, counts: Mapping[str, int], wanted: OrderFilters) -> list[Chip]:
-    """All of them, always: one that came or went would push the others aside."""
+    """Return a chip for every status, even empty ones, so that chips do not move."""
 
     def chip(key: str, label: str, count: int) -> Chip:
         status = "" if key == "all" else key
@@ -135,8 +135,8 @@ def _counted(count: int) -> str:
     return f"{selectors.COUNTED:,}+" if count > selectors.COUNTED else f"{count:,}"
 
 
-def _taken_chips(query: QueryDict, form: OrderFilterForm, wanted: OrderFilters) -> list[Chip]:
-    """The filters that are on beside the status; each leads to the list without it."""
+def _filter_chips(query: QueryDict, form: OrderFilterForm, wanted: OrderFilters) -> list[Chip]:
+    """Return a chip for each filter but the status; each links to the list without it."""
     labels = {
         "q": f"“{wanted.text}”" if wanted.text else "",
         "service": form.label_of_service(wanted.service),
@@ -147,7 +147,7 @@ def _taken_chips(query: QueryDict, form: OrderFilterForm, wanted: OrderFilters) 
 
 
 def _address(query: QueryDict, **changes: str) -> str:
-    """The first page of the list with other filters."""
+    """Return the address of the list's first page with other filters."""
     changed = filters_in(query)
     for name, value in changes.items():
         changed.pop(name, None)
