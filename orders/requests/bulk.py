@@ -48,7 +48,7 @@ class StaffReason(StrEnum):
 
 
 class TooMany(ValueError):
-    """More orders than may be selected at once; nothing was changed. The message is for who selected them."""
+    """More orders than may be selected at once; nothing was changed. The message is for the user."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,7 +150,7 @@ def refund_part(*, order: Order, amount: int, note: str, actor: User | None) -> 
 
 
 def dismiss_review(*, order: Order, note: str, actor: User | None) -> None:
-    """Close a review without changes. Raise ReviewError if it is open whether the provider has the order."""
+    """Close a review and change nothing else. Raise ReviewError if the order is queued or in doubt."""
     refuse_own(actor=actor, customer_id=order.customer_id)
     if order.submission in UNDECIDED:
         raise ReviewError("Bind its id, send it again or refund it: it cannot be left as it is.")

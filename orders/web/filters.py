@@ -26,7 +26,7 @@ from panel.lib.keyset_pagination import name_the_few
 # How many of the newest orders are searched for a part of a link: no index can find it.
 LOOKED_THROUGH = 10_000
 MAX_FOUND = 1_000
-# In the order of the query string.
+# Names in the query string.
 FILTERS = ("q", "status", "service", "since", "until", "sort")
 
 

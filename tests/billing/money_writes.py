@@ -1,7 +1,7 @@
-"""Finds code that writes wallets or entries, in its syntax tree.
+"""Finds code that writes wallets or entries, by its syntax tree.
 
-It follows names within a module: what is assigned from a wallet, looped over, annotated as one or imported under
-another name. What crosses modules, or is put together at run time, is for the models and the database to refuse.
+It follows names within a module: assignments, loops, annotations and imports under another name. The models and the
+database must refuse what crosses modules or is built at run time.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ TABLES = {"Wallet": "billing_wallet", "Entry": "billing_entry"}
 COLUMNS = {"balance", "version", "last_seq", "credit_limit", "customer", "customer_id"} | {
     *("wallet", "wallet_id", "seq", "amount", "balance_after", "kind", "key", "order_ref", "drip_ref", "memo"),
 }
-# Attributes and variables that are taken for wallets and entries wherever they come from.
+# Names that count as wallets and entries wherever they come from.
 NAMES = {"wallet", "wallets", "entries", "held_wallet"}
 
 LEADS_ON = {"objects", "_default_manager", "_base_manager", "model", "__class__", "__dict__", "_meta", "query"}
@@ -51,7 +51,7 @@ SQL = re.compile(
 
 
 def money_writes(source: str) -> list[str]:
-    """What in `source` writes wallets or entries, as "line: code"."""
+    """Return what in `source` writes wallets or entries, as "line: code"."""
     return _Module(ast.parse(source)).found()
 
 
@@ -169,7 +169,7 @@ class _Module:
     # -- texts -----------------------------------------------------------------------------------------
 
     def text(self, node: ast.AST) -> str:
-        """The string that `node` makes, as far as it can be told; "?" for what can't."""
+        """Return the string that `node` makes, with "?" for unknown parts."""
         match node:
             case ast.Constant(value=str(value)):
                 return value

@@ -1,4 +1,4 @@
-"""Adding funds: requests, decisions, and that each is made and credited exactly once."""
+"""Adding funds: requests and decisions, each made and credited exactly once."""
 
 from __future__ import annotations
 
@@ -44,22 +44,22 @@ def method():
     return make.payment_method(bonus_bp=500)
 
 
-def sends(client, offered, **values):
+def post_request(client, offered, **values):
     data = {"method": offered.pk, "amount": "100", "request_key": uuid4().hex, **values}
     return client.post(reverse("add_funds"), data)
 
 
-def told(response, name="amount"):
+def error_of(response, name="amount"):
     assert response.status_code == 200
     assert not Deposit.objects.exists()
     return " ".join(response.context["form"].errors[name])
 
 
-# -- asking ----------------------------------------------------------------------------------------------
+# -- requests --------------------------------------------------------------------------------------------
 
 
-def test_request_when_it_is_sent_then_it_waits_and_nothing_is_credited(signed_in, customer, method):
-    response = sends(signed_in, method, reference="TX 1")
+def test_request_when_sent_then_pending_and_nothing_is_credited(signed_in, customer, method):
+    response = post_request(signed_in, method, reference="TX 1")
     deposit = Deposit.objects.get()
     assert response.url == reverse("deposit_detail", args=[deposit.pk])
     assert (deposit.customer, deposit.amount, deposit.reference) == (customer, 100_000_000, "TX 1")
@@ -89,103 +89,103 @@ def test_request_when_it_is_sent_then_it_waits_and_nothing_is_credited(signed_in
         ("", "Enter the amount"),
     ],
 )
-def test_amount_when_it_is_not_sound_then_its_field_says_why_and_the_rest_is_kept(signed_in, method, amount, words):
-    response = sends(signed_in, method, amount=amount, reference="my reference")
-    assert words in told(response)
+def test_amount_when_invalid_then_its_error_and_the_rest_is_kept(signed_in, method, amount, words):
+    response = post_request(signed_in, method, amount=amount, reference="my reference")
+    assert words in error_of(response)
     assert 'value="my reference"' in response.content.decode()
 
 
 @pytest.mark.parametrize("reference", ["x" * 201, "a\x00b"])
-def test_reference_when_it_is_not_sound_then_its_field_says_why(signed_in, method, reference):
-    assert told(sends(signed_in, method, reference=reference), "reference")
+def test_reference_when_invalid_then_its_error(signed_in, method, reference):
+    assert error_of(post_request(signed_in, method, reference=reference), "reference")
 
 
 @pytest.mark.parametrize("chosen", ["", "0", "999", "nonsense", "１", "-1", "9" * 30])
-def test_method_when_it_is_none_of_those_offered_then_the_form_is_shown_again(signed_in, method, chosen):
-    response = sends(signed_in, method, method=chosen)
+def test_method_when_not_offered_then_the_form_is_shown_again(signed_in, method, chosen):
+    response = post_request(signed_in, method, method=chosen)
     assert response.status_code == 200
     assert not Deposit.objects.exists()
     assert "not offered any longer" in response.content.decode()
     assert 'value="100"' in response.content.decode()
 
 
-def test_method_when_it_is_taken_away_meanwhile_then_the_form_says_so(signed_in, method):
+def test_method_when_removed_meanwhile_then_the_form_says_so(signed_in, method):
     PaymentMethod.objects.update(is_active=False)
-    response = sends(signed_in, method)
+    response = post_request(signed_in, method)
     assert "not offered any longer" in response.content.decode()
     assert not Deposit.objects.exists()
 
 
-def test_method_when_its_module_is_gone_then_it_is_not_offered(signed_in):
+def test_method_when_its_module_is_gone_then_not_offered(signed_in):
     make.payment_method(kind="gone")
     assert signed_in.get(reverse("add_funds")).context["form"] is None
 
 
-def test_request_when_the_bonus_fell_meanwhile_then_it_is_asked_again(signed_in, method):
+def test_request_when_the_bonus_fell_meanwhile_then_confirmed_again(signed_in, method):
     PaymentMethod.objects.update(bonus_bp=100)
-    response = sends(signed_in, method, seen_bonus="500")
+    response = post_request(signed_in, method, seen_bonus="500")
     assert "The bonus has changed" in response.content.decode()
     assert not Deposit.objects.exists()
-    sends(signed_in, method, seen_bonus="100")
+    post_request(signed_in, method, seen_bonus="100")
     assert Deposit.objects.get().bonus_bp == 100
 
 
-def test_page_when_no_method_is_set_up_then_it_says_whom_to_write_to(signed_in, settings):
+def test_page_when_there_is_no_method_then_says_whom_to_contact(signed_in, settings):
     settings.SUPPORT_EMAIL = "help@example.com"
     assert "help@example.com" in signed_in.get(reverse("add_funds")).content.decode()
 
 
-def test_page_when_a_method_is_chosen_by_its_link_then_its_form_is_shown(signed_in, method):
+def test_page_when_a_link_chooses_a_method_then_its_form_is_shown(signed_in, method):
     second = make.payment_method(name="Crypto", instructions="Send coins.", minimum=1)
     page = signed_in.get(reverse("add_funds"), {"method": second.pk})
     assert page.context["form"].method == second
     assert "Send coins." in page.content.decode()
 
 
-def test_request_when_the_form_is_sent_twice_then_there_is_one(signed_in, method):
+def test_request_when_the_form_is_sent_twice_then_one(signed_in, method):
     key = uuid4().hex
-    first, second = (sends(signed_in, method, request_key=key) for _ in range(2))
+    first, second = (post_request(signed_in, method, request_key=key) for _ in range(2))
     assert first.url == second.url
     assert Deposit.objects.count() == 1
 
 
-def test_request_when_a_sent_form_is_sent_with_another_amount_then_it_is_asked_again(signed_in, method):
+def test_request_when_resent_with_another_amount_then_confirmed_again(signed_in, method):
     key = uuid4().hex
-    sends(signed_in, method, request_key=key)
-    response = sends(signed_in, method, request_key=key, amount="50")
+    post_request(signed_in, method, request_key=key)
+    response = post_request(signed_in, method, request_key=key, amount="50")
     assert "sent already, for $100.00" in response.content.decode()
     assert Deposit.objects.count() == 1
     fresh = response.context["form"]["request_key"].value()
-    assert sends(signed_in, method, request_key=fresh, amount="50").status_code == 302
+    assert post_request(signed_in, method, request_key=fresh, amount="50").status_code == 302
     assert Deposit.objects.count() == 2
 
 
 @pytest.mark.parametrize("key", ["", "short", "Z" * 32, "a" * 33])
-def test_request_when_its_key_is_made_up_then_nothing_is_requested(signed_in, method, key):
-    assert sends(signed_in, method, request_key=key).status_code == 200
+def test_request_when_its_key_is_malformed_then_refused(signed_in, method, key):
+    assert post_request(signed_in, method, request_key=key).status_code == 200
     assert not Deposit.objects.exists()
 
 
-def test_request_when_as_many_wait_as_may_then_one_more_is_refused_until_one_is_gone(signed_in, customer, method):
+def test_request_when_the_most_are_pending_then_refused_until_one_is_gone(signed_in, customer, method):
     made = [make.pending_deposit(customer) for _ in range(MAX_WAITING)]
-    response = sends(signed_in, method)
+    response = post_request(signed_in, method)
     assert "the most at once" in response.content.decode()
     assert Deposit.objects.count() == MAX_WAITING
     cancel_deposit(deposit=made[0])
-    assert sends(signed_in, method).status_code == 302
+    assert post_request(signed_in, method).status_code == 302
 
 
 @pytest.mark.django_db(transaction=True)
-def test_requests_when_many_come_at_once_then_no_more_wait_than_may(customer, method):
+def test_requests_when_many_come_at_once_then_the_limit_holds(customer, method):
     results = at_once(8, lambda number: make.pending_deposit(customer))
     assert len([one for one in results if isinstance(one, Deposit)]) == MAX_WAITING
     assert Deposit.objects.count() == MAX_WAITING
 
 
 @pytest.mark.django_db(transaction=True)
-def test_request_when_its_form_is_sent_many_times_at_once_then_there_is_one(customer, method):
-    wish = {"customer": customer, "method": method, "amount": 10_000_000, "request_key": "a" * 32}
-    results = at_once(8, lambda number: request_deposit(**wish))
+def test_request_when_sent_many_times_at_once_then_one(customer, method):
+    values = {"customer": customer, "method": method, "amount": 10_000_000, "request_key": "a" * 32}
+    results = at_once(8, lambda number: request_deposit(**values))
     assert [one.created for one in results].count(True) == 1
     assert {one.deposit.pk for one in results} == {Deposit.objects.get().pk}
 
@@ -203,7 +203,7 @@ def test_request_when_its_form_is_sent_many_times_at_once_then_there_is_one(cust
         ("", ["5% bonus"]),
     ],
 )
-def test_preview_when_an_amount_is_typed_then_it_tells_what_it_comes_to(signed_in, method, amount, words):
+def test_preview_when_an_amount_is_typed_then_amount_bonus_and_sum(signed_in, method, amount, words):
     page = signed_in.get(reverse("add_funds_preview"), {"method": method.pk, "amount": amount})
     text = page.content.decode()
     for word in words:
@@ -211,22 +211,22 @@ def test_preview_when_an_amount_is_typed_then_it_tells_what_it_comes_to(signed_i
     assert not Deposit.objects.exists()
 
 
-def test_form_when_the_amount_is_wrong_then_told_once_and_the_cursor_is_there(signed_in, method):
-    text = sends(signed_in, method, amount="1").content.decode()
+def test_form_when_the_amount_is_wrong_then_one_error_and_it_is_focused(signed_in, method):
+    text = post_request(signed_in, method, amount="1").content.decode()
     assert text.count("smallest amount") == 1
     assert "You get <strong>—</strong>" in text
     assert [tag for tag in re.findall("<input[^>]*>", text) if "autofocus" in tag and 'name="amount"' in tag]
     assert "$5.00 to $" in text and "Amount in $" in text
 
 
-def test_preview_when_the_method_is_unknown_then_there_is_none(signed_in, method):
+def test_preview_when_the_method_is_unknown_then_empty(signed_in, method):
     assert signed_in.get(reverse("add_funds_preview"), {"method": "x", "amount": "5"}).status_code == 204
 
 
-# -- deciding --------------------------------------------------------------------------------------------
+# -- decisions -------------------------------------------------------------------------------------------
 
 
-def test_approval_when_there_is_a_bonus_then_both_are_posted_with_what_was_promised(staff, customer, method):
+def test_approval_when_there_is_a_bonus_then_both_are_posted_as_promised(staff, customer, method):
     deposit = make.pending_deposit(customer)
     PaymentMethod.objects.update(bonus_bp=0)
     approve_deposit(deposit_id=deposit.pk, credited=100_000_001, actor=staff)
@@ -236,14 +236,14 @@ def test_approval_when_there_is_a_bonus_then_both_are_posted_with_what_was_promi
     assert deposit.decided_by == staff and deposit.decided_at
 
 
-def test_approval_when_the_customer_has_no_wallet_yet_then_it_is_made(staff, method):
+def test_approval_when_the_customer_has_no_wallet_then_one_is_created(staff, method):
     user = make.customer("new@example.org")
     approve_deposit(deposit_id=make.pending_deposit(user).pk, credited=1, actor=staff)
     assert money_of(user) == (1, [("deposit", 1)])
 
 
 @pytest.mark.parametrize("credited", [0, -1, MAX_MICROS + 1])
-def test_approval_when_the_amount_cannot_be_then_nothing_happens(staff, customer, method, credited):
+def test_approval_when_the_amount_is_invalid_then_nothing_changes(staff, customer, method, credited):
     deposit = make.pending_deposit(customer)
     with pytest.raises(DecisionRefused):
         approve_deposit(deposit_id=deposit.pk, credited=credited, actor=staff)
@@ -251,7 +251,7 @@ def test_approval_when_the_amount_cannot_be_then_nothing_happens(staff, customer
     assert deposit.state == "pending"
 
 
-def test_approval_when_the_wallet_cannot_hold_it_then_it_still_waits(staff, customer, method):
+def test_approval_when_the_wallet_cannot_hold_it_then_still_pending(staff, customer, method):
     deposit = make.pending_deposit(customer)
     with pytest.raises(DecisionRefused, match="ledger"):
         approve_deposit(deposit_id=deposit.pk, credited=MAX_MICROS, actor=staff)
@@ -260,7 +260,7 @@ def test_approval_when_the_wallet_cannot_hold_it_then_it_still_waits(staff, cust
 
 
 @pytest.mark.parametrize(("amount", "basis_points", "bonus"), [(1, 500, 0), (19, 500, 0), (20, 500, 1), (7, 10_000, 7)])
-def test_bonus_is_rounded_down(amount, basis_points, bonus):
+def test_bonus_when_fractional_then_rounded_down(amount, basis_points, bonus):
     assert bonus_of(amount, basis_points) == bonus
 
 
@@ -273,7 +273,7 @@ DECISIONS = {
 
 @pytest.mark.parametrize("second", DECISIONS)
 @pytest.mark.parametrize("first", DECISIONS)
-def test_decision_when_one_was_made_before_then_it_stands(staff, customer, method, first, second):
+def test_decision_when_made_before_then_it_stands(staff, customer, method, first, second):
     deposit = make.pending_deposit(customer)
     DECISIONS[first](deposit, staff)
     stands = Deposit.objects.values().get(), money_of(customer)
@@ -297,8 +297,8 @@ def test_decisions_when_made_at_once_then_exactly_one_counts(staff, customer, me
 
 
 @pytest.mark.django_db(transaction=True)
-def test_decisions_when_the_state_is_only_looked_at_then_money_is_credited_for_a_refused_one(staff, customer, method):
-    """Why the update is filtered: looking first and writing then lets both through."""
+def test_decisions_when_only_read_then_written_then_a_refused_one_is_credited(staff, customer, method):
+    """Why the update is filtered: with a read before it, both succeed."""
     deposit = make.pending_deposit(customer)
     meeting = threading.Barrier(2)
 
@@ -317,9 +317,7 @@ def test_decisions_when_the_state_is_only_looked_at_then_money_is_credited_for_a
 
 
 @pytest.mark.django_db(transaction=True)
-def test_approval_when_the_process_dies_at_any_statement_then_it_can_be_made_and_is_credited_once(
-    staff, customer, method
-):
+def test_approval_when_the_process_dies_then_a_repeat_credits_once(staff, customer, method):
     survived = 0
     for dies_at in range(1, 40):
         deposit = make.pending_deposit(customer)
@@ -338,7 +336,7 @@ def test_approval_when_the_process_dies_at_any_statement_then_it_can_be_made_and
 
 
 def approve_dying_at(deposit, staff, number):
-    """Whether the process died, before the statement of that number."""
+    """Approve with the process dying before the given statement; return True if it died."""
     count = 0
 
     def kill(execute, sql, params, many, context):
@@ -359,7 +357,7 @@ def approve_dying_at(deposit, staff, number):
 # -- the customer's page ---------------------------------------------------------------------------------
 
 
-def test_cancel_when_it_waits_then_it_is_canceled_and_twice_says_nothing_wrong(signed_in, customer, method):
+def test_cancel_when_pending_then_canceled_and_a_repeat_is_harmless(signed_in, customer, method):
     deposit = make.pending_deposit(customer)
     address = reverse("deposit_cancel", args=[deposit.pk])
     text = signed_in.post(address, follow=True).content.decode()
@@ -369,14 +367,14 @@ def test_cancel_when_it_waits_then_it_is_canceled_and_twice_says_nothing_wrong(s
     assert (deposit.state, deposit.decided_by) == ("canceled", customer)
 
 
-def test_cancel_when_it_was_approved_a_moment_before_then_the_customer_is_told(signed_in, staff, customer, method):
+def test_cancel_when_approved_a_moment_before_then_the_customer_sees_it(signed_in, staff, customer, method):
     deposit = make.pending_deposit(customer)
     approve_deposit(deposit_id=deposit.pk, credited=deposit.amount, actor=staff)
     text = signed_in.post(reverse("deposit_cancel", args=[deposit.pk]), follow=True).content.decode()
     assert "not canceled" in text and "$105.00" in text
 
 
-def test_page_when_it_is_decided_then_it_tells_what_came_in_and_why(signed_in, staff, customer, method):
+def test_page_when_decided_then_says_what_came_in_and_why(signed_in, staff, customer, method):
     came, gone = make.pending_deposit(customer), make.pending_deposit(customer)
     approve_deposit(deposit_id=came.pk, credited=90_000_000, note="A <b>fee</b> was taken.", actor=staff)
     refuse_deposit(deposit_id=gone.pk, reason="Nothing came in.", actor=staff)
@@ -386,7 +384,7 @@ def test_page_when_it_is_decided_then_it_tells_what_came_in_and_why(signed_in, s
     assert "Nothing came in." in text and "Refused" in text
 
 
-def test_page_when_it_asks_again_then_it_answers_only_once_the_state_is_another(signed_in, staff, customer, method):
+def test_page_when_it_polls_then_answered_once_the_state_changes(signed_in, staff, customer, method):
     deposit = make.pending_deposit(customer)
     address = reverse("deposit_detail", args=[deposit.pk]) + "?state=pending"
     asks = {"headers": {"HX-Request": "true"}}
@@ -396,7 +394,7 @@ def test_page_when_it_asks_again_then_it_answers_only_once_the_state_is_another(
 
 
 @pytest.mark.parametrize("name", ["deposit_detail", "deposit_cancel", "deposit_receipt"])
-def test_deposit_when_it_is_anothers_then_it_is_not_found(signed_in, other, method, name):
+def test_deposit_when_it_is_anothers_then_404(signed_in, other, method, name):
     deposit = make.pending_deposit(other)
     address = reverse(name, args=[deposit.pk])
     answer = signed_in.post(address) if name == "deposit_cancel" else signed_in.get(address)
@@ -405,7 +403,7 @@ def test_deposit_when_it_is_anothers_then_it_is_not_found(signed_in, other, meth
     assert deposit.state == "pending"
 
 
-def test_list_of_requests_when_there_are_many_then_it_has_pages_and_asks_no_more(signed_in, customer, staff, method):
+def test_list_of_requests_when_long_then_paged_with_the_same_statements(signed_in, customer, staff, method):
     for _ in range(12):
         refuse_deposit(deposit_id=make.pending_deposit(customer).pk, reason="No", actor=staff)
     page = signed_in.get(reverse("add_funds"))
@@ -419,7 +417,7 @@ def test_list_of_requests_when_there_are_many_then_it_has_pages_and_asks_no_more
 
 @csrf_exempt
 def toy_callback(request):
-    """Called by the toy gateway, which knows a secret."""
+    """The view of a toy gateway, which checks a secret."""
     if request.headers.get("X-Secret") != "s3cret":
         return HttpResponse(status=403)
     confirm_payment(deposit_id=int(request.POST["id"]), credited=int(request.POST["micros"]))
@@ -454,12 +452,12 @@ def calls_back(deposit, *, micros=100_000_000, secret="s3cret"):
     return client.post("/wallet/pay/toy/callback/", {"id": deposit.pk, "micros": micros})
 
 
-def test_gateway_when_it_confirms_again_and_again_then_the_money_is_credited_once(signed_in, customer, gateway):
+def test_gateway_when_it_confirms_repeatedly_then_credited_once(signed_in, customer, gateway):
     method = make.payment_method(kind="toy", name="Toy", instructions="", bonus_bp=100)
     page = signed_in.get(reverse("add_funds"))
     assert "https://toy.example" in page.headers["Content-Security-Policy"]
     assert "reference" not in page.context["form"].fields
-    response = sends(signed_in, method)
+    response = post_request(signed_in, method)
     deposit = Deposit.objects.get()
     assert response.url == f"https://toy.example/pay/{deposit.pk}"
     assert calls_back(deposit, secret="guessed").status_code == 403
@@ -471,7 +469,7 @@ def test_gateway_when_it_confirms_again_and_again_then_the_money_is_credited_onc
     assert not Alert.objects.exists()
 
 
-def test_gateway_when_the_request_was_canceled_meanwhile_then_the_payment_is_an_alert(customer, gateway):
+def test_gateway_when_the_request_was_canceled_then_an_alert(customer, gateway):
     deposit = make.pending_deposit(customer, method=make.payment_method(kind="toy"))
     cancel_deposit(deposit=deposit)
     assert calls_back(deposit).status_code == 200
@@ -479,12 +477,12 @@ def test_gateway_when_the_request_was_canceled_meanwhile_then_the_payment_is_an_
     assert Entry.objects.count() == 1
 
 
-def test_gateway_when_it_is_down_then_the_customer_is_told_and_the_request_waits(signed_in, gateway, monkeypatch):
+def test_gateway_when_unavailable_then_said_and_the_request_stays_pending(signed_in, gateway, monkeypatch):
     monkeypatch.setattr(ToyGateway, "is_down", True)
     method = make.payment_method(kind="toy")
-    response = sends(signed_in, method)
+    response = post_request(signed_in, method)
     assert "does not answer" in signed_in.get(response.url).content.decode()
 
 
-def test_page_when_no_gateway_is_chosen_then_forms_lead_nowhere_else(signed_in, method):
+def test_page_when_no_gateway_is_chosen_then_forms_stay_on_the_site(signed_in, method):
     assert "form-action 'self';" in signed_in.get(reverse("add_funds")).headers["Content-Security-Policy"] + ";"

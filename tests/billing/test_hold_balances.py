@@ -1,4 +1,4 @@
-"""The migrations that hold balances to their last entries: there and back, with data, and under the release before."""
+"""The migrations that tie balances to their last entries: both ways, with data, and under the previous release."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def raw(sql: str) -> None:
 
 @pytest.fixture
 def wallets() -> list[Wallet]:
-    """Alice's with three entries, Bob's with two and a balance of 0, Carol's with none."""
+    """Three wallets: Alice's with three entries, Bob's with two and a balance of 0, Carol's empty."""
     alice, bob, carol = (wallet_of(customer=make.customer(f"{name}@example.org")) for name in ("alice", "bob", "carol"))
     for number, (wallet, amount) in enumerate([(alice, 500), (bob, 300), (alice, -200), (bob, -300), (alice, 1)]):
         ledger.post(wallet_id=wallet.pk, amount=amount, kind="adjustment", key=f"k{number}")
@@ -44,10 +44,10 @@ def wallets() -> list[Wallet]:
 
 @pytest.fixture
 def before(wallets: list[Wallet]) -> Iterator[None]:
-    """The schema of the release before, with the data. Whatever the test leaves, the schema is the latest again."""
+    """Migrate to the previous release's schema, with data; migrate forward again after the test."""
     migrate(*BEFORE)
     yield
-    # The entries are the record; the wallets follow them.
+    # The entries are authoritative; the wallets follow them.
     own = "FROM billing_entry e WHERE e.wallet_id = billing_wallet.id"
     raw(
         f"UPDATE billing_wallet SET version = (SELECT COUNT(*) {own}),"
@@ -61,7 +61,7 @@ def columns() -> set[str]:
         return {one.name for one in connection.introspection.get_table_description(cursor, "billing_wallet")}
 
 
-def test_migrations_when_there_is_data_then_it_stays_and_is_held(before, wallets):
+def test_migrations_when_there_is_data_then_kept_and_guarded(before, wallets):
     assert "last_seq" not in columns()
     migrate(*LATEST)
     assert list(Wallet.objects.order_by("pk").values_list("balance", "version", "last_seq")) == [
@@ -77,7 +77,7 @@ def test_migrations_when_there_is_data_then_it_stays_and_is_held(before, wallets
     assert find_breaches() == []
 
 
-def test_migrations_when_balances_are_wrong_then_they_are_named_and_nothing_changes(before, wallets):
+def test_migrations_when_balances_are_wrong_then_named_and_nothing_changes(before, wallets):
     alice, bob, carol = (wallet.pk for wallet in wallets)
     raw(f"UPDATE billing_wallet SET balance = 302 WHERE id = {alice}")
     raw(f"UPDATE billing_wallet SET version = 3 WHERE id = {bob}")
@@ -93,7 +93,7 @@ def test_migrations_when_balances_are_wrong_then_they_are_named_and_nothing_chan
     assert append_only.installed(connection)
 
 
-def test_migrations_when_very_many_balances_are_wrong_then_twenty_are_named(before):
+def test_migrations_when_many_balances_are_wrong_then_twenty_are_named(before):
     for number in range(23):
         customer = make.customer(f"c{number}@example.org")
         raw(
@@ -106,24 +106,24 @@ def test_migrations_when_very_many_balances_are_wrong_then_twenty_are_named(befo
     assert str(caught.value).endswith("and 3 more")
 
 
-def test_migrations_when_taken_back_then_the_release_before_has_its_schema(wallets, before):
+def test_migrations_when_reversed_then_the_previous_schema(wallets, before):
     assert "last_seq" not in columns()
     assert missing_guards(connection) != []
     assert append_only.installed(connection)
     raw(f"UPDATE billing_wallet SET balance = 302 WHERE id = {wallets[0].pk}")
 
 
-# -- the release before on this schema ---------------------------------------------------------------
+# -- the previous release on this schema -------------------------------------------------------------
 
 
 @pytest.fixture
 def old() -> Any:
-    """The models of the release before: their SQL knows nothing of what was added."""
+    """The models of the previous release, whose SQL does not know the new column."""
     return MigrationExecutor(connection).loader.project_state([BEFORE]).apps
 
 
 def old_post(old: Any, wallet_id: int, amount: int, key: str) -> None:
-    """What `ledger.post` did."""
+    """Post as the previous release's `ledger.post` did."""
     wallets = old.get_model("billing", "Wallet").objects.filter(pk=wallet_id)
     with transaction.atomic():
         assert wallets.update(balance=models.F("balance") + amount, version=models.F("version") + 1)
@@ -133,7 +133,7 @@ def old_post(old: Any, wallet_id: int, amount: int, key: str) -> None:
         )
 
 
-def test_release_before_when_it_opens_wallets_and_posts_then_all_of_it_holds(old, wallets):
+def test_previous_release_when_it_posts_then_balances_match(old, wallets):
     customer = make.customer("dave@example.org")
     wallet, created = old.get_model("billing", "Wallet").objects.get_or_create(customer_id=customer.pk)
     assert created
@@ -147,7 +147,7 @@ def test_release_before_when_it_opens_wallets_and_posts_then_all_of_it_holds(old
     assert find_breaches() == []
 
 
-def test_release_before_when_it_posts_many_at_once_then_all_of_it_holds(old, wallets):
+def test_previous_release_when_it_posts_many_at_once_then_balances_match(old, wallets):
     [alice, *_] = wallets
     rows = old.get_model("billing", "Wallet").objects.filter(pk=alice.pk)
     with transaction.atomic():
@@ -164,7 +164,7 @@ def test_release_before_when_it_posts_many_at_once_then_all_of_it_holds(old, wal
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="Django rebuilds tables on SQLite alone")
-def test_tables_when_a_later_migration_rebuilds_them_then_balances_are_still_held(wallets):
+def test_tables_when_a_later_migration_rebuilds_them_then_still_guarded(wallets):
     for model in (Wallet, Entry):
         with connection.schema_editor() as editor:
             editor._remake_table(model)
@@ -177,7 +177,7 @@ def test_tables_when_a_later_migration_rebuilds_them_then_balances_are_still_hel
 
 
 @isolate_apps("billing")
-def test_constraint_when_its_table_comes_before_the_parent_then_it_holds():
+def test_constraint_when_created_before_its_parent_table_then_it_holds():
     key = CompositeForeignKey(
         columns=("a", "b"), to_table="parent_of_a_test", to_columns=("a", "b"), name="key_of_a_test"
     )
@@ -219,7 +219,7 @@ def test_constraint_when_its_table_comes_before_the_parent_then_it_holds():
             editor.delete_model(Parent)
 
 
-def test_constraint_when_a_migration_writes_it_then_it_comes_back_equal():
+def test_constraint_when_written_by_a_migration_then_equal():
     constraint = next(one for one in Wallet._meta.constraints if one.name == "wallet_balance_of_last_entry")
     assert constraint.clone() == constraint
     other = constraint.clone()

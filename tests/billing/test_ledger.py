@@ -1,4 +1,4 @@
-"""The ledger: what may be posted, what is refused, and what the database itself holds against any writer."""
+"""The ledger: what may be posted, what is refused, and what the database enforces against any writer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def wallet(db):
-    """An empty wallet: no entry, balance 0."""
+    """An empty wallet."""
     return wallet_of(customer=make.customer("carol@example.org"))
 
 
@@ -29,7 +29,7 @@ def post(wallet, amount, key, kind=Entry.Kind.DEPOSIT, **values):
 
 
 def state(wallet):
-    """Balance, version and every entry: what a denial must leave as it was."""
+    """Return balance, version and every entry, to check that a refusal changes nothing."""
     balance, version = Wallet.objects.values_list("balance", "version").get(pk=wallet.pk)
     entries = Entry.objects.filter(wallet=wallet).order_by("seq")
     return balance, version, list(entries.values_list("seq", "amount", "balance_after", "kind", "key"))
@@ -40,8 +40,8 @@ def in_savepoint(call):
         call()
 
 
-def settle_constraints():
-    """PostgreSQL checks foreign keys at the end of a transaction, and refuses DDL and TRUNCATE before."""
+def check_constraints():
+    """Check deferred constraints now: PostgreSQL refuses DDL and TRUNCATE while they are pending."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
@@ -108,12 +108,12 @@ def test_post_when_key_is_repeated_then_first_entry_and_nothing_moves(wallet):
     again = post(wallet, 5_000_000, "k:1", memo="another memo")
     assert (again.created, again.entry.pk) == (False, first.entry.pk)
     assert state(wallet) == before
-    # No number was used up by the repetition.
+    # The repetition used up no number.
     assert post(wallet, 1, "k:2").entry.seq == 2
 
 
 @pytest.mark.parametrize(("amount", "kind"), [(5_000_001, "deposit"), (-5_000_000, "deposit"), (5_000_000, "bonus")])
-def test_post_when_key_is_used_for_another_amount_or_kind_then_conflict_and_nothing_moves(wallet, amount, kind):
+def test_post_when_key_has_another_amount_or_kind_then_conflict(wallet, amount, kind):
     post(wallet, 5_000_000, "k:1")
     before = state(wallet)
     with pytest.raises(ledger.KeyConflict):
@@ -121,7 +121,7 @@ def test_post_when_key_is_used_for_another_amount_or_kind_then_conflict_and_noth
     assert state(wallet) == before
 
 
-def test_post_when_key_is_used_for_another_wallet_then_conflict_and_neither_moves(wallet, customer):
+def test_post_when_key_has_another_wallet_then_conflict_and_neither_moves(wallet, customer):
     alices = make.wallet(customer)
     post(wallet, 5_000_000, "k:1")
     before = state(wallet), state(alices)
@@ -139,7 +139,7 @@ def test_post_when_debit_is_repeated_after_wallet_was_emptied_then_first_entry(w
     assert state(wallet) == before
 
 
-def test_post_when_larger_debit_reuses_key_of_emptied_wallet_then_conflict_not_shortage(wallet):
+def test_post_when_larger_debit_reuses_key_then_conflict_not_shortage(wallet):
     post(wallet, 5_000_000, "in")
     post(wallet, -5_000_000, "order:1:charge", Entry.Kind.ORDER)
     before = state(wallet)
@@ -151,7 +151,7 @@ def test_post_when_larger_debit_reuses_key_of_emptied_wallet_then_conflict_not_s
 # -- what is refused ---------------------------------------------------------------------------------
 
 
-def test_post_when_funds_are_short_by_one_micro_then_refused_and_nothing_moves(wallet):
+def test_post_when_short_by_one_micro_then_refused_and_nothing_moves(wallet):
     post(wallet, 5_000_000, "in")
     before = state(wallet)
     with pytest.raises(ledger.InsufficientFunds) as caught:
@@ -162,7 +162,7 @@ def test_post_when_funds_are_short_by_one_micro_then_refused_and_nothing_moves(w
     assert post(wallet, -5_000_000, "out", Entry.Kind.ORDER).entry.seq == 2
 
 
-def test_post_when_credit_limit_then_debits_reach_it_and_not_one_micro_further(wallet):
+def test_post_when_credit_limit_then_debits_stop_exactly_there(wallet):
     Wallet.objects.filter(pk=wallet.pk).update(credit_limit=2_000_000)
     post(wallet, 1_000_000, "in")
     assert spendable(customer=wallet.customer) == 3_000_000
@@ -173,14 +173,14 @@ def test_post_when_credit_limit_then_debits_reach_it_and_not_one_micro_further(w
         post(wallet, -1, "out:2")
     assert (caught.value.needed, caught.value.available) == (1, 0)
     assert state(wallet) == before
-    # Credits are taken below zero as well.
+    # Credits are accepted below zero as well.
     post(wallet, 500_000, "in:2")
     assert balance_of(customer=wallet.customer) == -1_500_000
     assert find_breaches() == []
 
 
 @pytest.mark.parametrize("amount", [0, MAX_MICROS + 1, -MAX_MICROS - 1, 10**30])
-def test_post_when_amount_is_zero_or_out_of_range_then_refused_and_nothing_moves(wallet, amount):
+def test_post_when_amount_is_zero_or_out_of_range_then_refused(wallet, amount):
     post(wallet, 5, "in")
     before = state(wallet)
     with pytest.raises(ledger.InvalidPosting):
@@ -188,7 +188,7 @@ def test_post_when_amount_is_zero_or_out_of_range_then_refused_and_nothing_moves
     assert state(wallet) == before
 
 
-def test_post_when_balance_would_leave_its_range_then_refused_and_nothing_moves(wallet):
+def test_post_when_balance_would_leave_its_range_then_refused(wallet):
     post(wallet, MAX_MICROS, "in")
     before = state(wallet)
     with pytest.raises(ledger.InvalidPosting):
@@ -200,7 +200,7 @@ def test_post_when_balance_would_leave_its_range_then_refused_and_nothing_moves(
 @pytest.mark.parametrize(
     ("amount", "kind"), [(-1_000_000, "deposit"), (-1_000_000, "bonus"), (1_000_000, "order"), (1_000_000, "refund")]
 )
-def test_adjust_wallet_when_kind_is_not_for_staff_then_refused_and_nothing_moves(wallet, staff, amount, kind):
+def test_adjust_wallet_when_kind_is_not_for_staff_then_refused(wallet, staff, amount, kind):
     post(wallet, 5_000_000, "in")
     before = state(wallet)
     with pytest.raises(ValueError):
@@ -221,7 +221,7 @@ def test_adjust_wallet_when_form_is_sent_twice_then_money_moves_once(wallet, sta
 # -- transactions ------------------------------------------------------------------------------------
 
 
-def test_post_when_outer_transaction_rolls_back_then_nothing_and_the_key_is_free(wallet):
+def test_post_when_outer_transaction_rolls_back_then_the_key_is_free(wallet):
     post(wallet, 5_000_000, "in")
     before = state(wallet)
     with pytest.raises(RuntimeError), transaction.atomic():
@@ -233,7 +233,7 @@ def test_post_when_outer_transaction_rolls_back_then_nothing_and_the_key_is_free
     assert (posting.created, posting.entry.seq, posting.entry.balance_after) == (True, 2, 3_000_000)
 
 
-def test_post_when_refused_inside_a_transaction_then_the_rest_of_it_still_commits(wallet):
+def test_post_when_refused_in_a_transaction_then_the_rest_commits(wallet):
     # PostgreSQL refuses every statement after an error, unless a savepoint caught it.
     post(wallet, 5_000_000, "in")
     with transaction.atomic():
@@ -274,7 +274,7 @@ def test_post_when_refused_inside_a_transaction_then_the_rest_of_it_still_commit
     ],
     ids=["update", "update memo", "bulk_update", "save", "delete", "delete all", "raw delete"],
 )
-def test_entry_when_changed_or_deleted_past_its_guards_then_the_database_refuses(wallet, tamper):
+def test_entry_when_changed_past_its_guards_then_the_database_refuses(wallet, tamper):
     entry = post(wallet, 5_000_000, "in").entry
     before = state(wallet)
     with pytest.raises(IntegrityError, match="append-only"):
@@ -321,7 +321,7 @@ def test_entry_when_replaced_in_raw_sql_then_refused(wallet):
 @pytest.mark.parametrize("sql", ["TRUNCATE billing_entry CASCADE", "TRUNCATE billing_wallet CASCADE"])
 def test_entry_when_truncated_then_refused(wallet, sql):
     post(wallet, 5_000_000, "in")
-    settle_constraints()
+    check_constraints()
     before = state(wallet)
     with pytest.raises(IntegrityError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(sql)

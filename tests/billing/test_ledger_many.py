@@ -1,4 +1,4 @@
-"""Many postings at once, to one wallet or to many: all of them or none, each an entry of its own."""
+"""Many postings at once, to one wallet or to several: all of them or none, each with its own entry."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def state(wallet):
 
 
 @pytest.mark.django_db
-def test_debits_are_numbered_and_chained_as_if_posted_one_after_the_other():
+def test_post_all_when_debits_then_numbered_and_chained_like_single_ones():
     wallet = make_wallet()
     ledger.post_all(lines=lines(wallet, 100, 250, 50))
     assert state(wallet) == (
@@ -55,7 +55,7 @@ def test_debits_are_numbered_and_chained_as_if_posted_one_after_the_other():
 
 
 @pytest.mark.django_db
-def test_the_wallet_may_be_emptied_and_not_one_micro_more():
+def test_post_all_when_it_empties_the_wallet_then_not_one_micro_more():
     wallet = make_wallet()
     before = state(wallet)
     with pytest.raises(ledger.InsufficientFunds) as refusal:
@@ -68,7 +68,7 @@ def test_the_wallet_may_be_emptied_and_not_one_micro_more():
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("keys", [("k:1", "new"), ("new", "new")], ids=["used before", "twice in one"])
-def test_a_key_that_was_used_moves_nothing(keys):
+def test_post_all_when_a_key_was_used_then_nothing_moves(keys):
     wallet = make_wallet()
     ledger.post_all(lines=lines(wallet, 1, 1))
     before = state(wallet)
@@ -83,7 +83,7 @@ def test_a_key_that_was_used_moves_nothing(keys):
     [[], [(0, "a")], [(5, "a"), (-1, "b")], [(-5, "")], [(-MAX_MICROS, "a"), (-1, "b")]],
     ids=["none", "zero", "a credit and a debit", "no key", "out of range"],
 )
-def test_what_cannot_be_posted_together_is_refused(wrong):
+def test_post_all_when_lines_do_not_fit_together_then_refused(wrong):
     wallet = make_wallet()
     before = state(wallet)
     with pytest.raises(ledger.InvalidPosting):
@@ -92,7 +92,7 @@ def test_what_cannot_be_posted_together_is_refused(wrong):
 
 
 @pytest.mark.django_db
-def test_credits_of_several_wallets_are_posted_together_or_not_at_all():
+def test_post_all_when_several_wallets_then_all_or_nothing():
     alice, bob = (wallet_of(customer=make.customer(f"{name}@example.org")) for name in ("alice", "bob"))
     gifts = [Line(bob.pk, 5, "refund", "b"), Line(alice.pk, 7, "refund", "a"), Line(alice.pk, 1, "refund", "c")]
     with pytest.raises(ledger.InvalidPosting):
@@ -104,8 +104,8 @@ def test_credits_of_several_wallets_are_posted_together_or_not_at_all():
 
 
 @pytest.mark.django_db
-def test_wallets_are_taken_in_the_order_of_their_numbers(monkeypatch):
-    """Or two batches that refund the same customers would wait for each other."""
+def test_post_all_when_several_wallets_then_locked_by_id(monkeypatch):
+    """Otherwise two batches that refund the same customers would deadlock."""
     wallets = [wallet_of(customer=make.customer(f"{name}@example.org")) for name in ("alice", "bob", "carol")]
     move, moved = ledger._move, []
 
@@ -119,7 +119,7 @@ def test_wallets_are_taken_in_the_order_of_their_numbers(monkeypatch):
 
 
 @pytest.mark.django_db
-def test_credits_that_would_take_a_balance_out_of_range_are_told_as_such():
+def test_post_all_when_a_balance_would_leave_its_range_then_invalid():
     wallet = make_wallet(MAX_MICROS)
     before = state(wallet)
     with pytest.raises(ledger.InvalidPosting, match="the database refused"):
@@ -128,19 +128,19 @@ def test_credits_that_would_take_a_balance_out_of_range_are_told_as_such():
 
 
 @pytest.mark.django_db
-def test_a_thousand_debits_take_as_few_statements_as_two():
+def test_post_all_when_a_thousand_debits_then_as_few_statements_as_two():
     wallet = make_wallet(10_000)
     counts = []
     for prefix, count in (("few", 2), ("many", 500)):
         with CaptureQueriesContext(connection) as captured:
             ledger.post_all(lines=lines(wallet, *[1] * count, prefix=prefix))
         counts.append(len(captured))
-    # SQLite takes so many parameters in a statement, and no more.
+    # SQLite limits the parameters of a statement.
     assert counts[1] <= counts[0] + 500 * 11 // 900 + 1
 
 
 @pytest.mark.django_db(transaction=True)
-def test_batches_and_single_debits_at_once_lose_nothing():
+def test_post_all_when_raced_with_single_debits_then_nothing_is_lost():
     wallet = make_wallet(1_000)
 
     def batch(number):
@@ -159,7 +159,7 @@ def test_batches_and_single_debits_at_once_lose_nothing():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_batches_at_once_that_exceed_the_wallet_together_are_taken_whole_or_not_at_all():
+def test_post_all_when_batches_exceed_the_wallet_then_whole_or_not_at_all():
     wallet = make_wallet(1_000)
     results = in_threads(
         *(

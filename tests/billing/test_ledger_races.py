@@ -1,4 +1,4 @@
-"""Races for one wallet: first the ways that lose money, shown to lose it, then the ledger, which does not."""
+"""Races for one wallet: first the naive ways, which lose money, then the ledger, which does not."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def debits(wallet):
 
 
 def books_balance():
-    """Whether the money adds up; that the debits have no orders is not the matter here."""
+    """Check that the money adds up; these debits have no orders, which does not matter here."""
     of_orders = {"an order's", "exactly one charge", "an entry of an order"}
     return not [breach for breach in find_breaches() if not breach.invariant.startswith(tuple(of_orders))]
 
@@ -53,7 +53,7 @@ def books_balance():
 
 
 def naive_debit(wallet, amount, meeting):
-    """Read, compute, write back. Both have read before either writes, which is the race made certain."""
+    """Read, compute, write back. A barrier makes both read before either writes."""
     read = balance(wallet)
     meeting.wait(PATIENCE)
     with unguarded.no_foreign_keys():
@@ -64,12 +64,12 @@ def naive_debit(wallet, amount, meeting):
 def test_naive_read_compute_write_when_two_at_once_then_a_debit_is_lost(wallet):
     meeting = threading.Barrier(2)
     assert in_threads(*[lambda: naive_debit(wallet, 100, meeting)] * 2) == ["debited", "debited"]
-    # Two debits of 100 each, one of them gone.
+    # Two debits of 100 each, one of them lost.
     assert balance(wallet) == 900
 
 
 @pytest.mark.postgresql
-def test_naive_read_compute_write_when_in_transactions_then_a_debit_is_lost_all_the_same(wallet):
+def test_naive_read_compute_write_when_in_transactions_then_still_lost(wallet):
     meeting = threading.Barrier(2)
     guarded = transaction.atomic(naive_debit)
     assert in_threads(*[lambda: guarded(wallet, 100, meeting)] * 2) == ["debited", "debited"]
@@ -77,7 +77,7 @@ def test_naive_read_compute_write_when_in_transactions_then_a_debit_is_lost_all_
 
 
 def check_then_debit(wallet, amount, meeting):
-    """Check, then decrement: the decrement itself is atomic, the check is not part of it."""
+    """Check, then decrement: the decrement is atomic, the check is not part of it."""
     enough = balance(wallet) >= amount
     meeting.wait(PATIENCE)
     if not enough:
@@ -92,7 +92,7 @@ def check_then_debit(wallet, amount, meeting):
 
 @contextmanager
 def no_overdraft_constraint():
-    """Takes the backstop away; on SQLite each connection does so for itself."""
+    """Remove the constraint; on SQLite each connection does so for itself."""
     constraint = next(one for one in Wallet._meta.constraints if one.name == "wallet_not_overdrawn")
     if connection.vendor == "sqlite":
         yield
@@ -108,7 +108,7 @@ def no_overdraft_constraint():
             editor.add_constraint(Wallet, constraint)
 
 
-def test_naive_check_then_decrement_when_two_at_once_then_the_balance_goes_negative(wallet):
+def test_naive_check_then_decrement_when_raced_then_balance_goes_negative(wallet):
     meeting = threading.Barrier(2)
     meeting.unguarded = True
     with no_overdraft_constraint():
@@ -117,7 +117,7 @@ def test_naive_check_then_decrement_when_two_at_once_then_the_balance_goes_negat
         assert balance(wallet) == -400
 
 
-def test_naive_check_then_decrement_when_two_at_once_then_the_database_stops_the_second(wallet):
+def test_naive_check_then_decrement_when_raced_then_the_database_refuses(wallet):
     meeting = threading.Barrier(2)
     meeting.unguarded = False
     results = in_threads(*[lambda: check_then_debit(wallet, 700, meeting)] * 2)
@@ -130,13 +130,13 @@ def test_naive_check_then_decrement_when_two_at_once_then_the_database_stops_the
 
 
 def read_then_post(wallet, amount, key, meeting):
-    """What the naive ways do, with the ledger as the writer: both have read before either posts."""
+    """Post through the ledger in the naive interleaving: both have read before either posts."""
     assert balance(wallet) == 1_000
     meeting.wait(PATIENCE)
     return debit(wallet, amount, key).created
 
 
-def test_post_when_two_read_before_either_writes_then_both_are_counted(wallet):
+def test_post_when_two_read_before_either_writes_then_both_count(wallet):
     meeting = threading.Barrier(2)
     results = in_threads(
         lambda: read_then_post(wallet, 100, "out:1", meeting),
@@ -148,7 +148,7 @@ def test_post_when_two_read_before_either_writes_then_both_are_counted(wallet):
 
 
 @pytest.mark.postgresql
-def test_post_when_two_transactions_read_before_either_writes_then_both_are_counted(wallet):
+def test_post_when_two_transactions_read_before_either_writes_then_both_count(wallet):
     meeting = threading.Barrier(2)
     guarded = transaction.atomic(read_then_post)
     results = in_threads(
@@ -177,7 +177,7 @@ def test_post_when_two_see_enough_for_one_then_one_is_refused(wallet):
 # -- in numbers --------------------------------------------------------------------------------------
 
 
-def test_post_when_400_debits_over_8_threads_then_all_are_counted(wallet):
+def test_post_when_400_debits_over_8_threads_then_all_count(wallet):
     ledger.post(wallet_id=wallet.pk, amount=719_000, kind=Entry.Kind.DEPOSIT, key="in:2")
 
     def fifty(worker):
@@ -195,7 +195,7 @@ def test_post_when_400_debits_over_8_threads_then_all_are_counted(wallet):
     assert books_balance()
 
 
-def test_post_when_debits_exceed_the_balance_then_exactly_as_many_go_through_as_it_covers(wallet):
+def test_post_when_debits_exceed_the_balance_then_only_those_covered(wallet):
     def ten(worker):
         outcomes = Counter()
         for number in range(10):
@@ -225,7 +225,7 @@ def test_post_when_8_threads_use_one_key_then_money_moves_once(wallet):
     assert books_balance()
 
 
-def test_post_when_8_threads_use_one_key_inside_transactions_then_money_moves_once(wallet):
+def test_post_when_8_threads_use_one_key_in_transactions_then_money_moves_once(wallet):
     @transaction.atomic
     def place():
         return debit(wallet, 700, "order:1:charge").created
@@ -235,7 +235,7 @@ def test_post_when_8_threads_use_one_key_inside_transactions_then_money_moves_on
     assert books_balance()
 
 
-def test_post_when_two_wallets_race_for_one_key_then_one_moves_and_the_other_gets_a_conflict(wallet):
+def test_post_when_two_wallets_race_for_one_key_then_one_conflict(wallet):
     other = wallet_of(customer=make.customer("dave@example.org", funds="1"))
     results = in_threads(lambda: debit(wallet, 10, "k"), lambda: debit(other, 10, "k"))
     assert sorted(type(one).__name__ for one in results) == ["KeyConflict", "Posting"]
@@ -243,7 +243,7 @@ def test_post_when_two_wallets_race_for_one_key_then_one_moves_and_the_other_get
     assert books_balance()
 
 
-def test_wallet_of_when_8_threads_ask_first_then_one_wallet():
+def test_wallet_of_when_8_threads_call_it_first_then_one_wallet():
     user = make.customer("erin@example.org")
     results = in_threads(*[lambda: wallet_of(customer=user).pk] * THREADS)
     assert len(set(results)) == 1

@@ -1,4 +1,4 @@
-"""The mails that tell customers how their deposits stand."""
+"""Mails to customers about the state of their deposits."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db
 
 
 class Unreliable(locmem.EmailBackend):
-    """A mail server that does what the test says."""
+    """A mail server that behaves as the test sets it."""
 
     is_down = False
     refuses: tuple[str, ...] = ()
@@ -67,7 +67,7 @@ def subjects():
     return [message.subject for message in mail.outbox]
 
 
-def test_mails_when_a_deposit_goes_its_way_then_each_state_is_told_once(deposit, staff, customer):
+def test_mails_when_a_deposit_changes_state_then_one_for_each(deposit, staff, customer):
     assert (send_due_mails(), send_due_mails()) == (1, 0)
     approve_deposit(deposit_id=deposit.pk, credited=90_000_000, note="A fee.", actor=staff)
     assert (send_due_mails(), send_due_mails()) == (1, 0)
@@ -80,7 +80,7 @@ def test_mails_when_a_deposit_goes_its_way_then_each_state_is_told_once(deposit,
         assert f"http://localhost:8000/wallet/deposits/{deposit.pk}/" in message.body
 
 
-def test_mail_when_it_is_refused_then_it_tells_why(deposit, staff):
+def test_mail_when_refused_then_it_says_why(deposit, staff):
     refuse_deposit(deposit_id=deposit.pk, reason="Nothing <came> in.", actor=staff)
     send_due_mails()
     [message] = mail.outbox
@@ -88,13 +88,13 @@ def test_mail_when_it_is_refused_then_it_tells_why(deposit, staff):
     assert "Why: Nothing <came> in." in message.body
 
 
-def test_mail_when_the_customer_canceled_then_there_is_none(deposit):
+def test_mail_when_the_customer_canceled_then_none(deposit):
     cancel_deposit(deposit=deposit)
     assert send_due_mails() == 0
     assert mail.outbox == []
 
 
-def test_mail_when_the_server_is_down_then_no_attempt_is_used_up_and_it_is_sent_later(server, deposit):
+def test_mail_when_the_server_is_down_then_sent_later_without_an_attempt(server, deposit):
     server.is_down = True
     for _ in range(MAX_ATTEMPTS + 1):
         assert send_due_mails() == 0
@@ -105,9 +105,7 @@ def test_mail_when_the_server_is_down_then_no_attempt_is_used_up_and_it_is_sent_
 
 
 @pytest.mark.usefixtures("still_clock")
-def test_mail_when_one_address_is_refused_then_the_others_are_told_and_it_is_tried_less_and_less(
-    server, deposit, customer, other
-):
+def test_mail_when_one_address_is_refused_then_only_it_backs_off(server, deposit, customer, other):
     server.refuses = (customer.email,)
     make.pending_deposit(other)
     assert send_due_mails() == 1
@@ -122,20 +120,20 @@ def test_mail_when_one_address_is_refused_then_the_others_are_told_and_it_is_tri
     assert str(deposit.pk) in Alert.objects.get(resolved_at=None).text
 
 
-def test_mail_when_it_was_given_up_and_the_state_changes_then_that_is_told(server, deposit, staff):
+def test_mail_when_given_up_and_the_state_changes_then_sent(server, deposit, staff):
     Deposit.objects.update(mail_due_at=None, mail_attempts=MAX_ATTEMPTS)
     approve_deposit(deposit_id=deposit.pk, credited=1, actor=staff)
     assert send_due_mails() == 1
     assert subjects() == ["Your funds were added · Upmark"]
 
 
-def test_waits_grow_up_to_a_bound():
+def test_mail_waits_when_they_grow_then_up_to_a_limit():
     waits = [wait_after(attempts) for attempts in range(1, MAX_ATTEMPTS + 1)]
     assert waits == sorted(waits)
     assert (waits[0], waits[-1]) == (timedelta(minutes=1), timedelta(hours=6))
 
 
-def test_mail_when_the_state_changes_while_it_is_sent_then_the_new_state_is_told_too(server, deposit, staff):
+def test_mail_when_the_state_changes_during_sending_then_another_is_sent(server, deposit, staff):
     def decides():
         if not mail.outbox:
             approve_deposit(deposit_id=deposit.pk, credited=1, actor=staff)
@@ -151,7 +149,7 @@ def test_mail_when_the_state_changes_while_it_is_sent_then_the_new_state_is_told
     assert send_due_mails() == 0
 
 
-def test_mail_when_the_state_changes_and_the_sending_fails_then_the_new_state_is_due_at_once(server, deposit, staff):
+def test_mail_when_the_state_changes_and_sending_fails_then_due_at_once(server, deposit, staff):
     def decides():
         approve_deposit(deposit_id=deposit.pk, credited=1, actor=staff)
         raise OSError
@@ -162,7 +160,7 @@ def test_mail_when_the_state_changes_and_the_sending_fails_then_the_new_state_is
     assert (deposit.mail_attempts, deposit.mail_due_at <= timezone.now()) == (0, True)
 
 
-def test_mail_when_the_process_dies_while_sending_then_it_is_sent_after_the_lease(server, deposit):
+def test_mail_when_the_process_dies_then_sent_after_the_lease(server, deposit):
     def dies():
         raise Killed
 
@@ -185,14 +183,14 @@ def test_mails_when_rounds_run_at_once_then_each_is_sent_once(customer, other):
     assert len(mail.outbox) == 8
 
 
-def test_round_when_more_are_due_than_it_takes_then_the_next_goes_on(deposit, monkeypatch, other):
+def test_round_when_more_are_due_than_it_takes_then_the_next_continues(deposit, monkeypatch, other):
     make.pending_deposit(other)
     monkeypatch.setattr(mail_queue, "MAX_ROUND", 1)
     assert (send_due_mails(), send_due_mails(), send_due_mails()) == (1, 1, 0)
     assert MAX_ROUND > 1
 
 
-def test_doors_when_used_then_they_send_and_beat(deposit, other, capsys):
+def test_task_and_command_when_run_then_they_send_and_record_a_heartbeat(deposit, other, capsys):
     send_deposit_mails()
     make.pending_deposit(other)
     call_command("send_deposit_mails")
@@ -201,7 +199,7 @@ def test_doors_when_used_then_they_send_and_beat(deposit, other, capsys):
     assert Heartbeat.objects.filter(task="send_deposit_mails").exists()
 
 
-def test_mail_when_names_hold_line_breaks_then_the_headers_hold(deposit, settings):
+def test_mail_when_names_hold_line_breaks_then_no_header_is_injected(deposit, settings):
     settings.PANEL_NAME = "My\r\nBcc: x@example.org"
     assert send_due_mails() in (0, 1)
     assert all("\n" not in message.subject for message in mail.outbox)

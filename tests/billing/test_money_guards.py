@@ -1,4 +1,4 @@
-"""Nobody but the ledger writes wallets and entries: six attacks, what refuses each, and a look at the code."""
+"""Only the ledger writes wallets and entries: six attacks, what refuses each, and a scan of the code."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ committed = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def wallet() -> Wallet:
-    """Alice's, with $10 from one entry."""
+    """Alice's wallet, with $10 from one entry."""
     return make.wallet(make.customer("alice@example.org", funds="10"))
 
 
 def everything() -> list[Any]:
-    """Every row. Fixtures keep no microseconds, so times are left out."""
+    """Return every row. Fixtures keep no microseconds, so times are left out."""
     return [
         list(
             model.objects.order_by("pk").values(
@@ -93,7 +93,7 @@ ATTACKS = [
 
 @committed
 @pytest.mark.parametrize(("attack", "error", "words"), ATTACKS)
-def test_attack_when_tried_then_refused_in_words_and_nothing_moves(wallet, attack, error, words):
+def test_attack_when_tried_then_refused_and_nothing_moves(wallet, attack, error, words):
     before = everything()
     with pytest.raises(error, match=words):
         attack(wallet)
@@ -112,7 +112,7 @@ SHELL_ATTACKS = [
 
 
 @committed
-def test_attack_when_tried_in_a_shell_then_refused_in_words_and_nothing_moves(wallet):
+def test_attack_when_tried_in_a_shell_then_refused_and_nothing_moves(wallet):
     before = everything()
     # One shell for all four, as each takes seconds to start.
     lines = ["import traceback", "from django.db import connection", "from django.db.models import QuerySet"]
@@ -129,14 +129,14 @@ def test_attack_when_tried_in_a_shell_then_refused_in_words_and_nothing_moves(wa
 
 
 @committed
-def test_shell_when_an_attack_is_not_caught_then_the_shell_fails(wallet):
+def test_shell_when_an_attack_is_not_caught_then_it_fails(wallet):
     with pytest.raises(subprocess.CalledProcessError) as caught:
         shell("from django.db import connection; connection.cursor().execute('UPDATE billing_wallet SET balance = 5')")
     assert REFUSED_BY_THE_DATABASE in caught.value.stderr
 
 
 def shell(code: str) -> str:
-    """What `manage.py shell` prints, on this database."""
+    """Return what `manage.py shell` prints, on this database."""
     run = run_python("manage.py", "shell", "-c", code, DATABASE_URL=database_url(), **SECRETS)
     run.check_returncode()
     return str(run.stdout)
@@ -173,8 +173,8 @@ def test_balance_when_written_past_the_models_then_the_database_refuses(wallet, 
 
 
 @committed
-def test_balance_when_written_with_foreign_keys_off_then_it_goes_through(wallet):
-    """Which shows what refused it."""
+def test_balance_when_written_with_foreign_keys_off_then_accepted(wallet):
+    """The error shows what refused it."""
     with unguarded.no_foreign_keys():
         update_in_sql(wallet)
     assert make.wallet(wallet.customer).balance == 10_000_005
@@ -182,7 +182,7 @@ def test_balance_when_written_with_foreign_keys_off_then_it_goes_through(wallet)
 
 
 @committed
-def test_balance_when_written_in_a_transaction_then_all_of_it_is_refused(wallet):
+def test_balance_when_written_in_a_transaction_then_all_is_refused(wallet):
     reached = []
     with pytest.raises(IntegrityError, match=REFUSED_BY_THE_DATABASE), transaction.atomic():
         ledger.post(wallet_id=wallet.pk, amount=7, kind="bonus", key="fine")
@@ -194,7 +194,7 @@ def test_balance_when_written_in_a_transaction_then_all_of_it_is_refused(wallet)
 
 
 @committed
-def test_balance_when_changed_and_put_right_before_the_commit_then_accepted(wallet):
+def test_balance_when_corrected_before_the_commit_then_accepted(wallet):
     with transaction.atomic():
         update_in_sql(wallet)
         raw(f"UPDATE billing_wallet SET balance = balance - 5 WHERE id = {wallet.pk}")
@@ -246,7 +246,7 @@ def test_model_when_written_outside_the_ledger_then_refused_without_a_write(wall
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("model", [Wallet, Entry])
-def test_bulk_helpers_when_given_wallets_or_entries_then_refused(model):
+def test_bulk_create_when_given_wallets_or_entries_then_refused(model):
     with pytest.raises(TypeError, match="only billing/ledger.py writes it"):
         insert_rows(model=model, columns=("id",), rows=[(5,)])
     with pytest.raises(TypeError, match="only billing/ledger.py writes it"):
@@ -261,7 +261,7 @@ def test_credit_limit_when_updated_then_accepted(wallet):
 
 
 @committed
-def test_fixture_when_wallets_are_dumped_and_loaded_then_the_books_hold(wallet, tmp_path):
+def test_fixture_when_wallets_are_dumped_and_loaded_then_the_books_balance(wallet, tmp_path):
     ledger.post(wallet_id=wallet.pk, amount=-5, kind="adjustment", key="out")
     before, file = everything(), tmp_path / "wallets.json"
     call_command("dumpdata", "billing.wallet", "billing.entry", output=str(file))
@@ -273,7 +273,7 @@ def test_fixture_when_wallets_are_dumped_and_loaded_then_the_books_hold(wallet, 
 
 
 @committed
-def test_fixture_when_a_balance_in_it_was_changed_then_it_is_refused(wallet, tmp_path):
+def test_fixture_when_a_balance_in_it_was_changed_then_refused(wallet, tmp_path):
     file = tmp_path / "wallets.json"
     call_command("dumpdata", "billing.wallet", "billing.entry", output=str(file))
     with unguarded.no_foreign_keys():
@@ -285,7 +285,7 @@ def test_fixture_when_a_balance_in_it_was_changed_then_it_is_refused(wallet, tmp
 
 
 def emptied() -> None:
-    """Past the triggers as well, which foreign keys that are off include on PostgreSQL."""
+    """Write past the triggers too, which on PostgreSQL are disabled together with the foreign keys."""
     statements = ["DELETE FROM billing_entry", "DELETE FROM billing_wallet"]
     if connection.vendor == "sqlite":
         statements = [*append_only.REMOVE["sqlite"], *statements, *append_only.INSTALL["sqlite"]]
@@ -298,7 +298,7 @@ def emptied() -> None:
 MAY_WRITE = ("billing/ledger.py", "billing/models/", "billing/migrations/")
 
 
-def test_only_the_ledger_writes_wallets_and_entries():
+def test_code_when_scanned_then_only_the_ledger_writes_wallets_and_entries():
     found = []
     for top in ROOT.iterdir():
         if top.name.startswith(".") or top.name in ("tests", "var") or not top.is_dir():
@@ -310,11 +310,11 @@ def test_only_the_ledger_writes_wallets_and_entries():
     assert found == []
 
 
-def test_the_ledger_is_found_to_write():
+def test_code_when_the_ledger_is_scanned_then_its_writes_are_found():
     assert len(money_writes((ROOT / "billing" / "ledger.py").read_text())) > 3
 
 
-def test_columns_that_are_looked_for_are_those_of_the_models():
+def test_scanned_columns_when_listed_then_those_of_the_models():
     models_ = [apps.get_model("billing", name) for name in TABLES]
     assert {model.__name__: model._meta.db_table for model in models_} == TABLES
     names = {name for model in models_ for field in model._meta.concrete_fields for name in (field.name, field.attname)}
@@ -401,5 +401,5 @@ def test_code_when_it_writes_wallets_or_entries_then_found(code):
         "values = {}\nvalues.update(a=1)",
     ],
 )
-def test_code_when_it_only_reads_them_then_not_found(code):
+def test_code_when_it_only_reads_then_not_found(code):
     assert money_writes(code) == []

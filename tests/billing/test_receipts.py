@@ -1,4 +1,4 @@
-"""Receipts: what is taken, where it is kept, and who gets to see it."""
+"""Receipts: which are accepted, where they are kept, and who may see them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from billing.receipts import MAX_BYTES, type_of
 from panel.accounts.models import User
 from tests import make
 
-pytestmark = [pytest.mark.django_db, pytest.mark.once]  # Of files, their types and who may read them.
+pytestmark = [pytest.mark.django_db, pytest.mark.once]  # About files, their types and who may read them.
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 20
 FILES = {
@@ -31,7 +31,7 @@ FILES = {
 
 @pytest.fixture(autouse=True)
 def private(tmp_path, monkeypatch):
-    """Receipts of this test alone."""
+    """A storage for this test alone."""
     storage = storages["private"]
     for name, value in (("base_location", str(tmp_path)), ("location", str(tmp_path))):
         monkeypatch.setitem(storage.__dict__, name, value)
@@ -57,13 +57,11 @@ def receipt(client, deposit):
     return client.get(reverse("deposit_receipt", args=[deposit.pk]))
 
 
-# -- taking ----------------------------------------------------------------------------------------------
+# -- accepting -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("suffix", FILES)
-def test_receipt_when_its_content_is_of_a_known_type_then_it_is_kept_and_served_as_that(
-    signed_in, method, private, suffix
-):
+def test_receipt_when_its_type_is_accepted_then_kept_and_served_as_such(signed_in, method, private, suffix):
     assert sends(signed_in, method, FILES[suffix], name="my.exe", claimed="text/html").status_code == 302
     [file] = stored(private)
     assert re.fullmatch(r"[0-9a-f]{32}" + re.escape(suffix), file.name)
@@ -88,7 +86,7 @@ def test_receipt_when_its_content_is_of_a_known_type_then_it_is_kept_and_served_
         b"x",
     ],
 )
-def test_receipt_when_its_content_is_something_else_then_its_field_says_so(signed_in, method, private, content):
+def test_receipt_when_its_type_is_not_accepted_then_its_error(signed_in, method, private, content):
     response = sends(signed_in, method, content, reference="kept")
     assert "PNG, JPEG, WebP or PDF" in str(response.context["form"].errors["receipt"])
     text = response.content.decode()
@@ -96,7 +94,7 @@ def test_receipt_when_its_content_is_something_else_then_its_field_says_so(signe
     assert (Deposit.objects.count(), stored(private)) == (0, [])
 
 
-def test_receipt_when_it_is_too_large_or_empty_then_its_field_says_so(signed_in, method, private):
+def test_receipt_when_too_large_or_empty_then_its_error(signed_in, method, private):
     assert "too large: 5 MB" in str(sends(signed_in, method, PNG + b"\0" * MAX_BYTES).context["form"].errors["receipt"])
     assert "empty" in str(sends(signed_in, method, b"").context["form"].errors["receipt"])
     exact = PNG + b"\0" * (MAX_BYTES - len(PNG))
@@ -104,7 +102,7 @@ def test_receipt_when_it_is_too_large_or_empty_then_its_field_says_so(signed_in,
     assert len(stored(private)) == 1
 
 
-def test_receipt_when_another_field_is_wrong_then_no_file_is_left_behind(signed_in, method, private):
+def test_receipt_when_another_field_is_wrong_then_no_file_is_kept(signed_in, method, private):
     sends(signed_in, method, PNG, amount="1")
     assert stored(private) == []
 
@@ -116,7 +114,7 @@ def test_receipt_when_the_form_is_sent_twice_then_one_file_is_kept(signed_in, me
     assert len(stored(private)) == 1
 
 
-def test_receipt_when_the_request_is_refused_then_its_file_is_not_kept(signed_in, customer, method, private):
+def test_receipt_when_the_request_is_refused_then_no_file_is_kept(signed_in, customer, method, private):
     for _ in range(5):
         make.pending_deposit(customer)
     assert sends(signed_in, method, PNG).status_code == 200
@@ -124,7 +122,7 @@ def test_receipt_when_the_request_is_refused_then_its_file_is_not_kept(signed_in
 
 
 @pytest.mark.parametrize("head", [b"", b"\x89", b"RIFF", b"RIFF\0\0\0\0"])
-def test_type_when_there_are_too_few_bytes_then_there_is_none(head):
+def test_type_when_there_are_too_few_bytes_then_none(head):
     assert type_of(head) is None
 
 
@@ -137,8 +135,8 @@ def deposit(signed_in, method):
     return Deposit.objects.get()
 
 
-def test_receipt_when_its_request_is_canceled_then_its_file_is_deleted(signed_in, deposit, private):
-    """Asking and canceling over and over would fill the disk."""
+def test_receipt_when_its_request_is_canceled_then_deleted(signed_in, deposit, private):
+    """Repeated requests and cancels would fill the disk."""
     signed_in.post(reverse("deposit_cancel", args=[deposit.pk]))
     deposit.refresh_from_db()
     assert (deposit.state, deposit.receipt.name, deposit.receipt_name) == ("canceled", "", "")
@@ -146,27 +144,27 @@ def test_receipt_when_its_request_is_canceled_then_its_file_is_deleted(signed_in
     assert signed_in.get(reverse("deposit_receipt", args=[deposit.pk])).status_code == 404
 
 
-def test_receipt_when_it_is_served_then_nothing_in_it_can_run(signed_in, deposit):
+def test_receipt_when_served_then_nothing_in_it_can_run(signed_in, deposit):
     answer = receipt(signed_in, deposit)
     assert answer["X-Content-Type-Options"] == "nosniff"
     assert answer["Content-Security-Policy"] == "default-src 'none'; sandbox"
     assert "no-store" in answer["Cache-Control"] and "private" in answer["Cache-Control"]
 
 
-def test_receipt_when_its_name_holds_markup_then_the_page_shows_it_as_text(signed_in, staff_client, deposit):
+def test_receipt_when_its_name_holds_markup_then_escaped(signed_in, staff_client, deposit):
     for client, name in ((signed_in, "deposit_detail"), (staff_client, "admin:billing_deposit_change")):
         text = client.get(reverse(name, args=[deposit.pk])).content.decode()
         assert "&lt;img" in text and "<img src=x" not in text
 
 
-def test_receipt_when_another_customer_or_a_visitor_asks_then_it_is_not_theirs(other, deposit):
+def test_receipt_when_another_customer_or_visitor_opens_it_then_404(other, deposit):
     client = Client()
     assert receipt(client, deposit).status_code == 302
     client.force_login(other)
     assert receipt(client, deposit).status_code == 404
 
 
-def test_receipt_when_staff_ask_then_it_takes_the_permission_to_see_deposits(deposit, staff_client):
+def test_receipt_when_staff_open_it_then_only_with_the_permission(deposit, staff_client):
     assert receipt(staff_client, deposit).status_code == 200
     user = make.customer("clerk@example.org")
     User.objects.filter(pk=user.pk).update(is_staff=True)
@@ -179,7 +177,7 @@ def test_receipt_when_staff_ask_then_it_takes_the_permission_to_see_deposits(dep
     assert receipt(client, deposit).status_code == 404
 
 
-def test_receipt_when_its_file_is_gone_or_there_is_none_then_it_is_not_found(signed_in, customer, deposit, private):
+def test_receipt_when_its_file_is_missing_then_404(signed_in, customer, deposit, private):
     [file] = stored(private)
     file.unlink()
     answer = receipt(signed_in, deposit)

@@ -1,4 +1,4 @@
-"""Deposits and ways to pay in the admin."""
+"""Deposits and payment methods in the admin."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def decide(client, deposit, name, *, seen="pending", **data):
     return client.post(reverse(f"admin:billing_deposit_{name}", args=[deposit.pk]), {"seen": seen, **data})
 
 
-def test_approval_when_opened_then_the_amount_is_filled_in_and_nothing_is_done(staff_client, customer, deposit):
+def test_approval_when_opened_then_the_amount_is_filled_in(staff_client, customer, deposit):
     page = staff_client.get(reverse("admin:billing_deposit_approve", args=[deposit.pk]))
     text = page.content.decode()
     assert 'value="100"' in text and "TX &lt;1&gt;" in text and "$5.00 (5%)" in text
     assert money_of(customer)[0] == 10_000_000
 
 
-def test_approval_when_less_came_in_then_that_is_credited_with_its_bonus_and_logged(staff_client, customer, deposit):
+def test_approval_when_less_came_in_then_that_and_its_bonus_are_credited(staff_client, customer, deposit):
     assert decide(staff_client, deposit, "approve", credited="90", note="A fee was taken.").status_code == 302
     deposit.refresh_from_db()
     assert (deposit.credited, deposit.bonus, deposit.note) == (90_000_000, 4_500_000, "A fee was taken.")
@@ -45,7 +45,7 @@ def test_approval_when_less_came_in_then_that_is_credited_with_its_bonus_and_log
     assert "$90.00 + $4.50 bonus" in LogEntry.objects.get().change_message
 
 
-def test_approval_when_sent_twice_then_the_second_is_told_that_it_changed(staff_client, customer, deposit):
+def test_approval_when_posted_twice_then_the_second_is_refused(staff_client, customer, deposit):
     decide(staff_client, deposit, "approve", credited="100")
     again = decide(staff_client, deposit, "approve", credited="100")
     assert "It changed since" in again.content.decode()
@@ -54,22 +54,20 @@ def test_approval_when_sent_twice_then_the_second_is_told_that_it_changed(staff_
     assert money_of(customer)[0] == 115_000_000
 
 
-def test_approval_when_the_customer_canceled_meanwhile_then_it_is_refused(staff_client, customer, deposit):
+def test_approval_when_the_customer_canceled_meanwhile_then_refused(staff_client, customer, deposit):
     cancel_deposit(deposit=deposit)
     assert "It changed since" in decide(staff_client, deposit, "approve", credited="100").content.decode()
     assert money_of(customer)[0] == 10_000_000
 
 
 @pytest.mark.parametrize("credited", ["", "0", "-5", "nonsense", "1.234,56", "9" * 25, "１００"])
-def test_approval_when_the_amount_is_no_amount_then_it_is_refused(staff_client, customer, deposit, credited):
+def test_approval_when_the_amount_is_invalid_then_refused(staff_client, customer, deposit, credited):
     assert decide(staff_client, deposit, "approve", credited=credited).status_code == 200
     assert money_of(customer)[0] == 10_000_000
     assert Deposit.objects.get().state == "pending"
 
 
-def test_refusal_when_it_has_a_reason_then_the_customer_reads_it_and_without_it_is_refused(
-    staff_client, signed_in, deposit
-):
+def test_refusal_when_it_has_a_reason_then_the_customer_reads_it(staff_client, signed_in, deposit):
     assert decide(staff_client, deposit, "refuse", reason="").status_code == 200
     assert Deposit.objects.get().state == "pending"
     assert decide(staff_client, deposit, "refuse", reason="Nothing <came> in.").status_code == 302
@@ -77,7 +75,7 @@ def test_refusal_when_it_has_a_reason_then_the_customer_reads_it_and_without_it_
     assert "Nothing &lt;came&gt; in." in page.content.decode()
 
 
-def test_list_when_some_wait_then_they_come_first_and_can_be_found(staff_client, staff, customer, deposit):
+def test_list_when_some_are_pending_then_first_and_searchable(staff_client, staff, customer, deposit):
     later = make.pending_deposit(customer, "50")
     approve_deposit(deposit_id=later.pk, credited=1, actor=staff)
     page = staff_client.get(reverse(LIST))
@@ -87,7 +85,7 @@ def test_list_when_some_wait_then_they_come_first_and_can_be_found(staff_client,
     assert staff_client.get(reverse(LIST), {"state__exact": "pending"}).context["cl"].result_count == 1
 
 
-def test_list_when_it_grows_then_it_asks_no_more(staff_client, customer, deposit):
+def test_list_when_it_grows_then_statements_stay_the_same(staff_client, customer, deposit):
     def statements():
         with CaptureQueriesContext(connection) as asked:
             assert staff_client.get(reverse(LIST)).status_code == 200
@@ -100,7 +98,7 @@ def test_list_when_it_grows_then_it_asks_no_more(staff_client, customer, deposit
     assert statements() == few
 
 
-def test_first_page_when_deposits_wait_then_it_says_so(staff_client, customer, deposit):
+def test_overview_when_deposits_are_pending_then_says_so(staff_client, customer, deposit):
     text = staff_client.get(reverse("admin:index")).content.decode()
     assert "deposit waits for you</a>" in text
     assert reverse(LIST) in text
@@ -108,13 +106,13 @@ def test_first_page_when_deposits_wait_then_it_says_so(staff_client, customer, d
     assert "deposits wait for you</a>" in staff_client.get(reverse("admin:index")).content.decode()
 
 
-def test_deposit_when_it_is_edited_past_its_decisions_then_nothing_changes(staff_client, deposit):
+def test_deposit_when_edited_directly_then_nothing_changes(staff_client, deposit):
     address = reverse("admin:billing_deposit_change", args=[deposit.pk])
     assert staff_client.post(address, {"state": "approved", "credited": "1"}).status_code == 403
     assert Deposit.objects.get().state == "pending"
 
 
-def test_deposit_when_it_is_decided_then_no_decision_is_offered(staff_client, deposit):
+def test_deposit_when_decided_then_no_decision_is_offered(staff_client, deposit):
     def offered():
         text = staff_client.get(reverse("admin:billing_deposit_change", args=[deposit.pk])).content.decode()
         return [
@@ -132,7 +130,7 @@ def test_deposit_when_it_is_decided_then_no_decision_is_offered(staff_client, de
         assert "It was decided already." in late.content.decode()
 
 
-# -- ways to pay -----------------------------------------------------------------------------------------
+# -- payment methods -------------------------------------------------------------------------------------
 
 WAY = {
     "name": "Wire",
@@ -150,7 +148,7 @@ def adds(client, **changes):
     return client.post(reverse("admin:billing_paymentmethod_add"), {**WAY, **changes})
 
 
-def test_way_to_pay_when_it_is_set_up_then_customers_can_choose_it(staff_client, signed_in):
+def test_payment_method_when_set_up_then_customers_can_choose_it(staff_client, signed_in):
     assert adds(staff_client).status_code == 302
     way = PaymentMethod.objects.get()
     assert (way.minimum, way.maximum, way.bonus_bp) == (10_000_000, 500_500_000, 250)
@@ -176,7 +174,7 @@ def test_way_to_pay_when_it_is_set_up_then_customers_can_choose_it(staff_client,
         {"name": ""},
     ],
 )
-def test_way_to_pay_when_a_field_is_wrong_then_it_says_so(staff_client, changes):
+def test_payment_method_when_a_field_is_wrong_then_its_error(staff_client, changes):
     response = adds(staff_client, **changes)
     assert response.status_code == 200
     assert set(response.context["adminform"].form.errors) == set(changes)
@@ -185,5 +183,5 @@ def test_way_to_pay_when_a_field_is_wrong_then_it_says_so(staff_client, changes)
 
 @pytest.mark.parametrize("number", ["abc", "0", "9" * 30, "_00"])
 @pytest.mark.parametrize("action", ["approve", "refuse"])
-def test_action_when_its_number_is_none_then_it_is_not_found(staff_client, number, action):
+def test_action_when_the_number_is_invalid_then_404(staff_client, number, action):
     assert staff_client.get(f"/admin/billing/deposit/{number}/{action}/").status_code == 404

@@ -1,4 +1,4 @@
-"""Wallets in the admin: money is moved through the ledger, once a form, with a reason, and links alone move nothing."""
+"""Wallets in the admin: money moves only through the ledger, once per form, with a reason."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def move(client: Client, wallet_pk: int, **changes):
     return client.post(action("billing.wallet", wallet_pk, "move_money"), data)
 
 
-def test_staff_credit_a_wallet_through_the_ledger_with_a_reason(staff_client, staff, customer):
+def test_credit_when_staff_post_it_then_an_entry_with_its_reason(staff_client, staff, customer):
     wallet = wallet_of(customer=customer)
     assert move(staff_client, wallet.pk).status_code == 302
     entry = Entry.objects.get(memo="Transfer 123")
     assert (entry.amount, entry.kind, entry.actor, entry.balance_after) == (5_000_000, "deposit", staff, 15_000_000)
 
 
-def test_credit_form_sent_twice_moves_money_once(staff_client, customer):
+def test_credit_when_posted_twice_then_money_moves_once(staff_client, customer):
     wallet = wallet_of(customer=customer)
     key = uuid4().hex
     for _ in range(2):
@@ -49,20 +49,20 @@ def test_credit_form_sent_twice_moves_money_once(staff_client, customer):
         ({"kind": "refund"}, "valid choice"),
     ],
 )
-def test_bad_credit_is_explained_and_moves_nothing(staff_client, customer, changes, words):
+def test_credit_when_invalid_then_explained_and_nothing_moves(staff_client, customer, changes, words):
     wallet = wallet_of(customer=customer)
     response = move(staff_client, wallet.pk, **changes)
     assert words in response.content.decode()
     assert make.wallet(customer).balance == 10_000_000
 
 
-def test_opening_the_credit_page_moves_nothing(staff_client, customer):
+def test_credit_page_when_opened_then_nothing_moves(staff_client, customer):
     wallet = wallet_of(customer=customer)
     staff_client.get(action("billing.wallet", wallet.pk, "move_money"), {"amount": "5", "kind": "deposit"})
     assert make.wallet(customer).balance == 10_000_000
 
 
-def test_staff_without_the_right_cannot_credit(customer):
+def test_credit_when_not_permitted_then_refused(customer):
     helper = make.customer("helper@example.org")
     helper.is_staff = True
     helper.save()
@@ -73,7 +73,7 @@ def test_staff_without_the_right_cannot_credit(customer):
     assert make.wallet(customer).balance == 10_000_000
 
 
-def test_wallet_and_entries_cannot_be_edited(staff_client, customer):
+def test_wallet_and_entries_when_edited_then_refused(staff_client, customer):
     wallet = wallet_of(customer=customer)
     staff_client.post(reverse("admin:billing_wallet_change", args=[wallet.pk]), {"balance": "99"})
     entry = Entry.objects.first()

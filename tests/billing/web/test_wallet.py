@@ -1,4 +1,4 @@
-"""The wallet's page: entries, their filters and pages, the CSV file, and what was spent."""
+"""The wallet's page: entries, filters, pages, the CSV export, and spending."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def post(customer, amount, kind="order", *, memo="Followers", key="", at=None, *
 
 
 def made_at(entry, moment):
-    """As if it had been posted then, which the triggers rightly refuse."""
+    """Set an entry's time, past the triggers that refuse it."""
     with connection.cursor() as cursor:
         for statement in append_only.REMOVE[connection.vendor]:
             cursor.execute(statement)
@@ -57,7 +57,7 @@ def shown(response):
 # -- entries ---------------------------------------------------------------------------------------------
 
 
-def test_wallet_when_it_has_entries_then_the_newest_comes_first_with_the_balance_after_it(signed_in, customer):
+def test_wallet_when_it_has_entries_then_newest_first_with_balances(signed_in, customer):
     post(customer, "-2.35")
     response = page(signed_in)
     assert shown(response) == [2, 1]
@@ -65,7 +65,7 @@ def test_wallet_when_it_has_entries_then_the_newest_comes_first_with_the_balance
     assert "$7.65" in text and "−$2.35" in text and "+$10.00" in text
 
 
-def test_wallet_when_nothing_ever_moved_then_it_says_what_to_do():
+def test_wallet_when_empty_then_says_what_to_do():
     client = Client()
     client.force_login(make.customer("new@example.org"))
     response = page(client)
@@ -73,7 +73,7 @@ def test_wallet_when_nothing_ever_moved_then_it_says_what_to_do():
     assert "CSV" not in response.content.decode()
 
 
-def test_wallet_when_it_has_many_entries_then_pages_lead_through_all_of_them_once(signed_in, customer):
+def test_wallet_when_it_has_many_entries_then_pages_cover_each_once(signed_in, customer):
     for number in range(59):
         post(customer, "0.01", "bonus", key=f"k{number}")
     found, params = [], {}
@@ -87,11 +87,11 @@ def test_wallet_when_it_has_many_entries_then_pages_lead_through_all_of_them_onc
 
 
 @pytest.mark.parametrize("place", ["nonsense", "1", "1.1.1", "-5.3", "9" * 30, "\x00"])
-def test_wallet_when_the_place_in_the_address_is_nonsense_then_it_opens(signed_in, place):
+def test_wallet_when_the_position_is_malformed_then_it_opens(signed_in, place):
     assert page(signed_in, after=place).status_code == 200
 
 
-def test_wallet_when_it_grows_then_it_asks_the_database_no_more(signed_in, customer):
+def test_wallet_when_it_grows_then_statements_stay_the_same(signed_in, customer):
     def statements():
         with CaptureQueriesContext(connection) as asked:
             page(signed_in)
@@ -107,7 +107,7 @@ def test_wallet_when_it_grows_then_it_asks_the_database_no_more(signed_in, custo
     assert statements() == few <= 12
 
 
-def test_entries_when_they_have_a_cause_then_they_lead_to_it(signed_in, customer, service):
+def test_entries_when_they_have_a_cause_then_linked(signed_in, customer, service):
     make.payment_method()
     deposit = make.pending_deposit(customer)
     order = make.order(customer, service)
@@ -118,7 +118,7 @@ def test_entries_when_they_have_a_cause_then_they_lead_to_it(signed_in, customer
         assert f'href="{reverse(name, args=[pk])}"' in text
 
 
-def test_entries_when_a_note_holds_markup_then_it_is_text(signed_in, customer):
+def test_entries_when_a_note_holds_markup_then_escaped(signed_in, customer):
     post(customer, "-1", memo="<script>alert(1)</script>")
     assert "<script>alert(1)" not in page(signed_in).content.decode()
 
@@ -126,7 +126,7 @@ def test_entries_when_a_note_holds_markup_then_it_is_text(signed_in, customer):
 # -- filters ---------------------------------------------------------------------------------------------
 
 
-def test_filter_when_a_kind_is_chosen_then_only_its_entries_are_shown(signed_in, customer):
+def test_filter_when_a_kind_is_chosen_then_only_its_entries(signed_in, customer):
     post(customer, "-1")
     post(customer, "0.5", "refund")
     assert shown(page(signed_in, kind="refund")) == [3]
@@ -134,7 +134,7 @@ def test_filter_when_a_kind_is_chosen_then_only_its_entries_are_shown(signed_in,
     assert "Nothing matches" in page(signed_in, kind="bonus").content.decode()
 
 
-def test_filter_when_days_are_given_then_both_are_included_and_are_of_the_sites_time_zone(signed_in, customer):
+def test_filter_when_days_are_given_then_in_the_sites_time_zone_and_included(signed_in, customer):
     [first] = Entry.objects.all()
     made_at(first, datetime(2026, 3, 1, tzinfo=UTC))
     for hour, day in ((23, 9), (0, 10), (23, 10), (0, 11)):
@@ -156,7 +156,7 @@ def test_filter_when_days_are_given_then_both_are_included_and_are_of_the_sites_
         {"since": "x\x00"},
     ],
 )
-def test_filter_when_a_day_cannot_be_read_then_its_field_says_so_and_the_rest_is_shown(signed_in, days):
+def test_filter_when_a_day_is_invalid_then_its_error_and_the_rest_applies(signed_in, days):
     response = page(signed_in, **days)
     [name] = days
     assert "Enter a date" in str(response.context["filters"].errors[name])
@@ -168,7 +168,7 @@ def test_filter_when_it_ends_before_it_begins_then_the_second_day_says_so(signed
     assert "before the first" in str(response.context["filters"].errors["until"])
 
 
-def test_filter_when_a_page_is_turned_then_it_stays(signed_in, customer):
+def test_filter_when_a_page_is_turned_then_kept(signed_in, customer):
     for number in range(30):
         post(customer, "-0.01", key=f"k{number}")
     response = page(signed_in, kind="order")
@@ -186,7 +186,7 @@ def exported(client, **params):
     return list(csv.reader(io.StringIO(text)))
 
 
-def test_export_when_filtered_then_it_holds_what_is_shown_in_plain_decimals(signed_in, customer):
+def test_export_when_filtered_then_the_same_entries_in_plain_decimals(signed_in, customer):
     post(customer, "-0.000001", memo='=HYPERLINK("x")')
     header, *rows = exported(signed_in)
     assert header == ["number", "time", "what", "amount", "balance_after", "order", "drip_feed", "note"]
@@ -197,13 +197,13 @@ def test_export_when_filtered_then_it_holds_what_is_shown_in_plain_decimals(sign
     assert [row[0] for row in exported(signed_in, kind="deposit")[1:]] == ["1"]
 
 
-def test_export_when_a_filter_cannot_be_read_then_the_wallet_tells_it(signed_in):
+def test_export_when_a_filter_is_invalid_then_the_wallet_says_so(signed_in):
     response = signed_in.get(reverse("wallet_export"), {"since": "nonsense"}, follow=True)
     assert response.redirect_chain[0][0] == f"{reverse('wallet')}?since=nonsense"
     assert "Enter a date" in response.content.decode()
 
 
-def test_export_when_another_customer_asks_then_it_is_theirs_alone(signed_in, customer, other):
+def test_export_when_another_customer_downloads_then_only_their_own(signed_in, customer, other):
     post(other, "-3", memo="Secret")
     assert "Secret" not in str(exported(signed_in))
 
@@ -215,9 +215,7 @@ def spent(customer):
     return spending_of(wallet=wallet_of(customer=customer))
 
 
-def test_spending_when_an_order_is_refunded_in_part_then_the_refund_is_deducted(
-    upstream, customer, service, sound_books
-):
+def test_spending_when_partly_refunded_then_the_refund_is_deducted(upstream, customer, service, sound_books):
     [order] = placed(customer, service, quantity=1_000)
     assert spent(customer).total == 2_500_000
     says(upstream, order, status="Partial", remains=400)
@@ -226,13 +224,13 @@ def test_spending_when_an_order_is_refunded_in_part_then_the_refund_is_deducted(
     assert (found.months[0].spent, found.total) == (1_500_000, 1_500_000)
 
 
-def test_spending_when_runs_of_a_drip_feed_are_given_back_then_they_are_of_its_service(customer):
+def test_spending_when_runs_are_refunded_then_counted_for_their_service(customer):
     post(customer, "-3", "drip_feed", memo="Followers", drip_ref=7)
     post(customer, "2", "refund", memo="Followers", drip_ref=7)
     assert [(bar.label, bar.spent) for bar in spent(customer).services] == [("Followers", 1_000_000)]
 
 
-def test_spending_by_month_when_a_month_begins_elsewhere_then_the_sites_time_zone_decides(customer):
+def test_spending_when_a_month_begins_elsewhere_then_the_sites_time_zone(customer):
     now = timezone.now()
     with timezone.override(ZoneInfo("America/New_York")):
         this, last = month_starts(timezone.localtime(now), 2)
@@ -244,7 +242,7 @@ def test_spending_by_month_when_a_month_begins_elsewhere_then_the_sites_time_zon
         assert timezone.localtime(months[0].label).day == 1
 
 
-def test_month_starts_when_clocks_change_between_then_each_is_a_midnight_there():
+def test_month_starts_when_clocks_change_then_each_is_a_midnight():
     zone = ZoneInfo("Europe/Berlin")
     starts = month_starts(datetime(2026, 4, 15, tzinfo=zone), 12)
     assert [(one.month, one.hour) for one in starts[:3]] == [(4, 0), (3, 0), (2, 0)]
@@ -261,19 +259,19 @@ def test_spending_when_there_are_many_services_then_the_rest_is_one_sum(customer
     assert found.total == sum(bar.spent for bar in found.services) + found.others
 
 
-def test_spending_when_money_was_added_or_adjusted_then_it_is_none(customer):
+def test_spending_when_money_was_added_or_adjusted_then_not_counted(customer):
     post(customer, "5", "bonus")
     post(customer, "-5", "adjustment")
     assert (spent(customer).total, spent(customer).services) == (0, [])
 
 
-def test_spending_when_the_wallet_moves_then_the_kept_figures_are_not_shown(customer):
+def test_spending_when_the_wallet_moves_then_not_from_the_cache(customer):
     assert spent(customer).total == 0
     post(customer, "-1")
     assert spent(customer).total == 1_000_000
 
 
-def test_spending_page_when_there_is_some_then_amounts_are_text_and_bars_say_nothing(signed_in, customer):
+def test_spending_page_when_shown_then_amounts_are_text_and_bars_hidden(signed_in, customer):
     post(customer, "-1.234567", memo="<b>Likes</b>")
     text = signed_in.get(reverse("wallet_spending")).content.decode()
     assert "$1.234567" in text
@@ -282,7 +280,7 @@ def test_spending_page_when_there_is_some_then_amounts_are_text_and_bars_say_not
     assert 'width="100%"' in text
 
 
-def test_spending_page_when_opened_again_then_it_asks_the_database_no_more(signed_in, customer):
+def test_spending_page_when_opened_again_then_no_query(signed_in, customer):
     def statements():
         with CaptureQueriesContext(connection) as asked:
             assert signed_in.get(reverse("wallet_spending")).status_code == 200

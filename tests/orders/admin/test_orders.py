@@ -1,4 +1,4 @@
-"""Orders in the admin: what is offered beside the page of a decision, and that nothing is done twice."""
+"""Orders in the admin: what is offered beside the review page, and that nothing is done twice."""
 
 from __future__ import annotations
 
@@ -16,21 +16,19 @@ pytestmark = pytest.mark.django_db
 
 
 def decide(client: Client, address: str, **data: str):
-    """Opens the form and sends it, as a person does."""
+    """Open the form and post it, as a person does."""
     opened = client.get(address)
     return client.post(address, {**data, "seen": opened.context["seen"]} if opened.context else data)
 
 
-def test_nothing_to_do_when_an_order_is_in_no_review_then_it_is_not_offered(staff_client, customer, provider):
+def test_dismiss_when_an_order_has_no_review_then_not_offered(staff_client, customer, provider):
     order = make.accepted_order(customer, make.service(provider))
     with nothing_changes():
         assert staff_client.post(action("orders.order", order.pk, "dismiss"), {"note": "x"}).status_code == 403
 
 
 @pytest.mark.parametrize("name", ["dismiss", "give_back"])
-def test_choice_when_an_order_is_in_doubt_then_only_the_page_of_the_decision_settles_it(
-    name, staff_client, customer, provider
-):
+def test_choice_when_in_doubt_then_only_the_review_page_offers_it(name, staff_client, customer, provider):
     order = make.order(customer, make.service(provider), quantity=1_000)
     Order.objects.filter(pk=order.pk).update(
         submission=Submission.IN_DOUBT, doubt_until=timezone.now(), review_reason=ReviewReason.DOUBT
@@ -40,7 +38,7 @@ def test_choice_when_an_order_is_in_doubt_then_only_the_page_of_the_decision_set
         assert staff_client.post(address, {"note": "x", "amount": "1"}).status_code == 403
 
 
-def test_staff_give_back_a_part_within_the_charge(staff_client, customer, provider):
+def test_partial_refund_when_within_the_charge_then_posted(staff_client, customer, provider):
     order = make.accepted_order(customer, make.service(provider), quantity=1_000)
     address = action("orders.order", order.pk, "give_back")
     decide(staff_client, address, amount="0.50", note="Slow delivery")
@@ -50,8 +48,8 @@ def test_staff_give_back_a_part_within_the_charge(staff_client, customer, provid
     assert make.wallet(customer).balance == 8_000_000
 
 
-def test_the_same_decision_sent_twice_is_taken_once(staff_client, customer, provider):
-    """A double click on "Refund" gave the part back twice."""
+def test_choice_when_posted_twice_then_done_once(staff_client, customer, provider):
+    """A double click on "Refund" posted the partial refund twice."""
     order = make.accepted_order(customer, make.service(provider), quantity=1_000)
     address = action("orders.order", order.pk, "give_back")
     form = {"amount": "0.50", "note": "Slow delivery", "seen": staff_client.get(address).context["seen"]}
@@ -61,7 +59,7 @@ def test_the_same_decision_sent_twice_is_taken_once(staff_client, customer, prov
     assert order.refunded == 500_000
 
 
-def test_give_back_when_the_page_is_stale_then_nothing_moves(staff_client, customer, provider):
+def test_partial_refund_when_the_page_is_stale_then_nothing_moves(staff_client, customer, provider):
     order = make.accepted_order(customer, make.service(provider), quantity=1_000)
     address = action("orders.order", order.pk, "give_back")
     seen = staff_client.get(address).context["seen"]

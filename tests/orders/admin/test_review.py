@@ -1,4 +1,4 @@
-"""The page on which staff decide about an unsettled order: what it shows, what each choice does, what it refuses."""
+"""The review page: what it shows, what each choice does, and what it refuses."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def known(upstream: SandboxServer, customer: Any, service: Service) -> list[Orde
 
 @pytest.fixture
 def doubt(upstream: SandboxServer, provider: Provider, customer: Any, service: Service, known: list[Order]) -> Order:
-    """1,000 for $2.50, taken, the answer lost; an order made past the panel keeps it from being found by itself."""
+    """An order of 1,000 for $2.50, accepted but unanswered; a foreign order keeps the search from matching it."""
     check_balance(provider=provider)
     order = lost(upstream, customer, service, quantity=1_000)
     by_hand(upstream, quantity=5_000)
@@ -70,8 +70,8 @@ def doubt(upstream: SandboxServer, provider: Provider, customer: Any, service: S
 
 
 @pytest.fixture
-def strange(upstream: SandboxServer, customer: Any, service: Service) -> Order:
-    """Refused with words that nobody knows."""
+def unknown_refusal(upstream: SandboxServer, customer: Any, service: Service) -> Order:
+    """An order refused with an unknown message."""
     order = make.order(customer, service)
     upstream.inject(faults.answer(body=b'{"error": "Not today"}', action="add"))
     submit_now()
@@ -81,7 +81,7 @@ def strange(upstream: SandboxServer, customer: Any, service: Service) -> Order:
 
 @pytest.fixture
 def losing(customer: Any, service: Service) -> Order:
-    """It would cost more than the customer paid."""
+    """An order that would cost more than the customer paid."""
     order = make.order(customer, service)
     set_rate(service, "9")
     submit_now()
@@ -95,13 +95,13 @@ def set_rate(service: Service, rate: str) -> None:
 
 
 def by_hand(upstream: SandboxServer, *, quantity: int) -> str:
-    """Someone orders with our key, past the panel."""
+    """Create an order with our key outside the panel."""
     form = {"key": upstream.key, "action": "add", "service": "1", "link": "https://example.com/h", "quantity": quantity}
     return str(requests.post(upstream.url, data=form, timeout=5).json()["order"])
 
 
 def note_balances() -> None:
-    """A round that asks for the balance, and for no id."""
+    """Run a round that reads the balance and searches no ids."""
     Provider.objects.update(probes_ids=False)
     reconcile_now()
 
@@ -121,19 +121,19 @@ def text_of(client: Client, order: Order) -> str:
 
 
 def choose(client: Client, order: Order, choice: str, **data: str):
-    """Opens the page and sends one of its forms, as a person does."""
+    """Open the page and post one of its forms, as a person does."""
     return client.post(page(order), {**data, "choice": choice, "seen": client.get(page(order)).context["seen"]})
 
 
 def errors_of(response, choice: str) -> list[str]:
-    """What the page says at the form of this choice, and that it says nothing at the others."""
+    """Return the errors of this choice's form; check that the others have none."""
     assert response.status_code == 200
-    said = {}
+    found = {}
     for card in response.context["cards"]:
-        said[card.choice] = [error for errors in card.form.errors.values() for error in errors]
-        assert all(error in response.content.decode().replace("&#x27;", "'") for error in said[card.choice])
-    assert not any(errors for name, errors in said.items() if name != choice)
-    return said[choice]
+        found[card.choice] = [error for errors in card.form.errors.values() for error in errors]
+        assert all(error in response.content.decode().replace("&#x27;", "'") for error in found[card.choice])
+    assert not any(errors for name, errors in found.items() if name != choice)
+    return found[choice]
 
 
 def staff_with(*codenames: str) -> Client:
@@ -149,7 +149,7 @@ def staff_with(*codenames: str) -> Client:
 # -- what it shows -----------------------------------------------------------------------------------
 
 
-def test_page_when_opened_then_it_asks_the_provider_nothing_and_changes_nothing(staff_client, upstream, doubt):
+def test_page_when_opened_then_nothing_is_sent_or_changed(staff_client, upstream, doubt):
     attempts = list(SubmissionAttempt.objects.values())
     with nothing_changes():
         assert staff_client.get(page(doubt), {"choice": "refund", "note": "x"}).status_code == 200
@@ -158,9 +158,7 @@ def test_page_when_opened_then_it_asks_the_provider_nothing_and_changes_nothing(
     assert LogEntry.objects.count() == 0
 
 
-def test_page_when_in_doubt_then_it_holds_the_question_the_facts_the_evidence_and_three_choices(
-    staff_client, upstream, doubt
-):
+def test_page_when_in_doubt_then_question_facts_evidence_and_three_choices(staff_client, upstream, doubt):
     text = text_of(staff_client, doubt)
     parts = [
         "Find out whether Upstream has this order, then choose below",
@@ -184,7 +182,7 @@ def test_page_when_in_doubt_then_it_holds_the_question_the_facts_the_evidence_an
     assert (facts["Provider"], facts["Its service id"]) == ("Upstream", "1")
 
 
-def test_page_when_orphans_were_found_then_the_only_one_that_agrees_is_filled_in(staff_client, upstream, doubt):
+def test_page_when_one_orphan_agrees_then_its_id_is_filled_in(staff_client, upstream, doubt):
     response = staff_client.get(page(doubt))
     shown = [(one.id, one.remains, one.charge, one.agrees.words) for one in response.context["looks"].orphans]
     ours, theirs = (str(one.id) for one in upstream.orders()[-2:])
@@ -192,7 +190,7 @@ def test_page_when_orphans_were_found_then_the_only_one_that_agrees_is_filled_in
     assert response.context["cards"][0].form["upstream_id"].value() == ours
 
 
-def test_page_when_two_orphans_agree_then_none_is_filled_in_until_one_is_bound(
+def test_page_when_two_orphans_agree_then_no_id_until_one_is_bound(
     staff_client, staff, upstream, customer, service, known
 ):
     first, second = (lost(upstream, customer, service, quantity=1_000) for _ in range(2))
@@ -205,8 +203,8 @@ def test_page_when_two_orphans_agree_then_none_is_filled_in_until_one_is_bound(
     assert response.context["cards"][0].form["upstream_id"].value() == two
 
 
-def test_page_when_balances_are_known_then_both_outcomes_are_reckoned(staff_client, provider, customer, service, doubt):
-    # $1000 less the three others' $0.30 before it was sent, its own $2 and $10 by hand after it.
+def test_page_when_balances_are_known_then_both_outcomes_are_computed(staff_client, provider, customer, service, doubt):
+    # $1000 less the three others' $0.30 before it was sent, its own $2, and $10 outside the panel after it.
     lines = [(line.label, line.amount, line.note) for line in staff_client.get(page(doubt)).context["balance"]]
     assert [(label, amount) for label, amount, _ in lines] == [
         ("Before it was sent", "$999.70"),
@@ -218,7 +216,7 @@ def test_page_when_balances_are_known_then_both_outcomes_are_reckoned(staff_clie
     assert [note for _, _, note in lines[2:4]] == ["$12.00 less was there", "$10.00 less was there"]
 
 
-def test_page_when_others_were_sent_in_between_then_they_are_counted_once_and_the_doubtful_apart(
+def test_page_when_others_were_sent_in_between_then_counted_once(
     staff_client, upstream, provider, customer, other, service, known
 ):
     check_balance(provider=provider)
@@ -238,7 +236,7 @@ def test_page_when_others_were_sent_in_between_then_they_are_counted_once_and_th
 
 
 @pytest.mark.parametrize(("key", "counted"), [("upstream-key", "1 order"), ("another-key", "0 orders")])
-def test_page_when_the_provider_is_set_up_twice_then_orders_of_the_same_account_are_counted(
+def test_page_when_a_provider_is_set_up_twice_then_its_account_is_counted(
     staff_client, upstream, provider, customer, service, known, key, counted
 ):
     check_balance(provider=provider)
@@ -250,7 +248,7 @@ def test_page_when_the_provider_is_set_up_twice_then_orders_of_the_same_account_
     assert staff_client.get(page(order)).context["balance"][1].note == counted
 
 
-def test_page_when_accounts_were_not_noted_yet_then_the_providers_orders_are_counted(
+def test_page_when_attempts_have_no_account_then_the_provider_is_counted(
     staff_client, upstream, provider, customer, service, known
 ):
     check_balance(provider=provider)
@@ -263,7 +261,7 @@ def test_page_when_accounts_were_not_noted_yet_then_the_providers_orders_are_cou
     assert staff_client.get(page(order)).context["balance"][1].note == "1 order"
 
 
-def test_page_when_the_provider_bills_in_another_currency_then_costs_there_are_in_it(staff_client, provider, doubt):
+def test_page_when_billed_in_another_currency_then_costs_are_in_it(staff_client, provider, doubt):
     Provider.objects.update(currency="EUR", exchange_rate=1_250_000_000_000)
     context = staff_client.get(page(doubt)).context
     assert dict(context["facts"])["Expected cost"] == "$2.00 (€1.60 there)"
@@ -271,7 +269,7 @@ def test_page_when_the_provider_bills_in_another_currency_then_costs_there_are_i
     assert context["balance"][3].amount == "€998.10"
 
 
-def test_page_when_others_wrote_its_texts_then_all_of_them_are_escaped(staff_client, doubt):
+def test_page_when_others_wrote_its_texts_then_all_are_escaped(staff_client, doubt):
     Provider.objects.update(name=f"P {HOSTILE}"[:80])
     Order.objects.filter(pk=doubt.pk).update(
         link=f"https://example.com/{HOSTILE}",
@@ -299,14 +297,14 @@ def test_page_when_others_wrote_its_texts_then_all_of_them_are_escaped(staff_cli
     assert "<script>alert(1)" not in denied
 
 
-def test_page_when_the_answer_had_a_body_then_it_is_folded_away(staff_client, strange):
-    text = text_of(staff_client, strange)
+def test_page_when_the_answer_had_a_body_then_folded(staff_client, unknown_refusal):
+    text = text_of(staff_client, unknown_refusal)
     details = text[text.index("<details") : text.index("</details>")]
     assert "{&quot;error&quot;: &quot;Not today&quot;}</pre>" in details
     assert "open" not in details[: details.index(">")]
 
 
-def test_page_when_it_was_sent_often_then_it_takes_no_more_queries(staff_client, doubt):
+def test_page_when_sent_often_then_queries_stay_the_same(staff_client, doubt):
     def count() -> int:
         with statements() as found:
             text_of(staff_client, doubt)
@@ -320,36 +318,36 @@ def test_page_when_it_was_sent_often_then_it_takes_no_more_queries(staff_client,
     assert len(staff_client.get(page(doubt)).context["sendings"]) == 31
 
 
-# -- the way there -----------------------------------------------------------------------------------
+# -- the links to it ---------------------------------------------------------------------------------
 
 
-def test_list_when_an_unsettled_order_is_clicked_then_it_leads_to_the_page(staff_client, doubt, strange):
+def test_list_when_an_order_in_doubt_is_clicked_then_the_review_page(staff_client, doubt, unknown_refusal):
     text = staff_client.get(reverse("admin:orders_orderinreview_changelist")).content.decode()
-    for order in (doubt, strange):
+    for order in (doubt, unknown_refusal):
         link = reverse("admin:orders_orderinreview_change", args=[order.pk])
         assert link in text
         assert staff_client.get(link).headers["Location"] == page(order)
 
 
-def test_list_when_a_placed_order_is_clicked_then_it_leads_to_the_orders_own_page(staff_client, known):
+def test_list_when_an_accepted_order_is_clicked_then_its_own_page(staff_client, known):
     Order.objects.filter(pk=known[0].pk).update(review_reason=ReviewReason.CONTRADICTION, review_since=timezone.now())
-    for order in known[:2]:  # in review, and settled meanwhile
+    for order in known[:2]:  # in review, and decided meanwhile
         link = reverse("admin:orders_orderinreview_change", args=[order.pk])
         assert staff_client.get(link).headers["Location"] == own_page(order)
 
 
-def test_list_when_a_doubt_is_still_looked_for_then_it_says_so(staff_client, upstream, customer, service):
+def test_list_when_the_search_still_runs_then_says_so(staff_client, upstream, customer, service):
     lost(upstream, customer, service)
     text = staff_client.get(reverse("admin:orders_orderinreview_changelist")).content.decode()
     assert "In doubt: the panel looks for it until" in text
 
 
-def test_own_page_when_unsettled_then_it_leads_to_the_decision_and_else_not(staff_client, doubt, known):
+def test_order_page_when_in_doubt_then_links_the_review_page(staff_client, doubt, known):
     assert page(doubt) in staff_client.get(own_page(doubt)).content.decode()
     assert page(known[0]) not in staff_client.get(own_page(known[0])).content.decode()
 
 
-def test_page_when_nothing_is_to_be_decided_then_it_leads_to_the_orders_own_page(staff_client, known):
+def test_page_when_nothing_is_to_be_decided_then_redirects_to_the_order(staff_client, known):
     with nothing_changes():
         response = staff_client.get(page(known[0]), follow=True)
     assert response.redirect_chain == [(own_page(known[0]), 302)]
@@ -366,7 +364,7 @@ def test_page_when_there_is_no_such_order_then_404(staff_client, object_id):
 # -- bind --------------------------------------------------------------------------------------------
 
 
-def test_bind_when_the_provider_has_it_then_it_is_followed(staff_client, staff, upstream, customer, doubt):
+def test_bind_when_the_provider_has_it_then_polled(staff_client, staff, upstream, customer, doubt):
     there = truth(upstream, doubt)
     response = choose(staff_client, doubt, "bind", upstream_id=f" {there} ")
     assert response.headers["Location"] == own_page(doubt)
@@ -380,7 +378,7 @@ def test_bind_when_the_provider_has_it_then_it_is_followed(staff_client, staff, 
     assert refunds_of(doubt) == [1_250_000]
 
 
-def test_bind_when_the_provider_denies_the_id_then_the_form_says_so_and_keeps_it(staff_client, upstream, doubt):
+def test_bind_when_the_provider_denies_the_id_then_an_error_and_it_is_kept(staff_client, upstream, doubt):
     with nothing_changes():
         response = choose(staff_client, doubt, "bind", upstream_id="424242")
     assert errors_of(response, "bind") == ["Upstream says that it has no order 424242 of ours."]
@@ -388,28 +386,28 @@ def test_bind_when_the_provider_denies_the_id_then_the_form_says_so_and_keeps_it
     assert LogEntry.objects.count() == 0
 
 
-def test_bind_when_another_order_has_the_id_then_it_is_refused(staff_client, doubt, known):
+def test_bind_when_another_order_has_the_id_then_refused(staff_client, doubt, known):
     with nothing_changes():
         response = choose(staff_client, doubt, "bind", upstream_id=known[0].upstream_id)
     assert errors_of(response, "bind") == [f"Another order is already bound to {known[0].upstream_id}."]
 
 
 @pytest.mark.parametrize("upstream_id", ["", " ", "1,2", "1 2", "0", "null", "x" * 65, "12\x00"])
-def test_bind_when_the_id_is_none_then_it_is_refused_without_asking(staff_client, upstream, doubt, upstream_id):
+def test_bind_when_the_id_is_malformed_then_refused_without_a_call(staff_client, upstream, doubt, upstream_id):
     with nothing_changes():
         response = choose(staff_client, doubt, "bind", upstream_id=upstream_id)
     assert len(errors_of(response, "bind")) == 1
     assert upstream.requests == []
 
 
-def test_bind_when_the_provider_does_not_answer_then_staff_know_better(staff_client, upstream, doubt):
+def test_bind_when_the_provider_does_not_answer_then_staff_are_trusted(staff_client, upstream, doubt):
     there = truth(upstream, doubt)
     upstream.close()
     choose(staff_client, doubt, "bind", upstream_id=there)
     assert fresh(doubt).upstream_id == there
 
 
-def test_bind_when_another_decides_while_the_provider_is_asked_then_theirs_stands(
+def test_bind_when_another_decides_during_the_call_then_theirs_stands(
     staff_client, staff, upstream, doubt, monkeypatch
 ):
     check_id = search.check_id
@@ -426,17 +424,17 @@ def test_bind_when_another_decides_while_the_provider_is_asked_then_theirs_stand
     assert LogEntry.objects.count() == 0
 
 
-def test_bind_when_it_was_refused_with_strange_words_then_it_can_be_bound(staff_client, upstream, strange):
+def test_bind_when_the_refusal_was_not_understood_then_allowed(staff_client, upstream, unknown_refusal):
     there = by_hand(upstream, quantity=100)
-    choose(staff_client, strange, "bind", upstream_id=there)
-    assert (fresh(strange).submission, fresh(strange).upstream_id) == (Submission.ACCEPTED, there)
+    choose(staff_client, unknown_refusal, "bind", upstream_id=there)
+    assert (fresh(unknown_refusal).submission, fresh(unknown_refusal).upstream_id) == (Submission.ACCEPTED, there)
 
 
 # -- send again --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fixture", ["doubt", "strange"])
-def test_send_again_when_staff_are_sure_then_it_is_sent_once_more(staff_client, staff, upstream, request, fixture):
+@pytest.mark.parametrize("fixture", ["doubt", "unknown_refusal"])
+def test_send_again_when_staff_are_sure_then_sent_once_more(staff_client, staff, upstream, request, fixture):
     order = request.getfixturevalue(fixture)
     before = adds(upstream)
     response = choose(staff_client, order, "send_again", sure="on")
@@ -448,7 +446,7 @@ def test_send_again_when_staff_are_sure_then_it_is_sent_once_more(staff_client, 
     assert (fresh(order).submission, adds(upstream)) == (Submission.ACCEPTED, before + 1)
 
 
-def test_send_again_when_the_tick_is_missing_then_it_is_asked_for(staff_client, doubt):
+def test_send_again_when_the_checkbox_is_empty_then_required(staff_client, doubt):
     with nothing_changes():
         response = choose(staff_client, doubt, "send_again")
     assert errors_of(response, "send_again") == ["Tick this only if it is so, then send it again."]
@@ -456,9 +454,7 @@ def test_send_again_when_the_tick_is_missing_then_it_is_asked_for(staff_client, 
 
 
 @pytest.mark.parametrize("fixture", ["doubt", "losing"])
-def test_send_again_when_it_would_lose_money_then_it_is_refused_and_the_tick_is_asked_for_anew(
-    staff_client, service, request, fixture
-):
+def test_send_again_when_it_would_lose_money_then_refused_and_unchecked(staff_client, service, request, fixture):
     order = request.getfixturevalue(fixture)
     set_rate(service, "9")
     assert "It cannot be sent while that is so." in text_of(staff_client, order)
@@ -470,7 +466,7 @@ def test_send_again_when_it_would_lose_money_then_it_is_refused_and_the_tick_is_
     assert "checked" not in str(card.form["sure"]).replace("checked:", "")
 
 
-def test_send_again_when_the_loss_is_mended_then_it_is_sent(staff_client, service, losing):
+def test_send_again_when_the_loss_is_gone_then_sent(staff_client, service, losing):
     set_rate(service, "2")
     text = text_of(staff_client, losing)
     assert "It cannot be sent" not in text
@@ -483,8 +479,8 @@ def test_send_again_when_the_loss_is_mended_then_it_is_sent(staff_client, servic
 # -- cancel and refund -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fixture", ["doubt", "strange", "losing"])
-def test_refund_when_staff_give_up_then_all_goes_back_with_their_reason(staff_client, customer, request, fixture):
+@pytest.mark.parametrize("fixture", ["doubt", "unknown_refusal", "losing"])
+def test_refund_when_staff_give_up_then_refunded_in_full_with_the_reason(staff_client, customer, request, fixture):
     order = request.getfixturevalue(fixture)
     before = money_of(customer)[0]
     response = choose(staff_client, order, "refund", note="The provider is gone.")
@@ -501,7 +497,7 @@ def test_refund_when_staff_give_up_then_all_goes_back_with_their_reason(staff_cl
 
 
 @pytest.mark.parametrize("note", ["", "  ", "x" * 301])
-def test_refund_when_the_reason_is_missing_or_too_long_then_nothing_is_refunded_or_lost(staff_client, doubt, note):
+def test_refund_when_the_reason_is_missing_or_too_long_then_an_error(staff_client, doubt, note):
     with nothing_changes():
         response = choose(staff_client, doubt, "refund", note=note)
     assert len(errors_of(response, "refund")) == 1
@@ -510,16 +506,16 @@ def test_refund_when_the_reason_is_missing_or_too_long_then_nothing_is_refunded_
     assert note in response.content.decode()
 
 
-def test_refund_when_opened_then_a_polite_reason_is_filled_in(staff_client, doubt, strange):
+def test_refund_when_opened_then_a_polite_reason_is_filled_in(staff_client, doubt, unknown_refusal):
     assert SORRY in text_of(staff_client, doubt)
-    assert "We could not place your order" in text_of(staff_client, strange)
+    assert "We could not place your order" in text_of(staff_client, unknown_refusal)
 
 
-# -- look again --------------------------------------------------------------------------------------
+# -- search again ------------------------------------------------------------------------------------
 
 
-def test_look_again_when_it_can_be_found_now_then_it_is_bound(staff_client, upstream, doubt, known):
-    # The order made past the panel is accounted for: nothing else stands between.
+def test_search_again_when_it_is_there_now_then_bound(staff_client, upstream, doubt, known):
+    # The foreign order is bound: nothing else is in the way.
     make_known(upstream, known[0], upstream.orders()[-1].id)
     response = choose(staff_client, doubt, "look")
     assert response.headers["Location"] == own_page(doubt)
@@ -528,16 +524,14 @@ def test_look_again_when_it_can_be_found_now_then_it_is_bound(staff_client, upst
 
 
 def make_known(upstream: SandboxServer, like: Order, number: int) -> None:
-    """An order of ours has this id."""
+    """Create an order of ours with this id."""
     made = make.order(like.customer, like.service)
     Order.objects.filter(pk=made.pk).update(
         submission=Submission.ACCEPTED, upstream_id=str(number), upstream_number=number, next_action_at=None
     )
 
 
-def test_look_again_when_nothing_is_found_then_the_evidence_is_fresh_and_nothing_was_sent(
-    staff_client, upstream, customer, service, known
-):
+def test_search_again_when_nothing_is_found_then_evidence_is_updated(staff_client, upstream, customer, service, known):
     order = lost(upstream, customer, service, taken=False)
     pass_deadlines()
     sent = adds(upstream)
@@ -552,20 +546,20 @@ def test_look_again_when_nothing_is_found_then_the_evidence_is_fresh_and_nothing
     assert adds(upstream) == sent
 
 
-def test_look_again_when_the_provider_does_not_answer_then_it_is_said(staff_client, upstream, doubt):
+def test_search_again_when_the_provider_does_not_answer_then_says_so(staff_client, upstream, doubt):
     upstream.close()
     with nothing_changes():
         choose(staff_client, doubt, "look")
     assert "The provider could not be asked" in text_of(staff_client, doubt)
 
 
-# -- held orders -------------------------------------------------------------------------------------
+# -- orders in review before they are accepted -------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("fixture", "cards"), [("strange", ["bind", "send_again", "refund"]), ("losing", ["send_again", "refund"])]
+    ("fixture", "cards"), [("unknown_refusal", ["bind", "send_again", "refund"]), ("losing", ["send_again", "refund"])]
 )
-def test_page_when_held_in_the_queue_then_only_what_applies_is_there(staff_client, upstream, request, fixture, cards):
+def test_page_when_queued_in_review_then_only_what_applies(staff_client, upstream, request, fixture, cards):
     order = request.getfixturevalue(fixture)
     response = staff_client.get(page(order))
     assert [card.choice for card in response.context["cards"]] == cards
@@ -575,9 +569,7 @@ def test_page_when_held_in_the_queue_then_only_what_applies_is_there(staff_clien
     assert ("It was not sent yet." in text) == (fixture == "losing")
 
 
-def test_page_when_it_was_sent_again_and_is_doubted_anew_then_its_evidence_is_still_there(
-    staff_client, staff, upstream, doubt
-):
+def test_page_when_sent_again_and_in_doubt_then_it_keeps_the_evidence(staff_client, staff, upstream, doubt):
     there = truth(upstream, doubt)
     decisions.send_again(order=doubt, actor=staff)
     decisions.ask_for_review(order=fresh(doubt), reason=ReviewReason.DOUBT, note="A late answer.")
@@ -593,9 +585,9 @@ def test_page_when_it_was_sent_again_and_is_doubted_anew_then_its_evidence_is_st
 
 @pytest.mark.parametrize(
     ("fixture", "choice"),
-    [("losing", "bind"), ("losing", "look"), ("strange", "look"), ("doubt", ""), ("doubt", "dismiss")],
+    [("losing", "bind"), ("losing", "look"), ("unknown_refusal", "look"), ("doubt", ""), ("doubt", "dismiss")],
 )
-def test_choice_when_it_is_not_offered_then_nothing_is_done(staff_client, upstream, request, fixture, choice):
+def test_choice_when_not_offered_then_nothing_changes(staff_client, upstream, request, fixture, choice):
     order = request.getfixturevalue(fixture)
     upstream.clear_requests()
     with nothing_changes():
@@ -616,10 +608,8 @@ FILLED = {
 
 @pytest.mark.parametrize("choice", FILLED)
 @pytest.mark.parametrize("seen", ["older", "made up", "missing"])
-def test_choice_when_the_page_is_stale_then_nothing_is_done_and_nothing_typed_is_lost(
-    staff_client, upstream, doubt, choice, seen
-):
-    """A tab left open at the first doubt sent the order again after the second."""
+def test_choice_when_the_page_is_stale_then_nothing_changes_or_is_lost(staff_client, upstream, doubt, choice, seen):
+    """A tab opened at the first doubt sent the order again after the second."""
     form = {**FILLED[choice], "choice": choice, "seen": staff_client.get(page(doubt)).context["seen"]}
     if seen == "older":
         Order.objects.filter(pk=doubt.pk).update(claim_token="another sending", attempts=2)
@@ -637,7 +627,7 @@ def test_choice_when_the_page_is_stale_then_nothing_is_done_and_nothing_typed_is
 
 
 @pytest.mark.parametrize("choice", ["bind", "send_again", "refund"])
-def test_choice_when_sent_twice_then_it_is_taken_once(staff_client, upstream, customer, doubt, choice):
+def test_choice_when_posted_twice_then_done_once(staff_client, upstream, customer, doubt, choice):
     form = {**FILLED[choice], "choice": choice, "seen": staff_client.get(page(doubt)).context["seen"]}
     if choice == "bind":
         form["upstream_id"] = truth(upstream, doubt)
@@ -650,7 +640,7 @@ def test_choice_when_sent_twice_then_it_is_taken_once(staff_client, upstream, cu
 
 
 @pytest.mark.parametrize("choice", FILLED)
-def test_choice_when_the_order_is_settled_then_nothing_is_done(staff_client, upstream, known, choice):
+def test_choice_when_decided_already_then_nothing_changes(staff_client, upstream, known, choice):
     upstream.clear_requests()
     with nothing_changes():
         response = staff_client.post(page(known[0]), {**FILLED[choice], "choice": choice, "seen": "placed::1::0"})
@@ -658,7 +648,7 @@ def test_choice_when_the_order_is_settled_then_nothing_is_done(staff_client, ups
     assert upstream.requests == []
 
 
-def test_choice_when_the_order_is_being_sent_then_nothing_is_done(staff_client, doubt):
+def test_choice_when_being_submitted_then_nothing_changes(staff_client, doubt):
     seen = staff_client.get(page(doubt)).context["seen"]
     Order.objects.filter(pk=doubt.pk).update(
         submission=Submission.SUBMITTING, lease_until=timezone.now() + timedelta(minutes=1), review_reason=""
@@ -667,16 +657,16 @@ def test_choice_when_the_order_is_being_sent_then_nothing_is_done(staff_client, 
         staff_client.post(page(doubt), {**FILLED["refund"], "choice": "refund", "seen": seen})
 
 
-def test_page_when_it_has_forms_then_each_carries_the_token_against_forgery_and_the_state(staff_client, doubt):
+def test_page_when_it_has_forms_then_each_has_csrf_token_and_state(staff_client, doubt):
     text = text_of(staff_client, doubt)
     forms = [form.partition("</form>")[0] for form in text.split('<form method="post"')[1:]]
     ours = [form for form in forms if 'name="choice"' in form]
-    assert len(ours) == 6  # look again, two orphans, three choices
+    assert len(ours) == 6  # search again, two orphans, three choices
     assert all('name="csrfmiddlewaretoken"' in form and 'name="seen" value="in_doubt:' in form for form in ours)
 
 
 @pytest.mark.parametrize("choice", FILLED)
-def test_choice_when_the_token_against_forgery_is_missing_then_it_is_refused(staff, upstream, doubt, choice):
+def test_choice_when_the_csrf_token_is_missing_then_refused(staff, upstream, doubt, choice):
     client = Client(enforce_csrf_checks=True)
     client.force_login(staff)
     seen = client.get(page(doubt)).context["seen"]
@@ -688,7 +678,7 @@ def test_choice_when_the_token_against_forgery_is_missing_then_it_is_refused(sta
 # -- who may -----------------------------------------------------------------------------------------
 
 
-def test_page_when_staff_may_only_view_then_they_see_the_evidence_without_the_forms(staff_client, upstream, doubt):
+def test_page_when_staff_may_only_view_then_evidence_without_forms(staff_client, upstream, doubt):
     client = staff_with("view_order")
     text = text_of(client, doubt)
     assert "It may have arrived, no answer" in text
@@ -719,7 +709,7 @@ def test_page_when_staff_may_change_orders_then_they_decide(doubt):
 
 
 @pytest.mark.parametrize("who", ["visitor", "customer"])
-def test_page_when_not_staff_then_it_leads_to_the_sign_in(customer, doubt, who):
+def test_page_when_not_staff_then_redirected_to_sign_in(customer, doubt, who):
     client = Client()
     if who == "customer":
         client.force_login(customer)

@@ -1,6 +1,6 @@
-"""What is earned, in figures and on staff's pages: of stored columns, in integers, on both databases.
+"""Profit, in figures and on staff's pages: from stored columns, in integers, on both databases.
 
-Unless told otherwise an order is 100 for $0.25 that should cost $0.20.
+By default an order is 100 for $0.25 that should cost $0.20.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ PROFIT = "/admin/orders/order/profit/"
 
 
 def sold(user: Any, service: Service, **values: Any) -> Order:
-    """An order with the columns that profit is made of, as if it had come that far."""
+    """Return an order with the columns that profit is computed from, in the given state."""
     order = make.accepted_order(user, service, upstream_id=f"u{Order.objects.count()}")
     Order.objects.filter(pk=order.pk).update(**values)
     return with_profit(Order.objects.all()).get(pk=order.pk)
@@ -114,15 +114,15 @@ COSTS: dict[str, tuple[dict[str, Any], int, int, bool]] = {
 
 
 @pytest.mark.parametrize(("values", "cost", "profit", "is_estimated"), COSTS.values(), ids=COSTS.keys())
-def test_profit_when_an_order_stands_so_then_it_is_this(customer, service, values, cost, profit, is_estimated):
+def test_profit_when_an_order_has_a_state_then_as_listed(customer, service, values, cost, profit, is_estimated):
     order = sold(customer, service, **values)
     assert (order.cost, order.profit, order.is_estimated) == (cost, profit, is_estimated)
     assert isinstance(order.cost, int)
     assert isinstance(order.profit, int)
 
 
-def test_profit_when_followed_to_its_end_then_it_is_what_the_provider_took(upstream, customer, service):
-    """The cost that the provider returns is the true one, whatever its rate said."""
+def test_profit_when_polled_to_the_end_then_the_returned_charge_counts(upstream, customer, service):
+    """The returned charge is the true cost, even if the rate differs."""
     order = make.order(customer, service)
     submit_now()
     [there] = upstream.orders()
@@ -151,7 +151,7 @@ def since(days: int) -> Any:
     return timezone.now() - timedelta(days=days)
 
 
-def test_figures_when_summed_up_then_open_orders_are_apart(books):
+def test_figures_when_summed_then_open_orders_are_separate(books):
     first, second = books
     with statements() as found:
         earned = profit_figures(since=since(7))
@@ -185,7 +185,7 @@ def test_figures_when_summed_up_then_open_orders_are_apart(books):
     assert {type(value) for value in (total.charged, total.refunded, total.cost, total.profit)} == {int}
 
 
-def test_figures_when_a_period_is_given_then_older_and_later_orders_are_not_in_it(books):
+def test_figures_when_a_period_is_given_then_others_are_left_out(books):
     assert profit_in_all(profit_figures(since=since(90))).profit == -70_000 + 250_000
     assert profit_in_all(profit_figures(since=since(90), until=since(30))).profit == 250_000
     moment = Order.objects.earliest("created_at").created_at
@@ -193,7 +193,7 @@ def test_figures_when_a_period_is_given_then_older_and_later_orders_are_not_in_i
     assert profit_in_all(profit_figures(since=moment, until=moment + timedelta(microseconds=1))).orders == 1
 
 
-def test_figures_when_nothing_was_sold_then_there_is_no_margin(db):
+def test_figures_when_nothing_was_sold_then_no_margin(db):
     total = profit_in_all(profit_figures(since=since(7)))
     assert (total, total.profit, total.margin_percent) == (Figures(), 0, None)
 
@@ -201,7 +201,7 @@ def test_figures_when_nothing_was_sold_then_there_is_no_margin(db):
 # -- pages -------------------------------------------------------------------------------------------
 
 
-def test_profit_page_when_something_lost_money_then_it_comes_first_and_says_so(books, staff_client):
+def test_profit_page_when_something_lost_money_then_it_is_first(books, staff_client):
     response = staff_client.get(PROFIT)
     tables = {
         table.head: [(row.name, row.figures.profit) for row in table.rows] for table in response.context["tables"]
@@ -220,12 +220,12 @@ def test_profit_page_when_something_lost_money_then_it_comes_first_and_says_so(b
 @pytest.mark.parametrize(
     ("asked", "days", "orders"), [("90", 90, 4), ("30", 30, 3), ("7", 7, 3), ("9e9", 7, 3), ("", 7, 3)]
 )
-def test_profit_page_when_a_period_is_chosen_then_it_is_that_one(books, staff_client, asked, days, orders):
+def test_profit_page_when_a_period_is_chosen_then_shown(books, staff_client, asked, days, orders):
     response = staff_client.get(PROFIT, {"days": asked})
     assert (response.context["days"], response.context["total"].orders) == (days, orders)
 
 
-def test_profit_page_when_there_are_more_services_then_its_statements_do_not_grow(customer, service, staff_client):
+def test_profit_page_when_services_are_many_then_statements_stay_the_same(customer, service, staff_client):
     sold(customer, service, status=Status.COMPLETED)
     staff_client.get(PROFIT)
     with statements() as few:
@@ -244,7 +244,7 @@ def test_profit_page_when_there_are_more_services_then_its_statements_do_not_gro
     assert (len(services.rows), services.more) == (50, 11)
 
 
-def test_profit_page_when_a_name_is_hostile_then_it_is_text(customer, service, staff_client):
+def test_profit_page_when_a_name_holds_markup_then_escaped(customer, service, staff_client):
     Service.objects.update(name="<script>alert(1)</script>")
     type(service.upstream.provider).objects.update(name="<img src=x onerror=alert(2)>")
     sold(customer, service, status=Status.COMPLETED)
@@ -255,7 +255,7 @@ def test_profit_page_when_a_name_is_hostile_then_it_is_text(customer, service, s
     assert "<img src=x" not in text
 
 
-def test_profit_page_when_not_allowed_then_it_is_closed(books, customer, signed_in):
+def test_profit_page_when_not_permitted_then_denied(books, customer, signed_in):
     assert signed_in.get(PROFIT).status_code == 302
     assert Client().get(PROFIT).status_code == 302
     clerk = make.customer("clerk@example.org")
@@ -265,21 +265,21 @@ def test_profit_page_when_not_allowed_then_it_is_closed(books, customer, signed_
     client.force_login(clerk)
     assert client.get(PROFIT).status_code == 403
     clerk.user_permissions.add(Permission.objects.get(codename="view_order"))
-    assert client.get(PROFIT).status_code == 403  # Whoever helps customers need not know what is earned.
+    assert client.get(PROFIT).status_code == 403  # Staff who help customers need not see profit.
     clerk.user_permissions.add(Permission.objects.get(codename="view_profit"))
     response = client.get(PROFIT)
     assert response.status_code == 200
-    # Names, but no way to what this clerk may not open.
+    # Names, but no links to what this user may not open.
     assert {row.url for table in response.context["tables"] for row in table.rows} == {""}
 
 
-def test_overview_when_orders_ended_then_it_tells_their_profit(books, staff_client):
+def test_overview_when_orders_ended_then_it_shows_their_profit(books, staff_client):
     today = staff_client.get(reverse("admin:index")).context["today"]
     assert (today["orders"], today["charged"], today["refunded"]) == (4, "$1.00", "$0.12")
     assert (today["profit"], today["is_loss"], today["expected"]) == ("−$0.07", True, "$0.03")
 
 
-def test_order_list_when_it_shows_profit_then_one_statement_reads_it(books, staff_client):
+def test_order_list_when_it_shows_profit_then_one_statement(books, staff_client):
     address = reverse("admin:orders_order_changelist")
     staff_client.get(address)
     with statements() as found:
@@ -289,13 +289,13 @@ def test_order_list_when_it_shows_profit_then_one_statement_reads_it(books, staf
     assert "about $0.05" in text
 
 
-def test_order_page_when_opened_then_it_tells_the_profit(books, staff_client):
+def test_order_page_when_opened_then_it_shows_the_profit(books, staff_client):
     order = Order.objects.get(upstream_charge=120_000)
     text = staff_client.get(reverse("admin:orders_order_change", args=[order.pk])).content.decode()
     assert "$0.03" in text
 
 
-def test_navigation_when_on_the_page_of_profit_then_only_that_place_is_lit(books, staff_client):
+def test_navigation_when_on_the_profit_page_then_only_that_entry_is_active(books, staff_client):
     def lit(address: str) -> list[str]:
         groups = staff_client.get(address).context["sidebar_navigation"]
         return [str(item["title"]) for group in groups for item in group["items"] if item["active"]]

@@ -28,7 +28,7 @@ CENT = 10_000
 
 
 def ordered(user: Any, of: Service, *, days_ago: float = 1, took: float | None = None, **values: Any) -> Order:
-    """100 for $0.25 that should cost $0.20, made and sent `days_ago`; `took` seconds until it ended."""
+    """Return an order of 100 for $0.25, expected cost $0.20, sent `days_ago`; it `took` so many seconds to end."""
     number = Order.objects.count() + 1
     order = make.accepted_order(user, of, upstream_id=str(number))
     at = timezone.now() - timedelta(days=days_ago)
@@ -55,7 +55,7 @@ def counted_at() -> list[datetime]:
     ]
 
 
-def test_figures_when_orders_stand_in_every_way_then_they_are_counted_apart(customer, service):
+def test_figures_when_orders_have_all_states_then_counted_separately(customer, service):
     ordered(customer, service, status=Status.COMPLETED, took=100, upstream_charge=15 * CENT)  # earns 10 cents
     ordered(customer, service, status=Status.COMPLETED, took=301, upstream_charge=None)  # earns 5 cents
     ordered(customer, service, status=Status.PARTIAL, took=9, refunded=10 * CENT, upstream_charge=12 * CENT)  # 3 cents
@@ -75,7 +75,7 @@ def test_figures_when_services_lose_money_then_profit_is_negative(customer, serv
     assert of_service(service)[3] == -15 * CENT
 
 
-def test_figures_when_an_order_is_older_than_the_window_then_it_counts_no_more(customer, service):
+def test_figures_when_an_order_is_older_than_the_window_then_not_counted(customer, service):
     order = ordered(customer, service, days_ago=29.9, status=Status.COMPLETED, took=5)
     count_figures()
     assert of_service(service)[0] == 1
@@ -84,7 +84,7 @@ def test_figures_when_an_order_is_older_than_the_window_then_it_counts_no_more(c
     assert of_service(service) == (0, 0, 0, 0, None)
 
 
-def test_figures_when_a_service_was_never_ordered_then_they_are_zero(service):
+def test_figures_when_a_service_was_never_ordered_then_zero(service):
     count_figures()
     assert of_service(service) == (0, 0, 0, 0, None)
     assert of_provider(service.upstream.provider) == (0, 0, 0, 0)
@@ -107,8 +107,8 @@ def test_figures_when_two_services_sell_then_each_has_its_own(customer, provider
     assert of_provider(provider) == (3, 100 * CENT, 2, 2)
 
 
-def test_spent_when_the_provider_bills_in_another_currency_then_it_is_in_that_currency(customer):
-    """0.8 of the panel's currency for one of the provider's: what cost $0.20 here took 0.25 of its balance."""
+def test_spent_when_billed_in_another_currency_then_in_that_currency(customer):
+    """0.8 of the panel's currency per unit of the provider's: a cost of $0.20 took 0.25 of its balance."""
     provider = make.provider(currency="EUR", exchange_rate=EXCHANGE_ONE * 8 // 10)
     service = make.service(provider, rate="2")
     ordered(customer, service, exchange_rate=EXCHANGE_ONE * 8 // 10, currency="EUR", expected_cost=20 * CENT)
@@ -117,14 +117,14 @@ def test_spent_when_the_provider_bills_in_another_currency_then_it_is_in_that_cu
     assert of_provider(provider) == (2, 25 * CENT + 60 * CENT, 0, 0)
 
 
-def test_spent_when_the_provider_changed_its_currency_then_the_old_orders_do_not_count_as_spent(customer, service):
+def test_spent_when_the_currency_changed_then_older_orders_do_not_count(customer, service):
     ordered(customer, service, currency="INR")
     ordered(customer, service, currency="USD")
     count_figures()
     assert of_provider(service.upstream.provider) == (2, 20 * CENT, 0, 0)
 
 
-def test_spent_when_an_order_was_not_sent_in_the_last_week_then_it_does_not_count(customer, service):
+def test_spent_when_not_sent_in_the_last_week_then_not_counted(customer, service):
     ordered(customer, service, days_ago=7.1)
     ordered(customer, service, accepted_at=None, submission="queued", upstream_id=None)
     ordered(customer, service, days_ago=9, accepted_at=timezone.now())  # it waited for two days
@@ -133,14 +133,14 @@ def test_spent_when_an_order_was_not_sent_in_the_last_week_then_it_does_not_coun
     assert of_service(service)[0] == 3
 
 
-def test_spent_when_a_canceled_order_returned_no_charge_then_it_cost_nothing(customer, service):
+def test_spent_when_canceled_without_a_returned_charge_then_zero(customer, service):
     ordered(customer, service, status=Status.CANCELED, refunded=25 * CENT, took=5)
     count_figures()
     assert of_provider(service.upstream.provider) == (1, 0, 1, 0)
 
 
-def test_figures_when_a_rate_is_absurd_then_the_others_are_counted_all_the_same(customer, service):
-    """A sum that no column holds must not keep the figures of the others from being stored."""
+def test_figures_when_a_rate_is_absurd_then_the_others_are_stored(customer, service):
+    """A sum that no column can hold must not keep the others from being stored."""
     odd = make.service(make.provider(name="Odd"), external_id="9")
     ordered(customer, odd, exchange_rate=1, expected_cost=10**15)
     ordered(customer, service)
@@ -169,9 +169,7 @@ def test_counting_when_one_service_changed_then_only_its_row_is_written(customer
     assert ServiceFigures.objects.get(service=still).counted_at == before
 
 
-def test_counting_when_there_are_more_services_and_orders_then_the_statements_stay_the_same(
-    customer, provider, service
-):
+def test_counting_when_there_is_more_data_then_statements_stay_the_same(customer, provider, service):
     counts = []
     for number in range(3):
         make.service(provider, external_id=f"more-{number}")
@@ -180,12 +178,12 @@ def test_counting_when_there_are_more_services_and_orders_then_the_statements_st
         with statements() as found:
             count_figures()
         counts.append(len(found))
-    # The first round inserts and updates nothing yet; the later ones do both.
+    # Earlier rounds insert and update nothing; the later ones do both.
     assert counts[1] == counts[2] <= 11
 
 
 @pytest.mark.django_db(transaction=True)
-def test_counting_when_rounds_run_at_once_then_none_fails_and_the_figures_are_right(customer, service):
+def test_counting_when_rounds_overlap_then_the_figures_are_right(customer, service):
     ordered(customer, service)
     assert at_once(4, lambda number: count_figures()) == [None] * 4
     assert of_service(service)[0] == 1
@@ -195,13 +193,13 @@ def test_counting_when_rounds_run_at_once_then_none_fails_and_the_figures_are_ri
 
 
 @pytest.mark.django_db(transaction=True)
-def test_counting_when_another_round_stored_the_rows_meanwhile_then_it_leaves_them(service, monkeypatch):
+def test_counting_when_another_round_inserted_the_rows_then_left_as_they_are(service, monkeypatch):
     insert = statistics.insert_rows
 
     def late(**values: Any) -> None:
         rows = list(values["rows"])
         insert(**{**values, "rows": rows})
-        insert(**{**values, "rows": rows})  # What the other round committed in between.
+        insert(**{**values, "rows": rows})  # committed by the other round in between
 
     with monkeypatch.context() as patch:
         patch.setattr(statistics, "insert_rows", late)
@@ -211,7 +209,7 @@ def test_counting_when_another_round_stored_the_rows_meanwhile_then_it_leaves_th
     assert of_service(service) == (0, 0, 0, 0, None)
 
 
-def test_task_and_command_when_run_then_they_count_and_the_task_beats(customer, service, capsys):
+def test_task_and_command_when_run_then_they_count_and_record_a_heartbeat(customer, service, capsys):
     ordered(customer, service)
     call_command("count_figures")
     assert "counted" in capsys.readouterr().out
@@ -234,7 +232,7 @@ def test_task_and_command_when_run_then_they_count_and_the_task_beats(customer, 
         (None, 7_000_000, None),
     ],
 )
-def test_runway_when_a_week_was_spent_then_the_balance_lasts_so_many_days(balance, spent, days):
+def test_runway_when_a_week_was_spent_then_the_days_that_the_balance_lasts(balance, spent, days):
     provider = Provider(pk=1, balance=balance, created_at=timezone.now() - timedelta(days=30))
     provider.figures = ProviderFigures(provider=provider, spent=spent)
     with statements() as found:
@@ -242,5 +240,5 @@ def test_runway_when_a_week_was_spent_then_the_balance_lasts_so_many_days(balanc
     assert found == []
 
 
-def test_runway_when_nothing_was_counted_yet_then_it_is_unknown(provider):
+def test_runway_when_nothing_was_counted_then_unknown(provider):
     assert runway_days(provider) is None

@@ -1,4 +1,4 @@
-"""What tests of cancels and of refills share."""
+"""Fixtures for tests of cancels and refills."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from orders.requests import queue, send
 
 @pytest.fixture
 def small_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ten requests a call: a hundred, as the protocol allows, take long to make."""
+    """Ten requests a call: a hundred, as the protocol allows, take long to create."""
     assert queue.BATCH == 100
     for module in (queue, send):
         monkeypatch.setattr(module, "BATCH", 10)

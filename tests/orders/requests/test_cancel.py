@@ -1,4 +1,4 @@
-"""Cancelling: before sending at once and in full, afterwards by asking the provider, and many at once by staff."""
+"""Cancels: in full before submission, by the provider after it, and many at once by staff."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ from tests.threads import in_background, wait_for_a_blocked_connection
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
 
 
-def placed(user: Any, service: Any, count: int = 1, *, word: str = "sandbox-stuck") -> list[Order]:
-    """Orders of 100 for $0.25 that the sandbox really has and that do not end by themselves."""
+def accepted(user: Any, service: Any, count: int = 1, *, word: str = "sandbox-stuck") -> list[Order]:
+    """Orders of 100 for $0.25 that the sandbox accepted and never ends by itself."""
     made = [make.order(user, service, link=f"https://example.com/{word}") for _ in range(count)]
     submit_now()
     return [fresh(one) for one in made]
@@ -66,11 +66,11 @@ def placed(user: Any, service: Any, count: int = 1, *, word: str = "sandbox-stuc
 
 @pytest.fixture
 def order(customer: Any, service: Any) -> Order:
-    return placed(customer, service)[0]
+    return accepted(customer, service)[0]
 
 
 def send_now() -> int:
-    """Every wait is over."""
+    """Let every wait and lease run out."""
     waiting = CancelRequest.objects.filter(state=CancelState.WAITING)
     waiting.update(next_action_at=timezone.now() - timedelta(seconds=1))
     return send_due_requests()
@@ -97,7 +97,7 @@ def known_for_long(*orders: Order) -> None:
 
 
 @pytest.mark.usefixtures("still_clock")
-def test_cancel_when_it_is_placed_then_the_provider_is_asked_and_its_answer_is_refunded(upstream, customer, order):
+def test_cancel_when_accepted_then_requested_and_refunded_by_the_answer(upstream, customer, order):
     assert may_cancel(order)
     assert cancel_order(order=order, actor=customer) is CancelOutcome.ASKED
     assert (request_of(order).state, may_cancel(order)) == (CancelState.WAITING, False)
@@ -117,7 +117,7 @@ def test_cancel_when_it_is_placed_then_the_provider_is_asked_and_its_answer_is_r
     assert send_now() == 0
 
 
-def test_cancel_when_half_is_delivered_then_the_rest_comes_back(upstream, customer, order):
+def test_cancel_when_half_is_delivered_then_the_rest_is_refunded(upstream, customer, order):
     upstream.set_order(int(order.upstream_id), status="In progress", remains=60)
     cancel_order(order=order, actor=customer)
     send_now()
@@ -125,14 +125,14 @@ def test_cancel_when_half_is_delivered_then_the_rest_comes_back(upstream, custom
     assert (fresh(order).status, refunds_of(order)) == (Status.PARTIAL, [150_000])
 
 
-def test_cancel_when_it_is_queued_then_all_goes_back_at_once(upstream, customer, service):
+def test_cancel_when_queued_then_refunded_in_full_at_once(upstream, customer, service):
     order = make.order(customer, service)
     assert cancel_order(order=order, actor=customer) is CancelOutcome.WITHDRAWN
     assert (fresh(order).submission, refunds_of(order)) == (Submission.WITHDRAWN, [250_000])
     assert (submit_now(), send_now(), CancelRequest.objects.count(), upstream.requests) == (0, 0, 0, [])
 
 
-def test_cancel_when_the_caller_saw_it_queued_and_it_is_placed_now_then_the_provider_is_asked(customer, service):
+def test_cancel_when_accepted_since_it_was_read_then_requested(customer, service):
     seen = make.order(customer, service)
     submit_now()
     assert cancel_order(order=seen, actor=customer) is CancelOutcome.ASKED
@@ -142,15 +142,15 @@ def test_cancel_when_the_caller_saw_it_queued_and_it_is_placed_now_then_the_prov
 
 
 def refused(order: Order, customer: Any) -> str:
-    """The customer is told why, and nothing changed."""
+    """Check that the customer reads why, and that nothing changed."""
     assert not may_cancel(order)
-    with nothing_changes(), pytest.raises(TooLate) as told:
+    with nothing_changes(), pytest.raises(TooLate) as error:
         cancel_order(order=order, actor=customer)
     assert CancelRequest.objects.filter(order=order).exclude(state=CancelState.REFUSED).count() == 0
-    return str(told.value)
+    return str(error.value)
 
 
-def test_cancel_when_it_is_being_sent_then_politely_refused(provider, customer, service):
+def test_cancel_when_being_submitted_then_refused(provider, customer, service):
     order = make.order(customer, service)
     assert claim_next(provider_id=provider.pk)
     assert "being sent" in refused(fresh(order), customer)
@@ -158,26 +158,26 @@ def test_cancel_when_it_is_being_sent_then_politely_refused(provider, customer, 
     submit_now()
 
 
-def test_cancel_when_it_is_in_doubt_then_politely_refused(upstream, customer, service):
+def test_cancel_when_in_doubt_then_refused(upstream, customer, service):
     order = lost(upstream, customer, service)
     assert "finding out" in refused(order, customer)
 
 
-def test_cancel_when_the_service_allows_none_then_refused_for_customers(customer, order):
+def test_cancel_when_the_service_has_none_then_refused_for_customers(customer, order):
     UpstreamService.objects.update(cancel=False)
     assert "cannot be canceled" in refused(fresh(order), customer)
 
 
 @pytest.mark.parametrize("status", ["Completed", "Canceled"])
-def test_cancel_when_it_has_ended_then_refused(upstream, customer, order, status):
+def test_cancel_when_ended_then_refused(upstream, customer, order, status):
     upstream.set_order(int(order.upstream_id), status=status)
     poll_now()
     assert "ended" in refused(fresh(order), customer)
 
 
 @pytest.mark.parametrize("reason", [ReviewReason.DOUBT, ReviewReason.UNKNOWN_ERROR])
-def test_cancel_when_it_is_queued_but_may_be_placed_then_it_is_left_to_staff(customer, service, reason):
-    """Queued again by staff, and then a late answer told that the provider has it: withdrawn, it would run for free."""
+def test_cancel_when_queued_but_maybe_accepted_then_left_to_staff(customer, service, reason):
+    """The provider may have the order: withdrawn, it would run for free."""
     order = make.order(customer, service)
     Order.objects.filter(pk=order.pk).update(
         review_reason=reason, review_note="The provider has it as 23501.", review_since=timezone.now()
@@ -186,7 +186,7 @@ def test_cancel_when_it_is_queued_but_may_be_placed_then_it_is_left_to_staff(cus
     assert "our team" in refused(fresh(order), customer)
 
 
-def test_cancel_when_it_was_refused_lately_then_only_after_an_hour(upstream, customer, order):
+def test_cancel_when_refused_lately_then_allowed_after_an_hour(upstream, customer, order):
     cancel_order(order=order, actor=customer)
     upstream.inject(faults.answer(body=b'{"error": "Cannot cancel"}', action="cancel"))
     send_now()
@@ -197,7 +197,7 @@ def test_cancel_when_it_was_refused_lately_then_only_after_an_hour(upstream, cus
     assert cancel_order(order=order, actor=customer) is CancelOutcome.ASKED
 
 
-def test_cancel_when_it_was_taken_and_nothing_came_of_it_then_asked_again_after_a_day(upstream, customer, order):
+def test_cancel_when_accepted_without_effect_then_repeated_after_a_day(upstream, customer, order):
     taken = json.dumps([{"order": order.upstream_id, "cancel": 1}]).encode()
     upstream.inject(faults.answer(body=taken, action="cancel"))
     cancel_order(order=order, actor=customer)
@@ -228,7 +228,7 @@ REFUSALS = [
 
 @pytest.mark.parametrize("shape", ["list", "flat", "dict", "whole"])
 @pytest.mark.parametrize(("text", "note"), REFUSALS)
-def test_request_when_refused_then_the_reason_is_told_in_plain_words(upstream, customer, order, text, note, shape):
+def test_request_when_refused_then_the_reason_is_plain(upstream, customer, order, text, note, shape):
     known_for_long(order)
     cancel_order(order=order, actor=customer)
     shapes: dict[str, Any] = {
@@ -247,8 +247,8 @@ def test_request_when_refused_then_the_reason_is_told_in_plain_words(upstream, c
     assert (fresh(order).status, refunds_of(order)) == (Status.PENDING, [])
 
 
-def test_request_when_the_order_is_not_known_yet_then_it_waits(upstream, customer, order):
-    """A provider that is a little behind its own answers refused a cancel right after the order."""
+def test_request_when_the_order_is_unknown_yet_then_it_waits(upstream, customer, order):
+    """A provider whose order list lagged refused a cancel right after the order."""
     cancel_order(order=order, actor=customer)
     upstream.inject(faults.answer(body=b'{"error": "Incorrect order ID"}', action="cancel", times=2))
     send_now()
@@ -257,9 +257,7 @@ def test_request_when_the_order_is_not_known_yet_then_it_waits(upstream, custome
     assert request_of(order).state == CancelState.ACCEPTED
 
 
-def test_request_when_the_provider_has_no_cancel_then_refused_and_the_owner_is_told(
-    upstream, provider, customer, order
-):
+def test_request_when_the_provider_has_no_cancel_then_refused_with_an_alert(upstream, provider, customer, order):
     cancel_order(order=order, actor=customer)
     upstream.inject(faults.answer(body=b'{"error": "Invalid action"}', action="cancel", times=None))
     send_now()
@@ -287,7 +285,7 @@ TROUBLE = [
 
 @pytest.mark.usefixtures("still_clock")
 @pytest.mark.parametrize("fault", TROUBLE, ids=lambda one: f"{one.end}-{one.status}-{one.body!r}"[:40])
-def test_request_when_there_is_no_answer_then_it_waits_longer_each_time_and_ends(upstream, customer, order, fault):
+def test_request_when_unanswered_then_it_waits_longer_and_ends(upstream, customer, order, fault):
     cancel_order(order=order, actor=customer)
     upstream.inject(fault)
     waits = []
@@ -306,7 +304,7 @@ def test_request_when_there_is_no_answer_then_it_waits_longer_each_time_and_ends
     assert (send_now(), fresh(order).status) == (0, Status.PENDING)
 
 
-def test_request_when_the_provider_is_back_then_the_alert_goes(upstream, provider, customer, order):
+def test_request_when_the_provider_is_back_then_the_alert_resolves(upstream, provider, customer, order):
     upstream.inject(faults.drop_before("cancel"))
     cancel_order(order=order, actor=customer)
     send_now()
@@ -316,8 +314,8 @@ def test_request_when_the_provider_is_back_then_the_alert_goes(upstream, provide
     assert Alert.objects.filter(resolved_at=None).count() == 0
 
 
-def test_batch_when_one_row_is_bad_then_the_others_are_settled(upstream, customer, service):
-    made = placed(customer, service, 6)
+def test_batch_when_one_row_is_bad_then_the_others_are_recorded(upstream, customer, service):
+    made = accepted(customer, service, 6)
     known_for_long(*made)
     for one in made:
         cancel_order(order=one, actor=customer)
@@ -337,18 +335,18 @@ def test_batch_when_one_row_is_bad_then_the_others_are_settled(upstream, custome
     assert len(upstream.requests_of("cancel")) == 1
 
 
-def test_requests_when_more_are_due_than_fit_then_as_many_as_fit_share_a_call(upstream, customer, service, small_batch):
-    for one in placed(customer, service, 12):
+def test_requests_when_more_are_due_than_fit_then_calls_are_full(upstream, customer, service, small_batch):
+    for one in accepted(customer, service, 12):
         cancel_order(order=one, actor=customer)
     assert send_now() == 12
     assert [len(one.params["orders"].split(",")) for one in upstream.requests_of("cancel")] == [10, 2]
     assert CancelRequest.objects.filter(state=CancelState.ACCEPTED).count() == 12
 
 
-def test_round_when_there_are_many_then_its_statements_do_not_grow(upstream, provider, customer, service):
+def test_round_when_there_are_many_then_statements_stay_the_same(upstream, provider, customer, service):
     counts = {}
     for count in (2, 8):
-        for one in placed(customer, service, count):
+        for one in accepted(customer, service, count):
             cancel_order(order=one, actor=customer)
         with statements() as found:
             assert send_to_provider(provider=provider) == count
@@ -360,7 +358,7 @@ def test_round_when_there_are_many_then_its_statements_do_not_grow(upstream, pro
 # -- while the order moves ---------------------------------------------------------------------------
 
 
-def test_request_when_the_order_ended_meanwhile_then_nobody_is_asked(upstream, customer, order):
+def test_request_when_the_order_ended_then_not_sent(upstream, customer, order):
     cancel_order(order=order, actor=customer)
     Order.objects.filter(pk=order.pk).update(status=Status.COMPLETED, finished_at=timezone.now())
     upstream.clear_requests()
@@ -368,8 +366,8 @@ def test_request_when_the_order_ended_meanwhile_then_nobody_is_asked(upstream, c
     assert (request_of(order).state, upstream.requests) == (CancelState.ENDED, [])
 
 
-def test_requests_when_orders_end_then_they_are_closed_in_one_statement(customer, service):
-    made = placed(customer, service, 3)
+def test_requests_when_orders_end_then_closed_in_one_statement(customer, service):
+    made = accepted(customer, service, 3)
     for one in made:
         cancel_order(order=one, actor=customer)
     CancelRequest.objects.filter(order=made[2]).update(state=CancelState.REFUSED)
@@ -380,7 +378,7 @@ def test_requests_when_orders_end_then_they_are_closed_in_one_statement(customer
     assert request_of(made[0]).next_action_at is None
 
 
-def test_answer_when_the_order_ended_while_asking_then_it_changes_nothing(upstream, customer, order, monkeypatch):
+def test_answer_when_the_order_ended_meanwhile_then_nothing_changes(upstream, customer, order, monkeypatch):
     cancel_order(order=order, actor=customer)
     record = orders.requests.cancel.record_cancels
 
@@ -395,10 +393,8 @@ def test_answer_when_the_order_ended_while_asking_then_it_changes_nothing(upstre
     assert (request_of(order).state, public_texts(order)) == (CancelState.ENDED, ["You asked to cancel it"])
 
 
-def test_answer_when_another_worker_claimed_it_since_then_it_is_not_written(
-    upstream, provider, customer, order, monkeypatch
-):
-    """The first worker's late "no" must not end what the second one is asking."""
+def test_answer_when_claimed_by_another_worker_then_not_recorded(upstream, provider, customer, order, monkeypatch):
+    """The first worker's late "no" must not end what the second one has sent."""
     cancel_order(order=order, actor=customer)
     upstream.inject(faults.answer(body=b'{"error": "Cannot cancel"}', action="cancel"))
     record = orders.requests.cancel.record_cancels
@@ -421,9 +417,7 @@ def test_answer_when_another_worker_claimed_it_since_then_it_is_not_written(
 
 
 @pytest.mark.parametrize("place", ["claiming", "before the call", "after the call", "recording"])
-def test_worker_when_killed_then_the_wish_is_asked_again_and_nothing_is_lost(
-    upstream, customer, order, monkeypatch, place
-):
+def test_worker_when_killed_then_the_request_is_sent_again(upstream, customer, order, monkeypatch, place):
     cancel_order(order=order, actor=customer)
     cancel = UpstreamClient.cancel
 
@@ -444,10 +438,10 @@ def test_worker_when_killed_then_the_wish_is_asked_again_and_nothing_is_lost(
     expected = CancelState.WAITING if place == "claiming" else CancelState.ASKING
     assert request_of(order).state == expected
     if place != "claiming":
-        assert send_now() == 0  # While the lease lasts.
+        assert send_now() == 0  # The lease still runs.
     leases_run_out()
     send_now()
-    # Of what was carried out before the kill, the provider says that it has ended; the order's status tells the rest.
+    # For cancels done before the kill the provider reports an ended order; its status decides the refund.
     assert request_of(order).state in (CancelState.ACCEPTED, CancelState.REFUSED)
     poll_now()
     assert (fresh(order).status, refunds_of(order)) == (Status.CANCELED, [250_000])
@@ -457,15 +451,15 @@ def test_worker_when_killed_then_the_wish_is_asked_again_and_nothing_is_lost(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_cancel_when_clicked_many_times_at_once_then_there_is_one_request(upstream, customer, service):
-    order = placed(customer, service)[0]
+def test_cancel_when_clicked_many_times_then_one_request(upstream, customer, service):
+    order = accepted(customer, service)[0]
     results = at_once(6, lambda number: cancel_order(order=fresh(order), actor=customer))
     assert results == [CancelOutcome.ASKED] * 6
     assert (CancelRequest.objects.count(), public_texts(order)) == (1, ["You asked to cancel it"])
     assert send_now() == 1
 
 
-def test_cancel_when_the_check_missed_the_other_click_then_the_constraint_does_not(customer, order, monkeypatch):
+def test_cancel_when_the_check_misses_a_click_then_the_constraint_holds(customer, order, monkeypatch):
     cancel_order(order=order, actor=customer)
     monkeypatch.setattr(orders.requests.cancel, "standing", CancelRequest.objects.none)
     assert request_cancel(order=order, actor=customer) is False
@@ -473,7 +467,7 @@ def test_cancel_when_the_check_missed_the_other_click_then_the_constraint_does_n
 
 
 @pytest.mark.django_db(transaction=True)
-def test_cancel_when_raced_with_the_sending_then_it_is_withdrawn_or_placed_but_never_both(upstream, customer, service):
+def test_cancel_when_raced_with_submission_then_withdrawn_or_accepted(upstream, customer, service):
     Provider.objects.update(max_parallel_adds=20)
     for _ in range(5):
         order = make.order(customer, service)
@@ -497,8 +491,8 @@ def test_cancel_when_raced_with_the_sending_then_it_is_withdrawn_or_placed_but_n
 
 
 @pytest.mark.django_db(transaction=True)
-def test_requests_when_sent_by_many_workers_then_each_is_asked_once(upstream, provider, customer, service):
-    made = placed(customer, service, 30)
+def test_requests_when_many_workers_send_then_each_is_sent_once(upstream, provider, customer, service):
+    made = accepted(customer, service, 30)
     for one in made:
         cancel_order(order=one, actor=customer)
     results = at_once(4, lambda number: send_due_requests())
@@ -508,10 +502,10 @@ def test_requests_when_sent_by_many_workers_then_each_is_asked_once(upstream, pr
 
 
 @pytest.mark.django_db(transaction=True)
-def test_cancels_when_raced_with_polls_that_end_the_orders_then_no_request_stays_open(upstream, customer, service):
-    """Orders are locked before requests, everywhere: the other way round, PostgreSQL found deadlocks here."""
+def test_cancels_when_polls_end_the_orders_then_no_request_stays_open(upstream, customer, service):
+    """Orders are locked before requests everywhere; the opposite order deadlocked on PostgreSQL."""
     for _ in range(3):
-        made = placed(customer, service, 8)
+        made = accepted(customer, service, 8)
         for one in made[:4]:
             cancel_order(order=one, actor=customer)
             upstream.set_order(int(one.upstream_id), status="Completed")
@@ -532,9 +526,9 @@ def test_cancels_when_raced_with_polls_that_end_the_orders_then_no_request_stays
 
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
-def test_answer_when_recorded_while_a_poll_ends_the_order_then_neither_waits_for_the_other(customer, service):
-    """A poll holds the order and wants its requests; whoever held a request and wanted the order would deadlock."""
-    order = placed(customer, service)[0]
+def test_answer_when_a_poll_ends_the_order_then_neither_waits(customer, service):
+    """A poll locks the order, then its requests; a request's worker that locks the order last would deadlock."""
+    order = accepted(customer, service)[0]
     cancel_order(order=order, actor=customer)
     batch = orders.requests.cancel.claim_cancels(provider=order.provider)
     answers = {str(order.upstream_id): CancelAccepted(str(order.upstream_id))}
@@ -550,13 +544,13 @@ def test_answer_when_recorded_while_a_poll_ends_the_order_then_neither_waits_for
 
 
 @pytest.mark.django_db(transaction=True)
-def test_round_when_one_provider_is_slow_then_the_other_is_asked_meanwhile(upstream, customer, service):
+def test_round_when_one_provider_is_slow_then_the_other_is_served(upstream, customer, service):
     gate = threading.Event()
     with SandboxServer(key="quick-key", speed=0) as quick:
         quick.set_service(1, rate="2", min=10, max=10_000, type="Default")
         others = make.provider(name="Quick", url=quick.url, api_key=quick.key)
-        slow = placed(customer, service)[0]
-        soon = placed(customer, make.service(others))[0]
+        slow = accepted(customer, service)[0]
+        soon = accepted(customer, make.service(others))[0]
         for one in (slow, soon):
             cancel_order(order=one, actor=customer)
         upstream.inject(faults.Fault(action="cancel", gate=gate))
@@ -566,25 +560,25 @@ def test_round_when_one_provider_is_slow_then_the_other_is_asked_meanwhile(upstr
                 break
             quick.pause(0.02)
         assert (request_of(slow).state, request_of(soon).state) == (CancelState.ASKING, CancelState.ACCEPTED)
-        # The slow one holds one worker, not all of them.
-        cancel_order(order=placed(customer, service)[0], actor=customer)
+        # The slow provider blocks one worker, not all of them.
+        cancel_order(order=accepted(customer, service)[0], actor=customer)
         assert send_to_provider(provider=slow.provider) == 0
         gate.set()
         assert finish() >= 2
     assert request_of(slow).state == CancelState.ACCEPTED
 
 
-# -- providers that are off or unusable --------------------------------------------------------------
+# -- providers that are disabled or unusable ---------------------------------------------------------
 
 
-def test_request_when_the_provider_is_off_then_it_is_still_asked(customer, order):
+def test_request_when_the_provider_is_disabled_then_still_sent(customer, order):
     Provider.objects.update(is_active=False)
     cancel_order(order=order, actor=customer)
     assert send_now() == 1
     assert request_of(order).state == CancelState.ACCEPTED
 
 
-def test_request_when_the_key_is_unusable_then_the_owner_is_told_and_it_ends(upstream, provider, customer, order):
+def test_request_when_the_key_is_unusable_then_an_alert_and_it_ends(upstream, provider, customer, order):
     cancel_order(order=order, actor=customer)
     Provider.objects.update(api_key_encrypted="not a key")
     upstream.clear_requests()
@@ -611,7 +605,7 @@ def mix(upstream: SandboxServer, provider: Any, customer: Any, service: Any) -> 
     make.deposit(customer, "10")
     doubt = lost(upstream, customer, service, quantity=77)
     Provider.objects.update(paused_until=None)
-    running, asked, done = placed(customer, service, 3)
+    running, asked, done = accepted(customer, service, 3)
     request_cancel(order=asked, actor=customer)
     upstream.set_order(int(done.upstream_id), status="Completed")
     poll_now()
@@ -646,8 +640,8 @@ def all_of(mix: dict[str, Order]) -> list[Order]:
     return list(Order.objects.filter(pk__in=[one.pk for one in mix.values()]))
 
 
-def test_bulk_when_orders_are_mixed_then_every_queued_one_is_refunded(customer, staff, mix):
-    """Lesson of other panels: a bulk cancel changed the status and never gave the money back."""
+def test_bulk_when_orders_are_mixed_then_queued_ones_are_refunded(customer, staff, mix):
+    """Other panels changed the status in a bulk cancel, but never refunded."""
     before = make.wallet(customer).balance
     with nothing_changes():
         plan = plan_staff_cancels(orders=all_of(mix), actor=None)
@@ -665,7 +659,7 @@ def test_bulk_when_orders_are_mixed_then_every_queued_one_is_refunded(customer, 
     assert public_texts(mix["running"]) == ["Our team asked to cancel it"]
 
 
-def test_bulk_when_done_twice_then_the_second_changes_nothing(staff, mix):
+def test_bulk_when_repeated_then_nothing_changes(staff, mix):
     cancel_as_staff(orders=all_of(mix), actor=staff)
     with nothing_changes():
         again = cancel_as_staff(orders=all_of(mix), actor=staff)
@@ -674,7 +668,7 @@ def test_bulk_when_done_twice_then_the_second_changes_nothing(staff, mix):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_bulk_when_done_by_two_at_once_then_each_order_is_refunded_once(customer, service, staff):
+def test_bulk_when_two_run_at_once_then_each_order_is_refunded_once(customer, service, staff):
     made = [make.order(customer, service) for _ in range(10)]
     results = at_once(2, lambda number: cancel_as_staff(orders=made, actor=staff))
     assert sum(one.withdrawn for one in results) == 10
@@ -698,7 +692,7 @@ def test_bulk_when_one_fails_then_the_others_are_canceled(customer, service, sta
     assert [fresh(one).submission for one in made] == ["withdrawn", "queued", "withdrawn", "withdrawn", "withdrawn"]
 
 
-def test_bulk_when_an_order_is_claimed_meanwhile_then_it_is_left_alone(customer, provider, service, staff, monkeypatch):
+def test_bulk_when_an_order_is_claimed_meanwhile_then_skipped(customer, provider, service, staff, monkeypatch):
     order = make.order(customer, service)
     withdraw = orders.requests.cancel.withdraw_order
 
@@ -713,8 +707,8 @@ def test_bulk_when_an_order_is_claimed_meanwhile_then_it_is_left_alone(customer,
     submit_now()
 
 
-def test_bulk_when_time_runs_out_then_the_rest_is_told_and_left(customer, service, staff, monkeypatch):
-    """A page that takes longer than the server lets it would be cut off without a word."""
+def test_bulk_when_time_runs_out_then_the_rest_is_reported(customer, service, staff, monkeypatch):
+    """A page that takes longer than the server allows would be cut off without a message."""
     made = [make.order(customer, service) for _ in range(4)]
     withdraw = orders.requests.cancel.withdraw_order
 
@@ -750,7 +744,7 @@ def select(client: Any, chosen: list[Order]) -> Any:
     return client.post(LIST, {"action": "cancel_many", "_selected_action": [one.pk for one in chosen]})
 
 
-def test_bulk_page_when_opened_then_it_tells_and_changes_nothing(staff_client, mix):
+def test_bulk_page_when_opened_then_nothing_changes(staff_client, mix):
     with nothing_changes():
         page = select(staff_client, all_of(mix)).content.decode()
     assert "0.75" in page
@@ -765,27 +759,27 @@ def test_bulk_page_when_opened_then_it_tells_and_changes_nothing(staff_client, m
         assert fate.value in page
 
 
-def test_bulk_page_when_confirmed_twice_then_done_once_and_told_with_numbers(staff_client, customer, mix):
+def test_bulk_page_when_confirmed_twice_then_done_once_with_numbers(staff_client, customer, mix):
     before = make.wallet(customer).balance
     chosen = select(staff_client, all_of(mix)).context["form"].initial["orders"]
-    told = [
+    error = [
         [str(one) for one in staff_client.post(f"{LIST}cancel/", {"orders": chosen}, follow=True).context["messages"]]
         for _ in range(2)
     ]
-    assert "3 canceled and $0.75 refunded; providers asked to cancel 1 more" in told[0][0]
-    assert "0 canceled and $0.00 refunded; providers asked to cancel 0 more" in told[1][0]
+    assert "3 canceled and $0.75 refunded; providers asked to cancel 1 more" in error[0][0]
+    assert "0 canceled and $0.00 refunded; providers asked to cancel 0 more" in error[1][0]
     assert make.wallet(customer).balance == before + 750_000
 
 
 @pytest.mark.parametrize("orders", ["", "1;2", "1,x", "-1", ",".join(map(str, range(1, MAX_STAFF_ORDERS + 3)))])
-def test_bulk_page_when_the_selection_is_garbage_then_nothing_changes(staff_client, customer, service, orders):
+def test_bulk_page_when_the_selection_is_malformed_then_nothing_changes(staff_client, customer, service, orders):
     make.order(customer, service)
     with nothing_changes():
         response = staff_client.post(f"{LIST}cancel/", {"orders": orders}, follow=True)
     assert "Nothing was changed" in response.content.decode()
 
 
-def test_bulk_page_when_more_than_a_thousand_are_selected_then_it_says_so(staff_client, customer, service, monkeypatch):
+def test_bulk_page_when_over_a_thousand_are_selected_then_refused(staff_client, customer, service, monkeypatch):
     monkeypatch.setattr("orders.requests.bulk.MAX_STAFF_ORDERS", 2)
     made = [make.order(customer, service) for _ in range(3)]
     with nothing_changes():
@@ -795,7 +789,7 @@ def test_bulk_page_when_more_than_a_thousand_are_selected_then_it_says_so(staff_
     assert "At most 2 orders" in response.content.decode()
 
 
-def test_bulk_page_when_asked_without_permission_then_nothing_changes(client, customer, service):
+def test_bulk_page_when_not_permitted_then_nothing_changes(client, customer, service):
     order = make.order(customer, service)
     looker = make.customer("looker@example.org")
     looker.is_staff = True
@@ -810,32 +804,32 @@ def test_bulk_page_when_asked_without_permission_then_nothing_changes(client, cu
         assert b"cancel_many" not in client.get(LIST).content
 
 
-def test_bulk_page_when_fetched_then_nothing_changes(staff_client, customer, service):
+def test_bulk_page_when_fetched_by_get_then_nothing_changes(staff_client, customer, service):
     order = make.order(customer, service)
     with nothing_changes():
         assert staff_client.get(f"{LIST}cancel/", {"orders": str(order.pk)}).status_code == 405
 
 
-@pytest.mark.parametrize("is_placed", [False, True])
-def test_cancel_of_one_when_staff_confirm_then_done_once(staff_client, customer, service, is_placed):
-    order = placed(customer, service)[0] if is_placed else make.order(customer, service)
+@pytest.mark.parametrize("is_accepted", [False, True])
+def test_single_cancel_when_staff_confirm_then_done_once(staff_client, customer, service, is_accepted):
+    order = accepted(customer, service)[0] if is_accepted else make.order(customer, service)
     UpstreamService.objects.update(cancel=False)
     url = cancel_page(order)
     assert url in staff_client.get(f"{LIST}{order.pk}/change/").content.decode()
     with nothing_changes():
         page = staff_client.get(url)
-    assert ("$0.25" in page.content.decode()) is not is_placed
+    assert ("$0.25" in page.content.decode()) is not is_accepted
     staff_client.post(url, {"seen": page.context["seen"]})
     with nothing_changes():
         staff_client.post(url, {"seen": page.context["seen"]})
-    if is_placed:
+    if is_accepted:
         assert (CancelRequest.objects.get().state, refunds_of(order)) == (CancelState.WAITING, [])
     else:
         assert (fresh(order).submission, refunds_of(order)) == (Submission.WITHDRAWN, [250_000])
     assert url not in staff_client.get(f"{LIST}{order.pk}/change/").content.decode()
 
 
-def test_money_when_a_cancel_is_asked_and_refused_then_it_never_moves(upstream, customer, order):
+def test_balance_when_a_cancel_is_refused_then_unchanged(upstream, customer, order):
     before = money_of(customer)
     upstream.inject(faults.answer(body=b'{"error": "Cannot cancel"}', action="cancel"))
     cancel_order(order=order, actor=customer)

@@ -1,4 +1,4 @@
-"""What a hostile reader found in cancels and refills: wishes that hung for ever, or were asked for twice."""
+"""Regressions of cancels and refills: requests that never ended, or were sent twice."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ def send_now() -> int:
     return send_due_requests()
 
 
-def look_now() -> int:
+def poll_refills_now() -> int:
     open_refills = Refill.objects.exclude(next_action_at=None)
     open_refills.update(next_action_at=timezone.now() - timedelta(seconds=1), claim_token="")
     return poll_due_refills()
 
 
 def crash_over(upstream: SandboxServer, monkeypatch: Any, ids: set[str], action: str, name: str) -> None:
-    """The provider's page breaks with a 500 whenever one of `ids` is named."""
+    """Make the provider answer 500 whenever one of `ids` is named."""
     speaks, send = upstream.provider.answer, handler.Handler._send_json
 
     def breaks(params: Any) -> Any:
@@ -70,9 +70,7 @@ def crash_over(upstream: SandboxServer, monkeypatch: Any, ids: set[str], action:
     monkeypatch.setattr(handler.Handler, "_send_json", crashes)
 
 
-def test_refills_when_one_id_crashes_the_provider_then_the_others_are_followed(
-    upstream, customer, service, monkeypatch
-):
+def test_refills_when_one_id_crashes_the_provider_then_others_are_polled(upstream, customer, service, monkeypatch):
     orders = completed(upstream, customer, service, 5)
     for one in orders:
         request_refill(order=one, actor=customer)
@@ -81,7 +79,7 @@ def test_refills_when_one_id_crashes_the_provider_then_the_others_are_followed(
     for one in refills:
         upstream.set_refill(int(one.upstream_id), status="Completed")
     crash_over(upstream, monkeypatch, {refills[2].upstream_id}, "refill_status", "refill")
-    look_now()
+    poll_refills_now()
     assert [fresh_state(one) for one in refills] == ["completed"] * 2 + ["pending"] + ["completed"] * 2
     refills[2].refresh_from_db()
     assert refills[2].poll_errors == 1
@@ -91,23 +89,21 @@ def fresh_state(one: Refill) -> str:
     return Refill.objects.get(pk=one.pk).state
 
 
-def test_refill_when_the_provider_never_answers_again_then_it_ends_after_a_month(upstream, customer, service):
-    """It stayed Pending for ever, and kept the customer from the next one."""
+def test_refill_when_never_answered_again_then_it_ends_after_a_month(upstream, customer, service):
+    """It stayed Pending for ever and blocked the customer's next refill."""
     [order] = completed(upstream, customer, service)
     request_refill(order=order, actor=customer)
     send_now()
     upstream.inject(faults.answer(body=b"<html>down</html>", action="refill_status", times=None))
-    look_now()
+    poll_refills_now()
     assert Refill.objects.get().state == RefillState.PENDING
     Refill.objects.update(asked_at=timezone.now() - timedelta(days=31))
-    look_now()
+    poll_refills_now()
     assert Refill.objects.get().state == RefillState.UNFOLLOWED
     assert may_refill(order)
 
 
-def test_cancels_when_one_id_crashes_the_provider_then_the_others_are_canceled(
-    upstream, customer, service, monkeypatch
-):
+def test_cancels_when_one_id_crashes_the_provider_then_others_are_canceled(upstream, customer, service, monkeypatch):
     orders = placed(customer, service, 5)
     for one in orders:
         cancel_order(order=one, actor=customer)
@@ -124,10 +120,8 @@ def test_cancels_when_one_id_crashes_the_provider_then_the_others_are_canceled(
     )
 
 
-def test_cancels_when_the_provider_throttles_after_a_few_then_the_rest_keep_their_tries(
-    upstream, customer, service, monkeypatch
-):
-    """Thirty wishes were refused as "did not answer" of which not one byte had been sent."""
+def test_cancels_when_throttled_then_unsent_ones_keep_their_attempts(upstream, customer, service, monkeypatch):
+    """Thirty requests were refused as "did not answer", although not one byte had been sent."""
     make.deposit(customer, "10")
     orders = placed(customer, service, 30)
     for one in orders:
@@ -148,7 +142,7 @@ def test_cancels_when_the_provider_throttles_after_a_few_then_the_rest_keep_thei
     assert set(CancelRequest.objects.values_list("state", flat=True)) == {"accepted"}
 
 
-def test_cancels_when_not_all_could_be_asked_then_the_owner_hears_of_it(upstream, customer, service, monkeypatch):
+def test_cancels_when_some_are_not_sent_then_an_alert_is_raised(upstream, customer, service, monkeypatch):
     orders = placed(customer, service, 4)
     for one in orders:
         cancel_order(order=one, actor=customer)
@@ -165,10 +159,8 @@ def test_cancels_when_not_all_could_be_asked_then_the_owner_hears_of_it(upstream
     assert Alert.objects.filter(cause__endswith=":cancel", resolved_at=None).exists()
 
 
-def test_refill_when_the_provider_refuses_then_it_is_not_asked_again_within_the_hour(
-    signed_in, upstream, customer, service
-):
-    """A script that clicks made thousands of calls a day, for which a provider limits everybody's orders."""
+def test_refill_when_refused_then_not_requested_again_within_an_hour(signed_in, upstream, customer, service):
+    """A clicking script made thousands of calls a day, for which providers limit everybody's orders."""
     [order] = completed(upstream, customer, service)
     row = [{"order": int(order.upstream_id), "refill": {"error": "Not eligible for refill"}}]
     upstream.inject(faults.answer(body=json.dumps(row).encode(), action="refill", times=None))
@@ -180,9 +172,7 @@ def test_refill_when_the_provider_refuses_then_it_is_not_asked_again_within_the_
         request_refill(order=order, actor=customer)
 
 
-def test_refill_when_the_list_was_refused_and_the_order_then_had_one_of_late_then_it_counts_as_taken(
-    upstream, customer, service, monkeypatch
-):
+def test_refills_when_a_batch_stops_halfway_then_the_first_is_unfollowed(upstream, customer, service, monkeypatch):
     """A provider that stops its loop at the first bad id has refilled those before it."""
     first, second = completed(upstream, customer, service, 2)
     for one in (first, second):
@@ -201,10 +191,8 @@ def test_refill_when_the_list_was_refused_and_the_order_then_had_one_of_late_the
     assert Refill.objects.get(order=second).state == RefillState.PENDING
 
 
-def test_order_when_unknown_to_a_provider_of_lists_alone_then_that_is_its_answer(
-    upstream, customer, service, monkeypatch
-):
-    """Asked once more in a form that it does not know, it seemed to be down, and was paused for everybody."""
+def test_poll_when_single_calls_are_unknown_then_not_tried(upstream, customer, service, monkeypatch):
+    """Polled again by a single call that it does not know, the provider seemed down and was paused."""
     [order] = placed(customer, service)
     speaks = upstream.provider.answer
 
@@ -229,9 +217,7 @@ def test_order_when_unknown_to_a_provider_of_lists_alone_then_that_is_its_answer
         ("Cannot cancel, your balance is $12.40", "The provider refused to cancel it."),
     ],
 )
-def test_reason_when_it_tells_who_supplies_us_then_staff_alone_read_it(
-    signed_in, upstream, customer, service, text, told
-):
+def test_reason_when_it_reveals_the_provider_then_only_staff_see_it(signed_in, upstream, customer, service, text, told):
     [order] = placed(customer, service)
     cancel_order(order=order, actor=customer)
     row = [{"order": int(order.upstream_id), "cancel": {"error": text}}]
@@ -245,7 +231,7 @@ def test_reason_when_it_tells_who_supplies_us_then_staff_alone_read_it(
 
 
 @pytest.mark.parametrize("query", ["per_page=-1", "per_page=100000", "page=0", "page=x", "page=99", "per_page=0"])
-def test_list_when_the_address_asks_for_odd_pages_then_it_shows_one_of_25(signed_in, customer, service, query):
+def test_list_when_the_page_number_is_invalid_then_a_page_is_shown(signed_in, customer, service, query):
     make.deposit(customer, "10")
     for _ in range(27):
         make.order(customer, service, quantity=10)
@@ -254,7 +240,7 @@ def test_list_when_the_address_asks_for_odd_pages_then_it_shows_one_of_25(signed
     assert len(page.context["table"].paginated_rows) in (25, 2)
 
 
-def test_live_answers_when_they_pass_a_cache_then_none_keeps_them(signed_in, customer, service):
+def test_live_answers_when_sent_then_marked_no_store(signed_in, customer, service):
     order = make.order(customer, service)
     for address in (reverse("orders_live"), reverse("order_live", args=[order.pk])):
         response = signed_in.get(address)
@@ -264,6 +250,6 @@ def test_live_answers_when_they_pass_a_cache_then_none_keeps_them(signed_in, cus
 
 @pytest.mark.parametrize("name", ["end", "cancel_one", "give_back", "dismiss", "decide"])
 @pytest.mark.parametrize("number", ["abc", "_00", "9" * 30, "-1"])
-def test_admin_page_when_its_number_is_none_then_it_is_not_found(staff_client, name, number):
+def test_admin_page_when_the_number_is_invalid_then_not_opened(staff_client, name, number):
     response = staff_client.get(reverse(f"admin:orders_order_{name}", args=[number]))
     assert response.status_code in (302, 403, 404)

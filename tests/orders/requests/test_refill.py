@@ -1,4 +1,4 @@
-"""Refills: offered where they fit, sent once whatever happens, and followed to their end."""
+"""Refills: offered where they fit, sent once, and followed to their end."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
 
 
 def completed(upstream: SandboxServer, user: Any, service: Any, count: int = 1) -> list[Order]:
-    """Orders of 100 that the sandbox completed, which the panel knows."""
+    """Orders of 100 that the sandbox completed and the panel polled."""
     upstream.set_service(1, refill=True, cancel=True)
     made = [make.order(user, service, link="https://example.com/sandbox-completed") for _ in range(count)]
     submit_now()
@@ -53,13 +53,13 @@ def order(upstream: SandboxServer, customer: Any, service: Any) -> Order:
 
 @pytest.fixture
 def refill(order: Order, customer: Any) -> Refill:
-    """Asked for, not sent yet."""
+    """A refill that is not sent yet."""
     return request_refill(order=order, actor=customer)
 
 
 @pytest.fixture
-def taken(refill: Refill) -> Refill:
-    """The provider has it, under an id."""
+def accepted(refill: Refill) -> Refill:
+    """A refill that the provider accepted under an id."""
     send_now()
     assert read(refill).state == RefillState.PENDING
     return read(refill)
@@ -70,13 +70,13 @@ def read(refill: Refill) -> Refill:
 
 
 def send_now() -> int:
-    """Every wait is over."""
+    """Let every wait and lease run out."""
     waiting = Refill.objects.filter(state=RefillState.WAITING)
     waiting.update(next_action_at=timezone.now() - timedelta(seconds=1))
     return send_due_requests()
 
 
-def look_now() -> int:
+def poll_refills_now() -> int:
     running = Refill.objects.filter(state__in=(RefillState.PENDING, RefillState.IN_PROGRESS))
     running.update(next_action_at=timezone.now() - timedelta(seconds=1), claim_token="")
     return poll_due_refills()
@@ -91,7 +91,7 @@ def texts(order: Order) -> list[str]:
     return list(OrderEvent.objects.filter(order=order, kind="refill", is_public=True).values_list("text", flat=True))
 
 
-def asked(upstream: SandboxServer, action: str = "refill") -> int:
+def calls_of(upstream: SandboxServer, action: str = "refill") -> int:
     return len(upstream.requests_of(action))
 
 
@@ -103,7 +103,7 @@ def says(body: Any, action: str = "refill", **values: Any) -> faults.Fault:
 
 
 @pytest.mark.usefixtures("still_clock")
-def test_refill_when_asked_for_then_it_is_sent_and_followed_to_its_end(upstream, customer, order):
+def test_refill_when_requested_then_sent_and_polled_to_its_end(upstream, customer, order):
     before = money_of(customer)
     assert may_refill(order)
     refill = request_refill(order=order, actor=customer)
@@ -120,9 +120,9 @@ def test_refill_when_asked_for_then_it_is_sent_and_followed_to_its_end(upstream,
         ("Completed", RefillState.COMPLETED),
     ):
         upstream.set_refill(1, status=status)
-        assert look_now() == 1
+        assert poll_refills_now() == 1
         assert read(refill).state == state
-    assert look_now() == 0
+    assert poll_refills_now() == 0
     assert (read(refill).next_action_at, bool(read(refill).finished_at)) == (None, True)
     assert texts(order) == [
         "You asked for a refill",
@@ -133,10 +133,10 @@ def test_refill_when_asked_for_then_it_is_sent_and_followed_to_its_end(upstream,
     assert money_of(customer) == before
 
 
-def test_refill_when_rejected_then_the_customer_is_told(upstream, order, taken):
+def test_refill_when_rejected_then_the_customer_sees_it(upstream, order, accepted):
     upstream.set_refill(1, status="Rejected")
-    look_now()
-    assert (read(taken).state, read(taken).note) == (RefillState.REJECTED, "The provider rejected the refill.")
+    poll_refills_now()
+    assert (read(accepted).state, read(accepted).note) == (RefillState.REJECTED, "The provider rejected the refill.")
     assert texts(order)[-1] == "The provider rejected the refill"
 
 
@@ -147,7 +147,7 @@ def test_commands_when_run_then_each_does_one_round(refill, capsys):
     assert capsys.readouterr().out == "1 requests sent.\n1 refills looked at.\n"
 
 
-def test_tasks_when_run_then_each_provider_has_one_of_its_own(upstream, refill, monkeypatch):
+def test_tasks_when_run_then_one_per_provider(upstream, refill, monkeypatch):
     started = []
     for task in (tasks.send_provider_requests, tasks.poll_provider_refills):
         monkeypatch.setattr(task, "apply_async", lambda ids, task=task, **options: started.append((task, *ids)))
@@ -171,9 +171,9 @@ def test_tasks_when_run_then_each_provider_has_one_of_its_own(upstream, refill, 
 
 def refused(order: Order, customer: Any) -> str:
     assert not may_refill(fresh(order))
-    with nothing_changes(), pytest.raises(RefillRefused) as told:
+    with nothing_changes(), pytest.raises(RefillRefused) as error:
         request_refill(order=order, actor=customer)
-    return str(told.value)
+    return str(error.value)
 
 
 def test_refill_when_the_service_has_none_then_refused(customer, order):
@@ -195,7 +195,7 @@ def test_refill_when_one_is_open_then_refused(customer, order, refill, state):
 
 
 @pytest.mark.parametrize("state", [RefillState.COMPLETED, RefillState.REJECTED, RefillState.UNFOLLOWED])
-def test_refill_when_one_was_taken_within_a_day_then_refused_until_then(customer, order, refill, state):
+def test_refill_when_one_was_accepted_within_a_day_then_refused(customer, order, refill, state):
     Refill.objects.update(state=state, asked_at=timezone.now() - timedelta(hours=23), next_action_at=None)
     assert "24 hours" in refused(order, customer)
     Refill.objects.update(asked_at=timezone.now() - timedelta(hours=25))
@@ -203,17 +203,17 @@ def test_refill_when_one_was_taken_within_a_day_then_refused_until_then(customer
     assert request_refill(order=order, actor=customer).state == RefillState.WAITING
 
 
-def test_refill_when_the_last_one_was_refused_then_it_may_be_asked_for_again(customer, order, refill):
+def test_refill_when_the_last_was_refused_then_allowed_after_an_hour(customer, order, refill):
     ended = timezone.now() - timedelta(minutes=59)
     Refill.objects.update(state=RefillState.REFUSED, asked_at=ended, finished_at=ended, next_action_at=None)
-    # Not at once: a script would ask the provider thousands of times a day.
+    # Not at once: a script would send thousands of requests a day.
     assert "an hour" in refused(order, customer)
     Refill.objects.update(finished_at=timezone.now() - timedelta(minutes=61))
     assert may_refill(order)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_refill_when_clicked_many_times_at_once_then_there_is_one(upstream, customer, service):
+def test_refill_when_clicked_many_times_then_one_request(upstream, customer, service):
     order = completed(upstream, customer, service)[0]
 
     def click(number: int) -> str:
@@ -226,9 +226,7 @@ def test_refill_when_clicked_many_times_at_once_then_there_is_one(upstream, cust
     assert (Refill.objects.count(), texts(order)) == (1, ["You asked for a refill"])
 
 
-def test_refill_when_the_check_missed_the_other_click_then_the_constraint_does_not(
-    customer, order, refill, monkeypatch
-):
+def test_refill_when_the_check_misses_a_click_then_the_constraint_holds(customer, order, refill, monkeypatch):
     monkeypatch.setattr(orders.requests.refill, "why_not_refilled", lambda order: None)
     with pytest.raises(RefillRefused, match="under way"):
         request_refill(order=order, actor=customer)
@@ -238,12 +236,12 @@ def test_refill_when_the_check_missed_the_other_click_then_the_constraint_does_n
 # -- what the provider answers -----------------------------------------------------------------------
 
 
-def test_refill_when_taken_without_an_id_then_it_ends_as_requested(upstream, order, refill):
+def test_refill_when_accepted_without_an_id_then_unfollowed(upstream, order, refill):
     upstream.set_dialect(refill_ids=False)
     send_now()
     assert (read(refill).state, read(refill).upstream_id) == (RefillState.UNFOLLOWED, "")
     assert texts(order)[-1] == "The provider took it, but gives no number to follow it by."
-    assert (send_now(), look_now(), asked(upstream)) == (0, 0, 1)
+    assert (send_now(), poll_refills_now(), calls_of(upstream)) == (0, 0, 1)
 
 
 REFUSALS = [
@@ -256,7 +254,7 @@ REFUSALS = [
 
 @pytest.mark.parametrize("shape", ["list", "flat", "dict", "nested", "whole"])
 @pytest.mark.parametrize(("text", "note"), REFUSALS)
-def test_refill_when_refused_then_the_reason_is_told_in_plain_words(upstream, order, refill, text, note, shape):
+def test_refill_when_refused_then_the_reason_is_plain(upstream, order, refill, text, note, shape):
     shapes: dict[str, Any] = {
         "list": [{"order": order.upstream_id, "refill": {"error": text}}],
         "flat": [{"order": order.upstream_id, "error": text}],
@@ -271,7 +269,7 @@ def test_refill_when_refused_then_the_reason_is_told_in_plain_words(upstream, or
     assert send_now() == 0
 
 
-def test_refill_when_the_provider_has_none_at_all_then_refused(upstream, provider, refill):
+def test_refill_when_the_provider_has_none_then_refused(upstream, provider, refill):
     upstream.inject(says({"error": "Invalid action"}, times=None))
     send_now()
     assert (read(refill).state, read(refill).note) == (
@@ -281,7 +279,7 @@ def test_refill_when_the_provider_has_none_at_all_then_refused(upstream, provide
     assert Alert.objects.filter(cause=f"provider:{provider.pk}:refill", resolved_at=None).exists()
 
 
-def test_batch_when_one_row_is_bad_then_the_others_are_settled(upstream, customer, service):
+def test_batch_when_one_row_is_bad_then_the_others_are_recorded(upstream, customer, service):
     made = completed(upstream, customer, service, 7)
     for one in made:
         request_refill(order=one, actor=customer)
@@ -300,7 +298,7 @@ def test_batch_when_one_row_is_bad_then_the_others_are_settled(upstream, custome
     expected = ["pending", "refused", "unfollowed", "unfollowed", "waiting", "unfollowed", "pending"]
     assert [one.refills.get().state for one in made] == expected
     assert made[2].refills.get().note == made[3].refills.get().note == UNSURE
-    assert asked(upstream) == 1
+    assert calls_of(upstream) == 1
 
 
 # -- never sent twice --------------------------------------------------------------------------------
@@ -320,11 +318,11 @@ MAYBE_SENT = [
 
 
 @pytest.mark.parametrize("fault", MAYBE_SENT, ids=lambda one: f"{one.end}-{one.status}-{one.body!r}"[:40])
-def test_refill_when_it_may_have_been_sent_then_it_is_never_sent_again(upstream, order, refill, fault):
+def test_refill_when_it_may_have_been_sent_then_never_sent_again(upstream, order, refill, fault):
     upstream.inject(fault)
     for _ in range(3):
         send_now()
-    assert (read(refill).state, read(refill).note, asked(upstream)) == (RefillState.UNFOLLOWED, UNSURE, 1)
+    assert (read(refill).state, read(refill).note, calls_of(upstream)) == (RefillState.UNFOLLOWED, UNSURE, 1)
     assert texts(order)[-1] == UNSURE
     assert "24 hours" in refused(order, order.customer)
 
@@ -338,7 +336,7 @@ NOT_CARRIED_OUT = [
 
 
 @pytest.mark.parametrize("fault", NOT_CARRIED_OUT, ids=lambda one: f"{one.status}-{one.body!r}"[:40])
-def test_refill_when_it_was_surely_not_carried_out_then_it_is_sent_again(upstream, refill, fault):
+def test_refill_when_surely_not_acted_on_then_sent_again(upstream, refill, fault):
     upstream.inject(fault)
     before = timezone.now()
     send_now()
@@ -347,10 +345,10 @@ def test_refill_when_it_was_surely_not_carried_out_then_it_is_sent_again(upstrea
     assert waiting.next_action_at > before + timedelta(seconds=40)
     assert send_due_requests() == 0
     send_now()
-    assert (read(refill).state, asked(upstream)) == (RefillState.PENDING, 2)
+    assert (read(refill).state, calls_of(upstream)) == (RefillState.PENDING, 2)
 
 
-def test_refill_when_the_provider_cannot_be_reached_then_it_waits_and_ends(upstream, provider, order, refill):
+def test_refill_when_the_provider_is_unreachable_then_it_waits_and_ends(upstream, provider, order, refill):
     url = provider.api_url
     Provider.objects.update(api_url="http://127.0.0.1:9/api/v2")
     for _ in range(7):
@@ -369,17 +367,15 @@ def test_refill_when_the_provider_cannot_be_reached_then_it_waits_and_ends(upstr
     assert may_refill(order)
 
 
-def test_refill_when_the_key_is_unusable_then_it_waits_and_the_owner_is_told(upstream, provider, refill):
+def test_refill_when_the_key_is_unusable_then_it_waits_with_an_alert(upstream, provider, refill):
     Provider.objects.update(api_key_encrypted="not a key")
     send_now()
-    assert (read(refill).state, asked(upstream)) == (RefillState.WAITING, 0)
+    assert (read(refill).state, calls_of(upstream)) == (RefillState.WAITING, 0)
     assert Alert.objects.get(cause=f"provider:{provider.pk}:refill", resolved_at=None).level == "danger"
 
 
 @pytest.mark.parametrize("place", ["claiming", "before the call", "after the call", "recording"])
-def test_worker_when_killed_then_the_refill_is_sent_at_most_once_and_not_lost(
-    upstream, order, refill, monkeypatch, place
-):
+def test_worker_when_killed_then_the_refill_is_sent_at_most_once(upstream, order, refill, monkeypatch, place):
     send = UpstreamClient.refill
 
     def die(*args: Any, **values: Any) -> Any:
@@ -399,7 +395,7 @@ def test_worker_when_killed_then_the_refill_is_sent_at_most_once_and_not_lost(
     if place == "claiming":
         assert read(refill).state == RefillState.WAITING
         send_now()
-        assert (read(refill).state, asked(upstream)) == (RefillState.PENDING, 1)
+        assert (read(refill).state, calls_of(upstream)) == (RefillState.PENDING, 1)
         return
     assert (send_now(), read(refill).state) == (0, RefillState.ASKING)
     leases_run_out()
@@ -407,10 +403,10 @@ def test_worker_when_killed_then_the_refill_is_sent_at_most_once_and_not_lost(
         assert send_now() == 0
     assert (read(refill).state, read(refill).note) == (RefillState.UNFOLLOWED, UNSURE)
     assert texts(order)[-1] == UNSURE
-    assert asked(upstream) == (0 if place == "before the call" else 1)
+    assert calls_of(upstream) == (0 if place == "before the call" else 1)
 
 
-def test_answer_when_the_lease_ran_out_before_then_it_is_not_written(upstream, provider, order, refill, monkeypatch):
+def test_answer_when_the_lease_ran_out_then_not_recorded(upstream, provider, order, refill, monkeypatch):
     record = orders.requests.refill.record_refills
 
     def late(**values: Any) -> None:
@@ -420,18 +416,18 @@ def test_answer_when_the_lease_ran_out_before_then_it_is_not_written(upstream, p
 
     monkeypatch.setattr(orders.requests.refill, "record_refills", late)
     send_now()
-    assert (read(refill).state, texts(order)[1:], asked(upstream)) == (RefillState.UNFOLLOWED, [UNSURE], 1)
+    assert (read(refill).state, texts(order)[1:], calls_of(upstream)) == (RefillState.UNFOLLOWED, [UNSURE], 1)
 
 
-def test_refill_when_the_order_changed_before_it_was_sent_then_refused(upstream, order, refill):
+def test_refill_when_the_order_changed_before_sending_then_refused(upstream, order, refill):
     Order.objects.update(status=Status.PARTIAL)
     assert send_now() == 0
-    assert (read(refill).state, asked(upstream)) == (RefillState.REFUSED, 0)
+    assert (read(refill).state, calls_of(upstream)) == (RefillState.REFUSED, 0)
     assert "no longer completed" in texts(order)[-1]
 
 
 @pytest.mark.django_db(transaction=True)
-def test_refills_when_sent_by_many_workers_then_each_is_sent_once(upstream, customer, service):
+def test_refills_when_many_workers_send_then_each_is_sent_once(upstream, customer, service):
     made = completed(upstream, customer, service, 30)
     for one in made:
         request_refill(order=one, actor=customer)
@@ -441,7 +437,7 @@ def test_refills_when_sent_by_many_workers_then_each_is_sent_once(upstream, cust
     assert sorted(ids) == sorted(str(one.upstream_id) for one in made)
 
 
-def test_round_when_there_are_many_then_its_statements_do_not_grow(upstream, provider, customer, service):
+def test_round_when_there_are_many_then_statements_stay_the_same(upstream, provider, customer, service):
     sent, polled = {}, {}
     for count in (2, 8):
         for one in completed(upstream, customer, service, count):
@@ -450,29 +446,29 @@ def test_round_when_there_are_many_then_its_statements_do_not_grow(upstream, pro
             assert send_to_provider(provider=provider) == count
         sent[count] = len(found)
         running = Refill.objects.count()
-        look_now()
+        poll_refills_now()
         Refill.objects.update(next_action_at=timezone.now() - timedelta(seconds=1))
         with statements() as found:
             assert poll_provider_refills(provider=provider) == running
         polled[running] = len(found)
     print(f"statements of a round of refills: {sent}; of looks at them: {polled}")
     assert sent[2] == sent[8] <= 10
-    # 4 for a batch; the look for a free worker, the one that finds no other batch, and the alert are of the round.
+    # 4 for the batch; one for a free worker, one that finds no other batch, and the alert for the round.
     assert polled[2] == polled[10] <= 4 + 3
 
 
 # -- following ---------------------------------------------------------------------------------------
 
 
-def test_looks_when_more_are_due_than_fit_then_as_many_as_fit_share_a_call(upstream, customer, service, small_batch):
+def test_polls_when_more_are_due_than_fit_then_calls_are_full(upstream, customer, service, small_batch):
     for one in completed(upstream, customer, service, 12):
         request_refill(order=one, actor=customer)
     assert send_now() == 12
-    assert look_now() == 12
+    assert poll_refills_now() == 12
     assert [len(one.params["refills"].split(",")) for one in upstream.requests_of("refill_status")] == [10, 2]
 
 
-def test_wait_when_it_grows_then_from_a_minute_to_an_hour():
+def test_poll_wait_when_it_grows_then_from_a_minute_to_an_hour():
     def minutes(age: timedelta, errors: int = 0) -> list[float]:
         return [next_refill_poll_after(age=age, errors=errors).total_seconds() / 60 for _ in range(50)]
 
@@ -499,7 +495,7 @@ def test_wait_when_it_grows_then_from_a_minute_to_an_hour():
         [{"refill": 99, "status": "Completed"}],
     ],
 )
-def test_look_when_a_row_is_missing_or_bad_then_it_backs_off_alone(upstream, customer, service, rows):
+def test_poll_when_a_row_is_missing_or_bad_then_only_it_backs_off(upstream, customer, service, rows):
     for one in completed(upstream, customer, service, 2):
         request_refill(order=one, actor=customer)
     send_now()
@@ -507,51 +503,53 @@ def test_look_when_a_row_is_missing_or_bad_then_it_backs_off_alone(upstream, cus
     waits = []
     for _ in range(5):
         upstream.inject(says([*rows, {"refill": good.upstream_id, "status": "In progress"}], "refill_status"))
-        assert look_now() == 2
+        assert poll_refills_now() == 2
         waits.append(read(bad).next_action_at - timezone.now())
         assert (read(good).state, read(good).poll_errors) == (RefillState.IN_PROGRESS, 0)
         assert read(good).next_action_at - timezone.now() < timedelta(minutes=2)
     assert (read(bad).state, read(bad).poll_errors) == (RefillState.PENDING, 5)
     assert waits[4] > timedelta(minutes=20) > waits[0]
     upstream.set_refill(int(bad.upstream_id), status="In progress")
-    look_now()
+    poll_refills_now()
     assert (read(bad).state, read(bad).poll_errors) == (RefillState.IN_PROGRESS, 0)
 
 
-def test_look_when_the_refill_is_unknown_there_for_long_then_it_is_given_up(upstream, order, taken):
+def test_poll_when_unknown_for_long_then_given_up(upstream, order, accepted):
     Refill.objects.update(upstream_id="999", poll_errors=8)
-    look_now()
-    assert read(taken).state == RefillState.PENDING
-    look_now()
-    assert (read(taken).state, read(taken).poll_errors) == (RefillState.PENDING, 10)  # Not an hour old yet.
+    poll_refills_now()
+    assert read(accepted).state == RefillState.PENDING
+    poll_refills_now()
+    assert (read(accepted).state, read(accepted).poll_errors) == (RefillState.PENDING, 10)  # Not an hour old yet.
     Refill.objects.update(asked_at=timezone.now() - timedelta(minutes=61), poll_errors=5)
-    look_now()
-    assert read(taken).state == RefillState.PENDING  # Not often enough.
+    poll_refills_now()
+    assert read(accepted).state == RefillState.PENDING  # Not enough errors.
     Refill.objects.update(poll_errors=9)
-    look_now()
-    assert read(taken).state == RefillState.UNFOLLOWED
+    poll_refills_now()
+    assert read(accepted).state == RefillState.UNFOLLOWED
     assert (
-        texts(order)[-1] == read(taken).note == "The provider took it, but no longer knows it. It cannot be followed."
+        texts(order)[-1]
+        == read(accepted).note
+        == "The provider took it, but no longer knows it. It cannot be followed."
     )
 
 
 @pytest.mark.parametrize("body", [[], [{"refill": 1, "status": "Hmm"}], {"error": "Invalid action"}])
-def test_look_when_there_is_no_answer_for_a_week_then_it_is_given_up(upstream, taken, body):
+def test_poll_when_unanswered_for_a_week_then_given_up(upstream, accepted, body):
     upstream.inject(says(body, "refill_status", times=None))
     Refill.objects.update(asked_at=timezone.now() - timedelta(days=7), poll_errors=168)
-    look_now()
-    assert read(taken).state == RefillState.PENDING
-    look_now()
-    assert (read(taken).state, "does not tell" in read(taken).note) == (RefillState.UNFOLLOWED, True)
+    poll_refills_now()
+    assert read(accepted).state == RefillState.PENDING
+    poll_refills_now()
+    assert (read(accepted).state, "does not tell" in read(accepted).note) == (RefillState.UNFOLLOWED, True)
 
 
-def test_look_when_it_runs_for_a_month_then_it_no_longer_keeps_from_the_next(upstream, order, taken):
+def test_poll_when_open_for_a_month_then_the_next_refill_is_allowed(upstream, order, accepted):
     Refill.objects.update(asked_at=timezone.now() - timedelta(days=31))
-    look_now()
-    assert (read(taken).state, may_refill(order)) == (RefillState.UNFOLLOWED, True)
+    poll_refills_now()
+    assert (read(accepted).state, may_refill(order)) == (RefillState.UNFOLLOWED, True)
 
 
-def test_look_when_two_providers_use_the_same_id_then_each_gets_its_own_answer(upstream, customer, other, service):
+def test_poll_when_two_providers_share_an_id_then_each_gets_its_answer(upstream, customer, other, service):
     with SandboxServer(key="second-key", speed=0) as second_upstream:
         second_upstream.set_service(1, rate="2", min=10, max=10_000, type="Default")
         second = make.provider(name="Second", url=second_upstream.url, api_key=second_upstream.key)
@@ -560,36 +558,34 @@ def test_look_when_two_providers_use_the_same_id_then_each_gets_its_own_answer(u
         send_now()
         assert read(alices).upstream_id == read(bobs).upstream_id == "1"
         second_upstream.set_refill(1, status="Rejected")
-        look_now()
+        poll_refills_now()
     assert (read(alices).state, read(bobs).state) == (RefillState.PENDING, RefillState.REJECTED)
 
 
-def test_look_when_two_refills_carry_one_id_then_both_get_its_answer(upstream, customer, service):
-    """Some providers answer "1" for yes. It is asked about once, and one of them is not left open for ever."""
+def test_poll_when_two_refills_share_an_id_then_both_get_the_answer(upstream, customer, service):
+    """Some providers answer "1" for yes: it is polled once, and both refills end."""
     for one in completed(upstream, customer, service, 2):
         request_refill(order=one, actor=customer)
     send_now()
     Refill.objects.update(upstream_id="1")
     upstream.set_refill(1, status="Completed")
-    assert look_now() == 2
+    assert poll_refills_now() == 2
     assert [one.params["refills"] for one in upstream.requests_of("refill_status")] == ["1"]
     assert set(Refill.objects.values_list("state", flat=True)) == {RefillState.COMPLETED}
 
 
-def test_look_when_the_provider_does_not_answer_then_nothing_is_counted_and_the_owner_is_told(
-    upstream, provider, taken
-):
+def test_poll_when_unanswered_then_an_alert_and_no_error_is_counted(upstream, provider, accepted):
     upstream.inject(faults.drop_before("refill_status", times=None))
-    assert look_now() == 0
-    assert (read(taken).state, read(taken).poll_errors) == (RefillState.PENDING, 0)
+    assert poll_refills_now() == 0
+    assert (read(accepted).state, read(accepted).poll_errors) == (RefillState.PENDING, 0)
     assert Alert.objects.filter(cause=f"provider:{provider.pk}:refill status", resolved_at=None).exists()
     upstream.clear_faults()
-    assert poll_due_refills() == 0  # The claim stands for a while.
-    assert look_now() == 1
+    assert poll_due_refills() == 0  # The claim still holds.
+    assert poll_refills_now() == 1
     assert not Alert.objects.filter(resolved_at=None).exists()
 
 
-def test_look_when_killed_then_it_is_asked_again_after_the_lease(upstream, taken, monkeypatch):
+def test_poll_when_killed_then_repeated_after_the_lease(upstream, accepted, monkeypatch):
     upstream.set_refill(1, status="Completed")
 
     def die(**values: Any) -> None:
@@ -598,14 +594,14 @@ def test_look_when_killed_then_it_is_asked_again_after_the_lease(upstream, taken
     with monkeypatch.context() as patch:
         patch.setattr(orders.requests.refill_poll, "apply_refill_answers", die)
         with pytest.raises(Killed):
-            look_now()
-    assert (poll_due_refills(), read(taken).state) == (0, RefillState.PENDING)
+            poll_refills_now()
+    assert (poll_due_refills(), read(accepted).state) == (0, RefillState.PENDING)
     Refill.objects.update(next_action_at=timezone.now() - timedelta(seconds=1))
     assert poll_due_refills() == 1
-    assert read(taken).state == RefillState.COMPLETED
+    assert read(accepted).state == RefillState.COMPLETED
 
 
-def test_answer_when_another_worker_looks_since_then_it_is_not_written(upstream, provider, taken, monkeypatch):
+def test_answer_when_another_worker_claimed_then_not_recorded(upstream, provider, accepted, monkeypatch):
     upstream.set_refill(1, status="Completed")
     apply_answers = orders.requests.refill_poll.apply_refill_answers
 
@@ -615,19 +611,19 @@ def test_answer_when_another_worker_looks_since_then_it_is_not_written(upstream,
         apply_answers(**values)
 
     monkeypatch.setattr(orders.requests.refill_poll, "apply_refill_answers", outrun)
-    look_now()
-    assert read(taken).state == RefillState.PENDING
+    poll_refills_now()
+    assert read(accepted).state == RefillState.PENDING
 
 
-def test_look_when_the_provider_is_off_then_it_is_still_followed(upstream, taken):
+def test_poll_when_the_provider_is_disabled_then_still_polled(upstream, accepted):
     Provider.objects.update(is_active=False)
     upstream.set_refill(1, status="Completed")
-    assert look_now() == 1
-    assert read(taken).state == RefillState.COMPLETED
+    assert poll_refills_now() == 1
+    assert read(accepted).state == RefillState.COMPLETED
 
 
 @pytest.mark.django_db(transaction=True)
-def test_round_when_one_provider_is_slow_then_the_other_is_served_meanwhile(upstream, customer, service):
+def test_round_when_one_provider_is_slow_then_the_other_is_served(upstream, customer, service):
     gate = threading.Event()
     with SandboxServer(key="quick-key", speed=0) as quick:
         quick.set_service(1, rate="2", min=10, max=10_000, type="Default")
@@ -637,7 +633,7 @@ def test_round_when_one_provider_is_slow_then_the_other_is_served_meanwhile(upst
         send_now()
         quick.set_refill(1, status="Completed")
         upstream.inject(faults.Fault(action="refill_status", gate=gate))
-        finish = in_background(look_now)
+        finish = in_background(poll_refills_now)
         for _ in range(500):
             if read(slow).claim_token and read(soon).state == RefillState.COMPLETED:
                 break
@@ -671,10 +667,8 @@ DIALECTS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("count", [1, 3])
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_dialect_when_spoken_then_refills_and_cancels_are_asked_once_and_followed(
-    upstream, customer, service, dialect, count
-):
-    """One of each batch is refused by the provider: that must not keep the others from their answer."""
+def test_dialect_when_used_then_requests_are_sent_once_and_followed(upstream, customer, service, dialect, count):
+    """The provider refuses one of each batch, which must not affect the others."""
     done = completed(upstream, customer, service, count)
     running = [make.order(customer, service, link="https://example.com/sandbox-stuck") for _ in range(count)]
     submit_now()
@@ -700,11 +694,11 @@ def test_dialect_when_spoken_then_refills_and_cancels_are_asked_once_and_followe
 
     for refill in Refill.objects.filter(state=RefillState.PENDING):
         upstream.set_refill(int(refill.upstream_id), status="Completed")
-    look_now()
+    poll_refills_now()
     assert Refill.objects.filter(state=RefillState.COMPLETED).count() == count - len(refused_ones)
 
 
-def test_dialect_when_the_provider_is_throttled_halfway_then_the_rest_is_asked_later(upstream, customer, service):
+def test_dialect_when_throttled_halfway_then_the_rest_is_sent_later(upstream, customer, service):
     upstream.set_dialect(many=False)
     for one in completed(upstream, customer, service, 5):
         request_refill(order=one, actor=customer)

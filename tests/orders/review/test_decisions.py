@@ -1,4 +1,4 @@
-"""What staff can do about an order that needs a person, and that none of it can be done twice."""
+"""What staff can decide about an order in review, each choice at most once."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
 
 @pytest.fixture
 def queued(customer: Any, service: Service) -> Order:
-    """100 for $0.25."""
+    """A queued order of 100 for $0.25."""
     return make.order(customer, service)
 
 
 @pytest.fixture
 def doubted(upstream: SandboxServer, queued: Order) -> Order:
-    """It was placed, and the answer was lost."""
+    """An order in doubt: accepted, but the answer was lost."""
     upstream.inject(faults.drop_after("add"))
     submit_due_orders()
     return fresh(queued)
@@ -54,7 +54,7 @@ def doubted(upstream: SandboxServer, queued: Order) -> Order:
 
 @pytest.fixture
 def held(upstream: SandboxServer, queued: Order) -> Order:
-    """Refused with words that nobody knows."""
+    """An order in review: refused with an unknown message."""
     upstream.inject(faults.answer(body=b'{"error": "Not today"}', action="add"))
     submit_due_orders()
     return fresh(queued)
@@ -62,7 +62,7 @@ def held(upstream: SandboxServer, queued: Order) -> Order:
 
 @pytest.fixture
 def contradicted(upstream: SandboxServer, queued: Order) -> Order:
-    """Placed, Partial, and half of it remains though all was charged."""
+    """An accepted order with a contradiction: Partial, half remains, all charged."""
     submit_due_orders()
     upstream.set_order(upstream.orders()[0].id, status="Partial", remains=50, charge="0.2")
     poll_now()
@@ -74,7 +74,7 @@ def contradicted(upstream: SandboxServer, queued: Order) -> Order:
 # -- bind --------------------------------------------------------------------------------------------
 
 
-def test_bind_when_staff_found_it_then_it_is_followed(upstream, customer, doubted, staff):
+def test_bind_when_staff_found_it_then_polled(upstream, customer, doubted, staff):
     there = str(upstream.orders()[0].id)
     decisions.bind_upstream_id(order=doubted, upstream_id=f" {there} ", actor=staff)
     bound = fresh(doubted)
@@ -87,12 +87,12 @@ def test_bind_when_staff_found_it_then_it_is_followed(upstream, customer, doubte
 
 
 @pytest.mark.parametrize("upstream_id", ["", " ", "1,2", "12 34", "0", "null", "x" * 65, "1\n2", "заказ", "1\x00"])
-def test_bind_when_the_id_is_garbage_then_it_is_refused(doubted, staff, upstream_id):
+def test_bind_when_the_id_is_malformed_then_refused(doubted, staff, upstream_id):
     with nothing_changes(), pytest.raises(ReviewError):
         decisions.bind_upstream_id(order=doubted, upstream_id=upstream_id, actor=staff)
 
 
-def test_bind_when_another_order_has_the_id_then_it_is_refused(upstream, customer, service, staff):
+def test_bind_when_another_order_has_the_id_then_refused(upstream, customer, service, staff):
     first, second = make.order(customer, service), make.order(customer, service)
     submit_now()
     Order.objects.filter(pk=second.pk).update(
@@ -103,7 +103,7 @@ def test_bind_when_another_order_has_the_id_then_it_is_refused(upstream, custome
         decisions.bind_upstream_id(order=fresh(second), upstream_id=str(fresh(first).upstream_id), actor=staff)
 
 
-def test_bind_when_the_order_is_settled_then_it_is_refused(contradicted, staff):
+def test_bind_when_the_order_is_not_in_doubt_then_refused(contradicted, staff):
     with nothing_changes(), pytest.raises(ReviewError):
         decisions.bind_upstream_id(order=contradicted, upstream_id="77", actor=staff)
 
@@ -112,7 +112,7 @@ def test_bind_when_the_order_is_settled_then_it_is_refused(contradicted, staff):
 
 
 @pytest.mark.parametrize("fixture", ["doubted", "held"])
-def test_send_again_when_staff_are_sure_then_it_is_sent_once_more(upstream, customer, request, fixture, staff):
+def test_send_again_when_staff_are_sure_then_sent_once_more(upstream, customer, request, fixture, staff):
     order = request.getfixturevalue(fixture)
     before = len(upstream.orders())
     decisions.send_again(order=order, actor=staff)
@@ -125,7 +125,7 @@ def test_send_again_when_staff_are_sure_then_it_is_sent_once_more(upstream, cust
 
 
 @pytest.mark.parametrize("fixture", ["doubted", "held"])
-def test_refund_when_staff_give_up_then_all_goes_back_once(customer, request, fixture, staff):
+def test_refund_when_staff_give_up_then_refunded_in_full_once(customer, request, fixture, staff):
     order = request.getfixturevalue(fixture)
     decisions.refund_unaccepted(order=order, note="We could not place it", actor=staff)
     refused = fresh(order)
@@ -139,48 +139,48 @@ def test_refund_when_staff_give_up_then_all_goes_back_once(customer, request, fi
 
 
 @pytest.mark.parametrize("choice", ["send_again", "refund_unaccepted"])
-def test_choice_when_the_order_waits_in_the_queue_then_there_is_nothing_to_choose(queued, staff, choice):
+def test_choice_when_the_order_is_only_queued_then_refused(queued, staff, choice):
     values = {"note": "x"} if choice == "refund_unaccepted" else {}
     with nothing_changes(), pytest.raises(ReviewError):
         getattr(decisions, choice)(order=queued, actor=staff, **values)
 
 
 @pytest.mark.parametrize("choice", ["send_again", "refund_unaccepted"])
-def test_choice_when_a_worker_is_sending_then_it_is_refused(provider, queued, staff, choice):
+def test_choice_when_a_worker_submits_then_refused(provider, queued, staff, choice):
     claim_next(provider_id=provider.pk)
     values = {"note": "x"} if choice == "refund_unaccepted" else {}
     with nothing_changes(), pytest.raises(ReviewError):
         getattr(decisions, choice)(order=fresh(queued), actor=staff, **values)
 
 
-# -- give back a part --------------------------------------------------------------------------------
+# -- partial refunds ---------------------------------------------------------------------------------
 
 
-def test_give_back_when_it_is_a_part_then_it_counts_towards_later_refunds(upstream, customer, contradicted, staff):
+def test_partial_refund_when_given_then_it_counts_towards_later_refunds(upstream, customer, contradicted, staff):
     decisions.refund_part(order=contradicted, amount=100_000, note="Half of it", actor=staff)
     given = fresh(contradicted)
     assert (given.refunded, given.review_reason, refunds_of(given)) == (100_000, "", [100_000])
-    # The provider corrects itself: 50 of 100 are $0.125, of which $0.10 are paid back already.
+    # The provider corrects itself: 50 of 100 are $0.125, of which $0.10 are refunded already.
     upstream.set_order(int(given.upstream_id), status="Partial", remains=50, charge="0.1")
     poll_now()
     assert refunds_of(given) == [100_000, 25_000]
 
 
 @pytest.mark.parametrize("amount", [0, -1, -250_000, 250_001, 10**15])
-def test_give_back_when_it_is_not_within_the_charge_then_it_is_refused(contradicted, staff, amount):
+def test_partial_refund_when_it_exceeds_the_charge_then_refused(contradicted, staff, amount):
     with nothing_changes(), pytest.raises(ReviewError):
         decisions.refund_part(order=contradicted, amount=amount, note="x", actor=staff)
 
 
 @pytest.mark.parametrize("fixture", ["queued", "doubted", "held"])
-def test_give_back_when_the_order_is_not_placed_then_it_is_refused(upstream, request, fixture, staff):
-    """It would have closed the review of an order that waits in the queue, which was then sent by itself."""
+def test_partial_refund_when_the_order_is_not_accepted_then_refused(upstream, request, fixture, staff):
+    """It would have closed the review of a queued order, which was then sent."""
     order = request.getfixturevalue(fixture)
     with nothing_changes(), pytest.raises(ReviewError):
         decisions.refund_part(order=order, amount=1, note="x", actor=staff)
 
 
-def test_give_back_when_two_of_staff_do_it_then_it_is_given_once(contradicted, staff):
+def test_partial_refund_when_two_staff_give_it_then_posted_once(contradicted, staff):
     seen = [fresh(contradicted), fresh(contradicted)]
     decisions.refund_part(order=seen[0], amount=100_000, note="Half", actor=staff)
     with nothing_changes(), pytest.raises(OrderMoved):
@@ -199,7 +199,7 @@ def test_dismiss_when_nothing_is_to_be_done_then_only_the_review_ends(customer, 
     assert OrderEvent.objects.filter(order=done, actor=staff, is_public=False).count() == 1
 
 
-def test_dismiss_when_the_provider_repeats_itself_then_staff_are_not_asked_again(upstream, contradicted, staff):
+def test_dismiss_when_the_provider_repeats_itself_then_no_new_review(upstream, contradicted, staff):
     decisions.dismiss_review(order=contradicted, note="The provider is right", actor=staff)
     poll_now()
     assert fresh(contradicted).review_reason == ""
@@ -210,13 +210,13 @@ def test_dismiss_when_the_provider_repeats_itself_then_staff_are_not_asked_again
 
 
 @pytest.mark.parametrize("fixture", ["doubted", "held"])
-def test_dismiss_when_the_order_is_not_settled_then_it_is_refused(request, fixture, staff):
+def test_dismiss_when_the_order_is_in_doubt_then_refused(request, fixture, staff):
     order = request.getfixturevalue(fixture)
     with nothing_changes(), pytest.raises(ReviewError):
         decisions.dismiss_review(order=order, note="x", actor=staff)
 
 
-# -- each choice against what happened meanwhile -----------------------------------------------------
+# -- each choice against concurrent changes ----------------------------------------------------------
 
 CHOICES: dict[str, Callable[[Order, Any], None]] = {
     "bind": lambda order, staff: decisions.bind_upstream_id(order=order, upstream_id="777", actor=staff),
@@ -226,7 +226,7 @@ CHOICES: dict[str, Callable[[Order, Any], None]] = {
 
 
 def sent_and_lost_again(order: Order, staff: Any, upstream: SandboxServer) -> None:
-    """In doubt as before, to look at; but it is another sending that is in doubt now."""
+    """In doubt as before, but because of a newer attempt."""
     decisions.send_again(order=fresh(order), actor=staff)
     upstream.inject(faults.drop_after("add"))
     submit_now()
@@ -252,15 +252,15 @@ MOVES: dict[str, Callable[[Order, Any, SandboxServer], None]] = {
 
 @pytest.mark.parametrize("move", MOVES.values(), ids=MOVES.keys())
 @pytest.mark.parametrize("choice", CHOICES.values(), ids=CHOICES.keys())
-def test_choice_when_the_order_moved_since_staff_saw_it_then_nothing_is_done(upstream, doubted, staff, choice, move):
-    """Two of staff settle the same doubt in two ways: refunded and sent, or sent twice."""
+def test_choice_when_the_order_moved_meanwhile_then_nothing_changes(upstream, doubted, staff, choice, move):
+    """Two staff decide the same doubt differently: refunded and sent, or sent twice."""
     seen = fresh(doubted)
     move(doubted, staff, upstream)
     with nothing_changes(), pytest.raises(OrderMoved):
         choice(seen, staff)
 
 
-def test_refund_when_another_of_staff_sent_it_again_then_nothing_is_done(upstream, held, staff):
+def test_refund_when_other_staff_sent_it_again_then_nothing_changes(upstream, held, staff):
     seen = fresh(held)
     decisions.send_again(order=fresh(held), actor=staff)
     with nothing_changes(), pytest.raises(OrderMoved):
@@ -268,7 +268,7 @@ def test_refund_when_another_of_staff_sent_it_again_then_nothing_is_done(upstrea
 
 
 @pytest.mark.parametrize("choice", ["dismiss", "give back"])
-def test_choice_when_the_review_is_another_by_now_then_nothing_is_done(upstream, contradicted, staff, choice):
+def test_choice_when_the_review_changed_then_nothing_changes(upstream, contradicted, staff, choice):
     seen = fresh(contradicted)
     decisions.dismiss_review(order=fresh(contradicted), note="fine", actor=staff)
     decisions.ask_for_review(order=contradicted, reason=ReviewReason.LOST_UPSTREAM, note="gone")
@@ -279,7 +279,7 @@ def test_choice_when_the_review_is_another_by_now_then_nothing_is_done(upstream,
             decisions.refund_part(order=seen, amount=1, note="x", actor=staff)
 
 
-def test_give_back_when_a_poll_refunded_meanwhile_then_nothing_is_done(upstream, contradicted, staff):
+def test_partial_refund_when_a_poll_refunded_meanwhile_then_nothing_changes(upstream, contradicted, staff):
     seen = fresh(contradicted)
     upstream.set_order(int(seen.upstream_id), status="Partial", remains=50, charge="0.1")
     poll_now()
@@ -289,7 +289,7 @@ def test_give_back_when_a_poll_refunded_meanwhile_then_nothing_is_done(upstream,
 
 
 @pytest.mark.django_db(transaction=True)
-def test_choices_when_made_at_the_same_moment_then_one_is_done(upstream, customer, service, staff):
+def test_choices_when_made_at_once_then_one_succeeds(upstream, customer, service, staff):
     order = make.order(customer, service)
     upstream.inject(faults.drop_after("add"))
     submit_due_orders()
@@ -307,10 +307,10 @@ def test_choices_when_made_at_the_same_moment_then_one_is_done(upstream, custome
     assert len(refunds_of(order)) == (1 if fresh(order).submission == Submission.REFUSED else 0)
 
 
-# -- cancelling before it is sent --------------------------------------------------------------------
+# -- cancels before submission -----------------------------------------------------------------------
 
 
-def test_cancel_when_it_was_not_sent_then_all_goes_back(upstream, customer, queued):
+def test_cancel_when_not_sent_then_refunded_in_full(upstream, customer, queued):
     withdraw_order(order=queued, actor=customer)
     gone = fresh(queued)
     assert (gone.submission, gone.status, gone.refunded) == (Submission.WITHDRAWN, Status.CANCELED, 250_000)
@@ -321,16 +321,14 @@ def test_cancel_when_it_was_not_sent_then_all_goes_back(upstream, customer, queu
     assert (submit_now(), upstream.requests) == (0, [])
 
 
-def test_cancel_when_a_worker_claimed_it_since_then_it_is_too_late(provider, customer, queued):
+def test_cancel_when_claimed_by_a_worker_then_too_late(provider, customer, queued):
     seen = fresh(queued)
     assert claim_next(provider_id=provider.pk) is not None
     with nothing_changes(), pytest.raises(TooLate):
         withdraw_order(order=seen, actor=customer)
 
 
-def test_claim_when_the_customer_cancelled_since_it_was_read_then_there_is_none(
-    upstream, provider, customer, queued, monkeypatch
-):
+def test_claim_when_the_customer_canceled_meanwhile_then_none(upstream, provider, customer, queued, monkeypatch):
     """Refunded in full and delivered all the same."""
     find = orders.dispatch.submit._next_due
 
@@ -349,16 +347,15 @@ def test_claim_when_the_customer_cancelled_since_it_was_read_then_there_is_none(
 
 
 @pytest.mark.parametrize("fixture", ["doubted", "held", "contradicted"])
-def test_cancel_when_the_provider_may_have_it_then_it_is_too_late(customer, request, fixture):
-    """A customer who cancels while nobody knows would be refunded for an order that runs. Words never seen
-    before are no proof that it does not."""
+def test_cancel_when_maybe_accepted_then_too_late(customer, request, fixture):
+    """A cancel while in doubt would refund an order that runs; an unknown refusal does not rule that out."""
     order = request.getfixturevalue(fixture)
     assert not may_withdraw(order)
     with nothing_changes(), pytest.raises(TooLate):
         withdraw_order(order=order, actor=customer)
 
 
-def test_cancel_when_it_came_back_with_unknown_words_since_then_it_is_too_late(upstream, customer, queued):
+def test_cancel_when_the_refusal_is_not_understood_then_too_late(upstream, customer, queued):
     seen = fresh(queued)
     upstream.inject(faults.answer(body=b'{"error": "Not today"}', action="add"))
     submit_due_orders()
@@ -366,7 +363,7 @@ def test_cancel_when_it_came_back_with_unknown_words_since_then_it_is_too_late(u
         withdraw_order(order=seen, actor=customer)
 
 
-def test_cancel_when_it_is_held_for_its_cost_then_all_goes_back(upstream, customer, service, queued):
+def test_cancel_when_in_review_for_a_loss_then_refunded_in_full(upstream, customer, service, queued):
     UpstreamService.objects.filter(pk=service.upstream_id).update(rate=make.micros("9"))
     reprice(services=Service.objects.filter(pk=service.pk))
     assert submit_now() == 0
@@ -376,7 +373,7 @@ def test_cancel_when_it_is_held_for_its_cost_then_all_goes_back(upstream, custom
 
 
 @pytest.mark.django_db(transaction=True)
-def test_cancel_when_raced_with_the_claim_then_exactly_one_of_them_wins(upstream, customer, service):
+def test_cancel_when_raced_with_the_claim_then_exactly_one_wins(upstream, customer, service):
     provider = service.upstream.provider
     Provider.objects.update(max_parallel_adds=20)
     for _ in range(5):
@@ -402,7 +399,7 @@ def test_cancel_when_raced_with_the_claim_then_exactly_one_of_them_wins(upstream
 
 
 @pytest.mark.django_db(transaction=True)
-def test_cancel_when_clicked_many_times_at_once_then_it_is_refunded_once(customer, service):
+def test_cancel_when_clicked_many_times_then_refunded_once(customer, service):
     order = make.order(customer, service)
 
     def work(number: int) -> str:
@@ -416,7 +413,7 @@ def test_cancel_when_clicked_many_times_at_once_then_it_is_refunded_once(custome
     assert (refunds_of(order), make.wallet(customer).balance) == ([250_000], 10_000_000)
 
 
-def test_review_when_asked_for_twice_then_the_first_reason_stays(queued):
+def test_review_when_opened_twice_then_the_first_reason_stays(queued):
     for reason in (ReviewReason.DOUBT, ReviewReason.CONTRADICTION):
         with transaction.atomic():
             decisions.ask_for_review(order=queued, reason=reason, note="n")

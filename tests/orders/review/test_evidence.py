@@ -1,4 +1,4 @@
-"""What staff are shown of an unsettled order, computed from rows in the open."""
+"""The evidence of an order in review, computed from unsaved rows."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def orphan(id: str, *, agrees: bool = True, **values) -> dict[str, object]:
     return {"id": id, "status": "Pending", "remains": 1000, "charge": "2", "agrees": agrees, **values}
 
 
-# -- each sending ------------------------------------------------------------------------------------
+# -- each attempt ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -53,22 +53,22 @@ def orphan(id: str, *, agrees: bool = True, **values) -> dict[str, object]:
         (Phase.SENDING, NO_ANSWER),
         (Phase.SENT, NO_ANSWER),
         (Phase.ANSWERED, ANSWERED),
-        ("", NO_ANSWER),  # the worker died before it could tell
+        ("", NO_ANSWER),  # the worker died before it recorded a phase
         ("something new", NO_ANSWER),
     ],
 )
-def test_sending_when_it_came_so_far_then_the_words_do_not_promise_less(phase, reach):
+def test_attempt_when_it_reached_a_phase_then_the_badge_says_no_less(phase, reach):
     assert how_far(phase) == reach
     assert sending_of(attempt(phase=phase)).reach == reach
 
 
-def test_sending_when_it_was_answered_then_all_that_was_said_is_kept():
+def test_attempt_when_answered_then_the_whole_answer_is_kept():
     sending = sending_of(attempt(phase="answered", http_status=502, detail="Bad gateway", body="<h1>", request_id="r1"))
     shown = (sending.at, sending.http_status, sending.said, sending.body, sending.request_id)
     assert shown == (NOON, 502, "Bad gateway", "<h1>", "r1")
 
 
-# -- what was looked for -----------------------------------------------------------------------------
+# -- the search --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_sending_when_it_was_answered_then_all_that_was_said_is_kept():
         ([orphan("71", agrees=False)], set(), ""),
     ],
 )
-def test_looks_when_orphans_were_found_then_only_the_sole_one_that_agrees_is_likely(orphans, taken, likely):
+def test_search_when_orphans_were_found_then_only_a_sole_match_is_likely(orphans, taken, likely):
     looks = looks_of(attempt(orphans=orphans), taken=taken, currency="USD")
     assert looks.likely_id == likely
     assert [one.id for one in looks.orphans] == [one["id"] for one in orphans if one["id"] not in taken]
@@ -99,17 +99,17 @@ def test_looks_when_orphans_were_found_then_only_the_sole_one_that_agrees_is_lik
         ({"charge": "NaN"}, "1,000", "NaN EUR"),
     ],
 )
-def test_orphan_when_its_numbers_are_odd_then_they_are_shown_all_the_same(values, remains, charge):
+def test_orphan_when_its_numbers_are_odd_then_still_shown(values, remains, charge):
     [shown] = looks_of(attempt(orphans=[orphan("71", **values)]), taken=(), currency="EUR").orphans
     assert (shown.remains, shown.charge, shown.agrees) == (remains, charge, AGREES)
 
 
-def test_looks_when_it_was_never_sent_then_there_are_none():
+def test_search_when_never_sent_then_empty():
     looks = looks_of(None, taken=(), currency="USD")
     assert (looks.count, looks.last, looks.orphans, looks.likely_id) == (0, None, (), "")
 
 
-def test_looks_when_there_were_some_then_their_range_and_note_are_kept():
+def test_search_when_done_then_range_and_note_are_kept():
     row = attempt(looks=4, looked_at=LATER, probed_from=71, probed_to=80, look_note="None of them.")
     looks = looks_of(row, taken=(), currency="USD")
     assert (looks.count, looks.last, looks.asked_from, looks.asked_to, looks.note) == (
@@ -122,7 +122,7 @@ def test_looks_when_there_were_some_then_their_range_and_note_are_kept():
     assert looks_of(attempt(orphans=[orphan("1", agrees=False)]), taken=(), currency="").orphans[0].agrees is DISAGREES
 
 
-# -- the balance there -------------------------------------------------------------------------------
+# -- the balance at the provider ---------------------------------------------------------------------
 
 
 def hint(*, before: int | None, after: int | None, cost: int, others: list[OtherOrder], rate: int):
@@ -145,9 +145,9 @@ def sure(*costs: int) -> list[OtherOrder]:
         # ₹500: $0.012 are ₹1, and a part of a micro-unit counts whole: $0.000001 is ₹0.000084.
         (500_000_000, 498_000_000, 12_000, [12_000], RUPEE, 499_000_000, 498_000_000, (-1_000_000, 0)),
         (1_000, 0, 1, [], RUPEE, 1_000, 916, (-1_000, -916)),
-        # Below zero: the provider lets us.
+        # Below zero: the provider allows it.
         (1_000_000, -1_000_000, 2_000_000, [], EXCHANGE_ONE, 1_000_000, -1_000_000, (-2_000_000, 0)),
-        # What is not known leaves the rest unknown.
+        # An unknown figure makes those that depend on it unknown.
         (None, 8_000_000, 2_000_000, [], EXCHANGE_ONE, None, None, (None, None)),
         (10_000_000, None, 2_000_000, [], EXCHANGE_ONE, None, None, (None, None)),
         # A rate at which no column could hold the cost.
@@ -155,7 +155,7 @@ def sure(*costs: int) -> list[OtherOrder]:
         (10_000_000, 8_000_000, 1, [MAX_MICROS], 1, None, None, (None, None)),
     ],
 )
-def test_balance_when_figures_are_given_then_both_outcomes_are_reckoned(
+def test_balance_when_known_then_both_outcomes_are_computed(
     before, after, cost, others, rate, if_not_placed, if_placed, apart
 ):
     found = hint(before=before, after=after, cost=cost, others=sure(*others), rate=rate)
@@ -163,7 +163,7 @@ def test_balance_when_figures_are_given_then_both_outcomes_are_reckoned(
     assert (found.apart(found.if_not_placed), found.apart(found.if_placed)) == apart
 
 
-def test_balance_when_others_are_in_doubt_then_they_are_told_of_and_not_counted():
+def test_balance_when_others_are_in_doubt_then_listed_but_not_counted():
     others = [*sure(1_080_000), OtherOrder(2_160_000, is_sure=False), OtherOrder(1_080_000, is_sure=False)]
     found = hint(before=100_000_000, after=97_000_000, cost=2_160_000, others=others, rate=EURO)
     assert (found.others, found.others_cost, found.if_not_placed) == (1, 1_000_000, 99_000_000)
@@ -174,12 +174,12 @@ def test_balance_when_others_are_in_doubt_then_they_are_told_of_and_not_counted(
     assert not_counted(hint(before=1, after=1, cost=1, others=sure(1), rate=EURO), "EUR") == ""
 
 
-def test_balance_when_nothing_is_known_then_there_is_no_hint():
+def test_balance_when_unknown_then_no_hint():
     assert balance_hint(attempt=None, expected_cost=1, others=[], exchange_rate=EURO) is None
     assert hint(before=None, after=None, cost=1, others=[], rate=EURO) is None
 
 
-def test_balance_lines_when_all_is_known_then_each_outcome_is_compared_with_what_was_there():
+def test_balance_lines_when_known_then_each_outcome_is_compared():
     found = hint(before=100_000_000, after=94_500_000, cost=2_160_000, others=sure(1_080_000, 2_160_000), rate=EURO)
     assert [(line.label, line.amount, line.note) for line in balance_lines(found, "EUR")] == [
         ("Before it was sent", "€100.00", "4 Mar 2026, 12:00"),
@@ -190,7 +190,7 @@ def test_balance_lines_when_all_is_known_then_each_outcome_is_compared_with_what
     ]
 
 
-def test_balance_lines_when_an_outcome_is_met_then_it_says_exactly_and_no_more():
+def test_balance_lines_when_an_outcome_matches_exactly_then_they_say_so():
     lines = balance_lines(hint(before=10, after=10, cost=4, others=sure(1), rate=EXCHANGE_ONE), "USD")
     assert [line.note for line in lines[2:4]] == ["$0.000001 more was there", "$0.000005 more was there"]
     assert lines[1].note == "1 order"
@@ -198,7 +198,7 @@ def test_balance_lines_when_an_outcome_is_met_then_it_says_exactly_and_no_more()
     assert [line.note for line in exact[2:4]] == ["$0.000004 less was there", "exactly what was there"]
 
 
-def test_balance_lines_when_it_was_not_asked_for_since_then_nothing_is_made_up():
+def test_balance_lines_when_not_read_afterwards_then_left_blank():
     row = attempt(balance_before=10_000_000, balance_before_at=None)
     found = balance_hint(attempt=row, expected_cost=1, others=[], exchange_rate=EXCHANGE_ONE)
     assert [(line.amount, line.note) for line in balance_lines(found, "USD")] == [
@@ -210,7 +210,7 @@ def test_balance_lines_when_it_was_not_asked_for_since_then_nothing_is_made_up()
     ]
 
 
-# -- what is asked -----------------------------------------------------------------------------------
+# -- the question to staff ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -247,7 +247,7 @@ def test_balance_lines_when_it_was_not_asked_for_since_then_nothing_is_made_up()
         ),
     ],
 )
-def test_question_when_an_order_waits_then_one_sentence_has_its_age_and_its_deadline(settings, values, sentence):
+def test_question_when_in_review_then_one_sentence_with_age_and_deadline(settings, values, sentence):
     settings.QUEUE_LIMIT_HOURS = 24
     order = Order(
         **{"submission": Submission.IN_DOUBT, "queued_at": NOON, "review_since": NOON + timedelta(hours=1), **values}
@@ -257,7 +257,7 @@ def test_question_when_an_order_waits_then_one_sentence_has_its_age_and_its_dead
     assert asked.replace("\xa0", " ") == sentence
 
 
-def test_question_when_it_is_fresh_then_its_age_is_no_zero():
+def test_question_when_fresh_then_its_age_is_not_zero():
     order = Order(submission=Submission.IN_DOUBT, doubt_until=LATER)
     order.provider = Provider(name="North")
     asked = what_is_asked(order=order, sent_at=NOON, now=NOON + timedelta(seconds=20))

@@ -1,4 +1,4 @@
-"""Staff end a placed order by hand: what is given back, what stays open, and who may."""
+"""Staff close an accepted order manually: the refund, what stays open, and who may."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
 
 @pytest.fixture
 def order(upstream: Any, customer: Any, service: Any) -> Order:
-    """100 for $0.25, with the provider."""
+    """An accepted order of 100 for $0.25."""
     made = make.order(customer, service)
     submit_now()
     return fresh(made)
@@ -30,9 +30,7 @@ def order(upstream: Any, customer: Any, service: Any) -> Order:
     ("status", "delivered", "refunds"),
     [("completed", None, []), ("canceled", None, [250_000]), ("partial", 60, [100_000]), ("partial", 99, [2_500])],
 )
-def test_order_when_staff_end_it_then_the_rest_goes_back_in_the_same_transaction(
-    order, customer, staff, status, delivered, refunds
-):
+def test_close_when_staff_decide_then_refunded_in_one_transaction(order, customer, staff, status, delivered, refunds):
     returned = close_accepted(
         order=order, status=status, delivered=delivered, note="Stuck there for a week", actor=staff
     )
@@ -56,63 +54,63 @@ def test_order_when_staff_end_it_then_the_rest_goes_back_in_the_same_transaction
         ("x", 1),
     ],
 )
-def test_end_when_it_does_not_fit_the_order_then_it_is_refused_and_nothing_changes(order, staff, status, delivered):
+def test_close_when_it_does_not_fit_the_order_then_nothing_changes(order, staff, status, delivered):
     with nothing_changes(), pytest.raises(ReviewError):
         close_accepted(order=order, status=status, delivered=delivered, note="x", actor=staff)
 
 
-def test_end_when_a_refund_was_given_before_then_only_the_rest_goes_back(upstream, order, customer, staff):
+def test_close_when_partly_refunded_before_then_only_the_rest_is_refunded(upstream, order, customer, staff):
     order = says(upstream, order, status="Partial", remains=40, charge="0.12")
     order = says(upstream, order, status="Partial", remains=80, charge="0.15")
     assert (order.review_reason, refunds_of(order)) == (ReviewReason.CONTRADICTION, [100_000])
     close_accepted(order=order, status="partial", delivered=20, note="80 are missing", actor=staff)
     assert (refunds_of(order), fresh(order).review_reason) == ([100_000, 100_000], "")
-    # The same contradiction, heard again, is not asked about again.
+    # The same contradiction in a later answer opens no new review.
     poll_now()
     assert (fresh(order).review_reason, refunds_of(order)) == ("", [100_000, 100_000])
 
 
-def test_end_when_less_than_was_refunded_then_nothing_is_taken_back(upstream, order, staff):
+def test_close_when_more_was_refunded_then_nothing_is_taken_back(upstream, order, staff):
     order = says(upstream, order, status="Partial", remains=40, charge="0.12")
     order = says(upstream, order, status="Partial", remains=90, charge="0.15")
     close_accepted(order=order, status="partial", delivered=95, note="They delivered after all", actor=staff)
     assert (refunds_of(order), fresh(order).refunded) == ([100_000], 100_000)
 
 
-def test_end_when_the_order_changed_meanwhile_then_nothing_happens(upstream, order, staff):
+def test_close_when_the_order_changed_meanwhile_then_nothing_changes(upstream, order, staff):
     seen = fresh(order)
     says(upstream, order, status="Canceled", remains=100, charge="0")
     with nothing_changes(), pytest.raises(OrderMoved):
         close_accepted(order=seen, status="canceled", note="x", actor=staff)
 
 
-def test_ended_when_the_provider_grants_more_later_then_the_difference_still_goes_back(upstream, order, staff):
+def test_closed_when_the_provider_grants_more_later_then_also_refunded(upstream, order, staff):
     close_accepted(order=order, status="partial", delivered=60, note="x", actor=staff)
     stored = says(upstream, order, status="Canceled", remains=100, charge="0")
     assert (stored.status, refunds_of(order)) == (Status.CANCELED, [100_000, 150_000])
 
 
 @pytest.mark.parametrize("later", ["Pending", "In progress", "Processing"])
-def test_ended_when_the_provider_says_it_goes_on_then_it_stays_ended(upstream, order, staff, later):
+def test_closed_when_the_provider_reports_progress_then_stays_closed(upstream, order, staff, later):
     close_accepted(order=order, status="canceled", note="x", actor=staff)
     stored = says(upstream, order, status=later, remains=10, charge="0.2")
     assert (stored.status, stored.refunded) == (Status.CANCELED, 250_000)
 
 
-def test_end_when_a_cancel_is_under_way_then_it_is_closed(order, staff):
+def test_close_when_a_cancel_is_open_then_it_ends_too(order, staff):
     CancelRequest.objects.create(order=order, provider=order.provider, state=CancelState.ACCEPTED)
     close_accepted(order=order, status="canceled", note="x", actor=staff)
     assert CancelRequest.objects.get().state == CancelState.ENDED
 
 
-def test_end_when_it_is_not_with_the_provider_or_is_settled_then_it_is_not_offered(upstream, order, customer, service):
+def test_close_when_not_accepted_or_ended_then_not_offered(upstream, order, customer, service):
     assert may_end(order)
     assert not may_end(make.order(customer, service))
     assert not may_end(says(upstream, order, status="Completed", remains=0, charge="0.2"))
     assert not may_end(says(upstream, order, status="Canceled", remains=100, charge="0"))
 
 
-def test_page_when_staff_end_an_order_then_they_are_asked_and_told(staff_client, order, customer):
+def test_page_when_staff_close_an_order_then_confirmed_and_reported(staff_client, order, customer):
     url = reverse("admin:orders_order_end", args=[order.pk])
     assert url in staff_client.get(reverse("admin:orders_order_change", args=[order.pk])).content.decode()
     page = staff_client.get(url)
@@ -125,12 +123,12 @@ def test_page_when_staff_end_an_order_then_they_are_asked_and_told(staff_client,
     response = staff_client.post(url, data, follow=True)
     assert b"Ended as Partial; $0.10 refunded." in response.content
     assert money_of(customer)[0] == 9_850_000
-    # Sent once more by a double click: the page was about another state.
+    # A double click: the second post has an outdated state.
     with nothing_changes():
         staff_client.post(url, data)
 
 
-def test_page_when_a_customer_opens_it_then_it_is_not_theirs(signed_in, order):
+def test_page_when_a_customer_opens_it_then_denied(signed_in, order):
     with nothing_changes():
         response = signed_in.post(reverse("admin:orders_order_end", args=[order.pk]), {"status": "canceled"})
     assert response.status_code in (302, 403)

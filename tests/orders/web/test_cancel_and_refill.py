@@ -1,4 +1,4 @@
-"""Cancel and refill on the order's page: what is offered in which state, what the words say, what a click does."""
+"""Cancel and refill on the order's page: what is offered in which state, its texts, and what a click does."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ HOSTILE = "<script>alert(1)</script> & no"
 
 
 @pytest.fixture
-def placed(customer, service):
+def accepted(customer, service):
     order = make.accepted_order(customer, service)
     Order.objects.filter(pk=order.pk).update(status=Status.IN_PROGRESS, remains=60)
     return fresh(order)
 
 
 @pytest.fixture
-def completed(placed):
-    Order.objects.filter(pk=placed.pk).update(status=Status.COMPLETED, remains=0)
-    return fresh(placed)
+def completed(accepted):
+    Order.objects.filter(pk=accepted.pk).update(status=Status.COMPLETED, remains=0)
+    return fresh(accepted)
 
 
 def html_of(client, order) -> str:
@@ -54,7 +54,7 @@ def act(client, name, order):
     return client.post(reverse(name, args=[order.pk]))
 
 
-def said(response) -> str:
+def messages_of(response) -> str:
     return " ".join(str(message) for message in get_messages(response.wsgi_request))
 
 
@@ -100,23 +100,21 @@ def refill_of(order, state=RefillState.WAITING, **values) -> Refill:
         ({"status": Status.CANCELED}, set()),
     ],
 )
-def test_order_page_when_in_a_state_then_offers_what_would_work_and_says_what_it_does(
-    signed_in, placed, values, offers
-):
-    Order.objects.filter(pk=placed.pk).update(**values)
-    text = text_of(signed_in, placed)
+def test_order_page_when_in_a_state_then_offers_only_what_would_work(signed_in, accepted, values, offers):
+    Order.objects.filter(pk=accepted.pk).update(**values)
+    text = text_of(signed_in, accepted)
     assert {words for words in (CANCEL, AT_ONCE, ASKS, REFILL) if words in text} == offers
 
 
-def test_order_page_when_the_service_has_neither_then_offers_nothing(signed_in, placed):
+def test_order_page_when_the_service_has_neither_then_offers_nothing(signed_in, accepted):
     UpstreamService.objects.update(cancel=False, refill=False)
-    assert CANCEL not in text_of(signed_in, placed)
-    Order.objects.filter(pk=placed.pk).update(status=Status.COMPLETED)
-    assert REFILL not in text_of(signed_in, placed)
+    assert CANCEL not in text_of(signed_in, accepted)
+    Order.objects.filter(pk=accepted.pk).update(status=Status.COMPLETED)
+    assert REFILL not in text_of(signed_in, accepted)
 
 
 @pytest.mark.parametrize("state", RefillState.open())
-def test_order_page_when_a_refill_runs_then_offers_no_other(signed_in, completed, state):
+def test_order_page_when_a_refill_is_open_then_offers_no_other(signed_in, completed, state):
     refill_of(completed, state)
     assert REFILL not in text_of(signed_in, completed)
 
@@ -124,58 +122,58 @@ def test_order_page_when_a_refill_runs_then_offers_no_other(signed_in, completed
 # -- cancel ----------------------------------------------------------------------------------------
 
 
-def test_cancel_when_not_sent_then_the_money_is_back_and_said_so(signed_in, customer, service):
+def test_cancel_when_not_sent_then_refunded_and_reported(signed_in, customer, service):
     order = make.order(customer, service)
     response = act(signed_in, "order_cancel", order)
     assert response.url == reverse("order_detail", args=[order.pk])
-    assert said(response) == f"Order {order.pk} was canceled. $0.25 is back in your wallet."
+    assert messages_of(response) == f"Order {order.pk} was canceled. $0.25 is back in your wallet."
     assert make.wallet(customer).balance == 10_000_000
     text = text_of(signed_in, order)
     assert "Canceled" in text and CANCEL not in text and "0 of 100" in text
 
 
-def test_cancel_when_clicked_twice_then_both_say_that_it_worked(signed_in, customer, service):
+def test_cancel_when_clicked_twice_then_both_report_success(signed_in, customer, service):
     order = make.order(customer, service)
     first, second = act(signed_in, "order_cancel", order), act(signed_in, "order_cancel", order)
-    assert said(first).endswith("is back in your wallet.")
-    assert said(second) == said(first)
+    assert messages_of(first).endswith("is back in your wallet.")
+    assert messages_of(second) == messages_of(first)
     assert html_of(signed_in, order).count("is back in your wallet") == 1
     assert make.wallet(customer).balance == 10_000_000
 
 
-def test_cancel_when_placed_then_asked_for_once_and_the_page_says_what_it_means(signed_in, placed, customer):
+def test_cancel_when_accepted_then_requested_once_and_explained(signed_in, accepted, customer):
     for _ in range(2):
-        response = act(signed_in, "order_cancel", placed)
-        assert f"You asked to cancel order {placed.pk}" in said(response)
-    assert CancelRequest.objects.get().order == placed
-    text = text_of(signed_in, placed)
+        response = act(signed_in, "order_cancel", accepted)
+        assert f"You asked to cancel order {accepted.pk}" in messages_of(response)
+    assert CancelRequest.objects.get().order == accepted
+    text = text_of(signed_in, accepted)
     assert "Cancellation asked for" in text and "it may be too late" in text
     assert CANCEL not in text
     assert make.wallet(customer).balance == 9_750_000
 
 
 @pytest.mark.parametrize("state", [CancelState.WAITING, CancelState.ASKING, CancelState.ACCEPTED])
-def test_order_page_when_a_cancel_is_open_then_says_so_and_offers_no_other(signed_in, placed, state):
-    cancel_request(placed, state, asked_at=timezone.now())
-    text = text_of(signed_in, placed)
+def test_order_page_when_a_cancel_is_open_then_shown_and_no_other_offered(signed_in, accepted, state):
+    cancel_request(accepted, state, asked_at=timezone.now())
+    text = text_of(signed_in, accepted)
     assert "Cancellation asked for" in text and CANCEL not in text
     assert ("The provider has taken the request" in text) == (state == CancelState.ACCEPTED)
 
 
-def test_order_page_when_a_cancel_was_refused_then_gives_the_reason_as_text(signed_in, placed):
+def test_order_page_when_a_cancel_was_refused_then_the_reason_is_escaped(signed_in, accepted):
     now = timezone.now()
-    refused = cancel_request(placed, CancelState.REFUSED, finished_at=now, note=HOSTILE)
-    html = html_of(signed_in, placed)
+    refused = cancel_request(accepted, CancelState.REFUSED, finished_at=now, note=HOSTILE)
+    html = html_of(signed_in, accepted)
     assert "The provider did not cancel this order" in html
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; no" in html and "<script>alert" not in html
     assert "ask again an hour after" in html and CANCEL not in html
     CancelRequest.objects.filter(pk=refused.pk).update(finished_at=now - timedelta(hours=2))
-    html = html_of(signed_in, placed)
+    html = html_of(signed_in, accepted)
     assert CANCEL in html and "ask again" not in html
 
 
 @pytest.mark.parametrize("state", [CancelState.REFUSED, CancelState.ENDED])
-def test_order_page_when_the_order_ended_then_a_cancel_of_before_is_no_news(signed_in, completed, state):
+def test_order_page_when_the_order_ended_then_an_old_cancel_is_not_shown(signed_in, completed, state):
     cancel_request(completed, state, finished_at=timezone.now(), note="Reason")
     text = text_of(signed_in, completed)
     assert "Cancellation asked for" not in text and "did not cancel" not in text
@@ -189,43 +187,43 @@ def test_order_page_when_the_order_ended_then_a_cancel_of_before_is_no_news(sign
         ({"status": Status.CANCELED}, "ended already"),
     ],
 )
-def test_cancel_when_too_late_then_says_why_and_changes_nothing(signed_in, placed, values, words):
-    Order.objects.filter(pk=placed.pk).update(**values)
+def test_cancel_when_too_late_then_says_why_and_changes_nothing(signed_in, accepted, values, words):
+    Order.objects.filter(pk=accepted.pk).update(**values)
     with nothing_changes():
-        response = act(signed_in, "order_cancel", placed)
-    assert f"Order {placed.pk} was not canceled." in said(response) and words in said(response)
+        response = act(signed_in, "order_cancel", accepted)
+    assert f"Order {accepted.pk} was not canceled." in messages_of(response) and words in messages_of(response)
     assert CancelRequest.objects.count() == 0
 
 
 # -- refill ----------------------------------------------------------------------------------------
 
 
-def test_refill_when_clicked_twice_then_asked_for_once_and_it_costs_nothing(signed_in, completed, customer):
+def test_refill_when_clicked_twice_then_requested_once_for_free(signed_in, completed, customer):
     first, second = act(signed_in, "order_refill", completed), act(signed_in, "order_refill", completed)
-    assert said(first) == f"You asked for a refill of order {completed.pk}."
-    assert "under way" in said(second)
+    assert messages_of(first) == f"You asked for a refill of order {completed.pk}."
+    assert "under way" in messages_of(second)
     assert Refill.objects.get().order == completed
     assert make.wallet(customer).balance == 9_750_000
     text = text_of(signed_in, completed)
     assert "Refills" in text and "Waiting to be sent" in text and REFILL not in text
 
 
-def test_refill_when_the_order_is_not_completed_then_refused_in_words(signed_in, placed):
+def test_refill_when_the_order_is_not_completed_then_refused_in_words(signed_in, accepted):
     with nothing_changes():
-        response = act(signed_in, "order_refill", placed)
-    assert said(response) == "Only a completed order can be refilled."
+        response = act(signed_in, "order_refill", accepted)
+    assert messages_of(response) == "Only a completed order can be refilled."
     assert Refill.objects.count() == 0
 
 
 @pytest.mark.parametrize("state", RefillState.values)
-def test_refill_history_when_shown_then_state_has_colour_icon_and_word(signed_in, completed, state):
+def test_refill_history_when_shown_then_states_have_colour_icon_and_word(signed_in, completed, state):
     refill_of(completed, state, note=HOSTILE)
     html = html_of(signed_in, completed)
     [part] = re.findall(r'<section class="refills".*?</section>', html, re.DOTALL)
     assert re.search(rf'<span class="status is-\w+"><svg.*?</svg>{RefillState(state).label}</span>', part)
     assert "just now" in part
-    told = state in (RefillState.REFUSED, RefillState.UNFOLLOWED)  # The others say all with their word.
-    assert ("&lt;script&gt;" in part) == told and "<script" not in part
+    explained = state in (RefillState.REFUSED, RefillState.UNFOLLOWED)  # The other states need no note.
+    assert ("&lt;script&gt;" in part) == explained and "<script" not in part
 
 
 @pytest.mark.parametrize(
@@ -236,12 +234,12 @@ def test_refill_history_when_shown_then_state_has_colour_icon_and_word(signed_in
         (RefillState.UNFOLLOWED, "The provider was asked, and does not tell what comes of it."),
     ],
 )
-def test_refill_history_when_it_came_to_nothing_then_says_so_in_plain_words(signed_in, completed, state, words):
+def test_refill_history_when_it_failed_then_says_so_plainly(signed_in, completed, state, words):
     refill_of(completed, state)
     assert words in text_of(signed_in, completed)
 
 
-def test_refill_history_when_there_are_several_then_the_latest_comes_first(signed_in, completed):
+def test_refill_history_when_several_then_the_latest_is_first(signed_in, completed):
     refill_of(completed, RefillState.REJECTED)
     refill_of(completed, RefillState.PENDING)
     text = text_of(signed_in, completed).split("Refills")[1]
@@ -252,14 +250,14 @@ def test_refill_history_when_there_are_several_then_the_latest_comes_first(signe
 
 
 def page_after(client, page) -> str:
-    """What the next poll of an order's page brings."""
+    """Return the page after its next poll."""
     [address] = re.findall(r'hx-get="([^"]+)"', page)
     response = client.get(address.replace("&amp;", "&"), headers={"HX-Request": "true"})
     assert response.status_code == 200
     return response.content.decode()
 
 
-def test_cancel_when_the_provider_stops_it_then_the_page_follows_to_the_exact_refund(
+def test_cancel_when_the_provider_stops_then_the_page_shows_the_refund(
     signed_in, customer, service, upstream, sound_books
 ):
     order = make.order(customer, service, quantity=1_000)
@@ -279,9 +277,7 @@ def test_cancel_when_the_provider_stops_it_then_the_page_follows_to_the_exact_re
     assert make.wallet(customer).balance == 10_000_000 - 2_500_000 + 392_500
 
 
-def test_refill_when_the_provider_takes_it_then_the_page_follows_it_to_its_end(
-    signed_in, customer, service, upstream, sound_books
-):
+def test_refill_when_the_provider_accepts_then_the_page_follows_it(signed_in, customer, service, upstream, sound_books):
     upstream.set_service(1, refill=True)
     order = make.order(customer, service)
     submit_now()
@@ -299,11 +295,11 @@ def test_refill_when_the_provider_takes_it_then_the_page_follows_it_to_its_end(
     assert "Rejected" in page and "did not refill" in page and "hx-get" not in page
 
 
-# -- who, and how ----------------------------------------------------------------------------------
+# -- who may, and how ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["order_cancel", "order_refill"])
-def test_action_when_the_order_is_anothers_then_not_found_and_nothing_happens(signed_in, other, service, name):
+def test_action_when_the_order_is_anothers_then_404_and_nothing_changes(signed_in, other, service, name):
     theirs = make.accepted_order(other, service)
     Order.objects.filter(pk=theirs.pk).update(status=Status.COMPLETED if name == "order_refill" else Status.IN_PROGRESS)
     with nothing_changes():
@@ -312,8 +308,8 @@ def test_action_when_the_order_is_anothers_then_not_found_and_nothing_happens(si
 
 
 @pytest.mark.parametrize("name", ["order_cancel", "order_refill"])
-def test_action_when_not_posted_with_its_token_by_its_customer_then_denied(signed_in, customer, placed, name):
-    address = reverse(name, args=[placed.pk])
+def test_action_when_method_token_or_login_is_wrong_then_denied(signed_in, customer, accepted, name):
+    address = reverse(name, args=[accepted.pk])
     with nothing_changes():
         assert signed_in.get(address).status_code == 405
         strict = Client(enforce_csrf_checks=True)
@@ -323,16 +319,16 @@ def test_action_when_not_posted_with_its_token_by_its_customer_then_denied(signe
     assert (CancelRequest.objects.count(), Refill.objects.count()) == (0, 0)
 
 
-def test_order_page_when_a_message_waits_then_it_has_the_focus(signed_in, placed):
-    assert "autofocus" not in html_of(signed_in, placed)
-    act(signed_in, "order_cancel", placed)
-    assert '<div class="messages" role="status" tabindex="-1" autofocus>' in html_of(signed_in, placed)
+def test_order_page_when_it_has_a_message_then_the_message_is_focused(signed_in, accepted):
+    assert "autofocus" not in html_of(signed_in, accepted)
+    act(signed_in, "order_cancel", accepted)
+    assert '<div class="messages" role="status" tabindex="-1" autofocus>' in html_of(signed_in, accepted)
 
 
-def test_timeline_when_the_customer_asked_then_tells_it(signed_in, placed):
-    act(signed_in, "order_cancel", placed)
-    assert OrderEvent.objects.filter(order=placed, kind="cancel", is_public=True).count() == 1
-    assert "You asked to cancel it" in text_of(signed_in, placed)
+def test_timeline_when_the_customer_requested_then_listed(signed_in, accepted):
+    act(signed_in, "order_cancel", accepted)
+    assert OrderEvent.objects.filter(order=accepted, kind="cancel", is_public=True).count() == 1
+    assert "You asked to cancel it" in text_of(signed_in, accepted)
 
 
 # -- how much was delivered ------------------------------------------------------------------------
@@ -354,16 +350,16 @@ def test_timeline_when_the_customer_asked_then_tells_it(signed_in, placed):
         ({"status": Status.CANCELED, "remains": 40, "refunded": 100_000}, "60 of 100", 60),
     ],
 )
-def test_progress_when_in_a_state_then_delivered_of_ordered_is_told_truly(signed_in, placed, values, words, bar):
-    Order.objects.filter(pk=placed.pk).update(**values)
-    for address in (reverse("order_list"), reverse("order_detail", args=[placed.pk])):
+def test_progress_when_in_a_state_then_delivered_of_ordered(signed_in, accepted, values, words, bar):
+    Order.objects.filter(pk=accepted.pk).update(**values)
+    for address in (reverse("order_list"), reverse("order_detail", args=[accepted.pk])):
         html = signed_in.get(address).content.decode()
         assert f">{words}<" in html, address
         assert f'max="100" value="{bar}"' in html, address
 
 
 @pytest.mark.parametrize(("status", "bar"), [(Status.PENDING, 0), (Status.IN_PROGRESS, 0), (Status.COMPLETED, 1)])
-def test_progress_when_a_package_then_it_is_one_whole_thing(signed_in, customer, provider, status, bar):
+def test_progress_when_a_package_then_one_whole_thing(signed_in, customer, provider, status, bar):
     order = make.accepted_order(customer, make.service(provider, type="package", rate="3"), quantity=None)
     Order.objects.filter(pk=order.pk).update(status=status, remains=500)  # of its contents
     html = html_of(signed_in, order)
@@ -372,18 +368,18 @@ def test_progress_when_a_package_then_it_is_one_whole_thing(signed_in, customer,
     assert "500" not in text and "Remaining" not in text
 
 
-def test_last_check_when_it_runs_then_told_and_its_end_when_it_ended(signed_in, placed, customer, service):
+def test_last_check_when_open_then_shown_and_when_ended_then_the_end(signed_in, accepted, customer, service):
     assert "Not sent yet" in text_of(signed_in, make.order(customer, service))
-    assert "Not checked yet" in text_of(signed_in, placed)
+    assert "Not checked yet" in text_of(signed_in, accepted)
     moment = timezone.now() - timedelta(minutes=2)
-    Order.objects.filter(pk=placed.pk).update(checked_at=moment)
-    assert "Last checked 2 min ago" in text_of(signed_in, placed)
-    Order.objects.filter(pk=placed.pk).update(status=Status.COMPLETED, finished_at=moment)
-    text = text_of(signed_in, placed)
+    Order.objects.filter(pk=accepted.pk).update(checked_at=moment)
+    assert "Last checked 2 min ago" in text_of(signed_in, accepted)
+    Order.objects.filter(pk=accepted.pk).update(status=Status.COMPLETED, finished_at=moment)
+    text = text_of(signed_in, accepted)
     assert "Ended 2 min ago" in text and "checked" not in text
 
 
-# -- what the page tells beside --------------------------------------------------------------------
+# -- other parts of the page -----------------------------------------------------------------------
 
 TOLD = {
     "comments": "one\ntwo",
@@ -404,14 +400,14 @@ TOLD = {
 
 
 @pytest.mark.parametrize("service_type", sorted(SPECS))
-def test_order_page_when_of_any_type_then_what_was_asked_is_told_by_its_label(signed_in, placed, service_type):
+def test_order_page_when_the_type_has_params_then_shown_by_their_labels(signed_in, accepted, service_type):
     spec = SPECS[service_type]
     params = {param.name: TOLD[param.name] for param in spec.params if param.name != "google_keyword"}
-    Order.objects.filter(pk=placed.pk).update(service_type=service_type, params=params)
-    text, html = text_of(signed_in, placed), html_of(signed_in, placed)
+    Order.objects.filter(pk=accepted.pk).update(service_type=service_type, params=params)
+    text, html = text_of(signed_in, accepted), html_of(signed_in, accepted)
     for param in spec.params:
         assert (param.label in text) == (param.name in params), param
-    said = {
+    messages_of = {
         "comments": "2 comments",
         "usernames": "3 usernames",
         "hashtags": "1 hashtag",
@@ -419,24 +415,22 @@ def test_order_page_when_of_any_type_then_what_was_asked_is_told_by_its_label(si
         "type_of_traffic": "Another page",
     }
     for name in params:
-        assert said.get(name, "") in text, name
+        assert messages_of.get(name, "") in text, name
     for name in {"media", "referring_url"} & set(params):
         assert f'href="{TOLD[name]}"' in html
 
 
-def test_order_page_when_params_are_hostile_or_of_no_known_type_then_they_are_text(signed_in, placed):
-    Order.objects.filter(pk=placed.pk).update(service_type="gone", params={"odd_thing": HOSTILE, "empty": ""})
-    html = html_of(signed_in, placed)
+def test_order_page_when_params_are_hostile_or_unknown_then_escaped(signed_in, accepted):
+    Order.objects.filter(pk=accepted.pk).update(service_type="gone", params={"odd_thing": HOSTILE, "empty": ""})
+    html = html_of(signed_in, accepted)
     assert "Odd thing" in html and "&lt;script&gt;alert(1)" in html and "<script>alert(1)" not in html
-    Order.objects.filter(pk=placed.pk).update(
+    Order.objects.filter(pk=accepted.pk).update(
         service_type="mentions_media_likers", params={"media": "javascript:alert(1)"}
     )
-    assert 'href="javascript' not in html_of(signed_in, placed)
+    assert 'href="javascript' not in html_of(signed_in, accepted)
 
 
-def test_order_page_when_refunded_in_parts_then_each_is_listed_and_the_sum(
-    signed_in, customer, service, upstream, sound_books
-):
+def test_order_page_when_refunded_in_parts_then_each_and_the_sum(signed_in, customer, service, upstream, sound_books):
     [order] = accepted_orders(customer, service, quantity=1_000)
     says(upstream, order, status="Partial", remains=100)
     says(upstream, order, status="Partial", remains=157)
@@ -448,13 +442,13 @@ def test_order_page_when_refunded_in_parts_then_each_is_listed_and_the_sum(
     assert "Not delivered +$0.25" in text and "Not delivered +$0.1425" in text and "In all $0.3925" in text
 
 
-def test_order_page_offers_the_same_again_and_with_another_link(signed_in, placed):
-    html = html_of(signed_in, placed)
-    assert f'href="{reverse("order_new")}?again={placed.pk}"' in html
-    assert f'href="{reverse("order_new")}?again={placed.pk}&amp;link="' in html
+def test_order_page_when_opened_then_offers_to_order_again(signed_in, accepted):
+    html = html_of(signed_in, accepted)
+    assert f'href="{reverse("order_new")}?again={accepted.pk}"' in html
+    assert f'href="{reverse("order_new")}?again={accepted.pk}&amp;link="' in html
 
 
-def test_order_page_when_it_is_a_run_then_leads_to_its_drip_feed(signed_in, customer, service):
+def test_order_page_when_it_is_a_run_then_links_its_drip_feed(signed_in, customer, service):
     drip = make.drip(customer, service, runs=3)
     order = drip.orders.get()
     assert f"Run 1 of 3 of drip-feed {drip.pk}" in text_of(signed_in, order)
@@ -463,9 +457,9 @@ def test_order_page_when_it_is_a_run_then_leads_to_its_drip_feed(signed_in, cust
 
 
 @pytest.mark.parametrize(("timed", "words"), [(4, ""), (5, "About 3 h")])
-def test_order_page_when_enough_were_timed_then_tells_how_long_it_usually_takes(signed_in, placed, timed, words):
+def test_order_page_when_enough_were_timed_then_shows_the_usual_time(signed_in, accepted, timed, words):
     ServiceFigures.objects.update_or_create(
-        service=placed.service, defaults={"timed": timed, "typical_seconds": 3 * 3_600}
+        service=accepted.service, defaults={"timed": timed, "typical_seconds": 3 * 3_600}
     )
-    text = text_of(signed_in, placed)
+    text = text_of(signed_in, accepted)
     assert words in text and ("Usual time" in text) == bool(words)

@@ -1,4 +1,4 @@
-"""The pages of drip-feeds: each as one thing with its runs, live, and stopped with one click."""
+"""The pages of drip-feeds: the list, one with its runs, live updates, and stopping."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
 
 @pytest.fixture
 def drip(customer, service) -> DripFeed:
-    """Three runs of 100 at $0.25, an hour apart; one has begun."""
+    """A drip-feed of three runs of 100 at $0.25, an hour apart; one has begun."""
     return make.drip(customer, service)
 
 
@@ -50,7 +50,7 @@ def poll(client: Client, address: str) -> Any:
     return client.get(address, headers={"HX-Request": "true"})
 
 
-def test_list_when_there_are_drip_feeds_then_each_shows_how_far_it_is(signed_in, drip, other, service):
+def test_list_when_there_are_drip_feeds_then_each_shows_its_progress(signed_in, drip, other, service):
     make.drip(other, service, runs=9)
     text = words(page(signed_in, "drip_list"))
     assert f"{drip.pk} Followers" in text
@@ -59,11 +59,11 @@ def test_list_when_there_are_drip_feeds_then_each_shows_how_far_it_is(signed_in,
     assert "of 9" not in text
 
 
-def test_list_when_it_is_empty_then_it_says_what_to_do(signed_in):
+def test_list_when_empty_then_says_what_to_do(signed_in):
     assert "No drip-feeds yet" in page(signed_in, "drip_list")
 
 
-def test_list_when_it_is_long_then_it_comes_in_pages_and_asks_no_more(signed_in, customer, service):
+def test_list_when_long_then_paged_with_the_same_statements(signed_in, customer, service):
     make.deposit(customer, "100")
     made = [make.drip(customer, service) for _ in range(27)]
     first = page(signed_in, "drip_list")
@@ -77,7 +77,7 @@ def test_list_when_it_is_long_then_it_comes_in_pages_and_asks_no_more(signed_in,
     assert len(found) <= 5
 
 
-def test_page_when_it_runs_then_it_shows_the_money_the_runs_and_what_a_stop_gives_back(signed_in, drip):
+def test_page_when_running_then_shows_money_runs_and_the_refund_of_a_stop(signed_in, drip):
     text = words(page(signed_in, "drip_detail", drip.pk))
     assert "Run 1 of 3" in text
     assert "Next run in 60 min" in text
@@ -89,7 +89,7 @@ def test_page_when_it_runs_then_it_shows_the_money_the_runs_and_what_a_stop_give
     assert reverse("order_detail", args=[order.pk]) in page(signed_in, "drip_detail", drip.pk)
 
 
-def test_page_when_there_are_many_runs_then_they_come_in_pages_and_it_asks_no_more(signed_in, customer, service):
+def test_page_when_there_are_many_runs_then_paged_with_the_same_statements(signed_in, customer, service):
     long = make.drip(customer, service, quantity=10, runs=30, interval=1)
     page(signed_in, "drip_detail", long.pk)
     with statements() as few:
@@ -107,7 +107,7 @@ def test_page_when_there_are_many_runs_then_they_come_in_pages_and_it_asks_no_mo
     assert poll(signed_in, poll_of(rest)).status_code == 204
 
 
-def test_page_when_the_link_is_hostile_then_it_is_text(signed_in, customer, service):
+def test_page_when_the_link_is_hostile_then_escaped(signed_in, customer, service):
     drip = make.drip(customer, service)
     DripFeed.objects.filter(pk=drip.pk).update(link='javascript:alert("<b>")', service_name="<script>x</script>")
     for name, args in (("drip_list", []), ("drip_detail", [drip.pk])):
@@ -119,12 +119,12 @@ def test_page_when_the_link_is_hostile_then_it_is_text(signed_in, customer, serv
 # -- live --------------------------------------------------------------------------------------------
 
 
-def test_live_when_nothing_changed_then_it_answers_with_nothing(signed_in, drip):
+def test_live_when_nothing_changed_then_no_content(signed_in, drip):
     answer = poll(signed_in, poll_of(page(signed_in, "drip_detail", drip.pk)))
     assert (answer.status_code, answer.content) == (204, b"")
 
 
-def test_live_when_a_run_begins_or_moves_then_the_part_is_new_and_says_so(signed_in, drip):
+def test_live_when_a_run_begins_or_moves_then_the_part_is_new(signed_in, drip):
     address = poll_of(page(signed_in, "drip_detail", drip.pk))
     begin(drip)
     answer = poll(signed_in, address).content.decode()
@@ -138,7 +138,7 @@ def test_live_when_a_run_begins_or_moves_then_the_part_is_new_and_says_so(signed
     assert "began." not in answer
 
 
-def test_live_when_all_has_ended_then_the_page_asks_no_more(signed_in, customer, drip):
+def test_live_when_all_has_ended_then_polling_stops(signed_in, customer, drip):
     stop_drip_feed(drip=drip, actor=customer)
     Order.objects.filter(drip_feed=drip).update(status=Status.COMPLETED)
     html = page(signed_in, "drip_detail", drip.pk)
@@ -156,20 +156,20 @@ def stop(client: Client, drip: DripFeed) -> str:
     return words(client.get(answer.url).content.decode())
 
 
-def test_stop_when_it_is_clicked_twice_then_it_says_once_what_came_back(signed_in, customer, drip):
+def test_stop_when_clicked_twice_then_the_refund_is_reported_once(signed_in, customer, drip):
     signed_in.post(reverse("drip_stop", args=[drip.pk]))
     text = stop(signed_in, drip)
     assert text.count(f"Drip-feed {drip.pk} was stopped. $0.50 is back in your wallet.") == 1
     assert money_of(customer)[0] == 9_750_000
 
 
-def test_stop_when_a_run_began_meanwhile_then_it_says_what_really_came_back(signed_in, drip):
+def test_stop_when_a_run_began_meanwhile_then_the_true_refund_is_reported(signed_in, drip):
     page(signed_in, "drip_detail", drip.pk)
     begin(drip)
     assert "$0.25 is back in your wallet" in stop(signed_in, drip)
 
 
-def test_stop_when_all_runs_have_begun_then_nothing_changes_and_it_says_so(signed_in, drip):
+def test_stop_when_all_runs_have_begun_then_refused(signed_in, drip):
     begin(drip)
     begin(drip)
     with nothing_changes():
@@ -177,7 +177,7 @@ def test_stop_when_all_runs_have_begun_then_nothing_changes_and_it_says_so(signe
 
 
 @pytest.mark.parametrize("name", ["drip_detail", "drip_live", "drip_stop"])
-def test_drip_feed_when_it_is_another_customers_then_it_is_not_found(name, other, drip):
+def test_drip_feed_when_it_is_another_customers_then_404(name, other, drip):
     client = Client()
     client.force_login(other)
     with nothing_changes():
@@ -190,7 +190,7 @@ def test_drip_feed_when_it_is_another_customers_then_it_is_not_found(name, other
 # -- staff -------------------------------------------------------------------------------------------
 
 
-def test_admin_when_staff_stop_a_drip_feed_then_it_asks_first_and_does_it_once(staff_client, customer, drip):
+def test_admin_when_staff_stop_a_drip_feed_then_confirmed_and_done_once(staff_client, customer, drip):
     change = reverse("admin:orders_dripfeed_change", args=[drip.pk])
     assert "Stop and refund" in staff_client.get(change).content.decode()
     address = reverse("admin:orders_dripfeed_stop", args=[drip.pk])
@@ -203,7 +203,7 @@ def test_admin_when_staff_stop_a_drip_feed_then_it_asks_first_and_does_it_once(s
     assert "Stop and refund" not in staff_client.get(change).content.decode()
 
 
-def test_admin_when_a_run_began_since_staff_looked_then_it_asks_again(staff_client, customer, drip):
+def test_admin_when_a_run_began_meanwhile_then_confirmed_again(staff_client, customer, drip):
     address = reverse("admin:orders_dripfeed_stop", args=[drip.pk])
     seen = staff_client.get(address).context["seen"]
     begin(drip)
@@ -212,7 +212,7 @@ def test_admin_when_a_run_began_since_staff_looked_then_it_asks_again(staff_clie
     assert DripFeed.objects.get().state == "running"
 
 
-def test_admin_when_it_lists_drip_feeds_then_it_leads_to_their_orders_and_asks_no_more(staff_client, customer, service):
+def test_admin_list_when_shown_then_links_orders_with_the_same_statements(staff_client, customer, service):
     address = reverse("admin:orders_dripfeed_changelist")
     drip = make.drip(customer, service)
     other_order = make.order(customer, service)

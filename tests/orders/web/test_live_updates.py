@@ -1,4 +1,4 @@
-"""What pages ask while orders run: one light query, nothing when nothing changed, only what did otherwise."""
+"""Polls of pages while orders run: one light query, and only what changed in the answer."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from orders.web.live_updates import MAX_ROWS, Shown, order_pace, read_shown, wri
 from tests import make
 from tests.scenes import nothing_changes, statements
 
-# Of what a page is sent again, and when; how orders move is tested on both databases.
+# About the pages alone; how orders move is tested on both databases.
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 SIGNED_IN = 2  # the session and the user, which every page reads
 
 
 class Page(HTMLParser):
-    """The polls, the swaps and the ids of a page or of a part of it."""
+    """Collects the polls, swaps and ids of a page or a part of it."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ def run(order: Order, **values) -> None:
 
 @pytest.fixture
 def orders(customer, service):
-    """Three that run, with the provider."""
+    """Three accepted orders that run."""
     made = [make.accepted_order(customer, service, upstream_id=f"u{number}") for number in range(3)]
     for order in made:
         run(order, status=Status.IN_PROGRESS, remains=100)
@@ -98,7 +98,7 @@ def test_list_poll_when_nothing_changed_then_one_query_and_no_content(signed_in,
 
 
 @pytest.mark.parametrize("count", [1, 20])
-def test_list_poll_when_progress_changed_then_one_query_however_many_rows(signed_in, customer, service, count):
+def test_list_poll_when_progress_changed_then_one_query_for_all_rows(signed_in, customer, service, count):
     made = [make.accepted_order(customer, service, upstream_id=f"u{number}") for number in range(count)]
     address = list_poll(signed_in)
     for one in made:
@@ -109,7 +109,7 @@ def test_list_poll_when_progress_changed_then_one_query_however_many_rows(signed
     assert len(found) == SIGNED_IN + 1, found
 
 
-def test_list_poll_when_one_row_progressed_then_its_cells_alone_are_swapped(signed_in, orders):
+def test_list_poll_when_one_row_progressed_then_only_its_cells_are_swapped(signed_in, orders):
     address = list_poll(signed_in)
     run(orders[1], remains=57)
     response = poll(signed_in, address)
@@ -117,15 +117,15 @@ def test_list_poll_when_one_row_progressed_then_its_cells_alone_are_swapped(sign
     assert page.swaps == [f"order-{orders[1].pk}-{name}" for name in ("status", "progress", "charge")]
     assert page.ids == ["orders-poller"]
     assert "43 of 100" in text_of(response)
-    # What it shows now is what it asks about next.
+    # The next poll sends what is shown now.
     assert poll(signed_in, the_poll(page)).status_code == 204
 
 
-def test_list_poll_when_swaps_are_sent_then_their_targets_are_on_the_page_once(signed_in, orders):
+def test_list_poll_when_swaps_are_sent_then_each_target_exists_once(signed_in, orders):
     whole = read(signed_in.get(reverse("order_list")))
     run(orders[0], status=Status.CANCELED, refunded=orders[0].charge)
     part = read(poll(signed_in, the_poll(whole)))
-    assert len(part.swaps) == 3 + 7 + 1 + 1  # cells, chips, the balance, the news
+    assert len(part.swaps) == 3 + 7 + 1 + 1  # cells, chips, the balance, the message
     for target in part.swaps:
         assert whole.ids.count(target) == 1, target
 
@@ -142,7 +142,7 @@ def test_list_poll_when_filtered_then_swaps_only_what_that_page_has(signed_in, o
     assert ("counted" in the_poll(again)) == ("counted" in the_poll(whole))
 
 
-def test_list_poll_when_an_order_ended_then_counts_balance_and_news_are_right(signed_in, customer, orders):
+def test_list_poll_when_an_order_ended_then_counts_balance_and_message_update(signed_in, customer, orders):
     address = list_poll(signed_in)
     run(orders[2], status=Status.PARTIAL, remains=40, refunded=100_000)
     make.deposit(customer, "0.1")
@@ -151,17 +151,17 @@ def test_list_poll_when_an_order_ended_then_counts_balance_and_news_are_right(si
     assert 'id="count-in_progress" hx-swap-oob="true">2<' in words
     assert 'id="count-partial" hx-swap-oob="true">1<' in words
     assert 'id="count-all" hx-swap-oob="true">3<' in words
-    assert "$9.35" in words and "balance" in page.swaps  # $10, less 3 × $0.25, and $0.10 came back
-    assert "$0.15" in words  # what was paid in the end
+    assert "$9.35" in words and "balance" in page.swaps  # $10, less 3 × $0.25, plus the refund of $0.10
+    assert "$0.15" in words  # charge less refund
     assert f"Order {orders[2].pk}: Partial." in text_of(response)
-    assert str(orders[2].pk) not in [part.split("-")[0] for part in asked(page).split(".")]
+    assert str(orders[2].pk) not in [part.split("-")[0] for part in shown_by(page).split(".")]
 
 
-def asked(page: Page) -> str:
+def shown_by(page: Page) -> str:
     return parse_qs(urlsplit(the_poll(page)).query)["shown"][0]
 
 
-def test_list_poll_when_status_moved_on_then_chips_follow_without_the_balance(signed_in, orders):
+def test_list_poll_when_status_moved_then_chips_update_without_the_balance(signed_in, orders):
     run(orders[0], status=Status.PENDING)
     address = list_poll(signed_in)
     run(orders[0], status=Status.IN_PROGRESS)
@@ -169,7 +169,7 @@ def test_list_poll_when_status_moved_on_then_chips_follow_without_the_balance(si
     assert "count-pending" in page.swaps and "balance" not in page.swaps
 
 
-def test_list_poll_when_all_ended_then_it_polls_no_more(signed_in, orders):
+def test_list_poll_when_all_ended_then_polling_stops(signed_in, orders):
     address = list_poll(signed_in)
     Order.objects.update(status=Status.COMPLETED)
     page = read(poll(signed_in, address))
@@ -177,7 +177,7 @@ def test_list_poll_when_all_ended_then_it_polls_no_more(signed_in, orders):
     assert read(signed_in.get(reverse("order_list"))).polls == []
 
 
-def test_list_when_filtered_then_an_order_that_leaves_the_filter_stays_with_its_new_status(signed_in, orders):
+def test_list_when_an_order_leaves_the_filter_then_it_stays_with_its_status(signed_in, orders):
     address = list_poll(signed_in, "?status=in_progress")
     run(orders[0], status=Status.COMPLETED)
     response = poll(signed_in, address)
@@ -186,15 +186,15 @@ def test_list_when_filtered_then_an_order_that_leaves_the_filter_stays_with_its_
     assert f"order-{orders[0].pk}-status" not in read(signed_in.get(reverse("order_list") + "?status=in_progress")).ids
 
 
-def test_list_when_paged_then_it_asks_only_about_its_own_page(signed_in, customer, service):
+def test_list_when_paged_then_polls_only_its_own_rows(signed_in, customer, service):
     for number in range(30):
         make.accepted_order(customer, service, quantity=10, upstream_id=f"u{number}")
     first = signed_in.get(reverse("order_list"))
     second = signed_in.get(reverse("order_list"), dict([first.context["page"].next]))
-    assert [asked(read(page)).count(".") + 1 for page in (first, second)] == [25, 5]
+    assert [shown_by(read(page)).count(".") + 1 for page in (first, second)] == [25, 5]
 
 
-def test_list_poll_when_asked_about_anothers_orders_then_nothing_of_them_is_told(signed_in, other, service):
+def test_list_poll_when_it_names_anothers_orders_then_nothing_is_revealed(signed_in, other, service):
     theirs = make.accepted_order(other, service)
     shown = f"{theirs.pk}-pending--1"
     response = poll(signed_in, reverse("orders_live") + f"?shown={shown}")
@@ -203,12 +203,12 @@ def test_list_poll_when_asked_about_anothers_orders_then_nothing_of_them_is_told
     assert str(theirs.pk) not in text_of(response)
 
 
-def test_list_poll_when_anothers_order_is_slipped_in_then_it_is_not_found(signed_in, other, service, orders):
+def test_list_poll_when_anothers_order_is_mixed_in_then_ignored(signed_in, other, service, orders):
     theirs = make.accepted_order(other, service, upstream_id="theirs")
     address = f"{list_poll(signed_in)}.{theirs.pk}-pending--1"
     assert poll(signed_in, address).status_code == 204
     run(orders[0], remains=3)
-    assert f"{theirs.pk}-" not in asked(read(poll(signed_in, address)))
+    assert f"{theirs.pk}-" not in shown_by(read(poll(signed_in, address)))
 
 
 @pytest.mark.parametrize(
@@ -231,21 +231,21 @@ def test_list_poll_when_anothers_order_is_slipped_in_then_it_is_not_found(signed
         "%",
     ],
 )
-def test_list_poll_when_given_garbage_then_asks_the_database_nothing(signed_in, shown):
+def test_list_poll_when_malformed_then_no_query(signed_in, shown):
     with nothing_changes(), statements() as found:
         response = signed_in.get(reverse("orders_live"), {"shown": shown})
     assert read(response).polls == []
     assert len(found) == SIGNED_IN, found
 
 
-def test_list_poll_when_given_too_many_ids_then_it_looks_at_a_hundred(signed_in, orders):
+def test_list_poll_when_given_too_many_ids_then_a_hundred_are_read(signed_in, orders):
     strangers = ".".join(f"{number}-pending--1" for number in range(10**9, 10**9 + MAX_ROWS))
     page = read(signed_in.get(reverse("orders_live"), {"shown": f"{strangers}.{write_shown(orders)}"}))
     assert (page.polls, page.swaps) == ([], [])
     assert len(read_shown(f"{strangers}.{write_shown(orders)}")) == MAX_ROWS
 
 
-def test_list_poll_when_signed_out_then_leads_to_the_sign_in(client, orders):
+def test_list_poll_when_signed_out_then_redirected_to_sign_in(client, orders):
     response = client.get(reverse("orders_live"), {"shown": write_shown(orders)})
     assert response.status_code == 302 and reverse("account_login") in response.url
 
@@ -328,7 +328,7 @@ def change_refill_state(order):
         (change_refill, change_refill_state),
     ],
 )
-def test_order_poll_when_anything_changed_then_the_part_is_rendered_anew(signed_in, order, before, change):
+def test_order_poll_when_anything_changed_then_the_part_is_rendered(signed_in, order, before, change):
     if before:
         before(order)
     address = order_poll(signed_in, order)
@@ -339,7 +339,7 @@ def test_order_poll_when_anything_changed_then_the_part_is_rendered_anew(signed_
     assert len(page.ids) == len(set(page.ids))
 
 
-def test_order_poll_when_status_changed_then_balance_and_news_come_along(signed_in, order):
+def test_order_poll_when_status_changed_then_balance_and_message_update(signed_in, order):
     address = order_poll(signed_in, order)
     change_progress(order)
     assert read(poll(signed_in, address)).swaps == ["balance"]
@@ -349,7 +349,7 @@ def test_order_poll_when_status_changed_then_balance_and_news_come_along(signed_
     assert f"Order {order.pk}: Completed." in text_of(response)
 
 
-def test_order_poll_when_shown_again_then_asks_with_the_new_version(signed_in, order):
+def test_order_poll_when_rendered_then_it_has_the_new_version(signed_in, order):
     address = order_poll(signed_in, order)
     change_progress(order)
     again = the_poll(read(poll(signed_in, address)))
@@ -358,18 +358,16 @@ def test_order_poll_when_shown_again_then_asks_with_the_new_version(signed_in, o
 
 
 @pytest.mark.parametrize("version", ["", "x", "0" * 16, "\x00"])
-def test_order_poll_when_the_version_is_garbage_then_the_part_is_shown(signed_in, order, version):
+def test_order_poll_when_the_version_is_malformed_then_the_part_is_shown(signed_in, order, version):
     assert read(signed_in.get(reverse("order_live", args=[order.pk]), {"version": version})).polls
 
 
 @pytest.mark.parametrize("number", ["0", "9" * 18, "9" * 40])
-def test_order_poll_when_there_is_no_such_order_then_not_found(signed_in, number):
+def test_order_poll_when_the_order_does_not_exist_then_404(signed_in, number):
     assert signed_in.get(f"{reverse('order_list')}{number}/live/").status_code == 404
 
 
-def test_order_page_when_changed_right_after_its_version_was_read_then_the_next_poll_shows_it(
-    signed_in, order, monkeypatch
-):
+def test_order_page_when_changed_after_its_version_then_the_next_poll_shows_it(signed_in, order, monkeypatch):
     from orders.web import selectors
 
     timeline_of = selectors.timeline_of
@@ -383,7 +381,7 @@ def test_order_page_when_changed_right_after_its_version_was_read_then_the_next_
     assert "order-live" in read(poll(signed_in, address)).ids
 
 
-def test_order_page_queries_are_bounded_however_long_its_history(signed_in, order):
+def test_order_page_when_its_history_is_long_then_queries_stay_the_same(signed_in, order):
     counts = []
     for _ in range(2):
         with statements() as found:
@@ -425,7 +423,7 @@ def test_pace_when_final_and_nothing_is_open_then_zero(signed_in, order, status,
     assert [trigger.split(",")[0] for trigger in page.triggers] == ([f"every {pace}s"] if pace else [])
 
 
-def test_order_poll_when_it_was_sent_meanwhile_then_shows_it_and_goes_on(signed_in, customer, service):
+def test_order_poll_when_sent_meanwhile_then_shown_and_polling_goes_on(signed_in, customer, service):
     queued = make.order(customer, service)
     address = order_poll(signed_in, queued)
     run(queued, submission=Submission.ACCEPTED, upstream_id="77")

@@ -1,4 +1,4 @@
-"""The customer's pages: ordering in the browser's forms, lists, the order's page, the wallet."""
+"""The customer's pages in a browser: ordering, the order's page, cancels, lists and search."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def assert_nothing_happened(customer, balance=10_000_000):
     assert make.wallet(customer).balance == balance
 
 
-def test_order_form_places_one_order_and_leads_to_it(signed_in, customer, service):
+def test_order_form_when_posted_then_one_order_and_a_redirect_to_it(signed_in, customer, service):
     response = post_order(signed_in, service)
     order = Order.objects.get()
     assert response.url == reverse("order_detail", args=[order.pk])
@@ -52,7 +52,7 @@ def test_order_form_places_one_order_and_leads_to_it(signed_in, customer, servic
     assert make.wallet(customer).balance == 7_500_000
 
 
-def test_double_click_orders_once(signed_in, customer, service):
+def test_order_form_when_double_clicked_then_one_order(signed_in, customer, service):
     key = uuid4().hex
     first = post_order(signed_in, service, request_key=key)
     second = post_order(signed_in, service, request_key=key)
@@ -61,7 +61,7 @@ def test_double_click_orders_once(signed_in, customer, service):
     assert make.wallet(customer).balance == 7_500_000
 
 
-def test_used_form_with_another_wish_is_explained_and_gets_a_fresh_key(signed_in, customer, service):
+def test_order_form_when_its_key_was_used_then_explained_with_a_fresh_key(signed_in, customer, service):
     key = uuid4().hex
     post_order(signed_in, service, request_key=key)
     response = post_order(signed_in, service, request_key=key, quantity="500", seen_charge=1_250_000)
@@ -92,7 +92,9 @@ def test_used_form_with_another_wish_is_explained_and_gets_a_fresh_key(signed_in
         ({"service": "999999"}, "service", "no longer on sale"),
     ],
 )
-def test_bad_input_is_told_at_its_field_and_charges_nothing(signed_in, customer, service, changes, field, words):
+def test_order_form_when_a_field_is_bad_then_its_error_and_no_charge(
+    signed_in, customer, service, changes, field, words
+):
     response = post_order(signed_in, service, **changes)
     assert response.status_code == 200
     errors = response.context["form"].errors
@@ -102,65 +104,65 @@ def test_bad_input_is_told_at_its_field_and_charges_nothing(signed_in, customer,
         assert "https://example.com/page" in response.content.decode()  # What was typed is still there.
 
 
-def test_two_mistakes_are_told_at_once(signed_in, customer, service):
+def test_order_form_when_two_fields_are_bad_then_both_errors_show(signed_in, customer, service):
     errors = post_order(signed_in, service, link="no link", quantity="1").context["form"].errors
     assert set(errors) == {"link", "quantity"}
     assert_nothing_happened(customer)
 
 
-def test_looking_at_the_charge_blames_nobody_for_empty_fields(signed_in, service):
+def test_order_form_when_only_previewed_then_empty_fields_have_no_errors(signed_in, service):
     response = post_order(signed_in, service, link="", quantity="", preview="1")
     assert "Enter the link" not in response.content.decode()
 
 
-def test_too_little_money_says_how_much_is_missing(signed_in, customer, service):
+def test_order_form_when_the_balance_is_short_then_says_how_much(signed_in, customer, service):
     response = post_order(signed_in, service, quantity="5000", seen_charge=12_500_000)
     assert "$2.50 is missing" in response.content.decode()
     assert_nothing_happened(customer)
 
 
-def test_service_gone_off_sale_meanwhile_is_told(signed_in, customer, service):
+def test_order_form_when_the_service_was_taken_off_sale_then_says_so(signed_in, customer, service):
     Service.objects.filter(pk=service.pk).update(is_on_sale=False)
     response = post_order(signed_in, service)
     assert "no longer on sale" in " ".join(response.context["form"].errors["service"])
     assert_nothing_happened(customer)
 
 
-def test_risen_price_is_asked_again_and_accepted_on_the_second_press(signed_in, customer, service):
+def test_order_form_when_the_price_rose_then_confirmed_again(signed_in, customer, service):
     Service.objects.filter(pk=service.pk).update(price=3_000_000)
     response = post_order(signed_in, service)
     text = response.content.decode()
     assert "rose from $2.50 to $3.00" in text
     assert_nothing_happened(customer)
-    assert 'value="3000000"' in text  # The form now carries what was shown.
+    assert 'value="3000000"' in text  # The form now has the charge that was shown.
     post_order(signed_in, service, seen_charge=3_000_000)
     assert Order.objects.get().charge == 3_000_000
 
 
-def test_fallen_price_is_charged_lower(signed_in, customer, service):
+def test_order_form_when_the_price_fell_then_the_lower_one_is_charged(signed_in, customer, service):
     post_order(signed_in, service, seen_charge=9_000_000)
     assert Order.objects.get().charge == 2_500_000
 
 
-def test_posted_price_provider_and_upstream_service_are_ignored(signed_in, customer, service, provider):
+def test_order_form_when_price_or_provider_is_posted_then_ignored(signed_in, customer, service, provider):
     post_order(signed_in, service, price="1", charge="1", provider="999", upstream_service_id="55")
     order = Order.objects.get()
     assert (order.charge, order.provider, order.upstream_service_id) == (2_500_000, provider, "1")
 
 
-def test_without_scripts_the_charge_is_shown_before_it_is_taken(signed_in, customer, service):
+def test_order_form_when_without_scripts_then_the_charge_is_shown_first(signed_in, customer, service):
     response = post_order(signed_in, service, seen_charge=None)
     assert "Order for $2.50" in response.content.decode()
     assert_nothing_happened(customer)
 
 
-def test_preview_button_only_shows_the_charge(signed_in, customer, service):
+def test_preview_button_when_pressed_then_only_the_charge_is_shown(signed_in, customer, service):
     response = post_order(signed_in, service, preview="1")
     assert "Order for $2.50" in response.content.decode()
     assert_nothing_happened(customer)
 
 
-def test_quote_follows_what_is_typed(signed_in, service):
+def test_quote_when_typing_then_it_follows(signed_in, service):
     response = signed_in.post(reverse("order_quote"), {"service": service.pk, "quantity": "200"})
     assert b'value="500000"' in response.content
     assert response.context["quote"].balance_after == 9_500_000
@@ -168,7 +170,7 @@ def test_quote_follows_what_is_typed(signed_in, service):
     assert empty.status_code == 200
 
 
-def test_comment_service_asks_for_comments_and_charges_by_line(signed_in, customer, provider):
+def test_comment_service_when_ordered_then_charged_by_line(signed_in, customer, provider):
     service = make.service(provider, external_id="2", type="custom_comments", rate="20", low=1, high=50)
     fields = signed_in.post(reverse("order_fields"), {"service": service.pk, "link": "https://example.com/kept"})
     text = fields.content.decode()
@@ -178,7 +180,7 @@ def test_comment_service_asks_for_comments_and_charges_by_line(signed_in, custom
     assert (order.quantity, order.charge, order.params) == (2, 50_000, {"comments": "one\ntwo"})
 
 
-def test_cancel_before_sending_refunds_all(signed_in, customer, service):
+def test_cancel_when_not_sent_then_refunded_in_full(signed_in, customer, service):
     post_order(signed_in, service)
     order = Order.objects.get()
     signed_in.post(reverse("order_cancel", args=[order.pk]))
@@ -187,7 +189,7 @@ def test_cancel_before_sending_refunds_all(signed_in, customer, service):
     assert make.wallet(customer).balance == 10_000_000
 
 
-def test_cancel_while_being_sent_is_refused_and_moves_nothing(signed_in, customer, service, provider):
+def test_cancel_when_being_submitted_then_refused_and_nothing_moves(signed_in, customer, service, provider):
     post_order(signed_in, service)
     order = Order.objects.get()
     assert claim_next(provider_id=provider.pk) is not None
@@ -199,7 +201,7 @@ def test_cancel_while_being_sent_is_refused_and_moves_nothing(signed_in, custome
 
 
 @pytest.mark.parametrize("name", ["order_detail", "order_live", "order_cancel"])
-def test_another_customers_order_is_not_found(name, signed_in, other, service):
+def test_order_page_when_it_is_another_customers_then_404(name, signed_in, other, service):
     order = make.order(other, service)
     address = reverse(name, args=[order.pk])
     response = signed_in.post(address) if name == "order_cancel" else signed_in.get(address)
@@ -208,7 +210,7 @@ def test_another_customers_order_is_not_found(name, signed_in, other, service):
     assert (order.submission, order.refunded) == (Submission.QUEUED, 0)
 
 
-def test_order_page_shows_status_counts_charge_refund_and_timeline(signed_in, customer, service):
+def test_order_page_when_opened_then_status_counts_money_and_timeline(signed_in, customer, service):
     order = make.accepted_order(customer, service, quantity=1_000)
     Order.objects.filter(pk=order.pk).update(status=Status.IN_PROGRESS, remains=157, start_count=40)
     text = signed_in.get(reverse("order_detail", args=[order.pk])).content.decode()
@@ -216,7 +218,7 @@ def test_order_page_shows_status_counts_charge_refund_and_timeline(signed_in, cu
         assert words in text
 
 
-def test_live_part_polls_while_open_and_stops_at_the_end(signed_in, customer, service):
+def test_live_part_when_open_then_polls_until_the_end(signed_in, customer, service):
     order = make.accepted_order(customer, service)
     address = reverse("order_live", args=[order.pk])
     assert b"hx-trigger" in signed_in.get(address).content
@@ -224,7 +226,7 @@ def test_live_part_polls_while_open_and_stops_at_the_end(signed_in, customer, se
     assert b"hx-trigger" not in signed_in.get(address).content
 
 
-def test_hostile_names_and_links_are_escaped_on_every_page(signed_in, customer, provider):
+def test_pages_when_names_and_links_are_hostile_then_escaped(signed_in, customer, provider):
     evil = '<script>alert("x")</script>'
     service = make.service(provider, name=evil)
     Service.objects.filter(pk=service.pk).update(description=evil)
@@ -243,11 +245,11 @@ def test_hostile_names_and_links_are_escaped_on_every_page(signed_in, customer, 
 
 
 @pytest.mark.parametrize("query", ["%00", "' OR 1=1", "9" * 50, "\u202e", "a " * 200, "１２"])
-def test_search_takes_anything(signed_in, service, query):
+def test_search_when_the_text_is_odd_then_it_opens(signed_in, service, query):
     assert signed_in.get(reverse("services"), {"q": query}).status_code == 200
 
 
-def test_search_finds_by_name_category_and_number(signed_in, provider):
+def test_search_when_name_category_or_number_then_found(signed_in, provider):
     found = make.service(provider, external_id="1", name="Blue likes")
     make.service(provider, external_id="2", name="Red views")
     for query in ("blue", "social blue", str(found.pk)):
@@ -255,13 +257,13 @@ def test_search_finds_by_name_category_and_number(signed_in, provider):
 
 
 @pytest.mark.parametrize("query", ["?page=0", "?page=99999", "?page=x", "?status=nonsense", "?sort=charge"])
-def test_order_list_takes_any_query(signed_in, customer, service, query):
+def test_order_list_when_the_query_is_odd_then_it_opens(signed_in, customer, service, query):
     make.order(customer, service)
     assert signed_in.get(reverse("order_list") + query).status_code == 200
 
 
 @pytest.mark.parametrize("name", ["services", "order_new", "order_list", "wallet", "account", "add_funds"])
-def test_pages_run_few_queries_however_many_rows(name, signed_in, customer, provider):
+def test_pages_when_rows_are_many_then_queries_stay_few(name, signed_in, customer, provider):
     counts = []
     for start in (0, 15):
         for number in range(start, start + 15):

@@ -1,4 +1,4 @@
-"""The order form: finding a service, the fields of each type, what it says, and what it never loses."""
+"""The order form: finding a service, the fields of each type, the summary, and what it keeps."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ TYPED = {
     "google_keyword": "blue shoes",
     "referring_url": "https://example.com/from",
 }
-# As the sandbox names them; the panel's own names are those of its import.
+# The sandbox's names; the panel's are those of its import.
 UPSTREAM_NAMES = {
     "mentions_hashtag": "Mentions Hashtag",
     "mentions_with_hashtags": "Mentions with Hashtags",
@@ -49,7 +49,7 @@ UPSTREAM_NAMES = {
 
 
 def sell(upstream: Any, provider: Any, service_type: str) -> Service:
-    """A service of the type, on sale here and at the provider."""
+    """Put a service of the type on sale, here and at the provider."""
     name = UPSTREAM_NAMES.get(service_type, service_type.replace("_", " ").title())
     upstream.set_service(1, rate="2", min=1, max=10_000, type=name)
     return make.service(provider, type=service_type, low=1)
@@ -82,7 +82,7 @@ def found_in(response: Any) -> dict[str, list[int]]:
 
 
 @pytest.mark.parametrize("service_type", SPECS)
-def test_form_when_a_type_is_chosen_then_it_has_exactly_its_fields(signed_in, upstream, provider, service_type):
+def test_form_when_a_type_is_chosen_then_exactly_its_fields(signed_in, upstream, provider, service_type):
     form = signed_in.get(reverse("order_new"), {"service": sell(upstream, provider, service_type).pk}).context["form"]
     spec = SPECS[service_type]
     expected = {"service", "link", "request_key", *(param.name for param in spec.params)}
@@ -92,7 +92,7 @@ def test_form_when_a_type_is_chosen_then_it_has_exactly_its_fields(signed_in, up
 
 
 @pytest.mark.parametrize("service_type", SPECS)
-def test_order_of_each_type_reaches_the_provider_and_is_taken(signed_in, upstream, provider, service_type):
+def test_order_when_of_any_type_then_the_provider_accepts_it(signed_in, upstream, provider, service_type):
     service = sell(upstream, provider, service_type)
     response = post(signed_in, service, **typed_for(service))
     assert response.status_code == 302, response.context["form"].errors
@@ -100,7 +100,7 @@ def test_order_of_each_type_reaches_the_provider_and_is_taken(signed_in, upstrea
     order = Order.objects.get()
     assert order.submission == Submission.ACCEPTED, order.status_note
     [there] = upstream.orders()
-    dropped = {"referring_url"}  # The visitors were to come from a search.
+    dropped = {"referring_url"}  # The visitors come from a search.
     sent = {name: text for name, text in typed_for(service).items() if name not in dropped | {"quantity"}}
     assert {name: there.params[name].split() for name in sent} == {name: text.split() for name, text in sent.items()}
     assert not dropped & set(there.params)
@@ -117,9 +117,7 @@ def test_form_when_a_parameter_is_missing_then_its_field_says_so(signed_in, upst
 
 
 @pytest.mark.parametrize(("traffic", "asked"), [("1", "google_keyword"), ("2", "referring_url"), ("3", None)])
-def test_traffic_when_it_comes_from_somewhere_then_only_that_is_asked_for(
-    signed_in, upstream, provider, traffic, asked
-):
+def test_traffic_when_a_source_is_chosen_then_only_its_field_is_required(signed_in, upstream, provider, traffic, asked):
     service = sell(upstream, provider, "web_traffic")
     typed = {"country": "US", "device": "1", "type_of_traffic": traffic, "quantity": "100"}
     response = post(signed_in, service, **typed)
@@ -135,7 +133,7 @@ def test_traffic_when_it_comes_from_somewhere_then_only_that_is_asked_for(
 @pytest.mark.parametrize(
     ("typed", "kept"), [(" de ", "DE"), ("ww", "WW"), ("Germany", None), ("D1", None), ("ÄÖ", None)]
 )
-def test_country_is_two_letters_and_sent_in_capitals(signed_in, upstream, provider, typed, kept):
+def test_country_when_typed_then_two_letters_sent_in_capitals(signed_in, upstream, provider, typed, kept):
     service = sell(upstream, provider, "web_traffic")
     answers = {"country": typed, "device": "1", "type_of_traffic": "3", "quantity": "100"}
     response = post(signed_in, service, **answers)
@@ -146,7 +144,7 @@ def test_country_is_two_letters_and_sent_in_capitals(signed_in, upstream, provid
         assert not Order.objects.exists()
 
 
-def test_quantity_below_the_limits_is_told_once(signed_in, upstream, provider):
+def test_quantity_when_below_the_limits_then_one_error(signed_in, upstream, provider):
     service = sell(upstream, provider, "default")
     service.min_quantity = 50
     service.save()
@@ -156,7 +154,7 @@ def test_quantity_below_the_limits_is_told_once(signed_in, upstream, provider):
     assert "The smallest order of this service is 50." in live.content.decode()
 
 
-def test_form_when_shown_then_limits_and_required_fields_stand_in_view(signed_in, upstream, provider):
+def test_form_when_shown_then_limits_and_required_fields_are_visible(signed_in, upstream, provider):
     service = sell(upstream, provider, "comment_replies")
     text = page_of(signed_in, service=service.pk)
     assert "1 to 10,000 lines" in text
@@ -164,7 +162,7 @@ def test_form_when_shown_then_limits_and_required_fields_stand_in_view(signed_in
     assert "1–10,000 an order" in text
 
 
-def test_switching_to_another_type_and_back_loses_nothing(signed_in, upstream, provider):
+def test_type_when_switched_and_back_then_nothing_typed_is_lost(signed_in, upstream, provider):
     comments = sell(upstream, provider, "custom_comments")
     likes = make.service(provider, external_id="2")
     typed = {"service": likes.pk, "link": LINK, "comments": "one\n<two>"}
@@ -178,11 +176,11 @@ def test_switching_to_another_type_and_back_loses_nothing(signed_in, upstream, p
 
 
 @pytest.mark.parametrize("service_type", SPECS)
-def test_nul_in_any_field_is_told_there_and_charges_nothing(signed_in, upstream, provider, service_type):
+def test_field_when_it_holds_a_nul_then_its_error_and_no_charge(signed_in, upstream, provider, service_type):
     service = sell(upstream, provider, service_type)
     spec = SPECS[service_type]
     fields = ["link", *typed_for(service), *(("runs", "interval") if spec.drips else ())]
-    fields = [name for name in fields if name != "referring_url"]  # Not asked for, and dropped.
+    fields = [name for name in fields if name != "referring_url"]  # Not a field of this choice, so it is dropped.
     for name in fields:
         typed = {"link": LINK, **typed_for(service)}
         with nothing_changes():
@@ -212,7 +210,7 @@ def test_nul_in_any_field_is_told_there_and_charges_nothing(signed_in, upstream,
         ({"runs": "10", "interval": "60", "quantity": "5"}, "quantity"),
     ],
 )
-def test_bad_runs_are_told_at_their_field_in_the_open_part(signed_in, service, changes, field):
+def test_runs_when_bad_then_the_error_is_at_their_field(signed_in, service, changes, field):
     with nothing_changes():
         response = post(signed_in, service, **{"quantity": "100", **changes})
     assert field in response.context["form"].errors
@@ -221,14 +219,14 @@ def test_bad_runs_are_told_at_their_field_in_the_open_part(signed_in, service, c
 
 
 @pytest.mark.parametrize("quantity", ["-5", "0", "10001", "9" * 15, "9" * 40, "１０００", "1e3", "0x10", "10.5"])
-def test_bad_quantity_is_told_before_and_after_it_is_sent(signed_in, service, quantity):
+def test_quantity_when_bad_then_an_error_before_and_after_posting(signed_in, service, quantity):
     live = signed_in.post(reverse("order_quote"), {"service": service.pk, "quantity": quantity})
     assert not live.context["summary"].can_order
     with nothing_changes():
         assert "quantity" in post(signed_in, service, quantity=quantity).context["form"].errors
 
 
-def test_service_hidden_a_second_ago_is_told_and_nothing_typed_is_lost(signed_in, service):
+def test_service_when_hidden_meanwhile_then_said_and_nothing_typed_is_lost(signed_in, service):
     Service.objects.filter(pk=service.pk).update(is_on_sale=False)
     with nothing_changes():
         response = post(signed_in, service, quantity="100")
@@ -246,14 +244,14 @@ def test_service_hidden_a_second_ago_is_told_and_nothing_typed_is_lost(signed_in
 @pytest.mark.parametrize(
     "query", ["service=x", "service=%00", "link=%00", "quantity=%00", "again=x", "again=%00", "service=" + "9" * 30]
 )
-def test_form_takes_any_address(signed_in, service, query):
+def test_form_when_the_query_string_is_odd_then_it_opens(signed_in, service, query):
     assert signed_in.get(f"{reverse('order_new')}?{query}").status_code in (200, 404)
 
 
 # -- the summary -------------------------------------------------------------------------------------
 
 
-def test_summary_when_typing_then_says_charge_and_balance_after(signed_in, service):
+def test_summary_when_typing_then_charge_and_balance_after(signed_in, service):
     response = signed_in.post(
         reverse("order_quote"), {"service": service.pk, "quantity": "1,000"}, headers={"HX-Request": "true"}
     )
@@ -270,7 +268,7 @@ def test_summary_when_lines_are_counted_then_says_how_many(signed_in, upstream, 
     assert live.context["summary"].quote.charge == 7_500
 
 
-def test_summary_when_in_several_runs_then_tells_the_plan_and_the_charge_of_all(signed_in, service):
+def test_summary_when_several_runs_then_plan_and_total_charge(signed_in, service):
     typed = {"service": service.pk, "quantity": "100", "runs": "10", "interval": "60"}
     live = signed_in.post(reverse("order_quote"), typed)
     text = live.content.decode()
@@ -282,7 +280,7 @@ def test_summary_when_in_several_runs_then_tells_the_plan_and_the_charge_of_all(
     assert "minutes between them" in half.content.decode()
 
 
-def test_drip_feed_is_started_for_the_charge_of_all_runs_once(signed_in, customer, service):
+def test_drip_feed_when_ordered_then_all_runs_are_charged_once(signed_in, customer, service):
     key = uuid4().hex
     typed = {"quantity": "100", "runs": "10", "interval": "60", "request_key": key, "seen_charge": 2_500_000}
     first, second = post(signed_in, service, **typed), post(signed_in, service, **typed)
@@ -292,7 +290,7 @@ def test_drip_feed_is_started_for_the_charge_of_all_runs_once(signed_in, custome
     assert make.wallet(customer).balance == 7_500_000
 
 
-def test_drip_feed_when_only_one_run_was_seen_then_the_charge_is_asked_again(signed_in, service):
+def test_drip_feed_when_only_one_run_was_seen_then_confirmed_again(signed_in, service):
     with nothing_changes():
         response = post(signed_in, service, quantity="100", runs="10", interval="60", seen_charge=250_000)
     assert "$2.50" in " ".join(response.context["form"].non_field_errors())
@@ -306,7 +304,7 @@ def figures(of: Service, **values: Any) -> None:
     )
 
 
-def test_time_when_enough_orders_were_timed_then_median_and_spread_are_said(signed_in, service):
+def test_time_when_enough_orders_were_timed_then_median_and_spread(signed_in, service):
     figures(service)
     assert "Usually about 3 h; half take 2 h to 5 h" in page_of(signed_in, service=service.pk)
 
@@ -327,18 +325,18 @@ def warning(client: Client, link: str) -> str:
     return text[text.index('id="running-order"') :]
 
 
-def test_link_with_an_active_order_is_warned_of_and_may_be_ordered(signed_in, customer, service):
+def test_link_when_it_has_an_active_order_then_warned_but_allowed(signed_in, customer, service):
     order = make.order(customer, service, link=LINK)
     for same in (LINK, "http://www.EXAMPLE.com/page/", " example.com/page "):
-        said = warning(signed_in, same)
-        assert reverse("order_detail", args=[order.pk]) in said
-        assert "still running for this link" in said
+        text = warning(signed_in, same)
+        assert reverse("order_detail", args=[order.pk]) in text
+        assert "still running for this link" in text
     assert "still running" not in warning(signed_in, LINK + "2")
     assert "still running" in page_of(signed_in, service=service.pk, link=LINK)
     assert post(signed_in, service, quantity="100").status_code == 302
 
 
-def test_link_whose_orders_ended_or_are_anothers_is_not_warned_of(signed_in, customer, other, service):
+def test_link_when_its_orders_ended_or_are_anothers_then_no_warning(signed_in, customer, other, service):
     ended = make.accepted_order(customer, service, link=LINK)
     Order.objects.filter(pk=ended.pk).update(status=Status.COMPLETED, finished_at=timezone.now())
     make.order(other, service, link=LINK)
@@ -346,22 +344,22 @@ def test_link_whose_orders_ended_or_are_anothers_is_not_warned_of(signed_in, cus
 
 
 @pytest.mark.parametrize("link", ["", "nonsense here", "https://example.com/\x00", "x" * 5_000])
-def test_link_that_is_none_is_not_looked_for(signed_in, customer, service, link):
+def test_link_when_malformed_then_not_queried(signed_in, customer, service, link):
     make.order(customer, service, link=LINK)
     assert "still running" not in warning(signed_in, link)
 
 
-def test_link_with_a_drip_feed_between_two_runs_is_warned_of(signed_in, customer, service, upstream):
+def test_link_when_a_drip_feed_is_between_runs_then_warned(signed_in, customer, service, upstream):
     drip = make.drip(customer, service)
     submit_now()
     Order.objects.update(status=Status.COMPLETED, remains=0, finished_at=timezone.now(), next_poll_at=None)
     assert reverse("drip_detail", args=[drip.pk]) in warning(signed_in, drip.link)
 
 
-# -- again -------------------------------------------------------------------------------------------
+# -- order again -------------------------------------------------------------------------------------
 
 
-def test_again_fills_in_what_was_ordered(signed_in, customer, upstream, provider):
+def test_order_again_when_opened_then_filled_in(signed_in, customer, upstream, provider):
     service = sell(upstream, provider, "web_traffic")
     post(signed_in, service, **typed_for(service))
     form = signed_in.get(reverse("order_new"), {"again": Order.objects.get().pk}).context["form"]
@@ -371,7 +369,7 @@ def test_again_fills_in_what_was_ordered(signed_in, customer, upstream, provider
     assert form["request_key"].value() != Order.objects.get().request_key
 
 
-def test_again_with_another_link_leaves_it_empty_and_under_the_cursor(signed_in, customer, service):
+def test_order_again_when_for_another_link_then_it_is_empty_and_focused(signed_in, customer, service):
     order = make.order(customer, service, link=LINK)
     response = signed_in.get(f"{reverse('order_new')}?again={order.pk}&link=")
     assert response.context["form"]["link"].value() == ""
@@ -379,12 +377,12 @@ def test_again_with_another_link_leaves_it_empty_and_under_the_cursor(signed_in,
     assert "autofocus" in str(response.context["form"]["link"])
 
 
-def test_again_when_the_order_is_anothers_then_not_found(signed_in, other, service):
+def test_order_again_when_the_order_is_anothers_then_404(signed_in, other, service):
     order = make.order(other, service, link=LINK)
     assert signed_in.get(reverse("order_new"), {"again": order.pk}).status_code == 404
 
 
-def test_again_when_the_service_is_gone_then_says_so_and_keeps_the_link(signed_in, customer, service):
+def test_order_again_when_the_service_is_gone_then_said_and_the_link_kept(signed_in, customer, service):
     order = make.order(customer, service, link=LINK)
     Service.objects.update(is_on_sale=False)
     make.service(service.upstream.provider, external_id="2")
@@ -393,7 +391,7 @@ def test_again_when_the_service_is_gone_then_says_so_and_keeps_the_link(signed_i
     assert LINK in text
 
 
-def test_form_is_filled_in_by_its_address(signed_in, service):
+def test_form_when_the_query_string_has_fields_then_filled_in(signed_in, service):
     query = {"service": service.pk, "link": LINK, "quantity": "100", "runs": "3", "interval": "60", "request_key": "x"}
     form = signed_in.get(reverse("order_new"), query).context["form"]
     assert [form[name].value() for name in ("link", "quantity", "runs", "interval")] == [LINK, "100", "3", "60"]
@@ -403,9 +401,7 @@ def test_form_is_filled_in_by_its_address(signed_in, service):
 # -- a session that ended ----------------------------------------------------------------------------
 
 
-def test_session_ended_then_the_order_is_not_placed_and_what_was_typed_is_there_after_signing_in(
-    customer, upstream, provider
-):
+def test_session_when_ended_then_nothing_is_ordered_and_the_draft_returns(customer, upstream, provider):
     service = sell(upstream, provider, "custom_comments")
     comments = "\n".join(f"Comment {number}: größer & „besser“" for number in range(500))
     client = Client()
@@ -419,13 +415,15 @@ def test_session_ended_then_the_order_is_not_placed_and_what_was_typed_is_there_
     assert (form["link"].value(), form["comments"].value()) == (LINK, comments)
     assert form["service"].value() == str(service.pk)
     assert not form.is_bound
-    assert client.get(reverse("order_new")).context["form"]["link"].value() == LINK  # Loaded again, it is still there.
+    assert client.get(reverse("order_new")).context["form"]["link"].value() == LINK  # still there after a reload
     assert client.get(f"{reverse('order_new')}?service={service.pk}").context["form"]["link"].value() is None
     post(client, service, preview="1")
-    assert client.get(reverse("order_new")).context["form"]["link"].value() is None  # The customer went on.
+    assert (
+        client.get(reverse("order_new")).context["form"]["link"].value() is None
+    )  # dropped once the customer posts the form
 
 
-def test_session_ended_then_nobody_else_gets_what_was_typed(customer, other, service):
+def test_session_when_ended_then_no_other_customer_gets_the_draft(customer, other, service):
     client = Client()
     post(client, service, owner=make.form_owner(customer, reverse("order_new")))
     client.force_login(other)
@@ -433,13 +431,13 @@ def test_session_ended_then_nobody_else_gets_what_was_typed(customer, other, ser
 
 
 @pytest.mark.parametrize("owner", ["", "1", "1:abc:def"])
-def test_visitor_who_never_had_a_form_fills_no_session(service, owner):
+def test_session_when_a_visitor_has_no_signed_form_then_stays_empty(service, owner):
     client = Client()
     assert post(client, service, owner=owner).status_code == 302
     assert "sessionid" not in client.cookies
 
 
-def test_session_ended_an_hour_ago_then_what_was_typed_is_gone(customer, service, monkeypatch):
+def test_session_when_ended_an_hour_ago_then_the_draft_is_gone(customer, service, monkeypatch):
     client = Client()
     post(client, service, owner=make.form_owner(customer, reverse("order_new")))
     client.force_login(customer)
@@ -447,7 +445,7 @@ def test_session_ended_an_hour_ago_then_what_was_typed_is_gone(customer, service
     assert client.get(reverse("order_new")).context["form"]["link"].value() is None
 
 
-def test_session_ended_when_more_was_posted_than_any_order_holds_then_the_rest_is_kept(customer, service):
+def test_session_when_one_text_is_too_large_then_the_rest_is_kept(customer, service):
     client = Client()
     owner = make.form_owner(customer, reverse("order_new"))
     post(client, service, quantity="100", comments="x" * 200_000, owner=owner)
@@ -459,8 +457,8 @@ def test_session_ended_when_more_was_posted_than_any_order_holds_then_the_rest_i
 # -- a service that changes while its form is open -----------------------------------------------------
 
 
-def test_type_changed_upstream_meanwhile_then_it_is_asked_again_and_nothing_is_bought(signed_in, customer, service):
-    """1,000 for $2.50 were seen; sold as a package now, the quantity would be dropped without a word."""
+def test_type_when_changed_upstream_meanwhile_then_confirmed_again(signed_in, customer, service):
+    """The customer saw 1,000 for $2.50; for a package the quantity would be dropped silently."""
     UpstreamService.objects.update(type="package")
     with nothing_changes():
         response = post(signed_in, service, quantity="1000", seen_type="default", seen_charge=2_500_000)
@@ -471,7 +469,7 @@ def test_type_changed_upstream_meanwhile_then_it_is_asked_again_and_nothing_is_b
 # -- finding a service -------------------------------------------------------------------------------
 
 
-def test_find_looks_for_every_word_in_name_category_and_number(signed_in, provider):
+def test_find_when_several_words_then_all_match_name_category_or_number(signed_in, provider):
     blue = make.service(provider, external_id="1", name="Blue likes, fast")
     make.service(provider, external_id="2", name="Blue views")
     for query in ("blue likes", "LIKES social", str(blue.pk), f"{blue.pk} · Blue likes, fast", "  fast  "):
@@ -480,7 +478,7 @@ def test_find_looks_for_every_word_in_name_category_and_number(signed_in, provid
     assert "No service matches" in nothing.content.decode()
 
 
-def test_find_when_nothing_is_typed_then_favorites_and_recent_ones_come_first(signed_in, customer, other, provider):
+def test_find_when_empty_then_favorites_and_recent_services_first(signed_in, customer, other, provider):
     first, star, bought, gone = (make.service(provider, external_id=str(n), rate="0.1") for n in range(4))
     Favourite.objects.create(customer=customer, service=star)
     Favourite.objects.create(customer=other, service=first)
@@ -495,14 +493,14 @@ def test_find_when_nothing_is_typed_then_favorites_and_recent_ones_come_first(si
     }
 
 
-def test_find_puts_the_very_number_first(signed_in, provider):
+def test_find_when_a_number_then_that_service_is_first(signed_in, provider):
     services = [make.service(provider, external_id=str(n), name=f"{n} in 1 pack") for n in range(3)]
     wanted = services[2]
     Service.objects.exclude(pk=wanted.pk).update(name=f"Pack of {wanted.pk}")
     assert found_in(find(signed_in, str(wanted.pk)))["Social"][0] == wanted.pk
 
 
-def test_find_shows_the_customers_own_price_and_escapes_names(signed_in, customer, provider):
+def test_find_when_shown_then_the_customers_price_and_escaped_names(signed_in, customer, provider):
     service = make.service(provider, name='<img src=x onerror="alert(1)">')
     CustomerPrice.objects.create(customer=customer, service=service, price=2_250_000)
     text = find(signed_in, "").content.decode()
@@ -511,7 +509,7 @@ def test_find_shows_the_customers_own_price_and_escapes_names(signed_in, custome
 
 
 @pytest.mark.parametrize("query", ["\x00", "%", "_", "' OR 1=1", "9" * 50, "１２", "a " * 400, "·", "\u202e"])
-def test_find_takes_anything(signed_in, service, query):
+def test_find_when_the_text_is_odd_then_it_opens(signed_in, service, query):
     assert find(signed_in, query).status_code == 200
 
 
@@ -537,7 +535,7 @@ def many_services(provider: Any, count: int) -> None:
 
 
 @pytest.mark.parametrize("query", ["", "service 7"])
-def test_find_takes_few_statements_and_shows_few_of_ten_thousand(signed_in, customer, provider, query):
+def test_find_when_ten_thousand_services_then_few_statements_and_results(signed_in, customer, provider, query):
     make.order(customer, make.service(provider), quantity=10)
     counts = []
     for count in (50, 9_950):
@@ -553,9 +551,7 @@ def test_find_takes_few_statements_and_shows_few_of_ten_thousand(signed_in, cust
 
 
 @pytest.mark.parametrize("preview", [None, "1", "find"])
-def test_form_when_there_is_more_of_everything_then_the_statements_stay_the_same(
-    signed_in, customer, provider, preview
-):
+def test_form_when_there_is_more_data_then_statements_stay_the_same(signed_in, customer, provider, preview):
     service = make.service(provider, rate="0.1")
     signed_in.get(reverse("order_new"))
     counts = []
@@ -577,7 +573,7 @@ def test_form_when_there_is_more_of_everything_then_the_statements_stay_the_same
 # -- without scripts ---------------------------------------------------------------------------------
 
 
-def test_find_button_lists_what_matches_and_keeps_what_was_typed(signed_in, provider):
+def test_find_button_when_without_scripts_then_lists_matches_and_keeps_fields(signed_in, provider):
     chosen = make.service(provider, name="Followers")
     wanted = make.service(provider, external_id="2", name="Blue likes")
     data = {"service": chosen.pk, "link": LINK, "quantity": "77", "find": "blue", "preview": "find"}
@@ -586,26 +582,26 @@ def test_find_button_lists_what_matches_and_keeps_what_was_typed(signed_in, prov
     assert f'<input class="form-check-input" type="radio" name="service" value="{wanted.pk}"' in text
     assert LINK in text
     assert 'value="77"' in text
-    # The chosen one is posted with the choice from the list, which comes after it.
+    # The chosen one is posted too; the choice from the list comes after it.
     data |= {"service": [chosen.pk, wanted.pk], "preview": "1"}
     assert signed_in.post(reverse("order_new"), data).context["form"].chosen == wanted
 
 
-def test_form_when_no_service_is_chosen_then_offers_some_at_once(signed_in, service):
+def test_form_when_no_service_is_chosen_then_offers_some(signed_in, service):
     assert f'type="radio" name="service" value="{service.pk}"' in page_of(signed_in)
 
 
-def test_find_services_when_asked_for_a_chosen_name_then_ignores_its_dot(customer, service):
+def test_find_when_a_chosen_name_then_its_dot_is_ignored(customer, service):
     assert find_services(customer=customer, query=str(service)).count == 1
 
 
-def test_star_shows_whether_the_service_is_a_favorite(signed_in, customer, service):
+def test_star_when_shown_then_says_if_the_service_is_a_favorite(signed_in, customer, service):
     assert 'aria-pressed="false" aria-label="Favorite: Followers"' in page_of(signed_in, service=service.pk)
     Favourite.objects.create(customer=customer, service=service)
     assert 'aria-pressed="true" aria-label="Favorite: Followers"' in page_of(signed_in, service=service.pk)
 
 
-def test_hostile_words_are_escaped_in_the_form(signed_in, customer, provider):
+def test_form_when_words_are_hostile_then_escaped(signed_in, customer, provider):
     evil = '"><script>alert(1)</script>'
     service = make.service(provider, name=evil)
     Service.objects.update(description=evil)
@@ -621,7 +617,7 @@ def test_hostile_words_are_escaped_in_the_form(signed_in, customer, provider):
         assert "&lt;script&gt;" in text
 
 
-def test_refusal_while_placing_keeps_the_form(signed_in, customer, service):
+def test_form_when_creating_is_refused_then_kept(signed_in, customer, service):
     response = post(signed_in, service, quantity="5000")
     assert "is missing" in response.content.decode()
     assert 'value="5000"' in response.content.decode()

@@ -1,4 +1,4 @@
-"""The list of orders: what its filters find, its pages, several orders at once, and the list as a file."""
+"""The list of orders: filters, search, pages, bulk actions, and the CSV export."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def text_of(response) -> str:
 
 
 @pytest.fixture
-def place(customer, service):
-    """Makes orders of Alice's, the oldest first, with what is given put onto each."""
+def create_orders(customer, service):
+    """Return a function that creates orders of Alice's, the oldest first, with the given columns."""
     make.deposit(customer, "100")
     count = 0
 
@@ -68,28 +68,28 @@ def pks(orders) -> list[int]:
 # -- filters ---------------------------------------------------------------------------------------
 
 
-def test_status_when_chosen_then_its_orders_alone_are_shown(signed_in, place):
-    done, running = place(2, status=Status.COMPLETED), place(1, status=Status.IN_PROGRESS)
+def test_status_when_chosen_then_only_its_orders(signed_in, create_orders):
+    done, running = create_orders(2, status=Status.COMPLETED), create_orders(1, status=Status.IN_PROGRESS)
     assert shown(get(signed_in, status="completed")) == pks(reversed(done))
     assert shown(get(signed_in, status="in_progress")) == pks(running)
     assert shown(get(signed_in, status="partial")) == []
     assert len(shown(get(signed_in, status="nonsense"))) == 3
 
 
-def test_service_when_chosen_then_its_orders_alone_are_shown(signed_in, place, provider, service):
+def test_service_when_chosen_then_only_its_orders(signed_in, create_orders, provider, service):
     other_service = make.service(provider, external_id="7", name="Likes")
-    likes, followers = place(1, of=other_service), place(2)
+    likes, followers = create_orders(1, of=other_service), create_orders(2)
     page = get(signed_in, service=other_service.pk)
     assert shown(page) == pks(likes)
     assert f"{other_service.pk} · Likes" in text_of(page)
     assert shown(get(signed_in, service=service.pk)) == pks(reversed(followers))
 
 
-def test_services_to_choose_from_are_those_that_the_customer_ordered(signed_in, place, customer, other, provider):
+def test_services_when_listed_then_only_those_ordered(signed_in, create_orders, customer, other, provider):
     never = make.service(provider, external_id="8", name="Never ordered")
     theirs = make.service(provider, external_id="9", name="Of another")
     make.order(other, theirs)
-    place(3)
+    create_orders(3)
     offered = services_ordered(customer=customer, most=10)
     assert [name for _, name in offered] == ["Followers"]
     assert services_ordered(customer=customer, most=0) is None
@@ -98,9 +98,9 @@ def test_services_to_choose_from_are_those_that_the_customer_ordered(signed_in, 
     assert get(signed_in, service=theirs.pk).context["form"].errors
 
 
-def test_services_when_they_are_too_many_to_list_then_an_id_is_asked_for(signed_in, place, service, monkeypatch):
+def test_services_when_too_many_to_list_then_a_field_for_the_id(signed_in, create_orders, service, monkeypatch):
     monkeypatch.setattr(order_list, "MAX_SERVICES", 0)
-    [order] = place()
+    [order] = create_orders()
     page = get(signed_in, service=service.pk)
     assert shown(page) == [order.pk] and f"Service {service.pk}" in text_of(page)
     assert shown(get(signed_in, service=service.pk + 1)) == []
@@ -108,9 +108,9 @@ def test_services_when_they_are_too_many_to_list_then_an_id_is_asked_for(signed_
 
 
 @override_settings(TIME_ZONE="America/New_York")
-def test_days_when_given_then_they_are_those_of_the_site_and_both_count(signed_in, place):
+def test_days_when_given_then_in_the_sites_time_zone_and_both_included(signed_in, create_orders):
     moments = ["2026-03-07T04:59:59", "2026-03-07T05:00:00", "2026-03-09T03:59:59", "2026-03-09T04:00:00"]
-    orders = place(4)
+    orders = create_orders(4)
     for order, moment in zip(orders, moments, strict=True):
         run(order, created_at=datetime.fromisoformat(f"{moment}+00:00"))
     # The 8th, when clocks are put forward, has 23 hours.
@@ -134,11 +134,9 @@ def test_days_when_given_then_they_are_those_of_the_site_and_both_count(signed_i
         ({"q": "a" * 5_000}, "q", "longer than any link"),
     ],
 )
-def test_filter_when_it_cannot_be_read_then_told_at_its_field_and_the_others_hold(
-    signed_in, place, query, field, words
-):
-    place(1, status=Status.COMPLETED)
-    [running] = place(1, status=Status.IN_PROGRESS)
+def test_filter_when_invalid_then_its_error_and_the_others_apply(signed_in, create_orders, query, field, words):
+    create_orders(1, status=Status.COMPLETED)
+    [running] = create_orders(1, status=Status.IN_PROGRESS)
     page = get(signed_in, status="in_progress", **query)
     assert shown(page) == [running.pk]
     assert words in " ".join(page.context["form"].errors[field])
@@ -147,8 +145,8 @@ def test_filter_when_it_cannot_be_read_then_told_at_its_field_and_the_others_hol
     assert refused.status_code == 302 and "status=in_progress" in refused.url
 
 
-def test_sorts_when_chosen_then_equal_charges_follow_by_number(signed_in, place):
-    orders = place(4)
+def test_sort_when_charges_are_equal_then_by_number(signed_in, create_orders):
+    orders = create_orders(4)
     for order, charge in zip(orders, (500, 900, 500, 100), strict=True):
         run(order, charge=charge)
     a, b, c, d = pks(orders)
@@ -158,8 +156,8 @@ def test_sorts_when_chosen_then_equal_charges_follow_by_number(signed_in, place)
     assert shown(get(signed_in, sort="newest")) == [d, c, b, a]
 
 
-def test_filters_that_are_on_are_chips_that_take_them_off_and_keep_the_rest(signed_in, place, service):
-    place()
+def test_chips_when_filters_are_set_then_each_removes_only_its_own(signed_in, create_orders, service):
+    create_orders()
     today = timezone.localdate().isoformat()
     page = get(signed_in, q="example", service=service.pk, since=today, status="pending", sort="oldest", after="1.1")
     chips = {chip.key: chip for chip in page.context["taken"]}
@@ -173,23 +171,23 @@ def test_filters_that_are_on_are_chips_that_take_them_off_and_keep_the_rest(sign
     assert "status" not in statuses["all"].url and "q=example" in statuses["all"].url
 
 
-def test_counts_when_other_filters_are_on_then_none_is_claimed(signed_in, place):
-    place(2, status=Status.COMPLETED)
+def test_counts_when_other_filters_are_set_then_hidden(signed_in, create_orders):
+    create_orders(2, status=Status.COMPLETED)
     assert 'id="count-completed">2<' in text_of(get(signed_in, status="partial"))
     assert "count-completed" not in text_of(get(signed_in, q="example"))
 
 
-def test_counts_when_there_are_many_then_they_end_at_a_thousand(signed_in, place, monkeypatch):
+def test_counts_when_many_then_they_stop_at_a_thousand(signed_in, create_orders, monkeypatch):
     monkeypatch.setattr("orders.web.selectors.COUNTED", 2)
-    place(3, status=Status.COMPLETED)
-    place(2, status=Status.PARTIAL)
+    create_orders(3, status=Status.COMPLETED)
+    create_orders(2, status=Status.PARTIAL)
     page = text_of(get(signed_in))
     assert 'id="count-completed">2+<' in page and 'id="count-partial">2<' in page and 'id="count-all">2+<' in page
 
 
-def test_list_when_nothing_matches_then_says_what_to_do(signed_in, place):
+def test_list_when_nothing_matches_then_says_what_to_do(signed_in, create_orders):
     assert "Place your first order" in text_of(get(signed_in))
-    place()
+    create_orders()
     page = text_of(get(signed_in, q="nothing-like-this"))
     assert "No orders match" in page and "Show all orders" in page and "Take off a filter" in page
 
@@ -197,9 +195,9 @@ def test_list_when_nothing_matches_then_says_what_to_do(signed_in, place):
 # -- search ----------------------------------------------------------------------------------------
 
 
-def test_search_when_a_number_then_finds_the_order_and_links_that_hold_it(signed_in, place):
-    first = place(1, link="https://example.com/one")[0]
-    second = place(1, link=f"https://example.com/reel/{first.pk}77")[0]
+def test_search_when_a_number_then_that_order_and_links_with_it(signed_in, create_orders):
+    first = create_orders(1, link="https://example.com/one")[0]
+    second = create_orders(1, link=f"https://example.com/reel/{first.pk}77")[0]
     assert shown(get(signed_in, q=str(first.pk))) == pks([second, first])
     assert shown(get(signed_in, q=f"#{second.pk}")) == [second.pk]
     assert shown(get(signed_in, q="9" * 30)) == []
@@ -210,31 +208,29 @@ def test_search_when_a_number_then_finds_the_order_and_links_that_hold_it(signed
     "text",
     ["https://www.Instagram.com/Anna/", "instagram.com/Anna", "agram.com/an", " ANNA ", "http://instagram.com/Anna"],
 )
-def test_search_when_a_link_or_a_part_then_finds_it_however_it_is_written(signed_in, place, text):
-    [order] = place(1, link="https://instagram.com/Anna")
-    place(1, link="https://example.com/b")
+def test_search_when_a_link_or_part_then_found_however_written(signed_in, create_orders, text):
+    [order] = create_orders(1, link="https://instagram.com/Anna")
+    create_orders(1, link="https://example.com/b")
     assert shown(get(signed_in, q=text)) == [order.pk]
 
 
 @pytest.mark.parametrize("text", ["%", "_", "\\", "'", "' OR 1=1 --", "\u202e", "www.", "/", "http://"])
-def test_search_takes_signs_for_what_they_are(signed_in, place, text):
-    place(1, link="https://example.com/abc")
+def test_search_when_it_holds_wildcards_then_taken_literally(signed_in, create_orders, text):
+    create_orders(1, link="https://example.com/abc")
     assert shown(get(signed_in, q=text)) in ([], pks(Order.objects.all()) if text == "/" else [])
 
 
-def test_search_finds_nothing_of_anothers(signed_in, place, other, service):
+def test_search_when_it_matches_anothers_orders_then_nothing(signed_in, create_orders, other, service):
     theirs = make.order(other, service, link="https://example.com/theirs")
-    place()
+    create_orders()
     assert shown(get(signed_in, q="theirs")) == []
     assert shown(get(signed_in, q=str(theirs.pk))) == []
 
 
-def test_search_when_orders_are_many_then_parts_are_looked_for_in_the_newest_and_so_it_says(
-    signed_in, place, monkeypatch
-):
+def test_search_when_orders_are_many_then_parts_only_in_the_newest(signed_in, create_orders, monkeypatch):
     monkeypatch.setattr(filters, "LOOKED_THROUGH", 2)
     monkeypatch.setattr(order_list, "LOOKED_THROUGH", 2)
-    old, *_ = place(3, link="https://example.com/abc")
+    old, *_ = create_orders(3, link="https://example.com/abc")
     page = get(signed_in, q="/abc")
     assert old.pk not in shown(page) and len(shown(page)) == 2
     assert "Your newest 2 orders were searched" in text_of(page)
@@ -242,18 +238,18 @@ def test_search_when_orders_are_many_then_parts_are_looked_for_in_the_newest_and
     assert old.pk in shown(get(signed_in, q=str(old.pk)))
 
 
-def test_search_when_too_much_matches_then_the_newest_are_shown_and_so_it_says(signed_in, place, monkeypatch):
+def test_search_when_too_much_matches_then_the_newest_with_a_hint(signed_in, create_orders, monkeypatch):
     monkeypatch.setattr(filters, "MAX_FOUND", 2)
     monkeypatch.setattr(order_list, "MAX_FOUND", 2)
-    orders = place(3)
+    orders = create_orders(3)
     page = get(signed_in, q="example", sort="oldest")
     assert shown(page) == pks(orders[1:])
     assert "The newest 2 orders that match are shown" in text_of(page)
 
 
-def test_search_holds_with_the_other_filters(signed_in, place):
-    place(2, status=Status.COMPLETED)
-    [running] = place(1, status=Status.IN_PROGRESS)
+def test_search_when_other_filters_are_set_then_both_apply(signed_in, create_orders):
+    create_orders(2, status=Status.COMPLETED)
+    [running] = create_orders(1, status=Status.IN_PROGRESS)
     assert shown(get(signed_in, q="example", status="in_progress")) == [running.pk]
     assert shown(get(signed_in, q=str(running.pk), status="completed")) == []
 
@@ -262,30 +258,30 @@ def test_search_holds_with_the_other_filters(signed_in, place):
 
 
 def walk(client, way, **query) -> list[list[int]]:
-    """The orders of each page, from `query` on until there is no further one this way."""
+    """Return the orders of each page, from `query` on in the given direction."""
     pages = []
     while True:
         page = get(client, **query)
         pages.append(shown(page))
-        place = getattr(page.context["page"], way)
-        if place is None:
+        create_orders = getattr(page.context["page"], way)
+        if create_orders is None:
             return pages
         query = {name: value for name, value in query.items() if name not in ("before", "after")}
-        query[place[0]] = place[1]
+        query[create_orders[0]] = create_orders[1]
         assert len(pages) < 20
 
 
 @pytest.mark.parametrize(
     "query", [{}, {"sort": "oldest"}, {"sort": "highest"}, {"sort": "lowest"}, {"since": "2020-01-01"}]
 )
-def test_pages_when_walked_then_each_order_is_on_one_of_them_and_back_is_the_same(signed_in, place, query):
-    for number, order in enumerate(place(60)):
-        # Equal charges and moments across the borders of pages.
+def test_pages_when_walked_then_each_order_once_and_back_the_same(signed_in, create_orders, query):
+    for number, order in enumerate(create_orders(60)):
+        # Equal charges and moments at the borders of pages.
         run(order, charge=1_000 * (1 + number // 40), created_at=timezone.now() - timedelta(days=number // 30))
     there = walk(signed_in, "next", **query)
     assert [len(page) for page in there] == [25, 25, 10]
     assert len({pk for page in there for pk in page}) == 60
-    last = get(signed_in, **query, after=f"{'x'}")  # Garbage is the first page.
+    last = get(signed_in, **query, after=f"{'x'}")  # A malformed position gives the first page.
     assert shown(last) == there[0]
     place_of_last = get_last(signed_in, query)
     back = walk(signed_in, "previous", **query, **place_of_last)
@@ -295,14 +291,14 @@ def test_pages_when_walked_then_each_order_is_on_one_of_them_and_back_is_the_sam
 def get_last(client, query) -> dict[str, str]:
     found: dict[str, str] = {}
     while True:
-        place = get(client, **query, **found).context["page"].next
-        if place is None:
+        create_orders = get(client, **query, **found).context["page"].next
+        if create_orders is None:
             return found
-        found = dict([place])
+        found = dict([create_orders])
 
 
-def test_page_when_its_border_is_gone_then_goes_on_from_there(customer, place):
-    orders = place(6)
+def test_page_when_its_border_row_is_gone_then_it_continues_there(customer, create_orders):
+    orders = create_orders(6)
     rows = Order.objects.filter(customer=customer)
     first = page_of(rows, params={}, size=2)
     run(orders[4], customer=make.customer("carol@example.org"))  # As if it were deleted.
@@ -310,8 +306,8 @@ def test_page_when_its_border_is_gone_then_goes_on_from_there(customer, place):
     assert pks(second.rows) == pks([orders[3], orders[2]])
 
 
-def test_page_when_what_it_showed_went_elsewhere_then_the_first_is_shown(signed_in, place):
-    orders = place(30, status=Status.PENDING)
+def test_page_when_all_its_rows_moved_away_then_the_first_is_shown(signed_in, create_orders):
+    orders = create_orders(30, status=Status.PENDING)
     place_of_next = get(signed_in, status="pending").context["page"].next
     for order in orders[:5]:
         run(order, status=Status.COMPLETED)
@@ -324,15 +320,15 @@ def test_page_when_what_it_showed_went_elsewhere_then_the_first_is_shown(signed_
     ["", "x", "1", ".", "1.", ".1", "1.1.1", "-1.5", "1.-5", "９.９", f"{'9' * 18}.{'9' * 18}", "9" * 60, "\x00"],
 )
 @pytest.mark.parametrize("query", [{}, {"sort": "highest"}, {"since": "2020-01-01"}, {"sort": "lowest"}])
-def test_page_when_its_place_is_garbage_then_some_page_is_shown(signed_in, place, name, value, query):
-    place(2)
+def test_page_when_its_position_is_malformed_then_some_page_is_shown(signed_in, create_orders, name, value, query):
+    create_orders(2)
     assert len(shown(get(signed_in, **query, **{name: value}))) in (1, 2)
 
 
-def test_list_queries_are_few_and_the_same_however_many_rows(signed_in, place, service):
+def test_list_when_rows_are_many_then_queries_stay_the_same(signed_in, create_orders, service):
     counts = set()
     for _ in range(2):
-        place(13)
+        create_orders(13)
         for query in ({}, {"q": "example", "service": service.pk, "since": "2020-01-01", "sort": "highest"}):
             with statements() as found:
                 get(signed_in, **query)
@@ -343,25 +339,25 @@ def test_list_queries_are_few_and_the_same_however_many_rows(signed_in, place, s
 # -- several at once -------------------------------------------------------------------------------
 
 
-def bulk(client, wish, orders, **values):
+def bulk(client, action, orders, **values):
     return client.post(
-        reverse("order_bulk"), {"wish": wish, "order": [str(getattr(one, "pk", one)) for one in orders], **values}
+        reverse("order_bulk"), {"wish": action, "order": [str(getattr(one, "pk", one)) for one in orders], **values}
     )
 
 
-def said(response) -> str:
+def messages_of(response) -> str:
     return " ".join(str(message) for message in get_messages(response.wsgi_request))
 
 
 @pytest.fixture
-def mixed(customer, service, place):
-    """Two that were not sent, one that runs, one that ended."""
+def mixed(customer, service, create_orders):
+    """Two unsent orders, one that runs, one that ended."""
     queued = [make.order(customer, service) for _ in range(2)]
-    [running], [ended] = place(1, status=Status.IN_PROGRESS), place(1, status=Status.COMPLETED)
+    [running], [ended] = create_orders(1, status=Status.IN_PROGRESS), create_orders(1, status=Status.COMPLETED)
     return [*queued, running, ended]
 
 
-def test_bulk_cancel_when_asked_then_first_says_what_comes_back_and_changes_nothing(signed_in, mixed):
+def test_bulk_cancel_when_requested_then_previewed_without_changes(signed_in, mixed):
     with nothing_changes():
         page = bulk(signed_in, "cancel", mixed)
     text = text_of(page)
@@ -372,13 +368,11 @@ def test_bulk_cancel_when_asked_then_first_says_what_comes_back_and_changes_noth
     assert CancelRequest.objects.count() == 0
 
 
-def test_bulk_cancel_when_confirmed_then_each_goes_by_its_own_rules_and_one_message_tells(
-    signed_in, customer, mixed, sound_books
-):
+def test_bulk_cancel_when_confirmed_then_each_by_its_rules_and_one_message(signed_in, customer, mixed, sound_books):
     before = make.wallet(customer).balance
     response = bulk(signed_in, "cancel", mixed, confirmed="1", query="status=pending&page=3&evil=//x")
     assert response.url == f"{reverse('order_list')}?status=pending"
-    assert said(response) == (
+    assert messages_of(response) == (
         "2 canceled, $0.50 is back in your wallet; cancellation requested for 1 order; 1 left: it has ended already."
     )
     assert make.wallet(customer).balance == before + 500_000
@@ -391,86 +385,86 @@ def test_bulk_cancel_when_confirmed_then_each_goes_by_its_own_rules_and_one_mess
     assert CancelRequest.objects.get().order_id == mixed[2].pk
 
 
-def test_bulk_cancel_when_posted_twice_then_nothing_happens_twice(signed_in, customer, mixed, sound_books):
+def test_bulk_cancel_when_posted_twice_then_done_once(signed_in, customer, mixed, sound_books):
     bulk(signed_in, "cancel", mixed, confirmed="1")
     balance = make.wallet(customer).balance
     response = bulk(signed_in, "cancel", mixed, confirmed="1")
-    assert said(response).endswith(
+    assert messages_of(response).endswith(
         "Cancellation requested for 1 order; 2 canceled already; 1 left: it has ended already."
     )
     assert make.wallet(customer).balance == balance
     assert CancelRequest.objects.count() == 1
 
 
-def test_bulk_cancel_when_none_can_be_then_offers_no_button(signed_in, place):
+def test_bulk_cancel_when_none_is_possible_then_no_button(signed_in, create_orders):
     UpstreamService.objects.update(cancel=False)
-    refused, ended = place(1, status=Status.IN_PROGRESS), place(1, status=Status.PARTIAL)
+    refused, ended = create_orders(1, status=Status.IN_PROGRESS), create_orders(1, status=Status.PARTIAL)
     text = text_of(bulk(signed_in, "cancel", [*refused, *ended]))
     assert "Nothing to cancel" in text and "cannot be canceled once it was sent" in text
     assert "confirmed" not in text
 
 
-def test_bulk_cancel_when_the_provider_refused_lately_then_so_it_says(signed_in, place):
-    [order] = place(1, status=Status.IN_PROGRESS)
+def test_bulk_cancel_when_refused_lately_then_says_so(signed_in, create_orders):
+    [order] = create_orders(1, status=Status.IN_PROGRESS)
     CancelRequest.objects.create(
         order=order, provider_id=order.provider_id, state=CancelState.REFUSED, finished_at=timezone.now()
     )
     assert "refused it within the last hour" in text_of(bulk(signed_in, "cancel", [order]))
-    assert "1 left: the provider has refused" in said(bulk(signed_in, "cancel", [order], confirmed="1"))
+    assert "1 left: the provider has refused" in messages_of(bulk(signed_in, "cancel", [order], confirmed="1"))
 
 
-def test_bulk_confirmation_runs_the_same_few_queries_however_many_orders(signed_in, place):
+def test_bulk_cancel_when_orders_are_many_then_queries_stay_the_same(signed_in, create_orders):
     counts: list[int] = []
     known: list[Order] = []
     for _ in range(2):
-        known += place(10, status=Status.IN_PROGRESS)
+        known += create_orders(10, status=Status.IN_PROGRESS)
         with statements() as found:
             bulk(signed_in, "cancel", known)
         counts.append(len(found))
     assert counts[0] == counts[1] <= 12, counts
 
 
-def test_bulk_refill_when_asked_then_each_that_can_is_asked_for_and_the_rest_told(signed_in, place, sound_books):
-    done, running = place(2, status=Status.COMPLETED), place(1, status=Status.IN_PROGRESS)
+def test_bulk_refill_when_requested_then_done_where_possible_and_reported(signed_in, create_orders, sound_books):
+    done, running = create_orders(2, status=Status.COMPLETED), create_orders(1, status=Status.IN_PROGRESS)
     response = bulk(signed_in, "refill", [*done, *running])
-    assert said(response) == "Refill requested for 2 orders; 1 left: only a completed order can be refilled."
+    assert messages_of(response) == "Refill requested for 2 orders; 1 left: only a completed order can be refilled."
     assert set(Refill.objects.values_list("order_id", flat=True)) == set(pks(done))
     again = bulk(signed_in, "refill", done)
-    assert "2 left: a refill of this order is under way." in said(again)
+    assert "2 left: a refill of this order is under way." in messages_of(again)
     assert Refill.objects.count() == 2
 
 
-@pytest.mark.parametrize("wish", ["cancel", "refill"])
-def test_bulk_when_anothers_orders_are_among_them_then_they_are_not_there(signed_in, place, other, service, wish):
+@pytest.mark.parametrize("action", ["cancel", "refill"])
+def test_bulk_when_anothers_orders_are_included_then_ignored(signed_in, create_orders, other, service, action):
     theirs = make.accepted_order(other, service, upstream_id="theirs")
-    run(theirs, status=Status.COMPLETED if wish == "refill" else Status.IN_PROGRESS)
-    [mine] = place(1, status=Status.COMPLETED if wish == "refill" else Status.IN_PROGRESS)
+    run(theirs, status=Status.COMPLETED if action == "refill" else Status.IN_PROGRESS)
+    [mine] = create_orders(1, status=Status.COMPLETED if action == "refill" else Status.IN_PROGRESS)
     with nothing_changes():
-        assert bulk(signed_in, wish, [theirs], confirmed="1").status_code == 404
-    words = said(bulk(signed_in, wish, [theirs, mine], confirmed="1"))
+        assert bulk(signed_in, action, [theirs], confirmed="1").status_code == 404
+    words = messages_of(bulk(signed_in, action, [theirs, mine], confirmed="1"))
     assert words in ("Cancellation requested for 1 order.", "Refill requested for 1 order.")
-    asked = CancelRequest if wish == "cancel" else Refill
-    assert list(asked.objects.values_list("order_id", flat=True)) == [mine.pk]
+    requests = CancelRequest if action == "cancel" else Refill
+    assert list(requests.objects.values_list("order_id", flat=True)) == [mine.pk]
 
 
 @pytest.mark.parametrize("ids", [["x"], ["0"], ["9" * 40], ["１"], ["-1"], ["1 OR 1=1"], ["\x00"]])
-def test_bulk_when_given_garbage_then_not_found_and_nothing_changes(signed_in, mixed, ids):
+def test_bulk_when_malformed_then_404_and_nothing_changes(signed_in, mixed, ids):
     with nothing_changes():
         assert bulk(signed_in, "cancel", ids, confirmed="1").status_code == 404
 
 
-def test_bulk_when_none_or_no_wish_or_too_many_are_given_then_nothing_changes(signed_in, mixed, place, monkeypatch):
+def test_bulk_when_none_or_too_many_are_selected_then_nothing_changes(signed_in, mixed, create_orders, monkeypatch):
     with nothing_changes():
-        assert "Choose at least one order" in said(bulk(signed_in, "cancel", []))
+        assert "Choose at least one order" in messages_of(bulk(signed_in, "cancel", []))
         assert bulk(signed_in, "", mixed, confirmed="1").status_code == 302
         for module in ("orders.requests.bulk.MAX_ORDERS", "orders.web.views.bulk_actions.MAX_ORDERS"):
             monkeypatch.setattr(module, 3)
-        assert "Choose at most 3 orders" in said(bulk(signed_in, "cancel", mixed, confirmed="1"))
-        assert "Choose at most 3 orders" in said(bulk(signed_in, "cancel", mixed))
-        assert "Choose at most 3 orders" in said(bulk(signed_in, "refill", mixed))
+        assert "Choose at most 3 orders" in messages_of(bulk(signed_in, "cancel", mixed, confirmed="1"))
+        assert "Choose at most 3 orders" in messages_of(bulk(signed_in, "cancel", mixed))
+        assert "Choose at most 3 orders" in messages_of(bulk(signed_in, "refill", mixed))
 
 
-def test_bulk_when_one_fails_for_an_error_of_ours_then_the_others_go_on(signed_in, customer, service, monkeypatch):
+def test_bulk_when_one_fails_on_our_side_then_the_others_proceed(signed_in, customer, service, monkeypatch):
     first, second = make.order(customer, service), make.order(customer, service)
     from orders.requests import bulk as bulk_requests
 
@@ -482,12 +476,12 @@ def test_bulk_when_one_fails_for_an_error_of_ours_then_the_others_go_on(signed_i
         return cancel_order(order=order, actor=actor)
 
     monkeypatch.setattr(bulk_requests, "cancel_order", stumble)
-    words = said(bulk(signed_in, "cancel", [first, second], confirmed="1"))
+    words = messages_of(bulk(signed_in, "cancel", [first, second], confirmed="1"))
     assert "1 canceled, $0.25" in words and "1 left: something went wrong on our side" in words
     assert Order.objects.get(pk=first.pk).submission == Submission.WITHDRAWN
 
 
-# -- the file --------------------------------------------------------------------------------------
+# -- the CSV export --------------------------------------------------------------------------------
 
 
 def rows_of(response) -> list[dict[str, str]]:
@@ -500,17 +494,19 @@ def export(client, **query):
     return client.get(reverse("order_export"), query)
 
 
-def test_export_holds_every_order_of_the_filters_and_no_other_persons(signed_in, place, other, service, monkeypatch):
+def test_export_when_filtered_then_all_its_orders_and_nobody_elses(
+    signed_in, create_orders, other, service, monkeypatch
+):
     monkeypatch.setattr("orders.web.csv_export.ROWS", 2)
     make.order(other, service)
-    done, running = place(5, status=Status.COMPLETED), place(2, status=Status.IN_PROGRESS)
+    done, running = create_orders(5, status=Status.COMPLETED), create_orders(2, status=Status.IN_PROGRESS)
     assert [int(row["order"]) for row in rows_of(export(signed_in))] == pks(reversed([*done, *running]))
     found = rows_of(export(signed_in, status="completed", sort="oldest", after="3.3"))
     assert [int(row["order"]) for row in found] == pks(done)
 
 
-def test_export_tells_money_times_and_counts_plainly(signed_in, place, service):
-    [order] = place(1, link="https://example.com/a")
+def test_export_when_read_then_money_times_and_counts_are_plain(signed_in, create_orders, service):
+    [order] = create_orders(1, link="https://example.com/a")
     run(
         order,
         status=Status.PARTIAL,
@@ -542,16 +538,16 @@ def test_export_tells_money_times_and_counts_plainly(signed_in, place, service):
 
 
 @pytest.mark.parametrize("evil", ["=HYPERLINK(1)", "+1+cmd", "-2+3", "@SUM(1)", "\t=1"])
-def test_export_when_a_cell_looks_like_a_formula_then_it_is_none(signed_in, place, evil):
-    [order] = place()
+def test_export_when_a_cell_looks_like_a_formula_then_quoted(signed_in, create_orders, evil):
+    [order] = create_orders()
     run(order, link=evil, service_name=f'{evil}\n"second, line"')
     [row] = rows_of(export(signed_in))
     assert row["link"] == f"'{evil}" and row["service_name"].startswith(f"'{evil}")
 
 
-def test_export_when_there_are_many_then_it_is_read_in_short_statements_while_it_is_sent(signed_in, place, monkeypatch):
+def test_export_when_rows_are_many_then_read_in_short_statements(signed_in, create_orders, monkeypatch):
     monkeypatch.setattr("orders.web.csv_export.ROWS", 5)
-    place(20)
+    create_orders(20)
     response = export(signed_in)
     lines = iter(response.streaming_content)
     with statements() as found:
@@ -561,12 +557,12 @@ def test_export_when_there_are_many_then_it_is_read_in_short_statements_while_it
     assert len(list(lines)) == 17
 
 
-def test_export_when_signed_out_then_leads_to_the_sign_in(client):
+def test_export_when_signed_out_then_redirected_to_sign_in(client):
     assert reverse("account_login") in export(client).url
 
 
-def test_each_row_when_what_is_left_goes_elsewhere_meanwhile_then_none_is_read_twice(customer, service):
-    """A file of pending orders must not begin again because the last of them were sent while it was written."""
+def test_each_row_when_rows_move_meanwhile_then_none_is_read_twice(customer, service):
+    """An export of pending orders must not restart because the last of them were sent meanwhile."""
     for _ in range(4):
         make.order(customer, service, quantity=10)
     rows = each_row(Order.objects.filter(status=Status.PENDING), size=2)
