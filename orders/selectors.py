@@ -1,4 +1,4 @@
-"""Orders as whoever asks may see them."""
+"""Queries for a customer's orders."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from panel.accounts.models import ApiKey, User
 
 
 def orders_of(*, customer: User) -> QuerySet[Order]:
-    """The customer's orders, newest first."""
+    """Return the customer's orders, newest first."""
     return Order.objects.filter(customer=customer).order_by("-pk")
 
 
 def api_key_of(*, order: Order) -> ApiKey | None:
-    """The API key that ordered it, with its `name`, revoked or not; None if it was ordered in the browser."""
+    """Return the API key that created the order, even if revoked; None if it was created in the browser."""
     if order.api_key_ref is None:
         return None
     return order.customer.api_keys.filter(pk=order.api_key_ref).first()

@@ -1,7 +1,7 @@
-"""The two states of an order, their meanings, looks and allowed moves.
+"""The states of orders, requests and drip-feeds, their icons and colors, and the moves between them.
 
-`Status` is what the customer sees: the protocol's own words. `Submission` is how the order stands with the
-provider. They move apart: an order may be Pending for the customer while we do not know whether it was placed.
+`Status` is what the customer sees, in the protocol's words. `Submission` is how far the order got with its provider.
+They are independent: an order may be Pending for the customer while it is in doubt for us.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class Status(models.TextChoices):
 FINAL = frozenset({Status.COMPLETED, Status.PARTIAL, Status.CANCELED})
 OPEN = frozenset(Status) - FINAL
 
-# Colour (of the four meanings) and icon of each status.
+# Color and icon of each status.
 LOOKS: dict[str, tuple[str, str]] = {
     Status.PENDING: ("neutral", "clock"),
     Status.PROCESSING: ("info", "arrow-repeat"),
@@ -33,22 +33,22 @@ LOOKS: dict[str, tuple[str, str]] = {
 
 
 class Submission(models.TextChoices):
-    QUEUED = "queued", "Queued"  # waits to be sent; not one byte of it is with the provider
-    SUBMITTING = "placing", "Submitting"  # a worker holds a lease and may be sending right now
+    QUEUED = "queued", "Queued"  # waits to be sent; nothing was sent, or the provider did not accept it
+    SUBMITTING = "placing", "Submitting"  # a worker holds a lease and may be sending it now
     ACCEPTED = "placed", "Accepted"  # the provider's order id is known
-    REFUSED = "refused", "Refused"  # the provider said no for good; refunded
-    IN_DOUBT = "in_doubt", "In doubt"  # may have been placed: never sent again or refunded by itself
+    REFUSED = "refused", "Refused"  # the provider will not accept it; refunded
+    IN_DOUBT = "in_doubt", "In doubt"  # may have been accepted: neither refunded nor sent under a new request id
     WITHDRAWN = "withdrawn", "Withdrawn"  # cancelled before it was sent; refunded
 
 
-# The moves that exist. Writes with several possible sources filter on it, through `reachable_from`.
+# The allowed moves. Updates of several orders filter by it, through `reachable_from`.
 SUBMISSION_MOVES: dict[Submission, frozenset[Submission]] = {
-    # ACCEPTED and QUEUED: staff settle an order that was refused with words never seen before.
+    # To ACCEPTED or QUEUED: staff resolve an order that was refused in unknown words.
     Submission.QUEUED: frozenset(
         {Submission.SUBMITTING, Submission.WITHDRAWN, Submission.REFUSED, Submission.ACCEPTED, Submission.QUEUED}
     ),
     Submission.SUBMITTING: frozenset({Submission.ACCEPTED, Submission.QUEUED, Submission.REFUSED, Submission.IN_DOUBT}),
-    # SUBMITTING: asked again under the same request id, where the provider promises to take it once.
+    # To SUBMITTING: sent again under the same request id, which the provider promises to accept once.
     Submission.IN_DOUBT: frozenset({Submission.ACCEPTED, Submission.SUBMITTING, Submission.QUEUED, Submission.REFUSED}),
     Submission.ACCEPTED: frozenset(),
     Submission.REFUSED: frozenset(),
@@ -57,12 +57,12 @@ SUBMISSION_MOVES: dict[Submission, frozenset[Submission]] = {
 
 
 def reachable_from(new: Submission) -> list[Submission]:
-    """The submissions that may become `new`."""
+    """Return the submissions that may become `new`."""
     return [old for old, moves in SUBMISSION_MOVES.items() if new in moves]
 
 
-# What a provider may still change after the end. An order once Canceled stays so: its refund is never
-# clawed back, and a later "Completed" changes nothing that the customer was told.
+# The moves that a provider's answers may still make from a final status. Canceled is for good: its refund
+# is never taken back.
 _AFTER_FINAL: dict[str, frozenset[str]] = {
     Status.COMPLETED: frozenset({Status.PARTIAL, Status.CANCELED}),
     Status.PARTIAL: frozenset({Status.COMPLETED, Status.CANCELED}),
@@ -71,7 +71,7 @@ _AFTER_FINAL: dict[str, frozenset[str]] = {
 
 
 def may_follow(current: str, new: str) -> bool:
-    """Whether an order that is `current` may become `new` because its provider says so."""
+    """Return True if a provider's answer may change an order's status from `current` to `new`."""
     if current == new:
         return False
     if current in _AFTER_FINAL:
@@ -80,7 +80,7 @@ def may_follow(current: str, new: str) -> bool:
 
 
 class ReviewReason(models.TextChoices):
-    """Why an order waits for a person. Empty: it does not."""
+    """Why an order waits for a person. An order that is not in review has an empty reason."""
 
     DOUBT = "doubt", "It may have been placed: no answer settled it in time"
     UNKNOWN_ERROR = "unknown_error", "The provider refused it with words never seen before"
@@ -92,7 +92,7 @@ class ReviewReason(models.TextChoices):
 
 
 class EventKind(models.TextChoices):
-    """What a line of an order's timeline tells of."""
+    """What an event of an order's timeline is about."""
 
     ORDERED = "ordered", "Ordered"
     SUBMISSION = "placement", "Submission"
@@ -113,16 +113,17 @@ class AttemptOutcome(models.TextChoices):
     UNKNOWN = "unknown", "Unknown"
 
 
-# What came of it leaves open whether the provider has the order. ACCEPTED: while its order is not accepted by it.
+# Outcomes after which the provider may have the order. ACCEPTED counts only while it is not the order's
+# `accepted_attempt`.
 MAYBE_TAKEN = (AttemptOutcome.SENDING, AttemptOutcome.UNKNOWN, AttemptOutcome.UNCLEAR, AttemptOutcome.ACCEPTED)
 
 
 class CancelState(models.TextChoices):
-    """How a wish to cancel stands with the provider."""
+    """How a cancel request stands with the provider."""
 
     WAITING = "waiting", "Waiting to be sent"
-    ASKING = "asking", "Being sent"  # a worker holds a lease; asking again is harmless
-    ACCEPTED = "accepted", "Taken by the provider"  # the order's status tells what comes of it
+    ASKING = "asking", "Being sent"  # a worker holds a lease; sending it again is harmless
+    ACCEPTED = "accepted", "Taken by the provider"  # the order's status will show the result
     REFUSED = "refused", "Refused"
     ENDED = "ended", "The order ended"
 
@@ -132,7 +133,7 @@ class CancelState(models.TextChoices):
 
 
 class RefillState(models.TextChoices):
-    """How a refill stands. Pending, In progress, Completed and Rejected are the protocol's own words."""
+    """How a refill stands. Pending, In progress, Completed and Rejected are the protocol's words."""
 
     WAITING = "waiting", "Waiting to be sent"
     ASKING = "asking", "Being sent"  # a worker holds a lease; never sent again by itself
@@ -140,15 +141,15 @@ class RefillState(models.TextChoices):
     IN_PROGRESS = "in_progress", "In progress"
     COMPLETED = "completed", "Completed"
     REJECTED = "rejected", "Rejected"
-    REFUSED = "refused", "Refused"  # the provider did not take it at all
-    UNFOLLOWED = "unfollowed", "Requested"  # taken, or perhaps taken, and without an id to follow it by
+    REFUSED = "refused", "Refused"  # the provider did not accept it
+    UNFOLLOWED = "unfollowed", "Requested"  # accepted, perhaps, but without an id to poll it by
 
     @classmethod
     def open(cls) -> list[str]:
         return [cls.WAITING, cls.ASKING, cls.PENDING, cls.IN_PROGRESS]
 
 
-# As LOOKS, for refills.
+# Color and icon of each refill state.
 REFILL_LOOKS: dict[str, tuple[str, str]] = {
     RefillState.WAITING: ("neutral", "clock"),
     RefillState.ASKING: ("neutral", "clock"),
@@ -162,7 +163,7 @@ REFILL_LOOKS: dict[str, tuple[str, str]] = {
 
 
 class DripState(models.TextChoices):
-    """How a drip-feed stands. Its runs are orders, with a status each."""
+    """How a drip-feed stands. Each of its runs is an order with a status of its own."""
 
     RUNNING = "running", "Running"
     COMPLETED = "completed", "All runs begun"

@@ -1,4 +1,4 @@
-"""Celery's doors to the services. Each is one round of "what is due"; running it twice is harmless."""
+"""Celery tasks of orders. Each does one round of what is due; running it twice is harmless."""
 
 from celery import shared_task
 
@@ -12,13 +12,13 @@ from orders.requests import refill_poll, send
 from orders.tracking import monitor, poll
 from panel.alerts.services import record_heartbeat
 
-# Seconds after which a message is stale: while all threads are busy, ticks must not pile up.
+# Seconds after which a message expires, so that messages do not pile up while all threads are busy.
 PROMPTLY = 10
 
 
 @shared_task
 def submit_orders() -> None:
-    """Sends what is due, each provider in a task of its own: a slow one delays no other."""
+    """Submit due orders, each provider in a task of its own so that a slow one does not delay the others."""
     meet_deadlines()
     for provider in submit.providers_with_due_orders():
         submit_provider_orders.apply_async((provider.pk,), expires=PROMPTLY)
@@ -27,20 +27,20 @@ def submit_orders() -> None:
 
 @shared_task
 def begin_runs() -> None:
-    """Places the runs of drip-feeds that are due."""
+    """Create the orders of drip-feed runs that are due."""
     drip_feeds.begin_due_runs()
     record_heartbeat(task="begin_runs")
 
 
 @shared_task
 def submit_provider_orders(provider_id: int) -> None:
-    """Sends the due orders of one provider."""
+    """Submit the due orders of one provider."""
     submit.submit_for_provider(provider=Provider.objects.get(pk=provider_id))
 
 
 @shared_task
 def reconcile_orders() -> None:
-    """Searches for orders in doubt, each provider in a task of its own."""
+    """Search for orders in doubt, each provider in a task of its own."""
     for provider in worker.providers_with_due_doubts():
         reconcile_provider_orders.apply_async((provider.pk,), expires=PROMPTLY)
     record_heartbeat(task="reconcile_orders")
@@ -48,13 +48,13 @@ def reconcile_orders() -> None:
 
 @shared_task
 def reconcile_provider_orders(provider_id: int) -> None:
-    """Searches for the orders in doubt of one provider."""
+    """Search for the orders in doubt of one provider."""
     worker.reconcile_provider(provider=Provider.objects.get(pk=provider_id))
 
 
 @shared_task
 def poll_orders() -> None:
-    """Looks at what is due, each provider in a task of its own."""
+    """Poll due orders, each provider in a task of its own."""
     for provider in poll.providers_with_due_polls():
         poll_provider_orders.apply_async((provider.pk,), expires=PROMPTLY)
     record_heartbeat(task="poll_orders")
@@ -62,19 +62,19 @@ def poll_orders() -> None:
 
 @shared_task
 def watch_polls() -> None:
-    """Alerts when open orders are not looked at in time."""
+    """Raise an alert for each provider whose open orders are not polled in time."""
     monitor.watch_polls()
 
 
 @shared_task
 def poll_provider_orders(provider_id: int) -> None:
-    """Polls the due orders of one provider."""
+    """Poll the due orders of one provider."""
     poll.poll_provider(provider=Provider.objects.get(pk=provider_id))
 
 
 @shared_task
 def send_requests() -> None:
-    """Sends the cancels and refills that are due, each provider in a task of its own."""
+    """Send the due requests for cancels and refills, each provider in a task of its own."""
     for provider in send.providers_with_due_requests():
         send_provider_requests.apply_async((provider.pk,), expires=PROMPTLY)
     record_heartbeat(task="send_requests")
@@ -82,13 +82,13 @@ def send_requests() -> None:
 
 @shared_task
 def send_provider_requests(provider_id: int) -> None:
-    """Sends the due cancels and refills of one provider."""
+    """Send the due requests for cancels and refills of one provider."""
     send.send_to_provider(provider=Provider.objects.get(pk=provider_id))
 
 
 @shared_task
 def poll_refills() -> None:
-    """Looks at the refills that are due, each provider in a task of its own."""
+    """Poll due refills, each provider in a task of its own."""
     for provider in refill_poll.providers_with_due_refills():
         poll_provider_refills.apply_async((provider.pk,), expires=PROMPTLY)
     record_heartbeat(task="poll_refills")
@@ -96,12 +96,12 @@ def poll_refills() -> None:
 
 @shared_task
 def poll_provider_refills(provider_id: int) -> None:
-    """Polls the due refills of one provider."""
+    """Poll the due refills of one provider."""
     refill_poll.poll_provider_refills(provider=Provider.objects.get(pk=provider_id))
 
 
 @shared_task
 def count_figures() -> None:
-    """Counts what the lists of services and providers show of the orders."""
+    """Count the figures about orders that the lists of services and providers show."""
     statistics.count_figures()
     record_heartbeat(task="count_figures")

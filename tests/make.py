@@ -134,8 +134,8 @@ class Sold:
 def order(
     user: User, of: Service, *, quantity: int | None = 100, link: str = "https://example.com/a", comments: str = ""
 ) -> Order:
-    asked = OrderInput(of.pk, link, quantity, {"comments": comments})
-    return create_order(customer=user, asked=asked, request_key=uuid4().hex, seen_charge=None).order
+    order_input = OrderInput(of.pk, link, quantity, {"comments": comments})
+    return create_order(customer=user, order_input=order_input, request_key=uuid4().hex, seen_charge=None).order
 
 
 def accepted_order(user: User, of: Service, *, upstream_id: str = "9001", **values: Any) -> Order:
@@ -153,8 +153,8 @@ def accepted_order(user: User, of: Service, *, upstream_id: str = "9001", **valu
 
 
 def drip(user: User, of: Service, *, quantity: int = 100, runs: int = 3, interval: int = 60) -> DripFeed:
-    asked = OrderInput(of.pk, "https://example.com/a", quantity, {}, runs, interval)
-    first = start_drip_feed(customer=user, asked=asked, request_key=uuid4().hex, seen_charge=None).order
+    order_input = OrderInput(of.pk, "https://example.com/a", quantity, {}, runs, interval)
+    first = start_drip_feed(customer=user, order_input=order_input, request_key=uuid4().hex, seen_charge=None).order
     return DripFeed.objects.get(pk=first.drip_feed_id)
 
 

@@ -1,4 +1,4 @@
-"""Creating orders: checking what was typed, charging it and queueing it, one by one, in bulk or as a drip-feed.
+"""Creating orders: check the input, charge it and queue it, one by one, in bulk or as a drip-feed.
 
-Forms and pages are in `orders.web`. Nothing here speaks to a provider: `orders.dispatch` does.
+Forms and pages are in `orders.web`. Nothing here calls a provider; `orders.dispatch` does.
 """

@@ -1,7 +1,7 @@
-"""Many orders at once: what each line would cost, and all that can be ordered as one purchase.
+"""Bulk orders: quote each line, and create all orders that can be created in one transaction.
 
-One transaction takes the money and makes the orders, or does nothing. The wallet's row is locked first, so that
-the same request sent twice meets itself there; the orders are new, and nobody else can hold them.
+The wallet's row is locked first, so a request that is sent twice waits for itself there. No other locks are needed:
+the orders are new.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ ROWS = 500
 
 
 class PreviewChanged(OrderRefused):
-    """What would be ordered, or what it costs, is not what the customer saw. Nothing was charged."""
+    """The lines or their charges differ from what the customer saw. Nothing was charged."""
 
 
 @dataclass(frozen=True, slots=True)
 class PricedLine:
-    """A line with what it would be sold as, or why it cannot be. Micro-units."""
+    """A line with its service and charge, or the reason why it cannot be ordered. Amounts are micro-units."""
 
     line: BulkLine
     service: Service | None = None
@@ -62,20 +62,20 @@ class PricedLine:
 
     @property
     def needs_form(self) -> bool:
-        """Whether the form of single orders could take it."""
+        """Return True if the line can only be ordered in the form for single orders."""
         return self.checked is None and self.service is not None and bool(SPECS[self.service.type].params)
 
 
 @dataclass(frozen=True)
 class BulkQuote:
-    """All lines, and what the customer can spend. Micro-units."""
+    """All lines, and what the customer can spend. Amounts are micro-units."""
 
     lines: Sequence[PricedLine]
     available: int
 
     @cached_property
     def ready(self) -> list[PricedLine]:
-        """The lines that can be ordered."""
+        """Return the lines that can be ordered."""
         return [one for one in self.lines if not one.error]
 
     @cached_property
@@ -96,16 +96,18 @@ class BulkQuote:
 
     @cached_property
     def seal(self) -> str:
-        """What the customer sees, for the form to carry: the text's fingerprint and the charge of each line, none
-        where it has a mistake."""
+        """Return what the customer sees, as a hidden field: the text's fingerprint and each line's charge.
+
+        The charge is empty where the line has an error.
+        """
         charges = ",".join("" if one.error else str(one.charge) for one in self.lines)
         return f"{_fingerprint(one.line for one in self.lines)}:{charges}"
 
     def is_as_seen(self, seal: str) -> bool:
-        """Whether `seal` was of the same lines, of which the same can be ordered, none for more."""
-        print_seen, _, seen = seal.partition(":")
+        """Return True if `seal` has the same lines, the same errors, and no charge that has risen since."""
+        fingerprint, _, seen = seal.partition(":")
         charges = seen.split(",")
-        if print_seen != self.seal.partition(":")[0] or len(charges) != len(self.lines):
+        if fingerprint != self.seal.partition(":")[0] or len(charges) != len(self.lines):
             return False
         return all(
             bool(one.error) if not charge else not one.error and one.charge <= (whole_number(charge) or 0)
@@ -115,26 +117,29 @@ class BulkQuote:
 
 @dataclass(frozen=True, slots=True)
 class CreatedBulk:
-    """`orders` in number for `charge` micro-units in all. `left`: the lines that could not be ordered."""
+    """The number of orders created, their total charge in micro-units, and the lines `left` that have errors."""
 
     orders: int
     charge: int
     left: Sequence[BulkLine]
 
 
-# -- what it would cost ------------------------------------------------------------------------------
+# -- quoting -----------------------------------------------------------------------------------------
 
 
 def quote_bulk(*, customer: User, text: str) -> BulkQuote:
-    """Each line at the customer's prices. A handful of queries, however many lines. Raises LinesRefused."""
+    """Return each line at the customer's prices. The number of queries hardly grows with the lines.
+
+    Raise LinesRefused if the text has no lines or is too long.
+    """
     quote = _quote(customer, read_lines(text), available=spendable(customer=customer))
     return BulkQuote(_with_warnings(customer, quote.lines), quote.available)
 
 
 def _quote(customer: User, lines: Sequence[BulkLine], *, available: int) -> BulkQuote:
-    wanted = sorted({line.service_id for line in lines if not line.error})
+    service_ids = sorted({line.service_id for line in lines if not line.error})
     services: dict[int, Service] = {}
-    for chunk in in_chunks(wanted, ROWS):
+    for chunk in in_chunks(service_ids, ROWS):
         services.update(services_on_sale().in_bulk(chunk))
     terms = terms_of(customer=customer)
     return BulkQuote([_priced(line, services, terms) for line in lines], available)
@@ -155,34 +160,34 @@ def _priced(line: BulkLine, services: Mapping[int, Service], terms: CustomerTerm
 
 
 def _check_line(service: Service, line: BulkLine) -> CheckedOrder:
-    """Raises OrderRefused."""
+    """Return the line cleaned for its service. Raise OrderRefused if it cannot be ordered."""
     spec = SPECS[service.type]
     if spec.params:
         raise OrderRefused(f"{spec.label}: this service asks for more than a link and a quantity.")
     if spec.is_package and line.quantity not in (None, 1):
         raise BadQuantity("This service is sold as a package: leave the quantity out.")
-    return check_order(service=service, asked=OrderInput(line.service_id, line.link, line.quantity, {}))
+    return check_order(service=service, order_input=OrderInput(line.service_id, line.link, line.quantity, {}))
 
 
 def _with_warnings(customer: User, lines: Sequence[PricedLine]) -> list[PricedLine]:
-    """Nothing of this keeps a line from being ordered."""
+    """Return the lines with warnings about duplicates, which can be ordered all the same."""
     running = _running(customer, {link_key(one.checked.link) for one in lines if one.checked})
     first: dict[tuple[int, str], int] = {}
     found = []
     for one in lines:
         if one.checked is not None:
-            what = (one.line.service_id, link_key(one.checked.link))
-            if what in first:
-                one = replace(one, warning=f"The same service and link as line {first[what]}.")
-            elif what in running:
-                one = replace(one, warning=f"Order {running[what]} of this service and link is still running.")
-            first.setdefault(what, one.line.number)
+            key = (one.line.service_id, link_key(one.checked.link))
+            if key in first:
+                one = replace(one, warning=f"The same service and link as line {first[key]}.")
+            elif key in running:
+                one = replace(one, warning=f"Order {running[key]} of this service and link is still running.")
+            first.setdefault(key, one.line.number)
         found.append(one)
     return found
 
 
 def _running(customer: User, keys: set[str]) -> dict[tuple[int, str], int]:
-    """The customer's newest order that has not ended, by service and link."""
+    """Return the customer's newest open order by service and link key."""
     found: dict[tuple[int, str], int] = {}
     for chunk in in_chunks(sorted(keys), ROWS):
         orders = Order.objects.filter(customer=customer, link_key__in=chunk, status__in=OPEN)
@@ -192,34 +197,34 @@ def _running(customer: User, keys: set[str]) -> dict[tuple[int, str], int]:
 
 
 def _fingerprint(lines: Iterable[BulkLine]) -> str:
-    written = "\n".join(f"{line.number} {line.text}" for line in lines)
-    return blake2s(written.encode("utf-8", "replace"), digest_size=8).hexdigest()
+    text = "\n".join(f"{line.number} {line.text}" for line in lines)
+    return blake2s(text.encode("utf-8", "replace"), digest_size=8).hexdigest()
 
 
-# -- ordering ----------------------------------------------------------------------------------------
+# -- creating ----------------------------------------------------------------------------------------
 
 
 def create_bulk(*, customer: User, text: str, request_key: str, seal: str) -> CreatedBulk:
-    """Orders all lines that can be ordered, once for each `request_key` of a customer; a repetition tells what the
-    first made.
+    """Create an order for each line without an error, once for each `request_key` and text of a customer.
 
-    `seal` is that of the quote which the customer saw. Raises LinesRefused, PreviewChanged where it no longer holds,
-    NotEnoughFunds, OrderRefused; then nothing was changed.
+    A repetition returns what the first request created. `seal` is that of the quote that the customer saw. Raise
+    LinesRefused if the text has no lines or is too long, PreviewChanged if the quote is not as seen, NotEnoughFunds
+    if the wallet does not cover it, OrderRefused if nothing can be ordered; then nothing was changed.
     """
     lines = read_lines(text)
-    # With the text: the key of a purchase that was made answers for no other lines.
+    # The text is part of the key: the same form with other lines is another request.
     request_key = f"{request_key}.{_fingerprint(lines)}"
     wallet = wallet_of(customer=customer)
     with transaction.atomic():
-        # 1. One purchase of this customer after the other.
+        # 1. Lock the wallet: a customer's requests run one after another.
         held = Wallet.objects.select_for_update(no_key=True).get(pk=wallet.pk)
-        # 2. Sent before? The first order of a purchase tells.
+        # 2. Return what an earlier request with this key created: if its first order exists, all do.
         if Order.objects.filter(customer=customer, request_key=_key(request_key, 1)).exists():
-            return _placed_before(customer, request_key, _left_of(lines, seal))
-        # 3. Read in this transaction: what was hidden or re-priced a second ago is not sold at the old terms.
+            return _created_before(customer, request_key, _failed_lines(lines, seal))
+        # 3. Quote in this transaction, so that a service just hidden or re-priced is not sold as before.
         quote = _quote(customer, lines, available=held.balance + held.credit_limit)
         _check(quote, seal)
-        # 4. The orders, their charges, their timelines.
+        # 4. Create the orders and their timelines, and charge them.
         orders = _make_orders(customer, quote.ready, request_key)
         try:
             ledger.post_all(lines=[_charge_line(held.pk, order) for order in orders])
@@ -230,7 +235,7 @@ def create_bulk(*, customer: User, text: str, request_key: str, seal: str) -> Cr
 
 
 def _check(quote: BulkQuote, seal: str) -> None:
-    """Raises PreviewChanged, NotEnoughFunds, OrderRefused."""
+    """Raise PreviewChanged, OrderRefused or NotEnoughFunds if the quote cannot be ordered as the customer saw it."""
     if not quote.is_as_seen(seal):
         raise PreviewChanged("The lines or their prices changed since the preview.")
     if not quote.ready:
@@ -249,9 +254,9 @@ def _make_orders(customer: User, ready: Sequence[PricedLine], request_key: str) 
             checked=one.checked,
             price=one.price,
             charge=one.charge,
-            request_key=_key(request_key, place),
+            request_key=_key(request_key, position),
         )
-        for place, one in enumerate(ready, start=1)
+        for position, one in enumerate(ready, start=1)
         if one.service is not None and one.checked is not None
     ]
     Order.objects.bulk_create(orders, batch_size=ROWS)
@@ -273,18 +278,19 @@ def _charge_line(wallet_id: int, order: Order) -> ledger.Line:
     )
 
 
-def _key(request_key: str, place: int) -> str:
-    """Of the purchase's orders, counted from 1 without a gap: that the first exists means that all do."""
-    return f"{request_key}.{place}"
+def _key(request_key: str, position: int) -> str:
+    """Return the key of one order of the request; positions count from 1 without a gap."""
+    return f"{request_key}.{position}"
 
 
-def _placed_before(customer: User, request_key: str, left: Sequence[BulkLine]) -> CreatedBulk:
-    keys = [_key(request_key, place) for place in range(1, MAX_LINES + 1)]
-    made = Order.objects.filter(customer=customer, request_key__in=keys).aggregate(count=Count("pk"), sum=Sum("charge"))
-    return CreatedBulk(made["count"], made["sum"], left)
+def _created_before(customer: User, request_key: str, left: Sequence[BulkLine]) -> CreatedBulk:
+    keys = [_key(request_key, position) for position in range(1, MAX_LINES + 1)]
+    orders = Order.objects.filter(customer=customer, request_key__in=keys)
+    totals = orders.aggregate(count=Count("pk"), sum=Sum("charge"))
+    return CreatedBulk(totals["count"], totals["sum"], left)
 
 
-def _left_of(lines: Sequence[BulkLine], seal: str) -> list[BulkLine]:
-    """The lines that could not be ordered when they were seen: what was ordered may be off sale by now."""
+def _failed_lines(lines: Sequence[BulkLine], seal: str) -> list[BulkLine]:
+    """Return the lines that had errors in the quote that the customer saw; services may have changed since."""
     charges = seal.partition(":")[2].split(",")
     return [line for line, charge in zip(lines, charges, strict=False) if not charge]

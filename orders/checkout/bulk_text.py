@@ -1,4 +1,4 @@
-"""Many orders as text: `service | link | quantity`, one on each line, typed or from a CSV file. Pure."""
+"""Bulk orders as text: one `service | link | quantity` on each line, typed or from a CSV file. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from panel.lib.csv_files import NotCSV, decoded, delimiter_of, rows_of
 
 MAX_LINES = 1_000
-# Characters of the text, and bytes of a file.
+# Characters of a text, bytes of a file.
 MAX_TEXT = 500_000
 
 _LINE_ENDS = re.compile("\r\n|[\r\n]")
@@ -19,12 +19,12 @@ _COLUMNS = ("service", "link", "quantity")
 
 
 class LinesRefused(ValueError):
-    """The text or the file cannot be taken at all. The message is for the customer."""
+    """The text or the file as a whole cannot be read. The message is for the customer."""
 
 
 @dataclass(frozen=True, slots=True)
 class BulkLine:
-    """One line as it was written, `number` from 1 on. What of it cannot be read is told by `error`."""
+    """One line as it was written. `number` counts from 1; `error` says what cannot be read."""
 
     number: int
     text: str
@@ -35,22 +35,22 @@ class BulkLine:
 
 
 def read_lines(text: str) -> list[BulkLine]:
-    """The lines that are not empty. Raises LinesRefused where there are none, or too many."""
+    """Return the lines that are not empty. Raise LinesRefused if there are none or too many."""
     if len(text) > MAX_TEXT:
         raise LinesRefused(f"This is too long: {MAX_TEXT:,} characters at most.")
-    written = [(number, line.strip()) for number, line in enumerate(_LINE_ENDS.split(text), start=1) if line.strip()]
-    if not written:
+    lines = [(number, line.strip()) for number, line in enumerate(_LINE_ENDS.split(text), start=1) if line.strip()]
+    if not lines:
         raise LinesRefused("Write at least one line: service | link | quantity.")
-    if len(written) > MAX_LINES:
-        raise LinesRefused(f"Order at most {MAX_LINES:,} lines at once; these are {len(written):,}.")
-    return [_read(number, line) for number, line in written]
+    if len(lines) > MAX_LINES:
+        raise LinesRefused(f"Order at most {MAX_LINES:,} lines at once; these are {len(lines):,}.")
+    return [_read(number, line) for number, line in lines]
 
 
 def _read(number: int, text: str) -> BulkLine:
-    # Cells that were copied from a spreadsheet come with tabs between them.
+    # Cells copied from a spreadsheet are separated by tabs.
     bar = "|" if "|" in text else "\t"
     service, _, rest = text.partition(bar)
-    # From the end: a link may hold a bar.
+    # Split from the end: a link may contain a bar.
     link, found, amount = rest.rpartition(bar)
     if not found:
         link, amount = amount, ""
@@ -68,28 +68,28 @@ def _read(number: int, text: str) -> BulkLine:
 
 
 def lines_of_file(data: bytes) -> str:
-    """The rows of a CSV file as lines of text. Raises LinesRefused."""
+    """Return the rows of a CSV file as lines of text. Raise LinesRefused if it cannot be read."""
     if len(data) > MAX_TEXT:
         raise LinesRefused(f"This file is too large: {MAX_TEXT // 1000} KB at most.")
     try:
         text = decoded(data)
         delimiter = delimiter_of(text, among=",;\t|")
         if delimiter == "|":
-            return text  # Lines as they are typed, in a file.
+            return text  # The file holds lines as they would be typed.
         rows = [[" ".join(cell.split()) for cell in row] for _, row in rows_of(text, delimiter=delimiter)]
     except NotCSV as error:
         raise LinesRefused(str(error)) from error
     if rows and not {name.lower() for name in rows[0]} & set(_COLUMNS):
         rows.insert(0, list(_COLUMNS))
-    places = _places(rows[0] if rows else [])
-    lines = [" | ".join(row[place] if place < len(row) else "" for place in places) for row in rows[1:]]
+    columns = _columns(rows[0] if rows else [])
+    lines = [" | ".join(row[column] if column < len(row) else "" for column in columns) for row in rows[1:]]
     if not lines:
         raise LinesRefused("This file holds no lines to order.")
     return "\n".join(lines)
 
 
-def _places(names: list[str]) -> list[int]:
-    """Where the columns stand, by their names."""
+def _columns(names: list[str]) -> list[int]:
+    """Return the indexes of the known columns. Raise LinesRefused if service or link is missing."""
     found = [name.lower() for name in names]
     missing = [name for name in ("service", "link") if found and name not in found]
     if missing:

@@ -1,7 +1,7 @@
-"""Creating an order: check, price, freeze, debit, in one transaction.
+"""Creating an order: check, price, save and charge it in one transaction.
 
-Nothing is sent here. The order is committed as queued, and a worker sends it later; so a crash at any
-line leaves either no order and no debit, or both.
+Nothing is sent here: the order is committed as queued and a worker submits it later. A crash at any line leaves
+either both the order and its charge, or neither.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from panel.lib.task_hints import hint_after_commit
 
 
 class PriceChanged(OrderRefused):
-    """The charge is above what the customer saw: 0 where they saw none. Micro-units."""
+    """The charge rose above the one that the customer saw. Amounts are micro-units; `seen` may be 0."""
 
     def __init__(self, *, seen: int, charge: int) -> None:
         was = format_money(seen, settings.PANEL_CURRENCY)
@@ -51,7 +51,7 @@ class PriceChanged(OrderRefused):
 
 
 class NotEnoughFunds(OrderRefused):
-    """The wallet does not cover the charge. Amounts are micro-units."""
+    """The wallet does not cover the charge. `missing` is in micro-units."""
 
     def __init__(self, *, charge: int, available: int) -> None:
         missing = format_money(charge - available, settings.PANEL_CURRENCY, exact=True)
@@ -60,7 +60,7 @@ class NotEnoughFunds(OrderRefused):
 
 
 class AlreadyOrdered(OrderRefused):
-    """This form placed an order before, and now asks for something else."""
+    """The same form created an order before, and now has other contents."""
 
     def __init__(self, order: Order) -> None:
         super().__init__(
@@ -72,7 +72,7 @@ class AlreadyOrdered(OrderRefused):
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What an order, or all `runs` of a drip-feed, would cost. Micro-units."""
+    """What an order, or all `runs` of a drip-feed, would cost. Amounts are micro-units."""
 
     quantity: int
     charge: int
@@ -87,32 +87,32 @@ class Quote:
 
     @property
     def total(self) -> int:
-        """The quantity of all runs together."""
+        """Return the quantity of all runs together."""
         return self.quantity * self.runs
 
     @property
     def lasts(self) -> int:
-        """Seconds from the first run to the last; `interval` is in minutes."""
+        """Return the seconds from the first run to the last; `interval` is in minutes."""
         return (self.runs - 1) * self.interval * 60
 
 
 @dataclass(frozen=True, slots=True)
 class CreatedOrder:
-    """The order; of a drip-feed its first run. `created` is False when the same request had created it before."""
+    """The order, or a drip-feed's first run. `created` is False if an earlier request created it."""
 
     order: Order
     created: bool
 
     @property
     def charge(self) -> int:
-        """What was charged for it, or for all runs of the drip-feed. Micro-units."""
+        """Return the charge of the order, or of all runs of its drip-feed, in micro-units."""
         return self.order.drip_feed.charge if self.order.drip_feed else self.order.charge
 
 
 def charge_of(*, offer: Offer, quantity: int, runs: int = 1) -> int:
-    """Return the micro-units for `runs` times the quantity at the customer's price.
+    """Return the charge for `runs` times the quantity at the customer's price, in micro-units.
 
-    Raise OrderRefused when they exceed any wallet.
+    Raise OrderRefused if it exceeds what a wallet can hold.
     """
     charge = offer.price if offer.service.is_package else charge_for(offer.price, quantity)
     if charge > MAX_MICROS:
@@ -123,14 +123,14 @@ def charge_of(*, offer: Offer, quantity: int, runs: int = 1) -> int:
 
 
 def cost_of_order(*, service: Service, quantity: int) -> int:
-    """What the order should cost us at today's rate, in micro-units."""
+    """Return what the order costs us at today's rate, in micro-units."""
     return service.cost if service.is_package else charge_for(service.cost, quantity)
 
 
 def loss_note(order: Order) -> str:
-    """Why sending the order now would lose money, for staff; empty when it would not."""
+    """Return why submitting the order now would lose money, for staff; "" if it would not."""
     if order.service.price == 0:
-        return "It has no valid cost now."  # A cost out of range is stored as nothing, and is no bargain.
+        return "It has no valid cost now."  # A cost out of range is stored as 0.
     cost = cost_of_order(service=order.service, quantity=order.quantity)
     if cost <= order.charge:
         return ""
@@ -139,7 +139,7 @@ def loss_note(order: Order) -> str:
 
 
 def quote_order(*, customer: User, offer: Offer, quantity: int, runs: int = 1, interval: int = 0) -> Quote:
-    """Return the charge and the balance it would leave; `offer` is the customer's own. Raise OrderRefused."""
+    """Return the charge and the balance; `offer` is the customer's own. Raise OrderRefused if it is too large."""
     return Quote(
         quantity=quantity,
         charge=charge_of(offer=offer, quantity=quantity, runs=runs),
@@ -151,18 +151,23 @@ def quote_order(*, customer: User, offer: Offer, quantity: int, runs: int = 1, i
 
 
 def create_order(
-    *, customer: User, asked: OrderInput, request_key: str, seen_charge: int | None, api_key_ref: int | None = None
+    *,
+    customer: User,
+    order_input: OrderInput,
+    request_key: str,
+    seen_charge: int | None,
+    api_key_ref: int | None = None,
 ) -> CreatedOrder:
-    """Create one order for each `request_key` of a customer, however often it is sent.
+    """Create one order for each `request_key` of a customer, however often the request is sent.
 
-    `seen_charge` is the charge that the customer saw (micro-units): more than it is asked again, never taken; None
-    accepts today's. `api_key_ref` is the number of the API key that orders; None in the browser. Raise OrderRefused and
-    its kin; then nothing was changed.
+    `seen_charge` is the charge that the customer saw, in micro-units: a higher one is refused. None accepts any charge.
+    `api_key_ref` is the id of the API key that orders, None in the browser. Raise OrderRefused or a subclass if the
+    order cannot be created; then nothing was changed.
     """
     wallet = wallet_of(customer=customer)
 
     def create() -> Order:
-        checked, offer, charge = check_and_price(customer=customer, asked=asked, seen_charge=seen_charge)
+        checked, offer, charge = check_and_price(customer=customer, order_input=order_input, seen_charge=seen_charge)
         order = new_order(
             customer=customer,
             service=offer.service,
@@ -188,13 +193,15 @@ def create_order(
         write_event(order_id=order.pk, kind=EventKind.ORDERED, new=order.status, text=text)
         return order
 
-    return create_once(customer=customer, asked=asked, request_key=request_key, create=create)
+    return create_once(customer=customer, order_input=order_input, request_key=request_key, create=create)
 
 
-def create_once(*, customer: User, asked: OrderInput, request_key: str, create: Callable[[], Order]) -> CreatedOrder:
-    """Call `create` in a transaction, unless the same request had created an order before.
+def create_once(
+    *, customer: User, order_input: OrderInput, request_key: str, create: Callable[[], Order]
+) -> CreatedOrder:
+    """Call `create` in a transaction, unless an earlier request with this key created an order.
 
-    Raise AlreadyOrdered, and what `create` raises.
+    Raise AlreadyOrdered if that order differs from `order_input`, and whatever `create` raises.
     """
     try:
         with transaction.atomic():
@@ -204,11 +211,11 @@ def create_once(*, customer: User, asked: OrderInput, request_key: str, create: 
                 hint_after_commit("orders.tasks.submit_orders")
                 return CreatedOrder(order, created=True)
     except IntegrityError:
-        # The other half of a double click committed between our look and our insert.
+        # The other half of a double click committed between our query and our insert.
         existing = _created_before(customer, request_key)
         if existing is None:
             raise
-    if not _is_same(existing, asked):
+    if not _is_same(existing, order_input):
         raise AlreadyOrdered(existing)
     return CreatedOrder(existing, created=False)
 
@@ -219,33 +226,35 @@ def _created_before(customer: User, request_key: str) -> Order | None:
     return same.select_related("drip_feed").get() if same.exists() else None
 
 
-def _is_same(order: Order, asked: OrderInput) -> bool:
-    """Return True if a repeated request asks for what was sold; another one under its key gets an explanation.
+def _is_same(order: Order, order_input: OrderInput) -> bool:
+    """Return True if the input is what the order was created from.
 
-    Judged by the type that it was sold as, and by no limits: what changed since must not keep a repetition from
-    finding its order, or whoever repeats it would think that nothing was created.
+    It is read by the service type at that time and without limits, since a later change of the service must not
+    hide the order from a repeated request.
     """
     drip = order.drip_feed
-    if (asked.runs, asked.interval) != ((drip.runs, drip.interval) if drip else (None, None)):
+    if (order_input.runs, order_input.interval) != ((drip.runs, drip.interval) if drip else (None, None)):
         return False
-    link, params, refusals = clean_content(service_type=order.service_type, asked=asked)
+    link, params, refusals = clean_content(service_type=order.service_type, order_input=order_input)
     if refusals:
         return False
-    quantity = amount_of(service_type=order.service_type, quantity=asked.quantity, params=params)
+    quantity = amount_of(service_type=order.service_type, quantity=order_input.quantity, params=params)
     sold = (order.service_id, order.link, order.quantity, order.params)
-    return sold == (asked.service_id, link, quantity, params)
+    return sold == (order_input.service_id, link, quantity, params)
 
 
-def check_and_price(*, customer: User, asked: OrderInput, seen_charge: int | None) -> tuple[CheckedOrder, Offer, int]:
-    """Return what is ordered, the customer's offer, and the charge of all runs in micro-units. Raise OrderRefused.
+def check_and_price(
+    *, customer: User, order_input: OrderInput, seen_charge: int | None
+) -> tuple[CheckedOrder, Offer, int]:
+    """Return the checked order, the customer's offer, and the charge of all runs in micro-units.
 
-    Called in the transaction that takes the charge: what was hidden or re-priced a second ago is not sold at the old
-    terms.
+    Call it in the transaction that posts the charge, so that a service just hidden or re-priced is not sold as before.
+    Raise OrderRefused or a subclass if it cannot be ordered.
     """
-    service = service_on_sale(asked.service_id)
+    service = service_on_sale(order_input.service_id)
     if service is None:
         raise NotOnSale(GONE, field="service")
-    checked = check_order(service=service, asked=asked)
+    checked = check_order(service=service, order_input=order_input)
     offer = offer_of(customer=customer, service=service)
     charge = charge_of(offer=offer, quantity=checked.quantity, runs=checked.runs or 1)
     if seen_charge is not None and charge > seen_charge:
@@ -256,7 +265,7 @@ def check_and_price(*, customer: User, asked: OrderInput, seen_charge: int | Non
 def new_order(
     *, customer: User, service: Service, checked: CheckedOrder, price: int, charge: int, request_key: str, **values: Any
 ) -> Order:
-    """Return an unsaved order, frozen at its price, with what it should cost us at today's rate."""
+    """Return an unsaved order at this price and charge (micro-units), with its expected cost at today's rate."""
     return Order(
         customer=customer,
         service=service,
@@ -279,5 +288,5 @@ def new_order(
 
 
 def charge_key(order: Order) -> str:
-    """The ledger's key of the order's charge."""
+    """Return the key of the order's charge in the ledger."""
     return f"order:{order.pk}:charge"

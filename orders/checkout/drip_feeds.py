@@ -1,8 +1,8 @@
-"""Drip-feeds: several runs of one order, paid at the start, each placed at its time like any order.
+"""Drip-feeds: several runs of one order, paid at the start, each an order that is created when it is due.
 
-A run needs no posting: its money was taken with that of all runs. Beginning a run and stopping both move the
-drip-feed's row by a conditional update on the number of runs begun, so a run is either placed or given back.
-Killed at any line: every step is one transaction, and what is due stays due.
+Beginning a run posts nothing, since all runs are paid. Beginning and stopping both update the drip-feed's row under
+the condition that `begun` is unchanged, so each run is either created or refunded. Every step is one transaction: a
+worker that is killed leaves due runs due.
 """
 
 from __future__ import annotations
@@ -37,21 +37,26 @@ RETRY_AFTER = timedelta(minutes=10)
 
 
 class NothingToStop(Exception):
-    """It has ended, or every run has begun; nothing was changed. The message is for the customer."""
+    """The drip-feed has ended or all runs have begun; nothing was changed. The message is for the customer."""
 
 
 def start_drip_feed(
-    *, customer: User, asked: OrderInput, request_key: str, seen_charge: int | None, api_key_ref: int | None = None
+    *,
+    customer: User,
+    order_input: OrderInput,
+    request_key: str,
+    seen_charge: int | None,
+    api_key_ref: int | None = None,
 ) -> CreatedOrder:
-    """Take the money of all runs and begin the first, once for each `request_key` of a customer.
+    """Charge all runs and begin the first, once for each `request_key` of a customer.
 
-    `seen_charge` is for all runs; the rest is as in `create_order`. Raise OrderRefused and its kin; then nothing was
-    changed.
+    `seen_charge` is for all runs, in micro-units; everything else is as in `create_order`. Raise OrderRefused or a
+    subclass if the drip-feed cannot be created; then nothing was changed.
     """
     wallet = wallet_of(customer=customer)
 
     def start() -> Order:
-        checked, offer, charge = check_and_price(customer=customer, asked=asked, seen_charge=seen_charge)
+        checked, offer, charge = check_and_price(customer=customer, order_input=order_input, seen_charge=seen_charge)
         service, now = offer.service, timezone.now()
         runs, interval = checked.plan
         drip = DripFeed.objects.create(
@@ -69,7 +74,7 @@ def start_drip_feed(
             next_run_at=now,
             created_at=now,
         )
-        # Before the debit: the other half of a double click stops at the key of the request, not at an empty wallet.
+        # Before the debit, so that the other half of a double click fails on the request key, not on the balance.
         first = _begin(drip, service, now, request_key, service_type=service.type, api_key_ref=api_key_ref)
         try:
             ledger.post(
@@ -84,14 +89,14 @@ def start_drip_feed(
             raise NotEnoughFunds(charge=charge, available=error.available) from error
         return first
 
-    return create_once(customer=customer, asked=asked, request_key=request_key, create=start)
+    return create_once(customer=customer, order_input=order_input, request_key=request_key, create=start)
 
 
 # -- the runs ----------------------------------------------------------------------------------------
 
 
 def begin_due_runs() -> int:
-    """One round: the next run of each drip-feed that is due becomes an order; returns how many did."""
+    """Begin the next run of each drip-feed that is due. Return how many began."""
     due = DripFeed.objects.filter(next_run_at__lte=timezone.now()).order_by("next_run_at", "pk")
     begun = 0
     for pk in list(due.values_list("pk", flat=True)[:MAX_IN_A_ROUND]):
@@ -101,7 +106,7 @@ def begin_due_runs() -> int:
                 resolve_alert(cause=Cause.STUCK, about=pk)
         except Exception as error:
             log.exception("run not begun", drip_feed=pk)
-            # Pushed forward: one that always fails must not keep its place at the head of the queue.
+            # Postpone it, so that one that always fails does not stay at the head of the queue.
             due.filter(pk=pk).update(next_run_at=timezone.now() + RETRY_AFTER)
             text = f"The next run of drip-feed {pk} could not begin: {error!r}"
             raise_alert(cause=Cause.STUCK, about=pk, text=text, level="danger")
@@ -111,7 +116,7 @@ def begin_due_runs() -> int:
 
 
 def begin_next_run(*, pk: int) -> bool:
-    """Places the next run if it is due; False if it is not, or another worker has it."""
+    """Begin the next run. Return False if it is not due or another worker has locked the drip-feed."""
     now = timezone.now()
     with transaction.atomic():
         drip = (
@@ -122,7 +127,7 @@ def begin_next_run(*, pk: int) -> bool:
         )
         if drip is None:
             return False
-        # What was sold: the service's type may have changed upstream since.
+        # The type that was sold: the service may have another by now.
         sold_type = Order.objects.values_list("service_type", flat=True).get(drip_feed=drip, run=1)
         _begin(drip, drip.service, now, f"drip-{drip.pk}-{drip.begun + 1}", service_type=sold_type)
         return True
@@ -137,8 +142,10 @@ def _begin(
     service_type: str,
     api_key_ref: int | None = None,
 ) -> Order:
-    """Create the next run as an order at the price of the start. The interval counts from now: a worker that was down
-    must not let all runs go at once."""
+    """Create the next run as an order, at the price of the drip-feed.
+
+    The interval counts from now, so that overdue runs do not all begin at once after an outage.
+    """
     run = drip.begun + 1
     is_last = run == drip.runs
     moved = DripFeed.objects.filter(pk=drip.pk, state=DripState.RUNNING, begun=drip.begun).update(
@@ -160,7 +167,7 @@ def _begin(
         run=run,
         api_key_ref=api_key_ref,
     )
-    # As it was sold: the service may have another name by now.
+    # The name that was sold: the service may have another by now.
     order.service_name, order.service_type = drip.service_name, service_type
     order.save()
     write_event(order_id=order.pk, kind=EventKind.ORDERED, new=order.status, text=f"Run {run} of {drip.runs} began")
@@ -168,9 +175,9 @@ def _begin(
 
 
 def stop_drip_feed(*, drip: DripFeed, actor: User | None) -> int:
-    """Gives back the money of the runs that have not begun, which never will; returns it, in micro-units.
+    """Stop the drip-feed, refund the runs that have not begun, and return that refund in micro-units.
 
-    Runs that began go on, and are settled like any order. Raises NothingToStop.
+    Runs that began continue like any order. Raise NothingToStop if it has ended.
     """
     with transaction.atomic():
         held = DripFeed.objects.select_for_update(no_key=True).get(pk=drip.pk)

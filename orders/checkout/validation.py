@@ -1,6 +1,6 @@
-"""What a customer may ask for: pure checks of link, quantity and parameters against a service.
+"""Checks of a customer's input against a service: link, quantity, parameters and runs. Pure.
 
-Every refusal names the field it belongs to and speaks to the customer.
+Every refusal names its field, and its message is for the customer.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MAX_LINK_KEY = 200
 MAX_LINE = 500
 MAX_TEXT = 100_000
 MAX_RUNS = 1_000
-# Minutes: 30 days from one run to the next, a year for all of them.
+# Minutes: 30 days from one run to the next, one year for all runs.
 MAX_INTERVAL = 43_200
 MAX_DURATION = 365 * 24 * 60
 
@@ -31,10 +31,10 @@ _IN_NO_LINE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]
 
 
 class OrderRefused(Exception):
-    """The order cannot be created as it is; nothing was charged. `field` is the form's, or "".
+    """The order cannot be created; nothing was charged. `field` is the form's field, or "".
 
-    `minimum` or `maximum` is the limit of the service that the quantity crossed, if it did. `refusals` are all
-    that were found at once, this one the first.
+    `minimum` or `maximum` is set to the service's limit if the quantity is outside it. `refusals` lists everything
+    that is wrong with the input, beginning with this refusal.
     """
 
     def __init__(
@@ -57,11 +57,11 @@ class BadQuantity(OrderRefused):
 
 
 class BadParam(OrderRefused):
-    """What the type asks for beyond link and quantity; `field` is its name."""
+    """A parameter of the service type, beyond link and quantity, is wrong; `field` is its name."""
 
 
 class BadPlan(OrderRefused):
-    """The runs of a drip-feed; `field` is "runs" or "interval"."""
+    """The runs of a drip-feed are wrong; `field` is "runs" or "interval"."""
 
 
 class NotOnSale(OrderRefused):
@@ -72,8 +72,8 @@ class NotOnSale(OrderRefused):
 class OrderInput:
     """What a customer orders, as it was typed or sent.
 
-    `params` holds what the type asks for beyond link and quantity, in wire form. A drip-feed has `runs` of that
-    quantity, `interval` minutes apart.
+    `params` holds the service type's parameters beyond link and quantity, as the API names them. A drip-feed has
+    `runs` of that quantity, `interval` minutes apart.
     """
 
     service_id: int
@@ -90,64 +90,64 @@ class OrderInput:
 
 @dataclass(frozen=True, slots=True)
 class CheckedOrder(OrderInput):
-    """The same, cleaned and within the service's limits: what is stored, and sent to the provider."""
+    """Input that is cleaned and within the service's limits, as it is stored and sent to the provider."""
 
     quantity: int
     params: dict[str, str]
 
     @property
     def plan(self) -> tuple[int, int]:
-        """The runs and the minutes between them; a single order is one run."""
+        """Return the number of runs and the minutes between them: (1, 0) for a single order."""
         return self.runs or 1, self.interval or 0
 
 
-def check_order(*, service: Service, asked: OrderInput) -> CheckedOrder:
-    """Return the input cleaned for the service. Parameters that its type does not have are dropped.
+def check_order(*, service: Service, order_input: OrderInput) -> CheckedOrder:
+    """Return the input cleaned for the service, without parameters that its type does not have.
 
-    Raise OrderRefused for the first mistake, with all of them in `refusals`.
+    Raise OrderRefused for the first mistake, with all mistakes in `refusals`.
     """
     spec = SPECS.get(service.type)
     if spec is None:
         raise NotOnSale("This service cannot be ordered here.", field="service")
-    link, params, refusals = clean_content(service_type=service.type, asked=asked)
+    link, params, refusals = clean_content(service_type=service.type, order_input=order_input)
     quantity = 0
     try:
-        if asked.is_drip:
-            check_plan(service=service, runs=asked.runs, interval=asked.interval)
+        if order_input.is_drip:
+            check_plan(service=service, runs=order_input.runs, interval=order_input.interval)
     except BadPlan as refusal:
-        refusals.insert(0, refusal)  # Programs are told the first one only: this may be the wrong service.
+        refusals.insert(0, refusal)  # First, as the API returns only the first: the service may be the wrong one.
     try:
-        # Lines that are refused cannot be counted.
+        # Refused lines cannot be counted.
         if not spec.lines or spec.lines in params:
-            quantity = check_quantity(service=service, quantity=asked.quantity, params=params)
+            quantity = check_quantity(service=service, quantity=order_input.quantity, params=params)
     except OrderRefused as refusal:
         refusals.append(refusal)
     if refusals:
         refusals[0].refusals = refusals
         raise refusals[0]
-    return CheckedOrder(asked.service_id, link, quantity, params, asked.runs, asked.interval)
+    return CheckedOrder(order_input.service_id, link, quantity, params, order_input.runs, order_input.interval)
 
 
-def clean_content(*, service_type: str, asked: OrderInput) -> tuple[str, dict[str, str], list[OrderRefused]]:
-    """Return the link and the type's parameters in wire form, as far as they are sound, and what is refused."""
+def clean_content(*, service_type: str, order_input: OrderInput) -> tuple[str, dict[str, str], list[OrderRefused]]:
+    """Return the link ("" if refused), the valid parameters as the API names them, and the refusals."""
     refusals: list[OrderRefused] = []
     link = ""
     try:
-        link = check_link(asked.link)
+        link = check_link(order_input.link)
     except BadLink as refusal:
         refusals.append(refusal)
     params: dict[str, str] = {}
     for param in SPECS[service_type].params:
         if param.only_if is None or params.get(param.only_if[0]) == param.only_if[1]:
             try:
-                params[param.name] = check_param(param=param, text=asked.params.get(param.name, ""))
+                params[param.name] = check_param(param=param, text=order_input.params.get(param.name, ""))
             except BadParam as refusal:
                 refusals.append(refusal)
     return link, params, refusals
 
 
 def check_param(*, param: Param, text: str) -> str:
-    """One parameter, in wire form. Raises BadParam."""
+    """Return one parameter as it is sent to the provider. Raise BadParam if it is missing or not valid."""
     if param.kind is Kind.LINES:
         lines = text_lines(param=param, text=text)
         if not lines:
@@ -177,14 +177,17 @@ def check_param(*, param: Param, text: str) -> str:
 
 
 def missing_param(param: Param) -> str:
-    """What to say where nothing stands in it."""
+    """Return the message for a parameter that is empty."""
     if param.kind is Kind.LINES:
         return f"Write at least one {param.one}, one on each line."
     return "Choose one of the list." if param.kind is Kind.CHOICE else f"Enter the {param.label.lower()}."
 
 
 def check_quantity(*, service: Service, quantity: int | None, params: Mapping[str, str]) -> int:
-    """The quantity; of a type that counts lines, their number in the checked `params`. Raises OrderRefused."""
+    """Return the quantity; for a type that counts lines, their number in the checked `params`.
+
+    Raise BadQuantity if it is missing, BadQuantity or BadParam if it is outside the service's limits.
+    """
     spec = SPECS[service.type]
     if spec.is_package:
         return 1
@@ -201,7 +204,7 @@ def check_quantity(*, service: Service, quantity: int | None, params: Mapping[st
 
 
 def amount_of(*, service_type: str, quantity: int | None, params: Mapping[str, str]) -> int | None:
-    """The quantity as the type counts it, within limits or not; None where it is missing. `params` are checked."""
+    """Return the quantity as the type counts it, without limits; None if it is missing. `params` must be checked."""
     spec = SPECS[service_type]
     if spec.is_package:
         return 1
@@ -209,7 +212,7 @@ def amount_of(*, service_type: str, quantity: int | None, params: Mapping[str, s
 
 
 def check_plan(*, service: Service, runs: int | None, interval: int | None) -> tuple[int, int]:
-    """Return both as they are, `interval` in minutes. Raise BadPlan."""
+    """Return `runs` and `interval` (minutes) unchanged. Raise BadPlan if they are missing or outside the limits."""
     if not SPECS[service.type].drips:
         raise BadPlan("This service cannot be ordered in several runs.", field="runs")
     if runs is None or not 2 <= runs <= MAX_RUNS:
@@ -222,7 +225,10 @@ def check_plan(*, service: Service, runs: int | None, interval: int | None) -> t
 
 
 def check_link(link: str) -> str:
-    """The link without surrounding space: an http(s) address, an address without a scheme, or an @name."""
+    """Return the link without surrounding space: an http(s) address, one without a scheme, or an @name.
+
+    Raise BadLink if it is none of these.
+    """
     link = link.strip()
     if not link:
         raise BadLink("Enter the link to deliver to.", field="link")
@@ -249,18 +255,20 @@ def _looks_like_address(link: str) -> bool:
 
 
 def link_key(link: str) -> str:
-    """Stands for a link where it is looked for: links that differ in scheme, "www.", case of the host or a last
-    slash are one."""
+    """Return the key by which a link is searched.
+
+    Links that differ only in scheme, "www.", the case of the host or a final slash have the same key.
+    """
     rest = re.sub(r"\Ahttps?://", "", link.strip(), flags=re.IGNORECASE)
     host, slash, path = rest.partition("/")
     return f"{host.lower().removeprefix('www.')}{slash}{path}".rstrip("/")[:MAX_LINK_KEY]
 
 
 def text_lines(*, param: Param, text: str) -> list[str]:
-    """The non-empty lines, trimmed. Raises BadParam for characters that no provider can take."""
+    """Return the non-empty lines, trimmed. Raise BadParam for characters that no provider accepts."""
     if len(text) > MAX_TEXT:
         raise BadParam(f"This is too long: {MAX_TEXT:,} characters at most.", field=param.name)
-    # Also what Unicode calls line ends: a provider that splits there would bill more lines than were paid.
+    # Split at Unicode line ends too: a provider that splits there would bill more lines than were paid.
     lines = [line.strip() for line in re.split("\r\n|[\r\n\x85\u2028\u2029]", text)]
     lines = [line for line in lines if line]
     for number, line in enumerate(lines, start=1):
@@ -272,9 +280,9 @@ def text_lines(*, param: Param, text: str) -> list[str]:
 def add_params(
     *, service_type: str, upstream_service_id: str, link: str, quantity: int, params: dict[str, str]
 ) -> dict[str, str]:
-    """The parameters of `add` for the wire (protocol: "add, by service type")."""
+    """Return the parameters of `add` as they are sent to the provider (protocol: "add, by service type")."""
     spec = SPECS[service_type]
-    wire = {"service": upstream_service_id, "link": link}
+    fields = {"service": upstream_service_id, "link": link}
     if spec.takes_quantity:
-        wire["quantity"] = str(quantity)
-    return {**wire, **params}
+        fields["quantity"] = str(quantity)
+    return {**fields, **params}

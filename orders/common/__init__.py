@@ -1,4 +1,4 @@
-"""What several rooms of orders share: batches of calls, rounds over providers, waits, events, providers' ids.
+"""Code that several packages of `orders` share: rounds over providers, waits, transitions, the timeline.
 
-Nothing here knows one of those rooms, nor decides anything about an order.
+It imports none of those packages and decides nothing about an order.
 """

@@ -1,4 +1,4 @@
-"""When to look at an order next. Pure, but for the settings."""
+"""Waits before the next poll, search or attempt of an order. Pure, except for the settings."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _AGES = (timedelta(hours=1), timedelta(hours=12), timedelta(days=3))
 
 
 def first_poll_after() -> timedelta:
-    """From placing an order to the first look at it."""
+    """Return the wait from the acceptance of an order to its first poll."""
     return timedelta(seconds=settings.POLL_INTERVALS[0])
 
 
 def next_poll_after(*, age: timedelta, still_polls: int) -> timedelta:
-    """The wait before the next look at an open order, by its age and by how many looks saw no change.
+    """Return the wait before the next poll of an open order, by its age and the number of polls without a change.
 
-    The jitter of ±20 % spreads what was ordered together.
+    A jitter of ±20 % spreads orders that were created together.
     """
     by_age = sum(age > limit for limit in _AGES)
     if still_polls == 0:
@@ -37,20 +37,26 @@ def next_poll_after(*, age: timedelta, still_polls: int) -> timedelta:
 
 
 def poll_bound() -> timedelta:
-    """No open order of a provider that answers goes unchecked for longer: the longest wait, and time to be served."""
+    """Return how long an open order may go without a poll while its provider answers.
+
+    That is the longest wait plus the time until a worker gets to it.
+    """
     return timedelta(seconds=max(settings.POLL_INTERVALS) * MAX_JITTER) + TIME_TO_BE_SERVED
 
 
 def first_search_after() -> timedelta:
-    """From a doubt to the first look for its order: the provider may be a little behind its own answers."""
+    """Return the wait before the first search for an order in doubt: its provider may list it a little late."""
     return timedelta(seconds=15)
 
 
 def next_search_after(elapsed: timedelta) -> timedelta:
-    """The wait before the next look for a doubtful order, by how long it is in doubt: about seven in half an hour."""
+    """Return the wait before the next search for an order that is in doubt for `elapsed`.
+
+    That makes about seven searches in half an hour.
+    """
     return first_search_after() + max(elapsed, timedelta(0))
 
 
 def resend_wait(attempts: int) -> timedelta:
-    """The wait before an order that was surely not placed is sent again."""
+    """Return the wait before an order that the provider certainly did not accept is sent again."""
     return backoff(attempts, first=FIRST_RESEND_WAIT, longest=MAX_RESEND_WAIT)

@@ -1,4 +1,4 @@
-"""Rounds over several providers, none of which waits for another, and lanes of one."""
+"""Work in threads: one for each provider of a round, or several lanes of one provider."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Work(Protocol):
 
 
 def in_lanes(work: Callable[[], None], count: int) -> None:
-    """Runs `work` in `count` lanes at once, of which this thread is one. What one raises is raised in the end.
+    """Run `work` in `count` threads at once, this one included. Raise what one of them raised, after all have ended.
 
-    Inside a transaction, which threads of their own could not see, there is one lane.
+    Inside a transaction there is one lane: other threads would not see its changes.
     """
     if count < 2 or connection.in_atomic_block:
         work()
@@ -43,10 +43,10 @@ def in_lanes(work: Callable[[], None], count: int) -> None:
 
 
 def for_each_provider(work: Work, providers: Sequence[Provider]) -> int:
-    """Runs `work` for all providers at once and adds up what it returns.
+    """Run `work` for all providers at once and return the sum of its results.
 
-    One that raises stops no other; its error is raised in the end. Inside a transaction, which threads of
-    their own could not see, one goes after the other.
+    An error for one provider does not stop the others; it is raised after all have ended. Inside a transaction
+    the providers follow one another: other threads would not see its changes.
     """
     if len(providers) < 2 or connection.in_atomic_block:
         return sum(work(provider=provider) for provider in providers)

@@ -1,4 +1,4 @@
-"""Writing an order's timeline. Called inside the transaction of the change it tells of."""
+"""Writing an order's timeline, inside the transaction of the change that the event describes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def write_event(
     actor: User | None = None,
     public: bool = True,
 ) -> None:
-    """Write one line; the customer sees those that are `public`."""
+    """Write one event; customers see only `public` ones."""
     event_of(order_id=order_id, kind=kind, text=text, old=old, new=new, actor=actor, public=public).save()
 
 
@@ -31,7 +31,7 @@ def event_of(
     actor: User | None = None,
     public: bool = True,
 ) -> OrderEvent:
-    """The same, unsaved, to be written with others in one statement."""
+    """Return the event unsaved, so that several can be written in one statement."""
     return OrderEvent(
         order_id=order_id,
         kind=kind,

@@ -1,7 +1,8 @@
-"""Moving orders: the only module that writes `submission` and `status` of an order that exists.
+"""Moving orders: the only module that writes `submission` and `status` of an existing order.
 
-Every move is a conditional update on what the caller read, within the table of allowed moves, and sets what the
-target implies. All functions join a transaction, and those that move one order tell so in its timeline.
+Every move is a conditional update on what the caller read. It stays within SUBMISSION_MOVES and sets the columns
+that the new submission implies. All functions run inside the caller's transaction; those that move a single order
+write an event to its timeline.
 """
 
 from __future__ import annotations
@@ -19,15 +20,15 @@ from panel.lib.digits import whole_number
 
 NO_REVIEW: dict[str, object] = {"review_reason": "", "review_since": None, "review_note": "", "review_finding": ""}
 
-_SETTLED: dict[str, object] = {"lease_until": None, "doubt_until": None, **NO_REVIEW}
-_ENDED: dict[str, object] = {**_SETTLED, "status": Status.CANCELED, "next_action_at": None, "next_poll_at": None}
+_RESOLVED: dict[str, object] = {"lease_until": None, "doubt_until": None, **NO_REVIEW}
+_ENDED: dict[str, object] = {**_RESOLVED, "status": Status.CANCELED, "next_action_at": None, "next_poll_at": None}
 
-# What a submission implies of the other columns. An order in doubt keeps a deadline that it has.
+# The columns that each submission sets. An order in doubt keeps the deadline that it already has.
 IMPLIED: dict[Submission, dict[str, object]] = {
-    Submission.QUEUED: {**_SETTLED, "claim_token": ""},
+    Submission.QUEUED: {**_RESOLVED, "claim_token": ""},
     Submission.SUBMITTING: {},
     Submission.ACCEPTED: {
-        **_SETTLED,
+        **_RESOLVED,
         "next_action_at": None,
         "accepted_attempt": Subquery(
             SubmissionAttempt.objects.filter(token=OuterRef("claim_token")).order_by().values("pk")[:1]
@@ -38,7 +39,7 @@ IMPLIED: dict[Submission, dict[str, object]] = {
     Submission.IN_DOUBT: {"lease_until": None},
 }
 
-# What the answers of a provider may change.
+# The columns that a provider's answers may change.
 FOLLOWED = (
     "status",
     "refunded",
@@ -54,17 +55,17 @@ FOLLOWED = (
 
 
 def id_columns(upstream_id: str) -> dict[str, object]:
-    """Return the columns of an order that hold its id at the provider: as text, and as a number if it is one."""
+    """Return the columns that hold an order's id at its provider: as text, and as a number where it is one."""
     number = whole_number(upstream_id)
     return {"upstream_id": upstream_id, "upstream_number": number if str(number) == upstream_id else None}
 
 
 class OrderMoved(Exception):
-    """Another process changed the order since it was read; nothing was done."""
+    """Another process changed the order after it was read. The caller rolls back."""
 
 
 def move_all(orders: QuerySet[Order], *, to: Submission, values: Mapping[str, object]) -> int:
-    """Move those of `orders` that may become `to`, in one statement and without events; return how many."""
+    """Move the `orders` that may become `to`, in one statement and without events. Return how many moved."""
     return orders.filter(submission__in=reachable_from(to)).update(submission=to, **{**IMPLIED[to], **values})
 
 
@@ -77,10 +78,10 @@ def move(
     text: str | None = None,
     actor: User | None = None,
 ) -> None:
-    """Move the order if its submission, claim, review and the columns `seen` are still as they were read.
+    """Move the order if its submission, claim, review and the columns in `seen` are unchanged since it was read.
 
-    Raise OrderMoved otherwise, or where there is no such move. `text` is for staff; None writes no event. `order`
-    itself stays as it was read.
+    `text` is for staff; None writes no event. `order` itself is not changed. Raise OrderMoved if a column changed
+    or SUBMISSION_MOVES has no such move.
     """
     if to not in SUBMISSION_MOVES[Submission(order.submission)]:
         raise OrderMoved(f"order {order.pk} is {order.submission} and cannot become {to}")
@@ -98,9 +99,9 @@ def move(
 
 
 def change_status(*, order: Order, to: Status, values: Mapping[str, object], text: str, actor: User | None) -> None:
-    """Give a placed order the status that staff found out, if it is still as they saw it. Raise OrderMoved.
+    """Give an accepted order the status that staff chose. `text` is for the customer.
 
-    `text` is for the customer.
+    Raise OrderMoved if the order is not accepted or changed since staff read it.
     """
     if order.submission != Submission.ACCEPTED:
         raise OrderMoved(f"order {order.pk} is {order.submission}")
@@ -112,18 +113,19 @@ def change_status(*, order: Order, to: Status, values: Mapping[str, object], tex
 
 
 def close_review(*, order: Order, closed: Mapping[str, object], seen: Sequence[str] = ()) -> None:
-    """Take the order out of review if its submission, review and the columns `seen` are as read. Raise OrderMoved.
+    """Take the order out of review, and write the columns `closed`, which keep staff from being asked again.
 
-    `closed` are the columns that remember it: staff are not asked about the same again.
+    Raise OrderMoved if its submission, review or a column in `seen` changed since it was read.
     """
     _write(order, ("submission", "review_reason", *seen), {**NO_REVIEW, **closed})
 
 
 def write_answers(*, orders: Sequence[Order], was: Mapping[int, tuple[str, int]]) -> None:
-    """Store the columns that providers' answers changed of placed orders, in one statement, without events.
+    """Write the columns in FOLLOWED of accepted orders, in one statement and without events.
 
-    `was` has the status and the refund with which each order was locked. Raise OrderMoved, having written some or none,
-    unless each is still so, may take its new status and loses no refund: the caller rolls back.
+    `was` maps each order's id to the status and refund (micro-units) that it had when it was locked. Raise OrderMoved
+    if one of them changed, if a new status may not follow the old one, or if a refund would shrink. Some orders may
+    be written by then: the caller rolls back.
     """
     for order in orders:
         status, refunded = was[order.pk]

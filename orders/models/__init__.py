@@ -1,4 +1,4 @@
-"""The tables of orders, and of what is asked of providers about them."""
+"""Models of orders, drip-feeds, submission attempts, and requests for cancels and refills."""
 
 from orders.models.attempts import SubmissionAttempt
 from orders.models.drips import DripFeed

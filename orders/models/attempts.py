@@ -1,4 +1,4 @@
-"""Each attempt to place an order. Amounts are micro-units."""
+"""Attempts to submit an order. Amounts are micro-units."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from orders.states import AttemptOutcome
 
 
 class SubmissionAttempt(models.Model):
-    """One sending of one order: the intent is committed before, the answer recorded after."""
+    """One sending of one order, committed before it is sent; the answer is recorded afterwards."""
 
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="submission_attempts")
     token = models.CharField(max_length=32, unique=True)
@@ -24,11 +24,11 @@ class SubmissionAttempt(models.Model):
 
     account = models.CharField(max_length=32, blank=True, help_text="A fingerprint of the account it was sent to.")
 
-    # What makes a repetition safe: the value sent, and a fingerprint of where and under which name.
+    # For sending again safely: the request id, and a fingerprint of the account and the parameter's name.
     request_id = models.CharField(max_length=32, blank=True)
     request_scope = models.CharField(max_length=32, blank=True)
 
-    # What was found out afterwards, for the people who settle doubts. Balances: the provider's currency.
+    # Evidence for staff who review an order in doubt. Balances are in the provider's currency.
     balance_before = models.BigIntegerField(null=True, blank=True)
     balance_before_at = models.DateTimeField(null=True, blank=True)
     balance_after = models.BigIntegerField(null=True, blank=True)

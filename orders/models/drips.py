@@ -1,4 +1,4 @@
-"""Orders in several runs. Amounts are micro-units of the panel's currency."""
+"""Drip-feeds. Amounts are micro-units of the panel's currency."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from panel.lib.money import MAX_MICROS
 
 
 class DripFeed(models.Model):
-    """Several runs of one order, paid at the start. Each run becomes an order of its own at its time.
+    """Several runs of one order, paid at the start. Each run becomes an order when it is due.
 
-    `charge` = `run_charge` × `runs`, and is either spent on runs that began or given back:
-    `run_charge` × `begun` + `refunded` ≤ `charge`, and equal to it at the end.
+    `charge` = `run_charge` × `runs`. It is spent on runs that began or refunded: `run_charge` × `begun` + `refunded`
+    is at most `charge`, and equals it at the end.
     """
 
-    # Other indexes begin with it.
+    # No index of its own: others begin with this column.
     customer = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="drip_feeds", db_index=False
     )
@@ -49,12 +49,12 @@ class DripFeed(models.Model):
                 condition=Q(run_charge__gt=0, charge=F("run_charge") * F("runs"), charge__lte=MAX_MICROS),
                 name="drip_charge_of_all_runs",
             ),
-            # What was paid is spent on runs or given back, never both.
+            # The charge is spent on runs or refunded, never both.
             models.CheckConstraint(
                 condition=Q(refunded__gte=0, refunded__lte=F("charge") - F("run_charge") * F("begun")),
                 name="drip_refund_within_what_is_left",
             ),
-            # Ended: every run is accounted for. Else it is in the queue.
+            # A running drip-feed has a next run; in an ended one each run began or was refunded.
             models.CheckConstraint(
                 condition=Q(state=DripState.RUNNING, next_run_at__isnull=False, refunded=0, begun__lt=F("runs"))
                 | Q(
@@ -79,15 +79,15 @@ class DripFeed(models.Model):
 
     @property
     def runs_left(self) -> int:
-        """Runs that have not begun, and what a stop would refund is `run_charge` for each."""
+        """Return how many runs have not begun; 0 once the drip-feed has ended."""
         return self.runs - self.begun if self.is_running else 0
 
     @property
     def net_charge(self) -> int:
-        """What was paid for all runs, less what came back for those that never began."""
+        """Return the charge less the refund for runs that never began, in micro-units."""
         return self.charge - self.refunded
 
     @property
     def refund_of_stop(self) -> int:
-        """What stopping now would give back, in micro-units."""
+        """Return what stopping now would refund, in micro-units."""
         return self.run_charge * self.runs_left

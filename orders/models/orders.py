@@ -1,4 +1,4 @@
-"""Orders and what happened to them. Amounts are micro-units of the panel's currency."""
+"""Orders and their timeline. Amounts are micro-units of the panel's currency."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from panel.lib.money import EXCHANGE_ONE, MAX_MICROS
 
 
 class Sale(models.Model):
-    """What a customer bought, frozen at what it was sold at, and what went back."""
+    """What a customer bought, at the price of that moment, and what was refunded."""
 
-    # Other indexes begin with it.
+    # No index of its own: others begin with this column.
     customer = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="orders", db_index=False
     )
@@ -45,7 +45,7 @@ class Sale(models.Model):
 
 
 class Dispatch(models.Model):
-    """The way of the order to its provider. `next_action_at` and `lease_until` are queues: null means not in it."""
+    """How the order gets to its provider. `next_action_at` and `lease_until` are queues: null means not queued."""
 
     provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="orders")
     upstream_service_id = models.CharField(max_length=64)
@@ -83,7 +83,7 @@ class Dispatch(models.Model):
 
 
 class Tracking(models.Model):
-    """How the order stands, by the provider's answers. `next_poll_at` is a queue: null means not in it."""
+    """How the order stands, by the provider's answers. `next_poll_at` is a queue: null means not queued."""
 
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.PENDING)
     status_note = models.CharField(max_length=300, blank=True, help_text="Why it ended so, in the customer's words.")
@@ -101,9 +101,9 @@ class Tracking(models.Model):
 
 
 class Review(models.Model):
-    """What needs a person. A finding is the reason of a review with its figures, as `finding_of` writes it.
+    """Why the order waits for a person. A finding is a review's reason with its figures, as `finding_of` writes it.
 
-    What staff closed last is kept twice: as a sentence, and as a finding where the review had one.
+    The review that staff closed last is kept as a sentence, and as a finding if it had one.
     """
 
     review_reason = models.CharField(max_length=20, choices=ReviewReason.choices, blank=True)
@@ -118,14 +118,14 @@ class Review(models.Model):
 
 
 class Order(Sale, Dispatch, Tracking, Review):
-    """One order, from the sale to the end. Its columns stand by subject above."""
+    """One order. Its columns are in the base classes, by subject."""
 
     class Meta:
         ordering = ("-pk",)
         permissions = (("view_profit", "Can see what is earned"),)
         constraints = (
             models.UniqueConstraint(fields=("customer", "request_key"), name="order_one_per_request"),
-            # Its money was taken with that of all runs: a run that began twice would be given away.
+            # All runs are paid at the start, so a run that began twice would be delivered twice for one charge.
             models.UniqueConstraint(
                 fields=("drip_feed", "run"), condition=Q(drip_feed__isnull=False), name="order_one_per_run"
             ),
@@ -133,7 +133,7 @@ class Order(Sale, Dispatch, Tracking, Review):
                 condition=Q(drip_feed=None, run=None) | Q(drip_feed__isnull=False, run__gte=1),
                 name="order_run_of_a_drip_feed",
             ),
-            # Two orders under one id would each be refunded by the other's fate.
+            # Two orders with one id would be refunded by each other's status.
             models.UniqueConstraint(
                 fields=("provider", "upstream_id"),
                 condition=Q(upstream_id__isnull=False),
@@ -152,7 +152,7 @@ class Order(Sale, Dispatch, Tracking, Review):
                 condition=~Q(submission=Submission.IN_DOUBT) | Q(doubt_until__isnull=False),
                 name="order_doubt_has_a_deadline",
             ),
-            # A refused or withdrawn order that kept its money would be a theft.
+            # The customer must not pay for an order that is refused or withdrawn.
             models.CheckConstraint(
                 condition=~Q(submission__in=(Submission.REFUSED, Submission.WITHDRAWN))
                 | Q(status=Status.CANCELED, refunded=F("charge")),
@@ -160,28 +160,28 @@ class Order(Sale, Dispatch, Tracking, Review):
             ),
         )
         indexes = (
-            # The customer's list, by each of its filters and orders.
+            # The customer's list, by each of its filters and sort orders.
             models.Index(fields=("customer", "-id"), name="order_of_customer"),
             models.Index(fields=("customer", "status", "-id"), name="order_by_status"),
             models.Index(fields=("customer", "service", "-id"), name="order_by_service"),
             models.Index(fields=("customer", "-charge", "-id"), name="order_by_charge"),
             models.Index(fields=("customer", "link_key", "-id"), name="order_by_link"),
             models.Index(fields=("customer", "created_at"), name="order_by_day"),
-            # What was sold and earned in the last days.
+            # Sales and profit of the last days.
             models.Index(fields=("created_at",), name="order_by_date"),
             models.Index(
                 fields=("provider", "next_action_at"),
                 condition=Q(submission=Submission.QUEUED),
                 name="order_to_submit",
             ),
-            # The lanes are counted at each claim. Of its own: SQLite proves an index by equality alone.
+            # Each claim counts the lanes. A separate index: SQLite uses a partial index only for an equal condition.
             models.Index(
                 fields=("provider",), condition=Q(submission=Submission.SUBMITTING), name="order_being_placed"
             ),
             models.Index(
                 fields=("provider", "next_poll_at"), condition=Q(next_poll_at__isnull=False), name="order_to_poll"
             ),
-            # What is open is counted and watched; among a million orders it is few.
+            # Open orders are counted and monitored; they are few among all orders.
             models.Index(
                 fields=("provider",), condition=Q(submission=Submission.ACCEPTED, finished_at=None), name="order_open"
             ),
@@ -207,29 +207,29 @@ class Order(Sale, Dispatch, Tracking, Review):
 
     @property
     def is_package(self) -> bool:
-        """Whether the price is for one, and the provider counts what is in it."""
+        """Return True if the price is for one, whatever is in it. An unknown service type is no package."""
         spec = SPECS.get(self.service_type)
         return spec is not None and spec.is_package
 
     @property
     def delivered(self) -> int | None:
-        """How many were delivered so far, 0…quantity; None while the provider has not said."""
+        """Return how many were delivered so far, from 0 to `quantity`; None while the provider gave no remains."""
         if self.status == Status.COMPLETED:
             return self.quantity
         if self.refunded == self.charge:
-            return 0  # Whatever `remains` says of it: a provider's canceled order often has none.
+            return 0  # `remains` may be missing: providers often leave it out of canceled orders.
         if self.remains is None:
             return None
         return self.quantity - max(0, min(self.remains, self.quantity))
 
     @property
     def net_charge(self) -> int:
-        """What the customer paid in the end."""
+        """Return the charge less the refund, in micro-units."""
         return self.charge - self.refunded
 
 
 class OrderInReview(Order):
-    """The staff's list of orders that need a person."""
+    """An order in review, for the list in the admin."""
 
     class Meta:
         proxy = True
@@ -239,7 +239,7 @@ class OrderInReview(Order):
 
 
 class OrderEvent(models.Model):
-    """A line of the order's timeline, written in the transaction of the change it tells of."""
+    """One event of an order's timeline, written in the transaction of the change that it describes."""
 
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="events")
     created_at = models.DateTimeField(default=timezone.now)

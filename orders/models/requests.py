@@ -1,4 +1,4 @@
-"""What is asked of a provider about a placed order: to cancel it, to refill it."""
+"""Requests to a provider about an accepted order: to cancel it or to refill it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from orders.states import CancelState, RefillState
 
 
 class ProviderRequest(models.Model):
-    """Something asked of the provider about a placed order: committed first, then sent, then recorded."""
+    """A request about an accepted order: committed, then sent, then its answer recorded."""
 
     provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="+")
     actor = models.ForeignKey(
@@ -25,7 +25,7 @@ class ProviderRequest(models.Model):
     finished_at = models.DateTimeField(null=True, blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
     claim_token = models.CharField(max_length=32, blank=True)
-    # The queue, as an order's own: when to send it or to ask about it; also the end of the lease of a claim.
+    # A queue, as on Order: when to send or poll the request next. During a claim, the end of its lease.
     next_action_at = models.DateTimeField(null=True, blank=True, default=timezone.now)
 
     class Meta:
@@ -34,7 +34,7 @@ class ProviderRequest(models.Model):
 
 
 class CancelRequest(ProviderRequest):
-    """The wish to end a placed order early. What comes back is settled by the order's status, as always."""
+    """A request to end an accepted order early. The refund follows from the order's status, as for any order."""
 
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="cancel_requests")
     state = models.CharField(max_length=10, choices=CancelState.choices, default=CancelState.WAITING)
@@ -58,7 +58,7 @@ class CancelRequest(ProviderRequest):
 
 
 class Refill(ProviderRequest):
-    """One refill of a completed order: asked for once, then followed by its own id where it has one."""
+    """One refill of a completed order: requested once, then polled by its own id if the provider gave one."""
 
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="refills")
     state = models.CharField(max_length=12, choices=RefillState.choices, default=RefillState.WAITING)

@@ -1,4 +1,4 @@
-"""Money back: `policy` decides how much, from numbers alone; `posting` writes it to the ledger.
+"""Refunds: `policy` computes how much, `posting` writes it to the ledger.
 
-Nothing here asks a provider or decides that an order has ended.
+Nothing here calls a provider or decides that an order has ended.
 """

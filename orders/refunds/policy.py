@@ -1,7 +1,7 @@
-"""How much of an order's charge goes back. Pure: a function of what was sold and what the provider says.
+"""How much of an order's charge is refunded. Pure: computed from the sale and the provider's answer.
 
-The answer is a *target*, the sum that should have been refunded by now; the posting is the difference to
-what was refunded already, so that hearing the same twice moves money once. Micro-units throughout.
+The result is a *target*, the total that should be refunded by now. The posting is the difference to what was
+refunded before, so the same answer twice moves money once. All amounts are micro-units.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from orders.states import Status
 from panel.lib.money import format_plain, refund_for
 
 TOLERANCE_PERCENT = 5
-# Providers round their charges, many to two decimal places: a cent apart is no contradiction.
+# Many providers round charges to two decimal places: a cent of difference is no contradiction.
 TOLERANCE_MICROS = 10_000
 
 
 class SoldOrder(Protocol):
-    """What of an order its refund follows from."""
+    """The part of an order that its refund depends on. Amounts are micro-units."""
 
     @property
     def quantity(self) -> int: ...
@@ -35,7 +35,7 @@ class SoldOrder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Refund:
-    """Give back `target` in all, for `undelivered` of the quantity."""
+    """A refund of `target` micro-units in total, for `undelivered` of the quantity."""
 
     target: int
     undelivered: int
@@ -43,7 +43,7 @@ class Refund:
 
 @dataclass(frozen=True, slots=True)
 class Contradiction:
-    """No money moves; a person looks. `text` shows both numbers."""
+    """Remains and charge that cannot both be true: no refund, but a review. `text` shows both numbers to staff."""
 
     text: str
 
@@ -51,10 +51,10 @@ class Contradiction:
 def refund_due(
     sold: SoldOrder, *, status: str, remains: int | None, upstream_charge: int | None
 ) -> Refund | Contradiction:
-    """The refund target for a status.
+    """Return the refund for a status, or the contradiction that forbids one.
 
-    `remains` is the provider's, None where it was unusable; `upstream_charge` its returned charge in
-    micro-units of the panel's currency, None where there was none.
+    `remains` is None where the provider's was unusable. `upstream_charge` is the returned charge in micro-units of
+    the panel's currency, None where there was none.
     """
     if status == Status.PARTIAL:
         return _partial(sold, remains, upstream_charge)
@@ -65,7 +65,7 @@ def refund_due(
 
 def _partial(sold: SoldOrder, remains: int | None, upstream_charge: int | None) -> Refund | Contradiction:
     if sold.is_package and remains != 0:
-        # Of a package that is 1 to us, it may say that 400 remain: of how many, it does not.
+        # The provider may count 400 remaining in what is one package to us, but not out of how many.
         return Contradiction(f"Partial, and {_shown(remains)} of a package remain. {_charged(sold, upstream_charge)}")
     if remains is None:
         if upstream_charge is None:
@@ -79,7 +79,7 @@ def _partial(sold: SoldOrder, remains: int | None, upstream_charge: int | None) 
 
 def _canceled(sold: SoldOrder, remains: int | None, upstream_charge: int | None) -> Refund | Contradiction:
     everything = Refund(sold.charge, sold.quantity)
-    # Nothing charged to us, or no sign of delivery: all of it goes back.
+    # No charge, or no sign of a delivery: refund everything.
     if not upstream_charge:
         return everything
     if sold.is_package:
@@ -97,9 +97,9 @@ def _by_remains(sold: SoldOrder, undelivered: int) -> Refund:
 
 
 def _by_charge(sold: SoldOrder, upstream_charge: int) -> Refund | Contradiction:
-    """The share of the expected cost that the provider did not charge, in whole units of the quantity.
+    """Return the refund for the share of the expected cost that was not charged, in whole units of the quantity.
 
-    Partial means that something was not delivered: a charge for all of it does not tell how much.
+    A Partial order was not delivered in full, so a charge for all of it is a contradiction.
     """
     unspent = sold.expected_cost - upstream_charge
     undelivered = unspent * sold.quantity // sold.expected_cost if unspent > 0 else 0
@@ -109,18 +109,18 @@ def _by_charge(sold: SoldOrder, upstream_charge: int) -> Refund | Contradiction:
 
 
 def cost_agrees(sold: SoldOrder, undelivered: int, upstream_charge: int) -> bool:
-    """Whether the charge is about what the delivered part should have cost."""
+    """Return True if the returned charge is what the delivered part should have cost, within the tolerance."""
     delivered_cost = sold.expected_cost * (sold.quantity - undelivered) // sold.quantity
     return abs(upstream_charge - delivered_cost) <= _tolerance(sold)
 
 
 def overcharged(sold: SoldOrder, upstream_charge: int) -> bool:
-    """Whether the provider charged more than its rate says, beyond rounding. Micro-units."""
+    """Return True if the provider charged more than the expected cost, beyond the tolerance. Micro-units."""
     return upstream_charge > sold.expected_cost + _tolerance(sold)
 
 
 def sold_at_a_loss(sold: SoldOrder, *, refunded: int, upstream_charge: int) -> bool:
-    """Whether an order that ended cost more than its customer paid in the end, beyond rounding. Micro-units."""
+    """Return True if an ended order cost more than the customer's net charge, beyond the tolerance. Micro-units."""
     return upstream_charge > sold.charge - refunded + _tolerance(sold)
 
 

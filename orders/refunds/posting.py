@@ -1,7 +1,7 @@
-"""Giving money back, and ending orders that will not be delivered. Every function joins a transaction.
+"""Posting refunds, and canceling orders that were not accepted. Call every function inside a transaction.
 
-The order row is locked first, its wallet second; the refund is posted in the transaction of the change
-that causes it, under a key made of its target, so that no crash and no repetition can post it twice.
+The order's row is locked first, its wallet second. The refund is posted in the transaction of the change that
+causes it, under a key made from its target, so neither a crash nor a repetition can post it twice.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from panel.lib.money import format_money
 
 @dataclass(frozen=True, slots=True)
 class Refunded:
-    """`amount` micro-units go back of the order, which makes `target` in all; `text` tells the customer why."""
+    """A refund of `amount` micro-units, which makes `target` in total; `text` tells the customer why."""
 
     order: Order
     amount: int
@@ -34,9 +34,10 @@ class Refunded:
 
 
 def refund_up_to(*, order: Order, target: int, text: str, actor: User | None = None) -> int:
-    """Raises what was refunded to `target` micro-units and posts the difference, which it returns.
+    """Raise the order's total refund to `target` micro-units, post the difference and return it.
 
-    Never lowers it: nothing is clawed back. Raises OrderMoved.
+    Return 0 if that much was refunded before: a refund is never taken back. Raise OrderMoved if the order's refund
+    changed since it was read.
     """
     amount = target - order.refunded
     if amount <= 0:
@@ -52,10 +53,10 @@ def refund_up_to(*, order: Order, target: int, text: str, actor: User | None = N
 def cancel_unaccepted(
     *, order: Order, submission: Submission, note: str, actor: User | None = None, staff_text: str = ""
 ) -> None:
-    """Cancels an order that was not placed, with all its money back. Raises OrderMoved.
+    """Cancel an order that was not accepted and refund all of it.
 
-    `submission` is refused or withdrawn. Status and refund change in one statement: the database would
-    not hold a refused order that kept its money. `note` is for the customer, `staff_text` for staff.
+    `submission` is REFUSED or WITHDRAWN. One statement changes status and refund, as a constraint requires. `note` is
+    for the customer, `staff_text` for staff. Raise OrderMoved if the order changed since it was read.
     """
     move(
         order=order,
@@ -72,9 +73,9 @@ def cancel_unaccepted(
 
 
 def post_refunds(*, refunds: Sequence[Refunded], actor: User | None = None) -> None:
-    """Post each refund to its customer's wallet and tell so in the order's timeline. A few statements for all.
+    """Post each refund to its customer's wallet and write an event to the order's timeline, in a few statements.
 
-    Raise LedgerError: then nothing was posted.
+    Raise LedgerError if one cannot be posted; then none was.
     """
     wallets = wallet_ids_of(customer_ids={refund.order.customer_id for refund in refunds})
     ledger.post_all(lines=[_line(refund, wallets[refund.order.customer_id], actor) for refund in refunds])

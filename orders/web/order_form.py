@@ -156,7 +156,7 @@ class OrderForm(forms.Form):
             raise forms.ValidationError(CHANGED)
         if self.errors:
             try:
-                check_order(service=self.chosen, asked=self.order_input(data))
+                check_order(service=self.chosen, order_input=self.order_input(data))
             except OrderRefused as refusal:
                 self.add_refusals(refusal)
         return data

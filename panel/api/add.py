@@ -73,7 +73,7 @@ def _create(key: ApiKey, order_input: OrderInput, request_id: str) -> CreatedOrd
     create = start_drip_feed if order_input.is_drip else create_order
     return create(
         customer=key.customer,
-        asked=order_input,
+        order_input=order_input,
         request_key=_request_key(key, request_id),
         seen_charge=None,
         api_key_ref=key.pk,

@@ -157,8 +157,8 @@ def test_export_when_clicked_then_a_file_of_what_is_shown_is_kept(open_list, tmp
 def test_list_and_order_pages_are_sound_however_they_are_filtered(shop, open_page, alice, provider, viewport, theme):
     traffic = make.service(provider, external_id="9", name="Visitors", type="web_traffic", rate="1")
     params = {"country": "WW", "device": "5", "type_of_traffic": "2", "referring_url": "https://example.org/a"}
-    asked = OrderInput(traffic.pk, "https://example.com", 100, params)
-    order = create_order(customer=alice, asked=asked, request_key=uuid4().hex, seen_charge=None).order
+    order_input = OrderInput(traffic.pk, "https://example.com", 100, params)
+    order = create_order(customer=alice, order_input=order_input, request_key=uuid4().hex, seen_charge=None).order
     run = make.drip(alice, provider.upstream_services.get(external_id="1").services.get()).orders.get()
     page = open_page(viewport=viewport, theme=theme)
     sign_in(page, shop.url)

@@ -81,11 +81,11 @@ def _typed(request: HttpRequest) -> dict[str, str]:
 
 
 def _create(request: HttpRequest, form: OrderForm) -> HttpResponse:
-    asked = form.order_input(form.cleaned_data)
-    create = start_drip_feed if asked.is_drip else create_order
+    order_input = form.order_input(form.cleaned_data)
+    create = start_drip_feed if order_input.is_drip else create_order
     made = create(
         customer=user_of(request),
-        asked=asked,
+        order_input=order_input,
         request_key=form.cleaned_data["request_key"],
         seen_charge=read_seen_charge(request.POST) or 0,
     )

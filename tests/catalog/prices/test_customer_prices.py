@@ -57,9 +57,9 @@ def price(user: Any, service: Service) -> int:
 
 
 def order_service(customer: Any, service: Service, **values: Any) -> Order:
-    asked = OrderInput(service.pk, LINK, values.pop("quantity", 1_000), {})
+    order_input = OrderInput(service.pk, LINK, values.pop("quantity", 1_000), {})
     return create_order(
-        customer=customer, asked=asked, **{"request_key": uuid4().hex, "seen_charge": None, **values}
+        customer=customer, order_input=order_input, **{"request_key": uuid4().hex, "seen_charge": None, **values}
     ).order
 
 

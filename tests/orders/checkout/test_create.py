@@ -35,11 +35,11 @@ def service(provider: Provider) -> Service:
 
 
 def ask(customer: Any, service: Service, **values: Any) -> Any:
-    asked: dict[str, Any] = {"link": LINK, "quantity": 1_000, "params": {}}
+    ordered: dict[str, Any] = {"link": LINK, "quantity": 1_000, "params": {}}
     sent: dict[str, Any] = {"request_key": uuid4().hex, "seen_charge": None}
     for name, value in values.items():
-        (asked if name in asked else sent)[name] = value
-    return create_order(customer=customer, asked=OrderInput(service.pk, **asked), **sent)
+        (ordered if name in ordered else sent)[name] = value
+    return create_order(customer=customer, order_input=OrderInput(service.pk, **ordered), **sent)
 
 
 def set_rate(service: Service, rate: str) -> Service:
@@ -215,8 +215,8 @@ def test_order_when_the_service_is_not_on_sale_then_it_is_refused(customer, serv
 
 def test_order_when_the_service_does_not_exist_then_it_is_refused(customer, service):
     with nothing_changes(), pytest.raises(NotOnSale):
-        asked = OrderInput(10**9, LINK, 10, {})
-        create_order(customer=customer, asked=asked, request_key="k" * 32, seen_charge=None)
+        order_input = OrderInput(10**9, LINK, 10, {})
+        create_order(customer=customer, order_input=order_input, request_key="k" * 32, seen_charge=None)
 
 
 def test_order_when_the_provider_is_only_paused_then_it_is_taken(customer, service):

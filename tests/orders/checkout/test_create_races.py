@@ -28,8 +28,8 @@ def service() -> Service:
 
 
 def place(customer: Any, service: Service, *, key: str, quantity: int = 1_000) -> CreatedOrder:
-    asked = OrderInput(service.pk, "https://example.com/a", quantity, {})
-    return create_order(customer=customer, asked=asked, request_key=key, seen_charge=None)
+    order_input = OrderInput(service.pk, "https://example.com/a", quantity, {})
+    return create_order(customer=customer, order_input=order_input, request_key=key, seen_charge=None)
 
 
 def debits() -> list[int]:

@@ -39,11 +39,11 @@ RACE = pytest.mark.django_db(transaction=True)
 
 def start(customer: Any, service: Service, **values: Any) -> CreatedOrder:
     """Three runs of 100 at $0.25, an hour apart."""
-    asked = {"link": LINK, "quantity": 100, "params": {}, "runs": 3, "interval": 60}
+    ordered = {"link": LINK, "quantity": 100, "params": {}, "runs": 3, "interval": 60}
     sent = {"request_key": uuid4().hex, "seen_charge": None, "api_key_ref": None}
     for name, value in values.items():
-        (asked if name in asked else sent)[name] = value
-    return start_drip_feed(customer=customer, asked=OrderInput(service.pk, **asked), **sent)
+        (ordered if name in ordered else sent)[name] = value
+    return start_drip_feed(customer=customer, order_input=OrderInput(service.pk, **ordered), **sent)
 
 
 def fresh(drip: DripFeed) -> DripFeed:
@@ -112,14 +112,14 @@ def test_start_when_its_key_asks_for_something_else_then_it_is_told_so(other, cu
 
 
 def test_key_when_an_order_and_a_drip_feed_share_it_then_the_second_is_refused(customer, service):
-    asked = {"customer": customer, "asked": OrderInput(service.pk, LINK, 100, {}), "seen_charge": None}
-    create_order(**asked, request_key="a" * 32)
+    ordered = {"customer": customer, "order_input": OrderInput(service.pk, LINK, 100, {}), "seen_charge": None}
+    create_order(**ordered, request_key="a" * 32)
     start(customer, service, request_key="b" * 32)
     with nothing_changes():
         with pytest.raises(AlreadyOrdered):
             start(customer, service, request_key="a" * 32)
         with pytest.raises(AlreadyOrdered):
-            create_order(**asked, request_key="b" * 32)
+            create_order(**ordered, request_key="b" * 32)
 
 
 def test_start_when_the_balance_covers_one_run_only_then_it_is_refused(service):
