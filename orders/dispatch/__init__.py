@@ -1,4 +1,4 @@
-"""Sending queued orders to their providers, once each, and recording what came of it.
+"""Submitting queued orders to their providers, once each, and recording the outcomes.
 
-What may have been accepted without an answer is `orders.reconcile`'s to find out. Only `add` is sent here.
+Only `add` is sent here. Orders in doubt are resolved by `orders.reconcile`.
 """

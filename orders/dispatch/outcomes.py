@@ -1,8 +1,8 @@
-"""Recording what came of sending an order (protocol: "What an answer to `add` means").
+"""Recording the outcome of an attempt (protocol: "What an answer to `add` means").
 
-The attempt's end and the order's move are one transaction: whoever reads both sees them agree. Every write
-is fenced by the claim's token: whoever lost the lease may still tell what it knows, as long as nobody
-decided otherwise, but can overwrite nothing.
+The attempt and its order are written in one transaction, so readers see them agree. Every write is conditional on
+the claim's token: a worker that lost its lease may still record an id for an order in doubt, but cannot overwrite a
+later decision.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ from orders.states import AttemptOutcome, EventKind, ReviewReason, Submission
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert
 
-# The provider said no to this order for good: what the customer reads.
+# The provider will not accept this order: what the customer reads.
 PERMANENT: dict[ErrorCode, str] = {
     ErrorCode.SERVICE_GONE: "This service is no longer available.",
     ErrorCode.BAD_LINK: "The link was not accepted. Check that it is public and of the right kind.",
     ErrorCode.BAD_QUANTITY: "The quantity was not accepted for this service.",
     ErrorCode.BAD_PARAMETER: "The details of this order were not accepted.",
 }
-# The provider takes nothing from us for now: the order waits, and so do all others.
+# The provider accepts none of our orders for now: all wait in the queue.
 PROVIDER_WIDE: dict[ErrorCode, str] = {
     ErrorCode.CREDENTIALS: "it refuses our API key",
     ErrorCode.FUNDS: "our balance there is used up",
     ErrorCode.THROTTLED: "it limits how often we may ask",
 }
 
-_KINDS: dict[type, AttemptOutcome] = {
+_ATTEMPT_OUTCOMES: dict[type, AttemptOutcome] = {
     Placed: AttemptOutcome.ACCEPTED,
     Refused: AttemptOutcome.REFUSED,
     NotSent: AttemptOutcome.NOT_SENT,
@@ -52,10 +52,11 @@ _KINDS: dict[type, AttemptOutcome] = {
 
 
 def record_outcome(*, provider: Provider, order: Order, attempt: SubmissionAttempt, outcome: AddOutcome) -> bool:
-    """Writes the attempt's end and moves the order; False when the provider should be left alone.
+    """Record the attempt's outcome and move the order. Return False if the provider should get no more orders now.
 
-    `order` is as it was claimed. When it was in doubt before (`doubt_until`), this was a repetition, and
-    nothing but an id settles it: a no may be to the repetition alone. Mutates `order`: pass a copy to each try.
+    `order` is as it was claimed. If it was in doubt before (`doubt_until` is set), this attempt repeats an earlier one
+    and only an id resolves the doubt: a refusal may concern the repetition alone. Mutates `order`; pass a copy when
+    retrying.
     """
     repeated = order.doubt_until is not None
     try:
@@ -68,11 +69,11 @@ def record_outcome(*, provider: Provider, order: Order, attempt: SubmissionAttem
             elif isinstance(outcome, Refused):
                 _record_refused(order, attempt, outcome)
             else:
-                _back_to_queue(order, outcome.reason, wait=timedelta(0))  # The provider's pause is wait enough.
+                _back_to_queue(order, outcome.reason, wait=timedelta(0))  # It waits for the provider's pause to end.
     except IntegrityError:
         if not isinstance(outcome, Placed):
             raise
-        # An id that another order has: which of the two it means, only a person can tell.
+        # Another order has this id: staff must decide which of the two it belongs to.
         with transaction.atomic():
             _finish_attempt(attempt, outcome)
             note = f"The provider answered with id {outcome.order_id}, which another order has."
@@ -81,15 +82,15 @@ def record_outcome(*, provider: Provider, order: Order, attempt: SubmissionAttem
         if provider.pause_count:
             note_success(provider=provider)
         return True
-    return not repeated and _judge_provider(provider, outcome)
+    return not repeated and _pause_or_continue(provider, outcome)
 
 
-def _judge_provider(provider: Provider, outcome: Refused | NotSent | Unknown) -> bool:
-    """Pauses the provider when the next order would fare no better; whether to go on with it."""
+def _pause_or_continue(provider: Provider, outcome: Refused | NotSent | Unknown) -> bool:
+    """Return True if the next order may be sent; else pause the provider and return False."""
     if isinstance(outcome, NotSent):
         pause_provider(provider=provider, reason="unreachable", text=f"not reachable: {outcome.reason}")
     elif isinstance(outcome, Unknown):
-        # Whatever keeps it from answering would turn the next order into a doubt as well.
+        # The next order would end in doubt as well.
         pause_provider(provider=provider, reason="doubt", text="gave no clear answer to an order")
     elif outcome.code in PROVIDER_WIDE:
         pause_provider(provider=provider, reason=outcome.code.value, text=PROVIDER_WIDE[outcome.code])
@@ -104,19 +105,19 @@ def _detail(outcome: AddOutcome) -> str:
     return "" if isinstance(outcome, Placed) else outcome.reason
 
 
-def _kind(outcome: AddOutcome) -> AttemptOutcome:
+def _attempt_outcome(outcome: AddOutcome) -> AttemptOutcome:
     if isinstance(outcome, Refused) and not _is_known(outcome):
         return AttemptOutcome.UNCLEAR
-    return _KINDS[type(outcome)]
+    return _ATTEMPT_OUTCOMES[type(outcome)]
 
 
 def _is_known(outcome: Refused) -> bool:
-    """Whether the words surely mean that nothing was placed."""
+    """Return True if the refusal certainly means that the provider did not accept the order."""
     return outcome.code in PERMANENT or outcome.code in PROVIDER_WIDE or outcome.code is ErrorCode.LINK_BUSY
 
 
 def keep_evidence(*, attempt: SubmissionAttempt, outcome: AddOutcome) -> None:
-    """Writes the attempt's end alone, where an error of ours keeps the order from moving with it."""
+    """Record the attempt's outcome alone, when an error of ours keeps the order from moving with it."""
     _finish_attempt(attempt, outcome)
 
 
@@ -124,7 +125,7 @@ def _finish_attempt(attempt: SubmissionAttempt, outcome: AddOutcome) -> None:
     evidence = outcome.evidence
     SubmissionAttempt.objects.filter(pk=attempt.pk).update(
         finished_at=timezone.now(),
-        outcome=_kind(outcome),
+        outcome=_attempt_outcome(outcome),
         phase=evidence.phase.value[:12],
         http_status=evidence.http_status,
         body=evidence.body_excerpt,
@@ -134,19 +135,18 @@ def _finish_attempt(attempt: SubmissionAttempt, outcome: AddOutcome) -> None:
 
 def _record_accepted(order: Order, attempt: SubmissionAttempt, outcome: Placed) -> None:
     now = timezone.now()
-    # Also from in_doubt: the answer came after the lease, but it is this very sending's answer, or that of
-    # another under the same request id.
+    # In doubt too: a late answer to this attempt, or to another with the same request id, still counts.
     tokens = [order.claim_token]
     if attempt.request_id:
         same = SubmissionAttempt.objects.filter(
             order=order, request_id=attempt.request_id, request_scope=attempt.request_scope
         )
         tokens += same.values_list("token", flat=True)
-    unsettled = Order.objects.filter(pk=order.pk, claim_token__in=tokens).filter(
+    unresolved = Order.objects.filter(pk=order.pk, claim_token__in=tokens).filter(
         Q(submission=Submission.IN_DOUBT) | Q(submission=Submission.SUBMITTING, claim_token=order.claim_token)
     )
     if move_all(
-        unsettled,
+        unresolved,
         to=Submission.ACCEPTED,
         values={
             **id_columns(outcome.order_id),
@@ -157,19 +157,19 @@ def _record_accepted(order: Order, attempt: SubmissionAttempt, outcome: Placed) 
     ):
         write_event(order_id=order.pk, kind=EventKind.SUBMISSION, new=Submission.ACCEPTED, text="Sent to the provider")
     else:
-        _tell_of_late_answer(order, outcome)
+        _alert_late_answer(order, outcome)
 
 
-def _tell_of_late_answer(order: Order, outcome: Placed) -> None:
-    """Decided otherwise meanwhile, but the provider has it and will bill it: that must not go unseen."""
-    stands = Order.objects.get(pk=order.pk)
-    if stands.upstream_id == outcome.order_id:
-        return  # Found meanwhile, under this very id.
+def _alert_late_answer(order: Order, outcome: Placed) -> None:
+    """Raise an alert: the provider has the order and will bill it, but it was resolved otherwise meanwhile."""
+    current = Order.objects.get(pk=order.pk)
+    if current.upstream_id == outcome.order_id:
+        return  # Bound to this id meanwhile.
     text = f"A late answer: the provider has it as {outcome.order_id}."
     write_event(order_id=order.pk, kind=EventKind.SUBMISSION, text=text, public=False)
-    if stands.submission == Submission.QUEUED:
-        # Staff send it again, in the belief that it was not placed.
-        ask_for_review(order=stands, reason=ReviewReason.DOUBT, note=text)
+    if current.submission == Submission.QUEUED:
+        # Staff queued it again because they believed that it was not accepted.
+        ask_for_review(order=current, reason=ReviewReason.DOUBT, note=text)
     raise_alert(cause=Cause.LATE_ANSWER, about=order.pk, text=f"Order {order.pk}. {text}", level="danger")
 
 
@@ -177,25 +177,25 @@ def _record_refused(order: Order, attempt: SubmissionAttempt, outcome: Refused) 
     if outcome.code in PROVIDER_WIDE:
         _back_to_queue(order, outcome.text, wait=timedelta(0))
     elif not _is_known(outcome):
-        # Not placed, says the provider; but words never seen before are not ours to act on.
+        # The provider refuses it in unknown words, which are not safe to act on.
         if _requeue(order, wait=timedelta(0)):
             ask_for_review(order=order, reason=ReviewReason.UNKNOWN_ERROR, note=outcome.text)
-    elif order.attempts and _may_have_been_taken_before(order, attempt):
-        # Staff sent it again. "Active order with this link" may well be its first sending.
+    elif order.attempts and _may_be_accepted_before(order, attempt):
+        # Staff sent it again. "Active order with this link" may refer to its first attempt.
         if _requeue(order, wait=timedelta(0)):
             note = f"Sent again, and refused: {outcome.text} The first sending may have been taken after all."
             ask_for_review(order=order, reason=ReviewReason.DOUBT, note=note)
     elif outcome.code is ErrorCode.LINK_BUSY:
         _back_to_queue(order, outcome.text, wait=resend_wait(order.attempts))
     else:
-        # OrderMoved: the lease ran out meanwhile; the attempt keeps the answer for whoever reviews it.
+        # OrderMoved: the lease ran out meanwhile. The attempt keeps the answer for the review.
         with contextlib.suppress(OrderMoved):
             cancel_unaccepted(
                 order=order, submission=Submission.REFUSED, note=PERMANENT[outcome.code], staff_text=outcome.text
             )
 
 
-def _may_have_been_taken_before(order: Order, attempt: SubmissionAttempt) -> bool:
+def _may_be_accepted_before(order: Order, attempt: SubmissionAttempt) -> bool:
     earlier = SubmissionAttempt.objects.filter(order=order, pk__lt=attempt.pk)
     return earlier.filter(outcome__in=(AttemptOutcome.SENDING, AttemptOutcome.UNKNOWN)).exists()
 
@@ -205,7 +205,10 @@ def _back_to_queue(order: Order, reason: str, *, wait: timedelta) -> None:
 
 
 def _requeue(order: Order, *, wait: timedelta, text: str | None = None) -> bool:
-    """Back to queued from placing only: once in doubt, nothing here may send it again."""
+    """Move the order back to QUEUED. Return False if it is no longer SUBMITTING under this claim.
+
+    An order in doubt must not be sent again from here.
+    """
     try:
         move(order=order, to=Submission.QUEUED, text=text, values={"next_action_at": timezone.now() + wait})
     except OrderMoved:
@@ -215,7 +218,7 @@ def _requeue(order: Order, *, wait: timedelta, text: str | None = None) -> bool:
 
 
 def _record_doubt(order: Order, text: str, *, review: str = "") -> None:
-    """In doubt until the deadline, or for staff at once when `review` gives the reason."""
+    """Move the order to IN_DOUBT until its deadline. `review` is a reason to ask staff at once."""
     with contextlib.suppress(OrderMoved):
         move(order=order, to=Submission.IN_DOUBT, text=text, values=doubt_from(timezone.now()))
     if review:

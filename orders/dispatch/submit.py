@@ -1,14 +1,14 @@
-"""Sending orders to their providers: claim and commit, send once, record.
+"""Submitting orders to their providers: claim and commit, send once, record.
 
-1. *Claim*: in one transaction the order becomes `placing` under a fresh token and a lease, and the intent
-   is written as a SubmissionAttempt. From here on it is never sent again by itself.
-2. *Send*: outside any transaction. The client refuses to send once the lease has run out.
-3. *Record*: fenced by the token. What is not an answer is `in_doubt`, and so is a lease that ran out.
+1. *Claim*: one transaction moves the order to SUBMITTING with a new token and a lease, and creates a
+   SubmissionAttempt. From here on the order is not sent again without a decision.
+2. *Send*: outside any transaction. The client refuses to send when too little of the lease is left.
+3. *Record*: conditional on the token. Without a clear answer the order is IN_DOUBT.
 
-Killed at any line: before 1 the order is still queued; after it, `expire_leases` finds it in doubt.
+A worker that is killed before 1 leaves the order queued; after 1, `expire_leases` moves it to IN_DOUBT.
 
-A doubt may be sent again only under the request id of its first sending, to a provider that promises to take
-one request id once (`claim_repetition`).
+An order in doubt is sent again only under the request id of its first attempt, to a provider that promises to
+accept a request id once (`claim_repetition`).
 """
 
 from __future__ import annotations
@@ -57,23 +57,23 @@ RECORD_WAITS = (0.1, 1.0, 5.0)
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """An order that this process alone may send, until the lease runs out."""
+    """An order that only this process may send, until the lease runs out."""
 
     order: Order
     provider: Provider
     attempt: SubmissionAttempt
-    # `time.monotonic()` after which not one byte may leave.
+    # The `time.monotonic()` after which nothing may be sent.
     not_after: float
 
 
 def submit_due_orders(*, seconds: float = ROUND_SECONDS) -> int:
-    """One round over all providers with due orders; returns how many were sent."""
+    """Submit due orders to all providers, for about `seconds`. Return how many were sent."""
     meet_deadlines()
     return for_each_provider(partial(submit_for_provider, seconds=seconds), providers_with_due_orders())
 
 
 def providers_with_due_orders() -> list[Provider]:
-    """Usable providers with something to send, the longest waiting first."""
+    """Return usable providers with orders to submit, the longest waiting first."""
     due = (
         Order.objects.filter(submission=Submission.QUEUED, review_reason="", next_action_at__lte=timezone.now())
         .values("provider_id")
@@ -86,9 +86,9 @@ def providers_with_due_orders() -> list[Provider]:
 
 
 def submit_for_provider(*, provider: Provider, seconds: float = ROUND_SECONDS) -> int:
-    """Sends this provider's due orders one after the other, for about `seconds`; returns how many.
+    """Submit this provider's due orders one after another, for about `seconds`. Return how many were sent.
 
-    Stops early when the provider is paused by what it answers, or when another worker has the lane.
+    Stops early when an answer pauses the provider or its lanes are taken.
     """
     try:
         client_for(provider)
@@ -108,7 +108,7 @@ def submit_for_provider(*, provider: Provider, seconds: float = ROUND_SECONDS) -
 
 
 def send(*, claim: Claim) -> bool:
-    """Sends a claimed order and records the answer; False when the provider should be left alone."""
+    """Send a claimed order and record the outcome. Return False if the provider should get no more orders now."""
     outcome = _add(claim)
     try:
         return _record(claim, outcome)
@@ -119,7 +119,7 @@ def send(*, claim: Claim) -> bool:
 
 
 def _add(claim: Claim) -> AddOutcome:
-    """To the address and account that the claim saw, whatever the owner changes meanwhile."""
+    """Send `add` to the address and account in the claim, even if the owner changed them meanwhile."""
     try:
         client = client_for(claim.provider)
     except ProviderUnusable as error:
@@ -132,11 +132,11 @@ def _add(claim: Claim) -> AddOutcome:
         quantity=order.quantity,
         params=order.params,
     )
-    name = claim.provider.request_id_parameter
-    if name in params:
-        return NotSent(f"{name} cannot be the parameter of request IDs", Evidence(Phase.NEW, None, "", 0))
-    if name:
-        params[name] = attempt.request_id
+    parameter = claim.provider.request_id_parameter
+    if parameter in params:
+        return NotSent(f"{parameter} cannot be the parameter of request IDs", Evidence(Phase.NEW, None, "", 0))
+    if parameter:
+        params[parameter] = attempt.request_id
     try:
         return client.add(params, not_after=claim.not_after)
     except ValueError as error:
@@ -144,13 +144,13 @@ def _add(claim: Claim) -> AddOutcome:
 
 
 def _record(claim: Claim, outcome: AddOutcome) -> bool:
-    """Records the answer even if the database connection broke while the provider was talking.
+    """Record the outcome, even if the database connection broke during the call.
 
-    The answer exists only here: losing it would turn a placed order into a doubt.
+    The answer exists only in this process: losing it would leave an accepted order in doubt.
     """
 
     def record() -> bool:
-        # A copy: of a try that was rolled back, the order must not remember anything.
+        # A copy, since `record_outcome` mutates the order and a failed try is rolled back.
         return record_outcome(provider=claim.provider, order=copy(claim.order), attempt=claim.attempt, outcome=outcome)
 
     for wait in RECORD_WAITS:
@@ -164,14 +164,13 @@ def _record(claim: Claim, outcome: AddOutcome) -> bool:
 
 
 def claim_next(*, provider_id: int) -> Claim | None:
-    """Claims the provider's next due order, or None when there is none or its lane is taken.
+    """Claim the provider's next due order. Return None if there is none or all lanes are taken.
 
-    The provider's row is locked for the claim, so that `max_parallel_adds` is held by counting. An order
-    that would now cost more than the customer paid is set aside for staff, and the next one is taken.
+    An order that would now cost more than the customer paid goes to review, and the next one is claimed.
     """
     while True:
         with transaction.atomic():
-            provider = _take_lane(usable_providers().filter(pk=provider_id))
+            provider = _lock_free_lane(usable_providers().filter(pk=provider_id))
             order = provider and _next_due(provider)
             if not provider or not order:
                 return None
@@ -182,34 +181,37 @@ def claim_next(*, provider_id: int) -> Claim | None:
 
 
 def claim_repetition(*, order: Order) -> Claim | None:
-    """Claims an order in doubt, to ask again under its request id; None where that is not safe or not its turn.
+    """Claim an order in doubt, to send it again under its request id. Return None if that is unsafe or no lane is free.
 
-    Its provider may be paused: asking again can make no new doubt, and its answer is what the pause waits for.
+    Its provider may be paused: the repetition cannot put another order in doubt, and an answer can end the pause.
     """
     if order.submission != Submission.IN_DOUBT or order.review_reason:
         return None
     with transaction.atomic():
-        provider = _take_lane(Provider.objects.filter(pk=order.provider_id, is_active=True))
+        provider = _lock_free_lane(Provider.objects.filter(pk=order.provider_id, is_active=True))
         if provider is None or not may_repeat(provider=provider, order=order):
             return None
         return _claim_with(provider, order, {})
 
 
 def may_repeat(*, provider: Provider, order: Order) -> bool:
-    """Whether the order's last sending carried a request id that this provider, as it is set up now, knows."""
+    """Return True if the order's last uncertain attempt has a request id that the provider, as set up now, knows."""
     return bool(_open_request(order, request_scope(provider)))
 
 
-def _take_lane(providers: QuerySet[Provider]) -> Provider | None:
-    """Locks the provider's row, so that its lanes are held by counting; None when they are all taken."""
+def _lock_free_lane(providers: QuerySet[Provider]) -> Provider | None:
+    """Return the provider, locked, if fewer than `max_parallel_adds` of its orders are being sent; else None.
+
+    The lock keeps other workers from counting the same lane as free.
+    """
     provider = (
-        # NO KEY: an order that commits just now holds its provider's key, and must not keep the lane.
+        # NO KEY: the insert of an order holds a key-share lock on its provider, which must not block the claim.
         providers.select_for_update(skip_locked=True, of=("self",), no_key=True).first()
     )
     if provider is None:
         return None
-    placing = Order.objects.filter(provider=provider, submission=Submission.SUBMITTING).count()
-    return provider if placing < provider.max_parallel_adds else None
+    submitting = Order.objects.filter(provider=provider, submission=Submission.SUBMITTING).count()
+    return provider if submitting < provider.max_parallel_adds else None
 
 
 def _next_due(provider: Provider) -> Order | None:
@@ -227,17 +229,17 @@ def _next_due(provider: Provider) -> Order | None:
 
 
 def _claim(provider: Provider, order: Order) -> Claim | None:
-    # What it should cost is judged by the rate it is sent at, not by that of the day it was ordered.
+    # The expected cost follows the rate at the sending, not that of the day of the order.
     cost = cost_of_order(service=order.service, quantity=order.quantity)
     rate, currency = provider.exchange_rate, provider.currency
-    terms = {"expected_cost": cost, "exchange_rate": rate, "currency": currency}
-    return _claim_with(provider, order, terms)
+    values = {"expected_cost": cost, "exchange_rate": rate, "currency": currency}
+    return _claim_with(provider, order, values)
 
 
 def _claim_with(provider: Provider, order: Order, values: Mapping[str, object]) -> Claim | None:
     now = timezone.now()
     token = uuid4().hex
-    # What is sent by then can be answered within the lease.
+    # An order sent by then can be answered within the lease.
     not_after = time.monotonic() + settings.SUBMISSION_LEASE_SECONDS - settings.UPSTREAM_ADD_TIMEOUT
     try:
         move(
@@ -268,7 +270,7 @@ def _claim_with(provider: Provider, order: Order, values: Mapping[str, object]) 
 
 
 def _open_request(order: Order, scope: str) -> str:
-    """The request id of the last sending that may have been taken: its provider will then know it. Else ""."""
+    """Return the request id of the last attempt that the provider may have accepted, which it then knows; else ""."""
     if not scope or not order.attempts:
         return ""
     maybe_taken = order.submission_attempts.filter(

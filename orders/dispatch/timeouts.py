@@ -1,6 +1,6 @@
-"""What time alone decides: leases that ran out, doubts past their deadline, orders that waited too long.
+"""Deadlines: leases that ran out, orders in doubt for too long, orders queued for too long.
 
-Every sweep is bounded, and each order moves by a conditional update of its own.
+Every sweep handles at most SWEEP orders, each by a conditional update of its own.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SWEEP = 500
 
 
 def meet_deadlines() -> None:
-    """One sweep over everything that is due. What goes wrong in one keeps neither the others nor sending."""
+    """Run all sweeps. An error in one raises an alert; it stops neither the others nor the submitting of orders."""
     for sweep in (expire_leases, review_overdue_doubts, end_held_orders):
         try:
             sweep()
@@ -44,17 +44,17 @@ def meet_deadlines() -> None:
 
 
 def expire_leases() -> int:
-    """Turns orders whose lease ran out into doubts. Returns how many.
+    """Move orders whose lease ran out to IN_DOUBT. Return how many.
 
-    A worker that died may have sent its order: it must not go back to the queue.
+    They must not go back to the queue: a worker that died may have sent its order.
     """
     now = timezone.now()
     expired = Order.objects.filter(submission=Submission.SUBMITTING, lease_until__lt=now)
-    doubts = 0
+    moved = 0
     for pk in list(expired.values_list("pk", flat=True)[:SWEEP]):
         with transaction.atomic():
             if move_all(expired.filter(pk=pk), to=Submission.IN_DOUBT, values=doubt_from(now)):
-                doubts += 1
+                moved += 1
                 write_event(
                     order_id=pk,
                     kind=EventKind.SUBMISSION,
@@ -63,13 +63,13 @@ def expire_leases() -> int:
                     text="No answer was recorded in time",
                     public=False,
                 )
-    if doubts:
-        log.warning("leases ran out", orders=doubts)
-    return doubts
+    if moved:
+        log.warning("leases ran out", orders=moved)
+    return moved
 
 
 def doubt_from(now: datetime) -> dict[str, object]:
-    """The times of an order that may have been placed. A deadline and a later look that stand are kept."""
+    """Return the next search and the deadline of an order in doubt; a deadline or a later search already set stays."""
     return {
         "next_action_at": Greatest(F("next_action_at"), Value(now + first_search_after())),
         "doubt_until": Coalesce(F("doubt_until"), Value(now + timedelta(minutes=settings.DOUBT_DEADLINE_MINUTES))),
@@ -77,7 +77,7 @@ def doubt_from(now: datetime) -> dict[str, object]:
 
 
 def review_overdue_doubts() -> None:
-    """Asks staff about doubts that nothing settled within their deadline."""
+    """Send orders to review that are in doubt past their deadline."""
     overdue = Order.objects.filter(submission=Submission.IN_DOUBT, review_reason="", doubt_until__lte=timezone.now())
     for order in overdue[:SWEEP]:
         with transaction.atomic():
@@ -89,9 +89,9 @@ def review_overdue_doubts() -> None:
 
 
 def end_held_orders() -> int:
-    """Cancels and refunds orders that no provider took within QUEUE_LIMIT_HOURS. Returns how many.
+    """Cancel and refund orders that were not accepted within QUEUE_LIMIT_HOURS. Return how many.
 
-    Not those refused with words never seen before: whether such an order was placed is for staff to find out.
+    Orders refused in unknown words stay: staff must find out whether they were accepted.
     """
     limit = settings.QUEUE_LIMIT_HOURS
     held = Order.objects.filter(
@@ -108,7 +108,7 @@ def end_held_orders() -> int:
             with transaction.atomic():
                 cancel_unaccepted(order=order, submission=Submission.REFUSED, note=note, staff_text=why)
         except OrderMoved:
-            continue  # It is being sent, or the customer canceled it just now.
+            continue  # It is being sent, or was just canceled by the customer.
         except (DatabaseError, LedgerError) as error:
             text = f"Order {order.pk} waits past its limit, but could not be canceled and refunded: {error}"
             raise_alert(cause=Cause.HELD_ORDER, about=order.pk, text=text, level="danger")

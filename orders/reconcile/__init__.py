@@ -1,4 +1,4 @@
-"""Finding out about orders in doubt: whether the provider accepted an order whose answer was lost.
+"""Resolving orders in doubt: did the provider accept an order whose answer was lost?
 
-Nothing here creates an order at a provider, except by a request id that the provider answers once.
+Nothing here submits an order, except again under a request id that the provider promises to accept once.
 """

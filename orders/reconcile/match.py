@@ -1,8 +1,8 @@
-"""Which orphan at a provider is which order in doubt. Pure: no database, no clock, no network.
+"""Matching orphans at a provider with orders in doubt. Pure: no database, no clock, no network.
 
-An orphan is an order at the provider that answers for our key and belongs to no order of ours. A candidate is an
-order of ours of which a sending may have been taken without our knowing. Binding the wrong pair would refund one
-customer for the fate of another's order, so anything less than one explanation for everything binds nothing.
+An orphan is an id that the provider answers for our key and that no order of ours has. A candidate is an order of ours
+that the provider may have accepted without us knowing. A wrong match would refund one customer by the status of
+another's order, so an orphan is bound only if there is exactly one explanation for all orphans.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from orders.models import Order
 from orders.refunds.policy import SoldOrder, cost_agrees
 from orders.tracking.interpret import charge_in_micros
 
-# Ids of one order that are asked about at most: 20 calls.
+# The most ids that are polled for one order: 20 calls.
 MAX_WIDTH = 2_000
 
 
 @dataclass(frozen=True, slots=True)
 class IdWindow:
-    """The ids that an order in doubt may have: above `low`, and below `high` where a later order's id is known.
+    """The ids that an order in doubt may have: above `low`, and below `high` if the id of a later order is known.
 
-    `closed_at` is when that later order was known to be placed: whatever was sent after it has a higher id.
-    From `first` to `last`, both inclusive, the provider is asked.
+    `closed_at` is when that later order was accepted: orders sent after it have higher ids. The search covers the
+    ids from `first` to `last`, both inclusive.
     """
 
     low: int
@@ -51,9 +51,9 @@ class IdWindow:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An order of ours that may be at the provider unknown to us; `sent_at` is its first such sending.
+    """An order that the provider may have accepted without us knowing; `sent_at` is the first such attempt.
 
-    Of a package the provider counts the contents, and we count packages: `remains` says nothing then.
+    `remains` of a package cannot be compared: the provider counts its contents, we count packages.
     """
 
     order_id: int
@@ -64,7 +64,7 @@ class Candidate:
 
 
 def candidate_of(*, order: Order, sent_at: datetime) -> Candidate:
-    """Return the order as a candidate. One of an unknown service type may be a package."""
+    """Return the order as a candidate. An unknown service type counts as a package, as it may be one."""
     spec = SPECS.get(order.service_type)
     return Candidate(order.pk, order, order.exchange_rate, sent_at, spec is None or spec.is_package)
 
@@ -72,10 +72,10 @@ def candidate_of(*, order: Order, sent_at: datetime) -> Candidate:
 def sole_match(
     *, doubt: Candidate, window: IdWindow, candidates: Sequence[Candidate], orphans: Mapping[int, StatusRow]
 ) -> int | None:
-    """Return the id of the one orphan that is the order in doubt, or None.
+    """Return the id of the orphan that is certainly the order in doubt, or None.
 
-    It must be the only one in the window that agrees with the order, it can be no other candidate's, and each
-    other orphan in the window must be explained by a candidate of its own.
+    It must be the only orphan in the window that agrees with the order, no other candidate may be it, and each other
+    orphan in the window must agree with a candidate of its own.
     """
     others = [one for one in candidates if one.order_id != doubt.order_id]
     inside = {number: row for number, row in orphans.items() if window.holds(number)}
@@ -90,9 +90,9 @@ def sole_match(
 
 
 def agrees(candidate: Candidate, row: StatusRow) -> bool:
-    """Return whether remains and charge are what the candidate should show, neither of them missing.
+    """Return True if the row has remains and charge and both are as expected for the candidate.
 
-    A canceled order shows nothing of what was ordered, so it agrees with none.
+    A canceled order does not show what was ordered, so it agrees with no candidate.
     """
     charge = charge_in_micros(row.charge, candidate.exchange_rate)
     quantity = candidate.sold.quantity
@@ -111,9 +111,9 @@ def agrees(candidate: Candidate, row: StatusRow) -> bool:
 
 
 def may_be(candidate: Candidate, row: StatusRow) -> bool:
-    """Return whether this may be the candidate's order, though it shows what it should not.
+    """Return True unless the row's remains rule the candidate out.
 
-    A charge excludes nobody: rates rise between two imports. Only a quantity that it cannot have does.
+    The charge rules out none, since rates may rise between two imports.
     """
     quantity = candidate.sold.quantity
     if candidate.is_package or row.remains is None:
@@ -122,10 +122,10 @@ def may_be(candidate: Candidate, row: StatusRow) -> bool:
 
 
 def _each_explained(rows: Sequence[StatusRow], candidates: Sequence[Candidate]) -> bool:
-    """Return whether each row has a candidate of its own that agrees; the hardest to explain first."""
-    explanations = sorted(({one.order_id for one in candidates if agrees(one, row)} for row in rows), key=len)
+    """Return True if each row can be given an agreeing candidate of its own, beginning with the row that has fewest."""
+    matches = sorted(({one.order_id for one in candidates if agrees(one, row)} for row in rows), key=len)
     used: set[int] = set()
-    for orders in explanations:
+    for orders in matches:
         left = orders - used
         if not left:
             return False

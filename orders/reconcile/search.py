@@ -1,12 +1,12 @@
-"""One search for orders in doubt at their provider, by their order ids.
+"""Searching for orders in doubt at their provider, by order id.
 
-Most providers count their orders up for all their customers and answer `status` for a key's own orders alone.
-There an order that was placed unknown to us lies between the last id known before it was sent and the first
-known after, and is the only one in between that answers. `calibrate` checks that this holds, before each search.
+Most providers number the orders of all customers in sequence and answer `status` only for the orders of the key. There,
+an accepted order whose answer was lost has an id between the last id known from before its sending and the first known
+from after it, and is the only unknown id in between that answers. `calibrate` checks this before each search.
 
-A binding is sound because of the order of reading: first what the provider has, then which orders of ours may be
-there unknown to us, then which ids are known. An answer that is recorded in between makes an orphan known; one
-that is not recorded yet makes a candidate, and with two explanations nothing is bound.
+The order of reading keeps matches safe: first the provider's rows, then the candidates, then the known ids. An answer
+that is recorded meanwhile makes an orphan a known id. One that is not recorded yet makes a candidate, and with two
+candidates nothing is bound.
 """
 
 from __future__ import annotations
@@ -38,26 +38,26 @@ from panel.lib.money import MoneyError, micros_down
 
 log = structlog.get_logger(__name__)
 
-# About how long one search may take: in a round, and while staff wait for it.
+# Seconds that one search may take, about: in a round, and while staff wait.
 MAX_SECONDS = 135.0
 MAX_STAFF_SECONDS = 24.0
-# Ids that a search relies on: the latest known to be ours, and those known to be other people's.
+# How many ids a search relies on: the latest that are ours, and ids that are not.
 MAX_KNOWN = 20
 MIN_KNOWN = 3
 MIN_FOREIGN = 3
-# So far above our ids nobody has one.
+# An id this far above ours does not exist.
 FAR_ABOVE = 10**9
-# How late a provider may carry out a request that we gave up on.
+# How late a provider may still accept a request that we gave up on.
 MAX_DELAY = timedelta(hours=1)
-# Orphans that are kept for staff.
+# The most orphans that are kept for staff.
 MAX_SHOWN = 20
-_ELSEWHERE = "It was sent to another account there than the one that is set up now, so this one tells nothing of it."
+_OLD_ACCOUNT = "It was sent to another account there than the one that is set up now, so this one tells nothing of it."
 
 
 def search_for(*, provider: Provider, doubts: Sequence[Order], max_seconds: float = MAX_SECONDS) -> int:
-    """Search for the orders in doubt by their ids and bind those that match; return how many.
+    """Search for orders in doubt by their ids, for about `max_seconds`, and bind those that match. Return how many.
 
-    Sends nothing but reading actions, never raises for what the provider does, and takes about `max_seconds`.
+    Sends only actions that read. Errors of the provider are noted for staff, not raised.
     """
     if not doubts:
         return 0
@@ -72,22 +72,22 @@ def search_for(*, provider: Provider, doubts: Sequence[Order], max_seconds: floa
 
 
 def search_now(*, order: Order) -> bool:
-    """Search for an order while staff wait, and return whether it was bound. Raises ReviewError if not in doubt."""
+    """Search for an order while staff wait. Return True if it was bound. Raise ReviewError if it is not in doubt."""
     if order.submission != Submission.IN_DOUBT:
         raise ReviewError("This order is not in doubt.")
     return bool(search_for(provider=order.provider, doubts=[order], max_seconds=MAX_STAFF_SECONDS))
 
 
 def check_id(*, order: Order, upstream_id: str) -> None:
-    """Ask the provider about an id that staff want to bind. Raises ReviewError when it says "not ours".
+    """Raise ReviewError if another order has the id that staff want to bind, or the provider denies that it is ours.
 
-    A provider that does not answer now settles nothing, and staff may know better.
+    If the provider does not answer, the id passes: staff may know better.
     """
     accounts = same_account(order.provider)
     if Order.objects.filter(provider__in=accounts, upstream_id=upstream_id).exclude(pk=order.pk).exists():
         raise ReviewError(f"Another order is already bound to {upstream_id}.")
     try:
-        if _sent_elsewhere(order, order.provider):
+        if _sent_to_other_account(order, order.provider):
             return
         answers = client_for(order.provider, read_timeout=MAX_STAFF_SECONDS / 3).statuses([upstream_id])
     except (UpstreamError, ProviderUnusable, ValueError):
@@ -113,8 +113,8 @@ def _search(provider: Provider, client: UpstreamClient, doubts: Sequence[Order],
     searched: list[tuple[Order, IdWindow]] = []
     for order in doubts:
         window = window_of(order=order)
-        if _sent_elsewhere(order, provider):
-            _give_up(provider, order, _ELSEWHERE)
+        if _sent_to_other_account(order, provider):
+            _give_up(provider, order, _OLD_ACCOUNT)
         elif window is None:
             _note(order, "No order that was placed there before it is known, so there is no place to begin.")
         elif window.is_too_wide:
@@ -126,14 +126,14 @@ def _search(provider: Provider, client: UpstreamClient, doubts: Sequence[Order],
             _note(order, "The provider did not answer for every id.")
     if not searched:
         return 0
-    # Candidates before known ids: see the module's docstring.
-    since = min(sending.started_at for order, _ in searched if (sending := first_sending(order)))
+    # Read the candidates before the known ids: see the module's docstring.
+    since = min(attempt.started_at for order, _ in searched if (attempt := first_sending(order)))
     candidates = candidates_of(accounts=accounts, since=since)
     return sum(_match_and_bind(order, window, candidates, ids) for order, window in searched)
 
 
 def _match_and_bind(order: Order, window: IdWindow, candidates: Sequence[Candidate], ids: ProviderIds) -> bool:
-    """Bind the order if one orphan is surely it, keep what was found for staff, and return whether it was bound."""
+    """Bind the order to the orphan that matches, and note the result for staff. Return True if it was bound."""
     orphans = ids.orphans(window.first, window.last)
     doubt = next((one for one in candidates if one.order_id == order.pk), None)
     found = sole_match(doubt=doubt, window=window, candidates=candidates, orphans=orphans) if doubt else None
@@ -152,7 +152,7 @@ def _match_and_bind(order: Order, window: IdWindow, candidates: Sequence[Candida
     try:
         bind_upstream_id(order=order, upstream_id=str(found), text=text)
     except (OrderMoved, ReviewError):
-        return False  # Settled otherwise meanwhile.
+        return False  # It was resolved otherwise meanwhile.
     log.info("doubt settled by its id", order=order.pk, upstream_id=found)
     return True
 
@@ -162,14 +162,14 @@ def _match_and_bind(order: Order, window: IdWindow, candidates: Sequence[Candida
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """Why ids cannot be searched; `is_final`: waiting changes nothing."""
+    """Why ids cannot be searched. `is_final`: waiting will not help."""
 
     note: str
     is_final: bool = True
 
 
 def _obstacle(provider: Provider, client: UpstreamClient, accounts: Sequence[int]) -> Obstacle | None:
-    """Return why the provider's ids cannot be searched now, or None; what `calibrate` found is kept for staff."""
+    """Return why the provider's ids cannot be searched now, or None. Store the result of `calibrate` for staff."""
     if not provider.probes_ids:
         return Obstacle("Looking for doubtful orders is switched off there.")
     obstacle = calibrate(client=client, provider=provider, accounts=accounts)
@@ -182,12 +182,12 @@ def _obstacle(provider: Provider, client: UpstreamClient, accounts: Sequence[int
 
 
 def calibrate(*, client: UpstreamClient, provider: Provider, accounts: Sequence[int]) -> Obstacle | None:
-    """Return None where ids count up, ours answer, and others' are "Incorrect order ID"; else what is in the way.
+    """Return None if ids count up, ours are answered and others' are "Incorrect order ID"; else the obstacle.
 
-    `accounts`: `same_account(provider)`. Raises UpstreamError when the provider does not answer.
+    `accounts` are the provider ids from `same_account(provider)`. Raise UpstreamError if the provider does not answer.
     """
     known = list(
-        _plainly_accepted(account_of(provider))
+        _accepted_at_once(account_of(provider))
         .order_by("-started_at")
         .values_list("order__upstream_number", "started_at", "finished_at")[:MAX_KNOWN]
     )
@@ -201,9 +201,9 @@ def calibrate(*, client: UpstreamClient, provider: Provider, accounts: Sequence[
             return Obstacle("Its order ids do not count up.")
     numbers = sorted({number for number, _, _ in numbered})
     ours, between = numbers[-MIN_KNOWN:], _between(numbers, accounts)
-    nobodys = [numbers[-1] + FAR_ABOVE + step for step in range(MIN_FOREIGN)]
+    unused = [numbers[-1] + FAR_ABOVE + step for step in range(MIN_FOREIGN)]
     try:
-        answers = client.statuses([str(number) for number in (*ours, *between, *nobodys)])
+        answers = client.statuses([str(number) for number in (*ours, *between, *unused)])
     except ProviderRefused as error:
         if error.code is not ErrorCode.UNKNOWN_ORDER:
             raise
@@ -211,9 +211,9 @@ def calibrate(*, client: UpstreamClient, provider: Provider, accounts: Sequence[
     if not all(isinstance(answers.get(str(number)), StatusRow) for number in ours):
         return Obstacle("It does not answer for orders that are surely ours.", is_final=False)
     candidates = candidates_of(accounts=accounts, since=min(began for _, began, _ in numbered))
-    for number in (*between, *nobodys):
+    for number in (*between, *unused):
         answer = answers.get(str(number))
-        # One in between may be an order of ours that nobody found: itself in doubt, not a stranger's.
+        # An id in between may be an order of ours that is in doubt itself.
         may_be_ours = isinstance(answer, StatusRow) and any(agrees(one, answer) for one in candidates)
         if not (may_be_ours and number in between) and not _is_denied(answer):
             return Obstacle('It does not say "Incorrect order ID" for ids that are not ours.')
@@ -223,7 +223,7 @@ def calibrate(*, client: UpstreamClient, provider: Provider, accounts: Sequence[
 
 
 def _between(numbers: Sequence[int], accounts: Sequence[int]) -> list[int]:
-    """Return ids between ours: other people's, if the provider counts for all."""
+    """Return unknown ids between ours, which are other customers' if the provider numbers all orders in sequence."""
     between = [
         number for low, high in reversed(list(pairwise(numbers))) for number in range(low + 1, min(high, low + 4))
     ][: MAX_IDS // 2]
@@ -232,15 +232,15 @@ def _between(numbers: Sequence[int], accounts: Sequence[int]) -> list[int]:
     return [number for number in between if number not in taken]
 
 
-def _plainly_accepted(account: str) -> QuerySet[SubmissionAttempt]:
-    """Return the sendings to the account that placed their order at once.
+def _accepted_at_once(account: str) -> QuerySet[SubmissionAttempt]:
+    """Return the attempts at the account that were accepted and are the first that may have been.
 
-    Not the repetition of one that may have been taken: its id may be older than itself. Nor what was bound
-    by hand: it may be wrong.
+    Repetitions are left out, as their id may be older than they are, and so are ids that staff bound, which may be
+    wrong.
     """
-    before = SubmissionAttempt.objects.filter(order=OuterRef("order"), pk__lt=OuterRef("pk"), outcome__in=MAYBE_TAKEN)
+    earlier = SubmissionAttempt.objects.filter(order=OuterRef("order"), pk__lt=OuterRef("pk"), outcome__in=MAYBE_TAKEN)
     return SubmissionAttempt.objects.filter(
-        ~Exists(before),
+        ~Exists(earlier),
         account=account,
         outcome=AttemptOutcome.ACCEPTED,
         order__accepted_attempt=F("pk"),
@@ -248,58 +248,58 @@ def _plainly_accepted(account: str) -> QuerySet[SubmissionAttempt]:
 
 
 def _is_denied(answer: StatusRow | RowError | None) -> bool:
-    """Return whether the provider says that this id is not ours."""
+    """Return True if the provider says that this id is not ours."""
     return isinstance(answer, RowError) and answer.code is ErrorCode.UNKNOWN_ORDER
 
 
-# -- which ids, and whose they may be ----------------------------------------------------------------
+# -- windows, ids and candidates ---------------------------------------------------------------------
 
 
 def window_of(*, order: Order) -> IdWindow | None:
-    """Return where the id of the order in doubt must lie; None where no id of the account is known from before it."""
-    sendings = list(order.submission_attempts.filter(outcome__in=MAYBE_TAKEN).order_by("pk"))
-    if not sendings:
+    """Return the window of ids for an order in doubt; None if no id of the account is known from before it."""
+    attempts = list(order.submission_attempts.filter(outcome__in=MAYBE_TAKEN).order_by("pk"))
+    if not attempts:
         return None
-    first, last = sendings[0], sendings[-1]
-    placed = _plainly_accepted(first.account).filter(order__upstream_number__isnull=False)
-    # Ids count up, so that the highest is among the latest; and among those alone, for an account that moved.
-    before = placed.filter(started_at__lt=first.started_at, finished_at__lte=first.started_at).order_by("-started_at")
+    first, last = attempts[0], attempts[-1]
+    known = _accepted_at_once(first.account).filter(order__upstream_number__isnull=False)
+    # Ids count up, so the highest is among the latest. Older ones may be from before the account's numbering changed.
+    before = known.filter(started_at__lt=first.started_at, finished_at__lte=first.started_at).order_by("-started_at")
     lows = [number or 0 for number in before.values_list("order__upstream_number", flat=True)[:MAX_KNOWN]]
     if not lows:
         return None
     low = max(lows)
-    # The sending of a worker that died was over when its lease ended.
+    # An attempt without an end is from a worker that died: it was over when its lease ended.
     ended = last.finished_at or last.started_at + timedelta(seconds=settings.SUBMISSION_LEASE_SECONDS)
-    after = placed.filter(started_at__gte=ended, order__upstream_number__gt=low).order_by("started_at")
+    after = known.filter(started_at__gte=ended, order__upstream_number__gt=low).order_by("started_at")
     nexts = after.values_list("order__upstream_number", "order__accepted_at")[:MAX_KNOWN]
     high, closed_at = min(nexts, key=lambda one: one[0] or 0, default=(None, None))
     return IdWindow(low, high, closed_at)
 
 
-def _sent_elsewhere(order: Order, provider: Provider) -> bool:
-    """Return whether it was sent to another account than the provider has now, where nobody would know it."""
+def _sent_to_other_account(order: Order, provider: Provider) -> bool:
+    """Return True if the order may be at another account than the provider has now, which does not know it."""
     account = account_of(provider)
     return order.submission_attempts.filter(outcome__in=MAYBE_TAKEN).exclude(account=account).exists()
 
 
 class ProviderIds:
-    """What the provider says of ids: each is asked about once, in calls of at most MAX_IDS."""
+    """The provider's answers by id. Each id is polled once, in calls of at most MAX_IDS."""
 
     def __init__(self, *, client: UpstreamClient, accounts: Sequence[int], max_seconds: float) -> None:
         self._client = client
         self._accounts = accounts
         self._stop_at = time.monotonic() + max_seconds
-        # By id; None: not ours. An id that was not answered for is missing.
+        # None: not ours. An id without an answer is missing.
         self.answers: dict[int, StatusRow | None] = {}
 
     def ask(self, low: int, high: int) -> bool:
-        """Ask for the ids from `low` to `high`, both inclusive, that no order of ours has.
+        """Poll the ids from `low` to `high`, both inclusive, that no order of ours has.
 
-        Return whether each was answered for. Raises UpstreamError when the provider does not answer.
+        Return True if each was answered. Raise UpstreamError if the provider does not answer.
         """
-        taken = self._taken(low, high)
-        wanted = [number for number in range(low, high + 1) if number not in taken]
-        new = [number for number in wanted if number not in self.answers]
+        known = self._known_ids(low, high)
+        unknown = [number for number in range(low, high + 1) if number not in known]
+        new = [number for number in unknown if number not in self.answers]
         for start in range(0, len(new), MAX_IDS):
             if time.monotonic() > self._stop_at:
                 break
@@ -311,28 +311,28 @@ class ProviderIds:
                     self.answers[number] = answer
                 elif _is_denied(answer):
                     self.answers[number] = None
-        return all(number in self.answers for number in wanted)
+        return all(number in self.answers for number in unknown)
 
     def orphans(self, low: int, high: int) -> dict[int, StatusRow]:
-        """Return what answered from `low` to `high` and belongs to no order of ours by now."""
-        taken = self._taken(low, high)
+        """Return the rows of ids from `low` to `high`, both inclusive, that no order of ours has by now."""
+        known = self._known_ids(low, high)
         return {
             number: row
             for number, row in self.answers.items()
-            if row is not None and low <= number <= high and number not in taken
+            if row is not None and low <= number <= high and number not in known
         }
 
-    def _taken(self, low: int, high: int) -> set[int | None]:
-        known = Order.objects.filter(provider__in=self._accounts, upstream_number__gte=low, upstream_number__lte=high)
-        return set(known.values_list("upstream_number", flat=True))
+    def _known_ids(self, low: int, high: int) -> set[int | None]:
+        orders = Order.objects.filter(provider__in=self._accounts, upstream_number__gte=low, upstream_number__lte=high)
+        return set(orders.values_list("upstream_number", flat=True))
 
 
 def candidates_of(*, accounts: Sequence[int], since: datetime) -> list[Candidate]:
-    """Return the orders of which a sending since `since` may have been taken unknown to us, however they ended.
+    """Return the orders sent after `since`, less MAX_DELAY, that the provider may have accepted without us knowing.
 
-    Also those that are being sent right now: until their answer is recorded, what they placed is an orphan.
+    Any status counts, and so do orders being sent now: until the answer is recorded, their id is an orphan.
     """
-    sendings = (
+    attempts = (
         SubmissionAttempt.objects.filter(
             order__provider__in=accounts, outcome__in=MAYBE_TAKEN, started_at__gte=since - MAX_DELAY
         )
@@ -340,45 +340,45 @@ def candidates_of(*, accounts: Sequence[int], since: datetime) -> list[Candidate
         .select_related("order__provider")
         .order_by("-started_at")
     )
-    # The earliest sending of an order comes last, and stays.
-    return list({one.order_id: candidate_of(order=one.order, sent_at=one.started_at) for one in sendings}.values())
+    # The earliest attempt of an order comes last, so it stays in the dict.
+    return list({one.order_id: candidate_of(order=one.order, sent_at=one.started_at) for one in attempts}.values())
 
 
-# -- what is kept for staff --------------------------------------------------------------------------
+# -- evidence for staff ------------------------------------------------------------------------------
 
 
 def first_sending(order: Order) -> SubmissionAttempt | None:
-    """Return the first sending that may have been taken, or else the last one: what is found is kept on it."""
+    """Return the attempt that stores the evidence: the first that may have been accepted, or else the last one."""
     maybe_taken = order.submission_attempts.filter(outcome__in=MAYBE_TAKEN).order_by("pk").first()
     return maybe_taken or order.submission_attempts.first()
 
 
 def _note_balance(client: UpstreamClient, account: str, doubts: Sequence[Order]) -> None:
-    """Keep what is left there now, beside what was left before. Never a verdict: other things move it too."""
+    """Store the balance at the provider after the attempts, as evidence only: other orders change it too."""
     try:
         balance = micros_down(client.balance().amount)
     except (ProviderRefused, UnreadableAnswer, MoneyError):
-        return  # One that does not answer at all would not answer the rest either.
+        return  # Other errors are raised: a provider that does not answer this would not answer the search.
     now = timezone.now()
     for order in doubts:
-        sending = first_sending(order)
-        if sending and sending.account == account:
-            # The first one counts: the longer ago, the more has moved.
-            fresh = SubmissionAttempt.objects.filter(pk=sending.pk, balance_after_at=None)
-            fresh.update(balance_after=balance, balance_after_at=now)
+        attempt = first_sending(order)
+        if attempt and attempt.account == account:
+            # Keep the first balance: the later it is read, the more other orders have changed it.
+            unread = SubmissionAttempt.objects.filter(pk=attempt.pk, balance_after_at=None)
+            unread.update(balance_after=balance, balance_after_at=now)
 
 
 def _note(order: Order, text: str, **found: object) -> None:
-    """Keep what a search came to. One that found nothing out leaves what an earlier one found."""
-    sending = first_sending(order)
-    if sending:
-        SubmissionAttempt.objects.filter(pk=sending.pk).update(
+    """Store the result of a search on the attempt. Columns not in `found` keep the result of an earlier search."""
+    attempt = first_sending(order)
+    if attempt:
+        SubmissionAttempt.objects.filter(pk=attempt.pk).update(
             **found, looks=F("looks") + 1, looked_at=timezone.now(), look_note=text[:500]
         )
 
 
 def _give_up(provider: Provider, order: Order, text: str) -> None:
-    """Keep why no search can find it, and ask staff at once, unless it can be sent again under its request id."""
+    """Note why no search can find the order, and send it to review unless its request id can be sent again."""
     _note(order, text)
     if not order.review_reason and not may_repeat(provider=provider, order=order):
         with transaction.atomic():

@@ -1,11 +1,12 @@
-"""Rounds over orders in doubt: whether each was placed is found out without ever placing it twice.
+"""Rounds over orders in doubt: find out whether each was accepted, without submitting it twice.
 
-Cheapest first, each time: send it again under its request id, where the provider promises to take one id once;
-else search for it there (`orders.reconcile.search`). What is not settled by its deadline waits for staff, and so
-does, at once, what no search can settle.
+The cheapest way comes first: send the order again under its request id if the provider promises to accept an id once,
+else search for it (`orders.reconcile.search`). An order that is still in doubt at its deadline goes to review; one that
+no search can resolve goes there at once.
 
-A promise is the owner's word for it. So after a repetition settled an order, the ids around it are searched for an
-order that can be nothing but a repeated one taken twice. Until that could be done, nothing else is repeated there.
+That a provider keeps the promise is only what the owner set up. So after a repetition was accepted, the ids around it
+are searched for a duplicate that only a repeated order can explain. Until that is done, no other order is repeated
+there.
 """
 
 from __future__ import annotations
@@ -42,13 +43,13 @@ log = structlog.get_logger(__name__)
 
 BATCH = 20
 LEASE = timedelta(seconds=2 * MAX_SECONDS)
-# The search for an order that was taken twice: how far above the repeated one's id, and about how long.
+# The search for a duplicate of a repeated order: how far above its id, and for about how many seconds.
 MAX_ABOVE = 100
 MAX_CHECK_SECONDS = 30.0
 
 
 def reconcile_due_orders() -> int:
-    """Do one round over all providers with orders in doubt that are due; return how many were settled."""
+    """Do one round over all providers with orders in doubt that are due. Return how many orders were resolved."""
     return for_each_provider(reconcile_provider, providers_with_due_doubts())
 
 
@@ -66,16 +67,16 @@ def providers_with_due_doubts() -> list[Provider]:
 
 
 def reconcile_provider(*, provider: Provider) -> int:
-    """Find out about this provider's orders in doubt that are due; return how many were settled."""
-    # Kept from other workers for as long as a search may take.
+    """Resolve this provider's orders in doubt that are due. Return how many were resolved."""
+    # Claim them for as long as a search may take.
     doubts = claim_due(_due_doubts().filter(provider=provider), due="next_action_at", lease=LEASE, limit=BATCH)
     if not doubts:
         return 0
     left = _send_again(provider, doubts)
-    settled = len(doubts) - len(left) + search_for(provider=provider, doubts=left)
+    resolved = len(doubts) - len(left) + search_for(provider=provider, doubts=left)
     for order in doubts:
         _plan_next_search(order)
-    return settled
+    return resolved
 
 
 def _due_doubts() -> QuerySet[Order]:
@@ -83,10 +84,10 @@ def _due_doubts() -> QuerySet[Order]:
 
 
 def _plan_next_search(order: Order) -> None:
-    """Set the wait until the next search, by how long the order is in doubt; nothing if it is settled."""
+    """Set the time of the next search, by how long the order is in doubt. An order that was resolved stays as it is."""
     now = timezone.now()
-    whole = timedelta(minutes=settings.DOUBT_DEADLINE_MINUTES)
-    wait = next_search_after(whole - ((order.doubt_until or now) - now))
+    limit = timedelta(minutes=settings.DOUBT_DEADLINE_MINUTES)
+    wait = next_search_after(limit - ((order.doubt_until or now) - now))
     Order.objects.filter(pk=order.pk, submission=Submission.IN_DOUBT).update(next_action_at=now + wait)
 
 
@@ -94,9 +95,9 @@ def _plan_next_search(order: Order) -> None:
 
 
 def _send_again(provider: Provider, doubts: Sequence[Order]) -> list[Order]:
-    """Send the orders again under their request ids, where the provider takes one id once; return what is left.
+    """Send the orders again under their request ids, if the provider accepts an id once. Return those still in doubt.
 
-    The first one that this does not settle is the last: the next would fare no better.
+    Stops at the first that is not accepted: the next would fail in the same way.
     """
     left = list(doubts)
     while left and provider.request_id_parameter and _may_trust(provider):
@@ -109,7 +110,7 @@ def _send_again(provider: Provider, doubts: Sequence[Order]) -> list[Order]:
         send(claim=claim)
         order = Order.objects.get(pk=left[0].pk)
         if order.submission != Submission.ACCEPTED:
-            left[0] = order  # It has another token now.
+            left[0] = order  # Its token changed.
             break
         log.info("doubt settled by its request id", order=order.pk, upstream_id=order.upstream_id)
         if provider.promise_unchecked is None:
@@ -121,27 +122,27 @@ def _send_again(provider: Provider, doubts: Sequence[Order]) -> list[Order]:
 
 
 def _may_trust(provider: Provider) -> bool:
-    """Check the promise by the last repetition; return whether another order may be repeated. Updates `provider`.
+    """Check by the last repetition whether the provider keeps its promise. Return True if another may be repeated.
 
-    Not while the provider could not be asked, and never again once it took one id twice: then its request ids
-    are switched off, with an alert.
+    Return False if it cannot be checked now, or if a request id was accepted twice: then request ids are switched
+    off, with an alert. Mutates `provider`.
     """
     order = Order.objects.filter(pk=provider.promise_unchecked).first() if provider.promise_unchecked else None
     if order is None:
         return True
     try:
         ids = _ids_around(provider, order)
-    except (UpstreamError, ProviderUnusable, _NotNow):
+    except (UpstreamError, ProviderUnusable, _NotCheckable):
         return False
-    sending = first_sending(order)
-    since = sending.started_at if sending else order.created_at
-    # Before the ids that are known: an order that is recorded in between is known then, and no twin.
+    attempt = first_sending(order)
+    since = attempt.started_at if attempt else order.created_at
+    # Read the candidates before the known ids, so that an order recorded in between is no duplicate.
     repeated, others = _repeated(provider, since), _others(provider, since)
-    found = ids.orphans(min(ids.answers), max(ids.answers)) if ids and ids.answers else {}
-    maybe_twins = [number for number, row in found.items() if any(may_be(one, row) for one in repeated)]
-    twins = [number for number in maybe_twins if not any(may_be(one, found[number]) for one in others)]
-    if twins:
-        shown = ", ".join(map(str, sorted(twins)))
+    orphans = ids.orphans(min(ids.answers), max(ids.answers)) if ids and ids.answers else {}
+    maybe_duplicates = [number for number, row in orphans.items() if any(may_be(one, row) for one in repeated)]
+    duplicates = [number for number in maybe_duplicates if not any(may_be(one, orphans[number]) for one in others)]
+    if duplicates:
+        shown = ", ".join(map(str, sorted(duplicates)))
         text = (
             f"{provider.name} seems to have taken repeated orders twice, the second time as {shown}: it does not keep "
             "its promise about request IDs. They are switched off; ask it to cancel what is too much."
@@ -150,21 +151,21 @@ def _may_trust(provider: Provider) -> bool:
         provider.request_id_parameter = ""
         provider.promise_unchecked = None
         return False
-    if not maybe_twins:
+    if not maybe_duplicates:
         Provider.objects.filter(pk=provider.pk).update(promise_unchecked=None)
         provider.promise_unchecked = None
-    # Else it may be another order's in doubt: once that is repeated too, it is seen whose it was.
+    # Otherwise the orphan may be another order in doubt; its own repetition will show.
     return True
 
 
-class _NotNow(Exception):
-    """It cannot be told now, but may be later."""
+class _NotCheckable(Exception):
+    """The promise cannot be checked now, but perhaps later."""
 
 
 def _ids_around(provider: Provider, order: Order) -> ProviderIds | None:
-    """Return what the provider says of the ids around the repeated order; None where ids tell nothing.
+    """Return the answers for the ids around the repeated order; None if its ids cannot be searched at all.
 
-    Raises _NotNow, and UpstreamError when the provider does not answer.
+    Raise _NotCheckable if they cannot be searched now, UpstreamError if the provider does not answer.
     """
     number, window = order.upstream_number, window_of(order=order)
     if number is None or window is None or not provider.probes_ids:
@@ -176,12 +177,12 @@ def _ids_around(provider: Provider, order: Order) -> ProviderIds | None:
         return None
     ids = ProviderIds(client=client, accounts=accounts, max_seconds=MAX_CHECK_SECONDS)
     if obstacle or not ids.ask(max(window.first, number - MAX_WIDTH), number + MAX_ABOVE):
-        raise _NotNow
+        raise _NotCheckable
     return ids
 
 
 def _repeated(provider: Provider, since: datetime) -> list[Candidate]:
-    """Return the placed orders that were sent more than once under one request id."""
+    """Return the accepted orders that may have been accepted in an earlier attempt, too, under the request id."""
     earlier = SubmissionAttempt.objects.filter(
         order__provider=provider,
         order__submission=Submission.ACCEPTED,
@@ -193,8 +194,8 @@ def _repeated(provider: Provider, since: datetime) -> list[Candidate]:
 
 
 def _others(provider: Provider, since: datetime) -> list[Candidate]:
-    """Return the orders that may be there unknown to us and are not placed."""
+    """Return the candidates that are not accepted."""
     candidates = candidates_of(accounts=same_account(provider), since=since)
-    placed = Order.objects.filter(pk__in=[one.order_id for one in candidates], submission=Submission.ACCEPTED)
-    settled = set(placed.values_list("pk", flat=True))
-    return [one for one in candidates if one.order_id not in settled]
+    orders = Order.objects.filter(pk__in=[one.order_id for one in candidates], submission=Submission.ACCEPTED)
+    accepted = set(orders.values_list("pk", flat=True))
+    return [one for one in candidates if one.order_id not in accepted]

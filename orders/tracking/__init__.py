@@ -1,4 +1,4 @@
-"""Following accepted orders: asking for their status, reading the answers, and applying what changed.
+"""Polling accepted orders: request their status, interpret the answers, apply the changes.
 
-Refunds that follow are decided and posted in `orders.refunds`.
+Refunds that result are computed and posted in `orders.refunds`.
 """

@@ -1,7 +1,7 @@
-"""Applying what a provider says of a batch of orders, in one short transaction.
+"""Applying a provider's answers to a batch of orders, in one short transaction.
 
-Status and refund are one transaction. Rows are locked first, then wallets, both by id: two batches
-can never wait for each other. Hearing an answer twice is harmless: a refund is a target.
+Status and refund are written in one transaction. Orders are locked first, then wallets, both by id, so that two
+batches cannot deadlock. Applying an answer twice is harmless, as a refund is a target.
 """
 
 from __future__ import annotations
@@ -45,26 +45,25 @@ Answers = Mapping[str, StatusRow | RowError]
 
 
 def apply_answers(*, provider: Provider, batch: Sequence[Order], answers: Answers) -> None:
-    """Writes what the provider said of each order of the batch. One bad row never stops the others.
+    """Write what the answers change of each order in the batch. An order that cannot be written stops no other.
 
-    Answers are matched by the id that this provider gave: another provider's order of the same number
-    is never touched.
+    `answers` are by upstream id. Only orders of the batch change, so another provider's order with the same id is safe.
     """
     try:
         with transaction.atomic():
             _apply(provider, [order.pk for order in batch], answers)
     except (OrderMoved, LedgerError, DataError, IntegrityError) as error:
         if len(batch) > 1:
-            # One of them cannot be written: each by itself, so that the others are.
+            # One of them cannot be written, so write each by itself.
             for order in batch:
                 apply_answers(provider=provider, batch=[order], answers=answers)
             return
         log.error("answer not applied", order=batch[0].pk, error=repr(error))
-        _set_back(batch[0])
+        _retry_soon(batch[0])
 
 
-def _set_back(order: Order) -> None:
-    """Not ended yet: it must not wait a day for its refund, nor in silence."""
+def _retry_soon(order: Order) -> None:
+    """Raise an alert and poll again as soon as a new order, since a refund may depend on it."""
     raise_alert(
         cause=Cause.NOT_APPLIED,
         about=order.pk,
@@ -83,7 +82,7 @@ def _apply(provider: Provider, pks: Sequence[int], answers: Answers) -> None:
     changes = [change_of(order=order, row=answers.get(order.upstream_id or "")) for order in locked]
     events: list[OrderEvent] = []
     for change in changes:
-        _take_over(change, now, events)
+        _update_order(change, now, events)
     write_answers(
         orders=[change.order for change in changes],
         was={change.order.pk: (change.was, change.was_refunded) for change in changes},
@@ -100,8 +99,8 @@ def _apply(provider: Provider, pks: Sequence[int], answers: Answers) -> None:
     _watch_costs(provider, changes)
 
 
-def _take_over(change: OrderChange, now: datetime, events: list[OrderEvent]) -> None:
-    """Puts what differs on the order, unsaved, and the time of the next look."""
+def _update_order(change: OrderChange, now: datetime, events: list[OrderEvent]) -> None:
+    """Set the changed columns and the next poll on the order, unsaved. Append a change of status to `events`."""
     order = change.order
     if change.status_row is None:
         order.poll_errors = min(order.poll_errors + 1, MAX_COUNTED)
@@ -119,7 +118,7 @@ def _take_over(change: OrderChange, now: datetime, events: list[OrderEvent]) -> 
             order.finished_at = now
         text = _delivered_text(order)
         events.append(event_of(order_id=order.pk, kind=EventKind.STATUS, old=change.was, new=order.status, text=text))
-    order.next_poll_at = _next_look(order, now)
+    order.next_poll_at = _next_poll(order, now)
 
 
 def _refund(change: OrderChange) -> Refunded | None:
@@ -133,21 +132,21 @@ def _refund(change: OrderChange) -> Refunded | None:
 
 
 def _review(change: OrderChange, now: datetime) -> None:
-    """What people must look at, and what they no longer need to. Rare, and a statement or two each."""
+    """Ask for the review that the change needs, or close the one that it makes needless. Rare: a few statements."""
     order = change.order
     if change.status_row is None:
-        _ask_where_lost(order, change.row, now)
+        _review_if_lost(order, change.row, now)
     elif change.review:
         ask_for_review(order=order, reason=change.review, note=change.review_note, figures=change.review_figures)
-    elif change.settles_review:
+    elif change.closes_review:
         close_settled_review(order=order)
 
 
-def _ask_where_lost(order: Order, row: StatusRow | RowError | None, now: datetime) -> None:
-    """Missing, malformed or unknown upstream: backs off alone, and goes to review when it stays so."""
+def _review_if_lost(order: Order, row: StatusRow | RowError | None, now: datetime) -> None:
+    """Ask for a review if the provider has given no usable row for the order for too long."""
     unknown = isinstance(row, RowError) and row.code is ErrorCode.UNKNOWN_ORDER
-    patience = LOST_AFTER if unknown else SILENT_AFTER
-    lost = order.poll_errors >= LOST_AFTER_ERRORS and now - (order.accepted_at or order.created_at) > patience
+    limit = LOST_AFTER if unknown else SILENT_AFTER
+    lost = order.poll_errors >= LOST_AFTER_ERRORS and now - (order.accepted_at or order.created_at) > limit
     if lost and order.finished_at is None and not order.closed_review.startswith(ReviewReason.LOST_UPSTREAM):
         ask_for_review(
             order=order,
@@ -157,9 +156,9 @@ def _ask_where_lost(order: Order, row: StatusRow | RowError | None, now: datetim
 
 
 def _watch_costs(provider: Provider, changes: Sequence[OrderChange]) -> None:
-    """Alerts when a provider charged more than its rate says: once for a service, not for each order.
+    """Raise an alert for each service of which an order cost too much, and for charges in another currency.
 
-    In one order for all batches: two of them that raise the same alerts must not wait for each other.
+    Alerts are raised in the order of service ids, so that two batches cannot deadlock.
     """
     worst: dict[int, Order] = {}
     foreign = ""
@@ -181,7 +180,7 @@ def _watch_costs(provider: Provider, changes: Sequence[OrderChange]) -> None:
 
 
 def _costs_too_much(change: OrderChange) -> bool:
-    """Whether the answer shows that the order cost more than its rate says, or than was left of its charge."""
+    """Return True if the answer shows that the order cost more than expected or was sold at a loss."""
     order, cost = change.order, change.order.upstream_charge or 0
     if "upstream_charge" in change.values and overcharged(order, cost):
         return True
@@ -216,8 +215,8 @@ def _delivered_text(order: Order) -> str:
     return ""
 
 
-def _next_look(order: Order, now: datetime) -> datetime | None:
-    """Daily for a week after the end, since late refunds happen; then never again."""
+def _next_poll(order: Order, now: datetime) -> datetime | None:
+    """Return when to poll the order next: daily for a week after its end, as providers refund late; then None."""
     if order.finished_at is not None:
         late = now + LATE_POLL
         return late if late - order.finished_at < LATE_CHANGES + LATE_POLL else None

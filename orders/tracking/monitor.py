@@ -1,4 +1,4 @@
-"""Whether every open order is looked at in time."""
+"""Monitoring whether open orders are polled in time."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from orders.states import Submission
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert, resolve_alert
 
-# From so many in a row it is the order that the provider cannot tell of: in the end staff are asked.
+# After this many errors in a row the order itself is to blame; it goes to review in the end.
 ERRORS_OF_ITS_OWN = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Following:
-    """A provider's open orders: how many there are, and when the one that waits longest was last checked."""
+    """A provider's open orders: how many, and when the one that waits longest was last polled with success."""
 
     provider_id: int
     open: int
@@ -30,15 +30,14 @@ class Following:
 
     @property
     def oldest(self) -> timedelta:
-        """How long ago the provider last told how that one stands."""
+        """Return how long ago that one was last polled with success."""
         return timezone.now() - self.oldest_check if self.oldest_check else timedelta(0)
 
 
 def following() -> list[Following]:
-    """One for each provider with open orders.
+    """Return a row for each provider with open orders.
 
-    The age leaves out what has a deadline of its own: orders in review, and those that the provider leaves out
-    of its answers or cannot tell of, which go there.
+    `oldest_check` leaves out orders in review and orders with repeated errors, which go to review.
     """
     rows = (
         Order.objects.filter(submission=Submission.ACCEPTED, finished_at=None)
@@ -56,7 +55,7 @@ def following() -> list[Following]:
 
 
 def watch_polls() -> None:
-    """Alerts for each provider of which an open order went unchecked past the bound, and takes the alerts back."""
+    """Raise an alert for each provider with an open order that was not polled within the bound; resolve the others."""
     bound = poll_bound()
     late = {one.provider_id: one for one in following() if one.oldest > bound}
     for provider in Provider.objects.all():

@@ -1,8 +1,8 @@
-"""Following orders: claim a batch of one provider, one `status` call, one short transaction.
+"""Polling accepted orders: claim a batch of one provider, make one `status` call, apply it in one short transaction.
 
-The claim pushes `next_poll_at` ahead, so that batches do not overlap and a killed worker costs one lease.
-A provider is polled by one process at a time, in as many lanes as it is set up with; when it fails, all of
-them stop, and it is left alone for a while that grows with each failure.
+The claim moves `next_poll_at` ahead, so batches do not overlap and a killed worker delays its batch by one lease. One
+process at a time polls a provider, in `max_parallel_polls` lanes. When the provider fails, all lanes stop, and the
+wait before the next round grows with each failure.
 """
 
 from __future__ import annotations
@@ -34,15 +34,14 @@ ROUND_SECONDS = 20.0
 
 
 def poll_due_orders(*, seconds: float = ROUND_SECONDS) -> int:
-    """One round over all providers with due orders; returns how many orders were asked about."""
+    """Poll all providers with due orders, for about `seconds`. Return how many orders were polled."""
     return for_each_provider(partial(poll_provider, seconds=seconds), providers_with_due_polls())
 
 
 def providers_with_due_polls() -> list[Provider]:
-    """Providers with orders to look at and nobody at it, the longest waiting first.
+    """Return providers with due orders that no process is polling, the longest waiting first.
 
-    Also those that are switched off: off means that nothing new is bought, and customers are still owed
-    what is not delivered.
+    Inactive providers are included: they get no new orders, but refunds still follow from their answers.
     """
     now = timezone.now()
     first = Order.objects.filter(provider=OuterRef("pk"), next_poll_at__isnull=False).order_by("next_poll_at")
@@ -52,7 +51,7 @@ def providers_with_due_polls() -> list[Provider]:
 
 
 def poll_provider(*, provider: Provider, seconds: float = ROUND_SECONDS) -> int:
-    """Polls this provider's due orders, batch after batch, for about `seconds`; returns how many."""
+    """Poll this provider's due orders, batch after batch, for about `seconds`. Return how many were polled."""
     try:
         client = client_for(provider)
     except ProviderUnusable as error:
@@ -77,7 +76,7 @@ def poll_provider(*, provider: Provider, seconds: float = ROUND_SECONDS) -> int:
 
 
 class _Round:
-    """One provider's due orders, in lanes. `trouble` is why the provider is left alone from now on."""
+    """One round over a provider's due orders, in lanes. `trouble` is the error that ended it, if any."""
 
     def __init__(self, provider: Provider, client: UpstreamClient, *, stop_at: float) -> None:
         self._provider = provider
@@ -90,17 +89,17 @@ class _Round:
 
     @property
     def failures(self) -> int | None:
-        """How many rounds in a row it failed by now, or None where it was not asked. An answer begins anew.
+        """Return how many rounds in a row have failed, or None if the provider was not called. An answer resets it.
 
-        An error of ours that cut the round short counts too: the next may fare no better.
+        A round that an error of ours cut short counts as failed: the next may fail in the same way.
         """
         if self._ended and not self.trouble:
             return 0 if self.polled else None
         return 1 if self.polled else self._provider.polling_failures + 1
 
     def run(self) -> None:
-        # One batch before the others: it tells whether the provider answers, and whether there is more. The more
-        # rounds failed, the smaller it is, until the one order that may be to blame is asked about alone.
+        # The first batch goes alone, to learn whether the provider answers and more orders are due. It shrinks with
+        # each failed round, until a single order that may be to blame is polled alone.
         first = max(1, BATCH >> self._provider.polling_failures)
         if self._poll_batch(first) == first:
             in_lanes(self._poll_batches, self._provider.max_parallel_polls)
@@ -111,29 +110,29 @@ class _Round:
             pass
 
     def _poll_batch(self, size: int) -> int:
-        """How many orders were answered for; 0 when none is due or the provider is in trouble."""
+        """Poll one batch. Return its size; 0 if no order is due or the provider answered nothing."""
         batch = claim_batch(provider_id=self._provider.pk, size=size)
         if not batch:
             return 0
-        said = ask_in_halves(self._client.statuses, [str(order.upstream_id) for order in batch])
-        self.trouble = self.trouble or said.trouble
-        if len(batch) == 1 and said.trouble and not is_about_us(said.trouble):
-            # Or is it this very order that the provider stumbles over? Then it must back off, too.
-            said.asked.add(str(batch[0].upstream_id))
-        # The claim of the others stands: they are asked about again when it runs out, behind those that wait.
-        heard = [order for order in batch if order.upstream_id in said.asked]
-        apply_answers(provider=self._provider, batch=heard, answers=said.answers)
-        if not said.worked:
+        result = ask_in_halves(self._client.statuses, [str(order.upstream_id) for order in batch])
+        self.trouble = self.trouble or result.trouble
+        if len(batch) == 1 and result.trouble and not is_about_us(result.trouble):
+            # This order itself may cause the error, so it must wait longer, too.
+            result.asked.add(str(batch[0].upstream_id))
+        # The other orders stay claimed: they are polled again when the lease ends, after those that wait now.
+        answered = [order for order in batch if order.upstream_id in result.asked]
+        apply_answers(provider=self._provider, batch=answered, answers=result.answers)
+        if not result.worked:
             return 0
         with self._counting:
-            self.polled += len(heard)
+            self.polled += len(answered)
         return len(batch)
 
 
 def claim_batch(*, provider_id: int, size: int = BATCH) -> list[Order]:
-    """At most `size` due orders of one provider, the longest waiting first, kept from other workers.
+    """Claim at most `size` due orders of one provider, the longest waiting first, and return them.
 
-    Only their ids are read.
+    Only `upstream_id` and `still_polls` are loaded.
     """
     due = Order.objects.filter(provider_id=provider_id, submission=Submission.ACCEPTED).only(
         "upstream_id", "still_polls"

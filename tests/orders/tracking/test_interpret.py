@@ -55,11 +55,11 @@ class Followed:
         if change.refund is not None:
             assert change.refund.target > order.refunded
             order.refunded = change.refund.target
-        assert not (change.review and change.settles_review)
+        assert not (change.review and change.closes_review)
         if change.review:
             order.review_reason, order.review_note = change.review, change.review_note
             order.review_finding = finding_of(change.review, change.review_figures)
-        elif change.settles_review:
+        elif change.closes_review:
             order.review_reason = order.review_note = order.review_finding = ""
         return order.status, shown(order.refunded), order.review_reason
 
