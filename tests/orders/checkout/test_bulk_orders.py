@@ -1,4 +1,4 @@
-"""Many orders at once: reading the lines, the preview, and one purchase of all of them."""
+"""Bulk orders: reading the lines, the preview, and creating all orders in one request."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def order_all(customer: Any, text: str, *, key: str = "", seal: str | None = Non
     return create_bulk(customer=customer, text=text, request_key=key or uuid4().hex, seal=seal)
 
 
-def told(customer: Any, *lines: str) -> list[str]:
-    """What the preview says against each line; "" where it can be ordered."""
+def errors_of(customer: Any, *lines: str) -> list[str]:
+    """Return the preview's error for each line, "" where it can be ordered."""
     return [one.error for one in quoted(customer, "\n".join(lines)).lines]
 
 
@@ -56,7 +56,7 @@ def told(customer: Any, *lines: str) -> list[str]:
         "7\thttps://example.com/a\t1000",
     ],
 )
-def test_line_when_it_is_written_in_any_usual_way_then_it_is_read(text):
+def test_line_when_written_in_a_usual_way_then_it_is_read(text):
     [line] = read_lines(text)
     assert (line.service_id, line.link, line.quantity, line.error) == (7, LINK, 1000, "")
 
@@ -66,13 +66,13 @@ def test_lines_when_some_are_empty_then_the_others_keep_their_numbers():
     assert [(line.number, line.service_id) for line in lines] == [(2, 1), (5, 2)]
 
 
-def test_line_when_its_link_holds_a_bar_then_it_stays_whole():
+def test_line_when_its_link_contains_a_bar_then_the_link_stays_whole():
     [line] = read_lines("7 | https://example.com/?a=1|2 | 100")
     assert (line.link, line.quantity) == ("https://example.com/?a=1|2", 100)
 
 
 @pytest.mark.parametrize("text", ["", "  \n\t\r\n", "1 | a | 1\n" * 1_001, "x" * (MAX_TEXT + 1)])
-def test_text_when_it_is_empty_or_too_much_then_it_is_refused_whole(text):
+def test_text_when_empty_or_too_long_then_it_is_refused(text):
     with pytest.raises(LinesRefused):
         read_lines(text)
 
@@ -91,19 +91,19 @@ ROWS = "7 | https://example.com/a | 100\n8 | https://example.com/b | 200"
         b"7\thttps://example.com/a\t100\n8\thttps://example.com/b\t200",
     ],
 )
-def test_file_when_it_is_csv_of_any_kind_then_its_rows_become_lines(data):
+def test_csv_file_when_in_a_usual_dialect_then_its_rows_become_lines(data):
     assert lines_of_file(data) == ROWS
 
 
-def test_file_when_it_holds_lines_with_bars_then_they_are_taken_as_they_are():
+def test_file_when_its_lines_have_bars_then_they_stay_unchanged():
     assert lines_of_file(ROWS.encode()) == ROWS
 
 
-def test_file_when_a_cell_was_kept_from_being_a_formula_then_the_apostrophe_is_dropped():
+def test_csv_file_when_a_cell_is_escaped_against_formulas_then_it_is_unescaped():
     assert lines_of_file(b"7,'@somebody,100") == "7 | @somebody | 100"
 
 
-def test_file_when_a_cell_holds_line_ends_then_it_stays_one_line():
+def test_csv_file_when_a_cell_has_line_ends_then_it_becomes_one_line():
     assert lines_of_file(b'7,"https://example.com/a\n8 | b | 9",100') == "7 | https://example.com/a 8 | b | 9 | 100"
 
 
@@ -119,7 +119,7 @@ def test_file_when_a_cell_holds_line_ends_then_it_stays_one_line():
         (b'7,"https://example.com/a,100\n', "not CSV"),
     ],
 )
-def test_file_when_it_cannot_be_taken_then_it_says_why(data, words):
+def test_file_when_it_cannot_be_read_then_the_error_says_why(data, words):
     with pytest.raises(LinesRefused, match=words):
         lines_of_file(data)
 
@@ -127,21 +127,21 @@ def test_file_when_it_cannot_be_taken_then_it_says_why(data, words):
 # -- the preview -------------------------------------------------------------------------------------
 
 
-def test_quote_when_lines_are_good_then_each_has_its_charge_and_all_a_sum(customer, service):
+def test_quote_when_lines_are_valid_then_it_has_each_charge_and_the_sum(customer, service):
     package = make.service(service.upstream.provider, external_id="2", type="package", rate="3", name="Starter")
     quote = quoted(customer, f"{service.pk} | {LINK} | 1000\n{package.pk} | {LINK}\n{package.pk} | @me | 1")
     assert [one.charge for one in quote.lines] == [2_500_000, 3_750_000, 3_750_000]
     assert (quote.charge, quote.balance_after, quote.missing) == (10_000_000, 0, 0)
 
 
-def test_quote_when_the_customer_has_a_price_of_their_own_then_it_is_that_and_never_anothers(customer, other, service):
+def test_quote_when_the_customer_has_an_agreed_price_then_only_they_get_it(customer, other, service):
     CustomerPrice.objects.create(customer=other, service=service, price=2_250_000)
     text = f"{service.pk} | {LINK} | 1000"
     assert quoted(customer, text).charge == 2_500_000
     assert quoted(other, text).charge == 2_250_000
 
 
-def test_quote_when_lines_are_wrong_then_each_says_what_is_wrong_with_it(customer, service):
+def test_quote_when_lines_are_wrong_then_each_has_its_error(customer, service):
     comments = make.service(service.upstream.provider, external_id="2", type="custom_comments", name="Comments")
     package = make.service(service.upstream.provider, external_id="3", type="package", name="Starter")
     hidden = make.service(service.upstream.provider, external_id="4")
@@ -169,13 +169,13 @@ def test_quote_when_lines_are_wrong_then_each_says_what_is_wrong_with_it(custome
         f"{comments.pk} | {LINK} | 100": "asks for more than a link",
         f"{package.pk} | {LINK} | 100": "leave the quantity out",
     }
-    errors = told(customer, good, *wrong)
+    errors = errors_of(customer, good, *wrong)
     assert errors[0] == ""
     for (line, words), error in zip(wrong.items(), errors[1:], strict=True):
         assert words in error, line
 
 
-def test_quote_when_a_link_comes_twice_or_still_runs_then_it_warns_and_takes_it(customer, other, service):
+def test_quote_when_a_link_is_duplicate_then_it_warns_and_stays_ready(customer, other, service):
     running = make.order(customer, service, link="https://example.com/runs")
     make.order(other, service, link="https://example.com/b")
     quote = quoted(
@@ -192,7 +192,7 @@ def test_quote_when_a_link_comes_twice_or_still_runs_then_it_warns_and_takes_it(
     assert quote.failed == []
 
 
-def test_quote_when_there_are_more_lines_and_services_then_it_asks_no_more(customer, service):
+def test_quote_when_lines_and_services_grow_then_its_queries_do_not(customer, service):
     more = [make.service(service.upstream.provider, external_id=f"s{number}") for number in range(20)]
     with statements() as few:
         quoted(customer, f"{service.pk} | {LINK} | 100")
@@ -204,7 +204,7 @@ def test_quote_when_there_are_more_lines_and_services_then_it_asks_no_more(custo
 # -- ordering ----------------------------------------------------------------------------------------
 
 
-def test_lines_when_they_are_ordered_then_each_is_an_order_paid_by_an_entry_of_its_own(customer, service):
+def test_lines_when_ordered_then_each_is_an_order_with_its_own_entry(customer, service):
     placed = order_all(customer, f"{service.pk} | {LINK} | 1000\n{service.pk} | @me | 100\nnonsense")
     first, second = Order.objects.order_by("pk")
     assert (placed.orders, placed.charge, [line.text for line in placed.left]) == (2, 2_750_000, ["nonsense"])
@@ -221,7 +221,7 @@ def test_lines_when_they_are_ordered_then_each_is_an_order_paid_by_an_entry_of_i
     ]
 
 
-def test_order_when_it_was_one_of_many_then_it_is_what_a_single_one_would_be(customer, service):
+def test_order_when_created_in_bulk_then_it_equals_a_single_order(customer, service):
     order_all(customer, f"{service.pk} | {LINK} | 100")
     make.order(customer, service)
     mass, single = Order.objects.order_by("pk").values()
@@ -231,16 +231,16 @@ def test_order_when_it_was_one_of_many_then_it_is_what_a_single_one_would_be(cus
     }
 
 
-def test_request_when_it_is_sent_again_then_it_gets_the_first_purchase(customer, service):
+def test_request_when_repeated_then_it_returns_the_first_orders(customer, service):
     text, key = f"{service.pk} | {LINK} | 100\n{service.pk} | @me | 100", uuid4().hex
     first = order_all(customer, text, key=key)
-    Service.objects.update(price=9_000_000)  # Nothing of a later moment matters to it.
+    Service.objects.update(price=9_000_000)  # A later price does not matter.
     with nothing_changes():
         again = create_bulk(customer=customer, text=text, request_key=key, seal="")
     assert (again.orders, again.charge) == (first.orders, first.charge) == (2, 500_000)
 
 
-def test_request_when_its_key_comes_with_other_lines_then_they_are_shown_again_and_nothing_is_lost(customer, service):
+def test_request_when_its_key_is_reused_for_other_lines_then_nothing_is_lost(customer, service):
     text, key = f"{service.pk} | {LINK} | 100", uuid4().hex
     seal = quoted(customer, text).seal
     create_bulk(customer=customer, text=text, request_key=key, seal=seal)
@@ -248,23 +248,23 @@ def test_request_when_its_key_comes_with_other_lines_then_they_are_shown_again_a
         create_bulk(customer=customer, text=f"{text}\n{service.pk} | @me | 100", request_key=key, seal=seal)
 
 
-def test_request_when_the_valid_lines_are_sent_twice_then_both_answers_tell_of_the_same_rest(customer, service):
+def test_request_when_repeated_then_the_same_failed_lines_are_left(customer, service):
     text, key = f"{service.pk} | {LINK} | 100\n{service.pk} | no link | 100", uuid4().hex
     seal = quoted(customer, text).seal
     first = create_bulk(customer=customer, text=text, request_key=key, seal=seal)
-    Service.objects.update(is_on_sale=False)  # What was ordered is not left over because it is sold out by now.
+    Service.objects.update(is_on_sale=False)  # Lines that were ordered are not left, though off sale by now.
     again = create_bulk(customer=customer, text=text, request_key=key, seal=seal)
     assert [line.number for line in first.left] == [line.number for line in again.left] == [2]
 
 
-def test_request_key_when_another_customer_uses_it_then_it_is_not_taken_for_theirs(customer, other, service):
+def test_request_key_when_another_customer_uses_it_then_they_get_orders_of_their_own(customer, other, service):
     key = uuid4().hex
     order_all(customer, f"{service.pk} | {LINK} | 100", key=key)
     order_all(other, f"{service.pk} | {LINK} | 100", key=key)
     assert [order.customer for order in Order.objects.order_by("pk")] == [customer, other]
 
 
-def test_balance_when_it_covers_all_but_one_line_then_nothing_is_ordered(customer, service):
+def test_balance_when_one_line_is_not_covered_then_nothing_is_ordered(customer, service):
     text = "\n".join(f"{service.pk} | https://example.com/{n} | 1000" for n in range(5))
     with nothing_changes(), pytest.raises(NotEnoughFunds) as refused:
         order_all(customer, text)
@@ -290,7 +290,7 @@ def test_prices_when_they_fell_since_the_preview_then_the_lower_ones_are_charged
 
 
 @pytest.mark.parametrize("was_on_sale", [True, False])
-def test_service_when_it_came_or_went_since_the_preview_then_nothing_is_ordered(was_on_sale, customer, service):
+def test_service_when_put_on_or_off_sale_since_the_preview_then_nothing_is_ordered(was_on_sale, customer, service):
     second = make.service(service.upstream.provider, external_id="2")
     text = f"{service.pk} | {LINK} | 100\n{second.pk} | {LINK} | 100"
     Service.objects.filter(pk=second.pk).update(is_on_sale=was_on_sale)
@@ -300,14 +300,14 @@ def test_service_when_it_came_or_went_since_the_preview_then_nothing_is_ordered(
         order_all(customer, text, seal=seal)
 
 
-def test_lines_when_they_were_edited_since_the_preview_then_nothing_is_ordered(customer, service):
+def test_lines_when_edited_since_the_preview_then_nothing_is_ordered(customer, service):
     seal = quoted(customer, f"{service.pk} | {LINK} | 100").seal
     with nothing_changes(), pytest.raises(PreviewChanged):
         order_all(customer, f"{service.pk} | https://example.com/other | 100", seal=seal)
 
 
-def test_seal_when_it_is_forged_then_it_is_charged_at_the_price_or_not_ordered(customer, service):
-    """A forger who claims to have seen more pays today's price, and one who claims less gets nothing."""
+def test_seal_when_forged_then_the_real_price_is_charged_or_nothing(customer, service):
+    """A seal with higher charges is charged at today's price; one with lower charges orders nothing."""
     text = f"{service.pk} | {LINK} | 1000"
     seen = quoted(customer, text).seal
     print_ = seen.partition(":")[0]
@@ -335,7 +335,7 @@ def test_seal_when_it_is_forged_then_it_is_charged_at_the_price_or_not_ordered(c
     assert order_all(customer, text, seal=f"{print_}:{'9' * 18}").charge == 2_500_000
 
 
-def test_process_when_it_dies_at_any_statement_then_all_is_ordered_or_nothing(customer, service):
+def test_process_when_killed_at_any_statement_then_all_is_ordered_or_nothing(customer, service):
     text, key = f"{service.pk} | {LINK} | 1000\n{service.pk} | @me | 100", uuid4().hex
     seal = quoted(customer, text).seal
 
@@ -347,7 +347,7 @@ def test_process_when_it_dies_at_any_statement_then_all_is_ordered_or_nothing(cu
     assert order_all(customer, text, key=key, seal=seal).orders == Order.objects.count() == 2
 
 
-def test_lines_when_there_are_a_thousand_then_they_take_no_more_than_a_bounded_number_of_statements(service):
+def test_lines_when_there_are_a_thousand_then_the_statements_are_bounded(service):
     rich = make.customer("rich@example.org", funds="10000")
 
     def ordered(count: int) -> int:
@@ -359,7 +359,7 @@ def test_lines_when_there_are_a_thousand_then_they_take_no_more_than_a_bounded_n
 
     few, all_of_them = ordered(10), ordered(1_000)
     assert few <= 15
-    # SQLite takes a thousand parameters in a statement: some twenty orders.
+    # SQLite accepts a thousand parameters in a statement: about twenty orders.
     assert all_of_them <= (25 if connection.vendor == "postgresql" else 100)
 
 
@@ -367,7 +367,7 @@ def test_lines_when_there_are_a_thousand_then_they_take_no_more_than_a_bounded_n
 
 
 @pytest.mark.django_db(transaction=True)
-def test_request_when_many_tabs_send_it_at_once_then_it_is_one_purchase(service):
+def test_request_when_sent_by_many_tabs_at_once_then_it_is_created_once(service):
     rich = make.customer("rich@example.org", funds="100")
     text, key = "\n".join(f"{service.pk} | https://example.com/{n} | 100" for n in range(20)), uuid4().hex
     seal = quoted(rich, text).seal
@@ -378,8 +378,8 @@ def test_request_when_many_tabs_send_it_at_once_then_it_is_one_purchase(service)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_request_when_the_keys_differ_then_each_is_a_purchase(service):
-    """The guard off: without the shared key the same clicks order everything again."""
+def test_request_when_the_keys_differ_then_each_creates_orders(service):
+    """Without the shared key, the same clicks order everything again."""
     rich = make.customer("rich@example.org", funds="100")
     text = f"{service.pk} | {LINK} | 100\n{service.pk} | @me | 100"
     seal = quoted(rich, text).seal
@@ -389,7 +389,7 @@ def test_request_when_the_keys_differ_then_each_is_a_purchase(service):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_balance_for_two_when_six_purchases_come_at_once_then_two_are_made(service):
+def test_balance_for_two_when_six_requests_come_at_once_then_two_succeed(service):
     alice = make.customer("rich@example.org", funds="1.20")
     text = f"{service.pk} | {LINK} | 100\n{service.pk} | @me | 100"
     seal = quoted(alice, text).seal
@@ -400,7 +400,7 @@ def test_balance_for_two_when_six_purchases_come_at_once_then_two_are_made(servi
 
 
 @pytest.mark.django_db(transaction=True)
-def test_single_orders_when_they_are_placed_beside_a_purchase_then_all_entries_chain(service):
+def test_single_orders_when_created_beside_bulk_orders_then_all_entries_chain(service):
     rich = make.customer("rich@example.org", funds="100")
     text = "\n".join(f"{service.pk} | https://example.com/{n} | 100" for n in range(50))
     seal = quoted(rich, text).seal
@@ -424,67 +424,67 @@ def send(client: Client, text: str = "", **data: Any) -> Any:
     return client.post(reverse("mass_order"), {"lines": text, "do": "preview", **data})
 
 
-def hidden(page: Any) -> dict[str, str]:
-    """What the form of a preview carries."""
+def hidden_fields(page: Any) -> dict[str, str]:
+    """Return the hidden fields of a preview's form."""
     form = page.context["form"]
     return {name: form[name].value() for name in ("lines", "request_key", "seal")}
 
 
-def words(page: Any) -> str:
+def text_of(page: Any) -> str:
     return " ".join(page.content.decode().split())
 
 
-def test_page_when_lines_are_previewed_and_ordered_then_all_are_placed_once(signed_in, customer, service):
+def test_page_when_lines_are_previewed_and_ordered_then_all_are_created_once(signed_in, customer, service):
     page = send(signed_in, f"{service.pk} | {LINK} | 1000\n{service.pk} | @me | 100")
     assert Order.objects.count() == 0
-    assert "Order all 2 for $2.75" in words(page)
-    assert "$7.25" in words(page)
+    assert "Order all 2 for $2.75" in text_of(page)
+    assert "$7.25" in text_of(page)
     for _ in range(2):
-        answer = signed_in.post(reverse("mass_order"), {**hidden(page), "do": "order"})
+        answer = signed_in.post(reverse("mass_order"), {**hidden_fields(page), "do": "order"})
         assert answer.url == reverse("order_list")
-    listed = words(signed_in.get(answer.url))
+    listed = text_of(signed_in.get(answer.url))
     assert listed.count("2 orders were received: $2.75.") == 1
     assert Order.objects.count() == 2
 
 
-def test_page_when_some_lines_are_wrong_then_the_others_are_ordered_and_these_wait(signed_in, customer, service):
+def test_page_when_some_lines_are_wrong_then_they_wait_and_the_others_are_ordered(signed_in, customer, service):
     page = send(signed_in, f"{service.pk} | {LINK} | 100\n{service.pk} | <b>nonsense</b> | 100")
-    text = words(page)
+    text = text_of(page)
     assert "<strong>Line 2:</strong> A link has no" in text or "<strong>Line 2:</strong> This is no link" in text
     assert "<b>nonsense" not in text
     assert "Order the valid one for $0.25" in text
-    signed_in.post(reverse("mass_order"), {**hidden(page), "do": "order"})
-    assert "The other line waits" in words(signed_in.get(reverse("order_list")))
-    assert hidden(signed_in.get(reverse("mass_order")))["lines"] == f"{service.pk} | <b>nonsense</b> | 100"
+    signed_in.post(reverse("mass_order"), {**hidden_fields(page), "do": "order"})
+    assert "The other line waits" in text_of(signed_in.get(reverse("order_list")))
+    assert hidden_fields(signed_in.get(reverse("mass_order")))["lines"] == f"{service.pk} | <b>nonsense</b> | 100"
     assert Order.objects.get().link == LINK
 
 
-def test_page_when_the_price_rose_then_it_shows_the_preview_again_and_orders_after_it(signed_in, service):
+def test_page_when_the_price_rose_then_it_shows_the_preview_again(signed_in, service):
     page = send(signed_in, f"{service.pk} | {LINK} | 1000")
     Service.objects.update(price=2_600_000)
     with nothing_changes():
-        again = signed_in.post(reverse("mass_order"), {**hidden(page), "do": "order"})
-    assert "changed since the preview. Nothing was charged" in words(again)
-    assert "Order for $2.60" in words(again)
-    signed_in.post(reverse("mass_order"), {**hidden(again), "do": "order"})
+        again = signed_in.post(reverse("mass_order"), {**hidden_fields(page), "do": "order"})
+    assert "changed since the preview. Nothing was charged" in text_of(again)
+    assert "Order for $2.60" in text_of(again)
+    signed_in.post(reverse("mass_order"), {**hidden_fields(again), "do": "order"})
     assert Order.objects.get().charge == 2_600_000
 
 
-def test_page_when_the_balance_is_short_then_it_says_what_is_missing(signed_in, service):
+def test_page_when_the_balance_is_short_then_it_shows_what_is_missing(signed_in, service):
     page = send(signed_in, f"{service.pk} | {LINK} | 5000")
-    assert 'You need <span class="money">$2.50</span> more' in words(page)
+    assert 'You need <span class="money">$2.50</span> more' in text_of(page)
     with nothing_changes():
-        again = signed_in.post(reverse("mass_order"), {**hidden(page), "do": "order"})
-    assert "$2.50 is missing" in words(again)
-    assert hidden(again)["lines"] == f"{service.pk} | {LINK} | 5000"
+        again = signed_in.post(reverse("mass_order"), {**hidden_fields(page), "do": "order"})
+    assert "$2.50 is missing" in text_of(again)
+    assert hidden_fields(again)["lines"] == f"{service.pk} | {LINK} | 5000"
 
 
-def test_page_when_nothing_was_previewed_then_it_only_shows_the_preview(signed_in, service):
+def test_page_when_there_was_no_preview_then_it_shows_one(signed_in, service):
     with nothing_changes():
         page = send(signed_in, f"{service.pk} | {LINK} | 100", do="order")
         other = send(signed_in, f"{service.pk} | {LINK} | 100", do="order", request_key="a" * 32)
-    assert "Order for $0.25" in words(page)
-    assert "Order for $0.25" in words(other)
+    assert "Order for $0.25" in text_of(page)
+    assert "Order for $0.25" in text_of(other)
 
 
 @pytest.mark.parametrize(
@@ -496,33 +496,33 @@ def test_page_when_nothing_was_previewed_then_it_only_shows_the_preview(signed_i
         ("x.csv", b"name,price\nservice,1", "Begin with the number"),
     ],
 )
-def test_file_when_it_is_wrong_then_its_field_or_line_says_so(name, data, said, signed_in):
+def test_file_when_it_is_wrong_then_its_field_or_line_shows_the_error(name, data, said, signed_in):
     with nothing_changes():
         page = send(signed_in, file=SimpleUploadedFile(name, data))
     assert page.status_code == 200
-    assert said in words(page)
+    assert said in text_of(page)
 
 
-def test_file_when_it_is_right_then_its_lines_stand_in_the_form(signed_in, service):
+def test_file_when_it_is_valid_then_its_lines_fill_the_form(signed_in, service):
     page = send(signed_in, file=SimpleUploadedFile("x.csv", f"service,link,quantity\n{service.pk},@me,100".encode()))
-    assert hidden(page)["lines"] == f"{service.pk} | @me | 100"
-    assert "Order for $0.25" in words(page)
+    assert hidden_fields(page)["lines"] == f"{service.pk} | @me | 100"
+    assert "Order for $0.25" in text_of(page)
 
 
-def test_file_when_lines_are_typed_too_then_none_is_lost_and_it_asks(signed_in, service):
+def test_file_when_lines_are_typed_too_then_they_stay_and_an_error_is_shown(signed_in, service):
     page = send(signed_in, "1 | mine | 100", file=SimpleUploadedFile("x.csv", f"{service.pk},@me,100".encode()))
-    assert "There are lines above already" in words(page)
-    assert hidden(page)["lines"] == "1 | mine | 100"
+    assert "There are lines above already" in text_of(page)
+    assert hidden_fields(page)["lines"] == "1 | mine | 100"
 
 
-def test_text_when_it_is_empty_or_too_long_then_its_field_says_so_and_it_stays(signed_in):
-    assert "Write at least one line" in words(send(signed_in, " "))
+def test_text_when_empty_or_too_long_then_its_field_shows_the_error_and_keeps_it(signed_in):
+    assert "Write at least one line" in text_of(send(signed_in, " "))
     page = send(signed_in, "1 | @me | 1\n" * 1_001)
-    assert "these are 1,001" in words(page)
-    assert hidden(page)["lines"].count("@me") == 1_001
+    assert "these are 1,001" in text_of(page)
+    assert hidden_fields(page)["lines"].count("@me") == 1_001
 
 
-def test_page_when_it_previews_many_lines_then_it_asks_no_more(signed_in, service):
+def test_page_when_it_previews_many_lines_then_its_queries_do_not_grow(signed_in, service):
     counts = []
     for count in (1, 40):
         text = "\n".join(f"{service.pk} | https://example.com/{n} | 100" for n in range(count))
@@ -536,52 +536,52 @@ def test_page_when_it_previews_many_lines_then_it_asks_no_more(signed_in, servic
 # -- a session that ended ----------------------------------------------------------------------------
 
 
-def test_lines_when_the_session_ended_then_they_are_there_after_signing_in(customer, service):
+def test_lines_when_the_session_ended_then_they_are_kept_until_sign_in(customer, service):
     client = Client()
     text = f"{service.pk} | {LINK} | 100\nünfinished"
     answer = send(client, text, owner=make.form_owner(customer, reverse("mass_order")))
     assert answer.url == f"{reverse('account_login')}?next={reverse('mass_order')}"
-    assert "Your lines are kept" in words(client.get(answer.url))
+    assert "Your lines are kept" in text_of(client.get(answer.url))
     signed = client.post(answer.url, {"login": customer.email, "password": PASSWORD})
     assert signed.url == reverse("mass_order")
-    assert hidden(client.get(signed.url))["lines"] == text
-    assert hidden(client.get(signed.url))["lines"] == text  # Loaded again, they are still there.
+    assert hidden_fields(client.get(signed.url))["lines"] == text
+    assert hidden_fields(client.get(signed.url))["lines"] == text  # Loaded again, they are still there.
     send(client, "1 | @me | 1")
-    assert hidden(client.get(signed.url))["lines"] == ""  # The customer went on.
+    assert hidden_fields(client.get(signed.url))["lines"] == ""  # The customer went on.
     assert Order.objects.count() == 0
 
 
-def test_file_when_the_session_ended_then_its_lines_are_there_after_signing_in(customer, service):
+def test_file_when_the_session_ended_then_its_lines_are_kept_until_sign_in(customer, service):
     client = Client()
     file = SimpleUploadedFile("x.csv", f"{service.pk},@me,100".encode())
     answer = send(client, file=file, owner=make.form_owner(customer, reverse("mass_order")))
     client.post(answer.url, {"login": customer.email, "password": PASSWORD})
-    assert hidden(client.get(reverse("mass_order")))["lines"] == f"{service.pk} | @me | 100"
+    assert hidden_fields(client.get(reverse("mass_order")))["lines"] == f"{service.pk} | @me | 100"
 
 
-def test_visitor_when_nothing_was_typed_then_no_session_is_made():
+def test_visitor_when_nothing_was_typed_then_no_session_is_created():
     client = Client()
     for answer in (client.get(reverse("mass_order")), send(client)):
         assert answer.url.startswith(reverse("account_login"))
     assert "sessionid" not in client.cookies
 
 
-def test_lines_when_somebody_else_signs_in_then_they_do_not_get_them(customer, other):
+def test_lines_when_another_customer_signs_in_then_they_do_not_see_them(customer, other):
     client = Client()
     send(client, "1 | @me | 1", owner=make.form_owner(customer, reverse("mass_order")))
     client.force_login(other)
-    assert hidden(client.get(reverse("mass_order")))["lines"] == ""
+    assert hidden_fields(client.get(reverse("mass_order")))["lines"] == ""
 
 
-def test_visitor_who_never_had_a_form_then_fills_no_session(customer):
+def test_visitor_when_they_never_had_a_form_then_no_session_is_filled(customer):
     client = Client()
     send(client, "1 | @me | 1", owner=f"{customer.pk}:forged")
     assert "sessionid" not in client.cookies
 
 
-def test_lines_when_they_waited_for_too_long_then_they_are_gone(customer, monkeypatch):
+def test_lines_when_kept_for_too_long_then_they_are_dropped(customer, monkeypatch):
     client = Client()
     send(client, "1 | @me | 1", owner=make.form_owner(customer, reverse("mass_order")))
     client.force_login(customer)
     monkeypatch.setattr("orders.web.views.drafts.SECONDS", -1)
-    assert hidden(client.get(reverse("mass_order")))["lines"] == ""
+    assert hidden_fields(client.get(reverse("mass_order")))["lines"] == ""

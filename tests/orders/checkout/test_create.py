@@ -1,4 +1,4 @@
-"""Taking an order: what is refused, what is frozen, and that it is never half done."""
+"""Creating an order: what is refused, what is stored, and that it happens in full or not at all."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ LINK = "https://example.com/page"
 
 @pytest.fixture
 def service(provider: Provider) -> Service:
-    """10 to 10,000 at $2.50 for 1000, which cost us $2.00."""
+    """10 to 10,000 at $2.50 per 1000, which cost us $2.00."""
     return make.service(provider)
 
 
-def ask(customer: Any, service: Service, **values: Any) -> Any:
+def create(customer: Any, service: Service, **values: Any) -> Any:
     ordered: dict[str, Any] = {"link": LINK, "quantity": 1_000, "params": {}}
     sent: dict[str, Any] = {"request_key": uuid4().hex, "seen_charge": None}
     for name, value in values.items():
@@ -48,8 +48,8 @@ def set_rate(service: Service, rate: str) -> Service:
     return Service.objects.get(pk=service.pk)
 
 
-def test_order_when_all_is_well_then_it_is_queued_and_paid(customer, service):
-    placed = ask(customer, service, link=f"  {LINK} ", seen_charge=2_500_000)
+def test_order_when_it_is_valid_then_it_is_queued_and_charged(customer, service):
+    placed = create(customer, service, link=f"  {LINK} ", seen_charge=2_500_000)
     order = fresh(placed.order)
     assert placed.created
     assert (order.price, order.charge, order.expected_cost, order.refunded) == (2_500_000, 2_500_000, 2_000_000, 0)
@@ -62,14 +62,13 @@ def test_order_when_all_is_well_then_it_is_queued_and_paid(customer, service):
     assert find_breaches() == []
 
 
-def test_order_when_placed_then_provider_and_its_service_come_from_the_catalog(customer, service, upstream):
-    """A browser that names a cheap service and a dear upstream id gets what the catalog says: there is no
-    parameter for price, provider or upstream service to forge."""
-    order = ask(customer, service).order
+def test_order_when_created_then_its_provider_comes_from_the_catalog(customer, service, upstream):
+    """No parameter for price, provider or upstream service exists that a browser could forge."""
+    order = create(customer, service).order
     assert (order.provider_id, order.upstream_service_id) == (service.upstream.provider_id, "1")
     for forged in ("price", "charge", "provider_id", "upstream_service_id"):
         with nothing_changes(), pytest.raises(TypeError):
-            ask(customer, service, **{forged: 1})
+            create(customer, service, **{forged: 1})
 
 
 BAD_LINKS = {
@@ -107,7 +106,7 @@ BAD_LINKS = {
 @pytest.mark.parametrize("link", BAD_LINKS.values(), ids=BAD_LINKS.keys())
 def test_order_when_the_link_is_bad_then_it_is_refused(customer, service, link):
     with nothing_changes(), pytest.raises(BadLink) as refusal:
-        ask(customer, service, link=link)
+        create(customer, service, link=link)
     assert refusal.value.field == "link"
 
 
@@ -125,35 +124,35 @@ def test_order_when_the_link_is_bad_then_it_is_refused(customer, service, link):
         "https://example.com/" + "a" * 1_980,
     ],
 )
-def test_order_when_the_link_is_good_then_it_is_taken_as_it_is(customer, service, link):
-    assert fresh(ask(customer, service, link=link).order).link == link
+def test_order_when_the_link_is_valid_then_it_is_stored_unchanged(customer, service, link):
+    assert fresh(create(customer, service, link=link).order).link == link
 
 
 @pytest.mark.parametrize("quantity", [None, 0, -1, -1_000, 9, 10_001, 10**9, 10**30])
 def test_order_when_the_quantity_is_out_of_range_then_it_is_refused(customer, service, quantity):
     with nothing_changes(), pytest.raises(BadQuantity) as refusal:
-        ask(customer, service, quantity=quantity)
+        create(customer, service, quantity=quantity)
     assert refusal.value.field == "quantity"
 
 
 @pytest.mark.parametrize("quantity", [10, 10_000])
-def test_order_when_the_quantity_is_at_a_limit_then_it_is_taken(customer, service, quantity):
+def test_order_when_the_quantity_is_at_a_limit_then_it_is_created(customer, service, quantity):
     make.deposit(customer, "20")
-    assert ask(customer, service, quantity=quantity).order.quantity == quantity
+    assert create(customer, service, quantity=quantity).order.quantity == quantity
 
 
-def test_order_when_the_owner_narrows_the_limits_then_they_count(customer, service):
+def test_order_when_the_owner_narrows_the_limits_then_they_apply(customer, service):
     Service.objects.filter(pk=service.pk).update(min_quantity=5, max_quantity=500)
     for quantity in (9, 501):
         with nothing_changes(), pytest.raises(BadQuantity):
-            ask(customer, service, quantity=quantity)
-    assert ask(customer, service, quantity=500).order.quantity == 500
+            create(customer, service, quantity=quantity)
+    assert create(customer, service, quantity=500).order.quantity == 500
 
 
-def test_order_when_it_exceeds_what_any_wallet_holds_then_it_is_refused(customer, provider):
+def test_order_when_its_charge_exceeds_any_wallet_then_it_is_refused(customer, provider):
     service = make.service(provider, rate="900000", high=10**15)
     with nothing_changes(), pytest.raises(OrderRefused, match="too large"):
-        ask(customer, service, quantity=MAX_MICROS)
+        create(customer, service, quantity=MAX_MICROS)
 
 
 @pytest.mark.parametrize(
@@ -164,24 +163,23 @@ def test_order_when_it_exceeds_what_any_wallet_holds_then_it_is_refused(customer
 def test_order_when_the_comments_are_bad_then_it_is_refused(customer, provider, comments):
     service = make.service(provider, type="custom_comments", low=2, high=100)
     with nothing_changes(), pytest.raises(BadParam) as refusal:
-        ask(customer, service, quantity=None, params={"comments": comments})
+        create(customer, service, quantity=None, params={"comments": comments})
     assert refusal.value.field == "comments"
 
 
 @pytest.mark.parametrize("separator", ["\n", "\r\n", "\r", "\u2028", "\u2029", "\x85"])
 def test_comments_when_split_by_any_line_end_then_each_is_charged(customer, provider, upstream, separator):
-    """Three comments smuggled into one line by a Unicode line end are billed to us as three by a provider
-    that splits there, so they must be sold as three."""
+    """A provider that splits at Unicode line ends bills three comments for one line, so three must be sold."""
     upstream.set_service(7, type="Custom Comments", rate="1000", min=1, max=100)
     service = make.service(provider, external_id="7", type="custom_comments", rate="1000", low=1, high=100)
-    order = ask(customer, service, quantity=None, params={"comments": separator.join(["one", "two", "three"])}).order
+    order = create(customer, service, quantity=None, params={"comments": separator.join(["one", "two", "three"])}).order
     assert (order.quantity, order.charge, order.params) == (3, 3_750_000, {"comments": "one\ntwo\nthree"})
     submit_now()
     [sent] = upstream.orders()
     assert (sent.quantity, sent.charge) == (3, 3)
 
 
-def test_comments_when_any_lines_pass_then_a_provider_counts_no_more_of_them():
+def test_comments_when_lines_are_valid_then_a_provider_counts_no_more_of_them():
     for code in range(0x3000):
         try:
             lines = text_lines(param=COMMENTS, text=f"one{chr(code)}two")
@@ -190,9 +188,9 @@ def test_comments_when_any_lines_pass_then_a_provider_counts_no_more_of_them():
         assert len("\n".join(lines).splitlines()) == len(lines), hex(code)
 
 
-def test_order_of_a_package_when_placed_then_its_price_is_the_charge(customer, provider):
+def test_order_of_a_package_when_created_then_its_charge_is_the_price(customer, provider):
     service = make.service(provider, type="package", rate="3", low=1, high=1)
-    order = ask(customer, service, quantity=None).order
+    order = create(customer, service, quantity=None).order
     assert (order.quantity, order.charge, order.expected_cost) == (1, 3_750_000, 3_000_000)
 
 
@@ -207,10 +205,10 @@ OFF_SALE = {
 
 @pytest.mark.parametrize("change", OFF_SALE.values(), ids=OFF_SALE.keys())
 def test_order_when_the_service_is_not_on_sale_then_it_is_refused(customer, service, change):
-    """A service that vanished from the provider's list is not sold on at price 0, nor at its last one."""
+    """A service that left the provider's list must not be sold at 0 or at its last price."""
     change(service)
     with nothing_changes(), pytest.raises(NotOnSale):
-        ask(customer, service)
+        create(customer, service)
 
 
 def test_order_when_the_service_does_not_exist_then_it_is_refused(customer, service):
@@ -219,111 +217,111 @@ def test_order_when_the_service_does_not_exist_then_it_is_refused(customer, serv
         create_order(customer=customer, order_input=order_input, request_key="k" * 32, seen_charge=None)
 
 
-def test_order_when_the_provider_is_only_paused_then_it_is_taken(customer, service):
+def test_order_when_the_provider_is_only_paused_then_it_is_created(customer, service):
     Provider.objects.update(paused_until="2999-01-01T00:00:00Z")
-    assert ask(customer, service).created
+    assert create(customer, service).created
 
 
 def test_order_when_one_micro_unit_is_missing_then_it_is_refused(customer, provider):
-    """A debit that fails must not leave an order behind that is delivered for free."""
+    """A failed debit must not leave an order that is delivered for free."""
     service = make.service(provider, rate="8.000001")  # $10.0001 for 1000, $10 in the wallet
     assert service.price == 10_000_100
     with nothing_changes(), pytest.raises(NotEnoughFunds) as refusal:
-        ask(customer, service)
+        create(customer, service)
     assert refusal.value.missing == 100
 
 
-def test_order_when_the_wallet_holds_exactly_enough_then_it_is_taken(customer, provider):
-    """Three tenths less one tenth is two tenths: a customer with exactly enough is served, to the last unit."""
+def test_order_when_the_wallet_has_exactly_enough_then_it_is_created(customer, provider):
+    """The sums are exact: 0.3 less 0.1 is 0.2, to the last micro-unit."""
     service = make.service(provider, rate="8")
-    ask(customer, service)
+    create(customer, service)
     assert make.wallet(customer).balance == 0
     for _ in range(2):
         with nothing_changes(), pytest.raises(NotEnoughFunds):
-            ask(customer, service, quantity=10)
+            create(customer, service, quantity=10)
 
 
 def test_order_when_the_customer_has_no_wallet_yet_then_it_is_refused(service):
     poor = make.customer("dora@example.org")
     with pytest.raises(NotEnoughFunds):
-        ask(poor, service)
+        create(poor, service)
     assert (Order.objects.count(), Entry.objects.filter(wallet__customer=poor).count()) == (0, 0)
     assert make.wallet(poor).balance == 0
 
 
-def test_order_when_the_price_rose_since_it_was_seen_then_it_is_asked_again(customer, service):
+def test_order_when_the_price_rose_since_it_was_seen_then_it_is_refused(customer, service):
     set_rate(service, "2.40")
     with nothing_changes(), pytest.raises(PriceChanged, match=r"to \$3.00 meanwhile"):
-        ask(customer, service, seen_charge=2_500_000)
-    assert ask(customer, service, seen_charge=3_000_000).order.charge == 3_000_000
+        create(customer, service, seen_charge=2_500_000)
+    assert create(customer, service, seen_charge=3_000_000).order.charge == 3_000_000
 
 
-def test_order_when_one_micro_unit_above_what_was_seen_then_it_is_asked_again(customer, service):
+def test_order_when_one_micro_unit_above_the_seen_charge_then_it_is_refused(customer, service):
     with nothing_changes(), pytest.raises(PriceChanged):
-        ask(customer, service, seen_charge=2_499_999)
+        create(customer, service, seen_charge=2_499_999)
 
 
 def test_order_when_the_price_fell_since_it_was_seen_then_the_lower_one_is_charged(customer, service):
     set_rate(service, "1.60")
-    assert ask(customer, service, seen_charge=2_500_000).order.charge == 2_000_000
+    assert create(customer, service, seen_charge=2_500_000).order.charge == 2_000_000
     assert make.wallet(customer).balance == 8_000_000
 
 
-def test_order_when_a_double_click_sends_it_twice_then_it_is_placed_once(customer, service):
-    """A double click, or a reload of the answer, ordered twice and charged twice."""
-    first = ask(customer, service, request_key="same")
+def test_order_when_a_double_click_sends_it_twice_then_it_is_created_once(customer, service):
+    """A double click or a reload created and charged two orders."""
+    first = create(customer, service, request_key="same")
     with nothing_changes():
-        second = ask(customer, service, request_key="same")
+        second = create(customer, service, request_key="same")
     assert (first.created, second.created) == (True, False)
     assert first.order.pk == second.order.pk
     assert money_of(customer) == (7_500_000, [("deposit", 10_000_000), ("order", -2_500_000)])
 
 
 @pytest.mark.parametrize("what", ["link", "quantity", "service"])
-def test_order_when_the_same_form_asks_for_something_else_then_it_is_explained(customer, service, what):
-    first = ask(customer, service, request_key="same").order
+def test_order_when_the_same_form_has_other_contents_then_it_is_refused(customer, service, what):
+    first = create(customer, service, request_key="same").order
     dear = make.service(service.upstream.provider, external_id="2", rate="900")
     changed: dict[str, Any] = {"link": {"link": f"{LINK}/other"}, "quantity": {"quantity": 999}}.get(what, {})
     with nothing_changes(), pytest.raises(AlreadyOrdered) as refusal:
-        ask(customer, dear if what == "service" else service, request_key="same", **changed)
+        create(customer, dear if what == "service" else service, request_key="same", **changed)
     assert refusal.value.order.pk == first.pk
 
 
-def test_order_when_the_same_form_has_other_comments_then_it_is_explained(customer, provider):
+def test_order_when_the_same_form_has_other_comments_then_it_is_refused(customer, provider):
     service = make.service(provider, type="custom_comments", low=1, high=100)
-    ask(customer, service, quantity=None, params={"comments": "one"}, request_key="same")
+    create(customer, service, quantity=None, params={"comments": "one"}, request_key="same")
     with nothing_changes(), pytest.raises(AlreadyOrdered):
-        ask(customer, service, quantity=None, params={"comments": "two"}, request_key="same")
-    assert not ask(customer, service, quantity=None, params={"comments": " one \n"}, request_key="same").created
+        create(customer, service, quantity=None, params={"comments": "two"}, request_key="same")
+    assert not create(customer, service, quantity=None, params={"comments": " one \n"}, request_key="same").created
 
 
-def test_order_when_repeated_after_it_left_the_shop_then_it_is_still_the_first(customer, service):
-    first = ask(customer, service, request_key="same").order
+def test_order_when_repeated_after_the_service_left_sale_then_the_first_is_returned(customer, service):
+    first = create(customer, service, request_key="same").order
     Service.objects.update(is_on_sale=False)
     with nothing_changes():
-        assert ask(customer, service, request_key="same").order.pk == first.pk
+        assert create(customer, service, request_key="same").order.pk == first.pk
 
 
 def test_order_when_two_customers_use_the_same_key_then_each_has_an_order(customer, other, service):
-    one, two = (ask(user, service, request_key="same").order for user in (customer, other))
+    one, two = (create(user, service, request_key="same").order for user in (customer, other))
     assert one.pk != two.pk
     assert (make.wallet(customer).balance, make.wallet(other).balance) == (7_500_000, 7_500_000)
 
 
 @pytest.mark.parametrize(("rate", "quantity", "charge"), [("0.000001", 1, 1), ("0.0001", 1, 1), ("0.07", 1, 88)])
 def test_order_when_it_is_tiny_then_it_is_never_free(customer, provider, rate, quantity, charge):
-    """Rounded to cents, one view at a tenth of a cent for 1000 cost nothing."""
+    """Rounded to cents, one view at a tenth of a cent per 1000 cost nothing."""
     service = make.service(provider, rate=rate, low=1)
-    order = ask(customer, service, quantity=quantity).order
+    order = create(customer, service, quantity=quantity).order
     assert order.charge == charge
     assert make.wallet(customer).balance == 10_000_000 - charge
 
 
 @pytest.mark.parametrize("rate", ["0.50", "20"])
-def test_order_when_the_price_changes_later_then_the_refund_is_of_the_price_paid(customer, service, upstream, rate):
-    """A refund computed from today's price gave back more, or less, than was paid."""
+def test_order_when_the_price_changes_later_then_the_refund_is_of_the_charge(customer, service, upstream, rate):
+    """A refund by today's price was more or less than the customer had paid."""
     upstream.set_service(1, rate="2", min=10, max=10_000)
-    order = ask(customer, service).order
+    order = create(customer, service).order
     submit_now()
     set_rate(service, rate)
     upstream.set_order(upstream.orders()[0].id, status="Partial", remains=400, charge="1.2")
@@ -335,7 +333,7 @@ def test_order_when_the_price_changes_later_then_the_refund_is_of_the_price_paid
 
 
 def test_order_when_killed_between_insert_and_debit_then_nothing_is_left(customer, service, monkeypatch):
-    """Placed first and debited later, a crash in between left an order that nobody paid."""
+    """With the debit in a later transaction, a crash in between left an order that nobody paid."""
     seen = []
 
     def die(**values: Any) -> None:
@@ -345,9 +343,9 @@ def test_order_when_killed_between_insert_and_debit_then_nothing_is_left(custome
     with monkeypatch.context() as patch:
         patch.setattr(ledger, "post", die)
         with nothing_changes(), pytest.raises(RuntimeError):
-            ask(customer, service, request_key="same")
-    assert seen == [1]  # the order stood already when the debit died
-    assert ask(customer, service, request_key="same").created
+            create(customer, service, request_key="same")
+    assert seen == [1]  # The order was inserted before the debit failed.
+    assert create(customer, service, request_key="same").created
     assert make.wallet(customer).balance == 7_500_000
     assert find_breaches() == []
 
@@ -358,14 +356,16 @@ def test_order_when_killed_after_the_debit_then_nothing_is_left(customer, servic
 
     monkeypatch.setattr("orders.checkout.create.write_event", die)
     with nothing_changes(), pytest.raises(RuntimeError):
-        ask(customer, service)
+        create(customer, service)
 
 
 @pytest.mark.parametrize("is_on_sale", [True, False])
 @pytest.mark.parametrize("is_listed", [True, False])
 @pytest.mark.parametrize("type", ["default", "subscriptions"])
 @pytest.mark.parametrize("is_active", [True, False])
-def test_what_a_page_lists_is_what_an_order_finds(service, is_on_sale, is_listed, type, is_active):
+def test_service_when_listed_on_a_page_then_it_can_be_ordered_and_else_not(
+    service, is_on_sale, is_listed, type, is_active
+):
     Service.objects.update(is_on_sale=is_on_sale)
     UpstreamService.objects.update(is_listed=is_listed, type=type)
     Provider.objects.update(is_active=is_active)

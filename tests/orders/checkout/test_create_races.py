@@ -1,4 +1,4 @@
-"""Many threads place orders at the same moment, on the database that is really used."""
+"""Many threads create orders at the same moment, on the real database."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def service() -> Service:
     return make.service(make.provider())
 
 
-def place(customer: Any, service: Service, *, key: str, quantity: int = 1_000) -> CreatedOrder:
+def create(customer: Any, service: Service, *, key: str, quantity: int = 1_000) -> CreatedOrder:
     order_input = OrderInput(service.pk, "https://example.com/a", quantity, {})
     return create_order(customer=customer, order_input=order_input, request_key=key, seen_charge=None)
 
@@ -37,10 +37,9 @@ def debits() -> list[int]:
 
 
 def test_same_request_when_eight_threads_send_it_then_one_order_and_one_debit(service):
-    """Eight clicks of an impatient customer, at the same moment: one order, paid once, and each click
-    gets that order as its answer."""
+    """Eight clicks at once create and charge one order, and each returns it."""
     alice = make.customer(funds="100")
-    results = at_once(THREADS, lambda number: place(alice, service, key="same"))
+    results = at_once(THREADS, lambda number: create(alice, service, key="same"))
     assert [result for result in results if isinstance(result, BaseException)] == []
     assert Counter(result.created for result in results) == {True: 1, False: THREADS - 1}
     assert len({result.order.pk for result in results}) == 1
@@ -49,35 +48,34 @@ def test_same_request_when_eight_threads_send_it_then_one_order_and_one_debit(se
 
 
 def test_same_request_when_keys_differ_then_each_is_an_order(service):
-    """The guards off: without the shared key the very same clicks are eight orders."""
+    """Without the shared key, the same clicks create eight orders."""
     alice = make.customer(funds="100")
-    results = at_once(THREADS, lambda number: place(alice, service, key=f"key {number}"))
+    results = at_once(THREADS, lambda number: create(alice, service, key=f"key {number}"))
     assert all(result.created for result in results)
     assert (Order.objects.count(), make.wallet(alice).balance) == (THREADS, 80_000_000)
     assert find_breaches() == []
 
 
-def test_same_key_when_threads_ask_for_different_things_then_one_is_placed(service):
+def test_same_key_when_threads_send_different_orders_then_one_is_created(service):
     alice = make.customer(funds="100")
-    results = at_once(THREADS, lambda number: place(alice, service, key="same", quantity=1_000 + number))
+    results = at_once(THREADS, lambda number: create(alice, service, key="same", quantity=1_000 + number))
     assert Counter(type(result) for result in results) == {CreatedOrder: 1, AlreadyOrdered: THREADS - 1}
     [order] = Order.objects.all()
     assert debits() == [-order.charge]
     assert find_breaches() == []
 
 
-def test_balance_for_three_when_eight_threads_order_then_exactly_three_are_placed(service):
-    """Checked first and decremented later, the balance went negative and all eight were placed."""
+def test_balance_for_three_when_eight_threads_order_then_three_are_created(service):
+    """With a check before the debit, the balance went negative and all eight orders were created."""
     alice = make.customer(funds="9")  # three orders of $2.50, and $1.50 left
-    results = at_once(THREADS, lambda number: place(alice, service, key=f"key {number}"))
+    results = at_once(THREADS, lambda number: create(alice, service, key=f"key {number}"))
     assert Counter(type(result) for result in results) == {CreatedOrder: 3, NotEnoughFunds: THREADS - 3}
     assert (Order.objects.count(), debits(), make.wallet(alice).balance) == (3, [-2_500_000] * 3, 1_500_000)
     assert find_breaches() == []
 
 
 def test_balance_when_read_computed_and_written_back_then_debits_are_lost():
-    """The guards off: what a panel does that reads the balance, computes, and writes it back. Eight debits
-    of $1 from $9 take $1."""
+    """Shows that the test detects lost updates: a naive read and write back loses seven of eight $1 debits from $9."""
     alice = make.customer(funds="9")
     all_have_read = threading.Barrier(THREADS)
 
@@ -98,7 +96,7 @@ def test_many_customers_when_they_order_at_once_then_no_debit_is_lost(service):
 
     def work(number: int) -> None:
         for step in range(5):
-            place(users[(number + step) % 4], service, key=f"{number}/{step}", quantity=100)
+            create(users[(number + step) % 4], service, key=f"{number}/{step}", quantity=100)
 
     assert at_once(THREADS, work) == [None] * THREADS
     assert Order.objects.count() == THREADS * 5

@@ -1,4 +1,4 @@
-"""Drip-feeds: all runs paid at the start, each an order at its time, what never began given back."""
+"""Drip-feeds: all runs are paid at the start, each becomes an order when due, and the rest is refunded."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ RACE = pytest.mark.django_db(transaction=True)
 
 
 def start(customer: Any, service: Service, **values: Any) -> CreatedOrder:
-    """Three runs of 100 at $0.25, an hour apart."""
+    """Start three runs of 100 at $0.25, an hour apart."""
     ordered = {"link": LINK, "quantity": 100, "params": {}, "runs": 3, "interval": 60}
     sent = {"request_key": uuid4().hex, "seen_charge": None, "api_key_ref": None}
     for name, value in values.items():
@@ -64,7 +64,7 @@ def runs(drip: DripFeed) -> list[int]:
     return list(drip.orders.order_by("run").values_list("run", flat=True))
 
 
-def stand(drip: DripFeed) -> tuple[int, int, str]:
+def state_of(drip: DripFeed) -> tuple[int, int, str]:
     drip = fresh(drip)
     return drip.begun, drip.refunded, drip.state
 
@@ -78,7 +78,7 @@ def drip(customer, service) -> DripFeed:
 
 
 @pytest.mark.usefixtures("still_clock")
-def test_start_when_it_is_ordered_then_all_runs_are_paid_and_the_first_is_an_order(customer, service):
+def test_start_when_valid_then_all_runs_are_paid_and_the_first_begins(customer, service):
     drip = fresh(start(customer, service).order.drip_feed)
     assert money_of(customer) == (9_250_000, [("deposit", 10_000_000), ("drip_feed", -750_000)])
     assert Entry.objects.get(kind="drip_feed").drip_ref == drip.pk
@@ -88,13 +88,13 @@ def test_start_when_it_is_ordered_then_all_runs_are_paid_and_the_first_is_an_ord
     assert timedelta(minutes=59) < drip.next_run_at - timezone.now() <= timedelta(minutes=60)
 
 
-def test_charge_when_one_run_is_rounded_up_then_all_runs_are_that_many_times_it(customer, service):
+def test_charge_when_one_run_is_rounded_up_then_the_total_is_a_multiple(customer, service):
     Service.objects.update(price=2_500_001)
     drip = fresh(start(customer, service, quantity=10, runs=7).order.drip_feed)
     assert (drip.run_charge, drip.charge) == (25_001, 175_007)
 
 
-def test_start_when_it_is_sent_again_then_it_is_the_first(customer, service):
+def test_start_when_repeated_then_the_first_is_returned(customer, service):
     key = uuid4().hex
     first = start(customer, service, request_key=key)
     Service.objects.update(price=9_000_000)
@@ -104,7 +104,7 @@ def test_start_when_it_is_sent_again_then_it_is_the_first(customer, service):
 
 
 @pytest.mark.parametrize("other", [{"runs": 4}, {"interval": 61}, {"quantity": 200}])
-def test_start_when_its_key_asks_for_something_else_then_it_is_told_so(other, customer, service):
+def test_start_when_its_key_has_other_contents_then_it_is_refused(other, customer, service):
     key = uuid4().hex
     start(customer, service, request_key=key)
     with nothing_changes(), pytest.raises(AlreadyOrdered):
@@ -149,7 +149,7 @@ def test_start_when_the_balance_covers_one_run_only_then_it_is_refused(service):
         ({"seen_charge": 250_000}, PriceChanged),
     ],
 )
-def test_start_when_it_asks_for_what_cannot_be_then_nothing_is_charged(values, error, customer, service):
+def test_start_when_the_input_is_not_valid_then_nothing_is_charged(values, error, customer, service):
     with nothing_changes(), pytest.raises(error):
         start(customer, service, **values)
     assert DripFeed.objects.count() == 0
@@ -171,7 +171,7 @@ def test_start_when_the_service_is_gone_or_cannot_drip_then_it_is_refused(custom
             start(customer, package, quantity=None)
 
 
-def test_start_when_it_dies_at_any_statement_then_all_of_it_is_there_or_nothing(customer, service):
+def test_start_when_killed_at_any_statement_then_it_is_complete_or_undone(customer, service):
     key = uuid4().hex
 
     def nothing() -> None:
@@ -185,18 +185,18 @@ def test_start_when_it_dies_at_any_statement_then_all_of_it_is_there_or_nothing(
 # -- the runs ----------------------------------------------------------------------------------------
 
 
-def test_run_when_its_time_has_not_come_then_nothing_begins(drip):
+def test_run_when_not_due_then_it_does_not_begin(drip):
     assert begin_due_runs() == 0
     assert begin_next_run(pk=drip.pk) is False
     assert runs(drip) == [1]
 
 
-def test_runs_when_their_times_come_then_each_is_an_order_and_no_money_moves(drip, customer):
+def test_runs_when_due_then_each_becomes_an_order_and_no_money_moves(drip, customer):
     for run in (2, 3):
         order = next_run(drip)
         assert (order.run, order.charge, order.price, order.customer) == (run, 250_000, drip.price, customer)
         assert order.events.get().text == f"Run {run} of 3 began"
-    assert stand(drip) == (3, 0, "completed")
+    assert state_of(drip) == (3, 0, "completed")
     assert fresh(drip).ended_at is not None
     assert money_of(customer) == (9_250_000, [("deposit", 10_000_000), ("drip_feed", -750_000)])
     make_due(drip)
@@ -204,38 +204,38 @@ def test_runs_when_their_times_come_then_each_is_an_order_and_no_money_moves(dri
 
 
 @pytest.mark.usefixtures("still_clock")
-def test_worker_when_it_slept_for_days_then_one_run_begins_and_the_next_keeps_its_distance(drip):
+def test_worker_when_down_for_days_then_one_run_begins_and_the_next_waits(drip):
     make_due(drip, late=timedelta(days=3))
     assert [begin_due_runs() for _ in range(3)] == [1, 0, 0]
     assert fresh(drip).next_run_at - timezone.now() > timedelta(minutes=59)
 
 
-def test_price_when_it_changes_after_the_start_then_the_runs_cost_what_was_paid(drip, customer, service):
+def test_price_when_it_changes_after_the_start_then_the_runs_keep_theirs(drip, customer, service):
     Service.objects.filter(pk=service.pk).update(price=2_600_000)
     CustomerPrice.objects.create(customer=customer, service=service, price=2_700_000)
     assert next_run(drip).charge == 250_000
     assert make.order(customer, service).charge != 250_000
 
 
-def test_service_when_its_type_changed_upstream_then_the_runs_are_what_was_sold(drip, service):
+def test_service_when_its_type_changed_upstream_then_the_runs_keep_theirs(drip, service):
     UpstreamService.objects.filter(pk=service.upstream_id).update(type="custom_comments")
     assert next_run(drip).service_type == "default"
 
 
-def test_service_when_it_is_renamed_then_the_runs_keep_the_name_they_were_sold_under(drip, service):
+def test_service_when_renamed_then_the_runs_keep_the_name_of_the_sale(drip, service):
     Service.objects.filter(pk=service.pk).update(name="Something else")
     assert next_run(drip).service_name == drip.service_name
     stop_drip_feed(drip=drip, actor=None)
-    # The chart of spending adds up by name.
+    # The chart of spending groups by name.
     assert set(Entry.objects.filter(drip_ref=drip.pk).values_list("memo", flat=True)) == {drip.service_name}
 
 
-def test_service_when_it_went_off_sale_then_its_runs_go_on(drip, service):
+def test_service_when_off_sale_then_its_runs_continue(drip, service):
     Service.objects.filter(pk=service.pk).update(is_on_sale=False)
     assert next_run(drip).run == 2
 
 
-def test_run_when_its_cost_rose_above_the_charge_then_it_is_held_for_staff(drip, service, upstream):
+def test_run_when_its_cost_rose_above_the_charge_then_it_goes_to_review(drip, service, upstream):
     Service.objects.filter(pk=service.pk).update(cost=2_600_000, price=3_000_000)
     order = next_run(drip)
     submit_now()
@@ -244,7 +244,7 @@ def test_run_when_its_cost_rose_above_the_charge_then_it_is_held_for_staff(drip,
     assert upstream.requests_of("add") == []
 
 
-def test_runs_when_they_are_sent_then_the_provider_has_them_and_each_is_settled_alone(drip, customer, upstream):
+def test_runs_when_submitted_then_each_is_refunded_by_its_own_status(drip, customer, upstream):
     submit_now()
     first = drip.orders.get(run=1)
     assert first.submission == Submission.ACCEPTED
@@ -257,11 +257,11 @@ def test_runs_when_they_are_sent_then_the_provider_has_them_and_each_is_settled_
     submit_now()
     third = says(upstream, Order.objects.get(pk=third.pk), status="Canceled", remains=100, charge="0")
     assert (third.status, third.refunded) == (Status.CANCELED, 250_000)
-    assert stand(drip) == (3, 0, "completed")
+    assert state_of(drip) == (3, 0, "completed")
     assert money_of(customer)[0] == 9_250_000 + 350_000
 
 
-def test_run_when_the_provider_refuses_it_then_it_is_refunded_and_the_next_begins_at_its_time(drip, customer, upstream):
+def test_run_when_the_provider_refuses_it_then_it_is_refunded_and_the_next_begins(drip, customer, upstream):
     upstream.set_service(1, rate="2", min=500, max=10_000, type="Default")
     submit_now()
     first = drip.orders.get(run=1)
@@ -272,7 +272,7 @@ def test_run_when_the_provider_refuses_it_then_it_is_refunded_and_the_next_begin
 
 
 @pytest.mark.usefixtures("still_clock")
-def test_run_when_it_cannot_begin_then_others_do_and_staff_hear_of_it(drip, customer, service, monkeypatch):
+def test_run_when_it_cannot_begin_then_others_do_and_an_alert_is_raised(drip, customer, service, monkeypatch):
     other = fresh(start(customer, service).order.drip_feed)
     make_due(drip, late=timedelta(hours=1))
     make_due(other)
@@ -287,7 +287,7 @@ def test_run_when_it_cannot_begin_then_others_do_and_staff_hear_of_it(drip, cust
         patched.setattr(drip_feeds, "begin_next_run", broken)
         assert [begin_due_runs() for _ in range(2)] == [1, 0]
     assert (runs(drip), runs(other)) == ([1], [1, 2])
-    assert fresh(drip).next_run_at > timezone.now()  # It does not stand at the head of the queue.
+    assert fresh(drip).next_run_at > timezone.now()  # It left the head of the queue.
     alert = Alert.objects.get(resolved_at=None)
     assert f"drip-feed {drip.pk}" in alert.text
     next_run(drip)
@@ -295,31 +295,31 @@ def test_run_when_it_cannot_begin_then_others_do_and_staff_hear_of_it(drip, cust
 
 
 @pytest.mark.usefixtures("still_clock")
-def test_run_when_the_process_dies_at_any_statement_then_it_is_begun_or_still_due(drip):
+def test_run_when_killed_at_any_statement_then_it_has_begun_or_is_still_due(drip):
     make_due(drip)
 
     def still_due() -> None:
-        assert (runs(drip), stand(drip)) == ([1], (1, 0, "running"))
+        assert (runs(drip), state_of(drip)) == ([1], (1, 0, "running"))
         assert fresh(drip).next_run_at < timezone.now()
 
     assert killed_everywhere(lambda: begin_next_run(pk=drip.pk), still_due) >= 4
-    assert (runs(drip), stand(drip)) == ([1, 2], (2, 0, "running"))
+    assert (runs(drip), state_of(drip)) == ([1, 2], (2, 0, "running"))
 
 
 # -- stopping ----------------------------------------------------------------------------------------
 
 
-def test_stop_when_runs_are_left_then_exactly_these_are_given_back(drip, customer):
+def test_stop_when_runs_are_left_then_exactly_these_are_refunded(drip, customer):
     next_run(drip)
     assert stop_drip_feed(drip=drip, actor=customer) == 250_000
-    assert stand(drip) == (2, 250_000, "stopped")
+    assert state_of(drip) == (2, 250_000, "stopped")
     assert money_of(customer)[1][-1] == ("refund", 250_000)
     refund = Entry.objects.get(kind="refund")
     assert (refund.drip_ref, refund.order_ref, refund.actor) == (drip.pk, None, customer)
     assert begin_due_runs() == 0
 
 
-def test_stop_when_a_run_could_not_begin_then_its_alert_is_taken_back(drip, monkeypatch):
+def test_stop_when_a_run_could_not_begin_then_its_alert_is_resolved(drip, monkeypatch):
     with monkeypatch.context() as broken:
         broken.setattr(drip_feeds, "new_order", lambda **values: 1 / 0)
         make_due(drip)
@@ -329,8 +329,8 @@ def test_stop_when_a_run_could_not_begin_then_its_alert_is_taken_back(drip, monk
     assert not Alert.objects.filter(resolved_at=None).exists()
 
 
-def test_books_when_a_run_was_given_away_then_they_say_so(drip):
-    """An order of a run that never began would be delivered for nothing."""
+def test_books_when_a_run_began_without_payment_then_they_show_it(drip):
+    """An order for a run that never began would be delivered for free."""
     stop_drip_feed(drip=drip, actor=None)
     values = Order.objects.filter(drip_feed=drip, run=1).values().get()
     free = Order(**{**values, "id": None, "run": 2, "request_key": "free", "upstream_id": None})
@@ -341,12 +341,12 @@ def test_books_when_a_run_was_given_away_then_they_say_so(drip):
     free.delete()
 
 
-def test_overview_when_runs_are_paid_and_not_begun_then_their_money_is_owed(drip, customer, staff_client):
+def test_overview_when_paid_runs_have_not_begun_then_their_money_is_owed(drip, customer, staff_client):
     page = staff_client.get("/admin/").content.decode()
     assert "$9.75" in page  # $10.00 less the one run that began: $9.25 in the wallet, $0.50 for two runs.
 
 
-def test_stop_when_it_comes_twice_then_it_refunds_once(drip, customer):
+def test_stop_when_repeated_then_it_refunds_once(drip, customer):
     stop_drip_feed(drip=drip, actor=customer)
     with nothing_changes(), pytest.raises(NothingToStop):
         stop_drip_feed(drip=drip, actor=customer)
@@ -359,14 +359,14 @@ def test_stop_when_all_runs_have_begun_then_it_is_refused(drip, customer):
         stop_drip_feed(drip=drip, actor=customer)
 
 
-def test_stop_when_the_run_that_began_is_refunded_too_then_no_more_than_was_paid_comes_back(drip, customer, upstream):
+def test_stop_when_the_begun_run_is_refunded_too_then_no_more_than_the_charge(drip, customer, upstream):
     stop_drip_feed(drip=drip, actor=customer)
     submit_now()
     says(upstream, drip.orders.get(), status="Canceled", remains=100, charge="0")
     assert money_of(customer)[0] == 10_000_000
 
 
-def test_stop_when_the_process_dies_at_any_statement_then_it_is_stopped_and_paid_back_or_neither(drip, customer):
+def test_stop_when_killed_at_any_statement_then_it_is_complete_or_undone(drip, customer):
     untouched = ((1, 0, "running"), 9_250_000)
     stopped = ((1, 500_000, "stopped"), 9_750_000)
     found = []
@@ -375,10 +375,10 @@ def test_stop_when_the_process_dies_at_any_statement_then_it_is_stopped_and_paid
         with suppress(NothingToStop):
             stop_drip_feed(drip=drip, actor=customer)
 
-    killed_everywhere(stop, lambda: found.append((stand(drip), money_of(customer)[0])))
+    killed_everywhere(stop, lambda: found.append((state_of(drip), money_of(customer)[0])))
     assert found.count(untouched) >= 4
     assert set(found) <= {untouched, stopped}
-    assert (stand(drip), money_of(customer)[0]) == stopped
+    assert (state_of(drip), money_of(customer)[0]) == stopped
 
 
 # -- at once -----------------------------------------------------------------------------------------
@@ -386,7 +386,7 @@ def test_stop_when_the_process_dies_at_any_statement_then_it_is_stopped_and_paid
 
 @RACE
 def test_start_when_eight_threads_send_it_then_one_is_started_and_paid_once():
-    """With money for one only: the others hear of it, not of an empty wallet."""
+    """With money for one only, the other threads get the first drip-feed, not an error about the balance."""
     alice = make.customer("alice@example.org", funds="0.75")
     service = make.service(make.provider())
     results = at_once(8, lambda _: start(alice, service, request_key="a" * 32))
@@ -397,7 +397,7 @@ def test_start_when_eight_threads_send_it_then_one_is_started_and_paid_once():
 
 @RACE
 def test_start_when_the_keys_differ_then_each_is_paid():
-    """The guard off: without the shared key the same clicks are four drip-feeds."""
+    """Without the shared key, the same clicks start four drip-feeds."""
     alice = make.customer("alice@example.org", funds="10")
     service = make.service(make.provider())
     at_once(4, lambda _: start(alice, service))
@@ -414,10 +414,10 @@ def test_run_when_two_workers_begin_it_at_once_then_it_is_one_order():
 
 
 @RACE
-def test_run_when_two_workers_have_read_the_same_state_then_the_second_moves_nothing():
-    """The lock off: both know of one run that began. The condition on it is what is left."""
+def test_run_when_two_workers_read_the_same_state_then_the_second_moves_nothing():
+    """Without the lock, the condition on `begun` alone keeps the second worker from beginning the run."""
     [drip] = due_drips(1)
-    # Each its own: beginning a run reads the drip-feed anew at its end.
+    # A copy for each worker: beginning a run reloads the drip-feed.
     read = [DripFeed.objects.select_related("service__upstream__provider").get(pk=drip.pk) for _ in range(2)]
     results = at_once(
         2, lambda n: drip_feeds._begin(read[n], read[n].service, timezone.now(), f"run-{n}", service_type="default")
@@ -428,7 +428,7 @@ def test_run_when_two_workers_have_read_the_same_state_then_the_second_moves_not
 
 @RACE
 @pytest.mark.parametrize("attempt", range(3))
-def test_stop_and_begin_when_they_meet_then_each_run_is_an_order_or_given_back(attempt):
+def test_stop_and_begin_when_at_once_then_each_run_is_an_order_or_refunded(attempt):
     [drip] = due_drips(1)
     alice = drip.customer
     begun, back = in_threads(lambda: begin_next_run(pk=drip.pk), lambda: stop_drip_feed(drip=fresh(drip), actor=alice))
@@ -439,7 +439,7 @@ def test_stop_and_begin_when_they_meet_then_each_run_is_an_order_or_given_back(a
 
 
 @RACE
-def test_stop_when_eight_threads_send_it_then_the_money_comes_back_once():
+def test_stop_when_eight_threads_send_it_then_it_refunds_once():
     [drip] = due_drips(1)
     results = at_once(8, lambda _: stop_drip_feed(drip=fresh(drip), actor=drip.customer))
     assert Counter(one if isinstance(one, int) else type(one) for one in results) == {500_000: 1, NothingToStop: 7}
@@ -447,7 +447,7 @@ def test_stop_when_eight_threads_send_it_then_the_money_comes_back_once():
 
 
 def due_drips(count: int) -> list[DripFeed]:
-    """Of one customer, each with one run begun and two to come, the next now."""
+    """Return one customer's drip-feeds, each with one run begun and two left, the next due now."""
     alice = make.customer("alice@example.org", funds="100")
     service = make.service(make.provider())
     made = [fresh(start(alice, service).order.drip_feed) for _ in range(count)]

@@ -1,6 +1,6 @@
-"""Sending orders over real HTTP, and every way in which that can go wrong.
+"""Submitting orders over real HTTP, and every way in which that can fail.
 
-The sandbox is the truth about what was placed: `upstream.orders()` is what the provider would bill.
+`upstream.orders()` has the orders that the sandbox accepted and would bill.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ def order(customer: Any, service: Service) -> Order:
     return make.order(customer, service)
 
 
-def says(text: str, **values: Any) -> faults.Fault:
-    """The provider answers `add` with this error, and places nothing."""
+def refuses_with(text: str, **values: Any) -> faults.Fault:
+    """Return a fault: the provider answers `add` with this error and accepts nothing."""
     return faults.answer(body=b'{"error": "%s"}' % text.encode(), action="add", **values)
 
 
@@ -80,12 +80,12 @@ def pass_deadline(order: Order) -> None:
     Order.objects.filter(pk=order.pk).update(doubt_until=timezone.now() - timedelta(seconds=1))
 
 
-# -- placed ------------------------------------------------------------------------------------------
+# -- accepted ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("still_clock")
-def test_order_when_the_provider_takes_it_then_it_is_placed_once(upstream, provider, customer, order):
-    """An order was "not sent yet" for as long as no later tick saw an id, and was sent again on each."""
+def test_order_when_the_provider_accepts_it_then_it_is_sent_once(upstream, provider, customer, order):
+    """An order was sent again on each round until a later one saw its id."""
     assert submit_due_orders() == 1
     for _ in range(5):
         assert submit_now() == 0
@@ -110,11 +110,10 @@ def test_order_when_the_provider_takes_it_then_it_is_placed_once(upstream, provi
     assert money_of(customer) == PAID
 
 
-def test_round_when_the_third_order_blows_up_then_the_first_two_keep_their_ids(
-    upstream, customer, service, monkeypatch
-):
-    """The call stood inside one transaction for the whole batch: an exception on the third order rolled
-    back the ids of the first two, and all three were sent again."""
+def test_round_when_the_third_order_fails_then_the_first_two_keep_their_ids(upstream, customer, service, monkeypatch):
+    """With one transaction for the batch, an exception on the third order rolled back the ids of the first two, and all
+    three were sent again.
+    """
     made = [make.order(customer, service) for _ in range(3)]
     record = orders.dispatch.submit.record_outcome
 
@@ -149,8 +148,8 @@ PERMANENT = [
 @pytest.mark.parametrize("status", [200, 400, 422])
 @pytest.mark.parametrize(("text", "shown"), PERMANENT)
 def test_order_when_refused_for_good_then_it_is_canceled_and_refunded(upstream, customer, order, text, shown, status):
-    """A rejected order was marked as failed first and refunded by another job, which skipped failed ones."""
-    upstream.inject(says(text, status=status))
+    """A refused order was marked as failed first and refunded by another job, which skipped failed ones."""
+    upstream.inject(refuses_with(text, status=status))
     submit_due_orders()
     refused = fresh(order)
     assert (refused.submission, refused.status, refused.refunded) == (Submission.REFUSED, Status.CANCELED, 250_000)
@@ -165,7 +164,7 @@ def test_order_when_refused_for_good_then_it_is_canceled_and_refunded(upstream, 
 
 
 def test_order_when_refused_and_the_refund_fails_then_neither_is_written(customer, order, upstream, monkeypatch):
-    upstream.inject(says("Bad link"))
+    upstream.inject(refuses_with("Bad link"))
 
     def die(**values: Any) -> None:
         raise RuntimeError("the database went away")
@@ -181,24 +180,22 @@ def test_order_when_refused_and_the_refund_fails_then_neither_is_written(custome
     assert fresh(order).submission == Submission.IN_DOUBT
 
 
-def test_refused_order_when_it_would_keep_its_money_then_the_database_refuses(order):
+def test_refused_order_when_not_refunded_then_the_database_rejects_it(order):
     with nothing_changes(), pytest.raises(IntegrityError), transaction.atomic():
         Order.objects.filter(pk=order.pk).update(submission=Submission.REFUSED, status=Status.CANCELED)
 
 
-# -- the provider takes nothing for now --------------------------------------------------------------
+# -- the provider accepts nothing for now ------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("still_clock")
-def test_order_when_our_balance_there_is_used_up_then_it_waits_and_the_owner_knows(
-    upstream, provider, customer, service
-):
-    """The provider was out of money, the customers' orders said "success", and nobody was told."""
+def test_order_when_our_balance_there_is_used_up_then_it_waits_with_an_alert(upstream, provider, customer, service):
+    """The provider was out of money while customers' orders showed success, and nobody got an alert."""
     first, second = make.order(customer, service), make.order(customer, service)
     upstream.set_balance("0.05")
     waits = []
     for round_number in range(1, 8):
-        assert submit_now() == 1  # one order asks, the others do not even try
+        assert submit_now() == 1  # One order is sent; the others wait.
         assert (fresh(first).submission, fresh(second).submission) == ("queued", "queued")
         assert submit_due_orders() == 0  # paused
         waits.append(pause_seconds(provider))
@@ -220,16 +217,16 @@ def test_order_when_our_balance_there_is_used_up_then_it_waits_and_the_owner_kno
 @pytest.mark.parametrize(
     "fault",
     [
-        says("Invalid API key"),
-        says("user_inactive", status=401),
-        says("Too many requests", status=429),
+        refuses_with("Invalid API key"),
+        refuses_with("user_inactive", status=401),
+        refuses_with("Too many requests", status=429),
         faults.answer(status=429, body=b"", headers={"Retry-After": "5"}, action="add"),
         faults.answer(status=429, body=b"<html>slow down</html>", action="add"),
-        says("not_enough_funds", status=402),
+        refuses_with("not_enough_funds", status=402),
     ],
     ids=["key", "inactive", "throttled", "429 empty", "429 page", "402"],
 )
-def test_order_when_the_provider_takes_none_for_now_then_it_stays_queued(upstream, provider, customer, order, fault):
+def test_order_when_the_provider_accepts_none_for_now_then_it_stays_queued(upstream, provider, customer, order, fault):
     upstream.inject(fault)
     assert submit_due_orders() == 1
     assert (fresh(order).submission, fresh(order).review_reason) == ("queued", "")
@@ -262,9 +259,9 @@ def test_order_when_the_key_cannot_be_decrypted_then_nothing_is_sent(upstream, p
 
 
 @pytest.mark.usefixtures("still_clock")
-def test_order_when_its_link_is_busy_then_it_waits_and_the_others_go_on(upstream, provider, customer, service):
+def test_order_when_its_link_is_busy_then_it_waits_and_others_are_sent(upstream, provider, customer, service):
     busy, free = make.order(customer, service), make.order(customer, service, link="https://example.com/b")
-    upstream.inject(says("You have active order with this link. Please wait until order being completed."))
+    upstream.inject(refuses_with("You have active order with this link. Please wait until order being completed."))
     assert submit_due_orders() == 2
     assert (fresh(busy).submission, fresh(free).submission) == ("queued", "placed")
     assert fresh(busy).next_action_at > timezone.now() + timedelta(seconds=20)
@@ -276,8 +273,8 @@ def test_order_when_its_link_is_busy_then_it_waits_and_the_others_go_on(upstream
 
 
 @pytest.mark.usefixtures("still_clock")
-def test_order_when_its_link_stays_busy_then_it_asks_less_and_less(upstream, order):
-    upstream.inject(says("You have active order with this link", times=None))
+def test_order_when_its_link_stays_busy_then_its_waits_grow(upstream, order):
+    upstream.inject(refuses_with("You have active order with this link", times=None))
     waits = []
     for _ in range(9):
         submit_now()
@@ -285,12 +282,12 @@ def test_order_when_its_link_stays_busy_then_it_asks_less_and_less(upstream, ord
     assert waits == [30, 60, 120, 240, 480, 960, 1_920, 3_600, 3_600]
 
 
-# -- words never seen before -------------------------------------------------------------------------
+# -- unknown words -----------------------------------------------------------------------------------
 
 
 def test_order_when_the_error_is_unknown_then_only_staff_decide(upstream, provider, customer, order, staff):
-    """Words that nobody has read before were taken for "failed, refund" by some and for "try again" by others."""
-    upstream.inject(says("The moon is in the wrong house"))
+    """Unknown words were handled as a refusal in one place and as a reason to send again in another."""
+    upstream.inject(refuses_with("The moon is in the wrong house"))
     submit_due_orders()
     held = fresh(order)
     assert (held.submission, held.review_reason) == (Submission.QUEUED, ReviewReason.UNKNOWN_ERROR)
@@ -308,7 +305,7 @@ def test_order_when_the_error_is_unknown_then_only_staff_decide(upstream, provid
 
 
 def test_order_when_the_error_is_unknown_then_staff_can_refund_it(upstream, customer, order, staff):
-    upstream.inject(says("Internal problem, please contact support"))
+    upstream.inject(refuses_with("Internal problem, please contact support"))
     submit_due_orders()
     decisions.refund_unaccepted(order=fresh(order), note="We could not place it", actor=staff)
     assert (fresh(order).submission, fresh(order).review_reason) == (Submission.REFUSED, "")
@@ -343,7 +340,7 @@ def test_order_when_redirected_then_it_is_not_followed_and_stays_queued(upstream
     assert (fresh(order).submission, len(upstream.requests), upstream.orders()) == ("queued", 1, [])
 
 
-def test_order_when_the_lease_ran_out_before_sending_then_not_a_byte_leaves(upstream, provider, customer, order):
+def test_order_when_the_lease_ran_out_before_sending_then_nothing_is_sent(upstream, provider, customer, order):
     claim = claim_next(provider_id=provider.pk)
     outcome = orders.dispatch.submit.client_for(provider).add({"service": "1"}, not_after=claim.not_after - 10_000)
     assert type(outcome).__name__ == "NotSent"
@@ -352,9 +349,8 @@ def test_order_when_the_lease_ran_out_before_sending_then_not_a_byte_leaves(upst
     expire_leases()
 
 
-def test_provider_when_dead_then_the_other_is_served_all_the_same(upstream, provider, service, customer):
-    """One dead provider at the head of the queue stopped all others; and a failure to reach one must not
-    send its orders to the next."""
+def test_provider_when_unreachable_then_the_other_still_gets_its_orders(upstream, provider, service, customer):
+    """One unreachable provider stopped all others. Its orders must not go to the next provider either."""
     dead = make.provider(name="Dead")
     stuck = make.order(customer, make.service(dead))
     fine = make.order(customer, service)
@@ -364,7 +360,7 @@ def test_provider_when_dead_then_the_other_is_served_all_the_same(upstream, prov
     assert fresh(stuck).provider_id == dead.pk
 
 
-# -- it may have been placed -------------------------------------------------------------------------
+# -- in doubt ----------------------------------------------------------------------------------------
 
 LOST_ANSWERS: dict[str, tuple[Callable[[], faults.Fault], int]] = {
     "dropped after": (lambda: faults.drop_after("add"), 1),
@@ -376,9 +372,9 @@ LOST_ANSWERS: dict[str, tuple[Callable[[], faults.Fault], int]] = {
     "slow, placed later": (lambda: faults.delay_before(1.0, "add"), 1),
     "dripping": (lambda: faults.drip(0.1, "add"), 1),
     "500 with an empty body": (lambda: faults.answer(status=500, body=b"", processed=True, action="add"), 1),
-    "500 with an error": (lambda: says("Bad link", status=500, processed=True), 1),
+    "500 with an error": (lambda: refuses_with("Bad link", status=500, processed=True), 1),
     "502 page": (lambda: faults.answer(status=502, body=b"<html>502</html>", processed=True, action="add"), 1),
-    "503 throttled": (lambda: says("Too many requests", status=503, processed=True), 1),
+    "503 throttled": (lambda: refuses_with("Too many requests", status=503, processed=True), 1),
     "200 page": (lambda: faults.answer(body=b"<html>Just a moment...</html>", processed=True, action="add"), 1),
     "200 empty": (lambda: faults.answer(body=b"", processed=True, action="add"), 1),
     "200 null": (lambda: faults.answer(body=b"null", processed=True, action="add"), 1),
@@ -391,11 +387,12 @@ LOST_ANSWERS: dict[str, tuple[Callable[[], faults.Fault], int]] = {
 
 @pytest.mark.usefixtures("still_clock")
 @pytest.mark.parametrize(("fault", "there"), LOST_ANSWERS.values(), ids=LOST_ANSWERS.keys())
-def test_order_when_the_answer_is_lost_then_it_is_never_sent_again_or_refunded(
+def test_order_when_the_answer_is_lost_then_it_is_not_sent_again_or_refunded(
     upstream, provider, customer, order, monkeypatch, fault, there
 ):
-    """A read timeout was retried: one click became three orders, and nine with the job's own retries. Or it
-    was refunded in full while the order ran. Or it was given to the next provider, and both delivered."""
+    """After a read timeout an order was sent up to nine times, or refunded in full while it ran, or given to the next
+    provider so that both delivered it.
+    """
     impatient(monkeypatch, seconds=0.4)
     make.service(make.provider(name="Next", url=upstream.url, api_key=upstream.key), external_id="1")
     upstream.inject(fault())
@@ -428,10 +425,8 @@ def wait_for_orders(upstream: SandboxServer, count: int) -> None:
 
 
 @pytest.mark.usefixtures("still_clock")
-def test_provider_when_it_gives_no_clear_answer_then_it_is_left_alone_for_a_while(
-    upstream, provider, customer, service
-):
-    """A maintenance page turned the whole queue into doubts, one order after the other."""
+def test_provider_when_it_gives_no_clear_answer_then_it_is_paused(upstream, provider, customer, service):
+    """A maintenance page put the whole queue in doubt, one order after another."""
     for _ in range(3):
         make.order(customer, service)
     upstream.inject(faults.answer(status=503, body=b"<html>maintenance</html>", action="add", times=None))
@@ -447,7 +442,7 @@ def test_provider_when_it_gives_no_clear_answer_then_it_is_left_alone_for_a_whil
     assert provider.pause_count == 0
 
 
-def test_order_when_sent_later_then_its_expected_cost_is_that_of_the_rate_it_was_sent_at(customer, service, order):
+def test_order_when_sent_later_then_its_expected_cost_follows_the_current_rate(customer, service, order):
     assert order.expected_cost == 200_000
     set_rate(service, "2.2")
     submit_due_orders()
@@ -481,8 +476,8 @@ def test_order_when_it_waits_for_a_day_then_it_is_canceled_and_refunded(upstream
     assert upstream.orders() == []
 
 
-def test_order_when_refused_with_unknown_words_then_no_clock_refunds_it(upstream, customer, order):
-    upstream.inject(says("The moon is in the wrong house"))
+def test_order_when_refused_in_unknown_words_then_no_deadline_refunds_it(upstream, customer, order):
+    upstream.inject(refuses_with("The moon is in the wrong house"))
     submit_due_orders()
     wait_in_the_queue(1_000)
     with nothing_changes():
@@ -490,8 +485,8 @@ def test_order_when_refused_with_unknown_words_then_no_clock_refunds_it(upstream
         assert submit_due_orders() == 0
 
 
-def test_order_when_it_waited_long_and_staff_send_it_again_then_it_has_another_day(upstream, customer, order, staff):
-    upstream.inject(says("The moon is in the wrong house"))
+def test_order_when_staff_queue_it_again_then_it_has_another_day(upstream, customer, order, staff):
+    upstream.inject(refuses_with("The moon is in the wrong house"))
     submit_due_orders()
     wait_in_the_queue(1_000)
     decisions.send_again(order=fresh(order), actor=staff)
@@ -499,8 +494,8 @@ def test_order_when_it_waited_long_and_staff_send_it_again_then_it_has_another_d
     assert fresh(order).submission == Submission.ACCEPTED
 
 
-def test_answer_when_the_database_connection_breaks_meanwhile_then_it_is_still_recorded(upstream, order, monkeypatch):
-    """The connection died while the provider was answering, and its order id was lost."""
+def test_answer_when_the_database_connection_broke_then_it_is_still_recorded(upstream, order, monkeypatch):
+    """The connection broke during the call, and the order's id was lost."""
     failures = [OperationalError("server closed the connection"), None]
     original = submit.record_outcome
 
@@ -533,7 +528,7 @@ def test_order_in_doubt_when_another_is_due_then_that_one_is_sent(upstream, cust
 def test_worker_when_killed_around_sending_then_the_order_is_in_doubt_not_queued(
     upstream, provider, customer, order, monkeypatch, place, there
 ):
-    """A worker that died may have sent its order. Back in the queue it would be placed twice."""
+    """A worker that died may have sent its order. Back in the queue it would be sent twice."""
     add = UpstreamClient.add
 
     def die(self: UpstreamClient, *args: Any, **values: Any) -> Any:
@@ -545,7 +540,7 @@ def test_worker_when_killed_around_sending_then_the_order_is_in_doubt_not_queued
         patch.setattr(UpstreamClient, "add", die)
         with pytest.raises(Killed):
             submit_due_orders()
-    # While the lease lasts the order is left alone.
+    # The order does not move until the lease has run out.
     for _ in range(3):
         assert submit_now() == 0
     assert fresh(order).submission == Submission.SUBMITTING
@@ -573,7 +568,7 @@ def test_worker_when_killed_while_claiming_then_the_order_is_still_queued(upstre
     assert submit_now() == 1
 
 
-def test_answer_when_it_comes_after_the_lease_then_it_still_settles_the_doubt(upstream, customer, order, monkeypatch):
+def test_answer_when_it_comes_after_the_lease_then_the_order_is_accepted(upstream, customer, order, monkeypatch):
     record = orders.dispatch.submit.record_outcome
 
     def late(**values: Any) -> bool:
@@ -589,7 +584,7 @@ def test_answer_when_it_comes_after_the_lease_then_it_still_settles_the_doubt(up
     assert (placed.next_action_at, placed.review_reason) == (None, "")
 
 
-def test_answer_when_it_comes_after_the_deadline_then_it_still_ends_the_review(upstream, order, monkeypatch):
+def test_answer_when_it_comes_after_the_deadline_then_the_review_is_closed(upstream, order, monkeypatch):
     record = orders.dispatch.submit.record_outcome
 
     def very_late(**values: Any) -> bool:
@@ -606,11 +601,9 @@ def test_answer_when_it_comes_after_the_deadline_then_it_still_ends_the_review(u
 
 
 @pytest.mark.parametrize("text", ["Bad link", "Not enough funds on balance", "Words never seen", None])
-def test_answer_when_a_late_no_comes_in_doubt_then_nothing_moves_by_itself(
-    upstream, customer, order, monkeypatch, text
-):
-    """Only an id settles a doubt from outside: anything else waits for staff, the answer kept as evidence."""
-    upstream.inject(says(text) if text else faults.drop_after("add"))
+def test_late_refusal_when_the_order_is_in_doubt_then_it_does_not_move(upstream, customer, order, monkeypatch, text):
+    """Only an id resolves an order in doubt: any other late answer is kept as evidence for staff."""
+    upstream.inject(refuses_with(text) if text else faults.drop_after("add"))
     record = orders.dispatch.submit.record_outcome
 
     def late(**values: Any) -> bool:
@@ -631,8 +624,7 @@ def test_answer_when_a_late_no_comes_in_doubt_then_nothing_moves_by_itself(
 def test_answer_when_staff_decided_meanwhile_then_it_overwrites_nothing(
     upstream, provider, customer, order, staff, monkeypatch, decision
 ):
-    """An answer from before must not end the sending that came after; but that the provider has the order
-    all the same is told to the owner."""
+    """A late answer must not end a newer attempt. That the provider has the order still raises an alert."""
     record = orders.dispatch.submit.record_outcome
     states = []
 
@@ -654,7 +646,7 @@ def test_answer_when_staff_decided_meanwhile_then_it_overwrites_nothing(
     with pytest.raises(Killed):
         submit_due_orders()
     if decision == "sent again":
-        # In the queue, in the belief that it was not placed: it must not be sent.
+        # Staff queued it because they believed that it was not accepted: it must not be sent.
         assert (states[1]["submission"], states[1]["review_reason"]) == (Submission.QUEUED, ReviewReason.DOUBT)
         assert submit_now() == 0
     else:
@@ -669,11 +661,11 @@ def test_answer_when_staff_decided_meanwhile_then_it_overwrites_nothing(
 
 
 @pytest.mark.parametrize("text", ["Bad link", "Not enough funds on balance", "Words never seen", None])
-def test_answer_when_a_late_no_is_of_an_older_sending_then_the_newer_one_is_not_touched(
+def test_late_refusal_when_a_newer_attempt_runs_then_the_order_does_not_move(
     upstream, provider, customer, order, staff, monkeypatch, text
 ):
-    """The first worker's "no" must not put back into the queue, or refund, what a second one is sending."""
-    upstream.inject(says(text) if text else faults.drop_after("add"))
+    """A refusal of the first attempt must not queue or refund an order that a second worker is sending."""
+    upstream.inject(refuses_with(text) if text else faults.drop_after("add"))
     record = orders.dispatch.submit.record_outcome
     states = []
 
@@ -699,10 +691,8 @@ def test_answer_when_a_late_no_is_of_an_older_sending_then_the_newer_one_is_not_
 # -- ids, prices -------------------------------------------------------------------------------------
 
 
-def test_order_when_its_id_is_another_orders_then_staff_look_before_anything_moves(
-    upstream, provider, customer, other, service
-):
-    """Two orders under one id would each be refunded by the other's fate."""
+def test_order_when_another_order_has_its_id_then_it_goes_to_review(upstream, provider, customer, other, service):
+    """Two orders with one id would be refunded by each other's status."""
     first = make.order(customer, service)
     submit_due_orders()
     second = make.order(other, service)
@@ -720,7 +710,7 @@ def test_order_when_its_id_is_another_orders_then_staff_look_before_anything_mov
         assert submit_now() == 0
 
 
-def test_order_when_two_providers_give_the_same_id_then_both_are_placed(upstream, provider, customer, service):
+def test_orders_when_two_providers_give_the_same_id_then_both_are_accepted(upstream, provider, customer, service):
     with SandboxServer(key="second-key", speed=0) as second_upstream:
         second_upstream.set_service(1, rate="2", min=10, max=10_000, type="Default")
         second = make.provider(name="Second", url=second_upstream.url, api_key=second_upstream.key)
@@ -735,7 +725,7 @@ def set_rate(service: Service, rate: str) -> None:
     reprice(services=Service.objects.filter(pk=service.pk))
 
 
-def test_order_when_it_now_costs_more_than_was_paid_then_it_is_held(upstream, customer, service, staff):
+def test_order_when_it_now_costs_more_than_the_charge_then_it_goes_to_review(upstream, customer, service, staff):
     """The provider raised its rate while orders waited, and each was sent at a loss."""
     dear, fine = (
         make.order(customer, service),
@@ -758,13 +748,13 @@ def test_order_when_it_now_costs_more_than_was_paid_then_it_is_held(upstream, cu
     assert refunds_of(dear) == [250_000]
 
 
-def test_order_when_it_costs_exactly_what_was_paid_then_it_is_sent(upstream, customer, service, order):
+def test_order_when_it_costs_exactly_the_charge_then_it_is_sent(upstream, customer, service, order):
     set_rate(service, "2.5")
     assert submit_due_orders() == 1
 
 
-def test_order_when_the_new_rate_is_beyond_any_price_then_it_is_held(upstream, customer, service, order):
-    """A cost that cannot be held is stored as 0, which looked like the best bargain of all."""
+def test_order_when_the_new_rate_is_out_of_range_then_it_goes_to_review(upstream, customer, service, order):
+    """A cost out of range is stored as 0, which looked like a bargain."""
     UpstreamService.objects.filter(pk=service.upstream_id).update(rate=10**15)
     Provider.objects.update(exchange_rate=2 * 10**12)
     reprice(services=Service.objects.filter(pk=service.pk))
@@ -796,7 +786,7 @@ def test_claim_when_the_lane_is_taken_then_there_is_none(provider, customer, ser
     assert claim_next(provider_id=provider.pk) is None
 
 
-def test_claim_when_an_order_is_not_due_yet_then_it_is_left(provider, order):
+def test_claim_when_no_order_is_due_then_there_is_none(provider, order):
     Order.objects.update(next_action_at=timezone.now() + timedelta(seconds=30))
     assert claim_next(provider_id=provider.pk) is None
 
@@ -827,8 +817,8 @@ def send_all(provider: Provider) -> Callable[[int], None]:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(("lanes", "workers"), [(1, 2), (1, 6), (3, 6)])
-def test_workers_when_many_run_at_once_then_each_order_is_placed_once(upstream, customer, service, lanes, workers):
-    """Two overlapping rounds of the same job placed the same orders."""
+def test_workers_when_many_run_at_once_then_each_order_is_sent_once(upstream, customer, service, lanes, workers):
+    """Two overlapping rounds sent the same orders."""
     provider = service.upstream.provider
     Provider.objects.update(max_parallel_adds=lanes)
     made = [make.order(customer, service, link=f"https://example.com/{number}") for number in range(12)]
@@ -840,7 +830,7 @@ def test_workers_when_many_run_at_once_then_each_order_is_placed_once(upstream, 
     assert SubmissionAttempt.objects.count() == 12
     assert most_in_flight(upstream.requests_of("add")) <= lanes
     if lanes > 1:
-        # The guard wide open: so much for the measurement, it does see adds that overlap.
+        # With many lanes the calls overlap, which shows that the measurement works.
         assert most_in_flight(upstream.requests_of("add")) > 1
 
 
@@ -856,13 +846,14 @@ def test_workers_when_one_claims_then_no_other_gets_the_same_order(provider, cus
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.postgresql
 def test_claim_when_a_customer_is_just_ordering_then_the_lane_is_free(provider, customer, service):
-    """While it commits, a new order holds the key of its provider's row: on a busy shop the sender would
-    rarely find that row unlocked, and the queue would stand still."""
+    """Until it commits, a new order holds a key-share lock on its provider. On a busy shop the claim would rarely find
+    the row unlocked.
+    """
     waiting = make.order(customer, service)
     with transaction.atomic():
         make.order(customer, service)
         with connection.cursor() as cursor:
-            # What the database otherwise does at the commit, to have the moment last.
+            # Checks the foreign key now, not at the commit, so that its lock is held for longer.
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         [claim] = at_once(1, lambda number: claim_next(provider_id=provider.pk))
     assert claim is not None
@@ -871,7 +862,7 @@ def test_claim_when_a_customer_is_just_ordering_then_the_lane_is_free(provider, 
 
 @pytest.mark.django_db(transaction=True)
 def test_http_when_sent_then_no_transaction_is_open(upstream, order, monkeypatch):
-    """A call inside a transaction holds its locks for as long as the provider likes."""
+    """A call inside a transaction would hold its locks for as long as the provider takes."""
     add, seen = UpstreamClient.add, []
 
     def watched(self: UpstreamClient, *args: Any, **values: Any) -> Any:
@@ -883,10 +874,10 @@ def test_http_when_sent_then_no_transaction_is_open(upstream, order, monkeypatch
     assert seen == [(False, Submission.SUBMITTING)]
 
 
-def test_order_when_it_is_moved_about_then_its_money_moves_with_it_only(upstream, customer, order):
-    upstream.inject(says("Not enough funds on balance"))
-    upstream.inject(says("You have active order with this link"))
-    upstream.inject(says("Bad link"))
+def test_order_when_it_waits_twice_and_is_refused_then_it_is_refunded_once(upstream, customer, order):
+    upstream.inject(refuses_with("Not enough funds on balance"))
+    upstream.inject(refuses_with("You have active order with this link"))
+    upstream.inject(refuses_with("Bad link"))
     for _ in range(3):
         due_now()
         submit_due_orders()

@@ -1,4 +1,4 @@
-"""What sending an order costs the database: the same for each, however many wait."""
+"""How many SQL statements a submitted order needs: as many in a long queue as in a short one."""
 
 from __future__ import annotations
 
@@ -14,10 +14,8 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
 STATEMENTS_AN_ORDER = 8
 
 
-def test_drain_when_the_queue_grows_then_each_order_costs_the_same_few_statements(
-    upstream, provider, customer, service
-):
-    """A statement for each order that waits behind would show as a rising cost."""
+def test_queue_when_it_grows_then_the_statements_per_order_do_not(upstream, provider, customer, service):
+    """A statement for each waiting order would show as a rising figure."""
 
     def cost_of_draining(count: int) -> int:
         for number in range(count):
