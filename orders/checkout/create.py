@@ -201,7 +201,7 @@ def create_once(
 ) -> CreatedOrder:
     """Call `create` in a transaction, unless an earlier request with this key created an order.
 
-    Raise AlreadyOrdered if that order differs from `order_input`, and whatever `create` raises.
+    Raise AlreadyOrdered if that order differs from `order_input`, and any error of `create`.
     """
     try:
         with transaction.atomic():

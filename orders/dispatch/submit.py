@@ -229,7 +229,7 @@ def _next_due(provider: Provider) -> Order | None:
 
 
 def _claim(provider: Provider, order: Order) -> Claim | None:
-    # The expected cost follows the rate at the sending, not that of the day of the order.
+    # The expected cost follows the current rate, not that of the day of the order.
     cost = cost_of_order(service=order.service, quantity=order.quantity)
     rate, currency = provider.exchange_rate, provider.currency
     values = {"expected_cost": cost, "exchange_rate": rate, "currency": currency}

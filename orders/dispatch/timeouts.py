@@ -77,7 +77,7 @@ def doubt_from(now: datetime) -> dict[str, object]:
 
 
 def review_overdue_doubts() -> None:
-    """Send orders to review that are in doubt past their deadline."""
+    """Ask for a review of orders that are in doubt past their deadline."""
     overdue = Order.objects.filter(submission=Submission.IN_DOUBT, review_reason="", doubt_until__lte=timezone.now())
     for order in overdue[:SWEEP]:
         with transaction.atomic():

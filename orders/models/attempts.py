@@ -10,7 +10,7 @@ from orders.states import AttemptOutcome
 
 
 class SubmissionAttempt(models.Model):
-    """One sending of one order, committed before it is sent; the answer is recorded afterwards."""
+    """One attempt to submit one order, committed before the call; the answer is recorded afterwards."""
 
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="submission_attempts")
     token = models.CharField(max_length=32, unique=True)

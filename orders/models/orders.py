@@ -207,7 +207,7 @@ class Order(Sale, Dispatch, Tracking, Review):
 
     @property
     def is_package(self) -> bool:
-        """Return True if the price is for one, whatever is in it. An unknown service type is no package."""
+        """Return True if the service type is a package, whose price is for one. An unknown type is none."""
         spec = SPECS.get(self.service_type)
         return spec is not None and spec.is_package
 

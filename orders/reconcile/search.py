@@ -157,7 +157,7 @@ def _match_and_bind(order: Order, window: IdWindow, candidates: Sequence[Candida
     return True
 
 
-# -- whether ids can be searched at all --------------------------------------------------------------
+# -- obstacles ---------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

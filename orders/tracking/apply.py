@@ -156,7 +156,7 @@ def _review_if_lost(order: Order, row: StatusRow | RowError | None, now: datetim
 
 
 def _watch_costs(provider: Provider, changes: Sequence[OrderChange]) -> None:
-    """Raise an alert for each service of which an order cost too much, and for charges in another currency.
+    """Raise an alert for each service with an order that cost too much, and for charges in another currency.
 
     Alerts are raised in the order of service ids, so that two batches cannot deadlock.
     """

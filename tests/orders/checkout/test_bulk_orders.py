@@ -205,9 +205,9 @@ def test_quote_when_lines_and_services_grow_then_its_queries_do_not(customer, se
 
 
 def test_lines_when_ordered_then_each_is_an_order_with_its_own_entry(customer, service):
-    placed = order_all(customer, f"{service.pk} | {LINK} | 1000\n{service.pk} | @me | 100\nnonsense")
+    created = order_all(customer, f"{service.pk} | {LINK} | 1000\n{service.pk} | @me | 100\nnonsense")
     first, second = Order.objects.order_by("pk")
-    assert (placed.orders, placed.charge, [line.text for line in placed.left]) == (2, 2_750_000, ["nonsense"])
+    assert (created.orders, created.charge, [line.text for line in created.left]) == (2, 2_750_000, ["nonsense"])
     assert (first.link, first.quantity, first.charge, first.submission) == (LINK, 1000, 2_500_000, "queued")
     assert (second.link, second.link_key, second.quantity) == ("@me", "@me", 100)
     assert money_of(customer) == (7_250_000, [("deposit", 10_000_000), ("order", -2_500_000), ("order", -250_000)])
@@ -372,7 +372,7 @@ def test_request_when_sent_by_many_tabs_at_once_then_it_is_created_once(service)
     text, key = "\n".join(f"{service.pk} | https://example.com/{n} | 100" for n in range(20)), uuid4().hex
     seal = quoted(rich, text).seal
     results = at_once(6, lambda _: create_bulk(customer=rich, text=text, request_key=key, seal=seal))
-    assert [(placed.orders, placed.charge) for placed in results] == [(20, 5_000_000)] * 6
+    assert [(created.orders, created.charge) for created in results] == [(20, 5_000_000)] * 6
     assert Order.objects.count() == 20
     assert find_breaches() == []
 
@@ -488,7 +488,7 @@ def test_page_when_there_was_no_preview_then_it_shows_one(signed_in, service):
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "said"),
+    ("name", "data", "error"),
     [
         ("x.png", b"\x89PNG\r\n\x1a\n\0\0", "This is not a CSV file."),
         ("x.csv", b"7," + b"x" * MAX_TEXT, "This file is too large: 500 KB at most."),
@@ -496,11 +496,11 @@ def test_page_when_there_was_no_preview_then_it_shows_one(signed_in, service):
         ("x.csv", b"name,price\nservice,1", "Begin with the number"),
     ],
 )
-def test_file_when_it_is_wrong_then_its_field_or_line_shows_the_error(name, data, said, signed_in):
+def test_file_when_it_is_wrong_then_its_field_or_line_shows_the_error(name, data, error, signed_in):
     with nothing_changes():
         page = send(signed_in, file=SimpleUploadedFile(name, data))
     assert page.status_code == 200
-    assert said in text_of(page)
+    assert error in text_of(page)
 
 
 def test_file_when_it_is_valid_then_its_lines_fill_the_form(signed_in, service):

@@ -49,9 +49,9 @@ def set_rate(service: Service, rate: str) -> Service:
 
 
 def test_order_when_it_is_valid_then_it_is_queued_and_charged(customer, service):
-    placed = create(customer, service, link=f"  {LINK} ", seen_charge=2_500_000)
-    order = fresh(placed.order)
-    assert placed.created
+    created = create(customer, service, link=f"  {LINK} ", seen_charge=2_500_000)
+    order = fresh(created.order)
+    assert created.created
     assert (order.price, order.charge, order.expected_cost, order.refunded) == (2_500_000, 2_500_000, 2_000_000, 0)
     assert (order.link, order.quantity, order.params) == (LINK, 1_000, {})
     assert (order.status, order.submission, order.upstream_id) == (Status.PENDING, Submission.QUEUED, None)

@@ -1,4 +1,4 @@
-"""A round over several providers: none waits for another, and none is stopped by another's trouble."""
+"""A round over several providers: none waits for another, and an error for one stops no other."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.threads import in_background
 
 
 @pytest.mark.django_db(transaction=True)
-def test_round_when_one_provider_is_slow_then_the_other_is_served_meanwhile(upstream, customer):
+def test_round_when_one_provider_is_slow_then_the_other_does_not_wait(upstream, customer):
     """One slow provider at the head of the list held up the orders of all others."""
     gate = threading.Event()
     with SandboxServer(key="quick-key", speed=0) as quick:
@@ -39,18 +39,20 @@ def test_round_when_one_provider_is_slow_then_the_other_is_served_meanwhile(upst
     assert fresh(slow).submission == "placed"
 
 
-def reached(*wanted: tuple[Order, str]) -> Any:
-    """An event that is set once each order has the submission."""
+def reached(*submissions: tuple[Order, str]) -> Any:
+    """Return an event that is set once each order has the submission."""
 
     class Reached(threading.Event):
         def wait(self, timeout: float | None = None) -> bool:
-            return super().wait(timeout) or all(fresh(order).submission == submission for order, submission in wanted)
+            return super().wait(timeout) or all(
+                fresh(order).submission == submission for order, submission in submissions
+            )
 
     return Reached()
 
 
 @pytest.mark.django_db(transaction=True)
-def test_round_when_one_provider_raises_then_the_others_are_done_and_it_is_told():
+def test_round_when_one_provider_raises_then_the_others_finish_and_it_raises():
     made = [make.provider(name=name) for name in ("A", "B", "C")]
     done = []
 

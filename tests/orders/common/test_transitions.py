@@ -1,4 +1,4 @@
-"""Every move of an order: which are allowed, what each implies, and that nothing else makes one."""
+"""Moves of an order: which are allowed, what each implies, and that no other module makes one."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def standing(order: Order, submission: Submission, **values: object) -> Order:
 
 @pytest.mark.once
 @pytest.mark.parametrize(("old", "new"), PAIRS)
-def test_move_when_it_is_in_the_table_then_it_is_made_and_else_not(order, old, new):
+def test_move_when_in_the_table_then_it_is_made_and_else_refused(order, old, new):
     before = standing(order, old)
     if new in SUBMISSION_MOVES[old]:
         move(order=before, to=new, values=NEEDED.get(new, {}), text="why")
@@ -79,7 +79,7 @@ def test_move_when_it_is_in_the_table_then_it_is_made_and_else_not(order, old, n
 
 @pytest.mark.once
 @pytest.mark.parametrize(("old", "new"), PAIRS)
-def test_move_of_many_when_it_is_in_the_table_then_it_is_made_and_else_not(order, old, new):
+def test_move_of_many_when_in_the_table_then_it_is_made_and_else_not(order, old, new):
     standing(order, old)
     moved = move_all(Order.objects.filter(pk=order.pk), to=new, values=NEEDED.get(new, {}))
     assert (moved, fresh(order).submission) == ((1, new) if new in SUBMISSION_MOVES[old] else (0, old))
@@ -100,7 +100,7 @@ def test_move_of_many_when_it_is_in_the_table_then_it_is_made_and_else_not(order
         (Submission.QUEUED, Submission.WITHDRAWN, ()),
     ],
 )
-def test_move_when_made_then_what_the_target_forbids_is_cleared_and_nothing_else(order, old, new, kept):
+def test_move_when_made_then_only_what_the_target_forbids_is_cleared(order, old, new, kept):
     before = standing(order, old, **BUSY)
     move(order=before, to=new, values=NEEDED.get(new, {}))
     after = fresh(order)
@@ -111,7 +111,7 @@ def test_move_when_made_then_what_the_target_forbids_is_cleared_and_nothing_else
     assert order.events.filter(kind="placement").count() == 0, "no text, no event"
 
 
-def test_every_placement_says_what_it_implies():
+def test_submission_when_listed_then_its_implied_columns_are_defined():
     assert set(IMPLIED) == set(Submission)
 
 
@@ -125,7 +125,7 @@ def test_every_placement_says_what_it_implies():
     ],
     ids=lambda values: next(iter(values)),
 )
-def test_move_when_the_order_moved_since_it_was_read_then_nothing_is_done(order, meanwhile):
+def test_move_when_the_order_moved_meanwhile_then_nothing_changes(order, meanwhile):
     before = fresh(order)
     Order.objects.filter(pk=order.pk).update(**meanwhile)
     stands = fresh(order)
@@ -139,11 +139,11 @@ def test_move_when_the_order_moved_since_it_was_read_then_nothing_is_done(order,
 @pytest.mark.parametrize(
     ("upstream_id", "number"), [("23501", 23501), ("007", None), ("ord_1", None), ("9" * 30, None)]
 )
-def test_id_when_it_is_no_plain_number_then_it_has_no_number(upstream_id, number):
+def test_id_when_it_is_no_plain_number_then_its_number_is_none(upstream_id, number):
     assert id_columns(upstream_id) == {"upstream_id": upstream_id, "upstream_number": number}
 
 
-def test_move_when_accepted_then_the_order_names_the_attempt_of_its_claim(order):
+def test_move_when_accepted_then_the_order_has_the_attempt_of_its_claim(order):
     first, second, _ = (SubmissionAttempt.objects.create(order=order, token=token * 32) for token in "abc")
     claimed = standing(order, Submission.SUBMITTING, claim_token=second.token)
     move(order=claimed, to=Submission.ACCEPTED, values=id_columns("77"))
@@ -156,7 +156,7 @@ def test_move_when_accepted_then_the_order_names_the_attempt_of_its_claim(order)
     [{"status": Status.PARTIAL}, {"refunded": 1}, {"review_reason": ReviewReason.CONTRADICTION}],
     ids=lambda values: next(iter(values)),
 )
-def test_status_when_the_order_moved_since_staff_saw_it_then_it_stays(order, staff, meanwhile):
+def test_status_when_the_order_moved_meanwhile_then_it_stays(order, staff, meanwhile):
     before = standing(order, Submission.ACCEPTED)
     Order.objects.filter(pk=order.pk).update(**meanwhile)
     with pytest.raises(OrderMoved):
@@ -165,7 +165,7 @@ def test_status_when_the_order_moved_since_staff_saw_it_then_it_stays(order, sta
     assert not order.events.filter(text="why").exists()
 
 
-def test_status_when_the_order_is_not_placed_then_it_stays(order, staff):
+def test_status_when_the_order_is_not_accepted_then_it_stays(order, staff):
     with pytest.raises(OrderMoved):
         change_status(
             order=standing(order, Submission.SUBMITTING), to=Status.COMPLETED, text="why", actor=staff, values={}
@@ -173,7 +173,7 @@ def test_status_when_the_order_is_not_placed_then_it_stays(order, staff):
 
 
 @pytest.mark.parametrize(("to", "kind"), [(Status.COMPLETED, "status"), (Status.PENDING, "staff")])
-def test_status_when_staff_give_it_then_the_customer_reads_why(order, staff, to, kind):
+def test_status_when_set_by_staff_then_the_customer_sees_the_reason(order, staff, to, kind):
     change_status(order=standing(order, Submission.ACCEPTED), to=to, text="why", actor=staff, values=NO_REVIEW)
     event = order.events.latest("pk")
     assert (fresh(order).status, event.kind, event.text, event.is_public, event.actor) == (to, kind, "why", True, staff)
@@ -188,7 +188,7 @@ def test_status_when_staff_give_it_then_the_customer_reads_why(order, staff, to,
     ],
     ids=lambda values: next(iter(values)),
 )
-def test_review_when_it_changed_since_it_was_read_then_it_stays(order, meanwhile):
+def test_review_when_it_changed_meanwhile_then_it_stays(order, meanwhile):
     before = standing(order, Submission.QUEUED, review_reason=ReviewReason.UNKNOWN_ERROR, review_note="why")
     Order.objects.filter(pk=order.pk).update(**meanwhile)
     with pytest.raises(OrderMoved):
@@ -196,42 +196,44 @@ def test_review_when_it_changed_since_it_was_read_then_it_stays(order, meanwhile
     assert fresh(order).review_reason and not fresh(order).closed_review
 
 
-def test_answers_when_one_order_may_not_take_its_status_then_none_is_written(order, customer, service):
-    placed = [standing(one, Submission.ACCEPTED, upstream_id=one.pk) for one in (order, make.order(customer, service))]
-    Order.objects.filter(pk=placed[1].pk).update(status=Status.CANCELED)
-    was = {placed[0].pk: (Status.PENDING, 0), placed[1].pk: (Status.CANCELED, 0)}
-    for one in placed:
+def test_answers_when_one_order_may_not_have_its_status_then_none_is_written(order, customer, service):
+    accepted = [
+        standing(one, Submission.ACCEPTED, upstream_id=one.pk) for one in (order, make.order(customer, service))
+    ]
+    Order.objects.filter(pk=accepted[1].pk).update(status=Status.CANCELED)
+    was = {accepted[0].pk: (Status.PENDING, 0), accepted[1].pk: (Status.CANCELED, 0)}
+    for one in accepted:
         one.status = Status.COMPLETED
     with pytest.raises(OrderMoved):
-        write_answers(orders=placed, was=was)
-    assert [fresh(one).status for one in placed] == [Status.PENDING, Status.CANCELED]
+        write_answers(orders=accepted, was=was)
+    assert [fresh(one).status for one in accepted] == [Status.PENDING, Status.CANCELED]
 
 
-def test_answers_when_nothing_moved_then_all_that_is_followed_is_written(order):
-    placed = standing(order, Submission.ACCEPTED)
-    placed.status, placed.remains, placed.finished_at, placed.still_polls = Status.PARTIAL, 7, LATER, 3
-    write_answers(orders=[placed], was={order.pk: (Status.PENDING, 0)})
+def test_answers_when_no_order_moved_then_all_followed_columns_are_written(order):
+    accepted = standing(order, Submission.ACCEPTED)
+    accepted.status, accepted.remains, accepted.finished_at, accepted.still_polls = Status.PARTIAL, 7, LATER, 3
+    write_answers(orders=[accepted], was={order.pk: (Status.PENDING, 0)})
     after = fresh(order)
-    assert [getattr(after, name) for name in FOLLOWED] == [getattr(placed, name) for name in FOLLOWED]
+    assert [getattr(after, name) for name in FOLLOWED] == [getattr(accepted, name) for name in FOLLOWED]
 
 
 @pytest.mark.parametrize(
     "meanwhile", [{"status": Status.PARTIAL}, {"submission": Submission.SUBMITTING}, {"refunded": 5}]
 )
 def test_answers_when_an_order_moved_meanwhile_then_they_are_refused(order, meanwhile):
-    placed = standing(order, Submission.ACCEPTED)
+    accepted = standing(order, Submission.ACCEPTED)
     Order.objects.filter(pk=order.pk).update(**meanwhile)
-    placed.status = Status.COMPLETED
+    accepted.status = Status.COMPLETED
     with pytest.raises(OrderMoved):
-        write_answers(orders=[placed], was={order.pk: (Status.PENDING, 0)})
+        write_answers(orders=[accepted], was={order.pk: (Status.PENDING, 0)})
     assert fresh(order).status != Status.COMPLETED
 
 
 def test_answers_when_they_would_take_a_refund_back_then_they_are_refused(order):
-    placed = standing(order, Submission.ACCEPTED, refunded=5)
-    placed.refunded = 4
+    accepted = standing(order, Submission.ACCEPTED, refunded=5)
+    accepted.refunded = 4
     with pytest.raises(OrderMoved):
-        write_answers(orders=[placed], was={order.pk: (Status.PENDING, 5)})
+        write_answers(orders=[accepted], was={order.pk: (Status.PENDING, 5)})
     assert fresh(order).refunded == 5
 
 
@@ -240,7 +242,7 @@ KEPT_HERE = {"submission", "status"}
 
 
 def written_columns(tree: ast.AST) -> set[str]:
-    """Which of the two columns a module's statements set, by keyword or by name."""
+    """Return which of the two columns a module's statements set, by keyword or by name."""
     found: set[str] = set()
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call):
@@ -260,7 +262,7 @@ def written_columns(tree: ast.AST) -> set[str]:
     return found
 
 
-def test_placement_and_status_are_written_in_one_module():
+def test_submission_and_status_when_written_then_by_one_module_only():
     writers = {
         path.name for app in (*DOMAIN, "panel") for path in modules(app) if written_columns(ast.parse(path.read_text()))
     }
@@ -277,5 +279,5 @@ def test_placement_and_status_are_written_in_one_module():
         "order.save(update_fields=('status',))",
     ],
 )
-def test_writing_elsewhere_when_tried_then_it_is_found(statement):
+def test_write_when_in_another_module_then_it_is_found(statement):
     assert written_columns(ast.parse(statement))

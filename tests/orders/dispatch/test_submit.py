@@ -89,15 +89,15 @@ def test_order_when_the_provider_accepts_it_then_it_is_sent_once(upstream, provi
     assert submit_due_orders() == 1
     for _ in range(5):
         assert submit_now() == 0
-    placed = fresh(order)
+    accepted = fresh(order)
     [there] = upstream.orders()
-    assert (placed.submission, placed.status, placed.upstream_id) == (
+    assert (accepted.submission, accepted.status, accepted.upstream_id) == (
         Submission.ACCEPTED,
         Status.PENDING,
         str(there.id),
     )
-    assert placed.next_action_at is None
-    assert timezone.now() < placed.next_poll_at < timezone.now() + timedelta(seconds=90)
+    assert accepted.next_action_at is None
+    assert timezone.now() < accepted.next_poll_at < timezone.now() + timedelta(seconds=90)
     assert upstream.requests_of("add")[0].params == {
         "action": "add",
         "service": "1",
@@ -368,8 +368,8 @@ LOST_ANSWERS: dict[str, tuple[Callable[[], faults.Fault], int]] = {
     "reset after": (lambda: faults.reset_after("add"), 1),
     "reset before": (lambda: faults.reset_before("add"), 0),
     "truncated": (lambda: faults.truncate("add"), 1),
-    "slow, placed at once": (lambda: faults.delay_after(1.0, "add"), 1),
-    "slow, placed later": (lambda: faults.delay_before(1.0, "add"), 1),
+    "slow, accepted at once": (lambda: faults.delay_after(1.0, "add"), 1),
+    "slow, accepted later": (lambda: faults.delay_before(1.0, "add"), 1),
     "dripping": (lambda: faults.drip(0.1, "add"), 1),
     "500 with an empty body": (lambda: faults.answer(status=500, body=b"", processed=True, action="add"), 1),
     "500 with an error": (lambda: refuses_with("Bad link", status=500, processed=True), 1),
@@ -578,10 +578,10 @@ def test_answer_when_it_comes_after_the_lease_then_the_order_is_accepted(upstrea
 
     monkeypatch.setattr(orders.dispatch.submit, "record_outcome", late)
     submit_due_orders()
-    placed = fresh(order)
-    assert (placed.submission, placed.upstream_id) == (Submission.ACCEPTED, str(upstream.orders()[0].id))
-    assert placed.next_poll_at is not None
-    assert (placed.next_action_at, placed.review_reason) == (None, "")
+    accepted = fresh(order)
+    assert (accepted.submission, accepted.upstream_id) == (Submission.ACCEPTED, str(upstream.orders()[0].id))
+    assert accepted.next_poll_at is not None
+    assert (accepted.next_action_at, accepted.review_reason) == (None, "")
 
 
 def test_answer_when_it_comes_after_the_deadline_then_the_review_is_closed(upstream, order, monkeypatch):

@@ -1,4 +1,4 @@
-"""Which orphan is which order in doubt: a pure decision, as tables with the numbers in the open."""
+"""Matching orphans with orders in doubt: a pure decision, as tables."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def row(status: str | None = "pending", *, remains: int | None = 1_000, charge: 
         (row("partial", remains=250, charge="1.5"), True),
         (row(charge="2.01"), True),
         (row(charge="1.9"), True),
-        # It says too little, or nothing that ours would say.
+        # Figures are missing, or the order would not have them.
         (row(None), False),
         (row(remains=None), False),
         (row(charge=None), False),
@@ -66,11 +66,11 @@ def row(status: str | None = "pending", *, remains: int | None = 1_000, charge: 
         (row("in_progress", remains=10, charge="0.02"), False),
     ],
 )
-def test_agreement_of_a_thousand_for_two_dollars(shown, expected):
+def test_agreement_when_remains_and_charge_are_given_then_both_must_fit(shown, expected):
     assert agrees(candidate(), shown) is expected
 
 
-def test_agreement_when_the_provider_bills_in_another_currency_then_its_charge_is_converted():
+def test_agreement_when_the_charge_is_in_another_currency_then_it_is_converted():
     sold = make.Sold(quantity=1_000, charge=4_000_000, expected_cost=2_000_000)
     in_rupees = Candidate(1, sold, EXCHANGE_ONE // 80, NOON)
     assert agrees(in_rupees, row(charge="160"))
@@ -95,7 +95,7 @@ OTHER = candidate(3, quantity=10, cost=500_000)
         (IdWindow(low=100, high=102 + MAX_WIDTH, closed_at=NOON), 101 + MAX_WIDTH, True),
     ],
 )
-def test_window_is_asked_for_between_its_ends(window, last, is_too_wide):
+def test_window_when_it_has_ends_then_it_searches_between_them(window, last, is_too_wide):
     assert (window.first, window.last, window.is_too_wide) == (101, last, is_too_wide)
 
 
@@ -127,12 +127,12 @@ def test_window_is_asked_for_between_its_ends(window, last, is_too_wide):
         pytest.param(OPEN, [US, candidate(2, minute=600)], {105: BIG}, None, id="a twin sent later, nothing closed"),
     ],
 )
-def test_match_is_the_only_explanation_or_none(window, candidates, orphans, expected):
+def test_match_when_there_is_one_explanation_then_it_is_that_and_else_none(window, candidates, orphans, expected):
     assert sole_match(doubt=US, window=window, candidates=candidates, orphans=orphans) == expected
 
 
 def test_match_when_tiny_orders_differ_by_less_than_rounding_then_none():
-    """At a tenth of a cent apart, a charge that is rounded to cents tells nothing."""
+    """At a tenth of a cent apart, a charge rounded to cents cannot tell them apart."""
     one, two = candidate(1, quantity=10, cost=1_000), candidate(2, quantity=10, cost=2_000)
     shown = row(remains=10, charge="0.01")
     assert sole_match(doubt=one, window=OPEN, candidates=[one, two], orphans={105: shown}) is None

@@ -1,6 +1,6 @@
-"""Searching for orders in doubt over real HTTP: bound to what was found, or left to staff with the evidence.
+"""Searching for orders in doubt over real HTTP: they are bound, or left to staff with evidence.
 
-`upstream.orders()` is what the provider would bill: the truth that no binding may contradict.
+`upstream.orders()` has the orders that the sandbox accepted and would bill; no binding may contradict it.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ def known(upstream: SandboxServer, customer: Any, service: Any) -> list[Order]:
     return known_orders(upstream, customer, service)
 
 
-def by_hand(upstream: SandboxServer, *, quantity: int) -> None:
-    """Someone orders with our key, past the panel."""
+def order_outside_the_panel(upstream: SandboxServer, *, quantity: int) -> None:
+    """Create an order with our key that the panel does not know."""
     form = {"key": upstream.key, "action": "add", "service": "1", "link": "https://example.com/h", "quantity": quantity}
     assert "order" in requests.post(upstream.url, data=form, timeout=5).json()
 
@@ -68,7 +68,7 @@ def evidence(order: Order) -> SubmissionAttempt:
 # -- found by its id ---------------------------------------------------------------------------------
 
 
-def test_doubt_when_the_provider_took_it_then_it_is_found_and_followed(upstream, customer, service, known):
+def test_order_in_doubt_when_accepted_then_it_is_found_and_polled(upstream, customer, service, known):
     order = lost(upstream, customer, service)
     balance = money_of(customer)
     assert reconcile_now() == 1
@@ -84,7 +84,7 @@ def test_doubt_when_the_provider_took_it_then_it_is_found_and_followed(upstream,
     assert refunds_of(order) == [125_000]
 
 
-def test_doubt_when_it_was_not_taken_then_nothing_is_bound_and_staff_are_asked(upstream, customer, service, known):
+def test_order_in_doubt_when_not_accepted_then_it_goes_to_review(upstream, customer, service, known):
     order = lost(upstream, customer, service, taken=False)
     for _ in range(3):
         assert reconcile_now() == 0
@@ -94,10 +94,12 @@ def test_doubt_when_it_was_not_taken_then_nothing_is_bound_and_staff_are_asked(u
     assert (fresh(order).submission, fresh(order).review_reason) == (Submission.IN_DOUBT, ReviewReason.DOUBT)
     upstream.clear_requests()
     assert reconcile_now() == 0
-    assert upstream.requests == []  # it is with staff now
+    assert upstream.requests == []  # It is in review now.
 
 
-def test_doubt_when_a_worker_died_after_sending_then_it_is_found(upstream, customer, service, known, monkeypatch):
+def test_order_in_doubt_when_its_worker_died_after_sending_then_it_is_found(
+    upstream, customer, service, known, monkeypatch
+):
     order = make.order(customer, service)
 
     def die(**values: Any) -> None:
@@ -114,20 +116,20 @@ def test_doubt_when_a_worker_died_after_sending_then_it_is_found(upstream, custo
     assert fresh(order).upstream_id == truth(upstream, order)
 
 
-def test_doubt_when_a_later_order_is_known_then_it_is_searched_for_between(upstream, customer, service, known):
+def test_order_in_doubt_when_a_later_id_is_known_then_the_search_ends_there(upstream, customer, service, known):
     order = lost(upstream, customer, service)
     upstream.skip_order_ids(30)
     later = make.order(customer, service, quantity=70)
     submit_now()
     upstream.clear_requests()
     assert reconcile_now() == 1
-    asked = [int(one) for call in upstream.requests_of("status")[1:] for one in call.params["orders"].split(",")]
-    assert min(asked) > int(fresh(known[-1]).upstream_id)
-    assert max(asked) < int(fresh(later).upstream_id)
+    polled = [int(one) for call in upstream.requests_of("status")[1:] for one in call.params["orders"].split(",")]
+    assert min(polled) > int(fresh(known[-1]).upstream_id)
+    assert max(polled) < int(fresh(later).upstream_id)
     assert fresh(order).upstream_id == truth(upstream, order)
 
 
-def test_doubts_when_of_two_sizes_then_each_is_found(upstream, customer, service, known):
+def test_orders_in_doubt_when_of_two_sizes_then_each_is_found(upstream, customer, service, known):
     first = lost(upstream, customer, service, quantity=100)
     second = lost(upstream, customer, service, quantity=300)
     assert reconcile_now() == 2
@@ -135,8 +137,8 @@ def test_doubts_when_of_two_sizes_then_each_is_found(upstream, customer, service
     assert fresh(second).upstream_id == truth(upstream, second)
 
 
-def test_doubts_when_of_one_size_then_staff_decide_which_is_which(upstream, customer, other, service, known):
-    """Two customers' orders swapped: one is refunded for what the other did not get."""
+def test_orders_in_doubt_when_of_one_size_then_nothing_is_bound(upstream, customer, other, service, known):
+    """With two customers' orders swapped, one is refunded by the other's status."""
     first = lost(upstream, customer, service)
     second = lost(upstream, other, service)
     for _ in range(2):
@@ -149,31 +151,31 @@ def test_doubts_when_of_one_size_then_staff_decide_which_is_which(upstream, cust
 
 
 @pytest.mark.parametrize("taken", [True, False])
-def test_doubt_when_a_stranger_is_beside_it_then_staff_decide(upstream, customer, service, known, taken):
+def test_order_in_doubt_when_another_orphan_is_near_then_nothing_is_bound(upstream, customer, service, known, taken):
     order = lost(upstream, customer, service, taken=taken)
-    by_hand(upstream, quantity=777)
+    order_outside_the_panel(upstream, quantity=777)
     assert reconcile_now() == 0
     assert "777" in str(evidence(order).orphans)
     upstream.inject(faults.drop_before("status", times=None))
     assert reconcile_now() == 0
     assert "could not be asked" in evidence(order).look_note
-    assert "777" in str(evidence(order).orphans)  # what was found stays found
+    assert "777" in str(evidence(order).orphans)  # The earlier result is kept.
 
 
-def test_doubt_when_the_provider_leaves_an_id_unanswered_then_nothing_is_concluded(upstream, customer, service, known):
-    """The one that it did not tell of may be the very order, and the one that it told of a stranger's."""
+def test_order_in_doubt_when_an_id_is_not_answered_then_nothing_is_bound(upstream, customer, service, known):
+    """The id without an answer may be the order, and the one with an answer another's."""
     order = lost(upstream, customer, service)
-    by_hand(upstream, quantity=100)
+    order_outside_the_panel(upstream, quantity=100)
     upstream.set_order(upstream.orders()[-1].id, omitted=True)
     assert reconcile_now() == 0
     assert "every id" in evidence(order).look_note
     assert fresh(order).submission == Submission.IN_DOUBT
 
 
-def test_doubt_when_refunded_by_staff_then_its_order_is_bound_to_no_other(
+def test_order_in_doubt_when_refunded_by_staff_then_its_id_is_bound_to_no_other(
     upstream, customer, other, service, known, staff
 ):
-    """Staff gave up on the first; that the provider has it after all must not settle a second of the same size."""
+    """Staff refunded the first; that the provider has it must not resolve a second of the same size."""
     first = lost(upstream, customer, service)
     refund_unaccepted(order=first, note="We could not place it", actor=staff)
     second = lost(upstream, other, service, taken=False)
@@ -181,10 +183,10 @@ def test_doubt_when_refunded_by_staff_then_its_order_is_bound_to_no_other(
     assert fresh(second).submission == Submission.IN_DOUBT
 
 
-def test_doubt_when_another_is_just_being_sent_then_its_order_is_not_taken_for_the_doubt(
+def test_search_when_another_order_is_being_sent_then_its_id_is_not_bound(
     upstream, provider, customer, other, service, known, monkeypatch
 ):
-    """The other's id is at the provider before it is in our books: for a moment it looks like an orphan."""
+    """Its id is at the provider before it is recorded here, so it looks like an orphan."""
     doubt = lost(upstream, customer, service, taken=False)
     rival = make.order(other, service)
     searched = []
@@ -202,23 +204,23 @@ def test_doubt_when_another_is_just_being_sent_then_its_order_is_not_taken_for_t
     assert reconcile_now() == 0
 
 
-def test_doubt_when_the_other_is_recorded_during_the_search_then_its_order_is_not_taken_for_the_doubt(
+def test_search_when_another_order_is_recorded_meanwhile_then_its_id_is_not_bound(
     upstream, provider, customer, other, service, known, monkeypatch
 ):
-    """Read in the wrong order, its id is not known yet and itself no candidate any more."""
+    """If known ids were read first, its id would be unknown and the order no candidate any more."""
     doubt = lost(upstream, customer, service, taken=False)
     rival = make.order(other, service)
     record, candidates_of = submit.record_outcome, search.candidates_of
     searched = []
 
     def search_first(**values: Any) -> bool:
-        def recorded_just_before(**asked: Any) -> Any:
+        def recorded_just_before(**arguments: Any) -> Any:
             monkeypatch.setattr(search, "candidates_of", candidates_of)
             record(**values)
-            return candidates_of(**asked)
+            return candidates_of(**arguments)
 
         monkeypatch.setattr(search, "candidates_of", recorded_just_before)
-        monkeypatch.setattr(search, "calibrate", lambda **asked: None)
+        monkeypatch.setattr(search, "calibrate", lambda **arguments: None)
         searched.append(reconcile_now())
         return True
 
@@ -230,10 +232,10 @@ def test_doubt_when_the_other_is_recorded_during_the_search_then_its_order_is_no
     assert fresh(doubt).submission == Submission.IN_DOUBT
 
 
-def test_doubt_when_another_is_sent_during_the_search_then_its_order_is_not_taken_for_the_doubt(
+def test_search_when_another_order_is_sent_meanwhile_then_its_id_is_not_bound(
     upstream, provider, customer, other, service, known, monkeypatch
 ):
-    """Were candidates read first, it would be at the provider and explained by none."""
+    """If candidates were read first, its id would be at the provider with no candidate to explain it."""
     doubt = lost(upstream, customer, service, taken=False)
     rival = make.order(other, service)
     ask, record = search.ProviderIds.ask, submit.record_outcome
@@ -257,7 +259,7 @@ def test_doubt_when_another_is_sent_during_the_search_then_its_order_is_not_take
     assert fresh(doubt).submission == Submission.IN_DOUBT
 
 
-def test_doubt_when_its_own_answer_comes_after_it_was_found_then_nothing_is_amiss(
+def test_order_in_doubt_when_its_answer_comes_after_the_search_then_it_stays_bound(
     upstream, customer, service, known, monkeypatch
 ):
     order = make.order(customer, service)
@@ -276,20 +278,20 @@ def test_doubt_when_its_own_answer_comes_after_it_was_found_then_nothing_is_amis
     assert not Alert.objects.filter(cause__endswith=":late").exists()
 
 
-def test_doubt_when_two_providers_are_one_account_then_the_others_orders_are_no_orphans(
+def test_search_when_two_providers_share_an_account_then_both_ids_are_known(
     upstream, provider, customer, other, service, known
 ):
-    twin = make.provider(name="Twin", url=upstream.url, api_key=upstream.key)
-    same = make.service(twin, external_id="1")
+    same_account = make.provider(name="Twin", url=upstream.url, api_key=upstream.key)
+    same = make.service(same_account, external_id="1")
     order = lost(upstream, customer, service, taken=False)
-    placed = make.order(other, same)
+    accepted = make.order(other, same)
     submit_now()
-    assert fresh(placed).submission == Submission.ACCEPTED
+    assert fresh(accepted).submission == Submission.ACCEPTED
     assert reconcile_now() == 0
     assert fresh(order).submission == Submission.IN_DOUBT
 
 
-def test_doubt_when_staff_settled_it_during_the_search_then_theirs_stands(
+def test_search_when_staff_decide_meanwhile_then_their_decision_stays(
     upstream, customer, service, known, staff, monkeypatch
 ):
     order = lost(upstream, customer, service)
@@ -308,7 +310,7 @@ def test_doubt_when_staff_settled_it_during_the_search_then_theirs_stands(
 
 
 def status_of_everything(params: Any) -> Any:
-    """A provider that tells anyone about any order."""
+    """A provider that answers for every id."""
     return {
         one: {"charge": "0.2", "status": "Pending", "remains": "777", "start_count": "1", "currency": "USD"}
         for one in params["orders"].split(",")
@@ -316,13 +318,13 @@ def status_of_everything(params: Any) -> Any:
 
 
 def status_of_every_order(params: Any) -> Any:
-    """A provider that tells anyone about any order that there is."""
+    """A provider that answers for every order, whoever's it is."""
     denied = {"error": "Incorrect order ID"}
     return {one: denied if int(one) > 10**9 else row for one, row in status_of_everything(params).items()}
 
 
 def status_of_ours_only(upstream: SandboxServer) -> Any:
-    """A provider that leaves ids which are not ours out of its answer."""
+    """A provider that leaves ids out of its answer that are not ours."""
     answer = upstream.provider._status
 
     def trimmed(params: Any) -> Any:
@@ -332,7 +334,7 @@ def status_of_ours_only(upstream: SandboxServer) -> Any:
 
 
 @pytest.mark.parametrize("fault", ["answers for all", "answers for others", "leaves out", "refuses the list"])
-def test_doubt_when_the_provider_does_not_tell_ours_from_others_then_staff_are_asked_at_once(
+def test_search_when_ids_of_others_are_answered_then_the_order_goes_to_review(
     upstream, provider, customer, service, known, monkeypatch, fault
 ):
     order = lost(upstream, customer, service)
@@ -351,7 +353,7 @@ def test_doubt_when_the_provider_does_not_tell_ours_from_others_then_staff_are_a
 
 
 @pytest.mark.parametrize("ids", [["ord_a", "ord_b", "ord_c"], ["905", "17", "402"], ["0017", "0018", "0019"]])
-def test_doubt_when_ids_are_opaque_or_do_not_count_up_then_staff_are_asked_at_once(upstream, customer, service, ids):
+def test_search_when_ids_do_not_count_up_then_the_order_goes_to_review(upstream, customer, service, ids):
     for number, upstream_id in enumerate(ids):
         make.order(customer, service, quantity=40 + number)
         upstream.inject(faults.answer(body=b'{"order": "%s"}' % upstream_id.encode(), action="add"))
@@ -364,7 +366,7 @@ def test_doubt_when_ids_are_opaque_or_do_not_count_up_then_staff_are_asked_at_on
     assert upstream.requests_of("status") == []
 
 
-def test_doubt_when_hardly_any_id_is_known_then_it_waits_for_its_deadline(upstream, customer, service):
+def test_search_when_too_few_ids_are_known_then_the_order_waits(upstream, customer, service):
     make.order(customer, service, quantity=30)
     submit_now()
     order = lost(upstream, customer, service)
@@ -375,8 +377,8 @@ def test_doubt_when_hardly_any_id_is_known_then_it_waits_for_its_deadline(upstre
     assert fresh(order).upstream_id == truth(upstream, order)
 
 
-def test_doubt_when_our_orders_are_denied_then_nothing_is_concluded(upstream, provider, customer, service, known):
-    """The key is another account's now: that it has no such order says nothing."""
+def test_search_when_our_known_orders_are_denied_then_nothing_is_bound(upstream, provider, customer, service, known):
+    """The key belongs to another account now, so an id that it denies may still be the order's."""
     order = lost(upstream, customer, service)
     for one in known:
         upstream.set_order(int(fresh(one).upstream_id), omitted=True)
@@ -385,7 +387,7 @@ def test_doubt_when_our_orders_are_denied_then_nothing_is_concluded(upstream, pr
     assert "surely ours" in evidence(order).look_note
 
 
-def test_doubt_when_others_ordered_thousands_meanwhile_then_staff_are_asked_at_once(upstream, customer, service, known):
+def test_search_when_the_window_is_too_wide_then_the_order_goes_to_review(upstream, customer, service, known):
     order = lost(upstream, customer, service)
     upstream.skip_order_ids(5_000)
     make.order(customer, service, quantity=70)
@@ -395,7 +397,7 @@ def test_doubt_when_others_ordered_thousands_meanwhile_then_staff_are_asked_at_o
     assert "too much" in fresh(order).review_note
 
 
-def test_doubt_when_the_search_is_switched_off_then_no_id_is_asked_for(upstream, provider, customer, service, known):
+def test_search_when_switched_off_then_no_id_is_polled(upstream, provider, customer, service, known):
     Provider.objects.update(probes_ids=False)
     order = lost(upstream, customer, service)
     upstream.clear_requests()
@@ -405,9 +407,7 @@ def test_doubt_when_the_search_is_switched_off_then_no_id_is_asked_for(upstream,
 
 
 @pytest.mark.parametrize("fault", [faults.drop_before, faults.drop_after, faults.truncate])
-def test_doubt_when_the_provider_does_not_answer_then_it_is_searched_for_later(
-    upstream, customer, service, known, fault
-):
+def test_search_when_the_provider_does_not_answer_then_it_runs_again_later(upstream, customer, service, known, fault):
     order = lost(upstream, customer, service)
     upstream.inject(fault("status", times=10))
     assert reconcile_now() == 0
@@ -419,7 +419,9 @@ def test_doubt_when_the_provider_does_not_answer_then_it_is_searched_for_later(
 # -- what is kept for staff --------------------------------------------------------------------------
 
 
-def test_balance_when_in_doubt_then_before_and_after_are_kept_for_staff(upstream, provider, customer, service, known):
+def test_balance_when_an_order_is_in_doubt_then_before_and_after_are_stored(
+    upstream, provider, customer, service, known
+):
     Provider.objects.update(balance=900_000_000, balance_checked_at=timezone.now() - timedelta(minutes=3))
     order = lost(upstream, customer, service)
     reconcile_now()
@@ -431,7 +433,7 @@ def test_balance_when_in_doubt_then_before_and_after_are_kept_for_staff(upstream
 # -- staff -------------------------------------------------------------------------------------------
 
 
-def test_staff_search_when_in_review_then_it_can_still_be_found(upstream, customer, service, known):
+def test_staff_search_when_in_review_then_the_order_can_still_be_found(upstream, customer, service, known):
     order = lost(upstream, customer, service)
     pass_deadlines()
     assert search.search_now(order=fresh(order))
@@ -440,7 +442,7 @@ def test_staff_search_when_in_review_then_it_can_still_be_found(upstream, custom
         search.search_now(order=fresh(order))
 
 
-def test_staff_bind_when_the_provider_denies_the_id_then_they_are_told(upstream, customer, service, known):
+def test_staff_bind_when_the_provider_denies_the_id_then_it_is_refused(upstream, customer, service, known):
     order = lost(upstream, customer, service)
     search.check_id(order=order, upstream_id=truth(upstream, order))
     with pytest.raises(ReviewError, match="already bound"):

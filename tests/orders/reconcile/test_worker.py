@@ -1,6 +1,7 @@
-"""Rounds over orders in doubt, and sending one again under its request id, where the provider takes one id once.
+"""Rounds over orders in doubt, and sending one again under its request id.
 
-Nothing but an id settles such a doubt, and the id means nothing elsewhere: `promising.orders()` is what is billed.
+Only an id resolves such an order, and a request id means nothing to another account. `promising.orders()` has the
+orders that the sandbox would bill.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def known(upstream: SandboxServer, customer: Any, service: Any) -> list[Order]:
 
 @pytest.fixture
 def promising() -> Any:
-    """A provider that takes one request id once."""
+    """A provider that accepts a request id once."""
     with SandboxServer(key="upstream-key", speed=0, request_ids=True) as server:
         server.set_service(1, rate="2", min=10, max=10_000, type="Default")
         yield server
@@ -73,7 +74,7 @@ def request_ids(upstream: SandboxServer) -> list[str]:
 
 
 @pytest.mark.parametrize("taken", [True, False])
-def test_request_id_when_the_answer_was_lost_then_asking_again_places_it_once(promising, prompt, customer, taken):
+def test_request_id_when_the_answer_was_lost_then_a_repetition_creates_no_second(promising, prompt, customer, taken):
     order = lost(promising, customer, make.service(prompt), taken=taken)
     assert reconcile_now() == 1
     [there] = promising.orders()
@@ -83,7 +84,7 @@ def test_request_id_when_the_answer_was_lost_then_asking_again_places_it_once(pr
     assert Provider.objects.get().paused_until is None
 
 
-def test_request_id_when_each_order_is_sent_then_it_has_its_own(promising, prompt, customer):
+def test_request_id_when_orders_are_sent_then_each_has_its_own(promising, prompt, customer):
     of = make.service(prompt)
     for _ in range(3):
         make.order(customer, of)
@@ -94,15 +95,15 @@ def test_request_id_when_each_order_is_sent_then_it_has_its_own(promising, promp
 @pytest.mark.parametrize(
     "text", ["Not enough funds on balance", "Incorrect service ID", "Bad link", "Odd words", "Invalid API key"]
 )
-def test_request_id_when_the_repetition_is_refused_then_it_stays_in_doubt(promising, prompt, customer, text):
-    """The service was switched off meanwhile: that the repetition is refused says nothing of the first sending."""
+def test_repetition_when_refused_then_the_order_stays_in_doubt(promising, prompt, customer, text):
+    """The service was switched off meanwhile: the refusal says nothing about the first attempt."""
     order = lost(promising, customer, make.service(prompt))
     promising.inject(faults.answer(body=b'{"error": "%s"}' % text.encode(), action="add"))
     until, balance = fresh(order).doubt_until, money_of(customer)
     assert reconcile_now() == 0
     assert (fresh(order).submission, fresh(order).doubt_until) == (Submission.IN_DOUBT, until)
     assert money_of(customer) == balance
-    assert Provider.objects.get().pause_count == 1  # the doubt's own: a repetition is no new trouble
+    assert Provider.objects.get().pause_count == 1  # From the first attempt; a repetition does not pause.
     assert reconcile_now() == 1
     assert len(set(request_ids(promising))) == 1
     assert len(promising.orders()) == 1
@@ -110,9 +111,7 @@ def test_request_id_when_the_repetition_is_refused_then_it_stays_in_doubt(promis
 
 @pytest.mark.parametrize("is_searched", [True, False])
 @pytest.mark.usefixtures("still_clock")
-def test_request_id_when_no_repetition_is_answered_then_staff_are_asked_at_the_first_deadline(
-    promising, prompt, customer, is_searched
-):
+def test_repetition_when_never_answered_then_the_first_deadline_stays(promising, prompt, customer, is_searched):
     Provider.objects.update(probes_ids=is_searched)
     order = lost(promising, customer, make.service(prompt))
     promising.inject(faults.drop_after("add", times=None))
@@ -130,9 +129,7 @@ def test_request_id_when_no_repetition_is_answered_then_staff_are_asked_at_the_f
     assert (adds(promising), len(promising.orders())) == (sent, 1)
 
 
-def test_request_id_when_the_worker_dies_in_the_repetition_then_it_is_still_the_same_doubt(
-    promising, prompt, customer, monkeypatch
-):
+def test_repetition_when_its_worker_dies_then_request_id_and_deadline_stay(promising, prompt, customer, monkeypatch):
     order = lost(promising, customer, make.service(prompt))
     until = fresh(order).doubt_until
 
@@ -152,10 +149,8 @@ def test_request_id_when_the_worker_dies_in_the_repetition_then_it_is_still_the_
 
 
 @pytest.mark.parametrize("change", ["key", "url", "parameter", "off", "never sent with one"])
-def test_request_id_when_it_would_mean_nothing_there_then_the_order_is_not_sent_again(
-    promising, prompt, customer, change
-):
-    """To another account, or under another name, the order would be new: placed twice."""
+def test_request_id_when_the_provider_cannot_know_it_then_nothing_is_repeated(promising, prompt, customer, change):
+    """To another account, or under another parameter, the order would be new and created twice."""
     with SandboxServer(key="other-key", speed=0, request_ids=True) as elsewhere:
         if change == "never sent with one":
             Provider.objects.update(request_id_parameter="")
@@ -178,10 +173,8 @@ def test_request_id_when_it_would_mean_nothing_there_then_the_order_is_not_sent_
         assert fresh(order).submission == Submission.IN_DOUBT
 
 
-def test_request_id_when_the_provider_takes_it_twice_then_it_is_not_used_any_more(
-    upstream, provider, customer, service
-):
-    """The owner was told that the provider takes one id once; it does not."""
+def test_request_id_when_accepted_twice_then_request_ids_are_switched_off(upstream, provider, customer, service):
+    """The owner set up that the provider accepts a request id once, but it does not."""
     Provider.objects.update(request_id_parameter="request_id")
     known_orders(upstream, customer, service)
     lost(upstream, customer, service)
@@ -196,20 +189,20 @@ def test_request_id_when_the_provider_takes_it_twice_then_it_is_not_used_any_mor
     assert fresh(second).upstream_id == truth(upstream, second)
 
 
-def test_promise_when_another_order_is_recorded_during_the_check_then_it_is_not_taken_for_a_twin(
+def test_promise_when_another_order_is_recorded_meanwhile_then_it_is_no_duplicate(
     promising, prompt, customer, other, monkeypatch
 ):
-    """For a moment it was at the provider and not yet in our books: a provider that keeps its word was accused."""
+    """Its id was at the provider and not yet recorded here, so a provider that keeps its promise raised an alert."""
     service = make.service(prompt)
     known_orders(promising, customer, service)
     order = lost(promising, customer, service)
     rival = make.order(other, service)
     record, others, finish = submit.record_outcome, worker._others, []
 
-    def recorded_just_before(*asked: Any) -> Any:
+    def recorded_just_before(*args: Any) -> Any:
         while finish:
             finish.pop()()
-        return others(*asked)
+        return others(*args)
 
     def while_the_other_is_sent(**values: Any) -> bool:
         if values["order"].pk == rival.pk:
@@ -228,10 +221,8 @@ def test_promise_when_another_order_is_recorded_during_the_check_then_it_is_not_
     assert not Alert.objects.filter(cause__endswith=":request-ids").exists()
 
 
-def test_promise_when_another_order_in_doubt_is_there_then_it_is_not_taken_for_a_twin(
-    promising, prompt, customer, other
-):
-    """Until it is repeated too, it belongs to no order of ours and could be the first one's twin."""
+def test_promise_when_another_order_is_in_doubt_then_it_is_no_duplicate(promising, prompt, customer, other):
+    """Until it is repeated too, its id is unknown and could be a duplicate of the first."""
     service = make.service(prompt)
     known_orders(promising, customer, service)
     doubts = [lost(promising, customer, service), lost(promising, other, service)]
@@ -240,8 +231,8 @@ def test_promise_when_another_order_in_doubt_is_there_then_it_is_not_taken_for_a
     assert Provider.objects.get().request_id_parameter == "request_id"
 
 
-def test_request_id_when_staff_send_it_again_then_it_is_the_same_one(promising, prompt, customer, staff):
-    """Staff believed that it was not placed. It was; the provider knows its id."""
+def test_request_id_when_staff_queue_the_order_again_then_it_is_the_same(promising, prompt, customer, staff):
+    """Staff believed that the order was not accepted. It was, and the provider knows its request id."""
     order = lost(promising, customer, make.service(prompt))
     send_again(order=order, actor=staff)
     submit_now()
@@ -249,8 +240,8 @@ def test_request_id_when_staff_send_it_again_then_it_is_the_same_one(promising, 
     assert fresh(order).upstream_id == str(promising.orders()[0].id)
 
 
-def test_request_id_when_refused_for_now_then_the_next_sending_is_a_new_one(promising, prompt, customer):
-    """Nothing was placed, so nothing is repeated; some providers keep answering an id with its first error."""
+def test_request_id_when_refused_for_now_then_the_next_attempt_has_a_new_one(promising, prompt, customer):
+    """Nothing was accepted, so nothing is repeated. Some providers answer a known id with its first error for ever."""
     order = make.order(customer, make.service(prompt))
     promising.inject(faults.answer(body=b'{"error": "Not enough funds on balance"}', action="add"))
     submit_now()
@@ -259,7 +250,7 @@ def test_request_id_when_refused_for_now_then_the_next_sending_is_a_new_one(prom
     assert len(set(request_ids(promising))) == 2
 
 
-def test_repetition_when_another_order_is_being_sent_then_it_waits_for_its_turn(promising, prompt, customer):
+def test_repetition_when_the_lane_is_taken_then_it_waits(promising, prompt, customer):
     of = make.service(prompt)
     order = lost(promising, customer, of)
     make.order(customer, of, quantity=50)
@@ -280,7 +271,7 @@ def test_repetition_when_many_workers_search_then_one_sends(promising, prompt, c
     assert fresh(order).upstream_id == str(promising.orders()[0].id)
 
 
-def test_repetition_when_staff_settle_it_meanwhile_then_the_doubt_is_theirs(promising, prompt, customer, staff):
+def test_repetition_when_staff_decide_meanwhile_then_it_is_not_sent(promising, prompt, customer, staff):
     order = lost(promising, customer, make.service(prompt))
     seen = fresh(order)
     assert submit.claim_repetition(order=fresh(order)) is not None
@@ -288,7 +279,7 @@ def test_repetition_when_staff_settle_it_meanwhile_then_the_doubt_is_theirs(prom
         refund_unaccepted(order=seen, note="x", actor=staff)
     end_lease(order)
     expire_leases()
-    assert submit.claim_repetition(order=seen) is None  # another repetition was sent since it was read
+    assert submit.claim_repetition(order=seen) is None  # Another repetition was sent meanwhile.
     refund_unaccepted(order=fresh(order), note="x", actor=staff)
     assert submit.claim_repetition(order=fresh(order)) is None
     assert submit_due_orders() == 0
@@ -298,7 +289,7 @@ def test_repetition_when_staff_settle_it_meanwhile_then_the_doubt_is_theirs(prom
 
 
 @pytest.mark.usefixtures("still_clock")
-def test_searches_when_nothing_settles_it_then_their_waits_double(upstream, customer, service, known):
+def test_searches_when_nothing_is_found_then_their_waits_double(upstream, customer, service, known):
     elapsed, waits = timedelta(0), []
     while elapsed < timedelta(minutes=30):
         waits.append(next_search_after(elapsed).total_seconds())
@@ -306,7 +297,7 @@ def test_searches_when_nothing_settles_it_then_their_waits_double(upstream, cust
     assert waits == [15, 30, 60, 120, 240, 480, 960]
     order = lost(upstream, customer, service, taken=False)
     assert reconcile_due_orders() == 0
-    assert order.submission_attempts.get().looks == 0  # the first one is 15 seconds away
+    assert order.submission_attempts.get().looks == 0  # The first search is due in 15 seconds.
     Order.objects.filter(pk=order.pk).update(
         next_action_at=timezone.now(), doubt_until=timezone.now() + timedelta(minutes=20)
     )
@@ -316,7 +307,7 @@ def test_searches_when_nothing_settles_it_then_their_waits_double(upstream, cust
     assert timedelta(minutes=10) < wait < timedelta(minutes=10, seconds=20)
 
 
-def test_doubt_when_it_is_being_searched_for_then_it_is_due_for_no_other_worker(
+def test_order_in_doubt_when_a_worker_searches_for_it_then_no_other_does(
     upstream, customer, service, known, monkeypatch
 ):
     lost(upstream, customer, service)
@@ -331,7 +322,7 @@ def test_doubt_when_it_is_being_searched_for_then_it_is_due_for_no_other_worker(
     assert due_meanwhile == []
 
 
-def test_doubts_when_one_provider_is_dead_then_the_others_are_found(upstream, customer, service, known):
+def test_orders_in_doubt_when_one_provider_is_unreachable_then_others_are_found(upstream, customer, service, known):
     order = lost(upstream, customer, service)
     dead = make.provider(name="Dead")
     stuck = make.order(customer, make.service(dead))
@@ -343,9 +334,7 @@ def test_doubts_when_one_provider_is_dead_then_the_others_are_found(upstream, cu
 
 
 @pytest.mark.parametrize("values", [{"is_active": False}, {"paused_until": "2999-01-01T00:00:00Z"}])
-def test_doubt_when_its_provider_is_off_or_paused_then_it_is_found_all_the_same(
-    upstream, customer, service, known, values
-):
+def test_order_in_doubt_when_its_provider_is_off_or_paused_then_it_is_found(upstream, customer, service, known, values):
     order = lost(upstream, customer, service)
     Provider.objects.update(**values)
     assert reconcile_now() == 1
@@ -353,7 +342,7 @@ def test_doubt_when_its_provider_is_off_or_paused_then_it_is_found_all_the_same(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_doubt_when_many_search_at_once_then_it_is_bound_once(upstream, provider, customer, service, known):
+def test_order_in_doubt_when_many_workers_search_then_it_is_bound_once(upstream, provider, customer, service, known):
     order = lost(upstream, customer, service)
     Order.objects.filter(pk=order.pk).update(next_action_at=timezone.now())
     results = at_once(4, lambda number: reconcile_provider(provider=Provider.objects.get(pk=provider.pk)))

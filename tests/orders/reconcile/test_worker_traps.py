@@ -1,5 +1,7 @@
-"""Traps for the settling of doubts: each is a way in which an order was bound to another customer's, sent twice
-or lost from sight, found by trying to. The links tell whose order it really is."""
+"""Orders in doubt that were once bound to another customer's order, sent twice or forgotten.
+
+The link shows which order an id really belongs to.
+"""
 
 from __future__ import annotations
 
@@ -67,13 +69,13 @@ def is_not_bound_to_a_stranger(upstream: SandboxServer, order: Order) -> bool:
     return stands.upstream_id is None or there[stands.upstream_id] == order.link
 
 
-# -- one customer's doubt, another's order -------------------------------------------------------------
+# -- one customer's order in doubt, another's id -------------------------------------------------------
 
 
-def test_rival_when_its_service_became_dearer_there_then_its_order_is_nobody_elses(
+def test_other_candidate_when_its_rate_rose_then_its_id_is_not_bound(
     upstream, provider, customer, other, service, known
 ):
-    """Its order costs what the other's should, and not what its own should: the rate rose since the import."""
+    """Since the import its rate rose, so its charge fits the other order better than itself."""
     upstream.set_service(2, rate="2.4", min=10, max=10_000, type="Default")
     dearer = make.service(provider, external_id="2", rate="2.4", name="Likes")
     upstream.set_service(1, rate="2.4")
@@ -83,8 +85,10 @@ def test_rival_when_its_service_became_dearer_there_then_its_order_is_nobody_els
     assert fresh(doubt).submission == Submission.IN_DOUBT
 
 
-def test_rival_when_it_is_a_package_then_its_order_is_nobody_elses(upstream, provider, customer, other, service, known):
-    """The provider counts what is in the package, we count the package."""
+def test_other_candidate_when_it_is_a_package_then_its_id_is_not_bound(
+    upstream, provider, customer, other, service, known
+):
+    """The provider counts the contents of a package, we count packages."""
     upstream.set_service(7, rate="0.2", min=1, max=1, type="Package")
     package = make.service(provider, external_id="7", rate="0.2", type="package", name="Pack")
     send(upstream, make.order(other, package, quantity=None, link=THEIRS), faults.drop_after("add"))
@@ -95,7 +99,7 @@ def test_rival_when_it_is_a_package_then_its_order_is_nobody_elses(upstream, pro
     assert fresh(doubt).submission == Submission.IN_DOUBT
 
 
-def test_rival_when_the_exchange_rate_was_corrected_then_its_order_is_nobody_elses(
+def test_other_candidate_when_the_exchange_rate_changed_then_its_id_is_not_bound(
     upstream, provider, customer, other, service, known
 ):
     send(upstream, make.order(other, service, quantity=100, link=THEIRS), faults.drop_after("add"))
@@ -107,7 +111,7 @@ def test_rival_when_the_exchange_rate_was_corrected_then_its_order_is_nobody_els
     assert fresh(doubt).submission == Submission.IN_DOUBT
 
 
-def test_rival_when_refused_with_unknown_words_then_it_may_be_there_all_the_same(
+def test_other_candidate_when_refused_in_unknown_words_then_its_id_is_not_bound(
     upstream, customer, other, service, known
 ):
     odd = faults.answer(processed=True, body=b'{"error": "Something odd happened"}', action="add")
@@ -118,8 +122,8 @@ def test_rival_when_refused_with_unknown_words_then_it_may_be_there_all_the_same
     assert (fresh(doubt).submission, fresh(held).review_reason) == (Submission.IN_DOUBT, ReviewReason.UNKNOWN_ERROR)
 
 
-def test_rival_when_it_was_taken_twice_then_the_twin_is_nobody_elses(upstream, customer, other, service, known):
-    """A promise that is not kept made a second order; the first one looked like the other customer's doubt."""
+def test_other_candidate_when_accepted_twice_then_its_duplicate_is_not_bound(upstream, customer, other, service, known):
+    """A broken promise created a second order, and the first looked like another customer's order in doubt."""
     Provider.objects.update(request_id_parameter="request_id")
     send(upstream, make.order(other, service, link=THEIRS), faults.drop_after("add"))
     doubt = send(upstream, make.order(customer, service, link=OURS), faults.drop_before("add"))
@@ -135,7 +139,7 @@ def test_rival_when_it_was_taken_twice_then_the_twin_is_nobody_elses(upstream, c
     assert Alert.objects.filter(cause__endswith=":request-ids").exists()
 
 
-def test_rival_when_staff_sent_it_again_under_another_scope_then_its_first_order_is_nobody_elses(
+def test_other_candidate_when_sent_again_in_another_scope_then_it_is_not_bound(
     upstream, customer, other, service, known, staff
 ):
     Provider.objects.update(request_id_parameter="request_id")
@@ -151,10 +155,10 @@ def test_rival_when_staff_sent_it_again_under_another_scope_then_its_first_order
     assert fresh(doubt).submission == Submission.IN_DOUBT
 
 
-def test_rival_when_staff_sent_it_again_later_then_its_first_order_is_nobody_elses(
+def test_other_candidate_when_sent_again_later_then_its_first_id_is_not_bound(
     upstream, customer, other, service, known, staff
 ):
-    """Its second sending has a higher id than the doubt can have; its first one does not."""
+    """The id of its second attempt is above the window; the id of its first is not."""
     theirs = send(upstream, make.order(other, service, link=THEIRS), faults.drop_after("add"))
     doubt = send(upstream, make.order(customer, service, link=OURS), faults.drop_before("add"))
     make.order(customer, service, quantity=70)
@@ -165,19 +169,19 @@ def test_rival_when_staff_sent_it_again_later_then_its_first_order_is_nobody_els
     assert fresh(doubt).submission == Submission.IN_DOUBT
 
 
-def test_account_when_it_has_two_host_names_then_it_is_one(upstream, customer, other, service, known):
-    """Two customers on one order: at the other name it was known, at this one it was an orphan."""
-    twin = make.provider(name="Twin", url=upstream.url.replace("127.0.0.1", "localhost"), api_key=upstream.key)
+def test_account_when_it_has_two_host_names_then_both_are_the_same_account(upstream, customer, other, service, known):
+    """Two customers were bound to one id: known under one host name, it was an orphan under the other."""
+    same_account = make.provider(name="Twin", url=upstream.url.replace("127.0.0.1", "localhost"), api_key=upstream.key)
     doubt = send(upstream, make.order(customer, service, link=OURS), faults.drop_before("add"))
-    theirs = make.order(other, make.service(twin, external_id="1"), link=THEIRS)
+    theirs = make.order(other, make.service(same_account, external_id="1"), link=THEIRS)
     submit_now()
     assert fresh(theirs).submission == Submission.ACCEPTED
     reconcile_now()
     assert fresh(doubt).submission == Submission.IN_DOUBT
 
 
-def test_search_when_no_id_lies_between_ours_then_it_is_not_trusted(upstream, customer, service, monkeypatch):
-    """That ids which nobody has are denied does not show that other people's are."""
+def test_search_when_no_id_lies_between_ours_then_nothing_is_bound(upstream, customer, service, monkeypatch):
+    """That unused ids are denied does not show that other customers' ids are."""
 
     def next_id_is_one_higher() -> None:
         with upstream._store.transaction() as connection:
@@ -197,8 +201,8 @@ def test_search_when_no_id_lies_between_ours_then_it_is_not_trusted(upstream, cu
 # -- evidence that misleads ----------------------------------------------------------------------------
 
 
-def test_search_when_the_account_was_changed_then_it_says_so_instead_of_none(upstream, customer, service, known):
-    """ "None of them is ours" invites staff to send it again: at the old account it is being delivered."""
+def test_search_when_the_account_was_changed_then_the_note_says_so(upstream, customer, service, known):
+    """ "None of them is ours" invites staff to send it again while the old account delivers it."""
     doubt = lost(upstream, customer, service)
     with SandboxServer(key="another", speed=0) as elsewhere:
         elsewhere.set_service(1, rate="2", min=10, max=10_000, type="Default")
@@ -210,12 +214,12 @@ def test_search_when_the_account_was_changed_then_it_says_so_instead_of_none(ups
         known_orders(elsewhere, customer, service)
         assert reconcile_now() == 0
         assert "another account" in fresh(doubt).review_note
-        assert doubt.submission_attempts.get().balance_after is None  # it would be the other account's
+        assert doubt.submission_attempts.get().balance_after is None  # It would be the other account's.
         search.check_id(order=fresh(doubt), upstream_id=truth(upstream, doubt))
 
 
-def test_search_when_an_old_id_was_far_higher_then_the_window_is_that_of_now(upstream, customer, service, known):
-    """One id of seven digits, bound by hand or of an old account, and every later doubt was looked for above it."""
+def test_search_when_an_old_id_was_far_higher_then_the_window_ignores_it(upstream, customer, service, known):
+    """One id of seven digits, bound by staff or from an old account, moved every later window above it."""
     bound = lost(upstream, customer, service, quantity=999)
     decisions.bind_upstream_id(order=bound, upstream_id="5000000")
     for quantity in (41, 42, 43):
@@ -226,8 +230,8 @@ def test_search_when_an_old_id_was_far_higher_then_the_window_is_that_of_now(ups
     assert found is not None and found.low < 100_000
 
 
-def test_search_when_a_promise_was_kept_then_ids_still_count_up(customer, other):
-    """A repetition is answered with the id of its first sending, older than orders that were sent before it."""
+def test_search_when_a_repetition_was_answered_then_ids_still_count_up(customer, other):
+    """A repetition is answered with the id of its first attempt, lower than ids of orders sent before it."""
     with SandboxServer(key="k", speed=0, request_ids=True) as upstream:
         upstream.set_service(1, rate="2", min=10, max=10_000, type="Default")
         provider = make.provider(url=upstream.url, api_key="k", request_id_parameter="request_id")
@@ -242,13 +246,13 @@ def test_search_when_a_promise_was_kept_then_ids_still_count_up(customer, other)
         assert search.calibrate(client=client, provider=provider, accounts=[provider.pk]) is None
 
 
-# -- sent twice, refunded though placed ---------------------------------------------------------------
+# -- sent twice, refunded though accepted -------------------------------------------------------------
 
 
-def test_late_answer_when_staff_send_it_again_then_it_is_not_sent(
+def test_late_answer_when_staff_queued_the_order_again_then_it_is_not_sent(
     upstream, customer, service, known, staff, monkeypatch
 ):
-    """It is known to be placed by now; the next round placed it once more."""
+    """The order is known to be accepted by now, but the next round sent it once more."""
     order = make.order(customer, service)
     record = submit.record_outcome
 
@@ -267,7 +271,7 @@ def test_late_answer_when_staff_send_it_again_then_it_is_not_sent(
     assert truth(upstream, order) in fresh(order).review_note
 
 
-def test_late_answer_when_it_is_of_an_earlier_sending_under_the_same_request_id_then_it_settles_the_doubt(
+def test_late_answer_when_its_request_id_was_repeated_then_the_order_is_accepted(
     upstream, customer, service, monkeypatch
 ):
     Provider.objects.update(request_id_parameter="request_id", probes_ids=False)
@@ -287,9 +291,7 @@ def test_late_answer_when_it_is_of_an_earlier_sending_under_the_same_request_id_
     assert (fresh(order).submission, fresh(order).upstream_id) == (Submission.ACCEPTED, truth(upstream, order))
 
 
-def test_busy_link_when_staff_sent_it_again_then_it_may_be_busy_with_the_first_sending(
-    upstream, customer, service, known, staff
-):
+def test_busy_link_when_staff_queued_the_order_again_then_it_goes_to_review(upstream, customer, service, known, staff):
     order = lost(upstream, customer, service)
     send_again(order=order, actor=staff)
     upstream.inject(faults.answer(body=b'{"error": "You have active order with this link."}', action="add"))
@@ -299,9 +301,7 @@ def test_busy_link_when_staff_sent_it_again_then_it_may_be_busy_with_the_first_s
     assert len([one for one in upstream.orders() if one.quantity == 100]) == 1
 
 
-def test_refusal_when_staff_sent_it_again_then_it_does_not_refund_the_first_sending(
-    upstream, customer, service, known, staff
-):
+def test_refusal_when_staff_queued_the_order_again_then_it_is_not_refunded(upstream, customer, service, known, staff):
     order = lost(upstream, customer, service)
     send_again(order=order, actor=staff)
     upstream.inject(faults.answer(body=b'{"error": "Incorrect service ID"}', action="add"))
@@ -310,8 +310,8 @@ def test_refusal_when_staff_sent_it_again_then_it_does_not_refund_the_first_send
     assert (fresh(order).submission, fresh(order).review_reason) == (Submission.QUEUED, ReviewReason.DOUBT)
 
 
-def test_promise_when_it_could_not_be_looked_at_then_nothing_else_is_repeated(upstream, customer, service, known):
-    """The check failed once, and three more orders were placed twice before anyone knew."""
+def test_promise_when_it_could_not_be_checked_then_nothing_else_is_repeated(upstream, customer, service, known):
+    """The check failed once, and three more orders were created twice before anyone knew."""
     Provider.objects.update(request_id_parameter="request_id")
     first = lost(upstream, customer, service, quantity=100)
     upstream.inject(faults.drop_before("status", times=None))
@@ -320,14 +320,14 @@ def test_promise_when_it_could_not_be_looked_at_then_nothing_else_is_repeated(up
     assert reconcile_now() == 0
     upstream.clear_faults()
     assert reconcile_now() == 1
-    assert len([one for one in upstream.orders() if one.quantity == 100]) == 2  # the one that showed it
+    assert len([one for one in upstream.orders() if one.quantity == 100]) == 2  # The duplicate that showed it.
     assert len([one for one in upstream.orders() if one.quantity == 300]) == 1
     assert Provider.objects.get().request_id_parameter == ""
     assert fresh(first).submission == Submission.ACCEPTED
 
 
 @pytest.mark.parametrize("name", ["quantity", "link", "key", "action"])
-def test_parameter_when_it_is_the_protocols_own_then_nothing_is_sent_and_nothing_is_in_doubt(
+def test_parameter_when_the_protocol_uses_it_then_nothing_is_sent_or_in_doubt(
     upstream, provider, customer, service, name
 ):
     Provider.objects.update(request_id_parameter=name)
@@ -341,10 +341,10 @@ def test_parameter_when_it_is_the_protocols_own_then_nothing_is_sent_and_nothing
 
 
 @pytest.mark.parametrize("meanwhile", ["refund", "send again", "bind"])
-def test_review_when_the_order_moved_during_the_search_then_it_is_not_asked_for(
+def test_review_when_the_order_moved_during_the_search_then_it_is_not_requested(
     upstream, customer, service, known, staff, monkeypatch, meanwhile
 ):
-    """Minutes later, the finding set an order aside that was being sent, or placed long since."""
+    """An outdated finding put an order in review that was being sent or was accepted long before."""
     doubt = lost(upstream, customer, service)
     monkeypatch.setitem(upstream.provider._actions, "status", lambda params: {"error": "Incorrect order ID"})
     note = search._note
@@ -363,8 +363,8 @@ def test_review_when_the_order_moved_during_the_search_then_it_is_not_asked_for(
     assert fresh(doubt).review_reason == ""
 
 
-def test_refund_when_it_cannot_be_posted_then_the_other_orders_are_sent_all_the_same(customer, other, service):
-    """One wallet at its limit stopped the sending of everybody's orders."""
+def test_refund_when_it_cannot_be_posted_then_other_orders_are_still_sent(customer, other, service):
+    """One wallet at its limit stopped the submission of all orders."""
     stuck = make.order(customer, service)
     Order.objects.update(queued_at=timezone.now() - timedelta(hours=25))
     fine = make.order(other, service)
@@ -373,10 +373,10 @@ def test_refund_when_it_cannot_be_posted_then_the_other_orders_are_sent_all_the_
     submit_now()
     assert fresh(fine).submission == Submission.ACCEPTED
     assert Alert.objects.filter(cause=f"order:{stuck.pk}:held").exists()
-    Order.objects.filter(pk=stuck.pk).update(queued_at=timezone.now())  # for the books at the end of the test
+    Order.objects.filter(pk=stuck.pk).update(queued_at=timezone.now())  # For the check of the books.
 
 
-def test_sweep_when_one_breaks_then_the_others_go_on(upstream, customer, service, monkeypatch):
+def test_sweep_when_one_fails_then_the_others_still_run(upstream, customer, service, monkeypatch):
     def breaks() -> int:
         raise RuntimeError("no")
 
@@ -387,10 +387,10 @@ def test_sweep_when_one_breaks_then_the_others_go_on(upstream, customer, service
     assert Alert.objects.filter(cause="deadlines").exists()
 
 
-def test_record_when_the_database_hangs_up_in_the_middle_then_a_clear_no_is_still_one(
-    upstream, customer, service, monkeypatch
-):
-    """The order remembered what was rolled back, and its second try matched nothing: a doubt about a clear no."""
+def test_record_when_the_database_connection_broke_then_a_refusal_is_recorded(upstream, customer, service, monkeypatch):
+    """The order kept what was rolled back, so its second try matched nothing and a clear refusal became an order in
+    doubt.
+    """
     order = make.order(customer, service)
     upstream.inject(faults.answer(body=b'{"error": "Not enough funds on balance"}', action="add"))
     write, failures = outcomes.write_event, [OperationalError("deadlock detected")]

@@ -1,7 +1,7 @@
-"""How much goes back: tables with the numbers in the open, and what holds for all numbers.
+"""How much is refunded: tables of cases, and properties that hold for all numbers.
 
-Amounts are in whole units: 0.25 is 250,000 micro-units. A charge agrees with `remains` when it is within 5% of
-the expected cost, or within a cent where that is more, of what the delivered part should have cost.
+Amounts are in whole units: 0.25 is 250,000 micro-units. A charge agrees with `remains` if it differs from the cost of
+the delivered part by at most 5% of the expected cost, or by a cent if that is more.
 """
 
 from __future__ import annotations
@@ -167,9 +167,12 @@ def micros(text: str) -> int:
 
 
 @pytest.mark.parametrize(("status", "quantity", "charge", "cost", "remains", "returned", "due"), rows())
-def test_refund_when_the_provider_says_so_then_it_is_this(status, quantity, charge, cost, remains, returned, due):
-    """Remains 150 of 100 gave back 150%, remains −10 debited the customer; Partial with nothing remaining
-    gave everything back, Canceled with nothing remaining gave nothing."""
+def test_refund_when_the_answer_is_as_listed_then_it_is_the_amount_due(
+    status, quantity, charge, cost, remains, returned, due
+):
+    """Remains of 150 of 100 refunded 150%, remains of −10 debited the customer; Partial with remains of 0 refunded
+    everything, Canceled with remains of 0 nothing.
+    """
     is_package = quantity == "package"
     sold = make.Sold(
         quantity=1 if is_package else int(Decimal(quantity)),
@@ -190,12 +193,12 @@ def test_refund_when_the_provider_says_so_then_it_is_this(status, quantity, char
         assert found.target == micros(due)
 
 
-def test_contradiction_when_told_to_staff_then_both_numbers_are_there():
+def test_contradiction_when_shown_to_staff_then_it_has_both_numbers():
     due = refund_due(SOLD, status=Status.PARTIAL, remains=50, upstream_charge=200_000)
     assert due == Contradiction("It says that 50 of 100 remain. It charged 0.2 of an expected 0.2.")
 
 
-def test_contradiction_when_there_are_no_remains_then_the_charge_is_there():
+def test_contradiction_when_there_are_no_remains_then_it_has_the_charge():
     due = refund_due(SOLD, status=Status.PARTIAL, remains=None, upstream_charge=200_000)
     assert due == Contradiction("Partial, and it does not say how many remain. It charged 0.2 of an expected 0.2.")
 
@@ -215,7 +218,7 @@ def test_contradiction_when_there_are_no_remains_then_the_charge_is_there():
         (0, 10_001, True),
     ],
 )
-def test_charge_when_it_is_above_the_rate_by_more_than_rounding_then_it_is_too_much(expected, charged, is_over):
+def test_charge_when_above_the_expected_cost_and_tolerance_then_it_is_too_much(expected, charged, is_over):
     assert overcharged(make.Sold(quantity=100, charge=1, expected_cost=expected), charged) == is_over
 
 
@@ -230,7 +233,7 @@ sold_of_all_kinds = st.builds(
 
 
 @given(sold=sold_of_all_kinds, status=st.sampled_from(list(Status)), remains=remains_of_all_kinds, charge=charges)
-def test_refund_whatever_is_said_then_it_is_between_nothing_and_the_charge(sold, status, remains, charge):
+def test_refund_when_the_answer_is_arbitrary_then_it_is_within_the_charge(sold, status, remains, charge):
     due = refund_due(sold, status=status, remains=remains, upstream_charge=charge)
     if isinstance(due, Refund):
         assert 0 <= due.target <= sold.charge
@@ -243,7 +246,7 @@ def test_refund_whatever_is_said_then_it_is_between_nothing_and_the_charge(sold,
 
 
 @given(sold=sold_of_all_kinds, remains=st.lists(numbers, min_size=2, max_size=20))
-def test_refund_when_more_remains_then_it_is_never_less(sold, remains):
+def test_refund_when_more_remains_then_it_is_not_smaller(sold, remains):
     targets = []
     for one in sorted(remains):
         due = refund_due(sold, status=Status.PARTIAL, remains=one, upstream_charge=None)
@@ -253,7 +256,7 @@ def test_refund_when_more_remains_then_it_is_never_less(sold, remains):
 
 
 @given(sold=sold_of_all_kinds, two=st.tuples(amounts, amounts))
-def test_refund_when_less_was_charged_then_it_is_never_less(sold, two):
+def test_refund_when_less_was_charged_then_it_is_not_smaller(sold, two):
     less, more = sorted(two)
     dues = [refund_due(sold, status=Status.PARTIAL, remains=None, upstream_charge=charge) for charge in (less, more)]
     if all(isinstance(due, Refund) for due in dues):
@@ -261,7 +264,7 @@ def test_refund_when_less_was_charged_then_it_is_never_less(sold, two):
 
 
 @given(sold=sold_of_all_kinds, remains=st.integers(min_value=1, max_value=10**15), charge=charges)
-def test_refund_when_all_remains_then_all_goes_back_or_nothing_moves(sold, remains, charge):
+def test_refund_when_all_remains_then_all_is_refunded_or_nothing(sold, remains, charge):
     due = refund_due(sold, status=Status.PARTIAL, remains=sold.quantity + remains, upstream_charge=charge)
     assert isinstance(due, Contradiction) or due.target == sold.charge
     assert refund_due(sold, status=Status.CANCELED, remains=sold.quantity + remains, upstream_charge=charge) == Refund(
@@ -270,7 +273,7 @@ def test_refund_when_all_remains_then_all_goes_back_or_nothing_moves(sold, remai
 
 
 @given(sold=sold_of_all_kinds, remains=remains_of_all_kinds)
-def test_canceled_when_nothing_was_charged_then_all_goes_back(sold, remains):
+def test_canceled_when_nothing_was_charged_then_all_is_refunded(sold, remains):
     for charge in (None, 0):
         assert refund_due(sold, status=Status.CANCELED, remains=remains, upstream_charge=charge) == Refund(
             sold.charge, sold.quantity

@@ -1,4 +1,4 @@
-"""Giving money back, whoever asks for it and however old what they read is."""
+"""Posting refunds, and canceling orders that were not accepted, also from outdated reads."""
 
 from __future__ import annotations
 
@@ -21,50 +21,50 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
 
 @pytest.fixture
 def order(customer: Any, service: Any) -> Order:
-    """100 for $0.25, placed."""
+    """100 for $0.25, accepted."""
     return make.accepted_order(customer, service)
 
 
-def give(order: Order, target: int) -> int:
+def refund(order: Order, target: int) -> int:
     with transaction.atomic():
         return refund_up_to(order=order, target=target, text="not delivered")
 
 
 def test_refund_when_the_target_rises_then_the_difference_is_posted(customer, order):
-    assert (give(order, 100_000), give(order, 175_000), give(order, 250_000)) == (100_000, 75_000, 75_000)
+    assert (refund(order, 100_000), refund(order, 175_000), refund(order, 250_000)) == (100_000, 75_000, 75_000)
     assert (refunds_of(order), money_of(customer)[0]) == ([100_000, 75_000, 75_000], 10_000_000)
 
 
 @pytest.mark.parametrize("target", [0, 50_000, 100_000])
-def test_refund_when_the_target_is_not_above_then_nothing_is_clawed_back(order, target):
-    give(order, 100_000)
+def test_refund_when_the_target_is_not_above_then_nothing_is_taken_back(order, target):
+    refund(order, 100_000)
     with nothing_changes():
-        assert give(order, target) == 0
+        assert refund(order, target) == 0
 
 
 @pytest.mark.parametrize("target", [50_000, 100_000, 150_000])
-def test_refund_when_somebody_refunded_since_it_was_read_then_nothing_is_done(order, target):
-    """Two who had read "nothing refunded yet" each gave back their own part, and one of them for the second time."""
+def test_refund_when_the_order_was_refunded_meanwhile_then_nothing_is_posted(order, target):
+    """Two processes that had read a refund of 0 each posted theirs, one of them for the second time."""
     stale = fresh(order)
-    give(order, 100_000)
+    refund(order, 100_000)
     with nothing_changes(), pytest.raises(OrderMoved):
-        give(stale, target)
+        refund(stale, target)
 
 
-def test_refund_when_above_the_charge_then_nothing_is_done(order):
+def test_refund_when_the_target_is_above_the_charge_then_nothing_is_posted(order):
     with nothing_changes(), pytest.raises(OrderMoved):
-        give(order, order.charge + 1)
+        refund(order, order.charge + 1)
 
 
-def end(order: Order) -> None:
+def cancel(order: Order) -> None:
     with transaction.atomic():
         cancel_unaccepted(order=order, submission=Submission.REFUSED, note="Not taken")
 
 
-def test_end_when_a_part_was_given_back_before_then_only_the_rest_is(customer, service):
+def test_cancel_when_a_part_was_refunded_before_then_only_the_rest_is(customer, service):
     order = make.order(customer, service)
-    give(order, 100_000)
-    end(fresh(order))
+    refund(order, 100_000)
+    cancel(fresh(order))
     assert (fresh(order).status, refunds_of(order)) == (Status.CANCELED, [100_000, 150_000])
     assert money_of(customer)[0] == 10_000_000
 
@@ -79,24 +79,24 @@ def test_end_when_a_part_was_given_back_before_then_only_the_rest_is(customer, s
     ],
     ids=lambda moved: "-".join(moved),
 )
-def test_end_when_the_order_moved_since_it_was_read_then_nothing_is_done(customer, service, moved):
+def test_cancel_when_the_order_moved_meanwhile_then_nothing_changes(customer, service, moved):
     stale = make.order(customer, service)
     Order.objects.filter(pk=stale.pk).update(**moved)
     with nothing_changes(), pytest.raises(OrderMoved):
-        end(stale)
+        cancel(stale)
 
 
-def test_end_when_the_order_is_placed_then_nothing_is_done(order):
-    """Whoever calls it: an order that runs is not refunded as one that was never sent."""
+def test_cancel_when_the_order_is_accepted_then_nothing_changes(order):
+    """An accepted order must never be refunded like one that was not sent."""
     with nothing_changes(), pytest.raises(OrderMoved):
-        end(order)
+        cancel(order)
 
 
 # -- writing what a batch of answers changed ---------------------------------------------------------
 
 
 @pytest.mark.parametrize("moved", [{"status": Status.CANCELED}, {"submission": Submission.IN_DOUBT}])
-def test_progress_when_one_order_moved_since_it_was_read_then_the_batch_is_taken_back(customer, service, moved):
+def test_answers_when_one_order_moved_meanwhile_then_no_order_is_written(customer, service, moved):
     stale = [make.accepted_order(customer, service, upstream_id=upstream_id) for upstream_id in ("1", "2")]
     Order.objects.filter(pk=stale[1].pk).update(**moved, doubt_until=timezone.now() + timedelta(hours=1))
     for order in stale:
@@ -105,7 +105,7 @@ def test_progress_when_one_order_moved_since_it_was_read_then_the_batch_is_taken
         write_answers(orders=stale, was={order.pk: (Status.PENDING, 0) for order in stale})
 
 
-def test_progress_when_written_then_every_followed_column_is_as_it_was_set(customer, service):
+def test_answers_when_written_then_every_column_in_followed_is_stored(customer, service):
     orders = [make.accepted_order(customer, service, upstream_id=upstream_id) for upstream_id in ("1", "2")]
     now = timezone.now()
     values = {

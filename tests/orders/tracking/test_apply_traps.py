@@ -1,4 +1,4 @@
-"""What a hostile reader found in following orders: each story lost money, or kept everybody from theirs."""
+"""Polling: cases in which money was lost, or one order kept others from their refunds."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
 
 
 @pytest.mark.parametrize("answer", ["oops", {"error": "Internal error"}])
-def test_ids_when_many_bad_ones_lie_together_then_the_others_still_get_their_refunds(
+def test_ids_when_many_bad_ones_are_adjacent_then_the_others_are_refunded(
     upstream, customer, service, monkeypatch, answer
 ):
-    """Twelve failures in a row looked like a provider that is down, and nobody there was refunded any more."""
+    """Twelve failures in a row looked like a provider that is down, and no order there was refunded any more."""
     made, count = placed(customer, service, 30), 7
     for one in made:
         upstream.set_order(int(one.upstream_id), status="Partial", remains=50, charge="0.1")
@@ -51,7 +51,7 @@ def test_ids_when_many_bad_ones_lie_together_then_the_others_still_get_their_ref
         poll_now()
     assert [refunds_of(one) for one in fine] == [[125_000]] * len(fine)
     assert [(fresh(one).status, refunds_of(one)) for one in bad] == [(Status.PENDING, [])] * count
-    # And the bad ones are blamed in the end, so that a person will look.
+    # The bad ones get errors in the end, so that they go to review.
     for _ in range(20):
         if all(fresh(one).poll_errors for one in bad):
             return
@@ -59,14 +59,12 @@ def test_ids_when_many_bad_ones_lie_together_then_the_others_still_get_their_ref
     pytest.fail("nobody is blamed")
 
 
-def test_ids_when_the_bad_ones_are_due_alone_then_they_are_told_apart_by_smaller_calls(
-    upstream, customer, service, monkeypatch
-):
-    """By themselves they look like a provider that is down: for ever, if they are asked about together."""
+def test_ids_when_only_bad_ones_are_due_then_smaller_calls_find_them(upstream, customer, service, monkeypatch):
+    """Polled together for ever, they look like a provider that is down."""
     bad = placed(customer, service, 3)
     spoil(upstream, bad, "oops", monkeypatch)
     for _ in range(40):
-        # Two hours go by, and nobody overtakes anybody.
+        # Two hours pass, and the order of the queue stays.
         Order.objects.update(next_poll_at=F("next_poll_at") - timedelta(hours=2))
         Provider.objects.update(polling_until=None)
         poll_due_orders()
@@ -76,9 +74,7 @@ def test_ids_when_the_bad_ones_are_due_alone_then_they_are_told_apart_by_smaller
 
 
 @pytest.mark.parametrize("status", [500, 502, 504])
-def test_id_when_it_crashes_the_provider_then_the_others_get_their_refunds(
-    upstream, customer, service, monkeypatch, status
-):
+def test_id_when_it_crashes_the_provider_then_the_others_are_refunded(upstream, customer, service, monkeypatch, status):
     made = placed(customer, service, 6)
     for one in made:
         upstream.set_order(int(one.upstream_id), status="Partial", remains=50, charge="0.1")
@@ -96,34 +92,34 @@ def test_id_when_it_crashes_the_provider_then_the_others_get_their_refunds(
     assert [bool(refunds_of(one)) for one in made] == [True] * 3 + [False] + [True] * 2
 
 
-def test_answers_when_the_provider_throttles_in_the_middle_then_what_it_said_counts(
+def test_answers_when_the_provider_throttles_meanwhile_then_earlier_ones_apply(
     upstream, customer, service, monkeypatch
 ):
     made = placed(customer, service, 40)
     for one in made:
         upstream.set_order(int(one.upstream_id), status="Partial", remains=50, charge="0.1")
-    speaks, bad, calls = upstream.provider.answer, made[20], [0]
+    answer, bad, calls = upstream.provider.answer, made[20], [0]
 
     def throttles(params: Any) -> Any:
         if params.get("action") != "status":
-            return speaks(params)
+            return answer(params)
         calls[0] += 1
-        if calls[0] > 8:  # From forty down to one are six calls.
+        if calls[0] > 8:  # Halving forty down to one takes six calls.
             return {"error": "Too many requests"}
         named = (params.get("orders") or params["order"]).split(",")
-        return "oops" if bad.upstream_id in named else speaks(params)
+        return "oops" if bad.upstream_id in named else answer(params)
 
     monkeypatch.setattr(upstream.provider, "answer", throttles)
     poll_now()
     assert 0 < sum(bool(refunds_of(one)) for one in made) < 39
     assert {fresh(one).poll_errors for one in made if one != bad} == {0}
-    # It did answer: the wait does not grow with each such round.
+    # It did answer, so the wait does not grow with each such round.
     assert Provider.objects.get().polling_failures == 1
 
 
 @pytest.mark.parametrize("words", ["Internal error", "Server is busy, try again later", "Maintenance"])
-def test_outage_when_it_is_stated_in_words_then_it_is_one_and_no_order_is_blamed(upstream, customer, service, words):
-    """ "Maintenance", asked about one order, was taken for that order's answer, and the outage for health."""
+def test_outage_when_the_answer_is_maintenance_then_no_order_gets_an_error(upstream, customer, service, words):
+    """ "Maintenance" in answer to one id was counted as that order's answer, so the outage went unnoticed."""
     made = placed(customer, service, 30)
     poll_now()
     upstream.inject(faults.answer(body=json.dumps({"error": words}).encode(), action="status", times=None))
@@ -135,26 +131,22 @@ def test_outage_when_it_is_stated_in_words_then_it_is_one_and_no_order_is_blamed
     assert Alert.objects.filter(cause__endswith=":polling", resolved_at=None).exists()
 
 
-def test_provider_when_it_knows_only_single_ids_then_its_orders_are_followed_all_the_same(
-    upstream, customer, service, monkeypatch
-):
+def test_provider_when_it_accepts_only_single_ids_then_its_orders_are_polled(upstream, customer, service, monkeypatch):
     made = placed(customer, service, 7)
     for one in made:
         upstream.set_order(int(one.upstream_id), status="Partial", remains=50, charge="0.1")
-    speaks = upstream.provider.answer
+    answer = upstream.provider.answer
 
     def singly(params: Any) -> Any:
         asks_many = params.get("action") == "status" and "orders" in params
-        return {"error": "Incorrect order ID"} if asks_many else speaks(params)
+        return {"error": "Incorrect order ID"} if asks_many else answer(params)
 
     monkeypatch.setattr(upstream.provider, "answer", singly)
     assert poll_now() == 7
     assert [refunds_of(one) for one in made] == [[125_000]] * 7
 
 
-def test_batch_when_asking_takes_too_long_then_it_stops_before_its_claim_runs_out(
-    upstream, customer, service, monkeypatch
-):
+def test_batch_when_its_calls_are_slow_then_it_stops_before_its_claim_ends(upstream, customer, service, monkeypatch):
     made = placed(customer, service, 16)
     spoil(upstream, made[:8], "oops", monkeypatch)
     monkeypatch.setattr(batch_calls, "ASK_SECONDS", 0.0)
@@ -165,20 +157,20 @@ def test_batch_when_asking_takes_too_long_then_it_stops_before_its_claim_runs_ou
     assert batch_calls.ASK_SECONDS < poll.CLAIM_SECONDS
 
 
-def test_lane_when_it_ran_out_and_another_took_it_then_leaving_it_changes_nothing(provider):
+def test_lane_when_another_process_took_it_then_leaving_it_changes_nothing(provider):
     one, two = Provider.objects.get(), Provider.objects.get()
     assert take_polling_lane(provider=one, seconds=-1)
     assert take_polling_lane(provider=two, seconds=100)
     leave_polling_lane(provider=one, failures=0)
     assert not take_polling_lane(provider=Provider.objects.get(), seconds=100)
-    # Staff who resumed it in the middle of a call are not overruled by how that call ends.
+    # If staff resume polling during a call, the end of that call does not pause it again.
     resume_provider(provider=provider)
     leave_polling_lane(provider=two, failures=5)
     assert (Provider.objects.get().polling_failures, Provider.objects.get().polling_until) == (0, None)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_lanes_when_they_raise_the_same_alerts_then_they_do_not_wait_for_each_other(
+def test_lanes_when_they_raise_the_same_alerts_then_they_do_not_deadlock(
     upstream, customer, other, provider, service, monkeypatch
 ):
     upstream.set_service(2, rate="2", min=10, max=10_000, type="Default")
@@ -224,10 +216,8 @@ PACKAGES = [
 
 
 @pytest.mark.parametrize(("row", "refund"), PACKAGES)
-def test_package_when_some_of_it_remains_then_nobody_knows_of_how_much_and_staff_look(
-    upstream, customer, package, row, refund
-):
-    """A package is one thing to us; "400 remain" of the provider's thousand was all of it, and refunded in full."""
+def test_package_when_partial_with_remains_then_it_goes_to_review(upstream, customer, package, row, refund):
+    """ "400 remain" of the provider's thousand was taken as the whole package, and all was refunded."""
     order = make.order(customer, package, quantity=None)
     submit_now()
     stored = says(upstream, fresh(order), **row)
@@ -246,17 +236,17 @@ LEFT_OUT = [
 
 
 @pytest.mark.parametrize(("first", "later"), LEFT_OUT)
-def test_contradiction_when_half_of_it_is_left_out_later_then_it_still_waits_for_staff(
+def test_contradiction_when_a_figure_is_missing_later_then_it_stays_in_review(
     upstream, customer, service, first, later
 ):
-    """The next answer lacked one field; what was left agreed with itself, and was paid out for good."""
+    """The next answer lacked a figure, so the other one contradicted nothing and was refunded for good."""
     [one] = placed(customer, service, 1)
     assert says(upstream, one, **first).review_reason == ReviewReason.CONTRADICTION
     stored = says(upstream, one, **later)
     assert (refunds_of(one), stored.review_reason) == ([], ReviewReason.CONTRADICTION)
 
 
-def test_contradiction_when_staff_closed_it_then_half_of_it_later_asks_them_again(upstream, customer, service, staff):
+def test_contradiction_when_dismissed_and_later_incomplete_then_it_is_reviewed(upstream, customer, service, staff):
     [one] = placed(customer, service, 1)
     stored = says(upstream, one, status="Canceled", remains=0, charge="0.2")
     dismiss_review(order=stored, note="It was delivered in full", actor=staff)
@@ -264,7 +254,7 @@ def test_contradiction_when_staff_closed_it_then_half_of_it_later_asks_them_agai
     assert (refunds_of(one), stored.review_reason) == ([], ReviewReason.CONTRADICTION)
 
 
-def test_end_when_the_provider_repeats_what_staff_decided_about_then_it_stands(upstream, customer, service, staff):
+def test_manual_close_when_the_provider_repeats_its_answer_then_it_stays(upstream, customer, service, staff):
     [one] = placed(customer, service, 1)
     stored = says(upstream, one, status="Partial", remains=90, charge="0.2")
     close_accepted(order=stored, status="completed", note="They delivered all", actor=staff)
@@ -272,7 +262,7 @@ def test_end_when_the_provider_repeats_what_staff_decided_about_then_it_stands(u
     assert (fresh(one).status, fresh(one).review_reason, refunds_of(one)) == (Status.COMPLETED, "", [])
 
 
-def test_end_when_the_provider_says_that_it_goes_on_then_what_staff_counted_stands(upstream, customer, service, staff):
+def test_manual_close_when_the_provider_reopens_the_order_then_it_stays(upstream, customer, service, staff):
     [one] = placed(customer, service, 1)
     stored = says(upstream, one, status="In progress", remains=90, charge="0.2")
     close_accepted(order=stored, status="partial", delivered=60, note="It is stuck", actor=staff)
@@ -280,7 +270,7 @@ def test_end_when_the_provider_says_that_it_goes_on_then_what_staff_counted_stan
     assert (fresh(one).status, fresh(one).delivered) == (Status.PARTIAL, 60)
 
 
-def test_closed_review_when_staff_give_back_a_part_later_then_it_stays_closed(upstream, customer, service, staff):
+def test_dismissed_review_when_staff_refund_a_part_then_it_stays_closed(upstream, customer, service, staff):
     [one] = placed(customer, service, 1)
     stored = says(upstream, one, status="Partial", remains=90, charge="0.2")
     dismiss_review(order=stored, note="fine", actor=staff)
@@ -289,7 +279,7 @@ def test_closed_review_when_staff_give_back_a_part_later_then_it_stays_closed(up
     assert (fresh(one).review_reason, refunds_of(one)) == ("", [10_000])
 
 
-def test_end_when_the_order_had_that_status_already_then_the_timeline_still_tells(upstream, customer, service, staff):
+def test_manual_close_when_the_status_is_unchanged_then_the_timeline_shows_it(upstream, customer, service, staff):
     [one] = placed(customer, service, 1)
     says(upstream, one, status="Partial", remains=40, charge="0.12")
     stored = says(upstream, one, status="Partial", remains=90, charge="0.15")
@@ -312,23 +302,23 @@ def test_end_when_the_order_had_that_status_already_then_the_timeline_still_tell
         ({"status": "Partial", "charge": "0.19"}, [], True),
     ],
 )
-def test_charge_when_it_is_in_another_currency_then_it_is_not_taken_for_none(
+def test_charge_when_in_another_currency_then_it_does_not_count_as_zero(
     upstream, customer, service, row, refunds, reviewed
 ):
-    """Twelve rupees are no dollars, but they are not nothing: a part was delivered, and all of it refunded."""
+    """Twelve rupees are not twelve dollars, but not nothing: a part was delivered, and all was refunded."""
     [one] = placed(customer, service, 1)
     stored = says(upstream, one, answer={**row, "currency": "INR"})
     assert (refunds_of(one), bool(stored.review_reason)) == (refunds, reviewed)
 
 
-def test_provider_when_its_currency_is_changed_then_orders_keep_that_of_their_sending(upstream, customer, service):
+def test_provider_when_its_currency_changes_then_sent_orders_keep_theirs(upstream, customer, service):
     Provider.objects.update(currency="INR", exchange_rate=EXCHANGE_ONE // 100)
     UpstreamService.objects.update(rate=make.micros("200"))
     reprice(services=Service.objects.all())
     [one] = placed(customer, service, 1)
     assert (one.currency, one.expected_cost) == ("INR", 200_000)
     Provider.objects.update(currency="USD", exchange_rate=EXCHANGE_ONE)
-    # $0.19 of $0.20: five of a hundred are missing, and not ninety-nine.
+    # $0.19 of $0.20: 5 of 100 are undelivered, not 99.
     stored = says(upstream, one, answer={"status": "Partial", "charge": "0.19", "currency": "USD"})
     assert (refunds_of(one), stored.review_reason) == ([], ReviewReason.CONTRADICTION)
 
@@ -336,8 +326,8 @@ def test_provider_when_its_currency_is_changed_then_orders_keep_that_of_their_se
 # -- alerts ------------------------------------------------------------------------------------------
 
 
-def test_refund_when_it_cannot_be_posted_then_the_owner_hears_of_it(upstream, customer, service, monkeypatch):
-    """It was tried again for ever, and told to nobody but the log."""
+def test_refund_when_it_cannot_be_posted_then_an_alert_is_raised(upstream, customer, service, monkeypatch):
+    """It was tried again for ever, visible only in the log."""
     [one] = placed(customer, service, 1)
     upstream.set_order(int(one.upstream_id), status="Partial", remains=50, charge="0.1")
 
@@ -352,7 +342,7 @@ def test_refund_when_it_cannot_be_posted_then_the_owner_hears_of_it(upstream, cu
     assert (alert.level, alert.count) == ("danger", 2)
 
 
-def test_bound_when_one_order_is_always_left_out_then_it_is_no_outage(upstream, customer, service, staff):
+def test_bound_when_answers_leave_one_order_out_then_no_alert_is_raised(upstream, customer, service, staff):
     one, _ = placed(customer, service, 2)
     upstream.set_order(int(one.upstream_id), omitted=True)
     for _ in range(3):
@@ -365,15 +355,15 @@ def test_bound_when_one_order_is_always_left_out_then_it_is_no_outage(upstream, 
 @pytest.mark.parametrize(
     ("row", "alerts"),
     [
-        # All goes back to the customer, and the provider keeps what it charged.
+        # All is refunded, and the provider keeps its charge.
         ({"status": "Canceled", "remains": 100, "charge": "0.2"}, 1),
         ({"status": "Canceled", "remains": 100, "charge": "0"}, 0),
-        # Within the tolerance of its rate, and still less than what is left of the charge.
+        # Within the tolerance of the expected cost, and below the net charge.
         ({"status": "Partial", "remains": 40, "charge": "0.125"}, 0),
         ({"status": "Completed", "remains": 0, "charge": "0.2"}, 0),
     ],
 )
-def test_order_when_it_ended_at_a_loss_then_the_owner_hears_of_it(upstream, customer, service, row, alerts):
+def test_order_when_it_ended_at_a_loss_then_an_alert_is_raised(upstream, customer, service, row, alerts):
     [one] = placed(customer, service, 1)
     says(upstream, one, **row)
     poll_now()

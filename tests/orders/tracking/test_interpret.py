@@ -1,7 +1,6 @@
-"""From a provider's words to what they change: status, refund and review, each answer on top of the last.
+"""Interpreting answers: the status, refund and review that follow, each answer on top of the last.
 
-All of it is about one order: 100 for 0.25, expected to cost 0.20. So 60 delivered cost 0.12, and 40 that were
-not are worth 0.10 to the customer.
+The order is 100 for 0.25 at an expected cost of 0.20: 60 delivered cost 0.12, and 40 undelivered refund 0.10.
 """
 
 from __future__ import annotations
@@ -23,8 +22,8 @@ from panel.lib.money import EXCHANGE_ONE
 
 
 @dataclass
-class Followed:
-    """100 for 0.25, expected to cost 0.20, as each answer leaves it; `rate` and `currency` are those it was sent at."""
+class PolledOrder:
+    """100 for 0.25 at an expected cost of 0.20, as the answers leave it; sent at `rate` and `currency`."""
 
     rate: int = EXCHANGE_ONE
     currency: str = ""
@@ -43,8 +42,8 @@ class Followed:
             upstream_id="77",
         )
 
-    def hear(self, row: Any) -> tuple[str, str, str]:
-        """Takes over what the answer changes; returns status, what was refunded in all, and the review."""
+    def apply(self, row: Any) -> tuple[str, str, str]:
+        """Apply the answer; return the status, the total refund and the review reason."""
         order = self.order
         [answer] = parse_statuses(json.dumps({"77": row}), ["77"]).values()
         if isinstance(answer, RowError):
@@ -64,8 +63,8 @@ class Followed:
         return order.status, shown(order.refunded), order.review_reason
 
 
-def close(order: Order) -> None:
-    """As staff do when they dismiss the review."""
+def dismiss(order: Order) -> None:
+    """Dismiss the review, as staff do."""
     for name, value in closed_columns(order).items():
         setattr(order, name, value)
     order.review_reason = order.review_note = order.review_finding = ""
@@ -75,321 +74,321 @@ def shown(micros: int) -> str:
     return f"{Decimal(micros) / 1_000_000:f}"
 
 
-def said(status: Any, remains: Any = ..., charge: Any = ..., **more: Any) -> dict[str, Any]:
-    """A row of `status` as a provider sends it; what is left out is not in it."""
+def status_row(status: Any, remains: Any = ..., charge: Any = ..., **more: Any) -> dict[str, Any]:
+    """Return a row of `status` as a provider sends it, without the fields that are left out."""
     row = {"status": status, "remains": remains, "charge": charge, **more}
     return {name: value for name, value in row.items() if value is not ...}
 
 
 ANSWERS = [
     # Words for the statuses.
-    (said("Partial", "40", "0.12"), "partial", "0.1", ""),
-    (said("partial", "40", "0.12"), "partial", "0.1", ""),
-    (said(" PARTIAL ", "40", "0.12"), "partial", "0.1", ""),
-    (said("Partially Completed", "40", "0.12"), "partial", "0.1", ""),
-    (said("partially_completed", "40", "0.12"), "partial", "0.1", ""),
-    (said("Canceled", "100", "0"), "canceled", "0.25", ""),
-    (said("Cancelled", "100", "0"), "canceled", "0.25", ""),
-    (said("Refunded", "100", "0"), "canceled", "0.25", ""),
-    (said("Completed", "0", "0.2"), "completed", "0", ""),
-    (said("In_Progress", "40", "0.2"), "in_progress", "0", ""),
-    (said("In progress", "100", "0"), "in_progress", "0", ""),
-    # An order that failed is an end only where nothing was charged.
-    (said("Fail", "100", "0"), "canceled", "0.25", ""),
-    (said("Failed", None, "0.00"), "canceled", "0.25", ""),
-    (said("Fail", "100", "0.000001"), "pending", "0", "unknown_status"),
-    (said("Fail", "100", "0.2"), "pending", "0", "unknown_status"),
-    (said("Fail", "100", None), "pending", "0", "unknown_status"),
-    (said("Fail", "100"), "pending", "0", "unknown_status"),
-    (said("Fail", "100", "-0.2"), "pending", "0", "unknown_status"),
-    (said("Rejected", "100", "0"), "pending", "0", "unknown_status"),
-    (said("Awaiting", "0", "0.2"), "pending", "0", "unknown_status"),
-    # What is no row with a status says nothing.
-    (said(None, "40", "0.12"), "pending", "0", "bad row"),
-    (said(4, "40", "0.12"), "pending", "0", "bad row"),
-    (said("", "40", "0.12"), "pending", "0", "unknown_status"),
-    (said("Partial", "40", "0.12", error="Incorrect order ID"), "pending", "0", "bad row"),
+    (status_row("Partial", "40", "0.12"), "partial", "0.1", ""),
+    (status_row("partial", "40", "0.12"), "partial", "0.1", ""),
+    (status_row(" PARTIAL ", "40", "0.12"), "partial", "0.1", ""),
+    (status_row("Partially Completed", "40", "0.12"), "partial", "0.1", ""),
+    (status_row("partially_completed", "40", "0.12"), "partial", "0.1", ""),
+    (status_row("Canceled", "100", "0"), "canceled", "0.25", ""),
+    (status_row("Cancelled", "100", "0"), "canceled", "0.25", ""),
+    (status_row("Refunded", "100", "0"), "canceled", "0.25", ""),
+    (status_row("Completed", "0", "0.2"), "completed", "0", ""),
+    (status_row("In_Progress", "40", "0.2"), "in_progress", "0", ""),
+    (status_row("In progress", "100", "0"), "in_progress", "0", ""),
+    # A failed order is canceled only if nothing was charged.
+    (status_row("Fail", "100", "0"), "canceled", "0.25", ""),
+    (status_row("Failed", None, "0.00"), "canceled", "0.25", ""),
+    (status_row("Fail", "100", "0.000001"), "pending", "0", "unknown_status"),
+    (status_row("Fail", "100", "0.2"), "pending", "0", "unknown_status"),
+    (status_row("Fail", "100", None), "pending", "0", "unknown_status"),
+    (status_row("Fail", "100"), "pending", "0", "unknown_status"),
+    (status_row("Fail", "100", "-0.2"), "pending", "0", "unknown_status"),
+    (status_row("Rejected", "100", "0"), "pending", "0", "unknown_status"),
+    (status_row("Awaiting", "0", "0.2"), "pending", "0", "unknown_status"),
+    # A row without a status changes nothing.
+    (status_row(None, "40", "0.12"), "pending", "0", "bad row"),
+    (status_row(4, "40", "0.12"), "pending", "0", "bad row"),
+    (status_row("", "40", "0.12"), "pending", "0", "unknown_status"),
+    (status_row("Partial", "40", "0.12", error="Incorrect order ID"), "pending", "0", "bad row"),
     ("Partial", "pending", "0", "bad row"),
     (None, "pending", "0", "bad row"),
-    # Remains in every shape.
-    (said("Partial", 40, 0.12), "partial", "0.1", ""),
-    (said("Partial", 40.0, "0.12"), "partial", "0.1", ""),
-    (said("Partial", "40.0", "0.12"), "partial", "0.1", ""),
-    (said("Partial", " 40 ", "0.12"), "partial", "0.1", ""),
-    (said("Partial", "1,234", "0"), "partial", "0.25", ""),
-    (said("Partial", "-10", "0.2"), "partial", "0", ""),
-    (said("Partial", "-10"), "partial", "0", ""),
-    (said("Partial", "150", "0"), "partial", "0.25", ""),
-    (said("Partial", "40"), "partial", "0.1", ""),
-    (said("Partial", "40", None), "partial", "0.1", ""),
-    (said("Partial", "40", ""), "partial", "0.1", ""),
-    (said("Partial", "40", "NaN"), "partial", "0.1", ""),
-    (said("Partial", "40", "-0.12"), "partial", "0.1", ""),
-    # No usable remains: by the charge.
-    (said("Partial", "Unknown", "0.12"), "partial", "0.1", ""),
-    (said("Partial", None, "0.12"), "partial", "0.1", ""),
-    (said("Partial", "", "0.12"), "partial", "0.1", ""),
-    (said("Partial", charge="0.12"), "partial", "0.1", ""),
-    (said("Partial", "39.5", "0.12"), "partial", "0.1", ""),
-    (said("Partial", "1e99", "0.12"), "partial", "0.1", ""),
-    (said("Partial", [40], "0.12"), "partial", "0.1", ""),
-    (said("Partial", True, "0.12"), "partial", "0.1", ""),
-    (said("Partial", "Unknown", "0.2"), "partial", "0", "contradiction"),
-    (said("Partial", "Unknown", "1,234.56"), "partial", "0", "contradiction"),
-    (said("Partial", "Unknown", "NaN"), "partial", "0", "contradiction"),
-    (said("Partial", None, None), "partial", "0", "contradiction"),
-    (said("Partial"), "partial", "0", "contradiction"),
-    # The charge in every shape.
-    (said("Partial", "40", "$0.12"), "partial", "0.1", ""),
-    (said("Partial", "40", "0.12 USD"), "partial", "0.1", ""),
-    (said("Partial", "40", "0,12"), "partial", "0.1", ""),
-    (said("Partial", "40", "1.2e-1"), "partial", "0.1", ""),
-    (said("Partial", "40", "1,234.56"), "partial", "0", "contradiction"),
-    (said("Canceled", "Unknown", "0.2"), "canceled", "0.25", ""),
-    (said("Canceled", "0", ""), "canceled", "0.25", ""),
-    (said("Canceled", "40", "0.12"), "canceled", "0.1", ""),
-    (said("Canceled", "40", "0.2"), "canceled", "0", "contradiction"),
-    (said("Canceled"), "canceled", "0.25", ""),
-    (said("Completed", "100", "0"), "completed", "0", ""),
-    (said("Completed"), "completed", "0", ""),
+    # Remains in every format.
+    (status_row("Partial", 40, 0.12), "partial", "0.1", ""),
+    (status_row("Partial", 40.0, "0.12"), "partial", "0.1", ""),
+    (status_row("Partial", "40.0", "0.12"), "partial", "0.1", ""),
+    (status_row("Partial", " 40 ", "0.12"), "partial", "0.1", ""),
+    (status_row("Partial", "1,234", "0"), "partial", "0.25", ""),
+    (status_row("Partial", "-10", "0.2"), "partial", "0", ""),
+    (status_row("Partial", "-10"), "partial", "0", ""),
+    (status_row("Partial", "150", "0"), "partial", "0.25", ""),
+    (status_row("Partial", "40"), "partial", "0.1", ""),
+    (status_row("Partial", "40", None), "partial", "0.1", ""),
+    (status_row("Partial", "40", ""), "partial", "0.1", ""),
+    (status_row("Partial", "40", "NaN"), "partial", "0.1", ""),
+    (status_row("Partial", "40", "-0.12"), "partial", "0.1", ""),
+    # No usable remains: the refund follows the charge.
+    (status_row("Partial", "Unknown", "0.12"), "partial", "0.1", ""),
+    (status_row("Partial", None, "0.12"), "partial", "0.1", ""),
+    (status_row("Partial", "", "0.12"), "partial", "0.1", ""),
+    (status_row("Partial", charge="0.12"), "partial", "0.1", ""),
+    (status_row("Partial", "39.5", "0.12"), "partial", "0.1", ""),
+    (status_row("Partial", "1e99", "0.12"), "partial", "0.1", ""),
+    (status_row("Partial", [40], "0.12"), "partial", "0.1", ""),
+    (status_row("Partial", True, "0.12"), "partial", "0.1", ""),
+    (status_row("Partial", "Unknown", "0.2"), "partial", "0", "contradiction"),
+    (status_row("Partial", "Unknown", "1,234.56"), "partial", "0", "contradiction"),
+    (status_row("Partial", "Unknown", "NaN"), "partial", "0", "contradiction"),
+    (status_row("Partial", None, None), "partial", "0", "contradiction"),
+    (status_row("Partial"), "partial", "0", "contradiction"),
+    # The charge in every format.
+    (status_row("Partial", "40", "$0.12"), "partial", "0.1", ""),
+    (status_row("Partial", "40", "0.12 USD"), "partial", "0.1", ""),
+    (status_row("Partial", "40", "0,12"), "partial", "0.1", ""),
+    (status_row("Partial", "40", "1.2e-1"), "partial", "0.1", ""),
+    (status_row("Partial", "40", "1,234.56"), "partial", "0", "contradiction"),
+    (status_row("Canceled", "Unknown", "0.2"), "canceled", "0.25", ""),
+    (status_row("Canceled", "0", ""), "canceled", "0.25", ""),
+    (status_row("Canceled", "40", "0.12"), "canceled", "0.1", ""),
+    (status_row("Canceled", "40", "0.2"), "canceled", "0", "contradiction"),
+    (status_row("Canceled"), "canceled", "0.25", ""),
+    (status_row("Completed", "100", "0"), "completed", "0", ""),
+    (status_row("Completed"), "completed", "0", ""),
 ]
 
 
 @pytest.mark.parametrize(("row", "status", "refunded", "review"), ANSWERS, ids=lambda value: json.dumps(value))
-def test_answer_when_it_is_the_first_then_this_is_made_of_it(row, status, refunded, review):
-    assert Followed().hear(row) == (status, refunded, review)
+def test_answer_when_it_is_the_first_then_the_order_is_as_listed(row, status, refunded, review):
+    assert PolledOrder().apply(row) == (status, refunded, review)
 
 
 STORIES = {
     "Completed, then Partial": [
-        (said("Completed", "0", "0.2"), "completed", "0", ""),
-        (said("Partial", "30", "0.14"), "partial", "0.075", ""),
+        (status_row("Completed", "0", "0.2"), "completed", "0", ""),
+        (status_row("Partial", "30", "0.14"), "partial", "0.075", ""),
     ],
     "Partial grows": [
-        (said("Partial", "40", "0.12"), "partial", "0.1", ""),
-        (said("Partial", "70", "0.06"), "partial", "0.175", ""),
-        (said("Partial", "100", "0"), "partial", "0.25", ""),
+        (status_row("Partial", "40", "0.12"), "partial", "0.1", ""),
+        (status_row("Partial", "70", "0.06"), "partial", "0.175", ""),
+        (status_row("Partial", "100", "0"), "partial", "0.25", ""),
     ],
     "Partial shrinks: nothing is clawed back": [
-        (said("Partial", "40", "0.12"), "partial", "0.1", ""),
-        (said("Partial", "10", "0.18"), "partial", "0.1", ""),
-        (said("Partial", "41", "0.118"), "partial", "0.1025", ""),
+        (status_row("Partial", "40", "0.12"), "partial", "0.1", ""),
+        (status_row("Partial", "10", "0.18"), "partial", "0.1", ""),
+        (status_row("Partial", "41", "0.118"), "partial", "0.1025", ""),
     ],
     "Partial, Completed, Partial": [
-        (said("Partial", "40", "0.12"), "partial", "0.1", ""),
-        (said("Completed", "0", "0.2"), "completed", "0.1", ""),
-        (said("Partial", "40", "0.12"), "partial", "0.1", ""),
-        (said("Partial", "60", "0.08"), "partial", "0.15", ""),
+        (status_row("Partial", "40", "0.12"), "partial", "0.1", ""),
+        (status_row("Completed", "0", "0.2"), "completed", "0.1", ""),
+        (status_row("Partial", "40", "0.12"), "partial", "0.1", ""),
+        (status_row("Partial", "60", "0.08"), "partial", "0.15", ""),
     ],
     "Canceled after Completed": [
-        (said("Completed", "0", "0.2"), "completed", "0", ""),
-        (said("Canceled", "100", "0"), "canceled", "0.25", ""),
+        (status_row("Completed", "0", "0.2"), "completed", "0", ""),
+        (status_row("Canceled", "100", "0"), "canceled", "0.25", ""),
     ],
     "Canceled after Completed, what was delivered charged": [
-        (said("Completed", "0", "0.2"), "completed", "0", ""),
-        (said("Canceled", "40", "0.12"), "canceled", "0.1", ""),
+        (status_row("Completed", "0", "0.2"), "completed", "0", ""),
+        (status_row("Canceled", "40", "0.12"), "canceled", "0.1", ""),
     ],
     "Canceled in part, then in full": [
-        (said("Canceled", "40", "0.12"), "canceled", "0.1", ""),
-        (said("Canceled", "40", "0"), "canceled", "0.25", ""),
+        (status_row("Canceled", "40", "0.12"), "canceled", "0.1", ""),
+        (status_row("Canceled", "40", "0"), "canceled", "0.25", ""),
     ],
     "Canceled, then anything": [
-        (said("Canceled", "100", "0"), "canceled", "0.25", ""),
-        (said("Completed", "0", "0.2"), "canceled", "0.25", ""),
-        (said("Partial", "40", "0.12"), "canceled", "0.25", ""),
-        (said("In progress", "40", "0.2"), "canceled", "0.25", ""),
-        (said("Canceled", "0", "0"), "canceled", "0.25", ""),
+        (status_row("Canceled", "100", "0"), "canceled", "0.25", ""),
+        (status_row("Completed", "0", "0.2"), "canceled", "0.25", ""),
+        (status_row("Partial", "40", "0.12"), "canceled", "0.25", ""),
+        (status_row("In progress", "40", "0.2"), "canceled", "0.25", ""),
+        (status_row("Canceled", "0", "0"), "canceled", "0.25", ""),
     ],
     "Canceled in part stays so, whatever else is said": [
-        (said("Canceled", "40", "0.12"), "canceled", "0.1", ""),
-        (said("Partial", "90", "0.02"), "canceled", "0.1", ""),
-        (said("Completed", "0", "0.2"), "canceled", "0.1", ""),
+        (status_row("Canceled", "40", "0.12"), "canceled", "0.1", ""),
+        (status_row("Partial", "90", "0.02"), "canceled", "0.1", ""),
+        (status_row("Completed", "0", "0.2"), "canceled", "0.1", ""),
     ],
     "Reopened: it stays as it ended": [
-        (said("Partial", "40", "0.12"), "partial", "0.1", ""),
-        (said("In progress", "40", "0.2"), "partial", "0.1", ""),
-        (said("Pending", "100", "0"), "partial", "0.1", ""),
-        (said("Completed", "0", "0.2"), "completed", "0.1", ""),
-        (said("Processing", "0", "0.2"), "completed", "0.1", ""),
+        (status_row("Partial", "40", "0.12"), "partial", "0.1", ""),
+        (status_row("In progress", "40", "0.2"), "partial", "0.1", ""),
+        (status_row("Pending", "100", "0"), "partial", "0.1", ""),
+        (status_row("Completed", "0", "0.2"), "completed", "0.1", ""),
+        (status_row("Processing", "0", "0.2"), "completed", "0.1", ""),
     ],
     "Heard again and again": [
-        (said("Partial", "40", "0.12"), "partial", "0.1", ""),
-        (said("Partial", "40", "0.12"), "partial", "0.1", ""),
-        (said("Partial", "40"), "partial", "0.1", ""),
-        (said("Partial", charge="0.12"), "partial", "0.1", ""),
+        (status_row("Partial", "40", "0.12"), "partial", "0.1", ""),
+        (status_row("Partial", "40", "0.12"), "partial", "0.1", ""),
+        (status_row("Partial", "40"), "partial", "0.1", ""),
+        (status_row("Partial", charge="0.12"), "partial", "0.1", ""),
     ],
     "A contradiction that the provider settles": [
-        (said("Partial", "50", "0.2"), "partial", "0", "contradiction"),
-        (said("Partial", "50", "0.2"), "partial", "0", "contradiction"),
-        (said("Partial", "50", "0.1"), "partial", "0.125", ""),
+        (status_row("Partial", "50", "0.2"), "partial", "0", "contradiction"),
+        (status_row("Partial", "50", "0.2"), "partial", "0", "contradiction"),
+        (status_row("Partial", "50", "0.1"), "partial", "0.125", ""),
     ],
     "A contradiction, of which then one half is left out: that settles nothing": [
-        (said("Partial", "50", "0.2"), "partial", "0", "contradiction"),
-        (said("Partial", "50"), "partial", "0", "contradiction"),
-        (said("Partial", charge="0.1"), "partial", "0", "contradiction"),
-        (said("Canceled"), "canceled", "0", "contradiction"),
-        (said("Canceled", "100", "0"), "canceled", "0.25", ""),
+        (status_row("Partial", "50", "0.2"), "partial", "0", "contradiction"),
+        (status_row("Partial", "50"), "partial", "0", "contradiction"),
+        (status_row("Partial", charge="0.1"), "partial", "0", "contradiction"),
+        (status_row("Canceled"), "canceled", "0", "contradiction"),
+        (status_row("Canceled", "100", "0"), "canceled", "0.25", ""),
     ],
     "A contradiction that turns out delivered": [
-        (said("Partial", "Unknown", "0.2"), "partial", "0", "contradiction"),
-        (said("Completed", "0", "0.2"), "completed", "0", ""),
+        (status_row("Partial", "Unknown", "0.2"), "partial", "0", "contradiction"),
+        (status_row("Completed", "0", "0.2"), "completed", "0", ""),
     ],
     "A refund, then a contradiction: what was given stays, and staff look": [
-        (said("Partial", "40", "0.12"), "partial", "0.1", ""),
-        (said("Partial", "40", "0.2"), "partial", "0.1", "contradiction"),
-        (said("Canceled", "100", "0"), "canceled", "0.25", ""),
+        (status_row("Partial", "40", "0.12"), "partial", "0.1", ""),
+        (status_row("Partial", "40", "0.2"), "partial", "0.1", "contradiction"),
+        (status_row("Canceled", "100", "0"), "canceled", "0.25", ""),
     ],
     "A word never seen before, then one that is known": [
-        (said("Awaiting", "100", "0"), "pending", "0", "unknown_status"),
-        (said("In progress", "90", "0.2"), "in_progress", "0", ""),
-        (said("Completed", "0", "0.2"), "completed", "0", ""),
+        (status_row("Awaiting", "100", "0"), "pending", "0", "unknown_status"),
+        (status_row("In progress", "90", "0.2"), "in_progress", "0", ""),
+        (status_row("Completed", "0", "0.2"), "completed", "0", ""),
     ],
     "It fails late, and charged nothing": [
-        (said("In progress", "90", "0.2"), "in_progress", "0", ""),
-        (said("Fail", "90", "0.02"), "in_progress", "0", "unknown_status"),
-        (said("Fail", "90", "0"), "canceled", "0.25", ""),
+        (status_row("In progress", "90", "0.2"), "in_progress", "0", ""),
+        (status_row("Fail", "90", "0.02"), "in_progress", "0", "unknown_status"),
+        (status_row("Fail", "90", "0"), "canceled", "0.25", ""),
     ],
     "It fails after it was delivered": [
-        (said("Completed", "0", "0.2"), "completed", "0", ""),
-        (said("Failed", "0", "0.2"), "completed", "0", "unknown_status"),
-        (said("Failed", "0", "0"), "canceled", "0.25", ""),
+        (status_row("Completed", "0", "0.2"), "completed", "0", ""),
+        (status_row("Failed", "0", "0.2"), "completed", "0", "unknown_status"),
+        (status_row("Failed", "0", "0"), "canceled", "0.25", ""),
     ],
     "A bad row in between changes nothing": [
-        (said("Partial", "40", "0.12"), "partial", "0.1", ""),
+        (status_row("Partial", "40", "0.12"), "partial", "0.1", ""),
         ("Incorrect order ID", "partial", "0.1", "bad row"),
-        (said("Partial", "40", "0.12"), "partial", "0.1", ""),
+        (status_row("Partial", "40", "0.12"), "partial", "0.1", ""),
     ],
 }
 
 
 @pytest.mark.parametrize("story", STORIES.values(), ids=STORIES.keys())
-def test_answers_when_they_follow_each_other_then_each_leaves_the_order_so(story):
-    followed = Followed()
+def test_answers_when_several_follow_then_each_leaves_the_order_as_listed(story):
+    followed = PolledOrder()
     for number, (row, *expected) in enumerate(story, 1):
-        assert followed.hear(row) == tuple(expected), f"answer {number}"
+        assert followed.apply(row) == tuple(expected), f"answer {number}"
 
 
-def test_answer_when_the_provider_bills_in_another_currency_then_by_the_rate_of_the_sending():
-    # One of theirs was half of ours: 0.24 there are 0.12 here, what 60 delivered should cost.
-    followed = Followed(rate=EXCHANGE_ONE // 2)
-    assert followed.hear(said("Partial", "40", "0.24")) == ("partial", "0.1", "")
+def test_charge_when_in_another_currency_then_it_is_converted_at_the_sent_rate():
+    # One of their units is half of ours: 0.24 there is 0.12 here, the cost of 60 delivered.
+    followed = PolledOrder(rate=EXCHANGE_ONE // 2)
+    assert followed.apply(status_row("Partial", "40", "0.24")) == ("partial", "0.1", "")
     assert followed.order.upstream_charge == 120_000
-    # A third of a micro-unit of theirs is a whole one of ours: what we pay is rounded up.
-    assert Followed(rate=EXCHANGE_ONE // 3).hear(said("Fail", "100", "0.000001"))[2] == "unknown_status"
+    # A third of a micro-unit becomes a whole one: costs are rounded up.
+    assert PolledOrder(rate=EXCHANGE_ONE // 3).apply(status_row("Fail", "100", "0.000001"))[2] == "unknown_status"
 
 
 @pytest.mark.parametrize("remains", [None, 60, 100])
-def test_review_when_staff_closed_this_very_one_then_it_is_not_asked_about_again(remains):
-    followed = Followed()
-    answer = said("Partial", remains, None if remains is None else "0.2")
-    assert followed.hear(answer)[2] == "contradiction"
+def test_review_when_staff_dismissed_its_finding_then_it_is_not_requested_again(remains):
+    followed = PolledOrder()
+    answer = status_row("Partial", remains, None if remains is None else "0.2")
+    assert followed.apply(answer)[2] == "contradiction"
     order = followed.order
-    close(order)
-    assert followed.hear(answer) == ("partial", "0", "")
-    assert followed.hear(said("Partial", "70", "0.2")) == ("partial", "0", "contradiction")
+    dismiss(order)
+    assert followed.apply(answer) == ("partial", "0", "")
+    assert followed.apply(status_row("Partial", "70", "0.2")) == ("partial", "0", "contradiction")
 
 
 @pytest.mark.parametrize(
     ("partial", "canceled"),
     [
-        (said("Partial", None, None), said("Canceled", None, None)),
-        (said("Partial", None, "0.2"), said("Canceled", "0", "0.2")),
-        (said("Partial", "50", "0.2"), said("Canceled", "50", "0.2")),
+        (status_row("Partial", None, None), status_row("Canceled", None, None)),
+        (status_row("Partial", None, "0.2"), status_row("Canceled", "0", "0.2")),
+        (status_row("Partial", "50", "0.2"), status_row("Canceled", "50", "0.2")),
     ],
 )
-def test_review_when_a_partial_was_dismissed_then_a_cancel_with_its_numbers_is_another_finding(partial, canceled):
-    """Or a customer whose order was canceled would get nothing back, and nobody would look."""
-    followed = Followed()
-    assert followed.hear(partial)[2] == "contradiction"
-    close(followed.order)
-    status, refunded, review = followed.hear(canceled)
+def test_review_when_a_partial_was_dismissed_then_a_canceled_is_another_finding(partial, canceled):
+    """Otherwise a customer whose order is canceled would get neither a refund nor a review."""
+    followed = PolledOrder()
+    assert followed.apply(partial)[2] == "contradiction"
+    dismiss(followed.order)
+    status, refunded, review = followed.apply(canceled)
     assert status == "canceled"
     assert review == "contradiction" or refunded == "0.25"
 
 
-def test_review_when_a_release_before_closed_it_then_its_sentence_alone_is_not_asked_about_again():
-    followed = Followed()
-    answer = said("Partial", "60", "0.2")
-    assert followed.hear(answer)[2] == "contradiction"
-    close(followed.order)
+def test_review_when_dismissed_by_an_older_release_then_its_sentence_counts():
+    followed = PolledOrder()
+    answer = status_row("Partial", "60", "0.2")
+    assert followed.apply(answer)[2] == "contradiction"
+    dismiss(followed.order)
     followed.order.closed_finding = ""
-    assert followed.hear(answer)[2] == ""
-    assert followed.hear(said("Partial", "70", "0.2"))[2] == "contradiction"
+    assert followed.apply(answer)[2] == ""
+    assert followed.apply(status_row("Partial", "70", "0.2"))[2] == "contradiction"
 
 
-def test_end_by_hand_when_the_provider_repeats_what_staff_decided_about_then_it_stands():
-    followed = Followed()
-    answer = said("Partial", "50", "0.2")
-    assert followed.hear(answer) == ("partial", "0", "contradiction")
+def test_manual_close_when_the_provider_repeats_its_answer_then_it_stays():
+    followed = PolledOrder()
+    answer = status_row("Partial", "50", "0.2")
+    assert followed.apply(answer) == ("partial", "0", "contradiction")
     order = followed.order
-    close(order)
+    dismiss(order)
     order.status = Status.COMPLETED
-    assert followed.hear(answer) == ("completed", "0", "")
-    # Something new is another matter.
-    assert followed.hear(said("Partial", "50", "0.1")) == ("partial", "0.125", "")
+    assert followed.apply(answer) == ("completed", "0", "")
+    # A new finding is reviewed.
+    assert followed.apply(status_row("Partial", "50", "0.1")) == ("partial", "0.125", "")
 
 
 @pytest.mark.parametrize(
     ("first", "again"),
     [
-        (said("Awaiting", "100", "0"), said("Awaiting", "100", "0")),
-        (said("Fail", "100", "0.2"), said("Fail", "90", "0.2")),
+        (status_row("Awaiting", "100", "0"), status_row("Awaiting", "100", "0")),
+        (status_row("Fail", "100", "0.2"), status_row("Fail", "90", "0.2")),
     ],
 )
-def test_word_when_staff_have_closed_its_review_then_it_is_not_asked_about_again(first, again):
-    followed = Followed()
-    assert followed.hear(first)[2] == "unknown_status"
+def test_unknown_status_when_dismissed_then_it_is_not_reviewed_again(first, again):
+    followed = PolledOrder()
+    assert followed.apply(first)[2] == "unknown_status"
     order = followed.order
-    close(order)
-    assert followed.hear(again)[2] == ""
-    assert followed.hear(said("Another", "100", "0"))[2] == "unknown_status"
+    dismiss(order)
+    assert followed.apply(again)[2] == ""
+    assert followed.apply(status_row("Another", "100", "0"))[2] == "unknown_status"
 
 
 FOREIGN = [
-    # A charge in another currency is no charge that says how much was delivered.
-    (said("Partial", "40", "9.6", currency="INR"), "partial", "0.1", ""),
-    (said("Partial", "Unknown", "0.12", currency="INR"), "partial", "0", "contradiction"),
-    (said("Canceled", "100", "9.6", currency="INR"), "canceled", "0.25", ""),
-    (said("Canceled", "150", "9.6", currency="INR"), "canceled", "0.25", ""),
-    (said("Canceled", "40", "0", currency="INR"), "canceled", "0.25", ""),
-    (said("Canceled", "40", None, currency="INR"), "canceled", "0.25", ""),
-    # But something was charged, and perhaps delivered.
-    (said("Canceled", "40", "9.6", currency="INR"), "canceled", "0", "contradiction"),
-    (said("Canceled", None, "9.6", currency="INR"), "canceled", "0", "contradiction"),
-    (said("Fail", "100", "0", currency="INR"), "pending", "0", "unknown_status"),
-    # Its own, however it is written.
-    (said("Partial", "40", "0.12", currency="usd"), "partial", "0.1", ""),
-    (said("Partial", "40", "0.12", currency=""), "partial", "0.1", ""),
+    # A charge in another currency does not show how much was delivered.
+    (status_row("Partial", "40", "9.6", currency="INR"), "partial", "0.1", ""),
+    (status_row("Partial", "Unknown", "0.12", currency="INR"), "partial", "0", "contradiction"),
+    (status_row("Canceled", "100", "9.6", currency="INR"), "canceled", "0.25", ""),
+    (status_row("Canceled", "150", "9.6", currency="INR"), "canceled", "0.25", ""),
+    (status_row("Canceled", "40", "0", currency="INR"), "canceled", "0.25", ""),
+    (status_row("Canceled", "40", None, currency="INR"), "canceled", "0.25", ""),
+    # But something was charged and may have been delivered.
+    (status_row("Canceled", "40", "9.6", currency="INR"), "canceled", "0", "contradiction"),
+    (status_row("Canceled", None, "9.6", currency="INR"), "canceled", "0", "contradiction"),
+    (status_row("Fail", "100", "0", currency="INR"), "pending", "0", "unknown_status"),
+    # The order's own currency, in any spelling.
+    (status_row("Partial", "40", "0.12", currency="usd"), "partial", "0.1", ""),
+    (status_row("Partial", "40", "0.12", currency=""), "partial", "0.1", ""),
 ]
 
 
 @pytest.mark.parametrize(("row", "status", "refunded", "review"), FOREIGN, ids=lambda value: json.dumps(value))
-def test_charge_when_its_currency_is_told_then_only_that_of_the_sending_counts(row, status, refunded, review):
-    followed = Followed(currency="USD")
-    assert followed.hear(row) == (status, refunded, review)
+def test_charge_when_its_currency_is_given_then_only_the_sent_one_counts(row, status, refunded, review):
+    followed = PolledOrder(currency="USD")
+    assert followed.apply(row) == (status, refunded, review)
     assert (followed.order.upstream_charge is None) == (row["currency"] == "INR" or row["charge"] is None)
 
 
 PACKAGES = [
-    (said("Partial", "400", "0.1"), "partial", "0", "contradiction"),
-    (said("Partial", "1", "0"), "partial", "0", "contradiction"),
-    (said("Partial", "0", "0.2"), "partial", "0", ""),
-    (said("Canceled", "400", "0"), "canceled", "0.25", ""),
-    (said("Canceled", "400", "0.1"), "canceled", "0", "contradiction"),
-    (said("Canceled", "1", "9.6", currency="INR"), "canceled", "0", "contradiction"),
+    (status_row("Partial", "400", "0.1"), "partial", "0", "contradiction"),
+    (status_row("Partial", "1", "0"), "partial", "0", "contradiction"),
+    (status_row("Partial", "0", "0.2"), "partial", "0", ""),
+    (status_row("Canceled", "400", "0"), "canceled", "0.25", ""),
+    (status_row("Canceled", "400", "0.1"), "canceled", "0", "contradiction"),
+    (status_row("Canceled", "1", "9.6", currency="INR"), "canceled", "0", "contradiction"),
 ]
 
 
 @pytest.mark.parametrize("kind", ["package", "custom_comments_package"])
 @pytest.mark.parametrize(("row", "status", "refunded", "review"), PACKAGES, ids=lambda value: json.dumps(value))
-def test_answer_when_it_is_of_a_package_then_its_remains_say_nothing(kind, row, status, refunded, review):
-    followed = Followed(currency="USD", service_type=kind)
+def test_answer_when_it_is_about_a_package_then_its_remains_are_ignored(kind, row, status, refunded, review):
+    followed = PolledOrder(currency="USD", service_type=kind)
     followed.order.quantity = 1
-    assert followed.hear(row) == (status, refunded, review)
+    assert followed.apply(row) == (status, refunded, review)
 
 
-def test_canceled_when_its_remains_change_later_then_what_was_delivered_stays_as_told():
-    followed = Followed()
-    followed.hear(said("Canceled", "40", "0.12"))
-    followed.hear(said("Canceled", "90", "0.02"))
+def test_canceled_when_its_remains_change_later_then_delivered_stays():
+    followed = PolledOrder()
+    followed.apply(status_row("Canceled", "40", "0.12"))
+    followed.apply(status_row("Canceled", "90", "0.02"))
     assert (followed.order.remains, followed.order.upstream_charge, followed.order.refunded) == (40, 20_000, 225_000)

@@ -1,4 +1,4 @@
-"""Following at scale: lanes, the breaker, one id that spoils a call, the bound, and what it shows of itself."""
+"""Polling at scale: statements, lanes, the breaker, ids that break a call, reviews that close, the bound, metrics."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def all_due() -> None:
     Order.objects.exclude(next_poll_at=None).update(next_poll_at=timezone.now() - timedelta(seconds=1))
 
 
-def asked(upstream: SandboxServer) -> list[list[str]]:
-    """The ids of each status call."""
+def polled_ids(upstream: SandboxServer) -> list[list[str]]:
+    """Return the ids of each `status` call."""
     calls = [request.params for request in upstream.requests_of("status")]
     return [(params.get("orders") or params["order"]).split(",") for params in calls]
 
@@ -55,8 +55,8 @@ def asked(upstream: SandboxServer) -> list[list[str]]:
 # -- statements --------------------------------------------------------------------------------------
 
 
-def test_batch_when_every_row_changed_then_it_costs_no_more_statements(upstream, provider, customer, service):
-    """A thousand orders were a thousand updates and a thousand log lines."""
+def test_batch_when_every_row_changed_then_its_statements_do_not_grow(upstream, provider, customer, service):
+    """A thousand orders took a thousand updates and log lines."""
     make.deposit(customer, "100")
     counts = {}
     for count, more in ((5, 5), (100, 95)):
@@ -69,7 +69,7 @@ def test_batch_when_every_row_changed_then_it_costs_no_more_statements(upstream,
         with statements() as found:
             assert poll_provider(provider=provider) == count
         counts[count] = len(found)
-    # A batch: claim (2), lock, write, events, the wishes to cancel what ended. A round: lane (2), alert.
+    # A batch: claim (2), lock, write, events, cancel requests of ended orders. A round: lane (2), alert.
     assert counts == {5: 6 + 3, 100: 6 + 3 + 1}
     assert OrderEvent.objects.filter(kind="status").count() == 100 + 2  # Two of the first five moved twice.
 
@@ -85,7 +85,7 @@ def test_batch_when_nothing_changed_then_no_other_column_is_written(upstream, cu
 
 
 def test_batch_when_one_row_cannot_be_written_then_the_others_are(upstream, customer, service, monkeypatch):
-    """One row that the database refuses undid the whole batch, each time again."""
+    """One row that the database refuses undid the whole batch, each time."""
     made = placed(customer, service, 5)
     bad = made[2].pk
     for one in made:
@@ -106,8 +106,8 @@ def test_batch_when_one_row_cannot_be_written_then_the_others_are(upstream, cust
     assert [refunds_of(one) for one in made] == [[125_000]] * 5
 
 
-def test_row_when_its_status_moved_under_the_lock_then_nothing_of_the_batch_is_written(customer, service):
-    """The last guard of the set-based write: the status that the change was computed from."""
+def test_row_when_its_status_moved_under_the_lock_then_no_row_is_written(customer, service):
+    """The last guard of the bulk write is the status from which the change was computed."""
     one = make.accepted_order(customer, service)
     one.status = Status.COMPLETED
     with pytest.raises(transitions.OrderMoved):
@@ -116,7 +116,7 @@ def test_row_when_its_status_moved_under_the_lock_then_nothing_of_the_batch_is_w
     assert fresh(one).status == Status.COMPLETED
 
 
-def test_write_when_columns_are_empty_or_large_then_they_are_stored_as_they_are(customer, service):
+def test_write_when_columns_are_empty_or_large_then_they_are_stored_unchanged(customer, service):
     one = make.accepted_order(customer, service)
     moment = timezone.now().replace(microsecond=0)
     for remains, charge, at in ((None, None, None), (-(10**15), 10**15, moment), (5, 0, moment + timedelta(hours=1))):
@@ -132,7 +132,7 @@ def test_write_when_columns_are_empty_or_large_then_they_are_stored_as_they_are(
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("lanes", [1, 3])
-def test_provider_when_it_has_lanes_then_so_many_batches_are_asked_about_at_once(
+def test_provider_when_it_has_lanes_then_as_many_batches_are_polled_at_once(
     upstream, customer, service, monkeypatch, lanes
 ):
     monkeypatch.setattr(poll, "BATCH", 2)
@@ -142,7 +142,7 @@ def test_provider_when_it_has_lanes_then_so_many_batches_are_asked_about_at_once
     upstream.clear_requests()
     upstream.inject(faults.delay_before(0.15, "status", times=None))
     assert poll_due_orders() == 14
-    calls = asked(upstream)
+    calls = polled_ids(upstream)
     assert len(calls) == 7
     assert sorted(sum(calls, [])) == sorted({one.upstream_id for one in Order.objects.all()})
     most = most_in_flight(upstream.requests_of("status"))
@@ -153,7 +153,7 @@ def test_provider_when_it_has_lanes_then_so_many_batches_are_asked_about_at_once
 def test_lanes_when_every_row_refunds_one_wallet_then_each_refund_is_posted_once(
     upstream, customer, other, service, monkeypatch
 ):
-    """Lanes meet at the same wallets: neither a deadlock nor a lost refund."""
+    """Lanes that refund the same wallets neither deadlock nor lose a refund."""
     monkeypatch.setattr(poll, "BATCH", 3)
     Provider.objects.update(max_parallel_polls=4)
     made = [one for pair in zip(placed(customer, service, 12), placed(other, service, 12), strict=True) for one in pair]
@@ -166,7 +166,7 @@ def test_lanes_when_every_row_refunds_one_wallet_then_each_refund_is_posted_once
 
 
 @pytest.mark.django_db(transaction=True)
-def test_lane_when_it_breaks_down_then_the_error_is_not_swallowed(upstream, customer, service, monkeypatch):
+def test_lane_when_it_fails_then_the_error_is_raised(upstream, customer, service, monkeypatch):
     monkeypatch.setattr(poll, "BATCH", 1)
     Provider.objects.update(max_parallel_polls=2)
     placed(customer, service, 4)
@@ -179,7 +179,7 @@ def test_lane_when_it_breaks_down_then_the_error_is_not_swallowed(upstream, cust
             raise RuntimeError("a bug of ours")
         apply(**values)
         if Order.objects.filter(checked_at=None).count() < 3:
-            broken.wait(60)  # After the first batch there are two lanes: leave the other one its turn.
+            broken.wait(60)  # After the first batch there are two lanes: let the other one run.
 
     monkeypatch.setattr(poll, "apply_answers", breaks)
     with pytest.raises(RuntimeError):
@@ -191,9 +191,7 @@ def test_lane_when_it_breaks_down_then_the_error_is_not_swallowed(upstream, cust
 
 
 @pytest.mark.usefixtures("still_clock")
-def test_provider_when_it_fails_again_and_again_then_the_waits_double_and_end_with_an_answer(
-    upstream, customer, service
-):
+def test_provider_when_it_keeps_failing_then_the_waits_double_until_an_answer(upstream, customer, service):
     [one] = placed(customer, service, 1)
     upstream.inject(faults.answer(status=503, action="status", times=None))
     waits = []
@@ -212,9 +210,7 @@ def test_provider_when_it_fails_again_and_again_then_the_waits_double_and_end_wi
     assert fresh(one).checked_at is not None
 
 
-def test_provider_when_the_breaker_is_open_then_nobody_asks_until_it_is_over_or_staff_resume(
-    upstream, provider, customer, service
-):
+def test_provider_when_the_breaker_is_open_then_it_is_not_polled_until_resumed(upstream, provider, customer, service):
     placed(customer, service, 1)
     upstream.inject(faults.answer(status=503, action="status", times=None))
     poll_now()
@@ -229,9 +225,7 @@ def test_provider_when_the_breaker_is_open_then_nobody_asks_until_it_is_over_or_
 
 
 @pytest.mark.django_db(transaction=True)
-def test_provider_when_it_fails_then_all_lanes_stop_after_the_call_they_are_in(
-    upstream, customer, service, monkeypatch
-):
+def test_provider_when_it_fails_then_all_lanes_stop_after_their_call(upstream, customer, service, monkeypatch):
     monkeypatch.setattr(poll, "BATCH", 1)
     Provider.objects.update(max_parallel_polls=3)
     placed(customer, service, 20)
@@ -239,31 +233,31 @@ def test_provider_when_it_fails_then_all_lanes_stop_after_the_call_they_are_in(
     upstream.clear_requests()
     upstream.inject(faults.answer(body=b'{"error": "Invalid API key"}', action="status", times=None))
     poll_due_orders()
-    # One batch goes before the others: a provider that is down is asked once.
+    # The first batch goes alone: a provider that is down gets one call.
     assert len(upstream.requests_of("status")) == 1
 
 
-# -- one id that spoils the call ---------------------------------------------------------------------
+# -- one id that breaks the call ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("answer", ["oops", [], {"error": "Internal error"}, {"error": "Incorrect request"}])
-def test_id_when_the_provider_stumbles_over_it_then_the_others_get_their_answers_and_it_backs_off_alone(
+def test_id_when_it_breaks_the_call_then_the_others_are_answered_and_it_waits(
     upstream, customer, service, monkeypatch, answer
 ):
-    """One order that broke the provider's own page froze the hundred that were asked about with it."""
+    """One order that broke the provider's own page stopped the hundred that were polled with it."""
     made = placed(customer, service, 40)
     for one in made:
         upstream.set_order(int(one.upstream_id), status="Partial", remains=50, charge="0.1")
     bad = [made[11], made[12], made[37]]
     spoil(upstream, bad, answer, monkeypatch)
     if answer == []:
-        # An empty list answers nothing, and is no failure of the call.
+        # An empty list has no answers but is no failed call.
         poll_now()
         assert [fresh(one).poll_errors for one in bad] == [1, 1, 1]
         return
     upstream.clear_requests()
     assert poll_now() == 40
-    assert len(asked(upstream)) < 40
+    assert len(polled_ids(upstream)) < 40
     fine = [one for one in made if one not in bad]
     assert {fresh(one).status for one in fine} == {Status.PARTIAL}
     assert [(fresh(one).status, fresh(one).poll_errors, fresh(one).checked_at) for one in bad] == [
@@ -273,33 +267,31 @@ def test_id_when_the_provider_stumbles_over_it_then_the_others_get_their_answers
 
 
 @pytest.mark.parametrize("count", [2, 30])
-def test_provider_when_it_stumbles_over_everything_then_it_is_its_fault_and_no_order_is_blamed(
-    upstream, customer, service, count
-):
+def test_provider_when_every_call_fails_then_no_order_gets_an_error(upstream, customer, service, count):
     made = placed(customer, service, count)
     upstream.inject(faults.answer(body=b"<html>Just a moment</html>", action="status", times=None))
     upstream.clear_requests()
     assert poll_now() == 0
-    assert len(asked(upstream)) <= batch_calls.MAX_FAILURES
+    assert len(polled_ids(upstream)) <= batch_calls.MAX_FAILURES
     assert {fresh(one).poll_errors for one in made} == {0}
     assert Provider.objects.get().polling_failures == 1
 
 
 @pytest.mark.usefixtures("still_clock")
-def test_id_when_it_is_asked_about_alone_and_the_provider_stumbles_then_it_backs_off_too(upstream, customer, service):
+def test_id_when_it_breaks_the_call_alone_then_its_waits_grow_too(upstream, customer, service):
     [one] = placed(customer, service, 1)
     upstream.inject(faults.answer(body=b"<html>oops</html>", action="status", times=None))
     for _ in range(12):
         poll_now()
     assert fresh(one).poll_errors == 12
     assert fresh(one).next_poll_at > timezone.now() + timedelta(minutes=10)
-    # It is not asked about for ever either: in the end a person looks.
+    # It is not polled for ever: in the end it goes to review.
     Order.objects.update(accepted_at=timezone.now() - timedelta(days=2))
     poll_now()
     assert (fresh(one).review_reason, refunds_of(one)) == (ReviewReason.LOST_UPSTREAM, [])
 
 
-# -- reviews that settle themselves ------------------------------------------------------------------
+# -- reviews that a later answer closes --------------------------------------------------------------
 
 
 UNCLEAR: dict[str, dict[str, Any]] = {
@@ -309,21 +301,19 @@ UNCLEAR: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("unclear", UNCLEAR.values(), ids=UNCLEAR.keys())
-def test_review_when_the_provider_answers_clearly_later_then_it_is_closed_by_itself(
-    upstream, customer, service, unclear
-):
+def test_review_when_a_later_answer_is_clear_then_it_is_closed(upstream, customer, service, unclear):
     [one] = placed(customer, service, 1)
     stored = says(upstream, one, **unclear)
     assert (stored.review_reason != "", refunds_of(one)) == (True, [])
     stored = says(upstream, one, status="Partial", remains=40, charge="0.12")
     assert (stored.status, stored.review_reason, stored.review_since) == (Status.PARTIAL, "", None)
     assert refunds_of(one) == [100_000]
-    # And it is asked for again when the same comes back.
+    # The same answer later opens a review again.
     assert says(upstream, one, status="Partial", remains=40, charge="0.02").review_reason == ReviewReason.CONTRADICTION
 
 
-def test_review_when_the_provider_knows_the_order_again_then_it_is_closed_by_itself(upstream, customer, service):
-    """After an outage that answered "Incorrect order ID", hundreds of orders would wait for hundreds of clicks."""
+def test_review_when_the_provider_knows_the_order_again_then_it_is_closed(upstream, customer, service):
+    """After an outage with "Incorrect order ID", staff would have to close hundreds of reviews."""
     [one] = placed(customer, service, 1)
     upstream.set_order(int(one.upstream_id), answer={"error": "Incorrect order ID"})
     Order.objects.update(accepted_at=timezone.now() - timedelta(hours=2))
@@ -336,7 +326,7 @@ def test_review_when_the_provider_knows_the_order_again_then_it_is_closed_by_its
 
 
 @pytest.mark.parametrize("later", [{"answer": 5}, {"omitted": True}, {"status": "Partial", "remains": 90}])
-def test_review_when_the_next_answer_is_no_clearer_then_it_stays(upstream, customer, service, later):
+def test_review_when_the_next_answer_is_unclear_then_it_stays(upstream, customer, service, later):
     [one] = placed(customer, service, 1)
     before = says(upstream, one, status="Partial", remains=40, charge="0.02")
     stored = says(upstream, one, charge="0.15", **later)
@@ -352,7 +342,7 @@ def test_bound_when_the_intervals_are_the_usual_ones_then_it_is_87_minutes(setti
     assert poll_bound() == timedelta(minutes=87)
 
 
-def test_order_when_unchecked_past_the_bound_then_one_alert_that_ends_with_the_answer(upstream, customer, service):
+def test_order_when_not_polled_within_the_bound_then_an_alert_is_open_meanwhile(upstream, customer, service):
     [one] = placed(customer, service, 1)
     poll_now()
     watch_polls()
@@ -363,7 +353,7 @@ def test_order_when_unchecked_past_the_bound_then_one_alert_that_ends_with_the_a
     alert = Alert.objects.get(resolved_at=None)
     assert (alert.cause, alert.count) == (f"provider:{one.provider_id}:unchecked", 2)
     assert "90 min" in alert.text and "87 min" in alert.text
-    # A call that fails does not count as a look, however far it pushed the order back.
+    # A failed call does not count as a poll.
     upstream.inject(faults.answer(status=503, action="status", times=None))
     poll_now()
     watch_polls()
@@ -374,7 +364,7 @@ def test_order_when_unchecked_past_the_bound_then_one_alert_that_ends_with_the_a
     assert not Alert.objects.filter(resolved_at=None).exists()
 
 
-def test_following_when_orders_ended_or_wait_for_staff_then_they_are_not_counted(upstream, customer, service):
+def test_following_when_orders_ended_or_are_in_review_then_they_are_left_out(upstream, customer, service):
     ended, waiting, still = placed(customer, service, 3)
     upstream.set_order(int(ended.upstream_id), status="Completed", remains=0)
     upstream.set_order(int(waiting.upstream_id), **UNCLEAR["contradiction"])
@@ -385,10 +375,10 @@ def test_following_when_orders_ended_or_wait_for_staff_then_they_are_not_counted
     assert one.oldest < timedelta(minutes=1)
 
 
-# -- what it shows of itself -------------------------------------------------------------------------
+# -- metrics -----------------------------------------------------------------------------------------
 
 
-def test_metrics_when_asked_with_the_token_then_they_tell_how_orders_are_followed(
+def test_metrics_when_requested_with_the_token_then_they_show_open_orders(
     upstream, customer, service, settings, client
 ):
     settings.METRICS_TOKEN = "a-long-token"
@@ -410,18 +400,18 @@ def test_metrics_when_asked_with_the_token_then_they_tell_how_orders_are_followe
 
 
 @pytest.mark.parametrize("token", ["", "wrong", "a-long-toke", "Bearer"])
-def test_metrics_when_asked_without_the_token_then_there_is_no_such_page(db, client, settings, signed_in, token):
+def test_metrics_when_requested_without_the_token_then_the_page_is_not_found(db, client, settings, signed_in, token):
     for configured in ("a-long-token", ""):
         settings.METRICS_TOKEN = configured
         for who in (client, signed_in):
             assert who.get("/metrics", headers={"Authorization": f"Bearer {token}"}).status_code == 404
 
 
-def test_metrics_when_staff_ask_then_they_are_shown(staff_client: Client):
+def test_metrics_when_requested_by_staff_then_they_are_shown(staff_client: Client):
     assert b"upmark_open_alerts 0.0" in staff_client.get("/metrics").content
 
 
-def test_cancel_request_when_the_order_ends_then_it_is_closed_with_it(upstream, customer, service):
+def test_cancel_request_when_the_order_ends_then_it_is_closed(upstream, customer, service):
     one, two = placed(customer, service, 2)
     for order in (one, two):
         CancelRequest.objects.create(order=order, provider=order.provider, state=CancelState.ACCEPTED)

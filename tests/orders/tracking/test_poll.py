@@ -1,4 +1,4 @@
-"""Following orders: who is asked about, what each answer changes, and that money moves once."""
+"""Polling: which orders are polled, what each answer changes, and that each refund is posted once."""
 
 from __future__ import annotations
 
@@ -50,14 +50,13 @@ def order(customer: Any, service: Service) -> Order:
 
 @pytest.fixture
 def small_batch(monkeypatch):
-    """Ten orders a call: a hundred, as the protocol allows, take long to make."""
+    """Ten orders per call: a hundred, as the protocol allows, take long to create."""
     assert poll.BATCH == 100
     monkeypatch.setattr(poll, "BATCH", 10)
 
 
-def test_round_when_more_are_due_than_fit_then_as_many_as_fit_share_a_call(upstream, customer, service, small_batch):
-    """One call and one log line for each order: 1,000 orders were 1,000 calls, and the newest 100 alone
-    were ever asked about."""
+def test_round_when_many_are_due_then_as_many_as_fit_share_a_call(upstream, customer, service, small_batch):
+    """With one call and log line per order, 1,000 orders took 1,000 calls, and only the newest 100 were ever polled."""
     made = placed(customer, service, 12)
     upstream.clear_requests()
     assert poll_now() == 12
@@ -68,7 +67,7 @@ def test_round_when_more_are_due_than_fit_then_as_many_as_fit_share_a_call(upstr
 
 
 def test_round_when_not_all_fit_then_the_longest_waiting_go_first(upstream, provider, customer, service, small_batch):
-    """The newest were polled and the older ones starved."""
+    """The newest orders were polled and the older ones never."""
     made = placed(customer, service, 13)
     oldest = made[-3:]
     Order.objects.update(next_poll_at=timezone.now() - timedelta(minutes=1))
@@ -89,14 +88,14 @@ def test_batch_when_nothing_changed_then_its_statements_do_not_grow(upstream, pr
             assert poll_provider(provider=provider) == count
         counts[count] = len(unchanged)
     print(f"statements of an unchanged batch: {counts}")
-    # 4 for a batch, and 3 a round: the lane, and the alert that is taken back. A full one is followed by a look.
+    # 4 for a batch, and 3 for a round: the lane (2), and the alert to resolve. After a full batch comes another claim.
     assert counts[2] == 4 + 3
     assert counts[10] == 4 + 3 + 1
     assert Entry.objects.filter(kind="refund").count() == 0
 
 
-def test_batch_when_many_rows_refund_then_its_statements_grow_with_the_wallets_only(upstream, customer, other, service):
-    """Each refund was eight statements: a provider that canceled a hundred orders held the wallets for long."""
+def test_batch_when_many_rows_refund_then_its_statements_grow_by_wallet_only(upstream, customer, other, service):
+    """Each refund took eight statements, so a hundred canceled orders held the wallets' locks for long."""
     counts = {}
     for who, count in (((customer,), 2), ((customer,), 8), ((customer, other), 8)):
         made = [one for each in who for one in placed(each, service, count // len(who))]
@@ -116,11 +115,10 @@ def test_batch_when_many_rows_refund_then_its_statements_grow_with_the_wallets_o
 # -- whose answer it is ------------------------------------------------------------------------------
 
 
-def test_answer_when_two_providers_use_the_same_id_then_only_the_right_customer_is_refunded(
+def test_answer_when_two_providers_use_one_id_then_the_right_order_is_refunded(
     upstream, provider, customer, other, service
 ):
-    """Answers were matched by the provider's order id alone: the other customer, who had an order of the
-    same number at another provider, got the money."""
+    """Matched by the upstream id alone, an answer refunded the order with that id at another provider."""
     with SandboxServer(key="second-key", speed=0) as second_upstream:
         second_upstream.set_service(1, rate="2", min=10, max=10_000, type="Default")
         second = make.provider(name="Second", url=second_upstream.url, api_key=second_upstream.key)
@@ -134,7 +132,7 @@ def test_answer_when_two_providers_use_the_same_id_then_only_the_right_customer_
     assert (make.wallet(customer).balance, make.wallet(other).balance) == (9_750_000, 10_000_000)
 
 
-def test_answers_when_they_have_no_ids_then_their_place_in_the_list_means_nothing(upstream, customer, service):
+def test_answers_when_they_have_no_ids_then_their_position_is_not_used(upstream, customer, service):
     made = placed(customer, service, 2)
     rows = [{"status": "Canceled", "charge": "0", "remains": "100"}, {"status": "Completed", "remains": "0"}]
     upstream.inject(faults.answer(body=json.dumps(rows).encode(), action="status"))
@@ -143,14 +141,14 @@ def test_answers_when_they_have_no_ids_then_their_place_in_the_list_means_nothin
     assert money_of(customer)[0] == 9_500_000
 
 
-def test_answer_when_it_holds_rows_that_nobody_asked_for_then_they_are_ignored(upstream, provider, customer, service):
-    asked, not_due = placed(customer, service, 2)
+def test_answer_when_it_has_rows_that_were_not_polled_then_they_are_ignored(upstream, provider, customer, service):
+    due, not_due = placed(customer, service, 2)
     Order.objects.filter(pk=not_due.pk).update(next_poll_at=timezone.now() + timedelta(hours=1))
-    Order.objects.filter(pk=asked.pk).update(next_poll_at=timezone.now())
-    rows = {str(one.upstream_id): {"status": "Canceled", "charge": "0", "remains": "100"} for one in (asked, not_due)}
+    Order.objects.filter(pk=due.pk).update(next_poll_at=timezone.now())
+    rows = {str(one.upstream_id): {"status": "Canceled", "charge": "0", "remains": "100"} for one in (due, not_due)}
     upstream.inject(faults.answer(body=json.dumps(rows).encode(), action="status"))
     poll_due_orders()
-    assert (fresh(asked).status, fresh(not_due).status) == (Status.CANCELED, Status.PENDING)
+    assert (fresh(due).status, fresh(not_due).status) == (Status.CANCELED, Status.PENDING)
 
 
 # -- one bad row -------------------------------------------------------------------------------------
@@ -170,8 +168,8 @@ BAD_ROWS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.usefixtures("still_clock")
 @pytest.mark.parametrize("row", BAD_ROWS.values(), ids=BAD_ROWS.keys())
-def test_row_when_it_is_bad_then_it_only_backs_off_its_own_order(upstream, customer, service, row):
-    """One row that could not be read stopped the whole batch, each time again."""
+def test_row_when_malformed_then_only_its_own_order_waits_longer(upstream, customer, service, row):
+    """One row that could not be read stopped the whole batch, each time."""
     first, bad, last = placed(customer, service, 3)
     upstream.set_order(int(bad.upstream_id), **row)
     for one in (first, last):
@@ -183,7 +181,7 @@ def test_row_when_it_is_bad_then_it_only_backs_off_its_own_order(upstream, custo
         assert (stored.review_reason, stored.next_poll_at > timezone.now()) == ("", True)
     assert [fresh(one).status for one in (first, last)] == [Status.PARTIAL, Status.PARTIAL]
     assert money_of(customer)[0] == 10_000_000 - 750_000 + 2 * 125_000
-    # And it is not frozen for ever: the next good answer counts.
+    # The next valid answer counts.
     upstream.set_order(int(bad.upstream_id), omitted=False)
     upstream._book.force(int(bad.upstream_id), {"answer": {"status": "Canceled", "charge": "0", "remains": "100"}})
     poll_now()
@@ -191,9 +189,7 @@ def test_row_when_it_is_bad_then_it_only_backs_off_its_own_order(upstream, custo
 
 
 @pytest.mark.usefixtures("still_clock")
-def test_row_when_writing_it_fails_then_the_others_are_written_and_it_is_tried_again_soon(
-    upstream, customer, service, monkeypatch
-):
+def test_row_when_it_cannot_be_written_then_only_it_is_retried_soon(upstream, customer, service, monkeypatch):
     first, bad, last = made = placed(customer, service, 3)
     for one in made:
         upstream.set_order(int(one.upstream_id), status="Canceled", remains=100, charge="0")
@@ -210,16 +206,14 @@ def test_row_when_writing_it_fails_then_the_others_are_written_and_it_is_tried_a
     assert [fresh(one).status for one in made] == [Status.CANCELED, Status.PENDING, Status.CANCELED]
     stored = fresh(bad)
     assert (stored.refunded, stored.poll_errors, stored.finished_at, refunds_of(bad)) == (0, 1, None, [])
-    # Not ended in the books, so it must not be put off to the daily look of the ended ones.
+    # Its end is not written, so it must not wait for the daily poll of ended orders.
     assert stored.next_poll_at < timezone.now() + timedelta(hours=1)
     poll_now()
     assert (fresh(bad).status, refunds_of(bad)) == (Status.CANCELED, [250_000])
 
 
-def test_list_when_the_provider_refuses_it_for_one_unknown_id_then_the_others_still_get_their_answers(
-    upstream, customer, service
-):
-    """A provider that answers the whole call with "Incorrect order ID" froze a hundred orders for one."""
+def test_call_when_refused_for_one_unknown_id_then_the_others_are_answered(upstream, customer, service):
+    """A provider that answers the whole call with "Incorrect order ID" stopped a hundred orders for one."""
     made = placed(customer, service, 5)
     upstream.set_order(int(made[1].upstream_id), answer={"error": "Incorrect order ID"})
     for one in (made[0], made[4]):
@@ -229,18 +223,18 @@ def test_list_when_the_provider_refuses_it_for_one_unknown_id_then_the_others_st
     upstream.inject(faults.answer(body=b'{"error": "Incorrect order ID"}', action="status"))
     assert poll_now() == 5
     calls = [request.params for request in upstream.requests_of("status")]
-    asked = [len((params.get("orders") or params["order"]).split(",")) for params in calls]
-    # The halves; one unknown alone once more as `order`, which is all that some providers understand.
-    assert asked[:2] == [5, 2] and sorted(asked[2:]) in ([1, 1, 3], [1, 1, 1, 3])
+    sizes = [len((params.get("orders") or params["order"]).split(",")) for params in calls]
+    # Halves; a single unknown id is sent again as `order`, the only form that some providers accept.
+    assert sizes[:2] == [5, 2] and sorted(sizes[2:]) in ([1, 1, 3], [1, 1, 1, 3])
     assert [fresh(one).status for one in made] == ["partial", "pending", "pending", "pending", "partial"]
     assert [fresh(one).poll_errors for one in made] == [0, 1, 0, 0, 0]
 
 
-def test_order_when_the_provider_no_longer_knows_it_then_staff_look_and_no_money_moves(upstream, customer, order):
+def test_order_when_the_provider_no_longer_knows_it_then_it_goes_to_review(upstream, customer, order):
     upstream.set_order(int(order.upstream_id), answer={"error": "Incorrect order ID"})
     for _ in range(12):
         poll_now()
-    assert fresh(order).review_reason == ""  # right after placing it may be temporary
+    assert fresh(order).review_reason == ""  # Right after the order was accepted it may be temporary.
     Order.objects.update(accepted_at=timezone.now() - timedelta(hours=2))
     poll_now()
     assert fresh(order).review_reason == ReviewReason.LOST_UPSTREAM
@@ -249,7 +243,7 @@ def test_order_when_the_provider_no_longer_knows_it_then_staff_look_and_no_money
     assert (fresh(order).status, refunds_of(order)) == (Status.PENDING, [])
 
 
-def test_row_when_its_numbers_are_absurd_then_it_is_stored_within_bounds(upstream, customer, order):
+def test_row_when_its_numbers_are_too_large_then_they_are_limited(upstream, customer, order):
     stored = says(upstream, order, status="In progress", remains=10**15, start_count=-(10**15), charge="999999999999")
     assert (stored.status, stored.refunded) == (Status.IN_PROGRESS, 0)
     assert stored.upstream_charge is None
@@ -258,7 +252,7 @@ def test_row_when_its_numbers_are_absurd_then_it_is_stored_within_bounds(upstrea
 # -- money -------------------------------------------------------------------------------------------
 
 
-def test_partial_when_heard_again_and_again_then_it_is_refunded_once(upstream, customer, order):
+def test_partial_when_answered_repeatedly_then_it_is_refunded_once(upstream, customer, order):
     """Two polls of the same Partial refunded twice."""
     stored = says(upstream, order, status="Partial", remains=40, charge="0.12")
     assert (stored.status, stored.refunded, stored.delivered) == (Status.PARTIAL, 100_000, 60)
@@ -269,7 +263,7 @@ def test_partial_when_heard_again_and_again_then_it_is_refunded_once(upstream, c
     assert money_of(customer)[0] == 9_850_000
 
 
-def test_partial_when_it_grows_then_the_difference_is_refunded(upstream, customer, order):
+def test_partial_when_its_remains_grow_then_the_difference_is_refunded(upstream, customer, order):
     says(upstream, order, status="Partial", remains=40, charge="0.12")
     says(upstream, order, status="Partial", remains=70, charge="0.06")
     stored = says(upstream, order, status="Partial", remains=100, charge="0")
@@ -277,13 +271,13 @@ def test_partial_when_it_grows_then_the_difference_is_refunded(upstream, custome
     assert money_of(customer)[0] == 10_000_000
 
 
-def test_partial_when_it_shrinks_then_nothing_is_taken_back(upstream, customer, order):
+def test_partial_when_its_remains_shrink_then_no_refund_is_taken_back(upstream, customer, order):
     says(upstream, order, status="Partial", remains=40, charge="0.12")
     stored = says(upstream, order, status="Partial", remains=10, charge="0.18")
     assert (stored.refunded, refunds_of(order)) == (100_000, [100_000])
 
 
-def test_completed_after_partial_then_nothing_is_taken_back(upstream, customer, order):
+def test_completed_when_it_was_partial_then_no_refund_is_taken_back(upstream, customer, order):
     says(upstream, order, status="Partial", remains=40, charge="0.12")
     stored = says(upstream, order, status="Completed", remains=0, charge="0.2")
     assert (stored.status, stored.refunded, refunds_of(order)) == (Status.COMPLETED, 100_000, [100_000])
@@ -292,7 +286,7 @@ def test_completed_after_partial_then_nothing_is_taken_back(upstream, customer, 
 
 
 @pytest.mark.parametrize("late", ["Canceled", "Refunded", "canceled", "CANCELLED"])
-def test_canceled_after_completed_then_it_is_refunded(upstream, customer, order, late):
+def test_canceled_when_it_was_completed_then_it_is_refunded(upstream, customer, order, late):
     assert says(upstream, order, status="Completed", remains=0, charge="0.2").refunded == 0
     stored = says(upstream, order, status=late, remains=100, charge="0")
     assert (stored.status, refunds_of(order)) == (Status.CANCELED, [250_000])
@@ -300,7 +294,7 @@ def test_canceled_after_completed_then_it_is_refunded(upstream, customer, order,
 
 
 @pytest.mark.parametrize("later", ["Completed", "Partial", "In progress", "Pending"])
-def test_canceled_when_the_provider_says_otherwise_later_then_it_stays_canceled(upstream, customer, order, later):
+def test_canceled_when_a_later_answer_differs_then_it_stays_canceled(upstream, customer, order, later):
     says(upstream, order, status="Canceled", remains=100, charge="0")
     stored = says(upstream, order, status=later, remains=10, charge="0.18")
     assert (stored.status, stored.refunded, refunds_of(order)) == (Status.CANCELED, 250_000, [250_000])
@@ -324,7 +318,9 @@ def test_completed_when_the_provider_reopens_it_then_it_stays_completed(upstream
         ("Completed", -50, "0.2", 9_750_000),
     ],
 )
-def test_remains_when_they_are_odd_then_the_refund_is_not(upstream, customer, order, status, remains, charge, balance):
+def test_remains_when_out_of_range_then_the_refund_is_still_right(
+    upstream, customer, order, status, remains, charge, balance
+):
     says(upstream, order, status=status, remains=remains, charge=charge)
     assert make.wallet(customer).balance == balance
 
@@ -333,7 +329,7 @@ def test_remains_when_they_are_odd_then_the_refund_is_not(upstream, customer, or
     ("status", "remains", "charge"),
     [("Partial", 50, "0.2"), ("Partial", None, None), ("Partial", 0, "0"), ("Canceled", 0, "0.2")],
 )
-def test_answer_when_it_contradicts_itself_then_staff_look_and_no_money_moves(
+def test_answer_when_it_is_a_contradiction_then_it_goes_to_review_unrefunded(
     upstream, customer, order, status, remains, charge
 ):
     stored = says(upstream, order, status=status, remains=remains, charge=charge)
@@ -342,13 +338,13 @@ def test_answer_when_it_contradicts_itself_then_staff_look_and_no_money_moves(
         poll_now()
     assert (fresh(order).refunded, refunds_of(order)) == (0, [])
     assert OrderEvent.objects.filter(order=order, kind="review").count() == 1
-    # The provider sorts itself out later: then the refund follows without staff.
+    # A later answer without the contradiction refunds without staff.
     stored = says(upstream, order, status="Canceled" if status == "Canceled" else "Partial", remains=100, charge="0")
     assert refunds_of(order) == [250_000]
 
 
 @pytest.mark.parametrize("words", ["Error", "Rejected", "Завершено"])
-def test_status_when_never_seen_before_then_staff_look_and_no_money_moves(upstream, customer, order, words):
+def test_status_when_unknown_then_it_goes_to_review_without_a_refund(upstream, customer, order, words):
     stored = says(upstream, order, status=words, remains=100, charge="0")
     assert (stored.status, stored.review_reason, stored.refunded) == ("pending", ReviewReason.UNKNOWN_STATUS, 0)
     assert words in stored.review_note
@@ -359,8 +355,7 @@ def test_status_when_never_seen_before_then_staff_look_and_no_money_moves(upstre
 
 
 def test_refund_when_it_fails_then_the_status_is_not_written_either(upstream, customer, order, monkeypatch):
-    """The status was saved first and the refund posted after, in another transaction: a crash in between
-    lost the refund, since a Partial was never polled again."""
+    """Posted in a second transaction, the refund was lost by a crash in between: a Partial was never polled again."""
     upstream.set_order(int(order.upstream_id), status="Partial", remains=40, charge="0.12")
 
     def die(**values: Any) -> None:
@@ -377,31 +372,29 @@ def test_refund_when_it_fails_then_the_status_is_not_written_either(upstream, cu
     assert (fresh(order).status, refunds_of(order)) == (Status.PARTIAL, [100_000])
 
 
-def test_partial_when_shown_to_the_customer_first_then_it_is_still_polled_and_refunded(upstream, customer, order):
-    """Partial, once written by the customer's own refresh, was excluded from polling and never refunded."""
+def test_partial_when_shown_to_the_customer_first_then_it_is_still_refunded(upstream, customer, order):
+    """A Partial written by the customer's own refresh was never polled again and never refunded."""
     Order.objects.filter(pk=order.pk).update(status=Status.PARTIAL)
     stored = says(upstream, order, status="Partial", remains=40, charge="0.12")
     assert (stored.refunded, refunds_of(order)) == (100_000, [100_000])
 
 
-def test_refund_when_the_provider_bills_in_another_currency_then_its_charge_is_converted(upstream, customer, service):
+def test_refund_when_the_charge_is_in_another_currency_then_it_is_converted(upstream, customer, service):
     Provider.objects.update(exchange_rate=EXCHANGE_ONE // 2)
     [order] = placed(customer, service, 1)
-    # 0.24 of theirs are $0.12 of ours.
+    # 0.24 in their currency is $0.12 in ours.
     stored = says(upstream, order, status="In progress", remains=40, charge="0.24")
     assert (stored.exchange_rate, stored.upstream_charge) == (EXCHANGE_ONE // 2, 120_000)
 
 
-def test_refund_when_the_exchange_rate_changed_meanwhile_then_that_of_the_sending_counts(upstream, customer, order):
-    """Today's rate would make the charge of yesterday's order contradict its remains, or move its true cost."""
+def test_refund_when_the_exchange_rate_changed_then_the_sent_one_is_used(upstream, customer, order):
+    """At today's rate, the charge of an older order would contradict its remains."""
     Provider.objects.update(exchange_rate=3 * EXCHANGE_ONE)
     stored = says(upstream, order, status="Partial", remains=40, charge="0.12")
     assert (stored.review_reason, stored.upstream_charge, refunds_of(order)) == ("", 120_000, [100_000])
 
 
-def test_charge_when_it_is_in_another_currency_then_it_is_not_compared_and_the_owner_hears_of_it(
-    upstream, customer, order
-):
+def test_charge_when_in_an_unexpected_currency_then_an_alert_is_raised(upstream, customer, order):
     """A provider switched from dollars to its own currency, and every charge was a hundred times wrong."""
     row = {"status": "Partial", "remains": "40", "charge": "12", "currency": "INR"}
     stored = says(upstream, order, answer=row)
@@ -411,31 +404,31 @@ def test_charge_when_it_is_in_another_currency_then_it_is_not_compared_and_the_o
 
 
 @pytest.mark.parametrize("words", ["Fail", "failed", "FAIL"])
-def test_status_when_it_failed_and_nothing_was_charged_then_all_goes_back(upstream, customer, order, words):
+def test_failed_status_when_nothing_was_charged_then_all_is_refunded(upstream, customer, order, words):
     stored = says(upstream, order, status=words, remains=100, charge="0")
     assert (stored.status, refunds_of(order)) == (Status.CANCELED, [250_000])
 
 
 @pytest.mark.parametrize("charge", ["0.2", None, "Unknown"])
-def test_status_when_it_failed_and_a_charge_stands_then_staff_look(upstream, customer, order, charge):
+def test_failed_status_when_something_was_charged_then_it_goes_to_review(upstream, customer, order, charge):
     stored = says(upstream, order, answer={"status": "Fail", "remains": "100", "charge": charge})
     assert (stored.status, stored.review_reason) == (Status.PENDING, ReviewReason.UNKNOWN_STATUS)
     assert refunds_of(order) == []
 
 
-def test_start_count_when_the_provider_counts_later_then_the_later_number_stands(upstream, order):
-    """A zero, told while nobody had counted yet, stayed for good."""
+def test_start_count_when_the_provider_counts_later_then_it_is_updated(upstream, order):
+    """A zero from before the provider had counted stayed for good."""
     assert says(upstream, order, status="Pending", start_count=0).start_count == 0
     assert says(upstream, order, status="In progress", remains=90, start_count=4_200).start_count == 4_200
     says(upstream, order, status="Completed", remains=0, start_count=4_200, charge="0.2")
     assert says(upstream, order, start_count=9).start_count == 4_200
 
 
-# -- when it is looked at ----------------------------------------------------------------------------
+# -- when it is polled -------------------------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("still_clock")
-def test_order_when_ended_then_it_is_looked_at_daily_for_a_week_and_then_never(upstream, customer, order):
+def test_order_when_ended_then_it_is_polled_daily_for_a_week(upstream, customer, order):
     says(upstream, order, status="Completed", remains=0, charge="0.2")
     looks = 0
     while fresh(order).next_poll_at is not None and looks < 20:
@@ -443,7 +436,7 @@ def test_order_when_ended_then_it_is_looked_at_daily_for_a_week_and_then_never(u
         wait = stored.next_poll_at - timezone.now()
         assert timedelta(hours=23, minutes=59) < wait <= timedelta(days=1)
         looks += 1
-        # A day goes by.
+        # A day passes.
         Order.objects.update(finished_at=stored.finished_at - timedelta(days=1))
         assert poll_now() == 1
     assert looks == 7
@@ -452,7 +445,7 @@ def test_order_when_ended_then_it_is_looked_at_daily_for_a_week_and_then_never(u
     assert (poll_due_orders(), upstream.requests) == (0, [])
 
 
-def test_order_when_it_ends_again_later_then_the_week_does_not_begin_anew(upstream, customer, order):
+def test_order_when_it_ends_again_then_the_week_does_not_restart(upstream, customer, order):
     says(upstream, order, status="Completed", remains=0, charge="0.2")
     ended = timezone.now() - timedelta(days=5, hours=1)
     Order.objects.update(finished_at=ended)
@@ -461,7 +454,7 @@ def test_order_when_it_ends_again_later_then_the_week_does_not_begin_anew(upstre
 
 
 @pytest.mark.usefixtures("still_clock")
-def test_order_when_nothing_happens_then_it_is_asked_about_less_and_less(upstream, order):
+def test_order_when_nothing_changes_then_its_waits_grow(upstream, order):
     waits = []
     for _ in range(20):
         poll_now()
@@ -473,7 +466,7 @@ def test_order_when_nothing_happens_then_it_is_asked_about_less_and_less(upstrea
     assert (fresh(order).next_poll_at - timezone.now()).total_seconds() <= 72
 
 
-def test_order_when_not_placed_then_it_is_never_asked_about(upstream, customer, service, provider):
+def test_order_when_not_accepted_then_it_is_never_polled(upstream, customer, service, provider):
     for submission in ("queued", "placing", "in_doubt"):
         one = make.order(customer, service)
         Order.objects.filter(pk=one.pk).update(
@@ -504,9 +497,7 @@ TROUBLE = {
 
 @pytest.mark.usefixtures("still_clock")
 @pytest.mark.parametrize("trouble", TROUBLE.values(), ids=TROUBLE.keys())
-def test_round_when_the_provider_is_in_trouble_then_orders_stay_as_they_are(
-    upstream, customer, service, monkeypatch, trouble
-):
+def test_round_when_the_provider_fails_then_its_orders_do_not_change(upstream, customer, service, monkeypatch, trouble):
     impatient(monkeypatch, seconds=0.4)
     made = placed(customer, service, 2)
     for one in made:
@@ -518,7 +509,7 @@ def test_round_when_the_provider_is_in_trouble_then_orders_stay_as_they_are(
     assert poll_now() == 0
     assert list(Order.objects.order_by("pk").values(*columns)) == before
     assert Entry.objects.filter(kind="refund").count() == 0
-    # Not hammered: the batch is asked about again when its claim runs out.
+    # The batch is polled again only when its claim runs out.
     for one in made:
         assert timedelta(seconds=100) < fresh(one).next_poll_at - timezone.now() < timedelta(seconds=121)
     assert Alert.objects.filter(resolved_at=None).count() == 1
@@ -528,7 +519,7 @@ def test_round_when_the_provider_is_in_trouble_then_orders_stay_as_they_are(
     assert Alert.objects.filter(resolved_at=None).count() == 0
 
 
-def test_round_when_one_provider_is_dead_then_the_other_is_polled(upstream, provider, customer, service):
+def test_round_when_one_provider_is_unreachable_then_the_other_is_polled(upstream, provider, customer, service):
     dead = make.provider(name="Dead")
     stuck = make.accepted_order(customer, make.service(dead))
     [fine] = placed(customer, service, 1)
@@ -539,16 +530,16 @@ def test_round_when_one_provider_is_dead_then_the_other_is_polled(upstream, prov
     assert (fresh(stuck).status, fresh(fine).status) == (Status.PENDING, Status.COMPLETED)
 
 
-def test_round_when_the_provider_is_off_then_its_open_orders_are_still_followed(upstream, customer, order):
-    """A provider was switched off, and nobody ever heard again of what it had not delivered."""
+def test_round_when_the_provider_is_off_then_its_open_orders_are_still_polled(upstream, customer, order):
+    """When a provider was switched off, its open orders were never refunded."""
     Provider.objects.update(is_active=False)
     upstream.set_order(int(order.upstream_id), status="Canceled", remains=100, charge="0")
     assert poll_now() == 1
     assert refunds_of(order) == [250_000]
 
 
-def test_round_when_another_worker_is_at_it_then_the_provider_is_left_to_that_one(upstream, provider, order):
-    """Every tick put one more thread on a slow provider, until none was left for the others."""
+def test_round_when_another_worker_polls_the_provider_then_it_does_nothing(upstream, provider, order):
+    """Each tick put one more thread on a slow provider, until none was left for the others."""
     assert take_polling_lane(provider=provider, seconds=60)
     Order.objects.update(next_poll_at=timezone.now() - timedelta(seconds=1))
     upstream.clear_requests()
@@ -559,14 +550,14 @@ def test_round_when_another_worker_is_at_it_then_the_provider_is_left_to_that_on
 
 
 @pytest.mark.usefixtures("still_clock")
-def test_round_when_the_provider_is_in_trouble_then_it_is_left_alone_for_a_while(upstream, provider, order):
+def test_round_when_the_provider_fails_then_the_next_one_waits(upstream, provider, order):
     upstream.inject(faults.answer(status=503, action="status", times=None))
     poll_now()
     provider.refresh_from_db()
     assert provider.polling_until > timezone.now() + timedelta(seconds=20)
 
 
-def test_charge_when_above_the_rate_then_the_owner_hears_of_it_once_a_service(upstream, customer, service, order):
+def test_charge_when_above_the_rate_then_there_is_one_alert_per_service(upstream, customer, service, order):
     """A provider charged ten times its rate, and the panel sold at a loss for weeks."""
     other_order = placed(customer, service, 1)[0]
     for one in (order, other_order):
@@ -577,7 +568,7 @@ def test_charge_when_above_the_rate_then_the_owner_hears_of_it_once_a_service(up
     assert "$25.00" in alert.text
 
 
-def test_order_when_its_provider_says_nothing_of_it_for_a_day_then_staff_are_asked(upstream, customer, order):
+def test_order_when_missing_from_answers_for_a_day_then_it_goes_to_review(upstream, customer, order):
     upstream.set_order(int(order.upstream_id), omitted=True)
     Order.objects.filter(pk=order.pk).update(accepted_at=timezone.now() - timedelta(days=2))
     for _ in range(10):
@@ -591,16 +582,16 @@ def test_order_when_its_provider_says_nothing_of_it_for_a_day_then_staff_are_ask
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("row", [{"status": "Partial", "remains": 40, "charge": "0.12"}, {"status": "Canceled"}])
-def test_pollers_when_they_apply_the_same_answers_at_once_then_each_refund_is_posted_once(
+def test_pollers_when_they_apply_the_same_answers_then_each_refund_is_posted_once(
     upstream, customer, other, service, row
 ):
-    """Two polls of the same Partial, at the same moment, refunded twice; the guard was a text in a column."""
+    """Two polls of the same Partial at the same moment refunded twice; only a text in a column guarded it."""
     provider = service.upstream.provider
     batch = placed(customer, service, 3) + placed(other, service, 3)
     for one in batch:
         upstream.set_order(int(one.upstream_id), **row)
     answers = client_for(provider).statuses([str(one.upstream_id) for one in batch])
-    # Each has read the orders before any of them wrote.
+    # Both read the orders before one of them writes.
     seen = [[fresh(one) for one in batch] for _ in range(6)]
     results = at_once(6, lambda number: apply_answers(provider=provider, batch=seen[number], answers=answers))
     assert results == [None] * 6
@@ -622,7 +613,7 @@ def test_pollers_when_many_claim_at_once_then_no_order_is_in_two_batches(upstrea
 
 
 @pytest.mark.django_db(transaction=True)
-def test_answers_when_an_older_one_is_applied_last_then_nothing_is_taken_back(upstream, customer, service):
+def test_answers_when_an_older_one_is_applied_last_then_no_refund_is_taken_back(upstream, customer, service):
     provider = service.upstream.provider
     [one] = placed(customer, service, 1)
     client = client_for(provider)
@@ -636,7 +627,7 @@ def test_answers_when_an_older_one_is_applied_last_then_nothing_is_taken_back(up
     assert refunds_of(one) == [175_000]
 
 
-def test_answer_when_nothing_differs_then_nothing_is_to_be_written(upstream, customer, order):
+def test_answer_when_nothing_differs_then_there_is_nothing_to_write(upstream, customer, order):
     poll_now()
     stored = fresh(order)
     [row] = client_for(stored.provider).statuses([stored.upstream_id]).values()
