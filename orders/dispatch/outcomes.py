@@ -161,7 +161,7 @@ def _record_accepted(order: Order, attempt: SubmissionAttempt, outcome: Placed) 
 
 
 def _alert_late_answer(order: Order, outcome: Placed) -> None:
-    """Raise an alert: the provider has the order and will bill it, but it was resolved otherwise meanwhile."""
+    """Raise an alert, unless the order has this id: the provider will bill an order that was resolved otherwise."""
     current = Order.objects.get(pk=order.pk)
     if current.upstream_id == outcome.order_id:
         return  # Bound to this id meanwhile.

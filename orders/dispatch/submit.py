@@ -1,7 +1,7 @@
 """Submitting orders to their providers: claim and commit, send once, record.
 
 1. *Claim*: one transaction moves the order to SUBMITTING with a new token and a lease, and creates a
-   SubmissionAttempt. From here on the order is not sent again without a decision.
+   SubmissionAttempt. From here on the order is not sent again by itself, except as described below.
 2. *Send*: outside any transaction. The client refuses to send when too little of the lease is left.
 3. *Record*: conditional on the token. Without a clear answer the order is IN_DOUBT.
 
