@@ -300,9 +300,9 @@ def test_margins_when_out_of_range_then_database_refuses(idle_provider, sold_ser
     assert not PriceChange.objects.filter(state=PriceChange.State.APPLIED).exists()
 
 
-def test_price_when_open_form_shows_the_old_one_then_asked_again_and_nothing_charged(customer, of, sold):
-    change("provider", of.pk, margin_bp=5_000)
-    order_input = OrderInput(sold.pk, "https://example.com/a", 1_000, {})
+def test_price_when_order_form_is_outdated_then_confirmation_before_charge(customer, idle_provider, sold_service):
+    change("provider", idle_provider.pk, margin_bp=5_000)
+    order_input = OrderInput(sold_service.pk, "https://example.com/a", 1_000, {})
     with pytest.raises(PriceChanged, match="from \\$2.50 to \\$3.00"):
         create_order(customer=customer, order_input=order_input, request_key="r1", seen_charge=2_500_000)
     assert Order.objects.count() == 0
