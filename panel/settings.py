@@ -166,6 +166,7 @@ TEMPLATES = [
                 "panel.site.context.brand",
                 "billing.web.context.balance",
             ],
+            "builtins": ["django.templatetags.i18n"],
         },
     },
 ]
@@ -255,7 +256,7 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("EMAIL_FROM", default=f"{PANEL_NAME}
 # -- language, time, files -------------------------------------------------------------------------
 
 LANGUAGE_CODE = "en"
-USE_I18N = False
+USE_I18N = True
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")
 USE_TZ = True
 FORMAT_MODULE_PATH = ["panel.formats"]
