@@ -16,6 +16,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from billing import ledger
 from billing.models import Deposit, Entry, PaymentMethod, Wallet
@@ -86,9 +87,13 @@ def bonus_of(amount: int, bonus_bp: int) -> int:
 def check_deposit_amount(*, method: PaymentMethod, amount: int) -> None:
     """Raise AmountOutOfRange if the method does not allow the amount (micro-units)."""
     if amount < method.minimum:
-        raise AmountOutOfRange(f"The smallest amount is {_money(method.minimum)}.", field="amount")
+        raise AmountOutOfRange(
+            _("The smallest amount is %(amount)s.") % {"amount": _money(method.minimum)}, field="amount"
+        )
     if amount > method.maximum:
-        raise AmountOutOfRange(f"The largest amount at once is {_money(method.maximum)}.", field="amount")
+        raise AmountOutOfRange(
+            _("The largest amount at once is %(amount)s.") % {"amount": _money(method.maximum)}, field="amount"
+        )
 
 
 # -- the customer --------------------------------------------------------------------------------------
@@ -141,18 +146,22 @@ def _earlier(customer: User, method: PaymentMethod, amount: int, request_key: st
         return None
     if (deposit.method_id, deposit.amount) != (method.pk, amount):
         raise AlreadyRequested(
-            f"This form was sent already, for {_money(deposit.amount)}. Send it again to add {_money(amount)} too."
+            _("This form was sent already, for %(sent)s. Send it again to add %(amount)s too.")
+            % {"sent": _money(deposit.amount), "amount": _money(amount)}
         )
     return Requested(deposit, created=False)
 
 
 def _create(*, customer: User, method: PaymentMethod, **values: Any) -> Requested:
     if not method.is_active:
-        raise MethodGone("This way to pay is not offered any longer. Nothing was sent; please choose another.")
+        raise MethodGone(_("This way to pay is not offered any longer. Nothing was sent. Choose another."))
     if Deposit.objects.filter(customer_id=customer.pk, state=Deposit.State.PENDING).count() >= MAX_WAITING:
         raise TooManyWaiting(
-            f"{MAX_WAITING} of your requests are waiting, which is the most at once. "
-            "Cancel one that you do not need, or wait for an answer."
+            _(
+                "%(count)s of your requests are waiting, which is the most at once. "
+                "Cancel one that you do not need, or wait for an answer."
+            )
+            % {"count": MAX_WAITING}
         )
     deposit = Deposit.objects.create(customer_id=customer.pk, method=method, bonus_bp=method.bonus_bp, **values)
     return Requested(deposit, created=True)

@@ -7,13 +7,15 @@ from uuid import uuid4
 
 from django import forms
 from django.conf import settings
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from billing.deposits import DepositRefused, check_deposit_amount
 from billing.models import PaymentMethod
 from panel.lib.digits import whole_number
 from panel.lib.money import SYMBOLS, MoneyError, format_money, parse_money
 
-INVISIBLE = {"null_characters_not_allowed": "This holds an invisible character. Type it again."}
+INVISIBLE = {"null_characters_not_allowed": gettext_lazy("This holds an invisible character. Type it again.")}
 
 
 class MoneyField(forms.CharField):
@@ -35,8 +37,8 @@ class DepositForm(forms.Form):
     """The amount to pay, within the limits of `method`."""
 
     amount = MoneyField(
-        label="Amount",
-        error_messages={**INVISIBLE, "required": "Enter the amount that you want to add."},
+        label=gettext_lazy("Amount"),
+        error_messages={**INVISIBLE, "required": gettext_lazy("Enter the amount that you want to add.")},
     )
     request_key = forms.RegexField(r"\A[0-9a-f]{32}\Z", widget=forms.HiddenInput)
 
@@ -44,9 +46,9 @@ class DepositForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.method = method
         currency = settings.PANEL_CURRENCY
-        limits = [format_money(limit, currency, exact=True) for limit in (method.minimum, method.maximum)]
-        self.fields["amount"].label = f"Amount in {SYMBOLS.get(currency, currency)}"
-        self.fields["amount"].help_text = "{} to {}.".format(*limits)
+        low, high = (format_money(limit, currency, exact=True) for limit in (method.minimum, method.maximum))
+        self.fields["amount"].label = _("Amount in %(currency)s") % {"currency": SYMBOLS.get(currency, currency)}
+        self.fields["amount"].help_text = _("%(low)s to %(high)s.") % {"low": low, "high": high}
         self.initial.setdefault("request_key", uuid4().hex)
 
     def clean_amount(self) -> int:
@@ -62,7 +64,9 @@ class DepositForm(forms.Form):
         data: dict[str, Any] = super().clean() or {}
         seen = whole_number(self.data.get("seen_bonus", ""))
         if seen is not None and seen > self.method.bonus_bp:
-            raise forms.ValidationError("The bonus has changed meanwhile. Look at it below, and send the form again.")
+            raise forms.ValidationError(
+                _("The bonus has changed meanwhile. Nothing was sent. Look at it below and send the form again.")
+            )
         return data
 
     def request_values(self) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from django.core.files.uploadedfile import UploadedFile
+from django.utils.translation import gettext as _
 
 MAX_BYTES = 5 * 1024 * 1024
 MAX_NAME = 200
@@ -66,11 +67,11 @@ def type_of_stored(path: str) -> FileType | None:
 def check_receipt(file: UploadedFile) -> Receipt:
     """Return the file as a receipt. Raise ReceiptRefused if it is too large or of another type."""
     if (file.size or 0) > MAX_BYTES:
-        raise ReceiptRefused(f"This file is too large: {MAX_BYTES // 1024 // 1024} MB at most.")
+        raise ReceiptRefused(_("This file is too large: %(most)s MB at most.") % {"most": MAX_BYTES // 1024 // 1024})
     file.seek(0)
     found = type_of(file.read(_HEAD))
     file.seek(0)
     if found is None:
-        raise ReceiptRefused("This is not a PNG, JPEG, WebP or PDF file. Choose a picture or a PDF of your receipt.")
+        raise ReceiptRefused(_("This is not a PNG, JPEG, WebP or PDF file. Choose a picture or a PDF of your receipt."))
     name = "".join(character for character in file.name or "" if character.isprintable())
     return Receipt(file=file, type=found, name=name[:MAX_NAME])

@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 
+# Marked here, and translated where they are shown.
+from django.utils.translation import gettext_noop as _
+
 
 class Kind(Enum):
     """Kind of value of a parameter."""
@@ -31,7 +34,6 @@ class Param:
     name: str
     label: str
     kind: Kind = Kind.LINE
-    one: str = ""
     help: str = ""
     choices: tuple[tuple[str, str], ...] = ()
     only_if: tuple[str, str] | None = None
@@ -63,91 +65,91 @@ PACKAGE = "package"
 CUSTOM_COMMENTS = "custom_comments"
 CUSTOM_COMMENTS_PACKAGE = "custom_comments_package"
 
-_COMMENTS = Param("comments", "Comments", Kind.LINES, one="comment")
-_USERNAMES = Param("usernames", "Usernames", Kind.LINES, one="username")
-_HASHTAGS = Param("hashtags", "Hashtags", Kind.LINES, one="hashtag")
+_COMMENTS = Param("comments", _("Comments"), Kind.LINES)
+_USERNAMES = Param("usernames", _("Usernames"), Kind.LINES)
+_HASHTAGS = Param("hashtags", _("Hashtags"), Kind.LINES)
 
 SPECS: dict[str, TypeSpec] = {
-    DEFAULT: TypeSpec("Default", "Default", drips=True),
-    PACKAGE: TypeSpec("Package", "Package", is_package=True),
-    CUSTOM_COMMENTS: TypeSpec("Custom Comments", "Custom comments", (_COMMENTS,), lines="comments"),
+    DEFAULT: TypeSpec("Default", _("Default"), drips=True),
+    PACKAGE: TypeSpec("Package", _("Package"), is_package=True),
+    CUSTOM_COMMENTS: TypeSpec("Custom Comments", _("Custom comments"), (_COMMENTS,), lines="comments"),
     CUSTOM_COMMENTS_PACKAGE: TypeSpec(
-        "Custom Comments Package", "Custom comments package", (_COMMENTS,), lines="comments", is_package=True
+        "Custom Comments Package", _("Custom comments package"), (_COMMENTS,), lines="comments", is_package=True
     ),
-    "mentions": TypeSpec("Mentions", "Mentions", (_USERNAMES,)),
-    "mentions_with_hashtags": TypeSpec("Mentions with Hashtags", "Mentions with hashtags", (_USERNAMES, _HASHTAGS)),
-    "mentions_hashtag": TypeSpec("Mentions Hashtag", "Mentions by hashtag", (Param("hashtag", "Hashtag"),)),
+    "mentions": TypeSpec("Mentions", _("Mentions"), (_USERNAMES,)),
+    "mentions_with_hashtags": TypeSpec("Mentions with Hashtags", _("Mentions with hashtags"), (_USERNAMES, _HASHTAGS)),
+    "mentions_hashtag": TypeSpec("Mentions Hashtag", _("Mentions by hashtag"), (Param("hashtag", _("Hashtag")),)),
     "mentions_custom_list": TypeSpec(
-        "Mentions Custom List", "Mentions from your list", (_USERNAMES,), lines="usernames"
+        "Mentions Custom List", _("Mentions from your list"), (_USERNAMES,), lines="usernames"
     ),
     "mentions_user_followers": TypeSpec(
         "Mentions User Followers",
-        "Mentions of followers",
-        (Param("username", "Username", help="Whose followers are mentioned."),),
+        _("Mentions of followers"),
+        (Param("username", _("Username"), help=_("Whose followers are mentioned.")),),
     ),
     "mentions_media_likers": TypeSpec(
         "Mentions Media Likers",
-        "Mentions of likers",
-        (Param("media", "Post", Kind.LINK, help="The address whose likers are mentioned."),),
+        _("Mentions of likers"),
+        (Param("media", _("Post"), Kind.LINK, help=_("The address whose likers are mentioned.")),),
     ),
     "comment_likes": TypeSpec(
-        "Comment Likes", "Comment likes", (Param("username", "Username", help="Who wrote the comment."),)
+        "Comment Likes", _("Comment likes"), (Param("username", _("Username"), help=_("Who wrote the comment.")),)
     ),
     "comment_replies": TypeSpec(
         "Comment Replies",
-        "Comment replies",
-        (Param("username", "Username", help="Who wrote the comment that is replied to."), _COMMENTS),
+        _("Comment replies"),
+        (Param("username", _("Username"), help=_("Who wrote the comment that is replied to.")), _COMMENTS),
         lines="comments",
     ),
     "poll": TypeSpec(
         "Poll",
-        "Poll",
-        (Param("answer_number", "Answer number", Kind.NUMBER, help="Which answer gets the votes: 1, 2, …"),),
+        _("Poll"),
+        (Param("answer_number", _("Answer number"), Kind.NUMBER, help=_("Which answer gets the votes: 1, 2, …")),),
     ),
     "invites_from_groups": TypeSpec(
-        "Invites from Groups", "Invites from groups", (Param("groups", "Groups", Kind.LINES, one="group"),)
+        "Invites from Groups", _("Invites from groups"), (Param("groups", _("Groups"), Kind.LINES),)
     ),
-    "seo": TypeSpec("SEO", "SEO", (Param("keywords", "Keywords", Kind.LINES, one="keyword"),)),
+    "seo": TypeSpec("SEO", _("SEO"), (Param("keywords", _("Keywords"), Kind.LINES),)),
     "web_traffic": TypeSpec(
         "Web Traffic",
-        "Web traffic",
+        _("Web traffic"),
         (
             Param(
                 "country",
-                "Country",
+                _("Country"),
                 Kind.COUNTRY,
-                help="A country's two-letter code, such as US, or WW for the whole world.",
+                help=_("A country's two-letter code, such as US, or WW for the whole world."),
             ),
             Param(
                 "device",
-                "Device",
+                _("Device"),
                 Kind.CHOICE,
                 choices=(
-                    ("1", "Desktop"),
-                    ("2", "Mobile (Android)"),
-                    ("3", "Mobile (iOS)"),
-                    ("4", "Mobile (mixed)"),
-                    ("5", "Mobile and desktop"),
+                    ("1", _("Desktop")),
+                    ("2", _("Mobile (Android)")),
+                    ("3", _("Mobile (iOS)")),
+                    ("4", _("Mobile (mixed)")),
+                    ("5", _("Mobile and desktop")),
                 ),
             ),
             Param(
                 "type_of_traffic",
-                "Visitors come from",
+                _("Visitors come from"),
                 Kind.CHOICE,
-                choices=(("1", "A search"), ("2", "Another page"), ("3", "Nowhere (direct)")),
+                choices=(("1", _("A search")), ("2", _("Another page")), ("3", _("Nowhere (direct)"))),
             ),
             Param(
                 "google_keyword",
-                "Keyword of the search",
+                _("Keyword of the search"),
                 only_if=("type_of_traffic", "1"),
-                help="For visitors that come from a search.",
+                help=_("For visitors that come from a search."),
             ),
             Param(
                 "referring_url",
-                "Address of the other page",
+                _("Address of the other page"),
                 Kind.LINK,
                 only_if=("type_of_traffic", "2"),
-                help="For visitors that come from another page.",
+                help=_("For visitors that come from another page."),
             ),
         ),
     ),

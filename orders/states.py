@@ -7,15 +7,16 @@ They are independent: an order may be Pending for the customer while it is in do
 from __future__ import annotations
 
 from django.db import models
+from django.utils.translation import gettext_noop as _
 
 
 class Status(models.TextChoices):
-    PENDING = "pending", "Pending"
-    PROCESSING = "processing", "Processing"
-    IN_PROGRESS = "in_progress", "In progress"
-    COMPLETED = "completed", "Completed"
-    PARTIAL = "partial", "Partial"
-    CANCELED = "canceled", "Canceled"
+    PENDING = "pending", _("Pending")
+    PROCESSING = "processing", _("Processing")
+    IN_PROGRESS = "in_progress", _("In progress")
+    COMPLETED = "completed", _("Completed")
+    PARTIAL = "partial", _("Partial")
+    CANCELED = "canceled", _("Canceled")
 
 
 FINAL = frozenset({Status.COMPLETED, Status.PARTIAL, Status.CANCELED})
@@ -135,14 +136,14 @@ class CancelState(models.TextChoices):
 class RefillState(models.TextChoices):
     """How a refill stands. Pending, In progress, Completed and Rejected are the protocol's words."""
 
-    WAITING = "waiting", "Waiting to be sent"
-    ASKING = "asking", "Being sent"  # a worker holds a lease; never sent again by itself
-    PENDING = "pending", "Pending"
-    IN_PROGRESS = "in_progress", "In progress"
-    COMPLETED = "completed", "Completed"
-    REJECTED = "rejected", "Rejected"
-    REFUSED = "refused", "Refused"  # the provider did not accept it
-    UNFOLLOWED = "unfollowed", "Requested"  # accepted, perhaps, but without an id to poll it by
+    WAITING = "waiting", _("Waiting to be sent")
+    ASKING = "asking", _("Being sent")  # a worker holds a lease; never sent again by itself
+    PENDING = "pending", _("Pending")
+    IN_PROGRESS = "in_progress", _("In progress")
+    COMPLETED = "completed", _("Completed")
+    REJECTED = "rejected", _("Rejected")
+    REFUSED = "refused", _("Refused")  # the provider did not take it at all
+    UNFOLLOWED = "unfollowed", _("Requested")  # taken, or perhaps taken, and without an id to follow it by
 
     @classmethod
     def open(cls) -> list[str]:
@@ -165,9 +166,9 @@ REFILL_LOOKS: dict[str, tuple[str, str]] = {
 class DripState(models.TextChoices):
     """How a drip-feed stands. Each of its runs is an order with a status of its own."""
 
-    RUNNING = "running", "Running"
-    COMPLETED = "completed", "All runs begun"
-    STOPPED = "stopped", "Stopped"
+    RUNNING = "running", _("Running")
+    COMPLETED = "completed", _("All runs begun")
+    STOPPED = "stopped", _("Stopped")
 
 
 DRIP_LOOKS: dict[str, tuple[str, str]] = {

@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import ClassVar
 
 from django.urls import URLPattern, URLResolver, include, path
+from django.utils.translation import gettext_noop as _
 
 from billing.forms import DepositForm
 from billing.models import Deposit, PaymentMethod
@@ -30,7 +31,7 @@ class Method(ABC):
     code: ClassVar[str]
     # The name in the owner's choice of methods.
     label: ClassVar[str]
-    button: ClassVar[str] = "Go on to pay"
+    button: ClassVar[str] = _("Go on to pay")
     form: ClassVar[type[DepositForm]] = DepositForm
     # Sites to which `begin` may redirect, such as "https://pay.example.com"; the browser blocks all others.
     origins: ClassVar[Sequence[str]] = ()

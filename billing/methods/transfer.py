@@ -5,6 +5,8 @@ from __future__ import annotations
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop
 
 from billing.deposits import MAX_REFERENCE
 from billing.forms import INVISIBLE, DepositForm
@@ -15,19 +17,19 @@ from billing.receipts import ACCEPTED, Receipt, ReceiptRefused, check_receipt
 
 class TransferForm(DepositForm):
     reference = forms.CharField(
-        label="Reference",
+        label=_("Reference"),
         required=False,
         max_length=MAX_REFERENCE,
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
-        help_text="What your payment can be found by: its number, or the name on the account.",
+        help_text=_("What your payment can be found by: its number, or the name on the account."),
         error_messages=INVISIBLE,
     )
     receipt = forms.FileField(
-        label="Receipt",
+        label=_("Receipt"),
         required=False,
         widget=forms.FileInput(attrs={"accept": ACCEPTED}),
-        help_text="A picture (PNG, JPEG, WebP) or a PDF, up to 5 MB. Only you and our staff can see it.",
-        error_messages={"empty": "This file is empty. Choose another."},
+        help_text=_("A picture (PNG, JPEG, WebP) or a PDF, up to 5 MB. Only you and our staff can see it."),
+        error_messages={"empty": _("This file is empty. Choose another.")},
     )
 
     def clean_receipt(self) -> Receipt | None:
@@ -43,7 +45,7 @@ class TransferForm(DepositForm):
 class Transfer(Method):
     code = "transfer"
     label = "By hand: your instructions, and you approve what came in"
-    button = "Send the request"
+    button = gettext_noop("Send the request")
     form = TransferForm
 
     def begin(self, deposit: Deposit) -> str:

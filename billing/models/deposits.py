@@ -10,6 +10,7 @@ from django.core.files.storage import Storage, storages
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_noop as _
 
 from panel.lib.money import BASIS, MAX_MICROS
 
@@ -59,10 +60,10 @@ class Deposit(models.Model):
     """
 
     class State(models.TextChoices):
-        PENDING = "pending", "Waiting"
-        APPROVED = "approved", "Added"
-        REFUSED = "refused", "Refused"
-        CANCELED = "canceled", "Canceled"
+        PENDING = "pending", _("Waiting")
+        APPROVED = "approved", _("Added")
+        REFUSED = "refused", _("Refused")
+        CANCELED = "canceled", _("Canceled")
 
     # Other indexes begin with it.
     customer = models.ForeignKey(

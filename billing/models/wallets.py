@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import NullIf
 from django.utils import timezone
+from django.utils.translation import gettext_noop as _
 
 from billing.constraints import BALANCE_KEY, EMPTY_CHECK, CompositeForeignKey
 from billing.models.guarded import Guarded
@@ -65,12 +66,12 @@ class Entry(Guarded):
     class Kind(models.TextChoices):
         """The house account on the other side, which keeps the books balanced by construction."""
 
-        DEPOSIT = "deposit", "Funds added"
-        ORDER = "order", "Order"
-        REFUND = "refund", "Refund"
-        ADJUSTMENT = "adjustment", "Adjustment"
-        BONUS = "bonus", "Bonus"
-        DRIP_FEED = "drip_feed", "Drip-feed"
+        DEPOSIT = "deposit", _("Funds added")
+        ORDER = "order", _("Order")
+        REFUND = "refund", _("Refund")
+        ADJUSTMENT = "adjustment", _("Adjustment")
+        BONUS = "bonus", _("Bonus")
+        DRIP_FEED = "drip_feed", _("Drip-feed")
 
     # Other indexes begin with it.
     wallet = models.ForeignKey(Wallet, on_delete=models.PROTECT, related_name="entries", db_index=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django import template
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from billing.models import Deposit
 from billing.states import LOOKS
@@ -15,4 +16,4 @@ register = template.Library()
 @register.simple_tag
 def deposit_badge(state: str) -> SafeString:
     """Return a deposit's state as colour, icon and word."""
-    return badge(LOOKS.get(state), Deposit.State(state).label if state in Deposit.State.values else state)
+    return badge(LOOKS.get(state), _(Deposit.State(state).label) if state in Deposit.State.values else state)

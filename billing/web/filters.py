@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
 
 from billing.models import Entry
 from panel.lib.date_fields import DayField, check_days, midnight
@@ -15,9 +16,9 @@ from panel.lib.date_fields import DayField, check_days, midnight
 class EntryFilter(forms.Form):
     """Kind and days of entries. Days are in the site's time zone, both included. Invalid values filter nothing."""
 
-    kind = forms.ChoiceField(choices=[("", "All"), *Entry.Kind.choices], required=False, widget=forms.HiddenInput)
-    since = DayField(label="From")
-    until = DayField(label="To")
+    kind = forms.ChoiceField(choices=[("", _("All")), *Entry.Kind.choices], required=False, widget=forms.HiddenInput)
+    since = DayField(label=_("From"))
+    until = DayField(label=_("To"))
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}

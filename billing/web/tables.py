@@ -7,6 +7,8 @@ import re
 import django_tables2 as tables
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from billing.models import Entry
 from panel.lib.tables import AgoColumn, BaseTable, MoneyColumn
@@ -17,10 +19,10 @@ _OF_A_DEPOSIT = re.compile(r"deposit:([0-9]+)(:bonus)?")
 class EntryTable(BaseTable):
     """Entries, each with the balance after it."""
 
-    what = tables.Column(accessor="kind", verbose_name="What")
-    amount = MoneyColumn(signed=True, exact=True)
-    balance_after = MoneyColumn(verbose_name="Balance", exact=True)
-    created_at = AgoColumn(verbose_name="When")
+    what = tables.Column(accessor="kind", verbose_name=_("What"))
+    amount = MoneyColumn(verbose_name=_("Amount"), signed=True, exact=True)
+    balance_after = MoneyColumn(verbose_name=_("Balance"), exact=True)
+    created_at = AgoColumn(verbose_name=_("When"))
 
     class Meta(BaseTable.Meta):
         model = Entry
@@ -37,13 +39,14 @@ class EntryTable(BaseTable):
 
 def _cause(entry: Entry) -> tuple[str, str]:
     """Return the entry's label, and the page of the order, drip-feed or deposit behind it, or ""."""
-    kind = entry.get_kind_display()
+    kind = gettext(entry.get_kind_display())
     if entry.order_ref:
-        of = "" if entry.kind == Entry.Kind.ORDER else " of order"
-        return f"{kind}{of} {entry.order_ref}", reverse("order_detail", args=[entry.order_ref])
+        text = "%(kind)s %(number)s" if entry.kind == Entry.Kind.ORDER else gettext("%(kind)s of order %(number)s")
+        return text % {"kind": kind, "number": entry.order_ref}, reverse("order_detail", args=[entry.order_ref])
     if entry.drip_ref:
-        of = "" if entry.kind == Entry.Kind.DRIP_FEED else " of drip-feed"
-        return f"{kind}{of} {entry.drip_ref}", reverse("drip_detail", args=[entry.drip_ref])
+        is_charge = entry.kind == Entry.Kind.DRIP_FEED
+        text = "%(kind)s %(number)s" if is_charge else gettext("%(kind)s of drip-feed %(number)s")
+        return text % {"kind": kind, "number": entry.drip_ref}, reverse("drip_detail", args=[entry.drip_ref])
     if deposit := _OF_A_DEPOSIT.fullmatch(entry.key):
         return kind, reverse("deposit_detail", args=[deposit[1]])
     return kind, ""

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
+from django.utils.translation import gettext as _
+
 from catalog.models import ShelfNews
 from catalog.prices.customer_prices import Offer, offers_for
 from catalog.shop.changelog import NEWS_LOOKS, latest_news
@@ -56,7 +58,7 @@ class NewsPage:
 
     @property
     def kinds(self) -> list[NewsChoice]:
-        shown = [("", "All", ""), *((kind, kind.label, NEWS_LOOKS[kind][1]) for kind in ShelfNews.Kind)]
+        shown = [("", _("All"), ""), *((kind, _(kind.label), NEWS_LOOKS[kind][1]) for kind in ShelfNews.Kind)]
         return [
             NewsChoice(label, picture, _address(kind, self.favorites), kind == self.kind)
             for kind, label, picture in shown
@@ -65,7 +67,7 @@ class NewsPage:
     @property
     def only_favorites(self) -> NewsChoice:
         """Return the filter for favorites; its URL toggles it."""
-        return NewsChoice("Favorites", "star", _address(self.kind, not self.favorites), self.favorites)
+        return NewsChoice(_("Favorites"), "star", _address(self.kind, not self.favorites), self.favorites)
 
 
 def _address(kind: str, favorites: bool) -> str:

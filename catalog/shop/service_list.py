@@ -10,6 +10,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.db.models import Case, Count, F, QuerySet, When
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from catalog.models import Category, Service
 from catalog.prices.customer_prices import Offer, offers_for
@@ -27,7 +29,11 @@ OFFERS_IN_WINDOW = 6
 # For counting: with the bare column SQLite walks its index and fetches rows in random order, three times slower.
 CATEGORY = F("category_id") + 0
 TYPICAL_SECONDS = Case(When(figures__timed__gte=ENOUGH_TIMED, then=F("figures__typical_seconds")))
-SORTS = {"": "By category", "cheapest": "Cheapest first", "fastest": "Fastest first"}
+SORTS = {
+    "": gettext_lazy("By category"),
+    "cheapest": gettext_lazy("Cheapest first"),
+    "fastest": gettext_lazy("Fastest first"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +120,12 @@ class Shelves:
     @property
     def place(self) -> str:
         """Return the position of the page, such as "51–100 of 10,000", in the list."""
-        return f"{self.first:,}–{self.first + len(self.page.rows) - 1:,} of {self.total:,}"
+        last = self.first + len(self.page.rows) - 1
+        return _("%(first)s–%(last)s of %(total)s") % {
+            "first": f"{self.first:,}",
+            "last": f"{last:,}",
+            "total": f"{self.total:,}",
+        }
 
     @property
     def everywhere(self) -> str:
@@ -144,7 +155,7 @@ def find_shelves(*, wanted: ServiceFilters, customer: AnyUser) -> Shelves:
         first=(number - 1) * ROWS + 1,
         categories=_categories(in_category, wanted),
         types=[
-            Choice(kind, spec.label, of_type[kind], wanted.address(type=kind), kind == wanted.type)
+            Choice(kind, _(spec.label), of_type[kind], wanted.address(type=kind), kind == wanted.type)
             for kind, spec in SPECS.items()
             if of_type[kind]
         ],

@@ -13,6 +13,7 @@ from hashlib import blake2s
 
 from django.db import transaction
 from django.db.models import Count, Sum
+from django.utils.translation import gettext as _
 
 from billing import ledger
 from billing.models import Entry, Wallet
@@ -151,7 +152,7 @@ def _priced(line: BulkLine, services: Mapping[int, Service], terms: CustomerTerm
     service = services.get(line.service_id)
     try:
         if service is None:
-            raise NotOnSale(f"There is no service {line.service_id} on sale.")
+            raise NotOnSale(_("There is no service %(number)s on sale.") % {"number": line.service_id})
         checked = _check_line(service, line)
         offer = terms.offer(service)
         return PricedLine(line, service, checked, offer.price, charge_of(offer=offer, quantity=checked.quantity))
@@ -163,9 +164,10 @@ def _check_line(service: Service, line: BulkLine) -> CheckedOrder:
     """Return the line cleaned for its service. Raise OrderRefused if it cannot be ordered."""
     spec = SPECS[service.type]
     if spec.params:
-        raise OrderRefused(f"{spec.label}: this service asks for more than a link and a quantity.")
+        text = _("%(type)s: this service asks for more than a link and a quantity.")
+        raise OrderRefused(text % {"type": _(spec.label)})
     if spec.is_package and line.quantity not in (None, 1):
-        raise BadQuantity("This service is sold as a package: leave the quantity out.")
+        raise BadQuantity(_("This service is sold as a package: leave the quantity out."))
     return check_order(service=service, order_input=OrderInput(line.service_id, line.link, line.quantity, {}))
 
 
@@ -176,12 +178,14 @@ def _with_warnings(customer: User, lines: Sequence[PricedLine]) -> list[PricedLi
     found = []
     for one in lines:
         if one.checked is not None:
-            key = (one.line.service_id, link_key(one.checked.link))
-            if key in first:
-                one = replace(one, warning=f"The same service and link as line {first[key]}.")
-            elif key in running:
-                one = replace(one, warning=f"Order {running[key]} of this service and link is still running.")
-            first.setdefault(key, one.line.number)
+            what = (one.line.service_id, link_key(one.checked.link))
+            if what in first:
+                warning = _("The same service and link as line %(number)s.") % {"number": first[what]}
+                one = replace(one, warning=warning)
+            elif what in running:
+                warning = _("Order %(number)s of this service and link is still running.") % {"number": running[what]}
+                one = replace(one, warning=warning)
+            first.setdefault(what, one.line.number)
         found.append(one)
     return found
 
@@ -237,11 +241,11 @@ def create_bulk(*, customer: User, text: str, request_key: str, seal: str) -> Cr
 def _check(quote: BulkQuote, seal: str) -> None:
     """Raise PreviewChanged, OrderRefused or NotEnoughFunds if the quote cannot be ordered as the customer saw it."""
     if not quote.is_as_seen(seal):
-        raise PreviewChanged("The lines or their prices changed since the preview.")
+        raise PreviewChanged(_("The lines or their prices changed since the preview."))
     if not quote.ready:
-        raise OrderRefused("None of these lines can be ordered.")
+        raise OrderRefused(_("None of these lines can be ordered."))
     if quote.charge > MAX_MICROS:
-        raise OrderRefused("These orders are too large together. Order fewer at once.")
+        raise OrderRefused(_("These orders are too large together. Order fewer at once."))
     if quote.missing:
         raise NotEnoughFunds(charge=quote.charge, available=quote.available)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from billing import ledger
 from billing.models import Entry
@@ -45,7 +46,8 @@ class PriceChanged(OrderRefused):
         was = format_money(seen, settings.PANEL_CURRENCY)
         now = format_money(charge, settings.PANEL_CURRENCY)
         super().__init__(
-            f"The charge rose from {was} to {now} meanwhile. Nothing was charged; order again to accept it."
+            _("The charge rose from %(was)s to %(now)s meanwhile. Nothing was charged. Order again to accept it.")
+            % {"was": was, "now": now}
         )
         self.seen = seen
 
@@ -55,7 +57,10 @@ class NotEnoughFunds(OrderRefused):
 
     def __init__(self, *, charge: int, available: int) -> None:
         missing = format_money(charge - available, settings.PANEL_CURRENCY, exact=True)
-        super().__init__(f"Your balance does not cover this order: {missing} is missing. Nothing was charged.")
+        super().__init__(
+            _("Your balance does not cover this order: %(missing)s is missing. Nothing was charged. Add funds first.")
+            % {"missing": missing}
+        )
         self.missing = charge - available
 
 
@@ -64,8 +69,8 @@ class AlreadyOrdered(OrderRefused):
 
     def __init__(self, order: Order) -> None:
         super().__init__(
-            f"This form has already placed order {order.pk}. Nothing more was charged; "
-            "check what you want and order again."
+            _("This form has already placed order %(number)s. Nothing more was charged. To order it too, order again.")
+            % {"number": order.pk}
         )
         self.order = order
 
@@ -116,9 +121,9 @@ def charge_of(*, offer: Offer, quantity: int, runs: int = 1) -> int:
     """
     charge = offer.price if offer.service.is_package else charge_for(offer.price, quantity)
     if charge > MAX_MICROS:
-        raise OrderRefused("This order is too large.", field="quantity")
+        raise OrderRefused(_("This order is too large. Nothing was charged; order less."), field="quantity")
     if charge * runs > MAX_MICROS:
-        raise OrderRefused("These runs are too large.", field="runs")
+        raise OrderRefused(_("These runs are too large. Nothing was charged; order less or fewer."), field="runs")
     return charge * runs
 
 
@@ -253,7 +258,7 @@ def check_and_price(
     """
     service = service_on_sale(order_input.service_id)
     if service is None:
-        raise NotOnSale(GONE, field="service")
+        raise NotOnSale(str(GONE), field="service")
     checked = check_order(service=service, order_input=order_input)
     offer = offer_of(customer=customer, service=service)
     charge = charge_of(offer=offer, quantity=checked.quantity, runs=checked.runs or 1)

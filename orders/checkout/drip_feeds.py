@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from billing import ledger
 from billing.models import Entry
@@ -182,7 +183,7 @@ def stop_drip_feed(*, drip: DripFeed, actor: User | None) -> int:
     with transaction.atomic():
         held = DripFeed.objects.select_for_update(no_key=True).get(pk=drip.pk)
         if not held.is_running:
-            raise NothingToStop("All of its runs have begun, or it was stopped before. Nothing was changed.")
+            raise NothingToStop(_("All of its runs have begun, or it was stopped before. Nothing was changed."))
         left = held.runs_left
         amount = held.run_charge * left
         moved = DripFeed.objects.filter(pk=held.pk, state=DripState.RUNNING, begun=held.begun).update(

@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
 from catalog.models import Service
 from catalog.service_types import SPECS, Kind, Param
 
@@ -22,7 +25,8 @@ MAX_RUNS = 1_000
 MAX_INTERVAL = 43_200
 MAX_DURATION = 365 * 24 * 60
 
-GONE = "This service is no longer on sale. Nothing was charged; please choose another."
+GONE = gettext_lazy("This service is no longer on sale. Nothing was charged. Choose another.")
+LINK_TOO_LONG = gettext_lazy("This link is too long: {most} characters at most.")
 _HANDLE = re.compile(r"@[\w.\-]{1,100}")
 _DOMAIN = re.compile(r"(?=.{4,253}\Z)[\w\-]+(\.[\w\-]+)+", re.UNICODE)
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
@@ -108,7 +112,7 @@ def check_order(*, service: Service, order_input: OrderInput) -> CheckedOrder:
     """
     spec = SPECS.get(service.type)
     if spec is None:
-        raise NotOnSale("This service cannot be ordered here.", field="service")
+        raise NotOnSale(_("This service cannot be ordered here. Nothing was charged. Choose another."), field="service")
     link, params, refusals = clean_content(service_type=service.type, order_input=order_input)
     quantity = 0
     try:
@@ -162,25 +166,34 @@ def check_param(*, param: Param, text: str) -> str:
         except BadLink as refusal:
             raise BadParam(refusal.message, field=param.name) from None
     if len(text) > MAX_LINE:
-        raise BadParam(f"This is too long: {MAX_LINE:,} characters at most.", field=param.name)
+        raise _too_long(param, MAX_LINE)
     if _IN_NO_LINE.search(text):
-        raise BadParam("This holds an invisible character. Type it again.", field=param.name)
+        raise BadParam(_("This holds an invisible character. Type it again."), field=param.name)
     if param.kind is Kind.NUMBER and not re.fullmatch("[1-9][0-9]{0,8}", text):
-        raise BadParam("Enter a whole number from 1 on.", field=param.name)
+        raise BadParam(_("Enter a whole number from 1 on."), field=param.name)
     if param.kind is Kind.CHOICE and text not in dict(param.choices):
-        raise BadParam("Choose one of the list.", field=param.name)
+        raise BadParam(_("Choose one of the list."), field=param.name)
     if param.kind is Kind.COUNTRY:
         if not re.fullmatch("[A-Za-z]{2}", text):
-            raise BadParam("Write the country's two-letter code, such as DE.", field=param.name)
+            raise BadParam(_("Write the country's two-letter code, such as DE."), field=param.name)
         return text.upper()
     return text
+
+
+def _too_long(param: Param, most: int) -> BadParam:
+    text = ngettext(
+        "This is too long: %(most)s character at most.", "This is too long: %(most)s characters at most.", most
+    )
+    return BadParam(text % {"most": f"{most:,}"}, field=param.name)
 
 
 def missing_param(param: Param) -> str:
     """Return the message for a parameter that is empty."""
     if param.kind is Kind.LINES:
-        return f"Write at least one {param.one}, one on each line."
-    return "Choose one of the list." if param.kind is Kind.CHOICE else f"Enter the {param.label.lower()}."
+        return _("Fill in “%(label)s”, one on each line.") % {"label": _(param.label)}
+    if param.kind is Kind.CHOICE:
+        return _("Choose one of the list.")
+    return _("Fill in “%(label)s”.") % {"label": _(param.label)}
 
 
 def check_quantity(*, service: Service, quantity: int | None, params: Mapping[str, str]) -> int:
@@ -193,14 +206,20 @@ def check_quantity(*, service: Service, quantity: int | None, params: Mapping[st
         return 1
     amount = amount_of(service_type=service.type, quantity=quantity, params=params)
     if amount is None:
-        raise BadQuantity("Enter a quantity.", field="quantity")
+        raise BadQuantity(_("Enter a quantity."), field="quantity")
     low, high = service.lowest_quantity, service.highest_quantity
     if low <= amount <= high:
         return amount
     crossed = {"minimum": low} if amount < low else {"maximum": high}
+    limits = {"low": f"{low:,}", "high": f"{high:,}"}
     if spec.lines:
-        raise BadParam(f"Write {low:,} to {high:,} lines; these are {amount:,}.", field=spec.lines, **crossed)
-    raise BadQuantity(f"Order between {low:,} and {high:,} of this service.", field="quantity", **crossed)
+        text = ngettext(
+            "Write %(low)s to %(high)s lines; this is %(count)s.",
+            "Write %(low)s to %(high)s lines; these are %(count)s.",
+            amount,
+        )
+        raise BadParam(text % {**limits, "count": f"{amount:,}"}, field=spec.lines, **crossed)
+    raise BadQuantity(_("Order between %(low)s and %(high)s of this service.") % limits, field="quantity", **crossed)
 
 
 def amount_of(*, service_type: str, quantity: int | None, params: Mapping[str, str]) -> int | None:
@@ -214,13 +233,13 @@ def amount_of(*, service_type: str, quantity: int | None, params: Mapping[str, s
 def check_plan(*, service: Service, runs: int | None, interval: int | None) -> tuple[int, int]:
     """Return `runs` and `interval` (minutes) unchanged. Raise BadPlan if they are missing or outside the limits."""
     if not SPECS[service.type].drips:
-        raise BadPlan("This service cannot be ordered in several runs.", field="runs")
+        raise BadPlan(_("This service cannot be ordered in several runs."), field="runs")
     if runs is None or not 2 <= runs <= MAX_RUNS:
-        raise BadPlan(f"Enter 2 to {MAX_RUNS:,} runs.", field="runs")
+        raise BadPlan(_("Enter 2 to %(most)s runs.") % {"most": f"{MAX_RUNS:,}"}, field="runs")
     if interval is None or not 1 <= interval <= MAX_INTERVAL:
-        raise BadPlan(f"Enter 1 to {MAX_INTERVAL:,} minutes.", field="interval")
+        raise BadPlan(_("Enter 1 to %(most)s minutes.") % {"most": f"{MAX_INTERVAL:,}"}, field="interval")
     if runs * interval > MAX_DURATION:
-        raise BadPlan("All runs must begin within a year.", field="interval")
+        raise BadPlan(_("All runs must begin within a year."), field="interval")
     return runs, interval
 
 
@@ -231,24 +250,24 @@ def check_link(link: str) -> str:
     """
     link = link.strip()
     if not link:
-        raise BadLink("Enter the link to deliver to.", field="link")
+        raise BadLink(_("Enter the link to deliver to."), field="link")
     if len(link) > MAX_LINK:
-        raise BadLink(f"This link is too long: {MAX_LINK:,} characters at most.", field="link")
+        raise BadLink(LINK_TOO_LONG.format(most=f"{MAX_LINK:,}"), field="link")
     if _UNPRINTABLE.search(link) or any(character.isspace() for character in link):
-        raise BadLink("A link has no spaces or invisible characters. Copy it again.", field="link")
+        raise BadLink(_("A link has no spaces or invisible characters. Copy it again."), field="link")
     if not _HANDLE.fullmatch(link) and not _looks_like_address(link):
-        raise BadLink("This is no link. Copy the full address, such as https://example.com/page.", field="link")
+        raise BadLink(_("This is no link. Copy the full address, such as https://example.com/page."), field="link")
     return link
 
 
 def _looks_like_address(link: str) -> bool:
-    scheme, separator, _ = link.partition("://")
+    scheme, separator, _rest = link.partition("://")
     if separator and scheme.lower() not in ("http", "https"):
         return False
     try:
         parts = urlsplit(link if separator else f"https://{link}")
         host = parts.hostname or ""
-        _ = parts.port
+        _port = parts.port
     except ValueError:
         return False
     return "@" not in parts.netloc and _DOMAIN.fullmatch(host) is not None
@@ -267,13 +286,14 @@ def link_key(link: str) -> str:
 def text_lines(*, param: Param, text: str) -> list[str]:
     """Return the non-empty lines, trimmed. Raise BadParam for characters that no provider accepts."""
     if len(text) > MAX_TEXT:
-        raise BadParam(f"This is too long: {MAX_TEXT:,} characters at most.", field=param.name)
+        raise _too_long(param, MAX_TEXT)
     # Split at Unicode line ends too: a provider that splits there would bill more lines than were paid.
     lines = [line.strip() for line in re.split("\r\n|[\r\n\x85\u2028\u2029]", text)]
     lines = [line for line in lines if line]
     for number, line in enumerate(lines, start=1):
         if _IN_NO_LINE.search(line):
-            raise BadParam(f"Line {number} holds an invisible character. Type it again.", field=param.name)
+            text = _("Line %(number)s holds an invisible character. Type it again.") % {"number": number}
+            raise BadParam(text, field=param.name)
     return lines
 
 

@@ -14,6 +14,8 @@ from enum import StrEnum
 
 import structlog
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from orders.models import CancelRequest, Order
 from orders.requests import cancel
@@ -30,8 +32,8 @@ MAX_ORDERS = 100
 MAX_STAFF_ORDERS = 1_000
 # Staff wait for the page; orders not reached by then are reported and left for another run.
 MAX_SECONDS = 20.0
-FAILED = "Something went wrong on our side. Please try again."
-ALREADY = "It is canceled already."  # Usually done by the first half of a double click.
+FAILED = gettext_noop("Something went wrong on our side. Please try again.")
+ALREADY = gettext_noop("It is canceled already.")  # Most likely by the first half of a double click.
 
 
 class StaffReason(StrEnum):
@@ -140,9 +142,9 @@ def _plan_cancel(order: Order, *, was_refused: bool) -> OrderResult:
         return OrderResult(order, back=order.net_charge)
     reason = why_not_asked(order)
     if not reason and not order.service.upstream.cancel:
-        reason = "This service cannot be canceled once it was sent."
+        reason = _("This service cannot be canceled once it was sent.")
     if not reason and was_refused:
-        reason = "The provider refused it within the last hour."
+        reason = _("The provider refused it within the last hour.")
     return OrderResult(order, reason=reason)
 
 
@@ -176,7 +178,7 @@ def refill_orders(*, orders: Collection[Order], actor: User) -> BulkResult:
 
 def _check(orders: Collection[Order]) -> None:
     if len(orders) > MAX_ORDERS:
-        raise TooMany(f"Choose at most {MAX_ORDERS} orders at a time.")
+        raise TooMany(_("Choose at most %(most)s orders at a time.") % {"most": MAX_ORDERS})
 
 
 # -- for staff ---------------------------------------------------------------------------------------

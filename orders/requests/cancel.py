@@ -13,6 +13,8 @@ from enum import StrEnum
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from catalog.models import Provider
 from catalog.provider_accounts import ProviderUnusable
@@ -37,10 +39,12 @@ KNOWN_AFTER = timedelta(minutes=10)
 # From an accepted cancel to the next poll of the order.
 SOON = timedelta(seconds=10)
 
-BEING_SENT = "It is being sent to the provider right now. Nothing was changed; try again in a few minutes."
-BEING_LOOKED_FOR = (
-    "We are finding out whether it was placed. Nothing was changed; try again in a few minutes, it is refunded in "
-    "full if it was not."
+BEING_SENT = gettext_lazy(
+    "It is being sent to the provider right now. Nothing was changed. Try again in a few minutes."
+)
+BEING_LOOKED_FOR = gettext_lazy(
+    "We are finding out whether the provider has it. Nothing was changed. Try again in a few minutes. "
+    "If the provider does not have it, it is refunded in full."
 )
 
 
@@ -70,13 +74,13 @@ def may_cancel(order: Order) -> bool:
 def why_not_asked(order: Order) -> str:
     """Return why no cancel can be requested from the provider, for the customer; "" if one can."""
     if order.is_final:
-        return "It has ended already."
+        return _("It has ended already.")
     if order.submission == Submission.SUBMITTING:
-        return BEING_SENT
+        return str(BEING_SENT)
     if order.submission == Submission.IN_DOUBT:
-        return BEING_LOOKED_FOR
+        return str(BEING_LOOKED_FOR)
     if order.submission == Submission.QUEUED:
-        return "It is being looked at by our team, who will cancel it if it was not placed."
+        return _("Our team is looking at it, and cancels it if the provider does not have it.")
     return ""
 
 
@@ -87,7 +91,7 @@ def cancel_order(*, order: Order, actor: User | None) -> CancelOutcome:
         withdraw_order(order=order, actor=actor)
         return CancelOutcome.WITHDRAWN
     if not order.is_final and order.submission == Submission.ACCEPTED and not order.service.upstream.cancel:
-        raise TooLate("This service cannot be canceled once it was sent.")
+        raise TooLate(_("This service cannot be canceled once it was sent."))
     request_cancel(order=order, actor=actor)
     return CancelOutcome.ASKED
 
@@ -95,7 +99,7 @@ def cancel_order(*, order: Order, actor: User | None) -> CancelOutcome:
 def withdraw_order(*, order: Order, actor: User | None) -> None:
     """Cancel a queued order and refund it in full. Raise TooLate if it was sent."""
     if not may_withdraw(order):
-        raise TooLate("This order has been sent already and can no longer be canceled here.")
+        raise TooLate(_("This order was sent already and can no longer be canceled here."))
     try:
         with transaction.atomic():
             cancel_unaccepted(
@@ -105,7 +109,7 @@ def withdraw_order(*, order: Order, actor: User | None) -> None:
                 actor=actor,
             )
     except OrderMoved:
-        raise TooLate("This order has just been sent and can no longer be canceled here.") from None
+        raise TooLate(_("This order was sent just now and can no longer be canceled here.")) from None
 
 
 def request_cancel(*, order: Order, actor: User | None, patient: bool = True) -> bool:
@@ -129,7 +133,7 @@ def _request(order: Order, actor: User | None, patient: bool) -> bool:
     if standing().filter(order=locked).exists():
         return False
     if patient and _was_refused_lately(locked):
-        raise TooLate("The provider has refused to cancel it. You can ask again an hour after that.")
+        raise TooLate(_("The provider refused to cancel it. You can ask again an hour after that."))
     CancelRequest.objects.filter(order=locked, state=CancelState.ACCEPTED).update(
         state=CancelState.ENDED, finished_at=now, note="Taken by the provider, but nothing came of it. Asked again."
     )

@@ -10,6 +10,7 @@ from datetime import timedelta
 from django.db import IntegrityError, models, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from catalog.models import Provider
 from catalog.upstream.client import UpstreamClient
@@ -34,16 +35,16 @@ UNSURE = "It may have reached the provider, but no clear answer came. It is not 
 class RefillRefusal(models.TextChoices):
     """Reasons why no refill can be requested now. The labels are for the customer."""
 
-    NOT_COMPLETED = "not_completed", "Only a completed order can be refilled."
-    NO_REFILL = "no_refill", "This service has no refill."
-    UNDER_WAY = "under_way", "A refill of this order is under way."
+    NOT_COMPLETED = "not_completed", _("Only a completed order can be refilled.")
+    NO_REFILL = "no_refill", _("This service has no refill.")
+    UNDER_WAY = "under_way", _("A refill of this order is under way.")
     REFUSED_LATELY = (
         "refused_lately",
-        "A refill of this order was refused a short while ago. Try again an hour after that.",
+        _("A refill of this order was refused just now. Try again an hour after that."),
     )
     ASKED_LATELY = (
         "asked_lately",
-        "A refill of this order was asked for within the last 24 hours. Try again a day after that.",
+        _("A refill of this order was asked for in the last 24 hours. Try again after that."),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from orders.models import DripFeed, Order
 from orders.states import DRIP_LOOKS, LOOKS, REFILL_LOOKS, DripState, RefillState, Status
@@ -16,32 +17,32 @@ register = template.Library()
 @register.simple_tag
 def status_badge(status: str) -> SafeString:
     """Return an order's status as colour, icon and word."""
-    return badge(LOOKS.get(status), Status(status).label if status in Status.values else status)
+    return badge(LOOKS.get(status), _(Status(status).label) if status in Status.values else status)
 
 
 @register.simple_tag
 def refill_badge(state: str) -> SafeString:
     """Return a refill's state as colour, icon and word."""
-    return badge(REFILL_LOOKS.get(state), RefillState(state).label if state in RefillState.values else state)
+    return badge(REFILL_LOOKS.get(state), _(RefillState(state).label) if state in RefillState.values else state)
 
 
 @register.simple_tag
 def drip_badge(state: str) -> SafeString:
     """Return a drip-feed's state as colour, icon and word."""
-    return badge(DRIP_LOOKS.get(state), DripState(state).label if state in DripState.values else state)
+    return badge(DRIP_LOOKS.get(state), _(DripState(state).label) if state in DripState.values else state)
 
 
 @register.simple_tag
 def run_progress(drip: DripFeed) -> SafeString:
     """Return how many runs of a drip-feed have begun: a thin bar and "Run 3 of 10"."""
     return format_html(
-        '<span class="delivered is-{}"><span class="delivered-text">Run {} of {}</span>'
-        '<progress max="{}" value="{}" aria-label="Runs begun"></progress></span>',
+        '<span class="delivered is-{}"><span class="delivered-text">{}</span>'
+        '<progress max="{}" value="{}" aria-label="{}"></progress></span>',
         DRIP_LOOKS.get(drip.state, ("neutral", ""))[0],
-        number(drip.begun),
-        number(drip.runs),
+        _("Run %(run)s of %(runs)s") % {"run": number(drip.begun), "runs": number(drip.runs)},
         drip.runs,
         drip.begun,
+        _("Runs begun"),
     )
 
 
@@ -53,12 +54,19 @@ def delivered_progress(order: Order) -> SafeString:
     """
     delivered = 0 if order.delivered is None and order.status == Status.PENDING else order.delivered
     is_one_package = order.quantity == 1 and "package" in getattr(order, "service_type", "")
-    words = "1 package" if is_one_package else f"{number(delivered)} of {number(order.quantity)}"
+    if is_one_package:
+        words = _("1 package")
+    else:
+        words = _("%(delivered)s of %(ordered)s") % {
+            "delivered": number(delivered),
+            "ordered": number(order.quantity),
+        }
     return format_html(
         '<span class="delivered is-{}"><span class="delivered-text">{}</span>'
-        '<progress max="{}" value="{}" aria-label="Delivered"></progress></span>',
+        '<progress max="{}" value="{}" aria-label="{}"></progress></span>',
         LOOKS.get(order.status, ("neutral", ""))[0],
         words,
         order.quantity,
         delivered or 0,
+        _("Delivered"),
     )

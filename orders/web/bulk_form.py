@@ -6,6 +6,8 @@ from typing import Any
 from uuid import uuid4
 
 from django import forms
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from orders.checkout.bulk_text import MAX_LINES, MAX_TEXT, LinesRefused, lines_of_file, read_lines
 
@@ -32,14 +34,19 @@ class BulkForm(forms.Form):
     """After `is_valid`, `text` holds the lines, typed or from the file."""
 
     lines = LinesField(
-        label="Lines", help_text=f"service | link | quantity, one order on each line, {MAX_LINES:,} at most."
+        label=_("Lines"),
+        help_text=format_lazy(
+            _("service | link | quantity, one order on each line, {most} at most."), most=f"{MAX_LINES:,}"
+        ),
     )
     file = forms.FileField(
-        label="Or a CSV file",
+        label=_("Or a CSV file"),
         required=False,
         allow_empty_file=True,
         widget=forms.FileInput(attrs={"accept": ".csv,.txt,text/csv,text/plain"}),
-        help_text=f"With the columns service, link and quantity, {MAX_TEXT // 1000} KB at most.",
+        help_text=format_lazy(
+            _("With the columns service, link and quantity, {most} KB at most."), most=MAX_TEXT // 1000
+        ),
     )
     request_key = forms.RegexField(r"\A[0-9a-f]{32}\Z", required=False, widget=forms.HiddenInput)
     seal = forms.CharField(required=False, widget=forms.HiddenInput)
@@ -61,7 +68,7 @@ class BulkForm(forms.Form):
         data: dict[str, Any] = super().clean() or {}
         typed, filed = data.get("lines", ""), data.get("file", "")
         if typed.strip() and filed:
-            self.add_error("file", "There are lines above already. Clear them to take those of the file instead.")
+            self.add_error("file", _("There are lines above already. Clear them to take those of the file instead."))
         if self.errors:
             return data
         self.text = filed or typed

@@ -5,6 +5,8 @@ from __future__ import annotations
 import django_tables2 as tables
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from orders.models import DripFeed, Order
 from orders.web.columns import DeliveredColumn, DripStatusColumn, RunsColumn, StatusColumn
@@ -14,12 +16,14 @@ from panel.lib.tables import AgoColumn, BaseTable, LinkTextColumn, MoneyColumn
 class DripTable(BaseTable):
     """Drip-feeds, each linked to its page."""
 
-    drip = tables.Column(accessor="service_name", verbose_name="Drip-feed", linkify=("drip_detail", [tables.A("pk")]))
-    state = DripStatusColumn(verbose_name="Status")
-    progress = RunsColumn(accessor="pk", verbose_name="Runs")
-    link = LinkTextColumn()
-    net_charge = MoneyColumn(verbose_name="Paid")
-    next_run_at = AgoColumn(verbose_name="Next run")
+    drip = tables.Column(
+        accessor="service_name", verbose_name=_("Drip-feed"), linkify=("drip_detail", [tables.A("pk")])
+    )
+    state = DripStatusColumn(verbose_name=_("Status"))
+    progress = RunsColumn(accessor="pk", verbose_name=_("Runs"))
+    link = LinkTextColumn(verbose_name=_("Link"))
+    net_charge = MoneyColumn(verbose_name=_("Paid"))
+    next_run_at = AgoColumn(verbose_name=_("Next run"))
 
     class Meta(BaseTable.Meta):
         model = DripFeed
@@ -32,15 +36,15 @@ class DripTable(BaseTable):
 class RunTable(BaseTable):
     """Runs that began, each linked to its order."""
 
-    run = tables.Column(verbose_name="Run", linkify=("order_detail", [tables.A("pk")]))
-    status = StatusColumn()
-    progress = DeliveredColumn(verbose_name="Delivered", accessor="pk")
-    charge = MoneyColumn(accessor="net_charge", verbose_name="Paid", exact=True)
-    created = AgoColumn(accessor="created_at", verbose_name="Began")
+    run = tables.Column(verbose_name=_("Run"), linkify=("order_detail", [tables.A("pk")]))
+    status = StatusColumn(verbose_name=_("Status"))
+    progress = DeliveredColumn(verbose_name=_("Delivered"), accessor="pk")
+    charge = MoneyColumn(accessor="net_charge", verbose_name=_("Paid"), exact=True)
+    created = AgoColumn(accessor="created_at", verbose_name=_("Began"))
 
     class Meta(BaseTable.Meta):
         model = Order
         fields = ("run", "status", "progress", "charge", "created")
 
     def render_run(self, record: Order) -> SafeString:
-        return format_html('Run {} <span class="row-number">· order {}</span>', record.run, record.pk)
+        return format_html(gettext('Run {} <span class="row-number">· order {}</span>'), record.run, record.pk)

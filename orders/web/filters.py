@@ -13,6 +13,8 @@ from typing import Any
 from django import forms
 from django.db.models import QuerySet, TextChoices
 from django.http import QueryDict
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from orders.checkout.validation import MAX_LINK, link_key
 from orders.models import Order
@@ -31,33 +33,33 @@ FILTERS = ("q", "status", "service", "since", "until", "sort")
 
 
 class Sort(TextChoices):
-    NEWEST = "newest", "Newest first"
-    OLDEST = "oldest", "Oldest first"
-    HIGHEST = "highest", "Highest charge"
-    LOWEST = "lowest", "Lowest charge"
+    NEWEST = "newest", _("Newest first")
+    OLDEST = "oldest", _("Oldest first")
+    HIGHEST = "highest", _("Highest charge")
+    LOWEST = "lowest", _("Lowest charge")
 
 
 class OrderFilterForm(forms.Form):
     """The filters in the list's query string. `services`: (number, name) pairs; None if there are too many."""
 
     q = forms.CharField(
-        label="Search by number or link",
+        label=_("Search by number or link"),
         required=False,
         max_length=MAX_LINK,
-        widget=forms.TextInput(attrs={"type": "search", "placeholder": "Order number or link"}),
+        widget=forms.TextInput(attrs={"type": "search", "placeholder": _("Order number or link")}),
         error_messages={
-            "max_length": "This is longer than any link.",
-            "null_characters_not_allowed": "This holds an invisible character. Type it again.",
+            "max_length": _("This is longer than any link."),
+            "null_characters_not_allowed": _("This holds an invisible character. Type it again."),
         },
     )
     status = forms.CharField(required=False, widget=forms.HiddenInput)
-    since = DayField(label="From")
-    until = DayField(label="To")
+    since = DayField(label=_("From"))
+    until = DayField(label=_("To"))
     sort = forms.ChoiceField(
-        label="Sort by",
+        label=_("Sort by"),
         required=False,
         choices=Sort.choices,
-        error_messages={"invalid_choice": "Choose one of the list."},
+        error_messages={"invalid_choice": _("Choose one of the list.")},
     )
 
     def __init__(self, data: QueryDict, *, services: Sequence[tuple[int, str]] | None) -> None:
@@ -82,7 +84,7 @@ class OrderFilterForm(forms.Form):
         if service is None:
             return ""
         name = self._services.get(service)
-        return f"{service} · {name}" if name else f"Service {service}"
+        return f"{service} · {name}" if name else gettext("Service %(number)s") % {"number": service}
 
     def wanted(self) -> OrderFilters:
         """Return the filters; invalid fields count as empty."""
@@ -100,22 +102,22 @@ class OrderFilterForm(forms.Form):
 
 def _one_of(services: Sequence[tuple[int, str]]) -> forms.Field:
     return forms.TypedChoiceField(
-        label="Service",
+        label=_("Service"),
         required=False,
         coerce=int,
         empty_value=None,
-        choices=[("", "All services"), *((pk, f"{pk} · {name}") for pk, name in services)],
-        error_messages={"invalid_choice": "You have no orders of this service."},
+        choices=[("", _("All services")), *((pk, f"{pk} · {name}") for pk, name in services)],
+        error_messages={"invalid_choice": _("You have no orders of this service.")},
     )
 
 
 def _number_of_a_service() -> forms.Field:
     return forms.IntegerField(
-        label="Service ID",
+        label=_("Service ID"),
         required=False,
         min_value=1,
         max_value=2**62,
-        error_messages=dict.fromkeys(("invalid", "min_value", "max_value"), "Enter the ID of a service."),
+        error_messages=dict.fromkeys(("invalid", "min_value", "max_value"), _("Enter the ID of a service.")),
     )
 
 

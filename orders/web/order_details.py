@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
 from catalog.service_types import SPECS, Kind, Param
 from orders.models import Order
 
@@ -38,8 +41,9 @@ def _detail(param: Param, text: str) -> OrderDetail:
     lines = text.split("\n")
     size = ""
     if param.kind is Kind.LINES:
-        size = f"{len(lines):,} {param.one}{'s' if len(lines) > 1 else ''}"
+        size = ngettext("%(count)s line", "%(count)s lines", len(lines)) % {"count": f"{len(lines):,}"}
     elif len(text) > SHORT or len(lines) > 1:
-        size = "Show"
-    shown = dict(param.choices).get(text, text)
-    return OrderDetail(param.name, param.label, shown, is_link=param.kind is Kind.LINK, size=size)
+        size = _("Show")
+    chosen = dict(param.choices).get(text)
+    shown = _(chosen) if chosen else text
+    return OrderDetail(param.name, _(param.label), shown, is_link=param.kind is Kind.LINK, size=size)

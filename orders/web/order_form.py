@@ -11,6 +11,9 @@ from uuid import uuid4
 from django import forms
 from django.forms.boundfield import BoundField
 from django.http import QueryDict
+from django.utils.text import format_lazy
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from catalog.models import Service
 from catalog.prices.customer_prices import Offer
@@ -19,6 +22,7 @@ from catalog.service_types import SPECS, Kind, Param, TypeSpec
 from orders.checkout.create import Quote, quote_order
 from orders.checkout.validation import (
     GONE,
+    LINK_TOO_LONG,
     MAX_INTERVAL,
     MAX_LINE,
     MAX_LINK,
@@ -35,7 +39,7 @@ from panel.accounts.models import User
 from panel.lib.digits import whole_number
 from panel.lib.money import MAX_MICROS
 
-CHANGED = "This service has changed meanwhile. Nothing was charged; check what it asks for and order again."
+CHANGED = gettext_lazy("This service has changed meanwhile. Nothing was charged. Check its fields and order again.")
 # Hidden fields.
 OWN_FIELDS = ("service", "request_key")
 # Fields that only some types have.
@@ -53,7 +57,7 @@ class QuantityField(forms.CharField):
             return None
         text = re.sub(r"[\s,\u00a0\u202f]", "", text)
         if not re.fullmatch(r"-?[0-9]{1,15}", text):
-            raise forms.ValidationError("Enter a whole number, such as 1000.")
+            raise forms.ValidationError(_("Enter a whole number, such as 1000."))
         return int(text)
 
 
@@ -62,7 +66,7 @@ def param_field(param: Param) -> forms.Field:
     plain = {"autocomplete": "off"}
     widget: forms.Widget
     if param.kind is Kind.CHOICE:
-        widget = forms.Select(choices=[("", "Choose"), *param.choices])
+        widget = forms.Select(choices=[("", _("Choose")), *((value, _(words)) for value, words in param.choices)])
     elif param.kind is Kind.LINES:
         widget = forms.Textarea(attrs={"rows": 6, "spellcheck": "false", **plain})
     elif param.kind is Kind.NUMBER:
@@ -71,16 +75,16 @@ def param_field(param: Param) -> forms.Field:
         widget = forms.TextInput(attrs={"inputmode": "url", "placeholder": "https://", **plain})
     else:
         widget = forms.TextInput(attrs={"maxlength": MAX_LINE, **plain})
-    help_text = param.help or (f"One {param.one} on each line." if param.kind is Kind.LINES else "")
+    help_text = _(param.help) if param.help else _("One on each line.") if param.kind is Kind.LINES else ""
     return forms.CharField(
-        label=param.label,
+        label=_(param.label),
         required=param.only_if is None,
         strip=False,
         widget=widget,
         help_text=help_text,
         error_messages={
             "required": missing_param(param),
-            "null_characters_not_allowed": "This holds an invisible character. Type it again.",
+            "null_characters_not_allowed": _("This holds an invisible character. Type it again."),
         },
     )
 
@@ -98,25 +102,33 @@ class OrderForm(forms.Form):
     """An order for `service`, None until one is chosen; the fields follow its type."""
 
     service = forms.CharField(
-        label="Service",
+        label=gettext_lazy("Service"),
         widget=forms.HiddenInput,
         max_length=20,
-        error_messages={"required": "Choose a service.", "max_length": GONE},
+        error_messages={"required": gettext_lazy("Choose a service."), "max_length": GONE},
     )
     link = forms.CharField(
-        label="Link",
+        label=gettext_lazy("Link"),
         max_length=MAX_LINK,
         widget=forms.TextInput(attrs={"inputmode": "url", "autocomplete": "off", "placeholder": "https://"}),
         error_messages={
-            "required": "Enter the link to deliver to.",
-            "max_length": f"This link is too long: {MAX_LINK:,} characters at most.",
-            "null_characters_not_allowed": "A link has no invisible characters. Copy it again.",
+            "required": gettext_lazy("Enter the link to deliver to."),
+            "max_length": format_lazy(LINK_TOO_LONG, most=f"{MAX_LINK:,}"),
+            "null_characters_not_allowed": gettext_lazy("A link has no invisible characters. Copy it again."),
         },
     )
-    quantity = QuantityField(label="Quantity", error_messages={"required": "Enter a quantity."})
-    runs = QuantityField(label="Runs", required=False, help_text=f"2 to {MAX_RUNS:,}, each of the quantity above.")
+    quantity = QuantityField(
+        label=gettext_lazy("Quantity"), error_messages={"required": gettext_lazy("Enter a quantity.")}
+    )
+    runs = QuantityField(
+        label=gettext_lazy("Runs"),
+        required=False,
+        help_text=format_lazy(gettext_lazy("2 to {most}, each of the quantity above."), most=f"{MAX_RUNS:,}"),
+    )
     interval = QuantityField(
-        label="Minutes between runs", required=False, help_text=f"1 to {MAX_INTERVAL:,}; 1,440 is a day."
+        label=gettext_lazy("Minutes between runs"),
+        required=False,
+        help_text=format_lazy(gettext_lazy("1 to {most}; 1,440 is a day."), most=f"{MAX_INTERVAL:,}"),
     )
     request_key = forms.RegexField(r"\A[0-9a-f]{32}\Z", widget=forms.HiddenInput)
 
@@ -213,12 +225,11 @@ class OrderForm(forms.Form):
         service, spec = self.chosen, self.spec
         if service is None or spec is None or spec.is_package:
             return
-        limits = f"{service.lowest_quantity:,} to {service.highest_quantity:,}"
+        limits = {"low": f"{service.lowest_quantity:,}", "high": f"{service.highest_quantity:,}"}
         if "quantity" in self.fields:
-            self.fields["quantity"].help_text = f"{limits}."
+            self.fields["quantity"].help_text = _("%(low)s to %(high)s.") % limits
         if spec.lines:
-            field = self.fields[spec.lines]
-            field.help_text = f"{field.help_text.rstrip('.')}, {limits} lines."
+            self.fields[spec.lines].help_text = _("One on each line, %(low)s to %(high)s lines.") % limits
         for name in ("runs", "interval", spec.lines or "quantity"):
             if name in self.fields:
                 self.fields[name].widget.attrs["data-counted"] = True
@@ -279,7 +290,7 @@ def summarize(*, customer: User, form: OrderForm, offer: Offer | None) -> Summar
         return Summary()
     plan = form.typed_plan()
     if plan is None:
-        return Summary(hint=f"Enter 2 to {MAX_RUNS:,} runs, and the minutes between them.")
+        return Summary(hint=_("Enter 2 to %(most)s runs, and the minutes between them.") % {"most": f"{MAX_RUNS:,}"})
     runs, interval = plan
     try:
         quote = quote_order(customer=customer, offer=offer, quantity=quantity, runs=runs, interval=interval)
@@ -292,9 +303,9 @@ def _outside_limits(service: Service, quantity: int) -> str:
     if service.is_package:
         return ""
     if quantity < service.lowest_quantity:
-        return f"The smallest order of this service is {service.lowest_quantity:,}."
+        return _("The smallest order of this service is %(count)s.") % {"count": f"{service.lowest_quantity:,}"}
     if quantity > service.highest_quantity:
-        return f"The largest order of this service is {service.highest_quantity:,}."
+        return _("The largest order of this service is %(count)s.") % {"count": f"{service.highest_quantity:,}"}
     return ""
 
 

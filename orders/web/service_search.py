@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Case, IntegerField, QuerySet, Value, When
+from django.utils.translation import gettext as _
 
 from catalog.models import Favourite, Service
 from catalog.prices.customer_prices import Offer, offers_for
@@ -92,7 +93,7 @@ def _ranked(customer: User, query: str) -> QuerySet[Service]:
 
 def _heading(service: Any) -> str:
     if service.rank == _FAVOURITE:
-        return "Favorites"
+        return _("Favorites")
     if _RECENT <= service.rank < _OTHER:
-        return "Recently ordered"
+        return _("Recently ordered")
     return str(service.category.name)

@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 
 from panel.accounts.forms import ProfileForm
 
@@ -17,6 +18,6 @@ def account(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         # Only the name: another request may be changing the address or the password of this row.
         form.save(commit=False).save(update_fields=form.fields)
-        messages.success(request, "Your name was saved.")
+        messages.success(request, _("Your name was saved."))
         return redirect("account")
     return render(request, "accounts/account.html", {"form": form})

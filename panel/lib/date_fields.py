@@ -8,9 +8,10 @@ from typing import Any
 
 from django import forms
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy
 
 YEARS = range(2000, 2100)
-NO_DAY = "Enter a date between 2000 and 2099, such as 2026-01-31."
+NO_DAY = gettext_lazy("Enter a date between 2000 and 2099, such as 2026-01-31.")
 _AS_SENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -49,7 +50,7 @@ def check_days(form: forms.Form, data: dict[str, Any]) -> None:
     """Add an error to the field `until` if it is before `since`."""
     since, until = data.get("since"), data.get("until")
     if since and until and until < since:
-        form.add_error("until", "This day is before the first one.")
+        form.add_error("until", gettext("This day is before the first one."))
 
 
 def midnight(day: date) -> datetime:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import django_tables2 as tables
+from django.utils.translation import gettext_lazy as _
 
 from panel.lib.templatetags import display
 
@@ -17,7 +18,13 @@ class BaseTable(tables.Table):
         template_name = "tables/table.html"
         attrs = {"class": "list"}
         orderable = False
-        empty_text = "Nothing to show."
+        empty_text = _("Nothing to show.")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for column in self.columns:
+            # Once: each cell repeats its column's name.
+            column.column.verbose_name = str(column.column.verbose_name or column.name)
 
     def get_column_class_names(self, classes_set: set[str], bound_column: tables.columns.BoundColumn) -> set[str]:
         """Add `col-<name>` and the column's `look`, which the style sheets refer to."""

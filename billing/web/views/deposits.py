@@ -12,6 +12,8 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
@@ -32,7 +34,7 @@ from panel.accounts.signed_in import user_of
 from panel.lib.keyset_pagination import page_of
 
 _SHOWN = 10
-_GONE = "This way to pay is not offered any longer. Nothing was sent; please choose another."
+_GONE = gettext_lazy("This way to pay is not offered any longer. Nothing was sent. Choose another.")
 
 
 @login_required
@@ -91,7 +93,7 @@ def _funds_page(request: HttpRequest, offered: list[PaymentMethod], form: Deposi
     context = {
         "methods": offered,
         "form": form,
-        "button": method_of(form.method).button if form else "",
+        "button": _(method_of(form.method).button) if form else "",
         "page": page_of(deposits, params=request.GET.dict(), size=_SHOWN),
         "customer_email": request.user.get_username(),
     }
@@ -170,9 +172,9 @@ def deposit_cancel(request: HttpRequest, pk: int) -> HttpResponse:
         cancel_deposit(deposit=deposit)
     except AlreadyDecided as error:
         if error.deposit.state != Deposit.State.CANCELED:  # Else the second half of a double click.
-            messages.warning(request, "It was decided a moment before, so it was not canceled.")
+            messages.warning(request, _("It was decided a moment before, so it was not canceled."))
     else:
-        messages.success(request, "Your request was canceled.")
+        messages.success(request, _("Your request was canceled."))
     return redirect("deposit_detail", pk)
 
 

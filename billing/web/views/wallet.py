@@ -11,6 +11,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from billing.models import Deposit, Entry
@@ -25,13 +26,13 @@ from panel.lib.money import format_plain
 
 _HEADER = ("number", "time", "what", "amount", "balance_after", "order", "drip_feed", "note")
 _CHIPS = {
-    "": "All",
-    Entry.Kind.DEPOSIT: "Deposits",
-    Entry.Kind.BONUS: "Bonuses",
-    Entry.Kind.ORDER: "Orders",
-    Entry.Kind.DRIP_FEED: "Drip-feeds",
-    Entry.Kind.REFUND: "Refunds",
-    Entry.Kind.ADJUSTMENT: "Adjustments",
+    "": _("All"),
+    Entry.Kind.DEPOSIT: _("Deposits"),
+    Entry.Kind.BONUS: _("Bonuses"),
+    Entry.Kind.ORDER: _("Orders"),
+    Entry.Kind.DRIP_FEED: _("Drip-feeds"),
+    Entry.Kind.REFUND: _("Refunds"),
+    Entry.Kind.ADJUSTMENT: _("Adjustments"),
 }
 
 

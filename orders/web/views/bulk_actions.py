@@ -8,6 +8,8 @@ from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from orders.models import Order
@@ -27,11 +29,23 @@ def order_bulk(request: HttpRequest) -> HttpResponse:
     try:
         orders = _chosen(request)
         if not orders:
-            messages.warning(request, "Choose at least one order first.")
+            messages.warning(request, _("Choose at least one order first."))
         elif request.POST.get("wish") == "refill":
-            _tell(request, refill_orders(orders=orders, actor=user_of(request)), asked="refill requested for {}")
+            result = refill_orders(orders=orders, actor=user_of(request))
+            asked = ngettext(
+                "Refill requested for %(count)s order.",
+                "Refill requested for %(count)s orders.",
+                result.asked,
+            )
+            _tell(request, result, asked=asked)
         elif request.POST.get("wish") == "cancel" and "confirmed" in request.POST:
-            _tell(request, cancel_orders(orders=orders, actor=user_of(request)), asked="cancellation requested for {}")
+            result = cancel_orders(orders=orders, actor=user_of(request))
+            asked = ngettext(
+                "Cancellation requested for %(count)s order.",
+                "Cancellation requested for %(count)s orders.",
+                result.asked,
+            )
+            _tell(request, result, asked=asked)
         elif request.POST.get("wish") == "cancel":
             return _confirm(request, orders)
     except TooMany as error:
@@ -63,23 +77,29 @@ def _confirm(request: HttpRequest, orders: list[Order]) -> HttpResponse:
 
 def _tell(request: HttpRequest, result: BulkResult, *, asked: str) -> None:
     """Show one message: "3 canceled, $1.20 is back in your wallet; cancellation requested for 4 orders; 2 left: …"."""
-    parts = []
+    told = []
     if result.withdrawn:
+        text = ngettext(
+            "%(count)s order was canceled. %(amount)s is back in your wallet.",
+            "%(count)s orders were canceled. %(amount)s is back in your wallet.",
+            result.withdrawn,
+        )
         back = format_money(result.refunded, settings.PANEL_CURRENCY, exact=True)
-        parts.append(f"{result.withdrawn} canceled, {back} is back in your wallet")
+        told.append(text % {"count": result.withdrawn, "amount": back})
     if result.asked:
-        parts.append(asked.format("1 order" if result.asked == 1 else f"{result.asked} orders"))
+        told.append(asked % {"count": result.asked})
     if result.already:
-        parts.append(f"{result.already} canceled already")
-    parts += [f"{count} left: {_inside(reason)}" for reason, count in result.left.items()]
+        text = ngettext(
+            "%(count)s order was canceled already.", "%(count)s orders were canceled already.", result.already
+        )
+        told.append(text % {"count": result.already})
+    for reason, count in result.left.items():
+        text = ngettext(
+            "%(count)s order was not changed: %(reason)s", "%(count)s orders were not changed: %(reason)s", count
+        )
+        told.append(text % {"count": count, "reason": _(reason)})
     level = messages.SUCCESS if result.withdrawn or result.asked or result.already else messages.WARNING
-    text = "; ".join(parts)
-    say_once(request, level, f"{text[:1].upper()}{text[1:]}.")
-
-
-def _inside(sentence: str) -> str:
-    """Return a sentence for use inside another one."""
-    return f"{sentence[:1].lower()}{sentence[1:]}".rstrip(".")
+    say_once(request, level, " ".join(told))
 
 
 def _back(request: HttpRequest) -> str:

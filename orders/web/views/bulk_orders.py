@@ -8,6 +8,8 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_http_methods
 
@@ -44,12 +46,17 @@ def mass_order(request: HttpRequest) -> HttpResponse:
             customer=user_of(request), text=form.text, request_key=data["request_key"], seal=data["seal"]
         )
     except PreviewChanged as refusal:
-        return _preview(request, form, f"{refusal.message} Nothing was charged; look again and order then.")
+        return _preview(
+            request, form, f"{refusal.message} {_('Nothing was charged. Check the preview and order again.')}"
+        )
     except NotEnoughFunds as refusal:
         missing = format_money(refusal.missing, settings.PANEL_CURRENCY, exact=True)
-        return _preview(request, form, f"Your balance does not cover these orders: {missing} is missing.")
+        text = _(
+            "Your balance does not cover these orders: %(missing)s is missing. Nothing was charged. Add funds first."
+        )
+        return _preview(request, form, text % {"missing": missing})
     except OrderRefused as refusal:
-        return _preview(request, form, f"{refusal.message} Nothing was charged.")
+        return _preview(request, form, f"{refusal.message} {_('Nothing was charged.')}")
     _tell(request, created)
     return redirect("order_list")
 
@@ -67,12 +74,17 @@ def _page(request: HttpRequest, form: BulkForm, quote: BulkQuote | None = None, 
 def _tell(request: HttpRequest, created: CreatedBulk) -> None:
     """Report what was ordered; keep the other lines for the page."""
     paid = format_money(created.charge, settings.PANEL_CURRENCY, exact=True)
-    words = "1 order was" if created.orders == 1 else f"{created.orders:,} orders were"
-    text = f"{words} received: {paid}."
+    text = ngettext(
+        "%(count)s order was received: %(paid)s.", "%(count)s orders were received: %(paid)s.", created.orders
+    ) % {"count": f"{created.orders:,}", "paid": paid}
     if created.left:
         keep(request, DRAFT, "\n".join(line.text for line in created.left))
-        lines = "The other line waits" if len(created.left) == 1 else f"The other {len(created.left):,} lines wait"
-        text = f"{text} {lines} under “Mass order”."
+        left = ngettext(
+            "The other line waits under “Mass order”.",
+            "The other %(count)s lines wait under “Mass order”.",
+            len(created.left),
+        ) % {"count": f"{len(created.left):,}"}
+        text = f"{text} {left}"
     say_once(request, messages.SUCCESS, text)
 
 
@@ -82,5 +94,5 @@ def _sign_in_first(request: HttpRequest) -> HttpResponse:
         form = BulkForm(request.POST, request.FILES)
         text = form.text if form.is_valid() else request.POST.get("lines", "")
         if text.strip() and keep(request, DRAFT, text[:MAX_TEXT]):
-            say_once(request, messages.INFO, "Please sign in again. Your lines are kept.")
+            say_once(request, messages.INFO, _("Please sign in again. Your lines are kept."))
     return redirect_to_login(reverse("mass_order"))

@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
@@ -66,7 +67,11 @@ def drip_stop(request: HttpRequest, pk: int) -> HttpResponse:
             return redirect("drip_detail", drip.pk)
         # The second half of a double click shows the same message as the first.
     back = format_money(drip.refunded, settings.PANEL_CURRENCY, exact=True)
-    say_once(request, messages.SUCCESS, f"Drip-feed {drip.pk} was stopped. {back} is back in your wallet.")
+    say_once(
+        request,
+        messages.SUCCESS,
+        _("Drip-feed %(number)s was stopped. %(amount)s is back in your wallet.") % {"number": drip.pk, "amount": back},
+    )
     return redirect("drip_detail", drip.pk)
 
 

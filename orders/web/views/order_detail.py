@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
@@ -96,14 +97,19 @@ def order_cancel(request: HttpRequest, pk: int) -> HttpResponse:
     except TooLate as error:
         order.refresh_from_db()
         if order.submission != Submission.WITHDRAWN:
-            say_once(request, messages.WARNING, f"Order {order.pk} was not canceled. {error}")
+            text = _("Order %(number)s was not canceled. %(reason)s") % {"number": order.pk, "reason": error}
+            say_once(request, messages.WARNING, text)
             return redirect("order_detail", order.pk)
         outcome = CancelOutcome.WITHDRAWN  # The second half of a double click.
     if outcome is CancelOutcome.WITHDRAWN:
         back = format_money(order.charge, settings.PANEL_CURRENCY, exact=True)
-        say_once(request, messages.SUCCESS, f"Order {order.pk} was canceled. {back} is back in your wallet.")
+        text = _("Order %(number)s was canceled. %(amount)s is back in your wallet.") % {
+            "number": order.pk,
+            "amount": back,
+        }
+        say_once(request, messages.SUCCESS, text)
     else:
-        text = f"You asked to cancel order {order.pk}. This page shows what comes of it."
+        text = _("You asked to cancel order %(number)s. This page shows what comes of it.") % {"number": order.pk}
         say_once(request, messages.INFO, text)
     return redirect("order_detail", order.pk)
 
@@ -118,5 +124,5 @@ def order_refill(request: HttpRequest, pk: int) -> HttpResponse:
     except RefillRefused as error:
         say_once(request, messages.WARNING, str(error))
     else:
-        say_once(request, messages.SUCCESS, f"You asked for a refill of order {order.pk}.")
+        say_once(request, messages.SUCCESS, _("You asked for a refill of order %(number)s.") % {"number": order.pk})
     return redirect("order_detail", order.pk)

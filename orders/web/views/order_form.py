@@ -11,6 +11,8 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -56,7 +58,7 @@ def order_new(request: HttpRequest) -> HttpResponse:
             form.add_refusals(refusal)
         else:
             # Without scripts the charge was not shown yet: show it, and let the customer confirm.
-            messages.info(request, "Please check the charge and confirm your order.")
+            messages.info(request, _("Please check the charge and confirm your order."))
     except AlreadyOrdered as error:
         form = _with_fresh_key(request)
         form.add_refusals(error)
@@ -91,10 +93,15 @@ def _create(request: HttpRequest, form: OrderForm) -> HttpResponse:
     )
     if drip := made.order.drip_feed:
         if made.created:
-            messages.success(request, f"Drip-feed {drip.pk} was started: {drip.runs:,} runs.")
+            text = ngettext(
+                "Drip-feed %(number)s was started: %(runs)s run.",
+                "Drip-feed %(number)s was started: %(runs)s runs.",
+                drip.runs,
+            )
+            messages.success(request, text % {"number": drip.pk, "runs": f"{drip.runs:,}"})
         return redirect("drip_detail", drip.pk)
     if made.created:
-        messages.success(request, f"Order {made.order.pk} was received.")
+        messages.success(request, _("Order %(number)s was received.") % {"number": made.order.pk})
     return redirect("order_detail", made.order.pk)
 
 

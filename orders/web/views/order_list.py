@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -126,8 +127,8 @@ def _status_chips(query: QueryDict, counts: Mapping[str, int], wanted: OrderFilt
         return Chip(key, label, _address(query, status=status), is_active=status == wanted.status, count=words)
 
     return [
-        chip("all", "All", sum(counts.values())),
-        *(chip(status.value, status.label, counts.get(status.value, 0)) for status in Status),
+        chip("all", _("All"), sum(counts.values())),
+        *(chip(status.value, _(status.label), counts.get(status.value, 0)) for status in Status),
     ]
 
 
@@ -140,8 +141,8 @@ def _filter_chips(query: QueryDict, form: OrderFilterForm, wanted: OrderFilters)
     labels = {
         "q": f"“{wanted.text}”" if wanted.text else "",
         "service": form.label_of_service(wanted.service),
-        "since": f"From {day_text(wanted.since)}" if wanted.since else "",
-        "until": f"To {day_text(wanted.until)}" if wanted.until else "",
+        "since": _("From %(day)s") % {"day": day_text(wanted.since)} if wanted.since else "",
+        "until": _("To %(day)s") % {"day": day_text(wanted.until)} if wanted.until else "",
     }
     return [Chip(name, label, _address(query, **{name: ""})) for name, label in labels.items() if label]
 

@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from panel.accounts.models import ApiKey
 
@@ -23,7 +24,7 @@ def mail_of_new_key(*, request: HttpRequest, key: ApiKey) -> bool:
     try:
         address = str(adapter.get_client_ip(request))
     except PermissionDenied:
-        address = "unknown"  # On a Unix socket.
+        address = _("unknown")  # On a socket without addresses.
     context = {
         "key": key,
         "panel_name": settings.PANEL_NAME,

@@ -7,6 +7,8 @@ from uuid import uuid4
 
 from django import forms
 from django.conf import settings
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from billing.forms import INVISIBLE, MoneyField
 from panel.accounts.models import ApiKey
@@ -18,40 +20,42 @@ class KeyForm(forms.Form):
     """The name and the limits; `networks` is a list of texts, `daily_limit` micro-units or None."""
 
     name = forms.CharField(
-        label="Name",
+        label=_("Name"),
         max_length=60,
-        help_text="What will use it, such as “My shop”.",
+        help_text=_("What will use it, such as “My shop”."),
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
         error_messages={
             **INVISIBLE,
-            "required": "Give the key a name, so that you know later what uses it.",
-            "max_length": "Use at most 60 characters.",
+            "required": _("Give the key a name, so that you know later what uses it."),
+            "max_length": _("Use at most 60 characters."),
         },
     )
     is_read_only = forms.BooleanField(
-        label="Read only",
+        label=_("Read only"),
         required=False,
-        help_text="It sees services, orders and your balance, and cannot order, cancel or ask for refills.",
+        help_text=_("It sees services, orders and your balance, and cannot order, cancel or ask for refills."),
     )
     networks = forms.CharField(
-        label="Where it may be used from",
+        label=_("Where it may be used from"),
         required=False,
         max_length=4_000,
-        help_text="The addresses of your servers, one a line: 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32. "
-        "Empty: from anywhere.",
+        help_text=_(
+            "The addresses of your servers, one a line: 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32. Empty: from anywhere."
+        ),
         widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "autocomplete": "off"}),
-        error_messages={**INVISIBLE, "max_length": "This is too long: use networks in place of single addresses."},
+        error_messages={**INVISIBLE, "max_length": _("This is too long: use networks in place of single addresses.")},
     )
     daily_limit = MoneyField(required=False, error_messages=INVISIBLE)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         limit = self.fields["daily_limit"]
-        limit.label = f"Daily limit in {SYMBOLS.get(settings.PANEL_CURRENCY, settings.PANEL_CURRENCY)}"
-        limit.help_text = (
-            f"The most that orders with this key may cost a day, from midnight to midnight ({settings.TIME_ZONE}). "
+        currency = SYMBOLS.get(settings.PANEL_CURRENCY, settings.PANEL_CURRENCY)
+        limit.label = gettext("Daily limit in %(currency)s") % {"currency": currency}
+        limit.help_text = gettext(
+            "The most that orders with this key may cost a day, from midnight to midnight (%(zone)s). "
             "Empty: all that is in your wallet."
-        )
+        ) % {"zone": settings.TIME_ZONE}
 
     def clean_name(self) -> str:
         """Return the name on one line: it appears in mails and lists."""
@@ -66,7 +70,9 @@ class KeyForm(forms.Form):
     def clean_daily_limit(self) -> int | None:
         limit: int | None = self.cleaned_data["daily_limit"]
         if limit is not None and limit <= 0:
-            raise forms.ValidationError("Enter an amount above zero, or leave it empty. To end a key, revoke it.")
+            raise forms.ValidationError(
+                gettext("Enter an amount above zero, or leave it empty. To end a key, revoke it.")
+            )
         return limit
 
     def full_clean(self) -> None:

@@ -13,6 +13,7 @@ from django.db import transaction
 from django.db.models import QuerySet, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from orders.models import Order
 from panel.accounts.addresses import hold_account
@@ -72,9 +73,11 @@ def make_key(
         if request_key and (before := ApiKey.objects.filter(customer=customer, request_key=request_key).first()):
             raise KeyMadeBefore(before)
         if keys_in_use(customer=customer).count() >= MAX_KEYS:
-            raise TooManyKeys(f"You have {MAX_KEYS} keys, which is the most. Revoke one that you no longer use.")
+            text = _("You have %(count)s keys, which is the most. Revoke one that you no longer use.")
+            raise TooManyKeys(text % {"count": MAX_KEYS})
         if ApiKey.objects.filter(customer=customer, created_at__gt=timezone.now() - ONE_DAY).count() >= MAX_MADE_A_DAY:
-            raise TooManyKeys(f"You have made {MAX_MADE_A_DAY} keys within a day, which is the most.")
+            text = _("You have made %(count)s keys within a day, which is the most. Try again tomorrow.")
+            raise TooManyKeys(text % {"count": MAX_MADE_A_DAY})
         key = ApiKey.objects.create(
             customer=customer,
             name=name,
@@ -143,12 +146,13 @@ def read_networks(text: str) -> list[str]:
             network = str(_unmapped(ip_network(word, strict=False)))
         except ValueError:
             raise BadNetwork(
-                f"“{word[:60]}” is no address or network. Write them as 192.0.2.7 or 192.0.2.0/24."
+                _("“%(word)s” is no address or network. Write them as 192.0.2.7 or 192.0.2.0/24.") % {"word": word[:60]}
             ) from None
         found.append(network)
     unique = list(dict.fromkeys(found))
     if len(unique) > MAX_NETWORKS:
-        raise BadNetwork(f"These are {len(unique)} networks; at most {MAX_NETWORKS} are possible.")
+        text = _("These are %(count)s networks; at most %(most)s are possible.")
+        raise BadNetwork(text % {"count": len(unique), "most": MAX_NETWORKS})
     return unique
 
 

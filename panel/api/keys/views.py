@@ -8,6 +8,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_safe
 
@@ -76,7 +77,7 @@ def api_key_made(request: HttpRequest, pk: int) -> HttpResponse:
     key = _own(request, pk)
     secret = take_over(session=request.session, key=key)
     if secret is None:
-        text = "A key is shown once, right after it was made. If you did not copy it, revoke it and make another."
+        text = _("A key is shown once, right after it was made. If you did not copy it, revoke it and make another.")
         messages.info(request, text)
         return redirect("api_keys")
     address = _address()
@@ -91,10 +92,10 @@ def api_key_edit(request: HttpRequest, pk: int) -> HttpResponse:
     form = KeyForm(request.POST if request.method == "POST" else None, initial=values_of(key))
     is_sound = form.is_valid()
     if key.is_revoked or (is_sound and not change_key(key=key, **form.cleaned_data)):
-        messages.warning(request, f"“{key.name}” is revoked and cannot be changed any more.")
+        messages.warning(request, _("“%(name)s” is revoked and cannot be changed any more.") % {"name": key.name})
         return redirect("api_keys")
     if is_sound:
-        messages.success(request, f"“{form.cleaned_data['name']}” was saved.")
+        messages.success(request, _("“%(name)s” was saved.") % {"name": form.cleaned_data["name"]})
         return redirect("api_keys")
     return render(request, "accounts/api_key_edit.html", {"form": form, "key": key})
 
@@ -105,7 +106,8 @@ def api_key_revoke(request: HttpRequest, pk: int) -> HttpResponse:
     key = _own(request, pk)
     if request.method == "POST":
         revoke_key(key=key)
-        messages.success(request, f"“{key.name}” was revoked. Programs that use it are refused from now on.")
+        text = _("“%(name)s” was revoked. Programs that use it are refused from now on.")
+        messages.success(request, text % {"name": key.name})
         return redirect("api_keys")
     if key.is_revoked:
         return redirect("api_keys")

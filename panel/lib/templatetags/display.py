@@ -21,6 +21,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from panel.lib import formats
 from panel.lib.money import format_money
@@ -126,17 +128,21 @@ def ago(value: datetime | None) -> SafeString:
 def _distance(moment: datetime, now: datetime) -> str:
     distance = abs(now - moment)
     if distance < timedelta(seconds=45):
-        return "just now"
-    if distance < timedelta(hours=1):
-        words = f"{max(1, round(distance / timedelta(minutes=1)))} min"
-    elif distance < timedelta(days=1):
-        words = f"{round(distance / timedelta(hours=1))} h"
-    elif distance < timedelta(days=7):
-        days = round(distance / timedelta(days=1))
-        words = f"{days} day" if days == 1 else f"{days} days"
-    else:
+        return _("just now")
+    if distance >= timedelta(days=7):
         return f"{moment:%-d %b}" if moment.year == now.year else formats.day_text(moment)
-    return f"in {words}" if moment > now else f"{words} ago"
+    is_ahead = moment > now
+    if distance < timedelta(hours=1):
+        count = max(1, round(distance / timedelta(minutes=1)))
+        text = _("in %(count)s min") if is_ahead else _("%(count)s min ago")
+    elif distance < timedelta(days=1):
+        count = round(distance / timedelta(hours=1))
+        text = _("in %(count)s h") if is_ahead else _("%(count)s h ago")
+    else:
+        count = round(distance / timedelta(days=1))
+        ahead = ngettext("in %(count)s day", "in %(count)s days", count)
+        text = ahead if is_ahead else ngettext("%(count)s day ago", "%(count)s days ago", count)
+    return text % {"count": count}
 
 
 @register.filter
@@ -144,13 +150,12 @@ def duration(seconds: int | None) -> str:
     """Return a duration in one unit, as people say it after "about": "12 min", "3 h", "2 days"."""
     if seconds is None:
         return NOTHING
-    if seconds < 90:
-        return "1 min"
     if seconds < 90 * 60:
-        return f"{round(seconds / 60)} min"
+        return _("%(count)s min") % {"count": max(1, round(seconds / 60))}
     if seconds < 36 * 3600:
-        return f"{round(seconds / 3600)} h"
-    return f"{round(seconds / 86400)} days"
+        return _("%(count)s h") % {"count": round(seconds / 3600)}
+    days = round(seconds / 86400)
+    return ngettext("%(count)s day", "%(count)s days", days) % {"count": days}
 
 
 @register.filter
@@ -158,8 +163,12 @@ def minutes(value: int) -> str:
     """Return an exact duration: "45 min", "1 day 2 h"."""
     hours, rest = divmod(value, 60)
     days, hours = divmod(hours, 24)
-    parts = [(days, "day" if days == 1 else "days"), (hours, "h"), (rest, "min")]
-    return " ".join(f"{count:,} {word}" for count, word in parts if count)
+    parts = [
+        (days, ngettext("%(count)s day", "%(count)s days", days)),
+        (hours, _("%(count)s h")),
+        (rest, _("%(count)s min")),
+    ]
+    return " ".join(text % {"count": f"{count:,}"} for count, text in parts if count)
 
 
 @register.filter

@@ -147,7 +147,7 @@ def test_cancel_when_accepted_then_requested_once_and_explained(signed_in, accep
         assert f"You asked to cancel order {accepted.pk}" in messages_of(response)
     assert CancelRequest.objects.get().order == accepted
     text = text_of(signed_in, accepted)
-    assert "Cancellation asked for" in text and "it may be too late" in text
+    assert "Cancellation asked for" in text and "It may be too late" in text
     assert CANCEL not in text
     assert make.wallet(customer).balance == 9_750_000
 
@@ -157,7 +157,7 @@ def test_order_page_when_a_cancel_is_open_then_shown_and_no_other_offered(signed
     cancel_request(accepted, state, asked_at=timezone.now())
     text = text_of(signed_in, accepted)
     assert "Cancellation asked for" in text and CANCEL not in text
-    assert ("The provider has taken the request" in text) == (state == CancelState.ACCEPTED)
+    assert ("The provider took the request" in text) == (state == CancelState.ACCEPTED)
 
 
 def test_order_page_when_a_cancel_was_refused_then_the_reason_is_escaped(signed_in, accepted):
@@ -231,7 +231,7 @@ def test_refill_history_when_shown_then_states_have_colour_icon_and_word(signed_
     [
         (RefillState.REJECTED, "The provider looked at it and did not refill."),
         (RefillState.REFUSED, "The provider did not take the request."),
-        (RefillState.UNFOLLOWED, "The provider was asked, and does not tell what comes of it."),
+        (RefillState.UNFOLLOWED, "The provider was asked, but does not tell how it goes."),
     ],
 )
 def test_refill_history_when_it_failed_then_says_so_plainly(signed_in, completed, state, words):
@@ -266,10 +266,10 @@ def test_cancel_when_the_provider_stops_then_the_page_shows_the_refund(
     poll_now()
     act(signed_in, "order_cancel", order)
     page = html_of(signed_in, order)
-    assert "The provider will be asked to stop this order" in page
+    assert "We ask the provider to stop this order" in page
     assert send_due_requests() == 1
     page = page_after(signed_in, page)
-    assert "The provider has taken the request" in page
+    assert "The provider took the request" in page
     poll_now()
     page = page_after(signed_in, page)
     assert "Partial" in page and "843 of 1,000" in page and "$0.3925" in page
@@ -407,10 +407,10 @@ def test_order_page_when_the_type_has_params_then_shown_by_their_labels(signed_i
     text, html = text_of(signed_in, accepted), html_of(signed_in, accepted)
     for param in spec.params:
         assert (param.label in text) == (param.name in params), param
-    messages_of = {
-        "comments": "2 comments",
-        "usernames": "3 usernames",
-        "hashtags": "1 hashtag",
+    said = {
+        "comments": "2 lines",
+        "usernames": "3 lines",
+        "hashtags": "1 line",
         "device": "Mobile and desktop",
         "type_of_traffic": "Another page",
     }
@@ -439,7 +439,7 @@ def test_order_page_when_refunded_in_parts_then_each_and_the_sum(signed_in, cust
     assert [one.amount for one in refunds] == refunds_of(order) and len(refunds) == 2
     assert sum(one.amount for one in refunds) == fresh(order).refunded == 392_500
     text = text_of(signed_in, order)
-    assert "Not delivered +$0.25" in text and "Not delivered +$0.1425" in text and "In all $0.3925" in text
+    assert "Not delivered +$0.25" in text and "Not delivered +$0.1425" in text and "Total $0.3925" in text
 
 
 def test_order_page_when_opened_then_offers_to_order_again(signed_in, accepted):

@@ -144,7 +144,7 @@ def test_live_when_all_has_ended_then_polling_stops(signed_in, customer, drip):
     html = page(signed_in, "drip_detail", drip.pk)
     assert "every" not in html
     assert "Stop and get back" not in html
-    assert "Back for runs not begun $0.50" in words(html)
+    assert "Refunded for runs not begun $0.50" in words(html)
 
 
 # -- stopping ----------------------------------------------------------------------------------------

@@ -238,7 +238,7 @@ def test_service_when_hidden_meanwhile_then_said_and_nothing_typed_is_lost(signe
         assert answer.status_code == 200
         assert answer.context["offer"] is None
     make.service(service.upstream.provider, external_id="2")
-    assert "Please choose another" in page_of(signed_in, service=service.pk)
+    assert "Choose another" in page_of(signed_in, service=service.pk)
 
 
 @pytest.mark.parametrize(

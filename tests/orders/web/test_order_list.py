@@ -372,8 +372,9 @@ def test_bulk_cancel_when_confirmed_then_each_by_its_rules_and_one_message(signe
     before = make.wallet(customer).balance
     response = bulk(signed_in, "cancel", mixed, confirmed="1", query="status=pending&page=3&evil=//x")
     assert response.url == f"{reverse('order_list')}?status=pending"
-    assert messages_of(response) == (
-        "2 canceled, $0.50 is back in your wallet; cancellation requested for 1 order; 1 left: it has ended already."
+    assert said(response) == (
+        "2 orders were canceled. $0.50 is back in your wallet. Cancellation requested for 1 order. "
+        "1 order was not changed: It has ended already."
     )
     assert make.wallet(customer).balance == before + 500_000
     assert [Order.objects.get(pk=one.pk).status for one in mixed] == [
@@ -389,8 +390,9 @@ def test_bulk_cancel_when_posted_twice_then_done_once(signed_in, customer, mixed
     bulk(signed_in, "cancel", mixed, confirmed="1")
     balance = make.wallet(customer).balance
     response = bulk(signed_in, "cancel", mixed, confirmed="1")
-    assert messages_of(response).endswith(
-        "Cancellation requested for 1 order; 2 canceled already; 1 left: it has ended already."
+    assert said(response).endswith(
+        "Cancellation requested for 1 order. 2 orders were canceled already. "
+        "1 order was not changed: It has ended already."
     )
     assert make.wallet(customer).balance == balance
     assert CancelRequest.objects.count() == 1
@@ -410,7 +412,7 @@ def test_bulk_cancel_when_refused_lately_then_says_so(signed_in, create_orders):
         order=order, provider_id=order.provider_id, state=CancelState.REFUSED, finished_at=timezone.now()
     )
     assert "refused it within the last hour" in text_of(bulk(signed_in, "cancel", [order]))
-    assert "1 left: the provider has refused" in messages_of(bulk(signed_in, "cancel", [order], confirmed="1"))
+    assert "1 order was not changed: The provider refused" in said(bulk(signed_in, "cancel", [order], confirmed="1"))
 
 
 def test_bulk_cancel_when_orders_are_many_then_queries_stay_the_same(signed_in, create_orders):
@@ -427,10 +429,13 @@ def test_bulk_cancel_when_orders_are_many_then_queries_stay_the_same(signed_in, 
 def test_bulk_refill_when_requested_then_done_where_possible_and_reported(signed_in, create_orders, sound_books):
     done, running = create_orders(2, status=Status.COMPLETED), create_orders(1, status=Status.IN_PROGRESS)
     response = bulk(signed_in, "refill", [*done, *running])
-    assert messages_of(response) == "Refill requested for 2 orders; 1 left: only a completed order can be refilled."
+    assert (
+        said(response)
+        == "Refill requested for 2 orders. 1 order was not changed: Only a completed order can be refilled."
+    )
     assert set(Refill.objects.values_list("order_id", flat=True)) == set(pks(done))
     again = bulk(signed_in, "refill", done)
-    assert "2 left: a refill of this order is under way." in messages_of(again)
+    assert "2 orders were not changed: A refill of this order is under way." in said(again)
     assert Refill.objects.count() == 2
 
 
@@ -476,8 +481,8 @@ def test_bulk_when_one_fails_on_our_side_then_the_others_proceed(signed_in, cust
         return cancel_order(order=order, actor=actor)
 
     monkeypatch.setattr(bulk_requests, "cancel_order", stumble)
-    words = messages_of(bulk(signed_in, "cancel", [first, second], confirmed="1"))
-    assert "1 canceled, $0.25" in words and "1 left: something went wrong on our side" in words
+    words = said(bulk(signed_in, "cancel", [first, second], confirmed="1"))
+    assert "1 order was canceled. $0.25" in words and "1 order was not changed: Something went wrong" in words
     assert Order.objects.get(pk=first.pk).submission == Submission.WITHDRAWN
 
 
