@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_noop as _
 
 from catalog.models.services import Service
 
@@ -42,11 +43,11 @@ class ShelfNews(models.Model):
     """A change that customers see. Prices are list prices, in micro-units per 1000, or per package."""
 
     class Kind(models.TextChoices):
-        NEW = "new", "New"
-        BACK = "back", "Back"
-        CHEAPER = "cheaper", "Cheaper"
-        DEARER = "dearer", "Dearer"
-        GONE = "gone", "Gone"
+        NEW = "new", _("New")
+        BACK = "back", _("Back")
+        CHEAPER = "cheaper", _("Price down")
+        DEARER = "dearer", _("Price up")
+        GONE = "gone", _("Removed")
 
     service = models.ForeignKey(Service, on_delete=models.CASCADE, related_name="news")
     kind = models.CharField(max_length=8, choices=Kind.choices)

@@ -69,7 +69,7 @@ def test_wallet_when_empty_then_says_what_to_do():
     client = Client()
     client.force_login(make.customer("new@example.org"))
     response = page(client)
-    assert "No money has moved yet" in response.content.decode()
+    assert "No transactions yet" in response.content.decode()
     assert "CSV" not in response.content.decode()
 
 

@@ -230,7 +230,7 @@ def names(response: Any) -> list[str]:
 def test_page_when_price_changed_then_shows_direction_and_both_list_prices(signed_in, known_service):
     change(known_service, price=2 * MONEY)
     text = page(signed_in).content.decode()
-    assert "Cheaper −20%" in text
+    assert "Price down −20%" in text
     assert "$2.50" in text and "$2.00" in text
 
 
@@ -238,7 +238,7 @@ def test_page_when_customer_has_own_price_then_no_list_price(signed_in, customer
     CustomerPrice.objects.create(customer=customer, service=known_service, price=2_200_000)
     change(known_service, price=3 * MONEY)
     text = page(signed_in).content.decode()
-    assert "Dearer +20%" in text
+    assert "Price up +20%" in text
     assert "$2.20" in text
     assert "$2.50" not in text and "$3.00" not in text
 
@@ -246,7 +246,7 @@ def test_page_when_customer_has_own_price_then_no_list_price(signed_in, customer
 def test_page_when_service_is_gone_then_no_order_link(signed_in, known_service):
     change(known_service, is_on_sale=False)
     text = page(signed_in).content.decode()
-    assert "Gone" in text and "Not on sale now" in text
+    assert "Removed" in text and "Not on sale now" in text
     assert reverse("order_new") + "?service=" not in text
 
 
