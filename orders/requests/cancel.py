@@ -40,11 +40,11 @@ KNOWN_AFTER = timedelta(minutes=10)
 SOON = timedelta(seconds=10)
 
 BEING_SENT = gettext_lazy(
-    "It is being sent to the provider right now. Nothing was changed. Try again in a few minutes."
+    "It is being sent to the provider right now. Nothing was changed; try again in a few minutes."
 )
 BEING_LOOKED_FOR = gettext_lazy(
-    "We are finding out whether the provider has it. Nothing was changed. Try again in a few minutes. "
-    "If the provider does not have it, it is refunded in full."
+    "We are finding out whether it was placed. Nothing was changed; try again in a few minutes, it is refunded in "
+    "full if it was not."
 )
 
 
@@ -80,7 +80,7 @@ def why_not_asked(order: Order) -> str:
     if order.submission == Submission.IN_DOUBT:
         return str(BEING_LOOKED_FOR)
     if order.submission == Submission.QUEUED:
-        return _("Our team is looking at it, and cancels it if the provider does not have it.")
+        return _("It is being looked at by our team, who will cancel it if it was not placed.")
     return ""
 
 
@@ -99,7 +99,7 @@ def cancel_order(*, order: Order, actor: User | None) -> CancelOutcome:
 def withdraw_order(*, order: Order, actor: User | None) -> None:
     """Cancel a queued order and refund it in full. Raise TooLate if it was sent."""
     if not may_withdraw(order):
-        raise TooLate(_("This order was sent already and can no longer be canceled here."))
+        raise TooLate(_("This order has been sent already and can no longer be canceled here."))
     try:
         with transaction.atomic():
             cancel_unaccepted(
@@ -109,7 +109,7 @@ def withdraw_order(*, order: Order, actor: User | None) -> None:
                 actor=actor,
             )
     except OrderMoved:
-        raise TooLate(_("This order was sent just now and can no longer be canceled here.")) from None
+        raise TooLate(_("This order has just been sent and can no longer be canceled here.")) from None
 
 
 def request_cancel(*, order: Order, actor: User | None, patient: bool = True) -> bool:
@@ -133,7 +133,7 @@ def _request(order: Order, actor: User | None, patient: bool) -> bool:
     if standing().filter(order=locked).exists():
         return False
     if patient and _was_refused_lately(locked):
-        raise TooLate(_("The provider refused to cancel it. You can ask again an hour after that."))
+        raise TooLate(_("The provider has refused to cancel it. You can ask again an hour after that."))
     CancelRequest.objects.filter(order=locked, state=CancelState.ACCEPTED).update(
         state=CancelState.ENDED, finished_at=now, note="Taken by the provider, but nothing came of it. Asked again."
     )

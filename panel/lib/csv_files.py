@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from django.http import StreamingHttpResponse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 # Marks the file as UTF-8 for spreadsheets.
 BOM = "\ufeff"
@@ -46,11 +47,11 @@ def decoded(data: bytes) -> str:
     """Return the text of a file. Raise NotCSV."""
     is_utf_16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))  # Spreadsheets call it "Unicode text".
     if b"\0" in data and not is_utf_16:
-        raise NotCSV("This is not a CSV file.")
+        raise NotCSV(_("This is not a CSV file."))
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise NotCSV("This file is not in UTF-8. Save it as “CSV UTF-8” and try again.") from error
+        raise NotCSV(_("This file is not in UTF-8. Save it as “CSV UTF-8” and try again.")) from error
 
 
 def delimiter_of(text: str, *, among: str) -> str:
@@ -69,7 +70,7 @@ def rows_of(text: str, *, delimiter: str) -> Iterator[tuple[int, list[str]]]:
                 yield begins, row
             begins = reader.line_num + 1
     except csv.Error as error:
-        raise NotCSV(f"Line {begins}: this is not CSV ({error}).") from error
+        raise NotCSV(_("Line %(number)s: this is not CSV (%(error)s).") % {"number": begins, "error": error}) from error
 
 
 def csv_response(*, name: str, lines: Iterator[str]) -> StreamingHttpResponse:

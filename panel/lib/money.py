@@ -12,6 +12,8 @@ from __future__ import annotations
 import re
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, localcontext
 
+from django.utils.translation import gettext as _
+
 MICRO = 1_000_000
 # Largest amount that any column may hold: a billion units. Constraints enforce it as well.
 MAX_MICROS = 10**15
@@ -63,7 +65,7 @@ def parse_decimal(text: str) -> Decimal:
     """
     cleaned = text.strip()
     if len(cleaned) > 30 or not _TYPED.fullmatch(cleaned):
-        raise MoneyError("Enter a number such as 12.50.")
+        raise MoneyError(_("Enter a number such as 12.50."))
     return Decimal(cleaned.replace(",", ""))
 
 
@@ -79,7 +81,7 @@ def exact_micros(amount: Decimal) -> int:
     """Return the micro-units of `amount`. Raise MoneyError if it has more than six decimal places."""
     scaled = scale(amount, MICRO)
     if scaled != scaled.to_integral_value():
-        raise MoneyError("Use at most six decimal places.")
+        raise MoneyError(_("Use at most six decimal places."))
     return int(scaled)
 
 
@@ -101,12 +103,12 @@ def scale(amount: Decimal, factor: int, *, limit: int = MAX_MICROS) -> Decimal:
     if not amount.is_finite() or not -40 <= amount.adjusted() <= 18:
         if amount.is_finite() and amount == 0:
             return Decimal(0)
-        raise MoneyError("That amount is out of range.")
+        raise MoneyError(_("That amount is out of range."))
     with localcontext() as context:
         context.prec = 80
         scaled = amount * factor
     if abs(scaled) > limit:
-        raise MoneyError("That amount is out of range.")
+        raise MoneyError(_("That amount is out of range."))
     return scaled
 
 
@@ -148,7 +150,7 @@ def convert_up(micros: int, exchange_rate: int) -> int:
     """
     converted = ceil_div(micros * exchange_rate, EXCHANGE_ONE)
     if abs(converted) > MAX_MICROS:
-        raise MoneyError("That amount is out of range.")
+        raise MoneyError(_("That amount is out of range."))
     return converted
 
 
@@ -159,7 +161,7 @@ def convert_back_up(micros: int, exchange_rate: int) -> int:
     """
     converted = ceil_div(micros * EXCHANGE_ONE, exchange_rate)
     if abs(converted) > MAX_MICROS:
-        raise MoneyError("That amount is out of range.")
+        raise MoneyError(_("That amount is out of range."))
     return converted
 
 
@@ -172,7 +174,7 @@ def price_from_cost(cost: int, *, margin_bp: int, margin_fixed: int, step: int) 
     exact = cost * (BASIS + margin_bp) + margin_fixed * BASIS
     price = ceil_div(exact, BASIS * step) * step
     if not 0 <= price <= MAX_MICROS:
-        raise MoneyError("That price is out of range.")
+        raise MoneyError(_("That price is out of range."))
     return price
 
 

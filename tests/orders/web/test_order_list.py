@@ -412,7 +412,9 @@ def test_bulk_cancel_when_refused_lately_then_says_so(signed_in, create_orders):
         order=order, provider_id=order.provider_id, state=CancelState.REFUSED, finished_at=timezone.now()
     )
     assert "refused it within the last hour" in text_of(bulk(signed_in, "cancel", [order]))
-    assert "1 order was not changed: The provider refused" in said(bulk(signed_in, "cancel", [order], confirmed="1"))
+    assert "1 order was not changed: The provider has refused" in said(
+        bulk(signed_in, "cancel", [order], confirmed="1")
+    )
 
 
 def test_bulk_cancel_when_orders_are_many_then_queries_stay_the_same(signed_in, create_orders):
