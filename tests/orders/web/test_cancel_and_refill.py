@@ -407,7 +407,7 @@ def test_order_page_when_the_type_has_params_then_shown_by_their_labels(signed_i
     text, html = text_of(signed_in, accepted), html_of(signed_in, accepted)
     for param in spec.params:
         assert (param.label in text) == (param.name in params), param
-    said = {
+    shown = {
         "comments": "2 lines",
         "usernames": "3 lines",
         "hashtags": "1 line",
@@ -415,7 +415,7 @@ def test_order_page_when_the_type_has_params_then_shown_by_their_labels(signed_i
         "type_of_traffic": "Another page",
     }
     for name in params:
-        assert messages_of.get(name, "") in text, name
+        assert shown.get(name, "") in text, name
     for name in {"media", "referring_url"} & set(params):
         assert f'href="{TOLD[name]}"' in html
 

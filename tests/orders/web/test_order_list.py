@@ -372,7 +372,7 @@ def test_bulk_cancel_when_confirmed_then_each_by_its_rules_and_one_message(signe
     before = make.wallet(customer).balance
     response = bulk(signed_in, "cancel", mixed, confirmed="1", query="status=pending&page=3&evil=//x")
     assert response.url == f"{reverse('order_list')}?status=pending"
-    assert said(response) == (
+    assert messages_of(response) == (
         "2 orders were canceled. $0.50 is back in your wallet. Cancellation requested for 1 order. "
         "1 order was not changed: It has ended already."
     )
@@ -390,7 +390,7 @@ def test_bulk_cancel_when_posted_twice_then_done_once(signed_in, customer, mixed
     bulk(signed_in, "cancel", mixed, confirmed="1")
     balance = make.wallet(customer).balance
     response = bulk(signed_in, "cancel", mixed, confirmed="1")
-    assert said(response).endswith(
+    assert messages_of(response).endswith(
         "Cancellation requested for 1 order. 2 orders were canceled already. "
         "1 order was not changed: It has ended already."
     )
@@ -412,7 +412,7 @@ def test_bulk_cancel_when_refused_lately_then_says_so(signed_in, create_orders):
         order=order, provider_id=order.provider_id, state=CancelState.REFUSED, finished_at=timezone.now()
     )
     assert "refused it within the last hour" in text_of(bulk(signed_in, "cancel", [order]))
-    assert "1 order was not changed: The provider has refused" in said(
+    assert "1 order was not changed: The provider has refused" in messages_of(
         bulk(signed_in, "cancel", [order], confirmed="1")
     )
 
@@ -432,12 +432,12 @@ def test_bulk_refill_when_requested_then_done_where_possible_and_reported(signed
     done, running = create_orders(2, status=Status.COMPLETED), create_orders(1, status=Status.IN_PROGRESS)
     response = bulk(signed_in, "refill", [*done, *running])
     assert (
-        said(response)
+        messages_of(response)
         == "Refill requested for 2 orders. 1 order was not changed: Only a completed order can be refilled."
     )
     assert set(Refill.objects.values_list("order_id", flat=True)) == set(pks(done))
     again = bulk(signed_in, "refill", done)
-    assert "2 orders were not changed: A refill of this order is under way." in said(again)
+    assert "2 orders were not changed: A refill of this order is under way." in messages_of(again)
     assert Refill.objects.count() == 2
 
 
@@ -483,7 +483,7 @@ def test_bulk_when_one_fails_on_our_side_then_the_others_proceed(signed_in, cust
         return cancel_order(order=order, actor=actor)
 
     monkeypatch.setattr(bulk_requests, "cancel_order", stumble)
-    words = said(bulk(signed_in, "cancel", [first, second], confirmed="1"))
+    words = messages_of(bulk(signed_in, "cancel", [first, second], confirmed="1"))
     assert "1 order was canceled. $0.25" in words and "1 order was not changed: Something went wrong" in words
     assert Order.objects.get(pk=first.pk).submission == Submission.WITHDRAWN
 

@@ -6,7 +6,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('catalog', '0008_write_percent_without_space'),
+        ('catalog', '0009_name_price_changes'),
     ]
 
     operations = [
