@@ -32,7 +32,7 @@ from orders.admin.review import (
     review_page_of,
     review_state_of,
 )
-from orders.models import CancelRequest, Order, OrderEvent, OrderInReview, Refill, SubmissionAttempt
+from orders.models import CancelRequest, Order, OrderEvent, OrderInReview, PlacementAttempt, Refill
 from orders.reports.profit import with_profit
 from orders.review import decisions
 from orders.review.manual_close import may_end
@@ -82,7 +82,7 @@ class ReadOnlyInline(TabularInline):
 
 
 class AttemptInline(ReadOnlyInline):
-    model = SubmissionAttempt
+    model = PlacementAttempt
     fields = ("started_at", "finished_at", "outcome", "phase", "http_status", "detail", "body")
     readonly_fields = fields
     verbose_name_plural = "evidence: each time it was sent"

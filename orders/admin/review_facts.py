@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from catalog.provider_accounts import same_account
-from orders.models import Order, SubmissionAttempt
+from orders.models import Order, PlacementAttempt
 from orders.reconcile.search import first_sending
 from orders.review import evidence
 from orders.states import MAYBE_TAKEN, AttemptOutcome, Submission
@@ -42,7 +42,7 @@ def facts_of(order: Order) -> dict[str, Any]:
     }
 
 
-def _known_ids(order: Order, attempt: SubmissionAttempt | None) -> set[str]:
+def _known_ids(order: Order, attempt: PlacementAttempt | None) -> set[str]:
     """Return the orphans' ids that our orders have by now: bound since the last search."""
     if attempt is None or not attempt.orphans:
         return set()
@@ -51,14 +51,14 @@ def _known_ids(order: Order, attempt: SubmissionAttempt | None) -> set[str]:
     return {upstream_id for upstream_id in known.values_list("upstream_id", flat=True) if upstream_id}
 
 
-def _sent_between(order: Order, attempt: SubmissionAttempt | None) -> list[evidence.OtherOrder]:
+def _sent_between(order: Order, attempt: PlacementAttempt | None) -> list[evidence.OtherOrder]:
     """Return the other orders sent to the same account between the two balances of this attempt."""
     if attempt is None or attempt.balance_before_at is None or attempt.balance_after_at is None:
         return []
     # Attempts of old releases have no account.
     there = Q(account=attempt.account) if attempt.account else Q(order__provider=order.provider_id)
     attempts = (
-        SubmissionAttempt.objects.filter(
+        PlacementAttempt.objects.filter(
             there,
             outcome__in=MAYBE_TAKEN,
             started_at__gt=attempt.balance_before_at,
@@ -73,7 +73,7 @@ def _sent_between(order: Order, attempt: SubmissionAttempt | None) -> list[evide
     return list({one.order_id: _other_order(one) for one in attempts}.values())
 
 
-def _other_order(attempt: SubmissionAttempt) -> evidence.OtherOrder:
+def _other_order(attempt: PlacementAttempt) -> evidence.OtherOrder:
     order = attempt.order
     found = order.accepted_attempt_id == attempt.pk
     return evidence.OtherOrder(order.expected_cost, is_sure=found or attempt.outcome == AttemptOutcome.ACCEPTED)

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from django.db.models import OuterRef, QuerySet, Subquery
 
 from orders.common.timeline import write_event
-from orders.models import Order, SubmissionAttempt
+from orders.models import Order, PlacementAttempt
 from orders.states import SUBMISSION_MOVES, EventKind, Status, Submission, may_follow, reachable_from
 from panel.accounts.models import User
 from panel.lib.bulk_sql import update_rows
@@ -31,7 +31,7 @@ IMPLIED: dict[Submission, dict[str, object]] = {
         **_RESOLVED,
         "next_action_at": None,
         "accepted_attempt": Subquery(
-            SubmissionAttempt.objects.filter(token=OuterRef("claim_token")).order_by().values("pk")[:1]
+            PlacementAttempt.objects.filter(token=OuterRef("claim_token")).order_by().values("pk")[:1]
         ),
     },
     Submission.REFUSED: _ENDED,

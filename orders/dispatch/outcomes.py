@@ -22,7 +22,7 @@ from orders.common.backoff import first_poll_after, resend_wait
 from orders.common.timeline import write_event
 from orders.common.transitions import OrderMoved, id_columns, move, move_all
 from orders.dispatch.timeouts import doubt_from
-from orders.models import Order, SubmissionAttempt
+from orders.models import Order, PlacementAttempt
 from orders.refunds.posting import cancel_unaccepted
 from orders.review.decisions import ask_for_review
 from orders.states import AttemptOutcome, EventKind, ReviewReason, Submission
@@ -51,7 +51,7 @@ _ATTEMPT_OUTCOMES: dict[type, AttemptOutcome] = {
 }
 
 
-def record_outcome(*, provider: Provider, order: Order, attempt: SubmissionAttempt, outcome: AddOutcome) -> bool:
+def record_outcome(*, provider: Provider, order: Order, attempt: PlacementAttempt, outcome: AddOutcome) -> bool:
     """Record the attempt's outcome and move the order. Return False if the provider should get no more orders now.
 
     `order` is as it was claimed. If it was in doubt before (`doubt_until` is set), this attempt repeats an earlier one
@@ -116,14 +116,14 @@ def _is_known(outcome: Refused) -> bool:
     return outcome.code in PERMANENT or outcome.code in PROVIDER_WIDE or outcome.code is ErrorCode.LINK_BUSY
 
 
-def keep_evidence(*, attempt: SubmissionAttempt, outcome: AddOutcome) -> None:
+def keep_evidence(*, attempt: PlacementAttempt, outcome: AddOutcome) -> None:
     """Record the attempt's outcome alone, when an error of ours keeps the order from moving with it."""
     _finish_attempt(attempt, outcome)
 
 
-def _finish_attempt(attempt: SubmissionAttempt, outcome: AddOutcome) -> None:
+def _finish_attempt(attempt: PlacementAttempt, outcome: AddOutcome) -> None:
     evidence = outcome.evidence
-    SubmissionAttempt.objects.filter(pk=attempt.pk).update(
+    PlacementAttempt.objects.filter(pk=attempt.pk).update(
         finished_at=timezone.now(),
         outcome=_attempt_outcome(outcome),
         phase=evidence.phase.value[:12],
@@ -133,12 +133,12 @@ def _finish_attempt(attempt: SubmissionAttempt, outcome: AddOutcome) -> None:
     )
 
 
-def _record_accepted(order: Order, attempt: SubmissionAttempt, outcome: Placed) -> None:
+def _record_accepted(order: Order, attempt: PlacementAttempt, outcome: Placed) -> None:
     now = timezone.now()
     # In doubt too: a late answer to this attempt, or to another with the same request id, still counts.
     tokens = [order.claim_token]
     if attempt.request_id:
-        same = SubmissionAttempt.objects.filter(
+        same = PlacementAttempt.objects.filter(
             order=order, request_id=attempt.request_id, request_scope=attempt.request_scope
         )
         tokens += same.values_list("token", flat=True)
@@ -173,7 +173,7 @@ def _alert_late_answer(order: Order, outcome: Placed) -> None:
     raise_alert(cause=Cause.LATE_ANSWER, about=order.pk, text=f"Order {order.pk}. {text}", level="danger")
 
 
-def _record_refused(order: Order, attempt: SubmissionAttempt, outcome: Refused) -> None:
+def _record_refused(order: Order, attempt: PlacementAttempt, outcome: Refused) -> None:
     if outcome.code in PROVIDER_WIDE:
         _back_to_queue(order, outcome.text, wait=timedelta(0))
     elif not _is_known(outcome):
@@ -195,8 +195,8 @@ def _record_refused(order: Order, attempt: SubmissionAttempt, outcome: Refused) 
             )
 
 
-def _may_be_accepted_before(order: Order, attempt: SubmissionAttempt) -> bool:
-    earlier = SubmissionAttempt.objects.filter(order=order, pk__lt=attempt.pk)
+def _may_be_accepted_before(order: Order, attempt: PlacementAttempt) -> bool:
+    earlier = PlacementAttempt.objects.filter(order=order, pk__lt=attempt.pk)
     return earlier.filter(outcome__in=(AttemptOutcome.SENDING, AttemptOutcome.UNKNOWN)).exists()
 
 

@@ -1,7 +1,7 @@
 """Submitting orders to their providers: claim and commit, send once, record.
 
 1. *Claim*: one transaction moves the order to SUBMITTING with a new token and a lease, and creates a
-   SubmissionAttempt. From here on the order is not sent again by itself, except as described below.
+   PlacementAttempt. From here on the order is not sent again by itself, except as described below.
 2. *Send*: outside any transaction. The client refuses to send when too little of the lease is left.
 3. *Record*: conditional on the token. Without a clear answer the order is IN_DOUBT.
 
@@ -44,7 +44,7 @@ from orders.common.provider_rounds import for_each_provider
 from orders.common.transitions import OrderMoved, move
 from orders.dispatch.outcomes import keep_evidence, record_outcome
 from orders.dispatch.timeouts import meet_deadlines
-from orders.models import Order, SubmissionAttempt
+from orders.models import Order, PlacementAttempt
 from orders.review.decisions import ask_for_review
 from orders.states import AttemptOutcome, ReviewReason, Submission
 from panel.lib.http.exchange import Phase
@@ -61,7 +61,7 @@ class Claim:
 
     order: Order
     provider: Provider
-    attempt: SubmissionAttempt
+    attempt: PlacementAttempt
     # The `time.monotonic()` after which nothing may be sent.
     not_after: float
 
@@ -256,7 +256,7 @@ def _claim_with(provider: Provider, order: Order, values: Mapping[str, object]) 
         return None
     order.submission, order.claim_token = Submission.SUBMITTING, token
     scope = request_scope(provider)
-    attempt = SubmissionAttempt.objects.create(
+    attempt = PlacementAttempt.objects.create(
         order=order,
         token=token,
         started_at=now,

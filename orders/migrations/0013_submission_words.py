@@ -54,8 +54,6 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.AlterModelTable("placementattempt", "orders_placementattempt"),
-        migrations.RenameModel("PlacementAttempt", "SubmissionAttempt"),
         migrations.SeparateDatabaseAndState(
             state_operations=[
                 *(migrations.RemoveConstraint("order", one.name) for one in CONSTRAINTS),
@@ -73,7 +71,7 @@ class Migration(migrations.Migration):
                 *(migrations.AddConstraint("order", one) for one in CONSTRAINTS),
                 *(migrations.AddIndex("order", one) for one in INDEXES),
                 migrations.AlterField(
-                    "submissionattempt",
+                    "placementattempt",
                     "order",
                     models.ForeignKey(
                         on_delete=django.db.models.deletion.PROTECT,
@@ -82,7 +80,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 migrations.AlterField(
-                    "submissionattempt",
+                    "placementattempt",
                     "outcome",
                     models.CharField(choices=OUTCOMES, default="sending", max_length=10),
                 ),

@@ -1,6 +1,6 @@
 """Models of orders, drip-feeds, submission attempts, and requests for cancels and refills."""
 
-from orders.models.attempts import SubmissionAttempt
+from orders.models.attempts import PlacementAttempt
 from orders.models.drips import DripFeed
 from orders.models.orders import Order, OrderEvent, OrderInReview
 from orders.models.requests import CancelRequest, ProviderRequest, Refill
@@ -11,7 +11,7 @@ __all__ = (
     "Order",
     "OrderEvent",
     "OrderInReview",
-    "SubmissionAttempt",
+    "PlacementAttempt",
     "ProviderRequest",
     "Refill",
 )

@@ -9,7 +9,7 @@ from orders.models.orders import Order
 from orders.states import AttemptOutcome
 
 
-class SubmissionAttempt(models.Model):
+class PlacementAttempt(models.Model):
     """One attempt to submit one order, committed before the call; the answer is recorded afterwards."""
 
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="submission_attempts")
@@ -41,7 +41,6 @@ class SubmissionAttempt(models.Model):
     orphans = models.JSONField(default=list, blank=True, help_text="[{id, status, remains, charge, agrees}, …]")
 
     class Meta:
-        db_table = "orders_placementattempt"
         ordering = ("-pk",)
         indexes = (models.Index(fields=("account", "started_at"), name="attempt_by_account"),)
 

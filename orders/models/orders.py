@@ -66,7 +66,7 @@ class Dispatch(models.Model):
     )
     # No index: attempts are never deleted, and nobody searches by it.
     accepted_attempt = models.ForeignKey(
-        "orders.SubmissionAttempt",
+        "orders.PlacementAttempt",
         null=True,
         blank=True,
         on_delete=models.PROTECT,

@@ -30,7 +30,7 @@ from catalog.upstream.errors import ErrorCode, ProviderRefused, UnreadableAnswer
 from catalog.upstream.results import RowError, StatusRow
 from orders.common.transitions import OrderMoved
 from orders.dispatch.submit import may_repeat
-from orders.models import Order, SubmissionAttempt
+from orders.models import Order, PlacementAttempt
 from orders.reconcile.match import Candidate, IdWindow, agrees, candidate_of, sole_match
 from orders.review.decisions import ReviewError, ask_for_review, bind_upstream_id
 from orders.states import MAYBE_TAKEN, AttemptOutcome, ReviewReason, Submission
@@ -232,14 +232,14 @@ def _between(numbers: Sequence[int], accounts: Sequence[int]) -> list[int]:
     return [number for number in between if number not in taken]
 
 
-def _accepted_at_once(account: str) -> QuerySet[SubmissionAttempt]:
+def _accepted_at_once(account: str) -> QuerySet[PlacementAttempt]:
     """Return the attempts at the account that were accepted and are the first that may have been.
 
     Repetitions are left out, as their id may be older than they are, and so are ids that staff bound, which may be
     wrong.
     """
-    earlier = SubmissionAttempt.objects.filter(order=OuterRef("order"), pk__lt=OuterRef("pk"), outcome__in=MAYBE_TAKEN)
-    return SubmissionAttempt.objects.filter(
+    earlier = PlacementAttempt.objects.filter(order=OuterRef("order"), pk__lt=OuterRef("pk"), outcome__in=MAYBE_TAKEN)
+    return PlacementAttempt.objects.filter(
         ~Exists(earlier),
         account=account,
         outcome=AttemptOutcome.ACCEPTED,
@@ -333,7 +333,7 @@ def candidates_of(*, accounts: Sequence[int], since: datetime) -> list[Candidate
     Any status counts, and so do orders being sent now: until the answer is recorded, their id is an orphan.
     """
     attempts = (
-        SubmissionAttempt.objects.filter(
+        PlacementAttempt.objects.filter(
             order__provider__in=accounts, outcome__in=MAYBE_TAKEN, started_at__gte=since - MAX_DELAY
         )
         .exclude(order__accepted_attempt=F("pk"))
@@ -347,7 +347,7 @@ def candidates_of(*, accounts: Sequence[int], since: datetime) -> list[Candidate
 # -- evidence for staff ------------------------------------------------------------------------------
 
 
-def first_sending(order: Order) -> SubmissionAttempt | None:
+def first_sending(order: Order) -> PlacementAttempt | None:
     """Return the attempt that stores the evidence: the first that may have been accepted, or else the last one."""
     maybe_taken = order.submission_attempts.filter(outcome__in=MAYBE_TAKEN).order_by("pk").first()
     return maybe_taken or order.submission_attempts.first()
@@ -364,7 +364,7 @@ def _note_balance(client: UpstreamClient, account: str, doubts: Sequence[Order])
         attempt = first_sending(order)
         if attempt and attempt.account == account:
             # Keep the first balance: the later it is read, the more other orders have changed it.
-            unread = SubmissionAttempt.objects.filter(pk=attempt.pk, balance_after_at=None)
+            unread = PlacementAttempt.objects.filter(pk=attempt.pk, balance_after_at=None)
             unread.update(balance_after=balance, balance_after_at=now)
 
 
@@ -372,7 +372,7 @@ def _note(order: Order, text: str, **found: object) -> None:
     """Store the result of a search on the attempt. Columns not in `found` keep the result of an earlier search."""
     attempt = first_sending(order)
     if attempt:
-        SubmissionAttempt.objects.filter(pk=attempt.pk).update(
+        PlacementAttempt.objects.filter(pk=attempt.pk).update(
             **found, looks=F("looks") + 1, looked_at=timezone.now(), look_note=text[:500]
         )
 

@@ -25,7 +25,7 @@ from catalog.upstream.errors import UpstreamError
 from orders.common.backoff import next_search_after
 from orders.common.provider_rounds import for_each_provider
 from orders.dispatch.submit import claim_repetition, send
-from orders.models import Order, SubmissionAttempt
+from orders.models import Order, PlacementAttempt
 from orders.reconcile.match import MAX_WIDTH, Candidate, candidate_of, may_be
 from orders.reconcile.search import (
     MAX_SECONDS,
@@ -183,7 +183,7 @@ def _ids_around(provider: Provider, order: Order) -> ProviderIds | None:
 
 def _repeated(provider: Provider, since: datetime) -> list[Candidate]:
     """Return the accepted orders that may have been accepted in an earlier attempt, too, under the request id."""
-    earlier = SubmissionAttempt.objects.filter(
+    earlier = PlacementAttempt.objects.filter(
         order__provider=provider,
         order__submission=Submission.ACCEPTED,
         request_scope=request_scope(provider),

@@ -13,7 +13,7 @@ from decimal import Decimal, InvalidOperation
 from django.conf import settings
 from django.utils.timesince import timesince
 
-from orders.models import Order, SubmissionAttempt
+from orders.models import Order, PlacementAttempt
 from orders.states import ReviewReason, Submission
 from panel.lib.formats import moment_text
 from panel.lib.http.exchange import Phase
@@ -100,7 +100,7 @@ class Sending:
     request_id: str
 
 
-def sending_of(attempt: SubmissionAttempt) -> Sending:
+def sending_of(attempt: PlacementAttempt) -> Sending:
     return Sending(
         at=attempt.started_at,
         reach=how_far(attempt.phase),
@@ -146,7 +146,7 @@ class Looks:
         return agreeing[0] if len(agreeing) == 1 else ""
 
 
-def looks_of(attempt: SubmissionAttempt | None, *, taken: Collection[str], currency: str) -> Looks:
+def looks_of(attempt: PlacementAttempt | None, *, taken: Collection[str], currency: str) -> Looks:
     """Return the search results kept on this attempt, without orphans whose id another order now has (`taken`)."""
     if attempt is None:
         return Looks(0, None, None, None, "", ())
@@ -227,7 +227,7 @@ class BalanceHint:
 
 
 def balance_hint(
-    *, attempt: SubmissionAttempt | None, expected_cost: int, others: Iterable[OtherOrder], exchange_rate: int
+    *, attempt: PlacementAttempt | None, expected_cost: int, others: Iterable[OtherOrder], exchange_rate: int
 ) -> BalanceHint | None:
     """Return what the two balances of this attempt show; None if it has neither.
 

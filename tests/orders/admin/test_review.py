@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from catalog.models import Provider, Service, UpstreamService
 from catalog.provider_accounts import account_of, check_balance
-from orders.models import Order, OrderEvent, SubmissionAttempt
+from orders.models import Order, OrderEvent, PlacementAttempt
 from orders.reconcile import search
 from orders.review import decisions
 from orders.states import ReviewReason, Status, Submission
@@ -150,11 +150,11 @@ def staff_with(*codenames: str) -> Client:
 
 
 def test_page_when_opened_then_nothing_is_sent_or_changed(staff_client, upstream, doubt):
-    attempts = list(SubmissionAttempt.objects.values())
+    attempts = list(PlacementAttempt.objects.values())
     with nothing_changes():
         assert staff_client.get(page(doubt), {"choice": "refund", "note": "x"}).status_code == 200
     assert upstream.requests == []
-    assert list(SubmissionAttempt.objects.values()) == attempts
+    assert list(PlacementAttempt.objects.values()) == attempts
     assert LogEntry.objects.count() == 0
 
 
@@ -222,7 +222,7 @@ def test_page_when_others_were_sent_in_between_then_counted_once(
     check_balance(provider=provider)
     order = lost(upstream, customer, service, quantity=1_000)
     twice = make.order(customer, service, quantity=200)
-    SubmissionAttempt.objects.create(order=twice, token="first", outcome="unknown", account=account_of(provider))
+    PlacementAttempt.objects.create(order=twice, token="first", outcome="unknown", account=account_of(provider))
     submit_now()
     found = lost(upstream, customer, service, quantity=300)
     decisions.bind_upstream_id(order=found, upstream_id=truth(upstream, found))
@@ -243,7 +243,7 @@ def test_page_when_a_provider_is_set_up_twice_then_its_account_is_counted(
     order = lost(upstream, customer, service, quantity=1_000)
     twin = make.provider(name="Twin", url=upstream.url, api_key=key)
     beside = make.accepted_order(customer, make.service(twin), upstream_id="1")
-    SubmissionAttempt.objects.create(order=beside, token="b", outcome="placed", account=account_of(twin))
+    PlacementAttempt.objects.create(order=beside, token="b", outcome="placed", account=account_of(twin))
     note_balances()
     assert staff_client.get(page(order)).context["balance"][1].note == counted
 
@@ -255,9 +255,9 @@ def test_page_when_attempts_have_no_account_then_the_provider_is_counted(
     order = lost(upstream, customer, service, quantity=1_000)
     for place in (provider, make.provider(name="Elsewhere", url="http://127.0.0.1:9/api", api_key="x")):
         beside = make.accepted_order(customer, make.service(place, external_id="8"), upstream_id="1")
-        SubmissionAttempt.objects.create(order=beside, token=place.name, outcome="placed")
+        PlacementAttempt.objects.create(order=beside, token=place.name, outcome="placed")
     note_balances()
-    SubmissionAttempt.objects.update(account="")
+    PlacementAttempt.objects.update(account="")
     assert staff_client.get(page(order)).context["balance"][1].note == "1 order"
 
 
@@ -313,7 +313,7 @@ def test_page_when_sent_often_then_queries_stay_the_same(staff_client, doubt):
     count()
     few = count()
     for number in range(30):
-        SubmissionAttempt.objects.create(order=doubt, token=f"t{number}", outcome="unknown", phase="sent")
+        PlacementAttempt.objects.create(order=doubt, token=f"t{number}", outcome="unknown", phase="sent")
     assert count() == few
     assert len(staff_client.get(page(doubt)).context["sendings"]) == 31
 

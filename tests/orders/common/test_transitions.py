@@ -20,7 +20,7 @@ from orders.common.transitions import (
     move_all,
     write_answers,
 )
-from orders.models import Order, SubmissionAttempt
+from orders.models import Order, PlacementAttempt
 from orders.states import SUBMISSION_MOVES, ReviewReason, Status, Submission
 from tests import make
 from tests.scenes import fresh
@@ -144,7 +144,7 @@ def test_id_when_it_is_no_plain_number_then_its_number_is_none(upstream_id, numb
 
 
 def test_move_when_accepted_then_the_order_has_the_attempt_of_its_claim(order):
-    first, second, _ = (SubmissionAttempt.objects.create(order=order, token=token * 32) for token in "abc")
+    first, second, _ = (PlacementAttempt.objects.create(order=order, token=token * 32) for token in "abc")
     claimed = standing(order, Submission.SUBMITTING, claim_token=second.token)
     move(order=claimed, to=Submission.ACCEPTED, values=id_columns("77"))
     assert fresh(order).accepted_attempt_id == second.pk

@@ -24,7 +24,7 @@ from catalog.upstream.client import UpstreamClient
 from orders.dispatch import submit
 from orders.dispatch.submit import claim_next, submit_due_orders, submit_for_provider
 from orders.dispatch.timeouts import expire_leases, meet_deadlines
-from orders.models import Order, OrderEvent, SubmissionAttempt
+from orders.models import Order, OrderEvent, PlacementAttempt
 from orders.review import decisions
 from orders.states import AttemptOutcome, ReviewReason, Status, Submission
 from panel.alerts.models import Alert
@@ -561,7 +561,7 @@ def test_worker_when_killed_while_claiming_then_the_order_is_still_queued(upstre
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(SubmissionAttempt.objects, "create", die)
+        patch.setattr(PlacementAttempt.objects, "create", die)
         with pytest.raises(Killed):
             submit_due_orders()
     assert (fresh(order).submission, fresh(order).attempts, upstream.requests) == ("queued", 0, [])
@@ -827,7 +827,7 @@ def test_workers_when_many_run_at_once_then_each_order_is_sent_once(upstream, cu
     there = upstream.orders()
     assert sorted(one.link for one in there) == sorted(one.link for one in made)
     assert {fresh(one).upstream_id for one in made} == {str(one.id) for one in there}
-    assert SubmissionAttempt.objects.count() == 12
+    assert PlacementAttempt.objects.count() == 12
     assert most_in_flight(upstream.requests_of("add")) <= lanes
     if lanes > 1:
         # With many lanes the calls overlap, which shows that the measurement works.
@@ -840,7 +840,7 @@ def test_workers_when_one_claims_then_no_other_gets_the_same_order(provider, cus
     make.order(customer, service)
     claims = at_once(8, lambda number: claim_next(provider_id=provider.pk))
     assert sum(claim is not None for claim in claims) == 1
-    assert SubmissionAttempt.objects.count() == 1
+    assert PlacementAttempt.objects.count() == 1
 
 
 @pytest.mark.django_db(transaction=True)

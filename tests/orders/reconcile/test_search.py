@@ -15,7 +15,7 @@ from django.utils import timezone
 from catalog.models import Provider
 from orders.dispatch import submit
 from orders.dispatch.timeouts import expire_leases
-from orders.models import Order, SubmissionAttempt
+from orders.models import Order, PlacementAttempt
 from orders.reconcile import search
 from orders.review.decisions import ReviewError, refund_unaccepted
 from orders.states import ReviewReason, Submission
@@ -59,7 +59,7 @@ def order_outside_the_panel(upstream: SandboxServer, *, quantity: int) -> None:
     assert "order" in requests.post(upstream.url, data=form, timeout=5).json()
 
 
-def evidence(order: Order) -> SubmissionAttempt:
+def evidence(order: Order) -> PlacementAttempt:
     found = search.first_sending(order)
     assert found is not None
     return found

@@ -17,7 +17,7 @@ from catalog.models import Provider
 from catalog.provider_accounts import set_api_key
 from orders.dispatch import outcomes, submit
 from orders.dispatch.timeouts import expire_leases
-from orders.models import Order, SubmissionAttempt
+from orders.models import Order, PlacementAttempt
 from orders.reconcile import search
 from orders.review import decisions
 from orders.review.decisions import refund_unaccepted, send_again
@@ -405,4 +405,4 @@ def test_record_when_the_database_connection_broke_then_a_refusal_is_recorded(up
     monkeypatch.setattr(outcomes, "write_event", once)
     submit_now()
     assert fresh(order).submission == Submission.QUEUED
-    assert SubmissionAttempt.objects.get().outcome == AttemptOutcome.REFUSED
+    assert PlacementAttempt.objects.get().outcome == AttemptOutcome.REFUSED

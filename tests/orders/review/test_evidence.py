@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from catalog.models import Provider
-from orders.models import Order, SubmissionAttempt
+from orders.models import Order, PlacementAttempt
 from orders.review.evidence import (
     AGREES,
     ANSWERED,
@@ -33,8 +33,8 @@ EURO = 1_080_000_000_000  # $1.08 for €1
 RUPEE = 12_000_000_000  # $0.012 for ₹1
 
 
-def attempt(**values) -> SubmissionAttempt:
-    return SubmissionAttempt(**{"started_at": NOON, **values})
+def attempt(**values) -> PlacementAttempt:
+    return PlacementAttempt(**{"started_at": NOON, **values})
 
 
 def orphan(id: str, *, agrees: bool = True, **values) -> dict[str, object]:
