@@ -90,7 +90,7 @@ def test_receipt_when_its_type_is_not_accepted_then_its_error(signed_in, method,
     response = sends(signed_in, method, content, reference="kept")
     assert "PNG, JPEG, WebP or PDF" in str(response.context["form"].errors["receipt"])
     text = response.content.decode()
-    assert 'value="kept"' in text and "choose your file again" in text
+    assert 'value="kept"' in text and "Choose your file again" in text
     assert (Deposit.objects.count(), stored(private)) == (0, [])
 
 
