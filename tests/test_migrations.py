@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
-from orders.models import SubmissionAttempt
+from orders.models import PlacementAttempt
 from panel.lib.money import EXCHANGE_ONE
 from tests import make
 
@@ -64,7 +64,7 @@ def test_accepted_attempts_when_there_are_orders_then_each_placed_one_has_that_o
     service = make.service(make.provider())
     made = [make.accepted_order(customer, service, upstream_id=f"{number}") for number in range(3)]
     made.append(make.order(customer, service))
-    attempts = [SubmissionAttempt.objects.create(order=order, token=f"{order.pk:032}") for order in made]
+    attempts = [PlacementAttempt.objects.create(order=order, token=f"{order.pk:032}") for order in made]
     try:
         old = migrate([("orders", "0010_api_key_ref")]).get_model("orders", "Order").objects
         for order in (made[0], made[2], made[3]):
