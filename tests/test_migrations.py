@@ -38,10 +38,10 @@ def test_reconciliation_when_there_are_orders_then_each_has_its_deadline_and_num
         old = migrate(BEFORE).get_model("orders", "Order").objects
         now = timezone.now()
         values: dict[int, dict[str, Any]] = {
-            made[0]: {"submission": "placed", "upstream_id": "23501"},
-            made[1]: {"submission": "placed", "upstream_id": "ord_1"},
-            made[2]: {"submission": "placed", "upstream_id": "007"},
-            made[3]: {"submission": "in_doubt", "next_action_at": now},
+            made[0]: {"placement": "placed", "upstream_id": "23501"},
+            made[1]: {"placement": "placed", "upstream_id": "ord_1"},
+            made[2]: {"placement": "placed", "upstream_id": "007"},
+            made[3]: {"placement": "in_doubt", "next_action_at": now},
             made[4]: {"review_reason": "held", "review_since": now, "review_note": "x"},
         }
         for pk, changes in values.items():

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models import F, Q
 from django.utils import timezone
 
 from orders.models.orders import Order
-from orders.states import AttemptOutcome
+from orders.states import AttemptOutcome, Submission
+
+# The attempt that its order names as accepted. The release before names none while it still runs: it knows it by token.
+ACCEPTED = Q(order__accepted_attempt=F("pk")) | Q(
+    order__accepted_attempt=None, order__submission=Submission.ACCEPTED, order__claim_token=F("token")
+)
 
 
 class PlacementAttempt(models.Model):

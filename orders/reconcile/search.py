@@ -31,6 +31,7 @@ from catalog.upstream.results import RowError, StatusRow
 from orders.common.transitions import OrderMoved
 from orders.dispatch.submit import may_repeat
 from orders.models import Order, PlacementAttempt
+from orders.models.attempts import ACCEPTED
 from orders.reconcile.match import Candidate, IdWindow, agrees, candidate_of, sole_match
 from orders.review.decisions import ReviewError, ask_for_review, bind_upstream_id
 from orders.states import MAYBE_TAKEN, AttemptOutcome, ReviewReason, Submission
@@ -239,12 +240,7 @@ def _accepted_at_once(account: str) -> QuerySet[PlacementAttempt]:
     wrong.
     """
     earlier = PlacementAttempt.objects.filter(order=OuterRef("order"), pk__lt=OuterRef("pk"), outcome__in=MAYBE_TAKEN)
-    return PlacementAttempt.objects.filter(
-        ~Exists(earlier),
-        account=account,
-        outcome=AttemptOutcome.ACCEPTED,
-        order__accepted_attempt=F("pk"),
-    )
+    return PlacementAttempt.objects.filter(ACCEPTED, ~Exists(earlier), account=account, outcome=AttemptOutcome.ACCEPTED)
 
 
 def _is_denied(answer: StatusRow | RowError | None) -> bool:
@@ -336,7 +332,7 @@ def candidates_of(*, accounts: Sequence[int], since: datetime) -> list[Candidate
         PlacementAttempt.objects.filter(
             order__provider__in=accounts, outcome__in=MAYBE_TAKEN, started_at__gte=since - MAX_DELAY
         )
-        .exclude(order__accepted_attempt=F("pk"))
+        .exclude(ACCEPTED)
         .select_related("order__provider")
         .order_by("-started_at")
     )

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
-from django.db.models import F, Min, QuerySet
+from django.db.models import Min, QuerySet
 from django.utils import timezone
 
 from catalog.models import Provider
@@ -26,6 +26,7 @@ from orders.common.backoff import next_search_after
 from orders.common.provider_rounds import for_each_provider
 from orders.dispatch.submit import claim_repetition, send
 from orders.models import Order, PlacementAttempt
+from orders.models.attempts import ACCEPTED
 from orders.reconcile.match import MAX_WIDTH, Candidate, candidate_of, may_be
 from orders.reconcile.search import (
     MAX_SECONDS,
@@ -189,7 +190,7 @@ def _repeated(provider: Provider, since: datetime) -> list[Candidate]:
         request_scope=request_scope(provider),
         outcome__in=MAYBE_TAKEN,
         started_at__gte=since,
-    ).exclude(order__accepted_attempt=F("pk"))
+    ).exclude(ACCEPTED)
     return [candidate_of(order=one.order, sent_at=one.started_at) for one in earlier.select_related("order")]
 
 
