@@ -60,7 +60,7 @@ def test_reconciliation_when_there_are_orders_then_each_has_its_deadline_and_num
 
 @pytest.mark.proof
 @pytest.mark.django_db(transaction=True)
-def test_accepted_attempts_when_there_are_orders_then_each_placed_one_has_that_of_its_claim(customer, monkeypatch):
+def test_accepted_attempts_when_orders_exist_then_filled_by_token(customer, monkeypatch):
     service = make.service(make.provider())
     made = [make.accepted_order(customer, service, upstream_id=f"{number}") for number in range(3)]
     made.append(make.order(customer, service))

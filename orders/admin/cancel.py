@@ -113,6 +113,8 @@ class CancelAdmin(ReadOnlyAdmin):
             result = cancel_as_staff(orders=[order], actor=user_of(request))
             if result.withdrawn:
                 return f"Canceled; {shown_money(result.refunded)} refunded."
+            if result.failed:
+                raise ActionRefused(FAILED)
             if not result.asked:
                 raise ActionRefused(f"Nothing was done: it is {next(iter(result.left))}.")
             return f"{order.provider.name} is asked to cancel it."

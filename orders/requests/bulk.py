@@ -104,12 +104,14 @@ class BulkResult:
         return dict(reasons.most_common())
 
 
-def _each(orders: Collection[Order], act: Callable[[Order], OrderResult], *, seconds: float) -> BulkResult:
-    stop_at = time.monotonic() + seconds
+def _each(
+    orders: Collection[Order], act: Callable[[Order], OrderResult], *, seconds: float | None = None
+) -> BulkResult:
+    stop_at = None if seconds is None else time.monotonic() + seconds
     results = []
     for order in orders:
         try:
-            late = time.monotonic() >= stop_at
+            late = stop_at is not None and time.monotonic() >= stop_at
             results.append(OrderResult(order, reason=StaffReason.NOT_REACHED) if late else act(order))
         except (TooLate, RefillRefused) as error:
             results.append(OrderResult(order, reason=str(error)))
@@ -162,7 +164,7 @@ def cancel_orders(*, orders: Collection[Order], actor: User) -> BulkResult:
         return OrderResult(order, back=order.net_charge if outcome is CancelOutcome.WITHDRAWN else 0)
 
     _check(orders)
-    return _each(orders, act, seconds=float("inf"))
+    return _each(orders, act)
 
 
 def refill_orders(*, orders: Collection[Order], actor: User) -> BulkResult:
@@ -173,7 +175,7 @@ def refill_orders(*, orders: Collection[Order], actor: User) -> BulkResult:
         return OrderResult(order)
 
     _check(orders)
-    return _each(orders, act, seconds=float("inf"))
+    return _each(orders, act)
 
 
 def _check(orders: Collection[Order]) -> None:

@@ -163,7 +163,7 @@ def _report(latency: float, shop: _Shop, first: Row, second: Row, naive: Row) ->
         rows=(naive, first, second),
         remarks=(
             *remarks,
-            f"The first round posts {shop.refunds:,} refunds, each with statements of its own. Its computing takes "
+            f"The first round posts {shop.refunds:,} refunds, those of a batch together. Its computing takes "
             f"{first.measured.computing:.1f} s of processor time, the second's {second.measured.computing:.1f} s.",
             "Statements a call include what begins and ends a round. BEGIN, COMMIT and savepoints are none.",
             "Each order was asked about exactly once a round, and stands as its provider says. Ledger clean.",
