@@ -829,6 +829,19 @@ def test_single_cancel_when_staff_confirm_then_done_once(staff_client, customer,
     assert url not in staff_client.get(f"{LIST}{order.pk}/change/").content.decode()
 
 
+def test_single_cancel_when_it_fails_for_our_error_then_said_plainly(staff_client, customer, service, monkeypatch):
+    order = make.order(customer, service)
+    page = staff_client.get(cancel_page(order))
+
+    def breaks(**values: Any) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr("orders.requests.bulk.cancel.withdraw_order", breaks)
+    answer = staff_client.post(cancel_page(order), {"seen": page.context["seen"]}, follow=True).content.decode()
+    assert "Something went wrong on our side" in answer and "Nothing was done: it is" not in answer
+    assert (fresh(order).submission, refunds_of(order)) == (Submission.QUEUED, [])
+
+
 def test_balance_when_a_cancel_is_refused_then_unchanged(upstream, customer, order):
     before = money_of(customer)
     upstream.inject(faults.answer(body=b'{"error": "Cannot cancel"}', action="cancel"))
