@@ -196,10 +196,10 @@ def _move(wallet_id: int, amount: int, *, entries: int) -> tuple[int, int]:
     if amount < 0:
         # The condition is part of the update: with check-then-write, concurrent debits overdraw the wallet.
         wallets = wallets.filter(balance__gte=-F("credit_limit") - amount)
-    if not wallets.update(balance=F("balance") + amount, version=F("version") + entries):
+    if not wallets.update(balance=F("balance") + amount, entry_count=F("entry_count") + entries):
         held = Wallet.objects.filter(pk=wallet_id).values_list("balance", "credit_limit").first()
         if held is None:
             raise InvalidPosting(f"there is no wallet {wallet_id}")
         balance, limit = held
         raise InsufficientFunds(needed=-amount, available=balance + limit)
-    return Wallet.objects.values_list("balance", "version").get(pk=wallet_id)
+    return Wallet.objects.values_list("balance", "entry_count").get(pk=wallet_id)

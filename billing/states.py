@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from billing.models import Deposit
 
-LOOKS: dict[str, tuple[str, str]] = {
+DEPOSIT_BADGES: dict[str, tuple[str, str]] = {
     Deposit.State.PENDING: ("info", "hourglass-split"),
     Deposit.State.APPROVED: ("success", "check-circle"),
     Deposit.State.REFUSED: ("danger", "x-circle"),

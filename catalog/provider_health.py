@@ -17,7 +17,7 @@ from panel.lib.formats import moment_text
 GOOD, INFO, WARNING, DANGER = "good", "info", "warning", "danger"
 
 # Icon and color of each level.
-LOOKS = {
+LEVEL_BADGES = {
     GOOD: ("check_circle", "success"),
     INFO: ("info", "info"),
     WARNING: ("warning", "warning"),
@@ -42,18 +42,18 @@ _ALERTS = (Cause.CURRENCY, Cause.UNREACHABLE, Cause.BALANCE, Cause.REQUEST_IDS)
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One line about a provider; `level` is a key of LOOKS."""
+    """One line about a provider; `level` is a key of LEVEL_BADGES."""
 
     level: str
     text: str
 
     @property
     def icon(self) -> str:
-        return LOOKS[self.level][0]
+        return LEVEL_BADGES[self.level][0]
 
     @property
     def colour(self) -> str:
-        return LOOKS[self.level][1]
+        return LEVEL_BADGES[self.level][1]
 
     @property
     def word(self) -> str:
@@ -87,7 +87,7 @@ def provider_facts(*, provider: Provider, last_run: SyncRun | None) -> list[Fact
 
 def last_import(*, provider: Provider) -> SyncRun | None:
     """Return the latest import: queued, running or ended."""
-    return provider.sync_runs.order_by("-pk").first()
+    return provider.import_runs.order_by("-pk").first()
 
 
 def _sending(provider: Provider) -> Iterator[Fact]:

@@ -32,5 +32,5 @@ def check_providers() -> None:
 @shared_task
 def find_shelf_news() -> None:
     """Find changes in the shop and publish them to customers."""
-    changelog.find_shelf_news()
+    changelog.record_shop_changes()
     record_heartbeat(task="find_shelf_news")

@@ -23,7 +23,7 @@ FINAL = frozenset({Status.COMPLETED, Status.PARTIAL, Status.CANCELED})
 OPEN = frozenset(Status) - FINAL
 
 # Color and icon of each status.
-LOOKS: dict[str, tuple[str, str]] = {
+STATUS_BADGES: dict[str, tuple[str, str]] = {
     Status.PENDING: ("neutral", "clock"),
     Status.PROCESSING: ("info", "arrow-repeat"),
     Status.IN_PROGRESS: ("info", "play-circle"),
@@ -116,7 +116,7 @@ class AttemptOutcome(models.TextChoices):
 
 # Outcomes after which the provider may have the order. ACCEPTED counts only while it is not the order's
 # `accepted_attempt`.
-MAYBE_TAKEN = (AttemptOutcome.SENDING, AttemptOutcome.UNKNOWN, AttemptOutcome.UNCLEAR, AttemptOutcome.ACCEPTED)
+MAYBE_ACCEPTED = (AttemptOutcome.SENDING, AttemptOutcome.UNKNOWN, AttemptOutcome.UNCLEAR, AttemptOutcome.ACCEPTED)
 
 
 class CancelState(models.TextChoices):
@@ -151,7 +151,7 @@ class RefillState(models.TextChoices):
 
 
 # Color and icon of each refill state.
-REFILL_LOOKS: dict[str, tuple[str, str]] = {
+REFILL_BADGES: dict[str, tuple[str, str]] = {
     RefillState.WAITING: ("neutral", "clock"),
     RefillState.ASKING: ("neutral", "clock"),
     RefillState.PENDING: ("neutral", "clock"),
@@ -171,7 +171,7 @@ class DripState(models.TextChoices):
     STOPPED = "stopped", _("Stopped")
 
 
-DRIP_LOOKS: dict[str, tuple[str, str]] = {
+DRIP_BADGES: dict[str, tuple[str, str]] = {
     DripState.RUNNING: ("info", "play-circle"),
     DripState.COMPLETED: ("success", "check-circle"),
     DripState.STOPPED: ("neutral", "stop-circle"),

@@ -13,7 +13,7 @@ from django.conf import settings
 from billing.adjusting import adjust_wallet
 from billing.models import Entry, PaymentMethod
 from billing.wallets import wallet_of
-from catalog.imports.run import sync_provider
+from catalog.imports.run import import_services
 from catalog.models import Provider, SyncRun
 from catalog.provider_accounts import check_balance, set_api_key
 from panel.accounts.models import User
@@ -99,7 +99,7 @@ def fill(*, password: str, ports: Ports) -> None:
         provider.save()
     if not SyncRun.objects.filter(provider=provider, outcome=SyncRun.Outcome.APPLIED).exists():
         with SandboxServer(db_path=SANDBOX_DB, port=ports.sandbox, key=SANDBOX_KEY):
-            run = sync_provider(provider=provider)
+            run = import_services(provider=provider)
             if run.outcome != SyncRun.Outcome.APPLIED:
                 raise DemoError(f"The sandbox's services could not be imported: {run.reason}")
             check_balance(provider=provider)

@@ -40,14 +40,14 @@ _MAX_WAIT = timedelta(hours=6)
 class MailQueue:
     """The definition of a mail queue.
 
-    `write` returns the mail for a row, or None if its state needs none. `told` are the columns that must be
+    `write` returns the mail for a row, or None if its state needs none. `unchanged` are the columns that must be
     unchanged since the mail was written. `alert` is the cause of its alerts, `unreachable` the text while there is
     no server, and `refused` the text about a row that was given up.
     """
 
     rows: Callable[[], QuerySet[Any]]
     write: Callable[[Any, BaseEmailBackend], EmailMessage | None]
-    told: tuple[str, ...]
+    unchanged: tuple[str, ...]
     alert: Cause
     unreachable: str
     refused: Callable[[Any], str]
@@ -88,7 +88,7 @@ def _reach(queue: MailQueue, connection: BaseEmailBackend) -> bool:
 
 def _send(queue: MailQueue, row: Any, connection: BaseEmailBackend) -> bool:
     """Send the mail for `row` as claimed. Return True if it was sent."""
-    same = {column: getattr(row, column) for column in ("mail_due_at", *queue.told)}
+    same = {column: getattr(row, column) for column in ("mail_due_at", *queue.unchanged)}
     unchanged = queue.rows().filter(pk=row.pk, **same)
     try:
         if mail := queue.write(row, connection):

@@ -31,17 +31,17 @@ def answer_of(response: Any) -> Any:
     return json.loads(response.content)
 
 
-def ask(key: str, action: str, **params: Any) -> Any:
+def call_api(key: str, action: str, **params: Any) -> Any:
     """As most programs ask: a form."""
     return answer_of(Client().post(ADDRESS, {"key": key, "action": action, **params}))
 
 
 def add(key: str, sold: Service, **params: Any) -> Any:
     """100 of the service, unless told otherwise."""
-    return ask(key, "add", **{"service": sold.pk, "link": LINK, "quantity": 100, **params})
+    return call_api(key, "add", **{"service": sold.pk, "link": LINK, "quantity": 100, **params})
 
 
-def wanted_by(service: Service) -> dict[str, str]:
+def params_of(service: Service) -> dict[str, str]:
     """What the type asks for beyond service and link."""
     spec = SPECS[service.type]
     texts = {
@@ -59,7 +59,7 @@ def wanted_by(service: Service) -> dict[str, str]:
     return {**params, "quantity": "100"} if spec.takes_quantity else params
 
 
-def stands(order: Order, status: str, **values: Any) -> Order:
+def set_order_state(order: Order, status: str, **values: Any) -> Order:
     """As if its provider, or staff, had brought it there."""
     Order.objects.filter(pk=order.pk).update(
         status=status,

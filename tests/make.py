@@ -19,7 +19,7 @@ from billing.models import Deposit, Entry, PaymentMethod, Wallet
 from billing.wallets import wallet_of
 from catalog.models import Category, Provider, Service, UpstreamService
 from catalog.prices.rules import priced
-from catalog.prices.storage import alert_hidden, lock_prices, read_sold, read_terms, write_prices
+from catalog.prices.storage import alert_hidden, load_priced_services, lock_prices, read_terms, write_prices
 from catalog.provider_accounts import set_api_key
 from orders.checkout.create import create_order
 from orders.checkout.drip_feeds import start_drip_feed
@@ -40,7 +40,7 @@ def reprice(*, services: QuerySet[Service]) -> int:
     with transaction.atomic():
         lock_prices()
         terms = read_terms()
-        pairs = [(sold, priced(sold, terms)) for sold in read_sold(services)]
+        pairs = [(sold, priced(sold, terms)) for sold in load_priced_services(services)]
         changed = [(before, after) for before, after in pairs if before != after]
         write_prices(after for _, after in changed)
         alert_hidden(sum(before.is_on_sale and not after.is_on_sale for before, after in changed))

@@ -86,29 +86,29 @@ def poll_now() -> int:
     return poll_due_orders()
 
 
-def placed(user: Any, service: Any, count: int = 1, *, quantity: int = 100) -> list[Order]:
+def create_accepted(user: Any, service: Any, count: int = 1, *, quantity: int = 100) -> list[Order]:
     """Orders that the sandbox really has: 100 for $0.25 each, unless told otherwise."""
     made = [make.order(user, service, quantity=quantity) for _ in range(count)]
     submit_now()
     return [fresh(one) for one in made]
 
 
-def says(upstream: SandboxServer, order: Order, **values: Any) -> Order:
+def set_and_poll(upstream: SandboxServer, order: Order, **values: Any) -> Order:
     """The provider says this of the order, and the panel asks."""
     upstream.set_order(int(order.upstream_id or 0), **values)
     poll_now()
     return fresh(order)
 
 
-def spoil(upstream: SandboxServer, orders: list[Order], answer: Any, monkeypatch: Any) -> None:
+def break_status_calls(upstream: SandboxServer, orders: list[Order], answer: Any, monkeypatch: Any) -> None:
     """The provider stumbles over every status call that names one of these orders."""
-    speaks, ids = upstream.provider.answer, {one.upstream_id for one in orders}
+    speaks, ids = upstream.api.answer, {one.upstream_id for one in orders}
 
     def stumbles(params: Any) -> Any:
         named = set((params.get("orders") or params.get("order") or "").split(","))
         return answer if params.get("action") == "status" and named & ids else speaks(params)
 
-    monkeypatch.setattr(upstream.provider, "answer", stumbles)
+    monkeypatch.setattr(upstream.api, "answer", stumbles)
 
 
 def known_orders(upstream: SandboxServer, customer: Any, service: Any) -> list[Order]:
@@ -122,7 +122,9 @@ def known_orders(upstream: SandboxServer, customer: Any, service: Any) -> list[O
     return made
 
 
-def lost(upstream: SandboxServer, customer: Any, service: Any, *, quantity: int = 100, taken: bool = True) -> Order:
+def create_in_doubt(
+    upstream: SandboxServer, customer: Any, service: Any, *, quantity: int = 100, taken: bool = True
+) -> Order:
     """An order whose answer was lost, after the provider took it or before."""
     order = make.order(customer, service, quantity=quantity)
     upstream.inject(faults.drop_after("add") if taken else faults.drop_before("add"))
@@ -131,11 +133,11 @@ def lost(upstream: SandboxServer, customer: Any, service: Any, *, quantity: int 
     return fresh(order)
 
 
-def adds(upstream: SandboxServer) -> int:
+def count_adds(upstream: SandboxServer) -> int:
     return len(upstream.requests_of("add"))
 
 
-def truth(upstream: SandboxServer, order: Order) -> str:
+def true_id(upstream: SandboxServer, order: Order) -> str:
     """The id under which the provider really has the order."""
     [there] = [one for one in upstream.orders() if one.quantity == order.quantity]
     return str(there.id)
@@ -151,7 +153,7 @@ def end_lease(order: Order) -> None:
     Order.objects.filter(pk=order.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
 
 
-def impatient(monkeypatch: Any, *, seconds: float = 0.3) -> None:
+def use_short_timeouts(monkeypatch: Any, *, seconds: float = 0.3) -> None:
     """Makes the panel give up on its providers after `seconds` instead of a minute."""
     original = UpstreamClient.__init__
 

@@ -24,7 +24,7 @@ from billing.deposits import (
 )
 from billing.models import Deposit
 from panel.accounts.signed_in import user_of
-from panel.lib.admin.actions import ActionRefused, ask_and_act
+from panel.lib.admin.actions import ActionRefused, confirm_and_act
 from panel.lib.admin.base import ReadOnlyAdmin, shown_money
 from panel.lib.admin.fields import AmountField
 from panel.lib.formats import percent_text
@@ -186,7 +186,7 @@ class DepositAdmin(ReadOnlyAdmin):
         payment = f"{shown_money(deposit.amount)} by {deposit.method.name}"
         by_reference = f", reference “{deposit.reference}”" if deposit.reference else ""
         bonus = f" {self.shown_bonus(deposit)} bonus was promised." if deposit.bonus_bp else ""
-        return ask_and_act(
+        return confirm_and_act(
             request=request,
             model_admin=self,
             obj=deposit,

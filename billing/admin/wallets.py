@@ -22,7 +22,7 @@ from billing.adjusting import STAFF_KINDS, adjust_wallet
 from billing.models import Entry, Wallet
 from billing.wallets import wallet_of
 from panel.accounts.signed_in import user_of
-from panel.lib.admin.actions import ActionRefused, ask_and_act
+from panel.lib.admin.actions import ActionRefused, confirm_and_act
 from panel.lib.admin.base import ReadOnlyAdmin, shown_money
 from panel.lib.admin.fields import AmountField
 
@@ -67,12 +67,12 @@ class WalletAdmin(ReadOnlyAdmin):
     def shown_credit_limit(self, wallet: Wallet) -> str:
         return shown_money(wallet.credit_limit)
 
-    @display(description="Entries", ordering="version")
+    @display(description="Entries", ordering="entry_count")
     def entries_so_far(self, wallet: Wallet) -> str:
         """Link to the entries: staff want to see what they posted."""
         address = f"{reverse('admin:billing_entry_changelist')}?{urlencode({'wallet__id__exact': wallet.pk})}"
         return format_html(
-            '<a class="text-primary-600 dark:text-primary-400" href="{}">{}</a>', address, f"{wallet.version:,}"
+            '<a class="text-primary-600 dark:text-primary-400" href="{}">{}</a>', address, f"{wallet.entry_count:,}"
         )
 
     def has_move_money_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
@@ -94,7 +94,7 @@ class WalletAdmin(ReadOnlyAdmin):
             moved = shown_money(posting.entry.amount)
             return f"{moved} was posted; the balance is {shown_money(posting.entry.balance_after)}."
 
-        return ask_and_act(
+        return confirm_and_act(
             request=request,
             model_admin=self,
             obj=wallet,

@@ -15,7 +15,7 @@ from panel.lib.money import MAX_MICROS
 
 
 class Wallet(Guarded):
-    """A customer's prepaid money. `version` counts the entries, so that their numbers have no gaps.
+    """A customer's prepaid money. `entry_count` counts the entries, so that their numbers have no gaps.
 
     `last_seq` is the number of the last entry, None without one.
     """
@@ -23,10 +23,10 @@ class Wallet(Guarded):
     customer = models.OneToOneField(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="wallet")
     balance = models.BigIntegerField(default=0)
     credit_limit = models.BigIntegerField(default=0, help_text="How far below zero the balance may go.")
-    version = models.BigIntegerField(default=0)
+    entry_count = models.BigIntegerField(default=0, db_column="version")
     # Computed by the database, so a release without this column still posts.
     last_seq = models.GeneratedField(
-        expression=NullIf(F("version"), 0),
+        expression=NullIf(F("entry_count"), 0),
         output_field=models.BigIntegerField(null=True),
         db_persist=True,
         serialize=False,
@@ -45,7 +45,7 @@ class Wallet(Guarded):
                 to_columns=("wallet_id", "seq", "balance_after"),
                 name=BALANCE_KEY,
             ),
-            models.CheckConstraint(condition=Q(version__gt=0) | Q(version=0, balance=0), name=EMPTY_CHECK),
+            models.CheckConstraint(condition=Q(entry_count__gt=0) | Q(entry_count=0, balance=0), name=EMPTY_CHECK),
             # Backs up the conditional update: no code path can overdraw a wallet.
             models.CheckConstraint(condition=Q(balance__gte=-F("credit_limit")), name="wallet_not_overdrawn"),
             models.CheckConstraint(

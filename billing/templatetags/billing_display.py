@@ -7,7 +7,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from billing.models import Deposit
-from billing.states import LOOKS
+from billing.states import DEPOSIT_BADGES
 from panel.lib.templatetags.display import badge
 
 register = template.Library()
@@ -16,4 +16,4 @@ register = template.Library()
 @register.simple_tag
 def deposit_badge(state: str) -> SafeString:
     """Return a deposit's state as colour, icon and word."""
-    return badge(LOOKS.get(state), _(Deposit.State(state).label) if state in Deposit.State.values else state)
+    return badge(DEPOSIT_BADGES.get(state), _(Deposit.State(state).label) if state in Deposit.State.values else state)

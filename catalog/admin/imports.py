@@ -28,7 +28,7 @@ PERMISSION = "catalog.change_syncrun"
 
 _Outcome, _Phase = SyncRun.Outcome, SyncRun.Phase
 
-LOOKS = {
+OUTCOME_BADGES = {
     _Outcome.QUEUED: ("neutral", "schedule"),
     _Outcome.RUNNING: ("info", "sync"),
     _Outcome.APPLIED: ("success", "check"),
@@ -93,7 +93,7 @@ class SyncRunAdmin(ReadOnlyAdmin):
 
     @display(description="State", ordering="outcome")
     def state(self, run: SyncRun) -> str:
-        return admin_badge(*LOOKS[_Outcome(run.outcome)], run.get_outcome_display())
+        return admin_badge(*OUTCOME_BADGES[_Outcome(run.outcome)], run.get_outcome_display())
 
     @display(description="What came of it")
     def came_of_it(self, run: SyncRun) -> SafeString:

@@ -24,14 +24,14 @@ from catalog.admin.shared import admin_badge, safe_address
 from catalog.imports.inbox import Accepted, accept_changes
 from catalog.models import CatalogChange
 from panel.accounts.signed_in import user_of
-from panel.lib.admin.actions import ActionRefused, act_once, ask_and_act
+from panel.lib.admin.actions import ActionRefused, act_once, confirm_and_act
 from panel.lib.admin.base import ReadOnlyAdmin, shown_money
 from panel.lib.formats import change_text, moment_text
 from panel.lib.templatetags.display import ago
 
 _Kind, _Action = CatalogChange.Kind, CatalogChange.Action
 
-LOOKS = {
+KIND_BADGES = {
     _Kind.NEW: ("info", "add_circle"),
     _Kind.GONE: ("warning", "remove_circle"),
     _Kind.RETURNED: ("success", "undo"),
@@ -140,7 +140,7 @@ class CatalogChangeAdmin(ReadOnlyAdmin):
 
     @display(description="What", ordering="kind")
     def shown_kind(self, change: CatalogChange) -> SafeString:
-        kind = admin_badge(*LOOKS[_Kind(change.kind)], str(_Kind(change.kind).label))
+        kind = admin_badge(*KIND_BADGES[_Kind(change.kind)], str(_Kind(change.kind).label))
         if not change.is_urgent:
             return kind
         return format_html(
@@ -285,7 +285,7 @@ class CatalogChangeAdmin(ReadOnlyAdmin):
             ):
                 messages.error(request, " ".join(map(str, form.non_field_errors())))
             return redirect(safe_address(request, "next") or "admin:catalog_catalogchange_changelist")
-        return ask_and_act(
+        return confirm_and_act(
             request=request,
             model_admin=self,
             obj=change,

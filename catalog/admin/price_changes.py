@@ -57,7 +57,7 @@ def show_draft(*, request: HttpRequest, change: PriceChange, back: str, after: s
         preview = preview_change(change=change)
         if not preview.moves_prices:
             apply_change(change=change, seen=preview.fingerprint, actor=user_of(request))
-            tell_applied(request, change, preview)
+            report_applied(request, change, preview)
             return redirect(after or back)
     except PreviewOutdated:
         pass  # It would change prices now: show the preview.
@@ -68,9 +68,9 @@ def show_draft(*, request: HttpRequest, change: PriceChange, back: str, after: s
     return redirect(f"{reverse('admin:catalog_pricechange_preview', args=[change.pk])}?{query}")
 
 
-def tell_applied(request: HttpRequest, change: PriceChange, preview: Preview) -> None:
+def report_applied(request: HttpRequest, change: PriceChange, preview: Preview) -> None:
     """Log an applied change and show a message."""
-    done = what_was_done(preview)
+    done = applied_words(preview)
     admin.site.get_model_admin(PriceChange).log_change(request, change, f"Applied. {done}")
     messages.success(request, f"{change.summary}. {done}")
     if preview.not_sellable:
@@ -78,7 +78,7 @@ def tell_applied(request: HttpRequest, change: PriceChange, preview: Preview) ->
         messages.warning(request, f"{preview.not_sellable:,} of the services {text}")
 
 
-def what_was_done(preview: Preview) -> str:
+def applied_words(preview: Preview) -> str:
     """Return a summary such as "12 prices changed: 10 raised, 2 lowered." with what went on or off sale."""
     parts = [
         (preview.raised, "raised"),
@@ -280,7 +280,7 @@ class PriceChangeAdmin(ReadOnlyAdmin):
                 except PreviewOutdated as error:
                     messages.error(request, str(error))
                 else:
-                    tell_applied(request, change, done)
+                    report_applied(request, change, done)
                     return redirect(back or reverse("admin:catalog_pricechange_change", args=[change.pk]))
             preview = preview_change(change=change)
         except AlreadyApplied as error:
@@ -335,4 +335,4 @@ class PriceChangeAdmin(ReadOnlyAdmin):
             "back": back,
             "seen": "",
         }
-        return TemplateResponse(request, "admin/ask_and_act.html", context)
+        return TemplateResponse(request, "admin/confirm_and_act.html", context)

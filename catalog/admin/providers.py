@@ -16,7 +16,7 @@ from django.utils.html import format_html
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from unfold.decorators import action, display
 
-from catalog.admin.imports import LOOKS
+from catalog.admin.imports import OUTCOME_BADGES
 from catalog.admin.price_changes import PricedAdmin
 from catalog.admin.provider_form import CONNECTION, PRICES, TECHNICAL, PriceForm, ProviderForm
 from catalog.admin.shared import admin_badge, own_margin
@@ -26,7 +26,7 @@ from catalog.provider_accounts import ProviderUnusable, check_balance, resume_pr
 from catalog.provider_health import Fact, last_import, provider_facts, provider_state, runway_days
 from catalog.upstream.errors import UpstreamError, explain
 from panel.accounts.signed_in import user_of
-from panel.lib.admin.actions import ActionRefused, ask_and_act
+from panel.lib.admin.actions import ActionRefused, confirm_and_act
 from panel.lib.admin.base import shown_money
 from panel.lib.digits import whole_number
 from panel.lib.formats import moment_text
@@ -186,7 +186,7 @@ class ProviderAdmin(PricedAdmin):
             runs.append(request_import(provider=provider, actor=user_of(request)))
             return "Asked for an import."
 
-        response = ask_and_act(
+        response = confirm_and_act(
             request=request,
             model_admin=self,
             obj=provider,
@@ -209,7 +209,7 @@ class ProviderAdmin(PricedAdmin):
             resume_provider(provider=provider)
             return "It takes orders again."
 
-        return ask_and_act(
+        return confirm_and_act(
             request=request,
             model_admin=self,
             obj=provider,
@@ -243,7 +243,7 @@ class ProviderAdmin(PricedAdmin):
                 )
             return f"It works. The balance there is {shown_money(provider.balance, provider.currency)}."
 
-        return ask_and_act(
+        return confirm_and_act(
             request=request,
             model_admin=self,
             obj=provider,
@@ -291,7 +291,7 @@ def _about(provider: Provider) -> dict[str, Any]:
 
 
 def _run_badge(outcome: str) -> str:
-    return admin_badge(*LOOKS[SyncRun.Outcome(outcome)], str(SyncRun.Outcome(outcome).label))
+    return admin_badge(*OUTCOME_BADGES[SyncRun.Outcome(outcome)], str(SyncRun.Outcome(outcome).label))
 
 
 def _badge(fact: Fact) -> str:

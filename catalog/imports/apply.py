@@ -9,10 +9,10 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from catalog.imports.diff import ImportPlan, Listed, differences
-from catalog.imports.inbox import MAX_NAMED, Noted, record_changes
+from catalog.imports.inbox import MAX_NAMED, TopicChange, record_changes
 from catalog.models import CatalogChange, Category, OnRise, Provider, Service, UpstreamService
 from catalog.prices.rules import PricedService, Terms, is_below_minimum, priced
-from catalog.prices.storage import alert_hidden, lock_prices, read_sold, read_terms, write_prices
+from catalog.prices.storage import alert_hidden, load_priced_services, lock_prices, read_terms, write_prices
 from catalog.service_types import is_sellable
 from panel.lib.bulk_sql import in_chunks, insert_rows, update_rows
 
@@ -38,7 +38,7 @@ def store_plan(*, provider: Provider, plan: ImportPlan, is_first: bool) -> None:
     effects = _reprice(provider, plan, sold, terms)
     noted = list(_noted(plan, sold, effects))
     if not is_first:
-        noted.extend(Noted(pk, "listing", {}, {"is_listed": True}, *_pair(sold.get(pk))) for pk in made)
+        noted.extend(TopicChange(pk, "listing", {}, {"is_listed": True}, *_pair(sold.get(pk))) for pk in made)
     record_changes(provider=provider, noted=noted, terms=terms, now=now)
 
 
@@ -157,7 +157,7 @@ def _sold_by_row(provider: Provider, upstream_ids: Collection[int]) -> dict[int,
     if len(wanted) <= MAX_NAMED:
         services = Service.objects.filter(upstream__in=wanted)
     found: dict[int, list[PricedService]] = {}
-    for sold in read_sold(services):
+    for sold in load_priced_services(services):
         if sold.upstream_id in wanted:
             found.setdefault(sold.upstream_id, []).append(sold)
     return found
@@ -191,15 +191,15 @@ def _reprice(
 
 def _noted(
     plan: ImportPlan, sold: dict[int, list[PricedService]], effects: dict[int, PricedService]
-) -> Iterator[Noted]:
+) -> Iterator[TopicChange]:
     for one in plan.vanished:
-        yield Noted(one.pk, "listing", {"is_listed": True}, {"is_listed": False}, *_pair(sold.get(one.pk)))
+        yield TopicChange(one.pk, "listing", {"is_listed": True}, {"is_listed": False}, *_pair(sold.get(one.pk)))
     for one in plan.returned:
-        yield Noted(one.pk, "listing", {"is_listed": False}, {"is_listed": True}, *_pair(sold.get(one.pk)))
+        yield TopicChange(one.pk, "listing", {"is_listed": False}, {"is_listed": True}, *_pair(sold.get(one.pk)))
     for one in (*plan.changed, *plan.returned):
         for topic, old, new in differences(one):
             before, after = _pair(sold.get(one.pk), effects if topic == "rate" else None)
-            yield Noted(one.pk, topic, old, new, before, after, _action(before, after))
+            yield TopicChange(one.pk, topic, old, new, before, after, _action(before, after))
 
 
 def _pair(

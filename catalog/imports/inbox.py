@@ -45,7 +45,7 @@ class Accepted:
 
 
 @dataclass(frozen=True, slots=True)
-class Noted:
+class TopicChange:
     """A change in one topic of one service in a provider's list; `old` and `new` hold what differs.
 
     `before` and `after` are the panel's service for it; they differ if the rate changed its price.
@@ -78,7 +78,7 @@ class _Open:
 # -- recording ---------------------------------------------------------------------------------------
 
 
-def record_changes(*, provider: Provider, noted: Sequence[Noted], terms: Terms, now: datetime) -> None:
+def record_changes(*, provider: Provider, noted: Sequence[TopicChange], terms: Terms, now: datetime) -> None:
     """Write the changes of an import, in its transaction and under the lock of all prices.
 
     An open change stays one row: the values when last seen, and the values now. It is closed once both are equal,
@@ -106,7 +106,7 @@ def record_changes(*, provider: Provider, noted: Sequence[Noted], terms: Terms, 
     _alert_rises(provider, grew=grew)
 
 
-def _values(one: Noted, row: _Open | None, terms: Terms) -> tuple[Any, ...] | None:
+def _values(one: TopicChange, row: _Open | None, terms: Terms) -> tuple[Any, ...] | None:
     """Return the values of `_COLUMNS`; None if the open change can be closed because nothing differs any more."""
     old, new = _since_last_seen(one, row)
     action = one.action
@@ -126,7 +126,7 @@ def _values(one: Noted, row: _Open | None, terms: Terms) -> tuple[Any, ...] | No
     return kind, old, new, one.after.pk if one.after else None, before, after, urgent, action
 
 
-def _since_last_seen(one: Noted, row: _Open | None) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+def _since_last_seen(one: TopicChange, row: _Open | None) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     """Return the values when last seen and the values now, without those that are equal."""
     if row is None:
         return one.old, one.new
@@ -159,7 +159,7 @@ def _kind(topic: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     return {_Topic.LIMITS: _Kind.LIMITS, _Topic.FLAGS: _Kind.FLAGS}.get(_Topic(topic), _Kind.TEXT)
 
 
-def _is_urgent(one: Noted, row: _Open | None, kind: str, before: int | None, terms: Terms) -> bool:
+def _is_urgent(one: TopicChange, row: _Open | None, kind: str, before: int | None, terms: Terms) -> bool:
     """Return True if a service on sale would earn less than the minimum margin at its old price.
 
     The old price is the one last seen, or the one before this import: the rate may rise after a fall that nobody saw. A

@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from catalog.imports.run import LEASE, carry_out, tell_failure
+from catalog.imports.run import LEASE, execute_run, fail_run
 from catalog.models import Provider, SyncRun
 from panel.accounts.models import User
 from panel.lib.task_hints import hint_after_commit
@@ -58,7 +58,7 @@ def run_due_imports() -> int:
     expire_runs()
     done = 0
     while (run := _claim_next()) is not None:
-        carry_out(run)
+        execute_run(run)
         done += 1
     return done
 
@@ -67,7 +67,7 @@ def expire_runs() -> int:
     """Fail the runs whose worker died; return their number."""
     expired = 0
     for run in _under_way(is_alive=False).select_related("provider"):
-        expired += tell_failure(run, STOPPED)
+        expired += fail_run(run, STOPPED)
     return expired
 
 

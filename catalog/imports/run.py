@@ -39,7 +39,7 @@ class _Moved(Exception):
     """Another import of the provider was applied after this one compared."""
 
 
-def sync_provider(*, provider: Provider, force: bool = False, actor: User | None = None) -> SyncRun:
+def import_services(*, provider: Provider, force: bool = False, actor: User | None = None) -> SyncRun:
     """Import the provider's list now; `force` also applies an implausible list, but never an empty one.
 
     Errors of the provider do not raise: the returned run holds the outcome and the reason. A run that was not applied
@@ -49,11 +49,11 @@ def sync_provider(*, provider: Provider, force: bool = False, actor: User | None
     run = SyncRun.objects.create(
         provider=provider, force=force, actor=actor, requested_at=now, started_at=now, lease_until=now + LEASE
     )
-    carry_out(run)
+    execute_run(run)
     return run
 
 
-def carry_out(run: SyncRun) -> None:
+def execute_run(run: SyncRun) -> None:
     """Run an import that is RUNNING to its end and fill in the result.
 
     Never raises: an error, even a bug of ours, fails this run and does not stop others.
@@ -64,13 +64,13 @@ def carry_out(run: SyncRun) -> None:
         log.warning("import ended by others", provider=run.provider_id, run=run.pk)
         run.refresh_from_db()
     except (UpstreamError, ProviderUnusable) as error:
-        tell_failure(run, explain(error))
+        fail_run(run, explain(error))
     except Exception as error:
         log.exception("import broke", provider=run.provider_id, run=run.pk)
-        tell_failure(run, f"Something unexpected happened ({type(error).__name__}). Nothing was changed; see the log.")
+        fail_run(run, f"Something unexpected happened ({type(error).__name__}). Nothing was changed; see the log.")
 
 
-def tell_failure(run: SyncRun, reason: str) -> bool:
+def fail_run(run: SyncRun, reason: str) -> bool:
     """End a running import as failed, with an alert. Return True if it was still running."""
     try:
         _finish(run, _Outcome.FAILED, reason=reason)
@@ -117,7 +117,7 @@ def _stated_currency(provider: Provider) -> str:
         stated = ""
     if stated:
         return stated
-    ended = provider.sync_runs.filter(outcome__in=(_Outcome.APPLIED, _Outcome.REFUSED)).exclude(reason=OUTDATED)
+    ended = provider.import_runs.filter(outcome__in=(_Outcome.APPLIED, _Outcome.REFUSED)).exclude(reason=OUTDATED)
     last = ended.order_by("-pk").first()
     return str(last.grounds.get("currency", "")) if last and last.outcome == _Outcome.REFUSED else ""
 

@@ -32,7 +32,7 @@ class SyncRun(models.Model):
         WRITING = "writing", "Writing what changed"
         DONE = "done", "Done"
 
-    provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="sync_runs")
+    provider = models.ForeignKey(Provider, on_delete=models.CASCADE, related_name="import_runs")
     outcome = models.CharField(max_length=10, choices=Outcome.choices, default=Outcome.RUNNING)
     phase = models.CharField(max_length=10, choices=Phase.choices, default=Phase.ASKING)
     reason = models.CharField(max_length=500, blank=True)

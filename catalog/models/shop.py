@@ -25,21 +25,24 @@ class Favourite(models.Model):
         return f"{self.customer}: {self.service}"
 
 
-class ShelfMark(models.Model):
+class PublishedState(models.Model):
     """State of a service in the shop at the last comparison: whether it could be ordered, and its list price.
 
     `price` is in micro-units per 1000, or per package. Written only by the task that finds changes.
     """
 
-    service = models.OneToOneField(Service, on_delete=models.CASCADE, primary_key=True, related_name="shelf_mark")
+    service = models.OneToOneField(Service, on_delete=models.CASCADE, primary_key=True, related_name="published_state")
     is_sold = models.BooleanField()
     price = models.BigIntegerField()
 
+    class Meta:
+        db_table = "catalog_shelfmark"
+
     def __str__(self) -> str:
-        return f"Mark of {self.service}"
+        return f"State of {self.service}"
 
 
-class ShelfNews(models.Model):
+class ShopChange(models.Model):
     """A change that customers see. Prices are list prices, in micro-units per 1000, or per package."""
 
     class Kind(models.TextChoices):
@@ -57,7 +60,7 @@ class ShelfNews(models.Model):
 
     class Meta:
         ordering = ("-noticed_at", "-pk")
-        verbose_name_plural = "shelf news"
+        db_table = "catalog_shelfnews"
         indexes = (models.Index(fields=("-noticed_at", "-id"), name="shelf_news_latest"),)
 
     def __str__(self) -> str:

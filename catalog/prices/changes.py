@@ -23,11 +23,18 @@ from catalog.prices.edits import (
     edits_by_service,
     grouped,
     load_edits,
-    still_standing,
+    undo_edits,
     with_edits,
 )
 from catalog.prices.rules import PricedService, Terms, lowest_price, margin_share, priced, rescaled_rate
-from catalog.prices.storage import alert_hidden, convert_rates, lock_prices, read_sold, read_terms, write_prices
+from catalog.prices.storage import (
+    alert_hidden,
+    convert_rates,
+    load_priced_services,
+    lock_prices,
+    read_terms,
+    write_prices,
+)
 from catalog.service_types import is_sellable
 from panel.accounts.models import User
 from panel.lib.bulk_sql import update_rows
@@ -186,7 +193,7 @@ def apply_change(*, change: PriceChange, seen: str | None, actor: User | None) -
             "applied_at": now,
             "actor": actor,
             "edits": dump_edits(edits),
-            "before": dump_edits(_standing(edits)),
+            "before": dump_edits(_current_edits(edits)),
             "affected": preview.affected,
             "raised": preview.raised,
             "lowered": preview.lowered + preview.lost_price,
@@ -217,7 +224,7 @@ def draft_undo(*, change: PriceChange, actor: User | None) -> PriceChange:
     _refuse_second_undo(change.pk)
     edits = load_edits(change.edits)
     before, gone = _without_gone_categories(load_edits(change.before))
-    back, left = still_standing(edits=edits, before=before, now=_standing(edits))
+    back, left = undo_edits(edits=edits, before=before, now=_current_edits(edits))
     left += gone
     if not back:
         raise ChangeRefused("Everything that it set was set to something else since. There is nothing to undo.")
@@ -320,7 +327,7 @@ def _services_of(edits: Iterable[Edit], wanted: Mapping[int, object]) -> list[Pr
     """Return the services that the edits can affect."""
     edits = list(edits)
     if any(edit.kind == "panel" for edit in edits):
-        return read_sold(Service.objects.all())
+        return load_priced_services(Service.objects.all())
     condition = Q(pk__in=list(wanted)) if wanted and len(wanted) <= MAX_NAMED else Q()
     for edit in edits:
         if edit.kind == "provider":
@@ -328,12 +335,12 @@ def _services_of(edits: Iterable[Edit], wanted: Mapping[int, object]) -> list[Pr
         elif edit.kind == "category":
             condition |= Q(category_id__in=edit.pks)
     if len(wanted) <= MAX_NAMED:
-        return read_sold(Service.objects.filter(condition)) if condition else []
-    others = {one.pk for one in read_sold(Service.objects.filter(condition))} if condition else set()
-    return [one for one in read_sold(Service.objects.all()) if one.pk in wanted or one.pk in others]
+        return load_priced_services(Service.objects.filter(condition)) if condition else []
+    others = {one.pk for one in load_priced_services(Service.objects.filter(condition))} if condition else set()
+    return [one for one in load_priced_services(Service.objects.all()) if one.pk in wanted or one.pk in others]
 
 
-def _standing(edits: Iterable[Edit]) -> list[Edit]:
+def _current_edits(edits: Iterable[Edit]) -> list[Edit]:
     """Return the current values where the edits would write, with a query for each kind and set of columns."""
     targets: dict[tuple[str, tuple[str, ...]], set[int]] = {}
     for edit in edits:

@@ -80,7 +80,7 @@ def grouped(kind: str, rows: Iterable[tuple[int, Values]]) -> list[Edit]:
     return [Edit(kind, tuple(pks), values) for values, pks in groups.values()]
 
 
-def still_standing(*, edits: Sequence[Edit], before: Sequence[Edit], now: Sequence[Edit]) -> tuple[list[Edit], int]:
+def undo_edits(*, edits: Sequence[Edit], before: Sequence[Edit], now: Sequence[Edit]) -> tuple[list[Edit], int]:
     """Return the edits that undo `edits`, and the number of targets kept because somebody changed them again.
 
     `before` are the values to restore, `now` the current values of the same columns.

@@ -48,13 +48,13 @@ def read_terms() -> Terms:
     )
 
 
-def read_sold(services: QuerySet[Service]) -> list[PricedService]:
+def load_priced_services(services: QuerySet[Service]) -> list[PricedService]:
     """Return services in the order of their primary keys, in one query."""
     return [PricedService(*row) for row in services.order_by("pk").values_list(*_SOLD)]
 
 
 def sold_of(service: Service) -> PricedService:
-    """Return a service that was read with its upstream, as in `read_sold`."""
+    """Return a service that was read with its upstream, as in `load_priced_services`."""
     return PricedService(*attrgetter(*(path.replace("__", ".") for path in _SOLD))(service))
 
 

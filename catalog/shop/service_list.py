@@ -64,7 +64,7 @@ class ServiceFilters:
         )
 
 
-def read_wanted(params: Mapping[str, str]) -> ServiceFilters:
+def read_filters(params: Mapping[str, str]) -> ServiceFilters:
     """Return the filters in URL parameters. Ignore invalid values."""
     kind, sort = params.get("type", ""), params.get("sort", "")
     return ServiceFilters(
@@ -80,7 +80,7 @@ def read_wanted(params: Mapping[str, str]) -> ServiceFilters:
 
 
 @dataclass(slots=True)
-class Shelf:
+class CategoryGroup:
     """A category and its services on the page; `category` is None if the page is not sorted by category."""
 
     category: Category | None
@@ -99,7 +99,7 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
-class Shelves:
+class ServicePage:
     """One page of the shop. `total` counts all matching services; the page begins with number `first`."""
 
     wanted: ServiceFilters
@@ -111,11 +111,11 @@ class Shelves:
     in_all_categories: int
 
     @property
-    def groups(self) -> list[Shelf]:
+    def groups(self) -> list[CategoryGroup]:
         if self.wanted.sort:
-            return [Shelf(None, self.page.rows)] if self.page.rows else []
+            return [CategoryGroup(None, self.page.rows)] if self.page.rows else []
         by_category = groupby(self.page.rows, key=lambda offer: offer.service.category)
-        return [Shelf(category, list(offers)) for category, offers in by_category]
+        return [CategoryGroup(category, list(offers)) for category, offers in by_category]
 
     @property
     def place(self) -> str:
@@ -133,7 +133,7 @@ class Shelves:
         return self.wanted.address(category=0)
 
 
-def find_shelves(*, wanted: ServiceFilters, customer: AnyUser) -> Shelves:
+def list_services(*, wanted: ServiceFilters, customer: AnyUser) -> ServicePage:
     """Return a page of services on sale, at the customer's prices (list prices for a visitor).
 
     Each service has `typical_seconds` and, for a customer, `is_favourite`. At most six queries, however many services
@@ -148,7 +148,7 @@ def find_shelves(*, wanted: ServiceFilters, customer: AnyUser) -> Shelves:
             in_category[category] += count
     total = in_category[wanted.category] if wanted.category else in_category.total()
     number = min(wanted.page, max(1, -(-total // ROWS)))
-    return Shelves(
+    return ServicePage(
         wanted=wanted,
         page=_page(_narrowed(services, wanted), wanted.sort, number, total, customer),
         total=total,

@@ -18,13 +18,13 @@ from catalog.models import Service
 from catalog.shop.changelog import count_lately
 from catalog.shop.changelog_page import find_news
 from catalog.shop.favorites import mark_favourite, unmark_favourite
-from catalog.shop.service_list import SORTS, find_shelves, read_wanted, shop_window
+from catalog.shop.service_list import SORTS, list_services, read_filters, shop_window
 from panel.accounts.signed_in import user_of
 
 View = Callable[..., HttpResponse]
 
 
-def for_visitors_too(view: View) -> View:
+def allow_visitors(view: View) -> View:
     """Let visitors in if PUBLIC_SHOP is on; otherwise redirect them to sign in."""
 
     @wraps(view)
@@ -45,12 +45,12 @@ def home(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-@for_visitors_too
+@allow_visitors
 def services(request: HttpRequest) -> HttpResponse:
     """Show the services on sale, at the customer's prices; filters and sorting come from the URL."""
-    wanted = read_wanted(request.GET.dict())
+    wanted = read_filters(request.GET.dict())
     context = {
-        "shelves": find_shelves(wanted=wanted, customer=request.user),
+        "listing": list_services(wanted=wanted, customer=request.user),
         "wanted": wanted,
         "sorts": SORTS,
         "changes": count_lately(),
@@ -63,7 +63,7 @@ def services(request: HttpRequest) -> HttpResponse:
 
 
 @require_safe
-@for_visitors_too
+@allow_visitors
 def service_changes(request: HttpRequest) -> HttpResponse:
     """Show changes of the last 30 days: new, back, cheaper, dearer, gone."""
     page = find_news(params=request.GET.dict(), customer=request.user)

@@ -11,12 +11,12 @@ from catalog.upstream.errors import (
 )
 from catalog.upstream.evidence import Evidence
 from catalog.upstream.results import (
+    AddAccepted,
     AddOutcome,
     Balance,
     CancelAccepted,
     NotSent,
     OrderStatus,
-    Placed,
     RefillAccepted,
     RefillStatus,
     RefillStatusRow,
@@ -39,7 +39,7 @@ __all__ = [
     "NotSent",
     "OrderStatus",
     "Phase",
-    "Placed",
+    "AddAccepted",
     "ProviderRefused",
     "RefillAccepted",
     "RefillStatus",

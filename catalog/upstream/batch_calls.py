@@ -21,7 +21,7 @@ from catalog.upstream.results import RowError
 Row = TypeVar("Row")
 
 # Seconds for all calls about one batch. With the call under way at that moment it is still shorter than any lease.
-ASK_SECONDS = 60.0
+MAX_BATCH_SECONDS = 60.0
 # After this many failures before the first answer, the provider is at fault and not a few ids.
 MAX_FAILURES = 12
 # The provider crashed, perhaps over one id. 503 is not listed: it means that the provider is down.
@@ -30,7 +30,7 @@ UNKNOWN = (ErrorCode.UNKNOWN_ORDER, ErrorCode.UNKNOWN_REFILL)
 
 
 @dataclass(slots=True)
-class Said(Generic[Row]):
+class BatchAnswers(Generic[Row]):
     """Result of asking about a batch.
 
     `answers` are by id. `asked` are the ids that were asked about: one that is missing from `answers` got no answer.
@@ -45,9 +45,9 @@ class Said(Generic[Row]):
     trouble: UpstreamError | None = None
 
 
-def ask_in_halves(
+def call_in_halves(
     call: Callable[[Sequence[str]], dict[str, Row | RowError]], ids: Sequence[str], *, refusals_count: bool = False
-) -> Said[Row]:
+) -> BatchAnswers[Row]:
     """Ask about all ids in one call; where that fails, ask about its halves.
 
     `call` must be safe to repeat. Errors of the provider are returned, never raised. A call is halved only where a few
@@ -55,11 +55,11 @@ def ask_in_halves(
 
     With `refusals_count`, a refusal is an answer and ends the calls; `call` then splits refused lists itself.
     """
-    result: Said[Row] = Said()
+    result: BatchAnswers[Row] = BatchAnswers()
     blamed: dict[str, Row | RowError] = {}
     last: UpstreamError | None = None
     waiting, failures = [list(ids)], 0
-    stop_at = time.monotonic() + ASK_SECONDS
+    stop_at = time.monotonic() + MAX_BATCH_SECONDS
     while waiting and not result.trouble:
         part = waiting.pop()
         try:

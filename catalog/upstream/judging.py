@@ -15,7 +15,7 @@ from catalog.upstream.errors import (
 )
 from catalog.upstream.evidence import Evidence
 from catalog.upstream.parsing import names_order, parse_add
-from catalog.upstream.results import AddOutcome, NotSent, Placed, Refused, Unknown
+from catalog.upstream.results import AddAccepted, AddOutcome, NotSent, Refused, Unknown
 
 T = TypeVar("T")
 
@@ -44,7 +44,7 @@ def judge_add(*, text: str, failure: str, evidence: Evidence) -> AddOutcome:
         if evidence.points_elsewhere and not names_order(text):
             return NotSent(f"HTTP {status}: redirected", evidence)
         return Unknown(f"HTTP {status}: {problem.reason}", evidence)
-    return Placed(order_id, charge, evidence)
+    return AddAccepted(order_id, charge, evidence)
 
 
 def judge_reading(parse: Callable[[str], T], *, text: str, failure: str, evidence: Evidence) -> T:

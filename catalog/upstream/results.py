@@ -144,7 +144,7 @@ class RefillStatusRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class AddAccepted:
     """The provider gave an order id. `charge` is None unless it was in the same answer."""
 
     order_id: str
@@ -177,4 +177,4 @@ class Unknown:
     evidence: Evidence
 
 
-AddOutcome = Placed | Refused | NotSent | Unknown
+AddOutcome = AddAccepted | Refused | NotSent | Unknown

@@ -18,7 +18,7 @@ from orders.admin.review import find_order, order_or_404, review_state_of
 from orders.models import Order
 from orders.requests.bulk import FAILED, MAX_STAFF_ORDERS, BulkResult, TooMany, cancel_as_staff, plan_staff_cancels
 from panel.accounts.signed_in import user_of
-from panel.lib.admin.actions import ActionRefused, ask_and_act, is_own_object, log_own_attempt
+from panel.lib.admin.actions import ActionRefused, confirm_and_act, is_own_object, log_own_attempt
 from panel.lib.admin.base import ReadOnlyAdmin, shown_money
 
 PERMISSION = "orders.change_order"
@@ -119,7 +119,7 @@ class CancelAdmin(ReadOnlyAdmin):
                 raise ActionRefused(f"Nothing was done: it is {next(iter(result.left))}.")
             return f"{order.provider.name} is asked to cancel it."
 
-        return ask_and_act(
+        return confirm_and_act(
             request=request,
             model_admin=self,
             obj=order,

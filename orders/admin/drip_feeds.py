@@ -15,7 +15,7 @@ from orders.checkout.drip_feeds import NothingToStop, stop_drip_feed
 from orders.models import DripFeed
 from orders.states import DripState
 from panel.accounts.signed_in import user_of
-from panel.lib.admin.actions import ActionRefused, ask_and_act
+from panel.lib.admin.actions import ActionRefused, confirm_and_act
 from panel.lib.admin.base import ReadOnlyAdmin, shown_money
 
 
@@ -120,7 +120,7 @@ class DripFeedAdmin(ReadOnlyAdmin):
             return f"Stopped; {shown_money(back)} refunded."
 
         left = "1 run has" if drip.runs_left == 1 else f"{drip.runs_left:,} runs have"
-        return ask_and_act(
+        return confirm_and_act(
             request=request,
             model_admin=self,
             obj=drip,

@@ -15,7 +15,7 @@ from orders.review.decisions import ReviewError
 from orders.review.manual_close import close_accepted, refund_at_end
 from orders.states import Status
 from panel.accounts.signed_in import user_of
-from panel.lib.admin.actions import ask_and_act
+from panel.lib.admin.actions import confirm_and_act
 from panel.lib.admin.base import shown_money
 
 
@@ -66,7 +66,7 @@ def end_page(*, request: HttpRequest, model_admin: ModelAdmin, object_id: str) -
             )
         return f"Ended as {Status(data['status']).label}; {shown_money(amount)} refunded."
 
-    return ask_and_act(
+    return confirm_and_act(
         request=request,
         model_admin=model_admin,
         obj=order,

@@ -24,9 +24,9 @@ from orders.admin.filters import ApiKeyFilter
 from orders.admin.manual_close import end_page
 from orders.admin.profit import PERMISSION, profit_page
 from orders.admin.review import (
+    awaits_decision,
     decide_page,
     find_order,
-    is_unsettled,
     order_or_404,
     refusals,
     review_page_of,
@@ -39,7 +39,7 @@ from orders.review.manual_close import may_end
 from orders.selectors import api_key_of
 from orders.states import EventKind, ReviewReason, Status, Submission
 from panel.accounts.signed_in import user_of
-from panel.lib.admin.actions import ask_and_act
+from panel.lib.admin.actions import confirm_and_act
 from panel.lib.admin.base import shown_money
 from panel.lib.admin.fields import AmountField
 from panel.lib.formats import moment_text
@@ -200,7 +200,7 @@ class OrderAdmin(CancelAdmin):
         sets = [(title, {"fields": _without_profit(request, about["fields"])}) for title, about in self.fieldsets]
         if obj is None or not obj.review_reason:
             return sets
-        fields = ("review_reason", "review_note", "review_since", *(("decision",) if is_unsettled(obj) else ()))
+        fields = ("review_reason", "review_note", "review_since", *(("decision",) if awaits_decision(obj) else ()))
         return [("In review", {"fields": fields}), *sets]
 
     @display(description="Decision")
@@ -289,7 +289,7 @@ class OrderAdmin(CancelAdmin):
     def get_actions_detail(self, request: HttpRequest, object_id: str) -> list[Any]:
         """Hide "Decide" if there is nothing to decide: its page would only say so."""
         order = self.get_object(request, object_id)
-        undecided = order is not None and is_unsettled(order)
+        undecided = order is not None and awaits_decision(order)
         return [one for one in super().get_actions_detail(request, object_id) if undecided or one.path != "decide"]
 
     def has_give_back_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
@@ -301,7 +301,7 @@ class OrderAdmin(CancelAdmin):
         return self._offered(request, object_id, may_end)
 
     def has_dismiss_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
-        return self._offered(request, object_id, lambda order: bool(order.review_reason) and not is_unsettled(order))
+        return self._offered(request, object_id, lambda order: bool(order.review_reason) and not awaits_decision(order))
 
     def _offered(self, request: HttpRequest, object_id: str | None, fits: Callable[[Order], bool]) -> bool:
         if not request.user.has_perm("orders.change_order"):
@@ -325,7 +325,7 @@ class OrderAdmin(CancelAdmin):
             with refusals():
                 return act(order, data)
 
-        return ask_and_act(
+        return confirm_and_act(
             request=request,
             model_admin=self,
             obj=order,

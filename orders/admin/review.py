@@ -82,7 +82,7 @@ class RefundForm(ChoiceForm):
     )
 
 
-class LookForm(ChoiceForm):
+class SearchForm(ChoiceForm):
     """No fields."""
 
 
@@ -90,7 +90,7 @@ FORMS: dict[str, type[ChoiceForm]] = {
     "bind": BindForm,
     "send_again": SendAgainForm,
     "refund": RefundForm,
-    "look": LookForm,
+    "search": SearchForm,
 }
 
 
@@ -110,7 +110,7 @@ class Card:
 # -- which orders, which choices ---------------------------------------------------------------------
 
 
-def is_unsettled(order: Order) -> bool:
+def awaits_decision(order: Order) -> bool:
     """Return True if the order is in doubt, or in review before it was accepted."""
     return order.submission == Submission.IN_DOUBT or (
         order.submission == Submission.QUEUED and bool(order.review_reason)
@@ -119,10 +119,10 @@ def is_unsettled(order: Order) -> bool:
 
 def offered(order: Order) -> tuple[str, ...]:
     """Return the choices for this order, as keys of FORMS."""
-    if not is_unsettled(order):
+    if not awaits_decision(order):
         return ()
     if order.submission == Submission.IN_DOUBT:
-        return ("bind", "send_again", "refund", "look")
+        return ("bind", "send_again", "refund", "search")
     if order.review_reason == ReviewReason.WOULD_LOSE:
         return ("send_again", "refund")
     return ("bind", "send_again", "refund")
@@ -136,7 +136,7 @@ def review_state_of(order: Order) -> str:
 
 def review_page_of(order: Order) -> str:
     """Return the page that decides about the order, or its own page once there is nothing to decide."""
-    return reverse(f"admin:orders_order_{'decide' if is_unsettled(order) else 'change'}", args=[order.pk])
+    return reverse(f"admin:orders_order_{'decide' if awaits_decision(order) else 'change'}", args=[order.pk])
 
 
 def find_order(object_id: str | None) -> Order | None:
@@ -200,9 +200,9 @@ def decide_page(*, request: HttpRequest, model_admin: ModelAdmin, object_id: str
             order.refresh_from_db()
             return redirect(review_page_of(order))
         order.refresh_from_db()
-    elif request.method == "POST" and is_unsettled(order):
+    elif request.method == "POST" and awaits_decision(order):
         messages.error(request, "This order does not have that choice now. Nothing was done.")
-    if not is_unsettled(order):
+    if not awaits_decision(order):
         label = Submission(order.submission).label
         messages.warning(request, f"{order} is “{label}” and waits for no decision. Nothing was done.")
         return redirect(review_page_of(order))
@@ -216,8 +216,9 @@ def decide_page(*, request: HttpRequest, model_admin: ModelAdmin, object_id: str
         "why_not": why_not,
         **facts_of(order),
     }
-    context["cards"] = _cards(order, posted, likely_id=context["looks"].likely_id) if may_decide else ()
-    context["look"] = posted.get("look", LookForm(order=order)) if may_decide and "look" in offered(order) else None
+    context["cards"] = _cards(order, posted, likely_id=context["search"].likely_id) if may_decide else ()
+    if may_decide and "search" in offered(order):
+        context["search_form"] = posted.get("search", SearchForm(order=order))
     return TemplateResponse(request, "admin/orders/decide.html", context)
 
 
@@ -255,17 +256,22 @@ def _refund(order: Order, actor: User | None, data: dict[str, Any]) -> str:
 
 def _search(order: Order, actor: User | None, data: dict[str, Any]) -> str:
     if search.search_now(order=order):
-        return "Looked again and found it. The order is followed from now on."
-    attempt = search.first_sending(order)
-    return f"Looked again. {attempt.look_note if attempt else ''}".strip()
+        return "Searched again and found it. The order is followed from now on."
+    attempt = search.evidence_attempt(order)
+    return f"Searched again. {attempt.search_note if attempt else ''}".strip()
 
 
-_TITLES = {"bind": "Bind its id", "send_again": "Send it again", "refund": "Cancel and refund", "look": "Look again"}
+_TITLES = {
+    "bind": "Bind its id",
+    "send_again": "Send it again",
+    "refund": "Cancel and refund",
+    "search": "Search again",
+}
 _ACTS: dict[str, Callable[[Order, User | None, dict[str, Any]], str]] = {
     "bind": _bind,
     "send_again": _send_again,
     "refund": _refund,
-    "look": _search,
+    "search": _search,
 }
 
 
@@ -274,7 +280,7 @@ _ACTS: dict[str, Callable[[Order, User | None, dict[str, Any]], str]] = {
 
 def _cards(order: Order, posted: dict[str, forms.Form], *, likely_id: str) -> list[Card]:
     make = {"bind": _bind_card, "send_again": _send_again_card, "refund": _refund_card}
-    initial = {"bind": {"upstream_id": likely_id}, "send_again": {}, "refund": {"note": _regret(order)}}
+    initial = {"bind": {"upstream_id": likely_id}, "send_again": {}, "refund": {"note": _apology(order)}}
     return [
         make[choice](order, posted.get(choice) or FORMS[choice](order=order, initial=initial[choice]))
         for choice in offered(order)
@@ -334,7 +340,7 @@ def _refund_card(order: Order, form: forms.Form) -> Card:
     )
 
 
-def _regret(order: Order) -> str:
+def _apology(order: Order) -> str:
     if order.submission == Submission.IN_DOUBT:
         return (
             "We could not make sure that your order was placed, so we canceled it and gave you all your money back. "

@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from catalog.provider_accounts import same_account
 from orders.models import Order, PlacementAttempt
-from orders.reconcile.search import first_sending
+from orders.reconcile.search import evidence_attempt
 from orders.review import evidence
-from orders.states import MAYBE_TAKEN, AttemptOutcome, Submission
+from orders.states import MAYBE_ACCEPTED, AttemptOutcome, Submission
 from panel.lib.admin.base import shown_money
 from panel.lib.formats import moment_text
 
@@ -20,9 +20,9 @@ from panel.lib.formats import moment_text
 def facts_of(order: Order) -> dict[str, Any]:
     """Return the page's facts: the order, its attempts, the search for it and the provider's balance."""
     provider = order.provider
-    attempt = first_sending(order)
+    attempt = evidence_attempt(order)
     sent_at = attempt.started_at if attempt else order.created_at
-    looks = evidence.looks_of(attempt, taken=_known_ids(order, attempt), currency=provider.currency)
+    search = evidence.search_progress(attempt, taken=_known_ids(order, attempt), currency=provider.currency)
     hint = evidence.balance_hint(
         attempt=attempt,
         expected_cost=order.expected_cost,
@@ -30,13 +30,13 @@ def facts_of(order: Order) -> dict[str, Any]:
         exchange_rate=provider.exchange_rate,
     )
     return {
-        "question": evidence.what_is_asked(order=order, sent_at=sent_at, now=timezone.now()),
+        "question": evidence.question_for_staff(order=order, sent_at=sent_at, now=timezone.now()),
         "facts": _facts(order),
         "quantity": f"{order.quantity:,}",
         "cost_there": _cost_there(order),
-        "sendings": [evidence.sending_of(attempt) for attempt in order.submission_attempts.all()],
-        "was_in_doubt": order.submission == Submission.IN_DOUBT or looks.count > 0,
-        "looks": looks,
+        "attempts": [evidence.attempt_line(attempt) for attempt in order.submission_attempts.all()],
+        "was_in_doubt": order.submission == Submission.IN_DOUBT or search.count > 0,
+        "search": search,
         "balance": evidence.balance_lines(hint, provider.currency) if hint else (),
         "not_counted": evidence.not_counted(hint, provider.currency) if hint else "",
     }
@@ -60,7 +60,7 @@ def _sent_between(order: Order, attempt: PlacementAttempt | None) -> list[eviden
     attempts = (
         PlacementAttempt.objects.filter(
             there,
-            outcome__in=MAYBE_TAKEN,
+            outcome__in=MAYBE_ACCEPTED,
             started_at__gt=attempt.balance_before_at,
             started_at__lte=attempt.balance_after_at,
         )

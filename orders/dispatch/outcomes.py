@@ -17,7 +17,7 @@ from django.utils import timezone
 from catalog.models import Provider
 from catalog.provider_accounts import note_success, pause_provider
 from catalog.upstream.errors import ErrorCode
-from catalog.upstream.results import AddOutcome, NotSent, Placed, Refused, Unknown
+from catalog.upstream.results import AddAccepted, AddOutcome, NotSent, Refused, Unknown
 from orders.common.backoff import first_poll_after, resend_wait
 from orders.common.timeline import write_event
 from orders.common.transitions import OrderMoved, id_columns, move, move_all
@@ -44,7 +44,7 @@ PROVIDER_WIDE: dict[ErrorCode, str] = {
 }
 
 _ATTEMPT_OUTCOMES: dict[type, AttemptOutcome] = {
-    Placed: AttemptOutcome.ACCEPTED,
+    AddAccepted: AttemptOutcome.ACCEPTED,
     Refused: AttemptOutcome.REFUSED,
     NotSent: AttemptOutcome.NOT_SENT,
     Unknown: AttemptOutcome.UNKNOWN,
@@ -62,7 +62,7 @@ def record_outcome(*, provider: Provider, order: Order, attempt: PlacementAttemp
     try:
         with transaction.atomic():
             _finish_attempt(attempt, outcome)
-            if isinstance(outcome, Placed):
+            if isinstance(outcome, AddAccepted):
                 _record_accepted(order, attempt, outcome)
             elif isinstance(outcome, Unknown) or repeated:
                 _record_doubt(order, _detail(outcome))
@@ -71,14 +71,14 @@ def record_outcome(*, provider: Provider, order: Order, attempt: PlacementAttemp
             else:
                 _back_to_queue(order, outcome.reason, wait=timedelta(0))  # It waits for the provider's pause to end.
     except IntegrityError:
-        if not isinstance(outcome, Placed):
+        if not isinstance(outcome, AddAccepted):
             raise
         # Another order has this id: staff must decide which of the two it belongs to.
         with transaction.atomic():
             _finish_attempt(attempt, outcome)
             note = f"The provider answered with id {outcome.order_id}, which another order has."
             _record_doubt(order, note, review=ReviewReason.DUPLICATE_ID)
-    if isinstance(outcome, Placed):
+    if isinstance(outcome, AddAccepted):
         if provider.pause_count:
             note_success(provider=provider)
         return True
@@ -102,7 +102,7 @@ def _pause_or_continue(provider: Provider, outcome: Refused | NotSent | Unknown)
 def _detail(outcome: AddOutcome) -> str:
     if isinstance(outcome, Refused):
         return outcome.text
-    return "" if isinstance(outcome, Placed) else outcome.reason
+    return "" if isinstance(outcome, AddAccepted) else outcome.reason
 
 
 def _attempt_outcome(outcome: AddOutcome) -> AttemptOutcome:
@@ -133,7 +133,7 @@ def _finish_attempt(attempt: PlacementAttempt, outcome: AddOutcome) -> None:
     )
 
 
-def _record_accepted(order: Order, attempt: PlacementAttempt, outcome: Placed) -> None:
+def _record_accepted(order: Order, attempt: PlacementAttempt, outcome: AddAccepted) -> None:
     now = timezone.now()
     # In doubt too: a late answer to this attempt, or to another with the same request id, still counts.
     tokens = [order.claim_token]
@@ -160,7 +160,7 @@ def _record_accepted(order: Order, attempt: PlacementAttempt, outcome: Placed) -
         _alert_late_answer(order, outcome)
 
 
-def _alert_late_answer(order: Order, outcome: Placed) -> None:
+def _alert_late_answer(order: Order, outcome: AddAccepted) -> None:
     """Raise an alert, unless the order has this id: the provider will bill an order that was resolved otherwise."""
     current = Order.objects.get(pk=order.pk)
     if current.upstream_id == outcome.order_id:

@@ -102,12 +102,12 @@ def submit_for_provider(*, provider: Provider, seconds: float = ROUND_SECONDS) -
         if claim is None:
             break
         sent += 1
-        if not send(claim=claim):
+        if not send_add(claim=claim):
             break
     return sent
 
 
-def send(*, claim: Claim) -> bool:
+def send_add(*, claim: Claim) -> bool:
     """Send a claimed order and record the outcome. Return False if the provider should get no more orders now."""
     outcome = _add(claim)
     try:

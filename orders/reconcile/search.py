@@ -34,7 +34,7 @@ from orders.models import Order, PlacementAttempt
 from orders.models.attempts import ACCEPTED
 from orders.reconcile.match import Candidate, IdWindow, agrees, candidate_of, sole_match
 from orders.review.decisions import ReviewError, ask_for_review, bind_upstream_id
-from orders.states import MAYBE_TAKEN, AttemptOutcome, ReviewReason, Submission
+from orders.states import MAYBE_ACCEPTED, AttemptOutcome, ReviewReason, Submission
 from panel.lib.money import MoneyError, micros_down
 
 log = structlog.get_logger(__name__)
@@ -128,7 +128,7 @@ def _search(provider: Provider, client: UpstreamClient, doubts: Sequence[Order],
     if not searched:
         return 0
     # Read the candidates before the known ids: see the module's docstring.
-    since = min(attempt.started_at for order, _ in searched if (attempt := first_sending(order)))
+    since = min(attempt.started_at for order, _ in searched if (attempt := evidence_attempt(order)))
     candidates = candidates_of(accounts=accounts, since=since)
     return sum(_match_and_bind(order, window, candidates, ids) for order, window in searched)
 
@@ -239,7 +239,9 @@ def _accepted_at_once(account: str) -> QuerySet[PlacementAttempt]:
     Repetitions are left out, as their id may be older than they are, and so are ids that staff bound, which may be
     wrong.
     """
-    earlier = PlacementAttempt.objects.filter(order=OuterRef("order"), pk__lt=OuterRef("pk"), outcome__in=MAYBE_TAKEN)
+    earlier = PlacementAttempt.objects.filter(
+        order=OuterRef("order"), pk__lt=OuterRef("pk"), outcome__in=MAYBE_ACCEPTED
+    )
     return PlacementAttempt.objects.filter(ACCEPTED, ~Exists(earlier), account=account, outcome=AttemptOutcome.ACCEPTED)
 
 
@@ -253,7 +255,7 @@ def _is_denied(answer: StatusRow | RowError | None) -> bool:
 
 def window_of(*, order: Order) -> IdWindow | None:
     """Return the window of ids for an order in doubt; None if no id of the account is known from before it."""
-    attempts = list(order.submission_attempts.filter(outcome__in=MAYBE_TAKEN).order_by("pk"))
+    attempts = list(order.submission_attempts.filter(outcome__in=MAYBE_ACCEPTED).order_by("pk"))
     if not attempts:
         return None
     first, last = attempts[0], attempts[-1]
@@ -275,7 +277,7 @@ def window_of(*, order: Order) -> IdWindow | None:
 def _sent_to_other_account(order: Order, provider: Provider) -> bool:
     """Return True if the order may be at another account than the provider has now, which does not know it."""
     account = account_of(provider)
-    return order.submission_attempts.filter(outcome__in=MAYBE_TAKEN).exclude(account=account).exists()
+    return order.submission_attempts.filter(outcome__in=MAYBE_ACCEPTED).exclude(account=account).exists()
 
 
 class ProviderIds:
@@ -330,7 +332,7 @@ def candidates_of(*, accounts: Sequence[int], since: datetime) -> list[Candidate
     """
     attempts = (
         PlacementAttempt.objects.filter(
-            order__provider__in=accounts, outcome__in=MAYBE_TAKEN, started_at__gte=since - MAX_DELAY
+            order__provider__in=accounts, outcome__in=MAYBE_ACCEPTED, started_at__gte=since - MAX_DELAY
         )
         .exclude(ACCEPTED)
         .select_related("order__provider")
@@ -343,9 +345,9 @@ def candidates_of(*, accounts: Sequence[int], since: datetime) -> list[Candidate
 # -- evidence for staff ------------------------------------------------------------------------------
 
 
-def first_sending(order: Order) -> PlacementAttempt | None:
+def evidence_attempt(order: Order) -> PlacementAttempt | None:
     """Return the attempt that stores the evidence: the first that may have been accepted, or else the last one."""
-    maybe_taken = order.submission_attempts.filter(outcome__in=MAYBE_TAKEN).order_by("pk").first()
+    maybe_taken = order.submission_attempts.filter(outcome__in=MAYBE_ACCEPTED).order_by("pk").first()
     return maybe_taken or order.submission_attempts.first()
 
 
@@ -357,7 +359,7 @@ def _note_balance(client: UpstreamClient, account: str, doubts: Sequence[Order])
         return  # Other errors are raised: a provider that does not answer this would not answer the search.
     now = timezone.now()
     for order in doubts:
-        attempt = first_sending(order)
+        attempt = evidence_attempt(order)
         if attempt and attempt.account == account:
             # Keep the first balance: the later it is read, the more other orders have changed it.
             unread = PlacementAttempt.objects.filter(pk=attempt.pk, balance_after_at=None)
@@ -366,10 +368,10 @@ def _note_balance(client: UpstreamClient, account: str, doubts: Sequence[Order])
 
 def _note(order: Order, text: str, **found: object) -> None:
     """Store the result of a search on the attempt. Columns not in `found` keep the result of an earlier search."""
-    attempt = first_sending(order)
+    attempt = evidence_attempt(order)
     if attempt:
         PlacementAttempt.objects.filter(pk=attempt.pk).update(
-            **found, looks=F("looks") + 1, looked_at=timezone.now(), look_note=text[:500]
+            **found, searches=F("searches") + 1, searched_at=timezone.now(), search_note=text[:500]
         )
 
 

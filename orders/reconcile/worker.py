@@ -24,7 +24,7 @@ from catalog.provider_accounts import ProviderUnusable, client_for, drop_request
 from catalog.upstream.errors import UpstreamError
 from orders.common.backoff import next_search_after
 from orders.common.provider_rounds import for_each_provider
-from orders.dispatch.submit import claim_repetition, send
+from orders.dispatch.submit import claim_repetition, send_add
 from orders.models import Order, PlacementAttempt
 from orders.models.attempts import ACCEPTED
 from orders.reconcile.match import MAX_WIDTH, Candidate, candidate_of, may_be
@@ -33,11 +33,11 @@ from orders.reconcile.search import (
     ProviderIds,
     calibrate,
     candidates_of,
-    first_sending,
+    evidence_attempt,
     search_for,
     window_of,
 )
-from orders.states import MAYBE_TAKEN, Submission
+from orders.states import MAYBE_ACCEPTED, Submission
 from panel.lib.claims import claim_due
 
 log = structlog.get_logger(__name__)
@@ -108,7 +108,7 @@ def _send_again(provider: Provider, doubts: Sequence[Order]) -> list[Order]:
             break
         if claim is None:
             break
-        send(claim=claim)
+        send_add(claim=claim)
         order = Order.objects.get(pk=left[0].pk)
         if order.submission != Submission.ACCEPTED:
             left[0] = order  # Its token changed.
@@ -135,7 +135,7 @@ def _may_trust(provider: Provider) -> bool:
         ids = _ids_around(provider, order)
     except (UpstreamError, ProviderUnusable, _NotCheckable):
         return False
-    attempt = first_sending(order)
+    attempt = evidence_attempt(order)
     since = attempt.started_at if attempt else order.created_at
     # Read the candidates before the known ids, so that an order recorded in between is no duplicate.
     repeated, others = _repeated(provider, since), _others(provider, since)
@@ -188,7 +188,7 @@ def _repeated(provider: Provider, since: datetime) -> list[Candidate]:
         order__provider=provider,
         order__submission=Submission.ACCEPTED,
         request_scope=request_scope(provider),
-        outcome__in=MAYBE_TAKEN,
+        outcome__in=MAYBE_ACCEPTED,
         started_at__gte=since,
     ).exclude(ACCEPTED)
     return [candidate_of(order=one.order, sent_at=one.started_at) for one in earlier.select_related("order")]

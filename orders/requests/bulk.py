@@ -189,8 +189,8 @@ def _check(orders: Collection[Order]) -> None:
 def plan_staff_cancels(*, orders: Collection[Order], actor: User | None) -> BulkResult:
     """Return what `cancel_as_staff` would do now, without changes. Raise TooMany."""
     _check_staff(orders)
-    standing = cancel.standing().filter(order__in=[order.pk for order in orders])
-    requested = set(standing.values_list("order_id", flat=True))
+    active = cancel.active_requests().filter(order__in=[order.pk for order in orders])
+    requested = set(active.values_list("order_id", flat=True))
 
     def plan(order: Order) -> OrderResult:
         if reason := _why_left(order, actor):

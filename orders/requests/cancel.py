@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy
 
 from catalog.models import Provider
 from catalog.provider_accounts import ProviderUnusable
-from catalog.upstream.batch_calls import ask_in_halves
+from catalog.upstream.batch_calls import call_in_halves
 from catalog.upstream.client import UpstreamClient
 from catalog.upstream.errors import ErrorCode
 from catalog.upstream.results import CancelAccepted, RowError
@@ -68,7 +68,7 @@ def may_cancel(order: Order) -> bool:
         return True
     if why_not_asked(order) or not order.service.upstream.cancel:
         return False
-    return not standing().filter(order=order).exists() and not _was_refused_lately(order)
+    return not active_requests().filter(order=order).exists() and not _was_refused_lately(order)
 
 
 def why_not_asked(order: Order) -> str:
@@ -130,7 +130,7 @@ def _request(order: Order, actor: User | None, patient: bool) -> bool:
     locked = Order.objects.select_for_update(no_key=True).get(pk=order.pk)
     if reason := why_not_asked(locked):
         raise TooLate(reason)
-    if standing().filter(order=locked).exists():
+    if active_requests().filter(order=locked).exists():
         return False
     if patient and _was_refused_lately(locked):
         raise TooLate(_("The provider has refused to cancel it. You can ask again an hour after that."))
@@ -144,7 +144,7 @@ def _request(order: Order, actor: User | None, patient: bool) -> bool:
     return True
 
 
-def standing() -> QuerySet[CancelRequest]:
+def active_requests() -> QuerySet[CancelRequest]:
     """Return requests that are open, or accepted so recently that they may still take effect."""
     return CancelRequest.objects.filter(
         Q(state__in=(CancelState.WAITING, CancelState.ASKING))
@@ -180,14 +180,14 @@ def send_cancels(*, provider: Provider) -> tuple[int, queue.Trouble | None]:
     if not batch:
         return 0, None
     ids = [request.order.upstream_id for request in batch]
-    answers, trouble = queue.send(provider, _cancel, ids)
+    answers, trouble = queue.send_batch(provider, _cancel, ids)
     record_cancels(batch=batch, answers=answers, trouble=trouble)
     return len(batch), trouble or queue.cut_short(answers)
 
 
 def _cancel(client: UpstreamClient, ids: Sequence[str]) -> dict[str, CancelAccepted | RowError]:
     """Return the answers by id. Resending is harmless, so a batch is split around an id that crashes the provider."""
-    result = ask_in_halves(client.cancel, ids, refusals_count=True)
+    result = call_in_halves(client.cancel, ids, refusals_count=True)
     if result.trouble and not result.worked:
         raise result.trouble
     return {one: answer for one, answer in result.answers.items() if one not in result.blamed}

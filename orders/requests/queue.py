@@ -76,7 +76,7 @@ def lock_held(rows: QuerySet[Row], batch: Sequence[Row]) -> list[Row]:
     return list(held.select_related("order").order_by("pk").select_for_update(of=("self",)))
 
 
-def send(
+def send_batch(
     provider: Provider,
     action: Callable[[UpstreamClient, Sequence[str]], dict[str, Answer]],
     ids: Sequence[str | None],

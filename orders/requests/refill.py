@@ -110,7 +110,7 @@ def send_refills(*, provider: Provider) -> tuple[int, queue.Trouble | None]:
     if not batch:
         return 0, None
     ids = [refill.order.upstream_id for refill in batch]
-    answers, trouble = queue.send(provider, UpstreamClient.refill, ids)
+    answers, trouble = queue.send_batch(provider, UpstreamClient.refill, ids)
     record_refills(batch=batch, answers=answers, trouble=trouble)
     return len(batch), trouble or queue.cut_short(answers)
 

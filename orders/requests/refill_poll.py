@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from catalog.models import Provider
 from catalog.provider_accounts import ProviderUnusable, client_for
-from catalog.upstream.batch_calls import Said, ask_in_halves
+from catalog.upstream.batch_calls import BatchAnswers, call_in_halves
 from catalog.upstream.errors import ErrorCode
 from catalog.upstream.results import RefillStatus, RefillStatusRow, RowError
 from orders.common.provider_rounds import for_each_provider
@@ -92,13 +92,13 @@ def poll_provider_refills(*, provider: Provider, seconds: float = ROUND_SECONDS)
     return polled
 
 
-def _call(provider: Provider, ids: Sequence[str]) -> tuple[Said[RefillStatusRow], queue.Trouble | None]:
+def _call(provider: Provider, ids: Sequence[str]) -> tuple[BatchAnswers[RefillStatusRow], queue.Trouble | None]:
     """Return the answers, and the error that prevented some of them."""
     try:
         client = client_for(provider)
     except ProviderUnusable as error:
-        return Said(), error
-    result = ask_in_halves(client.refill_statuses, list(dict.fromkeys(ids)), refusals_count=True)
+        return BatchAnswers(), error
+    result = call_in_halves(client.refill_statuses, list(dict.fromkeys(ids)), refusals_count=True)
     if queue.is_final(result.trouble):
         result.asked |= set(ids)  # A refusal of the whole call counts for every id.
     return result, result.trouble

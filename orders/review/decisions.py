@@ -51,7 +51,7 @@ def ask_for_review(*, order: Order, reason: str, note: str = "", figures: Sequen
         write_event(order_id=order.pk, kind=EventKind.REVIEW, new=reason, text=text, public=False)
 
 
-def close_settled_review(*, order: Order) -> None:
+def close_resolved_review(*, order: Order) -> None:
     """Close a review that the provider's later answer resolved; joins a transaction.
 
     Do nothing if staff closed it meanwhile.

@@ -22,7 +22,7 @@ from panel.lib.money import MoneyError, convert_back_up, format_money, micros_up
 # -- the question to staff ---------------------------------------------------------------------------
 
 
-def what_is_asked(*, order: Order, sent_at: datetime, now: datetime) -> str:
+def question_for_staff(*, order: Order, sent_at: datetime, now: datetime) -> str:
     """Return what staff must find out and choose, in one sentence, with its age and its deadline."""
     there = order.provider.name
     age = _age(order.review_since or sent_at, now)
@@ -79,7 +79,7 @@ NO_ANSWER = Badge("It may have arrived, no answer", "warning", "help")
 ANSWERED = Badge("Answered", "info", "reply")
 
 
-def how_far(phase: str) -> Badge:
+def phase_badge(phase: str) -> Badge:
     """Return how far a request came. An unrecorded phase may be any of them."""
     if phase not in set(Phase):
         return NO_ANSWER
@@ -89,23 +89,23 @@ def how_far(phase: str) -> Badge:
 
 
 @dataclass(frozen=True, slots=True)
-class Sending:
-    """One attempt of the order. `said` and `body` are the provider's own words: untrusted text."""
+class AttemptLine:
+    """One attempt of the order. `answer` and `body` are the provider's own words: untrusted text."""
 
     at: datetime
     reach: Badge
     http_status: int | None
-    said: str
+    answer: str
     body: str
     request_id: str
 
 
-def sending_of(attempt: PlacementAttempt) -> Sending:
-    return Sending(
+def attempt_line(attempt: PlacementAttempt) -> AttemptLine:
+    return AttemptLine(
         at=attempt.started_at,
-        reach=how_far(attempt.phase),
+        reach=phase_badge(attempt.phase),
         http_status=attempt.http_status,
-        said=attempt.detail,
+        answer=attempt.detail,
         body=attempt.body,
         request_id=attempt.request_id,
     )
@@ -129,7 +129,7 @@ class Orphan:
 
 
 @dataclass(frozen=True, slots=True)
-class Looks:
+class SearchProgress:
     """Results so far of the search for the order by its ids."""
 
     count: int
@@ -146,16 +146,16 @@ class Looks:
         return agreeing[0] if len(agreeing) == 1 else ""
 
 
-def looks_of(attempt: PlacementAttempt | None, *, taken: Collection[str], currency: str) -> Looks:
+def search_progress(attempt: PlacementAttempt | None, *, taken: Collection[str], currency: str) -> SearchProgress:
     """Return the search results kept on this attempt, without orphans whose id another order now has (`taken`)."""
     if attempt is None:
-        return Looks(0, None, None, None, "", ())
-    return Looks(
-        count=attempt.looks,
-        last=attempt.looked_at,
+        return SearchProgress(0, None, None, None, "", ())
+    return SearchProgress(
+        count=attempt.searches,
+        last=attempt.searched_at,
         asked_from=attempt.probed_from,
         asked_to=attempt.probed_to,
-        note=attempt.look_note,
+        note=attempt.search_note,
         orphans=tuple(_orphan(found, currency) for found in attempt.orphans if found["id"] not in taken),
     )
 

@@ -8,7 +8,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from orders.models import DripFeed, Order
-from orders.states import DRIP_LOOKS, LOOKS, REFILL_LOOKS, DripState, RefillState, Status
+from orders.states import DRIP_BADGES, REFILL_BADGES, STATUS_BADGES, DripState, RefillState, Status
 from panel.lib.templatetags.display import badge, number
 
 register = template.Library()
@@ -17,19 +17,19 @@ register = template.Library()
 @register.simple_tag
 def status_badge(status: str) -> SafeString:
     """Return an order's status as colour, icon and word."""
-    return badge(LOOKS.get(status), _(Status(status).label) if status in Status.values else status)
+    return badge(STATUS_BADGES.get(status), _(Status(status).label) if status in Status.values else status)
 
 
 @register.simple_tag
 def refill_badge(state: str) -> SafeString:
     """Return a refill's state as colour, icon and word."""
-    return badge(REFILL_LOOKS.get(state), _(RefillState(state).label) if state in RefillState.values else state)
+    return badge(REFILL_BADGES.get(state), _(RefillState(state).label) if state in RefillState.values else state)
 
 
 @register.simple_tag
 def drip_badge(state: str) -> SafeString:
     """Return a drip-feed's state as colour, icon and word."""
-    return badge(DRIP_LOOKS.get(state), _(DripState(state).label) if state in DripState.values else state)
+    return badge(DRIP_BADGES.get(state), _(DripState(state).label) if state in DripState.values else state)
 
 
 @register.simple_tag
@@ -38,7 +38,7 @@ def run_progress(drip: DripFeed) -> SafeString:
     return format_html(
         '<span class="delivered is-{}"><span class="delivered-text">{}</span>'
         '<progress max="{}" value="{}" aria-label="{}"></progress></span>',
-        DRIP_LOOKS.get(drip.state, ("neutral", ""))[0],
+        DRIP_BADGES.get(drip.state, ("neutral", ""))[0],
         _("Run %(run)s of %(runs)s") % {"run": number(drip.begun), "runs": number(drip.runs)},
         drip.runs,
         drip.begun,
@@ -64,7 +64,7 @@ def delivered_progress(order: Order) -> SafeString:
     return format_html(
         '<span class="delivered is-{}"><span class="delivered-text">{}</span>'
         '<progress max="{}" value="{}" aria-label="{}"></progress></span>',
-        LOOKS.get(order.status, ("neutral", ""))[0],
+        STATUS_BADGES.get(order.status, ("neutral", ""))[0],
         words,
         order.quantity,
         delivered or 0,

@@ -27,7 +27,7 @@ from orders.models import Order, OrderEvent
 from orders.refunds.policy import overcharged, sold_at_a_loss
 from orders.refunds.posting import Refunded, post_refunds
 from orders.requests.cancel import close_cancel_requests
-from orders.review.decisions import ask_for_review, close_settled_review
+from orders.review.decisions import ask_for_review, close_resolved_review
 from orders.states import FINAL, EventKind, ReviewReason, Status, Submission
 from orders.tracking.interpret import OrderChange, change_of, is_foreign
 from panel.alerts.causes import Cause
@@ -139,7 +139,7 @@ def _review(change: OrderChange, now: datetime) -> None:
     elif change.review:
         ask_for_review(order=order, reason=change.review, note=change.review_note, figures=change.review_figures)
     elif change.closes_review:
-        close_settled_review(order=order)
+        close_resolved_review(order=order)
 
 
 def _review_if_lost(order: Order, row: StatusRow | RowError | None, now: datetime) -> None:

@@ -21,7 +21,7 @@ ERRORS_OF_ITS_OWN = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Following:
+class PollBacklog:
     """A provider's open orders: how many, and when the one that waits longest was last polled with success."""
 
     provider_id: int
@@ -34,7 +34,7 @@ class Following:
         return timezone.now() - self.oldest_check if self.oldest_check else timedelta(0)
 
 
-def following() -> list[Following]:
+def poll_backlog() -> list[PollBacklog]:
     """Return a row for each provider with open orders.
 
     `oldest_check` leaves out orders in review and orders with repeated errors, which go to review.
@@ -51,13 +51,13 @@ def following() -> list[Following]:
         )
         .order_by("provider_id")
     )
-    return [Following(row["provider_id"], row["open"], row["oldest"]) for row in rows]
+    return [PollBacklog(row["provider_id"], row["open"], row["oldest"]) for row in rows]
 
 
 def watch_polls() -> None:
     """Raise an alert for each provider with an open order that was not polled within the bound; resolve the others."""
     bound = poll_bound()
-    late = {one.provider_id: one for one in following() if one.oldest > bound}
+    late = {one.provider_id: one for one in poll_backlog() if one.oldest > bound}
     for provider in Provider.objects.all():
         one = late.get(provider.pk)
         if one is None:

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from catalog.models import Provider
 from catalog.provider_accounts import ProviderUnusable, client_for, leave_polling_lane, take_polling_lane
-from catalog.upstream.batch_calls import ask_in_halves, is_about_us
+from catalog.upstream.batch_calls import call_in_halves, is_about_us
 from catalog.upstream.client import UpstreamClient
 from catalog.upstream.errors import UpstreamError
 from orders.common.provider_rounds import for_each_provider, in_lanes
@@ -114,7 +114,7 @@ class _Round:
         batch = claim_batch(provider_id=self._provider.pk, size=size)
         if not batch:
             return 0
-        result = ask_in_halves(self._client.statuses, [str(order.upstream_id) for order in batch])
+        result = call_in_halves(self._client.statuses, [str(order.upstream_id) for order in batch])
         self.trouble = self.trouble or result.trouble
         if len(batch) == 1 and result.trouble and not is_about_us(result.trouble):
             # This order itself may cause the error, so it must wait longer, too.

@@ -17,7 +17,7 @@ from panel.accounts.forms import ResetPasswordForm
 from panel.accounts.invitations import can_be_invited, renew_invitation, withdraw_invitation
 from panel.accounts.models import User
 from panel.accounts.roles import CHANGE_ADDRESS
-from panel.lib.admin.actions import ActionRefused, ask_and_act
+from panel.lib.admin.actions import ActionRefused, confirm_and_act
 
 log = structlog.get_logger(__name__)
 
@@ -54,7 +54,7 @@ class UserActions:
         act: Callable[[dict[str, Any]], str],
         form_class: Callable[..., forms.Form] = forms.Form,
     ) -> HttpResponse:
-        return ask_and_act(
+        return confirm_and_act(
             request=request,
             model_admin=self,  # type: ignore[arg-type]
             obj=user,

@@ -34,7 +34,7 @@ _REFILL_STATUS: dict[str, str] = {
 }
 
 
-class Standing(NamedTuple):
+class StatusColumns(NamedTuple):
     """The columns of an order that its status needs: a hundred model instances would take twice as long to read."""
 
     pk: int
@@ -49,7 +49,7 @@ class Standing(NamedTuple):
     run: int | None
 
     @classmethod
-    def of(cls, order: Order) -> Standing:
+    def of(cls, order: Order) -> StatusColumns:
         return cls(*(getattr(order, name) for name in cls._fields))
 
 
@@ -99,22 +99,22 @@ def read_refills(*, customer: User, ids: Collection[int]) -> dict[int, str]:
 def read_statuses(*, customer: User, ids: Collection[int]) -> dict[int, dict[str, str]]:
     """Return the answers for those of `ids` that are the customer's, in one query; three with drip-feeds."""
     orders = _read(orders_of(customer=customer).order_by().filter(pk__in=ids))
-    statuses = {order.pk: tell(order) for order in orders}
+    statuses = {order.pk: served_status(order) for order in orders}
     first_runs = {order.drip_feed_id: order.pk for order in orders if order.drip_feed_id and order.run == 1}
     if first_runs:
-        runs: dict[int | None, list[Standing]] = {}
+        runs: dict[int | None, list[StatusColumns]] = {}
         for run in _read(Order.objects.filter(drip_feed__in=list(first_runs)).order_by("run")):
             runs.setdefault(run.drip_feed_id, []).append(run)
         for drip in DripFeed.objects.filter(pk__in=first_runs):
-            statuses[first_runs[drip.pk]] = tell_drip(drip, runs[drip.pk])
+            statuses[first_runs[drip.pk]] = served_drip_status(drip, runs[drip.pk])
     return {pk: one.as_answer() for pk, one in statuses.items()}
 
 
-def _read(orders: QuerySet[Order]) -> list[Standing]:
-    return [Standing(*row) for row in orders.values_list(*Standing._fields)]
+def _read(orders: QuerySet[Order]) -> list[StatusColumns]:
+    return [StatusColumns(*row) for row in orders.values_list(*StatusColumns._fields)]
 
 
-def tell(order: Standing) -> ServedStatus:
+def served_status(order: StatusColumns) -> ServedStatus:
     """Return the status of one order."""
     status = Status(order.status)
     if status in FINAL and order.review_reason:
@@ -129,7 +129,7 @@ def tell(order: Standing) -> ServedStatus:
     return ServedStatus(status, order.charge - order.refunded, _remains(order, status), max(order.start_count or 0, 0))
 
 
-def _remains(order: Standing, status: Status) -> int:
+def _remains(order: StatusColumns, status: Status) -> int:
     known = None if order.remains is None else max(0, min(order.remains, order.quantity))
     if status not in FINAL:
         return order.quantity if known is None else known
@@ -142,9 +142,9 @@ def _remains(order: Standing, status: Status) -> int:
     return undelivered if given == order.refunded else undelivered - 1
 
 
-def tell_drip(drip: DripFeed, runs: Iterable[Standing]) -> ServedStatus:
+def served_drip_status(drip: DripFeed, runs: Iterable[StatusColumns]) -> ServedStatus:
     """Return all runs as one order: those that began, and those to come or refunded."""
-    statuses = [tell(run) for run in runs]
+    statuses = [served_status(run) for run in runs]
     not_begun = drip.runs - len(statuses)
     return ServedStatus(
         status=_status_of_runs(drip, [one.status for one in statuses]),

@@ -55,7 +55,7 @@ def page_of(
     place = before or _place(params.get("after", ""))
     # A page before a place is read in reverse order, and then reversed.
     down = descending != bool(before)
-    found = list(_from_place(rows, key, is_unique, place, down)[: size + 1])
+    found = list(_after_position(rows, key, is_unique, place, down)[: size + 1])
     more = len(found) > size
     if (before and not more) or (place and not found):
         # The whole first page; and never an empty page if the rows are gone.
@@ -82,14 +82,14 @@ def each_row(
     """
     place = None
     while True:
-        found = list(_from_place(rows, key, is_unique, place, descending)[:size])
+        found = list(_after_position(rows, key, is_unique, place, descending)[:size])
         yield from found
         if len(found) < size:
             return
         place = _place(_written(found[-1], key))
 
 
-def _from_place(
+def _after_position(
     rows: QuerySet[Row], key: str, is_unique: bool, place: tuple[int, int] | None, down: bool
 ) -> QuerySet[Row]:
     """Return the rows in order, starting after `place`."""

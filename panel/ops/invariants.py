@@ -48,7 +48,7 @@ _CHECKS: tuple[tuple[str, str, str], ...] = (
         """SELECT w.id, w.version, COUNT(e.id), COALESCE(MAX(e.seq), 0) FROM billing_wallet w
            LEFT JOIN billing_entry e ON e.wallet_id = w.id GROUP BY w.id, w.version
            HAVING w.version <> COUNT(e.id) OR w.version <> COALESCE(MAX(e.seq), 0) OR MIN(e.seq) < 1""",
-        "wallet {}: version {}, {} entries, last number {}",
+        "wallet {}: entry count {}, {} entries, last number {}",
     ),
     (
         "balances chain from entry to entry",

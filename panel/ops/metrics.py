@@ -20,7 +20,7 @@ from catalog.models import Provider
 from orders.common.backoff import poll_bound
 from orders.models import Order, OrderInReview
 from orders.states import Submission
-from orders.tracking.monitor import following
+from orders.tracking.monitor import poll_backlog
 from panel.alerts.models import Alert, Heartbeat
 
 
@@ -45,15 +45,15 @@ class _Panel(Collector):
         return []  # Otherwise registering would read the database once more.
 
     def collect(self) -> Iterator[Metric]:
-        yield from _following()
-        yield from _unsettled()
+        yield from _poll_backlog()
+        yield from _not_accepted()
         yield from _tasks()
         yield _gauge("upmark_open_alerts", "Alerts that nobody resolved.", _open_alerts())
 
 
-def _following() -> Iterator[Metric]:
+def _poll_backlog() -> Iterator[Metric]:
     names = dict(Provider.objects.values_list("pk", "name"))
-    rows = [(names[one.provider_id], one) for one in following()]
+    rows = [(names[one.provider_id], one) for one in poll_backlog()]
     yield _by(
         "provider",
         "upmark_open_orders",
@@ -75,14 +75,14 @@ def _following() -> Iterator[Metric]:
     )
 
 
-def _unsettled() -> Iterator[Metric]:
+def _not_accepted() -> Iterator[Metric]:
     # One by one: each has an index of its own.
-    unsettled = (Submission.QUEUED, Submission.SUBMITTING, Submission.IN_DOUBT)
+    not_accepted = (Submission.QUEUED, Submission.SUBMITTING, Submission.IN_DOUBT)
     yield _by(
         "placement",
         "upmark_unsettled_orders",
         "Orders that are not yet, or perhaps not, with a provider.",
-        {submission.value: _count(submission) for submission in unsettled},
+        {submission.value: _count(submission) for submission in not_accepted},
     )
     in_review = OrderInReview.objects.filter(~Q(review_reason="")).count()
     yield _gauge("upmark_orders_in_review", "Orders that wait for a person.", in_review)

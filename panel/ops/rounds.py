@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from billing.mails import send_due_mails
 from catalog.provider_accounts import check_providers
-from catalog.shop.changelog import find_shelf_news
+from catalog.shop.changelog import record_shop_changes
 from orders.checkout.drip_feeds import begin_due_runs
 from orders.dispatch.submit import submit_due_orders
 from orders.dispatch.timeouts import meet_deadlines
@@ -50,13 +50,13 @@ ROUNDS: dict[str, Round] = {
         count_figures, "Count the orders of the last weeks for the lists.", "The figures are counted."
     ),
     "find_shelf_news": Round(
-        find_shelf_news, "Find what is new, gone, cheaper or dearer in the shop.", "Changes in the shop: {count}."
+        record_shop_changes, "Find what is new, gone, cheaper or dearer in the shop.", "Changes in the shop: {count}."
     ),
-    "poll_orders": Round(poll_due_orders, "Ask the providers about orders that are due.", "{count} orders looked at."),
-    "poll_refills": Round(
-        poll_due_refills, "Ask the providers about refills that are due.", "{count} refills looked at."
+    "poll_orders": Round(poll_due_orders, "Ask the providers about orders that are due.", "{count} orders polled."),
+    "poll_refills": Round(poll_due_refills, "Ask the providers about refills that are due.", "{count} refills polled."),
+    "reconcile_orders": Round(
+        _reconcile_orders, "Search for orders in doubt that are due.", "{count} doubts resolved."
     ),
-    "reconcile_orders": Round(_reconcile_orders, "Search for orders in doubt that are due.", "{count} doubts settled."),
     "send_account_mails": Round(
         send_account_mails, "Mail invitations and news of changed addresses.", "{count} mails sent."
     ),

@@ -18,7 +18,7 @@ BAD_ORDER = "Incorrect order ID"
 BAD_REFILL = "Incorrect refill ID"
 
 
-class Provider:
+class SandboxApi:
     """The actions of API v2 over one store.
 
     `request_ids` enables what a few providers add to the standard: an `add` repeated with the same `request_id`

@@ -30,7 +30,7 @@ from panel.sandbox.http.handler import API_PATH, LINGER_RESET, Handler
 from panel.sandbox.http.recording import Recorded, RequestLog
 from panel.sandbox.listing import SandboxListing
 from panel.sandbox.orderbook import OrderBook
-from panel.sandbox.protocol import Provider
+from panel.sandbox.protocol import SandboxApi
 from panel.sandbox.store import Store
 
 logger = logging.getLogger("panel.sandbox")
@@ -39,7 +39,7 @@ _STOP_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class PlacedOrder:
+class OrderSnapshot:
     """The true state of one order. Money is Decimal.
 
     `charge` is what was taken at first, `refunded` what was returned; `params` are those of the `add`, without the
@@ -96,7 +96,7 @@ class SandboxServer:
             self._http.server_close()
             raise
         self._book = OrderBook(self._store)
-        self.provider = Provider(self._store, self._book, self._listing, key=key, request_ids=request_ids)
+        self.api = SandboxApi(self._store, self._book, self._listing, key=key, request_ids=request_ids)
 
     # Running
 
@@ -161,14 +161,14 @@ class SandboxServer:
         """Return the API requests of one action, oldest first."""
         return [entry for entry in self.log.copies() if entry.action == action]
 
-    def orders(self) -> list[PlacedOrder]:
+    def orders(self) -> list[OrderSnapshot]:
         """Return every accepted order, oldest first."""
         orders, now = self._book.all(), self._store.now()
         placed = []
         for order in orders:
             at = order.progress(now)
             placed.append(
-                PlacedOrder(
+                OrderSnapshot(
                     id=order.id,
                     service=order.service,
                     type=order.type,
@@ -251,7 +251,7 @@ class SandboxServer:
 
     def set_dialect(self, **changes: Any) -> None:
         """Set how it differs from the standard from now on; see `panel.sandbox.dialect`. No arguments: the standard."""
-        self.provider.dialect = Dialect(**changes)
+        self.api.dialect = Dialect(**changes)
 
     def inject(self, fault: Fault) -> None:
         """Arm a fault; see `panel.sandbox.http.faults`."""
@@ -265,7 +265,7 @@ class SandboxServer:
 
     def control(self, body: bytes) -> tuple[int, Any]:
         """Answer one `POST /_control`: HTTP status and JSON value."""
-        return handle(body, commands=self._commands(), knows=self.provider.knows)
+        return handle(body, commands=self._commands(), knows=self.api.knows)
 
     def _commands(self) -> Commands:
         return {

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import connection
 
-from catalog.imports.run import sync_provider
+from catalog.imports.run import import_services
 from catalog.models import CatalogChange, Category, Service, SyncRun, UpstreamService
 from catalog.prices.storage import price_policy
 from catalog.provider_accounts import client_for
@@ -100,7 +100,7 @@ class _Bench:
         self.writes.clear()
         self._provider.refresh_from_db()
         with measured() as found, connection.execute_wrapper(self._note):
-            done = sync_provider(provider=self._provider)
+            done = import_services(provider=self._provider)
         expected = (SyncRun.Outcome.APPLIED, self._count, added, changed, 0, 0)
         if (done.outcome, done.listed, done.added, done.changed, done.vanished, done.skipped_count) != expected:
             raise Wrong(f"the import ended otherwise: {done.outcome} {done.reason}, {done.added}, {done.changed}")

@@ -27,7 +27,7 @@ CHUNK = 500
 AGE = timedelta(days=4)
 
 
-class Standing(NamedTuple):
+class KnownStatus(NamedTuple):
     status: str
     remains: int
 
@@ -47,7 +47,7 @@ def open_orders(*, service: Service, customers: Sequence[User], ids: range) -> N
             ]
             Order.objects.bulk_create(orders)
             unguarded.entries().bulk_create(purse.pay(order) for order, purse in zip(orders, owners, strict=True))
-        unguarded.wallets().bulk_update((purse.wallet for purse in purses), ["balance", "version"])
+        unguarded.wallets().bulk_update((purse.wallet for purse in purses), ["balance", "entry_count"])
 
 
 @dataclass(slots=True)
@@ -56,10 +56,10 @@ class _Purse:
 
     def pay(self, order: Order) -> Entry:
         self.wallet.balance -= order.charge
-        self.wallet.version += 1
+        self.wallet.entry_count += 1
         return Entry(
             wallet=self.wallet,
-            seq=self.wallet.version,
+            seq=self.wallet.entry_count,
             amount=-order.charge,
             balance_after=self.wallet.balance,
             kind=Entry.Kind.ORDER,
@@ -70,7 +70,7 @@ class _Purse:
 
 
 def _order(service: Service, customer_id: int, upstream_id: int, charge: int, now: datetime) -> Order:
-    standing = stood(upstream_id)
+    status = stood(upstream_id)
     # Spread over a day, and in another order than that of the rows.
     accepted_at = now - AGE - timedelta(seconds=upstream_id * 7_919 % 86_400)
     return Order(
@@ -89,25 +89,25 @@ def _order(service: Service, customer_id: int, upstream_id: int, charge: int, no
         **id_columns(str(upstream_id)),
         expected_cost=cost_of_order(service=service, quantity=QUANTITY),
         upstream_charge=cost_of_order(service=service, quantity=QUANTITY),
-        status=standing.status,
+        status=status.status,
         submission=Submission.ACCEPTED,
         start_count=50,
-        remains=standing.remains,
+        remains=status.remains,
         accepted_at=accepted_at,
         next_action_at=None,
         next_poll_at=accepted_at,
     )
 
 
-def stood(upstream_id: int) -> Standing:
+def stood(upstream_id: int) -> KnownStatus:
     """As the panel knows the order before the first round."""
     now = stands(upstream_id)
     if now.status == Status.PENDING:
         return now
-    return Standing(Status.IN_PROGRESS, 700) if upstream_id % 2 else Standing(Status.PENDING, QUANTITY)
+    return KnownStatus(Status.IN_PROGRESS, 700) if upstream_id % 2 else KnownStatus(Status.PENDING, QUANTITY)
 
 
-def stands(upstream_id: int) -> Standing:
+def stands(upstream_id: int) -> KnownStatus:
     """As the provider tells it, thus as the panel must know it afterwards."""
     answer = answer_about(upstream_id)
-    return Standing(Status[answer["status"].upper().replace(" ", "_")], int(answer["remains"]))
+    return KnownStatus(Status[answer["status"].upper().replace(" ", "_")], int(answer["remains"]))

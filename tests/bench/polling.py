@@ -23,7 +23,7 @@ from panel.ops.invariants import find_breaches
 from tests import make
 from tests.bench.environment import settle
 from tests.bench.measuring import Wrong, measured
-from tests.bench.open_orders import Standing, open_orders, stands, stood
+from tests.bench.open_orders import KnownStatus, open_orders, stands, stood
 from tests.bench.report import Report, Row
 from tests.bench.upstream import Upstream
 
@@ -70,7 +70,7 @@ class _Shop:
         settle()
         self._orders = Order.objects.filter(provider__in=self._ids)
         moves = Counter((stood(one), stands(one)) for ids in self._ids.values() for one in ids)
-        self._standings: Counter[Standing] = Counter()
+        self._standings: Counter[KnownStatus] = Counter()
         for (_, after), orders in moves.items():
             self._standings[after] += orders
         self._moves = sum(orders for (before, after), orders in moves.items() if before.status != after.status)
@@ -119,7 +119,7 @@ class _Shop:
     def _check_written(self) -> None:
         """All is known that the providers tell, and nothing was done twice."""
         found = self._orders.values_list("status", "remains").annotate(Count("pk")).order_by()
-        if {Standing(status, remains): count for status, remains, count in found} != self._standings:
+        if {KnownStatus(status, remains): count for status, remains, count in found} != self._standings:
             raise Wrong(f"the orders do not stand as the providers say: {list(found)}")
         claimed = timezone.now() + timedelta(seconds=CLAIM_SECONDS)
         if self._orders.filter(Q(next_poll_at__lte=claimed) | Q(poll_errors__gt=0)).exists():

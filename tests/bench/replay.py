@@ -16,7 +16,9 @@ from tests.bench.measuring import Wrong
 
 _SAVEPOINTS = ("SAVEPOINT", "RELEASE")
 _INSERT = re.compile(r'INSERT INTO "(\w+)" \(([^)]*)\)')
-_MOVED = re.compile(r'SELECT "billing_wallet"\."balance" AS "balance", "billing_wallet"\."version" AS "version" FROM')
+_MOVED = re.compile(
+    r'SELECT "billing_wallet"\."balance" AS "balance", "billing_wallet"\."version" AS "entry_count" FROM'
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from django.db import transaction
 
 from catalog.models import Provider, Service
 from catalog.provider_accounts import client_for
-from catalog.upstream.results import Placed
+from catalog.upstream.results import AddAccepted
 from orders.checkout.validation import add_params
 from orders.dispatch.submit import submit_for_provider
 from orders.models import Order
@@ -84,7 +84,7 @@ class _Bench:
         with measured() as found:
             outcomes = [client.add(form) for form in forms]
         self._check_sent(links)
-        if not all(isinstance(outcome, Placed) for outcome in outcomes):
+        if not all(isinstance(outcome, AddAccepted) for outcome in outcomes):
             raise Wrong("the provider did not take every request of the bare loop")
         return found
 

@@ -64,7 +64,7 @@ def columns() -> set[str]:
 def test_migrations_when_there_is_data_then_kept_and_guarded(before, wallets):
     assert "last_seq" not in columns()
     migrate(*LATEST)
-    assert list(Wallet.objects.order_by("pk").values_list("balance", "version", "last_seq")) == [
+    assert list(Wallet.objects.order_by("pk").values_list("balance", "entry_count", "last_seq")) == [
         (301, 3, 3),
         (0, 2, 2),
         (0, 0, None),
@@ -143,7 +143,7 @@ def test_previous_release_when_it_posts_then_balances_match(old, wallets):
     old_post(old, wallet.pk, 1, "old again")
     with pytest.raises(IntegrityError, match="key"):
         old_post(old, wallet.pk, 1, "old again")
-    assert list(Wallet.objects.filter(pk=wallet.pk).values_list("balance", "version", "last_seq")) == [(6, 6, 6)]
+    assert list(Wallet.objects.filter(pk=wallet.pk).values_list("balance", "entry_count", "last_seq")) == [(6, 6, 6)]
     assert find_breaches() == []
 
 

@@ -29,10 +29,10 @@ def post(wallet, amount, key, kind=Entry.Kind.DEPOSIT, **values):
 
 
 def state(wallet):
-    """Return balance, version and every entry, to check that a refusal changes nothing."""
-    balance, version = Wallet.objects.values_list("balance", "version").get(pk=wallet.pk)
+    """Return balance, entry_count and every entry, to check that a refusal changes nothing."""
+    balance, entry_count = Wallet.objects.values_list("balance", "entry_count").get(pk=wallet.pk)
     entries = Entry.objects.filter(wallet=wallet).order_by("seq")
-    return balance, version, list(entries.values_list("seq", "amount", "balance_after", "kind", "key"))
+    return balance, entry_count, list(entries.values_list("seq", "amount", "balance_after", "kind", "key"))
 
 
 def in_savepoint(call):
@@ -64,8 +64,8 @@ def test_post_when_many_then_numbers_have_no_gap_and_balances_chain(wallet):
     amounts = [10_000_000, -2_500_000, 392_500, -1, 1, -7_892_500]
     for number, amount in enumerate(amounts):
         post(wallet, amount, f"k:{number}")
-    balance, version, entries = state(wallet)
-    assert (balance, version) == (0, 6)
+    balance, entry_count, entries = state(wallet)
+    assert (balance, entry_count) == (0, 6)
     assert [(seq, amount, after) for seq, amount, after, _, _ in entries] == [
         (1, 10_000_000, 10_000_000),
         (2, -2_500_000, 7_500_000),

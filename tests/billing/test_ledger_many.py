@@ -36,9 +36,9 @@ def lines(wallet, *amounts, prefix="k"):
 
 
 def state(wallet):
-    balance, version = Wallet.objects.values_list("balance", "version").get(pk=wallet.pk)
+    balance, entry_count = Wallet.objects.values_list("balance", "entry_count").get(pk=wallet.pk)
     entries = Entry.objects.filter(wallet=wallet).order_by("seq")
-    return balance, version, list(entries.values_list("seq", "amount", "balance_after", "key"))
+    return balance, entry_count, list(entries.values_list("seq", "amount", "balance_after", "key"))
 
 
 @pytest.mark.django_db
@@ -151,8 +151,8 @@ def test_post_all_when_raced_with_single_debits_then_nothing_is_lost():
 
     results = in_threads(*map(batch, range(4)), *map(single, range(4)))
     assert [result for result in results if isinstance(result, BaseException)] == []
-    balance, version, entries = state(wallet)
-    assert (balance, version) == (1_000 - 4 * 200 - 40, 1 + 80 + 4)
+    balance, entry_count, entries = state(wallet)
+    assert (balance, entry_count) == (1_000 - 4 * 200 - 40, 1 + 80 + 4)
     assert [seq for seq, *_ in entries] == list(range(1, 86))
     for (_, _, before, _), (_, amount, after, _) in zip(entries, entries[1:], strict=False):
         assert after == before + amount

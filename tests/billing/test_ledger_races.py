@@ -187,7 +187,7 @@ def test_post_when_400_debits_over_8_threads_then_all_count(wallet):
     assert results == [[True] * 50] * THREADS
     # 720,000 in, 400 × 1,800 out: to the last micro-unit.
     wallet.refresh_from_db()
-    assert (wallet.balance, wallet.version) == (0, 402)
+    assert (wallet.balance, wallet.entry_count) == (0, 402)
     assert debits(wallet).count() == 400
     assert list(Entry.objects.filter(wallet=wallet).order_by("seq").values_list("seq", flat=True)) == list(
         range(1, 403)
@@ -221,7 +221,7 @@ def test_post_when_8_threads_use_one_key_then_money_moves_once(wallet):
     assert sorted(posting.created for posting in results) == [False] * 7 + [True]
     assert len({posting.entry.pk for posting in results}) == 1
     wallet.refresh_from_db()
-    assert (wallet.balance, wallet.version) == (300, 2)
+    assert (wallet.balance, wallet.entry_count) == (300, 2)
     assert books_balance()
 
 

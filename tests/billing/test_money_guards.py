@@ -154,12 +154,12 @@ def unguarded_save(wallet: Wallet) -> None:
 PAST_THE_MODELS: list[Callable[[Wallet], Any]] = [
     unguarded_save,
     lambda wallet: unguarded.wallets().filter(pk=wallet.pk).update(balance=0),
-    lambda wallet: unguarded.wallets().filter(pk=wallet.pk).update(version=0),
-    lambda wallet: unguarded.wallets().filter(pk=wallet.pk).update(version=2),
-    lambda wallet: unguarded.wallets().filter(pk=wallet.pk).update(version=-1),
-    lambda wallet: unguarded.wallets().filter(pk=wallet.pk).update(version=0, balance=5),
+    lambda wallet: unguarded.wallets().filter(pk=wallet.pk).update(entry_count=0),
+    lambda wallet: unguarded.wallets().filter(pk=wallet.pk).update(entry_count=2),
+    lambda wallet: unguarded.wallets().filter(pk=wallet.pk).update(entry_count=-1),
+    lambda wallet: unguarded.wallets().filter(pk=wallet.pk).update(entry_count=0, balance=5),
     lambda wallet: unguarded.wallets().bulk_create([Wallet(customer=make.customer("b@example.org"), balance=5)]),
-    lambda wallet: unguarded.wallets().bulk_create([Wallet(customer=make.customer("b@example.org"), version=1)]),
+    lambda wallet: unguarded.wallets().bulk_create([Wallet(customer=make.customer("b@example.org"), entry_count=1)]),
 ]
 
 
@@ -219,8 +219,8 @@ def test_balance_when_corrected_before_the_commit_then_accepted(wallet):
         lambda wallet: Wallet.objects.get_or_create(customer=make.customer("b@example.org")),
         lambda wallet: Wallet.objects.update_or_create(pk=wallet.pk, defaults={"balance": 5}),
         lambda wallet: Wallet.objects.bulk_create([Wallet(customer=make.customer("b@example.org"))]),
-        lambda wallet: Wallet.objects.bulk_update([wallet], ["version"]),
-        lambda wallet: Wallet.objects.filter(pk=wallet.pk).update(version=5, credit_limit=1),
+        lambda wallet: Wallet.objects.bulk_update([wallet], ["entry_count"]),
+        lambda wallet: Wallet.objects.filter(pk=wallet.pk).update(entry_count=5, credit_limit=1),
         lambda wallet: Wallet.objects.all().delete(),
         lambda wallet: Wallet._base_manager.update(balance=5),
         lambda wallet: entry_of(wallet).save(),
@@ -369,7 +369,7 @@ def test_scanned_columns_when_listed_then_those_of_the_models():
         "wallet.entries.create(seq=1)",
         "wallet.entries.add(entry)",
         "wallet_of(customer=user).save()",
-        "found = wallet_of(customer=user)\nfound.version += 1",
+        "found = wallet_of(customer=user)\nfound.entry_count += 1",
         "get_object_or_404(Wallet, pk=1).save()",
         "Wallet.objects.bulk_update([], ['balance'])",
         "await Wallet.objects.aupdate(balance=5)",

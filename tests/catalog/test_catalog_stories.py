@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.urls import NoReverseMatch, reverse
 
 from catalog.imports.queue import request_all, run_due_imports
-from catalog.imports.run import sync_provider
+from catalog.imports.run import import_services
 from catalog.models import CatalogChange, Category, Provider, Service, SyncRun, UpstreamService
 from catalog.prices.changes import change_prices
 from catalog.prices.edits import Edit
@@ -73,11 +73,11 @@ def test_service_when_missing_from_the_list_then_neither_free_nor_on_sale(shop, 
 @pytest.mark.parametrize(
     "fault",
     [
-        faults.answer(body=b"[]", action="services", times=None),
+        faults.reply(body=b"[]", action="services", times=None),
         faults.truncate("services", times=None),
-        faults.answer(body=b'[{"service": 101, "name": "Service 101", "rate": "2"', action="services", times=None),
-        faults.answer(body=b'{"error": "Too many requests"}', action="services", times=None),
-        faults.answer(
+        faults.reply(body=b'[{"service": 101, "name": "Service 101", "rate": "2"', action="services", times=None),
+        faults.reply(body=b'{"error": "Too many requests"}', action="services", times=None),
+        faults.reply(
             body=b'[{"service": 101, "name": "Service 101", "type": "Default", "category": "Social",'
             b' "rate": "2.00", "min": "10", "max": "10000"}]',
             action="services",
@@ -136,13 +136,13 @@ def test_import_when_everything_changed_then_owners_settings_are_kept(shop, staf
         "max_quantity",
     )
     services = list(Service.objects.order_by("pk").values(*owned))
-    shelves = list(Category.objects.order_by("pk").values())
+    categories = list(Category.objects.order_by("pk").values())
     for number in range(101, 111):
         shop.set_service(number, name="Theirs", desc="Their words", category="Their shelf", rate="2.40", max=99_999)
     for _ in range(2):
         assert run_scheduled_import().outcome == "applied"
     assert list(Service.objects.order_by("pk").values(*owned)) == services
-    assert list(Category.objects.order_by("pk").values()) == shelves
+    assert list(Category.objects.order_by("pk").values()) == categories
     # Only what follows from the rate has changed, with the owner's margins.
     assert (service(101).price, service(102).price) == (4_800_000, 3_600_000)
 
@@ -182,7 +182,7 @@ def test_currency_when_switched_upstream_then_no_price_changes(shop, customer, s
         for number in range(101, 111):
             shop.set_service(number, rate="200")
     if shown_by != "the rates":
-        shop.inject(faults.answer(body=b'{"balance": "900", "currency": "INR"}', action="balance", times=None))
+        shop.inject(faults.reply(body=b'{"balance": "900", "currency": "INR"}', action="balance", times=None))
         shop.set_service(110, rate="2.10")
     run = run_scheduled_import()
     assert run.outcome == "refused"
@@ -206,17 +206,17 @@ def test_service_text_when_it_holds_a_script_then_escaped_everywhere(upstream, p
         upstream.set_service(service_id, name=text, category=text, desc=text, row={"type": "Default"})
     upstream.set_service(105, name="No rate", row={"rate": SCRIPT, "service": SCRIPT})
     upstream.set_service(106, name=SCRIPT, row={"type": SCRIPT})
-    sync_provider(provider=provider)
+    import_services(provider=provider)
     # The inbox and a refused import show it, too.
     upstream.set_service(101, name=f"{IMAGE}{SCRIPT} new", rate="2.00", max=77)
     upstream.set_service(102, rate="1.10")
     upstream.set_service(107, name=f"{IMAGE}{SCRIPT} new")
-    sync_provider(provider=provider)
+    import_services(provider=provider)
     for service_id in range(101, 108):
         upstream.set_service(service_id, listed=False)
     upstream.set_service(120, name=SCRIPT)
-    upstream.inject(faults.answer(body=f'{{"balance": "1", "currency": "{SCRIPT}"}}'.encode(), action="balance"))
-    assert sync_provider(provider=provider).outcome == "refused"
+    upstream.inject(faults.reply(body=f'{{"balance": "1", "currency": "{SCRIPT}"}}'.encode(), action="balance"))
+    assert import_services(provider=provider).outcome == "refused"
     assert CatalogChange.objects.filter(kind="text").exists()
 
     shown = 0

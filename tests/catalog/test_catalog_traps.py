@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from catalog.imports.run import sync_provider, tell_failure
+from catalog.imports.run import fail_run, import_services
 from catalog.models import (
     CatalogChange,
     Category,
@@ -54,12 +54,12 @@ def list_ten(upstream, rate="2.00"):
 
 def bills_in(upstream, currency):
     body = f'{{"balance": "79", "currency": "{currency}"}}'.encode()
-    upstream.inject(faults.answer(body=body, action="balance", times=None))
+    upstream.inject(faults.reply(body=body, action="balance", times=None))
 
 
 def import_list(provider):
     provider.refresh_from_db()
-    return sync_provider(provider=provider)
+    return import_services(provider=provider)
 
 
 def prices():
@@ -77,8 +77,8 @@ def open_alerts():
     "later",
     [
         faults.drop_before("balance", times=None),
-        faults.answer(body=b'{"error": "Too many requests"}', action="balance", times=None),
-        faults.answer(body=b'{"balance": "100"}', action="balance", times=None),
+        faults.reply(body=b'{"error": "Too many requests"}', action="balance", times=None),
+        faults.reply(body=b'{"balance": "100"}', action="balance", times=None),
     ],
     ids=["no answer", "an error", "no currency"],
 )
@@ -201,7 +201,7 @@ def test_grounds_when_an_expired_run_ends_then_they_are_kept(upstream, provider)
     refused = import_list(provider)
     given_up = SyncRun.objects.create(provider=provider)
     SyncRun.objects.filter(pk=given_up.pk).update(outcome="failed")
-    assert not tell_failure(given_up, "late")
+    assert not fail_run(given_up, "late")
     refused.refresh_from_db()
     assert refused.grounds["gone"]
     # A later refusal replaces them.

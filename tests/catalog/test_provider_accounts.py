@@ -6,7 +6,7 @@ import pytest
 from cryptography.fernet import Fernet
 from django.db import connection
 
-from catalog.imports.run import sync_provider
+from catalog.imports.run import import_services
 from catalog.provider_accounts import ProviderUnusable, check_providers, client_for, set_api_key
 from panel.alerts.models import Alert
 from panel.lib.crypto import decrypt
@@ -19,7 +19,7 @@ KEY = "sk-live-7f3a9c51e2d84b60"
 @pytest.fixture
 def keyed_provider(provider, upstream):
     """The connected provider, with a realistic key."""
-    upstream.key = upstream.provider.key = KEY
+    upstream.key = upstream.api.key = KEY
     set_api_key(provider=provider, api_key=f" {KEY}\n")
     provider.save()
     return provider
@@ -36,9 +36,9 @@ def test_provider_key_when_stored_then_encrypted_in_every_column(keyed_provider)
 
 def test_provider_key_when_echoed_by_provider_then_in_no_log_alert_or_run(keyed_provider, upstream):
     echo = f'{{"error": "Invalid API key {KEY}, sent as key={KEY}"}}'.encode()
-    upstream.inject(faults.answer(body=echo, times=None))
+    upstream.inject(faults.reply(body=echo, times=None))
     with log_lines() as stream:
-        run = sync_provider(provider=keyed_provider)
+        run = import_services(provider=keyed_provider)
         assert check_providers() == 1
     assert run.outcome == "failed"
     assert "Invalid API key" in run.reason
@@ -54,7 +54,7 @@ def test_provider_key_when_echoed_by_provider_then_in_no_log_alert_or_run(keyed_
 def test_provider_key_when_connection_fails_then_in_no_log_or_alert(keyed_provider, upstream):
     upstream.inject(faults.refuse(times=None))
     with log_lines() as stream:
-        sync_provider(provider=keyed_provider)
+        import_services(provider=keyed_provider)
     assert KEY not in stream.getvalue() + Alert.objects.get().text
 
 

@@ -13,10 +13,10 @@ from django.utils import timezone
 from catalog.models import Provider
 from orders.models import Order
 from panel.ops.invariants import find_breaches
-from panel.sandbox.server import PlacedOrder
+from panel.sandbox.server import OrderSnapshot
 from tests.chaos.figures import Figures
 
-Truth = Mapping[int, list[PlacedOrder]]
+Truth = Mapping[int, list[OrderSnapshot]]
 _ENDS = {"Completed": "completed", "Partial": "partial", "Canceled": "canceled"}
 
 
@@ -26,8 +26,8 @@ def audit(figures: Figures, orders: Iterable[Order], truth: Truth, *, where: str
     Nothing hinders sending any more: an order that still waits for it is lost. `ended`: the panel has looked
     at every order since it ended upstream.
     """
-    by_link: dict[str, list[PlacedOrder]] = defaultdict(list)
-    by_id: dict[tuple[int, str], PlacedOrder] = {}
+    by_link: dict[str, list[OrderSnapshot]] = defaultdict(list)
+    by_id: dict[tuple[int, str], OrderSnapshot] = {}
     for provider_id, placed in truth.items():
         for real in placed:
             by_link[real.link].append(real)
@@ -54,7 +54,7 @@ def audit_books(figures: Figures, *, where: str = "") -> None:
 
 
 def _findings(
-    order: Order, real: list[PlacedOrder], by_id: Mapping[tuple[int, str], PlacedOrder], *, ended: bool
+    order: Order, real: list[OrderSnapshot], by_id: Mapping[tuple[int, str], OrderSnapshot], *, ended: bool
 ) -> Iterable[tuple[str, str]]:
     if len(real) > 1:
         yield "doubles", "placed more than once"
@@ -87,7 +87,7 @@ def _why_lost(order: Order) -> str:
     return "being placed by nobody"
 
 
-def _wrong_refund(order: Order, real: PlacedOrder, *, ended: bool) -> Iterable[tuple[str, str]]:
+def _wrong_refund(order: Order, real: OrderSnapshot, *, ended: bool) -> Iterable[tuple[str, str]]:
     """Refunds follow what was delivered, to the micro-unit, as soon as the panel knows of the end."""
     due = order.charge * max(0, min(real.remains, order.quantity)) // order.quantity
     if real.status not in ("Partial", "Canceled"):

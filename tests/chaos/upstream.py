@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from panel.sandbox.http import faults
 from panel.sandbox.http.faults import Fault, FaultQueue
-from panel.sandbox.server import PlacedOrder, SandboxServer
+from panel.sandbox.server import OrderSnapshot, SandboxServer
 
 _NUMBERS = itertools.count(1)
 CLOSED_PORT = "closed-port"
@@ -24,7 +24,7 @@ _ERROR_PAGE = b"<html><body>503 Service Unavailable</body></html>"
 
 
 def _says(body: bytes, *, status: int = 200, processed: bool = False) -> Fault:
-    return faults.answer(status=status, body=body, processed=processed, action="add")
+    return faults.reply(status=status, body=body, processed=processed, action="add")
 
 
 # name → the fault, for a panel that waits so many seconds for its answer.
@@ -74,7 +74,7 @@ def sandbox(faults: FaultQueue, *, request_ids: bool, speed: float = 0) -> Sandb
     return server
 
 
-def truth_of(servers: dict[int, SandboxServer]) -> dict[int, list[PlacedOrder]]:
+def truth_of(servers: dict[int, SandboxServer]) -> dict[int, list[OrderSnapshot]]:
     """What each provider, by the panel's id of it, would bill."""
     return {pk: server.orders() for pk, server in servers.items()}
 

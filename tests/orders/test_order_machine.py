@@ -65,14 +65,14 @@ TROUBLE: dict[str, Callable[[], faults.Fault]] = {
     "lost before": lambda: faults.drop_before("add"),
     "reset after": lambda: faults.reset_after("add"),
     "half an answer": lambda: faults.truncate("add"),
-    "error page": lambda: faults.answer(status=502, body=b"<html>", action="add", processed=True),
-    "no answer": lambda: faults.answer(status=503, body=b"", action="add"),
+    "error page": lambda: faults.reply(status=502, body=b"<html>", action="add", processed=True),
+    "no answer": lambda: faults.reply(status=503, body=b"", action="add"),
     "unreachable": lambda: faults.refuse(),
-    "throttled": lambda: faults.answer(status=429, body=b"", action="add"),
-    "no funds": lambda: faults.answer(body=b'{"error": "Not enough funds on balance"}', action="add"),
-    "bad link": lambda: faults.answer(body=b'{"error": "Incorrect link"}', action="add"),
-    "link busy": lambda: faults.answer(body=b'{"error": "You have active order with this link"}', action="add"),
-    "new words": lambda: faults.answer(body=b'{"error": "The stars say no"}', action="add"),
+    "throttled": lambda: faults.reply(status=429, body=b"", action="add"),
+    "no funds": lambda: faults.reply(body=b'{"error": "Not enough funds on balance"}', action="add"),
+    "bad link": lambda: faults.reply(body=b'{"error": "Incorrect link"}', action="add"),
+    "link busy": lambda: faults.reply(body=b'{"error": "You have active order with this link"}', action="add"),
+    "new words": lambda: faults.reply(body=b'{"error": "The stars say no"}', action="add"),
 }
 GARBAGE = (5, None, [], "Incorrect order ID", {"error": "Incorrect order ID"}, {"charge": "0"}, {"status": 7})
 quantities = st.sampled_from([10, 33, 100, 100, 250, 777])
@@ -223,7 +223,7 @@ class Orders(RuleBasedStateMachine):
             if data.draw(st.integers(0, 3)):
                 answers[order.provider_id][str(order.upstream_id)] = self.draw_row(data, order)
         for pk, server in self.upstreams.items():
-            server.inject(faults.answer(body=json.dumps(answers[pk]).encode(), action="status"))
+            server.inject(faults.reply(body=json.dumps(answers[pk]).encode(), action="status"))
         with dying_at(die) as died:
             poll_now()
         self.calm()
@@ -398,7 +398,7 @@ class Orders(RuleBasedStateMachine):
         canceled = {"status": "Canceled", "charge": "0"}
         for pk, server in self.upstreams.items():
             rows = {one.upstream_id: {**canceled, "remains": one.quantity} for one in placed.filter(provider=pk)}
-            server.inject(faults.answer(body=json.dumps(rows).encode(), action="status"))
+            server.inject(faults.reply(body=json.dumps(rows).encode(), action="status"))
         poll_now()
         for order in placed:
             assert (order.status, order.refunded) == (Status.CANCELED, order.charge), f"{order} is stuck"

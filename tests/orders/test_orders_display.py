@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from django.template import Context, Template
 
-from orders.states import LOOKS, REFILL_LOOKS, RefillState, Status
+from orders.states import REFILL_BADGES, STATUS_BADGES, RefillState, Status
 from orders.templatetags import orders_display
 
 HOSTILE = '"><script>alert(1)</script>'
@@ -15,7 +15,7 @@ HOSTILE = '"><script>alert(1)</script>'
 
 @pytest.mark.parametrize("status", Status.values)
 def test_status_badge_when_known_then_colour_icon_and_word(status: str) -> None:
-    meaning, picture = LOOKS[status]
+    meaning, picture = STATUS_BADGES[status]
     shown = orders_display.status_badge(status)
     assert f"is-{meaning}" in shown
     assert f"#{picture}" in shown
@@ -24,7 +24,7 @@ def test_status_badge_when_known_then_colour_icon_and_word(status: str) -> None:
 
 @pytest.mark.parametrize("state", RefillState.values)
 def test_refill_badge_when_known_then_colour_icon_and_word(state: str) -> None:
-    meaning, picture = REFILL_LOOKS[state]
+    meaning, picture = REFILL_BADGES[state]
     shown = orders_display.refill_badge(state)
     assert f"is-{meaning}" in shown
     assert f"#{picture}" in shown

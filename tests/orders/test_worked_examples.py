@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from billing.models import Entry
-from catalog.imports.run import sync_provider
+from catalog.imports.run import import_services
 from catalog.models import Service
 from orders.dispatch.submit import submit_due_orders
 from orders.models import Order
@@ -33,7 +33,7 @@ def entries(user):
 def test_partial_order_from_import_to_refund(upstream, provider, customer):
     # The provider asks $2.00 for 1000; the panel's margin is 25%, so the price is $2.50.
     upstream.set_service(7001, name="Followers", rate="2.00", min=10, max=10_000, type="Default", category="Social")
-    run = sync_provider(provider=provider)
+    run = import_services(provider=provider)
     assert run.outcome == "applied"
     service = Service.objects.get(upstream__external_id="7001")
     assert (service.cost, service.price) == (2_000_000, 2_500_000)
@@ -76,7 +76,7 @@ def test_partial_order_from_import_to_refund(upstream, provider, customer):
 
 def test_canceled_order_gives_everything_back(upstream, provider, customer):
     upstream.set_service(7001, rate="0.90", min=10, max=5_000, type="Default", category="Social", name="Likes")
-    sync_provider(provider=provider)
+    import_services(provider=provider)
     service = Service.objects.get(upstream__external_id="7001")
     order = make.order(customer, service, quantity=333)
     # $0.90 and 25% make $1.125, which is a multiple of the price step: 333 cost ⌈$0.374625⌉.
@@ -92,7 +92,7 @@ def test_canceled_order_gives_everything_back(upstream, provider, customer):
 
 def test_custom_comments_are_charged_by_the_line_and_sent_as_lines(upstream, provider, customer):
     upstream.set_service(7002, rate="20", min=2, max=100, type="Custom Comments", category="Social", name="Comments")
-    sync_provider(provider=provider)
+    import_services(provider=provider)
     service = Service.objects.get(upstream__external_id="7002")
     order = make.order(customer, service, quantity=None, comments="Nice!\n\n  Well done \r\nMore please\n")
     # Three lines at $25.00 for 1000.
@@ -105,7 +105,7 @@ def test_custom_comments_are_charged_by_the_line_and_sent_as_lines(upstream, pro
 
 def test_package_has_one_price_whatever_its_size(upstream, provider, customer):
     upstream.set_service(7003, rate="3", min=1, max=1, type="Package", category="Social", name="Starter package")
-    sync_provider(provider=provider)
+    import_services(provider=provider)
     service = Service.objects.get(upstream__external_id="7003")
     order = make.order(customer, service, quantity=None)
     assert (order.quantity, order.charge) == (1, 3_750_000)
@@ -118,9 +118,9 @@ def test_two_customers_and_a_provider_in_another_currency(upstream, provider, cu
     # The provider bills in euros at $1.10; 50 of a rate of €0.07 cost us ⌈$0.077 × 50 / 1000⌉.
     provider.currency, provider.exchange_rate = "EUR", 1_100_000_000_000
     provider.save()
-    upstream.inject(faults.answer(body=b'{"balance": "1000", "currency": "EUR"}', action="balance", times=None))
+    upstream.inject(faults.reply(body=b'{"balance": "1000", "currency": "EUR"}', action="balance", times=None))
     upstream.set_service(7001, rate="0.07", min=10, max=10_000, type="Default", category="Social", name="Views")
-    sync_provider(provider=provider)
+    import_services(provider=provider)
     service = Service.objects.get(upstream__external_id="7001")
     assert service.cost == 77_000
     assert service.price == 96_300  # $0.09625, rounded up to the price step of $0.0001

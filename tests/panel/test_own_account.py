@@ -117,7 +117,7 @@ ACTIONS: dict[str, tuple[str, Callable[[User, Service], Any], dict[str, Any], tu
     "bind": ("orders_order_decide", in_doubt, {"choice": "bind", "upstream_id": "4711"}, STAFF),
     "send again": ("orders_order_decide", in_doubt, {"choice": "send_again", "sure": "on"}, STAFF),
     "refund": ("orders_order_decide", in_doubt, {"choice": "refund", "note": "mine"}, STAFF),
-    "look": ("orders_order_decide", in_doubt, {"choice": "look"}, STAFF),
+    "search": ("orders_order_decide", in_doubt, {"choice": "search"}, STAFF),
     "stop a drip-feed": ("orders_dripfeed_stop", drip, {}, STAFF),
     "approve": ("billing_deposit_approve", deposit, {"credited": "20"}, OWNERS),
     "refuse": ("billing_deposit_refuse", deposit, {"reason": "mine"}, OWNERS),
@@ -176,7 +176,7 @@ def test_action_when_on_ones_own_account_then_refused_and_logged(role, name, off
     assert entry.change_message.startswith("Refused, because it belongs to their own account: ")
 
 
-@pytest.mark.parametrize("name", [name for name in ACTIONS if name not in ("look", "bind")])
+@pytest.mark.parametrize("name", [name for name in ACTIONS if name not in ("search", "bind")])
 def test_action_when_on_a_colleagues_account_then_done(name, offer):
     """Without this, a guard that refuses everything would pass."""
     page, make_one, data, _ = ACTIONS[name]

@@ -119,7 +119,7 @@ def orders_words(figures: ServiceFigures | None) -> SafeString | str:
         '<span class="service-number text-important">{}</span><span class="service-note"><span>{}</span>{}</span>',
         f"{figures.orders:,}",
         share,
-        "" if figures.seconds is None else format_html(" <span>~{}</span>", lasting(figures.seconds)),
+        "" if figures.seconds is None else format_html(" <span>~{}</span>", duration_words(figures.seconds)),
     )
 
 
@@ -134,7 +134,7 @@ def profit_words(figures: ServiceFigures | None) -> SafeString | str:
     return amount(figures.profit, "text-important", exact=False)
 
 
-def lasting(seconds: int) -> str:
+def duration_words(seconds: int) -> str:
     """Return a duration such as "45 s", "12 min", "3 h" or "2 d"."""
     for size, word in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if seconds >= size:

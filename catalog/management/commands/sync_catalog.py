@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from catalog.imports.run import sync_provider
+from catalog.imports.run import import_services
 from catalog.models import Provider, SyncRun
 
 
@@ -23,7 +23,7 @@ class Command(BaseCommand):
             providers = providers.filter(name=options["provider"])
         if not providers:
             raise CommandError("There is no such active provider.")
-        runs = [sync_provider(provider=provider, force=options["force"]) for provider in providers]
+        runs = [import_services(provider=provider, force=options["force"]) for provider in providers]
         for run in runs:
             self.stdout.write(describe(run))
         if any(run.outcome != SyncRun.Outcome.APPLIED for run in runs):

@@ -16,7 +16,7 @@ from orders.models import Order
 from orders.requests.bulk import MAX_ORDERS, BulkResult, TooMany, cancel_orders, plan_cancels, refill_orders
 from orders.selectors import orders_of
 from orders.web.filters import filters_in
-from orders.web.views.messages import say_once
+from orders.web.views.messages import add_message_once
 from panel.accounts.signed_in import user_of
 from panel.lib.digits import whole_number
 from panel.lib.money import format_money
@@ -99,7 +99,7 @@ def _tell(request: HttpRequest, result: BulkResult, *, asked: str) -> None:
         )
         told.append(text % {"count": count, "reason": _(reason)})
     level = messages.SUCCESS if result.withdrawn or result.asked or result.already else messages.WARNING
-    say_once(request, level, " ".join(told))
+    add_message_once(request, level, " ".join(told))
 
 
 def _back(request: HttpRequest) -> str:

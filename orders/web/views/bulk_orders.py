@@ -19,7 +19,7 @@ from orders.checkout.create import NotEnoughFunds
 from orders.checkout.validation import OrderRefused
 from orders.web.bulk_form import BulkForm
 from orders.web.views.drafts import drop, keep, kept, owner_of
-from orders.web.views.messages import say_once
+from orders.web.views.messages import add_message_once
 from panel.accounts.signed_in import user_of
 from panel.lib.money import format_money
 
@@ -85,7 +85,7 @@ def _tell(request: HttpRequest, created: CreatedBulk) -> None:
             len(created.left),
         ) % {"count": f"{len(created.left):,}"}
         text = f"{text} {left}"
-    say_once(request, messages.SUCCESS, text)
+    add_message_once(request, messages.SUCCESS, text)
 
 
 def _sign_in_first(request: HttpRequest) -> HttpResponse:
@@ -94,5 +94,5 @@ def _sign_in_first(request: HttpRequest) -> HttpResponse:
         form = BulkForm(request.POST, request.FILES)
         text = form.text if form.is_valid() else request.POST.get("lines", "")
         if text.strip() and keep(request, DRAFT, text[:MAX_TEXT]):
-            say_once(request, messages.INFO, _("Please sign in again. Your lines are kept."))
+            add_message_once(request, messages.INFO, _("Please sign in again. Your lines are kept."))
     return redirect_to_login(reverse("mass_order"))

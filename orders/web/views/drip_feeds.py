@@ -20,7 +20,7 @@ from orders.models import DripFeed
 from orders.states import DripState
 from orders.web.drip_feed_selectors import drip_feed_version, drips_of, pace_of, runs_of
 from orders.web.drip_feed_tables import DripTable, RunTable
-from orders.web.views.messages import say_once
+from orders.web.views.messages import add_message_once
 from panel.accounts.signed_in import user_of
 from panel.lib.keyset_pagination import page_of
 from panel.lib.money import format_money
@@ -63,11 +63,11 @@ def drip_stop(request: HttpRequest, pk: int) -> HttpResponse:
     except NothingToStop as error:
         drip.refresh_from_db()
         if drip.state != DripState.STOPPED:
-            say_once(request, messages.WARNING, str(error))
+            add_message_once(request, messages.WARNING, str(error))
             return redirect("drip_detail", drip.pk)
         # The second half of a double click shows the same message as the first.
     back = format_money(drip.refunded, settings.PANEL_CURRENCY, exact=True)
-    say_once(
+    add_message_once(
         request,
         messages.SUCCESS,
         _("Drip-feed %(number)s was stopped. %(amount)s is back in your wallet.") % {"number": drip.pk, "amount": back},

@@ -9,7 +9,7 @@ from django.contrib.messages.storage.base import BaseStorage
 from django.http import HttpRequest
 
 
-def say_once(request: HttpRequest, level: int, text: str) -> None:
+def add_message_once(request: HttpRequest, level: int, text: str) -> None:
     """Show the text on the next page, once even after a double click."""
     waiting = cast(BaseStorage, messages.get_messages(request))
     shown = {str(message) for message in waiting}

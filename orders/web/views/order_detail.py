@@ -22,7 +22,7 @@ from orders.states import Submission
 from orders.web import selectors
 from orders.web.live_updates import order_pace
 from orders.web.order_details import details_of
-from orders.web.views.messages import say_once
+from orders.web.views.messages import add_message_once
 from panel.accounts.signed_in import user_of
 from panel.lib.money import format_money
 
@@ -98,7 +98,7 @@ def order_cancel(request: HttpRequest, pk: int) -> HttpResponse:
         order.refresh_from_db()
         if order.submission != Submission.WITHDRAWN:
             text = _("Order %(number)s was not canceled. %(reason)s") % {"number": order.pk, "reason": error}
-            say_once(request, messages.WARNING, text)
+            add_message_once(request, messages.WARNING, text)
             return redirect("order_detail", order.pk)
         outcome = CancelOutcome.WITHDRAWN  # The second half of a double click.
     if outcome is CancelOutcome.WITHDRAWN:
@@ -107,10 +107,10 @@ def order_cancel(request: HttpRequest, pk: int) -> HttpResponse:
             "number": order.pk,
             "amount": back,
         }
-        say_once(request, messages.SUCCESS, text)
+        add_message_once(request, messages.SUCCESS, text)
     else:
         text = _("You asked to cancel order %(number)s. This page shows what comes of it.") % {"number": order.pk}
-        say_once(request, messages.INFO, text)
+        add_message_once(request, messages.INFO, text)
     return redirect("order_detail", order.pk)
 
 
@@ -122,7 +122,9 @@ def order_refill(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         request_refill(order=order, actor=user_of(request))
     except RefillRefused as error:
-        say_once(request, messages.WARNING, str(error))
+        add_message_once(request, messages.WARNING, str(error))
     else:
-        say_once(request, messages.SUCCESS, _("You asked for a refill of order %(number)s.") % {"number": order.pk})
+        add_message_once(
+            request, messages.SUCCESS, _("You asked for a refill of order %(number)s.") % {"number": order.pk}
+        )
     return redirect("order_detail", order.pk)

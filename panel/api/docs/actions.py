@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 
 from panel.api.cancel_refill import ASKED
-from panel.api.docs.examples import SAMPLE_REFILLS, Example, Own
+from panel.api.docs.examples import SAMPLE_REFILLS, Example, ExampleData
 from panel.api.errors import BAD_ORDER, BAD_REFILL
 
 # An id that belongs to nobody, to show an error among other answers.
@@ -28,7 +28,7 @@ class Action:
     of_own: bool
 
 
-def actions_of(*, own: Own, add: Example, address: str) -> list[Action]:
+def actions_of(*, own: ExampleData, add: Example, address: str) -> list[Action]:
     """Return all seven, in the order in which a program uses them; `add` is the example of that action."""
 
     def action(name: str, *exchanges: Exchange, of_own: bool = False) -> Action:
@@ -38,7 +38,7 @@ def actions_of(*, own: Own, add: Example, address: str) -> list[Action]:
     def each(of: str, name: str, values: Mapping[int, Any], bad: str) -> list[dict[str, Any]]:
         return [{of: pk, name: value} for pk, value in {**values, BAD_ID: {"error": bad}}.items()]
 
-    one, *_ = own.told
+    one, *_ = own.statuses
     order, orders = str(own.made_up[0]), _listed(own.made_up)
     refill, *_ = own.refills
     asked, *_ = SAMPLE_REFILLS
@@ -47,10 +47,10 @@ def actions_of(*, own: Own, add: Example, address: str) -> list[Action]:
         Action("add", [add], of_own=add.service is not None),
         action(
             "status",
-            ({"order": str(one)}, own.told[one]),
+            ({"order": str(one)}, own.statuses[one]),
             (
-                {"orders": _listed(own.told)},
-                {str(pk): told for pk, told in {**own.told, BAD_ID: {"error": BAD_ORDER}}.items()},
+                {"orders": _listed(own.statuses)},
+                {str(pk): answer for pk, answer in {**own.statuses, BAD_ID: {"error": BAD_ORDER}}.items()},
             ),
             of_own=own.has_orders,
         ),

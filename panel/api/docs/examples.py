@@ -19,7 +19,7 @@ from orders.selectors import orders_of
 from orders.states import DripState, RefillState, Status
 from panel.accounts.models import User
 from panel.api.services import price_list
-from panel.api.status import Standing, read_refills, read_statuses, tell, tell_drip
+from panel.api.status import StatusColumns, read_refills, read_statuses, served_drip_status, served_status
 from panel.lib.money import format_plain, refund_for
 
 # The order id in examples if the customer has no order.
@@ -64,17 +64,17 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
-class Own:
+class ExampleData:
     """The data that the examples use.
 
-    `rows`: the first row of `services` for each type, by its name in the protocol. `told`: answers to `status` by
+    `rows`: the first row of `services` for each type, by its name in the protocol. `statuses`: answers to `status` by
     order id. `made_up`: order ids for requests that change something, never the customer's: pasting one must not
     cost them an order. `refills`: status by id. `balance` is plain decimal text. The flags say which are the
     customer's own.
     """
 
     rows: Mapping[str, Mapping[str, Any]]
-    told: Mapping[int, Mapping[str, str]]
+    statuses: Mapping[int, Mapping[str, str]]
     made_up: tuple[int, int]
     refills: Mapping[int, str]
     balance: str
@@ -83,11 +83,11 @@ class Own:
     has_refills: bool = False
 
 
-def own_of(customer: User | None) -> Own:
+def example_data_of(customer: User | None) -> ExampleData:
     """Return the customer's own data, with made-up examples for what is missing; `customer` is None for a visitor."""
-    own = Own(
+    own = ExampleData(
         rows={spec.wire: _sample_row(number, spec) for number, spec in enumerate(SPECS.values(), start=101)},
-        told={ORDER: _example_status(Status.IN_PROGRESS), ORDER + 1: _example_status(Status.PARTIAL)},
+        statuses={ORDER: _example_status(Status.IN_PROGRESS), ORDER + 1: _example_status(Status.PARTIAL)},
         made_up=(ORDER, ORDER + 1),
         refills=SAMPLE_REFILLS,
         balance="100.84292",
@@ -102,7 +102,9 @@ def own_of(customer: User | None) -> Own:
     if latest := list(orders_of(customer=customer).values_list("pk", flat=True)[:2]):
         answers = read_statuses(customer=customer, ids=latest)
         past_all = latest[0] + 1_000
-        own = replace(own, told={pk: answers[pk] for pk in latest}, made_up=(past_all, past_all + 1), has_orders=True)
+        own = replace(
+            own, statuses={pk: answers[pk] for pk in latest}, made_up=(past_all, past_all + 1), has_orders=True
+        )
     if refills := _refills_of(customer):
         own = replace(own, refills=refills, has_refills=True)
     return replace(own, balance=format_plain(spendable(customer=customer)))
@@ -118,7 +120,7 @@ def _refills_of(customer: User) -> dict[int, str]:
 # -- orders as examples ----------------------------------------------------------------------------
 
 
-def standings() -> dict[str, Mapping[str, str]]:
+def example_statuses() -> dict[str, Mapping[str, str]]:
     """Return the answer for an order of 1,000 at 2.50 in each status."""
     return {status.value: _example_status(status) for status in Status}
 
@@ -129,7 +131,7 @@ def drip_answer(*, runs: int, quantity: int, charge: int) -> Mapping[str, str]:
     first = Order(quantity=quantity, charge=charge, status=Status.COMPLETED, remains=0, start_count=3_572)
     second = Order(quantity=quantity, charge=charge, status=Status.IN_PROGRESS, remains=quantity // 2)
     second.start_count = 3_572 + quantity
-    return tell_drip(drip, [Standing.of(first), Standing.of(second)]).as_answer()
+    return served_drip_status(drip, [StatusColumns.of(first), StatusColumns.of(second)]).as_answer()
 
 
 def _example_status(status: Status) -> Mapping[str, str]:
@@ -142,7 +144,7 @@ def _example_status(status: Status) -> Mapping[str, str]:
         remains=remains,
         start_count=0 if status == Status.PENDING else 3_572,
     )
-    return tell(Standing.of(order)).as_answer()
+    return served_status(StatusColumns.of(order)).as_answer()
 
 
 # -- services as examples --------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from panel.api.add import MAX_REQUEST_ID
 from panel.api.cancel_refill import ASKED, CANCELED, RUNS_ASKED, RUNS_ENDED
 from panel.api.docs.actions import actions_of
 from panel.api.docs.errors import error_texts, fields_of_add
-from panel.api.docs.examples import Example, Own, drip_answer, first_request, own_of, standings
+from panel.api.docs.examples import Example, ExampleData, drip_answer, example_data_of, example_statuses, first_request
 from panel.api.docs.service_types import TypeDocs, type_docs
 from panel.api.docs.snippets import snippets
 from panel.api.endpoint import READING
@@ -29,21 +29,21 @@ _UNITS = {"s": "a second", "m": "a minute", "h": "an hour", "d": "a day"}
 
 def docs_for(*, customer: User | None, address: str) -> dict[str, Any]:
     """Return the page's context; `customer` is None for a visitor. At most a dozen queries, however many services."""
-    own = own_of(customer)
+    own = example_data_of(customer)
     types = type_docs(own=own, address=address)
     add = types[0].example
     return {
         "address": address,
         "first_request": first_request(address=address),
         "reading": list(READING),
-        "try_orders": ",".join(map(str, own.told)) if own.has_orders else "",
+        "try_orders": ",".join(map(str, own.statuses)) if own.has_orders else "",
         "try_refills": ",".join(map(str, own.refills)) if own.has_refills else "",
         "actions": actions_of(own=own, add=add, address=address),
         "success": {"canceled": CANCELED, "asked": ASKED, "runs_ended": RUNS_ENDED, "runs_asked": RUNS_ASKED},
         "types": types,
         "drip": _drip(own, types, address),
         "retry": replace(add, params={**add.params, "request_id": "my-order-1001"}),
-        "standings": standings(),
+        "example_statuses": example_statuses(),
         "errors": error_texts(),
         "fields_of_add": ", ".join(fields_of_add()),
         "snippets": snippets(address=address),
@@ -67,7 +67,7 @@ def rate_in_words(rate: str) -> str:
     return f"{int(count):,} request{'' if count == '1' else 's'} {_UNITS[unit]}"
 
 
-def _drip(own: Own, types: list[TypeDocs], address: str) -> list[Example]:
+def _drip(own: ExampleData, types: list[TypeDocs], address: str) -> list[Example]:
     """Return examples of ordering a drip-feed and of its status."""
     one = next(one.example for one in types if one.spec.drips)
     order, params = own.made_up[0], {**one.params, "runs": str(_RUNS), "interval": "60"}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from catalog.service_types import SPECS, Kind, TypeSpec
-from panel.api.docs.examples import ORDER, Example, Own
+from panel.api.docs.examples import ORDER, Example, ExampleData
 from panel.lib.money import charge_for, parse_money
 
 LINK = "https://example.com/post"
@@ -46,12 +46,12 @@ class TypeDocs:
         return self.key.replace("_", "-")
 
 
-def type_docs(*, own: Own, address: str) -> list[TypeDocs]:
+def type_docs(*, own: ExampleData, address: str) -> list[TypeDocs]:
     """Return every type that can be ordered."""
     return [TypeDocs(key, spec, _example_of(spec, own, address)) for key, spec in SPECS.items()]
 
 
-def _example_of(spec: TypeSpec, own: Own, address: str) -> Example:
+def _example_of(spec: TypeSpec, own: ExampleData, address: str) -> Example:
     row = own.rows.get(spec.wire)
     params = _example_params(spec, row)
     if row is None:

@@ -13,7 +13,7 @@ from unfold.enums import ActionVariant
 
 from panel.accounts.models import ApiKey
 from panel.api.keys.services import revoke_key
-from panel.lib.admin.actions import ActionRefused, ask_and_act
+from panel.lib.admin.actions import ActionRefused, confirm_and_act
 from panel.lib.admin.base import ReadOnlyAdmin, shown_money
 
 
@@ -91,7 +91,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
                 raise ActionRefused("It was revoked already.")
             return "Revoked."
 
-        return ask_and_act(
+        return confirm_and_act(
             request=request,
             model_admin=self,
             obj=key,

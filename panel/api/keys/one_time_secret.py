@@ -21,13 +21,13 @@ _PLACE = "new_api_key"
 Session = MutableMapping[str, Any]
 
 
-def hand_over(*, session: Session, made: NewKey) -> None:
-    """Leave the secret for `take_over`, for a minute. Only the last one is kept."""
+def leave_secret(*, session: Session, made: NewKey) -> None:
+    """Leave the secret for `take_secret`, for a minute. Only the last one is kept."""
     parcel = {"key": made.key.pk, "secret": made.secret, "until": time.time() + SECONDS}
     session[_PLACE] = encrypt(json.dumps(parcel))
 
 
-def take_over(*, session: Session, key: ApiKey) -> str | None:
+def take_secret(*, session: Session, key: ApiKey) -> str | None:
     """Return the secret of `key` if it was left within the last minute. Remove it from the session in any case."""
     text = session.pop(_PLACE, None)
     try:

@@ -17,7 +17,7 @@ from panel.accounts.signed_in import user_of
 from panel.api.docs.examples import first_request
 from panel.api.keys.emails import mail_of_new_key
 from panel.api.keys.forms import KeyForm, NewKeyForm, values_of
-from panel.api.keys.one_time_secret import forget, hand_over, take_over
+from panel.api.keys.one_time_secret import forget, leave_secret, take_secret
 from panel.api.keys.services import (
     MAX_KEYS,
     KeyMadeBefore,
@@ -61,7 +61,7 @@ def api_key_new(request: HttpRequest) -> HttpResponse:
         except TooManyKeys as error:
             form.add_error(None, str(error))
         else:
-            hand_over(session=request.session, made=made)
+            leave_secret(session=request.session, made=made)
             # Now: the second request of a double click must find it, and a mail may take seconds.
             request.session.save()
             mail_of_new_key(request=request, key=made.key)
@@ -75,7 +75,7 @@ def api_key_new(request: HttpRequest) -> HttpResponse:
 def api_key_made(request: HttpRequest, pk: int) -> HttpResponse:
     """Show the secret of a new key, once."""
     key = _own(request, pk)
-    secret = take_over(session=request.session, key=key)
+    secret = take_secret(session=request.session, key=key)
     if secret is None:
         text = _("A key is shown once, right after it was made. If you did not copy it, revoke it and make another.")
         messages.info(request, text)

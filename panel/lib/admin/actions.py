@@ -26,7 +26,7 @@ class ActionRefused(Exception):
     """The service refused; the message is shown above the form."""
 
 
-def ask_and_act(
+def confirm_and_act(
     *,
     request: HttpRequest,
     model_admin: ModelAdmin,
@@ -74,7 +74,7 @@ def ask_and_act(
         "seen": seen,
         "variant": "danger" if is_for_good else "",
     }
-    return TemplateResponse(request, "admin/ask_and_act.html", context)
+    return TemplateResponse(request, "admin/confirm_and_act.html", context)
 
 
 def act_once(
@@ -88,7 +88,7 @@ def act_once(
     seen: str,
     may_be_own: bool = False,
 ) -> bool:
-    """Run `act` as in `ask_and_act`, log it and show its message. Return True if done; otherwise the form has the
+    """Run `act` as in `confirm_and_act`, log it and show its message. Return True if done; otherwise the form has the
     error.
 
     An attempt on one's own account is logged under `title`, even if the form is not valid.

@@ -109,7 +109,7 @@ def delay_after(seconds: float, action: str | None = None, *, times: int | None 
     return Fault(delay_after=seconds, action=action, times=times)
 
 
-def answer(
+def reply(
     *,
     status: int = 200,
     body: bytes | None = None,
@@ -141,7 +141,7 @@ def redirect(
     times: int | None = 1,
 ) -> Fault:
     """Redirect the client."""
-    return answer(
+    return reply(
         status=status,
         body=b"",
         headers={"Location": location},

@@ -25,21 +25,21 @@ _GATE_SECONDS = 30.0
 LINGER_RESET = struct.pack("ii", 1, 0)
 
 
-class Provider(Protocol):
+class Api(Protocol):
     """Answers a call of the API."""
 
     def answer(self, params: dict[str, str]) -> Any: ...
 
 
 class Site(Protocol):
-    """What a connection needs of the sandbox: the provider, the page, and the faults."""
+    """What a connection needs of the sandbox: its API, the page, and the faults."""
 
     control_allowed: bool
     faults: FaultQueue
     log: RequestLog
 
     @property
-    def provider(self) -> Provider: ...
+    def api(self) -> Api: ...
 
     def page(self) -> str: ...
 
@@ -115,13 +115,13 @@ class Handler(BaseHTTPRequestHandler):
         sandbox.log.add(entry)
         if fault is None:
             sandbox.log.change(entry, processed=True)
-            self._send_json(sandbox.provider.answer(params), entry=entry)
+            self._send_json(sandbox.api.answer(params), entry=entry)
             return
 
         sandbox.pause(fault.delay_before)
         content = b""
         if fault.processed:
-            content = json.dumps(sandbox.provider.answer(params)).encode()
+            content = json.dumps(sandbox.api.answer(params)).encode()
             sandbox.log.change(entry, processed=True)
         sandbox.pause(fault.delay_after)
         if fault.gate is not None:

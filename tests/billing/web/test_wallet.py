@@ -20,7 +20,7 @@ from billing.models import Entry
 from billing.wallets import wallet_of
 from billing.web.spending import MAX_SERVICES, month_starts, spending_of
 from tests import make, unguarded
-from tests.scenes import placed, says
+from tests.scenes import create_accepted, set_and_poll
 
 pytestmark = pytest.mark.django_db
 
@@ -216,9 +216,9 @@ def spent(customer):
 
 
 def test_spending_when_partly_refunded_then_the_refund_is_deducted(upstream, customer, service, sound_books):
-    [order] = placed(customer, service, quantity=1_000)
+    [order] = create_accepted(customer, service, quantity=1_000)
     assert spent(customer).total == 2_500_000
-    says(upstream, order, status="Partial", remains=400)
+    set_and_poll(upstream, order, status="Partial", remains=400)
     found = spent(customer)
     assert [(bar.label, bar.spent, bar.share) for bar in found.services] == [("Followers", 1_500_000, 100)]
     assert (found.months[0].spent, found.total) == (1_500_000, 1_500_000)

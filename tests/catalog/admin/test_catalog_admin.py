@@ -16,7 +16,7 @@ from django.utils import timezone
 from catalog.admin.imports import steps_of
 from catalog.admin.inbox import changed_words, inbox_state_of
 from catalog.imports.queue import run_due_imports
-from catalog.imports.run import sync_provider
+from catalog.imports.run import import_services
 from catalog.models import CatalogChange, Category, PriceChange, Provider, Service, SyncRun, UpstreamService
 from catalog.prices.storage import price_policy
 from panel.alerts.causes import Cause
@@ -65,10 +65,10 @@ def page_of(run: SyncRun) -> str:
 
 def refused(upstream: Any, provider: Any) -> SyncRun:
     """Return a refused run: the provider lists only 20 of its 60 services."""
-    sync_provider(provider=provider)
+    import_services(provider=provider)
     for number in range(1, 41):
         upstream.set_service(number, listed=False)
-    run = sync_provider(provider=provider)
+    run = import_services(provider=provider)
     assert run.outcome == "refused"
     return run
 
@@ -96,7 +96,7 @@ def test_import_when_running_then_page_polls_until_it_ends(staff_client, provide
 
 
 def test_import_when_applied_then_page_shows_result_without_buttons(staff_client, upstream, provider):
-    run = sync_provider(provider=provider)
+    run = import_services(provider=provider)
     text = text_of(staff_client.get(page_of(run)))
     assert "Applied" in text
     assert "60" in text
@@ -148,10 +148,10 @@ def test_import_when_refused_for_rates_or_currency_then_page_shows_both(staff_cl
 
 
 def test_import_when_list_was_empty_then_cannot_be_applied(staff_client, upstream, provider):
-    sync_provider(provider=provider)
+    import_services(provider=provider)
     for number in range(1, 61):
         upstream.set_service(number, listed=False)
-    run = sync_provider(provider=provider)
+    run = import_services(provider=provider)
     text = text_of(staff_client.get(page_of(run)))
     assert "The list is empty" in text
     assert "Apply anyway" not in text
@@ -163,7 +163,7 @@ def test_import_when_list_was_empty_then_cannot_be_applied(staff_client, upstrea
 
 def test_import_when_failed_then_can_be_requested_again(staff_client, upstream, provider):
     upstream.close()
-    run = sync_provider(provider=provider)
+    run = import_services(provider=provider)
     assert "Ask for the list again" in text_of(staff_client.get(page_of(run)))
     for _ in range(2):
         staff_client.post(f"{IMPORTS}{run.pk}/again/")
@@ -483,7 +483,7 @@ def test_categories_when_listed_then_margins_and_service_counts(staff_client, so
 @pytest.mark.parametrize("count", [2, 40])
 def test_categories_when_many_then_statements_stay_the_same(staff_client, sold_service, count):
     for number in range(count):
-        Category.objects.create(name=f"Shelf {number}")
+        Category.objects.create(name=f"CategoryGroup {number}")
     with statements() as found:
         staff_client.get(CATEGORIES)
     assert len(found) <= 14, found

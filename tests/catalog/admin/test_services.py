@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from catalog.admin.services.filters import HEALTHY, Health, problems_of, with_health
-from catalog.admin.services.list_table import lasting
+from catalog.admin.services.list_table import duration_words
 from catalog.models import Category, PriceChange, PricePolicy, Provider, Service, ServiceFigures, UpstreamService
 from catalog.prices.changes import apply_change, change_prices
 from catalog.prices.edits import Edit
@@ -168,7 +168,7 @@ def test_list_when_sorted_by_profit_then_never_sold_services_last(provider, staf
 
 
 def test_lasting_when_shown_then_short():
-    assert [lasting(one) for one in (0, 59, 60, 7_199, 90_000)] == ["0 s", "59 s", "1 min", "1 h", "1 d"]
+    assert [duration_words(one) for one in (0, 59, 60, 7_199, 90_000)] == ["0 s", "59 s", "1 min", "1 h", "1 d"]
 
 
 # -- search and filters --------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from catalog.imports import inbox
 from catalog.imports.inbox import Accepted, accept_changes
-from catalog.imports.run import sync_provider
+from catalog.imports.run import import_services
 from catalog.models import CatalogChange, PriceChange, Provider, Service
 from catalog.prices.changes import change_prices
 from catalog.prices.edits import Edit
@@ -35,7 +35,7 @@ def listing(upstream, provider):
 
 def import_list(provider, **values):
     provider.refresh_from_db()
-    run = sync_provider(provider=provider, **values)
+    run = import_services(provider=provider, **values)
     assert run.outcome == "applied", run.reason
     return run
 
@@ -74,7 +74,7 @@ def test_first_import_when_applied_then_inbox_is_empty(listing):
 def test_first_import_when_an_earlier_one_was_refused_then_inbox_is_empty(upstream, provider):
     for service_id in range(1, 61):
         upstream.set_service(service_id, listed=False)
-    assert sync_provider(provider=provider).outcome == "refused"
+    assert import_services(provider=provider).outcome == "refused"
     upstream.set_service(1, listed=True)
     import_list(provider)
     assert CatalogChange.objects.count() == 0
@@ -376,7 +376,7 @@ def test_accept_when_import_runs_meanwhile_then_each_change_is_seen_or_open(list
     listing.set_service(101, rate="2.40")
     accepted, run = in_threads(
         lambda: accept_changes(changes=open_rows(), actor=staff, put_on_sale=True),
-        lambda: sync_provider(provider=Provider.objects.get()),
+        lambda: import_services(provider=Provider.objects.get()),
     )
     assert (accepted.accepted, run.outcome) == (1, "applied")
     ends = list(CatalogChange.objects.order_by("pk").values_list("new", "accepted_by"))
@@ -419,7 +419,7 @@ def changed_import(rows):
                 server.set_service(number, rate=rate, name=f"{name} {number}", refill=True, cancel=True, max=77_777)
             one.refresh_from_db()
             with CaptureQueriesContext(connection) as queries:
-                run = sync_provider(provider=one, force=True)
+                run = import_services(provider=one, force=True)
             assert (run.outcome, run.changed) == ("applied", rows)
             counts.append(len(queries))
         assert open_rows().filter(provider=one, topic="rate").count() == rows

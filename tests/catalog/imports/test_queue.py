@@ -15,7 +15,7 @@ from django.utils import timezone
 from catalog.imports import queue
 from catalog.imports import run as import_run
 from catalog.imports.queue import expire_runs, request_all, request_import, run_due_imports
-from catalog.imports.run import RunLost, carry_out, sync_provider
+from catalog.imports.run import RunLost, execute_run, import_services
 from catalog.models import CatalogChange, Category, Provider, Service, SyncRun, UpstreamService
 from catalog.prices.changes import change_prices
 from catalog.prices.edits import Edit
@@ -87,7 +87,7 @@ def test_request_when_forced_and_one_is_queued_then_that_one_is_forced(upstream,
 
 
 def test_request_when_accepted_run_was_not_refused_then_error_and_none_queued(upstream, provider):
-    run = sync_provider(provider=provider)
+    run = import_services(provider=provider)
     with pytest.raises(ValueError, match="refused"):
         request_import(provider=provider, accepts=run)
     SyncRun.objects.update(outcome="refused")
@@ -232,7 +232,7 @@ def test_run_when_ended_by_another_worker_then_writes_nothing_more(upstream, pro
 
     monkeypatch.setattr(import_run, "store_plan", expire_first)
     # As if the process had hung between two statements. The rollback also reverts the test's own update.
-    carry_out(slow)
+    execute_run(slow)
     assert Service.objects.count() == UpstreamService.objects.count() == 0
     provider.refresh_from_db()
     assert provider.last_synced_at is None
@@ -244,7 +244,7 @@ class Killed(BaseException):
 
 def test_run_when_killed_at_any_statement_then_all_or_nothing_and_next_applied(upstream, provider):
     list_ten(upstream)
-    sync_provider(provider=provider)
+    import_services(provider=provider)
     upstream.set_service(101, rate="3", name="Else")
     upstream.set_service(102, listed=False)
     upstream.set_service(111, rate="1", category="A new shelf")
@@ -254,7 +254,7 @@ def test_run_when_killed_at_any_statement_then_all_or_nothing_and_next_applied(u
         request_import(provider=provider)
         run = queue._claim_next()
         with killed_at(kills + 1) as struck:
-            carry_out(run)
+            execute_run(run)
         run.refresh_from_db()
         if not struck or run.outcome == "applied":
             break
@@ -325,17 +325,17 @@ def test_run_when_observed_then_each_phase_is_committed_before_it_begins(upstrea
 
 # -- the currency ------------------------------------------------------------------------------------
 
-IN_LIRA = faults.answer(body=b'{"balance": "100.5", "currency": "TRY"}', action="balance", times=None)
+IN_LIRA = faults.reply(body=b'{"balance": "100.5", "currency": "TRY"}', action="balance", times=None)
 
 
 def test_import_when_provider_bills_in_other_currency_then_refused_with_one_alert(upstream, provider):
     list_ten(upstream)
-    sync_provider(provider=provider)
+    import_services(provider=provider)
     before = catalog_state()
     upstream.inject(IN_LIRA)
     upstream.set_service(101, rate="3")
     for count in (1, 2):
-        run = sync_provider(provider=provider)
+        run = import_services(provider=provider)
         assert run.outcome == "refused"
         assert run.reason.startswith("It bills in TRY but is set up with USD.")
         assert run.grounds["currency"] == "TRY"
@@ -344,38 +344,38 @@ def test_import_when_provider_bills_in_other_currency_then_refused_with_one_aler
     # With that currency set up, the list is imported and the alerts are resolved.
     Provider.objects.update(currency="TRY", exchange_rate=30_000_000_000)
     provider.refresh_from_db()
-    assert sync_provider(provider=provider).outcome == "applied"
+    assert import_services(provider=provider).outcome == "applied"
     assert not Alert.objects.filter(resolved_at=None).exists()
 
 
 @pytest.mark.parametrize(
     "fault",
     [
-        faults.answer(body=b'{"error": "Unknown action"}', action="balance", times=None),
-        faults.answer(body=b'{"balance": "3"}', action="balance", times=None),
-        faults.answer(body=b"<html>", action="balance", times=None),
-        faults.answer(body=b'{"balance": "1e300", "currency": "usd"}', action="balance", times=None),
+        faults.reply(body=b'{"error": "Unknown action"}', action="balance", times=None),
+        faults.reply(body=b'{"balance": "3"}', action="balance", times=None),
+        faults.reply(body=b"<html>", action="balance", times=None),
+        faults.reply(body=b'{"balance": "1e300", "currency": "usd"}', action="balance", times=None),
         faults.drop_before("balance", times=None),
     ],
     ids=["refused", "no currency", "html", "no amount", "dropped"],
 )
 def test_import_when_balance_states_no_other_currency_then_applied(upstream, provider, fault):
     upstream.inject(fault)
-    assert sync_provider(provider=provider).outcome == "applied"
+    assert import_services(provider=provider).outcome == "applied"
     assert Service.objects.count() == 60
 
 
 def test_import_when_other_currency_was_accepted_then_applied(upstream, provider):
     list_ten(upstream)
     upstream.inject(IN_LIRA)
-    refused = sync_provider(provider=provider)
+    refused = import_services(provider=provider)
     assert (refused.outcome, Service.objects.count()) == ("refused", 0)
     run = request_import(provider=provider, accepts=refused)
     run_due_imports()
     run.refresh_from_db()
     assert run.outcome == "applied"
     upstream.clear_faults()
-    upstream.inject(faults.answer(body=b'{"balance": "1", "currency": "INR"}', action="balance", times=None))
+    upstream.inject(faults.reply(body=b'{"balance": "1", "currency": "INR"}', action="balance", times=None))
     again = request_import(provider=provider, accepts=refused)
     run_due_imports()
     again.refresh_from_db()
@@ -392,9 +392,9 @@ def lose(upstream, *numbers):
 
 def refused_for_lost(upstream, provider):
     list_ten(upstream)
-    sync_provider(provider=provider)
+    import_services(provider=provider)
     lose(upstream, 101, 102, 103, 104)
-    run = sync_provider(provider=provider)
+    run = import_services(provider=provider)
     assert run.outcome == "refused"
     return run
 
@@ -418,7 +418,7 @@ def test_refused_run_when_read_then_has_its_grounds(upstream, provider):
     }
     for number in range(105, 111):
         upstream.set_service(number, rate="200")
-    run = sync_provider(provider=provider)
+    run = import_services(provider=provider)
     assert run.grounds["rates"] == {f"{n}": 200_000_000 for n in range(105, 111)}
     assert run.grounds["examples"]["rates"][0] == ["105", "Service 105", 2_000_000, 200_000_000]
     assert "lacks 4 of the 10" in run.reason and "6 of 6 rates" in run.reason
@@ -460,10 +460,10 @@ def test_accept_when_other_services_are_gone_then_refused(upstream, provider):
 
 def test_accept_when_rates_leapt_to_other_values_then_refused(upstream, provider):
     list_ten(upstream)
-    sync_provider(provider=provider)
+    import_services(provider=provider)
     for number in range(101, 111):
         upstream.set_service(number, rate="166")
-    refused = sync_provider(provider=provider)
+    refused = import_services(provider=provider)
     before = catalog_state()
     upstream.set_service(101, rate="167")
     run = accept(provider, refused)
@@ -478,7 +478,7 @@ def test_empty_list_when_accepted_or_forced_then_still_refused(upstream, provide
     refused = refused_for_lost(upstream, provider)
     before = catalog_state()
     lose(upstream, *range(101, 111))
-    run = accept(provider, refused) if how == "accepted" else sync_provider(provider=provider, force=True)
+    run = accept(provider, refused) if how == "accepted" else import_services(provider=provider, force=True)
     assert (run.outcome, "The list is empty." in run.reason) == ("refused", True)
     assert catalog_state() == before
 
@@ -486,10 +486,10 @@ def test_empty_list_when_accepted_or_forced_then_still_refused(upstream, provide
 def test_grounds_when_thousands_are_gone_then_examples_are_limited(provider):
     with SandboxServer(key="k", speed=0, services=250) as large:
         one = make.provider(url=large.url, api_key="k", name="Large")
-        sync_provider(provider=one)
+        import_services(provider=one)
         for number in range(2, 251):
             large.set_service(number, listed=False)
-        run = sync_provider(provider=one)
+        run = import_services(provider=one)
     assert run.outcome == "refused"
     assert len(run.grounds["gone"]) == Service.objects.filter(is_on_sale=True).count() - 1
     assert len(run.grounds["examples"]["gone"]) == 100
@@ -499,7 +499,7 @@ def test_skipped_rows_when_hundreds_then_all_are_counted(upstream, provider):
     list_ten(upstream)
     for number in range(1_000, 1_300):
         upstream.set_service(number, row={"rate": "NaN"})
-    run = sync_provider(provider=provider)
+    run = import_services(provider=provider)
     assert (run.outcome, run.skipped_count, len(run.skipped)) == ("applied", 300, 200)
 
 
@@ -509,7 +509,7 @@ def test_skipped_rows_when_hundreds_then_all_are_counted(upstream, provider):
 @pytest.mark.django_db(transaction=True)
 def test_import_when_margin_changes_meanwhile_then_prices_follow_both(upstream, provider):
     list_ten(upstream)
-    sync_provider(provider=provider)
+    import_services(provider=provider)
     for number in range(101, 111):
         upstream.set_service(number, rate="3")
 
@@ -517,7 +517,7 @@ def test_import_when_margin_changes_meanwhile_then_prices_follow_both(upstream, 
         edits = [Edit("provider", (provider.pk,), {"margin_bp": 10_000})]
         change_prices(edits=edits, source="provider", summary="100%")
 
-    for result in in_threads(lambda: sync_provider(provider=Provider.objects.get()), change):
+    for result in in_threads(lambda: import_services(provider=Provider.objects.get()), change):
         assert not isinstance(result, BaseException), result
     assert set(Service.objects.values_list("cost", "price")) == {(3_000_000, 6_000_000)}
 
@@ -533,12 +533,12 @@ def test_import_when_older_list_is_applied_meanwhile_then_compares_again(upstrea
         if len(compared) == 1:
             # It started before this run, with the same list, and is applied between this run's comparing and writing.
             older = SyncRun.objects.create(provider=provider, started_at=timezone.now() - timedelta(minutes=1))
-            carry_out(older)
+            execute_run(older)
             assert older.outcome == "applied"
         return plan
 
     monkeypatch.setattr(import_run, "plan_import", apply_older_first)
-    run = sync_provider(provider=provider)
+    run = import_services(provider=provider)
     assert compared == [10, 10, 0]
     assert (run.outcome, run.added) == ("applied", 0)
     assert Service.objects.count() == UpstreamService.objects.count() == 10

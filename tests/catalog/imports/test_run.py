@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from billing.models import Entry
 from catalog.imports.queue import request_all, run_due_imports
-from catalog.imports.run import sync_provider
+from catalog.imports.run import import_services
 from catalog.models import Category, Provider, Service, SyncRun, UpstreamService
 from catalog.prices.changes import change_prices
 from catalog.prices.edits import Edit
@@ -83,7 +83,7 @@ def writes(queries, tables=CATALOG):
 
 
 def test_import_when_first_then_writes_services_categories_and_prices(upstream, provider):
-    run = sync_provider(provider=provider)
+    run = import_services(provider=provider)
     assert (run.outcome, run.reason, run.skipped) == ("applied", "", [])
     assert (run.listed, run.added, run.changed, run.vanished, run.returned) == (60, 60, 0, 0, 0)
     assert run.finished_at is not None
@@ -102,16 +102,16 @@ def test_import_when_first_then_writes_services_categories_and_prices(upstream, 
     # $0.012 plus 25% is $0.015, a multiple of the price step of $0.0001.
     assert service(10).price == 15_000
 
-    shelves = list(Category.objects.order_by("position").values_list("name", "position"))
-    assert shelves[:2] == [("Instagram · Followers", 0), ("Instagram · Likes", 1)]
-    assert [position for _, position in shelves] == list(range(len(shelves)))
+    categories = list(Category.objects.order_by("position").values_list("name", "position"))
+    assert categories[:2] == [("Instagram · Followers", 0), ("Instagram · Likes", 1)]
+    assert [position for _, position in categories] == list(range(len(categories)))
     assert Alert.objects.count() == 0
     provider.refresh_from_db()
     assert provider.last_synced_at == run.started_at
 
 
 def test_import_when_type_cannot_be_ordered_then_imported_but_not_on_sale(upstream, provider):
-    sync_provider(provider=provider)
+    import_services(provider=provider)
     types = set(UpstreamService.objects.values_list("type", flat=True))
     assert {"default", "package", "poll", "seo", "web_traffic", "comment_likes"} <= types
     for one in Service.objects.select_related("upstream"):
@@ -122,9 +122,9 @@ def test_import_when_type_cannot_be_ordered_then_imported_but_not_on_sale(upstre
 
 def test_import_when_type_changes_to_unsellable_then_not_orderable(upstream, provider, customer):
     list_ten(upstream)
-    sync_provider(provider=provider)
+    import_services(provider=provider)
     upstream.set_service(101, type="Subscriptions")
-    sync_provider(provider=provider)
+    import_services(provider=provider)
     assert orderable() == {str(number) for number in range(102, 111)}
     with pytest.raises(NotOnSale):
         make.order(customer, service(101))
@@ -136,13 +136,13 @@ def test_import_when_publish_new_is_off_then_new_services_are_off_sale(upstream,
     Provider.objects.update(publish_new=False)
     provider.refresh_from_db()
     list_ten(upstream)
-    sync_provider(provider=provider)
+    import_services(provider=provider)
     assert Service.objects.count() == 10
     assert orderable() == set()
     # The owner puts one on sale: later imports neither take it off sale nor add others.
     Service.objects.filter(upstream__external_id="101").update(is_on_sale=True)
     upstream.set_service(111, name="Another", rate="2.00", category="Social")
-    run = sync_provider(provider=provider)
+    run = import_services(provider=provider)
     assert run.added == 1
     assert orderable() == {"101"}
 
@@ -151,12 +151,12 @@ def test_import_when_publish_new_is_off_then_new_services_are_off_sale(upstream,
 
 
 def test_import_when_nothing_changed_then_catalog_is_not_written(upstream, provider):
-    sync_provider(provider=provider)
+    import_services(provider=provider)
     before = catalog_state()
     with CaptureQueriesContext(
         connection,
     ) as queries:
-        run = sync_provider(provider=provider)
+        run = import_services(provider=provider)
     assert (run.outcome, run.listed) == ("applied", 60)
     assert (run.added, run.changed, run.vanished, run.returned) == (0, 0, 0, 0)
     assert writes(queries) == []
@@ -167,10 +167,10 @@ def test_import_when_nothing_changed_then_catalog_is_not_written(upstream, provi
 
 
 def test_import_when_one_row_changed_then_only_it_is_written(upstream, provider):
-    sync_provider(provider=provider)
+    import_services(provider=provider)
     before = {row["id"]: row for row in UpstreamService.objects.values()}
     upstream.set_service(2, max=60_000)
-    run = sync_provider(provider=provider)
+    run = import_services(provider=provider)
     assert (run.added, run.changed, run.vanished) == (0, 1, 0)
     after = {row["id"]: row for row in UpstreamService.objects.values()}
     changed = [pk for pk, row in after.items() if row != before[pk]]
@@ -188,7 +188,7 @@ def statements(rows):
                 for service_id in range(1, rows + 1):
                     upstream.set_service(service_id, rate=rate)
             with CaptureQueriesContext(connection) as queries:
-                assert sync_provider(provider=provider, force=True).listed == rows
+                assert import_services(provider=provider, force=True).listed == rows
             counts.append(len(queries))
         assert not Service.objects.filter(upstream__provider=provider).exclude(cost=3_000_000).exists()
     return counts
@@ -208,10 +208,10 @@ def test_import_when_list_grows_then_statements_do_not(db):
 
 def test_import_when_rate_rises_then_no_order_at_the_old_price(upstream, provider, customer):
     list_ten(upstream)
-    sync_provider(provider=provider)
+    import_services(provider=provider)
     assert (service(101).cost, service(101).price) == (2_000_000, 2_500_000)
     upstream.set_service(101, rate="3.20")
-    run = sync_provider(provider=provider)
+    run = import_services(provider=provider)
     assert run.changed == 1
     assert (service(101).cost, service(101).price) == (3_200_000, 4_000_000)
     assert make.order(customer, service(101), quantity=1_000).charge == 4_000_000
@@ -221,22 +221,22 @@ def test_import_when_rate_rises_then_no_order_at_the_old_price(upstream, provide
 
 def test_import_when_rate_falls_then_price_falls(upstream, provider):
     list_ten(upstream)
-    sync_provider(provider=provider)
+    import_services(provider=provider)
     upstream.set_service(101, rate="1")
-    sync_provider(provider=provider)
+    import_services(provider=provider)
     assert (service(101).cost, service(101).price) == (1_000_000, 1_250_000)
 
 
 def test_import_when_rate_has_too_many_decimals_then_cost_is_rounded_up(upstream, provider):
     list_ten(upstream)
     upstream.set_service(101, row={"rate": "0.00000012"})
-    sync_provider(provider=provider)
+    import_services(provider=provider)
     assert (service(101).upstream.rate, service(101).cost, service(101).price) == (1, 1, 100)
 
 
 def test_import_when_owner_changed_the_service_then_not_overwritten(upstream, provider):
     list_ten(upstream)
-    sync_provider(provider=provider)
+    import_services(provider=provider)
     mine = Category.objects.create(name="My shelf", position=99)
     Service.objects.filter(upstream__external_id="101").update(
         name="My name",
@@ -253,7 +253,7 @@ def test_import_when_owner_changed_the_service_then_not_overwritten(upstream, pr
         upstream.set_service(
             number, name="Theirs", desc="Their words", category="Their shelf", rate="2.40", min=1, max=99_999
         )
-    run = sync_provider(provider=provider)
+    run = import_services(provider=provider)
     assert run.changed == 10
 
     row = service(101)
@@ -274,9 +274,9 @@ def test_import_when_owner_changed_the_service_then_not_overwritten(upstream, pr
 
 def test_import_when_service_vanishes_then_not_orderable_until_it_returns(upstream, provider, customer):
     list_ten(upstream)
-    sync_provider(provider=provider)
+    import_services(provider=provider)
     upstream.set_service(101, listed=False)
-    run = sync_provider(provider=provider)
+    run = import_services(provider=provider)
     assert (run.outcome, run.vanished, run.changed) == ("applied", 1, 0)
     gone = service(101)
     # Nothing is deleted, the price is kept, and so is the owner's switch.
@@ -289,11 +289,11 @@ def test_import_when_service_vanishes_then_not_orderable_until_it_returns(upstre
     assert make.wallet(customer).balance == 10_000_000
 
     # A second list without it reports nothing new.
-    assert sync_provider(provider=provider).vanished == 0
+    assert import_services(provider=provider).vanished == 0
 
     # It returns with another rate, in the same row.
     upstream.set_service(101, listed=True, rate="4")
-    run = sync_provider(provider=provider)
+    run = import_services(provider=provider)
     assert (run.returned, run.added, run.changed) == (1, 0, 0)
     assert service(101).pk == gone.pk
     assert make.order(customer, service(101), quantity=1_000).charge == 5_000_000
@@ -301,12 +301,12 @@ def test_import_when_service_vanishes_then_not_orderable_until_it_returns(upstre
 
 def test_import_when_vanished_service_was_off_sale_then_returns_off_sale(upstream, provider):
     list_ten(upstream)
-    sync_provider(provider=provider)
+    import_services(provider=provider)
     Service.objects.filter(upstream__external_id="101").update(is_on_sale=False)
     upstream.set_service(101, listed=False)
-    sync_provider(provider=provider)
+    import_services(provider=provider)
     upstream.set_service(101, listed=True)
-    assert sync_provider(provider=provider).returned == 1
+    assert import_services(provider=provider).returned == 1
     assert not service(101).is_on_sale
     assert "101" not in orderable()
 
@@ -314,18 +314,18 @@ def test_import_when_vanished_service_was_off_sale_then_returns_off_sale(upstrea
 # -- implausible lists -------------------------------------------------------------------------------
 
 NO_LISTS = {
-    "empty": (faults.answer(body=b"[]", action="services", times=None), "refused"),
-    "empty in an object": (faults.answer(body=b'{"services": []}', action="services", times=None), "refused"),
-    "only bad rows": (faults.answer(body=b'[{"service": 1}, 5]', action="services", times=None), "refused"),
-    "no list": (faults.answer(body=b'{"balance": "3"}', action="services", times=None), "failed"),
-    "html": (faults.answer(body=b"<html>Just a moment", action="services", times=None), "failed"),
-    "nothing": (faults.answer(body=b"", action="services", times=None), "failed"),
+    "empty": (faults.reply(body=b"[]", action="services", times=None), "refused"),
+    "empty in an object": (faults.reply(body=b'{"services": []}', action="services", times=None), "refused"),
+    "only bad rows": (faults.reply(body=b'[{"service": 1}, 5]', action="services", times=None), "refused"),
+    "no list": (faults.reply(body=b'{"balance": "3"}', action="services", times=None), "failed"),
+    "html": (faults.reply(body=b"<html>Just a moment", action="services", times=None), "failed"),
+    "nothing": (faults.reply(body=b"", action="services", times=None), "failed"),
     "half of the JSON": (
-        faults.answer(body=b'[{"service": 1, "name": "A", "rate": "1", "min": 1, "ma', action="services", times=None),
+        faults.reply(body=b'[{"service": 1, "name": "A", "rate": "1", "min": 1, "ma', action="services", times=None),
         "failed",
     ),
-    "error": (faults.answer(body=b'{"error": "Invalid API key"}', action="services", times=None), "failed"),
-    "server error": (faults.answer(status=500, body=b"oops", action="services", times=None), "failed"),
+    "error": (faults.reply(body=b'{"error": "Invalid API key"}', action="services", times=None), "failed"),
+    "server error": (faults.reply(status=500, body=b"oops", action="services", times=None), "failed"),
     "truncated": (faults.truncate("services", times=None), "failed"),
 }
 
@@ -334,11 +334,11 @@ NO_LISTS = {
 def test_import_when_list_is_unusable_then_nothing_written_and_one_alert(upstream, provider, kind):
     fault, outcome = NO_LISTS[kind]
     list_ten(upstream)
-    synced = sync_provider(provider=provider)
+    synced = import_services(provider=provider)
     before = catalog_state()
     upstream.inject(fault)
     for count in (1, 2):
-        run = sync_provider(provider=provider)
+        run = import_services(provider=provider)
         assert run.outcome == outcome
         assert run.reason
         assert run.finished_at is not None
@@ -350,14 +350,14 @@ def test_import_when_list_is_unusable_then_nothing_written_and_one_alert(upstrea
     assert provider.last_synced_at == synced.started_at
     # The next good list resolves the alert.
     upstream.clear_faults()
-    assert sync_provider(provider=provider).outcome == "applied"
+    assert import_services(provider=provider).outcome == "applied"
     assert not import_alerts(provider).filter(resolved_at=None).exists()
     assert catalog_state() == before
 
 
 def test_import_when_first_list_is_empty_then_refused(upstream, provider):
     list_only(upstream)
-    run = sync_provider(provider=provider)
+    run = import_services(provider=provider)
     assert (run.outcome, run.reason) == ("refused", "The list is empty.")
     assert catalog_state() == ([], [], [])
     assert import_alerts(provider).count() == 1
@@ -365,25 +365,25 @@ def test_import_when_first_list_is_empty_then_refused(upstream, provider):
 
 def test_import_when_provider_is_unreachable_then_failed_with_alert(upstream, provider):
     upstream.inject(faults.refuse(times=None))
-    run = sync_provider(provider=provider)
+    run = import_services(provider=provider)
     assert run.outcome == "failed"
     alert = import_alerts(provider).get()
     assert alert.text.startswith("Import from Upstream failed:")
     assert (alert.count, alert.resolved_at) == (1, None)
     assert catalog_state() == ([], [], [])
     upstream.clear_faults()
-    assert sync_provider(provider=provider).added == 60
+    assert import_services(provider=provider).added == 60
     alert.refresh_from_db()
     assert alert.resolved_at is not None
     # A new failure opens a new alert; the old one stays resolved.
     upstream.inject(faults.refuse(times=None))
-    sync_provider(provider=provider)
+    import_services(provider=provider)
     assert sorted(import_alerts(provider).values_list("count", flat=True)) == [1, 1]
 
 
 def test_import_when_key_cannot_be_decrypted_then_failed_and_nothing_sent(upstream, provider, settings):
     settings.FIELD_ENCRYPTION_KEYS = ["YW5vdGhlci1rZXktZm9yLXRlc3RzLW9ubHktISEhISE="]
-    run = sync_provider(provider=provider)
+    run = import_services(provider=provider)
     assert run.outcome == "failed"
     assert "Enter the API key again" in run.reason
     assert upstream.requests == []
@@ -407,13 +407,13 @@ def test_imports_when_provider_is_off_then_skipped(upstream, provider):
 @pytest.mark.parametrize(("lost", "outcome"), [(3, "applied"), (4, "refused")])
 def test_import_when_list_lost_more_than_30_percent_then_refused(upstream, provider, lost, outcome):
     list_ten(upstream)
-    sync_provider(provider=provider)
+    import_services(provider=provider)
     before = catalog_state()
     for number in range(101, 101 + lost):
         upstream.set_service(number, listed=False)
     # A new service does not make up for the lost ones.
     upstream.set_service(120, name="New", rate="2")
-    run = sync_provider(provider=provider)
+    run = import_services(provider=provider)
     assert run.outcome == outcome
     if outcome == "refused":
         assert run.reason == "The list lacks 4 of the 10 services on sale."
@@ -427,11 +427,11 @@ def test_import_when_list_lost_more_than_30_percent_then_refused(upstream, provi
 
 def test_import_when_only_services_off_sale_vanish_then_applied(upstream, provider):
     list_ten(upstream)
-    sync_provider(provider=provider)
+    import_services(provider=provider)
     Service.objects.filter(upstream__external_id__in=["101", "102", "103", "104"]).update(is_on_sale=False)
     for number in range(101, 105):
         upstream.set_service(number, listed=False)
-    assert sync_provider(provider=provider).vanished == 4
+    assert import_services(provider=provider).vanished == 4
 
 
 @pytest.mark.parametrize(
@@ -448,11 +448,11 @@ def test_import_when_only_services_off_sale_vanish_then_applied(upstream, provid
 )
 def test_import_when_most_rates_change_fivefold_then_refused(upstream, provider, rates, outcome):
     list_ten(upstream)
-    sync_provider(provider=provider)
+    import_services(provider=provider)
     before = catalog_state()
     for number, rate in rates.items():
         upstream.set_service(number, rate=rate)
-    run = sync_provider(provider=provider)
+    run = import_services(provider=provider)
     assert run.outcome == outcome
     if outcome == "refused":
         assert f"{len(rates)} of 10 rates" in run.reason
@@ -464,12 +464,12 @@ def test_import_when_most_rates_change_fivefold_then_refused(upstream, provider,
 
 def test_import_when_forced_then_implausible_list_is_applied_and_alert_ends(upstream, provider):
     list_ten(upstream)
-    sync_provider(provider=provider)
+    import_services(provider=provider)
     for number in range(101, 106):
         upstream.set_service(number, listed=False)
     upstream.set_service(106, rate="20")
-    assert sync_provider(provider=provider).outcome == "refused"
-    run = sync_provider(provider=provider, force=True)
+    assert import_services(provider=provider).outcome == "refused"
+    run = import_services(provider=provider, force=True)
     assert (run.outcome, run.vanished, run.changed) == ("applied", 5, 1)
     assert len(orderable()) == 5
     assert service(106).price == 25_000_000
@@ -478,10 +478,10 @@ def test_import_when_forced_then_implausible_list_is_applied_and_alert_ends(upst
 
 def test_import_when_forced_then_unreadable_list_still_fails(upstream, provider):
     list_ten(upstream)
-    sync_provider(provider=provider)
+    import_services(provider=provider)
     before = catalog_state()
-    upstream.inject(faults.answer(body=b"<html>", action="services", times=None))
-    assert sync_provider(provider=provider, force=True).outcome == "failed"
+    upstream.inject(faults.reply(body=b"<html>", action="services", times=None))
+    assert import_services(provider=provider, force=True).outcome == "failed"
     assert catalog_state() == before
 
 
@@ -528,7 +528,7 @@ def test_import_when_row_is_bad_then_skipped_with_reason_and_others_imported(ups
     row, reason = BAD_ROWS[kind]
     list_ten(upstream)
     upstream.set_service(105, row=row)
-    run = sync_provider(provider=provider)
+    run = import_services(provider=provider)
     assert (run.outcome, run.listed, run.added) == ("applied", 10, 9)
     run.refresh_from_db()
     [(position, _, why)] = run.skipped
@@ -540,15 +540,15 @@ def test_import_when_row_is_bad_then_skipped_with_reason_and_others_imported(ups
 
 def test_import_when_row_of_sold_service_turns_bad_then_not_orderable(upstream, provider, customer):
     list_ten(upstream)
-    sync_provider(provider=provider)
+    import_services(provider=provider)
     upstream.set_service(105, row={"rate": "NaN"})
-    run = sync_provider(provider=provider)
+    run = import_services(provider=provider)
     assert (run.outcome, run.vanished, len(run.skipped)) == ("applied", 1, 1)
     with pytest.raises(NotOnSale):
         make.order(customer, service(105))
     assert make.wallet(customer).balance == 10_000_000
     upstream.set_service(105, row={})
-    assert sync_provider(provider=provider).returned == 1
+    assert import_services(provider=provider).returned == 1
     assert "105" in orderable()
 
 
@@ -556,7 +556,7 @@ def test_import_when_hundreds_of_rows_are_bad_then_kept_reasons_are_limited(upst
     list_ten(upstream)
     for number in range(1_000, 1_300):
         upstream.set_service(number, row={"rate": "NaN"})
-    run = sync_provider(provider=provider)
+    run = import_services(provider=provider)
     assert (run.added, len(run.skipped)) == (10, 200)
 
 
@@ -568,14 +568,14 @@ def test_import_when_rate_is_zero_then_never_on_sale(upstream, provider, custome
     )
     list_ten(upstream)
     upstream.set_service(105, rate="0")
-    sync_provider(provider=provider)
+    import_services(provider=provider)
     assert (service(105).price, service(105).is_on_sale) == (0, False)
     with pytest.raises(NotOnSale):
         make.order(customer, service(105))
 
     # Also for a service that was on sale before.
     upstream.set_service(106, rate="0")
-    sync_provider(provider=provider)
+    import_services(provider=provider)
     assert (service(106).price, service(106).is_on_sale) == (0, False)
     assert Alert.objects.filter(cause="catalog:no_price").count() == 1
     assert orderable() == {str(number) for number in range(101, 111)} - {"105", "106"}
@@ -600,7 +600,7 @@ def test_import_when_names_are_hostile_then_stored_clean(upstream, provider, kin
     sent, stored = HOSTILE[kind]
     list_ten(upstream)
     upstream.set_service(105, row={"name": sent, "category": sent, "desc": sent, "type": sent})
-    run = sync_provider(provider=provider)
+    run = import_services(provider=provider)
     assert (run.outcome, run.added) == ("applied", 10)
     row = service(105)
     assert (row.name, row.upstream.name) == (stored, stored)
@@ -609,27 +609,27 @@ def test_import_when_names_are_hostile_then_stored_clean(upstream, provider, kin
     for character in "\x00\x1b\x7f\u202e\u2066\u200f\ud800":
         assert character not in row.name + row.description + row.category.name + row.upstream.type
     # The next import compares equal and writes nothing.
-    assert sync_provider(provider=provider).changed == 0
+    assert import_services(provider=provider).changed == 0
     assert Service.objects.count() == 10
 
 
 def test_import_when_category_is_missing_then_category_other(upstream, provider):
     list_ten(upstream)
     upstream.set_service(105, row={"category": ""})
-    sync_provider(provider=provider)
+    import_services(provider=provider)
     assert service(105).category.name == "Other"
-    assert sync_provider(provider=provider).changed == 0
+    assert import_services(provider=provider).changed == 0
 
 
 def test_imports_when_two_providers_use_the_same_ids_then_kept_apart(upstream, provider):
     list_ten(upstream)
-    sync_provider(provider=provider)
+    import_services(provider=provider)
     with SandboxServer(key="another-key", speed=0) as second:
         list_ten(second, rate="5.00")
         other = make.provider(url=second.url, api_key=second.key, name="Second")
-        sync_provider(provider=other)
+        import_services(provider=other)
         list_ten(second, rate="6.00")
-        sync_provider(provider=other)
+        import_services(provider=other)
     costs = dict(
         Service.objects.values_list("upstream__provider__name", "cost").distinct().order_by("upstream__provider__name")
     )
@@ -651,16 +651,16 @@ def wait_for_requests(upstream, count):
 @pytest.mark.django_db(transaction=True)
 def test_import_when_older_list_arrives_after_a_newer_then_not_applied(upstream, provider):
     list_ten(upstream)
-    sync_provider(provider=provider)
+    import_services(provider=provider)
     gate = threading.Event()
     upstream.clear_requests()
     # 1. A slow import has requested the list at $2.00, which has not arrived yet.
     upstream.inject(faults.Fault(action="services", gate=gate))
-    slow = in_background(lambda: sync_provider(provider=Provider.objects.get()))
+    slow = in_background(lambda: import_services(provider=Provider.objects.get()))
     wait_for_requests(upstream, 1)
     # 2. The rate rises, and a fast import applies it.
     upstream.set_service(101, rate="3.20")
-    assert sync_provider(provider=Provider.objects.get()).changed == 1
+    assert import_services(provider=Provider.objects.get()).changed == 1
     # 3. The slow list arrives.
     gate.set()
     run = slow()
@@ -674,7 +674,7 @@ def test_import_when_older_list_arrives_after_a_newer_then_not_applied(upstream,
 def test_imports_when_two_write_at_once_then_no_duplicates(upstream, provider):
     gate = threading.Event()
     upstream.inject(faults.Fault(action="services", gate=gate, times=2))
-    first, second = (in_background(lambda: sync_provider(provider=Provider.objects.get())) for _ in range(2))
+    first, second = (in_background(lambda: import_services(provider=Provider.objects.get())) for _ in range(2))
     wait_for_requests(upstream, 2)
     gate.set()
     runs = [first(), second()]
@@ -692,22 +692,22 @@ def test_imports_when_both_create_the_same_categories_then_no_deadlock(upstream,
     # The list has them in reverse order; both imports insert them by name.
     list_only(upstream)
     for number in range(10):
-        upstream.set_service(101 + number, category=f"Shelf {9 - number}")
+        upstream.set_service(101 + number, category=f"CategoryGroup {9 - number}")
     with transaction.atomic():
-        Category.objects.create(name="Shelf 0")
-        waiting = in_background(lambda: sync_provider(provider=Provider.objects.get()))
+        Category.objects.create(name="CategoryGroup 0")
+        waiting = in_background(lambda: import_services(provider=Provider.objects.get()))
         wait_for_a_blocked_connection()
-        Category.objects.create(name="Shelf 9")
+        Category.objects.create(name="CategoryGroup 9")
     run = waiting()
     assert (run.outcome, run.added) == ("applied", 10)
     assert Category.objects.count() == 10
-    assert service(101).category.name == "Shelf 9"
+    assert service(101).category.name == "CategoryGroup 9"
 
 
 @pytest.mark.django_db(transaction=True)
 def test_import_when_orders_are_created_meanwhile_then_old_or_new_price(upstream, provider):
     list_ten(upstream)
-    sync_provider(provider=provider)
+    import_services(provider=provider)
     user = make.customer("alice@example.org", funds="100")
     sold = service(101)
     upstream.set_service(101, rate="4")
@@ -715,7 +715,7 @@ def test_import_when_orders_are_created_meanwhile_then_old_or_new_price(upstream
     def order_five():
         return [make.order(user, sold, quantity=1_000).charge for _ in range(5)]
 
-    charges, run = in_threads(order_five, lambda: sync_provider(provider=Provider.objects.get()))
+    charges, run = in_threads(order_five, lambda: import_services(provider=Provider.objects.get()))
     assert run.outcome == "applied"
     assert set(charges) <= {2_500_000, 5_000_000}
     assert charges == sorted(charges)

@@ -13,7 +13,7 @@ from catalog.prices.edits import (
     edits_by_service,
     grouped,
     load_edits,
-    still_standing,
+    undo_edits,
 )
 from catalog.prices.edits import with_edits as terms_with
 from catalog.prices.rules import (
@@ -133,7 +133,7 @@ def test_still_standing_when_a_value_was_set_since_then_it_is_kept():
         Edit("service", (1,), {"margin_bp": 500, "margin_fixed": None}),
         Edit("service", (2,), {"margin_bp": 600, "margin_fixed": None}),  # one of its two values was set again
     ]  # service 3 is gone
-    back, left = still_standing(edits=edits, before=before, now=now)
+    back, left = undo_edits(edits=edits, before=before, now=now)
     assert back == [
         Edit("service", (1,), {"margin_bp": None, "margin_fixed": 7}),
         Edit("service", (2,), {"margin_fixed": 7}),
@@ -144,4 +144,4 @@ def test_still_standing_when_a_value_was_set_since_then_it_is_kept():
 def test_still_standing_when_nothing_differs_then_nothing_to_undo():
     # It was to go on sale, but has no price.
     on_sale, off_sale = ([Edit("service", (1,), {"is_on_sale": value})] for value in (True, False))
-    assert still_standing(edits=on_sale, before=off_sale, now=off_sale) == ([], 0)
+    assert undo_edits(edits=on_sale, before=off_sale, now=off_sale) == ([], 0)

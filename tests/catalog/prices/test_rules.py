@@ -6,7 +6,7 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from billing.models import Entry
-from catalog.imports.run import sync_provider
+from catalog.imports.run import import_services
 from catalog.models import Category, PriceChange, PricePolicy, Provider, Service, UpstreamService
 from catalog.prices.changes import change_prices
 from catalog.prices.edits import COLUMNS, Edit
@@ -359,9 +359,9 @@ def test_import_when_new_rate_overflows_the_price_then_off_sale_with_alert(upstr
         upstream.set_service(number, listed=False)
     for number in (101, 102, 103):
         upstream.set_service(number, name="Followers", rate="2")
-    sync_provider(provider=provider)
+    import_services(provider=provider)
     upstream.set_service(101, rate="900000000")  # plus 25% exceeds the billion that a column holds
-    assert sync_provider(provider=provider).outcome == "applied"
+    assert import_services(provider=provider).outcome == "applied"
     sold_service = Service.objects.get(upstream__external_id="101")
     assert stored(sold_service) == (0, 0, False)
     assert no_price_alerts() == [1]

@@ -12,10 +12,10 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from catalog.models import CustomerPrice, Favourite, Provider, Service, ShelfMark, ShelfNews, UpstreamService
+from catalog.models import CustomerPrice, Favourite, Provider, PublishedState, Service, ShopChange, UpstreamService
 from catalog.shop import changelog
-from catalog.shop.changelog import ServiceNews, Stand, change_between, find_shelf_news, stand_before
-from catalog.tasks import find_shelf_news as find_shelf_news_task
+from catalog.shop.changelog import ServiceChange, ServiceState, change_between, record_shop_changes, state_before
+from catalog.tasks import find_shelf_news
 from panel.alerts.models import Heartbeat
 from tests import make
 from tests.scenes import at_once, statements
@@ -27,54 +27,54 @@ MONEY = 1_000_000
 
 def changes_written() -> list[tuple[str, int | None, int | None]]:
     """Return kind, old and new price of all changes, oldest first."""
-    return list(ShelfNews.objects.order_by("pk").values_list("kind", "old_price", "new_price"))
+    return list(ShopChange.objects.order_by("pk").values_list("kind", "old_price", "new_price"))
 
 
 def change(service: Service, **values: Any) -> None:
     Service.objects.filter(pk=service.pk).update(**values)
-    find_shelf_news()
+    record_shop_changes()
 
 
 def age_changes(hours: float = 2) -> None:
     """Move all changes so many hours into the past."""
-    ShelfNews.objects.update(noticed_at=F("noticed_at") - timedelta(hours=hours))
+    ShopChange.objects.update(noticed_at=F("noticed_at") - timedelta(hours=hours))
 
 
 @pytest.fixture
 def known_service(service) -> Service:
     """A service at $2.50 that an earlier comparison has stored."""
-    assert find_shelf_news() == 0
+    assert record_shop_changes() == 0
     return service
 
 
-SOLD, DEARER, OFF = Stand(True, 200), Stand(True, 300), Stand(False, 200)
+SOLD, DEARER, OFF = ServiceState(True, 200), ServiceState(True, 300), ServiceState(False, 200)
 
 
 @pytest.mark.parametrize(
     ("before", "after", "expected"),
     [
-        (None, SOLD, ServiceNews("new", None, 200)),
+        (None, SOLD, ServiceChange("new", None, 200)),
         (None, OFF, None),
         (SOLD, SOLD, None),
-        (SOLD, DEARER, ServiceNews("dearer", 200, 300)),
-        (DEARER, SOLD, ServiceNews("cheaper", 300, 200)),
-        (SOLD, OFF, ServiceNews("gone", 200, None)),
-        (OFF, SOLD, ServiceNews("back", 200, 200)),
-        (OFF, DEARER, ServiceNews("back", 200, 300)),
+        (SOLD, DEARER, ServiceChange("dearer", 200, 300)),
+        (DEARER, SOLD, ServiceChange("cheaper", 300, 200)),
+        (SOLD, OFF, ServiceChange("gone", 200, None)),
+        (OFF, SOLD, ServiceChange("back", 200, 200)),
+        (OFF, DEARER, ServiceChange("back", 200, 300)),
         (OFF, OFF, None),
     ],
 )
 def test_change_between_when_states_differ_then_kind_and_prices(before, after, expected):
     assert change_between(before, after) == expected
     if expected:
-        assert stand_before(expected) == before
+        assert state_before(expected) == before
 
 
 def test_comparison_when_it_is_the_first_then_only_states_are_stored(service):
-    assert find_shelf_news() == 0
+    assert record_shop_changes() == 0
     assert changes_written() == []
-    assert find_shelf_news() == 0
-    assert ShelfMark.objects.values_list("service", "is_sold", "price").get() == (service.pk, True, 2_500_000)
+    assert record_shop_changes() == 0
+    assert PublishedState.objects.values_list("service", "is_sold", "price").get() == (service.pk, True, 2_500_000)
 
 
 def test_comparison_when_service_goes_on_sale_then_new(known_service, provider):
@@ -104,9 +104,9 @@ def test_comparison_when_price_changes_then_cheaper_or_dearer(known_service):
 )
 def test_comparison_when_service_cannot_be_ordered_any_more_then_gone(known_service, vanish):
     vanish()
-    find_shelf_news()
+    record_shop_changes()
     assert changes_written() == [("gone", 2_500_000, None)]
-    assert find_shelf_news() == 0
+    assert record_shop_changes() == 0
 
 
 def test_comparison_when_service_returns_later_then_back_with_both_prices(known_service):
@@ -140,7 +140,7 @@ def test_comparison_when_prices_change_within_the_hour_then_one_change(known_ser
 
 def test_comparison_when_new_service_goes_within_the_hour_then_new_again_later(known_service, provider):
     added = make.service(provider, external_id="2")
-    find_shelf_news()
+    record_shop_changes()
     change(added, is_on_sale=False)
     assert changes_written() == []
     change(added, is_on_sale=True)
@@ -158,7 +158,7 @@ def test_comparison_when_gone_service_returns_briefly_then_still_gone_once(known
 def test_comparison_when_changes_are_old_then_deleted(known_service):
     change(known_service, price=2 * MONEY)
     age_changes(hours=90 * 24 + 1)
-    find_shelf_news()
+    record_shop_changes()
     assert changes_written() == []
 
 
@@ -169,18 +169,18 @@ def test_comparison_when_services_are_many_then_statements_are_limited(known_ser
             make.service(provider, external_id=str(number))
         Service.objects.update(price=F("price") + 1000)
         with statements() as found:
-            assert find_shelf_news() >= 41
+            assert record_shop_changes() >= 41
         counts.append(len(found))
     assert counts[0] <= counts[1] <= 12  # the second comparison also replaces the changes of the first
 
 
 @pytest.mark.django_db(transaction=True)
 def test_comparisons_when_run_at_once_then_each_change_is_written_once(service, provider):
-    at_once(4, lambda number: find_shelf_news())
-    assert ShelfMark.objects.count() == 1
+    at_once(4, lambda number: record_shop_changes())
+    assert PublishedState.objects.count() == 1
     make.service(provider, external_id="2")
     Service.objects.filter(pk=service.pk).update(price=2 * MONEY)
-    at_once(4, lambda number: find_shelf_news())
+    at_once(4, lambda number: record_shop_changes())
     assert sorted(kind for kind, *_ in changes_written()) == ["cheaper", "new"]
 
 
@@ -192,19 +192,19 @@ def test_comparison_when_another_wrote_first_then_writes_nothing(known_service, 
     def overtaken(marks: Any) -> Any:
         with monkeypatch.context() as patch:
             patch.setattr(changelog, "_current_states", read_states)
-            assert find_shelf_news() == 2
+            assert record_shop_changes() == 2
         return read_states(marks)
 
     monkeypatch.setattr(changelog, "_current_states", overtaken)
-    assert find_shelf_news() == 0
-    ShelfMark.objects.filter(pk=added.pk).update(price=1)
+    assert record_shop_changes() == 0
+    PublishedState.objects.filter(pk=added.pk).update(price=1)
 
     def change_marks_first(marks: Any) -> Any:
-        ShelfMark.objects.update(price=7)
+        PublishedState.objects.update(price=7)
         return read_states(marks)
 
     monkeypatch.setattr(changelog, "_current_states", change_marks_first)
-    assert find_shelf_news() == 0
+    assert record_shop_changes() == 0
     assert sorted(kind for kind, *_ in changes_written()) == ["cheaper", "new"]
 
 
@@ -212,7 +212,7 @@ def test_task_and_command_when_run_then_compare_and_task_records_heartbeat(known
     Service.objects.update(price=2 * MONEY)
     call_command("find_shelf_news")
     assert "Changes in the shop: 1." in capsys.readouterr().out
-    find_shelf_news_task()
+    find_shelf_news()
     assert Heartbeat.objects.filter(task="find_shelf_news").exists()
 
 
@@ -264,7 +264,7 @@ def test_page_when_filtered_by_kind_and_favorites_then_only_those(signed_in, cus
 
 def test_page_when_changes_are_older_than_30_days_then_not_shown(signed_in, known_service):
     change(known_service, price=2 * MONEY)
-    ShelfNews.objects.update(noticed_at=timezone.now() - timedelta(days=31))
+    ShopChange.objects.update(noticed_at=timezone.now() - timedelta(days=31))
     assert names(page(signed_in)) == []
 
 
@@ -273,7 +273,7 @@ def test_page_when_rows_are_many_then_names_are_escaped_in_equal_queries(signed_
     for start in (10, 40):
         for number in range(start, start + 30):
             make.service(provider, external_id=str(number), name=f"<script>alert({number})</script>")
-        find_shelf_news()
+        record_shop_changes()
         with statements() as found:
             text = page(signed_in).content.decode()
         counts.append(len(found))

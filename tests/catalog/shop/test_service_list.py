@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from catalog.models import Category, CustomerPrice, Favourite, PricePolicy, Service, ServiceFigures, UpstreamService
-from catalog.shop.service_list import ServiceFilters, read_wanted
+from catalog.shop.service_list import ServiceFilters, read_filters
 from panel.lib.templatetags.display import duration
 from tests import make
 from tests.scenes import statements
@@ -40,7 +40,7 @@ def find(client: Client, **query: Any) -> list[str]:
     """Return the names of the services on the page, in order, without "Best" in them."""
     response = client.get(reverse("services"), query)
     assert response.status_code == 200
-    return [offer.service.name.removeprefix("Best ") for offer in response.context["shelves"].page.rows]
+    return [offer.service.name.removeprefix("Best ") for offer in response.context["listing"].page.rows]
 
 
 def favourite(client: Client, service: Service, on: str = "1", **more: Any) -> Any:
@@ -51,10 +51,10 @@ def favourite(client: Client, service: Service, on: str = "1", **more: Any) -> A
 
 
 def test_shop_when_unfiltered_then_categories_in_order_with_counts(signed_in, shop):
-    shelves = signed_in.get(reverse("services")).context["shelves"]
-    assert [(group.category.name, len(group.offers)) for group in shelves.groups] == [("Social", 3), ("Video", 1)]
-    assert [(choice.label, choice.count) for choice in shelves.categories] == [("Social", 3), ("Video", 1)]
-    assert [(choice.value, choice.count) for choice in shelves.types] == [("default", 3), ("package", 1)]
+    listing = signed_in.get(reverse("services")).context["listing"]
+    assert [(group.category.name, len(group.offers)) for group in listing.groups] == [("Social", 3), ("Video", 1)]
+    assert [(choice.label, choice.count) for choice in listing.categories] == [("Social", 3), ("Video", 1)]
+    assert [(choice.value, choice.count) for choice in listing.types] == [("default", 3), ("package", 1)]
 
 
 @pytest.mark.parametrize(
@@ -77,10 +77,10 @@ def test_shop_when_filtered_searched_and_sorted_then_all_apply(signed_in, shop, 
 
 def test_shop_when_category_is_chosen_then_counts_of_others_stay(signed_in, shop):
     video = shop["views"].pk and Category.objects.get(name="Video")
-    shelves = signed_in.get(reverse("services"), {"category": video.pk, "q": "best"}).context["shelves"]
-    assert [offer.service for offer in shelves.page.rows] == [shop["views"]]
-    assert [(choice.count, choice.is_current) for choice in shelves.categories] == [(3, False), (1, True)]
-    assert parse_qs(urlsplit(shelves.categories[0].address).query)["q"] == ["best"]
+    listing = signed_in.get(reverse("services"), {"category": video.pk, "q": "best"}).context["listing"]
+    assert [offer.service for offer in listing.page.rows] == [shop["views"]]
+    assert [(choice.count, choice.is_current) for choice in listing.categories] == [(3, False), (1, True)]
+    assert parse_qs(urlsplit(listing.categories[0].address).query)["q"] == ["best"]
 
 
 def test_fastest_first_when_few_orders_completed_then_not_counted(signed_in, shop):
@@ -114,7 +114,7 @@ def test_address_when_parsed_again_then_same_filters():
         q="a b&c", category=7, type="package", refill=True, cancel=True, favorites=True, sort="fastest"
     )
     query = urlsplit(wanted.address(page=3)).query
-    assert read_wanted({name: value for name, (value,) in parse_qs(query).items()}) == ServiceFilters(
+    assert read_filters({name: value for name, (value,) in parse_qs(query).items()}) == ServiceFilters(
         **{name: getattr(wanted, name) for name in ServiceFilters.__slots__ if name != "page"}, page=3
     )
     assert ServiceFilters().address() == "?"
@@ -131,9 +131,9 @@ def test_pages_when_services_are_many_then_fifty_each_with_same_filters(signed_i
     for number in range(120):
         make.service(provider, external_id=str(number), name=f"Follower {number}")
     response = signed_in.get(reverse("services"), {"q": "follower", "page": "2"})
-    shelves = response.context["shelves"]
-    assert len(shelves.page.rows) == 50
-    assert shelves.place == "51–100 of 120"
+    listing = response.context["listing"]
+    assert len(listing.page.rows) == 50
+    assert listing.place == "51–100 of 120"
     assert "?q=follower&amp;page=3" in response.content.decode()
     assert len(find(signed_in, q="follower", page="3")) == 20
     assert len(find(signed_in, q="follower", page="77")) == 20

@@ -17,7 +17,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from catalog.upstream import NotSent, Phase, Placed, Refused, Unknown, UpstreamClient
+from catalog.upstream import AddAccepted, NotSent, Phase, Refused, Unknown, UpstreamClient
 from catalog.upstream.client import MAX_BODY
 from panel.lib.http import exchange
 from tests.catalog.upstream.fault_server import (
@@ -105,7 +105,7 @@ def test_add_when_sent_then_form_holds_the_parameters(server: FaultServer, make_
 
     outcome = make_client(user_agent="Shop/2").add(PARAMS)
 
-    assert isinstance(outcome, Placed) and outcome.charge == Decimal("1234.56")
+    assert isinstance(outcome, AddAccepted) and outcome.charge == Decimal("1234.56")
     head, _, body = server.whole[0].partition(b"\r\n\r\n")
     sent = {key: values[0] for key, values in parse_qs(body.decode()).items()}
     assert sent == {"key": API_KEY, "action": "add", **PARAMS}
@@ -233,7 +233,7 @@ def test_add_when_environment_names_a_proxy_then_ignored(
     for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     server.behaviour = answer({"order": 5})
-    assert isinstance(make_client().add(PARAMS), Placed)
+    assert isinstance(make_client().add(PARAMS), AddAccepted)
 
 
 def test_add_when_params_hold_key_or_action_then_value_error(make_client: MakeClient) -> None:
@@ -279,7 +279,7 @@ def test_add_when_short_key_equals_text_of_answer_then_still_accepted(
 ) -> None:
     server.behaviour = answer({"order": "4711", "id": 4711})
     outcome = make_client(api_key=key).add(PARAMS)
-    assert isinstance(outcome, Placed) and outcome.order_id == "4711"
+    assert isinstance(outcome, AddAccepted) and outcome.order_id == "4711"
     assert ("[key]" in outcome.evidence.body_excerpt) == bool(key)
 
 
@@ -311,5 +311,5 @@ def test_add_over_tls_when_form_is_large_then_arrives_whole(
     server.behaviour = answer({"order": 5})
     outcome = make_client(url=server.url).add({**PARAMS, "comments": "x" * 2_000_000})
     server.close()
-    assert isinstance(outcome, Placed), outcome
+    assert isinstance(outcome, AddAccepted), outcome
     assert server.whole[0].endswith(b"x" * 2_000_000)

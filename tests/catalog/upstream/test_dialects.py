@@ -64,7 +64,7 @@ def sent_forms(sandbox: SandboxServer, action: str) -> list[str]:
 
 
 def answering(body: Any, action: str, **values: Any) -> faults.Fault:
-    return faults.answer(body=json.dumps(body).encode(), action=action, **values)
+    return faults.reply(body=json.dumps(body).encode(), action=action, **values)
 
 
 ONE_ONLY = [
@@ -151,9 +151,9 @@ def test_many_when_refusal_is_about_our_account_then_not_sent_again(sandbox, cli
 MAYBE_DONE = [
     faults.drop_after("refill"),
     faults.truncate("refill"),
-    faults.answer(body=b"<html>", action="refill", processed=True),
-    faults.answer(status=500, body=b'{"error": "Incorrect order ID"}', action="refill", processed=True),
-    faults.answer(body=b'{"refill": 5}', action="refill", processed=True),
+    faults.reply(body=b"<html>", action="refill", processed=True),
+    faults.reply(status=500, body=b'{"error": "Incorrect order ID"}', action="refill", processed=True),
+    faults.reply(body=b'{"refill": 5}', action="refill", processed=True),
 ]
 
 
@@ -224,7 +224,7 @@ def test_one_by_one_when_provider_is_slow_then_one_deadline_for_all(sandbox, mak
 @pytest.mark.parametrize("action", ["cancel", "refill", "refill_status"])
 def test_many_when_single_answer_is_garbage_then_not_answered(sandbox, client, ids, action, body):
     sandbox.inject(answering({"error": "Incorrect request"}, action))
-    sandbox.inject(faults.answer(body=body, action=action, times=None))
+    sandbox.inject(faults.reply(body=body, action=action, times=None))
     answers = getattr(client, action if action != "refill_status" else "refill_statuses")(ids)
     assert all(isinstance(one, RowError) for one in answers.values())
 

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from catalog.upstream import Evidence, NotSent, Phase, Placed, ProviderRefused, Refused, Unknown, UnreadableAnswer
+from catalog.upstream import AddAccepted, Evidence, NotSent, Phase, ProviderRefused, Refused, Unknown, UnreadableAnswer
 from catalog.upstream.cleaning import decode_body, parse_count, parse_id, parse_number
 from catalog.upstream.judging import judge_add
 from catalog.upstream.parsing import parse_add, parse_balance
@@ -123,7 +123,7 @@ def read(body: bytes, status: int) -> None:
     outcome = judge_add(text=text, failure="", evidence=Evidence(Phase.ANSWERED, status, "", 1))
     check(outcome)
     match outcome:
-        case Placed():
+        case AddAccepted():
             assert outcome.order_id
         case Refused():
             assert status < 500 and (outcome.text or status == 429)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from catalog.upstream import ErrorCode, NotSent, Phase, Placed, Refused, Unknown, UpstreamClient
+from catalog.upstream import AddAccepted, ErrorCode, NotSent, Phase, Refused, Unknown, UpstreamClient
 from tests.catalog.upstream.fault_server import (
     Behaviour,
     FaultServer,
@@ -91,7 +91,7 @@ def refused(code: ErrorCode, body: Any, **changes: Any) -> Fault:
 
 
 def placed(body: Any, order_id: str = "5", **changes: Any) -> Fault:
-    return Fault(Placed, body if callable(body) else answer(body, **changes), detail=order_id)
+    return Fault(AddAccepted, body if callable(body) else answer(body, **changes), detail=order_id)
 
 
 def elsewhere(status: int, body: bytes = b"") -> Fault:
@@ -266,7 +266,7 @@ FAULTS: dict[str, Fault] = {
     "more after the end": placed(raw_bytes(http(b'{"order": 5}') + b"HTTP/1.1 500 X\r\n\r\n")),
     "packed": placed(gzip.compress(b'{"order": 5}'), headers="Content-Encoding: gzip\r\n"),
     "100 before": placed(raw_bytes(b"HTTP/1.1 100 Continue\r\n\r\n" + http(b'{"order": 5}'))),
-    "TLS": Fault(Placed, raw_bytes(PLACED), tls="trusted", detail="23501"),
+    "TLS": Fault(AddAccepted, raw_bytes(PLACED), tls="trusted", detail="23501"),
 }
 
 
@@ -298,10 +298,10 @@ def test_add_when_a_fault_occurs_then_outcome_fits_what_the_server_received(
             assert server.received_whole and phase is Phase.ANSWERED
             assert (outcome.evidence.http_status or 0) < 500
             assert outcome.code == fault.detail
-        case Placed():
+        case AddAccepted():
             assert server.received_whole and phase is Phase.ANSWERED
             assert outcome.order_id == fault.detail
         case Unknown():
             assert phase.may_have_sent
-    if not isinstance(outcome, Placed | Refused):
+    if not isinstance(outcome, AddAccepted | Refused):
         assert outcome.reason

@@ -25,10 +25,10 @@ from panel.sandbox.server import SandboxServer
 from tests import make
 from tests.make import reprice
 from tests.scenes import (
-    adds,
+    count_adds,
+    create_in_doubt,
     fresh,
     known_orders,
-    lost,
     money_of,
     nothing_changes,
     pass_deadlines,
@@ -37,7 +37,7 @@ from tests.scenes import (
     refunds_of,
     statements,
     submit_now,
-    truth,
+    true_id,
 )
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books"), pytest.mark.once]
@@ -60,7 +60,7 @@ def known(upstream: SandboxServer, customer: Any, service: Service) -> list[Orde
 def doubt(upstream: SandboxServer, provider: Provider, customer: Any, service: Service, known: list[Order]) -> Order:
     """An order of 1,000 for $2.50, accepted but unanswered; a foreign order keeps the search from matching it."""
     check_balance(provider=provider)
-    order = lost(upstream, customer, service, quantity=1_000)
+    order = create_in_doubt(upstream, customer, service, quantity=1_000)
     by_hand(upstream, quantity=5_000)
     reconcile_now()
     pass_deadlines()
@@ -73,7 +73,7 @@ def doubt(upstream: SandboxServer, provider: Provider, customer: Any, service: S
 def unknown_refusal(upstream: SandboxServer, customer: Any, service: Service) -> Order:
     """An order refused with an unknown message."""
     order = make.order(customer, service)
-    upstream.inject(faults.answer(body=b'{"error": "Not today"}', action="add"))
+    upstream.inject(faults.reply(body=b'{"error": "Not today"}', action="add"))
     submit_now()
     assert fresh(order).review_reason == ReviewReason.UNKNOWN_ERROR
     return fresh(order)
@@ -165,8 +165,8 @@ def test_page_when_in_doubt_then_question_facts_evidence_and_three_choices(staff
         "alice@example.org",
         "https://example.com/a",
         "It may have arrived, no answer",
-        "Look again",
-        f"Bind {truth(upstream, doubt)}",
+        "Search again",
+        f"Bind {true_id(upstream, doubt)}",
         "Only a hint, never a proof",
         "It was placed: bind its id",
         "It was not placed: send it again",
@@ -184,7 +184,7 @@ def test_page_when_in_doubt_then_question_facts_evidence_and_three_choices(staff
 
 def test_page_when_one_orphan_agrees_then_its_id_is_filled_in(staff_client, upstream, doubt):
     response = staff_client.get(page(doubt))
-    shown = [(one.id, one.remains, one.charge, one.agrees.words) for one in response.context["looks"].orphans]
+    shown = [(one.id, one.remains, one.charge, one.agrees.words) for one in response.context["search"].orphans]
     ours, theirs = (str(one.id) for one in upstream.orders()[-2:])
     assert shown == [(ours, "1,000", "$2.00", "Agrees"), (theirs, "5,000", "$10.00", "Does not agree")]
     assert response.context["cards"][0].form["upstream_id"].value() == ours
@@ -193,13 +193,13 @@ def test_page_when_one_orphan_agrees_then_its_id_is_filled_in(staff_client, upst
 def test_page_when_two_orphans_agree_then_no_id_until_one_is_bound(
     staff_client, staff, upstream, customer, service, known
 ):
-    first, second = (lost(upstream, customer, service, quantity=1_000) for _ in range(2))
+    first, second = (create_in_doubt(upstream, customer, service, quantity=1_000) for _ in range(2))
     reconcile_now()
     assert not staff_client.get(page(second)).context["cards"][0].form["upstream_id"].value()
     one, two = (str(order.id) for order in upstream.orders()[-2:])
     decisions.bind_upstream_id(order=fresh(first), upstream_id=one, actor=staff)
     response = staff_client.get(page(second))
-    assert [orphan.id for orphan in response.context["looks"].orphans] == [two]
+    assert [orphan.id for orphan in response.context["search"].orphans] == [two]
     assert response.context["cards"][0].form["upstream_id"].value() == two
 
 
@@ -220,13 +220,13 @@ def test_page_when_others_were_sent_in_between_then_counted_once(
     staff_client, upstream, provider, customer, other, service, known
 ):
     check_balance(provider=provider)
-    order = lost(upstream, customer, service, quantity=1_000)
+    order = create_in_doubt(upstream, customer, service, quantity=1_000)
     twice = make.order(customer, service, quantity=200)
     PlacementAttempt.objects.create(order=twice, token="first", outcome="unknown", account=account_of(provider))
     submit_now()
-    found = lost(upstream, customer, service, quantity=300)
-    decisions.bind_upstream_id(order=found, upstream_id=truth(upstream, found))
-    lost(upstream, customer, service, quantity=400, taken=False)
+    found = create_in_doubt(upstream, customer, service, quantity=300)
+    decisions.bind_upstream_id(order=found, upstream_id=true_id(upstream, found))
+    create_in_doubt(upstream, customer, service, quantity=400, taken=False)
     note_balances()
     make.order(other, service, quantity=500)  # sent after the second balance
     submit_now()
@@ -240,7 +240,7 @@ def test_page_when_a_provider_is_set_up_twice_then_its_account_is_counted(
     staff_client, upstream, provider, customer, service, known, key, counted
 ):
     check_balance(provider=provider)
-    order = lost(upstream, customer, service, quantity=1_000)
+    order = create_in_doubt(upstream, customer, service, quantity=1_000)
     twin = make.provider(name="Twin", url=upstream.url, api_key=key)
     beside = make.accepted_order(customer, make.service(twin), upstream_id="1")
     PlacementAttempt.objects.create(order=beside, token="b", outcome="placed", account=account_of(twin))
@@ -252,7 +252,7 @@ def test_page_when_attempts_have_no_account_then_the_provider_is_counted(
     staff_client, upstream, provider, customer, service, known
 ):
     check_balance(provider=provider)
-    order = lost(upstream, customer, service, quantity=1_000)
+    order = create_in_doubt(upstream, customer, service, quantity=1_000)
     for place in (provider, make.provider(name="Elsewhere", url="http://127.0.0.1:9/api", api_key="x")):
         beside = make.accepted_order(customer, make.service(place, external_id="8"), upstream_id="1")
         PlacementAttempt.objects.create(order=beside, token=place.name, outcome="placed")
@@ -282,7 +282,7 @@ def test_page_when_others_wrote_its_texts_then_all_are_escaped(staff_client, dou
         body=f"body {HOSTILE}",
         detail=f"detail {HOSTILE}",
         request_id="<b>request</b>",
-        look_note=f"look {HOSTILE}",
+        search_note=f"look {HOSTILE}",
         orphans=[{**orphan, "remains": None}],
     )
     text = text_of(staff_client, doubt)
@@ -315,7 +315,7 @@ def test_page_when_sent_often_then_queries_stay_the_same(staff_client, doubt):
     for number in range(30):
         PlacementAttempt.objects.create(order=doubt, token=f"t{number}", outcome="unknown", phase="sent")
     assert count() == few
-    assert len(staff_client.get(page(doubt)).context["sendings"]) == 31
+    assert len(staff_client.get(page(doubt)).context["attempts"]) == 31
 
 
 # -- the links to it ---------------------------------------------------------------------------------
@@ -337,7 +337,7 @@ def test_list_when_an_accepted_order_is_clicked_then_its_own_page(staff_client, 
 
 
 def test_list_when_the_search_still_runs_then_says_so(staff_client, upstream, customer, service):
-    lost(upstream, customer, service)
+    create_in_doubt(upstream, customer, service)
     text = staff_client.get(reverse("admin:orders_orderinreview_changelist")).content.decode()
     assert "In doubt: the panel looks for it until" in text
 
@@ -365,7 +365,7 @@ def test_page_when_there_is_no_such_order_then_404(staff_client, object_id):
 
 
 def test_bind_when_the_provider_has_it_then_polled(staff_client, staff, upstream, customer, doubt):
-    there = truth(upstream, doubt)
+    there = true_id(upstream, doubt)
     response = choose(staff_client, doubt, "bind", upstream_id=f" {there} ")
     assert response.headers["Location"] == own_page(doubt)
     bound = fresh(doubt)
@@ -401,7 +401,7 @@ def test_bind_when_the_id_is_malformed_then_refused_without_a_call(staff_client,
 
 
 def test_bind_when_the_provider_does_not_answer_then_staff_are_trusted(staff_client, upstream, doubt):
-    there = truth(upstream, doubt)
+    there = true_id(upstream, doubt)
     upstream.close()
     choose(staff_client, doubt, "bind", upstream_id=there)
     assert fresh(doubt).upstream_id == there
@@ -417,7 +417,7 @@ def test_bind_when_another_decides_during_the_call_then_theirs_stands(
         decisions.refund_unaccepted(order=fresh(doubt), note="Sorry", actor=staff)
 
     monkeypatch.setattr(search, "check_id", meanwhile)
-    response = choose(staff_client, doubt, "bind", upstream_id=truth(upstream, doubt))
+    response = choose(staff_client, doubt, "bind", upstream_id=true_id(upstream, doubt))
     assert response.headers["Location"] == own_page(doubt)
     assert (fresh(doubt).submission, refunds_of(doubt)) == (Submission.REFUSED, [2_500_000])
     assert "Nothing was done" in staff_client.get(own_page(doubt)).content.decode()
@@ -436,14 +436,14 @@ def test_bind_when_the_refusal_was_not_understood_then_allowed(staff_client, ups
 @pytest.mark.parametrize("fixture", ["doubt", "unknown_refusal"])
 def test_send_again_when_staff_are_sure_then_sent_once_more(staff_client, staff, upstream, request, fixture):
     order = request.getfixturevalue(fixture)
-    before = adds(upstream)
+    before = count_adds(upstream)
     response = choose(staff_client, order, "send_again", sure="on")
     assert response.headers["Location"] == own_page(order)
     assert (fresh(order).submission, fresh(order).review_reason) == (Submission.QUEUED, "")
     assert LogEntry.objects.filter(object_id=str(order.pk), user=staff).count() == 1
     for _ in range(2):
         submit_now()
-    assert (fresh(order).submission, adds(upstream)) == (Submission.ACCEPTED, before + 1)
+    assert (fresh(order).submission, count_adds(upstream)) == (Submission.ACCEPTED, before + 1)
 
 
 def test_send_again_when_the_checkbox_is_empty_then_required(staff_client, doubt):
@@ -517,9 +517,9 @@ def test_refund_when_opened_then_a_polite_reason_is_filled_in(staff_client, doub
 def test_search_again_when_it_is_there_now_then_bound(staff_client, upstream, doubt, known):
     # The foreign order is bound: nothing else is in the way.
     make_known(upstream, known[0], upstream.orders()[-1].id)
-    response = choose(staff_client, doubt, "look")
+    response = choose(staff_client, doubt, "search")
     assert response.headers["Location"] == own_page(doubt)
-    assert (fresh(doubt).submission, fresh(doubt).upstream_id) == (Submission.ACCEPTED, truth(upstream, doubt))
+    assert (fresh(doubt).submission, fresh(doubt).upstream_id) == (Submission.ACCEPTED, true_id(upstream, doubt))
     assert LogEntry.objects.filter(object_id=str(doubt.pk)).count() == 1
 
 
@@ -532,24 +532,24 @@ def make_known(upstream: SandboxServer, like: Order, number: int) -> None:
 
 
 def test_search_again_when_nothing_is_found_then_evidence_is_updated(staff_client, upstream, customer, service, known):
-    order = lost(upstream, customer, service, taken=False)
+    order = create_in_doubt(upstream, customer, service, taken=False)
     pass_deadlines()
-    sent = adds(upstream)
-    assert "It was not looked for yet." in text_of(staff_client, order)
+    sent = count_adds(upstream)
+    assert "Not searched yet." in text_of(staff_client, order)
     before = fresh(order)
-    response = choose(staff_client, order, "look")
+    response = choose(staff_client, order, "search")
     assert response.headers["Location"] == page(order)
     text = text_of(staff_client, order)
-    assert "Looked again. Asked for the ids from" in text
-    assert order.submission_attempts.get().looks == 1
+    assert "Searched again. Asked for the ids from" in text
+    assert order.submission_attempts.get().searches == 1
     assert (fresh(order).submission, fresh(order).review_reason) == (before.submission, before.review_reason)
-    assert adds(upstream) == sent
+    assert count_adds(upstream) == sent
 
 
 def test_search_again_when_the_provider_does_not_answer_then_says_so(staff_client, upstream, doubt):
     upstream.close()
     with nothing_changes():
-        choose(staff_client, doubt, "look")
+        choose(staff_client, doubt, "search")
     assert "The provider could not be asked" in text_of(staff_client, doubt)
 
 
@@ -564,19 +564,19 @@ def test_page_when_queued_in_review_then_only_what_applies(staff_client, upstrea
     response = staff_client.get(page(order))
     assert [card.choice for card in response.context["cards"]] == cards
     text = response.content.decode()
-    assert "Look again" not in text
+    assert "Search again" not in text
     assert "The balance there" not in text
     assert ("It was not sent yet." in text) == (fixture == "losing")
 
 
 def test_page_when_sent_again_and_in_doubt_then_it_keeps_the_evidence(staff_client, staff, upstream, doubt):
-    there = truth(upstream, doubt)
+    there = true_id(upstream, doubt)
     decisions.send_again(order=doubt, actor=staff)
     decisions.ask_for_review(order=fresh(doubt), reason=ReviewReason.DOUBT, note="A late answer.")
     text = text_of(staff_client, doubt)
     assert "Find out whether Upstream has this order" in text
     assert "A late answer." in text
-    assert "Look again" not in text
+    assert "Search again" not in text
     assert "The balance there" in text
     assert f"Bind {there}" in text
     choose(staff_client, fresh(doubt), "bind", upstream_id=there)
@@ -585,7 +585,7 @@ def test_page_when_sent_again_and_in_doubt_then_it_keeps_the_evidence(staff_clie
 
 @pytest.mark.parametrize(
     ("fixture", "choice"),
-    [("losing", "bind"), ("losing", "look"), ("unknown_refusal", "look"), ("doubt", ""), ("doubt", "dismiss")],
+    [("losing", "bind"), ("losing", "search"), ("unknown_refusal", "search"), ("doubt", ""), ("doubt", "dismiss")],
 )
 def test_choice_when_not_offered_then_nothing_changes(staff_client, upstream, request, fixture, choice):
     order = request.getfixturevalue(fixture)
@@ -602,7 +602,7 @@ FILLED = {
     "bind": {"upstream_id": "424242"},
     "send_again": {"sure": "on"},
     "refund": {"note": "My own words"},
-    "look": {},
+    "search": {},
 }
 
 
@@ -630,7 +630,7 @@ def test_choice_when_the_page_is_stale_then_nothing_changes_or_is_lost(staff_cli
 def test_choice_when_posted_twice_then_done_once(staff_client, upstream, customer, doubt, choice):
     form = {**FILLED[choice], "choice": choice, "seen": staff_client.get(page(doubt)).context["seen"]}
     if choice == "bind":
-        form["upstream_id"] = truth(upstream, doubt)
+        form["upstream_id"] = true_id(upstream, doubt)
     assert staff_client.post(page(doubt), form).headers["Location"] == own_page(doubt)
     with nothing_changes():
         again = staff_client.post(page(doubt), form)

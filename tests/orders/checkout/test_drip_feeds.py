@@ -28,7 +28,7 @@ from orders.states import Status, Submission
 from panel.alerts.models import Alert
 from panel.ops.invariants import find_breaches
 from tests import make
-from tests.scenes import at_once, killed_everywhere, money_of, nothing_changes, says, submit_now
+from tests.scenes import at_once, killed_everywhere, money_of, nothing_changes, set_and_poll, submit_now
 from tests.threads import in_threads
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
@@ -248,14 +248,14 @@ def test_runs_when_submitted_then_each_is_refunded_by_its_own_status(drip, custo
     submit_now()
     first = drip.orders.get(run=1)
     assert first.submission == Submission.ACCEPTED
-    assert says(upstream, first, status="Completed", remains=0).status == Status.COMPLETED
+    assert set_and_poll(upstream, first, status="Completed", remains=0).status == Status.COMPLETED
     second = next_run(drip)
     submit_now()
-    second = says(upstream, Order.objects.get(pk=second.pk), status="Partial", remains=40, charge="0.12")
+    second = set_and_poll(upstream, Order.objects.get(pk=second.pk), status="Partial", remains=40, charge="0.12")
     assert (second.status, second.refunded) == (Status.PARTIAL, 100_000)
     third = next_run(drip)
     submit_now()
-    third = says(upstream, Order.objects.get(pk=third.pk), status="Canceled", remains=100, charge="0")
+    third = set_and_poll(upstream, Order.objects.get(pk=third.pk), status="Canceled", remains=100, charge="0")
     assert (third.status, third.refunded) == (Status.CANCELED, 250_000)
     assert state_of(drip) == (3, 0, "completed")
     assert money_of(customer)[0] == 9_250_000 + 350_000
@@ -362,7 +362,7 @@ def test_stop_when_all_runs_have_begun_then_it_is_refused(drip, customer):
 def test_stop_when_the_begun_run_is_refunded_too_then_no_more_than_the_charge(drip, customer, upstream):
     stop_drip_feed(drip=drip, actor=customer)
     submit_now()
-    says(upstream, drip.orders.get(), status="Canceled", remains=100, charge="0")
+    set_and_poll(upstream, drip.orders.get(), status="Canceled", remains=100, charge="0")
     assert money_of(customer)[0] == 10_000_000
 
 

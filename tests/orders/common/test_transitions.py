@@ -56,7 +56,7 @@ def order(customer, service):
     return make.order(customer, service)
 
 
-def standing(order: Order, submission: Submission, **values: object) -> Order:
+def order_at(order: Order, submission: Submission, **values: object) -> Order:
     Order.objects.filter(pk=order.pk).update(**{**NEEDED.get(submission, {}), "submission": submission, **values})
     return fresh(order)
 
@@ -64,7 +64,7 @@ def standing(order: Order, submission: Submission, **values: object) -> Order:
 @pytest.mark.once
 @pytest.mark.parametrize(("old", "new"), PAIRS)
 def test_move_when_in_the_table_then_it_is_made_and_else_refused(order, old, new):
-    before = standing(order, old)
+    before = order_at(order, old)
     if new in SUBMISSION_MOVES[old]:
         move(order=before, to=new, values=NEEDED.get(new, {}), text="why")
         assert fresh(order).submission == new
@@ -80,7 +80,7 @@ def test_move_when_in_the_table_then_it_is_made_and_else_refused(order, old, new
 @pytest.mark.once
 @pytest.mark.parametrize(("old", "new"), PAIRS)
 def test_move_of_many_when_in_the_table_then_it_is_made_and_else_not(order, old, new):
-    standing(order, old)
+    order_at(order, old)
     moved = move_all(Order.objects.filter(pk=order.pk), to=new, values=NEEDED.get(new, {}))
     assert (moved, fresh(order).submission) == ((1, new) if new in SUBMISSION_MOVES[old] else (0, old))
 
@@ -101,7 +101,7 @@ def test_move_of_many_when_in_the_table_then_it_is_made_and_else_not(order, old,
     ],
 )
 def test_move_when_made_then_only_what_the_target_forbids_is_cleared(order, old, new, kept):
-    before = standing(order, old, **BUSY)
+    before = order_at(order, old, **BUSY)
     move(order=before, to=new, values=NEEDED.get(new, {}))
     after = fresh(order)
     left = {name for name in (*TIMES, "review_reason") if getattr(after, name)}
@@ -145,7 +145,7 @@ def test_id_when_it_is_no_plain_number_then_its_number_is_none(upstream_id, numb
 
 def test_move_when_accepted_then_the_order_has_the_attempt_of_its_claim(order):
     first, second, _ = (PlacementAttempt.objects.create(order=order, token=token * 32) for token in "abc")
-    claimed = standing(order, Submission.SUBMITTING, claim_token=second.token)
+    claimed = order_at(order, Submission.SUBMITTING, claim_token=second.token)
     move(order=claimed, to=Submission.ACCEPTED, values=id_columns("77"))
     assert fresh(order).accepted_attempt_id == second.pk
     assert move_all(Order.objects.filter(pk=order.pk), to=Submission.ACCEPTED, values={}) == 0
@@ -157,7 +157,7 @@ def test_move_when_accepted_then_the_order_has_the_attempt_of_its_claim(order):
     ids=lambda values: next(iter(values)),
 )
 def test_status_when_the_order_moved_meanwhile_then_it_stays(order, staff, meanwhile):
-    before = standing(order, Submission.ACCEPTED)
+    before = order_at(order, Submission.ACCEPTED)
     Order.objects.filter(pk=order.pk).update(**meanwhile)
     with pytest.raises(OrderMoved):
         change_status(order=before, to=Status.COMPLETED, text="why", actor=staff, values={})
@@ -168,13 +168,13 @@ def test_status_when_the_order_moved_meanwhile_then_it_stays(order, staff, meanw
 def test_status_when_the_order_is_not_accepted_then_it_stays(order, staff):
     with pytest.raises(OrderMoved):
         change_status(
-            order=standing(order, Submission.SUBMITTING), to=Status.COMPLETED, text="why", actor=staff, values={}
+            order=order_at(order, Submission.SUBMITTING), to=Status.COMPLETED, text="why", actor=staff, values={}
         )
 
 
 @pytest.mark.parametrize(("to", "kind"), [(Status.COMPLETED, "status"), (Status.PENDING, "staff")])
 def test_status_when_set_by_staff_then_the_customer_sees_the_reason(order, staff, to, kind):
-    change_status(order=standing(order, Submission.ACCEPTED), to=to, text="why", actor=staff, values=NO_REVIEW)
+    change_status(order=order_at(order, Submission.ACCEPTED), to=to, text="why", actor=staff, values=NO_REVIEW)
     event = order.events.latest("pk")
     assert (fresh(order).status, event.kind, event.text, event.is_public, event.actor) == (to, kind, "why", True, staff)
 
@@ -189,7 +189,7 @@ def test_status_when_set_by_staff_then_the_customer_sees_the_reason(order, staff
     ids=lambda values: next(iter(values)),
 )
 def test_review_when_it_changed_meanwhile_then_it_stays(order, meanwhile):
-    before = standing(order, Submission.QUEUED, review_reason=ReviewReason.UNKNOWN_ERROR, review_note="why")
+    before = order_at(order, Submission.QUEUED, review_reason=ReviewReason.UNKNOWN_ERROR, review_note="why")
     Order.objects.filter(pk=order.pk).update(**meanwhile)
     with pytest.raises(OrderMoved):
         close_review(order=before, seen=("review_note",), closed={"closed_review": "kept"})
@@ -198,7 +198,7 @@ def test_review_when_it_changed_meanwhile_then_it_stays(order, meanwhile):
 
 def test_answers_when_one_order_may_not_have_its_status_then_none_is_written(order, customer, service):
     accepted = [
-        standing(one, Submission.ACCEPTED, upstream_id=one.pk) for one in (order, make.order(customer, service))
+        order_at(one, Submission.ACCEPTED, upstream_id=one.pk) for one in (order, make.order(customer, service))
     ]
     Order.objects.filter(pk=accepted[1].pk).update(status=Status.CANCELED)
     was = {accepted[0].pk: (Status.PENDING, 0), accepted[1].pk: (Status.CANCELED, 0)}
@@ -210,7 +210,7 @@ def test_answers_when_one_order_may_not_have_its_status_then_none_is_written(ord
 
 
 def test_answers_when_no_order_moved_then_all_followed_columns_are_written(order):
-    accepted = standing(order, Submission.ACCEPTED)
+    accepted = order_at(order, Submission.ACCEPTED)
     accepted.status, accepted.remains, accepted.finished_at, accepted.still_polls = Status.PARTIAL, 7, LATER, 3
     write_answers(orders=[accepted], was={order.pk: (Status.PENDING, 0)})
     after = fresh(order)
@@ -221,7 +221,7 @@ def test_answers_when_no_order_moved_then_all_followed_columns_are_written(order
     "meanwhile", [{"status": Status.PARTIAL}, {"submission": Submission.SUBMITTING}, {"refunded": 5}]
 )
 def test_answers_when_an_order_moved_meanwhile_then_they_are_refused(order, meanwhile):
-    accepted = standing(order, Submission.ACCEPTED)
+    accepted = order_at(order, Submission.ACCEPTED)
     Order.objects.filter(pk=order.pk).update(**meanwhile)
     accepted.status = Status.COMPLETED
     with pytest.raises(OrderMoved):
@@ -230,7 +230,7 @@ def test_answers_when_an_order_moved_meanwhile_then_they_are_refused(order, mean
 
 
 def test_answers_when_they_would_take_a_refund_back_then_they_are_refused(order):
-    accepted = standing(order, Submission.ACCEPTED, refunded=5)
+    accepted = order_at(order, Submission.ACCEPTED, refunded=5)
     accepted.refunded = 4
     with pytest.raises(OrderMoved):
         write_answers(orders=[accepted], was={order.pk: (Status.PENDING, 5)})

@@ -38,13 +38,13 @@ from tests.scenes import (
     due_now,
     end_lease,
     fresh,
-    impatient,
     money_of,
     most_in_flight,
     nothing_changes,
     poll_now,
     refunds_of,
     submit_now,
+    use_short_timeouts,
 )
 from tests.threads import PATIENCE
 
@@ -63,7 +63,7 @@ def order(customer: Any, service: Service) -> Order:
 
 def refuses_with(text: str, **values: Any) -> faults.Fault:
     """Return a fault: the provider answers `add` with this error and accepts nothing."""
-    return faults.answer(body=b'{"error": "%s"}' % text.encode(), action="add", **values)
+    return faults.reply(body=b'{"error": "%s"}' % text.encode(), action="add", **values)
 
 
 def outcomes(order: Order) -> list[str]:
@@ -220,8 +220,8 @@ def test_order_when_our_balance_there_is_used_up_then_it_waits_with_an_alert(ups
         refuses_with("Invalid API key"),
         refuses_with("user_inactive", status=401),
         refuses_with("Too many requests", status=429),
-        faults.answer(status=429, body=b"", headers={"Retry-After": "5"}, action="add"),
-        faults.answer(status=429, body=b"<html>slow down</html>", action="add"),
+        faults.reply(status=429, body=b"", headers={"Retry-After": "5"}, action="add"),
+        faults.reply(status=429, body=b"<html>slow down</html>", action="add"),
         refuses_with("not_enough_funds", status=402),
     ],
     ids=["key", "inactive", "throttled", "429 empty", "429 page", "402"],
@@ -371,16 +371,16 @@ LOST_ANSWERS: dict[str, tuple[Callable[[], faults.Fault], int]] = {
     "slow, accepted at once": (lambda: faults.delay_after(1.0, "add"), 1),
     "slow, accepted later": (lambda: faults.delay_before(1.0, "add"), 1),
     "dripping": (lambda: faults.drip(0.1, "add"), 1),
-    "500 with an empty body": (lambda: faults.answer(status=500, body=b"", processed=True, action="add"), 1),
+    "500 with an empty body": (lambda: faults.reply(status=500, body=b"", processed=True, action="add"), 1),
     "500 with an error": (lambda: refuses_with("Bad link", status=500, processed=True), 1),
-    "502 page": (lambda: faults.answer(status=502, body=b"<html>502</html>", processed=True, action="add"), 1),
+    "502 page": (lambda: faults.reply(status=502, body=b"<html>502</html>", processed=True, action="add"), 1),
     "503 throttled": (lambda: refuses_with("Too many requests", status=503, processed=True), 1),
-    "200 page": (lambda: faults.answer(body=b"<html>Just a moment...</html>", processed=True, action="add"), 1),
-    "200 empty": (lambda: faults.answer(body=b"", processed=True, action="add"), 1),
-    "200 null": (lambda: faults.answer(body=b"null", processed=True, action="add"), 1),
-    "200 without an id": (lambda: faults.answer(body=b'{"status": "ok"}', processed=True, action="add"), 1),
-    "id and error": (lambda: faults.answer(body=b'{"order": 5, "error": "x"}', processed=True, action="add"), 1),
-    "id is null": (lambda: faults.answer(body=b'{"order": null}', processed=True, action="add"), 1),
+    "200 page": (lambda: faults.reply(body=b"<html>Just a moment...</html>", processed=True, action="add"), 1),
+    "200 empty": (lambda: faults.reply(body=b"", processed=True, action="add"), 1),
+    "200 null": (lambda: faults.reply(body=b"null", processed=True, action="add"), 1),
+    "200 without an id": (lambda: faults.reply(body=b'{"status": "ok"}', processed=True, action="add"), 1),
+    "id and error": (lambda: faults.reply(body=b'{"order": 5, "error": "x"}', processed=True, action="add"), 1),
+    "id is null": (lambda: faults.reply(body=b'{"order": null}', processed=True, action="add"), 1),
     "303": (lambda: faults.redirect("http://127.0.0.1:9/", status=303, processed=True, action="add"), 1),
 }
 
@@ -393,7 +393,7 @@ def test_order_when_the_answer_is_lost_then_it_is_not_sent_again_or_refunded(
     """After a read timeout an order was sent up to nine times, or refunded in full while it ran, or given to the next
     provider so that both delivered it.
     """
-    impatient(monkeypatch, seconds=0.4)
+    use_short_timeouts(monkeypatch, seconds=0.4)
     make.service(make.provider(name="Next", url=upstream.url, api_key=upstream.key), external_id="1")
     upstream.inject(fault())
     assert submit_due_orders() == 1
@@ -429,7 +429,7 @@ def test_provider_when_it_gives_no_clear_answer_then_it_is_paused(upstream, prov
     """A maintenance page put the whole queue in doubt, one order after another."""
     for _ in range(3):
         make.order(customer, service)
-    upstream.inject(faults.answer(status=503, body=b"<html>maintenance</html>", action="add", times=None))
+    upstream.inject(faults.reply(status=503, body=b"<html>maintenance</html>", action="add", times=None))
     for _ in range(5):
         submit_due_orders()
     submissions = sorted(Order.objects.values_list("submission", flat=True))
@@ -697,7 +697,7 @@ def test_order_when_another_order_has_its_id_then_it_goes_to_review(upstream, pr
     submit_due_orders()
     second = make.order(other, service)
     same = fresh(first).upstream_id
-    upstream.inject(faults.answer(body=b'{"order": %s}' % same.encode(), action="add"))
+    upstream.inject(faults.reply(body=b'{"order": %s}' % same.encode(), action="add"))
     submit_now()
     doubted = fresh(second)
     assert (doubted.submission, doubted.upstream_id) == (Submission.IN_DOUBT, None)

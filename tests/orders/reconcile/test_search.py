@@ -25,11 +25,11 @@ from panel.sandbox.server import SandboxServer
 from tests import make
 from tests.scenes import (
     Killed,
-    adds,
+    count_adds,
+    create_in_doubt,
     end_lease,
     fresh,
     known_orders,
-    lost,
     money_of,
     nothing_changes,
     pass_deadlines,
@@ -37,7 +37,7 @@ from tests.scenes import (
     reconcile_now,
     refunds_of,
     submit_now,
-    truth,
+    true_id,
 )
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
@@ -60,7 +60,7 @@ def order_outside_the_panel(upstream: SandboxServer, *, quantity: int) -> None:
 
 
 def evidence(order: Order) -> PlacementAttempt:
-    found = search.first_sending(order)
+    found = search.evidence_attempt(order)
     assert found is not None
     return found
 
@@ -69,27 +69,27 @@ def evidence(order: Order) -> PlacementAttempt:
 
 
 def test_order_in_doubt_when_accepted_then_it_is_found_and_polled(upstream, customer, service, known):
-    order = lost(upstream, customer, service)
+    order = create_in_doubt(upstream, customer, service)
     balance = money_of(customer)
     assert reconcile_now() == 1
     bound = fresh(order)
-    assert (bound.submission, bound.upstream_id) == (Submission.ACCEPTED, truth(upstream, order))
+    assert (bound.submission, bound.upstream_id) == (Submission.ACCEPTED, true_id(upstream, order))
     assert (bound.doubt_until, bound.next_action_at, bound.review_reason) == (None, None, "")
     assert bound.next_poll_at is not None
     assert money_of(customer) == balance
-    assert (adds(upstream), len(upstream.orders())) == (4, 4)
-    assert "is this order" in evidence(order).look_note
+    assert (count_adds(upstream), len(upstream.orders())) == (4, 4)
+    assert "is this order" in evidence(order).search_note
     upstream.set_order(int(bound.upstream_id), status="Partial", remains=50, charge="0.1")
     poll_now()
     assert refunds_of(order) == [125_000]
 
 
 def test_order_in_doubt_when_not_accepted_then_it_goes_to_review(upstream, customer, service, known):
-    order = lost(upstream, customer, service, taken=False)
+    order = create_in_doubt(upstream, customer, service, taken=False)
     for _ in range(3):
         assert reconcile_now() == 0
     assert fresh(order).review_reason == ""
-    assert "none of them" in evidence(order).look_note
+    assert "none of them" in evidence(order).search_note
     pass_deadlines()
     assert (fresh(order).submission, fresh(order).review_reason) == (Submission.IN_DOUBT, ReviewReason.DOUBT)
     upstream.clear_requests()
@@ -113,11 +113,11 @@ def test_order_in_doubt_when_its_worker_died_after_sending_then_it_is_found(
     end_lease(order)
     expire_leases()
     assert reconcile_now() == 1
-    assert fresh(order).upstream_id == truth(upstream, order)
+    assert fresh(order).upstream_id == true_id(upstream, order)
 
 
 def test_order_in_doubt_when_a_later_id_is_known_then_the_search_ends_there(upstream, customer, service, known):
-    order = lost(upstream, customer, service)
+    order = create_in_doubt(upstream, customer, service)
     upstream.skip_order_ids(30)
     later = make.order(customer, service, quantity=70)
     submit_now()
@@ -126,21 +126,21 @@ def test_order_in_doubt_when_a_later_id_is_known_then_the_search_ends_there(upst
     polled = [int(one) for call in upstream.requests_of("status")[1:] for one in call.params["orders"].split(",")]
     assert min(polled) > int(fresh(known[-1]).upstream_id)
     assert max(polled) < int(fresh(later).upstream_id)
-    assert fresh(order).upstream_id == truth(upstream, order)
+    assert fresh(order).upstream_id == true_id(upstream, order)
 
 
 def test_orders_in_doubt_when_of_two_sizes_then_each_is_found(upstream, customer, service, known):
-    first = lost(upstream, customer, service, quantity=100)
-    second = lost(upstream, customer, service, quantity=300)
+    first = create_in_doubt(upstream, customer, service, quantity=100)
+    second = create_in_doubt(upstream, customer, service, quantity=300)
     assert reconcile_now() == 2
-    assert fresh(first).upstream_id == truth(upstream, first)
-    assert fresh(second).upstream_id == truth(upstream, second)
+    assert fresh(first).upstream_id == true_id(upstream, first)
+    assert fresh(second).upstream_id == true_id(upstream, second)
 
 
 def test_orders_in_doubt_when_of_one_size_then_nothing_is_bound(upstream, customer, other, service, known):
     """With two customers' orders swapped, one is refunded by the other's status."""
-    first = lost(upstream, customer, service)
-    second = lost(upstream, other, service)
+    first = create_in_doubt(upstream, customer, service)
+    second = create_in_doubt(upstream, other, service)
     for _ in range(2):
         assert reconcile_now() == 0
     pass_deadlines()
@@ -152,23 +152,23 @@ def test_orders_in_doubt_when_of_one_size_then_nothing_is_bound(upstream, custom
 
 @pytest.mark.parametrize("taken", [True, False])
 def test_order_in_doubt_when_another_orphan_is_near_then_nothing_is_bound(upstream, customer, service, known, taken):
-    order = lost(upstream, customer, service, taken=taken)
+    order = create_in_doubt(upstream, customer, service, taken=taken)
     order_outside_the_panel(upstream, quantity=777)
     assert reconcile_now() == 0
     assert "777" in str(evidence(order).orphans)
     upstream.inject(faults.drop_before("status", times=None))
     assert reconcile_now() == 0
-    assert "could not be asked" in evidence(order).look_note
+    assert "could not be asked" in evidence(order).search_note
     assert "777" in str(evidence(order).orphans)  # The earlier result is kept.
 
 
 def test_order_in_doubt_when_an_id_is_not_answered_then_nothing_is_bound(upstream, customer, service, known):
     """The id without an answer may be the order, and the one with an answer another's."""
-    order = lost(upstream, customer, service)
+    order = create_in_doubt(upstream, customer, service)
     order_outside_the_panel(upstream, quantity=100)
     upstream.set_order(upstream.orders()[-1].id, omitted=True)
     assert reconcile_now() == 0
-    assert "every id" in evidence(order).look_note
+    assert "every id" in evidence(order).search_note
     assert fresh(order).submission == Submission.IN_DOUBT
 
 
@@ -176,9 +176,9 @@ def test_order_in_doubt_when_refunded_by_staff_then_its_id_is_bound_to_no_other(
     upstream, customer, other, service, known, staff
 ):
     """Staff refunded the first; that the provider has it must not resolve a second of the same size."""
-    first = lost(upstream, customer, service)
+    first = create_in_doubt(upstream, customer, service)
     refund_unaccepted(order=first, note="We could not place it", actor=staff)
-    second = lost(upstream, other, service, taken=False)
+    second = create_in_doubt(upstream, other, service, taken=False)
     assert reconcile_now() == 0
     assert fresh(second).submission == Submission.IN_DOUBT
 
@@ -187,7 +187,7 @@ def test_search_when_another_order_is_being_sent_then_its_id_is_not_bound(
     upstream, provider, customer, other, service, known, monkeypatch
 ):
     """Its id is at the provider before it is recorded here, so it looks like an orphan."""
-    doubt = lost(upstream, customer, service, taken=False)
+    doubt = create_in_doubt(upstream, customer, service, taken=False)
     rival = make.order(other, service)
     searched = []
     record = submit.record_outcome
@@ -199,7 +199,7 @@ def test_search_when_another_order_is_being_sent_then_its_id_is_not_bound(
     monkeypatch.setattr(submit, "record_outcome", search_first)
     submit_now()
     assert searched == [0]
-    assert fresh(rival).upstream_id == truth(upstream, rival)
+    assert fresh(rival).upstream_id == true_id(upstream, rival)
     assert fresh(doubt).submission == Submission.IN_DOUBT
     assert reconcile_now() == 0
 
@@ -208,7 +208,7 @@ def test_search_when_another_order_is_recorded_meanwhile_then_its_id_is_not_boun
     upstream, provider, customer, other, service, known, monkeypatch
 ):
     """If known ids were read first, its id would be unknown and the order no candidate any more."""
-    doubt = lost(upstream, customer, service, taken=False)
+    doubt = create_in_doubt(upstream, customer, service, taken=False)
     rival = make.order(other, service)
     record, candidates_of = submit.record_outcome, search.candidates_of
     searched = []
@@ -228,7 +228,7 @@ def test_search_when_another_order_is_recorded_meanwhile_then_its_id_is_not_boun
     submit_now()
     assert searched == [0]
     assert evidence(doubt).orphans == []
-    assert fresh(rival).upstream_id == truth(upstream, rival)
+    assert fresh(rival).upstream_id == true_id(upstream, rival)
     assert fresh(doubt).submission == Submission.IN_DOUBT
 
 
@@ -236,7 +236,7 @@ def test_search_when_another_order_is_sent_meanwhile_then_its_id_is_not_bound(
     upstream, provider, customer, other, service, known, monkeypatch
 ):
     """If candidates were read first, its id would be at the provider with no candidate to explain it."""
-    doubt = lost(upstream, customer, service, taken=False)
+    doubt = create_in_doubt(upstream, customer, service, taken=False)
     rival = make.order(other, service)
     ask, record = search.ProviderIds.ask, submit.record_outcome
     answers: list[dict[str, Any]] = []
@@ -255,7 +255,7 @@ def test_search_when_another_order_is_sent_meanwhile_then_its_id_is_not_bound(
     assert reconcile_now() == 0
     [answer] = answers
     record(**answer)
-    assert fresh(rival).upstream_id == truth(upstream, rival)
+    assert fresh(rival).upstream_id == true_id(upstream, rival)
     assert fresh(doubt).submission == Submission.IN_DOUBT
 
 
@@ -274,7 +274,7 @@ def test_order_in_doubt_when_its_answer_comes_after_the_search_then_it_stays_bou
 
     monkeypatch.setattr(submit, "record_outcome", late)
     submit_now()
-    assert fresh(order).upstream_id == truth(upstream, order)
+    assert fresh(order).upstream_id == true_id(upstream, order)
     assert not Alert.objects.filter(cause__endswith=":late").exists()
 
 
@@ -283,7 +283,7 @@ def test_search_when_two_providers_share_an_account_then_both_ids_are_known(
 ):
     same_account = make.provider(name="Twin", url=upstream.url, api_key=upstream.key)
     same = make.service(same_account, external_id="1")
-    order = lost(upstream, customer, service, taken=False)
+    order = create_in_doubt(upstream, customer, service, taken=False)
     accepted = make.order(other, same)
     submit_now()
     assert fresh(accepted).submission == Submission.ACCEPTED
@@ -294,7 +294,7 @@ def test_search_when_two_providers_share_an_account_then_both_ids_are_known(
 def test_search_when_staff_decide_meanwhile_then_their_decision_stays(
     upstream, customer, service, known, staff, monkeypatch
 ):
-    order = lost(upstream, customer, service)
+    order = create_in_doubt(upstream, customer, service)
     match = search.sole_match
 
     def meanwhile(**values: Any) -> int | None:
@@ -325,7 +325,7 @@ def status_of_every_order(params: Any) -> Any:
 
 def status_of_ours_only(upstream: SandboxServer) -> Any:
     """A provider that leaves ids out of its answer that are not ours."""
-    answer = upstream.provider._status
+    answer = upstream.api._status
 
     def trimmed(params: Any) -> Any:
         return {one: row for one, row in answer(params).items() if "error" not in row}
@@ -337,29 +337,29 @@ def status_of_ours_only(upstream: SandboxServer) -> Any:
 def test_search_when_ids_of_others_are_answered_then_the_order_goes_to_review(
     upstream, provider, customer, service, known, monkeypatch, fault
 ):
-    order = lost(upstream, customer, service)
+    order = create_in_doubt(upstream, customer, service)
     answers = {
         "answers for all": status_of_everything,
         "answers for others": status_of_every_order,
         "leaves out": status_of_ours_only(upstream),
         "refuses the list": lambda params: {"error": "Incorrect order ID"},
     }
-    monkeypatch.setitem(upstream.provider._actions, "status", answers[fault])
+    monkeypatch.setitem(upstream.api._actions, "status", answers[fault])
     assert reconcile_now() == 0
     assert (fresh(order).submission, fresh(order).review_reason) == (Submission.IN_DOUBT, ReviewReason.DOUBT)
     provider.refresh_from_db()
     assert provider.probe_works is False
-    assert provider.probe_note == fresh(order).review_note == evidence(order).look_note
+    assert provider.probe_note == fresh(order).review_note == evidence(order).search_note
 
 
 @pytest.mark.parametrize("ids", [["ord_a", "ord_b", "ord_c"], ["905", "17", "402"], ["0017", "0018", "0019"]])
 def test_search_when_ids_do_not_count_up_then_the_order_goes_to_review(upstream, customer, service, ids):
     for number, upstream_id in enumerate(ids):
         make.order(customer, service, quantity=40 + number)
-        upstream.inject(faults.answer(body=b'{"order": "%s"}' % upstream_id.encode(), action="add"))
+        upstream.inject(faults.reply(body=b'{"order": "%s"}' % upstream_id.encode(), action="add"))
         submit_now()
     assert Order.objects.filter(submission=Submission.ACCEPTED).count() == 3
-    order = lost(upstream, customer, service)
+    order = create_in_doubt(upstream, customer, service)
     upstream.clear_requests()
     assert reconcile_now() == 0
     assert fresh(order).review_reason == ReviewReason.DOUBT
@@ -369,26 +369,26 @@ def test_search_when_ids_do_not_count_up_then_the_order_goes_to_review(upstream,
 def test_search_when_too_few_ids_are_known_then_the_order_waits(upstream, customer, service):
     make.order(customer, service, quantity=30)
     submit_now()
-    order = lost(upstream, customer, service)
+    order = create_in_doubt(upstream, customer, service)
     assert reconcile_now() == 0
     assert fresh(order).review_reason == ""
     known_orders(upstream, customer, service)
     assert reconcile_now() == 1
-    assert fresh(order).upstream_id == truth(upstream, order)
+    assert fresh(order).upstream_id == true_id(upstream, order)
 
 
 def test_search_when_our_known_orders_are_denied_then_nothing_is_bound(upstream, provider, customer, service, known):
     """The key belongs to another account now, so an id that it denies may still be the order's."""
-    order = lost(upstream, customer, service)
+    order = create_in_doubt(upstream, customer, service)
     for one in known:
         upstream.set_order(int(fresh(one).upstream_id), omitted=True)
     assert reconcile_now() == 0
     assert fresh(order).review_reason == ""
-    assert "surely ours" in evidence(order).look_note
+    assert "surely ours" in evidence(order).search_note
 
 
 def test_search_when_the_window_is_too_wide_then_the_order_goes_to_review(upstream, customer, service, known):
-    order = lost(upstream, customer, service)
+    order = create_in_doubt(upstream, customer, service)
     upstream.skip_order_ids(5_000)
     make.order(customer, service, quantity=70)
     submit_now()
@@ -399,7 +399,7 @@ def test_search_when_the_window_is_too_wide_then_the_order_goes_to_review(upstre
 
 def test_search_when_switched_off_then_no_id_is_polled(upstream, provider, customer, service, known):
     Provider.objects.update(probes_ids=False)
-    order = lost(upstream, customer, service)
+    order = create_in_doubt(upstream, customer, service)
     upstream.clear_requests()
     assert reconcile_now() == 0
     assert upstream.requests_of("status") == []
@@ -408,7 +408,7 @@ def test_search_when_switched_off_then_no_id_is_polled(upstream, provider, custo
 
 @pytest.mark.parametrize("fault", [faults.drop_before, faults.drop_after, faults.truncate])
 def test_search_when_the_provider_does_not_answer_then_it_runs_again_later(upstream, customer, service, known, fault):
-    order = lost(upstream, customer, service)
+    order = create_in_doubt(upstream, customer, service)
     upstream.inject(fault("status", times=10))
     assert reconcile_now() == 0
     assert fresh(order).review_reason == ""
@@ -423,7 +423,7 @@ def test_balance_when_an_order_is_in_doubt_then_before_and_after_are_stored(
     upstream, provider, customer, service, known
 ):
     Provider.objects.update(balance=900_000_000, balance_checked_at=timezone.now() - timedelta(minutes=3))
-    order = lost(upstream, customer, service)
+    order = create_in_doubt(upstream, customer, service)
     reconcile_now()
     kept = evidence(order)
     assert (kept.balance_before, kept.balance_after) == (900_000_000, int(upstream.balance * 1_000_000))
@@ -434,7 +434,7 @@ def test_balance_when_an_order_is_in_doubt_then_before_and_after_are_stored(
 
 
 def test_staff_search_when_in_review_then_the_order_can_still_be_found(upstream, customer, service, known):
-    order = lost(upstream, customer, service)
+    order = create_in_doubt(upstream, customer, service)
     pass_deadlines()
     assert search.search_now(order=fresh(order))
     assert (fresh(order).submission, fresh(order).review_reason) == (Submission.ACCEPTED, "")
@@ -443,8 +443,8 @@ def test_staff_search_when_in_review_then_the_order_can_still_be_found(upstream,
 
 
 def test_staff_bind_when_the_provider_denies_the_id_then_it_is_refused(upstream, customer, service, known):
-    order = lost(upstream, customer, service)
-    search.check_id(order=order, upstream_id=truth(upstream, order))
+    order = create_in_doubt(upstream, customer, service)
+    search.check_id(order=order, upstream_id=true_id(upstream, order))
     with pytest.raises(ReviewError, match="already bound"):
         search.check_id(order=order, upstream_id=fresh(known[0]).upstream_id)
     with pytest.raises(ReviewError, match="no order 99999999"):

@@ -29,18 +29,18 @@ from panel.sandbox.server import SandboxServer
 from tests import make
 from tests.scenes import (
     Killed,
-    adds,
     at_once,
+    count_adds,
+    create_in_doubt,
     end_lease,
     fresh,
     known_orders,
-    lost,
     money_of,
     nothing_changes,
     pass_deadlines,
     reconcile_now,
     submit_now,
-    truth,
+    true_id,
 )
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
@@ -75,12 +75,12 @@ def request_ids(upstream: SandboxServer) -> list[str]:
 
 @pytest.mark.parametrize("taken", [True, False])
 def test_request_id_when_the_answer_was_lost_then_a_repetition_creates_no_second(promising, prompt, customer, taken):
-    order = lost(promising, customer, make.service(prompt), taken=taken)
+    order = create_in_doubt(promising, customer, make.service(prompt), taken=taken)
     assert reconcile_now() == 1
     [there] = promising.orders()
     assert (fresh(order).submission, fresh(order).upstream_id) == (Submission.ACCEPTED, str(there.id))
     assert len(set(request_ids(promising))) == 1
-    assert (adds(promising), money_of(customer)[0]) == (2, 99_750_000)
+    assert (count_adds(promising), money_of(customer)[0]) == (2, 99_750_000)
     assert Provider.objects.get().paused_until is None
 
 
@@ -97,8 +97,8 @@ def test_request_id_when_orders_are_sent_then_each_has_its_own(promising, prompt
 )
 def test_repetition_when_refused_then_the_order_stays_in_doubt(promising, prompt, customer, text):
     """The service was switched off meanwhile: the refusal says nothing about the first attempt."""
-    order = lost(promising, customer, make.service(prompt))
-    promising.inject(faults.answer(body=b'{"error": "%s"}' % text.encode(), action="add"))
+    order = create_in_doubt(promising, customer, make.service(prompt))
+    promising.inject(faults.reply(body=b'{"error": "%s"}' % text.encode(), action="add"))
     until, balance = fresh(order).doubt_until, money_of(customer)
     assert reconcile_now() == 0
     assert (fresh(order).submission, fresh(order).doubt_until) == (Submission.IN_DOUBT, until)
@@ -113,7 +113,7 @@ def test_repetition_when_refused_then_the_order_stays_in_doubt(promising, prompt
 @pytest.mark.usefixtures("still_clock")
 def test_repetition_when_never_answered_then_the_first_deadline_stays(promising, prompt, customer, is_searched):
     Provider.objects.update(probes_ids=is_searched)
-    order = lost(promising, customer, make.service(prompt))
+    order = create_in_doubt(promising, customer, make.service(prompt))
     promising.inject(faults.drop_after("add", times=None))
     until = fresh(order).doubt_until
     for _ in range(4):
@@ -124,20 +124,20 @@ def test_repetition_when_never_answered_then_the_first_deadline_stays(promising,
     assert fresh(order).review_reason == ""
     pass_deadlines()
     assert fresh(order).review_reason == ReviewReason.DOUBT
-    sent = adds(promising)
+    sent = count_adds(promising)
     assert reconcile_now() == 0
-    assert (adds(promising), len(promising.orders())) == (sent, 1)
+    assert (count_adds(promising), len(promising.orders())) == (sent, 1)
 
 
 def test_repetition_when_its_worker_dies_then_request_id_and_deadline_stay(promising, prompt, customer, monkeypatch):
-    order = lost(promising, customer, make.service(prompt))
+    order = create_in_doubt(promising, customer, make.service(prompt))
     until = fresh(order).doubt_until
 
     def die(**values: Any) -> None:
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(worker, "send", die)
+        patch.setattr(worker, "send_add", die)
         with pytest.raises(Killed):
             reconcile_now()
     assert fresh(order).submission == Submission.SUBMITTING
@@ -154,7 +154,7 @@ def test_request_id_when_the_provider_cannot_know_it_then_nothing_is_repeated(pr
     with SandboxServer(key="other-key", speed=0, request_ids=True) as elsewhere:
         if change == "never sent with one":
             Provider.objects.update(request_id_parameter="")
-        order = lost(promising, customer, make.service(prompt))
+        order = create_in_doubt(promising, customer, make.service(prompt))
         provider = Provider.objects.get()
         if change == "key":
             make.set_api_key(provider=provider, api_key="another")
@@ -167,9 +167,9 @@ def test_request_id_when_the_provider_cannot_know_it_then_nothing_is_repeated(pr
         }.get(change)
         if values:
             Provider.objects.update(**values)
-        sent = adds(promising)
+        sent = count_adds(promising)
         assert reconcile_now() == 0
-        assert (adds(promising), adds(elsewhere)) == (sent, 0)
+        assert (count_adds(promising), count_adds(elsewhere)) == (sent, 0)
         assert fresh(order).submission == Submission.IN_DOUBT
 
 
@@ -177,16 +177,16 @@ def test_request_id_when_accepted_twice_then_request_ids_are_switched_off(upstre
     """The owner set up that the provider accepts a request id once, but it does not."""
     Provider.objects.update(request_id_parameter="request_id")
     known_orders(upstream, customer, service)
-    lost(upstream, customer, service)
+    create_in_doubt(upstream, customer, service)
     assert reconcile_now() == 1
     assert len([one for one in upstream.orders() if one.quantity == 100]) == 2
     assert Provider.objects.get().request_id_parameter == ""
     alert = Alert.objects.get(cause=f"provider:{provider.pk}:request-ids")
     assert str(min(one.id for one in upstream.orders() if one.quantity == 100)) in alert.text
-    second = lost(upstream, customer, service, quantity=300)
+    second = create_in_doubt(upstream, customer, service, quantity=300)
     reconcile_now()
     assert len([one for one in upstream.orders() if one.quantity == 300]) == 1
-    assert fresh(second).upstream_id == truth(upstream, second)
+    assert fresh(second).upstream_id == true_id(upstream, second)
 
 
 def test_promise_when_another_order_is_recorded_meanwhile_then_it_is_no_duplicate(
@@ -195,7 +195,7 @@ def test_promise_when_another_order_is_recorded_meanwhile_then_it_is_no_duplicat
     """Its id was at the provider and not yet recorded here, so a provider that keeps its promise raised an alert."""
     service = make.service(prompt)
     known_orders(promising, customer, service)
-    order = lost(promising, customer, service)
+    order = create_in_doubt(promising, customer, service)
     rival = make.order(other, service)
     record, others, finish = submit.record_outcome, worker._others, []
 
@@ -225,7 +225,7 @@ def test_promise_when_another_order_is_in_doubt_then_it_is_no_duplicate(promisin
     """Until it is repeated too, its id is unknown and could be a duplicate of the first."""
     service = make.service(prompt)
     known_orders(promising, customer, service)
-    doubts = [lost(promising, customer, service), lost(promising, other, service)]
+    doubts = [create_in_doubt(promising, customer, service), create_in_doubt(promising, other, service)]
     assert reconcile_now() == 2
     assert {fresh(one).submission for one in doubts} == {Submission.ACCEPTED}
     assert Provider.objects.get().request_id_parameter == "request_id"
@@ -233,7 +233,7 @@ def test_promise_when_another_order_is_in_doubt_then_it_is_no_duplicate(promisin
 
 def test_request_id_when_staff_queue_the_order_again_then_it_is_the_same(promising, prompt, customer, staff):
     """Staff believed that the order was not accepted. It was, and the provider knows its request id."""
-    order = lost(promising, customer, make.service(prompt))
+    order = create_in_doubt(promising, customer, make.service(prompt))
     send_again(order=order, actor=staff)
     submit_now()
     assert len(set(request_ids(promising))) == 1
@@ -243,7 +243,7 @@ def test_request_id_when_staff_queue_the_order_again_then_it_is_the_same(promisi
 def test_request_id_when_refused_for_now_then_the_next_attempt_has_a_new_one(promising, prompt, customer):
     """Nothing was accepted, so nothing is repeated. Some providers answer a known id with its first error for ever."""
     order = make.order(customer, make.service(prompt))
-    promising.inject(faults.answer(body=b'{"error": "Not enough funds on balance"}', action="add"))
+    promising.inject(faults.reply(body=b'{"error": "Not enough funds on balance"}', action="add"))
     submit_now()
     submit_now()
     assert fresh(order).submission == Submission.ACCEPTED
@@ -252,27 +252,27 @@ def test_request_id_when_refused_for_now_then_the_next_attempt_has_a_new_one(pro
 
 def test_repetition_when_the_lane_is_taken_then_it_waits(promising, prompt, customer):
     of = make.service(prompt)
-    order = lost(promising, customer, of)
+    order = create_in_doubt(promising, customer, of)
     make.order(customer, of, quantity=50)
     Provider.objects.update(paused_until=None)
     assert claim_next(provider_id=prompt.pk) is not None
-    sent = adds(promising)
+    sent = count_adds(promising)
     assert reconcile_now() == 0
-    assert adds(promising) == sent
+    assert count_adds(promising) == sent
     assert fresh(order).submission == Submission.IN_DOUBT
 
 
 @pytest.mark.django_db(transaction=True)
 def test_repetition_when_many_workers_search_then_one_sends(promising, prompt, customer):
-    order = lost(promising, customer, make.service(prompt))
+    order = create_in_doubt(promising, customer, make.service(prompt))
     Order.objects.update(next_action_at=timezone.now())
     at_once(6, lambda number: reconcile_provider(provider=Provider.objects.get()))
-    assert adds(promising) == 2
+    assert count_adds(promising) == 2
     assert fresh(order).upstream_id == str(promising.orders()[0].id)
 
 
 def test_repetition_when_staff_decide_meanwhile_then_it_is_not_sent(promising, prompt, customer, staff):
-    order = lost(promising, customer, make.service(prompt))
+    order = create_in_doubt(promising, customer, make.service(prompt))
     seen = fresh(order)
     assert submit.claim_repetition(order=fresh(order)) is not None
     with nothing_changes(), pytest.raises((OrderMoved, ReviewError)):
@@ -295,14 +295,14 @@ def test_searches_when_nothing_is_found_then_their_waits_double(upstream, custom
         waits.append(next_search_after(elapsed).total_seconds())
         elapsed += timedelta(seconds=waits[-1])
     assert waits == [15, 30, 60, 120, 240, 480, 960]
-    order = lost(upstream, customer, service, taken=False)
+    order = create_in_doubt(upstream, customer, service, taken=False)
     assert reconcile_due_orders() == 0
-    assert order.submission_attempts.get().looks == 0  # The first search is due in 15 seconds.
+    assert order.submission_attempts.get().searches == 0  # The first search is due in 15 seconds.
     Order.objects.filter(pk=order.pk).update(
         next_action_at=timezone.now(), doubt_until=timezone.now() + timedelta(minutes=20)
     )
     reconcile_due_orders()
-    assert order.submission_attempts.get().looks == 1
+    assert order.submission_attempts.get().searches == 1
     wait = fresh(order).next_action_at - timezone.now()
     assert timedelta(minutes=10) < wait < timedelta(minutes=10, seconds=20)
 
@@ -310,7 +310,7 @@ def test_searches_when_nothing_is_found_then_their_waits_double(upstream, custom
 def test_order_in_doubt_when_a_worker_searches_for_it_then_no_other_does(
     upstream, customer, service, known, monkeypatch
 ):
-    lost(upstream, customer, service)
+    create_in_doubt(upstream, customer, service)
     search_for, due_meanwhile = worker.search_for, []
 
     def search_while_others_are_free(**values: Any) -> int:
@@ -323,7 +323,7 @@ def test_order_in_doubt_when_a_worker_searches_for_it_then_no_other_does(
 
 
 def test_orders_in_doubt_when_one_provider_is_unreachable_then_others_are_found(upstream, customer, service, known):
-    order = lost(upstream, customer, service)
+    order = create_in_doubt(upstream, customer, service)
     dead = make.provider(name="Dead")
     stuck = make.order(customer, make.service(dead))
     Order.objects.filter(pk=stuck.pk).update(
@@ -335,7 +335,7 @@ def test_orders_in_doubt_when_one_provider_is_unreachable_then_others_are_found(
 
 @pytest.mark.parametrize("values", [{"is_active": False}, {"paused_until": "2999-01-01T00:00:00Z"}])
 def test_order_in_doubt_when_its_provider_is_off_or_paused_then_it_is_found(upstream, customer, service, known, values):
-    order = lost(upstream, customer, service)
+    order = create_in_doubt(upstream, customer, service)
     Provider.objects.update(**values)
     assert reconcile_now() == 1
     assert fresh(order).submission == Submission.ACCEPTED
@@ -343,9 +343,9 @@ def test_order_in_doubt_when_its_provider_is_off_or_paused_then_it_is_found(upst
 
 @pytest.mark.django_db(transaction=True)
 def test_order_in_doubt_when_many_workers_search_then_it_is_bound_once(upstream, provider, customer, service, known):
-    order = lost(upstream, customer, service)
+    order = create_in_doubt(upstream, customer, service)
     Order.objects.filter(pk=order.pk).update(next_action_at=timezone.now())
     results = at_once(4, lambda number: reconcile_provider(provider=Provider.objects.get(pk=provider.pk)))
     assert sorted(results) == [0, 0, 0, 1]
-    assert fresh(order).upstream_id == truth(upstream, order)
+    assert fresh(order).upstream_id == true_id(upstream, order)
     assert fresh(order).events.filter(new=Submission.ACCEPTED).count() == 1

@@ -28,14 +28,14 @@ from panel.sandbox.http import faults
 from panel.sandbox.server import SandboxServer
 from tests import make
 from tests.scenes import (
+    create_in_doubt,
     end_lease,
     fresh,
     known_orders,
-    lost,
     reconcile_now,
     refunds_of,
     submit_now,
-    truth,
+    true_id,
 )
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
@@ -114,7 +114,7 @@ def test_other_candidate_when_the_exchange_rate_changed_then_its_id_is_not_bound
 def test_other_candidate_when_refused_in_unknown_words_then_its_id_is_not_bound(
     upstream, customer, other, service, known
 ):
-    odd = faults.answer(processed=True, body=b'{"error": "Something odd happened"}', action="add")
+    odd = faults.reply(processed=True, body=b'{"error": "Something odd happened"}', action="add")
     held = send(upstream, make.order(other, service, link=THEIRS), odd)
     assert held.submission_attempts.get().outcome == AttemptOutcome.UNCLEAR
     doubt = send(upstream, make.order(customer, service, link=OURS), faults.drop_before("add"))
@@ -127,7 +127,7 @@ def test_other_candidate_when_accepted_twice_then_its_duplicate_is_not_bound(ups
     Provider.objects.update(request_id_parameter="request_id")
     send(upstream, make.order(other, service, link=THEIRS), faults.drop_after("add"))
     doubt = send(upstream, make.order(customer, service, link=OURS), faults.drop_before("add"))
-    upstream.inject(faults.answer(processed=True, action="add"))
+    upstream.inject(faults.reply(processed=True, action="add"))
     upstream.inject(faults.drop_before("add"))
     reconcile_now()
     assert links(upstream).count(THEIRS) == 2
@@ -192,7 +192,7 @@ def test_search_when_no_id_lies_between_ours_then_nothing_is_bound(upstream, cus
         make.order(customer, service, quantity=quantity)
         submit_now()
         next_id_is_one_higher()
-    doubt = lost(upstream, customer, service)
+    doubt = create_in_doubt(upstream, customer, service)
     assert reconcile_now() == 0
     assert (fresh(doubt).submission, fresh(doubt).review_reason) == (Submission.IN_DOUBT, "")
     assert "Too few ids" in Provider.objects.get().probe_note
@@ -203,7 +203,7 @@ def test_search_when_no_id_lies_between_ours_then_nothing_is_bound(upstream, cus
 
 def test_search_when_the_account_was_changed_then_the_note_says_so(upstream, customer, service, known):
     """ "None of them is ours" invites staff to send it again while the old account delivers it."""
-    doubt = lost(upstream, customer, service)
+    doubt = create_in_doubt(upstream, customer, service)
     with SandboxServer(key="another", speed=0) as elsewhere:
         elsewhere.set_service(1, rate="2", min=10, max=10_000, type="Default")
         elsewhere.skip_order_ids(500)
@@ -215,17 +215,17 @@ def test_search_when_the_account_was_changed_then_the_note_says_so(upstream, cus
         assert reconcile_now() == 0
         assert "another account" in fresh(doubt).review_note
         assert doubt.submission_attempts.get().balance_after is None  # It would be the other account's.
-        search.check_id(order=fresh(doubt), upstream_id=truth(upstream, doubt))
+        search.check_id(order=fresh(doubt), upstream_id=true_id(upstream, doubt))
 
 
 def test_search_when_an_old_id_was_far_higher_then_the_window_ignores_it(upstream, customer, service, known):
     """One id of seven digits, bound by staff or from an old account, moved every later window above it."""
-    bound = lost(upstream, customer, service, quantity=999)
+    bound = create_in_doubt(upstream, customer, service, quantity=999)
     decisions.bind_upstream_id(order=bound, upstream_id="5000000")
     for quantity in (41, 42, 43):
         make.order(customer, service, quantity=quantity)
         submit_now()
-    doubt = lost(upstream, customer, service)
+    doubt = create_in_doubt(upstream, customer, service)
     found = search.window_of(order=doubt)
     assert found is not None and found.low < 100_000
 
@@ -237,11 +237,11 @@ def test_search_when_a_repetition_was_answered_then_ids_still_count_up(customer,
         provider = make.provider(url=upstream.url, api_key="k", request_id_parameter="request_id")
         service = make.service(provider)
         known_orders(upstream, customer, service)
-        kept = lost(upstream, customer, service)
+        kept = create_in_doubt(upstream, customer, service)
         make.order(other, service, quantity=70)
         submit_now()
         assert reconcile_now() == 1
-        assert fresh(kept).upstream_id == truth(upstream, kept)
+        assert fresh(kept).upstream_id == true_id(upstream, kept)
         client = search.client_for(provider)
         assert search.calibrate(client=client, provider=provider, accounts=[provider.pk]) is None
 
@@ -268,7 +268,7 @@ def test_late_answer_when_staff_queued_the_order_again_then_it_is_not_sent(
     for _ in range(3):
         submit_now()
     assert (fresh(order).submission, fresh(order).review_reason) == (Submission.QUEUED, ReviewReason.DOUBT)
-    assert truth(upstream, order) in fresh(order).review_note
+    assert true_id(upstream, order) in fresh(order).review_note
 
 
 def test_late_answer_when_its_request_id_was_repeated_then_the_order_is_accepted(
@@ -288,13 +288,13 @@ def test_late_answer_when_its_request_id_was_repeated_then_the_order_is_accepted
 
     monkeypatch.setattr(submit, "record_outcome", late)
     submit_now()
-    assert (fresh(order).submission, fresh(order).upstream_id) == (Submission.ACCEPTED, truth(upstream, order))
+    assert (fresh(order).submission, fresh(order).upstream_id) == (Submission.ACCEPTED, true_id(upstream, order))
 
 
 def test_busy_link_when_staff_queued_the_order_again_then_it_goes_to_review(upstream, customer, service, known, staff):
-    order = lost(upstream, customer, service)
+    order = create_in_doubt(upstream, customer, service)
     send_again(order=order, actor=staff)
-    upstream.inject(faults.answer(body=b'{"error": "You have active order with this link."}', action="add"))
+    upstream.inject(faults.reply(body=b'{"error": "You have active order with this link."}', action="add"))
     for _ in range(3):
         submit_now()
     assert fresh(order).review_reason == ReviewReason.DOUBT
@@ -302,9 +302,9 @@ def test_busy_link_when_staff_queued_the_order_again_then_it_goes_to_review(upst
 
 
 def test_refusal_when_staff_queued_the_order_again_then_it_is_not_refunded(upstream, customer, service, known, staff):
-    order = lost(upstream, customer, service)
+    order = create_in_doubt(upstream, customer, service)
     send_again(order=order, actor=staff)
-    upstream.inject(faults.answer(body=b'{"error": "Incorrect service ID"}', action="add"))
+    upstream.inject(faults.reply(body=b'{"error": "Incorrect service ID"}', action="add"))
     submit_now()
     assert refunds_of(order) == []
     assert (fresh(order).submission, fresh(order).review_reason) == (Submission.QUEUED, ReviewReason.DOUBT)
@@ -313,10 +313,10 @@ def test_refusal_when_staff_queued_the_order_again_then_it_is_not_refunded(upstr
 def test_promise_when_it_could_not_be_checked_then_nothing_else_is_repeated(upstream, customer, service, known):
     """The check failed once, and three more orders were created twice before anyone knew."""
     Provider.objects.update(request_id_parameter="request_id")
-    first = lost(upstream, customer, service, quantity=100)
+    first = create_in_doubt(upstream, customer, service, quantity=100)
     upstream.inject(faults.drop_before("status", times=None))
     assert reconcile_now() == 1
-    lost(upstream, customer, service, quantity=300)
+    create_in_doubt(upstream, customer, service, quantity=300)
     assert reconcile_now() == 0
     upstream.clear_faults()
     assert reconcile_now() == 1
@@ -345,8 +345,8 @@ def test_review_when_the_order_moved_during_the_search_then_it_is_not_requested(
     upstream, customer, service, known, staff, monkeypatch, meanwhile
 ):
     """An outdated finding put an order in review that was being sent or was accepted long before."""
-    doubt = lost(upstream, customer, service)
-    monkeypatch.setitem(upstream.provider._actions, "status", lambda params: {"error": "Incorrect order ID"})
+    doubt = create_in_doubt(upstream, customer, service)
+    monkeypatch.setitem(upstream.api._actions, "status", lambda params: {"error": "Incorrect order ID"})
     note = search._note
 
     def moves(order: Order, text: str, **values: Any) -> None:
@@ -392,7 +392,7 @@ def test_record_when_the_database_connection_broke_then_a_refusal_is_recorded(up
     doubt.
     """
     order = make.order(customer, service)
-    upstream.inject(faults.answer(body=b'{"error": "Not enough funds on balance"}', action="add"))
+    upstream.inject(faults.reply(body=b'{"error": "Not enough funds on balance"}', action="add"))
     write, failures = outcomes.write_event, [OperationalError("deadlock detected")]
 
     def once(**values: Any) -> None:

@@ -41,16 +41,16 @@ from tests import make
 from tests.scenes import (
     Killed,
     at_once,
+    create_in_doubt,
     end_lease,
     fresh,
-    impatient,
-    lost,
     money_of,
     nothing_changes,
     poll_now,
     refunds_of,
     statements,
     submit_now,
+    use_short_timeouts,
 )
 from tests.threads import in_background, wait_for_a_blocked_connection
 
@@ -159,7 +159,7 @@ def test_cancel_when_being_submitted_then_refused(provider, customer, service):
 
 
 def test_cancel_when_in_doubt_then_refused(upstream, customer, service):
-    order = lost(upstream, customer, service)
+    order = create_in_doubt(upstream, customer, service)
     assert "finding out" in refused(order, customer)
 
 
@@ -188,7 +188,7 @@ def test_cancel_when_queued_but_maybe_accepted_then_left_to_staff(customer, serv
 
 def test_cancel_when_refused_lately_then_allowed_after_an_hour(upstream, customer, order):
     cancel_order(order=order, actor=customer)
-    upstream.inject(faults.answer(body=b'{"error": "Cannot cancel"}', action="cancel"))
+    upstream.inject(faults.reply(body=b'{"error": "Cannot cancel"}', action="cancel"))
     send_now()
     assert request_of(order).state == CancelState.REFUSED
     assert "an hour" in refused(order, customer)
@@ -199,7 +199,7 @@ def test_cancel_when_refused_lately_then_allowed_after_an_hour(upstream, custome
 
 def test_cancel_when_accepted_without_effect_then_repeated_after_a_day(upstream, customer, order):
     taken = json.dumps([{"order": order.upstream_id, "cancel": 1}]).encode()
-    upstream.inject(faults.answer(body=taken, action="cancel"))
+    upstream.inject(faults.reply(body=taken, action="cancel"))
     cancel_order(order=order, actor=customer)
     send_now()
     first = request_of(order)
@@ -237,7 +237,7 @@ def test_request_when_refused_then_the_reason_is_plain(upstream, customer, order
         "dict": {str(order.upstream_id): {"cancel": {"error": text}}},
         "whole": {"error": text},
     }
-    upstream.inject(faults.answer(body=json.dumps(shapes[shape]).encode(), action="cancel", times=None))
+    upstream.inject(faults.reply(body=json.dumps(shapes[shape]).encode(), action="cancel", times=None))
     send_now()
     request = request_of(order)
     assert (request.state, request.note) == (CancelState.REFUSED, note)
@@ -250,7 +250,7 @@ def test_request_when_refused_then_the_reason_is_plain(upstream, customer, order
 def test_request_when_the_order_is_unknown_yet_then_it_waits(upstream, customer, order):
     """A provider whose order list lagged refused a cancel right after the order."""
     cancel_order(order=order, actor=customer)
-    upstream.inject(faults.answer(body=b'{"error": "Incorrect order ID"}', action="cancel", times=2))
+    upstream.inject(faults.reply(body=b'{"error": "Incorrect order ID"}', action="cancel", times=2))
     send_now()
     assert request_of(order).state == CancelState.WAITING
     send_now()
@@ -259,7 +259,7 @@ def test_request_when_the_order_is_unknown_yet_then_it_waits(upstream, customer,
 
 def test_request_when_the_provider_has_no_cancel_then_refused_with_an_alert(upstream, provider, customer, order):
     cancel_order(order=order, actor=customer)
-    upstream.inject(faults.answer(body=b'{"error": "Invalid action"}', action="cancel", times=None))
+    upstream.inject(faults.reply(body=b'{"error": "Invalid action"}', action="cancel", times=None))
     send_now()
     assert (request_of(order).state, request_of(order).note) == (
         CancelState.REFUSED,
@@ -272,12 +272,12 @@ def test_request_when_the_provider_has_no_cancel_then_refused_with_an_alert(upst
 
 
 TROUBLE = [
-    faults.answer(body=b'{"error": "Too many requests"}', action="cancel", times=None),
-    faults.answer(status=429, body=b"slow down", action="cancel", times=None),
-    faults.answer(body=b'{"error": "Invalid API key"}', action="cancel", times=None),
-    faults.answer(body=b"<html>maintenance</html>", action="cancel", times=None),
-    faults.answer(status=503, body=b"", action="cancel", times=None),
-    faults.answer(body=b"[]", action="cancel", times=None),
+    faults.reply(body=b'{"error": "Too many requests"}', action="cancel", times=None),
+    faults.reply(status=429, body=b"slow down", action="cancel", times=None),
+    faults.reply(body=b'{"error": "Invalid API key"}', action="cancel", times=None),
+    faults.reply(body=b"<html>maintenance</html>", action="cancel", times=None),
+    faults.reply(status=503, body=b"", action="cancel", times=None),
+    faults.reply(body=b"[]", action="cancel", times=None),
     faults.drop_before("cancel", times=None),
     faults.truncate("cancel", processed=False, times=None),
 ]
@@ -328,7 +328,7 @@ def test_batch_when_one_row_is_bad_then_the_others_are_recorded(upstream, custom
         {"order": ids[5], "cancel": "1"},
         {"order": "999999", "cancel": 1},
     ]
-    upstream.inject(faults.answer(body=json.dumps(rows).encode(), action="cancel"))
+    upstream.inject(faults.reply(body=json.dumps(rows).encode(), action="cancel"))
     assert send_now() == 6
     expected = ["accepted", "refused", "waiting", "waiting", "waiting", "accepted"]
     assert [request_of(one).state for one in made] == expected
@@ -396,7 +396,7 @@ def test_answer_when_the_order_ended_meanwhile_then_nothing_changes(upstream, cu
 def test_answer_when_claimed_by_another_worker_then_not_recorded(upstream, provider, customer, order, monkeypatch):
     """The first worker's late "no" must not end what the second one has sent."""
     cancel_order(order=order, actor=customer)
-    upstream.inject(faults.answer(body=b'{"error": "Cannot cancel"}', action="cancel"))
+    upstream.inject(faults.reply(body=b'{"error": "Cannot cancel"}', action="cancel"))
     record = orders.requests.cancel.record_cancels
 
     def outrun(**values: Any) -> None:
@@ -461,7 +461,7 @@ def test_cancel_when_clicked_many_times_then_one_request(upstream, customer, ser
 
 def test_cancel_when_the_check_misses_a_click_then_the_constraint_holds(customer, order, monkeypatch):
     cancel_order(order=order, actor=customer)
-    monkeypatch.setattr(orders.requests.cancel, "standing", CancelRequest.objects.none)
+    monkeypatch.setattr(orders.requests.cancel, "active_requests", CancelRequest.objects.none)
     assert request_cancel(order=order, actor=customer) is False
     assert (CancelRequest.objects.count(), len(public_texts(order))) == (1, 1)
 
@@ -589,7 +589,7 @@ def test_request_when_the_key_is_unusable_then_an_alert_and_it_ends(upstream, pr
 
 
 def test_request_when_the_provider_hangs_then_it_waits(upstream, customer, order, monkeypatch):
-    impatient(monkeypatch)
+    use_short_timeouts(monkeypatch)
     upstream.inject(faults.delay_after(2, "cancel"))
     cancel_order(order=order, actor=customer)
     send_now()
@@ -603,7 +603,7 @@ def test_request_when_the_provider_hangs_then_it_waits(upstream, customer, order
 def mix(upstream: SandboxServer, provider: Any, customer: Any, service: Any) -> dict[str, Order]:
     """One order of every kind, three of them queued."""
     make.deposit(customer, "10")
-    doubt = lost(upstream, customer, service, quantity=77)
+    doubt = create_in_doubt(upstream, customer, service, quantity=77)
     Provider.objects.update(paused_until=None)
     running, asked, done = accepted(customer, service, 3)
     request_cancel(order=asked, actor=customer)
@@ -844,7 +844,7 @@ def test_single_cancel_when_it_fails_for_our_error_then_said_plainly(staff_clien
 
 def test_balance_when_a_cancel_is_refused_then_unchanged(upstream, customer, order):
     before = money_of(customer)
-    upstream.inject(faults.answer(body=b'{"error": "Cannot cancel"}', action="cancel"))
+    upstream.inject(faults.reply(body=b'{"error": "Cannot cancel"}', action="cancel"))
     cancel_order(order=order, actor=customer)
     send_now()
     assert money_of(customer) == before

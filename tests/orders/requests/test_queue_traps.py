@@ -22,7 +22,7 @@ from panel.alerts.models import Alert
 from panel.sandbox.http import faults, handler
 from panel.sandbox.server import SandboxServer
 from tests import make
-from tests.scenes import fresh, placed, poll_now
+from tests.scenes import create_accepted, fresh, poll_now
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
 
@@ -33,7 +33,7 @@ def refillable(upstream: SandboxServer, service: Any) -> None:
 
 
 def completed(upstream: SandboxServer, user: Any, service: Any, count: int = 1) -> list[Order]:
-    made = placed(user, service, count)
+    made = create_accepted(user, service, count)
     for one in made:
         upstream.set_order(int(one.upstream_id), status="Completed", remains=0, charge="0.2")
     poll_now()
@@ -54,7 +54,7 @@ def poll_refills_now() -> int:
 
 def crash_over(upstream: SandboxServer, monkeypatch: Any, ids: set[str], action: str, name: str) -> None:
     """Make the provider answer 500 whenever one of `ids` is named."""
-    speaks, send = upstream.provider.answer, handler.Handler._send_json
+    speaks, send = upstream.api.answer, handler.Handler._send_json
 
     def breaks(params: Any) -> Any:
         named = set((params.get(f"{name}s") or params.get(name) or "").split(","))
@@ -66,7 +66,7 @@ def crash_over(upstream: SandboxServer, monkeypatch: Any, ids: set[str], action:
         else:
             send(self, answer, **values)
 
-    monkeypatch.setattr(upstream.provider, "answer", breaks)
+    monkeypatch.setattr(upstream.api, "answer", breaks)
     monkeypatch.setattr(handler.Handler, "_send_json", crashes)
 
 
@@ -94,7 +94,7 @@ def test_refill_when_never_answered_again_then_it_ends_after_a_month(upstream, c
     [order] = completed(upstream, customer, service)
     request_refill(order=order, actor=customer)
     send_now()
-    upstream.inject(faults.answer(body=b"<html>down</html>", action="refill_status", times=None))
+    upstream.inject(faults.reply(body=b"<html>down</html>", action="refill_status", times=None))
     poll_refills_now()
     assert Refill.objects.get().state == RefillState.PENDING
     Refill.objects.update(asked_at=timezone.now() - timedelta(days=31))
@@ -104,7 +104,7 @@ def test_refill_when_never_answered_again_then_it_ends_after_a_month(upstream, c
 
 
 def test_cancels_when_one_id_crashes_the_provider_then_others_are_canceled(upstream, customer, service, monkeypatch):
-    orders = placed(customer, service, 5)
+    orders = create_accepted(customer, service, 5)
     for one in orders:
         cancel_order(order=one, actor=customer)
     crash_over(upstream, monkeypatch, {orders[2].upstream_id}, "cancel", "order")
@@ -123,10 +123,10 @@ def test_cancels_when_one_id_crashes_the_provider_then_others_are_canceled(upstr
 def test_cancels_when_throttled_then_unsent_ones_keep_their_attempts(upstream, customer, service, monkeypatch):
     """Thirty requests were refused as "did not answer", although not one byte had been sent."""
     make.deposit(customer, "10")
-    orders = placed(customer, service, 30)
+    orders = create_accepted(customer, service, 30)
     for one in orders:
         cancel_order(order=one, actor=customer)
-    speaks, calls = upstream.provider.answer, [0]
+    speaks, calls = upstream.api.answer, [0]
 
     def throttles(params: Any) -> Any:
         if params.get("action") != "cancel":
@@ -136,17 +136,17 @@ def test_cancels_when_throttled_then_unsent_ones_keep_their_attempts(upstream, c
         calls[0] += 1
         return {"error": "Too many requests"} if calls[0] % 3 == 0 else speaks(params)
 
-    monkeypatch.setattr(upstream.provider, "answer", throttles)
+    monkeypatch.setattr(upstream.api, "answer", throttles)
     for _ in range(20):
         send_now()
     assert set(CancelRequest.objects.values_list("state", flat=True)) == {"accepted"}
 
 
 def test_cancels_when_some_are_not_sent_then_an_alert_is_raised(upstream, customer, service, monkeypatch):
-    orders = placed(customer, service, 4)
+    orders = create_accepted(customer, service, 4)
     for one in orders:
         cancel_order(order=one, actor=customer)
-    speaks, calls = upstream.provider.answer, [0]
+    speaks, calls = upstream.api.answer, [0]
 
     def throttles(params: Any) -> Any:
         calls[0] += params.get("action") == "cancel"
@@ -154,7 +154,7 @@ def test_cancels_when_some_are_not_sent_then_an_alert_is_raised(upstream, custom
             return {"error": "Incorrect request"}
         return {"error": "Too many requests"} if calls[0] > 2 else speaks(params)
 
-    monkeypatch.setattr(upstream.provider, "answer", throttles)
+    monkeypatch.setattr(upstream.api, "answer", throttles)
     send_now()
     assert Alert.objects.filter(cause__endswith=":cancel", resolved_at=None).exists()
 
@@ -163,7 +163,7 @@ def test_refill_when_refused_then_not_requested_again_within_an_hour(signed_in, 
     """A clicking script made thousands of calls a day, for which providers limit everybody's orders."""
     [order] = completed(upstream, customer, service)
     row = [{"order": int(order.upstream_id), "refill": {"error": "Not eligible for refill"}}]
-    upstream.inject(faults.answer(body=json.dumps(row).encode(), action="refill", times=None))
+    upstream.inject(faults.reply(body=json.dumps(row).encode(), action="refill", times=None))
     for _ in range(5):
         signed_in.post(reverse("order_refill", args=[order.pk]))
         send_now()
@@ -177,7 +177,7 @@ def test_refills_when_a_batch_stops_halfway_then_the_first_is_unfollowed(upstrea
     first, second = completed(upstream, customer, service, 2)
     for one in (first, second):
         request_refill(order=one, actor=customer)
-    speaks = upstream.provider.answer
+    speaks = upstream.api.answer
 
     def stops(params: Any) -> Any:
         if params.get("action") == "refill" and "orders" in params:
@@ -185,7 +185,7 @@ def test_refills_when_a_batch_stops_halfway_then_the_first_is_unfollowed(upstrea
             return {"error": "Incorrect order ID"}
         return speaks(params)
 
-    monkeypatch.setattr(upstream.provider, "answer", stops)
+    monkeypatch.setattr(upstream.api, "answer", stops)
     send_now()
     assert Refill.objects.get(order=first).state == RefillState.UNFOLLOWED
     assert Refill.objects.get(order=second).state == RefillState.PENDING
@@ -193,14 +193,14 @@ def test_refills_when_a_batch_stops_halfway_then_the_first_is_unfollowed(upstrea
 
 def test_poll_when_single_calls_are_unknown_then_not_tried(upstream, customer, service, monkeypatch):
     """Polled again by a single call that it does not know, the provider seemed down and was paused."""
-    [order] = placed(customer, service)
-    speaks = upstream.provider.answer
+    [order] = create_accepted(customer, service)
+    speaks = upstream.api.answer
 
     def lists(params: Any) -> Any:
         single = params.get("action") in ("status", "cancel") and "order" in params
         return {"error": "Incorrect request"} if single else speaks(params)
 
-    monkeypatch.setattr(upstream.provider, "answer", lists)
+    monkeypatch.setattr(upstream.api, "answer", lists)
     upstream.set_order(int(order.upstream_id), answer={"error": "Incorrect order ID"})
     poll_now()
     assert (fresh(order).poll_errors, Provider.objects.get().polling_failures) == (1, 0)
@@ -218,10 +218,10 @@ def test_poll_when_single_calls_are_unknown_then_not_tried(upstream, customer, s
     ],
 )
 def test_reason_when_it_reveals_the_provider_then_only_staff_see_it(signed_in, upstream, customer, service, text, told):
-    [order] = placed(customer, service)
+    [order] = create_accepted(customer, service)
     cancel_order(order=order, actor=customer)
     row = [{"order": int(order.upstream_id), "cancel": {"error": text}}]
-    upstream.inject(faults.answer(body=json.dumps(row).encode(), action="cancel"))
+    upstream.inject(faults.reply(body=json.dumps(row).encode(), action="cancel"))
     send_now()
     assert CancelRequest.objects.get().note == told
     page = signed_in.get(reverse("order_detail", args=[order.pk])).content.decode()

@@ -27,7 +27,17 @@ from panel.ops.health import tasks_late
 from panel.sandbox.http import faults
 from panel.sandbox.server import SandboxServer
 from tests import make
-from tests.scenes import Killed, at_once, fresh, impatient, money_of, nothing_changes, poll_now, statements, submit_now
+from tests.scenes import (
+    Killed,
+    at_once,
+    fresh,
+    money_of,
+    nothing_changes,
+    poll_now,
+    statements,
+    submit_now,
+    use_short_timeouts,
+)
 from tests.threads import in_background
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
@@ -96,7 +106,7 @@ def calls_of(upstream: SandboxServer, action: str = "refill") -> int:
 
 
 def says(body: Any, action: str = "refill", **values: Any) -> faults.Fault:
-    return faults.answer(body=json.dumps(body).encode(), action=action, **values)
+    return faults.reply(body=json.dumps(body).encode(), action=action, **values)
 
 
 # -- the whole story ---------------------------------------------------------------------------------
@@ -144,7 +154,7 @@ def test_commands_when_run_then_each_does_one_round(refill, capsys):
     call_command("send_requests")
     Refill.objects.update(next_action_at=timezone.now())
     call_command("poll_refills")
-    assert capsys.readouterr().out == "1 requests sent.\n1 refills looked at.\n"
+    assert capsys.readouterr().out == "1 requests sent.\n1 refills polled.\n"
 
 
 def test_tasks_when_run_then_one_per_provider(upstream, refill, monkeypatch):
@@ -308,12 +318,12 @@ MAYBE_SENT = [
     faults.drop_before("refill"),
     faults.reset_after("refill"),
     faults.truncate("refill"),
-    faults.answer(body=b"<html>", action="refill", processed=True),
-    faults.answer(body=b"", action="refill", processed=True),
-    faults.answer(body=b"[]", action="refill", processed=True),
-    faults.answer(body=b'{"refill": 0.5}', action="refill", processed=True),
-    faults.answer(status=503, body=b"busy", action="refill", processed=True),
-    faults.answer(status=500, body=b'{"error": "Oops"}', action="refill", processed=True),
+    faults.reply(body=b"<html>", action="refill", processed=True),
+    faults.reply(body=b"", action="refill", processed=True),
+    faults.reply(body=b"[]", action="refill", processed=True),
+    faults.reply(body=b'{"refill": 0.5}', action="refill", processed=True),
+    faults.reply(status=503, body=b"busy", action="refill", processed=True),
+    faults.reply(status=500, body=b'{"error": "Oops"}', action="refill", processed=True),
 ]
 
 
@@ -330,7 +340,7 @@ def test_refill_when_it_may_have_been_sent_then_never_sent_again(upstream, order
 NOT_CARRIED_OUT = [
     says({"error": "Rate limit"}),
     says({"error": "Invalid API key"}),
-    faults.answer(status=429, body=b"slow down", action="refill"),
+    faults.reply(status=429, body=b"slow down", action="refill"),
     faults.redirect("https://elsewhere.example/api/v2", action="refill"),
 ]
 
@@ -645,7 +655,7 @@ def test_round_when_one_provider_is_slow_then_the_other_is_served(upstream, cust
 
 
 def test_refill_when_the_provider_hangs_then_it_may_have_been_sent(upstream, refill, monkeypatch):
-    impatient(monkeypatch)
+    use_short_timeouts(monkeypatch)
     upstream.inject(faults.delay_after(2, "refill"))
     send_now()
     assert read(refill).state == RefillState.UNFOLLOWED

@@ -55,7 +55,7 @@ def doubted(upstream: SandboxServer, queued: Order) -> Order:
 @pytest.fixture
 def held(upstream: SandboxServer, queued: Order) -> Order:
     """An order in review: refused with an unknown message."""
-    upstream.inject(faults.answer(body=b'{"error": "Not today"}', action="add"))
+    upstream.inject(faults.reply(body=b'{"error": "Not today"}', action="add"))
     submit_due_orders()
     return fresh(queued)
 
@@ -357,7 +357,7 @@ def test_cancel_when_maybe_accepted_then_too_late(customer, request, fixture):
 
 def test_cancel_when_the_refusal_is_not_understood_then_too_late(upstream, customer, queued):
     seen = fresh(queued)
-    upstream.inject(faults.answer(body=b'{"error": "Not today"}', action="add"))
+    upstream.inject(faults.reply(body=b'{"error": "Not today"}', action="add"))
     submit_due_orders()
     with nothing_changes(), pytest.raises(TooLate):
         withdraw_order(order=seen, actor=customer)

@@ -15,13 +15,13 @@ from orders.review.evidence import (
     NO_ANSWER,
     NOTHING_SENT,
     OtherOrder,
+    attempt_line,
     balance_hint,
     balance_lines,
-    how_far,
-    looks_of,
     not_counted,
-    sending_of,
-    what_is_asked,
+    phase_badge,
+    question_for_staff,
+    search_progress,
 )
 from orders.states import ReviewReason, Submission
 from panel.lib.http.exchange import Phase
@@ -58,13 +58,13 @@ def orphan(id: str, *, agrees: bool = True, **values) -> dict[str, object]:
     ],
 )
 def test_attempt_when_it_reached_a_phase_then_the_badge_says_no_less(phase, reach):
-    assert how_far(phase) == reach
-    assert sending_of(attempt(phase=phase)).reach == reach
+    assert phase_badge(phase) == reach
+    assert attempt_line(attempt(phase=phase)).reach == reach
 
 
 def test_attempt_when_answered_then_the_whole_answer_is_kept():
-    sending = sending_of(attempt(phase="answered", http_status=502, detail="Bad gateway", body="<h1>", request_id="r1"))
-    shown = (sending.at, sending.http_status, sending.said, sending.body, sending.request_id)
+    line = attempt_line(attempt(phase="answered", http_status=502, detail="Bad gateway", body="<h1>", request_id="r1"))
+    shown = (line.at, line.http_status, line.answer, line.body, line.request_id)
     assert shown == (NOON, 502, "Bad gateway", "<h1>", "r1")
 
 
@@ -84,9 +84,9 @@ def test_attempt_when_answered_then_the_whole_answer_is_kept():
     ],
 )
 def test_search_when_orphans_were_found_then_only_a_sole_match_is_likely(orphans, taken, likely):
-    looks = looks_of(attempt(orphans=orphans), taken=taken, currency="USD")
-    assert looks.likely_id == likely
-    assert [one.id for one in looks.orphans] == [one["id"] for one in orphans if one["id"] not in taken]
+    search = search_progress(attempt(orphans=orphans), taken=taken, currency="USD")
+    assert search.likely_id == likely
+    assert [one.id for one in search.orphans] == [one["id"] for one in orphans if one["id"] not in taken]
 
 
 @pytest.mark.parametrize(
@@ -100,26 +100,29 @@ def test_search_when_orphans_were_found_then_only_a_sole_match_is_likely(orphans
     ],
 )
 def test_orphan_when_its_numbers_are_odd_then_still_shown(values, remains, charge):
-    [shown] = looks_of(attempt(orphans=[orphan("71", **values)]), taken=(), currency="EUR").orphans
+    [shown] = search_progress(attempt(orphans=[orphan("71", **values)]), taken=(), currency="EUR").orphans
     assert (shown.remains, shown.charge, shown.agrees) == (remains, charge, AGREES)
 
 
 def test_search_when_never_sent_then_empty():
-    looks = looks_of(None, taken=(), currency="USD")
-    assert (looks.count, looks.last, looks.orphans, looks.likely_id) == (0, None, (), "")
+    search = search_progress(None, taken=(), currency="USD")
+    assert (search.count, search.last, search.orphans, search.likely_id) == (0, None, (), "")
 
 
 def test_search_when_done_then_range_and_note_are_kept():
-    row = attempt(looks=4, looked_at=LATER, probed_from=71, probed_to=80, look_note="None of them.")
-    looks = looks_of(row, taken=(), currency="USD")
-    assert (looks.count, looks.last, looks.asked_from, looks.asked_to, looks.note) == (
+    row = attempt(searches=4, searched_at=LATER, probed_from=71, probed_to=80, search_note="None of them.")
+    search = search_progress(row, taken=(), currency="USD")
+    assert (search.count, search.last, search.asked_from, search.asked_to, search.note) == (
         4,
         LATER,
         71,
         80,
         "None of them.",
     )
-    assert looks_of(attempt(orphans=[orphan("1", agrees=False)]), taken=(), currency="").orphans[0].agrees is DISAGREES
+    assert (
+        search_progress(attempt(orphans=[orphan("1", agrees=False)]), taken=(), currency="").orphans[0].agrees
+        is DISAGREES
+    )
 
 
 # -- the balance at the provider ---------------------------------------------------------------------
@@ -229,7 +232,7 @@ def test_balance_lines_when_not_read_afterwards_then_left_blank():
         (
             {"doubt_until": NOON + timedelta(hours=3)},
             "Choose only if you know already whether North has this order: it was sent 2 hours ago without a clear "
-            "answer, and the panel looks for it by itself until 4 Mar 2026, 15:00.",
+            "answer, and the panel search for it by itself until 4 Mar 2026, 15:00.",
         ),
         (
             {"submission": Submission.QUEUED, "review_reason": ReviewReason.UNKNOWN_ERROR},
@@ -253,12 +256,12 @@ def test_question_when_in_review_then_one_sentence_with_age_and_deadline(setting
         **{"submission": Submission.IN_DOUBT, "queued_at": NOON, "review_since": NOON + timedelta(hours=1), **values}
     )
     order.provider = Provider(name="North")
-    asked = what_is_asked(order=order, sent_at=NOON, now=NOON + timedelta(hours=2))
+    asked = question_for_staff(order=order, sent_at=NOON, now=NOON + timedelta(hours=2))
     assert asked.replace("\xa0", " ") == sentence
 
 
 def test_question_when_fresh_then_its_age_is_not_zero():
     order = Order(submission=Submission.IN_DOUBT, doubt_until=LATER)
     order.provider = Provider(name="North")
-    asked = what_is_asked(order=order, sent_at=NOON, now=NOON + timedelta(seconds=20))
+    asked = question_for_staff(order=order, sent_at=NOON, now=NOON + timedelta(seconds=20))
     assert "sent less than a minute ago" in asked

@@ -13,7 +13,7 @@ from orders.review.decisions import ReviewError
 from orders.review.manual_close import close_accepted, may_end
 from orders.states import CancelState, ReviewReason, Status
 from tests import make
-from tests.scenes import fresh, money_of, nothing_changes, poll_now, refunds_of, says, submit_now
+from tests.scenes import fresh, money_of, nothing_changes, poll_now, refunds_of, set_and_poll, submit_now
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
 
@@ -60,8 +60,8 @@ def test_close_when_it_does_not_fit_the_order_then_nothing_changes(order, staff,
 
 
 def test_close_when_partly_refunded_before_then_only_the_rest_is_refunded(upstream, order, customer, staff):
-    order = says(upstream, order, status="Partial", remains=40, charge="0.12")
-    order = says(upstream, order, status="Partial", remains=80, charge="0.15")
+    order = set_and_poll(upstream, order, status="Partial", remains=40, charge="0.12")
+    order = set_and_poll(upstream, order, status="Partial", remains=80, charge="0.15")
     assert (order.review_reason, refunds_of(order)) == (ReviewReason.CONTRADICTION, [100_000])
     close_accepted(order=order, status="partial", delivered=20, note="80 are missing", actor=staff)
     assert (refunds_of(order), fresh(order).review_reason) == ([100_000, 100_000], "")
@@ -71,29 +71,29 @@ def test_close_when_partly_refunded_before_then_only_the_rest_is_refunded(upstre
 
 
 def test_close_when_more_was_refunded_then_nothing_is_taken_back(upstream, order, staff):
-    order = says(upstream, order, status="Partial", remains=40, charge="0.12")
-    order = says(upstream, order, status="Partial", remains=90, charge="0.15")
+    order = set_and_poll(upstream, order, status="Partial", remains=40, charge="0.12")
+    order = set_and_poll(upstream, order, status="Partial", remains=90, charge="0.15")
     close_accepted(order=order, status="partial", delivered=95, note="They delivered after all", actor=staff)
     assert (refunds_of(order), fresh(order).refunded) == ([100_000], 100_000)
 
 
 def test_close_when_the_order_changed_meanwhile_then_nothing_changes(upstream, order, staff):
     seen = fresh(order)
-    says(upstream, order, status="Canceled", remains=100, charge="0")
+    set_and_poll(upstream, order, status="Canceled", remains=100, charge="0")
     with nothing_changes(), pytest.raises(OrderMoved):
         close_accepted(order=seen, status="canceled", note="x", actor=staff)
 
 
 def test_closed_when_the_provider_grants_more_later_then_also_refunded(upstream, order, staff):
     close_accepted(order=order, status="partial", delivered=60, note="x", actor=staff)
-    stored = says(upstream, order, status="Canceled", remains=100, charge="0")
+    stored = set_and_poll(upstream, order, status="Canceled", remains=100, charge="0")
     assert (stored.status, refunds_of(order)) == (Status.CANCELED, [100_000, 150_000])
 
 
 @pytest.mark.parametrize("later", ["Pending", "In progress", "Processing"])
 def test_closed_when_the_provider_reports_progress_then_stays_closed(upstream, order, staff, later):
     close_accepted(order=order, status="canceled", note="x", actor=staff)
-    stored = says(upstream, order, status=later, remains=10, charge="0.2")
+    stored = set_and_poll(upstream, order, status=later, remains=10, charge="0.2")
     assert (stored.status, stored.refunded) == (Status.CANCELED, 250_000)
 
 
@@ -106,8 +106,8 @@ def test_close_when_a_cancel_is_open_then_it_ends_too(order, staff):
 def test_close_when_not_accepted_or_ended_then_not_offered(upstream, order, customer, service):
     assert may_end(order)
     assert not may_end(make.order(customer, service))
-    assert not may_end(says(upstream, order, status="Completed", remains=0, charge="0.2"))
-    assert not may_end(says(upstream, order, status="Canceled", remains=100, charge="0"))
+    assert not may_end(set_and_poll(upstream, order, status="Completed", remains=0, charge="0.2"))
+    assert not may_end(set_and_poll(upstream, order, status="Canceled", remains=100, charge="0"))
 
 
 def test_page_when_staff_close_an_order_then_confirmed_and_reported(staff_client, order, customer):

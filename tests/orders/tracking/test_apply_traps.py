@@ -29,7 +29,16 @@ from panel.sandbox.http import faults, handler
 from panel.sandbox.server import SandboxServer
 from tests import make
 from tests.make import reprice
-from tests.scenes import at_once, fresh, placed, poll_now, refunds_of, says, spoil, submit_now
+from tests.scenes import (
+    at_once,
+    break_status_calls,
+    create_accepted,
+    fresh,
+    poll_now,
+    refunds_of,
+    set_and_poll,
+    submit_now,
+)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
 
@@ -42,11 +51,11 @@ def test_ids_when_many_bad_ones_are_adjacent_then_the_others_are_refunded(
     upstream, customer, service, monkeypatch, answer
 ):
     """Twelve failures in a row looked like a provider that is down, and no order there was refunded any more."""
-    made, count = placed(customer, service, 30), 7
+    made, count = create_accepted(customer, service, 30), 7
     for one in made:
         upstream.set_order(int(one.upstream_id), status="Partial", remains=50, charge="0.1")
     bad, fine = made[:count], made[count:]
-    spoil(upstream, bad, answer, monkeypatch)
+    break_status_calls(upstream, bad, answer, monkeypatch)
     for _ in range(4):
         poll_now()
     assert [refunds_of(one) for one in fine] == [[125_000]] * len(fine)
@@ -61,8 +70,8 @@ def test_ids_when_many_bad_ones_are_adjacent_then_the_others_are_refunded(
 
 def test_ids_when_only_bad_ones_are_due_then_smaller_calls_find_them(upstream, customer, service, monkeypatch):
     """Polled together for ever, they look like a provider that is down."""
-    bad = placed(customer, service, 3)
-    spoil(upstream, bad, "oops", monkeypatch)
+    bad = create_accepted(customer, service, 3)
+    break_status_calls(upstream, bad, "oops", monkeypatch)
     for _ in range(40):
         # Two hours pass, and the order of the queue stays.
         Order.objects.update(next_poll_at=F("next_poll_at") - timedelta(hours=2))
@@ -75,10 +84,10 @@ def test_ids_when_only_bad_ones_are_due_then_smaller_calls_find_them(upstream, c
 
 @pytest.mark.parametrize("status", [500, 502, 504])
 def test_id_when_it_crashes_the_provider_then_the_others_are_refunded(upstream, customer, service, monkeypatch, status):
-    made = placed(customer, service, 6)
+    made = create_accepted(customer, service, 6)
     for one in made:
         upstream.set_order(int(one.upstream_id), status="Partial", remains=50, charge="0.1")
-    spoil(upstream, made[3:4], {"_http": status}, monkeypatch)
+    break_status_calls(upstream, made[3:4], {"_http": status}, monkeypatch)
     send = handler.Handler._send_json
 
     def crashes(self: Any, answer: Any, **values: Any) -> None:
@@ -95,10 +104,10 @@ def test_id_when_it_crashes_the_provider_then_the_others_are_refunded(upstream, 
 def test_answers_when_the_provider_throttles_meanwhile_then_earlier_ones_apply(
     upstream, customer, service, monkeypatch
 ):
-    made = placed(customer, service, 40)
+    made = create_accepted(customer, service, 40)
     for one in made:
         upstream.set_order(int(one.upstream_id), status="Partial", remains=50, charge="0.1")
-    answer, bad, calls = upstream.provider.answer, made[20], [0]
+    answer, bad, calls = upstream.api.answer, made[20], [0]
 
     def throttles(params: Any) -> Any:
         if params.get("action") != "status":
@@ -109,7 +118,7 @@ def test_answers_when_the_provider_throttles_meanwhile_then_earlier_ones_apply(
         named = (params.get("orders") or params["order"]).split(",")
         return "oops" if bad.upstream_id in named else answer(params)
 
-    monkeypatch.setattr(upstream.provider, "answer", throttles)
+    monkeypatch.setattr(upstream.api, "answer", throttles)
     poll_now()
     assert 0 < sum(bool(refunds_of(one)) for one in made) < 39
     assert {fresh(one).poll_errors for one in made if one != bad} == {0}
@@ -120,9 +129,9 @@ def test_answers_when_the_provider_throttles_meanwhile_then_earlier_ones_apply(
 @pytest.mark.parametrize("words", ["Internal error", "Server is busy, try again later", "Maintenance"])
 def test_outage_when_the_answer_is_maintenance_then_no_order_gets_an_error(upstream, customer, service, words):
     """ "Maintenance" in answer to one id was counted as that order's answer, so the outage went unnoticed."""
-    made = placed(customer, service, 30)
+    made = create_accepted(customer, service, 30)
     poll_now()
-    upstream.inject(faults.answer(body=json.dumps({"error": words}).encode(), action="status", times=None))
+    upstream.inject(faults.reply(body=json.dumps({"error": words}).encode(), action="status", times=None))
     upstream.clear_requests()
     poll_now()
     assert len(upstream.requests_of("status")) < 30
@@ -132,29 +141,29 @@ def test_outage_when_the_answer_is_maintenance_then_no_order_gets_an_error(upstr
 
 
 def test_provider_when_it_accepts_only_single_ids_then_its_orders_are_polled(upstream, customer, service, monkeypatch):
-    made = placed(customer, service, 7)
+    made = create_accepted(customer, service, 7)
     for one in made:
         upstream.set_order(int(one.upstream_id), status="Partial", remains=50, charge="0.1")
-    answer = upstream.provider.answer
+    answer = upstream.api.answer
 
     def singly(params: Any) -> Any:
         asks_many = params.get("action") == "status" and "orders" in params
         return {"error": "Incorrect order ID"} if asks_many else answer(params)
 
-    monkeypatch.setattr(upstream.provider, "answer", singly)
+    monkeypatch.setattr(upstream.api, "answer", singly)
     assert poll_now() == 7
     assert [refunds_of(one) for one in made] == [[125_000]] * 7
 
 
 def test_batch_when_its_calls_are_slow_then_it_stops_before_its_claim_ends(upstream, customer, service, monkeypatch):
-    made = placed(customer, service, 16)
-    spoil(upstream, made[:8], "oops", monkeypatch)
-    monkeypatch.setattr(batch_calls, "ASK_SECONDS", 0.0)
+    made = create_accepted(customer, service, 16)
+    break_status_calls(upstream, made[:8], "oops", monkeypatch)
+    monkeypatch.setattr(batch_calls, "MAX_BATCH_SECONDS", 0.0)
     upstream.clear_requests()
     poll_now()
     assert len(upstream.requests_of("status")) == 1
     assert {fresh(one).poll_errors for one in made} == {0}
-    assert batch_calls.ASK_SECONDS < poll.CLAIM_SECONDS
+    assert batch_calls.MAX_BATCH_SECONDS < poll.CLAIM_SECONDS
 
 
 def test_lane_when_another_process_took_it_then_leaving_it_changes_nothing(provider):
@@ -176,8 +185,8 @@ def test_lanes_when_they_raise_the_same_alerts_then_they_do_not_deadlock(
     upstream.set_service(2, rate="2", min=10, max=10_000, type="Default")
     second = make.service(provider, external_id="2", name="Likes")
     batches = (
-        placed(customer, service, 1) + placed(customer, second, 1),
-        placed(other, second, 1) + placed(other, service, 1),
+        create_accepted(customer, service, 1) + create_accepted(customer, second, 1),
+        create_accepted(other, second, 1) + create_accepted(other, service, 1),
     )
     for one in sum(batches, []):
         upstream.set_order(int(one.upstream_id), status="Completed", remains=0, charge="25.0")
@@ -220,7 +229,7 @@ def test_package_when_partial_with_remains_then_it_goes_to_review(upstream, cust
     """ "400 remain" of the provider's thousand was taken as the whole package, and all was refunded."""
     order = make.order(customer, package, quantity=None)
     submit_now()
-    stored = says(upstream, fresh(order), **row)
+    stored = set_and_poll(upstream, fresh(order), **row)
     assert sum(refunds_of(order)) == (refund or 0)
     assert stored.review_reason == (ReviewReason.CONTRADICTION if refund is None else "")
 
@@ -240,39 +249,39 @@ def test_contradiction_when_a_figure_is_missing_later_then_it_stays_in_review(
     upstream, customer, service, first, later
 ):
     """The next answer lacked a figure, so the other one contradicted nothing and was refunded for good."""
-    [one] = placed(customer, service, 1)
-    assert says(upstream, one, **first).review_reason == ReviewReason.CONTRADICTION
-    stored = says(upstream, one, **later)
+    [one] = create_accepted(customer, service, 1)
+    assert set_and_poll(upstream, one, **first).review_reason == ReviewReason.CONTRADICTION
+    stored = set_and_poll(upstream, one, **later)
     assert (refunds_of(one), stored.review_reason) == ([], ReviewReason.CONTRADICTION)
 
 
 def test_contradiction_when_dismissed_and_later_incomplete_then_it_is_reviewed(upstream, customer, service, staff):
-    [one] = placed(customer, service, 1)
-    stored = says(upstream, one, status="Canceled", remains=0, charge="0.2")
+    [one] = create_accepted(customer, service, 1)
+    stored = set_and_poll(upstream, one, status="Canceled", remains=0, charge="0.2")
     dismiss_review(order=stored, note="It was delivered in full", actor=staff)
-    stored = says(upstream, one, status="Canceled", remains=0, charge=None)
+    stored = set_and_poll(upstream, one, status="Canceled", remains=0, charge=None)
     assert (refunds_of(one), stored.review_reason) == ([], ReviewReason.CONTRADICTION)
 
 
 def test_manual_close_when_the_provider_repeats_its_answer_then_it_stays(upstream, customer, service, staff):
-    [one] = placed(customer, service, 1)
-    stored = says(upstream, one, status="Partial", remains=90, charge="0.2")
+    [one] = create_accepted(customer, service, 1)
+    stored = set_and_poll(upstream, one, status="Partial", remains=90, charge="0.2")
     close_accepted(order=stored, status="completed", note="They delivered all", actor=staff)
     poll_now()
     assert (fresh(one).status, fresh(one).review_reason, refunds_of(one)) == (Status.COMPLETED, "", [])
 
 
 def test_manual_close_when_the_provider_reopens_the_order_then_it_stays(upstream, customer, service, staff):
-    [one] = placed(customer, service, 1)
-    stored = says(upstream, one, status="In progress", remains=90, charge="0.2")
+    [one] = create_accepted(customer, service, 1)
+    stored = set_and_poll(upstream, one, status="In progress", remains=90, charge="0.2")
     close_accepted(order=stored, status="partial", delivered=60, note="It is stuck", actor=staff)
     poll_now()
     assert (fresh(one).status, fresh(one).delivered) == (Status.PARTIAL, 60)
 
 
 def test_dismissed_review_when_staff_refund_a_part_then_it_stays_closed(upstream, customer, service, staff):
-    [one] = placed(customer, service, 1)
-    stored = says(upstream, one, status="Partial", remains=90, charge="0.2")
+    [one] = create_accepted(customer, service, 1)
+    stored = set_and_poll(upstream, one, status="Partial", remains=90, charge="0.2")
     dismiss_review(order=stored, note="fine", actor=staff)
     refund_part(order=fresh(one), amount=10_000, note="Goodwill", actor=staff)
     poll_now()
@@ -280,9 +289,9 @@ def test_dismissed_review_when_staff_refund_a_part_then_it_stays_closed(upstream
 
 
 def test_manual_close_when_the_status_is_unchanged_then_the_timeline_shows_it(upstream, customer, service, staff):
-    [one] = placed(customer, service, 1)
-    says(upstream, one, status="Partial", remains=40, charge="0.12")
-    stored = says(upstream, one, status="Partial", remains=90, charge="0.15")
+    [one] = create_accepted(customer, service, 1)
+    set_and_poll(upstream, one, status="Partial", remains=40, charge="0.12")
+    stored = set_and_poll(upstream, one, status="Partial", remains=90, charge="0.15")
     before = OrderEvent.objects.count()
     close_accepted(order=stored, status="partial", delivered=95, note="They delivered after all", actor=staff)
     assert OrderEvent.objects.count() == before + 1
@@ -306,8 +315,8 @@ def test_charge_when_in_another_currency_then_it_does_not_count_as_zero(
     upstream, customer, service, row, refunds, reviewed
 ):
     """Twelve rupees are not twelve dollars, but not nothing: a part was delivered, and all was refunded."""
-    [one] = placed(customer, service, 1)
-    stored = says(upstream, one, answer={**row, "currency": "INR"})
+    [one] = create_accepted(customer, service, 1)
+    stored = set_and_poll(upstream, one, answer={**row, "currency": "INR"})
     assert (refunds_of(one), bool(stored.review_reason)) == (refunds, reviewed)
 
 
@@ -315,11 +324,11 @@ def test_provider_when_its_currency_changes_then_sent_orders_keep_theirs(upstrea
     Provider.objects.update(currency="INR", exchange_rate=EXCHANGE_ONE // 100)
     UpstreamService.objects.update(rate=make.micros("200"))
     reprice(services=Service.objects.all())
-    [one] = placed(customer, service, 1)
+    [one] = create_accepted(customer, service, 1)
     assert (one.currency, one.expected_cost) == ("INR", 200_000)
     Provider.objects.update(currency="USD", exchange_rate=EXCHANGE_ONE)
     # $0.19 of $0.20: 5 of 100 are undelivered, not 99.
-    stored = says(upstream, one, answer={"status": "Partial", "charge": "0.19", "currency": "USD"})
+    stored = set_and_poll(upstream, one, answer={"status": "Partial", "charge": "0.19", "currency": "USD"})
     assert (refunds_of(one), stored.review_reason) == ([], ReviewReason.CONTRADICTION)
 
 
@@ -328,7 +337,7 @@ def test_provider_when_its_currency_changes_then_sent_orders_keep_theirs(upstrea
 
 def test_refund_when_it_cannot_be_posted_then_an_alert_is_raised(upstream, customer, service, monkeypatch):
     """It was tried again for ever, visible only in the log."""
-    [one] = placed(customer, service, 1)
+    [one] = create_accepted(customer, service, 1)
     upstream.set_order(int(one.upstream_id), status="Partial", remains=50, charge="0.1")
 
     def refuses(**values: Any) -> None:
@@ -343,7 +352,7 @@ def test_refund_when_it_cannot_be_posted_then_an_alert_is_raised(upstream, custo
 
 
 def test_bound_when_answers_leave_one_order_out_then_no_alert_is_raised(upstream, customer, service, staff):
-    one, _ = placed(customer, service, 2)
+    one, _ = create_accepted(customer, service, 2)
     upstream.set_order(int(one.upstream_id), omitted=True)
     for _ in range(3):
         poll_now()
@@ -364,7 +373,7 @@ def test_bound_when_answers_leave_one_order_out_then_no_alert_is_raised(upstream
     ],
 )
 def test_order_when_it_ended_at_a_loss_then_an_alert_is_raised(upstream, customer, service, row, alerts):
-    [one] = placed(customer, service, 1)
-    says(upstream, one, **row)
+    [one] = create_accepted(customer, service, 1)
+    set_and_poll(upstream, one, **row)
     poll_now()
     assert Alert.objects.filter(cause=f"service:{service.pk}:overcharge").count() == alerts

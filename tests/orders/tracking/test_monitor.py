@@ -21,21 +21,21 @@ from orders.models import CancelRequest, Order, OrderEvent
 from orders.states import CancelState, ReviewReason, Status
 from orders.tracking import apply as applying
 from orders.tracking import poll
-from orders.tracking.monitor import following, watch_polls
+from orders.tracking.monitor import poll_backlog, watch_polls
 from orders.tracking.poll import poll_due_orders, poll_provider
 from panel.alerts.models import Alert
 from panel.sandbox.http import faults
 from panel.sandbox.server import SandboxServer
 from tests import make
 from tests.scenes import (
+    break_status_calls,
+    create_accepted,
     fresh,
     money_of,
     most_in_flight,
-    placed,
     poll_now,
     refunds_of,
-    says,
-    spoil,
+    set_and_poll,
     statements,
 )
 
@@ -60,7 +60,7 @@ def test_batch_when_every_row_changed_then_its_statements_do_not_grow(upstream, 
     make.deposit(customer, "100")
     counts = {}
     for count, more in ((5, 5), (100, 95)):
-        made = placed(customer, service, more)
+        made = create_accepted(customer, service, more)
         for number, one in enumerate(Order.objects.order_by("pk")):
             remains = 90 - number % 50 - count % 7
             status = ("In progress", "Processing", "Completed")[number % 3] if one in made else "In progress"
@@ -75,7 +75,7 @@ def test_batch_when_every_row_changed_then_its_statements_do_not_grow(upstream, 
 
 
 def test_batch_when_nothing_changed_then_no_other_column_is_written(upstream, customer, service):
-    [one] = placed(customer, service, 1)
+    [one] = create_accepted(customer, service, 1)
     poll_now()
     before = Order.objects.filter(pk=one.pk).values().get()
     poll_now()
@@ -86,7 +86,7 @@ def test_batch_when_nothing_changed_then_no_other_column_is_written(upstream, cu
 
 def test_batch_when_one_row_cannot_be_written_then_the_others_are(upstream, customer, service, monkeypatch):
     """One row that the database refuses undid the whole batch, each time."""
-    made = placed(customer, service, 5)
+    made = create_accepted(customer, service, 5)
     bad = made[2].pk
     for one in made:
         upstream.set_order(int(one.upstream_id), status="Partial", remains=50, charge="0.1")
@@ -137,7 +137,7 @@ def test_provider_when_it_has_lanes_then_as_many_batches_are_polled_at_once(
 ):
     monkeypatch.setattr(poll, "BATCH", 2)
     Provider.objects.update(max_parallel_polls=lanes)
-    placed(customer, service, 14)
+    create_accepted(customer, service, 14)
     all_due()
     upstream.clear_requests()
     upstream.inject(faults.delay_before(0.15, "status", times=None))
@@ -156,7 +156,11 @@ def test_lanes_when_every_row_refunds_one_wallet_then_each_refund_is_posted_once
     """Lanes that refund the same wallets neither deadlock nor lose a refund."""
     monkeypatch.setattr(poll, "BATCH", 3)
     Provider.objects.update(max_parallel_polls=4)
-    made = [one for pair in zip(placed(customer, service, 12), placed(other, service, 12), strict=True) for one in pair]
+    made = [
+        one
+        for pair in zip(create_accepted(customer, service, 12), create_accepted(other, service, 12), strict=True)
+        for one in pair
+    ]
     for one in made:
         upstream.set_order(int(one.upstream_id), status="Canceled", remains=100, charge="0")
     all_due()
@@ -169,7 +173,7 @@ def test_lanes_when_every_row_refunds_one_wallet_then_each_refund_is_posted_once
 def test_lane_when_it_fails_then_the_error_is_raised(upstream, customer, service, monkeypatch):
     monkeypatch.setattr(poll, "BATCH", 1)
     Provider.objects.update(max_parallel_polls=2)
-    placed(customer, service, 4)
+    create_accepted(customer, service, 4)
     all_due()
     apply, main, broken = poll.apply_answers, threading.get_ident(), threading.Event()
 
@@ -192,8 +196,8 @@ def test_lane_when_it_fails_then_the_error_is_raised(upstream, customer, service
 
 @pytest.mark.usefixtures("still_clock")
 def test_provider_when_it_keeps_failing_then_the_waits_double_until_an_answer(upstream, customer, service):
-    [one] = placed(customer, service, 1)
-    upstream.inject(faults.answer(status=503, action="status", times=None))
+    [one] = create_accepted(customer, service, 1)
+    upstream.inject(faults.reply(status=503, action="status", times=None))
     waits = []
     for failures in range(1, 8):
         poll_now()
@@ -211,8 +215,8 @@ def test_provider_when_it_keeps_failing_then_the_waits_double_until_an_answer(up
 
 
 def test_provider_when_the_breaker_is_open_then_it_is_not_polled_until_resumed(upstream, provider, customer, service):
-    placed(customer, service, 1)
-    upstream.inject(faults.answer(status=503, action="status", times=None))
+    create_accepted(customer, service, 1)
+    upstream.inject(faults.reply(status=503, action="status", times=None))
     poll_now()
     all_due()
     upstream.clear_requests()
@@ -228,10 +232,10 @@ def test_provider_when_the_breaker_is_open_then_it_is_not_polled_until_resumed(u
 def test_provider_when_it_fails_then_all_lanes_stop_after_their_call(upstream, customer, service, monkeypatch):
     monkeypatch.setattr(poll, "BATCH", 1)
     Provider.objects.update(max_parallel_polls=3)
-    placed(customer, service, 20)
+    create_accepted(customer, service, 20)
     all_due()
     upstream.clear_requests()
-    upstream.inject(faults.answer(body=b'{"error": "Invalid API key"}', action="status", times=None))
+    upstream.inject(faults.reply(body=b'{"error": "Invalid API key"}', action="status", times=None))
     poll_due_orders()
     # The first batch goes alone: a provider that is down gets one call.
     assert len(upstream.requests_of("status")) == 1
@@ -245,11 +249,11 @@ def test_id_when_it_breaks_the_call_then_the_others_are_answered_and_it_waits(
     upstream, customer, service, monkeypatch, answer
 ):
     """One order that broke the provider's own page stopped the hundred that were polled with it."""
-    made = placed(customer, service, 40)
+    made = create_accepted(customer, service, 40)
     for one in made:
         upstream.set_order(int(one.upstream_id), status="Partial", remains=50, charge="0.1")
     bad = [made[11], made[12], made[37]]
-    spoil(upstream, bad, answer, monkeypatch)
+    break_status_calls(upstream, bad, answer, monkeypatch)
     if answer == []:
         # An empty list has no answers but is no failed call.
         poll_now()
@@ -268,8 +272,8 @@ def test_id_when_it_breaks_the_call_then_the_others_are_answered_and_it_waits(
 
 @pytest.mark.parametrize("count", [2, 30])
 def test_provider_when_every_call_fails_then_no_order_gets_an_error(upstream, customer, service, count):
-    made = placed(customer, service, count)
-    upstream.inject(faults.answer(body=b"<html>Just a moment</html>", action="status", times=None))
+    made = create_accepted(customer, service, count)
+    upstream.inject(faults.reply(body=b"<html>Just a moment</html>", action="status", times=None))
     upstream.clear_requests()
     assert poll_now() == 0
     assert len(polled_ids(upstream)) <= batch_calls.MAX_FAILURES
@@ -279,8 +283,8 @@ def test_provider_when_every_call_fails_then_no_order_gets_an_error(upstream, cu
 
 @pytest.mark.usefixtures("still_clock")
 def test_id_when_it_breaks_the_call_alone_then_its_waits_grow_too(upstream, customer, service):
-    [one] = placed(customer, service, 1)
-    upstream.inject(faults.answer(body=b"<html>oops</html>", action="status", times=None))
+    [one] = create_accepted(customer, service, 1)
+    upstream.inject(faults.reply(body=b"<html>oops</html>", action="status", times=None))
     for _ in range(12):
         poll_now()
     assert fresh(one).poll_errors == 12
@@ -302,34 +306,37 @@ UNCLEAR: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("unclear", UNCLEAR.values(), ids=UNCLEAR.keys())
 def test_review_when_a_later_answer_is_clear_then_it_is_closed(upstream, customer, service, unclear):
-    [one] = placed(customer, service, 1)
-    stored = says(upstream, one, **unclear)
+    [one] = create_accepted(customer, service, 1)
+    stored = set_and_poll(upstream, one, **unclear)
     assert (stored.review_reason != "", refunds_of(one)) == (True, [])
-    stored = says(upstream, one, status="Partial", remains=40, charge="0.12")
+    stored = set_and_poll(upstream, one, status="Partial", remains=40, charge="0.12")
     assert (stored.status, stored.review_reason, stored.review_since) == (Status.PARTIAL, "", None)
     assert refunds_of(one) == [100_000]
     # The same answer later opens a review again.
-    assert says(upstream, one, status="Partial", remains=40, charge="0.02").review_reason == ReviewReason.CONTRADICTION
+    assert (
+        set_and_poll(upstream, one, status="Partial", remains=40, charge="0.02").review_reason
+        == ReviewReason.CONTRADICTION
+    )
 
 
 def test_review_when_the_provider_knows_the_order_again_then_it_is_closed(upstream, customer, service):
     """After an outage with "Incorrect order ID", staff would have to close hundreds of reviews."""
-    [one] = placed(customer, service, 1)
+    [one] = create_accepted(customer, service, 1)
     upstream.set_order(int(one.upstream_id), answer={"error": "Incorrect order ID"})
     Order.objects.update(accepted_at=timezone.now() - timedelta(hours=2))
     for _ in range(11):
         poll_now()
     assert fresh(one).review_reason == ReviewReason.LOST_UPSTREAM
     row = {"status": "In progress", "remains": "70", "charge": "0.2"}
-    stored = says(upstream, one, answer=row)
+    stored = set_and_poll(upstream, one, answer=row)
     assert (stored.status, stored.review_reason) == (Status.IN_PROGRESS, "")
 
 
 @pytest.mark.parametrize("later", [{"answer": 5}, {"omitted": True}, {"status": "Partial", "remains": 90}])
 def test_review_when_the_next_answer_is_unclear_then_it_stays(upstream, customer, service, later):
-    [one] = placed(customer, service, 1)
-    before = says(upstream, one, status="Partial", remains=40, charge="0.02")
-    stored = says(upstream, one, charge="0.15", **later)
+    [one] = create_accepted(customer, service, 1)
+    before = set_and_poll(upstream, one, status="Partial", remains=40, charge="0.02")
+    stored = set_and_poll(upstream, one, charge="0.15", **later)
     assert (stored.review_reason, stored.review_since) == (ReviewReason.CONTRADICTION, before.review_since)
     assert refunds_of(one) == []
 
@@ -343,7 +350,7 @@ def test_bound_when_the_intervals_are_the_usual_ones_then_it_is_87_minutes(setti
 
 
 def test_order_when_not_polled_within_the_bound_then_an_alert_is_open_meanwhile(upstream, customer, service):
-    [one] = placed(customer, service, 1)
+    [one] = create_accepted(customer, service, 1)
     poll_now()
     watch_polls()
     assert not Alert.objects.exists()
@@ -354,7 +361,7 @@ def test_order_when_not_polled_within_the_bound_then_an_alert_is_open_meanwhile(
     assert (alert.cause, alert.count) == (f"provider:{one.provider_id}:unchecked", 2)
     assert "90 min" in alert.text and "87 min" in alert.text
     # A failed call does not count as a poll.
-    upstream.inject(faults.answer(status=503, action="status", times=None))
+    upstream.inject(faults.reply(status=503, action="status", times=None))
     poll_now()
     watch_polls()
     assert Alert.objects.filter(cause=alert.cause, resolved_at=None).exists()
@@ -365,12 +372,12 @@ def test_order_when_not_polled_within_the_bound_then_an_alert_is_open_meanwhile(
 
 
 def test_following_when_orders_ended_or_are_in_review_then_they_are_left_out(upstream, customer, service):
-    ended, waiting, still = placed(customer, service, 3)
+    ended, waiting, still = create_accepted(customer, service, 3)
     upstream.set_order(int(ended.upstream_id), status="Completed", remains=0)
     upstream.set_order(int(waiting.upstream_id), **UNCLEAR["contradiction"])
     poll_now()
     make.order(customer, service)
-    [one] = following()
+    [one] = poll_backlog()
     assert (one.provider_id, one.open) == (still.provider_id, 1)
     assert one.oldest < timedelta(minutes=1)
 
@@ -383,7 +390,7 @@ def test_metrics_when_requested_with_the_token_then_they_show_open_orders(
 ):
     settings.METRICS_TOKEN = "a-long-token"
     Provider.objects.update(name='Up "stream"\\n')
-    placed(customer, service, 2)
+    create_accepted(customer, service, 2)
     poll_now()
     Order.objects.update(checked_at=timezone.now() - timedelta(minutes=10))
     response = client.get("/metrics", headers={"Authorization": "Bearer a-long-token"})
@@ -412,8 +419,8 @@ def test_metrics_when_requested_by_staff_then_they_are_shown(staff_client: Clien
 
 
 def test_cancel_request_when_the_order_ends_then_it_is_closed(upstream, customer, service):
-    one, two = placed(customer, service, 2)
+    one, two = create_accepted(customer, service, 2)
     for order in (one, two):
         CancelRequest.objects.create(order=order, provider=order.provider, state=CancelState.ACCEPTED)
-    says(upstream, one, status="Canceled", remains=100, charge="0")
+    set_and_poll(upstream, one, status="Canceled", remains=100, charge="0")
     assert [request.state for request in CancelRequest.objects.order_by("order_id")] == ["ended", "accepted"]

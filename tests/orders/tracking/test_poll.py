@@ -26,15 +26,15 @@ from panel.sandbox.server import SandboxServer
 from tests import make
 from tests.scenes import (
     at_once,
+    create_accepted,
     fresh,
-    impatient,
     money_of,
     nothing_changes,
-    placed,
     poll_now,
     refunds_of,
-    says,
+    set_and_poll,
     statements,
+    use_short_timeouts,
 )
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
@@ -42,7 +42,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
 
 @pytest.fixture
 def order(customer: Any, service: Service) -> Order:
-    return placed(customer, service, 1)[0]
+    return create_accepted(customer, service, 1)[0]
 
 
 # -- how many calls, how many statements -------------------------------------------------------------
@@ -57,7 +57,7 @@ def small_batch(monkeypatch):
 
 def test_round_when_many_are_due_then_as_many_as_fit_share_a_call(upstream, customer, service, small_batch):
     """With one call and log line per order, 1,000 orders took 1,000 calls, and only the newest 100 were ever polled."""
-    made = placed(customer, service, 12)
+    made = create_accepted(customer, service, 12)
     upstream.clear_requests()
     assert poll_now() == 12
     calls = [request.params["orders"].split(",") for request in upstream.requests_of("status")]
@@ -68,7 +68,7 @@ def test_round_when_many_are_due_then_as_many_as_fit_share_a_call(upstream, cust
 
 def test_round_when_not_all_fit_then_the_longest_waiting_go_first(upstream, provider, customer, service, small_batch):
     """The newest orders were polled and the older ones never."""
-    made = placed(customer, service, 13)
+    made = create_accepted(customer, service, 13)
     oldest = made[-3:]
     Order.objects.update(next_poll_at=timezone.now() - timedelta(minutes=1))
     Order.objects.filter(pk__in=[one.pk for one in oldest]).update(next_poll_at=timezone.now() - timedelta(days=1))
@@ -81,7 +81,7 @@ def test_round_when_not_all_fit_then_the_longest_waiting_go_first(upstream, prov
 def test_batch_when_nothing_changed_then_its_statements_do_not_grow(upstream, provider, customer, service, small_batch):
     counts = {}
     for count, more in ((2, 2), (10, 8)):
-        placed(customer, service, more)
+        create_accepted(customer, service, more)
         poll_now()
         Order.objects.update(next_poll_at=timezone.now() - timedelta(seconds=1))
         with statements() as unchanged:
@@ -98,7 +98,7 @@ def test_batch_when_many_rows_refund_then_its_statements_grow_by_wallet_only(ups
     """Each refund took eight statements, so a hundred canceled orders held the wallets' locks for long."""
     counts = {}
     for who, count in (((customer,), 2), ((customer,), 8), ((customer, other), 8)):
-        made = [one for each in who for one in placed(each, service, count // len(who))]
+        made = [one for each in who for one in create_accepted(each, service, count // len(who))]
         poll_now()
         for one in made:
             upstream.set_order(int(one.upstream_id), status="Partial", remains=50, charge="0.1")
@@ -122,8 +122,8 @@ def test_answer_when_two_providers_use_one_id_then_the_right_order_is_refunded(
     with SandboxServer(key="second-key", speed=0) as second_upstream:
         second_upstream.set_service(1, rate="2", min=10, max=10_000, type="Default")
         second = make.provider(name="Second", url=second_upstream.url, api_key=second_upstream.key)
-        [alices] = placed(customer, service, 1)
-        [bobs] = placed(other, make.service(second), 1)
+        [alices] = create_accepted(customer, service, 1)
+        [bobs] = create_accepted(other, make.service(second), 1)
         assert alices.upstream_id == bobs.upstream_id
         second_upstream.set_order(int(bobs.upstream_id), status="Canceled", remains=100, charge="0")
         poll_now()
@@ -133,20 +133,20 @@ def test_answer_when_two_providers_use_one_id_then_the_right_order_is_refunded(
 
 
 def test_answers_when_they_have_no_ids_then_their_position_is_not_used(upstream, customer, service):
-    made = placed(customer, service, 2)
+    made = create_accepted(customer, service, 2)
     rows = [{"status": "Canceled", "charge": "0", "remains": "100"}, {"status": "Completed", "remains": "0"}]
-    upstream.inject(faults.answer(body=json.dumps(rows).encode(), action="status"))
+    upstream.inject(faults.reply(body=json.dumps(rows).encode(), action="status"))
     poll_now()
     assert [fresh(one).status for one in made] == [Status.PENDING, Status.PENDING]
     assert money_of(customer)[0] == 9_500_000
 
 
 def test_answer_when_it_has_rows_that_were_not_polled_then_they_are_ignored(upstream, provider, customer, service):
-    due, not_due = placed(customer, service, 2)
+    due, not_due = create_accepted(customer, service, 2)
     Order.objects.filter(pk=not_due.pk).update(next_poll_at=timezone.now() + timedelta(hours=1))
     Order.objects.filter(pk=due.pk).update(next_poll_at=timezone.now())
     rows = {str(one.upstream_id): {"status": "Canceled", "charge": "0", "remains": "100"} for one in (due, not_due)}
-    upstream.inject(faults.answer(body=json.dumps(rows).encode(), action="status"))
+    upstream.inject(faults.reply(body=json.dumps(rows).encode(), action="status"))
     poll_due_orders()
     assert (fresh(due).status, fresh(not_due).status) == (Status.CANCELED, Status.PENDING)
 
@@ -170,7 +170,7 @@ BAD_ROWS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("row", BAD_ROWS.values(), ids=BAD_ROWS.keys())
 def test_row_when_malformed_then_only_its_own_order_waits_longer(upstream, customer, service, row):
     """One row that could not be read stopped the whole batch, each time."""
-    first, bad, last = placed(customer, service, 3)
+    first, bad, last = create_accepted(customer, service, 3)
     upstream.set_order(int(bad.upstream_id), **row)
     for one in (first, last):
         upstream.set_order(int(one.upstream_id), status="Partial", remains=50, charge="0.1")
@@ -190,7 +190,7 @@ def test_row_when_malformed_then_only_its_own_order_waits_longer(upstream, custo
 
 @pytest.mark.usefixtures("still_clock")
 def test_row_when_it_cannot_be_written_then_only_it_is_retried_soon(upstream, customer, service, monkeypatch):
-    first, bad, last = made = placed(customer, service, 3)
+    first, bad, last = made = create_accepted(customer, service, 3)
     for one in made:
         upstream.set_order(int(one.upstream_id), status="Canceled", remains=100, charge="0")
     post_all = ledger.post_all
@@ -214,13 +214,13 @@ def test_row_when_it_cannot_be_written_then_only_it_is_retried_soon(upstream, cu
 
 def test_call_when_refused_for_one_unknown_id_then_the_others_are_answered(upstream, customer, service):
     """A provider that answers the whole call with "Incorrect order ID" stopped a hundred orders for one."""
-    made = placed(customer, service, 5)
+    made = create_accepted(customer, service, 5)
     upstream.set_order(int(made[1].upstream_id), answer={"error": "Incorrect order ID"})
     for one in (made[0], made[4]):
         upstream.set_order(int(one.upstream_id), status="Partial", remains=50, charge="0.1")
     upstream.clear_requests()
-    upstream.inject(faults.answer(body=b'{"error": "Incorrect order ID"}', action="status"))
-    upstream.inject(faults.answer(body=b'{"error": "Incorrect order ID"}', action="status"))
+    upstream.inject(faults.reply(body=b'{"error": "Incorrect order ID"}', action="status"))
+    upstream.inject(faults.reply(body=b'{"error": "Incorrect order ID"}', action="status"))
     assert poll_now() == 5
     calls = [request.params for request in upstream.requests_of("status")]
     sizes = [len((params.get("orders") or params["order"]).split(",")) for params in calls]
@@ -244,7 +244,9 @@ def test_order_when_the_provider_no_longer_knows_it_then_it_goes_to_review(upstr
 
 
 def test_row_when_its_numbers_are_too_large_then_they_are_limited(upstream, customer, order):
-    stored = says(upstream, order, status="In progress", remains=10**15, start_count=-(10**15), charge="999999999999")
+    stored = set_and_poll(
+        upstream, order, status="In progress", remains=10**15, start_count=-(10**15), charge="999999999999"
+    )
     assert (stored.status, stored.refunded) == (Status.IN_PROGRESS, 0)
     assert stored.upstream_charge is None
 
@@ -254,7 +256,7 @@ def test_row_when_its_numbers_are_too_large_then_they_are_limited(upstream, cust
 
 def test_partial_when_answered_repeatedly_then_it_is_refunded_once(upstream, customer, order):
     """Two polls of the same Partial refunded twice."""
-    stored = says(upstream, order, status="Partial", remains=40, charge="0.12")
+    stored = set_and_poll(upstream, order, status="Partial", remains=40, charge="0.12")
     assert (stored.status, stored.refunded, stored.delivered) == (Status.PARTIAL, 100_000, 60)
     assert stored.finished_at is not None
     for _ in range(5):
@@ -264,46 +266,46 @@ def test_partial_when_answered_repeatedly_then_it_is_refunded_once(upstream, cus
 
 
 def test_partial_when_its_remains_grow_then_the_difference_is_refunded(upstream, customer, order):
-    says(upstream, order, status="Partial", remains=40, charge="0.12")
-    says(upstream, order, status="Partial", remains=70, charge="0.06")
-    stored = says(upstream, order, status="Partial", remains=100, charge="0")
+    set_and_poll(upstream, order, status="Partial", remains=40, charge="0.12")
+    set_and_poll(upstream, order, status="Partial", remains=70, charge="0.06")
+    stored = set_and_poll(upstream, order, status="Partial", remains=100, charge="0")
     assert (stored.refunded, refunds_of(order)) == (250_000, [100_000, 75_000, 75_000])
     assert money_of(customer)[0] == 10_000_000
 
 
 def test_partial_when_its_remains_shrink_then_no_refund_is_taken_back(upstream, customer, order):
-    says(upstream, order, status="Partial", remains=40, charge="0.12")
-    stored = says(upstream, order, status="Partial", remains=10, charge="0.18")
+    set_and_poll(upstream, order, status="Partial", remains=40, charge="0.12")
+    stored = set_and_poll(upstream, order, status="Partial", remains=10, charge="0.18")
     assert (stored.refunded, refunds_of(order)) == (100_000, [100_000])
 
 
 def test_completed_when_it_was_partial_then_no_refund_is_taken_back(upstream, customer, order):
-    says(upstream, order, status="Partial", remains=40, charge="0.12")
-    stored = says(upstream, order, status="Completed", remains=0, charge="0.2")
+    set_and_poll(upstream, order, status="Partial", remains=40, charge="0.12")
+    stored = set_and_poll(upstream, order, status="Completed", remains=0, charge="0.2")
     assert (stored.status, stored.refunded, refunds_of(order)) == (Status.COMPLETED, 100_000, [100_000])
-    stored = says(upstream, order, status="Partial", remains=50, charge="0.1")
+    stored = set_and_poll(upstream, order, status="Partial", remains=50, charge="0.1")
     assert (stored.refunded, refunds_of(order)) == (125_000, [100_000, 25_000])
 
 
 @pytest.mark.parametrize("late", ["Canceled", "Refunded", "canceled", "CANCELLED"])
 def test_canceled_when_it_was_completed_then_it_is_refunded(upstream, customer, order, late):
-    assert says(upstream, order, status="Completed", remains=0, charge="0.2").refunded == 0
-    stored = says(upstream, order, status=late, remains=100, charge="0")
+    assert set_and_poll(upstream, order, status="Completed", remains=0, charge="0.2").refunded == 0
+    stored = set_and_poll(upstream, order, status=late, remains=100, charge="0")
     assert (stored.status, refunds_of(order)) == (Status.CANCELED, [250_000])
     assert money_of(customer)[0] == 10_000_000
 
 
 @pytest.mark.parametrize("later", ["Completed", "Partial", "In progress", "Pending"])
 def test_canceled_when_a_later_answer_differs_then_it_stays_canceled(upstream, customer, order, later):
-    says(upstream, order, status="Canceled", remains=100, charge="0")
-    stored = says(upstream, order, status=later, remains=10, charge="0.18")
+    set_and_poll(upstream, order, status="Canceled", remains=100, charge="0")
+    stored = set_and_poll(upstream, order, status=later, remains=10, charge="0.18")
     assert (stored.status, stored.refunded, refunds_of(order)) == (Status.CANCELED, 250_000, [250_000])
 
 
 @pytest.mark.parametrize("later", ["In progress", "Pending", "Processing"])
 def test_completed_when_the_provider_reopens_it_then_it_stays_completed(upstream, order, later):
-    says(upstream, order, status="Completed", remains=0, charge="0.2")
-    stored = says(upstream, order, status=later, remains=100, charge="0")
+    set_and_poll(upstream, order, status="Completed", remains=0, charge="0.2")
+    stored = set_and_poll(upstream, order, status=later, remains=100, charge="0")
     assert (stored.status, stored.refunded) == (Status.COMPLETED, 0)
 
 
@@ -321,7 +323,7 @@ def test_completed_when_the_provider_reopens_it_then_it_stays_completed(upstream
 def test_remains_when_out_of_range_then_the_refund_is_still_right(
     upstream, customer, order, status, remains, charge, balance
 ):
-    says(upstream, order, status=status, remains=remains, charge=charge)
+    set_and_poll(upstream, order, status=status, remains=remains, charge=charge)
     assert make.wallet(customer).balance == balance
 
 
@@ -332,20 +334,22 @@ def test_remains_when_out_of_range_then_the_refund_is_still_right(
 def test_answer_when_it_is_a_contradiction_then_it_goes_to_review_unrefunded(
     upstream, customer, order, status, remains, charge
 ):
-    stored = says(upstream, order, status=status, remains=remains, charge=charge)
+    stored = set_and_poll(upstream, order, status=status, remains=remains, charge=charge)
     assert (stored.status, stored.review_reason) == (status.lower(), ReviewReason.CONTRADICTION)
     for _ in range(3):
         poll_now()
     assert (fresh(order).refunded, refunds_of(order)) == (0, [])
     assert OrderEvent.objects.filter(order=order, kind="review").count() == 1
     # A later answer without the contradiction refunds without staff.
-    stored = says(upstream, order, status="Canceled" if status == "Canceled" else "Partial", remains=100, charge="0")
+    stored = set_and_poll(
+        upstream, order, status="Canceled" if status == "Canceled" else "Partial", remains=100, charge="0"
+    )
     assert refunds_of(order) == [250_000]
 
 
 @pytest.mark.parametrize("words", ["Error", "Rejected", "Завершено"])
 def test_status_when_unknown_then_it_goes_to_review_without_a_refund(upstream, customer, order, words):
-    stored = says(upstream, order, status=words, remains=100, charge="0")
+    stored = set_and_poll(upstream, order, status=words, remains=100, charge="0")
     assert (stored.status, stored.review_reason, stored.refunded) == ("pending", ReviewReason.UNKNOWN_STATUS, 0)
     assert words in stored.review_note
     for _ in range(3):
@@ -375,29 +379,29 @@ def test_refund_when_it_fails_then_the_status_is_not_written_either(upstream, cu
 def test_partial_when_shown_to_the_customer_first_then_it_is_still_refunded(upstream, customer, order):
     """A Partial written by the customer's own refresh was never polled again and never refunded."""
     Order.objects.filter(pk=order.pk).update(status=Status.PARTIAL)
-    stored = says(upstream, order, status="Partial", remains=40, charge="0.12")
+    stored = set_and_poll(upstream, order, status="Partial", remains=40, charge="0.12")
     assert (stored.refunded, refunds_of(order)) == (100_000, [100_000])
 
 
 def test_refund_when_the_charge_is_in_another_currency_then_it_is_converted(upstream, customer, service):
     Provider.objects.update(exchange_rate=EXCHANGE_ONE // 2)
-    [order] = placed(customer, service, 1)
+    [order] = create_accepted(customer, service, 1)
     # 0.24 in their currency is $0.12 in ours.
-    stored = says(upstream, order, status="In progress", remains=40, charge="0.24")
+    stored = set_and_poll(upstream, order, status="In progress", remains=40, charge="0.24")
     assert (stored.exchange_rate, stored.upstream_charge) == (EXCHANGE_ONE // 2, 120_000)
 
 
 def test_refund_when_the_exchange_rate_changed_then_the_sent_one_is_used(upstream, customer, order):
     """At today's rate, the charge of an older order would contradict its remains."""
     Provider.objects.update(exchange_rate=3 * EXCHANGE_ONE)
-    stored = says(upstream, order, status="Partial", remains=40, charge="0.12")
+    stored = set_and_poll(upstream, order, status="Partial", remains=40, charge="0.12")
     assert (stored.review_reason, stored.upstream_charge, refunds_of(order)) == ("", 120_000, [100_000])
 
 
 def test_charge_when_in_an_unexpected_currency_then_an_alert_is_raised(upstream, customer, order):
     """A provider switched from dollars to its own currency, and every charge was a hundred times wrong."""
     row = {"status": "Partial", "remains": "40", "charge": "12", "currency": "INR"}
-    stored = says(upstream, order, answer=row)
+    stored = set_and_poll(upstream, order, answer=row)
     assert (stored.status, stored.upstream_charge, refunds_of(order)) == (Status.PARTIAL, None, [100_000])
     alert = Alert.objects.get(cause=f"provider:{stored.provider_id}:charge-currency")
     assert "INR" in alert.text
@@ -405,23 +409,23 @@ def test_charge_when_in_an_unexpected_currency_then_an_alert_is_raised(upstream,
 
 @pytest.mark.parametrize("words", ["Fail", "failed", "FAIL"])
 def test_failed_status_when_nothing_was_charged_then_all_is_refunded(upstream, customer, order, words):
-    stored = says(upstream, order, status=words, remains=100, charge="0")
+    stored = set_and_poll(upstream, order, status=words, remains=100, charge="0")
     assert (stored.status, refunds_of(order)) == (Status.CANCELED, [250_000])
 
 
 @pytest.mark.parametrize("charge", ["0.2", None, "Unknown"])
 def test_failed_status_when_something_was_charged_then_it_goes_to_review(upstream, customer, order, charge):
-    stored = says(upstream, order, answer={"status": "Fail", "remains": "100", "charge": charge})
+    stored = set_and_poll(upstream, order, answer={"status": "Fail", "remains": "100", "charge": charge})
     assert (stored.status, stored.review_reason) == (Status.PENDING, ReviewReason.UNKNOWN_STATUS)
     assert refunds_of(order) == []
 
 
 def test_start_count_when_the_provider_counts_later_then_it_is_updated(upstream, order):
     """A zero from before the provider had counted stayed for good."""
-    assert says(upstream, order, status="Pending", start_count=0).start_count == 0
-    assert says(upstream, order, status="In progress", remains=90, start_count=4_200).start_count == 4_200
-    says(upstream, order, status="Completed", remains=0, start_count=4_200, charge="0.2")
-    assert says(upstream, order, start_count=9).start_count == 4_200
+    assert set_and_poll(upstream, order, status="Pending", start_count=0).start_count == 0
+    assert set_and_poll(upstream, order, status="In progress", remains=90, start_count=4_200).start_count == 4_200
+    set_and_poll(upstream, order, status="Completed", remains=0, start_count=4_200, charge="0.2")
+    assert set_and_poll(upstream, order, start_count=9).start_count == 4_200
 
 
 # -- when it is polled -------------------------------------------------------------------------------
@@ -429,7 +433,7 @@ def test_start_count_when_the_provider_counts_later_then_it_is_updated(upstream,
 
 @pytest.mark.usefixtures("still_clock")
 def test_order_when_ended_then_it_is_polled_daily_for_a_week(upstream, customer, order):
-    says(upstream, order, status="Completed", remains=0, charge="0.2")
+    set_and_poll(upstream, order, status="Completed", remains=0, charge="0.2")
     looks = 0
     while fresh(order).next_poll_at is not None and looks < 20:
         stored = fresh(order)
@@ -446,10 +450,10 @@ def test_order_when_ended_then_it_is_polled_daily_for_a_week(upstream, customer,
 
 
 def test_order_when_it_ends_again_then_the_week_does_not_restart(upstream, customer, order):
-    says(upstream, order, status="Completed", remains=0, charge="0.2")
+    set_and_poll(upstream, order, status="Completed", remains=0, charge="0.2")
     ended = timezone.now() - timedelta(days=5, hours=1)
     Order.objects.update(finished_at=ended)
-    stored = says(upstream, order, status="Partial", remains=50, charge="0.1")
+    stored = set_and_poll(upstream, order, status="Partial", remains=50, charge="0.1")
     assert (stored.finished_at, stored.refunded) == (ended, 125_000)
 
 
@@ -462,7 +466,7 @@ def test_order_when_nothing_changes_then_its_waits_grow(upstream, order):
     assert 47 <= waits[0] <= 72
     assert all(47 <= wait <= 3_600 * 1.2 for wait in waits)
     assert waits[-1] > 2_800
-    says(upstream, order, status="In progress", remains=90)
+    set_and_poll(upstream, order, status="In progress", remains=90)
     assert (fresh(order).next_poll_at - timezone.now()).total_seconds() <= 72
 
 
@@ -485,12 +489,12 @@ def test_order_when_not_accepted_then_it_is_never_polled(upstream, customer, ser
 TROUBLE = {
     "down": [faults.drop_before("status", times=None)],
     "reset": [faults.reset_after("status", times=None)],
-    "page": [faults.answer(status=503, body=b"<html>maintenance</html>", action="status", times=None)],
-    "200 page": [faults.answer(body=b"<html>Just a moment</html>", action="status", times=None)],
-    "empty": [faults.answer(body=b"", action="status", times=None)],
+    "page": [faults.reply(status=503, body=b"<html>maintenance</html>", action="status", times=None)],
+    "200 page": [faults.reply(body=b"<html>Just a moment</html>", action="status", times=None)],
+    "empty": [faults.reply(body=b"", action="status", times=None)],
     "truncated": [faults.truncate("status", times=None)],
-    "key": [faults.answer(body=b'{"error": "Invalid API key"}', action="status", times=None)],
-    "throttled": [faults.answer(status=429, body=b"", action="status", times=None)],
+    "key": [faults.reply(body=b'{"error": "Invalid API key"}', action="status", times=None)],
+    "throttled": [faults.reply(status=429, body=b"", action="status", times=None)],
     "slow": [faults.delay_after(1.0, "status", times=None)],
 }
 
@@ -498,8 +502,8 @@ TROUBLE = {
 @pytest.mark.usefixtures("still_clock")
 @pytest.mark.parametrize("trouble", TROUBLE.values(), ids=TROUBLE.keys())
 def test_round_when_the_provider_fails_then_its_orders_do_not_change(upstream, customer, service, monkeypatch, trouble):
-    impatient(monkeypatch, seconds=0.4)
-    made = placed(customer, service, 2)
+    use_short_timeouts(monkeypatch, seconds=0.4)
+    made = create_accepted(customer, service, 2)
     for one in made:
         upstream.set_order(int(one.upstream_id), status="Canceled", remains=100, charge="0")
     for fault in trouble:
@@ -522,7 +526,7 @@ def test_round_when_the_provider_fails_then_its_orders_do_not_change(upstream, c
 def test_round_when_one_provider_is_unreachable_then_the_other_is_polled(upstream, provider, customer, service):
     dead = make.provider(name="Dead")
     stuck = make.accepted_order(customer, make.service(dead))
-    [fine] = placed(customer, service, 1)
+    [fine] = create_accepted(customer, service, 1)
     upstream.set_order(int(fine.upstream_id), status="Completed", remains=0)
     Order.objects.filter(pk=stuck.pk).update(next_poll_at=timezone.now() - timedelta(days=1))
     Order.objects.filter(pk=fine.pk).update(next_poll_at=timezone.now())
@@ -551,7 +555,7 @@ def test_round_when_another_worker_polls_the_provider_then_it_does_nothing(upstr
 
 @pytest.mark.usefixtures("still_clock")
 def test_round_when_the_provider_fails_then_the_next_one_waits(upstream, provider, order):
-    upstream.inject(faults.answer(status=503, action="status", times=None))
+    upstream.inject(faults.reply(status=503, action="status", times=None))
     poll_now()
     provider.refresh_from_db()
     assert provider.polling_until > timezone.now() + timedelta(seconds=20)
@@ -559,7 +563,7 @@ def test_round_when_the_provider_fails_then_the_next_one_waits(upstream, provide
 
 def test_charge_when_above_the_rate_then_there_is_one_alert_per_service(upstream, customer, service, order):
     """A provider charged ten times its rate, and the panel sold at a loss for weeks."""
-    other_order = placed(customer, service, 1)[0]
+    other_order = create_accepted(customer, service, 1)[0]
     for one in (order, other_order):
         upstream.set_order(int(one.upstream_id), status="Completed", remains=0, charge="25.0")
     poll_now()
@@ -587,7 +591,7 @@ def test_pollers_when_they_apply_the_same_answers_then_each_refund_is_posted_onc
 ):
     """Two polls of the same Partial at the same moment refunded twice; only a text in a column guarded it."""
     provider = service.upstream.provider
-    batch = placed(customer, service, 3) + placed(other, service, 3)
+    batch = create_accepted(customer, service, 3) + create_accepted(other, service, 3)
     for one in batch:
         upstream.set_order(int(one.upstream_id), **row)
     answers = client_for(provider).statuses([str(one.upstream_id) for one in batch])
@@ -605,7 +609,7 @@ def test_pollers_when_they_apply_the_same_answers_then_each_refund_is_posted_onc
 @pytest.mark.django_db(transaction=True)
 def test_pollers_when_many_claim_at_once_then_no_order_is_in_two_batches(upstream, customer, service):
     provider = service.upstream.provider
-    placed(customer, service, 20)
+    create_accepted(customer, service, 20)
     Order.objects.update(next_poll_at=timezone.now() - timedelta(seconds=1))
     batches = at_once(6, lambda number: [one.pk for one in claim_batch(provider_id=provider.pk)])
     claimed = sum(batches, [])
@@ -615,7 +619,7 @@ def test_pollers_when_many_claim_at_once_then_no_order_is_in_two_batches(upstrea
 @pytest.mark.django_db(transaction=True)
 def test_answers_when_an_older_one_is_applied_last_then_no_refund_is_taken_back(upstream, customer, service):
     provider = service.upstream.provider
-    [one] = placed(customer, service, 1)
+    [one] = create_accepted(customer, service, 1)
     client = client_for(provider)
     upstream.set_order(int(one.upstream_id), status="Partial", remains=40, charge="0.12")
     older = client.statuses([one.upstream_id])

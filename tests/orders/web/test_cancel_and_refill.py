@@ -18,8 +18,8 @@ from orders.requests.refill_poll import poll_due_refills
 from orders.requests.send import send_due_requests
 from orders.states import CancelState, RefillState, ReviewReason, Status, Submission
 from tests import make
-from tests.scenes import fresh, nothing_changes, poll_now, refunds_of, says, submit_now
-from tests.scenes import placed as accepted_orders
+from tests.scenes import create_accepted as accepted_orders
+from tests.scenes import fresh, nothing_changes, poll_now, refunds_of, set_and_poll, submit_now
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
@@ -432,8 +432,8 @@ def test_order_page_when_params_are_hostile_or_unknown_then_escaped(signed_in, a
 
 def test_order_page_when_refunded_in_parts_then_each_and_the_sum(signed_in, customer, service, upstream, sound_books):
     [order] = accepted_orders(customer, service, quantity=1_000)
-    says(upstream, order, status="Partial", remains=100)
-    says(upstream, order, status="Partial", remains=157)
+    set_and_poll(upstream, order, status="Partial", remains=100)
+    set_and_poll(upstream, order, status="Partial", remains=157)
     page = signed_in.get(reverse("order_detail", args=[order.pk]))
     refunds = page.context["refunds"]
     assert [one.amount for one in refunds] == refunds_of(order) and len(refunds) == 2

@@ -16,9 +16,9 @@ from catalog.service_types import SPECS
 from catalog.upstream.client import UpstreamClient
 from catalog.upstream.errors import ErrorCode, classify_error
 from catalog.upstream.results import (
+    AddAccepted,
     CancelAccepted,
     OrderStatus,
-    Placed,
     RefillAccepted,
     RefillStatus,
     Refused,
@@ -35,7 +35,7 @@ from panel.api.errors import Throttled, refused_refill
 from panel.api.keys.services import revoke_key
 from panel.api.status import _REFILL_STATUS
 from tests import make
-from tests.api_calls import LINK, add, ask, key_of, stands, wanted_by
+from tests.api_calls import LINK, add, call_api, key_of, params_of, set_order_state
 from tests.scenes import nothing_changes, statements
 
 http = pytest.mark.django_db(transaction=True)
@@ -64,7 +64,7 @@ def connect(live_server):
 
 
 def asked_for(sold, **changes):
-    return {"service": str(sold.pk), "link": LINK, **wanted_by(sold), **changes}
+    return {"service": str(sold.pk), "link": LINK, **params_of(sold), **changes}
 
 
 # -- our own client understands each answer ----------------------------------------------------------
@@ -100,7 +100,7 @@ def test_client_when_it_orders_each_type_then_as_from_the_browser(connect, custo
     form = {"request_key": uuid4().hex, "seen_charge": 10**9, **asked_for(service)}
     assert client.post(reverse("order_new"), form).status_code == 302
     outcome = connect(key).add(asked_for(service))
-    assert isinstance(outcome, Placed), outcome
+    assert isinstance(outcome, AddAccepted), outcome
     by_api = Order.objects.get(pk=outcome.order_id)
     by_form = Order.objects.exclude(pk=by_api.pk).get()
     own = {"id", "request_key", "api_key_ref", "created_at", "queued_at", "next_action_at"}
@@ -116,7 +116,7 @@ def test_client_when_it_orders_each_type_then_as_from_the_browser(connect, custo
 @http
 def test_client_when_it_reads_statuses_then_one_and_many_by_our_ids(connect, customer, service, key):
     first, second = (make.accepted_order(customer, service, upstream_id=f"77{n}") for n in range(2))
-    stands(first, Status.IN_PROGRESS, remains=40, start_count=1_200)
+    set_order_state(first, Status.IN_PROGRESS, remains=40, start_count=1_200)
     client = connect(key)
     [row] = client.statuses([str(first.pk)]).values()
     assert (row.order_id, row.status, row.remains, row.start_count) == (
@@ -136,7 +136,7 @@ def test_client_when_it_reads_statuses_then_one_and_many_by_our_ids(connect, cus
 def test_client_when_it_cancels_then_each_order_has_a_result(connect, customer, service, key):
     queued = make.order(customer, service)
     placed = make.accepted_order(customer, service, upstream_id="771")
-    ended = stands(make.order(customer, service), Status.COMPLETED)
+    ended = set_order_state(make.order(customer, service), Status.COMPLETED)
     answers = connect(key).cancel([str(one.pk) for one in (queued, placed, ended)] + ["999999"])
     assert [type(one) for one in answers.values()] == [CancelAccepted, CancelAccepted, RowError, RowError]
     assert answers[str(ended.pk)].code is ErrorCode.CANCEL_REFUSED
@@ -148,7 +148,7 @@ def test_client_when_it_cancels_then_each_order_has_a_result(connect, customer, 
 
 @http
 def test_client_when_it_refills_then_it_can_track_the_refill(connect, customer, service, key):
-    done = stands(make.order(customer, service), Status.COMPLETED)
+    done = set_order_state(make.order(customer, service), Status.COMPLETED)
     client = connect(key)
     answers = client.refill([str(done.pk), "999999"])
     refill = Refill.objects.get()
@@ -188,7 +188,7 @@ def test_client_when_an_order_crashes_then_in_doubt_and_not_refused(connect, ser
 def test_many_when_one_of_them_crashes_then_the_others_are_carried_out(customer, service, key, action, monkeypatch):
     orders = [make.order(customer, service) for _ in range(3)]
     if action == "refill":
-        orders = [stands(one, Status.COMPLETED) for one in orders]
+        orders = [set_order_state(one, Status.COMPLETED) for one in orders]
     name = "cancel_order" if action == "cancel" else "request_refill"
     original = getattr(cancel_refill, name)
 
@@ -198,7 +198,7 @@ def test_many_when_one_of_them_crashes_then_the_others_are_carried_out(customer,
         return original(order=order, actor=actor)
 
     monkeypatch.setattr(cancel_refill, name, crashes)
-    rows = ask(key, action, orders=",".join(str(one.pk) for one in orders))
+    rows = call_api(key, action, orders=",".join(str(one.pk) for one in orders))
     assert [row["order"] for row in rows] == [one.pk for one in orders]
     assert rows[1][action] == {"error": "Internal error"}
     assert [type(row[action]) for row in rows] == [int, dict, int]
@@ -315,11 +315,11 @@ def test_cancel_when_too_late_then_a_client_knows_that_it_was_refused(customer, 
         cancel.cancel_order(order=order, actor=customer)
         CancelRequest.objects.update(state="refused", finished_at=timezone.now())
     else:
-        stands(order, Status.COMPLETED)
+        set_order_state(order, Status.COMPLETED)
     with nothing_changes():
-        response = ask(key, "cancel", order=order.pk)
+        response = call_api(key, "cancel", order=order.pk)
     assert classify_error(response["error"]) is ErrorCode.CANCEL_REFUSED
-    assert ask(key, "cancel", orders=order.pk) == [{"order": order.pk, "cancel": response}]
+    assert call_api(key, "cancel", orders=order.pk) == [{"order": order.pk, "cancel": response}]
 
 
 def test_refill_when_refused_then_each_reason_is_returned(customer, service, key):
@@ -327,16 +327,16 @@ def test_refill_when_refused_then_each_reason_is_returned(customer, service, key
 
     def refused():
         with nothing_changes():
-            response = ask(key, "refill", order=order.pk)
-        assert ask(key, "refill", orders=order.pk) == [{"order": order.pk, "refill": response}]
+            response = call_api(key, "refill", order=order.pk)
+        assert call_api(key, "refill", orders=order.pk) == [{"order": order.pk, "refill": response}]
         return response["error"]
 
     assert refused() == "Order is not completed"
-    stands(order, Status.COMPLETED)
+    set_order_state(order, Status.COMPLETED)
     UpstreamService.objects.update(refill=False)
     assert refused() == "Refill is disabled for this service"
     UpstreamService.objects.update(refill=True)
-    ask(key, "refill", order=order.pk)
+    call_api(key, "refill", order=order.pk)
     assert refused() == "Refill was requested less than 24 hours ago"
     Refill.objects.update(state="completed", asked_at=timezone.now(), finished_at=timezone.now())
     assert refused() == "Refill was requested less than 24 hours ago"
@@ -351,24 +351,24 @@ def test_shapes_when_one_or_many_are_read_then_as_in_the_protocol(customer, serv
     order = make.order(customer, service)
     status = {"charge": "0.25", "start_count": "0", "status": "Pending", "remains": "100", "currency": "USD"}
     bad = {"error": "Incorrect order ID"}
-    assert ask(key, "status", order=order.pk) == status
-    assert ask(key, "status", orders=f"{order.pk},999999,x") == {str(order.pk): status, "999999": bad, "x": bad}
-    assert ask(key, "status", order=999999) == bad
-    assert ask(key, "balance") == {"balance": "9.75", "currency": "USD"}
-    stands(order, Status.COMPLETED)
-    refilled = ask(key, "refill", order=order.pk)
+    assert call_api(key, "status", order=order.pk) == status
+    assert call_api(key, "status", orders=f"{order.pk},999999,x") == {str(order.pk): status, "999999": bad, "x": bad}
+    assert call_api(key, "status", order=999999) == bad
+    assert call_api(key, "balance") == {"balance": "9.75", "currency": "USD"}
+    set_order_state(order, Status.COMPLETED)
+    refilled = call_api(key, "refill", order=order.pk)
     refill = Refill.objects.get()
     assert refilled == {"refill": str(refill.pk)}
-    assert ask(key, "refill_status", refill=refill.pk) == {"status": "Pending"}
+    assert call_api(key, "refill_status", refill=refill.pk) == {"status": "Pending"}
     bad_refill = {"error": "Incorrect refill ID"}
-    assert ask(key, "refill_status", refill=999999) == bad_refill
-    assert ask(key, "refill_status", refills=f"{refill.pk},999999,x") == [
+    assert call_api(key, "refill_status", refill=999999) == bad_refill
+    assert call_api(key, "refill_status", refills=f"{refill.pk},999999,x") == [
         {"refill": refill.pk, "status": "Pending"},
         {"refill": 999999, "status": bad_refill},
         {"refill": "x", "status": bad_refill},
     ]
     Refill.objects.all().delete()
-    assert ask(key, "refill", orders=f"{order.pk},999999") == [
+    assert call_api(key, "refill", orders=f"{order.pk},999999") == [
         {"order": order.pk, "refill": Refill.objects.get().pk},
         {"order": 999999, "refill": bad},
     ]
@@ -377,11 +377,11 @@ def test_shapes_when_one_or_many_are_read_then_as_in_the_protocol(customer, serv
 def test_shapes_when_orders_are_canceled_then_text_for_one_and_a_list_for_many(customer, service, key):
     queued, placed = make.order(customer, service), make.accepted_order(customer, service)
     third = make.order(customer, service)
-    assert ask(key, "cancel", order=queued.pk) == {"success": "The order is canceled."}
-    assert ask(key, "cancel", order=queued.pk) == {"success": "The order is canceled."}, "asked again"
-    assert ask(key, "cancel", order=placed.pk) == {"success": "The provider is asked to cancel the order."}
-    assert ask(key, "cancel", order=placed.pk) == {"success": "The provider is asked to cancel the order."}
-    assert ask(key, "cancel", orders=f"{third.pk},x") == [
+    assert call_api(key, "cancel", order=queued.pk) == {"success": "The order is canceled."}
+    assert call_api(key, "cancel", order=queued.pk) == {"success": "The order is canceled."}, "asked again"
+    assert call_api(key, "cancel", order=placed.pk) == {"success": "The provider is asked to cancel the order."}
+    assert call_api(key, "cancel", order=placed.pk) == {"success": "The provider is asked to cancel the order."}
+    assert call_api(key, "cancel", orders=f"{third.pk},x") == [
         {"order": third.pk, "cancel": 1},
         {"order": "x", "cancel": {"error": "Incorrect order ID"}},
     ]
@@ -396,27 +396,27 @@ def test_shapes_when_an_order_is_created_then_its_id_is_ours_and_an_integer(cust
 
 @pytest.mark.parametrize("action", ["", "orders", "ADDD", "add\x00", "__class__", "answer"])
 def test_action_when_missing_or_unknown_then_incorrect_request(key, action):
-    assert ask(key, action) == {"error": "Incorrect request"}
+    assert call_api(key, action) == {"error": "Incorrect request"}
 
 
 def test_action_when_spelled_otherwise_then_the_same(key):
-    assert ask(key, " Balance ") == {"balance": "10", "currency": "USD"}
+    assert call_api(key, " Balance ") == {"balance": "10", "currency": "USD"}
 
 
 @pytest.mark.parametrize("action", ["status", "cancel", "refill", "refill_status"])
 def test_ids_when_there_are_none_then_the_error_names_them(key, action):
     name = "refill" if action == "refill_status" else "order"
     for params in ({}, {f"{name}s": ""}, {name: " , "}, {f"{name}s": "null"}):
-        assert ask(key, action, **params) == {"error": f"Incorrect {name} ID"}
+        assert call_api(key, action, **params) == {"error": f"Incorrect {name} ID"}
 
 
 # -- what it takes -----------------------------------------------------------------------------------
 
 
 def count(key, action, **params):
-    ask(key, "balance")  # The first request stores the key's use.
+    call_api(key, "balance")  # The first request stores the key's use.
     with statements() as found:
-        ask(key, action, **params)
+        call_api(key, action, **params)
     return len(found)
 
 
@@ -425,7 +425,7 @@ def test_statements_when_many_ids_are_read_then_as_few_as_for_one(customer, serv
     orders = [make.accepted_order(customer, service, upstream_id=str(number)) for number in range(100)]
     first = orders[0].pk
     for one in orders:
-        stands(one, Status.COMPLETED)
+        set_order_state(one, Status.COMPLETED)
     refills = Refill.objects.bulk_create(Refill(order=one, provider=one.provider) for one in orders)
     everything = ",".join(str(one.pk) for one in orders)
     assert count(key, "status", order=first) == count(key, "status", orders=everything) == 2
@@ -441,4 +441,4 @@ def test_statements_when_an_order_is_created_then_few(customer, service, key):
 
 def test_balance_when_the_customer_has_credit_then_what_can_be_spent(customer):
     Wallet.objects.update(credit_limit=5_000_000)
-    assert ask(key_of(customer), "balance") == {"balance": "15", "currency": "USD"}
+    assert call_api(key_of(customer), "balance") == {"balance": "15", "currency": "USD"}

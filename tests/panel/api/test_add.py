@@ -15,7 +15,7 @@ from orders.requests.cancel import withdraw_order
 from orders.states import Submission
 from panel.accounts.models import ApiKey
 from tests import make
-from tests.api_calls import ADDRESS, LINK, add, answer_of, ask, key_of, wanted_by
+from tests.api_calls import ADDRESS, LINK, add, answer_of, call_api, key_of, params_of
 from tests.scenes import money_of, nothing_changes, statements, submit_now
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
@@ -51,7 +51,7 @@ def test_add_when_the_order_is_submitted_then_as_from_the_browser(upstream, prov
 
 def test_add_when_a_price_is_agreed_with_the_customer_then_charged_and_listed(customer, service, key):
     CustomerPrice.objects.create(customer=customer, service=service, price=make.micros("2.111111"))
-    [row] = ask(key, "services")
+    [row] = call_api(key, "services")
     assert row["rate"] == "2.111111"
     order = Order.objects.get(pk=add(key, service)["order"])
     assert (order.price, order.charge) == (2_111_111, 211_112)
@@ -151,9 +151,9 @@ def test_request_id_when_only_ignored_parameters_differ_then_the_same_order(serv
 @pytest.mark.parametrize("service_type", SPECS)
 def test_request_id_when_any_type_is_repeated_then_the_same_order(key, service_type):
     service = make.service(make.provider(), type=service_type, low=1)
-    wanted = {"service": service.pk, "link": LINK, **wanted_by(service), "request_id": "1"}
-    response = ask(key, "add", **wanted)
-    assert ask(key, "add", **wanted) == response
+    wanted = {"service": service.pk, "link": LINK, **params_of(service), "request_id": "1"}
+    response = call_api(key, "add", **wanted)
+    assert call_api(key, "add", **wanted) == response
     assert Order.objects.count() == 1
 
 
@@ -280,7 +280,7 @@ def test_window_when_runs_are_ordered_twice_then_refused_and_paid_once(settings,
 def test_window_when_the_first_was_canceled_then_created_again(settings, service, key):
     settings.API_DUPLICATE_WINDOW = 60
     first = add(key, service)["order"]
-    ask(key, "cancel", order=first)
+    call_api(key, "cancel", order=first)
     assert add(key, service)["order"] != first
 
 
@@ -303,7 +303,7 @@ def test_window_when_long_links_differ_only_at_their_end_then_created(settings, 
 def test_statements_when_a_limit_and_a_window_apply_then_still_few(settings, customer, service):
     settings.API_DUPLICATE_WINDOW = 60
     key = key_of(customer, daily_limit=make.micros("5"))
-    ask(key, "balance")
+    call_api(key, "balance")
     with statements() as found:
         add(key, service)
     assert len(found) <= 13

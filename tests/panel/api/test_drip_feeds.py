@@ -18,10 +18,10 @@ from orders.models import CancelRequest, DripFeed, Order, Refill
 from orders.refunds.policy import Refund, refund_due
 from orders.states import FINAL, DripState, ReviewReason, Status
 from panel.accounts.models import ApiKey
-from panel.api.status import tell_drip
+from panel.api.status import served_drip_status
 from panel.lib.money import refund_for
 from tests import make
-from tests.api_calls import ADDRESS, LINK, add, ask, key_of, stands
+from tests.api_calls import ADDRESS, LINK, add, call_api, key_of, set_order_state
 from tests.scenes import money_of, nothing_changes, statements
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
@@ -51,7 +51,7 @@ def runs_of(number):
 
 
 def status_of(key, number):
-    answer = ask(key, "status", order=number)
+    answer = call_api(key, "status", order=number)
     return answer["status"], answer["charge"], answer["remains"]
 
 
@@ -143,18 +143,18 @@ def test_request_id_when_a_drip_feed_is_repeated_then_the_same_id(customer, serv
 def test_status_when_runs_begin_and_end_then_of_the_whole_drip_feed(key, number):
     drip = DripFeed.objects.get()
     assert status_of(key, number) == ("Pending", "0.75", "300")
-    stands(runs_of(number)[0], Status.IN_PROGRESS, remains=30, start_count=1_000)
+    set_order_state(runs_of(number)[0], Status.IN_PROGRESS, remains=30, start_count=1_000)
     assert status_of(key, number) == ("In progress", "0.75", "230")
-    stands(runs_of(number)[0], Status.COMPLETED, remains=0)
+    set_order_state(runs_of(number)[0], Status.COMPLETED, remains=0)
     assert status_of(key, number) == ("In progress", "0.75", "200")
     begin_all(drip)
     runs = runs_of(number)
     assert status_of(key, number) == ("In progress", "0.75", "200")
-    stands(runs[1], Status.COMPLETED, remains=0, start_count=5_000)
+    set_order_state(runs[1], Status.COMPLETED, remains=0, start_count=5_000)
     assert status_of(key, number) == ("In progress", "0.75", "100")
-    stands(runs[2], Status.COMPLETED, remains=0)
+    set_order_state(runs[2], Status.COMPLETED, remains=0)
     assert status_of(key, number) == ("Completed", "0.75", "0")
-    assert ask(key, "status", order=number)["start_count"] == "1000"
+    assert call_api(key, "status", order=number)["start_count"] == "1000"
 
 
 def test_status_when_a_later_run_is_read_then_of_that_run_only(key, number):
@@ -164,7 +164,7 @@ def test_status_when_a_later_run_is_read_then_of_that_run_only(key, number):
 
 
 def test_status_when_stopped_then_partial_with_the_refund(customer, key, number):
-    stands(runs_of(number)[0], Status.COMPLETED, remains=0)
+    set_order_state(runs_of(number)[0], Status.COMPLETED, remains=0)
     stop_drip_feed(drip=DripFeed.objects.get(), actor=customer)
     assert status_of(key, number) == ("Partial", "0.25", "200")
 
@@ -176,7 +176,7 @@ def test_status_when_drip_feeds_and_orders_are_read_then_three_queries(customer,
 
     def count(*ids):
         with statements() as found:
-            answer = ask(key, "status", orders=",".join(map(str, ids)))
+            answer = call_api(key, "status", orders=",".join(map(str, ids)))
         assert list(answer) == [str(one) for one in ids]
         return len(found)
 
@@ -221,7 +221,7 @@ def runs(draw):
 @given(made=runs())
 def test_status_when_in_any_state_then_it_agrees_with_the_books(made):
     drip, orders = made
-    answer = tell_drip(drip, orders)
+    answer = served_drip_status(drip, orders)
     assert answer.charge == drip.charge - drip.refunded - sum(one.refunded for one in orders)
     assert 0 <= answer.remains <= drip.quantity * drip.runs
     open_runs = [one for one in orders if one.status not in FINAL or one.review_reason]
@@ -244,23 +244,23 @@ def test_status_when_in_any_state_then_it_agrees_with_the_books(made):
 
 
 def test_cancel_when_the_first_run_waits_then_all_money_is_refunded(customer, key, number):
-    assert "success" in ask(key, "cancel", order=number)
+    assert "success" in call_api(key, "cancel", order=number)
     assert make.wallet(customer).balance == 10_000_000
     assert status_of(key, number) == ("Canceled", "0", "300")
     with nothing_changes():
-        assert "success" in ask(key, "cancel", order=number), "the first answer was lost"
+        assert "success" in call_api(key, "cancel", order=number), "the first answer was lost"
 
 
 def test_cancel_when_a_run_is_at_the_provider_then_the_rest_is_refunded(customer, key, number):
-    run = stands(runs_of(number)[0], Status.IN_PROGRESS, remains=50)
-    assert ask(key, "cancel", orders=number) == [{"order": number, "cancel": 1}]
+    run = set_order_state(runs_of(number)[0], Status.IN_PROGRESS, remains=50)
+    assert call_api(key, "cancel", orders=number) == [{"order": number, "cancel": 1}]
     assert make.wallet(customer).balance == 9_750_000
     assert CancelRequest.objects.get().order == run
     assert status_of(key, number) == ("In progress", "0.25", "250")
-    stands(run, Status.COMPLETED, remains=0)
+    set_order_state(run, Status.COMPLETED, remains=0)
     assert status_of(key, number) == ("Partial", "0.25", "200")
     with nothing_changes():
-        response = ask(key, "cancel", order=number)
+        response = call_api(key, "cancel", order=number)
         assert response == {"success": "What had not begun is canceled. Runs that have begun go on."}, (
             "as the first time"
         )
@@ -269,9 +269,9 @@ def test_cancel_when_a_run_is_at_the_provider_then_the_rest_is_refunded(customer
 def test_cancel_when_all_runs_have_begun_then_each_is_canceled_if_possible(customer, key, number):
     begin_all(DripFeed.objects.get())
     runs = runs_of(number)
-    stands(runs[0], Status.COMPLETED, remains=0)
-    stands(runs[1], Status.IN_PROGRESS, remains=50)
-    assert "success" in ask(key, "cancel", order=number)
+    set_order_state(runs[0], Status.COMPLETED, remains=0)
+    set_order_state(runs[1], Status.IN_PROGRESS, remains=50)
+    assert "success" in call_api(key, "cancel", order=number)
     assert [one.status for one in runs_of(number)] == [Status.COMPLETED, Status.IN_PROGRESS, Status.CANCELED]
     assert make.wallet(customer).balance == 9_500_000
     assert CancelRequest.objects.get().order == runs[1]
@@ -280,24 +280,24 @@ def test_cancel_when_all_runs_have_begun_then_each_is_canceled_if_possible(custo
 def test_cancel_when_all_runs_have_ended_then_refused(key, number):
     begin_all(DripFeed.objects.get())
     for run in runs_of(number):
-        stands(run, Status.COMPLETED, remains=0)
+        set_order_state(run, Status.COMPLETED, remains=0)
     with nothing_changes():
-        assert ask(key, "cancel", order=number) == {"error": "Order already completed"}
+        assert call_api(key, "cancel", order=number) == {"error": "Order already completed"}
 
 
 def test_cancel_when_only_an_open_run_refuses_then_its_reason_is_returned(key, number):
     begin_all(DripFeed.objects.get())
     for run, status in zip(runs_of(number), [Status.COMPLETED, Status.IN_PROGRESS, Status.COMPLETED], strict=True):
-        stands(run, status, remains=0)
+        set_order_state(run, status, remains=0)
     UpstreamService.objects.update(cancel=False)
     with nothing_changes():
-        response = ask(key, "cancel", order=number)
+        response = call_api(key, "cancel", order=number)
     assert response == {"error": "Cannot cancel: This service cannot be canceled once it was sent."}
 
 
 def test_cancel_when_a_later_run_is_named_then_only_it_is_canceled(customer, key, number):
     begin_all(DripFeed.objects.get())
-    ask(key, "cancel", order=runs_of(number)[1].pk)
+    call_api(key, "cancel", order=runs_of(number)[1].pk)
     assert [one.status for one in runs_of(number)] == [Status.PENDING, Status.CANCELED, Status.PENDING]
     assert make.wallet(customer).balance == 9_500_000
 
@@ -308,14 +308,14 @@ def test_cancel_when_a_later_run_is_named_then_only_it_is_canceled(customer, key
 def test_refill_when_some_runs_are_completed_then_each_of_them_is_refilled(key, number):
     begin_all(DripFeed.objects.get())
     runs = runs_of(number)
-    assert ask(key, "refill", order=number) == {"error": "Order is not completed"}
+    assert call_api(key, "refill", order=number) == {"error": "Order is not completed"}
     for run in runs[1:]:
-        stands(run, Status.COMPLETED, remains=0)
-    response = ask(key, "refill", order=number)
+        set_order_state(run, Status.COMPLETED, remains=0)
+    response = call_api(key, "refill", order=number)
     refills = Refill.objects.order_by("pk")
     assert [one.order_id for one in refills] == [one.pk for one in runs[1:]]
     assert response == {"refill": str(refills[0].pk)}
-    assert "error" in ask(key, "refill", order=number)
+    assert "error" in call_api(key, "refill", order=number)
     assert Refill.objects.count() == 2
 
 
@@ -324,12 +324,12 @@ def test_refill_when_a_drip_feed_has_many_runs_then_the_next_request_continues(k
     monkeypatch.setattr("panel.api.cancel_refill.MAX_RUNS", 2)
     begin_all(DripFeed.objects.get())
     for run in runs_of(number):
-        stands(run, Status.COMPLETED, remains=0)
-    assert "refill" in ask(key, "refill", order=number)
+        set_order_state(run, Status.COMPLETED, remains=0)
+    assert "refill" in call_api(key, "refill", order=number)
     assert Refill.objects.count() == 2
-    assert "refill" in ask(key, "refill", order=number)
+    assert "refill" in call_api(key, "refill", order=number)
     assert Refill.objects.count() == 3
-    assert "error" in ask(key, "refill", order=number)
+    assert "error" in call_api(key, "refill", order=number)
 
 
 @pytest.mark.parametrize("action", ["cancel", "refill"])

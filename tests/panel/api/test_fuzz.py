@@ -20,7 +20,7 @@ from panel.api.params import read_whole, shown_id
 from panel.lib.digits import whole_number
 from panel.ops.invariants import find_breaches
 from tests import make
-from tests.api_calls import ADDRESS, LINK, key_of, stands
+from tests.api_calls import ADDRESS, LINK, key_of, set_order_state
 
 pytestmark = pytest.mark.django_db
 
@@ -76,7 +76,7 @@ def shop(customer, other):
     for who in (customer, other):
         make.deposit(who, "50")
         make.accepted_order(who, services[0], upstream_id=f"9{who.pk}")
-        done = stands(make.order(who, services[0]), Status.COMPLETED)
+        done = set_order_state(make.order(who, services[0]), Status.COMPLETED)
         Refill.objects.create(order=done, provider=provider, state="completed")
         make.drip(who, services[0])
         make.order(who, services[0])

@@ -18,7 +18,7 @@ from panel.accounts.models import ApiKey
 from panel.api.key_use import LimitReached
 from panel.ops.invariants import find_breaches
 from tests import make, unguarded
-from tests.api_calls import ADDRESS, LINK, add, answer_of, ask, key_of, stands
+from tests.api_calls import ADDRESS, LINK, add, answer_of, call_api, key_of, set_order_state
 from tests.scenes import at_once, killed_everywhere, nothing_changes
 
 racing = pytest.mark.django_db(transaction=True)
@@ -213,7 +213,7 @@ def test_daily_limit_when_checked_before_it_is_spent_then_exceeded(service, cust
 def test_cancel_when_eight_threads_send_it_then_refunded_once(service, customer):
     key = key_of(customer)
     number = add(key, service)["order"]
-    results = at_once(THREADS, lambda _: ask(key, "cancel", order=number))
+    results = at_once(THREADS, lambda _: call_api(key, "cancel", order=number))
     assert results == [{"success": "The order is canceled."}] * THREADS
     assert make.wallet(customer).balance == 10_000_000
     assert find_breaches() == []
@@ -222,8 +222,8 @@ def test_cancel_when_eight_threads_send_it_then_refunded_once(service, customer)
 @racing
 def test_refill_when_eight_threads_send_it_then_one_is_requested(service, customer):
     key = key_of(customer)
-    order = stands(make.order(customer, service), Status.COMPLETED)
-    results = at_once(THREADS, lambda _: ask(key, "refill", order=order.pk))
+    order = set_order_state(make.order(customer, service), Status.COMPLETED)
+    results = at_once(THREADS, lambda _: call_api(key, "refill", order=order.pk))
     refill = Refill.objects.get()
     late = "Refill was requested less than 24 hours ago"
     assert Counter(one.get("refill", one.get("error")) for one in results) == {str(refill.pk): 1, late: THREADS - 1}
@@ -239,7 +239,7 @@ def test_money_when_tenths_are_spent_then_nothing_is_left_over_or_missing(servic
     balances = []
     for _ in range(3):
         add(key, service, quantity=40)
-        balances.append(ask(key, "balance")["balance"])
+        balances.append(call_api(key, "balance")["balance"])
     assert balances == ["0.2", "0.1", "0"]
     assert add(key, service, quantity=10) == {"error": NO_FUNDS}
 
@@ -250,7 +250,7 @@ def test_money_when_tenths_are_spent_then_nothing_is_left_over_or_missing(servic
 @pytest.fixture
 def bobs_objects(other, service):
     """Return Bob's queued order, one with the provider, a completed one with its refill, and a drip-feed."""
-    completed = stands(make.order(other, service), Status.COMPLETED)
+    completed = set_order_state(make.order(other, service), Status.COMPLETED)
     run = Order.objects.get(drip_feed=make.drip(other, service))
     orders = [make.order(other, service), make.accepted_order(other, service), completed, run]
     return orders, Refill.objects.create(order=completed, provider=completed.provider)
@@ -264,22 +264,22 @@ def test_ids_when_another_customers_then_unknown_and_unchanged(customer, service
     refills, drips = list(Refill.objects.values()), list(DripFeed.objects.values())
     with nothing_changes():
         for action in ("status", "cancel", "refill"):
-            assert [ask(key, action, order=one.pk) for one in orders] == [NOT_MINE] * 4
-        assert ask(key, "status", orders=many) == {str(one.pk): NOT_MINE for one in orders}
+            assert [call_api(key, action, order=one.pk) for one in orders] == [NOT_MINE] * 4
+        assert call_api(key, "status", orders=many) == {str(one.pk): NOT_MINE for one in orders}
         for action in ("cancel", "refill"):
-            assert ask(key, action, orders=many) == [{"order": one.pk, action: NOT_MINE} for one in orders]
-        assert ask(key, "refill_status", refill=refill.pk) == NO_REFILL
-        assert ask(key, "refill_status", refills=refill.pk) == [{"refill": refill.pk, "status": NO_REFILL}]
+            assert call_api(key, action, orders=many) == [{"order": one.pk, action: NOT_MINE} for one in orders]
+        assert call_api(key, "refill_status", refill=refill.pk) == NO_REFILL
+        assert call_api(key, "refill_status", refills=refill.pk) == [{"refill": refill.pk, "status": NO_REFILL}]
     assert (list(Refill.objects.values()), list(DripFeed.objects.values())) == (refills, drips)
     assert CancelRequest.objects.count() == 0
     # The same as for ids that do not exist.
-    assert ask(key, "status", order=999_999) == NOT_MINE
+    assert call_api(key, "status", order=999_999) == NOT_MINE
 
 
 def test_ids_when_ours_are_among_others_then_only_ours_are_answered(customer, service, bobs_objects):
     orders, _ = bobs_objects
     mine = make.order(customer, service)
-    answer = ask(key_of(customer), "cancel", orders=",".join(str(one.pk) for one in [orders[0], mine, orders[1]]))
+    answer = call_api(key_of(customer), "cancel", orders=",".join(str(one.pk) for one in [orders[0], mine, orders[1]]))
     assert [one["cancel"] for one in answer] == [NOT_MINE, 1, NOT_MINE]
     mine.refresh_from_db()
     assert mine.refunded == mine.charge
@@ -295,14 +295,14 @@ def test_ids_when_orders_are_found_by_id_only_then_others_are_read_and_canceled(
     for module in ("status", "cancel_refill"):
         monkeypatch.setattr(f"panel.api.{module}.orders_of", lambda *, customer: Order.objects.order_by("-pk"))
     key = key_of(customer)
-    assert ask(key, "status", order=orders[0].pk)["status"] == "Pending"
-    assert "success" in ask(key, "cancel", order=orders[0].pk)
-    assert "error" in ask(key, "refill", order=orders[2].pk)
+    assert call_api(key, "status", order=orders[0].pk)["status"] == "Pending"
+    assert "success" in call_api(key, "cancel", order=orders[0].pk)
+    assert "error" in call_api(key, "refill", order=orders[2].pk)
     orders[0].refresh_from_db()
     assert orders[0].status == Status.CANCELED
 
 
 def test_keys_when_one_is_of_another_then_each_sees_its_own_customers_money(customer, other, service):
     make.deposit(other, "5")
-    assert [ask(key_of(one), "balance")["balance"] for one in (customer, other)] == ["10", "15"]
+    assert [call_api(key_of(one), "balance")["balance"] for one in (customer, other)] == ["10", "15"]
     assert answer_of(Client().get(ADDRESS, {"action": "balance"})) == {"error": "Invalid API key"}

@@ -21,7 +21,7 @@ from orders.models import Order
 from panel.api import endpoint
 from panel.api import params as api_params
 from tests import make
-from tests.api_calls import ADDRESS, LINK, add, answer_of, ask, key_of
+from tests.api_calls import ADDRESS, LINK, add, answer_of, call_api, key_of
 from tests.scenes import nothing_changes
 
 # Tests how requests are read; what they do is tested on both databases.
@@ -53,7 +53,7 @@ def as_json(**data):
 
 def ids_of(key, **params):
     """Return the ids that have an answer."""
-    answer = ask(key, "status", **params)
+    answer = call_api(key, "status", **params)
     assert "charge" not in answer
     return list(answer)
 
@@ -272,9 +272,9 @@ def test_ids_when_there_are_several_then_each_is_answered_in_order(key, form):
 def test_ids_when_written_with_zeros_then_found_and_named_as_sent(customer, service, key):
     order = make.order(customer, service)
     names = [str(order.pk), f"0{order.pk}", f"{order.pk:09}"]
-    answer = ask(key, "status", orders=",".join(names))
+    answer = call_api(key, "status", orders=",".join(names))
     assert list(answer) == names and {one["status"] for one in answer.values()} == {"Pending"}
-    assert ask(key, "cancel", orders=",".join(names)) == [{"order": order.pk, "cancel": 1}] * 3
+    assert call_api(key, "cancel", orders=",".join(names)) == [{"order": order.pk, "cancel": 1}] * 3
     order.refresh_from_db()
     assert order.refunded == order.charge
 
@@ -284,9 +284,9 @@ def test_ids_when_written_with_zeros_then_found_and_named_as_sent(customer, serv
 )
 def test_ids_when_none_are_ours_then_each_is_incorrect(key, orders):
     for action in ("status", "cancel", "refill"):
-        assert ask(key, action, order=orders) == {"error": "Incorrect order ID"}
-    assert ask(key, "refill_status", refill=orders) == {"error": "Incorrect refill ID"}
-    assert ask(key, "status", orders=orders) == {orders: {"error": "Incorrect order ID"}}
+        assert call_api(key, action, order=orders) == {"error": "Incorrect order ID"}
+    assert call_api(key, "refill_status", refill=orders) == {"error": "Incorrect refill ID"}
+    assert call_api(key, "status", orders=orders) == {orders: {"error": "Incorrect order ID"}}
 
 
 @pytest.mark.parametrize("digits", ["０１２３４５６７８９", "٠١٢٣٤٥٦٧٨٩", "⁰¹²³⁴⁵⁶⁷⁸⁹"])
@@ -295,7 +295,7 @@ def test_ids_when_written_in_other_digits_then_not_found(customer, service, key,
     foreign = str(order.pk).translate(str.maketrans("0123456789", digits))
     with nothing_changes():
         for action in ("status", "cancel", "refill"):
-            assert ask(key, action, order=foreign) == {"error": "Incorrect order ID"}
+            assert call_api(key, action, order=foreign) == {"error": "Incorrect order ID"}
         assert add(key, service, service=str(service.pk).translate(str.maketrans("0123456789", digits))) == {
             "error": "Incorrect service ID"
         }
@@ -306,10 +306,10 @@ def test_ids_when_there_are_more_than_a_hundred_then_an_error_for_all(customer, 
     name = "refills" if action == "refill_status" else "orders"
     order = make.order(customer, service)
     many = [str(order.pk), *map(str, range(900_001, 900_101))]
-    assert len(ask(key, action, **{name: ",".join(many[1:])})) == 100
-    assert len(ask(key, action, **{name: ",".join(many[1:] * 2)})) == 100, "each once"
+    assert len(call_api(key, action, **{name: ",".join(many[1:])})) == 100
+    assert len(call_api(key, action, **{name: ",".join(many[1:] * 2)})) == 100, "each once"
     with nothing_changes():
-        assert ask(key, action, **{name: ",".join(many)}) == {"error": "Incorrect request: 100 IDs at most"}
+        assert call_api(key, action, **{name: ",".join(many)}) == {"error": "Incorrect request: 100 IDs at most"}
 
 
 # -- values ------------------------------------------------------------------------------------------
@@ -320,7 +320,7 @@ def test_values_when_they_stand_for_nothing_then_absent(customer, service, key, 
     response = add(key, service, runs=absent, interval=absent, request_id=absent, comments=absent)
     assert Order.objects.get().pk == response["order"]
     assert add(key, service, runs=absent, request_id=absent)["order"] != response["order"], "no request id"
-    assert ask(key, "status", orders=absent, order=response["order"])["status"] == "Pending"
+    assert call_api(key, "status", orders=absent, order=response["order"])["status"] == "Pending"
     assert add(key, service, link=absent) == {"error": "Incorrect link"}
     assert add(key, service, quantity=absent) == {"error": "Incorrect quantity"}
 
@@ -381,20 +381,20 @@ def test_link_when_invalid_then_refused_and_unchanged(service, key, link):
 def test_money_when_very_small_or_large_then_plain_digits(customer, key):
     tiny = make.service(make.provider(), rate="0.000008", low=1)
     Service.objects.update(price=10)
-    assert ask(key, "services")[0]["rate"] == "0.00001"
+    assert call_api(key, "services")[0]["rate"] == "0.00001"
     order = Order.objects.get(pk=add(key, tiny, quantity=100)["order"])
     assert order.charge == 1
-    assert ask(key, "status", order=order.pk)["charge"] == "0.000001"
-    assert ask(key, "balance")["balance"] == "9.999999"
+    assert call_api(key, "status", order=order.pk)["charge"] == "0.000001"
+    assert call_api(key, "balance")["balance"] == "9.999999"
     make.deposit(customer, "900000000")
-    assert ask(key, "balance")["balance"] == "900000009.999999"
+    assert call_api(key, "balance")["balance"] == "900000009.999999"
 
 
 def test_services_when_listed_then_ids_are_integers_and_money_is_text(key):
     provider = make.provider()
     for number, name in enumerate(SPECS):
         make.service(provider, external_id=str(number), type=name)
-    rows = ask(key, "services")
+    rows = call_api(key, "services")
     assert {row["type"] for row in rows} == {spec.wire for spec in SPECS.values()}
     kinds = {"service": int, "name": str, "type": str, "category": str, "rate": str, "min": str, "max": str}
     kinds |= {"refill": bool, "cancel": bool, "dripfeed": bool, "desc": str}
@@ -437,14 +437,14 @@ def test_transactions_when_a_body_or_the_cache_is_read_then_none_is_open(
         ("cancel", {"orders": "1,2,3"}),
         ("refill", {"orders": "1,2,3"}),
     ):
-        ask(limited, action, **params)
+        call_api(limited, action, **params)
     assert Order.objects.count() == 3
     assert set(calls) == {(name, False) for name in ("add", "incr", "get", "set", "read_params", "_body")}
 
 
 def test_body_when_too_large_then_the_error_says_so(key, settings):
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1_000
-    assert ask(key, "add", comments="x" * 2_000) == {"error": "Incorrect request: the body is too large"}
+    assert call_api(key, "add", comments="x" * 2_000) == {"error": "Incorrect request: the body is too large"}
 
 
 CUT = [
@@ -490,4 +490,4 @@ def test_client_when_gone_before_its_body_then_no_error_is_logged(monkeypatch, c
 
 
 def test_ids_when_endless_then_the_answer_is_not(key):
-    assert len(str(ask(key, "status", orders="9" * 100_000 + ",1"))) < 500
+    assert len(str(call_api(key, "status", orders="9" * 100_000 + ",1"))) < 500

@@ -22,7 +22,7 @@ from panel.accounts.models import ApiKey
 from panel.api.errors import Throttled
 from panel.api.rate_limit import count_key
 from tests import make
-from tests.api_calls import ADDRESS, LINK, add, ask, key_of
+from tests.api_calls import ADDRESS, LINK, add, call_api, key_of
 from tests.scenes import at_once, nothing_changes
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
@@ -62,7 +62,7 @@ def limited(answers):
 
 
 def test_key_when_used_too_often_then_the_protocols_error_with_200(customer, service, key):
-    assert limited([ask(key, "balance"), ask(key, "status", order=1), ask(key, "nonsense")]) == 0
+    assert limited([call_api(key, "balance"), call_api(key, "status", order=1), call_api(key, "nonsense")]) == 0
     with nothing_changes():
         response = add(key, service)
     assert response["error"].startswith("Too many requests: try again in ")
@@ -73,7 +73,7 @@ def test_key_when_used_too_often_then_the_protocols_error_with_200(customer, ser
 def test_key_when_used_too_often_then_429_only_if_set(settings, key, with_429):
     settings.API_RATE_LIMIT_429 = with_429
     for _ in range(3):
-        ask(key, "balance")
+        call_api(key, "balance")
     response = Client().post(ADDRESS, {"key": key, "action": "balance"})
     assert response.status_code == (429 if with_429 else 200)
     assert "Too many requests" in response.json()["error"]
@@ -167,14 +167,14 @@ def test_address_when_the_socket_has_none_then_served_and_counted(settings, key)
 @pytest.mark.django_db(transaction=True)
 def test_count_when_eight_threads_send_at_once_then_three_are_answered(customer):
     key = key_of(customer)
-    assert limited(at_once(8, lambda _: ask(key, "balance"))) == 5
+    assert limited(at_once(8, lambda _: call_api(key, "balance"))) == 5
 
 
 @pytest.mark.django_db(transaction=True)
 def test_count_when_read_and_written_back_then_more_are_answered(customer, monkeypatch):
     """Guard off: a cache that reads the count and writes it back."""
     key = key_of(customer)
-    ask(key, "balance")
+    call_api(key, "balance")
     all_have_read = threading.Barrier(8)
     backend = type(caches["default"])
 
@@ -186,7 +186,7 @@ def test_count_when_read_and_written_back_then_more_are_answered(customer, monke
 
     monkeypatch.setattr("panel.api.endpoint.count_address", lambda address: None)
     monkeypatch.setattr(backend, "incr", naive)
-    assert limited(at_once(8, lambda _: ask(key, "balance"))) == 0
+    assert limited(at_once(8, lambda _: call_api(key, "balance"))) == 0
 
 
 _IN_A_PROCESS = """
@@ -224,7 +224,7 @@ def test_cache_when_down_then_orders_go_through_with_a_warning(settings, monkeyp
     monkeypatch.setattr("panel.api.rate_limit.log", log)
     assert [set(add(key, service)) for _ in range(5)] == [{"order"}] * 5
     assert Counter(warnings) == {"requests not counted": 10}
-    assert [row["service"] for row in ask(key, "services")] == [service.pk]
+    assert [row["service"] for row in call_api(key, "services")] == [service.pk]
 
 
 def test_keys_when_the_cache_holds_counts_then_no_secret_is_in_it(settings, key, monkeypatch):
@@ -237,5 +237,5 @@ def test_keys_when_the_cache_holds_counts_then_no_secret_is_in_it(settings, key,
         return original(self, name, value, *args, **kwargs)
 
     monkeypatch.setattr(backend, "add", add_to_cache)
-    ask(key, "balance")
+    call_api(key, "balance")
     assert len(seen) == 2 and key not in str(seen)

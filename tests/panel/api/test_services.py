@@ -17,7 +17,7 @@ from django.test import Client, RequestFactory, override_settings
 from django.urls import reverse
 from django.utils import timezone
 
-from catalog.imports.run import sync_provider
+from catalog.imports.run import import_services
 from catalog.models import (
     CatalogVersion,
     Category,
@@ -28,9 +28,9 @@ from catalog.models import (
     PriceChange,
     PricePolicy,
     Provider,
+    PublishedState,
     Service,
     ServiceFigures,
-    ShelfMark,
     UpstreamService,
 )
 from catalog.prices.changes import apply_change, change_prices, draft_undo
@@ -277,10 +277,10 @@ def by_service(**values: Any) -> Callable[[Shop], None]:
     return lambda shop: edit("service", shop.first.pk, **values)
 
 
-def synced(**values: Any) -> Callable[[Shop], None]:
+def imported(**values: Any) -> Callable[[Shop], None]:
     def change(shop: Shop) -> None:
         shop.upstream.set_service(1, **values)
-        run = sync_provider(provider=shop.provider, force=True)  # Otherwise an import without one of three is refused.
+        run = import_services(provider=shop.provider, force=True)  # Without one of three it would be refused.
         assert run.outcome == "applied", run.reason
 
     return change
@@ -378,15 +378,15 @@ CHANGES: dict[str, Callable[[Shop], None]] = {
     "the price step": lambda shop: edit("panel", 1, price_step=make.micros("0.4")),
     "a file": from_a_file,
     "a rate that rose": rate_rose,
-    "an import that changes limits": synced(min=100, max=5_000),
-    "an import that changes the rate": synced(rate="2.2"),
-    "an import that changes the type": synced(type="Package"),
-    "an import that changes the type to one that is not sold": synced(type="Subscriptions"),
-    "an import that changes flags": synced(refill=False),
-    "an import without the service": synced(listed=False),
+    "an import that changes limits": imported(min=100, max=5_000),
+    "an import that changes the rate": imported(rate="2.2"),
+    "an import that changes the type": imported(type="Package"),
+    "an import that changes the type to one that is not sold": imported(type="Subscriptions"),
+    "an import that changes flags": imported(refill=False),
+    "an import without the service": imported(listed=False),
     "an import with another service": lambda shop: (
         shop.upstream.set_service(99, name="Added", rate="1"),
-        synced()(shop),
+        imported()(shop),
     ),
     "off sale by an edit": by_service(is_on_sale=False),
     "off sale in the admin's list": taken_off_in_the_list,
@@ -531,7 +531,7 @@ def of_no_concern(shop: Shop) -> None:
     provider.refresh_from_db()
     provider.save()
     ServiceFigures.objects.create(service=shop.first, orders=3)
-    ShelfMark.objects.create(service=shop.first, is_sold=True, price=1)
+    PublishedState.objects.create(service=shop.first, is_sold=True, price=1)
     Favourite.objects.create(customer=shop.bob, service=shop.first)
     make.order(shop.bob, shop.first)
 
@@ -543,10 +543,10 @@ def test_list_when_something_else_is_written_then_it_stays_cached(shop, built):
 
 
 def test_list_when_an_import_finds_nothing_new_then_it_stays_cached(shop, built):
-    synced()(shop)
+    imported()(shop)
     listed(shop.bob)
     worked_out = len(built)
-    synced()(shop)
+    imported()(shop)
     listed(shop.bob)
     assert len(built) == worked_out
 

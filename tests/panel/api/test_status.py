@@ -15,11 +15,11 @@ from orders.review.decisions import dismiss_review, refund_part
 from orders.review.manual_close import close_accepted
 from orders.states import FINAL, OPEN, ReviewReason, Status
 from orders.tracking.interpret import charge_in_micros
-from panel.api.status import read_statuses, tell
+from panel.api.status import read_statuses, served_status
 from panel.lib.money import EXCHANGE_ONE, format_plain, refund_for
 from tests import make
-from tests.api_calls import ask, key_of, stands
-from tests.scenes import placed, says
+from tests.api_calls import call_api, key_of, set_order_state
+from tests.scenes import create_accepted, set_and_poll
 
 CHARGES = st.integers(1, 10**12) | st.integers(1, 2_000)
 QUANTITIES = st.integers(1, 10**9) | st.integers(1, 40)
@@ -28,7 +28,7 @@ REMAINS = st.none() | st.integers(-50, 2 * 10**9) | st.integers(-5, 60)
 
 def read_by_client(order: Order) -> tuple[Status, int, int]:
     """Return status, charge in micro-units and remains, as the client of another panel reads our answer."""
-    answer = {"7": tell(order).as_answer()}
+    answer = {"7": served_status(order).as_answer()}
     row = parse_statuses(json.dumps(answer), ["7"])["7"]
     charge = charge_in_micros(row.charge, EXCHANGE_ONE)
     assert charge is not None and row.remains is not None
@@ -120,12 +120,12 @@ def test_end_when_reported_then_charge_kept_and_remains_refunded(status, quantit
 def test_start_count_when_reported_then_a_whole_number_from_0_on(count):
     order = order_with(Status.IN_PROGRESS, 100, 100, 0, 0)
     order.start_count = count
-    assert int(tell(order).as_answer()["start_count"]) == max(count or 0, 0)
+    assert int(served_status(order).as_answer()["start_count"]) == max(count or 0, 0)
 
 
 @given(charge=CHARGES)
 def test_charge_when_reported_then_plain_digits(charge):
-    text = tell(order_with(Status.PENDING, 1, charge, 0, None)).as_answer()["charge"]
+    text = served_status(order_with(Status.PENDING, 1, charge, 0, None)).as_answer()["charge"]
     assert text == format_plain(charge) and not set(text) - set("0123456789.")
 
 
@@ -162,12 +162,14 @@ def served(db, customer, sound_books):
 def test_status_when_the_provider_reports_it_then_as_it_was_refunded(
     served, upstream, service, customer, row, expected
 ):
-    [order] = placed(customer, service)
-    assert served(says(upstream, order, **row)) == expected
+    [order] = create_accepted(customer, service)
+    assert served(set_and_poll(upstream, order, **row)) == expected
 
 
 def test_status_when_staff_end_a_contradiction_then_as_they_decided(served, customer, service, staff):
-    order = stands(make.order(customer, service), Status.PARTIAL, remains=40, review_reason=ReviewReason.CONTRADICTION)
+    order = set_order_state(
+        make.order(customer, service), Status.PARTIAL, remains=40, review_reason=ReviewReason.CONTRADICTION
+    )
     assert served(order)[0] == "In progress"
     close_accepted(order=order, status=Status.PARTIAL, delivered=30, note="Counted", actor=staff)
     assert served(order) == ("Partial", "0.075", "70")
@@ -175,14 +177,16 @@ def test_status_when_staff_end_a_contradiction_then_as_they_decided(served, cust
 
 def test_status_when_staff_refund_nothing_then_nothing_remains(served, customer, service, staff):
     """Its provider reported 40 remains, for which a client would refund 40 without getting anything."""
-    order = stands(make.order(customer, service), Status.PARTIAL, remains=40, review_reason=ReviewReason.CONTRADICTION)
+    order = set_order_state(
+        make.order(customer, service), Status.PARTIAL, remains=40, review_reason=ReviewReason.CONTRADICTION
+    )
     dismiss_review(order=order, note="All is there", actor=staff)
     assert served(order) == ("Partial", "0.25", "0")
 
 
 def test_status_when_a_completed_order_was_refunded_in_part_then_partial(served, customer, service, staff):
     """A client refunds nothing for "Completed"."""
-    order = stands(make.order(customer, service), Status.COMPLETED, remains=0)
+    order = set_order_state(make.order(customer, service), Status.COMPLETED, remains=0)
     assert served(order) == ("Completed", "0.25", "0")
     refund_part(order=order, amount=make.micros("0.1"), note="Dropped", actor=staff)
     assert served(order) == ("Partial", "0.15", "40")
@@ -195,32 +199,32 @@ def test_status_when_a_completed_order_was_refunded_in_part_then_partial(served,
 
 
 def test_end_when_another_review_was_open_before_then_not_reported_either(served, upstream, service, customer):
-    [order] = placed(customer, service)
-    order = says(upstream, order, status="Wobbling", remains=50, charge="0.2")
-    order = says(upstream, order, status="Canceled", remains=0, charge="0.2")
+    [order] = create_accepted(customer, service)
+    order = set_and_poll(upstream, order, status="Wobbling", remains=50, charge="0.2")
+    order = set_and_poll(upstream, order, status="Canceled", remains=0, charge="0.2")
     assert (order.status, order.review_reason) == (Status.CANCELED, ReviewReason.UNKNOWN_STATUS)
     assert served(order)[:2] == ("In progress", "0.25")
 
 
 def test_canceled_order_when_staff_refund_nothing_then_not_canceled(served, upstream, service, customer, staff):
     """A client refunds everything for "Canceled"."""
-    [order] = placed(customer, service)
-    order = says(upstream, order, status="Canceled", remains=0, charge="0.2")
+    [order] = create_accepted(customer, service)
+    order = set_and_poll(upstream, order, status="Canceled", remains=0, charge="0.2")
     dismiss_review(order=order, note="All of it was delivered.", actor=staff)
     assert served(order) == ("Completed", "0.25", "0")
 
 
 def test_cancel_when_the_end_waits_for_staff_then_no_success(upstream, service, customer, sound_books):
     key = key_of(customer)
-    [order] = placed(customer, service)
-    order = says(upstream, order, status="Canceled", remains=0, charge="0.2")
+    [order] = create_accepted(customer, service)
+    order = set_and_poll(upstream, order, status="Canceled", remains=0, charge="0.2")
     refused = {"error": "Cannot cancel: it has ended, and our team looks at what comes back"}
-    assert ask(key, "cancel", order=order.pk) == refused
-    assert ask(key, "cancel", orders=order.pk) == [{"order": order.pk, "cancel": refused}]
+    assert call_api(key, "cancel", order=order.pk) == refused
+    assert call_api(key, "cancel", orders=order.pk) == [{"order": order.pk, "cancel": refused}]
 
 
 def test_cancel_when_the_order_ended_in_part_then_no_success(upstream, service, customer, sound_books):
     key = key_of(customer)
-    [order] = placed(customer, service)
-    order = says(upstream, order, status="Canceled", remains=40, charge="0.12")
-    assert ask(key, "cancel", order=order.pk) == {"error": "Order already completed"}
+    [order] = create_accepted(customer, service)
+    order = set_and_poll(upstream, order, status="Canceled", remains=40, charge="0.12")
+    assert call_api(key, "cancel", order=order.pk) == {"error": "Order already completed"}

@@ -14,9 +14,9 @@ from django.template import Context, Template
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 
-from billing.states import LOOKS as DEPOSIT_LOOKS
-from catalog.shop.changelog import NEWS_LOOKS
-from orders.states import DRIP_LOOKS, LOOKS, REFILL_LOOKS
+from billing.states import DEPOSIT_BADGES
+from catalog.shop.changelog import NEWS_BADGES
+from orders.states import DRIP_BADGES, REFILL_BADGES, STATUS_BADGES
 from panel.lib.templatetags import display
 
 HOSTILE = '"><script>alert(1)</script>'
@@ -176,7 +176,7 @@ def test_icons_when_used_then_in_the_sprite_and_no_others() -> None:
     used = set(re.findall(r'{% icon "([a-z0-9-]+)" %}', text))
     used |= set(re.findall(r'{% nav_link "\w+" "([a-z0-9-]+)"', text))
     used |= set(re.findall(r'short_picture="([a-z0-9-]+)"', text))
-    looks = (LOOKS, REFILL_LOOKS, DRIP_LOOKS, DEPOSIT_LOOKS, NEWS_LOOKS)
+    looks = (STATUS_BADGES, REFILL_BADGES, DRIP_BADGES, DEPOSIT_BADGES, NEWS_BADGES)
     used |= {picture for those in looks for _, picture in those.values()}
     sprite = (Path(settings.BASE_DIR) / "panel" / "static" / "icons.svg").read_text()
     assert set(re.findall(r'<symbol id="([a-z0-9-]+)"', sprite)) == used

@@ -218,7 +218,7 @@ def test_check_ledger_when_order_was_charged_twice_and_refunded_once_then_found(
 def test_check_ledger_when_another_customer_paid_the_order_then_found(shop, customer, other):
     with unguarded():
         execute("DELETE FROM billing_entry WHERE kind = 'order'")
-    past_the_ledger.wallets().filter(customer=customer).update(balance=10_000_000, version=1)
+    past_the_ledger.wallets().filter(customer=customer).update(balance=10_000_000, entry_count=1)
     post(other, -250_000, "order", "his", shop.pk)
     assert found() == [ONE_CHARGE, BELONGS]
 

@@ -88,7 +88,7 @@ def test_refuse_when_applied_then_nothing_is_read(server: SandboxServer) -> None
 
 
 def test_fault_when_for_another_action_then_it_waits_for_its_own(server: SandboxServer) -> None:
-    server.inject(faults.answer(status=500, action="add", times=2))
+    server.inject(faults.reply(status=500, action="add", times=2))
     assert send(server, BALANCE).status_code == 200
     for left in (1, 0):
         assert send(server, ADD).status_code == 500
@@ -100,7 +100,7 @@ def test_fault_when_for_another_action_then_it_waits_for_its_own(server: Sandbox
 
 
 def test_fault_when_times_is_none_then_applied_until_cleared(server: SandboxServer) -> None:
-    server.inject(faults.answer(status=503, times=None))
+    server.inject(faults.reply(status=503, times=None))
     assert [send(server, BALANCE).status_code for _ in range(5)] == [503] * 5
     server.clear_faults()
     assert send(server, BALANCE).status_code == 200
@@ -109,15 +109,15 @@ def test_fault_when_times_is_none_then_applied_until_cleared(server: SandboxServ
 def test_answer_when_processed_with_another_status_then_its_own_body_stays(
     server: SandboxServer,
 ) -> None:
-    server.inject(faults.answer(status=201, processed=True))
+    server.inject(faults.reply(status=201, processed=True))
     placed = send(server, ADD)
     assert (placed.status_code, placed.json()) == (201, {"order": 23501})
-    server.inject(faults.answer(body=b'{"error":"Rate limit"}', status=429, headers={"Retry-After": "7"}))
+    server.inject(faults.reply(body=b'{"error":"Rate limit"}', status=429, headers={"Retry-After": "7"}))
     limited = send(server, ADD)
     assert (limited.status_code, limited.headers["Retry-After"]) == (429, "7")
     assert limited.json() == {"error": "Rate limit"}
     page = {"Content-Type": "text/html"}
-    server.inject(faults.answer(body=b"<html>", headers=page, processed=True))
+    server.inject(faults.reply(body=b"<html>", headers=page, processed=True))
     challenge = send(server, ADD)
     assert (challenge.text, challenge.headers["Content-Type"]) == ("<html>", "text/html")
     assert len(server.orders()) == 2

@@ -26,7 +26,7 @@ from panel.api.docs.page import docs_for, rate_in_words
 from panel.api.endpoint import READING, WRITING
 from panel.api.keys.services import make_key, revoke_key
 from tests import make
-from tests.scenes import money_of, nothing_changes, placed, says
+from tests.scenes import create_accepted, money_of, nothing_changes, set_and_poll
 
 # Page texts are the same on any database; the data behind them is tested elsewhere, on both.
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
@@ -187,11 +187,11 @@ def test_actions_when_documented_then_all_and_no_other():
 def orders_of_alice(customer, service, upstream):
     """Give Alice two completed orders, a refill of a third, and two orders that can be canceled."""
     make.deposit(customer, "100")
-    ended = placed(customer, service, 3)
+    ended = create_accepted(customer, service, 3)
     for order in ended:
-        says(upstream, order, status="Completed", remains=0)
+        set_and_poll(upstream, order, status="Completed", remains=0)
     ask(customer, {"action": "refill", "order": str(ended[2].pk)})
-    placed(customer, service, 2)
+    create_accepted(customer, service, 2)
     return customer
 
 
@@ -286,8 +286,8 @@ def test_type_example_when_ordered_then_it_costs_the_charge_shown(key, customer,
     docs = docs_for(customer=customer, address=ADDRESS)
     one = next(one for one in docs["types"] if one.key == key)
     assert one.example.service
-    placed = ask(customer, one.example.params)
-    order = Order.objects.get(pk=placed["order"])
+    create_accepted = ask(customer, one.example.params)
+    order = Order.objects.get(pk=create_accepted["order"])
     assert order.charge == one.example.charge
     assert order.quantity == (1 if SPECS[key].is_package else low)
 
@@ -397,21 +397,21 @@ def test_first_request_when_shown_then_the_key_is_set_before_it_is_needed():
 
 @pytest.mark.parametrize("status", Status)
 def test_status_money_when_answered_then_as_in_the_table(status, customer, service, upstream):
-    [order] = placed(customer, service, quantity=1000)
-    example = docs_for(customer=None, address=ADDRESS)["standings"][status]
+    [order] = create_accepted(customer, service, quantity=1000)
+    example = docs_for(customer=None, address=ADDRESS)["example_statuses"][status]
     if status != Status.PENDING:
-        order = says(upstream, order, status=status.label, remains=int(example["remains"]), start_count=3572)
+        order = set_and_poll(upstream, order, status=status.label, remains=int(example["remains"]), start_count=3572)
     real = ask(customer, {"action": "status", "order": str(order.pk)})
     assert {**real, "start_count": example["start_count"]} == example
 
 
 def test_statuses_when_documented_then_all_with_their_money():
     rows = {label: cells for label, *cells in rows_of(read(), "Statuses")}
-    standings = docs_for(customer=None, address=ADDRESS)["standings"]
+    example_statuses = docs_for(customer=None, address=ADDRESS)["example_statuses"]
     assert list(rows) == Status.labels
     assert len({means for means, *_ in rows.values()}) == len(Status)
     for status in Status:
-        assert rows[status.label][1:] == [standings[status]["charge"], standings[status]["remains"]]
+        assert rows[status.label][1:] == [example_statuses[status]["charge"], example_statuses[status]["remains"]]
 
 
 @pytest.fixture
@@ -441,7 +441,7 @@ def test_error_texts_when_documented_then_all_are_explained(is_explained):
 
 def test_errors_when_provoked_then_they_are_explained(is_explained, customer, service, upstream, settings):
     settings.API_DUPLICATE_WINDOW = 60
-    [order] = placed(customer, service)
+    [order] = create_accepted(customer, service)
     good = {"action": "add", "service": service.pk, "link": "https://example.com/b", "quantity": 100}
     provoked = [
         ask(customer, {"key": "wrong", "action": "balance"}),
@@ -462,7 +462,7 @@ def test_errors_when_provoked_then_they_are_explained(is_explained, customer, se
         ask(customer, good, daily_limit=1),
         ask(customer, {**good, "request_id": "x" * 65}),
     ]
-    says(upstream, order, status="Completed", remains=0)
+    set_and_poll(upstream, order, status="Completed", remains=0)
     provoked.append(ask(customer, {"action": "cancel", "order": order.pk}))
     for answer in provoked:
         assert is_explained(answer["error"]), answer
