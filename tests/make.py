@@ -25,7 +25,7 @@ from orders.checkout.create import create_order
 from orders.checkout.drip_feeds import start_drip_feed
 from orders.checkout.validation import OrderInput
 from orders.common.transitions import id_columns
-from orders.models import DripFeed, Order
+from orders.models import DripFeed, Order, OrderPoll
 from orders.states import Submission
 from panel.accounts.models import User
 from panel.lib.money import EXCHANGE_ONE, exact_micros
@@ -148,6 +148,7 @@ def accepted_order(user: User, of: Service, *, upstream_id: str = "9001", **valu
         next_poll_at=made.created_at,
         next_action_at=None,
     )
+    OrderPoll.objects.create(order=made, provider=made.provider, due_at=made.created_at)
     made.refresh_from_db()
     return made
 

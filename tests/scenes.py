@@ -18,7 +18,7 @@ from catalog.models import Provider
 from catalog.upstream.client import UpstreamClient
 from orders.dispatch.submit import submit_due_orders
 from orders.dispatch.timeouts import meet_deadlines
-from orders.models import Order, OrderEvent
+from orders.models import Order, OrderEvent, OrderPoll
 from orders.reconcile.worker import reconcile_due_orders
 from orders.states import Submission
 from orders.tracking.poll import poll_due_orders
@@ -44,6 +44,12 @@ def refunds_of(order: Order) -> list[int]:
 
 def fresh(order: Order) -> Order:
     return Order.objects.get(pk=order.pk)
+
+
+def polls_of(orders: list[Order]) -> list[OrderPoll]:
+    """The polls of these orders, as a claim returns them."""
+    polls = OrderPoll.objects.select_related("order").in_bulk([one.pk for one in orders])
+    return [polls[one.pk] for one in orders]
 
 
 @contextmanager
@@ -82,7 +88,7 @@ def reconcile_now() -> int:
 
 def poll_now() -> int:
     Provider.objects.update(polling_until=None)
-    Order.objects.exclude(next_poll_at=None).update(next_poll_at=timezone.now() - timedelta(seconds=1))
+    OrderPoll.objects.update(due_at=timezone.now() - timedelta(seconds=1))
     return poll_due_orders()
 
 

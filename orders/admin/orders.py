@@ -176,8 +176,8 @@ class OrderAdmin(CancelAdmin):
                     "upstream_id",
                     "submission",
                     "accepted_at",
-                    "checked_at",
-                    "next_poll_at",
+                    "shown_checked_at",
+                    "shown_next_check",
                     "shown_expected_cost",
                     "shown_cost",
                     "shown_profit",
@@ -231,6 +231,14 @@ class OrderAdmin(CancelAdmin):
     )
     def shown_status(self, order: Order) -> str:
         return str(Status(order.status).label)
+
+    @display(description="Checked at")
+    def shown_checked_at(self, order: Order) -> str:
+        return moment_text(order.last_checked_at) if order.last_checked_at else "—"
+
+    @display(description="Next check at")
+    def shown_next_check(self, order: Order) -> str:
+        return moment_text(order.next_check_at) if order.next_check_at else "—"
 
     @display(description="Details")
     def shown_params(self, order: Order) -> str:
@@ -393,7 +401,7 @@ class ReviewAdmin(OrderAdmin):
     def why(self, order: OrderInReview) -> str:
         if order.review_reason or not order.doubt_until:
             return order.get_review_reason_display()
-        return f"In doubt: the panel looks for it until {moment_text(order.doubt_until)}"
+        return f"In doubt: the panel searches for it until {moment_text(order.doubt_until)}"
 
     def has_view_permission(self, request: HttpRequest, obj: Order | None = None) -> bool:
         """Allow everybody who may see orders."""

@@ -47,10 +47,7 @@ FOLLOWED = (
     "start_count",
     "upstream_charge",
     "finished_at",
-    "next_poll_at",
     "checked_at",
-    "still_polls",
-    "poll_errors",
 )
 
 

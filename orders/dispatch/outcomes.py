@@ -19,6 +19,7 @@ from catalog.provider_accounts import note_success, pause_provider
 from catalog.upstream.errors import ErrorCode
 from catalog.upstream.results import AddAccepted, AddOutcome, NotSent, Refused, Unknown
 from orders.common.backoff import first_poll_after, resend_wait
+from orders.common.poll_queue import follow
 from orders.common.timeline import write_event
 from orders.common.transitions import OrderMoved, id_columns, move, move_all
 from orders.dispatch.timeouts import doubt_from
@@ -135,6 +136,7 @@ def _finish_attempt(attempt: PlacementAttempt, outcome: AddOutcome) -> None:
 
 def _record_accepted(order: Order, attempt: PlacementAttempt, outcome: AddAccepted) -> None:
     now = timezone.now()
+    due_at = now + first_poll_after()
     # In doubt too: a late answer to this attempt, or to another with the same request id, still counts.
     tokens = [order.claim_token]
     if attempt.request_id:
@@ -152,9 +154,10 @@ def _record_accepted(order: Order, attempt: PlacementAttempt, outcome: AddAccept
             **id_columns(outcome.order_id),
             "accepted_attempt": attempt.pk,
             "accepted_at": now,
-            "next_poll_at": now + first_poll_after(),
+            "next_poll_at": due_at,
         },
     ):
+        follow(order_id=order.pk, provider_id=order.provider_id, due_at=due_at)
         write_event(order_id=order.pk, kind=EventKind.SUBMISSION, new=Submission.ACCEPTED, text="Sent to the provider")
     else:
         _alert_late_answer(order, outcome)

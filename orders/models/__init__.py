@@ -3,6 +3,7 @@
 from orders.models.attempts import PlacementAttempt
 from orders.models.drips import DripFeed
 from orders.models.orders import Order, OrderEvent, OrderInReview
+from orders.models.polls import OrderPoll
 from orders.models.requests import CancelRequest, ProviderRequest, Refill
 
 __all__ = (
@@ -11,6 +12,7 @@ __all__ = (
     "Order",
     "OrderEvent",
     "OrderInReview",
+    "OrderPoll",
     "PlacementAttempt",
     "ProviderRequest",
     "Refill",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
@@ -83,7 +85,11 @@ class Dispatch(models.Model):
 
 
 class Tracking(models.Model):
-    """How the order stands, by the provider's answers. `next_poll_at` is a queue: null means not queued."""
+    """The order's status, by the provider's answers. When it is polled next is in `OrderPoll`.
+
+    `next_poll_at` is the queue of the release before: not null while the order is followed, and not moved any more.
+    `checked_at` is as of the last change while the order is followed.
+    """
 
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.PENDING)
     status_note = models.CharField(max_length=300, blank=True, help_text="Why it ended so, in the customer's words.")
@@ -93,6 +99,7 @@ class Tracking(models.Model):
     finished_at = models.DateTimeField(null=True, blank=True)
     next_poll_at = models.DateTimeField(null=True, blank=True)
     checked_at = models.DateTimeField(null=True, blank=True, help_text="When the provider last told how it stands.")
+    # Of the release before, which polls by them. They go with the next one.
     poll_errors = models.PositiveSmallIntegerField(default=0)
     still_polls = models.PositiveSmallIntegerField(default=0)
 
@@ -221,6 +228,18 @@ class Order(Sale, Dispatch, Tracking, Review):
         if self.remains is None:
             return None
         return self.quantity - max(0, min(self.remains, self.quantity))
+
+    @property
+    def last_checked_at(self) -> datetime | None:
+        """Return when the provider last reported the status: by the poll, or by the order if it is not followed."""
+        poll = getattr(self, "poll", None)
+        return (poll.checked_at if poll else None) or self.checked_at
+
+    @property
+    def next_check_at(self) -> datetime | None:
+        """Return when the order is polled next; None if it is not followed."""
+        poll = getattr(self, "poll", None)
+        return poll.due_at if poll else None
 
     @property
     def net_charge(self) -> int:

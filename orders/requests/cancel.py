@@ -22,12 +22,13 @@ from catalog.upstream.batch_calls import call_in_halves
 from catalog.upstream.client import UpstreamClient
 from catalog.upstream.errors import ErrorCode
 from catalog.upstream.results import CancelAccepted, RowError
+from orders.common.poll_queue import poll_soon
 from orders.common.timeline import write_event
 from orders.common.transitions import OrderMoved
 from orders.models import CancelRequest, Order, OrderEvent
 from orders.refunds.posting import cancel_unaccepted
 from orders.requests import queue
-from orders.states import FINAL, CancelState, EventKind, ReviewReason, Submission
+from orders.states import CancelState, EventKind, ReviewReason, Submission
 from panel.accounts.models import User
 from panel.lib.task_hints import hint_after_commit
 
@@ -229,9 +230,7 @@ def record_cancels(
         )
         OrderEvent.objects.bulk_create(events)
         accepted = [request.order_id for request in held if request.state == CancelState.ACCEPTED]
-        Order.objects.filter(pk__in=accepted, submission=Submission.ACCEPTED).exclude(status__in=FINAL).update(
-            next_poll_at=timezone.now() + SOON, still_polls=0
-        )
+        poll_soon(order_ids=accepted, due_at=timezone.now() + SOON)
 
 
 def _decide(request: CancelRequest, answer: CancelAccepted | RowError | None, trouble: queue.Trouble | None) -> str:

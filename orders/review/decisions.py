@@ -15,6 +15,7 @@ from django.utils import timezone
 from catalog.upstream.cleaning import parse_id
 from orders.checkout.create import loss_note
 from orders.common.backoff import first_poll_after
+from orders.common.poll_queue import follow
 from orders.common.timeline import write_event
 from orders.common.transitions import OrderMoved, close_review, id_columns, move
 from orders.models import Order
@@ -93,6 +94,7 @@ def bind_upstream_id(*, order: Order, upstream_id: str, actor: User | None = Non
         # A malformed id would spoil every status call of its batch.
         raise ReviewError("This is no order id. Copy it from the provider's own list.")
     now = timezone.now()
+    due_at = now + first_poll_after()
     try:
         with transaction.atomic():
             _move(
@@ -103,9 +105,10 @@ def bind_upstream_id(*, order: Order, upstream_id: str, actor: User | None = Non
                 values={
                     **id_columns(upstream_id),
                     "accepted_at": now,
-                    "next_poll_at": now + first_poll_after(),
+                    "next_poll_at": due_at,
                 },
             )
+            follow(order_id=order.pk, provider_id=order.provider_id, due_at=due_at)
     except IntegrityError:
         raise ReviewError(f"Another order is already bound to {upstream_id}.") from None
 

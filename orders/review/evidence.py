@@ -49,7 +49,7 @@ def _question_in_doubt(order: Order, sent_at: datetime, now: datetime) -> str:
     if not order.review_reason:
         return (
             f"Choose only if you know already whether {there} has this order: it was sent {age} ago without a clear "
-            f"answer, and the panel looks for it by itself until {until}."
+            f"answer, and the panel searches for it by itself until {until}."
         )
     passed = "passed" if deadline <= now else "is"
     return (

@@ -6,6 +6,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from orders.common.backoff import LATE_POLL
+from orders.common.poll_queue import follow
 from orders.common.transitions import NO_REVIEW, change_status
 from orders.models import Order
 from orders.refunds.posting import refund_up_to
@@ -55,6 +56,7 @@ def close_accepted(*, order: Order, status: str, delivered: int | None = None, n
     target = refund_at_end(order, status=status, delivered=delivered)
     remains = order.quantity - delivered if delivered is not None and status == Status.PARTIAL else order.remains
     now = timezone.now()
+    due_at = now + LATE_POLL
     with transaction.atomic():
         change_status(
             order=order,
@@ -65,10 +67,11 @@ def close_accepted(*, order: Order, status: str, delivered: int | None = None, n
                 "status_note": note[:300],
                 "remains": remains,
                 "finished_at": order.finished_at or now,
-                "next_poll_at": now + LATE_POLL,
+                "next_poll_at": due_at,
                 **closed_columns(order),
                 **NO_REVIEW,
             },
         )
+        follow(order_id=order.pk, provider_id=order.provider_id, due_at=due_at)
         close_cancel_requests(order_ids=[order.pk])
         return refund_up_to(order=order, target=target, text=note, actor=actor)

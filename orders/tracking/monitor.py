@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from catalog.models import Provider
 from orders.common.backoff import poll_bound
+from orders.common.poll_queue import adopt_unfollowed
 from orders.models import Order
 from orders.states import Submission
 from panel.alerts.causes import Cause
@@ -45,8 +46,8 @@ def poll_backlog() -> list[PollBacklog]:
         .annotate(
             open=Count("pk"),
             oldest=Min(
-                Coalesce("checked_at", "accepted_at", "created_at"),
-                filter=Q(review_reason="", poll_errors__lt=ERRORS_OF_ITS_OWN),
+                Coalesce("poll__checked_at", "checked_at", "accepted_at", "created_at"),
+                filter=Q(review_reason="") & (Q(poll=None) | Q(poll__errors__lt=ERRORS_OF_ITS_OWN)),
             ),
         )
         .order_by("provider_id")
@@ -55,7 +56,10 @@ def poll_backlog() -> list[PollBacklog]:
 
 
 def watch_polls() -> None:
-    """Raise an alert for each provider with an open order that was not polled within the bound; resolve the others."""
+    """Follow what the release before accepted. Raise an alert for each provider with an open order that was not polled
+    within the bound; resolve the others.
+    """
+    adopt_unfollowed()
     bound = poll_bound()
     late = {one.provider_id: one for one in poll_backlog() if one.oldest > bound}
     for provider in Provider.objects.all():

@@ -1,6 +1,6 @@
 """Polling accepted orders: claim a batch of one provider, make one `status` call, apply it in one short transaction.
 
-The claim moves `next_poll_at` ahead, so batches do not overlap and a killed worker delays its batch by one lease. One
+The claim moves `due_at` ahead, so batches do not overlap and a killed worker delays its batch by one lease. One
 process at a time polls a provider, in `max_parallel_polls` lanes. When the provider fails, all lanes stop, and the
 wait before the next round grows with each failure.
 """
@@ -21,8 +21,7 @@ from catalog.upstream.batch_calls import call_in_halves, is_about_us
 from catalog.upstream.client import UpstreamClient
 from catalog.upstream.errors import UpstreamError
 from orders.common.provider_rounds import for_each_provider, in_lanes
-from orders.models import Order
-from orders.states import Submission
+from orders.models import OrderPoll
 from orders.tracking.apply import apply_answers
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert, resolve_alert
@@ -31,6 +30,39 @@ from panel.lib.claims import claim_due
 BATCH = 100
 CLAIM_SECONDS = 120
 ROUND_SECONDS = 20.0
+# What an answer is compared with. The other columns of an order take longer to load than all else in a batch.
+_COMPARED = (
+    "provider_id",
+    "due_at",
+    "checked_at",
+    "unchanged",
+    "errors",
+    *(
+        f"order__{name}"
+        for name in (
+            "upstream_id",
+            "service_type",
+            "quantity",
+            "charge",
+            "refunded",
+            "expected_cost",
+            "exchange_rate",
+            "currency",
+            "submission",
+            "claim_token",
+            "status",
+            "start_count",
+            "remains",
+            "upstream_charge",
+            "review_reason",
+            "closed_review",
+            "closed_finding",
+            "created_at",
+            "accepted_at",
+            "finished_at",
+        )
+    ),
+)
 
 
 def poll_due_orders(*, seconds: float = ROUND_SECONDS) -> int:
@@ -44,9 +76,9 @@ def providers_with_due_polls() -> list[Provider]:
     Inactive providers are included: they get no new orders, but refunds still follow from their answers.
     """
     now = timezone.now()
-    first = Order.objects.filter(provider=OuterRef("pk"), next_poll_at__isnull=False).order_by("next_poll_at")
+    first = OrderPoll.objects.filter(provider=OuterRef("pk")).order_by("due_at")
     free = Provider.objects.filter(Q(polling_until=None) | Q(polling_until__lte=now))
-    waiting = free.annotate(first_due=Subquery(first.values("next_poll_at")[:1])).filter(first_due__lte=now)
+    waiting = free.annotate(first_due=Subquery(first.values("due_at")[:1])).filter(first_due__lte=now)
     return list(waiting.order_by("first_due"))
 
 
@@ -114,13 +146,13 @@ class _Round:
         batch = claim_batch(provider_id=self._provider.pk, size=size)
         if not batch:
             return 0
-        result = call_in_halves(self._client.statuses, [str(order.upstream_id) for order in batch])
+        result = call_in_halves(self._client.statuses, [str(poll.order.upstream_id) for poll in batch])
         self.trouble = self.trouble or result.trouble
         if len(batch) == 1 and result.trouble and not is_about_us(result.trouble):
             # This order itself may cause the error, so it must wait longer, too.
-            result.asked.add(str(batch[0].upstream_id))
+            result.asked.add(str(batch[0].order.upstream_id))
         # The other orders stay claimed: they are polled again when the lease ends, after those that wait now.
-        answered = [order for order in batch if order.upstream_id in result.asked]
+        answered = [poll for poll in batch if poll.order.upstream_id in result.asked]
         apply_answers(provider=self._provider, batch=answered, answers=result.answers)
         if not result.worked:
             return 0
@@ -129,12 +161,7 @@ class _Round:
         return len(batch)
 
 
-def claim_batch(*, provider_id: int, size: int = BATCH) -> list[Order]:
-    """Claim at most `size` due orders of one provider, the longest waiting first, and return them.
-
-    Only `upstream_id` and `still_polls` are loaded.
-    """
-    due = Order.objects.filter(provider_id=provider_id, submission=Submission.ACCEPTED).only(
-        "upstream_id", "still_polls"
-    )
-    return claim_due(due, due="next_poll_at", lease=timedelta(seconds=CLAIM_SECONDS), limit=size)
+def claim_batch(*, provider_id: int, size: int = BATCH) -> list[OrderPoll]:
+    """Claim at most `size` due polls of one provider, the longest waiting first, and return them with their orders."""
+    due = OrderPoll.objects.filter(provider_id=provider_id).select_related("order").only(*_COMPARED)
+    return claim_due(due, due="due_at", lease=timedelta(seconds=CLAIM_SECONDS), limit=size)

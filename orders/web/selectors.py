@@ -80,6 +80,7 @@ def order_version(*, customer: User, pk: int) -> str | None:
             "start_count",
             "refunded",
             "checked_at",
+            "poll__checked_at",
             latest(OrderEvent, "pk"),
             latest(CancelRequest, "state"),
             latest(Refill, "state"),

@@ -27,7 +27,7 @@ from django.utils import timezone  # noqa: E402
 from billing.models import Entry, Wallet  # noqa: E402
 from catalog.models import Provider, Service  # noqa: E402
 from catalog.service_types import SPECS  # noqa: E402
-from orders.models import CancelRequest, DripFeed, Order, Refill  # noqa: E402
+from orders.models import CancelRequest, DripFeed, Order, OrderPoll, Refill  # noqa: E402
 from orders.reports.profit import with_profit  # noqa: E402
 from orders.review.decisions import bind_upstream_id, send_again  # noqa: E402
 from panel.accounts.models import ApiKey, User  # noqa: E402
@@ -85,7 +85,7 @@ def run(*rounds: str) -> list[str]:
 def _end_waits() -> None:
     past = timezone.now() - timedelta(seconds=1)
     Order.objects.filter(submission__in=("queued", "in_doubt"), review_reason="").update(next_action_at=past)
-    Order.objects.exclude(next_poll_at=None).update(next_poll_at=past)
+    OrderPoll.objects.update(due_at=past)
     for requests in (CancelRequest, Refill):
         requests.objects.exclude(next_action_at=None).update(next_action_at=past)
     DripFeed.objects.exclude(next_run_at=None).update(next_run_at=past)

@@ -13,7 +13,7 @@ from django.utils import timezone
 from catalog.models import Provider
 from catalog.provider_accounts import resume_provider
 from orders.dispatch import submit, timeouts
-from orders.models import Order, OrderEvent
+from orders.models import Order, OrderEvent, OrderPoll
 from orders.reconcile import worker
 from orders.tracking import poll as polling
 
@@ -52,14 +52,14 @@ def end_waits() -> None:
     """Every wait before a next try, look or poll is over; no deadline is."""
     waiting = Order.objects.filter(submission__in=("queued", "in_doubt")).exclude(next_action_at__lte=timezone.now())
     _end_wait(waiting, "next_action_at")
-    _end_wait(Order.objects.filter(next_poll_at__gt=timezone.now()), "next_poll_at")
+    _end_wait(OrderPoll.objects.filter(due_at__gt=timezone.now()), "due_at")
 
 
-def _end_wait(orders: QuerySet[Order], column: str) -> None:
-    """Without the orders that a worker holds just now: nobody shall wait for the chaos, or even deadlock with it."""
+def _end_wait(rows: QuerySet[Any], column: str) -> None:
+    """Without the rows that a worker holds just now: nobody shall wait for the chaos, or even deadlock with it."""
     with transaction.atomic():
-        free = list(orders.select_for_update(skip_locked=True).values_list("pk", flat=True))
-        Order.objects.filter(pk__in=free).update(**{column: _past()})
+        free = list(rows.select_for_update(skip_locked=True).values_list("pk", flat=True))
+        rows.model._default_manager.filter(pk__in=free).update(**{column: _past()})
 
 
 def resume_providers() -> None:
@@ -72,6 +72,7 @@ def retire(provider: Provider) -> None:
     """Its scene is over: no later round looks at its orders again."""
     Provider.objects.filter(pk=provider.pk).update(is_active=False)
     Order.objects.filter(provider=provider).update(next_action_at=None, next_poll_at=None)
+    OrderPoll.objects.filter(provider=provider).delete()
 
 
 def submit_for(provider: Provider) -> None:

@@ -40,7 +40,7 @@ from catalog.upstream.results import OrderStatus, StatusRow
 from orders.checkout.validation import OrderRefused
 from orders.common.transitions import OrderMoved
 from orders.dispatch.timeouts import meet_deadlines
-from orders.models import CancelRequest, Order, OrderEvent
+from orders.models import CancelRequest, Order, OrderEvent, OrderPoll
 from orders.requests.cancel import TooLate, cancel_order
 from orders.requests.send import send_due_requests
 from orders.review import decisions
@@ -368,13 +368,13 @@ class Orders(RuleBasedStateMachine):
             Submission.QUEUED: order.next_action_at,
             Submission.SUBMITTING: order.lease_until,
             Submission.IN_DOUBT: order.doubt_until and order.next_action_at,
-            Submission.ACCEPTED: order.is_final or order.next_poll_at,
+            Submission.ACCEPTED: order.is_final or order.next_check_at,
         }
         assert waits.get(order.submission, True), f"{order} is lost"
         if order.submission not in (Submission.QUEUED, Submission.IN_DOUBT, Submission.SUBMITTING):
             assert (order.next_action_at, order.lease_until, order.doubt_until) == (None, None, None)
         if order.submission in UNPLACED:
-            assert (order.next_poll_at, order.review_reason) == (None, "")
+            assert (order.next_check_at, order.review_reason) == (None, "")
 
     def check_heard(self, *, died: bool) -> None:
         for before, row in self.heard:
@@ -393,7 +393,7 @@ class Orders(RuleBasedStateMachine):
 
     def all_ends_well(self) -> None:
         """Nothing is stuck: once a provider says clearly that all is canceled, every customer has all of it back."""
-        Order.objects.filter(submission=Submission.ACCEPTED).update(next_poll_at=timezone.now())
+        OrderPoll.objects.update(due_at=timezone.now())
         placed = Order.objects.filter(submission=Submission.ACCEPTED)
         canceled = {"status": "Canceled", "charge": "0"}
         for pk, server in self.upstreams.items():
@@ -421,7 +421,7 @@ class Orders(RuleBasedStateMachine):
         """The ids under which its provider really has it."""
         return [str(one.id) for one in self.upstreams[order.provider_id].orders() if one.link == order.link]
 
-    def hear(self, *, provider: Provider, batch: list[Order], answers: Any) -> None:
+    def hear(self, *, provider: Provider, batch: list[OrderPoll], answers: Any) -> None:
         """Stands before `apply_answers`: notes how the orders stood and what was said of them."""
         self.old_answers.append((provider, list(batch), answers))
         for order in Order.objects.filter(pk__in=[one.pk for one in batch], submission=Submission.ACCEPTED):

@@ -9,7 +9,7 @@ from billing.models import Entry
 from catalog.imports.run import import_services
 from catalog.models import Service
 from orders.dispatch.submit import submit_due_orders
-from orders.models import Order
+from orders.models import OrderPoll
 from orders.states import Status, Submission
 from orders.tracking.poll import poll_due_orders
 from panel.ops.invariants import find_breaches
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db
 
 
 def poll_now() -> None:
-    Order.objects.exclude(next_poll_at=None).update(next_poll_at=timezone.now())
+    OrderPoll.objects.update(due_at=timezone.now())
     poll_due_orders()
 
 

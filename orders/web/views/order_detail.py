@@ -58,7 +58,7 @@ def _version(request: HttpRequest, pk: int) -> str:
 
 def _order_part(request: HttpRequest, template: str, pk: int, *, version: str) -> HttpResponse:
     orders = orders_of(customer=user_of(request))
-    orders = orders.select_related("customer", "service__upstream", "service__figures", "drip_feed")
+    orders = orders.select_related("customer", "service__upstream", "service__figures", "drip_feed", "poll")
     order = get_object_or_404(orders, pk=pk)
     cancel = order.cancel_requests.first()
     refills = list(order.refills.all()[:MAX_REFILLS])

@@ -339,7 +339,7 @@ def test_list_when_an_accepted_order_is_clicked_then_its_own_page(staff_client, 
 def test_list_when_the_search_still_runs_then_says_so(staff_client, upstream, customer, service):
     create_in_doubt(upstream, customer, service)
     text = staff_client.get(reverse("admin:orders_orderinreview_changelist")).content.decode()
-    assert "In doubt: the panel looks for it until" in text
+    assert "In doubt: the panel searches for it until" in text
 
 
 def test_order_page_when_in_doubt_then_links_the_review_page(staff_client, doubt, known):

@@ -211,7 +211,7 @@ def test_answers_when_one_order_may_not_have_its_status_then_none_is_written(ord
 
 def test_answers_when_no_order_moved_then_all_followed_columns_are_written(order):
     accepted = order_at(order, Submission.ACCEPTED)
-    accepted.status, accepted.remains, accepted.finished_at, accepted.still_polls = Status.PARTIAL, 7, LATER, 3
+    accepted.status, accepted.remains, accepted.finished_at = Status.PARTIAL, 7, LATER
     write_answers(orders=[accepted], was={order.pk: (Status.PENDING, 0)})
     after = fresh(order)
     assert [getattr(after, name) for name in FOLLOWED] == [getattr(accepted, name) for name in FOLLOWED]

@@ -97,7 +97,7 @@ def test_order_when_the_provider_accepts_it_then_it_is_sent_once(upstream, provi
         str(there.id),
     )
     assert accepted.next_action_at is None
-    assert timezone.now() < accepted.next_poll_at < timezone.now() + timedelta(seconds=90)
+    assert timezone.now() < accepted.next_check_at < timezone.now() + timedelta(seconds=90)
     assert upstream.requests_of("add")[0].params == {
         "action": "add",
         "service": "1",
@@ -154,7 +154,7 @@ def test_order_when_refused_for_good_then_it_is_canceled_and_refunded(upstream, 
     refused = fresh(order)
     assert (refused.submission, refused.status, refused.refunded) == (Submission.REFUSED, Status.CANCELED, 250_000)
     assert shown in refused.status_note
-    assert (refused.next_action_at, refused.next_poll_at, refused.review_reason) == (None, None, "")
+    assert (refused.next_action_at, refused.next_check_at, refused.review_reason) == (None, None, "")
     assert money_of(customer) == PAID_AND_REFUNDED
     assert outcomes(order) == [AttemptOutcome.REFUSED]
     assert not OrderEvent.objects.filter(order=order, is_public=True, text__contains=text).exists()
@@ -580,7 +580,7 @@ def test_answer_when_it_comes_after_the_lease_then_the_order_is_accepted(upstrea
     submit_due_orders()
     accepted = fresh(order)
     assert (accepted.submission, accepted.upstream_id) == (Submission.ACCEPTED, str(upstream.orders()[0].id))
-    assert accepted.next_poll_at is not None
+    assert accepted.next_check_at is not None
     assert (accepted.next_action_at, accepted.review_reason) == (None, "")
 
 

@@ -11,7 +11,7 @@ from tests.scenes import due_now, statements
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
 
 # From the claim to the recorded id, without what opens and closes transactions.
-STATEMENTS_AN_ORDER = 8
+STATEMENTS_AN_ORDER = 9
 
 
 def test_queue_when_it_grows_then_the_statements_per_order_do_not(upstream, provider, customer, service):

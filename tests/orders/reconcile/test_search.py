@@ -75,7 +75,7 @@ def test_order_in_doubt_when_accepted_then_it_is_found_and_polled(upstream, cust
     bound = fresh(order)
     assert (bound.submission, bound.upstream_id) == (Submission.ACCEPTED, true_id(upstream, order))
     assert (bound.doubt_until, bound.next_action_at, bound.review_reason) == (None, None, "")
-    assert bound.next_poll_at is not None
+    assert bound.next_check_at is not None
     assert money_of(customer) == balance
     assert (count_adds(upstream), len(upstream.orders())) == (4, 4)
     assert "is this order" in evidence(order).search_note

@@ -114,10 +114,7 @@ def test_answers_when_written_then_every_column_in_followed_is_stored(customer, 
         "start_count": 10**15,
         "upstream_charge": 120_000,
         "finished_at": now,
-        "next_poll_at": None,
         "checked_at": now,
-        "still_polls": 7,
-        "poll_errors": 3,
     }
     for name, value in values.items():
         setattr(orders[0], name, value)

@@ -21,7 +21,7 @@ from catalog.models import Provider, UpstreamService
 from catalog.upstream.client import UpstreamClient
 from catalog.upstream.results import CancelAccepted
 from orders.dispatch.submit import claim_next
-from orders.models import CancelRequest, Order, OrderEvent
+from orders.models import CancelRequest, Order, OrderEvent, OrderPoll
 from orders.requests.bulk import MAX_STAFF_ORDERS, StaffReason, TooMany, cancel_as_staff, plan_staff_cancels
 from orders.requests.cancel import (
     CancelOutcome,
@@ -103,12 +103,12 @@ def test_cancel_when_accepted_then_requested_and_refunded_by_the_answer(upstream
     assert (request_of(order).state, may_cancel(order)) == (CancelState.WAITING, False)
     assert (refunds_of(order), fresh(order).status) == ([], Status.PENDING)
 
-    Order.objects.update(still_polls=7)
+    OrderPoll.objects.update(unchanged=7)
     assert send_now() == 1
     assert request_of(order).state == CancelState.ACCEPTED
     soon = fresh(order)
-    assert soon.next_poll_at <= timezone.now() + timedelta(seconds=10)
-    assert (soon.still_polls, refunds_of(order)) == (0, [])
+    assert soon.next_check_at <= timezone.now() + timedelta(seconds=10)
+    assert (soon.poll.unchanged, refunds_of(order)) == (0, [])
 
     poll_now()
     assert (fresh(order).status, refunds_of(order)) == (Status.CANCELED, [250_000])

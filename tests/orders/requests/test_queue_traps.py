@@ -203,7 +203,7 @@ def test_poll_when_single_calls_are_unknown_then_not_tried(upstream, customer, s
     monkeypatch.setattr(upstream.api, "answer", lists)
     upstream.set_order(int(order.upstream_id), answer={"error": "Incorrect order ID"})
     poll_now()
-    assert (fresh(order).poll_errors, Provider.objects.get().polling_failures) == (1, 0)
+    assert (fresh(order).poll.errors, Provider.objects.get().polling_failures) == (1, 0)
     assert poll_due_orders() == 0
 
 

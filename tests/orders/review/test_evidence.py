@@ -232,7 +232,7 @@ def test_balance_lines_when_not_read_afterwards_then_left_blank():
         (
             {"doubt_until": NOON + timedelta(hours=3)},
             "Choose only if you know already whether North has this order: it was sent 2 hours ago without a clear "
-            "answer, and the panel search for it by itself until 4 Mar 2026, 15:00.",
+            "answer, and the panel searches for it by itself until 4 Mar 2026, 15:00.",
         ),
         (
             {"submission": Submission.QUEUED, "review_reason": ReviewReason.UNKNOWN_ERROR},

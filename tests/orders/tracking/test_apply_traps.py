@@ -15,7 +15,7 @@ from billing import ledger
 from catalog.models import Provider, Service, UpstreamService
 from catalog.provider_accounts import client_for, leave_polling_lane, resume_provider, take_polling_lane
 from catalog.upstream import batch_calls
-from orders.models import Order, OrderEvent
+from orders.models import Order, OrderEvent, OrderPoll
 from orders.review.decisions import dismiss_review, refund_part
 from orders.review.manual_close import close_accepted
 from orders.states import ReviewReason, Status
@@ -35,6 +35,7 @@ from tests.scenes import (
     create_accepted,
     fresh,
     poll_now,
+    polls_of,
     refunds_of,
     set_and_poll,
     submit_now,
@@ -62,7 +63,7 @@ def test_ids_when_many_bad_ones_are_adjacent_then_the_others_are_refunded(
     assert [(fresh(one).status, refunds_of(one)) for one in bad] == [(Status.PENDING, [])] * count
     # The bad ones get errors in the end, so that they go to review.
     for _ in range(20):
-        if all(fresh(one).poll_errors for one in bad):
+        if all(fresh(one).poll.errors for one in bad):
             return
         poll_now()
     pytest.fail("nobody is blamed")
@@ -74,10 +75,10 @@ def test_ids_when_only_bad_ones_are_due_then_smaller_calls_find_them(upstream, c
     break_status_calls(upstream, bad, "oops", monkeypatch)
     for _ in range(40):
         # Two hours pass, and the order of the queue stays.
-        Order.objects.update(next_poll_at=F("next_poll_at") - timedelta(hours=2))
+        OrderPoll.objects.update(due_at=F("due_at") - timedelta(hours=2))
         Provider.objects.update(polling_until=None)
         poll_due_orders()
-        if all(fresh(one).poll_errors for one in bad):
+        if all(fresh(one).poll.errors for one in bad):
             return
     pytest.fail("not all are blamed")
 
@@ -121,7 +122,7 @@ def test_answers_when_the_provider_throttles_meanwhile_then_earlier_ones_apply(
     monkeypatch.setattr(upstream.api, "answer", throttles)
     poll_now()
     assert 0 < sum(bool(refunds_of(one)) for one in made) < 39
-    assert {fresh(one).poll_errors for one in made if one != bad} == {0}
+    assert {fresh(one).poll.errors for one in made if one != bad} == {0}
     # It did answer, so the wait does not grow with each such round.
     assert Provider.objects.get().polling_failures == 1
 
@@ -135,7 +136,7 @@ def test_outage_when_the_answer_is_maintenance_then_no_order_gets_an_error(upstr
     upstream.clear_requests()
     poll_now()
     assert len(upstream.requests_of("status")) < 30
-    assert {fresh(one).poll_errors for one in made} == {0}
+    assert {fresh(one).poll.errors for one in made} == {0}
     assert Provider.objects.get().polling_failures == 1
     assert Alert.objects.filter(cause__endswith=":polling", resolved_at=None).exists()
 
@@ -162,7 +163,7 @@ def test_batch_when_its_calls_are_slow_then_it_stops_before_its_claim_ends(upstr
     upstream.clear_requests()
     poll_now()
     assert len(upstream.requests_of("status")) == 1
-    assert {fresh(one).poll_errors for one in made} == {0}
+    assert {fresh(one).poll.errors for one in made} == {0}
     assert batch_calls.MAX_BATCH_SECONDS < poll.CLAIM_SECONDS
 
 
@@ -191,6 +192,7 @@ def test_lanes_when_they_raise_the_same_alerts_then_they_do_not_deadlock(
     for one in sum(batches, []):
         upstream.set_order(int(one.upstream_id), status="Completed", remains=0, charge="25.0")
     answers = client_for(provider).statuses([one.upstream_id for one in sum(batches, [])])
+    polls = [polls_of(batch) for batch in batches]
     raises = apply.raise_alert
 
     def slowly(**values: Any) -> None:
@@ -198,7 +200,7 @@ def test_lanes_when_they_raise_the_same_alerts_then_they_do_not_deadlock(
         time.sleep(0.3)
 
     monkeypatch.setattr(apply, "raise_alert", slowly)
-    results = at_once(2, lambda number: apply_answers(provider=provider, batch=batches[number], answers=answers))
+    results = at_once(2, lambda number: apply_answers(provider=provider, batch=polls[number], answers=answers))
     assert results == [None, None]
     assert Alert.objects.filter(resolved_at=None).count() == 2
 

@@ -17,7 +17,7 @@ from catalog.provider_accounts import resume_provider
 from catalog.upstream import batch_calls
 from orders.common import transitions
 from orders.common.backoff import poll_bound
-from orders.models import CancelRequest, Order, OrderEvent
+from orders.models import CancelRequest, Order, OrderEvent, OrderPoll
 from orders.states import CancelState, ReviewReason, Status
 from orders.tracking import apply as applying
 from orders.tracking import poll
@@ -43,7 +43,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
 
 
 def all_due() -> None:
-    Order.objects.exclude(next_poll_at=None).update(next_poll_at=timezone.now() - timedelta(seconds=1))
+    OrderPoll.objects.update(due_at=timezone.now() - timedelta(seconds=1))
 
 
 def polled_ids(upstream: SandboxServer) -> list[list[str]]:
@@ -69,8 +69,8 @@ def test_batch_when_every_row_changed_then_its_statements_do_not_grow(upstream, 
         with statements() as found:
             assert poll_provider(provider=provider) == count
         counts[count] = len(found)
-    # A batch: claim (2), lock, write, events, cancel requests of ended orders. A round: lane (2), alert.
-    assert counts == {5: 6 + 3, 100: 6 + 3 + 1}
+    # A batch: claim (2), lock, write, events, cancel requests of ended orders, polls. A round: lane (2), alert.
+    assert counts == {5: 7 + 3, 100: 7 + 3 + 1}
     assert OrderEvent.objects.filter(kind="status").count() == 100 + 2  # Two of the first five moved twice.
 
 
@@ -80,8 +80,7 @@ def test_batch_when_nothing_changed_then_no_other_column_is_written(upstream, cu
     before = Order.objects.filter(pk=one.pk).values().get()
     poll_now()
     after = Order.objects.filter(pk=one.pk).values().get()
-    differs = {name for name in before if before[name] != after[name]}
-    assert differs == {"next_poll_at", "checked_at", "still_polls"}
+    assert after == before
 
 
 def test_batch_when_one_row_cannot_be_written_then_the_others_are(upstream, customer, service, monkeypatch):
@@ -101,7 +100,7 @@ def test_batch_when_one_row_cannot_be_written_then_the_others_are(upstream, cust
         patch.setattr(applying, "write_answers", refuses)
         poll_now()
     assert [fresh(one).status for one in made] == ["partial", "partial", "pending", "partial", "partial"]
-    assert (refunds_of(made[2]), fresh(made[2]).poll_errors) == ([], 1)
+    assert (refunds_of(made[2]), fresh(made[2]).poll.errors) == ([], 1)
     poll_now()
     assert [refunds_of(one) for one in made] == [[125_000]] * 5
 
@@ -120,11 +119,11 @@ def test_write_when_columns_are_empty_or_large_then_they_are_stored_unchanged(cu
     one = make.accepted_order(customer, service)
     moment = timezone.now().replace(microsecond=0)
     for remains, charge, at in ((None, None, None), (-(10**15), 10**15, moment), (5, 0, moment + timedelta(hours=1))):
-        one.remains, one.upstream_charge, one.finished_at, one.next_poll_at = remains, charge, at, at
+        one.remains, one.upstream_charge, one.finished_at = remains, charge, at
         transitions.write_answers(orders=[one], was={one.pk: (one.status, 0)})
         stored = fresh(one)
         assert (stored.remains, stored.upstream_charge, stored.finished_at) == (remains, charge, at)
-        assert Order.objects.filter(pk=one.pk, next_poll_at__lte=moment).exists() == (at == moment)
+        assert Order.objects.filter(pk=one.pk, finished_at__lte=moment).exists() == (at == moment)
 
 
 # -- lanes -------------------------------------------------------------------------------------------
@@ -182,7 +181,7 @@ def test_lane_when_it_fails_then_the_error_is_raised(upstream, customer, service
             broken.set()
             raise RuntimeError("a bug of ours")
         apply(**values)
-        if Order.objects.filter(checked_at=None).count() < 3:
+        if OrderPoll.objects.filter(checked_at=None).count() < 3:
             broken.wait(60)  # After the first batch there are two lanes: let the other one run.
 
     monkeypatch.setattr(poll, "apply_answers", breaks)
@@ -211,7 +210,7 @@ def test_provider_when_it_keeps_failing_then_the_waits_double_until_an_answer(up
     stored = Provider.objects.get()
     assert (stored.polling_failures, stored.polling_until) == (0, None)
     assert not Alert.objects.filter(resolved_at=None).exists()
-    assert fresh(one).checked_at is not None
+    assert fresh(one).last_checked_at is not None
 
 
 def test_provider_when_the_breaker_is_open_then_it_is_not_polled_until_resumed(upstream, provider, customer, service):
@@ -257,14 +256,14 @@ def test_id_when_it_breaks_the_call_then_the_others_are_answered_and_it_waits(
     if answer == []:
         # An empty list has no answers but is no failed call.
         poll_now()
-        assert [fresh(one).poll_errors for one in bad] == [1, 1, 1]
+        assert [fresh(one).poll.errors for one in bad] == [1, 1, 1]
         return
     upstream.clear_requests()
     assert poll_now() == 40
     assert len(polled_ids(upstream)) < 40
     fine = [one for one in made if one not in bad]
     assert {fresh(one).status for one in fine} == {Status.PARTIAL}
-    assert [(fresh(one).status, fresh(one).poll_errors, fresh(one).checked_at) for one in bad] == [
+    assert [(fresh(one).status, fresh(one).poll.errors, fresh(one).last_checked_at) for one in bad] == [
         (Status.PENDING, 1, None)
     ] * 3
     assert Provider.objects.get().polling_failures == 0
@@ -277,7 +276,7 @@ def test_provider_when_every_call_fails_then_no_order_gets_an_error(upstream, cu
     upstream.clear_requests()
     assert poll_now() == 0
     assert len(polled_ids(upstream)) <= batch_calls.MAX_FAILURES
-    assert {fresh(one).poll_errors for one in made} == {0}
+    assert {fresh(one).poll.errors for one in made} == {0}
     assert Provider.objects.get().polling_failures == 1
 
 
@@ -287,8 +286,8 @@ def test_id_when_it_breaks_the_call_alone_then_its_waits_grow_too(upstream, cust
     upstream.inject(faults.reply(body=b"<html>oops</html>", action="status", times=None))
     for _ in range(12):
         poll_now()
-    assert fresh(one).poll_errors == 12
-    assert fresh(one).next_poll_at > timezone.now() + timedelta(minutes=10)
+    assert fresh(one).poll.errors == 12
+    assert fresh(one).next_check_at > timezone.now() + timedelta(minutes=10)
     # It is not polled for ever: in the end it goes to review.
     Order.objects.update(accepted_at=timezone.now() - timedelta(days=2))
     poll_now()
@@ -354,7 +353,7 @@ def test_order_when_not_polled_within_the_bound_then_an_alert_is_open_meanwhile(
     poll_now()
     watch_polls()
     assert not Alert.objects.exists()
-    Order.objects.update(checked_at=timezone.now() - poll_bound() - timedelta(minutes=3))
+    OrderPoll.objects.update(checked_at=timezone.now() - poll_bound() - timedelta(minutes=3))
     watch_polls()
     watch_polls()
     alert = Alert.objects.get(resolved_at=None)
@@ -392,7 +391,7 @@ def test_metrics_when_requested_with_the_token_then_they_show_open_orders(
     Provider.objects.update(name='Up "stream"\\n')
     create_accepted(customer, service, 2)
     poll_now()
-    Order.objects.update(checked_at=timezone.now() - timedelta(minutes=10))
+    OrderPoll.objects.update(checked_at=timezone.now() - timedelta(minutes=10))
     response = client.get("/metrics", headers={"Authorization": "Bearer a-long-token"})
     assert response.status_code == 200
     assert response["Content-Type"].startswith("text/plain")

@@ -13,7 +13,8 @@ from billing import ledger
 from billing.models import Entry
 from catalog.models import Provider, Service
 from catalog.provider_accounts import client_for, leave_polling_lane, take_polling_lane
-from orders.models import Order, OrderEvent
+from orders.common.poll_queue import adopt_unfollowed
+from orders.models import Order, OrderEvent, OrderPoll
 from orders.states import ReviewReason, Status, Submission
 from orders.tracking import poll
 from orders.tracking.apply import apply_answers
@@ -31,6 +32,7 @@ from tests.scenes import (
     money_of,
     nothing_changes,
     poll_now,
+    polls_of,
     refunds_of,
     set_and_poll,
     statements,
@@ -70,8 +72,8 @@ def test_round_when_not_all_fit_then_the_longest_waiting_go_first(upstream, prov
     """The newest orders were polled and the older ones never."""
     made = create_accepted(customer, service, 13)
     oldest = made[-3:]
-    Order.objects.update(next_poll_at=timezone.now() - timedelta(minutes=1))
-    Order.objects.filter(pk__in=[one.pk for one in oldest]).update(next_poll_at=timezone.now() - timedelta(days=1))
+    OrderPoll.objects.update(due_at=timezone.now() - timedelta(minutes=1))
+    OrderPoll.objects.filter(pk__in=[one.pk for one in oldest]).update(due_at=timezone.now() - timedelta(days=1))
     upstream.clear_requests()
     poll_provider(provider=provider, seconds=10)
     first = upstream.requests_of("status")[0].params["orders"].split(",")
@@ -83,14 +85,14 @@ def test_batch_when_nothing_changed_then_its_statements_do_not_grow(upstream, pr
     for count, more in ((2, 2), (10, 8)):
         create_accepted(customer, service, more)
         poll_now()
-        Order.objects.update(next_poll_at=timezone.now() - timedelta(seconds=1))
+        OrderPoll.objects.update(due_at=timezone.now() - timedelta(seconds=1))
         with statements() as unchanged:
             assert poll_provider(provider=provider) == count
         counts[count] = len(unchanged)
     print(f"statements of an unchanged batch: {counts}")
-    # 4 for a batch, and 3 for a round: the lane (2), and the alert to resolve. After a full batch comes another claim.
-    assert counts[2] == 4 + 3
-    assert counts[10] == 4 + 3 + 1
+    # 3 for a batch, and 3 for a round: the lane (2), and the alert to resolve. After a full batch comes another claim.
+    assert counts[2] == 3 + 3
+    assert counts[10] == 3 + 3 + 1
     assert Entry.objects.filter(kind="refund").count() == 0
 
 
@@ -102,7 +104,7 @@ def test_batch_when_many_rows_refund_then_its_statements_grow_by_wallet_only(ups
         poll_now()
         for one in made:
             upstream.set_order(int(one.upstream_id), status="Partial", remains=50, charge="0.1")
-        Order.objects.filter(pk__in=[one.pk for one in made]).update(next_poll_at=timezone.now() - timedelta(seconds=1))
+        OrderPoll.objects.filter(pk__in=[one.pk for one in made]).update(due_at=timezone.now() - timedelta(seconds=1))
         with statements() as changed:
             poll_due_orders()
         counts[len(who), count] = len(changed)
@@ -143,8 +145,8 @@ def test_answers_when_they_have_no_ids_then_their_position_is_not_used(upstream,
 
 def test_answer_when_it_has_rows_that_were_not_polled_then_they_are_ignored(upstream, provider, customer, service):
     due, not_due = create_accepted(customer, service, 2)
-    Order.objects.filter(pk=not_due.pk).update(next_poll_at=timezone.now() + timedelta(hours=1))
-    Order.objects.filter(pk=due.pk).update(next_poll_at=timezone.now())
+    OrderPoll.objects.filter(pk=not_due.pk).update(due_at=timezone.now() + timedelta(hours=1))
+    OrderPoll.objects.filter(pk=due.pk).update(due_at=timezone.now())
     rows = {str(one.upstream_id): {"status": "Canceled", "charge": "0", "remains": "100"} for one in (due, not_due)}
     upstream.inject(faults.reply(body=json.dumps(rows).encode(), action="status"))
     poll_due_orders()
@@ -177,15 +179,15 @@ def test_row_when_malformed_then_only_its_own_order_waits_longer(upstream, custo
     for round_number in range(1, 4):
         assert poll_now() == 3
         stored = fresh(bad)
-        assert (stored.status, stored.refunded, stored.poll_errors) == (Status.PENDING, 0, round_number)
-        assert (stored.review_reason, stored.next_poll_at > timezone.now()) == ("", True)
+        assert (stored.status, stored.refunded, stored.poll.errors) == (Status.PENDING, 0, round_number)
+        assert (stored.review_reason, stored.next_check_at > timezone.now()) == ("", True)
     assert [fresh(one).status for one in (first, last)] == [Status.PARTIAL, Status.PARTIAL]
     assert money_of(customer)[0] == 10_000_000 - 750_000 + 2 * 125_000
     # The next valid answer counts.
     upstream.set_order(int(bad.upstream_id), omitted=False)
     upstream._book.force(int(bad.upstream_id), {"answer": {"status": "Canceled", "charge": "0", "remains": "100"}})
     poll_now()
-    assert (fresh(bad).status, fresh(bad).poll_errors, refunds_of(bad)) == (Status.CANCELED, 0, [250_000])
+    assert (fresh(bad).status, fresh(bad).poll.errors, refunds_of(bad)) == (Status.CANCELED, 0, [250_000])
 
 
 @pytest.mark.usefixtures("still_clock")
@@ -205,9 +207,9 @@ def test_row_when_it_cannot_be_written_then_only_it_is_retried_soon(upstream, cu
         poll_now()
     assert [fresh(one).status for one in made] == [Status.CANCELED, Status.PENDING, Status.CANCELED]
     stored = fresh(bad)
-    assert (stored.refunded, stored.poll_errors, stored.finished_at, refunds_of(bad)) == (0, 1, None, [])
+    assert (stored.refunded, stored.poll.errors, stored.finished_at, refunds_of(bad)) == (0, 1, None, [])
     # Its end is not written, so it must not wait for the daily poll of ended orders.
-    assert stored.next_poll_at < timezone.now() + timedelta(hours=1)
+    assert stored.next_check_at < timezone.now() + timedelta(hours=1)
     poll_now()
     assert (fresh(bad).status, refunds_of(bad)) == (Status.CANCELED, [250_000])
 
@@ -227,7 +229,7 @@ def test_call_when_refused_for_one_unknown_id_then_the_others_are_answered(upstr
     # Halves; a single unknown id is sent again as `order`, the only form that some providers accept.
     assert sizes[:2] == [5, 2] and sorted(sizes[2:]) in ([1, 1, 3], [1, 1, 1, 3])
     assert [fresh(one).status for one in made] == ["partial", "pending", "pending", "pending", "partial"]
-    assert [fresh(one).poll_errors for one in made] == [0, 1, 0, 0, 0]
+    assert [fresh(one).poll.errors for one in made] == [0, 1, 0, 0, 0]
 
 
 def test_order_when_the_provider_no_longer_knows_it_then_it_goes_to_review(upstream, customer, order):
@@ -435,9 +437,9 @@ def test_start_count_when_the_provider_counts_later_then_it_is_updated(upstream,
 def test_order_when_ended_then_it_is_polled_daily_for_a_week(upstream, customer, order):
     set_and_poll(upstream, order, status="Completed", remains=0, charge="0.2")
     looks = 0
-    while fresh(order).next_poll_at is not None and looks < 20:
+    while fresh(order).next_check_at is not None and looks < 20:
         stored = fresh(order)
-        wait = stored.next_poll_at - timezone.now()
+        wait = stored.next_check_at - timezone.now()
         assert timedelta(hours=23, minutes=59) < wait <= timedelta(days=1)
         looks += 1
         # A day passes.
@@ -462,12 +464,12 @@ def test_order_when_nothing_changes_then_its_waits_grow(upstream, order):
     waits = []
     for _ in range(20):
         poll_now()
-        waits.append((fresh(order).next_poll_at - timezone.now()).total_seconds())
+        waits.append((fresh(order).next_check_at - timezone.now()).total_seconds())
     assert 47 <= waits[0] <= 72
     assert all(47 <= wait <= 3_600 * 1.2 for wait in waits)
     assert waits[-1] > 2_800
     set_and_poll(upstream, order, status="In progress", remains=90)
-    assert (fresh(order).next_poll_at - timezone.now()).total_seconds() <= 72
+    assert (fresh(order).next_check_at - timezone.now()).total_seconds() <= 72
 
 
 def test_order_when_not_accepted_then_it_is_never_polled(upstream, customer, service, provider):
@@ -479,6 +481,7 @@ def test_order_when_not_accepted_then_it_is_never_polled(upstream, customer, ser
             next_action_at=timezone.now() + timedelta(hours=1),
             doubt_until=timezone.now() + timedelta(hours=1),
         )
+    assert adopt_unfollowed() == 0
     assert claim_batch(provider_id=provider.pk) == []
     assert poll_due_orders() == 0
     Order.objects.update(submission="queued")
@@ -508,14 +511,14 @@ def test_round_when_the_provider_fails_then_its_orders_do_not_change(upstream, c
         upstream.set_order(int(one.upstream_id), status="Canceled", remains=100, charge="0")
     for fault in trouble:
         upstream.inject(fault)
-    columns = ("status", "refunded", "remains", "upstream_charge", "poll_errors", "review_reason")
+    columns = ("status", "refunded", "remains", "upstream_charge", "poll__errors", "review_reason")
     before = list(Order.objects.order_by("pk").values(*columns))
     assert poll_now() == 0
     assert list(Order.objects.order_by("pk").values(*columns)) == before
     assert Entry.objects.filter(kind="refund").count() == 0
     # The batch is polled again only when its claim runs out.
     for one in made:
-        assert timedelta(seconds=100) < fresh(one).next_poll_at - timezone.now() < timedelta(seconds=121)
+        assert timedelta(seconds=100) < fresh(one).next_check_at - timezone.now() < timedelta(seconds=121)
     assert Alert.objects.filter(resolved_at=None).count() == 1
     upstream.clear_faults()
     assert poll_now() == 2
@@ -528,8 +531,8 @@ def test_round_when_one_provider_is_unreachable_then_the_other_is_polled(upstrea
     stuck = make.accepted_order(customer, make.service(dead))
     [fine] = create_accepted(customer, service, 1)
     upstream.set_order(int(fine.upstream_id), status="Completed", remains=0)
-    Order.objects.filter(pk=stuck.pk).update(next_poll_at=timezone.now() - timedelta(days=1))
-    Order.objects.filter(pk=fine.pk).update(next_poll_at=timezone.now())
+    OrderPoll.objects.filter(pk=stuck.pk).update(due_at=timezone.now() - timedelta(days=1))
+    OrderPoll.objects.filter(pk=fine.pk).update(due_at=timezone.now())
     assert poll_due_orders() == 1
     assert (fresh(stuck).status, fresh(fine).status) == (Status.PENDING, Status.COMPLETED)
 
@@ -545,7 +548,7 @@ def test_round_when_the_provider_is_off_then_its_open_orders_are_still_polled(up
 def test_round_when_another_worker_polls_the_provider_then_it_does_nothing(upstream, provider, order):
     """Each tick put one more thread on a slow provider, until none was left for the others."""
     assert take_polling_lane(provider=provider, seconds=60)
-    Order.objects.update(next_poll_at=timezone.now() - timedelta(seconds=1))
+    OrderPoll.objects.update(due_at=timezone.now() - timedelta(seconds=1))
     upstream.clear_requests()
     assert poll_provider(provider=provider) == 0
     assert upstream.requests == []
@@ -596,12 +599,12 @@ def test_pollers_when_they_apply_the_same_answers_then_each_refund_is_posted_onc
         upstream.set_order(int(one.upstream_id), **row)
     answers = client_for(provider).statuses([str(one.upstream_id) for one in batch])
     # Both read the orders before one of them writes.
-    seen = [[fresh(one) for one in batch] for _ in range(6)]
+    seen = [polls_of(batch) for _ in range(6)]
     results = at_once(6, lambda number: apply_answers(provider=provider, batch=seen[number], answers=answers))
     assert results == [None] * 6
     amount = 100_000 if row["status"] == "Partial" else 250_000
     assert [refunds_of(one) for one in batch] == [[amount]] * 6
-    assert {fresh(one).poll_errors for one in batch} == {0}
+    assert {fresh(one).poll.errors for one in batch} == {0}
     assert OrderEvent.objects.filter(kind="status").count() == 6
     assert make.wallet(customer).balance == make.wallet(other).balance == 10_000_000 - 750_000 + 3 * amount
 
@@ -610,7 +613,7 @@ def test_pollers_when_they_apply_the_same_answers_then_each_refund_is_posted_onc
 def test_pollers_when_many_claim_at_once_then_no_order_is_in_two_batches(upstream, customer, service):
     provider = service.upstream.provider
     create_accepted(customer, service, 20)
-    Order.objects.update(next_poll_at=timezone.now() - timedelta(seconds=1))
+    OrderPoll.objects.update(due_at=timezone.now() - timedelta(seconds=1))
     batches = at_once(6, lambda number: [one.pk for one in claim_batch(provider_id=provider.pk)])
     claimed = sum(batches, [])
     assert len(claimed) == len(set(claimed)) == 20
@@ -625,9 +628,9 @@ def test_answers_when_an_older_one_is_applied_last_then_no_refund_is_taken_back(
     older = client.statuses([one.upstream_id])
     upstream.set_order(int(one.upstream_id), status="Partial", remains=70, charge="0.06")
     newer = client.statuses([one.upstream_id])
-    seen = [fresh(one) for _ in range(3)]
+    seen = [polls_of([one]) for _ in range(3)]
     for read_before, answers in zip(seen, (newer, older, newer), strict=True):
-        apply_answers(provider=provider, batch=[read_before], answers=answers)
+        apply_answers(provider=provider, batch=read_before, answers=answers)
     assert refunds_of(one) == [175_000]
 
 

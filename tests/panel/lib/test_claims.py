@@ -10,8 +10,7 @@ from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from orders.models import Order
-from orders.states import Submission
+from orders.models import OrderPoll
 from panel.lib.claims import claim_due, hold
 from tests import make
 from tests.scenes import at_once
@@ -27,13 +26,12 @@ def waiting(customer, service):
     made = [make.accepted_order(customer, service, upstream_id=f"{number}") for number in range(6)]
     for number, order in enumerate(made):
         due_at = now - timedelta(minutes=number + 1) if number < 5 else now + timedelta(hours=1)
-        Order.objects.filter(pk=order.pk).update(next_poll_at=due_at)
+        OrderPoll.objects.filter(pk=order.pk).update(due_at=due_at)
     return [order.pk for order in made]
 
 
-def claimed(limit: int = 10, **values: object) -> list[Order]:
-    rows = Order.objects.filter(submission=Submission.ACCEPTED)
-    return claim_due(rows, due="next_poll_at", lease=LEASE, limit=limit, values=values)
+def claimed(limit: int = 10, **values: object) -> list[OrderPoll]:
+    return claim_due(OrderPoll.objects.all(), due="due_at", lease=LEASE, limit=limit, values=values)
 
 
 @pytest.mark.django_db
@@ -53,10 +51,10 @@ def test_claim_when_its_lease_ends_then_another_may_claim(waiting, monkeypatch):
 
 @pytest.mark.django_db
 def test_claim_when_it_writes_values_then_rows_carry_all_but_expressions(waiting):
-    row = claimed(1, still_polls=7, poll_errors=F("poll_errors") + 1)[0]
-    stored = Order.objects.get(pk=row.pk)
-    assert (row.still_polls, stored.still_polls, row.poll_errors, stored.poll_errors) == (7, 7, 0, 1)
-    assert row.next_poll_at == stored.next_poll_at > timezone.now() + LEASE - timedelta(seconds=30)
+    row = claimed(1, unchanged=7, errors=F("errors") + 1)[0]
+    stored = OrderPoll.objects.get(pk=row.pk)
+    assert (row.unchanged, stored.unchanged, row.errors, stored.errors) == (7, 7, 0, 1)
+    assert row.due_at == stored.due_at > timezone.now() + LEASE - timedelta(seconds=30)
 
 
 @pytest.mark.postgresql
@@ -68,7 +66,7 @@ def test_claim_when_another_holds_a_row_then_it_skips_it_without_a_wait(waiting)
         return [row.pk for row in claimed()]
 
     with transaction.atomic():
-        Order.objects.select_for_update().get(pk=waiting[4])
+        OrderPoll.objects.select_for_update().get(pk=waiting[4])
         [found] = in_threads(claim)
     assert found == [waiting[3], waiting[2], waiting[1], waiting[0]]
 
@@ -80,7 +78,7 @@ def test_claim_when_rows_are_due_then_two_statements_else_one(waiting):
     assert len([one for one in queries if "SAVEPOINT" not in one["sql"]]) == 2
     with CaptureQueriesContext(connection) as queries:
         claimed()
-        hold([], due="next_poll_at", lease=LEASE)
+        hold([], due="due_at", lease=LEASE)
     assert len([one for one in queries if "SAVEPOINT" not in one["sql"]]) == 1
 
 

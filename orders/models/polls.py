@@ -1,0 +1,30 @@
+"""The queue of polls: a narrow row for each order that is followed."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from catalog.models import Provider
+from orders.models.orders import Order
+
+
+class OrderPoll(models.Model):
+    """When an order is polled next, and how the polls so far went.
+
+    A row of its own, because each poll writes it: the order's row is twenty times as wide and has many indexes. It is
+    made when the provider accepts the order and removed when the order is no longer followed.
+    """
+
+    order = models.OneToOneField(Order, primary_key=True, on_delete=models.PROTECT, related_name="poll")
+    # The order's provider. No index of its own: the queue's begins with it.
+    provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="+", db_index=False)
+    due_at = models.DateTimeField()
+    checked_at = models.DateTimeField(null=True, blank=True, help_text="When the provider last reported its status.")
+    unchanged = models.PositiveSmallIntegerField(default=0, help_text="Polls since the last change.")
+    errors = models.PositiveSmallIntegerField(default=0, help_text="Polls without a usable answer since the last one.")
+
+    class Meta:
+        indexes = (models.Index(fields=("provider", "due_at"), name="poll_due"),)
+
+    def __str__(self) -> str:
+        return f"Poll of order {self.order_id}"
