@@ -15,7 +15,7 @@ from catalog.models import Service
 from catalog.prices.customer_prices import Offer
 from orders.checkout.create import charge_of, cost_of_order
 from orders.common.transitions import id_columns
-from orders.models import Order
+from orders.models import Order, OrderPoll
 from orders.states import Status, Submission
 from panel.accounts.models import User
 from tests import make, unguarded
@@ -46,6 +46,9 @@ def open_orders(*, service: Service, customers: Sequence[User], ids: range) -> N
                 for one, purse in zip(chunk, owners, strict=True)
             ]
             Order.objects.bulk_create(orders)
+            OrderPoll.objects.bulk_create(
+                OrderPoll(order=order, provider=order.provider, due_at=order.next_poll_at) for order in orders
+            )
             unguarded.entries().bulk_create(purse.pay(order) for order, purse in zip(orders, owners, strict=True))
         unguarded.wallets().bulk_update((purse.wallet for purse in purses), ["balance", "entry_count"])
 
