@@ -1,4 +1,4 @@
-# Needs Python 3.11 or newer and nothing else; what is installed goes into .venv.
+# Needs only Python 3.11 or newer. Everything is installed into .venv.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
