@@ -228,7 +228,7 @@ def confirm_payment(*, deposit_id: int, credited: int) -> Deposit:
                 text=(
                     f"{_money(credited)} came in for deposit {deposit_id}, which is "
                     f"{deposit.get_state_display().lower()} ({_money(deposit.credited or 0)} credited). "
-                    "Nothing was added; settle it in the customer's wallet."
+                    "Nothing was added; correct it in the customer's wallet."
                 ),
             )
         return deposit

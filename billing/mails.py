@@ -43,6 +43,6 @@ QUEUE = MailQueue(
     write=write_deposit_mail,
     unchanged=("state",),
     alert=Cause.DEPOSIT_MAILS,
-    unreachable="The mail server cannot be reached: customers are not told of their deposits.",
-    refused=lambda deposit: f"The customer of deposit {deposit.pk} could not be told: the mail is refused.",
+    unreachable="The mail server cannot be reached: customers get no mails about their deposits.",
+    refused=lambda deposit: f"The customer of deposit {deposit.pk} could not be mailed: the server refuses it.",
 )

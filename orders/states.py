@@ -83,7 +83,7 @@ def may_follow(current: str, new: str) -> bool:
 class ReviewReason(models.TextChoices):
     """Why an order waits for a person. An order that is not in review has an empty reason."""
 
-    DOUBT = "doubt", "It may have been placed: no answer settled it in time"
+    DOUBT = "doubt", "It may have been accepted: no answer resolved it in time"
     UNKNOWN_ERROR = "unknown_error", "The provider refused it with words never seen before"
     WOULD_LOSE = "would_lose", "It would now cost more than the customer paid"
     CONTRADICTION = "contradiction", "Its remains and charge contradict each other"

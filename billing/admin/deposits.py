@@ -77,7 +77,7 @@ class DepositAdmin(ReadOnlyAdmin):
         "created_at",
         "decided_at",
         "decided_by",
-        "shown_told",
+        "shown_mailed",
     )
     readonly_fields = fields
     ordering = (_WAITING_FIRST, "-pk")
@@ -116,7 +116,7 @@ class DepositAdmin(ReadOnlyAdmin):
         )
 
     @display(description="Customer knows", boolean=True)
-    def shown_told(self, deposit: Deposit) -> bool:
+    def shown_mailed(self, deposit: Deposit) -> bool:
         return deposit.mail_due_at is None
 
     def has_decide_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
@@ -155,7 +155,7 @@ class DepositAdmin(ReadOnlyAdmin):
             object_id,
             form_class=RefuseForm,
             title="Refuse",
-            explanation="Nothing is added, and the customer is told why.",
+            explanation="Nothing is added, and the customer gets the reason by mail.",
             button="Refuse",
             act=act,
         )

@@ -95,7 +95,7 @@ class Provider(models.Model):
         blank=True,
         help_text=(
             "Only if the provider's documentation promises that an order repeated with the same value of this "
-            "parameter is taken once. Doubtful orders are then settled by asking again. Empty: it has none."
+            "parameter is taken once. Orders in doubt are then resolved by sending them again. Empty: it has none."
         ),
     )
     promise_unchecked = models.BigIntegerField(

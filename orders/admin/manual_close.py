@@ -73,7 +73,7 @@ def end_page(*, request: HttpRequest, model_admin: ModelAdmin, object_id: str) -
         form_class=lambda *args, **kwargs: EndForm(*args, order=order, **kwargs),
         title=f"End order {order.pk} by hand",
         explanation=(
-            f"For an order whose end {order.provider.name} does not tell. Ask there first: what is refunded is never "
+            f"For an order whose end {order.provider.name} does not report. Ask there first: what is refunded is never "
             f"taken back, and nothing stops the delivery. The customer paid {shown_money(order.charge)} and has "
             f"{shown_money(order.refunded)} back so far."
         ),

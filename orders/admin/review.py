@@ -292,9 +292,9 @@ def _bind_card(order: Order, form: forms.Form) -> Card:
     there = order.provider.name
     return Card(
         choice="bind",
-        title="It was placed: bind its id",
+        title="It was accepted: bind its id",
         text=(
-            f"You found it in the list of orders at {there}. It becomes placed under that id, and its progress and "
+            f"You found it in the list of orders at {there}. It becomes accepted under that id, and its progress and "
             f"refunds follow what {there} says of it. {there} is asked first whether the id is ours."
         ),
         button="Bind",
@@ -309,7 +309,7 @@ def _send_again_card(order: Order, form: forms.Form) -> Card:
         title = "Send it"
         text = "It goes back to the queue and is sent as soon as possible."
     else:
-        title = "It was not placed: send it again"
+        title = "It was not accepted: send it again"
         text = (
             f"It goes back to the queue and is sent once more. If {there} has it after all, it is delivered twice "
             "and we pay for both."
@@ -343,7 +343,7 @@ def _refund_card(order: Order, form: forms.Form) -> Card:
 def _apology(order: Order) -> str:
     if order.submission == Submission.IN_DOUBT:
         return (
-            "We could not make sure that your order was placed, so we canceled it and gave you all your money back. "
+            "We could not make sure that your order was accepted, so we canceled it and refunded it in full. "
             "We are sorry for the wait."
         )
-    return "We could not place your order, so you have all your money back. We are sorry for the wait."
+    return "We could not get your order accepted, so we refunded it in full. We are sorry for the wait."

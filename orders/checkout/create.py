@@ -69,7 +69,7 @@ class AlreadyOrdered(OrderRefused):
 
     def __init__(self, order: Order) -> None:
         super().__init__(
-            _("This form has already placed order %(number)s. Nothing more was charged. To order it too, order again.")
+            _("This form has already created order %(number)s. Nothing more was charged. To order it too, order again.")
             % {"number": order.pk}
         )
         self.order = order

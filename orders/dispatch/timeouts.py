@@ -84,7 +84,7 @@ def review_overdue_doubts() -> None:
             ask_for_review(
                 order=order,
                 reason=ReviewReason.DOUBT,
-                note="The provider never told whether it has this order.",
+                note="The provider never said whether it has this order.",
             )
 
 

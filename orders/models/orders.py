@@ -98,7 +98,7 @@ class Tracking(models.Model):
     upstream_charge = models.BigIntegerField(null=True, blank=True, help_text="The cost that the provider returned.")
     finished_at = models.DateTimeField(null=True, blank=True)
     next_poll_at = models.DateTimeField(null=True, blank=True)
-    checked_at = models.DateTimeField(null=True, blank=True, help_text="When the provider last told how it stands.")
+    checked_at = models.DateTimeField(null=True, blank=True, help_text="When the provider last reported its status.")
     # Of the release before, which polls by them. They go with the next one.
     poll_errors = models.PositiveSmallIntegerField(default=0)
     still_polls = models.PositiveSmallIntegerField(default=0)

@@ -117,7 +117,7 @@ def _search(provider: Provider, client: UpstreamClient, doubts: Sequence[Order],
         if _sent_to_other_account(order, provider):
             _give_up(provider, order, _OLD_ACCOUNT)
         elif window is None:
-            _note(order, "No order that was placed there before it is known, so there is no place to begin.")
+            _note(order, "No order that the provider accepted before it is known, so there is no id to begin with.")
         elif window.is_too_wide:
             ends = f"{window.low} and {window.high}"
             _give_up(provider, order, f"Others ordered too much meanwhile: its id may be any between {ends}.")
@@ -154,7 +154,7 @@ def _match_and_bind(order: Order, window: IdWindow, candidates: Sequence[Candida
         bind_upstream_id(order=order, upstream_id=str(found), text=text)
     except (OrderMoved, ReviewError):
         return False  # It was resolved otherwise meanwhile.
-    log.info("doubt settled by its id", order=order.pk, upstream_id=found)
+    log.info("doubt resolved by its id", order=order.pk, upstream_id=found)
     return True
 
 

@@ -113,7 +113,7 @@ def _send_again(provider: Provider, doubts: Sequence[Order]) -> list[Order]:
         if order.submission != Submission.ACCEPTED:
             left[0] = order  # Its token changed.
             break
-        log.info("doubt settled by its request id", order=order.pk, upstream_id=order.upstream_id)
+        log.info("doubt resolved by its request id", order=order.pk, upstream_id=order.upstream_id)
         if provider.promise_unchecked is None:
             provider.promise_unchecked = order.pk
             Provider.objects.filter(pk=provider.pk).update(promise_unchecked=order.pk)

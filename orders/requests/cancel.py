@@ -44,7 +44,7 @@ BEING_SENT = gettext_lazy(
     "It is being sent to the provider right now. Nothing was changed; try again in a few minutes."
 )
 BEING_LOOKED_FOR = gettext_lazy(
-    "We are finding out whether it was placed. Nothing was changed; try again in a few minutes, it is refunded in "
+    "We are finding out whether the provider has it. Nothing was changed; try again in a few minutes, it is refunded in "
     "full if it was not."
 )
 
@@ -81,7 +81,7 @@ def why_not_asked(order: Order) -> str:
     if order.submission == Submission.IN_DOUBT:
         return str(BEING_LOOKED_FOR)
     if order.submission == Submission.QUEUED:
-        return _("It is being looked at by our team, who will cancel it if it was not placed.")
+        return _("Our team is checking it, and will cancel it if it was not sent.")
     return ""
 
 

@@ -165,7 +165,7 @@ def _why_given_up(refill: Refill, answer: RefillStatusRow | RowError | None, age
     if unknown and errors >= LOST_AFTER_ERRORS and age > LOST_AFTER:
         return "The provider took it, but no longer knows it. It cannot be followed."
     if errors >= MAX_ERRORS:
-        return "The provider took it, but does not tell how it stands. It is not followed any more."
+        return "The provider accepted it, but does not report its status. It is not polled any more."
     return ""
 
 

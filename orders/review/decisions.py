@@ -59,7 +59,7 @@ def close_resolved_review(*, order: Order) -> None:
     """
     with contextlib.suppress(OrderMoved):
         close_review(order=order, seen=("review_finding", "review_note"), closed={})
-        text = "The provider's later answer settled it"
+        text = "The provider's later answer resolved it"
         write_event(order_id=order.pk, kind=EventKind.REVIEW, old=order.review_reason, text=text, public=False)
 
 
@@ -124,7 +124,7 @@ def send_again(*, order: Order, actor: User | None) -> None:
         raise ReviewError(f"{loss} Refund it, or change the service's cost first.")
     with transaction.atomic():
         now = timezone.now()
-        text = "Sent again: staff made sure that it was not placed"
+        text = "Sent again: staff made sure that it was not accepted"
         _move(order, to=Submission.QUEUED, text=text, actor=actor, values={"next_action_at": now, "queued_at": now})
         hint_after_commit("orders.tasks.submit_orders")
 
@@ -144,7 +144,7 @@ def refund_part(*, order: Order, amount: int, note: str, actor: User | None) -> 
     """
     refuse_own(actor=actor, customer_id=order.customer_id)
     if order.submission != Submission.ACCEPTED:
-        raise ReviewError("Only a placed order can give back a part.")
+        raise ReviewError("Only an accepted order can be refunded in part.")
     if not 0 < amount <= order.net_charge:
         raise ReviewError("Give back more than nothing, and at most what is left of the charge.")
     with transaction.atomic():

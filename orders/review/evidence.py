@@ -54,7 +54,7 @@ def _question_in_doubt(order: Order, sent_at: datetime, now: datetime) -> str:
     passed = "passed" if deadline <= now else "is"
     return (
         f"Find out whether {there} has this order, then choose below: it was sent {age} ago without a clear answer, "
-        f"nothing settled it since, and its deadline {passed} at {until}."
+        f"nothing resolved it since, and its deadline {passed} at {until}."
     )
 
 
@@ -211,14 +211,14 @@ class BalanceHint:
     own_cost: int | None
 
     @property
-    def if_not_placed(self) -> int | None:
+    def if_not_accepted(self) -> int | None:
         if self.before is None or self.after is None or self.others_cost is None:
             return None
         return self.before - self.others_cost
 
     @property
-    def if_placed(self) -> int | None:
-        without = self.if_not_placed
+    def if_accepted(self) -> int | None:
+        without = self.if_not_accepted
         return None if without is None or self.own_cost is None else without - self.own_cost
 
     def apart(self, expected: int | None) -> int | None:
@@ -277,8 +277,8 @@ def balance_lines(hint: BalanceHint, currency: str) -> list[BalanceLine]:
         *(
             BalanceLine(label, _shown(expected, currency), _apart(hint.apart(expected), currency))
             for label, expected in (
-                ("If it was not placed, there would be", hint.if_not_placed),
-                ("If it was placed, there would be", hint.if_placed),
+                ("If it was not accepted, there would be", hint.if_not_accepted),
+                ("If it was accepted, there would be", hint.if_accepted),
             )
         ),
         BalanceLine("What was there afterwards", _shown(hint.after, currency), _at(hint.after_at)),
@@ -289,9 +289,7 @@ def not_counted(hint: BalanceHint, currency: str) -> str:
     """Return the orders in between that may have been accepted too; "" if there are none."""
     if not hint.unsure:
         return ""
-    return (
-        f"Not counted: {_orders(hint.unsure)} that may have been placed too, for {_shown(hint.unsure_cost, currency)}."
-    )
+    return f"Not counted: {_orders(hint.unsure)} that may have been accepted too, for {_shown(hint.unsure_cost, currency)}."
 
 
 def _orders(count: int) -> str:

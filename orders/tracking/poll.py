@@ -100,7 +100,7 @@ def poll_provider(*, provider: Provider, seconds: float = ROUND_SECONDS) -> int:
         raise_alert(
             cause=Cause.POLLING,
             about=provider.pk,
-            text=f"{provider.name} does not tell the status of orders: {poll.trouble}",
+            text=f"{provider.name} does not report the status of orders: {poll.trouble}",
         )
     elif poll.polled:
         resolve_alert(cause=Cause.POLLING, about=provider.pk)

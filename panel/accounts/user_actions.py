@@ -116,7 +116,7 @@ class UserActions:
             except AddressRefused as error:
                 raise ActionRefused(f"{error} Nothing was changed.") from error
             ended = " The invitation ended with it: invite them again." if user.invited_at else ""
-            return f"The address was {old} and is {data['address'].lower()} now. Both are told by mail.{ended}"
+            return f"The address was {old} and is {data['address'].lower()} now. Both get a mail.{ended}"
 
         return self._show_form(
             request,
@@ -125,7 +125,7 @@ class UserActions:
             title="Change the address",
             explanation=(
                 "Whoever has the new address can get a link to set a password, and so use the account and its wallet: "
-                "make sure that it is theirs. The old and the new address are told by mail, with the API keys of the "
+                "make sure that it is theirs. The old and the new address get a mail, with the API keys of the "
                 "account; everybody who is signed in to it is signed out, and links to set a password end."
             ),
             button="Change the address",

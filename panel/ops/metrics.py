@@ -63,7 +63,7 @@ def _poll_backlog() -> Iterator[Metric]:
     yield _by(
         "provider",
         "upmark_oldest_unchecked_seconds",
-        "Since the provider last told how the open order stands that waits longest.",
+        "Since the last status of the open order that waits longest.",
         {name: one.oldest.total_seconds() for name, one in rows},
     )
     yield _gauge("upmark_poll_bound_seconds", "What the former must not exceed.", poll_bound().total_seconds())

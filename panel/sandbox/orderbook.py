@@ -2,7 +2,7 @@
 
 The balance is always the opening balance less what is kept of every order: the charge is taken in the transaction
 that creates the row, and the refund for what was not delivered is posted once, in the transaction that marks the
-order as settled.
+order as final.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ class OrderBook:
     def balance(self) -> int:
         """Return the micro-units left, after refunding everything that has ended by now."""
         with self._store.transaction() as connection:
-            self._settle_due(connection)
+            self._finish_due(connection)
             return _balance(connection)
 
     def set_balance(self, micros: int) -> None:
         """Set what is left to spend; orders that end later are added to it."""
         with self._store.transaction() as connection:
-            self._settle_due(connection)
+            self._finish_due(connection)
             connection.execute("UPDATE account SET balance = ?", (micros,))
 
     def place(self, new: NewOrder, *, request_id: str | None = None) -> int:
@@ -63,7 +63,7 @@ class OrderBook:
                     if json.loads(row["params"]) != new.params:
                         raise OrderRejected("Incorrect request: request_id was used for another order")
                     return int(row["id"])
-            self._settle_due(connection)
+            self._finish_due(connection)
             if _balance(connection) < new.charge:
                 raise OrderRejected("Not enough funds on balance")
             order_id: int = connection.execute("SELECT next_order_id FROM account").fetchone()[0]
@@ -109,7 +109,7 @@ class OrderBook:
     def all(self) -> list[SandboxOrder]:
         """Return every order, oldest first."""
         with self._store.transaction() as connection:
-            self._settle_due(connection)
+            self._finish_due(connection)
             rows = connection.execute("SELECT * FROM orders ORDER BY id").fetchall()
         return [SandboxOrder.from_row(row) for row in rows]
 
@@ -135,7 +135,7 @@ class OrderBook:
                 self._force(connection, order, {"status": ended, "remains": at.remains})
                 return
             connection.execute("UPDATE orders SET canceled_at = ?, ends_at = ? WHERE id = ?", (now, now, order_id))
-            self._settle(connection, self._one(connection, order_id), now)
+            self._finish(connection, self._one(connection, order_id), now)
 
     def force(self, order_id: int, changes: dict[str, Any]) -> None:
         """Force the state of an order from now on; its money follows at once. Raise LookupError if unknown."""
@@ -191,15 +191,15 @@ class OrderBook:
     def _force(self, connection: sqlite3.Connection, order: SandboxOrder, changes: dict[str, Any]) -> None:
         forced = {**order.forced, **changes}
         connection.execute("UPDATE orders SET forced = ? WHERE id = ?", (json.dumps(forced), order.id))
-        self._settle(connection, self._one(connection, order.id), self._store.now())
+        self._finish(connection, self._one(connection, order.id), self._store.now())
 
-    def _settle_due(self, connection: sqlite3.Connection) -> None:
+    def _finish_due(self, connection: sqlite3.Connection) -> None:
         now = self._store.now()
         due = connection.execute("SELECT * FROM orders WHERE settled = 0 AND ends_at <= ?", (now,)).fetchall()
         for row in due:
-            self._settle(connection, SandboxOrder.from_row(row), now)
+            self._finish(connection, SandboxOrder.from_row(row), now)
 
-    def _settle(self, connection: sqlite3.Connection, order: SandboxOrder, now: float) -> None:
+    def _finish(self, connection: sqlite3.Connection, order: SandboxOrder, now: float) -> None:
         """Adjust the money of one order to its state; repeating it changes nothing."""
         ended = order.ended(now)
         refunded = order.charge - order.kept(now) if ended else 0

@@ -164,10 +164,10 @@ class SandboxServer:
     def orders(self) -> list[OrderSnapshot]:
         """Return every accepted order, oldest first."""
         orders, now = self._book.all(), self._store.now()
-        placed = []
+        accepted = []
         for order in orders:
             at = order.progress(now)
-            placed.append(
+            accepted.append(
                 OrderSnapshot(
                     id=order.id,
                     service=order.service,
@@ -182,7 +182,7 @@ class SandboxServer:
                     refunded=_decimal(order.refunded),
                 )
             )
-        return placed
+        return accepted
 
     @property
     def balance(self) -> Decimal:
@@ -209,7 +209,7 @@ class SandboxServer:
         """Force the state of an order; the balance follows at once.
 
         `status`, `remains`, `charge`, `start_count`: any JSON value, shown unchanged (an int as a string). A status
-        that ends the order settles it, another one keeps it running until it is forced again. `answer`: the whole
+        that ends the order makes it final, another one keeps it running until it is forced again. `answer`: the whole
         row in `status`, any JSON value. `omitted=True`: left out of answers for many, unknown in an answer for one.
         Raise LookupError for an unknown order.
         """

@@ -32,7 +32,7 @@ CREATE TABLE IF NOT EXISTS orders (
     type TEXT NOT NULL,
     link TEXT NOT NULL,
     quantity INTEGER NOT NULL CHECK (quantity > 0),
-    charge INTEGER NOT NULL CHECK (charge >= 0),    -- micro-units, taken when placed
+    charge INTEGER NOT NULL CHECK (charge >= 0),    -- micro-units, taken when accepted
     refunded INTEGER NOT NULL DEFAULT 0,            -- micro-units, given back when it ended
     params TEXT NOT NULL,                           -- JSON, as they came, without the key
     request_id TEXT UNIQUE,

@@ -77,7 +77,7 @@ def _confirm(request: HttpRequest, orders: list[Order]) -> HttpResponse:
 
 def _tell(request: HttpRequest, result: BulkResult, *, asked: str) -> None:
     """Show one message: "3 canceled, $1.20 is back in your wallet; cancellation requested for 4 orders; 2 left: …"."""
-    told = []
+    parts = []
     if result.withdrawn:
         text = ngettext(
             "%(count)s order was canceled. %(amount)s is back in your wallet.",
@@ -85,21 +85,21 @@ def _tell(request: HttpRequest, result: BulkResult, *, asked: str) -> None:
             result.withdrawn,
         )
         back = format_money(result.refunded, settings.PANEL_CURRENCY, exact=True)
-        told.append(text % {"count": result.withdrawn, "amount": back})
+        parts.append(text % {"count": result.withdrawn, "amount": back})
     if result.asked:
-        told.append(asked % {"count": result.asked})
+        parts.append(asked % {"count": result.asked})
     if result.already:
         text = ngettext(
             "%(count)s order was canceled already.", "%(count)s orders were canceled already.", result.already
         )
-        told.append(text % {"count": result.already})
+        parts.append(text % {"count": result.already})
     for reason, count in result.left.items():
         text = ngettext(
             "%(count)s order was not changed: %(reason)s", "%(count)s orders were not changed: %(reason)s", count
         )
-        told.append(text % {"count": count, "reason": _(reason)})
+        parts.append(text % {"count": count, "reason": _(reason)})
     level = messages.SUCCESS if result.withdrawn or result.asked or result.already else messages.WARNING
-    add_message_once(request, level, " ".join(told))
+    add_message_once(request, level, " ".join(parts))
 
 
 def _back(request: HttpRequest) -> str:

@@ -69,7 +69,7 @@ def _order_part(request: HttpRequest, template: str, pk: int, *, version: str) -
         "version": version,
         "events": events,
         "refunds": selectors.refunds_of(order=order) if order.refunded else [],
-        "told": details_of(order),
+        "details": details_of(order),
         "api_key": api_key_of(order=order),
         "times": times_of(order.service),
         "cancel": cancel,

@@ -168,8 +168,8 @@ def test_page_when_in_doubt_then_question_facts_evidence_and_three_choices(staff
         "Search again",
         f"Bind {true_id(upstream, doubt)}",
         "Only a hint, never a proof",
-        "It was placed: bind its id",
-        "It was not placed: send it again",
+        "It was accepted: bind its id",
+        "It was not accepted: send it again",
         "Give up: cancel and refund",
         "Cancel and refund $2.50",
     ]
@@ -209,8 +209,8 @@ def test_page_when_balances_are_known_then_both_outcomes_are_computed(staff_clie
     assert [(label, amount) for label, amount, _ in lines] == [
         ("Before it was sent", "$999.70"),
         ("Others sent in between should have cost", "$0.00"),
-        ("If it was not placed, there would be", "$999.70"),
-        ("If it was placed, there would be", "$997.70"),
+        ("If it was not accepted, there would be", "$999.70"),
+        ("If it was accepted, there would be", "$997.70"),
         ("What was there afterwards", "$987.70"),
     ]
     assert [note for _, _, note in lines[2:4]] == ["$12.00 less was there", "$10.00 less was there"]
@@ -232,7 +232,7 @@ def test_page_when_others_were_sent_in_between_then_counted_once(
     submit_now()
     context = staff_client.get(page(order)).context
     assert (context["balance"][1].amount, context["balance"][1].note) == ("−$1.00", "2 orders")
-    assert context["not_counted"] == "Not counted: 1 order that may have been placed too, for $0.80."
+    assert context["not_counted"] == "Not counted: 1 order that may have been accepted too, for $0.80."
 
 
 @pytest.mark.parametrize(("key", "counted"), [("upstream-key", "1 order"), ("another-key", "0 orders")])

@@ -138,7 +138,7 @@ def sure(*costs: int) -> list[OtherOrder]:
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "cost", "others", "rate", "if_not_placed", "if_placed", "apart"),
+    ("before", "after", "cost", "others", "rate", "if_not_accepted", "if_accepted", "apart"),
     [
         # $10.00 there, nothing else sent, the order costs $2.00.
         (10_000_000, 8_000_000, 2_000_000, [], EXCHANGE_ONE, 10_000_000, 8_000_000, (-2_000_000, 0)),
@@ -159,20 +159,20 @@ def sure(*costs: int) -> list[OtherOrder]:
     ],
 )
 def test_balance_when_known_then_both_outcomes_are_computed(
-    before, after, cost, others, rate, if_not_placed, if_placed, apart
+    before, after, cost, others, rate, if_not_accepted, if_accepted, apart
 ):
     found = hint(before=before, after=after, cost=cost, others=sure(*others), rate=rate)
-    assert (found.if_not_placed, found.if_placed) == (if_not_placed, if_placed)
-    assert (found.apart(found.if_not_placed), found.apart(found.if_placed)) == apart
+    assert (found.if_not_accepted, found.if_accepted) == (if_not_accepted, if_accepted)
+    assert (found.apart(found.if_not_accepted), found.apart(found.if_accepted)) == apart
 
 
 def test_balance_when_others_are_in_doubt_then_listed_but_not_counted():
     others = [*sure(1_080_000), OtherOrder(2_160_000, is_sure=False), OtherOrder(1_080_000, is_sure=False)]
     found = hint(before=100_000_000, after=97_000_000, cost=2_160_000, others=others, rate=EURO)
-    assert (found.others, found.others_cost, found.if_not_placed) == (1, 1_000_000, 99_000_000)
-    assert not_counted(found, "EUR") == "Not counted: 2 orders that may have been placed too, for €3.00."
+    assert (found.others, found.others_cost, found.if_not_accepted) == (1, 1_000_000, 99_000_000)
+    assert not_counted(found, "EUR") == "Not counted: 2 orders that may have been accepted too, for €3.00."
     assert not_counted(hint(before=1, after=1, cost=1, others=others[:2], rate=EURO), "EUR").endswith(
-        " 1 order that may have been placed too, for €2.00."
+        " 1 order that may have been accepted too, for €2.00."
     )
     assert not_counted(hint(before=1, after=1, cost=1, others=sure(1), rate=EURO), "EUR") == ""
 
@@ -187,8 +187,8 @@ def test_balance_lines_when_known_then_each_outcome_is_compared():
     assert [(line.label, line.amount, line.note) for line in balance_lines(found, "EUR")] == [
         ("Before it was sent", "€100.00", "4 Mar 2026, 12:00"),
         ("Others sent in between should have cost", "−€3.00", "2 orders"),
-        ("If it was not placed, there would be", "€97.00", "€2.50 less was there"),
-        ("If it was placed, there would be", "€95.00", "€0.50 less was there"),
+        ("If it was not accepted, there would be", "€97.00", "€2.50 less was there"),
+        ("If it was accepted, there would be", "€95.00", "€0.50 less was there"),
         ("What was there afterwards", "€94.50", "4 Mar 2026, 12:06"),
     ]
 
@@ -222,12 +222,12 @@ def test_balance_lines_when_not_read_afterwards_then_left_blank():
         (
             {"review_reason": ReviewReason.DOUBT, "doubt_until": NOON + timedelta(minutes=30)},
             "Find out whether North has this order, then choose below: it was sent 2 hours ago without a clear answer, "
-            "nothing settled it since, and its deadline passed at 4 Mar 2026, 12:30.",
+            "nothing resolved it since, and its deadline passed at 4 Mar 2026, 12:30.",
         ),
         (
             {"review_reason": ReviewReason.DOUBT, "doubt_until": NOON + timedelta(hours=3)},
             "Find out whether North has this order, then choose below: it was sent 2 hours ago without a clear answer, "
-            "nothing settled it since, and its deadline is at 4 Mar 2026, 15:00.",
+            "nothing resolved it since, and its deadline is at 4 Mar 2026, 15:00.",
         ),
         (
             {"doubt_until": NOON + timedelta(hours=3)},

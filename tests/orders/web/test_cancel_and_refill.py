@@ -231,7 +231,7 @@ def test_refill_history_when_shown_then_states_have_colour_icon_and_word(signed_
     [
         (RefillState.REJECTED, "The provider looked at it and did not refill."),
         (RefillState.REFUSED, "The provider did not take the request."),
-        (RefillState.UNFOLLOWED, "The provider was asked, but does not tell how it goes."),
+        (RefillState.UNFOLLOWED, "The provider has the request, but does not report its progress."),
     ],
 )
 def test_refill_history_when_it_failed_then_says_so_plainly(signed_in, completed, state, words):
