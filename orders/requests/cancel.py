@@ -43,9 +43,9 @@ SOON = timedelta(seconds=10)
 BEING_SENT = gettext_lazy(
     "It is being sent to the provider right now. Nothing was changed; try again in a few minutes."
 )
-BEING_LOOKED_FOR = gettext_lazy(
-    "We are finding out whether the provider has it. Nothing was changed; try again in a few minutes, it is refunded in "
-    "full if it was not."
+IN_DOUBT = gettext_lazy(
+    "We are finding out whether the provider has it. Nothing was changed. Try again in a few minutes: if it was not "
+    "accepted, it is refunded in full."
 )
 
 
@@ -79,7 +79,7 @@ def why_not_asked(order: Order) -> str:
     if order.submission == Submission.SUBMITTING:
         return str(BEING_SENT)
     if order.submission == Submission.IN_DOUBT:
-        return str(BEING_LOOKED_FOR)
+        return str(IN_DOUBT)
     if order.submission == Submission.QUEUED:
         return _("Our team is checking it, and will cancel it if it was not sent.")
     return ""

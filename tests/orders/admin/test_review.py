@@ -43,7 +43,7 @@ from tests.scenes import (
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books"), pytest.mark.once]
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
-SORRY = "We could not make sure that your order was placed"
+SORRY = "We could not make sure that your order was accepted"
 
 
 @pytest.fixture

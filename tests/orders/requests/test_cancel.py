@@ -183,7 +183,7 @@ def test_cancel_when_queued_but_maybe_accepted_then_left_to_staff(customer, serv
         review_reason=reason, review_note="The provider has it as 23501.", review_since=timezone.now()
     )
     assert not may_withdraw(fresh(order))
-    assert "our team" in refused(fresh(order), customer)
+    assert "Our team" in refused(fresh(order), customer)
 
 
 def test_cancel_when_refused_lately_then_allowed_after_an_hour(upstream, customer, order):
