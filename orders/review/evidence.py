@@ -289,7 +289,8 @@ def not_counted(hint: BalanceHint, currency: str) -> str:
     """Return the orders in between that may have been accepted too; "" if there are none."""
     if not hint.unsure:
         return ""
-    return f"Not counted: {_orders(hint.unsure)} that may have been accepted too, for {_shown(hint.unsure_cost, currency)}."
+    cost = _shown(hint.unsure_cost, currency)
+    return f"Not counted: {_orders(hint.unsure)} that may have been accepted too, for {cost}."
 
 
 def _orders(count: int) -> str:

@@ -508,7 +508,7 @@ def test_refund_when_the_reason_is_missing_or_too_long_then_an_error(staff_clien
 
 def test_refund_when_opened_then_a_polite_reason_is_filled_in(staff_client, doubt, unknown_refusal):
     assert SORRY in text_of(staff_client, doubt)
-    assert "We could not place your order" in text_of(staff_client, unknown_refusal)
+    assert "We could not get your order accepted" in text_of(staff_client, unknown_refusal)
 
 
 # -- search again ------------------------------------------------------------------------------------
