@@ -1,9 +1,9 @@
-"""Chaos: the panel is killed, stopped and lied to, and every order is then compared with the truth upstream.
+"""Chaos tests: kill and stop the panel's processes, make providers fail, then compare every order with the providers.
 
-`python -m tests.chaos` (or `make chaos`) runs it on a throw-away database and prints figures. Nothing in the
-product knows of it: crash points and sabotages are put around its functions from outside, in child processes.
+`python -m tests.chaos` (or `make chaos`) runs them on a temporary database and prints figures. The product contains no
+hooks for this: child processes wrap its functions with crash points and sabotages from outside.
 
-    matrix  each upstream fault × each point at which the sending process dies
-    kill    real Celery workers, killed over and over while 40 of 100 orders meet a fault
-    stop    a worker that is stopped past its lease, and wakes up when all is decided
+    matrix  every provider fault × every point at which the sending process dies
+    kill    real Celery workers, killed repeatedly while 40 of 100 `add` calls meet a fault
+    stop    workers that are stopped until their lease has expired, and continue when others have decided
 """

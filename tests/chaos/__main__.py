@@ -1,6 +1,6 @@
 """The command: `python -m tests.chaos [matrix] [stop] [kill] [--short [--half N]] [--seed N] [--sabotage NAME]`.
 
-Each part has a process, a database and times of its own.
+Each part runs in its own process, with its own database and timeouts.
 """
 
 from __future__ import annotations
@@ -20,21 +20,22 @@ from tests.chaos.sabotage import SABOTAGES, VARIABLE
 from tests.chaos.surroundings import Surroundings, surroundings
 
 PARTS = ("matrix", "stop", "kill")
-# Matrix and stop wait for each late answer and each lease in turn; a busy machine may not fail by a narrow time.
-_TIMES = {"matrix": ("0.8", "3"), "stop": ("0.8", "3"), "kill": ("1.5", "4")}
+# UPSTREAM_ADD_TIMEOUT and SUBMISSION_LEASE_SECONDS of each part. "matrix" and "stop" wait for every late answer and
+# every lease, so theirs are short, but long enough for a busy machine.
+_TIMEOUTS = {"matrix": ("0.8", "3"), "stop": ("0.8", "3"), "kill": ("1.5", "4")}
 _SHORT_ORDERS, _HALF_ORDERS = 40, 15
 
 
 def main() -> int:
     given = _arguments()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # What was set up is taken away all the same.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # So that the temporary database is still dropped.
     if len(given.parts) > 1:
-        return 0 if _conduct(given).passed else 1
+        return 0 if _run_parts(given).passed else 1
     [part] = given.parts
-    os.environ["UPSTREAM_ADD_TIMEOUT"], os.environ["SUBMISSION_LEASE_SECONDS"] = _TIMES[part]
+    os.environ["UPSTREAM_ADD_TIMEOUT"], os.environ["SUBMISSION_LEASE_SECONDS"] = _TIMEOUTS[part]
     os.environ[VARIABLE] = given.sabotage
     with surroundings(with_broker=part == "kill") as where:
-        figures = _play(part, given, where)
+        figures = _run_part(part, given, where)
     print(table(figures, title=f"{part} ({where.vendor}, seed {given.seed})"), end="\n\n", flush=True)
     if given.figures:
         Path(given.figures).write_text(figures.to_json())
@@ -42,26 +43,30 @@ def main() -> int:
 
 
 def _arguments() -> Any:
-    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description="Kills the panel and lies to it.")
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; without any, all of them")
-    parser.add_argument("--orders", type=int, default=600, help="submissions of the part kill")
-    parser.add_argument("--seed", type=int, default=1, help="decides what is drawn")
-    parser.add_argument("--short", action="store_true", help="a representative part of everything, in seconds")
-    parser.add_argument("--half", type=int, choices=[1, 2], default=0, help="every second of the short cases only")
-    parser.add_argument("--sabotage", choices=[*SABOTAGES], default="", help="break the panel: the run must fail")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.chaos", description="Kills the panel's processes and makes providers fail."
+    )
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; all of them by default")
+    parser.add_argument("--orders", type=int, default=600, help="how many orders the part kill creates")
+    parser.add_argument("--seed", type=int, default=1, help="seed of all random choices")
+    parser.add_argument("--short", action="store_true", help="a representative selection, within seconds")
+    parser.add_argument("--half", type=int, choices=[1, 2], default=0, help="run only this half of the short cases")
+    parser.add_argument(
+        "--sabotage", choices=[*SABOTAGES], default="", help="break the panel on purpose: the run must then fail"
+    )
     parser.add_argument("--stop-early", action="store_true", help="end the matrix at the first problem")
-    parser.add_argument("--figures", default="", help="a file to write the figures to")
+    parser.add_argument("--figures", default="", help="write the figures to this file, as JSON")
     given = parser.parse_args()
     if unknown := set(given.parts) - set(PARTS):
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
     if given.half and not given.short:
-        parser.error("--half is of the short cases")
+        parser.error("--half needs --short")
     given.parts = [part for part in PARTS if not given.parts or part in given.parts]
     return given
 
 
-def _conduct(given: Any) -> Figures:
-    """Runs each part in a process of its own: short ones at once, long ones in turn."""
+def _run_parts(given: Any) -> Figures:
+    """Run each part in its own process, the short ones in parallel, and return their figures added up."""
     began = time.monotonic()
     whole = Figures()
     options = ["--orders", str(given.orders), "--seed", str(given.seed)]
@@ -78,7 +83,7 @@ def _conduct(given: Any) -> Figures:
                     running[part].wait()
             for part, process in running.items():
                 if process.wait() not in (0, 1) or not Path(folder, part).exists():
-                    whole.problem("other trouble", f"{part} broke down")
+                    whole.problem("other problems", f"the part {part} crashed")
                 else:
                     whole.merge(Figures.from_json(Path(folder, part).read_text()))
         finally:
@@ -90,8 +95,8 @@ def _conduct(given: Any) -> Figures:
     return whole
 
 
-def _play(part: str, given: Any, where: Surroundings) -> Figures:
-    """One part, in this process and its children."""
+def _run_part(part: str, given: Any, where: Surroundings) -> Figures:
+    """Run one part in this process and its children."""
     import django
 
     django.setup()
@@ -106,7 +111,7 @@ def _play(part: str, given: Any, where: Surroundings) -> Figures:
     try:
         if part == "matrix":
             cases = matrix.short_cases() if given.short else matrix.all_cases()
-            if given.half:  # In pairs: the two kinds of providers take turns.
+            if given.half:  # In pairs, because the two modes alternate: each half has both.
                 cases = [case for number, case in enumerate(cases) if number // 2 % 2 == given.half - 1]
             return matrix.run(children=children, cases=cases, seed=given.seed, stop_early=given.stop_early)
         if part == "stop":
@@ -114,7 +119,7 @@ def _play(part: str, given: Any, where: Surroundings) -> Figures:
         return kill.run(
             children=children,
             redis_url=where.redis_url,
-            orders=_orders(given),
+            orders=_order_count(given),
             seed=given.seed,
             kill_seconds=1.0,
         )
@@ -123,7 +128,7 @@ def _play(part: str, given: Any, where: Surroundings) -> Figures:
         connections.close_all()
 
 
-def _orders(given: Any) -> int:
+def _order_count(given: Any) -> int:
     if given.half:
         return _HALF_ORDERS
     return _SHORT_ORDERS if given.short else int(given.orders)

@@ -1,6 +1,6 @@
-"""The process that does a piece of the panel's work, and dies or is stopped at a given point of it.
+"""Child processes that do a part of the panel's work, and die or stop at a given point of it.
 
-Imported first by the server that forks these processes, so that each of them starts with the panel loaded.
+The server that forks them imports this module first, so that each child starts with the panel loaded.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from orders.reconcile import match  # noqa: E402
 from tests.chaos import crashing, sabotage  # noqa: E402
 from tests.chaos.product import ROUNDS  # noqa: E402
 
-# The exit code of a process that died at its point.
+# Exit codes: of a process that died at its crash point, and of one whose work raised an exception.
 DEAD = 9
 FAILED = 1
 
 
 def work(rounds: Sequence[str], *, log: str, crash: str = "", stop: str = "", stopped: Any = None) -> None:
-    """Does rounds of work by name. At the point `crash` it dies; at `stop` it tells `stopped` and stops itself."""
+    """Run the named rounds of work. Die at the point `crash`; at `stop`, set `stopped` and stop by SIGSTOP."""
     log_to(log)
     sabotage.install()
-    shorten_looks()
+    shorten_searches()
     if crash:
         crashing.POINTS[crash].install(lambda: os._exit(DEAD))
     if stop:
@@ -45,28 +45,28 @@ def work(rounds: Sequence[str], *, log: str, crash: str = "", stop: str = "", st
 
 
 def submit(provider: Any, **values: Any) -> None:
-    """Sends the due orders of one provider alone."""
+    """Submit the due orders of this provider only."""
     ROUNDS["one provider"] = lambda: submit_for_provider(provider=provider)
     work(["one provider"], **values)
 
 
-def shorten_looks() -> None:
-    """Where no later order is known, 200 ids are looked through instead of 2,000: twenty calls are two.
+def shorten_searches() -> None:
+    """Search 200 ids instead of 2,000 where no later order is known: two calls instead of twenty.
 
-    The sandbox gives ids in steps of at most three, so that nothing lies further ahead.
+    The sandbox skips at most three ids at a time, so no order is further ahead.
     """
     match.MAX_WIDTH = 200
 
 
 def log_to(path: str) -> None:
-    """Everything that this process prints goes to a file."""
+    """Append everything that this process prints to the file at `path`."""
     with open(path, "ab") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
 
 
 def _stop(stopped: Any) -> None:
-    """A point is passed many times, but stops the process once."""
+    """Stop the process the first time only: it may pass the point many times."""
     if not stopped.is_set():
         stopped.set()
         os.kill(os.getpid(), signal.SIGSTOP)

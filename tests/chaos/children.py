@@ -1,4 +1,4 @@
-"""Starting the processes that are made to die. Each is forked from a server that has the panel loaded."""
+"""Starts the child processes that are killed, each forked from a server that has the panel loaded."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import multiprocessing
 from pathlib import Path
 from typing import Any
 
-PATIENCE_SECONDS = 60
+# After this time a child is killed.
+MAX_SECONDS = 60
 
 
 class Children:
-    """Runs functions in processes of their own; what they print goes to a file in `folder`."""
+    """Runs functions in child processes. Their output goes to log files in `folder`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -29,13 +30,13 @@ class Children:
         return process
 
     def run(self, *rounds: str, crash: str = "") -> int:
-        """The exit code of a process that did these rounds."""
+        """Run these rounds in a child process and return its exit code."""
         from tests.chaos import child
 
-        return self.ended(self.start(child.work, rounds, crash=crash))
+        return self.wait_for(self.start(child.work, rounds, crash=crash))
 
-    def ended(self, process: Any, *, seconds: float = PATIENCE_SECONDS) -> int:
-        """The exit code; whoever does not end in time is killed."""
+    def wait_for(self, process: Any, *, seconds: float = MAX_SECONDS) -> int:
+        """Wait until the process has ended and return its exit code. Kill it after `seconds`."""
         process.join(seconds)
         if process.exitcode is None:
             process.kill()
@@ -46,11 +47,11 @@ class Children:
         return code
 
     def close(self) -> None:
-        """Kills whoever still runs, or stands still: nobody may outlive the chaos."""
+        """Kill all processes that still run or are stopped: none may outlive the chaos tests."""
         for process in list(self._running):
-            self.ended(process, seconds=0)
+            self.wait_for(process, seconds=0)
 
-    def last_words(self) -> str:
-        """The end of what they printed: why one of them failed."""
+    def last_line(self) -> str:
+        """Return the last line that the children printed: why one of them failed."""
         lines = (self.folder / "children.log").read_text(errors="replace").splitlines()
         return lines[-1][:300] if lines else ""

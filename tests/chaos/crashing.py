@@ -1,7 +1,7 @@
-"""The points at which a process dies or is stopped, put around the panel's functions and statements.
+"""The points at which a process dies or stops, put around the panel's functions and SQL statements.
 
-A point is an installer: given what to do there, it wraps the function, the statement or the commit that the
-point names. Only processes that are made for it install one.
+Each point has an installer: given an action, it wraps the function, statement or commit so that the action runs there.
+Only child processes of the chaos tests install one.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ Install = Callable[[Act], None]
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """`role` is the round of work in which it lies; `fault` one that surely leads there, and if `alone` the only one.
+    """One point of the panel's work.
 
-    `mode` is the kind of provider it belongs to, if one; `first` a point at which an earlier process has to die.
+    `role` is the round of work that passes it. `fault` is one that certainly leads there; with `alone`, no other does.
+    `mode`: only this way of resolving doubts passes it. `first`: a point at which an earlier process has to die.
     """
 
     role: str
@@ -34,7 +35,7 @@ class Point:
 
 
 def wrap(path: str, around: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
-    """Puts `around(original)` in the place of "module:name" or "module:Class.name"."""
+    """Replace "module:name" or "module:Class.name" by `around(original)`."""
     module_name, _, name = path.partition(":")
     owner: Any = importlib.import_module(module_name)
     *owners, name = name.split(".")
@@ -74,7 +75,7 @@ def after(path: str) -> Install:
 
 
 def statement(start: str, *, holding: str = "") -> Install:
-    """Right after a statement that starts so, `holding` among its parameters, has been carried out."""
+    """Act right after a statement that starts with `start` and has `holding` among its parameters was executed."""
 
     def install(act: Act) -> None:
         def wrapper(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
@@ -89,12 +90,12 @@ def statement(start: str, *, holding: str = "") -> Install:
 
 
 def then(first: Install, second: Install) -> Install:
-    """The first passing of `second` after `first` was passed."""
+    """Act when `second` is passed for the first time after `first`."""
     return lambda act: first(lambda: second(act))
 
 
 def _half_sent(act: Act) -> None:
-    """Head and half of the body have left."""
+    """Act when the head and half of the body have been sent."""
 
     def around(original: Callable[..., Any]) -> Callable[..., Any]:
         def sendall(self: Any, data: Any) -> None:
@@ -123,7 +124,7 @@ BOUND = statement('UPDATE "orders_order"', holding="placed")
 DOUBTED = statement('UPDATE "orders_order"', holding="in_doubt")
 
 POINTS: dict[str, Point] = {
-    # Claiming and sending.
+    # Claim the order and send it.
     "before the claim": Point("submit", before("orders.dispatch.submit:claim_next")),
     "claim: order moved": Point("submit", CLAIMED),
     "claim: attempt written": Point("submit", statement('INSERT INTO "orders_placementattempt"')),
@@ -132,7 +133,7 @@ POINTS: dict[str, Point] = {
     "connected": Point("submit", before("panel.lib.http.exchange:Exchange.before_send")),
     "half sent": Point("submit", _half_sent),
     "sent": Point("submit", SENT),
-    # Recording the answer.
+    # Record the answer.
     "answered": Point("submit", ANSWERED, fault="redirect"),
     "record: attempt finished": Point("submit", ATTEMPT_FINISHED, fault="no-funds"),
     "record: order moved": Point("submit", ORDER_MOVED, fault="429"),
@@ -144,10 +145,10 @@ POINTS: dict[str, Point] = {
     "refund: order moved": Point("submit", ORDER_MOVED, fault="bad-link", alone=True),
     "refund: wallet moved": Point("submit", then(ANSWERED, WALLET_MOVED), fault="bad-link", alone=True),
     "refund: posted": Point("submit", then(ANSWERED, POSTED), fault="bad-link", alone=True),
-    # Turning what a dead worker left into a doubt.
+    # Put orders of dead workers in doubt.
     "expire: order moved": Point("expire", DOUBTED, first="sent"),
     "expire: before commit": Point("expire", then(DOUBTED, BEFORE_COMMIT), first="sent"),
-    # Settling doubts.
+    # Resolve doubts.
     "reconcile: begun": Point("reconcile", after("orders.reconcile.worker:claim_due"), fault="truncate"),
     "repeat: claimed": Point(
         "reconcile", after("orders.reconcile.worker:claim_repetition"), fault="drip", mode="repeat"
@@ -156,16 +157,16 @@ POINTS: dict[str, Point] = {
     "repeat: answered": Point("reconcile", ANSWERED, fault="reset-before", mode="repeat"),
     "repeat: order moved": Point("reconcile", ORDER_MOVED, fault="late-answer", mode="repeat"),
     "repeat: committed": Point("reconcile", then(ORDER_MOVED, AFTER_COMMIT), fault="500-after", mode="repeat"),
-    "probe: before it": Point(
-        "reconcile", before("orders.reconcile.search:ProviderIds.ask"), fault="reset-after", mode="probe"
+    "search: before a call": Point(
+        "reconcile", before("orders.reconcile.search:ProviderIds.ask"), fault="reset-after", mode="search"
     ),
-    "probe: answered": Point(
-        "reconcile", after("orders.reconcile.search:ProviderIds.ask"), fault="200-html", mode="probe"
+    "search: answered": Point(
+        "reconcile", after("orders.reconcile.search:ProviderIds.ask"), fault="200-html", mode="search"
     ),
-    "bind: order moved": Point("reconcile", BOUND, fault="200-empty", mode="probe"),
-    "bind: before commit": Point("reconcile", then(BOUND, BEFORE_COMMIT), fault="no-id", mode="probe"),
-    "bind: committed": Point("reconcile", then(BOUND, AFTER_COMMIT), fault="drop-after", mode="probe"),
-    # Refunding what was delivered in part.
+    "bind: order moved": Point("reconcile", BOUND, fault="200-empty", mode="search"),
+    "bind: before commit": Point("reconcile", then(BOUND, BEFORE_COMMIT), fault="no-id", mode="search"),
+    "bind: committed": Point("reconcile", then(BOUND, AFTER_COMMIT), fault="drop-after", mode="search"),
+    # Poll, and refund what was not delivered.
     "poll: claimed": Point("poll", after("orders.tracking.poll:claim_batch"), alone=True),
     "poll: order moved": Point("poll", statement('UPDATE "orders_order" AS o'), alone=True),
     "poll: wallet moved": Point("poll", WALLET_MOVED, alone=True),

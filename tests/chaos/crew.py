@@ -1,4 +1,4 @@
-"""Celery workers and beats as processes of their own, started again whenever they were killed."""
+"""Celery workers and beats in child processes, restarted whenever they are killed."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import Any
 
 from tests.chaos.children import Children
 
+# After this time a process that was terminated is killed.
 _STOP_SECONDS = 15
 
 
 class Crew:
-    """Two workers; with a broker that carries messages between processes also two beats.
+    """Two workers and, with a broker that connects processes, two beats.
 
-    The embedded broker's workers have a beat each inside.
+    With the embedded broker each worker has its own beat inside.
     """
 
     def __init__(self, children: Children, *, has_broker: bool) -> None:
@@ -28,26 +29,26 @@ class Crew:
             self._start(name)
 
     def kill_one(self, draw: random.Random) -> None:
-        """SIGKILL to one of them, which is then started again at once."""
+        """Send SIGKILL to one of them and restart it at once."""
         name = draw.choice(self._names)
         process = self._running[name]
         if process.exitcode is not None:
-            self.figures[f"{name.split('-')[0]}s that ended by themselves"] += 1
+            self.figures[f"{name.split('-')[0]}s that ended on their own"] += 1
         process.kill()
-        self._children.ended(process)
+        self._children.wait_for(process)
         self.figures["kills"] += 1
         self._start(name)
 
     def stop(self) -> None:
-        """Lets them finish what they do; whoever does not is killed."""
+        """Let all processes finish their work; kill those that take too long."""
         for process in self._running.values():
             process.terminate()
         for process in self._running.values():
-            self._children.ended(process, seconds=_STOP_SECONDS)
+            self._children.wait_for(process, seconds=_STOP_SECONDS)
         self._running.clear()
 
     def errors(self) -> Counter[str]:
-        """What went wrong in them by their logs: the last lines of tracebacks, counted."""
+        """Return how often each error is in their logs, by the last line of its traceback."""
         found: Counter[str] = Counter()
         for path in self._children.folder.glob("*.log"):
             for line in path.read_text(errors="replace").splitlines():

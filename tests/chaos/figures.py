@@ -1,4 +1,4 @@
-"""What a run counted, and the table that it prints."""
+"""The figures of a run, and the table that it prints."""
 
 from __future__ import annotations
 
@@ -6,28 +6,30 @@ import json
 from collections import Counter
 from dataclasses import dataclass, field
 
-BAD = ("doubles", "lost", "given away", "misattributed", "wrong refunds", "ledger breaches", "other trouble")
+# The kinds of problems: each must stay at 0.
+BAD = ("duplicates", "lost", "given away", "misattributed", "wrong refunds", "ledger breaches", "other problems")
+# Figures that the table shows first, in this order.
 _FIRST = (
-    "submissions asked",
-    "adds upstream",
+    "orders created",
+    "add calls received",
     "combinations",
     "kills",
     "workers stopped",
     "workers started",
     "leases expired",
-    "doubts in all",
-    "settled by repeat",
-    "settled by ids",
-    "settled by late answer",
+    "doubts in total",
+    "resolved by repeating",
+    "resolved by ids",
+    "resolved by a late answer",
     "left for review",
-    "of these placed upstream",
+    "of these accepted",
 )
 _MAX_SHOWN = 40
 
 
 @dataclass(slots=True)
 class Figures:
-    """Counters of one part or of several. `problems` are sentences: with one, the run failed."""
+    """Counters of one part, or of several added up. `problems` are (kind, sentence): with any, the run has failed."""
 
     counts: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
@@ -38,7 +40,7 @@ class Figures:
         self.counts[name] += amount
 
     def problem(self, kind: str, text: str) -> None:
-        """`kind` is one of BAD."""
+        """Add a problem; `kind` is one of BAD."""
         assert kind in BAD, kind
         self.problems.append((kind, text))
 
@@ -54,7 +56,9 @@ class Figures:
     @classmethod
     def from_json(cls, text: str) -> Figures:
         counts, faults, crashes, problems = json.loads(text)
-        return cls(Counter(counts), Counter(faults), Counter(crashes), [(kind, told) for kind, told in problems])
+        return cls(
+            Counter(counts), Counter(faults), Counter(crashes), [(kind, sentence) for kind, sentence in problems]
+        )
 
     @property
     def passed(self) -> bool:
@@ -62,7 +66,7 @@ class Figures:
 
 
 def table(figures: Figures, *, title: str) -> str:
-    """Text for people; each bad figure stands in it, also when it is 0."""
+    """Return the figures as text. Every kind of problem is listed, even at 0."""
     bad = Counter(kind for kind, _ in figures.problems)
     others = [name for name in figures.counts if name not in (*_FIRST, "seconds")]
     rows = [(name, figures.counts[name]) for name in (*_FIRST, *others)]

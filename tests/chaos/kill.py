@@ -1,4 +1,4 @@
-"""Real Celery workers, killed about every second while customers order and 40 of 100 adds meet a fault."""
+"""Real Celery workers, killed about every second while customers order and 40 of 100 `add` calls meet a fault."""
 
 from __future__ import annotations
 
@@ -21,37 +21,40 @@ from tests.chaos.surroundings import flush
 from tests.chaos.truth import audit, audit_books, audit_promise
 from tests.chaos.upstream import RandomFaults, sandbox, truth_of
 
-# Orders that are in the queue at once: enough to keep every provider busy.
+# Orders that wait in the queue at most: enough to keep every provider busy.
 MAX_WAITING = 30
 
+# Quantities that many orders share.
 _POPULAR = (100, 500, 1000)
+# Time between two flushes of Redis, and between two actions of the owner.
 _FLUSH_SECONDS = 3.0
 _OWNER_SECONDS = 0.5
+# How long the queue may take to drain, and how long the number of doubts must stay the same to be final.
 _DRAIN_SECONDS = 600.0
-_STILL_SECONDS = 4.0
+_STABLE_SECONDS = 4.0
 
 
 def run(*, children: Children, redis_url: str, orders: int, seed: int, kill_seconds: float) -> Figures:
-    """Until `orders` were asked for and each was sent at least once; then it drains, and is judged."""
+    """Create `orders` orders under faults and kills until each was sent once; then drain the queue and audit."""
     began = time.monotonic()
-    town = _Town(children, redis_url, orders, seed, kill_seconds)
+    kill_run = _KillRun(children, redis_url, orders, seed, kill_seconds)
     try:
-        town.open()
-        town.rage()
-        town.drain()
+        kill_run.open()
+        kill_run.disturb()
+        kill_run.drain()
     finally:
-        town.crew.stop()
+        kill_run.crew.stop()
         try:
-            town.judge()
+            kill_run.audit()
         finally:
-            for server in town.servers.values():
+            for server in kill_run.servers.values():
                 server.close()
-    town.figures.add("seconds", round(time.monotonic() - began))
-    return town.figures
+    kill_run.figures.add("seconds", round(time.monotonic() - began))
+    return kill_run.figures
 
 
-class _Town:
-    """Three providers, a few customers, the crew, and whoever makes their life hard."""
+class _KillRun:
+    """Three providers, four customers, the crew of workers, and everything that disturbs them."""
 
     def __init__(self, children: Children, redis_url: str, orders: int, seed: int, kill_seconds: float) -> None:
         self.redis_url, self.wanted, self.kill_seconds = redis_url, orders, kill_seconds
@@ -61,14 +64,14 @@ class _Town:
         self.faults = [RandomFaults(settings.UPSTREAM_ADD_TIMEOUT, seed=f"{seed}/{number}") for number in range(3)]
         self.servers: dict[int, SandboxServer] = {}
         self.services: list[Any] = []
-        self.asked = 0
+        self.created = 0
 
     @property
-    def mine(self) -> Any:
+    def _orders(self) -> Any:
         return Order.objects.filter(provider__in=self.servers)
 
     def open(self) -> None:
-        """One provider that knows request ids, two that do not; one of these takes three orders at a time."""
+        """Create one provider with request ids and two without, one of which takes three `add` calls in parallel."""
         self.customers = [make.customer(f"kill-{number}@example.org", funds="100000") for number in range(4)]
         for number, faults in enumerate(self.faults):
             faults.calm = True
@@ -83,74 +86,75 @@ class _Town:
             self.servers[provider.pk] = server
             self.services.append(make.service(provider))
             for _ in range(3):
-                self.order(self.services[-1])
+                self._order(self.services[-1])
                 product.submit_for(provider)
-                server.skip_order_ids(3)  # other customers of the provider
+                server.skip_order_ids(3)  # Orders of the provider's other customers.
             faults.calm = False
             faults.met_add.clear()
         self.crew.start()
 
-    def order(self, service: Any) -> None:
-        """Some quantities are ordered again and again, so that doubtful orders look alike."""
+    def _order(self, service: Any) -> None:
+        """Create an order. Some quantities recur, so that orders in doubt look alike."""
         quantity = self.draw.choice(_POPULAR) if self.draw.random() < 0.3 else self.draw.randrange(20, 3000)
-        link = f"https://example.com/kill/{self.asked}"
+        link = f"https://example.com/kill/{self.created}"
         make.order(self.draw.choice(self.customers), service, quantity=quantity, link=link)
-        self.asked += 1
+        self.created += 1
 
-    def rage(self) -> None:
-        """Customers order, the owner resumes, the killer kills, Redis forgets."""
-        every = _Rhythm()
+    def disturb(self) -> None:
+        """Let customers order and the owner resume providers, while workers are killed and Redis is flushed."""
+        every = _Schedule()
         limit = time.monotonic() + 600 + self.wanted * 2
-        while self.asked < self.wanted or self.mine.filter(submission="queued", attempts=0).exists():
+        while self.created < self.wanted or self._orders.filter(submission="queued", attempts=0).exists():
             if time.monotonic() > limit:
-                self.figures.problem("other trouble", "the workers do not keep up")
+                self.figures.problem("other problems", "the workers do not keep up")
                 return
-            if every(_OWNER_SECONDS, self._be_owner):
-                self._ask()
-            if self._at_work():
+            if every(_OWNER_SECONDS, self._act_as_owner):
+                self._create_orders()
+            if self._has_begun():
                 every(self.draw.expovariate(1 / self.kill_seconds), self._kill)
             if self.redis_url:
                 every(_FLUSH_SECONDS, self._flush)
             time.sleep(0.02)
 
     def drain(self) -> None:
-        """No more faults and kills; until nothing moves any more, and then until all doubts are with staff."""
+        """Stop faults and kills, wait until no order changes any more, then leave the remaining doubts to staff."""
         for faults in self.faults:
             faults.calm = True
-        self._wait_until(self._is_still, "the queue did not drain")
+        self._wait_until(self._is_stable, "the queue did not drain")
         product.give_up()
 
-    def judge(self) -> None:
+    def audit(self) -> None:
+        """Compare all orders with the providers, while they run and after they have ended, and count figures."""
         for faults in self.faults:
             faults.wait_until_quiet()
         truth = truth_of(self.servers)
-        audit(self.figures, self.mine, truth, where="kill:")
+        audit(self.figures, self._orders, truth, where="kill:")
         for server in self.servers.values():
             server.advance(3600)
         for _ in range(3):
             product.sweep()
-        audit(self.figures, self.mine, truth_of(self.servers), where="kill, ended:", ended=True)
+        audit(self.figures, self._orders, truth_of(self.servers), where="kill, ended:", ended=True)
         audit_books(self.figures, where="kill:")
-        audit_promise(self.figures, self.services[0].upstream.provider, where="kill: the first provider was")
+        audit_promise(self.figures, self.services[0].upstream.provider, where="kill: the first provider")
         self._count()
 
-    def _be_owner(self) -> None:
+    def _act_as_owner(self) -> None:
         for server in self.servers.values():
-            server.skip_order_ids(1)  # Other customers of theirs order too.
+            server.skip_order_ids(1)  # An order of the provider's other customers.
         product.resume_providers()
         product.end_waits()
 
-    def _ask(self) -> None:
-        waiting = self.mine.filter(submission="queued", review_reason="").count()
-        for _ in range(min(MAX_WAITING - waiting, self.wanted - self.asked)):
-            self.order(self.draw.choice(self.services))
+    def _create_orders(self) -> None:
+        waiting = self._orders.filter(submission="queued", review_reason="").count()
+        for _ in range(min(MAX_WAITING - waiting, self.wanted - self.created)):
+            self._order(self.draw.choice(self.services))
 
-    def _at_work(self) -> bool:
-        """Whether the workers have begun: killing them before that only makes the run longer."""
+    def _has_begun(self) -> bool:
+        """Return whether the workers have begun: killing them before that only makes the run longer."""
         return self.crew.figures["kills"] > 0 or any(faults.met_add.is_set() for faults in self.faults)
 
     def _kill(self) -> None:
-        """Every other time at the moment when a provider is being asked."""
+        """Kill one of the crew: every other time, right after a provider received an `add` call."""
         if self.draw.random() < 0.5:
             met = self.draw.choice(self.faults).met_add
             met.clear()
@@ -162,46 +166,46 @@ class _Town:
         flush(self.redis_url)
         self.figures.add("Redis flushed")
 
-    def _open(self) -> Any:
-        return self.mine.filter(submission__in=("queued", "placing", "in_doubt"), review_reason="")
+    def _unfinished(self) -> Any:
+        return self._orders.filter(submission__in=("queued", "placing", "in_doubt"), review_reason="")
 
-    def _is_still(self) -> bool:
-        """Only doubts are left, and looking at them again and again brings nothing."""
-        if self.mine.filter(submission__in=("queued", "placing"), review_reason="").exists():
+    def _is_stable(self) -> bool:
+        """Return whether only doubts are left that repeated reconciling does not resolve."""
+        if self._orders.filter(submission__in=("queued", "placing"), review_reason="").exists():
             return False
-        doubts = self._open().count()
-        until = time.monotonic() + _STILL_SECONDS
+        doubts = self._unfinished().count()
+        until = time.monotonic() + _STABLE_SECONDS
         while doubts and time.monotonic() < until:
-            self._be_owner()
+            self._act_as_owner()
             time.sleep(_OWNER_SECONDS)
-            if self._open().count() != doubts:
+            if self._unfinished().count() != doubts:
                 return False
         return True
 
-    def _wait_until(self, done: Callable[[], bool], otherwise: str) -> None:
+    def _wait_until(self, done: Callable[[], bool], problem: str) -> None:
         limit = time.monotonic() + _DRAIN_SECONDS
         while not done():
             if time.monotonic() > limit:
-                self.figures.problem("other trouble", otherwise)
+                self.figures.problem("other problems", problem)
                 return
-            self._be_owner()
+            self._act_as_owner()
             time.sleep(_OWNER_SECONDS)
 
     def _count(self) -> None:
         figures = self.figures
-        figures.add("submissions asked", self.asked)
+        figures.add("orders created", self.created)
         for server, faults in zip(self.servers.values(), self.faults, strict=True):
-            figures.add("adds upstream", len(server.requests_of("add")))
+            figures.add("add calls received", len(server.requests_of("add")))
             figures.faults.update(faults.struck)
         figures.counts.update(self.crew.figures)
-        for name, amount in doubts_of(self.mine, truth_of(self.servers)):
+        for name, amount in doubts_of(self._orders, truth_of(self.servers)):
             figures.add(name, amount)
         for name, amount in self.crew.errors().items():
             figures.add(f"logged: {name}", amount)
 
 
-class _Rhythm:
-    """Does things every so many seconds."""
+class _Schedule:
+    """Runs functions at intervals. A call returns whether the function was due and has run."""
 
     def __init__(self) -> None:
         self._next: dict[Any, float] = {}

@@ -1,8 +1,7 @@
-"""Each upstream fault × each point at which the process dies, at both kinds of provider.
+"""Every provider fault × every point at which the process dies, at both kinds of provider.
 
-One case: a customer orders, a worker sends and dies, the panel is started again and goes on until nothing moves
-any more. Meanwhile the customer's next order is placed without an answer, so that there is another order to be
-mistaken for.
+In one case a customer orders, a worker sends the order and dies, and the panel is restarted and works until nothing
+changes any more. Meanwhile the answer to the customer's next order is lost, so that the two could be confused.
 """
 
 from __future__ import annotations
@@ -27,11 +26,14 @@ from tests.chaos.figures import Figures
 from tests.chaos.truth import Truth, audit, audit_books, audit_promise
 from tests.chaos.upstream import CLOSED_PORT, FAULTS, NamedFaults, sandbox, truth_of
 
-MODES = ("repeat", "probe")
+# How a doubt is resolved: by repeating the request id, or by searching for the order among the provider's ids.
+MODES = ("repeat", "search")
 FAULT_NAMES = ("none", CLOSED_PORT, *FAULTS)
 _CLOSED_URL = "http://127.0.0.1:9/api/v2"
+# Words in a link by which the sandbox chooses how the order ends.
 _ENDINGS = ("sandbox-partial", "sandbox-canceled", "sandbox-completed")
-_BOOKS_EVERY = 50
+# The ledger is checked after every so many cases.
+_CASES_PER_LEDGER_CHECK = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class Case:
 
 
 def all_cases() -> list[Case]:
-    """Without those that differ from no other: a point that only its own fault or its own mode leads to."""
+    """Return every combination, except those where the fault or the mode does not lead to the point."""
     cases = [Case(fault, "", mode) for mode in MODES for fault in FAULT_NAMES]
     for name, point in POINTS.items():
         faults = (point.fault,) if point.alone else FAULT_NAMES
@@ -54,7 +56,7 @@ def all_cases() -> list[Case]:
 
 
 def short_cases() -> list[Case]:
-    """Each crash point under a fault that leads there, and each fault that is not among these without a crash."""
+    """Return each crash point with one fault that leads there, and each remaining fault without a crash."""
     cases = [
         Case(point.fault, name, point.mode or MODES[number % 2]) for number, (name, point) in enumerate(POINTS.items())
     ]
@@ -63,7 +65,7 @@ def short_cases() -> list[Case]:
 
 
 def run(*, children: Children, cases: list[Case], seed: int, stop_early: bool = False) -> Figures:
-    """Plays the cases in an order that the seed decides. `stop_early`: until something is wrong."""
+    """Run the cases in an order that depends on the seed. With `stop_early`, stop at the first problem."""
     figures, began = Figures(), time.monotonic()
     random.Random(seed).shuffle(cases)
     customer = make.customer("matrix@example.org", funds="100000")
@@ -72,33 +74,33 @@ def run(*, children: Children, cases: list[Case], seed: int, stop_early: bool = 
     def play(cases: list[Case]) -> None:
         for case in cases:
             number = next(numbers)
-            _Scene(case, number, customer, children, figures).play()
+            _CaseRun(case, number, customer, children, figures).play()
             figures.add("combinations")
-            if number % _BOOKS_EVERY == 0:
+            if number % _CASES_PER_LEDGER_CHECK == 0:
                 audit_books(figures, where=str(case))
             if stop_early and not figures.passed:
                 return
 
     play(cases)
     if figures.passed:
-        # On a busy machine an answer may come too late for the case that needs it.
+        # Again, because on a busy machine an answer may have come too late for its case.
         play([case for case in cases if case.point in _not_reached(figures, cases)])
         for point in _not_reached(figures, cases):
-            figures.problem("other trouble", f"no process came to {point}")
+            figures.problem("other problems", f"no process reached the point {point}")
         for fault in {case.fault for case in cases} - {"none"} - set(figures.faults):
-            figures.problem("other trouble", f"the fault {fault} never struck")
+            figures.problem("other problems", f"the fault {fault} never occurred")
     audit_books(figures, where="at the end")
     figures.add("seconds", round(time.monotonic() - began))
     return figures
 
 
 def _not_reached(figures: Figures, cases: list[Case]) -> set[str]:
-    """A point that nobody came to has tested nothing."""
+    """Return the points that no process reached: they have tested nothing."""
     return {case.point for case in cases} - {""} - set(figures.crashes)
 
 
-class _Scene:
-    """One case, with a provider and a sandbox of its own."""
+class _CaseRun:
+    """One case, with its own provider and sandbox."""
 
     def __init__(self, case: Case, number: int, customer: Any, children: Children, figures: Figures) -> None:
         self.case, self.number, self.customer = case, number, customer
@@ -115,12 +117,12 @@ class _Scene:
                 request_id_parameter="request_id" if repeats else "",
             )
             self.service = make.service(self.provider)
-            # An id is looked for between ids that are known, and among those of the provider's other customers.
+            # A search starts between known ids, and passes ids of the provider's other customers.
             for _ in range(3):
                 self._order(50)
                 product.submit_for(self.provider)
                 self.server.skip_order_ids(3)
-                self.server.skip_order_ids(3)  # other customers of the provider
+                self.server.skip_order_ids(3)  # Orders of the provider's other customers.
             self.order = self._order(120)
             self._send()
             self._crash_later()
@@ -129,11 +131,11 @@ class _Scene:
         product.retire(self.provider)
 
     def _order(self, quantity: int) -> Order:
-        number = self._mine.count()
-        # Only what ends in part is refunded in part.
+        number = self._orders.count()
+        # Polling is tested with partial refunds, which only an order that ends Partial gets.
         ending = _ENDINGS[0 if self._role == "poll" else (self.number + number) % 3]
         link = f"https://example.com/{self.number}/{number}/{ending}"
-        self.figures.add("submissions asked")
+        self.figures.add("orders created")
         return make.order(self.customer, self.service, quantity=quantity, link=link)
 
     @property
@@ -141,11 +143,11 @@ class _Scene:
         return POINTS[self.case.point].role if self.case.point else ""
 
     @property
-    def _mine(self) -> Any:
+    def _orders(self) -> Any:
         return Order.objects.filter(provider=self.provider)
 
     def _send(self) -> None:
-        """The first process: it meets the fault, and dies when its point lies in sending."""
+        """Run the first process: it meets the fault, and dies if its point is in submitting."""
         if self.case.fault == CLOSED_PORT:
             Provider.objects.filter(pk=self.provider.pk).update(api_url=_CLOSED_URL)
             self.figures.faults[CLOSED_PORT] += 1
@@ -157,17 +159,18 @@ class _Scene:
         self.faults.clear()
 
     def _crash_later(self) -> None:
-        """The second process, when its point lies in the work that comes after sending."""
+        """Run the second process, if the point is in work that follows submitting."""
         if self._role in ("", "submit"):
             return
-        product.end_leases(self._mine)
+        product.end_leases(self._orders)
         if self._role == "poll":
             self.server.advance(3600)
         product.end_waits()
         self._run(self._role, crash=self.case.point)
 
     def _restart(self) -> None:
-        product.end_leases(self._mine)
+        """Work on after the crash, with one more order whose answer is lost, and audit before and after the end."""
+        product.end_leases(self._orders)
         self._run("sweep")
         self.faults.wait_until_quiet()
         self._order(210)
@@ -179,12 +182,12 @@ class _Scene:
             self._audit(ended=True)
 
     def _audit(self, *, ended: bool = False) -> bool:
-        """Whether all is well."""
+        """Audit the orders. Return whether there was no problem."""
         problems = len(self.figures.problems)
         truth = truth_of({self.provider.pk: self.server})
-        audit(self.figures, self._mine, truth, where=str(self.case), ended=ended)
+        audit(self.figures, self._orders, truth, where=str(self.case), ended=ended)
         if self.case.mode == "repeat":
-            audit_promise(self.figures, self.provider, where=f"{self.case} the provider was")
+            audit_promise(self.figures, self.provider, where=f"{self.case} the provider")
         return len(self.figures.problems) == problems
 
     def _run(self, *rounds: str, crash: str = "") -> None:
@@ -192,27 +195,27 @@ class _Scene:
         if code == DEAD:
             self.figures.crashes[crash] += 1
         elif code:
-            said = self.children.last_words()
-            self.figures.problem("other trouble", f"{self.case} a process failed with {code}: {said}")
+            error = self.children.last_line()
+            self.figures.problem("other problems", f"{self.case} a process exited with {code}: {error}")
 
     def _count(self) -> None:
         self.figures.faults.update(self.faults.struck)
-        self.figures.add("adds upstream", len(self.server.requests_of("add")))
-        for name, amount in doubts_of(self._mine, truth_of({self.provider.pk: self.server})):
+        self.figures.add("add calls received", len(self.server.requests_of("add")))
+        for name, amount in doubts_of(self._orders, truth_of({self.provider.pk: self.server})):
             self.figures.add(name, amount)
 
 
 def doubts_of(orders: Any, truth: Truth) -> Iterator[tuple[str, int]]:
-    """How many orders were in doubt, and what became of them."""
+    """Yield (figure, count): how many orders were in doubt, and how each doubt was resolved."""
     events = OrderEvent.objects.filter(order__in=orders, kind="placement", new="in_doubt")
     yield "leases expired", events.filter(text="No answer was recorded in time").count()
-    doubted = events.values("order").distinct()
-    yield "doubts in all", doubted.count()
-    for order in orders.filter(pk__in=doubted):
-        how = product.how_settled(order)
-        if how:
-            yield how, 1
+    in_doubt = events.values("order").distinct()
+    yield "doubts in total", in_doubt.count()
+    for order in orders.filter(pk__in=in_doubt):
+        resolution = product.resolution_of(order)
+        if resolution:
+            yield resolution, 1
     waiting = orders.exclude(review_reason="")
-    placed = {real.link for of_one in truth.values() for real in of_one}
+    accepted = {real.link for of_one in truth.values() for real in of_one}
     yield "left for review", waiting.count()
-    yield "of these placed upstream", sum(order.link in placed for order in waiting)
+    yield "of these accepted", sum(order.link in accepted for order in waiting)

@@ -1,4 +1,4 @@
-"""The panel as the chaos uses it: rounds of its work, what its owner does, and time that passes faster."""
+"""The panel's work as the chaos tests call it: rounds of tasks, actions of its owner, and waits that end at once."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from orders.models import Order, OrderEvent, OrderPoll
 from orders.reconcile import worker
 from orders.tracking import poll as polling
 
+# The tasks of a round, in order.
 WORK: tuple[Callable[[], Any], ...] = (
     timeouts.meet_deadlines,
     submit.submit_due_orders,
@@ -26,7 +27,7 @@ WORK: tuple[Callable[[], Any], ...] = (
 
 
 def sweep() -> None:
-    """What the workers of a healthy panel do in a few minutes: all waits are over, and everything is looked at."""
+    """Do what a healthy panel does within minutes: run each task, with all waits ended before it."""
     for work in WORK:
         resume_providers()
         end_waits()
@@ -34,7 +35,7 @@ def sweep() -> None:
 
 
 def give_up() -> None:
-    """The deadline of every doubt has passed: what is not settled now is for staff."""
+    """End the deadline of every doubt, so that those that are not resolved go to review."""
     Order.objects.filter(submission="in_doubt").update(doubt_until=_past())
     timeouts.meet_deadlines()
 
@@ -49,54 +50,54 @@ def end_leases(orders: Any) -> None:
 
 
 def end_waits() -> None:
-    """Every wait before a next try, look or poll is over; no deadline is."""
+    """End every wait before the next attempt, search or poll, but no deadline."""
     waiting = Order.objects.filter(submission__in=("queued", "in_doubt")).exclude(next_action_at__lte=timezone.now())
     _end_wait(waiting, "next_action_at")
     _end_wait(OrderPoll.objects.filter(due_at__gt=timezone.now()), "due_at")
 
 
 def _end_wait(rows: QuerySet[Any], column: str) -> None:
-    """Without the rows that a worker holds just now: nobody shall wait for the chaos, or even deadlock with it."""
+    """Make the rows due, except those that a worker has locked: waiting for locks could cause a deadlock."""
     with transaction.atomic():
         free = list(rows.select_for_update(skip_locked=True).values_list("pk", flat=True))
         rows.model._default_manager.filter(pk__in=free).update(**{column: _past()})
 
 
 def resume_providers() -> None:
-    """The owner presses "Resume" for each provider that is paused."""
+    """Resume every paused provider, as the owner's "Resume" button does."""
     for provider in Provider.objects.filter(is_active=True).exclude(paused_until=None, polling_until=None):
         resume_provider(provider=provider)
 
 
 def retire(provider: Provider) -> None:
-    """Its scene is over: no later round looks at its orders again."""
+    """Deactivate the provider after its case, so that no later round works on its orders."""
     Provider.objects.filter(pk=provider.pk).update(is_active=False)
     Order.objects.filter(provider=provider).update(next_action_at=None, next_poll_at=None)
     OrderPoll.objects.filter(provider=provider).delete()
 
 
 def submit_for(provider: Provider) -> None:
-    """Sends what is due at this provider, in this process."""
+    """Submit the provider's due orders, in this process."""
     resume_provider(provider=provider)
     submit.submit_for_provider(provider=provider)
 
 
-def how_settled(order: Order) -> str:
-    """How a doubt became a placed order: "" when it never was in doubt, or still is."""
+def resolution_of(order: Order) -> str:
+    """Return how an order in doubt was found to be accepted: "" if it never was in doubt, or was not accepted."""
     events = OrderEvent.objects.filter(order=order, kind="placement")
     if order.submission != "placed" or not events.filter(new="in_doubt").exists():
         return ""
     if events.filter(text__startswith="Found at the provider").exists():
-        return "settled by ids"
+        return "resolved by ids"
     ids = order.submission_attempts.exclude(request_id="").values_list("request_id", flat=True)
-    return "settled by repeat" if len(ids) > len(set(ids)) else "settled by late answer"
+    return "resolved by repeating" if len(ids) > len(set(ids)) else "resolved by a late answer"
 
 
 def _past() -> Any:
     return timezone.now() - timedelta(seconds=1)
 
 
-# What a process can be told to do, by name.
+# The rounds of work that a child process can run, by name.
 ROUNDS: dict[str, Callable[[], Any]] = {
     "expire": timeouts.meet_deadlines,
     "submit": submit.submit_due_orders,

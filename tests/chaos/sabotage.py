@@ -1,6 +1,6 @@
-"""Breaking the panel on purpose, to prove that the chaos notices. Asked for by CHAOS_SABOTAGE, in children only.
+"""Breaks the panel on purpose, to prove that the chaos tests notice. CHAOS_SABOTAGE names the sabotage; children only.
 
-Each one puts a plausible mistake in the place of a rule.
+Each sabotage replaces a rule by a plausible mistake.
 """
 
 from __future__ import annotations
@@ -14,18 +14,19 @@ from django.utils import timezone
 
 from tests.chaos.crashing import wrap
 
+# The environment variable that names a sabotage.
 VARIABLE = "CHAOS_SABOTAGE"
 
 
 def install() -> None:
-    """Installs what the environment asks for, if anything."""
+    """Install the sabotage that the environment names, if any."""
     name = os.environ.get(VARIABLE, "")
     if name:
         SABOTAGES[name]()
 
 
 def _requeue() -> None:
-    """An expired lease goes back to the queue: the dead worker surely had not sent it."""
+    """Put orders with expired leases back into the queue, as if the dead worker had not sent them."""
     from orders.models import Order
 
     def expire_leases() -> int:
@@ -36,7 +37,7 @@ def _requeue() -> None:
 
 
 def _refund() -> None:
-    """A doubt is refunded: the customer should not wait."""
+    """Refund orders in doubt, so that customers need not wait."""
     from orders.refunds.posting import cancel_unaccepted
 
     def doubt(order: Any, text: str, **_: Any) -> None:
@@ -46,7 +47,7 @@ def _refund() -> None:
 
 
 def _retry() -> None:
-    """What got no answer is sent again."""
+    """Send an order again when its answer is unknown."""
     from catalog.upstream.results import Unknown
 
     def around(add: Callable[..., Any]) -> Callable[..., Any]:
@@ -60,7 +61,7 @@ def _retry() -> None:
 
 
 def _misbind() -> None:
-    """Any order that nobody claimed is the one that is looked for."""
+    """Bind an order in doubt to any id that belongs to no known order."""
 
     def first(*, orphans: Any, **_: Any) -> int | None:
         return min(orphans, default=None)
@@ -69,12 +70,12 @@ def _misbind() -> None:
 
 
 def _forget() -> None:
-    """Nobody looks at leases."""
+    """Never expire leases."""
     wrap("orders.dispatch.timeouts:expire_leases", lambda original: lambda: 0)
 
 
 def _books() -> None:
-    """A refund gives back one micro-unit less than the order says."""
+    """Post refunds of one micro-unit less than the order records."""
 
     def around(line: Callable[..., Any]) -> Callable[..., Any]:
         def less(refund: Any, *rest: Any) -> Any:

@@ -1,7 +1,7 @@
-"""Workers that are stopped past their lease, and wake up when others have decided.
+"""Workers that are stopped until their lease has expired, and continue when other workers have decided.
 
-All scenes wait for their leases together. A worker stopped in a transaction is left out: it holds its locks,
-so that nobody can decide anything until it wakes up.
+All cases wait for their leases together. No worker is stopped inside a transaction: it would keep its locks, so no
+other worker could decide anything until it continues.
 """
 
 from __future__ import annotations
@@ -31,16 +31,18 @@ from tests.chaos.matrix import MODES, doubts_of
 from tests.chaos.truth import audit, audit_books
 from tests.chaos.upstream import NamedFaults, sandbox, truth_of
 
+# A point outside the panel: the provider delays its answer until the worker has continued.
 HELD_ANSWER = "the answer is held back"
 POINTS = ("claim: committed", "before connecting", "connected", "sent", "answered")
-# What others do meanwhile: only noticing that the lease ran out, or all their work.
+# What other workers do meanwhile: only expire the lease, or all their work.
 OTHERS = ("expire", "sweep")
-_PATIENCE_SECONDS = 120.0
+# How long a worker may take to reach its point.
+_MAX_SECONDS = 120.0
 
 
 @dataclass(slots=True)
-class _Scene:
-    """One stopped worker with a provider of its own."""
+class _Case:
+    """One stopped worker, with its own provider."""
 
     point: str
     mode: str
@@ -56,40 +58,40 @@ class _Scene:
 
 
 def run(*, children: Children, short: bool) -> Figures:
-    """Plays all scenes at once; those that only noticed the lease wake up before the others are decided.
+    """Run all cases together. Workers whose lease others only expired continue before the other cases are decided.
 
-    `short`: each at one kind of provider instead of both.
+    With `short`, each case runs in one of the two modes instead of both.
     """
     figures, began = Figures(), time.monotonic()
     customer = make.customer("stop@example.org", funds="1000")
     with ExitStack() as stack:
-        scenes = list(_scenes(stack, children, customer, short=short))
-        for scene in scenes:
-            _stop(scene, children, figures)
+        cases = list(_cases(stack, children, customer, short=short))
+        for case in cases:
+            _stop(case, children, figures)
         time.sleep(settings.SUBMISSION_LEASE_SECONDS + 0.5)
         for others in OTHERS:
             _work(others, children, figures)
-            for scene in scenes:
-                if scene.others == others:
-                    _wake(scene, children, figures)
-        mine = Order.objects.filter(provider__in=[scene.provider.pk for scene in scenes])
+            for case in cases:
+                if case.others == others:
+                    _wake(case, children, figures)
+        orders = Order.objects.filter(provider__in=[case.provider.pk for case in cases])
         for others in ("sweep", "sweep", "give up"):
             _work(others, children, figures)
-        truth = truth_of({scene.provider.pk: scene.server for scene in scenes})
-        audit(figures, mine, truth, where="stop:")
-        figures.add("adds upstream", sum(len(scene.server.requests_of("add")) for scene in scenes))
+        truth = truth_of({case.provider.pk: case.server for case in cases})
+        audit(figures, orders, truth, where="stop:")
+        figures.add("add calls received", sum(len(case.server.requests_of("add")) for case in cases))
         audit_books(figures, where="stop:")
-        figures.add("submissions asked", mine.count())
-        figures.add("workers stopped", len(scenes))
-        for name, amount in doubts_of(mine, truth):
+        figures.add("orders created", orders.count())
+        figures.add("workers stopped", len(cases))
+        for name, amount in doubts_of(orders, truth):
             figures.add(name, amount)
-        for scene in scenes:
-            panel.retire(scene.provider)
+        for case in cases:
+            panel.retire(case.provider)
     figures.add("seconds", round(time.monotonic() - began))
     return figures
 
 
-def _scenes(stack: ExitStack, children: Children, customer: Any, *, short: bool) -> Iterator[_Scene]:
+def _cases(stack: ExitStack, children: Children, customer: Any, *, short: bool) -> Iterator[_Case]:
     points = (HELD_ANSWER, *POINTS)
     for number, (others, point) in enumerate(product(OTHERS, points)):
         turn = number + number // len(points)
@@ -107,48 +109,49 @@ def _scenes(stack: ExitStack, children: Children, customer: Any, *, short: bool)
             for _ in range(3):
                 _order(customer, service)
                 panel.submit_for(provider)
-                server.skip_order_ids(3)  # other customers of the provider
+                server.skip_order_ids(3)  # Orders of the provider's other customers.
             _order(customer, service)
-            yield _Scene(point, mode, others, server, provider, children.event())
+            yield _Case(point, mode, others, server, provider, children.event())
 
 
 def _order(customer: Any, service: Any) -> None:
     make.order(customer, service, link=f"https://example.com/stop/{uuid4().hex}")
 
 
-def _stop(scene: _Scene, children: Children, figures: Figures) -> None:
-    """Starts the worker, and returns when it stands still at its point."""
-    if scene.point == HELD_ANSWER:
-        before = len(scene.server.requests_of("add"))
-        scene.server.inject(Fault(action="add", gate=scene.gate))
-        scene.process = children.start(child.submit, scene.provider)
-        arrived = _soon(lambda: len(scene.server.requests_of("add")) > before)
-        os.kill(scene.process.pid, signal.SIGSTOP)
+def _stop(case: _Case, children: Children, figures: Figures) -> None:
+    """Start the worker and return when it has stopped at its point."""
+    if case.point == HELD_ANSWER:
+        before = len(case.server.requests_of("add"))
+        case.server.inject(Fault(action="add", gate=case.gate))
+        case.process = children.start(child.submit, case.provider)
+        has_stopped = _happens(lambda: len(case.server.requests_of("add")) > before)
+        os.kill(case.process.pid, signal.SIGSTOP)
     else:
-        scene.process = children.start(child.submit, scene.provider, stop=scene.point, stopped=scene.stopped)
-        arrived = scene.stopped.wait(_PATIENCE_SECONDS)
-    if not arrived:
-        figures.problem("other trouble", f"{scene} the worker did not come to its point")
+        case.process = children.start(child.submit, case.provider, stop=case.point, stopped=case.stopped)
+        has_stopped = case.stopped.wait(_MAX_SECONDS)
+    if not has_stopped:
+        figures.problem("other problems", f"{case} the worker did not reach its point")
 
 
-def _wake(scene: _Scene, children: Children, figures: Figures) -> None:
-    scene.gate.set()
-    os.kill(scene.process.pid, signal.SIGCONT)
-    _check(children.ended(scene.process), children, figures, str(scene))
+def _wake(case: _Case, children: Children, figures: Figures) -> None:
+    case.gate.set()
+    os.kill(case.process.pid, signal.SIGCONT)
+    _check(children.wait_for(case.process), children, figures, str(case))
 
 
 def _work(others: str, children: Children, figures: Figures) -> None:
-    """Another worker's round."""
-    _check(children.run(others), children, figures, f"the others' {others}")
+    """Run a round of work in another process."""
+    _check(children.run(others), children, figures, f"the round {others} of other workers")
 
 
 def _check(code: int, children: Children, figures: Figures, who: str) -> None:
     if code:
-        figures.problem("other trouble", f"{who} failed with {code}: {children.last_words()}")
+        figures.problem("other problems", f"{who} exited with {code}: {children.last_line()}")
 
 
-def _soon(happened: Callable[[], bool]) -> bool:
-    limit = time.monotonic() + _PATIENCE_SECONDS
+def _happens(happened: Callable[[], bool]) -> bool:
+    """Wait until it has happened. Return False if it does not within _MAX_SECONDS."""
+    limit = time.monotonic() + _MAX_SECONDS
     while not happened():
         if time.monotonic() > limit:
             return False

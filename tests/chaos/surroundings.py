@@ -1,6 +1,6 @@
-"""Where the chaos takes place: a database, a broker and a folder that nothing else uses, gone afterwards.
+"""A temporary database, broker and folder that only the chaos tests use, removed afterwards.
 
-Only the environment is touched here, so that Django can be set up after it.
+This module sets only environment variables, so that Django can be set up with them.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from uuid import uuid4
 
 from tests.chain.databases import migrated
 
+# The Redis database that is used, and flushed.
 REDIS_NUMBER = 9
 
-_FIXED = {
+_ENVIRONMENT = {
     "DJANGO_SETTINGS_MODULE": "panel.settings",
     "ENV_FILE": os.devnull,
     "DEBUG": "false",
@@ -36,7 +37,7 @@ _FIXED = {
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What was set up. `redis_url` is "" with the embedded broker."""
+    """What a run uses. `redis_url` is "" with the embedded broker."""
 
     folder: Path
     vendor: str
@@ -45,10 +46,10 @@ class Surroundings:
 
 @contextmanager
 def surroundings(*, with_broker: bool) -> Iterator[Surroundings]:
-    """Sets the environment of this process and of all its children; takes everything away at the end.
+    """Set the environment of this process and its children, and remove the database and folder at the end.
 
-    On the PostgreSQL server of DATABASE_URL, and `with_broker` the Redis of CELERY_BROKER_URL, where both are
-    set; else on SQLite and the embedded broker.
+    Where DATABASE_URL and CELERY_BROKER_URL name PostgreSQL and Redis, the database is created there, and Redis is used
+    if `with_broker`. Otherwise SQLite and the embedded broker are used.
     """
     given_database, given_broker = os.environ.get("DATABASE_URL", ""), os.environ.get("CELERY_BROKER_URL", "")
     on_postgresql = given_database.startswith("postgres") and given_broker.startswith("redis")
@@ -57,7 +58,7 @@ def surroundings(*, with_broker: bool) -> Iterator[Surroundings]:
     name = f"chaos_{uuid4().hex[:12]}"
     for setting in ("SITE_URL", "PANEL_NAME", "PANEL_CURRENCY", "PANEL_ACCENT", "DATABASE_CONN_MAX_AGE"):
         os.environ.pop(setting, None)
-    os.environ.update(_FIXED)
+    os.environ.update(_ENVIRONMENT)
     os.environ["VAR_DIR"] = str(folder)
     os.environ["CELERY_BROKER_URL"] = redis_url or "memory://"
     os.environ["DATABASE_URL"] = f"sqlite:///{folder / 'chaos.sqlite3'}"
@@ -80,7 +81,7 @@ def surroundings(*, with_broker: bool) -> Iterator[Surroundings]:
 
 
 def flush(redis_url: str) -> None:
-    """Takes every message away, as a restarted Redis would."""
+    """Delete all messages, as a restart of Redis without persistence does."""
     import redis
 
     with redis.Redis.from_url(redis_url) as client:
@@ -92,7 +93,7 @@ def _with_path(url: str, path: str) -> str:
 
 
 def _on_server(database_url: str, statement: str) -> None:
-    """One statement outside any transaction, in the server's own database."""
+    """Run one statement outside any transaction, in the server's database "postgres"."""
     import psycopg
 
     with psycopg.connect(_with_path(database_url, "postgres"), autocommit=True) as connection:

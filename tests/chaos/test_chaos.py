@@ -1,6 +1,6 @@
-"""The chaos, on the servers that the tests run on; and the proof that it notices a broken panel.
+"""Runs the chaos tests on the servers of the test suite, and proves that they notice a broken panel.
 
-The gate plays half of the short cases on each database; `make proof` plays all cases.
+The gate runs half of the short cases on each database; `make proof` runs all cases.
 """
 
 from __future__ import annotations
@@ -18,46 +18,48 @@ from tests.chaos.figures import BAD
 pytestmark = pytest.mark.processes
 
 ROOT = Path(__file__).resolve().parents[2]
-# Seconds until a chaos that hangs fails: the machine may be busy with all other tests.
-PATIENCE = 1_200
+# A run that takes longer has failed. Long, because the machine may be busy with all other tests.
+MAX_SECONDS = 1_200
+# Which half of the short cases runs on this database.
 HALF = "2" if os.environ.get("DATABASE_URL", "").startswith("postgres") else "1"
 
 
-def chaos(*arguments: str, patience: float | None = PATIENCE) -> tuple[int, str]:
-    """The exit code and what was printed."""
+def run_chaos(*arguments: str, max_seconds: float | None = MAX_SECONDS) -> tuple[int, str]:
+    """Run `python -m tests.chaos` and return its exit code and its output."""
     command = [sys.executable, "-m", "tests.chaos", *arguments]
     done = subprocess.run(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=patience
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=max_seconds
     )
     return done.returncode, done.stdout
 
 
 def figure(name: str, printed: str) -> int:
-    """The last figure of that name: the one of all parts together."""
+    """Return the last figure of this name: the total of all parts."""
     return int(re.findall(rf"^{name} +([\d,]+)$", printed, re.M)[-1].replace(",", ""))
 
 
 def check(code: int, printed: str) -> None:
+    """Assert that the run passed, and that it tested something: kills, stops, and both ways to resolve doubts."""
     assert code == 0, printed
     assert {name: figure(name, printed) for name in BAD} == dict.fromkeys(BAD, 0), printed
-    for name in ("combinations", "workers stopped", "kills", "settled by ids", "settled by repeat"):
+    for name in ("combinations", "workers stopped", "kills", "resolved by ids", "resolved by repeating"):
         assert figure(name, printed) > 0, printed
 
 
 @pytest.mark.slow
-def test_no_order_is_doubled_lost_given_away_or_mistaken_for_another():
-    check(*chaos("--short", "--half", HALF))
+def test_orders_when_workers_die_in_short_cases_then_all_match_providers():
+    check(*run_chaos("--short", "--half", HALF))
 
 
 @pytest.mark.proof
-def test_no_order_is_doubled_lost_given_away_or_mistaken_for_another_in_any_case():
-    code, printed = chaos(patience=None)
+def test_orders_when_workers_die_in_all_cases_then_all_match_providers():
+    code, printed = run_chaos(max_seconds=None)
     print(printed)
     check(code, printed)
 
 
 @pytest.mark.once
-def test_a_panel_that_binds_whatever_it_finds_is_noticed():
-    code, printed = chaos("matrix", "--short", "--stop-early", "--sabotage", "misbind")
+def test_chaos_when_the_panel_binds_any_order_it_finds_then_it_fails():
+    code, printed = run_chaos("matrix", "--short", "--stop-early", "--sabotage", "misbind")
     assert code == 1, printed
     assert figure("misattributed", printed) > 0, printed

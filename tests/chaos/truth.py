@@ -1,6 +1,6 @@
-"""The verdict: every order of the panel against what was really placed.
+"""Compares every order of the panel with what the providers really accepted.
 
-Written without the product's own judgement of money and states, so as not to share its mistakes.
+It does not use the product's own rules for money and states, so that it does not share their mistakes.
 """
 
 from __future__ import annotations
@@ -17,19 +17,20 @@ from panel.sandbox.server import OrderSnapshot
 from tests.chaos.figures import Figures
 
 Truth = Mapping[int, list[OrderSnapshot]]
+# Status at the provider → status of the panel's order.
 _ENDS = {"Completed": "completed", "Partial": "partial", "Canceled": "canceled"}
 
 
 def audit(figures: Figures, orders: Iterable[Order], truth: Truth, *, where: str = "", ended: bool = False) -> None:
-    """Notes each order that is doubled, lost, given away, bound to another's, or refunded wrongly.
+    """Record a problem for each order that is duplicated, lost, given away, misattributed or wrongly refunded.
 
-    Nothing hinders sending any more: an order that still waits for it is lost. `ended`: the panel has looked
-    at every order since it ended upstream.
+    Call it when nothing prevents submitting any more: an order that is still queued counts as lost. `ended`: the panel
+    has polled every order since it ended at its provider.
     """
     by_link: dict[str, list[OrderSnapshot]] = defaultdict(list)
     by_id: dict[tuple[int, str], OrderSnapshot] = {}
-    for provider_id, placed in truth.items():
-        for real in placed:
+    for provider_id, accepted in truth.items():
+        for real in accepted:
             by_link[real.link].append(real)
             by_id[provider_id, str(real.id)] = real
     for order in orders:
@@ -37,15 +38,15 @@ def audit(figures: Figures, orders: Iterable[Order], truth: Truth, *, where: str
         for kind, text in _findings(order, real, by_id, ended=ended):
             ids = ", ".join(str(one.id) for one in real) or "nothing"
             figures.problem(
-                kind, f"{where} order {order.pk} ({order.submission}, {order.status}): {text}; upstream {ids}"
+                kind, f"{where} order {order.pk} ({order.submission}, {order.status}): {text}; at the provider: {ids}"
             )
 
 
 def audit_promise(figures: Figures, provider: Provider, *, where: str) -> None:
-    """The sandbox does take one request id once: a provider that lost its parameter was accused falsely."""
+    """Record a problem if the panel stopped using the provider's request ids: the sandbox takes each only once."""
     provider.refresh_from_db()
     if not provider.request_id_parameter:
-        figures.problem("other trouble", f"{where} accused of taking one request id twice, which it never did")
+        figures.problem("other problems", f"{where} lost its request_id_parameter, though it took each id only once")
 
 
 def audit_books(figures: Figures, *, where: str = "") -> None:
@@ -57,14 +58,14 @@ def _findings(
     order: Order, real: list[OrderSnapshot], by_id: Mapping[tuple[int, str], OrderSnapshot], *, ended: bool
 ) -> Iterable[tuple[str, str]]:
     if len(real) > 1:
-        yield "doubles", "placed more than once"
+        yield "duplicates", "accepted more than once"
     if real and order.submission == "queued":
-        yield "doubles", "waits to be sent, though it was placed"
+        yield "duplicates", "queued, though it was accepted"
     if order.upstream_id is not None:
         bound = by_id.get((order.provider_id, order.upstream_id))
         if bound is None or bound.link != order.link:
-            whose = bound.link if bound else "nobody of ours"
-            yield "misattributed", f"bound to {order.upstream_id}, which belongs to {whose}"
+            owner = bound.link if bound else "none of our orders"
+            yield "misattributed", f"bound to {order.upstream_id}, which belongs to {owner}"
     if real and order.submission in ("refused", "withdrawn"):
         yield "given away", f"refunded {order.refunded} of {order.charge}"
     lost = _why_lost(order)
@@ -73,27 +74,27 @@ def _findings(
     if order.submission == "placed" and len(real) == 1:
         yield from _wrong_refund(order, real[0], ended=ended)
     if order.submission in ("queued", "placing", "in_doubt") and order.refunded:
-        yield "given away", f"refunded {order.refunded}, though not ended"
+        yield "given away", f"refunded {order.refunded}, though it has not ended"
 
 
 def _why_lost(order: Order) -> str:
-    """Why nobody will come back to this order; "" when somebody will, or it has ended."""
+    """Return why neither a task nor staff will continue with this order; "" if one will, or if it has ended."""
     if order.submission in ("placed", "refused", "withdrawn") or order.review_reason:
         return ""
     if order.submission == "in_doubt":
         return "" if order.doubt_until and order.doubt_until > timezone.now() else "in doubt past its deadline"
     if order.submission == "queued":
-        return "still queued, though nothing keeps it"
-    return "being placed by nobody"
+        return "still queued, though nothing prevents submitting"
+    return "claimed, though no worker submits it"
 
 
 def _wrong_refund(order: Order, real: OrderSnapshot, *, ended: bool) -> Iterable[tuple[str, str]]:
-    """Refunds follow what was delivered, to the micro-unit, as soon as the panel knows of the end."""
+    """Yield problems of the refund and the status. Once the panel knows of the end, the refund must be exact."""
     due = order.charge * max(0, min(real.remains, order.quantity)) // order.quantity
     if real.status not in ("Partial", "Canceled"):
         due = 0
     known = ended or order.status in _ENDS.values()
     if order.refunded > due or (known and order.refunded != due):
-        yield "wrong refunds", f"refunded {order.refunded} of {order.charge}, due {due} ({real.status} upstream)"
+        yield "wrong refunds", f"refunded {order.refunded} of {order.charge}, due {due} ({real.status} at the provider)"
     if known and order.status != _ENDS.get(real.status):
-        yield "wrong refunds", f"ended otherwise than upstream ({real.status})"
+        yield "wrong refunds", f"the status differs from the provider's ({real.status})"

@@ -1,4 +1,4 @@
-"""A Celery worker, or a beat, in a process that was forked with the panel loaded: it is at work in a moment."""
+"""A Celery worker or beat in a forked process that has the panel loaded, so that it starts quickly."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from pathlib import Path
 
 from panel.celery import app
 from tests.chaos import sabotage
-from tests.chaos.child import log_to, shorten_looks
+from tests.chaos.child import log_to, shorten_searches
 
-# Beat in a hurry, since a worker lives for seconds here.
-_EVERY = {"submit-orders": 0.5, "reconcile-orders": 0.5, "poll-orders": 1.0}
+# Seconds between the tasks that beat sends: short, because a worker lives only for seconds here.
+_INTERVALS = {"submit-orders": 0.5, "reconcile-orders": 0.5, "poll-orders": 1.0}
 
 
 def serve(kind: str, name: str, *, log: str) -> None:
-    """What `celery worker` or `celery beat` does, until it is killed or told to stop."""
+    """Run `celery worker` or `celery beat` until it is killed or terminated."""
     log_to(log)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     sabotage.install()
-    shorten_looks()
+    shorten_searches()
     app.conf.beat_schedule = {
-        entry: {**app.conf.beat_schedule[entry], "schedule": seconds} for entry, seconds in _EVERY.items()
+        entry: {**app.conf.beat_schedule[entry], "schedule": seconds} for entry, seconds in _INTERVALS.items()
     }
     if kind == "worker":
         app.worker_main(["worker", "--hostname", f"{name}@chaos", "--loglevel", "WARNING"])
@@ -33,7 +33,7 @@ def serve(kind: str, name: str, *, log: str) -> None:
 
 
 def _die_with_parent() -> None:
-    """Whoever kills the chaos itself must not leave its workers behind."""
+    """Exit when the parent process ends, so that killing the chaos tests leaves no workers behind."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         wait([parent.sentinel])
