@@ -1,1 +1,1 @@
-"""The release before and this one, on one database, one broker and one provider."""
+"""Tests that upgrade the release before to this one, on one database, one broker and the same providers."""

@@ -1,4 +1,4 @@
-"""Commands of the release before alone: what it leaves behind. The imports are of where things lay then."""
+"""Commands that only the release before runs: they leave work of every kind behind. The imports are of its modules."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests import make  # noqa: E402
 from tests.chain import worker  # noqa: E402
 from tests.upgrade.both import client  # noqa: E402
 
-# Of the tasks that leave one.
+# The tasks that record a heartbeat.
 HEARTBEATS = (
     *("submit_orders", "begin_runs", "reconcile_orders", "poll_orders", "send_requests", "poll_refills"),
     *("count_figures", "run_imports", "sync_catalogs", "check_providers", "find_shelf_news"),
@@ -48,40 +48,40 @@ def make_owner(email: str) -> None:
 
 
 def set_margins(panel: int, service: int, of_service: int) -> None:
-    """The panel's margin, and that of one service, by its number; hundredths of a percent."""
+    """Set the margins of the panel and of the service with this primary key, in hundredths of a percent."""
     PricePolicy.objects.update_or_create(pk=1, defaults={"margin_bp": panel})
     Service.objects.filter(pk=service).update(margin_bp=of_service)
     reprice(services=Service.objects.all())
 
 
 def start_drip_feed(email: str, service: int) -> str:
-    """Three runs, the first of them at once; their link."""
+    """Start a drip-feed of three runs, the first of them now. Return its link."""
     return make.drip(User.objects.get(email=email), Service.objects.get(pk=service)).link
 
 
-def ask_cancel(order: int) -> None:
+def cancel_order(order: int) -> None:
     found = Order.objects.get(pk=order)
     request_cancel(order=found, actor=found.customer)
 
 
-def ask_refill(order: int) -> None:
+def refill_order(order: int) -> None:
     found = Order.objects.get(pk=order)
     request_refill(order=found, actor=found.customer)
 
 
-def ask_deposit(email: str) -> None:
+def start_deposit(email: str) -> None:
     make.pending_deposit(User.objects.get(email=email))
 
 
 def invite(email: str) -> str:
-    """The link for somebody who is invited; the mail with it waits to be sent."""
+    """Invite a customer and return the link. The mail with it waits to be sent."""
     invited = User(email=email)
     invitations.invite(user=invited)
     return invitations.link_of(invited)
 
 
-def ask_reset(email: str) -> None:
-    """A mail goes out with a link to choose another password."""
+def reset_password(email: str) -> None:
+    """Request the mail with a link to choose another password."""
     answer = client().post(reverse("account_reset_password"), {"email": email})
     assert answer.status_code == 302, answer.content.decode()
 
@@ -97,14 +97,14 @@ def beat_an_hour_ago() -> None:
 
 
 def make_due() -> None:
-    """Whatever waits for its time has waited long enough."""
+    """End all waits, so that all waiting work is due."""
     worker._end_waits()
 
 
 def publish() -> list[list[Any]]:
-    """Each task that beat sends, and each that is for one provider, to the broker: [its name, the message's id].
+    """Send a message for each scheduled task and each task of one provider. Return [task name, message id] of each.
 
-    Without the expiry that they have: an upgrade takes minutes, and then most would be thrown away unread.
+    The messages have no expiry: an upgrade takes minutes, after which the worker would discard most of them.
     """
     current_app.loader.import_default_modules()
     tasks, schedule = current_app.tasks, current_app.conf.beat_schedule
@@ -115,7 +115,7 @@ def publish() -> list[list[Any]]:
 
 
 def send_to(provider: str) -> int:
-    """How many orders went to the provider of that name."""
+    """Submit the due orders of the provider with this name. Return how many were sent."""
     return submit_for_provider(provider=Provider.objects.get(name=provider))
 
 
@@ -132,8 +132,11 @@ def adjust(email: str, amount: int, reason: str) -> None:
 
 worker.COMMANDS |= {
     one.__name__: one
-    for one in (collect_static, make_owner, set_margins, start_drip_feed, ask_cancel, ask_refill, ask_deposit, invite)
-} | {one.__name__: one for one in (ask_reset, open_alert, beat_an_hour_ago, make_due, publish, send_to, adjust)}
+    for one in (collect_static, make_owner, set_margins, start_drip_feed, cancel_order, refill_order, invite)
+} | {
+    one.__name__: one
+    for one in (start_deposit, reset_password, open_alert, beat_an_hour_ago, make_due, publish, send_to, adjust)
+}
 
 if __name__ == "__main__":
     worker.serve()

@@ -1,6 +1,6 @@
-"""Commands that either release does, in a process of its own: those of `tests.chain.worker`, and these.
+"""Commands that both releases run, each in its own process, in addition to those of `tests.chain.worker`.
 
-They import nothing that lies elsewhere in the other release.
+This module imports only what both releases have at the same place.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ def client(session: str = "") -> Client:
 
 
 def order(email: str, service: int, link: str) -> int:
-    """The number of a new order for 100."""
+    """Create an order of 100 and return its primary key."""
     customer = apps.get_model("accounts.User").objects.get(email=email)
     return make.order(customer, apps.get_model("catalog.Service").objects.get(pk=service), link=link).pk
 
 
 def sign_in(email: str, password: str) -> str:
-    """The session of somebody who signed in on the page for it."""
+    """Sign in on the sign-in page and return the key of the session."""
     browser = client()
     answer = browser.post(reverse("account_login"), {"login": email, "password": password})
     assert answer.status_code == 302, answer.content.decode()
@@ -42,19 +42,19 @@ def sign_in(email: str, password: str) -> str:
 
 
 def visit(path: str, session: str = "") -> list[Any]:
-    """The page's status and text; where it leads on, those of the page at the end."""
+    """Return the status and the text of the page, after any redirects."""
     answer = client(session).get(path, follow=True)
     return [answer.status_code, answer.content.decode()]
 
 
 def choose_password(link: str, password: str) -> list[Any]:
-    """Opens a link from a mail and fills in the form that it leads to; then as `visit`."""
+    """Open a link from a mail and submit the form that it leads to. Return as `visit` does."""
     browser = client()
     form = browser.get(link.removeprefix(settings.SITE_URL), follow=True)
     names = [name for name in ("password1", "password2") if f'name="{name}"' in form.content.decode()]
     assert names, (form.status_code, form.content.decode())
-    where = form.redirect_chain[-1][0]
-    answer = browser.post(where, dict.fromkeys(names, password), follow=True)
+    address = form.redirect_chain[-1][0]
+    answer = browser.post(address, dict.fromkeys(names, password), follow=True)
     return [answer.status_code, answer.content.decode()]
 
 

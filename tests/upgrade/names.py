@@ -1,6 +1,6 @@
-"""Everything that others know a release by, printed as JSON: a module that runs in either release.
+"""Prints as JSON all names of a release that the outside world depends on. The module runs in both releases.
 
-Others are bookmarks and programs of customers, cron, messages in a broker, rows of a database, an operator's `.env`.
+They are in bookmarks and programs of customers, in crontabs, in messages and database rows, and in `.env` files.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import panel.celery  # noqa: E402, F401
 
 
 def addresses(patterns: list[Any], namespace: str = "", path: str = "") -> Iterator[str]:
-    """The name of each page, with its namespaces, and the pattern of its address."""
+    """Yield "namespace:name at /pattern" of each page."""
     for one in patterns:
         here = f"{path}{one.pattern}"
         if isinstance(one, URLResolver):
@@ -50,7 +50,7 @@ def columns() -> Iterator[str]:
 
 
 def settings() -> list[str]:
-    """Of `.env`: each is a line of the example, with or without a "#" before it."""
+    """Return the names in `.env.example`, including those that are commented out."""
     return re.findall(r"^(?:# )?([A-Z][A-Z0-9_]+)=", Path(".env.example").read_text(), re.M)
 
 

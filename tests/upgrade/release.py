@@ -1,4 +1,4 @@
-"""A release of the panel: its code, and processes of it."""
+"""A release of the panel: its code, and processes that run it."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ import pytest
 
 from tests.chain.processes import ROOT, CommandProcess, Process, plain_environment
 
-# The release before: the last commit in which every module lay where it lay before the rooms.
+# The release before: the last commit in which every module had its old place.
 BEFORE = "205f493"
 
-SECONDS = 120
+# How long a process of `run_python` may take.
+MAX_SECONDS = 120
 
 
 def take_release_before(folder: Path) -> Path:
-    """The code of the release before in a folder of its own, with this folder's modules, which speak to it."""
+    """Extract the release before below `folder`, with the current `tests/upgrade` in it. Return its root."""
     git = ("git", "-C", str(ROOT))
     if subprocess.run([*git, "cat-file", "-e", f"{BEFORE}^{{commit}}"], capture_output=True, check=False).returncode:
         pytest.fail(
-            f"The release before, commit {BEFORE}, is not in this clone, and without it nothing about upgrades can be "
-            "proved. A shallow clone has too little history: `git fetch --unshallow` gets the rest."
+            f"The release before, commit {BEFORE}, is not in this clone, and upgrades cannot be tested without it. "
+            "A shallow clone has too little history: `git fetch --unshallow` gets the rest."
         )
     archive = subprocess.run([*git, "archive", BEFORE], capture_output=True, check=True).stdout
     tree = folder / "release-before"
@@ -39,22 +40,22 @@ def take_release_before(folder: Path) -> Path:
 
 
 def run_python(root: Path, *arguments: str, **environment: str) -> str:
-    """What a process in the tree of `root` printed. It must end well."""
-    run = subprocess.run(
+    """Run Python in the folder `root` and return what it printed. Fail unless it exits with 0."""
+    process = subprocess.run(
         [sys.executable, *arguments],
         cwd=root,
         env=plain_environment() | environment,
         capture_output=True,
         text=True,
-        timeout=SECONDS,
+        timeout=MAX_SECONDS,
         check=False,
     )
-    assert run.returncode == 0, f"{arguments}: {run.stdout[-2_000:]}\n{run.stderr[-4_000:]}"
-    return run.stdout
+    assert process.returncode == 0, f"{arguments}: {process.stdout[-2_000:]}\n{process.stderr[-4_000:]}"
+    return process.stdout
 
 
 class Release:
-    """Its code lies at `root`; all its processes have the same `environment`, and end with `closing`."""
+    """A release with its code at `root`. Its processes share `environment` and end when `closing` is closed."""
 
     def __init__(
         self, root: Path, *, module: str, environment: dict[str, str], folder: Path, closing: ExitStack
@@ -68,14 +69,14 @@ class Release:
         closing.callback(self._commands.close)
 
     def do(self, name: str, /, **values: Any) -> Any:
-        """One command of the module."""
+        """Run one command of the module and return its result."""
         return self._commands.do(name, **values)
 
     def manage(self, *arguments: str) -> str:
         return run_python(self._root, "manage.py", *arguments, **self._environment)
 
     def names(self) -> dict[str, list[str]]:
-        """What others know it by. With the demo's password: where it is set, there is one command more."""
+        """Return what `tests.upgrade.names` prints. DEMO_PASSWORD is set, because one command exists only with it."""
         environment = {**self._environment, "DEMO_PASSWORD": "only-for-tests"}
         return json.loads(run_python(self._root, "-m", "tests.upgrade.names", **environment))
 

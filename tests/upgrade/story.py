@@ -1,4 +1,4 @@
-"""A panel that is upgraded while it has work of every kind: what the release before leaves, and what this one finds."""
+"""A panel that is upgraded while it has work of every kind: both releases, and what can be seen of their work."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from tests.chain.processes import ROOT, Process
 from tests.outages.broker import Broker
 from tests.upgrade.release import Release
 
-# Seconds for what the worker has to do, on a machine that is busy with other things.
-PATIENCE = 180
+# How long the worker may take for all work, on a busy machine.
+MAX_SECONDS = 180
 
 OWNER, CUSTOMER, FORGETFUL = "owner@example.org", "alice@example.org", "bob@example.org"
-# The first has the link already, to the other its mail is not sent yet.
+# The first has received the link already; the mail to the second is not sent yet.
 INVITED, INVITED_LATELY = "carol@example.org", "dave@example.org"
 PASSWORD = "correct horse battery"
 ALERT = "Somebody must look at this"
 
-# Django's backend writes it into a file after each mail.
+# The line that Django's file backend writes after each mail.
 _BETWEEN_MAILS = b"-" * 79
 
 
@@ -37,7 +37,7 @@ def link_of(name: str) -> str:
 
 
 class Upgrade:
-    """Both releases around one database, cache, broker, folder of mails, and two providers that stand still."""
+    """Both releases with the same database, cache, broker, folder of mails, and two providers that change nothing."""
 
     def __init__(self, before: Path, folder: Path, closing: ExitStack, *, in_file: bool) -> None:
         self.mail_folder = folder / "mails"
@@ -53,7 +53,7 @@ class Upgrade:
             "SECRET_KEY": "only-for-the-tests-of-upgrades-" * 3,
             "FIELD_ENCRYPTION_KEYS": "b25seS1mb3ItdGVzdHMtbm90LWEtcmVhbC1zZWNyZXQ=",
             "UPSTREAM_ALLOW_PRIVATE": "true",
-            # The first slash of the path ends the host, which is none.
+            # Three slashes: the host is empty.
             "EMAIL_URL": f"filemail:///{self.mail_folder}",
             "DATABASE_URL": database.url,
             "CACHE_URL": f"rediscache://127.0.0.1:{self.broker.port}/1",
@@ -66,16 +66,16 @@ class Upgrade:
     # -- the release before --------------------------------------------------------------------------
 
     def live_before(self) -> None:
-        """Everything that a panel may be in the middle of."""
-        self._open()
-        self._order_and_follow()
-        self._leave_waiting()
-        self.seen_before = self.look(self.old)
+        """Let the release before leave work of every kind unfinished, and record what it shows of it."""
+        self._set_up()
+        self._create_polled_orders()
+        self._create_waiting_work()
+        self.shown_before = self.shown_by(self.old)
         self.names_before = self.old.names()
-        # What was ordered and asked so far has been hinted to the broker already; and now everything else.
+        # The broker already has the hints of all that was done so far. Now add a message for every task.
         self.messages = self.old.do("publish")
 
-    def _open(self) -> None:
+    def _set_up(self) -> None:
         do = self.old.do
         do("migrate")
         do("collect_static")
@@ -89,80 +89,80 @@ class Upgrade:
         self.service, self.reserve_service = (one["pk"] for one in do("catalog"))
         do("set_margins", panel=4_000, service=self.service, of_service=6_000)
 
-    def _order_and_follow(self) -> None:
-        names = ("followed", "completed", "partial", "to-cancel", "to-refill")
+    def _create_polled_orders(self) -> None:
+        names = ("running", "completed", "partial", "to-cancel", "to-refill")
         self.orders = {name: self._order(name) for name in names}
         self.old.do("run", rounds=["submit_orders"])
         self.drip_link = self.old.do("start_drip_feed", email=CUSTOMER, service=self.service)
         self.old.do("run", rounds=["submit_orders"])
-        self._say("followed", status="In progress", remains=70)
-        self._say("completed", status="Completed", remains=0)
-        self._say("to-refill", status="Completed", remains=0)
-        self._say("partial", status="Partial", remains=40)
+        self._set_at_provider("running", status="In progress", remains=70)
+        self._set_at_provider("completed", status="Completed", remains=0)
+        self._set_at_provider("to-refill", status="Completed", remains=0)
+        self._set_at_provider("partial", status="Partial", remains=40)
         self.old.do("run", rounds=["poll_orders"])
         self.upstream.inject(faults.drop_after("add"))
         self.orders["in-doubt"] = self._order("in-doubt")
         self.old.do("run", rounds=["submit_orders"])
 
-    def _leave_waiting(self) -> None:
+    def _create_waiting_work(self) -> None:
         do = self.old.do
         for name in ("queued-1", "queued-2", "queued-3"):
             self.orders[name] = self._order(name)
-        wish = {"service": self.service, "link": link_of("queued-by-key"), "quantity": 100}
-        self.orders["queued-by-key"] = do("api", secret=self.key, action="add", **wish)["order"]
-        do("ask_cancel", order=self.orders["to-cancel"])
-        do("ask_refill", order=self.orders["to-refill"])
-        do("ask_deposit", email=CUSTOMER)
+        form = {"service": self.service, "link": link_of("queued-by-key"), "quantity": 100}
+        self.orders["queued-by-key"] = do("api", secret=self.key, action="add", **form)["order"]
+        do("cancel_order", order=self.orders["to-cancel"])
+        do("refill_order", order=self.orders["to-refill"])
+        do("start_deposit", email=CUSTOMER)
         do("open_alert", cause="upgrade", text=ALERT)
-        # Once their sessions were ended, those of an account are signed in another way.
+        # An account whose sessions were ended once has its later sessions signed differently.
         do("change", model="accounts.User", chosen={"email": OWNER}, session_generation=2)
         self.sessions = {email: do("sign_in", email=email, password=PASSWORD) for email in (CUSTOMER, OWNER)}
-        do("ask_reset", email=FORGETFUL)
+        do("reset_password", email=FORGETFUL)
         [text] = self.mails_to(FORGETFUL)
         self.reset_link = re.findall(r"http\S+/reset/key/\S+", text)[0]
         self.invitation_link = do("invite", email=INVITED)
         do("invite", email=INVITED_LATELY)
         do("beat_an_hour_ago")
         do("make_due")
-        # What the provider says by now, and nobody has asked about yet.
-        self._say("followed", status="In progress", remains=10)
+        # A change at the provider that no poll has seen yet.
+        self._set_at_provider("running", status="In progress", remains=10)
 
     def _order(self, name: str) -> int:
         return self.old.do("order", email=CUSTOMER, service=self.service, link=link_of(name))
 
-    def _say(self, name: str, **values: Any) -> None:
-        """The provider says this of the order from now on."""
+    def _set_at_provider(self, name: str, **values: Any) -> None:
+        """Change the order at its provider."""
         [there] = [order for order in self.upstream.orders() if order.link == link_of(name)]
         self.upstream.set_order(there.id, **values)
 
     # -- this release --------------------------------------------------------------------------------
 
-    def wait_until(self, process: Process, **wanted: Callable[[], bool]) -> None:
-        """Returns once all of that is so."""
-        deadline = time.monotonic() + PATIENCE
-        while missing := [name for name, is_so in wanted.items() if not is_so()]:
+    def wait_until(self, process: Process, **conditions: Callable[[], bool]) -> None:
+        """Wait until all conditions hold. Fail if the process ends with an error, or after MAX_SECONDS."""
+        deadline = time.monotonic() + MAX_SECONDS
+        while missing := [name for name, holds in conditions.items() if not holds()]:
             assert not process.exit_code and time.monotonic() < deadline, (missing, process.printed())
             time.sleep(0.2)
 
-    # -- what is to be seen --------------------------------------------------------------------------
+    # -- what can be seen -----------------------------------------------------------------------------
 
-    def look(self, release: Release) -> dict[str, Any]:
-        """What a release makes of the same rows, and tells customers of them."""
+    def shown_by(self, release: Release) -> dict[str, Any]:
+        """Return what a release reads from the same rows, and what its API answers about them."""
         ids = ",".join(str(pk) for pk in self.orders.values())
-        ask = partial(release.do, "api", secret=self.key)
+        call_api = partial(release.do, "api", secret=self.key)
         return {
             "orders": release.do("orders"),
             "money": release.do("money", email=CUSTOMER),
-            "services": ask(action="services"),
-            "balance": ask(action="balance"),
-            "statuses": ask(action="status", orders=ids),
+            "services": call_api(action="services"),
+            "balance": call_api(action="balance"),
+            "statuses": call_api(action="status", orders=ids),
         }
 
     def links_sent(self) -> Counter[str]:
         return Counter(order.link for order in self.upstream.orders())
 
     def mails_to(self, address: str) -> list[str]:
-        """The texts of its mails, in no order."""
+        """Return the texts of the mails to this address, in any order."""
         found = []
         for path in self.mail_folder.glob("*.log"):
             for written in path.read_bytes().split(_BETWEEN_MAILS):

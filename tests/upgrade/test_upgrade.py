@@ -1,4 +1,4 @@
-"""An installation of the release before is upgraded, with orders, money and messages in every state."""
+"""Upgrades an installation of the release before that has orders, money and messages in every state."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def release_before(tmp_path_factory: Any) -> Path:
 
 @pytest.fixture(scope="module", params=ENGINES)
 def upgraded(request: Any, release_before: Path, tmp_path_factory: Any) -> Iterator[Upgrade]:
-    """The release before has worked; this one has migrated and done nothing else."""
+    """Let the release before work, then only migrate with this one."""
     with ExitStack() as closing:
         began = time.monotonic()
         folder = tmp_path_factory.mktemp(request.param)
@@ -38,15 +38,15 @@ def upgraded(request: Any, release_before: Path, tmp_path_factory: Any) -> Itera
         made.new.manage("check")
         print(f"\n{request.param}: {made.new.manage('migrate', '--no-color')}")
         made.new.manage("collectstatic", "--no-input", "-v", "0")
-        made.seen_after = made.look(made.new)
+        made.shown_after = made.shown_by(made.new)
         made.names_after = made.new.names()
         yield made
         print(f"\n{request.param}: {time.monotonic() - began:.0f} s")
 
 
-def test_upgrade_when_migrated_then_all_that_is_seen_is_as_before(upgraded):
-    before, orders = upgraded.seen_before, upgraded.seen_before["orders"]
-    assert upgraded.seen_after == before
+def test_upgrade_when_migrated_then_both_releases_show_the_same(upgraded):
+    before, orders = upgraded.shown_before, upgraded.shown_before["orders"]
+    assert upgraded.shown_after == before
     assert {order["placement"] for order in orders} == {"queued", "placed", "in_doubt"}
     assert {"partial", "completed", "in_progress"} <= {order["status"] for order in orders}
     assert len(before["services"]) == 2 and "balance" in before["balance"]
@@ -55,24 +55,24 @@ def test_upgrade_when_migrated_then_all_that_is_seen_is_as_before(upgraded):
     print(upgraded.new.manage("check_ledger"))
 
 
-def test_names_when_upgraded_then_every_old_one_is_known(upgraded):
+def test_names_when_upgraded_then_all_old_ones_exist(upgraded):
     before, after = upgraded.names_before, upgraded.names_after
     print({kind: len(names) for kind, names in before.items()})
     gone = {kind: sorted(set(names) - set(after[kind])) for kind, names in before.items()}
     assert not {kind: names for kind, names in gone.items() if names}
-    # A model that changed its label would be there twice, and with rights that no role has.
+    # A model whose label changed would exist twice, and no role would have rights on the new one.
     for kind in ("models", "content types", "permissions"):
         assert len(after[kind]) == len(set(after[kind]))
         moved = {_bare(name) for name in set(after[kind]) - set(before[kind])} & set(map(_bare, before[kind]))
         assert not moved, kind
-    assert set(after["content types"]) == set(after["models"]), "rows of models that are no more"
+    assert set(after["content types"]) == set(after["models"]), "content types of models that no longer exist"
 
 
 def _bare(name: str) -> str:
     return name.partition(".")[2]
 
 
-def test_sessions_and_links_when_made_before_then_they_open(upgraded):
+def test_sessions_and_links_when_made_before_then_they_still_work(upgraded):
     new = upgraded.new
     status, text = new.do("visit", path="/orders/", session=upgraded.sessions[CUSTOMER])
     assert status == 200 and link_of("partial") in text
@@ -84,7 +84,7 @@ def test_sessions_and_links_when_made_before_then_they_open(upgraded):
         assert new.do("sign_in", email=email, password=NEW_PASSWORD)
 
 
-def test_release_before_when_tables_are_new_then_it_orders_sends_and_moves_money(upgraded):
+def test_release_before_when_schema_is_new_then_it_still_works(upgraded):
     old, service = upgraded.old, upgraded.reserve_service
     links = [link_of("by-the-release-before"), link_of("by-the-release-before-as-well")]
     for link in links:
@@ -98,16 +98,18 @@ def test_release_before_when_tables_are_new_then_it_orders_sends_and_moves_money
     upgraded.new.manage("check_ledger")
 
 
-def test_messages_when_queued_before_then_the_new_worker_does_each(upgraded):
+def test_messages_when_sent_before_then_new_worker_handles_each(upgraded):
     assert {name for name, _ in upgraded.messages} == set(upgraded.names_before["tasks"])
     began, beats = time.monotonic(), upgraded.old.do("heartbeats")
-    told = {address: len(upgraded.mails_to(address)) for address in (CUSTOMER, INVITED_LATELY)}
+    mail_counts = {address: len(upgraded.mails_to(address)) for address in (CUSTOMER, INVITED_LATELY)}
     waiting = upgraded.broker.waiting()
     worker = upgraded.new.start("worker")
     lines = [f"Task {name}[{number}] received" for name, number in upgraded.messages]
-    upgraded.wait_until(worker, messages=lambda: _is_known(worker) and all(line in _printed(worker) for line in lines))
+    upgraded.wait_until(
+        worker, messages=lambda: _knows_all_tasks(worker) and all(line in _printed(worker) for line in lines)
+    )
     done = time.monotonic() - began
-    # What comes after something else, or found its provider busy, is for a later round.
+    # Work that depends on other work, or whose provider was busy, is done in a later round.
     beat = upgraded.new.start("beat", "--scheduler", "celery.beat:Scheduler", "--pidfile=")
     once = Counter({link_of(name): 1 for name in upgraded.orders}) + Counter({upgraded.drip_link: 2})
     upgraded.wait_until(
@@ -115,25 +117,27 @@ def test_messages_when_queued_before_then_the_new_worker_does_each(upgraded):
         orders=lambda: upgraded.links_sent() >= once,
         cancel=lambda: bool(upgraded.upstream.requests_of("cancel")),
         refill=lambda: bool(upgraded.upstream.requests_of("refill")),
-        mails=lambda: all(len(upgraded.mails_to(address)) > count for address, count in told.items()),
+        mails=lambda: all(len(upgraded.mails_to(address)) > count for address, count in mail_counts.items()),
         heartbeats=lambda: all(at > beats[task] for task, at in upgraded.new.do("heartbeats").items()),
-        followed=lambda: upgraded.order("followed")["remains"] == 10,
+        polled=lambda: upgraded.order("running")["remains"] == 10,
         doubt=lambda: upgraded.order("in-doubt")["placement"] == "placed",
     )
     beat.close()
-    worker.signal(signal.SIGTERM)  # It finishes what it has taken.
+    worker.signal(signal.SIGTERM)  # The worker finishes its tasks first.
     upgraded.wait_until(worker, end=lambda: worker.exit_code == 0)
     assert upgraded.links_sent() == once
     assert [len(upgraded.upstream.requests_of(action)) for action in ("cancel", "refill")] == [1, 1]
-    assert {address: len(upgraded.mails_to(address)) for address in told} == {at: n + 1 for at, n in told.items()}
-    assert _is_known(worker)
+    assert {address: len(upgraded.mails_to(address)) for address in mail_counts} == {
+        address: count + 1 for address, count in mail_counts.items()
+    }
+    assert _knows_all_tasks(worker)
     assert not [line for line in _printed(worker).splitlines() if '"level": "error"' in line]
     upgraded.new.manage("check_ledger")
-    print(f"{waiting} messages, {len(lines)} of them by name and number: taken after {done:.0f} s")
+    print(f"{waiting} messages, {len(lines)} of them checked by id: received after {done:.0f} s")
 
 
-def _is_known(worker: Process) -> bool:
-    """Whatever it was sent. Fails at once where it does not know a task: the message of that one is thrown away."""
+def _knows_all_tasks(worker: Process) -> bool:
+    """Return True. Fail at once if the worker does not know a task, because it then discards the message."""
     assert "Received unregistered task" not in _printed(worker), worker.printed()
     return True
 
