@@ -1,1 +1,1 @@
-"""Panels that buy from each other, as processes of their own, for tests of the served API."""
+"""Panels in their own processes that buy from each other, for tests of the API as it is served."""

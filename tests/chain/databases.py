@@ -1,4 +1,4 @@
-"""A database for each panel, on what the tests run on: a SQLite file, or one made on the PostgreSQL server."""
+"""A database for each panel, on the engine of the test suite: a SQLite file, or a database on the PostgreSQL server."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from uuid import uuid4
 
 import psycopg
 
-# Where the tests keep a migrated database: its file, or its name on the server. The environment says so.
+# The environment variable that names the migrated template of the test suite: a file, or a database on the server.
 MIGRATED = "MIGRATED_TEMPLATE"
 
 
 def migrated(*, on_server: bool) -> str:
-    """What may be copied there, or "": then migrating begins with nothing."""
+    """Return the file or database to copy, or "" if there is none and all migrations must run."""
     template = os.environ.get(MIGRATED, "")
     is_file = Path(template).is_file()
     return template if template and is_file != on_server else ""
 
 
 class Database:
-    """`url` is what DATABASE_URL says. `like`: a copy of that one, which nobody may be using just now.
+    """A new database; `url` is its DATABASE_URL.
 
-    `in_file`: on SQLite, whatever the tests run on.
+    `like`: copy this database, which must not be in use. `in_file`: use SQLite, whatever the test suite uses.
     """
 
     def __init__(self, folder: Path, *, like: Database | None = None, in_file: bool = False) -> None:
@@ -38,7 +38,7 @@ class Database:
         if self._server:
             template = like._name if like else migrated(on_server=True)
             self._on_server(f'CREATE DATABASE "{self._name}"' + (f' TEMPLATE "{template}"' if template else ""))
-            # Processes are killed here, the server never is: waiting for the disk would prove nothing.
+            # Tests kill clients but never the server, so waiting for the disk would prove nothing.
             self._on_server(f'ALTER DATABASE "{self._name}" SET synchronous_commit = off')
         elif like:
             with closing(sqlite3.connect(like._file)) as source, closing(sqlite3.connect(self._file)) as copy:
@@ -56,7 +56,7 @@ class Database:
 
 
 def cache_url(number: int) -> str:
-    """The cache of that number, which processes share, where the tests have a server for it; else one in memory."""
+    """Return the CACHE_URL of this Redis database, which processes share; a cache in memory if there is no Redis."""
     server = os.environ.get("CACHE_URL", "")
     return _with_path(server, str(number)) if server.startswith("redis") else "locmemcache://"
 

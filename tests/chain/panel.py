@@ -1,4 +1,4 @@
-"""A panel of its own: settings, database, sites served by gunicorn, and a worker that does its work on demand."""
+"""A panel with its own settings and database, web servers under gunicorn, and a worker that runs commands."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from tests.chain.databases import Database, cache_url
 from tests.chain.processes import ROOT, CommandProcess, Server, plain_environment
 from tests.ports import free_port
 
-SECONDS = 120
+# How long an answer of the API may take.
+MAX_SECONDS = 120
 
 
 class Panel:
-    """`cache` is the number of its own cache, where the tests have a server for that; `settings` are its environment's.
+    """One panel. `cache` is the number of its Redis database, if there is Redis; `settings` are environment variables.
 
-    The database is one to "migrate", or a copy of that of `like`.
+    Its database is a copy of the one of `like`. Without `like` it has to be migrated.
     """
 
     def __init__(self, name: str, *, folder: Path, cache: int, like: Panel | None = None, **settings: str) -> None:
@@ -40,7 +41,7 @@ class Panel:
             "DATABASE_URL": self.database.url,
             "CACHE_URL": cache_url(cache),
             "CELERY_BROKER_URL": "memory://",
-            # Counted by the key's number, in a cache that remembers the last run too.
+            # Unlimited: the cache still has the counts of earlier test runs under the same primary keys.
             "API_RATE_PER_KEY": "100000/m",
             "API_RATE_PER_ADDRESS": "100000/m",
             **settings,
@@ -48,20 +49,20 @@ class Panel:
         self._sites: list[Server] = []
         self._worker: CommandProcess | None = None
 
-    # -- its work ------------------------------------------------------------------------------------
+    # -- worker --------------------------------------------------------------------------------------
 
     def start_worker(self) -> None:
-        """Ready at the first command."""
+        """Start the worker. The first command waits until it is ready."""
         log = self.folder / "worker.log"
         self._worker = CommandProcess("tests.chain.worker", log=log, environment=self.environment)
 
     def do(self, name: str, /, **values: Any) -> Any:
-        """One command of `tests.chain.worker`."""
+        """Run one command of `tests.chain.worker` and return its result."""
         assert self._worker
         return self._worker.do(name, **values)
 
     def run(self, *rounds: str) -> list[str]:
-        """Management commands, each as if all waits before it were over; what they printed."""
+        """Run management commands, each after ending all waits. Return what they printed."""
         return self.do("run", rounds=list(rounds))
 
     def order(self, number: int | str) -> dict[str, Any]:
@@ -72,7 +73,7 @@ class Panel:
         return self.do("money", email=email)
 
     def start_command(self, *command: str) -> subprocess.Popen[str]:
-        """`manage.py` in a process of its own, as cron starts it."""
+        """Start `manage.py` in its own process, as cron does."""
         return subprocess.Popen(
             [sys.executable, "manage.py", *command],
             cwd=ROOT,
@@ -82,16 +83,16 @@ class Panel:
             text=True,
         )
 
-    # -- its site ------------------------------------------------------------------------------------
+    # -- web servers ---------------------------------------------------------------------------------
 
     def serve(self, *, sites: int = 1, app: str = "panel.wsgi") -> None:
-        """Starts so many servers of the same panel, each on a port of its own; `wait` for them."""
+        """Start `sites` web servers, each on its own port. `wait` waits until they listen."""
         for number in range(sites):
             port = free_port()
             options = ["--bind", f"127.0.0.1:{port}", "--workers", "1", "--threads", "8", "--timeout", "120"]
             options += ["--preload", "--no-control-socket", "--log-level", "warning"]
-            name, here = f"site-{number}", {"environment": self.environment, "folder": self.folder}
-            self._sites.append(Server(name, "-m", "gunicorn", app, *options, port=port, **here))
+            name, place = f"site-{number}", {"environment": self.environment, "folder": self.folder}
+            self._sites.append(Server(name, "-m", "gunicorn", app, *options, port=port, **place))
 
     def wait(self) -> None:
         for site in self._sites:
@@ -105,8 +106,8 @@ class Panel:
         return self._sites[site % len(self._sites)].port
 
     def api(self, secret: str, action: str, *, site: int = 0, headers: Any = None, **params: Any) -> Any:
-        """The JSON value that `POST /api/v2` answers with. Raises OSError or HTTPException where there is no answer."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port(site), timeout=SECONDS)
+        """Return the JSON answer of `POST /api/v2`. Raise OSError or HTTPException if there is no answer."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port(site), timeout=MAX_SECONDS)
         try:
             kind = {"Content-Type": "application/x-www-form-urlencoded"}
             body = urlencode({"key": secret, "action": action, **params})

@@ -1,4 +1,4 @@
-"""Servers in processes of their own: started together, waited for, and ended whatever happens."""
+"""Child processes: servers to start and wait for, and Python modules that run commands."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-# Seconds until a server that does not come up fails its test.
-PATIENCE = 180
-_KEPT = ("PATH", "HOME", "LANG", "VIRTUAL_ENV")
+# How long a server may take to start.
+MAX_SECONDS = 180
+# Environment variables that child processes inherit.
+_INHERITED = ("PATH", "HOME", "LANG", "VIRTUAL_ENV")
 
 
 class Process:
-    """A process of its own, in the tree of `root`; what it prints goes to a file of its name in `folder`."""
+    """A child process in the folder `root`. Its output goes to `<name>.log` in `folder`."""
 
     def __init__(
         self,
@@ -33,7 +34,7 @@ class Process:
         self.name = name
         self.log = folder / f"{name}.log"
         with self.log.open("ab") as output:
-            # A group of its own: whoever it starts is ended with it.
+            # In its own process group, so that its children are killed with it.
             self._process = subprocess.Popen(
                 command,
                 cwd=root,
@@ -45,7 +46,7 @@ class Process:
 
     @property
     def exit_code(self) -> int | None:
-        """None while it lives."""
+        """The exit code, or None while the process runs."""
         return self._process.poll()
 
     def signal(self, number: int) -> None:
@@ -70,20 +71,20 @@ class Server(Process):
         super().__init__(name, sys.executable, *command, folder=folder, environment=environment)
 
     def wait(self) -> None:
-        """Returns once it listens."""
-        deadline = time.monotonic() + PATIENCE
+        """Wait until the server listens. Fail if it exits first, or after MAX_SECONDS."""
+        deadline = time.monotonic() + MAX_SECONDS
         while True:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+            with socket.socket() as client:
+                if client.connect_ex(("127.0.0.1", self.port)) == 0:
                     return
             assert self.exit_code is None and time.monotonic() < deadline, self.printed()
             time.sleep(0.05)
 
 
 class CommandProcess:
-    """A Python module that does one command at a time, as `tests.chain.worker` does; what else it prints goes to `log`.
+    """A Python module that runs one command at a time, as `tests.chain.worker` does. Its other output goes to `log`.
 
-    Ready at the first command.
+    The first command waits until the module is loaded.
     """
 
     def __init__(self, module: str, *, log: Path, environment: Mapping[str, str], root: Path = ROOT) -> None:
@@ -101,14 +102,15 @@ class CommandProcess:
             )
 
     def do(self, name: str, /, **values: Any) -> Any:
+        """Run one command and return its result. Fail with the traceback if it raises."""
         assert self._process.stdin and self._process.stdout
         self._process.stdin.write(json.dumps({"do": name, "with": values}) + "\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()
         assert line, self._log.read_text()[-4_000:]
-        said = json.loads(line)
-        assert "error" not in said, said["error"]
-        return said["result"]
+        answer = json.loads(line)
+        assert "error" not in answer, answer["error"]
+        return answer["result"]
 
     def close(self) -> None:
         self._process.kill()
@@ -119,5 +121,5 @@ class CommandProcess:
 
 
 def plain_environment() -> dict[str, str]:
-    """What a process needs of this one's environment: none of its settings."""
-    return {name: os.environ[name] for name in _KEPT if name in os.environ}
+    """Return the part of this environment that any process needs, without settings of the panel."""
+    return {name: os.environ[name] for name in _INHERITED if name in os.environ}

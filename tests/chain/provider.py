@@ -1,4 +1,4 @@
-"""The sandbox provider as a process, told what to do over HTTP."""
+"""The sandbox provider in its own process, controlled over HTTP."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ KEY = "sandbox-key-of-panel-a"
 
 
 class SandboxProcess:
-    """Stands still until it is told to move; sells the sandbox's sixty services."""
+    """A sandbox with its sixty services, whose orders change only when a test changes them."""
 
     def __init__(self, folder: Path) -> None:
         port = free_port()
@@ -24,7 +24,7 @@ class SandboxProcess:
             *("manage.py", "sandbox_provider", *options, "--control"),
             port=port,
             folder=folder,
-            # It needs no settings of its own, but the command's framework asks for these two.
+            # The sandbox needs no settings, but Django does not start without these two.
             environment={"ENV_FILE": "/dev/null", "DEBUG": "true"},
         )
 
@@ -35,16 +35,16 @@ class SandboxProcess:
     def wait(self) -> None:
         self._server.wait()
 
-    def tell(self, command: str, **arguments: Any) -> Any:
-        """A method of `SandboxServer` by name, and its result as JSON has it."""
+    def call(self, command: str, **arguments: Any) -> Any:
+        """Call the method of `SandboxServer` with this name and return its result, converted by JSON."""
         return call(self.base_url, KEY, command, **arguments)
 
     def order(self, number: int | str) -> dict[str, Any]:
-        [found] = [one for one in self.tell("orders") if one["id"] == int(number)]
+        [found] = [one for one in self.call("orders") if one["id"] == int(number)]
         return found
 
     def orders_to(self, link: str) -> list[dict[str, Any]]:
-        return [one for one in self.tell("orders") if one["link"] == link]
+        return [one for one in self.call("orders") if one["link"] == link]
 
     def close(self) -> None:
         self._server.close()

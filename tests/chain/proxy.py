@@ -1,4 +1,4 @@
-"""What stands between two panels and loses answers: a proxy that hands requests on and cuts off what comes back."""
+"""A proxy between two panels that forwards requests and can damage the answers."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs
 
+# What can happen to an answer: a reset connection, half of the body, or an error page of the proxy.
 RESET = "reset"
 HALF = "half"
 ERROR_PAGE = "error page"
 CUTS = (RESET, HALF, ERROR_PAGE)
 _PAGE = b"<html><head><title>504 Gateway Time-out</title></head><body>nginx</body></html>"
+# A value of SO_LINGER with which closing the connection resets it.
 _LINGER_RESET = struct.pack("ii", 1, 0)
 
 
 class Proxy:
-    """Listens on `url`; hands everything on to 127.0.0.1:`port`. `cut` is what happens to the answers to `add`.
+    """Listens on `url` and forwards everything to 127.0.0.1:`port`. `cut`: what happens to answers to `add`.
 
-    `answered` holds what was said to each `add`, also where nobody heard it.
+    `answered` holds the answer to each `add`, including those that did not reach the client.
     """
 
     def __init__(self, *, port: int) -> None:
@@ -52,14 +54,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        status, kind, answer = self._hand_on(body)
+        status, kind, answer = self._forward(body)
         cut = None
         if parse_qs(body.decode()).get("action") == ["add"]:
             self.behind.answered.append(answer)
             cut = self.behind.cut
         if cut == RESET:
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_RESET)
-            # Closed without a shutdown, which would end it in good order.
+            # Closed without a shutdown, which would end the connection normally.
             self.rfile.close()
             self.connection.close()
         elif cut == ERROR_PAGE:
@@ -67,7 +69,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._answer(status, kind, answer, shown=len(answer) // 2 if cut == HALF else None)
 
-    def _hand_on(self, body: bytes) -> tuple[int, str, bytes]:
+    def _forward(self, body: bytes) -> tuple[int, str, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.upstream_port, timeout=120)
         try:
             headers = {name: self.headers[name] for name in ("Content-Type", "User-Agent", "Accept")}

@@ -1,6 +1,6 @@
-"""`request_id`, and the window for identical orders, over two servers of one panel, by many clients, through crashes.
+"""`request_id` and the window for identical orders: many clients, two servers of one panel, and crashes.
 
-Real gunicorn processes on one database: SQLite without a server; with DATABASE_URL, PostgreSQL.
+Real gunicorn processes share one database, on PostgreSQL if DATABASE_URL names it, else on SQLite.
 """
 
 from __future__ import annotations
@@ -22,16 +22,17 @@ from tests.threads import in_threads
 
 pytestmark = [pytest.mark.processes, pytest.mark.slow]
 
-ACTIVE = {"error": "You have active order with this link"}
-USED = {"error": "Incorrect request: this request_id was used for another order"}
+LINK_BUSY = {"error": "You have active order with this link"}
+REQUEST_ID_USED = {"error": "Incorrect request: this request_id was used for another order"}
+# Of the random crashes.
 SEED = 20_240_601
-# Of 100 at $2.50 the 1,000, in micro-units.
+# Of 100 at $2.50 per 1,000, in micro-units.
 CHARGE = 250_000
 
 
 @pytest.fixture(scope="module")
 def panel(tmp_path_factory: Any) -> Iterator[Panel]:
-    """Two servers on two ports, and a window of a minute for identical orders."""
+    """Start a panel with two servers and a window of one minute for identical orders."""
     made = Panel("shop", folder=tmp_path_factory.mktemp("served"), cache=11, API_DUPLICATE_WINDOW="60")
     try:
         made.start_worker()
@@ -45,26 +46,26 @@ def panel(tmp_path_factory: Any) -> Iterator[Panel]:
 
 
 class Shop:
-    """A customer of the panel with $10 and a key; their program asks one of the two servers, then the other."""
+    """A customer of the panel with $10 and a key, whose program can call either server."""
 
     def __init__(self, panel: Panel, *, funds: str = "10", **values: Any) -> None:
         self.panel = panel
         self.email = f"{uuid4().hex[:12]}@example.org"
         self.pk = panel.do("make_customer", email=self.email, funds=funds)
         self.key = panel.do("make_key", email=self.email, name="Shop", **values)
-        self.asked = {"service": panel.service, "link": f"https://example.com/{uuid4().hex[:12]}", "quantity": 100}
+        self.form = {"service": panel.service, "link": f"https://example.com/{uuid4().hex[:12]}", "quantity": 100}
 
     def add(self, *, site: int = 0, key: str = "", headers: Any = None, **changed: Any) -> Any:
-        params = {**self.asked, **changed}
+        params = {**self.form, **changed}
         return self.panel.api(key or self.key["secret"], "add", site=site, headers=headers, **params)
 
     def at_once(self, count: int, **values: Any) -> list[Any]:
-        """What so many threads were answered, half of them by each server."""
+        """Send the order from `count` threads at once, to both servers in turn. Return the answers."""
 
-        def ask(site: int) -> Callable[[], Any]:
+        def add_at(site: int) -> Callable[[], Any]:
             return lambda: self.add(site=site, **values)
 
-        return in_threads(*map(ask, range(count)))
+        return in_threads(*map(add_at, range(count)))
 
     @property
     def orders(self) -> list[int]:
@@ -72,43 +73,43 @@ class Shop:
 
     @property
     def entries(self) -> list[list[Any]]:
-        """What moved in the wallet after the first deposit."""
+        """The entries after the first deposit, as [kind, amount]."""
         return self.panel.money(self.email)["entries"][1:]
 
 
 @pytest.fixture
 def shop(panel: Panel) -> Iterator[Shop]:
-    """Whatever is done, the books are clean afterwards."""
+    """Return a new customer. After the test, the ledger must be clean."""
     yield Shop(panel)
     [printed] = panel.run("check_ledger")
     assert printed.startswith("Clean: "), printed
 
 
-# -- at once -----------------------------------------------------------------------------------------
+# -- in parallel -------------------------------------------------------------------------------------
 
 
-def test_request_id_when_not_remembered_then_each_thread_places_an_order(shop):
-    """The race is real: this is what happens where nothing guards it."""
+def test_request_id_when_not_stored_then_each_thread_creates_an_order(shop):
+    """The race is real: this happens without the guard."""
     answers = shop.at_once(16, request_id="one", headers={"X-Without": REQUEST_IDS})
     assert len({answer["order"] for answer in answers}) == len(shop.orders) == 16
     assert shop.entries == [["order", -CHARGE]] * 16
 
 
 @pytest.mark.parametrize("attempt", range(3))
-def test_request_id_when_sent_by_16_threads_to_two_processes_then_there_is_one_order(shop, attempt):
+def test_request_id_when_16_threads_send_it_then_there_is_one_order(shop, attempt):
     answers = shop.at_once(16, request_id="one")
     assert answers == [{"order": shop.orders[0]}] * 16
     assert len(shop.orders) == 1
     assert shop.entries == [["order", -CHARGE]]
 
 
-def test_request_id_when_a_drip_feed_is_sent_by_16_threads_then_it_starts_once(shop):
+def test_request_id_when_16_threads_send_a_drip_feed_then_it_starts_once(shop):
     answers = shop.at_once(16, request_id="one", runs=3, interval=60)
     assert answers == [{"order": shop.orders[0]}] * 16
     assert shop.entries == [["drip_feed", -3 * CHARGE]]
 
 
-def test_request_id_when_the_key_may_spend_one_order_a_day_then_its_repetitions_are_free(panel, shop):
+def test_request_id_when_repeated_at_the_daily_limit_then_it_costs_nothing(panel, shop):
     limited = Shop(panel, daily_limit=CHARGE)
     answers = limited.at_once(16, request_id="one")
     assert answers == [{"order": limited.orders[0]}] * 16
@@ -118,30 +119,32 @@ def test_request_id_when_the_key_may_spend_one_order_a_day_then_its_repetitions_
     assert (len(limited.orders), limited.entries) == (1, [["order", -CHARGE]])
 
 
-def test_request_id_when_each_thread_wants_something_else_then_one_gets_it_and_the_others_an_error(shop):
-    def ask(quantity: int) -> Callable[[], Any]:
+def test_request_id_when_16_threads_send_different_orders_then_one_wins(shop):
+    def add_quantity(quantity: int) -> Callable[[], Any]:
         return lambda: shop.add(site=quantity, quantity=quantity, request_id="one")
 
-    answers = in_threads(*map(ask, range(100, 116)))
+    answers = in_threads(*map(add_quantity, range(100, 116)))
     [order] = shop.orders
     won = shop.panel.order(order)
-    assert answers == [{"order": order} if won["quantity"] == quantity else USED for quantity in range(100, 116)]
+    assert answers == [
+        {"order": order} if won["quantity"] == quantity else REQUEST_ID_USED for quantity in range(100, 116)
+    ]
     assert shop.entries == [["order", -won["charge"]]]
 
 
-def test_window_when_nothing_guards_it_then_identical_orders_pass_together(shop):
-    """The race is real: whoever looks first and places then sees no other."""
+def test_window_when_disabled_then_identical_orders_are_all_created(shop):
+    """The race is real: requests that check first and create afterwards do not see each other."""
     answers = shop.at_once(8, headers={"X-Without": WINDOW})
     assert sum("order" in answer for answer in answers) == len(shop.orders) > 1
 
 
 @pytest.mark.parametrize("attempt", range(3))
-def test_window_when_8_threads_send_the_same_to_two_processes_then_one_is_placed(shop, attempt):
+def test_window_when_8_threads_send_the_same_order_then_there_is_one(shop, attempt):
     answers = shop.at_once(8)
     [order] = shop.orders
-    assert sorted(answers, key=lambda answer: "error" in answer) == [{"order": order}] + [ACTIVE] * 7
+    assert sorted(answers, key=lambda answer: "error" in answer) == [{"order": order}] + [LINK_BUSY] * 7
     assert shop.entries == [["order", -CHARGE]]
-    # What differs in the link, the quantity or the key is another order; and so is what came a minute ago.
+    # An order is not identical if its quantity or key differs, or if the other is older than the window.
     other = shop.panel.do("make_key", email=shop.email, name="Other")["secret"]
     assert "order" in shop.add(quantity=101)
     assert "order" in shop.add(key=other)
@@ -158,11 +161,11 @@ def test_window_when_8_threads_send_the_same_to_two_processes_then_one_is_placed
     [{"quantity": 200}, {"link": "https://example.com/other"}, {"runs": 2, "interval": 60}, {"service": "another"}],
     ids=lambda changed: next(iter(changed)),
 )
-def test_request_id_when_it_comes_with_something_else_then_that_is_an_error_and_costs_nothing(shop, changed):
+def test_request_id_when_repeated_with_other_params_then_it_is_an_error(shop, changed):
     first = shop.add(request_id="one")
     if "service" in changed:
         changed = {"service": shop.panel.do("stock")}
-    assert shop.add(site=1, request_id="one", **changed) == USED
+    assert shop.add(site=1, request_id="one", **changed) == REQUEST_ID_USED
     assert shop.add(site=1, request_id="one") == first
     assert (len(shop.orders), shop.entries) == (1, [["order", -CHARGE]])
 
@@ -181,7 +184,7 @@ def test_request_id_when_it_comes_with_something_else_then_that_is_an_error_and_
     ],
     ids=lambda value: value if isinstance(value, str) else "-".join(f"{name}-{one}" for name, one in value.items()),
 )
-def test_request_id_when_its_service_changed_since_then_it_still_answers_with_the_order(panel, shop, model, values):
+def test_request_id_when_its_service_changed_then_the_answer_is_the_same(panel, shop, model, values):
     service = panel.do("stock")
     which = {"catalog.Service": {"pk": service}, "catalog.Provider": {"name": "Nobody"}}
     chosen = which.get(model, {"services": service})
@@ -196,7 +199,7 @@ def test_request_id_when_its_service_changed_since_then_it_still_answers_with_th
     assert len(shop.orders) == (2 if "price" in values else 1)
 
 
-def test_request_id_when_another_key_of_the_customer_uses_it_then_it_is_another_order(panel, shop):
+def test_request_id_when_another_key_uses_it_then_it_is_another_order(panel, shop):
     other = panel.do("make_key", email=shop.email, name="Other")["secret"]
     first, second = shop.add(request_id="one"), shop.add(key=other, request_id="one")
     assert first != second
@@ -204,7 +207,7 @@ def test_request_id_when_another_key_of_the_customer_uses_it_then_it_is_another_
     assert (len(shop.orders), shop.entries) == (2, [["order", -CHARGE]] * 2)
 
 
-def test_request_id_when_refused_for_want_of_funds_then_after_a_deposit_it_is_placed_once(panel, shop):
+def test_request_id_when_refused_for_low_funds_then_it_works_after_deposit(panel, shop):
     poor = Shop(panel, funds="0.1")
     assert poor.at_once(4, request_id="one") == [{"error": "Not enough funds on balance"}] * 4
     assert (poor.orders, poor.entries) == ([], [])
@@ -214,11 +217,11 @@ def test_request_id_when_refused_for_want_of_funds_then_after_a_deposit_it_is_pl
     assert poor.entries == [["deposit", 10_000_000], ["order", -CHARGE]]
 
 
-def test_request_id_when_eight_days_have_passed_then_it_is_remembered(panel, shop):
+def test_request_id_when_eight_days_old_then_it_is_still_known(panel, shop):
     first = shop.add(request_id="one")
     panel.do("age", order=first["order"], days=8)
     assert shop.add(site=1, request_id="one") == first
-    assert shop.add(site=1, request_id="one", quantity=101) == USED
+    assert shop.add(site=1, request_id="one", quantity=101) == REQUEST_ID_USED
     assert shop.entries == [["order", -CHARGE]]
 
 
@@ -226,39 +229,36 @@ def test_request_id_when_eight_days_have_passed_then_it_is_remembered(panel, sho
 
 
 @pytest.mark.parametrize(("clients", "orders"), [(4, 5), pytest.param(8, 10, marks=pytest.mark.proof)])
-def test_request_id_when_the_servers_are_killed_over_and_over_then_each_order_is_placed_once(
-    panel, shop, clients, orders
-):
-    """Four in five requests kill the process that takes them, and with it whatever else it was doing; each client
-    repeats its own until it is answered."""
+def test_request_id_when_servers_are_killed_then_each_order_is_created_once(panel, shop, clients, orders):
+    """Some requests kill their server process, with all other requests in it. Clients repeat each until answered."""
     draw, seen = random.Random(SEED), Counter[str]()
-    crowd = [Shop(panel, funds="100") for _ in range(clients)]
+    shops = [Shop(panel, funds="100") for _ in range(clients)]
 
     def work(client: Shop, plan: list[list[str]]) -> dict[str, int]:
-        placed = {}
+        created = {}
         for number, deaths in enumerate(plan):
             request_id = f"r{number}"
-            while request_id not in placed:
+            while request_id not in created:
                 death = deaths.pop() if deaths else ""
                 headers = {"X-Die-At": death} if death else None
                 try:
                     answer = client.add(
                         site=draw.randrange(2), request_id=request_id, headers=headers, quantity=100 + number
                     )
-                    placed[request_id] = answer["order"]
+                    created[request_id] = answer["order"]
                 except (OSError, http.client.HTTPException):
-                    seen[death or "of another's request"] += 1
+                    seen[death or "by another request"] += 1
                     time.sleep(0.02)
-        return placed
+        return created
 
-    plans = [[draw.choices(("", *DEATHS), k=draw.randrange(3)) for _ in range(orders)] for _ in crowd]
+    plans = [[draw.choices(("", *DEATHS), k=draw.randrange(3)) for _ in range(orders)] for _ in shops]
     began = time.monotonic()
-    told = in_threads(*(partial(work, client, plan) for client, plan in zip(crowd, plans, strict=True)))
+    results = in_threads(*(partial(work, client, plan) for client, plan in zip(shops, plans, strict=True)))
     took = time.monotonic() - began
-    for client, placed in zip(crowd, told, strict=True):
-        assert sorted(placed.values()) == client.orders
+    for client, created in zip(shops, results, strict=True):
+        assert sorted(created.values()) == client.orders
         assert len(client.orders) == orders
         charges = [one["charge"] for one in panel.do("orders", customer=client.pk)]
         assert sorted(client.entries) == sorted(["order", -charge] for charge in charges)
     assert all(seen[death] for death in DEATHS), seen
-    print(f"{clients * orders} orders through {sum(seen.values())} lost answers ({dict(seen)}) in {took:.1f} s")
+    print(f"{clients * orders} orders with {sum(seen.values())} lost answers ({dict(seen)}) in {took:.1f} s")

@@ -1,6 +1,7 @@
-"""The process in which a panel's work is done and its books are read, one command at a time.
+"""The process that does a panel's work and reads its database, one command at a time.
 
 A command is a line of JSON, {"do": name, "with": {…}}; so is its answer, {"result": …} or {"error": traceback}.
+`tests/upgrade` gives the same commands to the release before: their names and results must not change.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from panel.accounts.models import ApiKey, User  # noqa: E402
 from panel.api.keys import services  # noqa: E402
 from tests import make  # noqa: E402
 
+# Columns of an order that `orders` returns.
 _FACTS = (
     *("pk", "service_id", "service_type", "status", "quantity", "link", "params", "price", "charge"),
     *("refunded", "expected_cost", "upstream_charge", "upstream_id", "remains", "start_count", "review_reason"),
@@ -43,11 +45,11 @@ _FACTS = (
 
 def migrate() -> None:
     call_command("migrate", verbosity=0)
-    connections.close_all()  # The database is copied next.
+    connections.close_all()  # Open connections would prevent copying the database.
 
 
 def make_customer(email: str, funds: str) -> int:
-    """The customer's number. `funds` in whole currency, as text."""
+    """Create a customer and return the primary key. `funds` is in whole currency, as text."""
     return make.customer(email, funds=funds).pk
 
 
@@ -61,18 +63,18 @@ def make_key(email: str, name: str, **values: Any) -> dict[str, Any]:
 
 
 def connect(name: str, **values: Any) -> int:
-    """A provider with its `url` and `api_key`; other values are its columns."""
+    """Create a provider and return its primary key. `values` are its `url`, `api_key` and other columns."""
     return make.provider(name=name, **values).pk
 
 
 def stock(**values: Any) -> int:
-    """A service on sale that nobody delivers: see tests.make.service."""
-    of = Provider.objects.filter(name="Nobody").first() or make.provider(name="Nobody")
-    return make.service(of, external_id=str(Service.objects.count() + 1), **values).pk
+    """Create a service on sale at a provider that does not exist. `values` are those of `tests.make.service`."""
+    provider = Provider.objects.filter(name="Nobody").first() or make.provider(name="Nobody")
+    return make.service(provider, external_id=str(Service.objects.count() + 1), **values).pk
 
 
 def run(*rounds: str) -> list[str]:
-    """Management commands, one after the other, each as if all waits before it were over; what they printed."""
+    """Run management commands in turn, ending all waits before each. Return what they printed."""
     printed = []
     for name in rounds:
         _end_waits()
@@ -93,7 +95,7 @@ def _end_waits() -> None:
 
 
 def catalog() -> list[dict[str, Any]]:
-    """What is sold, by the provider's ids; `wire` is the type's name in the protocol."""
+    """Return all services, on sale or not. `wire` is the name of the type in the protocol; "" for unknown types."""
     return [
         {
             "pk": service.pk,
@@ -114,12 +116,12 @@ def catalog() -> list[dict[str, Any]]:
 
 
 def orders(**values: Any) -> list[dict[str, Any]]:
-    """The orders that these columns choose, oldest first, with what was earned by each; micro-units."""
+    """Return the orders with these column values, oldest first, with the profit of each. Amounts are micro-units."""
     return list(with_profit(Order.objects.filter(**values)).order_by("pk").values(*_FACTS, placement=F("submission")))
 
 
 def money(email: str) -> dict[str, Any]:
-    """Micro-units: the balance, and the entries as [kind, amount], oldest first."""
+    """Return the balance, and the entries as [kind, amount], oldest first. Amounts are micro-units."""
     entries = Entry.objects.filter(wallet__customer__email=email).order_by("seq").values_list("kind", "amount")
     return {"balance": Wallet.objects.get(customer__email=email).balance, "entries": [*map(list, entries)]}
 
@@ -129,14 +131,14 @@ def refills() -> list[dict[str, Any]]:
 
 
 def change(model: str, chosen: dict[str, Any], **values: Any) -> int:
-    """Columns of the rows of a model ("orders.Order") that `chosen` chooses; how many."""
+    """Update columns of the model ("orders.Order") in the rows that `chosen` selects. Return how many."""
     return apps.get_model(model).objects.filter(**chosen).update(**values)
 
 
 def age(order: int, days: int) -> None:
-    """The order was made so many days earlier."""
-    made = Order.objects.get(pk=order)
-    Order.objects.filter(pk=order).update(created_at=made.created_at - timedelta(days=days))
+    """Move the creation of the order `days` into the past."""
+    found = Order.objects.get(pk=order)
+    Order.objects.filter(pk=order).update(created_at=found.created_at - timedelta(days=days))
 
 
 def staff_send_again(order: int) -> None:
@@ -152,7 +154,7 @@ def _owner() -> User:
 
 
 def spent(key: int) -> int:
-    """What the key spent today, in micro-units."""
+    """Return what the key has spent today, in micro-units."""
     return ApiKey.objects.get(pk=key).spent
 
 
@@ -164,16 +166,16 @@ COMMANDS["run"] = lambda rounds: run(*rounds)
 
 
 def serve() -> None:
-    """Until the other end closes."""
+    """Answer commands until the input ends."""
     answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # Whatever else is printed is no answer.
+    os.dup2(2, 1)  # Other output goes to stderr, so that it is not taken for an answer.
     for line in sys.stdin:
-        given = json.loads(line)
+        command = json.loads(line)
         try:
-            said = {"result": COMMANDS[given["do"]](**given["with"])}
+            answer = {"result": COMMANDS[command["do"]](**command["with"])}
         except Exception:
-            said = {"error": traceback.format_exc()}
-        answers.write(json.dumps(said, default=str) + "\n")
+            answer = {"error": traceback.format_exc()}
+        answers.write(json.dumps(answer, default=str) + "\n")
         answers.flush()
 
 

@@ -1,6 +1,6 @@
-"""The panel's site with what tests put around it from outside: sudden deaths, and guards that are off.
+"""The panel's WSGI application with hooks for tests: a request can kill its process or disable a guard.
 
-Each request chooses for itself, by the headers of `tests.chain.wsgi_words`.
+The headers in `tests.chain.wsgi_words` choose for each request.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import django
 from django.urls import get_resolver
 
 django.setup()
-# Whoever is forked in the place of a dead one is ready at once.
+# Load all URLs now, so that a worker forked in place of a dead one is ready at once.
 get_resolver()._populate()
 
 from billing import ledger  # noqa: E402
@@ -26,8 +26,10 @@ from panel.api.errors import LINK_BUSY, ApiError  # noqa: E402
 from panel.wsgi import application as site  # noqa: E402
 from tests.chain.wsgi_words import ANSWERED, DEBITED, RECEIVED, REQUEST_IDS, WINDOW  # noqa: E402
 
+# The headers of the request that this thread handles.
 _this = threading.local()
-_lookers, _two_have_looked = count(), threading.Barrier(2)
+# The first two unguarded requests wait for each other after their check.
+_checks, _two_have_checked = count(), threading.Barrier(2)
 
 
 def application(environ: Any, start_response: Any) -> Any:
@@ -39,38 +41,38 @@ def application(environ: Any, start_response: Any) -> Any:
     return answer
 
 
-def _die(here: str) -> None:
-    if _this.dies_at == here:
+def _die(point: str) -> None:
+    if _this.dies_at == point:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 _post, _request_key, _add_order = ledger.post, add._request_key, add.add_order
 
 
-def _debit(**values: Any) -> Any:
+def _post_and_die(**values: Any) -> Any:
     posted = _post(**values)
     _die(DEBITED)
     return posted
 
 
-def _forget(key: Any, request_id: str) -> str:
+def _choose_request_key(key: Any, request_id: str) -> str:
     return f"api:{uuid4().hex}" if _this.without == REQUEST_IDS else _request_key(key, request_id)
 
 
 def _add(key: Any, params: Any) -> dict[str, int]:
-    """Without the window: looks first and places then, with nothing that holds the two together.
+    """Create an order. Without the window, check first and create the order afterwards, with no lock around both.
 
-    The first two meet when they have looked, so whoever places first has another one that saw no order either.
+    The first two requests wait for each other after the check, so that both have seen no order.
     """
     if _this.without != WINDOW:
         return _add_order(key, params)
     is_taken = Order.objects.filter(api_key_ref=key.pk, link=params["link"]).exists()
-    if next(_lookers) < 2:
-        _two_have_looked.wait(120)
+    if next(_checks) < 2:
+        _two_have_checked.wait(120)
     if is_taken:
         raise ApiError(LINK_BUSY)
     return {"order": add._create(key, add._read_order(params), "").order.pk}
 
 
-ledger.post, add._request_key = _debit, _forget  # type: ignore[assignment]
+ledger.post, add._request_key = _post_and_die, _choose_request_key  # type: ignore[assignment]
 endpoint.WRITING["add"] = _add

@@ -1,11 +1,11 @@
-"""What a request to `tests.chain.wsgi` may ask for, in the words of its headers."""
+"""Values of the headers that control `tests.chain.wsgi`."""
 
 from __future__ import annotations
 
-# `X-Die-At`: the process is killed when it has the request, when the wallet is debited but nothing is committed yet, or
+# `X-Die-At`: kill the process when it has received the request, when it has debited the wallet but not committed, or
 # when its answer is ready.
 DEATHS = ("received", "debited", "answered")
 RECEIVED, DEBITED, ANSWERED = DEATHS
 
-# `X-Without`: what is not guarded, as if the panel had been built without it.
+# `X-Without`: the guard that is disabled for this request.
 REQUEST_IDS, WINDOW = "request ids", "the window"

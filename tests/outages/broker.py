@@ -8,7 +8,7 @@ from pathlib import Path
 
 import redis
 
-from tests.chain.processes import PATIENCE, Process
+from tests.chain.processes import MAX_SECONDS, Process
 from tests.ports import free_port
 
 
@@ -28,7 +28,7 @@ class Broker:
 
     def wait(self) -> None:
         """Returns once it answers."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + MAX_SECONDS
         while not self._answers():
             assert self._process.exit_code is None and time.monotonic() < deadline, self._process.printed()
             time.sleep(0.05)
