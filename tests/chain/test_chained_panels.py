@@ -159,10 +159,10 @@ def link() -> str:
     return f"https://example.com/{uuid4().hex[:12]}"
 
 
-# -- services ---------------------------------------------------------------------------------------
+# -- services ----------------------------------------------------------------------------------------
 
 
-def test_services_when_imported_twice_then_type_and_price_are_right(chain):
+def test_services_when_imported_by_both_panels_then_type_and_price_are_right(chain):
     assert {one["wire"] for one in chain.b_services.values()} == {spec.wire for spec in SPECS.values()}
     sold = {number: one for number, one in chain.a_services.items() if one["wire"]}
     assert len(sold) == len(chain.b_services) == 61

@@ -23,6 +23,7 @@ class Children:
         return self._context.Event()
 
     def start(self, function: Any, *args: Any, log: str = "children", **values: Any) -> Any:
+        """Start the function in a child process and return the process."""
         path = str(self.folder / f"{log}.log")
         process = self._context.Process(target=function, args=args, kwargs={"log": path, **values})
         process.start()

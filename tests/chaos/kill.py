@@ -18,7 +18,7 @@ from tests.chaos.crew import Crew
 from tests.chaos.figures import Figures
 from tests.chaos.matrix import doubts_of
 from tests.chaos.surroundings import flush
-from tests.chaos.truth import audit, audit_books, audit_promise
+from tests.chaos.truth import audit, audit_ledger, audit_request_ids
 from tests.chaos.upstream import RandomFaults, sandbox, truth_of
 
 # Orders that wait in the queue at most: enough to keep every provider busy.
@@ -134,8 +134,8 @@ class _KillRun:
         for _ in range(3):
             product.sweep()
         audit(self.figures, self._orders, truth_of(self.servers), where="kill, ended:", ended=True)
-        audit_books(self.figures, where="kill:")
-        audit_promise(self.figures, self.services[0].upstream.provider, where="kill: the first provider")
+        audit_ledger(self.figures, where="kill:")
+        audit_request_ids(self.figures, self.services[0].upstream.provider, where="kill: the first provider")
         self._count()
 
     def _act_as_owner(self) -> None:

@@ -23,7 +23,7 @@ from tests.chaos.child import DEAD
 from tests.chaos.children import Children
 from tests.chaos.crashing import POINTS
 from tests.chaos.figures import Figures
-from tests.chaos.truth import Truth, audit, audit_books, audit_promise
+from tests.chaos.truth import Truth, audit, audit_ledger, audit_request_ids
 from tests.chaos.upstream import CLOSED_PORT, FAULTS, NamedFaults, sandbox, truth_of
 
 # How a doubt is resolved: by repeating the request id, or by searching for the order among the provider's ids.
@@ -71,25 +71,25 @@ def run(*, children: Children, cases: list[Case], seed: int, stop_early: bool = 
     customer = make.customer("matrix@example.org", funds="100000")
     numbers = itertools.count()
 
-    def play(cases: list[Case]) -> None:
+    def run_cases(cases: list[Case]) -> None:
         for case in cases:
             number = next(numbers)
-            _CaseRun(case, number, customer, children, figures).play()
+            _CaseRun(case, number, customer, children, figures).run()
             figures.add("combinations")
             if number % _CASES_PER_LEDGER_CHECK == 0:
-                audit_books(figures, where=str(case))
+                audit_ledger(figures, where=str(case))
             if stop_early and not figures.passed:
                 return
 
-    play(cases)
+    run_cases(cases)
     if figures.passed:
         # Again, because on a busy machine an answer may have come too late for its case.
-        play([case for case in cases if case.point in _not_reached(figures, cases)])
+        run_cases([case for case in cases if case.point in _not_reached(figures, cases)])
         for point in _not_reached(figures, cases):
             figures.problem("other problems", f"no process reached the point {point}")
         for fault in {case.fault for case in cases} - {"none"} - set(figures.faults):
             figures.problem("other problems", f"the fault {fault} never occurred")
-    audit_books(figures, where="at the end")
+    audit_ledger(figures, where="at the end")
     figures.add("seconds", round(time.monotonic() - began))
     return figures
 
@@ -107,7 +107,7 @@ class _CaseRun:
         self.children, self.figures = children, figures
         self.faults = NamedFaults(settings.UPSTREAM_ADD_TIMEOUT)
 
-    def play(self) -> None:
+    def run(self) -> None:
         repeats = self.case.mode == "repeat"
         with sandbox(self.faults, request_ids=repeats) as self.server:
             self.provider = make.provider(
@@ -154,7 +154,7 @@ class _CaseRun:
         elif self.case.fault != "none":
             self.faults.arm(self.case.fault)
         point = self.case.point
-        self._run("submit", crash=point if self._role in ("", "submit") else POINTS[point].first)
+        self._run_rounds("submit", crash=point if self._role in ("", "submit") else POINTS[point].first)
         Provider.objects.filter(pk=self.provider.pk).update(api_url=self.server.url)
         self.faults.clear()
 
@@ -166,19 +166,19 @@ class _CaseRun:
         if self._role == "poll":
             self.server.advance(3600)
         product.end_waits()
-        self._run(self._role, crash=self.case.point)
+        self._run_rounds(self._role, crash=self.case.point)
 
     def _restart(self) -> None:
         """Work on after the crash, with one more order whose answer is lost, and audit before and after the end."""
         product.end_leases(self._orders)
-        self._run("sweep")
+        self._run_rounds("sweep")
         self.faults.wait_until_quiet()
         self._order(210)
         self.faults.arm("drop-after")
-        self._run("sweep", "sweep", "give up")
+        self._run_rounds("sweep", "sweep", "give up")
         if self._audit():
             self.server.advance(3600)
-            self._run("poll")
+            self._run_rounds("poll")
             self._audit(ended=True)
 
     def _audit(self, *, ended: bool = False) -> bool:
@@ -187,10 +187,10 @@ class _CaseRun:
         truth = truth_of({self.provider.pk: self.server})
         audit(self.figures, self._orders, truth, where=str(self.case), ended=ended)
         if self.case.mode == "repeat":
-            audit_promise(self.figures, self.provider, where=f"{self.case} the provider")
+            audit_request_ids(self.figures, self.provider, where=f"{self.case} the provider")
         return len(self.figures.problems) == problems
 
-    def _run(self, *rounds: str, crash: str = "") -> None:
+    def _run_rounds(self, *rounds: str, crash: str = "") -> None:
         code = self.children.run(*rounds, crash=crash)
         if code == DEAD:
             self.figures.crashes[crash] += 1

@@ -28,7 +28,7 @@ from tests.chaos import product as panel
 from tests.chaos.children import Children
 from tests.chaos.figures import Figures
 from tests.chaos.matrix import MODES, doubts_of
-from tests.chaos.truth import audit, audit_books
+from tests.chaos.truth import audit, audit_ledger
 from tests.chaos.upstream import NamedFaults, sandbox, truth_of
 
 # A point outside the panel: the provider delays its answer until the worker has continued.
@@ -80,7 +80,7 @@ def run(*, children: Children, short: bool) -> Figures:
         truth = truth_of({case.provider.pk: case.server for case in cases})
         audit(figures, orders, truth, where="stop:")
         figures.add("add calls received", sum(len(case.server.requests_of("add")) for case in cases))
-        audit_books(figures, where="stop:")
+        audit_ledger(figures, where="stop:")
         figures.add("orders created", orders.count())
         figures.add("workers stopped", len(cases))
         for name, amount in doubts_of(orders, truth):
@@ -124,7 +124,7 @@ def _stop(case: _Case, children: Children, figures: Figures) -> None:
         before = len(case.server.requests_of("add"))
         case.server.inject(Fault(action="add", gate=case.gate))
         case.process = children.start(child.submit, case.provider)
-        has_stopped = _happens(lambda: len(case.server.requests_of("add")) > before)
+        has_stopped = _wait_until(lambda: len(case.server.requests_of("add")) > before)
         os.kill(case.process.pid, signal.SIGSTOP)
     else:
         case.process = children.start(child.submit, case.provider, stop=case.point, stopped=case.stopped)
@@ -149,10 +149,10 @@ def _check(code: int, children: Children, figures: Figures, who: str) -> None:
         figures.problem("other problems", f"{who} exited with {code}: {children.last_line()}")
 
 
-def _happens(happened: Callable[[], bool]) -> bool:
-    """Wait until it has happened. Return False if it does not within _MAX_SECONDS."""
+def _wait_until(condition: Callable[[], bool]) -> bool:
+    """Wait until the condition is true. Return False if it is not within _MAX_SECONDS."""
     limit = time.monotonic() + _MAX_SECONDS
-    while not happened():
+    while not condition():
         if time.monotonic() > limit:
             return False
         time.sleep(0.005)

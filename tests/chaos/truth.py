@@ -42,14 +42,15 @@ def audit(figures: Figures, orders: Iterable[Order], truth: Truth, *, where: str
             )
 
 
-def audit_promise(figures: Figures, provider: Provider, *, where: str) -> None:
+def audit_request_ids(figures: Figures, provider: Provider, *, where: str) -> None:
     """Record a problem if the panel stopped using the provider's request ids: the sandbox takes each only once."""
     provider.refresh_from_db()
     if not provider.request_id_parameter:
         figures.problem("other problems", f"{where} lost its request_id_parameter, though it took each id only once")
 
 
-def audit_books(figures: Figures, *, where: str = "") -> None:
+def audit_ledger(figures: Figures, *, where: str = "") -> None:
+    """Record a problem for each breach of an invariant in the ledger."""
     for breach in find_breaches():
         figures.problem("ledger breaches", f"{where} {breach.invariant}: {breach.rows[0]} ({len(breach.rows)} rows)")
 

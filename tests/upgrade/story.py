@@ -144,7 +144,7 @@ class Upgrade:
             assert not process.exit_code and time.monotonic() < deadline, (missing, process.printed())
             time.sleep(0.2)
 
-    # -- what can be seen -----------------------------------------------------------------------------
+    # -- what can be seen ----------------------------------------------------------------------------
 
     def shown_by(self, release: Release) -> dict[str, Any]:
         """Return what a release reads from the same rows, and what its API answers about them."""
