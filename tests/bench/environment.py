@@ -1,4 +1,4 @@
-"""The panel with its own settings and code, on a database that exists only while a bench runs."""
+"""The panel with a database that exists only while a bench runs."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ SQLITE = "sqlite://"
 
 
 def databases() -> list[str]:
-    """The addresses to measure on: DATABASE_URL where it is set, else SQLite and, if it answers, BENCH_DATABASE_URL.
+    """Return the database URLs to measure on: DATABASE_URL if set, else SQLite and BENCH_DATABASE_URL.
 
-    Says what is left out, and why.
+    A server that is not set or does not answer is skipped, with a message that says why.
     """
     if given := os.environ.get("DATABASE_URL"):
         return [given]
     server = os.environ.get("BENCH_DATABASE_URL", "")
-    missing = (
-        _unreachable(server) if server else "BENCH_DATABASE_URL names no server, as postgres://user@host/name would"
+    reason = (
+        _connection_error(server) if server else "Set BENCH_DATABASE_URL, for example to postgres://user@host/name."
     )
-    if missing:
-        print(f"Left out: PostgreSQL. {missing}", flush=True)
+    if reason:
+        print(f"Skipped: PostgreSQL. {reason}", flush=True)
         return [SQLITE]
     return [SQLITE, server]
 
 
-def _unreachable(server: str) -> str:
-    """Why there is no talking to it; empty when there is."""
+def _connection_error(server: str) -> str:
+    """Return why the server cannot be used; "" if it can."""
     try:
         psycopg.connect(server, connect_timeout=5).close()
     except psycopg.Error as error:
-        return f"The server of BENCH_DATABASE_URL: {' '.join(str(error).split())}"
+        return f"The server of BENCH_DATABASE_URL does not answer: {' '.join(str(error).split())}"
     return ""
 
 
 @contextmanager
 def throwaway_panel(server: str) -> Iterator[None]:
-    """Django, set up and migrated. No `.env`, broker, cache or database of a real panel is touched."""
+    """Set up Django on a new, migrated database. No `.env`, broker, cache or database of a real panel is used."""
     with _database(server) as url:
         os.environ.update(
             DJANGO_SETTINGS_MODULE="panel.settings",
@@ -75,7 +75,7 @@ def throwaway_panel(server: str) -> Iterator[None]:
 
 @contextmanager
 def _database(server: str) -> Iterator[str]:
-    """The address of a new database: on the PostgreSQL server of this address, or else a SQLite file."""
+    """Create a database on this PostgreSQL server, or a SQLite file, and yield its URL. Remove it afterwards."""
     if server.startswith(("postgres://", "postgresql://")):
         name = f"bench_{uuid4().hex}"
         _on_server(server, sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
@@ -84,7 +84,7 @@ def _database(server: str) -> Iterator[str]:
         finally:
             _on_server(server, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
         return
-    # Beside the panel's own file, thus on the same disk: where temporary files go, a commit may cost nothing.
+    # In the folder of the panel's own file, because commits may cost nothing where temporary files are kept.
     (ROOT / "var").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=ROOT / "var") as directory:
         yield f"sqlite:///{Path(directory) / 'bench.sqlite3'}"
@@ -96,7 +96,7 @@ def _on_server(url: str, statement: sql.Composed) -> None:
 
 
 def settle() -> None:
-    """Ends what preparing left to the database, as time does, so that it is not paid for by what is measured."""
+    """Let the database finish the upkeep that preparing caused, so that the measured code does not pay for it."""
     from django.db import connection
 
     with connection.cursor() as cursor:
@@ -107,7 +107,7 @@ def settle() -> None:
 
 
 def described() -> str:
-    """What the numbers depend on, in one line."""
+    """Return the versions, the hardware and the load, which the numbers depend on, in one line."""
     import django
     from django.db import connection
 

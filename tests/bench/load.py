@@ -1,7 +1,7 @@
-"""A load generator in a process of its own: so many kept connections, each asking again as soon as it is answered.
+"""A load generator in its own process: persistent connections that each send a request as soon as they have an answer.
 
-It shares the machine with what it measures, and so does little: raw sockets, requests made beforehand, and of an
-answer's head only the length is read. Every answer is checked; a wrong one ends the bench.
+It shares the machine with the measured server and so does little: it uses raw sockets and prepared requests, and reads
+only the status and the length of an answer's head. Every answer is checked; a wrong one ends the bench.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from typing import Self
 
 from tests.bench.measuring import Wrong
 
-# Seconds at the start of each load of which nothing is counted.
+# Seconds at the start of each load that are not measured.
 WARM_UP = 0.3
-PATIENCE = 60.0
+# How long an answer may take.
+MAX_SECONDS = 60.0
 _CHUNK = 1 << 18
 _OK = b"HTTP/1.1 200 "
 _LENGTH = b"\r\ncontent-length:"
@@ -29,9 +30,10 @@ _ORDER = b'{"order": '
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """`requests`: whole HTTP requests, one for each connection, again from the first where connections are more.
+    """A load on the server at `port`.
 
-    `expected`: the answer's body, the same each time; None: the id of a new order.
+    `requests` are whole HTTP requests; the connections use them in turn. `expected` is the body of every answer; None
+    expects the id of a new order.
     """
 
     port: int
@@ -43,7 +45,7 @@ class Load:
 
 @dataclass(slots=True)
 class Loaded:
-    """`waits` are the seconds of each answer that came while it was counted, for `seconds`; `answers` are all."""
+    """The result of a load. `waits` are the seconds until each answer while it was measured; `answers` counts all."""
 
     seconds: float
     answers: int = 0
@@ -52,12 +54,12 @@ class Loaded:
 
 
 class LoadGenerator:
-    """The process, as the bench sees it."""
+    """Starts and controls the process."""
 
     def __init__(self) -> None:
         context = multiprocessing.get_context("spawn")
-        self._ours, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs,))
+        self._pipe, child_pipe = context.Pipe()
+        self._process = context.Process(target=_serve, args=(child_pipe,))
 
     def __enter__(self) -> Self:
         self._process.start()
@@ -66,110 +68,114 @@ class LoadGenerator:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._ours.send(None)
+        self._pipe.send(None)
         self._process.join()
 
     def put(self, load: Load) -> Loaded:
-        """Puts the load on the server, and waits for the last answer. Raises Wrong."""
-        self._ours.send(load)
-        found: Loaded | str = self._ours.recv()
-        if isinstance(found, str):
-            raise Wrong(found)
-        return found
+        """Run the load and return its result after the last answer. Raise Wrong at a wrong answer."""
+        self._pipe.send(load)
+        result: Loaded | str = self._pipe.recv()
+        if isinstance(result, str):
+            raise Wrong(result)
+        return result
 
 
-def _serve(theirs: Connection) -> None:
-    while (load := theirs.recv()) is not None:
+def _serve(pipe: Connection) -> None:
+    while (load := pipe.recv()) is not None:
         try:
-            theirs.send(_Run(load).found())
+            pipe.send(_Run(load).run())
         except (Wrong, OSError) as error:
-            theirs.send(f"the load ended early: {error!r}")
+            pipe.send(f"the load ended early: {error!r}")
 
 
-class _Line:
-    """One connection: its request, and what came of the answer so far."""
+class _Client:
+    """One connection: its request, and what it has received of the answer."""
 
-    __slots__ = ("asked", "came", "request", "socket", "wanted")
+    __slots__ = ("received", "request", "sent_at", "socket", "total_length")
 
     def __init__(self, port: int, request: bytes) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=MAX_SECONDS)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.request = request
-        self.came = bytearray()
-        self.wanted = 0
-        self.asked = 0.0
+        self.received = bytearray()
+        self.total_length = 0
+        self.sent_at = 0.0
 
-    def ask(self) -> None:
-        self.came.clear()
-        self.wanted = 0
-        self.asked = time.perf_counter()
+    def send(self) -> None:
+        self.received.clear()
+        self.total_length = 0
+        self.sent_at = time.perf_counter()
         self.socket.sendall(self.request)
 
-    def take(self) -> bytes | None:
-        """The body, once it is all there. Raises Wrong."""
+    def receive(self) -> bytes | None:
+        """Receive a part of the answer. Return the body once it is complete. Raise Wrong if it has another status."""
         chunk = self.socket.recv(_CHUNK)
         if not chunk:
             raise Wrong("the server closed a connection")
-        self.came += chunk
-        if not self.wanted:
-            head, end, _ = self.came.partition(b"\r\n\r\n")
+        self.received += chunk
+        if not self.total_length:
+            head, end, _ = self.received.partition(b"\r\n\r\n")
             if not end:
                 return None
             if not head.startswith(_OK):
                 raise Wrong(f"the server answered {head[:200]!r}")
             _, _, after = head.lower().partition(_LENGTH)
-            self.wanted = len(head) + 4 + int(after.partition(b"\r\n")[0])
-        if len(self.came) < self.wanted:
+            self.total_length = len(head) + 4 + int(after.partition(b"\r\n")[0])
+        if len(self.received) < self.total_length:
             return None
-        return bytes(self.came[self.came.index(b"\r\n\r\n") + 4 :])
+        return bytes(self.received[self.received.index(b"\r\n\r\n") + 4 :])
 
 
 class _Run:
+    """One load. Answers count as measured between WARM_UP and the end; each client stops at its next answer."""
+
     def __init__(self, load: Load) -> None:
         self._load = load
-        self._found = Loaded(load.seconds)
+        self._result = Loaded(load.seconds)
 
-    def found(self) -> Loaded:
+    def run(self) -> Loaded:
         load = self._load
         requests = load.requests
-        lines = [_Line(load.port, requests[place % len(requests)]) for place in range(load.connections)]
+        clients = [_Client(load.port, requests[place % len(requests)]) for place in range(load.connections)]
         with selectors.DefaultSelector() as selector:
-            for line in lines:
-                selector.register(line.socket, selectors.EVENT_READ, line)
+            for client in clients:
+                selector.register(client.socket, selectors.EVENT_READ, client)
             started = time.perf_counter() + WARM_UP
-            self._exchange(selector, lines, started, started + load.seconds)
-        for line in lines:
-            line.socket.close()
-        return self._found
+            self._exchange(selector, clients, started, started + load.seconds)
+        for client in clients:
+            client.socket.close()
+        return self._result
 
-    def _exchange(self, selector: selectors.BaseSelector, lines: Sequence[_Line], started: float, ends: float) -> None:
-        for line in lines:
-            line.ask()
-        waiting = len(lines)
+    def _exchange(
+        self, selector: selectors.BaseSelector, clients: Sequence[_Client], started: float, ends: float
+    ) -> None:
+        for client in clients:
+            client.send()
+        waiting = len(clients)
         while waiting:
-            ready = selector.select(PATIENCE)
+            ready = selector.select(MAX_SECONDS)
             if not ready:
-                raise Wrong(f"no answer in {PATIENCE:g} seconds")
+                raise Wrong(f"no answer in {MAX_SECONDS:g} seconds")
             for key, _ in ready:
-                line: _Line = key.data
-                body = line.take()
+                client: _Client = key.data
+                body = client.receive()
                 if body is None:
                     continue
                 now = time.perf_counter()
                 self._check(body)
                 if started <= now < ends:
-                    self._found.waits.append(now - line.asked)
+                    self._result.waits.append(now - client.sent_at)
                 if now < ends:
-                    line.ask()
+                    client.send()
                 else:
                     waiting -= 1
 
     def _check(self, body: bytes) -> None:
-        self._found.answers += 1
+        self._result.answers += 1
         expected = self._load.expected
         if expected is None:
             if not body.startswith(_ORDER):
-                raise Wrong(f"instead of an order there came {body[:200]!r}")
-            self._found.orders.append(int(body[len(_ORDER) : -1]))
+                raise Wrong(f"expected an order, received {body[:200]!r}")
+            self._result.orders.append(int(body[len(_ORDER) : -1]))
         elif body != expected:
-            raise Wrong(f"instead of {expected[:200]!r} there came {body[:200]!r}")
+            raise Wrong(f"expected {expected[:200]!r}, received {body[:200]!r}")

@@ -1,4 +1,4 @@
-"""Time, statements, transactions and memory of a block of code, in all its threads."""
+"""Measures time, statements, transactions and memory of a block of code, in all its threads."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from typing import Any
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.signals import connection_created
 
-_ONLY_TRANSACTIONS = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE")
+_TRANSACTION_STATEMENTS = ("BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE")
 
 
 class Wrong(Exception):
-    """What was measured did not do its work: its speed would mean nothing."""
+    """The measured code gave a wrong result, so its speed would mean nothing."""
 
 
 @dataclass(slots=True)
 class Measured:
-    """`statements` are without those that only open and close transactions.
+    """What a block of code used.
 
-    `transactions` are the atomic blocks that were committed, and the writes outside of any. Computing and memory
-    are the whole process's: the seconds of processor time, and the most that it held meanwhile.
+    `statements` excludes those that only open or close transactions. `transactions` are the commits, and the writes
+    outside transactions. `computing` (seconds of processor time) and `peak_mb` are those of the whole process.
     """
 
     seconds: float = 0.0
@@ -39,27 +39,27 @@ class Measured:
 
 @contextmanager
 def measured() -> Iterator[Measured]:
-    """Measures its block; the numbers are there after it."""
-    found = Measured()
+    """Measure the block. The yielded object is filled in when the block ends."""
+    result = Measured()
     gc.collect()
-    _forget_peak()
+    _reset_peak()
     with _counted() as counts:
         started, computed = time.perf_counter(), time.process_time()
-        yield found
-        found.seconds = time.perf_counter() - started
-        found.computing = time.process_time() - computed
-    found.statements = sum(count.statements for count in counts)
-    found.transactions = sum(count.transactions for count in counts)
-    found.peak_mb = _peak_mb()
+        yield result
+        result.seconds = time.perf_counter() - started
+        result.computing = time.process_time() - computed
+    result.statements = sum(count.statements for count in counts)
+    result.transactions = sum(count.transactions for count in counts)
+    result.peak_mb = _peak_mb()
 
 
 @contextmanager
 def _counted() -> Iterator[list[_Count]]:
-    """What each connection does: this thread's, and all that are opened meanwhile by whichever thread."""
+    """Count the statements of this thread's connection, and of all connections that any thread opens in the block."""
     counts: list[_Count] = []
 
     def count(connection: Any, **signal: Any) -> None:
-        # One that is lost and opened again is the same object.
+        # A connection that is reopened is the same object, and must not be counted twice.
         if not any(one.connection is connection for one in counts):
             counts.append(_Count(connection))
 
@@ -74,7 +74,7 @@ def _counted() -> Iterator[list[_Count]]:
 
 
 class _Count:
-    """Of one connection, thus of one thread: no two threads ever add to the same number."""
+    """Counts the statements of one connection. Each thread has its own, so that no two threads change a counter."""
 
     def __init__(self, connection: Any) -> None:
         self.connection = connection
@@ -93,15 +93,15 @@ class _Count:
         self._commit()
 
     def _count_statement(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
-        if not sql.startswith(_ONLY_TRANSACTIONS):
+        if not sql.startswith(_TRANSACTION_STATEMENTS):
             self.statements += 1
-            alone = not self.connection.in_atomic_block
-            self.transactions += alone and sql.startswith(("INSERT", "UPDATE", "DELETE"))
+            is_autocommit = not self.connection.in_atomic_block
+            self.transactions += is_autocommit and sql.startswith(("INSERT", "UPDATE", "DELETE"))
         return execute(sql, params, many, context)
 
 
-def _forget_peak() -> None:
-    """Linux alone can; elsewhere the peak is that since the process began."""
+def _reset_peak() -> None:
+    """Reset the peak of memory. Only Linux can: elsewhere the peak counts from the start of the process."""
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
 

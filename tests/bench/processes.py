@@ -1,4 +1,4 @@
-"""A bench in a process of its own, so that it neither meets what another left behind nor holds its memory."""
+"""Runs each bench in its own process, so that no bench is affected by caches or memory of another."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.bench.environment import described, throwaway_panel
 
 
 def run_alone(name: str, *, server: str, options: Namespace) -> bool:
-    """Runs the bench on a new database of this server; whether it went well."""
+    """Run the bench on a new database of this server. Return whether it succeeded."""
     process = multiprocessing.get_context("spawn").Process(target=_run, args=(name, server, options))
     process.start()
     process.join()

@@ -1,4 +1,4 @@
-"""The statements of one request, recorded, and run again for another order with nothing of the panel around them."""
+"""Records the SQL statements of a request and replays them for another order, without the panel's code."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from tests.bench.measuring import Wrong
 
 _SAVEPOINTS = ("SAVEPOINT", "RELEASE")
 _INSERT = re.compile(r'INSERT INTO "(\w+)" \(([^)]*)\)')
-_MOVED = re.compile(
+# Reads the balance and the number of the entry after the wallet was debited.
+_DEBITED = re.compile(
     r'SELECT "billing_wallet"\."balance" AS "balance", "billing_wallet"\."version" AS "entry_count" FROM'
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """`inside`: in a transaction."""
+    """A recorded statement. `inside`: it ran in a transaction."""
 
     sql: str
     params: tuple[Any, ...]
@@ -36,20 +37,22 @@ class Statement:
 
 @contextmanager
 def recorded() -> Iterator[list[Statement]]:
-    """The statements of the block, on this thread's connection, in their order."""
+    """Record the statements of the block on this thread's connection, in order."""
     found: list[Statement] = []
 
-    def note(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
-        if not sql.startswith("BEGIN"):  # SQLite alone is told by a statement; the replay opens its own.
+    def record(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
+        if not sql.startswith(
+            "BEGIN"
+        ):  # Only SQLite begins with a statement, and the replay opens its own transactions.
             found.append(Statement(sql, tuple(params or ()), connection.in_atomic_block))
         return execute(sql, params, many, context)
 
-    with connection.execute_wrapper(note):
+    with connection.execute_wrapper(record):
         yield found
 
 
 def replay_order(statements: Sequence[Statement]) -> int:
-    """Runs the statements of an `add` for a new order, in a transaction where they were in one; the order's id."""
+    """Run the statements of an `add` for a new order, in the same transactions. Return the order's primary key."""
     values: dict[str, Any] = {"orders_order.request_key": f"api:{uuid4().hex}"}
     for inside, group in groupby(statements, key=lambda statement: statement.inside):
         if inside:
@@ -68,19 +71,19 @@ def _run(statements: Iterator[Statement], values: dict[str, Any]) -> None:
                 pk = cursor.fetchone()[0]
                 values["orders_orderevent.order_id"] = values["billing_entry.order_ref"] = pk
                 values["billing_entry.key"] = f"order:{pk}:charge"
-            elif _MOVED.match(statement.sql):
+            elif _DEBITED.match(statement.sql):
                 values["billing_entry.balance_after"], values["billing_entry.seq"] = cursor.fetchone()
             elif cursor.description:
                 cursor.fetchall()
 
 
 def _params(statement: Statement, values: dict[str, Any]) -> list[Any]:
-    """The recorded ones, and where they belong to the order those of the new one."""
+    """Return the recorded parameters, with those that identify the order replaced by the new order's."""
     found = list(statement.params)
     if insert := _INSERT.match(statement.sql):
         columns = [f"{insert[1]}.{name.strip(chr(34) + ' ')}" for name in insert[2].split(",")]
         if len(columns) != len(found):
-            raise Wrong(f"columns and values do not go together: {statement.sql}")
+            raise Wrong(f"the numbers of columns and values differ: {statement.sql}")
         return [values.get(column, param) for column, param in zip(columns, found, strict=True)]
     is_key = [isinstance(param, str) and param.startswith("api:") for param in found]
     return [values["orders_order.request_key"] if its else param for its, param in zip(is_key, found, strict=True)]

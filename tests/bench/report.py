@@ -1,4 +1,4 @@
-"""What a bench found, as text: an aligned table and the remarks below it."""
+"""The results of a bench as text: an aligned table and remarks below it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _columns(unit: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One thing that was measured. `count`: of how many orders, or what else; `calls` are requests to the provider."""
+    """One measured run. `count` is the number of orders, or of other units; `calls` are requests to the provider."""
 
     what: str
     count: int
@@ -33,30 +33,31 @@ class Row:
     measured: Measured
 
     def cells(self, baseline: Row | None) -> tuple[str, ...]:
-        found = self.measured
-        speed = self.count / found.seconds
+        result = self.measured
+        speed = self.count / result.seconds
         share = "" if baseline is None else _share(speed * baseline.measured.seconds / baseline.count)
         return (
             self.what,
             f"{self.count:,}",
-            f"{found.seconds:.3f}",
+            f"{result.seconds:.3f}",
             f"{speed:,.0f}",
-            f"{found.statements / self.calls:.2f}",
-            f"{found.statements / self.count:.2f}",
-            f"{found.transactions / self.count:.2f}",
+            f"{result.statements / self.calls:.2f}",
+            f"{result.statements / self.count:.2f}",
+            f"{result.transactions / self.count:.2f}",
             f"{self.calls:,}",
-            f"{found.peak_mb:.1f}",
+            f"{result.peak_mb:.1f}",
             share,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The first row is the baseline: the others' speed is given as a share of its own. `unit`: what is counted."""
+    """A table of runs. The first row is the baseline: the speed of the others is shown as a share of it."""
 
     title: str
     rows: Sequence[Row]
     remarks: Sequence[str] = field(default=())
+    # The singular of what is counted.
     unit: str = "order"
 
     def __str__(self) -> str:
@@ -66,7 +67,7 @@ class Report:
 
 
 def as_text(title: str, table: Sequence[Sequence[str]], remarks: Sequence[str]) -> str:
-    """A title, an aligned table whose first line names its columns, and what is to be said of it."""
+    """Return the title, the table with aligned columns, and the remarks. The table's first line names its columns."""
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = ["  ".join(_aligned(line, widths)).rstrip() for line in table]
     return "\n".join(["", title, "", *lines, "", *remarks])

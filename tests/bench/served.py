@@ -1,5 +1,7 @@
-"""The served API v2 under gunicorn, beside a bare view that runs as many trivial statements, and beside one that runs
-the very statements of `add`."""
+"""Measures API v2 under gunicorn, compared with two views.
+
+One runs as many trivial statements as the API's action, the other replays the statements of `add`.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,7 @@ from panel.api.keys.services import make_key
 from panel.ops.invariants import find_breaches
 from tests import make
 from tests.bench.environment import settle
-from tests.bench.load import PATIENCE, Load, LoadGenerator
+from tests.bench.load import MAX_SECONDS, Load, LoadGenerator
 from tests.bench.measuring import Wrong
 from tests.bench.replay import Statement, recorded
 from tests.bench.report import as_text
@@ -40,12 +42,15 @@ from tests.bench.web_server import WebServer, redis_url
 from tests.make import reprice
 
 CUSTOMERS = 32
+# How many orders one `status` call lists.
 MANY = 100
 QUANTITY = 1_000
-LEAST_SHARE = 0.5
+# The budget: the speed of `add` as a share of replaying its statements, the time of a list of services, and the memory
+# of a worker.
+MIN_SHARE = 0.5
 MAX_MS = 50.0
 MAX_MB = 150.0
-COLUMNS = ("what", "connections", "requests/s", "p50 ms", "p95 ms", "web ms", "of the bare view", "of its statements")
+COLUMNS = ("what", "connections", "requests/s", "p50 ms", "p95 ms", "web ms", "vs. bare view", "vs. replay")
 
 
 def run(options: Namespace) -> Iterator[_Report]:
@@ -59,11 +64,11 @@ def run(options: Namespace) -> Iterator[_Report]:
             bench.measure()
             peak = server.peak_mb()
     bench.check()
-    kept = "Redis" if redis else "memory, of each worker its own"
+    cache = "Redis" if redis else "the memory of each worker"
     yield _Report(
-        title=f"served: API v2 under gunicorn, {options.listed:,} services, rates and lists kept in {kept}",
+        title=f"served: API v2 under gunicorn, {options.listed:,} services, cache in {cache}",
         cells=bench.cells,
-        ways=bench.ways,
+        targets=bench.targets,
         shop=shop,
         peak=peak,
         load=os.getloadavg()[0],
@@ -71,20 +76,23 @@ def run(options: Namespace) -> Iterator[_Report]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Way:
-    """Something that is asked, the same each time. `bare` and `same` name the baselines that it is compared with."""
+class _Target:
+    """A kind of request to measure.
+
+    `bare` and `replay` name the baselines that it is compared with. It is measured with at least `min_connections`.
+    """
 
     what: str
     requests: Sequence[bytes]
     expected: bytes | None
     bare: str = ""
-    same: str = ""
-    only_at: int = 0
+    replay: str = ""
+    min_connections: int = 0
 
 
 @dataclass(slots=True)
 class _Cell:
-    """A way at so many connections, in all rounds together."""
+    """The results of one target at one number of connections, all rounds together."""
 
     seconds: float = 0.0
     computing: float = 0.0
@@ -109,17 +117,17 @@ class _Cell:
 
 
 class _Shop:
-    """Customers with keys, and what they ask. `statements`: how many each action runs once all is warm."""
+    """Customers with API keys, and their calls. `statements`: how many each action runs when the caches are filled."""
 
     def __init__(self, listed: int) -> None:
-        service = _stock(listed)
+        service = _create_services(listed)
         customers = [make.customer(f"c{place}@example.org", funds="1000000") for place in range(CUSTOMERS)]
-        # Another than those who order: what this one reads stays as it is.
+        # Not one of those who order, so that the answers to this customer do not change.
         reader = make.customer("reader@example.org", funds="1000000")
-        self.reading_key = make_key(customer=reader, name="Bench").secret
+        self.reader_key = make_key(customer=reader, name="Bench").secret
         self.keys = [make_key(customer=one, name="Bench").secret for one in customers]
-        orders = _orders(reader, service)
-        # Used a moment ago, and not to be noted again while this runs.
+        orders = _create_orders(reader, service)
+        # In the future, so that the API does not update the last use of a key while the bench runs.
         ApiKey.objects.update(last_used_at=timezone.now() + timedelta(hours=1))
         add = {"service": service.pk, "link": "https://example.com/p/1", "quantity": QUANTITY}
         self.forms = {
@@ -131,17 +139,17 @@ class _Shop:
         self.answers: dict[str, Any] = {}
         self.statements: dict[str, int] = {}
         for action, form in self.forms.items():
-            _ask(self.reading_key, form)
-            with recorded() as found:
-                self.answers[action] = _ask(self.reading_key, form)
-            self.statements[action] = _count(found)
+            _call(self.reader_key, form)
+            with recorded() as statements:
+                self.answers[action] = _call(self.reader_key, form)
+            self.statements[action] = _count(statements)
         self.add = add
         self.recorded: list[list[Statement]] = []
         for key in self.keys:
-            _ask(key, {"action": "add", **add})
-            with recorded() as found:
-                _ask(key, {"action": "add", **add})
-            self.recorded.append(found)
+            _call(key, {"action": "add", **add})
+            with recorded() as statements:
+                _call(key, {"action": "add", **add})
+            self.recorded.append(statements)
         self.statements["add"] = _count(self.recorded[0])
         self._check(listed)
         settle()
@@ -149,13 +157,13 @@ class _Shop:
     def _check(self, listed: int) -> None:
         status, statuses = self.answers["status"], self.answers["statuses"]
         if set(status) != {"charge", "start_count", "status", "remains", "currency"} or len(statuses) != MANY:
-            raise Wrong(f"status is told otherwise: {status}")
+            raise Wrong(f"the answer to status or statuses is wrong: {status}")
         if any("error" in one for one in statuses.values()) or len(self.answers["services"]) != listed:
             raise Wrong("orders or services are missing")
 
 
-def _stock(count: int) -> Service:
-    """`count` services on sale; the first is returned."""
+def _create_services(count: int) -> Service:
+    """Create `count` services on sale and return the first."""
     provider: Provider = make.provider()
     category = Category.objects.create(name="Social")
     upstream = UpstreamService.objects.bulk_create(
@@ -184,7 +192,8 @@ def _stock(count: int) -> Service:
     return first
 
 
-def _orders(customer: Any, service: Service) -> list[int]:
+def _create_orders(customer: Any, service: Service) -> list[int]:
+    """Create MANY accepted orders in progress and return their primary keys."""
     with transaction.atomic():
         found = [
             make.accepted_order(customer, service, upstream_id=str(number), quantity=QUANTITY).pk
@@ -194,7 +203,8 @@ def _orders(customer: Any, service: Service) -> list[int]:
     return found
 
 
-def _ask(key: str, form: dict[str, Any]) -> Any:
+def _call(key: str, form: dict[str, Any]) -> Any:
+    """Return the API's answer, called in this process. Raise Wrong if it is an error."""
     response = Client(headers={"host": "localhost"}).post("/api/v2", {"key": key, **form})
     found = json.loads(response.content)
     if response.status_code != 200 or (isinstance(found, dict) and "error" in found):
@@ -202,100 +212,105 @@ def _ask(key: str, form: dict[str, Any]) -> Any:
     return found
 
 
-def _count(found: Sequence[Statement]) -> int:
-    return sum(not statement.is_savepoint for statement in found)
+def _count(statements: Sequence[Statement]) -> int:
+    """Return the number of statements without savepoints."""
+    return sum(not statement.is_savepoint for statement in statements)
 
 
 class _Bench:
+    """Measures all targets and checks the orders that were created."""
+
     def __init__(self, shop: _Shop, server: WebServer, generator: LoadGenerator, options: Namespace) -> None:
         self._shop = shop
         self._server = server
         self._generator = generator
         self._options = options
-        self._ordered: list[int] = []
-        self._before = Order.objects.count()
-        self.ways = self._all_ways()
+        self._created: list[int] = []
+        self._orders_before = Order.objects.count()
+        self.targets = self._all_targets()
         self.cells: dict[tuple[str, int], _Cell] = {}
 
     def measure(self) -> None:
-        """In turn, in each round, so that all share the noise of a minute."""
+        """Measure the targets in turn in each round, so that all get the same noise."""
         for connections in self._options.connections:
             for _ in range(self._options.served_rounds):
-                for way in self.ways:
-                    if way.only_at <= connections:
-                        self._load(way, connections)
+                for target in self.targets:
+                    if target.min_connections <= connections:
+                        self._load(target, connections)
 
     def check(self) -> None:
-        """Each answer of `add` is an order of its own, there are no others, and all are paid for."""
-        if len(set(self._ordered)) != len(self._ordered):
-            raise Wrong("an order was answered twice")
-        if Order.objects.count() - self._before != len(self._ordered):
-            raise Wrong("there are orders that nobody was told of")
-        if Order.objects.filter(pk__in=self._ordered[-1_000:]).count() != len(self._ordered[-1_000:]):
-            raise Wrong("an answered order is not there")
+        """Raise Wrong unless each answer to `add` is a different order, no other exists, and the ledger is clean."""
+        if len(set(self._created)) != len(self._created):
+            raise Wrong("two answers had the same order")
+        if Order.objects.count() - self._orders_before != len(self._created):
+            raise Wrong("the numbers of answers and of new orders differ")
+        if Order.objects.filter(pk__in=self._created[-1_000:]).count() != len(self._created[-1_000:]):
+            raise Wrong("an order from an answer does not exist")
         if breaches := find_breaches():
             raise Wrong(f"the ledger is not clean: {breaches[:3]}")
 
-    def _load(self, way: _Way, connections: int) -> None:
-        computed = self._server.computing()
-        found = self._generator.put(
-            Load(self._server.port, connections, self._options.served_seconds, way.requests, way.expected)
+    def _load(self, target: _Target, connections: int) -> None:
+        computing_before = self._server.computing()
+        result = self._generator.put(
+            Load(self._server.port, connections, self._options.served_seconds, target.requests, target.expected)
         )
-        cell = self.cells.setdefault((way.what, connections), _Cell())
-        cell.computing += self._server.computing() - computed
-        cell.answers += found.answers
-        cell.seconds += found.seconds
-        cell.waits += found.waits
-        self._ordered += found.orders
+        cell = self.cells.setdefault((target.what, connections), _Cell())
+        cell.computing += self._server.computing() - computing_before
+        cell.answers += result.answers
+        cell.seconds += result.seconds
+        cell.waits += result.waits
+        self._created += result.orders
 
-    def _all_ways(self) -> list[_Way]:
+    def _all_targets(self) -> list[_Target]:
         shop = self._shop
-        key = shop.reading_key
+        key = shop.reader_key
         form = {action: [_request("/api/v2", {"key": key, **form})] for action, form in shop.forms.items()}
-        zipped = [_request("/api/v2", {"key": key, **shop.forms["services"]}, "gzip")]
+        gzipped = [_request("/api/v2", {"key": key, **shop.forms["services"]}, "gzip")]
         adds = [_request("/api/v2", {"key": one, "action": "add", **shop.add}) for one in shop.keys]
-        same = [_request(f"/bench/same/{place}", {}) for place in range(CUSTOMERS)]
+        replays = [_request(f"/bench/replay/{place}", {}) for place in range(CUSTOMERS)]
         bare = {action: f"bare view, SELECT 1 x {count}" for action, count in shop.statements.items()}
-        ways = {
-            bare[action]: _Way(bare[action], [_request(f"/bench/bare/{count}", {})], b'{"ok": true}')
+        bare_targets = {
+            bare[action]: _Target(bare[action], [_request(f"/bench/bare/{count}", {})], b'{"ok": true}')
             for action, count in shop.statements.items()
         }
         return [
-            *ways.values(),
-            _Way(
+            *bare_targets.values(),
+            _Target(
                 "balance",
                 form["balance"],
                 _body(self._server, form["balance"][0], shop.answers["balance"]),
                 bare["balance"],
             ),
-            _Way(
+            _Target(
                 "status of 1",
                 form["status"],
                 _body(self._server, form["status"][0], shop.answers["status"]),
                 bare["status"],
             ),
-            _Way(
+            _Target(
                 f"status of {MANY}",
                 form["statuses"],
                 _body(self._server, form["statuses"][0], shop.answers["statuses"]),
                 bare["statuses"],
             ),
-            _Way("services, gzip", zipped, _body(self._server, zipped[0], shop.answers["services"]), bare["services"]),
-            _Way(
+            _Target(
+                "services, gzip", gzipped, _body(self._server, gzipped[0], shop.answers["services"]), bare["services"]
+            ),
+            _Target(
                 "services, plain",
                 form["services"],
                 _body(self._server, form["services"][0], shop.answers["services"]),
                 bare["services"],
             ),
-            _Way(SAME_ONE, same[:1], None, bare["add"]),
-            _Way(ADD_ONE, adds[:1], None, bare["add"], SAME_ONE),
-            _Way(SAME_ALL, same, None, bare["add"], only_at=CUSTOMERS),
-            _Way(ADD_ALL, adds, None, bare["add"], SAME_ALL, only_at=CUSTOMERS),
+            _Target(REPLAY_ONE, replays[:1], None, bare["add"]),
+            _Target(ADD_ONE, adds[:1], None, bare["add"], REPLAY_ONE),
+            _Target(REPLAY_ALL, replays, None, bare["add"], min_connections=CUSTOMERS),
+            _Target(ADD_ALL, adds, None, bare["add"], REPLAY_ALL, min_connections=CUSTOMERS),
         ]
 
 
-SAME_ONE, ADD_ONE = "statements of add, one customer", "add, one customer"
-SAME_ALL, ADD_ALL = f"statements of add, {CUSTOMERS} customers", f"add, {CUSTOMERS} customers"
+REPLAY_ONE, ADD_ONE = "replay of add, one customer", "add, one customer"
+REPLAY_ALL, ADD_ALL = f"replay of add, {CUSTOMERS} customers", f"add, {CUSTOMERS} customers"
 
 
 def _request(path: str, form: dict[str, Any], encoding: str = "identity") -> bytes:
@@ -307,23 +322,23 @@ def _request(path: str, form: dict[str, Any], encoding: str = "identity") -> byt
     return head.encode() + body
 
 
-def _body(server: WebServer, request: bytes, told: Any) -> bytes:
-    """What the server answers, compressed or not. Raises Wrong where it is not what was told in this process."""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE) as one:
+def _body(server: WebServer, request: bytes, expected: Any) -> bytes:
+    """Return the body of the server's answer. Raise Wrong if its JSON, once decompressed, is not `expected`."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=MAX_SECONDS) as one:
         one.sendall(request)
         response = HTTPResponse(one)
         response.begin()
         body = response.read()
     plain = gzip.decompress(body) if response.getheader("Content-Encoding") == "gzip" else body
-    if response.status != 200 or json.loads(plain) != told:
-        raise Wrong(f"the web server answers otherwise: {response.status} {plain[:200]!r}")
+    if response.status != 200 or json.loads(plain) != expected:
+        raise Wrong(f"the web server gave another answer: {response.status} {plain[:200]!r}")
     return body
 
 
 @dataclass(frozen=True, slots=True)
 class _Report:
     title: str
-    ways: Sequence[_Way]
+    targets: Sequence[_Target]
     cells: dict[tuple[str, int], _Cell]
     shop: _Shop
     peak: float
@@ -331,11 +346,11 @@ class _Report:
 
     def __str__(self) -> str:
         lines: list[Sequence[str]] = [COLUMNS]
-        for way in self.ways:
+        for target in self.targets:
             for (what, connections), cell in self.cells.items():
-                if what == way.what:
+                if what == target.what:
                     figures = (f"{cell.speed:,.0f}", f"{cell.p50:.1f}", f"{cell.p95:.1f}", f"{cell.web_ms:.2f}")
-                    shares = [self._share(cell, other, connections) for other in (way.bare, way.same)]
+                    shares = [self._share(cell, other, connections) for other in (target.bare, target.replay)]
                     lines.append((what, str(connections), *figures, *shares))
         return as_text(self.title, lines, self._remarks())
 
@@ -344,31 +359,32 @@ class _Report:
 
     def _remarks(self) -> list[str]:
         shares = {
-            f"{way.what} at {connections}": cell.speed / self.cells[way.same, connections].speed
-            for way in self.ways
+            f"{target.what} at {connections}": cell.speed / self.cells[target.replay, connections].speed
+            for target in self.targets
             for (what, connections), cell in self.cells.items()
-            if way.same and what == way.what
+            if target.replay and what == target.what
         }
         lists = {
             what: cell.p50
             for (what, connections), cell in self.cells.items()
             if connections == 1 and "services" in what
         }
-        told = ", ".join(f"{what} {share:.0%}" for what, share in shares.items())
-        listed = ", ".join(f"{what} {ms:.1f} ms" for what, ms in lists.items())
+        share_texts = ", ".join(f"{what} {share:.0%}" for what, share in shares.items())
+        list_times = ", ".join(f"{what} {ms:.1f} ms" for what, ms in lists.items())
         counted = ", ".join(f"{action} {count}" for action, count in self.shop.statements.items())
         return [
             _budget(
-                min(shares.values()) >= LEAST_SHARE, f"at least {LEAST_SHARE:.0%} of a view that does the same: {told}"
+                min(shares.values()) >= MIN_SHARE, f"at least {MIN_SHARE:.0%} of the speed of a replay: {share_texts}"
             ),
             _budget(
-                max(lists.values()) <= MAX_MS, f"a warm list, on one connection, in at most {MAX_MS:g} ms: {listed}"
+                max(lists.values()) <= MAX_MS,
+                f"a cached list, on one connection, in at most {MAX_MS:g} ms: {list_times}",
             ),
-            _budget(self.peak <= MAX_MB, f"at most {MAX_MB:g} MB for a web worker: {self.peak:.0f}"),
-            f"Statements: {counted}; BEGIN, COMMIT and savepoints are none. The bare view runs as many of SELECT 1.",
-            "The statements of add are those that an order ran, recorded, and run again with another order's values.",
-            f"Web ms is the processor time of the workers for an answer. Load at the end: {self.load:.1f}.",
-            "Every answer was right, every order that was told of is there, and no other. Ledger clean.",
+            _budget(self.peak <= MAX_MB, f"at most {MAX_MB:g} MB per web worker: {self.peak:.0f}"),
+            f"Statements: {counted}, without BEGIN, COMMIT and savepoints. The bare view runs SELECT 1 as often.",
+            "The replay of add runs the recorded statements of an order again, with the values of a new order.",
+            f'"web ms" is the processor time of the workers per answer. Load at the end: {self.load:.1f}.',
+            "Every answer was right, every order in an answer exists, and no other. The ledger is clean.",
         ]
 
 

@@ -1,4 +1,4 @@
-"""The panel's own settings, with the bench's baselines beside its pages."""
+"""The panel's settings, with the bench's baseline views added to its URLs."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import os
 from panel.settings import *  # noqa: F403
 
 ROOT_URLCONF = "tests.bench.served_urls"
-# Requests are counted as ever; a load generator alone comes this often.
+# Calls are counted as usual, but the limit is too high to be reached.
 API_RATE_PER_KEY = API_RATE_PER_ADDRESS = "1000000000/m"
-# A cache and a broker that others use as well: what is left there has a name to be taken away by.
+# The cache and the broker may be shared: the prefix tells which keys to delete afterwards.
 BENCH_PREFIX = os.environ["BENCH_PREFIX"]
 CACHES["default"]["KEY_PREFIX"] = BENCH_PREFIX  # noqa: F405
-# No files were collected for this panel, and an error page needs none.
+# Static files are not collected here, and error pages must work without them.
 STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"  # noqa: F405

@@ -1,4 +1,4 @@
-"""The panel's addresses, and the views that its API is measured beside."""
+"""The panel's URLs, and the views that its API is compared with."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ app.conf.broker_transport_options = {
 
 @csrf_exempt
 def bare(request: HttpRequest, statements: int) -> JsonResponse:
-    """A view that runs so many trivial statements, and does nothing else."""
+    """Run this many trivial statements and nothing else."""
     with connection.cursor() as cursor:
         for _ in range(statements):
             cursor.execute("SELECT 1")
@@ -35,8 +35,8 @@ def bare(request: HttpRequest, statements: int) -> JsonResponse:
 
 
 @csrf_exempt
-def same_statements(request: HttpRequest, place: int) -> JsonResponse:
-    """A view that runs the recorded statements of an `add` of one of the customers, and does nothing else."""
+def replay(request: HttpRequest, place: int) -> JsonResponse:
+    """Run the recorded statements of an `add` of the customer at this place, and nothing else."""
     return JsonResponse({"order": replay_order(_recorded()[place])})
 
 
@@ -49,5 +49,5 @@ def _recorded() -> Any:
 urlpatterns = [
     *panel_urls,
     path("bench/bare/<int:statements>", bare),
-    path("bench/same/<int:place>", same_statements),
+    path("bench/replay/<int:place>", replay),
 ]

@@ -1,4 +1,4 @@
-"""Draining the queue of one provider, one order after the other, against a bare loop of the same requests."""
+"""Submits the queue of one provider in one lane, compared with a bare loop of the same requests."""
 
 from __future__ import annotations
 
@@ -24,42 +24,44 @@ from tests.bench.report import Report, Row
 from tests.bench.upstream import Upstream
 
 QUANTITY = 100
+# Queues of different lengths, to compare the statements per order.
 FEW, MANY = 10, 500
+# More seconds than any round takes.
 LONG_ENOUGH = 24 * 3_600.0
 
 
 def run(options: Namespace) -> Iterator[Report]:
-    """Both in turn, in each round, so that they share the noise of a minute. The median round is reported."""
+    """Run the loop and the queue in turn, so that both get the same noise. Report the median round."""
     with Upstream(latency=options.latency) as upstream:
         bench = _Bench(upstream)
-        rounds = [(bench.bare_loop(options.orders), bench.drain(options.orders)) for _ in range(options.rounds)]
-        none, few, many = (bench.drain(count).statements for count in (0, FEW, MANY))
+        rounds = [(bench.bare_loop(options.orders), bench.submit(options.orders)) for _ in range(options.rounds)]
+        none, few, many = (bench.submit(count).statements for count in (0, FEW, MANY))
     breaches = find_breaches()
     if breaches:
         raise Wrong(f"the ledger is not clean: {breaches}")
     each = [(few - none) / FEW, (many - none) / MANY]
-    bare, drained = sorted(rounds, key=_share)[len(rounds) // 2]
+    bare, submitted = sorted(rounds, key=_share)[len(rounds) // 2]
     yield Report(
         title=f"submission: {options.orders:,} due orders of one provider that answers after {options.latency:g} ms",
         rows=(
-            Row("bare loop of add, no database", options.orders, options.orders, bare),
-            Row("submit_for_provider, one lane", options.orders, options.orders, drained),
+            Row("bare loop of add calls", options.orders, options.orders, bare),
+            Row("submit_for_provider, one lane", options.orders, options.orders, submitted),
         ),
         remarks=(
             f"The median of {options.rounds} rounds: {', '.join(map(_seconds, rounds))}.",
-            f"Of the {_ms(drained.seconds, options)} that an order of the drain takes, this process computes "
-            f"{_ms(drained.computing, options)} (of the bare loop's {_ms(bare.seconds, options)}: "
-            f"{_ms(bare.computing, options)}) and else waits for the database and the provider.",
+            f"An order takes {_ms(submitted.seconds, options)}, of which this process computes "
+            f"{_ms(submitted.computing, options)}; the rest is waiting for the database and the provider. In the bare "
+            f"loop it takes {_ms(bare.seconds, options)}, of which {_ms(bare.computing, options)} are computing.",
             f"Statements: {none} for an empty queue; {few} for {FEW} orders, {many} for {MANY}, "
-            f"so each order costs {each[0]:g} and {each[1]:g}: {'constant' if each[0] == each[1] else 'NOT constant'}.",
-            "BEGIN, COMMIT and savepoints are no statements here; transactions count them.",
-            "Every order was sent exactly once, and is placed. Ledger clean.",
+            f"so {each[0]:g} and {each[1]:g} per order: {'constant' if each[0] == each[1] else 'NOT constant'}.",
+            "BEGIN, COMMIT and savepoints do not count as statements.",
+            "Every order was sent exactly once and accepted. The ledger is clean.",
         ),
     )
 
 
 class _Bench:
-    """A shop with one provider, one service and one customer who can pay."""
+    """A panel with one provider, one service and one customer with enough funds."""
 
     def __init__(self, upstream: Upstream) -> None:
         self._upstream = upstream
@@ -68,7 +70,7 @@ class _Bench:
         self._customer: User = make.customer(funds="1000000")
 
     def bare_loop(self, count: int) -> Measured:
-        """The requests of `count` orders with the panel's client, and nothing else."""
+        """Measure `count` add calls of the panel's client, without a database."""
         client = client_for(self._provider)
         links = _links(count)
         forms = [
@@ -85,30 +87,30 @@ class _Bench:
             outcomes = [client.add(form) for form in forms]
         self._check_sent(links)
         if not all(isinstance(outcome, AddAccepted) for outcome in outcomes):
-            raise Wrong("the provider did not take every request of the bare loop")
+            raise Wrong("the provider did not accept every request of the bare loop")
         return found
 
-    def drain(self, count: int) -> Measured:
-        """Places `count` orders, then measures how they are sent."""
+    def submit(self, count: int) -> Measured:
+        """Create `count` orders, then measure submitting them."""
         links = _links(count)
-        self._place(links)
+        self._create_orders(links)
         with measured() as found:
             sent = submit_for_provider(provider=self._provider, seconds=LONG_ENOUGH)
         self._check_sent(links)
-        left = Order.objects.exclude(submission=Submission.ACCEPTED).count()
-        if sent != count or left:
-            raise Wrong(f"of {count} orders {sent} are said to be sent, and {left} are not placed")
+        unaccepted = Order.objects.exclude(submission=Submission.ACCEPTED).count()
+        if sent != count or unaccepted:
+            raise Wrong(f"of {count} orders, {sent} were counted as sent, and {unaccepted} were not accepted")
         return found
 
-    def _place(self, links: list[str]) -> None:
-        """As customers do, but in one transaction, for speed."""
+    def _create_orders(self, links: list[str]) -> None:
+        """Create orders as customers do, but in one transaction, for speed."""
         with transaction.atomic():
             for link in links:
                 make.order(self._customer, self._service, quantity=QUANTITY, link=link)
         settle()
 
     def _check_sent(self, links: list[str]) -> None:
-        """`links` are unique: the provider has each of them, and each once."""
+        """Raise Wrong unless the provider received each link exactly once. `links` are unique."""
         if sorted(self._upstream.take_links()) != sorted(links):
             raise Wrong("the provider was not sent each order exactly once")
 
@@ -119,13 +121,13 @@ def _links(count: int) -> list[str]:
 
 
 def _share(round_: tuple[Measured, Measured]) -> float:
-    bare, drained = round_
-    return bare.seconds / drained.seconds
+    bare, submitted = round_
+    return bare.seconds / submitted.seconds
 
 
 def _seconds(round_: tuple[Measured, Measured]) -> str:
-    bare, drained = round_
-    return f"{bare.seconds:.3f} s bare and {drained.seconds:.3f} s drained"
+    bare, submitted = round_
+    return f"{bare.seconds:.3f} s for the bare loop, {submitted.seconds:.3f} s for the queue"
 
 
 def _ms(seconds: float, options: Namespace) -> str:

@@ -1,4 +1,4 @@
-"""The bench of the served API may be believed: its load counts every answer, and a wrong one ends it."""
+"""The load generator of the bench: it counts every answer, and a wrong answer ends it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ REQUEST = b"POST /api/v2 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\
 
 @pytest.fixture
 def server():
-    """Answers with `server.body(number)`, each request with the next number."""
+    """Start a server that answers each request with `server.body(number)`, where numbers count from 1."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -41,7 +41,7 @@ def server():
 
 
 def put(server, expected):
-    return load._Run(Load(server.server_port, 4, 0.2, [REQUEST], expected)).found()
+    return load._Run(Load(server.server_port, 4, 0.2, [REQUEST], expected)).run()
 
 
 def test_load_when_every_answer_is_right_then_each_is_counted_once(server):
@@ -50,7 +50,7 @@ def test_load_when_every_answer_is_right_then_each_is_counted_once(server):
     assert 0 < len(found.waits) <= found.answers
 
 
-def test_load_when_orders_are_answered_then_all_their_ids_are_told(server):
+def test_load_when_answers_are_orders_then_all_their_ids_are_returned(server):
     server.body = lambda number: b'{"order": %d}' % number
     found = put(server, None)
     assert sorted(found.orders) == list(range(1, next(server.numbers)))

@@ -1,8 +1,8 @@
-"""A provider in a process of its own, so that it does not share the GIL of what is measured.
+"""A provider in its own process, so that it does not share the GIL of the measured code.
 
-It knows `add`, which it answers with the next id, and `status`, which it answers for any id and always the same;
-each after a fixed wait. Started by `Upstream`, which talks to it over its standard input and output: the first line
-out is the port, each line in asks what it was sent since, and the end of input is the end of the process.
+It answers `add` with the next id and `status` with a fixed answer for each id, both after a fixed wait. `Upstream`
+starts it and controls it over standard input and output: its first line of output is its port, each line of input
+requests what it has received since, and it exits at the end of input.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def _row(status: str, remains: int, charge: str) -> dict[str, str]:
     return {"charge": charge, "start_count": "50", "status": status, "remains": str(remains), "currency": "USD"}
 
 
-# Of each hundred orders of a thousand, at a rate of $2.
+# The statuses of every hundred orders, each of 1,000 at a rate of $2.
 _HUNDRED = (
     *[_row("In progress", 400, "2.00")] * 60,
     *[_row("Pending", 1_000, "2.00")] * 30,
@@ -35,12 +35,12 @@ _HUNDRED = (
 
 
 def answer_about(order: int) -> dict[str, str]:
-    """What `status` says of the order with this id, whenever it is asked."""
+    """Return the answer of `status` about the order with this id."""
     return _HUNDRED[order % 100]
 
 
 class Asked(NamedTuple):
-    """The `status` calls under one API key, and the ids in them: how many different ones, and how often at most."""
+    """The `status` calls with one API key: their number, the distinct ids in them, and the most calls with one id."""
 
     calls: int
     ids: int
@@ -48,13 +48,13 @@ class Asked(NamedTuple):
 
 
 class Upstream:
-    """The provider's process, as the bench sees it. `latency` is milliseconds an answer."""
+    """Starts and controls the provider's process. `latency` is the milliseconds before each answer."""
 
     def __init__(self, *, latency: float = 0) -> None:
         self._command = [sys.executable, "-m", "tests.bench.upstream", str(latency / 1_000)]
 
     def __enter__(self) -> Self:
-        # A session of its own: Ctrl-C is for the bench, whose end it notices by the end of its input.
+        # In its own session, so that Ctrl-C ends only the bench; the provider then exits at the end of its input.
         self._process = subprocess.Popen(
             self._command, cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
         )
@@ -67,11 +67,11 @@ class Upstream:
         self._process.communicate()
 
     def take_links(self) -> list[str]:
-        """The links of the orders that it was sent since this was last asked, in the order of arrival."""
+        """Return the links of the orders received since the last call, in the order of arrival."""
         return self._take("links")
 
     def take_asked(self) -> dict[str, Asked]:
-        """The `status` calls since this was last asked, by API key."""
+        """Return the `status` calls received since the last call, by API key."""
         return {key: Asked(*asked) for key, asked in self._take("asked").items()}
 
     def _take(self, what: str) -> Any:
@@ -82,12 +82,12 @@ class Upstream:
     def _read(self) -> str:
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError("the provider of the bench has ended")
+            raise RuntimeError("the provider's process has ended")
         return line
 
 
 class _Provider:
-    """What the process runs: HTTP/1.1 with kept connections, for well-formed requests."""
+    """The server in the process: HTTP/1.1 with persistent connections. Requests must be well-formed."""
 
     def __init__(self, wait: float) -> None:
         self._wait = wait
@@ -127,12 +127,12 @@ class _Provider:
             while await self._exchange(reader, writer):
                 pass
         except (asyncio.IncompleteReadError, ConnectionError):
-            pass  # The client has left: that is how a kept connection ends.
+            pass  # The client closed its connection, as it does at the end.
         finally:
             writer.close()
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """One request and its answer; whether another may follow."""
+        """Answer one request. Return whether another may follow on the connection."""
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
         headers = dict(line.split(": ", 1) for line in head.split("\r\n")[1:] if line)
         params = dict(parse_qsl((await reader.readexactly(int(headers["content-length"]))).decode()))

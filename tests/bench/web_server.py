@@ -1,4 +1,4 @@
-"""The panel under gunicorn as the README starts it, on a port and with a cache and a broker for the bench alone."""
+"""The panel under gunicorn as the README starts it, with its own port, cache and broker."""
 
 from __future__ import annotations
 
@@ -21,26 +21,28 @@ from tests.bench.environment import ROOT
 from tests.bench.measuring import Wrong
 
 COMMAND = ("-m", "gunicorn", "panel.wsgi", "--workers", "2", "--threads", "8")
-STARTS_WITHIN = 60.0
+# How long gunicorn may take to start.
+MAX_START_SECONDS = 60.0
+# Clock ticks per second, the unit of processor time in /proc.
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
 
 def redis_url() -> str:
-    """The server of BENCH_REDIS_URL, if it answers; else empty, and it is said that it is left out."""
+    """Return BENCH_REDIS_URL if its server answers, else "" after a message that says why."""
     url = os.environ.get("BENCH_REDIS_URL", "")
     if not url:
-        print("Left out: Redis. BENCH_REDIS_URL names no server, as redis://host/14 would", flush=True)
+        print("Skipped: Redis. Set BENCH_REDIS_URL, for example to redis://host/14.", flush=True)
         return ""
     try:
         redis.Redis.from_url(url, socket_connect_timeout=5).ping()
     except redis.RedisError as error:
-        print(f"Left out: Redis. The server of BENCH_REDIS_URL: {error}", flush=True)
+        print(f"Skipped: Redis. The server of BENCH_REDIS_URL does not answer: {error}", flush=True)
         return ""
     return url
 
 
 class WebServer:
-    """gunicorn and its workers, as the bench sees them. `redis`: the address of a server, or empty."""
+    """Starts and measures gunicorn and its workers. `redis` is the URL of a server, or ""."""
 
     def __init__(self, *, redis: str, recorded: Path) -> None:
         self._redis = redis
@@ -55,9 +57,9 @@ class WebServer:
             self._environ |= {"CACHE_URL": re.sub("^redis", "rediscache", redis), "CELERY_BROKER_URL": redis}
 
     def __enter__(self) -> Self:
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115  (lives as long as the server)
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115  (stays open as long as the server runs)
         with socket.socket() as listening:
-            # Ours, and handed over: nobody else can take the port between.
+            # The open socket is passed on, so that no other process can take the port meanwhile.
             listening.bind(("127.0.0.1", 0))
             listening.listen(256)
             self.port: int = listening.getsockname()[1]
@@ -80,7 +82,7 @@ class WebServer:
         self._process.terminate()
         self._process.wait()
         if error is not None:
-            print(f"What gunicorn wrote last:\n{self.log()}", flush=True)
+            print(f"The end of gunicorn's log:\n{self.log()}", flush=True)
         self._log.close()
         if self._redis:
             with redis.Redis.from_url(self._redis) as server:
@@ -88,10 +90,13 @@ class WebServer:
                     server.delete(name)
 
     def _wait(self) -> None:
-        """Until all workers are there."""
-        until = time.monotonic() + STARTS_WITHIN
+        """Wait until the server answers. Raise Wrong if it does not start."""
+        until = time.monotonic() + MAX_START_SECONDS
         while time.monotonic() < until and self._process.poll() is None:
-            with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=STARTS_WITHIN) as one:
+            with (
+                suppress(OSError),
+                socket.create_connection(("127.0.0.1", self.port), timeout=MAX_START_SECONDS) as one,
+            ):
                 one.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
                 if one.recv(64).startswith(b"HTTP/1.1 "):
                     return
@@ -99,12 +104,12 @@ class WebServer:
         raise Wrong(f"gunicorn did not start:\n{self.log()}")
 
     def log(self) -> str:
-        """What it wrote so far, the end of it."""
+        """Return the end of gunicorn's log."""
         self._log.seek(0)
         return self._log.read().decode("utf-8", "replace")[-4_000:]
 
     def computing(self) -> float:
-        """Processor seconds that the workers took so far; 0 where nobody can tell (Linux tells)."""
+        """Return the seconds of processor time that the workers have used; 0 except on Linux."""
         found = 0.0
         for pid in self._workers():
             with suppress(OSError):
@@ -113,7 +118,7 @@ class WebServer:
         return found
 
     def peak_mb(self) -> float:
-        """The most that any worker held since it began; 0 where nobody can tell."""
+        """Return the highest peak of memory of a worker; 0 except on Linux."""
         found = 0.0
         for pid in self._workers():
             with suppress(OSError):
