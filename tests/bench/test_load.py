@@ -50,7 +50,7 @@ def test_load_when_every_answer_is_right_then_each_is_counted_once(server):
     assert 0 < len(found.waits) <= found.answers
 
 
-def test_load_when_answers_are_orders_then_all_their_ids_are_returned(server):
+def test_load_when_answers_are_orders_then_all_ids_are_returned(server):
     server.body = lambda number: b'{"order": %d}' % number
     found = put(server, None)
     assert sorted(found.orders) == list(range(1, next(server.numbers)))

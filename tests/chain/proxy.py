@@ -14,20 +14,20 @@ from urllib.parse import parse_qs
 RESET = "reset"
 HALF = "half"
 ERROR_PAGE = "error page"
-CUTS = (RESET, HALF, ERROR_PAGE)
+DAMAGES = (RESET, HALF, ERROR_PAGE)
 _PAGE = b"<html><head><title>504 Gateway Time-out</title></head><body>nginx</body></html>"
 # A value of SO_LINGER with which closing the connection resets it.
 _LINGER_RESET = struct.pack("ii", 1, 0)
 
 
 class Proxy:
-    """Listens on `url` and forwards everything to 127.0.0.1:`port`. `cut`: what happens to answers to `add`.
+    """Listens on `url` and forwards everything to 127.0.0.1:`port`. `damage`: what happens to answers to `add`.
 
     `answered` holds the answer to each `add`, including those that did not reach the client.
     """
 
     def __init__(self, *, port: int) -> None:
-        self.cut: str | None = None
+        self.damage: str | None = None
         self.answered: list[bytes] = []
         proxy = self
 
@@ -55,19 +55,19 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         status, kind, answer = self._forward(body)
-        cut = None
+        damage = None
         if parse_qs(body.decode()).get("action") == ["add"]:
             self.behind.answered.append(answer)
-            cut = self.behind.cut
-        if cut == RESET:
+            damage = self.behind.damage
+        if damage == RESET:
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_RESET)
             # Closed without a shutdown, which would end the connection normally.
             self.rfile.close()
             self.connection.close()
-        elif cut == ERROR_PAGE:
+        elif damage == ERROR_PAGE:
             self._answer(504, "text/html", _PAGE)
         else:
-            self._answer(status, kind, answer, shown=len(answer) // 2 if cut == HALF else None)
+            self._answer(status, kind, answer, shown=len(answer) // 2 if damage == HALF else None)
 
     def _forward(self, body: bytes) -> tuple[int, str, bytes]:
         connection = http.client.HTTPConnection("127.0.0.1", self.upstream_port, timeout=120)

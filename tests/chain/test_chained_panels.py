@@ -17,7 +17,7 @@ import pytest
 from catalog.service_types import SPECS
 from tests.chain.panel import Panel
 from tests.chain.provider import KEY, SandboxProcess
-from tests.chain.proxy import CUTS, Proxy
+from tests.chain.proxy import DAMAGES, Proxy
 
 B_AT_A = "panel-b@example.org"
 STRANGER_AT_A = "stranger@example.org"
@@ -127,6 +127,7 @@ class Story:
         return self.at_all(order)
 
     def at_all(self, order: int) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+        """Return the order at B, at A and at the sandbox."""
         at_b = self.chain.b.order(order)
         at_a = self.chain.a.order(at_b["upstream_id"])
         return at_b, at_a, self.chain.sandbox.order(at_a["upstream_id"])
@@ -152,6 +153,7 @@ def story(chain: Chain) -> Iterator[Story]:
 
 
 def pick(order: dict[str, Any], names: str) -> list[Any]:
+    """Return the values of these names, which are separated by spaces."""
     return [order[name] for name in names.split()]
 
 
@@ -162,7 +164,7 @@ def link() -> str:
 # -- services ----------------------------------------------------------------------------------------
 
 
-def test_services_when_imported_by_both_panels_then_type_and_price_are_right(chain):
+def test_services_when_imported_by_both_then_types_and_prices_fit(chain):
     assert {one["wire"] for one in chain.b_services.values()} == {spec.wire for spec in SPECS.values()}
     sold = {number: one for number, one in chain.a_services.items() if one["wire"]}
     assert len(sold) == len(chain.b_services) == 61
@@ -205,7 +207,7 @@ PARAMS_BY_TYPE: dict[str, dict[str, str]] = {
 }
 
 
-def test_order_when_sent_through_both_panels_then_params_are_unchanged(story, chain):
+def test_order_when_sent_through_both_then_params_are_unchanged(story, chain):
     assert set(PARAMS_BY_TYPE) == {spec.wire for spec in SPECS.values()}
     number_of = {one["wire"]: number for number, one in reversed(chain.b_services.items())}
     created = {}
@@ -270,7 +272,7 @@ def test_order_when_partial_then_both_panels_refund_exactly(story, chain):
     print(f"\nchain started in {chain.seconds:.1f} s; a Partial order through B, A and the sandbox took {took:.2f} s")
 
 
-def test_order_when_partial_with_a_remainder_then_refunds_are_rounded_down(story, chain):
+def test_order_when_partial_has_fractions_then_refunds_round_down(story, chain):
     # The rate is $0.0137, A's price ⌈$0.017125⌉ = $0.0172, B's ⌈$0.022876⌉ = $0.0229. For 333, A charges ⌈5727.6⌉ and B
     # ⌈7625.7⌉ micro-units.
     assert pick(chain.b_services[TINY], "cost price") == [17_200, 22_900]
@@ -285,7 +287,7 @@ def test_order_when_partial_with_a_remainder_then_refunds_are_rounded_down(story
     assert pick(story.call("status", order=order), "charge remains") == ["0.005314", "101"]
 
 
-def test_order_when_canceled_undelivered_then_both_panels_refund_all(story, chain):
+def test_order_when_canceled_undelivered_then_both_refund_all(story, chain):
     order = story.order(FOLLOWERS, link=link(), quantity=333)
     at_b, at_a, at_sandbox = story.send_on(order)
     assert (at_a["charge"], at_b["charge"]) == (832_500, 1_107_225)
@@ -382,27 +384,27 @@ def busy(chain: Chain) -> None:
 
 
 @pytest.fixture
-def cut(chain: Chain, busy: None) -> Iterator[Proxy]:
-    chain.proxy.cut, chain.proxy.answered = None, []
+def proxy(chain: Chain, busy: None) -> Iterator[Proxy]:
+    chain.proxy.damage, chain.proxy.answered = None, []
     yield chain.proxy
-    chain.proxy.cut = None
+    chain.proxy.damage = None
 
 
-@pytest.mark.parametrize("how", CUTS)
-def test_order_when_its_answer_is_lost_then_the_request_id_is_repeated(story, chain, cut, how):
+@pytest.mark.parametrize("how", DAMAGES)
+def test_order_when_answer_is_lost_then_request_id_is_repeated(story, chain, proxy, how):
     here = link()
     order = story.order(FOLLOWERS, link=here, quantity=1_000)
-    cut.cut = how
+    proxy.damage = how
     chain.b.run("submit_orders")
     assert pick(chain.b.order(order), "placement upstream_id refunded") == ["in_doubt", None, 0]
     assert story.cost_of_b == 2_500_000
     # The queue never sends it as a new order, however often it runs.
     chain.b.run("submit_orders", "submit_orders")
-    assert len(cut.answered) == 1
-    cut.cut = None
+    assert len(proxy.answered) == 1
+    proxy.damage = None
     chain.b.run("reconcile_orders")
-    assert len(cut.answered) == 2
-    assert len(set(cut.answered)) == 1
+    assert len(proxy.answered) == 2
+    assert len(set(proxy.answered)) == 1
     [at_a] = chain.a.do("orders", link=here)
     assert pick(chain.b.order(order), "placement upstream_id") == ["placed", str(at_a["pk"])]
     assert (story.wallet[0], story.cost_of_b) == (96_675_000, 2_500_000)
@@ -412,15 +414,15 @@ def test_order_when_its_answer_is_lost_then_the_request_id_is_repeated(story, ch
     assert pick(at_b, "status profit") == ["completed", 825_000]
 
 
-def test_order_when_answers_are_lost_repeatedly_then_it_exists_once(story, chain, cut, without_search):
-    order, here = order_in_doubt(story, cut, quantity=1_000)
-    for how in CUTS:
-        cut.cut = how
+def test_order_when_answers_are_lost_repeatedly_then_it_exists_once(story, chain, proxy, without_search):
+    order, here = order_in_doubt(story, proxy, quantity=1_000)
+    for how in DAMAGES:
+        proxy.damage = how
         chain.b.run("submit_orders", "reconcile_orders")
         assert pick(chain.b.order(order), "placement upstream_id refunded") == ["in_doubt", None, 0]
-    cut.cut = None
+    proxy.damage = None
     chain.b.run("reconcile_orders")
-    assert (len(cut.answered), len(set(cut.answered))) == (5, 1)
+    assert (len(proxy.answered), len(set(proxy.answered))) == (5, 1)
     [at_a] = chain.a.do("orders", link=here)
     assert pick(chain.b.order(order), "placement upstream_id") == ["placed", str(at_a["pk"])]
     assert (story.wallet[0], story.cost_of_b) == (96_675_000, 2_500_000)
@@ -442,37 +444,37 @@ def without_request_ids(chain: Chain) -> Iterator[None]:
     chain.b.do("change", model="catalog.Provider", chosen={}, request_id_parameter="request_id")
 
 
-def order_in_doubt(story: Story, cut: Proxy, *, quantity: int) -> tuple[int, str]:
+def order_in_doubt(story: Story, proxy: Proxy, *, quantity: int) -> tuple[int, str]:
     """Create an order and lose A's answer to it. Return its primary key at B, and its link."""
     here = link()
     order = story.order(FOLLOWERS, link=here, quantity=quantity)
-    cut.cut = CUTS[0]
+    proxy.damage = DAMAGES[0]
     story.chain.b.run("submit_orders")
-    cut.cut = None
+    proxy.damage = None
     assert story.chain.b.order(order)["placement"] == "in_doubt"
     return order, here
 
 
 @pytest.mark.usefixtures("without_request_ids")
-def test_order_when_answer_is_lost_without_request_ids_then_search_finds_it(story, chain, cut):
-    order, here = order_in_doubt(story, cut, quantity=700)
+def test_order_when_there_are_no_request_ids_then_search_finds_it(story, chain, proxy):
+    order, here = order_in_doubt(story, proxy, quantity=700)
     story.order(FOLLOWERS, link=link(), quantity=80)
     chain.b.run("submit_orders", "reconcile_orders")
     [at_a] = chain.a.do("orders", link=here)
     assert pick(chain.b.order(order), "placement upstream_id") == ["placed", str(at_a["pk"])]
-    assert len(cut.answered) == 2
+    assert len(proxy.answered) == 2
     assert story.cost_of_b == (700 + 80) * 2_500
 
 
 @pytest.mark.usefixtures("without_request_ids", "without_search")
-def test_order_when_staff_wrongly_send_it_again_then_a_refuses_it(story, chain, cut):
+def test_order_when_staff_wrongly_send_it_again_then_a_refuses_it(story, chain, proxy):
     """Staff believe that A never got the order and send it again. A's window refuses it, and a new review opens."""
-    order, here = order_in_doubt(story, cut, quantity=900)
+    order, here = order_in_doubt(story, proxy, quantity=900)
     chain.b.run("reconcile_orders")
     assert pick(chain.b.order(order), "placement review_reason") == ["in_doubt", "doubt"]
     chain.b.do("staff_send_again", order=order)
     chain.b.run("submit_orders", "submit_orders")
-    assert [b"active order with this link" in answer for answer in cut.answered] == [False, True]
+    assert [b"active order with this link" in answer for answer in proxy.answered] == [False, True]
     assert pick(chain.b.order(order), "placement review_reason refunded") == ["queued", "doubt", 0]
     [at_a] = chain.a.do("orders", link=here)
     chain.b.do("staff_bind", order=order, upstream_id=str(at_a["pk"]))

@@ -88,7 +88,7 @@ def shop(panel: Panel) -> Iterator[Shop]:
 # -- in parallel -------------------------------------------------------------------------------------
 
 
-def test_request_id_when_not_stored_then_each_thread_creates_an_order(shop):
+def test_request_id_when_not_stored_then_each_thread_orders(shop):
     """The race is real: this happens without the guard."""
     answers = shop.at_once(16, request_id="one", headers={"X-Without": REQUEST_IDS})
     assert len({answer["order"] for answer in answers}) == len(shop.orders) == 16
@@ -96,20 +96,20 @@ def test_request_id_when_not_stored_then_each_thread_creates_an_order(shop):
 
 
 @pytest.mark.parametrize("attempt", range(3))
-def test_request_id_when_16_threads_send_it_then_there_is_one_order(shop, attempt):
+def test_request_id_when_threads_send_it_then_there_is_one_order(shop, attempt):
     answers = shop.at_once(16, request_id="one")
     assert answers == [{"order": shop.orders[0]}] * 16
     assert len(shop.orders) == 1
     assert shop.entries == [["order", -CHARGE]]
 
 
-def test_request_id_when_16_threads_send_a_drip_feed_then_it_starts_once(shop):
+def test_request_id_when_threads_send_drip_feed_then_it_starts_once(shop):
     answers = shop.at_once(16, request_id="one", runs=3, interval=60)
     assert answers == [{"order": shop.orders[0]}] * 16
     assert shop.entries == [["drip_feed", -3 * CHARGE]]
 
 
-def test_request_id_when_repeated_at_the_daily_limit_then_it_costs_nothing(panel, shop):
+def test_request_id_when_repeated_at_daily_limit_then_it_is_free(panel, shop):
     limited = Shop(panel, daily_limit=CHARGE)
     answers = limited.at_once(16, request_id="one")
     assert answers == [{"order": limited.orders[0]}] * 16
@@ -119,7 +119,7 @@ def test_request_id_when_repeated_at_the_daily_limit_then_it_costs_nothing(panel
     assert (len(limited.orders), limited.entries) == (1, [["order", -CHARGE]])
 
 
-def test_request_id_when_16_threads_send_different_orders_then_one_wins(shop):
+def test_request_id_when_threads_send_different_orders_then_one_wins(shop):
     def add_quantity(quantity: int) -> Callable[[], Any]:
         return lambda: shop.add(site=quantity, quantity=quantity, request_id="one")
 
@@ -132,14 +132,14 @@ def test_request_id_when_16_threads_send_different_orders_then_one_wins(shop):
     assert shop.entries == [["order", -won["charge"]]]
 
 
-def test_window_when_disabled_then_identical_orders_are_all_created(shop):
+def test_window_when_disabled_then_identical_orders_are_created(shop):
     """The race is real: requests that check first and create afterwards do not see each other."""
     answers = shop.at_once(8, headers={"X-Without": WINDOW})
     assert sum("order" in answer for answer in answers) == len(shop.orders) > 1
 
 
 @pytest.mark.parametrize("attempt", range(3))
-def test_window_when_8_threads_send_the_same_order_then_there_is_one(shop, attempt):
+def test_window_when_threads_send_the_same_then_there_is_one_order(shop, attempt):
     answers = shop.at_once(8)
     [order] = shop.orders
     assert sorted(answers, key=lambda answer: "error" in answer) == [{"order": order}] + [LINK_BUSY] * 7
@@ -161,7 +161,7 @@ def test_window_when_8_threads_send_the_same_order_then_there_is_one(shop, attem
     [{"quantity": 200}, {"link": "https://example.com/other"}, {"runs": 2, "interval": 60}, {"service": "another"}],
     ids=lambda changed: next(iter(changed)),
 )
-def test_request_id_when_repeated_with_other_params_then_it_is_an_error(shop, changed):
+def test_request_id_when_params_differ_then_it_is_an_error(shop, changed):
     first = shop.add(request_id="one")
     if "service" in changed:
         changed = {"service": shop.panel.do("stock")}
@@ -184,7 +184,7 @@ def test_request_id_when_repeated_with_other_params_then_it_is_an_error(shop, ch
     ],
     ids=lambda value: value if isinstance(value, str) else "-".join(f"{name}-{one}" for name, one in value.items()),
 )
-def test_request_id_when_its_service_changed_then_the_answer_is_the_same(panel, shop, model, values):
+def test_request_id_when_service_changed_then_answer_is_the_same(panel, shop, model, values):
     service = panel.do("stock")
     which = {"catalog.Service": {"pk": service}, "catalog.Provider": {"name": "Nobody"}}
     chosen = which.get(model, {"services": service})
@@ -199,7 +199,7 @@ def test_request_id_when_its_service_changed_then_the_answer_is_the_same(panel, 
     assert len(shop.orders) == (2 if "price" in values else 1)
 
 
-def test_request_id_when_another_key_uses_it_then_it_is_another_order(panel, shop):
+def test_request_id_when_another_key_uses_it_then_orders_differ(panel, shop):
     other = panel.do("make_key", email=shop.email, name="Other")["secret"]
     first, second = shop.add(request_id="one"), shop.add(key=other, request_id="one")
     assert first != second
@@ -207,7 +207,7 @@ def test_request_id_when_another_key_uses_it_then_it_is_another_order(panel, sho
     assert (len(shop.orders), shop.entries) == (2, [["order", -CHARGE]] * 2)
 
 
-def test_request_id_when_refused_for_low_funds_then_it_works_after_deposit(panel, shop):
+def test_request_id_when_refused_for_funds_then_deposit_helps(panel, shop):
     poor = Shop(panel, funds="0.1")
     assert poor.at_once(4, request_id="one") == [{"error": "Not enough funds on balance"}] * 4
     assert (poor.orders, poor.entries) == ([], [])
@@ -229,7 +229,7 @@ def test_request_id_when_eight_days_old_then_it_is_still_known(panel, shop):
 
 
 @pytest.mark.parametrize(("clients", "orders"), [(4, 5), pytest.param(8, 10, marks=pytest.mark.proof)])
-def test_request_id_when_servers_are_killed_then_each_order_is_created_once(panel, shop, clients, orders):
+def test_request_id_when_servers_are_killed_then_no_order_doubles(panel, shop, clients, orders):
     """Some requests kill their server process, with all other requests in it. Clients repeat each until answered."""
     draw, seen = random.Random(SEED), Counter[str]()
     shops = [Shop(panel, funds="100") for _ in range(clients)]

@@ -85,6 +85,7 @@ def run(*rounds: str) -> list[str]:
 
 
 def _end_waits() -> None:
+    """Make all waiting orders, requests, drip-feeds and providers due."""
     past = timezone.now() - timedelta(seconds=1)
     Order.objects.filter(submission__in=("queued", "in_doubt"), review_reason="").update(next_action_at=past)
     OrderPoll.objects.update(due_at=past)

@@ -46,6 +46,8 @@ def wrap(path: str, around: Callable[[Callable[..., Any]], Callable[..., Any]]) 
 
 
 def before(path: str) -> Install:
+    """Act before each call of the function at `path`."""
+
     def install(act: Act) -> None:
         def around(original: Callable[..., Any]) -> Callable[..., Any]:
             def wrapped(*args: Any, **values: Any) -> Any:
@@ -60,6 +62,8 @@ def before(path: str) -> Install:
 
 
 def after(path: str) -> Install:
+    """Act after each call of the function at `path`."""
+
     def install(act: Act) -> None:
         def around(original: Callable[..., Any]) -> Callable[..., Any]:
             def wrapped(*args: Any, **values: Any) -> Any:

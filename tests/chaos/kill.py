@@ -139,12 +139,14 @@ class _KillRun:
         self._count()
 
     def _act_as_owner(self) -> None:
+        """Resume providers and end all waits, as the owner and time would."""
         for server in self.servers.values():
             server.skip_order_ids(1)  # An order of the provider's other customers.
         product.resume_providers()
         product.end_waits()
 
     def _create_orders(self) -> None:
+        """Fill the queue up to MAX_WAITING orders."""
         waiting = self._orders.filter(submission="queued", review_reason="").count()
         for _ in range(min(MAX_WAITING - waiting, self.wanted - self.created)):
             self._order(self.draw.choice(self.services))
@@ -167,6 +169,7 @@ class _KillRun:
         self.figures.add("Redis flushed")
 
     def _unfinished(self) -> Any:
+        """Return the orders that a task will still work on."""
         return self._orders.filter(submission__in=("queued", "placing", "in_doubt"), review_reason="")
 
     def _is_stable(self) -> bool:

@@ -38,6 +38,8 @@ _CASES_PER_LEDGER_CHECK = 50
 
 @dataclass(frozen=True, slots=True)
 class Case:
+    """A fault, the name of a crash point ("" for none), and a mode."""
+
     fault: str
     point: str
     mode: str
@@ -108,6 +110,7 @@ class _CaseRun:
         self.faults = NamedFaults(settings.UPSTREAM_ADD_TIMEOUT)
 
     def run(self) -> None:
+        """Create known orders, then one that meets the fault and the crash, and audit the outcome."""
         repeats = self.case.mode == "repeat"
         with sandbox(self.faults, request_ids=repeats) as self.server:
             self.provider = make.provider(

@@ -134,6 +134,7 @@ def _stop(case: _Case, children: Children, figures: Figures) -> None:
 
 
 def _wake(case: _Case, children: Children, figures: Figures) -> None:
+    """Let the stopped worker continue and wait for its end."""
     case.gate.set()
     os.kill(case.process.pid, signal.SIGCONT)
     _check(children.wait_for(case.process), children, figures, str(case))

@@ -27,10 +27,10 @@ HALF = "2" if os.environ.get("DATABASE_URL", "").startswith("postgres") else "1"
 def run_chaos(*arguments: str, max_seconds: float | None = MAX_SECONDS) -> tuple[int, str]:
     """Run `python -m tests.chaos` and return its exit code and its output."""
     command = [sys.executable, "-m", "tests.chaos", *arguments]
-    done = subprocess.run(
+    process = subprocess.run(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=max_seconds
     )
-    return done.returncode, done.stdout
+    return process.returncode, process.stdout
 
 
 def figure(name: str, printed: str) -> int:
@@ -47,19 +47,19 @@ def check(code: int, printed: str) -> None:
 
 
 @pytest.mark.slow
-def test_orders_when_workers_die_in_short_cases_then_all_match_providers():
+def test_orders_when_short_chaos_ends_then_all_match_providers():
     check(*run_chaos("--short", "--half", HALF))
 
 
 @pytest.mark.proof
-def test_orders_when_workers_die_in_all_cases_then_all_match_providers():
+def test_orders_when_full_chaos_ends_then_all_match_providers():
     code, printed = run_chaos(max_seconds=None)
     print(printed)
     check(code, printed)
 
 
 @pytest.mark.once
-def test_chaos_when_the_panel_binds_any_order_it_finds_then_it_fails():
+def test_chaos_when_panel_binds_any_order_then_it_fails():
     code, printed = run_chaos("matrix", "--short", "--stop-early", "--sabotage", "misbind")
     assert code == 1, printed
     assert figure("misattributed", printed) > 0, printed

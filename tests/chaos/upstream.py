@@ -93,14 +93,15 @@ class NamedFaults(FaultQueue):
 
     def arm(self, name: str) -> None:
         """Let the next `add` call meet this fault."""
-        fault = self.made(name)
+        fault = self.fault_of(name)
         self._names[id(fault)] = name
         self.inject(fault)
 
-    def made(self, name: str) -> Fault:
+    def fault_of(self, name: str) -> Fault:
         return FAULTS[name](self._timeout)
 
     def note(self, name: str, fault: Fault) -> None:
+        """Count the fault, and remember until when it delays a call."""
         self.struck[name] += 1
         if fault.delay_before:
             self._busy_until = max(self._busy_until, time.monotonic() + fault.delay_before + _SPARE_SECONDS)
@@ -143,7 +144,7 @@ class RandomFaults(NamedFaults):
             if self.calm or self._draw.random() >= (self.ADDS if is_add else self.CALLS):
                 return None
             name = self._draw.choice(self._draw.choice((_ACCEPTED, _NOT_ACCEPTED)))
-        fault = self.made(name) if is_add else faults.drop_before(action)
+        fault = self.fault_of(name) if is_add else faults.drop_before(action)
         self.note(name if is_add else "other calls", fault)
         return fault
 
@@ -151,6 +152,6 @@ class RandomFaults(NamedFaults):
         with self._drawing:
             if self.calm or self._draw.random() >= self.CONNECTIONS:
                 return None
-        fault = self.made("refuse")
+        fault = self.fault_of("refuse")
         self.note("refuse", fault)
         return fault

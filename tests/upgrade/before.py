@@ -91,6 +91,7 @@ def open_alert(cause: str, text: str) -> None:
 
 
 def beat_an_hour_ago() -> None:
+    """Record a heartbeat of each task, one hour ago."""
     for task in HEARTBEATS:
         record_heartbeat(task=task)
     Heartbeat.objects.update(beat_at=timezone.now() - timedelta(hours=1))

@@ -21,6 +21,7 @@ from tests.chain import worker  # noqa: E402
 
 
 def client(session: str = "") -> Client:
+    """Return a browser, signed in if `session` is the key of a session."""
     made = Client(SERVER_NAME="localhost")
     if session:
         made.cookies[settings.SESSION_COOKIE_NAME] = session

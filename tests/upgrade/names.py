@@ -43,6 +43,7 @@ def tasks() -> list[str]:
 
 
 def columns() -> Iterator[str]:
+    """Yield "table.column" of each column in the database."""
     with connection.cursor() as cursor:
         for table in connection.introspection.table_names(cursor):
             for column in connection.introspection.get_table_description(cursor, table):
