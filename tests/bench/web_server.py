@@ -1,4 +1,4 @@
-"""The panel under gunicorn as the README starts it, with its own port, cache and broker."""
+"""The panel under gunicorn as the README starts it, with its own port, and its own keys in the cache and the broker."""
 
 from __future__ import annotations
 
