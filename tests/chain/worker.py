@@ -68,7 +68,7 @@ def connect(name: str, **values: Any) -> int:
 
 
 def stock(**values: Any) -> int:
-    """Create a service on sale at a provider that does not exist. `values` are those of `tests.make.service`."""
+    """Create a service on sale at a provider without a server. `values` are those of `tests.make.service`."""
     provider = Provider.objects.filter(name="Nobody").first() or make.provider(name="Nobody")
     return make.service(provider, external_id=str(Service.objects.count() + 1), **values).pk
 
