@@ -1,4 +1,4 @@
-"""Names only: the state last published, and changes in the shop. Tables, indexes and constraints stay."""
+"""Names only: how the published state and the import runs are reached. Tables and columns stay."""
 
 import django.db.models.deletion
 from django.db import migrations, models
@@ -13,13 +13,8 @@ class Migration(migrations.Migration):
     operations = [
         migrations.SeparateDatabaseAndState(
             state_operations=[
-                migrations.AlterModelTable("shelfmark", "catalog_shelfmark"),
-                migrations.RenameModel("ShelfMark", "PublishedState"),
-                migrations.AlterModelTable("shelfnews", "catalog_shelfnews"),
-                migrations.RenameModel("ShelfNews", "ShopChange"),
-                migrations.AlterModelOptions("shopchange", {"ordering": ("-noticed_at", "-pk")}),
                 migrations.AlterField(
-                    "publishedstate",
+                    "shelfmark",
                     "service",
                     models.OneToOneField(
                         on_delete=django.db.models.deletion.CASCADE,

@@ -4,7 +4,7 @@ from catalog.models.imports import CatalogChange, SyncRun
 from catalog.models.prices import CustomerGroup, CustomerPrice, GroupMember, PriceChange
 from catalog.models.providers import MAX_BP, OnRise, PricePolicy, Provider, ProviderFigures
 from catalog.models.services import Category, Service, ServiceFigures, UpstreamService
-from catalog.models.shop import Favourite, PublishedState, ShopChange
+from catalog.models.shop import Favourite, ShelfMark, ShelfNews
 from catalog.models.versions import CatalogVersion
 
 __all__ = (
@@ -23,8 +23,8 @@ __all__ = (
     "ProviderFigures",
     "Service",
     "ServiceFigures",
-    "PublishedState",
-    "ShopChange",
+    "ShelfMark",
+    "ShelfNews",
     "SyncRun",
     "UpstreamService",
 )

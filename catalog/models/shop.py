@@ -25,8 +25,8 @@ class Favourite(models.Model):
         return f"{self.customer}: {self.service}"
 
 
-class PublishedState(models.Model):
-    """State of a service in the shop at the last comparison: whether it could be ordered, and its list price.
+class ShelfMark(models.Model):
+    """The published state of a service: whether it could be ordered at the last comparison, and its list price.
 
     `price` is in micro-units per 1000, or per package. Written only by the task that finds changes.
     """
@@ -35,15 +35,12 @@ class PublishedState(models.Model):
     is_sold = models.BooleanField()
     price = models.BigIntegerField()
 
-    class Meta:
-        db_table = "catalog_shelfmark"
-
     def __str__(self) -> str:
         return f"State of {self.service}"
 
 
-class ShopChange(models.Model):
-    """A change that customers see. Prices are list prices, in micro-units per 1000, or per package."""
+class ShelfNews(models.Model):
+    """A change in the shop that customers see. Prices are list prices, in micro-units per 1000, or per package."""
 
     class Kind(models.TextChoices):
         NEW = "new", _("New")
@@ -60,7 +57,7 @@ class ShopChange(models.Model):
 
     class Meta:
         ordering = ("-noticed_at", "-pk")
-        db_table = "catalog_shelfnews"
+        verbose_name_plural = "shelf news"
         indexes = (models.Index(fields=("-noticed_at", "-id"), name="shelf_news_latest"),)
 
     def __str__(self) -> str:

@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
-from catalog.models import PublishedState, ShopChange
+from catalog.models import ShelfMark, ShelfNews
 from catalog.selectors import services_on_sale
 from catalog.shop.favorites import marked_by
 from panel.accounts.signed_in import AnyUser
@@ -22,7 +22,7 @@ LATELY = timedelta(days=7)
 # Changes of a service that follow each other faster than this are shown as one.
 STILL_THE_SAME = timedelta(hours=1)
 COUNTED = 100
-Kind = ShopChange.Kind
+Kind = ShelfNews.Kind
 
 # Appearance of each kind: (meaning, icon).
 NEWS_BADGES: dict[str, tuple[str, str]] = {
@@ -82,10 +82,10 @@ def record_shop_changes() -> int:
     and the other writes nothing.
     """
     now = timezone.now()
-    ShopChange.objects.filter(noticed_at__lt=now - KEPT).delete()
+    ShelfNews.objects.filter(noticed_at__lt=now - KEPT).delete()
     published = {
         pk: ServiceState(is_sold, price)
-        for pk, is_sold, price in PublishedState.objects.values_list("pk", "is_sold", "price")
+        for pk, is_sold, price in ShelfMark.objects.values_list("pk", "is_sold", "price")
     }
     after = _current_states(published)
     changed = {pk: state for pk, state in after.items() if published.get(pk) != state}
@@ -110,9 +110,9 @@ def _write_states(published: ServiceStates, changed: ServiceStates) -> None:
     """Write the new states. Raise IntegrityError or _Overtaken if a state is no longer as it was read."""
     columns = ("is_sold", "price")
     new = [(pk, *state) for pk, state in changed.items() if pk not in published]
-    insert_rows(model=PublishedState, columns=("service_id", *columns), rows=new)
+    insert_rows(model=ShelfMark, columns=("service_id", *columns), rows=new)
     moved = [(pk, *published[pk], *state) for pk, state in sorted(changed.items()) if pk in published]
-    if update_rows(model=PublishedState, columns=columns, rows=moved, unmoved=columns) != len(moved):
+    if update_rows(model=ShelfMark, columns=columns, rows=moved, unmoved=columns) != len(moved):
         raise _Overtaken
 
 
@@ -120,20 +120,20 @@ def _write_changes(published: ServiceStates, changed: ServiceStates, now: dateti
     """Write one change for each service, replacing its recent one. Return the number written."""
     recent = {
         service: (pk, ServiceChange(kind, old_price, new_price))
-        for pk, service, kind, old_price, new_price in ShopChange.objects.filter(noticed_at__gte=now - STILL_THE_SAME)
+        for pk, service, kind, old_price, new_price in ShelfNews.objects.filter(noticed_at__gte=now - STILL_THE_SAME)
         .order_by("pk")
         .values_list("pk", "service", "kind", "old_price", "new_price")
         if service in changed
     }
     for chunk in in_chunks([pk for pk, _ in recent.values()]):
-        ShopChange.objects.filter(pk__in=chunk).delete()
+        ShelfNews.objects.filter(pk__in=chunk).delete()
     before = {pk: state_before(recent[pk][1]) if pk in recent else published.get(pk) for pk in changed}
     # On sale for less than STILL_THE_SAME: forgotten, so that it is new when it comes again.
     unseen = [pk for pk, state in changed.items() if before[pk] is None and not state.is_sold]
     for chunk in in_chunks(unseen):
-        PublishedState.objects.filter(pk__in=chunk).delete()
+        ShelfMark.objects.filter(pk__in=chunk).delete()
     lines = list(_lines(before, changed, now))
-    insert_rows(model=ShopChange, columns=("service_id", *ServiceChange._fields, "noticed_at"), rows=lines)
+    insert_rows(model=ShelfNews, columns=("service_id", *ServiceChange._fields, "noticed_at"), rows=lines)
     return len(lines)
 
 
@@ -149,12 +149,12 @@ def _lines(
 # -- reading ---------------------------------------------------------------------------------------
 
 
-def latest_news(*, kind: str, favorites: bool, customer: AnyUser) -> QuerySet[ShopChange]:
+def latest_news(*, kind: str, favorites: bool, customer: AnyUser) -> QuerySet[ShelfNews]:
     """Return changes of the last 30 days.
 
     Each has `is_sold`: its service can be ordered now; for a customer also `is_favourite`.
     """
-    news = ShopChange.objects.filter(noticed_at__gte=timezone.now() - SHOWN).select_related(
+    news = ShelfNews.objects.filter(noticed_at__gte=timezone.now() - SHOWN).select_related(
         "service__category", "service__upstream"
     )
     news = news.annotate(is_sold=Exists(services_on_sale().filter(pk=OuterRef("service"))))
@@ -170,4 +170,4 @@ def latest_news(*, kind: str, favorites: bool, customer: AnyUser) -> QuerySet[Sh
 
 def count_lately() -> int:
     """Return the number of changes in the last 7 days, at most 100."""
-    return ShopChange.objects.filter(noticed_at__gte=timezone.now() - LATELY)[:COUNTED].count()
+    return ShelfNews.objects.filter(noticed_at__gte=timezone.now() - LATELY)[:COUNTED].count()

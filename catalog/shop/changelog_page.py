@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from django.utils.translation import gettext as _
 
-from catalog.models import ShopChange
+from catalog.models import ShelfNews
 from catalog.prices.customer_prices import Offer, offers_for
 from catalog.shop.changelog import NEWS_BADGES, latest_news
 from panel.accounts.signed_in import AnyUser
@@ -22,7 +22,7 @@ ROWS = 50
 class NewsLine:
     """A change of a list price, with the customer's current offer; None if the service is not sold now."""
 
-    news: ShopChange
+    news: ShelfNews
     offer: Offer | None
 
     @property
@@ -58,7 +58,7 @@ class NewsPage:
 
     @property
     def kinds(self) -> list[NewsChoice]:
-        shown = [("", _("All"), ""), *((kind, _(kind.label), NEWS_BADGES[kind][1]) for kind in ShopChange.Kind)]
+        shown = [("", _("All"), ""), *((kind, _(kind.label), NEWS_BADGES[kind][1]) for kind in ShelfNews.Kind)]
         return [
             NewsChoice(label, picture, _address(kind, self.favorites), kind == self.kind)
             for kind, label, picture in shown
@@ -78,7 +78,7 @@ def _address(kind: str, favorites: bool) -> str:
 def find_news(*, params: Mapping[str, str], customer: AnyUser) -> NewsPage:
     """Return the page for the parameters `kind`, `favorites` and the page's position. Ignore invalid values."""
     kind = params.get("kind", "")
-    kind = kind if kind in ShopChange.Kind.values else ""
+    kind = kind if kind in ShelfNews.Kind.values else ""
     favorites = params.get("favorites") == "1" and customer.is_authenticated
     page = page_of(latest_news(kind=kind, favorites=favorites, customer=customer), params=params, size=ROWS)
     sold = [news.service for news in page.rows if news.is_sold]  # type: ignore[attr-defined]

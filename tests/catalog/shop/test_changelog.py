@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from catalog.models import CustomerPrice, Favourite, Provider, PublishedState, Service, ShopChange, UpstreamService
+from catalog.models import CustomerPrice, Favourite, Provider, Service, ShelfMark, ShelfNews, UpstreamService
 from catalog.shop import changelog
 from catalog.shop.changelog import ServiceChange, ServiceState, change_between, record_shop_changes, state_before
 from catalog.tasks import find_shelf_news
@@ -27,7 +27,7 @@ MONEY = 1_000_000
 
 def changes_written() -> list[tuple[str, int | None, int | None]]:
     """Return kind, old and new price of all changes, oldest first."""
-    return list(ShopChange.objects.order_by("pk").values_list("kind", "old_price", "new_price"))
+    return list(ShelfNews.objects.order_by("pk").values_list("kind", "old_price", "new_price"))
 
 
 def change(service: Service, **values: Any) -> None:
@@ -37,7 +37,7 @@ def change(service: Service, **values: Any) -> None:
 
 def age_changes(hours: float = 2) -> None:
     """Move all changes so many hours into the past."""
-    ShopChange.objects.update(noticed_at=F("noticed_at") - timedelta(hours=hours))
+    ShelfNews.objects.update(noticed_at=F("noticed_at") - timedelta(hours=hours))
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_comparison_when_it_is_the_first_then_only_states_are_stored(service):
     assert record_shop_changes() == 0
     assert changes_written() == []
     assert record_shop_changes() == 0
-    assert PublishedState.objects.values_list("service", "is_sold", "price").get() == (service.pk, True, 2_500_000)
+    assert ShelfMark.objects.values_list("service", "is_sold", "price").get() == (service.pk, True, 2_500_000)
 
 
 def test_comparison_when_service_goes_on_sale_then_new(known_service, provider):
@@ -177,7 +177,7 @@ def test_comparison_when_services_are_many_then_statements_are_limited(known_ser
 @pytest.mark.django_db(transaction=True)
 def test_comparisons_when_run_at_once_then_each_change_is_written_once(service, provider):
     at_once(4, lambda number: record_shop_changes())
-    assert PublishedState.objects.count() == 1
+    assert ShelfMark.objects.count() == 1
     make.service(provider, external_id="2")
     Service.objects.filter(pk=service.pk).update(price=2 * MONEY)
     at_once(4, lambda number: record_shop_changes())
@@ -197,10 +197,10 @@ def test_comparison_when_another_wrote_first_then_writes_nothing(known_service, 
 
     monkeypatch.setattr(changelog, "_current_states", overtaken)
     assert record_shop_changes() == 0
-    PublishedState.objects.filter(pk=added.pk).update(price=1)
+    ShelfMark.objects.filter(pk=added.pk).update(price=1)
 
     def change_marks_first(marks: Any) -> Any:
-        PublishedState.objects.update(price=7)
+        ShelfMark.objects.update(price=7)
         return read_states(marks)
 
     monkeypatch.setattr(changelog, "_current_states", change_marks_first)
@@ -264,7 +264,7 @@ def test_page_when_filtered_by_kind_and_favorites_then_only_those(signed_in, cus
 
 def test_page_when_changes_are_older_than_30_days_then_not_shown(signed_in, known_service):
     change(known_service, price=2 * MONEY)
-    ShopChange.objects.update(noticed_at=timezone.now() - timedelta(days=31))
+    ShelfNews.objects.update(noticed_at=timezone.now() - timedelta(days=31))
     assert names(page(signed_in)) == []
 
 

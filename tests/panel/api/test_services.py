@@ -28,9 +28,9 @@ from catalog.models import (
     PriceChange,
     PricePolicy,
     Provider,
-    PublishedState,
     Service,
     ServiceFigures,
+    ShelfMark,
     UpstreamService,
 )
 from catalog.prices.changes import apply_change, change_prices, draft_undo
@@ -531,7 +531,7 @@ def of_no_concern(shop: Shop) -> None:
     provider.refresh_from_db()
     provider.save()
     ServiceFigures.objects.create(service=shop.first, orders=3)
-    PublishedState.objects.create(service=shop.first, is_sold=True, price=1)
+    ShelfMark.objects.create(service=shop.first, is_sold=True, price=1)
     Favourite.objects.create(customer=shop.bob, service=shop.first)
     make.order(shop.bob, shop.first)
 
