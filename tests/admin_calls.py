@@ -1,4 +1,4 @@
-"""What staff do on pages of the admin."""
+"""Calls of admin pages that several tests make."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from django.test import Client
 from django.urls import reverse
 
 
-def action(model: str, pk: int, name: str) -> str:
-    """Return the address of an action of one object, such as ("billing.wallet", 1, "move_money")."""
+def action_address(model: str, pk: int, name: str) -> str:
+    """Return the address of an action on one object, such as ("billing.wallet", 1, "move_money")."""
     app, model_name = model.split(".")
     return reverse(f"admin:{app}_{model_name}_changelist") + f"{pk}/{name}/"
 
 
-def apply(client: Client, address: str) -> Any:
-    """Look at what a change of prices would do, and apply it."""
+def preview_and_apply(client: Client, address: str) -> Any:
+    """Open the preview of a price change, apply the change and return the response."""
     page = client.get(address)
     return client.post(address, {"seen": page.context["preview"].fingerprint})

@@ -1,4 +1,4 @@
-"""How the tests of the served API speak to it, and what they share."""
+"""Requests to the served API, and other helpers of its tests."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ ADDRESS = "/api/v2"
 LINK = "https://example.com/page"
 
 
-def key_of(customer: Any, **values: Any) -> str:
-    """A new key of the customer, as its program sends it."""
+def new_key(customer: Any, **values: Any) -> str:
+    """Create an API key of the customer and return its secret, which requests carry."""
     return make_key(customer=customer, name="My panel", **values).secret
 
 
-def answer_of(response: Any) -> Any:
-    """What it says: HTTP 200 and JSON, whatever it is."""
+def read_answer(response: Any) -> Any:
+    """Return the JSON of a response; check that it is HTTP 200 and uncached, as all answers are, errors too."""
     assert response.status_code == 200, response.content
     assert response["Content-Type"] == "application/json"
     assert response["Cache-Control"] == "no-store"
@@ -32,17 +32,17 @@ def answer_of(response: Any) -> Any:
 
 
 def call_api(key: str, action: str, **params: Any) -> Any:
-    """As most programs ask: a form."""
-    return answer_of(Client().post(ADDRESS, {"key": key, "action": action, **params}))
+    """Send a request as a form, as most programs do, and return the answer."""
+    return read_answer(Client().post(ADDRESS, {"key": key, "action": action, **params}))
 
 
 def add(key: str, sold: Service, **params: Any) -> Any:
-    """100 of the service, unless told otherwise."""
+    """Order 100 of the service and return the answer; `params` replace or add fields."""
     return call_api(key, "add", **{"service": sold.pk, "link": LINK, "quantity": 100, **params})
 
 
-def params_of(service: Service) -> dict[str, str]:
-    """What the type asks for beyond service and link."""
+def params_for(service: Service) -> dict[str, str]:
+    """Return valid values for the parameters that the service's type requires beyond service and link."""
     spec = SPECS[service.type]
     texts = {
         "comments": "Nice\nGreat\nWow",
@@ -60,7 +60,7 @@ def params_of(service: Service) -> dict[str, str]:
 
 
 def set_order_state(order: Order, status: str, **values: Any) -> Order:
-    """As if its provider, or staff, had brought it there."""
+    """Write the status that a provider or staff would have set, on an accepted order; return the order reloaded."""
     Order.objects.filter(pk=order.pk).update(
         status=status,
         submission=Submission.ACCEPTED,

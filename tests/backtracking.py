@@ -1,7 +1,7 @@
-"""How many steps a regular expression takes: counted, so that no verdict depends on how busy the machine is.
+"""Count the steps of a regular expression, so that the result does not depend on how busy the machine is.
 
-The steps are those of a plain backtracking matcher over the tree of `re._parser`. The engine of `re` takes at most as
-many: what it adds are short cuts.
+The steps are those of a plain backtracking matcher over the tree of `re._parser`. The engine of `re` takes no more:
+it adds only optimizations.
 """
 
 from __future__ import annotations
@@ -14,34 +14,36 @@ from typing import Any
 
 from re import _compiler, _constants, _parser  # isort: skip
 
+# A matcher that needs more is far from linear, and would make the tests slow.
 MAX_STEPS = 400_000
 _REPEATS = (_constants.MAX_REPEAT, _constants.MIN_REPEAT, _constants.POSSESSIVE_REPEAT)
 _CHARACTERS = (_constants.LITERAL, _constants.NOT_LITERAL, _constants.IN, _constants.ANY)
+# Characters that patterns often distinguish.
 _COMMON = "a0_- .,:;=/\\\"'[]{}()<>@#%+&?!|\n\t\rZé$\x00"
 
 Instruction = tuple[Any, ...]
 
 
 class TooManySteps(Exception):
-    pass
+    """The matcher took more than MAX_STEPS."""
 
 
 class Matcher:
-    """Runs one pattern, and counts."""
+    """Matches one pattern and counts the steps; with `full` it must match the whole text."""
 
     def __init__(self, pattern: str, flags: int = 0, *, full: bool = False) -> None:
         self.tree = _parser.parse(pattern, flags)
         self.flags = self.tree.state.flags
         self.full = full
         self.steps = 0
-        self._code = self._compiled(self.tree)
+        self._code = self._compile(self.tree)
         if full:
             self._code.insert(-1, ("at", _constants.AT_END_STRING))
 
     # -- running -------------------------------------------------------------------------------------
 
     def count(self, text: str) -> int:
-        """The steps of one `fullmatch`, or of finding every match."""
+        """Return the steps of one `fullmatch`, or of finding every match. Raise TooManySteps above MAX_STEPS."""
         self.steps = start = 0
         while start <= len(text):
             end = self._run(self._code, text, start)
@@ -51,9 +53,10 @@ class Matcher:
         return self.steps
 
     def _run(self, code: list[Instruction], text: str, start: int) -> int | None:
+        """Return where the match that starts at `start` ends, or None."""
         stack = [(0, start)]
         while stack:
-            at, place = stack.pop()
+            at, position = stack.pop()
             while True:
                 self.steps += 1
                 if self.steps > MAX_STEPS:
@@ -61,47 +64,52 @@ class Matcher:
                 kind, *rest = code[at]
                 at += 1
                 if kind == "character":
-                    if place == len(text) or not rest[0](text[place]):
+                    if position == len(text) or not rest[0](text[position]):
                         break
-                    place += 1
+                    position += 1
                 elif kind == "split":
                     at, other = rest
-                    stack.append((other, place))
+                    stack.append((other, position))
                 elif kind == "jump":
                     at = rest[0]
                 elif kind == "end":
-                    return place
+                    return position
                 elif kind == "at":
-                    if not self._is_at(rest[0], text, place):
+                    if not self._is_at(rest[0], text, position):
                         break
                 elif kind == "atomic":
-                    found = self._run(rest[0], text, place)
+                    found = self._run(rest[0], text, position)
                     if found is None:
                         break
-                    place = found
+                    position = found
                 else:
                     inner, is_wanted, behind = rest
-                    found = None if behind > place else self._run(inner, text, place - behind)
+                    found = None if behind > position else self._run(inner, text, position - behind)
                     if (found is not None) != is_wanted:
                         break
         return None
 
-    def _is_at(self, code: Any, text: str, place: int) -> bool:
+    def _is_at(self, code: Any, text: str, position: int) -> bool:
         name = str(code)
-        many = self.flags & re.MULTILINE and not name.endswith("STRING")
+        is_multiline = self.flags & re.MULTILINE and not name.endswith("STRING")
         if name.startswith("AT_BEGINNING"):
-            return place == 0 or bool(many and text[place - 1] == "\n")
+            return position == 0 or bool(is_multiline and text[position - 1] == "\n")
         if name == "AT_END_STRING":
-            return place == len(text)
+            return position == len(text)
         if name == "AT_END":
-            return place == len(text) or (text[place] == "\n" and (bool(many) or place == len(text) - 1))
-        before, after = (bool(re.match(r"\w", one)) for one in (text[place - 1 : place], text[place : place + 1]))
+            return position == len(text) or (
+                text[position] == "\n" and (bool(is_multiline) or position == len(text) - 1)
+            )
+        before, after = (
+            bool(re.match(r"\w", one)) for one in (text[position - 1 : position], text[position : position + 1])
+        )
         assert name in ("AT_BOUNDARY", "AT_NON_BOUNDARY"), name
         return (before != after) is (name == "AT_BOUNDARY")
 
     # -- compiling -----------------------------------------------------------------------------------
 
-    def _compiled(self, tree: Any) -> list[Instruction]:
+    def _compile(self, tree: Any) -> list[Instruction]:
+        """Translate a tree into instructions, of which "split" has a preferred and an alternative target."""
         code: list[Instruction] = []
         self._add(code, tree)
         code.append(("end",))
@@ -114,19 +122,19 @@ class Matcher:
             elif kind in _REPEATS:
                 self._repeat(code, kind, *value)
             elif kind is _constants.SUBPATTERN:
-                assert not value[1] and not value[2], "flags for a part of a pattern"
+                assert not value[1] and not value[2], "flags for a part of a pattern are not supported"
                 self._add(code, value[3])
             elif kind is _constants.ATOMIC_GROUP:
-                code.append(("atomic", self._compiled(value)))
+                code.append(("atomic", self._compile(value)))
             elif kind is _constants.BRANCH:
                 self._branch(code, value[1])
             elif kind is _constants.AT:
                 code.append(("at", value))
             elif kind in (_constants.ASSERT, _constants.ASSERT_NOT):
                 behind = value[1].getwidth()[0] if value[0] < 0 else 0
-                code.append(("look", self._compiled(value[1]), kind is _constants.ASSERT, behind))
+                code.append(("look", self._compile(value[1]), kind is _constants.ASSERT, behind))
             else:
-                raise ValueError(f"the matcher does not know {kind}, which a pattern of the product uses")
+                raise ValueError(f"the matcher does not support {kind}, which a pattern of the product uses")
 
     def _branch(self, code: list[Instruction], branches: list[Any]) -> None:
         ends = []
@@ -149,35 +157,37 @@ class Matcher:
             return
         for _ in range(low):
             self._add(code, body)
-        endless = high is _constants.MAXREPEAT
-        assert not endless or body.getwidth()[0], "an endless repeat of what may be empty"
+        is_unbounded = high is _constants.MAXREPEAT
+        assert not is_unbounded or body.getwidth()[0], (
+            "an unbounded repeat of something that may be empty is not supported"
+        )
         splits = []
-        for _ in range(1 if endless else high - low):
+        for _ in range(1 if is_unbounded else high - low):
             splits.append(len(code))
             code.append(("split", 0, 0))
             self._add(code, body)
-            if endless:
+            if is_unbounded:
                 code.append(("jump", splits[0]))
         for split in splits:
             more, enough = split + 1, len(code)
             code[split] = ("split", enough, more) if kind is _constants.MIN_REPEAT else ("split", more, enough)
 
     def accepts(self, node: Any) -> Callable[[str], bool]:
-        """Whether a character matches a node for one, as the engine itself says."""
+        """Return a predicate: does the engine of `re` match this character with the node?"""
         match = _compiler.compile(_parser.SubPattern(self.tree.state, [node]), self.flags & ~re.DEBUG).match
         return cache(lambda character: match(character) is not None)
 
     # -- attacks -------------------------------------------------------------------------------------
 
     def attacks(self) -> list[tuple[str, str, str]]:
-        """Texts as (prefix, what is repeated, suffix), made from what the pattern itself repeats and names."""
+        """Return hostile texts as (prefix, repeated part, suffix), built from the pattern's repeats and literals."""
         accepts = {}
         for kind, value in _nodes(self.tree):
             if kind in _CHARACTERS:
                 accepts[repr((kind, value))] = self.accepts((kind, value))
-        named = "".join(_words(self.tree))
+        literals = "".join(_words(self.tree))
         classes: dict[tuple[bool, ...], str] = {}
-        for character in dict.fromkeys(_COMMON + named):
+        for character in dict.fromkeys(_COMMON + literals):
             classes.setdefault(tuple(accept(character) for accept in accepts.values()), character)
         letters = list(classes.values())
         words = [word for word in dict.fromkeys(_words(self.tree)) if len(word) > 1]
@@ -185,7 +195,7 @@ class Matcher:
         suffixes = ["", "\x00", "-"]
         found: dict[tuple[str, str, str], None] = {}
         for prefix, body in self._repeats(self.tree, ""):
-            inside = [one for one in letters if any(accept(one) for accept in self._of(body))]
+            inside = [one for one in letters if any(accept(one) for accept in self._predicates(body))]
             sample = self._sample(body)
             pumps = [
                 sample,
@@ -200,11 +210,11 @@ class Matcher:
         found.update(dict.fromkeys(product(("",), filter(None, pumps), suffixes)))
         return list(found)
 
-    def _of(self, tree: Any) -> list[Callable[[str], bool]]:
+    def _predicates(self, tree: Any) -> list[Callable[[str], bool]]:
         return [self.accepts(node) for node in _nodes(tree) if node[0] in _CHARACTERS]
 
     def _repeats(self, tree: Any, prefix: str) -> Iterator[tuple[str, Any]]:
-        """What may be repeated often, and the shortest text that leads there."""
+        """Yield what may be repeated more than nine times, each with a short text that leads to it."""
         for kind, value in tree:
             if kind in _REPEATS:
                 if value[1] > 9:
@@ -219,6 +229,7 @@ class Matcher:
             prefix += self._sample([(kind, value)])
 
     def _sample(self, tree: Any) -> str:
+        """Return a short text that the tree matches."""
         text = ""
         for kind, value in tree:
             if kind in _CHARACTERS:
@@ -236,6 +247,7 @@ class Matcher:
 
 
 def _nodes(tree: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield every node of the tree, with those inside groups and branches."""
     for kind, value in tree:
         yield kind, value
         for inner in value if isinstance(value, tuple) else (value,):
@@ -247,7 +259,7 @@ def _nodes(tree: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _words(tree: Any) -> Iterator[str]:
-    """Runs of characters that the pattern names."""
+    """Yield the runs of literal characters in the pattern."""
     word = ""
     for kind, value in tree:
         if kind is _constants.LITERAL:

@@ -1,4 +1,4 @@
-"""Commands of the project in processes of their own."""
+"""Run Python and commands of the project in separate processes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ def database_url() -> str:
 
 
 def run_python(*arguments: str, **environment: str) -> Any:
-    """Another process of the project, with nothing of this one's settings."""
+    """Run Python in the project's root without this process's environment; return the completed process.
+
+    Stop it after 180 seconds. A nonzero exit code is not raised: callers check it.
+    """
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=ROOT,

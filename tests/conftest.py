@@ -1,4 +1,4 @@
-"""Fixtures for all tests. The upstream is a real HTTP server on loopback, never a mock."""
+"""Fixtures for all tests. `upstream` is a real HTTP server on loopback, never a mock."""
 
 from __future__ import annotations
 
@@ -27,34 +27,34 @@ from panel.sandbox.server import SandboxServer
 from tests import make, schedule, templates
 from tests.chain.databases import MIGRATED
 
-# What is loaded once stays: going through it again and again takes an eighth of the time.
+# Loaded modules stay: scanning them in each garbage collection takes an eighth of the run.
 gc.freeze()
 gc.set_threshold(100_000, 50, 50)
 
-# The same examples each time, however slow the machine: a verdict is about the code. `make proof` tries others.
+# The same examples in each run, without a deadline: results depend on the code alone. `make proof` tries others.
 hypothesis_settings.register_profile("same", derandomize=True, deadline=None, database=None)
 hypothesis_settings.register_profile("search", max_examples=10_000, deadline=None, database=None)
 hypothesis_settings.load_profile("same")
 
-MUST_HAVE_ALL = os.environ.get("REQUIRE_SERVICES") == "1"
-# The shell has the engine of the whole browser without its windows, which take half of the time.
+SERVERS_ARE_REQUIRED = os.environ.get("REQUIRE_SERVICES") == "1"
+# The headless shell comes first: it has the same engine, and without windows takes half the time.
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 CHROMIUM = None if os.environ.get("WITHOUT_CHROMIUM") else next(filter(None, map(shutil.which, BROWSERS)), None)
 REDIS_SERVER = shutil.which("redis-server")
 
-
-# With one of these a test meets the servers, though none of its fixtures asks for a database.
+# A test with one of these markers uses the servers, even if none of its fixtures needs the database.
 SERVERS = ("processes", "browser", "postgresql", "redis", "proof")
 
 
-def speaks_with_servers(item: Any) -> bool:
+def needs_servers(item: Any) -> bool:
+    """Return whether the test must run on each database, not just once."""
     fixtures = {"db", "transactional_db", "live_server"} & set(item.fixturenames)
     return bool(fixtures) or any(map(item.get_closest_marker, ("django_db", *SERVERS)))
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
-    """Says what a test needs; those that are left over for this run are put into the order that ends soonest."""
+    """Mark the tests by what they need, and put the selected ones in the order that finishes soonest."""
     mark(items)
     yield
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
@@ -62,14 +62,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
 
 
 def mark(items: list[pytest.Item]) -> None:
-    """Leaves out what lacks a server; in the full gate a missing server is a failure instead."""
+    """Mark the tests, and skip those whose server is missing; in the full gate these fail instead."""
     on_postgresql = "postgres" in os.environ.get("DATABASE_URL", "")
     for item in items:
-        if not speaks_with_servers(item):
+        if not needs_servers(item):
             item.add_marker(pytest.mark.once)
         if item.get_closest_marker("slow") and not on_postgresql:
             item.add_marker(pytest.mark.proof)
-    if MUST_HAVE_ALL:
+    if SERVERS_ARE_REQUIRED:
         return
     for item in items:
         if item.get_closest_marker("browser") and CHROMIUM is None:
@@ -82,13 +82,13 @@ def mark(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None, django_db_blocker: Any) -> None:
-    """Each process has a copy of a migrated database, and `migrate` finds nothing to do in it.
+    """Give each process a copy of a migrated database, so that `migrate` has nothing to do.
 
-    So have the processes that tests start: the environment names the template to them.
+    Processes that tests start find the same template through the environment.
     """
     if connection.vendor == "postgresql":
         with django_db_blocker.unblock():
-            template = templates.on_the_server(connection)
+            template = templates.template_on_server(connection)
         connection.settings_dict["TEST"]["TEMPLATE"] = os.environ[MIGRATED] = template
         return
     creation = connection.creation
@@ -96,24 +96,24 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
 
     def create_and_fill(*args: Any, **kwargs: Any) -> Any:
         name = create(*args, **kwargs)
-        os.environ[MIGRATED] = str(templates.copied(connection, name))
+        os.environ[MIGRATED] = str(templates.copy_template(connection, name))
         return name
 
     creation._create_test_db = create_and_fill
 
 
 @pytest.fixture(autouse=True, scope="session")
-def flush_past_the_triggers(django_db_setup: Any) -> Iterator[None]:
-    """Tests with real transactions empty the tables afterwards, which the append-only triggers refuse."""
+def flush_without_triggers(django_db_setup: Any) -> Iterator[None]:
+    """Let tests with real transactions empty the tables at their end, which the append-only triggers refuse."""
     operations = type(connection.ops)
     sql_flush = operations.sql_flush
-    # What the models are called and who may do what with them is the same for all tests.
+    # Content types and permissions are the same for all tests.
     kept = {ContentType._meta.db_table, Permission._meta.db_table}
 
     def flush(self: Any, style: Any, tables: Any, **kwargs: Any) -> list[str]:
         tables = [table for table in tables if table not in kept]
         if self.connection.vendor == "postgresql":
-            # Rows are few and tables many: truncating each of them takes twenty times as long.
+            # There are few rows in many tables: TRUNCATE takes twenty times as long.
             emptied = [f"DELETE FROM {self.quote_name(table)}" for table in tables]
             return ["SET LOCAL session_replication_role = replica", *emptied]
         return [
@@ -128,10 +128,10 @@ def flush_past_the_triggers(django_db_setup: Any) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def nothing_follows_a_flush(django_db_setup: Any) -> None:
-    """Hundreds of tests with real transactions empty the tables: what would be made anew after each took minutes.
+def skip_post_migrate_handlers(django_db_setup: Any) -> None:
+    """Disconnect the post_migrate handlers, which Django also calls after each flush: over all tests they took minutes.
 
-    Permissions stay, and roles are set up where they are tested.
+    Permissions survive the flush, and the tests of roles create the roles themselves.
     """
     post_migrate.disconnect(sender=apps.get_app_config("accounts"), dispatch_uid="accounts.roles")
     post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")
@@ -139,17 +139,17 @@ def nothing_follows_a_flush(django_db_setup: Any) -> None:
 
 
 @pytest.fixture(autouse=True)
-def own_cache(settings: Any) -> None:
-    """Of each test alone: processes of tests share a server, and what they count or keep has the same numbers."""
+def separate_cache(settings: Any) -> None:
+    """Give each test its own cache keys: test processes share a cache server, and their rows have equal ids."""
     prefix = uuid4().hex
     settings.CACHES = {name: {**cache, "KEY_PREFIX": prefix} for name, cache in settings.CACHES.items()}
 
 
 @pytest.fixture
-def still_clock(monkeypatch: pytest.MonkeyPatch) -> datetime:
-    """The panel's clock stands still, so that a wait reads the same however long the test takes.
+def frozen_clock(monkeypatch: pytest.MonkeyPatch) -> datetime:
+    """Stop the panel's clock and return its time, so that a wait has an exact length however long the test takes.
 
-    It stands ten minutes ahead: what a column's default stamps with the time of day is due already.
+    It is ten minutes ahead: times that the database writes by a column's default are already due.
     """
     moment = timezone.now() + timedelta(minutes=10)
     monkeypatch.setattr(timezone, "now", lambda: moment)
@@ -158,27 +158,27 @@ def still_clock(monkeypatch: pytest.MonkeyPatch) -> datetime:
 
 @pytest.fixture
 def upstream() -> Iterator[SandboxServer]:
-    """A provider that stands still until it is told to move."""
+    """A provider whose clock stands still unless a test advances it."""
     with SandboxServer(key="upstream-key", speed=0) as server:
         yield server
 
 
 @pytest.fixture
 def provider(db: None, upstream: SandboxServer) -> Any:
-    """The upstream as a connected provider, nothing imported yet."""
+    """The upstream as a connected provider, with nothing imported yet."""
     return make.provider(url=upstream.url, api_key=upstream.key)
 
 
 @pytest.fixture
 def service(upstream: SandboxServer, provider: Any) -> Any:
-    """Followers for $2.50 the 1,000, which the upstream lists too."""
+    """Followers at $2.50 for 1,000, which the upstream lists too."""
     upstream.set_service(1, rate="2", min=10, max=10_000, type="Default")
     return make.service(provider)
 
 
 @pytest.fixture
-def sound_books(db: None) -> Iterator[None]:
-    """Whatever the test did, every invariant holds at its end."""
+def invariants_hold(db: None) -> Iterator[None]:
+    """Check after the test that every invariant holds."""
     yield
     assert find_breaches() == []
 
@@ -191,12 +191,13 @@ def customer(db: None) -> Any:
 
 @pytest.fixture
 def other(db: None) -> Any:
-    """Bob, who must never see or touch what is Alice's."""
+    """Bob, with $10, who must never see or change anything of Alice's."""
     return make.customer("bob@example.org", funds="10")
 
 
 @pytest.fixture
 def staff(db: None) -> Any:
+    """The owner, who has all rights."""
     return make.owner("owner@example.org")
 
 

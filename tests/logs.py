@@ -1,4 +1,4 @@
-"""What the site writes to its logs while a test runs."""
+"""Capture what the site logs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from panel.logging import LOGGING
 
 @contextmanager
 def log_lines() -> Iterator[io.StringIO]:
-    """What the site's own formatter writes of all that reaches a handler, while the block runs."""
+    """Collect the log lines of the block, in the site's own format."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     values = dict(LOGGING["formatters"]["lines"])

@@ -1,4 +1,4 @@
-"""Plain helpers that make what a test needs, through the services where money moves."""
+"""Create the rows that tests need, through the product's services where money moves."""
 
 from __future__ import annotations
 
@@ -32,11 +32,12 @@ from panel.lib.money import EXCHANGE_ONE, exact_micros
 
 
 def micros(amount: str) -> int:
+    """Return a decimal amount such as "2.50" in micro-units."""
     return exact_micros(Decimal(amount))
 
 
 def reprice(*, services: QuerySet[Service]) -> int:
-    """Recompute cost and price of `services` after a test changed what they follow from; return how many changed."""
+    """Recompute cost and price of `services`, as after a change of rates or margins; return how many changed."""
     with transaction.atomic():
         lock_prices()
         terms = read_terms()
@@ -48,6 +49,7 @@ def reprice(*, services: QuerySet[Service]) -> int:
 
 
 def customer(email: str = "alice@example.org", *, funds: str = "0") -> User:
+    """Create a customer with `funds` dollars in the wallet."""
     user = User.objects.create_user(email, "correct horse battery")
     if Decimal(funds):
         deposit(user, funds)
@@ -55,18 +57,20 @@ def customer(email: str = "alice@example.org", *, funds: str = "0") -> User:
 
 
 def invited(email: str, **values: Any) -> User:
-    """Somebody who was invited just now and has not come yet."""
-    made = User(**{"email": email, "is_active": False, "invited_at": timezone.now(), **values})
-    made.set_unusable_password()
-    made.save()
-    return made
+    """Create an account that was invited just now and has not accepted yet."""
+    created = User(**{"email": email, "is_active": False, "invited_at": timezone.now(), **values})
+    created.set_unusable_password()
+    created.save()
+    return created
 
 
 def owner(email: str = "owner@example.org") -> User:
+    """Create the owner, who has all rights."""
     return User.objects.create_superuser(email, "correct horse battery")
 
 
 def deposit(user: User, amount: str) -> Entry:
+    """Post a deposit in the customer's wallet, without a request."""
     return ledger.post(
         wallet_id=wallet_of(customer=user).pk,
         amount=micros(amount),
@@ -83,10 +87,11 @@ def wallet(user: User) -> Wallet:
 def provider(
     *, url: str = "http://127.0.0.1:9/api/v2", api_key: str = "k", name: str = "Upstream", **values: Any
 ) -> Provider:
-    made = Provider(name=name, api_url=url, **{"exchange_rate": EXCHANGE_ONE, **values})
-    set_api_key(provider=made, api_key=api_key)
-    made.save()
-    return made
+    """Create a connected provider, by default at an address where no server listens."""
+    created = Provider(name=name, api_url=url, **{"exchange_rate": EXCHANGE_ONE, **values})
+    set_api_key(provider=created, api_key=api_key)
+    created.save()
+    return created
 
 
 def service(
@@ -100,7 +105,7 @@ def service(
     margin_bp: int | None = None,
     name: str = "Followers",
 ) -> Service:
-    """A service on sale; by default the panel's margin of 25% makes $2.50 of a rate of $2."""
+    """Create a service on sale; by default the panel's margin of 25% makes a price of $2.50 from a rate of $2."""
     upstream = UpstreamService.objects.create(
         provider=of,
         external_id=external_id,
@@ -114,16 +119,16 @@ def service(
         cancel=True,
     )
     category, _ = Category.objects.get_or_create(name="Social")
-    made = Service.objects.create(upstream=upstream, category=category, name=name, margin_bp=margin_bp)
-    reprice(services=Service.objects.filter(pk=made.pk))
-    Service.objects.filter(pk=made.pk).update(is_on_sale=True)
-    made.refresh_from_db()
-    return made
+    created = Service.objects.create(upstream=upstream, category=category, name=name, margin_bp=margin_bp)
+    reprice(services=Service.objects.filter(pk=created.pk))
+    Service.objects.filter(pk=created.pk).update(is_on_sale=True)
+    created.refresh_from_db()
+    return created
 
 
 @dataclass(frozen=True, slots=True)
-class Sold:
-    """What of an order its refund follows from."""
+class SoldOrder:
+    """The values of an order that its refund depends on. Amounts are micro-units."""
 
     quantity: int
     charge: int
@@ -134,33 +139,35 @@ class Sold:
 def order(
     user: User, of: Service, *, quantity: int | None = 100, link: str = "https://example.com/a", comments: str = ""
 ) -> Order:
+    """Create an order through checkout, which debits the wallet and queues it."""
     order_input = OrderInput(of.pk, link, quantity, {"comments": comments})
     return create_order(customer=user, order_input=order_input, request_key=uuid4().hex, seen_charge=None).order
 
 
 def accepted_order(user: User, of: Service, *, upstream_id: str = "9001", **values: Any) -> Order:
-    """An order as if it had been sent and answered, due to be polled."""
-    made = order(user, of, **values)
-    Order.objects.filter(pk=made.pk).update(
+    """Create an order as if its provider had accepted it, due to be polled."""
+    created = order(user, of, **values)
+    Order.objects.filter(pk=created.pk).update(
         submission=Submission.ACCEPTED,
         **id_columns(upstream_id),
-        accepted_at=made.created_at,
-        next_poll_at=made.created_at,
+        accepted_at=created.created_at,
+        next_poll_at=created.created_at,
         next_action_at=None,
     )
-    OrderPoll.objects.create(order=made, provider=made.provider, due_at=made.created_at)
-    made.refresh_from_db()
-    return made
+    OrderPoll.objects.create(order=created, provider=created.provider, due_at=created.created_at)
+    created.refresh_from_db()
+    return created
 
 
 def drip(user: User, of: Service, *, quantity: int = 100, runs: int = 3, interval: int = 60) -> DripFeed:
+    """Create a drip-feed through checkout, with its first run; `interval` is minutes."""
     order_input = OrderInput(of.pk, "https://example.com/a", quantity, {}, runs, interval)
     first = start_drip_feed(customer=user, order_input=order_input, request_key=uuid4().hex, seen_charge=None).order
     return DripFeed.objects.get(pk=first.drip_feed_id)
 
 
 def payment_method(**values: Any) -> PaymentMethod:
-    """$5 to $1,000 by transfer, no bonus."""
+    """Create a payment method: by default $5 to $1,000 by bank transfer, without a bonus."""
     return PaymentMethod.objects.create(
         **{
             "name": "Bank transfer",
@@ -173,17 +180,17 @@ def payment_method(**values: Any) -> PaymentMethod:
 
 
 def pending_deposit(user: User, amount: str = "100", *, method: PaymentMethod | None = None, **values: Any) -> Deposit:
-    """A request to add funds that waits for staff."""
-    offered = method or PaymentMethod.objects.first() or payment_method()
+    """Create a deposit that waits for staff, by the first payment method if none is given."""
+    payment = method or PaymentMethod.objects.first() or payment_method()
     return request_deposit(
-        customer=user, method=offered, amount=micros(amount), request_key=uuid4().hex, **values
+        customer=user, method=payment, amount=micros(amount), request_key=uuid4().hex, **values
     ).deposit
 
 
 def form_owner(user: User, address: str) -> str:
-    """What the form at `address` carries, by which what was typed is kept for this customer when the session ends."""
+    """Return the `owner` field of the form at `address`, which ties a kept draft to the customer."""
     client = Client()
     client.force_login(user)
-    found = re.search(r'name="owner" value="([^"]+)"', client.get(address).content.decode())
-    assert found
-    return found[1]
+    match = re.search(r'name="owner" value="([^"]+)"', client.get(address).content.decode())
+    assert match
+    return match[1]

@@ -1,17 +1,17 @@
-"""Ports for the servers that tests start as processes of their own."""
+"""Find ports for the servers that tests start in separate processes."""
 
 from __future__ import annotations
 
 import random
 import socket
 
-# Below what systems hand out to connections and to servers that ask for any port: a port of that range
-# may be taken between looking and listening.
+# Below the range from which systems assign ports to connections and to servers that bind port 0: such a port could be
+# in use again before the server listens.
 RANGE = range(20_000, 32_000)
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 on which nothing listens."""
+    """Return a port of 127.0.0.1 on which nothing listens."""
     while True:
         port = random.choice(RANGE)
         with socket.socket() as probe:

@@ -1,4 +1,4 @@
-"""The order of the tests, so that no worker is busy long after the others."""
+"""Order the tests so that all workers finish at about the same time."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import pytest
 
 T = TypeVar("T")
 
-# What takes long goes first. Tests of a kind start the same long-lived processes: one worker begins with each kind,
-# and others come to its help as they run out of work.
+# Markers of the slow tests, which go first. Tests of a kind start the same long-lived processes: one worker starts
+# with each kind, and idle workers steal from it.
 KINDS = (("processes", "redis"), ("browser",), ("slow",))
 
 
 def kind_of(item: pytest.Item) -> int | None:
-    """The number of the kind a test is of, by its markers."""
+    """Return the index of the test's kind in KINDS, by its markers, or None."""
     for number, markers in enumerate(KINDS):
         if any(map(item.get_closest_marker, markers)):
             return number
@@ -23,19 +23,19 @@ def kind_of(item: pytest.Item) -> int | None:
 
 
 def arrange(items: Sequence[T], *, workers: int, kind: Callable[[T], int | None]) -> list[T]:
-    """Put each kind at the head of one worker's share: pytest-xdist deals the list out in equal slices."""
+    """Return the items with each kind at the start of one worker's share: pytest-xdist splits the list equally."""
     kinds: list[list[T]] = [[] for _ in KINDS]
     others: list[T] = []
     for item in items:
         number = kind(item)
         (others if number is None else kinds[number]).append(item)
     heads = [
-        [item for number in range(place, len(KINDS), workers) for item in kinds[number]] for place in range(workers)
+        [item for number in range(worker, len(KINDS), workers) for item in kinds[number]] for worker in range(workers)
     ]
     arranged: list[T] = []
-    for place, head in enumerate(heads):
-        share = (len(items) - len(arranged)) // (workers - place)
-        rest = max(0, share - len(head))
-        arranged += head + others[:rest]
-        del others[:rest]
+    for worker, head in enumerate(heads):
+        share = (len(items) - len(arranged)) // (workers - worker)
+        remaining = max(0, share - len(head))
+        arranged += head + others[:remaining]
+        del others[:remaining]
     return arranged + others

@@ -1,11 +1,11 @@
-"""The panel's own settings under test: no `.env`, loopback providers allowed, fast password hashes."""
+"""The panel's settings for tests: no `.env`, providers on loopback allowed, fast password hashes."""
 
 import os
 import sys
 import tempfile
 from pathlib import Path
 
-# Some machines say not to keep bytecode; then each of the many processes compiles everything anew, for ten seconds.
+# Some machines forbid bytecode files; each of the many processes would then compile everything again, in ten seconds.
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
@@ -26,14 +26,14 @@ ACCOUNT_RATE_LIMITS = False
 WHITENOISE_AUTOREFRESH = True
 
 if "socket_timeout" in CACHES["default"]["OPTIONS"]:  # noqa: F405
-    # A cache that answers late is passed over, and the machine of the tests may be as busy as it likes.
+    # The product ignores a cache that answers late; on a busy machine tests would fail by that.
     CACHES["default"]["OPTIONS"].update(socket_connect_timeout=30, socket_timeout=30)  # noqa: F405
 
 if USES_SQLITE:  # noqa: F405
-    # The machine never loses its power in a test: waiting for the disk at each commit would prove nothing.
+    # No test loses power: waiting for the disk at each commit would prove nothing.
     _options = DATABASES["default"]["OPTIONS"]  # noqa: F405
     _options["init_command"] = _options["init_command"].replace("synchronous=FULL", "synchronous=OFF")
-    # A file, not memory: threads of a race test need connections of their own. One for each run, so that
-    # two runs at once do not meet.
+    # A file, because threads of race tests need their own connections, which memory does not allow. One for each run,
+    # so that two runs at the same time stay apart.
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
     DATABASES["default"]["TEST"] = {"NAME": Path(tempfile.gettempdir()) / f"panel-test-{run}.sqlite3"}  # noqa: F405

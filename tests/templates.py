@@ -1,7 +1,7 @@
-"""Databases that are migrated already: made once for each set of migrations, then copied for each process.
+"""Migrate a template database once for each set of migrations, and copy it for each test process.
 
-Migrating takes longer than a hundred tests. What follows the migrations (permissions, roles) is done again in each
-copy, so only the migrations, with the code that they import, say which template is meant.
+Migrating takes longer than a hundred tests. Handlers of post_migrate (permissions, roles) run again in each copy, so
+the template depends only on the migrations and the code that they import.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ FOLDER = ROOT / "var" / "test-templates"
 
 
 def fingerprint(migrations: Iterable[str]) -> str:
-    """Of these modules, of what they import of ours, and of Django, which carries them out."""
+    """Return a hash of these modules, of the project's code that they import, and of the version of Django."""
     content = hashlib.sha256(" ".join([metadata.version("django"), *sorted(migrations)]).encode())
     for path in sorted(_sources(migrations)):
         content.update(f"\0{path.name}\0".encode() + path.read_bytes())
     return content.hexdigest()[:16]
 
 
-def all_migrations() -> set[str]:
-    """The modules with the migrations of all apps."""
+def migration_modules() -> set[str]:
+    """Return the names of the migration modules of all apps."""
     return {type(one).__module__ for one in MigrationLoader(None).disk_migrations.values()}
 
 
-def copied(connection: Any, target: Path, *, folder: Path = FOLDER) -> Path:
-    """Makes `target` a migrated database of SQLite, and returns what it is a copy of."""
+def copy_template(connection: Any, target: Path, *, folder: Path = FOLDER) -> Path:
+    """Copy the migrated SQLite template to `target`, creating it first if it is missing; return its path."""
     folder.mkdir(parents=True, exist_ok=True)
-    template, unfinished = folder / f"{fingerprint(all_migrations())}.sqlite3", folder / "unfinished.sqlite3"
+    template, unfinished = folder / f"{fingerprint(migration_modules())}.sqlite3", folder / "unfinished.sqlite3"
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not template.exists():
@@ -53,12 +53,12 @@ def copied(connection: Any, target: Path, *, folder: Path = FOLDER) -> Path:
     return template
 
 
-def on_the_server(connection: Any) -> str:
-    """The name of a migrated database on the PostgreSQL server of `connection`."""
+def template_on_server(connection: Any) -> str:
+    """Return the name of the migrated template on the PostgreSQL server, creating it first if it is missing."""
     base = f"template_{connection.settings_dict['NAME']}"
-    template, unfinished = f"{base}_{fingerprint(all_migrations())}", f"{base}_unfinished"
+    template, unfinished = f"{base}_{fingerprint(migration_modules())}", f"{base}_unfinished"
     with connection._nodb_cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(hashtext(%s))", [base])  # Until this connection is closed.
+        cursor.execute("SELECT pg_advisory_lock(hashtext(%s))", [base])  # Held until the connection closes.
         cursor.execute("SELECT datname FROM pg_database")
         present = [name for [name] in cursor.fetchall()]
         if template not in present:
@@ -72,32 +72,32 @@ def on_the_server(connection: Any) -> str:
 
 
 def migrate(connection: Any, name: Path | str) -> None:
-    """All of the database `name`, which nobody is connected to afterwards."""
-    given = connection.settings_dict["NAME"]
+    """Migrate the database `name`, and disconnect: PostgreSQL copies no database that has connections."""
+    original = connection.settings_dict["NAME"]
     connection.close()
     connection.settings_dict["NAME"] = name
     try:
         call_command("migrate", verbosity=0, database=connection.alias, run_syncdb=True)
     finally:
         connection.close()
-        connection.settings_dict["NAME"] = given
+        connection.settings_dict["NAME"] = original
 
 
 def _sources(modules: Iterable[str]) -> set[Path]:
-    """The files of these modules, and of those in this checkout that they import, near and far."""
+    """Return the files of these modules and of all that they import, directly or not, within this checkout."""
     found: dict[str, Path] = {}
-    waiting = [*modules]
-    while waiting:
-        name = waiting.pop()
+    to_visit = [*modules]
+    while to_visit:
+        name = to_visit.pop()
         path = None if name in found else _file(name)
         if path and (name in modules or ROOT in path.parents and not path.is_relative_to(sys.prefix)):
             found[name] = path
-            waiting += _imports(path)
+            to_visit += _imports(path)
     return {*found.values()}
 
 
 def _imports(path: Path) -> Iterator[str]:
-    """What a file may import: the names in `from … import …` may be modules, or not."""
+    """Yield the names that a file imports; those in `from … import …` may be modules or not."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -108,6 +108,6 @@ def _imports(path: Path) -> Iterator[str]:
 def _file(module: str) -> Path | None:
     try:
         found = find_spec(module)
-    except ModuleNotFoundError:  # Its parent is no package: it is a name in there.
+    except ModuleNotFoundError:  # Its parent is a module, so this is no module but a name in it.
         return None
     return Path(found.origin) if found and found.has_location and found.origin else None

@@ -1,4 +1,4 @@
-"""Changes of the tables, on a database that has rows: an empty one shows neither locks nor lost values."""
+"""Migrations on a database with rows: an empty one shows neither locks nor lost values."""
 
 from __future__ import annotations
 
@@ -18,12 +18,14 @@ BEFORE = [("orders", "0001_initial"), ("catalog", "0001_initial")]
 
 
 def migrate(targets: list[tuple[str, str]]) -> Any:
+    """Migrate to these migrations, forward or back, and return the apps as they are there."""
     executor = MigrationExecutor(connection)
     executor.migrate(targets)
     return executor.loader.project_state(targets).apps
 
 
 def latest() -> list[tuple[str, str]]:
+    """Return the last migrations of both apps."""
     return [
         node for node in MigrationExecutor(connection).loader.graph.leaf_nodes() if node[0] in ("orders", "catalog")
     ]
@@ -31,7 +33,7 @@ def latest() -> list[tuple[str, str]]:
 
 @pytest.mark.proof
 @pytest.mark.django_db(transaction=True)
-def test_reconciliation_when_there_are_orders_then_each_has_its_deadline_and_number(customer):
+def test_new_columns_when_orders_exist_then_filled_from_the_old_ones(customer):
     service = make.service(make.provider(exchange_rate=2 * EXCHANGE_ONE))
     made = [make.order(customer, service, link=f"https://example.com/{number}").pk for number in range(6)]
     try:

@@ -1,4 +1,4 @@
-"""Real threads with database connections of their own, for tests with `transaction=True`."""
+"""Real threads, each with its own database connections, for tests with `transaction=True`."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any
 
 from django.db import connection, connections
 
-# Seconds until a thread that hangs fails its test.
-PATIENCE = 120
+# A thread that takes longer hangs, and fails its test.
+MAX_WAIT_SECONDS = 120
 
 
 def in_threads(*calls: Callable[[], Any]) -> list[Any]:
-    """Runs the calls at once, each in its own thread, and returns what each returned or raised, in order."""
+    """Run the calls at the same time, each in a thread; return their results or exceptions, in order."""
     results: list[Any] = [AssertionError("the thread did not end")] * len(calls)
     start = threading.Barrier(len(calls))
 
     def run(place: int, call: Callable[[], Any]) -> None:
         try:
-            start.wait(PATIENCE)
+            start.wait(MAX_WAIT_SECONDS)
             results[place] = call()
         except BaseException as error:
             results[place] = error
@@ -31,12 +31,12 @@ def in_threads(*calls: Callable[[], Any]) -> list[Any]:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(PATIENCE)
+        thread.join(MAX_WAIT_SECONDS)
     return results
 
 
 def in_background(call: Callable[[], Any]) -> Callable[[], Any]:
-    """Starts `call` in a thread; the returned function waits for it and gives what it returned or raised."""
+    """Start `call` in a thread; return a function that waits for it and returns its result or exception."""
     result: list[Any] = [AssertionError("the thread did not end")]
 
     def run() -> None:
@@ -51,21 +51,21 @@ def in_background(call: Callable[[], Any]) -> Callable[[], Any]:
     thread.start()
 
     def wait() -> Any:
-        thread.join(PATIENCE)
+        thread.join(MAX_WAIT_SECONDS)
         return result[0]
 
     return wait
 
 
 def wait_for_a_blocked_connection() -> None:
-    """Returns once another connection waits for a lock that this one holds. PostgreSQL only."""
+    """Wait until another connection is blocked by a lock that this one holds. PostgreSQL only."""
     watcher = connections.create_connection("default")
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + MAX_WAIT_SECONDS
     try:
         with watcher.cursor() as cursor:
             blocked = 0
             while not blocked:
-                assert time.monotonic() < deadline, "nobody waits"
+                assert time.monotonic() < deadline, "no connection is blocked"
                 time.sleep(0.02)
                 cursor.execute(
                     "SELECT COUNT(*) FROM pg_stat_activity WHERE %s = ANY(pg_blocking_pids(pid))",

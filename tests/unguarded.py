@@ -1,4 +1,4 @@
-"""Ways past the ledger, for tests that show what goes wrong there and what the database still holds."""
+"""Write past the ledger, for tests that show what breaks without it and what the database still refuses."""
 
 from __future__ import annotations
 
@@ -12,18 +12,21 @@ from billing.models import Entry, Wallet
 
 
 def wallets() -> QuerySet[Wallet]:
-    """Wallets that can be written."""
+    """Return wallets without the guard of their manager, so that they can be written."""
     return QuerySet(Wallet)
 
 
 def entries() -> QuerySet[Entry]:
-    """Entries that can be written."""
+    """Return entries without the guard of their manager, so that they can be written."""
     return QuerySet(Entry)
 
 
 @contextmanager
 def no_foreign_keys() -> Iterator[None]:
-    """This connection enforces none meanwhile. PostgreSQL skips triggers, too; SQLite needs it outside transactions."""
+    """Disable foreign keys on this connection within the block.
+
+    PostgreSQL skips triggers too; SQLite can do it only outside transactions.
+    """
     if connection.vendor == "sqlite":
         assert not connection.in_atomic_block
         off, on = "PRAGMA foreign_keys = OFF", "PRAGMA foreign_keys = ON"

@@ -34,7 +34,7 @@ from panel.ops.invariants import find_breaches
 from tests import make
 from tests.scenes import Killed, at_once, money_of
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("invariants_hold")]
 
 TEN = ("deposit", 10_000_000)
 

@@ -15,7 +15,7 @@ from billing.models import Entry, Wallet
 from billing.wallets import wallet_of
 from panel.ops.invariants import find_breaches
 from tests import make, unguarded
-from tests.threads import PATIENCE, in_threads
+from tests.threads import MAX_WAIT_SECONDS, in_threads
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -55,7 +55,7 @@ def books_balance():
 def naive_debit(wallet, amount, meeting):
     """Read, compute, write back. A barrier makes both read before either writes."""
     read = balance(wallet)
-    meeting.wait(PATIENCE)
+    meeting.wait(MAX_WAIT_SECONDS)
     with unguarded.no_foreign_keys():
         unguarded.wallets().filter(pk=wallet.pk).update(balance=read - amount)
     return "debited"
@@ -79,7 +79,7 @@ def test_naive_read_compute_write_when_in_transactions_then_still_lost(wallet):
 def check_then_debit(wallet, amount, meeting):
     """Check, then decrement: the decrement is atomic, the check is not part of it."""
     enough = balance(wallet) >= amount
-    meeting.wait(PATIENCE)
+    meeting.wait(MAX_WAIT_SECONDS)
     if not enough:
         return "refused"
     if connection.vendor == "sqlite":
@@ -132,7 +132,7 @@ def test_naive_check_then_decrement_when_raced_then_the_database_refuses(wallet)
 def read_then_post(wallet, amount, key, meeting):
     """Post through the ledger in the naive interleaving: both have read before either posts."""
     assert balance(wallet) == 1_000
-    meeting.wait(PATIENCE)
+    meeting.wait(MAX_WAIT_SECONDS)
     return debit(wallet, amount, key).created
 
 

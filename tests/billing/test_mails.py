@@ -104,7 +104,7 @@ def test_mail_when_the_server_is_down_then_sent_later_without_an_attempt(server,
     assert not Alert.objects.filter(resolved_at=None).exists()
 
 
-@pytest.mark.usefixtures("still_clock")
+@pytest.mark.usefixtures("frozen_clock")
 def test_mail_when_one_address_is_refused_then_only_it_backs_off(server, deposit, customer, other):
     server.refuses = (customer.email,)
     make.pending_deposit(other)

@@ -1,4 +1,4 @@
-"""A real Chromium, and a small shop to look at."""
+"""A real Chromium, and pages whose console is checked."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, e
 
 from tests.conftest import CHROMIUM
 
-# On a busy machine a page may take its time.
+# Milliseconds: on a busy machine a page may be slow.
 expect.set_options(timeout=30_000)
-# Playwright runs an event loop in this thread, which Django takes for asynchronous code.
+# Playwright runs an event loop in this thread, so Django takes this code for asynchronous and refuses the database.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
 DESKTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
-# For pages that `check_in_both_themes` looks at: each screen, and each theme from the first paint on.
+# For `check_in_both_themes`: each viewport once, and each theme once from the first paint.
 EACH_SCREEN = pytest.mark.parametrize(
     ("viewport", "theme"), [(DESKTOP, "light"), (PHONE, "dark")], ids=["desktop", "phone"]
 )
-# What htmx says of a request that a newer one took the place of.
-REPLACED = ("htmx:sendAbort", "htmx:afterRequest")
+# What htmx logs of a request that a newer one replaced.
+ABORTED = ("htmx:sendAbort", "htmx:afterRequest")
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -36,7 +36,10 @@ FLAGS = [
 
 
 def wait_after_double_click(page: Page, url: re.Pattern[str]) -> None:
-    """Wait for where it leads. Its second click cuts off the first one's navigation, so that none may be waited for."""
+    """Wait for the page that a double click opens.
+
+    The second click aborts the first one's navigation, so Playwright's own wait for a navigation would fail.
+    """
     expect(page).to_have_url(url, timeout=60_000)
 
 
@@ -51,26 +54,26 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Makes a page; what its console says against it fails the test at the end."""
+    """Open pages; errors and warnings on their consoles fail the test at its end."""
     contexts: list[BrowserContext] = []
-    complaints: list[str] = []
+    problems: list[str] = []
 
-    def make_page(*, viewport: dict[str, int] = DESKTOP, theme: str = "light", scripts: bool = True) -> Page:
+    def new_page(*, viewport: dict[str, int] = DESKTOP, theme: str = "light", scripts: bool = True) -> Page:
         context = browser.new_context(
             viewport=viewport, color_scheme=theme, java_script_enabled=scripts, has_touch=viewport is PHONE
         )
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(10_000)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", note)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("console", record)
         return page
 
-    def note(message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning") and not message.text.startswith(REPLACED):
-            complaints.append(message.text)
+    def record(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning") and not message.text.startswith(ABORTED):
+            problems.append(message.text)
 
-    yield make_page
+    yield new_page
     for context in contexts:
         context.close()
-    assert complaints == []
+    assert problems == []

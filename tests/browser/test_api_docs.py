@@ -1,4 +1,4 @@
-"""The documentation in a real browser: readable everywhere, and usable with and without scripts."""
+"""The API documentation in a real browser: accessible on each screen, usable with and without scripts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
 @EACH_SCREEN
-def test_page_is_sound_with_everything_open(shop, open_page, viewport, theme):  # noqa: F811
+def test_page_when_all_parts_are_open_then_axe_finds_nothing(shop, open_page, viewport, theme):  # noqa: F811
     page = open_page(viewport=viewport, theme=theme)
     sign_in(page, shop.url)
     page.goto(shop.url + reverse("api_docs"))
@@ -28,7 +28,7 @@ def test_page_is_sound_with_everything_open(shop, open_page, viewport, theme):  
     check_in_both_themes(page, viewport)
 
 
-def test_page_is_sound_for_a_visitor(shop, open_page):  # noqa: F811
+def test_page_when_a_visitor_opens_it_then_axe_finds_nothing(shop, open_page):  # noqa: F811
     page = open_page(viewport=PHONE)
     page.goto(shop.url + reverse("api_docs"))
     page.get_by_text("On this page", exact=True).click()
@@ -36,10 +36,11 @@ def test_page_is_sound_for_a_visitor(shop, open_page):  # noqa: F811
 
 
 def choose_action(page, name):
+    """Choose the action in the console of the page."""
     page.locator("#try-form .pill", has_text=re.compile(f"^{name}$")).click()
 
 
-def test_console_answers_in_place_and_shows_ids_where_they_are_asked_for(shop, open_page):  # noqa: F811
+def test_console_when_a_request_is_sent_then_answered_in_place(shop, open_page):  # noqa: F811
     page = open_page()
     sign_in(page, shop.url)
     page.goto(shop.url + reverse("api_docs"))
@@ -60,7 +61,7 @@ def test_console_answers_in_place_and_shows_ids_where_they_are_asked_for(shop, o
     assert page.url == shop.url + reverse("api_docs")
 
 
-def test_console_and_languages_work_without_scripts(shop, open_page):  # noqa: F811
+def test_console_when_without_scripts_then_it_works(shop, open_page):  # noqa: F811
     page = open_page(scripts=False)
     sign_in(page, shop.url)
     page.goto(shop.url + reverse("api_docs"))
@@ -78,7 +79,7 @@ def test_console_and_languages_work_without_scripts(shop, open_page):  # noqa: F
     expect(page.locator("#try-ids-field")).to_have_value(str(order.pk))
 
 
-def test_code_is_copied_as_it_stands_and_that_is_said(shop, open_page):  # noqa: F811
+def test_copy_when_clicked_then_code_is_unchanged_and_announced(shop, open_page):  # noqa: F811
     page = open_page()
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.goto(shop.url + reverse("api_docs"))
@@ -89,7 +90,7 @@ def test_code_is_copied_as_it_stands_and_that_is_said(shop, open_page):  # noqa:
     assert copied.startswith('"""A client of API v2.')
 
 
-def test_copying_works_where_the_browser_hands_out_no_clipboard(shop, open_page):  # noqa: F811
+def test_copy_when_the_clipboard_api_fails_then_still_copied(shop, open_page):  # noqa: F811
     page = open_page()
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.goto(shop.url + reverse("api_docs"))
@@ -99,7 +100,7 @@ def test_copying_works_where_the_browser_hands_out_no_clipboard(shop, open_page)
     assert page.evaluate("navigator.clipboard.readText()").strip().endswith("/api/v2")
 
 
-def test_deep_link_opens_a_type_and_the_phones_menu_leads_on(shop, open_page):  # noqa: F811
+def test_deep_link_when_on_a_phone_then_type_opens_and_menu_works(shop, open_page):  # noqa: F811
     page = open_page(viewport=PHONE)
     page.goto(shop.url + reverse("api_docs") + "#add-poll")
     expect(page.locator("#add-poll")).to_have_attribute("open", "")
@@ -111,7 +112,7 @@ def test_deep_link_opens_a_type_and_the_phones_menu_leads_on(shop, open_page):  
     expect(page.locator(".api-menu [aria-current]")).to_have_text("Errors")
 
 
-def test_ids_that_nobody_typed_are_those_of_the_action(shop, open_page):  # noqa: F811
+def test_ids_when_not_edited_then_they_fit_the_chosen_action(shop, open_page):  # noqa: F811
     order = Order.objects.latest("pk")
     refill = Refill.objects.create(order=order, provider=order.provider)
     page = open_page()
@@ -122,22 +123,22 @@ def test_ids_that_nobody_typed_are_those_of_the_action(shop, open_page):  # noqa
         assert page.locator("#try-ids-field").input_value().split(",")[0] == value
 
 
-@pytest.mark.parametrize("is_back", [False, True], ids=["signed out", "signed in again"])
-def test_console_when_the_session_ended_then_it_says_so_in_place(shop, browser, is_back):  # noqa: F811
-    page = browser.new_context().new_page()  # A refusal is an error on the browser's console.
+@pytest.mark.parametrize("signs_in_again", [False, True], ids=["signed out", "signed in again"])
+def test_console_when_the_session_ended_then_shown_in_place(shop, browser, signs_in_again):  # noqa: F811
+    page = browser.new_context().new_page()  # Not `open_page`: the browser logs a refusal as an error.
     sign_in(page, shop.url)
     page.goto(shop.url + reverse("api_docs"))
     page.context.clear_cookies()
-    if is_back:
+    if signs_in_again:
         sign_in(page.context.new_page(), shop.url)
     page.get_by_role("button", name="Send").click()
     expect(page.locator("#try-form")).to_be_visible()
-    expect(page.locator("#tried")).to_contain_text("Reload it" if is_back else "signed out")
+    expect(page.locator("#tried")).to_contain_text("Reload it" if signs_in_again else "signed out")
     expect(page.locator("#tried-said")).to_contain_text("signed out")
     page.context.close()
 
 
-def test_list_that_is_answered_is_not_read_out(shop, open_page):  # noqa: F811
+def test_answer_when_it_is_a_list_then_not_read_aloud(shop, open_page):  # noqa: F811
     page = open_page()
     sign_in(page, shop.url)
     page.goto(shop.url + reverse("api_docs"))
@@ -148,7 +149,7 @@ def test_list_that_is_answered_is_not_read_out(shop, open_page):  # noqa: F811
     assert page.locator("#tried").evaluate("part => !part.closest('[aria-live], [role=status]')")
 
 
-def test_link_to_a_client_or_a_type_opens_it_with_and_without_scripts(shop, open_page):  # noqa: F811
+def test_deep_link_when_scripts_are_on_or_off_then_it_opens(shop, open_page):  # noqa: F811
     for scripts in (True, False):
         page = open_page(scripts=scripts)
         page.goto(shop.url + reverse("api_docs") + "#client-php")
@@ -163,7 +164,7 @@ def test_link_to_a_client_or_a_type_opens_it_with_and_without_scripts(shop, open
     expect(page.locator("#client-php")).to_be_hidden()
 
 
-def test_escape_closes_the_menu_and_leads_back_to_its_button(shop, open_page):  # noqa: F811
+def test_menu_when_escape_then_closed_and_focus_on_its_button(shop, open_page):  # noqa: F811
     page = open_page(viewport=PHONE)
     page.goto(shop.url + reverse("api_docs"))
     page.get_by_text("On this page", exact=True).click()
@@ -173,9 +174,11 @@ def test_escape_closes_the_menu_and_leads_back_to_its_button(shop, open_page):  
     expect(page.locator(".api-menu summary")).to_be_focused()
 
 
-def test_answers_are_not_cut_on_a_desktop(shop, open_page):  # noqa: F811
+def test_examples_when_on_a_desktop_then_not_cut_off(shop, open_page):  # noqa: F811
     page = open_page()
     page.goto(shop.url + reverse("api_docs"))
     page.locator(".type").evaluate_all("parts => parts.forEach((part) => { part.open = true; })")
-    cut = ".exchange pre"
-    assert page.locator(cut).evaluate_all("all => all.filter((one) => one.scrollWidth > one.clientWidth).length") == 0
+    examples = ".exchange pre"
+    assert (
+        page.locator(examples).evaluate_all("all => all.filter((one) => one.scrollWidth > one.clientWidth).length") == 0
+    )

@@ -1,4 +1,4 @@
-"""API keys in a real browser: both themes, desktop and phone, with and without scripts, and the Back button."""
+"""API keys in a real browser: in both themes, on desktop and phone, without scripts, and after the Back button."""
 
 from __future__ import annotations
 
@@ -24,29 +24,35 @@ SECRET = re.compile(r"[0-9a-f]{64}")
 
 @pytest.fixture
 def site(live_server):
+    """A panel with Alice, who has $10."""
     make.customer("alice@example.org", funds="10")
     return live_server
 
 
-def fill_keys(customer):
-    """Keys of each sort: busy, at its limit, read only, with many addresses, with a long name, revoked."""
+def create_keys(customer):
+    """Create keys of each kind: in use, at the limit, read-only, with many addresses, a long name, revoked.
+
+    Return the one in use.
+    """
     now = timezone.now()
-    busy = make_key(customer=customer, name="My shop", daily_limit=make.micros("50")).key
-    spend(key=busy, charge=make.micros("12.34"))
-    ApiKey.objects.filter(pk=busy.pk).update(last_used_at=now - timedelta(minutes=5), last_address="192.0.2.7")
-    full = make_key(customer=customer, name="Second shop", networks=["192.0.2.7/32"], daily_limit=make.micros("5")).key
-    spend(key=full, charge=make.micros("5"))
+    used = make_key(customer=customer, name="My shop", daily_limit=make.micros("50")).key
+    spend(key=used, charge=make.micros("12.34"))
+    ApiKey.objects.filter(pk=used.pk).update(last_used_at=now - timedelta(minutes=5), last_address="192.0.2.7")
+    limited = make_key(
+        customer=customer, name="Second shop", networks=["192.0.2.7/32"], daily_limit=make.micros("5")
+    ).key
+    spend(key=limited, charge=make.micros("5"))
     make_key(customer=customer, name="Price script", is_read_only=True, networks=["2001:db8:85a3:8d3:1319:8a2e::/96"])
     many = [f"192.0.2.{number}/32" for number in range(40)]
     make_key(customer=customer, name="A name as long as it may be, " + "w" * 31, networks=many)
     for name in ("Old shop", "Leaked " + "x" * 50):
         revoke_key(key=make_key(customer=customer, name=name).key)
-    return busy
+    return used
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_pages_of_keys_are_sound(site, open_page, viewport, theme):
+def test_pages_when_empty_wrong_or_full_then_axe_finds_nothing(site, open_page, viewport, theme):
     page = open_page(viewport=viewport, theme=theme)
     sign_in(page, site.url)
     assert page.goto(site.url + reverse("api_keys")).status == 200
@@ -59,7 +65,7 @@ def test_pages_of_keys_are_sound(site, open_page, viewport, theme):
     expect(page.get_by_label("Name")).to_have_attribute("aria-invalid", "true")
     expect(page.get_by_label("Name")).to_be_focused()
     check_page(page, viewport)
-    key = fill_keys(User.objects.get(email="alice@example.org"))
+    key = create_keys(User.objects.get(email="alice@example.org"))
     page.goto(site.url + reverse("api_keys"))
     for folded in ("40 addresses", "Revoked keys"):
         page.get_by_text(folded).click()
@@ -69,7 +75,7 @@ def test_pages_of_keys_are_sound(site, open_page, viewport, theme):
         check_page(page, viewport)
 
 
-def test_customer_makes_a_key_copies_it_and_nothing_brings_it_back(site, open_page):
+def test_key_when_made_then_copied_and_never_shown_again(site, open_page):
     page = open_page(viewport=PHONE)
     page.context.grant_permissions(["clipboard-read", "clipboard-write"], origin=site.url)
     sign_in(page, site.url)
@@ -104,7 +110,7 @@ def test_customer_makes_a_key_copies_it_and_nothing_brings_it_back(site, open_pa
     assert secret not in page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])")
 
 
-def test_page_of_a_new_key_when_it_is_reloaded_then_the_list_is_there(site, open_page):
+def test_new_key_page_when_reloaded_then_the_list_is_shown(site, open_page):
     page = open_page()
     sign_in(page, site.url)
     page.goto(site.url + reverse("api_key_new"))
@@ -121,7 +127,7 @@ def test_page_of_a_new_key_when_it_is_reloaded_then_the_list_is_there(site, open
     assert ApiKey.objects.count() == 1
 
 
-def test_key_is_made_changed_and_revoked_without_scripts(site, open_page):
+def test_key_when_without_scripts_then_made_edited_and_revoked(site, open_page):
     page = open_page(scripts=False)
     sign_in(page, site.url)
     page.goto(site.url + reverse("api_keys"))

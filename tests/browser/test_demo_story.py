@@ -1,7 +1,6 @@
-"""The whole product at work: the demo's own processes, a real browser, an order that ends Partial.
+"""The whole product: the demo's own processes, a real browser, and an order that ends Partial.
 
-Without servers this is SQLite and the embedded broker; with DATABASE_URL and CELERY_BROKER_URL it is
-PostgreSQL and Redis.
+It runs on SQLite and the embedded broker, or on PostgreSQL and Redis if DATABASE_URL and CELERY_BROKER_URL are set.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture
 def environment(tmp_path):
-    """A fresh installation's settings, on a database of its own."""
+    """The environment of a new installation with its own database."""
     settings = {
         **{name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ},
         "ENV_FILE": os.devnull,
@@ -64,7 +63,7 @@ def environment(tmp_path):
 
 @pytest.fixture
 def demo(environment, tmp_path):
-    """The demo, running; its output goes to a file that a failure shows."""
+    """A running demo; a failure shows the end of its output."""
     log = tmp_path / "demo.log"
     with log.open("w") as output:
         process = subprocess.Popen(
@@ -88,6 +87,7 @@ def demo(environment, tmp_path):
 
 
 def manage(environment, *command: str) -> str:
+    """Run a command of manage.py, check that it succeeds and return its output."""
     done = subprocess.run(
         [sys.executable, "manage.py", *command], cwd=ROOT, env=environment, capture_output=True, text=True
     )
@@ -95,7 +95,7 @@ def manage(environment, *command: str) -> str:
     return done.stdout
 
 
-def test_customer_orders_and_watches_it_end_partial_with_an_exact_refund(demo, environment, open_page):
+def test_order_when_it_ends_partial_then_the_refund_is_exact(demo, environment, open_page):
     site = f"http://localhost:{environment['WEB_PORT']}"
     page = open_page()
 
@@ -106,7 +106,7 @@ def test_customer_orders_and_watches_it_end_partial_with_an_exact_refund(demo, e
     page.keyboard.press("Enter")
     page.wait_for_url("**/orders/new/")
 
-    # Order 1,000 of a service at $3.00, with the charge following what is typed.
+    # Order 1,000 of a service at $3.00; the charge is updated while typing.
     page.get_by_role("combobox", name="Service", exact=True).fill("Instagram followers, high quality")
     page.keyboard.press("Enter")
     expect(page.locator(".service-name")).to_have_text("Instagram followers, high quality")
@@ -117,7 +117,7 @@ def test_customer_orders_and_watches_it_end_partial_with_an_exact_refund(demo, e
     wait_after_double_click(page, re.compile(r"/orders/\d+/$"))
     address = page.url
 
-    # Watch it, without a reload.
+    # The status changes without a reload.
     page.evaluate("window.neverReloaded = true")
     status = page.locator("main .status").first
     expect(status).to_have_text("Pending")
@@ -128,7 +128,7 @@ def test_customer_orders_and_watches_it_end_partial_with_an_exact_refund(demo, e
     text = page.locator("main").inner_text()
     undelivered = int(re.search(r"(\d+) of 1,000 not delivered", text).group(1))
 
-    # The refund is in the wallet, exact to the micro-unit: $3.00 for 1,000 is 3,000 micro-units each.
+    # The refund is exact to the micro-unit: at $3.00 for 1,000, each one that was not delivered is 3,000 micro-units.
     page.goto(f"{site}/wallet/")
     refund = undelivered * 3_000
     refunded = f"+${refund // 1_000_000}.{f'{refund % 1_000_000:06d}'.rstrip('0').ljust(2, '0')}"
@@ -137,14 +137,14 @@ def test_customer_orders_and_watches_it_end_partial_with_an_exact_refund(demo, e
     exact = f"${balance // 1_000_000}.{f'{balance % 1_000_000:06d}'.rstrip('0').ljust(2, '0')}"
     assert page.locator(f'main [title="{exact}"]').count() >= 1
 
-    # One order there, although the button was clicked twice; and the books balance.
+    # There is one order, although the button was clicked twice, and the ledger balances.
     page.goto(f"{site}/orders/")
     assert page.locator("main tbody tr").count() == 1
     assert "Clean: 1 wallets, 3 entries, 1 orders." in manage(environment, "check_ledger")
     with urllib.request.urlopen(f"{site}/healthz") as answer:
         assert b'"tasks": "ok"' in answer.read()
 
-    # The owner's first page says the same.
+    # The owner's first page agrees.
     owner = open_page()
     owner.goto(f"{site}/admin/")
     owner.fill("input[name=login]", "owner@example.com")
@@ -153,7 +153,7 @@ def test_customer_orders_and_watches_it_end_partial_with_an_exact_refund(demo, e
     owner.wait_for_url("**/admin/")
     expect(owner.locator("body")).to_contain_text("Orders are sent and followed.")
 
-    # Ctrl-C stops all of it, and the data is still there.
+    # Ctrl-C stops all processes and keeps the data.
     os.kill(demo.pid, signal.SIGINT)
     demo.wait(timeout=180)
     for port in (environment["WEB_PORT"], environment["SANDBOX_PORT"]):

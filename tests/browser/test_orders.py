@@ -1,4 +1,4 @@
-"""The list of orders and the page of an order in a real browser: looking for orders, and several of them at once."""
+"""The list of orders in a real browser: filters, bulk cancels and refills, export; and the page of an order."""
 
 from __future__ import annotations
 
@@ -41,11 +41,13 @@ def service(provider):
 
 @pytest.fixture
 def shop(live_server, alice, provider, service):
-    """Two of each status, and two that were not sent."""
+    """Two accepted orders of each status, and two in the queue."""
     likes = make.service(provider, external_id="2", name="Likes")
     for number, status in enumerate(Status.values * 2):
-        of = likes if number % 2 else service
-        order = make.accepted_order(alice, of, upstream_id=f"u{number}", link=f"https://example.com/{'x' * 60}{number}")
+        ordered = likes if number % 2 else service
+        order = make.accepted_order(
+            alice, ordered, upstream_id=f"u{number}", link=f"https://example.com/{'x' * 60}{number}"
+        )
         Order.objects.filter(pk=order.pk).update(status=status, remains=40, next_poll_at=None)
     for number in range(2):
         make.order(alice, service, link=f"https://example.com/queued{number}")
@@ -54,6 +56,8 @@ def shop(live_server, alice, provider, service):
 
 @pytest.fixture
 def open_list(shop, open_page):
+    """Open the list of orders as Alice."""
+
     def open_at(query="", **options):
         page = open_page(**options)
         sign_in(page, shop.url)
@@ -64,12 +68,13 @@ def open_list(shop, open_page):
 
 
 def rows(page):
+    """Return the rows of the orders that the list shows."""
     return page.locator("#orders-table tbody tr")
 
 
 @SCREENS
 @SCRIPTS
-def test_orders_are_looked_for_by_service_day_and_text_and_filters_are_taken_off(open_list, service, viewport, scripts):
+def test_list_when_filtered_then_only_matching_orders_are_shown(open_list, service, viewport, scripts):
     page = open_list(viewport=viewport, scripts=scripts)
     expect(rows(page)).to_have_count(14)
     page.locator(".filters-more summary").click()
@@ -90,7 +95,7 @@ def test_orders_are_looked_for_by_service_day_and_text_and_filters_are_taken_off
     expect(page.locator(".chip[aria-current]")).to_contain_text("Pending")
 
 
-def test_address_of_a_filter_holds_what_was_chosen_and_nothing_empty(open_list, service):
+def test_address_when_filtered_then_it_has_no_empty_parameter(open_list, service):
     page = open_list()
     page.locator(".filters-more summary").click()
     page.get_by_label("Service").select_option(str(service.pk))
@@ -100,7 +105,7 @@ def test_address_of_a_filter_holds_what_was_chosen_and_nothing_empty(open_list, 
     expect(page.get_by_role("searchbox")).to_be_enabled()
 
 
-def test_day_when_it_is_none_then_told_at_its_field_with_what_was_typed(open_list):
+def test_date_when_invalid_then_an_error_at_its_field(open_list):
     page = open_list("?since=yesterday")
     field = page.get_by_label("From")
     expect(field).to_have_value("yesterday")
@@ -111,7 +116,7 @@ def test_day_when_it_is_none_then_told_at_its_field_with_what_was_typed(open_lis
 
 @SCREENS
 @SCRIPTS
-def test_orders_when_chosen_then_canceled_after_one_more_look(open_list, alice, viewport, scripts):
+def test_orders_when_chosen_then_canceled_after_confirmation(open_list, alice, viewport, scripts):
     page = open_list("?status=pending", viewport=viewport, scripts=scripts)
     for pk in Order.objects.filter(submission="queued").values_list("pk", flat=True):
         page.get_by_label(f"Choose order {pk}", exact=True).check()
@@ -128,7 +133,7 @@ def test_orders_when_chosen_then_canceled_after_one_more_look(open_list, alice, 
     assert make.wallet(alice).balance == 100_000_000 - 12 * 250_000
 
 
-def test_refills_when_all_of_the_page_are_chosen_then_asked_for_with_the_keyboard_alone(open_list):
+def test_refills_when_all_are_chosen_by_keyboard_then_requested(open_list):
     page = open_list("?status=completed")
     choose_all = page.get_by_label("Choose all on this page")
     choose_all.focus()
@@ -142,7 +147,7 @@ def test_refills_when_all_of_the_page_are_chosen_then_asked_for_with_the_keyboar
     assert Refill.objects.count() == 2 and CancelRequest.objects.count() == 0
 
 
-def test_export_when_clicked_then_a_file_of_what_is_shown_is_kept(open_list, tmp_path):
+def test_export_when_clicked_then_it_has_the_listed_orders(open_list, tmp_path):
     page = open_list("?status=partial")
     with page.expect_download() as waiting:
         page.get_by_role("link", name="CSV").click()
@@ -154,7 +159,7 @@ def test_export_when_clicked_then_a_file_of_what_is_shown_is_kept(open_list, tmp
 
 
 @EACH_SCREEN
-def test_list_and_order_pages_are_sound_however_they_are_filtered(shop, open_page, alice, provider, viewport, theme):
+def test_pages_when_filtered_or_not_then_axe_finds_nothing(shop, open_page, alice, provider, viewport, theme):
     traffic = make.service(provider, external_id="9", name="Visitors", type="web_traffic", rate="1")
     params = {"country": "WW", "device": "5", "type_of_traffic": "2", "referring_url": "https://example.org/a"}
     order_input = OrderInput(traffic.pk, "https://example.com", 100, params)

@@ -1,4 +1,4 @@
-"""Every page in a real browser: both themes, desktop and phone, by axe and by the browser's own complaints."""
+"""Every page in a real browser, in both themes, on desktop and phone: checked by axe and by the console."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from tests.browser.conftest import EACH_SCREEN, PHONE
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-LONG = "A very long name that a provider made up to be seen " * 8
+LONG_NAME = "A very long name that a provider made up to be seen " * 8
 
 
 @pytest.fixture
 def shop(live_server, upstream):
-    """A provider with a few services, one of them with a hostile name, and a customer with orders."""
+    """Services, one of them with a hostile name, and Alice with an order of each status."""
     provider = make.provider(url=upstream.url, api_key=upstream.key)
     make.service(provider, name="Followers")
     make.service(provider, external_id="2", name="Comments", type="custom_comments", low=1, high=50, rate="20")
     make.service(provider, external_id="3", name="Starter package", type="package", rate="3")
-    make.service(provider, external_id="4", name=f"<script>alert(1)</script> {LONG}")
+    make.service(provider, external_id="4", name=f"<script>alert(1)</script> {LONG_NAME}")
     customer = make.customer("alice@example.org", funds="10")
     service = provider.upstream_services.get(external_id="1").services.get()
     for number, status in enumerate(Status.values):
@@ -38,61 +38,64 @@ def shop(live_server, upstream):
 
 
 def sign_in(page, site, email="alice@example.org"):
+    """Give the page's browser a session of this customer."""
     client = Client()
     client.force_login(User.objects.get(email=email))
     page.context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": site}])
 
 
 def choose(page, name):
+    """Type the name of a service, and take the first match."""
     page.get_by_role("combobox", name="Service", exact=True).fill(name)
     page.keyboard.press("Enter")
     expect(page.locator(".service-name")).to_have_text(name)
 
 
-AXE = Axe().axe_script
-# The middle of a long table looks like its ends, and each row costs time.
-CONTEXT = {"exclude": ["tbody tr:nth-child(n + 13):not(:nth-last-child(-n + 4))"]}
-SERIOUS = """([context, options]) => axe.run(context, options).then(({ violations }) => violations
+AXE_SCRIPT = Axe().axe_script
+# The middle of a long table is like its ends, and axe takes time for each row.
+AXE_CONTEXT = {"exclude": ["tbody tr:nth-child(n + 13):not(:nth-last-child(-n + 4))"]}
+# Returns texts: to transfer all that axe reports takes longer than to find it.
+FIND_SERIOUS = """([context, options]) => axe.run(context, options).then(({ violations }) => violations
   .filter(({ impact }) => ["serious", "critical"].includes(impact))
   .map(({ id, nodes }) => `${id}: ${nodes[0].html.slice(0, 200)}`))"""
-# The rules that look at colours, which are all that a theme changes.
-OF_COLOURS = ["color-contrast", "link-in-text-block"]
-END_FADES = """() => document.getAnimations()
+# The rules that check colours: a theme changes nothing else.
+COLOUR_RULES = ["color-contrast", "link-in-text-block"]
+FINISH_TRANSITIONS = """() => document.getAnimations()
   .filter(one => one instanceof CSSTransition).forEach(one => one.finish())"""
 
 
-def trouble(page, **options):
-    """What axe finds serious. It is given as texts: to fetch all that axe tells takes longer than to find it."""
+def find_serious(page, **options):
+    """Return what axe reports as serious or critical, as texts; `options` are those of axe.run."""
     if not page.evaluate("'axe' in window"):
-        page.evaluate(AXE)
-    return page.evaluate(SERIOUS, [CONTEXT, {"resultTypes": ["violations"], **options}])
+        page.evaluate(AXE_SCRIPT)
+    return page.evaluate(FIND_SERIOUS, [AXE_CONTEXT, {"resultTypes": ["violations"], **options}])
 
 
 def check_page(page, viewport):
-    """axe finds nothing serious, and a phone does not scroll sideways."""
-    assert trouble(page) == []
+    """Check that axe reports nothing serious and that the page does not scroll sideways."""
+    assert find_serious(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
 
 
 def check_in_both_themes(page, viewport):
-    """The page as it is, then the colours of the other theme."""
+    """Check the page, then its colours in the other theme; leave the theme as it was."""
     check_page(page, viewport)
     first = page.evaluate("document.documentElement.dataset.bsTheme")
     second = {"light": "dark", "dark": "light"}[first]
     set_theme(page, second)
-    assert trouble(page, runOnly=OF_COLOURS) == [], second
+    assert find_serious(page, runOnly=COLOUR_RULES) == [], second
     set_theme(page, first)
 
 
 def set_theme(page, theme):
-    """As the system does, at dusk or at dawn."""
+    """Switch the system's theme, wait until the page follows, and finish its colour transitions."""
     page.emulate_media(color_scheme=theme)
     expect(page.locator("html")).to_have_attribute("data-bs-theme", theme)
-    page.evaluate(END_FADES)
+    page.evaluate(FINISH_TRANSITIONS)
 
 
 @EACH_SCREEN
-def test_every_page_is_sound_for_a_customer_with_orders(shop, open_page, viewport, theme):
+def test_pages_when_a_customer_has_orders_then_axe_finds_nothing(shop, open_page, viewport, theme):
     page = open_page(viewport=viewport, theme=theme)
     sign_in(page, shop.url)
     orders = Order.objects.order_by("pk")
@@ -117,7 +120,7 @@ def test_every_page_is_sound_for_a_customer_with_orders(shop, open_page, viewpor
 
 
 @EACH_SCREEN
-def test_every_page_is_sound_for_a_visitor_and_for_an_empty_account(live_server, open_page, viewport, theme):
+def test_pages_when_visitor_or_new_account_then_axe_finds_nothing(live_server, open_page, viewport, theme):
     page = open_page(viewport=viewport, theme=theme)
     for name in ("home", "account_login", "account_signup", "account_reset_password"):
         assert page.goto(live_server.url + reverse(name)).status == 200
@@ -129,7 +132,7 @@ def test_every_page_is_sound_for_a_visitor_and_for_an_empty_account(live_server,
         check_in_both_themes(page, viewport)
 
 
-def test_visitor_signs_up_on_a_phone_and_finds_an_empty_wallet(live_server, open_page):
+def test_visitor_when_signed_up_on_a_phone_then_wallet_is_empty(live_server, open_page):
     page = open_page(viewport=PHONE)
     page.goto(live_server.url + reverse("home"))
     page.get_by_role("link", name=re.compile("create|sign up", re.I)).first.click()
@@ -141,7 +144,7 @@ def test_visitor_signs_up_on_a_phone_and_finds_an_empty_wallet(live_server, open
     expect(page.locator("main")).to_contain_text("$0.00")
 
 
-def test_charge_follows_the_typing_and_nothing_moves(shop, open_page):
+def test_charge_when_a_quantity_is_typed_then_nothing_else_moves(shop, open_page):
     page = open_page()
     sign_in(page, shop.url)
     page.goto(shop.url + reverse("order_new"))
@@ -152,12 +155,12 @@ def test_charge_follows_the_typing_and_nothing_moves(shop, open_page):
     before = quantity.bounding_box()
     quantity.press_sequentially("1000")
     expect(page.get_by_role("button", name="Order for $2.50")).to_be_visible()
-    expect(page.locator("#order-summary")).to_contain_text("$6.00")  # $8.50 are left of six orders at $0.25.
+    expect(page.locator("#order-summary")).to_contain_text("$6.00")  # $8.50 are left after six orders of $0.25.
     assert quantity.bounding_box() == before
     assert quantity.evaluate("element => element === document.activeElement")
 
 
-def test_type_of_the_service_decides_the_fields_and_the_link_stays(shop, open_page):
+def test_service_when_changed_then_fields_fit_and_the_link_stays(shop, open_page):
     page = open_page()
     sign_in(page, shop.url)
     page.goto(shop.url + reverse("order_new"))
@@ -172,7 +175,7 @@ def test_type_of_the_service_decides_the_fields_and_the_link_stays(shop, open_pa
     assert Order.objects.latest("pk").params == {"comments": "one\ntwo"}
 
 
-def test_mistake_is_told_at_the_field_and_what_was_typed_is_kept(shop, open_page):
+def test_link_when_invalid_then_an_error_and_the_input_is_kept(shop, open_page):
     page = open_page(viewport=PHONE)
     sign_in(page, shop.url)
     page.goto(shop.url + reverse("order_new"))
@@ -189,7 +192,7 @@ def test_mistake_is_told_at_the_field_and_what_was_typed_is_kept(shop, open_page
     check_page(page, PHONE)
 
 
-def test_ordering_works_without_scripts(shop, open_page):
+def test_order_when_without_scripts_then_created(shop, open_page):
     page = open_page(scripts=False)
     sign_in(page, shop.url)
     service = Order.objects.first().service_id
@@ -202,7 +205,7 @@ def test_ordering_works_without_scripts(shop, open_page):
     assert Order.objects.filter(link="https://example.com/plain", charge=2_500_000).count() == 1
 
 
-def test_order_can_be_placed_with_the_keyboard_alone(shop, open_page):
+def test_order_when_made_by_keyboard_alone_then_created(shop, open_page):
     page = open_page()
     sign_in(page, shop.url)
     service = Order.objects.first().service_id
@@ -217,7 +220,7 @@ def test_order_can_be_placed_with_the_keyboard_alone(shop, open_page):
     assert Order.objects.filter(link="https://example.com/keys").count() == 1
 
 
-def test_theme_can_be_chosen_and_is_kept(shop, open_page):
+def test_theme_when_chosen_then_kept_after_a_reload(shop, open_page):
     page = open_page(theme="light")
     sign_in(page, shop.url)
     page.goto(shop.url + reverse("account"))

@@ -1,4 +1,4 @@
-"""Wallet and adding funds in a real browser: on a phone, with and without scripts, in both themes."""
+"""The wallet and deposits in a real browser: on a phone, with and without scripts, in both themes."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from tests.browser.test_pages import check_in_both_themes, check_page, sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
+# A valid image of one pixel.
 PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c489"
     "0000000d49444154789c63f8cfc0f01f0005050102a2d2b3ce0000000049454e44ae426082"
@@ -28,7 +29,8 @@ PNG = bytes.fromhex(
 
 
 @pytest.fixture(autouse=True)
-def private(tmp_path, monkeypatch):
+def private_folder(tmp_path, monkeypatch):
+    """Keep private files in a folder of the test, and return it."""
     storage = storages["private"]
     for name in ("base_location", "location"):
         monkeypatch.setitem(storage.__dict__, name, str(tmp_path / "private"))
@@ -36,37 +38,37 @@ def private(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def site(live_server, private):
-    """Two ways to pay, a customer, and an owner."""
+def site(live_server, private_folder):
+    """Two payment methods, Alice with $10, an owner, and a receipt."""
     make.customer("alice@example.org", funds="10")
     make.owner()
     make.payment_method(
         bonus_bp=500, instructions="Upmark Ltd\nIBAN DE00 0000 0000 0000\n\nhttps://example.com/how-to-pay"
     )
     make.payment_method(name="Crypto", instructions="USDT to 0x" + "ab" * 20, maximum=make.micros("25000"))
-    (private / "receipt.png").write_bytes(PNG)
+    (private_folder / "receipt.png").write_bytes(PNG)
     return live_server
 
 
 def fill_wallet(customer):
-    """A year of movements, and a request of each state."""
+    """Post 60 charges and a refund; return three deposits: pending, approved and refused."""
     wallet = wallet_of(customer=customer)
     for number in range(60):
         name = f"Service {number % 14}: followers with a long name that says all about it"
         ledger.post(wallet_id=wallet.pk, amount=-(number + 1) * 12_345, kind="order", key=f"o{number}", memo=name)
     ledger.post(wallet_id=wallet.pk, amount=410_000, kind="refund", key="r", memo="Service 1: followers")
     owner = type(customer).objects.get(email="owner@example.org")
-    made = [make.pending_deposit(customer, amount, reference=f"TX-{amount}") for amount in ("100", "20", "250.50")]
-    approve_deposit(deposit_id=made[1].pk, credited=made[1].amount, actor=owner)
-    refuse_deposit(deposit_id=made[2].pk, reason="No payment with this reference came in.", actor=owner)
-    return made
+    deposits = [make.pending_deposit(customer, amount, reference=f"TX-{amount}") for amount in ("100", "20", "250.50")]
+    approve_deposit(deposit_id=deposits[1].pk, credited=deposits[1].amount, actor=owner)
+    refuse_deposit(deposit_id=deposits[2].pk, reason="No payment with this reference came in.", actor=owner)
+    return deposits
 
 
 @EACH_SCREEN
 @pytest.mark.parametrize("full", [False, True], ids=["empty", "full"])
-def test_pages_of_the_wallet_are_sound(site, open_page, viewport, theme, full):
+def test_pages_when_empty_or_full_then_axe_finds_nothing(site, open_page, viewport, theme, full):
     user = make.customer("carol@example.org", funds="30" if full else "0")
-    made = fill_wallet(user) if full else []
+    deposits = fill_wallet(user) if full else []
     page = open_page(viewport=viewport, theme=theme)
     sign_in(page, site.url, user.email)
     addresses = [
@@ -74,14 +76,14 @@ def test_pages_of_the_wallet_are_sound(site, open_page, viewport, theme, full):
         reverse("wallet") + "?kind=refund&since=2026-03-02&until=2026-03-01",
         reverse("wallet_spending"),
         reverse("add_funds"),
-        *(reverse("deposit_detail", args=[one.pk]) for one in made),
+        *(reverse("deposit_detail", args=[one.pk]) for one in deposits),
     ]
     for address in addresses:
         assert page.goto(site.url + address).status == 200
         check_in_both_themes(page, viewport)
 
 
-def test_customer_adds_funds_with_a_receipt_on_a_phone_and_sees_it_being_added(site, open_page, private):
+def test_deposit_when_approved_then_the_open_page_shows_it(site, open_page, private_folder):
     page = open_page(viewport=PHONE)
     page.clock.install()
     sign_in(page, site.url)
@@ -93,7 +95,7 @@ def test_customer_adds_funds_with_a_receipt_on_a_phone_and_sees_it_being_added(s
     expect(page.locator("#funds-preview")).to_contain_text("$105.00")
     assert (amount.bounding_box(), page.get_by_label("Reference").bounding_box()) == before
     page.get_by_label("Reference").fill("TX 77")
-    page.get_by_label("Receipt").set_input_files(private / "receipt.png")
+    page.get_by_label("Receipt").set_input_files(private_folder / "receipt.png")
     page.get_by_role("button", name="Send the request").click()
     page.wait_for_url(re.compile(r"/wallet/deposits/\d+/$"))
     expect(page.locator("#deposit-live")).to_contain_text("Waiting")
@@ -114,7 +116,7 @@ def test_customer_adds_funds_with_a_receipt_on_a_phone_and_sees_it_being_added(s
     check_page(page, PHONE)
 
 
-def test_back_to_a_form_with_a_mistake_shows_it_as_it_was(site, open_page):
+def test_back_when_the_form_had_an_error_then_the_input_is_kept(site, open_page):
     page = open_page()
     sign_in(page, site.url)
     page.goto(site.url + reverse("add_funds"))
@@ -128,7 +130,7 @@ def test_back_to_a_form_with_a_mistake_shows_it_as_it_was(site, open_page):
     expect(page.get_by_label("Amount")).to_have_value("1")
 
 
-def test_request_is_made_and_canceled_without_scripts(site, open_page):
+def test_deposit_when_without_scripts_then_requested_and_canceled(site, open_page):
     page = open_page(scripts=False)
     sign_in(page, site.url)
     page.goto(site.url + reverse("wallet"))
@@ -145,14 +147,14 @@ def test_request_is_made_and_canceled_without_scripts(site, open_page):
     assert Deposit.objects.get().state == "canceled"
 
 
-def test_file_that_is_no_receipt_is_told_at_its_field_and_what_was_typed_is_kept(site, open_page, private):
-    (private / "page.png").write_text("<html><script>alert(1)</script>")
+def test_receipt_when_of_a_wrong_type_then_an_error_and_input_kept(site, open_page, private_folder):
+    (private_folder / "page.png").write_text("<html><script>alert(1)</script>")
     page = open_page(viewport=PHONE)
     sign_in(page, site.url)
     page.goto(site.url + reverse("add_funds"))
     page.get_by_label("Amount").fill("50")
     page.get_by_label("Reference").fill("kept")
-    page.get_by_label("Receipt").set_input_files(private / "page.png")
+    page.get_by_label("Receipt").set_input_files(private_folder / "page.png")
     page.get_by_role("button", name="Send the request").click()
     field = page.get_by_label("Receipt")
     expect(field).to_have_attribute("aria-invalid", "true")
@@ -162,7 +164,7 @@ def test_file_that_is_no_receipt_is_told_at_its_field_and_what_was_typed_is_kept
     check_page(page, PHONE)
 
 
-def test_entries_are_filtered_with_the_keyboard_and_turned_page_by_page(site, open_page):
+def test_entries_when_filtered_then_only_those_are_exported(site, open_page):
     user = make.customer("carol@example.org", funds="30")
     fill_wallet(user)
     page = open_page()

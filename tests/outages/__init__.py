@@ -1,1 +1,1 @@
-"""A panel in production's shape, and its Redis that is killed, hangs and forgets while customers order."""
+"""Outages of Redis under a panel that runs as in production, while customers order."""

@@ -1,4 +1,4 @@
-"""A Redis of the test's own, to be killed, stopped and emptied."""
+"""A Redis server that a test can kill, suspend and empty."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from tests.ports import free_port
 
 
 class Broker:
-    """Listens on one port for good, and keeps nothing when it is killed."""
+    """A Redis server that keeps its port through restarts and loses all data when it is killed."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
-        self._process = self._started()
+        self._process = self._start()
         self.wait()
 
-    def _started(self) -> Process:
-        where = ("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder))
-        return Process("redis", "redis-server", *where, "--save", "", "--appendonly", "no", folder=self.folder)
+    def _start(self) -> Process:
+        options = ("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder))
+        return Process("redis", "redis-server", *options, "--save", "", "--appendonly", "no", folder=self.folder)
 
     def wait(self) -> None:
-        """Returns once it answers."""
+        """Wait until the server answers; fail if it exited or takes too long."""
         deadline = time.monotonic() + MAX_SECONDS
         while not self._answers():
             assert self._process.exit_code is None and time.monotonic() < deadline, self._process.printed()
@@ -41,27 +41,28 @@ class Broker:
             return False
 
     def client(self, **values: float) -> redis.Redis:
+        """Return a client that does not retry."""
         return redis.Redis(host="127.0.0.1", port=self.port, retry=None, **values)
 
     def waiting(self) -> int:
-        """How many messages nobody has taken yet."""
+        """Return how many messages wait for a worker."""
         with self.client() as client:
             return int(client.llen("celery"))
 
     def flush(self) -> None:
-        """Takes away every message, and with them the bindings of the queues."""
+        """Delete every message, and with them the bindings of the queues."""
         with self.client() as client:
             client.flushall()
 
-    def be_away(self, seconds: float) -> None:
-        """Is killed, and answers again after so many seconds, knowing nothing."""
+    def restart_after(self, seconds: float) -> None:
+        """Kill the server and start it again, empty, after `seconds`."""
         self._process.close()
         time.sleep(seconds)
-        self._process = self._started()
+        self._process = self._start()
         self.wait()
 
     def hang(self, seconds: float) -> None:
-        """Takes connections and answers none of them."""
+        """Suspend the server for `seconds`: it accepts connections and answers nothing."""
         self._process.signal(signal.SIGSTOP)
         try:
             time.sleep(seconds)
@@ -70,7 +71,7 @@ class Broker:
         self.wait()
 
     def refuse(self, seconds: float) -> None:
-        """Answers every write with an error, as one that became a replica or has a full disk."""
+        """Refuse every write for `seconds`, as a server that became a replica or whose disk is full."""
         with self.client() as client:
             client.config_set("min-replicas-to-write", 1)
             time.sleep(seconds)

@@ -15,7 +15,7 @@ from billing.models import Deposit, PaymentMethod
 from tests import make
 from tests.scenes import money_of
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("invariants_hold")]
 
 LIST = "admin:billing_deposit_changelist"
 

@@ -11,14 +11,14 @@ from django.urls import reverse
 from billing.models import Entry
 from billing.wallets import wallet_of
 from tests import make
-from tests.admin_calls import action
+from tests.admin_calls import action_address
 
 pytestmark = pytest.mark.django_db
 
 
 def move(client: Client, wallet_pk: int, **changes):
     data = {"amount": "5", "kind": "deposit", "reason": "Transfer 123", "request_key": uuid4().hex, **changes}
-    return client.post(action("billing.wallet", wallet_pk, "move_money"), data)
+    return client.post(action_address("billing.wallet", wallet_pk, "move_money"), data)
 
 
 def test_credit_when_staff_post_it_then_an_entry_with_its_reason(staff_client, staff, customer):
@@ -58,7 +58,7 @@ def test_credit_when_invalid_then_explained_and_nothing_moves(staff_client, cust
 
 def test_credit_page_when_opened_then_nothing_moves(staff_client, customer):
     wallet = wallet_of(customer=customer)
-    staff_client.get(action("billing.wallet", wallet.pk, "move_money"), {"amount": "5", "kind": "deposit"})
+    staff_client.get(action_address("billing.wallet", wallet.pk, "move_money"), {"amount": "5", "kind": "deposit"})
     assert make.wallet(customer).balance == 10_000_000
 
 

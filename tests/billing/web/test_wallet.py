@@ -215,7 +215,7 @@ def spent(customer):
     return spending_of(wallet=wallet_of(customer=customer))
 
 
-def test_spending_when_partly_refunded_then_the_refund_is_deducted(upstream, customer, service, sound_books):
+def test_spending_when_partly_refunded_then_the_refund_is_deducted(upstream, customer, service, invariants_hold):
     [order] = create_accepted(customer, service, quantity=1_000)
     assert spent(customer).total == 2_500_000
     set_and_poll(upstream, order, status="Partial", remains=400)

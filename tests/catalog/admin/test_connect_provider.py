@@ -10,7 +10,7 @@ from django.urls import reverse
 from catalog.imports.queue import run_due_imports
 from catalog.models import Provider, Service
 from catalog.provider_accounts import client_for, pause_provider
-from tests.admin_calls import action, apply
+from tests.admin_calls import action_address, preview_and_apply
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
 PROVIDER = {
@@ -35,7 +35,7 @@ def test_provider_when_owner_adds_it_then_can_import_and_set_margin(staff_client
     assert staff_client.post(reverse("admin:catalog_provider_add"), data).status_code == 302
     provider = Provider.objects.get()
     assert provider.currency == "USD"
-    staff_client.post(action("catalog.provider", provider.pk, "import_now"))
+    staff_client.post(action_address("catalog.provider", provider.pk, "import_now"))
     run_due_imports()
     service = Service.objects.filter(is_on_sale=True).first()
     assert service.price == -(-service.cost * 125 // 100 // 100) * 100  # plus 25%, rounded up to the step of $0.0001
@@ -45,7 +45,7 @@ def test_provider_when_owner_adds_it_then_can_import_and_set_margin(staff_client
     shown = staff_client.post(reverse("admin:catalog_provider_change", args=[provider.pk]), changed)
     service.refresh_from_db()
     assert service.price == before
-    apply(staff_client, shown.url)
+    preview_and_apply(staff_client, shown.url)
     service.refresh_from_db()
     assert service.price == service.cost * 2
     provider.refresh_from_db()
@@ -135,10 +135,10 @@ def test_provider_when_ids_were_searched_then_page_shows_the_result(staff_client
 
 
 def test_connection_test_when_run_then_shows_balance_or_reason(staff_client, provider, upstream):
-    good = staff_client.post(action("catalog.provider", provider.pk, "test_connection"), follow=True)
+    good = staff_client.post(action_address("catalog.provider", provider.pk, "test_connection"), follow=True)
     assert "It works" in good.content.decode()
     upstream.close()
-    bad = staff_client.post(action("catalog.provider", provider.pk, "test_connection"))
+    bad = staff_client.post(action_address("catalog.provider", provider.pk, "test_connection"))
     assert "It does not work" in bad.content.decode()
 
 
@@ -155,7 +155,7 @@ def test_provider_key_when_address_changes_then_must_be_entered_again(staff_clie
 
 def test_provider_when_paused_then_can_be_resumed(staff_client, provider):
     pause_provider(provider=provider, reason="funds", text="our balance there is used up")
-    staff_client.post(action("catalog.provider", provider.pk, "resume"))
+    staff_client.post(action_address("catalog.provider", provider.pk, "resume"))
     provider.refresh_from_db()
     assert (provider.paused_until, provider.pause_count) == (None, 0)
-    assert staff_client.get(action("catalog.provider", provider.pk, "resume")).status_code == 403
+    assert staff_client.get(action_address("catalog.provider", provider.pk, "resume")).status_code == 403

@@ -8,7 +8,7 @@ from django.urls import reverse
 from catalog.models import PricePolicy
 from catalog.prices.storage import price_policy
 from tests import make
-from tests.admin_calls import apply
+from tests.admin_calls import preview_and_apply
 
 pytestmark = pytest.mark.django_db
 
@@ -20,7 +20,7 @@ def test_panel_margin_when_changed_then_every_service_is_repriced(staff_client, 
         reverse("admin:catalog_pricepolicy_change", args=[1]),
         {"margin_bp": "50", "margin_fixed": "0.1", "minimum_margin_bp": "0", "price_step": "0.01"},
     )
-    apply(staff_client, shown.url)
+    preview_and_apply(staff_client, shown.url)
     service.refresh_from_db()
     assert service.price == 3_100_000
     assert PricePolicy.objects.get().margin_bp == 5_000
@@ -39,6 +39,8 @@ def test_service_margin_when_set_then_overrides_the_panels(staff_client, provide
         "min_quantity": "",
         "max_quantity": "",
     }
-    apply(staff_client, staff_client.post(reverse("admin:catalog_service_change", args=[service.pk]), data).url)
+    preview_and_apply(
+        staff_client, staff_client.post(reverse("admin:catalog_service_change", args=[service.pk]), data).url
+    )
     service.refresh_from_db()
     assert (service.name, service.price, service.is_on_sale) == ("Mine", 2_200_000, True)

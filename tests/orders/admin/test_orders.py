@@ -9,7 +9,7 @@ from django.utils import timezone
 from orders.models import Order
 from orders.states import ReviewReason, Submission
 from tests import make
-from tests.admin_calls import action
+from tests.admin_calls import action_address
 from tests.scenes import nothing_changes
 
 pytestmark = pytest.mark.django_db
@@ -24,7 +24,7 @@ def decide(client: Client, address: str, **data: str):
 def test_dismiss_when_an_order_has_no_review_then_not_offered(staff_client, customer, provider):
     order = make.accepted_order(customer, make.service(provider))
     with nothing_changes():
-        assert staff_client.post(action("orders.order", order.pk, "dismiss"), {"note": "x"}).status_code == 403
+        assert staff_client.post(action_address("orders.order", order.pk, "dismiss"), {"note": "x"}).status_code == 403
 
 
 @pytest.mark.parametrize("name", ["dismiss", "give_back"])
@@ -34,13 +34,13 @@ def test_choice_when_in_doubt_then_only_the_review_page_offers_it(name, staff_cl
         submission=Submission.IN_DOUBT, doubt_until=timezone.now(), review_reason=ReviewReason.DOUBT
     )
     with nothing_changes():
-        address = action("orders.order", order.pk, name)
+        address = action_address("orders.order", order.pk, name)
         assert staff_client.post(address, {"note": "x", "amount": "1"}).status_code == 403
 
 
 def test_partial_refund_when_within_the_charge_then_posted(staff_client, customer, provider):
     order = make.accepted_order(customer, make.service(provider), quantity=1_000)
-    address = action("orders.order", order.pk, "give_back")
+    address = action_address("orders.order", order.pk, "give_back")
     decide(staff_client, address, amount="0.50", note="Slow delivery")
     assert "what is left" in decide(staff_client, address, amount="2.01", note="x").content.decode()
     order.refresh_from_db()
@@ -51,7 +51,7 @@ def test_partial_refund_when_within_the_charge_then_posted(staff_client, custome
 def test_choice_when_posted_twice_then_done_once(staff_client, customer, provider):
     """A double click on "Refund" posted the partial refund twice."""
     order = make.accepted_order(customer, make.service(provider), quantity=1_000)
-    address = action("orders.order", order.pk, "give_back")
+    address = action_address("orders.order", order.pk, "give_back")
     form = {"amount": "0.50", "note": "Slow delivery", "seen": staff_client.get(address).context["seen"]}
     assert staff_client.post(address, form).status_code == 302
     assert "It changed since you opened this page" in staff_client.post(address, form).content.decode()
@@ -61,7 +61,7 @@ def test_choice_when_posted_twice_then_done_once(staff_client, customer, provide
 
 def test_partial_refund_when_the_page_is_stale_then_nothing_moves(staff_client, customer, provider):
     order = make.accepted_order(customer, make.service(provider), quantity=1_000)
-    address = action("orders.order", order.pk, "give_back")
+    address = action_address("orders.order", order.pk, "give_back")
     seen = staff_client.get(address).context["seen"]
     Order.objects.filter(pk=order.pk).update(review_reason=ReviewReason.CONTRADICTION)
     with nothing_changes():

@@ -27,8 +27,8 @@ from tests.make import reprice
 from tests.scenes import (
     count_adds,
     create_in_doubt,
+    create_known_orders,
     fresh,
-    known_orders,
     money_of,
     nothing_changes,
     pass_deadlines,
@@ -40,7 +40,7 @@ from tests.scenes import (
     true_id,
 )
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books"), pytest.mark.once]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("invariants_hold"), pytest.mark.once]
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
 SORRY = "We could not make sure that your order was accepted"
@@ -53,7 +53,7 @@ def customer(db: None) -> Any:
 
 @pytest.fixture
 def known(upstream: SandboxServer, customer: Any, service: Service) -> list[Order]:
-    return [fresh(one) for one in known_orders(upstream, customer, service)]
+    return [fresh(one) for one in create_known_orders(upstream, customer, service)]
 
 
 @pytest.fixture
@@ -226,7 +226,7 @@ def test_page_when_others_were_sent_in_between_then_counted_once(
     submit_now()
     found = create_in_doubt(upstream, customer, service, quantity=300)
     decisions.bind_upstream_id(order=found, upstream_id=true_id(upstream, found))
-    create_in_doubt(upstream, customer, service, quantity=400, taken=False)
+    create_in_doubt(upstream, customer, service, quantity=400, accepted=False)
     note_balances()
     make.order(other, service, quantity=500)  # sent after the second balance
     submit_now()
@@ -532,7 +532,7 @@ def make_known(upstream: SandboxServer, like: Order, number: int) -> None:
 
 
 def test_search_again_when_nothing_is_found_then_evidence_is_updated(staff_client, upstream, customer, service, known):
-    order = create_in_doubt(upstream, customer, service, taken=False)
+    order = create_in_doubt(upstream, customer, service, accepted=False)
     pass_deadlines()
     sent = count_adds(upstream)
     assert "Not searched yet." in text_of(staff_client, order)

@@ -28,10 +28,10 @@ from orders.states import Status, Submission
 from panel.alerts.models import Alert
 from panel.ops.invariants import find_breaches
 from tests import make
-from tests.scenes import at_once, killed_everywhere, money_of, nothing_changes, set_and_poll, submit_now
+from tests.scenes import at_once, kill_at_each_statement, money_of, nothing_changes, set_and_poll, submit_now
 from tests.threads import in_threads
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("invariants_hold")]
 
 LINK = "https://example.com/a"
 RACE = pytest.mark.django_db(transaction=True)
@@ -77,7 +77,7 @@ def drip(customer, service) -> DripFeed:
 # -- the start ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("still_clock")
+@pytest.mark.usefixtures("frozen_clock")
 def test_start_when_valid_then_all_runs_are_paid_and_the_first_begins(customer, service):
     drip = fresh(start(customer, service).order.drip_feed)
     assert money_of(customer) == (9_250_000, [("deposit", 10_000_000), ("drip_feed", -750_000)])
@@ -178,7 +178,7 @@ def test_start_when_killed_at_any_statement_then_it_is_complete_or_undone(custom
         assert (DripFeed.objects.count(), Order.objects.count()) == (0, 0)
         assert money_of(customer) == (10_000_000, [("deposit", 10_000_000)])
 
-    assert killed_everywhere(lambda: start(customer, service, request_key=key), nothing) > 8
+    assert kill_at_each_statement(lambda: start(customer, service, request_key=key), nothing) > 8
     assert money_of(customer)[0] == 9_250_000
 
 
@@ -203,7 +203,7 @@ def test_runs_when_due_then_each_becomes_an_order_and_no_money_moves(drip, custo
     assert begin_due_runs() == 0
 
 
-@pytest.mark.usefixtures("still_clock")
+@pytest.mark.usefixtures("frozen_clock")
 def test_worker_when_down_for_days_then_one_run_begins_and_the_next_waits(drip):
     make_due(drip, late=timedelta(days=3))
     assert [begin_due_runs() for _ in range(3)] == [1, 0, 0]
@@ -271,7 +271,7 @@ def test_run_when_the_provider_refuses_it_then_it_is_refunded_and_the_next_begin
     assert money_of(customer)[0] == 10_000_000 - 250_000
 
 
-@pytest.mark.usefixtures("still_clock")
+@pytest.mark.usefixtures("frozen_clock")
 def test_run_when_it_cannot_begin_then_others_do_and_an_alert_is_raised(drip, customer, service, monkeypatch):
     other = fresh(start(customer, service).order.drip_feed)
     make_due(drip, late=timedelta(hours=1))
@@ -294,7 +294,7 @@ def test_run_when_it_cannot_begin_then_others_do_and_an_alert_is_raised(drip, cu
     assert not Alert.objects.filter(resolved_at=None).exists()
 
 
-@pytest.mark.usefixtures("still_clock")
+@pytest.mark.usefixtures("frozen_clock")
 def test_run_when_killed_at_any_statement_then_it_has_begun_or_is_still_due(drip):
     make_due(drip)
 
@@ -302,7 +302,7 @@ def test_run_when_killed_at_any_statement_then_it_has_begun_or_is_still_due(drip
         assert (runs(drip), state_of(drip)) == ([1], (1, 0, "running"))
         assert fresh(drip).next_run_at < timezone.now()
 
-    assert killed_everywhere(lambda: begin_next_run(pk=drip.pk), still_due) >= 4
+    assert kill_at_each_statement(lambda: begin_next_run(pk=drip.pk), still_due) >= 4
     assert (runs(drip), state_of(drip)) == ([1, 2], (2, 0, "running"))
 
 
@@ -375,7 +375,7 @@ def test_stop_when_killed_at_any_statement_then_it_is_complete_or_undone(drip, c
         with suppress(NothingToStop):
             stop_drip_feed(drip=drip, actor=customer)
 
-    killed_everywhere(stop, lambda: found.append((state_of(drip), money_of(customer)[0])))
+    kill_at_each_statement(stop, lambda: found.append((state_of(drip), money_of(customer)[0])))
     assert found.count(untouched) >= 4
     assert set(found) <= {untouched, stopped}
     assert (state_of(drip), money_of(customer)[0]) == stopped

@@ -18,7 +18,7 @@ from orders.tracking.monitor import watch_polls
 from tests import make
 from tests.scenes import at_once, create_accepted, create_in_doubt, fresh, poll_now, set_and_poll, true_id
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("invariants_hold")]
 
 NOW = timezone.now()
 LATER = NOW + timedelta(hours=3)

@@ -35,9 +35,9 @@ from tests.make import reprice
 from tests.scenes import (
     Killed,
     at_once,
-    due_now,
     end_lease,
     fresh,
+    make_all_due,
     money_of,
     most_in_flight,
     nothing_changes,
@@ -46,9 +46,9 @@ from tests.scenes import (
     submit_now,
     use_short_timeouts,
 )
-from tests.threads import PATIENCE
+from tests.threads import MAX_WAIT_SECONDS
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("invariants_hold")]
 
 # Alice's wallet after an order of 100 for $0.25.
 PAID = (9_750_000, [("deposit", 10_000_000), ("order", -250_000)])
@@ -83,7 +83,7 @@ def pass_deadline(order: Order) -> None:
 # -- accepted ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("still_clock")
+@pytest.mark.usefixtures("frozen_clock")
 def test_order_when_the_provider_accepts_it_then_it_is_sent_once(upstream, provider, customer, order):
     """An order was sent again on each round until a later one saw its id."""
     assert submit_due_orders() == 1
@@ -188,7 +188,7 @@ def test_refused_order_when_not_refunded_then_the_database_rejects_it(order):
 # -- the provider accepts nothing for now ------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("still_clock")
+@pytest.mark.usefixtures("frozen_clock")
 def test_order_when_our_balance_there_is_used_up_then_it_waits_with_an_alert(upstream, provider, customer, service):
     """The provider was out of money while customers' orders showed success, and nobody got an alert."""
     first, second = make.order(customer, service), make.order(customer, service)
@@ -213,7 +213,7 @@ def test_order_when_our_balance_there_is_used_up_then_it_waits_with_an_alert(ups
     assert (stored.paused_until, stored.pause_count, stored.pause_reason) == (None, 0, "")
 
 
-@pytest.mark.usefixtures("still_clock")
+@pytest.mark.usefixtures("frozen_clock")
 @pytest.mark.parametrize(
     "fault",
     [
@@ -250,7 +250,7 @@ def test_order_when_our_key_is_wrong_then_it_waits_until_the_owner_enters_it(ups
     assert fresh(order).submission == Submission.ACCEPTED
 
 
-@pytest.mark.usefixtures("still_clock")
+@pytest.mark.usefixtures("frozen_clock")
 def test_order_when_the_key_cannot_be_decrypted_then_nothing_is_sent(upstream, provider, order):
     Provider.objects.update(api_key_encrypted="garbage")
     assert submit_now() == 0
@@ -258,7 +258,7 @@ def test_order_when_the_key_cannot_be_decrypted_then_nothing_is_sent(upstream, p
     assert pause_seconds(provider) == 60
 
 
-@pytest.mark.usefixtures("still_clock")
+@pytest.mark.usefixtures("frozen_clock")
 def test_order_when_its_link_is_busy_then_it_waits_and_others_are_sent(upstream, provider, customer, service):
     busy, free = make.order(customer, service), make.order(customer, service, link="https://example.com/b")
     upstream.inject(refuses_with("You have active order with this link. Please wait until order being completed."))
@@ -272,7 +272,7 @@ def test_order_when_its_link_is_busy_then_it_waits_and_others_are_sent(upstream,
     assert len(upstream.orders()) == 2
 
 
-@pytest.mark.usefixtures("still_clock")
+@pytest.mark.usefixtures("frozen_clock")
 def test_order_when_its_link_stays_busy_then_its_waits_grow(upstream, order):
     upstream.inject(refuses_with("You have active order with this link", times=None))
     waits = []
@@ -315,7 +315,7 @@ def test_order_when_the_error_is_unknown_then_staff_can_refund_it(upstream, cust
 # -- nothing was sent --------------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("still_clock")
+@pytest.mark.usefixtures("frozen_clock")
 def test_order_when_the_connection_is_refused_then_it_stays_queued(customer):
     dead = make.provider(url="http://127.0.0.1:9/api/v2")
     order = make.order(customer, make.service(dead))
@@ -385,7 +385,7 @@ LOST_ANSWERS: dict[str, tuple[Callable[[], faults.Fault], int]] = {
 }
 
 
-@pytest.mark.usefixtures("still_clock")
+@pytest.mark.usefixtures("frozen_clock")
 @pytest.mark.parametrize(("fault", "there"), LOST_ANSWERS.values(), ids=LOST_ANSWERS.keys())
 def test_order_when_the_answer_is_lost_then_it_is_not_sent_again_or_refunded(
     upstream, provider, customer, order, monkeypatch, fault, there
@@ -418,13 +418,13 @@ def test_order_when_the_answer_is_lost_then_it_is_not_sent_again_or_refunded(
 
 
 def wait_for_orders(upstream: SandboxServer, count: int) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + MAX_WAIT_SECONDS
     while len(upstream.orders()) < count and time.monotonic() < deadline:
         upstream.pause(0.02)
     assert len(upstream.orders()) == count
 
 
-@pytest.mark.usefixtures("still_clock")
+@pytest.mark.usefixtures("frozen_clock")
 def test_provider_when_it_gives_no_clear_answer_then_it_is_paused(upstream, provider, customer, service):
     """A maintenance page put the whole queue in doubt, one order after another."""
     for _ in range(3):
@@ -806,7 +806,7 @@ def test_orders_when_due_then_the_longest_waiting_goes_first(upstream, customer,
 def send_all(provider: Provider) -> Callable[[int], None]:
     def work(number: int) -> None:
         mine = Provider.objects.get(pk=provider.pk)
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + MAX_WAIT_SECONDS
         while time.monotonic() < deadline:
             submit_for_provider(provider=mine, seconds=10)
             if not Order.objects.filter(submission__in=("queued", "placing")).exists():
@@ -879,7 +879,7 @@ def test_order_when_it_waits_twice_and_is_refused_then_it_is_refunded_once(upstr
     upstream.inject(refuses_with("You have active order with this link"))
     upstream.inject(refuses_with("Bad link"))
     for _ in range(3):
-        due_now()
+        make_all_due()
         submit_due_orders()
     assert outcomes(order) == [AttemptOutcome.REFUSED] * 3
     assert fresh(order).submission == Submission.REFUSED

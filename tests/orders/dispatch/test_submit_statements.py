@@ -6,9 +6,9 @@ import pytest
 
 from orders.dispatch.submit import submit_for_provider
 from tests import make
-from tests.scenes import due_now, statements
+from tests.scenes import make_all_due, statements
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("invariants_hold")]
 
 # From the claim to the recorded id, without what opens and closes transactions.
 STATEMENTS_AN_ORDER = 9
@@ -20,7 +20,7 @@ def test_queue_when_it_grows_then_the_statements_per_order_do_not(upstream, prov
     def cost_of_draining(count: int) -> int:
         for number in range(count):
             make.order(customer, service, quantity=10, link=f"https://example.com/{count}/{number}")
-        due_now()
+        make_all_due()
         with statements() as found:
             assert submit_for_provider(provider=provider, seconds=60) == count
         return len(found)

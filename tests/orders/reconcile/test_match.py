@@ -17,7 +17,7 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 def candidate(order_id: int = 1, *, quantity: int = 1_000, cost: int = 2_000_000, minute: int = 0) -> Candidate:
     """By default 1,000 that cost us $2."""
-    sold = make.Sold(quantity=quantity, charge=cost * 2, expected_cost=cost)
+    sold = make.SoldOrder(quantity=quantity, charge=cost * 2, expected_cost=cost)
     return Candidate(order_id, sold, EXCHANGE_ONE, NOON + timedelta(minutes=minute))
 
 
@@ -71,7 +71,7 @@ def test_agreement_when_remains_and_charge_are_given_then_both_must_fit(shown, e
 
 
 def test_agreement_when_the_charge_is_in_another_currency_then_it_is_converted():
-    sold = make.Sold(quantity=1_000, charge=4_000_000, expected_cost=2_000_000)
+    sold = make.SoldOrder(quantity=1_000, charge=4_000_000, expected_cost=2_000_000)
     in_rupees = Candidate(1, sold, EXCHANGE_ONE // 80, NOON)
     assert agrees(in_rupees, row(charge="160"))
     assert not agrees(in_rupees, row(charge="2"))

@@ -27,9 +27,9 @@ from tests.scenes import (
     Killed,
     count_adds,
     create_in_doubt,
+    create_known_orders,
     end_lease,
     fresh,
-    known_orders,
     money_of,
     nothing_changes,
     pass_deadlines,
@@ -40,7 +40,7 @@ from tests.scenes import (
     true_id,
 )
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("invariants_hold")]
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def customer(db: None) -> Any:
 
 @pytest.fixture
 def known(upstream: SandboxServer, customer: Any, service: Any) -> list[Order]:
-    return known_orders(upstream, customer, service)
+    return create_known_orders(upstream, customer, service)
 
 
 def order_outside_the_panel(upstream: SandboxServer, *, quantity: int) -> None:
@@ -85,7 +85,7 @@ def test_order_in_doubt_when_accepted_then_it_is_found_and_polled(upstream, cust
 
 
 def test_order_in_doubt_when_not_accepted_then_it_goes_to_review(upstream, customer, service, known):
-    order = create_in_doubt(upstream, customer, service, taken=False)
+    order = create_in_doubt(upstream, customer, service, accepted=False)
     for _ in range(3):
         assert reconcile_now() == 0
     assert fresh(order).review_reason == ""
@@ -150,9 +150,9 @@ def test_orders_in_doubt_when_of_one_size_then_nothing_is_bound(upstream, custom
     assert {one["id"] for one in shown} == {str(one.id) for one in upstream.orders()[-2:]}
 
 
-@pytest.mark.parametrize("taken", [True, False])
-def test_order_in_doubt_when_another_orphan_is_near_then_nothing_is_bound(upstream, customer, service, known, taken):
-    order = create_in_doubt(upstream, customer, service, taken=taken)
+@pytest.mark.parametrize("accepted", [True, False])
+def test_order_in_doubt_when_another_orphan_is_near_then_nothing_is_bound(upstream, customer, service, known, accepted):
+    order = create_in_doubt(upstream, customer, service, accepted=accepted)
     order_outside_the_panel(upstream, quantity=777)
     assert reconcile_now() == 0
     assert "777" in str(evidence(order).orphans)
@@ -178,7 +178,7 @@ def test_order_in_doubt_when_refunded_by_staff_then_its_id_is_bound_to_no_other(
     """Staff refunded the first; that the provider has it must not resolve a second of the same size."""
     first = create_in_doubt(upstream, customer, service)
     refund_unaccepted(order=first, note="We could not place it", actor=staff)
-    second = create_in_doubt(upstream, other, service, taken=False)
+    second = create_in_doubt(upstream, other, service, accepted=False)
     assert reconcile_now() == 0
     assert fresh(second).submission == Submission.IN_DOUBT
 
@@ -187,7 +187,7 @@ def test_search_when_another_order_is_being_sent_then_its_id_is_not_bound(
     upstream, provider, customer, other, service, known, monkeypatch
 ):
     """Its id is at the provider before it is recorded here, so it looks like an orphan."""
-    doubt = create_in_doubt(upstream, customer, service, taken=False)
+    doubt = create_in_doubt(upstream, customer, service, accepted=False)
     rival = make.order(other, service)
     searched = []
     record = submit.record_outcome
@@ -208,7 +208,7 @@ def test_search_when_another_order_is_recorded_meanwhile_then_its_id_is_not_boun
     upstream, provider, customer, other, service, known, monkeypatch
 ):
     """If known ids were read first, its id would be unknown and the order no candidate any more."""
-    doubt = create_in_doubt(upstream, customer, service, taken=False)
+    doubt = create_in_doubt(upstream, customer, service, accepted=False)
     rival = make.order(other, service)
     record, candidates_of = submit.record_outcome, search.candidates_of
     searched = []
@@ -236,7 +236,7 @@ def test_search_when_another_order_is_sent_meanwhile_then_its_id_is_not_bound(
     upstream, provider, customer, other, service, known, monkeypatch
 ):
     """If candidates were read first, its id would be at the provider with no candidate to explain it."""
-    doubt = create_in_doubt(upstream, customer, service, taken=False)
+    doubt = create_in_doubt(upstream, customer, service, accepted=False)
     rival = make.order(other, service)
     ask, record = search.ProviderIds.ask, submit.record_outcome
     answers: list[dict[str, Any]] = []
@@ -283,7 +283,7 @@ def test_search_when_two_providers_share_an_account_then_both_ids_are_known(
 ):
     same_account = make.provider(name="Twin", url=upstream.url, api_key=upstream.key)
     same = make.service(same_account, external_id="1")
-    order = create_in_doubt(upstream, customer, service, taken=False)
+    order = create_in_doubt(upstream, customer, service, accepted=False)
     accepted = make.order(other, same)
     submit_now()
     assert fresh(accepted).submission == Submission.ACCEPTED
@@ -372,7 +372,7 @@ def test_search_when_too_few_ids_are_known_then_the_order_waits(upstream, custom
     order = create_in_doubt(upstream, customer, service)
     assert reconcile_now() == 0
     assert fresh(order).review_reason == ""
-    known_orders(upstream, customer, service)
+    create_known_orders(upstream, customer, service)
     assert reconcile_now() == 1
     assert fresh(order).upstream_id == true_id(upstream, order)
 

@@ -32,9 +32,9 @@ from tests.scenes import (
     at_once,
     count_adds,
     create_in_doubt,
+    create_known_orders,
     end_lease,
     fresh,
-    known_orders,
     money_of,
     nothing_changes,
     pass_deadlines,
@@ -43,7 +43,7 @@ from tests.scenes import (
     true_id,
 )
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("invariants_hold")]
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def customer(db: None) -> Any:
 
 @pytest.fixture
 def known(upstream: SandboxServer, customer: Any, service: Any) -> list[Order]:
-    return known_orders(upstream, customer, service)
+    return create_known_orders(upstream, customer, service)
 
 
 @pytest.fixture
@@ -73,9 +73,9 @@ def request_ids(upstream: SandboxServer) -> list[str]:
     return [one.params["request_id"] for one in upstream.requests_of("add")]
 
 
-@pytest.mark.parametrize("taken", [True, False])
-def test_request_id_when_the_answer_was_lost_then_a_repetition_creates_no_second(promising, prompt, customer, taken):
-    order = create_in_doubt(promising, customer, make.service(prompt), taken=taken)
+@pytest.mark.parametrize("accepted", [True, False])
+def test_request_id_when_the_answer_was_lost_then_a_repetition_creates_no_second(promising, prompt, customer, accepted):
+    order = create_in_doubt(promising, customer, make.service(prompt), accepted=accepted)
     assert reconcile_now() == 1
     [there] = promising.orders()
     assert (fresh(order).submission, fresh(order).upstream_id) == (Submission.ACCEPTED, str(there.id))
@@ -110,7 +110,7 @@ def test_repetition_when_refused_then_the_order_stays_in_doubt(promising, prompt
 
 
 @pytest.mark.parametrize("is_searched", [True, False])
-@pytest.mark.usefixtures("still_clock")
+@pytest.mark.usefixtures("frozen_clock")
 def test_repetition_when_never_answered_then_the_first_deadline_stays(promising, prompt, customer, is_searched):
     Provider.objects.update(probes_ids=is_searched)
     order = create_in_doubt(promising, customer, make.service(prompt))
@@ -176,7 +176,7 @@ def test_request_id_when_the_provider_cannot_know_it_then_nothing_is_repeated(pr
 def test_request_id_when_accepted_twice_then_request_ids_are_switched_off(upstream, provider, customer, service):
     """The owner set up that the provider accepts a request id once, but it does not."""
     Provider.objects.update(request_id_parameter="request_id")
-    known_orders(upstream, customer, service)
+    create_known_orders(upstream, customer, service)
     create_in_doubt(upstream, customer, service)
     assert reconcile_now() == 1
     assert len([one for one in upstream.orders() if one.quantity == 100]) == 2
@@ -194,7 +194,7 @@ def test_promise_when_another_order_is_recorded_meanwhile_then_it_is_no_duplicat
 ):
     """Its id was at the provider and not yet recorded here, so a provider that keeps its promise raised an alert."""
     service = make.service(prompt)
-    known_orders(promising, customer, service)
+    create_known_orders(promising, customer, service)
     order = create_in_doubt(promising, customer, service)
     rival = make.order(other, service)
     record, others, finish = submit.record_outcome, worker._others, []
@@ -224,7 +224,7 @@ def test_promise_when_another_order_is_recorded_meanwhile_then_it_is_no_duplicat
 def test_promise_when_another_order_is_in_doubt_then_it_is_no_duplicate(promising, prompt, customer, other):
     """Until it is repeated too, its id is unknown and could be a duplicate of the first."""
     service = make.service(prompt)
-    known_orders(promising, customer, service)
+    create_known_orders(promising, customer, service)
     doubts = [create_in_doubt(promising, customer, service), create_in_doubt(promising, other, service)]
     assert reconcile_now() == 2
     assert {fresh(one).submission for one in doubts} == {Submission.ACCEPTED}
@@ -288,14 +288,14 @@ def test_repetition_when_staff_decide_meanwhile_then_it_is_not_sent(promising, p
 # -- rounds -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("still_clock")
+@pytest.mark.usefixtures("frozen_clock")
 def test_searches_when_nothing_is_found_then_their_waits_double(upstream, customer, service, known):
     elapsed, waits = timedelta(0), []
     while elapsed < timedelta(minutes=30):
         waits.append(next_search_after(elapsed).total_seconds())
         elapsed += timedelta(seconds=waits[-1])
     assert waits == [15, 30, 60, 120, 240, 480, 960]
-    order = create_in_doubt(upstream, customer, service, taken=False)
+    order = create_in_doubt(upstream, customer, service, accepted=False)
     assert reconcile_due_orders() == 0
     assert order.submission_attempts.get().searches == 0  # The first search is due in 15 seconds.
     Order.objects.filter(pk=order.pk).update(

@@ -29,16 +29,16 @@ from panel.sandbox.server import SandboxServer
 from tests import make
 from tests.scenes import (
     create_in_doubt,
+    create_known_orders,
     end_lease,
     fresh,
-    known_orders,
     reconcile_now,
     refunds_of,
     submit_now,
     true_id,
 )
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("invariants_hold")]
 
 OURS, THEIRS = "https://example.com/ours", "https://example.com/theirs"
 
@@ -50,7 +50,7 @@ def customer(db: None) -> Any:
 
 @pytest.fixture
 def known(upstream: SandboxServer, customer: Any, service: Any) -> list[Order]:
-    return known_orders(upstream, customer, service)
+    return create_known_orders(upstream, customer, service)
 
 
 def send(upstream: SandboxServer, order: Order, fault: faults.Fault) -> Order:
@@ -211,7 +211,7 @@ def test_search_when_the_account_was_changed_then_the_note_says_so(upstream, cus
         provider.api_url = elsewhere.url
         set_api_key(provider=provider, api_key="another")
         provider.save()
-        known_orders(elsewhere, customer, service)
+        create_known_orders(elsewhere, customer, service)
         assert reconcile_now() == 0
         assert "another account" in fresh(doubt).review_note
         assert doubt.submission_attempts.get().balance_after is None  # It would be the other account's.
@@ -236,7 +236,7 @@ def test_search_when_a_repetition_was_answered_then_ids_still_count_up(customer,
         upstream.set_service(1, rate="2", min=10, max=10_000, type="Default")
         provider = make.provider(url=upstream.url, api_key="k", request_id_parameter="request_id")
         service = make.service(provider)
-        known_orders(upstream, customer, service)
+        create_known_orders(upstream, customer, service)
         kept = create_in_doubt(upstream, customer, service)
         make.order(other, service, quantity=70)
         submit_now()

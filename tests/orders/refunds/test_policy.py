@@ -18,7 +18,7 @@ from orders.states import Status
 from panel.lib.money import exact_micros
 from tests import make
 
-SOLD = make.Sold(quantity=100, charge=250_000, expected_cost=200_000)
+SOLD = make.SoldOrder(quantity=100, charge=250_000, expected_cost=200_000)
 
 # `due` is what should have been refunded in all, or "review": then no money moves. "-" is nothing usable.
 TABLE = """
@@ -174,7 +174,7 @@ def test_refund_when_the_answer_is_as_listed_then_it_is_the_amount_due(
     everything, Canceled with remains of 0 nothing.
     """
     is_package = quantity == "package"
-    sold = make.Sold(
+    sold = make.SoldOrder(
         quantity=1 if is_package else int(Decimal(quantity)),
         charge=micros(charge),
         expected_cost=micros(cost),
@@ -219,7 +219,7 @@ def test_contradiction_when_there_are_no_remains_then_it_has_the_charge():
     ],
 )
 def test_charge_when_above_the_expected_cost_and_tolerance_then_it_is_too_much(expected, charged, is_over):
-    assert overcharged(make.Sold(quantity=100, charge=1, expected_cost=expected), charged) == is_over
+    assert overcharged(make.SoldOrder(quantity=100, charge=1, expected_cost=expected), charged) == is_over
 
 
 amounts = st.integers(min_value=1, max_value=10**15)
@@ -228,7 +228,7 @@ numbers = st.integers(min_value=-(10**15), max_value=10**15)
 remains_of_all_kinds = st.one_of(st.none(), numbers)
 charges = st.one_of(st.none(), st.integers(min_value=0, max_value=10**15))
 sold_of_all_kinds = st.builds(
-    make.Sold, quantity=quantities, charge=amounts, expected_cost=st.integers(min_value=0, max_value=10**15)
+    make.SoldOrder, quantity=quantities, charge=amounts, expected_cost=st.integers(min_value=0, max_value=10**15)
 )
 
 

@@ -16,7 +16,7 @@ from orders.states import Status, Submission
 from tests import make
 from tests.scenes import fresh, money_of, nothing_changes, refunds_of
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("invariants_hold")]
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ from tests.scenes import (
 )
 from tests.threads import in_background, wait_for_a_blocked_connection
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("invariants_hold")]
 
 
 def accepted(user: Any, service: Any, count: int = 1, *, word: str = "sandbox-stuck") -> list[Order]:
@@ -96,7 +96,7 @@ def known_for_long(*orders: Order) -> None:
 # -- the whole story ---------------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("still_clock")
+@pytest.mark.usefixtures("frozen_clock")
 def test_cancel_when_accepted_then_requested_and_refunded_by_the_answer(upstream, customer, order):
     assert may_cancel(order)
     assert cancel_order(order=order, actor=customer) is CancelOutcome.ASKED
@@ -283,7 +283,7 @@ TROUBLE = [
 ]
 
 
-@pytest.mark.usefixtures("still_clock")
+@pytest.mark.usefixtures("frozen_clock")
 @pytest.mark.parametrize("fault", TROUBLE, ids=lambda one: f"{one.end}-{one.status}-{one.body!r}"[:40])
 def test_request_when_unanswered_then_it_waits_longer_and_ends(upstream, customer, order, fault):
     cancel_order(order=order, actor=customer)

@@ -24,7 +24,7 @@ from panel.sandbox.server import SandboxServer
 from tests import make
 from tests.scenes import create_accepted, fresh, poll_now
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("invariants_hold")]
 
 
 @pytest.fixture(autouse=True)

@@ -40,7 +40,7 @@ from tests.scenes import (
 )
 from tests.threads import in_background
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("invariants_hold")]
 
 
 def completed(upstream: SandboxServer, user: Any, service: Any, count: int = 1) -> list[Order]:
@@ -112,7 +112,7 @@ def says(body: Any, action: str = "refill", **values: Any) -> faults.Fault:
 # -- the whole story ---------------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("still_clock")
+@pytest.mark.usefixtures("frozen_clock")
 def test_refill_when_requested_then_sent_and_polled_to_its_end(upstream, customer, order):
     before = money_of(customer)
     assert may_refill(order)
@@ -493,7 +493,7 @@ def test_poll_wait_when_it_grows_then_from_a_minute_to_an_hour():
         assert low <= min(waits) < max(waits) <= high
 
 
-@pytest.mark.usefixtures("still_clock")
+@pytest.mark.usefixtures("frozen_clock")
 @pytest.mark.parametrize(
     "rows",
     [

@@ -15,7 +15,7 @@ from orders.states import CancelState, ReviewReason, Status
 from tests import make
 from tests.scenes import fresh, money_of, nothing_changes, poll_now, refunds_of, set_and_poll, submit_now
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("invariants_hold")]
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ from tests.scenes import (
     statements,
 )
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("invariants_hold")]
 
 
 def all_due() -> None:
@@ -193,7 +193,7 @@ def test_lane_when_it_fails_then_the_error_is_raised(upstream, customer, service
 # -- the breaker -------------------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("still_clock")
+@pytest.mark.usefixtures("frozen_clock")
 def test_provider_when_it_keeps_failing_then_the_waits_double_until_an_answer(upstream, customer, service):
     [one] = create_accepted(customer, service, 1)
     upstream.inject(faults.reply(status=503, action="status", times=None))
@@ -280,7 +280,7 @@ def test_provider_when_every_call_fails_then_no_order_gets_an_error(upstream, cu
     assert Provider.objects.get().polling_failures == 1
 
 
-@pytest.mark.usefixtures("still_clock")
+@pytest.mark.usefixtures("frozen_clock")
 def test_id_when_it_breaks_the_call_alone_then_its_waits_grow_too(upstream, customer, service):
     [one] = create_accepted(customer, service, 1)
     upstream.inject(faults.reply(body=b"<html>oops</html>", action="status", times=None))

@@ -39,7 +39,7 @@ from tests.scenes import (
     use_short_timeouts,
 )
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("invariants_hold")]
 
 
 @pytest.fixture
@@ -168,7 +168,7 @@ BAD_ROWS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.usefixtures("still_clock")
+@pytest.mark.usefixtures("frozen_clock")
 @pytest.mark.parametrize("row", BAD_ROWS.values(), ids=BAD_ROWS.keys())
 def test_row_when_malformed_then_only_its_own_order_waits_longer(upstream, customer, service, row):
     """One row that could not be read stopped the whole batch, each time."""
@@ -190,7 +190,7 @@ def test_row_when_malformed_then_only_its_own_order_waits_longer(upstream, custo
     assert (fresh(bad).status, fresh(bad).poll.errors, refunds_of(bad)) == (Status.CANCELED, 0, [250_000])
 
 
-@pytest.mark.usefixtures("still_clock")
+@pytest.mark.usefixtures("frozen_clock")
 def test_row_when_it_cannot_be_written_then_only_it_is_retried_soon(upstream, customer, service, monkeypatch):
     first, bad, last = made = create_accepted(customer, service, 3)
     for one in made:
@@ -433,7 +433,7 @@ def test_start_count_when_the_provider_counts_later_then_it_is_updated(upstream,
 # -- when it is polled -------------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("still_clock")
+@pytest.mark.usefixtures("frozen_clock")
 def test_order_when_ended_then_it_is_polled_daily_for_a_week(upstream, customer, order):
     set_and_poll(upstream, order, status="Completed", remains=0, charge="0.2")
     looks = 0
@@ -459,7 +459,7 @@ def test_order_when_it_ends_again_then_the_week_does_not_restart(upstream, custo
     assert (stored.finished_at, stored.refunded) == (ended, 125_000)
 
 
-@pytest.mark.usefixtures("still_clock")
+@pytest.mark.usefixtures("frozen_clock")
 def test_order_when_nothing_changes_then_its_waits_grow(upstream, order):
     waits = []
     for _ in range(20):
@@ -502,7 +502,7 @@ TROUBLE = {
 }
 
 
-@pytest.mark.usefixtures("still_clock")
+@pytest.mark.usefixtures("frozen_clock")
 @pytest.mark.parametrize("trouble", TROUBLE.values(), ids=TROUBLE.keys())
 def test_round_when_the_provider_fails_then_its_orders_do_not_change(upstream, customer, service, monkeypatch, trouble):
     use_short_timeouts(monkeypatch, seconds=0.4)
@@ -556,7 +556,7 @@ def test_round_when_another_worker_polls_the_provider_then_it_does_nothing(upstr
     assert poll_provider(provider=provider) == 1
 
 
-@pytest.mark.usefixtures("still_clock")
+@pytest.mark.usefixtures("frozen_clock")
 def test_round_when_the_provider_fails_then_the_next_one_waits(upstream, provider, order):
     upstream.inject(faults.reply(status=503, action="status", times=None))
     poll_now()

@@ -258,7 +258,7 @@ def page_after(client, page) -> str:
 
 
 def test_cancel_when_the_provider_stops_then_the_page_shows_the_refund(
-    signed_in, customer, service, upstream, sound_books
+    signed_in, customer, service, upstream, invariants_hold
 ):
     order = make.order(customer, service, quantity=1_000)
     submit_now()
@@ -277,7 +277,9 @@ def test_cancel_when_the_provider_stops_then_the_page_shows_the_refund(
     assert make.wallet(customer).balance == 10_000_000 - 2_500_000 + 392_500
 
 
-def test_refill_when_the_provider_accepts_then_the_page_follows_it(signed_in, customer, service, upstream, sound_books):
+def test_refill_when_the_provider_accepts_then_the_page_follows_it(
+    signed_in, customer, service, upstream, invariants_hold
+):
     upstream.set_service(1, refill=True)
     order = make.order(customer, service)
     submit_now()
@@ -430,7 +432,9 @@ def test_order_page_when_params_are_hostile_or_unknown_then_escaped(signed_in, a
     assert 'href="javascript' not in html_of(signed_in, accepted)
 
 
-def test_order_page_when_refunded_in_parts_then_each_and_the_sum(signed_in, customer, service, upstream, sound_books):
+def test_order_page_when_refunded_in_parts_then_each_and_the_sum(
+    signed_in, customer, service, upstream, invariants_hold
+):
     [order] = accepted_orders(customer, service, quantity=1_000)
     set_and_poll(upstream, order, status="Partial", remains=100)
     set_and_poll(upstream, order, status="Partial", remains=157)

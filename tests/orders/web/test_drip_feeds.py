@@ -17,7 +17,7 @@ from orders.states import Status
 from tests import make
 from tests.scenes import money_of, nothing_changes, statements
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("invariants_hold")]
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ def test_order_form_when_its_key_was_used_then_explained_with_a_fresh_key(signed
     key = uuid4().hex
     post_order(signed_in, service, request_key=key)
     response = post_order(signed_in, service, request_key=key, quantity="500", seen_charge=1_250_000)
-    assert "has already placed order" in response.content.decode()
+    assert "has already created order" in response.content.decode()
     assert response.context["form"]["request_key"].value() != key
     assert Order.objects.count() == 1
 

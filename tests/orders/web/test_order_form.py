@@ -19,7 +19,7 @@ from orders.web.service_search import MAX_FOUND, find_services
 from tests import make
 from tests.scenes import nothing_changes, statements, submit_now
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books"), pytest.mark.once]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("invariants_hold"), pytest.mark.once]
 
 LINK = "https://example.com/page"
 # What a customer types for each parameter of the protocol.

@@ -368,7 +368,7 @@ def test_bulk_cancel_when_requested_then_previewed_without_changes(signed_in, mi
     assert CancelRequest.objects.count() == 0
 
 
-def test_bulk_cancel_when_confirmed_then_each_by_its_rules_and_one_message(signed_in, customer, mixed, sound_books):
+def test_bulk_cancel_when_confirmed_then_each_by_its_rules_and_one_message(signed_in, customer, mixed, invariants_hold):
     before = make.wallet(customer).balance
     response = bulk(signed_in, "cancel", mixed, confirmed="1", query="status=pending&page=3&evil=//x")
     assert response.url == f"{reverse('order_list')}?status=pending"
@@ -386,7 +386,7 @@ def test_bulk_cancel_when_confirmed_then_each_by_its_rules_and_one_message(signe
     assert CancelRequest.objects.get().order_id == mixed[2].pk
 
 
-def test_bulk_cancel_when_posted_twice_then_done_once(signed_in, customer, mixed, sound_books):
+def test_bulk_cancel_when_posted_twice_then_done_once(signed_in, customer, mixed, invariants_hold):
     bulk(signed_in, "cancel", mixed, confirmed="1")
     balance = make.wallet(customer).balance
     response = bulk(signed_in, "cancel", mixed, confirmed="1")
@@ -428,7 +428,7 @@ def test_bulk_cancel_when_orders_are_many_then_queries_stay_the_same(signed_in, 
     assert counts[0] == counts[1] <= 12, counts
 
 
-def test_bulk_refill_when_requested_then_done_where_possible_and_reported(signed_in, create_orders, sound_books):
+def test_bulk_refill_when_requested_then_done_where_possible_and_reported(signed_in, create_orders, invariants_hold):
     done, running = create_orders(2, status=Status.COMPLETED), create_orders(1, status=Status.IN_PROGRESS)
     response = bulk(signed_in, "refill", [*done, *running])
     assert (

@@ -35,11 +35,11 @@ from panel.api.errors import Throttled, refused_refill
 from panel.api.keys.services import revoke_key
 from panel.api.status import _REFILL_STATUS
 from tests import make
-from tests.api_calls import LINK, add, call_api, key_of, params_of, set_order_state
+from tests.api_calls import LINK, add, call_api, new_key, params_for, set_order_state
 from tests.scenes import nothing_changes, statements
 
 http = pytest.mark.django_db(transaction=True)
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("invariants_hold")]
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def service(db):
 
 @pytest.fixture
 def key(customer):
-    return key_of(customer)
+    return new_key(customer)
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def connect(live_server):
 
 
 def asked_for(sold, **changes):
-    return {"service": str(sold.pk), "link": LINK, **params_of(sold), **changes}
+    return {"service": str(sold.pk), "link": LINK, **params_for(sold), **changes}
 
 
 # -- our own client understands each answer ----------------------------------------------------------
@@ -260,10 +260,10 @@ def test_client_when_there_are_too_few_or_many_lines_then_a_quantity_error(conne
 
 @http
 def test_client_when_its_key_is_not_allowed_then_it_needs_its_operator(connect, customer, service, key):
-    read_only = key_of(customer, is_read_only=True)
-    elsewhere = key_of(customer, networks=["192.0.2.0/24"])
-    spent = key_of(customer, daily_limit=make.micros("0.2"))
-    revoked = key_of(customer)
+    read_only = new_key(customer, is_read_only=True)
+    elsewhere = new_key(customer, networks=["192.0.2.0/24"])
+    spent = new_key(customer, daily_limit=make.micros("0.2"))
+    revoked = new_key(customer)
     revoke_key(key=ApiKey.objects.latest("pk"))
     codes = {secret: connect(secret).add(asked_for(service)).code for secret in (read_only, elsewhere, spent, revoked)}
     assert codes == {
@@ -441,4 +441,4 @@ def test_statements_when_an_order_is_created_then_few(customer, service, key):
 
 def test_balance_when_the_customer_has_credit_then_what_can_be_spent(customer):
     Wallet.objects.update(credit_limit=5_000_000)
-    assert call_api(key_of(customer), "balance") == {"balance": "15", "currency": "USD"}
+    assert call_api(new_key(customer), "balance") == {"balance": "15", "currency": "USD"}

@@ -15,10 +15,10 @@ from orders.requests.cancel import withdraw_order
 from orders.states import Submission
 from panel.accounts.models import ApiKey
 from tests import make
-from tests.api_calls import ADDRESS, LINK, add, answer_of, call_api, key_of, params_of
+from tests.api_calls import ADDRESS, LINK, add, call_api, new_key, params_for, read_answer
 from tests.scenes import money_of, nothing_changes, statements, submit_now
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("invariants_hold")]
 
 BUSY = {"error": "You have active order with this link"}
 OTHER = {"error": "Incorrect request: this request_id was used for another order"}
@@ -27,7 +27,7 @@ NO_FUNDS = {"error": "Not enough funds on balance"}
 
 @pytest.fixture
 def key(customer):
-    return key_of(customer)
+    return new_key(customer)
 
 
 def spent_of(key):
@@ -106,7 +106,7 @@ def test_add_when_the_wallet_covers_it_exactly_then_created_and_no_more(service)
     """0.3 − 0.1 is 0.2 here: a customer with exactly enough may order."""
     alice = make.customer("exact@example.org", funds="0.3")
     Service.objects.update(price=1_000_000)
-    key = key_of(alice)
+    key = new_key(alice)
     assert [set(add(key, service)) for _ in range(3)] == [{"order"}] * 3
     assert make.wallet(alice).balance == 0
     with nothing_changes():
@@ -116,7 +116,7 @@ def test_add_when_the_wallet_covers_it_exactly_then_created_and_no_more(service)
 def test_add_when_a_micro_unit_is_missing_then_refused(service):
     alice = make.customer("short@example.org", funds="0.249999")
     with nothing_changes():
-        assert add(key_of(alice), service) == NO_FUNDS
+        assert add(new_key(alice), service) == NO_FUNDS
 
 
 # -- request_id --------------------------------------------------------------------------------------
@@ -151,7 +151,7 @@ def test_request_id_when_only_ignored_parameters_differ_then_the_same_order(serv
 @pytest.mark.parametrize("service_type", SPECS)
 def test_request_id_when_any_type_is_repeated_then_the_same_order(key, service_type):
     service = make.service(make.provider(), type=service_type, low=1)
-    wanted = {"service": service.pk, "link": LINK, **params_of(service), "request_id": "1"}
+    wanted = {"service": service.pk, "link": LINK, **params_for(service), "request_id": "1"}
     response = call_api(key, "add", **wanted)
     assert call_api(key, "add", **wanted) == response
     assert Order.objects.count() == 1
@@ -177,7 +177,7 @@ def test_request_id_when_the_shop_changed_meanwhile_then_still_the_same_order(cu
 
 
 def test_request_id_when_another_key_or_customer_uses_it_then_a_new_order(customer, other, service, key):
-    numbers = {add(one, service, request_id="1")["order"] for one in (key, key_of(customer), key_of(other))}
+    numbers = {add(one, service, request_id="1")["order"] for one in (key, new_key(customer), new_key(other))}
     assert len(numbers) == 3
 
 
@@ -208,7 +208,7 @@ def test_request_id_when_a_browser_form_has_the_same_then_separate_orders(custom
 
 
 def test_limit_when_reached_then_nothing_is_created_or_charged(customer, service):
-    key = key_of(customer, daily_limit=make.micros("0.6"))
+    key = new_key(customer, daily_limit=make.micros("0.6"))
     assert set(add(key, service)) == set(add(key, service)) == {"order"}
     with nothing_changes():
         assert add(key, service)["error"].startswith("Not enough funds on balance: the daily limit")
@@ -218,20 +218,20 @@ def test_limit_when_reached_then_nothing_is_created_or_charged(customer, service
 
 
 def test_limit_when_a_request_is_repeated_then_it_counts_once(customer, service):
-    key = key_of(customer, daily_limit=make.micros("0.3"))
+    key = new_key(customer, daily_limit=make.micros("0.3"))
     response = [add(key, service, request_id="1") for _ in range(3)]
     assert response[0] == response[1] == response[2] and spent_of(key) == 250_000
 
 
 def test_limit_when_the_order_is_refused_then_it_does_not_count(customer, service):
-    key = key_of(customer, daily_limit=make.micros("0.3"))
+    key = new_key(customer, daily_limit=make.micros("0.3"))
     assert add(key, service, quantity=9) == {"error": "Quantity less than minimal 10"}
     assert add(key, service, link="x y") == {"error": "Incorrect link"}
     assert spent_of(key) == 0
 
 
 def test_limit_when_runs_are_ordered_then_all_of_them_count(customer, service):
-    key = key_of(customer, daily_limit=make.micros("0.7"))
+    key = new_key(customer, daily_limit=make.micros("0.7"))
     with nothing_changes():
         assert "daily limit" in add(key, service, runs=3, interval=5)["error"]
     assert DripFeed.objects.count() == 0
@@ -260,7 +260,7 @@ def test_window_when_something_else_is_ordered_or_with_request_id_then_created(s
 def test_window_when_over_or_off_or_of_another_key_then_created(settings, customer, service, key):
     settings.API_DUPLICATE_WINDOW = 60
     add(key, service)
-    assert set(add(key_of(customer), service)) == {"order"}
+    assert set(add(new_key(customer), service)) == {"order"}
     Order.objects.update(created_at=timezone.now() - timedelta(seconds=61))
     assert set(add(key, service)) == {"order"}
     assert add(key, service) == BUSY
@@ -302,7 +302,7 @@ def test_window_when_long_links_differ_only_at_their_end_then_created(settings, 
 
 def test_statements_when_a_limit_and_a_window_apply_then_still_few(settings, customer, service):
     settings.API_DUPLICATE_WINDOW = 60
-    key = key_of(customer, daily_limit=make.micros("5"))
+    key = new_key(customer, daily_limit=make.micros("5"))
     call_api(key, "balance")
     with statements() as found:
         add(key, service)
@@ -310,4 +310,4 @@ def test_statements_when_a_limit_and_a_window_apply_then_still_few(settings, cus
     with statements() as found:
         add(key, service, quantity=200, runs=2, interval=5)
     assert len(found) <= 17
-    assert answer_of(Client().post(ADDRESS, {"key": key, "action": "balance"}))["balance"] == "8.75"
+    assert read_answer(Client().post(ADDRESS, {"key": key, "action": "balance"}))["balance"] == "8.75"

@@ -21,10 +21,10 @@ from panel.accounts.models import ApiKey
 from panel.api.status import served_drip_status
 from panel.lib.money import refund_for
 from tests import make
-from tests.api_calls import ADDRESS, LINK, add, call_api, key_of, set_order_state
+from tests.api_calls import ADDRESS, LINK, add, call_api, new_key, set_order_state
 from tests.scenes import money_of, nothing_changes, statements
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("invariants_hold")]
 
 STATUSES = st.sampled_from(list(Status))
 
@@ -37,7 +37,7 @@ def service(db):
 
 @pytest.fixture
 def key(customer):
-    return key_of(customer)
+    return new_key(customer)
 
 
 def begin_all(drip):
@@ -123,7 +123,7 @@ def test_add_when_the_type_has_no_runs_then_refused(key, service_type):
 def test_add_when_the_wallet_covers_only_one_run_then_refused(service):
     poor = make.customer("poor@example.org", funds="0.3")
     with nothing_changes():
-        assert add(key_of(poor), service, runs=2, interval=5) == {"error": "Not enough funds on balance"}
+        assert add(new_key(poor), service, runs=2, interval=5) == {"error": "Not enough funds on balance"}
 
 
 def test_request_id_when_a_drip_feed_is_repeated_then_the_same_id(customer, service, key):
@@ -234,7 +234,7 @@ def test_status_when_in_any_state_then_it_agrees_with_the_books(made):
     else:
         assert answer.status == (Status.CANCELED if given_back == drip.charge else Status.PARTIAL)
     # Another panel that bought all runs as one order refunds the same share, but for a micro-unit per run.
-    sold = make.Sold(quantity=drip.quantity * drip.runs, charge=drip.charge, expected_cost=drip.charge)
+    sold = make.SoldOrder(quantity=drip.quantity * drip.runs, charge=drip.charge, expected_cost=drip.charge)
     due = refund_due(sold, status=answer.status, remains=answer.remains, upstream_charge=answer.charge)
     assert isinstance(due, Refund)
     assert abs(due.target - given_back) <= drip.runs

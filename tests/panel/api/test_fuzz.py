@@ -20,7 +20,7 @@ from panel.api.params import read_whole, shown_id
 from panel.lib.digits import whole_number
 from panel.ops.invariants import find_breaches
 from tests import make
-from tests.api_calls import ADDRESS, LINK, key_of, set_order_state
+from tests.api_calls import ADDRESS, LINK, new_key, set_order_state
 
 pytestmark = pytest.mark.django_db
 
@@ -80,7 +80,7 @@ def shop(customer, other):
         Refill.objects.create(order=done, provider=provider, state="completed")
         make.drip(who, services[0])
         make.order(who, services[0])
-    return key_of(customer), [one.pk for one in services], list(Order.objects.values_list("pk", flat=True))
+    return new_key(customer), [one.pk for one in services], list(Order.objects.values_list("pk", flat=True))
 
 
 class Undone(Exception):

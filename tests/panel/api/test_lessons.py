@@ -18,8 +18,8 @@ from panel.accounts.models import ApiKey
 from panel.api.key_use import LimitReached
 from panel.ops.invariants import find_breaches
 from tests import make, unguarded
-from tests.api_calls import ADDRESS, LINK, add, answer_of, call_api, key_of, set_order_state
-from tests.scenes import at_once, killed_everywhere, nothing_changes
+from tests.api_calls import ADDRESS, LINK, add, call_api, new_key, read_answer, set_order_state
+from tests.scenes import at_once, kill_at_each_statement, nothing_changes
 
 racing = pytest.mark.django_db(transaction=True)
 pytestmark = pytest.mark.django_db
@@ -53,7 +53,7 @@ def debits():
 def test_wallet_when_96_orders_come_at_once_then_each_created_one_is_paid(service):
     """Lesson: 400 parallel orders charged 720, debited 684. Here there are 96, and money for 70."""
     alice = make.customer(funds="17.60")
-    key = key_of(alice)
+    key = new_key(alice)
     batches = at_once(THREADS, lambda number: [add(key, service) for _ in range(96 // THREADS)])
     assert [one for one in batches if isinstance(one, BaseException)] == []
     answers = [one for batch in batches for one in batch]
@@ -68,7 +68,7 @@ def test_wallet_when_96_orders_come_at_once_then_each_created_one_is_paid(servic
 def test_wallet_when_read_computed_and_written_back_then_debits_are_lost(service, monkeypatch):
     """Guards off: an `add` that reads the balance, computes, and writes it back."""
     alice = make.customer(funds="10")
-    key = key_of(alice)
+    key = new_key(alice)
     all_have_read = threading.Barrier(THREADS)
 
     def naive(**arguments):
@@ -87,7 +87,7 @@ def test_wallet_when_read_computed_and_written_back_then_debits_are_lost(service
 @racing
 def test_wallet_when_it_covers_three_and_eight_come_then_never_below_zero(service):
     alice = make.customer(funds="0.75")
-    key = key_of(alice)
+    key = new_key(alice)
     assert count_answers(at_once(THREADS, lambda number: add(key, service))) == {"order": 3, NO_FUNDS: 5}
     assert (make.wallet(alice).balance, len(debits())) == (0, 3)
     assert find_breaches() == []
@@ -96,7 +96,7 @@ def test_wallet_when_it_covers_three_and_eight_come_then_never_below_zero(servic
 @racing
 def test_debit_when_it_fails_then_no_order_is_left(service, customer, monkeypatch):
     """Lesson: when the debit follows the order, a failed debit leaves a free order."""
-    key = key_of(customer)
+    key = new_key(customer)
 
     def fails(**_):
         raise RuntimeError("the ledger is away")
@@ -120,7 +120,7 @@ def test_debit_when_it_fails_then_no_order_is_left(service, customer, monkeypatc
 @pytest.mark.parametrize("plan", [{}, {"runs": 2, "interval": 5}])
 def test_add_when_the_process_dies_at_any_statement_then_both_or_neither(settings, service, customer, plan):
     settings.API_DUPLICATE_WINDOW = 60
-    key = key_of(customer, daily_limit=make.micros("5"))
+    key = new_key(customer, daily_limit=make.micros("5"))
     cost = 500_000 if plan else 250_000
 
     def check():
@@ -132,7 +132,7 @@ def test_add_when_the_process_dies_at_any_statement_then_both_or_neither(setting
         )
         assert ApiKey.objects.get().spent == 0
 
-    assert killed_everywhere(lambda: add(key, service, **plan), check) >= 10
+    assert kill_at_each_statement(lambda: add(key, service, **plan), check) >= 10
     assert (make.wallet(customer).balance, ApiKey.objects.get().spent) == (10_000_000 - cost, cost)
     assert find_breaches() == []
 
@@ -143,7 +143,7 @@ def test_add_when_the_process_dies_at_any_statement_then_both_or_neither(setting
 @racing
 @pytest.mark.parametrize("limited", [False, True])
 def test_request_id_when_eight_threads_send_it_then_one_order_for_all(service, customer, limited):
-    key = key_of(customer, daily_limit=make.micros("0.25") if limited else None)
+    key = new_key(customer, daily_limit=make.micros("0.25") if limited else None)
     results = at_once(THREADS, lambda number: add(key, service, request_id="once"))
     order = Order.objects.get()
     assert results == [{"order": order.pk}] * THREADS
@@ -154,7 +154,7 @@ def test_request_id_when_eight_threads_send_it_then_one_order_for_all(service, c
 
 @racing
 def test_request_id_when_runs_are_sent_eight_times_then_one_drip_feed(service, customer):
-    key = key_of(customer)
+    key = new_key(customer)
     results = at_once(THREADS, lambda number: add(key, service, request_id="once", runs=2, interval=5))
     assert results == [{"order": Order.objects.get().pk}] * THREADS
     assert (DripFeed.objects.count(), make.wallet(customer).balance) == (1, 9_500_000)
@@ -164,7 +164,7 @@ def test_request_id_when_runs_are_sent_eight_times_then_one_drip_feed(service, c
 @racing
 def test_request_id_when_missing_then_eight_clicks_are_eight_orders(service, customer):
     """Guard off."""
-    key = key_of(customer)
+    key = new_key(customer)
     assert count_answers(at_once(THREADS, lambda number: add(key, service))) == {"order": THREADS}
     assert len(debits()) == THREADS
 
@@ -173,7 +173,7 @@ def test_request_id_when_missing_then_eight_clicks_are_eight_orders(service, cus
 def test_window_when_eight_threads_order_the_same_then_one_is_created(settings, service, customer):
     """With the window off there are eight, as above."""
     settings.API_DUPLICATE_WINDOW = 60
-    key = key_of(customer)
+    key = new_key(customer)
     busy = "You have active order with this link"
     assert count_answers(at_once(THREADS, lambda number: add(key, service))) == {"order": 1, busy: THREADS - 1}
     assert debits() == [-250_000]
@@ -182,7 +182,7 @@ def test_window_when_eight_threads_order_the_same_then_one_is_created(settings, 
 
 @racing
 def test_daily_limit_when_it_covers_three_and_eight_come_then_three_orders(service, customer):
-    key = key_of(customer, daily_limit=make.micros("0.99"))
+    key = new_key(customer, daily_limit=make.micros("0.99"))
     results = at_once(THREADS, lambda number: add(key, service))
     limit = f"{NO_FUNDS}: the daily limit of this key is reached"
     assert count_answers(results) == {"order": 3, limit: THREADS - 3}
@@ -193,7 +193,7 @@ def test_daily_limit_when_it_covers_three_and_eight_come_then_three_orders(servi
 @racing
 def test_daily_limit_when_checked_before_it_is_spent_then_exceeded(service, customer, monkeypatch):
     """Guard off: the spending is read first and written afterwards."""
-    key = key_of(customer, daily_limit=make.micros("0.99"))
+    key = new_key(customer, daily_limit=make.micros("0.99"))
     all_have_read = threading.Barrier(THREADS)
 
     def spends(*, key, charge):
@@ -211,7 +211,7 @@ def test_daily_limit_when_checked_before_it_is_spent_then_exceeded(service, cust
 
 @racing
 def test_cancel_when_eight_threads_send_it_then_refunded_once(service, customer):
-    key = key_of(customer)
+    key = new_key(customer)
     number = add(key, service)["order"]
     results = at_once(THREADS, lambda _: call_api(key, "cancel", order=number))
     assert results == [{"success": "The order is canceled."}] * THREADS
@@ -221,7 +221,7 @@ def test_cancel_when_eight_threads_send_it_then_refunded_once(service, customer)
 
 @racing
 def test_refill_when_eight_threads_send_it_then_one_is_requested(service, customer):
-    key = key_of(customer)
+    key = new_key(customer)
     order = set_order_state(make.order(customer, service), Status.COMPLETED)
     results = at_once(THREADS, lambda _: call_api(key, "refill", order=order.pk))
     refill = Refill.objects.get()
@@ -235,7 +235,7 @@ def test_refill_when_eight_threads_send_it_then_one_is_requested(service, custom
 def test_money_when_tenths_are_spent_then_nothing_is_left_over_or_missing(service):
     """0.3 − 0.1 − 0.1 − 0.1 is nothing, and 0.1 + 0.2 is 0.3."""
     alice = make.customer(funds="0.3")
-    key = key_of(alice)
+    key = new_key(alice)
     balances = []
     for _ in range(3):
         add(key, service, quantity=40)
@@ -259,7 +259,7 @@ def bobs_objects(other, service):
 def test_ids_when_another_customers_then_unknown_and_unchanged(customer, service, bobs_objects):
     """Lesson: customer A reads, refills or cancels customer B's order by its id."""
     orders, refill = bobs_objects
-    key = key_of(customer)
+    key = new_key(customer)
     many = ",".join(str(one.pk) for one in orders)
     refills, drips = list(Refill.objects.values()), list(DripFeed.objects.values())
     with nothing_changes():
@@ -279,7 +279,7 @@ def test_ids_when_another_customers_then_unknown_and_unchanged(customer, service
 def test_ids_when_ours_are_among_others_then_only_ours_are_answered(customer, service, bobs_objects):
     orders, _ = bobs_objects
     mine = make.order(customer, service)
-    answer = call_api(key_of(customer), "cancel", orders=",".join(str(one.pk) for one in [orders[0], mine, orders[1]]))
+    answer = call_api(new_key(customer), "cancel", orders=",".join(str(one.pk) for one in [orders[0], mine, orders[1]]))
     assert [one["cancel"] for one in answer] == [NOT_MINE, 1, NOT_MINE]
     mine.refresh_from_db()
     assert mine.refunded == mine.charge
@@ -294,7 +294,7 @@ def test_ids_when_orders_are_found_by_id_only_then_others_are_read_and_canceled(
     orders, _ = bobs_objects
     for module in ("status", "cancel_refill"):
         monkeypatch.setattr(f"panel.api.{module}.orders_of", lambda *, customer: Order.objects.order_by("-pk"))
-    key = key_of(customer)
+    key = new_key(customer)
     assert call_api(key, "status", order=orders[0].pk)["status"] == "Pending"
     assert "success" in call_api(key, "cancel", order=orders[0].pk)
     assert "error" in call_api(key, "refill", order=orders[2].pk)
@@ -304,5 +304,5 @@ def test_ids_when_orders_are_found_by_id_only_then_others_are_read_and_canceled(
 
 def test_keys_when_one_is_of_another_then_each_sees_its_own_customers_money(customer, other, service):
     make.deposit(other, "5")
-    assert [call_api(key_of(one), "balance")["balance"] for one in (customer, other)] == ["10", "15"]
-    assert answer_of(Client().get(ADDRESS, {"action": "balance"})) == {"error": "Invalid API key"}
+    assert [call_api(new_key(one), "balance")["balance"] for one in (customer, other)] == ["10", "15"]
+    assert read_answer(Client().get(ADDRESS, {"action": "balance"})) == {"error": "Invalid API key"}

@@ -21,11 +21,11 @@ from orders.models import Order
 from panel.api import endpoint
 from panel.api import params as api_params
 from tests import make
-from tests.api_calls import ADDRESS, LINK, add, answer_of, call_api, key_of
+from tests.api_calls import ADDRESS, LINK, add, call_api, new_key, read_answer
 from tests.scenes import nothing_changes
 
 # Tests how requests are read; what they do is tested on both databases.
-pytestmark = [pytest.mark.django_db, pytest.mark.once, pytest.mark.usefixtures("sound_books")]
+pytestmark = [pytest.mark.django_db, pytest.mark.once, pytest.mark.usefixtures("invariants_hold")]
 
 BALANCE = {"balance": "10", "currency": "USD"}
 BAD_KEY = {"error": "Invalid API key"}
@@ -39,12 +39,12 @@ def service(db):
 
 @pytest.fixture
 def key(customer):
-    return key_of(customer)
+    return new_key(customer)
 
 
 def send(body, *, content_type, address=ADDRESS, method="POST"):
     """Send a body unchanged, with any content type."""
-    return answer_of(Client().generic(method, address, body, content_type=content_type))
+    return read_answer(Client().generic(method, address, body, content_type=content_type))
 
 
 def as_json(**data):
@@ -231,8 +231,8 @@ def test_query_when_it_has_thousands_of_fields_then_an_error(key):
 
 
 def test_requests_when_empty_then_an_invalid_key():
-    assert answer_of(Client().get(ADDRESS)) == BAD_KEY
-    assert answer_of(Client().post(ADDRESS)) == BAD_KEY
+    assert read_answer(Client().get(ADDRESS)) == BAD_KEY
+    assert read_answer(Client().post(ADDRESS)) == BAD_KEY
 
 
 # -- ids ---------------------------------------------------------------------------------------------
@@ -409,7 +409,7 @@ def test_transactions_when_a_body_or_the_cache_is_read_then_none_is_open(
     customer, service, transactional_db, monkeypatch, settings
 ):
     settings.API_DUPLICATE_WINDOW = 60
-    limited = key_of(customer, daily_limit=make.micros("5"))
+    limited = new_key(customer, daily_limit=make.micros("5"))
     calls = []
 
     def watch(owner, name):
@@ -472,7 +472,7 @@ def test_body_when_the_connection_cuts_it_off_then_nothing_is_ordered(live_serve
 def test_body_when_it_comes_in_chunks_then_its_length_is_required(key):
     """Without a length nothing is read, and "Invalid API key" would make people create another one."""
     answer = Client().generic("POST", ADDRESS, b"", headers={"transfer-encoding": "chunked"})
-    assert answer_of(answer) == {"error": "Incorrect request: Content-Length is missing"}
+    assert read_answer(answer) == {"error": "Incorrect request: Content-Length is missing"}
 
 
 def test_json_when_it_has_thousands_of_fields_then_an_error(key):

@@ -22,10 +22,10 @@ from panel.accounts.models import ApiKey
 from panel.api.errors import Throttled
 from panel.api.rate_limit import count_key
 from tests import make
-from tests.api_calls import ADDRESS, LINK, add, call_api, key_of
+from tests.api_calls import ADDRESS, LINK, add, call_api, new_key
 from tests.scenes import at_once, nothing_changes
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sound_books")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("invariants_hold")]
 
 BAD_KEY = {"error": "Invalid API key"}
 LIMITED = "limited"
@@ -45,7 +45,7 @@ def service(db):
 
 @pytest.fixture
 def key(customer):
-    return key_of(customer)
+    return new_key(customer)
 
 
 def ask_from(address, key, **headers):
@@ -86,7 +86,7 @@ def test_key_when_used_too_often_then_429_only_if_set(settings, key, with_429):
 @pytest.mark.parametrize("with_429", [False, True])
 def test_client_when_limited_then_it_waits_and_nothing_is_ordered(settings, live_server, customer, service, with_429):
     settings.API_RATE_PER_KEY, settings.API_RATE_LIMIT_429 = "1/d", with_429
-    client = UpstreamClient(url=f"{live_server.url}/api/v2", api_key=key_of(customer), allow_private=True)
+    client = UpstreamClient(url=f"{live_server.url}/api/v2", api_key=new_key(customer), allow_private=True)
     assert client.balance().amount == 10
     outcome = client.add({"service": str(service.pk), "link": LINK, "quantity": "100"})
     assert isinstance(outcome, Refused) and outcome.code is ErrorCode.THROTTLED
@@ -100,7 +100,7 @@ def test_client_when_limited_then_it_waits_and_nothing_is_ordered(settings, live
 
 
 def test_key_when_another_is_used_up_then_it_still_works(customer, other, key):
-    second, bobs = key_of(customer), key_of(other)
+    second, bobs = new_key(customer), new_key(other)
     assert [ask_from(ALICE, key) for _ in range(4)][-1] == LIMITED
     for one in (second, bobs):
         assert limited([ask_from(ALICE, one) for _ in range(3)]) == 0
@@ -108,7 +108,7 @@ def test_key_when_another_is_used_up_then_it_still_works(customer, other, key):
 
 def test_key_when_strangers_try_keys_then_it_is_not_used_up(customer, key):
     """Keys that are unknown, revoked, or used from the wrong address do not count for any key."""
-    tied = key_of(customer, networks=[f"{ALICE}/32"])
+    tied = new_key(customer, networks=[f"{ALICE}/32"])
     for number in range(5):
         assert ask_from(MALLORY, f"{number:064x}") == BAD_KEY
         assert ask_from(MALLORY, key[:-1]) == BAD_KEY
@@ -166,14 +166,14 @@ def test_address_when_the_socket_has_none_then_served_and_counted(settings, key)
 
 @pytest.mark.django_db(transaction=True)
 def test_count_when_eight_threads_send_at_once_then_three_are_answered(customer):
-    key = key_of(customer)
+    key = new_key(customer)
     assert limited(at_once(8, lambda _: call_api(key, "balance"))) == 5
 
 
 @pytest.mark.django_db(transaction=True)
 def test_count_when_read_and_written_back_then_more_are_answered(customer, monkeypatch):
     """Guard off: a cache that reads the count and writes it back."""
-    key = key_of(customer)
+    key = new_key(customer)
     call_api(key, "balance")
     all_have_read = threading.Barrier(8)
     backend = type(caches["default"])

@@ -18,7 +18,7 @@ from orders.tracking.interpret import charge_in_micros
 from panel.api.status import read_statuses, served_status
 from panel.lib.money import EXCHANGE_ONE, format_plain, refund_for
 from tests import make
-from tests.api_calls import call_api, key_of, set_order_state
+from tests.api_calls import call_api, new_key, set_order_state
 from tests.scenes import create_accepted, set_and_poll
 
 CHARGES = st.integers(1, 10**12) | st.integers(1, 2_000)
@@ -38,7 +38,9 @@ def read_by_client(order: Order) -> tuple[Status, int, int]:
 def refund_by_client(order: Order, *, is_package: bool = False) -> Refund | Contradiction:
     """Return what another panel does: our charge is its expected cost, and its customer paid as much."""
     status, charge, remains = read_by_client(order)
-    sold = make.Sold(quantity=order.quantity, charge=order.charge, expected_cost=order.charge, is_package=is_package)
+    sold = make.SoldOrder(
+        quantity=order.quantity, charge=order.charge, expected_cost=order.charge, is_package=is_package
+    )
     return refund_due(sold, status=status, remains=remains, upstream_charge=charge)
 
 
@@ -133,7 +135,7 @@ def test_charge_when_reported_then_plain_digits(charge):
 
 
 @pytest.fixture
-def served(db, customer, sound_books):
+def served(db, customer, invariants_hold):
     def read(order):
         [answer] = read_statuses(customer=customer, ids=[order.pk]).values()
         return answer["status"], answer["charge"], answer["remains"]
@@ -214,8 +216,8 @@ def test_canceled_order_when_staff_refund_nothing_then_not_canceled(served, upst
     assert served(order) == ("Completed", "0.25", "0")
 
 
-def test_cancel_when_the_end_waits_for_staff_then_no_success(upstream, service, customer, sound_books):
-    key = key_of(customer)
+def test_cancel_when_the_end_waits_for_staff_then_no_success(upstream, service, customer, invariants_hold):
+    key = new_key(customer)
     [order] = create_accepted(customer, service)
     order = set_and_poll(upstream, order, status="Canceled", remains=0, charge="0.2")
     refused = {"error": "Cannot cancel: it has ended, and our team looks at what comes back"}
@@ -223,8 +225,8 @@ def test_cancel_when_the_end_waits_for_staff_then_no_success(upstream, service, 
     assert call_api(key, "cancel", orders=order.pk) == [{"order": order.pk, "cancel": refused}]
 
 
-def test_cancel_when_the_order_ended_in_part_then_no_success(upstream, service, customer, sound_books):
-    key = key_of(customer)
+def test_cancel_when_the_order_ended_in_part_then_no_success(upstream, service, customer, invariants_hold):
+    key = new_key(customer)
     [order] = create_accepted(customer, service)
     order = set_and_poll(upstream, order, status="Canceled", remains=40, charge="0.12")
     assert call_api(key, "cancel", order=order.pk) == {"error": "Order already completed"}

@@ -73,7 +73,7 @@ def test_number_when_large_then_thousands_are_separated() -> None:
         (timedelta(minutes=-5, seconds=-1), "in 5 min"),
     ],
 )
-@pytest.mark.usefixtures("still_clock")
+@pytest.mark.usefixtures("frozen_clock")
 def test_ago_when_recent_then_the_distance(distance: timedelta, words: str) -> None:
     shown = display.ago(timezone.now() - distance)
     assert shown.endswith(f">{words}</time>")

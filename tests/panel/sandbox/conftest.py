@@ -1,3 +1,5 @@
+"""Fixtures of a sandbox provider and its most frequent calls."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
@@ -9,7 +11,7 @@ import requests
 from panel.sandbox.server import SandboxServer
 
 KEY = "k-test"
-Ask = Callable[..., Any]
+Call = Callable[..., Any]
 
 
 @pytest.fixture
@@ -20,7 +22,7 @@ def server() -> Iterator[SandboxServer]:
 
 
 @pytest.fixture
-def ask(server: SandboxServer) -> Ask:
+def call(server: SandboxServer) -> Call:
     """Send an action to the sandbox and return the answer's JSON."""
 
     def send(action: str, **params: Any) -> Any:
@@ -34,11 +36,11 @@ def ask(server: SandboxServer) -> Ask:
 
 
 @pytest.fixture
-def place(ask: Ask) -> Callable[..., int]:
+def add_order(call: Call) -> Callable[..., int]:
     """Create an order of service 2 (1.2 for 1000, refill, cancel, drip-feed) and return its id."""
 
     def add(word: str = "sandbox-completed", **params: Any) -> int:
         fields = {"service": 2, "link": f"https://example.com/{word}", "quantity": 1000, **params}
-        return int(ask("add", **fields)["order"])
+        return int(call("add", **fields)["order"])
 
     return add

@@ -1,3 +1,5 @@
+"""The sandbox's pure rules: how orders progress and end, what is charged, and its clock."""
+
 from __future__ import annotations
 
 from collections import Counter
@@ -43,7 +45,7 @@ def test_plans_when_not_canceled_then_they_end_after_20_to_40_seconds() -> None:
         ("sandbox-stuck", "In progress", 500, 500),
     ],
 )
-def test_progress_when_the_link_decides_then_every_id_ends_so(word: str, status: str, low: int, high: int) -> None:
+def test_progress_when_the_link_names_an_end_then_all_ids_have_it(word: str, status: str, low: int, high: int) -> None:
     for number in range(200):
         plan = plan_delivery(order_id=number, quantity=1000, link=f"https://x.example/{word}")
         end = progress(plan, quantity=1000, elapsed=10_000)

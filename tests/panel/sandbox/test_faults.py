@@ -1,3 +1,5 @@
+"""Faults that the sandbox injects into connections and answers, seen by a real HTTP client."""
+
 from __future__ import annotations
 
 import http.client
@@ -27,11 +29,12 @@ BALANCE = {"key": KEY, "action": "balance"}
 
 
 def send(server: SandboxServer, data: dict[str, str], **options: Any) -> requests.Response:
+    """Post a request without following redirects."""
     return requests.post(server.url, data=data, timeout=60, allow_redirects=False, **options)
 
 
-def raw(server: SandboxServer, data: str = "key=k-test&action=add&service=2&quantity=100&link=a") -> Any:
-    """Return the first 4096 bytes received over a bare socket, or the error."""
+def send_raw(server: SandboxServer, data: str = "key=k-test&action=add&service=2&quantity=100&link=a") -> Any:
+    """Send a request over a bare socket; return the first 4,096 bytes of the answer, or the error."""
     parts = urlsplit(server.url)
     assert parts.hostname and parts.port
     head = f"POST {parts.path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(data)}\r\n\r\n"
@@ -74,17 +77,17 @@ def test_fault_when_the_answer_is_lost_then_the_order_exists_if_processed(
 def test_fault_when_drop_or_reset_then_an_orderly_end_or_a_reset(server: SandboxServer, processed: bool) -> None:
     for _ in range(20):
         server.inject(Fault(end="drop", processed=processed))
-        assert raw(server) == b""
+        assert send_raw(server) == b""
         server.inject(Fault(end="reset", processed=processed))
-        assert isinstance(raw(server), ConnectionResetError)
+        assert isinstance(send_raw(server), ConnectionResetError)
 
 
 def test_refuse_when_applied_then_nothing_is_read(server: SandboxServer) -> None:
     server.inject(faults.refuse(times=2))
     for _ in range(2):
-        assert isinstance(raw(server), ConnectionError)
+        assert isinstance(send_raw(server), ConnectionError)
     assert server.requests == []
-    assert b"200 OK" in raw(server)
+    assert b"200 OK" in send_raw(server)
 
 
 def test_fault_when_for_another_action_then_it_waits_for_its_own(server: SandboxServer) -> None:
@@ -106,12 +109,12 @@ def test_fault_when_times_is_none_then_applied_until_cleared(server: SandboxServ
     assert send(server, BALANCE).status_code == 200
 
 
-def test_answer_when_processed_with_another_status_then_its_own_body_stays(
+def test_answer_when_the_status_is_replaced_then_the_body_stays(
     server: SandboxServer,
 ) -> None:
     server.inject(faults.reply(status=201, processed=True))
-    placed = send(server, ADD)
-    assert (placed.status_code, placed.json()) == (201, {"order": 23501})
+    accepted = send(server, ADD)
+    assert (accepted.status_code, accepted.json()) == (201, {"order": 23501})
     server.inject(faults.reply(body=b'{"error":"Rate limit"}', status=429, headers={"Retry-After": "7"}))
     limited = send(server, ADD)
     assert (limited.status_code, limited.headers["Retry-After"]) == (429, "7")
@@ -144,6 +147,7 @@ def test_truncate_when_applied_then_more_is_announced_than_sent(server: SandboxS
 
 
 def wait_for_an_order(server: SandboxServer) -> None:
+    """Wait until the sandbox has an order, for at most 60 seconds; the caller checks that it has."""
     deadline = time.monotonic() + 60
     while not server.orders() and time.monotonic() < deadline:
         time.sleep(0.005)
@@ -157,7 +161,7 @@ def test_delay_after_when_the_client_gives_up_then_the_order_exists(server: Sand
     assert len(server.orders()) == 1
 
 
-def test_delay_before_when_the_client_gives_up_then_the_order_comes_later(server: SandboxServer) -> None:
+def test_delay_before_when_the_client_gives_up_then_ordered_later(server: SandboxServer) -> None:
     server.inject(faults.delay_before(2, "add"))
     with pytest.raises(requests.ReadTimeout):
         requests.post(server.url, data=ADD, timeout=(60, 0.02))
@@ -168,12 +172,12 @@ def test_delay_before_when_the_client_gives_up_then_the_order_comes_later(server
 
 def test_drip_when_applied_then_the_body_comes_slowly_and_whole(server: SandboxServer) -> None:
     server.inject(faults.drip(0.001, "balance"))
-    begun = time.monotonic()
+    began = time.monotonic()
     assert send(server, BALANCE).json() == {"balance": "1000", "currency": "USD"}
-    assert time.monotonic() - begun > 0.03
+    assert time.monotonic() - began > 0.03
 
 
-def test_gate_when_held_then_the_answer_comes_only_once_it_is_set(server: SandboxServer) -> None:
+def test_gate_when_held_then_the_answer_waits_for_it(server: SandboxServer) -> None:
     gate = threading.Event()
     server.inject(Fault(action="add", gate=gate))
     with ThreadPoolExecutor(1) as pool:
@@ -196,7 +200,7 @@ def test_body_when_half_of_it_is_sent_then_nothing_is_ordered(server: SandboxSer
     assert server.orders() == [] and server.requests == []
 
 
-def test_queue_when_many_threads_take_then_each_fault_applies_as_often_as_set() -> None:
+def test_queue_when_many_threads_take_then_times_is_respected() -> None:
     queue = FaultQueue()
     queue.inject(faults.drop_after("add", times=50))
     with ThreadPoolExecutor(8) as pool:

@@ -1,3 +1,5 @@
+"""The sandbox server: forced states, its file, control over HTTP, its page and its command."""
+
 from __future__ import annotations
 
 import json
@@ -18,8 +20,8 @@ import requests
 from panel.sandbox.http import control
 from panel.sandbox.server import SandboxServer
 
-Ask = Callable[..., Any]
-Place = Callable[..., int]
+Call = Callable[..., Any]
+AddOrder = Callable[..., int]
 ROOT = Path(__file__).resolve().parents[3]
 ADD = {
     "key": "k",
@@ -30,13 +32,15 @@ ADD = {
 }
 
 
-# forcing states
+# -- forcing states ---------------------------------------------------------------------------------
 
 
-def test_set_order_when_ended_then_shown_and_refunded_once(server: SandboxServer, ask: Ask, place: Place) -> None:
-    order = place("sandbox-stuck")
+def test_set_order_when_ended_then_shown_and_refunded_once(
+    server: SandboxServer, call: Call, add_order: AddOrder
+) -> None:
+    order = add_order("sandbox-stuck")
     server.set_order(order, status="Partial", remains=250)
-    row = ask("status", order=order)
+    row = call("status", order=order)
     assert (row["status"], row["charge"], row["remains"]) == ("Partial", "0.9", "250")
     assert server.balance == Decimal("999.1")
     server.set_order(order, status="Partial", remains=250)
@@ -53,27 +57,27 @@ def test_set_order_when_ended_then_shown_and_refunded_once(server: SandboxServer
     ("status", "remains", "charge"),
     [("Completed", "0", "1.2"), ("Canceled", "1000", "0"), ("Partial", "500", "0.6")],
 )
-def test_set_order_when_only_the_status_is_given_then_the_rest_fits_it(
-    server: SandboxServer, ask: Ask, place: Place, status: str, remains: str, charge: str
+def test_set_order_when_only_the_status_is_given_then_others_follow(
+    server: SandboxServer, call: Call, add_order: AddOrder, status: str, remains: str, charge: str
 ) -> None:
-    order = place()
+    order = add_order()
     server.set_order(order, status=status)
-    row = ask("status", order=order)
+    row = call("status", order=order)
     assert (row["status"], row["remains"], row["charge"]) == (status, remains, charge)
 
 
 def test_set_order_when_values_are_unreadable_then_shown_unchanged(
-    server: SandboxServer, ask: Ask, place: Place
+    server: SandboxServer, call: Call, add_order: AddOrder
 ) -> None:
-    first, second, third = place(), place(), place()
+    first, second, third = add_order(), add_order(), add_order()
     server.set_order(first, status="in_progress", remains=None, charge=1.5, start_count="")
-    row = ask("status", order=first)
+    row = call("status", order=first)
     assert (row["status"], row["remains"]) == ("in_progress", None)
     assert (row["charge"], row["start_count"]) == (1.5, "")
     server.set_order(second, answer=["what"])
     server.set_order(third, omitted=True)
-    assert ask("status", orders=f"{second},{third}") == {str(second): ["what"]}
-    assert ask("status", order=third) == {"error": "Incorrect order ID"}
+    assert call("status", orders=f"{second},{third}") == {str(second): ["what"]}
+    assert call("status", order=third) == {"error": "Incorrect order ID"}
     with pytest.raises(LookupError):
         server.set_order(1, status="Partial")
     with pytest.raises(ValueError):
@@ -81,18 +85,18 @@ def test_set_order_when_values_are_unreadable_then_shown_unchanged(
 
 
 def test_set_order_when_the_charge_is_higher_then_the_balance_pays_it(
-    server: SandboxServer, ask: Ask, place: Place
+    server: SandboxServer, call: Call, add_order: AddOrder
 ) -> None:
-    order = place()
+    order = add_order()
     server.set_order(order, status="Completed", charge="2")
-    assert ask("status", order=order)["charge"] == "2"
-    assert ask("balance")["balance"] == "998"
+    assert call("status", order=order)["charge"] == "2"
+    assert call("balance")["balance"] == "998"
 
 
-# the file
+# -- the file ---------------------------------------------------------------------------------------
 
 
-def test_restart_when_on_the_same_file_then_everything_is_still_there(tmp_path: Path) -> None:
+def test_restart_when_on_the_same_file_then_all_data_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "new" / "sandbox.sqlite3"
     with SandboxServer(db_path=path, key="k", speed=0, balance="10") as server:
         requests.post(server.url, data=ADD, timeout=60)
@@ -116,13 +120,14 @@ def test_adds_when_twenty_at_once_then_each_is_accepted_and_charged_once() -> No
 
         with ThreadPoolExecutor(20) as pool:
             answers = list(pool.map(add, range(20)))
-        placed = [answer["order"] for answer in answers if "order" in answer]
-        assert len(set(placed)) == 10 and len(placed) == 10
+        accepted = [answer["order"] for answer in answers if "order" in answer]
+        assert len(set(accepted)) == 10 and len(accepted) == 10
         assert answers.count({"error": "Not enough funds on balance"}) == 10
-        assert [order.id for order in server.orders()] == sorted(placed)
+        assert [order.id for order in server.orders()] == sorted(accepted)
         assert server.balance == 0
 
 
+# A server in its own process, which a test can kill.
 _RUN = """
 import sys
 from panel.sandbox.server import SandboxServer
@@ -147,7 +152,7 @@ def test_kill_when_adds_are_in_progress_then_orders_and_balance_agree(tmp_path: 
     confirmed: list[int] = []
     enough = threading.Event()
 
-    def add_until_it_dies() -> None:
+    def add_until_killed() -> None:
         with requests.Session() as session:
             while True:
                 try:
@@ -159,7 +164,7 @@ def test_kill_when_adds_are_in_progress_then_orders_and_balance_agree(tmp_path: 
                     enough.set()
 
     with ThreadPoolExecutor(4) as pool:
-        workers = [pool.submit(add_until_it_dies) for _ in range(4)]
+        workers = [pool.submit(add_until_killed) for _ in range(4)]
         assert enough.wait(60)
         os.kill(process.pid, signal.SIGKILL)
         for worker in workers:
@@ -173,38 +178,38 @@ def test_kill_when_adds_are_in_progress_then_orders_and_balance_agree(tmp_path: 
         assert all(order.charge == Decimal("0.12") for order in orders)
 
 
-# control over HTTP
+# -- control over HTTP ------------------------------------------------------------------------------
 
 
-def test_control_when_open_then_every_command_works(server: SandboxServer, ask: Ask, place: Place) -> None:
-    def call(command: str, **arguments: Any) -> Any:
-        return control.call(server.base_url, "k-test", command, **arguments)
+def test_control_when_open_then_every_command_works(server: SandboxServer, call: Call, add_order: AddOrder) -> None:
+    def command(name: str, **arguments: Any) -> Any:
+        return control.call(server.base_url, "k-test", name, **arguments)
 
-    order = place()
-    call("advance", seconds=60)
-    assert ask("status", order=order)["status"] == "Completed"
-    ask("refill", order=order)
-    call("set_refill", refill_id=1, status="Rejected")
-    assert ask("refill_status", refill=1) == {"status": "Rejected"}
-    call("set_dialect", many=False)
-    assert ask("refill_status", refills="1") == {"error": "Incorrect request"}
-    call("set_dialect")
-    call("set_order", order_id=order, status="Partial", remains=500)
-    assert call("orders")[0]["refunded"] == "0.6"
-    call("set_service", service_id=2, rate="3")
-    call("set_balance", amount="7.5")
-    assert call("balance") == "7.5"
-    call("skip_order_ids", count=50)
-    assert call("requests")[0]["action"] == "add"
-    call("clear_requests")
-    assert call("requests") == []
-    call("inject", action="balance", status=503, body="<h1>Busy</h1>", processed=False)
+    order = add_order()
+    command("advance", seconds=60)
+    assert call("status", order=order)["status"] == "Completed"
+    call("refill", order=order)
+    command("set_refill", refill_id=1, status="Rejected")
+    assert call("refill_status", refill=1) == {"status": "Rejected"}
+    command("set_dialect", many=False)
+    assert call("refill_status", refills="1") == {"error": "Incorrect request"}
+    command("set_dialect")
+    command("set_order", order_id=order, status="Partial", remains=500)
+    assert command("orders")[0]["refunded"] == "0.6"
+    command("set_service", service_id=2, rate="3")
+    command("set_balance", amount="7.5")
+    assert command("balance") == "7.5"
+    command("skip_order_ids", count=50)
+    assert command("requests")[0]["action"] == "add"
+    command("clear_requests")
+    assert command("requests") == []
+    command("inject", action="balance", status=503, body="<h1>Busy</h1>", processed=False)
     data = {"key": "k-test", "action": "balance"}
     busy = requests.post(server.url, data=data, timeout=60)
     assert (busy.status_code, busy.text) == (503, "<h1>Busy</h1>")
-    call("inject", status=500, times=None)
-    call("clear_faults")
-    assert ask("balance")["balance"] == "7.5"
+    command("inject", status=500, times=None)
+    command("clear_faults")
+    assert call("balance")["balance"] == "7.5"
 
 
 @pytest.mark.parametrize(
@@ -239,19 +244,20 @@ def test_control_when_not_open_then_not_found() -> None:
         assert server.balance == 1000
 
 
-# the page and the command
+# -- the page and the command -----------------------------------------------------------------------
 
 
-def test_page_when_opened_then_it_shows_what_it_is_and_escapes(server: SandboxServer, ask: Ask) -> None:
+def test_page_when_opened_then_orders_are_shown_and_escaped(server: SandboxServer, call: Call) -> None:
     empty = requests.get(server.base_url + "/", timeout=60)
     assert empty.headers["Content-Type"] == "text/html; charset=utf-8"
     assert "Sandbox provider" in empty.text and "No orders yet." in empty.text
-    ask("add", service=2, link="https://e.example/<script>&", quantity=1000)
+    call("add", service=2, link="https://e.example/<script>&", quantity=1000)
     text = requests.get(server.base_url + "/", timeout=60).text
     assert "998.8 USD" in text and "Instagram followers, standard" in text
     assert "https://e.example/&lt;script&gt;&amp;" in text and "<script" not in text
 
 
+# The command in a minimal Django, without the panel's settings.
 _COMMAND = """
 import sys
 import django
@@ -264,7 +270,7 @@ call_command("sandbox_provider", *sys.argv[1:])
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_command_when_it_gets_a_signal_then_it_has_listened_and_stops(tmp_path: Path, number: signal.Signals) -> None:
+def test_command_when_it_gets_a_signal_then_it_stops_cleanly(tmp_path: Path, number: signal.Signals) -> None:
     path = tmp_path / "var" / "sandbox.sqlite3"
     options = ["--port", "0", "--db", str(path), "--services", "100", "--balance", "12.5", "--speed", "2"]
     process = subprocess.Popen(
@@ -280,7 +286,7 @@ def test_command_when_it_gets_a_signal_then_it_has_listened_and_stops(tmp_path: 
     with requests.Session() as session:
         services = session.post(url, data={"key": "k", "action": "services"}, timeout=60).json()
         balance = session.post(url, data={"key": "k", "action": "balance"}, timeout=60).json()
-        # The connection is still kept alive when the signal comes.
+        # The signal arrives while a connection is kept alive: it must not delay the end.
         process.send_signal(number)
         rest, errors = process.communicate(timeout=60)
     assert line.startswith("Sandbox provider listening on http://127.0.0.1:")
@@ -288,7 +294,7 @@ def test_command_when_it_gets_a_signal_then_it_has_listened_and_stops(tmp_path: 
     assert (process.returncode, rest, errors) == (0, "", "")
 
 
-def test_close_when_requests_are_waiting_then_it_does_not_wait_for_them() -> None:
+def test_close_when_requests_are_open_then_it_does_not_wait() -> None:
     from panel.sandbox.http import faults
 
     server = SandboxServer(key="k").start()

@@ -76,7 +76,7 @@ def rows_of(page: str, label: str) -> list[list[str]]:
     return [[words_of(cell) for cell in re.findall(r"<t[hd]\b[^>]*>(.*?)</t[hd]>", row, re.DOTALL)] for row in rows]
 
 
-def params_of(page: str, key: str) -> list[list[str]]:
+def params_for(page: str, key: str) -> list[list[str]]:
     """Return name, need and text of each parameter of a type; the first type is described with `add`."""
     return rows_of(page, "Parameters of " + ("add" if key == next(iter(SPECS)) else SPECS[key].wire))
 
@@ -263,7 +263,7 @@ def test_types_when_documented_then_with_exactly_their_parameters():
         quantity = ["quantity"] if spec.takes_quantity else []
         names = ["link", *quantity, *(param.name for param in spec.params)]
         runs = ["runs", "interval"] if spec.drips else []
-        names_shown = [name for name, *_ in params_of(page, key)]
+        names_shown = [name for name, *_ in params_for(page, key)]
         assert names_shown == ["service", *names, *runs, "request_id"]
         assert folded.get(spec.wire, ", ".join(names)) == ", ".join(names)
     assert len(folded) == len(SPECS) - 1
@@ -297,7 +297,7 @@ def test_parameter_when_left_out_then_only_a_required_one_is_missed(key, custome
     make.service(provider, type=key, low=3)
     one = next(one for one in docs_for(customer=customer, address=ADDRESS)["types"] if one.key == key)
     params = one.example.params
-    rows = params_of(read(), key)
+    rows = params_for(read(), key)
     for param, need, _ in rows:
         rest = {name: value for name, value in params.items() if name != param}
         if need == "required" or need.startswith("if ") and param in params:

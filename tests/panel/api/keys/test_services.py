@@ -36,7 +36,7 @@ from panel.api.keys.services import (
 )
 from tests import make
 from tests.logs import log_lines
-from tests.threads import PATIENCE, in_threads
+from tests.threads import MAX_WAIT_SECONDS, in_threads
 
 pytestmark = pytest.mark.django_db
 
@@ -178,7 +178,7 @@ def no_lock(monkeypatch):
 
         def count(self) -> int:
             count = self.found.count()
-            meeting.wait(PATIENCE)
+            meeting.wait(MAX_WAIT_SECONDS)
             return count
 
     monkeypatch.setattr(services, "hold_account", lambda customer: transaction.atomic())
@@ -399,7 +399,7 @@ def test_limit_when_a_day_begins_in_the_panels_time_zone_then_it_restarts(
 def spend_after_looking(key: ApiKey, charge: int, meeting: threading.Barrier) -> str:
     """Check, then add: the addition is atomic, but the check is not part of it."""
     enough = fresh(key).spent + charge <= (key.daily_limit or 0)
-    meeting.wait(PATIENCE)
+    meeting.wait(MAX_WAIT_SECONDS)
     if not enough:
         return "refused"
     ApiKey.objects.filter(pk=key.pk).update(spent=F("spent") + charge, spent_on=timezone.localdate())
@@ -430,7 +430,7 @@ def add_at_once(secret: str, service: Any) -> list[Any]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_limit_when_many_order_at_once_then_it_holds_and_refused_ones_are_free(customer, service, sound_books):
+def test_limit_when_many_order_at_once_then_it_holds_and_refused_ones_are_free(customer, service, invariants_hold):
     made = make_key(customer=customer, name="Shop", daily_limit=make.micros("0.80"))
     answers = add_at_once(made.secret, service)
     assert sum("order" in one for one in answers) == 3  # At $0.25 each.

@@ -1,4 +1,4 @@
-"""The order form in a real browser: by typing alone, on a phone, without scripts, and with nothing that jumps."""
+"""The order form in a real browser: by keyboard alone, on a phone, without scripts, and without layout shifts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 @pytest.fixture
 def shop(live_server, upstream):
-    """A provider, Followers and Comments on sale, and Alice with $10."""
+    """Followers, comments and likes on sale, and Alice with $10."""
     provider = make.provider(url=upstream.url, api_key=upstream.key)
     followers = make.service(provider, name="Followers")
     make.service(provider, external_id="2", name="Comments, random", type="custom_comments", low=1, high=50, rate="20")
@@ -38,38 +38,37 @@ def shop(live_server, upstream):
 
 
 def open_form(page, shop, query=""):
+    """Sign in as Alice and open the order form."""
     sign_in(page, shop.url)
     page.goto(shop.url + reverse("order_new") + query)
 
 
 def query_of(name):
+    """Return the query that chooses the service of this name."""
     return f"?service={Service.objects.get(name=name).pk}"
 
 
 def chooser(page):
+    """Return the field in which a customer searches for a service."""
     return page.get_by_role("combobox", name="Service", exact=True)
 
 
 def choose(page, name):
-    """As a customer does: types a word of it, and takes the first."""
+    """Type a part of the name, take the first match, and check that it is this service."""
     chooser(page).fill(name)
     page.keyboard.press("Enter")
     expect(chooser(page)).to_have_value(re.compile(re.escape(name)))
     expect(page.locator(".service-name")).to_have_text(name)
 
 
-def is_focused(locator):
-    expect(locator).to_be_focused()
-
-
-def test_order_with_the_keyboard_alone_from_finding_the_service_on(shop, open_page):
+def test_order_when_made_by_keyboard_alone_then_created(shop, open_page):
     page = open_page()
     open_form(page, shop)
     chooser(page).focus()
     expect(chooser(page)).to_have_attribute("aria-expanded", "false")
     page.keyboard.press("ArrowDown")
     expect(page.get_by_role("option")).to_have_count(3)
-    page.keyboard.press("End")  # Nothing is active yet: it stays in the text.
+    page.keyboard.press("End")  # No option is active yet: the key moves the cursor in the text.
     page.keyboard.press("ArrowUp")
     active = page.locator("[role=option][aria-selected=true]")
     expect(active).to_contain_text("Likes")
@@ -81,11 +80,11 @@ def test_order_with_the_keyboard_alone_from_finding_the_service_on(shop, open_pa
     page.keyboard.type("like")
     expect(page.get_by_role("option")).to_have_count(1)
     page.keyboard.press("Enter")
-    is_focused(page.locator("#id_link"))
+    expect(page.locator("#id_link")).to_be_focused()
     page.keyboard.type("https://example.com/keys")
     expect(page.locator("#id_quantity")).to_be_visible()
     page.keyboard.press("Tab")
-    is_focused(page.locator("#id_quantity"))
+    expect(page.locator("#id_quantity")).to_be_focused()
     page.keyboard.type("100")
     expect(page.get_by_role("button", name="Order for $0.25")).to_be_visible()
     page.keyboard.press("Enter")
@@ -93,7 +92,7 @@ def test_order_with_the_keyboard_alone_from_finding_the_service_on(shop, open_pa
     assert Order.objects.get().service.name == "Likes, fast and cheap"
 
 
-def test_enter_before_the_services_are_found_takes_the_first_when_they_are(shop, open_page):
+def test_enter_when_services_still_load_then_the_first_is_chosen(shop, open_page):
     page = open_page()
     open_form(page, shop)
     page.route("**/orders/new/find/**", lambda route: (page.wait_for_timeout(150), route.continue_()))
@@ -104,7 +103,7 @@ def test_enter_before_the_services_are_found_takes_the_first_when_they_are(shop,
     assert not Order.objects.exists()
 
 
-def test_chosen_service_comes_back_when_another_was_not_chosen(shop, open_page):
+def test_chooser_when_left_without_a_choice_then_the_old_one_stays(shop, open_page):
     page = open_page()
     open_form(page, shop, query_of("Followers"))
     label = str(Service.objects.get(name="Followers"))
@@ -119,7 +118,7 @@ def test_chosen_service_comes_back_when_another_was_not_chosen(shop, open_page):
 
 
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_every_type_can_be_ordered(shop, open_page, viewport):
+def test_order_when_of_any_service_type_then_created(shop, open_page, viewport):
     page = open_page(viewport=viewport)
     sign_in(page, shop.url)
     provider = Service.objects.first().upstream.provider
@@ -132,7 +131,7 @@ def test_every_type_can_be_ordered(shop, open_page, viewport):
         spec = SPECS[service_type]
         for param in spec.params:
             field = page.locator(f"#id_{param.name}")
-            if param.name == "referring_url":  # Only asked for when visitors come from there.
+            if param.name == "referring_url":  # Shown only for the type of traffic that needs it.
                 expect(field).to_be_hidden()
             elif param.kind is Kind.CHOICE:
                 field.select_option(TYPED[param.name])
@@ -146,7 +145,7 @@ def test_every_type_can_be_ordered(shop, open_page, viewport):
     assert Order.objects.count() == len(types)
 
 
-def test_drip_feed_shows_the_charge_of_all_runs_and_starts(shop, open_page):
+def test_drip_feed_when_ordered_then_the_charge_covers_all_runs(shop, open_page):
     page = open_page()
     open_form(page, shop, query_of("Followers"))
     page.fill("#id_link", "https://example.com/drops")
@@ -162,7 +161,8 @@ def test_drip_feed_shows_the_charge_of_all_runs_and_starts(shop, open_page):
     assert DripFeed.objects.get().runs == 10
 
 
-WATCH_SHIFTS = """() => {
+# Collects layout shifts in `window.shifts`.
+RECORD_SHIFTS = """() => {
   window.shifts = [];
   new PerformanceObserver((list) => {
     for (const entry of list.getEntries()) {
@@ -172,15 +172,15 @@ WATCH_SHIFTS = """() => {
 }"""
 
 
-def place_of(page, name):
-    """Where it stands on the page, however far that is scrolled."""
-    return page.locator(name).evaluate(
+def position_of(page, selector):
+    """Return x, y, width and height of the element, relative to the page, so that scrolling does not matter."""
+    return page.locator(selector).evaluate(
         "element => (({ x, y, width, height }) => [x, y + scrollY, width, height])(element.getBoundingClientRect())"
     )
 
 
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_nothing_jumps_while_typing(shop, open_page, viewport):
+def test_form_when_typed_into_then_nothing_shifts(shop, open_page, viewport):
     page = open_page(viewport=viewport)
     alice = User.objects.get(email="alice@example.org")
     order = make.order(alice, Service.objects.get(name="Followers"), link="https://example.com/same")
@@ -188,25 +188,25 @@ def test_nothing_jumps_while_typing(shop, open_page, viewport):
     page.get_by_text("Deliver in several runs").click()
     page.locator("#id_link").focus()
     page.wait_for_timeout(300)
-    page.evaluate(WATCH_SHIFTS)
-    places = ["#id_link", "#id_quantity", "#id_runs"]
-    if viewport is DESKTOP:  # On a phone it sticks to the window.
-        places += [".summary-charge", ".summary .btn-primary"]
-    before = [place_of(page, place) for place in places]
+    page.evaluate(RECORD_SHIFTS)
+    selectors = ["#id_link", "#id_quantity", "#id_runs"]
+    if viewport is DESKTOP:  # On a phone the summary is fixed to the window.
+        selectors += [".summary-charge", ".summary .btn-primary"]
+    before = [position_of(page, selector) for selector in selectors]
     page.keyboard.type("https://example.com/same")
     expect(page.locator("#running-order")).to_contain_text(f"Order {order.pk} of Followers is still running")
-    page.locator("#id_quantity").press_sequentially("5000000")  # Too many, and too dear.
+    page.locator("#id_quantity").press_sequentially("5000000")  # More than the largest order, and than the wallet has.
     expect(page.locator(".summary-note")).to_contain_text("largest order")
     page.locator("#id_quantity").fill("")
     page.locator("#id_quantity").press_sequentially("500")
     page.locator("#id_runs").press_sequentially("20")
     page.locator("#id_interval").press_sequentially("1440")
     expect(page.locator(".summary-note")).to_contain_text("You need")
-    assert [place_of(page, place) for place in places] == before
+    assert [position_of(page, selector) for selector in selectors] == before
     assert page.evaluate("window.shifts") == []
 
 
-def test_active_order_of_the_link_is_told_and_linked(shop, open_page):
+def test_link_when_an_order_of_it_runs_then_that_order_is_linked(shop, open_page):
     page = open_page()
     alice = User.objects.get(email="alice@example.org")
     order = make.order(alice, Service.objects.get(name="Followers"), link="https://example.com/same")
@@ -218,7 +218,7 @@ def test_active_order_of_the_link_is_told_and_linked(shop, open_page):
     expect(link).to_have_count(0)
 
 
-def test_star_marks_the_service_and_keeps_what_was_typed(shop, open_page):
+def test_star_when_clicked_then_favorite_and_input_kept(shop, open_page):
     page = open_page()
     open_form(page, shop, query_of("Followers"))
     page.fill("#id_link", "https://example.com/kept")
@@ -230,7 +230,7 @@ def test_star_marks_the_service_and_keeps_what_was_typed(shop, open_page):
     expect(page.locator("#id_link")).to_have_value("https://example.com/kept")
 
 
-def test_session_that_ends_while_typing_leads_to_the_sign_in_and_back_to_what_was_typed(shop, open_page):
+def test_session_when_it_ends_while_typing_then_input_is_kept(shop, open_page):
     page = open_page()
     open_form(page, shop, query_of("Comments, random"))
     page.fill("#id_link", "https://example.com/kept")
@@ -246,7 +246,7 @@ def test_session_that_ends_while_typing_leads_to_the_sign_in_and_back_to_what_wa
     assert not Order.objects.exists()
 
 
-def test_service_is_found_and_ordered_without_scripts(shop, open_page):
+def test_order_when_without_scripts_then_service_found_and_created(shop, open_page):
     page = open_page(viewport=PHONE, scripts=False)
     open_form(page, shop)
     page.fill("#id_link", "https://example.com/plain")
@@ -263,7 +263,7 @@ def test_service_is_found_and_ordered_without_scripts(shop, open_page):
 
 
 @EACH_SCREEN
-def test_form_is_sound_in_each_state(shop, open_page, viewport, theme):
+def test_form_when_in_each_state_then_axe_finds_nothing(shop, open_page, viewport, theme):
     page = open_page(viewport=viewport, theme=theme)
     alice = User.objects.get(email="alice@example.org")
     followers = Service.objects.get(name="Followers")

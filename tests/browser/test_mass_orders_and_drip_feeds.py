@@ -1,4 +1,4 @@
-"""Mass orders and drip-feeds in a real browser: with and without scripts, on a phone too."""
+"""Mass orders and drip-feeds in a real browser: with and without scripts, on desktop and phone."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ from tests.browser.test_pages import check_in_both_themes, check_page, sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-VIEWS = pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
-ON_TOP = """element => {
+VIEWPORTS = pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+# Whether nothing covers the element.
+IS_UNCOVERED = """element => {
   const box = element.getBoundingClientRect();
   return element.contains(document.elementFromPoint(box.left + 5, box.top + box.height / 2));
 }"""
@@ -30,7 +31,7 @@ ON_TOP = """element => {
 
 @pytest.fixture
 def shop(live_server):
-    """Followers, comments and a package, and a customer with $100."""
+    """Followers, comments and a package on sale, and Alice with $100."""
     provider = make.provider()
     make.service(provider, name="Followers")
     make.service(provider, external_id="2", name="Comments", type="custom_comments", low=1, high=50, rate="20")
@@ -39,8 +40,8 @@ def shop(live_server):
     return live_server
 
 
-def lines() -> tuple[str, str]:
-    """Four that can be ordered for $8.75, and two that cannot."""
+def order_lines() -> tuple[str, str]:
+    """Return the text of four valid lines for $8.75, and of two invalid ones."""
     pks = {service.name: service.pk for service in Service.objects.all()}
     good = [
         f"{pks['Followers']} | https://example.com/{'a-rather-long-page/' * 6} | 1,000",
@@ -52,57 +53,60 @@ def lines() -> tuple[str, str]:
     return "\n".join(good), "\n".join(bad)
 
 
-def drip_feed() -> DripFeed:
-    """Ten runs of which three began; of these one is done and one under way."""
+def create_drip_feed() -> DripFeed:
+    """Create ten runs, three of them begun: one completed, one in progress, one pending."""
     alice, service = User.objects.get(email="alice@example.org"), Service.objects.get(name="Followers")
     drip = make.drip(alice, service, runs=10, interval=90)
     for _ in range(2):
-        begin_next(drip)
+        begin_next_run(drip)
     first, second, _ = drip.orders.order_by("run")
     Order.objects.filter(pk=first.pk).update(status=Status.COMPLETED, remains=0)
     Order.objects.filter(pk=second.pk).update(status=Status.IN_PROGRESS, remains=40)
     return drip
 
 
-def begin_next(drip: DripFeed) -> None:
+def begin_next_run(drip: DripFeed) -> None:
+    """Make the next run due and begin it."""
     DripFeed.objects.filter(pk=drip.pk).update(next_run_at=timezone.now() - timedelta(seconds=1))
     begin_due_runs()
 
 
 @pytest.fixture
-def page_of_alice(shop, open_page):
-    def opened(**values):
+def open_signed_in(shop, open_page):
+    """Open pages signed in as Alice."""
+
+    def new_page(**values):
         page = open_page(**values)
         sign_in(page, shop.url)
         return page
 
-    return opened
+    return new_page
 
 
 @EACH_SCREEN
-def test_pages_are_sound_empty_and_full(shop, page_of_alice, viewport, theme):
-    page = page_of_alice(viewport=viewport, theme=theme)
+def test_pages_when_empty_or_full_then_axe_finds_nothing(shop, open_signed_in, viewport, theme):
+    page = open_signed_in(viewport=viewport, theme=theme)
     for name in ("mass_order", "drip_list"):
         page.goto(shop.url + reverse(name))
         check_in_both_themes(page, viewport)
-    drip = drip_feed()
+    drip = create_drip_feed()
     for address in (reverse("drip_list"), reverse("drip_detail", args=[drip.pk])):
         page.goto(shop.url + address)
         check_in_both_themes(page, viewport)
     page.goto(shop.url + reverse("mass_order"))
-    page.fill("textarea", "\n".join(lines()))
+    page.fill("textarea", "\n".join(order_lines()))
     page.get_by_role("button", name="Check the lines").click()
     failed = page.get_by_role("heading", name="2 lines cannot be ordered")
     expect(failed).to_be_focused()
-    page.wait_for_function(ON_TOP, arg=failed.element_handle())  # It is scrolled to, smoothly.
+    page.wait_for_function(IS_UNCOVERED, arg=failed.element_handle())  # Smooth scrolling takes a moment.
     check_in_both_themes(page, viewport)
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
-@VIEWS
-def test_mass_order_is_previewed_and_placed_once(shop, page_of_alice, viewport, scripts):
-    page = page_of_alice(viewport=viewport, scripts=scripts)
-    good, bad = lines()
+@VIEWPORTS
+def test_mass_order_when_double_clicked_then_created_once(shop, open_signed_in, viewport, scripts):
+    page = open_signed_in(viewport=viewport, scripts=scripts)
+    good, bad = order_lines()
     page.goto(shop.url + reverse("order_new"))
     page.goto(shop.url + reverse("mass_order"))
     page.get_by_role("textbox", name="Lines").fill(f"{good}\n{bad}")
@@ -119,8 +123,8 @@ def test_mass_order_is_previewed_and_placed_once(shop, page_of_alice, viewport, 
     assert Order.objects.count() == 4
 
 
-def test_file_becomes_lines_that_can_be_mended(shop, page_of_alice, tmp_path):
-    page = page_of_alice(viewport=PHONE)
+def test_file_when_a_line_is_wrong_then_it_can_be_corrected(shop, open_signed_in, tmp_path):
+    page = open_signed_in(viewport=PHONE)
     service = Service.objects.get(name="Followers").pk
     file = tmp_path / "orders.csv"
     file.write_text(f"service,link,quantity\n{service},https://example.com/a,100\n{service},https://example.com/b,1\n")
@@ -136,10 +140,10 @@ def test_file_becomes_lines_that_can_be_mended(shop, page_of_alice, tmp_path):
     assert sorted(Order.objects.values_list("quantity", flat=True)) == [10, 100]
 
 
-def test_lines_of_a_session_that_ended_are_there_after_signing_in(shop, page_of_alice):
-    page = page_of_alice()
+def test_lines_when_the_session_ended_then_kept_for_the_sign_in(shop, open_signed_in):
+    page = open_signed_in()
     page.goto(shop.url + reverse("mass_order"))
-    good, _ = lines()
+    good, _ = order_lines()
     page.get_by_role("textbox", name="Lines").fill(good)
     page.context.clear_cookies(name="sessionid")
     page.get_by_role("button", name="Check the lines").click()
@@ -152,15 +156,15 @@ def test_lines_of_a_session_that_ended_are_there_after_signing_in(shop, page_of_
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
-def test_drip_feed_is_followed_and_stopped(shop, page_of_alice, scripts):
-    page = page_of_alice(viewport=PHONE, scripts=scripts)
+def test_drip_feed_when_stopped_then_remaining_runs_are_refunded(shop, open_signed_in, scripts):
+    page = open_signed_in(viewport=PHONE, scripts=scripts)
     page.clock.install() if scripts else None
-    drip = drip_feed()
+    drip = create_drip_feed()
     page.goto(shop.url + reverse("drip_list"))
     page.get_by_role("link", name=f"{drip.pk} Followers").click()
     expect(page.locator("#drip-live")).to_contain_text("Run 3 of 10")
     expect(page.get_by_role("button", name="Stop and get back $1.75")).to_be_visible()
-    begin_next(drip)
+    begin_next_run(drip)
     if scripts:
         page.clock.fast_forward(10_000)
         expect(page.locator("#drip-live")).to_contain_text("Run 4 of 10")
