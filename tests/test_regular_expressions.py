@@ -78,7 +78,7 @@ REQUEST_KEY = Untrusted("a hidden field of a form", MAX_BODY)
 REGISTER: dict[str, Untrusted | Trusted] = {
     "billing/admin/wallets.py: request_key": REQUEST_KEY,
     "billing/forms.py: request_key": REQUEST_KEY,
-    "billing/web/tables.py: _OF_A_DEPOSIT": Trusted("keys of ledger entries, written by the panel"),
+    "billing/web/tables.py: _DEPOSIT_KEY": Trusted("keys of ledger entries, written by the panel"),
     "billing/web/views/deposits.py: [0-9]{1,18}": Untrusted("the method in a form", MAX_BODY),
     "catalog/admin/provider_form.py: [A-Za-z0-9_-]+": Untrusted("a name in a form", MAX_BODY),
     "catalog/admin/services/actions.py: services": Untrusted(
@@ -107,7 +107,7 @@ REGISTER: dict[str, Untrusted | Trusted] = {
     "catalog/upstream/parsing.py: _ORDER_NAMED": Untrusted(
         "a provider's answer", MAX_SERVICES_BODY, (("", '"id" ', ""),)
     ),
-    "orders/requests/queue.py: _TELLS_TOO_MUCH": Untrusted("a provider's error", 200),
+    "orders/requests/queue.py: _REVEALING": Untrusted("a provider's error", 200),
     "orders/admin/cancel.py: orders": Untrusted("numbers in a hidden field", MAX_BODY, (("1", ",1", "x"),)),
     "orders/web/order_form.py: [\\s,\\u00a0\\u202f]": Untrusted("a quantity in a form", MAX_BODY),
     "orders/web/order_form.py: -?[0-9]{1,15}": Untrusted("a quantity in a form", MAX_BODY),
@@ -118,7 +118,7 @@ REGISTER: dict[str, Untrusted | Trusted] = {
         "the host of a link", validation.MAX_LINK, (("a", ".a", "!"), ("a", "-", "."))
     ),
     "orders/checkout/validation.py: _UNPRINTABLE": Untrusted("a link", validation.MAX_LINK),
-    "orders/checkout/validation.py: _IN_NO_LINE": Untrusted("a line of comments", validation.MAX_TEXT),
+    "orders/checkout/validation.py: _FORBIDDEN": Untrusted("a line of comments", validation.MAX_TEXT),
     "orders/checkout/validation.py: [1-9][0-9]{0,8}": Untrusted("a parameter", validation.MAX_LINE),
     "orders/checkout/validation.py: [A-Za-z]{2}": Untrusted("a parameter", validation.MAX_LINE),
     "orders/checkout/validation.py: \\Ahttps?://": Untrusted("a link", validation.MAX_LINK),

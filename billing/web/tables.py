@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from billing.models import Entry
 from panel.lib.tables import AgoColumn, BaseTable, MoneyColumn
 
-_OF_A_DEPOSIT = re.compile(r"deposit:([0-9]+)(:bonus)?")
+_DEPOSIT_KEY = re.compile(r"deposit:([0-9]+)(:bonus)?")
 
 
 class EntryTable(BaseTable):
@@ -47,6 +47,6 @@ def _cause(entry: Entry) -> tuple[str, str]:
         is_charge = entry.kind == Entry.Kind.DRIP_FEED
         text = "%(kind)s %(number)s" if is_charge else gettext("%(kind)s of drip-feed %(number)s")
         return text % {"kind": kind, "number": entry.drip_ref}, reverse("drip_detail", args=[entry.drip_ref])
-    if deposit := _OF_A_DEPOSIT.fullmatch(entry.key):
+    if deposit := _DEPOSIT_KEY.fullmatch(entry.key):
         return kind, reverse("deposit_detail", args=[deposit[1]])
     return kind, ""

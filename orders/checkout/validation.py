@@ -31,7 +31,7 @@ _HANDLE = re.compile(r"@[\w.\-]{1,100}")
 _DOMAIN = re.compile(r"(?=.{4,253}\Z)[\w\-]+(\.[\w\-]+)+", re.UNICODE)
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 
-_IN_NO_LINE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]")
+_FORBIDDEN = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]")
 
 
 class OrderRefused(Exception):
@@ -167,7 +167,7 @@ def check_param(*, param: Param, text: str) -> str:
             raise BadParam(refusal.message, field=param.name) from None
     if len(text) > MAX_LINE:
         raise _too_long(param, MAX_LINE)
-    if _IN_NO_LINE.search(text):
+    if _FORBIDDEN.search(text):
         raise BadParam(_("This holds an invisible character. Type it again."), field=param.name)
     if param.kind is Kind.NUMBER and not re.fullmatch("[1-9][0-9]{0,8}", text):
         raise BadParam(_("Enter a whole number from 1 on."), field=param.name)
@@ -291,7 +291,7 @@ def text_lines(*, param: Param, text: str) -> list[str]:
     lines = [line.strip() for line in re.split("\r\n|[\r\n\x85\u2028\u2029]", text)]
     lines = [line for line in lines if line]
     for number, line in enumerate(lines, start=1):
-        if _IN_NO_LINE.search(line):
+        if _FORBIDDEN.search(line):
             text = _("Line %(number)s holds an invisible character. Type it again.") % {"number": number}
             raise BadParam(text, field=param.name)
     return lines

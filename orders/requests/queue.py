@@ -38,7 +38,7 @@ SHORT_WAIT = timedelta(seconds=30)
 MAX_ATTEMPTS = 8
 
 # Addresses and amounts of money: customers must not see the provider's identity or our balance there.
-_TELLS_TOO_MUCH = re.compile(r"https?:|www\.|@|\w\.[a-z]{2,}|[$€£₹₽]|\d[.,]\d", re.IGNORECASE)
+_REVEALING = re.compile(r"https?:|www\.|@|\w\.[a-z]{2,}|[$€£₹₽]|\d[.,]\d", re.IGNORECASE)
 
 Row = TypeVar("Row", CancelRequest, Refill)
 Answer = TypeVar("Answer")
@@ -128,7 +128,7 @@ def in_plain_words(error: RowError, *, action: str) -> str:
     if error.code is ErrorCode.UNKNOWN_ORDER:
         return f"The provider refused {action}: it no longer knows the order."
     reason = error.text.strip().rstrip(".")[:200]
-    if not reason or _TELLS_TOO_MUCH.search(reason):
+    if not reason or _REVEALING.search(reason):
         return f"The provider refused {action}."
     return f"The provider refused {action}: {reason}."
 
