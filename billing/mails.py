@@ -11,6 +11,8 @@ from django.urls import reverse
 from billing.models import Deposit
 from panel.alerts.causes import Cause
 from panel.mail_queue import MailQueue, send_due
+from panel.site import registry as site
+from panel.site.names import sender
 
 SUBJECTS = {
     Deposit.State.PENDING: "We got your request to add funds",
@@ -29,9 +31,10 @@ def write_deposit_mail(deposit: Deposit, connection: BaseEmailBackend | None = N
     if deposit.state not in SUBJECTS:
         return None
     address = f"{settings.SITE_URL}{reverse('deposit_detail', args=[deposit.pk])}"
-    context = {"deposit": deposit, "address": address, "panel_name": settings.PANEL_NAME}
+    context = {"deposit": deposit, "address": address, "panel_name": site.PANEL_NAME.value}
     return EmailMessage(
-        subject=f"{SUBJECTS[Deposit.State(deposit.state)]} · {settings.PANEL_NAME}",
+        from_email=sender(),
+        subject=f"{SUBJECTS[Deposit.State(deposit.state)]} · {site.PANEL_NAME.value}",
         body=render_to_string(f"mail/deposit_{deposit.state}.txt", context),
         to=[deposit.customer.email],
         connection=connection,

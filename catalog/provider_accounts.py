@@ -20,6 +20,8 @@ from panel.alerts.services import raise_alert, resolve_alert
 from panel.lib import money
 from panel.lib.backoff import backoff
 from panel.lib.crypto import Undecryptable, decrypt, encrypt
+from panel.site.names import user_agent
+from panel.site.registry import submission_times
 
 log = structlog.get_logger(__name__)
 
@@ -39,9 +41,9 @@ def client_for(provider: Provider, *, read_timeout: float = 45) -> UpstreamClien
         return UpstreamClient(
             url=provider.api_url,
             api_key=_api_key(provider),
-            user_agent=settings.UPSTREAM_USER_AGENT,
+            user_agent=user_agent(),
             allow_private=settings.UPSTREAM_ALLOW_PRIVATE,
-            add_timeout=settings.UPSTREAM_ADD_TIMEOUT,
+            add_timeout=submission_times()[0],
             read_timeout=read_timeout,
         )
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""System checks of the settings that a person writes."""
+"""System checks of the settings that only the environment has. Those of the admin: `panel.site.checks`."""
 
 from __future__ import annotations
 
@@ -11,9 +11,6 @@ from cryptography.fernet import Fernet
 from django.conf import settings
 from django.core.checks import Error, Tags, Warning, register
 
-LEASE_SPARE_SECONDS = 2
-# Orders within the window are searched while the wallet is locked.
-MAX_WINDOW = 86_400
 OLDEST_SQLITE = (3, 33, 0)
 
 
@@ -35,49 +32,11 @@ def check_encryption_keys(**_: Any) -> list[Error]:
 
 
 @register()
-def check_branding(**_: Any) -> list[Error]:
-    """Report a bad accent, which goes into a style sheet, or currency, which goes into every amount."""
-    errors = []
-    if not re.fullmatch(r"#[0-9a-fA-F]{6}", settings.PANEL_ACCENT):
-        errors.append(Error("PANEL_ACCENT must be a colour such as #4f46e5.", id="panel.E002"))
-    if not re.fullmatch(r"[A-Z]{3,5}", settings.PANEL_CURRENCY):
-        errors.append(Error("PANEL_CURRENCY must be a currency code such as USD.", id="panel.E003"))
-    return errors
-
-
-@register()
-def check_times(**_: Any) -> list[Error]:
-    """Report impossible times. Found only while an order is being sent, they would leave it in doubt."""
-    errors = []
-    if not settings.POLL_INTERVALS or min(settings.POLL_INTERVALS) < 1:
-        errors.append(Error("POLL_INTERVALS must be whole seconds above zero, such as 60,300.", id="panel.E004"))
-    if settings.UPSTREAM_ADD_TIMEOUT <= 0:
-        errors.append(Error("UPSTREAM_ADD_TIMEOUT must be above zero.", id="panel.E008"))
-    if settings.SUBMISSION_LEASE_SECONDS < settings.UPSTREAM_ADD_TIMEOUT + LEASE_SPARE_SECONDS:
-        errors.append(
-            Error(
-                "SUBMISSION_LEASE_SECONDS must exceed UPSTREAM_ADD_TIMEOUT: an order would be in doubt while its "
-                "provider may still answer.",
-                id="panel.E005",
-            )
-        )
-    if settings.QUEUE_LIMIT_HOURS < 1:
-        errors.append(Error("QUEUE_LIMIT_HOURS must be at least 1.", id="panel.E009"))
-    if settings.DOUBT_DEADLINE_MINUTES < 1:
-        errors.append(Error("DOUBT_DEADLINE_MINUTES must be at least 1.", id="panel.E006"))
-    return errors
-
-
-@register()
-def check_api(**_: Any) -> list[Error]:
-    """Report unreadable rates, which would silently limit nobody."""
-    errors = []
-    for name in ("API_RATE_PER_KEY", "API_RATE_PER_ADDRESS"):
-        if not re.fullmatch(r"[1-9][0-9]*/[smhd]", getattr(settings, name)):
-            errors.append(Error(f"{name} must be requests per s, m, h or d, such as 1200/m.", id="panel.E011"))
-    if not 0 <= settings.API_DUPLICATE_WINDOW <= MAX_WINDOW:
-        errors.append(Error("API_DUPLICATE_WINDOW must be seconds, from 0 to 86400.", id="panel.E012"))
-    return errors
+def check_currency(**_: Any) -> list[Error]:
+    """Report a bad currency, which goes into every amount."""
+    if re.fullmatch(r"[A-Z]{3,5}", settings.PANEL_CURRENCY):
+        return []
+    return [Error("PANEL_CURRENCY must be a currency code such as USD.", id="panel.E003")]
 
 
 @register()

@@ -78,29 +78,33 @@ if env.bool("BEHIND_PROXY", default=False):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 TRUSTED_PROXY_COUNT = 1 if env.bool("BEHIND_PROXY", default=False) else 0
 
-# What customers see of the owner.
-PANEL_NAME = env.str("PANEL_NAME", default="Upmark")
-PANEL_LOGO_URL = env.str("PANEL_LOGO_URL", default="")
-PANEL_ACCENT = env.str("PANEL_ACCENT", default="#4f46e5")
 PANEL_CURRENCY = env.str("PANEL_CURRENCY", default="USD")
-SUPPORT_EMAIL = env.str("SUPPORT_EMAIL", default="")
-PUBLIC_SHOP = env.bool("PUBLIC_SHOP", default=False)
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
 # Upstream providers.
 UPSTREAM_ALLOW_PRIVATE = env.bool("UPSTREAM_ALLOW_PRIVATE", default=False)
-UPSTREAM_USER_AGENT = env.str("UPSTREAM_USER_AGENT", default="Upmark/1 (+reseller panel)")
-DOUBT_DEADLINE_MINUTES = env.int("DOUBT_DEADLINE_MINUTES", default=30)
-UPSTREAM_ADD_TIMEOUT = env.float("UPSTREAM_ADD_TIMEOUT", default=60)
-SUBMISSION_LEASE_SECONDS = env.int("SUBMISSION_LEASE_SECONDS", default=90)
-QUEUE_LIMIT_HOURS = env.int("QUEUE_LIMIT_HOURS", default=24)
-METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
-POLL_INTERVALS = [int(seconds) for seconds in env.list("POLL_INTERVALS", default=[60, 300, 900, 3600])]
 
-# The served API. Rates: requests per second, minute, hour or day, as "1200/m".
-API_RATE_PER_KEY = env.str("API_RATE_PER_KEY", default="1200/m")
-API_RATE_PER_ADDRESS = env.str("API_RATE_PER_ADDRESS", default="2400/m")
-API_RATE_LIMIT_429 = env.bool("API_RATE_LIMIT_429", default=False)
-API_DUPLICATE_WINDOW = env.int("API_DUPLICATE_WINDOW", default=0)
+# Settings that owners change in the admin, see panel/site/registry.py. What the environment says here wins; as None,
+# it leaves them to the admin. Read them there, not here.
+PANEL_NAME = env.str("PANEL_NAME", default=None)
+PANEL_ACCENT = env.str("PANEL_ACCENT", default=None)
+PANEL_LOGO_URL = env.str("PANEL_LOGO_URL", default=None)
+PANEL_FAVICON_URL = env.str("PANEL_FAVICON_URL", default=None)
+SUPPORT_EMAIL = env.str("SUPPORT_EMAIL", default=None)
+SUPPORT_URL = env.str("SUPPORT_URL", default=None)
+PUBLIC_SHOP = env.str("PUBLIC_SHOP", default=None)
+SIGN_UP = env.str("SIGN_UP", default=None)
+EMAIL_VERIFICATION = env.str("EMAIL_VERIFICATION", default=None)
+QUEUE_LIMIT_HOURS = env.str("QUEUE_LIMIT_HOURS", default=None)
+DOUBT_DEADLINE_MINUTES = env.str("DOUBT_DEADLINE_MINUTES", default=None)
+UPSTREAM_ADD_TIMEOUT = env.str("UPSTREAM_ADD_TIMEOUT", default=None)
+SUBMISSION_LEASE_SECONDS = env.str("SUBMISSION_LEASE_SECONDS", default=None)
+UPSTREAM_USER_AGENT = env.str("UPSTREAM_USER_AGENT", default=None)
+POLL_INTERVALS = env.str("POLL_INTERVALS", default=None)
+API_RATE_PER_KEY = env.str("API_RATE_PER_KEY", default=None)
+API_RATE_PER_ADDRESS = env.str("API_RATE_PER_ADDRESS", default=None)
+API_RATE_LIMIT_429 = env.str("API_RATE_LIMIT_429", default=None)
+API_DUPLICATE_WINDOW = env.str("API_DUPLICATE_WINDOW", default=None)
 
 # -- apps ------------------------------------------------------------------------------------------
 
@@ -111,6 +115,7 @@ INSTALLED_APPS = [
     "panel.api",
     "panel.lib",
     "panel.ops",
+    "panel.site",
     *(["panel.sandbox"] if DEBUG or DEMO else []),
     "catalog",
     "billing",
@@ -232,7 +237,6 @@ ACCOUNT_PASSWORD_RESET_TOKEN_GENERATOR = "panel.accounts.adapter.ResetTokens"  #
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
-ACCOUNT_EMAIL_VERIFICATION = env.str("EMAIL_VERIFICATION", default="optional")
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_FORMS = {
     "login": "panel.accounts.forms.LoginForm",
@@ -246,12 +250,15 @@ ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_PREVENT_ENUMERATION = True
 ALLAUTH_TRUSTED_PROXY_COUNT = TRUSTED_PROXY_COUNT
-MFA_TOTP_ISSUER = PANEL_NAME
+# What the owner may change while the panel runs.
+ALLAUTH_SETTING_GETTER = "panel.site.allauth.setting"
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
 
 vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
 EMAIL_TIMEOUT = 10
-DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.str("EMAIL_FROM", default=f"{PANEL_NAME} <panel@localhost>")
+EMAIL_FROM = env.str("EMAIL_FROM", default=None)
+# Of mails without a sender of their own: the panel's have `panel.site.names.sender`.
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = EMAIL_FROM or "panel@localhost"
 
 # -- language, time, files -------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.shortcuts import redirect
-from django.urls import include, path
+from django.urls import include, path, re_path
 
 from catalog.shop.views import home, service_changes, service_favourite, services
 from panel.accounts.address_views import AddressView
@@ -14,7 +14,7 @@ from panel.api.endpoint import api_v2
 from panel.api.keys.views import api_key_edit, api_key_made, api_key_new, api_key_revoke, api_keys
 from panel.ops.health import healthz
 from panel.ops.metrics import metrics
-from panel.site.views import theme_css
+from panel.site.views import site_file, theme_css
 
 # Staff sign in on the customers' page, with its rate limits and second factor.
 admin.autodiscover()
@@ -45,6 +45,7 @@ urlpatterns = [
     path("api/v2", api_v2, name="api_v2"),
     path("api/v2/", api_v2, name="api_v2_slash"),
     path("theme.css", theme_css, name="theme_css"),
+    re_path(r"^brand/(?P<digest>[0-9a-f]{64})$", site_file, name="site_file"),
     path("healthz", healthz, name="healthz"),
     path("metrics", metrics, name="metrics"),
     path("admin/", admin.site.urls),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import os
 import shutil
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from hypothesis import settings as hypothesis_settings
 from billing import append_only
 from panel.ops.invariants import find_breaches
 from panel.sandbox.server import SandboxServer
+from panel.site import stored
 from tests import make, schedule, templates
 from tests.chain.databases import MIGRATED
 
@@ -143,6 +145,15 @@ def separate_cache(settings: Any) -> None:
     """Give each test its own cache keys: test processes share a cache server, and their rows have equal ids."""
     prefix = uuid4().hex
     settings.CACHES = {name: {**cache, "KEY_PREFIX": prefix} for name, cache in settings.CACHES.items()}
+
+
+@pytest.fixture(autouse=True)
+def no_stored_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each setting is at its default, or as the test says by `settings`, and no query is made for them.
+
+    Tests of the reading itself begin with `stored._current` at None.
+    """
+    monkeypatch.setattr(stored, "_current", stored.Snapshot({}, math.inf))
 
 
 @pytest.fixture

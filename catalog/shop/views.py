@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 
-from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse
@@ -20,6 +19,7 @@ from catalog.shop.changelog_page import find_news
 from catalog.shop.favorites import mark_favourite, unmark_favourite
 from catalog.shop.service_list import SORTS, list_services, read_filters, shop_window
 from panel.accounts.signed_in import user_of
+from panel.site import registry as site
 
 View = Callable[..., HttpResponse]
 
@@ -29,7 +29,7 @@ def allow_visitors(view: View) -> View:
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
-        if not (request.user.is_authenticated or settings.PUBLIC_SHOP):
+        if not (request.user.is_authenticated or site.PUBLIC_SHOP.value):
             return redirect_to_login(request.get_full_path())
         return view(request, *args, **kwargs)
 
@@ -41,7 +41,7 @@ def home(request: HttpRequest) -> HttpResponse:
     """Show visitors the start page, with an excerpt of the shop if it is public. Send customers to the order form."""
     if request.user.is_authenticated:
         return redirect("order_new")
-    return render(request, "home.html", {"window": shop_window() if settings.PUBLIC_SHOP else None})
+    return render(request, "home.html", {"window": shop_window() if site.PUBLIC_SHOP.value else None})
 
 
 @require_safe

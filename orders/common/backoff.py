@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from django.conf import settings
-
 from panel.lib.backoff import MAX_JITTER, backoff, jitter
+from panel.site import registry as site
 
 STILL_POLLS_A_STEP = 5
 LATE_CHANGES = timedelta(days=7)
@@ -19,7 +18,7 @@ _AGES = (timedelta(hours=1), timedelta(hours=12), timedelta(days=3))
 
 def first_poll_after() -> timedelta:
     """Return the wait from the acceptance of an order to its first poll."""
-    return timedelta(seconds=settings.POLL_INTERVALS[0])
+    return timedelta(seconds=site.POLL_INTERVALS.value[0])
 
 
 def next_poll_after(*, age: timedelta, still_polls: int) -> timedelta:
@@ -31,7 +30,7 @@ def next_poll_after(*, age: timedelta, still_polls: int) -> timedelta:
     if still_polls == 0:
         by_age = max(0, by_age - 1)
     step = max(by_age, still_polls // STILL_POLLS_A_STEP)
-    intervals = settings.POLL_INTERVALS
+    intervals = site.POLL_INTERVALS.value
     seconds = intervals[min(step, len(intervals) - 1)]
     return timedelta(seconds=seconds) * jitter()
 
@@ -41,7 +40,7 @@ def poll_bound() -> timedelta:
 
     That is the longest wait plus the time until a worker gets to it.
     """
-    return timedelta(seconds=max(settings.POLL_INTERVALS) * MAX_JITTER) + TIME_TO_BE_SERVED
+    return timedelta(seconds=max(site.POLL_INTERVALS.value) * MAX_JITTER) + TIME_TO_BE_SERVED
 
 
 def first_search_after() -> timedelta:

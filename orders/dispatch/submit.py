@@ -22,7 +22,6 @@ from functools import partial
 from uuid import uuid4
 
 import structlog
-from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F, Min, QuerySet
 from django.utils import timezone
@@ -48,6 +47,7 @@ from orders.models import Order, PlacementAttempt
 from orders.review.decisions import ask_for_review
 from orders.states import AttemptOutcome, ReviewReason, Submission
 from panel.lib.http.exchange import Phase
+from panel.site.registry import submission_times
 
 log = structlog.get_logger(__name__)
 
@@ -239,8 +239,9 @@ def _claim(provider: Provider, order: Order) -> Claim | None:
 def _claim_with(provider: Provider, order: Order, values: Mapping[str, object]) -> Claim | None:
     now = timezone.now()
     token = uuid4().hex
+    timeout, lease = submission_times()
     # An order sent by then can be answered within the lease.
-    not_after = time.monotonic() + settings.SUBMISSION_LEASE_SECONDS - settings.UPSTREAM_ADD_TIMEOUT
+    not_after = time.monotonic() + lease - timeout
     try:
         move(
             order=order,
@@ -248,7 +249,7 @@ def _claim_with(provider: Provider, order: Order, values: Mapping[str, object]) 
             values={
                 **values,
                 "claim_token": token,
-                "lease_until": now + timedelta(seconds=settings.SUBMISSION_LEASE_SECONDS),
+                "lease_until": now + timedelta(seconds=lease),
                 "attempts": F("attempts") + 1,
             },
         )

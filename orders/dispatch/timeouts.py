@@ -9,7 +9,6 @@ from collections import Counter
 from datetime import datetime, timedelta
 
 import structlog
-from django.conf import settings
 from django.db import DatabaseError, transaction
 from django.db.models import F, Value
 from django.db.models.functions import Coalesce, Greatest
@@ -25,6 +24,7 @@ from orders.review.decisions import ask_for_review
 from orders.states import EventKind, ReviewReason, Submission
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert
+from panel.site import registry as site
 
 log = structlog.get_logger(__name__)
 
@@ -72,7 +72,7 @@ def doubt_from(now: datetime) -> dict[str, object]:
     """Return the next search and the deadline of an order in doubt; a deadline or a later search already set stays."""
     return {
         "next_action_at": Greatest(F("next_action_at"), Value(now + first_search_after())),
-        "doubt_until": Coalesce(F("doubt_until"), Value(now + timedelta(minutes=settings.DOUBT_DEADLINE_MINUTES))),
+        "doubt_until": Coalesce(F("doubt_until"), Value(now + timedelta(minutes=site.DOUBT_DEADLINE_MINUTES.value))),
     }
 
 
@@ -93,7 +93,7 @@ def end_held_orders() -> int:
 
     Orders refused in unknown words stay: staff must find out whether they were accepted.
     """
-    limit = settings.QUEUE_LIMIT_HOURS
+    limit = site.QUEUE_LIMIT_HOURS.value
     held = Order.objects.filter(
         submission=Submission.QUEUED,
         review_reason__in=("", ReviewReason.WOULD_LOSE),

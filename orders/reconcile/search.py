@@ -18,7 +18,6 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 import structlog
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
@@ -36,6 +35,7 @@ from orders.reconcile.match import Candidate, IdWindow, agrees, candidate_of, so
 from orders.review.decisions import ReviewError, ask_for_review, bind_upstream_id
 from orders.states import MAYBE_ACCEPTED, AttemptOutcome, ReviewReason, Submission
 from panel.lib.money import MoneyError, micros_down
+from panel.site.registry import submission_times
 
 log = structlog.get_logger(__name__)
 
@@ -267,7 +267,7 @@ def window_of(*, order: Order) -> IdWindow | None:
         return None
     low = max(lows)
     # An attempt without an end is from a worker that died: it was over when its lease ended.
-    ended = last.finished_at or last.started_at + timedelta(seconds=settings.SUBMISSION_LEASE_SECONDS)
+    ended = last.finished_at or last.started_at + timedelta(seconds=submission_times()[1])
     after = known.filter(started_at__gte=ended, order__upstream_number__gt=low).order_by("started_at")
     nexts = after.values_list("order__upstream_number", "order__accepted_at")[:MAX_KNOWN]
     high, closed_at = min(nexts, key=lambda one: one[0] or 0, default=(None, None))

@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import structlog
-from django.conf import settings
 from django.db.models import Min, QuerySet
 from django.utils import timezone
 
@@ -39,6 +38,7 @@ from orders.reconcile.search import (
 )
 from orders.states import MAYBE_ACCEPTED, Submission
 from panel.lib.claims import claim_due
+from panel.site import registry as site
 
 log = structlog.get_logger(__name__)
 
@@ -87,7 +87,7 @@ def _due_doubts() -> QuerySet[Order]:
 def _plan_next_search(order: Order) -> None:
     """Set the time of the next search, by how long the order is in doubt. An order that was resolved stays as it is."""
     now = timezone.now()
-    limit = timedelta(minutes=settings.DOUBT_DEADLINE_MINUTES)
+    limit = timedelta(minutes=site.DOUBT_DEADLINE_MINUTES.value)
     wait = next_search_after(limit - ((order.doubt_until or now) - now))
     Order.objects.filter(pk=order.pk, submission=Submission.IN_DOUBT).update(next_action_at=now + wait)
 

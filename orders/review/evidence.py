@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
-from django.conf import settings
 from django.utils.timesince import timesince
 
 from orders.models import Order, PlacementAttempt
@@ -18,6 +17,7 @@ from orders.states import ReviewReason, Submission
 from panel.lib.formats import moment_text
 from panel.lib.http.exchange import Phase
 from panel.lib.money import MoneyError, convert_back_up, format_money, micros_up
+from panel.site import registry as site
 
 # -- the question to staff ---------------------------------------------------------------------------
 
@@ -29,7 +29,7 @@ def question_for_staff(*, order: Order, sent_at: datetime, now: datetime) -> str
     if order.submission == Submission.IN_DOUBT:
         return _question_in_doubt(order, sent_at, now)
     if order.review_reason == ReviewReason.WOULD_LOSE:
-        until = moment_text(order.queued_at + timedelta(hours=settings.QUEUE_LIMIT_HOURS))
+        until = moment_text(order.queued_at + timedelta(hours=site.QUEUE_LIMIT_HOURS.value))
         return (
             f"Choose whether this order is worth sending: it has waited for {age} because it would cost more than the "
             f"customer paid, and without a decision it is canceled and refunded at {until}."

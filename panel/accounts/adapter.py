@@ -18,6 +18,8 @@ from django.http import HttpRequest, HttpResponse
 
 from panel.accounts.addresses import hold_account, was_moved_from
 from panel.accounts.models import User
+from panel.site import registry as site
+from panel.site.names import sender
 
 _SIGNING_IN = "signing_in"
 
@@ -62,6 +64,12 @@ class AccountAdapter(DefaultAccountAdapter):
         _check_generation(user, request.session.pop(_SIGNING_IN, user.session_generation))
         super().login(request, user)
 
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        return site.SIGN_UP.value == "open"
+
+    def get_from_email(self) -> str:
+        return sender()
+
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
         """Send the mail with links to the panel's own host, never the host that the request named."""
         here = urlsplit(settings.SITE_URL)
@@ -70,8 +78,8 @@ class AccountAdapter(DefaultAccountAdapter):
             for name, value in context.items()
             if name.endswith("_url") and isinstance(value, str)
         }
-        site = {"name": settings.PANEL_NAME, "domain": here.netloc}
-        super().send_mail(template_prefix, email, {**context, **links, "current_site": site})
+        current = {"name": site.PANEL_NAME.value, "domain": here.netloc}
+        super().send_mail(template_prefix, email, {**context, **links, "current_site": current})
 
 
 def _check_generation(user: User, generation: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from django.conf import settings
 from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 from django.template.loader import render_to_string
@@ -13,6 +12,8 @@ from panel.accounts.invitations import ends_at, link_of
 from panel.accounts.models import AccountMail, ApiKey
 from panel.alerts.causes import Cause
 from panel.mail_queue import MailQueue, send_due
+from panel.site import registry as site
+from panel.site.names import sender
 
 
 def send_account_mails() -> int:
@@ -22,8 +23,8 @@ def send_account_mails() -> int:
 
 def write_account_mail(mail: AccountMail, connection: BaseEmailBackend | None = None) -> EmailMessage | None:
     """Return the mail for the current state of the account, or None if it is no longer needed."""
-    panel = settings.PANEL_NAME
-    context = {"mail": mail, "user": mail.user, "panel_name": panel, "support_email": settings.SUPPORT_EMAIL}
+    panel = site.PANEL_NAME.value
+    context = {"mail": mail, "user": mail.user, "panel_name": panel, "support_email": site.SUPPORT_EMAIL.value}
     if mail.kind == AccountMail.Kind.ADDRESS:
         subject = _("The e-mail address of your account was changed · %(panel)s") % {"panel": panel}
         body = render_to_string(
@@ -34,7 +35,7 @@ def write_account_mail(mail: AccountMail, connection: BaseEmailBackend | None = 
         body = render_to_string("mail/invitation.txt", {**context, "link": link_of(mail.user), "ends_at": until})
     else:
         return None  # The invitation was accepted or ended before the mail was sent.
-    return EmailMessage(subject=subject, body=body, to=[mail.recipient], connection=connection)
+    return EmailMessage(subject=subject, body=body, from_email=sender(), to=[mail.recipient], connection=connection)
 
 
 QUEUE = MailQueue(

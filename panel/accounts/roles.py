@@ -23,12 +23,12 @@ CHANGE_ADDRESS = "accounts.change_address"
 # What each role may do, in words for the person who assigns it. Nobody acts on their own account.
 RIGHTS = {
     OWNER: (
-        "everything, and alone the money of wallets, deposits and payment methods, providers' addresses and keys, "
-        "invitations, roles and e-mail addresses."
+        "everything, and alone the money of wallets, deposits and payment methods, settings that touch money, "
+        "providers' addresses and keys, invitations, roles and e-mail addresses."
     ),
     MANAGER: (
-        "what Support may, and prices, services, imports, customers' terms, profit and alerts; no provider's address "
-        "or key, and no money but refunds of orders."
+        "what Support may, and prices, services, imports, customers' terms, profit, alerts and settings; no provider's "
+        "address or key, and no money but refunds of orders."
     ),
     SUPPORT: (
         "customers' names, password links, switching accounts off, API keys to revoke; orders and drip-feeds, to "
@@ -36,7 +36,7 @@ RIGHTS = {
     ),
 }
 
-OUR_APPS = ("accounts", "ops", "catalog", "billing", "orders")
+OUR_APPS = ("accounts", "ops", "site", "catalog", "billing", "orders")
 
 _SUPPORT = (
     "accounts.view_user accounts.change_user",
@@ -50,6 +50,7 @@ _MANAGER = (
     *_SUPPORT,
     "orders.view_profit",
     "ops.change_alert",
+    "site.change_settings",
     "catalog.view_provider catalog.change_provider",
     "catalog.view_pricepolicy catalog.change_pricepolicy",
     "catalog.view_category catalog.add_category catalog.change_category catalog.delete_category",

@@ -7,7 +7,6 @@ from datetime import timedelta
 from hashlib import blake2s
 from uuid import uuid4
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -22,6 +21,7 @@ from panel.api.errors import BAD_REQUEST, BAD_SERVICE, LINK_BUSY, NO_FUNDS, ApiE
 from panel.api.key_use import LimitReached, spend
 from panel.api.params import Params, read_whole
 from panel.lib.digits import whole_number
+from panel.site import registry as site
 
 MAX_REQUEST_ID = 64
 
@@ -34,7 +34,7 @@ def add_order(key: ApiKey, params: Params) -> dict[str, int]:
     request_id = params.get("request_id", "").strip()
     if len(request_id) > MAX_REQUEST_ID:
         raise ApiError(f"{BAD_REQUEST}: request_id has at most {MAX_REQUEST_ID} characters")
-    window = 0 if request_id else settings.API_DUPLICATE_WINDOW
+    window = 0 if request_id else site.API_DUPLICATE_WINDOW.value
     try:
         order_input = _read_order(params)
         if not window and key.daily_limit is None:

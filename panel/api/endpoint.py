@@ -27,6 +27,7 @@ from panel.api.rate_limit import count_address, count_key
 from panel.api.services import PriceList, price_list
 from panel.api.status import refill_status, status
 from panel.lib.money import format_plain
+from panel.site import registry as site
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +47,7 @@ def api_v2(request: HttpRequest) -> HttpResponse:
     try:
         response = _answer(request)
     except Throttled as error:
-        response = JsonResponse({"error": str(error)}, status=429 if settings.API_RATE_LIMIT_429 else 200)
+        response = JsonResponse({"error": str(error)}, status=429 if site.API_RATE_LIMIT_429.value else 200)
         response["Retry-After"] = str(error.retry_after)
     except ApiError as error:
         response = JsonResponse({"error": str(error)})

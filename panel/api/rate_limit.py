@@ -9,10 +9,10 @@ import time
 from ipaddress import IPv4Address, ip_address, ip_network
 
 import structlog
-from django.conf import settings
 from django.core.cache import cache
 
 from panel.api.errors import Throttled
+from panel.site import registry as site
 
 log = structlog.get_logger(__name__)
 
@@ -21,7 +21,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 def count_address(address: str | None) -> None:
     """Count a request from the address, with any key. Raise Throttled."""
-    _count("address", _counted(address), settings.API_RATE_PER_ADDRESS)
+    _count("address", _counted(address), site.API_RATE_PER_ADDRESS.value)
 
 
 def _counted(address: str | None) -> str:
@@ -37,12 +37,12 @@ def _counted(address: str | None) -> str:
 
 def count_key(key_id: int) -> None:
     """Count a request with the key. Raise Throttled."""
-    _count("key", str(key_id), settings.API_RATE_PER_KEY)
+    _count("key", str(key_id), site.API_RATE_PER_KEY.value)
 
 
 def count_customer(customer_id: int) -> None:
     """Count a request that a signed-in customer tries, by the rate of a key. Raise Throttled."""
-    _count("customer", str(customer_id), settings.API_RATE_PER_KEY)
+    _count("customer", str(customer_id), site.API_RATE_PER_KEY.value)
 
 
 def _count(group: str, value: str, rate: str) -> None:

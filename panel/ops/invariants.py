@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
@@ -20,6 +19,7 @@ from orders.models import Order
 from orders.states import ReviewReason, Submission
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert, record_heartbeat, resolve_alert
+from panel.site import registry as site
 
 MAX_SHOWN = 20
 GRACE = timedelta(seconds=60)
@@ -210,7 +210,7 @@ def _overdue() -> Iterator[Breach]:
     late = timezone.now() - GRACE
     stuck = Order.objects.filter(submission=Submission.SUBMITTING, lease_until__lt=late)
     doubts = Order.objects.filter(submission=Submission.IN_DOUBT, review_reason="", doubt_until__lt=late)
-    limit = timedelta(hours=settings.QUEUE_LIMIT_HOURS)
+    limit = timedelta(hours=site.QUEUE_LIMIT_HOURS.value)
     held = Order.objects.filter(
         submission=Submission.QUEUED,
         review_reason__in=("", ReviewReason.WOULD_LOSE),

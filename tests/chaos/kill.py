@@ -7,10 +7,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from django.conf import settings
-
 from orders.models import Order
 from panel.sandbox.server import SandboxServer
+from panel.site import registry as site
 from tests import make
 from tests.chaos import product
 from tests.chaos.children import Children
@@ -61,7 +60,7 @@ class _KillRun:
         self.draw = random.Random(seed)
         self.figures = Figures()
         self.crew = Crew(children, has_broker=bool(redis_url))
-        self.faults = [RandomFaults(settings.UPSTREAM_ADD_TIMEOUT, seed=f"{seed}/{number}") for number in range(3)]
+        self.faults = [RandomFaults(site.UPSTREAM_ADD_TIMEOUT.value, seed=f"{seed}/{number}") for number in range(3)]
         self.servers: dict[int, SandboxServer] = {}
         self.services: list[Any] = []
         self.created = 0

@@ -13,10 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from django.conf import settings
-
 from catalog.models import Provider
 from orders.models import Order, OrderEvent
+from panel.site import registry as site
 from tests import make
 from tests.chaos import product
 from tests.chaos.child import DEAD
@@ -107,7 +106,7 @@ class _CaseRun:
     def __init__(self, case: Case, number: int, customer: Any, children: Children, figures: Figures) -> None:
         self.case, self.number, self.customer = case, number, customer
         self.children, self.figures = children, figures
-        self.faults = NamedFaults(settings.UPSTREAM_ADD_TIMEOUT)
+        self.faults = NamedFaults(site.UPSTREAM_ADD_TIMEOUT.value)
 
     def run(self) -> None:
         """Create known orders, then one that meets the fault and the crash, and audit the outcome."""

@@ -17,11 +17,10 @@ from itertools import product
 from typing import Any
 from uuid import uuid4
 
-from django.conf import settings
-
 from orders.models import Order
 from panel.sandbox.http.faults import Fault
 from panel.sandbox.server import SandboxServer
+from panel.site import registry as site
 from tests import make
 from tests.chaos import child
 from tests.chaos import product as panel
@@ -68,7 +67,7 @@ def run(*, children: Children, short: bool) -> Figures:
         cases = list(_cases(stack, children, customer, short=short))
         for case in cases:
             _stop(case, children, figures)
-        time.sleep(settings.SUBMISSION_LEASE_SECONDS + 0.5)
+        time.sleep(site.SUBMISSION_LEASE_SECONDS.value + 0.5)
         for others in OTHERS:
             _work(others, children, figures)
             for case in cases:
@@ -97,7 +96,7 @@ def _cases(stack: ExitStack, children: Children, customer: Any, *, short: bool) 
         turn = number + number // len(points)
         for mode in (MODES[turn % 2],) if short else MODES:
             server = stack.enter_context(
-                sandbox(NamedFaults(settings.UPSTREAM_ADD_TIMEOUT), request_ids=mode == "repeat")
+                sandbox(NamedFaults(site.UPSTREAM_ADD_TIMEOUT.value), request_ids=mode == "repeat")
             )
             provider = make.provider(
                 url=server.url,

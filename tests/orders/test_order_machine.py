@@ -19,7 +19,6 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from django.conf import settings as django_settings
 from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
@@ -51,6 +50,7 @@ from panel.lib.money import EXCHANGE_ONE
 from panel.ops.invariants import find_breaches
 from panel.sandbox.http import faults
 from panel.sandbox.server import SandboxServer
+from panel.site import registry as site
 from tests import make
 from tests.make import reprice
 from tests.scenes import Killed, poll_now, reconcile_now, submit_now
@@ -248,7 +248,7 @@ class Orders(RuleBasedStateMachine):
         elif what == "doubt":
             Order.objects.filter(submission=Submission.IN_DOUBT).update(doubt_until=past)
         elif what == "queue":
-            limit = timedelta(hours=django_settings.QUEUE_LIMIT_HOURS)
+            limit = timedelta(hours=site.QUEUE_LIMIT_HOURS.value)
             Order.objects.filter(pk=data.draw(st.sampled_from(self.orders))).update(queued_at=past - limit)
         else:
             Order.objects.exclude(finished_at=None).update(finished_at=F("finished_at") - timedelta(days=1))

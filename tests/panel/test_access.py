@@ -19,6 +19,8 @@ PUBLIC = {"home", "api_docs", "theme_css", "healthz"}
 WITH_TOKEN = {"metrics", "api_v2", "api_v2_slash"}
 # For holders of a mailed link: tests/panel/accounts/test_invitations.py.
 BY_LINK = {"invitation", "invitation_accept"}
+# For everybody, by the digest of what was uploaded: tests/panel/site/test_files.py.
+BY_DIGEST = {"site_file"}
 SIGNED_IN = {
     "services",
     "service_changes",
@@ -113,11 +115,11 @@ def own_routes():
             yield name, tuple(pattern.pattern.converters)
 
 
-WITH_ARGUMENTS = sorted(name for name, arguments in own_routes() if arguments and name not in BY_LINK)
+WITH_ARGUMENTS = sorted(name for name, arguments in own_routes() if arguments and name not in BY_LINK | BY_DIGEST)
 
 
 def test_routes_when_listed_then_each_is_classified():
-    known = PUBLIC | SIGNED_IN | WITH_TOKEN | BY_LINK
+    known = PUBLIC | SIGNED_IN | WITH_TOKEN | BY_LINK | BY_DIGEST
     unknown = {
         name for name in routes(get_resolver().url_patterns) if name not in known and not name.startswith(OF_LIBRARIES)
     }

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
-from django.conf import settings
-
 from panel.accounts.models import User
 from panel.api.docs.examples import as_curl, as_json
 from panel.api.endpoint import Caller, answer
 from panel.api.errors import ApiError, Throttled
 from panel.api.rate_limit import count_customer
 from panel.api.services import PriceList
+from panel.site import registry as site
 
 # Services shown in a list: a browser takes seconds to show ten thousand.
 MAX_SHOWN = 20
@@ -53,7 +52,7 @@ def try_out(*, customer: User, action: str, ids: str, address: str) -> Tried:
         value = answer(caller=Caller(customer), params=params)
     except ApiError as error:
         value = {"error": str(error)}
-        status = 429 if isinstance(error, Throttled) and settings.API_RATE_LIMIT_429 else 200
+        status = 429 if isinstance(error, Throttled) and site.API_RATE_LIMIT_429.value else 200
     took = round((perf_counter() - started) * 1_000)
     if isinstance(value, PriceList):
         value, note = _cut(value)

@@ -21,6 +21,7 @@ from panel.api.docs.service_types import TypeDocs, type_docs
 from panel.api.docs.snippets import snippets
 from panel.api.endpoint import READING
 from panel.api.params import MAX_IDS
+from panel.site import registry as site
 
 # Runs of the example drip-feed.
 _RUNS = 5
@@ -48,10 +49,10 @@ def docs_for(*, customer: User | None, address: str) -> dict[str, Any]:
         "fields_of_add": ", ".join(fields_of_add()),
         "snippets": snippets(address=address),
         "limits": {
-            "key": rate_in_words(settings.API_RATE_PER_KEY),
-            "address": rate_in_words(settings.API_RATE_PER_ADDRESS),
-            "is_429": settings.API_RATE_LIMIT_429,
-            "window": settings.API_DUPLICATE_WINDOW,
+            "key": rate_in_words(site.API_RATE_PER_KEY.value),
+            "address": rate_in_words(site.API_RATE_PER_ADDRESS.value),
+            "is_429": site.API_RATE_LIMIT_429.value,
+            "window": site.API_DUPLICATE_WINDOW.value,
             "ids": MAX_IDS,
             "request_id": MAX_REQUEST_ID,
             "body": settings.DATA_UPLOAD_MAX_MEMORY_SIZE,

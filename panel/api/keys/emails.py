@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from panel.accounts.models import ApiKey
+from panel.site import registry as site
 
 log = structlog.get_logger(__name__)
 
@@ -27,7 +28,7 @@ def mail_of_new_key(*, request: HttpRequest, key: ApiKey) -> bool:
         address = _("unknown")  # On a socket without addresses.
     context = {
         "key": key,
-        "panel_name": settings.PANEL_NAME,
+        "panel_name": site.PANEL_NAME.value,
         "keys_url": f"{settings.SITE_URL}{reverse('api_keys')}",
         "ip": address,
         "user_agent": adapter.get_http_user_agent(request)[:200],

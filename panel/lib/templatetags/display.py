@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from django import forms, template
 from django.conf import settings
@@ -209,12 +209,6 @@ def icon(name: str) -> SafeString:
         static("icons.svg"),
         name,
     )
-
-
-@register.simple_tag
-def theme_url() -> str:
-    """Return the address of the accent's stylesheet, which changes with the colour."""
-    return f"{reverse('theme_css')}?v={quote(settings.PANEL_ACCENT.lstrip('#'), safe='')}"
 
 
 @register.simple_tag(takes_context=True)

@@ -15,6 +15,7 @@ from django.core.management.base import BaseCommand, CommandError
 from honcho.manager import Manager
 
 from panel import demo
+from panel.site import registry as site
 
 BANNER = """
   {name} is running.
@@ -71,7 +72,7 @@ class Command(BaseCommand):
                 time.sleep(0.2)
         self.stdout.write(
             BANNER.format(
-                name=settings.PANEL_NAME,
+                name=site.PANEL_NAME.value,
                 url=url,
                 customer=demo.CUSTOMER,
                 owner=demo.OWNER,

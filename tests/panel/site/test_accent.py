@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from panel.site import accent
+from panel.site.templatetags.brand import theme_url
 
 CHANNEL = st.integers(0, 255)
 
@@ -49,7 +50,14 @@ def test_surfaces_when_compared_with_the_theme_then_the_same() -> None:
 
 def test_theme_css_when_requested_then_a_stylesheet_cached_for_good(client: Client, settings: object) -> None:
     settings.PANEL_ACCENT = "#0f766e"  # type: ignore[attr-defined]
-    response = client.get("/theme.css")
+    response = client.get(theme_url())
     assert response["Content-Type"].startswith("text/css")
     assert "immutable" in response["Cache-Control"]
     assert b"--accent: #0f766e" in response.content
+
+
+def test_theme_css_when_another_process_named_the_colour_then_that_colour(client: Client) -> None:
+    """What is cached under an address for good must not be the colour from before."""
+    assert b"--accent: #112233" in client.get("/theme.css?v=112233").content
+    unnamed = client.get("/theme.css?v=}body{")
+    assert b"--accent: #4f46e5" in unnamed.content and unnamed["Cache-Control"] == "no-cache"

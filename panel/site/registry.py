@@ -1,0 +1,258 @@
+"""Every setting that an owner changes in the admin, by group. Read one as `registry.PANEL_NAME.value`.
+
+The value may change from one call to the next: read it where it is used, and never keep it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from panel.site import stored
+from panel.site.accent import DEFAULT as DEFAULT_ACCENT
+from panel.site.files import ICO, JPEG, PNG, SVG, WEBP
+from panel.site.kinds import (
+    Choice,
+    Colour,
+    EmailText,
+    File,
+    Flag,
+    HeaderText,
+    LinkText,
+    Number,
+    Rate,
+    Seconds,
+    SecondsList,
+    Setting,
+    Text,
+)
+
+# What is left of a lease for storing the answer, once `add` has timed out.
+LEASE_SPARE_SECONDS = 2
+# Orders within the window are searched while the wallet is locked.
+MAX_WINDOW = 86_400
+
+
+# -- brand -----------------------------------------------------------------------------------------
+
+PANEL_NAME = Text(
+    "PANEL_NAME",
+    "Name",
+    default="Upmark",
+    max_length=60,
+    is_required=True,
+    help="In pages, mails, the API's documentation and this admin.",
+)
+PANEL_ACCENT = Colour(
+    "PANEL_ACCENT",
+    "Accent",
+    default=DEFAULT_ACCENT,
+    help="Buttons and links. Text on it and in it is shaded until it can be read, in light and in dark.",
+)
+PANEL_LOGO = File(
+    "PANEL_LOGO",
+    "Logo",
+    types=(SVG, PNG, JPEG, WEBP),
+    environment="PANEL_LOGO_URL",
+    help="In place of the name at the top of each page. SVG, PNG, JPEG or WebP up to 200 KB.",
+)
+PANEL_FAVICON = File(
+    "PANEL_FAVICON",
+    "Favicon",
+    types=(SVG, PNG, ICO),
+    environment="PANEL_FAVICON_URL",
+    help="The small picture in the browser's tab. SVG, PNG or ICO up to 200 KB.",
+)
+
+# -- contacts --------------------------------------------------------------------------------------
+
+SUPPORT_EMAIL = EmailText(
+    "SUPPORT_EMAIL", "Support e-mail", default="", max_length=254, help="Shown to customers who need help."
+)
+SUPPORT_URL = LinkText(
+    "SUPPORT_URL",
+    "Support link",
+    default="",
+    max_length=500,
+    help="A chat such as https://t.me/yourname or https://wa.me/15550100, shown beside the e-mail.",
+)
+
+# -- shop and sign-up ------------------------------------------------------------------------------
+
+PUBLIC_SHOP = Flag(
+    "PUBLIC_SHOP",
+    "Public shop",
+    default=False,
+    help="Visitors see the services and their list prices without an account, on the start page as well.",
+)
+SIGN_UP = Choice(
+    "SIGN_UP",
+    "Sign-up",
+    default="open",
+    choices=(("open", "Open to everybody"), ("invitation", "By invitation alone")),
+    help="By invitation alone, only people whom you invite under “Users” get an account.",
+)
+EMAIL_VERIFICATION = Choice(
+    "EMAIL_VERIFICATION",
+    "Confirming the e-mail address",
+    default="optional",
+    choices=(
+        ("none", "No mail is sent"),
+        ("optional", "A mail is sent, signing in works without it"),
+        ("mandatory", "Nobody signs in before confirming"),
+    ),
+    help="What is asked of people who sign up.",
+)
+
+# -- orders and doubts -----------------------------------------------------------------------------
+
+QUEUE_LIMIT_HOURS = Number(
+    "QUEUE_LIMIT_HOURS",
+    "Longest wait in the queue",
+    default=24,
+    least=1,
+    most=720,
+    unit="hours",
+    help="An order that could not be sent by then is canceled and refunded.",
+)
+DOUBT_DEADLINE_MINUTES = Number(
+    "DOUBT_DEADLINE_MINUTES",
+    "Deadline of a doubt",
+    default=30,
+    least=1,
+    most=10_080,
+    unit="minutes",
+    help="How long the panel searches for an order in doubt before it asks you.",
+)
+UPSTREAM_ADD_TIMEOUT = Seconds(
+    "UPSTREAM_ADD_TIMEOUT",
+    "Longest answer to an order",
+    default=60.0,
+    least=0.1,
+    most=600,
+    touches_money=True,
+    help="How long a provider may take to answer. Without an answer by then, the order is in doubt.",
+)
+SUBMISSION_LEASE_SECONDS = Number(
+    "SUBMISSION_LEASE_SECONDS",
+    "Lease of an order that is sent",
+    default=90,
+    least=1,
+    most=3_600,
+    unit="seconds",
+    touches_money=True,
+    help="How long a worker holds the order before it is in doubt. Longer than the above.",
+)
+UPSTREAM_USER_AGENT = HeaderText(
+    "UPSTREAM_USER_AGENT",
+    "User agent",
+    default="",
+    max_length=200,
+    help="How the panel introduces itself to providers. Empty: by its name and address.",
+)
+
+# -- polling ---------------------------------------------------------------------------------------
+
+POLL_INTERVALS = SecondsList(
+    "POLL_INTERVALS",
+    "Intervals",
+    default=(60, 300, 900, 3_600),
+    help="Seconds between two polls of an open order, from left to right the longer nothing changes.",
+)
+
+# -- limits of the served API ----------------------------------------------------------------------
+
+API_RATE_PER_KEY = Rate(
+    "API_RATE_PER_KEY",
+    "Requests of one key",
+    default="1200/m",
+    help="Per s, m, h or d. A customer's keys together may make as many.",
+)
+API_RATE_PER_ADDRESS = Rate(
+    "API_RATE_PER_ADDRESS", "Requests from one address", default="2400/m", help="Per s, m, h or d."
+)
+API_RATE_LIMIT_429 = Flag(
+    "API_RATE_LIMIT_429",
+    "Status 429 beyond a limit",
+    default=False,
+    help="Some client libraries need it; others fall over anything but 200.",
+)
+API_DUPLICATE_WINDOW = Number(
+    "API_DUPLICATE_WINDOW",
+    "Refuse repetitions for",
+    default=0,
+    least=0,
+    most=MAX_WINDOW,
+    unit="seconds",
+    help="The same service, link and quantity from one key is refused for so long. 0: never.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Settings that are shown and saved together."""
+
+    slug: str
+    title: str
+    settings: tuple[Setting[Any], ...]
+
+
+GROUPS = (
+    Group("brand", "Brand", (PANEL_NAME, PANEL_ACCENT, PANEL_LOGO, PANEL_FAVICON)),
+    Group("contacts", "Contacts", (SUPPORT_EMAIL, SUPPORT_URL)),
+    Group("shop", "Shop and sign-up", (PUBLIC_SHOP, SIGN_UP, EMAIL_VERIFICATION)),
+    Group(
+        "orders",
+        "Orders and doubts",
+        (
+            QUEUE_LIMIT_HOURS,
+            DOUBT_DEADLINE_MINUTES,
+            UPSTREAM_ADD_TIMEOUT,
+            SUBMISSION_LEASE_SECONDS,
+            UPSTREAM_USER_AGENT,
+        ),
+    ),
+    Group("polling", "Polling", (POLL_INTERVALS,)),
+    Group(
+        "api",
+        "API limits",
+        (API_RATE_PER_KEY, API_RATE_PER_ADDRESS, API_RATE_LIMIT_429, API_DUPLICATE_WINDOW),
+    ),
+)
+SETTINGS: dict[str, Setting[Any]] = {one.name: one for group in GROUPS for one in group.settings}
+
+
+def conflicts(texts: Mapping[str, str]) -> dict[str, str]:
+    """Return what settings that depend on each other get wrong under these stored texts, by the name of the setting."""
+    timeout, lease = UPSTREAM_ADD_TIMEOUT.value_in(texts), SUBMISSION_LEASE_SECONDS.value_in(texts)
+    if lease >= timeout + LEASE_SPARE_SECONDS:
+        return {}
+    return {
+        SUBMISSION_LEASE_SECONDS.name: (
+            f"It must be {LEASE_SPARE_SECONDS} seconds longer than the longest answer, which is {timeout:g} seconds: "
+            "an order would be in doubt while its provider may still answer."
+        )
+    }
+
+
+def submission_times() -> tuple[float, float]:
+    """Return the longest answer to `add` and the lease around it, in seconds, of one moment.
+
+    The lease is long enough for the answer, whatever the environment and the database say together.
+    """
+    texts = stored.texts()
+    timeout = UPSTREAM_ADD_TIMEOUT.value_in(texts)
+    return timeout, max(SUBMISSION_LEASE_SECONDS.value_in(texts), timeout + LEASE_SPARE_SECONDS)
+
+
+def refused(texts: Mapping[str, str]) -> Iterator[tuple[Setting[Any], str]]:
+    """Yield the settings whose stored text is refused, so that the default holds, and why."""
+    for name, text in texts.items():
+        setting = SETTINGS.get(name)
+        if setting is None or setting.is_locked:
+            continue
+        try:
+            setting.from_stored(text)
+        except ValueError as error:
+            yield setting, str(error)
