@@ -81,6 +81,13 @@ UNFOLD: dict[str, object] = {
                         "badge": "panel.ops.dashboard.open_alerts_badge",
                     },
                     _item("Log entries", "manage_search", "admin_logentry_changelist", "admin.view_logentry"),
+                    {
+                        "title": "Settings",
+                        "icon": "settings",
+                        "link": reverse_lazy("settings"),
+                        "permission": lambda request: request.user.has_perm("site.change_settings"),
+                        "active": lambda request: _is_at(request, "settings"),
+                    },
                 ],
             },
             {

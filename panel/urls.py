@@ -48,5 +48,7 @@ urlpatterns = [
     re_path(r"^brand/(?P<digest>[0-9a-f]{64})$", site_file, name="site_file"),
     path("healthz", healthz, name="healthz"),
     path("metrics", metrics, name="metrics"),
+    # Before the admin's own, which answer everything below them.
+    path("admin/settings/", include("panel.site.admin.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 DEFAULT = "#4f46e5"
 READABLE = 4.5
@@ -73,20 +74,58 @@ def readable(accent: Rgb, *, surfaces: Iterable[str], towards: Rgb) -> Rgb:
     return towards
 
 
-def stylesheet(text: str) -> str:
-    """Return the CSS variables of an accent. Text that is not a colour becomes the default: nothing can be injected."""
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One line about how an accent reads."""
+
+    is_good: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """An accent with its shades as #rrggbb: text on it, and itself as text on light and on dark pages."""
+
+    accent: str
+    on_accent: str
+    light: str
+    dark: str
+    facts: list[Fact]
+
+
+def look_of(text: str) -> Look:
+    """Return the shades of an accent, and how they read. Text that is not a colour becomes the default."""
     accent = parse_hex(text)
     on_accent = on_colour(accent)
-    away = to_hex(BLACK if on_accent == WHITE else WHITE)
-    on_light = readable(accent, surfaces=LIGHT_SURFACES, towards=BLACK)
-    on_dark = readable(accent, surfaces=DARK_SURFACES, towards=WHITE)
+    light = readable(accent, surfaces=LIGHT_SURFACES, towards=BLACK)
+    dark = readable(accent, surfaces=DARK_SURFACES, towards=WHITE)
+    word = "white" if on_accent == WHITE else "black"
+    facts = [
+        Fact(True, f"{contrast(on_accent, accent):.1f} : 1 with {word} text on it"),
+        _as_text(accent, light, LIGHT_SURFACES[0], "light", "darkened"),
+        _as_text(accent, dark, DARK_SURFACES[1], "dark", "lightened"),
+    ]
+    return Look(to_hex(accent), to_hex(on_accent), to_hex(light), to_hex(dark), facts)
+
+
+def _as_text(accent: Rgb, shade: Rgb, surface: str, page: str, moved: str) -> Fact:
+    figure = f"{contrast(accent, parse_hex(surface)):.1f} : 1 as text on {page} pages"
+    if shade == accent:
+        return Fact(True, figure)
+    return Fact(False, f"{figure}: there it is {moved} to {to_hex(shade)}")
+
+
+def stylesheet(text: str) -> str:
+    """Return the CSS variables of an accent. Text that is not a colour becomes the default: nothing can be injected."""
+    look = look_of(text)
+    away = to_hex(BLACK if look.on_accent == to_hex(WHITE) else WHITE)
     return (
         ":root {\n"
-        f"  --accent: {to_hex(accent)};\n"
-        f"  --on-accent: {to_hex(on_accent)};\n"
+        f"  --accent: {look.accent};\n"
+        f"  --on-accent: {look.on_accent};\n"
         f"  --accent-hover: color-mix(in srgb, var(--accent) 86%, {away});\n"
-        f"  --accent-text: {to_hex(on_light)};\n"
+        f"  --accent-text: {look.light};\n"
         f"  --accent-tint: color-mix(in srgb, var(--accent-text) {TINT:.0%}, transparent);\n"
         "}\n"
-        f'[data-bs-theme="dark"] {{\n  --accent-text: {to_hex(on_dark)};\n}}\n'
+        f'[data-bs-theme="dark"] {{\n  --accent-text: {look.dark};\n}}\n'
     )

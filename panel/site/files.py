@@ -144,7 +144,7 @@ def check_svg(content: bytes) -> None:
     declared = re.match(r"\s*<\?xml[^>]*?encoding\s*=\s*[\"']([^\"']*)", text)
     if declared and declared[1].lower() not in ("utf-8", "utf8", "us-ascii"):
         raise FileRefused("Save the SVG as UTF-8.")
-    rest = re.sub(r"\A\s*<\?xml[^?>]*\?>", "", text)
+    rest = re.sub(r"\A\s*<\?xml\s[^?>]*\?>", "", text)
     if re.search(r"<!(?!--)(?!\[CDATA\[)|<\?", rest):
         raise FileRefused("The SVG has a DOCTYPE or other declarations. Save it as plain SVG, without them.")
     try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,13 +44,22 @@ def may_change(user: Any, setting: Setting[Any]) -> bool:
     return user.has_perm(CHANGE_MONEY_SETTINGS if setting.touches_money else CHANGE_SETTINGS)
 
 
-def change_settings(*, actor: Any, wanted: Mapping[str, Wanted]) -> list[SettingChange]:
+def change_settings(
+    *, actor: Any, wanted: Mapping[str, Wanted], files: Iterable[CheckedFile] = ()
+) -> list[SettingChange]:
     """Store new values by the names of their settings, all or none. Return the changes; what stays the same is none.
+
+    The text of a setting for files is the digest of one of `files`, or of one kept before. Files are never deleted:
+    undoing brings them back.
 
     Raise SettingsRefused for bad texts, for values that cannot work together, and where somebody else changed a
     setting since `actor` saw it. Raise PermissionDenied.
     """
+    kept = [
+        SiteFile(digest=one.digest, content=one.content, content_type=one.content_type, name=one.name) for one in files
+    ]
     with transaction.atomic():
+        SiteFile.objects.bulk_create(kept, ignore_conflicts=True)
         return _change(actor=actor, wanted=wanted, undo_of=None)
 
 
@@ -66,16 +75,6 @@ def undo_change(*, actor: Any, change: SettingChange) -> list[SettingChange]:
         raise SettingsRefused({change.name: "The secret from before was not kept. Enter it again."})
     with transaction.atomic():
         return _change(actor=actor, wanted={change.name: Wanted(change.old, change.version)}, undo_of=change)
-
-
-def replace_file(*, actor: Any, setting: File, file: CheckedFile, seen: int) -> list[SettingChange]:
-    """Store an uploaded file and make it the value of `setting`. Raise as `change_settings` does."""
-    with transaction.atomic():
-        SiteFile.objects.bulk_create(
-            [SiteFile(digest=file.digest, content=file.content, content_type=file.content_type, name=file.name)],
-            ignore_conflicts=True,
-        )
-        return _change(actor=actor, wanted={setting.name: Wanted(file.digest, seen)}, undo_of=None)
 
 
 def _change(*, actor: Any, wanted: Mapping[str, Wanted], undo_of: SettingChange | None) -> list[SettingChange]:
