@@ -25,34 +25,21 @@ def _is_at(request: HttpRequest, start: str) -> bool:
 
 
 UNFOLD: dict[str, object] = {
-    "SITE_TITLE": "Upmark",
-    "SITE_HEADER": "Upmark",
+    # Paths of functions: the owner changes these while the panel runs.
+    "SITE_TITLE": "panel.site.admin.theme.name",
+    "SITE_HEADER": "panel.site.admin.theme.name",
+    "SITE_LOGO": "panel.site.admin.theme.logo",
+    "SITE_ICON": "panel.site.admin.theme.icon",
     "SITE_SUBHEADER": "Panel administration",
     "SITE_SYMBOL": "trending_up",
-    "SITE_FAVICONS": [
-        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("favicon.svg")},
-    ],
+    "SITE_FAVICONS": "panel.site.admin.theme.favicons",
     "SITE_URL": "/",
     "STYLES": [lambda request: static("css/admin.css")],
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "DASHBOARD_CALLBACK": "panel.ops.dashboard.dashboard",
     "BORDER_RADIUS": "6px",
-    "COLORS": {
-        "primary": {
-            "50": "238 242 255",
-            "100": "224 231 255",
-            "200": "199 210 254",
-            "300": "165 180 252",
-            "400": "129 140 248",
-            "500": "99 102 241",
-            "600": "79 70 229",
-            "700": "67 56 202",
-            "800": "55 48 163",
-            "900": "49 46 129",
-            "950": "30 27 75",
-        },
-    },
+    "COLORS": {"primary": "panel.site.admin.theme.primary"},
     "SIDEBAR": {
         "show_search": True,
         "show_all_applications": False,

@@ -26,7 +26,7 @@ PROVIDER = "Sandbox"
 SANDBOX_KEY = "sandbox-key"
 TRANSFER_INSTRUCTIONS = """Send the amount to:
 
-Upmark Demo Ltd
+Demo Ltd
 IBAN DE00 0000 0000 0000 0000 00
 
 This is a demo: send nothing. As the owner, approve the request in the admin."""

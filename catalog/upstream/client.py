@@ -69,7 +69,7 @@ class UpstreamClient:
         *,
         url: str,
         api_key: str,
-        user_agent: str = "Upmark/1",
+        user_agent: str = "Panel/1",
         allow_private: bool = False,
         connect_timeout: float = 10.0,
         add_timeout: float = 60.0,

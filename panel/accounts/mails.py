@@ -24,7 +24,13 @@ def send_account_mails() -> int:
 def write_account_mail(mail: AccountMail, connection: BaseEmailBackend | None = None) -> EmailMessage | None:
     """Return the mail for the current state of the account, or None if it is no longer needed."""
     panel = site.PANEL_NAME.value
-    context = {"mail": mail, "user": mail.user, "panel_name": panel, "support_email": site.SUPPORT_EMAIL.value}
+    context = {
+        "mail": mail,
+        "user": mail.user,
+        "panel_name": panel,
+        "support_email": site.SUPPORT_EMAIL.value,
+        "support_url": site.SUPPORT_URL.value,
+    }
     if mail.kind == AccountMail.Kind.ADDRESS:
         subject = _("The e-mail address of your account was changed · %(panel)s") % {"panel": panel}
         body = render_to_string(

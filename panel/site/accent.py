@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 DEFAULT = "#4f46e5"
 READABLE = 4.5
@@ -109,10 +110,33 @@ def look_of(text: str) -> Look:
 
 
 def _as_text(accent: Rgb, shade: Rgb, surface: str, page: str, moved: str) -> Fact:
-    figure = f"{contrast(accent, parse_hex(surface)):.1f} : 1 as text on {page} pages"
-    if shade == accent:
+    ratio = contrast(accent, parse_hex(surface))
+    figure = f"{ratio:.1f} : 1 as text on {page} pages"
+    # On tinted ground it may be shaded a little all the same.
+    if ratio >= READABLE:
         return Fact(True, figure)
     return Fact(False, f"{figure}: there it is {moved} to {to_hex(shade)}")
+
+
+# The admin's shades by number: what is mixed into the accent as it reads on light pages, and how much of it. 600 fills
+# buttons with white text on them.
+_LIGHT_SHADES = {50: 0.94, 100: 0.88, 200: 0.76, 500: 0.12}
+_DEEP_SHADES = {700: 0.14, 800: 0.28, 900: 0.42, 950: 0.64}
+
+
+@lru_cache(maxsize=8)
+def palette(text: str) -> dict[str, str]:
+    """Return the accent's shades for the admin, by unfold's numbers from "50" (nearly white) to "950"."""
+    look = look_of(text)
+    light, dark = parse_hex(look.light), parse_hex(look.dark)
+    shades = {
+        **{number: mix(light, WHITE, share) for number, share in _LIGHT_SHADES.items()},
+        300: mix(dark, WHITE, 0.3),
+        400: dark,
+        600: light,
+        **{number: mix(light, BLACK, share) for number, share in _DEEP_SHADES.items()},
+    }
+    return {str(number): to_hex(shades[number]) for number in sorted(shades)}
 
 
 def stylesheet(text: str) -> str:

@@ -21,6 +21,7 @@ from panel.accounts.models import User
 from panel.api.services import price_list
 from panel.api.status import StatusColumns, read_refills, read_statuses, served_drip_status, served_status
 from panel.lib.money import format_plain, refund_for
+from panel.site.names import key_variable
 
 # The order id in examples if the customer has no order.
 ORDER = 23_501
@@ -175,7 +176,7 @@ def as_curl(*, address: str, params: Mapping[str, str]) -> str:
 
     Free text is always quoted and encoded, even if not needed: the next link that is put there may contain an "&".
     """
-    parts = [f"curl {address}", '-d key="$UPMARK_KEY"']
+    parts = [f"curl {address}", f'-d key="${key_variable()}"']
     for name, value in params.items():
         if name in _NUMBERS and _PLAIN.fullmatch(value):
             parts.append(f"-d {name}={value}")
@@ -187,7 +188,7 @@ def as_curl(*, address: str, params: Mapping[str, str]) -> str:
 def first_request(*, address: str) -> str:
     """Return the commands that store the key in the environment and request the balance."""
     request = as_curl(address=address, params={"action": "balance"})
-    return f"export UPMARK_KEY=the-key-you-copied\n{request}"
+    return f"export {key_variable()}=the-key-you-copied\n{request}"
 
 
 def _quoted(text: str) -> str:

@@ -22,6 +22,7 @@ from panel.api.docs.snippets import snippets
 from panel.api.endpoint import READING
 from panel.api.params import MAX_IDS
 from panel.site import registry as site
+from panel.site.names import key_variable
 
 # Runs of the example drip-feed.
 _RUNS = 5
@@ -35,6 +36,7 @@ def docs_for(*, customer: User | None, address: str) -> dict[str, Any]:
     add = types[0].example
     return {
         "address": address,
+        "key_variable": key_variable(),
         "first_request": first_request(address=address),
         "reading": list(READING),
         "try_orders": ",".join(map(str, own.statuses)) if own.has_orders else "",

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from panel.site.names import key_variable
+
 FOLDER = Path(__file__).parent / "snippet_files"
 # The address in the files, so that each is a complete program.
 PLACEHOLDER = "https://panel.example.com/api/v2"
+KEY_PLACEHOLDER = "UPMARK_KEY"
 
 _LANGUAGES = (
     ("python", "Python", "client.py", "Python 3.8, standard library only"),
@@ -29,9 +32,10 @@ class Snippet:
 
 
 def snippets(*, address: str) -> list[Snippet]:
-    """Return all clients, with the panel's own address filled in."""
+    """Return all clients, with the panel's own address and name of the key filled in."""
+    key = key_variable()
     return [
-        Snippet(slug, label, file, needs, _text_of(slug).replace(PLACEHOLDER, address))
+        Snippet(slug, label, file, needs, _text_of(slug).replace(PLACEHOLDER, address).replace(KEY_PLACEHOLDER, key))
         for slug, label, file, needs in _LANGUAGES
     ]
 

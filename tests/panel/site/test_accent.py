@@ -61,3 +61,20 @@ def test_theme_css_when_another_process_named_the_colour_then_that_colour(client
     assert b"--accent: #112233" in client.get("/theme.css?v=112233").content
     unnamed = client.get("/theme.css?v=}body{")
     assert b"--accent: #4f46e5" in unnamed.content and unnamed["Cache-Control"] == "no-cache"
+
+
+@given(st.tuples(CHANNEL, CHANNEL, CHANNEL))
+def test_palette_when_any_colour_then_white_text_reads_on_600_and_400_on_dark(colour: accent.Rgb) -> None:
+    shades = {name: accent.parse_hex(shade) for name, shade in accent.palette(accent.to_hex(colour)).items()}
+    assert list(shades) == ["50", "100", "200", "300", "400", "500", "600", "700", "800", "900", "950"]
+    assert accent.contrast(accent.WHITE, shades["600"]) >= accent.READABLE
+    assert all(accent.contrast(shades["400"], accent.parse_hex(one)) >= accent.READABLE for one in accent.DARK_SURFACES)
+
+
+def test_look_of_when_it_cannot_be_read_then_told_with_the_shade() -> None:
+    look = accent.look_of("#0f766e")
+    assert [(fact.is_good, fact.text) for fact in look.facts] == [
+        (True, "5.5 : 1 with white text on it"),
+        (True, "5.5 : 1 as text on light pages"),
+        (False, f"3.4 : 1 as text on dark pages: there it is lightened to {look.dark}"),
+    ]
