@@ -13,6 +13,7 @@ from catalog.models import CatalogChange, Provider, ProviderFigures, Service, Sy
 from panel.alerts.causes import Cause
 from panel.alerts.services import open_texts
 from panel.lib.formats import moment_text
+from panel.site import registry as site
 
 GOOD, INFO, WARNING, DANGER = "good", "info", "warning", "danger"
 
@@ -27,12 +28,6 @@ LEVEL_BADGES = {
 # Days that `ProviderFigures` cover.
 BURN_DAYS = 7
 
-LIST_AGE = timedelta(days=1)
-# Balances are checked much more often: an older one means that the check fails.
-BALANCE_AGE = timedelta(hours=2)
-
-# Percent of the ended orders.
-LOW_COMPLETION = 80
 # Fewer ended orders are too few to judge the provider.
 ENOUGH_ORDERS = 10
 
@@ -111,7 +106,7 @@ def _importing(provider: Provider, run: SyncRun | None) -> Iterator[Fact]:
         yield Fact(DANGER, f"The last import was refused and waits for you: {run.reason}")
     if provider.last_synced_at is None:
         yield Fact(WARNING, "Its services were never imported.")
-    elif provider.last_synced_at < timezone.now() - LIST_AGE:
+    elif provider.last_synced_at < timezone.now() - timedelta(hours=site.OLD_LIST_HOURS.value):
         yield Fact(WARNING, f"What it sells is known as of {moment_text(provider.last_synced_at)} only.")
 
 
@@ -121,9 +116,11 @@ def _money(provider: Provider) -> Iterator[Fact]:
         return
     if provider.balance <= 0:
         yield Fact(DANGER, "There is no money left there.")
-    elif (days := runway_days(provider)) is not None and days < 1:
-        yield Fact(DANGER, "The balance there lasts for less than a day.")
-    if provider.is_active and provider.balance_checked_at < timezone.now() - BALANCE_AGE:
+    elif (days := runway_days(provider)) is not None and days < (least := site.LOW_BALANCE_DAYS.value):
+        term = "a day" if least == 1 else f"{least} days"
+        yield Fact(DANGER, f"The balance there lasts for less than {term}.")
+    old = timezone.now() - timedelta(hours=site.OLD_BALANCE_HOURS.value)
+    if provider.is_active and provider.balance_checked_at < old:
         yield Fact(WARNING, f"The balance is as of {moment_text(provider.balance_checked_at)}.")
 
 
@@ -161,7 +158,7 @@ def _orders(provider: Provider) -> Iterator[Fact]:
         return
     rate = figures.completed * 100 // figures.ended
     text = f"Of {figures.ended:,} orders of the last 7 days that ended, {rate}% were completed in full."
-    yield Fact(WARNING if rate < LOW_COMPLETION else GOOD, text)
+    yield Fact(WARNING if rate < site.LOW_COMPLETION_PERCENT.value else GOOD, text)
 
 
 def runway_days(provider: Provider) -> int | None:

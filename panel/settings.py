@@ -105,6 +105,15 @@ API_RATE_PER_KEY = env.str("API_RATE_PER_KEY", default=None)
 API_RATE_PER_ADDRESS = env.str("API_RATE_PER_ADDRESS", default=None)
 API_RATE_LIMIT_429 = env.str("API_RATE_LIMIT_429", default=None)
 API_DUPLICATE_WINDOW = env.str("API_DUPLICATE_WINDOW", default=None)
+LOW_BALANCE_DAYS = env.str("LOW_BALANCE_DAYS", default=None)
+OLD_BALANCE_HOURS = env.str("OLD_BALANCE_HOURS", default=None)
+OLD_LIST_HOURS = env.str("OLD_LIST_HOURS", default=None)
+LOW_COMPLETION_PERCENT = env.str("LOW_COMPLETION_PERCENT", default=None)
+OVERCHARGE_PERCENT = env.str("OVERCHARGE_PERCENT", default=None)
+POLL_SPARE_MINUTES = env.str("POLL_SPARE_MINUTES", default=None)
+SILENCE_HOURS = env.str("SILENCE_HOURS", default=None)
+LOST_SERVICES_PERCENT = env.str("LOST_SERVICES_PERCENT", default=None)
+REPRICE_FACTOR = env.str("REPRICE_FACTOR", default=None)
 
 # -- apps ------------------------------------------------------------------------------------------
 

@@ -121,6 +121,11 @@ beat_schedule = {
         "schedule": 3600.0,
         "options": {"expires": 3600},
     },
+    "check-settings": {
+        "task": "panel.ops.tasks.check_settings",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
     "clear-sessions": {
         "task": "panel.ops.tasks.clear_sessions",
         "schedule": 24 * 3600.0,

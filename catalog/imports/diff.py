@@ -8,11 +8,8 @@ from typing import Any, NamedTuple
 
 from catalog.upstream.results import ServiceList, ServiceRow
 from panel.lib import money
+from panel.site import registry as site
 
-# Percent of the services on sale that a believable list may lack.
-LOST_SHARE = 30
-# If most rates change by this factor, the provider switched its currency.
-REPRICE_FACTOR = 5
 # Maximum services that a refusal shows by name.
 MAX_EXAMPLES = 100
 
@@ -52,7 +49,7 @@ class UpstreamChange(NamedTuple):
     def has_leapt(self) -> bool:
         """Return True if the rate changed by so much that the currency may have."""
         low, high = sorted((self.old.rate, self.new.rate))
-        return low != high and high >= low * REPRICE_FACTOR
+        return low != high and high >= low * site.REPRICE_FACTOR.value
 
 
 @dataclass(slots=True)
@@ -174,11 +171,11 @@ def find_doubts(
     reasons = {}
     if not answer.rows:
         reasons["empty"] = "The list is empty."
-    elif len(lost) * 100 > len(on_sale) * LOST_SHARE:
+    elif len(lost) * 100 > len(on_sale) * site.LOST_SERVICES_PERCENT.value:
         reasons["gone"] = f"The list lacks {len(lost):,} of the {len(on_sale):,} services on sale."
     if len(leapt) * 2 > plan.compared:
         reasons["rates"] = (
-            f"{len(leapt):,} of {plan.compared:,} rates changed by a factor of {REPRICE_FACTOR} or more; "
+            f"{len(leapt):,} of {plan.compared:,} rates changed by a factor of {site.REPRICE_FACTOR.value} or more; "
             "the provider may have switched its currency."
         )
     if differs:

@@ -10,7 +10,6 @@ from panel.site import registry as site
 STILL_POLLS_A_STEP = 5
 LATE_CHANGES = timedelta(days=7)
 LATE_POLL = timedelta(days=1)
-TIME_TO_BE_SERVED = timedelta(minutes=15)
 FIRST_RESEND_WAIT = timedelta(seconds=30)
 MAX_RESEND_WAIT = timedelta(hours=1)
 _AGES = (timedelta(hours=1), timedelta(hours=12), timedelta(days=3))
@@ -40,7 +39,9 @@ def poll_bound() -> timedelta:
 
     That is the longest wait plus the time until a worker gets to it.
     """
-    return timedelta(seconds=max(site.POLL_INTERVALS.value) * MAX_JITTER) + TIME_TO_BE_SERVED
+    return timedelta(seconds=max(site.POLL_INTERVALS.value) * MAX_JITTER) + timedelta(
+        minutes=site.POLL_SPARE_MINUTES.value
+    )
 
 
 def first_search_after() -> timedelta:

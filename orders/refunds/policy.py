@@ -114,9 +114,12 @@ def cost_agrees(sold: SoldOrder, undelivered: int, upstream_charge: int) -> bool
     return abs(upstream_charge - delivered_cost) <= _tolerance(sold)
 
 
-def overcharged(sold: SoldOrder, upstream_charge: int) -> bool:
-    """Return True if the provider charged more than the expected cost, beyond the tolerance. Micro-units."""
-    return upstream_charge > sold.expected_cost + _tolerance(sold)
+def overcharged(sold: SoldOrder, upstream_charge: int, *, percent: int = TOLERANCE_PERCENT) -> bool:
+    """Return True if the provider charged more than the expected cost, by more than `percent` and a cent. Micro-units.
+
+    Nothing but an alert follows, so that the owner may choose `percent`.
+    """
+    return upstream_charge > sold.expected_cost + _tolerance(sold, percent)
 
 
 def sold_at_a_loss(sold: SoldOrder, *, refunded: int, upstream_charge: int) -> bool:
@@ -124,8 +127,8 @@ def sold_at_a_loss(sold: SoldOrder, *, refunded: int, upstream_charge: int) -> b
     return upstream_charge > sold.charge - refunded + _tolerance(sold)
 
 
-def _tolerance(sold: SoldOrder) -> int:
-    return max(sold.expected_cost * TOLERANCE_PERCENT // 100, TOLERANCE_MICROS)
+def _tolerance(sold: SoldOrder, percent: int = TOLERANCE_PERCENT) -> int:
+    return max(sold.expected_cost * percent // 100, TOLERANCE_MICROS)
 
 
 def _contradiction(sold: SoldOrder, remains: int | None, upstream_charge: int) -> Contradiction:

@@ -36,12 +36,12 @@ from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert
 from panel.lib.bulk_sql import update_rows
 from panel.lib.money import format_money
+from panel.site import registry as site
 
 log = structlog.get_logger(__name__)
 
 LOST_AFTER_ERRORS = 10
 LOST_AFTER = timedelta(hours=1)
-SILENT_AFTER = timedelta(hours=24)
 MAX_COUNTED = 1_000
 # What an answer writes of a poll.
 _WRITTEN = ("due_at", "checked_at", "unchanged", "errors")
@@ -201,7 +201,7 @@ def _review_if_lost(poll: OrderPoll, row: StatusRow | RowError | None, now: date
     """Ask for a review if the provider has given no usable row for the order for too long."""
     order = poll.order
     unknown = isinstance(row, RowError) and row.code is ErrorCode.UNKNOWN_ORDER
-    limit = LOST_AFTER if unknown else SILENT_AFTER
+    limit = LOST_AFTER if unknown else timedelta(hours=site.SILENCE_HOURS.value)
     lost = poll.errors >= LOST_AFTER_ERRORS and now - (order.accepted_at or order.created_at) > limit
     if lost and order.finished_at is None and not order.closed_review.startswith(ReviewReason.LOST_UPSTREAM):
         ask_for_review(
@@ -238,7 +238,7 @@ def _watch_costs(provider: Provider, changes: Sequence[OrderChange]) -> None:
 def _costs_too_much(change: OrderChange) -> bool:
     """Return True if the answer shows that the order cost more than expected or was sold at a loss."""
     order, cost = change.order, change.order.upstream_charge or 0
-    if "upstream_charge" in change.values and overcharged(order, cost):
+    if "upstream_charge" in change.values and overcharged(order, cost, percent=site.OVERCHARGE_PERCENT.value):
         return True
     ended = "status" in change.values or change.refund is not None
     return ended and order.is_final and sold_at_a_loss(order, refunded=order.refunded, upstream_charge=cost)

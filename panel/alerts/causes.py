@@ -14,6 +14,7 @@ class Cause(StrEnum):
     NO_PRICE = "catalog:no_price"
     ACCOUNT_MAILS = "account-mails"
     DEPOSIT_MAILS = "deposit-mails"
+    SETTINGS = "settings"
     # About a provider.
     TROUBLE = "provider:{}:trouble"
     UNREACHABLE = "provider:{}:unreachable"

@@ -4,12 +4,19 @@ from celery import shared_task
 from django.core.management import call_command
 
 from panel.ops.invariants import prove_books
+from panel.ops.stored_settings import watch_settings
 
 
 @shared_task
 def check_ledger() -> None:
     """Check the invariants, and alert on breaches."""
     prove_books()
+
+
+@shared_task
+def check_settings() -> None:
+    """Alert on stored settings that this version refuses."""
+    watch_settings()
 
 
 @shared_task

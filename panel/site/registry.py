@@ -189,6 +189,93 @@ API_DUPLICATE_WINDOW = Number(
 )
 
 
+# -- thresholds of alerts --------------------------------------------------------------------------
+
+LOW_BALANCE_DAYS = Number(
+    "LOW_BALANCE_DAYS",
+    "Low balance at a provider",
+    default=1,
+    least=1,
+    most=90,
+    unit="days",
+    help="Urgent when our balance there lasts for less than so many days, at the rate of last week.",
+)
+OLD_BALANCE_HOURS = Number(
+    "OLD_BALANCE_HOURS",
+    "Old balance",
+    default=2,
+    least=1,
+    most=168,
+    unit="hours",
+    help="A warning when a provider's balance was not read for so long. It is read every five minutes.",
+)
+OLD_LIST_HOURS = Number(
+    "OLD_LIST_HOURS",
+    "Old list of services",
+    default=24,
+    least=1,
+    most=720,
+    unit="hours",
+    help="A warning when a provider's services were not imported for so long.",
+)
+LOW_COMPLETION_PERCENT = Number(
+    "LOW_COMPLETION_PERCENT",
+    "Few orders completed",
+    default=80,
+    least=1,
+    most=100,
+    unit="percent",
+    help="A warning when a provider completed less of the orders of last week that ended.",
+)
+OVERCHARGE_PERCENT = Number(
+    "OVERCHARGE_PERCENT",
+    "Overcharge",
+    default=5,
+    least=0,
+    most=100,
+    unit="percent",
+    help="An alert when a provider charged more than we expected, by more than this and a cent. Refunds do not change.",
+)
+POLL_SPARE_MINUTES = Number(
+    "POLL_SPARE_MINUTES",
+    "Late polls",
+    default=15,
+    least=1,
+    most=1_440,
+    unit="minutes",
+    help="An urgent alert when an open order waits for a poll so much longer than the longest interval.",
+)
+SILENCE_HOURS = Number(
+    "SILENCE_HOURS",
+    "Silence about an order",
+    default=24,
+    least=1,
+    most=720,
+    unit="hours",
+    help="You are asked about an order of which its provider has said nothing usable for so long.",
+)
+LOST_SERVICES_PERCENT = Number(
+    "LOST_SERVICES_PERCENT",
+    "Services lost in a list",
+    default=30,
+    least=0,
+    most=100,
+    unit="percent",
+    touches_money=True,
+    help="A list that lacks more of a provider's services on sale is refused, and waits for you.",
+)
+REPRICE_FACTOR = Number(
+    "REPRICE_FACTOR",
+    "Leap of a rate",
+    default=5,
+    least=2,
+    most=1_000,
+    unit="times",
+    touches_money=True,
+    help="A list in which most rates changed by this factor is refused: its currency may have changed.",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Group:
     """Settings that are shown and saved together."""
@@ -218,6 +305,21 @@ GROUPS = (
         "api",
         "API limits",
         (API_RATE_PER_KEY, API_RATE_PER_ADDRESS, API_RATE_LIMIT_429, API_DUPLICATE_WINDOW),
+    ),
+    Group(
+        "alerts",
+        "Alert thresholds",
+        (
+            LOW_BALANCE_DAYS,
+            OLD_BALANCE_HOURS,
+            OLD_LIST_HOURS,
+            LOW_COMPLETION_PERCENT,
+            OVERCHARGE_PERCENT,
+            POLL_SPARE_MINUTES,
+            SILENCE_HOURS,
+            LOST_SERVICES_PERCENT,
+            REPRICE_FACTOR,
+        ),
     ),
 )
 SETTINGS: dict[str, Setting[Any]] = {one.name: one for group in GROUPS for one in group.settings}

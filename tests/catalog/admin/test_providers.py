@@ -338,6 +338,26 @@ def test_facts_when_balance_lasts_a_day_then_not_low(provider):
     assert all(level == GOOD for level, _ in facts(provider))
 
 
+@pytest.mark.parametrize(
+    ("name", "chosen", "values", "words"),
+    [
+        ("LOW_BALANCE_DAYS", 3, {"balance": 29_999_999}, "lasts for less than 3 days"),
+        ("OLD_BALANCE_HOURS", 1, {"balance_checked_at": -1.5 * AN_HOUR}, "The balance is as of"),
+        ("OLD_LIST_HOURS", 12, {"last_synced_at": -13 * AN_HOUR}, "is known as of"),
+        ("LOW_COMPLETION_PERCENT", 95, {}, "90% were completed"),
+    ],
+)
+def test_facts_when_the_owner_chose_a_threshold_then_judged_by_it(provider, settings, name, chosen, values, words):
+    healthy(provider)
+    now = timezone.now()
+    moved = {name: now + value if isinstance(value, timedelta) else value for name, value in values.items()}
+    Provider.objects.filter(pk=provider.pk).update(**moved, created_at=now - timedelta(days=30))
+    assert all(level == GOOD for level, _ in facts(provider))
+    setattr(settings, name, chosen)
+    level, text = facts(provider)[0]
+    assert level in (WARNING, DANGER) and words in text
+
+
 @pytest.mark.parametrize("outcome", ["failed", "refused"])
 def test_facts_when_last_import_was_not_applied_then_reason_is_shown(provider, outcome):
     healthy(provider)

@@ -404,6 +404,17 @@ def test_imports_when_provider_is_off_then_skipped(upstream, provider):
     assert upstream.requests == []
 
 
+def test_import_when_the_owner_chose_what_may_be_lost_then_judged_by_that(upstream, provider, settings):
+    list_ten(upstream)
+    import_services(provider=provider)
+    settings.LOST_SERVICES_PERCENT = 10
+    for number in (101, 102):
+        upstream.set_service(number, listed=False)
+    assert import_services(provider=provider).outcome == "refused"
+    settings.LOST_SERVICES_PERCENT = 20
+    assert import_services(provider=provider).outcome == "applied"
+
+
 @pytest.mark.parametrize(("lost", "outcome"), [(3, "applied"), (4, "refused")])
 def test_import_when_list_lost_more_than_30_percent_then_refused(upstream, provider, lost, outcome):
     list_ten(upstream)

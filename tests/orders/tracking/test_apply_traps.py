@@ -379,3 +379,13 @@ def test_order_when_it_ended_at_a_loss_then_an_alert_is_raised(upstream, custome
     set_and_poll(upstream, one, **row)
     poll_now()
     assert Alert.objects.filter(cause=f"service:{service.pk}:overcharge").count() == alerts
+
+
+@pytest.mark.parametrize(("percent", "alerts"), [(5, 1), (40, 0)])
+def test_order_when_overcharged_then_an_alert_beyond_the_owners_percent(
+    upstream, customer, service, settings, percent, alerts
+):
+    settings.OVERCHARGE_PERCENT = percent
+    [one] = create_accepted(customer, service, 1)
+    set_and_poll(upstream, one, status="Completed", remains=0, charge="0.24")
+    assert Alert.objects.filter(cause=f"service:{service.pk}:overcharge").count() == alerts

@@ -346,6 +346,8 @@ def test_review_when_the_next_answer_is_unclear_then_it_stays(upstream, customer
 def test_bound_when_the_intervals_are_the_usual_ones_then_it_is_87_minutes(settings):
     settings.POLL_INTERVALS = [60, 300, 900, 3600]
     assert poll_bound() == timedelta(minutes=87)
+    settings.POLL_SPARE_MINUTES = 5
+    assert poll_bound() == timedelta(minutes=77)
 
 
 def test_order_when_not_polled_within_the_bound_then_an_alert_is_open_meanwhile(upstream, customer, service):

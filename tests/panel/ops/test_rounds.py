@@ -11,7 +11,7 @@ from panel.ops.rounds import ROUNDS, Round
 from panel.task_settings import beat_schedule
 
 # Scheduled tasks that are not rounds: they take arguments, or check instead of working.
-OTHERS = {"run_imports", "sync_catalogs", "check_ledger", "clear_sessions", "watch_polls"}
+OTHERS = {"run_imports", "sync_catalogs", "check_ledger", "check_settings", "clear_sessions", "watch_polls"}
 
 
 def output_of(*args: str) -> str:
