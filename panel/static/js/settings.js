@@ -1,4 +1,4 @@
-// The page "Settings": finding a setting, what was changed, back to default, and the preview. It works without this.
+// The page "Settings": finding a setting, what was changed, back to default, and the preview. The forms work without this.
 (() => {
   "use strict";
 
@@ -87,7 +87,11 @@
   });
 
   const bad = root.querySelector("[aria-invalid=true]");
-  if (bad) bad.focus();
+  // Not before: unfold hides the page until Alpine has begun, and going to the group in the address takes the focus.
+  if (bad) addEventListener("load", () => setTimeout(() => bad.focus(), 50));
+
+  // Unfold looks for a text field beside each file field, and fails where there is none: this keeps it away.
+  for (const field of all("[type=file]")) field.hasChangeListener = true;
 
   // -- preview ---------------------------------------------------------------------------------------
 
