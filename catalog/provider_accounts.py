@@ -35,15 +35,18 @@ class ProviderUnusable(Exception):
     """The provider's key or address is unusable. The message is for staff."""
 
 
-def client_for(provider: Provider, *, read_timeout: float = 45) -> UpstreamClient:
-    """Return a client with the provider's address and key. `read_timeout` is in seconds. Raise ProviderUnusable."""
+def client_for(provider: Provider, *, read_timeout: float = 45, add_timeout: float | None = None) -> UpstreamClient:
+    """Return a client with the provider's address and key. Raise ProviderUnusable.
+
+    Both times are in seconds. `add_timeout` is that of the order's claim; None for a client that sends no order.
+    """
     try:
         return UpstreamClient(
             url=provider.api_url,
             api_key=_api_key(provider),
             user_agent=user_agent(),
             allow_private=settings.UPSTREAM_ALLOW_PRIVATE,
-            add_timeout=submission_times()[0],
+            add_timeout=submission_times()[0] if add_timeout is None else add_timeout,
             read_timeout=read_timeout,
         )
     except ValueError as error:

@@ -64,6 +64,8 @@ class Claim:
     attempt: PlacementAttempt
     # The `time.monotonic()` after which nothing may be sent.
     not_after: float
+    # Seconds that the provider may take to answer: the lease is long enough for them.
+    add_timeout: float
 
 
 def submit_due_orders(*, seconds: float = ROUND_SECONDS) -> int:
@@ -121,7 +123,7 @@ def send_add(*, claim: Claim) -> bool:
 def _add(claim: Claim) -> AddOutcome:
     """Send `add` to the address and account in the claim, even if the owner changed them meanwhile."""
     try:
-        client = client_for(claim.provider)
+        client = client_for(claim.provider, add_timeout=claim.add_timeout)
     except ProviderUnusable as error:
         return NotSent(str(error), Evidence(Phase.NEW, None, "", 0))
     order, attempt = claim.order, claim.attempt
@@ -267,7 +269,7 @@ def _claim_with(provider: Provider, order: Order, values: Mapping[str, object]) 
         balance_before=provider.balance,
         balance_before_at=provider.balance_checked_at,
     )
-    return Claim(order, provider, attempt, not_after)
+    return Claim(order, provider, attempt, not_after, timeout)
 
 
 def _open_request(order: Order, scope: str) -> str:

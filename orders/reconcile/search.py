@@ -35,7 +35,7 @@ from orders.reconcile.match import Candidate, IdWindow, agrees, candidate_of, so
 from orders.review.decisions import ReviewError, ask_for_review, bind_upstream_id
 from orders.states import MAYBE_ACCEPTED, AttemptOutcome, ReviewReason, Submission
 from panel.lib.money import MoneyError, micros_down
-from panel.site.registry import submission_times
+from panel.site.leases import longest_lease_since
 
 log = structlog.get_logger(__name__)
 
@@ -266,8 +266,8 @@ def window_of(*, order: Order) -> IdWindow | None:
     if not lows:
         return None
     low = max(lows)
-    # An attempt without an end is from a worker that died: it was over when its lease ended.
-    ended = last.finished_at or last.started_at + timedelta(seconds=submission_times()[1])
+    # An attempt without an end is from a worker that died: it was over when its lease ended, whatever a lease is now.
+    ended = last.finished_at or last.started_at + longest_lease_since(last.started_at)
     after = known.filter(started_at__gte=ended, order__upstream_number__gt=low).order_by("started_at")
     nexts = after.values_list("order__upstream_number", "order__accepted_at")[:MAX_KNOWN]
     high, closed_at = min(nexts, key=lambda one: one[0] or 0, default=(None, None))

@@ -218,7 +218,8 @@ class Number(Setting[int]):
         return value
 
     def shown(self, value: int) -> str:
-        return f"{value:,} {self.unit}".strip()
+        unit = self.unit.removesuffix("s") if value == 1 else self.unit
+        return f"{value:,} {unit}".strip()
 
 
 class Seconds(Setting[float]):

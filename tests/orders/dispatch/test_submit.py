@@ -349,6 +349,22 @@ def test_order_when_the_lease_ran_out_before_sending_then_nothing_is_sent(upstre
     expire_leases()
 
 
+def test_order_when_the_owner_allows_longer_answers_after_the_claim_then_the_claims_time_counts(
+    upstream, provider, order, settings, monkeypatch
+):
+    """The lease was made for the time of the claim: a client that waited longer would answer after it."""
+    made = []
+    make_client = submit.client_for
+    monkeypatch.setattr(submit, "client_for", lambda *args, **named: made.append(named) or make_client(*args, **named))
+    settings.UPSTREAM_ADD_TIMEOUT = 20
+    claim = claim_next(provider_id=provider.pk)
+    settings.UPSTREAM_ADD_TIMEOUT, settings.SUBMISSION_LEASE_SECONDS = 300, 400
+    submit.send_add(claim=claim)
+    assert made == [{"add_timeout": 20}]
+    order.refresh_from_db()
+    assert order.submission == Submission.ACCEPTED
+
+
 def test_provider_when_unreachable_then_the_other_still_gets_its_orders(upstream, provider, service, customer):
     """One unreachable provider stopped all others. Its orders must not go to the next provider either."""
     dead = make.provider(name="Dead")
