@@ -124,6 +124,16 @@ def test_texts_when_the_first_query_fails_in_a_transaction_then_it_goes_on(monke
         cursor.execute("ALTER TABLE site_elsewhere RENAME TO site_storedsetting")
 
 
+@pytest.mark.django_db(transaction=True)
+def test_change_when_committed_then_this_process_reads_it_at_once_and_not_before(staff, monkeypatch):
+    monkeypatch.setattr(stored, "MAX_AGE_SECONDS", 1_000)
+    assert site.PANEL_NAME.value == "Upmark"
+    with transaction.atomic():
+        change_settings(actor=staff, wanted={"PANEL_NAME": Wanted("Harbour", seen=0)})
+        assert site.PANEL_NAME.value == "Upmark"
+    assert site.PANEL_NAME.value == "Harbour"
+
+
 _WATCHER = """
 import sys, time
 import django; django.setup()
