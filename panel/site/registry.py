@@ -102,7 +102,7 @@ EMAIL_VERIFICATION = Choice(
         ("optional", "A mail is sent, signing in works without it"),
         ("mandatory", "Nobody signs in before confirming"),
     ),
-    help="What is asked of people who sign up.",
+    help="If nobody signs in before confirming, staff must confirm as well: try first whether mails arrive.",
 )
 
 # -- orders and doubts -----------------------------------------------------------------------------
@@ -323,6 +323,10 @@ GROUPS = (
     ),
 )
 SETTINGS: dict[str, Setting[Any]] = {one.name: one for group in GROUPS for one in group.settings}
+
+
+# Settings that `conflicts` judges together.
+DEPENDENT = frozenset({UPSTREAM_ADD_TIMEOUT.name, SUBMISSION_LEASE_SECONDS.name})
 
 
 def conflicts(texts: Mapping[str, str]) -> dict[str, str]:

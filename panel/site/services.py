@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from panel.site import stored
 from panel.site.files import CheckedFile
 from panel.site.kinds import File, Setting
 from panel.site.models import SettingChange, SiteFile, StoredSetting
-from panel.site.registry import SETTINGS, conflicts
+from panel.site.registry import DEPENDENT, SETTINGS, conflicts
 
 CHANGE_SETTINGS = "site.change_settings"
 CHANGE_MONEY_SETTINGS = "site.change_money_settings"
@@ -100,9 +100,10 @@ def _change(*, actor: Any, wanted: Mapping[str, Wanted], undo_of: SettingChange 
         else:
             new[name] = text
     before = {name: row.value for name, row in rows.items()}
-    if not errors and new:
+    # A conflict that stands already, made by the environment, must not keep the rest from being changed.
+    if not errors and (depending := [name for name in new if name in DEPENDENT]):
         texts = {name: text for name, text in {**before, **new}.items() if text is not None}
-        errors = _at_the_changed(conflicts(texts), new)
+        errors = _at_the_changed(conflicts(texts), depending)
     if errors:
         raise SettingsRefused(errors)
     changes = [_store(actor, rows[name], text, undo_of) for name, text in new.items()]
@@ -135,9 +136,9 @@ def _now(setting: Setting[Any], row: StoredSetting) -> str:
     return setting.shown(setting.value_in({} if row.value is None else {row.name: row.value}))
 
 
-def _at_the_changed(found: Mapping[str, str], new: Mapping[str, object]) -> dict[str, str]:
+def _at_the_changed(found: Mapping[str, str], changed: Sequence[str]) -> dict[str, str]:
     """Return conflicts at the fields that were changed: the person may not see the others."""
-    return {name if name in new else next(iter(new)): text for name, text in found.items()}
+    return {name if name in changed else changed[0]: text for name, text in found.items()}
 
 
 def _store(actor: Any, row: StoredSetting, text: str | None, undo_of: SettingChange | None) -> SettingChange:

@@ -51,7 +51,7 @@ def roles(db):
     set_up_roles()
 
 
-OURS = ("accounts", "ops", "catalog", "billing", "orders")
+OURS = ("accounts", "ops", "site", "catalog", "billing", "orders")
 
 
 def named(text: str) -> frozenset[str]:
