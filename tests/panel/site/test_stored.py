@@ -15,7 +15,7 @@ from panel.site import stored
 from panel.site.models import StoredSetting
 from panel.site.services import Wanted, change_settings
 from tests.commands import ROOT, SECRETS, database_url
-from tests.threads import PATIENCE, in_threads
+from tests.threads import MAX_WAIT_SECONDS, in_threads
 
 
 @pytest.fixture(autouse=True)
@@ -157,7 +157,7 @@ def test_change_when_made_here_then_a_running_process_sees_it(staff):
         "DATABASE_URL": database_url(),
     }
     watcher = subprocess.Popen(
-        [sys.executable, "-c", _WATCHER, str(PATIENCE)], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", _WATCHER, str(MAX_WAIT_SECONDS)], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
     )
     with watcher:
         assert watcher.stdout.readline() == "Upmark\n"
