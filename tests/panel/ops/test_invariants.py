@@ -15,7 +15,8 @@ from django.utils import timezone
 
 from billing import append_only, ledger
 from billing.constraints import BALANCE_KEY, EMPTY_CHECK
-from billing.models import Entry, Wallet
+from billing.deposits import approve_deposit
+from billing.models import Deposit, Entry, Wallet
 from orders.models import Order
 from orders.states import Submission
 from panel.alerts.models import Alert, Heartbeat
@@ -37,6 +38,7 @@ UNIQUE_ID = "provider and upstream id are unique"
 LEASE = "nothing is placing past its lease"
 DOUBT = "no doubt is past its deadline without review"
 HELD = "nothing waits in the queue past its limit"
+CREDITED = "a deposit is credited once, and only when it was approved"
 TRIGGERS = "entries are append-only"
 HELD_BALANCE = "the database holds each balance to its last entry"
 
@@ -182,6 +184,37 @@ def test_check_ledger_when_first_entry_does_not_start_from_zero_then_found(custo
             "UPDATE billing_wallet SET balance = balance + 1",
         )
     assert found() == [CHAIN]
+
+
+@pytest.fixture
+def credited(customer):
+    """Credit Alice's deposit of $100 with a bonus of 5%."""
+    method = make.payment_method(bonus_bp=500)
+    waiting = make.pending_deposit(customer, method=method)
+    return approve_deposit(deposit_id=waiting.pk, credited=waiting.amount, note="", actor=make.owner())
+
+
+def test_check_ledger_when_deposits_wait_or_are_credited_then_clean(credited, customer):
+    make.pending_deposit(customer, method=credited.method)
+    assert found() == []
+
+
+def test_check_ledger_when_deposit_says_more_than_its_entries_then_found(credited):
+    Deposit.objects.filter(pk=credited.pk).update(bonus=credited.bonus + 1)
+    [breach] = find_breaches()
+    assert breach.invariant == CREDITED
+    assert breach.rows == [f"deposit {credited.pk}: credited 105000001, entries sum up to 105000000"]
+
+
+def test_check_ledger_when_deposit_was_credited_to_another_wallet_then_found(credited, other):
+    Deposit.objects.filter(pk=credited.pk).update(customer=other)
+    assert found() == [CREDITED]
+
+
+def test_check_ledger_when_waiting_deposit_has_an_entry_then_found(customer):
+    waiting = make.pending_deposit(customer)
+    post(customer, 5, "deposit", f"deposit:{waiting.pk}")
+    assert found() == [CREDITED]
 
 
 def test_check_ledger_when_refund_is_posted_but_not_on_the_order_then_found(shop, customer):
