@@ -108,6 +108,8 @@ class Entry(Guarded):
             # The customer's list, by each of its filters.
             models.Index(fields=("wallet", "kind", "-seq"), name="entry_by_kind"),
             models.Index(fields=("wallet", "created_at"), name="entry_by_day"),
+            # The staff's list of a kind, the latest first.
+            models.Index(fields=("kind", "-id"), name="entry_of_kind"),
         )
 
     def __str__(self) -> str:

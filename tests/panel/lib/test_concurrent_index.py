@@ -1,0 +1,48 @@
+"""An index is added while the panel writes, and an interrupted build is begun anew."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.test.utils import CaptureQueriesContext
+
+from billing import append_only
+
+BEFORE, AFTER = ("billing", "0007_entry_count"), ("billing", "0008_entry_of_kind")
+INDEX = "entry_of_kind"
+
+
+def migrate(target: tuple[str, str]) -> None:
+    MigrationExecutor(connection).migrate([target])
+
+
+def columns() -> list[str] | None:
+    with connection.cursor() as cursor:
+        found: dict[str, Any] = connection.introspection.get_constraints(cursor, "billing_entry")
+    return found[INDEX]["columns"] if INDEX in found else None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_index_when_migrated_back_and_forth_then_built_beside_the_writes():
+    try:
+        with CaptureQueriesContext(connection) as back:
+            migrate(BEFORE)
+        assert columns() is None
+        if connection.vendor == "postgresql":
+            # As an interrupted build leaves one behind: of this name, and of no use.
+            with connection.cursor() as cursor:
+                cursor.execute(f"CREATE INDEX {INDEX} ON billing_entry (id)")
+    finally:
+        with CaptureQueriesContext(connection) as forth:
+            migrate(AFTER)
+    assert columns() == ["kind", "id"]
+    assert append_only.installed(connection)
+    changes = [
+        query["sql"] for query in (*back.captured_queries, *forth.captured_queries) if f'"{INDEX}"' in query["sql"]
+    ]
+    assert changes
+    if connection.vendor == "postgresql":
+        assert all("CONCURRENTLY" in one for one in changes)
