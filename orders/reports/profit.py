@@ -15,8 +15,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import datetime
+from operator import attrgetter
 
 from django.db.models import (
+    Aggregate,
     BigIntegerField,
     BooleanField,
     Case,
@@ -83,9 +85,6 @@ class Figures:
         paid = self.charged - self.refunded
         return self.profit * 100 // paid if paid else None
 
-    def __add__(self, other: Figures) -> Figures:
-        return Figures(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(Figures)))
-
 
 @dataclass(frozen=True, slots=True)
 class Earned:
@@ -96,6 +95,22 @@ class Earned:
     figures: Figures
 
 
+_columns = attrgetter(*(one.name for one in fields(Figures)))
+_ENDED = Q(status__in=FINAL)
+# In the order of Figures. Prefixed, as `refunded` would otherwise hide the column of that name.
+_FIGURES: dict[str, Aggregate] = {
+    "all_orders": Count("pk", filter=_ENDED),
+    "all_charged": Sum("charge", filter=_ENDED, default=0),
+    "all_refunded": Sum("refunded", filter=_ENDED, default=0),
+    "all_cost": Sum(COST, filter=_ENDED, default=0),
+    "all_estimated": Count("pk", filter=_ENDED & ~_NEVER_SENT & _NO_CHARGE),
+    "all_open_orders": Count("pk", filter=_IS_OPEN),
+    "all_open_charged": Sum("charge", filter=_IS_OPEN, default=0),
+    "all_open_refunded": Sum("refunded", filter=_IS_OPEN, default=0),
+    "all_open_cost": Sum(COST, filter=_IS_OPEN, default=0),
+}
+
+
 def with_profit(orders: QuerySet[Order]) -> QuerySet[Order]:
     """Annotate each order with `cost`, `profit` (micro-units) and `is_estimated`."""
     return orders.annotate(cost=COST, profit=F("charge") - F("refunded") - F("cost"), is_estimated=IS_ESTIMATED)
@@ -103,21 +118,13 @@ def with_profit(orders: QuerySet[Order]) -> QuerySet[Order]:
 
 def profit_figures(*, since: datetime, until: datetime | None = None) -> list[Earned]:
     """Return figures of all orders created from `since` until before `until`, unsorted. One query."""
-    made = Order.objects.filter(created_at__gte=since, **({"created_at__lt": until} if until else {}))
-    rows = (
-        made.order_by()
-        .annotate(is_open=ExpressionWrapper(_IS_OPEN, output_field=BooleanField()), is_estimated=IS_ESTIMATED)
-        .values_list("service_id", "provider_id", "is_open", "is_estimated")
-        .annotate(orders=Count("pk"), charged=Sum("charge"), back=Sum("refunded"), paid=Sum(COST))
-    )
-    found = []
-    for service_id, provider_id, is_open, is_estimated, orders, charged, refunded, cost in rows:
-        if is_open:
-            figures = Figures(open_orders=orders, open_charged=charged, open_refunded=refunded, open_cost=cost)
-        else:
-            figures = Figures(orders, charged, refunded, cost, estimated=orders if is_estimated else 0)
-        found.append(Earned(service_id, provider_id, figures))
-    return found
+    rows = _created(since, until).order_by().values_list("service_id", "provider_id").annotate(**_FIGURES)
+    return [Earned(service_id, provider_id, Figures(*sums)) for service_id, provider_id, *sums in rows]
+
+
+def profit_of_all(*, since: datetime, until: datetime | None = None) -> Figures:
+    """Return the figures of all these orders together. One query, and one row of it."""
+    return Figures(*_created(since, until).order_by().aggregate(**_FIGURES).values())
 
 
 def profit_by_service(found: Iterable[Earned]) -> dict[int, Figures]:
@@ -132,11 +139,19 @@ def profit_by_provider(found: Iterable[Earned]) -> dict[int, Figures]:
 
 def profit_in_all(found: Iterable[Earned]) -> Figures:
     """Return the sum of all figures."""
-    return sum((one.figures for one in found), start=Figures())
+    return _summed((0, one.figures) for one in found).get(0, Figures())
+
+
+def _created(since: datetime, until: datetime | None) -> QuerySet[Order]:
+    return Order.objects.filter(created_at__gte=since, **({"created_at__lt": until} if until else {}))
 
 
 def _summed(parts: Iterable[tuple[int, Figures]]) -> dict[int, Figures]:
-    sums: dict[int, Figures] = {}
+    """Return the sums by key. There is a part for each service at each provider, and most keys have only one."""
+    sums: dict[int, list[Figures]] = {}
     for key, figures in parts:
-        sums[key] = sums.get(key, Figures()) + figures
-    return sums
+        sums.setdefault(key, []).append(figures)
+    return {
+        key: some[0] if len(some) == 1 else Figures(*map(sum, zip(*map(_columns, some), strict=True)))
+        for key, some in sums.items()
+    }

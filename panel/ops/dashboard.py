@@ -12,9 +12,10 @@ from django.utils import timezone
 
 from billing.models import Deposit, Wallet
 from catalog.models import CatalogChange, Provider
-from orders.models import DripFeed, Order, OrderInReview
-from orders.reports.profit import profit_figures, profit_in_all
-from orders.states import FINAL, Submission
+from orders.models import DripFeed, OrderInReview
+from orders.reports.profit import profit_of_all
+from orders.selectors import count_open_orders
+from orders.states import Submission
 from panel.accounts.models import User
 from panel.accounts.signed_in import user_of
 from panel.alerts.causes import Cause
@@ -132,8 +133,7 @@ def _needs_me(user: User) -> list[dict[str, object]]:
 
 def _today() -> dict[str, object]:
     """Return figures for orders of the last 24 hours, and for open ones."""
-    sold = profit_in_all(profit_figures(since=timezone.now() - timedelta(hours=24)))
-    open_orders = Order.objects.exclude(status__in=FINAL).count()
+    sold = profit_of_all(since=timezone.now() - timedelta(hours=24))
     return {
         "orders": sold.orders + sold.open_orders,
         "charged": shown_money(sold.charged + sold.open_charged),
@@ -141,5 +141,5 @@ def _today() -> dict[str, object]:
         "profit": shown_money(sold.profit),
         "is_loss": sold.profit < 0,
         "expected": shown_money(sold.open_profit),
-        "open": open_orders,
+        "open": count_open_orders(),
     }

@@ -22,6 +22,7 @@ from orders.reports.profit import (
     profit_by_service,
     profit_figures,
     profit_in_all,
+    profit_of_all,
     with_profit,
 )
 from orders.states import Status, Submission
@@ -303,3 +304,16 @@ def test_navigation_when_on_the_profit_page_then_only_that_entry_is_active(books
     assert lit(PROFIT) == ["Profit"]
     assert lit(reverse("admin:orders_order_changelist")) == ["Orders"]
     assert lit(reverse("admin:orders_order_change", args=[Order.objects.earliest("pk").pk])) == ["Orders"]
+
+
+def test_profit_of_all_when_asked_then_same_sum_in_one_statement(books):
+    expected = profit_in_all(profit_figures(since=since(90)))
+    with statements() as found:
+        total = profit_of_all(since=since(90))
+    assert len(found) == 1
+    assert total == expected
+    assert {type(value) for value in (total.orders, total.charged, total.cost, total.open_cost)} == {int}
+
+
+def test_profit_of_all_when_there_is_no_order_then_all_zero(db):
+    assert profit_of_all(since=since(1)) == Figures()
