@@ -47,30 +47,36 @@ def _connection_error(server: str) -> str:
 @contextmanager
 def throwaway_panel(server: str) -> Iterator[None]:
     """Set up Django on a new, migrated database. No `.env`, broker, cache or database of a real panel is used."""
-    with _database(server) as url:
-        os.environ.update(
-            DJANGO_SETTINGS_MODULE="panel.settings",
-            ENV_FILE=os.devnull,
-            DATABASE_URL=url,
-            DEBUG="false",
-            SECRET_KEY="only-for-benches-" * 5,
-            FIELD_ENCRYPTION_KEYS="b25seS1mb3ItdGVzdHMtbm90LWEtcmVhbC1zZWNyZXQ=",
-            UPSTREAM_ALLOW_PRIVATE="true",
-            POLL_INTERVALS="60,300,900,3600",
-            CELERY_BROKER_URL="memory://",
-            CACHE_URL="locmemcache://",
-            EMAIL_URL="memorymail://",
-        )
-        import django
-        from django.core.management import call_command
-        from django.db import connections
+    with _database(server) as url, own_panel(url):
+        yield
 
-        django.setup()
-        try:
-            call_command("migrate", verbosity=0)
-            yield
-        finally:
-            connections.close_all()
+
+@contextmanager
+def own_panel(url: str) -> Iterator[None]:
+    """Set up Django on the database of this address, which stays. No `.env`, broker or cache of a real panel is used."""
+    os.environ.update(
+        DJANGO_SETTINGS_MODULE="panel.settings",
+        ENV_FILE=os.devnull,
+        DATABASE_URL=url,
+        DEBUG="false",
+        SECRET_KEY="only-for-benches-" * 5,
+        FIELD_ENCRYPTION_KEYS="b25seS1mb3ItdGVzdHMtbm90LWEtcmVhbC1zZWNyZXQ=",
+        UPSTREAM_ALLOW_PRIVATE="true",
+        POLL_INTERVALS="60,300,900,3600",
+        CELERY_BROKER_URL="memory://",
+        CACHE_URL="locmemcache://",
+        EMAIL_URL="memorymail://",
+    )
+    import django
+    from django.core.management import call_command
+    from django.db import connections
+
+    django.setup()
+    try:
+        call_command("migrate", verbosity=0)
+        yield
+    finally:
+        connections.close_all()
 
 
 @contextmanager

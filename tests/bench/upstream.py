@@ -1,8 +1,9 @@
 """A provider in its own process, so that it does not share the GIL of the measured code.
 
-It answers `add` with the next id and `status` with a fixed answer for each id, both after a fixed wait. `Upstream`
-starts it and controls it over standard input and output: its first line of output is its port, each line of input
-requests what it has received since, and it exits at the end of input.
+It answers `add` with the next id and `status` with a fixed answer for each id; it accepts each cancel and refill, and
+has a balance. Each answer comes after a fixed wait. `Upstream` starts it and controls it over standard input and output:
+its first line of output is its port, each line of input requests what it has received since, and it exits at the end of
+input.
 """
 
 from __future__ import annotations
@@ -95,7 +96,14 @@ class _Provider:
         self._links: list[str] = []
         self._calls: Counter[str] = Counter()
         self._asked: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        self._actions: dict[str, Callable[[dict[str, str]], Any]] = {"add": self._add, "status": self._status}
+        self._actions: dict[str, Callable[[dict[str, str]], Any]] = {
+            "add": self._add,
+            "status": self._status,
+            "cancel": self._cancel,
+            "refill": self._refill,
+            "refill_status": self._refill_status,
+            "balance": lambda params: {"balance": "1000.00", "currency": "USD"},
+        }
 
     def take(self, what: str) -> Any:
         return {"links": self._take_links, "asked": self._take_asked}[what]()
@@ -121,6 +129,19 @@ class _Provider:
         self._asked[params["key"]].update(ids)
         rows = {one: answer_about(int(one)) for one in ids}
         return rows if "orders" in params else rows[ids[0]]
+
+    def _cancel(self, params: dict[str, str]) -> Any:
+        return [{"order": int(one), "cancel": 1} for one in params["orders"].split(",")]
+
+    def _refill(self, params: dict[str, str]) -> Any:
+        if "orders" not in params:
+            return {"refill": params["order"]}
+        return [{"order": int(one), "refill": one} for one in params["orders"].split(",")]
+
+    def _refill_status(self, params: dict[str, str]) -> Any:
+        if "refills" not in params:
+            return {"status": "Completed"}
+        return [{"refill": int(one), "status": "Completed"} for one in params["refills"].split(",")]
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
