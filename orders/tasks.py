@@ -10,6 +10,7 @@ from orders.reconcile import worker
 from orders.reports import statistics
 from orders.requests import refill_poll, send
 from orders.tracking import monitor, poll
+from panel.alerts.models import Heartbeat
 from panel.alerts.services import record_heartbeat
 
 # Seconds after which a message expires, so that messages do not pile up while all threads are busy.
@@ -103,5 +104,6 @@ def poll_provider_refills(provider_id: int) -> None:
 @shared_task
 def count_figures() -> None:
     """Count the figures about orders that the lists of services and providers show."""
-    statistics.count_figures()
+    counted_at = Heartbeat.objects.filter(task="count_figures").values_list("beat_at", flat=True).first()
+    statistics.count_changed_figures(counted_at=counted_at)
     record_heartbeat(task="count_figures")

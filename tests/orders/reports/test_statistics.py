@@ -11,11 +11,12 @@ from django.utils import timezone
 
 from catalog.models import Provider, ProviderFigures, Service, ServiceFigures
 from catalog.provider_health import runway_days
-from orders.models import Order
+from orders.common.timeline import write_event
+from orders.models import Order, OrderEvent
 from orders.reports import statistics
 from orders.reports.profit import profit_by_service, profit_figures
-from orders.reports.statistics import count_figures
-from orders.states import Status
+from orders.reports.statistics import count_changed_figures, count_figures
+from orders.states import EventKind, Status
 from orders.tasks import count_figures as count_figures_task
 from panel.alerts.models import Heartbeat
 from panel.lib.money import EXCHANGE_ONE
@@ -242,3 +243,96 @@ def test_runway_when_a_week_was_spent_then_the_days_that_the_balance_lasts(balan
 
 def test_runway_when_nothing_was_counted_then_unknown(provider):
     assert runway_days(provider) is None
+
+
+@pytest.fixture
+def two(customer, provider, service, monkeypatch) -> tuple[Order, Order]:
+    """Return an open order of each of two services, all counted, at noon of a day on which nothing was ordered."""
+    noon = timezone.localtime().replace(hour=12)
+    monkeypatch.setattr(timezone, "now", lambda: noon)
+    other = make.service(provider, external_id="2")
+    orders = ordered(customer, service), ordered(customer, other)
+    OrderEvent.objects.update(created_at=noon - timedelta(days=1))
+    count_figures()
+    return orders
+
+
+def complete(order: Order, *, tell: bool = True) -> None:
+    Order.objects.filter(pk=order.pk).update(status=Status.COMPLETED, finished_at=timezone.now())
+    if tell:
+        write_event(order_id=order.pk, kind=EventKind.STATUS, old=Status.PENDING, new=Status.COMPLETED)
+
+
+def completed_of(*orders: Order) -> list[int]:
+    return [of_service(order.service)[2] for order in orders]
+
+
+def a_minute_ago() -> datetime:
+    return timezone.now() - timedelta(minutes=1)
+
+
+def test_changed_figures_when_one_order_ended_then_only_its_service_is_counted(two):
+    complete(two[0])
+    complete(two[1], tell=False)
+    with statements() as found:
+        count_changed_figures(counted_at=a_minute_ago())
+    assert completed_of(*two) == [1, 0]
+    assert not any(f"IN ({two[0].service_id}, {two[1].service_id})" in one for one in found)
+    count_figures()
+    assert completed_of(*two) == [1, 1]
+
+
+def test_changed_figures_when_an_order_is_new_then_counted(two, customer):
+    make.order(customer, two[0].service)
+    OrderEvent.objects.update(created_at=timezone.now() - timedelta(days=1))
+    count_changed_figures(counted_at=a_minute_ago())
+    assert [of_service(order.service)[0] for order in two] == [2, 1]
+
+
+def test_changed_figures_when_an_order_leaves_the_window_then_no_longer_counted(two):
+    left = timezone.now() - timedelta(days=30, seconds=1)
+    Order.objects.filter(pk=two[0].pk).update(created_at=left)
+    count_changed_figures(counted_at=a_minute_ago())
+    assert [of_service(order.service)[0] for order in two] == [0, 1]
+
+
+def test_changed_figures_when_a_service_is_new_then_it_has_figures(two, provider):
+    new = make.service(provider, external_id="3")
+    count_changed_figures(counted_at=a_minute_ago())
+    assert of_service(new) == (0, 0, 0, 0, None)
+
+
+@pytest.mark.parametrize(
+    "counted_at",
+    [None, timedelta(hours=-13), timedelta(hours=1)],
+    ids=["never counted", "counted yesterday", "counted in the future"],
+)
+def test_changed_figures_when_the_last_round_tells_nothing_then_all_are_counted(two, counted_at):
+    complete(two[1], tell=False)
+    count_changed_figures(counted_at=None if counted_at is None else timezone.now() + counted_at)
+    assert completed_of(*two) == [0, 1]
+
+
+@pytest.mark.parametrize(("limit", "most"), [("MAX_EVENTS", 1), ("MAX_SERVICES", 0)])
+def test_changed_figures_when_too_much_changed_then_all_are_counted(two, monkeypatch, limit, most):
+    monkeypatch.setattr(statistics, limit, most)
+    for _ in range(3):
+        complete(two[0])
+    complete(two[1], tell=False)
+    count_changed_figures(counted_at=a_minute_ago())
+    assert completed_of(*two) == [1, 1]
+
+
+def test_changed_figures_when_the_last_round_was_slow_then_what_changed_meanwhile_is_counted(two):
+    complete(two[0])
+    OrderEvent.objects.filter(order=two[0]).update(created_at=timezone.now() - timedelta(minutes=10))
+    count_changed_figures(counted_at=a_minute_ago())
+    assert completed_of(*two) == [1, 0]
+
+
+def test_changed_figures_when_the_task_runs_twice_then_the_second_counts_what_changed(two):
+    count_figures_task()
+    complete(two[0])
+    complete(two[1], tell=False)
+    count_figures_task()
+    assert completed_of(*two) == [1, 0]
