@@ -11,6 +11,7 @@ from django.db.models import Model
 from django.http import HttpRequest
 from unfold import admin as unfold
 
+from panel.lib.admin.pages import DeepPaginator
 from panel.lib.money import format_money
 
 # Columns that no filter in a list's address may use.
@@ -19,6 +20,8 @@ SECRETS = {"password", "secret", "data", "digest", "api_key_encrypted", "session
 
 class ModelAdmin(unfold.ModelAdmin):
     """The base class of every list in the admin."""
+
+    paginator = DeepPaginator
 
     def lookup_allowed(self, lookup: str, value: object, request: HttpRequest) -> bool:
         """Refuse lookups that reveal a hash or a secret letter by letter: `?password__startswith=a` lists who matches.
