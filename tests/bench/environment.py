@@ -53,7 +53,7 @@ def throwaway_panel(server: str) -> Iterator[None]:
 
 @contextmanager
 def own_panel(url: str) -> Iterator[None]:
-    """Set up Django on the database of this address, which stays. No `.env`, broker or cache of a real panel is used."""
+    """Set up Django on the database of this address, which stays. Use no `.env`, broker or cache of a real panel."""
     os.environ.update(
         DJANGO_SETTINGS_MODULE="panel.settings",
         ENV_FILE=os.devnull,

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from billing.models import Deposit
 from catalog.models import Provider
-from orders.models import CancelRequest, DripFeed, Order, Refill
+from orders.models import CancelRequest, DripFeed, Order, OrderPoll, Refill
 from orders.states import CancelState, RefillState, Submission
 from panel.ops.invariants import find_breaches
 from panel.ops.rounds import ROUNDS
@@ -69,7 +70,7 @@ def measure_rounds(*, url: str) -> Rounds:
     return Rounds(found)
 
 
-def _some(rows: QuerySet[Order] | QuerySet[CancelRequest] | QuerySet[Refill], column: str) -> int:
+def _some(rows: QuerySet[Any], column: str) -> int:
     pks = list(rows.order_by("pk").values_list("pk", flat=True)[:DUE])
     return rows.model._default_manager.filter(pk__in=pks).update(**{column: timezone.now() - timedelta(minutes=1)})
 
@@ -87,7 +88,7 @@ def _due_drips() -> int:
 
 
 _DUE: dict[str, Callable[[], int]] = {
-    "poll_orders": lambda: _some(Order.objects.filter(next_poll_at__isnull=False), "next_poll_at"),
+    "poll_orders": lambda: _some(OrderPoll.objects.all(), "due_at"),
     "submit_orders": lambda: _some(
         Order.objects.filter(submission=Submission.QUEUED, next_action_at__isnull=False), "next_action_at"
     ),

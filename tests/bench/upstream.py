@@ -1,9 +1,9 @@
 """A provider in its own process, so that it does not share the GIL of the measured code.
 
 It answers `add` with the next id and `status` with a fixed answer for each id; it accepts each cancel and refill, and
-has a balance. Each answer comes after a fixed wait. `Upstream` starts it and controls it over standard input and output:
-its first line of output is its port, each line of input requests what it has received since, and it exits at the end of
-input.
+has a balance. Each answer comes after a fixed wait. `Upstream` starts it and controls it over standard input and
+output: its first line of output is its port, each line of input requests what it has received since, and it exits at
+the end of input.
 """
 
 from __future__ import annotations

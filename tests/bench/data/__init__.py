@@ -26,7 +26,7 @@ from tests import unguarded
 from tests.bench.data.catalog import write_catalog
 from tests.bench.data.customers import write_customers
 from tests.bench.data.money import write_deposits, write_entries, write_wallets
-from tests.bench.data.orders import write_drips, write_orders
+from tests.bench.data.orders import write_drips, write_orders, write_polls
 from tests.bench.data.plan import Plan
 from tests.bench.data.requests import write_attempts, write_events, write_requests
 from tests.bench.data.writer import Writer
@@ -116,6 +116,7 @@ def fill(*, orders: int, url: str = "http://127.0.0.1:9/api/v2") -> Filled:
             write_drips(writer, plan)
         with step("orders"):
             write_orders(writer, plan)
+            write_polls(writer)
         with step("attempts"):
             write_attempts(writer, plan)
         with step("events"):

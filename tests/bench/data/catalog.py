@@ -8,9 +8,9 @@ from catalog.models import (
     CustomerGroup,
     PriceChange,
     Provider,
-    PublishedState,
     Service,
-    ShopChange,
+    ShelfMark,
+    ShelfNews,
     SyncRun,
     UpstreamService,
 )
@@ -101,7 +101,7 @@ def _write_services(writer: Writer, plan: Plan) -> None:
     )
     sold = f'"{Service._meta.db_table}" WHERE id > {plan.first_service}'
     writer.insert(
-        PublishedState,
+        ShelfMark,
         source=sold,
         service_id="id",
         is_sold=f"is_on_sale AND (id - {plan.first_service}) % 50 <> 3",
@@ -109,7 +109,7 @@ def _write_services(writer: Writer, plan: Plan) -> None:
     )
     kind = choose("s.id + n", ("new", "cheaper", "dearer", "back"))
     writer.insert(
-        ShopChange,
+        ShelfNews,
         source=f'"{Service._meta.db_table}" s CROSS JOIN {writer.numbers(2)} WHERE s.id > {plan.first_service}',
         service_id="s.id",
         kind=kind,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from catalog.models import Service, UpstreamService
-from orders.models import DripFeed, Order
+from orders.models import DripFeed, Order, OrderPoll
 from orders.states import FINAL, ReviewReason, Status, Submission
 from tests.bench.data.customers import KEY_EVERY
 from tests.bench.data.plan import DAY, DRIP_AT, DRIP_BEGUN, DRIP_EVERY, Plan
@@ -133,6 +133,20 @@ def write_orders(writer: Writer, plan: Plan) -> None:
         review_since=f"CASE WHEN reason <> '' THEN {writer.ago('age / 2')} END",
         review_note=by_value("reason", dict(NOTES), otherwise="''"),
         closed_review="CASE WHEN status = 'completed' AND n % 500 = 1 THEN 'lost_upstream: found' ELSE '' END",
+    )
+
+
+def write_polls(writer: Writer) -> None:
+    """Write a poll for each order that is followed. Call it after `write_orders`."""
+    writer.insert(
+        OrderPoll,
+        source=f'"{Order._meta.db_table}" WHERE next_poll_at IS NOT NULL',
+        order="id",
+        order_id="id",
+        provider_id="provider_id",
+        due_at="next_poll_at",
+        checked_at="checked_at",
+        unchanged="id % 20",
     )
 
 

@@ -156,9 +156,8 @@ def test_change_when_made_here_then_a_running_process_sees_it(staff):
         "DJANGO_SETTINGS_MODULE": "panel.settings",
         "DATABASE_URL": database_url(),
     }
-    watcher = subprocess.Popen(
-        [sys.executable, "-c", _WATCHER, str(MAX_WAIT_SECONDS)], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
-    )
+    command = [sys.executable, "-c", _WATCHER, str(MAX_WAIT_SECONDS)]
+    watcher = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
     with watcher:
         assert watcher.stdout.readline() == "Upmark\n"
         change_settings(actor=staff, wanted={"PANEL_NAME": Wanted("Harbour", seen=0)})
