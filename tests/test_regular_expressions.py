@@ -35,6 +35,7 @@ from panel.api.services import accepts_gzip
 from panel.lib.keyset_pagination import _place
 from panel.lib.money import MoneyError, parse_decimal
 from panel.logging import hide_secrets
+from panel.site.files import MAX_BYTES
 from tests.backtracking import Matcher, TooManySteps
 from tests.test_architecture import DOMAIN, ROOT, modules
 
@@ -126,6 +127,27 @@ REGISTER: dict[str, Untrusted | Trusted] = {
     "orders/admin/filters.py: _NUMBER": Untrusted("a parameter of an address", MAX_HEADER),
     "orders/web/live_updates.py: _ROW": Untrusted("a parameter of an address", MAX_HEADER, (("1-a-", "1", "x"),)),
     "orders/web/bulk_form.py: request_key": REQUEST_KEY,
+    "panel/site/files.py: _PICTURE_DATA": Untrusted("a picture that is uploaded", MAX_BYTES),
+    "panel/site/files.py: _XML_ENCODING": Untrusted(
+        "a picture that is uploaded", MAX_BYTES, (("<?xml ", "encoding ", ""), ("<?xml encoding", " ", "x"))
+    ),
+    "panel/site/files.py: \\A\\s*<\\?xml\\s[^?>]*\\?>": Untrusted("a picture that is uploaded", MAX_BYTES),
+    "panel/site/files.py: <!(?!--)(?!\\[CDATA\\[)|<\\?": Untrusted("a picture that is uploaded", MAX_BYTES),
+    "panel/site/files.py: _REFERENCE": Untrusted(
+        "a picture that is uploaded", MAX_BYTES, (("", "url ", "x"), ("", "url(", ""))
+    ),
+    "panel/site/files.py: \\s": Untrusted("a picture that is uploaded", MAX_BYTES),
+    "panel/site/kinds.py: _DIGEST": Untrusted("a setting in a form", MAX_BODY),
+    "panel/site/kinds.py: _NOT_IN_LINKS": Untrusted("a setting in a form", MAX_BODY),
+    "panel/site/kinds.py: -?[0-9]{1,15}": Untrusted("a setting in a form", MAX_BODY),
+    "panel/site/kinds.py: [0-9]{1,9}(\\.[0-9]{1,6})?": Untrusted("a setting in a form", MAX_BODY),
+    "panel/site/kinds.py: #[0-9a-fA-F]{6}": Untrusted("a setting in a form", MAX_BODY),
+    "panel/site/kinds.py: [0-9]{1,9}": Untrusted("a setting in a form", MAX_BODY),
+    "panel/site/kinds.py: [1-9][0-9]{0,11}/[smhd]": Untrusted("a setting in a form", MAX_BODY),
+    "panel/site/names.py: [^A-Za-z0-9.-]+": Trusted("the panel's name, set by its owner"),
+    "panel/site/names.py: [^A-Z0-9]+": Trusted("the panel's name, set by its owner"),
+    "panel/site/views.py: [0-9a-f]{6}": Untrusted("a parameter of an address", MAX_HEADER),
+    "panel/urls.py: urlpatterns": Untrusted("an address", MAX_HEADER),
     "orders/checkout/bulk_text.py: _LINE_ENDS": Untrusted("lines of orders", bulk_text.MAX_TEXT),
     "orders/checkout/bulk_text.py: _SERVICE": Untrusted("a line of an order", bulk_text.MAX_TEXT),
     "orders/checkout/bulk_text.py: _QUANTITY": Untrusted("a line of an order", bulk_text.MAX_TEXT),

@@ -84,6 +84,8 @@ _HARMLESS_SPACES = (
     "http://creativecommons.org/ns#",
     "http://purl.org/dc/elements/1.1/",
 )
+_XML_ENCODING = re.compile(r"\s*<\?xml[^>]*?encoding\s*=\s*[\"']([^\"']*)")
+_REFERENCE = re.compile(r"url\s*\(\s*[\"']?([^\"')]*)")
 _PICTURE_DATA = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]*")
 
 
@@ -141,7 +143,7 @@ def check_svg(content: bytes) -> None:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise FileRefused("Save the SVG as UTF-8.") from None
-    declared = re.match(r"\s*<\?xml[^>]*?encoding\s*=\s*[\"']([^\"']*)", text)
+    declared = _XML_ENCODING.match(text)
     if declared and declared[1].lower() not in ("utf-8", "utf8", "us-ascii"):
         raise FileRefused("Save the SVG as UTF-8.")
     rest = re.sub(r"\A\s*<\?xml\s[^?>]*\?>", "", text)
@@ -185,7 +187,7 @@ def _check_style(text: str, *, is_sheet: bool = False) -> None:
         raise FileRefused("The SVG's style sheet loads something, or hides what it does.")
     lowered = text.lower()
     if "url" in lowered and "(" in lowered:
-        for reference in re.findall(r"url\s*\(\s*[\"']?([^\"')]*)", lowered):
+        for reference in _REFERENCE.findall(lowered):
             if not _stays_inside(reference):
                 raise FileRefused("The SVG refers to something outside of it. Embed it, or take it out.")
     if "javascript:" in re.sub(r"\s", "", lowered) or "expression(" in lowered or "image-set(" in lowered:

@@ -24,6 +24,7 @@ T = TypeVar("T")
 _YES = ("true", "on", "ok", "y", "yes", "1")
 _NO = ("false", "off", "n", "no", "0")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_NOT_IN_LINKS = re.compile(r"[\s\"'<>\\]")
 
 
 class Setting(Generic[T]):
@@ -167,7 +168,7 @@ class LinkText(Text):
         text = super().parse(text)
         try:
             parts = urlsplit(text)
-            is_link = parts.scheme == "https" and bool(parts.hostname) and not re.search(r"[\s\"'<>\\]", text)
+            is_link = parts.scheme == "https" and bool(parts.hostname) and not _NOT_IN_LINKS.search(text)
         except ValueError:
             is_link = False
         if text and not is_link:

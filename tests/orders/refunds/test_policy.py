@@ -223,7 +223,7 @@ def test_charge_when_above_the_expected_cost_and_tolerance_then_it_is_too_much(e
 
 
 def test_charge_when_the_owner_chose_another_percent_then_judged_by_that():
-    sold = make.Sold(quantity=100, charge=1, expected_cost=20_000_000)
+    sold = make.SoldOrder(quantity=100, charge=1, expected_cost=20_000_000)
     assert overcharged(sold, 20_400_001, percent=2) and not overcharged(sold, 20_400_000, percent=2)
     assert overcharged(sold, 20_010_001, percent=0) and not overcharged(sold, 20_010_000, percent=0)
 

@@ -550,7 +550,7 @@ def test_poll_when_unanswered_for_a_week_then_given_up(upstream, accepted, body)
     poll_refills_now()
     assert read(accepted).state == RefillState.PENDING
     poll_refills_now()
-    assert (read(accepted).state, "does not tell" in read(accepted).note) == (RefillState.UNFOLLOWED, True)
+    assert (read(accepted).state, "does not report" in read(accepted).note) == (RefillState.UNFOLLOWED, True)
 
 
 def test_poll_when_open_for_a_month_then_the_next_refill_is_allowed(upstream, order, accepted):
