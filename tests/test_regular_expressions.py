@@ -127,6 +127,7 @@ REGISTER: dict[str, Untrusted | Trusted] = {
     "orders/admin/filters.py: _NUMBER": Untrusted("a parameter of an address", MAX_HEADER),
     "orders/web/live_updates.py: _ROW": Untrusted("a parameter of an address", MAX_HEADER, (("1-a-", "1", "x"),)),
     "orders/web/bulk_form.py: request_key": REQUEST_KEY,
+    "panel/checks.py: [A-Z]{3,5}": Trusted("a setting"),
     "panel/site/files.py: _PICTURE_DATA": Untrusted("a picture that is uploaded", MAX_BYTES),
     "panel/site/files.py: _XML_ENCODING": Untrusted(
         "a picture that is uploaded", MAX_BYTES, (("<?xml ", "encoding ", ""), ("<?xml encoding", " ", "x"))
@@ -159,9 +160,6 @@ REGISTER: dict[str, Untrusted | Trusted] = {
     "panel/api/params.py: _INDEXED": Untrusted("the name of a parameter", MAX_BODY),
     "panel/api/params.py: _WHOLE": Untrusted("a parameter", MAX_BODY, (("1.", "0", "x"),)),
     "panel/api/params.py: -?[0-9]{1,15}": Untrusted("a parameter", MAX_BODY),
-    "panel/checks.py: #[0-9a-fA-F]{6}": Trusted("a setting"),
-    "panel/checks.py: [A-Z]{3,5}": Trusted("a setting"),
-    "panel/checks.py: [1-9][0-9]*/[smhd]": Trusted("a setting"),
     "panel/lib/csv_files.py: _NUMBER": Untrusted("a cell of a file", validation.MAX_TEXT, (("1.", "1", "x"),)),
     "panel/lib/date_fields.py: _AS_SENT": Untrusted("a date in an address", MAX_HEADER),
     "panel/lib/keyset_pagination.py: _PLACE": Untrusted("a position in an address", MAX_HEADER),

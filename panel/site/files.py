@@ -84,7 +84,7 @@ _HARMLESS_SPACES = (
     "http://creativecommons.org/ns#",
     "http://purl.org/dc/elements/1.1/",
 )
-_XML_ENCODING = re.compile(r"\s*<\?xml[^>]*?encoding\s*=\s*[\"']([^\"']*)")
+_XML_ENCODING = re.compile(r"\A\s*<\?xml[^>]*?encoding\s*=\s*[\"']([^\"']*)")
 _REFERENCE = re.compile(r"url\s*\(\s*[\"']?([^\"')]*)")
 _PICTURE_DATA = re.compile(r"data:image/(?:png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]*")
 
