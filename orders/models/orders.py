@@ -263,7 +263,7 @@ class OrderEvent(models.Model):
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="events")
     created_at = models.DateTimeField(default=timezone.now)
     actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+", db_index=False
     )
     kind = models.CharField(max_length=20)
     old = models.CharField(max_length=60, blank=True)
@@ -273,6 +273,8 @@ class OrderEvent(models.Model):
 
     class Meta:
         ordering = ("created_at", "pk")
+        # Only events of people: most have no actor.
+        indexes = (models.Index(fields=("actor",), condition=Q(actor__isnull=False), name="event_of_actor"),)
 
     def __str__(self) -> str:
         return f"{EventKind(self.kind).label} of order {self.order_id}" if self.kind in EventKind else self.kind
