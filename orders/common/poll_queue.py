@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Subquery
+from django.db.models.functions import Coalesce
 
 from orders.models import Order, OrderPoll
 from orders.states import FINAL, Submission
@@ -41,10 +42,17 @@ def poll_soon(*, order_ids: Collection[int], due_at: datetime) -> None:
     OrderPoll.objects.filter(order__in=open_orders).update(due_at=due_at, unchanged=0)
 
 
-def unfollow(*, order_ids: Collection[int], checked_at: datetime) -> None:
-    """Poll these orders no more. Joins a transaction. The order keeps when it was last checked."""
-    OrderPoll.objects.filter(order__in=order_ids).delete()
-    Order.objects.filter(pk__in=order_ids).update(next_poll_at=None, checked_at=checked_at)
+def unfollow(*, polls: Collection[OrderPoll]) -> None:
+    """Poll these orders no more, unless they became due by another reason since the polls were claimed.
+
+    Joins a transaction that has locked the orders. They keep when they were last checked.
+    """
+    ended = OrderPoll.objects.filter(pk__in=[poll.pk for poll in polls], due_at__in={poll.due_at for poll in polls})
+    checked_at = ended.filter(pk=OuterRef("pk")).values("checked_at")
+    Order.objects.filter(pk__in=ended.values("pk")).update(
+        next_poll_at=None, checked_at=Coalesce(Subquery(checked_at), "checked_at")
+    )
+    ended.delete()
 
 
 def adopt_unfollowed() -> int:

@@ -1,14 +1,18 @@
 """Applying a provider's answers to a batch of polls, in one short transaction.
 
-Most answers change nothing: they write the narrow row of the poll alone. Only orders that an answer changes are locked
-and written, status and refund in one transaction. Orders are locked first, then wallets, both by id, so that two
-batches cannot deadlock. Applying an answer twice is harmless, as a refund is a target.
+Most answers change nothing: they write the narrow row of the poll alone. Only orders that an answer may change are
+locked, compared again and written, status and refund in one transaction. Applying an answer twice is harmless, as a
+refund is a target.
+
+Everything that writes these rows takes orders first, then polls, then wallets, each by id, so that two of them cannot
+deadlock.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import structlog
 from django.conf import settings
@@ -43,8 +47,6 @@ log = structlog.get_logger(__name__)
 LOST_AFTER_ERRORS = 10
 LOST_AFTER = timedelta(hours=1)
 MAX_COUNTED = 1_000
-# What an answer writes of a poll.
-_WRITTEN = ("due_at", "checked_at", "unchanged", "errors")
 
 Answers = Mapping[str, StatusRow | RowError]
 
@@ -86,12 +88,28 @@ def _apply(provider: Provider, batch: Sequence[OrderPoll], answers: Answers) -> 
     now = timezone.now()
     # By the orders as they were claimed. What changes nothing of those needs no lock.
     changes = {poll.pk: change_of(order=poll.order, row=_row_of(poll.order, answers)) for poll in batch}
-    if changing := [pk for pk, change in changes.items() if change]:
-        _change_orders(changes, changing, answers, now)
-    _write_polls(batch, changes, now)
-    for poll in batch:
-        if changes[poll.pk].status_row is None:
-            _review_if_lost(poll, changes[poll.pk].row, now)
+    written = {poll.pk: _written(poll, changes[poll.pk], now) for poll in batch}
+    touched = [
+        poll.pk
+        for poll in batch
+        if (change := changes[poll.pk])
+        or written[poll.pk].due_at is None
+        or _is_lost(poll.order, change.row, written[poll.pk].errors, now)
+    ]
+    refunds: list[Refunded] = []
+    if touched:
+        # The orders may have changed since they were claimed.
+        orders = Order.objects.filter(pk__in=touched).order_by("pk").select_for_update()
+        locked = {order.pk: change_of(order=order, row=_row_of(order, answers)) for order in orders}
+        changes |= locked
+        refunds = _change_orders([change for change in locked.values() if change], now)
+        written |= {poll.pk: _written(poll, changes[poll.pk], now) for poll in batch if poll.pk in locked}
+        for pk, change in locked.items():
+            if _is_lost(change.order, change.row, written[pk].errors, now):
+                _ask_about_lost(change.order, written[pk].errors)
+    _write_polls(batch, written)
+    if refunds:
+        post_refunds(refunds=refunds)
     _watch_costs(provider, list(changes.values()))
 
 
@@ -99,38 +117,35 @@ def _row_of(order: Order, answers: Answers) -> StatusRow | RowError | None:
     return answers.get(order.upstream_id or "")
 
 
-def _change_orders(changes: dict[int, OrderChange], pks: Sequence[int], answers: Answers, now: datetime) -> None:
-    """Lock these orders, write what the answers change of them as they are now, and put that into `changes`."""
-    locked = Order.objects.filter(pk__in=pks).order_by("pk").select_for_update()
-    found = [change_of(order=order, row=_row_of(order, answers)) for order in locked]
-    changes.update((change.order.pk, change) for change in found)
+def _change_orders(changes: Sequence[OrderChange], now: datetime) -> list[Refunded]:
+    """Write the changes of locked orders, their timelines and their reviews. Return the refunds to post."""
+    if not changes:
+        return []
     events: list[OrderEvent] = []
-    for change in found:
+    for change in changes:
         _update_order(change, now, events)
     write_answers(
-        orders=[change.order for change in found],
-        was={change.order.pk: (change.was, change.was_refunded) for change in found},
+        orders=[change.order for change in changes],
+        was={change.order.pk: (change.was, change.was_refunded) for change in changes},
     )
     if events:
         OrderEvent.objects.bulk_create(events)
-    if refunds := [refund for change in found if (refund := _refund(change))]:
-        post_refunds(refunds=refunds)
-    for change in found:
+    for change in changes:
         _review(change)
-    ended = [change.order.pk for change in found if change.was not in FINAL and change.order.status in FINAL]
+    ended = [change.order.pk for change in changes if change.was not in FINAL and change.order.status in FINAL]
     if ended:
         close_cancel_requests(order_ids=ended)
+    return [refund for change in changes if (refund := _refund(change))]
 
 
 def _update_order(change: OrderChange, now: datetime, events: list[OrderEvent]) -> None:
     """Set the changed columns on the order, unsaved. Append a change of status to `events`."""
     order = change.order
-    if change.status_row is not None:
-        order.checked_at = now
-        for name, value in change.values.items():
-            setattr(order, name, value)
-        if change.refund:
-            order.refunded = change.refund.target
+    order.checked_at = now
+    for name, value in change.values.items():
+        setattr(order, name, value)
+    if change.refund:
+        order.refunded = change.refund.target
     if order.status != change.was:
         if order.status in FINAL and order.finished_at is None:
             order.finished_at = now
@@ -138,44 +153,45 @@ def _update_order(change: OrderChange, now: datetime, events: list[OrderEvent]) 
         events.append(event_of(order_id=order.pk, kind=EventKind.STATUS, old=change.was, new=order.status, text=text))
 
 
-def _write_polls(batch: Sequence[OrderPoll], changes: Mapping[int, OrderChange], now: datetime) -> None:
-    """Write how the polls went and when the next ones are due, in one statement; end those that are followed no more.
+class _Written(NamedTuple):
+    """What an answer writes of a poll. `due_at` is None if the order is followed no more."""
 
-    A poll that became due by another reason meanwhile, such as a cancel, stays as it is.
-    """
-    rows: list[tuple[object, ...]] = []
-    ended: list[int] = []
-    for poll in batch:
-        change, claimed_until = changes[poll.pk], poll.due_at
-        due_at = _next_poll(poll, change, now)
-        if due_at is None:
-            ended.append(poll.pk)
-        else:
-            rows.append((poll.pk, claimed_until, due_at, poll.checked_at, poll.unchanged, poll.errors))
-    if rows:
-        update_rows(model=OrderPoll, columns=_WRITTEN, rows=rows, unmoved=("due_at",))
-    if ended:
-        unfollow(order_ids=ended, checked_at=now)
+    due_at: datetime | None
+    checked_at: datetime | None
+    unchanged: int
+    errors: int
 
 
-def _next_poll(poll: OrderPoll, change: OrderChange, now: datetime) -> datetime | None:
-    """Count the answer on the poll, unsaved. Return when the order is polled next, None if it is followed no more.
-
-    That is daily for a week after its end, as providers refund late.
-    """
+def _written(poll: OrderPoll, change: OrderChange, now: datetime) -> _Written:
+    """Return the poll after this answer. An order that ended is polled daily for a week, as providers refund late."""
     order = change.order
-    if change.status_row is None:
-        poll.errors = min(poll.errors + 1, MAX_COUNTED)
-        poll.unchanged = min(poll.unchanged + 1, MAX_COUNTED)
-    else:
-        poll.checked_at = now
-        poll.errors = 0
-        poll.unchanged = 0 if change.values or change.refund else min(poll.unchanged + 1, MAX_COUNTED)
+    is_answered = change.status_row is not None
+    is_changed = bool(change.values or change.refund)
+    unchanged = 0 if is_answered and is_changed else min(poll.unchanged + 1, MAX_COUNTED)
     if order.finished_at is not None:
         late = now + LATE_POLL
-        return late if late - order.finished_at < LATE_CHANGES + LATE_POLL else None
-    age = now - (order.accepted_at or order.created_at)
-    return now + next_poll_after(age=age, still_polls=poll.unchanged)
+        due_at = late if late - order.finished_at < LATE_CHANGES + LATE_POLL else None
+    else:
+        due_at = now + next_poll_after(age=now - (order.accepted_at or order.created_at), still_polls=unchanged)
+    errors = 0 if is_answered else min(poll.errors + 1, MAX_COUNTED)
+    return _Written(due_at, now if is_answered else poll.checked_at, unchanged, errors)
+
+
+def _write_polls(batch: Sequence[OrderPoll], written: Mapping[int, _Written]) -> None:
+    """Write the polls, in one statement; end those that are followed no more.
+
+    A poll that became due by another reason meanwhile, such as a cancel, stays as it is. So does one that somebody
+    holds just now: to wait for it could deadlock, and it is polled again when its lease ends.
+    """
+    rows = [(poll.pk, poll.due_at, after.due_at or poll.due_at, *after[1:]) for poll, after in _pairs(batch, written)]
+    update_rows(model=OrderPoll, columns=_Written._fields, rows=rows, unmoved=("due_at",), skip_locked=True)
+    ended = [poll for poll, after in _pairs(batch, written) if after.due_at is None]
+    if ended:
+        unfollow(polls=ended)
+
+
+def _pairs(batch: Sequence[OrderPoll], written: Mapping[int, _Written]) -> list[tuple[OrderPoll, _Written]]:
+    return [(poll, written[poll.pk]) for poll in batch]
 
 
 def _refund(change: OrderChange) -> Refunded | None:
@@ -197,18 +213,22 @@ def _review(change: OrderChange) -> None:
         close_resolved_review(order=order)
 
 
-def _review_if_lost(poll: OrderPoll, row: StatusRow | RowError | None, now: datetime) -> None:
-    """Ask for a review if the provider has given no usable row for the order for too long."""
-    order = poll.order
+def _is_lost(order: Order, row: StatusRow | RowError | None, errors: int, now: datetime) -> bool:
+    """Return True if the provider has given no usable row for the open order for too long, and staff don't know yet."""
+    if isinstance(row, StatusRow) or errors < LOST_AFTER_ERRORS or order.finished_at is not None:
+        return False
     unknown = isinstance(row, RowError) and row.code is ErrorCode.UNKNOWN_ORDER
     limit = LOST_AFTER if unknown else timedelta(hours=site.SILENCE_HOURS.value)
-    lost = poll.errors >= LOST_AFTER_ERRORS and now - (order.accepted_at or order.created_at) > limit
-    if lost and order.finished_at is None and not order.closed_review.startswith(ReviewReason.LOST_UPSTREAM):
-        ask_for_review(
-            order=order,
-            reason=ReviewReason.LOST_UPSTREAM,
-            note=f"Asked {poll.errors} times about its order {order.upstream_id}.",
-        )
+    is_known = order.review_reason or order.closed_review.startswith(ReviewReason.LOST_UPSTREAM)
+    return not is_known and now - (order.accepted_at or order.created_at) > limit
+
+
+def _ask_about_lost(order: Order, errors: int) -> None:
+    ask_for_review(
+        order=order,
+        reason=ReviewReason.LOST_UPSTREAM,
+        note=f"Asked {errors} times about its order {order.upstream_id}.",
+    )
 
 
 def _watch_costs(provider: Provider, changes: Sequence[OrderChange]) -> None:

@@ -44,12 +44,18 @@ def insert_rows(*, model: type[Model], columns: Sequence[str], rows: Iterable[Se
 
 
 def update_rows(
-    *, model: type[Model], columns: Sequence[str], rows: Iterable[Sequence[object]], unmoved: Sequence[str] = ()
+    *,
+    model: type[Model],
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    unmoved: Sequence[str] = (),
+    skip_locked: bool = False,
 ) -> int:
     """Set `columns` of rows of `model`. Return how many rows were written.
 
     Each of `rows` has the primary key, then the values that the `unmoved` columns must still have for the row to be
-    written, then the new values. Raise TypeError for a model with an `only_writer`.
+    written, then the new values. With `skip_locked`, rows that another transaction holds are left out; without, they
+    are waited for in no particular order. Raise TypeError for a model with an `only_writer`.
     """
     _refuse_guarded(model)
     pk = model._meta.pk
@@ -58,10 +64,14 @@ def update_rows(
     guards = "".join(f" AND o.{_quoted(field.column)} = v.{name}" for name, field in named[1:])
     fields = [(f"c{number}", _field(model, column)) for number, column in enumerate(columns)]
     sets = ", ".join(f"{_quoted(field.column)} = v.{name}" for name, field in fields)
-    sql = (
-        f"UPDATE {_quoted(model._meta.db_table)} AS o SET {sets} "  # noqa: S608  (our own names)
-        f"FROM {_source([*named, *fields])} WHERE o.{_quoted(pk.column)} = v.id{guards}"
-    )
+    table, key, source = _quoted(model._meta.db_table), _quoted(pk.column), _source([*named, *fields])
+    sql = f"UPDATE {table} AS o SET {sets} FROM {source} WHERE o.{key} = v.id{guards}"  # noqa: S608  (our own names)
+    if skip_locked and connection.vendor == "postgresql":
+        sql = (
+            f"WITH v AS MATERIALIZED (SELECT * FROM {source}), free AS MATERIALIZED (SELECT {key} AS id FROM {table} "  # noqa: S608
+            f"WHERE {key} IN (SELECT id FROM v) ORDER BY {key} FOR UPDATE SKIP LOCKED) "
+            f"UPDATE {table} AS o SET {sets} FROM v WHERE o.{key} = v.id{guards} AND v.id IN (SELECT id FROM free)"
+        )
     return sum(_execute(sql, chunk) for chunk in in_chunks(rows))
 
 

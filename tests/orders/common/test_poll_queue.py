@@ -72,7 +72,7 @@ def test_order_when_late_changes_are_over_then_followed_no_more(upstream, custom
 
 
 def test_order_when_staff_close_it_after_that_then_followed_again(customer, service, staff, order):
-    unfollow(order_ids=[order.pk], checked_at=NOW)
+    unfollow(polls=[order.poll])
     close_accepted(order=fresh(order), status=Status.COMPLETED, note="Counted", actor=staff)
     assert fresh(order).poll.due_at > timezone.now() + timedelta(hours=23)
 
