@@ -21,7 +21,7 @@ from django.utils import timezone
 from catalog.models import Provider
 from catalog.provider_accounts import ProviderUnusable, client_for, drop_request_ids, request_scope, same_account
 from catalog.upstream.errors import UpstreamError
-from orders.common.backoff import next_search_after
+from orders.common.backoff import first_search_after, next_search_after
 from orders.common.provider_rounds import for_each_provider
 from orders.dispatch.submit import claim_repetition, send_add
 from orders.models import Order, PlacementAttempt
@@ -38,7 +38,6 @@ from orders.reconcile.search import (
 )
 from orders.states import MAYBE_ACCEPTED, Submission
 from panel.lib.claims import claim_due
-from panel.site import registry as site
 
 log = structlog.get_logger(__name__)
 
@@ -87,8 +86,12 @@ def _due_doubts() -> QuerySet[Order]:
 def _plan_next_search(order: Order) -> None:
     """Set the time of the next search, by how long the order is in doubt. An order that was resolved stays as it is."""
     now = timezone.now()
-    limit = timedelta(minutes=site.DOUBT_DEADLINE_MINUTES.value)
-    wait = next_search_after(limit - ((order.doubt_until or now) - now))
+    # The deadline may have been set under another setting, so that it does not tell when the doubt began.
+    attempts = order.submission_attempts.filter(outcome__in=MAYBE_ACCEPTED, started_at__gte=order.queued_at)
+    began = attempts.order_by("pk").values_list("started_at", flat=True).first() or now
+    wait = next_search_after(now - began)
+    if order.doubt_until:
+        wait = min(wait, max(order.doubt_until - now, first_search_after()))
     Order.objects.filter(pk=order.pk, submission=Submission.IN_DOUBT).update(next_action_at=now + wait)
 
 

@@ -78,7 +78,7 @@ def count_figures() -> None:
 
 
 def count_changed_figures(*, counted_at: datetime | None) -> None:
-    """Count again what may have changed since the round that ended at `counted_at`, with the same result.
+    """Count again what may have changed since the round that began at `counted_at`, with the same result.
 
     The first round of a day counts all figures, as `count_figures` does: a provider may correct the charge of an order
     that has ended, which leaves no trace in its timeline. So does a round that cannot know what changed.

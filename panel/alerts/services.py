@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
 import structlog
 from django.db import IntegrityError, transaction
@@ -48,6 +49,6 @@ def open_texts(*, causes: Iterable[Cause], about: int) -> list[str]:
     return list(alerts.order_by("pk").values_list("text", flat=True))
 
 
-def record_heartbeat(*, task: str) -> None:
-    """Store that a round of `task` ended just now."""
-    Heartbeat.objects.update_or_create(task=task, defaults={"beat_at": timezone.now()})
+def record_heartbeat(*, task: str, at: datetime | None = None) -> None:
+    """Store that a round of `task` ended, with its time: now, unless `at` says otherwise."""
+    Heartbeat.objects.update_or_create(task=task, defaults={"beat_at": at or timezone.now()})

@@ -169,9 +169,9 @@ def _check_element(element: ElementTree.Element) -> None:
         word = attribute.rpartition("}")[2].lower()
         if word.startswith("on"):
             raise FileRefused(f"The SVG has the attribute {word}, which runs a script.")
-        if word in ("href", "src") and not _stays_inside(value):
+        if word in ("href", "src", "base") and not _stays_inside(value):
             raise FileRefused("The SVG refers to something outside of it. Embed it, or take it out.")
-        _check_style(value)
+        _check_style(value, is_sheet=word == "style")
     if name == "style":
         _check_style("".join(element.itertext()), is_sheet=True)
 
@@ -190,5 +190,6 @@ def _check_style(text: str, *, is_sheet: bool = False) -> None:
         for reference in _REFERENCE.findall(lowered):
             if not _stays_inside(reference):
                 raise FileRefused("The SVG refers to something outside of it. Embed it, or take it out.")
-    if "javascript:" in re.sub(r"\s", "", lowered) or "expression(" in lowered or "image-set(" in lowered:
+    loads = ("expression(", "image-set(", "image(", "src(")
+    if "javascript:" in re.sub(r"\s", "", lowered) or any(word in lowered for word in loads):
         raise FileRefused("The SVG contains a script.")

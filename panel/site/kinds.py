@@ -281,7 +281,8 @@ class SecondsList(Setting[tuple[int, ...]]):
     """Several numbers of seconds, commas between."""
 
     MAX_COUNT = 12
-    MAX_SECONDS = 7 * 86_400
+    # A refund waits for the next poll.
+    MAX_SECONDS = 6 * 3_600
 
     def parse(self, text: str) -> tuple[int, ...]:
         parts = [part.strip() for part in text.split(",")]

@@ -114,7 +114,8 @@ QUEUE_LIMIT_HOURS = Number(
     least=1,
     most=720,
     unit="hours",
-    help="An order that could not be sent by then is canceled and refunded.",
+    help="An order that could not be sent by then is canceled and refunded. A lower limit does so at once.",
+    touches_money=True,
 )
 DOUBT_DEADLINE_MINUTES = Number(
     "DOUBT_DEADLINE_MINUTES",

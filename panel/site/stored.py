@@ -38,8 +38,10 @@ _forgotten = 0
 
 
 def texts() -> Mapping[str, str]:
-    """Return the stored texts by the name of their setting. Never raises: without a database, the last known or none.
+    """Return the stored texts by the name of their setting: the last known ones while the database fails.
 
+    A process that has never read them gets none before `migrate`, when there is no table. Otherwise it raises the
+    database's error: defaults in place of what the owner set could cancel orders too early, or let strangers sign up.
     Inside a transaction the snapshot stays as it is: its queries would count as the transaction's, and fail with it.
     """
     last = _current
@@ -73,13 +75,19 @@ def _read_again(last: Snapshot | None) -> Mapping[str, str]:
     try:
         found = _query()
     except Error as error:
-        # No table yet, before `migrate`; or no database. Asked again in a second.
-        write = log.debug if last is None else log.warning
-        write("settings not read", error=str(error)[:200])
-        found = last.texts if last is not None else {}
+        if last is None:
+            if _has_no_table(error):
+                return {}
+            raise
+        log.warning("settings not read", error=str(error)[:200])
+        found = last.texts
     with _is_replacing:
         _current = Snapshot(found, began if forgotten == _forgotten else -math.inf)
     return found
+
+
+def _has_no_table(error: Error) -> bool:
+    return "no such table" in str(error) or getattr(error.__cause__, "sqlstate", "") == "42P01"
 
 
 def _query() -> Mapping[str, str]:

@@ -298,9 +298,9 @@ def test_searches_when_nothing_is_found_then_their_waits_double(upstream, custom
     order = create_in_doubt(upstream, customer, service, accepted=False)
     assert reconcile_due_orders() == 0
     assert order.submission_attempts.get().searches == 0  # The first search is due in 15 seconds.
-    Order.objects.filter(pk=order.pk).update(
-        next_action_at=timezone.now(), doubt_until=timezone.now() + timedelta(minutes=20)
-    )
+    began = timezone.now() - timedelta(minutes=10)
+    order.submission_attempts.update(started_at=began)
+    Order.objects.filter(pk=order.pk).update(queued_at=began, next_action_at=timezone.now())
     reconcile_due_orders()
     assert order.submission_attempts.get().searches == 1
     wait = fresh(order).next_action_at - timezone.now()
@@ -349,3 +349,17 @@ def test_order_in_doubt_when_many_workers_search_then_it_is_bound_once(upstream,
     assert sorted(results) == [0, 0, 0, 1]
     assert fresh(order).upstream_id == true_id(upstream, order)
     assert fresh(order).events.filter(new=Submission.ACCEPTED).count() == 1
+
+
+@pytest.mark.parametrize("minutes", [1, 10_080])
+def test_next_search_when_the_deadline_setting_changed_then_before_the_deadline(
+    upstream, customer, service, settings, minutes
+):
+    """From the deadline alone the doubt seemed a week old, and the next search was due after a week."""
+    order = create_in_doubt(upstream, customer, service)
+    settings.DOUBT_DEADLINE_MINUTES = minutes
+    for _ in range(2):
+        reconcile_now()
+        again = fresh(order)
+        assert timezone.now() < again.next_action_at < again.doubt_until
+        assert again.next_action_at - timezone.now() < timedelta(minutes=1)

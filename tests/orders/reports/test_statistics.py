@@ -330,6 +330,18 @@ def test_changed_figures_when_the_last_round_was_slow_then_what_changed_meanwhil
     assert completed_of(*two) == [1, 0]
 
 
+def test_figures_task_when_a_round_passes_midnight_then_the_next_counts_all(two, monkeypatch):
+    """It ended on the new day, so no round of that day counted a charge that was corrected late."""
+    midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+    moments = iter([midnight - timedelta(seconds=2), midnight - timedelta(seconds=2)])
+    monkeypatch.setattr(timezone, "now", lambda: next(moments, midnight + timedelta(seconds=1)))
+    count_figures_task()
+    complete(two[1], tell=False)
+    monkeypatch.setattr(timezone, "now", lambda: midnight + timedelta(minutes=5))
+    count_figures_task()
+    assert completed_of(*two) == [0, 1]
+
+
 def test_changed_figures_when_the_task_runs_twice_then_the_second_counts_what_changed(two):
     count_figures_task()
     complete(two[0])

@@ -102,14 +102,25 @@ def test_texts_when_many_threads_begin_then_each_gets_what_is_stored():
     assert in_threads(*[lambda: site.PANEL_NAME.value] * 8) == ["Harbour"] * 8
 
 
-def test_texts_when_the_database_fails_then_the_last_or_the_defaults(monkeypatch):
-    monkeypatch.setattr(stored, "MAX_AGE_SECONDS", 0)
-
+def failing(text):
     def fails():
-        raise OperationalError("no such table: site_storedsetting")
+        raise OperationalError(text)
 
-    monkeypatch.setattr(stored, "_query", fails)
+    return fails
+
+
+def test_texts_when_there_is_no_table_yet_then_the_defaults(monkeypatch):
+    monkeypatch.setattr(stored, "_query", failing("no such table: site_storedsetting"))
     assert site.PANEL_NAME.value == "Upmark"
+    assert stored._current is None
+
+
+def test_texts_when_the_database_fails_then_the_last_and_without_one_an_error(monkeypatch):
+    """An order that may wait for a week would be canceled after the default of a day."""
+    monkeypatch.setattr(stored, "MAX_AGE_SECONDS", 0)
+    monkeypatch.setattr(stored, "_query", failing("too many clients already"))
+    with pytest.raises(OperationalError):
+        site.QUEUE_LIMIT_HOURS.value  # noqa: B018
     monkeypatch.setattr(stored, "_current", stored.Snapshot({"PANEL_NAME": "Harbour"}, 0))
     assert site.PANEL_NAME.value == "Harbour"
 
