@@ -239,9 +239,9 @@ def test_page_when_manager_then_what_touches_money_is_read_only():
     page = client.get(PAGE).content.decode()
     assert 'name="DOUBT_DEADLINE_MINUTES"' in page and 'name="UPSTREAM_ADD_TIMEOUT"' not in page
     assert re.search(r'id="UPSTREAM_ADD_TIMEOUT" value="60" readonly', page)
-    sent = {"UPSTREAM_ADD_TIMEOUT": "70", "seen-UPSTREAM_ADD_TIMEOUT": "0", "DOUBT_DEADLINE_MINUTES": "30"}
+    sent = {"UPSTREAM_ADD_TIMEOUT": "70", "seen-UPSTREAM_ADD_TIMEOUT": "0", "DOUBT_DEADLINE_MINUTES": "45"}
     save(client, "orders", **sent)
-    assert texts() == {"DOUBT_DEADLINE_MINUTES": "30"}
+    assert texts() == {"DOUBT_DEADLINE_MINUTES": "45"}
 
 
 def test_undo_when_manager_and_it_touches_money_then_denied(staff):
