@@ -166,8 +166,7 @@ def _written(poll: OrderPoll, change: OrderChange, now: datetime) -> _Written:
     """Return the poll after this answer. An order that ended is polled daily for a week, as providers refund late."""
     order = change.order
     is_answered = change.status_row is not None
-    is_changed = bool(change.values or change.refund)
-    unchanged = 0 if is_answered and is_changed else min(poll.unchanged + 1, MAX_COUNTED)
+    unchanged = 0 if change.values or change.refund else min(poll.unchanged + 1, MAX_COUNTED)
     if order.finished_at is not None:
         late = now + LATE_POLL
         due_at = late if late - order.finished_at < LATE_CHANGES + LATE_POLL else None
