@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
+from django.db import Error
 
 
 def setting(name: str, default: Any) -> Any:
@@ -15,6 +16,8 @@ def setting(name: str, default: Any) -> Any:
         return default
     from panel.site import registry  # The library reads others before there are models.
 
-    if name == "ACCOUNT_EMAIL_VERIFICATION":
-        return registry.EMAIL_VERIFICATION.value
-    return registry.PANEL_NAME.value
+    one = registry.EMAIL_VERIFICATION if name == "ACCOUNT_EMAIL_VERIFICATION" else registry.PANEL_NAME
+    try:
+        return one.value
+    except Error:
+        return one.default  # Its checks run without a database, too.

@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from panel.site import registry as site
 from panel.site import stored
+from panel.site.allauth import setting
 from panel.site.models import StoredSetting
 from panel.site.services import Wanted, change_settings
 from tests.commands import ROOT, SECRETS, database_url
@@ -174,3 +175,9 @@ def test_change_when_made_here_then_a_running_process_sees_it(staff):
         change_settings(actor=staff, wanted={"PANEL_NAME": Wanted("Harbour", seen=0)})
         assert watcher.stdout.readline() == "Harbour\n"
     assert site.PANEL_NAME.value == "Harbour"
+
+
+def test_library_when_there_is_no_database_then_its_checks_run(monkeypatch):
+    monkeypatch.setattr(stored, "_query", failing("unable to open database file"))
+    assert setting("ACCOUNT_EMAIL_VERIFICATION", None) == "optional"
+    assert setting("MFA_TOTP_ISSUER", None) == "Upmark"
