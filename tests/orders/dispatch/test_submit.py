@@ -349,7 +349,7 @@ def test_order_when_the_lease_ran_out_before_sending_then_nothing_is_sent(upstre
     expire_leases()
 
 
-def test_order_when_the_owner_allows_longer_answers_after_the_claim_then_the_claims_time_counts(
+def test_order_when_timeout_grows_after_the_claim_then_claimed_time_counts(
     upstream, provider, order, settings, monkeypatch
 ):
     """The lease was made for the time of the claim: a client that waited longer would answer after it."""

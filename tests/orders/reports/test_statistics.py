@@ -323,7 +323,7 @@ def test_changed_figures_when_too_much_changed_then_all_are_counted(two, monkeyp
     assert completed_of(*two) == [1, 1]
 
 
-def test_changed_figures_when_the_last_round_was_slow_then_what_changed_meanwhile_is_counted(two):
+def test_changed_figures_when_last_round_was_slow_then_nothing_missed(two):
     complete(two[0])
     OrderEvent.objects.filter(order=two[0]).update(created_at=timezone.now() - timedelta(minutes=10))
     count_changed_figures(counted_at=a_minute_ago())

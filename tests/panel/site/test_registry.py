@@ -128,7 +128,7 @@ def test_conflicts_when_the_lease_ends_before_the_answer_then_told(timeout, leas
     assert (found == {}) == is_good and set(found) <= {"SUBMISSION_LEASE_SECONDS"}
 
 
-def test_submission_times_when_environment_and_admin_disagree_then_the_lease_is_longer(settings, monkeypatch):
+def test_submission_times_when_sources_disagree_then_lease_is_longer(settings, monkeypatch):
     store(monkeypatch, SUBMISSION_LEASE_SECONDS="30")
     settings.UPSTREAM_ADD_TIMEOUT = "100"
     assert site.submission_times() == (100, 102)

@@ -93,7 +93,7 @@ def test_change_when_times_cannot_work_together_then_told_at_a_changed_field(sta
     assert set(refusals(staff, 1, SUBMISSION_LEASE_SECONDS=None)) == {"SUBMISSION_LEASE_SECONDS"}
 
 
-def test_change_when_the_environment_makes_a_conflict_then_others_are_changed_all_the_same(staff, settings):
+def test_change_when_environment_conflicts_then_other_settings_change(staff, settings):
     settings.UPSTREAM_ADD_TIMEOUT = "100"
     change(staff, PANEL_NAME="Harbour")
     assert set(refusals(staff, SUBMISSION_LEASE_SECONDS="95")) == {"SUBMISSION_LEASE_SECONDS"}
