@@ -149,7 +149,7 @@ def test_request_when_the_form_is_sent_twice_then_one(signed_in, method):
     assert Deposit.objects.count() == 1
 
 
-def test_request_when_resent_with_another_amount_then_confirmed_again(signed_in, method):
+def test_request_when_resent_with_new_amount_then_confirmed_again(signed_in, method):
     key = uuid4().hex
     post_request(signed_in, method, request_key=key)
     response = post_request(signed_in, method, request_key=key, amount="50")
@@ -166,7 +166,7 @@ def test_request_when_its_key_is_malformed_then_refused(signed_in, method, key):
     assert not Deposit.objects.exists()
 
 
-def test_request_when_the_most_are_pending_then_refused_until_one_is_gone(signed_in, customer, method):
+def test_request_when_at_pending_limit_then_refused_until_below_it(signed_in, customer, method):
     made = [make.pending_deposit(customer) for _ in range(MAX_WAITING)]
     response = post_request(signed_in, method)
     assert "the most at once" in response.content.decode()
@@ -211,7 +211,7 @@ def test_preview_when_an_amount_is_typed_then_amount_bonus_and_sum(signed_in, me
     assert not Deposit.objects.exists()
 
 
-def test_form_when_the_amount_is_wrong_then_one_error_and_it_is_focused(signed_in, method):
+def test_form_when_amount_invalid_then_one_error_on_focused_field(signed_in, method):
     text = post_request(signed_in, method, amount="1").content.decode()
     assert text.count("smallest amount") == 1
     assert "You get <strong>—</strong>" in text
@@ -226,7 +226,7 @@ def test_preview_when_the_method_is_unknown_then_empty(signed_in, method):
 # -- decisions -------------------------------------------------------------------------------------------
 
 
-def test_approval_when_there_is_a_bonus_then_both_are_posted_as_promised(staff, customer, method):
+def test_approval_when_bonus_was_promised_then_posted_with_deposit(staff, customer, method):
     deposit = make.pending_deposit(customer)
     PaymentMethod.objects.update(bonus_bp=0)
     approve_deposit(deposit_id=deposit.pk, credited=100_000_001, actor=staff)
@@ -236,7 +236,7 @@ def test_approval_when_there_is_a_bonus_then_both_are_posted_as_promised(staff, 
     assert deposit.decided_by == staff and deposit.decided_at
 
 
-def test_approval_when_the_customer_has_no_wallet_then_one_is_created(staff, method):
+def test_approval_when_customer_has_no_wallet_then_one_is_created(staff, method):
     user = make.customer("new@example.org")
     approve_deposit(deposit_id=make.pending_deposit(user).pk, credited=1, actor=staff)
     assert money_of(user) == (1, [("deposit", 1)])
@@ -297,7 +297,7 @@ def test_decisions_when_made_at_once_then_exactly_one_counts(staff, customer, me
 
 
 @pytest.mark.django_db(transaction=True)
-def test_decisions_when_only_read_then_written_then_a_refused_one_is_credited(staff, customer, method):
+def test_decision_when_not_atomic_then_refused_deposit_is_credited(staff, customer, method):
     """Why the update is filtered: with a read before it, both succeed."""
     deposit = make.pending_deposit(customer)
     meeting = threading.Barrier(2)
@@ -367,7 +367,7 @@ def test_cancel_when_pending_then_canceled_and_a_repeat_is_harmless(signed_in, c
     assert (deposit.state, deposit.decided_by) == ("canceled", customer)
 
 
-def test_cancel_when_approved_a_moment_before_then_the_customer_sees_it(signed_in, staff, customer, method):
+def test_cancel_when_just_approved_then_customer_sees_approval(signed_in, staff, customer, method):
     deposit = make.pending_deposit(customer)
     approve_deposit(deposit_id=deposit.pk, credited=deposit.amount, actor=staff)
     text = signed_in.post(reverse("deposit_cancel", args=[deposit.pk]), follow=True).content.decode()
@@ -403,7 +403,7 @@ def test_deposit_when_it_is_anothers_then_404(signed_in, other, method, name):
     assert deposit.state == "pending"
 
 
-def test_list_of_requests_when_long_then_paged_with_the_same_statements(signed_in, customer, staff, method):
+def test_request_list_when_long_then_paged_with_same_query_count(signed_in, customer, staff, method):
     for _ in range(12):
         refuse_deposit(deposit_id=make.pending_deposit(customer).pk, reason="No", actor=staff)
     page = signed_in.get(reverse("add_funds"))
@@ -477,7 +477,7 @@ def test_gateway_when_the_request_was_canceled_then_an_alert(customer, gateway):
     assert Entry.objects.count() == 1
 
 
-def test_gateway_when_unavailable_then_said_and_the_request_stays_pending(signed_in, gateway, monkeypatch):
+def test_gateway_when_down_then_error_and_request_stays_pending(signed_in, gateway, monkeypatch):
     monkeypatch.setattr(ToyGateway, "is_down", True)
     method = make.payment_method(kind="toy")
     response = post_request(signed_in, method)

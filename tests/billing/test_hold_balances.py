@@ -78,7 +78,7 @@ def test_migrations_when_there_is_data_then_kept_and_guarded(before, wallets):
     assert find_breaches() == []
 
 
-def test_migrations_when_balances_are_wrong_then_named_and_nothing_changes(before, wallets):
+def test_migrations_when_balances_wrong_then_listed_and_unchanged(before, wallets):
     alice, bob, carol = (wallet.pk for wallet in wallets)
     raw(f"UPDATE billing_wallet SET balance = 302 WHERE id = {alice}")
     raw(f"UPDATE billing_wallet SET version = 3 WHERE id = {bob}")
@@ -94,7 +94,7 @@ def test_migrations_when_balances_are_wrong_then_named_and_nothing_changes(befor
     assert append_only.installed(connection)
 
 
-def test_migrations_when_many_balances_are_wrong_then_twenty_are_named(before):
+def test_migrations_when_many_balances_wrong_then_twenty_listed(before):
     for number in range(23):
         customer = make.customer(f"c{number}@example.org")
         raw(
@@ -148,7 +148,7 @@ def test_previous_release_when_it_posts_then_balances_match(old, wallets):
     assert find_breaches() == []
 
 
-def test_previous_release_when_it_posts_many_at_once_then_balances_match(old, wallets):
+def test_previous_release_when_posting_in_bulk_then_balances_match(old, wallets):
     [alice, *_] = wallets
     rows = old.get_model("billing", "Wallet").objects.filter(pk=alice.pk)
     with transaction.atomic():
@@ -165,7 +165,7 @@ def test_previous_release_when_it_posts_many_at_once_then_balances_match(old, wa
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="Django rebuilds tables on SQLite alone")
-def test_tables_when_a_later_migration_rebuilds_them_then_still_guarded(wallets):
+def test_tables_when_rebuilt_by_later_migration_then_still_guarded(wallets):
     for model in (Wallet, Entry):
         with connection.schema_editor() as editor:
             editor._remake_table(model)
@@ -178,7 +178,7 @@ def test_tables_when_a_later_migration_rebuilds_them_then_still_guarded(wallets)
 
 
 @isolate_apps("billing")
-def test_constraint_when_created_before_its_parent_table_then_it_holds():
+def test_constraint_when_created_before_parent_table_then_enforced():
     key = CompositeForeignKey(
         columns=("a", "b"), to_table="parent_of_a_test", to_columns=("a", "b"), name="key_of_a_test"
     )

@@ -77,7 +77,7 @@ def test_post_when_many_then_numbers_have_no_gap_and_balances_chain(wallet):
     assert find_breaches() == []
 
 
-def test_post_when_cents_add_up_to_the_balance_then_the_last_debit_goes_through(wallet):
+def test_post_when_cents_sum_to_balance_then_last_debit_accepted(wallet):
     # A decimal column on SQLite is a float, where 0.3 - 0.1 does not cover 0.2.
     post(wallet, make.micros("0.3"), "in")
     post(wallet, -make.micros("0.1"), "out:1")
@@ -102,7 +102,7 @@ def test_post_when_memo_is_long_then_it_is_cut(wallet):
 # -- keys --------------------------------------------------------------------------------------------
 
 
-def test_post_when_key_is_repeated_then_first_entry_and_nothing_moves(wallet):
+def test_post_when_key_is_repeated_then_first_entry_and_none_added(wallet):
     first = post(wallet, 5_000_000, "k:1")
     before = state(wallet)
     again = post(wallet, 5_000_000, "k:1", memo="another memo")
@@ -121,7 +121,7 @@ def test_post_when_key_has_another_amount_or_kind_then_conflict(wallet, amount, 
     assert state(wallet) == before
 
 
-def test_post_when_key_has_another_wallet_then_conflict_and_neither_moves(wallet, customer):
+def test_post_when_key_in_other_wallet_then_conflict_and_no_change(wallet, customer):
     alices = make.wallet(customer)
     post(wallet, 5_000_000, "k:1")
     before = state(wallet), state(alices)
@@ -130,7 +130,7 @@ def test_post_when_key_has_another_wallet_then_conflict_and_neither_moves(wallet
     assert (state(wallet), state(alices)) == before
 
 
-def test_post_when_debit_is_repeated_after_wallet_was_emptied_then_first_entry(wallet):
+def test_post_when_debit_repeated_on_empty_wallet_then_first_entry(wallet):
     post(wallet, 5_000_000, "in")
     first = post(wallet, -5_000_000, "order:1:charge", Entry.Kind.ORDER)
     before = state(wallet)
@@ -139,7 +139,7 @@ def test_post_when_debit_is_repeated_after_wallet_was_emptied_then_first_entry(w
     assert state(wallet) == before
 
 
-def test_post_when_larger_debit_reuses_key_then_conflict_not_shortage(wallet):
+def test_post_when_larger_debit_reuses_key_then_key_conflict(wallet):
     post(wallet, 5_000_000, "in")
     post(wallet, -5_000_000, "order:1:charge", Entry.Kind.ORDER)
     before = state(wallet)
@@ -274,7 +274,7 @@ def test_post_when_refused_in_a_transaction_then_the_rest_commits(wallet):
     ],
     ids=["update", "update memo", "bulk_update", "save", "delete", "delete all", "raw delete"],
 )
-def test_entry_when_changed_past_its_guards_then_the_database_refuses(wallet, tamper):
+def test_entry_when_guards_are_bypassed_then_rejected_by_database(wallet, tamper):
     entry = post(wallet, 5_000_000, "in").entry
     before = state(wallet)
     with pytest.raises(IntegrityError, match="append-only"):
@@ -353,7 +353,7 @@ def test_entry_when_wallet_or_customer_is_deleted_then_refused(wallet):
         ({"credit_limit": MAX_MICROS + 1}, "wallet_credit_limit_range"),
     ],
 )
-def test_wallet_when_written_past_the_ledger_then_the_database_refuses(wallet, values, constraint):
+def test_wallet_when_ledger_is_bypassed_then_rejected_by_database(wallet, values, constraint):
     post(wallet, 5_000_000, "in")
     before = state(wallet)
     with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
@@ -361,7 +361,7 @@ def test_wallet_when_written_past_the_ledger_then_the_database_refuses(wallet, v
     assert state(wallet) == before
 
 
-def test_wallet_when_raw_update_overdraws_it_then_the_database_refuses(wallet):
+def test_wallet_when_raw_sql_overdraws_it_then_database_rejects_it(wallet):
     post(wallet, 5_000_000, "in")
     before = state(wallet)
     with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
@@ -380,7 +380,7 @@ def test_wallet_when_raw_update_overdraws_it_then_the_database_refuses(wallet):
     ],
     ids=lambda values: "{}={}".format(*next(iter(values.items()))),
 )
-def test_entry_when_inserted_past_the_ledger_then_the_database_refuses(wallet, values):
+def test_entry_when_inserted_directly_then_rejected_by_database(wallet, values):
     post(wallet, 5_000_000, "in")
     before = state(wallet)
     row = {"wallet": wallet, "seq": 2, "amount": 1, "balance_after": 1, "kind": "deposit", "key": "k", **values}

@@ -42,7 +42,7 @@ def state(wallet):
 
 
 @pytest.mark.django_db
-def test_post_all_when_debits_then_numbered_and_chained_like_single_ones():
+def test_post_all_when_debits_then_same_entries_as_single_posts():
     wallet = make_wallet()
     ledger.post_all(lines=lines(wallet, 100, 250, 50))
     assert state(wallet) == (
@@ -128,7 +128,7 @@ def test_post_all_when_a_balance_would_leave_its_range_then_invalid():
 
 
 @pytest.mark.django_db
-def test_post_all_when_a_thousand_debits_then_as_few_statements_as_two():
+def test_post_all_when_many_debits_then_statement_count_stays_low():
     wallet = make_wallet(10_000)
     counts = []
     for prefix, count in (("few", 2), ("many", 500)):
@@ -159,7 +159,7 @@ def test_post_all_when_raced_with_single_debits_then_nothing_is_lost():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_post_all_when_batches_exceed_the_wallet_then_whole_or_not_at_all():
+def test_post_all_when_batches_exceed_balance_then_all_or_nothing():
     wallet = make_wallet(1_000)
     results = in_threads(
         *(

@@ -61,7 +61,7 @@ def naive_debit(wallet, amount, meeting):
     return "debited"
 
 
-def test_naive_read_compute_write_when_two_at_once_then_a_debit_is_lost(wallet):
+def test_naive_read_compute_write_when_raced_then_a_debit_is_lost(wallet):
     meeting = threading.Barrier(2)
     assert in_threads(*[lambda: naive_debit(wallet, 100, meeting)] * 2) == ["debited", "debited"]
     # Two debits of 100 each, one of them lost.
@@ -69,7 +69,7 @@ def test_naive_read_compute_write_when_two_at_once_then_a_debit_is_lost(wallet):
 
 
 @pytest.mark.postgresql
-def test_naive_read_compute_write_when_in_transactions_then_still_lost(wallet):
+def test_naive_read_compute_write_when_atomic_then_debit_is_lost(wallet):
     meeting = threading.Barrier(2)
     guarded = transaction.atomic(naive_debit)
     assert in_threads(*[lambda: guarded(wallet, 100, meeting)] * 2) == ["debited", "debited"]
@@ -108,7 +108,7 @@ def no_overdraft_constraint():
             editor.add_constraint(Wallet, constraint)
 
 
-def test_naive_check_then_decrement_when_raced_then_balance_goes_negative(wallet):
+def test_naive_check_then_decrement_when_raced_then_overdrawn(wallet):
     meeting = threading.Barrier(2)
     meeting.unguarded = True
     with no_overdraft_constraint():
@@ -117,7 +117,7 @@ def test_naive_check_then_decrement_when_raced_then_balance_goes_negative(wallet
         assert balance(wallet) == -400
 
 
-def test_naive_check_then_decrement_when_raced_then_the_database_refuses(wallet):
+def test_naive_check_then_decrement_when_guarded_then_one_rejected(wallet):
     meeting = threading.Barrier(2)
     meeting.unguarded = False
     results = in_threads(*[lambda: check_then_debit(wallet, 700, meeting)] * 2)
@@ -148,7 +148,7 @@ def test_post_when_two_read_before_either_writes_then_both_count(wallet):
 
 
 @pytest.mark.postgresql
-def test_post_when_two_transactions_read_before_either_writes_then_both_count(wallet):
+def test_post_when_both_read_before_either_writes_then_both_count(wallet):
     meeting = threading.Barrier(2)
     guarded = transaction.atomic(read_then_post)
     results = in_threads(
@@ -225,7 +225,7 @@ def test_post_when_8_threads_use_one_key_then_money_moves_once(wallet):
     assert books_balance()
 
 
-def test_post_when_8_threads_use_one_key_in_transactions_then_money_moves_once(wallet):
+def test_post_when_8_transactions_use_same_key_then_posted_once(wallet):
     @transaction.atomic
     def place():
         return debit(wallet, 700, "order:1:charge").created

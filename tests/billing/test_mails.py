@@ -94,7 +94,7 @@ def test_mail_when_the_customer_canceled_then_none(deposit):
     assert mail.outbox == []
 
 
-def test_mail_when_the_server_is_down_then_sent_later_without_an_attempt(server, deposit):
+def test_mail_when_server_is_down_then_retried_beyond_max_attempts(server, deposit):
     server.is_down = True
     for _ in range(MAX_ATTEMPTS + 1):
         assert send_due_mails() == 0
@@ -133,7 +133,7 @@ def test_mail_waits_when_they_grow_then_up_to_a_limit():
     assert (waits[0], waits[-1]) == (timedelta(minutes=1), timedelta(hours=6))
 
 
-def test_mail_when_the_state_changes_during_sending_then_another_is_sent(server, deposit, staff):
+def test_mail_when_state_changes_while_sending_then_second_is_sent(server, deposit, staff):
     def decides():
         if not mail.outbox:
             approve_deposit(deposit_id=deposit.pk, credited=1, actor=staff)
@@ -149,7 +149,7 @@ def test_mail_when_the_state_changes_during_sending_then_another_is_sent(server,
     assert send_due_mails() == 0
 
 
-def test_mail_when_the_state_changes_and_sending_fails_then_due_at_once(server, deposit, staff):
+def test_mail_when_state_changes_and_sending_fails_then_due_now(server, deposit, staff):
     def decides():
         approve_deposit(deposit_id=deposit.pk, credited=1, actor=staff)
         raise OSError
@@ -183,14 +183,14 @@ def test_mails_when_rounds_run_at_once_then_each_is_sent_once(customer, other):
     assert len(mail.outbox) == 8
 
 
-def test_round_when_more_are_due_than_it_takes_then_the_next_continues(deposit, monkeypatch, other):
+def test_round_when_more_due_than_limit_then_next_round_continues(deposit, monkeypatch, other):
     make.pending_deposit(other)
     monkeypatch.setattr(mail_queue, "MAX_ROUND", 1)
     assert (send_due_mails(), send_due_mails(), send_due_mails()) == (1, 1, 0)
     assert MAX_ROUND > 1
 
 
-def test_task_and_command_when_run_then_they_send_and_record_a_heartbeat(deposit, other, capsys):
+def test_task_and_command_when_run_then_send_and_record_heartbeat(deposit, other, capsys):
     send_deposit_mails()
     make.pending_deposit(other)
     call_command("send_deposit_mails")

@@ -165,7 +165,7 @@ PAST_THE_MODELS: list[Callable[[Wallet], Any]] = [
 
 @committed
 @pytest.mark.parametrize("write", PAST_THE_MODELS)
-def test_balance_when_written_past_the_models_then_the_database_refuses(wallet, write):
+def test_balance_when_models_bypassed_then_rejected_by_database(wallet, write):
     before = everything()
     with pytest.raises(IntegrityError), transaction.atomic():
         write(wallet)
@@ -237,7 +237,7 @@ def test_balance_when_corrected_before_the_commit_then_accepted(wallet):
         lambda wallet: Entry.objects.bulk_update(wallet.entries.all(), ["amount"]),
     ],
 )
-def test_model_when_written_outside_the_ledger_then_refused_without_a_write(wallet, write):
+def test_model_when_written_outside_ledger_then_error_and_no_write(wallet, write):
     before = everything()
     with pytest.raises(LedgerOnly, match="only billing/ledger.py writes wallets and entries"), transaction.atomic():
         write(wallet)
@@ -261,7 +261,7 @@ def test_credit_limit_when_updated_then_accepted(wallet):
 
 
 @committed
-def test_fixture_when_wallets_are_dumped_and_loaded_then_the_books_balance(wallet, tmp_path):
+def test_fixture_when_wallets_dumped_and_loaded_then_books_balance(wallet, tmp_path):
     ledger.post(wallet_id=wallet.pk, amount=-5, kind="adjustment", key="out")
     before, file = everything(), tmp_path / "wallets.json"
     call_command("dumpdata", "billing.wallet", "billing.entry", output=str(file))
@@ -298,7 +298,7 @@ def emptied() -> None:
 MAY_WRITE = ("billing/ledger.py", "billing/models/", "billing/migrations/")
 
 
-def test_code_when_scanned_then_only_the_ledger_writes_wallets_and_entries():
+def test_code_when_scanned_then_only_ledger_writes_money_tables():
     found = []
     for top in ROOT.iterdir():
         if top.name.startswith(".") or top.name in ("tests", "var") or not top.is_dir():

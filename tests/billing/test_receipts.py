@@ -61,7 +61,7 @@ def receipt(client, deposit):
 
 
 @pytest.mark.parametrize("suffix", FILES)
-def test_receipt_when_its_type_is_accepted_then_kept_and_served_as_such(signed_in, method, private, suffix):
+def test_receipt_when_type_is_accepted_then_served_with_that_type(signed_in, method, private, suffix):
     assert sends(signed_in, method, FILES[suffix], name="my.exe", claimed="text/html").status_code == 302
     [file] = stored(private)
     assert re.fullmatch(r"[0-9a-f]{32}" + re.escape(suffix), file.name)

@@ -270,7 +270,7 @@ def test_order_page_when_only_a_refill_runs_then_polls_slowly(open_live, create_
     assert len(page.polls) == 2
 
 
-def test_button_when_pressed_during_a_change_then_the_click_is_not_lost(open_live, create_running):
+def test_button_when_pressed_during_change_then_click_is_not_lost(open_live, create_running):
     [order] = create_running()
     page = open_live(address_of(order))
     box = page.locator("#cancel-button").bounding_box()

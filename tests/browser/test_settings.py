@@ -72,7 +72,7 @@ def test_brand_when_typed_then_previewed_saved_and_undone(open_settings, live_se
     assert site.PANEL_NAME.value == "Upmark"
 
 
-def test_field_when_changed_then_counted_discarded_and_back_to_default(open_settings):
+def test_field_when_changed_then_counted_discarded_and_reset(open_settings):
     page = open_settings(viewport=DESKTOP)
     hours = page.get_by_label("Longest wait in the queue", exact=True)
     hours.fill("30")

@@ -52,7 +52,7 @@ def catalog_state():
     return [list(model.objects.order_by("pk").values()) for model in (UpstreamService, Service, Category)]
 
 
-def test_service_when_missing_from_the_list_then_neither_free_nor_on_sale(shop, customer):
+def test_service_when_missing_from_list_then_not_free_or_on_sale(shop, customer):
     """Some panels joined their services with the list: a missing row meant a cost of zero, and a price of zero."""
     shop.set_service(101, listed=False)
     assert run_scheduled_import().vanished == 1
@@ -104,7 +104,7 @@ def test_list_when_truncated_or_empty_then_catalog_does_not_change(shop, fault):
     assert not Alert.objects.filter(resolved_at=None).exists()
 
 
-def test_import_when_everything_changed_then_owners_settings_are_kept(shop, staff):
+def test_import_when_everything_changed_then_owner_settings_kept(shop, staff):
     """Each nightly import overwrote the owner's names, order and margins with the provider's and the defaults."""
     category = Category.objects.create(name="Best sellers", position=3)
     change_prices(

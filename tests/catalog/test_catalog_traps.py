@@ -82,7 +82,7 @@ def open_alerts():
     ],
     ids=["no answer", "an error", "no currency"],
 )
-def test_currency_when_balance_states_none_after_refusal_then_still_refused(upstream, provider, later):
+def test_currency_when_omitted_after_refusal_then_still_refused(upstream, provider, later):
     list_ten(upstream)
     import_list(provider)
     bills_in(upstream, "GBP")
@@ -95,7 +95,7 @@ def test_currency_when_balance_states_none_after_refusal_then_still_refused(upst
     assert f"provider:{provider.pk}:currency" in open_alerts()
 
 
-def test_currency_when_set_after_refusal_then_costs_hold_until_next_import(upstream, provider, staff_client, customer):
+def test_currency_when_set_after_refusal_then_costs_are_unchanged(upstream, provider, staff_client, customer):
     list_ten(upstream)
     import_list(provider)
     bills_in(upstream, "TRY")
@@ -120,7 +120,7 @@ def test_currency_when_set_after_refusal_then_costs_hold_until_next_import(upstr
     assert sold.cost >= 1_800_000
 
 
-def test_currency_when_converted_then_open_rows_are_too_and_balance_is_unknown(upstream, provider):
+def test_currency_when_set_then_converts_rows_and_clears_balance(upstream, provider):
     list_ten(upstream)
     import_list(provider)
     upstream.set_service(101, rate="3.00")
@@ -136,9 +136,7 @@ def test_currency_when_converted_then_open_rows_are_too_and_balance_is_unknown(u
 
 
 @pytest.mark.parametrize("changes", [{"currency": "GBP", "exchange_rate": "1.27"}, {"exchange_rate": "1.27"}])
-def test_provider_when_preview_is_left_then_currency_and_switch_do_not_change(
-    staff_client, upstream, provider, changes
-):
+def test_provider_when_preview_is_abandoned_then_unchanged(staff_client, upstream, provider, changes):
     list_ten(upstream)
     import_list(provider)
     Provider.objects.update(is_active=False)
@@ -246,7 +244,7 @@ def test_lost_price_when_nothing_was_on_sale_then_no_alert():
     assert not Alert.objects.exists()
 
 
-def test_draft_when_it_was_deleted_then_refused_and_not_called_applied(staff):
+def test_draft_when_deleted_then_refused_and_not_reported_applied(staff):
     price_policy()
     make.service(make.provider())
     edits = [Edit("panel", (1,), {"margin_bp": 4_000})]
@@ -258,7 +256,7 @@ def test_draft_when_it_was_deleted_then_refused_and_not_called_applied(staff):
     assert PricePolicy.objects.get().margin_bp == 2_500
 
 
-def test_undo_when_a_category_was_deleted_then_other_moves_are_undone(staff):
+def test_undo_when_category_deleted_then_other_moves_are_undone(staff):
     price_policy()
     of = make.provider()
     gone, kept, into = (Category.objects.create(name=name) for name in ("Gone", "Kept", "Into"))
@@ -277,7 +275,7 @@ def test_undo_when_a_category_was_deleted_then_other_moves_are_undone(staff):
 # -- what customers pay ------------------------------------------------------------------------------
 
 
-def test_minimum_margin_when_it_limits_discounts_then_lowering_has_a_preview(staff_client, customer):
+def test_minimum_margin_when_lowered_with_discounts_then_previewed(staff_client, customer):
     price_policy()
     PricePolicy.objects.update(minimum_margin_bp=2_000)
     sold = make.service(make.provider())

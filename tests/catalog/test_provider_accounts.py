@@ -34,7 +34,7 @@ def test_provider_key_when_stored_then_encrypted_in_every_column(keyed_provider)
     assert decrypt(keyed_provider.api_key_encrypted) == KEY
 
 
-def test_provider_key_when_echoed_by_provider_then_in_no_log_alert_or_run(keyed_provider, upstream):
+def test_provider_key_when_echoed_then_in_no_log_alert_or_run(keyed_provider, upstream):
     echo = f'{{"error": "Invalid API key {KEY}, sent as key={KEY}"}}'.encode()
     upstream.inject(faults.reply(body=echo, times=None))
     with log_lines() as stream:
@@ -58,7 +58,7 @@ def test_provider_key_when_connection_fails_then_in_no_log_or_alert(keyed_provid
     assert KEY not in stream.getvalue() + Alert.objects.get().text
 
 
-def test_provider_key_when_encryption_keys_are_lost_then_nothing_is_sent(keyed_provider, upstream, settings):
+def test_provider_key_when_encryption_keys_lost_then_nothing_sent(keyed_provider, upstream, settings):
     settings.FIELD_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
     with pytest.raises(ProviderUnusable, match="Enter the API key again"):
         client_for(keyed_provider)

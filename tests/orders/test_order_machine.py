@@ -456,7 +456,7 @@ class Orders(RuleBasedStateMachine):
         *(pytest.param(more, marks=pytest.mark.proof) for more in range(1, 20)),
     ],
 )
-def test_orders_when_everything_happens_at_once_then_every_invariant_holds(story):
+def test_orders_when_all_happens_at_once_then_invariants_hold(story):
     run_state_machine_as_test(
         # The gate plays the same stories each time; a longer run looks for new ones.
         Orders if EXAMPLES else seed(story)(Orders),

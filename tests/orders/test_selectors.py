@@ -20,7 +20,7 @@ def service(db) -> Any:
     return make.service(make.provider())
 
 
-def test_open_orders_when_in_every_state_then_those_that_have_not_ended(customer, service):
+def test_open_orders_when_in_every_state_then_unfinished_counted(customer, service):
     now = timezone.now()
     states: list[tuple[Submission, Status]] = [
         (Submission.QUEUED, Status.PENDING),

@@ -248,7 +248,7 @@ def test_customer_when_inactive_then_cannot_sign_in():
     assert client.get(reverse("wallet")).status_code == 302
 
 
-def test_reauthentication_when_the_password_is_entered_then_it_continues(signed_in, customer):
+def test_reauthentication_when_password_is_entered_then_continues(signed_in, customer):
     EmailAddress.objects.create(user=customer, email=customer.email, verified=True, primary=True)
     wanted = reverse("mfa_activate_totp")
     page = signed_in.get(wanted, follow=True)

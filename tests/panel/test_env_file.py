@@ -13,7 +13,7 @@ from tests.commands import run_python
 
 
 @pytest.mark.parametrize("demo", [False, True])
-def test_write_env_when_missing_then_fresh_secrets_readable_by_owner_only(tmp_path, demo):
+def test_write_env_when_missing_then_new_secrets_for_owner_only(tmp_path, demo):
     before = os.umask(0)
     try:
         assert write_env(tmp_path / ".env")
@@ -44,7 +44,7 @@ def test_write_env_when_one_exists_then_unchanged(tmp_path):
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
-def test_write_env_when_the_name_is_a_dangling_link_then_nothing_is_written(tmp_path):
+def test_write_env_when_name_is_dangling_link_then_nothing_written(tmp_path):
     (tmp_path / ".env").symlink_to(tmp_path / "elsewhere")
     assert not write_env(tmp_path / ".env")
     assert not (tmp_path / "elsewhere").exists()

@@ -192,7 +192,7 @@ def test_action_when_on_a_colleagues_account_then_done(name, offer):
 
 
 @pytest.mark.parametrize("role", EVERYBODY)
-def test_cancel_many_when_own_orders_are_among_them_then_those_are_left(role, offer, customer):
+def test_cancel_many_when_own_orders_included_then_own_unchanged(role, offer, customer):
     user = with_role(role)
     make.deposit(customer, "10")
     mine, theirs = make.order(user, offer), make.order(customer, offer)
@@ -353,7 +353,7 @@ def test_cancel_many_when_all_are_own_then_nothing_is_done(offer):
     assert (result.left, result.refunded, result.able) == ({StaffReason.OWN: 2}, 0, [])
 
 
-def test_payment_when_confirmed_by_a_gateway_then_staff_are_credited_too(offer):
+def test_payment_when_confirmed_by_gateway_then_staff_are_credited(offer):
     user = with_role(SUPPORT)
     one = make.pending_deposit(user)
     assert confirm_payment(deposit_id=one.pk, credited=one.amount).credited == one.amount

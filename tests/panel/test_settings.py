@@ -10,7 +10,7 @@ from tests.commands import SECRETS, run_python
 
 @pytest.mark.once
 @pytest.mark.parametrize("name", sorted(SECRETS))
-def test_settings_when_a_secret_is_missing_then_the_message_says_what_to_do(name):
+def test_settings_when_secret_is_missing_then_message_explains_fix(name):
     given = {other: value for other, value in SECRETS.items() if other != name}
     run = run_python("manage.py", "check", **given)
     assert run.returncode != 0
@@ -28,14 +28,14 @@ def test_settings_when_both_secrets_are_given_then_the_checks_pass():
 
 
 @pytest.mark.once
-def test_settings_when_encryption_key_is_malformed_then_the_site_does_not_start():
+def test_settings_when_encryption_key_malformed_then_start_fails():
     run = run_python("manage.py", "check", **{**SECRETS, "FIELD_ENCRYPTION_KEYS": "not-a-key"})
     assert run.returncode == 1
     assert "panel.E001" in run.stderr
     assert "not-a-key" not in run.stderr
 
 
-def test_add_demo_settings_when_some_exist_then_only_missing_ones_are_added(tmp_path):
+def test_add_demo_settings_when_some_exist_then_only_missing_added(tmp_path):
     path = tmp_path / ".env"
     path.write_text("SECRET_KEY=mine\nDEMO_PASSWORD=chosen\n")
     assert "DEMO_PASSWORD" not in add_demo_settings(path)

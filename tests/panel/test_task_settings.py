@@ -38,7 +38,7 @@ def test_mails_when_printed_by_the_worker_then_not_log_lines():
 
 
 @EMBEDDED
-def test_message_when_its_task_begins_then_only_the_embedded_broker_gets_an_ack(settings, embedded):
+def test_message_when_task_begins_then_only_embedded_broker_acked(settings, embedded):
     settings.EMBEDDED_BROKER = embedded
     acks: list[object] = []
     request = HintRequest.__new__(HintRequest)
@@ -56,7 +56,7 @@ def test_tasks_when_received_then_their_messages_are_hints():
     assert issubclass(HintRequest, Request)
 
 
-def test_worker_when_all_threads_were_busy_then_the_first_free_one_wakes_it():
+def test_worker_when_all_threads_busy_then_first_free_one_wakes_it():
     """It used to sleep for up to a second: twelve threads did 12 short tasks a second instead of 120."""
     woken, seen = threading.Event(), []
     pool = HintPool(limit=1)

@@ -37,7 +37,7 @@ def test_approval_when_opened_then_the_amount_is_filled_in(staff_client, custome
     assert money_of(customer)[0] == 10_000_000
 
 
-def test_approval_when_less_came_in_then_that_and_its_bonus_are_credited(staff_client, customer, deposit):
+def test_approval_when_less_arrived_then_it_is_credited_with_bonus(staff_client, customer, deposit):
     assert decide(staff_client, deposit, "approve", credited="90", note="A fee was taken.").status_code == 302
     deposit.refresh_from_db()
     assert (deposit.credited, deposit.bonus, deposit.note) == (90_000_000, 4_500_000, "A fee was taken.")

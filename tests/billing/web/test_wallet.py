@@ -134,7 +134,7 @@ def test_filter_when_a_kind_is_chosen_then_only_its_entries(signed_in, customer)
     assert "Nothing matches" in page(signed_in, kind="bonus").content.decode()
 
 
-def test_filter_when_days_are_given_then_in_the_sites_time_zone_and_included(signed_in, customer):
+def test_filter_when_days_given_then_inclusive_in_site_time_zone(signed_in, customer):
     [first] = Entry.objects.all()
     made_at(first, datetime(2026, 3, 1, tzinfo=UTC))
     for hour, day in ((23, 9), (0, 10), (23, 10), (0, 11)):
@@ -156,14 +156,14 @@ def test_filter_when_days_are_given_then_in_the_sites_time_zone_and_included(sig
         {"since": "x\x00"},
     ],
 )
-def test_filter_when_a_day_is_invalid_then_its_error_and_the_rest_applies(signed_in, days):
+def test_filter_when_day_is_invalid_then_error_and_rest_is_applied(signed_in, days):
     response = page(signed_in, **days)
     [name] = days
     assert "Enter a date" in str(response.context["filters"].errors[name])
     assert shown(response) == [1]
 
 
-def test_filter_when_it_ends_before_it_begins_then_the_second_day_says_so(signed_in):
+def test_filter_when_end_is_before_start_then_error_on_end_day(signed_in):
     response = page(signed_in, since="2026-03-02", until="2026-03-01")
     assert "before the first" in str(response.context["filters"].errors["until"])
 
@@ -186,7 +186,7 @@ def exported(client, **params):
     return list(csv.reader(io.StringIO(text)))
 
 
-def test_export_when_filtered_then_the_same_entries_in_plain_decimals(signed_in, customer):
+def test_export_when_filtered_then_same_entries_in_plain_decimals(signed_in, customer):
     post(customer, "-0.000001", memo='=HYPERLINK("x")')
     header, *rows = exported(signed_in)
     assert header == ["number", "time", "what", "amount", "balance_after", "order", "drip_feed", "note"]
@@ -224,13 +224,13 @@ def test_spending_when_partly_refunded_then_the_refund_is_deducted(upstream, cus
     assert (found.months[0].spent, found.total) == (1_500_000, 1_500_000)
 
 
-def test_spending_when_runs_are_refunded_then_counted_for_their_service(customer):
+def test_spending_when_runs_refunded_then_deducted_from_service(customer):
     post(customer, "-3", "drip_feed", memo="Followers", drip_ref=7)
     post(customer, "2", "refund", memo="Followers", drip_ref=7)
     assert [(bar.label, bar.spent) for bar in spent(customer).services] == [("Followers", 1_000_000)]
 
 
-def test_spending_when_a_month_begins_elsewhere_then_the_sites_time_zone(customer):
+def test_spending_when_time_zones_differ_then_site_months_are_used(customer):
     now = timezone.now()
     with timezone.override(ZoneInfo("America/New_York")):
         this, last = month_starts(timezone.localtime(now), 2)
@@ -249,7 +249,7 @@ def test_month_starts_when_clocks_change_then_each_is_a_midnight():
     assert starts[-1] == datetime(2025, 5, 1, tzinfo=zone)
 
 
-def test_spending_when_there_are_many_services_then_the_rest_is_one_sum(customer):
+def test_spending_when_many_services_then_rest_is_summed(customer):
     for number in range(MAX_SERVICES + 3):
         post(customer, f"-0.{number + 10}", memo=f"Service {number:02}")
     found = spent(customer)
@@ -271,7 +271,7 @@ def test_spending_when_the_wallet_moves_then_not_from_the_cache(customer):
     assert spent(customer).total == 1_000_000
 
 
-def test_spending_page_when_shown_then_amounts_are_text_and_bars_hidden(signed_in, customer):
+def test_spending_when_shown_then_amounts_are_text_and_bars_hidden(signed_in, customer):
     post(customer, "-1.234567", memo="<b>Likes</b>")
     text = signed_in.get(reverse("wallet_spending")).content.decode()
     assert "$1.234567" in text

@@ -132,7 +132,7 @@ def test_import_when_refused_then_can_be_reviewed_and_applied(staff_client, staf
     assert catalog_state() == before
 
 
-def test_import_when_refused_for_rates_or_currency_then_page_shows_both(staff_client, provider):
+def test_import_when_refused_for_rate_and_currency_then_both_shown(staff_client, provider):
     grounds = {
         "gone": [],
         "rates": {"7": 90_000_000},
@@ -171,7 +171,7 @@ def test_import_when_failed_then_can_be_requested_again(staff_client, upstream, 
     assert queued.accepts is None
 
 
-def test_import_when_rows_were_skipped_then_page_shows_them_with_reasons(staff_client, provider):
+def test_import_when_rows_were_skipped_then_shown_with_reasons(staff_client, provider):
     run = SyncRun.objects.create(
         provider=provider, outcome="applied", phase="done", skipped=[[3, "7", HOSTILE]], skipped_count=250
     )
@@ -181,7 +181,7 @@ def test_import_when_rows_were_skipped_then_page_shows_them_with_reasons(staff_c
     assert "&lt;script&gt;alert" in text
 
 
-def test_import_when_user_may_only_view_then_no_buttons_and_posts_forbidden(upstream, provider):
+def test_import_when_view_only_then_no_buttons_and_posts_forbidden(upstream, provider):
     run = refused(upstream, provider)
     client = client_with("view_syncrun")
     text = text_of(client.get(page_of(run)))
@@ -319,7 +319,7 @@ def test_inbox_when_filtered_and_searched_then_only_matching_rows(staff_client, 
     assert found(q="77") == {gone}
 
 
-def test_inbox_when_accepted_in_bulk_then_closed_with_actor_and_logged(staff_client, staff, sold_service):
+def test_inbox_when_bulk_accepted_then_closed_and_actor_is_logged(staff_client, staff, sold_service):
     raise_alert(cause=Cause.RATE_RISES, about=sold_service.upstream.provider_id, text="One rate rose.")
     first, second = changed(sold_service, is_urgent=True), changed(sold_service, kind="limits")
     third = changed(sold_service, kind="text")
@@ -356,7 +356,7 @@ def test_inbox_when_sent_without_time_shown_then_nothing_is_accepted(staff_clien
     assert catalog_state() == before
 
 
-def test_inbox_when_accepted_on_sale_then_services_on_sale_with_history(staff_client, staff, sold_service):
+def test_inbox_when_accepted_for_sale_then_on_sale_with_history(staff_client, staff, sold_service):
     gone = make.service(sold_service.upstream.provider, external_id="2")
     Service.objects.update(is_on_sale=False)
     UpstreamService.objects.filter(pk=gone.upstream_id).update(is_listed=False)
@@ -414,7 +414,7 @@ def test_inbox_when_user_may_only_view_then_cannot_accept(sold_service):
     assert catalog_state() == before
 
 
-def test_inbox_when_user_may_not_change_services_then_none_put_on_sale(sold_service):
+def test_inbox_when_user_cannot_edit_services_then_not_put_on_sale(sold_service):
     change = changed(sold_service)
     Service.objects.update(is_on_sale=False)
     before = catalog_state()
@@ -460,7 +460,7 @@ def test_inbox_when_accepted_twice_at_once_then_accepted_once(sold_service, staf
     assert LogEntry.objects.count() == 1
 
 
-def test_overview_when_rates_rose_past_minimum_then_shown_to_permitted_staff(staff_client, sold_service):
+def test_overview_when_rates_pass_minimum_then_shown_if_permitted(staff_client, sold_service):
     changed(sold_service, is_urgent=True)
     changed(sold_service, kind="limits")
     text = text_of(staff_client.get(reverse("admin:index")))
@@ -517,7 +517,7 @@ def test_category_when_added_then_margin_is_saved_at_once(staff_client, db):
 @pytest.mark.parametrize(
     ("action", "order"), [("arrange_by_price", ["Cheap", "Mid", "Dear"]), ("arrange_by_name", ["Cheap", "Dear", "Mid"])]
 )
-def test_category_when_services_are_arranged_then_positions_are_saved(staff_client, sold_service, action, order):
+def test_category_when_services_arranged_then_positions_are_saved(staff_client, sold_service, action, order):
     provider = sold_service.upstream.provider
     Service.objects.filter(pk=sold_service.pk).update(name="Mid", position=9)
     make.service(provider, external_id="2", rate="1", name="Cheap")

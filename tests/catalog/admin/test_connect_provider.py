@@ -108,7 +108,7 @@ def test_request_id_parameter_when_name_is_unique_then_saved(staff_client, provi
 @pytest.mark.parametrize(
     "name", ["key", "action", "link", "Quantity", "answer_number", "a b", "a.b", "a[]", "é", "x" * 41]
 )
-def test_request_id_parameter_when_name_is_of_the_protocol_then_refused(staff_client, provider, upstream, name):
+def test_request_id_parameter_when_name_is_reserved_then_rejected(staff_client, provider, upstream, name):
     address = reverse("admin:catalog_provider_change", args=[provider.pk])
     data = {**PROVIDER, "api_url": upstream.url, "api_key": "", "request_id_parameter": name}
     before = Provider.objects.values().get()
@@ -142,7 +142,7 @@ def test_connection_test_when_run_then_shows_balance_or_reason(staff_client, pro
     assert "It does not work" in bad.content.decode()
 
 
-def test_provider_key_when_address_changes_then_must_be_entered_again(staff_client, provider):
+def test_provider_key_when_address_changes_then_required_again(staff_client, provider):
     """Otherwise anyone who may edit the address could send the stored key to their own server."""
     address = reverse("admin:catalog_provider_change", args=[provider.pk])
     moved = {**PROVIDER, "api_key": "", "api_url": "https://elsewhere.example/api/v2"}

@@ -114,7 +114,7 @@ def test_form_when_panel_wrote_meanwhile_then_nothing_is_overwritten(staff_clien
     assert {name: after[name] for name in meanwhile} == meanwhile
 
 
-def test_form_when_panel_writes_during_save_then_only_edits_are_written(staff_client, provider, monkeypatch):
+def test_form_when_panel_writes_during_save_then_only_edits_saved(staff_client, provider, monkeypatch):
     data = form_of(staff_client, provider)
     save = Provider.save
 
@@ -377,7 +377,7 @@ def test_facts_when_alert_is_open_then_included(provider, what):
     assert facts(provider)[0] == (DANGER, "It bills in <b>TRY</b>.")
 
 
-def test_facts_when_rates_rose_past_minimum_then_counted_until_accepted(provider):
+def test_facts_when_rates_pass_minimum_then_counted_until_accepted(provider):
     service = healthy(provider)
     values = {"provider": provider, "upstream": service.upstream, "kind": "rate_up", "is_urgent": True}
     CatalogChange.objects.create(topic="rate", **values)
@@ -427,7 +427,7 @@ def test_state_when_shown_then_one_word_and_level(provider, values, level, word)
         (400, 7, "more than a year"),
     ],
 )
-def test_runway_when_money_is_spent_then_page_shows_how_long_it_lasts(staff_client, provider, balance, spent, words):
+def test_runway_when_money_is_spent_then_remaining_time_is_shown(staff_client, provider, balance, spent, words):
     ProviderFigures.objects.create(provider=provider, spent=spent * 1_000_000)
     a_month_ago = timezone.now() - timedelta(days=30)
     Provider.objects.update(balance=None if balance is None else balance * 1_000_000, created_at=a_month_ago)
@@ -494,7 +494,7 @@ def test_import_when_requested_then_queued_and_its_page_opens(staff_client, staf
     assert "new, 0 changed" in text_of(staff_client, provider)
 
 
-def test_imports_when_requested_for_many_then_each_is_queued_and_logged(staff_client, provider):
+def test_imports_when_requested_in_bulk_then_all_queued_and_logged(staff_client, provider):
     more = make.provider(name="More")
     data = {"action": "import_services", "_selected_action": [provider.pk, more.pk]}
     staff_client.post(reverse("admin:catalog_provider_changelist"), data)

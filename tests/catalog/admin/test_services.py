@@ -313,7 +313,7 @@ def test_rows_when_margins_are_edited_then_one_previewed_change(provider, staff_
     assert (three.is_on_sale, three.margin_bp) == (False, 1000)
 
 
-def test_row_when_another_went_off_sale_meanwhile_then_stays_off_sale(provider, staff_client, staff):
+def test_row_when_other_row_goes_off_sale_meanwhile_then_stays_off(provider, staff_client, staff):
     one, other = make.service(provider), make.service(provider, external_id="2")
     sent = page_form(staff_client)
     values = {"is_on_sale": False, "margin_bp": 7777}
@@ -324,7 +324,7 @@ def test_row_when_another_went_off_sale_meanwhile_then_stays_off_sale(provider, 
     assert (other.is_on_sale, other.margin_bp) == (False, 7777)
 
 
-def test_row_when_other_columns_changed_meanwhile_then_only_edits_are_set(provider, staff_client, staff):
+def test_row_when_other_columns_changed_then_only_edits_are_saved(provider, staff_client, staff):
     one = make.service(provider)
     sent = page_form(staff_client)
     change_prices(edits=[Edit("service", (one.pk,), {"is_on_sale": False})], source="list", summary="Meanwhile")
@@ -387,7 +387,7 @@ def test_row_when_invalid_then_error_beside_it_and_nothing_is_saved(provider, st
     assert not PriceChange.objects.exists()
 
 
-def test_row_when_list_changed_then_error_is_beside_the_right_service(provider, staff_client):
+def test_row_when_list_changed_then_error_is_on_right_service(provider, staff_client):
     one = make.service(provider, name="Zebra")
     sent = typed(page_form(staff_client), one, margin_bp="abc")
     make.service(provider, external_id="2", name="Aardvark")
@@ -440,7 +440,7 @@ def test_rows_when_one_service_is_sent_twice_then_set_once(provider, staff_clien
 
 
 @pytest.mark.parametrize("codenames", [(), ("view_service",), ("view_service", "change_category")])
-def test_rows_when_user_may_only_view_then_text_and_saving_is_forbidden(provider, staff_client, codenames):
+def test_rows_when_view_only_then_plain_text_and_saving_forbidden(provider, staff_client, codenames):
     one = make.service(provider)
     sent = typed(page_form(staff_client), one, margin_bp="50", position="3")
     client = client_with(*codenames)
@@ -466,7 +466,7 @@ def test_rows_when_user_may_only_view_then_text_and_saving_is_forbidden(provider
 # -- actions on a selection ------------------------------------------------------------------------------
 
 
-def test_selection_when_put_on_sale_then_unsellable_are_skipped_and_counted(provider, staff_client):
+def test_selection_when_some_unsellable_then_skipped_and_counted(provider, staff_client):
     good, gone = make.service(provider), make.service(provider, external_id="2")
     odd = make.service(provider, external_id="3", type="subscriptions")
     Service.objects.update(is_on_sale=False)
@@ -557,7 +557,7 @@ def test_selection_when_moved_then_margin_of_the_category_applies(provider, staf
         ("move", {"category": "999999"}, "Select a valid choice"),
     ],
 )
-def test_selection_when_form_is_invalid_then_error_and_selection_is_kept(provider, staff_client, what, values, message):
+def test_selection_when_form_is_invalid_then_kept_and_error_shown(provider, staff_client, what, values, message):
     one = make.service(provider)
     before = stored()
     answer = staff_client.post(reverse("admin:catalog_service_bulk", args=[what]), {"services": str(one.pk), **values})
@@ -614,7 +614,7 @@ def test_page_when_shown_then_price_terms_are_read_once(provider, staff_client):
     assert sum('FROM "catalog_pricepolicy"' in sql for sql in found) == 1
 
 
-def test_page_when_texts_change_then_saved_and_upstream_row_unchanged(provider, staff_client):
+def test_page_when_texts_change_then_saved_and_upstream_unchanged(provider, staff_client):
     one = make.service(provider)
     before = UpstreamService.objects.values().get()
     texts = {"name": "Ours", "description": "What we say", "position": "4", "min_quantity": "50"}

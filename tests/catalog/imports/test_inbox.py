@@ -71,7 +71,7 @@ def test_first_import_when_applied_then_inbox_is_empty(listing):
     assert CatalogChange.objects.count() == 0
 
 
-def test_first_import_when_an_earlier_one_was_refused_then_inbox_is_empty(upstream, provider):
+def test_first_import_when_earlier_one_refused_then_inbox_is_empty(upstream, provider):
     for service_id in range(1, 61):
         upstream.set_service(service_id, listed=False)
     assert import_services(provider=provider).outcome == "refused"
@@ -80,7 +80,7 @@ def test_first_import_when_an_earlier_one_was_refused_then_inbox_is_empty(upstre
     assert CatalogChange.objects.count() == 0
 
 
-def test_import_when_upstream_service_is_new_then_in_inbox_with_service(listing, provider):
+def test_import_when_service_is_new_then_inbox_row_links_to_it(listing, provider):
     listing.set_service(111, name="Another", rate="1")
     import_list(provider)
     one = open_row()
@@ -142,7 +142,7 @@ def test_import_when_only_the_description_changed_then_no_row(listing, provider)
     assert CatalogChange.objects.count() == 0
 
 
-def test_gone_service_when_it_returns_then_closed_or_if_accepted_returned(listing, provider, staff):
+def test_gone_service_when_back_then_row_closed_or_new_if_accepted(listing, provider, staff):
     listing.set_service(101, listed=False)
     import_list(provider)
     listing.set_service(101, listed=True)
@@ -156,7 +156,7 @@ def test_gone_service_when_it_returns_then_closed_or_if_accepted_returned(listin
     assert set(open_rows().values_list("kind", flat=True)) == {"returned", "rate_up"}
 
 
-def test_new_service_when_it_vanishes_and_returns_unseen_then_one_current_row(listing, provider):
+def test_new_service_when_gone_and_back_unseen_then_one_open_row(listing, provider):
     listing.set_service(111, name="Another", rate="1")
     kinds = []
     for listed in (True, False, True):
@@ -166,7 +166,7 @@ def test_new_service_when_it_vanishes_and_returns_unseen_then_one_current_row(li
     assert kinds == [("new", {}), ("gone", {}), ("new", {})]
 
 
-def test_open_row_when_it_changes_again_then_old_is_last_seen_and_new_is_now(listing, provider):
+def test_open_row_when_changed_again_then_spans_last_seen_to_now(listing, provider):
     listing.set_service(101, rate="2.20", max=500)
     import_list(provider)
     first = open_rows().get(topic="rate")
@@ -194,7 +194,7 @@ def test_change_when_accepted_then_the_next_one_is_a_new_row(listing, provider, 
     assert open_row().price_before == 2_750_000
 
 
-def test_repriced_row_when_next_rate_keeps_the_price_then_still_repriced(listing, provider):
+def test_repriced_row_when_rate_keeps_price_then_remains_repriced(listing, provider):
     listing.set_service(101, rate="2.20")
     import_list(provider)
     listing.set_service(101, rate="2.199999")  # the same price, because of the step of $0.0001
@@ -205,7 +205,7 @@ def test_repriced_row_when_next_rate_keeps_the_price_then_still_repriced(listing
 # -- rates that rise past the minimum ----------------------------------------------------------------
 
 
-def test_rise_when_past_the_minimum_then_urgent_repriced_and_one_alert(listing, provider):
+def test_rise_when_past_minimum_then_urgent_repriced_and_one_alert(listing, provider):
     listing.set_service(101, rate="2.60")
     listing.set_service(102, rate="2.40")
     import_list(provider)
@@ -224,7 +224,7 @@ def row_of(external_id, topic="rate"):
     return open_rows().get(upstream__external_id=str(external_id), topic=topic)
 
 
-def test_rise_when_minimum_is_above_zero_then_urgent_before_price_is_cost(listing, provider):
+def test_rise_when_minimum_above_zero_then_urgent_before_loss(listing, provider):
     change_prices(edits=[Edit("panel", (1,), {"minimum_margin_bp": 1_000})], source="panel", summary="10%")
     Service.objects.filter(upstream__external_id="102").update(allow_below_minimum=True)
     for number in (101, 102):
@@ -356,7 +356,7 @@ def test_accept_when_put_on_sale_then_only_sellable_services(listing, provider, 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_accept_when_two_people_accept_at_once_then_each_row_has_one_actor(listing, provider, staff, other):
+def test_accept_when_concurrent_then_each_row_has_one_actor(listing, provider, staff, other):
     for number in range(101, 111):
         listing.set_service(number, rate="3")
     import_list(provider)
@@ -370,7 +370,7 @@ def test_accept_when_two_people_accept_at_once_then_each_row_has_one_actor(listi
 
 
 @pytest.mark.django_db(transaction=True)
-def test_accept_when_import_runs_meanwhile_then_each_change_is_seen_or_open(listing, provider, staff):
+def test_accept_when_import_runs_then_unseen_changes_stay_open(listing, provider, staff):
     listing.set_service(101, rate="2.20")
     import_list(provider)
     listing.set_service(101, rate="2.40")

@@ -76,7 +76,7 @@ def test_request_when_one_is_queued_then_returns_it(upstream, provider):
     assert SyncRun.objects.count() == 1
 
 
-def test_request_when_forced_and_one_is_queued_then_that_one_is_forced(upstream, provider, staff):
+def test_request_when_forced_and_one_is_queued_then_it_is_forced(upstream, provider, staff):
     run = request_import(provider=provider)
     forced = request_import(provider=provider, actor=staff, force=True)
     assert (forced.pk, forced.force, forced.actor) == (run.pk, True, staff)
@@ -86,7 +86,7 @@ def test_request_when_forced_and_one_is_queued_then_that_one_is_forced(upstream,
     assert (run.force, run.actor) == (True, staff)
 
 
-def test_request_when_accepted_run_was_not_refused_then_error_and_none_queued(upstream, provider):
+def test_request_when_run_not_refused_then_error_and_none_queued(upstream, provider):
     run = import_services(provider=provider)
     with pytest.raises(ValueError, match="refused"):
         request_import(provider=provider, accepts=run)
@@ -110,7 +110,7 @@ def test_request_all_when_some_are_off_then_only_active_providers(provider):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_run_when_two_workers_claim_at_once_then_each_import_runs_once(upstream, provider):
+def test_run_when_two_workers_claim_then_each_import_runs_once(upstream, provider):
     gate = threading.Event()
     upstream.inject(faults.Fault(action="services", gate=gate))
     request_import(provider=provider)
@@ -179,7 +179,7 @@ def test_run_when_max_imports_are_running_then_no_more_are_claimed(provider):
 # -- failures ----------------------------------------------------------------------------------------
 
 
-def test_run_when_one_import_breaks_then_it_fails_and_others_are_applied(upstream, provider, monkeypatch):
+def test_run_when_one_import_breaks_then_failed_and_others_applied(upstream, provider, monkeypatch):
     broken = make.provider(name="Broken", url=upstream.url, api_key=upstream.key)
     original = import_run.plan_import
 
@@ -201,7 +201,7 @@ def test_run_when_one_import_breaks_then_it_fails_and_others_are_applied(upstrea
     assert Service.objects.count() == 60
 
 
-def test_run_when_worker_was_killed_then_failed_after_lease_and_next_applied(upstream, provider):
+def test_run_when_worker_killed_then_expires_and_next_is_applied(upstream, provider):
     list_ten(upstream)
     request_import(provider=provider)
     dead = queue._claim_next()
@@ -242,7 +242,7 @@ class Killed(BaseException):
     """The process ends here."""
 
 
-def test_run_when_killed_at_any_statement_then_all_or_nothing_and_next_applied(upstream, provider):
+def test_run_when_killed_anywhere_then_atomic_and_next_is_applied(upstream, provider):
     list_ten(upstream)
     import_services(provider=provider)
     upstream.set_service(101, rate="3", name="Else")
@@ -295,7 +295,7 @@ def test_enter_when_run_has_ended_then_run_lost(provider):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_run_when_observed_then_each_phase_is_committed_before_it_begins(upstream, provider, monkeypatch):
+def test_run_when_observed_then_each_phase_committed_before_start(upstream, provider, monkeypatch):
     seen = []
 
     def see_committed():
@@ -328,7 +328,7 @@ def test_run_when_observed_then_each_phase_is_committed_before_it_begins(upstrea
 IN_LIRA = faults.reply(body=b'{"balance": "100.5", "currency": "TRY"}', action="balance", times=None)
 
 
-def test_import_when_provider_bills_in_other_currency_then_refused_with_one_alert(upstream, provider):
+def test_import_when_currency_differs_then_refused_with_one_alert(upstream, provider):
     list_ten(upstream)
     import_services(provider=provider)
     before = catalog_state()
@@ -507,7 +507,7 @@ def test_skipped_rows_when_hundreds_then_all_are_counted(upstream, provider):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_import_when_margin_changes_meanwhile_then_prices_follow_both(upstream, provider):
+def test_import_when_margin_also_changes_then_prices_reflect_both(upstream, provider):
     list_ten(upstream)
     import_services(provider=provider)
     for number in range(101, 111):
@@ -523,7 +523,7 @@ def test_import_when_margin_changes_meanwhile_then_prices_follow_both(upstream, 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_import_when_older_list_is_applied_meanwhile_then_compares_again(upstream, provider, monkeypatch):
+def test_import_when_older_list_applied_first_then_compares_again(upstream, provider, monkeypatch):
     list_ten(upstream)
     original, compared = import_run.plan_import, []
 

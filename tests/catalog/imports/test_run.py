@@ -82,7 +82,7 @@ def writes(queries, tables=CATALOG):
 # -- the first import --------------------------------------------------------------------------------
 
 
-def test_import_when_first_then_writes_services_categories_and_prices(upstream, provider):
+def test_import_when_first_then_catalog_and_prices_are_written(upstream, provider):
     run = import_services(provider=provider)
     assert (run.outcome, run.reason, run.skipped) == ("applied", "", [])
     assert (run.listed, run.added, run.changed, run.vanished, run.returned) == (60, 60, 0, 0, 0)
@@ -110,7 +110,7 @@ def test_import_when_first_then_writes_services_categories_and_prices(upstream, 
     assert provider.last_synced_at == run.started_at
 
 
-def test_import_when_type_cannot_be_ordered_then_imported_but_not_on_sale(upstream, provider):
+def test_import_when_type_not_orderable_then_imported_but_off_sale(upstream, provider):
     import_services(provider=provider)
     types = set(UpstreamService.objects.values_list("type", flat=True))
     assert {"default", "package", "poll", "seo", "web_traffic", "comment_likes"} <= types
@@ -132,7 +132,7 @@ def test_import_when_type_changes_to_unsellable_then_not_orderable(upstream, pro
     assert make.wallet(customer).balance == 10_000_000
 
 
-def test_import_when_publish_new_is_off_then_new_services_are_off_sale(upstream, provider):
+def test_import_when_publish_new_is_off_then_new_services_off_sale(upstream, provider):
     Provider.objects.update(publish_new=False)
     provider.refresh_from_db()
     list_ten(upstream)
@@ -227,7 +227,7 @@ def test_import_when_rate_falls_then_price_falls(upstream, provider):
     assert (service(101).cost, service(101).price) == (1_000_000, 1_250_000)
 
 
-def test_import_when_rate_has_too_many_decimals_then_cost_is_rounded_up(upstream, provider):
+def test_import_when_rate_too_precise_then_cost_is_rounded_up(upstream, provider):
     list_ten(upstream)
     upstream.set_service(101, row={"rate": "0.00000012"})
     import_services(provider=provider)
@@ -272,7 +272,7 @@ def test_import_when_owner_changed_the_service_then_not_overwritten(upstream, pr
 # -- vanished and returned ---------------------------------------------------------------------------
 
 
-def test_import_when_service_vanishes_then_not_orderable_until_it_returns(upstream, provider, customer):
+def test_import_when_service_is_gone_then_not_orderable_until_back(upstream, provider, customer):
     list_ten(upstream)
     import_services(provider=provider)
     upstream.set_service(101, listed=False)
@@ -299,7 +299,7 @@ def test_import_when_service_vanishes_then_not_orderable_until_it_returns(upstre
     assert make.order(customer, service(101), quantity=1_000).charge == 5_000_000
 
 
-def test_import_when_vanished_service_was_off_sale_then_returns_off_sale(upstream, provider):
+def test_import_when_off_sale_service_returns_then_stays_off_sale(upstream, provider):
     list_ten(upstream)
     import_services(provider=provider)
     Service.objects.filter(upstream__external_id="101").update(is_on_sale=False)
@@ -331,7 +331,7 @@ NO_LISTS = {
 
 
 @pytest.mark.parametrize("kind", NO_LISTS)
-def test_import_when_list_is_unusable_then_nothing_written_and_one_alert(upstream, provider, kind):
+def test_import_when_list_is_unusable_then_unchanged_and_one_alert(upstream, provider, kind):
     fault, outcome = NO_LISTS[kind]
     list_ten(upstream)
     synced = import_services(provider=provider)
@@ -381,7 +381,7 @@ def test_import_when_provider_is_unreachable_then_failed_with_alert(upstream, pr
     assert sorted(import_alerts(provider).values_list("count", flat=True)) == [1, 1]
 
 
-def test_import_when_key_cannot_be_decrypted_then_failed_and_nothing_sent(upstream, provider, settings):
+def test_import_when_key_unreadable_then_failed_and_nothing_sent(upstream, provider, settings):
     settings.FIELD_ENCRYPTION_KEYS = ["YW5vdGhlci1rZXktZm9yLXRlc3RzLW9ubHktISEhISE="]
     run = import_services(provider=provider)
     assert run.outcome == "failed"
@@ -404,7 +404,7 @@ def test_imports_when_provider_is_off_then_skipped(upstream, provider):
     assert upstream.requests == []
 
 
-def test_import_when_the_owner_chose_what_may_be_lost_then_judged_by_that(upstream, provider, settings):
+def test_import_when_owner_sets_loss_limit_then_limit_is_applied(upstream, provider, settings):
     list_ten(upstream)
     import_services(provider=provider)
     settings.LOST_SERVICES_PERCENT = 10
@@ -473,7 +473,7 @@ def test_import_when_most_rates_change_fivefold_then_refused(upstream, provider,
         assert run.changed == len(rates)
 
 
-def test_import_when_forced_then_implausible_list_is_applied_and_alert_ends(upstream, provider):
+def test_import_when_forced_then_list_applied_and_alert_resolved(upstream, provider):
     list_ten(upstream)
     import_services(provider=provider)
     for number in range(101, 106):
@@ -496,7 +496,7 @@ def test_import_when_forced_then_unreadable_list_still_fails(upstream, provider)
     assert catalog_state() == before
 
 
-def test_sync_catalog_command_when_refused_then_exits_in_error_and_force_applies(upstream, provider, capsys):
+def test_sync_command_when_refused_then_fails_unless_forced(upstream, provider, capsys):
     list_ten(upstream)
     call_command("sync_catalog", "Upstream")
     assert "Upstream: 10 listed, 10 new" in capsys.readouterr().out
@@ -535,7 +535,7 @@ BAD_ROWS = {
 
 
 @pytest.mark.parametrize("kind", BAD_ROWS)
-def test_import_when_row_is_bad_then_skipped_with_reason_and_others_imported(upstream, provider, kind):
+def test_import_when_row_bad_then_only_it_is_skipped_with_reason(upstream, provider, kind):
     row, reason = BAD_ROWS[kind]
     list_ten(upstream)
     upstream.set_service(105, row=row)
@@ -549,7 +549,7 @@ def test_import_when_row_is_bad_then_skipped_with_reason_and_others_imported(ups
     assert service(102).name == "Service 102"
 
 
-def test_import_when_row_of_sold_service_turns_bad_then_not_orderable(upstream, provider, customer):
+def test_import_when_row_of_sold_service_is_bad_then_not_orderable(upstream, provider, customer):
     list_ten(upstream)
     import_services(provider=provider)
     upstream.set_service(105, row={"rate": "NaN"})
@@ -563,7 +563,7 @@ def test_import_when_row_of_sold_service_turns_bad_then_not_orderable(upstream, 
     assert "105" in orderable()
 
 
-def test_import_when_hundreds_of_rows_are_bad_then_kept_reasons_are_limited(upstream, provider):
+def test_import_when_many_rows_are_bad_then_reasons_are_limited(upstream, provider):
     list_ten(upstream)
     for number in range(1_000, 1_300):
         upstream.set_service(number, row={"rate": "NaN"})
@@ -660,7 +660,7 @@ def wait_for_requests(upstream, count):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_import_when_older_list_arrives_after_a_newer_then_not_applied(upstream, provider):
+def test_import_when_older_list_arrives_late_then_not_applied(upstream, provider):
     list_ten(upstream)
     import_services(provider=provider)
     gate = threading.Event()
@@ -699,7 +699,7 @@ def test_imports_when_two_write_at_once_then_no_duplicates(upstream, provider):
 
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
-def test_imports_when_both_create_the_same_categories_then_no_deadlock(upstream, provider):
+def test_imports_when_creating_same_categories_then_no_deadlock(upstream, provider):
     # The list has them in reverse order; both imports insert them by name.
     list_only(upstream)
     for number in range(10):
@@ -716,7 +716,7 @@ def test_imports_when_both_create_the_same_categories_then_no_deadlock(upstream,
 
 
 @pytest.mark.django_db(transaction=True)
-def test_import_when_orders_are_created_meanwhile_then_old_or_new_price(upstream, provider):
+def test_import_when_orders_arrive_meanwhile_then_old_or_new_price(upstream, provider):
     list_ten(upstream)
     import_services(provider=provider)
     user = make.customer("alice@example.org", funds="100")

@@ -74,7 +74,7 @@ def catalog_state():
 # -- preview -----------------------------------------------------------------------------------------
 
 
-def test_preview_when_margin_changes_then_effects_counted_and_none_written(idle_provider, sold_service):
+def test_preview_when_margin_changes_then_effects_are_only_counted(idle_provider, sold_service):
     own = make.service(idle_provider, external_id="2", margin_bp=10_000)
     cheap = make.service(idle_provider, external_id="3", rate="0.01")
     before = catalog_state()
@@ -88,7 +88,7 @@ def test_preview_when_margin_changes_then_effects_counted_and_none_written(idle_
     assert own.pk not in {one.after.pk for one in preview.effects}
 
 
-def test_preview_when_prices_are_at_minimum_or_earn_nothing_then_counted(idle_provider, sold_service):
+def test_preview_when_prices_at_minimum_or_at_cost_then_counted(idle_provider, sold_service):
     change("panel", 1, minimum_margin_bp=1_000)
     at_cost = make.service(idle_provider, external_id="2")
     edits = (panel(margin_bp=0), Edit("service", (at_cost.pk,), {"allow_below_minimum": True}))
@@ -100,7 +100,7 @@ def test_preview_when_prices_are_at_minimum_or_earn_nothing_then_counted(idle_pr
     }
 
 
-def test_preview_when_exchange_rate_rises_then_counts_losses_at_old_prices(idle_provider, sold_service):
+def test_preview_when_exchange_rate_rises_then_losses_are_counted(idle_provider, sold_service):
     preview = preview_change(change=draft(Edit("provider", (idle_provider.pk,), {"exchange_rate": 2 * EXCHANGE_ONE})))
     assert (preview.raised, preview.losing_at_old_price) == (1, 1)
     [effect] = preview.worst
@@ -315,7 +315,7 @@ def test_apply_when_sent_twice_at_once_then_applied_once(idle_provider, sold_ser
 
 
 @pytest.mark.django_db(transaction=True)
-def test_apply_when_two_changes_are_sent_at_once_then_one_is_outdated(idle_provider, sold_service):
+def test_apply_when_two_changes_race_then_one_is_outdated(idle_provider, sold_service):
     """Each was previewed with the other's old prices, and nobody has seen both together."""
     drafts = [draft(panel(margin_bp=5_000)), draft(panel(margin_bp=1_000, margin_fixed=100_000))]
     seen = [preview_change(change=one).fingerprint for one in drafts]

@@ -170,7 +170,7 @@ def test_export_when_read_then_has_cost_and_price_of_each_service(provider):
 
 
 @pytest.mark.django_db
-def test_file_import_when_margins_differ_then_previewed_before_applied(provider, staff_client):
+def test_file_import_when_margins_differ_then_previewed_first(provider, staff_client):
     one, other = make.service(provider), make.service(provider, external_id="2", margin_bp=1000)
     rows = dicts_of(export())
     rows[0] |= {"margin percent": "50", "name": "Better", "category": "Elsewhere", "price": "0"}
@@ -187,7 +187,7 @@ def test_file_import_when_margins_differ_then_previewed_before_applied(provider,
 
 
 @pytest.mark.django_db
-def test_file_import_when_only_names_differ_then_applied_with_history(provider, staff_client, staff):
+def test_file_import_when_names_differ_then_applied_with_history(provider, staff_client, staff):
     one = make.service(provider)
     rows = dicts_of(export())
     rows[0]["name"] = "  Renamed "
@@ -206,7 +206,7 @@ def test_file_import_when_column_is_missing_then_not_changed(provider):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("data", [b"id,name\n999999,a\n", b"id,margin percent\nx,1\n", b"\xff\xfe", b"", b"id,name\n"])
-def test_file_import_when_file_is_invalid_then_error_and_nothing_changes(provider, staff_client, data):
+def test_file_import_when_invalid_then_error_and_nothing_changes(provider, staff_client, data):
     make.service(provider)
     before = stored()
     answer = upload(staff_client, data)

@@ -143,7 +143,7 @@ def test_price_when_minimum_margin_allows_no_price_then_list_price():
 # -- orders ---------------------------------------------------------------------------------------------
 
 
-def test_order_when_customer_has_a_discount_then_discounted_charge_is_fixed(customer, service, upstream):
+def test_order_when_customer_has_discount_then_charge_is_fixed(customer, service, upstream):
     group("10", customer)
     order = order_service(customer, service, seen_charge=2_250_000)
     assert (order.price, order.charge, order.expected_cost) == (2_250_000, 2_250_000, 2_000_000)
@@ -155,7 +155,7 @@ def test_order_when_customer_has_a_discount_then_discounted_charge_is_fixed(cust
     assert find_breaches() == []
 
 
-def test_order_when_package_has_an_agreed_price_then_it_is_the_charge(customer, provider):
+def test_order_when_package_has_agreed_price_then_it_is_charged(customer, provider):
     package = make.service(provider, type="package", external_id="7", low=1, high=1)
     agreed(customer, package, "2.20")
     assert order_service(customer, package, quantity=None).charge == 2_200_000
@@ -190,14 +190,14 @@ def test_order_when_repeated_after_terms_changed_then_first_order(customer, serv
         assert order_service(customer, service, request_key="same").pk == first.pk
 
 
-def test_order_when_wallet_covers_only_the_discounted_charge_then_created(customer, service):
+def test_order_when_funds_cover_only_discounted_price_then_created(customer, service):
     with nothing_changes(), pytest.raises(NotEnoughFunds):
         order_service(customer, service, quantity=4_400)
     group("10", customer)
     assert order_service(customer, service, quantity=4_400).charge == 9_900_000
 
 
-def test_order_when_rate_rose_above_the_charge_then_held_and_not_sent(customer, service, upstream):
+def test_order_when_rate_rose_above_charge_then_held_and_not_sent(customer, service, upstream):
     """$2.25 was paid. At a cost of $2.40 the list price of $2.50 would still leave a profit."""
     group("10", customer)
     order = order_service(customer, service)
@@ -210,7 +210,7 @@ def test_order_when_rate_rose_above_the_charge_then_held_and_not_sent(customer, 
 # -- pages ----------------------------------------------------------------------------------------------
 
 
-def test_pages_when_customer_has_a_discount_then_both_prices_with_words(signed_in, customer, service):
+def test_pages_when_customer_has_discount_then_both_prices_labeled(signed_in, customer, service):
     group("10", customer)
     pages = [
         signed_in.get(reverse("services")),
@@ -225,7 +225,7 @@ def test_pages_when_customer_has_a_discount_then_both_prices_with_words(signed_i
     assert 'name="seen_charge" value="2250000"' in pages[2].content.decode()
 
 
-def test_pages_when_customer_pays_list_price_then_nothing_struck_through(signed_in, customer, service):
+def test_pages_when_agreed_price_above_list_then_no_strikethrough(signed_in, customer, service):
     group("10", make.customer("else@example.org"))
     agreed(customer, service, "2.70")
     for page in (
@@ -239,7 +239,7 @@ def test_pages_when_customer_pays_list_price_then_nothing_struck_through(signed_
 
 
 @pytest.mark.parametrize("page", ["services", "order_new"])
-def test_pages_when_services_and_agreements_are_many_then_same_statements(signed_in, customer, provider, page):
+def test_pages_when_many_agreed_prices_then_same_query_count(signed_in, customer, provider, page):
     group("10", customer)
     chosen = make.service(provider)
     signed_in.get(reverse(page), {"service": chosen.pk})
@@ -295,7 +295,7 @@ def test_preview_when_price_is_only_rounded_up_then_not_held_up(service):
     assert preview.held_up == 0
 
 
-def test_preview_when_services_are_many_then_statements_stay_the_same(provider):
+def test_preview_when_many_services_then_same_query_count(provider):
     resellers, counts = group(), []
     for start in (1, 10):
         for number in range(start, start + 4):
@@ -360,7 +360,7 @@ def test_discount_page_when_staff_may_only_view_then_forbidden(method):
 # -- groups, members and agreed prices in the admin ------------------------------------------------------
 
 
-def test_group_when_added_then_has_discount_and_later_only_name_is_editable(staff_client):
+def test_group_when_added_with_discount_then_only_name_is_editable(staff_client):
     staff_client.post(reverse("admin:catalog_customergroup_add"), {"name": "Gold", "discount_bp": "7.5"})
     resellers = CustomerGroup.objects.get()
     assert (resellers.name, resellers.discount_bp) == ("Gold", 750)
@@ -372,7 +372,7 @@ def test_group_when_added_then_has_discount_and_later_only_name_is_editable(staf
     assert staff_client.get(url).status_code == 200
 
 
-def test_group_list_when_groups_are_many_then_statements_stay_the_same(staff_client, customer):
+def test_group_list_when_many_groups_then_same_query_count(staff_client, customer):
     counts = []
     for number in range(3):
         group("5", make.customer(f"m{number}@example.org"), name=f"G{number}")
@@ -440,7 +440,7 @@ def test_member_when_two_managers_add_at_once_then_second_gets_error(staff_clien
     assert LogEntry.objects.count() == 0
 
 
-def test_agreed_price_when_added_twice_at_once_then_second_gets_error(staff_client, customer, service, monkeypatch):
+def test_agreed_price_when_added_twice_at_once_then_second_fails(staff_client, customer, service, monkeypatch):
     from catalog.admin.customers import CustomerPriceAdmin
 
     clashing(monkeypatch, CustomerPriceAdmin, lambda: agreed(customer, service, "2.20"))

@@ -115,7 +115,7 @@ def test_edits_when_stored_as_json_then_loaded_unchanged():
     assert load_edits(json.loads(json.dumps(dump_edits(edits)))) == edits
 
 
-def test_grouped_when_values_are_equal_then_one_edit_and_zero_is_not_none():
+def test_grouped_when_values_equal_then_one_edit_and_zero_not_none():
     rows = [(1, {"margin_bp": 0}), (2, {"margin_bp": None}), (3, {"margin_bp": 0}), (4, {})]
     assert grouped("service", rows) == [
         Edit("service", (1, 3), {"margin_bp": 0}),

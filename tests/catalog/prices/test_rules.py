@@ -124,7 +124,7 @@ def test_price_policy_when_never_set_then_25_percent_and_one_row():
     assert PricePolicy.objects.count() == 1
 
 
-def test_panel_margin_when_changed_then_services_that_inherit_are_repriced(idle_provider, sold_service):
+def test_panel_margin_when_changed_then_inheritors_are_repriced(idle_provider, sold_service):
     other = make.provider(name="With its own", margin_bp=5_000)
     of_other = make.service(other)
     own = make.service(idle_provider, external_id="2", margin_bp=10_000)
@@ -136,7 +136,7 @@ def test_panel_margin_when_changed_then_services_that_inherit_are_repriced(idle_
     assert panel(margin_bp=3_000, margin_fixed=100_000) == 0
 
 
-def test_provider_margin_when_changed_then_only_its_services_are_repriced(idle_provider, sold_service):
+def test_provider_margin_when_set_then_only_its_services_repriced(idle_provider, sold_service):
     elsewhere = make.service(make.provider(name="Elsewhere"))
     own = make.service(idle_provider, external_id="2", margin_bp=10_000)
     assert change("provider", idle_provider.pk, margin_bp=5_000) == 1
@@ -175,7 +175,7 @@ def test_service_when_taken_off_sale_then_keeps_its_price(sold_service):
     assert stored(sold_service) == (2_000_000, 2_500_000, False)
 
 
-def test_service_when_changed_after_rate_rose_then_current_price_is_stored(idle_provider, sold_service):
+def test_service_when_edited_after_rate_rise_then_price_is_current(idle_provider, sold_service):
     UpstreamService.objects.filter(pk=sold_service.upstream_id).update(rate=4_000_000)
     change("service", sold_service.pk, name="New name")
     assert stored(sold_service) == (4_000_000, 5_000_000, True)
@@ -194,13 +194,13 @@ def test_price_when_margin_is_below_minimum_then_minimum_margin(sold_service, mi
     assert stored(sold_service) == (2_000_000, price, True)
 
 
-def test_price_when_service_margin_is_below_minimum_then_minimum_margin(sold_service):
+def test_price_when_service_margin_is_too_low_then_minimum_margin(sold_service):
     panel(minimum_margin_bp=1_000)
     change("service", sold_service.pk, margin_bp=100)
     assert stored(sold_service) == (2_000_000, 2_200_000, True)
 
 
-def test_price_when_category_margin_is_below_minimum_then_minimum_margin(sold_service):
+def test_price_when_category_margin_is_too_low_then_minimum_margin(sold_service):
     panel(minimum_margin_bp=1_000)
     change("category", sold_service.category_id, margin_bp=100)
     assert stored(sold_service) == (2_000_000, 2_200_000, True)
@@ -213,7 +213,7 @@ def test_price_when_fixed_margin_exceeds_minimum_then_fixed_margin(sold_service)
 
 
 @pytest.mark.parametrize(("margin_bp", "price"), [(0, 2_000_000), (100, 2_020_000), (2_000, 2_400_000)])
-def test_price_when_allowed_below_minimum_then_own_margin_and_at_least_cost(sold_service, margin_bp, price):
+def test_price_when_minimum_is_waived_then_own_margin_down_to_cost(sold_service, margin_bp, price):
     panel(minimum_margin_bp=1_000)
     change("service", sold_service.pk, margin_bp=margin_bp, allow_below_minimum=True)
     assert stored(sold_service) == (2_000_000, price, True)
@@ -300,7 +300,7 @@ def test_margins_when_out_of_range_then_database_refuses(idle_provider, sold_ser
     assert not PriceChange.objects.filter(state=PriceChange.State.APPLIED).exists()
 
 
-def test_price_when_order_form_is_outdated_then_confirmation_before_charge(customer, idle_provider, sold_service):
+def test_price_when_order_form_is_outdated_then_must_be_confirmed(customer, idle_provider, sold_service):
     change("provider", idle_provider.pk, margin_bp=5_000)
     order_input = OrderInput(sold_service.pk, "https://example.com/a", 1_000, {})
     with pytest.raises(PriceChanged, match="from \\$2.50 to \\$3.00"):
@@ -333,7 +333,7 @@ def test_priced_when_no_price_is_valid_then_zero_and_off_sale(rate, exchange_rat
     assert (after.cost, after.price, after.is_on_sale) == (0, 0, False)
 
 
-def test_exchange_rate_when_a_price_overflows_then_off_sale_with_alert(customer, idle_provider, sold_service):
+def test_exchange_rate_when_price_invalid_then_off_sale_with_alert(customer, idle_provider, sold_service):
     neighbour = make.service(idle_provider, external_id="2", rate="0.01")
     # At 500,000 a rate of 2.00 is 1,000,000, which fits.
     change("provider", idle_provider.pk, exchange_rate=10**18 // 2)
@@ -354,7 +354,7 @@ def test_exchange_rate_when_a_price_overflows_then_off_sale_with_alert(customer,
     assert no_price_alerts() == [1]
 
 
-def test_import_when_new_rate_overflows_the_price_then_off_sale_with_alert(upstream, provider, customer):
+def test_import_when_rate_overflows_price_then_off_sale_with_alert(upstream, provider, customer):
     for number in range(1, 61):
         upstream.set_service(number, listed=False)
     for number in (101, 102, 103):
@@ -384,7 +384,7 @@ def test_service_when_price_is_invalid_then_off_sale_until_put_back(idle_provide
 
 
 @pytest.mark.parametrize("values", [{"price": 0}, {"price": -1}, {"cost": -1}, {"price": MAX_MICROS + 1}])
-def test_service_when_on_sale_without_valid_price_then_database_refuses(sold_service, values):
+def test_service_when_on_sale_at_invalid_price_then_database_error(sold_service, values):
     with pytest.raises(IntegrityError), transaction.atomic():
         Service.objects.filter(pk=sold_service.pk).update(**values)
     assert stored(sold_service) == (2_000_000, 2_500_000, True)
@@ -409,7 +409,7 @@ def test_reprice_when_services_are_many_then_statements_stay_few(idle_provider, 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_margins_when_changed_at_once_then_prices_follow_final_margins(idle_provider, sold_service):
+def test_margins_when_changed_at_once_then_prices_use_final_values(idle_provider, sold_service):
     others = [make.service(idle_provider, external_id=str(number)) for number in range(2, 12)]
     category = Category.objects.create(name="Other shelf")
     Service.objects.filter(pk=others[1].pk).update(category=category)
@@ -433,7 +433,7 @@ def test_margins_when_changed_at_once_then_prices_follow_final_margins(idle_prov
 
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
-def test_change_when_repricing_runs_then_waits_without_locking_the_service(idle_provider, sold_service):
+def test_change_when_repricing_runs_then_waits_without_row_lock(idle_provider, sold_service):
     # Locking the service while waiting for the price lock would deadlock: repricing locks them the other way round.
     price_policy()
     with transaction.atomic():

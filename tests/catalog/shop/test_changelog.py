@@ -102,21 +102,21 @@ def test_comparison_when_price_changes_then_cheaper_or_dearer(known_service):
     ],
     ids=["taken off sale", "not listed", "of a type that is not sold", "its provider is off"],
 )
-def test_comparison_when_service_cannot_be_ordered_any_more_then_gone(known_service, vanish):
+def test_comparison_when_service_cannot_be_ordered_then_gone(known_service, vanish):
     vanish()
     record_shop_changes()
     assert changes_written() == [("gone", 2_500_000, None)]
     assert record_shop_changes() == 0
 
 
-def test_comparison_when_service_returns_later_then_back_with_both_prices(known_service):
+def test_comparison_when_service_returns_later_then_both_prices(known_service):
     change(known_service, is_on_sale=False)
     age_changes()
     change(known_service, is_on_sale=True, price=3 * MONEY)
     assert changes_written() == [("gone", 2_500_000, None), ("back", 2_500_000, 3 * MONEY)]
 
 
-def test_comparison_when_service_goes_and_returns_at_once_then_no_change(known_service):
+def test_comparison_when_service_returns_at_once_then_no_change(known_service):
     for _ in range(3):
         change(known_service, is_on_sale=False)
         assert changes_written() == [("gone", 2_500_000, None)]
@@ -124,13 +124,13 @@ def test_comparison_when_service_goes_and_returns_at_once_then_no_change(known_s
         assert changes_written() == []
 
 
-def test_comparison_when_it_returns_at_another_price_then_price_change(known_service):
+def test_comparison_when_it_returns_at_new_price_then_price_change(known_service):
     change(known_service, is_on_sale=False)
     change(known_service, is_on_sale=True, price=2 * MONEY)
     assert changes_written() == [("cheaper", 2_500_000, 2 * MONEY)]
 
 
-def test_comparison_when_prices_change_within_the_hour_then_one_change(known_service, provider):
+def test_comparison_when_prices_change_within_hour_then_one_change(known_service, provider):
     change(known_service, price=2 * MONEY)
     change(known_service, price=3 * MONEY)
     assert changes_written() == [("dearer", 2_500_000, 3 * MONEY)]
@@ -138,7 +138,7 @@ def test_comparison_when_prices_change_within_the_hour_then_one_change(known_ser
     assert changes_written() == []
 
 
-def test_comparison_when_new_service_goes_within_the_hour_then_new_again_later(known_service, provider):
+def test_comparison_when_new_service_leaves_briefly_then_new_again(known_service, provider):
     added = make.service(provider, external_id="2")
     record_shop_changes()
     change(added, is_on_sale=False)
@@ -147,7 +147,7 @@ def test_comparison_when_new_service_goes_within_the_hour_then_new_again_later(k
     assert [kind for kind, *_ in changes_written()] == ["new"]
 
 
-def test_comparison_when_gone_service_returns_briefly_then_still_gone_once(known_service):
+def test_comparison_when_service_returns_briefly_then_gone_once(known_service):
     change(known_service, is_on_sale=False)
     age_changes()
     change(known_service, is_on_sale=True)
@@ -162,7 +162,7 @@ def test_comparison_when_changes_are_old_then_deleted(known_service):
     assert changes_written() == []
 
 
-def test_comparison_when_services_are_many_then_statements_are_limited(known_service, provider):
+def test_comparison_when_many_services_then_query_count_is_limited(known_service, provider):
     counts = []
     for start in (100, 200):
         for number in range(start, start + 40):
@@ -175,7 +175,7 @@ def test_comparison_when_services_are_many_then_statements_are_limited(known_ser
 
 
 @pytest.mark.django_db(transaction=True)
-def test_comparisons_when_run_at_once_then_each_change_is_written_once(service, provider):
+def test_comparisons_when_concurrent_then_each_change_written_once(service, provider):
     at_once(4, lambda number: record_shop_changes())
     assert ShelfMark.objects.count() == 1
     make.service(provider, external_id="2")
@@ -208,7 +208,7 @@ def test_comparison_when_another_wrote_first_then_writes_nothing(known_service, 
     assert sorted(kind for kind, *_ in changes_written()) == ["cheaper", "new"]
 
 
-def test_task_and_command_when_run_then_compare_and_task_records_heartbeat(known_service, capsys):
+def test_task_and_command_when_run_then_compared_and_heartbeat_set(known_service, capsys):
     Service.objects.update(price=2 * MONEY)
     call_command("find_shelf_news")
     assert "Changes in the shop: 1." in capsys.readouterr().out
@@ -227,7 +227,7 @@ def names(response: Any) -> list[str]:
     return [line.news.service.name for line in response.context["news"].lines]
 
 
-def test_page_when_price_changed_then_shows_direction_and_both_list_prices(signed_in, known_service):
+def test_page_when_price_changed_then_shows_direction_and_prices(signed_in, known_service):
     change(known_service, price=2 * MONEY)
     text = page(signed_in).content.decode()
     assert "Price down −20%" in text
@@ -268,7 +268,7 @@ def test_page_when_changes_are_older_than_30_days_then_not_shown(signed_in, know
     assert names(page(signed_in)) == []
 
 
-def test_page_when_rows_are_many_then_names_are_escaped_in_equal_queries(signed_in, known_service, provider):
+def test_page_when_many_rows_then_escaped_with_same_query_count(signed_in, known_service, provider):
     counts = []
     for start in (10, 40):
         for number in range(start, start + 30):

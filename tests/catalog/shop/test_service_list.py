@@ -127,7 +127,7 @@ def test_live_search_when_fields_are_empty_then_url_without_them(signed_in, shop
     assert response.headers["HX-Replace-Url"] == reverse("services") + "?q=best"
 
 
-def test_pages_when_services_are_many_then_fifty_each_with_same_filters(signed_in, provider):
+def test_pages_when_many_services_then_fifty_each_and_filters_kept(signed_in, provider):
     for number in range(120):
         make.service(provider, external_id=str(number), name=f"Follower {number}")
     response = signed_in.get(reverse("services"), {"q": "follower", "page": "2"})
@@ -183,7 +183,7 @@ def test_favorite_when_clicked_twice_then_marked_once_and_removable(signed_in, c
         assert not Favourite.objects.exists()
 
 
-def test_favorite_when_requested_by_htmx_then_answer_is_only_the_star(signed_in, service):
+def test_favorite_when_requested_by_htmx_then_only_star_returned(signed_in, service):
     answer = favourite(signed_in, service, headers={"HX-Request": "true"}, data={"next": "/services/?q=x"})
     text = answer.content.decode()
     assert 'aria-pressed="true"' in text and 'name="on" value="0"' in text
@@ -210,7 +210,7 @@ def test_favorite_when_next_is_another_site_then_back_to_the_shop(signed_in, ser
     assert favourite(signed_in, service, data={"next": back}).url == leads_to
 
 
-def test_favorite_when_service_is_off_sale_then_removable_but_not_markable(signed_in, customer, service):
+def test_favorite_when_off_sale_then_removable_but_cannot_be_added(signed_in, customer, service):
     favourite(signed_in, service)
     Service.objects.update(is_on_sale=False)
     assert favourite(signed_in, service).status_code == 404
@@ -243,7 +243,7 @@ def test_visitor_when_shop_is_not_public_then_must_sign_in(shop):
     assert "Best likes" not in Client().get(reverse("home")).content.decode()
 
 
-def test_visitor_when_shop_is_public_then_list_prices_and_sign_up_link(settings, shop):
+def test_visitor_when_shop_public_then_list_prices_and_signup_link(settings, shop):
     settings.PUBLIC_SHOP = True
     text = Client().get(reverse("services")).content.decode()
     assert "$1.25" in text
@@ -253,7 +253,7 @@ def test_visitor_when_shop_is_public_then_list_prices_and_sign_up_link(settings,
     assert find(Client(), favorites="1", q="likes") == ["likes"]
 
 
-def test_visitor_when_signing_up_from_start_page_then_order_form_of_service(settings, shop):
+def test_visitor_when_signed_up_then_order_form_of_chosen_service(settings, shop):
     settings.PUBLIC_SHOP = True
     client = Client()
     wanted = f"{reverse('order_new')}?service={shop['likes'].pk}"
@@ -265,7 +265,7 @@ def test_visitor_when_signing_up_from_start_page_then_order_form_of_service(sett
     assert client.get(wanted).status_code == 200
 
 
-def test_start_page_when_shop_is_public_then_excerpt_with_bestsellers_first(settings, shop):
+def test_start_page_when_shop_public_then_shows_bestsellers_first(settings, shop):
     settings.PUBLIC_SHOP = True
     ServiceFigures.objects.create(service=shop["views"], orders=9)
     ServiceFigures.objects.create(service=shop["likes"], orders=3)
@@ -278,7 +278,7 @@ def test_start_page_when_shop_is_public_then_excerpt_with_bestsellers_first(sett
     assert "on sale" not in Client().get(reverse("home")).content.decode()
 
 
-def test_visitor_when_browsing_then_few_queries_and_none_about_customers(settings, shop):
+def test_visitor_when_browsing_then_few_queries_none_on_customers(settings, shop):
     settings.PUBLIC_SHOP = True
     for address in (reverse("services"), reverse("service_changes"), reverse("home")):
         with statements() as found:

@@ -131,7 +131,7 @@ def test_status_when_id_is_unknown_in_both_forms_then_row_error(sandbox, client)
     assert client.refill_statuses(["9"]) == {"9": RowError("9", ErrorCode.UNKNOWN_REFILL, "Incorrect refill ID")}
 
 
-def test_many_when_provider_lacks_the_action_then_refused_after_one_id(sandbox, client, ids):
+def test_many_when_provider_lacks_action_then_refused_after_one_id(sandbox, client, ids):
     sandbox.inject(answering({"error": "Invalid action"}, "cancel", times=None))
     with pytest.raises(ProviderRefused) as refusal:
         client.cancel(ids)
@@ -158,7 +158,7 @@ MAYBE_DONE = [
 
 
 @pytest.mark.parametrize("fault", MAYBE_DONE, ids=lambda one: f"{one.end}-{one.status}-{one.body!r}"[:40])
-def test_many_when_list_may_have_been_carried_out_then_not_sent_again(sandbox, client, ids, fault):
+def test_many_when_list_may_have_been_executed_then_not_resent(sandbox, client, ids, fault):
     sandbox.inject(fault)
     with pytest.raises(Exception) as failure:  # noqa: PT011  (three kinds)
         client.refill(ids)
@@ -172,7 +172,7 @@ def test_many_when_row_is_missing_then_id_is_not_sent_alone(sandbox, client, ids
     assert len(sandbox.requests_of("refill")) == 1
 
 
-def test_one_by_one_when_one_may_have_been_carried_out_then_only_it_is_absent(sandbox, client, ids):
+def test_one_by_one_when_one_is_in_doubt_then_only_it_is_absent(sandbox, client, ids):
     sandbox.set_dialect(many=False)
     sandbox.inject(answering({"error": "Incorrect request"}, "refill"))
     sandbox.inject(faults.drop_after("refill"))
@@ -182,7 +182,7 @@ def test_one_by_one_when_one_may_have_been_carried_out_then_only_it_is_absent(sa
     assert sent_forms(sandbox, "refill") == [f"orders={','.join(ids)}", *(f"order={one}" for one in ids)]
 
 
-def test_one_by_one_when_throttled_halfway_then_other_ids_are_not_sent(sandbox, client, ids):
+def test_one_by_one_when_throttled_halfway_then_rest_is_not_sent(sandbox, client, ids):
     sandbox.set_dialect(many=False)
     sandbox.inject(answering({"error": "Incorrect request"}, "refill"))
     sandbox.inject(answering({"refill": "5"}, "refill"))

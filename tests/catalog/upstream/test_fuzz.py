@@ -134,7 +134,7 @@ def read(body: bytes, status: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_parsers_when_answers_are_mutated_then_clean_result_or_own_error(seed: int) -> None:
+def test_parsers_when_answers_mutated_then_result_or_known_error(seed: int) -> None:
     for number in range(BODIES):
         name = f"{seed}-{number}"
         body = hostile_bodies.body(name)
@@ -144,7 +144,7 @@ def test_parsers_when_answers_are_mutated_then_clean_result_or_own_error(seed: i
 
 @FUZZ
 @given(body=BODIES_OF_ANY_KIND, status=st.sampled_from(HTTP_STATUSES))
-def test_parsers_when_bytes_are_arbitrary_then_clean_result_or_own_error(body: bytes, status: int) -> None:
+def test_parsers_when_given_any_bytes_then_result_or_known_error(body: bytes, status: int) -> None:
     read(body, status)
 
 

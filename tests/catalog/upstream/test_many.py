@@ -148,7 +148,7 @@ def test_many_when_error_is_inside_the_field_then_row_error(parse: Any, field: s
 
 
 @pytest.mark.parametrize("word", ["Fail", "fail", "Error", "FAILED"])
-def test_status_when_single_order_failed_then_status_and_not_an_error(word: str) -> None:
+def test_status_when_single_order_failed_then_status_not_error(word: str) -> None:
     body = json.dumps({"status": word, "charge": "0.26", "message": "late"})
     answered = parse_statuses(body, ["133"])["133"]
     assert isinstance(answered, StatusRow)
@@ -201,7 +201,7 @@ def test_status_when_remains_is_unusual_then_none_or_as_sent(remains: Any, expec
 
 
 @pytest.mark.parametrize("row", [None, 5, [], {}, {"charge": "1"}, {"status": None}, {"status": 5}])
-def test_status_when_row_is_malformed_then_only_its_order_has_an_error(row: Any) -> None:
+def test_status_when_row_malformed_then_error_only_for_its_order(row: Any) -> None:
     answered = parse_statuses(json.dumps({"133": FULL, "416": row}), ["133", "416"])
     assert answered["133"] == status("133")
     assert isinstance(answered["416"], RowError)
@@ -261,7 +261,7 @@ def test_refill_when_accepted_without_id_then_refill_id_is_empty() -> None:
         {"1": "Completed", "2": {"status": "rejected"}, "3": {"error": "Incorrect refill ID"}},
     ],
 )
-def test_refill_statuses_when_in_any_shape_then_returned_by_refill_id(body: Any) -> None:
+def test_refill_statuses_when_in_any_shape_then_keyed_by_refill_id(body: Any) -> None:
     assert parse_refill_statuses(json.dumps(body), ["1", "2", "3", "4"]) == {
         "1": RefillStatusRow("1", RefillStatus.COMPLETED, "Completed"),
         "2": RefillStatusRow("2", RefillStatus.REJECTED, body["2"]["status"] if "2" in body else "Rejected"),

@@ -78,7 +78,7 @@ def test_services_when_package_has_no_limits_then_quantity_is_one() -> None:
     assert (row.min, row.max) == (1, 1)
 
 
-def test_services_when_rows_are_bad_then_only_they_are_skipped_with_reasons() -> None:
+def test_services_when_rows_are_bad_then_skipped_with_reasons() -> None:
     bad = [
         make_row(service=2, rate="NaN"),
         make_row(service=3, rate=-1),
@@ -100,7 +100,7 @@ def test_services_when_rows_are_bad_then_only_they_are_skipped_with_reasons() ->
 
 
 @pytest.mark.parametrize("rate", ["NaN", "Infinity", "-Infinity", "1e999999999999999999999"])
-def test_services_when_number_is_enormous_then_only_its_row_is_skipped(rate: str) -> None:
+def test_services_when_number_is_huge_then_only_its_row_is_skipped(rate: str) -> None:
     good = json.dumps(make_row())
     for value in (rate, "1" * 5000, "1." + "1" * 5000):
         bad = json.dumps(make_row(service=2, rate="@")).replace('"@"', value)
@@ -109,7 +109,7 @@ def test_services_when_number_is_enormous_then_only_its_row_is_skipped(rate: str
         assert [row.external_id for row in listed.skipped] == ["2"]
 
 
-def test_services_when_row_contradicts_itself_then_only_it_is_skipped() -> None:
+def test_services_when_row_repeats_a_field_then_only_it_is_skipped() -> None:
     good = json.dumps(make_row())
     for field in ('"service": 3', '"rate": 9', '"max": 7', '"name": "Likes"'):
         bad = json.dumps(make_row(service=2))[:-1] + f", {field}}}"

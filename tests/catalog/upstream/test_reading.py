@@ -85,7 +85,7 @@ ASKING = {
 
 
 @pytest.mark.parametrize("action", READING)
-def test_reading_when_first_tries_fail_then_retried_after_growing_pauses(
+def test_reading_when_first_tries_fail_then_retried_with_backoff(
     action: str, server: FaultServer, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     call, body = READING[action]
@@ -117,7 +117,7 @@ def test_cancel_and_refill_when_they_fail_then_never_retried(
 
 
 @pytest.mark.parametrize("action", ASKING)
-def test_cancel_and_refill_when_nothing_can_be_sent_then_never_retried(
+def test_cancel_and_refill_when_unable_to_send_then_never_retried(
     action: str, server: FaultServer, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tries: list[object] = []
@@ -132,9 +132,7 @@ def test_cancel_and_refill_when_nothing_can_be_sent_then_never_retried(
     assert len(tries) == 1
 
 
-def test_reading_when_it_keeps_failing_then_unavailable_after_two_retries(
-    server: FaultServer, make_client: MakeClient
-) -> None:
+def test_reading_when_all_tries_fail_then_error_after_two_retries(server: FaultServer, make_client: MakeClient) -> None:
     server.behaviour = answer(b"<html>", status=503)
     with pytest.raises(UpstreamUnavailable, match="HTTP 503") as failure:
         make_client().balance()
@@ -205,7 +203,7 @@ def test_cancel_when_accepted_then_cancel_accepted(server: FaultServer, make_cli
     assert make_client().cancel(["2", "3"]) == {"2": CancelAccepted("2")}
 
 
-def test_errors_when_shown_or_pickled_then_complete_and_without_the_key(
+def test_errors_when_shown_or_pickled_then_complete_but_key_hidden(
     server: FaultServer, make_client: MakeClient
 ) -> None:
     server.behaviour = answer({"error": f"Invalid API key: {API_KEY}"})
@@ -229,7 +227,7 @@ def test_errors_when_shown_or_pickled_then_complete_and_without_the_key(
         {"user_agent": "a\r\nX: y"},
     ],
 )
-def test_client_when_address_or_user_agent_is_unusable_then_value_error(
+def test_client_when_url_or_user_agent_is_invalid_then_value_error(
     changes: dict[str, str], make_client: MakeClient
 ) -> None:
     with pytest.raises(ValueError, match="must|no URL|may hold"):

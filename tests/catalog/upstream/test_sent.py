@@ -271,7 +271,7 @@ FAULTS: dict[str, Fault] = {
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_add_when_a_fault_occurs_then_outcome_fits_what_the_server_received(
+def test_add_when_fault_occurs_then_outcome_fits_what_was_received(
     name: str, make_client: Callable[..., UpstreamClient], tls: Callable[[str], ssl.SSLContext]
 ) -> None:
     fault = FAULTS[name]

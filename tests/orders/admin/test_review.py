@@ -158,7 +158,7 @@ def test_page_when_opened_then_nothing_is_sent_or_changed(staff_client, upstream
     assert LogEntry.objects.count() == 0
 
 
-def test_page_when_in_doubt_then_question_facts_evidence_and_three_choices(staff_client, upstream, doubt):
+def test_page_when_in_doubt_then_shows_facts_evidence_and_choices(staff_client, upstream, doubt):
     text = text_of(staff_client, doubt)
     parts = [
         "Find out whether Upstream has this order, then choose below",
@@ -203,7 +203,7 @@ def test_page_when_two_orphans_agree_then_no_id_until_one_is_bound(
     assert response.context["cards"][0].form["upstream_id"].value() == two
 
 
-def test_page_when_balances_are_known_then_both_outcomes_are_computed(staff_client, provider, customer, service, doubt):
+def test_page_when_balances_are_known_then_both_outcomes_computed(staff_client, provider, customer, service, doubt):
     # $1000 less the three others' $0.30 before it was sent, its own $2, and $10 outside the panel after it.
     lines = [(line.label, line.amount, line.note) for line in staff_client.get(page(doubt)).context["balance"]]
     assert [(label, amount) for label, amount, _ in lines] == [
@@ -236,7 +236,7 @@ def test_page_when_others_were_sent_in_between_then_counted_once(
 
 
 @pytest.mark.parametrize(("key", "counted"), [("upstream-key", "1 order"), ("another-key", "0 orders")])
-def test_page_when_a_provider_is_set_up_twice_then_its_account_is_counted(
+def test_page_when_provider_set_up_twice_then_counted_by_account(
     staff_client, upstream, provider, customer, service, known, key, counted
 ):
     check_balance(provider=provider)
@@ -248,7 +248,7 @@ def test_page_when_a_provider_is_set_up_twice_then_its_account_is_counted(
     assert staff_client.get(page(order)).context["balance"][1].note == counted
 
 
-def test_page_when_attempts_have_no_account_then_the_provider_is_counted(
+def test_page_when_attempt_has_no_account_then_counted_by_provider(
     staff_client, upstream, provider, customer, service, known
 ):
     check_balance(provider=provider)
@@ -347,7 +347,7 @@ def test_order_page_when_in_doubt_then_links_the_review_page(staff_client, doubt
     assert page(known[0]) not in staff_client.get(own_page(known[0])).content.decode()
 
 
-def test_page_when_nothing_is_to_be_decided_then_redirects_to_the_order(staff_client, known):
+def test_page_when_nothing_to_decide_then_redirects_to_the_order(staff_client, known):
     with nothing_changes():
         response = staff_client.get(page(known[0]), follow=True)
     assert response.redirect_chain == [(own_page(known[0]), 302)]
@@ -378,7 +378,7 @@ def test_bind_when_the_provider_has_it_then_polled(staff_client, staff, upstream
     assert refunds_of(doubt) == [1_250_000]
 
 
-def test_bind_when_the_provider_denies_the_id_then_an_error_and_it_is_kept(staff_client, upstream, doubt):
+def test_bind_when_provider_denies_id_then_error_and_input_is_kept(staff_client, upstream, doubt):
     with nothing_changes():
         response = choose(staff_client, doubt, "bind", upstream_id="424242")
     assert errors_of(response, "bind") == ["Upstream says that it has no order 424242 of ours."]
@@ -400,16 +400,14 @@ def test_bind_when_the_id_is_malformed_then_refused_without_a_call(staff_client,
     assert upstream.requests == []
 
 
-def test_bind_when_the_provider_does_not_answer_then_staff_are_trusted(staff_client, upstream, doubt):
+def test_bind_when_provider_does_not_answer_then_staff_are_trusted(staff_client, upstream, doubt):
     there = true_id(upstream, doubt)
     upstream.close()
     choose(staff_client, doubt, "bind", upstream_id=there)
     assert fresh(doubt).upstream_id == there
 
 
-def test_bind_when_another_decides_during_the_call_then_theirs_stands(
-    staff_client, staff, upstream, doubt, monkeypatch
-):
+def test_bind_when_another_decides_meanwhile_then_nothing_changes(staff_client, staff, upstream, doubt, monkeypatch):
     check_id = search.check_id
 
     def meanwhile(**values: Any) -> None:
@@ -454,7 +452,7 @@ def test_send_again_when_the_checkbox_is_empty_then_required(staff_client, doubt
 
 
 @pytest.mark.parametrize("fixture", ["doubt", "losing"])
-def test_send_again_when_it_would_lose_money_then_refused_and_unchecked(staff_client, service, request, fixture):
+def test_send_again_when_at_a_loss_then_refused_and_box_unchecked(staff_client, service, request, fixture):
     order = request.getfixturevalue(fixture)
     set_rate(service, "9")
     assert "It cannot be sent while that is so." in text_of(staff_client, order)
@@ -480,7 +478,7 @@ def test_send_again_when_the_loss_is_gone_then_sent(staff_client, service, losin
 
 
 @pytest.mark.parametrize("fixture", ["doubt", "unknown_refusal", "losing"])
-def test_refund_when_staff_give_up_then_refunded_in_full_with_the_reason(staff_client, customer, request, fixture):
+def test_refund_when_staff_give_up_then_full_refund_with_reason(staff_client, customer, request, fixture):
     order = request.getfixturevalue(fixture)
     before = money_of(customer)[0]
     response = choose(staff_client, order, "refund", note="The provider is gone.")
@@ -569,7 +567,7 @@ def test_page_when_queued_in_review_then_only_what_applies(staff_client, upstrea
     assert ("It was not sent yet." in text) == (fixture == "losing")
 
 
-def test_page_when_sent_again_and_in_doubt_then_it_keeps_the_evidence(staff_client, staff, upstream, doubt):
+def test_page_when_sent_again_and_in_doubt_then_it_keeps_evidence(staff_client, staff, upstream, doubt):
     there = true_id(upstream, doubt)
     decisions.send_again(order=doubt, actor=staff)
     decisions.ask_for_review(order=fresh(doubt), reason=ReviewReason.DOUBT, note="A late answer.")
@@ -608,7 +606,7 @@ FILLED = {
 
 @pytest.mark.parametrize("choice", FILLED)
 @pytest.mark.parametrize("seen", ["older", "made up", "missing"])
-def test_choice_when_the_page_is_stale_then_nothing_changes_or_is_lost(staff_client, upstream, doubt, choice, seen):
+def test_choice_when_page_is_stale_then_nothing_changes_or_is_lost(staff_client, upstream, doubt, choice, seen):
     """A tab opened at the first doubt sent the order again after the second."""
     form = {**FILLED[choice], "choice": choice, "seen": staff_client.get(page(doubt)).context["seen"]}
     if seen == "older":

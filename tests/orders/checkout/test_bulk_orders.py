@@ -61,7 +61,7 @@ def test_line_when_written_in_a_usual_way_then_it_is_read(text):
     assert (line.service_id, line.link, line.quantity, line.error) == (7, LINK, 1000, "")
 
 
-def test_lines_when_some_are_empty_then_the_others_keep_their_numbers():
+def test_lines_when_some_are_empty_then_others_keep_their_numbers():
     lines = read_lines("\r\n1 | a | 1\r\n\r\n   \r2 | b | 2\n")
     assert [(line.number, line.service_id) for line in lines] == [(2, 1), (5, 2)]
 
@@ -99,7 +99,7 @@ def test_file_when_its_lines_have_bars_then_they_stay_unchanged():
     assert lines_of_file(ROWS.encode()) == ROWS
 
 
-def test_csv_file_when_a_cell_is_escaped_against_formulas_then_it_is_unescaped():
+def test_csv_file_when_a_cell_is_formula_escaped_then_unescaped():
     assert lines_of_file(b"7,'@somebody,100") == "7 | @somebody | 100"
 
 
@@ -127,14 +127,14 @@ def test_file_when_it_cannot_be_read_then_the_error_says_why(data, words):
 # -- the preview -------------------------------------------------------------------------------------
 
 
-def test_quote_when_lines_are_valid_then_it_has_each_charge_and_the_sum(customer, service):
+def test_quote_when_lines_are_valid_then_it_has_charges_and_total(customer, service):
     package = make.service(service.upstream.provider, external_id="2", type="package", rate="3", name="Starter")
     quote = quoted(customer, f"{service.pk} | {LINK} | 1000\n{package.pk} | {LINK}\n{package.pk} | @me | 1")
     assert [one.charge for one in quote.lines] == [2_500_000, 3_750_000, 3_750_000]
     assert (quote.charge, quote.balance_after, quote.missing) == (10_000_000, 0, 0)
 
 
-def test_quote_when_the_customer_has_an_agreed_price_then_only_they_get_it(customer, other, service):
+def test_quote_when_customer_agreed_a_price_then_only_they_get_it(customer, other, service):
     CustomerPrice.objects.create(customer=other, service=service, price=2_250_000)
     text = f"{service.pk} | {LINK} | 1000"
     assert quoted(customer, text).charge == 2_500_000
@@ -175,7 +175,7 @@ def test_quote_when_lines_are_wrong_then_each_has_its_error(customer, service):
         assert words in error, line
 
 
-def test_quote_when_a_link_is_duplicate_then_it_warns_and_stays_ready(customer, other, service):
+def test_quote_when_link_is_duplicate_then_warns_but_stays_valid(customer, other, service):
     running = make.order(customer, service, link="https://example.com/runs")
     make.order(other, service, link="https://example.com/b")
     quote = quoted(
@@ -240,7 +240,7 @@ def test_request_when_repeated_then_it_returns_the_first_orders(customer, servic
     assert (again.orders, again.charge) == (first.orders, first.charge) == (2, 500_000)
 
 
-def test_request_when_its_key_is_reused_for_other_lines_then_nothing_is_lost(customer, service):
+def test_request_when_key_reused_for_other_lines_then_nothing_lost(customer, service):
     text, key = f"{service.pk} | {LINK} | 100", uuid4().hex
     seal = quoted(customer, text).seal
     create_bulk(customer=customer, text=text, request_key=key, seal=seal)
@@ -257,14 +257,14 @@ def test_request_when_repeated_then_the_same_failed_lines_are_left(customer, ser
     assert [line.number for line in first.left] == [line.number for line in again.left] == [2]
 
 
-def test_request_key_when_another_customer_uses_it_then_they_get_orders_of_their_own(customer, other, service):
+def test_request_key_when_customers_share_it_then_each_gets_orders(customer, other, service):
     key = uuid4().hex
     order_all(customer, f"{service.pk} | {LINK} | 100", key=key)
     order_all(other, f"{service.pk} | {LINK} | 100", key=key)
     assert [order.customer for order in Order.objects.order_by("pk")] == [customer, other]
 
 
-def test_balance_when_one_line_is_not_covered_then_nothing_is_ordered(customer, service):
+def test_balance_when_one_line_is_not_covered_then_nothing_ordered(customer, service):
     text = "\n".join(f"{service.pk} | https://example.com/{n} | 1000" for n in range(5))
     with nothing_changes(), pytest.raises(NotEnoughFunds) as refused:
         order_all(customer, text)
@@ -272,7 +272,7 @@ def test_balance_when_one_line_is_not_covered_then_nothing_is_ordered(customer, 
     assert quoted(customer, text).missing == 2_500_000
 
 
-def test_prices_when_one_rose_since_the_preview_then_nothing_is_ordered(customer, service):
+def test_prices_when_one_rose_since_preview_then_nothing_ordered(customer, service):
     second = make.service(service.upstream.provider, external_id="2")
     text = f"{service.pk} | {LINK} | 100\n{second.pk} | {LINK} | 100"
     seal = quoted(customer, text).seal
@@ -282,7 +282,7 @@ def test_prices_when_one_rose_since_the_preview_then_nothing_is_ordered(customer
         order_all(customer, text, seal=seal)
 
 
-def test_prices_when_they_fell_since_the_preview_then_the_lower_ones_are_charged(customer, service):
+def test_prices_when_fallen_since_preview_then_lower_price_charged(customer, service):
     text = f"{service.pk} | {LINK} | 1000"
     seal = quoted(customer, text).seal
     Service.objects.update(price=2_400_000)
@@ -290,7 +290,7 @@ def test_prices_when_they_fell_since_the_preview_then_the_lower_ones_are_charged
 
 
 @pytest.mark.parametrize("was_on_sale", [True, False])
-def test_service_when_put_on_or_off_sale_since_the_preview_then_nothing_is_ordered(was_on_sale, customer, service):
+def test_service_when_put_on_or_off_sale_then_nothing_ordered(was_on_sale, customer, service):
     second = make.service(service.upstream.provider, external_id="2")
     text = f"{service.pk} | {LINK} | 100\n{second.pk} | {LINK} | 100"
     Service.objects.filter(pk=second.pk).update(is_on_sale=was_on_sale)
@@ -335,7 +335,7 @@ def test_seal_when_forged_then_the_real_price_is_charged_or_nothing(customer, se
     assert order_all(customer, text, seal=f"{print_}:{'9' * 18}").charge == 2_500_000
 
 
-def test_process_when_killed_at_any_statement_then_all_is_ordered_or_nothing(customer, service):
+def test_process_when_killed_at_any_statement_then_all_or_nothing(customer, service):
     text, key = f"{service.pk} | {LINK} | 1000\n{service.pk} | @me | 100", uuid4().hex
     seal = quoted(customer, text).seal
 
@@ -347,7 +347,7 @@ def test_process_when_killed_at_any_statement_then_all_is_ordered_or_nothing(cus
     assert order_all(customer, text, key=key, seal=seal).orders == Order.objects.count() == 2
 
 
-def test_lines_when_there_are_a_thousand_then_the_statements_are_bounded(service):
+def test_lines_when_there_are_a_thousand_then_statements_bounded(service):
     rich = make.customer("rich@example.org", funds="10000")
 
     def ordered(count: int) -> int:
@@ -367,7 +367,7 @@ def test_lines_when_there_are_a_thousand_then_the_statements_are_bounded(service
 
 
 @pytest.mark.django_db(transaction=True)
-def test_request_when_sent_by_many_tabs_at_once_then_it_is_created_once(service):
+def test_request_when_sent_by_many_tabs_at_once_then_created_once(service):
     rich = make.customer("rich@example.org", funds="100")
     text, key = "\n".join(f"{service.pk} | https://example.com/{n} | 100" for n in range(20)), uuid4().hex
     seal = quoted(rich, text).seal
@@ -389,7 +389,7 @@ def test_request_when_the_keys_differ_then_each_creates_orders(service):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_balance_for_two_when_six_requests_come_at_once_then_two_succeed(service):
+def test_balance_for_two_when_six_requests_race_then_two_succeed(service):
     alice = make.customer("rich@example.org", funds="1.20")
     text = f"{service.pk} | {LINK} | 100\n{service.pk} | @me | 100"
     seal = quoted(alice, text).seal
@@ -400,7 +400,7 @@ def test_balance_for_two_when_six_requests_come_at_once_then_two_succeed(service
 
 
 @pytest.mark.django_db(transaction=True)
-def test_single_orders_when_created_beside_bulk_orders_then_all_entries_chain(service):
+def test_orders_when_single_and_bulk_at_once_then_entries_add_up(service):
     rich = make.customer("rich@example.org", funds="100")
     text = "\n".join(f"{service.pk} | https://example.com/{n} | 100" for n in range(50))
     seal = quoted(rich, text).seal
@@ -434,7 +434,7 @@ def text_of(page: Any) -> str:
     return " ".join(page.content.decode().split())
 
 
-def test_page_when_lines_are_previewed_and_ordered_then_all_are_created_once(signed_in, customer, service):
+def test_page_when_lines_previewed_and_ordered_then_created_once(signed_in, customer, service):
     page = send(signed_in, f"{service.pk} | {LINK} | 1000\n{service.pk} | @me | 100")
     assert Order.objects.count() == 0
     assert "Order all 2 for $2.75" in text_of(page)
@@ -447,7 +447,7 @@ def test_page_when_lines_are_previewed_and_ordered_then_all_are_created_once(sig
     assert Order.objects.count() == 2
 
 
-def test_page_when_some_lines_are_wrong_then_they_wait_and_the_others_are_ordered(signed_in, customer, service):
+def test_page_when_some_lines_invalid_then_kept_and_others_ordered(signed_in, customer, service):
     page = send(signed_in, f"{service.pk} | {LINK} | 100\n{service.pk} | <b>nonsense</b> | 100")
     text = text_of(page)
     assert "<strong>Line 2:</strong> A link has no" in text or "<strong>Line 2:</strong> This is no link" in text
@@ -470,7 +470,7 @@ def test_page_when_the_price_rose_then_it_shows_the_preview_again(signed_in, ser
     assert Order.objects.get().charge == 2_600_000
 
 
-def test_page_when_the_balance_is_short_then_it_shows_what_is_missing(signed_in, service):
+def test_page_when_balance_is_short_then_it_shows_missing_amount(signed_in, service):
     page = send(signed_in, f"{service.pk} | {LINK} | 5000")
     assert 'You need <span class="money">$2.50</span> more' in text_of(page)
     with nothing_changes():
@@ -496,7 +496,7 @@ def test_page_when_there_was_no_preview_then_it_shows_one(signed_in, service):
         ("x.csv", b"name,price\nservice,1", "Begin with the number"),
     ],
 )
-def test_file_when_it_is_wrong_then_its_field_or_line_shows_the_error(name, data, error, signed_in):
+def test_file_when_it_is_wrong_then_field_or_line_shows_the_error(name, data, error, signed_in):
     with nothing_changes():
         page = send(signed_in, file=SimpleUploadedFile(name, data))
     assert page.status_code == 200
@@ -509,20 +509,20 @@ def test_file_when_it_is_valid_then_its_lines_fill_the_form(signed_in, service):
     assert "Order for $0.25" in text_of(page)
 
 
-def test_file_when_lines_are_typed_too_then_they_stay_and_an_error_is_shown(signed_in, service):
+def test_file_when_lines_typed_too_then_lines_kept_and_error_shown(signed_in, service):
     page = send(signed_in, "1 | mine | 100", file=SimpleUploadedFile("x.csv", f"{service.pk},@me,100".encode()))
     assert "There are lines above already" in text_of(page)
     assert hidden_fields(page)["lines"] == "1 | mine | 100"
 
 
-def test_text_when_empty_or_too_long_then_its_field_shows_the_error_and_keeps_it(signed_in):
+def test_text_when_empty_or_too_long_then_kept_with_field_error(signed_in):
     assert "Write at least one line" in text_of(send(signed_in, " "))
     page = send(signed_in, "1 | @me | 1\n" * 1_001)
     assert "these are 1,001" in text_of(page)
     assert hidden_fields(page)["lines"].count("@me") == 1_001
 
 
-def test_page_when_it_previews_many_lines_then_its_queries_do_not_grow(signed_in, service):
+def test_page_when_it_previews_many_lines_then_queries_do_not_grow(signed_in, service):
     counts = []
     for count in (1, 40):
         text = "\n".join(f"{service.pk} | https://example.com/{n} | 100" for n in range(count))
@@ -536,7 +536,7 @@ def test_page_when_it_previews_many_lines_then_its_queries_do_not_grow(signed_in
 # -- a session that ended ----------------------------------------------------------------------------
 
 
-def test_lines_when_the_session_ended_then_they_are_kept_until_sign_in(customer, service):
+def test_lines_when_session_ended_then_they_are_kept_until_sign_in(customer, service):
     client = Client()
     text = f"{service.pk} | {LINK} | 100\nünfinished"
     answer = send(client, text, owner=make.form_owner(customer, reverse("mass_order")))
@@ -551,7 +551,7 @@ def test_lines_when_the_session_ended_then_they_are_kept_until_sign_in(customer,
     assert Order.objects.count() == 0
 
 
-def test_file_when_the_session_ended_then_its_lines_are_kept_until_sign_in(customer, service):
+def test_file_when_session_ended_then_lines_are_kept_until_sign_in(customer, service):
     client = Client()
     file = SimpleUploadedFile("x.csv", f"{service.pk},@me,100".encode())
     answer = send(client, file=file, owner=make.form_owner(customer, reverse("mass_order")))
@@ -566,14 +566,14 @@ def test_visitor_when_nothing_was_typed_then_no_session_is_created():
     assert "sessionid" not in client.cookies
 
 
-def test_lines_when_another_customer_signs_in_then_they_do_not_see_them(customer, other):
+def test_lines_when_another_customer_signs_in_then_not_shown(customer, other):
     client = Client()
     send(client, "1 | @me | 1", owner=make.form_owner(customer, reverse("mass_order")))
     client.force_login(other)
     assert hidden_fields(client.get(reverse("mass_order")))["lines"] == ""
 
 
-def test_visitor_when_they_never_had_a_form_then_no_session_is_filled(customer):
+def test_visitor_when_form_owner_is_forged_then_no_session_created(customer):
     client = Client()
     send(client, "1 | @me | 1", owner=f"{customer.pk}:forged")
     assert "sessionid" not in client.cookies

@@ -179,7 +179,7 @@ def test_comments_when_split_by_any_line_end_then_each_is_charged(customer, prov
     assert (sent.quantity, sent.charge) == (3, 3)
 
 
-def test_comments_when_lines_are_valid_then_a_provider_counts_no_more_of_them():
+def test_comments_when_valid_then_provider_counts_no_more_lines():
     for code in range(0x3000):
         try:
             lines = text_lines(param=COMMENTS, text=f"one{chr(code)}two")
@@ -188,7 +188,7 @@ def test_comments_when_lines_are_valid_then_a_provider_counts_no_more_of_them():
         assert len("\n".join(lines).splitlines()) == len(lines), hex(code)
 
 
-def test_order_of_a_package_when_created_then_its_charge_is_the_price(customer, provider):
+def test_order_of_package_when_created_then_charge_is_the_price(customer, provider):
     service = make.service(provider, type="package", rate="3", low=1, high=1)
     order = create(customer, service, quantity=None).order
     assert (order.quantity, order.charge, order.expected_cost) == (1, 3_750_000, 3_000_000)
@@ -241,7 +241,7 @@ def test_order_when_the_wallet_has_exactly_enough_then_it_is_created(customer, p
             create(customer, service, quantity=10)
 
 
-def test_order_when_the_customer_has_no_wallet_yet_then_it_is_refused(service):
+def test_order_when_customer_has_no_wallet_yet_then_it_is_refused(service):
     poor = make.customer("dora@example.org")
     with pytest.raises(NotEnoughFunds):
         create(poor, service)
@@ -249,25 +249,25 @@ def test_order_when_the_customer_has_no_wallet_yet_then_it_is_refused(service):
     assert make.wallet(poor).balance == 0
 
 
-def test_order_when_the_price_rose_since_it_was_seen_then_it_is_refused(customer, service):
+def test_order_when_price_rose_since_seen_then_it_is_refused(customer, service):
     set_rate(service, "2.40")
     with nothing_changes(), pytest.raises(PriceChanged, match=r"to \$3.00 meanwhile"):
         create(customer, service, seen_charge=2_500_000)
     assert create(customer, service, seen_charge=3_000_000).order.charge == 3_000_000
 
 
-def test_order_when_one_micro_unit_above_the_seen_charge_then_it_is_refused(customer, service):
+def test_order_when_one_micro_unit_above_seen_charge_then_refused(customer, service):
     with nothing_changes(), pytest.raises(PriceChanged):
         create(customer, service, seen_charge=2_499_999)
 
 
-def test_order_when_the_price_fell_since_it_was_seen_then_the_lower_one_is_charged(customer, service):
+def test_order_when_price_fell_since_seen_then_lower_price_charged(customer, service):
     set_rate(service, "1.60")
     assert create(customer, service, seen_charge=2_500_000).order.charge == 2_000_000
     assert make.wallet(customer).balance == 8_000_000
 
 
-def test_order_when_a_double_click_sends_it_twice_then_it_is_created_once(customer, service):
+def test_order_when_double_click_sends_it_twice_then_created_once(customer, service):
     """A double click or a reload created and charged two orders."""
     first = create(customer, service, request_key="same")
     with nothing_changes():
@@ -278,7 +278,7 @@ def test_order_when_a_double_click_sends_it_twice_then_it_is_created_once(custom
 
 
 @pytest.mark.parametrize("what", ["link", "quantity", "service"])
-def test_order_when_the_same_form_has_other_contents_then_it_is_refused(customer, service, what):
+def test_order_when_same_form_has_other_contents_then_refused(customer, service, what):
     first = create(customer, service, request_key="same").order
     dear = make.service(service.upstream.provider, external_id="2", rate="900")
     changed: dict[str, Any] = {"link": {"link": f"{LINK}/other"}, "quantity": {"quantity": 999}}.get(what, {})
@@ -287,7 +287,7 @@ def test_order_when_the_same_form_has_other_contents_then_it_is_refused(customer
     assert refusal.value.order.pk == first.pk
 
 
-def test_order_when_the_same_form_has_other_comments_then_it_is_refused(customer, provider):
+def test_order_when_same_form_has_other_comments_then_refused(customer, provider):
     service = make.service(provider, type="custom_comments", low=1, high=100)
     create(customer, service, quantity=None, params={"comments": "one"}, request_key="same")
     with nothing_changes(), pytest.raises(AlreadyOrdered):
@@ -295,14 +295,14 @@ def test_order_when_the_same_form_has_other_comments_then_it_is_refused(customer
     assert not create(customer, service, quantity=None, params={"comments": " one \n"}, request_key="same").created
 
 
-def test_order_when_repeated_after_the_service_left_sale_then_the_first_is_returned(customer, service):
+def test_order_when_repeated_after_sale_ended_then_first_returned(customer, service):
     first = create(customer, service, request_key="same").order
     Service.objects.update(is_on_sale=False)
     with nothing_changes():
         assert create(customer, service, request_key="same").order.pk == first.pk
 
 
-def test_order_when_two_customers_use_the_same_key_then_each_has_an_order(customer, other, service):
+def test_order_when_two_customers_use_same_key_then_each_has_one(customer, other, service):
     one, two = (create(user, service, request_key="same").order for user in (customer, other))
     assert one.pk != two.pk
     assert (make.wallet(customer).balance, make.wallet(other).balance) == (7_500_000, 7_500_000)
@@ -318,7 +318,7 @@ def test_order_when_it_is_tiny_then_it_is_never_free(customer, provider, rate, q
 
 
 @pytest.mark.parametrize("rate", ["0.50", "20"])
-def test_order_when_the_price_changes_later_then_the_refund_is_of_the_charge(customer, service, upstream, rate):
+def test_order_when_price_changes_then_refund_is_based_on_charge(customer, service, upstream, rate):
     """A refund by today's price was more or less than the customer had paid."""
     upstream.set_service(1, rate="2", min=10, max=10_000)
     order = create(customer, service).order
@@ -332,7 +332,7 @@ def test_order_when_the_price_changes_later_then_the_refund_is_of_the_charge(cus
     assert find_breaches() == []
 
 
-def test_order_when_killed_between_insert_and_debit_then_nothing_is_left(customer, service, monkeypatch):
+def test_order_when_killed_between_insert_and_debit_then_undone(customer, service, monkeypatch):
     """With the debit in a later transaction, a crash in between left an order that nobody paid."""
     seen = []
 
@@ -363,9 +363,7 @@ def test_order_when_killed_after_the_debit_then_nothing_is_left(customer, servic
 @pytest.mark.parametrize("is_listed", [True, False])
 @pytest.mark.parametrize("type", ["default", "subscriptions"])
 @pytest.mark.parametrize("is_active", [True, False])
-def test_service_when_listed_on_a_page_then_it_can_be_ordered_and_else_not(
-    service, is_on_sale, is_listed, type, is_active
-):
+def test_service_when_listed_then_it_can_be_ordered_otherwise_not(service, is_on_sale, is_listed, type, is_active):
     Service.objects.update(is_on_sale=is_on_sale)
     UpstreamService.objects.update(is_listed=is_listed, type=type)
     Provider.objects.update(is_active=is_active)

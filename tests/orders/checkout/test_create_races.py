@@ -36,7 +36,7 @@ def debits() -> list[int]:
     return list(Entry.objects.filter(kind="order").values_list("amount", flat=True))
 
 
-def test_same_request_when_eight_threads_send_it_then_one_order_and_one_debit(service):
+def test_same_request_when_concurrent_then_one_order_and_one_debit(service):
     """Eight clicks at once create and charge one order, and each returns it."""
     alice = make.customer(funds="100")
     results = at_once(THREADS, lambda number: create(alice, service, key="same"))
@@ -56,7 +56,7 @@ def test_same_request_when_keys_differ_then_each_is_an_order(service):
     assert find_breaches() == []
 
 
-def test_same_key_when_threads_send_different_orders_then_one_is_created(service):
+def test_same_key_when_concurrent_orders_differ_then_one_created(service):
     alice = make.customer(funds="100")
     results = at_once(THREADS, lambda number: create(alice, service, key="same", quantity=1_000 + number))
     assert Counter(type(result) for result in results) == {CreatedOrder: 1, AlreadyOrdered: THREADS - 1}
@@ -65,7 +65,7 @@ def test_same_key_when_threads_send_different_orders_then_one_is_created(service
     assert find_breaches() == []
 
 
-def test_balance_for_three_when_eight_threads_order_then_three_are_created(service):
+def test_funds_for_three_when_eight_orders_race_then_three_created(service):
     """With a check before the debit, the balance went negative and all eight orders were created."""
     alice = make.customer(funds="9")  # three orders of $2.50, and $1.50 left
     results = at_once(THREADS, lambda number: create(alice, service, key=f"key {number}"))
@@ -74,7 +74,7 @@ def test_balance_for_three_when_eight_threads_order_then_three_are_created(servi
     assert find_breaches() == []
 
 
-def test_balance_when_read_computed_and_written_back_then_debits_are_lost():
+def test_balance_when_read_and_written_back_then_debits_are_lost():
     """Shows that the test detects lost updates: a naive read and write back loses seven of eight $1 debits from $9."""
     alice = make.customer(funds="9")
     all_have_read = threading.Barrier(THREADS)
@@ -91,7 +91,7 @@ def test_balance_when_read_computed_and_written_back_then_debits_are_lost():
     assert breach.rows == [f"wallet {make.wallet(alice).pk}: balance 8000000, entries sum up to 9000000"]
 
 
-def test_many_customers_when_they_order_at_once_then_no_debit_is_lost(service):
+def test_many_customers_when_ordering_at_once_then_no_debit_lost(service):
     users = [make.customer(f"user{number}@example.org", funds="10") for number in range(4)]
 
     def work(number: int) -> None:

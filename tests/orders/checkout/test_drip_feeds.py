@@ -78,7 +78,7 @@ def drip(customer, service) -> DripFeed:
 
 
 @pytest.mark.usefixtures("frozen_clock")
-def test_start_when_valid_then_all_runs_are_paid_and_the_first_begins(customer, service):
+def test_start_when_valid_then_all_runs_are_paid_and_first_begins(customer, service):
     drip = fresh(start(customer, service).order.drip_feed)
     assert money_of(customer) == (9_250_000, [("deposit", 10_000_000), ("drip_feed", -750_000)])
     assert Entry.objects.get(kind="drip_feed").drip_ref == drip.pk
@@ -88,7 +88,7 @@ def test_start_when_valid_then_all_runs_are_paid_and_the_first_begins(customer, 
     assert timedelta(minutes=59) < drip.next_run_at - timezone.now() <= timedelta(minutes=60)
 
 
-def test_charge_when_one_run_is_rounded_up_then_the_total_is_a_multiple(customer, service):
+def test_charge_when_a_run_is_rounded_up_then_total_is_a_multiple(customer, service):
     Service.objects.update(price=2_500_001)
     drip = fresh(start(customer, service, quantity=10, runs=7).order.drip_feed)
     assert (drip.run_charge, drip.charge) == (25_001, 175_007)
@@ -111,7 +111,7 @@ def test_start_when_its_key_has_other_contents_then_it_is_refused(other, custome
         start(customer, service, request_key=key, **other)
 
 
-def test_key_when_an_order_and_a_drip_feed_share_it_then_the_second_is_refused(customer, service):
+def test_key_when_order_and_drip_feed_share_it_then_second_refused(customer, service):
     ordered = {"customer": customer, "order_input": OrderInput(service.pk, LINK, 100, {}), "seen_charge": None}
     create_order(**ordered, request_key="a" * 32)
     start(customer, service, request_key="b" * 32)
@@ -122,7 +122,7 @@ def test_key_when_an_order_and_a_drip_feed_share_it_then_the_second_is_refused(c
             create_order(**ordered, request_key="b" * 32)
 
 
-def test_start_when_the_balance_covers_one_run_only_then_it_is_refused(service):
+def test_start_when_balance_does_not_cover_all_runs_then_refused(service):
     poor = make.customer("poor@example.org", funds="0.74")
     with nothing_changes(), pytest.raises(NotEnoughFunds) as refused:
         start(poor, service)
@@ -161,7 +161,7 @@ def test_start_when_its_runs_exceed_any_wallet_then_it_is_refused(customer, serv
         start(customer, service, quantity=500)
 
 
-def test_start_when_the_service_is_gone_or_cannot_drip_then_it_is_refused(customer, service):
+def test_start_when_service_is_gone_or_cannot_drip_then_refused(customer, service):
     package = make.service(service.upstream.provider, external_id="2", type="package")
     Service.objects.filter(pk=service.pk).update(is_on_sale=False)
     with nothing_changes():
@@ -171,7 +171,7 @@ def test_start_when_the_service_is_gone_or_cannot_drip_then_it_is_refused(custom
             start(customer, package, quantity=None)
 
 
-def test_start_when_killed_at_any_statement_then_it_is_complete_or_undone(customer, service):
+def test_start_when_killed_at_any_statement_then_all_or_nothing(customer, service):
     key = uuid4().hex
 
     def nothing() -> None:
@@ -204,25 +204,25 @@ def test_runs_when_due_then_each_becomes_an_order_and_no_money_moves(drip, custo
 
 
 @pytest.mark.usefixtures("frozen_clock")
-def test_worker_when_down_for_days_then_one_run_begins_and_the_next_waits(drip):
+def test_worker_when_down_for_days_then_only_one_run_begins(drip):
     make_due(drip, late=timedelta(days=3))
     assert [begin_due_runs() for _ in range(3)] == [1, 0, 0]
     assert fresh(drip).next_run_at - timezone.now() > timedelta(minutes=59)
 
 
-def test_price_when_it_changes_after_the_start_then_the_runs_keep_theirs(drip, customer, service):
+def test_price_when_changed_after_start_then_runs_keep_old_price(drip, customer, service):
     Service.objects.filter(pk=service.pk).update(price=2_600_000)
     CustomerPrice.objects.create(customer=customer, service=service, price=2_700_000)
     assert next_run(drip).charge == 250_000
     assert make.order(customer, service).charge != 250_000
 
 
-def test_service_when_its_type_changed_upstream_then_the_runs_keep_theirs(drip, service):
+def test_service_type_when_changed_upstream_then_runs_keep_old_one(drip, service):
     UpstreamService.objects.filter(pk=service.upstream_id).update(type="custom_comments")
     assert next_run(drip).service_type == "default"
 
 
-def test_service_when_renamed_then_the_runs_keep_the_name_of_the_sale(drip, service):
+def test_service_when_renamed_then_runs_keep_the_original_name(drip, service):
     Service.objects.filter(pk=service.pk).update(name="Something else")
     assert next_run(drip).service_name == drip.service_name
     stop_drip_feed(drip=drip, actor=None)
@@ -235,7 +235,7 @@ def test_service_when_off_sale_then_its_runs_continue(drip, service):
     assert next_run(drip).run == 2
 
 
-def test_run_when_its_cost_rose_above_the_charge_then_it_goes_to_review(drip, service, upstream):
+def test_run_when_cost_rose_above_charge_then_it_goes_to_review(drip, service, upstream):
     Service.objects.filter(pk=service.pk).update(cost=2_600_000, price=3_000_000)
     order = next_run(drip)
     submit_now()
@@ -261,7 +261,7 @@ def test_runs_when_submitted_then_each_is_refunded_by_its_own_status(drip, custo
     assert money_of(customer)[0] == 9_250_000 + 350_000
 
 
-def test_run_when_the_provider_refuses_it_then_it_is_refunded_and_the_next_begins(drip, customer, upstream):
+def test_run_when_provider_refuses_then_refunded_and_next_begins(drip, customer, upstream):
     upstream.set_service(1, rate="2", min=500, max=10_000, type="Default")
     submit_now()
     first = drip.orders.get(run=1)
@@ -272,7 +272,7 @@ def test_run_when_the_provider_refuses_it_then_it_is_refunded_and_the_next_begin
 
 
 @pytest.mark.usefixtures("frozen_clock")
-def test_run_when_it_cannot_begin_then_others_do_and_an_alert_is_raised(drip, customer, service, monkeypatch):
+def test_run_when_it_cannot_begin_then_others_do_and_alert_raised(drip, customer, service, monkeypatch):
     other = fresh(start(customer, service).order.drip_feed)
     make_due(drip, late=timedelta(hours=1))
     make_due(other)
@@ -295,7 +295,7 @@ def test_run_when_it_cannot_begin_then_others_do_and_an_alert_is_raised(drip, cu
 
 
 @pytest.mark.usefixtures("frozen_clock")
-def test_run_when_killed_at_any_statement_then_it_has_begun_or_is_still_due(drip):
+def test_run_when_killed_at_any_statement_then_begun_or_still_due(drip):
     make_due(drip)
 
     def still_due() -> None:
@@ -341,7 +341,7 @@ def test_books_when_a_run_began_without_payment_then_they_show_it(drip):
     free.delete()
 
 
-def test_overview_when_paid_runs_have_not_begun_then_their_money_is_owed(drip, customer, staff_client):
+def test_overview_when_paid_runs_have_not_begun_then_money_is_owed(drip, customer, staff_client):
     page = staff_client.get("/admin/").content.decode()
     assert "$9.75" in page  # $10.00 less the one run that began: $9.25 in the wallet, $0.50 for two runs.
 
@@ -359,14 +359,14 @@ def test_stop_when_all_runs_have_begun_then_it_is_refused(drip, customer):
         stop_drip_feed(drip=drip, actor=customer)
 
 
-def test_stop_when_the_begun_run_is_refunded_too_then_no_more_than_the_charge(drip, customer, upstream):
+def test_stop_when_begun_run_is_refunded_too_then_capped_at_charge(drip, customer, upstream):
     stop_drip_feed(drip=drip, actor=customer)
     submit_now()
     set_and_poll(upstream, drip.orders.get(), status="Canceled", remains=100, charge="0")
     assert money_of(customer)[0] == 10_000_000
 
 
-def test_stop_when_killed_at_any_statement_then_it_is_complete_or_undone(drip, customer):
+def test_stop_when_killed_at_any_statement_then_all_or_nothing(drip, customer):
     untouched = ((1, 0, "running"), 9_250_000)
     stopped = ((1, 500_000, "stopped"), 9_750_000)
     found = []
@@ -385,7 +385,7 @@ def test_stop_when_killed_at_any_statement_then_it_is_complete_or_undone(drip, c
 
 
 @RACE
-def test_start_when_eight_threads_send_it_then_one_is_started_and_paid_once():
+def test_start_when_eight_threads_try_then_started_and_paid_once():
     """With money for one only, the other threads get the first drip-feed, not an error about the balance."""
     alice = make.customer("alice@example.org", funds="0.75")
     service = make.service(make.provider())
@@ -414,7 +414,7 @@ def test_run_when_two_workers_begin_it_at_once_then_it_is_one_order():
 
 
 @RACE
-def test_run_when_two_workers_read_the_same_state_then_the_second_moves_nothing():
+def test_run_when_two_workers_read_same_state_then_second_fails():
     """Without the lock, the condition on `begun` alone keeps the second worker from beginning the run."""
     [drip] = due_drips(1)
     # A copy for each worker: beginning a run reloads the drip-feed.
@@ -428,7 +428,7 @@ def test_run_when_two_workers_read_the_same_state_then_the_second_moves_nothing(
 
 @RACE
 @pytest.mark.parametrize("attempt", range(3))
-def test_stop_and_begin_when_at_once_then_each_run_is_an_order_or_refunded(attempt):
+def test_stop_and_begin_when_at_once_then_runs_ordered_or_refunded(attempt):
     [drip] = due_drips(1)
     alice = drip.customer
     begun, back = in_threads(lambda: begin_next_run(pk=drip.pk), lambda: stop_drip_feed(drip=fresh(drip), actor=alice))

@@ -52,7 +52,7 @@ def test_order_when_in_doubt_then_followed_once_it_is_bound(upstream, customer, 
     assert fresh(order).poll.due_at == fresh(order).next_poll_at
 
 
-def test_follow_when_followed_already_then_due_anew_and_counts_begin_again(order):
+def test_follow_when_repeated_then_rescheduled_and_counts_reset(order):
     OrderPoll.objects.update(unchanged=7, errors=3, checked_at=NOW)
     follow(order_id=order.pk, provider_id=order.provider_id, due_at=LATER)
     poll = OrderPoll.objects.get()
@@ -105,7 +105,7 @@ def test_poll_when_due_sooner_during_its_call_then_it_stays_so(upstream, custome
 # -- orders of the release before ---------------------------------------------------------------------
 
 
-def test_order_when_the_release_before_accepted_it_then_the_sweep_adopts_it(upstream, customer, service):
+def test_order_when_accepted_by_prior_release_then_sweep_adopts_it(upstream, customer, service):
     [order] = create_accepted(customer, service)
     forget(order, checked_at=LATER, still_polls=4, poll_errors=2)
     watch_polls()

@@ -143,7 +143,7 @@ def test_id_when_it_is_no_plain_number_then_its_number_is_none(upstream_id, numb
     assert id_columns(upstream_id) == {"upstream_id": upstream_id, "upstream_number": number}
 
 
-def test_move_when_accepted_then_the_order_has_the_attempt_of_its_claim(order):
+def test_move_when_accepted_then_order_has_attempt_of_its_claim(order):
     first, second, _ = (PlacementAttempt.objects.create(order=order, token=token * 32) for token in "abc")
     claimed = order_at(order, Submission.SUBMITTING, claim_token=second.token)
     move(order=claimed, to=Submission.ACCEPTED, values=id_columns("77"))
@@ -196,7 +196,7 @@ def test_review_when_it_changed_meanwhile_then_it_stays(order, meanwhile):
     assert fresh(order).review_reason and not fresh(order).closed_review
 
 
-def test_answers_when_one_order_may_not_have_its_status_then_none_is_written(order, customer, service):
+def test_answers_when_one_status_is_not_allowed_then_none_written(order, customer, service):
     accepted = [
         order_at(one, Submission.ACCEPTED, upstream_id=one.pk) for one in (order, make.order(customer, service))
     ]
@@ -209,7 +209,7 @@ def test_answers_when_one_order_may_not_have_its_status_then_none_is_written(ord
     assert [fresh(one).status for one in accepted] == [Status.PENDING, Status.CANCELED]
 
 
-def test_answers_when_no_order_moved_then_all_followed_columns_are_written(order):
+def test_answers_when_no_order_moved_then_followed_columns_written(order):
     accepted = order_at(order, Submission.ACCEPTED)
     accepted.status, accepted.remains, accepted.finished_at = Status.PARTIAL, 7, LATER
     write_answers(orders=[accepted], was={order.pk: (Status.PENDING, 0)})
@@ -229,7 +229,7 @@ def test_answers_when_an_order_moved_meanwhile_then_they_are_refused(order, mean
     assert fresh(order).status != Status.COMPLETED
 
 
-def test_answers_when_they_would_take_a_refund_back_then_they_are_refused(order):
+def test_answers_when_they_would_reverse_a_refund_then_refused(order):
     accepted = order_at(order, Submission.ACCEPTED, refunded=5)
     accepted.refunded = 4
     with pytest.raises(OrderMoved):

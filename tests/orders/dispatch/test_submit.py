@@ -110,7 +110,7 @@ def test_order_when_the_provider_accepts_it_then_it_is_sent_once(upstream, provi
     assert money_of(customer) == PAID
 
 
-def test_round_when_the_third_order_fails_then_the_first_two_keep_their_ids(upstream, customer, service, monkeypatch):
+def test_round_when_third_order_fails_then_first_two_keep_ids(upstream, customer, service, monkeypatch):
     """With one transaction for the batch, an exception on the third order rolled back the ids of the first two, and all
     three were sent again.
     """
@@ -147,7 +147,7 @@ PERMANENT = [
 
 @pytest.mark.parametrize("status", [200, 400, 422])
 @pytest.mark.parametrize(("text", "shown"), PERMANENT)
-def test_order_when_refused_for_good_then_it_is_canceled_and_refunded(upstream, customer, order, text, shown, status):
+def test_order_when_refused_permanently_then_canceled_and_refunded(upstream, customer, order, text, shown, status):
     """A refused order was marked as failed first and refunded by another job, which skipped failed ones."""
     upstream.inject(refuses_with(text, status=status))
     submit_due_orders()
@@ -163,7 +163,7 @@ def test_order_when_refused_for_good_then_it_is_canceled_and_refunded(upstream, 
     assert len(upstream.requests_of("add")) == 1
 
 
-def test_order_when_refused_and_the_refund_fails_then_neither_is_written(customer, order, upstream, monkeypatch):
+def test_order_when_refused_and_refund_fails_then_neither_written(customer, order, upstream, monkeypatch):
     upstream.inject(refuses_with("Bad link"))
 
     def die(**values: Any) -> None:
@@ -180,7 +180,7 @@ def test_order_when_refused_and_the_refund_fails_then_neither_is_written(custome
     assert fresh(order).submission == Submission.IN_DOUBT
 
 
-def test_refused_order_when_not_refunded_then_the_database_rejects_it(order):
+def test_refused_order_when_not_refunded_then_database_rejects_it(order):
     with nothing_changes(), pytest.raises(IntegrityError), transaction.atomic():
         Order.objects.filter(pk=order.pk).update(submission=Submission.REFUSED, status=Status.CANCELED)
 
@@ -189,7 +189,7 @@ def test_refused_order_when_not_refunded_then_the_database_rejects_it(order):
 
 
 @pytest.mark.usefixtures("frozen_clock")
-def test_order_when_our_balance_there_is_used_up_then_it_waits_with_an_alert(upstream, provider, customer, service):
+def test_order_when_our_balance_runs_out_then_it_waits_with_alert(upstream, provider, customer, service):
     """The provider was out of money while customers' orders showed success, and nobody got an alert."""
     first, second = make.order(customer, service), make.order(customer, service)
     upstream.set_balance("0.05")
@@ -226,7 +226,7 @@ def test_order_when_our_balance_there_is_used_up_then_it_waits_with_an_alert(ups
     ],
     ids=["key", "inactive", "throttled", "429 empty", "429 page", "402"],
 )
-def test_order_when_the_provider_accepts_none_for_now_then_it_stays_queued(upstream, provider, customer, order, fault):
+def test_order_when_provider_is_not_accepting_then_it_stays_queued(upstream, provider, customer, order, fault):
     upstream.inject(fault)
     assert submit_due_orders() == 1
     assert (fresh(order).submission, fresh(order).review_reason) == ("queued", "")
@@ -238,7 +238,7 @@ def test_order_when_the_provider_accepts_none_for_now_then_it_stays_queued(upstr
     assert len(upstream.orders()) == 1
 
 
-def test_order_when_our_key_is_wrong_then_it_waits_until_the_owner_enters_it(upstream, provider, customer, order):
+def test_order_when_our_key_is_wrong_then_it_waits_for_correct_key(upstream, provider, customer, order):
     set_api_key(provider=provider, api_key="revoked")
     provider.save()
     for _ in range(3):
@@ -259,7 +259,7 @@ def test_order_when_the_key_cannot_be_decrypted_then_nothing_is_sent(upstream, p
 
 
 @pytest.mark.usefixtures("frozen_clock")
-def test_order_when_its_link_is_busy_then_it_waits_and_others_are_sent(upstream, provider, customer, service):
+def test_order_when_link_is_busy_then_it_waits_and_others_are_sent(upstream, provider, customer, service):
     busy, free = make.order(customer, service), make.order(customer, service, link="https://example.com/b")
     upstream.inject(refuses_with("You have active order with this link. Please wait until order being completed."))
     assert submit_due_orders() == 2
@@ -327,20 +327,20 @@ def test_order_when_the_connection_is_refused_then_it_stays_queued(customer):
     assert money_of(customer) == PAID
 
 
-def test_order_when_the_address_does_not_resolve_then_it_stays_queued(customer):
+def test_order_when_address_does_not_resolve_then_it_stays_queued(customer):
     order = make.order(customer, make.service(make.provider(url="http://nowhere.invalid/api/v2")))
     submit_now()
     assert (fresh(order).submission, outcomes(order)) == ("queued", [AttemptOutcome.NOT_SENT])
     assert money_of(customer) == PAID
 
 
-def test_order_when_redirected_then_it_is_not_followed_and_stays_queued(upstream, customer, order):
+def test_order_when_redirected_then_not_followed_and_stays_queued(upstream, customer, order):
     upstream.inject(faults.redirect(upstream.url, action="add"))
     submit_due_orders()
     assert (fresh(order).submission, len(upstream.requests), upstream.orders()) == ("queued", 1, [])
 
 
-def test_order_when_the_lease_ran_out_before_sending_then_nothing_is_sent(upstream, provider, customer, order):
+def test_order_when_lease_ran_out_before_sending_then_nothing_sent(upstream, provider, customer, order):
     claim = claim_next(provider_id=provider.pk)
     outcome = orders.dispatch.submit.client_for(provider).add({"service": "1"}, not_after=claim.not_after - 10_000)
     assert type(outcome).__name__ == "NotSent"
@@ -349,9 +349,7 @@ def test_order_when_the_lease_ran_out_before_sending_then_nothing_is_sent(upstre
     expire_leases()
 
 
-def test_order_when_timeout_grows_after_the_claim_then_claimed_time_counts(
-    upstream, provider, order, settings, monkeypatch
-):
+def test_order_when_timeout_grows_after_claim_then_old_one_is_used(upstream, provider, order, settings, monkeypatch):
     """The lease was made for the time of the claim: a client that waited longer would answer after it."""
     made = []
     make_client = submit.client_for
@@ -365,7 +363,7 @@ def test_order_when_timeout_grows_after_the_claim_then_claimed_time_counts(
     assert order.submission == Submission.ACCEPTED
 
 
-def test_provider_when_unreachable_then_the_other_still_gets_its_orders(upstream, provider, service, customer):
+def test_provider_when_unreachable_then_other_still_gets_orders(upstream, provider, service, customer):
     """One unreachable provider stopped all others. Its orders must not go to the next provider either."""
     dead = make.provider(name="Dead")
     stuck = make.order(customer, make.service(dead))
@@ -403,7 +401,7 @@ LOST_ANSWERS: dict[str, tuple[Callable[[], faults.Fault], int]] = {
 
 @pytest.mark.usefixtures("frozen_clock")
 @pytest.mark.parametrize(("fault", "there"), LOST_ANSWERS.values(), ids=LOST_ANSWERS.keys())
-def test_order_when_the_answer_is_lost_then_it_is_not_sent_again_or_refunded(
+def test_order_when_answer_is_lost_then_not_sent_again_or_refunded(
     upstream, provider, customer, order, monkeypatch, fault, there
 ):
     """After a read timeout an order was sent up to nine times, or refunded in full while it ran, or given to the next
@@ -458,7 +456,7 @@ def test_provider_when_it_gives_no_clear_answer_then_it_is_paused(upstream, prov
     assert provider.pause_count == 0
 
 
-def test_order_when_sent_later_then_its_expected_cost_follows_the_current_rate(customer, service, order):
+def test_order_when_sent_later_then_expected_cost_uses_new_rate(customer, service, order):
     assert order.expected_cost == 200_000
     set_rate(service, "2.2")
     submit_due_orders()
@@ -470,7 +468,7 @@ def wait_in_the_queue(hours: float) -> None:
 
 
 @pytest.mark.parametrize("why", ["switched off", "out of money", "would lose"])
-def test_order_when_it_waits_for_a_day_then_it_is_canceled_and_refunded(upstream, customer, service, order, why):
+def test_order_when_it_waits_for_a_day_then_canceled_and_refunded(upstream, customer, service, order, why):
     """Orders of a provider that was off or out of money waited for ever, with the customers' money."""
     provider = service.upstream.provider
     if why == "switched off":
@@ -492,7 +490,7 @@ def test_order_when_it_waits_for_a_day_then_it_is_canceled_and_refunded(upstream
     assert upstream.orders() == []
 
 
-def test_order_when_refused_in_unknown_words_then_no_deadline_refunds_it(upstream, customer, order):
+def test_order_when_refusal_is_unknown_then_no_deadline_refunds_it(upstream, customer, order):
     upstream.inject(refuses_with("The moon is in the wrong house"))
     submit_due_orders()
     wait_in_the_queue(1_000)
@@ -510,7 +508,7 @@ def test_order_when_staff_queue_it_again_then_it_has_another_day(upstream, custo
     assert fresh(order).submission == Submission.ACCEPTED
 
 
-def test_answer_when_the_database_connection_broke_then_it_is_still_recorded(upstream, order, monkeypatch):
+def test_answer_when_database_connection_broke_then_still_recorded(upstream, order, monkeypatch):
     """The connection broke during the call, and the order's id was lost."""
     failures = [OperationalError("server closed the connection"), None]
     original = submit.record_outcome
@@ -541,7 +539,7 @@ def test_order_in_doubt_when_another_is_due_then_that_one_is_sent(upstream, cust
 
 
 @pytest.mark.parametrize(("place", "there"), [("before", 0), ("after", 1)])
-def test_worker_when_killed_around_sending_then_the_order_is_in_doubt_not_queued(
+def test_worker_when_killed_around_sending_then_order_is_in_doubt(
     upstream, provider, customer, order, monkeypatch, place, there
 ):
     """A worker that died may have sent its order. Back in the queue it would be sent twice."""
@@ -572,7 +570,7 @@ def test_worker_when_killed_around_sending_then_the_order_is_in_doubt_not_queued
     assert fresh(order).review_reason == ReviewReason.DOUBT
 
 
-def test_worker_when_killed_while_claiming_then_the_order_is_still_queued(upstream, order, monkeypatch):
+def test_worker_when_killed_while_claiming_then_order_stays_queued(upstream, order, monkeypatch):
     def die(**values: Any) -> None:
         raise Killed
 
@@ -584,7 +582,7 @@ def test_worker_when_killed_while_claiming_then_the_order_is_still_queued(upstre
     assert submit_now() == 1
 
 
-def test_answer_when_it_comes_after_the_lease_then_the_order_is_accepted(upstream, customer, order, monkeypatch):
+def test_answer_when_received_after_lease_then_order_is_accepted(upstream, customer, order, monkeypatch):
     record = orders.dispatch.submit.record_outcome
 
     def late(**values: Any) -> bool:
@@ -600,7 +598,7 @@ def test_answer_when_it_comes_after_the_lease_then_the_order_is_accepted(upstrea
     assert (accepted.next_action_at, accepted.review_reason) == (None, "")
 
 
-def test_answer_when_it_comes_after_the_deadline_then_the_review_is_closed(upstream, order, monkeypatch):
+def test_answer_when_received_after_deadline_then_review_is_closed(upstream, order, monkeypatch):
     record = orders.dispatch.submit.record_outcome
 
     def very_late(**values: Any) -> bool:
@@ -617,7 +615,7 @@ def test_answer_when_it_comes_after_the_deadline_then_the_review_is_closed(upstr
 
 
 @pytest.mark.parametrize("text", ["Bad link", "Not enough funds on balance", "Words never seen", None])
-def test_late_refusal_when_the_order_is_in_doubt_then_it_does_not_move(upstream, customer, order, monkeypatch, text):
+def test_late_refusal_when_order_is_in_doubt_then_order_unchanged(upstream, customer, order, monkeypatch, text):
     """Only an id resolves an order in doubt: any other late answer is kept as evidence for staff."""
     upstream.inject(refuses_with(text) if text else faults.drop_after("add"))
     record = orders.dispatch.submit.record_outcome
@@ -637,7 +635,7 @@ def test_late_refusal_when_the_order_is_in_doubt_then_it_does_not_move(upstream,
 
 
 @pytest.mark.parametrize("decision", ["sent again", "sent again and claimed", "refunded", "withdrawn by hand"])
-def test_answer_when_staff_decided_meanwhile_then_it_overwrites_nothing(
+def test_answer_when_staff_decided_first_then_nothing_overwritten(
     upstream, provider, customer, order, staff, monkeypatch, decision
 ):
     """A late answer must not end a newer attempt. That the provider has the order still raises an alert."""
@@ -677,7 +675,7 @@ def test_answer_when_staff_decided_meanwhile_then_it_overwrites_nothing(
 
 
 @pytest.mark.parametrize("text", ["Bad link", "Not enough funds on balance", "Words never seen", None])
-def test_late_refusal_when_a_newer_attempt_runs_then_the_order_does_not_move(
+def test_late_refusal_when_newer_attempt_runs_then_order_unchanged(
     upstream, provider, customer, order, staff, monkeypatch, text
 ):
     """A refusal of the first attempt must not queue or refund an order that a second worker is sending."""
@@ -726,7 +724,7 @@ def test_order_when_another_order_has_its_id_then_it_goes_to_review(upstream, pr
         assert submit_now() == 0
 
 
-def test_orders_when_two_providers_give_the_same_id_then_both_are_accepted(upstream, provider, customer, service):
+def test_orders_when_two_providers_give_same_id_then_both_accepted(upstream, provider, customer, service):
     with SandboxServer(key="second-key", speed=0) as second_upstream:
         second_upstream.set_service(1, rate="2", min=10, max=10_000, type="Default")
         second = make.provider(name="Second", url=second_upstream.url, api_key=second_upstream.key)
@@ -741,7 +739,7 @@ def set_rate(service: Service, rate: str) -> None:
     reprice(services=Service.objects.filter(pk=service.pk))
 
 
-def test_order_when_it_now_costs_more_than_the_charge_then_it_goes_to_review(upstream, customer, service, staff):
+def test_order_when_cost_now_exceeds_charge_then_it_goes_to_review(upstream, customer, service, staff):
     """The provider raised its rate while orders waited, and each was sent at a loss."""
     dear, fine = (
         make.order(customer, service),
@@ -769,7 +767,7 @@ def test_order_when_it_costs_exactly_the_charge_then_it_is_sent(upstream, custom
     assert submit_due_orders() == 1
 
 
-def test_order_when_the_new_rate_is_out_of_range_then_it_goes_to_review(upstream, customer, service, order):
+def test_order_when_new_rate_is_out_of_range_then_goes_to_review(upstream, customer, service, order):
     """A cost out of range is stored as 0, which looked like a bargain."""
     UpstreamService.objects.filter(pk=service.upstream_id).update(rate=10**15)
     Provider.objects.update(exchange_rate=2 * 10**12)
@@ -861,7 +859,7 @@ def test_workers_when_one_claims_then_no_other_gets_the_same_order(provider, cus
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.postgresql
-def test_claim_when_a_customer_is_just_ordering_then_the_lane_is_free(provider, customer, service):
+def test_claim_when_a_customer_is_ordering_then_the_lane_is_free(provider, customer, service):
     """Until it commits, a new order holds a key-share lock on its provider. On a busy shop the claim would rarely find
     the row unlocked.
     """
@@ -890,7 +888,7 @@ def test_http_when_sent_then_no_transaction_is_open(upstream, order, monkeypatch
     assert seen == [(False, Submission.SUBMITTING)]
 
 
-def test_order_when_it_waits_twice_and_is_refused_then_it_is_refunded_once(upstream, customer, order):
+def test_order_when_refused_after_two_waits_then_refunded_once(upstream, customer, order):
     upstream.inject(refuses_with("Not enough funds on balance"))
     upstream.inject(refuses_with("You have active order with this link"))
     upstream.inject(refuses_with("Bad link"))

@@ -66,11 +66,11 @@ def row(status: str | None = "pending", *, remains: int | None = 1_000, charge: 
         (row("in_progress", remains=10, charge="0.02"), False),
     ],
 )
-def test_agreement_when_remains_and_charge_are_given_then_both_must_fit(shown, expected):
+def test_agrees_when_remains_and_charge_given_then_both_must_match(shown, expected):
     assert agrees(candidate(), shown) is expected
 
 
-def test_agreement_when_the_charge_is_in_another_currency_then_it_is_converted():
+def test_agrees_when_charge_is_in_other_currency_then_converted():
     sold = make.SoldOrder(quantity=1_000, charge=4_000_000, expected_cost=2_000_000)
     in_rupees = Candidate(1, sold, EXCHANGE_ONE // 80, NOON)
     assert agrees(in_rupees, row(charge="160"))
@@ -127,11 +127,11 @@ def test_window_when_it_has_ends_then_it_searches_between_them(window, last, is_
         pytest.param(OPEN, [US, candidate(2, minute=600)], {105: BIG}, None, id="a twin sent later, nothing closed"),
     ],
 )
-def test_match_when_there_is_one_explanation_then_it_is_that_and_else_none(window, candidates, orphans, expected):
+def test_match_when_explanation_is_unique_then_chosen_else_none(window, candidates, orphans, expected):
     assert sole_match(doubt=US, window=window, candidates=candidates, orphans=orphans) == expected
 
 
-def test_match_when_tiny_orders_differ_by_less_than_rounding_then_none():
+def test_match_when_orders_differ_by_less_than_rounding_then_none():
     """At a tenth of a cent apart, a charge rounded to cents cannot tell them apart."""
     one, two = candidate(1, quantity=10, cost=1_000), candidate(2, quantity=10, cost=2_000)
     shown = row(remains=10, charge="0.01")

@@ -97,9 +97,7 @@ def test_order_in_doubt_when_not_accepted_then_it_goes_to_review(upstream, custo
     assert upstream.requests == []  # It is in review now.
 
 
-def test_order_in_doubt_when_its_worker_died_after_sending_then_it_is_found(
-    upstream, customer, service, known, monkeypatch
-):
+def test_order_in_doubt_when_worker_died_after_sending_then_found(upstream, customer, service, known, monkeypatch):
     order = make.order(customer, service)
 
     def die(**values: Any) -> None:
@@ -116,7 +114,7 @@ def test_order_in_doubt_when_its_worker_died_after_sending_then_it_is_found(
     assert fresh(order).upstream_id == true_id(upstream, order)
 
 
-def test_order_in_doubt_when_a_later_id_is_known_then_the_search_ends_there(upstream, customer, service, known):
+def test_order_in_doubt_when_later_id_known_then_search_ends_there(upstream, customer, service, known):
     order = create_in_doubt(upstream, customer, service)
     upstream.skip_order_ids(30)
     later = make.order(customer, service, quantity=70)
@@ -151,7 +149,7 @@ def test_orders_in_doubt_when_of_one_size_then_nothing_is_bound(upstream, custom
 
 
 @pytest.mark.parametrize("accepted", [True, False])
-def test_order_in_doubt_when_another_orphan_is_near_then_nothing_is_bound(upstream, customer, service, known, accepted):
+def test_order_in_doubt_when_another_orphan_is_near_then_not_bound(upstream, customer, service, known, accepted):
     order = create_in_doubt(upstream, customer, service, accepted=accepted)
     order_outside_the_panel(upstream, quantity=777)
     assert reconcile_now() == 0
@@ -162,7 +160,7 @@ def test_order_in_doubt_when_another_orphan_is_near_then_nothing_is_bound(upstre
     assert "777" in str(evidence(order).orphans)  # The earlier result is kept.
 
 
-def test_order_in_doubt_when_an_id_is_not_answered_then_nothing_is_bound(upstream, customer, service, known):
+def test_order_in_doubt_when_an_id_is_not_answered_then_not_bound(upstream, customer, service, known):
     """The id without an answer may be the order, and the one with an answer another's."""
     order = create_in_doubt(upstream, customer, service)
     order_outside_the_panel(upstream, quantity=100)
@@ -172,9 +170,7 @@ def test_order_in_doubt_when_an_id_is_not_answered_then_nothing_is_bound(upstrea
     assert fresh(order).submission == Submission.IN_DOUBT
 
 
-def test_order_in_doubt_when_refunded_by_staff_then_its_id_is_bound_to_no_other(
-    upstream, customer, other, service, known, staff
-):
+def test_order_in_doubt_when_refunded_then_id_not_bound_to_another(upstream, customer, other, service, known, staff):
     """Staff refunded the first; that the provider has it must not resolve a second of the same size."""
     first = create_in_doubt(upstream, customer, service)
     refund_unaccepted(order=first, note="We could not place it", actor=staff)
@@ -183,7 +179,7 @@ def test_order_in_doubt_when_refunded_by_staff_then_its_id_is_bound_to_no_other(
     assert fresh(second).submission == Submission.IN_DOUBT
 
 
-def test_search_when_another_order_is_being_sent_then_its_id_is_not_bound(
+def test_search_when_another_order_is_being_sent_then_id_not_bound(
     upstream, provider, customer, other, service, known, monkeypatch
 ):
     """Its id is at the provider before it is recorded here, so it looks like an orphan."""
@@ -204,7 +200,7 @@ def test_search_when_another_order_is_being_sent_then_its_id_is_not_bound(
     assert reconcile_now() == 0
 
 
-def test_search_when_another_order_is_recorded_meanwhile_then_its_id_is_not_bound(
+def test_search_when_another_is_recorded_meanwhile_then_not_bound(
     upstream, provider, customer, other, service, known, monkeypatch
 ):
     """If known ids were read first, its id would be unknown and the order no candidate any more."""
@@ -232,7 +228,7 @@ def test_search_when_another_order_is_recorded_meanwhile_then_its_id_is_not_boun
     assert fresh(doubt).submission == Submission.IN_DOUBT
 
 
-def test_search_when_another_order_is_sent_meanwhile_then_its_id_is_not_bound(
+def test_search_when_another_is_sent_meanwhile_then_not_bound(
     upstream, provider, customer, other, service, known, monkeypatch
 ):
     """If candidates were read first, its id would be at the provider with no candidate to explain it."""
@@ -259,9 +255,7 @@ def test_search_when_another_order_is_sent_meanwhile_then_its_id_is_not_bound(
     assert fresh(doubt).submission == Submission.IN_DOUBT
 
 
-def test_order_in_doubt_when_its_answer_comes_after_the_search_then_it_stays_bound(
-    upstream, customer, service, known, monkeypatch
-):
+def test_late_answer_when_search_found_the_order_then_stays_bound(upstream, customer, service, known, monkeypatch):
     order = make.order(customer, service)
     record = submit.record_outcome
 
@@ -278,9 +272,7 @@ def test_order_in_doubt_when_its_answer_comes_after_the_search_then_it_stays_bou
     assert not Alert.objects.filter(cause__endswith=":late").exists()
 
 
-def test_search_when_two_providers_share_an_account_then_both_ids_are_known(
-    upstream, provider, customer, other, service, known
-):
+def test_search_when_providers_share_account_then_both_ids_known(upstream, provider, customer, other, service, known):
     same_account = make.provider(name="Twin", url=upstream.url, api_key=upstream.key)
     same = make.service(same_account, external_id="1")
     order = create_in_doubt(upstream, customer, service, accepted=False)
@@ -291,7 +283,7 @@ def test_search_when_two_providers_share_an_account_then_both_ids_are_known(
     assert fresh(order).submission == Submission.IN_DOUBT
 
 
-def test_search_when_staff_decide_meanwhile_then_their_decision_stays(
+def test_search_when_staff_decide_meanwhile_then_decision_is_kept(
     upstream, customer, service, known, staff, monkeypatch
 ):
     order = create_in_doubt(upstream, customer, service)
@@ -334,7 +326,7 @@ def status_of_ours_only(upstream: SandboxServer) -> Any:
 
 
 @pytest.mark.parametrize("fault", ["answers for all", "answers for others", "leaves out", "refuses the list"])
-def test_search_when_ids_of_others_are_answered_then_the_order_goes_to_review(
+def test_search_when_ids_of_others_answered_then_order_in_review(
     upstream, provider, customer, service, known, monkeypatch, fault
 ):
     order = create_in_doubt(upstream, customer, service)
@@ -353,7 +345,7 @@ def test_search_when_ids_of_others_are_answered_then_the_order_goes_to_review(
 
 
 @pytest.mark.parametrize("ids", [["ord_a", "ord_b", "ord_c"], ["905", "17", "402"], ["0017", "0018", "0019"]])
-def test_search_when_ids_do_not_count_up_then_the_order_goes_to_review(upstream, customer, service, ids):
+def test_search_when_ids_do_not_count_up_then_order_goes_to_review(upstream, customer, service, ids):
     for number, upstream_id in enumerate(ids):
         make.order(customer, service, quantity=40 + number)
         upstream.inject(faults.reply(body=b'{"order": "%s"}' % upstream_id.encode(), action="add"))
@@ -377,7 +369,7 @@ def test_search_when_too_few_ids_are_known_then_the_order_waits(upstream, custom
     assert fresh(order).upstream_id == true_id(upstream, order)
 
 
-def test_search_when_our_known_orders_are_denied_then_nothing_is_bound(upstream, provider, customer, service, known):
+def test_search_when_known_orders_are_denied_then_nothing_is_bound(upstream, provider, customer, service, known):
     """The key belongs to another account now, so an id that it denies may still be the order's."""
     order = create_in_doubt(upstream, customer, service)
     for one in known:
@@ -387,7 +379,7 @@ def test_search_when_our_known_orders_are_denied_then_nothing_is_bound(upstream,
     assert "surely ours" in evidence(order).search_note
 
 
-def test_search_when_the_window_is_too_wide_then_the_order_goes_to_review(upstream, customer, service, known):
+def test_search_when_window_is_too_wide_then_order_goes_to_review(upstream, customer, service, known):
     order = create_in_doubt(upstream, customer, service)
     upstream.skip_order_ids(5_000)
     make.order(customer, service, quantity=70)
@@ -407,7 +399,7 @@ def test_search_when_switched_off_then_no_id_is_polled(upstream, provider, custo
 
 
 @pytest.mark.parametrize("fault", [faults.drop_before, faults.drop_after, faults.truncate])
-def test_search_when_the_provider_does_not_answer_then_it_runs_again_later(upstream, customer, service, known, fault):
+def test_search_when_provider_does_not_answer_then_retried_later(upstream, customer, service, known, fault):
     order = create_in_doubt(upstream, customer, service)
     upstream.inject(fault("status", times=10))
     assert reconcile_now() == 0
@@ -419,9 +411,7 @@ def test_search_when_the_provider_does_not_answer_then_it_runs_again_later(upstr
 # -- what is kept for staff --------------------------------------------------------------------------
 
 
-def test_balance_when_an_order_is_in_doubt_then_before_and_after_are_stored(
-    upstream, provider, customer, service, known
-):
+def test_balance_when_order_in_doubt_then_before_and_after_stored(upstream, provider, customer, service, known):
     Provider.objects.update(balance=900_000_000, balance_checked_at=timezone.now() - timedelta(minutes=3))
     order = create_in_doubt(upstream, customer, service)
     reconcile_now()
@@ -433,7 +423,7 @@ def test_balance_when_an_order_is_in_doubt_then_before_and_after_are_stored(
 # -- staff -------------------------------------------------------------------------------------------
 
 
-def test_staff_search_when_in_review_then_the_order_can_still_be_found(upstream, customer, service, known):
+def test_staff_search_when_in_review_then_order_can_still_be_found(upstream, customer, service, known):
     order = create_in_doubt(upstream, customer, service)
     pass_deadlines()
     assert search.search_now(order=fresh(order))
@@ -442,7 +432,7 @@ def test_staff_search_when_in_review_then_the_order_can_still_be_found(upstream,
         search.search_now(order=fresh(order))
 
 
-def test_staff_bind_when_the_provider_denies_the_id_then_it_is_refused(upstream, customer, service, known):
+def test_staff_bind_when_provider_denies_the_id_then_it_is_refused(upstream, customer, service, known):
     order = create_in_doubt(upstream, customer, service)
     search.check_id(order=order, upstream_id=true_id(upstream, order))
     with pytest.raises(ReviewError, match="already bound"):

@@ -74,7 +74,7 @@ def request_ids(upstream: SandboxServer) -> list[str]:
 
 
 @pytest.mark.parametrize("accepted", [True, False])
-def test_request_id_when_the_answer_was_lost_then_a_repetition_creates_no_second(promising, prompt, customer, accepted):
+def test_request_id_when_answer_lost_then_retry_makes_no_duplicate(promising, prompt, customer, accepted):
     order = create_in_doubt(promising, customer, make.service(prompt), accepted=accepted)
     assert reconcile_now() == 1
     [there] = promising.orders()
@@ -111,7 +111,7 @@ def test_repetition_when_refused_then_the_order_stays_in_doubt(promising, prompt
 
 @pytest.mark.parametrize("is_searched", [True, False])
 @pytest.mark.usefixtures("frozen_clock")
-def test_repetition_when_never_answered_then_the_first_deadline_stays(promising, prompt, customer, is_searched):
+def test_repetition_when_never_answered_then_first_deadline_kept(promising, prompt, customer, is_searched):
     Provider.objects.update(probes_ids=is_searched)
     order = create_in_doubt(promising, customer, make.service(prompt))
     promising.inject(faults.drop_after("add", times=None))
@@ -129,7 +129,7 @@ def test_repetition_when_never_answered_then_the_first_deadline_stays(promising,
     assert (count_adds(promising), len(promising.orders())) == (sent, 1)
 
 
-def test_repetition_when_its_worker_dies_then_request_id_and_deadline_stay(promising, prompt, customer, monkeypatch):
+def test_repetition_when_worker_dies_then_id_and_deadline_are_kept(promising, prompt, customer, monkeypatch):
     order = create_in_doubt(promising, customer, make.service(prompt))
     until = fresh(order).doubt_until
 
@@ -149,7 +149,7 @@ def test_repetition_when_its_worker_dies_then_request_id_and_deadline_stay(promi
 
 
 @pytest.mark.parametrize("change", ["key", "url", "parameter", "off", "never sent with one"])
-def test_request_id_when_the_provider_cannot_know_it_then_nothing_is_repeated(promising, prompt, customer, change):
+def test_request_id_when_provider_cannot_know_it_then_not_repeated(promising, prompt, customer, change):
     """To another account, or under another parameter, the order would be new and created twice."""
     with SandboxServer(key="other-key", speed=0, request_ids=True) as elsewhere:
         if change == "never sent with one":
@@ -173,7 +173,7 @@ def test_request_id_when_the_provider_cannot_know_it_then_nothing_is_repeated(pr
         assert fresh(order).submission == Submission.IN_DOUBT
 
 
-def test_request_id_when_accepted_twice_then_request_ids_are_switched_off(upstream, provider, customer, service):
+def test_request_id_when_accepted_twice_then_request_ids_disabled(upstream, provider, customer, service):
     """The owner set up that the provider accepts a request id once, but it does not."""
     Provider.objects.update(request_id_parameter="request_id")
     create_known_orders(upstream, customer, service)
@@ -189,9 +189,7 @@ def test_request_id_when_accepted_twice_then_request_ids_are_switched_off(upstre
     assert fresh(second).upstream_id == true_id(upstream, second)
 
 
-def test_promise_when_another_order_is_recorded_meanwhile_then_it_is_no_duplicate(
-    promising, prompt, customer, other, monkeypatch
-):
+def test_promise_when_another_recorded_meanwhile_then_no_duplicate(promising, prompt, customer, other, monkeypatch):
     """Its id was at the provider and not yet recorded here, so a provider that keeps its promise raised an alert."""
     service = make.service(prompt)
     create_known_orders(promising, customer, service)
@@ -221,7 +219,7 @@ def test_promise_when_another_order_is_recorded_meanwhile_then_it_is_no_duplicat
     assert not Alert.objects.filter(cause__endswith=":request-ids").exists()
 
 
-def test_promise_when_another_order_is_in_doubt_then_it_is_no_duplicate(promising, prompt, customer, other):
+def test_promise_when_another_order_is_in_doubt_then_no_duplicate(promising, prompt, customer, other):
     """Until it is repeated too, its id is unknown and could be a duplicate of the first."""
     service = make.service(prompt)
     create_known_orders(promising, customer, service)
@@ -231,7 +229,7 @@ def test_promise_when_another_order_is_in_doubt_then_it_is_no_duplicate(promisin
     assert Provider.objects.get().request_id_parameter == "request_id"
 
 
-def test_request_id_when_staff_queue_the_order_again_then_it_is_the_same(promising, prompt, customer, staff):
+def test_request_id_when_staff_requeue_the_order_then_unchanged(promising, prompt, customer, staff):
     """Staff believed that the order was not accepted. It was, and the provider knows its request id."""
     order = create_in_doubt(promising, customer, make.service(prompt))
     send_again(order=order, actor=staff)
@@ -240,7 +238,7 @@ def test_request_id_when_staff_queue_the_order_again_then_it_is_the_same(promisi
     assert fresh(order).upstream_id == str(promising.orders()[0].id)
 
 
-def test_request_id_when_refused_for_now_then_the_next_attempt_has_a_new_one(promising, prompt, customer):
+def test_request_id_when_refused_for_now_then_next_try_has_new_one(promising, prompt, customer):
     """Nothing was accepted, so nothing is repeated. Some providers answer a known id with its first error for ever."""
     order = make.order(customer, make.service(prompt))
     promising.inject(faults.reply(body=b'{"error": "Not enough funds on balance"}', action="add"))
@@ -307,9 +305,7 @@ def test_searches_when_nothing_is_found_then_their_waits_double(upstream, custom
     assert timedelta(minutes=10) < wait < timedelta(minutes=10, seconds=20)
 
 
-def test_order_in_doubt_when_a_worker_searches_for_it_then_no_other_does(
-    upstream, customer, service, known, monkeypatch
-):
+def test_order_in_doubt_when_a_worker_searches_then_no_other_does(upstream, customer, service, known, monkeypatch):
     create_in_doubt(upstream, customer, service)
     search_for, due_meanwhile = worker.search_for, []
 
@@ -322,7 +318,7 @@ def test_order_in_doubt_when_a_worker_searches_for_it_then_no_other_does(
     assert due_meanwhile == []
 
 
-def test_orders_in_doubt_when_one_provider_is_unreachable_then_others_are_found(upstream, customer, service, known):
+def test_orders_in_doubt_when_a_provider_is_down_then_others_found(upstream, customer, service, known):
     order = create_in_doubt(upstream, customer, service)
     dead = make.provider(name="Dead")
     stuck = make.order(customer, make.service(dead))
@@ -334,7 +330,7 @@ def test_orders_in_doubt_when_one_provider_is_unreachable_then_others_are_found(
 
 
 @pytest.mark.parametrize("values", [{"is_active": False}, {"paused_until": "2999-01-01T00:00:00Z"}])
-def test_order_in_doubt_when_its_provider_is_off_or_paused_then_it_is_found(upstream, customer, service, known, values):
+def test_order_in_doubt_when_provider_is_off_or_paused_then_found(upstream, customer, service, known, values):
     order = create_in_doubt(upstream, customer, service)
     Provider.objects.update(**values)
     assert reconcile_now() == 1
@@ -342,7 +338,7 @@ def test_order_in_doubt_when_its_provider_is_off_or_paused_then_it_is_found(upst
 
 
 @pytest.mark.django_db(transaction=True)
-def test_order_in_doubt_when_many_workers_search_then_it_is_bound_once(upstream, provider, customer, service, known):
+def test_order_in_doubt_when_many_workers_search_then_bound_once(upstream, provider, customer, service, known):
     order = create_in_doubt(upstream, customer, service)
     Order.objects.filter(pk=order.pk).update(next_action_at=timezone.now())
     results = at_once(4, lambda number: reconcile_provider(provider=Provider.objects.get(pk=provider.pk)))
@@ -352,9 +348,7 @@ def test_order_in_doubt_when_many_workers_search_then_it_is_bound_once(upstream,
 
 
 @pytest.mark.parametrize("minutes", [1, 10_080])
-def test_next_search_when_the_deadline_setting_changed_then_before_the_deadline(
-    upstream, customer, service, settings, minutes
-):
+def test_next_search_when_setting_changed_then_before_the_deadline(upstream, customer, service, settings, minutes):
     """From the deadline alone the doubt seemed a week old, and the next search was due after a week."""
     order = create_in_doubt(upstream, customer, service)
     settings.DOUBT_DEADLINE_MINUTES = minutes

@@ -85,9 +85,7 @@ def test_other_candidate_when_its_rate_rose_then_its_id_is_not_bound(
     assert fresh(doubt).submission == Submission.IN_DOUBT
 
 
-def test_other_candidate_when_it_is_a_package_then_its_id_is_not_bound(
-    upstream, provider, customer, other, service, known
-):
+def test_other_candidate_when_it_is_a_package_then_id_is_not_bound(upstream, provider, customer, other, service, known):
     """The provider counts the contents of a package, we count packages."""
     upstream.set_service(7, rate="0.2", min=1, max=1, type="Package")
     package = make.service(provider, external_id="7", rate="0.2", type="package", name="Pack")
@@ -99,9 +97,7 @@ def test_other_candidate_when_it_is_a_package_then_its_id_is_not_bound(
     assert fresh(doubt).submission == Submission.IN_DOUBT
 
 
-def test_other_candidate_when_the_exchange_rate_changed_then_its_id_is_not_bound(
-    upstream, provider, customer, other, service, known
-):
+def test_other_candidate_when_exchange_rate_changed_then_not_bound(upstream, provider, customer, other, service, known):
     send(upstream, make.order(other, service, quantity=100, link=THEIRS), faults.drop_after("add"))
     doubt = send(upstream, make.order(customer, service, quantity=120, link=OURS), faults.drop_before("add"))
     Provider.objects.update(exchange_rate=1_200_000_000_000)
@@ -111,9 +107,7 @@ def test_other_candidate_when_the_exchange_rate_changed_then_its_id_is_not_bound
     assert fresh(doubt).submission == Submission.IN_DOUBT
 
 
-def test_other_candidate_when_refused_in_unknown_words_then_its_id_is_not_bound(
-    upstream, customer, other, service, known
-):
+def test_other_candidate_when_refusal_is_unknown_then_id_not_bound(upstream, customer, other, service, known):
     odd = faults.reply(processed=True, body=b'{"error": "Something odd happened"}', action="add")
     held = send(upstream, make.order(other, service, link=THEIRS), odd)
     assert held.submission_attempts.get().outcome == AttemptOutcome.UNCLEAR
@@ -122,7 +116,7 @@ def test_other_candidate_when_refused_in_unknown_words_then_its_id_is_not_bound(
     assert (fresh(doubt).submission, fresh(held).review_reason) == (Submission.IN_DOUBT, ReviewReason.UNKNOWN_ERROR)
 
 
-def test_other_candidate_when_accepted_twice_then_its_duplicate_is_not_bound(upstream, customer, other, service, known):
+def test_other_candidate_when_duplicated_then_duplicate_not_bound(upstream, customer, other, service, known):
     """A broken promise created a second order, and the first looked like another customer's order in doubt."""
     Provider.objects.update(request_id_parameter="request_id")
     send(upstream, make.order(other, service, link=THEIRS), faults.drop_after("add"))
@@ -139,9 +133,7 @@ def test_other_candidate_when_accepted_twice_then_its_duplicate_is_not_bound(ups
     assert Alert.objects.filter(cause__endswith=":request-ids").exists()
 
 
-def test_other_candidate_when_sent_again_in_another_scope_then_it_is_not_bound(
-    upstream, customer, other, service, known, staff
-):
+def test_other_candidate_when_resent_in_other_scope_then_not_bound(upstream, customer, other, service, known, staff):
     Provider.objects.update(request_id_parameter="request_id")
     theirs = send(upstream, make.order(other, service, link=THEIRS), faults.drop_after("add"))
     doubt = send(upstream, make.order(customer, service, link=OURS), faults.drop_before("add"))
@@ -155,9 +147,7 @@ def test_other_candidate_when_sent_again_in_another_scope_then_it_is_not_bound(
     assert fresh(doubt).submission == Submission.IN_DOUBT
 
 
-def test_other_candidate_when_sent_again_later_then_its_first_id_is_not_bound(
-    upstream, customer, other, service, known, staff
-):
+def test_other_candidate_when_resent_later_then_first_id_not_bound(upstream, customer, other, service, known, staff):
     """The id of its second attempt is above the window; the id of its first is not."""
     theirs = send(upstream, make.order(other, service, link=THEIRS), faults.drop_after("add"))
     doubt = send(upstream, make.order(customer, service, link=OURS), faults.drop_before("add"))
@@ -169,7 +159,7 @@ def test_other_candidate_when_sent_again_later_then_its_first_id_is_not_bound(
     assert fresh(doubt).submission == Submission.IN_DOUBT
 
 
-def test_account_when_it_has_two_host_names_then_both_are_the_same_account(upstream, customer, other, service, known):
+def test_account_when_it_has_two_host_names_then_treated_as_one(upstream, customer, other, service, known):
     """Two customers were bound to one id: known under one host name, it was an orphan under the other."""
     same_account = make.provider(name="Twin", url=upstream.url.replace("127.0.0.1", "localhost"), api_key=upstream.key)
     doubt = send(upstream, make.order(customer, service, link=OURS), faults.drop_before("add"))
@@ -218,7 +208,7 @@ def test_search_when_the_account_was_changed_then_the_note_says_so(upstream, cus
         search.check_id(order=fresh(doubt), upstream_id=true_id(upstream, doubt))
 
 
-def test_search_when_an_old_id_was_far_higher_then_the_window_ignores_it(upstream, customer, service, known):
+def test_search_when_old_id_was_far_higher_then_window_ignores_it(upstream, customer, service, known):
     """One id of seven digits, bound by staff or from an old account, moved every later window above it."""
     bound = create_in_doubt(upstream, customer, service, quantity=999)
     decisions.bind_upstream_id(order=bound, upstream_id="5000000")
@@ -230,7 +220,7 @@ def test_search_when_an_old_id_was_far_higher_then_the_window_ignores_it(upstrea
     assert found is not None and found.low < 100_000
 
 
-def test_search_when_a_repetition_was_answered_then_ids_still_count_up(customer, other):
+def test_search_when_a_retry_was_answered_then_ids_still_count_up(customer, other):
     """A repetition is answered with the id of its first attempt, lower than ids of orders sent before it."""
     with SandboxServer(key="k", speed=0, request_ids=True) as upstream:
         upstream.set_service(1, rate="2", min=10, max=10_000, type="Default")
@@ -249,7 +239,7 @@ def test_search_when_a_repetition_was_answered_then_ids_still_count_up(customer,
 # -- sent twice, refunded though accepted -------------------------------------------------------------
 
 
-def test_late_answer_when_staff_queued_the_order_again_then_it_is_not_sent(
+def test_late_answer_when_staff_requeued_order_then_it_is_not_sent(
     upstream, customer, service, known, staff, monkeypatch
 ):
     """The order is known to be accepted by now, but the next round sent it once more."""
@@ -271,9 +261,7 @@ def test_late_answer_when_staff_queued_the_order_again_then_it_is_not_sent(
     assert true_id(upstream, order) in fresh(order).review_note
 
 
-def test_late_answer_when_its_request_id_was_repeated_then_the_order_is_accepted(
-    upstream, customer, service, monkeypatch
-):
+def test_late_answer_when_request_id_repeated_then_order_accepted(upstream, customer, service, monkeypatch):
     Provider.objects.update(request_id_parameter="request_id", probes_ids=False)
     order = make.order(customer, service)
     record = submit.record_outcome
@@ -291,7 +279,7 @@ def test_late_answer_when_its_request_id_was_repeated_then_the_order_is_accepted
     assert (fresh(order).submission, fresh(order).upstream_id) == (Submission.ACCEPTED, true_id(upstream, order))
 
 
-def test_busy_link_when_staff_queued_the_order_again_then_it_goes_to_review(upstream, customer, service, known, staff):
+def test_busy_link_when_staff_requeued_order_then_goes_to_review(upstream, customer, service, known, staff):
     order = create_in_doubt(upstream, customer, service)
     send_again(order=order, actor=staff)
     upstream.inject(faults.reply(body=b'{"error": "You have active order with this link."}', action="add"))
@@ -301,7 +289,7 @@ def test_busy_link_when_staff_queued_the_order_again_then_it_goes_to_review(upst
     assert len([one for one in upstream.orders() if one.quantity == 100]) == 1
 
 
-def test_refusal_when_staff_queued_the_order_again_then_it_is_not_refunded(upstream, customer, service, known, staff):
+def test_refusal_when_staff_requeued_order_then_it_is_not_refunded(upstream, customer, service, known, staff):
     order = create_in_doubt(upstream, customer, service)
     send_again(order=order, actor=staff)
     upstream.inject(faults.reply(body=b'{"error": "Incorrect service ID"}', action="add"))
@@ -310,7 +298,7 @@ def test_refusal_when_staff_queued_the_order_again_then_it_is_not_refunded(upstr
     assert (fresh(order).submission, fresh(order).review_reason) == (Submission.QUEUED, ReviewReason.DOUBT)
 
 
-def test_promise_when_it_could_not_be_checked_then_nothing_else_is_repeated(upstream, customer, service, known):
+def test_promise_when_check_failed_then_nothing_else_is_repeated(upstream, customer, service, known):
     """The check failed once, and three more orders were created twice before anyone knew."""
     Provider.objects.update(request_id_parameter="request_id")
     first = create_in_doubt(upstream, customer, service, quantity=100)
@@ -327,9 +315,7 @@ def test_promise_when_it_could_not_be_checked_then_nothing_else_is_repeated(upst
 
 
 @pytest.mark.parametrize("name", ["quantity", "link", "key", "action"])
-def test_parameter_when_the_protocol_uses_it_then_nothing_is_sent_or_in_doubt(
-    upstream, provider, customer, service, name
-):
+def test_parameter_when_protocol_uses_it_then_order_stays_queued(upstream, provider, customer, service, name):
     Provider.objects.update(request_id_parameter=name)
     order = make.order(customer, service)
     submit_now()
@@ -341,7 +327,7 @@ def test_parameter_when_the_protocol_uses_it_then_nothing_is_sent_or_in_doubt(
 
 
 @pytest.mark.parametrize("meanwhile", ["refund", "send again", "bind"])
-def test_review_when_the_order_moved_during_the_search_then_it_is_not_requested(
+def test_review_when_order_moved_during_search_then_not_requested(
     upstream, customer, service, known, staff, monkeypatch, meanwhile
 ):
     """An outdated finding put an order in review that was being sent or was accepted long before."""
@@ -363,7 +349,7 @@ def test_review_when_the_order_moved_during_the_search_then_it_is_not_requested(
     assert fresh(doubt).review_reason == ""
 
 
-def test_refund_when_it_cannot_be_posted_then_other_orders_are_still_sent(customer, other, service):
+def test_refund_when_posting_fails_then_other_orders_still_sent(customer, other, service):
     """One wallet at its limit stopped the submission of all orders."""
     stuck = make.order(customer, service)
     Order.objects.update(queued_at=timezone.now() - timedelta(hours=25))
@@ -387,7 +373,7 @@ def test_sweep_when_one_fails_then_the_others_still_run(upstream, customer, serv
     assert Alert.objects.filter(cause="deadlines").exists()
 
 
-def test_record_when_the_database_connection_broke_then_a_refusal_is_recorded(upstream, customer, service, monkeypatch):
+def test_refusal_when_database_fails_once_then_still_recorded(upstream, customer, service, monkeypatch):
     """The order kept what was rolled back, so its second try matched nothing and a clear refusal became an order in
     doubt.
     """

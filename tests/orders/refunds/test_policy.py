@@ -167,7 +167,7 @@ def micros(text: str) -> int:
 
 
 @pytest.mark.parametrize(("status", "quantity", "charge", "cost", "remains", "returned", "due"), rows())
-def test_refund_when_the_answer_is_as_listed_then_it_is_the_amount_due(
+def test_refund_when_answer_is_as_listed_then_it_is_the_amount_due(
     status, quantity, charge, cost, remains, returned, due
 ):
     """Remains of 150 of 100 refunded 150%, remains of −10 debited the customer; Partial with remains of 0 refunded
@@ -198,7 +198,7 @@ def test_contradiction_when_shown_to_staff_then_it_has_both_numbers():
     assert due == Contradiction("It says that 50 of 100 remain. It charged 0.2 of an expected 0.2.")
 
 
-def test_contradiction_when_there_are_no_remains_then_it_has_the_charge():
+def test_contradiction_when_remains_are_missing_then_shows_charge():
     due = refund_due(SOLD, status=Status.PARTIAL, remains=None, upstream_charge=200_000)
     assert due == Contradiction("Partial, and it does not say how many remain. It charged 0.2 of an expected 0.2.")
 
@@ -218,11 +218,11 @@ def test_contradiction_when_there_are_no_remains_then_it_has_the_charge():
         (0, 10_001, True),
     ],
 )
-def test_charge_when_above_the_expected_cost_and_tolerance_then_it_is_too_much(expected, charged, is_over):
+def test_charge_when_above_cost_and_tolerance_then_it_is_excessive(expected, charged, is_over):
     assert overcharged(make.SoldOrder(quantity=100, charge=1, expected_cost=expected), charged) == is_over
 
 
-def test_charge_when_the_owner_chose_another_percent_then_judged_by_that():
+def test_charge_when_owner_chose_another_percent_then_it_applies():
     sold = make.SoldOrder(quantity=100, charge=1, expected_cost=20_000_000)
     assert overcharged(sold, 20_400_001, percent=2) and not overcharged(sold, 20_400_000, percent=2)
     assert overcharged(sold, 20_010_001, percent=0) and not overcharged(sold, 20_010_000, percent=0)
@@ -239,7 +239,7 @@ sold_of_all_kinds = st.builds(
 
 
 @given(sold=sold_of_all_kinds, status=st.sampled_from(list(Status)), remains=remains_of_all_kinds, charge=charges)
-def test_refund_when_the_answer_is_arbitrary_then_it_is_within_the_charge(sold, status, remains, charge):
+def test_refund_when_answer_is_arbitrary_then_within_the_charge(sold, status, remains, charge):
     due = refund_due(sold, status=status, remains=remains, upstream_charge=charge)
     if isinstance(due, Refund):
         assert 0 <= due.target <= sold.charge

@@ -36,14 +36,14 @@ def test_refund_when_the_target_rises_then_the_difference_is_posted(customer, or
 
 
 @pytest.mark.parametrize("target", [0, 50_000, 100_000])
-def test_refund_when_the_target_is_not_above_then_nothing_is_taken_back(order, target):
+def test_refund_when_target_does_not_rise_then_nothing_is_reversed(order, target):
     refund(order, 100_000)
     with nothing_changes():
         assert refund(order, target) == 0
 
 
 @pytest.mark.parametrize("target", [50_000, 100_000, 150_000])
-def test_refund_when_the_order_was_refunded_meanwhile_then_nothing_is_posted(order, target):
+def test_refund_when_order_was_refunded_meanwhile_then_not_posted(order, target):
     """Two processes that had read a refund of 0 each posted theirs, one of them for the second time."""
     stale = fresh(order)
     refund(order, 100_000)
@@ -51,7 +51,7 @@ def test_refund_when_the_order_was_refunded_meanwhile_then_nothing_is_posted(ord
         refund(stale, target)
 
 
-def test_refund_when_the_target_is_above_the_charge_then_nothing_is_posted(order):
+def test_refund_when_target_is_above_charge_then_nothing_is_posted(order):
     with nothing_changes(), pytest.raises(OrderMoved):
         refund(order, order.charge + 1)
 
@@ -61,7 +61,7 @@ def cancel(order: Order) -> None:
         cancel_unaccepted(order=order, submission=Submission.REFUSED, note="Not taken")
 
 
-def test_cancel_when_a_part_was_refunded_before_then_only_the_rest_is(customer, service):
+def test_cancel_when_partly_refunded_then_only_rest_is_refunded(customer, service):
     order = make.order(customer, service)
     refund(order, 100_000)
     cancel(fresh(order))
@@ -96,7 +96,7 @@ def test_cancel_when_the_order_is_accepted_then_nothing_changes(order):
 
 
 @pytest.mark.parametrize("moved", [{"status": Status.CANCELED}, {"submission": Submission.IN_DOUBT}])
-def test_answers_when_one_order_moved_meanwhile_then_no_order_is_written(customer, service, moved):
+def test_answers_when_one_order_moved_meanwhile_then_none_written(customer, service, moved):
     stale = [make.accepted_order(customer, service, upstream_id=upstream_id) for upstream_id in ("1", "2")]
     Order.objects.filter(pk=stale[1].pk).update(**moved, doubt_until=timezone.now() + timedelta(hours=1))
     for order in stale:
@@ -105,7 +105,7 @@ def test_answers_when_one_order_moved_meanwhile_then_no_order_is_written(custome
         write_answers(orders=stale, was={order.pk: (Status.PENDING, 0) for order in stale})
 
 
-def test_answers_when_written_then_every_column_in_followed_is_stored(customer, service):
+def test_answers_when_written_then_every_followed_column_is_stored(customer, service):
     orders = [make.accepted_order(customer, service, upstream_id=upstream_id) for upstream_id in ("1", "2")]
     now = timezone.now()
     values = {

@@ -122,7 +122,7 @@ def test_profit_when_an_order_has_a_state_then_as_listed(customer, service, valu
     assert isinstance(order.profit, int)
 
 
-def test_profit_when_polled_to_the_end_then_the_returned_charge_counts(upstream, customer, service):
+def test_profit_when_polling_ended_then_returned_charge_is_used(upstream, customer, service):
     """The returned charge is the true cost, even if the rate differs."""
     order = make.order(customer, service)
     submit_now()
@@ -226,7 +226,7 @@ def test_profit_page_when_a_period_is_chosen_then_shown(books, staff_client, ask
     assert (response.context["days"], response.context["total"].orders) == (days, orders)
 
 
-def test_profit_page_when_services_are_many_then_statements_stay_the_same(customer, service, staff_client):
+def test_profit_page_when_many_services_then_queries_do_not_grow(customer, service, staff_client):
     sold(customer, service, status=Status.COMPLETED)
     staff_client.get(PROFIT)
     with statements() as few:
@@ -296,7 +296,7 @@ def test_order_page_when_opened_then_it_shows_the_profit(books, staff_client):
     assert "$0.03" in text
 
 
-def test_navigation_when_on_the_profit_page_then_only_that_entry_is_active(books, staff_client):
+def test_navigation_when_on_profit_page_then_only_its_entry_active(books, staff_client):
     def lit(address: str) -> list[str]:
         groups = staff_client.get(address).context["sidebar_navigation"]
         return [str(item["title"]) for group in groups for item in group["items"] if item["active"]]

@@ -76,7 +76,7 @@ def test_figures_when_services_lose_money_then_profit_is_negative(customer, serv
     assert of_service(service)[3] == -15 * CENT
 
 
-def test_figures_when_an_order_is_older_than_the_window_then_not_counted(customer, service):
+def test_figures_when_order_is_older_than_window_then_not_counted(customer, service):
     order = ordered(customer, service, days_ago=29.9, status=Status.COMPLETED, took=5)
     count_figures()
     assert of_service(service)[0] == 1
@@ -118,7 +118,7 @@ def test_spent_when_billed_in_another_currency_then_in_that_currency(customer):
     assert of_provider(provider) == (2, 25 * CENT + 60 * CENT, 0, 0)
 
 
-def test_spent_when_the_currency_changed_then_older_orders_do_not_count(customer, service):
+def test_spent_when_currency_changed_then_older_orders_not_counted(customer, service):
     ordered(customer, service, currency="INR")
     ordered(customer, service, currency="USD")
     count_figures()
@@ -160,7 +160,7 @@ def test_counting_when_nothing_changed_then_nothing_is_written(customer, service
     assert not [sql for sql in found if sql.startswith(("INSERT", "UPDATE"))]
 
 
-def test_counting_when_one_service_changed_then_only_its_row_is_written(customer, provider, service):
+def test_counting_when_one_service_changed_then_one_row_written(customer, provider, service):
     still = make.service(provider, external_id="2")
     count_figures()
     before = ServiceFigures.objects.get(service=still).counted_at
@@ -170,7 +170,7 @@ def test_counting_when_one_service_changed_then_only_its_row_is_written(customer
     assert ServiceFigures.objects.get(service=still).counted_at == before
 
 
-def test_counting_when_there_is_more_data_then_statements_stay_the_same(customer, provider, service):
+def test_counting_when_data_grows_then_statement_count_unchanged(customer, provider, service):
     counts = []
     for number in range(3):
         make.service(provider, external_id=f"more-{number}")
@@ -194,7 +194,7 @@ def test_counting_when_rounds_overlap_then_the_figures_are_right(customer, servi
 
 
 @pytest.mark.django_db(transaction=True)
-def test_counting_when_another_round_inserted_the_rows_then_left_as_they_are(service, monkeypatch):
+def test_counting_when_another_round_inserts_rows_then_unchanged(service, monkeypatch):
     insert = statistics.insert_rows
 
     def late(**values: Any) -> None:
@@ -210,7 +210,7 @@ def test_counting_when_another_round_inserted_the_rows_then_left_as_they_are(ser
     assert of_service(service) == (0, 0, 0, 0, None)
 
 
-def test_task_and_command_when_run_then_they_count_and_record_a_heartbeat(customer, service, capsys):
+def test_task_and_command_when_run_then_count_and_record_heartbeat(customer, service, capsys):
     ordered(customer, service)
     call_command("count_figures")
     assert "counted" in capsys.readouterr().out
@@ -233,7 +233,7 @@ def test_task_and_command_when_run_then_they_count_and_record_a_heartbeat(custom
         (None, 7_000_000, None),
     ],
 )
-def test_runway_when_a_week_was_spent_then_the_days_that_the_balance_lasts(balance, spent, days):
+def test_runway_when_a_week_was_spent_then_days_the_balance_lasts(balance, spent, days):
     provider = Provider(pk=1, balance=balance, created_at=timezone.now() - timedelta(days=30))
     provider.figures = ProviderFigures(provider=provider, spent=spent)
     with statements() as found:
@@ -271,7 +271,7 @@ def a_minute_ago() -> datetime:
     return timezone.now() - timedelta(minutes=1)
 
 
-def test_changed_figures_when_one_order_ended_then_only_its_service_is_counted(two):
+def test_changed_figures_when_order_ended_then_its_service_counted(two):
     complete(two[0])
     complete(two[1], tell=False)
     with statements() as found:
@@ -289,7 +289,7 @@ def test_changed_figures_when_an_order_is_new_then_counted(two, customer):
     assert [of_service(order.service)[0] for order in two] == [2, 1]
 
 
-def test_changed_figures_when_an_order_leaves_the_window_then_no_longer_counted(two):
+def test_changed_figures_when_order_leaves_window_then_not_counted(two):
     left = timezone.now() - timedelta(days=30, seconds=1)
     Order.objects.filter(pk=two[0].pk).update(created_at=left)
     count_changed_figures(counted_at=a_minute_ago())
@@ -307,7 +307,7 @@ def test_changed_figures_when_a_service_is_new_then_it_has_figures(two, provider
     [None, timedelta(hours=-13), timedelta(hours=1)],
     ids=["never counted", "counted yesterday", "counted in the future"],
 )
-def test_changed_figures_when_the_last_round_tells_nothing_then_all_are_counted(two, counted_at):
+def test_changed_figures_when_last_round_unusable_then_all_counted(two, counted_at):
     complete(two[1], tell=False)
     count_changed_figures(counted_at=None if counted_at is None else timezone.now() + counted_at)
     assert completed_of(*two) == [0, 1]
@@ -323,14 +323,14 @@ def test_changed_figures_when_too_much_changed_then_all_are_counted(two, monkeyp
     assert completed_of(*two) == [1, 1]
 
 
-def test_changed_figures_when_last_round_was_slow_then_nothing_missed(two):
+def test_changed_figures_when_last_round_slow_then_nothing_missed(two):
     complete(two[0])
     OrderEvent.objects.filter(order=two[0]).update(created_at=timezone.now() - timedelta(minutes=10))
     count_changed_figures(counted_at=a_minute_ago())
     assert completed_of(*two) == [1, 0]
 
 
-def test_figures_task_when_a_round_passes_midnight_then_the_next_counts_all(two, monkeypatch):
+def test_figures_task_when_run_spans_midnight_then_next_counts_all(two, monkeypatch):
     """It ended on the new day, so no round of that day counted a charge that was corrected late."""
     midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
     moments = iter([midnight - timedelta(seconds=2), midnight - timedelta(seconds=2)])
@@ -342,7 +342,7 @@ def test_figures_task_when_a_round_passes_midnight_then_the_next_counts_all(two,
     assert completed_of(*two) == [0, 1]
 
 
-def test_changed_figures_when_the_task_runs_twice_then_the_second_counts_what_changed(two):
+def test_changed_figures_when_task_runs_again_then_changes_counted(two):
     count_figures_task()
     complete(two[0])
     complete(two[1], tell=False)

@@ -97,7 +97,7 @@ def known_for_long(*orders: Order) -> None:
 
 
 @pytest.mark.usefixtures("frozen_clock")
-def test_cancel_when_accepted_then_requested_and_refunded_by_the_answer(upstream, customer, order):
+def test_cancel_when_accepted_then_requested_and_refunded_by_poll(upstream, customer, order):
     assert may_cancel(order)
     assert cancel_order(order=order, actor=customer) is CancelOutcome.ASKED
     assert (request_of(order).state, may_cancel(order)) == (CancelState.WAITING, False)
@@ -197,7 +197,7 @@ def test_cancel_when_refused_lately_then_allowed_after_an_hour(upstream, custome
     assert cancel_order(order=order, actor=customer) is CancelOutcome.ASKED
 
 
-def test_cancel_when_accepted_without_effect_then_repeated_after_a_day(upstream, customer, order):
+def test_cancel_when_accepted_without_effect_then_retried_next_day(upstream, customer, order):
     taken = json.dumps([{"order": order.upstream_id, "cancel": 1}]).encode()
     upstream.inject(faults.reply(body=taken, action="cancel"))
     cancel_order(order=order, actor=customer)
@@ -257,7 +257,7 @@ def test_request_when_the_order_is_unknown_yet_then_it_waits(upstream, customer,
     assert request_of(order).state == CancelState.ACCEPTED
 
 
-def test_request_when_the_provider_has_no_cancel_then_refused_with_an_alert(upstream, provider, customer, order):
+def test_request_when_provider_lacks_cancel_then_refused_and_alert(upstream, provider, customer, order):
     cancel_order(order=order, actor=customer)
     upstream.inject(faults.reply(body=b'{"error": "Invalid action"}', action="cancel", times=None))
     send_now()
@@ -459,7 +459,7 @@ def test_cancel_when_clicked_many_times_then_one_request(upstream, customer, ser
     assert send_now() == 1
 
 
-def test_cancel_when_the_check_misses_a_click_then_the_constraint_holds(customer, order, monkeypatch):
+def test_cancel_when_check_misses_a_click_then_constraint_holds(customer, order, monkeypatch):
     cancel_order(order=order, actor=customer)
     monkeypatch.setattr(orders.requests.cancel, "active_requests", CancelRequest.objects.none)
     assert request_cancel(order=order, actor=customer) is False
@@ -467,7 +467,7 @@ def test_cancel_when_the_check_misses_a_click_then_the_constraint_holds(customer
 
 
 @pytest.mark.django_db(transaction=True)
-def test_cancel_when_raced_with_submission_then_withdrawn_or_accepted(upstream, customer, service):
+def test_cancel_when_racing_submission_then_withdrawn_or_accepted(upstream, customer, service):
     Provider.objects.update(max_parallel_adds=20)
     for _ in range(5):
         order = make.order(customer, service)
@@ -502,7 +502,7 @@ def test_requests_when_many_workers_send_then_each_is_sent_once(upstream, provid
 
 
 @pytest.mark.django_db(transaction=True)
-def test_cancels_when_polls_end_the_orders_then_no_request_stays_open(upstream, customer, service):
+def test_cancels_when_polls_end_orders_then_no_request_stays_open(upstream, customer, service):
     """Orders are locked before requests everywhere; the opposite order deadlocked on PostgreSQL."""
     for _ in range(3):
         made = accepted(customer, service, 8)
@@ -772,7 +772,7 @@ def test_bulk_page_when_confirmed_twice_then_done_once_with_numbers(staff_client
 
 
 @pytest.mark.parametrize("orders", ["", "1;2", "1,x", "-1", ",".join(map(str, range(1, MAX_STAFF_ORDERS + 3)))])
-def test_bulk_page_when_the_selection_is_malformed_then_nothing_changes(staff_client, customer, service, orders):
+def test_bulk_page_when_selection_malformed_then_nothing_changes(staff_client, customer, service, orders):
     make.order(customer, service)
     with nothing_changes():
         response = staff_client.post(f"{LIST}cancel/", {"orders": orders}, follow=True)

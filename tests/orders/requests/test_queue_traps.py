@@ -70,7 +70,7 @@ def crash_over(upstream: SandboxServer, monkeypatch: Any, ids: set[str], action:
     monkeypatch.setattr(handler.Handler, "_send_json", crashes)
 
 
-def test_refills_when_one_id_crashes_the_provider_then_others_are_polled(upstream, customer, service, monkeypatch):
+def test_refills_when_one_id_crashes_provider_then_others_polled(upstream, customer, service, monkeypatch):
     orders = completed(upstream, customer, service, 5)
     for one in orders:
         request_refill(order=one, actor=customer)
@@ -103,7 +103,7 @@ def test_refill_when_never_answered_again_then_it_ends_after_a_month(upstream, c
     assert may_refill(order)
 
 
-def test_cancels_when_one_id_crashes_the_provider_then_others_are_canceled(upstream, customer, service, monkeypatch):
+def test_cancels_when_one_id_crashes_provider_then_others_canceled(upstream, customer, service, monkeypatch):
     orders = create_accepted(customer, service, 5)
     for one in orders:
         cancel_order(order=one, actor=customer)
@@ -172,7 +172,7 @@ def test_refill_when_refused_then_not_requested_again_within_an_hour(signed_in, 
         request_refill(order=order, actor=customer)
 
 
-def test_refills_when_a_batch_stops_halfway_then_the_first_is_unfollowed(upstream, customer, service, monkeypatch):
+def test_refills_when_batch_stops_halfway_then_first_is_unfollowed(upstream, customer, service, monkeypatch):
     """A provider that stops its loop at the first bad id has refilled those before it."""
     first, second = completed(upstream, customer, service, 2)
     for one in (first, second):

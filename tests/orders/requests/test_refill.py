@@ -236,7 +236,7 @@ def test_refill_when_clicked_many_times_then_one_request(upstream, customer, ser
     assert (Refill.objects.count(), texts(order)) == (1, ["You asked for a refill"])
 
 
-def test_refill_when_the_check_misses_a_click_then_the_constraint_holds(customer, order, refill, monkeypatch):
+def test_refill_when_check_misses_a_click_then_constraint_holds(customer, order, refill, monkeypatch):
     monkeypatch.setattr(orders.requests.refill, "why_not_refilled", lambda order: None)
     with pytest.raises(RefillRefused, match="under way"):
         request_refill(order=order, actor=customer)
@@ -358,7 +358,7 @@ def test_refill_when_surely_not_acted_on_then_sent_again(upstream, refill, fault
     assert (read(refill).state, calls_of(upstream)) == (RefillState.PENDING, 2)
 
 
-def test_refill_when_the_provider_is_unreachable_then_it_waits_and_ends(upstream, provider, order, refill):
+def test_refill_when_provider_unreachable_then_retried_and_ended(upstream, provider, order, refill):
     url = provider.api_url
     Provider.objects.update(api_url="http://127.0.0.1:9/api/v2")
     for _ in range(7):
@@ -559,7 +559,7 @@ def test_poll_when_open_for_a_month_then_the_next_refill_is_allowed(upstream, or
     assert (read(accepted).state, may_refill(order)) == (RefillState.UNFOLLOWED, True)
 
 
-def test_poll_when_two_providers_share_an_id_then_each_gets_its_answer(upstream, customer, other, service):
+def test_poll_when_providers_share_an_id_then_answers_not_mixed_up(upstream, customer, other, service):
     with SandboxServer(key="second-key", speed=0) as second_upstream:
         second_upstream.set_service(1, rate="2", min=10, max=10_000, type="Default")
         second = make.provider(name="Second", url=second_upstream.url, api_key=second_upstream.key)

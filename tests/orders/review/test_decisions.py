@@ -156,7 +156,7 @@ def test_choice_when_a_worker_submits_then_refused(provider, queued, staff, choi
 # -- partial refunds ---------------------------------------------------------------------------------
 
 
-def test_partial_refund_when_given_then_it_counts_towards_later_refunds(upstream, customer, contradicted, staff):
+def test_partial_refund_when_given_then_deducted_from_later_ones(upstream, customer, contradicted, staff):
     decisions.refund_part(order=contradicted, amount=100_000, note="Half of it", actor=staff)
     given = fresh(contradicted)
     assert (given.refunded, given.review_reason, refunds_of(given)) == (100_000, "", [100_000])
@@ -191,7 +191,7 @@ def test_partial_refund_when_two_staff_give_it_then_posted_once(contradicted, st
 # -- nothing to do -----------------------------------------------------------------------------------
 
 
-def test_dismiss_when_nothing_is_to_be_done_then_only_the_review_ends(customer, contradicted, staff):
+def test_dismiss_when_no_action_is_needed_then_only_review_ends(customer, contradicted, staff):
     decisions.dismiss_review(order=contradicted, note="The provider is right", actor=staff)
     done = fresh(contradicted)
     assert (done.review_reason, done.review_since, done.refunded, done.status) == ("", None, 0, Status.PARTIAL)
@@ -279,7 +279,7 @@ def test_choice_when_the_review_changed_then_nothing_changes(upstream, contradic
             decisions.refund_part(order=seen, amount=1, note="x", actor=staff)
 
 
-def test_partial_refund_when_a_poll_refunded_meanwhile_then_nothing_changes(upstream, contradicted, staff):
+def test_partial_refund_when_poll_refunded_first_then_unchanged(upstream, contradicted, staff):
     seen = fresh(contradicted)
     upstream.set_order(int(seen.upstream_id), status="Partial", remains=50, charge="0.1")
     poll_now()

@@ -83,7 +83,7 @@ def test_attempt_when_answered_then_the_whole_answer_is_kept():
         ([orphan("71", agrees=False)], set(), ""),
     ],
 )
-def test_search_when_orphans_were_found_then_only_a_sole_match_is_likely(orphans, taken, likely):
+def test_search_when_orphans_found_then_only_sole_match_is_likely(orphans, taken, likely):
     search = search_progress(attempt(orphans=orphans), taken=taken, currency="USD")
     assert search.likely_id == likely
     assert [one.id for one in search.orphans] == [one["id"] for one in orphans if one["id"] not in taken]
@@ -166,7 +166,7 @@ def test_balance_when_known_then_both_outcomes_are_computed(
     assert (found.apart(found.if_not_accepted), found.apart(found.if_accepted)) == apart
 
 
-def test_balance_when_others_are_in_doubt_then_listed_but_not_counted():
+def test_balance_when_others_are_in_doubt_then_listed_not_counted():
     others = [*sure(1_080_000), OtherOrder(2_160_000, is_sure=False), OtherOrder(1_080_000, is_sure=False)]
     found = hint(before=100_000_000, after=97_000_000, cost=2_160_000, others=others, rate=EURO)
     assert (found.others, found.others_cost, found.if_not_accepted) == (1, 1_000_000, 99_000_000)
@@ -193,7 +193,7 @@ def test_balance_lines_when_known_then_each_outcome_is_compared():
     ]
 
 
-def test_balance_lines_when_an_outcome_matches_exactly_then_they_say_so():
+def test_balance_lines_when_an_outcome_matches_then_shown_as_exact():
     lines = balance_lines(hint(before=10, after=10, cost=4, others=sure(1), rate=EXCHANGE_ONE), "USD")
     assert [line.note for line in lines[2:4]] == ["$0.000001 more was there", "$0.000005 more was there"]
     assert lines[1].note == "1 order"
@@ -250,7 +250,7 @@ def test_balance_lines_when_not_read_afterwards_then_left_blank():
         ),
     ],
 )
-def test_question_when_in_review_then_one_sentence_with_age_and_deadline(settings, values, sentence):
+def test_question_when_in_review_then_shows_age_and_deadline(settings, values, sentence):
     settings.QUEUE_LIMIT_HOURS = 24
     order = Order(
         **{"submission": Submission.IN_DOUBT, "queued_at": NOON, "review_since": NOON + timedelta(hours=1), **values}

@@ -59,7 +59,7 @@ def test_close_when_it_does_not_fit_the_order_then_nothing_changes(order, staff,
         close_accepted(order=order, status=status, delivered=delivered, note="x", actor=staff)
 
 
-def test_close_when_partly_refunded_before_then_only_the_rest_is_refunded(upstream, order, customer, staff):
+def test_close_when_partly_refunded_before_then_only_rest_refunded(upstream, order, customer, staff):
     order = set_and_poll(upstream, order, status="Partial", remains=40, charge="0.12")
     order = set_and_poll(upstream, order, status="Partial", remains=80, charge="0.15")
     assert (order.review_reason, refunds_of(order)) == (ReviewReason.CONTRADICTION, [100_000])
@@ -84,7 +84,7 @@ def test_close_when_the_order_changed_meanwhile_then_nothing_changes(upstream, o
         close_accepted(order=seen, status="canceled", note="x", actor=staff)
 
 
-def test_closed_when_the_provider_grants_more_later_then_also_refunded(upstream, order, staff):
+def test_closed_when_provider_grants_more_later_then_also_refunded(upstream, order, staff):
     close_accepted(order=order, status="partial", delivered=60, note="x", actor=staff)
     stored = set_and_poll(upstream, order, status="Canceled", remains=100, charge="0")
     assert (stored.status, refunds_of(order)) == (Status.CANCELED, [100_000, 150_000])

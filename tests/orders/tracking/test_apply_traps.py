@@ -48,9 +48,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("invariants_hold")]
 
 
 @pytest.mark.parametrize("answer", ["oops", {"error": "Internal error"}])
-def test_ids_when_many_bad_ones_are_adjacent_then_the_others_are_refunded(
-    upstream, customer, service, monkeypatch, answer
-):
+def test_ids_when_many_adjacent_are_bad_then_others_are_refunded(upstream, customer, service, monkeypatch, answer):
     """Twelve failures in a row looked like a provider that is down, and no order there was refunded any more."""
     made, count = create_accepted(customer, service, 30), 7
     for one in made:
@@ -84,7 +82,7 @@ def test_ids_when_only_bad_ones_are_due_then_smaller_calls_find_them(upstream, c
 
 
 @pytest.mark.parametrize("status", [500, 502, 504])
-def test_id_when_it_crashes_the_provider_then_the_others_are_refunded(upstream, customer, service, monkeypatch, status):
+def test_id_when_it_crashes_the_provider_then_others_are_refunded(upstream, customer, service, monkeypatch, status):
     made = create_accepted(customer, service, 6)
     for one in made:
         upstream.set_order(int(one.upstream_id), status="Partial", remains=50, charge="0.1")
@@ -102,9 +100,7 @@ def test_id_when_it_crashes_the_provider_then_the_others_are_refunded(upstream, 
     assert [bool(refunds_of(one)) for one in made] == [True] * 3 + [False] + [True] * 2
 
 
-def test_answers_when_the_provider_throttles_meanwhile_then_earlier_ones_apply(
-    upstream, customer, service, monkeypatch
-):
+def test_answers_when_provider_throttles_then_earlier_ones_applied(upstream, customer, service, monkeypatch):
     made = create_accepted(customer, service, 40)
     for one in made:
         upstream.set_order(int(one.upstream_id), status="Partial", remains=50, charge="0.1")
@@ -128,7 +124,7 @@ def test_answers_when_the_provider_throttles_meanwhile_then_earlier_ones_apply(
 
 
 @pytest.mark.parametrize("words", ["Internal error", "Server is busy, try again later", "Maintenance"])
-def test_outage_when_the_answer_is_maintenance_then_no_order_gets_an_error(upstream, customer, service, words):
+def test_outage_when_answer_is_maintenance_then_no_order_errors(upstream, customer, service, words):
     """ "Maintenance" in answer to one id was counted as that order's answer, so the outage went unnoticed."""
     made = create_accepted(customer, service, 30)
     poll_now()
@@ -141,7 +137,7 @@ def test_outage_when_the_answer_is_maintenance_then_no_order_gets_an_error(upstr
     assert Alert.objects.filter(cause__endswith=":polling", resolved_at=None).exists()
 
 
-def test_provider_when_it_accepts_only_single_ids_then_its_orders_are_polled(upstream, customer, service, monkeypatch):
+def test_provider_when_only_single_ids_accepted_then_orders_polled(upstream, customer, service, monkeypatch):
     made = create_accepted(customer, service, 7)
     for one in made:
         upstream.set_order(int(one.upstream_id), status="Partial", remains=50, charge="0.1")
@@ -156,7 +152,7 @@ def test_provider_when_it_accepts_only_single_ids_then_its_orders_are_polled(ups
     assert [refunds_of(one) for one in made] == [[125_000]] * 7
 
 
-def test_batch_when_its_calls_are_slow_then_it_stops_before_its_claim_ends(upstream, customer, service, monkeypatch):
+def test_batch_when_calls_are_slow_then_stops_before_claim_expires(upstream, customer, service, monkeypatch):
     made = create_accepted(customer, service, 16)
     break_status_calls(upstream, made[:8], "oops", monkeypatch)
     monkeypatch.setattr(batch_calls, "MAX_BATCH_SECONDS", 0.0)
@@ -167,7 +163,7 @@ def test_batch_when_its_calls_are_slow_then_it_stops_before_its_claim_ends(upstr
     assert batch_calls.MAX_BATCH_SECONDS < poll.CLAIM_SECONDS
 
 
-def test_lane_when_another_process_took_it_then_leaving_it_changes_nothing(provider):
+def test_lane_when_taken_by_another_then_leaving_changes_nothing(provider):
     one, two = Provider.objects.get(), Provider.objects.get()
     assert take_polling_lane(provider=one, seconds=-1)
     assert take_polling_lane(provider=two, seconds=100)
@@ -180,9 +176,7 @@ def test_lane_when_another_process_took_it_then_leaving_it_changes_nothing(provi
 
 
 @pytest.mark.django_db(transaction=True)
-def test_lanes_when_they_raise_the_same_alerts_then_they_do_not_deadlock(
-    upstream, customer, other, provider, service, monkeypatch
-):
+def test_lanes_when_raising_the_same_alerts_then_no_deadlock(upstream, customer, other, provider, service, monkeypatch):
     upstream.set_service(2, rate="2", min=10, max=10_000, type="Default")
     second = make.service(provider, external_id="2", name="Likes")
     batches = (
@@ -247,9 +241,7 @@ LEFT_OUT = [
 
 
 @pytest.mark.parametrize(("first", "later"), LEFT_OUT)
-def test_contradiction_when_a_figure_is_missing_later_then_it_stays_in_review(
-    upstream, customer, service, first, later
-):
+def test_contradiction_when_later_incomplete_then_still_in_review(upstream, customer, service, first, later):
     """The next answer lacked a figure, so the other one contradicted nothing and was refunded for good."""
     [one] = create_accepted(customer, service, 1)
     assert set_and_poll(upstream, one, **first).review_reason == ReviewReason.CONTRADICTION
@@ -257,7 +249,7 @@ def test_contradiction_when_a_figure_is_missing_later_then_it_stays_in_review(
     assert (refunds_of(one), stored.review_reason) == ([], ReviewReason.CONTRADICTION)
 
 
-def test_contradiction_when_dismissed_and_later_incomplete_then_it_is_reviewed(upstream, customer, service, staff):
+def test_contradiction_when_dismissed_and_incomplete_then_reviewed(upstream, customer, service, staff):
     [one] = create_accepted(customer, service, 1)
     stored = set_and_poll(upstream, one, status="Canceled", remains=0, charge="0.2")
     dismiss_review(order=stored, note="It was delivered in full", actor=staff)
@@ -265,7 +257,7 @@ def test_contradiction_when_dismissed_and_later_incomplete_then_it_is_reviewed(u
     assert (refunds_of(one), stored.review_reason) == ([], ReviewReason.CONTRADICTION)
 
 
-def test_manual_close_when_the_provider_repeats_its_answer_then_it_stays(upstream, customer, service, staff):
+def test_manual_close_when_provider_repeats_answer_then_unchanged(upstream, customer, service, staff):
     [one] = create_accepted(customer, service, 1)
     stored = set_and_poll(upstream, one, status="Partial", remains=90, charge="0.2")
     close_accepted(order=stored, status="completed", note="They delivered all", actor=staff)
@@ -273,7 +265,7 @@ def test_manual_close_when_the_provider_repeats_its_answer_then_it_stays(upstrea
     assert (fresh(one).status, fresh(one).review_reason, refunds_of(one)) == (Status.COMPLETED, "", [])
 
 
-def test_manual_close_when_the_provider_reopens_the_order_then_it_stays(upstream, customer, service, staff):
+def test_manual_close_when_provider_reopens_order_then_unchanged(upstream, customer, service, staff):
     [one] = create_accepted(customer, service, 1)
     stored = set_and_poll(upstream, one, status="In progress", remains=90, charge="0.2")
     close_accepted(order=stored, status="partial", delivered=60, note="It is stuck", actor=staff)
@@ -281,7 +273,7 @@ def test_manual_close_when_the_provider_reopens_the_order_then_it_stays(upstream
     assert (fresh(one).status, fresh(one).delivered) == (Status.PARTIAL, 60)
 
 
-def test_dismissed_review_when_staff_refund_a_part_then_it_stays_closed(upstream, customer, service, staff):
+def test_dismissed_review_when_staff_refund_part_then_stays_closed(upstream, customer, service, staff):
     [one] = create_accepted(customer, service, 1)
     stored = set_and_poll(upstream, one, status="Partial", remains=90, charge="0.2")
     dismiss_review(order=stored, note="fine", actor=staff)
@@ -290,7 +282,7 @@ def test_dismissed_review_when_staff_refund_a_part_then_it_stays_closed(upstream
     assert (fresh(one).review_reason, refunds_of(one)) == ("", [10_000])
 
 
-def test_manual_close_when_the_status_is_unchanged_then_the_timeline_shows_it(upstream, customer, service, staff):
+def test_manual_close_when_status_unchanged_then_shown_in_timeline(upstream, customer, service, staff):
     [one] = create_accepted(customer, service, 1)
     set_and_poll(upstream, one, status="Partial", remains=40, charge="0.12")
     stored = set_and_poll(upstream, one, status="Partial", remains=90, charge="0.15")
@@ -313,16 +305,14 @@ def test_manual_close_when_the_status_is_unchanged_then_the_timeline_shows_it(up
         ({"status": "Partial", "charge": "0.19"}, [], True),
     ],
 )
-def test_charge_when_in_another_currency_then_it_does_not_count_as_zero(
-    upstream, customer, service, row, refunds, reviewed
-):
+def test_charge_when_in_another_currency_then_not_counted_as_zero(upstream, customer, service, row, refunds, reviewed):
     """Twelve rupees are not twelve dollars, but not nothing: a part was delivered, and all was refunded."""
     [one] = create_accepted(customer, service, 1)
     stored = set_and_poll(upstream, one, answer={**row, "currency": "INR"})
     assert (refunds_of(one), bool(stored.review_reason)) == (refunds, reviewed)
 
 
-def test_provider_when_its_currency_changes_then_sent_orders_keep_theirs(upstream, customer, service):
+def test_provider_when_currency_changes_then_sent_orders_unchanged(upstream, customer, service):
     Provider.objects.update(currency="INR", exchange_rate=EXCHANGE_ONE // 100)
     UpstreamService.objects.update(rate=make.micros("200"))
     reprice(services=Service.objects.all())
@@ -353,7 +343,7 @@ def test_refund_when_it_cannot_be_posted_then_an_alert_is_raised(upstream, custo
     assert (alert.level, alert.count) == ("danger", 2)
 
 
-def test_bound_when_answers_leave_one_order_out_then_no_alert_is_raised(upstream, customer, service, staff):
+def test_bound_when_answers_omit_one_order_then_no_alert_is_raised(upstream, customer, service, staff):
     one, _ = create_accepted(customer, service, 2)
     upstream.set_order(int(one.upstream_id), omitted=True)
     for _ in range(3):
@@ -382,7 +372,7 @@ def test_order_when_it_ended_at_a_loss_then_an_alert_is_raised(upstream, custome
 
 
 @pytest.mark.parametrize(("percent", "alerts"), [(5, 1), (40, 0)])
-def test_order_when_overcharged_then_an_alert_beyond_the_owners_percent(
+def test_order_when_overcharged_beyond_limit_then_alert_is_raised(
     upstream, customer, service, settings, percent, alerts
 ):
     settings.OVERCHARGE_PERCENT = percent

@@ -262,13 +262,13 @@ STORIES = {
 
 
 @pytest.mark.parametrize("story", STORIES.values(), ids=STORIES.keys())
-def test_answers_when_several_follow_then_each_leaves_the_order_as_listed(story):
+def test_answers_when_several_follow_then_each_updates_as_listed(story):
     followed = PolledOrder()
     for number, (row, *expected) in enumerate(story, 1):
         assert followed.apply(row) == tuple(expected), f"answer {number}"
 
 
-def test_charge_when_in_another_currency_then_it_is_converted_at_the_sent_rate():
+def test_charge_when_in_another_currency_then_sent_rate_is_used():
     # One of their units is half of ours: 0.24 there is 0.12 here, the cost of 60 delivered.
     followed = PolledOrder(rate=EXCHANGE_ONE // 2)
     assert followed.apply(status_row("Partial", "40", "0.24")) == ("partial", "0.1", "")
@@ -278,7 +278,7 @@ def test_charge_when_in_another_currency_then_it_is_converted_at_the_sent_rate()
 
 
 @pytest.mark.parametrize("remains", [None, 60, 100])
-def test_review_when_staff_dismissed_its_finding_then_it_is_not_requested_again(remains):
+def test_review_when_its_finding_was_dismissed_then_not_reopened(remains):
     followed = PolledOrder()
     answer = status_row("Partial", remains, None if remains is None else "0.2")
     assert followed.apply(answer)[2] == "contradiction"
@@ -296,7 +296,7 @@ def test_review_when_staff_dismissed_its_finding_then_it_is_not_requested_again(
         (status_row("Partial", "50", "0.2"), status_row("Canceled", "50", "0.2")),
     ],
 )
-def test_review_when_a_partial_was_dismissed_then_a_canceled_is_another_finding(partial, canceled):
+def test_review_when_partial_dismissed_then_canceled_not_dismissed(partial, canceled):
     """Otherwise a customer whose order is canceled would get neither a refund nor a review."""
     followed = PolledOrder()
     assert followed.apply(partial)[2] == "contradiction"
@@ -306,7 +306,7 @@ def test_review_when_a_partial_was_dismissed_then_a_canceled_is_another_finding(
     assert review == "contradiction" or refunded == "0.25"
 
 
-def test_review_when_dismissed_by_an_older_release_then_its_sentence_counts():
+def test_review_when_dismissed_by_old_release_then_text_compared():
     followed = PolledOrder()
     answer = status_row("Partial", "60", "0.2")
     assert followed.apply(answer)[2] == "contradiction"
@@ -316,7 +316,7 @@ def test_review_when_dismissed_by_an_older_release_then_its_sentence_counts():
     assert followed.apply(status_row("Partial", "70", "0.2"))[2] == "contradiction"
 
 
-def test_manual_close_when_the_provider_repeats_its_answer_then_it_stays():
+def test_manual_close_when_provider_repeats_answer_then_unchanged():
     followed = PolledOrder()
     answer = status_row("Partial", "50", "0.2")
     assert followed.apply(answer) == ("partial", "0", "contradiction")
@@ -363,7 +363,7 @@ FOREIGN = [
 
 
 @pytest.mark.parametrize(("row", "status", "refunded", "review"), FOREIGN, ids=lambda value: json.dumps(value))
-def test_charge_when_its_currency_is_given_then_only_the_sent_one_counts(row, status, refunded, review):
+def test_charge_when_currency_is_given_then_only_sent_one_accepted(row, status, refunded, review):
     followed = PolledOrder(currency="USD")
     assert followed.apply(row) == (status, refunded, review)
     assert (followed.order.upstream_charge is None) == (row["currency"] == "INR" or row["charge"] is None)
@@ -381,7 +381,7 @@ PACKAGES = [
 
 @pytest.mark.parametrize("kind", ["package", "custom_comments_package"])
 @pytest.mark.parametrize(("row", "status", "refunded", "review"), PACKAGES, ids=lambda value: json.dumps(value))
-def test_answer_when_it_is_about_a_package_then_its_remains_are_ignored(kind, row, status, refunded, review):
+def test_answer_when_about_a_package_then_its_remains_are_ignored(kind, row, status, refunded, review):
     followed = PolledOrder(currency="USD", service_type=kind)
     followed.order.quantity = 1
     assert followed.apply(row) == (status, refunded, review)

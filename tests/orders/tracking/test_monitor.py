@@ -55,7 +55,7 @@ def polled_ids(upstream: SandboxServer) -> list[list[str]]:
 # -- statements --------------------------------------------------------------------------------------
 
 
-def test_batch_when_every_row_changed_then_its_statements_do_not_grow(upstream, provider, customer, service):
+def test_batch_when_every_row_changed_then_statements_do_not_grow(upstream, provider, customer, service):
     """A thousand orders took a thousand updates and log lines."""
     make.deposit(customer, "100")
     counts = {}
@@ -105,7 +105,7 @@ def test_batch_when_one_row_cannot_be_written_then_the_others_are(upstream, cust
     assert [refunds_of(one) for one in made] == [[125_000]] * 5
 
 
-def test_row_when_its_status_moved_under_the_lock_then_no_row_is_written(customer, service):
+def test_row_when_status_changed_under_lock_then_no_row_is_written(customer, service):
     """The last guard of the bulk write is the status from which the change was computed."""
     one = make.accepted_order(customer, service)
     one.status = Status.COMPLETED
@@ -115,7 +115,7 @@ def test_row_when_its_status_moved_under_the_lock_then_no_row_is_written(custome
     assert fresh(one).status == Status.COMPLETED
 
 
-def test_write_when_columns_are_empty_or_large_then_they_are_stored_unchanged(customer, service):
+def test_write_when_columns_empty_or_large_then_stored_unchanged(customer, service):
     one = make.accepted_order(customer, service)
     moment = timezone.now().replace(microsecond=0)
     for remains, charge, at in ((None, None, None), (-(10**15), 10**15, moment), (5, 0, moment + timedelta(hours=1))):
@@ -131,9 +131,7 @@ def test_write_when_columns_are_empty_or_large_then_they_are_stored_unchanged(cu
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("lanes", [1, 3])
-def test_provider_when_it_has_lanes_then_as_many_batches_are_polled_at_once(
-    upstream, customer, service, monkeypatch, lanes
-):
+def test_provider_when_it_has_lanes_then_that_many_batches_at_once(upstream, customer, service, monkeypatch, lanes):
     monkeypatch.setattr(poll, "BATCH", 2)
     Provider.objects.update(max_parallel_polls=lanes)
     create_accepted(customer, service, 14)
@@ -149,9 +147,7 @@ def test_provider_when_it_has_lanes_then_as_many_batches_are_polled_at_once(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_lanes_when_every_row_refunds_one_wallet_then_each_refund_is_posted_once(
-    upstream, customer, other, service, monkeypatch
-):
+def test_lanes_when_refunding_one_wallet_then_refunds_posted_once(upstream, customer, other, service, monkeypatch):
     """Lanes that refund the same wallets neither deadlock nor lose a refund."""
     monkeypatch.setattr(poll, "BATCH", 3)
     Provider.objects.update(max_parallel_polls=4)
@@ -194,7 +190,7 @@ def test_lane_when_it_fails_then_the_error_is_raised(upstream, customer, service
 
 
 @pytest.mark.usefixtures("frozen_clock")
-def test_provider_when_it_keeps_failing_then_the_waits_double_until_an_answer(upstream, customer, service):
+def test_provider_when_failing_then_waits_double_until_an_answer(upstream, customer, service):
     [one] = create_accepted(customer, service, 1)
     upstream.inject(faults.reply(status=503, action="status", times=None))
     waits = []
@@ -213,7 +209,7 @@ def test_provider_when_it_keeps_failing_then_the_waits_double_until_an_answer(up
     assert fresh(one).last_checked_at is not None
 
 
-def test_provider_when_the_breaker_is_open_then_it_is_not_polled_until_resumed(upstream, provider, customer, service):
+def test_provider_when_breaker_open_then_not_polled_until_resumed(upstream, provider, customer, service):
     create_accepted(customer, service, 1)
     upstream.inject(faults.reply(status=503, action="status", times=None))
     poll_now()
@@ -244,9 +240,7 @@ def test_provider_when_it_fails_then_all_lanes_stop_after_their_call(upstream, c
 
 
 @pytest.mark.parametrize("answer", ["oops", [], {"error": "Internal error"}, {"error": "Incorrect request"}])
-def test_id_when_it_breaks_the_call_then_the_others_are_answered_and_it_waits(
-    upstream, customer, service, monkeypatch, answer
-):
+def test_id_when_it_breaks_the_call_then_only_the_others_answered(upstream, customer, service, monkeypatch, answer):
     """One order that broke the provider's own page stopped the hundred that were polled with it."""
     made = create_accepted(customer, service, 40)
     for one in made:
@@ -318,7 +312,7 @@ def test_review_when_a_later_answer_is_clear_then_it_is_closed(upstream, custome
     )
 
 
-def test_review_when_the_provider_knows_the_order_again_then_it_is_closed(upstream, customer, service):
+def test_review_when_provider_knows_the_order_again_then_closed(upstream, customer, service):
     """After an outage with "Incorrect order ID", staff would have to close hundreds of reviews."""
     [one] = create_accepted(customer, service, 1)
     upstream.set_order(int(one.upstream_id), answer={"error": "Incorrect order ID"})
@@ -343,14 +337,14 @@ def test_review_when_the_next_answer_is_unclear_then_it_stays(upstream, customer
 # -- the bound ---------------------------------------------------------------------------------------
 
 
-def test_bound_when_the_intervals_are_the_usual_ones_then_it_is_87_minutes(settings):
+def test_bound_when_intervals_are_the_usual_ones_then_87_minutes(settings):
     settings.POLL_INTERVALS = [60, 300, 900, 3600]
     assert poll_bound() == timedelta(minutes=87)
     settings.POLL_SPARE_MINUTES = 5
     assert poll_bound() == timedelta(minutes=77)
 
 
-def test_order_when_not_polled_within_the_bound_then_an_alert_is_open_meanwhile(upstream, customer, service):
+def test_order_when_not_polled_within_bound_then_alert_until_poll(upstream, customer, service):
     [one] = create_accepted(customer, service, 1)
     poll_now()
     watch_polls()
@@ -372,7 +366,7 @@ def test_order_when_not_polled_within_the_bound_then_an_alert_is_open_meanwhile(
     assert not Alert.objects.filter(resolved_at=None).exists()
 
 
-def test_following_when_orders_ended_or_are_in_review_then_they_are_left_out(upstream, customer, service):
+def test_following_when_orders_ended_or_in_review_then_left_out(upstream, customer, service):
     ended, waiting, still = create_accepted(customer, service, 3)
     upstream.set_order(int(ended.upstream_id), status="Completed", remains=0)
     upstream.set_order(int(waiting.upstream_id), **UNCLEAR["contradiction"])
@@ -386,9 +380,7 @@ def test_following_when_orders_ended_or_are_in_review_then_they_are_left_out(ups
 # -- metrics -----------------------------------------------------------------------------------------
 
 
-def test_metrics_when_requested_with_the_token_then_they_show_open_orders(
-    upstream, customer, service, settings, client
-):
+def test_metrics_when_requested_with_token_then_open_orders_shown(upstream, customer, service, settings, client):
     settings.METRICS_TOKEN = "a-long-token"
     Provider.objects.update(name='Up "stream"\\n')
     create_accepted(customer, service, 2)
@@ -408,7 +400,7 @@ def test_metrics_when_requested_with_the_token_then_they_show_open_orders(
 
 
 @pytest.mark.parametrize("token", ["", "wrong", "a-long-toke", "Bearer"])
-def test_metrics_when_requested_without_the_token_then_the_page_is_not_found(db, client, settings, signed_in, token):
+def test_metrics_when_requested_without_token_then_not_found(db, client, settings, signed_in, token):
     for configured in ("a-long-token", ""):
         settings.METRICS_TOKEN = configured
         for who in (client, signed_in):

@@ -96,7 +96,7 @@ def test_batch_when_nothing_changed_then_its_statements_do_not_grow(upstream, pr
     assert Entry.objects.filter(kind="refund").count() == 0
 
 
-def test_batch_when_many_rows_refund_then_its_statements_grow_by_wallet_only(upstream, customer, other, service):
+def test_batch_when_many_refunds_then_statements_grow_per_wallet(upstream, customer, other, service):
     """Each refund took eight statements, so a hundred canceled orders held the wallets' locks for long."""
     counts = {}
     for who, count in (((customer,), 2), ((customer,), 8), ((customer, other), 8)):
@@ -117,9 +117,7 @@ def test_batch_when_many_rows_refund_then_its_statements_grow_by_wallet_only(ups
 # -- whose answer it is ------------------------------------------------------------------------------
 
 
-def test_answer_when_two_providers_use_one_id_then_the_right_order_is_refunded(
-    upstream, provider, customer, other, service
-):
+def test_answer_when_providers_share_an_id_then_right_one_refunded(upstream, provider, customer, other, service):
     """Matched by the upstream id alone, an answer refunded the order with that id at another provider."""
     with SandboxServer(key="second-key", speed=0) as second_upstream:
         second_upstream.set_service(1, rate="2", min=10, max=10_000, type="Default")
@@ -134,7 +132,7 @@ def test_answer_when_two_providers_use_one_id_then_the_right_order_is_refunded(
     assert (make.wallet(customer).balance, make.wallet(other).balance) == (9_750_000, 10_000_000)
 
 
-def test_answers_when_they_have_no_ids_then_their_position_is_not_used(upstream, customer, service):
+def test_answers_when_they_have_no_ids_then_position_is_not_used(upstream, customer, service):
     made = create_accepted(customer, service, 2)
     rows = [{"status": "Canceled", "charge": "0", "remains": "100"}, {"status": "Completed", "remains": "0"}]
     upstream.inject(faults.reply(body=json.dumps(rows).encode(), action="status"))
@@ -143,7 +141,7 @@ def test_answers_when_they_have_no_ids_then_their_position_is_not_used(upstream,
     assert money_of(customer)[0] == 9_500_000
 
 
-def test_answer_when_it_has_rows_that_were_not_polled_then_they_are_ignored(upstream, provider, customer, service):
+def test_answer_when_it_has_rows_not_polled_then_they_are_ignored(upstream, provider, customer, service):
     due, not_due = create_accepted(customer, service, 2)
     OrderPoll.objects.filter(pk=not_due.pk).update(due_at=timezone.now() + timedelta(hours=1))
     OrderPoll.objects.filter(pk=due.pk).update(due_at=timezone.now())
@@ -214,7 +212,7 @@ def test_row_when_it_cannot_be_written_then_only_it_is_retried_soon(upstream, cu
     assert (fresh(bad).status, refunds_of(bad)) == (Status.CANCELED, [250_000])
 
 
-def test_call_when_refused_for_one_unknown_id_then_the_others_are_answered(upstream, customer, service):
+def test_call_when_refused_for_an_unknown_id_then_others_answered(upstream, customer, service):
     """A provider that answers the whole call with "Incorrect order ID" stopped a hundred orders for one."""
     made = create_accepted(customer, service, 5)
     upstream.set_order(int(made[1].upstream_id), answer={"error": "Incorrect order ID"})
@@ -232,7 +230,7 @@ def test_call_when_refused_for_one_unknown_id_then_the_others_are_answered(upstr
     assert [fresh(one).poll.errors for one in made] == [0, 1, 0, 0, 0]
 
 
-def test_order_when_the_provider_no_longer_knows_it_then_it_goes_to_review(upstream, customer, order):
+def test_order_when_provider_no_longer_knows_it_then_in_review(upstream, customer, order):
     upstream.set_order(int(order.upstream_id), answer={"error": "Incorrect order ID"})
     for _ in range(12):
         poll_now()
@@ -267,7 +265,7 @@ def test_partial_when_answered_repeatedly_then_it_is_refunded_once(upstream, cus
     assert money_of(customer)[0] == 9_850_000
 
 
-def test_partial_when_its_remains_grow_then_the_difference_is_refunded(upstream, customer, order):
+def test_partial_when_remains_grow_then_the_difference_is_refunded(upstream, customer, order):
     set_and_poll(upstream, order, status="Partial", remains=40, charge="0.12")
     set_and_poll(upstream, order, status="Partial", remains=70, charge="0.06")
     stored = set_and_poll(upstream, order, status="Partial", remains=100, charge="0")
@@ -275,7 +273,7 @@ def test_partial_when_its_remains_grow_then_the_difference_is_refunded(upstream,
     assert money_of(customer)[0] == 10_000_000
 
 
-def test_partial_when_its_remains_shrink_then_no_refund_is_taken_back(upstream, customer, order):
+def test_partial_when_remains_shrink_then_no_refund_is_reversed(upstream, customer, order):
     set_and_poll(upstream, order, status="Partial", remains=40, charge="0.12")
     stored = set_and_poll(upstream, order, status="Partial", remains=10, charge="0.18")
     assert (stored.refunded, refunds_of(order)) == (100_000, [100_000])
@@ -305,7 +303,7 @@ def test_canceled_when_a_later_answer_differs_then_it_stays_canceled(upstream, c
 
 
 @pytest.mark.parametrize("later", ["In progress", "Pending", "Processing"])
-def test_completed_when_the_provider_reopens_it_then_it_stays_completed(upstream, order, later):
+def test_completed_when_provider_reopens_it_then_stays_completed(upstream, order, later):
     set_and_poll(upstream, order, status="Completed", remains=0, charge="0.2")
     stored = set_and_poll(upstream, order, status=later, remains=100, charge="0")
     assert (stored.status, stored.refunded) == (Status.COMPLETED, 0)
@@ -333,9 +331,7 @@ def test_remains_when_out_of_range_then_the_refund_is_still_right(
     ("status", "remains", "charge"),
     [("Partial", 50, "0.2"), ("Partial", None, None), ("Partial", 0, "0"), ("Canceled", 0, "0.2")],
 )
-def test_answer_when_it_is_a_contradiction_then_it_goes_to_review_unrefunded(
-    upstream, customer, order, status, remains, charge
-):
+def test_answer_when_contradictory_then_in_review_and_not_refunded(upstream, customer, order, status, remains, charge):
     stored = set_and_poll(upstream, order, status=status, remains=remains, charge=charge)
     assert (stored.status, stored.review_reason) == (status.lower(), ReviewReason.CONTRADICTION)
     for _ in range(3):
@@ -378,14 +374,14 @@ def test_refund_when_it_fails_then_the_status_is_not_written_either(upstream, cu
     assert (fresh(order).status, refunds_of(order)) == (Status.PARTIAL, [100_000])
 
 
-def test_partial_when_shown_to_the_customer_first_then_it_is_still_refunded(upstream, customer, order):
+def test_partial_when_shown_to_customer_first_then_still_refunded(upstream, customer, order):
     """A Partial written by the customer's own refresh was never polled again and never refunded."""
     Order.objects.filter(pk=order.pk).update(status=Status.PARTIAL)
     stored = set_and_poll(upstream, order, status="Partial", remains=40, charge="0.12")
     assert (stored.refunded, refunds_of(order)) == (100_000, [100_000])
 
 
-def test_refund_when_the_charge_is_in_another_currency_then_it_is_converted(upstream, customer, service):
+def test_refund_when_charge_is_in_another_currency_then_converted(upstream, customer, service):
     Provider.objects.update(exchange_rate=EXCHANGE_ONE // 2)
     [order] = create_accepted(customer, service, 1)
     # 0.24 in their currency is $0.12 in ours.
@@ -393,14 +389,14 @@ def test_refund_when_the_charge_is_in_another_currency_then_it_is_converted(upst
     assert (stored.exchange_rate, stored.upstream_charge) == (EXCHANGE_ONE // 2, 120_000)
 
 
-def test_refund_when_the_exchange_rate_changed_then_the_sent_one_is_used(upstream, customer, order):
+def test_refund_when_exchange_rate_changed_then_sent_rate_is_used(upstream, customer, order):
     """At today's rate, the charge of an older order would contradict its remains."""
     Provider.objects.update(exchange_rate=3 * EXCHANGE_ONE)
     stored = set_and_poll(upstream, order, status="Partial", remains=40, charge="0.12")
     assert (stored.review_reason, stored.upstream_charge, refunds_of(order)) == ("", 120_000, [100_000])
 
 
-def test_charge_when_in_an_unexpected_currency_then_an_alert_is_raised(upstream, customer, order):
+def test_charge_when_in_unexpected_currency_then_alert_is_raised(upstream, customer, order):
     """A provider switched from dollars to its own currency, and every charge was a hundred times wrong."""
     row = {"status": "Partial", "remains": "40", "charge": "12", "currency": "INR"}
     stored = set_and_poll(upstream, order, answer=row)
@@ -416,13 +412,13 @@ def test_failed_status_when_nothing_was_charged_then_all_is_refunded(upstream, c
 
 
 @pytest.mark.parametrize("charge", ["0.2", None, "Unknown"])
-def test_failed_status_when_something_was_charged_then_it_goes_to_review(upstream, customer, order, charge):
+def test_failed_status_when_something_was_charged_then_in_review(upstream, customer, order, charge):
     stored = set_and_poll(upstream, order, answer={"status": "Fail", "remains": "100", "charge": charge})
     assert (stored.status, stored.review_reason) == (Status.PENDING, ReviewReason.UNKNOWN_STATUS)
     assert refunds_of(order) == []
 
 
-def test_start_count_when_the_provider_counts_later_then_it_is_updated(upstream, order):
+def test_start_count_when_provider_counts_later_then_updated(upstream, order):
     """A zero from before the provider had counted stayed for good."""
     assert set_and_poll(upstream, order, status="Pending", start_count=0).start_count == 0
     assert set_and_poll(upstream, order, status="In progress", remains=90, start_count=4_200).start_count == 4_200
@@ -526,7 +522,7 @@ def test_round_when_the_provider_fails_then_its_orders_do_not_change(upstream, c
     assert Alert.objects.filter(resolved_at=None).count() == 0
 
 
-def test_round_when_one_provider_is_unreachable_then_the_other_is_polled(upstream, provider, customer, service):
+def test_round_when_one_provider_unreachable_then_other_is_polled(upstream, provider, customer, service):
     dead = make.provider(name="Dead")
     stuck = make.accepted_order(customer, make.service(dead))
     [fine] = create_accepted(customer, service, 1)
@@ -537,7 +533,7 @@ def test_round_when_one_provider_is_unreachable_then_the_other_is_polled(upstrea
     assert (fresh(stuck).status, fresh(fine).status) == (Status.PENDING, Status.COMPLETED)
 
 
-def test_round_when_the_provider_is_off_then_its_open_orders_are_still_polled(upstream, customer, order):
+def test_round_when_provider_is_off_then_open_orders_still_polled(upstream, customer, order):
     """When a provider was switched off, its open orders were never refunded."""
     Provider.objects.update(is_active=False)
     upstream.set_order(int(order.upstream_id), status="Canceled", remains=100, charge="0")
@@ -545,7 +541,7 @@ def test_round_when_the_provider_is_off_then_its_open_orders_are_still_polled(up
     assert refunds_of(order) == [250_000]
 
 
-def test_round_when_another_worker_polls_the_provider_then_it_does_nothing(upstream, provider, order):
+def test_round_when_another_worker_polls_the_provider_then_skipped(upstream, provider, order):
     """Each tick put one more thread on a slow provider, until none was left for the others."""
     assert take_polling_lane(provider=provider, seconds=60)
     OrderPoll.objects.update(due_at=timezone.now() - timedelta(seconds=1))
@@ -564,7 +560,7 @@ def test_round_when_the_provider_fails_then_the_next_one_waits(upstream, provide
     assert provider.polling_until > timezone.now() + timedelta(seconds=20)
 
 
-def test_charge_when_above_the_rate_then_there_is_one_alert_per_service(upstream, customer, service, order):
+def test_charge_when_above_the_rate_then_one_alert_per_service(upstream, customer, service, order):
     """A provider charged ten times its rate, and the panel sold at a loss for weeks."""
     other_order = create_accepted(customer, service, 1)[0]
     for one in (order, other_order):
@@ -575,7 +571,7 @@ def test_charge_when_above_the_rate_then_there_is_one_alert_per_service(upstream
     assert "$25.00" in alert.text
 
 
-def test_order_when_missing_from_answers_for_a_day_then_it_goes_to_review(upstream, customer, order):
+def test_order_when_missing_from_answers_for_a_day_then_in_review(upstream, customer, order):
     upstream.set_order(int(order.upstream_id), omitted=True)
     Order.objects.filter(pk=order.pk).update(accepted_at=timezone.now() - timedelta(days=2))
     for _ in range(10):
@@ -589,9 +585,7 @@ def test_order_when_missing_from_answers_for_a_day_then_it_goes_to_review(upstre
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("row", [{"status": "Partial", "remains": 40, "charge": "0.12"}, {"status": "Canceled"}])
-def test_pollers_when_they_apply_the_same_answers_then_each_refund_is_posted_once(
-    upstream, customer, other, service, row
-):
+def test_pollers_when_applying_same_answers_then_refunded_once(upstream, customer, other, service, row):
     """Two polls of the same Partial at the same moment refunded twice; only a text in a column guarded it."""
     provider = service.upstream.provider
     batch = create_accepted(customer, service, 3) + create_accepted(other, service, 3)
@@ -610,7 +604,7 @@ def test_pollers_when_they_apply_the_same_answers_then_each_refund_is_posted_onc
 
 
 @pytest.mark.django_db(transaction=True)
-def test_pollers_when_many_claim_at_once_then_no_order_is_in_two_batches(upstream, customer, service):
+def test_pollers_when_claiming_at_once_then_no_order_claimed_twice(upstream, customer, service):
     provider = service.upstream.provider
     create_accepted(customer, service, 20)
     OrderPoll.objects.update(due_at=timezone.now() - timedelta(seconds=1))
@@ -620,7 +614,7 @@ def test_pollers_when_many_claim_at_once_then_no_order_is_in_two_batches(upstrea
 
 
 @pytest.mark.django_db(transaction=True)
-def test_answers_when_an_older_one_is_applied_last_then_no_refund_is_taken_back(upstream, customer, service):
+def test_answers_when_older_applied_last_then_no_refund_reversed(upstream, customer, service):
     provider = service.upstream.provider
     [one] = create_accepted(customer, service, 1)
     client = client_for(provider)

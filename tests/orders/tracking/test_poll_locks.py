@@ -43,7 +43,7 @@ def silent(upstream, customer, service) -> Order:
 
 
 @pytest.mark.parametrize("status", [Status.CANCELED, Status.COMPLETED])
-def test_silence_when_staff_closed_the_order_meanwhile_then_no_review(silent, service, status):
+def test_silence_when_staff_closed_order_meanwhile_then_no_review(silent, service, status):
     """The order as it was claimed was still open: an API client saw it canceled, then in progress again."""
     batch = claim_all(errors=9)
     manual_close.close_accepted(order=fresh(silent), status=status, note="Ended", actor=None)
@@ -51,7 +51,7 @@ def test_silence_when_staff_closed_the_order_meanwhile_then_no_review(silent, se
     assert (fresh(silent).review_reason, fresh(silent).status) == ("", status)
 
 
-def test_silence_when_staff_dismissed_it_meanwhile_then_no_second_review(silent, service, staff):
+def test_silence_when_staff_dismissed_it_then_no_second_review(silent, service, staff):
     provider = service.upstream.provider
     apply_answers(provider=provider, batch=claim_all(errors=9), answers={})
     assert fresh(silent).review_reason == ReviewReason.LOST_UPSTREAM
@@ -61,7 +61,7 @@ def test_silence_when_staff_dismissed_it_meanwhile_then_no_second_review(silent,
     assert fresh(silent).review_reason == ""
 
 
-def test_following_when_it_ends_without_an_answer_then_the_last_check_stays(silent, service):
+def test_following_when_ended_unanswered_then_last_check_unchanged(silent, service):
     checked_at = timezone.now() - timedelta(days=3)
     Order.objects.update(status=Status.COMPLETED, finished_at=timezone.now() - LATE_CHANGES - timedelta(hours=1))
     apply_answers(provider=service.upstream.provider, batch=claim_all(checked_at=checked_at), answers={})
@@ -78,7 +78,7 @@ def test_following_when_begun_anew_meanwhile_then_it_does_not_end(silent, servic
     assert OrderPoll.objects.get().due_at == due_at
 
 
-def test_errors_when_a_batch_is_applied_again_one_by_one_then_counted_once(silent, service, monkeypatch):
+def test_errors_when_batch_reapplied_one_by_one_then_counted_once(silent, service, monkeypatch):
     watch = apply._watch_costs
     failures = [apply.IntegrityError("once")]
 

@@ -153,14 +153,14 @@ def test_cancel_when_accepted_then_requested_once_and_explained(signed_in, accep
 
 
 @pytest.mark.parametrize("state", [CancelState.WAITING, CancelState.ASKING, CancelState.ACCEPTED])
-def test_order_page_when_a_cancel_is_open_then_shown_and_no_other_offered(signed_in, accepted, state):
+def test_order_page_when_cancel_open_then_shown_and_none_offered(signed_in, accepted, state):
     cancel_request(accepted, state, asked_at=timezone.now())
     text = text_of(signed_in, accepted)
     assert "Cancellation asked for" in text and CANCEL not in text
     assert ("The provider took the request" in text) == (state == CancelState.ACCEPTED)
 
 
-def test_order_page_when_a_cancel_was_refused_then_the_reason_is_escaped(signed_in, accepted):
+def test_order_page_when_cancel_was_refused_then_reason_is_escaped(signed_in, accepted):
     now = timezone.now()
     refused = cancel_request(accepted, CancelState.REFUSED, finished_at=now, note=HOSTILE)
     html = html_of(signed_in, accepted)
@@ -173,7 +173,7 @@ def test_order_page_when_a_cancel_was_refused_then_the_reason_is_escaped(signed_
 
 
 @pytest.mark.parametrize("state", [CancelState.REFUSED, CancelState.ENDED])
-def test_order_page_when_the_order_ended_then_an_old_cancel_is_not_shown(signed_in, completed, state):
+def test_order_page_when_order_ended_then_old_cancel_not_shown(signed_in, completed, state):
     cancel_request(completed, state, finished_at=timezone.now(), note="Reason")
     text = text_of(signed_in, completed)
     assert "Cancellation asked for" not in text and "did not cancel" not in text
@@ -208,7 +208,7 @@ def test_refill_when_clicked_twice_then_requested_once_for_free(signed_in, compl
     assert "Refills" in text and "Waiting to be sent" in text and REFILL not in text
 
 
-def test_refill_when_the_order_is_not_completed_then_refused_in_words(signed_in, accepted):
+def test_refill_when_order_is_not_completed_then_refusal_explained(signed_in, accepted):
     with nothing_changes():
         response = act(signed_in, "order_refill", accepted)
     assert messages_of(response) == "Only a completed order can be refilled."
@@ -216,7 +216,7 @@ def test_refill_when_the_order_is_not_completed_then_refused_in_words(signed_in,
 
 
 @pytest.mark.parametrize("state", RefillState.values)
-def test_refill_history_when_shown_then_states_have_colour_icon_and_word(signed_in, completed, state):
+def test_refill_history_when_shown_then_states_have_icon_and_word(signed_in, completed, state):
     refill_of(completed, state, note=HOSTILE)
     html = html_of(signed_in, completed)
     [part] = re.findall(r'<section class="refills".*?</section>', html, re.DOTALL)
@@ -257,9 +257,7 @@ def page_after(client, page) -> str:
     return response.content.decode()
 
 
-def test_cancel_when_the_provider_stops_then_the_page_shows_the_refund(
-    signed_in, customer, service, upstream, invariants_hold
-):
+def test_cancel_when_the_provider_stops_then_refund_is_shown(signed_in, customer, service, upstream, invariants_hold):
     order = make.order(customer, service, quantity=1_000)
     submit_now()
     upstream.set_order(int(fresh(order).upstream_id), status="In progress", remains=157)
@@ -301,7 +299,7 @@ def test_refill_when_the_provider_accepts_then_the_page_follows_it(
 
 
 @pytest.mark.parametrize("name", ["order_cancel", "order_refill"])
-def test_action_when_the_order_is_anothers_then_404_and_nothing_changes(signed_in, other, service, name):
+def test_action_when_order_is_anothers_then_404_and_no_change(signed_in, other, service, name):
     theirs = make.accepted_order(other, service)
     Order.objects.filter(pk=theirs.pk).update(status=Status.COMPLETED if name == "order_refill" else Status.IN_PROGRESS)
     with nothing_changes():
@@ -321,7 +319,7 @@ def test_action_when_method_token_or_login_is_wrong_then_denied(signed_in, custo
     assert (CancelRequest.objects.count(), Refill.objects.count()) == (0, 0)
 
 
-def test_order_page_when_it_has_a_message_then_the_message_is_focused(signed_in, accepted):
+def test_order_page_when_it_has_a_message_then_message_is_focused(signed_in, accepted):
     assert "autofocus" not in html_of(signed_in, accepted)
     act(signed_in, "order_cancel", accepted)
     assert '<div class="messages" role="status" tabindex="-1" autofocus>' in html_of(signed_in, accepted)
@@ -402,7 +400,7 @@ TOLD = {
 
 
 @pytest.mark.parametrize("service_type", sorted(SPECS))
-def test_order_page_when_the_type_has_params_then_shown_by_their_labels(signed_in, accepted, service_type):
+def test_order_page_when_type_has_params_then_shown_with_labels(signed_in, accepted, service_type):
     spec = SPECS[service_type]
     params = {param.name: TOLD[param.name] for param in spec.params if param.name != "google_keyword"}
     Order.objects.filter(pk=accepted.pk).update(service_type=service_type, params=params)

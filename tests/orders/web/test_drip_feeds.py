@@ -77,7 +77,7 @@ def test_list_when_long_then_paged_with_the_same_statements(signed_in, customer,
     assert len(found) <= 5
 
 
-def test_page_when_running_then_shows_money_runs_and_the_refund_of_a_stop(signed_in, drip):
+def test_page_when_running_then_shows_money_runs_and_stop_refund(signed_in, drip):
     text = words(page(signed_in, "drip_detail", drip.pk))
     assert "Run 1 of 3" in text
     assert "Next run in 60 min" in text
@@ -89,7 +89,7 @@ def test_page_when_running_then_shows_money_runs_and_the_refund_of_a_stop(signed
     assert reverse("order_detail", args=[order.pk]) in page(signed_in, "drip_detail", drip.pk)
 
 
-def test_page_when_there_are_many_runs_then_paged_with_the_same_statements(signed_in, customer, service):
+def test_page_when_many_runs_then_paged_without_more_statements(signed_in, customer, service):
     long = make.drip(customer, service, quantity=10, runs=30, interval=1)
     page(signed_in, "drip_detail", long.pk)
     with statements() as few:
@@ -163,7 +163,7 @@ def test_stop_when_clicked_twice_then_the_refund_is_reported_once(signed_in, cus
     assert money_of(customer)[0] == 9_750_000
 
 
-def test_stop_when_a_run_began_meanwhile_then_the_true_refund_is_reported(signed_in, drip):
+def test_stop_when_a_run_began_meanwhile_then_true_refund_is_shown(signed_in, drip):
     page(signed_in, "drip_detail", drip.pk)
     begin(drip)
     assert "$0.25 is back in your wallet" in stop(signed_in, drip)
@@ -190,7 +190,7 @@ def test_drip_feed_when_it_is_another_customers_then_404(name, other, drip):
 # -- staff -------------------------------------------------------------------------------------------
 
 
-def test_admin_when_staff_stop_a_drip_feed_then_confirmed_and_done_once(staff_client, customer, drip):
+def test_admin_when_drip_feed_stopped_then_confirmed_and_done_once(staff_client, customer, drip):
     change = reverse("admin:orders_dripfeed_change", args=[drip.pk])
     assert "Stop and refund" in staff_client.get(change).content.decode()
     address = reverse("admin:orders_dripfeed_stop", args=[drip.pk])
@@ -212,7 +212,7 @@ def test_admin_when_a_run_began_meanwhile_then_confirmed_again(staff_client, cus
     assert DripFeed.objects.get().state == "running"
 
 
-def test_admin_list_when_shown_then_links_orders_with_the_same_statements(staff_client, customer, service):
+def test_admin_list_when_shown_then_orders_linked_no_extra_queries(staff_client, customer, service):
     address = reverse("admin:orders_dripfeed_changelist")
     drip = make.drip(customer, service)
     other_order = make.order(customer, service)

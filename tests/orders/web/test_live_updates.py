@@ -88,7 +88,7 @@ def list_poll(client, query="") -> str:
     return the_poll(read(client.get(reverse("order_list") + query)))
 
 
-def test_list_poll_when_nothing_changed_then_one_query_and_no_content(signed_in, orders):
+def test_list_poll_when_nothing_changed_then_one_query_no_content(signed_in, orders):
     address = list_poll(signed_in)
     with statements() as found:
         response = poll(signed_in, address)
@@ -109,7 +109,7 @@ def test_list_poll_when_progress_changed_then_one_query_for_all_rows(signed_in, 
     assert len(found) == SIGNED_IN + 1, found
 
 
-def test_list_poll_when_one_row_progressed_then_only_its_cells_are_swapped(signed_in, orders):
+def test_list_poll_when_row_progressed_then_only_its_cells_swapped(signed_in, orders):
     address = list_poll(signed_in)
     run(orders[1], remains=57)
     response = poll(signed_in, address)
@@ -142,7 +142,7 @@ def test_list_poll_when_filtered_then_swaps_only_what_that_page_has(signed_in, o
     assert ("counted" in the_poll(again)) == ("counted" in the_poll(whole))
 
 
-def test_list_poll_when_an_order_ended_then_counts_balance_and_message_update(signed_in, customer, orders):
+def test_list_poll_when_order_ends_then_counts_balance_and_message(signed_in, customer, orders):
     address = list_poll(signed_in)
     run(orders[2], status=Status.PARTIAL, remains=40, refunded=100_000)
     make.deposit(customer, "0.1")
@@ -161,7 +161,7 @@ def shown_by(page: Page) -> str:
     return parse_qs(urlsplit(the_poll(page)).query)["shown"][0]
 
 
-def test_list_poll_when_status_moved_then_chips_update_without_the_balance(signed_in, orders):
+def test_list_poll_when_status_changed_then_chips_but_not_balance(signed_in, orders):
     run(orders[0], status=Status.PENDING)
     address = list_poll(signed_in)
     run(orders[0], status=Status.IN_PROGRESS)
@@ -177,7 +177,7 @@ def test_list_poll_when_all_ended_then_polling_stops(signed_in, orders):
     assert read(signed_in.get(reverse("order_list"))).polls == []
 
 
-def test_list_when_an_order_leaves_the_filter_then_it_stays_with_its_status(signed_in, orders):
+def test_list_when_an_order_leaves_the_filter_then_still_shown(signed_in, orders):
     address = list_poll(signed_in, "?status=in_progress")
     run(orders[0], status=Status.COMPLETED)
     response = poll(signed_in, address)
@@ -194,7 +194,7 @@ def test_list_when_paged_then_polls_only_its_own_rows(signed_in, customer, servi
     assert [shown_by(read(page)).count(".") + 1 for page in (first, second)] == [25, 5]
 
 
-def test_list_poll_when_it_names_anothers_orders_then_nothing_is_revealed(signed_in, other, service):
+def test_list_poll_when_order_is_anothers_then_nothing_is_revealed(signed_in, other, service):
     theirs = make.accepted_order(other, service)
     shown = f"{theirs.pk}-pending--1"
     response = poll(signed_in, reverse("orders_live") + f"?shown={shown}")
@@ -264,7 +264,7 @@ def order_poll(client, order) -> str:
     return the_poll(read(client.get(reverse("order_detail", args=[order.pk]))))
 
 
-def test_order_poll_when_nothing_changed_then_one_query_and_no_content(signed_in, order):
+def test_order_poll_when_nothing_changed_then_one_query_no_content(signed_in, order):
     address = order_poll(signed_in, order)
     with statements() as found:
         response = poll(signed_in, address)
@@ -339,7 +339,7 @@ def test_order_poll_when_anything_changed_then_the_part_is_rendered(signed_in, o
     assert len(page.ids) == len(set(page.ids))
 
 
-def test_order_poll_when_status_changed_then_balance_and_message_update(signed_in, order):
+def test_order_poll_when_order_ends_then_balance_and_message_shown(signed_in, order):
     address = order_poll(signed_in, order)
     change_progress(order)
     assert read(poll(signed_in, address)).swaps == ["balance"]
@@ -358,7 +358,7 @@ def test_order_poll_when_rendered_then_it_has_the_new_version(signed_in, order):
 
 
 @pytest.mark.parametrize("version", ["", "x", "0" * 16, "\x00"])
-def test_order_poll_when_the_version_is_malformed_then_the_part_is_shown(signed_in, order, version):
+def test_order_poll_when_version_is_malformed_then_part_is_shown(signed_in, order, version):
     assert read(signed_in.get(reverse("order_live", args=[order.pk]), {"version": version})).polls
 
 
@@ -367,7 +367,7 @@ def test_order_poll_when_the_order_does_not_exist_then_404(signed_in, number):
     assert signed_in.get(f"{reverse('order_list')}{number}/live/").status_code == 404
 
 
-def test_order_page_when_changed_after_its_version_then_the_next_poll_shows_it(signed_in, order, monkeypatch):
+def test_order_page_when_changed_meanwhile_then_shown_by_next_poll(signed_in, order, monkeypatch):
     from orders.web import selectors
 
     timeline_of = selectors.timeline_of
@@ -381,7 +381,7 @@ def test_order_page_when_changed_after_its_version_then_the_next_poll_shows_it(s
     assert "order-live" in read(poll(signed_in, address)).ids
 
 
-def test_order_page_when_its_history_is_long_then_queries_stay_the_same(signed_in, order):
+def test_order_page_when_history_is_long_then_queries_do_not_grow(signed_in, order):
     counts = []
     for _ in range(2):
         with statements() as found:
@@ -423,7 +423,7 @@ def test_pace_when_final_and_nothing_is_open_then_zero(signed_in, order, status,
     assert [trigger.split(",")[0] for trigger in page.triggers] == ([f"every {pace}s"] if pace else [])
 
 
-def test_order_poll_when_sent_meanwhile_then_shown_and_polling_goes_on(signed_in, customer, service):
+def test_order_poll_when_sent_meanwhile_then_polling_continues(signed_in, customer, service):
     queued = make.order(customer, service)
     address = order_poll(signed_in, queued)
     run(queued, submission=Submission.ACCEPTED, upstream_id="77")

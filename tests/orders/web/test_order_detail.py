@@ -61,7 +61,7 @@ def test_order_form_when_double_clicked_then_one_order(signed_in, customer, serv
     assert make.wallet(customer).balance == 7_500_000
 
 
-def test_order_form_when_its_key_was_used_then_explained_with_a_fresh_key(signed_in, customer, service):
+def test_order_form_when_key_was_used_then_explained_with_new_key(signed_in, customer, service):
     key = uuid4().hex
     post_order(signed_in, service, request_key=key)
     response = post_order(signed_in, service, request_key=key, quantity="500", seen_charge=1_250_000)
@@ -110,7 +110,7 @@ def test_order_form_when_two_fields_are_bad_then_both_errors_show(signed_in, cus
     assert_nothing_happened(customer)
 
 
-def test_order_form_when_only_previewed_then_empty_fields_have_no_errors(signed_in, service):
+def test_order_form_when_only_previewed_then_no_empty_field_errors(signed_in, service):
     response = post_order(signed_in, service, link="", quantity="", preview="1")
     assert "Enter the link" not in response.content.decode()
 
@@ -139,7 +139,7 @@ def test_order_form_when_the_price_rose_then_confirmed_again(signed_in, customer
     assert Order.objects.get().charge == 3_000_000
 
 
-def test_order_form_when_the_price_fell_then_the_lower_one_is_charged(signed_in, customer, service):
+def test_order_form_when_the_price_fell_then_lower_one_is_charged(signed_in, customer, service):
     post_order(signed_in, service, seen_charge=9_000_000)
     assert Order.objects.get().charge == 2_500_000
 
@@ -150,7 +150,7 @@ def test_order_form_when_price_or_provider_is_posted_then_ignored(signed_in, cus
     assert (order.charge, order.provider, order.upstream_service_id) == (2_500_000, provider, "1")
 
 
-def test_order_form_when_without_scripts_then_the_charge_is_shown_first(signed_in, customer, service):
+def test_order_form_when_without_scripts_then_charge_shown_first(signed_in, customer, service):
     response = post_order(signed_in, service, seen_charge=None)
     assert "Order for $2.50" in response.content.decode()
     assert_nothing_happened(customer)
@@ -210,7 +210,7 @@ def test_order_page_when_it_is_another_customers_then_404(name, signed_in, other
     assert (order.submission, order.refunded) == (Submission.QUEUED, 0)
 
 
-def test_order_page_when_opened_then_status_counts_money_and_timeline(signed_in, customer, service):
+def test_order_page_when_opened_then_status_counts_money_timeline(signed_in, customer, service):
     order = make.accepted_order(customer, service, quantity=1_000)
     Order.objects.filter(pk=order.pk).update(status=Status.IN_PROGRESS, remains=157, start_count=40)
     text = signed_in.get(reverse("order_detail", args=[order.pk])).content.decode()

@@ -117,7 +117,7 @@ def test_form_when_a_parameter_is_missing_then_its_field_says_so(signed_in, upst
 
 
 @pytest.mark.parametrize(("traffic", "asked"), [("1", "google_keyword"), ("2", "referring_url"), ("3", None)])
-def test_traffic_when_a_source_is_chosen_then_only_its_field_is_required(signed_in, upstream, provider, traffic, asked):
+def test_traffic_when_source_chosen_then_only_its_field_required(signed_in, upstream, provider, traffic, asked):
     service = sell(upstream, provider, "web_traffic")
     typed = {"country": "US", "device": "1", "type_of_traffic": traffic, "quantity": "100"}
     response = post(signed_in, service, **typed)
@@ -226,7 +226,7 @@ def test_quantity_when_bad_then_an_error_before_and_after_posting(signed_in, ser
         assert "quantity" in post(signed_in, service, quantity=quantity).context["form"].errors
 
 
-def test_service_when_hidden_meanwhile_then_said_and_nothing_typed_is_lost(signed_in, service):
+def test_service_when_hidden_meanwhile_then_error_and_input_kept(signed_in, service):
     Service.objects.filter(pk=service.pk).update(is_on_sale=False)
     with nothing_changes():
         response = post(signed_in, service, quantity="100")
@@ -369,7 +369,7 @@ def test_order_again_when_opened_then_filled_in(signed_in, customer, upstream, p
     assert form["request_key"].value() != Order.objects.get().request_key
 
 
-def test_order_again_when_for_another_link_then_it_is_empty_and_focused(signed_in, customer, service):
+def test_order_again_when_for_another_link_then_empty_and_focused(signed_in, customer, service):
     order = make.order(customer, service, link=LINK)
     response = signed_in.get(f"{reverse('order_new')}?again={order.pk}&link=")
     assert response.context["form"]["link"].value() == ""
@@ -382,7 +382,7 @@ def test_order_again_when_the_order_is_anothers_then_404(signed_in, other, servi
     assert signed_in.get(reverse("order_new"), {"again": order.pk}).status_code == 404
 
 
-def test_order_again_when_the_service_is_gone_then_said_and_the_link_kept(signed_in, customer, service):
+def test_order_again_when_service_gone_then_notice_and_link_kept(signed_in, customer, service):
     order = make.order(customer, service, link=LINK)
     Service.objects.update(is_on_sale=False)
     make.service(service.upstream.provider, external_id="2")
@@ -401,7 +401,7 @@ def test_form_when_the_query_string_has_fields_then_filled_in(signed_in, service
 # -- a session that ended ----------------------------------------------------------------------------
 
 
-def test_session_when_ended_then_nothing_is_ordered_and_the_draft_returns(customer, upstream, provider):
+def test_session_when_ended_then_not_ordered_and_draft_is_restored(customer, upstream, provider):
     service = sell(upstream, provider, "custom_comments")
     comments = "\n".join(f"Comment {number}: größer & „besser“" for number in range(500))
     client = Client()
@@ -469,7 +469,7 @@ def test_type_when_changed_upstream_meanwhile_then_confirmed_again(signed_in, cu
 # -- finding a service -------------------------------------------------------------------------------
 
 
-def test_find_when_several_words_then_all_match_name_category_or_number(signed_in, provider):
+def test_find_when_words_given_then_all_match_name_category_or_id(signed_in, provider):
     blue = make.service(provider, external_id="1", name="Blue likes, fast")
     make.service(provider, external_id="2", name="Blue views")
     for query in ("blue likes", "LIKES social", str(blue.pk), f"{blue.pk} · Blue likes, fast", "  fast  "):
@@ -535,7 +535,7 @@ def many_services(provider: Any, count: int) -> None:
 
 
 @pytest.mark.parametrize("query", ["", "service 7"])
-def test_find_when_ten_thousand_services_then_few_statements_and_results(signed_in, customer, provider, query):
+def test_find_when_ten_thousand_services_then_statements_limited(signed_in, customer, provider, query):
     make.order(customer, make.service(provider), quantity=10)
     counts = []
     for count in (50, 9_950):
@@ -573,7 +573,7 @@ def test_form_when_there_is_more_data_then_statements_stay_the_same(signed_in, c
 # -- without scripts ---------------------------------------------------------------------------------
 
 
-def test_find_button_when_without_scripts_then_lists_matches_and_keeps_fields(signed_in, provider):
+def test_find_button_when_no_scripts_then_lists_and_keeps_fields(signed_in, provider):
     chosen = make.service(provider, name="Followers")
     wanted = make.service(provider, external_id="2", name="Blue likes")
     data = {"service": chosen.pk, "link": LINK, "quantity": "77", "find": "blue", "preview": "find"}

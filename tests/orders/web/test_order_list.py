@@ -108,7 +108,7 @@ def test_services_when_too_many_to_list_then_a_field_for_the_id(signed_in, creat
 
 
 @override_settings(TIME_ZONE="America/New_York")
-def test_days_when_given_then_in_the_sites_time_zone_and_both_included(signed_in, create_orders):
+def test_days_when_given_then_inclusive_and_in_the_sites_time_zone(signed_in, create_orders):
     moments = ["2026-03-07T04:59:59", "2026-03-07T05:00:00", "2026-03-09T03:59:59", "2026-03-09T04:00:00"]
     orders = create_orders(4)
     for order, moment in zip(orders, moments, strict=True):
@@ -368,7 +368,7 @@ def test_bulk_cancel_when_requested_then_previewed_without_changes(signed_in, mi
     assert CancelRequest.objects.count() == 0
 
 
-def test_bulk_cancel_when_confirmed_then_each_by_its_rules_and_one_message(signed_in, customer, mixed, invariants_hold):
+def test_bulk_cancel_when_confirmed_then_each_by_its_own_rules(signed_in, customer, mixed, invariants_hold):
     before = make.wallet(customer).balance
     response = bulk(signed_in, "cancel", mixed, confirmed="1", query="status=pending&page=3&evil=//x")
     assert response.url == f"{reverse('order_list')}?status=pending"
@@ -428,7 +428,7 @@ def test_bulk_cancel_when_orders_are_many_then_queries_stay_the_same(signed_in, 
     assert counts[0] == counts[1] <= 12, counts
 
 
-def test_bulk_refill_when_requested_then_done_where_possible_and_reported(signed_in, create_orders, invariants_hold):
+def test_bulk_refill_when_requested_then_only_completed_accepted(signed_in, create_orders, invariants_hold):
     done, running = create_orders(2, status=Status.COMPLETED), create_orders(1, status=Status.IN_PROGRESS)
     response = bulk(signed_in, "refill", [*done, *running])
     assert (
@@ -460,7 +460,7 @@ def test_bulk_when_malformed_then_404_and_nothing_changes(signed_in, mixed, ids)
         assert bulk(signed_in, "cancel", ids, confirmed="1").status_code == 404
 
 
-def test_bulk_when_none_or_too_many_are_selected_then_nothing_changes(signed_in, mixed, create_orders, monkeypatch):
+def test_bulk_when_none_or_too_many_selected_then_nothing_changes(signed_in, mixed, create_orders, monkeypatch):
     with nothing_changes():
         assert "Choose at least one order" in messages_of(bulk(signed_in, "cancel", []))
         assert bulk(signed_in, "", mixed, confirmed="1").status_code == 302

@@ -104,7 +104,7 @@ WITHIN = {
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("what", WITHIN)
-def test_address_when_moved_during_a_request_then_the_old_one_is_gone(what, customer, monkeypatch):
+def test_address_when_moved_during_a_request_then_old_one_removed(what, customer, monkeypatch):
     send = request_of(what, customer)
     with move_during(*WITHIN[what], monkeypatch):
         send()
@@ -113,7 +113,7 @@ def test_address_when_moved_during_a_request_then_the_old_one_is_gone(what, cust
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("what", WITHIN)
-def test_address_when_account_is_not_locked_then_the_old_holder_keeps_it(what, customer, monkeypatch):
+def test_address_when_account_not_locked_then_old_holder_keeps_it(what, customer, monkeypatch):
     """Guard off: the race itself."""
     send = request_of(what, customer)
     monkeypatch.setattr(GUARDED[what], "hold_account", lambda user: nullcontext())
@@ -157,7 +157,7 @@ def test_address_when_not_moved_then_customers_change_their_own(what, customer):
 
 
 @pytest.mark.django_db
-def test_address_when_added_again_after_the_move_then_it_opens_nothing(customer):
+def test_address_when_added_again_after_move_then_grants_no_access(customer):
     """allauth may add the address for an earlier request, and its holder may try to confirm it a day later."""
     change_address(user=User.objects.get(pk=customer.pk), address=NEW)
     noted = EmailAddress.objects.create(user=customer, email=OLD)
@@ -178,7 +178,7 @@ def test_address_when_account_is_moved_back_then_it_can_be_confirmed(customer):
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("action", ["action_primary", "action_remove"])
-def test_address_when_taken_by_another_account_then_the_page_shows_an_error(action, customer, other):
+def test_address_when_taken_by_another_account_then_error_is_shown(action, customer, other):
     """allauth lets anybody add any address, so as not to reveal who uses it."""
     EmailAddress.objects.create(user=customer, email=OLD, primary=False)
     EmailAddress.objects.create(user=customer, email=other.email)
@@ -192,7 +192,7 @@ def test_address_when_taken_by_another_account_then_the_page_shows_an_error(acti
 
 
 @pytest.mark.django_db
-def test_key_when_address_moved_since_the_page_was_read_then_none_is_created(customer):
+def test_key_when_address_moved_after_page_read_then_not_created(customer):
     """The mail about the new address lists all existing keys."""
     seen = User.objects.get(pk=customer.pk)
     change_address(user=customer, address=NEW)
@@ -233,7 +233,7 @@ def test_sign_in_when_address_moves_meanwhile_then_refused(verification, custome
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("moves", [True, False])
-def test_sign_in_when_address_moved_before_the_second_factor_then_refused(moves, customer):
+def test_sign_in_when_address_moved_before_two_factor_then_refused(moves, customer):
     EmailAddress.objects.create(user=customer, email=OLD, primary=True, verified=True)
     secret = generate_totp_secret()
     TOTP.activate(customer, secret)
@@ -269,7 +269,7 @@ def test_link_when_the_address_comes_back_then_it_stays_invalid(customer):
 
 
 @pytest.mark.django_db
-def test_link_when_requested_while_the_address_moves_then_it_is_invalid(customer, monkeypatch):
+def test_link_when_requested_during_an_address_move_then_invalid(customer, monkeypatch):
     EmailAddress.objects.create(user=customer, email=OLD, primary=True, verified=True)
     real = adapter.ResetTokens.make_token
 
@@ -291,7 +291,7 @@ def test_link_when_sent_before_generations_existed_then_still_valid(customer):
 
 
 @pytest.mark.django_db
-def test_mails_when_request_named_another_host_then_links_use_the_panels(customer, settings):
+def test_mails_when_request_has_other_host_then_links_use_site_url(customer, settings):
     settings.SITE_URL = "https://panel.example.com"
     settings.PANEL_NAME = "Growth & Co"
     host = {"HTTP_HOST": "127.0.0.1"}
@@ -313,6 +313,6 @@ def test_mails_when_request_named_another_host_then_links_use_the_panels(custome
 
 
 @pytest.mark.django_db
-def test_password_when_staff_change_their_own_then_on_the_customers_page(staff_client):
+def test_password_when_staff_change_theirs_then_on_customer_page(staff_client):
     for answer in (staff_client.get("/admin/password_change/"), staff_client.post("/admin/password_change/", {})):
         assert (answer.status_code, answer.url) == (302, reverse("account_change_password"))

@@ -115,7 +115,7 @@ def test_address_when_staff_are_no_owners_then_refused(role, customer):
 
 
 @pytest.mark.parametrize("who", ["oneself", "a superuser"])
-def test_address_when_account_may_not_be_changed_by_owners_then_refused(who, customer, staff):
+def test_address_when_owners_may_not_change_account_then_refused(who, customer, staff):
     client = client_of(OWNER)
     user = staff if who == "a superuser" else User.objects.get(email="the-owner@example.org")
     before = stored(user)
@@ -232,7 +232,7 @@ def test_address_when_changed_many_times_at_once_then_only_once(customer):
     assert set(AccountMail.objects.values_list("new")) == {(customer.email,)}
 
 
-def test_address_when_the_change_is_killed_midway_then_nothing_changed(customer, monkeypatch):
+def test_address_when_change_is_killed_midway_then_nothing_changed(customer, monkeypatch):
     confirm(customer)
     before = stored(customer)
 
@@ -259,7 +259,7 @@ def test_address_when_taken_by_another_account_then_refused(how, customer, other
 @pytest.mark.parametrize(
     "address", ["", "no address", "alice@example.org", "a" * 250 + "@example.org", "a@b\nBcc: c@d.e"]
 )
-def test_address_when_invalid_or_unchanged_then_the_form_shows_an_error(address, customer):
+def test_address_when_invalid_or_unchanged_then_form_shows_error(address, customer):
     before = stored(customer)
     answer = posted(client_of(OWNER), "change_address", customer, address=address)
     assert answer.status_code == 200
@@ -317,7 +317,7 @@ def test_password_when_the_account_changed_meanwhile_then_not_set(change, custom
     assert stored(customer) == before
 
 
-def test_name_when_the_address_changed_meanwhile_then_the_address_stays(customer, monkeypatch):
+def test_name_when_address_changed_meanwhile_then_new_address_kept(customer, monkeypatch):
     client = Client()
     client.force_login(customer)
     save = User.save
@@ -397,7 +397,7 @@ def test_link_when_sent_too_often_then_staff_have_to_wait(customer, settings):
     assert len(mail.outbox) == 2
 
 
-def test_link_when_another_account_confirmed_the_address_then_not_for_it(customer, other):
+def test_link_when_others_confirmed_the_address_then_not_for_them(customer, other):
     confirm(other, customer.email, primary=False)
     posted(client_of(SUPPORT), "send_password_link", customer)
     (sent,) = mail.outbox
@@ -409,7 +409,7 @@ def test_link_when_another_account_confirmed_the_address_then_not_for_it(custome
 
 
 @pytest.mark.parametrize(("verified", "mails"), [(False, 0), (True, 1)])
-def test_link_when_requested_for_another_address_then_it_must_be_confirmed(verified, mails, customer):
+def test_link_when_for_another_address_then_it_must_be_confirmed(verified, mails, customer):
     """A mistyped additional address is a stranger's, who could otherwise set the customer's password."""
     confirm(customer)
     confirm(customer, "typo@example.org", verified=verified, primary=False)
@@ -428,7 +428,7 @@ def test_link_when_requested_for_another_address_then_it_must_be_confirmed(verif
         ({"is_active": False, "password": "!"}, "the account has no password"),
     ],
 )
-def test_address_mail_when_nobody_can_sign_in_then_it_does_not_say_so(values, words, customer):
+def test_address_mail_when_sign_in_impossible_then_reason_shown(values, words, customer):
     User.objects.filter(pk=customer.pk).update(**values)
     change_address(user=customer, address=NEW)
     send_account_mails()

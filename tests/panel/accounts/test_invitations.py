@@ -84,7 +84,7 @@ def stored(user: User) -> dict[str, Any]:
 # -- inviting ----------------------------------------------------------------------------------------
 
 
-def test_colleague_when_invited_then_they_set_a_password_and_are_signed_in(invited):
+def test_colleague_when_invited_then_sets_password_and_signed_in(invited):
     assert (invited.is_active, invited.is_staff, invited.has_usable_password()) == (False, True, False)
     (sent,) = mail.outbox
     assert sent.to == [NEW]
@@ -150,7 +150,7 @@ def test_invite_when_staff_are_no_owners_then_refused(role):
 
 
 @pytest.mark.parametrize("address", ["alice@example.org", "ALICE@example.org", "theirs@example.org", "nonsense", ""])
-def test_invite_when_address_is_taken_or_invalid_then_the_form_shows_an_error(address, customer):
+def test_invite_when_address_taken_or_invalid_then_error_is_shown(address, customer):
     EmailAddress.objects.create(user=customer, email="theirs@example.org", verified=True)
     count = User.objects.count() + 1
     answer = invite(signed_in_as(with_role(OWNER)), address)
@@ -274,7 +274,7 @@ def test_page_when_no_link_was_opened_then_the_invitation_is_over():
     assert Client().get(reverse("invitation_accept")).status_code == 410
 
 
-def test_password_when_weak_or_different_then_the_form_shows_an_error(invited):
+def test_password_when_weak_or_different_then_form_shows_an_error(invited):
     client = Client()
     client.get(path_of(mail.outbox[0].body))
     before = stored(invited)
@@ -290,7 +290,7 @@ def test_password_when_weak_or_different_then_the_form_shows_an_error(invited):
     assert stored(invited) == before
 
 
-def test_password_link_when_only_invited_then_it_cannot_bypass_the_invitation(invited):
+def test_password_link_when_only_invited_then_not_sent(invited):
     mail.outbox.clear()
     Client().post(reverse("account_reset_password"), {"email": NEW})
     assert not any("/password/reset/key/" in one.body for one in mail.outbox)
@@ -299,7 +299,7 @@ def test_password_link_when_only_invited_then_it_cannot_bypass_the_invitation(in
     assert owner.post(address, {"seen": ""}).status_code == 403
 
 
-def test_password_link_when_invitation_is_open_then_invitation_is_mailed_again(invited):
+def test_password_link_when_invitation_open_then_invitation_resent(invited):
     """Otherwise they read that there is no account, after the sign-up page said that there is one."""
     mail.outbox.clear()
     before = stored(invited)
@@ -310,7 +310,7 @@ def test_password_link_when_invitation_is_open_then_invitation_is_mailed_again(i
     assert Client().get(path_of(sent.body)).status_code == 302
 
 
-def test_invited_when_the_form_activates_them_then_they_stay_inactive(invited):
+def test_invited_when_form_activates_them_then_they_stay_inactive(invited):
     owner = signed_in_as(User.objects.get(email="the-owner@example.org"))
     address = reverse("admin:accounts_user_change", args=[invited.pk])
     groups = [Group.objects.get(name=SUPPORT).pk]
@@ -394,7 +394,7 @@ def test_link_when_used_many_times_at_once_then_one_password_counts():
     assert EmailAddress.objects.filter(user=user).count() == 1
 
 
-def test_link_when_accepting_is_killed_midway_then_it_can_be_used_again(monkeypatch):
+def test_link_when_accepting_is_killed_midway_then_still_usable(monkeypatch):
     user = make.invited(NEW)
     before = stored(user)
 
@@ -410,7 +410,7 @@ def test_link_when_accepting_is_killed_midway_then_it_can_be_used_again(monkeypa
     assert user.is_active
 
 
-def test_link_when_another_account_confirmed_the_address_then_it_ends(customer):
+def test_link_when_another_account_confirmed_address_then_rejected(customer):
     user = make.invited(NEW)
     EmailAddress.objects.create(user=customer, email=NEW, verified=True)
     before = stored(user)

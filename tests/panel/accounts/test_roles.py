@@ -285,7 +285,7 @@ def permissions_of(role: str) -> set[str]:
     return {f"{label}.{codename}" for label, codename in found}
 
 
-def test_roles_when_tampered_with_then_repaired_and_other_groups_unchanged():
+def test_roles_when_tampered_with_then_repaired_other_groups_kept():
     own = Group.objects.create(name="Accountants")
     own.permissions.add(Permission.objects.get(codename="view_entry"))
     before = {role: permissions_of(role) for role in ROLES}
@@ -338,7 +338,7 @@ def roles_of(user: User) -> tuple[list[str], bool, bool]:
     return sorted(group.name for group in user.groups.all()), user.is_staff, user.is_superuser
 
 
-def test_role_when_given_and_taken_by_an_owner_then_the_admin_opens_and_closes(customer):
+def test_role_when_granted_or_revoked_then_admin_access_follows(customer):
     client = signed_in_as(with_role(OWNER))
     assert change(client, customer, groups=[number(SUPPORT)]).status_code == 302
     assert roles_of(customer) == ([SUPPORT], True, False)
@@ -389,7 +389,7 @@ def test_own_role_when_an_owner_posts_another_then_it_stays():
     assert User.objects.get(pk=owner.pk).is_active
 
 
-def test_role_when_the_person_signed_in_meanwhile_then_their_row_is_kept(customer, monkeypatch):
+def test_role_when_person_signed_in_meanwhile_then_row_is_kept(customer, monkeypatch):
     """The form writes the changed fields, and nothing that was written to the row meanwhile."""
     client = signed_in_as(with_role(OWNER))
     seen = timezone.now()
@@ -422,7 +422,7 @@ def test_profit_when_staff_are_support_then_no_order_page_shows_it(shop):
     assert shown[SUPPORT] == [[], [], []]
 
 
-def test_users_when_there_are_more_then_their_list_needs_no_more_queries(customer):
+def test_users_when_there_are_more_then_list_needs_no_more_queries(customer):
     client = signed_in_as(with_role(OWNER))
     address = reverse("admin:accounts_user_changelist")
 

@@ -35,7 +35,7 @@ def test_resolve_alert_when_open_then_closed_and_the_next_is_new():
 
 
 @pytest.mark.django_db
-def test_raise_alert_when_text_is_long_then_cut_and_transaction_continues():
+def test_raise_alert_when_text_is_long_then_cut_without_rollback():
     with transaction.atomic():
         raise_alert(cause=Cause.LEDGER, text="x" * 5_000)
         raise_alert(cause=Cause.LEDGER, text="y" * 5_000)
@@ -43,7 +43,7 @@ def test_raise_alert_when_text_is_long_then_cut_and_transaction_continues():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_raise_alert_when_8_threads_see_the_same_trouble_then_one_row():
+def test_raise_alert_when_8_threads_see_same_trouble_then_one_row():
     results = in_threads(*[lambda: raise_alert(cause=Cause.LEDGER, text="trouble")] * 8)
     assert results == [None] * 8
     assert list(Alert.objects.values_list("cause", "count", "resolved_at")) == [("ledger", 8, None)]
@@ -51,7 +51,7 @@ def test_raise_alert_when_8_threads_see_the_same_trouble_then_one_row():
 
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
-def test_raise_alert_when_another_inserts_first_then_it_counts_on_that_row():
+def test_raise_alert_when_another_inserts_first_then_count_grows():
     with transaction.atomic():
         raise_alert(cause=Cause.LEDGER, text="first")
         # The second cannot see the first yet; its insert waits for the first one's commit or rollback.
@@ -62,7 +62,7 @@ def test_raise_alert_when_another_inserts_first_then_it_counts_on_that_row():
 
 
 @pytest.mark.django_db
-def test_alert_when_a_second_open_one_is_inserted_then_the_database_refuses():
+def test_alert_when_a_second_open_one_is_inserted_then_rejected():
     raise_alert(cause=Cause.LEDGER, text="first")
     with pytest.raises(IntegrityError), transaction.atomic():
         Alert.objects.create(cause=Cause.LEDGER, text="second")

@@ -185,7 +185,7 @@ def test_client_when_an_order_crashes_then_in_doubt_and_not_refused(connect, ser
 
 
 @pytest.mark.parametrize("action", ["cancel", "refill"])
-def test_many_when_one_of_them_crashes_then_the_others_are_carried_out(customer, service, key, action, monkeypatch):
+def test_many_when_one_crashes_then_the_others_are_processed(customer, service, key, action, monkeypatch):
     orders = [make.order(customer, service) for _ in range(3)]
     if action == "refill":
         orders = [set_order_state(one, Status.COMPLETED) for one in orders]
@@ -238,7 +238,7 @@ def test_client_when_an_order_is_refused_then_it_gets_the_reason(connect, servic
 
 @http
 @pytest.mark.parametrize("service_type", [name for name, spec in SPECS.items() if spec.params])
-def test_client_when_a_parameter_of_a_type_is_missing_then_the_error_names_it(connect, key, service_type):
+def test_client_when_type_parameter_is_missing_then_error_names_it(connect, key, service_type):
     service = make.service(make.provider(), type=service_type, low=1)
     for param in SPECS[service_type].params:
         if param.only_if == ("type_of_traffic", "1"):
@@ -251,7 +251,7 @@ def test_client_when_a_parameter_of_a_type_is_missing_then_the_error_names_it(co
 
 @http
 @pytest.mark.parametrize(("low", "high", "text"), [(4, 9, "less than minimal 4"), (1, 2, "more than maximum 2")])
-def test_client_when_there_are_too_few_or_many_lines_then_a_quantity_error(connect, key, low, high, text):
+def test_client_when_too_few_or_many_lines_then_quantity_error(connect, key, low, high, text):
     service = make.service(make.provider(), type="custom_comments", low=low, high=high)
     outcome = connect(key).add(asked_for(service))
     assert isinstance(outcome, Refused)
@@ -259,7 +259,7 @@ def test_client_when_there_are_too_few_or_many_lines_then_a_quantity_error(conne
 
 
 @http
-def test_client_when_its_key_is_not_allowed_then_it_needs_its_operator(connect, customer, service, key):
+def test_client_when_key_is_not_allowed_then_operator_must_act(connect, customer, service, key):
     read_only = new_key(customer, is_read_only=True)
     elsewhere = new_key(customer, networks=["192.0.2.0/24"])
     spent = new_key(customer, daily_limit=make.micros("0.2"))
@@ -303,7 +303,7 @@ def test_error_texts_when_a_refill_is_refused_then_a_client_knows(reason):
 
 
 @pytest.mark.parametrize("case", ["placing", "in_doubt", "never", "refused", "completed"])
-def test_cancel_when_too_late_then_a_client_knows_that_it_was_refused(customer, service, key, case):
+def test_cancel_when_too_late_then_client_sees_cancel_refused(customer, service, key, case):
     order = make.accepted_order(customer, service)
     if case == "placing":
         Order.objects.update(submission="placing", lease_until=timezone.now(), claim_token="t", upstream_id=None)
@@ -374,7 +374,7 @@ def test_shapes_when_one_or_many_are_read_then_as_in_the_protocol(customer, serv
     ]
 
 
-def test_shapes_when_orders_are_canceled_then_text_for_one_and_a_list_for_many(customer, service, key):
+def test_shapes_when_canceled_then_text_for_one_and_list_for_many(customer, service, key):
     queued, placed = make.order(customer, service), make.accepted_order(customer, service)
     third = make.order(customer, service)
     assert call_api(key, "cancel", order=queued.pk) == {"success": "The order is canceled."}
@@ -388,7 +388,7 @@ def test_shapes_when_orders_are_canceled_then_text_for_one_and_a_list_for_many(c
     assert CancelRequest.objects.count() == 1
 
 
-def test_shapes_when_an_order_is_created_then_its_id_is_ours_and_an_integer(customer, service, key):
+def test_shapes_when_order_is_created_then_id_is_ours_and_integer(customer, service, key):
     response = add(key, service)
     assert response == {"order": Order.objects.get().pk}
     assert type(response["order"]) is int

@@ -49,7 +49,7 @@ def test_add_when_the_order_is_submitted_then_as_from_the_browser(upstream, prov
     assert OrderEvent.objects.filter(order=order).first().text == "Order received through the API"
 
 
-def test_add_when_a_price_is_agreed_with_the_customer_then_charged_and_listed(customer, service, key):
+def test_add_when_customer_has_own_price_then_charged_and_listed(customer, service, key):
     CustomerPrice.objects.create(customer=customer, service=service, price=make.micros("2.111111"))
     [row] = call_api(key, "services")
     assert row["rate"] == "2.111111"
@@ -102,7 +102,7 @@ def test_add_when_a_service_is_not_on_sale_then_its_id_is_incorrect(service, key
         assert add(key, service) == {"error": "Incorrect service ID"}
 
 
-def test_add_when_the_wallet_covers_it_exactly_then_created_and_no_more(service):
+def test_add_when_wallet_covers_exactly_then_created_but_no_more(service):
     """0.3 − 0.1 is 0.2 here: a customer with exactly enough may order."""
     alice = make.customer("exact@example.org", funds="0.3")
     Service.objects.update(price=1_000_000)
@@ -122,7 +122,7 @@ def test_add_when_a_micro_unit_is_missing_then_refused(service):
 # -- request_id --------------------------------------------------------------------------------------
 
 
-def test_request_id_when_sent_again_then_the_same_order_and_one_debit(customer, service, key):
+def test_request_id_when_sent_again_then_same_order_and_one_debit(customer, service, key):
     response = add(key, service, request_id="order 17 / ü")
     assert [add(key, service, request_id="order 17 / ü") for _ in range(3)] == [response] * 3
     assert [add(key, service, request_id=" order 17 / ü ")] == [response]
@@ -137,13 +137,13 @@ def test_request_id_when_missing_then_each_is_an_order(service, key):
 @pytest.mark.parametrize(
     "change", [{"quantity": 101}, {"link": "https://example.com/other"}, {"runs": 2, "interval": 5}, {"service": 999}]
 )
-def test_request_id_when_the_rest_differs_then_an_error_and_nothing_more(service, key, change):
+def test_request_id_when_the_rest_differs_then_error_and_unchanged(service, key, change):
     add(key, service, request_id="1")
     with nothing_changes():
         assert add(key, service, **{"request_id": "1", **change}) == OTHER
 
 
-def test_request_id_when_only_ignored_parameters_differ_then_the_same_order(service, key):
+def test_request_id_when_ignored_parameters_differ_then_same_order(service, key):
     response = add(key, service, request_id="1")
     assert add(key, service, request_id="1", comments="x", link=f" {LINK} ", quantity="0100") == response
 
@@ -158,7 +158,7 @@ def test_request_id_when_any_type_is_repeated_then_the_same_order(key, service_t
 
 
 @pytest.mark.parametrize("change", ["off_sale", "dearer", "limits", "poor", "canceled"])
-def test_request_id_when_the_shop_changed_meanwhile_then_still_the_same_order(customer, service, key, change):
+def test_request_id_when_shop_changed_meanwhile_then_same_order(customer, service, key, change):
     """A client that repeats a lost request must not be told that nothing was created."""
     response = add(key, service, request_id="1")
     order = Order.objects.get(pk=response["order"])
@@ -176,7 +176,7 @@ def test_request_id_when_the_shop_changed_meanwhile_then_still_the_same_order(cu
         assert add(key, service, request_id="1") == response
 
 
-def test_request_id_when_another_key_or_customer_uses_it_then_a_new_order(customer, other, service, key):
+def test_request_id_when_another_key_or_customer_then_new_order(customer, other, service, key):
     numbers = {add(one, service, request_id="1")["order"] for one in (key, new_key(customer), new_key(other))}
     assert len(numbers) == 3
 
@@ -193,7 +193,7 @@ def test_request_id_when_there_are_many_then_each_is_its_own(service, key):
     assert len(set(numbers)) == 30
 
 
-def test_request_id_when_a_browser_form_has_the_same_then_separate_orders(customer, service, key):
+def test_request_id_when_same_in_browser_form_then_separate_orders(customer, service, key):
     response = add(key, service, request_id="1")
     request_key = Order.objects.get(pk=response["order"]).request_key
     client = Client()
@@ -251,7 +251,7 @@ def test_window_when_the_same_is_ordered_again_then_refused(settings, customer, 
 
 
 @pytest.mark.parametrize("change", [{"quantity": 101}, {"link": LINK + "2"}, {"request_id": "1"}])
-def test_window_when_something_else_is_ordered_or_with_request_id_then_created(settings, service, key, change):
+def test_window_when_order_differs_or_has_request_id_then_created(settings, service, key, change):
     settings.API_DUPLICATE_WINDOW = 60
     add(key, service)
     assert set(add(key, service, **change)) == {"order"}
@@ -268,7 +268,7 @@ def test_window_when_over_or_off_or_of_another_key_then_created(settings, custom
     assert set(add(key, service)) == {"order"}
 
 
-def test_window_when_runs_are_ordered_twice_then_refused_and_paid_once(settings, customer, service, key):
+def test_window_when_runs_sent_twice_then_rejected_and_paid_once(settings, customer, service, key):
     settings.API_DUPLICATE_WINDOW = 60
     add(key, service, runs=2, interval=5)
     with nothing_changes():
@@ -292,7 +292,7 @@ def test_window_when_comments_differ_for_the_same_link_then_created(settings, se
     assert add(key, service, comments="Wow\nLovely") == BUSY
 
 
-def test_window_when_long_links_differ_only_at_their_end_then_created(settings, service, key):
+def test_window_when_long_links_differ_only_at_end_then_created(settings, service, key):
     settings.API_DUPLICATE_WINDOW = 60
     link = "https://example.com/" + "a" * 300
     assert "order" in add(key, service, link=f"{link}1")

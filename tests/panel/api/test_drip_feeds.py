@@ -64,7 +64,7 @@ def number(service, key):
 # -- placing -----------------------------------------------------------------------------------------
 
 
-def test_add_when_runs_are_ordered_then_all_are_paid_and_the_first_begins(customer, service, key, number):
+def test_add_when_runs_are_ordered_then_all_paid_and_first_begins(customer, service, key, number):
     drip = DripFeed.objects.get()
     [first] = runs_of(number)
     assert (drip.runs, drip.interval, drip.begun, drip.quantity, drip.charge) == (3, 60, 1, 100, 750_000)
@@ -72,7 +72,7 @@ def test_add_when_runs_are_ordered_then_all_are_paid_and_the_first_begins(custom
     assert money_of(customer) == (9_250_000, [("deposit", 10_000_000), ("drip_feed", -750_000)])
 
 
-def test_add_when_ordered_in_the_browser_too_then_the_drip_feeds_are_alike(customer, service, key, number):
+def test_add_when_ordered_in_browser_too_then_drip_feeds_equal(customer, service, key, number):
     client = Client()
     client.force_login(customer)
     form = {"service": service.pk, "link": LINK, "quantity": 100, "runs": 3, "interval": 60}
@@ -107,7 +107,7 @@ def test_add_when_it_is_one_run_then_a_plain_order(service, key, plan):
         ({"runs": 0, "interval": 5}, "runs"),
     ],
 )
-def test_add_when_runs_or_interval_are_invalid_then_refused_and_unchanged(service, key, plan, field):
+def test_add_when_runs_or_interval_invalid_then_error_no_change(service, key, plan, field):
     with nothing_changes():
         assert add(key, service, **plan) == {"error": f"Incorrect {field}"}
     assert DripFeed.objects.count() == 0
@@ -169,7 +169,7 @@ def test_status_when_stopped_then_partial_with_the_refund(customer, key, number)
     assert status_of(key, number) == ("Partial", "0.25", "200")
 
 
-def test_status_when_drip_feeds_and_orders_are_read_then_three_queries(customer, service, key, number):
+def test_status_when_drip_feeds_and_orders_read_then_three_queries(customer, service, key, number):
     numbers = [number, make.order(customer, service).pk] + [
         add(key, service, runs=2, interval=5)["order"] for _ in range(9)
     ]
@@ -251,7 +251,7 @@ def test_cancel_when_the_first_run_waits_then_all_money_is_refunded(customer, ke
         assert "success" in call_api(key, "cancel", order=number), "the first answer was lost"
 
 
-def test_cancel_when_a_run_is_at_the_provider_then_the_rest_is_refunded(customer, key, number):
+def test_cancel_when_a_run_is_at_provider_then_rest_is_refunded(customer, key, number):
     run = set_order_state(runs_of(number)[0], Status.IN_PROGRESS, remains=50)
     assert call_api(key, "cancel", orders=number) == [{"order": number, "cancel": 1}]
     assert make.wallet(customer).balance == 9_750_000
@@ -266,7 +266,7 @@ def test_cancel_when_a_run_is_at_the_provider_then_the_rest_is_refunded(customer
         )
 
 
-def test_cancel_when_all_runs_have_begun_then_each_is_canceled_if_possible(customer, key, number):
+def test_cancel_when_all_runs_begun_then_each_canceled_if_possible(customer, key, number):
     begin_all(DripFeed.objects.get())
     runs = runs_of(number)
     set_order_state(runs[0], Status.COMPLETED, remains=0)
@@ -285,7 +285,7 @@ def test_cancel_when_all_runs_have_ended_then_refused(key, number):
         assert call_api(key, "cancel", order=number) == {"error": "Order already completed"}
 
 
-def test_cancel_when_only_an_open_run_refuses_then_its_reason_is_returned(key, number):
+def test_cancel_when_only_open_run_refuses_then_reason_returned(key, number):
     begin_all(DripFeed.objects.get())
     for run, status in zip(runs_of(number), [Status.COMPLETED, Status.IN_PROGRESS, Status.COMPLETED], strict=True):
         set_order_state(run, status, remains=0)
@@ -305,7 +305,7 @@ def test_cancel_when_a_later_run_is_named_then_only_it_is_canceled(customer, key
 # -- refilling ---------------------------------------------------------------------------------------
 
 
-def test_refill_when_some_runs_are_completed_then_each_of_them_is_refilled(key, number):
+def test_refill_when_some_runs_are_completed_then_each_is_refilled(key, number):
     begin_all(DripFeed.objects.get())
     runs = runs_of(number)
     assert call_api(key, "refill", order=number) == {"error": "Order is not completed"}
@@ -319,7 +319,7 @@ def test_refill_when_some_runs_are_completed_then_each_of_them_is_refilled(key, 
     assert Refill.objects.count() == 2
 
 
-def test_refill_when_a_drip_feed_has_many_runs_then_the_next_request_continues(key, number, monkeypatch):
+def test_refill_when_many_runs_then_next_request_continues(key, number, monkeypatch):
     """Each refill is a transaction, and a drip-feed has up to a thousand runs."""
     monkeypatch.setattr("panel.api.cancel_refill.MAX_RUNS", 2)
     begin_all(DripFeed.objects.get())

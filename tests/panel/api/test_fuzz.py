@@ -126,7 +126,7 @@ def encoded(pairs: list[tuple[str, str]]) -> bytes:
 
 @MANY
 @given(data=st.data())
-def test_forms_when_they_hold_anything_then_an_answer_and_sound_books(shop, other, data):
+def test_forms_when_arbitrary_then_answered_and_books_balanced(shop, other, data):
     key, services, orders = shop
     mine = st.sampled_from(services).map(str) | st.sampled_from(orders).map(str)
     wanted = data.draw(st.lists(st.tuples(NAMES, VALUES | mine), max_size=8))

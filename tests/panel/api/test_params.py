@@ -144,7 +144,7 @@ def test_json_when_in_another_unicode_encoding_then_read(key, encoding):
 
 
 @pytest.mark.parametrize("charset", ["utf-8", "iso-8859-1", "windows-1251", "utf-7", "hex", "no-such"])
-def test_forms_when_they_name_another_character_set_then_read_as_utf8(key, service, charset):
+def test_forms_when_another_charset_is_declared_then_read_as_utf8(key, service, charset):
     """For some names Python has a codec that is not for text."""
     form = {"key": key, "action": "add", "service": service.pk, "quantity": 100, "link": "https://example.com/ü"}
     assert "order" in send(urlencode(form), content_type=f"{FORM}; charset={charset}")
@@ -156,7 +156,7 @@ def test_forms_when_they_name_another_character_set_then_read_as_utf8(key, servi
     assert list(Order.objects.values_list("link", flat=True)) == ["https://example.com/ü"] * 3
 
 
-def test_json_when_values_are_numbers_lists_or_flags_then_read_as_in_a_form(key, service):
+def test_json_when_values_are_not_text_then_read_as_in_a_form(key, service):
     wanted = {"service": service.pk, "link": LINK, "quantity": 100.0, "runs": None, "interval": 0, "note": True}
     response = send(as_json(key=key, action="add", **wanted), content_type="application/json")
     [order] = Order.objects.all()
@@ -302,7 +302,7 @@ def test_ids_when_written_in_other_digits_then_not_found(customer, service, key,
 
 
 @pytest.mark.parametrize("action", ["status", "cancel", "refill", "refill_status"])
-def test_ids_when_there_are_more_than_a_hundred_then_an_error_for_all(customer, service, key, action):
+def test_ids_when_more_than_a_hundred_then_error_for_all(customer, service, key, action):
     name = "refills" if action == "refill_status" else "orders"
     order = make.order(customer, service)
     many = [str(order.pk), *map(str, range(900_001, 900_101))]
@@ -390,7 +390,7 @@ def test_money_when_very_small_or_large_then_plain_digits(customer, key):
     assert call_api(key, "balance")["balance"] == "900000009.999999"
 
 
-def test_services_when_listed_then_ids_are_integers_and_money_is_text(key):
+def test_services_when_listed_then_ids_are_integers_and_money_text(key):
     provider = make.provider()
     for number, name in enumerate(SPECS):
         make.service(provider, external_id=str(number), type=name)
@@ -405,7 +405,7 @@ def test_services_when_listed_then_ids_are_integers_and_money_is_text(key):
 # -- nothing waits inside a transaction --------------------------------------------------------------
 
 
-def test_transactions_when_a_body_or_the_cache_is_read_then_none_is_open(
+def test_transactions_when_body_or_cache_is_read_then_none_is_open(
     customer, service, transactional_db, monkeypatch, settings
 ):
     settings.API_DUPLICATE_WINDOW = 60
@@ -454,7 +454,7 @@ CUT = [
 
 
 @pytest.mark.parametrize(("sent", "lost"), CUT)
-def test_body_when_the_connection_cuts_it_off_then_nothing_is_ordered(live_server, service, key, sent, lost):
+def test_body_when_connection_cuts_it_off_then_nothing_is_ordered(live_server, service, key, sent, lost):
     """The web server passes on what came: "quantity=100" of 1000, or half a request_id."""
     body = f"key={key}&action=add&{sent.format(pk=service.pk)}"
     head = (

@@ -133,7 +133,7 @@ def test_address_when_a_header_claims_another_then_it_is_the_sockets(settings, h
     assert answers == [BAD_KEY, BAD_KEY, LIMITED]
 
 
-def test_address_when_behind_our_proxy_then_the_one_that_the_proxy_saw(settings):
+def test_address_when_behind_our_proxy_then_address_seen_by_proxy(settings):
     settings.API_RATE_PER_ADDRESS, settings.ALLAUTH_TRUSTED_PROXY_COUNT = "2/d", 1
     forged = [f"198.51.100.{number}, {MALLORY}" for number in range(3)]
     assert [ask_from("127.0.0.1", "x", **{"X-Forwarded-For": one}) for one in forged] == [BAD_KEY, BAD_KEY, LIMITED]
@@ -165,7 +165,7 @@ def test_address_when_the_socket_has_none_then_served_and_counted(settings, key)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_count_when_eight_threads_send_at_once_then_three_are_answered(customer):
+def test_count_when_eight_threads_send_at_once_then_three_answered(customer):
     key = new_key(customer)
     assert limited(at_once(8, lambda _: call_api(key, "balance"))) == 5
 

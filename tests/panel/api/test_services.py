@@ -172,7 +172,7 @@ def test_limits_when_owner_and_provider_set_them_then_the_narrower(provider, cus
     ]
 
 
-def test_row_when_no_quantity_is_possible_then_left_out_but_a_package_is_one(provider, customer):
+def test_row_when_no_quantity_possible_then_omitted_except_package(provider, customer):
     impossible, package = make.service(provider), make.service(provider, external_id="2", type="package")
     Service.objects.update(min_quantity=20_000)
     assert [(row["service"], row["min"], row["max"]) for row in listed(customer)] == [(package.pk, "1", "1")]
@@ -206,7 +206,7 @@ def test_prices_when_discounted_or_agreed_then_those_of_the_customer(provider, c
         assert listed(user) == as_ordered(user)
 
 
-def test_customers_when_their_terms_are_the_same_then_they_share_one_list(provider, customer, other, built):
+def test_customers_when_terms_are_equal_then_they_share_one_list(provider, customer, other, built):
     one = make.service(provider)
     listed(customer)
     assert (listed(other), len(built)) == (listed(customer), 1)
@@ -473,7 +473,7 @@ def test_list_when_a_provider_is_switched_off_and_on_then_it_follows(shop):
     assert listed(shop.bob) == before
 
 
-def test_list_when_a_savepoint_is_rolled_back_then_it_sees_the_next_change(shop):
+def test_list_when_savepoint_is_rolled_back_then_sees_next_change(shop):
     """A note that the version was renewed must not outlive the renewal."""
     seen = [rates(shop.bob)[shop.first.pk]]
     with transaction.atomic():
@@ -580,7 +580,7 @@ def change_seen_from_outside(user: Any, service: Service, *, also: str = "") -> 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_list_when_read_during_a_change_then_it_shows_it_once_committed(shop):
+def test_list_when_read_during_change_then_shows_it_once_committed(shop):
     assert change_seen_from_outside(shop.bob, shop.first) == ["2.5", "2.5", "2.5", "9"]
 
 
@@ -606,7 +606,7 @@ def test_list_when_the_version_were_a_sequence_then_outdated(shop, monkeypatch):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_list_when_the_change_outside_is_rolled_back_then_still_cached(shop, built):
+def test_list_when_outside_change_is_rolled_back_then_still_cached(shop, built):
     before = listed(shop.bob)
     with elsewhere() as other:
         with other.cursor() as cursor:
@@ -615,7 +615,7 @@ def test_list_when_the_change_outside_is_rolled_back_then_still_cached(shop, bui
     assert (listed(shop.bob), len(built)) == (before, 1)
 
 
-def test_list_when_a_change_is_committed_while_it_is_built_then_not_cached(shop, monkeypatch):
+def test_list_when_change_committed_during_build_then_not_cached(shop, monkeypatch):
     """It is the list of the next version, which has its own key; its own version may come back with a backup."""
     works_out = subject._build
 
@@ -677,7 +677,7 @@ def crossing_writers(shop: Shop, *, blocks: bool) -> list[Any]:
 
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
-def test_writers_when_they_cross_then_no_wait_for_each_others_version(shop):
+def test_writers_when_they_cross_then_no_wait_for_version_row(shop):
     with one_row_for_all_writers():
         failed = [str(one) for one in crossing_writers(shop, blocks=True) if isinstance(one, OperationalError)]
     assert len(failed) == 1
@@ -757,7 +757,7 @@ def test_check_ledger_when_a_trigger_is_off_then_found(db, how):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_list_when_triggers_were_missing_for_a_while_then_right_once_back(shop):
+def test_list_when_missing_triggers_are_restored_then_correct(shop):
     vendor = connection.vendor
     rates(shop.bob)
     execute(*catalog_version_triggers.REMOVE[vendor])

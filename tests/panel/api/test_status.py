@@ -54,7 +54,7 @@ def order_with(status, quantity, charge, refunded, remains, review=""):
 
 
 @given(status=st.sampled_from(sorted(FINAL)), quantity=QUANTITIES, charge=CHARGES, remains=REMAINS, data=st.data())
-def test_end_when_refunded_by_a_number_then_the_client_refunds_the_same_share(status, quantity, charge, remains, data):
+def test_end_when_refunded_by_quantity_then_client_refunds_same(status, quantity, charge, remains, data):
     """Only the refund counts, whichever `remains` the provider reported."""
     undelivered = data.draw(st.integers(0, quantity))
     refunded = refund_for(charge, undelivered=undelivered, quantity=quantity)
@@ -68,7 +68,7 @@ def test_end_when_refunded_by_a_number_then_the_client_refunds_the_same_share(st
 
 
 @given(status=st.sampled_from(sorted(FINAL)), quantity=QUANTITIES, charge=CHARGES, remains=REMAINS, data=st.data())
-def test_end_when_staff_refunded_any_amount_then_the_client_refunds_no_more(status, quantity, charge, remains, data):
+def test_end_when_staff_refund_any_sum_then_client_refunds_no_more(status, quantity, charge, remains, data):
     refunded = data.draw(st.integers(0, charge) | st.sampled_from([0, 1, charge - 1, charge]))
     due = refund_by_client(order_with(status, quantity, charge, refunded, remains))
     if isinstance(due, Refund):
@@ -94,14 +94,14 @@ def test_end_when_a_package_then_all_or_nothing_or_left_to_staff(status, charge,
 @given(
     status=st.sampled_from(sorted(FINAL)), quantity=QUANTITIES, charge=CHARGES, remains=REMAINS, part=st.floats(0, 1)
 )
-def test_end_when_its_provider_contradicts_itself_then_not_reported_yet(status, quantity, charge, remains, part):
+def test_end_when_provider_contradicts_itself_then_not_reported(status, quantity, charge, remains, part):
     order = order_with(status, quantity, charge, int(charge * part), remains, ReviewReason.CONTRADICTION)
     assert read_by_client(order)[0] == Status.IN_PROGRESS
     assert refund_by_client(order) == Refund(0, 0)
 
 
 @given(status=st.sampled_from(sorted(OPEN)), quantity=QUANTITIES, charge=CHARGES, remains=REMAINS)
-def test_open_when_its_provider_answers_anything_then_numbers_stay_in_range(status, quantity, charge, remains):
+def test_open_when_provider_sends_any_values_then_numbers_in_range(status, quantity, charge, remains):
     read_status, read_charge, read_remains = read_by_client(order_with(status, quantity, charge, 0, remains))
     assert (read_status, read_charge) == (status, charge)
     assert read_remains == (quantity if remains is None else max(0, min(remains, quantity)))
@@ -186,7 +186,7 @@ def test_status_when_staff_refund_nothing_then_nothing_remains(served, customer,
     assert served(order) == ("Partial", "0.25", "0")
 
 
-def test_status_when_a_completed_order_was_refunded_in_part_then_partial(served, customer, service, staff):
+def test_status_when_completed_order_partly_refunded_then_partial(served, customer, service, staff):
     """A client refunds nothing for "Completed"."""
     order = set_order_state(make.order(customer, service), Status.COMPLETED, remains=0)
     assert served(order) == ("Completed", "0.25", "0")
@@ -200,7 +200,7 @@ def test_status_when_a_completed_order_was_refunded_in_part_then_partial(served,
     assert served(order) == ("Canceled", "0", "100")
 
 
-def test_end_when_another_review_was_open_before_then_not_reported_either(served, upstream, service, customer):
+def test_end_when_another_review_was_open_then_not_reported_either(served, upstream, service, customer):
     [order] = create_accepted(customer, service)
     order = set_and_poll(upstream, order, status="Wobbling", remains=50, charge="0.2")
     order = set_and_poll(upstream, order, status="Canceled", remains=0, charge="0.2")

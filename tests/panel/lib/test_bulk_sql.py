@@ -70,7 +70,7 @@ def test_insert_when_values_are_of_every_kind_then_stored_unchanged(of):
     assert [list(one) for one in stored] == rows
 
 
-def test_insert_when_rows_are_thousands_then_a_statement_per_thousand(of):
+def test_insert_when_thousands_of_rows_then_one_query_per_thousand(of):
     with CaptureQueriesContext(connection) as captured:
         insert_rows(model=UpstreamService, columns=COLUMNS, rows=(row(of, number) for number in range(2 * ROWS + 1)))
     assert sum(query["sql"].startswith("INSERT") for query in captured.captured_queries) == 3
@@ -89,7 +89,7 @@ def test_insert_when_a_row_breaks_a_constraint_then_none_is_written(of):
     assert not UpstreamService.objects.exists()
 
 
-def test_insert_when_text_is_longer_than_its_column_then_not_truncated(of):
+def test_insert_when_text_exceeds_its_column_then_not_truncated(of):
     too_long = [row(of, 1, name="x" * 501)]
     if connection.vendor == "postgresql":
         with pytest.raises(Exception, match="too long"), transaction.atomic():
@@ -100,7 +100,7 @@ def test_insert_when_text_is_longer_than_its_column_then_not_truncated(of):
         assert len(UpstreamService.objects.get().name) == 501
 
 
-def test_update_when_values_are_of_every_kind_then_only_named_columns_change(of):
+def test_update_when_any_value_type_then_only_named_columns_change(of):
     insert_rows(model=UpstreamService, columns=COLUMNS, rows=[row(of, number) for number in range(3)])
     first, second, third = UpstreamService.objects.order_by("pk").values_list("pk", flat=True)
     later = MOMENT.replace(year=2027)
@@ -121,7 +121,7 @@ def test_update_when_values_are_of_every_kind_then_only_named_columns_change(of)
     assert stored[first].first_seen_at == MOMENT
 
 
-def test_update_when_a_row_changed_meanwhile_then_left_and_not_counted(of):
+def test_update_when_row_was_changed_then_skipped_and_not_counted(of):
     insert_rows(model=UpstreamService, columns=COLUMNS, rows=[row(of, 1), row(of, 2)])
     first, second = UpstreamService.objects.order_by("pk").values_list("pk", flat=True)
     rows = [(first, 1, True, "Changed"), (second, 1, True, "Changed")]

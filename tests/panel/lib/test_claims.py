@@ -35,7 +35,7 @@ def claimed(limit: int = 10, **values: object) -> list[OrderPoll]:
 
 
 @pytest.mark.django_db
-def test_claim_when_more_are_due_than_the_limit_then_longest_waiting_first(waiting):
+def test_claim_when_more_due_than_limit_then_longest_waiting_first(waiting):
     assert [row.pk for row in claimed(2)] == [waiting[4], waiting[3]]
     assert [row.pk for row in claimed(9)] == [waiting[2], waiting[1], waiting[0]]
     assert claimed() == []
@@ -50,7 +50,7 @@ def test_claim_when_its_lease_ends_then_another_may_claim(waiting, monkeypatch):
 
 
 @pytest.mark.django_db
-def test_claim_when_it_writes_values_then_rows_carry_all_but_expressions(waiting):
+def test_claim_when_it_writes_values_then_rows_omit_expressions(waiting):
     row = claimed(1, unchanged=7, errors=F("errors") + 1)[0]
     stored = OrderPoll.objects.get(pk=row.pk)
     assert (row.unchanged, stored.unchanged, row.errors, stored.errors) == (7, 7, 0, 1)
@@ -59,7 +59,7 @@ def test_claim_when_it_writes_values_then_rows_carry_all_but_expressions(waiting
 
 @pytest.mark.postgresql
 @pytest.mark.django_db(transaction=True)
-def test_claim_when_another_holds_a_row_then_it_skips_it_without_a_wait(waiting):
+def test_claim_when_a_row_is_locked_then_skipped_without_waiting(waiting):
     def claim() -> list[int]:
         with connection.cursor() as cursor:
             cursor.execute("SET lock_timeout = '1s'")  # A connection that waits for the row fails.
@@ -83,7 +83,7 @@ def test_claim_when_rows_are_due_then_two_statements_else_one(waiting):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_claim_when_many_workers_claim_at_once_then_each_row_goes_to_one(waiting):
+def test_claim_when_many_workers_claim_at_once_then_each_row_once(waiting):
     found = at_once(5, lambda number: [row.pk for row in claimed(2)])
     taken = [pk for batch in found for pk in batch]
     assert sorted(taken) == sorted(set(taken))

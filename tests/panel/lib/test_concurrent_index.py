@@ -28,7 +28,7 @@ def columns() -> list[str] | None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_index_when_migrated_back_and_forth_then_built_beside_the_writes():
+def test_index_when_migrated_both_ways_then_built_concurrently():
     try:
         with CaptureQueriesContext(connection) as back:
             migrate(*BEFORE)

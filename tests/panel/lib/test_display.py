@@ -135,7 +135,7 @@ class ExampleForm(forms.Form):
     note = forms.CharField(label="Note", required=False)
 
 
-def test_form_field_when_wrong_then_the_widget_refers_to_its_error_and_help() -> None:
+def test_form_field_when_invalid_then_linked_to_error_and_help() -> None:
     form = ExampleForm({"link": ""})
     shown = render("{% form_field form.link %}", form=form)
     assert 'aria-invalid="true"' in shown

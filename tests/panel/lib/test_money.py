@@ -123,7 +123,7 @@ def test_parse_decimal_when_text_is_a_megabyte_then_refused_unread(monkeypatch):
 
 
 @given(st.text(alphabet="0123456789.,-eE+ NaIinf１٣_", max_size=40))
-def test_parse_money_when_text_is_arbitrary_then_in_range_or_money_error(text):
+def test_parse_money_when_text_is_arbitrary_then_in_range_or_error(text):
     try:
         micros = parse_money(text)
     except MoneyError:
@@ -156,7 +156,7 @@ def test_format_plain_when_parsed_again_then_the_same_amount(micros):
         ("0.33333333333333333333333333333333333333", 333_334, 333_333),
     ],
 )
-def test_micros_when_more_places_then_cost_rounds_up_and_balance_down(amount, up, down):
+def test_micros_when_more_places_then_cost_up_and_balance_down(amount, up, down):
     assert (micros_up(Decimal(amount)), micros_down(Decimal(amount))) == (up, down)
 
 
@@ -168,7 +168,7 @@ def test_micros_when_more_places_then_cost_rounds_up_and_balance_down(amount, up
         *("1000000000.0000001", "-1000000000.0000001", "1E+10"),
     ],
 )
-def test_scale_when_amount_is_hostile_then_refused_before_multiplying(amount):
+def test_scale_when_amount_hostile_then_rejected_not_multiplied(amount):
     tracemalloc.start()
     try:
         for convert in (micros_up, micros_down, exact_micros, lambda value: scale(value, MICRO)):
@@ -186,7 +186,7 @@ def test_scale_when_limit_is_given_then_it_applies():
 
 
 @given(st.decimals(min_value=-(10**9), max_value=10**9, allow_nan=False, allow_infinity=False))
-def test_micros_when_rounded_up_and_down_then_they_enclose_the_amount(amount):
+def test_micros_when_rounded_up_and_down_then_they_enclose_amount(amount):
     if amount and amount.adjusted() < -40:
         return
     low, high = micros_down(amount), micros_up(amount)
@@ -212,7 +212,7 @@ def test_micros_when_rounded_up_and_down_then_they_enclose_the_amount(amount):
         (-MAX_MICROS, "-1000000000"),
     ],
 )
-def test_format_plain_when_written_then_shortest_text_without_exponent(micros, text):
+def test_format_plain_when_written_then_shortest_without_exponent(micros, text):
     assert format_plain(micros) == text
 
 
@@ -245,7 +245,7 @@ def test_format_money_when_small_then_more_than_two_places(micros, text, exact):
 @pytest.mark.parametrize(
     ("currency", "text"), [("EUR", "€1,250.00"), ("BRL", "R$1,250.00"), ("CHF", "1,250.00 CHF"), ("", "1,250.00 ")]
 )
-def test_format_money_when_currency_has_no_symbol_then_its_code_follows(currency, text):
+def test_format_money_when_currency_lacks_symbol_then_code_follows(currency, text):
     assert format_money(1_250_000_000, currency) == text
 
 
@@ -299,7 +299,7 @@ def test_price_from_cost_when_out_of_range_then_refused(cost, margin_bp, margin_
     fixed=st.integers(0, 10**11),
     step=st.integers(1, 10**9),
 )
-def test_price_from_cost_when_stepped_then_least_multiple_not_below_exact(cost, margin_bp, fixed, step):
+def test_price_from_cost_when_stepped_then_rounded_up_to_a_step(cost, margin_bp, fixed, step):
     price = price_from_cost(cost, margin_bp=margin_bp, margin_fixed=fixed, step=step)
     exact = Decimal(cost) * (BASIS + margin_bp) / BASIS + fixed
     assert price % step == 0
@@ -346,7 +346,7 @@ def test_convert_back_up_when_converted_then_rounded_up(micros, rate, converted)
 
 
 @given(micros=st.integers(0, 10**9), rate=st.integers(10**9, 10**15))
-def test_convert_back_up_when_converted_then_the_least_amount_that_suffices(micros, rate):
+def test_convert_back_up_when_rounded_then_least_sufficient_amount(micros, rate):
     back = convert_back_up(micros, rate)
     assert back * rate >= micros * EXCHANGE_ONE > (back - 1) * rate
 
@@ -378,7 +378,7 @@ def test_charge_for_when_a_fraction_then_rounded_up(per_1000, quantity, charge):
 
 
 @given(per_1000=prices, quantity=quantities)
-def test_charge_for_when_price_is_above_zero_then_less_than_one_micro_above(per_1000, quantity):
+def test_charge_for_when_price_positive_then_rounded_up_to_a_micro(per_1000, quantity):
     charge = charge_for(per_1000, quantity)
     assert type(charge) is int
     assert charge > 0
@@ -422,7 +422,7 @@ def test_refund_for_when_any_input_then_between_zero_and_charge(charge, quantity
 
 
 @given(charge=prices, parts=st.lists(st.integers(0, 10**6), min_size=1, max_size=20), delivered=st.integers(0, 10**6))
-def test_refund_for_when_refunded_in_parts_then_within_the_whole_refund(charge, parts, delivered):
+def test_refund_for_when_refunded_in_parts_then_at_most_the_whole(charge, parts, delivered):
     quantity = max(1, sum(parts) + delivered)
     refunds = [refund_for(charge, undelivered=part, quantity=quantity) for part in parts]
     whole = refund_for(charge, undelivered=sum(parts), quantity=quantity)

@@ -79,7 +79,7 @@ def test_hint_when_the_one_before_is_done_then_it_is_sent(sent):
         assert sent.tasks == [SUBMIT] * times
 
 
-def test_hint_when_a_fork_left_its_sender_behind_then_a_new_one_sends(sent, monkeypatch):
+def test_hint_when_fork_lost_sender_thread_then_new_one_sends(sent, monkeypatch):
     """The web server forks; a worker inherits only the names of its parent's threads."""
     gone = threading.Thread(target=lambda: None)
     gone.start()

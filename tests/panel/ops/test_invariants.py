@@ -126,7 +126,7 @@ def test_check_ledger_when_a_balance_was_changed_then_found(shop, customer, chan
 
 
 @tampering
-def test_check_ledger_when_wallet_without_entries_holds_money_then_found(db):
+def test_check_ledger_when_balance_has_no_entries_then_found(db):
     user = make.customer("carol@example.org")
     with unguarded():
         if connection.vendor == "postgresql":
@@ -151,7 +151,7 @@ def test_check_ledger_when_sequence_has_a_gap_then_found(shop, customer, tamper)
 
 
 @tampering
-def test_check_ledger_when_last_entry_was_deleted_with_its_money_then_found(customer):
+def test_check_ledger_when_last_entry_and_money_deleted_then_found(customer):
     post(customer, 5, "bonus", "b")
     with unguarded():
         execute("DELETE FROM billing_entry WHERE key = 'b'", "UPDATE billing_wallet SET balance = balance - 5")
@@ -177,7 +177,7 @@ def test_check_ledger_when_two_amounts_were_swapped_then_found(customer):
 
 
 @tampering
-def test_check_ledger_when_first_entry_does_not_start_from_zero_then_found(customer):
+def test_check_ledger_when_first_entry_starts_nonzero_then_found(customer):
     with unguarded():
         execute(
             "UPDATE billing_entry SET amount = amount + 1",
@@ -199,14 +199,14 @@ def test_check_ledger_when_deposits_wait_or_are_credited_then_clean(credited, cu
     assert found() == []
 
 
-def test_check_ledger_when_deposit_says_more_than_its_entries_then_found(credited):
+def test_check_ledger_when_deposit_exceeds_its_entries_then_found(credited):
     Deposit.objects.filter(pk=credited.pk).update(bonus=credited.bonus + 1)
     [breach] = find_breaches()
     assert breach.invariant == CREDITED
     assert breach.rows == [f"deposit {credited.pk}: credited 105000001, entries sum up to 105000000"]
 
 
-def test_check_ledger_when_deposit_was_credited_to_another_wallet_then_found(credited, other):
+def test_check_ledger_when_deposit_credits_wrong_wallet_then_found(credited, other):
     Deposit.objects.filter(pk=credited.pk).update(customer=other)
     assert found() == [CREDITED]
 
@@ -217,14 +217,14 @@ def test_check_ledger_when_waiting_deposit_has_an_entry_then_found(customer):
     assert found() == [CREDITED]
 
 
-def test_check_ledger_when_refund_is_posted_but_not_on_the_order_then_found(shop, customer):
+def test_check_ledger_when_posted_refund_not_on_order_then_found(shop, customer):
     post(customer, 40_000, "refund", "r", shop.pk)
     [breach] = find_breaches()
     assert breach.invariant == ORDER_SUM
     assert breach.rows == [f"order {shop.pk}: charge 250000, refunded 0, entries sum up to -210000"]
 
 
-def test_check_ledger_when_order_says_refunded_but_none_is_posted_then_found(shop):
+def test_check_ledger_when_order_refund_is_not_posted_then_found(shop):
     Order.objects.filter(pk=shop.pk).update(refunded=40_000)
     assert found() == [ORDER_SUM]
 
@@ -239,7 +239,7 @@ def test_check_ledger_when_order_was_never_charged_then_found(shop, customer):
     assert found() == [ORDER_SUM, ONE_CHARGE]
 
 
-def test_check_ledger_when_order_was_charged_twice_and_refunded_once_then_found(shop, customer):
+def test_check_ledger_when_charged_twice_refunded_once_then_found(shop, customer):
     post(customer, -250_000, "order", "again", shop.pk)
     post(customer, 250_000, "refund", "back", shop.pk)
     [breach] = find_breaches()
@@ -248,7 +248,7 @@ def test_check_ledger_when_order_was_charged_twice_and_refunded_once_then_found(
 
 
 @tampering
-def test_check_ledger_when_another_customer_paid_the_order_then_found(shop, customer, other):
+def test_check_ledger_when_another_customer_paid_order_then_found(shop, customer, other):
     with unguarded():
         execute("DELETE FROM billing_entry WHERE kind = 'order'")
     past_the_ledger.wallets().filter(customer=customer).update(balance=10_000_000, entry_count=1)
@@ -256,7 +256,7 @@ def test_check_ledger_when_another_customer_paid_the_order_then_found(shop, cust
     assert found() == [ONE_CHARGE, BELONGS]
 
 
-def test_check_ledger_when_another_customer_got_the_refund_then_found(shop, other):
+def test_check_ledger_when_another_customer_got_refund_then_found(shop, other):
     entry = post(other, 40_000, "refund", "r", shop.pk).entry
     Order.objects.filter(pk=shop.pk).update(refunded=40_000)
     [breach] = find_breaches()
@@ -285,7 +285,7 @@ def test_check_ledger_when_refund_is_negative_then_found(shop, customer):
     assert found() == [REFUNDED]
 
 
-def test_check_ledger_when_two_orders_have_one_upstream_id_then_found(shop, customer):
+def test_check_ledger_when_two_orders_share_upstream_id_then_found(shop, customer):
     second = make.accepted_order(customer, shop.service, upstream_id="9002")
     with unguarded():
         execute("DROP INDEX order_upstream_id_unique")
@@ -310,7 +310,7 @@ def test_check_ledger_when_submitting_is_past_its_lease_then_found(shop, seconds
 @pytest.mark.parametrize(
     ("seconds", "review", "expected"), [(5, "", []), (90, "", [DOUBT]), (90, "doubt", []), (-900, "", [])]
 )
-def test_check_ledger_when_doubt_is_past_its_deadline_unreviewed_then_found(shop, seconds, review, expected):
+def test_check_ledger_when_doubt_is_overdue_unreviewed_then_found(shop, seconds, review, expected):
     Order.objects.update(
         submission=Submission.IN_DOUBT,
         doubt_until=timezone.now() - timedelta(seconds=seconds),
@@ -323,7 +323,7 @@ def test_check_ledger_when_doubt_is_past_its_deadline_unreviewed_then_found(shop
     ("hours", "review", "expected"),
     [(23, "", []), (26, "", [HELD]), (26, "would_lose", [HELD]), (26, "unknown_error", [])],
 )
-def test_check_ledger_when_an_order_is_queued_past_the_limit_then_found(shop, hours, review, expected):
+def test_check_ledger_when_order_is_queued_past_limit_then_found(shop, hours, review, expected):
     Order.objects.update(
         submission=Submission.QUEUED,
         status="pending",
@@ -373,7 +373,7 @@ def test_check_ledger_when_balance_guards_are_removed_then_found(db, statement):
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="Django rebuilds tables on SQLite alone")
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("name", [BALANCE_KEY, EMPTY_CHECK])
-def test_check_ledger_when_balance_guards_are_removed_on_sqlite_then_found(name):
+def test_check_ledger_when_sqlite_balance_guard_removed_then_found(name):
     constraint = next(one for one in Wallet._meta.constraints if one.name == name)
     with connection.schema_editor() as editor:
         editor.remove_constraint(wallet_without(name), constraint)
@@ -395,7 +395,7 @@ def wallet_without(name):
 
 
 @tampering
-def test_check_ledger_when_many_rows_break_then_the_first_twenty_are_shown(db):
+def test_check_ledger_when_many_rows_break_then_first_twenty_shown(db):
     for number in range(25):
         make.customer(f"c{number}@example.org", funds="1")
     past_the_ledger.wallets().update(balance=1)
@@ -404,7 +404,7 @@ def test_check_ledger_when_many_rows_break_then_the_first_twenty_are_shown(db):
 
 
 @tampering
-def test_check_ledger_task_when_broken_then_urgent_alert_until_repaired(shop, customer):
+def test_check_ledger_task_when_broken_then_alert_until_repaired(shop, customer):
     past_the_ledger.wallets().filter(customer=customer).update(balance=9_750_001)
     check_ledger()
     check_ledger()
@@ -419,7 +419,7 @@ def test_check_ledger_task_when_broken_then_urgent_alert_until_repaired(shop, cu
 
 
 @pytest.mark.django_db(transaction=True)
-def test_check_ledger_command_when_broken_then_exits_with_1_and_shows_rows():
+def test_check_ledger_command_when_broken_then_exit_1_with_rows():
     user = make.customer("alice@example.org", funds="10")
     clean = run_python("manage.py", "check_ledger", DATABASE_URL=database_url(), **SECRETS)
     assert (clean.returncode, clean.stdout) == (0, "Clean: 1 wallets, 1 entries, 0 orders.\n")

@@ -20,7 +20,7 @@ def open_alerts():
     return list(Alert.objects.filter(resolved_at=None).values_list("cause", "text"))
 
 
-def test_check_when_a_text_is_refused_then_one_alert_until_it_is_mended(monkeypatch):
+def test_check_when_text_is_rejected_then_one_alert_until_fixed(monkeypatch):
     store(monkeypatch, PANEL_ACCENT="red", QUEUE_LIMIT_HOURS="7")
     check_settings()
     check_settings()

@@ -12,7 +12,7 @@ from panel.sandbox.clock import Clock
 from panel.sandbox.delivery import kept_charge, plan_delivery, progress, refill_status_at
 
 
-def test_plans_when_many_ids_are_drawn_then_ends_are_spread_as_documented() -> None:
+def test_plans_when_many_ids_drawn_then_endings_are_as_documented() -> None:
     ends = Counter(
         plan_delivery(order_id=number, quantity=1000, link="https://example.com/p").ending
         for number in range(23_501, 25_501)
@@ -28,7 +28,7 @@ def test_plan_when_made_twice_then_the_same() -> None:
     assert first == plan_delivery(order_id=23_501, quantity=700, link="a")
 
 
-def test_plans_when_not_canceled_then_they_end_after_20_to_40_seconds() -> None:
+def test_plans_when_not_canceled_then_end_after_20_to_40_seconds() -> None:
     for number in range(500):
         plan = plan_delivery(order_id=number, quantity=1000, link="x")
         assert plan.ends_after is not None
@@ -53,7 +53,7 @@ def test_progress_when_the_link_names_an_end_then_all_ids_have_it(word: str, sta
         assert low <= end.remains <= high
 
 
-def test_progress_when_time_passes_then_remains_fall_and_status_advances() -> None:
+def test_progress_when_later_then_remains_fall_and_status_advances() -> None:
     order = ["Pending", "Processing", "In progress", "Completed", "Partial", "Canceled"]
     for number in range(100):
         plan = plan_delivery(order_id=number, quantity=1000, link="x")
@@ -116,7 +116,7 @@ def test_amounts_when_invalid_then_refused(value: object) -> None:
         to_micros(value)  # type: ignore[arg-type]
 
 
-def test_amounts_when_a_decimal_has_an_exponent_then_the_text_has_none() -> None:
+def test_amounts_when_decimal_has_an_exponent_then_text_has_none() -> None:
     assert to_text(to_micros(Decimal("1E+3"))) == "1000"
     assert share(1_200_000, 333, 1000) == 399_600
     assert share(1, 1, 3) == 1

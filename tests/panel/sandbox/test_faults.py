@@ -58,7 +58,7 @@ def send_raw(server: SandboxServer, data: str = "key=k-test&action=add&service=2
         (faults.truncate("add", processed=False), 0),
     ],
 )
-def test_fault_when_the_answer_is_lost_then_the_order_exists_if_processed(
+def test_fault_when_answer_is_lost_then_order_exists_if_processed(
     server: SandboxServer, fault: Fault, orders: int
 ) -> None:
     server.inject(fault)

@@ -40,7 +40,7 @@ def test_services_when_listed_then_sixty_readable_rows_of_many_types(call: Call)
         assert " · " in row["category"]
 
 
-def test_services_when_more_are_requested_then_unique_and_exactly_charged() -> None:
+def test_services_when_many_requested_then_unique_and_exact_charge() -> None:
     services = build_services(10_000).values()
     assert len(services) == len({service.name for service in services}) == 10_000
     assert all(service.rate % 1_000 == 0 for service in services)
@@ -50,7 +50,7 @@ def test_services_when_more_are_requested_then_unique_and_exactly_charged() -> N
         assert len(requests.post(server.url, data=data, timeout=60).json()) == 10_000
 
 
-def test_services_when_one_is_changed_then_the_list_and_new_orders_follow(server: SandboxServer, call: Call) -> None:
+def test_services_when_one_changes_then_list_and_new_orders_follow(server: SandboxServer, call: Call) -> None:
     server.set_service(2, rate="2.5", min=5, listed=True)
     server.set_service(3, listed=False)
     server.set_service(9001, name="Brand new", rate=Decimal("0.5"), category="New things")
@@ -236,7 +236,7 @@ def test_add_when_subscription_then_the_most_it_can_cost_is_charged(server: Sand
     assert server.orders()[0].charge == Decimal("0.45") * 300 / 1000
 
 
-def test_add_when_funds_are_short_then_refused_until_an_order_is_refunded(
+def test_add_when_funds_are_short_then_rejected_until_a_refund(
     server: SandboxServer, call: Call, add_order: AddOrder
 ) -> None:
     server.set_balance("1.2")
@@ -329,7 +329,7 @@ def test_status_when_the_id_is_wrong_then_an_error(call: Call, order: str) -> No
 # -- cancel -----------------------------------------------------------------------------------------
 
 
-def test_cancel_when_nothing_is_delivered_then_canceled_and_all_refunded(
+def test_cancel_when_none_delivered_then_canceled_and_all_refunded(
     server: SandboxServer, call: Call, add_order: AddOrder
 ) -> None:
     order = add_order()
@@ -342,7 +342,7 @@ def test_cancel_when_nothing_is_delivered_then_canceled_and_all_refunded(
     assert server.balance == 1000
 
 
-def test_cancel_when_half_is_delivered_then_partial_and_half_refunded(
+def test_cancel_when_half_delivered_then_partial_and_half_refunded(
     server: SandboxServer, call: Call, add_order: AddOrder
 ) -> None:
     order = add_order("sandbox-stuck")

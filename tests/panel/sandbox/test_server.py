@@ -84,7 +84,7 @@ def test_set_order_when_values_are_unreadable_then_shown_unchanged(
         server.set_order(first, state="Partial")
 
 
-def test_set_order_when_the_charge_is_higher_then_the_balance_pays_it(
+def test_set_order_when_charge_is_higher_then_balance_pays_it(
     server: SandboxServer, call: Call, add_order: AddOrder
 ) -> None:
     order = add_order()
@@ -112,7 +112,7 @@ def test_restart_when_on_the_same_file_then_all_data_is_kept(tmp_path: Path) -> 
         assert requests.post(server.url, data=ADD, timeout=60).json()["order"] > before[0].id
 
 
-def test_adds_when_twenty_at_once_then_each_is_accepted_and_charged_once() -> None:
+def test_adds_when_twenty_at_once_then_accepted_ones_charged_once() -> None:
     with SandboxServer(key="k", balance="1.2") as server:
 
         def add(number: int) -> Any:
@@ -138,7 +138,7 @@ sys.stdin.read()
 """
 
 
-def test_kill_when_adds_are_in_progress_then_orders_and_balance_agree(tmp_path: Path) -> None:
+def test_kill_when_adds_in_progress_then_orders_and_balance_agree(tmp_path: Path) -> None:
     path = tmp_path / "sandbox.sqlite3"
     process = subprocess.Popen(
         [sys.executable, "-c", _RUN, str(path)],
@@ -224,9 +224,7 @@ def test_control_when_open_then_every_command_works(server: SandboxServer, call:
         {"command": "advance", "seconds": -1},
     ],
 )
-def test_control_when_the_command_is_wrong_then_an_error_and_no_change(
-    server: SandboxServer, message: dict[str, Any]
-) -> None:
+def test_control_when_command_is_wrong_then_error_and_no_change(server: SandboxServer, message: dict[str, Any]) -> None:
     url = server.base_url + "/_control"
     answer = requests.post(url, json={"key": "k-test", **message}, timeout=60)
     assert answer.status_code == 400 and answer.json()["error"]

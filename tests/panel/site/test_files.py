@@ -32,7 +32,7 @@ def check(content, types=ALL):
 
 
 @pytest.mark.parametrize("kind", ALL)
-def test_file_when_of_a_kind_then_found_by_its_bytes_and_refused_elsewhere(kind):
+def test_file_when_checked_then_type_from_bytes_must_be_allowed(kind):
     found = check(BYTES[kind])
     assert (found.content_type, found.digest) == (kind, hashlib.sha256(BYTES[kind]).hexdigest())
     others = tuple(one for one in ALL if one != kind)
@@ -162,7 +162,7 @@ def test_file_when_unknown_then_not_found_and_no_setting(client, staff):
 
 
 @pytest.mark.django_db
-def test_pages_when_logo_and_favicon_were_uploaded_then_they_show_them(client, monkeypatch, settings):
+def test_pages_when_logo_and_favicon_are_uploaded_then_shown(client, monkeypatch, settings):
     digest = "ab" * 32
     texts = {"PANEL_LOGO": digest, "PANEL_FAVICON": "cd" * 32}
     monkeypatch.setattr(stored, "_current", stored.Snapshot(texts, float("inf")))

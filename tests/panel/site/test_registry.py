@@ -93,7 +93,7 @@ def test_parse_when_text_is_bad_then_refused(setting, text):
         setting.parse(text)
 
 
-def test_value_when_environment_and_admin_speak_then_the_environment_wins(settings, monkeypatch):
+def test_value_when_also_set_in_environment_then_environment_wins(settings, monkeypatch):
     store(monkeypatch, PANEL_NAME="Stored", QUEUE_LIMIT_HOURS="5")
     settings.PANEL_NAME = "From the environment"
     assert (site.PANEL_NAME.value, site.PANEL_NAME.is_locked) == ("From the environment", True)
@@ -108,7 +108,7 @@ def test_value_when_the_stored_text_is_refused_then_the_default(monkeypatch):
     assert refused[site.PANEL_ACCENT] == "Enter a colour such as #4f46e5."
 
 
-def test_value_when_the_text_changes_then_what_was_read_before_is_forgotten(monkeypatch):
+def test_value_when_text_changes_then_previous_value_is_forgotten(monkeypatch):
     for text, value in (("5", 5), ("soon", 24), ("6", 6)):
         store(monkeypatch, QUEUE_LIMIT_HOURS=text)
         assert site.QUEUE_LIMIT_HOURS.value == value
@@ -143,7 +143,7 @@ def test_submission_times_when_sources_disagree_then_lease_is_longer(settings, m
         ("24 Likes", "24-Likes/1", "PANEL_KEY", "24 Likes <panel@localhost>"),
     ],
 )
-def test_names_when_made_of_the_panels_name_then_they_fit_their_place(settings, name, agent, variable, sent_by):
+def test_names_when_built_from_panel_name_then_valid_where_used(settings, name, agent, variable, sent_by):
     settings.PANEL_NAME, settings.SITE_URL = name, "https://x.example"
     assert user_agent() == f"{agent} (+https://x.example)"
     assert (key_variable(), str(make_header(decode_header(sender())))) == (variable, sent_by)

@@ -50,7 +50,7 @@ def test_change_when_good_then_stored_with_who_before_and_after(staff):
     assert logged[0] == "Name: default (Upmark) → Harbour"
 
 
-def test_change_when_nothing_differs_then_no_change_whoever_changed_it_before(staff):
+def test_change_when_nothing_differs_then_no_change_even_if_stale(staff):
     change(staff, PANEL_NAME="Harbour")
     assert change(staff, 0, PANEL_NAME="Harbour") == []
     assert SettingChange.objects.count() == LogEntry.objects.count() == 1
@@ -63,7 +63,7 @@ def test_change_when_one_is_refused_then_none_is_stored(staff):
     assert texts() == {} and not SettingChange.objects.exists()
 
 
-def test_change_when_another_editor_was_first_then_refused_with_what_stands_there(staff):
+def test_change_when_outdated_then_rejected_with_current_value(staff):
     change(staff, QUEUE_LIMIT_HOURS="5")
     errors = refusals(staff, 0, QUEUE_LIMIT_HOURS="7", PANEL_NAME="Harbour")
     assert errors == {"QUEUE_LIMIT_HOURS": "Somebody changed this meanwhile. Now it is: 5 hours. Nothing was saved."}
@@ -72,7 +72,7 @@ def test_change_when_another_editor_was_first_then_refused_with_what_stands_ther
     assert texts() == {"QUEUE_LIMIT_HOURS": "7"}
 
 
-def test_change_when_back_to_default_then_no_text_and_the_version_counts_on(staff):
+def test_change_when_reset_to_default_then_no_text_and_new_version(staff):
     change(staff, PANEL_NAME="Harbour")
     [back] = change(staff, 1, PANEL_NAME=None)
     assert (texts(), back.old, back.new, back.version) == ({}, "Harbour", None, 2)
@@ -86,14 +86,14 @@ def test_change_when_the_environment_speaks_then_refused(staff, settings):
     }
 
 
-def test_change_when_times_cannot_work_together_then_told_at_a_changed_field(staff):
+def test_change_when_times_conflict_then_error_at_a_changed_field(staff):
     assert set(refusals(staff, SUBMISSION_LEASE_SECONDS="30")) == {"SUBMISSION_LEASE_SECONDS"}
     assert set(refusals(staff, UPSTREAM_ADD_TIMEOUT="100")) == {"UPSTREAM_ADD_TIMEOUT"}
     change(staff, UPSTREAM_ADD_TIMEOUT="100", SUBMISSION_LEASE_SECONDS="120")
     assert set(refusals(staff, 1, SUBMISSION_LEASE_SECONDS=None)) == {"SUBMISSION_LEASE_SECONDS"}
 
 
-def test_change_when_environment_conflicts_then_other_settings_change(staff, settings):
+def test_change_when_environment_conflicts_then_others_changeable(staff, settings):
     settings.UPSTREAM_ADD_TIMEOUT = "100"
     change(staff, PANEL_NAME="Harbour")
     assert set(refusals(staff, SUBMISSION_LEASE_SECONDS="95")) == {"SUBMISSION_LEASE_SECONDS"}
@@ -164,7 +164,7 @@ def test_change_when_many_editors_save_at_once_then_one_wins(staff):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_change_when_two_make_a_conflict_together_then_one_is_refused(staff):
+def test_change_when_two_together_conflict_then_one_is_rejected(staff):
     """Each alone would be good: the lease shorter, and the answer longer."""
     change(staff, SUBMISSION_LEASE_SECONDS="200")
     results = in_threads(

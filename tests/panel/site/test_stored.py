@@ -61,7 +61,7 @@ def test_texts_when_forgotten_then_read_at_once(monkeypatch):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_texts_when_forgotten_during_the_query_then_its_answer_is_not_kept(monkeypatch):
+def test_texts_when_forgotten_during_query_then_answer_is_not_kept(monkeypatch):
     monkeypatch.setattr(stored, "MAX_AGE_SECONDS", 1_000)
     query = stored._query
 
@@ -78,7 +78,7 @@ def test_texts_when_forgotten_during_the_query_then_its_answer_is_not_kept(monke
 
 
 @pytest.mark.django_db(transaction=True)
-def test_texts_when_in_a_transaction_then_the_last_snapshot_without_a_query(monkeypatch):
+def test_texts_when_in_transaction_then_snapshot_without_query(monkeypatch):
     monkeypatch.setattr(stored, "MAX_AGE_SECONDS", 0)
     assert site.PANEL_NAME.value == "Upmark"
     with transaction.atomic(), CaptureQueriesContext(connection) as queries:
@@ -116,7 +116,7 @@ def test_texts_when_there_is_no_table_yet_then_the_defaults(monkeypatch):
     assert stored._current is None
 
 
-def test_texts_when_the_database_fails_then_the_last_and_without_one_an_error(monkeypatch):
+def test_texts_when_database_fails_then_last_snapshot_or_error(monkeypatch):
     """An order that may wait for a week would be canceled after the default of a day."""
     monkeypatch.setattr(stored, "MAX_AGE_SECONDS", 0)
     monkeypatch.setattr(stored, "_query", failing("too many clients already"))
@@ -127,7 +127,7 @@ def test_texts_when_the_database_fails_then_the_last_and_without_one_an_error(mo
 
 
 @pytest.mark.django_db
-def test_texts_when_the_first_query_fails_in_a_transaction_then_it_goes_on(monkeypatch):
+def test_texts_when_first_query_fails_then_transaction_continues(monkeypatch):
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE site_storedsetting RENAME TO site_elsewhere")
     assert site.PANEL_NAME.value == "Upmark"
@@ -137,7 +137,7 @@ def test_texts_when_the_first_query_fails_in_a_transaction_then_it_goes_on(monke
 
 
 @pytest.mark.django_db(transaction=True)
-def test_change_when_committed_then_this_process_reads_it_at_once_and_not_before(staff, monkeypatch):
+def test_change_when_committed_then_visible_at_once_but_not_before(staff, monkeypatch):
     monkeypatch.setattr(stored, "MAX_AGE_SECONDS", 1_000)
     assert site.PANEL_NAME.value == "Upmark"
     with transaction.atomic():

@@ -80,7 +80,7 @@ def test_mail_of_the_library_when_sent_then_under_the_panels_name(customer, temp
     check_mail(message)
 
 
-def test_mail_when_somebody_signs_up_then_it_greets_under_the_panels_name():
+def test_mail_when_somebody_signs_up_then_greets_with_panel_name():
     Client().post(reverse("account_signup"), {"email": "new@example.org", "password1": "correct horse battery"})
     [message] = mail.outbox
     assert check_mail(message).body.startswith(f"Hello from {NAME}!")
@@ -147,7 +147,7 @@ def test_admin_when_a_visitor_signs_in_then_under_the_panels_name(client):
     assert NAME in page and "upmark" not in page.lower()
 
 
-def test_admin_when_brand_changes_then_logo_favicon_and_colours_follow(staff_client, settings):
+def test_admin_when_brand_changes_then_logo_favicon_colours_follow(staff_client, settings):
     settings.PANEL_LOGO_URL, settings.PANEL_FAVICON_URL = "/static/mine.svg", "/static/mine.ico"
     settings.PANEL_ACCENT = "#ffe08a"
     page = staff_client.get("/admin/ops/alert/").content.decode()
@@ -172,7 +172,7 @@ def test_authenticator_when_set_up_then_the_issuer_is_the_panel(customer):
     assert f"issuer={NAME}" in unquote(url.replace("+", " "))
 
 
-def test_sign_up_when_by_invitation_alone_then_closed_and_nowhere_offered(client, settings, service):
+def test_sign_up_when_invitation_only_then_closed_and_not_offered(client, settings, service):
     settings.SIGN_UP = "invitation"
     address = reverse("account_signup")
     assert "By invitation alone" in client.get(address).content.decode()
@@ -183,7 +183,7 @@ def test_sign_up_when_by_invitation_alone_then_closed_and_nowhere_offered(client
         assert address not in page, name
 
 
-def test_verification_when_the_owner_demands_it_then_nobody_signs_in_before(monkeypatch, client):
+def test_verification_when_required_then_no_sign_in_until_verified(monkeypatch, client):
     sent = {"email": "new@example.org", "password1": "correct horse battery"}
     monkeypatch.setattr(stored, "_current", stored.Snapshot({"EMAIL_VERIFICATION": "mandatory"}, float("inf")))
     client.post(reverse("account_signup"), sent)

@@ -270,7 +270,7 @@ def test_types_when_documented_then_with_exactly_their_parameters():
 
 
 @pytest.mark.parametrize("kind", Kind)
-def test_parameter_when_it_has_no_own_text_then_its_kind_is_explained(kind):
+def test_parameter_when_it_has_no_text_then_its_kind_is_explained(kind):
     def text_of(param: Param) -> str:
         page = render_to_string("api/_params.html", {"spec": TypeSpec("Zoo", "Zoo", (param,)), "of": "Zoo"})
         return {name: words for name, _, words in rows_of(page, "Parameters of Zoo")}["pets"]
@@ -337,7 +337,7 @@ def test_order_when_sent_twice_as_shown_then_created_once(signed_in, customer, s
     assert money_of(customer)[0] == 10_000_000 - 25_000
 
 
-def test_docs_when_no_service_is_on_sale_then_no_warning_about_a_charge(signed_in, service):
+def test_docs_when_no_service_is_on_sale_then_no_charge_warning(signed_in, service):
     assert read(signed_in).count("Sent with your key, this orders") == 3
     type(service).objects.update(is_on_sale=False)
     assert "Sent with your key, this orders" not in read(signed_in)
@@ -355,7 +355,7 @@ def test_example_value_when_shown_then_it_looks_realistic(key):
     assert re.fullmatch("[a-z-]+", one.slug)
 
 
-def test_types_when_listed_then_default_once_and_each_other_has_its_anchor():
+def test_types_when_listed_then_default_once_others_with_anchors():
     page = Client().get(reverse("api_docs")).content.decode()
     assert page.count('aria-label="Parameters of Default"') == 0
     assert 'id="add-default"' not in page
@@ -386,7 +386,7 @@ def test_command_when_run_by_a_shell_then_the_whole_link_is_sent(tmp_path):
     ]
 
 
-def test_first_request_when_shown_then_the_key_is_set_before_it_is_needed():
+def test_first_request_when_shown_then_key_is_set_before_its_use():
     first = docs_for(customer=None, address=ADDRESS)["first_request"]
     assert first.splitlines()[0] == "export UPMARK_KEY=the-key-you-copied"
     assert first.endswith("-d action=balance")
@@ -528,12 +528,12 @@ def test_console_when_anything_is_posted_then_nothing_changes(action, signed_in,
     assert response.context["tried"].is_error
 
 
-def test_console_when_the_order_is_another_customers_then_it_reveals_nothing(signed_in, other, service):
+def test_console_when_order_is_anothers_then_nothing_is_revealed(signed_in, other, service):
     order = make.order(other, service)
     assert answer_in(try_it(signed_in, "status", str(order.pk))) == {"error": errors.BAD_ORDER}
 
 
-def test_console_when_it_shows_the_request_then_as_a_program_sends_it(signed_in, settings):
+def test_console_when_request_is_shown_then_as_a_program_sends_it(signed_in, settings):
     settings.SITE_URL = "https://panel.example.com"
     tried = try_it(signed_in, "status", "1,2").context["tried"]
     assert tried.request == (f'curl {ADDRESS} \\\n  -d key="$UPMARK_KEY" \\\n  -d action=status \\\n  -d orders=1,2')
@@ -570,7 +570,7 @@ def test_console_when_sent_by_htmx_then_only_the_answer(signed_in):
     assert "&quot;balance&quot;" in whole and "<html" in whole
 
 
-def test_console_when_sent_by_a_visitor_then_back_to_the_page_after_sign_in():
+def test_console_when_sent_by_visitor_then_returns_after_sign_in():
     response = Client().post(reverse("api_try"), {"action": "balance"})
     assert response.status_code == 302
     assert response.url == f"{reverse('account_login')}?next=/api/%23try"
@@ -583,7 +583,7 @@ def test_console_when_the_session_ended_then_the_form_says_so():
     assert f"{reverse('account_login')}?next={reverse('api_docs')}%23try" in text
 
 
-def test_console_when_read_by_a_visitor_then_the_page_says_where_it_is():
+def test_console_when_read_by_a_visitor_then_sign_in_link_is_shown():
     text = Client().get(reverse("api_docs")).content.decode()
     part = text.split('id="try"')[1].split("</section>")[0]
     assert f'href="{reverse("account_login")}?next=/api/%23try"' in part
@@ -595,7 +595,7 @@ def test_console_address_when_opened_then_it_leads_to_the_form(signed_in):
     assert (response.status_code, response.url) == (302, "/api/#try")
 
 
-def test_console_when_an_action_is_chosen_then_it_offers_matching_ids(signed_in, customer, service):
+def test_console_when_action_is_chosen_then_matching_ids_offered(signed_in, customer, service):
     order = make.order(customer, service)
     refill = Refill.objects.create(order=make.order(customer, service), provider=service.upstream.provider)
     text = signed_in.get(reverse("api_docs")).content.decode()

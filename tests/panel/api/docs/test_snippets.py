@@ -129,7 +129,7 @@ def secret(customer: Any) -> str:
 
 
 @pytest.mark.parametrize("slug", LANGUAGES)
-def test_client_when_reading_then_it_gets_balance_services_and_statuses(slug, run, line, secret, customer, service):
+def test_client_when_run_then_reads_balance_services_and_statuses(slug, run, line, secret, customer, service):
     assert run(slug, "balance", secret=secret) == {"balance": "10", "currency": "USD"}
     [row] = run(slug, "services", secret=secret)
     assert (row["service"], row["rate"]) == (service.pk, "2.5")
@@ -182,13 +182,13 @@ def test_client_when_it_fails_then_it_complains_in_one_line(slug, words, secret_
 
 
 @pytest.mark.parametrize("slug", LANGUAGES)
-def test_client_when_it_orders_then_its_request_id_is_in_no_other_example(slug):
+def test_client_when_ordering_then_request_id_in_no_other_example(slug):
     page = Client().get(reverse("api_docs")).content.decode()
     [used] = re.findall(r"my-order-[0-9]+", shown(slug)[1])
     assert f"request_id={used}" not in page
 
 
-def test_clients_when_shown_then_they_contain_only_the_panels_address(settings):
+def test_clients_when_shown_then_they_contain_only_panel_address(settings):
     settings.SITE_URL = "https://resell.example.org"
     for snippet in snippets(address="https://resell.example.org/api/v2"):
         assert snippet.text.count("https://resell.example.org/api/v2") == 1

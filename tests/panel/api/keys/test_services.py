@@ -202,7 +202,7 @@ def test_key_when_the_customer_is_not_locked_then_still_one_per_form(customer, n
     assert ApiKey.objects.count() == 1
 
 
-def test_key_when_another_customer_or_no_form_repeats_then_each_gets_one(customer, other):
+def test_key_when_other_customer_or_no_request_key_then_new_key(customer, other):
     first = make_key(customer=customer, name="Shop", request_key="f" * 32)
     make_key(customer=other, name="Shop", request_key="f" * 32)
     make_key(customer=customer, name="Shop")
@@ -299,7 +299,7 @@ def test_key_when_it_has_networks_then_valid_only_from_there(networks, address, 
     assert may_be_used_from(key=key, address=address) is may
 
 
-def test_key_when_used_from_elsewhere_then_refused_and_not_stored_as_use(customer):
+def test_key_when_used_elsewhere_then_rejected_and_use_not_stored(customer):
     made = make_key(customer=customer, name="Shop", networks=read_networks("192.0.2.7"))
     refused = {"error": "API access disabled: this key may not be used from this address"}
     assert ask(made.secret, address="203.0.113.9") == refused
@@ -309,7 +309,7 @@ def test_key_when_used_from_elsewhere_then_refused_and_not_stored_as_use(custome
     assert fresh(made.key).last_address == "192.0.2.7"
 
 
-def test_key_when_the_server_listens_on_a_unix_socket_then_works_without_address(customer):
+def test_key_when_server_on_unix_socket_then_works_without_address(customer):
     made = make_key(customer=customer, name="Shop")
     assert "balance" in ask(made.secret, address="")
     key = fresh(made.key)
@@ -380,9 +380,7 @@ def test_limit_when_there_is_none_then_any_charge_passes(customer):
         ("Europe/Berlin", datetime(2026, 3, 29, 22, tzinfo=UTC)),
     ],
 )
-def test_limit_when_a_day_begins_in_the_panels_time_zone_then_it_restarts(
-    customer, settings, monkeypatch, zone, turns_at
-):
+def test_limit_when_day_begins_in_panel_time_zone_then_it_resets(customer, settings, monkeypatch, zone, turns_at):
     settings.TIME_ZONE = zone
     key = make_key(customer=customer, name="Shop", daily_limit=1_000).key
     monkeypatch.setattr(timezone, "now", lambda: turns_at - timedelta(seconds=1))
@@ -430,7 +428,7 @@ def add_at_once(secret: str, service: Any) -> list[Any]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_limit_when_many_order_at_once_then_it_holds_and_refused_ones_are_free(customer, service, invariants_hold):
+def test_limit_when_many_at_once_then_obeyed_and_rejected_are_free(customer, service, invariants_hold):
     made = make_key(customer=customer, name="Shop", daily_limit=make.micros("0.80"))
     answers = add_at_once(made.secret, service)
     assert sum("order" in one for one in answers) == 3  # At $0.25 each.
@@ -459,7 +457,7 @@ def test_limit_when_set_at_noon_then_the_morning_counts(customer, service):
     assert "daily limit" in ask(made.secret, "add", **order)["error"]
 
 
-def test_limit_when_a_server_is_still_at_yesterday_then_today_does_not_restart(customer, monkeypatch):
+def test_limit_when_a_server_clock_is_a_day_behind_then_not_reset(customer, monkeypatch):
     key = make_key(customer=customer, name="Shop", daily_limit=1_000).key
     today = timezone.localdate()
     spend(key=key, charge=900)
@@ -477,7 +475,7 @@ def test_limit_when_a_clock_was_far_ahead_then_the_key_still_works(customer):
     assert fresh(key).spent_on == timezone.localdate()
 
 
-def test_limit_when_the_order_is_rolled_back_then_the_spending_is_too(customer):
+def test_limit_when_order_is_rolled_back_then_spending_is_too(customer):
     key = make_key(customer=customer, name="Shop", daily_limit=1_000).key
     with pytest.raises(ZeroDivisionError), transaction.atomic():
         spend(key=key, charge=500)

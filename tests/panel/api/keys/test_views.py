@@ -93,14 +93,14 @@ def test_secret_when_its_page_is_reloaded_then_gone_and_no_new_key(signed_in):
     assert secret not in text_in_the_database()
 
 
-def test_secret_when_the_form_is_clicked_twice_then_the_second_answer_shows_it(signed_in):
+def test_secret_when_form_sent_twice_then_second_answer_shows_it(signed_in):
     data = form(signed_in)
     first, second = signed_in.post(NEW, data), signed_in.post(NEW, data)
     assert first.url == second.url
     assert find_key(secret=SECRET.findall(page(signed_in, second.url))[0]) == ApiKey.objects.get()
 
 
-def test_secret_when_it_waits_to_be_shown_then_encrypted_and_in_no_address(signed_in):
+def test_secret_when_waiting_to_be_shown_then_encrypted_not_in_url(signed_in):
     answer = signed_in.post(NEW, form(signed_in))
     parcel = json.loads(decrypt(signed_in.session["new_api_key"]))
     secret = parcel["secret"]
@@ -212,7 +212,7 @@ def test_form_when_at_the_limit_then_error_and_the_list_offers_none(signed_in, c
 
 
 @pytest.mark.parametrize("read_only", ["", "on"])
-def test_mail_when_a_key_is_created_then_it_names_the_address_and_no_secret(signed_in, customer, read_only):
+def test_mail_when_key_is_created_then_shows_address_but_no_secret(signed_in, customer, read_only):
     extra = {"is_read_only": read_only} if read_only else {}
     data = form(signed_in, name="<b>Tom & Co</b>", **extra)
     answer = signed_in.post(NEW, data, REMOTE_ADDR="203.0.113.9", headers={"user-agent": "Firefox 99"})
@@ -237,7 +237,7 @@ def test_mail_when_it_cannot_be_sent_then_the_key_is_still_shown(signed_in, monk
     assert find_key(secret=SECRET.findall(answer.content.decode())[0])
 
 
-def test_secret_when_clicked_twice_with_a_slow_mail_then_the_second_shows_it(signed_in, monkeypatch):
+def test_secret_when_resent_during_slow_mail_then_second_shows_it(signed_in, monkeypatch):
     data = form(signed_in)
     shown = []
 
@@ -294,7 +294,7 @@ def test_list_when_spending_was_yesterday_then_nothing_today(signed_in, customer
     assert "$12.34" not in page(signed_in, LIST)
 
 
-def test_list_when_keys_are_revoked_then_folded_away_with_their_dates(signed_in, customer):
+def test_list_when_keys_are_revoked_then_collapsed_with_dates(signed_in, customer):
     key = make_key(customer=customer, name="Old shop").key
     revoke_key(key=key)
     text = page(signed_in, LIST)
@@ -333,7 +333,7 @@ def test_account_when_opened_then_it_links_to_the_keys(signed_in):
 # -- changing and revoking ---------------------------------------------------------------------------
 
 
-def test_key_when_changed_then_its_limits_change_and_its_secret_does_not(signed_in, customer, service):
+def test_key_when_changed_then_limits_change_but_secret_does_not(signed_in, customer, service):
     made = make_key(customer=customer, name="Shop", is_read_only=True, networks=["203.0.113.0/24"], daily_limit=5)
     address = f"{LIST}{made.key.pk}/"
     shown = page(signed_in, address)
@@ -368,7 +368,7 @@ def test_key_when_revoked_then_it_cannot_be_changed(signed_in, customer, method)
     assert ApiKey.objects.values().get() == before
 
 
-def test_key_when_revoked_while_its_form_is_open_then_the_form_is_refused(signed_in, customer, monkeypatch):
+def test_key_when_revoked_while_form_is_open_then_form_is_rejected(signed_in, customer, monkeypatch):
     """It is revoked between the form's read and write."""
     key = make_key(customer=customer, name="Shop").key
     monkeypatch.setattr("panel.api.keys.forms.read_networks", lambda text: [] if revoke_key(key=key) else [])
@@ -415,7 +415,7 @@ def test_order_when_created_with_a_key_then_its_page_names_the_key(signed_in, st
     assert reverse("admin:accounts_apikey_change", args=[made.key.pk]) in text
 
 
-def test_order_when_created_in_the_browser_then_its_page_names_no_key(signed_in, staff_client, customer, service):
+def test_order_when_created_in_browser_then_page_shows_no_key(signed_in, staff_client, customer, service):
     make_key(customer=customer, name="Shop")
     order = make.order(customer, service)
     assert "API key" not in page(signed_in, reverse("order_detail", args=[order.pk])).partition("<main")[2]
@@ -457,7 +457,7 @@ def test_admin_when_staff_open_keys_then_no_digest_is_shown(agent, customer):
 
 
 @pytest.mark.parametrize("query", ["alice@", "my sho", "ENDING"])
-def test_admin_when_searched_then_customer_name_and_ending_find_a_key(agent, customer, other, query):
+def test_admin_when_searched_by_customer_name_or_ending_then_found(agent, customer, other, query):
     key = make_key(customer=customer, name="My shop").key
     make_key(customer=other, name="Another")
     found = agent.get(reverse(ADMIN.format("changelist")), {"q": key.ending if query == "ENDING" else query})
@@ -486,7 +486,7 @@ def test_admin_when_the_list_grows_then_no_more_queries(agent, customer, other):
     assert statements() == few
 
 
-def test_admin_when_a_key_is_revoked_then_it_ends_and_the_log_shows_by_whom(agent, customer):
+def test_admin_when_key_is_revoked_then_unusable_and_actor_logged(agent, customer):
     made = make_key(customer=customer, name="Shop")
     address = reverse(ADMIN.format("revoke"), args=[made.key.pk])
     html = page(agent, address)
@@ -504,7 +504,7 @@ def test_admin_when_a_key_is_revoked_then_it_ends_and_the_log_shows_by_whom(agen
     assert address not in page(agent, reverse(ADMIN.format("change"), args=[made.key.pk]))
 
 
-def test_admin_when_the_owner_revokes_at_the_same_moment_then_staff_see_it(agent, customer, monkeypatch):
+def test_admin_when_owner_revokes_at_same_moment_then_staff_see_it(agent, customer, monkeypatch):
     key = make_key(customer=customer, name="Shop").key
     monkeypatch.setattr("panel.api.keys.admin.revoke_key", lambda *, key: revoke_key(key=key) and revoke_key(key=key))
     answer = agent.post(reverse(ADMIN.format("revoke"), args=[key.pk]), {"seen": "in use"})
@@ -591,7 +591,7 @@ def test_form_when_fields_are_wrong_then_the_first_has_the_focus(signed_in, valu
     assert "autofocus" not in page(signed_in, NEW).partition("<main")[2]
 
 
-def test_new_key_page_when_shown_then_the_first_request_has_no_secret(signed_in):
+def test_new_key_page_when_shown_then_first_request_has_no_secret(signed_in):
     text = signed_in.post(NEW, form(signed_in), follow=True).content.decode()
     part = html.unescape(text.split('id="api-first"')[1].split("</pre>")[0])
     assert "export UPMARK_KEY=the-key-you-copied\n" in part and part.endswith("-d action=balance")

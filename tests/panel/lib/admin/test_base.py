@@ -68,7 +68,7 @@ def answer(client: Client, model: Any, lookup: str) -> Any:
 ENDS = ("password__startswith", "authenticator__data__secret__regex", "api_keys__digest__startswith")
 
 
-def test_lookups_when_they_reach_a_secret_in_any_way_then_no_list_allows_them(rf, staff):
+def test_lookups_when_they_reach_a_secret_then_no_list_allows_them(rf, staff):
     request = rf.get("/")
     request.user = staff
     for model, model_admin in site._registry.items():
@@ -93,7 +93,7 @@ def test_lists_when_filtered_by_their_own_secrets_then_refused(victim):
 
 
 @pytest.mark.parametrize("role", [SUPPORT, MANAGER, "Superuser"])
-def test_lists_when_a_relation_is_a_key_in_the_path_then_it_leads_nowhere(role, victim):
+def test_lists_when_primary_key_is_a_relation_then_lookup_rejected(role, victim):
     client = client_of(role)
     for model in site._registry:
         for field in model._meta.get_fields():

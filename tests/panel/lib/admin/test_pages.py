@@ -49,7 +49,7 @@ def test_admin_when_a_list_is_deep_then_shown_in_its_order(people, client, monke
     assert len(shown) == 12
 
 
-def test_entries_when_sorting_is_asked_for_then_the_latest_stay_first(customer, client):
+def test_entries_when_sorting_is_requested_then_latest_stay_first(customer, client):
     client.force_login(make.owner())
     for amount in ("3", "1", "2"):
         make.deposit(customer, amount)

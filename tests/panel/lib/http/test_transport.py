@@ -66,7 +66,7 @@ def test_post_when_the_address_is_spelled_oddly_then_used_unchanged(server, path
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_post_when_redirected_then_not_followed_and_the_answer_is_kept(server, status):
+def test_post_when_redirected_then_not_followed_and_answer_is_kept(server, status):
     server.behaviour = answer(b"look there", status=status, headers=f"Location: {server.url}/there\r\n")
     found = posted(server)
     assert (found.phase, found.http_status, found.body, found.failure) == (Phase.ANSWERED, status, b"look there", "")
@@ -119,7 +119,7 @@ def test_post_when_its_cookies_take_long_to_parse_then_never_parsed(server, monk
     assert (found.phase, found.body, found.failure, read) == (Phase.ANSWERED, b"{}", "", [])
 
 
-def test_connection_when_something_was_sent_over_another_then_refused(server):
+def test_connection_when_already_sent_over_another_then_refused(server):
     """Whatever a library does by itself, the phase never goes back to one that denies what was sent."""
     exchange = Exchange(Request(parse_url(server.url), FORM, "Test", True, 9.0, 9.0, 1_000))
     exchange.phase = Phase.SENT
@@ -128,7 +128,7 @@ def test_connection_when_something_was_sent_over_another_then_refused(server):
     assert (exchange.phase, server.connections) == (Phase.SENT, 0)
 
 
-def test_failure_when_the_caller_handles_another_then_its_own_is_reported(server):
+def test_failure_when_caller_handles_another_then_own_is_reported(server):
     server.behaviour = reset
     try:
         raise ValueError("of the caller")
@@ -147,7 +147,7 @@ def test_failure_when_nothing_listens_then_named_without_the_address():
     assert "secret" not in found.failure and "HTTPConnectionPool" not in found.failure
 
 
-def test_failure_when_the_address_is_not_encrypted_then_nothing_is_sent(server):
+def test_failure_when_address_is_unencrypted_then_nothing_is_sent(server):
     found = posted(server, allow_private=False)
     assert (found.phase, found.failure) == (Phase.CONNECTING, "only https is allowed")
     assert server.connections == 0

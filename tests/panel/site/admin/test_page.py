@@ -86,7 +86,7 @@ def test_save_when_good_then_stored_shown_and_in_the_history(staff_client):
     assert fields_of(staff_client, "brand")["PANEL_NAME"] == "Harbour <Social>"
 
 
-def test_save_when_one_field_is_bad_then_told_there_and_what_was_entered_stays(staff_client):
+def test_save_when_a_field_is_bad_then_error_there_and_input_kept(staff_client):
     response = save(staff_client, "orders", QUEUE_LIMIT_HOURS="soon", DOUBT_DEADLINE_MINUTES="45")
     assert errors_of(response) == {"QUEUE_LIMIT_HOURS": "Enter a whole number."}
     page = response.content.decode()
@@ -116,7 +116,7 @@ def test_save_when_another_editor_changed_the_field_then_refused(staff_client, s
     assert texts() == {"QUEUE_LIMIT_HOURS": "30"}
 
 
-def test_save_when_another_editor_changed_a_field_beside_it_then_both_hold(staff_client):
+def test_save_when_another_field_changed_meanwhile_then_both_kept(staff_client):
     sent = fields_of(staff_client, "orders")
     save(staff_client, "orders", QUEUE_LIMIT_HOURS="30")
     staff_client.post(PAGE, {**sent, "DOUBT_DEADLINE_MINUTES": "45"})
@@ -128,7 +128,7 @@ def test_save_when_the_form_says_no_version_then_refused(staff_client):
     assert "meanwhile" in errors_of(response)["PANEL_NAME"]
 
 
-def test_locked_field_when_shown_and_posted_then_read_only_and_refused(staff_client, settings):
+def test_locked_field_when_shown_then_read_only_and_post_rejected(staff_client, settings):
     settings.PANEL_NAME = "From the environment"
     page = staff_client.get(PAGE).content.decode()
     assert "The environment sets PANEL_NAME. Change it there and restart." in page
@@ -145,7 +145,7 @@ def test_locked_file_when_posted_then_refused(staff_client, settings):
     assert texts() == {} and not SiteFile.objects.exists()
 
 
-def test_logo_when_uploaded_then_kept_shown_and_removed_and_brought_back(staff_client):
+def test_logo_when_uploaded_then_shown_removed_and_restored(staff_client):
     save(staff_client, "brand", PANEL_LOGO=SimpleUploadedFile("../my logo.bmp", PNG, "image/bmp"))
     [file] = SiteFile.objects.all()
     assert (file.name, file.content_type, bytes(file.content)) == ("my logo.bmp", "image/png", PNG)
@@ -165,7 +165,7 @@ def test_favicon_when_of_another_kind_then_told_at_the_field(staff_client):
     assert errors_of(response) == {"PANEL_FAVICON": "This is not a picture that is known. Choose SVG, PNG or ICO."}
 
 
-def test_undo_when_it_is_the_latest_then_back_and_the_button_moves_on(staff_client, staff):
+def test_undo_when_latest_change_then_reverted_and_button_moves_on(staff_client, staff):
     change_settings(actor=staff, wanted={"PANEL_NAME": Wanted("Harbour", 0)})
     [change] = change_settings(actor=staff, wanted={"PANEL_NAME": Wanted("Haven", 1)})
     page = staff_client.get(PAGE).content.decode()
