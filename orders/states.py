@@ -92,6 +92,30 @@ class ReviewReason(models.TextChoices):
     DUPLICATE_ID = "duplicate_id", "The provider gave an id that another order has"
 
 
+class StopReason(models.TextChoices):
+    """Why nothing is sent. Those in RESTORE_STOPS mean that this database may not know what was sent last."""
+
+    STAFF = "staff", "Stopped by staff"
+    RESTORED = "restored", "A backup was restored"
+    OLDER = "older", "The database is older than what was sent last"
+    NO_MARK = "no_mark", "It is unknown what was sent last"
+    OTHER_DATABASE = "other_database", "Another database was used here before"
+    OTHER_SITE = "other_site", "The database belongs to another address"
+    BALANCE = "balance", "The balance is lower than our orders explain"
+    REUSED_IDS = "reused_ids", "It gave an order id that another order has"
+    CURRENCY = "currency", "It bills in another currency than it is set up with"
+    SPENDING = "spending", "The daily limit of spending is reached"
+
+
+RESTORE_STOPS = (
+    StopReason.RESTORED,
+    StopReason.OLDER,
+    StopReason.NO_MARK,
+    StopReason.OTHER_DATABASE,
+    StopReason.OTHER_SITE,
+)
+
+
 class EventKind(models.TextChoices):
     """What an event of an order's timeline is about."""
 

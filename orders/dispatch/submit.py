@@ -40,6 +40,7 @@ from catalog.upstream.results import AddOutcome, NotSent
 from orders.checkout.create import cost_of_order, loss_note
 from orders.checkout.validation import add_params
 from orders.common.provider_rounds import for_each_provider
+from orders.common.stops import without_stops
 from orders.common.transitions import OrderMoved, move
 from orders.dispatch.outcomes import keep_evidence, record_outcome
 from orders.dispatch.timeouts import meet_deadlines
@@ -75,7 +76,7 @@ def submit_due_orders(*, seconds: float = ROUND_SECONDS) -> int:
 
 
 def providers_with_due_orders() -> list[Provider]:
-    """Return usable providers with orders to submit, the longest waiting first."""
+    """Return usable providers with orders to submit, the longest waiting first; none that sending to is stopped."""
     due = (
         Order.objects.filter(submission=Submission.QUEUED, review_reason="", next_action_at__lte=timezone.now())
         .values("provider_id")
@@ -83,7 +84,7 @@ def providers_with_due_orders() -> list[Provider]:
         .order_by("first")
         .values_list("provider_id", flat=True)
     )
-    usable = usable_providers().in_bulk(list(due))
+    usable = without_stops(usable_providers()).in_bulk(list(due))
     return [usable[pk] for pk in due if pk in usable]
 
 
@@ -166,13 +167,13 @@ def _record(claim: Claim, outcome: AddOutcome) -> bool:
 
 
 def claim_next(*, provider_id: int) -> Claim | None:
-    """Claim the provider's next due order. Return None if there is none or all lanes are taken.
+    """Claim the provider's next due order. Return None if there is none, sending is stopped or all lanes are taken.
 
     An order that would now cost more than the customer paid goes to review, and the next one is claimed.
     """
     while True:
         with transaction.atomic():
-            provider = _lock_free_lane(usable_providers().filter(pk=provider_id))
+            provider = _lock_free_lane(without_stops(usable_providers().filter(pk=provider_id)))
             order = provider and _next_due(provider)
             if not provider or not order:
                 return None
@@ -190,7 +191,7 @@ def claim_repetition(*, order: Order) -> Claim | None:
     if order.submission != Submission.IN_DOUBT or order.review_reason:
         return None
     with transaction.atomic():
-        provider = _lock_free_lane(Provider.objects.filter(pk=order.provider_id, is_active=True))
+        provider = _lock_free_lane(without_stops(Provider.objects.filter(pk=order.provider_id, is_active=True)))
         if provider is None or not may_repeat(provider=provider, order=order):
             return None
         return _claim_with(provider, order, {})

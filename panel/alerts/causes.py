@@ -15,8 +15,11 @@ class Cause(StrEnum):
     ACCOUNT_MAILS = "account-mails"
     DEPOSIT_MAILS = "deposit-mails"
     SETTINGS = "settings"
+    SENDING = "sending"
+    MARK = "mark"
     # About a provider.
     TROUBLE = "provider:{}:trouble"
+    PROVIDER_SENDING = "provider:{}:sending"
     UNREACHABLE = "provider:{}:unreachable"
     BALANCE = "provider:{}:balance"
     CURRENCY = "provider:{}:currency"
