@@ -247,8 +247,11 @@ def test_runway_when_nothing_was_counted_then_unknown(provider):
 
 @pytest.fixture
 def two(customer, provider, service, monkeypatch) -> tuple[Order, Order]:
-    """Return an open order of each of two services, all counted, at noon of a day on which nothing was ordered."""
-    noon = timezone.localtime().replace(hour=12)
+    """Return an open order of each of two services, all counted, at noon of a day on which nothing was ordered.
+
+    The last noon: default values of columns come from the real clock, which must not be behind.
+    """
+    noon = (timezone.localtime() - timedelta(hours=12)).replace(hour=12, minute=0)
     monkeypatch.setattr(timezone, "now", lambda: noon)
     other = make.service(provider, external_id="2")
     orders = ordered(customer, service), ordered(customer, other)
