@@ -44,9 +44,17 @@ class Submission(models.TextChoices):
 
 # The allowed moves. Updates of several orders filter by it, through `reachable_from`.
 SUBMISSION_MOVES: dict[Submission, frozenset[Submission]] = {
-    # To ACCEPTED or QUEUED: staff resolve an order that was refused in unknown words.
+    # To ACCEPTED or QUEUED: staff resolve an order that was refused in unknown words. To IN_DOUBT: it was in the queue
+    # of a restored backup, and may have been sent since.
     Submission.QUEUED: frozenset(
-        {Submission.SUBMITTING, Submission.WITHDRAWN, Submission.REFUSED, Submission.ACCEPTED, Submission.QUEUED}
+        {
+            Submission.SUBMITTING,
+            Submission.WITHDRAWN,
+            Submission.REFUSED,
+            Submission.ACCEPTED,
+            Submission.QUEUED,
+            Submission.IN_DOUBT,
+        }
     ),
     Submission.SUBMITTING: frozenset({Submission.ACCEPTED, Submission.QUEUED, Submission.REFUSED, Submission.IN_DOUBT}),
     # To SUBMITTING: sent again under the same request id, which the provider promises to accept once.
@@ -136,11 +144,18 @@ class AttemptOutcome(models.TextChoices):
     UNCLEAR = "unclear", "Refused in unknown words"
     NOT_SENT = "not_sent", "Not sent"
     UNKNOWN = "unknown", "Unknown"
+    AFTER_BACKUP = "backup", "Perhaps sent after the backup"
 
 
 # Outcomes after which the provider may have the order. ACCEPTED counts only while it is not the order's
 # `accepted_attempt`.
-MAYBE_ACCEPTED = (AttemptOutcome.SENDING, AttemptOutcome.UNKNOWN, AttemptOutcome.UNCLEAR, AttemptOutcome.ACCEPTED)
+MAYBE_ACCEPTED = (
+    AttemptOutcome.SENDING,
+    AttemptOutcome.UNKNOWN,
+    AttemptOutcome.UNCLEAR,
+    AttemptOutcome.ACCEPTED,
+    AttemptOutcome.AFTER_BACKUP,
+)
 
 
 class CancelState(models.TextChoices):

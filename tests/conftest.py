@@ -13,16 +13,18 @@ from uuid import uuid4
 
 import pytest
 from django.apps import apps
+from django.conf import settings
 from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.management import create_contenttypes
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 from django.db.models.signals import post_migrate
-from django.test import Client
+from django.test import Client, override_settings
 from django.utils import timezone
 from hypothesis import settings as hypothesis_settings
 
 from billing import append_only
+from orders.marks import guard, storage
 from panel.ops.invariants import find_breaches
 from panel.sandbox.server import SandboxServer
 from panel.site import stored
@@ -145,6 +147,20 @@ def separate_cache(settings: Any) -> None:
     """Give each test its own cache keys: test processes share a cache server, and their rows have equal ids."""
     prefix = uuid4().hex
     settings.CACHES = {name: {**cache, "KEY_PREFIX": prefix} for name, cache in settings.CACHES.items()}
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Give each test process a VAR_DIR of its own."""
+    with override_settings(VAR_DIR=tmp_path_factory.mktemp("var")):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def no_mark(own_folder: None) -> None:
+    """Begin each test without a mark of what was sent last: each has a database of its own."""
+    (settings.VAR_DIR / storage.FILE).unlink(missing_ok=True)
+    storage._cache_rests_until = guard._noted_at = float("-inf")
 
 
 @pytest.fixture(autouse=True)

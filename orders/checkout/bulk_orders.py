@@ -34,6 +34,7 @@ from orders.checkout.validation import (
     link_key,
 )
 from orders.common.timeline import event_of
+from orders.marks.guard import note_numbers_after_commit
 from orders.models import Order, OrderEvent
 from orders.states import OPEN, EventKind
 from panel.accounts.models import User
@@ -234,6 +235,7 @@ def create_bulk(*, customer: User, text: str, request_key: str, seal: str) -> Cr
             ledger.post_all(lines=[_charge_line(held.pk, order) for order in orders])
         except ledger.InsufficientFunds as error:
             raise NotEnoughFunds(charge=quote.charge, available=error.available) from error
+        note_numbers_after_commit()
         hint_after_commit("orders.tasks.submit_orders")
         return CreatedBulk(len(orders), quote.charge, [one.line for one in quote.failed])
 

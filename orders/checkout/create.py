@@ -32,6 +32,7 @@ from orders.checkout.validation import (
     link_key,
 )
 from orders.common.timeline import write_event
+from orders.marks.guard import note_numbers_after_commit
 from orders.models import Order
 from orders.states import EventKind
 from panel.accounts.models import User
@@ -213,6 +214,7 @@ def create_once(
             existing = _created_before(customer, request_key)
             if existing is None:
                 order = create()
+                note_numbers_after_commit()
                 hint_after_commit("orders.tasks.submit_orders")
                 return CreatedOrder(order, created=True)
     except IntegrityError:

@@ -77,6 +77,12 @@ def is_restore_open() -> bool:
     return SendingStop.objects.filter(_open(), provider=None, reason__in=RESTORE_STOPS).exists()
 
 
+def is_restored(*, provider_id: int) -> bool:
+    """Return True if a restore left orders at this provider that this database may lack."""
+    stops = SendingStop.objects.filter(_open(), reason__in=RESTORE_STOPS)
+    return stops.filter(Q(provider=None) | Q(provider=provider_id)).exists()
+
+
 def without_stops(providers: QuerySet[Provider]) -> QuerySet[Provider]:
     """Return those of the providers that orders may be sent to."""
     stops = SendingStop.objects.filter(_open()).filter(Q(provider=None) | Q(provider=OuterRef("pk")))

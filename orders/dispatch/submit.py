@@ -16,7 +16,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from uuid import uuid4
@@ -44,6 +44,8 @@ from orders.common.stops import without_stops
 from orders.common.transitions import OrderMoved, move
 from orders.dispatch.outcomes import keep_evidence, record_outcome
 from orders.dispatch.timeouts import meet_deadlines
+from orders.marks.guard import check_database, keep_mark, may_send, stop_for_restore
+from orders.marks.storage import Mark, MarkUnwritable
 from orders.models import Order, PlacementAttempt
 from orders.review.decisions import ask_for_review
 from orders.states import AttemptOutcome, ReviewReason, Submission
@@ -67,6 +69,8 @@ class Claim:
     not_after: float
     # Seconds that the provider may take to answer: the lease is long enough for them.
     add_timeout: float
+    # What is kept outside the database before the order is sent.
+    mark: Mark
 
 
 def submit_due_orders(*, seconds: float = ROUND_SECONDS) -> int:
@@ -91,8 +95,11 @@ def providers_with_due_orders() -> list[Provider]:
 def submit_for_provider(*, provider: Provider, seconds: float = ROUND_SECONDS) -> int:
     """Submit this provider's due orders one after another, for about `seconds`. Return how many were sent.
 
-    Stops early when an answer pauses the provider or its lanes are taken.
+    Stops early when an answer pauses the provider or its lanes are taken. Sends nothing from a database that may be a
+    restored one.
     """
+    if not may_send():
+        return 0
     try:
         client_for(provider)
     except ProviderUnusable as error:
@@ -141,8 +148,9 @@ def _add(claim: Claim) -> AddOutcome:
     if parameter:
         params[parameter] = attempt.request_id
     try:
+        keep_mark(mark=claim.mark)
         return client.add(params, not_after=claim.not_after)
-    except ValueError as error:
+    except (MarkUnwritable, ValueError) as error:
         return NotSent(str(error), Evidence(Phase.NEW, None, "", 0))
 
 
@@ -177,10 +185,15 @@ def claim_next(*, provider_id: int) -> Claim | None:
             order = provider and _next_due(provider)
             if not provider or not order:
                 return None
-            loss = loss_note(order)
-            if not loss:
-                return _claim(provider, order)
-            ask_for_review(order=order, reason=ReviewReason.WOULD_LOSE, note=loss)
+            checked = check_database()
+            loss = "" if checked.finding else loss_note(order)
+            if loss:
+                ask_for_review(order=order, reason=ReviewReason.WOULD_LOSE, note=loss)
+            elif not checked.finding:
+                return _claim(provider, order, checked.mark)
+        if checked.finding:
+            stop_for_restore(finding=checked.finding)
+            return None
 
 
 def claim_repetition(*, order: Order) -> Claim | None:
@@ -194,7 +207,11 @@ def claim_repetition(*, order: Order) -> Claim | None:
         provider = _lock_free_lane(without_stops(Provider.objects.filter(pk=order.provider_id, is_active=True)))
         if provider is None or not may_repeat(provider=provider, order=order):
             return None
-        return _claim_with(provider, order, {})
+        checked = check_database()
+        if not checked.finding:
+            return _claim_with(provider, order, {}, checked.mark)
+    stop_for_restore(finding=checked.finding)
+    return None
 
 
 def may_repeat(*, provider: Provider, order: Order) -> bool:
@@ -231,15 +248,15 @@ def _next_due(provider: Provider) -> Order | None:
     )
 
 
-def _claim(provider: Provider, order: Order) -> Claim | None:
+def _claim(provider: Provider, order: Order, mark: Mark) -> Claim | None:
     # The expected cost follows the current rate, not that of the day of the order.
     cost = cost_of_order(service=order.service, quantity=order.quantity)
     rate, currency = provider.exchange_rate, provider.currency
     values = {"expected_cost": cost, "exchange_rate": rate, "currency": currency}
-    return _claim_with(provider, order, values)
+    return _claim_with(provider, order, values, mark)
 
 
-def _claim_with(provider: Provider, order: Order, values: Mapping[str, object]) -> Claim | None:
+def _claim_with(provider: Provider, order: Order, values: Mapping[str, object], mark: Mark) -> Claim | None:
     now = timezone.now()
     token = uuid4().hex
     timeout, lease = submission_times()
@@ -270,7 +287,8 @@ def _claim_with(provider: Provider, order: Order, values: Mapping[str, object]) 
         balance_before=provider.balance,
         balance_before_at=provider.balance_checked_at,
     )
-    return Claim(order, provider, attempt, not_after, timeout)
+    sent = replace(mark, attempt=attempt.pk, token=token, order=order.pk)
+    return Claim(order, provider, attempt, not_after, timeout, sent)
 
 
 def _open_request(order: Order, scope: str) -> str:

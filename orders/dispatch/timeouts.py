@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from billing.ledger import LedgerError
 from orders.common.backoff import first_search_after
+from orders.common.stops import is_restore_open
 from orders.common.timeline import write_event
 from orders.common.transitions import OrderMoved, move_all
 from orders.models import Order
@@ -91,8 +92,11 @@ def review_overdue_doubts() -> None:
 def end_held_orders() -> int:
     """Cancel and refund orders that were not accepted within QUEUE_LIMIT_HOURS. Return how many.
 
-    Orders refused in unknown words stay: staff must find out whether they were accepted.
+    Orders refused in unknown words stay: staff must find out whether they were accepted. All stay while the database
+    may be a restored one, from before they were sent.
     """
+    if is_restore_open():
+        return 0
     limit = site.QUEUE_LIMIT_HOURS.value
     held = Order.objects.filter(
         submission=Submission.QUEUED,

@@ -14,14 +14,17 @@ from orders.models.orders import Order
 class DatabaseIdentity(models.Model):
     """The one row that tells this database from copies of it. The mark of what was sent last, kept outside, names it.
 
-    `generation` counts the restores that a person has walked through. A mark of an earlier generation is accepted if
-    its attempt is at most `covered_attempt`.
+    `generation` counts how often a person confirmed or restored this database. A mark of before is accepted if its
+    attempt is at most the one that `covered` has for the identity that it names. `unknown_marks` are those that stopped
+    the sending since: [{identity, generation, attempt, order, entry, …}, …].
     """
 
     token = models.CharField(max_length=32)
     generation = models.PositiveIntegerField(default=1)
-    covered_attempt = models.BigIntegerField(default=0)
+    covered = models.JSONField(default=dict)
+    unknown_marks = models.JSONField(default=list)
     site_url = models.CharField(max_length=300, blank=True)
+    confirmed_at = models.DateTimeField(null=True, blank=True, help_text="When a person last started a generation.")
     # Empty until the first mark is written: only then is a missing mark a finding.
     marked_at = models.DateTimeField(null=True, blank=True)
 
@@ -39,10 +42,12 @@ class Orphan(models.Model):
 
     provider = models.ForeignKey(Provider, on_delete=models.PROTECT, related_name="orphans")
     upstream_id = models.CharField(max_length=64)
+    status = models.CharField(max_length=12, blank=True, help_text="Empty: a word outside of the protocol.")
     status_text = models.CharField(max_length=100, blank=True)
     remains = models.BigIntegerField(null=True, blank=True)
     start_count = models.BigIntegerField(null=True, blank=True)
     charge = models.BigIntegerField(null=True, blank=True, help_text="In micro-units of the provider's currency.")
+    currency = models.CharField(max_length=5, blank=True)
     state = models.CharField(max_length=12, choices=State.choices, default=State.OPEN)
     order = models.ForeignKey(Order, null=True, blank=True, on_delete=models.PROTECT, related_name="+", db_index=False)
     found_at = models.DateTimeField(default=timezone.now)

@@ -27,6 +27,9 @@ class SendingStop(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+", db_index=False
     )
     until = models.DateTimeField(null=True, blank=True, help_text="When it ends by itself; empty: never.")
+    searched_to = models.BigIntegerField(
+        null=True, blank=True, help_text="After a restore: up to which of the provider's ids orphans were searched."
+    )
     ended_at = models.DateTimeField(null=True, blank=True)
     ended_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+", db_index=False

@@ -25,6 +25,7 @@ from catalog.upstream.results import CancelAccepted, RowError
 from orders.common.poll_queue import poll_soon
 from orders.common.timeline import write_event
 from orders.common.transitions import OrderMoved
+from orders.marks.guard import is_latest
 from orders.models import CancelRequest, Order, OrderEvent
 from orders.refunds.posting import cancel_unaccepted
 from orders.requests import queue
@@ -46,6 +47,12 @@ BEING_SENT = gettext_lazy(
 IN_DOUBT = gettext_lazy(
     "We are finding out whether the provider has it. Nothing was changed. Try again in a few minutes: if it was not "
     "accepted, it is refunded in full."
+)
+
+
+NOT_NOW = gettext_lazy(
+    "Orders cannot be canceled right now: we are checking which of them were sent. Nothing was changed. Please try "
+    "again later."
 )
 
 
@@ -98,9 +105,14 @@ def cancel_order(*, order: Order, actor: User | None) -> CancelOutcome:
 
 
 def withdraw_order(*, order: Order, actor: User | None) -> None:
-    """Cancel a queued order and refund it in full. Raise TooLate if it was sent."""
+    """Cancel a queued order and refund it in full. Raise TooLate if it was sent, or if that is unknown.
+
+    A database that was restored from a backup may have in its queue what was sent since.
+    """
     if not may_withdraw(order):
         raise TooLate(_("This order has been sent already and can no longer be canceled here."))
+    if not is_latest():
+        raise TooLate(str(NOT_NOW))
     try:
         with transaction.atomic():
             cancel_unaccepted(

@@ -53,7 +53,15 @@ def throwaway_panel(server: str) -> Iterator[None]:
 
 @contextmanager
 def own_panel(url: str) -> Iterator[None]:
-    """Set up Django on the database of this address, which stays. Use no `.env`, broker or cache of a real panel."""
+    """Set up Django on the database of this address, which stays. Use no `.env`, folder or broker of a real panel."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        os.environ["VAR_DIR"] = folder
+        with _panel(url):
+            yield
+
+
+@contextmanager
+def _panel(url: str) -> Iterator[None]:
     os.environ.update(
         DJANGO_SETTINGS_MODULE="panel.settings",
         ENV_FILE=os.devnull,

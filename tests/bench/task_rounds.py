@@ -14,6 +14,7 @@ from billing.models import Deposit
 from catalog.models import Provider
 from orders.models import CancelRequest, DripFeed, Order, OrderPoll, Refill
 from orders.states import CancelState, RefillState, Submission
+from panel.alerts.services import record_heartbeat
 from panel.ops.invariants import find_breaches
 from panel.ops.rounds import ROUNDS
 from tests.bench.measuring import Measured, Wrong, measured
@@ -55,6 +56,7 @@ def measure_rounds(*, url: str) -> Rounds:
     if breaches:
         raise Wrong(f"the books are not clean: {breaches}")
     found.append(("check_ledger", one, MAX_LEDGER))
+    record_heartbeat(task="submit_orders")  # As of a panel at work: a database without one counts as restored.
     for name, round_ in ROUNDS.items():
         with measured() as one:
             round_.run()

@@ -24,6 +24,7 @@ from catalog.upstream.client import UpstreamClient
 from orders.dispatch import submit
 from orders.dispatch.submit import claim_next, submit_due_orders, submit_for_provider
 from orders.dispatch.timeouts import expire_leases, meet_deadlines
+from orders.marks.guard import may_send
 from orders.models import Order, OrderEvent, PlacementAttempt
 from orders.review import decisions
 from orders.states import AttemptOutcome, ReviewReason, Status, Submission
@@ -793,6 +794,7 @@ def test_provider_when_off_or_paused_then_nothing_is_sent_to_it(upstream, provid
 def test_claim_when_the_lane_is_taken_then_there_is_none(provider, customer, service):
     for _ in range(3):
         make.order(customer, service)
+    assert may_send()
     assert claim_next(provider_id=provider.pk) is not None
     assert claim_next(provider_id=provider.pk) is None
     Provider.objects.update(max_parallel_adds=2)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from orders.dispatch.submit import submit_for_provider
+from orders.marks.guard import may_send
 from tests import make
 from tests.scenes import make_all_due, statements
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("invariants_hold")]
 
 # From the claim to the recorded id, without what opens and closes transactions.
-STATEMENTS_AN_ORDER = 9
+STATEMENTS_AN_ORDER = 10
 
 
 def test_queue_when_it_grows_then_the_statements_per_order_do_not(upstream, provider, customer, service):
@@ -25,6 +26,7 @@ def test_queue_when_it_grows_then_the_statements_per_order_do_not(upstream, prov
             assert submit_for_provider(provider=provider, seconds=60) == count
         return len(found)
 
+    assert may_send()  # The first round makes the first mark.
     empty, one, five, twenty = (cost_of_draining(count) for count in (0, 1, 5, 20))
     assert len(upstream.orders()) == 26
     each = one - empty

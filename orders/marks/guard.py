@@ -1,0 +1,217 @@
+"""The check before each claim that this database knows what was sent last, and the stop of sending if it does not."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
+from functools import cache as remember
+from hashlib import sha256
+from pathlib import Path
+from uuid import uuid4
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, Subquery
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from billing.models import Entry
+from orders.common.stops import is_restore_open, stop_sending
+from orders.marks import storage
+from orders.marks.judge import Finding, Known, find_restore
+from orders.marks.storage import Mark, MarkUnwritable
+from orders.models import DatabaseIdentity, Order, PlacementAttempt
+from orders.states import StopReason
+from panel.alerts.causes import Cause
+from panel.alerts.models import Heartbeat
+from panel.alerts.services import raise_alert, resolve_alert
+from panel.lib.sequences import skip_numbers
+
+log = structlog.get_logger(__name__)
+
+# Numbers are skipped so far beyond the mark: those that were given in its last second may be missing in it.
+SPARE_NUMBERS = 1_000
+# Without a mark a database is believed so long after a person confirmed it, on each machine; and if it kept no marks
+# yet and its tasks ran so recently: then it was upgraded, not restored.
+MAX_BELIEVED = timedelta(minutes=15)
+# Seconds between two notes of the numbers that this process gave to orders and entries.
+NOTE_SECONDS = 1.0
+
+_noted_at = float("-inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a check found. `mark` is of this database and names no attempt yet."""
+
+    mark: Mark
+    finding: Finding | None
+    was_marked: bool
+
+
+def may_send() -> bool:
+    """Return True if this database knows what was sent last and marks can be kept; else stop, or raise an alert.
+
+    Called before a round, it makes the first mark. Each claim checks again.
+    """
+    if is_restore_open():
+        return False
+    checked = check_database()
+    if checked.finding:
+        stop_for_restore(finding=checked.finding)
+        return False
+    try:
+        keep_mark(mark=_first_mark(checked.mark))
+    except MarkUnwritable:
+        return False
+    resolve_alert(cause=Cause.MARK)
+    if not checked.was_marked:
+        now = timezone.now()
+        DatabaseIdentity.objects.filter(pk=1, marked_at=None).update(marked_at=now, site_url=settings.SITE_URL)
+    return True
+
+
+def is_latest() -> bool:
+    """Return True if this database knows what was sent last; else stop sending. For what needs no mark."""
+    if is_restore_open():
+        return False
+    finding = check_database().finding
+    if finding:
+        stop_for_restore(finding=finding)
+    return finding is None
+
+
+def check_database() -> Checked:
+    """Return a mark of this database, and why nothing may be sent from it, if so.
+
+    One query. Called in the transaction that claims an order, it holds until the claim: tables cannot be replaced
+    under it.
+    """
+    in_file = storage.read_file()
+    checked = _check(in_file)
+    if checked.finding and in_file is None and (written := storage.read_file()):
+        return _check(written)  # Another process made the first mark meanwhile.
+    return checked
+
+
+def _check(in_file: Mark | None) -> Checked:
+    in_cache = storage.read_cache()
+    known = _known(in_file, in_cache)
+    finding = find_restore(
+        known=known, in_file=in_file, in_cache=in_cache, site_url=settings.SITE_URL, machine=machine()
+    )
+    return Checked(Mark(known.identity, known.generation, machine=machine()), finding, known.was_marked)
+
+
+def stop_for_restore(*, finding: Finding) -> None:
+    """Stop all sending, with an urgent alert, and skip the numbers that customers may know of other orders."""
+    with transaction.atomic():
+        if not stop_sending(reason=finding.reason, text=finding.text):
+            return
+        if finding.mark:
+            row = DatabaseIdentity.objects.select_for_update().get(pk=1)
+            row.unknown_marks.append(asdict(finding.mark))
+            DatabaseIdentity.objects.filter(pk=1).update(unknown_marks=row.unknown_marks)
+        if finding.reason == StopReason.OLDER and finding.mark:
+            skip_known_numbers(mark=finding.mark)
+    log.error("the database may be a restored one", reason=finding.reason, mark=finding.mark)
+
+
+def skip_known_numbers(*, mark: Mark) -> None:
+    """Let new attempts, orders and entries be numbered beyond the mark. Joins a transaction."""
+    for model, number in ((PlacementAttempt, mark.attempt), (Order, mark.order), (Entry, mark.entry)):
+        skip_numbers(model=model, up_to=number + SPARE_NUMBERS)
+
+
+def keep_mark(*, mark: Mark) -> None:
+    """Keep the mark outside the database, before the first byte of its attempt leaves.
+
+    Raise MarkUnwritable, with an alert: then nothing may be sent.
+    """
+    try:
+        storage.write(mark)
+    except MarkUnwritable as error:
+        raise_alert(cause=Cause.MARK, text=f"Nothing is sent: {error}", level="danger")
+        raise
+
+
+def note_numbers_after_commit() -> None:
+    """Note the highest numbers of orders and entries outside the database, once the transaction is committed."""
+    transaction.on_commit(note_numbers, robust=True)
+
+
+def note_numbers() -> None:
+    """Note the highest numbers of orders and entries outside the database, once a second and process at most.
+
+    After a restore they are not given to others. Without a mark there is nothing to note: the worker makes the first.
+    Never fails: a web server may have no folder.
+    """
+    global _noted_at
+    if time.monotonic() - _noted_at < NOTE_SECONDS:
+        return
+    _noted_at = time.monotonic()
+    before = storage.read_file() or storage.read_cache()
+    if before is None:
+        return
+    highest = DatabaseIdentity.objects.filter(pk=1, token=before.identity, generation=before.generation).values_list(
+        Coalesce(Subquery(Order.objects.order_by("-pk").values("pk")[:1]), 0),
+        Coalesce(Subquery(Entry.objects.order_by("-pk").values("pk")[:1]), 0),
+    )
+    for order, entry in highest:
+        try:
+            storage.write(replace(before, order=order, entry=entry))
+        except MarkUnwritable:
+            log.warning("numbers not noted", exc_info=True)
+
+
+def _first_mark(mark: Mark) -> Mark:
+    """Return the mark that a round begins with: where the file has none of this database, one of its last attempt."""
+    before = storage.read_file()
+    if before and (before.identity, before.generation) == (mark.identity, mark.generation):
+        return mark
+    last = PlacementAttempt.objects.order_by("-pk").first()
+    return replace(mark, attempt=last.pk, token=last.token, order=last.order_id) if last else mark
+
+
+@remember
+def machine() -> str:
+    """Return a fingerprint of this machine; "" where it has none, such as in a container."""
+    try:
+        number = Path("/etc/machine-id").read_text().strip()
+    except OSError:
+        return ""
+    return sha256(f"upmark {number}".encode()).hexdigest()[:16] if number else ""
+
+
+def _known(in_file: Mark | None, in_cache: Mark | None) -> Known:
+    rows = DatabaseIdentity.objects.filter(pk=1).annotate(
+        has_orders=Exists(Order.objects.order_by()),
+        has_attempts=Exists(PlacementAttempt.objects.order_by()),
+        has_file_attempt=_has_attempt(in_file),
+        has_cache_attempt=_has_attempt(in_cache),
+        heard_at=Subquery(Heartbeat.objects.order_by("-beat_at").values("beat_at")[:1]),
+    )
+    row = rows.first()
+    if row is None:
+        DatabaseIdentity.objects.get_or_create(pk=1, defaults={"token": uuid4().hex})
+        row = rows.get()
+    vouched_at = row.heard_at if row.marked_at is None and row.confirmed_at is None else row.confirmed_at
+    return Known(
+        identity=row.token,
+        generation=row.generation,
+        covered=row.covered,
+        site_url=row.site_url,
+        was_marked=row.marked_at is not None,
+        is_believed=vouched_at is not None and timezone.now() - vouched_at <= MAX_BELIEVED,
+        has_orders=row.has_orders,
+        has_attempts=row.has_attempts,
+        has_file_attempt=row.has_file_attempt,
+        has_cache_attempt=row.has_cache_attempt,
+    )
+
+
+def _has_attempt(mark: Mark | None) -> Exists:
+    number, token = (mark.attempt, mark.token) if mark else (0, "")
+    return Exists(PlacementAttempt.objects.order_by().filter(pk=number, token=token))
