@@ -27,6 +27,7 @@ from catalog.provider_accounts import ProviderUnusable, account_of, client_for, 
 from catalog.upstream.client import MAX_IDS, UpstreamClient
 from catalog.upstream.errors import ErrorCode, ProviderRefused, UnreadableAnswer, UpstreamError
 from catalog.upstream.results import RowError, StatusRow
+from orders.common.stops import is_restored
 from orders.common.transitions import OrderMoved
 from orders.dispatch.submit import may_repeat
 from orders.models import Order, PlacementAttempt
@@ -139,7 +140,11 @@ def _match_and_bind(order: Order, window: IdWindow, candidates: Sequence[Candida
     doubt = next((one for one in candidates if one.order_id == order.pk), None)
     found = sole_match(doubt=doubt, window=window, candidates=candidates, orphans=orphans) if doubt else None
     note = f"Asked for the ids from {window.first} to {window.last}: "
-    if found:
+    if found and is_restored(provider_id=order.provider_id):
+        # It may be the order of a customer whose order the backup does not have.
+        note += f"{found} agrees with this order. After a restore you decide whether it is."
+        found = None
+    elif found:
         note += f"{found} is this order."
     elif orphans:
         note += f"{len(orphans):,} of ours are not accounted for, and none is surely this order."
