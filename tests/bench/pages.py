@@ -148,6 +148,6 @@ class Pages:
             f"{MAX_STATEMENTS[self.whose]} statements a page. Over: {len(over)}.",
             *over,
             "In this process, through all middleware; without the web server and the network. Computing is this "
-            "process's own, SQLite included: what a busy machine adds to the other times is not in it. A page that took "
-            f"{MAX_SECONDS:g} s in all is opened no more, after {FEW_VIEWS} views.",
+            "process's own, SQLite included: what a busy machine adds to the other times is not in it. A page that "
+            f"took {MAX_SECONDS:g} s in all is opened no more, after {FEW_VIEWS} views.",
         ]

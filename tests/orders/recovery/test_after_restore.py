@@ -26,7 +26,7 @@ from orders.states import AttemptOutcome, RefillState, StopReason, Submission
 from panel.alerts.models import Alert
 from panel.sandbox.server import SandboxServer
 from tests import make
-from tests.orders.recovery.conftest import rolled_back
+from tests.orders.conftest import rolled_back
 from tests.scenes import Killed, count_adds, fresh, make_all_due, nothing_changes, reconcile_now, submit_now
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("invariants_hold")]

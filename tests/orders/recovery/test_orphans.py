@@ -9,8 +9,7 @@ import pytest
 from django.utils import timezone
 
 from billing.wallets import wallet_of
-from orders.checkout.create import OrderRefused
-from orders.checkout.validation import OrderInput
+from orders.checkout.validation import OrderInput, OrderRefused
 from orders.common.stops import open_stops, stop_sending
 from orders.marks import guard
 from orders.models import Order, Orphan, SendingStop
