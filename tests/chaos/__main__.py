@@ -1,4 +1,4 @@
-"""The command: `python -m tests.chaos [matrix] [stop] [kill] [--short [--half N]] [--seed N] [--sabotage NAME]`.
+"""The command: `python -m tests.chaos [PART …] [--short [--half N]] [--seed N] [--sabotage NAME]`.
 
 Each part runs in its own process, with its own database and timeouts.
 """
@@ -19,10 +19,10 @@ from tests.chaos.figures import Figures, table
 from tests.chaos.sabotage import SABOTAGES, VARIABLE
 from tests.chaos.surroundings import Surroundings, surroundings
 
-PARTS = ("matrix", "stop", "kill")
+PARTS = ("matrix", "stop", "kill", "restore")
 # UPSTREAM_ADD_TIMEOUT and SUBMISSION_LEASE_SECONDS of each part. "matrix" and "stop" wait for every late answer and
 # every lease, so theirs are short, but long enough for a busy machine.
-_TIMEOUTS = {"matrix": ("0.8", "3"), "stop": ("0.8", "3"), "kill": ("1.5", "4")}
+_TIMEOUTS = {"matrix": ("0.8", "3"), "stop": ("0.8", "3"), "kill": ("1.5", "4"), "restore": ("1.5", "4")}
 _SHORT_ORDERS, _HALF_ORDERS = 40, 15
 
 
@@ -34,7 +34,7 @@ def main() -> int:
     [part] = given.parts
     os.environ["UPSTREAM_ADD_TIMEOUT"], os.environ["SUBMISSION_LEASE_SECONDS"] = _TIMEOUTS[part]
     os.environ[VARIABLE] = given.sabotage
-    with surroundings(with_broker=part == "kill") as where:
+    with surroundings(with_broker=part in ("kill", "restore")) as where:
         figures = _run_part(part, given, where)
     print(table(figures, title=f"{part} ({where.vendor}, seed {given.seed})"), end="\n\n", flush=True)
     if given.figures:
@@ -103,7 +103,7 @@ def _run_part(part: str, given: Any, where: Surroundings) -> Figures:
     from django.core.management import call_command
     from django.db import connections
 
-    from tests.chaos import kill, matrix, stop
+    from tests.chaos import kill, matrix, restore, stop
     from tests.chaos.children import Children
 
     call_command("migrate", verbosity=0)
@@ -116,6 +116,9 @@ def _run_part(part: str, given: Any, where: Surroundings) -> Figures:
             return matrix.run(children=children, cases=cases, seed=given.seed, stop_early=given.stop_early)
         if part == "stop":
             return stop.run(children=children, short=given.short)
+        if part == "restore":
+            hosts = restore.HOSTS[:1] if given.short else restore.HOSTS
+            return restore.run(children=children, has_broker=bool(where.redis_url), seed=given.seed, hosts=hosts)
         return kill.run(
             children=children,
             redis_url=where.redis_url,
