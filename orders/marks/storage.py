@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -103,6 +104,7 @@ def _replace(mark: Mark) -> None:
     """Replace the file in one step, so that a killed process leaves the old mark or the new one."""
     path = _path()
     new = path.with_suffix(".new")
+    new.unlink(missing_ok=True)  # Another user's, who was killed: a command was run as root.
     new.write_text(json.dumps(asdict(mark)))
     new.replace(path)
 
@@ -110,9 +112,13 @@ def _replace(mark: Mark) -> None:
 @contextmanager
 def _locked() -> Iterator[None]:
     """Keep other threads and processes of this machine out. The system frees the lock of a killed process."""
-    with open(_path().with_suffix(".lock"), "a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    Path(settings.VAR_DIR).mkdir(parents=True, exist_ok=True)
+    folder = os.open(settings.VAR_DIR, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(folder)
 
 
 def _write_cache(mark: Mark) -> None:

@@ -27,7 +27,16 @@ from panel.alerts.models import Alert
 from panel.sandbox.server import SandboxServer
 from tests import make
 from tests.orders.conftest import rolled_back
-from tests.scenes import Killed, count_adds, fresh, make_all_due, nothing_changes, reconcile_now, submit_now
+from tests.scenes import (
+    Killed,
+    count_adds,
+    create_known_orders,
+    fresh,
+    make_all_due,
+    nothing_changes,
+    reconcile_now,
+    submit_now,
+)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("invariants_hold")]
 
@@ -80,6 +89,33 @@ def test_numbers_when_given_after_the_backup_then_not_given_again(queued: list[O
     new = make.order(queued[0].customer, queued[0].service, quantity=500)
     assert new.pk > mark.order
     assert PlacementAttempt.objects.latest("pk").pk > mark.attempt
+
+
+def test_numbers_when_no_mark_says_them_then_far_ahead(queued: list[Order], staff: Any) -> None:
+    storage_path = guard.settings.VAR_DIR / storage.FILE
+    storage_path.unlink()
+    storage._with_cache(lambda: storage.cache.clear())
+    stop_sending(reason=StopReason.RESTORED, text="Restored.")
+    highest = PlacementAttempt.objects.latest("pk").pk
+    begin_after_restore(actor=staff)
+    assert PlacementAttempt.objects.latest("pk").pk > highest + after_restore.MIN_UNKNOWN_NUMBERS
+    new = make.order(queued[0].customer, queued[0].service, quantity=500)
+    assert new.pk > queued[-1].pk + after_restore.MIN_UNKNOWN_NUMBERS
+
+
+def test_search_when_one_id_agrees_after_a_restore_then_not_bound(
+    upstream: SandboxServer, customer: Any, service: Any, staff: Any
+) -> None:
+    create_known_orders(upstream, customer, service)
+    order = make.order(customer, service, quantity=100)
+    with rolled_back():
+        submit_now()
+    guard.may_send()
+    begin_after_restore(actor=staff)
+    reconcile_now()
+    assert fresh(order).submission == Submission.IN_DOUBT
+    note = PlacementAttempt.objects.get(order=order).search_note
+    assert "After a restore you decide" in note
 
 
 def test_walk_through_when_repeated_or_killed_then_goes_on(
