@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from catalog.models import Provider
 from orders.common.stops import open_stops, resume_sending, stop_sending
-from orders.dispatch.submit import submit_due_orders, submit_for_provider
+from orders.dispatch.submit import claim_repetition, submit_due_orders, submit_for_provider
 from orders.models import SendingStop
 from orders.states import StopReason, Submission
 from panel.alerts.models import Alert
 from panel.sandbox.server import SandboxServer
 from tests import make
-from tests.scenes import fresh
+from tests.scenes import create_in_doubt, fresh
 
 pytestmark = pytest.mark.django_db
 
@@ -85,3 +86,14 @@ def test_alert_when_one_of_two_stops_ends_then_stays_open(provider: Any, staff: 
 def test_stop_when_staff_did_it_then_no_alert(provider: Any, staff: Any) -> None:
     stopped(provider, actor=staff)
     assert not Alert.objects.exists()
+
+
+def test_repetition_when_stopped_then_not_claimed(
+    upstream: SandboxServer, customer: Any, service: Any, provider: Any, staff: Any
+) -> None:
+    Provider.objects.update(request_id_parameter="request_id")
+    order = create_in_doubt(upstream, customer, service)
+    stop = stopped(provider)
+    assert claim_repetition(order=order) is None
+    resume_sending(stop=stop, actor=staff)
+    assert claim_repetition(order=order) is not None
