@@ -1,4 +1,4 @@
-"""Which pages the bench opens: each list with each of its filters, searches and sort orders, and deep down."""
+"""Addresses of the pages that the bench opens: each list with its filters, searches, sort orders and a deep page."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from orders.models import Order
 from panel.accounts.models import User
 from tests.bench.pages_urls import EMPTY
 
-# So far down a list is its deep page.
+# The deep page of a list is at this share of its length.
 DEEP = 0.98
 # The admin's lists that grow with orders, customers or services.
 ADMIN_LISTS = {
@@ -35,12 +35,12 @@ ADMIN_LISTS = {
     "accounts_apikey": ("API keys", {"an address": "{email}"}),
     "ops_alert": ("alerts", {}),
 }
-# So many choices of a filter are opened, and so many where they are rows of another table, which are alike.
+# How many choices of a filter are opened; fewer where they are rows of another table, since these are alike.
 MAX_CHOICES, MAX_ROWS = 12, 2
 
 
 def customer_addresses(customer: User) -> dict[str, str]:
-    """The first is the baseline."""
+    """Return the addresses by name; the first is the baseline."""
     orders = Order.objects.filter(customer=customer).order_by("pk")
     count = orders.count()
     deep = orders[int(count * (1 - DEEP))]
@@ -91,7 +91,7 @@ def customer_addresses(customer: User) -> dict[str, str]:
 
 
 def staff_addresses(owner: User, customer: User) -> dict[str, str]:
-    """Each list by itself, deep, by each choice of each filter, by each sortable column, and with each search."""
+    """Return each list: plain, deep, by each choice of each filter, by each sortable column, and with each search."""
     middle = Order.objects.filter(customer=customer, upstream_id__isnull=False).order_by("pk")[40]
     words = {"email": customer.email, "order": middle.pk, "upstream": middle.upstream_id, "link": middle.link}
     found = {

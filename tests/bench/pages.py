@@ -1,4 +1,4 @@
-"""Pages, tasks and `check_ledger` with a whole panel's data, in this process through all middleware."""
+"""Measure pages, tasks and `check_ledger` with the data of a whole panel, in this process through all middleware."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ from tests.bench.upstream import Upstream
 MAX_MS = {"customers": 100.0, "staff": 300.0}
 MAX_STATEMENTS = {"customers": 12, "staff": 40}
 OWNER = "bench-owner@example.org"
-# A page that took so many seconds in all is opened no more, after a few views.
+# A page is opened at least FEW_VIEWS times, and no more once it has taken this many seconds in total.
 MAX_SECONDS = 2.0
 FEW_VIEWS = 3
 COLUMNS = ("page", "first ms", "p50 ms", "p95 ms", "computing ms", "statements", "KB", "vs. baseline", "")
 
 
 def run(options: Namespace) -> Iterator[Filled | Pages | Rounds]:
-    """With `--filled`, of what the database holds; else it is filled first."""
+    """Measure what the database holds with `--filled`; fill it first without."""
     with Upstream() as upstream:
         if not options.filled:
             yield fill(orders=orders_here(options.many), url=upstream.url)
         customer = _customer_of_most()
         owner = User.objects.filter(email=OWNER).first() or make.owner(OWNER)
-        # No files were collected for this panel, and none need be.
+        # Static files are not collected for this panel.
         plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
         storages = {**settings.STORAGES, "staticfiles": plain}
         with override_settings(STORAGES=storages, ROOT_URLCONF="tests.bench.pages_urls"):
@@ -51,19 +51,19 @@ def run(options: Namespace) -> Iterator[Filled | Pages | Rounds]:
 
 
 def _customer_of_most() -> User:
-    """The first one, who has every twentieth order."""
+    """Return the first customer, who has every twentieth order."""
     some = Order.objects.order_by("pk").values_list("customer_id", flat=True)[:100]
     return User.objects.filter(pk__in=list(some)).order_by("pk")[0]
 
 
 def measure_pages(whose: str, user: User, addresses: dict[str, str], views: int) -> Pages:
-    """Open each page so often, in turn, so that all share the noise of a minute."""
+    """Open all pages in turn, `views` times, so that a noisy minute affects all of them alike."""
     client = Client(headers={"host": "localhost"})
     client.force_login(user)
     found = {what: _Timed() for what in addresses}
     for what, address in addresses.items():
         started = time.perf_counter()
-        _open(client, address)  # Templates, plans and the database's cache, and what the panel keeps for a while.
+        _open(client, address)  # Warms up templates, query plans and caches.
         found[what].first = time.perf_counter() - started
         with measured() as one:
             found[what].size = _open(client, address)
@@ -116,7 +116,7 @@ class Pages:
 
     @property
     def over(self) -> list[str]:
-        """What is over its budget, in words."""
+        """Return a line for each page that is over its budget."""
         most = MAX_MS[self.whose]
         slow = [f"{what} {one.p95:.0f} ms" for what, one in self.found.items() if one.p95 > most]
         allowed = MAX_STATEMENTS[self.whose]

@@ -21,16 +21,16 @@ from tests.bench.measuring import Measured, Wrong, measured
 from tests.bench.report import as_text
 
 DUE = 100
-# Seconds of a round when nothing is due, of one with DUE rows, and of `check_ledger`.
+# Budgets in seconds: of a round with nothing due, of one with DUE rows, and of `check_ledger`.
 MAX_IDLE, MAX_BUSY, MAX_LEDGER = 0.1, 5.0, 15.0
-# Of these rounds, the first counts all there is.
+# The first of these rounds counts everything.
 _WHOLE = {"count_figures": 5.0, "find_shelf_news": 2.0, "check_providers": 5.0}
 COLUMNS = ("what", "seconds", "computing s", "statements", "peak MB", "budget s", "")
 
 
 @dataclass(frozen=True, slots=True)
 class Rounds:
-    """What was measured, each with its budget in seconds."""
+    """The measured rounds, each with its budget in seconds."""
 
     found: Sequence[tuple[str, Measured, float]]
 
@@ -56,7 +56,7 @@ def measure_rounds(*, url: str) -> Rounds:
     if breaches:
         raise Wrong(f"the books are not clean: {breaches}")
     found.append(("check_ledger", one, MAX_LEDGER))
-    record_heartbeat(task="submit_orders")  # As of a panel at work: a database without one counts as restored.
+    record_heartbeat(task="submit_orders")  # A database without a recent one counts as restored.
     for name, round_ in ROUNDS.items():
         with measured() as one:
             round_.run()

@@ -1,4 +1,4 @@
-"""A whole panel's data, written in a few statements: orders in every state, and books that `check_ledger` approves.
+"""Write the data of a whole panel in a few statements: orders in every state, and books that `check_ledger` approves.
 
     python -m tests.bench data --many 1000000
 
@@ -36,9 +36,9 @@ from tests.bench.report import as_text
 
 MIN_ORDERS = 1_000
 MAX_SECONDS = 300
-# A tenth of the orders, where no server writes them.
+# SQLite gets a tenth of the orders.
 ON_SQLITE = 10
-# Their indexes are built once all rows are there, which takes a third of the time.
+# Indexes of these tables are built after all rows are written, which takes a third of the time.
 _LARGE = (Order, OrderEvent, PlacementAttempt, Entry, Deposit)
 
 
@@ -76,7 +76,7 @@ def orders_here(orders: int) -> int:
 
 
 def fill(*, orders: int, url: str = "http://127.0.0.1:9/api/v2") -> Filled:
-    """Write so many orders and all that belongs to them, of providers at `url`; all of it or nothing.
+    """Write this many orders and everything that belongs to them, of providers at `url`; everything or nothing.
 
     Raise Wrong if the database has orders.
     """
@@ -135,7 +135,7 @@ def fill(*, orders: int, url: str = "http://127.0.0.1:9/api/v2") -> Filled:
     with step("sequences and statistics"):
         for statement in connection.ops.sequence_reset_sql(no_style(), apps.get_models()):
             writer.execute(statement)
-        # The triggers that renew the catalog's version were off.
+        # The triggers that update the catalog's version were disabled.
         Service.objects.filter(pk=plan.first_service + 1).update(position=1)
         settle()
     rows = {str(model._meta.verbose_name_plural): model._default_manager.count() for model in (*_LARGE, User, Service)}
@@ -143,7 +143,7 @@ def fill(*, orders: int, url: str = "http://127.0.0.1:9/api/v2") -> Filled:
 
 
 def _indexes() -> list[tuple[str, str]]:
-    """Return for each index of the large tables but the primary keys what drops it, and what builds it again.
+    """Return, for each index of the large tables except primary keys, the statements that drop and rebuild it.
 
     A foreign key stands on an index, too; it goes first and comes last.
     """

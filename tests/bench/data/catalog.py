@@ -1,4 +1,4 @@
-"""Providers, their services and the panel's, with what imports and price changes leave behind."""
+"""Providers, their services and ours, import runs, and the history of prices."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PLATFORMS = ("Instagram", "TikTok", "YouTube", "Facebook", "Telegram", "Spotify"
 GOODS = ("Followers", "Likes", "Views", "Comments", "Shares", "Subscribers", "Plays", "Saves", "Members", "Story views")
 QUALITIES = ("Real", "High quality", "Fast", "Slow", "Cheapest", "Premium", "Targeted", "Mixed")
 PLACES = ("worldwide", "USA", "Brazil", "India", "Turkey", "Germany", "Arab countries", "Europe", "Russia")
-# Most services are of the plain type.
+# Most services have the type Default.
 TYPES = (*("default",) * 17, "package", "mentions_user_followers", "poll")
 RUNS_EACH = 60
 GROUPS = {"Resellers": 500, "Agencies": 1_000, "Friends": 1_500}
@@ -64,7 +64,7 @@ def _write_services(writer: Writer, plan: Plan) -> None:
     kinds = len(PLATFORMS) * len(GOODS)
     platform, goods = choose(f"n % {kinds} / {len(GOODS)}", PLATFORMS), choose(f"n % {kinds}", GOODS)
     name = f"{platform} || ' ' || {goods} || ' ' || {choose('n / 80', PLACES)} || ', ' || {choose('n / 7', QUALITIES)}"
-    # In 400s, so that the panel's margin of 25 % gives a price of whole steps.
+    # Multiples of 400, so that the panel's margin of 25 % gives a multiple of the price step.
     rate = "400 * (1 + n * 6007 % 20000)"
     writer.insert(
         UpstreamService,
@@ -157,7 +157,7 @@ def _write_price_changes() -> None:
 
 
 def _write_alerts(writer: Writer) -> None:
-    """A few are open, and very many were."""
+    """Write alerts: a few are open, most are resolved."""
     writer.insert(
         Alert,
         source=writer.numbers(500),

@@ -10,7 +10,7 @@ from tests.bench.data.writer import Writer, choose, literal
 FIRST = ("maria", "ahmed", "john", "fatima", "lucas", "elena", "david", "aylin", "ivan", "sofia", "omar", "anna", "raj")
 LAST = ("lopez", "yilmaz", "smith", "silva", "khan", "petrov", "mueller", "rossi", "costa", "kaya", "novak", "haddad")
 HOSTS = ("gmail.example", "mail.example", "outlook.example", "agency.example", "shop.example")
-# Of each so many customers, the first has two API keys.
+# One customer in this many has two API keys.
 KEY_EVERY = 20
 
 
@@ -45,7 +45,7 @@ def write_customers(writer: Writer, plan: Plan) -> None:
 
 
 def _write_terms(writer: Writer, plan: Plan) -> None:
-    """What some customers have of their own. The first has all of it."""
+    """Write what only some customers have. The first customer has all of it."""
     group = CustomerGroup.objects.order_by("pk").values_list("pk", flat=True)[0]
     writer.insert(
         GroupMember,
@@ -71,6 +71,6 @@ def _write_terms(writer: Writer, plan: Plan) -> None:
 
 
 def _each(writer: Writer, customers: int, count: int, *, every: int) -> str:
-    """`count` rows, `k` from 1, for the first of each `every` customers."""
+    """Return `count` rows, numbered by `k` from 1, for one customer in `every`."""
     numbers = f"(SELECT n FROM {writer.numbers(customers)} WHERE n % {every} = 1) AS few"
     return f"{numbers} CROSS JOIN (SELECT n AS k FROM {writer.numbers(count)}) AS times"

@@ -1,4 +1,4 @@
-"""Deposits, the entries of all that moved money, and the wallets as their last entries leave them.
+"""Deposits, entries of everything that moved money, and wallets with the balances of their last entries.
 
 Past the ledger, and as the ledger would have written them: `check_ledger` finds nothing.
 """
@@ -16,7 +16,7 @@ METHODS = ("Bank transfer", "Crypto (USDT)", "Card")
 
 
 def write_deposits(writer: Writer, plan: Plan) -> None:
-    """Most are approved. Those that wait are among the newest."""
+    """Write deposits: most are approved, and the pending ones are among the newest."""
     method = PaymentMethod.objects.bulk_create(
         PaymentMethod(name=name, minimum=5 * MICRO, maximum=10_000 * MICRO, bonus_bp=500 * place, position=place)
         for place, name in enumerate(METHODS)
@@ -49,7 +49,7 @@ def write_deposits(writer: Writer, plan: Plan) -> None:
 
 
 def write_entries(writer: Writer, plan: Plan) -> None:
-    """About four for each order: what a customer pays comes in just before, so that no balance was ever below zero."""
+    """Write about four entries per order. A deposit precedes each charge, so that no balance is ever negative."""
     moves = " UNION ALL ".join([*_moves_of_orders(plan), *_moves_of_drips(plan), *_moves_of_deposits(plan)])
     window = "PARTITION BY customer_id ORDER BY moment, place ROWS UNBOUNDED PRECEDING"
     summed = (
@@ -105,7 +105,7 @@ def _move(
     drip: str = "CAST(NULL AS BIGINT)",
     memo: str = "''",
 ) -> str:
-    """`part`: which comes first of what moved for one row at one moment."""
+    """Return the select of one kind of entry. `part` orders the entries of one row that have the same moment."""
     return (
         f"SELECT customer_id, {moment} AS moment, id * 8 + {part} AS place, {amount} AS amount, '{kind}' AS kind, "
         f"{key} AS name, {order} AS order_ref, {drip} AS drip_ref, {memo} AS memo FROM {table} WHERE {where}"

@@ -17,13 +17,13 @@ LINKS = {
     "https://youtube.com/watch/": "youtube.com/watch/",
     "https://t.me/deals/": "t.me/deals/",
 }
-# Far enough ahead that nothing falls due while a bench runs.
+# Far enough in the future that nothing becomes due while a bench runs.
 LATER = DAY
 SENT = (Submission.SUBMITTING, Submission.ACCEPTED, Submission.REFUSED, Submission.IN_DOUBT)
 
 
 class Standing(NamedTuple):
-    """`old` and `recent`: how many of a thousand such orders stand so."""
+    """A state of orders. `old` and `recent`: how many of a thousand such orders have it."""
 
     submission: Submission
     status: Status
@@ -64,7 +64,7 @@ NOTES = {
 
 
 def write_orders(writer: Writer, plan: Plan) -> None:
-    """Orders in the order of their creation, so that higher numbers are newer."""
+    """Write orders by time of creation, so that higher ids are newer."""
     final = f"status IN ({', '.join(literal(status.value) for status in sorted(FINAL))})"
     accepted, queued = "submission = 'placed'", "submission = 'queued'"
     ended_ago = "(CASE WHEN took < age THEN age - took ELSE age / 2 END)"
@@ -151,7 +151,7 @@ def write_polls(writer: Writer) -> None:
 
 
 def write_drips(writer: Writer, plan: Plan) -> None:
-    """Each has begun as many runs. Of three, one still runs, one has ended, and one was stopped."""
+    """Write drip-feeds. One in three is running, one has completed and one was stopped."""
     if not plan.drips:
         return
     ended, stopped = "n % 3 = 1", "n % 3 = 2"
@@ -183,7 +183,7 @@ def write_drips(writer: Writer, plan: Plan) -> None:
 
 
 def _bought(plan: Plan) -> str:
-    """What follows from the number `b`, which is the same for all runs of a drip-feed."""
+    """Return the columns that depend on `b`, the number that all runs of a drip-feed share."""
     return f"{plan.customer('b')} AS customer, {plan.service('b')} AS service, {plan.quantity('b')} AS bought"
 
 
@@ -200,7 +200,7 @@ def _sold(writer: Writer, plan: Plan, orders: str) -> str:
 
 
 def _standing(writer: Writer, plan: Plan) -> str:
-    """Each order with what was sold, and with one of STANDINGS."""
+    """Return the select of orders, each with its sale and one of STANDINGS."""
     run = f"n % {DRIP_EVERY} BETWEEN {DRIP_AT} AND {DRIP_AT + DRIP_BEGUN - 1}"
     drip = f"CASE WHEN {run} AND n / {DRIP_EVERY} BETWEEN 1 AND {plan.drips} THEN n / {DRIP_EVERY} ELSE 0 END"
     numbered = f"SELECT n, {drip} AS drip FROM {writer.numbers(plan.orders)}"
@@ -208,7 +208,7 @@ def _standing(writer: Writer, plan: Plan) -> str:
     based = f"SELECT n, drip, {begun_as} AS b FROM ({numbered}) AS x"
     orders = (
         f"SELECT n, drip, b, {_bought(plan)}, {plan.age('n', plan.orders)} AS age, 600 + n * 3571 % {DAY} AS took, "
-        # So that the first customer's orders, every twentieth, get all of them.
+        # The first customer has every twentieth order; this gives them orders in all states.
         "(n / 20 * 389 + n % 20 * 53) % 1000 AS slot, "
         f"CASE WHEN n > {plan.orders - plan.recent} THEN 1 ELSE 0 END AS is_recent FROM ({based}) AS y"
     )
@@ -219,7 +219,7 @@ def _standing(writer: Writer, plan: Plan) -> str:
 
 
 def _slots() -> str:
-    """A standing for each of a thousand old orders and of a thousand recent ones."""
+    """Return the states of a thousand old orders and of a thousand recent ones."""
     rows = []
     for is_recent in (0, 1):
         standings = [one for one in STANDINGS for _ in range(one.recent if is_recent else one.old)]

@@ -1,4 +1,4 @@
-"""How much there is of what, and which order is whose: by arithmetic on its number, so that two runs are alike."""
+"""How many rows of each kind there are, and who owns them: computed from their numbers, so that all runs agree."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ DAY = 86_400
 SPAN = 730 * DAY
 # The first customer has every twentieth order.
 EVERY, AT = 20, 7
-# Of each so many orders, the three from this one on are runs of a drip-feed.
+# Of this many orders, three in a row are runs of a drip-feed, beginning with the given one.
 DRIP_EVERY, DRIP_AT, DRIP_BEGUN = 201, 7, 3
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Numbers of orders, customers and services begin at 1; `first_` is what is added to make them ids."""
+    """Numbers of orders, customers and services begin at 1; add the `first_` column to get ids."""
 
     orders: int
     first_user: int
@@ -50,22 +50,22 @@ class Plan:
 
     @property
     def recent(self) -> int:
-        """How many orders are so new that most of them are open."""
+        """Return how many orders are recent: most of these are open."""
         return self.orders // 50
 
     def customer(self, number: str) -> str:
-        """Whose it is: the lower the customer's number, the more. `number` is an order's, or a deposit's."""
+        """Return the owner of an order or deposit. Customers with lower numbers have more."""
         others = self.customers - 1
         place = f"({number} * 7919 % {others})"
         return f"CASE WHEN {number} % {EVERY} = {AT} THEN 1 ELSE 2 + {place} * {place} / {others} END"
 
     def service(self, number: str) -> str:
-        """Of which service: a few sell most, and many hardly ever."""
+        """Return the service of an order: a few services have most of the orders."""
         place = f"({number} * 104729 % {self.services})"
         return f"1 + {place} * {place} / {self.services} * {place} / {self.services}"
 
     def age(self, number: str, count: int) -> str:
-        """How long ago, in seconds: from two minutes to two years, and twice as many lately as at first."""
+        """Return the age in seconds, from two minutes to two years. Recent orders are twice as frequent as old ones."""
         linear = f"({SPAN} * ({count} - {number}) / {count})"
         return f"120 + ({linear} + {linear} * ({count} - {number}) / {count}) / 2"
 

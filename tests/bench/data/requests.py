@@ -1,4 +1,4 @@
-"""What happened to the orders: attempts, events, and requests for cancels and refills in every state."""
+"""Attempts, events, and requests for cancels and refills in every state."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from tests.bench.data.orders import LATER
 from tests.bench.data.plan import Plan
 from tests.bench.data.writer import Writer, by_value, choose, literal
 
-# Of each so many orders, one has a request; of those that are open more.
+# One order in this many has a request; open orders have more.
 CANCEL_EVERY, OPEN_EVERY, REFILL_EVERY = 40, 8, 30
 _REFUSAL = '{"error": "Service temporarily closed"}'
 _ORDERS = f'"{Order._meta.db_table}" AS o'
 
 
 def write_attempts(writer: Writer, plan: Plan) -> None:
-    """One for each order that was sent."""
+    """Write an attempt for each order that was sent."""
     outcomes: dict[str | int, str | int] = {"placed": "placed", "refused": "refused", "in_doubt": "unknown"}
     outcome = by_value("o.placement", {**outcomes, "placing": "sending"}, otherwise="'unclear'")
     answered = "o.placement IN ('placed', 'refused', 'queued')"
@@ -39,7 +39,7 @@ def write_attempts(writer: Writer, plan: Plan) -> None:
 
 
 def write_events(writer: Writer, plan: Plan) -> None:
-    """The timelines. Customers do not see what reviews are about."""
+    """Write the timelines. Events of reviews are for staff only."""
     for kind, moment, where, values in (
         ("ordered", "o.created_at", "TRUE", {"text": "'Order received'"}),
         ("placement", "o.placed_at", "o.placed_at IS NOT NULL", {"old": "'placing'", "new": "'placed'"}),

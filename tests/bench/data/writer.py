@@ -1,4 +1,4 @@
-"""Writes rows by `INSERT … SELECT`: columns that are not named get their model's default, on both databases."""
+"""Write rows by `INSERT … SELECT`. On both databases, columns without a value get the default of their model."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from django.db.models import Field, GeneratedField, JSONField, Max, Model
 
 
 class Writer:
-    """`now` is the moment in whole seconds since 1970 that all others are counted from."""
+    """All moments are relative to `now`, in whole seconds since 1970."""
 
     def __init__(self, now: int) -> None:
         self.now = now
         self.on_postgresql = connection.vendor == "postgresql"
 
     def insert(self, model: type[Model], *, source: str, order: str = "", **values: str) -> None:
-        """Insert a row for each of `source`, what follows FROM. `values` are expressions by the fields' names."""
+        """Insert a row for each row of `source`, a FROM clause. `values` are SQL expressions by field name."""
         columns, exprs = [], []
         for field in model._meta.concrete_fields:
             given = values.pop(field.attname, None)
@@ -34,12 +34,12 @@ class Writer:
         )
 
     def execute(self, statement: str) -> None:
-        """Without parameters, so that a percent sign is what it is in SQL."""
+        """Execute without parameters, so that percent signs need no escaping."""
         with connection.cursor() as cursor:
             cursor.execute(statement)
 
     def numbers(self, count: int) -> str:
-        """A table of one column `n`: 1 to `count`. SQLite's own generate_series is not in every build."""
+        """Return a table with one column `n`, 1 to `count`. Not every build of SQLite has generate_series."""
         if self.on_postgresql:
             return f"generate_series(CAST(1 AS BIGINT), {count}) AS numbers(n)"
         return (
@@ -48,7 +48,7 @@ class Writer:
         )
 
     def moment(self, seconds: str | int) -> str:
-        """The moment that many seconds after 1970."""
+        """Return the moment that is `seconds` after 1970, as SQL."""
         if self.on_postgresql:
             return f"TO_TIMESTAMP({seconds})"
         return f"STRFTIME('%Y-%m-%d %H:%M:%S', {seconds}, 'unixepoch')"
@@ -60,7 +60,7 @@ class Writer:
         return self.moment(f"{self.now} + ({seconds})")
 
     def whole(self, number: str) -> str:
-        """A sum of whole numbers as one: PostgreSQL's is numeric."""
+        """Return a sum as a whole number: PostgreSQL returns a numeric."""
         return f"CAST({number} AS BIGINT)"
 
     def padded(self, number: str, digits: int) -> str:
@@ -88,7 +88,7 @@ def literal(value: str | int | None) -> str:
 
 
 def choose(number: str, words: Sequence[str | int]) -> str:
-    """One of the words in turn, by the number."""
+    """Return SQL that picks one of the words by the number, in turn."""
     return by_value(f"({number}) % {len(words)}", dict(enumerate(words)))
 
 
