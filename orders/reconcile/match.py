@@ -53,7 +53,8 @@ class IdWindow:
 class Candidate:
     """An order that the provider may have accepted without us knowing; `sent_at` is the first such attempt.
 
-    `remains` of a package cannot be compared: the provider counts its contents, we count packages.
+    `remains` of a package cannot be compared: the provider counts its contents, we count packages. `cost_now` is the
+    cost at the service's present rate, in micro-units: a rate that rose before the sending may be imported after it.
     """
 
     order_id: int
@@ -61,12 +62,13 @@ class Candidate:
     exchange_rate: int
     sent_at: datetime
     is_package: bool = False
+    cost_now: int | None = None
 
 
-def candidate_of(*, order: Order, sent_at: datetime) -> Candidate:
+def candidate_of(*, order: Order, sent_at: datetime, cost_now: int | None = None) -> Candidate:
     """Return the order as a candidate. An unknown service type counts as a package, as it may be one."""
     spec = SPECS.get(order.service_type)
-    return Candidate(order.pk, order, order.exchange_rate, sent_at, spec is None or spec.is_package)
+    return Candidate(order.pk, order, order.exchange_rate, sent_at, spec is None or spec.is_package, cost_now)
 
 
 def sole_match(
@@ -92,22 +94,29 @@ def sole_match(
 def agrees(candidate: Candidate, row: StatusRow) -> bool:
     """Return True if the row has remains and charge and both are as expected for the candidate.
 
-    A canceled order does not show what was ordered, so it agrees with no candidate.
+    The charge may be that of the rate at the sending or of the present one. A canceled order does not show what was
+    ordered, so it agrees with no candidate.
     """
     charge = charge_in_micros(row.charge, candidate.exchange_rate)
+    if charge is None or row.remains is None or not remains_agree(candidate, row):
+        return False
+    undelivered = row.remains if row.status is OrderStatus.PARTIAL else 0
+    return cost_agrees(candidate.sold, undelivered, charge) or (
+        candidate.cost_now is not None and cost_agrees(candidate.sold, undelivered, charge, cost=candidate.cost_now)
+    )
+
+
+def remains_agree(candidate: Candidate, row: StatusRow) -> bool:
+    """Return True if status and remains are as expected for the candidate, whatever was charged."""
     quantity = candidate.sold.quantity
-    if row.status is None or row.remains is None or charge is None or not 0 <= row.remains <= quantity:
+    if row.status in (None, OrderStatus.CANCELED) or row.remains is None or not 0 <= row.remains <= quantity:
         return False
     match row.status:
-        case OrderStatus.CANCELED:
-            return False
-        case OrderStatus.PARTIAL:
-            return cost_agrees(candidate.sold, row.remains, charge)
-        case OrderStatus.PENDING if row.remains != quantity:
-            return False
-        case OrderStatus.COMPLETED if row.remains:
-            return False
-    return cost_agrees(candidate.sold, 0, charge)
+        case OrderStatus.PENDING:
+            return row.remains == quantity
+        case OrderStatus.COMPLETED:
+            return row.remains == 0
+    return True
 
 
 def may_be(candidate: Candidate, row: StatusRow) -> bool:

@@ -27,12 +27,13 @@ from catalog.provider_accounts import ProviderUnusable, account_of, client_for, 
 from catalog.upstream.client import MAX_IDS, UpstreamClient
 from catalog.upstream.errors import ErrorCode, ProviderRefused, UnreadableAnswer, UpstreamError
 from catalog.upstream.results import RowError, StatusRow
+from orders.checkout.create import cost_of_order
 from orders.common.stops import is_restored
 from orders.common.transitions import OrderMoved
 from orders.dispatch.submit import may_repeat
 from orders.models import Order, PlacementAttempt
 from orders.models.attempts import ACCEPTED
-from orders.reconcile.match import Candidate, IdWindow, agrees, candidate_of, sole_match
+from orders.reconcile.match import Candidate, IdWindow, agrees, candidate_of, remains_agree, sole_match
 from orders.review.decisions import ReviewError, ask_for_review, bind_upstream_id
 from orders.states import MAYBE_ACCEPTED, AttemptOutcome, ReviewReason, Submission
 from panel.lib.money import MoneyError, micros_down
@@ -340,11 +341,26 @@ def candidates_of(*, accounts: Sequence[int], since: datetime) -> list[Candidate
             order__provider__in=accounts, outcome__in=MAYBE_ACCEPTED, started_at__gte=since - MAX_DELAY
         )
         .exclude(ACCEPTED)
-        .select_related("order__provider")
+        .select_related("order__provider", "order__service__upstream")
         .order_by("-started_at")
     )
     # The earliest attempt of an order comes last, so it stays in the dict.
-    return list({one.order_id: candidate_of(order=one.order, sent_at=one.started_at) for one in attempts}.values())
+    found = {
+        one.order_id: candidate_of(order=one.order, sent_at=one.started_at, cost_now=_cost_now(one.order))
+        for one in attempts
+    }
+    return list(found.values())
+
+
+def _cost_now(order: Order) -> int | None:
+    """Return what the order would cost at its service's present rate; None if the service has none, or resells another.
+
+    Micro-units.
+    """
+    service = order.service
+    if service.cost <= 0 or service.upstream.external_id != order.upstream_service_id:
+        return None
+    return cost_of_order(service=service, quantity=order.quantity)
 
 
 # -- evidence for staff ------------------------------------------------------------------------------
@@ -396,6 +412,7 @@ def _shown(doubt: Candidate | None, orphans: Mapping[int, StatusRow]) -> list[di
             "remains": row.remains,
             "charge": None if row.charge is None else f"{row.charge:f}",
             "agrees": bool(doubt and agrees(doubt, row)),
+            "remains_agree": bool(doubt and remains_agree(doubt, row)),
         }
         for number, row in sorted(orphans.items())[:MAX_SHOWN]
     ]

@@ -108,13 +108,30 @@ def _by_charge(sold: SoldOrder, upstream_charge: int) -> Refund | Contradiction:
     return _by_remains(sold, undelivered)
 
 
-def cost_agrees(sold: SoldOrder, undelivered: int, upstream_charge: int) -> bool:
-    """Return True if the returned charge is what the delivered part should have cost, within the tolerance."""
-    delivered_cost = sold.expected_cost * (sold.quantity - undelivered) // sold.quantity
+def cost_agrees(sold: SoldOrder, undelivered: int, upstream_charge: int, *, cost: int | None = None) -> bool:
+    """Return True if the returned charge is what the delivered part should have cost, within the tolerance.
+
+    `cost` is that of the whole order, its expected cost by default. Micro-units.
+    """
+    delivered_cost = _delivered_cost(sold, undelivered, sold.expected_cost if cost is None else cost)
     return abs(upstream_charge - delivered_cost) <= _tolerance(sold)
 
 
 def overcharged(sold: SoldOrder, upstream_charge: int, *, percent: int = TOLERANCE_PERCENT) -> bool:
+def _delivered_cost(sold: SoldOrder, undelivered: int, cost: int) -> int:
+    return cost * (sold.quantity - undelivered) // sold.quantity
+
+
+def charges_beyond(sold: SoldOrder, undelivered: int, upstream_charge: int) -> bool:
+    """Return True if the returned charge is for more than was delivered, beyond the tolerance. Micro-units.
+
+    If nothing was delivered, any charge is.
+    """
+    if undelivered >= sold.quantity:
+        return upstream_charge > 0
+    return upstream_charge > _delivered_cost(sold, undelivered, sold.expected_cost) + _tolerance(sold)
+
+
     """Return True if the provider charged more than the expected cost, by more than `percent` and a cent. Micro-units.
 
     Nothing but an alert follows, so that the owner may choose `percent`.

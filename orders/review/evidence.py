@@ -114,12 +114,13 @@ def attempt_line(attempt: PlacementAttempt) -> AttemptLine:
 # -- the search --------------------------------------------------------------------------------------
 
 AGREES = Badge("Agrees", "success", "check")
+OTHER_CHARGE = Badge("Agrees, but for its charge", "warning", "price_change")
 DISAGREES = Badge("Does not agree", "neutral", "close")
 
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
-    """An unknown order at the provider that is ours. `agrees`: it could be this one."""
+    """An unknown order at the provider that is ours. `agrees` says whether it could be this one."""
 
     id: str
     status: str
@@ -167,8 +168,15 @@ def _orphan(found: dict[str, object], currency: str) -> Orphan:
         status=str(found["status"]),
         remains="—" if remains is None else f"{remains:,}",
         charge="—" if charge is None else _charge(str(charge), currency),
-        agrees=AGREES if found["agrees"] else DISAGREES,
+        agrees=_agreement(found),
     )
+
+
+def _agreement(found: dict[str, object]) -> Badge:
+    """Return how an orphan agrees. A rate that rose and was not imported yet changes the charge alone."""
+    if found["agrees"]:
+        return AGREES
+    return OTHER_CHARGE if found.get("remains_agree") and found["charge"] is not None else DISAGREES
 
 
 def _charge(text: str, currency: str) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
 from catalog.upstream.results import OrderStatus, StatusRow
-from orders.reconcile.match import MAX_WIDTH, Candidate, IdWindow, agrees, sole_match
+from orders.reconcile.match import MAX_WIDTH, Candidate, IdWindow, agrees, remains_agree, sole_match
 from panel.lib.money import EXCHANGE_ONE
 from tests import make
 
@@ -75,6 +76,41 @@ def test_agrees_when_charge_is_in_other_currency_then_converted():
     in_rupees = Candidate(1, sold, EXCHANGE_ONE // 80, NOON)
     assert agrees(in_rupees, row(charge="160"))
     assert not agrees(in_rupees, row(charge="2"))
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        (row(charge="3"), True),
+        (row(charge="2"), True),
+        (row("partial", remains=250, charge="2.25"), True),
+        (row("completed", remains=0, charge="3"), True),
+        (row(charge="2.5"), False),
+        (row(charge="3.3"), False),
+        (row(remains=500, charge="3"), False),
+    ],
+)
+def test_agrees_when_the_rate_rose_before_sending_then_either_cost(shown, expected):
+    """The rate rose before the sending and was imported after it: a true match read "Does not agree"."""
+    assert agrees(replace(candidate(), cost_now=3_000_000), shown) is expected
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        (row(charge="9"), True),
+        (row(charge=None), True),
+        (row("partial", remains=250, charge="9"), True),
+        (row(remains=None), False),
+        (row("canceled"), False),
+        (row(None), False),
+        (row(remains=500), False),
+        (row("completed", remains=10), False),
+        (row("in_progress", remains=1_001), False),
+    ],
+)
+def test_remains_when_the_charge_is_another_then_they_agree_alone(shown, expected):
+    assert remains_agree(candidate(), shown) is expected
 
 
 OPEN = IdWindow(low=100, high=None, closed_at=None)

@@ -12,7 +12,7 @@ import pytest
 import requests
 from django.utils import timezone
 
-from catalog.models import Provider
+from catalog.models import Provider, Service, UpstreamService
 from orders.dispatch import submit
 from orders.dispatch.timeouts import expire_leases
 from orders.models import Order, PlacementAttempt
@@ -133,6 +133,19 @@ def test_orders_in_doubt_when_of_two_sizes_then_each_is_found(upstream, customer
     assert reconcile_now() == 2
     assert fresh(first).upstream_id == true_id(upstream, first)
     assert fresh(second).upstream_id == true_id(upstream, second)
+
+
+def test_order_when_the_rate_rose_before_it_was_sent_then_found(upstream, customer, service, known):
+    """The rate rose at the provider and was imported only after the sending: a true match read "Does not agree"."""
+    upstream.set_service(1, rate="2.4")
+    order = create_in_doubt(upstream, customer, service, quantity=1_000)
+    assert reconcile_now() == 0
+    [shown] = evidence(order).orphans
+    assert (shown["agrees"], shown["remains_agree"]) == (False, True)
+    UpstreamService.objects.update(rate=make.micros("2.4"))
+    make.reprice(services=Service.objects.all())
+    assert reconcile_now() == 1
+    assert fresh(order).upstream_id == true_id(upstream, order)
 
 
 def test_orders_in_doubt_when_of_one_size_then_nothing_is_bound(upstream, customer, other, service, known):

@@ -14,6 +14,7 @@ from orders.review.evidence import (
     DISAGREES,
     NO_ANSWER,
     NOTHING_SENT,
+    OTHER_CHARGE,
     OtherOrder,
     attempt_line,
     balance_hint,
@@ -102,6 +103,22 @@ def test_search_when_orphans_found_then_only_sole_match_is_likely(orphans, taken
 def test_orphan_when_its_numbers_are_odd_then_still_shown(values, remains, charge):
     [shown] = search_progress(attempt(orphans=[orphan("71", **values)]), taken=(), currency="EUR").orphans
     assert (shown.remains, shown.charge, shown.agrees) == (remains, charge, AGREES)
+
+
+@pytest.mark.parametrize(
+    ("values", "badge"),
+    [
+        ({"agrees": True, "remains_agree": True}, AGREES),
+        ({"agrees": False, "remains_agree": True}, OTHER_CHARGE),
+        ({"agrees": False, "remains_agree": True, "charge": None}, DISAGREES),
+        ({"agrees": False, "remains_agree": False}, DISAGREES),
+        ({"agrees": False}, DISAGREES),  # As the release before stored it.
+    ],
+)
+def test_orphan_when_only_its_charge_differs_then_badge_says_so(values, badge):
+    search = search_progress(attempt(orphans=[orphan("71", **values)]), taken=(), currency="USD")
+    assert search.orphans[0].agrees is badge
+    assert search.likely_id == ("71" if badge is AGREES else "")
 
 
 def test_search_when_never_sent_then_empty():
