@@ -97,12 +97,13 @@ def _by_remains(sold: SoldOrder, undelivered: int) -> Refund:
 
 
 def _by_charge(sold: SoldOrder, upstream_charge: int) -> Refund | Contradiction:
-    """Return the refund for the share of the expected cost that was not charged, in whole units of the quantity.
+    """Return the refund for the share of the expected cost that was not charged, to the nearest unit of the quantity.
 
-    A Partial order was not delivered in full, so a charge for all of it is a contradiction.
+    The nearest, because providers round their charges. A Partial order was not delivered in full, so a charge for all
+    of it is a contradiction.
     """
-    unspent = sold.expected_cost - upstream_charge
-    undelivered = unspent * sold.quantity // sold.expected_cost if unspent > 0 else 0
+    unspent, cost = sold.expected_cost - upstream_charge, sold.expected_cost
+    undelivered = (2 * unspent * sold.quantity + cost) // (2 * cost) if unspent > 0 else 0
     if not undelivered:
         return Contradiction(f"Partial, and it does not say how many remain. {_charged(sold, upstream_charge)}")
     return _by_remains(sold, undelivered)

@@ -95,6 +95,10 @@ def _due(order: Order, row: StatusRow, status: Status, charge: int | None) -> Re
     return refund_due(order, status=status, remains=row.remains, upstream_charge=charge)
 
 
+    is_refunded = change.refund is due or due.target == order.refunded
+    if status == Status.PARTIAL and row.remains is None and is_refunded and due.undelivered != order.remains:
+        # Customers see what was refunded, not the remains of an earlier answer.
+        change.values["remains"] = due.undelivered
 def _lacks_figure(status: Status, row: StatusRow, charge: int | None) -> bool:
     """Return True if charge or remains is missing. A Canceled with a charge of 0 needs no remains."""
     return charge is None or (row.remains is None and not (status == Status.CANCELED and charge == 0))

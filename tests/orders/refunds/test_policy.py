@@ -82,9 +82,10 @@ neither remains nor charge          | partial     | 100      | 0.25    | 0.20 | 
 nothing charged                     | partial     | 100      | 0.25    | 0.20 | -       | 0         | 0.25
 a quarter charged                   | partial     | 100      | 0.25    | 0.20 | -       | 0.05      | 0.1875
 half charged                        | partial     | 100      | 0.25    | 0.20 | -       | 0.10      | 0.125
-a micro-unit more than half charged | partial     | 100      | 0.25    | 0.20 | -       | 0.100001  | 0.1225
+a micro-unit more than half charged | partial     | 100      | 0.25    | 0.20 | -       | 0.100001  | 0.125
 all but one unit charged            | partial     | 100      | 0.25    | 0.20 | -       | 0.198     | 0.0025
-all but less than one unit charged  | partial     | 100      | 0.25    | 0.20 | -       | 0.198001  | review
+all but half a unit charged         | partial     | 100      | 0.25    | 0.20 | -       | 0.199     | 0.0025
+all but less than half a unit       | partial     | 100      | 0.25    | 0.20 | -       | 0.199001  | review
 charged in full                     | partial     | 100      | 0.25    | 0.20 | -       | 0.20      | review
 charged a cent above the cost       | partial     | 100      | 0.25    | 0.20 | -       | 0.21      | review
 charged far above the cost          | partial     | 100      | 0.25    | 0.20 | -       | 2         | review
@@ -139,6 +140,11 @@ Tiny: a provider that rounds to cents contradicts nobody.
 charged a whole cent                | partial     | 3        | 0.00001 | 8e-6 | 1       | 0.01      | 0.000003
 charged nothing                     | partial     | 3        | 0.00001 | 8e-6 | 1       | 0         | 0.000003
 canceled                            | canceled    | 3        | 0.00001 | 8e-6 | 3       | 0         | 0.00001
+
+Partial without remains, a charge that the provider rounded: to the nearest unit.
+334 delivered, rounded up           | partial     | 1000     | 0.458588 | 0.36687 | -    | 0.1226    | 0.305419
+334 delivered, rounded down         | partial     | 1000     | 0.458588 | 0.36687 | -    | 0.1225    | 0.305419
+less than half a unit was charged   | partial     | 100      | 0.25    | 0.20 | -       | 0.0009    | 0.25
 
 Huge: the largest charge and quantities that there are.
 one of a million remains            | partial     | 1000000  | 1e9     | 9e8  | 1       | -         | 1000

@@ -217,6 +217,11 @@ STORIES = {
         (status_row("Partial", "40"), "partial", "0.1", ""),
         (status_row("Partial", charge="0.12"), "partial", "0.1", ""),
     ],
+    "Remains, then only a charge: they become what is refunded": [
+        (status_row("In progress", "50", "0.2"), "in_progress", "0", ""),
+        (status_row("Partial", charge="0.1668"), "partial", "0.0425", ""),
+        (status_row("Partial", charge="0.1668"), "partial", "0.0425", ""),
+    ],
     "A contradiction that the provider settles": [
         (status_row("Partial", "50", "0.2"), "partial", "0", "contradiction"),
         (status_row("Partial", "50", "0.2"), "partial", "0", "contradiction"),
@@ -266,6 +271,19 @@ def test_answers_when_several_follow_then_each_updates_as_listed(story):
     followed = PolledOrder()
     for number, (row, *expected) in enumerate(story, 1):
         assert followed.apply(row) == tuple(expected), f"answer {number}"
+
+
+def test_remains_when_only_a_charge_came_then_as_refunded():
+    """The page said "Not delivered 500", and "Refunded 166 of 1,000" below it."""
+    followed = PolledOrder()
+    followed.apply(status_row("In progress", "50", "0.2"))
+    followed.apply(status_row("Partial", charge="0.1668"))
+    assert (followed.order.remains, followed.order.delivered) == (17, 83)
+    # A contradiction refunds nothing, so what was known before stays.
+    contradicted = PolledOrder()
+    contradicted.apply(status_row("Partial", "50", "0.2"))
+    contradicted.apply(status_row("Partial", charge="0.1668"))
+    assert (contradicted.order.remains, contradicted.order.refunded) == (50, 0)
 
 
 def test_charge_when_in_another_currency_then_sent_rate_is_used():

@@ -444,6 +444,18 @@ def test_order_page_when_refunded_in_parts_then_each_and_the_sum(
     assert "Not delivered +$0.25" in text and "Not delivered +$0.1425" in text and "Total $0.3925" in text
 
 
+def test_order_page_when_refunded_by_the_charge_then_sums_agree(
+    signed_in, customer, service, upstream, invariants_hold
+):
+    """The page said "Not delivered 500" and "Refunded 166 of 1,000"."""
+    [order] = accepted_orders(customer, service, quantity=1_000)
+    set_and_poll(upstream, order, status="In progress", remains=500, charge="2")
+    set_and_poll(upstream, order, status="Partial", remains=None, charge="1.668")
+    text = text_of(signed_in, order)
+    assert "Delivered834" in text and "Not delivered166" in text and "834 of 1,000 delivered" in text
+    assert "Refunded $0.415: 166 of 1,000 not delivered" in text and "Not delivered500" not in text
+
+
 def test_order_page_when_opened_then_offers_to_order_again(signed_in, accepted):
     html = html_of(signed_in, accepted)
     assert f'href="{reverse("order_new")}?again={accepted.pk}"' in html
