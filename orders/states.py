@@ -100,6 +100,15 @@ class ReviewReason(models.TextChoices):
     DUPLICATE_ID = "duplicate_id", "The provider gave an id that another order has"
 
 
+# Reviews of ended orders in which customers still see the end: they saw it before the review began.
+_AFTER_THE_END = frozenset({ReviewReason.DUPLICATE_ID})
+
+
+def is_end_undecided(status: str, review_reason: str) -> bool:
+    """Return True if the order ended and staff still decide what is refunded for it."""
+    return status in FINAL and review_reason not in ("", *_AFTER_THE_END)
+
+
 class StopReason(models.TextChoices):
     """Why nothing is sent. Those in RESTORE_STOPS mean that this database may not know what was sent last."""
 

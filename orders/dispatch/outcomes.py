@@ -20,13 +20,14 @@ from catalog.upstream.errors import ErrorCode
 from catalog.upstream.results import AddAccepted, AddOutcome, NotSent, Refused, Unknown
 from orders.common.backoff import first_poll_after, resend_wait
 from orders.common.poll_queue import follow
+from orders.common.stops import stop_sending
 from orders.common.timeline import write_event
 from orders.common.transitions import OrderMoved, id_columns, move, move_all
 from orders.dispatch.timeouts import doubt_from
 from orders.models import Order, PlacementAttempt
 from orders.refunds.posting import cancel_unaccepted
 from orders.review.decisions import ask_for_review
-from orders.states import AttemptOutcome, EventKind, ReviewReason, Submission
+from orders.states import AttemptOutcome, EventKind, ReviewReason, StopReason, Submission
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert
 
@@ -74,11 +75,11 @@ def record_outcome(*, provider: Provider, order: Order, attempt: PlacementAttemp
     except IntegrityError:
         if not isinstance(outcome, AddAccepted):
             raise
-        # Another order has this id: staff must decide which of the two it belongs to.
         with transaction.atomic():
             _finish_attempt(attempt, outcome)
-            note = f"The provider answered with id {outcome.order_id}, which another order has."
-            _record_doubt(order, note, review=ReviewReason.DUPLICATE_ID)
+            may_continue = _record_known_id(provider, order, outcome.order_id)
+        if not may_continue:
+            return False
     if isinstance(outcome, AddAccepted):
         if provider.pause_count:
             note_success(provider=provider)
@@ -174,6 +175,44 @@ def _alert_late_answer(order: Order, outcome: AddAccepted) -> None:
         # Staff queued it again because they believed that it was not accepted.
         ask_for_review(order=current, reason=ReviewReason.DOUBT, note=text)
     raise_alert(cause=Cause.LATE_ANSWER, about=order.pk, text=f"Order {order.pk}. {text}", level="danger")
+
+
+def _record_known_id(provider: Provider, order: Order, upstream_id: str) -> bool:
+    """Put the order in review, as another order has its id. Return False if nothing more may be sent to the provider.
+
+    Some providers answer a repetition with the first order's id, so an equal order with this id is not doubted. If the
+    orders differ, the provider counts its ids again: its answers about the first order may be about the new one.
+    """
+    known = Order.objects.filter(provider=provider, upstream_id=upstream_id).first()
+    has = f"order {known.pk} has" if known else "another order has"
+    note = f"The provider answered with id {upstream_id}, which {has}."
+    _record_doubt(order, note, review=ReviewReason.DUPLICATE_ID)
+    if known is None or _orders_the_same(known, order):
+        return True
+    ask_for_review(
+        order=known,
+        reason=ReviewReason.DUPLICATE_ID,
+        note=(
+            f"The provider gave its id {upstream_id} to order {order.pk} as well, which is another purchase. What it "
+            "reports about the id changes nothing until you decide. Dismiss this if the id is this order's."
+        ),
+        figures=(upstream_id, order.pk),
+        replaces=True,
+    )
+    stop_sending(
+        reason=StopReason.REUSED_IDS,
+        text=(
+            f"{provider.name} answered order {order.pk} with id {upstream_id}, which order {known.pk} has for "
+            "another purchase. No order is sent to it until you resume the sending. Both orders are in review."
+        ),
+        provider_id=provider.pk,
+    )
+    return False
+
+
+def _orders_the_same(one: Order, other: Order) -> bool:
+    names = ("upstream_service_id", "link", "quantity")
+    return all(getattr(one, name) == getattr(other, name) for name in names)
 
 
 def _record_refused(order: Order, attempt: PlacementAttempt, outcome: Refused) -> None:

@@ -33,15 +33,18 @@ class ReviewError(Exception):
     """The choice does not fit the order's present state. The message is for staff."""
 
 
-def ask_for_review(*, order: Order, reason: str, note: str = "", figures: Sequence[object] = ()) -> None:
+def ask_for_review(
+    *, order: Order, reason: str, note: str = "", figures: Sequence[object] = (), replaces: bool = False
+) -> None:
     """Open a review of the order unless it has one; joins a transaction.
 
-    `note` tells staff what was found; the `figures` of an answer identify the finding when it recurs. Do nothing if the
-    order moved since it was read: the finding may no longer be true.
+    `note` tells staff what was found; the `figures` of an answer identify the finding when it recurs. With `replaces`,
+    a review for another reason gives way. Do nothing if the order moved since it was read: the finding may no longer be
+    true.
     """
-    opened = Order.objects.filter(
-        pk=order.pk, review_reason="", submission=order.submission, claim_token=order.claim_token
-    ).update(
+    waiting = Order.objects.filter(pk=order.pk, submission=order.submission, claim_token=order.claim_token)
+    waiting = waiting.exclude(review_reason=reason) if replaces else waiting.filter(review_reason="")
+    opened = waiting.update(
         review_reason=reason,
         review_since=timezone.now(),
         review_note=note[:500],

@@ -49,10 +49,10 @@ def change_of(*, order: Order, row: StatusRow | RowError | None) -> OrderChange:
     """Return what the row changes about the order.
 
     A charge in another currency than the order was sent in is ignored. A canceled order stays canceled: its refund is
-    never taken back.
+    never taken back. While staff decide whose id it is, the answers may be about another order, and change nothing.
     """
     change = OrderChange(order, order.status, order.refunded, row)
-    if not isinstance(row, StatusRow):
+    if not isinstance(row, StatusRow) or order.review_reason == ReviewReason.DUPLICATE_ID:
         return change
     charge = None if is_foreign(order, row) else charge_in_micros(row.charge, order.exchange_rate)
     if charge is not None and charge != order.upstream_charge:

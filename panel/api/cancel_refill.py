@@ -16,7 +16,7 @@ from orders.models import Order, Refill
 from orders.requests.cancel import CancelOutcome, TooLate, cancel_order
 from orders.requests.refill import ONE_EVERY, RefillRefusal, RefillRefused, request_refill
 from orders.selectors import orders_of
-from orders.states import FINAL, DripState, Status
+from orders.states import FINAL, DripState, Status, is_end_undecided
 from panel.accounts.models import ApiKey, User
 from panel.api.errors import BAD_ORDER, COMPLETED, INTERNAL, ApiError, refused_refill
 from panel.api.params import Params, read_ids, shown_id
@@ -97,7 +97,7 @@ def _cancel_one(order: Order) -> str:
         order.refresh_from_db()
         if order.status == Status.CANCELED and order.refunded == order.charge:
             return CANCELED  # The answer to an earlier request was lost.
-        if order.is_final and order.review_reason:
+        if is_end_undecided(order.status, order.review_reason):
             raise ApiError("Cannot cancel: it has ended, and our team looks at what comes back") from None
         if order.is_final:
             raise ApiError(COMPLETED) from None

@@ -16,7 +16,7 @@ from django.db.models import QuerySet
 
 from orders.models import DripFeed, Order, Refill
 from orders.selectors import orders_of
-from orders.states import FINAL, DripState, RefillState, Status
+from orders.states import FINAL, DripState, RefillState, Status, is_end_undecided
 from panel.accounts.models import User
 from panel.api.errors import BAD_ORDER, BAD_REFILL
 from panel.api.params import Params, read_ids, shown_id
@@ -117,7 +117,7 @@ def _read(orders: QuerySet[Order]) -> list[StatusColumns]:
 def served_status(order: StatusColumns) -> ServedStatus:
     """Return the status of one order."""
     status = Status(order.status)
-    if status in FINAL and order.review_reason:
+    if is_end_undecided(status, order.review_reason):
         # Staff still decide the refund: if we reported the end now, the client would refund before us.
         status = Status.IN_PROGRESS
     elif status in FINAL and order.refunded == order.charge:

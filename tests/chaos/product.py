@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -12,9 +13,13 @@ from django.utils import timezone
 
 from catalog.models import Provider
 from catalog.provider_accounts import resume_provider
+from orders.common.stops import open_stops, resume_sending
+from orders.common.transitions import OrderMoved
 from orders.dispatch import submit, timeouts
 from orders.models import Order, OrderEvent, OrderPoll
 from orders.reconcile import worker
+from orders.review.decisions import dismiss_review
+from orders.states import ReviewReason, StopReason
 from orders.tracking import poll as polling
 
 # The tasks of a round, in order.
@@ -30,6 +35,7 @@ def sweep() -> None:
     """Do what a healthy panel does within minutes: run each task, with all waits ended before it."""
     for work in WORK:
         resume_providers()
+        decide_reused_ids()
         end_waits()
         work()
 
@@ -67,6 +73,15 @@ def resume_providers() -> None:
     """Resume every paused provider, as the owner's "Resume" button does."""
     for provider in Provider.objects.filter(is_active=True).exclude(paused_until=None, polling_until=None):
         resume_provider(provider=provider)
+
+
+def decide_reused_ids() -> None:
+    """Decide as staff do that an id which came twice belongs to the order that had it first, and resume the sending."""
+    for order in Order.objects.filter(submission="placed", review_reason=ReviewReason.DUPLICATE_ID):
+        with suppress(OrderMoved):
+            dismiss_review(order=order, note="The id is this order's", actor=None)
+    for stop in open_stops().filter(reason=StopReason.REUSED_IDS):
+        resume_sending(stop=stop, actor=None)
 
 
 def retire(provider: Provider) -> None:

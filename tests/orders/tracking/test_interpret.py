@@ -286,6 +286,14 @@ def test_remains_when_only_a_charge_came_then_as_refunded():
     assert (contradicted.order.remains, contradicted.order.refunded) == (50, 0)
 
 
+def test_order_when_its_id_is_doubted_then_no_answer_changes_it():
+    followed = PolledOrder()
+    followed.order.review_reason = "duplicate_id"
+    for row in (status_row("Canceled", "100", "0"), status_row("Odd"), status_row("In progress", "9", "0.1")):
+        assert followed.apply(row) == ("pending", "0", "duplicate_id")
+    assert (followed.order.remains, followed.order.upstream_charge) == (None, None)
+
+
 def test_charge_when_in_another_currency_then_sent_rate_is_used():
     # One of their units is half of ours: 0.24 there is 0.12 here, the cost of 60 delivered.
     followed = PolledOrder(rate=EXCHANGE_ONE // 2)

@@ -208,6 +208,15 @@ def test_end_when_another_review_was_open_then_not_reported_either(served, upstr
     assert served(order)[:2] == ("In progress", "0.25")
 
 
+@pytest.mark.parametrize("review", [ReviewReason.DUPLICATE_ID])
+def test_end_when_doubted_after_it_was_reported_then_unchanged(review):
+    """The client refunded its own customer by the end: it must not see the order open again."""
+    canceled = order_with(Status.CANCELED, 100, 250_000, 250_000, 100, review)
+    assert read_by_client(canceled) == (Status.CANCELED, 0, 100)
+    partial = order_with(Status.PARTIAL, 100, 250_000, 100_000, 40, review)
+    assert read_by_client(partial) == (Status.PARTIAL, 150_000, 40)
+
+
 def test_canceled_order_when_staff_refund_nothing_then_not_canceled(served, upstream, service, customer, staff):
     """A client refunds everything for "Canceled"."""
     [order] = create_accepted(customer, service)
