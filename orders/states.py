@@ -98,10 +98,11 @@ class ReviewReason(models.TextChoices):
     UNKNOWN_STATUS = "unknown_status", "The provider gave a status never seen before"
     LOST_UPSTREAM = "lost_upstream", "The provider no longer knows it"
     DUPLICATE_ID = "duplicate_id", "The provider gave an id that another order has"
+    RECANTED = "recanted", "It was refunded, and is now delivered or charged"
 
 
 # Reviews of ended orders in which customers still see the end: they saw it before the review began.
-_AFTER_THE_END = frozenset({ReviewReason.DUPLICATE_ID})
+_AFTER_THE_END = frozenset({ReviewReason.RECANTED, ReviewReason.DUPLICATE_ID})
 
 
 def is_end_undecided(status: str, review_reason: str) -> bool:

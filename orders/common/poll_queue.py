@@ -26,13 +26,17 @@ _ADOPTED = {
 
 
 def follow(*, order_id: int, provider_id: int, due_at: datetime) -> None:
-    """Poll the order from `due_at` on, whether it is followed already or not. Joins a transaction.
+    """Poll the order from `due_at` on, whether it is followed already or not; drop an end that was held.
 
+    Joins a transaction.
     Until the next release the order's own `next_poll_at` says the same: the release before polls by it.
     """
     poll = OrderPoll(order_id=order_id, provider_id=provider_id, due_at=due_at)
     OrderPoll.objects.bulk_create(
-        [poll], update_conflicts=True, unique_fields=["order"], update_fields=["due_at", "unchanged", "errors"]
+        [poll],
+        update_conflicts=True,
+        unique_fields=["order"],
+        update_fields=["due_at", "unchanged", "errors", "held_status", "held_refund", "held_since"],
     )
 
 

@@ -242,6 +242,12 @@ class Order(Sale, Dispatch, Tracking, Review):
         return poll.due_at if poll else None
 
     @property
+    def is_end_held(self) -> bool:
+        """Return True if its provider reported an end that is applied once the provider reports it again."""
+        poll = getattr(self, "poll", None)
+        return poll is not None and poll.held_since is not None
+
+    @property
     def net_charge(self) -> int:
         """Return the charge less the refund, in micro-units."""
         return self.charge - self.refunded

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models import Q
 
 from catalog.models import Provider
 from orders.models.orders import Order
@@ -22,9 +23,17 @@ class OrderPoll(models.Model):
     checked_at = models.DateTimeField(null=True, blank=True, help_text="When the provider last reported its status.")
     unchanged = models.PositiveSmallIntegerField(default=0, help_text="Polls since the last change.")
     errors = models.PositiveSmallIntegerField(default=0, help_text="Polls without a usable answer since the last one.")
+    # An end that came in a wave. It is applied if a later answer has the same status and refund.
+    held_status = models.CharField(max_length=12, blank=True, default="", db_default="")
+    held_refund = models.BigIntegerField(null=True, blank=True, help_text="What it would refund in total.")
+    held_since = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        indexes = (models.Index(fields=("provider", "due_at"), name="poll_due"),)
+        indexes = (
+            models.Index(fields=("provider", "due_at"), name="poll_due"),
+            # Few or none: a wave is rare.
+            models.Index(fields=("provider",), condition=Q(held_since__isnull=False), name="poll_held"),
+        )
 
     def __str__(self) -> str:
         return f"Poll of order {self.order_id}"

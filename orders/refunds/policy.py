@@ -118,7 +118,6 @@ def cost_agrees(sold: SoldOrder, undelivered: int, upstream_charge: int, *, cost
     return abs(upstream_charge - delivered_cost) <= _tolerance(sold)
 
 
-def overcharged(sold: SoldOrder, upstream_charge: int, *, percent: int = TOLERANCE_PERCENT) -> bool:
 def _delivered_cost(sold: SoldOrder, undelivered: int, cost: int) -> int:
     return cost * (sold.quantity - undelivered) // sold.quantity
 
@@ -133,6 +132,7 @@ def charges_beyond(sold: SoldOrder, undelivered: int, upstream_charge: int) -> b
     return upstream_charge > _delivered_cost(sold, undelivered, sold.expected_cost) + _tolerance(sold)
 
 
+def overcharged(sold: SoldOrder, upstream_charge: int, *, percent: int = TOLERANCE_PERCENT) -> bool:
     """Return True if the provider charged more than the expected cost, by more than `percent` and a cent. Micro-units.
 
     Nothing but an alert follows, so that the owner may choose `percent`.

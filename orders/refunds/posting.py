@@ -6,10 +6,11 @@ causes it, under a key made from its target, so neither a crash nor a repetition
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
+from django.db.models import Sum
 from django.utils import timezone
 
 from billing import ledger
@@ -80,6 +81,14 @@ def post_refunds(*, refunds: Sequence[Refunded], actor: User | None = None) -> N
     wallets = wallet_ids_of(customer_ids={refund.order.customer_id for refund in refunds})
     ledger.post_all(lines=[_line(refund, wallets[refund.order.customer_id], actor) for refund in refunds])
     OrderEvent.objects.bulk_create(_event(refund, actor) for refund in refunds)
+
+
+def refunded_by_answers(*, order_ids: Collection[int]) -> dict[int, int]:
+    """Return how much of each order was refunded without a person, in micro-units. Orders without such a refund are
+    left out.
+    """
+    entries = Entry.objects.filter(order_ref__in=list(order_ids), kind=Entry.Kind.REFUND, actor=None)
+    return dict(entries.order_by().values_list("order_ref").annotate(Sum("amount")))
 
 
 def _line(refund: Refunded, wallet_id: int, actor: User | None) -> ledger.Line:

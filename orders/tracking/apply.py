@@ -10,7 +10,7 @@ deadlock.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -31,11 +31,14 @@ from orders.common.timeline import event_of
 from orders.common.transitions import OrderMoved, write_answers
 from orders.models import Order, OrderEvent, OrderPoll
 from orders.refunds.policy import overcharged, sold_at_a_loss
-from orders.refunds.posting import Refunded, post_refunds
+from orders.refunds.posting import Refunded, post_refunds, refunded_by_answers
 from orders.requests.cancel import close_cancel_requests
 from orders.review.decisions import ask_for_review, close_resolved_review
 from orders.states import FINAL, EventKind, ReviewReason, Status
-from orders.tracking.interpret import OrderChange, change_of, is_foreign
+from orders.tracking.end_alerts import alert_recanted, alert_wave
+from orders.tracking.interpret import OrderChange, change_of, is_foreign, without_effect
+from orders.tracking.recanted import recants
+from orders.tracking.waves import Held, end_of, held_of, held_until, hold_ends
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert
 from panel.lib.bulk_sql import update_rows
@@ -51,20 +54,26 @@ MAX_COUNTED = 1_000
 Answers = Mapping[str, StatusRow | RowError]
 
 
-def apply_answers(*, provider: Provider, batch: Sequence[OrderPoll], answers: Answers) -> None:
+def apply_answers(
+    *, provider: Provider, batch: Sequence[OrderPoll], answers: Answers, together: Collection[int] | None = None
+) -> None:
     """Write what the answers change of each order in the batch. An order that cannot be written stops no other.
 
     The polls in the batch are claimed, and carry their orders. `answers` are by upstream id. Only orders of the batch
-    change, so another provider's order with the same id is safe.
+    change, so another provider's order with the same id is safe. `together` are the orders that ended in the same call,
+    those of the batch by default.
     """
+    changes = {poll.pk: change_of(order=poll.order, row=_row_of(poll.order, answers)) for poll in batch}
+    if together is None:
+        together = {pk for pk, change in changes.items() if end_of(change)}
     try:
         with transaction.atomic():
-            _apply(provider, batch, answers)
+            _apply(provider, batch, answers, changes, together)
     except (OrderMoved, LedgerError, DataError, IntegrityError) as error:
         if len(batch) > 1:
             # One of them cannot be written, so write each by itself.
             for poll in batch:
-                apply_answers(provider=provider, batch=[poll], answers=answers)
+                apply_answers(provider=provider, batch=[poll], answers=answers, together=together)
             return
         log.error("answer not applied", order=batch[0].pk, error=repr(error))
         _retry_soon(batch[0])
@@ -84,10 +93,17 @@ def _retry_soon(poll: OrderPoll) -> None:
     )
 
 
-def _apply(provider: Provider, batch: Sequence[OrderPoll], answers: Answers) -> None:
+def _apply(
+    provider: Provider,
+    batch: Sequence[OrderPoll],
+    answers: Answers,
+    claimed: Mapping[int, OrderChange],
+    together: Collection[int],
+) -> None:
+    """Apply the answers. `claimed` are the changes of the orders as they were claimed."""
     now = timezone.now()
-    # By the orders as they were claimed. What changes nothing of those needs no lock.
-    changes = {poll.pk: change_of(order=poll.order, row=_row_of(poll.order, answers)) for poll in batch}
+    changes = dict(claimed)
+    # What changes nothing of those needs no lock.
     written = {poll.pk: _written(poll, changes[poll.pk], now) for poll in batch}
     touched = [
         poll.pk
@@ -97,24 +113,49 @@ def _apply(provider: Provider, batch: Sequence[OrderPoll], answers: Answers) -> 
         or _is_lost(poll.order, change.row, written[poll.pk].errors, now)
     ]
     refunds: list[Refunded] = []
+    held: dict[int, Held] = {}
     if touched:
         # The orders may have changed since they were claimed.
         orders = Order.objects.filter(pk__in=touched).order_by("pk").select_for_update()
         locked = {order.pk: change_of(order=order, row=_row_of(order, answers)) for order in orders}
+        held = hold_ends(
+            provider=provider, polls=batch, changes=locked, together=together, answers=len(answers), now=now
+        )
+        locked |= {pk: without_effect(locked[pk]) for pk in held}
+        _keep_own_refunds(list(locked.values()))
         changes |= locked
         refunds = _change_orders([change for change in locked.values() if change], now)
-        written |= {poll.pk: _written(poll, changes[poll.pk], now) for poll in batch if poll.pk in locked}
+        written |= {
+            poll.pk: _written(poll, changes[poll.pk], now, held.get(poll.pk)) for poll in batch if poll.pk in locked
+        }
         for pk, change in locked.items():
             if _is_lost(change.order, change.row, written[pk].errors, now):
                 _ask_about_lost(change.order, written[pk].errors)
     _write_polls(batch, written)
     if refunds:
         post_refunds(refunds=refunds)
+    if held:
+        alert_wave(provider)
+    if any(change.review == ReviewReason.RECANTED for change in changes.values()):
+        alert_recanted(provider)
     _watch_costs(provider, list(changes.values()))
 
 
 def _row_of(order: Order, answers: Answers) -> StatusRow | RowError | None:
     return answers.get(order.upstream_id or "")
+
+
+def _keep_own_refunds(changes: Sequence[OrderChange]) -> None:
+    """Drop the reviews of recanted ends whose refund was a decision of staff: no answer can take that back."""
+    doubted = [change for change in changes if change.late_answer]
+    if not doubted:
+        return
+    refunded = refunded_by_answers(order_ids=[change.order.pk for change in doubted])
+    for change in doubted:
+        order, answer = change.order, change.late_answer
+        if answer and not recants(order, answer, refunded=refunded.get(order.pk, 0)):
+            change.review, change.late_answer = "", None
+            change.closes_review = bool(order.review_reason)
 
 
 def _change_orders(changes: Sequence[OrderChange], now: datetime) -> list[Refunded]:
@@ -160,10 +201,16 @@ class _Written(NamedTuple):
     checked_at: datetime | None
     unchanged: int
     errors: int
+    held_status: str
+    held_refund: int | None
+    held_since: datetime | None
 
 
-def _written(poll: OrderPoll, change: OrderChange, now: datetime) -> _Written:
-    """Return the poll after this answer. An order that ended is polled daily for a week, as providers refund late."""
+def _written(poll: OrderPoll, change: OrderChange, now: datetime, held: Held | None = None) -> _Written:
+    """Return the poll after this answer. An order that ended is polled daily for a week, as providers refund late.
+
+    `held` is an end that waits for the next answer. An answer that is no such end drops the one that waited.
+    """
     order = change.order
     is_answered = change.status_row is not None
     unchanged = 0 if change.values or change.refund else min(poll.unchanged + 1, MAX_COUNTED)
@@ -173,7 +220,19 @@ def _written(poll: OrderPoll, change: OrderChange, now: datetime) -> _Written:
     else:
         due_at = now + next_poll_after(age=now - (order.accepted_at or order.created_at), still_polls=unchanged)
     errors = 0 if is_answered else min(poll.errors + 1, MAX_COUNTED)
-    return _Written(due_at, now if is_answered else poll.checked_at, unchanged, errors)
+    if held:
+        due_at = held_until(held)
+    elif not is_answered:
+        held = held_of(poll)
+    return _Written(
+        due_at,
+        now if is_answered else poll.checked_at,
+        unchanged,
+        errors,
+        held.status if held else "",
+        held.refund if held else None,
+        held.since if held else None,
+    )
 
 
 def _write_polls(batch: Sequence[OrderPoll], written: Mapping[int, _Written]) -> None:
@@ -207,7 +266,13 @@ def _review(change: OrderChange) -> None:
     """Ask for the review that the change needs, or close the one that it makes needless. Rare: a few statements."""
     order = change.order
     if change.review:
-        ask_for_review(order=order, reason=change.review, note=change.review_note, figures=change.review_figures)
+        ask_for_review(
+            order=order,
+            reason=change.review,
+            note=change.review_note,
+            figures=change.review_figures,
+            replaces=change.review == ReviewReason.RECANTED,
+        )
     elif change.closes_review:
         close_resolved_review(order=order)
 

@@ -10,7 +10,8 @@ from orders.models import Order
 from orders.refunds.policy import Contradiction, Refund, refund_due
 from orders.review.decisions import is_dismissed
 from orders.states import FINAL, ReviewReason, Status, may_follow
-from panel.lib.money import MAX_MICROS, MoneyError, convert_up, micros_up
+from orders.tracking.recanted import LateAnswer, confirms_end, recants
+from panel.lib.money import MAX_MICROS, MoneyError, convert_up, format_plain, micros_up
 
 # Words for an order that failed. They count as Canceled only if the returned charge is 0.
 FAILED = frozenset({"fail", "failed"})
@@ -35,6 +36,8 @@ class OrderChange:
     review_note: str = ""
     review_figures: tuple[object, ...] = ()
     closes_review: bool = False
+    # Set with a review of a recanted end, which holds only if it was the provider's answers that refunded the order.
+    late_answer: LateAnswer | None = None
 
     def __bool__(self) -> bool:
         return bool(self.values or self.refund or self.review or self.closes_review)
@@ -43,6 +46,11 @@ class OrderChange:
     def status_row(self) -> StatusRow | None:
         """Return the row if it has a status, None if it is missing or an error."""
         return self.row if isinstance(self.row, StatusRow) else None
+
+
+def without_effect(change: OrderChange) -> OrderChange:
+    """Return the same answer without any effect on the order."""
+    return OrderChange(change.order, change.was, change.was_refunded, change.row)
 
 
 def change_of(*, order: Order, row: StatusRow | RowError | None) -> OrderChange:
@@ -63,9 +71,13 @@ def change_of(*, order: Order, row: StatusRow | RowError | None) -> OrderChange:
     if status is None:
         _add_review(change, ReviewReason.UNKNOWN_STATUS, f"Status: {row.status_text}", (row.status_text,))
         return change
+    late_answer = LateAnswer(status, row.remains, charge, order.upstream_charge)
     if status != order.status and not may_follow(order.status, status):
+        _doubt_end(change, late_answer)
         return change
     due = _due(order, row, status, charge)
+    if isinstance(due, Contradiction) and order.refunded == order.charge:
+        due = Refund(order.charge, order.quantity)  # All is refunded, so the contradiction decides nothing.
     # With the status: staff who dismissed a Partial did not decide about a Canceled with the same numbers.
     figures = (status, row.remains, f"{row.charge} {row.currency}" if is_foreign(order, row) else charge)
     if isinstance(due, Contradiction) and is_dismissed(order, ReviewReason.CONTRADICTION, due.text, figures):
@@ -83,8 +95,31 @@ def change_of(*, order: Order, row: StatusRow | RowError | None) -> OrderChange:
         _add_review(change, ReviewReason.CONTRADICTION, f"{status.label} now, without remains or charge.", figures)
     elif due.target > order.refunded:
         change.refund = due
+    is_refunded = change.refund is due or due.target == order.refunded
+    if status == Status.PARTIAL and row.remains is None and is_refunded and due.undelivered != order.remains:
+        # Customers see what was refunded, not the remains of an earlier answer.
+        change.values["remains"] = due.undelivered
     change.closes_review = order.review_reason in CLOSED_BY_ANSWER and not is_incomplete
+    _doubt_end(change, late_answer)
     return change
+
+
+def _doubt_end(change: OrderChange, answer: LateAnswer) -> None:
+    """Add a review if the answer takes back the end of the order, or close that review if it confirms the end."""
+    order = change.order
+    if not order.is_final:
+        return
+    refunded = change.refund.target if change.refund else order.refunded
+    if order.review_reason == ReviewReason.RECANTED:
+        change.closes_review = confirms_end(order, answer, refunded=refunded)
+    elif not change.review and recants(order, answer, refunded=refunded):
+        now = f"The provider now reports {answer.status.label}"
+        now += "." if answer.charge is None else f" and charges {format_plain(answer.charge)}."
+        note = f"It ended as {Status(order.status).label}, and {format_plain(refunded)} is refunded. {now}"
+        # Not the remains of an order that runs again: they change with each answer.
+        remains = answer.remains if answer.status == Status.PARTIAL else None
+        _add_review(change, ReviewReason.RECANTED, note, (answer.status, remains, answer.charge))
+        change.late_answer = answer if change.review else None
 
 
 def _due(order: Order, row: StatusRow, status: Status, charge: int | None) -> Refund | Contradiction:
@@ -95,10 +130,6 @@ def _due(order: Order, row: StatusRow, status: Status, charge: int | None) -> Re
     return refund_due(order, status=status, remains=row.remains, upstream_charge=charge)
 
 
-    is_refunded = change.refund is due or due.target == order.refunded
-    if status == Status.PARTIAL and row.remains is None and is_refunded and due.undelivered != order.remains:
-        # Customers see what was refunded, not the remains of an earlier answer.
-        change.values["remains"] = due.undelivered
 def _lacks_figure(status: Status, row: StatusRow, charge: int | None) -> bool:
     """Return True if charge or remains is missing. A Canceled with a charge of 0 needs no remains."""
     return charge is None or (row.remains is None and not (status == Status.CANCELED and charge == 0))
@@ -119,9 +150,11 @@ def _status(row: StatusRow, charge: int | None) -> Status | None:
 
 
 def _add_review(change: OrderChange, reason: ReviewReason, note: str, figures: tuple[object, ...]) -> None:
-    """Add a review to the change, unless the order is in review or staff dismissed this finding."""
-    if not change.order.review_reason and not is_dismissed(change.order, reason, note, figures):
+    """Add a review to the change, unless the order stays in one or staff dismissed this finding."""
+    stays_in_review = change.order.review_reason and not change.closes_review
+    if not stays_in_review and not is_dismissed(change.order, reason, note, figures):
         change.review, change.review_note, change.review_figures = reason, note, figures
+        change.closes_review = False
 
 
 def is_foreign(order: Order, row: StatusRow) -> bool:

@@ -14,6 +14,7 @@ from orders.common.backoff import poll_bound
 from orders.common.poll_queue import adopt_unfollowed
 from orders.models import Order
 from orders.states import Submission
+from orders.tracking.end_alerts import refresh_end_alerts
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert, resolve_alert
 
@@ -57,9 +58,10 @@ def poll_backlog() -> list[PollBacklog]:
 
 def watch_polls() -> None:
     """Follow what the release before accepted. Raise an alert for each provider with an open order that was not polled
-    within the bound; resolve the others.
+    within the bound; resolve the others. Bring the alerts about doubted ends up to date.
     """
     adopt_unfollowed()
+    refresh_end_alerts()
     bound = poll_bound()
     late = {one.provider_id: one for one in poll_backlog() if one.oldest > bound}
     for provider in Provider.objects.all():

@@ -37,6 +37,9 @@ _COMPARED = (
     "checked_at",
     "unchanged",
     "errors",
+    "held_status",
+    "held_refund",
+    "held_since",
     *(
         f"order__{name}"
         for name in (

@@ -81,6 +81,7 @@ def order_version(*, customer: User, pk: int) -> str | None:
             "refunded",
             "checked_at",
             "poll__checked_at",
+            "poll__held_since",
             latest(OrderEvent, "pk"),
             latest(CancelRequest, "state"),
             latest(Refill, "state"),

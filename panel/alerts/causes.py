@@ -27,6 +27,8 @@ class Cause(StrEnum):
     REQUEST_IDS = "provider:{}:request-ids"
     POLLING = "provider:{}:polling"
     UNCHECKED = "provider:{}:unchecked"
+    RECANTED = "provider:{}:recanted"
+    WAVE = "provider:{}:wave"
     HELD_ORDERS = "provider:{}:held"
     CANCELS = "provider:{}:cancel"
     REFILLS = "provider:{}:refill"

@@ -161,6 +161,47 @@ POLL_INTERVALS = SecondsList(
     default=(60, 300, 900, 3_600),
     help="Seconds between two polls of an open order, from left to right the longer nothing changes.",
 )
+WAVE_ORDERS = Number(
+    "WAVE_ORDERS",
+    "Wave of cancels: orders",
+    default=10,
+    least=1,
+    most=100_000,
+    unit="orders",
+    touches_money=True,
+    help="When so many orders of one provider turn canceled, and so large a share, their refunds wait for a second "
+    "answer. Cancels that somebody asked for do not count.",
+)
+WAVE_PERCENT = Number(
+    "WAVE_PERCENT",
+    "Wave of cancels: share",
+    default=20,
+    least=1,
+    most=100,
+    unit="percent",
+    touches_money=True,
+    help="Of the provider's open orders, or of those in one call.",
+)
+WAVE_MINUTES = Number(
+    "WAVE_MINUTES",
+    "Wave of cancels: time",
+    default=30,
+    least=1,
+    most=720,
+    unit="minutes",
+    touches_money=True,
+    help="Orders that ended within this time count together.",
+)
+WAVE_WAIT_MINUTES = Number(
+    "WAVE_WAIT_MINUTES",
+    "Wave of cancels: second answer",
+    default=10,
+    least=1,
+    most=1_440,
+    unit="minutes",
+    touches_money=True,
+    help="How long the panel waits before it asks again. Customers see the old status until then.",
+)
 
 # -- limits of the served API ----------------------------------------------------------------------
 
@@ -301,7 +342,7 @@ GROUPS = (
             UPSTREAM_USER_AGENT,
         ),
     ),
-    Group("polling", "Polling", (POLL_INTERVALS,)),
+    Group("polling", "Polling", (POLL_INTERVALS, WAVE_ORDERS, WAVE_PERCENT, WAVE_MINUTES, WAVE_WAIT_MINUTES)),
     Group(
         "api",
         "API limits",

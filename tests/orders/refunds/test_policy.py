@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orders.refunds.policy import Contradiction, Refund, overcharged, refund_due
+from orders.refunds.policy import Contradiction, Refund, charges_beyond, overcharged, refund_due
 from orders.states import Status
 from panel.lib.money import exact_micros
 from tests import make
@@ -232,6 +232,21 @@ def test_charge_when_owner_chose_another_percent_then_it_applies():
     sold = make.SoldOrder(quantity=100, charge=1, expected_cost=20_000_000)
     assert overcharged(sold, 20_400_001, percent=2) and not overcharged(sold, 20_400_000, percent=2)
     assert overcharged(sold, 20_010_001, percent=0) and not overcharged(sold, 20_010_000, percent=0)
+
+
+@pytest.mark.parametrize(
+    ("undelivered", "charge", "expected"),
+    [
+        (40, 130_000, False),
+        (40, 130_001, True),
+        (0, 210_000, False),
+        (0, 210_001, True),
+        (100, 0, False),
+        (100, 1, True),
+    ],
+)
+def test_charge_when_beyond_what_was_delivered_then_it_is_seen(undelivered, charge, expected):
+    assert charges_beyond(SOLD, undelivered, charge) is expected
 
 
 amounts = st.integers(min_value=1, max_value=10**15)

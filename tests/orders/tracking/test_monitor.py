@@ -147,8 +147,11 @@ def test_provider_when_it_has_lanes_then_that_many_batches_at_once(upstream, cus
 
 
 @pytest.mark.django_db(transaction=True)
-def test_lanes_when_refunding_one_wallet_then_refunds_posted_once(upstream, customer, other, service, monkeypatch):
+def test_lanes_when_refunding_one_wallet_then_refunds_posted_once(
+    upstream, customer, other, service, monkeypatch, settings
+):
     """Lanes that refund the same wallets neither deadlock nor lose a refund."""
+    settings.WAVE_ORDERS = 100
     monkeypatch.setattr(poll, "BATCH", 3)
     Provider.objects.update(max_parallel_polls=4)
     made = [

@@ -208,7 +208,7 @@ def test_end_when_another_review_was_open_then_not_reported_either(served, upstr
     assert served(order)[:2] == ("In progress", "0.25")
 
 
-@pytest.mark.parametrize("review", [ReviewReason.DUPLICATE_ID])
+@pytest.mark.parametrize("review", [ReviewReason.RECANTED, ReviewReason.DUPLICATE_ID])
 def test_end_when_doubted_after_it_was_reported_then_unchanged(review):
     """The client refunded its own customer by the end: it must not see the order open again."""
     canceled = order_with(Status.CANCELED, 100, 250_000, 250_000, 100, review)
