@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 import structlog
@@ -192,12 +192,14 @@ def note_success(*, provider: Provider) -> None:
 
 
 def check_balance(*, provider: Provider) -> str:
-    """Fetch the balance and store it, in micro-units of the provider's currency.
+    """Fetch the balance and store it with its currency, in micro-units of the provider's currency.
 
     Return the currency that the provider says it bills in, "" if it does not say. Raise an alert if it differs from the
     configured one. Raise UpstreamError or ProviderUnusable.
     """
+    asked_at = timezone.now()
     answer = client_for(provider).balance()
+    Provider.objects.filter(pk=provider.pk).update(balance_currency=answer.currency[:20])
     try:
         balance = money.micros_down(answer.amount)
     except money.MoneyError:
@@ -207,7 +209,7 @@ def check_balance(*, provider: Provider) -> str:
             text=f"{provider.name} reports a balance that is out of range.",
         )
         return answer.currency
-    Provider.objects.filter(pk=provider.pk).update(balance=balance, balance_checked_at=timezone.now())
+    note_balance(provider=provider, balance=balance, asked_at=asked_at)
     resolve_alert(cause=Cause.BALANCE, about=provider.pk)
     if answer.currency and answer.currency.upper() != provider.currency.upper():
         raise_alert(
@@ -219,6 +221,17 @@ def check_balance(*, provider: Provider) -> str:
     elif answer.currency:  # No currency in the answer: keep the existing alert.
         resolve_alert(cause=Cause.CURRENCY, about=provider.pk)
     return answer.currency
+
+
+def note_balance(*, provider: Provider, balance: int, asked_at: datetime) -> None:
+    """Store a balance (micro-units of the provider's currency) that was requested at `asked_at` and answered now.
+
+    An answer to a later request stays.
+    """
+    earlier = Q(balance_asked_at=None) | Q(balance_asked_at__lt=asked_at)
+    Provider.objects.filter(earlier, pk=provider.pk).update(
+        balance=balance, balance_checked_at=timezone.now(), balance_asked_at=asked_at
+    )
 
 
 def check_providers() -> int:

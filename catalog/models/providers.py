@@ -118,6 +118,23 @@ class Provider(models.Model):
     pause_count = models.PositiveSmallIntegerField(default=0, editable=False)
     balance = models.BigIntegerField(null=True, blank=True, help_text="In its own currency.")
     balance_checked_at = models.DateTimeField(null=True, blank=True)
+    balance_asked_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When the stored balance was requested."
+    )
+    balance_currency = models.CharField(
+        max_length=20,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="What the last answer about the balance was in; empty: it did not say.",
+    )
+    daily_limit = models.BigIntegerField(
+        "daily spending limit",
+        null=True,
+        blank=True,
+        help_text="In its own currency. An order that would pass it waits for the next day. Empty: no limit.",
+    )
     last_synced_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
 
@@ -136,6 +153,10 @@ class Provider(models.Model):
             models.CheckConstraint(
                 condition=Q(margin_fixed=None) | Q(margin_fixed__gte=0, margin_fixed__lte=MAX_MICROS),
                 name="provider_margin_fixed_range",
+            ),
+            models.CheckConstraint(
+                condition=Q(daily_limit=None) | Q(daily_limit__gte=0, daily_limit__lte=MAX_MICROS),
+                name="provider_daily_limit_range",
             ),
         )
 

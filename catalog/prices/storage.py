@@ -85,7 +85,7 @@ def convert_rates(*, provider_id: int, was: int, now: int) -> None:
         for pk, old, new in waiting
     ]
     update_rows(model=CatalogChange, columns=("old", "new"), rows=rows)
-    Provider.objects.filter(pk=provider_id).update(balance=None, balance_checked_at=None)
+    Provider.objects.filter(pk=provider_id).update(balance=None, balance_checked_at=None, balance_currency="")
 
 
 def alert_hidden(count: int) -> None:
