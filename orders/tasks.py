@@ -7,6 +7,8 @@ from catalog.models import Provider
 from orders.checkout import drip_feeds
 from orders.dispatch import submit
 from orders.dispatch.timeouts import meet_deadlines
+from orders.reckoning import reckon
+from orders.reckoning.currency import stop_foreign_currencies
 from orders.reconcile import worker
 from orders.reports import statistics
 from orders.requests import refill_poll, send
@@ -100,6 +102,14 @@ def poll_refills() -> None:
 def poll_provider_refills(provider_id: int) -> None:
     """Poll the due refills of one provider."""
     refill_poll.poll_provider_refills(provider=Provider.objects.get(pk=provider_id))
+
+
+@shared_task
+def reckon_providers() -> None:
+    """Compare what providers' balances are with what our orders explain."""
+    stop_foreign_currencies()
+    reckon.reckon_due_providers()
+    record_heartbeat(task="reckon_providers")
 
 
 @shared_task

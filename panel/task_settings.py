@@ -116,6 +116,11 @@ beat_schedule = {
         "schedule": 300.0,
         "options": {"expires": 300},
     },
+    "reckon-providers": {
+        "task": "orders.tasks.reckon_providers",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
     "check-ledger": {
         "task": "panel.ops.tasks.check_ledger",
         "schedule": 3600.0,

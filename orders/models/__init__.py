@@ -1,23 +1,29 @@
-"""Models of orders, drip-feeds, submission attempts, requests for cancels and refills, stops and restores."""
+"""Models of orders, drip-feeds, submission attempts, requests for cancels and refills, stops, restores and money."""
 
 from orders.models.attempts import PlacementAttempt
 from orders.models.drips import DripFeed
 from orders.models.orders import Order, OrderEvent, OrderInReview
 from orders.models.polls import OrderPoll
+from orders.models.reckoning import CostCorrection, DailySpending, MoneyDay, MoneyEntry, ProviderMoney
 from orders.models.recovery import DatabaseIdentity, Orphan
 from orders.models.requests import CancelRequest, ProviderRequest, Refill
 from orders.models.stops import SendingStop
 
 __all__ = (
     "CancelRequest",
+    "CostCorrection",
+    "DailySpending",
     "DatabaseIdentity",
     "DripFeed",
+    "MoneyDay",
+    "MoneyEntry",
     "Order",
     "OrderEvent",
     "OrderInReview",
     "OrderPoll",
     "Orphan",
     "PlacementAttempt",
+    "ProviderMoney",
     "ProviderRequest",
     "Refill",
     "SendingStop",

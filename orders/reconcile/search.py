@@ -23,7 +23,7 @@ from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
 from catalog.models import Provider
-from catalog.provider_accounts import ProviderUnusable, account_of, client_for, same_account
+from catalog.provider_accounts import ProviderUnusable, account_of, client_for, note_balance, same_account
 from catalog.upstream.client import MAX_IDS, UpstreamClient
 from catalog.upstream.errors import ErrorCode, ProviderRefused, UnreadableAnswer, UpstreamError
 from catalog.upstream.results import RowError, StatusRow
@@ -33,6 +33,7 @@ from orders.common.transitions import OrderMoved
 from orders.dispatch.submit import may_repeat
 from orders.models import Order, PlacementAttempt
 from orders.models.attempts import ACCEPTED
+from orders.reckoning.reckon import is_unexplained
 from orders.reconcile.match import Candidate, IdWindow, agrees, candidate_of, remains_agree, sole_match
 from orders.review.decisions import ReviewError, ask_for_review, bind_upstream_id
 from orders.states import MAYBE_ACCEPTED, AttemptOutcome, ReviewReason, Submission
@@ -52,6 +53,8 @@ MIN_FOREIGN = 3
 FAR_ABOVE = 10**9
 # How late a provider may still accept a request that we gave up on.
 MAX_DELAY = timedelta(hours=1)
+# A balance that is older is stored anew: the reckoning needs one that rests for a while.
+BALANCE_AGE = timedelta(minutes=2)
 # The most orphans that are kept for staff.
 MAX_SHOWN = 20
 _OLD_ACCOUNT = "It was sent to another account there than the one that is set up now, so this one tells nothing of it."
@@ -66,7 +69,6 @@ def search_for(*, provider: Provider, doubts: Sequence[Order], max_seconds: floa
         return 0
     try:
         client = client_for(provider, read_timeout=max_seconds / 3)
-        _note_balance(client, account_of(provider), doubts)
         return _search(provider, client, doubts, max_seconds)
     except (UpstreamError, ProviderUnusable) as error:
         for order in doubts:
@@ -103,6 +105,7 @@ def check_id(*, order: Order, upstream_id: str) -> None:
 
 
 def _search(provider: Provider, client: UpstreamClient, doubts: Sequence[Order], max_seconds: float) -> int:
+    balance = _read_balance(provider, client, doubts)
     accounts = same_account(provider)
     obstacle = _obstacle(provider, client, accounts)
     if obstacle:
@@ -132,11 +135,15 @@ def _search(provider: Provider, client: UpstreamClient, doubts: Sequence[Order],
     # Read the candidates before the known ids: see the module's docstring.
     since = min(attempt.started_at for order, _ in searched if (attempt := evidence_attempt(order)))
     candidates = candidates_of(accounts=accounts, since=since)
-    return sum(_match_and_bind(order, window, candidates, ids) for order, window in searched)
+    # Where more money is missing than our orders explain, an orphan may be somebody else's.
+    may_bind = not is_unexplained(provider=provider, balance=balance)
+    return sum(_match_and_bind(order, window, candidates, ids, may_bind=may_bind) for order, window in searched)
 
 
-def _match_and_bind(order: Order, window: IdWindow, candidates: Sequence[Candidate], ids: ProviderIds) -> bool:
-    """Bind the order to the orphan that matches, and note the result for staff. Return True if it was bound."""
+def _match_and_bind(
+    order: Order, window: IdWindow, candidates: Sequence[Candidate], ids: ProviderIds, *, may_bind: bool
+) -> bool:
+    """Bind the order to the orphan that matches, if we may, and note the result for staff. Return True if bound."""
     orphans = ids.orphans(window.first, window.last)
     doubt = next((one for one in candidates if one.order_id == order.pk), None)
     found = sole_match(doubt=doubt, window=window, candidates=candidates, orphans=orphans) if doubt else None
@@ -144,6 +151,10 @@ def _match_and_bind(order: Order, window: IdWindow, candidates: Sequence[Candida
     if found and is_restored(provider_id=order.provider_id):
         # It may be the order of a customer whose order the backup does not have.
         note += f"{found} agrees with this order. After a restore you decide whether it is."
+        found = None
+    elif found and not may_bind:
+        note += f"{found} agrees with this order, but more money is missing there than our orders explain. "
+        note += "Something else orders with our key, and it may be its order."
         found = None
     elif found:
         note += f"{found} is this order."
@@ -372,19 +383,26 @@ def evidence_attempt(order: Order) -> PlacementAttempt | None:
     return maybe_taken or order.submission_attempts.first()
 
 
-def _note_balance(client: UpstreamClient, account: str, doubts: Sequence[Order]) -> None:
-    """Store the balance at the provider after the attempts, as evidence only: other orders change it too."""
+def _read_balance(provider: Provider, client: UpstreamClient, doubts: Sequence[Order]) -> int | None:
+    """Read and store the balance, also as evidence of each doubt. Return it in micro-units; None if it is unreadable.
+
+    It is no verdict: other orders change it, too.
+    """
+    account, asked_at = account_of(provider), timezone.now()
     try:
         balance = micros_down(client.balance().amount)
     except (ProviderRefused, UnreadableAnswer, MoneyError):
-        return  # Other errors are raised: a provider that does not answer this would not answer the search.
+        return None  # Other errors are raised: a provider that does not answer this would not answer the search.
     now = timezone.now()
+    if provider.balance_checked_at is None or provider.balance_checked_at < now - BALANCE_AGE:
+        note_balance(provider=provider, balance=balance, asked_at=asked_at)
     for order in doubts:
         attempt = evidence_attempt(order)
         if attempt and attempt.account == account:
             # Keep the first balance: the later it is read, the more other orders have changed it.
             unread = PlacementAttempt.objects.filter(pk=attempt.pk, balance_after_at=None)
             unread.update(balance_after=balance, balance_after_at=now)
+    return balance
 
 
 def _note(order: Order, text: str, **found: object) -> None:

@@ -30,6 +30,8 @@ from orders.common.poll_queue import unfollow
 from orders.common.timeline import event_of
 from orders.common.transitions import OrderMoved, write_answers
 from orders.models import Order, OrderEvent, OrderPoll
+from orders.reckoning.costs import correct_costs, counted_cost
+from orders.reckoning.currency import stop_foreign_currency
 from orders.refunds.policy import overcharged, sold_at_a_loss
 from orders.refunds.posting import Refunded, post_refunds, refunded_by_answers
 from orders.requests.cancel import close_cancel_requests
@@ -124,7 +126,7 @@ def _apply(
         locked |= {pk: without_effect(locked[pk]) for pk in held}
         _keep_own_refunds(list(locked.values()))
         changes |= locked
-        refunds = _change_orders([change for change in locked.values() if change], now)
+        refunds = _change_orders(provider, [change for change in locked.values() if change], now)
         written |= {
             poll.pk: _written(poll, changes[poll.pk], now, held.get(poll.pk)) for poll in batch if poll.pk in locked
         }
@@ -158,17 +160,19 @@ def _keep_own_refunds(changes: Sequence[OrderChange]) -> None:
             change.closes_review = bool(order.review_reason)
 
 
-def _change_orders(changes: Sequence[OrderChange], now: datetime) -> list[Refunded]:
+def _change_orders(provider: Provider, changes: Sequence[OrderChange], now: datetime) -> list[Refunded]:
     """Write the changes of locked orders, their timelines and their reviews. Return the refunds to post."""
     if not changes:
         return []
     events: list[OrderEvent] = []
+    costs = [counted_cost(change.order) for change in changes]
     for change in changes:
         _update_order(change, now, events)
     write_answers(
         orders=[change.order for change in changes],
         was={change.order.pk: (change.was, change.was_refunded) for change in changes},
     )
+    correct_costs(provider_id=provider.pk, before=costs, orders=[change.order for change in changes], at=now)
     if events:
         OrderEvent.objects.bulk_create(events)
     for change in changes:
@@ -296,18 +300,19 @@ def _ask_about_lost(order: Order, errors: int) -> None:
 
 
 def _watch_costs(provider: Provider, changes: Sequence[OrderChange]) -> None:
-    """Raise an alert for each service with an order that cost too much, and for charges in another currency.
+    """Raise an alert for each service with an order that cost too much. Charges in another currency stop sending.
 
     Alerts are raised in the order of service ids, so that two batches cannot deadlock.
     """
     worst: dict[int, Order] = {}
-    foreign = ""
+    foreign = currency = ""
     for change in changes:
         order, row = change.order, change.status_row
         if row is None:
             continue
         if is_foreign(order, row):
             foreign = f"{provider.name} charges in {row.currency}; order {order.pk} was sent in {order.currency}."
+            currency = row.currency
         if not _costs_too_much(change):
             continue
         known = worst.setdefault(order.service_id, order)
@@ -316,6 +321,7 @@ def _watch_costs(provider: Provider, changes: Sequence[OrderChange]) -> None:
     for _, order in sorted(worst.items()):
         _alert_overcharge(order)
     if foreign:
+        stop_foreign_currency(provider_id=provider.pk, currency=currency)
         raise_alert(cause=Cause.CHARGE_CURRENCY, about=provider.pk, text=foreign, level="danger")
 
 

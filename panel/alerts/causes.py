@@ -22,6 +22,7 @@ class Cause(StrEnum):
     PROVIDER_SENDING = "provider:{}:sending"
     UNREACHABLE = "provider:{}:unreachable"
     BALANCE = "provider:{}:balance"
+    MONEY = "provider:{}:money"
     CURRENCY = "provider:{}:currency"
     CHARGE_CURRENCY = "provider:{}:charge-currency"
     REQUEST_IDS = "provider:{}:request-ids"

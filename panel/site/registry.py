@@ -278,6 +278,15 @@ OVERCHARGE_PERCENT = Number(
     unit="percent",
     help="An alert when a provider charged more than we expected, by more than this and a cent. Refunds do not change.",
 )
+RECKONING_BAND_PERCENT = Number(
+    "RECKONING_BAND_PERCENT",
+    "Missing money at a provider",
+    default=2,
+    least=0,
+    most=50,
+    unit="percent",
+    help="An urgent alert when more is missing from a balance than this part of what our orders cost, and two cents.",
+)
 POLL_SPARE_MINUTES = Number(
     "POLL_SPARE_MINUTES",
     "Late polls",
@@ -357,6 +366,7 @@ GROUPS = (
             OLD_LIST_HOURS,
             LOW_COMPLETION_PERCENT,
             OVERCHARGE_PERCENT,
+            RECKONING_BAND_PERCENT,
             POLL_SPARE_MINUTES,
             SILENCE_HOURS,
             LOST_SERVICES_PERCENT,
