@@ -25,6 +25,7 @@ from orders.common.timeline import write_event
 from orders.common.transitions import OrderMoved, id_columns, move, move_all
 from orders.dispatch.timeouts import doubt_from
 from orders.models import Order, PlacementAttempt
+from orders.reckoning.daily_limit import give_back_to_limit
 from orders.refunds.posting import cancel_unaccepted
 from orders.review.decisions import ask_for_review
 from orders.states import AttemptOutcome, EventKind, ReviewReason, StopReason, Submission
@@ -72,6 +73,9 @@ def record_outcome(*, provider: Provider, order: Order, attempt: PlacementAttemp
                 _record_refused(order, attempt, outcome)
             else:
                 _back_to_queue(order, outcome.reason, wait=timedelta(0))  # It waits for the provider's pause to end.
+            if not repeated and provider.daily_limit is not None and _is_not_accepted(outcome):
+                cost = Order.objects.values_list("expected_cost", flat=True).get(pk=order.pk)
+                give_back_to_limit(provider=provider, cost=cost, sent_at=attempt.started_at)
     except IntegrityError:
         if not isinstance(outcome, AddAccepted):
             raise
@@ -116,6 +120,11 @@ def _attempt_outcome(outcome: AddOutcome) -> AttemptOutcome:
 def _is_known(outcome: Refused) -> bool:
     """Return True if the refusal certainly means that the provider did not accept the order."""
     return outcome.code in PERMANENT or outcome.code in PROVIDER_WIDE or outcome.code is ErrorCode.LINK_BUSY
+
+
+def _is_not_accepted(outcome: AddOutcome) -> bool:
+    """Return True if the provider certainly has no order from this attempt."""
+    return isinstance(outcome, NotSent) or (isinstance(outcome, Refused) and _is_known(outcome))
 
 
 def keep_evidence(*, attempt: PlacementAttempt, outcome: AddOutcome) -> None:

@@ -47,6 +47,7 @@ from orders.dispatch.timeouts import meet_deadlines
 from orders.marks.guard import check_database, keep_mark, may_send, stop_for_restore
 from orders.marks.storage import Mark, MarkUnwritable
 from orders.models import Order, PlacementAttempt
+from orders.reckoning.daily_limit import give_back_to_limit, take_from_limit
 from orders.review.decisions import ask_for_review
 from orders.states import AttemptOutcome, ReviewReason, Submission
 from panel.lib.http.exchange import Phase
@@ -177,7 +178,8 @@ def _record(claim: Claim, outcome: AddOutcome) -> bool:
 def claim_next(*, provider_id: int) -> Claim | None:
     """Claim the provider's next due order. Return None if there is none, sending is stopped or all lanes are taken.
 
-    An order that would now cost more than the customer paid goes to review, and the next one is claimed.
+    An order that would now cost more than the customer paid goes to review, and the next one is claimed. One that would
+    pass the provider's daily limit stops sending to it until midnight.
     """
     while True:
         with transaction.atomic():
@@ -249,11 +251,16 @@ def _next_due(provider: Provider) -> Order | None:
 
 
 def _claim(provider: Provider, order: Order, mark: Mark) -> Claim | None:
+    """Claim the order. Return None if it moved meanwhile, or would pass the provider's daily limit."""
     # The expected cost follows the current rate, not that of the day of the order.
     cost = cost_of_order(service=order.service, quantity=order.quantity)
+    if not take_from_limit(provider=provider, cost=cost):
+        return None
     rate, currency = provider.exchange_rate, provider.currency
-    values = {"expected_cost": cost, "exchange_rate": rate, "currency": currency}
-    return _claim_with(provider, order, values, mark)
+    claim = _claim_with(provider, order, {"expected_cost": cost, "exchange_rate": rate, "currency": currency}, mark)
+    if claim is None:
+        give_back_to_limit(provider=provider, cost=cost, sent_at=timezone.now())
+    return claim
 
 
 def _claim_with(provider: Provider, order: Order, values: Mapping[str, object], mark: Mark) -> Claim | None:
