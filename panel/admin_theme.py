@@ -63,6 +63,7 @@ UNFOLD: dict[str, object] = {
                     },
                     _item("Drip-feeds", "water_drop", "orders_dripfeed_changelist", "orders.view_dripfeed"),
                     _item("Profit", "monitoring", _PROFIT, "orders.view_profit"),
+                    _item("Providers' money", "account_balance", "orders_moneyday_changelist", "orders.view_profit"),
                     {
                         **_item("Alerts", "warning", "ops_alert_changelist", "ops.view_alert"),
                         "badge": "panel.ops.dashboard.open_alerts_badge",

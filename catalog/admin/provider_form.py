@@ -24,7 +24,7 @@ PROTOCOL_NAMES = (
     "groups keywords country device min max posts delay expiry answer_number"
 )
 
-PRICES = ("exchange_rate", "margin_bp", "margin_fixed", "publish_new", "on_rise")
+PRICES = ("exchange_rate", "margin_bp", "margin_fixed", "publish_new", "on_rise", "daily_limit")
 TECHNICAL = ("max_parallel_adds", "max_parallel_polls", "request_id_parameter", "probes_ids")
 # Columns only for staff who may connect providers. The key is not a column.
 CONNECTION = ("api_url", "currency", *TECHNICAL)
@@ -37,6 +37,12 @@ class PriceForm(forms.ModelForm):
     margin_fixed = AmountField(label="Fixed margin per 1000", required=False, help_text=INHERITED)
     exchange_rate = ExchangeRateField(
         initial=10**12, help_text="What one unit of the provider's currency costs in the panel's."
+    )
+
+    daily_limit = AmountField(
+        label="Daily spending limit",
+        required=False,
+        help_text="In the provider's currency. An order that would pass it waits for the next day. Empty: no limit.",
     )
 
     class Meta:

@@ -1,5 +1,5 @@
 """Orders in the admin. Each module registers its pages."""
 
-from orders.admin import drip_feeds, orders, orphans
+from orders.admin import drip_feeds, orders, orphans, reckoning
 
-__all__ = ("drip_feeds", "orders", "orphans")
+__all__ = ("drip_feeds", "orders", "orphans", "reckoning")

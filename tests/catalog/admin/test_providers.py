@@ -189,6 +189,7 @@ def test_connection_when_manager_views_it_then_read_only_without_key(provider):
         "margin_fixed",
         "publish_new",
         "on_rise",
+        "daily_limit",
     }
     text = page.content.decode()
     assert provider.api_url in text
@@ -368,7 +369,7 @@ def test_facts_when_last_import_was_not_applied_then_reason_is_shown(provider, o
     assert facts(provider)[0][0] == GOOD
 
 
-@pytest.mark.parametrize("what", [Cause.CURRENCY, Cause.UNREACHABLE, Cause.BALANCE, Cause.REQUEST_IDS])
+@pytest.mark.parametrize("what", [Cause.CURRENCY, Cause.MONEY, Cause.UNREACHABLE, Cause.BALANCE, Cause.REQUEST_IDS])
 def test_facts_when_alert_is_open_then_included(provider, what):
     healthy(provider)
     raise_alert(cause=what, about=provider.pk + 1, text="Another bills in EUR.")

@@ -33,7 +33,7 @@ from catalog.prices.changes import apply_change, draft_change
 from catalog.prices.edits import Edit
 from catalog.prices.storage import price_policy
 from catalog.provider_accounts import pause_provider
-from orders.models import Order, OrderInReview
+from orders.models import MoneyDay, Order, OrderInReview
 from orders.states import ReviewReason
 from panel.accounts.models import User
 from panel.accounts.roles import MANAGER, OWNER, ROLES, SUPPORT, set_up_roles
@@ -82,6 +82,7 @@ MANAGER_PAGES = SUPPORT_PAGES | named("""
     catalog_provider: changelist change history import_now resume test_connection
     catalog_service: changelist change history export import
     catalog_syncrun: changelist change history progress again
+    orders_moneyday: changelist export
     orders_order: profit
     orders_orderinreview: profit
 """)
@@ -169,6 +170,7 @@ def shop(customer: User, provider: Provider) -> dict[str, Any]:
         wallet_of(customer=customer),
         wallet_of(customer=customer).entries.first(),
         make.drip(customer, service),
+        MoneyDay.objects.create(provider=provider, day=timezone.localdate(), currency="USD", opening=1, closing=1),
         make.payment_method(),
         make.pending_deposit(customer),
         Alert.objects.get(),
