@@ -48,6 +48,7 @@ from orders.marks.guard import check_database, keep_mark, may_send, stop_for_res
 from orders.marks.storage import Mark, MarkUnwritable
 from orders.models import Order, PlacementAttempt
 from orders.reckoning.daily_limit import give_back_to_limit, take_from_limit
+from orders.reckoning.witness import is_explained
 from orders.review.decisions import ask_for_review
 from orders.states import AttemptOutcome, ReviewReason, Submission
 from panel.lib.http.exchange import Phase
@@ -97,7 +98,7 @@ def submit_for_provider(*, provider: Provider, seconds: float = ROUND_SECONDS) -
     """Submit this provider's due orders one after another, for about `seconds`. Return how many were sent.
 
     Stops early when an answer pauses the provider or its lanes are taken. Sends nothing from a database that may be a
-    restored one.
+    restored one, by its mark or by the provider's balance.
     """
     if not may_send():
         return 0
@@ -105,6 +106,8 @@ def submit_for_provider(*, provider: Provider, seconds: float = ROUND_SECONDS) -
         client_for(provider)
     except ProviderUnusable as error:
         pause_provider(provider=provider, reason="key", text=str(error))
+        return 0
+    if not is_explained(provider=provider):
         return 0
     stop_at = time.monotonic() + seconds
     sent = 0
