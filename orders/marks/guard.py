@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache as remember
 from hashlib import sha256
 from pathlib import Path
@@ -33,8 +33,8 @@ log = structlog.get_logger(__name__)
 
 # Numbers are skipped so far beyond the mark: those that were given in its last second may be missing in it.
 SPARE_NUMBERS = 1_000
-# Without a mark a database is believed so long after a person confirmed it, on each machine; and if it kept no marks
-# yet and its tasks ran so recently: then it was upgraded, not restored.
+# Without a mark a database is believed so long after a person confirmed it, until something is sent from it; and if it
+# kept no marks yet and its tasks ran so recently: then it was upgraded, not restored.
 MAX_BELIEVED = timedelta(minutes=15)
 # Seconds between two notes of the numbers that this process gave to orders and entries.
 NOTE_SECONDS = 1.0
@@ -197,19 +197,28 @@ def _known(in_file: Mark | None, in_cache: Mark | None) -> Known:
     if row is None:
         DatabaseIdentity.objects.get_or_create(pk=1, defaults={"token": uuid4().hex})
         row = rows.get()
-    vouched_at = row.heard_at if row.marked_at is None and row.confirmed_at is None else row.confirmed_at
     return Known(
         identity=row.token,
         generation=row.generation,
         covered=row.covered,
         site_url=row.site_url,
         was_marked=row.marked_at is not None,
-        is_believed=vouched_at is not None and timezone.now() - vouched_at <= MAX_BELIEVED,
+        is_believed=in_file is None and in_cache is None and _is_believed(row, heard_at=row.heard_at),
         has_orders=row.has_orders,
         has_attempts=row.has_attempts,
         has_file_attempt=row.has_file_attempt,
         has_cache_attempt=row.has_cache_attempt,
     )
+
+
+def _is_believed(row: DatabaseIdentity, *, heard_at: datetime | None) -> bool:
+    """Return True if the database may send without a mark: see MAX_BELIEVED."""
+    vouched_at = row.confirmed_at if row.marked_at or row.confirmed_at else heard_at
+    if vouched_at is None or timezone.now() - vouched_at > MAX_BELIEVED:
+        return False
+    if row.confirmed_at is None:
+        return True
+    return not PlacementAttempt.objects.filter(pk__gt=row.covered.get(row.token, 0)).exists()
 
 
 def _has_attempt(mark: Mark | None) -> Exists:

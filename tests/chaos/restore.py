@@ -25,6 +25,7 @@ from catalog.provider_accounts import check_balance
 from orders.common.stops import is_restore_open, open_stops, resume_sending, stop_sending
 from orders.marks import storage
 from orders.models import Order, Orphan
+from orders.reckoning.reckon import reckon_provider
 from orders.recovery.after_restore import begin_after_restore
 from orders.recovery.doubts import bind_found
 from orders.recovery.orphans import close_known_orphans, search_orphans
@@ -111,6 +112,8 @@ class _Trial:
             product.submit_for(self.provider)
             self.server.skip_order_ids(3)
         check_balance(provider=self.provider)
+        self.provider.refresh_from_db()
+        reckon_provider(provider=self.provider)
 
     def _order(self) -> None:
         link = f"https://example.com/{self.host.replace(' ', '-')}/{self.created}"

@@ -246,6 +246,20 @@ def test_new_machine_when_confirmed_then_needs_no_mark_for_a_while(
     assert guard.may_send()
 
 
+def test_new_machine_when_orders_were_sent_since_then_needs_a_mark(
+    upstream: SandboxServer, customer: Any, service: Any, staff: Any
+) -> None:
+    """A backup from after the confirmation may be restored within minutes, too."""
+    stop_sending(reason=StopReason.NO_MARK, text="Unknown.")
+    DatabaseIdentity.objects.get_or_create(pk=1, defaults={"token": "this"})
+    confirm_latest(actor=staff)
+    make.order(customer, service)
+    submit_now()
+    (guard.settings.VAR_DIR / storage.FILE).unlink()
+    storage._with_cache(lambda: storage.cache.clear())
+    assert not guard.may_send()
+
+
 def test_other_database_when_confirmed_then_its_marks_are_covered(
     upstream: SandboxServer, customer: Any, service: Any, staff: Any
 ) -> None:
