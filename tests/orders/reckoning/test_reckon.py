@@ -29,6 +29,7 @@ from panel.sandbox.server import SandboxServer
 from tests import make
 from tests.orders.reckoning.conftest import Read
 from tests.scenes import (
+    at_once,
     create_accepted,
     create_in_doubt,
     create_known_orders,
@@ -121,6 +122,7 @@ def test_refund_when_it_shows_there_then_no_alert(
     poll_now()
     money = read()
     assert (money.base_balance, money.unexplained) == (make.micros("995"), 0)
+    assert read().unexplained == 0
     assert (today().spent, today().topped_up, today().unexplained) == (-make.micros("15"), 0, 0)
 
 
@@ -355,6 +357,20 @@ def test_reading_when_reckoned_again_then_nothing_changes(
     before = (list(ProviderMoney.objects.values()), list(MoneyDay.objects.values()))
     reckon_provider(provider=Provider.objects.get(pk=provider.pk))
     assert (list(ProviderMoney.objects.values()), list(MoneyDay.objects.values())) == before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_reckoning_when_done_by_many_at_once_then_counted_once(
+    customer: Any, service: Any, provider: Any, read: Read
+) -> None:
+    read()
+    create_accepted(customer, service, 2)
+    poll_now()
+    check_balance(provider=provider)
+    provider = Provider.objects.get(pk=provider.pk)
+    results = at_once(4, lambda _: reckon_provider(provider=provider))
+    assert [one for one in results if isinstance(one, Exception)] == []
+    assert (today().spent, today().unexplained) == (2 * COST, 0)
 
 
 def test_reckoning_when_killed_anywhere_then_nothing_is_half_counted(
