@@ -19,11 +19,11 @@ from catalog.provider_accounts import note_success, pause_provider
 from catalog.upstream.errors import ErrorCode
 from catalog.upstream.results import AddAccepted, AddOutcome, NotSent, Refused, Unknown
 from orders.common.backoff import first_poll_after, resend_wait
+from orders.common.doubts import doubt_from
 from orders.common.poll_queue import follow
 from orders.common.stops import stop_sending
 from orders.common.timeline import write_event
 from orders.common.transitions import OrderMoved, id_columns, move, move_all
-from orders.dispatch.timeouts import doubt_from
 from orders.models import Order, PlacementAttempt
 from orders.reckoning.daily_limit import give_back_to_limit
 from orders.refunds.posting import cancel_unaccepted

@@ -6,16 +6,14 @@ Every sweep handles at most SWEEP orders, each by a conditional update of its ow
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import structlog
 from django.db import DatabaseError, transaction
-from django.db.models import F, Value
-from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
 from billing.ledger import LedgerError
-from orders.common.backoff import first_search_after
+from orders.common.doubts import doubt_from
 from orders.common.stops import is_restore_open
 from orders.common.timeline import write_event
 from orders.common.transitions import OrderMoved, move_all
@@ -67,14 +65,6 @@ def expire_leases() -> int:
     if moved:
         log.warning("leases ran out", orders=moved)
     return moved
-
-
-def doubt_from(now: datetime) -> dict[str, object]:
-    """Return the next search and the deadline of an order in doubt; a deadline or a later search already set stays."""
-    return {
-        "next_action_at": Greatest(F("next_action_at"), Value(now + first_search_after())),
-        "doubt_until": Coalesce(F("doubt_until"), Value(now + timedelta(minutes=site.DOUBT_DEADLINE_MINUTES.value))),
-    }
 
 
 def review_overdue_doubts() -> None:

@@ -19,10 +19,10 @@ from billing.models import Deposit, Entry
 from catalog.models import Provider
 from catalog.provider_accounts import ProviderUnusable, account_of
 from orders.checkout.drip_feeds import begin_next_run
+from orders.common.doubts import doubt_from
 from orders.common.stops import open_stops, resume_sending, stop_sending
 from orders.common.timeline import write_event
 from orders.common.transitions import NO_REVIEW, move_all
-from orders.dispatch.timeouts import doubt_from
 from orders.marks import storage
 from orders.marks.guard import machine, skip_known_numbers
 from orders.marks.storage import Mark, MarkUnwritable
