@@ -25,6 +25,7 @@ from hypothesis import settings as hypothesis_settings
 
 from billing import append_only
 from orders.dispatch import submit
+from orders.dispatch.answer_files import answers_folder
 from orders.marks import guard, storage
 from panel.ops.invariants import find_breaches
 from panel.sandbox.server import SandboxServer
@@ -168,6 +169,13 @@ def no_mark(own_folder: None) -> None:
 def no_witness(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ask no provider for its balance before the first order of a test."""
     monkeypatch.setattr(submit, "is_explained", lambda provider: True)
+
+
+@pytest.fixture(autouse=True)
+def no_kept_answers(own_folder: None) -> None:
+    """Begin each test without answers that an earlier one left on disk."""
+    if answers_folder().exists():
+        shutil.rmtree(answers_folder())
 
 
 @pytest.fixture(autouse=True)
