@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 from datetime import timedelta
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, InterfaceError, InternalError, OperationalError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -31,6 +31,9 @@ from orders.review.decisions import ask_for_review
 from orders.states import AttemptOutcome, EventKind, ReviewReason, StopReason, Submission
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert
+
+# What a database raises while it is away, restarting or, after a failover, read-only: trying again later can succeed.
+DATABASE_AWAY = (OperationalError, InterfaceError, InternalError)
 
 # The provider will not accept this order: what the customer reads.
 PERMANENT: dict[ErrorCode, str] = {
@@ -134,7 +137,8 @@ def keep_evidence(*, attempt: PlacementAttempt, outcome: AddOutcome) -> None:
 
 def _finish_attempt(attempt: PlacementAttempt, outcome: AddOutcome) -> None:
     evidence = outcome.evidence
-    PlacementAttempt.objects.filter(pk=attempt.pk).update(
+    # By token: a restored database may have given the number to another attempt.
+    PlacementAttempt.objects.filter(token=attempt.token).update(
         finished_at=timezone.now(),
         outcome=_attempt_outcome(outcome),
         phase=evidence.phase.value[:12],

@@ -3,9 +3,11 @@
 1. *Claim*: one transaction moves the order to SUBMITTING with a new token and a lease, and creates a
    PlacementAttempt. From here on the order is not sent again by itself, except as described below.
 2. *Send*: outside any transaction. The client refuses to send when too little of the lease is left.
-3. *Record*: conditional on the token. Without a clear answer the order is IN_DOUBT.
+3. *Record*: conditional on the token. Without a clear answer the order is IN_DOUBT. Until the commit, the answer is
+   also on disk.
 
-A worker that is killed before 1 leaves the order queued; after 1, `expire_leases` moves it to IN_DOUBT.
+A worker that is killed before 1 leaves the order queued. After 1, `record_kept_answers` records its answer if there is
+one on disk; otherwise `expire_leases` moves the order to IN_DOUBT.
 
 An order in doubt is sent again only under the request id of its first attempt, to a provider that promises to
 accept a request id once (`claim_repetition`).
@@ -22,7 +24,7 @@ from functools import partial
 from uuid import uuid4
 
 import structlog
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import connection, transaction
 from django.db.models import F, Min, QuerySet
 from django.utils import timezone
 
@@ -42,7 +44,10 @@ from orders.checkout.validation import add_params
 from orders.common.provider_rounds import for_each_provider
 from orders.common.stops import without_stops
 from orders.common.transitions import OrderMoved, move
-from orders.dispatch.outcomes import keep_evidence, record_outcome
+from orders.dispatch.answer_files import kept_on_disk
+from orders.dispatch.answer_json import KeptAnswer, answer_to_json
+from orders.dispatch.kept_answers import alert_unwritable
+from orders.dispatch.outcomes import DATABASE_AWAY, keep_evidence, record_outcome
 from orders.dispatch.timeouts import meet_deadlines
 from orders.marks.guard import check_database, keep_mark, may_send, stop_for_restore
 from orders.marks.storage import Mark, MarkUnwritable
@@ -57,7 +62,10 @@ from panel.site.registry import submission_times
 log = structlog.get_logger(__name__)
 
 ROUND_SECONDS = 20.0
-RECORD_WAITS = (0.1, 1.0, 5.0)
+# Seconds between two tries to record an answer, which double; and how long it is tried if the lease ends sooner.
+FIRST_RECORD_WAIT = 0.1
+MAX_RECORD_WAIT = 5.0
+MIN_RECORD_SECONDS = 6.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +132,20 @@ def submit_for_provider(*, provider: Provider, seconds: float = ROUND_SECONDS) -
 def send_add(*, claim: Claim) -> bool:
     """Send a claimed order and record the outcome. Return False if the provider should get no more orders now."""
     outcome = _add(claim)
-    try:
-        return _record(claim, outcome)
-    except Exception:
-        log.exception("answer not recorded", order=claim.order.pk, outcome=repr(outcome))
-        keep_evidence(attempt=claim.attempt, outcome=outcome)
-        raise
+    text = answer_to_json(KeptAnswer(claim.provider.name, outcome))
+    with kept_on_disk(token=claim.attempt.token, text=text) as obstacle:
+        try:
+            may_go_on = _record(claim, outcome)
+        except DATABASE_AWAY:
+            log.exception("answer not recorded", order=claim.order.pk, outcome=repr(outcome), on_disk=not obstacle)
+            raise
+        except Exception:
+            log.exception("answer not recorded", order=claim.order.pk, outcome=repr(outcome))
+            keep_evidence(attempt=claim.attempt, outcome=outcome)
+            raise
+    if obstacle:
+        alert_unwritable(obstacle=obstacle)
+    return may_go_on
 
 
 def _add(claim: Claim) -> AddOutcome:
@@ -159,23 +175,26 @@ def _add(claim: Claim) -> AddOutcome:
 
 
 def _record(claim: Claim, outcome: AddOutcome) -> bool:
-    """Record the outcome, even if the database connection broke during the call.
+    """Record the outcome, trying until the lease ends while the database is away or, after a failover, read-only.
 
-    The answer exists only in this process: losing it would leave an accepted order in doubt.
+    Each try has its own connection: after a failover, the old one may lead to a server that stays read-only.
     """
-
-    def record() -> bool:
-        # A copy, since `record_outcome` mutates the order and a failed try is rolled back.
-        return record_outcome(provider=claim.provider, order=copy(claim.order), attempt=claim.attempt, outcome=outcome)
-
-    for wait in RECORD_WAITS:
+    # At least for a moment, even if the process was stopped until the lease had ended.
+    until = max(claim.not_after + claim.add_timeout, time.monotonic() + MIN_RECORD_SECONDS)
+    wait = FIRST_RECORD_WAIT
+    while True:
         try:
-            return record()
-        except (OperationalError, InterfaceError):
-            log.exception("answer not recorded yet", order=claim.order.pk, outcome=repr(outcome))
+            # A copy, since `record_outcome` mutates the order and a failed try is rolled back.
+            return record_outcome(
+                provider=claim.provider, order=copy(claim.order), attempt=claim.attempt, outcome=outcome
+            )
+        except DATABASE_AWAY:
             connection.close()
-            time.sleep(wait)
-    return record()
+            if time.monotonic() + wait > until:
+                raise
+            log.exception("answer not recorded yet", order=claim.order.pk, outcome=repr(outcome))
+        time.sleep(wait)
+        wait = min(2 * wait, MAX_RECORD_WAIT)
 
 
 def claim_next(*, provider_id: int) -> Claim | None:

@@ -1,5 +1,7 @@
 """Deadlines: leases that ran out, orders in doubt for too long, orders queued for too long.
 
+Before a lease counts as run out without an answer, the answers on disk are recorded.
+
 Every sweep handles at most SWEEP orders, each by a conditional update of its own.
 """
 
@@ -17,6 +19,7 @@ from orders.common.doubts import doubt_from
 from orders.common.stops import is_restore_open
 from orders.common.timeline import write_event
 from orders.common.transitions import OrderMoved, move_all
+from orders.dispatch.kept_answers import record_kept_answers
 from orders.models import Order
 from orders.refunds.posting import cancel_unaccepted
 from orders.review.decisions import ask_for_review
@@ -32,7 +35,7 @@ SWEEP = 500
 
 def meet_deadlines() -> None:
     """Run all sweeps. An error in one raises an alert; it stops neither the others nor the submitting of orders."""
-    for sweep in (expire_leases, review_overdue_doubts, end_held_orders):
+    for sweep in (record_kept_answers, expire_leases, review_overdue_doubts, end_held_orders):
         try:
             sweep()
         except Exception as error:

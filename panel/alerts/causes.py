@@ -17,6 +17,8 @@ class Cause(StrEnum):
     SETTINGS = "settings"
     SENDING = "sending"
     MARK = "mark"
+    ANSWERS = "answers"
+    ANSWER_DISK = "answers:disk"
     # About a provider.
     TROUBLE = "provider:{}:trouble"
     PROVIDER_SENDING = "provider:{}:sending"

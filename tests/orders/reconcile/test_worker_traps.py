@@ -386,7 +386,7 @@ def test_refusal_when_database_fails_once_then_still_recorded(upstream, customer
             raise failures.pop()
         write(**values)
 
-    monkeypatch.setattr(submit, "RECORD_WAITS", (0,))
+    monkeypatch.setattr(submit, "FIRST_RECORD_WAIT", 0)
     monkeypatch.setattr(submit.connection, "close", lambda: None)
     monkeypatch.setattr(outcomes, "write_event", once)
     submit_now()
