@@ -1,0 +1,39 @@
+"""Documents for owners name everything that they can meet."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from orders.states import ReviewReason, StopReason
+from panel.alerts.causes import Cause
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def first_columns(document: str) -> Counter[str]:
+    """Return how often each first cell of the document's tables occurs."""
+    rows = (line for line in (ROOT / document).read_text().splitlines() if line.startswith("| "))
+    return Counter(row.split(" | ")[0].removeprefix("| ").strip("` ") for row in rows)
+
+
+@pytest.mark.parametrize("kind", [Cause, ReviewReason, StopReason])
+def test_what_can_go_wrong_when_read_then_names_each_once(kind):
+    names = [one.of("…") if isinstance(one, Cause) else one.label for one in kind]  # type: ignore[arg-type]
+    found = first_columns("docs/what-can-go-wrong.md")
+    assert {name: found[name] for name in names} == dict.fromkeys(names, 1)
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/restore.md", "docs/what-can-go-wrong.md"])
+def test_links_when_to_files_and_sections_then_these_exist(document):
+    path = ROOT / document
+    for target in re.findall(r"\]\((?!https?:)([^)]+)\)", path.read_text()):
+        name, _, section = target.partition("#")
+        linked = path.parent / name if name else path
+        assert linked.exists(), target
+        if section:
+            titles = re.findall(r"^#+ (.+)$", linked.read_text(), re.MULTILINE)
+            assert section in {title.lower().replace(" ", "-") for title in titles}, target
