@@ -22,6 +22,7 @@ from catalog.upstream.client import UpstreamClient
 from catalog.upstream.errors import PROVIDER_WIDE, ErrorCode, ProviderRefused, UpstreamError, UpstreamUnavailable
 from catalog.upstream.results import RowError
 from orders.common.backoff import resend_wait
+from orders.common.stops import is_restore_open
 from orders.common.timeline import event_of
 from orders.models import CancelRequest, OrderEvent, ProviderRequest, Refill
 from orders.states import EventKind
@@ -60,7 +61,12 @@ def is_busy(rows: QuerySet[ProviderRequest], *, provider: Provider) -> bool:
 
 
 def lock_batch(rows: QuerySet[Row], *, provider: Provider) -> list[Row]:
-    """Return at most 100 due rows with their orders, the longest waiting first, locked for this transaction."""
+    """Return at most 100 due rows with their orders, the longest waiting first, locked for this transaction.
+
+    None while a database that was restored, or may have been, waits for staff: it may not know that a request was sent.
+    """
+    if is_restore_open():
+        return []
     return lock_due(rows.filter(provider=provider).select_related("order"), due="next_action_at", limit=BATCH)
 
 

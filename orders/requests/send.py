@@ -7,6 +7,7 @@ from functools import partial
 
 from catalog.models import Provider
 from orders.common.provider_rounds import for_each_provider
+from orders.common.stops import is_restore_open
 from orders.requests import cancel, refill
 from orders.requests.queue import BATCH, is_busy, update_alert, with_due
 from panel.alerts.causes import Cause
@@ -20,6 +21,9 @@ def send_due_requests(*, seconds: float = ROUND_SECONDS) -> int:
 
 
 def providers_with_due_requests() -> list[Provider]:
+    """Return providers with requests to send; none while a restored database waits for staff."""
+    if is_restore_open():
+        return []
     return with_due(cancel.unsent_cancels(), refill.unsent_refills())
 
 
