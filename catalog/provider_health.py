@@ -56,10 +56,12 @@ class Fact:
         return {GOOD: "Good", INFO: "Note", WARNING: "Warning", DANGER: "Urgent"}[self.level]
 
 
-def provider_state(*, provider: Provider) -> Fact:
-    """Return whether it sells, in a word or two."""
+def provider_state(*, provider: Provider, is_stopped: bool = False) -> Fact:
+    """Return whether it sells, in a word or two. `is_stopped`: sending to it is stopped."""
     if not provider.is_active:
         return Fact(INFO, "Off")
+    if is_stopped:
+        return Fact(DANGER, "Stopped")
     if provider.pause_count:
         return Fact(DANGER, "Paused")
     if provider.polling_failures:
@@ -67,10 +69,13 @@ def provider_state(*, provider: Provider) -> Fact:
     return Fact(GOOD, "Running")
 
 
-def provider_facts(*, provider: Provider, last_run: SyncRun | None) -> list[Fact]:
-    """Return all facts about its health, the worst first. `last_run` is its latest import."""
+def provider_facts(*, provider: Provider, last_run: SyncRun | None, is_stopped: bool = False) -> list[Fact]:
+    """Return all facts about its health, the worst first.
+
+    `last_run` is its latest import; `is_stopped`: sending to it is stopped.
+    """
     facts = [
-        *_sending(provider),
+        *_sending(provider, is_stopped),
         *_importing(provider, last_run),
         *_money(provider),
         *_alerts(provider),
@@ -85,14 +90,16 @@ def last_import(*, provider: Provider) -> SyncRun | None:
     return provider.import_runs.order_by("-pk").first()
 
 
-def _sending(provider: Provider) -> Iterator[Fact]:
+def _sending(provider: Provider, is_stopped: bool) -> Iterator[Fact]:
     if not provider.is_active:
         yield Fact(INFO, "It is off: nothing is sold from it or sent to it. Open orders are still followed.")
+    if is_stopped:
+        yield Fact(DANGER, "Sending to it is stopped: its orders wait until somebody resumes it.")
     if provider.pause_count:
         end = provider.paused_until
         until = f"until {moment_text(end)}" if end and end > timezone.now() else "but the next order is tried"
         yield Fact(DANGER, f"Sending to it is paused {until}: {provider.pause_reason}")
-    elif provider.is_active:
+    elif provider.is_active and not is_stopped:
         yield Fact(GOOD, "It takes orders.")
     if provider.polling_failures:
         times = "once" if provider.polling_failures == 1 else f"{provider.polling_failures} times in a row"
@@ -140,9 +147,13 @@ def _services(provider: Provider) -> Iterator[Fact]:
         yield Fact(WARNING, "None of its services is on sale.")
     if found["gone"]:
         yield Fact(INFO, f"{_of_its_services(found['gone'])} no longer on its list, so not sold.")
-    if urgent := CatalogChange.objects.filter(provider=provider, is_urgent=True, accepted_at=None).count():
+    waiting = CatalogChange.objects.filter(provider=provider, is_urgent=True, accepted_at=None)
+    if urgent := waiting.exclude(topic=CatalogChange.Topic.ORDERS).count():
         rates = "1 rate" if urgent == 1 else f"{urgent:,} rates"
-        yield Fact(DANGER, f"{rates} rose past the minimum margin. The inbox tells what was done.")
+        yield Fact(DANGER, f"{rates} rose past the minimum margin or your limit. The inbox tells what was done.")
+    if canceled := waiting.filter(topic=CatalogChange.Topic.ORDERS).count():
+        went = "1 service is" if canceled == 1 else f"{canceled:,} services are"
+        yield Fact(DANGER, f"{went} off sale, because it canceled their orders. The inbox asks you about them.")
 
 
 def _of_its_services(count: int) -> str:

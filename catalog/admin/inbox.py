@@ -40,6 +40,7 @@ KIND_BADGES = {
     _Kind.LIMITS: ("neutral", "straighten"),
     _Kind.FLAGS: ("neutral", "flag"),
     _Kind.TEXT: ("neutral", "edit"),
+    _Kind.CANCELED: ("danger", "cancel"),
 }
 
 DONE = {_Action.REPRICED: ("info", "sell"), _Action.OFF_SALE: ("warning", "visibility_off")}
@@ -65,6 +66,9 @@ def changed_words(change: CatalogChange) -> Iterator[str]:
     """Yield one line for each column that the provider changed. The texts are the provider's: escape them."""
     if change.kind in LISTING:
         yield LISTING[_Kind(change.kind)]
+        return
+    if change.kind == _Kind.CANCELED:
+        yield f"The provider canceled {change.new['canceled']} of the last {change.new['ended']} orders that ended."
         return
     for column, value in change.new.items():
         before = change.old.get(column)
@@ -173,7 +177,9 @@ class CatalogChangeAdmin(ReadOnlyAdmin):
         lines = list(changed_words(change))
         if change.price_before is not None and change.price_after is not None:
             lines.append(f"price {shown_money(change.price_before)} → {shown_money(change.price_after)}")
-        if change.is_urgent:
+        if change.rose_too_far:
+            lines.append("The rate rose by more than the limit in the settings.")
+        elif change.is_urgent and change.topic != CatalogChange.Topic.ORDERS:
             lines.append("Less than the minimum margin at the old price.")
         words = format_html_join("", "<div><bdi>{}</bdi></div>", ((line,) for line in lines))
         done = admin_badge(*DONE[_Action(change.action)], str(_Action(change.action).label)) if change.action else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 
 from django.db.models import QuerySet
@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from catalog.imports.diff import ImportPlan, Listed, differences
 from catalog.imports.inbox import MAX_NAMED, TopicChange, record_changes
+from catalog.imports.rises import find_steep_rises, store_past_rates
 from catalog.models import CatalogChange, Category, OnRise, Provider, Service, UpstreamService
 from catalog.prices.rules import PricedService, Terms, is_below_minimum, priced
 from catalog.prices.storage import alert_hidden, load_priced_services, lock_prices, read_terms, write_prices
@@ -20,10 +21,13 @@ NO_CATEGORY = "Other"
 _Action = CatalogChange.Action
 
 
-def store_plan(*, provider: Provider, plan: ImportPlan, is_first: bool) -> None:
+def store_plan(
+    *, provider: Provider, plan: ImportPlan, is_first: bool, accepted: Mapping[str, int] | None = None
+) -> None:
     """Write everything that differs. Call it in the import's transaction, which locks the provider's row.
 
     Takes the lock of all prices. On the first import of a provider (`is_first`) new services do not go into the inbox.
+    `accepted` are rates, by the provider's ids, that staff saw and accepted.
     """
     if plan.is_empty:
         return
@@ -35,8 +39,11 @@ def store_plan(*, provider: Provider, plan: ImportPlan, is_first: bool) -> None:
     made = _publish(provider, plan.new, categories, terms, now)
     known = [one.pk for one in (*plan.changed, *plan.returned, *plan.vanished)]
     sold = _sold_by_row(provider, [*known, *([] if is_first else made)])
-    effects = _reprice(provider, plan, sold, terms)
-    noted = list(_noted(plan, sold, effects))
+    moved = [*plan.changed, *plan.returned]
+    steep = find_steep_rises(provider=provider, changes=moved, sold=sold, accepted=accepted or {})
+    store_past_rates(provider=provider, changes=moved, now=now)
+    effects = _reprice(provider, plan, sold, terms, steep)
+    noted = list(_noted(plan, sold, effects, steep))
     if not is_first:
         noted.extend(TopicChange(pk, "listing", {}, {"is_listed": True}, *_pair(sold.get(pk))) for pk in made)
     record_changes(provider=provider, noted=noted, terms=terms, now=now)
@@ -164,11 +171,12 @@ def _sold_by_row(provider: Provider, upstream_ids: Collection[int]) -> dict[int,
 
 
 def _reprice(
-    provider: Provider, plan: ImportPlan, sold: dict[int, list[PricedService]], terms: Terms
+    provider: Provider, plan: ImportPlan, sold: dict[int, list[PricedService]], terms: Terms, steep: Collection[int]
 ) -> dict[int, PricedService]:
     """Write the prices that follow from changed rates. Return the affected services as they are now, by primary key.
 
-    If the provider is set to it, a service whose old price no longer leaves the minimum margin goes off sale.
+    The services in `steep` go off sale. If the provider is set to it, so does a service whose old price no longer
+    leaves the minimum margin.
     """
     effects: dict[int, PricedService] = {}
     changed, lost = [], 0
@@ -179,7 +187,7 @@ def _reprice(
             after = priced(before, terms)
             lost += before.is_on_sale and not after.is_on_sale
             rose = one.new.rate > one.old.rate and is_below_minimum(price=before.price, after=after, terms=terms)
-            if rose and provider.on_rise == OnRise.OFF_SALE:
+            if before.pk in steep or (rose and provider.on_rise == OnRise.OFF_SALE):
                 after = after._replace(is_on_sale=False)
             effects[before.pk] = after
             if after != before:
@@ -190,7 +198,7 @@ def _reprice(
 
 
 def _noted(
-    plan: ImportPlan, sold: dict[int, list[PricedService]], effects: dict[int, PricedService]
+    plan: ImportPlan, sold: dict[int, list[PricedService]], effects: dict[int, PricedService], steep: Collection[int]
 ) -> Iterator[TopicChange]:
     for one in plan.vanished:
         yield TopicChange(one.pk, "listing", {"is_listed": True}, {"is_listed": False}, *_pair(sold.get(one.pk)))
@@ -199,7 +207,8 @@ def _noted(
     for one in (*plan.changed, *plan.returned):
         for topic, old, new in differences(one):
             before, after = _pair(sold.get(one.pk), effects if topic == "rate" else None)
-            yield TopicChange(one.pk, topic, old, new, before, after, _action(before, after))
+            rose = topic == "rate" and any(service.pk in steep for service in sold.get(one.pk, ()))
+            yield TopicChange(one.pk, topic, old, new, before, after, _action(before, after), rose)
 
 
 def _pair(

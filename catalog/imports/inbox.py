@@ -27,7 +27,7 @@ from panel.lib.bulk_sql import in_chunks, insert_rows, update_rows
 # Maximum rows to query by primary key; beyond, reading all rows of a provider is faster.
 MAX_NAMED = 500
 
-_COLUMNS = ("kind", "old", "new", "service_id", "price_before", "price_after", "is_urgent", "action")
+_COLUMNS = ("kind", "old", "new", "service_id", "price_before", "price_after", "is_urgent", "action", "rose_too_far")
 _IS_URGENT = _COLUMNS.index("is_urgent")
 _Topic, _Kind, _Action = CatalogChange.Topic, CatalogChange.Kind, CatalogChange.Action
 
@@ -48,7 +48,8 @@ class Accepted:
 class TopicChange:
     """A change in one topic of one service in a provider's list; `old` and `new` hold what differs.
 
-    `before` and `after` are the panel's service for it; they differ if the rate changed its price.
+    `before` and `after` are the panel's service for it; they differ if the rate changed its price. `rose_too_far`: a
+    service of it went off sale for the size of the rise.
     """
 
     upstream_id: int
@@ -58,6 +59,7 @@ class TopicChange:
     before: PricedService | None = None
     after: PricedService | None = None
     action: str = _Action.NONE
+    rose_too_far: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,7 @@ class _Open:
     price_before: int | None
     is_urgent: bool
     action: str
+    rose_too_far: bool
 
 
 # -- recording ---------------------------------------------------------------------------------------
@@ -123,7 +126,8 @@ def _values(one: TopicChange, row: _Open | None, terms: Terms) -> tuple[Any, ...
         before = one.before.price if row is None or row.price_before is None else row.price_before
         after = one.after.price
     urgent = _is_urgent(one, row, kind, before, terms)
-    return kind, old, new, one.after.pk if one.after else None, before, after, urgent, action
+    rose_too_far = one.rose_too_far or (row is not None and row.rose_too_far)
+    return kind, old, new, one.after.pk if one.after else None, before, after, urgent, action, rose_too_far
 
 
 def _since_last_seen(one: TopicChange, row: _Open | None) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
@@ -144,7 +148,7 @@ def _open_rows(provider: Provider, upstream_ids: set[int]) -> dict[tuple[int, st
     rows = CatalogChange.objects.filter(provider=provider, accepted_at=None).order_by()
     if len(upstream_ids) <= MAX_NAMED:
         rows = rows.filter(upstream__in=upstream_ids)
-    names = ("pk", "upstream_id", "topic", "kind", "old", "new", "price_before", "is_urgent", "action")
+    names = ("pk", "upstream_id", "topic", "kind", "old", "new", "price_before", "is_urgent", "action", "rose_too_far")
     found = (_Open(*row) for row in rows.values_list(*names))
     return {(row.upstream_id, row.topic): row for row in found}
 
@@ -178,13 +182,14 @@ def _is_urgent(one: TopicChange, row: _Open | None, kind: str, before: int | Non
 
 
 def _alert_rises(provider: Provider, *, grew: bool) -> None:
-    if not CatalogChange.objects.filter(provider=provider, accepted_at=None, is_urgent=True).exists():
+    waiting = CatalogChange.objects.filter(provider=provider, accepted_at=None, is_urgent=True)
+    if not waiting.exclude(topic=_Topic.ORDERS).exists():
         resolve_alert(cause=Cause.RATE_RISES, about=provider.pk)
     elif grew:
         raise_alert(
             cause=Cause.RATE_RISES,
             about=provider.pk,
-            text=f"{provider.name}: rates rose past the minimum margin. See the inbox.",
+            text=f"{provider.name}: rates rose past the minimum margin, or by more than your limit. See the inbox.",
         )
 
 
@@ -198,15 +203,18 @@ def accept_changes(*, changes: QuerySet[CatalogChange], actor: User | None, put_
     """
     with transaction.atomic():
         lock_prices()
-        rows = list(changes.filter(accepted_at=None).order_by().values_list("pk", "service_id", "provider_id"))
+        found = changes.filter(accepted_at=None).order_by()
+        rows = list(found.values_list("pk", "service_id", "provider_id", "topic"))
         now, accepted = timezone.now(), 0
-        for chunk in in_chunks(pk for pk, _, _ in rows):
+        for chunk in in_chunks(pk for pk, *_ in rows):
             still_open = CatalogChange.objects.filter(pk__in=chunk, accepted_at=None)
             accepted += still_open.update(accepted_at=now, accepted_by=actor)
-        services = {service for _, service, _ in rows if service is not None}
+        services = {service for _, service, *_ in rows if service is not None}
         done = _put_on_sale(services, actor) if put_on_sale and services else Accepted()
-        for provider in Provider.objects.filter(pk__in={provider for _, _, provider in rows}).order_by("pk"):
+        for provider in Provider.objects.filter(pk__in={provider for _, _, provider, _ in rows}).order_by("pk"):
             _alert_rises(provider, grew=False)
+        for service in sorted(service for _, service, _, topic in rows if service and topic == _Topic.ORDERS):
+            resolve_alert(cause=Cause.CANCELED_SERVICE, about=service)
     return Accepted(accepted, done.put_on_sale, done.not_sellable)
 
 

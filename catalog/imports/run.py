@@ -159,7 +159,8 @@ def _apply(run: SyncRun, provider: Provider, plan: ImportPlan) -> None:
         if not Provider.objects.filter(pk=provider.pk, last_synced_at=seen).update(last_synced_at=run.started_at):
             raise _Moved
         provider.refresh_from_db()
-        store_plan(provider=provider, plan=plan, is_first=seen is None)
+        accepted = run.accepts.grounds.get("rates", {}) if run.accepts else {}
+        store_plan(provider=provider, plan=plan, is_first=seen is None, accepted=accepted)
         _finish(
             run,
             _Outcome.APPLIED,

@@ -3,7 +3,7 @@
 from catalog.models.imports import CatalogChange, SyncRun
 from catalog.models.prices import CustomerGroup, CustomerPrice, GroupMember, PriceChange
 from catalog.models.providers import MAX_BP, OnRise, PricePolicy, Provider, ProviderFigures
-from catalog.models.services import Category, Service, ServiceFigures, UpstreamService
+from catalog.models.services import Category, PastRate, Service, ServiceFigures, UpstreamService
 from catalog.models.shop import Favourite, ShelfMark, ShelfNews
 from catalog.models.versions import CatalogVersion
 
@@ -17,6 +17,7 @@ __all__ = (
     "Favourite",
     "GroupMember",
     "OnRise",
+    "PastRate",
     "PriceChange",
     "PricePolicy",
     "Provider",

@@ -88,7 +88,8 @@ class CatalogChange(models.Model):
     """A change in a provider's list, until somebody has seen it.
 
     If it changes again before that, it stays one row: `old` holds the values when last seen, `new` the values now.
-    Their keys are columns of `UpstreamService`; rates are in micro-units of the provider's currency.
+    Their keys are columns of `UpstreamService`; rates are in micro-units of the provider's currency. The topic of
+    orders is about how the provider treats them instead: `new` has "canceled" of the last "ended".
     """
 
     class Topic(models.TextChoices):
@@ -97,6 +98,7 @@ class CatalogChange(models.Model):
         LIMITS = "limits", "Limits"
         FLAGS = "flags", "Flags"
         TEXT = "text", "Text"
+        ORDERS = "orders", "Orders"
 
     class Kind(models.TextChoices):
         NEW = "new", "New"
@@ -107,9 +109,10 @@ class CatalogChange(models.Model):
         LIMITS = "limits", "Limits"
         FLAGS = "flags", "Flags or type"
         TEXT = "text", "Name or category"
+        CANCELED = "canceled", "Orders canceled"
 
     class Action(models.TextChoices):
-        """What the import did to the panel's service."""
+        """What the panel did to its service."""
 
         NONE = "", "Nothing"
         REPRICED = "repriced", "Re-priced"
@@ -128,6 +131,11 @@ class CatalogChange(models.Model):
         default=False, help_text="The price before would leave less than the minimum margin now."
     )
     action = models.CharField(max_length=10, choices=Action.choices, default=Action.NONE, blank=True)
+    rose_too_far = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Taken off sale because its rate rose by more than RATE_RISE_PERCENT.",
+    )
     created_at = models.DateTimeField(default=timezone.now)
     changed_at = models.DateTimeField(default=timezone.now)
     accepted_at = models.DateTimeField(null=True, blank=True)

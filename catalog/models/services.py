@@ -57,6 +57,24 @@ class UpstreamService(models.Model):
         return f"{self.external_id} · {self.name}"
 
 
+class PastRate(models.Model):
+    """The rate of a provider's service before its first change of a day. Written only by imports, kept for a week.
+
+    The oldest one of a service is its rate a week ago. Rates are in micro-units of the provider's currency.
+    """
+
+    # No index of its own: the constraint's begins with it.
+    upstream = models.ForeignKey(UpstreamService, on_delete=models.CASCADE, related_name="past_rates", db_index=False)
+    day = models.DateField()
+    rate = models.BigIntegerField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("upstream", "day"), name="past_rate_one_a_day"),)
+
+    def __str__(self) -> str:
+        return f"Rate of {self.upstream} before {self.day}"
+
+
 class Category(models.Model):
     """A category of the shop."""
 
@@ -104,6 +122,9 @@ class Service(models.Model):
     cost = models.BigIntegerField(default=0, editable=False)
     price = models.BigIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(default=timezone.now)
+    # What staff agreed to when they last put it on sale: the provider's rate then, and when.
+    confirmed_rate = models.BigIntegerField(null=True, blank=True, editable=False)
+    put_on_sale_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     class Meta:
         ordering = ("category", "position", "pk")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import blake2s
 
 from django.db import transaction
@@ -204,6 +204,7 @@ def apply_change(*, change: PriceChange, seen: str | None, actor: User | None) -
             raise ChangeRefused("This draft is more than a day old and was dropped; make the change again.")
         # 4. Write the settings, then what follows from them.
         _write(edits, preview, terms)
+        _confirm_rates(preview, now)
         alert_hidden(len(lost))
     for name, value in values.items():
         setattr(change, name, value)
@@ -372,3 +373,10 @@ def _write(edits: Sequence[Edit], preview: Preview, terms: Terms) -> None:
     for columns, chosen in rows.items():
         update_rows(model=Service, columns=columns, rows=chosen)
     write_prices(services.values())
+
+
+def _confirm_rates(preview: Preview, now: datetime) -> None:
+    """Store at which rate and when services were put on sale: what staff agreed to is not asked again."""
+    put_on_sale = (one.after for one in preview.effects if one.after.is_on_sale and not one.before.is_on_sale)
+    rows = [(sold.pk, sold.rate, now) for sold in put_on_sale]
+    update_rows(model=Service, columns=("confirmed_rate", "put_on_sale_at"), rows=rows)

@@ -11,7 +11,7 @@ from operator import attrgetter
 
 from django.db.models import QuerySet
 
-from catalog.models import CatalogChange, Category, PricePolicy, Provider, Service, UpstreamService
+from catalog.models import CatalogChange, Category, PastRate, PricePolicy, Provider, Service, UpstreamService
 from catalog.prices.rules import CategoryTerms, PanelTerms, PricedService, ProviderTerms, Terms, rescaled_rate
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert
@@ -65,7 +65,7 @@ def write_prices(sold: Iterable[PricedService]) -> None:
 
 
 def convert_rates(*, provider_id: int, was: int, now: int) -> None:
-    """Convert a provider's rates, also in open changes, to another exchange rate, rounded up; clear its balance.
+    """Convert a provider's rates, past and confirmed ones too, to another exchange rate, rounded up; clear its balance.
 
     For a provider that now bills in another currency. Otherwise its old rates would be costed at the new exchange rate
     until the next import, and the shop could sell at a fraction of its prices. Call it under the lock of all prices, in
@@ -77,6 +77,11 @@ def convert_rates(*, provider_id: int, was: int, now: int) -> None:
 
     rates = UpstreamService.objects.filter(provider=provider_id).order_by("pk").values_list("pk", "rate")
     update_rows(model=UpstreamService, columns=("rate",), rows=[(pk, converted(rate)) for pk, rate in rates])
+    past = PastRate.objects.filter(upstream__provider=provider_id).order_by("pk").values_list("pk", "rate")
+    update_rows(model=PastRate, columns=("rate",), rows=[(pk, converted(rate)) for pk, rate in past])
+    agreed = Service.objects.filter(upstream__provider=provider_id, confirmed_rate__isnull=False).order_by("pk")
+    confirmed = [(pk, converted(rate)) for pk, rate in agreed.values_list("pk", "confirmed_rate") if rate is not None]
+    update_rows(model=Service, columns=("confirmed_rate",), rows=confirmed)
     waiting = CatalogChange.objects.filter(
         provider=provider_id, topic=CatalogChange.Topic.RATE, accepted_at=None
     ).values_list("pk", "old", "new")

@@ -40,6 +40,7 @@ class Cause(StrEnum):
     RATE_RISES = "catalog:{}:rises"
     # About a service, an order, a drip-feed or a deposit.
     OVERCHARGE = "service:{}:overcharge"
+    CANCELED_SERVICE = "service:{}:canceled"
     LATE_ANSWER = "order:{}:late"
     HELD_ORDER = "order:{}:held"
     NOT_APPLIED = "order:{}:not-applied"

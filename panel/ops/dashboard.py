@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
-from django.db.models import F, Q, Sum
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 
 from billing.models import Deposit, Wallet
 from catalog.models import CatalogChange, Provider
+from orders.common.stops import open_stops
 from orders.models import DripFeed, OrderInReview
 from orders.reports.profit import profit_of_all
 from orders.selectors import count_open_orders
@@ -33,14 +34,20 @@ def dashboard(request: HttpRequest, context: dict[str, object]) -> dict[str, obj
         has_no_role=not request.user.is_superuser and not request.user.get_all_permissions(),
         running=not late,
         late_tasks=late,
+        stops=open_stops().filter(provider=None),
         ledger=_ledger(show_owed=may("billing.view_wallet")),
         needs_me=_needs_me(user_of(request)),
         today=_today() if may("orders.view_order") else None,
         shows_money=may("orders.view_profit"),
-        providers=Provider.objects.filter(is_active=True) if may("catalog.view_provider") else None,
+        providers=_providers() if may("catalog.view_provider") else None,
         alerts=Alert.objects.filter(resolved_at=None)[:10] if may("ops.view_alert") else [],
     )
     return context
+
+
+def _providers() -> QuerySet[Provider]:
+    stops = open_stops().filter(provider=OuterRef("pk"))
+    return Provider.objects.filter(is_active=True).annotate(is_stopped=Exists(stops))
 
 
 def open_alerts_badge(request: HttpRequest) -> str:
@@ -89,7 +96,12 @@ def _ledger(*, show_owed: bool) -> dict[str, object]:
 
 
 def _risen() -> int:
-    return CatalogChange.objects.filter(accepted_at=None, is_urgent=True).count()
+    urgent = CatalogChange.objects.filter(accepted_at=None, is_urgent=True)
+    return urgent.exclude(topic=CatalogChange.Topic.ORDERS).count()
+
+
+def _canceled() -> int:
+    return CatalogChange.objects.filter(accepted_at=None, topic=CatalogChange.Topic.ORDERS).count()
 
 
 def _open_alerts() -> int:
@@ -111,9 +123,16 @@ _NEEDS: tuple[tuple[str, str, Callable[[], int], str, str], ...] = (
     ),
     ("deposit waits for you", "deposits wait for you", _deposits, "billing_deposit", "billing.decide_deposit"),
     (
-        "rise past the minimum margin",
-        "rises past the minimum margin",
+        "rate rose too far",
+        "rates rose too far",
         _risen,
+        "catalog_catalogchange",
+        "catalog.view_catalogchange",
+    ),
+    (
+        "service went off sale, as its orders were canceled",
+        "services went off sale, as their orders were canceled",
+        _canceled,
         "catalog_catalogchange",
         "catalog.view_catalogchange",
     ),

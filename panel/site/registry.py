@@ -325,6 +325,26 @@ REPRICE_FACTOR = Number(
     touches_money=True,
     help="A list in which most rates changed by this factor is refused: its currency may have changed.",
 )
+RATE_RISE_PERCENT = Number(
+    "RATE_RISE_PERCENT",
+    "Steep rise of a rate",
+    default=50,
+    least=0,
+    most=10_000,
+    unit="percent",
+    touches_money=True,
+    help="A service whose rate rises by more within a week, at once or in steps, goes off sale and asks you. 0: never.",
+)
+CANCELED_SERVICE_PERCENT = Number(
+    "CANCELED_SERVICE_PERCENT",
+    "Canceled by the provider",
+    default=80,
+    least=0,
+    most=99,
+    unit="percent",
+    touches_money=True,
+    help="A service of whose last 20 orders the provider canceled more goes off sale and asks you. 0: never.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,6 +391,8 @@ GROUPS = (
             SILENCE_HOURS,
             LOST_SERVICES_PERCENT,
             REPRICE_FACTOR,
+            RATE_RISE_PERCENT,
+            CANCELED_SERVICE_PERCENT,
         ),
     ),
 )

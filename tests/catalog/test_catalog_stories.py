@@ -152,15 +152,15 @@ def test_rate_when_raised_upstream_then_never_sold_at_a_loss(shop, customer, on_
     """The provider raised its rate silently, and the panel sold below its cost for weeks."""
     Provider.objects.update(on_rise=on_rise)
     assert make.order(customer, service(101), quantity=1_000).charge == 2_500_000
-    shop.set_service(101, rate="3.20")
+    shop.set_service(101, rate="2.80")
     for number in range(102, 106):
         shop.set_service(number, rate="1.99")
     run_scheduled_import()
     raised = service(101)
-    assert (raised.cost, raised.price) == (3_200_000, 4_000_000)
+    assert (raised.cost, raised.price) == (2_800_000, 3_500_000)
     if on_rise == "reprice":
         after = make.order(customer, raised, quantity=1_000)
-        assert (after.charge, after.expected_cost) == (4_000_000, 3_200_000)
+        assert (after.charge, after.expected_cost) == (3_500_000, 2_800_000)
     else:
         with pytest.raises(NotOnSale):
             make.order(customer, raised, quantity=1_000)
@@ -168,7 +168,7 @@ def test_rate_when_raised_upstream_then_never_sold_at_a_loss(shop, customer, on_
     # It is the first in the inbox, with the price it would have had, and an alert.
     first = CatalogChange.objects.all()[0]
     assert (first.kind, first.is_urgent, first.service) == ("rate_up", True, raised)
-    assert (first.price_before, first.price_after) == (2_500_000, 4_000_000)
+    assert (first.price_before, first.price_after) == (2_500_000, 3_500_000)
     assert first.action == ("repriced" if on_rise == "reprice" else "off_sale")
     assert CatalogChange.objects.filter(is_urgent=False, kind="rate_down").count() == 4
     assert Alert.objects.get(resolved_at=None).cause == f"catalog:{raised.upstream.provider_id}:rises"
@@ -208,7 +208,7 @@ def test_service_text_when_it_holds_a_script_then_escaped_everywhere(upstream, p
     upstream.set_service(106, name=SCRIPT, row={"type": SCRIPT})
     import_services(provider=provider)
     # The inbox and a refused import show it, too.
-    upstream.set_service(101, name=f"{IMAGE}{SCRIPT} new", rate="2.00", max=77)
+    upstream.set_service(101, name=f"{IMAGE}{SCRIPT} new", rate="1.20", max=77)
     upstream.set_service(102, rate="1.10")
     upstream.set_service(107, name=f"{IMAGE}{SCRIPT} new")
     import_services(provider=provider)

@@ -223,7 +223,8 @@ def test_imports_when_many_then_statements_stay_the_same(staff_client, staff, pr
 def changed(service: Service | None = None, *, kind: str = "rate_up", **values: Any) -> CatalogChange:
     """Create an open change, by default of a service whose rate rose from $2.00 to $3.00."""
     upstream = service.upstream if service else UpstreamService.objects.get()
-    topic = {"rate_up": "rate", "rate_down": "rate", "new": "listing", "gone": "listing", "returned": "listing"}
+    topic = {"rate_up": "rate", "rate_down": "rate", "canceled": "orders"}
+    topic |= dict.fromkeys(("new", "gone", "returned"), "listing")
     rise = {"rate": 2_000_000}, {"rate": 3_000_000}, 2_500_000, 3_750_000
     defaults = dict(zip(("old", "new", "price_before", "price_after"), rise, strict=True)) if kind == "rate_up" else {}
     return CatalogChange.objects.create(
@@ -271,6 +272,7 @@ def sold_service(db):
         ("gone", {"is_listed": True}, {"is_listed": False}, ["It is not in the list any more, and cannot be ordered."]),
         ("new", {}, {"is_listed": True}, ["It is new in the list."]),
         ("returned", {"is_listed": False}, {"is_listed": True}, ["It is in the list again."]),
+        ("canceled", {}, {"canceled": 18, "ended": 20}, ["The provider canceled 18 of the last 20 orders that ended."]),
     ],
 )
 def test_changed_words_when_change_is_shown_then_old_and_new_values(sold_service, kind, old, new, words):
@@ -290,6 +292,20 @@ def test_inbox_when_shown_then_urgent_rows_first_with_service_links(staff_client
     assert "rate $2.00 → $3.00 (+50%)" in text
     assert "price $2.50 → $3.75" in text
     assert "Re-priced" in text
+
+
+def test_inbox_when_service_went_off_sale_then_it_says_why(staff_client, sold_service):
+    other = make.service(sold_service.upstream.provider, external_id="2", name="Likes")
+    changed(sold_service, is_urgent=True, action="off_sale", rose_too_far=True)
+    canceled = {"canceled": 18, "ended": 20}
+    changed(other, kind="canceled", old={}, new=canceled, is_urgent=True, action="off_sale")
+    text = text_of(staff_client.get(INBOX))
+    assert "The rate rose by more than the limit in the settings." in text
+    assert "The provider canceled 18 of the last 20 orders that ended." in text
+    assert "minimum margin" not in text
+    overview = text_of(staff_client.get(reverse("admin:index")))
+    assert re.search(r">1</span> rate rose too far<", overview)
+    assert re.search(r">1</span> service went off sale, as its orders were canceled<", overview)
 
 
 def test_inbox_when_empty_then_says_so(staff_client, sold_service):
@@ -464,8 +480,8 @@ def test_overview_when_rates_pass_minimum_then_shown_if_permitted(staff_client, 
     changed(sold_service, is_urgent=True)
     changed(sold_service, kind="limits")
     text = text_of(staff_client.get(reverse("admin:index")))
-    assert re.search(r'href="/admin/catalog/catalogchange/"><span[^>]*>1</span> rise past the minimum margin<', text)
-    assert "past the minimum margin" not in text_of(client_with("view_order").get(reverse("admin:index")))
+    assert re.search(r'href="/admin/catalog/catalogchange/"><span[^>]*>1</span> rate rose too far<', text)
+    assert "rose too far" not in text_of(client_with("view_order").get(reverse("admin:index")))
 
 
 # -- categories --------------------------------------------------------------------------------------

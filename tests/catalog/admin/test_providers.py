@@ -383,7 +383,10 @@ def test_facts_when_rates_pass_minimum_then_counted_until_accepted(provider):
     values = {"provider": provider, "upstream": service.upstream, "kind": "rate_up", "is_urgent": True}
     CatalogChange.objects.create(topic="rate", **values)
     CatalogChange.objects.create(topic="limits", **values, accepted_at=timezone.now())
-    assert facts(provider)[0] == (DANGER, "1 rate rose past the minimum margin. The inbox tells what was done.")
+    assert facts(provider)[0] == (
+        DANGER,
+        "1 rate rose past the minimum margin or your limit. The inbox tells what was done.",
+    )
 
 
 def test_facts_when_services_are_gone_then_counted(provider):

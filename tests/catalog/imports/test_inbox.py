@@ -217,7 +217,8 @@ def test_rise_when_past_minimum_then_urgent_repriced_and_one_alert(listing, prov
     assert open_rows().first() == urgent
     assert (service(101).price, service(101).is_on_sale) == (3_250_000, True)
     alert = rises(provider).get()
-    assert (alert.text, alert.count) == ("Upstream: rates rose past the minimum margin. See the inbox.", 1)
+    text = "Upstream: rates rose past the minimum margin, or by more than your limit. See the inbox."
+    assert (alert.text, alert.count) == (text, 1)
 
 
 def row_of(external_id, topic="rate"):
