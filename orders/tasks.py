@@ -13,7 +13,7 @@ from orders.reckoning.daily_limit import resume_raised_limits
 from orders.reconcile import worker
 from orders.reports import statistics
 from orders.requests import refill_poll, send
-from orders.tracking import monitor, poll
+from orders.tracking import canceled_services, monitor, poll
 from panel.alerts.models import Heartbeat
 from panel.alerts.services import record_heartbeat
 
@@ -69,6 +69,15 @@ def poll_orders() -> None:
 def watch_polls() -> None:
     """Raise an alert for each provider whose open orders are not polled in time."""
     monitor.watch_polls()
+
+
+@shared_task
+def watch_services() -> None:
+    """Take services off sale whose orders their provider cancels."""
+    began = timezone.now()
+    canceled_services.watch_services()
+    # From its begin: the next round looks from here on.
+    record_heartbeat(task=canceled_services.TASK, at=began)
 
 
 @shared_task

@@ -86,6 +86,11 @@ beat_schedule = {
         "schedule": 60.0,
         "options": {"expires": 60},
     },
+    "watch-services": {
+        "task": "orders.tasks.watch_services",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
     "send-requests": {
         "task": "orders.tasks.send_requests",
         "schedule": 5.0,

@@ -203,6 +203,12 @@ class Order(Sale, Dispatch, Tracking, Review):
                 name="order_by_upstream_number",
             ),
             models.Index(fields=("review_since",), condition=~Q(review_reason=""), name="order_in_review"),
+            # The last orders of a service that ended.
+            models.Index(
+                fields=("service", "-finished_at"),
+                condition=Q(finished_at__isnull=False),
+                name="order_ended_of_service",
+            ),
         )
 
     def __str__(self) -> str:

@@ -37,6 +37,8 @@ class SendingStop(models.Model):
 
     class Meta:
         ordering = ("-pk",)
+        verbose_name = "stop of sending"
+        verbose_name_plural = "sending"
         constraints = (
             models.UniqueConstraint(
                 fields=("provider", "reason"), condition=Q(ended_at=None), name="stop_one_open_per_reason"

@@ -18,6 +18,7 @@ from orders.reconcile.worker import reconcile_due_orders
 from orders.reports.statistics import count_figures
 from orders.requests.refill_poll import poll_due_refills
 from orders.requests.send import send_due_requests
+from orders.tracking.canceled_services import watch_services
 from orders.tracking.monitor import watch_polls
 from orders.tracking.poll import poll_due_orders
 from panel.accounts.mails import send_account_mails
@@ -67,6 +68,9 @@ ROUNDS: dict[str, Round] = {
     ),
     "submit_orders": Round(submit_due_orders, "Send orders that are due to their providers.", "{count} orders sent."),
     "watch_polls": Round(watch_polls, "Alert on open orders that are not polled in time.", "The polls were checked."),
+    "watch_services": Round(
+        watch_services, "Take services off sale whose orders are canceled.", "{count} services went off sale."
+    ),
 }
 
 
