@@ -61,6 +61,7 @@ UNFOLD: dict[str, object] = {
                         # The default would also highlight this on the profit page, whose address is below it.
                         "active": lambda request: _is_at(request, "orders_order_") and not _is_at(request, _PROFIT),
                     },
+                    _item("Sending", "send", "orders_sendingstop_changelist", "orders.view_sendingstop"),
                     _item("Drip-feeds", "water_drop", "orders_dripfeed_changelist", "orders.view_dripfeed"),
                     _item("Profit", "monitoring", _PROFIT, "orders.view_profit"),
                     _item("Providers' money", "account_balance", "orders_moneyday_changelist", "orders.view_profit"),

@@ -53,7 +53,7 @@ class ProviderAdmin(PricedAdmin):
     list_select_related = ("figures",)
     search_fields = ("name",)
     actions = ("import_services",)
-    actions_detail = ("test_connection", "import_now", "resume")
+    actions_detail: tuple[str, ...] = ("test_connection", "import_now", "resume")
     change_form_outer_before_template = "admin/catalog/provider_panel.html"
     # Includes the currency and the switch: saved at once, they would take effect before the new exchange rate.
     priced = ("exchange_rate", "margin_bp", "margin_fixed", "currency", "is_active")
@@ -107,7 +107,8 @@ class ProviderAdmin(PricedAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, object] | None = None
     ) -> HttpResponse:
         provider = self.get_object(request, unquote(object_id))
-        about = _about(provider) if provider is not None and self.has_view_permission(request, provider) else {}
+        is_shown = provider is not None and self.has_view_permission(request, provider)
+        about = _about(provider, is_stopped=self.is_stopped(provider)) if is_shown else {}
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **about})
 
     # -- the list --------------------------------------------------------------------------------------
@@ -130,7 +131,11 @@ class ProviderAdmin(PricedAdmin):
 
     @display(description="State")
     def shown_state(self, provider: Provider) -> str:
-        return _badge(provider_state(provider=provider))
+        return _badge(provider_state(provider=provider, is_stopped=self.is_stopped(provider)))
+
+    def is_stopped(self, provider: Any) -> bool:
+        """Return True if sending to it is stopped. The pages of orders, which know of stops, override it."""
+        return False
 
     @display(description="Balance there", ordering="balance")
     def shown_balance(self, provider: Provider) -> str:
@@ -275,18 +280,18 @@ def describe_run(run: SyncRun) -> str:
     )
 
 
-def _about(provider: Provider) -> dict[str, Any]:
+def _about(provider: Provider, *, is_stopped: bool) -> dict[str, Any]:
     """Return the context of the panel above the form."""
     run = last_import(provider=provider)
     return {
         "provider": provider,
-        "state": _badge(provider_state(provider=provider)),
+        "state": _badge(provider_state(provider=provider, is_stopped=is_stopped)),
         "balance": shown_money(provider.balance, provider.currency),
         "runway": runway_in_words(provider),
         "run": run,
         "run_state": _run_badge(run.outcome) if run else "",
         "run_counts": describe_run(run) if run and run.outcome == SyncRun.Outcome.APPLIED else "",
-        "facts": provider_facts(provider=provider, last_run=run),
+        "facts": provider_facts(provider=provider, last_run=run, is_stopped=is_stopped),
     }
 
 

@@ -24,11 +24,12 @@ CHANGE_ADDRESS = "accounts.change_address"
 RIGHTS = {
     OWNER: (
         "everything, and alone the money of wallets, deposits and payment methods, settings that touch money, "
-        "providers' addresses and keys, invitations, roles and e-mail addresses."
+        "providers' addresses and keys, resuming what the panel stopped by itself, invitations, roles and e-mail "
+        "addresses."
     ),
     MANAGER: (
-        "what Support may, and prices, services, imports, customers' terms, profit, alerts and settings; no provider's "
-        "address or key, and no money but refunds of orders."
+        "what Support may, and prices, services, imports, customers' terms, profit, alerts and settings, stopping the "
+        "sending of orders and resuming it; no provider's address or key, and no money but refunds of orders."
     ),
     SUPPORT: (
         "customers' names, password links, switching accounts off, API keys to revoke; orders and drip-feeds, to "
@@ -44,11 +45,13 @@ _SUPPORT = (
     "billing.view_wallet billing.view_entry billing.view_deposit",
     "orders.view_order orders.change_order",
     "orders.view_dripfeed orders.change_dripfeed",
+    "orders.view_sendingstop",
     "ops.view_alert",
 )
 _MANAGER = (
     *_SUPPORT,
     "orders.view_profit",
+    "orders.add_sendingstop orders.change_sendingstop",
     "ops.change_alert",
     "site.change_settings",
     "catalog.view_provider catalog.change_provider",

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from orders.common.stops import open_stops
 from panel.alerts.models import Heartbeat
 
 LATE = timedelta(minutes=2)
@@ -29,9 +30,10 @@ def tasks_late() -> list[str]:
 @never_cache
 @require_safe
 def healthz(request: HttpRequest) -> JsonResponse:
-    """Return 200 while pages work, 503 without database or cache. Late tasks are reported with 200.
+    """Return 200 while pages work, 503 without database or cache. Late tasks and stops are reported with 200.
 
-    A balancer that removed the web server because the worker is down would only add an outage.
+    A balancer that removed the web server because the worker is down would only add an outage. Stops of one provider
+    are not reported: everybody may read this.
     """
     checks = {"database": _database(), "cache": _cache()}
     healthy = all(checks.values())
@@ -39,6 +41,8 @@ def healthz(request: HttpRequest) -> JsonResponse:
     if checks["database"]:
         late = tasks_late()
         report["tasks"] = "ok" if not late else f"late: {', '.join(late)}"
+        stops = open_stops().filter(provider=None).values_list("reason", flat=True)
+        report["sending"] = f"stopped: {', '.join(stops)}" if stops else "ok"
     return JsonResponse(report, status=200 if healthy else 503)
 
 

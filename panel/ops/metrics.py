@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 
 from catalog.models import Provider
 from orders.common.backoff import poll_bound
+from orders.common.stops import open_stops
 from orders.models import Order, OrderInReview
 from orders.states import Submission
 from orders.tracking.monitor import poll_backlog
@@ -47,6 +48,7 @@ class _Panel(Collector):
     def collect(self) -> Iterator[Metric]:
         yield from _poll_backlog()
         yield from _not_accepted()
+        yield from _stops()
         yield from _tasks()
         yield _gauge("upmark_open_alerts", "Alerts that nobody resolved.", _open_alerts())
 
@@ -92,6 +94,17 @@ def _count(submission: Submission) -> int:
     """Count by provider, to use the index."""
     by_provider = Order.objects.filter(submission=submission).order_by("provider_id").values_list("provider_id")
     return sum(count for _, count in by_provider.annotate(Count("pk")))
+
+
+def _stops() -> Iterator[Metric]:
+    stopped = set(open_stops().order_by().values_list("provider_id", flat=True))
+    yield _gauge("upmark_sending_stopped", "1 while no order is sent to any provider.", None in stopped)
+    yield _by(
+        "provider",
+        "upmark_provider_sending_stopped",
+        "1 while no order is sent to the provider, for a reason of its own.",
+        {name: pk in stopped for pk, name in Provider.objects.values_list("pk", "name")},
+    )
 
 
 def _tasks() -> Iterator[Metric]:

@@ -33,8 +33,8 @@ from catalog.prices.changes import apply_change, draft_change
 from catalog.prices.edits import Edit
 from catalog.prices.storage import price_policy
 from catalog.provider_accounts import pause_provider
-from orders.models import MoneyDay, Order, OrderInReview
-from orders.states import ReviewReason
+from orders.models import MoneyDay, Order, OrderInReview, SendingStop
+from orders.states import ReviewReason, StopReason
 from panel.accounts.models import User
 from panel.accounts.roles import MANAGER, OWNER, ROLES, SUPPORT, set_up_roles
 from panel.alerts.causes import Cause
@@ -70,6 +70,7 @@ SUPPORT_PAGES = named("""
     orders_dripfeed: changelist change history stop
     orders_order: changelist change history decide cancel_one cancel_selected give_back end dismiss
     orders_orderinreview: changelist change history cancel_selected
+    orders_sendingstop: changelist change history
 """)
 MANAGER_PAGES = SUPPORT_PAGES | named("""
     catalog_catalogchange: changelist change history accept accept_on_sale
@@ -79,12 +80,13 @@ MANAGER_PAGES = SUPPORT_PAGES | named("""
     catalog_groupmember: changelist add change delete history
     catalog_pricechange: changelist change history preview undo
     catalog_pricepolicy: changelist change history
-    catalog_provider: changelist change history import_now resume test_connection
+    catalog_provider: changelist change history import_now resume stop_sending test_connection
     catalog_service: changelist change history export import
     catalog_syncrun: changelist change history progress again
     orders_moneyday: changelist export
     orders_order: profit
     orders_orderinreview: profit
+    orders_sendingstop: stop_panel resume
 """)
 OWNER_PAGES = MANAGER_PAGES | named("""
     accounts_user: add change_address invite_again withdraw_invitation
@@ -162,6 +164,7 @@ def shop(customer: User, provider: Provider) -> dict[str, Any]:
         group,
         GroupMember.objects.create(customer=customer, group=group),
         CustomerPrice.objects.create(customer=customer, service=service, price=3_000_000),
+        SendingStop.objects.create(reason=StopReason.STAFF, text="Too many complaints."),
         applied_change(),
         CatalogChange.objects.create(
             provider=provider, upstream=service.upstream, service=service, topic="rate", kind="rate_up"

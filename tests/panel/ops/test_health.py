@@ -7,6 +7,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from orders.common.stops import stop_sending
+from orders.states import StopReason
 from panel.alerts.models import Heartbeat
 from panel.alerts.services import record_heartbeat
 from panel.ops.health import TICKING
@@ -19,7 +21,7 @@ def test_healthz_when_all_works_then_ok(client):
         record_heartbeat(task=task)
     response = client.get("/healthz")
     assert response.status_code == 200
-    assert response.json() == {"database": "ok", "cache": "ok", "tasks": "ok"}
+    assert response.json() == {"database": "ok", "cache": "ok", "tasks": "ok", "sending": "ok"}
     assert "no-store" in response.headers["Cache-Control"]
 
 
@@ -31,6 +33,16 @@ def test_healthz_when_tasks_are_late_then_reported_and_still_200(client):
     Heartbeat.objects.filter(task="poll_orders").update(beat_at=timezone.now() - timedelta(minutes=3))
     response = client.get("/healthz")
     assert (response.status_code, response.json()["tasks"]) == (200, "late: poll_orders")
+
+
+@pytest.mark.django_db
+def test_healthz_when_sending_is_stopped_then_reported_and_still_200(client, provider):
+    stop_sending(reason=StopReason.BALANCE, text="It is $5 too low.", provider_id=provider.pk)
+    # Everybody may read this: nothing of a provider, and no figures.
+    assert client.get("/healthz").json()["sending"] == "ok"
+    stop_sending(reason=StopReason.RESTORED, text="A backup of 3 November was restored.")
+    response = client.get("/healthz")
+    assert (response.status_code, response.json()["sending"]) == (200, "stopped: restored")
 
 
 @pytest.mark.django_db

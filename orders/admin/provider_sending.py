@@ -1,0 +1,64 @@
+"""The catalog's pages of providers, with what orders add to them: whether sending is stopped, and stopping it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Exists, OuterRef, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from unfold.decorators import action
+
+from catalog.admin.providers import ProviderAdmin
+from catalog.models import Provider
+from orders.admin.sending import STOP, ReasonForm, what_waits
+from orders.common.stops import open_stops, stop_sending
+from orders.states import StopReason
+from panel.accounts.signed_in import user_of
+from panel.lib.admin.actions import ActionRefused, confirm_and_act
+from panel.lib.digits import whole_number
+
+admin.site.unregister(Provider)
+
+
+@admin.register(Provider)
+class SendingProviderAdmin(ProviderAdmin):
+    actions_detail = (*ProviderAdmin.actions_detail, "stop_sending")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        stops = open_stops().filter(provider=OuterRef("pk"))
+        return super().get_queryset(request).annotate(is_stopped=Exists(stops))
+
+    def is_stopped(self, provider: Any) -> bool:
+        return bool(provider.is_stopped)
+
+    def has_stop_sending_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        """Offer it until staff have stopped it; other reasons may be open meanwhile."""
+        pk = whole_number(object_id or "")
+        if pk is None or not request.user.has_perm(STOP) or not self.has_view_permission(request):
+            return False
+        return not open_stops().filter(provider=pk, reason=StopReason.STAFF).exists()
+
+    @action(description="Stop sending", icon="pan_tool", permissions=["stop_sending"])
+    def stop_sending(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        provider = get_object_or_404(Provider, pk=object_id)
+
+        def act(data: dict[str, Any]) -> str:
+            stopped = stop_sending(
+                reason=StopReason.STAFF, text=data["text"], provider_id=provider.pk, actor=user_of(request)
+            )
+            if not stopped:
+                raise ActionRefused("Staff have stopped it already.")
+            return f"Stopped sending to it: {data['text']}"
+
+        return confirm_and_act(
+            request=request,
+            model_admin=self,
+            obj=provider,
+            form_class=ReasonForm,
+            title=f"Stop sending to {provider}",
+            explanation=f"It gets no orders until somebody resumes it under “Sending”. {what_waits()}",
+            button="Stop sending",
+            act=act,
+        )
