@@ -27,6 +27,7 @@ from orders.checkout.create import loss_note
 from orders.common.transitions import OrderMoved
 from orders.models import Order
 from orders.reconcile import search
+from orders.reconcile.findings import evidence_attempt
 from orders.review import decisions
 from orders.states import ReviewReason, Submission
 from panel.accounts.models import User
@@ -257,7 +258,7 @@ def _refund(order: Order, actor: User | None, data: dict[str, Any]) -> str:
 def _search(order: Order, actor: User | None, data: dict[str, Any]) -> str:
     if search.search_now(order=order):
         return "Searched again and found it. The order is followed from now on."
-    attempt = search.evidence_attempt(order)
+    attempt = evidence_attempt(order)
     return f"Searched again. {attempt.search_note if attempt else ''}".strip()
 
 

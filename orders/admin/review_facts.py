@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from catalog.provider_accounts import same_account
 from orders.models import Order, PlacementAttempt
-from orders.reconcile.search import evidence_attempt
+from orders.reconcile.findings import evidence_attempt
 from orders.review import evidence
 from orders.states import MAYBE_ACCEPTED, AttemptOutcome, Submission
 from panel.lib.admin.base import shown_money

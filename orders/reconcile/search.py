@@ -12,32 +12,30 @@ candidates nothing is bound.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
 import structlog
-from django.db import transaction
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from catalog.models import Provider
-from catalog.provider_accounts import ProviderUnusable, account_of, client_for, note_balance, same_account
+from catalog.provider_accounts import ProviderUnusable, account_of, client_for, same_account
 from catalog.upstream.client import MAX_IDS, UpstreamClient
-from catalog.upstream.errors import ErrorCode, ProviderRefused, UnreadableAnswer, UpstreamError
+from catalog.upstream.errors import ErrorCode, ProviderRefused, UpstreamError
 from catalog.upstream.results import RowError, StatusRow
 from orders.checkout.create import cost_of_order
 from orders.common.stops import is_restored
 from orders.common.transitions import OrderMoved
-from orders.dispatch.submit import may_repeat
 from orders.models import Order, PlacementAttempt
 from orders.models.attempts import ACCEPTED
 from orders.reckoning.reckon import is_unexplained
-from orders.reconcile.match import Candidate, IdWindow, agrees, candidate_of, remains_agree, sole_match
-from orders.review.decisions import ReviewError, ask_for_review, bind_upstream_id
-from orders.states import MAYBE_ACCEPTED, AttemptOutcome, ReviewReason, Submission
-from panel.lib.money import MoneyError, micros_down
+from orders.reconcile.findings import evidence_attempt, give_up, note_search, read_balance, shown_orphans
+from orders.reconcile.match import Candidate, IdWindow, agrees, candidate_of, sole_match
+from orders.review.decisions import ReviewError, bind_upstream_id
+from orders.states import MAYBE_ACCEPTED, AttemptOutcome, Submission
 from panel.site.leases import longest_lease_since
 
 log = structlog.get_logger(__name__)
@@ -53,10 +51,6 @@ MIN_FOREIGN = 3
 FAR_ABOVE = 10**9
 # How late a provider may still accept a request that we gave up on.
 MAX_DELAY = timedelta(hours=1)
-# A balance that is older is stored anew: the reckoning needs one that rests for a while.
-BALANCE_AGE = timedelta(minutes=2)
-# The most orphans that are kept for staff.
-MAX_SHOWN = 20
 _OLD_ACCOUNT = "It was sent to another account there than the one that is set up now, so this one tells nothing of it."
 
 
@@ -72,7 +66,7 @@ def search_for(*, provider: Provider, doubts: Sequence[Order], max_seconds: floa
         return _search(provider, client, doubts, max_seconds)
     except (UpstreamError, ProviderUnusable) as error:
         for order in doubts:
-            _note(order, f"The provider could not be asked: {error}")
+            note_search(order, f"The provider could not be asked: {error}")
         return 0
 
 
@@ -105,31 +99,33 @@ def check_id(*, order: Order, upstream_id: str) -> None:
 
 
 def _search(provider: Provider, client: UpstreamClient, doubts: Sequence[Order], max_seconds: float) -> int:
-    balance = _read_balance(provider, client, doubts)
+    balance = read_balance(provider, client, doubts)
     accounts = same_account(provider)
     obstacle = _obstacle(provider, client, accounts)
     if obstacle:
         for order in doubts:
             if obstacle.is_final:
-                _give_up(provider, order, obstacle.note)
+                give_up(provider, order, obstacle.note)
             else:
-                _note(order, obstacle.note)
+                note_search(order, obstacle.note)
         return 0
     ids = ProviderIds(client=client, accounts=accounts, max_seconds=max_seconds / 3)
     searched: list[tuple[Order, IdWindow]] = []
     for order in doubts:
         window = window_of(order=order)
         if _sent_to_other_account(order, provider):
-            _give_up(provider, order, _OLD_ACCOUNT)
+            give_up(provider, order, _OLD_ACCOUNT)
         elif window is None:
-            _note(order, "No order that the provider accepted before it is known, so there is no id to begin with.")
+            note_search(
+                order, "No order that the provider accepted before it is known, so there is no id to begin with."
+            )
         elif window.is_too_wide:
             ends = f"{window.low} and {window.high}"
-            _give_up(provider, order, f"Others ordered too much meanwhile: its id may be any between {ends}.")
+            give_up(provider, order, f"Others ordered too much meanwhile: its id may be any between {ends}.")
         elif ids.ask(window.first, window.last):
             searched.append((order, window))
         else:
-            _note(order, "The provider did not answer for every id.")
+            note_search(order, "The provider did not answer for every id.")
     if not searched:
         return 0
     # Read the candidates before the known ids: see the module's docstring.
@@ -163,7 +159,7 @@ def _match_and_bind(
     else:
         note += "none of them is an order of ours that is not accounted for."
         note += "" if window.high is None else " If the provider took it late, its id is higher."
-    _note(order, note, probed_from=window.first, probed_to=window.last, orphans=_shown(doubt, orphans))
+    note_search(order, note, probed_from=window.first, probed_to=window.last, orphans=shown_orphans(doubt, orphans))
     if not found:
         return False
     text = f"Found at the provider as {found}: the one order of ours there that nothing else accounts for"
@@ -372,65 +368,3 @@ def _cost_now(order: Order) -> int | None:
     if service.cost <= 0 or service.upstream.external_id != order.upstream_service_id:
         return None
     return cost_of_order(service=service, quantity=order.quantity)
-
-
-# -- evidence for staff ------------------------------------------------------------------------------
-
-
-def evidence_attempt(order: Order) -> PlacementAttempt | None:
-    """Return the attempt that stores the evidence: the first that may have been accepted, or else the last one."""
-    maybe_taken = order.submission_attempts.filter(outcome__in=MAYBE_ACCEPTED).order_by("pk").first()
-    return maybe_taken or order.submission_attempts.first()
-
-
-def _read_balance(provider: Provider, client: UpstreamClient, doubts: Sequence[Order]) -> int | None:
-    """Read and store the balance, also as evidence of each doubt. Return it in micro-units; None if it is unreadable.
-
-    It is no verdict: other orders change it, too.
-    """
-    account, asked_at = account_of(provider), timezone.now()
-    try:
-        balance = micros_down(client.balance().amount)
-    except (ProviderRefused, UnreadableAnswer, MoneyError):
-        return None  # Other errors are raised: a provider that does not answer this would not answer the search.
-    now = timezone.now()
-    if provider.balance_checked_at is None or provider.balance_checked_at < now - BALANCE_AGE:
-        note_balance(provider=provider, balance=balance, asked_at=asked_at)
-    for order in doubts:
-        attempt = evidence_attempt(order)
-        if attempt and attempt.account == account:
-            # Keep the first balance: the later it is read, the more other orders have changed it.
-            unread = PlacementAttempt.objects.filter(pk=attempt.pk, balance_after_at=None)
-            unread.update(balance_after=balance, balance_after_at=now)
-    return balance
-
-
-def _note(order: Order, text: str, **found: object) -> None:
-    """Store the result of a search on the attempt. Columns not in `found` keep the result of an earlier search."""
-    attempt = evidence_attempt(order)
-    if attempt:
-        PlacementAttempt.objects.filter(pk=attempt.pk).update(
-            **found, searches=F("searches") + 1, searched_at=timezone.now(), search_note=text[:500]
-        )
-
-
-def _give_up(provider: Provider, order: Order, text: str) -> None:
-    """Note why no search can find the order, and send it to review unless its request id can be sent again."""
-    _note(order, text)
-    if not order.review_reason and not may_repeat(provider=provider, order=order):
-        with transaction.atomic():
-            ask_for_review(order=order, reason=ReviewReason.DOUBT, note=text)
-
-
-def _shown(doubt: Candidate | None, orphans: Mapping[int, StatusRow]) -> list[dict[str, object]]:
-    return [
-        {
-            "id": str(number),
-            "status": row.status_text,
-            "remains": row.remains,
-            "charge": None if row.charge is None else f"{row.charge:f}",
-            "agrees": bool(doubt and agrees(doubt, row)),
-            "remains_agree": bool(doubt and remains_agree(doubt, row)),
-        }
-        for number, row in sorted(orphans.items())[:MAX_SHOWN]
-    ]

@@ -26,13 +26,13 @@ from orders.common.provider_rounds import for_each_provider
 from orders.dispatch.submit import claim_repetition, send_add
 from orders.models import Order, PlacementAttempt
 from orders.models.attempts import ACCEPTED
+from orders.reconcile.findings import evidence_attempt
 from orders.reconcile.match import MAX_WIDTH, Candidate, candidate_of, may_be
 from orders.reconcile.search import (
     MAX_SECONDS,
     ProviderIds,
     calibrate,
     candidates_of,
-    evidence_attempt,
     search_for,
     window_of,
 )

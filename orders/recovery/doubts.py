@@ -14,8 +14,8 @@ from catalog.provider_accounts import same_account
 from catalog.upstream.results import OrderStatus, StatusRow
 from orders.common.transitions import OrderMoved
 from orders.models import Order, Orphan, PlacementAttempt
+from orders.reconcile.findings import evidence_attempt
 from orders.reconcile.match import agrees, candidate_of
-from orders.reconcile.search import evidence_attempt
 from orders.review.decisions import ReviewError, bind_upstream_id, refund_unaccepted, send_again
 from orders.states import AttemptOutcome, Submission
 from panel.accounts.models import User

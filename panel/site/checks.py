@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.checks import Error, register
 
-from panel.site import registry
+from panel.site import groups, registry
 
 _IDS = {
     "PANEL_ACCENT": "panel.E002",
@@ -27,7 +27,7 @@ _IDS = {
 def check_environment(**_: Any) -> list[Error]:
     """Report each value that its setting refuses, so that the default would hold without a word."""
     errors = []
-    for name, setting in registry.SETTINGS.items():
+    for name, setting in groups.SETTINGS.items():
         if (text := setting.environment_text) is None:
             continue
         try:

@@ -1,13 +1,11 @@
-"""Every setting that an owner changes in the admin, by group. Read one as `registry.PANEL_NAME.value`.
+"""Every setting that an owner changes in the admin. Read one as `registry.PANEL_NAME.value`.
 
 The value may change from one call to the next: read it where it is used, and never keep it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
 
 from panel.site import stored
 from panel.site.accent import DEFAULT as DEFAULT_ACCENT
@@ -24,7 +22,6 @@ from panel.site.kinds import (
     Rate,
     Seconds,
     SecondsList,
-    Setting,
     Text,
 )
 
@@ -347,58 +344,6 @@ CANCELED_SERVICE_PERCENT = Number(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Settings that are shown and saved together."""
-
-    slug: str
-    title: str
-    settings: tuple[Setting[Any], ...]
-
-
-GROUPS = (
-    Group("brand", "Brand", (PANEL_NAME, PANEL_ACCENT, PANEL_LOGO, PANEL_FAVICON)),
-    Group("contacts", "Contacts", (SUPPORT_EMAIL, SUPPORT_URL)),
-    Group("shop", "Shop and sign-up", (PUBLIC_SHOP, SIGN_UP, EMAIL_VERIFICATION)),
-    Group(
-        "orders",
-        "Orders and doubts",
-        (
-            QUEUE_LIMIT_HOURS,
-            DOUBT_DEADLINE_MINUTES,
-            UPSTREAM_ADD_TIMEOUT,
-            SUBMISSION_LEASE_SECONDS,
-            UPSTREAM_USER_AGENT,
-        ),
-    ),
-    Group("polling", "Polling", (POLL_INTERVALS, WAVE_ORDERS, WAVE_PERCENT, WAVE_MINUTES, WAVE_WAIT_MINUTES)),
-    Group(
-        "api",
-        "API limits",
-        (API_RATE_PER_KEY, API_RATE_PER_ADDRESS, API_RATE_LIMIT_429, API_DUPLICATE_WINDOW),
-    ),
-    Group(
-        "alerts",
-        "Alert thresholds",
-        (
-            LOW_BALANCE_DAYS,
-            OLD_BALANCE_HOURS,
-            OLD_LIST_HOURS,
-            LOW_COMPLETION_PERCENT,
-            OVERCHARGE_PERCENT,
-            RECKONING_BAND_PERCENT,
-            POLL_SPARE_MINUTES,
-            SILENCE_HOURS,
-            LOST_SERVICES_PERCENT,
-            REPRICE_FACTOR,
-            RATE_RISE_PERCENT,
-            CANCELED_SERVICE_PERCENT,
-        ),
-    ),
-)
-SETTINGS: dict[str, Setting[Any]] = {one.name: one for group in GROUPS for one in group.settings}
-
-
 # Settings that `conflicts` judges together.
 DEPENDENT = frozenset({UPSTREAM_ADD_TIMEOUT.name, SUBMISSION_LEASE_SECONDS.name})
 
@@ -424,15 +369,3 @@ def submission_times() -> tuple[float, float]:
     texts = stored.texts()
     timeout = UPSTREAM_ADD_TIMEOUT.value_in(texts)
     return timeout, max(SUBMISSION_LEASE_SECONDS.value_in(texts), timeout + LEASE_SPARE_SECONDS)
-
-
-def refused(texts: Mapping[str, str]) -> Iterator[tuple[Setting[Any], str]]:
-    """Yield the settings whose stored text is refused, so that the default holds, and why."""
-    for name, text in texts.items():
-        setting = SETTINGS.get(name)
-        if setting is None or setting.is_locked:
-            continue
-        try:
-            setting.from_stored(text)
-        except ValueError as error:
-            yield setting, str(error)

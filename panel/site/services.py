@@ -13,9 +13,10 @@ from django.utils import timezone
 
 from panel.site import stored
 from panel.site.files import CheckedFile
+from panel.site.groups import SETTINGS
 from panel.site.kinds import File, Setting
 from panel.site.models import SettingChange, SiteFile, StoredSetting
-from panel.site.registry import DEPENDENT, SETTINGS, conflicts
+from panel.site.registry import DEPENDENT, conflicts
 
 CHANGE_SETTINGS = "site.change_settings"
 CHANGE_MONEY_SETTINGS = "site.change_money_settings"

@@ -8,9 +8,9 @@ from typing import Any
 
 from django.conf import settings
 
+from panel.site.groups import GROUPS, Group
 from panel.site.kinds import File, Setting
 from panel.site.models import SiteFile, StoredSetting
-from panel.site.registry import GROUPS, Group
 from panel.site.services import may_change
 
 

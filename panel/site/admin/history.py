@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from panel.site.groups import SETTINGS
 from panel.site.kinds import File
 from panel.site.models import SettingChange, SiteFile, StoredSetting
-from panel.site.registry import SETTINGS
 from panel.site.services import may_change, shown_text
 
 MAX_LATEST = 8

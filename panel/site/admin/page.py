@@ -17,9 +17,9 @@ from panel.site.accent import Look, look_of
 from panel.site.admin.fields import environment_facts, forms_for
 from panel.site.admin.history import changes_page, latest_changes
 from panel.site.files import CheckedFile, FileRefused, check_file
+from panel.site.groups import GROUPS, SETTINGS, Group
 from panel.site.kinds import File, Setting
 from panel.site.models import SettingChange
-from panel.site.registry import GROUPS, SETTINGS, Group
 from panel.site.services import (
     CHANGE_MONEY_SETTINGS,
     CHANGE_SETTINGS,

@@ -16,7 +16,7 @@ from catalog.models import Provider, Service, UpstreamService
 from orders.dispatch import submit
 from orders.dispatch.timeouts import expire_leases
 from orders.models import Order, PlacementAttempt
-from orders.reconcile import search
+from orders.reconcile import findings, search
 from orders.review.decisions import ReviewError, refund_unaccepted
 from orders.states import ReviewReason, Submission
 from panel.alerts.models import Alert
@@ -60,7 +60,7 @@ def order_outside_the_panel(upstream: SandboxServer, *, quantity: int) -> None:
 
 
 def evidence(order: Order) -> PlacementAttempt:
-    found = search.evidence_attempt(order)
+    found = findings.evidence_attempt(order)
     assert found is not None
     return found
 

@@ -18,7 +18,7 @@ from catalog.provider_accounts import set_api_key
 from orders.dispatch import outcomes, submit
 from orders.dispatch.timeouts import expire_leases
 from orders.models import Order, PlacementAttempt
-from orders.reconcile import search
+from orders.reconcile import findings, search
 from orders.review import decisions
 from orders.review.decisions import refund_unaccepted, send_again
 from orders.states import AttemptOutcome, ReviewReason, Submission
@@ -333,7 +333,7 @@ def test_review_when_order_moved_during_search_then_not_requested(
     """An outdated finding put an order in review that was being sent or was accepted long before."""
     doubt = create_in_doubt(upstream, customer, service)
     monkeypatch.setitem(upstream.api._actions, "status", lambda params: {"error": "Incorrect order ID"})
-    note = search._note
+    note = findings.note_search
 
     def moves(order: Order, text: str, **values: Any) -> None:
         note(order, text, **values)
@@ -344,7 +344,7 @@ def test_review_when_order_moved_during_search_then_not_requested(
         else:
             decisions.bind_upstream_id(order=fresh(order), upstream_id="123456")
 
-    monkeypatch.setattr(search, "_note", moves)
+    monkeypatch.setattr(findings, "note_search", moves)
     reconcile_now()
     assert fresh(doubt).review_reason == ""
 

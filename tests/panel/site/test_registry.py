@@ -7,12 +7,12 @@ from email.header import decode_header, make_header
 import pytest
 
 from panel.lib.crypto import encrypt
+from panel.site import groups, stored
 from panel.site import registry as site
-from panel.site import stored
 from panel.site.kinds import File, Secret
 from panel.site.names import key_variable, sender, user_agent
 
-EACH = pytest.mark.parametrize("setting", site.SETTINGS.values(), ids=site.SETTINGS)
+EACH = pytest.mark.parametrize("setting", groups.SETTINGS.values(), ids=groups.SETTINGS)
 SECRET = Secret("GATEWAY_KEY", "Gateway key", default="")
 
 
@@ -103,7 +103,7 @@ def test_value_when_also_set_in_environment_then_environment_wins(settings, monk
 def test_value_when_the_stored_text_is_refused_then_the_default(monkeypatch):
     store(monkeypatch, QUEUE_LIMIT_HOURS="soon", PANEL_ACCENT="red", PANEL_LOGO="/evil", OF_ANOTHER_VERSION="x")
     assert (site.QUEUE_LIMIT_HOURS.value, site.PANEL_ACCENT.value, site.PANEL_LOGO.url) == (24, "#4f46e5", "")
-    refused = dict(site.refused(stored.texts()))
+    refused = dict(groups.refused(stored.texts()))
     assert set(refused) == {site.QUEUE_LIMIT_HOURS, site.PANEL_ACCENT, site.PANEL_LOGO}
     assert refused[site.PANEL_ACCENT] == "Enter a colour such as #4f46e5."
 

@@ -8,6 +8,7 @@ from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
 
 from panel.accounts.roles import MANAGER, SUPPORT, set_up_roles
+from panel.site import groups
 from panel.site import registry as site
 from panel.site.kinds import Secret
 from panel.site.models import SettingChange, StoredSetting
@@ -140,7 +141,7 @@ def test_undo_when_the_setting_is_gone_then_told(staff):
 
 
 def test_secret_when_changed_then_neither_history_nor_log_has_it(staff, monkeypatch):
-    monkeypatch.setitem(site.SETTINGS, SECRET.name, SECRET)
+    monkeypatch.setitem(groups.SETTINGS, SECRET.name, SECRET)
     change(staff, GATEWAY_KEY="sk-live-1")
     [changed] = change(staff, 1, GATEWAY_KEY="sk-live-2")
     assert (changed.old, changed.new) == (None, None)

@@ -15,11 +15,11 @@ from django.urls import reverse
 
 from panel.accounts.models import User
 from panel.accounts.roles import MANAGER, OWNER, SUPPORT, set_up_roles
-from panel.site import registry as site
+from panel.site import groups
+from panel.site.groups import GROUPS
+from panel.site.groups import Group as SettingGroup
 from panel.site.kinds import Secret
 from panel.site.models import SettingChange, SiteFile, StoredSetting
-from panel.site.registry import GROUPS
-from panel.site.registry import Group as SettingGroup
 from panel.site.services import Wanted, change_settings
 from tests import make
 
@@ -202,7 +202,7 @@ def test_look_when_asked_then_shades_and_figures(staff_client):
 
 def test_secret_when_stored_then_the_page_never_has_it(staff_client, staff, monkeypatch):
     secret = Secret("GATEWAY_KEY", "Gateway key", default="", help="Of the gateway.")
-    monkeypatch.setitem(site.SETTINGS, secret.name, secret)
+    monkeypatch.setitem(groups.SETTINGS, secret.name, secret)
     group = SettingGroup("payments", "Payments", (secret,))
     for place in ("panel.site.admin.fields.GROUPS", "panel.site.admin.page.GROUPS"):
         monkeypatch.setattr(place, (group,))

@@ -1,0 +1,110 @@
+"""The settings in groups, as they are shown and saved, and all of them by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from panel.site.kinds import Setting
+from panel.site.registry import (
+    API_DUPLICATE_WINDOW,
+    API_RATE_LIMIT_429,
+    API_RATE_PER_ADDRESS,
+    API_RATE_PER_KEY,
+    CANCELED_SERVICE_PERCENT,
+    DOUBT_DEADLINE_MINUTES,
+    EMAIL_VERIFICATION,
+    LOST_SERVICES_PERCENT,
+    LOW_BALANCE_DAYS,
+    LOW_COMPLETION_PERCENT,
+    OLD_BALANCE_HOURS,
+    OLD_LIST_HOURS,
+    OVERCHARGE_PERCENT,
+    PANEL_ACCENT,
+    PANEL_FAVICON,
+    PANEL_LOGO,
+    PANEL_NAME,
+    POLL_INTERVALS,
+    POLL_SPARE_MINUTES,
+    PUBLIC_SHOP,
+    QUEUE_LIMIT_HOURS,
+    RATE_RISE_PERCENT,
+    RECKONING_BAND_PERCENT,
+    REPRICE_FACTOR,
+    SIGN_UP,
+    SILENCE_HOURS,
+    SUBMISSION_LEASE_SECONDS,
+    SUPPORT_EMAIL,
+    SUPPORT_URL,
+    UPSTREAM_ADD_TIMEOUT,
+    UPSTREAM_USER_AGENT,
+    WAVE_MINUTES,
+    WAVE_ORDERS,
+    WAVE_PERCENT,
+    WAVE_WAIT_MINUTES,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Settings that are shown and saved together."""
+
+    slug: str
+    title: str
+    settings: tuple[Setting[Any], ...]
+
+
+GROUPS = (
+    Group("brand", "Brand", (PANEL_NAME, PANEL_ACCENT, PANEL_LOGO, PANEL_FAVICON)),
+    Group("contacts", "Contacts", (SUPPORT_EMAIL, SUPPORT_URL)),
+    Group("shop", "Shop and sign-up", (PUBLIC_SHOP, SIGN_UP, EMAIL_VERIFICATION)),
+    Group(
+        "orders",
+        "Orders and doubts",
+        (
+            QUEUE_LIMIT_HOURS,
+            DOUBT_DEADLINE_MINUTES,
+            UPSTREAM_ADD_TIMEOUT,
+            SUBMISSION_LEASE_SECONDS,
+            UPSTREAM_USER_AGENT,
+        ),
+    ),
+    Group("polling", "Polling", (POLL_INTERVALS, WAVE_ORDERS, WAVE_PERCENT, WAVE_MINUTES, WAVE_WAIT_MINUTES)),
+    Group(
+        "api",
+        "API limits",
+        (API_RATE_PER_KEY, API_RATE_PER_ADDRESS, API_RATE_LIMIT_429, API_DUPLICATE_WINDOW),
+    ),
+    Group(
+        "alerts",
+        "Alert thresholds",
+        (
+            LOW_BALANCE_DAYS,
+            OLD_BALANCE_HOURS,
+            OLD_LIST_HOURS,
+            LOW_COMPLETION_PERCENT,
+            OVERCHARGE_PERCENT,
+            RECKONING_BAND_PERCENT,
+            POLL_SPARE_MINUTES,
+            SILENCE_HOURS,
+            LOST_SERVICES_PERCENT,
+            REPRICE_FACTOR,
+            RATE_RISE_PERCENT,
+            CANCELED_SERVICE_PERCENT,
+        ),
+    ),
+)
+SETTINGS: dict[str, Setting[Any]] = {one.name: one for group in GROUPS for one in group.settings}
+
+
+def refused(texts: Mapping[str, str]) -> Iterator[tuple[Setting[Any], str]]:
+    """Yield the settings whose stored text is refused, so that the default holds, and why."""
+    for name, text in texts.items():
+        setting = SETTINGS.get(name)
+        if setting is None or setting.is_locked:
+            continue
+        try:
+            setting.from_stored(text)
+        except ValueError as error:
+            yield setting, str(error)
