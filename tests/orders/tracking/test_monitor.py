@@ -69,8 +69,9 @@ def test_batch_when_every_row_changed_then_statements_do_not_grow(upstream, prov
         with statements() as found:
             assert poll_provider(provider=provider) == count
         counts[count] = len(found)
-    # A batch: claim (2), lock, write, events, cancel requests of ended orders, polls. A round: lane (2), alert.
-    assert counts == {5: 7 + 3, 100: 7 + 3 + 1}
+    # A batch: claim (2), lock, write, what the orders cost, events, cancel requests of ended orders, polls. A round:
+    # lane (2), alert.
+    assert counts == {5: 8 + 3, 100: 8 + 3 + 1}
     assert OrderEvent.objects.filter(kind="status").count() == 100 + 2  # Two of the first five moved twice.
 
 
