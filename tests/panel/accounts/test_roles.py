@@ -33,7 +33,7 @@ from catalog.prices.changes import apply_change, draft_change
 from catalog.prices.edits import Edit
 from catalog.prices.storage import price_policy
 from catalog.provider_accounts import pause_provider
-from orders.models import MoneyDay, Order, OrderInReview, SendingStop
+from orders.models import MoneyDay, Order, OrderInReview, Orphan, SendingStop
 from orders.states import ReviewReason, StopReason
 from panel.accounts.models import User
 from panel.accounts.roles import MANAGER, OWNER, ROLES, SUPPORT, set_up_roles
@@ -95,6 +95,8 @@ OWNER_PAGES = MANAGER_PAGES | named("""
     billing_paymentmethod: changelist add change delete history
     billing_wallet: move_money
     catalog_provider: add
+    orders_after: restore
+    orders_orphan: changelist change history adopt write_off
 """)
 PAGES = {OWNER: OWNER_PAGES, MANAGER: MANAGER_PAGES, SUPPORT: SUPPORT_PAGES}
 
@@ -174,6 +176,7 @@ def shop(customer: User, provider: Provider) -> dict[str, Any]:
         wallet_of(customer=customer).entries.first(),
         make.drip(customer, service),
         MoneyDay.objects.create(provider=provider, day=timezone.localdate(), currency="USD", opening=1, closing=1),
+        Orphan.objects.create(provider=provider, upstream_id="9009"),
         make.payment_method(),
         make.pending_deposit(customer),
         Alert.objects.get(),
