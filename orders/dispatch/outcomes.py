@@ -67,6 +67,7 @@ def record_outcome(*, provider: Provider, order: Order, attempt: PlacementAttemp
     repeated = order.doubt_until is not None
     try:
         with transaction.atomic():
+            gives_back = _gives_back(provider, attempt, outcome)
             _finish_attempt(attempt, outcome)
             if isinstance(outcome, AddAccepted):
                 _record_accepted(order, attempt, outcome)
@@ -76,7 +77,7 @@ def record_outcome(*, provider: Provider, order: Order, attempt: PlacementAttemp
                 _record_refused(order, attempt, outcome)
             else:
                 _back_to_queue(order, outcome.reason, wait=timedelta(0))  # It waits for the provider's pause to end.
-            if not repeated and provider.daily_limit is not None and _is_not_accepted(outcome):
+            if not repeated and gives_back:
                 cost = Order.objects.values_list("expected_cost", flat=True).get(pk=order.pk)
                 give_back_to_limit(provider=provider, cost=cost, sent_at=attempt.started_at)
     except IntegrityError:
@@ -92,6 +93,13 @@ def record_outcome(*, provider: Provider, order: Order, attempt: PlacementAttemp
             note_success(provider=provider)
         return True
     return not repeated and _pause_or_continue(provider, outcome)
+
+
+def _gives_back(provider: Provider, attempt: PlacementAttempt, outcome: AddOutcome) -> bool:
+    """Return True if the daily limit counts this attempt no more: not if its outcome was recorded before."""
+    if provider.daily_limit is None or not _is_not_accepted(outcome):
+        return False
+    return PlacementAttempt.objects.filter(token=attempt.token, finished_at=None).exists()
 
 
 def _pause_or_continue(provider: Provider, outcome: Refused | NotSent | Unknown) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ from django.utils import timezone
 
 from catalog.models import Provider
 from orders.common.stops import open_stops
+from orders.dispatch import submit
 from orders.dispatch.submit import claim_next, submit_due_orders, submit_for_provider
 from orders.models import DailySpending
 from orders.reckoning.daily_limit import resume_raised_limits, sent_on, take_from_limit
@@ -174,3 +176,23 @@ def test_limit_when_two_take_the_last_of_it_then_one_gets_it(provider: Any) -> N
     assert sorted(at_once(4, lambda _: take_from_limit(provider=provider, cost=COST))) == [False, False, False, True]
     assert sent() == COST
     assert open_stops().count() == 1
+
+
+def test_refusal_when_recorded_twice_then_given_back_once(
+    customer: Any, service: Any, provider: Any, upstream: SandboxServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A commit whose answer was lost is recorded again."""
+    set_limit("5")
+    make.order(customer, service)
+    submit_now()
+    record = submit.record_outcome
+
+    def twice(**values: Any) -> bool:
+        record(**{**values, "order": copy(values["order"])})
+        return record(**values)
+
+    monkeypatch.setattr(submit, "record_outcome", twice)
+    upstream.inject(faults.reply(body=b'{"error": "Bad link"}', action="add"))
+    make.order(customer, service, link="https://example.com/2")
+    submit_now()
+    assert sent() == COST
