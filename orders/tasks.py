@@ -7,9 +7,7 @@ from catalog.models import Provider
 from orders.checkout import drip_feeds
 from orders.dispatch import submit
 from orders.dispatch.timeouts import meet_deadlines
-from orders.reckoning import reckon
-from orders.reckoning.currency import stop_foreign_currencies
-from orders.reckoning.daily_limit import resume_raised_limits
+from orders.reckoning import rounds
 from orders.reconcile import worker
 from orders.reports import statistics
 from orders.requests import refill_poll, send
@@ -117,9 +115,7 @@ def poll_provider_refills(provider_id: int) -> None:
 @shared_task
 def reckon_providers() -> None:
     """Compare what providers' balances are with what our orders explain, and watch currencies and daily limits."""
-    stop_foreign_currencies()
-    resume_raised_limits()
-    reckon.reckon_due_providers()
+    rounds.reckon_providers()
     record_heartbeat(task="reckon_providers")
 
 

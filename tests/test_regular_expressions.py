@@ -145,6 +145,7 @@ REGISTER: dict[str, Untrusted | Trusted] = {
     "panel/site/kinds.py: #[0-9a-fA-F]{6}": Untrusted("a setting in a form", MAX_BODY),
     "panel/site/kinds.py: [0-9]{1,9}": Untrusted("a setting in a form", MAX_BODY),
     "panel/site/kinds.py: [1-9][0-9]{0,11}/[smhd]": Untrusted("a setting in a form", MAX_BODY),
+    "panel/ops/backup/postgresql_tools.py: \\(PostgreSQL\\) (\\d+)": Trusted("what pg_dump says of its version"),
     "panel/site/names.py: [^A-Za-z0-9.-]+": Trusted("the panel's name, set by its owner"),
     "panel/site/names.py: [^A-Z0-9]+": Trusted("the panel's name, set by its owner"),
     "panel/site/views.py: [0-9a-f]{6}": Untrusted("a parameter of an address", MAX_HEADER),

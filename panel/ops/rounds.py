@@ -14,6 +14,7 @@ from catalog.shop.changelog import record_shop_changes
 from orders.checkout.drip_feeds import begin_due_runs
 from orders.dispatch.submit import submit_due_orders
 from orders.dispatch.timeouts import meet_deadlines
+from orders.reckoning.rounds import reckon_providers
 from orders.reconcile.worker import reconcile_due_orders
 from orders.reports.statistics import count_figures
 from orders.requests.refill_poll import poll_due_refills
@@ -56,6 +57,9 @@ ROUNDS: dict[str, Round] = {
     ),
     "poll_orders": Round(poll_due_orders, "Ask the providers about orders that are due.", "{count} orders polled."),
     "poll_refills": Round(poll_due_refills, "Ask the providers about refills that are due.", "{count} refills polled."),
+    "reckon_providers": Round(
+        reckon_providers, "Compare the balances of providers with what our orders explain.", "{count} reckoned."
+    ),
     "reconcile_orders": Round(
         _reconcile_orders, "Search for orders in doubt that are due.", "{count} doubts resolved."
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import unescape
 
 import pytest
 from django.conf import settings
@@ -42,9 +43,9 @@ MENU = [item for group in settings.UNFOLD["SIDEBAR"]["navigation"] for item in g
 def test_admin_page_when_opened_from_the_menu_then_named_as_there(item, staff_client):
     page = staff_client.get(str(item["link"]), follow=True).content.decode()
     title = re.search(r"<title>([^|<]*)\|", page)
-    assert title and title[1].strip() == item["title"]
+    assert title and unescape(title[1]).strip() == item["title"]
     heading = re.search(r"<h1.*?</h1>", page, re.DOTALL)
-    assert heading and item["title"] in re.sub(r"<[^>]*>", "", heading[0])
+    assert heading and item["title"] in unescape(re.sub(r"<[^>]*>", "", heading[0]))
 
 
 def test_overview_when_something_needs_the_owner_then_shown(staff_client, customer, provider):

@@ -35,7 +35,7 @@ class Standing(NamedTuple):
 STANDINGS = (
     Standing(Submission.ACCEPTED, Status.COMPLETED, 783, 300),
     Standing(Submission.ACCEPTED, Status.PARTIAL, 100, 50),
-    Standing(Submission.ACCEPTED, Status.CANCELED, 60, 30),
+    Standing(Submission.ACCEPTED, Status.CANCELED, 59, 29),
     Standing(Submission.REFUSED, Status.CANCELED, 25, 15),
     Standing(Submission.WITHDRAWN, Status.CANCELED, 25, 15),
     Standing(Submission.ACCEPTED, Status.IN_PROGRESS, 1, 240),
@@ -51,12 +51,14 @@ STANDINGS = (
     Standing(Submission.ACCEPTED, Status.IN_PROGRESS, 1, 4, ReviewReason.LOST_UPSTREAM),
     Standing(Submission.ACCEPTED, Status.PENDING, 1, 4, ReviewReason.UNKNOWN_STATUS),
     Standing(Submission.ACCEPTED, Status.PARTIAL, 2, 4, ReviewReason.CONTRADICTION),
+    Standing(Submission.ACCEPTED, Status.CANCELED, 1, 1, ReviewReason.RECANTED),
 )
 NOTES = {
     ReviewReason.DOUBT: "No answer within 30 seconds, and the search found nothing.",
     ReviewReason.DUPLICATE_ID: "The provider gave an id that another order has.",
     ReviewReason.UNKNOWN_ERROR: "The provider answered: service temporarily closed.",
     ReviewReason.WOULD_LOSE: "It would now cost more than the customer paid.",
+    ReviewReason.RECANTED: "It was refunded, and is delivered now.",
     ReviewReason.LOST_UPSTREAM: "The provider no longer knows it.",
     ReviewReason.UNKNOWN_STATUS: "Status: awaiting moderation",
     ReviewReason.CONTRADICTION: "Remains and charge contradict each other.",

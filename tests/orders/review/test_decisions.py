@@ -15,6 +15,7 @@ from catalog.models import Provider, Service, UpstreamService
 from orders.common.transitions import OrderMoved
 from orders.dispatch.submit import claim_next, submit_due_orders
 from orders.dispatch.timeouts import meet_deadlines
+from orders.marks.guard import may_send
 from orders.models import Order, OrderEvent
 from orders.requests.cancel import TooLate, may_withdraw, withdraw_order
 from orders.review import decisions
@@ -376,6 +377,7 @@ def test_cancel_when_in_review_for_a_loss_then_refunded_in_full(upstream, custom
 def test_cancel_when_raced_with_the_claim_then_exactly_one_wins(upstream, customer, service):
     provider = service.upstream.provider
     Provider.objects.update(max_parallel_adds=20)
+    assert may_send()
     for _ in range(5):
         order = make.order(customer, service)
 

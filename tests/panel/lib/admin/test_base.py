@@ -12,6 +12,7 @@ from django.test import Client
 from django.urls import reverse
 
 from catalog.models import CustomerGroup, GroupMember
+from orders.models import MoneyDay
 from panel.accounts.models import User
 from panel.accounts.roles import MANAGER, SUPPORT, set_up_roles
 from panel.api.keys.services import make_key
@@ -65,6 +66,8 @@ def answer(client: Client, model: Any, lookup: str) -> Any:
     return page.context["cl"].result_count if page.context and "cl" in page.context else page.status_code
 
 
+# Their page is no list, and ignores lookups.
+WITHOUT_LOOKUPS = {MoneyDay}
 ENDS = ("password__startswith", "authenticator__data__secret__regex", "api_keys__digest__startswith")
 
 
@@ -79,7 +82,7 @@ def test_lookups_when_they_reach_a_secret_then_no_list_allows_them(rf, staff):
 @pytest.mark.parametrize("role", [SUPPORT, MANAGER, "Superuser"])
 def test_lists_when_filtered_by_a_secret_then_refused(role, victim):
     client = client_of(role)
-    for model in site._registry:
+    for model in set(site._registry) - WITHOUT_LOOKUPS:
         for lookup in (ENDS[0], f"pk__customer__{ENDS[0]}"):
             # If accepted, it would list nobody, since nothing starts so. A list with one row redirects to that row.
             assert answer(client, model, lookup) in (302, 400, 403), (model, lookup)

@@ -30,8 +30,13 @@ def test_page_when_deep_then_the_rows_of_an_offset_in_their_order(people):
     assert shown == [list(people[start : start + 3]) for start in range(0, 11, 3)]
 
 
-@pytest.mark.parametrize(("number", "expected"), [(2, 1), (3, 2)])
-def test_page_when_deep_then_only_keys_are_counted_off(people, number, expected):
+@pytest.mark.parametrize(
+    ("order", "number", "expected"),
+    [("-pk", 2, 1), ("-pk", 3, 2), ("-email", 1, 2)],
+    ids=["by key", "by key, deep", "in another order"],
+)
+def test_page_when_deep_or_sorted_then_read_by_its_keys(people, order, number, expected):
+    people = people.order_by(order)
     page = DeepPaginator(people, 3).page(1)
     page.paginator.count  # noqa: B018
     with statements() as found:
