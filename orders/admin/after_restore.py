@@ -21,6 +21,7 @@ from orders.models import Order, Orphan, SendingStop
 from orders.recovery.after_restore import (
     NotConfirmable,
     NotStopped,
+    balance_stops,
     begin_after_restore,
     confirm_latest,
     last_known,
@@ -127,7 +128,7 @@ def after_restore_page(*, request: HttpRequest, model_admin: admin.ModelAdmin) -
         refused = _act(request, model_admin)
         if refused is None:
             return redirect(PAGE)
-    stops = list(restore_stops())
+    stops = list(restore_stops()) or list(balance_stops())
     context = {
         **model_admin.admin_site.each_context(request),
         "title": "After a restore",
@@ -170,7 +171,8 @@ def _panel_cards() -> list[Card]:
             variant="danger",
         )
     ]
-    if not restore_stops().filter(reason__in=(StopReason.OLDER, StopReason.RESTORED)).exists():
+    others = restore_stops()
+    if others.exists() and not others.filter(reason__in=(StopReason.OLDER, StopReason.RESTORED)).exists():
         cards.append(
             Card(
                 "latest",

@@ -22,10 +22,11 @@ from billing.wallets import wallet_id_of, wallet_of
 from catalog.models import Service
 from orders.checkout.create import CreatedOrder, NotEnoughFunds, check_and_price, create_once, new_order
 from orders.checkout.validation import CheckedOrder, OrderInput
-from orders.common.stops import is_restore_open
+from orders.common.stops import open_now
 from orders.common.timeline import write_event
-from orders.models import DripFeed, Order
-from orders.states import DripState, EventKind
+from orders.marks.guard import is_latest, may_lack_orders
+from orders.models import DripFeed, Order, SendingStop
+from orders.states import DripState, EventKind, StopReason
 from panel.accounts.models import User
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert, resolve_alert
@@ -102,9 +103,14 @@ def begin_due_runs() -> int:
 
     None begins while the database may be a restored one: the run may have begun, and been sent, after the backup.
     """
-    if is_restore_open():
+    if not is_latest():
         return 0
-    due = DripFeed.objects.filter(next_run_at__lte=timezone.now()).order_by("next_run_at", "pk")
+    lacking = SendingStop.objects.filter(open_now(), reason=StopReason.BALANCE).values("provider")
+    due = (
+        DripFeed.objects.filter(next_run_at__lte=timezone.now())
+        .exclude(service__upstream__provider__in=lacking)
+        .order_by("next_run_at", "pk")
+    )
     begun = 0
     for pk in list(due.values_list("pk", flat=True)[:MAX_IN_A_ROUND]):
         try:
@@ -184,8 +190,11 @@ def _begin(
 def stop_drip_feed(*, drip: DripFeed, actor: User | None) -> int:
     """Stop the drip-feed, refund the runs that have not begun, and return that refund in micro-units.
 
-    Runs that began continue like any order. Raise NothingToStop if it has ended.
+    Runs that began continue like any order. Raise NothingToStop if it has ended, or if runs may have been sent that
+    this database does not know.
     """
+    if may_lack_orders(provider_id=drip.service.upstream.provider_id):
+        raise NothingToStop(_("It cannot be stopped right now. Nothing was changed. Please try again later."))
     with transaction.atomic():
         held = DripFeed.objects.select_for_update(no_key=True).get(pk=drip.pk)
         if not held.is_running:

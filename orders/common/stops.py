@@ -6,6 +6,7 @@ claimed after it was committed.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 import structlog
@@ -35,7 +36,7 @@ def stop_sending(
 
     Return False if a stop for this reason was open already. `until` is when it ends by itself.
     """
-    if SendingStop.objects.filter(_open(), provider=provider_id, reason=reason).exists():
+    if SendingStop.objects.filter(open_now(), provider=provider_id, reason=reason).exists():
         return False
     try:
         with transaction.atomic():
@@ -61,7 +62,7 @@ def resume_sending(*, stop: SendingStop, actor: User | None) -> bool:
     if not ended:
         return False
     log.info("sending resumed", provider=stop.provider_id, reason=stop.reason)
-    if not SendingStop.objects.filter(_open(), provider=stop.provider_id).exists():
+    if not SendingStop.objects.filter(open_now(), provider=stop.provider_id).exists():
         cause = Cause.SENDING if stop.provider_id is None else Cause.PROVIDER_SENDING
         resolve_alert(cause=cause, about=stop.provider_id)
     return True
@@ -69,25 +70,31 @@ def resume_sending(*, stop: SendingStop, actor: User | None) -> bool:
 
 def open_stops() -> QuerySet[SendingStop]:
     """Return the stops that are in force, the panel's first."""
-    return SendingStop.objects.filter(_open()).select_related("provider").order_by("provider", "pk")
+    return SendingStop.objects.filter(open_now()).select_related("provider").order_by("provider", "pk")
 
 
 def is_restore_open() -> bool:
     """Return True if sending is stopped because this database may not know what was sent last."""
-    return SendingStop.objects.filter(_open(), provider=None, reason__in=RESTORE_STOPS).exists()
+    return SendingStop.objects.filter(open_now(), provider=None, reason__in=RESTORE_STOPS).exists()
+
+
+def has_open_stop(*, provider_id: int, reasons: Collection[StopReason]) -> bool:
+    """Return True if sending to the provider is stopped for one of these reasons."""
+    return SendingStop.objects.filter(open_now(), provider=provider_id, reason__in=reasons).exists()
 
 
 def is_restored(*, provider_id: int) -> bool:
     """Return True if a restore left orders at this provider that this database may lack."""
-    stops = SendingStop.objects.filter(_open(), reason__in=RESTORE_STOPS)
+    stops = SendingStop.objects.filter(open_now(), reason__in=RESTORE_STOPS)
     return stops.filter(Q(provider=None) | Q(provider=provider_id)).exists()
 
 
 def without_stops(providers: QuerySet[Provider]) -> QuerySet[Provider]:
     """Return those of the providers that orders may be sent to."""
-    stops = SendingStop.objects.filter(_open()).filter(Q(provider=None) | Q(provider=OuterRef("pk")))
+    stops = SendingStop.objects.filter(open_now()).filter(Q(provider=None) | Q(provider=OuterRef("pk")))
     return providers.filter(~Exists(stops))
 
 
-def _open() -> Q:
+def open_now() -> Q:
+    """Return the condition of stops that are in force."""
     return Q(ended_at=None) & (Q(until=None) | Q(until__gt=timezone.now()))

@@ -52,7 +52,8 @@ from orders.dispatch.timeouts import meet_deadlines
 from orders.marks.guard import check_database, keep_mark, may_send, stop_for_restore
 from orders.marks.storage import Mark, MarkUnwritable
 from orders.models import Order, PlacementAttempt
-from orders.reckoning.daily_limit import give_back_to_limit, take_from_limit
+from orders.models.attempts import may_be_after_backup
+from orders.reckoning.daily_limit import exceeds_limit, give_back_to_limit, take_from_limit
 from orders.reckoning.witness import is_explained
 from orders.review.decisions import ask_for_review
 from orders.states import AttemptOutcome, ReviewReason, Submission
@@ -210,7 +211,7 @@ def claim_next(*, provider_id: int) -> Claim | None:
             if not provider or not order:
                 return None
             checked = check_database()
-            loss = "" if checked.finding else loss_note(order)
+            loss = "" if checked.finding else loss_note(order) or _over_limit(provider, order)
             if loss:
                 ask_for_review(order=order, reason=ReviewReason.WOULD_LOSE, note=loss)
             elif not checked.finding:
@@ -272,6 +273,14 @@ def _next_due(provider: Provider) -> Order | None:
     )
 
 
+def _over_limit(provider: Provider, order: Order) -> str:
+    """Return why the order alone passes the provider's daily limit; "" if it does not. It must not stop the others."""
+    cost = cost_of_order(service=order.service, quantity=order.quantity)
+    if not exceeds_limit(provider=provider, cost=cost):
+        return ""
+    return "It alone costs more than the daily spending limit of its provider."
+
+
 def _claim(provider: Provider, order: Order, mark: Mark) -> Claim | None:
     """Claim the order. Return None if it moved meanwhile, or would pass the provider's daily limit."""
     # The expected cost follows the current rate, not that of the day of the order.
@@ -324,6 +333,8 @@ def _open_request(order: Order, scope: str) -> str:
     """Return the request id of the last attempt that the provider may have accepted, which it then knows; else ""."""
     if not scope or not order.attempts:
         return ""
+    if may_be_after_backup(order):
+        return ""  # It may have been accepted under another id that the backup does not have.
     maybe_taken = order.submission_attempts.filter(
         request_scope=scope,
         outcome__in=(AttemptOutcome.SENDING, AttemptOutcome.UNKNOWN, AttemptOutcome.UNCLEAR),

@@ -16,14 +16,15 @@ from django.utils import timezone
 
 from billing.ledger import LedgerError
 from orders.common.doubts import doubt_from
-from orders.common.stops import is_restore_open
+from orders.common.stops import open_now
 from orders.common.timeline import write_event
 from orders.common.transitions import OrderMoved, move_all
 from orders.dispatch.kept_answers import record_kept_answers
-from orders.models import Order
+from orders.marks.guard import is_latest
+from orders.models import Order, SendingStop
 from orders.refunds.posting import cancel_unaccepted
 from orders.review.decisions import ask_for_review
-from orders.states import EventKind, ReviewReason, Submission
+from orders.states import RESTORE_STOPS, EventKind, ReviewReason, StopReason, Submission
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert
 from panel.site import registry as site
@@ -88,7 +89,7 @@ def end_held_orders() -> int:
     Orders refused in unknown words stay: staff must find out whether they were accepted. All stay while the database
     may be a restored one, from before they were sent.
     """
-    if is_restore_open():
+    if not is_latest():
         return 0
     limit = site.QUEUE_LIMIT_HOURS.value
     held = Order.objects.filter(
@@ -96,6 +97,8 @@ def end_held_orders() -> int:
         review_reason__in=("", ReviewReason.WOULD_LOSE),
         queued_at__lt=timezone.now() - timedelta(hours=limit),
     ).select_related("provider", "customer")
+    lacking = (StopReason.BALANCE, *RESTORE_STOPS)
+    held = held.exclude(provider__in=SendingStop.objects.filter(open_now(), reason__in=lacking).values("provider"))
     ended: Counter[int] = Counter()
     names = {}
     for order in held[:SWEEP]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import cache as remember
 from hashlib import sha256
 from pathlib import Path
@@ -18,14 +18,13 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from billing.models import Entry
-from orders.common.stops import is_restore_open, stop_sending
+from orders.common.stops import has_open_stop, is_restore_open, stop_sending
 from orders.marks import storage
 from orders.marks.judge import Finding, Known, find_restore
 from orders.marks.storage import Mark, MarkUnwritable
 from orders.models import DatabaseIdentity, Order, PlacementAttempt
-from orders.states import StopReason
+from orders.states import RESTORE_STOPS, StopReason
 from panel.alerts.causes import Cause
-from panel.alerts.models import Heartbeat
 from panel.alerts.services import raise_alert, resolve_alert
 from panel.lib.sequences import skip_numbers
 
@@ -33,8 +32,8 @@ log = structlog.get_logger(__name__)
 
 # Numbers are skipped so far beyond the mark: those that were given in its last second may be missing in it.
 SPARE_NUMBERS = 1_000
-# Without a mark a database is believed so long after a person confirmed it, until something is sent from it; and if it
-# kept no marks yet and its tasks ran so recently: then it was upgraded, not restored.
+# Without a mark a database is believed so long after a person confirmed it, until something is sent from it; and after
+# the migration that began to keep marks, if its tasks ran a moment before: then it was upgraded, not restored.
 MAX_BELIEVED = timedelta(minutes=15)
 # Seconds between two notes of the numbers that this process gave to orders and entries.
 NOTE_SECONDS = 1.0
@@ -56,11 +55,11 @@ def may_send() -> bool:
 
     Called before a round, it makes the first mark. Each claim checks again.
     """
-    if is_restore_open():
-        return False
     checked = check_database()
     if checked.finding:
         stop_for_restore(finding=checked.finding)
+        return False
+    if is_restore_open():
         return False
     try:
         keep_mark(mark=_first_mark(checked.mark))
@@ -74,13 +73,19 @@ def may_send() -> bool:
 
 
 def is_latest() -> bool:
-    """Return True if this database knows what was sent last; else stop sending. For what needs no mark."""
-    if is_restore_open():
-        return False
+    """Return True if this database knows what was sent last. For what needs no mark.
+
+    Stop sending if it is surely an older one. Without a mark only return False: a web server may have none.
+    """
     finding = check_database().finding
-    if finding:
+    if finding and finding.reason != StopReason.NO_MARK:
         stop_for_restore(finding=finding)
-    return finding is None
+    return finding is None and not is_restore_open()
+
+
+def may_lack_orders(*, provider_id: int) -> bool:
+    """Return True if orders that this database has in its queue may have been sent to the provider."""
+    return not is_latest() or has_open_stop(provider_id=provider_id, reasons=(StopReason.BALANCE, *RESTORE_STOPS))
 
 
 def check_database() -> Checked:
@@ -161,7 +166,7 @@ def note_numbers() -> None:
     )
     for order, entry in highest:
         try:
-            storage.write(replace(before, order=order, entry=entry))
+            storage.write(replace(before, order=order, entry=entry, machine=machine()))
         except MarkUnwritable:
             log.warning("numbers not noted", exc_info=True)
 
@@ -191,7 +196,6 @@ def _known(in_file: Mark | None, in_cache: Mark | None) -> Known:
         has_attempts=Exists(PlacementAttempt.objects.order_by()),
         has_file_attempt=_has_attempt(in_file),
         has_cache_attempt=_has_attempt(in_cache),
-        heard_at=Subquery(Heartbeat.objects.order_by("-beat_at").values("beat_at")[:1]),
     )
     row = rows.first()
     if row is None:
@@ -203,7 +207,7 @@ def _known(in_file: Mark | None, in_cache: Mark | None) -> Known:
         covered=row.covered,
         site_url=row.site_url,
         was_marked=row.marked_at is not None,
-        is_believed=in_file is None and in_cache is None and _is_believed(row, heard_at=row.heard_at),
+        is_believed=in_file is None and in_cache is None and _is_believed(row),
         has_orders=row.has_orders,
         has_attempts=row.has_attempts,
         has_file_attempt=row.has_file_attempt,
@@ -211,13 +215,12 @@ def _known(in_file: Mark | None, in_cache: Mark | None) -> Known:
     )
 
 
-def _is_believed(row: DatabaseIdentity, *, heard_at: datetime | None) -> bool:
+def _is_believed(row: DatabaseIdentity) -> bool:
     """Return True if the database may send without a mark: see MAX_BELIEVED."""
-    vouched_at = row.confirmed_at if row.marked_at or row.confirmed_at else heard_at
-    if vouched_at is None or timezone.now() - vouched_at > MAX_BELIEVED:
+    if row.confirmed_at is None or timezone.now() - row.confirmed_at > MAX_BELIEVED:
         return False
-    if row.confirmed_at is None:
-        return True
+    if row.marked_at is None:
+        return True  # Workers of the release before may still send.
     return not PlacementAttempt.objects.filter(pk__gt=row.covered.get(row.token, 0)).exists()
 
 

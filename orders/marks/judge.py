@@ -49,18 +49,18 @@ def find_restore(
 
     `site_url` and `machine` are of this process.
     """
-    if is_elsewhere(known.site_url, site_url):
-        return Finding(
-            StopReason.OTHER_SITE,
-            f"This database belongs to {known.site_url}, but this panel runs as {site_url}. If it is a copy, the "
-            "original sends its orders.",
-        )
     if not known.has_orders and not known.has_attempts and not _knows(known, in_file, in_cache):
         return None  # A new database in the place of another one: it has nothing to send twice.
     for mark, has_attempt in ((in_file, known.has_file_attempt), (in_cache, known.has_cache_attempt)):
         finding = _judge_mark(known, mark, has_attempt) if mark else None
         if finding:
             return finding
+    if is_elsewhere(known.site_url, site_url):
+        return Finding(
+            StopReason.OTHER_SITE,
+            f"This database belongs to {known.site_url}, but this panel runs as {site_url}. If it is a copy, the "
+            "original sends its orders.",
+        )
     if in_file and in_file.generation == known.generation and _is_moved(in_file, machine):
         return Finding(
             StopReason.NO_MARK,

@@ -15,6 +15,11 @@ ACCEPTED = Q(order__accepted_attempt=F("pk")) | Q(
 )
 
 
+def may_be_after_backup(order: Order) -> bool:
+    """Return True if the order may have been sent after a backup that was restored."""
+    return order.submission_attempts.filter(outcome=AttemptOutcome.AFTER_BACKUP).exists()
+
+
 class PlacementAttempt(models.Model):
     """One attempt to submit one order, committed before the call; the answer is recorded afterwards."""
 

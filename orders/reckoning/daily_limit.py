@@ -55,6 +55,11 @@ def take_from_limit(*, provider: Provider, cost: int) -> bool:
     return False
 
 
+def exceeds_limit(*, provider: Provider, cost: int) -> bool:
+    """Return True if one order costs more than the limit of a day. `cost` is in micro-units of the panel's currency."""
+    return provider.daily_limit is not None and convert_back_up(cost, provider.exchange_rate) > provider.daily_limit
+
+
 def give_back_to_limit(*, provider: Provider, cost: int, sent_at: datetime) -> None:
     """Count an order no more that the provider has surely not accepted. Joins a transaction.
 

@@ -30,7 +30,7 @@ from orders.checkout.create import cost_of_order
 from orders.common.stops import is_restored
 from orders.common.transitions import OrderMoved
 from orders.models import Order, PlacementAttempt
-from orders.models.attempts import ACCEPTED
+from orders.models.attempts import ACCEPTED, may_be_after_backup
 from orders.reckoning.reckon import is_unexplained
 from orders.reconcile.findings import evidence_attempt, give_up, note_search, read_balance, shown_orphans
 from orders.reconcile.match import Candidate, IdWindow, agrees, candidate_of, sole_match
@@ -144,7 +144,7 @@ def _match_and_bind(
     doubt = next((one for one in candidates if one.order_id == order.pk), None)
     found = sole_match(doubt=doubt, window=window, candidates=candidates, orphans=orphans) if doubt else None
     note = f"Asked for the ids from {window.first} to {window.last}: "
-    if found and is_restored(provider_id=order.provider_id):
+    if found and (is_restored(provider_id=order.provider_id) or may_be_after_backup(order)):
         # It may be the order of a customer whose order the backup does not have.
         note += f"{found} agrees with this order. After a restore you decide whether it is."
         found = None
@@ -353,13 +353,13 @@ def candidates_of(*, accounts: Sequence[int], since: datetime) -> list[Candidate
     )
     # The earliest attempt of an order comes last, so it stays in the dict.
     found = {
-        one.order_id: candidate_of(order=one.order, sent_at=one.started_at, cost_now=_cost_now(one.order))
+        one.order_id: candidate_of(order=one.order, sent_at=one.started_at, cost_now=cost_now(one.order))
         for one in attempts
     }
     return list(found.values())
 
 
-def _cost_now(order: Order) -> int | None:
+def cost_now(order: Order) -> int | None:
     """Return what the order would cost at its service's present rate; None if the service has none, or resells another.
 
     Micro-units.

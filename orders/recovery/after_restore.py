@@ -24,7 +24,7 @@ from orders.common.stops import open_stops, resume_sending, stop_sending
 from orders.common.timeline import write_event
 from orders.common.transitions import NO_REVIEW, move_all
 from orders.marks import storage
-from orders.marks.guard import machine, skip_known_numbers
+from orders.marks.guard import check_database, machine, skip_known_numbers
 from orders.marks.storage import Mark, MarkUnwritable
 from orders.models import (
     DatabaseIdentity,
@@ -101,6 +101,27 @@ def restore_stops() -> QuerySet[SendingStop]:
     return open_stops().filter(provider=None, reason__in=RESTORE_STOPS).order_by("pk")
 
 
+def balance_stops() -> QuerySet[SendingStop]:
+    """Return the open stops of providers whose balance shows that orders may be missing here."""
+    return open_stops().filter(provider__isnull=False, reason=StopReason.BALANCE).order_by("pk")
+
+
+def _found_at() -> datetime:
+    """Return when it was found that orders may be missing; stop all sending if only a provider is stopped for it.
+
+    The latest of the stops counts: an earlier one may be in the backup. Raise NotStopped.
+    """
+    stop = restore_stops().last()
+    if stop is not None:
+        return stop.created_at
+    stop = balance_stops().first()
+    if stop is None:
+        raise NotStopped("Sending is not stopped for a restore.")
+    stop_sending(reason=StopReason.RESTORED, text=f"Found by the balance. {stop.text}")
+    restore_stops().update(created_at=stop.created_at)
+    return stop.created_at
+
+
 def confirm_latest(*, actor: User | None) -> None:
     """Resume sending, because a person knows that this database is the latest: the panel moved, or has a new address.
 
@@ -109,7 +130,9 @@ def confirm_latest(*, actor: User | None) -> None:
     stops = list(restore_stops())
     if not stops:
         raise NotStopped("Sending is not stopped for a restore.")
-    if any(stop.reason in (StopReason.OLDER, StopReason.RESTORED) for stop in stops):
+    finding = check_database().finding
+    reasons = {finding.reason if finding else "", *(stop.reason for stop in stops)}
+    if reasons & {StopReason.OLDER, StopReason.RESTORED}:
         raise NotConfirmable("Orders were sent that are missing in this database, so it is not the latest.")
     with transaction.atomic():
         mark = _new_generation()
@@ -122,22 +145,24 @@ def confirm_latest(*, actor: User | None) -> None:
 def begin_after_restore(*, actor: User | None) -> Restored:
     """Put every order that may have been sent since the backup in doubt, and stop each provider by itself.
 
-    Then the panel's own stop ends. Raise NotStopped if sending is not stopped for a restore.
+    Then the panel's own stop ends. Raise NotStopped if sending is not stopped for a restore, nor to a provider whose
+    balance shows one.
     """
-    stop = restore_stops().first()
-    if stop is None:
-        raise NotStopped("Sending is not stopped for a restore.")
+    until = _found_at()
     _skip_numbers()
-    runs = _begin_runs(until=stop.created_at)
-    doubts = _doubt_queue(until=stop.created_at)
-    refills = _give_up_refills(until=stop.created_at)
+    runs = _begin_runs(until=until)
+    doubts = _doubt_queue(until=until)
+    _note_unresolved(until=until)
+    refills = _give_up_refills(until=until)
     with transaction.atomic():
         providers = Provider.objects.filter(Q(is_active=True) | Q(orders__submission__in=_UNRESOLVED)).distinct()
         for provider in providers:
             text = f"A backup was restored. Compare the orders at {provider.name} with those here, then resume."
-            stop_sending(reason=StopReason.RESTORED, text=text, provider_id=provider.pk)
+            if not stop_sending(reason=StopReason.RESTORED, text=text, provider_id=provider.pk):
+                # A stop of the backup's own time: what was searched then says nothing of now.
+                open_stops().filter(provider=provider, reason=StopReason.RESTORED).update(searched_to=None)
         mark = _new_generation()
-        for one in restore_stops():
+        for one in (*restore_stops(), *balance_stops()):
             resume_sending(stop=one, actor=actor)
     _keep(mark)
     log.warning("after a restore", doubts=doubts, runs=runs, refills=refills)
@@ -229,6 +254,26 @@ def _doubt(order: Order) -> bool:
             public=False,
         )
     return True
+
+
+def _note_unresolved(*, until: datetime) -> None:
+    """Note for each order that was being sent or in doubt at the backup that it may have been sent again since.
+
+    No search binds it by itself then, and no request id of the backup is repeated.
+    """
+    unresolved = Order.objects.filter(submission__in=_UNRESOLVED, queued_at__lt=until).select_related("provider")
+    for order in unresolved.order_by("pk"):
+        PlacementAttempt.objects.get_or_create(
+            token=_token(order),
+            defaults={
+                "order": order,
+                "started_at": order.queued_at,
+                "finished_at": timezone.now(),
+                "outcome": AttemptOutcome.AFTER_BACKUP,
+                "detail": f"{_NOTE}: the backup has it without an answer.",
+                "account": _account(order.provider),
+            },
+        )
 
 
 def _token(order: Order) -> str:

@@ -16,6 +16,7 @@ from orders.common.transitions import OrderMoved
 from orders.models import Order, Orphan, PlacementAttempt
 from orders.reconcile.findings import evidence_attempt
 from orders.reconcile.match import agrees, candidate_of
+from orders.reconcile.search import cost_now
 from orders.review.decisions import ReviewError, bind_upstream_id, refund_unaccepted, send_again
 from orders.states import AttemptOutcome, Submission
 from panel.accounts.models import User
@@ -108,7 +109,7 @@ def send_doubts_again(*, provider: Provider, seen: Sequence[int], actor: User | 
 def _doubts(provider: Provider) -> Sequence[Order]:
     after_backup = PlacementAttempt.objects.filter(order=OuterRef("pk"), outcome=AttemptOutcome.AFTER_BACKUP)
     orders = Order.objects.filter(provider=provider, submission=Submission.IN_DOUBT).filter(Exists(after_backup))
-    return list(orders.select_related("service", "provider").order_by("pk"))
+    return list(orders.select_related("service__upstream", "provider").order_by("pk"))
 
 
 def _decide(orders: Sequence[Order], seen: Sequence[int], act: Callable[[Order], None]) -> Decided:
@@ -130,7 +131,8 @@ def _decide(orders: Sequence[Order], seen: Sequence[int], act: Callable[[Order],
 
 def _agrees(order: Order, row: StatusRow) -> bool:
     attempt = evidence_attempt(order)
-    return agrees(candidate_of(order=order, sent_at=attempt.started_at if attempt else order.created_at), row)
+    sent_at = attempt.started_at if attempt else order.created_at
+    return agrees(candidate_of(order=order, sent_at=sent_at, cost_now=cost_now(order)), row)
 
 
 def _row(orphan: Orphan) -> StatusRow:

@@ -25,7 +25,7 @@ from catalog.upstream.results import CancelAccepted, RowError
 from orders.common.poll_queue import poll_soon
 from orders.common.timeline import write_event
 from orders.common.transitions import OrderMoved
-from orders.marks.guard import is_latest
+from orders.marks.guard import may_lack_orders
 from orders.models import CancelRequest, Order, OrderEvent
 from orders.refunds.posting import cancel_unaccepted
 from orders.requests import queue
@@ -111,7 +111,7 @@ def withdraw_order(*, order: Order, actor: User | None) -> None:
     """
     if not may_withdraw(order):
         raise TooLate(_("This order has been sent already and can no longer be canceled here."))
-    if not is_latest():
+    if may_lack_orders(provider_id=order.provider_id):
         raise TooLate(str(NOT_NOW))
     try:
         with transaction.atomic():

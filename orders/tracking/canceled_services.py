@@ -22,6 +22,8 @@ from panel.alerts.models import Heartbeat
 from panel.site import registry as site
 
 JUDGED = 20
+# Canceled orders of so many customers at least: bad links of one of them prove nothing about the service.
+MIN_CUSTOMERS = 3
 TASK = "watch_services"
 # Orders that ended so long before the last round are looked for again: their transactions may have been open then.
 OVERLAP = timedelta(minutes=15)
@@ -29,6 +31,7 @@ OVERLAP = timedelta(minutes=15)
 FIRST = timedelta(days=1)
 
 _CANCELED = Q(status=Status.CANCELED) | Q(status=Status.PARTIAL, refunded=F("charge"))
+_PEOPLE = Count("customer", distinct=True, filter=_CANCELED)
 _NEVER = Value(datetime(1970, 1, 1, tzinfo=UTC), output_field=DateTimeField())
 
 
@@ -85,5 +88,7 @@ def _canceled_too_often(services: QuerySet[Service], *, percent: int) -> dict[in
         .filter(ended=JUDGED)
         .annotate(canceled=Subquery(counts.annotate(count=Count("pk", filter=_CANCELED)).values("count")))
         .filter(canceled__gt=JUDGED * percent // 100)
+        .annotate(people=Subquery(counts.annotate(count=_PEOPLE).values("count")))
+        .filter(people__gte=MIN_CUSTOMERS)
     )
     return {pk: CanceledShare(canceled, ended) for pk, canceled, ended in rows.values_list("pk", "canceled", "ended")}

@@ -21,9 +21,12 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from catalog.models import Provider
 from orders.common.backoff import LATE_POLL
 from orders.models import CancelRequest, Order, OrderPoll
-from orders.states import Status, Submission
+from orders.states import CancelState, Status, Submission
 from orders.tracking.interpret import OrderChange
 from panel.site import registry as site
+
+# Cancel requests that the provider accepted: it may end the order because of them. One that it refused proves nothing.
+_TAKEN = Q(state=CancelState.ACCEPTED) | Q(state=CancelState.ENDED, asked_at__isnull=False)
 
 
 class Held(NamedTuple):
@@ -86,8 +89,8 @@ def hold_ends(
 ) -> dict[int, Held]:
     """Return the ends among `changes` that are held, by order.
 
-    `together` are the orders that ended in the same call, which has so many `answers`. Orders that somebody asked to
-    cancel are never held. Reads the database only if there is an end.
+    `together` are the orders that ended in the same call, which has so many `answers`. Orders whose cancel
+    the provider accepted before are never held. Reads the database only if there is an end.
     """
     before = {poll.pk: held_of(poll) for poll in polls}
     ends = {pk: end for pk, change in changes.items() if (end := end_of(change))}
@@ -99,7 +102,9 @@ def hold_ends(
     waiting = OrderPoll.objects.filter(provider=provider, held_since__isnull=False).exclude(pk__in=unasked).count()
     in_wave, number = False, site.WAVE_ORDERS.value
     if len(unasked) + earlier + waiting >= number or any(before[pk] for pk in ends):
-        unasked -= set(CancelRequest.objects.filter(order_id__in=unasked).values_list("order_id", flat=True))
+        asked = CancelRequest.objects.filter(_TAKEN, order_id__in=unasked).values_list("order_id", "asked_at")
+        # A request that follows the hold must not end it: the customer would be paid at the first word.
+        unasked -= {pk for pk, at in asked if not ((held_end := before.get(pk)) and at and at >= held_end.since)}
         percent = site.WAVE_PERCENT.value
         in_wave = is_wave(ends=len(unasked), of=answers, number=number, percent=percent) or is_wave(
             ends=len(unasked) + earlier + waiting, of=_open_orders(provider) + earlier, number=number, percent=percent
@@ -126,7 +131,7 @@ def _ended_since(provider: Provider, since: datetime) -> QuerySet[OrderPoll]:
     lately = OrderPoll.objects.filter(provider=provider, due_at__gte=since + LATE_POLL, order__finished_at__gte=since)
     return lately.filter(
         Q(order__status=Status.CANCELED) | Q(order__refunded=F("order__charge")),
-        ~Exists(CancelRequest.objects.filter(order=OuterRef("pk"))),
+        ~Exists(CancelRequest.objects.filter(_TAKEN, order=OuterRef("pk"))),
         order__status_note="",
     )
 

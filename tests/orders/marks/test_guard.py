@@ -11,12 +11,13 @@ from django.conf import settings
 from django.utils import timezone
 
 from billing.models import Entry
-from orders.common.stops import open_stops
+from orders.checkout.drip_feeds import NothingToStop, begin_due_runs, stop_drip_feed
+from orders.common.stops import open_stops, stop_sending
 from orders.dispatch import submit
 from orders.dispatch.submit import submit_due_orders
 from orders.dispatch.timeouts import end_held_orders
 from orders.marks import guard, storage
-from orders.models import DatabaseIdentity, Order, PlacementAttempt
+from orders.models import DatabaseIdentity, DripFeed, Order, PlacementAttempt
 from orders.requests.cancel import TooLate, withdraw_order
 from orders.states import AttemptOutcome, StopReason, Submission
 from panel.alerts.models import Alert, Heartbeat
@@ -115,7 +116,7 @@ def test_installation_when_upgraded_to_marks_then_sends(sent: Order, customer: A
     DatabaseIdentity.objects.all().delete()
     mark_path().unlink()
     storage._with_cache(lambda: storage.cache.clear())
-    Heartbeat.objects.create(task="poll_orders", beat_at=timezone.now() - timedelta(minutes=5))
+    DatabaseIdentity.objects.create(pk=1, token="this", confirmed_at=timezone.now() - timedelta(minutes=5))
     make.order(customer, service, link="https://example.com/2")
     assert submit_due_orders() == 1
     assert stop_reason() is None
@@ -125,7 +126,7 @@ def test_backup_from_before_marks_when_restored_elsewhere_then_stopped(sent: Ord
     DatabaseIdentity.objects.all().delete()
     mark_path().unlink()
     storage._with_cache(lambda: storage.cache.clear())
-    Heartbeat.objects.create(task="poll_orders", beat_at=timezone.now() - timedelta(hours=1))
+    Heartbeat.objects.create(task="poll_orders")
     assert not guard.may_send()
     assert stop_reason() == StopReason.NO_MARK
 
@@ -217,3 +218,47 @@ def test_check_when_made_then_one_query(sent: Order) -> None:
     with statements() as found:
         guard.check_database()
     assert len(found) == 1
+
+
+def test_withdrawal_when_a_web_server_has_no_mark_then_refused_and_nothing_stopped(
+    sent: Order, customer: Any, service: Any
+) -> None:
+    """A web server of its own has no folder of the worker's, and its cache may rest for a moment."""
+    order = make.order(customer, service, link="https://example.com/2")
+    mark_path().unlink()
+    storage._with_cache(lambda: storage.cache.clear())
+    with nothing_changes(), pytest.raises(TooLate):
+        withdraw_order(order=order, actor=customer)
+    assert stop_reason() is None
+
+
+def test_numbers_when_noted_on_another_machine_then_its_own_mark(sent: Order, monkeypatch: pytest.MonkeyPatch) -> None:
+    mark = storage.read_file()
+    mark_path().unlink()
+    monkeypatch.setattr(storage, "read_cache", lambda: mark)
+    monkeypatch.setattr(guard, "machine", lambda: "web")
+    guard.note_numbers()
+    assert storage.read_file().machine == "web"
+    assert guard.is_latest()
+
+
+def test_database_when_older_and_stopped_already_then_found_all_the_same(sent: Order) -> None:
+    """The stop may be in the backup."""
+    stop_sending(reason=StopReason.NO_MARK, text="Of the backup.")
+    forget(sent)
+    assert not guard.may_send()
+    assert [stop.reason for stop in open_stops()] == [StopReason.NO_MARK, StopReason.OLDER]
+
+
+def test_runs_and_refunds_when_the_database_is_older_then_wait_before_any_claim(
+    sent: Order, customer: Any, service: Any
+) -> None:
+    forget(sent)
+    drip = make.drip(customer, service, quantity=100, runs=3, interval=60)
+    DripFeed.objects.filter(pk=drip.pk).update(next_run_at=timezone.now())
+    Order.objects.update(queued_at=timezone.now() - timedelta(days=9))
+    with nothing_changes():
+        assert (begin_due_runs(), end_held_orders()) == (0, 0)
+        with pytest.raises(NothingToStop):
+            stop_drip_feed(drip=drip, actor=customer)
+    assert stop_reason() == StopReason.OLDER

@@ -196,3 +196,15 @@ def test_refusal_when_recorded_twice_then_given_back_once(
     make.order(customer, service, link="https://example.com/2")
     submit_now()
     assert sent() == COST
+
+
+def test_order_when_it_alone_passes_the_limit_then_only_it_waits(
+    customer: Any, service: Any, provider: Any, upstream: SandboxServer
+) -> None:
+    set_limit("0.5")
+    large = make.order(customer, service, quantity=1_000)
+    small = make.order(customer, service, link="https://example.com/2")
+    submit_now()
+    assert fresh(small).submission == Submission.ACCEPTED
+    assert (fresh(large).submission, fresh(large).review_reason) == (Submission.QUEUED, "would_lose")
+    assert not open_stops().exists()

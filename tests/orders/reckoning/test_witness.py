@@ -13,17 +13,20 @@ from catalog.provider_accounts import check_balance
 from orders.common.stops import open_stops, resume_sending
 from orders.dispatch import submit
 from orders.dispatch.submit import submit_due_orders
+from orders.dispatch.timeouts import end_held_orders
 from orders.marks import storage
 from orders.models import Order, SendingStop
 from orders.reckoning import witness
 from orders.reckoning.reckon import reckon_provider
+from orders.recovery.after_restore import begin_after_restore
+from orders.requests.cancel import TooLate, withdraw_order
 from orders.states import StopReason, Submission
 from panel.alerts.models import Alert
 from panel.sandbox.http import faults
 from panel.sandbox.server import SandboxServer
 from tests import make
 from tests.orders.conftest import rolled_back
-from tests.scenes import count_adds, fresh, submit_now
+from tests.scenes import count_adds, fresh, nothing_changes, submit_now
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("invariants_hold")]
 
@@ -148,3 +151,21 @@ def test_clock_when_set_back_then_asked_again(
     assert witness.is_explained(provider=provider)
     assert len(upstream.requests_of("balance")) == asked + 1
     assert Order.objects.count() == 0
+
+
+def test_queue_when_the_balance_lacks_money_then_kept_until_walked_through(
+    upstream: SandboxServer, customer: Any, service: Any, provider: Any, staff: Any
+) -> None:
+    upstream.set_balance(100)
+    reckoned(provider)
+    order = make.order(customer, service)
+    upstream.set_balance(50)
+    assert submit_due_orders() == 0
+    Order.objects.update(queued_at=timezone.now() - timedelta(days=9))
+    with nothing_changes(), pytest.raises(TooLate):
+        withdraw_order(order=fresh(order), actor=customer)
+    assert end_held_orders() == 0
+    done = begin_after_restore(actor=staff)
+    assert done.doubts == 1
+    assert fresh(order).submission == Submission.IN_DOUBT
+    assert [stop.reason for stop in open_stops()] == [StopReason.RESTORED]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from catalog.models import Provider
 from orders.checkout.drip_feeds import begin_due_runs
 from orders.common.stops import open_stops, resume_sending, stop_sending
 from orders.dispatch.submit import submit_due_orders
@@ -30,6 +31,7 @@ from tests.orders.conftest import rolled_back
 from tests.scenes import (
     Killed,
     count_adds,
+    create_in_doubt,
     create_known_orders,
     fresh,
     make_all_due,
@@ -288,3 +290,20 @@ def test_last_known_when_shown_then_the_newest_moment_of_each_kind(queued: list[
     assert known.order == max(order.created_at for order in queued)
     assert known.latest is not None and known.entry is not None
     assert known.deposit is None
+
+
+def test_doubt_when_it_was_one_at_the_backup_then_not_repeated_nor_bound(
+    upstream: SandboxServer, customer: Any, service: Any, provider: Any, staff: Any
+) -> None:
+    """Staff may have sent it again after the backup, under a request id that the backup does not have."""
+    create_known_orders(upstream, customer, service)
+    Provider.objects.update(request_id_parameter="request_id")
+    order = create_in_doubt(upstream, customer, service)
+    adds = count_adds(upstream)
+    stop_sending(reason=StopReason.RESTORED, text="Restored.")
+    begin_after_restore(actor=staff)
+    for stop in open_stops():
+        resume_sending(stop=stop, actor=staff)
+    reconcile_now()
+    assert fresh(order).submission == Submission.IN_DOUBT
+    assert count_adds(upstream) == adds

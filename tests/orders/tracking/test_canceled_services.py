@@ -25,6 +25,21 @@ from tests.scenes import statements
 from tests.threads import in_threads
 
 
+@pytest.fixture(autouse=True)
+def one_customer_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(canceled_services, "MIN_CUSTOMERS", 1)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("people", "held"), [(2, False), (3, True)])
+def test_service_when_few_customers_were_canceled_then_stays(service, monkeypatch, people, held):
+    monkeypatch.setattr(canceled_services, "MIN_CUSTOMERS", 3)
+    users = [make.customer(f"{number}@example.org", funds="1000") for number in range(people)]
+    for number in range(20):
+        canceled(users[number % people], service, 1)
+    assert watch_services() == held
+
+
 @pytest.fixture
 def rich(db: None) -> Any:
     return make.customer("rich@example.org", funds="1000")

@@ -219,12 +219,18 @@ def test_cancels_when_a_large_share_of_one_call_then_a_wave(upstream, customer, 
     assert paid(made[:3]) == NOTHING
 
 
+def accept_requests() -> None:
+    """Let the provider accept all cancel requests now."""
+    CancelRequest.objects.filter(state="waiting").update(state="accepted", asked_at=timezone.now())
+
+
 @in_scenes
 def test_cancels_when_somebody_asked_for_them_then_paid_at_once(upstream, customer, service, staff):
     made = create_accepted(customer, service, 4)
     park(made)
     request_cancel(order=made[0], actor=customer)
     request_cancel(order=made[1], actor=staff)
+    accept_requests()
     cancel_there(upstream, made)
     poll_only(made)
     # Two that were asked for, and two more: no wave.
@@ -236,6 +242,7 @@ def test_cancels_when_asked_for_ones_came_before_then_no_wave(upstream, customer
     made = create_accepted(customer, service, 4)
     park(made)
     request_cancel(order=made[0], actor=customer)
+    accept_requests()
     cancel_there(upstream, made)
     poll_only(made[:1])
     close_accepted(order=fresh(made[1]), status="canceled", note="It is stuck", actor=staff)
@@ -244,14 +251,28 @@ def test_cancels_when_asked_for_ones_came_before_then_no_wave(upstream, customer
 
 
 @in_scenes
-def test_end_when_held_and_then_asked_for_then_paid_at_once(upstream, customer, service):
+@pytest.mark.parametrize("is_accepted", [True, False])
+def test_end_when_held_and_then_asked_for_then_still_held(upstream, customer, service, is_accepted):
+    """Else a customer would be paid at the first word, by pressing Cancel."""
     made = create_accepted(customer, service, 3)
     cancel_there(upstream, made)
     poll_now()
     request_cancel(order=fresh(made[0]), actor=customer)
+    if is_accepted:
+        accept_requests()
     poll_now()
-    assert paid(made) == [[250_000], [], []]
-    assert CancelRequest.objects.get().state == "ended"
+    assert paid(made) == [[], [], []]
+
+
+@in_scenes
+def test_cancels_when_the_provider_refused_them_then_held_as_others(upstream, customer, service):
+    made = create_accepted(customer, service, 3)
+    park(made)
+    request_cancel(order=made[0], actor=customer)
+    CancelRequest.objects.update(state="refused", asked_at=timezone.now())
+    cancel_there(upstream, made)
+    poll_only(made)
+    assert paid(made) == [[], [], []]
 
 
 @in_scenes
