@@ -61,7 +61,9 @@ def _arguments() -> Any:
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
     if given.half and not given.short:
         parser.error("--half needs --short")
-    given.parts = [part for part in PARTS if not given.parts or part in given.parts]
+    # Restores start many processes: a short run leaves them out unless they are named.
+    usual = [part for part in PARTS if part != "restore" or not given.short]
+    given.parts = [part for part in PARTS if part in (given.parts or usual)]
     return given
 
 

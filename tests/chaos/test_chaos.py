@@ -58,6 +58,14 @@ def test_orders_when_full_chaos_ends_then_all_match_providers():
     check(code, printed)
 
 
+@pytest.mark.proof
+def test_backup_when_restored_under_load_then_nothing_sent_twice():
+    code, printed = run_chaos("restore")
+    print(printed)
+    assert code == 0, printed
+    assert figure("orders sent after a backup", printed) >= 3 * 60, printed
+
+
 @pytest.mark.once
 def test_chaos_when_panel_binds_any_order_then_it_fails():
     code, printed = run_chaos("matrix", "--short", "--stop-early", "--sabotage", "misbind")
