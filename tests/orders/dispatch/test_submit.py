@@ -839,7 +839,7 @@ def test_workers_when_many_run_at_once_then_each_order_is_sent_once(upstream, cu
     provider = service.upstream.provider
     Provider.objects.update(max_parallel_adds=lanes)
     made = [make.order(customer, service, link=f"https://example.com/{number}") for number in range(12)]
-    upstream.inject(faults.delay_after(0.03, "add", times=None))
+    upstream.inject(faults.delay_after(0.03 if lanes == 1 else 0.3, "add", times=None))
     assert at_once(workers, send_all(provider)) == [None] * workers
     there = upstream.orders()
     assert sorted(one.link for one in there) == sorted(one.link for one in made)

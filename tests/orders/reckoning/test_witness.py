@@ -58,6 +58,7 @@ def test_host_when_rolled_back_as_a_whole_then_provider_stopped(
     with rolled_back():
         submit_now()
     storage._path().unlink()
+    storage._with_cache(lambda: storage.cache.clear())
     restart()
     adds = count_adds(upstream)
     assert submit_due_orders() == 0
