@@ -254,7 +254,7 @@ def _act(request: HttpRequest, model_admin: admin.ModelAdmin) -> Refused | None:
     stop = _stop_of(request)
     if choice not in _CHOICES or (stop is None) != (choice in _OF_THE_PANEL):
         raise Http404("No such choice")
-    logged = stop or restore_stops().first()
+    logged = stop or restore_stops().first() or balance_stops().first()
     form = _FORMS.get(choice, forms.Form)(request.POST)
     if form.is_valid():
         try:

@@ -245,15 +245,12 @@ def _write_polls(batch: Sequence[OrderPoll], written: Mapping[int, _Written]) ->
     A poll that became due by another reason meanwhile, such as a cancel, stays as it is. So does one that somebody
     holds just now: to wait for it could deadlock, and it is polled again when its lease ends.
     """
-    rows = [(poll.pk, poll.due_at, after.due_at or poll.due_at, *after[1:]) for poll, after in _pairs(batch, written)]
+    pairs = [(poll, written[poll.pk]) for poll in batch]
+    rows = [(poll.pk, poll.due_at, after.due_at or poll.due_at, *after[1:]) for poll, after in pairs]
     update_rows(model=OrderPoll, columns=_Written._fields, rows=rows, unmoved=("due_at",), skip_locked=True)
-    ended = [poll for poll, after in _pairs(batch, written) if after.due_at is None]
+    ended = [poll for poll, after in pairs if after.due_at is None]
     if ended:
         unfollow(polls=ended)
-
-
-def _pairs(batch: Sequence[OrderPoll], written: Mapping[int, _Written]) -> list[tuple[OrderPoll, _Written]]:
-    return [(poll, written[poll.pk]) for poll in batch]
 
 
 def _refund(change: OrderChange) -> Refunded | None:

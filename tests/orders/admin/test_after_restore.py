@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
 
-from orders.common.stops import open_stops
+from orders.common.stops import open_stops, stop_sending
 from orders.marks import guard
 from orders.models import DatabaseIdentity, Order, Orphan, SendingStop
 from orders.states import StopReason, Submission
@@ -174,3 +175,16 @@ def test_command_when_run_step_by_step_then_does_the_same(
     assert "Sending is not stopped." in capsys.readouterr().out
     with pytest.raises(CommandError, match="No provider"):
         call_command("after_restore", "--resume", provider.name)
+
+
+def test_page_when_only_a_balance_shows_it_then_offers_the_walk_through(
+    staff_client: Client, customer: Any, service: Any, provider: Any
+) -> None:
+    order = make.order(customer, service)
+    stop_sending(reason=StopReason.BALANCE, text="It has $5 too little.", provider_id=provider.pk)
+    page = staff_client.get(PAGE)
+    assert b"It has $5 too little." in page.content
+    assert b"It is the latest database" not in page.content
+    assert b"1 orders are in doubt now" in post(staff_client, "begin", sure="on").content
+    assert fresh(order).submission == Submission.IN_DOUBT
+    assert LogEntry.objects.filter(change_message__contains="in doubt now").exists()
