@@ -110,15 +110,25 @@ def _check(in_file: Mark | None) -> Checked:
     return Checked(Mark(known.identity, known.generation, machine=machine()), finding, known.was_marked)
 
 
+def lock_identity() -> DatabaseIdentity:
+    """Return the row that tells this database from copies of it, locked. Joins a transaction."""
+    row, _ = DatabaseIdentity.objects.select_for_update().get_or_create(pk=1, defaults=_new_identity())
+    return row
+
+
+def _new_identity() -> dict[str, str]:
+    return {"token": uuid4().hex}
+
+
 def stop_for_restore(*, finding: Finding) -> None:
     """Stop all sending, with an urgent alert, and skip the numbers that customers may know of other orders."""
     with transaction.atomic():
         if not stop_sending(reason=finding.reason, text=finding.text):
             return
         if finding.mark:
-            row = DatabaseIdentity.objects.select_for_update().get(pk=1)
+            row = lock_identity()
             row.unknown_marks.append(asdict(finding.mark))
-            DatabaseIdentity.objects.filter(pk=1).update(unknown_marks=row.unknown_marks)
+            row.save(update_fields=["unknown_marks"])
         if finding.reason == StopReason.OLDER and finding.mark:
             skip_known_numbers(mark=finding.mark)
     log.error("the database may be a restored one", reason=finding.reason, mark=finding.mark)
@@ -199,7 +209,7 @@ def _known(in_file: Mark | None, in_cache: Mark | None) -> Known:
     )
     row = rows.first()
     if row is None:
-        DatabaseIdentity.objects.get_or_create(pk=1, defaults={"token": uuid4().hex})
+        DatabaseIdentity.objects.get_or_create(pk=1, defaults=_new_identity())
         row = rows.get()
     return Known(
         identity=row.token,

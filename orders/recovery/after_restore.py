@@ -24,7 +24,7 @@ from orders.common.stops import open_stops, resume_sending, stop_sending
 from orders.common.timeline import write_event
 from orders.common.transitions import NO_REVIEW, move_all
 from orders.marks import storage
-from orders.marks.guard import check_database, machine, skip_known_numbers
+from orders.marks.guard import check_database, lock_identity, machine, skip_known_numbers
 from orders.marks.storage import Mark, MarkUnwritable
 from orders.models import (
     DatabaseIdentity,
@@ -177,7 +177,7 @@ def _keep(mark: Mark) -> None:
 
 def _new_generation() -> Mark:
     """Count a new generation of this database, in which all marks of before are covered. Return its first mark."""
-    row = DatabaseIdentity.objects.select_for_update().get(pk=1)
+    row = lock_identity()
     last = PlacementAttempt.objects.order_by("-pk").first()
     row.covered[row.token] = max(row.covered.get(row.token, 0), last.pk if last else 0)
     for mark in _marks_of_before(row):
@@ -200,7 +200,7 @@ def _marks_of_before(row: DatabaseIdentity) -> list[Mark]:
 def _skip_numbers() -> None:
     """Number new orders, attempts and entries beyond all that were given since the backup."""
     with transaction.atomic():
-        row = DatabaseIdentity.objects.select_for_update().get(pk=1)
+        row = lock_identity()
         marks = [mark for mark in _marks_of_before(row) if mark.identity == row.token]
         highest = {
             name: model.objects.aggregate(highest=Max("pk"))["highest"] or 0

@@ -181,6 +181,7 @@ def test_page_when_only_a_balance_shows_it_then_offers_the_walk_through(
     staff_client: Client, customer: Any, service: Any, provider: Any
 ) -> None:
     order = make.order(customer, service)
+    DatabaseIdentity.objects.all().delete()
     stop_sending(reason=StopReason.BALANCE, text="It has $5 too little.", provider_id=provider.pk)
     page = staff_client.get(PAGE)
     assert b"It has $5 too little." in page.content
