@@ -94,6 +94,7 @@ class ReviewReason(models.TextChoices):
     DOUBT = "doubt", "It may have been accepted: no answer resolved it in time"
     UNKNOWN_ERROR = "unknown_error", "The provider refused it with words never seen before"
     WOULD_LOSE = "would_lose", "It would now cost more than the customer paid"
+    OVER_LIMIT = "over_limit", "It alone costs more than its provider's daily limit"
     CONTRADICTION = "contradiction", "Its remains and charge contradict each other"
     UNKNOWN_STATUS = "unknown_status", "The provider gave a status never seen before"
     LOST_UPSTREAM = "lost_upstream", "The provider no longer knows it"
@@ -101,6 +102,8 @@ class ReviewReason(models.TextChoices):
     RECANTED = "recanted", "It was refunded, and is now delivered or charged"
 
 
+# Reviews of queued orders that were surely never sent. Without a decision they end with the queue's limit.
+UNSENT_REVIEWS = (ReviewReason.WOULD_LOSE, ReviewReason.OVER_LIMIT)
 # Reviews of ended orders in which customers still see the end: they saw it before the review began.
 _AFTER_THE_END = frozenset({ReviewReason.RECANTED, ReviewReason.DUPLICATE_ID})
 

@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 
-def action_address(model: str, pk: int, name: str) -> str:
+def action_address(model: str, pk: int | str, name: str) -> str:
     """Return the address of an action on one object, such as ("billing.wallet", 1, "move_money")."""
     app, model_name = model.split(".")
     return reverse(f"admin:{app}_{model_name}_changelist") + f"{pk}/{name}/"

@@ -200,6 +200,9 @@ class OrderAdmin(CancelAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Order | None = None) -> Any:
         """Put the review first if there is one."""
         sets = [(title, {"fields": _without_profit(request, about["fields"])}) for title, about in self.fieldsets]
+        if obj is not None and obj.is_end_held:
+            [title, about] = sets[-1]
+            sets[-1] = (title, {"fields": ("shown_held_end", *about["fields"])})
         if obj is None or not obj.review_reason:
             return sets
         fields = ("review_reason", "review_note", "review_since", *(("decision",) if awaits_decision(obj) else ()))
@@ -241,6 +244,16 @@ class OrderAdmin(CancelAdmin):
     @display(description="Next check at")
     def shown_next_check(self, order: Order) -> str:
         return moment_text(order.next_check_at) if order.next_check_at else "—"
+
+    @display(description="Held end")
+    def shown_held_end(self, order: Order) -> str:
+        poll = order.poll
+        assert poll.held_since is not None
+        refund = shown_money((poll.held_refund or 0) - order.refunded)
+        return (
+            f"{order.provider} reports it as {Status(poll.held_status).label} since {moment_text(poll.held_since)}, "
+            f"among many others. {refund} is refunded once it says so again."
+        )
 
     @display(description="Details")
     def shown_params(self, order: Order) -> str:

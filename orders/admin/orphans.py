@@ -103,11 +103,14 @@ class OrphanAdmin(ReadOnlyAdmin):
     def has_decide_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         if not request.user.has_perm(PERMISSION):
             return False
-        return object_id is None or Orphan.objects.filter(pk=object_id, state=Orphan.State.OPEN).exists()
+        if object_id is None:
+            return True
+        orphan = self.get_object(request, object_id)
+        return orphan is not None and orphan.state == Orphan.State.OPEN
 
     @action(description="Adopt for a customer", icon="person_add", permissions=["decide"])
     def adopt(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        orphan = self._orphan(object_id)
+        orphan = self._orphan(request, object_id)
 
         def act(data: dict[str, Any]) -> str:
             wanted = OrderInput(data["service"], data["link"], data["quantity"], {})
@@ -136,7 +139,7 @@ class OrphanAdmin(ReadOnlyAdmin):
 
     @action(description="Write off", icon="money_off", permissions=["decide"])
     def write_off(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        orphan = self._orphan(object_id)
+        orphan = self._orphan(request, object_id)
 
         def act(data: dict[str, Any]) -> str:
             try:
@@ -161,8 +164,8 @@ class OrphanAdmin(ReadOnlyAdmin):
         remains = "unknown remains" if orphan.remains is None else f"{orphan.remains:,} remaining"
         return f"“{orphan.status_text}”, {remains}, and a charge of {self.shown_charge(orphan)}"
 
-    def _orphan(self, object_id: str) -> Orphan:
-        orphan = Orphan.objects.select_related("provider").filter(pk=object_id).first()
+    def _orphan(self, request: HttpRequest, object_id: str) -> Orphan:
+        orphan: Orphan | None = self.get_object(request, object_id)
         if orphan is None:
             raise Http404
         return orphan

@@ -29,7 +29,7 @@ from orders.models import Order
 from orders.reconcile import search
 from orders.reconcile.findings import evidence_attempt
 from orders.review import decisions
-from orders.states import ReviewReason, Submission
+from orders.states import UNSENT_REVIEWS, ReviewReason, Submission
 from panel.accounts.models import User
 from panel.accounts.signed_in import user_of
 from panel.lib.admin.actions import ActionRefused, act_once, is_own_object
@@ -56,6 +56,13 @@ class BindForm(ChoiceForm):
             self.fields["upstream_id"].help_text = "The only one found there that agrees with this order."
 
 
+# What staff confirm before an order is sent that was surely never sent.
+_SURE_UNSENT = {
+    ReviewReason.WOULD_LOSE: "I made sure that it costs no more than the customer paid.",
+    ReviewReason.OVER_LIMIT: "I raised the daily limit of this provider.",
+}
+
+
 class SendAgainForm(ChoiceForm):
     """The checkbox starts empty each time: staff confirm the state that they now see."""
 
@@ -68,8 +75,8 @@ class SendAgainForm(ChoiceForm):
         super().__init__(data, **kwargs)
         there = self.order.provider.name
         self.fields["sure"].label = (
-            "I made sure that it costs no more than the customer paid."
-            if self.order.review_reason == ReviewReason.WOULD_LOSE
+            _SURE_UNSENT[ReviewReason(self.order.review_reason)]
+            if self.order.review_reason in UNSENT_REVIEWS
             else f"I made sure that {there} does not have it."
         )
 
@@ -124,7 +131,7 @@ def offered(order: Order) -> tuple[str, ...]:
         return ()
     if order.submission == Submission.IN_DOUBT:
         return ("bind", "send_again", "refund", "search")
-    if order.review_reason == ReviewReason.WOULD_LOSE:
+    if order.review_reason in UNSENT_REVIEWS:
         return ("send_again", "refund")
     return ("bind", "send_again", "refund")
 
@@ -306,7 +313,7 @@ def _bind_card(order: Order, form: forms.Form) -> Card:
 
 def _send_again_card(order: Order, form: forms.Form) -> Card:
     there, loss = order.provider.name, loss_note(order)
-    if order.review_reason == ReviewReason.WOULD_LOSE:
+    if order.review_reason in UNSENT_REVIEWS:
         title = "Send it"
         text = "It goes back to the queue and is sent as soon as possible."
     else:

@@ -211,11 +211,12 @@ def claim_next(*, provider_id: int) -> Claim | None:
             if not provider or not order:
                 return None
             checked = check_database()
-            loss = "" if checked.finding else loss_note(order) or _over_limit(provider, order)
-            if loss:
-                ask_for_review(order=order, reason=ReviewReason.WOULD_LOSE, note=loss)
-            elif not checked.finding:
-                return _claim(provider, order, checked.mark)
+            if not checked.finding:
+                unsent = _why_unsent(provider, order)
+                if unsent is None:
+                    return _claim(provider, order, checked.mark)
+                reason, note = unsent
+                ask_for_review(order=order, reason=reason, note=note)
         if checked.finding:
             stop_for_restore(finding=checked.finding)
             return None
@@ -273,12 +274,17 @@ def _next_due(provider: Provider) -> Order | None:
     )
 
 
-def _over_limit(provider: Provider, order: Order) -> str:
-    """Return why the order alone passes the provider's daily limit; "" if it does not. It must not stop the others."""
+def _why_unsent(provider: Provider, order: Order) -> tuple[ReviewReason, str] | None:
+    """Return why staff decide about the order before it is sent, with a note for them; None if it may be sent."""
+    if loss := loss_note(order):
+        return ReviewReason.WOULD_LOSE, loss
     cost = cost_of_order(service=order.service, quantity=order.quantity)
-    if not exceeds_limit(provider=provider, cost=cost):
-        return ""
-    return "It alone costs more than the daily spending limit of its provider."
+    if exceeds_limit(provider=provider, cost=cost):  # It must not stop the others.
+        return (
+            ReviewReason.OVER_LIMIT,
+            f"It costs more than {provider.name} may get on a day. Raise the limit to send it.",
+        )
+    return None
 
 
 def _claim(provider: Provider, order: Order, mark: Mark) -> Claim | None:

@@ -24,7 +24,7 @@ from orders.marks.guard import is_latest
 from orders.models import Order, SendingStop
 from orders.refunds.posting import cancel_unaccepted
 from orders.review.decisions import ask_for_review
-from orders.states import RESTORE_STOPS, EventKind, ReviewReason, StopReason, Submission
+from orders.states import RESTORE_STOPS, UNSENT_REVIEWS, EventKind, ReviewReason, StopReason, Submission
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert
 from panel.site import registry as site
@@ -94,7 +94,7 @@ def end_held_orders() -> int:
     limit = site.QUEUE_LIMIT_HOURS.value
     held = Order.objects.filter(
         submission=Submission.QUEUED,
-        review_reason__in=("", ReviewReason.WOULD_LOSE),
+        review_reason__in=("", *UNSENT_REVIEWS),
         queued_at__lt=timezone.now() - timedelta(hours=limit),
     ).select_related("provider", "customer")
     lacking = (StopReason.BALANCE, *RESTORE_STOPS)

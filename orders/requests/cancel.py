@@ -29,7 +29,7 @@ from orders.marks.guard import may_lack_orders
 from orders.models import CancelRequest, Order, OrderEvent
 from orders.refunds.posting import cancel_unaccepted
 from orders.requests import queue
-from orders.states import CancelState, EventKind, ReviewReason, Submission
+from orders.states import UNSENT_REVIEWS, CancelState, EventKind, Submission
 from panel.accounts.models import User
 from panel.lib.task_hints import hint_after_commit
 
@@ -66,8 +66,8 @@ class CancelOutcome(StrEnum):
 
 
 def may_withdraw(order: Order) -> bool:
-    """Return True if the order was never sent. One in review may have been, unless it waits because of a loss."""
-    return order.submission == Submission.QUEUED and order.review_reason in ("", ReviewReason.WOULD_LOSE)
+    """Return True if the order was never sent. One in review may have been, unless that is about its cost."""
+    return order.submission == Submission.QUEUED and order.review_reason in ("", *UNSENT_REVIEWS)
 
 
 def may_cancel(order: Order) -> bool:

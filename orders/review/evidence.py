@@ -13,7 +13,7 @@ from decimal import Decimal, InvalidOperation
 from django.utils.timesince import timesince
 
 from orders.models import Order, PlacementAttempt
-from orders.states import ReviewReason, Submission
+from orders.states import UNSENT_REVIEWS, ReviewReason, Submission
 from panel.lib.formats import moment_text
 from panel.lib.http.exchange import Phase
 from panel.lib.money import MoneyError, convert_back_up, format_money, micros_up
@@ -28,11 +28,13 @@ def question_for_staff(*, order: Order, sent_at: datetime, now: datetime) -> str
     age = _age(order.review_since or sent_at, now)
     if order.submission == Submission.IN_DOUBT:
         return _question_in_doubt(order, sent_at, now)
-    if order.review_reason == ReviewReason.WOULD_LOSE:
+    if order.review_reason in UNSENT_REVIEWS:
         until = moment_text(order.queued_at + timedelta(hours=site.QUEUE_LIMIT_HOURS.value))
+        is_loss = order.review_reason == ReviewReason.WOULD_LOSE
+        most = "the customer paid" if is_loss else f"{there}'s limit of a day"
         return (
-            f"Choose whether this order is worth sending: it has waited for {age} because it would cost more than the "
-            f"customer paid, and without a decision it is canceled and refunded at {until}."
+            f"Choose whether this order is worth sending: it has waited for {age} because it would cost more than "
+            f"{most}, and without a decision it is canceled and refunded at {until}."
         )
     if order.review_reason == ReviewReason.UNKNOWN_ERROR:
         return (

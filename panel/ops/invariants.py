@@ -16,7 +16,7 @@ from django.utils import timezone
 from billing import append_only, constraints
 from catalog.shop import catalog_version_triggers
 from orders.models import Order
-from orders.states import ReviewReason, Submission
+from orders.states import UNSENT_REVIEWS, Submission
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert, record_heartbeat, resolve_alert
 from panel.site import registry as site
@@ -217,7 +217,7 @@ def _overdue() -> Iterator[Breach]:
     limit = timedelta(hours=site.QUEUE_LIMIT_HOURS.value)
     held = Order.objects.filter(
         submission=Submission.QUEUED,
-        review_reason__in=("", ReviewReason.WOULD_LOSE),
+        review_reason__in=("", *UNSENT_REVIEWS),
         queued_at__lt=timezone.now() - limit - HELD_GRACE,
     )
     for name, orders in (

@@ -18,7 +18,7 @@ django.setup()
 
 from orders.dispatch.submit import submit_for_provider  # noqa: E402
 from orders.reconcile import match  # noqa: E402
-from tests.chaos import crashing, sabotage  # noqa: E402
+from tests.chaos import crashing, guards, sabotage  # noqa: E402
 from tests.chaos.product import ROUNDS  # noqa: E402
 
 # Exit codes: of a process that died at its crash point, and of one whose work raised an exception.
@@ -30,6 +30,7 @@ def work(rounds: Sequence[str], *, log: str, crash: str = "", stop: str = "", st
     """Run the named rounds of work. Die at the point `crash`; at `stop`, set `stopped` and stop by SIGSTOP."""
     log_to(log)
     sabotage.install()
+    guards.install(log)
     shorten_searches()
     if crash:
         crashing.POINTS[crash].install(lambda: os._exit(DEAD))

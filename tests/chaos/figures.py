@@ -34,6 +34,7 @@ class Figures:
     counts: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     crashes: Counter[str] = field(default_factory=Counter)
+    guards: Counter[str] = field(default_factory=Counter)
     problems: list[tuple[str, str]] = field(default_factory=list)
 
     def add(self, name: str, amount: int = 1) -> None:
@@ -48,17 +49,16 @@ class Figures:
         self.counts.update(other.counts)
         self.faults.update(other.faults)
         self.crashes.update(other.crashes)
+        self.guards.update(other.guards)
         self.problems.extend(other.problems)
 
     def to_json(self) -> str:
-        return json.dumps([self.counts, self.faults, self.crashes, self.problems])
+        return json.dumps([self.counts, self.faults, self.crashes, self.guards, self.problems])
 
     @classmethod
     def from_json(cls, text: str) -> Figures:
-        counts, faults, crashes, problems = json.loads(text)
-        return cls(
-            Counter(counts), Counter(faults), Counter(crashes), [(kind, sentence) for kind, sentence in problems]
-        )
+        *counters, problems = json.loads(text)
+        return cls(*map(Counter, counters), [(kind, sentence) for kind, sentence in problems])
 
     @property
     def passed(self) -> bool:
@@ -74,7 +74,12 @@ def table(figures: Figures, *, title: str) -> str:
     rows.append(("seconds", figures.counts["seconds"]))
     width = max(len(name) for name, _ in rows)
     lines = [title, "-" * len(title)]
-    for name, counted in (("faults injected", figures.faults), ("crash points reached", figures.crashes)):
+    counters = {
+        "faults injected": figures.faults,
+        "crash points reached": figures.crashes,
+        "guards reached": figures.guards,
+    }
+    for name, counted in counters.items():
         if counted:
             shown = ", ".join(f"{key} {amount}" for key, amount in sorted(counted.items()))
             lines.append(f"{name}: {sum(counted.values())} ({shown})")

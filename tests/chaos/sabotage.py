@@ -86,6 +86,16 @@ def _books() -> None:
     wrap("orders.refunds.posting:_line", around)
 
 
+def _pay() -> None:
+    """Refund at the first word, however many orders are canceled at once."""
+    wrap("orders.tracking.apply:hold_ends", lambda original: lambda **_: {})
+
+
+def _trust() -> None:
+    """Take every known id for the answer to a repetition."""
+    wrap("orders.dispatch.outcomes:_orders_the_same", lambda original: lambda one, other: True)
+
+
 SABOTAGES: dict[str, Callable[[], None]] = {
     "requeue": _requeue,
     "refund": _refund,
@@ -93,4 +103,6 @@ SABOTAGES: dict[str, Callable[[], None]] = {
     "misbind": _misbind,
     "forget": _forget,
     "books": _books,
+    "pay": _pay,
+    "trust": _trust,
 }

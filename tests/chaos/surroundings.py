@@ -32,8 +32,6 @@ _ENVIRONMENT = {
     "POLL_INTERVALS": "1,1,1,1",
     "DOUBT_DEADLINE_MINUTES": "30",
     "QUEUE_LIMIT_HOURS": "24",
-    # All orders of a case end at once, and the audit expects their refunds at the first poll.
-    "WAVE_ORDERS": "100000",
 }
 
 

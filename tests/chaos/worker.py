@@ -9,7 +9,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 
 from panel.celery import app
-from tests.chaos import sabotage
+from tests.chaos import guards, sabotage
 from tests.chaos.child import log_to, shorten_searches
 
 # Seconds between the tasks that beat sends: short, because a worker lives only for seconds here.
@@ -21,6 +21,7 @@ def serve(kind: str, name: str, *, log: str) -> None:
     log_to(log)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     sabotage.install()
+    guards.install(log)
     shorten_searches()
     app.conf.beat_schedule = {
         entry: {**app.conf.beat_schedule[entry], "schedule": seconds} for entry, seconds in _INTERVALS.items()

@@ -159,6 +159,12 @@ def test_orphan_when_written_off_in_the_admin_then_closed(staff_client: Client, 
     assert staff_client.get(reverse("admin:orders_orphan_changelist")).status_code == 200
 
 
+@pytest.mark.parametrize("number", ["x", "9" * 30, "404"])
+def test_orphan_when_its_number_is_none_then_not_found(staff_client: Client, provider: Any, number: str) -> None:
+    address = action_address("orders.orphan", number, "adopt")
+    assert staff_client.get(address).status_code in (403, 404)
+
+
 def test_command_when_run_step_by_step_then_does_the_same(
     queued: list[Order],
     provider: Any,

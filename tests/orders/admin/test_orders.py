@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
-from orders.models import Order
-from orders.states import ReviewReason, Submission
+from orders.models import Order, OrderPoll
+from orders.states import ReviewReason, Status, Submission
+from panel.lib.admin.base import shown_money
 from tests import make
 from tests.admin_calls import action_address
 from tests.scenes import nothing_changes
@@ -25,6 +27,17 @@ def test_dismiss_when_an_order_has_no_review_then_not_offered(staff_client, cust
     order = make.accepted_order(customer, make.service(provider))
     with nothing_changes():
         assert staff_client.post(action_address("orders.order", order.pk, "dismiss"), {"note": "x"}).status_code == 403
+
+
+def test_order_when_its_end_is_held_then_staff_see_what_it_waits_for(staff_client, customer, provider):
+    order = make.accepted_order(customer, make.service(provider), quantity=100)
+    held = {"held_status": Status.CANCELED, "held_refund": order.charge, "held_since": timezone.now()}
+    OrderPoll.objects.filter(pk=order.pk).update(**held)
+    page = staff_client.get(reverse("admin:orders_order_change", args=[order.pk])).content.decode()
+    assert "Held end" in page
+    assert f"{shown_money(order.charge)} is refunded once it says so again." in page
+    OrderPoll.objects.filter(pk=order.pk).update(held_since=None)
+    assert b"Held end" not in staff_client.get(reverse("admin:orders_order_change", args=[order.pk])).content
 
 
 @pytest.mark.parametrize("name", ["dismiss", "give_back"])

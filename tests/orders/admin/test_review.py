@@ -89,6 +89,16 @@ def losing(customer: Any, service: Service) -> Order:
     return fresh(order)
 
 
+@pytest.fixture
+def over_limit(customer: Any, service: Service, provider: Provider) -> Order:
+    """An order that alone costs more than its provider may get on a day."""
+    Provider.objects.update(daily_limit=make.micros("0.1"))
+    order = make.order(customer, service)
+    submit_now()
+    assert fresh(order).review_reason == ReviewReason.OVER_LIMIT
+    return fresh(order)
+
+
 def set_rate(service: Service, rate: str) -> None:
     UpstreamService.objects.filter(pk=service.upstream_id).update(rate=make.micros(rate))
     reprice(services=Service.objects.filter(pk=service.pk))
@@ -475,6 +485,14 @@ def test_send_again_when_the_loss_is_gone_then_sent(staff_client, service, losin
 
 
 # -- cancel and refund -------------------------------------------------------------------------------
+
+
+def test_send_again_when_the_limit_was_raised_then_sent(staff_client, over_limit):
+    assert "I raised the daily limit of this provider." in text_of(staff_client, over_limit)
+    Provider.objects.update(daily_limit=make.micros("5"))
+    choose(staff_client, over_limit, "send_again", sure="on")
+    submit_now()
+    assert fresh(over_limit).submission == Submission.ACCEPTED
 
 
 @pytest.mark.parametrize("fixture", ["doubt", "unknown_refusal", "losing"])

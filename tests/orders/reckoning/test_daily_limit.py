@@ -206,5 +206,5 @@ def test_order_when_it_alone_passes_the_limit_then_only_it_waits(
     small = make.order(customer, service, link="https://example.com/2")
     submit_now()
     assert fresh(small).submission == Submission.ACCEPTED
-    assert (fresh(large).submission, fresh(large).review_reason) == (Submission.QUEUED, "would_lose")
+    assert (fresh(large).submission, fresh(large).review_reason) == (Submission.QUEUED, "over_limit")
     assert not open_stops().exists()

@@ -262,6 +262,11 @@ def test_balance_lines_when_not_read_afterwards_then_left_blank():
             "customer paid, and without a decision it is canceled and refunded at 5 Mar 2026, 12:00.",
         ),
         (
+            {"submission": Submission.QUEUED, "review_reason": ReviewReason.OVER_LIMIT},
+            "Choose whether this order is worth sending: it has waited for 1 hour because it would cost more than "
+            "North's limit of a day, and without a decision it is canceled and refunded at 5 Mar 2026, 12:00.",
+        ),
+        (
             {"submission": Submission.QUEUED, "review_reason": ReviewReason.DOUBT},
             "Find out whether North has this order, then choose below: it was sent before, and has waited for 1 hour.",
         ),
