@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from catalog.models import Provider
 from orders.common.stops import stop_sending
+from orders.models import SendingStop
 from orders.states import StopReason
 
 
@@ -16,9 +17,14 @@ def stop_foreign_currencies() -> None:
 
 
 def stop_foreign_currency(*, provider_id: int, currency: str) -> None:
-    """Stop sending to the provider, which answered in `currency`, unless it is set up with that by now."""
+    """Stop sending to the provider, which answered in `currency`, unless it is set up with that by now.
+
+    Nor if a person resumed the sending after the same finding: a panel may write a word that is no code of a currency.
+    """
     provider = Provider.objects.exclude(currency__iexact=currency).filter(pk=provider_id).first()
     if provider is None:
         return
     text = f"{provider.name} bills in {currency}, but is set up with {provider.currency}. Nothing is sent to it."
-    stop_sending(reason=StopReason.CURRENCY, text=text, provider_id=provider.pk)
+    resumed = SendingStop.objects.filter(provider=provider, reason=StopReason.CURRENCY, text=text)
+    if not resumed.filter(ended_by__isnull=False).exists():
+        stop_sending(reason=StopReason.CURRENCY, text=text, provider_id=provider.pk)

@@ -11,7 +11,7 @@ from django.utils import timezone
 from catalog.models import Provider
 from catalog.prices.storage import convert_rates
 from catalog.provider_accounts import check_balance
-from orders.common.stops import open_stops
+from orders.common.stops import open_stops, resume_sending
 from orders.dispatch.submit import submit_due_orders
 from orders.reckoning.currency import stop_foreign_currencies
 from orders.states import StopReason
@@ -75,3 +75,19 @@ def test_status_when_currency_was_switched_since_then_no_stop(
     row = {"status": "In progress", "start_count": "0", "remains": "100", "charge": "0.2", "currency": "EUR"}
     set_and_poll(upstream, order, answer=row)
     assert not open_stops().exists()
+
+
+def test_balance_when_a_person_resumed_then_that_word_stops_no_more(
+    staff: Any, provider: Any, upstream: SandboxServer
+) -> None:
+    answer_in_euros(upstream)
+    check_balance(provider=provider)
+    stop_foreign_currencies()
+    resume_sending(stop=open_stops().get(), actor=None)
+    stop_foreign_currencies()
+    resume_sending(stop=open_stops().get(), actor=staff)
+    stop_foreign_currencies()
+    assert not open_stops().exists()
+    Provider.objects.update(balance_currency="TRY")
+    stop_foreign_currencies()
+    assert "bills in TRY" in open_stops().get().text
