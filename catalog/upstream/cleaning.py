@@ -62,6 +62,8 @@ def clean_text(value: object, *, limit: int, multiline: bool = False) -> str:
         value = str(value)
     if not isinstance(value, str):
         return ""
+    if len(value) <= limit and value.isascii() and value.isprintable():
+        return value.strip() if multiline else " ".join(value.split())  # What nearly all texts are.
     # Cut before the regexes run: the text may be megabytes long.
     text = _UNWANTED.sub("", _LINE_ENDS.sub("\n", value[: limit * 4]))
     text = text.strip() if multiline else " ".join(text.split())
@@ -133,6 +135,8 @@ def _in_range(number: Decimal) -> Decimal | None:
 
 def parse_count(value: object) -> int | None:
     """Return a whole number (quantity, start count, remains) of at most 10^15; None if there is none."""
+    if isinstance(value, str) and len(value) <= 15 and value.isascii() and value.isdigit():
+        return int(value)  # What nearly all counts are.
     number = parse_number(value)
     if number is None or abs(number) > MAX_COUNT or number != number.to_integral_value():
         return None

@@ -39,6 +39,8 @@ def error_text(data: object) -> str:
         return ""
     for key in _ERROR_KEYS:
         value = data.get(key)
+        if value is None:
+            continue
         text = _message(data) if value is True else _flat_text(value)
         if text and text.lower() not in _NO_ERRORS:
             return text

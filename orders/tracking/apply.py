@@ -210,6 +210,10 @@ class _Written(NamedTuple):
     held_since: datetime | None
 
 
+# How many of the columns each answer writes; the others are about ends that are held.
+_USUAL = 4
+
+
 def _written(poll: OrderPoll, change: OrderChange, now: datetime, held: Held | None = None) -> _Written:
     """Return the poll after this answer. An order that ended is polled daily for a week, as providers refund late.
 
@@ -240,14 +244,17 @@ def _written(poll: OrderPoll, change: OrderChange, now: datetime, held: Held | N
 
 
 def _write_polls(batch: Sequence[OrderPoll], written: Mapping[int, _Written]) -> None:
-    """Write the polls, in one statement; end those that are followed no more.
+    """Write the polls; end those that are followed no more. One statement, or two if ends are held or dropped.
 
     A poll that became due by another reason meanwhile, such as a cancel, stays as it is. So does one that somebody
     holds just now: to wait for it could deadlock, and it is polled again when its lease ends.
     """
     pairs = [(poll, written[poll.pk]) for poll in batch]
-    rows = [(poll.pk, poll.due_at, after.due_at or poll.due_at, *after[1:]) for poll, after in pairs]
-    update_rows(model=OrderPoll, columns=_Written._fields, rows=rows, unmoved=("due_at",), skip_locked=True)
+    held = [pair for pair in pairs if pair[0].held_since or pair[1].held_since]
+    usual = [pair for pair in pairs if not (pair[0].held_since or pair[1].held_since)]
+    for part, columns in ((usual, _Written._fields[:_USUAL]), (held, _Written._fields)):
+        rows = [(poll.pk, poll.due_at, after.due_at or poll.due_at, *after[1 : len(columns)]) for poll, after in part]
+        update_rows(model=OrderPoll, columns=columns, rows=rows, unmoved=("due_at",), skip_locked=True)
     ended = [poll for poll, after in pairs if after.due_at is None]
     if ended:
         unfollow(polls=ended)

@@ -110,11 +110,12 @@ def _typed(place: int, field: Field[Any, Any]) -> str:
 
 def _execute(sql: str, rows: Sequence[Sequence[object]]) -> int:
     with connection.cursor() as cursor:
-        cursor.execute(sql, [json.dumps([[_plain(value) for value in row] for row in rows], ensure_ascii=False)])
+        cursor.execute(sql, [json.dumps(rows, default=_plain, ensure_ascii=False)])
         return int(cursor.rowcount)
 
 
-def _plain(value: object) -> object:
+def _plain(value: object) -> str:
+    """Return what JSON has no type for. Raise TypeError for what is no moment."""
     if isinstance(value, datetime):
         return str(connection.ops.adapt_datetimefield_value(value))
-    return value
+    raise TypeError(f"{type(value).__name__} cannot be written in bulk")

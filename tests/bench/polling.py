@@ -48,12 +48,16 @@ def run(options: Namespace) -> Iterator[Report]:
         with Upstream(latency=latency) as upstream:
             shop = _Shop(upstream, customers, options.polled)
             first = shop.poll(f"first round: {shop.changed / shop.count:.0%} changed")
+            # In turn with the rounds, so that both meet the same noise. The median counts.
+            loops = [shop.loop()]
             shop.make_due()
             second = shop.poll("second round: nothing changed")
+            loops.append(shop.loop())
             shop.forget_start_counts(every=10)
             shop.make_due()
             third = shop.poll("third round: 10% changed")
-            loop = shop.loop("a loop of calls, one update each")
+            loops.append(shop.loop())
+            loop = sorted(loops, key=lambda row: row.measured.seconds)[1]
             naive = shop.one_by_one("one call, one update an order", options.naive)
         breaches = find_breaches()
         if breaches:
@@ -106,7 +110,7 @@ class _Shop:
         self._check_written()
         return Row(what, self.count, calls, found)
 
-    def loop(self, what: str) -> Row:
+    def loop(self) -> Row:
         """Call a provider about a hundred orders and write one column of them, again and again, in one thread.
 
         It claims nothing, compares nothing and refunds nothing: no panel can be faster without lanes.
@@ -123,7 +127,7 @@ class _Shop:
                     client.statuses([upstream_id for _, upstream_id in batch])
                     self._polls.filter(pk__in=[pk for pk, _ in batch]).update(due_at=timezone.now() + LATER)
         calls = self._check_asked({str(number): len(ids) for number, ids in enumerate(self._ids.values())})
-        return Row(what, self.count, calls, found)
+        return Row("a loop of calls, one update each", self.count, calls, found)
 
     def one_by_one(self, what: str, count: int) -> Row:
         """What a panel without batches does, for `count` of the first provider's orders."""
