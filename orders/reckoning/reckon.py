@@ -121,7 +121,8 @@ def _begin(provider: Provider, account: str, reading: Reading) -> ProviderMoney:
         provider=provider,
         day=timezone.localdate(reading.read_at),
         currency=provider.currency,
-        defaults={"opening": reading.balance, "closing": reading.balance},
+        # Orders that no answer was about yet may have cost less than expected, which the balance has already.
+        defaults={"opening": reading.balance, "closing": reading.balance, "carried": spending.unpolled},
     )
     resolve_alert(cause=Cause.MONEY, about=provider.pk)
     return money

@@ -26,7 +26,7 @@ from panel.sandbox.http import faults
 from panel.sandbox.server import SandboxServer
 from tests import make
 from tests.orders.conftest import rolled_back
-from tests.scenes import count_adds, fresh, nothing_changes, submit_now
+from tests.scenes import count_adds, create_accepted, fresh, nothing_changes, poll_now, submit_now
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("invariants_hold")]
 
@@ -68,6 +68,20 @@ def test_host_when_rolled_back_as_a_whole_then_provider_stopped(
     assert "the least that our orders explain" in stop.text
     assert Alert.objects.get(cause=f"provider:{provider.pk}:sending").level == "danger"
     assert {fresh(order).submission for order in orders} == {Submission.QUEUED}
+
+
+def test_restart_when_orders_before_the_base_cost_less_then_sends(
+    upstream: SandboxServer, customer: Any, service: Any, provider: Any
+) -> None:
+    """The first balance has what they really cost; that it was less is only learned from the answers after it."""
+    upstream.set_service(1, rate="1")
+    create_accepted(customer, service, 3, quantity=1_000)
+    reckoned(provider)
+    poll_now()
+    restart()
+    make.order(customer, service)
+    assert submit_now() == 1
+    assert not open_stops().exists()
 
 
 def test_restart_when_all_spending_is_ours_then_sends(
