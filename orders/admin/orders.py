@@ -13,7 +13,6 @@ from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import mark_safe
-from unfold.admin import TabularInline
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminTextInputWidget
@@ -22,6 +21,7 @@ from catalog.service_types import SPECS
 from orders.admin.cancel import CancelAdmin
 from orders.admin.filters import ApiKeyFilter
 from orders.admin.manual_close import end_page
+from orders.admin.order_inlines import AttemptInline, CancelInline, EventInline, RefillInline
 from orders.admin.profit import PERMISSION, profit_page
 from orders.admin.review import (
     awaits_decision,
@@ -32,20 +32,17 @@ from orders.admin.review import (
     review_page_of,
     review_state_of,
 )
-from orders.models import CancelRequest, Order, OrderEvent, OrderInReview, PlacementAttempt, Refill
+from orders.models import Order, OrderInReview
 from orders.reports.profit import with_profit
 from orders.review import decisions
 from orders.review.manual_close import may_end
 from orders.selectors import api_key_of
-from orders.states import EventKind, ReviewReason, Status, Submission
+from orders.states import Status, Submission
 from panel.accounts.signed_in import user_of
 from panel.lib.admin.actions import confirm_and_act
 from panel.lib.admin.base import shown_money
 from panel.lib.admin.fields import AmountField
 from panel.lib.formats import moment_text
-
-_LABELS = {str(value): str(label) for states in (Status, Submission, ReviewReason) for value, label in states.choices}
-
 
 _PROFIT = ("shown_expected_cost", "shown_cost", "shown_profit")
 
@@ -68,55 +65,6 @@ class DismissForm(forms.Form):
 
 class PartForm(NoteForm):
     amount = AmountField(label="Amount to give back")
-
-
-class ReadOnlyInline(TabularInline):
-    extra = 0
-    can_delete = False
-
-    def has_add_permission(self, request: HttpRequest, obj: Order | None = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Order | None = None) -> bool:
-        return False
-
-
-class AttemptInline(ReadOnlyInline):
-    model = PlacementAttempt
-    fields = ("started_at", "finished_at", "outcome", "phase", "http_status", "detail", "body")
-    readonly_fields = fields
-    verbose_name_plural = "evidence: each time it was sent"
-
-
-class CancelInline(ReadOnlyInline):
-    model = CancelRequest
-    fields = ("created_at", "state", "asked_at", "attempts", "finished_at", "note", "actor")
-    readonly_fields = fields
-    verbose_name_plural = "cancel requests"
-
-
-class RefillInline(ReadOnlyInline):
-    model = Refill
-    fields = ("created_at", "state", "asked_at", "upstream_id", "finished_at", "note", "actor")
-    readonly_fields = fields
-
-
-class EventInline(ReadOnlyInline):
-    model = OrderEvent
-    fields = ("created_at", "shown_kind", "change", "text", "actor", "is_public")
-    readonly_fields = fields
-    verbose_name_plural = "timeline"
-
-    @display(description="Kind")
-    def shown_kind(self, event: OrderEvent) -> str:
-        return str(EventKind(event.kind).label) if event.kind in EventKind else event.kind
-
-    @display(description="Change")
-    def change(self, event: OrderEvent) -> str:
-        """Return both states by their labels; the amount of a refund is in its text."""
-        if event.kind == EventKind.REFUND:
-            return "—"
-        return " → ".join(_LABELS.get(value, value) for value in (event.old, event.new) if value) or "—"
 
 
 @admin.register(Order)

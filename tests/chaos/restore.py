@@ -126,7 +126,8 @@ class _Trial:
         limit = time.monotonic() + _MAX_SECONDS
         while not done():
             if time.monotonic() > limit:
-                self.figures.problem("other problems", f"{self.host}: the workers do not keep up")
+                why = "; ".join(stop.text for stop in open_stops()) or "nothing is stopped"
+                self.figures.problem("other problems", f"{self.host}: the workers do not keep up: {why}")
                 return
             if self._orders.filter(submission="queued").count() < MAX_WAITING:
                 self._order()
