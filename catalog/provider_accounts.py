@@ -1,18 +1,19 @@
-"""Our account at a provider: client, key, balance, and pauses after failures."""
+"""Our account at a provider: client, key and balance, and the lane in which it is polled."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from urllib.parse import urlsplit
 
 import structlog
 from django.conf import settings
-from django.db.models import F, Q, QuerySet
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.views.decorators.debug import sensitive_variables
 
 from catalog.models import Provider
+from catalog.pauses import try_again
+from catalog.provider_rounds import for_each_provider
 from catalog.upstream.client import UpstreamClient
 from catalog.upstream.errors import UpstreamError
 from panel.alerts.causes import Cause
@@ -20,13 +21,12 @@ from panel.alerts.services import raise_alert, resolve_alert
 from panel.lib import money
 from panel.lib.backoff import backoff
 from panel.lib.crypto import Undecryptable, decrypt, encrypt
+from panel.lib.http.calls import host_of
 from panel.site.names import user_agent
 from panel.site.registry import submission_times
 
 log = structlog.get_logger(__name__)
 
-FIRST_PAUSE = timedelta(minutes=1)
-MAX_PAUSE = timedelta(hours=1)
 FIRST_POLLING_PAUSE = timedelta(seconds=30)
 MAX_POLLING_PAUSE = timedelta(minutes=10)
 
@@ -70,11 +70,11 @@ def same_account(provider: Provider) -> list[int]:
 
     If one account is set up twice, each provider would see the other's orders as unknown.
     """
-    host, account = _host(provider), _account_or_none(provider)
+    host, account = host_of(provider.api_url), _account_or_none(provider)
     return [
         other.pk
         for other in Provider.objects.only("pk", "name", "api_url", "api_key_encrypted")
-        if _host(other) == host or (account and _account_or_none(other) == account)
+        if host_of(other.api_url) == host or (account and _account_or_none(other) == account)
     ]
 
 
@@ -87,11 +87,6 @@ def connected_with(*, api_key: str, besides: int | None = None) -> Provider | No
 
 def _fingerprint(api_key: str) -> str:
     return salted_hmac("catalog.account", api_key).hexdigest()[:32]
-
-
-def _host(provider: Provider) -> str:
-    parts = urlsplit(provider.api_url.lower())
-    return parts.netloc.removesuffix(":443").removeprefix("www.")
 
 
 def _account_or_none(provider: Provider) -> str | None:
@@ -126,24 +121,6 @@ def set_api_key(*, provider: Provider, api_key: str) -> None:
     provider.api_key_encrypted = encrypt(api_key.strip())
 
 
-def usable_providers() -> QuerySet[Provider]:
-    """Return the active providers that are not paused now."""
-    now = timezone.now()
-    return Provider.objects.filter(is_active=True).filter(Q(paused_until=None) | Q(paused_until__lte=now))
-
-
-def pause_provider(*, provider: Provider, reason: str, text: str) -> None:
-    """Pause sending to the provider, twice as long each time, and raise one alert. `reason` is a short word for the
-    log.
-    """
-    wait = backoff(provider.pause_count, first=FIRST_PAUSE, longest=MAX_PAUSE)
-    Provider.objects.filter(pk=provider.pk).update(
-        paused_until=timezone.now() + wait, pause_reason=text[:200], pause_count=F("pause_count") + 1
-    )
-    raise_alert(cause=Cause.TROUBLE, about=provider.pk, text=f"{provider.name}: {text}", level="danger")
-    log.warning("provider paused", provider=provider.pk, reason=reason, seconds=int(wait.total_seconds()))
-
-
 def take_polling_lane(*, provider: Provider, seconds: float) -> bool:
     """Return True if this process may poll the provider now. Only one may, so that a slow provider takes one thread.
 
@@ -175,22 +152,6 @@ def leave_polling_lane(*, provider: Provider, failures: int | None) -> None:
         lane.update(polling_until=timezone.now() + wait, polling_failures=failures)
 
 
-def resume_provider(*, provider: Provider) -> None:
-    """End all pauses, after staff fixed the problem."""
-    Provider.objects.filter(pk=provider.pk).update(
-        paused_until=None, pause_reason="", pause_count=0, polling_until=None, polling_failures=0
-    )
-    resolve_alert(cause=Cause.TROUBLE, about=provider.pk)
-
-
-def note_success(*, provider: Provider) -> None:
-    """End the sending pause, after the provider accepted an order."""
-    if Provider.objects.filter(pk=provider.pk, pause_count__gt=0).update(
-        paused_until=None, pause_reason="", pause_count=0
-    ):
-        resolve_alert(cause=Cause.TROUBLE, about=provider.pk)
-
-
 def check_balance(*, provider: Provider) -> str:
     """Fetch the balance and store it with its currency, in micro-units of the provider's currency.
 
@@ -210,6 +171,7 @@ def check_balance(*, provider: Provider) -> str:
         )
         return answer.currency
     note_balance(provider=provider, balance=balance, asked_at=asked_at)
+    try_again(provider=provider, balance=balance)
     resolve_alert(cause=Cause.BALANCE, about=provider.pk)
     if answer.currency and answer.currency.upper() != provider.currency.upper():
         raise_alert(
@@ -234,15 +196,18 @@ def note_balance(*, provider: Provider, balance: int, asked_at: datetime) -> Non
     )
 
 
+def check_provider(*, provider: Provider) -> int:
+    """Check the provider's balance, with an alert while it does not answer. Return 1 if it answered, else 0."""
+    try:
+        check_balance(provider=provider)
+    except (UpstreamError, ProviderUnusable) as error:
+        raise_alert(cause=Cause.UNREACHABLE, about=provider.pk, text=f"{provider.name} does not answer: {error}")
+        return 0
+    resolve_alert(cause=Cause.UNREACHABLE, about=provider.pk)
+    return 1
+
+
 def check_providers() -> int:
-    """Check the balance of each active provider, continuing after failures. Return the number of failures."""
-    failures = 0
-    for provider in Provider.objects.filter(is_active=True):
-        try:
-            check_balance(provider=provider)
-        except (UpstreamError, ProviderUnusable) as error:
-            failures += 1
-            raise_alert(cause=Cause.UNREACHABLE, about=provider.pk, text=f"{provider.name} does not answer: {error}")
-        else:
-            resolve_alert(cause=Cause.UNREACHABLE, about=provider.pk)
-    return failures
+    """Check the balances at all active providers at once. Return the number of failures."""
+    active = list(Provider.objects.filter(is_active=True))
+    return len(active) - for_each_provider(check_provider, active)

@@ -4,6 +4,8 @@ from celery import shared_task
 
 from catalog import provider_accounts
 from catalog.imports import queue
+from catalog.models import Provider
+from catalog.provider_rounds import start_lanes
 from catalog.shop import changelog
 from panel.alerts.services import record_heartbeat
 
@@ -24,8 +26,8 @@ def sync_catalogs() -> None:
 
 @shared_task
 def check_providers() -> None:
-    """Check the balance at every active provider."""
-    provider_accounts.check_providers()
+    """Check the balance at every active provider, each in a lane."""
+    start_lanes(provider_accounts.check_provider, Provider.objects.filter(is_active=True), kind="balance")
     record_heartbeat(task="check_providers")
 
 

@@ -1,11 +1,12 @@
 """Celery tasks of orders. Each does one round of what is due; running it twice is harmless."""
 
 from celery import shared_task
+from celery.signals import worker_shutting_down
 from django.utils import timezone
 
-from catalog.models import Provider
+from catalog.provider_rounds import start_lanes
 from orders.checkout import drip_feeds
-from orders.dispatch import submit
+from orders.dispatch import lanes
 from orders.dispatch.timeouts import meet_deadlines
 from orders.reckoning import rounds
 from orders.reconcile import worker
@@ -14,17 +15,20 @@ from orders.requests import refill_poll, send
 from orders.tracking import canceled_services, monitor, poll
 from panel.alerts.models import Heartbeat
 from panel.alerts.services import record_heartbeat
+from panel.lib.lanes import LANES
 
-# Seconds after which a message expires, so that messages do not pile up while all threads are busy.
-PROMPTLY = 10
+
+@worker_shutting_down.connect
+def end_lanes(**_: object) -> None:
+    """Start no lanes in a worker that is stopped."""
+    LANES.stop()
 
 
 @shared_task
 def submit_orders() -> None:
-    """Submit due orders, each provider in a task of its own so that a slow one does not delay the others."""
+    """Submit due orders, in lanes."""
     meet_deadlines()
-    for provider in submit.providers_with_due_orders():
-        submit_provider_orders.apply_async((provider.pk,), expires=PROMPTLY)
+    lanes.start_sending()
     record_heartbeat(task="submit_orders")
 
 
@@ -36,30 +40,16 @@ def begin_runs() -> None:
 
 
 @shared_task
-def submit_provider_orders(provider_id: int) -> None:
-    """Submit the due orders of one provider."""
-    submit.submit_for_provider(provider=Provider.objects.get(pk=provider_id))
-
-
-@shared_task
 def reconcile_orders() -> None:
-    """Search for orders in doubt, each provider in a task of its own."""
-    for provider in worker.providers_with_due_doubts():
-        reconcile_provider_orders.apply_async((provider.pk,), expires=PROMPTLY)
+    """Search for orders in doubt, each provider in a lane."""
+    start_lanes(worker.reconcile_provider, worker.providers_with_due_doubts(), kind="reconcile")
     record_heartbeat(task="reconcile_orders")
 
 
 @shared_task
-def reconcile_provider_orders(provider_id: int) -> None:
-    """Search for the orders in doubt of one provider."""
-    worker.reconcile_provider(provider=Provider.objects.get(pk=provider_id))
-
-
-@shared_task
 def poll_orders() -> None:
-    """Poll due orders, each provider in a task of its own."""
-    for provider in poll.providers_with_due_polls():
-        poll_provider_orders.apply_async((provider.pk,), expires=PROMPTLY)
+    """Poll due orders, each provider in a lane."""
+    start_lanes(poll.poll_provider, poll.providers_with_due_polls(), kind="poll")
     record_heartbeat(task="poll_orders")
 
 
@@ -79,37 +69,17 @@ def watch_services() -> None:
 
 
 @shared_task
-def poll_provider_orders(provider_id: int) -> None:
-    """Poll the due orders of one provider."""
-    poll.poll_provider(provider=Provider.objects.get(pk=provider_id))
-
-
-@shared_task
 def send_requests() -> None:
-    """Send the due requests for cancels and refills, each provider in a task of its own."""
-    for provider in send.providers_with_due_requests():
-        send_provider_requests.apply_async((provider.pk,), expires=PROMPTLY)
+    """Send the due requests for cancels and refills, each provider in a lane."""
+    start_lanes(send.send_to_provider, send.providers_with_due_requests(), kind="requests")
     record_heartbeat(task="send_requests")
 
 
 @shared_task
-def send_provider_requests(provider_id: int) -> None:
-    """Send the due requests for cancels and refills of one provider."""
-    send.send_to_provider(provider=Provider.objects.get(pk=provider_id))
-
-
-@shared_task
 def poll_refills() -> None:
-    """Poll due refills, each provider in a task of its own."""
-    for provider in refill_poll.providers_with_due_refills():
-        poll_provider_refills.apply_async((provider.pk,), expires=PROMPTLY)
+    """Poll due refills, each provider in a lane."""
+    start_lanes(refill_poll.poll_provider_refills, refill_poll.providers_with_due_refills(), kind="refills")
     record_heartbeat(task="poll_refills")
-
-
-@shared_task
-def poll_provider_refills(provider_id: int) -> None:
-    """Poll the due refills of one provider."""
-    refill_poll.poll_provider_refills(provider=Provider.objects.get(pk=provider_id))
 
 
 @shared_task

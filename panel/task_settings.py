@@ -38,8 +38,7 @@ worker_hijack_root_logger = False
 worker_redirect_stdouts = False
 worker_enable_remote_control = False
 worker_pool = "panel.hint_tasks:HintPool"
-# Threads mostly wait for providers; each provider uses at most one for each kind of work, and the lanes that poll it
-# have threads of their own.
+# Calls of providers have lanes of their own.
 worker_concurrency = 12
 task_publish_retry = False
 timezone = settings.TIME_ZONE

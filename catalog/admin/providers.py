@@ -22,7 +22,8 @@ from catalog.admin.provider_form import CONNECTION, PRICES, TECHNICAL, PriceForm
 from catalog.admin.shared import admin_badge, own_margin
 from catalog.imports.queue import request_import
 from catalog.models import PriceChange, Provider, Service, SyncRun
-from catalog.provider_accounts import ProviderUnusable, check_balance, resume_provider, set_api_key
+from catalog.pauses import resume_provider
+from catalog.provider_accounts import ProviderUnusable, check_balance, set_api_key
 from catalog.provider_health import Fact, last_import, provider_facts, provider_state, runway_days
 from catalog.upstream.errors import UpstreamError, explain
 from panel.accounts.signed_in import user_of

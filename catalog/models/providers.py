@@ -116,6 +116,13 @@ class Provider(models.Model):
     polling_until = models.DateTimeField(null=True, blank=True, editable=False)
     polling_failures = models.PositiveSmallIntegerField(default=0, editable=False)
     pause_count = models.PositiveSmallIntegerField(default=0, editable=False)
+    pause_kind = models.CharField(max_length=16, blank=True, default="", db_default="", editable=False)
+    pause_amount = models.BigIntegerField(
+        null=True, blank=True, editable=False, help_text="What our balance lacks at least, in its own currency."
+    )
+    failures_in_row = models.PositiveSmallIntegerField(
+        default=0, db_default=0, editable=False, help_text="Orders without a clear answer since the last one."
+    )
     balance = models.BigIntegerField(null=True, blank=True, help_text="In its own currency.")
     balance_checked_at = models.DateTimeField(null=True, blank=True)
     balance_asked_at = models.DateTimeField(

@@ -43,7 +43,9 @@ from catalog.upstream.results import (
     StatusRow,
 )
 from panel.lib.http import transport
+from panel.lib.http.calls import CALLS, host_of
 from panel.lib.http.exchange import Phase, Request
+from panel.lib.lanes import leave_database
 
 T = TypeVar("T")
 
@@ -79,6 +81,7 @@ class UpstreamClient:
         if not user_agent.isascii() or not user_agent.isprintable():
             raise ValueError("The user agent must be printable ASCII.")
         self._url = _parse_address(url)
+        self._host = host_of(url)
         self._api_key = api_key
         self._redact = Redactor(api_key)
         self._user_agent = user_agent
@@ -175,9 +178,11 @@ class UpstreamClient:
         asked = list(dict.fromkeys(ids))
         if not asked:
             return {}
-        deadline = time.monotonic() + self._read_timeout
+        # Only what may be asked again may be given up early.
+        patience = self._patience() if retries else self._read_timeout
+        deadline = time.monotonic() + patience
         # Leave time for the answer of the last call.
-        begin_until = deadline - self._read_timeout / 4
+        begin_until = deadline - patience / 4
 
         def ask(name: str, part: Sequence[str]) -> dict[str, T | RowError]:
             left = max(deadline - time.monotonic(), 0.001)
@@ -210,7 +215,7 @@ class UpstreamClient:
         retries: int = _RETRIES,
     ) -> T:
         form = self._form(action, params)
-        deadline = time.monotonic() + (self._read_timeout if timeout is None else timeout)
+        deadline = time.monotonic() + (self._patience() if timeout is None else timeout)
         pause = _FIRST_PAUSE
         while True:
             left = max(deadline - time.monotonic(), 0.001)
@@ -223,6 +228,10 @@ class UpstreamClient:
             time.sleep(pause)
             retries -= 1
             pause *= 2
+
+    def _patience(self) -> float:
+        """Return for how many seconds to wait for an answer to a reading call: less where answers come quickly."""
+        return CALLS.patience(self._host, longest=self._read_timeout)
 
     def _form(self, action: str, params: Mapping[str, str]) -> bytes:
         if "key" in params or "action" in params:
@@ -238,18 +247,20 @@ class UpstreamClient:
         not_after: float | None = None,
     ) -> tuple[str, str, Evidence]:
         """Return the text of the answer, why it is incomplete ("" if whole), and evidence; all without the API key."""
-        answer = transport.post_form(
-            Request(
-                url=self._url,
-                form=form,
-                user_agent=self._user_agent,
-                allow_private=self._allow_private,
-                connect_timeout=self._connect_timeout,
-                total_timeout=timeout,
-                max_body=max_body,
-                not_after=not_after,
-            )
+        request = Request(
+            url=self._url,
+            form=form,
+            user_agent=self._user_agent,
+            allow_private=self._allow_private,
+            connect_timeout=self._connect_timeout,
+            total_timeout=timeout,
+            max_body=max_body,
+            not_after=not_after,
         )
+        leave_database(host=self._host)
+        with CALLS.watched(self._host) as call:
+            answer = transport.post_form(request)
+            call.answered = answer.http_status is not None
         text = self._redact.before_parsing(decode_body(answer.body))
         evidence = Evidence(
             phase=answer.phase,

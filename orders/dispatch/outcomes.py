@@ -15,7 +15,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from catalog.models import Provider
-from catalog.provider_accounts import note_success, pause_provider
+from catalog.pauses import PauseKind, note_clear_answer, note_failure, note_success, pause_provider
 from catalog.upstream.errors import ErrorCode
 from catalog.upstream.results import AddAccepted, AddOutcome, NotSent, Refused, Unknown
 from orders.common.backoff import first_poll_after, resend_wait
@@ -31,6 +31,8 @@ from orders.review.decisions import ask_for_review
 from orders.states import AttemptOutcome, EventKind, ReviewReason, StopReason, Submission
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert
+from panel.lib.http.exchange import Phase
+from panel.lib.money import convert_back_up
 
 # What a database raises while it is away, restarting or, after a failover, read-only: trying again later can succeed.
 DATABASE_AWAY = (OperationalError, InterfaceError, InternalError)
@@ -89,10 +91,10 @@ def record_outcome(*, provider: Provider, order: Order, attempt: PlacementAttemp
         if not may_continue:
             return False
     if isinstance(outcome, AddAccepted):
-        if provider.pause_count:
+        if provider.pause_count or provider.failures_in_row:
             note_success(provider=provider)
         return True
-    return not repeated and _pause_or_continue(provider, outcome)
+    return not repeated and _pause_or_continue(provider, outcome, order)
 
 
 def _gives_back(provider: Provider, attempt: PlacementAttempt, outcome: AddOutcome) -> bool:
@@ -102,18 +104,36 @@ def _gives_back(provider: Provider, attempt: PlacementAttempt, outcome: AddOutco
     return PlacementAttempt.objects.filter(token=attempt.token, finished_at=None).exists()
 
 
-def _pause_or_continue(provider: Provider, outcome: Refused | NotSent | Unknown) -> bool:
-    """Return True if the next order may be sent; else pause the provider and return False."""
+def _pause_or_continue(provider: Provider, outcome: Refused | NotSent | Unknown, order: Order) -> bool:
+    """Return True if the next order may be sent now. Pause the provider after failures in a row, or if it refuses all.
+
+    A lost answer costs its order a doubt: the next may well be answered.
+    """
+    if isinstance(outcome, Unknown):
+        return not note_failure(
+            provider=provider, kind=PauseKind.DOUBT, text="gave no clear answer to several orders in a row"
+        )
     if isinstance(outcome, NotSent):
-        pause_provider(provider=provider, reason="unreachable", text=f"not reachable: {outcome.reason}")
-    elif isinstance(outcome, Unknown):
-        # The next order would end in doubt as well.
-        pause_provider(provider=provider, reason="doubt", text="gave no clear answer to an order")
-    elif outcome.code in PROVIDER_WIDE:
-        pause_provider(provider=provider, reason=outcome.code.value, text=PROVIDER_WIDE[outcome.code])
-    else:
-        return True
-    return False
+        text = f"not reachable: {outcome.reason}"
+        if outcome.evidence.phase is Phase.NEW:  # Nothing was tried, and the next order would fare the same.
+            pause_provider(provider=provider, kind=PauseKind.SETUP, text=text)
+        else:
+            note_failure(provider=provider, kind=PauseKind.UNREACHABLE, text=text)
+        return False  # The order is due again at once; a moment later it may be reachable.
+    if outcome.code in PROVIDER_WIDE:
+        kind = PauseKind(outcome.code.value)
+        amount = _cost_there(provider, order) if kind is PauseKind.FUNDS else None
+        pause_provider(provider=provider, kind=kind, text=PROVIDER_WIDE[outcome.code], amount=amount)
+        return False
+    if provider.failures_in_row:
+        note_clear_answer(provider=provider)
+    return True
+
+
+def _cost_there(provider: Provider, order: Order) -> int:
+    """Return what the order is expected to cost, in micro-units of the provider's currency."""
+    cost = Order.objects.values_list("expected_cost", flat=True).get(pk=order.pk)
+    return convert_back_up(cost, provider.exchange_rate)
 
 
 def _detail(outcome: AddOutcome) -> str:

@@ -16,7 +16,7 @@ accept a request id once (`claim_repetition`).
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -25,23 +25,17 @@ from uuid import uuid4
 
 import structlog
 from django.db import connection, transaction
-from django.db.models import F, Min, QuerySet
+from django.db.models import Count, F, Min, Q, QuerySet
 from django.utils import timezone
 
 from catalog.models import Provider
-from catalog.provider_accounts import (
-    ProviderUnusable,
-    account_of,
-    client_for,
-    pause_provider,
-    request_scope,
-    usable_providers,
-)
+from catalog.pauses import PauseKind, pause_provider, usable_providers
+from catalog.provider_accounts import ProviderUnusable, account_of, client_for, request_scope
+from catalog.provider_rounds import for_each_provider
 from catalog.upstream.evidence import Evidence
 from catalog.upstream.results import AddOutcome, NotSent
 from orders.checkout.create import cost_of_order, loss_note
 from orders.checkout.validation import add_params
-from orders.common.provider_rounds import for_each_provider
 from orders.common.stops import without_stops
 from orders.common.transitions import OrderMoved, move
 from orders.dispatch.answer_files import kept_on_disk
@@ -57,7 +51,10 @@ from orders.reckoning.daily_limit import exceeds_limit, give_back_to_limit, take
 from orders.reckoning.witness import is_explained
 from orders.review.decisions import ask_for_review
 from orders.states import AttemptOutcome, ReviewReason, Submission
+from panel.lib.http.calls import HUNG_SECONDS
 from panel.lib.http.exchange import Phase
+from panel.lib.lanes import LANES
+from panel.site import registry as site
 from panel.site.registry import submission_times
 
 log = structlog.get_logger(__name__)
@@ -103,28 +100,33 @@ def providers_with_due_orders() -> list[Provider]:
     return [usable[pk] for pk in due if pk in usable]
 
 
-def submit_for_provider(*, provider: Provider, seconds: float = ROUND_SECONDS) -> int:
+def submit_for_provider(
+    *, provider: Provider, seconds: float = ROUND_SECONDS, on_claim: Callable[[], object] | None = None
+) -> int:
     """Submit this provider's due orders one after another, for about `seconds`. Return how many were sent.
 
-    Stops early when an answer pauses the provider or its lanes are taken. Sends nothing from a database that may be a
-    restored one, by its mark or by the provider's balance.
+    Stops early when an answer pauses the provider, its lanes are taken or the worker stops. Sends nothing from a
+    database that may be a restored one, by its mark or by the provider's balance. `on_claim` is called before each
+    order is sent.
     """
     if not may_send():
         return 0
     try:
         client_for(provider)
     except ProviderUnusable as error:
-        pause_provider(provider=provider, reason="key", text=str(error))
+        pause_provider(provider=provider, kind=PauseKind.SETUP, text=str(error))
         return 0
     if not is_explained(provider=provider):
         return 0
     stop_at = time.monotonic() + seconds
     sent = 0
-    while time.monotonic() < stop_at:
+    while time.monotonic() < stop_at and not LANES.is_closing:
         claim = claim_next(provider_id=provider.pk)
         if claim is None:
             break
         sent += 1
+        if on_claim is not None:
+            on_claim()
         if not send_add(claim=claim):
             break
     return sent
@@ -246,7 +248,7 @@ def may_repeat(*, provider: Provider, order: Order) -> bool:
 
 
 def _lock_free_lane(providers: QuerySet[Provider]) -> Provider | None:
-    """Return the provider, locked, if fewer than `max_parallel_adds` of its orders are being sent; else None.
+    """Return the provider, locked, if it may get one more order now; else None.
 
     The lock keeps other workers from counting the same lane as free.
     """
@@ -256,8 +258,26 @@ def _lock_free_lane(providers: QuerySet[Provider]) -> Provider | None:
     )
     if provider is None:
         return None
-    submitting = Order.objects.filter(provider=provider, submission=Submission.SUBMITTING).count()
-    return provider if submitting < provider.max_parallel_adds else None
+    _, lease = submission_times()
+    late_since = timezone.now() + timedelta(seconds=lease - HUNG_SECONDS)
+    submitting = Order.objects.filter(provider=provider, submission=Submission.SUBMITTING).aggregate(
+        all=Count("pk"), late=Count("pk", filter=Q(lease_until__lt=late_since))
+    )
+    is_free = has_free_lane(
+        lanes=1 if provider.pause_count else provider.max_parallel_adds,
+        submitting=submitting["all"],
+        late=0 if provider.pause_count else submitting["late"],
+        max_late=site.MAX_LATE_ANSWERS.value,
+    )
+    return provider if is_free else None
+
+
+def has_free_lane(*, lanes: int, submitting: int, late: int, max_late: int) -> bool:
+    """Return True if one more order may be sent, while `submitting` are being sent. Pure.
+
+    An order whose answer is late gives its lane to another, as long as at most `max_late` of them wait.
+    """
+    return submitting - min(late, max_late) < lanes
 
 
 def _next_due(provider: Provider) -> Order | None:

@@ -102,7 +102,8 @@ def end_held_orders() -> int:
     ended: Counter[int] = Counter()
     names = {}
     for order in held[:SWEEP]:
-        note = f"We could not place this order within {limit} hours, so you have all your money back."
+        what = "This service took no orders" if order.provider.pause_count else "We could not place this order"
+        note = f"{what} within {limit} hours, so you have all your money back."
         why = f"{order.attempts} attempts in {limit} hours. {order.provider.pause_reason or order.review_note}".strip()
         try:
             with transaction.atomic():

@@ -20,9 +20,9 @@ from django.utils import timezone
 
 from catalog.models import Provider
 from catalog.provider_accounts import ProviderUnusable, client_for, drop_request_ids, request_scope, same_account
+from catalog.provider_rounds import for_each_provider
 from catalog.upstream.errors import UpstreamError
 from orders.common.backoff import first_search_after, next_search_after
-from orders.common.provider_rounds import for_each_provider
 from orders.dispatch.submit import claim_repetition, send_add
 from orders.models import Order, PlacementAttempt
 from orders.models.attempts import ACCEPTED

@@ -18,10 +18,10 @@ from django.utils import timezone
 
 from catalog.models import Provider
 from catalog.provider_accounts import ProviderUnusable, client_for
+from catalog.provider_rounds import for_each_provider
 from catalog.upstream.batch_calls import BatchAnswers, call_in_halves
 from catalog.upstream.errors import ErrorCode
 from catalog.upstream.results import RefillStatus, RefillStatusRow, RowError
-from orders.common.provider_rounds import for_each_provider
 from orders.common.timeline import event_of
 from orders.models import OrderEvent, Refill
 from orders.requests import queue

@@ -6,7 +6,7 @@ import time
 from functools import partial
 
 from catalog.models import Provider
-from orders.common.provider_rounds import for_each_provider
+from catalog.provider_rounds import for_each_provider
 from orders.common.stops import is_restore_open
 from orders.requests import cancel, refill
 from orders.requests.queue import BATCH, is_busy, update_alert, with_due

@@ -17,10 +17,10 @@ from django.utils import timezone
 
 from catalog.models import Provider
 from catalog.provider_accounts import ProviderUnusable, client_for, leave_polling_lane, take_polling_lane
+from catalog.provider_rounds import for_each_provider, in_lanes
 from catalog.upstream.batch_calls import call_in_halves, is_about_us
 from catalog.upstream.client import UpstreamClient
 from catalog.upstream.errors import UpstreamError
-from orders.common.provider_rounds import for_each_provider, in_lanes
 from orders.models import OrderPoll
 from orders.tracking.apply import apply_answers
 from panel.alerts.causes import Cause

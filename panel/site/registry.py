@@ -142,6 +142,16 @@ SUBMISSION_LEASE_SECONDS = Number(
     touches_money=True,
     help="How long a worker holds the order before it is in doubt. Longer than the above.",
 )
+MAX_LATE_ANSWERS = Number(
+    "MAX_LATE_ANSWERS",
+    "Orders that may wait for late answers",
+    default=3,
+    least=0,
+    most=50,
+    unit="orders",
+    touches_money=True,
+    help="At each provider. So many, beside those sent at the same time, may wait for longer than 5 seconds.",
+)
 UPSTREAM_USER_AGENT = HeaderText(
     "UPSTREAM_USER_AGENT",
     "User agent",

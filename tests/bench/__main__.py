@@ -16,7 +16,7 @@ import sys
 from tests.bench.environment import databases
 from tests.bench.processes import OVER, run_alone
 
-BENCHES = ("submission", "polling", "catalog_sync", "pages", "served")
+BENCHES = ("submission", "sending", "polling", "catalog_sync", "pages", "served")
 # Keeps what it writes.
 DATA = "data"
 
@@ -45,6 +45,12 @@ def _options() -> argparse.Namespace:
     submission.add_argument("--orders", type=int, default=2_000, help="how many orders each round has (2000)")
     submission.add_argument("--rounds", type=int, default=3, help="rounds, of which the median is printed (3)")
     submission.add_argument("--latency", type=float, default=0, metavar="MS", help="what the provider takes (0)")
+    sending = parser.add_argument_group("sending")
+    sending.add_argument("--sending-seconds", type=float, default=20.0, help="how long each case lasts (20)")
+    sending.add_argument(
+        "--sending-latencies", type=_numbers, default=[0.0, 20.0, 300.0], metavar="MS", help="each (0,20,300)"
+    )
+    sending.add_argument("--hung-providers", type=int, default=30, help="how many accept and never answer (30)")
     polling = parser.add_argument_group("polling")
     polling.add_argument("--polled", type=int, default=100_000, help="how many orders are open (100000)")
     polling.add_argument("--naive", type=int, default=1_000, help="how many of them the baseline asks about (1000)")

@@ -9,7 +9,9 @@ the end of input.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import random
 import subprocess
 import sys
 from collections import Counter, defaultdict
@@ -49,18 +51,28 @@ class Asked(NamedTuple):
 
 
 class Upstream:
-    """Starts and controls the provider's process. `latency` is the milliseconds before each answer."""
+    """Starts and controls the provider's process. `latency` is the milliseconds before each answer.
 
-    def __init__(self, *, latency: float = 0) -> None:
-        self._command = [sys.executable, "-m", "tests.bench.upstream", str(latency / 1_000)]
+    Of 100 orders, the connections of `cut` are closed instead of an answer, and `hung` are never answered. All of
+    them are accepted. The process answers on every address of the loopback, each a host of its own.
+    """
+
+    def __init__(self, *, latency: float = 0, cut: int = 0, hung: int = 0) -> None:
+        values = map(str, (latency / 1_000, cut, hung))
+        self._command = [sys.executable, "-m", "tests.bench.upstream", *values]
 
     def __enter__(self) -> Self:
         # In its own session, so that Ctrl-C ends only the bench; the provider then exits at the end of its input.
         self._process = subprocess.Popen(
             self._command, cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
         )
-        self.url = f"http://127.0.0.1:{int(self._read())}/api/v2"
+        self._port = int(self._read())
+        self.url = self.url_of(1)
         return self
+
+    def url_of(self, host: int) -> str:
+        """Return the address of one of the hosts, from 1 to 250."""
+        return f"http://127.0.0.{host}:{self._port}/api/v2"
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -90,8 +102,9 @@ class Upstream:
 class _Provider:
     """The server in the process: HTTP/1.1 with persistent connections. Requests must be well-formed."""
 
-    def __init__(self, wait: float) -> None:
-        self._wait = wait
+    def __init__(self, wait: float, cut: int, hung: int) -> None:
+        self._wait, self._cut, self._hung = wait, cut, hung
+        self._draw = random.Random(1)
         self._last_id = 0
         self._links: list[str] = []
         self._calls: Counter[str] = Counter()
@@ -161,6 +174,8 @@ class _Provider:
         answer = json.dumps(action(params) if action else {"error": "Incorrect request"}).encode()
         if self._wait:
             await asyncio.sleep(self._wait)
+        if params.get("action") == "add" and not await self._is_answered():
+            return False
         connection = headers.get("connection", "keep-alive")
         writer.write(
             b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -169,14 +184,21 @@ class _Provider:
         await writer.drain()
         return connection != "close"
 
+    async def _is_answered(self) -> bool:
+        drawn = self._draw.randrange(100)
+        if drawn < self._hung:
+            with contextlib.suppress(asyncio.CancelledError):  # At the end of the process.
+                await asyncio.sleep(3_600)
+        return drawn >= self._hung + self._cut
 
-async def _main(wait: float) -> None:
-    provider = _Provider(wait)
-    server = await asyncio.start_server(provider.serve, "127.0.0.1", 0, backlog=1_024)
+
+async def _main(wait: float, cut: int, hung: int) -> None:
+    provider = _Provider(wait, cut, hung)
+    server = await asyncio.start_server(provider.serve, "0.0.0.0", 0, backlog=1_024)
     print(server.sockets[0].getsockname()[1], flush=True)
     while what := (await asyncio.to_thread(sys.stdin.readline)).strip():
         print(json.dumps(provider.take(what)), flush=True)
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(float(sys.argv[1])))
+    asyncio.run(_main(float(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))

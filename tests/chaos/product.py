@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from catalog.models import Provider
-from catalog.provider_accounts import resume_provider
+from catalog.pauses import resume_provider
 from orders.common.stops import open_stops, resume_sending
 from orders.common.transitions import OrderMoved
 from orders.dispatch import submit, timeouts

@@ -58,7 +58,7 @@ def _version(request: HttpRequest, pk: int) -> str:
 
 def _order_part(request: HttpRequest, template: str, pk: int, *, version: str) -> HttpResponse:
     orders = orders_of(customer=user_of(request))
-    orders = orders.select_related("customer", "service__upstream", "service__figures", "drip_feed", "poll")
+    orders = orders.select_related("customer", "service__upstream", "service__figures", "provider", "drip_feed", "poll")
     order = get_object_or_404(orders, pk=pk)
     cancel = order.cancel_requests.first()
     refills = list(order.refills.all()[:MAX_REFILLS])
@@ -75,6 +75,7 @@ def _order_part(request: HttpRequest, template: str, pk: int, *, version: str) -
         "cancel": cancel,
         "refills": refills,
         "can_withdraw": may_withdraw(order),
+        "is_held_up": order.submission == Submission.QUEUED and order.provider.pause_count > 0,
         "can_cancel": may_cancel(order),
         "can_refill": may_refill(order),
         "pace": order_pace(

@@ -9,7 +9,8 @@ from django.urls import reverse
 
 from catalog.imports.queue import run_due_imports
 from catalog.models import Provider, Service
-from catalog.provider_accounts import client_for, pause_provider
+from catalog.pauses import PauseKind, pause_provider
+from catalog.provider_accounts import client_for
 from tests.admin_calls import action_address, preview_and_apply
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
@@ -154,7 +155,7 @@ def test_provider_key_when_address_changes_then_required_again(staff_client, pro
 
 
 def test_provider_when_paused_then_can_be_resumed(staff_client, provider):
-    pause_provider(provider=provider, reason="funds", text="our balance there is used up")
+    pause_provider(provider=provider, kind=PauseKind.FUNDS, text="our balance there is used up")
     staff_client.post(action_address("catalog.provider", provider.pk, "resume"))
     provider.refresh_from_db()
     assert (provider.paused_until, provider.pause_count) == (None, 0)

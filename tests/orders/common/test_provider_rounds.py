@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from catalog.models import Provider
-from orders.common.provider_rounds import for_each_provider
+from catalog.provider_rounds import for_each_provider
 from orders.dispatch.submit import submit_due_orders
 from orders.models import Order
 from panel.sandbox.http import faults

@@ -10,14 +10,12 @@ import math
 import os
 import time
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.db import InternalError, OperationalError, connection
-from django.utils import timezone
 
 from catalog.models import Provider, Service
 from catalog.upstream.results import AddOutcome, NotSent
@@ -377,9 +375,9 @@ def test_repetition_when_recorded_late_then_its_promise_is_checked(customer, mon
 # -- several processes -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("is_guarded", "pauses"), [(True, 1), (False, 2)])
-def test_sweep_when_the_worker_is_still_recording_then_it_waits(upstream, order, monkeypatch, is_guarded, pauses):
-    """Recorded by two at once, an unclear answer would pause the provider for twice as long."""
+@pytest.mark.parametrize(("is_guarded", "failures"), [(True, 1), (False, 2)])
+def test_sweep_when_the_worker_is_still_recording_then_it_waits(upstream, order, monkeypatch, is_guarded, failures):
+    """Recorded by two at once, an unclear answer would count twice."""
     upstream.inject(faults.drop_after("add"))
     record, swept = submit.record_outcome, []
 
@@ -391,7 +389,7 @@ def test_sweep_when_the_worker_is_still_recording_then_it_waits(upstream, order,
     if not is_guarded:
         monkeypatch.setattr(answer_files, "_lock", lambda descriptor: True)
     submit_now()
-    assert (swept, Provider.objects.get().pause_count) == ([pauses - 1], pauses)
+    assert (swept, Provider.objects.get().failures_in_row) == ([failures - 1], failures)
     assert (fresh(order).submission, files()) == (Submission.IN_DOUBT, [])
 
 
@@ -537,4 +535,4 @@ def test_outcome_when_nothing_was_sent_then_it_is_kept_as_well(monkeypatch, cust
     assert isinstance(seen[0], NotSent)
     assert record_kept_answers() == 1
     assert fresh(order).submission == Submission.QUEUED
-    assert Provider.objects.get().paused_until > timezone.now() + timedelta(seconds=30)
+    assert Provider.objects.get().failures_in_row == 1

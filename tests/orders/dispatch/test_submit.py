@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from types import SimpleNamespace
@@ -29,8 +30,10 @@ from orders.models import Order, OrderEvent, PlacementAttempt
 from orders.review import decisions
 from orders.states import AttemptOutcome, ReviewReason, Status, Submission
 from panel.alerts.models import Alert
+from panel.lib.http.calls import HUNG_SECONDS
 from panel.sandbox.http import faults
 from panel.sandbox.server import SandboxServer
+from panel.site.registry import submission_times
 from tests import make
 from tests.make import reprice
 from tests.scenes import (
@@ -71,10 +74,9 @@ def outcomes(order: Order) -> list[str]:
     return list(order.submission_attempts.order_by("pk").values_list("outcome", flat=True))
 
 
-def pause_seconds(provider: Provider) -> int:
+def pause_seconds(provider: Provider) -> int | None:
     until = Provider.objects.get(pk=provider.pk).paused_until
-    assert until is not None
-    return round((until - timezone.now()).total_seconds())
+    return until and round((until - timezone.now()).total_seconds())
 
 
 def pass_deadline(order: Order) -> None:
@@ -321,10 +323,10 @@ def test_order_when_the_error_is_unknown_then_staff_can_refund_it(upstream, cust
 def test_order_when_the_connection_is_refused_then_it_stays_queued(customer):
     dead = make.provider(url="http://127.0.0.1:9/api/v2")
     order = make.order(customer, make.service(dead))
-    for wait in (60, 120, 240):
+    for wait in (None, None, 60, 120, 240):
         assert submit_now() == 1
         assert (fresh(order).submission, pause_seconds(dead)) == ("queued", wait)
-    assert outcomes(order) == [AttemptOutcome.NOT_SENT] * 3
+    assert outcomes(order) == [AttemptOutcome.NOT_SENT] * 5
     assert Alert.objects.get().count == 3
     assert money_of(customer) == PAID
 
@@ -443,19 +445,64 @@ def wait_for_orders(upstream: SandboxServer, count: int) -> None:
 @pytest.mark.usefixtures("frozen_clock")
 def test_provider_when_it_gives_no_clear_answer_then_it_is_paused(upstream, provider, customer, service):
     """A maintenance page put the whole queue in doubt, one order after another."""
-    for _ in range(3):
+    for _ in range(6):
         make.order(customer, service)
     upstream.inject(faults.reply(status=503, body=b"<html>maintenance</html>", action="add", times=None))
     for _ in range(5):
         submit_due_orders()
-    submissions = sorted(Order.objects.values_list("submission", flat=True))
-    assert submissions == [Submission.IN_DOUBT, Submission.QUEUED, Submission.QUEUED]
+    submissions = Counter(Order.objects.values_list("submission", flat=True))
+    assert submissions == {Submission.IN_DOUBT: 3, Submission.QUEUED: 3}
     provider.refresh_from_db()
     assert provider.paused_until > timezone.now()
+    # After the pause one order is tried, and its failure begins the next.
+    submit_now()
+    assert Order.objects.filter(submission=Submission.IN_DOUBT).count() == 4
     upstream.clear_faults()
     submit_now()
     provider.refresh_from_db()
     assert provider.pause_count == 0
+
+
+def test_provider_when_one_answer_is_lost_then_the_next_order_is_sent(upstream, provider, customer, service):
+    """Seen: each lost answer idled the provider for a minute."""
+    made = [make.order(customer, service) for _ in range(6)]
+    for _ in range(2):
+        upstream.inject(faults.drop_after("add"))
+    submit_due_orders()
+    assert [fresh(one).submission for one in made] == [Submission.IN_DOUBT] * 2 + [Submission.ACCEPTED] * 4
+    provider.refresh_from_db()
+    assert (provider.pause_count, provider.failures_in_row) == (0, 0)
+
+
+def test_provider_when_paused_before_then_one_order_is_tried_at_a_time(upstream, provider, customer, service):
+    for number in range(3):
+        make.order(customer, service, link=f"https://example.com/{number}")
+    Provider.objects.update(max_parallel_adds=5, pause_count=2, paused_until=timezone.now())
+    assert submit.may_send()
+    assert claim_next(provider_id=provider.pk)
+    assert claim_next(provider_id=provider.pk) is None
+    Provider.objects.update(pause_count=0)
+    assert claim_next(provider_id=provider.pk)
+
+
+@pytest.mark.parametrize(
+    ("lanes", "submitting", "late", "expected"),
+    [(1, 0, 0, True), (1, 1, 0, False), (1, 1, 1, True), (1, 4, 4, False), (1, 4, 3, False), (5, 7, 3, True)],
+)
+def test_lane_when_answers_are_late_then_others_take_their_place(lanes, submitting, late, expected):
+    assert submit.has_free_lane(lanes=lanes, submitting=submitting, late=late, max_late=3) is expected
+
+
+def test_lane_when_an_answer_is_late_then_the_next_order_is_claimed(provider, customer, service):
+    made = [make.order(customer, service, link=f"https://example.com/{number}") for number in range(2)]
+    assert submit.may_send()
+    assert claim_next(provider_id=provider.pk)
+    assert claim_next(provider_id=provider.pk) is None
+    _, lease = submission_times()
+    late = timezone.now() + timedelta(seconds=lease - HUNG_SECONDS - 1)
+    Order.objects.filter(pk=made[0].pk).update(lease_until=late)
+    claim = claim_next(provider_id=provider.pk)
+    assert claim and claim.order == made[1]
 
 
 def test_order_when_sent_later_then_expected_cost_uses_new_rate(customer, service, order):

@@ -103,7 +103,8 @@ def test_repetition_when_refused_then_the_order_stays_in_doubt(promising, prompt
     assert reconcile_now() == 0
     assert (fresh(order).submission, fresh(order).doubt_until) == (Submission.IN_DOUBT, until)
     assert money_of(customer) == balance
-    assert Provider.objects.get().pause_count == 1  # From the first attempt; a repetition does not pause.
+    # From the first attempt; a repetition counts no failure.
+    assert (Provider.objects.get().failures_in_row, Provider.objects.get().pause_count) == (1, 0)
     assert reconcile_now() == 1
     assert len(set(request_ids(promising))) == 1
     assert len(promising.orders()) == 1

@@ -13,7 +13,8 @@ from django.utils import timezone
 
 from billing import ledger
 from catalog.models import Provider, Service, UpstreamService
-from catalog.provider_accounts import client_for, leave_polling_lane, resume_provider, take_polling_lane
+from catalog.pauses import resume_provider
+from catalog.provider_accounts import client_for, leave_polling_lane, take_polling_lane
 from catalog.upstream import batch_calls
 from orders.models import Order, OrderEvent, OrderPoll
 from orders.review.decisions import dismiss_review, refund_part

@@ -13,7 +13,7 @@ from django.test import Client
 from django.utils import timezone
 
 from catalog.models import Provider
-from catalog.provider_accounts import resume_provider
+from catalog.pauses import resume_provider
 from catalog.upstream import batch_calls
 from orders.common import transitions
 from orders.common.backoff import poll_bound

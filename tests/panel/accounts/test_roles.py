@@ -29,10 +29,10 @@ from catalog.models import (
     Provider,
     SyncRun,
 )
+from catalog.pauses import PauseKind, pause_provider
 from catalog.prices.changes import apply_change, draft_change
 from catalog.prices.edits import Edit
 from catalog.prices.storage import price_policy
-from catalog.provider_accounts import pause_provider
 from orders.models import MoneyDay, Order, OrderInReview, Orphan, SendingStop
 from orders.states import ReviewReason, StopReason
 from panel.accounts.models import User
@@ -149,7 +149,7 @@ def shop(customer: User, provider: Provider) -> dict[str, Any]:
     Order.objects.filter(pk=order.pk).update(
         review_reason=ReviewReason.CONTRADICTION, review_note="x", review_since=timezone.now()
     )
-    pause_provider(provider=provider, reason="funds", text="our balance there is used up")
+    pause_provider(provider=provider, kind=PauseKind.FUNDS, text="our balance there is used up")
     group = CustomerGroup.objects.create(name="Friends", discount_bp=500)
     run = SyncRun.objects.create(
         provider=provider, outcome=SyncRun.Outcome.REFUSED, reason="The list is empty.", phase=SyncRun.Phase.DONE

@@ -33,6 +33,7 @@ from catalog.models import (
     ShelfMark,
     UpstreamService,
 )
+from catalog.pauses import PauseKind, pause_provider, resume_provider
 from catalog.prices.changes import apply_change, change_prices, draft_undo
 from catalog.prices.csv_import import edits_of_file
 from catalog.prices.customer_prices import offer_of
@@ -40,7 +41,7 @@ from catalog.prices.edits import Edit
 from catalog.prices.group_discounts import set_discount
 from catalog.prices.sorting import arrange_services
 from catalog.prices.storage import price_policy
-from catalog.provider_accounts import leave_polling_lane, pause_provider, resume_provider, take_polling_lane
+from catalog.provider_accounts import leave_polling_lane, take_polling_lane
 from catalog.selectors import SHELF_ORDER, services_on_sale
 from catalog.service_types import SPECS
 from catalog.shop import catalog_version_triggers
@@ -523,7 +524,7 @@ def test_version_when_any_table_is_written_in_any_way_then_new(shop, table):
 def of_no_concern(shop: Shop) -> None:
     """Write what polling, submitting and counting write, all day."""
     provider = Provider.objects.get(pk=shop.provider.pk)
-    pause_provider(provider=provider, reason="x", text="x")
+    pause_provider(provider=provider, kind=PauseKind.FUNDS, text="x")
     resume_provider(provider=provider)
     assert take_polling_lane(provider=provider, seconds=5)
     leave_polling_lane(provider=provider, failures=0)

@@ -1,15 +1,21 @@
-"""Work in threads: one for each provider of a round, or several lanes of one provider."""
+"""Work in threads: one for each provider of a round, or several lanes of one provider.
+
+Rounds end when all of their work has ended. Tasks start lanes instead, so that a provider that hangs holds up no other.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Protocol
 
 import structlog
 from django.db import connection, connections
 
 from catalog.models import Provider
+from panel.lib.http.calls import host_of
+from panel.lib.lanes import LANES
 
 log = structlog.get_logger(__name__)
 
@@ -18,6 +24,23 @@ MAX_AT_ONCE = 8
 
 class Work(Protocol):
     def __call__(self, *, provider: Provider) -> int: ...
+
+
+def start_lane(work: Work, provider: Provider, *, kind: str, limit: int = 1) -> bool:
+    """Start `work` for the provider in a lane, unless `limit` of this kind run or no lane is free.
+
+    Inside a transaction it is done here: other threads would not see its changes.
+    """
+    if connection.in_atomic_block:
+        work(provider=provider)
+        return True
+    name, host = f"{kind} {provider.pk}", host_of(provider.api_url)
+    return LANES.start(partial(work, provider=provider), name=name, host=host, limit=limit)
+
+
+def start_lanes(work: Work, providers: Iterable[Provider], *, kind: str) -> int:
+    """Start `work` for each provider that has no lane of this kind. Return how many were started."""
+    return sum(start_lane(work, provider, kind=kind) for provider in providers)
 
 
 def in_lanes(work: Callable[[], None], count: int) -> None:

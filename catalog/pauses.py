@@ -1,0 +1,126 @@
+"""Pauses of sending to a provider that failed or refused, and what ends them.
+
+A pause doubles with each failure. When it is over, one order at a time is tried until one is accepted. An answer to
+another call can end it early: the provider is there again, takes our key, or has money of ours.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+
+import structlog
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Least
+from django.utils import timezone
+
+from catalog.models import Provider
+from panel.alerts.causes import Cause
+from panel.alerts.services import raise_alert, resolve_alert
+from panel.lib.backoff import backoff
+
+log = structlog.get_logger(__name__)
+
+FIRST_PAUSE = timedelta(minutes=1)
+MAX_PAUSE = timedelta(hours=1)
+# Orders in a row without a clear answer that pause a provider: one or two cost their orders a doubt, and no more.
+MAX_FAILURES = 3
+_MAX_COUNTED = 1_000
+
+
+class PauseKind(StrEnum):
+    """Why a provider is paused, in a word for the log, and for what ends it."""
+
+    UNREACHABLE = "unreachable"
+    DOUBT = "doubt"
+    SETUP = "setup"
+    FUNDS = "funds"
+    CREDENTIALS = "credentials"
+    THROTTLED = "throttled"
+
+
+_ENDED_BY_ANSWER = (PauseKind.UNREACHABLE, PauseKind.SETUP, PauseKind.CREDENTIALS)
+_NOT_PAUSED = {
+    "paused_until": None,
+    "pause_reason": "",
+    "pause_count": 0,
+    "pause_kind": "",
+    "pause_amount": None,
+    "failures_in_row": 0,
+}
+
+
+def usable_providers() -> QuerySet[Provider]:
+    """Return the active providers that are not paused now."""
+    return Provider.objects.filter(_not_paused(), is_active=True)
+
+
+def note_failure(*, provider: Provider, kind: PauseKind, text: str) -> bool:
+    """Count an order that got no clear answer. Return True if the provider is paused for it.
+
+    That is so for the last of MAX_FAILURES in a row, and for an order that was tried after a pause.
+    """
+    row = Provider.objects.filter(pk=provider.pk)
+    row.update(failures_in_row=Least(F("failures_in_row") + 1, _MAX_COUNTED))
+    for failures, pauses in row.values_list("failures_in_row", "pause_count"):
+        if pauses or failures >= MAX_FAILURES:
+            pause_provider(provider=provider, kind=kind, text=text)
+            return True
+    return False
+
+
+def pause_provider(*, provider: Provider, kind: PauseKind, text: str, amount: int | None = None) -> None:
+    """Pause sending to the provider, twice as long each time, and raise one alert. If it is paused, do nothing.
+
+    `amount` is what it lacks of our money at least, in micro-units of its own currency.
+    """
+    row = Provider.objects.filter(pk=provider.pk)
+    pauses = row.values_list("pause_count", flat=True).first()
+    if pauses is None:
+        return
+    wait = backoff(pauses, first=FIRST_PAUSE, longest=MAX_PAUSE)
+    paused = row.filter(_not_paused(), pause_count=pauses).update(
+        paused_until=timezone.now() + wait,
+        pause_reason=text[:200],
+        pause_count=pauses + 1,
+        pause_kind=kind,
+        pause_amount=amount,
+    )
+    if paused:  # Else an answer to another order of the same moment has.
+        raise_alert(cause=Cause.TROUBLE, about=provider.pk, text=f"{provider.name}: {text}", level="danger")
+        log.warning("provider paused", provider=provider.pk, reason=kind, seconds=int(wait.total_seconds()))
+
+
+def note_clear_answer(*, provider: Provider) -> None:
+    """Begin to count anew how many orders in a row got no clear answer."""
+    Provider.objects.filter(pk=provider.pk, failures_in_row__gt=0).update(failures_in_row=0)
+
+
+def note_success(*, provider: Provider) -> None:
+    """End the pause and its growth, after the provider accepted an order."""
+    troubled = Q(pause_count__gt=0) | Q(failures_in_row__gt=0)
+    if Provider.objects.filter(troubled, pk=provider.pk).update(**_NOT_PAUSED):
+        resolve_alert(cause=Cause.TROUBLE, about=provider.pk)
+
+
+def try_again(*, provider: Provider, balance: int | None) -> bool:
+    """Let one order through to a paused provider that answered another call of ours. Return True if it was paused.
+
+    `balance` is what it answered, in micro-units of its own currency. The next pause is as long as without this.
+    """
+    mended = Q(pause_kind__in=_ENDED_BY_ANSWER)
+    if balance is not None:
+        mended |= Q(pause_kind=PauseKind.FUNDS, pause_amount__lte=balance)
+    now = timezone.now()
+    paused = Provider.objects.filter(mended, pk=provider.pk, paused_until__gt=now)
+    return bool(paused.update(paused_until=now))
+
+
+def resume_provider(*, provider: Provider) -> None:
+    """End all pauses, after staff fixed the problem."""
+    Provider.objects.filter(pk=provider.pk).update(**_NOT_PAUSED, polling_until=None, polling_failures=0)
+    resolve_alert(cause=Cause.TROUBLE, about=provider.pk)
+
+
+def _not_paused() -> Q:
+    return Q(paused_until=None) | Q(paused_until__lte=timezone.now())
