@@ -19,6 +19,11 @@ def wallet_id_of(*, customer_id: int) -> int:
     return Wallet.objects.values_list("pk", flat=True).get(customer_id=customer_id)
 
 
+def lock_wallet(*, customer_id: int) -> None:
+    """Lock the customer's wallet until the commit, so that his requests run one after another."""
+    Wallet.objects.select_for_update(no_key=True).values_list("pk").get(customer_id=customer_id)
+
+
 def wallet_ids_of(*, customer_ids: Collection[int]) -> dict[int, int]:
     """Return the wallets' ids by customer, without customers who have none. One statement."""
     held = Wallet.objects.filter(customer_id__in=customer_ids)

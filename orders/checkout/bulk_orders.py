@@ -34,6 +34,7 @@ from orders.checkout.validation import (
     link_key,
 )
 from orders.common.timeline import event_of
+from orders.common.turns import give_turns
 from orders.marks.guard import note_numbers_after_commit
 from orders.models import Order, OrderEvent
 from orders.states import OPEN, EventKind
@@ -265,6 +266,7 @@ def _make_orders(customer: User, ready: Sequence[PricedLine], request_key: str) 
         for position, one in enumerate(ready, start=1)
         if one.service is not None and one.checked is not None
     ]
+    give_turns(orders=orders)
     Order.objects.bulk_create(orders, batch_size=ROWS)
     events = [
         event_of(order_id=one.pk, kind=EventKind.ORDERED, new=one.status, text="Order received") for one in orders

@@ -12,10 +12,11 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import Exists, QuerySet
 from django.utils.translation import gettext as _
 
 from billing import ledger
-from billing.models import Entry
+from billing.models import Entry, Wallet
 from billing.wallets import spendable, wallet_of
 from catalog.models import Service
 from catalog.prices.customer_prices import Offer, offer_of
@@ -32,6 +33,7 @@ from orders.checkout.validation import (
     link_key,
 )
 from orders.common.timeline import write_event
+from orders.common.turns import give_turns
 from orders.marks.guard import note_numbers_after_commit
 from orders.models import Order
 from orders.states import EventKind
@@ -183,6 +185,7 @@ def create_order(
             request_key=request_key,
             api_key_ref=api_key_ref,
         )
+        give_turns(orders=[order])
         order.save()
         try:
             ledger.post(
@@ -211,7 +214,7 @@ def create_once(
     """
     try:
         with transaction.atomic():
-            existing = _created_before(customer, request_key)
+            existing = _lock_and_find(customer, request_key)
             if existing is None:
                 order = create()
                 note_numbers_after_commit()
@@ -219,7 +222,7 @@ def create_once(
                 return CreatedOrder(order, created=True)
     except IntegrityError:
         # The other half of a double click committed between our query and our insert.
-        existing = _created_before(customer, request_key)
+        existing = _with_key(customer, request_key).first()
         if existing is None:
             raise
     if not _is_same(existing, order_input):
@@ -227,10 +230,20 @@ def create_once(
     return CreatedOrder(existing, created=False)
 
 
-def _created_before(customer: User, request_key: str) -> Order | None:
-    same = Order.objects.filter(customer=customer, request_key=request_key)
-    # Rare. exists() is cheaper than loading the row, so check first.
-    return same.select_related("drip_feed").get() if same.exists() else None
+def _lock_and_find(customer: User, request_key: str) -> Order | None:
+    """Lock the customer's wallet, and return the order that an earlier request with this key created.
+
+    The requests of a customer so take their turns one after another. An order that was committed while this one waited
+    may be missing: then its key is found to be used.
+    """
+    same = _with_key(customer, request_key)
+    locked = Wallet.objects.select_for_update(no_key=True).filter(customer=customer)
+    # A repetition is rare: to ask whether there is one costs less than to load it.
+    return same.get() if locked.values_list(Exists(same), flat=True).get() else None
+
+
+def _with_key(customer: User, request_key: str) -> QuerySet[Order]:
+    return Order.objects.filter(customer=customer, request_key=request_key).select_related("drip_feed")
 
 
 def _is_same(order: Order, order_input: OrderInput) -> bool:

@@ -18,12 +18,13 @@ from django.utils.translation import gettext as _
 
 from billing import ledger
 from billing.models import Entry
-from billing.wallets import wallet_id_of, wallet_of
+from billing.wallets import lock_wallet, wallet_id_of, wallet_of
 from catalog.models import Service
 from orders.checkout.create import CreatedOrder, NotEnoughFunds, check_and_price, create_once, new_order
 from orders.checkout.validation import CheckedOrder, OrderInput
 from orders.common.stops import open_now
 from orders.common.timeline import write_event
+from orders.common.turns import give_turns
 from orders.marks.guard import is_latest, may_lack_orders
 from orders.models import DripFeed, Order, SendingStop
 from orders.states import DripState, EventKind, StopReason
@@ -140,6 +141,7 @@ def begin_next_run(*, pk: int) -> bool:
         )
         if drip is None:
             return False
+        lock_wallet(customer_id=drip.customer_id)
         # The type that was sold: the service may have another by now.
         sold_type = Order.objects.values_list("service_type", flat=True).get(drip_feed=drip, run=1)
         _begin(drip, drip.service, now, f"drip-{drip.pk}-{drip.begun + 1}", service_type=sold_type)
@@ -182,6 +184,7 @@ def _begin(
     )
     # The name that was sold: the service may have another by now.
     order.service_name, order.service_type = drip.service_name, service_type
+    give_turns(orders=[order])
     order.save()
     write_event(order_id=order.pk, kind=EventKind.ORDERED, new=order.status, text=f"Run {run} of {drip.runs} began")
     return order

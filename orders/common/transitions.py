@@ -25,7 +25,8 @@ _ENDED: dict[str, object] = {**_RESOLVED, "status": Status.CANCELED, "next_actio
 
 # The columns that each submission sets. An order in doubt keeps the deadline that it already has.
 IMPLIED: dict[Submission, dict[str, object]] = {
-    Submission.QUEUED: {**_RESOLVED, "claim_token": ""},
+    # It goes first: it waited for a turn before.
+    Submission.QUEUED: {**_RESOLVED, "claim_token": "", "turn": 0},
     Submission.SUBMITTING: {},
     Submission.ACCEPTED: {
         **_RESOLVED,

@@ -24,6 +24,7 @@ from orders.common.poll_queue import follow
 from orders.common.stops import stop_sending
 from orders.common.timeline import write_event
 from orders.common.transitions import OrderMoved, id_columns, move, move_all
+from orders.common.turns import waiting_turn
 from orders.models import Order, PlacementAttempt
 from orders.reckoning.daily_limit import give_back_to_limit
 from orders.refunds.posting import cancel_unaccepted
@@ -269,7 +270,9 @@ def _record_refused(order: Order, attempt: PlacementAttempt, outcome: Refused) -
             note = f"Sent again, and refused: {outcome.text} The first sending may have been taken after all."
             ask_for_review(order=order, reason=ReviewReason.DOUBT, note=note)
     elif outcome.code is ErrorCode.LINK_BUSY:
-        _back_to_queue(order, outcome.text, wait=resend_wait(order.attempts))
+        # It had its turn: the next one is after those of the customer's other orders.
+        turn = waiting_turn(order.turn)
+        _requeue(order, text=outcome.text, wait=resend_wait(order.attempts), turn=turn)
     else:
         # OrderMoved: the lease ran out meanwhile. The attempt keeps the answer for the review.
         with contextlib.suppress(OrderMoved):
@@ -287,13 +290,14 @@ def _back_to_queue(order: Order, reason: str, *, wait: timedelta) -> None:
     _requeue(order, wait=wait, text=reason)
 
 
-def _requeue(order: Order, *, wait: timedelta, text: str | None = None) -> bool:
-    """Move the order back to QUEUED. Return False if it is no longer SUBMITTING under this claim.
+def _requeue(order: Order, *, wait: timedelta, text: str | None = None, turn: int = 0) -> bool:
+    """Move the order back to QUEUED, to go first unless `turn` says otherwise.
 
-    An order in doubt must not be sent again from here.
+    Return False if it is no longer SUBMITTING under this claim: an order in doubt must not be sent again from here.
     """
+    values = {"next_action_at": timezone.now() + wait, "turn": turn}
     try:
-        move(order=order, to=Submission.QUEUED, text=text, values={"next_action_at": timezone.now() + wait})
+        move(order=order, to=Submission.QUEUED, text=text, values=values)
     except OrderMoved:
         return False
     order.submission, order.claim_token = Submission.QUEUED, ""

@@ -286,10 +286,11 @@ def _next_due(provider: Provider) -> Order | None:
             provider=provider,
             submission=Submission.QUEUED,
             review_reason="",
+            turn__gte=0,
             next_action_at__lte=timezone.now(),
         )
         .select_related("service__upstream")
-        .order_by("next_action_at", "pk")
+        .order_by("turn", "pk")
         .first()
     )
 

@@ -19,6 +19,7 @@ from orders.common.doubts import doubt_from
 from orders.common.stops import open_now
 from orders.common.timeline import write_event
 from orders.common.transitions import OrderMoved, move_all
+from orders.common.turns import queue_again
 from orders.dispatch.kept_answers import record_kept_answers
 from orders.marks.guard import is_latest
 from orders.models import Order, SendingStop
@@ -36,7 +37,7 @@ SWEEP = 500
 
 def meet_deadlines() -> None:
     """Run all sweeps. An error in one raises an alert; it stops neither the others nor the submitting of orders."""
-    for sweep in (record_kept_answers, expire_leases, review_overdue_doubts, end_held_orders):
+    for sweep in (record_kept_answers, expire_leases, review_overdue_doubts, end_held_orders, end_waits):
         try:
             sweep()
         except Exception as error:
@@ -125,3 +126,16 @@ def end_held_orders() -> int:
             level="danger",
         )
     return sum(ended.values())
+
+
+def end_waits() -> int:
+    """Let orders queue again that their provider refused for a while, such as for a busy link. Return how many."""
+    waiting = Order.objects.filter(
+        submission=Submission.QUEUED, turn__lt=0, review_reason="", next_action_at__lte=timezone.now()
+    )
+    customers = dict.fromkeys(waiting.order_by("next_action_at").values_list("customer_id", flat=True)[:SWEEP])
+    ended = 0
+    for customer_id in customers:
+        with transaction.atomic():
+            ended += queue_again(waiting=waiting, customer_id=customer_id)
+    return ended

@@ -60,6 +60,9 @@ class Dispatch(models.Model):
     )
     queued_at = models.DateTimeField(default=timezone.now)
     next_action_at = models.DateTimeField(null=True, blank=True, default=timezone.now)
+    turn = models.BigIntegerField(
+        default=0, db_default=0, help_text="Lower ones are sent first. See orders/common/turns.py."
+    )
     attempts = models.PositiveIntegerField(default=0)
     claim_token = models.CharField(max_length=32, blank=True)
     lease_until = models.DateTimeField(null=True, blank=True)
@@ -180,6 +183,23 @@ class Order(Sale, Dispatch, Tracking, Review):
                 fields=("provider", "next_action_at"),
                 condition=Q(submission=Submission.QUEUED),
                 name="order_to_submit",
+            ),
+            # The next order of a provider, and the turn that is being sent.
+            models.Index(
+                fields=("provider", "turn", "id"),
+                condition=Q(submission=Submission.QUEUED, review_reason=""),
+                name="order_next_turn",
+            ),
+            models.Index(
+                fields=("customer", "provider", "turn"),
+                condition=Q(submission=Submission.QUEUED),
+                name="order_turn_of_customer",
+            ),
+            # Orders that wait before they queue again; there are few.
+            models.Index(
+                fields=("next_action_at",),
+                condition=Q(submission=Submission.QUEUED, turn__lt=0),
+                name="order_waits_for_turn",
             ),
             # Each claim counts the lanes. A separate index: SQLite uses a partial index only for an equal condition.
             models.Index(

@@ -855,13 +855,13 @@ def test_claim_when_no_order_is_due_then_there_is_none(provider, order):
     assert claim_next(provider_id=provider.pk) is None
 
 
-def test_orders_when_due_then_the_longest_waiting_goes_first(upstream, customer, service):
+def test_orders_when_due_then_by_turn_and_not_by_due_time(upstream, customer, service):
     links = [f"https://example.com/{number}" for number in range(5)]
     made = [make.order(customer, service, link=link) for link in links]
     for number, one in enumerate(reversed(made)):
         Order.objects.filter(pk=one.pk).update(next_action_at=timezone.now() - timedelta(minutes=10 - number))
     submit_due_orders()
-    assert [there.link for there in upstream.orders()] == links[::-1]
+    assert [there.link for there in upstream.orders()] == links
 
 
 # -- threads -----------------------------------------------------------------------------------------

@@ -78,7 +78,7 @@ def test_add_when_price_charge_or_provider_are_posted_then_ignored(customer, ser
     }
     order = Order.objects.get(pk=add(key, service, **forged)["order"])
     plain = Order.objects.get(pk=add(key, service)["order"])
-    own = {"id", "request_key", "created_at", "queued_at", "next_action_at"}
+    own = {"id", "request_key", "created_at", "queued_at", "next_action_at", "turn"}
     names = [one.attname for one in Order._meta.concrete_fields if one.attname not in own]
     assert [getattr(order, name) for name in names] == [getattr(plain, name) for name in names]
     assert order.request_key.startswith("api:") and order.params == {}

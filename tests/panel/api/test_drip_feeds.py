@@ -81,7 +81,7 @@ def test_add_when_ordered_in_browser_too_then_drip_feeds_equal(customer, service
     own = {"id", "created_at", "next_run_at"}
     assert {name for name in by_api if by_api[name] != by_form[name]} <= own
     first, second = Order.objects.order_by("pk").values()
-    own |= {"request_key", "api_key_ref", "queued_at", "next_action_at", "drip_feed_id"}
+    own |= {"request_key", "api_key_ref", "queued_at", "next_action_at", "turn", "drip_feed_id"}
     assert {name for name in first if first[name] != second[name]} <= own
 
 
