@@ -119,6 +119,10 @@ POLL_SPARE_MINUTES = env.str("POLL_SPARE_MINUTES", default=None)
 SILENCE_HOURS = env.str("SILENCE_HOURS", default=None)
 LOST_SERVICES_PERCENT = env.str("LOST_SERVICES_PERCENT", default=None)
 REPRICE_FACTOR = env.str("REPRICE_FACTOR", default=None)
+KEEP_EVENTS_DAYS = env.str("KEEP_EVENTS_DAYS", default=None)
+KEEP_ANSWERS_DAYS = env.str("KEEP_ANSWERS_DAYS", default=None)
+KEEP_IMPORTS_DAYS = env.str("KEEP_IMPORTS_DAYS", default=None)
+KEEP_ALERTS_DAYS = env.str("KEEP_ALERTS_DAYS", default=None)
 
 # -- apps ------------------------------------------------------------------------------------------
 

@@ -135,6 +135,11 @@ beat_schedule = {
         "schedule": 60.0,
         "options": {"expires": 60},
     },
+    "prune": {
+        "task": "panel.ops.tasks.prune",
+        "schedule": 3600.0,
+        "options": {"expires": 3600},
+    },
     "clear-sessions": {
         "task": "panel.ops.tasks.clear_sessions",
         "schedule": 24 * 3600.0,

@@ -4,6 +4,7 @@ from orders.models.attempts import PlacementAttempt
 from orders.models.drips import DripFeed
 from orders.models.orders import Order, OrderEvent, OrderInReview
 from orders.models.polls import OrderPoll
+from orders.models.pruning import PruningProgress
 from orders.models.reckoning import CostCorrection, DailySpending, MoneyDay, MoneyEntry, ProviderMoney
 from orders.models.recovery import DatabaseIdentity, Orphan
 from orders.models.requests import CancelRequest, ProviderRequest, Refill
@@ -25,6 +26,7 @@ __all__ = (
     "PlacementAttempt",
     "ProviderMoney",
     "ProviderRequest",
+    "PruningProgress",
     "Refill",
     "SendingStop",
 )

@@ -223,6 +223,8 @@ class Order(Sale, Dispatch, Tracking, Review):
                 name="order_by_upstream_number",
             ),
             models.Index(fields=("review_since",), condition=~Q(review_reason=""), name="order_in_review"),
+            # Ended orders by their end, for pruning.
+            models.Index(fields=("finished_at", "id"), condition=Q(finished_at__isnull=False), name="order_by_end"),
             # The last orders of a service that ended.
             models.Index(
                 fields=("service", "-finished_at"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2s
 
 from django.db import connection
@@ -12,7 +12,7 @@ from billing.models import Entry
 from catalog.models import Service
 from orders.models import CancelRequest, Order, OrderEvent, Refill
 from orders.selectors import orders_of
-from orders.states import Status
+from orders.states import EventKind, Status
 from panel.accounts.models import User
 
 # Above this the list says "1,000+": counting a million rows would take a second.
@@ -97,5 +97,30 @@ def refunds_of(*, order: Order) -> QuerySet[Entry]:
 
 
 def timeline_of(*, order: Order) -> list[OrderEvent]:
-    """Return the events that the customer may read, oldest first."""
-    return list(order.events.filter(is_public=True))
+    """Return the events that the customer may read, oldest first.
+
+    If they were pruned, the order itself says when it was created, sent and ended.
+    """
+    events = list(order.events.filter(is_public=True))
+    if any(event.kind == EventKind.ORDERED for event in events):
+        return events
+    return sorted([*_from_order(order, events), *events], key=lambda event: event.created_at)
+
+
+def _from_order(order: Order, events: Sequence[OrderEvent]) -> Iterator[OrderEvent]:
+    received = "Order received" if order.api_key_ref is None else "Order received through the API"
+    text = f"Run {order.run} of {order.drip_feed.runs} began" if order.drip_feed else received
+    yield OrderEvent(order=order, kind=EventKind.ORDERED, created_at=order.created_at, text=text)
+    if order.accepted_at:
+        yield OrderEvent(
+            order=order, kind=EventKind.SUBMISSION, created_at=order.accepted_at, text="Sent to the provider"
+        )
+    is_there = any(event.kind == EventKind.STATUS and event.new == order.status for event in events)
+    if order.finished_at and order.is_final and not is_there:
+        yield OrderEvent(
+            order=order,
+            kind=EventKind.STATUS,
+            created_at=order.finished_at,
+            new=order.status,
+            text=order.status_note,
+        )

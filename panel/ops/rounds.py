@@ -23,6 +23,7 @@ from orders.tracking.canceled_services import watch_services
 from orders.tracking.monitor import watch_polls
 from orders.tracking.poll import poll_due_orders
 from panel.accounts.mails import send_account_mails
+from panel.ops.pruning.prune import prune
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ ROUNDS: dict[str, Round] = {
     ),
     "poll_orders": Round(poll_due_orders, "Ask the providers about orders that are due.", "{count} orders polled."),
     "poll_refills": Round(poll_due_refills, "Ask the providers about refills that are due.", "{count} refills polled."),
+    "prune": Round(prune, "Delete what the settings no longer keep.", "{count} rows pruned."),
     "reckon_providers": Round(
         reckon_providers, "Compare the balances of providers with what our orders explain.", "{count} reckoned."
     ),

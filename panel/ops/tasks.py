@@ -3,7 +3,9 @@
 from celery import shared_task
 from django.core.management import call_command
 
+from panel.alerts.services import record_heartbeat
 from panel.ops.invariants import prove_books
+from panel.ops.pruning import prune as pruning
 from panel.ops.stored_settings import watch_settings
 
 
@@ -23,3 +25,10 @@ def check_settings() -> None:
 def clear_sessions() -> None:
     """Delete expired sessions; nothing else does."""
     call_command("clearsessions")
+
+
+@shared_task
+def prune() -> None:
+    """Delete what the settings no longer keep."""
+    pruning.prune()
+    record_heartbeat(task="prune")

@@ -15,6 +15,10 @@ from panel.site.registry import (
     CANCELED_SERVICE_PERCENT,
     DOUBT_DEADLINE_MINUTES,
     EMAIL_VERIFICATION,
+    KEEP_ALERTS_DAYS,
+    KEEP_ANSWERS_DAYS,
+    KEEP_EVENTS_DAYS,
+    KEEP_IMPORTS_DAYS,
     LOST_SERVICES_PERCENT,
     LOW_BALANCE_DAYS,
     LOW_COMPLETION_PERCENT,
@@ -95,6 +99,11 @@ GROUPS = (
             RATE_RISE_PERCENT,
             CANCELED_SERVICE_PERCENT,
         ),
+    ),
+    Group(
+        "pruning",
+        "How long data is kept",
+        (KEEP_EVENTS_DAYS, KEEP_ANSWERS_DAYS, KEEP_IMPORTS_DAYS, KEEP_ALERTS_DAYS),
     ),
 )
 SETTINGS: dict[str, Setting[Any]] = {one.name: one for group in GROUPS for one in group.settings}

@@ -251,7 +251,10 @@ def test_order_when_staff_send_it_again_then_goes_first(upstream, service, alice
     upstream.inject(faults.reply(body=b'{"error": "The moon is in the wrong house"}', action="add"))
     submit_now()
     make.order(bob, service, quantity=200)
+    assert fresh(order).turn == 0
+    Order.objects.filter(pk=order.pk).update(turn=7)
     send_again(order=fresh(order), actor=staff)
+    assert fresh(order).turn == 0
     assert submit_due_orders() == 2
     assert sent_quantities(upstream) == ["100", "100", "200"]
 

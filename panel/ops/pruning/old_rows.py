@@ -1,0 +1,53 @@
+"""Pruning rows that are of no use once they are old: import runs, resolved alerts and counters of past days."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Exists, Max, OuterRef, QuerySet
+from django.utils import timezone
+
+from catalog.models import SyncRun
+from orders.models import DailySpending
+from panel.alerts.models import Alert
+from panel.site import registry as site
+
+BATCH = 500
+# Of past days nobody reads the counter. An answer that comes late still lowers it.
+SPENDING_DAYS = 30
+
+
+def prune_imports() -> int | None:
+    """Delete a batch of old import runs. Return how many, or None if none is left.
+
+    The last run of each outcome of a provider stays, and so do those that people requested or looked at.
+    """
+    newest = SyncRun.objects.order_by().values("provider", "outcome").annotate(newest=Max("pk")).values("newest")
+    old = SyncRun.objects.filter(started_at__lt=_before(site.KEEP_IMPORTS_DAYS.value), actor=None)
+    ended = old.filter(outcome__in=(SyncRun.Outcome.APPLIED, SyncRun.Outcome.REFUSED, SyncRun.Outcome.FAILED))
+    looked_at = Exists(SyncRun.objects.filter(accepts=OuterRef("pk")))
+    return _delete_batch(ended.filter(~looked_at).exclude(pk__in=newest))
+
+
+def prune_alerts() -> int | None:
+    """Delete a batch of alerts that were resolved long ago. Return how many, or None if none is left."""
+    return _delete_batch(Alert.objects.filter(resolved_at__lt=_before(site.KEEP_ALERTS_DAYS.value)))
+
+
+def prune_spending() -> int | None:
+    """Delete a batch of past days' counters under daily limits. Return how many, or None if none is left."""
+    return _delete_batch(DailySpending.objects.filter(day__lt=timezone.localdate() - timedelta(days=SPENDING_DAYS)))
+
+
+def _before(days: int) -> Any:
+    return timezone.now() - timedelta(days=days)
+
+
+def _delete_batch(rows: QuerySet[Any]) -> int | None:
+    with transaction.atomic():
+        # Another process may prune as well: each row is deleted by one of them.
+        locked = rows.select_for_update(skip_locked=True, of=("self",)).order_by("pk")
+        pks = list(locked.values_list("pk", flat=True)[:BATCH])
+        return rows.model._default_manager.filter(pk__in=pks).delete()[0] if pks else None
