@@ -12,13 +12,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from django.db.models import OuterRef, QuerySet, Subquery
-from django.db.models.functions import Abs
+from django.db import connection
+from django.db.models import QuerySet
 
 from billing.wallets import lock_wallet
-from catalog.models import Provider
 from orders.models import Order
-from orders.states import Submission
 from panel.lib.bulk_sql import update_rows
 
 # Among so many of a customer's last orders, those are found that had the current turn.
@@ -60,25 +58,31 @@ def give_turns(*, orders: Sequence[Order]) -> None:
         given[order.provider_id] += 1
 
 
+# Written out, as every new order needs it: the ORM takes longer to build it than a database to answer it. No turn is
+# higher than the number of orders: with an empty queue, none was given that is higher than the last order's number.
+_FIGURES = """
+    SELECT p.id,
+      (SELECT o.turn FROM orders_order o
+       WHERE o.provider_id = p.id AND o.placement = 'queued' AND o.review_reason = '' AND o.turn > 0
+       ORDER BY o.turn LIMIT 1),
+      (SELECT o.turn FROM orders_order o
+       WHERE o.customer_id = %s AND o.provider_id = p.id AND o.placement = 'queued' AND o.turn > 0
+       ORDER BY o.turn DESC LIMIT 1),
+      (SELECT MAX(ABS(o.turn)) FROM orders_order o
+       WHERE o.id IN (SELECT id FROM orders_order WHERE customer_id = %s ORDER BY id DESC LIMIT %s)
+         AND o.provider_id = p.id AND o.placement <> 'withdrawn'),
+      (SELECT MAX(id) FROM orders_order)
+    FROM catalog_provider p WHERE p.id IN ({places})"""
+
+
 def _next_turns(customer_id: int, provider_ids: set[int]) -> dict[int, int]:
-    queue = Order.objects.filter(provider=OuterRef("pk"), submission=Submission.QUEUED, turn__gt=0)
-    recent = Order.objects.filter(customer=customer_id).order_by("-pk").values("pk")[:MAX_LOOKED_AT]
-    taken = (
-        Order.objects.filter(pk__in=recent, provider=OuterRef("pk"))
-        .exclude(submission=Submission.WITHDRAWN)
-        .order_by(Abs("turn").desc())
-    )
-    rows = Provider.objects.filter(pk__in=provider_ids).values_list(
-        "pk",
-        Subquery(queue.filter(review_reason="").order_by("turn").values("turn")[:1]),
-        Subquery(queue.filter(customer=customer_id).order_by("-turn").values("turn")[:1]),
-        Subquery(taken.values(had=Abs("turn"))[:1]),
-        # No turn is higher than the number of orders: with an empty queue, none was given that is higher than this.
-        Subquery(Order.objects.order_by("-pk").values("pk")[:1]),
-    )
+    sql = _FIGURES.format(places=", ".join(["%s"] * len(provider_ids)))
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [customer_id, customer_id, MAX_LOOKED_AT, *provider_ids])
+        rows = cursor.fetchall()
     return {
-        pk: next_turn(current=(last or 0) + 1 if current is None else current, queued=queued, taken=had)
-        for pk, current, queued, had, last in rows.order_by()
+        pk: next_turn(current=(last or 0) + 1 if current is None else current, queued=queued, taken=taken)
+        for pk, current, queued, taken, last in rows
     }
 
 
