@@ -7,6 +7,8 @@ with Redis (production). Only the environment distinguishes them.
 from __future__ import annotations
 
 import os
+import re
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -64,6 +66,19 @@ ALLOWED_HOSTS = [_site.hostname or "localhost", *env.list("ALLOWED_HOSTS", defau
 if not SECURE:
     ALLOWED_HOSTS = [*ALLOWED_HOSTS, "localhost", "127.0.0.1", "[::1]"]
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
+
+# What the names of keys in Redis begin with. All processes of a panel must agree on it, and no two panels may, not even
+# a copy with the same secrets under another address. See docs/adr/0025-what-panels-share-has-a-prefix.md.
+_prefix = env.str("PANEL_PREFIX", default="")
+PANEL_PREFIX = _prefix or f"panel-{sha256(f'{SECRET_KEY} {SITE_URL.lower()}'.encode()).hexdigest()[:12]}"
+# Cookies ignore ports: panels at two ports of one host would end each other's sessions. Elsewhere the names stay, so
+# that no session ends.
+_cookie_suffix = f"-{PANEL_PREFIX}" if _prefix or re.search(r":\d+$", _site.netloc) else ""
+SESSION_COOKIE_NAME = f"sessionid{_cookie_suffix}"
+CSRF_COOKIE_NAME = f"csrftoken{_cookie_suffix}"
+LANGUAGE_COOKIE_NAME = f"django_language{_cookie_suffix}"
+MESSAGE_COOKIE_NAME = f"messages{_cookie_suffix}"
+MESSAGE_STORAGE = "panel.message_storage.PanelMessageStorage"
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
 SESSION_COOKIE_HTTPONLY = True
@@ -217,9 +232,13 @@ else:
 
 CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://")}
 _cache = CACHES["default"]
+# Where the release before kept the mark of what was sent last.
+CACHES["release_before"] = {**_cache}
+_cache["KEY_PREFIX"] = PANEL_PREFIX + _cache.get("KEY_PREFIX", "")
 if "redis" in _cache["BACKEND"].lower():
     # Pages work without a cache that is down; one that hangs must not block each of them for seconds.
     _cache["OPTIONS"] = {"socket_connect_timeout": 1, "socket_timeout": 1, **_cache.get("OPTIONS", {})}
+    CACHES["release_before"]["OPTIONS"] = _cache["OPTIONS"]
     CACHES["price_lists"] = _cache
 else:
     # A cache of their own: lists are few and large, and must not push out the small counters.

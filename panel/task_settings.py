@@ -12,6 +12,8 @@ broker_connection_retry_on_startup = True
 broker_connection_max_retries = None
 broker_channel_error_retry = True
 broker_transport_options = {
+    # Queue, bindings and broadcasts: other panels may use the same Redis.
+    "global_keyprefix": f"{settings.PANEL_PREFIX}:",
     "socket_timeout": 5,
     "socket_connect_timeout": 1,
     # A connection does not report that the broker's machine is gone: a check this often notices it.

@@ -147,7 +147,7 @@ def skip_post_migrate_handlers(django_db_setup: Any) -> None:
 @pytest.fixture(autouse=True)
 def separate_cache(settings: Any) -> None:
     """Give each test its own cache keys: test processes share a cache server, and their rows have equal ids."""
-    prefix = uuid4().hex
+    prefix = settings.PANEL_PREFIX = uuid4().hex
     settings.CACHES = {name: {**cache, "KEY_PREFIX": prefix} for name, cache in settings.CACHES.items()}
 
 

@@ -102,12 +102,31 @@ def check_database() -> Checked:
 
 
 def _check(in_file: Mark | None) -> Checked:
-    in_cache = storage.read_cache()
+    in_cache = _cached_mark()
     known = _known(in_file, in_cache)
     finding = find_restore(
         known=known, in_file=in_file, in_cache=in_cache, site_url=settings.SITE_URL, machine=machine()
     )
     return Checked(Mark(known.identity, known.generation, machine=machine()), finding, known.was_marked)
+
+
+def _cached_mark() -> Mark | None:
+    """Return the later mark in the cache: this release's, or that of the release before.
+
+    Panels on one cache shared the latter, so it counts only if it is of this database.
+    """
+    mark, old = storage.read_cache(), storage.read_old_cache()
+    if mark and old:
+        return mark.joined_with(old)
+    if old and not DatabaseIdentity.objects.filter(pk=1, token=old.identity).exists():
+        return mark
+    return mark or old
+
+
+def identity_token() -> str:
+    """Return the token that tells this database from others. Restored databases and copies have the same."""
+    row, _ = DatabaseIdentity.objects.get_or_create(pk=1, defaults=_new_identity())
+    return row.token
 
 
 def lock_identity() -> DatabaseIdentity:

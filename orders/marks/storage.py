@@ -17,7 +17,7 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.core.cache import cache
+from django.core.cache import cache, caches
 
 log = structlog.get_logger(__name__)
 
@@ -71,6 +71,15 @@ def read_file() -> Mark | None:
 def read_cache() -> Mark | None:
     """Return the mark in the shared cache; None if there is none, or no shared cache that answers."""
     text = _with_cache(lambda: cache.get(_KEY))
+    return _from_text(text) if text else None
+
+
+def read_old_cache() -> Mark | None:
+    """Return the mark that workers of the release before keep in the cache, where all panels on it had one key.
+
+    For one more release: until each panel has written its own, and no older worker runs beside it.
+    """
+    text = _with_cache(lambda: caches["release_before"].get(_KEY))
     return _from_text(text) if text else None
 
 

@@ -8,20 +8,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.db import connection
 from django.http import HttpRequest, JsonResponse
 from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
 
-from panel.celery import app
 from panel.urls import urlpatterns as panel_urls
 from tests.bench.replay import Statement, replay_order
-
-app.conf.broker_transport_options = {
-    **app.conf.broker_transport_options,
-    "global_keyprefix": settings.BENCH_PREFIX,
-}
 
 
 @csrf_exempt

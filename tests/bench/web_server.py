@@ -50,7 +50,7 @@ class WebServer:
         self._environ = {
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "tests.bench.served_settings",
-            "BENCH_PREFIX": self._prefix,
+            "PANEL_PREFIX": self._prefix,
             "BENCH_RECORDED": str(recorded),
         }
         if redis:

@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.conf import settings
 from django.urls import reverse
 from django.utils import timezone
 from playwright.sync_api import expect
@@ -145,7 +146,7 @@ def test_lines_when_the_session_ended_then_kept_for_the_sign_in(shop, open_signe
     page.goto(shop.url + reverse("mass_order"))
     good, _ = order_lines()
     page.get_by_role("textbox", name="Lines").fill(good)
-    page.context.clear_cookies(name="sessionid")
+    page.context.clear_cookies(name=settings.SESSION_COOKIE_NAME)
     page.get_by_role("button", name="Check the lines").click()
     expect(page.locator("main")).to_contain_text("Your lines are kept")
     page.fill("input[name=login]", "alice@example.org")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.conf import settings
 from django.urls import reverse
 from playwright.sync_api import expect
 
@@ -234,7 +235,7 @@ def test_session_when_it_ends_while_typing_then_input_is_kept(shop, open_page):
     page = open_page()
     open_form(page, shop, query_of("Comments, random"))
     page.fill("#id_link", "https://example.com/kept")
-    page.context.clear_cookies(name="sessionid")
+    page.context.clear_cookies(name=settings.SESSION_COOKIE_NAME)
     page.locator("#id_comments").press_sequentially("one")
     page.wait_for_url("**/login/**")
     page.fill("input[name=login]", "alice@example.org")

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
+from uuid import uuid4
 
 from tests.chain.databases import Database, cache_url
 from tests.chain.processes import ROOT, CommandProcess, Server, plain_environment
@@ -41,6 +42,8 @@ class Panel:
             "DATABASE_URL": self.database.url,
             "CACHE_URL": cache_url(cache),
             "CELERY_BROKER_URL": "memory://",
+            # Panels of other tests are on the same Redis, with the same secrets.
+            "PANEL_PREFIX": f"{name}-{uuid4().hex[:12]}",
             # Unlimited: the cache still has the counts of earlier test runs under the same primary keys.
             "API_RATE_PER_KEY": "100000/m",
             "API_RATE_PER_ADDRESS": "100000/m",

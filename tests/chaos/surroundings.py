@@ -60,6 +60,7 @@ def surroundings(*, with_broker: bool) -> Iterator[Surroundings]:
         os.environ.pop(setting, None)
     os.environ.update(_ENVIRONMENT)
     os.environ["VAR_DIR"] = str(folder)
+    os.environ["PANEL_PREFIX"] = name
     os.environ["CELERY_BROKER_URL"] = redis_url or "memory://"
     os.environ["DATABASE_URL"] = f"sqlite:///{folder / 'chaos.sqlite3'}"
     try:

@@ -12,6 +12,11 @@ from tests.chain.processes import MAX_SECONDS, Process
 from tests.ports import free_port
 
 
+def queue_of(prefix: str = "") -> str:
+    """Return the key of the messages of the panel with this prefix; the release before had none."""
+    return f"{prefix}:celery" if prefix else "celery"
+
+
 class Broker:
     """A Redis server that keeps its port through restarts and loses all data when it is killed."""
 
@@ -44,10 +49,10 @@ class Broker:
         """Return a client that does not retry."""
         return redis.Redis(host="127.0.0.1", port=self.port, retry=None, **values)
 
-    def waiting(self) -> int:
-        """Return how many messages wait for a worker."""
+    def waiting(self, prefix: str = "") -> int:
+        """Return how many messages wait for a worker of the panel with this prefix."""
         with self.client() as client:
-            return int(client.llen("celery"))
+            return int(client.llen(queue_of(prefix)))
 
     def flush(self) -> None:
         """Delete every message, and with them the bindings of the queues."""

@@ -26,6 +26,7 @@ OWNER, CUSTOMER, FORGETFUL = "owner@example.org", "alice@example.org", "bob@exam
 # The first has received the link already; the mail to the second is not sent yet.
 INVITED, INVITED_LATELY = "carol@example.org", "dave@example.org"
 PASSWORD = "correct horse battery"
+PREFIX = "upgraded"
 ALERT = "Somebody must look at this"
 
 # The line that Django's file backend writes after each mail.
@@ -58,6 +59,7 @@ class Upgrade:
             "DATABASE_URL": database.url,
             "CACHE_URL": f"rediscache://127.0.0.1:{self.broker.port}/1",
             "CELERY_BROKER_URL": self.broker.url,
+            "PANEL_PREFIX": PREFIX,
         }
         both: dict[str, Any] = {"environment": environment, "closing": closing}
         self.old = Release(before, module="tests.upgrade.before", folder=folder / "before", **both)

@@ -113,6 +113,7 @@ def environment_facts() -> list[Fact]:
         Fact("Database", "DATABASE_URL", "SQLite" if settings.USES_SQLITE else "PostgreSQL", ""),
         Fact("Broker", "CELERY_BROKER_URL", "embedded" if settings.EMBEDDED_BROKER else broker, "Carries hints."),
         Fact("Cache", "CACHE_URL", "Redis" if "redis" in cache.lower() else "in each process", "Counts requests."),
+        Fact("Prefix", "PANEL_PREFIX", settings.PANEL_PREFIX, "Of keys in Redis and of cookies; no other panel's."),
         Fact("Mail server", "EMAIL_URL", _mail(), "Without one, mails are printed into the log."),
         Fact("Sender of mails", "EMAIL_FROM", settings.EMAIL_FROM or "not set", "Not set: the panel's name."),
         Fact("Secret key", "SECRET_KEY", _is_set(settings.SECRET_KEY), "Signs sessions and forms."),

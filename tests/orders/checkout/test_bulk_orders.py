@@ -8,6 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
@@ -563,7 +564,7 @@ def test_visitor_when_nothing_was_typed_then_no_session_is_created():
     client = Client()
     for answer in (client.get(reverse("mass_order")), send(client)):
         assert answer.url.startswith(reverse("account_login"))
-    assert "sessionid" not in client.cookies
+    assert settings.SESSION_COOKIE_NAME not in client.cookies
 
 
 def test_lines_when_another_customer_signs_in_then_not_shown(customer, other):
@@ -576,7 +577,7 @@ def test_lines_when_another_customer_signs_in_then_not_shown(customer, other):
 def test_visitor_when_form_owner_is_forged_then_no_session_created(customer):
     client = Client()
     send(client, "1 | @me | 1", owner=f"{customer.pk}:forged")
-    assert "sessionid" not in client.cookies
+    assert settings.SESSION_COOKIE_NAME not in client.cookies
 
 
 def test_lines_when_kept_for_too_long_then_they_are_dropped(customer, monkeypatch):

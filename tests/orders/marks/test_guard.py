@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings
+from django.core.cache import cache, caches
 from django.utils import timezone
 
 from billing.models import Entry
@@ -262,3 +265,52 @@ def test_runs_and_refunds_when_the_database_is_older_then_wait_before_any_claim(
         with pytest.raises(NothingToStop):
             stop_drip_feed(drip=drip, actor=customer)
     assert stop_reason() == StopReason.OLDER
+
+
+@pytest.fixture
+def old_key(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Where workers of the release before keep the mark, in a cache that other processes share."""
+    monkeypatch.setattr(storage, "has_shared_cache", lambda: True)
+    before = {**settings.CACHES["release_before"], "KEY_PREFIX": f"old-{settings.PANEL_PREFIX}"}
+    settings.CACHES = {**settings.CACHES, "release_before": before}
+    return caches["release_before"]
+
+
+def only_under_the_old_key(old_key: Any, mark: storage.Mark) -> None:
+    """Leave what an upgrade finds on a machine that keeps no folder."""
+    mark_path().unlink(missing_ok=True)
+    cache.delete(storage._KEY)
+    old_key.set(storage._KEY, json.dumps(asdict(mark)), None)
+
+
+def test_mark_when_only_the_release_before_kept_it_then_found(sent: Order, old_key: Any) -> None:
+    only_under_the_old_key(old_key, storage.read_file())
+    assert guard.may_send() and stop_reason() is None
+
+
+def test_restore_when_only_the_old_mark_knows_of_it_then_stops(sent: Order, old_key: Any) -> None:
+    only_under_the_old_key(old_key, storage.read_file())
+    forget(sent)
+    assert not guard.may_send() and stop_reason() == StopReason.OLDER
+
+
+def test_restore_when_an_older_worker_sent_last_then_stops(
+    sent: Order, old_key: Any, customer: Any, service: Any
+) -> None:
+    before = storage.read_file()
+    later = make.order(customer, service, link="https://example.com/later")
+    submit_now()
+    old_key.set(storage._KEY, json.dumps(asdict(storage.read_file())), None)
+    storage._replace(before)
+    cache.set(storage._KEY, json.dumps(asdict(before)), None)
+    assert guard.may_send()
+    forget(later)
+    assert not guard.may_send() and stop_reason() == StopReason.OLDER
+
+
+def test_mark_when_another_panel_wrote_the_old_one_then_ignored(sent: Order, old_key: Any) -> None:
+    mark = storage.read_file()
+    old_key.set(storage._KEY, json.dumps(asdict(replace(mark, identity="another", attempt=999))), None)
+    assert guard.may_send() and stop_reason() is None
+    only_under_the_old_key(old_key, replace(mark, identity="another", attempt=999))
+    assert not guard.may_send() and stop_reason() == StopReason.NO_MARK

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from uuid import uuid4
 
 import pytest
+from django.conf import settings
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -434,7 +435,7 @@ def test_session_when_ended_then_no_other_customer_gets_the_draft(customer, othe
 def test_session_when_a_visitor_has_no_signed_form_then_stays_empty(service, owner):
     client = Client()
     assert post(client, service, owner=owner).status_code == 302
-    assert "sessionid" not in client.cookies
+    assert settings.SESSION_COOKIE_NAME not in client.cookies
 
 
 def test_session_when_ended_an_hour_ago_then_the_draft_is_gone(customer, service, monkeypatch):

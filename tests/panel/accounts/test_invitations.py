@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from allauth.account.models import EmailAddress
+from django.conf import settings
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group
 from django.core import mail, signing
@@ -267,7 +268,7 @@ def test_link_when_forged_then_it_opens_nothing(forged, invited):
     token = signing.dumps(payload) if forged == "resigned" else forged
     answer = Client().get(reverse("invitation", args=[token]))
     assert answer.status_code == 410
-    assert "sessionid" not in answer.cookies
+    assert settings.SESSION_COOKIE_NAME not in answer.cookies
 
 
 def test_page_when_no_link_was_opened_then_the_invitation_is_over():

@@ -10,6 +10,7 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 import requests
+from django.conf import settings
 from django.core.cache import caches
 from django.db import connection
 from django.http import HttpRequest, UnreadablePostError
@@ -104,7 +105,7 @@ def test_requests_when_the_method_is_another_then_nothing_crashes(live_server, c
 
 @pytest.mark.django_db(transaction=True)
 def test_requests_when_they_have_a_session_then_it_is_ignored(live_server, signed_in):
-    cookie = {"sessionid": signed_in.cookies["sessionid"].value}
+    cookie = {settings.SESSION_COOKIE_NAME: signed_in.cookies[settings.SESSION_COOKIE_NAME].value}
     assert (
         requests.post(f"{live_server.url}/api/v2", {"action": "balance"}, cookies=cookie, timeout=120).json() == BAD_KEY
     )

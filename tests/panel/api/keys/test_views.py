@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, Permission
 from django.contrib.sessions.models import Session
@@ -243,7 +244,7 @@ def test_secret_when_resent_during_slow_mail_then_second_shows_it(signed_in, mon
 
     def click_again(*args: Any) -> int:
         second = Client()
-        second.cookies["sessionid"] = signed_in.cookies["sessionid"].value
+        second.cookies[settings.SESSION_COOKIE_NAME] = signed_in.cookies[settings.SESSION_COOKIE_NAME].value
         shown.append(second.post(NEW, data, follow=True).content.decode())
         return 1
 
