@@ -14,6 +14,8 @@ from typing import Any
 
 from celery import Celery, bootsteps
 
+from panel.checks import require_no_neighbours
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "panel.settings")
 
 app = Celery("panel", task_cls="panel.hint_tasks:HintTask", amqp="panel.hint_tasks:PatientAMQP")
@@ -43,4 +45,12 @@ class BeatThread(bootsteps.StartStopStep):
         self.beat.stop()
 
 
+class NeighbourCheck(bootsteps.Step):
+    """Refuse to start beside another panel that uses the same keys or the same folder."""
+
+    def create(self, worker: Any) -> None:
+        require_no_neighbours()
+
+
 app.steps["worker"].add(BeatThread)
+app.steps["worker"].add(NeighbourCheck)

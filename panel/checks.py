@@ -9,9 +9,38 @@ from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
 from django.conf import settings
-from django.core.checks import Error, Tags, Warning, register
+from django.core.cache import caches
+from django.core.checks import Error, Tags, Warning, register, run_checks
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connections
 
 OLDEST_SQLITE = (3, 33, 0)
+# The tag of the check in `panel.ops.neighbours`.
+NEIGHBOURS = "neighbours"
+# Also the name of cookies, so fewer characters than Redis allows.
+PREFIX = re.compile(r"[A-Za-z0-9_-]{1,40}")
+
+
+def require_no_neighbours() -> None:
+    """Raise ImproperlyConfigured if another panel uses the prefix or the folder of this one. For servers that start.
+
+    Leaves no connections behind: a web server may fork afterwards.
+    """
+    try:
+        found = run_checks(tags=[NEIGHBOURS], databases=["default"])
+    finally:
+        connections.close_all()
+        caches.close_all()
+    if found:
+        raise ImproperlyConfigured(" ".join(f"{one.msg} {one.hint}" for one in found))
+
+
+@register()
+def check_prefix(**_: Any) -> list[Error]:
+    """Report a bad prefix: it goes into the names of cookies and keys."""
+    if PREFIX.fullmatch(settings.PANEL_PREFIX):
+        return []
+    return [Error("PANEL_PREFIX must be 1 to 40 letters, digits, hyphens and underscores.", id="panel.E014")]
 
 
 @register(Tags.security)

@@ -15,6 +15,7 @@ class Cause(StrEnum):
     ACCOUNT_MAILS = "account-mails"
     DEPOSIT_MAILS = "deposit-mails"
     SETTINGS = "settings"
+    NEIGHBOUR = "neighbour"
     SENDING = "sending"
     MARK = "mark"
     ANSWERS = "answers"

@@ -6,3 +6,6 @@ class OpsConfig(AppConfig):
 
     name = "panel.ops"
     label = "operations"
+
+    def ready(self) -> None:
+        from panel.ops import neighbours  # noqa: F401  (registers the check)

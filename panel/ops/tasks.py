@@ -5,6 +5,7 @@ from django.core.management import call_command
 
 from panel.alerts.services import record_heartbeat
 from panel.ops.invariants import prove_books
+from panel.ops.neighbours import watch_neighbours
 from panel.ops.pruning import prune as pruning
 from panel.ops.stored_settings import watch_settings
 
@@ -17,8 +18,9 @@ def check_ledger() -> None:
 
 @shared_task
 def check_settings() -> None:
-    """Alert on stored settings that this version refuses."""
+    """Alert on stored settings that this version refuses, and on another panel with the same prefix."""
     watch_settings()
+    watch_neighbours()
 
 
 @shared_task
