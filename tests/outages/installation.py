@@ -1,4 +1,4 @@
-"""A panel as in production: site, four workers and beat around one Redis, and customers who order."""
+"""A panel as in production: site, two workers and beat around one Redis, and customers who order."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.chain.panel import Panel
 from tests.chain.processes import Process
 from tests.outages.broker import Broker
 
-WORKERS = 4
+WORKERS = 2
 # From the moment that Redis answers again until an order is sent and every worker has a task.
 MAX_RECOVERY_SECONDS = 10
 
@@ -131,6 +131,12 @@ class Installation:
         ended = {one.name: one.exit_code for one in self.processes if one.exit_code is not None}
         assert not ended, (ended, self._recent_output())
         return True
+
+    def seconds_until_caught_up(self) -> float:
+        """Return the seconds until every order that exists now is sent. Customers go on ordering."""
+        began, created = time.monotonic(), set(self._created)
+        self.wait_until(lambda: created <= set(self._sent()))
+        return time.monotonic() - began
 
     def wait_until_all_is_sent(self) -> None:
         """Wait until every order is sent, and check that each was sent once."""
