@@ -45,6 +45,10 @@ class Process:
             )
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def exit_code(self) -> int | None:
         """The exit code, or None while the process runs."""
         return self._process.poll()
