@@ -22,7 +22,7 @@ WORKERS = 2
 MAX_RECOVERY_SECONDS = 10
 
 _SLOW_PROVIDERS, _ADD_SECONDS = 4, 0.4
-_CUSTOMERS, _SECONDS_BETWEEN_ORDERS, _BURST = 2, 0.25, 4
+_CUSTOMERS, _SECONDS_BETWEEN_ORDERS, _BURST = 2, 0.5, 4
 _EMAIL = "outages@example.org"
 # An outage that is not over by then fails the test.
 _MAX_WAIT_SECONDS = 300
