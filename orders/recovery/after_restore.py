@@ -149,7 +149,7 @@ def begin_after_restore(*, actor: User | None) -> Restored:
     balance shows one.
     """
     until = _found_at()
-    _skip_numbers()
+    skip_given_numbers()
     runs = _begin_runs(until=until)
     doubts = _doubt_queue(until=until)
     _note_unresolved(until=until)
@@ -197,8 +197,8 @@ def _marks_of_before(row: DatabaseIdentity) -> list[Mark]:
     return [Mark(**one) for one in row.unknown_marks] + [mark for mark in kept if mark]
 
 
-def _skip_numbers() -> None:
-    """Number new orders, attempts and entries beyond all that were given since the backup."""
+def skip_given_numbers() -> None:
+    """Number new orders, attempts and entries beyond all that may have been given since the backup."""
     with transaction.atomic():
         row = lock_identity()
         marks = [mark for mark in _marks_of_before(row) if mark.identity == row.token]

@@ -9,10 +9,11 @@ from datetime import datetime
 from pathlib import Path
 
 from django.conf import settings
-from django.db import connection
+from django.db import connection, connections
 from django.db.migrations.loader import MigrationLoader
 from django.utils import timezone
 
+from orders.recovery.after_restore import skip_given_numbers
 from panel.ops.backup.copies import RestoreStop
 from panel.ops.backup.create import PRIVATE, engine, private_folder
 from panel.ops.backup.files import BackupError, copy_file, only_one, record_of, sync_folder, write_file
@@ -82,6 +83,8 @@ def restore_backup(*, folder: Path, manifest: Manifest, replace: str, say: Calla
         )
         say("Migrating …")
         database.migrate()
+        connections.close_all()  # They may lead to the database of before.
+        skip_given_numbers()  # Customers can order from now on, and know the numbers of orders that are lost.
 
 
 def _refuse_other_user() -> None:

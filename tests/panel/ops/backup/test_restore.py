@@ -41,6 +41,15 @@ def restore_here(folder: Path, *, replace: str = "") -> None:
     restore_backup(folder=folder, manifest=fitting_manifest(folder), replace=replace, say=lambda text: None)
 
 
+def next_number(url: str) -> int:
+    """Return about which number the next order gets."""
+    query = "SELECT seq FROM sqlite_sequence WHERE name = 'orders_order'"
+    if url.startswith("postgres"):
+        query = "SELECT last_value FROM orders_order_id_seq"
+    [(number,)] = rows_of(url, query)
+    return number
+
+
 def test_restore_when_into_nothing_then_all_is_back_and_stopped(backup, new_database, tmp_path, upstream):
     database, new_host, sent = new_database(), tmp_path / "new-host", len(upstream.requests_of("add"))
     done = manage("restore", backup.folder, database=database, var_dir=new_host)
@@ -59,6 +68,8 @@ def test_restore_when_into_nothing_then_all_is_back_and_stopped(backup, new_data
     noted = json.loads((new_host / "restored.json").read_text())
     assert noted["backup_at"] == backup.manifest.made_at.isoformat()
     assert {name: noted[name] for name in ("orders", "attempts", "entries")} == backup.manifest.database.facts.highest
+    # Customers know the numbers of orders that are lost.
+    assert next_number(database.url) > Order.objects.latest("pk").pk + 1_000
     for command in (("check_ledger",), ("run_round", "submit_orders")):
         done = manage(*command, database=database, var_dir=new_host, UPSTREAM_ALLOW_PRIVATE="true")
         assert done.returncode == 0, done.stdout + done.stderr
