@@ -113,6 +113,7 @@ class ProviderPart:
     stop: SendingStop
     facts: list[tuple[str, str]]
     orphans_url: str
+    reviews_url: str
     cards: list[Card]
 
 
@@ -199,7 +200,8 @@ def _part(stop: SendingStop, refused: Refused | None) -> ProviderPart:
         ("Ids searched up to", f"{stop.searched_to}" if stop.searched_to else "—"),
     ]
     url = reverse("admin:orders_orphan_changelist") + f"?provider__id__exact={stop.provider.pk}&state__exact=open"
-    return ProviderPart(stop, facts, url, _with(refused, _provider_cards(stop, doubts, orphans)))
+    reviews = reverse("admin:orders_orderinreview_changelist") + f"?provider__id__exact={stop.provider.pk}"
+    return ProviderPart(stop, facts, url, reviews, _with(refused, _provider_cards(stop, doubts, orphans)))
 
 
 def _sum(group: Group) -> str:
@@ -224,11 +226,14 @@ def _provider_cards(stop: SendingStop, doubts: Doubts, orphans: int) -> list[Car
         text = f"{_sum(doubts.found)}: each agrees with one orphan alone, in quantity and charge."
         cards.append(Card("bind", "Bind those found", text, "Bind them", forms.Form(), stop, _keys(doubts.found)))
     rest = Group([*doubts.missing.orders, *doubts.unclear.orders])
-    if rest.count:
-        cost = shown_money(rest.cost)
-        text = f"{_sum(rest)}. Compare them with the provider's own list first. Sent again, they cost {cost}."
+    missing = doubts.missing
+    if missing.count:
+        cost = shown_money(missing.cost)
+        text = f"{_sum(missing)}. Compare them with the provider's own list first. Sent again, they cost {cost}."
         form = SureForm(label=f"{provider} has none of them.")
-        cards.append(Card("send", "Send the others again", text, "Send them again", form, stop, _keys(rest), "danger"))
+        title = "Send those not found again"
+        cards.append(Card("send", title, text, "Send them again", form, stop, _keys(missing), "danger"))
+    if rest.count:
         text = f"{_sum(rest)} are canceled, and their customers get the money back."
         form = RefundForm(label="They shall not be delivered, or have been paid back otherwise.")
         cards.append(Card("refund", "Refund the others", text, "Refund them", form, stop, _keys(rest), "danger"))

@@ -102,8 +102,12 @@ def refund_doubts(*, provider: Provider, seen: Sequence[int], note: str, actor: 
 
 
 def send_doubts_again(*, provider: Provider, seen: Sequence[int], actor: User | None) -> Decided:
-    """Queue the orders in `seen` that are still in doubt: staff made sure that the provider has none of them."""
-    return _decide(_doubts(provider), seen, lambda order: send_again(order=order, actor=actor))
+    """Queue the orders in `seen` that agree with no orphan: staff made sure that the provider has none of them.
+
+    Those that may be an orphan are decided one by one: to send them all again would double some.
+    """
+    missing = doubts_after_restore(provider=provider).missing.orders
+    return _decide(missing, seen, lambda order: send_again(order=order, actor=actor))
 
 
 def _doubts(provider: Provider) -> Sequence[Order]:

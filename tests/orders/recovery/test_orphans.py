@@ -201,6 +201,8 @@ def test_doubts_when_two_agree_with_one_orphan_then_unclear(
     found = doubts.doubts_after_restore(provider=provider)
     assert keys(found.found) == [queued[0].pk]
     assert keys(found.unclear) == [queued[1].pk, twin.pk]
+    # Sent again together, one would be delivered twice.
+    assert doubts.send_doubts_again(provider=provider, seen=keys(found.unclear), actor=staff).count == 0
 
 
 def test_bulk_decisions_when_made_then_each_order_once(
