@@ -171,7 +171,8 @@ def check_balance(*, provider: Provider) -> str:
         )
         return answer.currency
     note_balance(provider=provider, balance=balance, asked_at=asked_at)
-    try_again(provider=provider, balance=balance)
+    if provider.pause_count:
+        try_again(provider=provider, balance=balance)
     resolve_alert(cause=Cause.BALANCE, about=provider.pk)
     if answer.currency and answer.currency.upper() != provider.currency.upper():
         raise_alert(

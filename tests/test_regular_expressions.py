@@ -127,6 +127,7 @@ REGISTER: dict[str, Untrusted | Trusted] = {
     "orders/admin/filters.py: _NUMBER": Untrusted("a parameter of an address", MAX_HEADER),
     "orders/web/live_updates.py: _ROW": Untrusted("a parameter of an address", MAX_HEADER, (("1-a-", "1", "x"),)),
     "orders/web/bulk_form.py: request_key": REQUEST_KEY,
+    "panel/checks.py: PREFIX": Trusted("a setting"),
     "panel/checks.py: [A-Z]{3,5}": Trusted("a setting"),
     "panel/site/files.py: _PICTURE_DATA": Untrusted("a picture that is uploaded", MAX_BYTES),
     "panel/site/files.py: _XML_ENCODING": Untrusted(
@@ -146,6 +147,7 @@ REGISTER: dict[str, Untrusted | Trusted] = {
     "panel/site/kinds.py: [0-9]{1,9}": Untrusted("a setting in a form", MAX_BODY),
     "panel/site/kinds.py: [1-9][0-9]{0,11}/[smhd]": Untrusted("a setting in a form", MAX_BODY),
     "panel/ops/backup/postgresql_tools.py: \\(PostgreSQL\\) (\\d+)": Trusted("what pg_dump says of its version"),
+    "panel/settings.py: :\\d+$": Trusted("the panel's address, set by its owner"),
     "panel/site/names.py: [^A-Za-z0-9.-]+": Trusted("the panel's name, set by its owner"),
     "panel/site/names.py: [^A-Z0-9]+": Trusted("the panel's name, set by its owner"),
     "panel/site/views.py: [0-9a-f]{6}": Untrusted("a parameter of an address", MAX_HEADER),

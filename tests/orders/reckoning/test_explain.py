@@ -35,6 +35,7 @@ def test_orders_when_lost_by_a_restore_then_balance_below_range(
     customer: Any, service: Any, provider: Any, read: Read
 ) -> None:
     made = create_accepted(customer, service, 3)
+    poll_now()
     money = read()
     made += create_accepted(customer, service, 2)
     lose(made[-1:])
