@@ -15,7 +15,6 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from billing import ledger
@@ -26,6 +25,7 @@ from billing.wallets import wallet_of
 from panel.accounts.models import User
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert
+from panel.lib import clock
 from panel.lib.money import BASIS, MAX_MICROS, format_money
 from panel.lib.own_account import refuse_own
 
@@ -163,7 +163,9 @@ def _create(*, customer: User, method: PaymentMethod, **values: Any) -> Requeste
             )
             % {"count": MAX_WAITING}
         )
-    deposit = Deposit.objects.create(customer_id=customer.pk, method=method, bonus_bp=method.bonus_bp, **values)
+    now = clock.now()
+    times = {"created_at": now, "mail_due_at": now, **values}
+    deposit = Deposit.objects.create(customer_id=customer.pk, method=method, bonus_bp=method.bonus_bp, **times)
     return Requested(deposit, created=True)
 
 
@@ -242,7 +244,7 @@ def refuse_deposit(*, deposit_id: int, reason: str, actor: User) -> Deposit:
 
 def _decide(deposit_id: int, *, state: str, decided_by: int | None, **values: Any) -> Deposit:
     """Move a deposit out of "pending", and queue the mail unless `values` say otherwise. Raise AlreadyDecided."""
-    now = timezone.now()
+    now = clock.now()
     waiting = Deposit.objects.filter(pk=deposit_id, state=Deposit.State.PENDING)
     changes = {"decided_at": now, "decided_by_id": decided_by, "mail_due_at": now, "mail_attempts": 0, **values}
     changed = waiting.update(state=state, **changes)

@@ -1,12 +1,11 @@
 """Celery tasks. Each calls one service for one round of what is due; running it twice is harmless."""
 
-from celery import shared_task
-
 from billing import mails
+from panel.alerts.rounds import periodic
 from panel.alerts.services import record_heartbeat
 
 
-@shared_task
+@periodic
 def send_deposit_mails() -> None:
     """Send customers the mails about their deposits."""
     mails.send_due_mails()

@@ -12,11 +12,11 @@ from enum import StrEnum
 import structlog
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Least
-from django.utils import timezone
 
 from catalog.models import Provider
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert, resolve_alert
+from panel.lib import clock
 from panel.lib.backoff import backoff
 
 log = structlog.get_logger(__name__)
@@ -80,7 +80,7 @@ def pause_provider(*, provider: Provider, kind: PauseKind, text: str, amount: in
         return
     wait = backoff(pauses, first=FIRST_PAUSE, longest=MAX_PAUSE)
     paused = row.filter(_not_paused(), pause_count=pauses).update(
-        paused_until=timezone.now() + wait,
+        paused_until=clock.now() + wait,
         pause_reason=text[:200],
         pause_count=pauses + 1,
         pause_kind=kind,
@@ -111,7 +111,7 @@ def try_again(*, provider: Provider, balance: int | None) -> bool:
     mended = Q(pause_kind__in=_ENDED_BY_ANSWER)
     if balance is not None:
         mended |= Q(pause_kind=PauseKind.FUNDS, pause_amount__lte=balance)
-    now = timezone.now()
+    now = clock.now()
     paused = Provider.objects.filter(mended, pk=provider.pk, paused_until__gt=now)
     return bool(paused.update(paused_until=now))
 
@@ -123,4 +123,4 @@ def resume_provider(*, provider: Provider) -> None:
 
 
 def _not_paused() -> Q:
-    return Q(paused_until=None) | Q(paused_until__lte=timezone.now())
+    return Q(paused_until=None) | Q(paused_until__lte=clock.now())

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 import structlog
 from django.conf import settings
 from django.db.models import Q
-from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.views.decorators.debug import sensitive_variables
 
@@ -18,7 +17,7 @@ from catalog.upstream.client import UpstreamClient
 from catalog.upstream.errors import UpstreamError
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert, resolve_alert
-from panel.lib import money
+from panel.lib import clock, money
 from panel.lib.backoff import backoff
 from panel.lib.crypto import Undecryptable, decrypt, encrypt
 from panel.lib.http.calls import host_of
@@ -126,7 +125,7 @@ def take_polling_lane(*, provider: Provider, seconds: float) -> bool:
 
     The lane is free again after `seconds` at the latest. `provider.polling_until` is set for `leave_polling_lane`.
     """
-    now = timezone.now()
+    now = clock.now()
     free = Provider.objects.filter(pk=provider.pk).filter(Q(polling_until=None) | Q(polling_until__lte=now))
     until = now + timedelta(seconds=seconds)
     if not free.update(polling_until=until):
@@ -149,7 +148,7 @@ def leave_polling_lane(*, provider: Provider, failures: int | None) -> None:
     else:
         failures = min(failures, 10)
         wait = backoff(failures - 1, first=FIRST_POLLING_PAUSE, longest=MAX_POLLING_PAUSE)
-        lane.update(polling_until=timezone.now() + wait, polling_failures=failures)
+        lane.update(polling_until=clock.now() + wait, polling_failures=failures)
 
 
 def check_balance(*, provider: Provider) -> str:
@@ -158,7 +157,7 @@ def check_balance(*, provider: Provider) -> str:
     Return the currency that the provider says it bills in, "" if it does not say. Raise an alert if it differs from the
     configured one. Raise UpstreamError or ProviderUnusable.
     """
-    asked_at = timezone.now()
+    asked_at = clock.now()
     answer = client_for(provider).balance()
     Provider.objects.filter(pk=provider.pk).update(balance_currency=answer.currency[:20])
     try:
@@ -193,7 +192,7 @@ def note_balance(*, provider: Provider, balance: int, asked_at: datetime) -> Non
     """
     earlier = Q(balance_asked_at=None) | Q(balance_asked_at__lt=asked_at)
     Provider.objects.filter(earlier, pk=provider.pk).update(
-        balance=balance, balance_checked_at=timezone.now(), balance_asked_at=asked_at
+        balance=balance, balance_checked_at=clock.now(), balance_asked_at=asked_at
     )
 
 

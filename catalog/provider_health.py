@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db.models import Count, Q
-from django.utils import timezone
 
 from catalog.models import CatalogChange, Provider, ProviderFigures, Service, SyncRun
 from panel.alerts.causes import Cause
 from panel.alerts.services import open_texts
+from panel.lib import clock
 from panel.lib.formats import moment_text
 from panel.site import registry as site
 
@@ -97,7 +97,7 @@ def _sending(provider: Provider, is_stopped: bool) -> Iterator[Fact]:
         yield Fact(DANGER, "Sending to it is stopped: its orders wait until somebody resumes it.")
     if provider.pause_count:
         end = provider.paused_until
-        until = f"until {moment_text(end)}" if end and end > timezone.now() else "but the next order is tried"
+        until = f"until {moment_text(end)}" if end and end > clock.now() else "but the next order is tried"
         yield Fact(DANGER, f"Sending to it is paused {until}: {provider.pause_reason}")
     elif provider.is_active and not is_stopped:
         yield Fact(GOOD, "It takes orders.")
@@ -113,7 +113,7 @@ def _importing(provider: Provider, run: SyncRun | None) -> Iterator[Fact]:
         yield Fact(DANGER, f"The last import was refused and waits for you: {run.reason}")
     if provider.last_synced_at is None:
         yield Fact(WARNING, "Its services were never imported.")
-    elif provider.last_synced_at < timezone.now() - timedelta(hours=site.OLD_LIST_HOURS.value):
+    elif provider.last_synced_at < clock.now() - timedelta(hours=site.OLD_LIST_HOURS.value):
         yield Fact(WARNING, f"What it sells is known as of {moment_text(provider.last_synced_at)} only.")
 
 
@@ -126,7 +126,7 @@ def _money(provider: Provider) -> Iterator[Fact]:
     elif (days := runway_days(provider)) is not None and days < (least := site.LOW_BALANCE_DAYS.value):
         term = "a day" if least == 1 else f"{least} days"
         yield Fact(DANGER, f"The balance there lasts for less than {term}.")
-    old = timezone.now() - timedelta(hours=site.OLD_BALANCE_HOURS.value)
+    old = clock.now() - timedelta(hours=site.OLD_BALANCE_HOURS.value)
     if provider.is_active and provider.balance_checked_at < old:
         yield Fact(WARNING, f"The balance is as of {moment_text(provider.balance_checked_at)}.")
 
@@ -184,6 +184,6 @@ def runway_days(provider: Provider) -> int | None:
     if provider.balance is None or spent <= 0:
         return None
     # For a provider connected two days ago, the week is two days long.
-    age = timezone.now() - provider.created_at
+    age = clock.now() - provider.created_at
     window = min(timedelta(days=BURN_DAYS), max(timedelta(days=1), age))
     return max(provider.balance, 0) * int(window.total_seconds()) // (spent * 86_400)

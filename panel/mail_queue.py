@@ -20,10 +20,10 @@ import structlog
 from django.core.mail import EmailMessage, get_connection
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db.models import F, QuerySet
-from django.utils import timezone
 
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert, resolve_alert
+from panel.lib import clock
 from panel.lib.backoff import backoff
 from panel.lib.claims import claim_due
 
@@ -55,7 +55,7 @@ class MailQueue:
 
 def send_due(queue: MailQueue) -> int:
     """Send the mails that are due. Return how many were sent."""
-    due = queue.rows().filter(mail_due_at__lte=timezone.now()).order_by("mail_due_at").values_list("pk", flat=True)
+    due = queue.rows().filter(mail_due_at__lte=clock.now()).order_by("mail_due_at").values_list("pk", flat=True)
     attempt = {"mail_attempts": F("mail_attempts") + 1}
     sent = 0
     connection = get_connection()
@@ -97,7 +97,7 @@ def _send(queue: MailQueue, row: Any, connection: BaseEmailBackend) -> bool:
         log.warning("mail not sent", queue=queue.alert, row=row.pk, error=type(error).__name__)
         connection.close()  # It may be unusable after an error.
         if row.mail_attempts < MAX_ATTEMPTS:
-            unchanged.update(mail_due_at=timezone.now() + wait_after(row.mail_attempts))
+            unchanged.update(mail_due_at=clock.now() + wait_after(row.mail_attempts))
         elif unchanged.update(mail_due_at=None):
             raise_alert(cause=queue.alert, text=queue.refused(row))
         return False

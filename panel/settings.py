@@ -68,7 +68,7 @@ if not SECURE:
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
 
 # What the names of keys in Redis begin with. All processes of a panel must agree on it, and no two panels may, not even
-# a copy with the same secrets under another address. See docs/adr/0025-what-panels-share-has-a-prefix.md.
+# a copy with the same secrets under another address. See docs/adr/0028-what-panels-share-has-a-prefix.md.
 _prefix = env.str("PANEL_PREFIX", default="")
 PANEL_PREFIX = _prefix or f"panel-{sha256(f'{SECRET_KEY} {SITE_URL.lower()}'.encode()).hexdigest()[:12]}"
 # Cookies ignore ports: panels at two ports of one host would end each other's sessions. Elsewhere the names stay, so

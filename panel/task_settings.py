@@ -3,6 +3,10 @@
 Every task claims what is due, so running one twice, late or on two machines at once is harmless.
 """
 
+import time
+from datetime import UTC, datetime, timedelta
+
+from celery.schedules import schedule
 from django.conf import settings
 from kombu.entity import Exchange, Queue
 
@@ -45,106 +49,50 @@ worker_concurrency = 12
 task_publish_retry = False
 timezone = settings.TIME_ZONE
 
-# A tick that nobody picked up in time is worthless: the next one does the same work.
-beat_schedule = {
-    "submit-orders": {
-        "task": "orders.tasks.submit_orders",
-        "schedule": 2.0,
-        "options": {"expires": 2},
-    },
-    "begin-runs": {
-        "task": "orders.tasks.begin_runs",
-        "schedule": 10.0,
-        "options": {"expires": 10},
-    },
-    "find-shelf-news": {
-        "task": "catalog.tasks.find_shelf_news",
-        "schedule": 300.0,
-        "options": {"expires": 300},
-    },
-    "send-deposit-mails": {
-        "task": "billing.tasks.send_deposit_mails",
-        "schedule": 15.0,
-        "options": {"expires": 15},
-    },
-    "send-account-mails": {
-        "task": "panel.accounts.tasks.send_account_mails",
-        "schedule": 15.0,
-        "options": {"expires": 15},
-    },
-    "reconcile-orders": {
-        "task": "orders.tasks.reconcile_orders",
-        "schedule": 5.0,
-        "options": {"expires": 5},
-    },
-    "poll-orders": {
-        "task": "orders.tasks.poll_orders",
-        "schedule": 3.0,
-        "options": {"expires": 3},
-    },
-    "watch-polls": {
-        "task": "orders.tasks.watch_polls",
-        "schedule": 60.0,
-        "options": {"expires": 60},
-    },
-    "watch-services": {
-        "task": "orders.tasks.watch_services",
-        "schedule": 60.0,
-        "options": {"expires": 60},
-    },
-    "send-requests": {
-        "task": "orders.tasks.send_requests",
-        "schedule": 5.0,
-        "options": {"expires": 5},
-    },
-    "poll-refills": {
-        "task": "orders.tasks.poll_refills",
-        "schedule": 15.0,
-        "options": {"expires": 15},
-    },
-    "run-imports": {
-        "task": "catalog.tasks.run_imports",
-        "schedule": 3.0,
-        "options": {"expires": 3},
-    },
-    "sync-catalogs": {
-        "task": "catalog.tasks.sync_catalogs",
-        "schedule": 3600.0,
-        "options": {"expires": 3600},
-    },
-    "count-figures": {
-        "task": "orders.tasks.count_figures",
-        "schedule": 300.0,
-        "options": {"expires": 300},
-    },
-    "check-providers": {
-        "task": "catalog.tasks.check_providers",
-        "schedule": 300.0,
-        "options": {"expires": 300},
-    },
-    "reckon-providers": {
-        "task": "orders.tasks.reckon_providers",
-        "schedule": 60.0,
-        "options": {"expires": 60},
-    },
-    "check-ledger": {
-        "task": "panel.ops.tasks.check_ledger",
-        "schedule": 3600.0,
-        "options": {"expires": 3600},
-    },
-    "check-settings": {
-        "task": "panel.ops.tasks.check_settings",
-        "schedule": 60.0,
-        "options": {"expires": 60},
-    },
-    "prune": {
-        "task": "panel.ops.tasks.prune",
-        "schedule": 3600.0,
-        "options": {"expires": 3600},
-    },
-    "clear-sessions": {
-        "task": "panel.ops.tasks.clear_sessions",
-        "schedule": 24 * 3600.0,
-        "options": {"expires": 3600},
-    },
+# Seconds from the begin of a round to that of the next, by task.
+INTERVALS = {
+    "orders.tasks.submit_orders": 2.0,
+    "orders.tasks.begin_runs": 10.0,
+    "catalog.tasks.find_shelf_news": 300.0,
+    "billing.tasks.send_deposit_mails": 15.0,
+    "panel.accounts.tasks.send_account_mails": 15.0,
+    "orders.tasks.reconcile_orders": 5.0,
+    "orders.tasks.poll_orders": 3.0,
+    "orders.tasks.watch_polls": 60.0,
+    "orders.tasks.watch_services": 60.0,
+    "orders.tasks.send_requests": 5.0,
+    "orders.tasks.poll_refills": 15.0,
+    "catalog.tasks.run_imports": 3.0,
+    "catalog.tasks.sync_catalogs": 3600.0,
+    "orders.tasks.count_figures": 300.0,
+    "catalog.tasks.check_providers": 300.0,
+    "orders.tasks.reckon_providers": 60.0,
+    "panel.ops.tasks.check_ledger": 3600.0,
+    "panel.ops.tasks.check_settings": 60.0,
+    "panel.ops.tasks.prune": 3600.0,
+    "panel.ops.tasks.clear_sessions": 24 * 3600.0,
 }
+# Beat ticks at least so often, in seconds. Whether a round is due is in the database, which no restart forgets.
+MAX_TICK = 60.0
+
+
+def steady_now() -> datetime:
+    """Return the time at which this process started, plus what has passed since by the monotonic clock.
+
+    Beat counts by it: a clock that is set back would otherwise stop its ticks until it has caught up.
+    """
+    return _STARTED + timedelta(seconds=time.monotonic() - _STARTED_MONOTONIC)
+
+
+_STARTED, _STARTED_MONOTONIC = datetime.now(UTC), time.monotonic()
+
+# A tick has no expiry, which would compare beat's clock with the worker's: see docs/adr/0025-the-databases-time.md.
+beat_schedule = {
+    task.rpartition(".")[2].replace("_", "-"): {
+        "task": task,
+        "schedule": schedule(min(seconds, MAX_TICK), nowfun=steady_now),
+    }
+    for task, seconds in INTERVALS.items()
+}
+# Without a file of its own, from which a beat with a wrong clock would read when it last ticked.
+beat_scheduler = "celery.beat:Scheduler"

@@ -24,9 +24,11 @@ from django.utils import timezone
 from hypothesis import settings as hypothesis_settings
 
 from billing import append_only
-from orders.dispatch import submit
+from orders.dispatch import submit, timeouts
 from orders.dispatch.answer_files import answers_folder
 from orders.marks import guard, storage
+from panel.alerts import clocks, rounds, running
+from panel.lib import clock
 from panel.ops.invariants import find_breaches
 from panel.sandbox.server import SandboxServer
 from panel.site import stored
@@ -47,6 +49,9 @@ SERVERS_ARE_REQUIRED = os.environ.get("REQUIRE_SERVICES") == "1"
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 CHROMIUM = None if os.environ.get("WITHOUT_CHROMIUM") else next(filter(None, map(shutil.which, BROWSERS)), None)
 REDIS_SERVER = shutil.which("redis-server")
+
+# As `steady_clock` replaces it.
+MET_BY, WATCH_CLOCK = running.met_by, timeouts.watch_clock
 
 # A test with one of these markers uses the servers, even if none of its fixtures needs the database.
 SERVERS = ("processes", "browser", "postgresql", "redis", "proof")
@@ -185,6 +190,28 @@ def no_stored_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     Tests of the reading itself begin with `stored._current` at None.
     """
     monkeypatch.setattr(stored, "_current", stored.Snapshot({}, math.inf))
+
+
+@pytest.fixture(autouse=True)
+def steady_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database's clock is this machine's, which never jumped, and no query is made for it.
+
+    Tests of the measuring begin with `clock._last` at `clock._NOTHING`; tests of jumps use `real_running`.
+    """
+    monkeypatch.setattr(clock, "_last", clock.Measurement(0.0, 0.0, math.inf, 0.0))
+    monkeypatch.setattr(clocks, "_reported", None)
+    monkeypatch.setattr(rounds, "_resting", {})
+    monkeypatch.setattr(running, "_looked_at", -math.inf)
+    monkeypatch.setattr(running, "met_by", lambda length: clock.now() - length)
+    monkeypatch.setattr(timeouts, "watch_clock", lambda: None)
+
+
+@pytest.fixture
+def real_running(steady_clock: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deadlines count the time seen running, as in production."""
+    monkeypatch.setattr(running, "met_by", MET_BY)
+    monkeypatch.setattr(timeouts, "watch_clock", WATCH_CLOCK)
+    monkeypatch.setattr(running, "LOOK_EVERY", -math.inf)
 
 
 @pytest.fixture

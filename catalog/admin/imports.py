@@ -12,7 +12,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
@@ -22,6 +21,7 @@ from catalog.admin.shared import admin_badge
 from catalog.imports.queue import request_import
 from catalog.models import Service, SyncRun
 from panel.accounts.signed_in import user_of
+from panel.lib import clock
 from panel.lib.admin.base import ReadOnlyAdmin, shown_money
 
 PERMISSION = "catalog.change_syncrun"
@@ -179,7 +179,7 @@ class SyncRunAdmin(ReadOnlyAdmin):
         return redirect("admin:catalog_syncrun_change", queued.pk)
 
     def _progress(self, run: SyncRun) -> dict[str, object]:
-        end = run.finished_at or timezone.now()
+        end = run.finished_at or clock.now()
         start = run.requested_at if run.outcome == _Outcome.QUEUED else run.started_at
         return {
             "run": run,

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 
 from django.db.models import QuerySet
-from django.utils import timezone
 
 from catalog.imports.diff import ImportPlan, Listed, differences
 from catalog.imports.inbox import MAX_NAMED, TopicChange, record_changes
@@ -15,6 +14,7 @@ from catalog.models import CatalogChange, Category, OnRise, Provider, Service, U
 from catalog.prices.rules import PricedService, Terms, is_below_minimum, priced
 from catalog.prices.storage import alert_hidden, load_priced_services, lock_prices, read_terms, write_prices
 from catalog.service_types import is_sellable
+from panel.lib import clock
 from panel.lib.bulk_sql import in_chunks, insert_rows, update_rows
 
 NO_CATEGORY = "Other"
@@ -32,7 +32,7 @@ def store_plan(
     if plan.is_empty:
         return
     lock_prices()
-    now = timezone.now()  # After the wait for the lock: a change in the inbox must not be dated before it was visible.
+    now = clock.now()  # After the wait for the lock: a change in the inbox must not be dated before it was visible.
     _store_rows(provider, plan, now)
     categories = _categories(plan.new.values())
     terms = read_terms()

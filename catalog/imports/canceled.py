@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from django.utils import timezone
-
 from catalog.models import CatalogChange, Service
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert
+from panel.lib import clock
 
 
 class CanceledShare(NamedTuple):
@@ -44,7 +43,7 @@ def take_canceled_off_sale(*, shares: Mapping[int, CanceledShare]) -> int:
 
 
 def _ask(service: Service, share: CanceledShare) -> None:
-    now = timezone.now()
+    now = clock.now()
     topic = CatalogChange.Topic.ORDERS
     values = {
         "service": service,

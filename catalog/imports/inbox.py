@@ -12,7 +12,6 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 
 from catalog.models import CatalogChange, PriceChange, Provider, Service
 from catalog.prices.changes import change_prices
@@ -22,6 +21,7 @@ from catalog.prices.storage import lock_prices
 from panel.accounts.models import User
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert, resolve_alert
+from panel.lib import clock
 from panel.lib.bulk_sql import in_chunks, insert_rows, update_rows
 
 # Maximum rows to query by primary key; beyond, reading all rows of a provider is faster.
@@ -205,7 +205,7 @@ def accept_changes(*, changes: QuerySet[CatalogChange], actor: User | None, put_
         lock_prices()
         found = changes.filter(accepted_at=None).order_by()
         rows = list(found.values_list("pk", "service_id", "provider_id", "topic"))
-        now, accepted = timezone.now(), 0
+        now, accepted = clock.now(), 0
         for chunk in in_chunks(pk for pk, *_ in rows):
             still_open = CatalogChange.objects.filter(pk__in=chunk, accepted_at=None)
             accepted += still_open.update(accepted_at=now, accepted_by=actor)

@@ -9,11 +9,11 @@ from __future__ import annotations
 import structlog
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
-from django.utils import timezone
 
 from catalog.imports.run import LEASE, execute_run, fail_run
 from catalog.models import Provider, SyncRun
 from panel.accounts.models import User
+from panel.lib import clock
 from panel.lib.task_hints import hint_after_commit
 
 log = structlog.get_logger(__name__)
@@ -82,9 +82,12 @@ def _waiting(provider: Provider, actor: User | None, accepts: SyncRun | None, fo
 
 def _queued(provider: Provider, actor: User | None, accepts: SyncRun | None, force: bool) -> SyncRun | None:
     """Return a new run; None if another process has just queued one."""
+    now = clock.now()
     try:
         with transaction.atomic():
             return SyncRun.objects.create(
+                requested_at=now,
+                started_at=now,
                 provider=provider,
                 actor=actor,
                 accepts=accepts,
@@ -103,7 +106,7 @@ def _claim_next() -> SyncRun | None:
         return None
     due = SyncRun.objects.filter(outcome=SyncRun.Outcome.QUEUED).exclude(provider__in=alive)
     for run in due.select_related("provider", "accepts").order_by("requested_at", "pk"):
-        now = timezone.now()
+        now = clock.now()
         claimed = {
             "outcome": SyncRun.Outcome.RUNNING,
             "phase": SyncRun.Phase.ASKING,
@@ -117,6 +120,6 @@ def _claim_next() -> SyncRun | None:
 
 
 def _under_way(*, is_alive: bool) -> QuerySet[SyncRun]:
-    now = timezone.now()
+    now = clock.now()
     alive = Q(lease_until__gt=now) | Q(lease_until=None, started_at__gt=now - LEASE)
     return SyncRun.objects.filter(alive if is_alive else ~alive, outcome=SyncRun.Outcome.RUNNING)

@@ -17,6 +17,7 @@ from catalog.imports.diff import UpstreamChange
 from catalog.imports.inbox import MAX_NAMED
 from catalog.models import PastRate, Provider, Service
 from catalog.prices.rules import PricedService
+from panel.lib import clock
 from panel.lib.bulk_sql import insert_rows
 from panel.site import registry as site
 
@@ -70,7 +71,7 @@ def find_steep_rises(
         return set()
     week_ago = _rates_a_week_ago(provider, on_sale)
     confirmed = _confirmed_rates(provider, [pk for pks in on_sale.values() for pk in pks])
-    since = timezone.now() - WEEK
+    since = clock.now() - WEEK
 
     def rises(one: UpstreamChange) -> Iterator[tuple[int, RateRise]]:
         for pk in on_sale[one.pk]:

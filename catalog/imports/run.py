@@ -7,7 +7,6 @@ from typing import Any
 
 import structlog
 from django.db import transaction
-from django.utils import timezone
 
 from catalog.imports.apply import store_plan
 from catalog.imports.diff import ImportPlan, Listed, Stored, find_doubts, plan_import
@@ -18,6 +17,7 @@ from catalog.upstream.results import ServiceList
 from panel.accounts.models import User
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert, resolve_alert
+from panel.lib import clock
 
 log = structlog.get_logger(__name__)
 
@@ -45,7 +45,7 @@ def import_services(*, provider: Provider, force: bool = False, actor: User | No
     Errors of the provider do not raise: the returned run holds the outcome and the reason. A run that was not applied
     changed nothing and raised an alert.
     """
-    now = timezone.now()
+    now = clock.now()
     run = SyncRun.objects.create(
         provider=provider, force=force, actor=actor, requested_at=now, started_at=now, lease_until=now + LEASE
     )
@@ -189,7 +189,7 @@ def _finish(run: SyncRun, outcome: str, *, reason: str = "", **values: Any) -> N
     """End the run. If it was not applied, its phase stays as it is. Raise RunLost."""
     if outcome == _Outcome.APPLIED:
         values["phase"] = _Phase.DONE
-    _write(run, outcome=outcome, reason=reason[:MAX_REASON], finished_at=timezone.now(), **values)
+    _write(run, outcome=outcome, reason=reason[:MAX_REASON], finished_at=clock.now(), **values)
     if outcome in (_Outcome.APPLIED, _Outcome.REFUSED):
         # Grounds of older runs can no longer be accepted, and take a quarter of a megabyte each.
         older = SyncRun.objects.filter(provider=run.provider_id, outcome=_Outcome.REFUSED, pk__lt=run.pk)

@@ -13,7 +13,6 @@ from hashlib import blake2s
 
 from django.db import transaction
 from django.db.models import Model, Q
-from django.utils import timezone
 
 from catalog.models import Category, CustomerPrice, GroupMember, PriceChange, PricePolicy, Provider, Service
 from catalog.prices.edits import (
@@ -37,6 +36,7 @@ from catalog.prices.storage import (
 )
 from catalog.service_types import is_sellable
 from panel.accounts.models import User
+from panel.lib import clock
 from panel.lib.bulk_sql import update_rows
 
 WORST = 10
@@ -151,7 +151,7 @@ def draft_change(
 ) -> PriceChange:
     """Store a draft of `edits`. Delete drafts that nobody applied within a day."""
     check_disjoint(edits)
-    PriceChange.objects.filter(state=PriceChange.State.DRAFT, created_at__lt=timezone.now() - KEPT_DRAFTS).delete()
+    PriceChange.objects.filter(state=PriceChange.State.DRAFT, created_at__lt=clock.now() - KEPT_DRAFTS).delete()
     return PriceChange.objects.create(
         edits=dump_edits(edits), source=source, summary=summary[:300], actor=actor, undoes=undoes
     )
@@ -187,7 +187,7 @@ def apply_change(*, change: PriceChange, seen: str | None, actor: User | None) -
             # Recorded, so that an undo puts them back on sale.
             edits = [*edits, Edit("service", lost, {"is_on_sale": False})]
         # 3. Claim the draft, so that only one of two people can apply it.
-        now = timezone.now()
+        now = clock.now()
         values = {
             "state": PriceChange.State.APPLIED,
             "applied_at": now,

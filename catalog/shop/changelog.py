@@ -8,12 +8,12 @@ from typing import NamedTuple, TypeAlias
 
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, QuerySet
-from django.utils import timezone
 
 from catalog.models import ShelfMark, ShelfNews
 from catalog.selectors import services_on_sale
 from catalog.shop.favorites import marked_by
 from panel.accounts.signed_in import AnyUser
+from panel.lib import clock
 from panel.lib.bulk_sql import in_chunks, insert_rows, update_rows
 
 SHOWN = timedelta(days=30)
@@ -81,7 +81,7 @@ def record_shop_changes() -> int:
     The first comparison only stores the states: a new shop has no changes. If two processes compare at once, one writes
     and the other writes nothing.
     """
-    now = timezone.now()
+    now = clock.now()
     ShelfNews.objects.filter(noticed_at__lt=now - KEPT).delete()
     published = {
         pk: ServiceState(is_sold, price)
@@ -154,7 +154,7 @@ def latest_news(*, kind: str, favorites: bool, customer: AnyUser) -> QuerySet[Sh
 
     Each has `is_sold`: its service can be ordered now; for a customer also `is_favourite`.
     """
-    news = ShelfNews.objects.filter(noticed_at__gte=timezone.now() - SHOWN).select_related(
+    news = ShelfNews.objects.filter(noticed_at__gte=clock.now() - SHOWN).select_related(
         "service__category", "service__upstream"
     )
     news = news.annotate(is_sold=Exists(services_on_sale().filter(pk=OuterRef("service"))))
@@ -170,4 +170,4 @@ def latest_news(*, kind: str, favorites: bool, customer: AnyUser) -> QuerySet[Sh
 
 def count_lately() -> int:
     """Return the number of changes in the last 7 days, at most 100."""
-    return ShelfNews.objects.filter(noticed_at__gte=timezone.now() - LATELY)[:COUNTED].count()
+    return ShelfNews.objects.filter(noticed_at__gte=clock.now() - LATELY)[:COUNTED].count()

@@ -13,10 +13,10 @@ from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils import timezone
 
 from catalog.models import Provider, Service
 from orders.reports.profit import Figures, profit_by_provider, profit_by_service, profit_figures, profit_in_all
+from panel.lib import clock
 
 PERMISSION = "orders.view_profit"
 PERIODS = (7, 30, 90)
@@ -48,7 +48,7 @@ def profit_page(*, request: HttpRequest, model_admin: ModelAdmin) -> HttpRespons
     if not (model_admin.has_view_permission(request) and request.user.has_perm(PERMISSION)):
         raise PermissionDenied
     days = next((period for period in PERIODS if request.GET.get("days") == str(period)), PERIODS[0])
-    found = profit_figures(since=timezone.now() - timedelta(days=days))
+    found = profit_figures(since=clock.now() - timedelta(days=days))
     tables = [
         _table(request, "By provider", "Provider", Provider, profit_by_provider(found)),
         _table(request, "By service", "Service", Service, profit_by_service(found)),

@@ -6,13 +6,13 @@ from typing import Any
 
 from django.conf import settings
 from django.db.models import Q
-from django.utils import timezone
 
 from catalog.provider_accounts import same_account
 from orders.models import Order, PlacementAttempt
 from orders.reconcile.findings import evidence_attempt
 from orders.review import evidence
 from orders.states import MAYBE_ACCEPTED, AttemptOutcome, Submission
+from panel.lib import clock
 from panel.lib.admin.base import shown_money
 from panel.lib.formats import moment_text
 
@@ -30,7 +30,7 @@ def facts_of(order: Order) -> dict[str, Any]:
         exchange_rate=provider.exchange_rate,
     )
     return {
-        "question": evidence.question_for_staff(order=order, sent_at=sent_at, now=timezone.now()),
+        "question": evidence.question_for_staff(order=order, sent_at=sent_at, now=clock.now()),
         "facts": _facts(order),
         "quantity": f"{order.quantity:,}",
         "cost_there": _cost_there(order),

@@ -16,7 +16,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.html import format_html
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminTextInputWidget
@@ -26,6 +25,7 @@ from orders.models import Order, SendingStop
 from orders.states import RESTORE_STOPS, StopReason, Submission
 from panel.accounts.models import User
 from panel.accounts.signed_in import user_of
+from panel.lib import clock
 from panel.lib.admin.actions import ActionRefused, act_once, confirm_and_act
 from panel.lib.admin.base import ReadOnlyAdmin
 from panel.lib.digits import whole_number
@@ -69,7 +69,7 @@ def what_waits() -> str:
 
 def end_of(stop: SendingStop) -> datetime | None:
     """Return when the stop ended, by a person or by itself; None while it is in force."""
-    if stop.ended_at is None and stop.until is not None and stop.until <= timezone.now():
+    if stop.ended_at is None and stop.until is not None and stop.until <= clock.now():
         return stop.until
     return stop.ended_at
 

@@ -38,6 +38,7 @@ from orders.marks.guard import note_numbers_after_commit
 from orders.models import Order
 from orders.states import EventKind
 from panel.accounts.models import User
+from panel.lib import clock
 from panel.lib.money import MAX_MICROS, charge_for, format_money
 from panel.lib.task_hints import hint_after_commit
 
@@ -212,6 +213,7 @@ def create_once(
 
     Raise AlreadyOrdered if that order differs from `order_input`, and any error of `create`.
     """
+    clock.now()  # A transaction measures no offset.
     try:
         with transaction.atomic():
             existing = _lock_and_find(customer, request_key)
@@ -286,6 +288,8 @@ def new_order(
     *, customer: User, service: Service, checked: CheckedOrder, price: int, charge: int, request_key: str, **values: Any
 ) -> Order:
     """Return an unsaved order at this price and charge (micro-units), with its expected cost at today's rate."""
+    now = clock.now()
+    times = {"created_at": now, "queued_at": now, "next_action_at": now}
     return Order(
         customer=customer,
         service=service,
@@ -303,7 +307,7 @@ def new_order(
         expected_cost=cost_of_order(service=service, quantity=checked.quantity),
         exchange_rate=service.upstream.provider.exchange_rate,
         currency=service.upstream.provider.currency,
-        **values,
+        **{**times, **values},
     )
 
 

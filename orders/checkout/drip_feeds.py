@@ -13,7 +13,6 @@ import structlog
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from billing import ledger
@@ -31,6 +30,7 @@ from orders.states import DripState, EventKind, StopReason
 from panel.accounts.models import User
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert, resolve_alert
+from panel.lib import clock
 from panel.lib.money import format_money
 from panel.lib.task_hints import hint_after_commit
 
@@ -61,7 +61,7 @@ def start_drip_feed(
 
     def start() -> Order:
         checked, offer, charge = check_and_price(customer=customer, order_input=order_input, seen_charge=seen_charge)
-        service, now = offer.service, timezone.now()
+        service, now = offer.service, clock.now()
         runs, interval = checked.plan
         drip = DripFeed.objects.create(
             customer=customer,
@@ -108,7 +108,7 @@ def begin_due_runs() -> int:
         return 0
     lacking = SendingStop.objects.filter(open_now(), reason=StopReason.BALANCE).values("provider")
     due = (
-        DripFeed.objects.filter(next_run_at__lte=timezone.now())
+        DripFeed.objects.filter(next_run_at__lte=clock.now())
         .exclude(service__upstream__provider__in=lacking)
         .order_by("next_run_at", "pk")
     )
@@ -121,7 +121,7 @@ def begin_due_runs() -> int:
         except Exception as error:
             log.exception("run not begun", drip_feed=pk)
             # Postpone it, so that one that always fails does not stay at the head of the queue.
-            due.filter(pk=pk).update(next_run_at=timezone.now() + RETRY_AFTER)
+            due.filter(pk=pk).update(next_run_at=clock.now() + RETRY_AFTER)
             text = f"The next run of drip-feed {pk} could not begin: {error!r}"
             raise_alert(cause=Cause.STUCK, about=pk, text=text, level="danger")
     if begun:
@@ -131,7 +131,7 @@ def begin_due_runs() -> int:
 
 def begin_next_run(*, pk: int) -> bool:
     """Begin the next run. Return False if it is not due or another worker has locked the drip-feed."""
-    now = timezone.now()
+    now = clock.now()
     with transaction.atomic():
         drip = (
             DripFeed.objects.select_for_update(skip_locked=True, of=("self",), no_key=True)
@@ -205,7 +205,7 @@ def stop_drip_feed(*, drip: DripFeed, actor: User | None) -> int:
         left = held.runs_left
         amount = held.run_charge * left
         moved = DripFeed.objects.filter(pk=held.pk, state=DripState.RUNNING, begun=held.begun).update(
-            state=DripState.STOPPED, refunded=F("refunded") + amount, next_run_at=None, ended_at=timezone.now()
+            state=DripState.STOPPED, refunded=F("refunded") + amount, next_run_at=None, ended_at=clock.now()
         )
         if not moved:
             raise RuntimeError(f"drip-feed {held.pk} moved under its lock")

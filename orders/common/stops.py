@@ -12,7 +12,6 @@ from datetime import datetime
 import structlog
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
-from django.utils import timezone
 
 from catalog.models import Provider
 from orders.models import SendingStop
@@ -20,6 +19,7 @@ from orders.states import RESTORE_STOPS, StopReason
 from panel.accounts.models import User
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert, resolve_alert
+from panel.lib import clock
 
 log = structlog.get_logger(__name__)
 
@@ -41,11 +41,14 @@ def stop_sending(
     try:
         with transaction.atomic():
             # One that ended by itself still counts as open for the constraint.
-            SendingStop.objects.filter(provider=provider_id, reason=reason, ended_at=None).update(
-                ended_at=timezone.now()
-            )
+            SendingStop.objects.filter(provider=provider_id, reason=reason, ended_at=None).update(ended_at=clock.now())
             SendingStop.objects.create(
-                provider_id=provider_id, reason=reason, text=text[:500], created_by=actor, until=until
+                provider_id=provider_id,
+                reason=reason,
+                text=text[:500],
+                created_at=clock.now(),
+                created_by=actor,
+                until=until,
             )
     except IntegrityError:
         return False
@@ -58,7 +61,7 @@ def stop_sending(
 
 def resume_sending(*, stop: SendingStop, actor: User | None) -> bool:
     """End the stop. Return False if it had ended. The alert is resolved with the last of its provider, or the panel."""
-    ended = SendingStop.objects.filter(pk=stop.pk, ended_at=None).update(ended_at=timezone.now(), ended_by=actor)
+    ended = SendingStop.objects.filter(pk=stop.pk, ended_at=None).update(ended_at=clock.now(), ended_by=actor)
     if not ended:
         return False
     log.info("sending resumed", provider=stop.provider_id, reason=stop.reason)
@@ -97,4 +100,4 @@ def without_stops(providers: QuerySet[Provider]) -> QuerySet[Provider]:
 
 def open_now() -> Q:
     """Return the condition of stops that are in force."""
-    return Q(ended_at=None) & (Q(until=None) | Q(until__gt=timezone.now()))
+    return Q(ended_at=None) & (Q(until=None) | Q(until__gt=clock.now()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from orders.models import OrderEvent
 from orders.states import EventKind
 from panel.accounts.models import User
+from panel.lib import clock
 
 
 def write_event(
@@ -34,6 +35,7 @@ def event_of(
     """Return the event unsaved, so that several can be written in one statement."""
     return OrderEvent(
         order_id=order_id,
+        created_at=clock.now(),
         kind=kind,
         text=text[:500],
         old=old[:60],

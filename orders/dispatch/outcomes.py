@@ -12,7 +12,6 @@ from datetime import timedelta
 
 from django.db import IntegrityError, InterfaceError, InternalError, OperationalError, transaction
 from django.db.models import Q
-from django.utils import timezone
 
 from catalog.models import Provider
 from catalog.pauses import PauseKind, note_clear_answer, note_failure, note_success, pause_provider
@@ -32,6 +31,7 @@ from orders.review.decisions import ask_for_review
 from orders.states import AttemptOutcome, EventKind, ReviewReason, StopReason, Submission
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert
+from panel.lib import clock
 from panel.lib.http.exchange import Phase
 from panel.lib.money import convert_back_up
 
@@ -168,7 +168,7 @@ def _finish_attempt(attempt: PlacementAttempt, outcome: AddOutcome) -> None:
     evidence = outcome.evidence
     # By token: a restored database may have given the number to another attempt.
     PlacementAttempt.objects.filter(token=attempt.token).update(
-        finished_at=timezone.now(),
+        finished_at=clock.now(),
         outcome=_attempt_outcome(outcome),
         phase=evidence.phase.value[:12],
         http_status=evidence.http_status,
@@ -178,7 +178,7 @@ def _finish_attempt(attempt: PlacementAttempt, outcome: AddOutcome) -> None:
 
 
 def _record_accepted(order: Order, attempt: PlacementAttempt, outcome: AddAccepted) -> None:
-    now = timezone.now()
+    now = clock.now()
     due_at = now + first_poll_after()
     # In doubt too: a late answer to this attempt, or to another with the same request id, still counts.
     tokens = [order.claim_token]
@@ -295,7 +295,7 @@ def _requeue(order: Order, *, wait: timedelta, text: str | None = None, turn: in
 
     Return False if it is no longer SUBMITTING under this claim: an order in doubt must not be sent again from here.
     """
-    values = {"next_action_at": timezone.now() + wait, "turn": turn}
+    values = {"next_action_at": clock.now() + wait, "turn": turn}
     try:
         move(order=order, to=Submission.QUEUED, text=text, values=values)
     except OrderMoved:
@@ -307,7 +307,7 @@ def _requeue(order: Order, *, wait: timedelta, text: str | None = None, turn: in
 def _record_doubt(order: Order, text: str, *, review: str = "") -> None:
     """Move the order to IN_DOUBT until its deadline. `review` is a reason to ask staff at once."""
     with contextlib.suppress(OrderMoved):
-        move(order=order, to=Submission.IN_DOUBT, text=text, values=doubt_from(timezone.now()))
+        move(order=order, to=Submission.IN_DOUBT, text=text, values=doubt_from(clock.now()))
     if review:
         order.refresh_from_db()
         ask_for_review(order=order, reason=review, note=text)

@@ -26,7 +26,6 @@ from uuid import uuid4
 import structlog
 from django.db import connection, transaction
 from django.db.models import Count, F, Min, Q, QuerySet
-from django.utils import timezone
 
 from catalog.models import Provider
 from catalog.pauses import PauseKind, pause_provider, usable_providers
@@ -51,6 +50,7 @@ from orders.reckoning.daily_limit import exceeds_limit, give_back_to_limit, take
 from orders.reckoning.witness import is_explained
 from orders.review.decisions import ask_for_review
 from orders.states import AttemptOutcome, ReviewReason, Submission
+from panel.lib import clock
 from panel.lib.http.calls import HUNG_SECONDS
 from panel.lib.http.exchange import Phase
 from panel.lib.lanes import LANES
@@ -90,7 +90,7 @@ def submit_due_orders(*, seconds: float = ROUND_SECONDS) -> int:
 def providers_with_due_orders() -> list[Provider]:
     """Return usable providers with orders to submit, the longest waiting first; none that sending to is stopped."""
     due = (
-        Order.objects.filter(submission=Submission.QUEUED, review_reason="", next_action_at__lte=timezone.now())
+        Order.objects.filter(submission=Submission.QUEUED, review_reason="", next_action_at__lte=clock.now())
         .values("provider_id")
         .annotate(first=Min("next_action_at"))
         .order_by("first")
@@ -259,7 +259,7 @@ def _lock_free_lane(providers: QuerySet[Provider]) -> Provider | None:
     if provider is None:
         return None
     _, lease = submission_times()
-    late_since = timezone.now() + timedelta(seconds=lease - HUNG_SECONDS)
+    late_since = clock.now() + timedelta(seconds=lease - HUNG_SECONDS)
     submitting = Order.objects.filter(provider=provider, submission=Submission.SUBMITTING).aggregate(
         all=Count("pk"), late=Count("pk", filter=Q(lease_until__lt=late_since))
     )
@@ -287,7 +287,7 @@ def _next_due(provider: Provider) -> Order | None:
             submission=Submission.QUEUED,
             review_reason="",
             turn__gte=0,
-            next_action_at__lte=timezone.now(),
+            next_action_at__lte=clock.now(),
         )
         .select_related("service__upstream")
         .order_by("turn", "pk")
@@ -317,12 +317,12 @@ def _claim(provider: Provider, order: Order, mark: Mark) -> Claim | None:
     rate, currency = provider.exchange_rate, provider.currency
     claim = _claim_with(provider, order, {"expected_cost": cost, "exchange_rate": rate, "currency": currency}, mark)
     if claim is None:
-        give_back_to_limit(provider=provider, cost=cost, sent_at=timezone.now())
+        give_back_to_limit(provider=provider, cost=cost, sent_at=clock.now())
     return claim
 
 
 def _claim_with(provider: Provider, order: Order, values: Mapping[str, object], mark: Mark) -> Claim | None:
-    now = timezone.now()
+    now = clock.now()
     token = uuid4().hex
     timeout, lease = submission_times()
     # An order sent by then can be answered within the lease.

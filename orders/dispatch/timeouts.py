@@ -12,7 +12,6 @@ from datetime import timedelta
 
 import structlog
 from django.db import DatabaseError, transaction
-from django.utils import timezone
 
 from billing.ledger import LedgerError
 from orders.common.doubts import doubt_from
@@ -21,13 +20,16 @@ from orders.common.timeline import write_event
 from orders.common.transitions import OrderMoved, move_all
 from orders.common.turns import queue_again
 from orders.dispatch.kept_answers import record_kept_answers
+from orders.dispatch.set_back import bring_back_due_times
 from orders.marks.guard import is_latest
 from orders.models import Order, SendingStop
 from orders.refunds.posting import cancel_unaccepted
 from orders.review.decisions import ask_for_review
 from orders.states import RESTORE_STOPS, UNSENT_REVIEWS, EventKind, ReviewReason, StopReason, Submission
+from panel.alerts import running
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert
+from panel.lib import clock
 from panel.site import registry as site
 
 log = structlog.get_logger(__name__)
@@ -37,7 +39,8 @@ SWEEP = 500
 
 def meet_deadlines() -> None:
     """Run all sweeps. An error in one raises an alert; it stops neither the others nor the submitting of orders."""
-    for sweep in (record_kept_answers, expire_leases, review_overdue_doubts, end_held_orders, end_waits):
+    sweeps = (watch_clock, record_kept_answers, expire_leases, review_overdue_doubts, end_held_orders, end_waits)
+    for sweep in sweeps:
         try:
             sweep()
         except Exception as error:
@@ -47,12 +50,17 @@ def meet_deadlines() -> None:
             )
 
 
+def watch_clock() -> None:
+    """Store that a round runs, so that time which was not seen running counts for no refund."""
+    running.watch_clock(set_back=bring_back_due_times)
+
+
 def expire_leases() -> int:
     """Move orders whose lease ran out to IN_DOUBT. Return how many.
 
     They must not go back to the queue: a worker that died may have sent its order.
     """
-    now = timezone.now()
+    now = clock.now()
     expired = Order.objects.filter(submission=Submission.SUBMITTING, lease_until__lt=now)
     moved = 0
     for pk in list(expired.values_list("pk", flat=True)[:SWEEP]):
@@ -74,7 +82,7 @@ def expire_leases() -> int:
 
 def review_overdue_doubts() -> None:
     """Ask for a review of orders that are in doubt past their deadline."""
-    overdue = Order.objects.filter(submission=Submission.IN_DOUBT, review_reason="", doubt_until__lte=timezone.now())
+    overdue = Order.objects.filter(submission=Submission.IN_DOUBT, review_reason="", doubt_until__lte=clock.now())
     for order in overdue[:SWEEP]:
         with transaction.atomic():
             ask_for_review(
@@ -85,7 +93,7 @@ def review_overdue_doubts() -> None:
 
 
 def end_held_orders() -> int:
-    """Cancel and refund orders that were not accepted within QUEUE_LIMIT_HOURS. Return how many.
+    """Cancel and refund orders that were not accepted within QUEUE_LIMIT_HOURS of running time. Return how many.
 
     Orders refused in unknown words stay: staff must find out whether they were accepted. All stay while the database
     may be a restored one, from before they were sent.
@@ -93,13 +101,21 @@ def end_held_orders() -> int:
     if not is_latest():
         return 0
     limit = site.QUEUE_LIMIT_HOURS.value
+    length = timedelta(hours=limit)
     held = Order.objects.filter(
         submission=Submission.QUEUED,
         review_reason__in=("", *UNSENT_REVIEWS),
-        queued_at__lt=timezone.now() - timedelta(hours=limit),
+        queued_at__lt=clock.now() - length,
     ).select_related("provider", "customer")
     lacking = (StopReason.BALANCE, *RESTORE_STOPS)
     held = held.exclude(provider__in=SendingStop.objects.filter(open_now(), reason__in=lacking).values("provider"))
+    if not held.exists():
+        return 0
+    queued_by = running.met_by(length)
+    if queued_by is None:
+        _alert_jump()
+        return 0
+    held = held.filter(queued_at__lt=queued_by)
     ended: Counter[int] = Counter()
     names = {}
     for order in held[:SWEEP]:
@@ -131,7 +147,7 @@ def end_held_orders() -> int:
 def end_waits() -> int:
     """Let orders queue again that their provider refused for a while, such as for a busy link. Return how many."""
     waiting = Order.objects.filter(
-        submission=Submission.QUEUED, turn__lt=0, review_reason="", next_action_at__lte=timezone.now()
+        submission=Submission.QUEUED, turn__lt=0, review_reason="", next_action_at__lte=clock.now()
     )
     customers = dict.fromkeys(waiting.order_by("next_action_at").values_list("customer_id", flat=True)[:SWEEP])
     ended = 0
@@ -139,3 +155,15 @@ def end_waits() -> int:
         with transaction.atomic():
             ended += queue_again(waiting=waiting, customer_id=customer_id)
     return ended
+
+
+def _alert_jump() -> None:
+    """Tell the owner that refunds wait, in the words for what they should look at."""
+    raise_alert(
+        cause=Cause.CLOCK_JUMP,
+        text=(
+            "Orders waited for too long by the clock, but it jumped, or no task ran for a while. No order is refunded "
+            "for waiting until the clock was steady for an hour. If it is right, run manage.py trust_clock."
+        ),
+        level="danger",
+    )

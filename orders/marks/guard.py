@@ -15,7 +15,6 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, Subquery
 from django.db.models.functions import Coalesce
-from django.utils import timezone
 
 from billing.models import Entry
 from orders.common.stops import has_open_stop, is_restore_open, stop_sending
@@ -26,6 +25,7 @@ from orders.models import DatabaseIdentity, Order, PlacementAttempt
 from orders.states import RESTORE_STOPS, StopReason
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert, resolve_alert
+from panel.lib import clock
 from panel.lib.sequences import skip_numbers
 
 log = structlog.get_logger(__name__)
@@ -67,7 +67,7 @@ def may_send() -> bool:
         return False
     resolve_alert(cause=Cause.MARK)
     if not checked.was_marked:
-        now = timezone.now()
+        now = clock.now()
         DatabaseIdentity.objects.filter(pk=1, marked_at=None).update(marked_at=now, site_url=settings.SITE_URL)
     return True
 
@@ -246,7 +246,7 @@ def _known(in_file: Mark | None, in_cache: Mark | None) -> Known:
 
 def _is_believed(row: DatabaseIdentity) -> bool:
     """Return True if the database may send without a mark: see MAX_BELIEVED."""
-    if row.confirmed_at is None or timezone.now() - row.confirmed_at > MAX_BELIEVED:
+    if row.confirmed_at is None or clock.now() - row.confirmed_at > MAX_BELIEVED:
         return False
     if row.marked_at is None:
         return True  # Workers of the release before may still send.

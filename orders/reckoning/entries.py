@@ -9,6 +9,7 @@ from catalog.provider_accounts import ProviderUnusable
 from orders.models import MoneyEntry, ProviderMoney
 from orders.reckoning.reckon import reckon_provider
 from panel.accounts.models import User
+from panel.lib import clock
 from panel.lib.money import MAX_MICROS
 
 
@@ -37,6 +38,7 @@ def record_entry(
                 "currency": provider.currency,
                 "note": note[:300],
                 "actor": actor,
+                "created_at": clock.now(),
             },
         )
     if (entry.provider_id, entry.kind, entry.amount) != (provider.pk, kind, amount):

@@ -18,6 +18,7 @@ from orders.models import CostCorrection, MoneyDay, MoneyEntry, PlacementAttempt
 from orders.models.attempts import ACCEPTED
 from orders.reckoning.costs import in_provider_currency
 from orders.states import MAYBE_ACCEPTED, Submission
+from panel.lib import clock
 from panel.site import registry as site
 
 # Providers may round a balance to cents, and two of them are compared.
@@ -114,7 +115,7 @@ def expected_range(*, provider: Provider) -> Range | None:
     money = base_of(provider)
     if money is None:
         return None
-    now = timezone.now()
+    now = clock.now()
     spending = spending_since(money=money, asked_at=now, read_at=now)
     band = band_of(spending.spent)
     top_ups, others = (_sum(entries) for entries in open_entries(money=money))

@@ -30,6 +30,7 @@ from orders.reckoning.explain import (
 )
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert, resolve_alert
+from panel.lib import clock
 from panel.lib.bulk_sql import in_chunks
 from panel.lib.formats import moment_text
 from panel.lib.money import format_money
@@ -44,7 +45,7 @@ MAX_DELAY = timedelta(hours=1)
 
 def reckon_due_providers() -> int:
     """Reckon each provider whose balance was read since the last time. Return how many."""
-    rested = timezone.now() - REST
+    rested = clock.now() - REST
     due = Provider.objects.filter(Q(money=None) | Q(balance_checked_at__gt=F("money__read_at")))
     providers = list(due.filter(balance__isnull=False, balance_checked_at__lte=rested))
     for provider in providers:

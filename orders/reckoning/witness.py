@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 import structlog
 from django.conf import settings
 from django.db.models import Q
-from django.utils import timezone
 
 from catalog.models import Provider
 from catalog.provider_accounts import ProviderUnusable, check_balance
@@ -20,6 +19,7 @@ from orders.common.stops import stop_sending
 from orders.models import ProviderMoney, SendingStop
 from orders.reckoning.explain import expected_range
 from orders.states import StopReason
+from panel.lib import clock
 from panel.lib.money import format_money
 
 log = structlog.get_logger(__name__)
@@ -37,7 +37,7 @@ def is_explained(*, provider: Provider) -> bool:
     Stop sending to it if the balance lacks more than our orders explain. A provider that gives no balance cannot be
     asked, and gets orders. One that does not answer gets none until it does.
     """
-    now = timezone.now()
+    now = clock.now()
     asked_at = _asked_at.get(provider.pk)
     if asked_at is not None and timedelta(0) <= now - asked_at < ASK_AGAIN:
         return True

@@ -7,7 +7,6 @@ from datetime import timedelta
 
 from django.db import transaction
 from django.db.models import F
-from django.utils import timezone
 
 from catalog.models import Provider
 from catalog.provider_accounts import account_of, note_balance
@@ -19,6 +18,7 @@ from orders.models import Order, PlacementAttempt
 from orders.reconcile.match import Candidate, agrees, remains_agree
 from orders.review.decisions import ask_for_review
 from orders.states import MAYBE_ACCEPTED, ReviewReason
+from panel.lib import clock
 from panel.lib.money import MoneyError, micros_down
 
 # The most orphans that are kept for staff.
@@ -38,12 +38,12 @@ def read_balance(provider: Provider, client: UpstreamClient, doubts: Sequence[Or
 
     It is no verdict: other orders change it, too.
     """
-    account, asked_at = account_of(provider), timezone.now()
+    account, asked_at = account_of(provider), clock.now()
     try:
         balance = micros_down(client.balance().amount)
     except (ProviderRefused, UnreadableAnswer, MoneyError):
         return None  # Other errors are raised: a provider that does not answer this would not answer the search.
-    now = timezone.now()
+    now = clock.now()
     if provider.balance_checked_at is None or provider.balance_checked_at < now - BALANCE_AGE:
         note_balance(provider=provider, balance=balance, asked_at=asked_at)
     for order in doubts:
@@ -60,7 +60,7 @@ def note_search(order: Order, text: str, **found: object) -> None:
     attempt = evidence_attempt(order)
     if attempt:
         PlacementAttempt.objects.filter(pk=attempt.pk).update(
-            **found, searches=F("searches") + 1, searched_at=timezone.now(), search_note=text[:500]
+            **found, searches=F("searches") + 1, searched_at=clock.now(), search_note=text[:500]
         )
 
 

@@ -19,7 +19,6 @@ from itertools import pairwise
 
 import structlog
 from django.db.models import Exists, OuterRef, QuerySet
-from django.utils import timezone
 
 from catalog.models import Provider
 from catalog.provider_accounts import ProviderUnusable, account_of, client_for, same_account
@@ -36,6 +35,7 @@ from orders.reconcile.findings import evidence_attempt, give_up, note_search, re
 from orders.reconcile.match import Candidate, IdWindow, agrees, candidate_of, sole_match
 from orders.review.decisions import ReviewError, bind_upstream_id
 from orders.states import MAYBE_ACCEPTED, AttemptOutcome, Submission
+from panel.lib import clock
 from panel.site.leases import longest_lease_since
 
 log = structlog.get_logger(__name__)
@@ -190,7 +190,7 @@ def _obstacle(provider: Provider, client: UpstreamClient, accounts: Sequence[int
     Provider.objects.filter(pk=provider.pk).update(
         probe_works=obstacle is None,
         probe_note=obstacle.note if obstacle else "Ids count up, and only ours are answered for.",
-        probe_checked_at=timezone.now(),
+        probe_checked_at=clock.now(),
     )
     return obstacle
 

@@ -16,7 +16,6 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.db.models import Min, QuerySet
-from django.utils import timezone
 
 from catalog.models import Provider
 from catalog.provider_accounts import ProviderUnusable, client_for, drop_request_ids, request_scope, same_account
@@ -37,6 +36,7 @@ from orders.reconcile.search import (
     window_of,
 )
 from orders.states import MAYBE_ACCEPTED, Submission
+from panel.lib import clock
 from panel.lib.claims import claim_due
 
 log = structlog.get_logger(__name__)
@@ -80,12 +80,12 @@ def reconcile_provider(*, provider: Provider) -> int:
 
 
 def _due_doubts() -> QuerySet[Order]:
-    return Order.objects.filter(submission=Submission.IN_DOUBT, review_reason="", next_action_at__lte=timezone.now())
+    return Order.objects.filter(submission=Submission.IN_DOUBT, review_reason="", next_action_at__lte=clock.now())
 
 
 def _plan_next_search(order: Order) -> None:
     """Set the time of the next search, by how long the order is in doubt. An order that was resolved stays as it is."""
-    now = timezone.now()
+    now = clock.now()
     # The deadline may have been set under another setting, so that it does not tell when the doubt began.
     attempts = order.submission_attempts.filter(outcome__in=MAYBE_ACCEPTED, started_at__gte=order.queued_at)
     began = attempts.order_by("pk").values_list("started_at", flat=True).first() or now

@@ -13,7 +13,6 @@ import structlog
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Max, Q, QuerySet
-from django.utils import timezone
 
 from billing.models import Deposit, Entry
 from catalog.models import Provider
@@ -45,6 +44,7 @@ from orders.states import (
     Submission,
 )
 from panel.accounts.models import User
+from panel.lib import clock
 from panel.lib.bulk_sql import in_chunks
 
 log = structlog.get_logger(__name__)
@@ -185,7 +185,7 @@ def _new_generation() -> Mark:
     row.generation += 1
     row.unknown_marks = []
     row.site_url = settings.SITE_URL
-    row.marked_at = row.confirmed_at = timezone.now()
+    row.marked_at = row.confirmed_at = clock.now()
     row.save()
     mark = Mark(row.token, row.generation, machine=machine())
     return replace(mark, attempt=last.pk, token=last.token, order=last.order_id) if last else mark
@@ -226,7 +226,7 @@ def _doubt(order: Order) -> bool:
 
     Return False if it was moved meanwhile.
     """
-    now = timezone.now()
+    now = clock.now()
     with transaction.atomic():
         attempt = PlacementAttempt.objects.create(
             order=order,
@@ -268,7 +268,7 @@ def _note_unresolved(*, until: datetime) -> None:
             defaults={
                 "order": order,
                 "started_at": order.queued_at,
-                "finished_at": timezone.now(),
+                "finished_at": clock.now(),
                 "outcome": AttemptOutcome.AFTER_BACKUP,
                 "detail": f"{_NOTE}: the backup has it without an answer.",
                 "account": _account(order.provider),
@@ -319,4 +319,4 @@ def _begin_runs_of(pk: int, until: datetime) -> int:
 def _give_up_refills(*, until: datetime) -> int:
     """Follow no refill that waited at the backup: it may have been requested since. Return how many."""
     waiting = Refill.objects.filter(state=RefillState.WAITING, created_at__lt=until)
-    return waiting.update(state=RefillState.UNFOLLOWED, note=UNSURE, next_action_at=None, finished_at=timezone.now())
+    return waiting.update(state=RefillState.UNFOLLOWED, note=UNSURE, next_action_at=None, finished_at=clock.now())

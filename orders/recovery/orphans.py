@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import structlog
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 
 from billing import ledger
 from billing.models import Entry
@@ -32,6 +31,7 @@ from orders.models.attempts import ACCEPTED
 from orders.reconcile.search import ProviderIds, calibrate
 from orders.states import EventKind, Submission
 from panel.accounts.models import User
+from panel.lib import clock
 from panel.lib.money import MAX_MICROS, MoneyError, micros_up
 from panel.lib.own_account import refuse_own
 
@@ -109,7 +109,7 @@ def adopt_orphan(*, orphan: Orphan, customer: User, order_input: OrderInput, act
     """
     refuse_own(actor=actor, customer_id=customer.pk)
     wallet = wallet_of(customer=customer)
-    now = timezone.now()
+    now = clock.now()
     due_at = now + first_poll_after()
     try:
         with transaction.atomic():
@@ -163,14 +163,14 @@ def close_known_orphans(*, provider: Provider) -> int:
     orphans = Orphan.objects.filter(provider=provider, state=Orphan.State.OPEN)
     known = Order.objects.filter(provider__in=same_account(provider))
     for order in known.filter(upstream_id__in=orphans.values("upstream_id")).only("pk", "upstream_id"):
-        values = {"state": Orphan.State.ADOPTED, "order": order, "decided_at": timezone.now()}
+        values = {"state": Orphan.State.ADOPTED, "order": order, "decided_at": clock.now()}
         closed += orphans.filter(upstream_id=order.upstream_id).update(**values)
     return closed
 
 
 def _decide(orphan: Orphan, state: str, *, actor: User | None, **values: object) -> None:
     open_orphan = Orphan.objects.filter(pk=orphan.pk, state=Orphan.State.OPEN)
-    if not open_orphan.update(state=state, decided_at=timezone.now(), decided_by=actor, **values):
+    if not open_orphan.update(state=state, decided_at=clock.now(), decided_by=actor, **values):
         raise OrphanError("Somebody has decided about it already.")
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.db.models import Sum
-from django.utils import timezone
 
 from billing import ledger
 from billing.models import Entry
@@ -21,6 +20,7 @@ from orders.common.transitions import OrderMoved, move
 from orders.models import Order, OrderEvent
 from orders.states import EventKind, Status, Submission
 from panel.accounts.models import User
+from panel.lib import clock
 from panel.lib.money import format_money
 
 
@@ -65,7 +65,7 @@ def cancel_unaccepted(
         seen=("refunded",),
         text=staff_text,
         actor=actor,
-        values={"status_note": note[:300], "refunded": order.charge, "finished_at": timezone.now()},
+        values={"status_note": note[:300], "refunded": order.charge, "finished_at": clock.now()},
     )
     write_event(order_id=order.pk, kind=EventKind.STATUS, old=order.status, new=Status.CANCELED, text=note, actor=actor)
     amount = order.charge - order.refunded

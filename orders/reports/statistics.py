@@ -20,6 +20,7 @@ from catalog.provider_health import BURN_DAYS
 from orders.models import Order, OrderEvent
 from orders.reports.profit import COST, of_period
 from orders.states import FINAL, Status
+from panel.lib import clock
 from panel.lib.bulk_sql import insert_rows, update_rows
 from panel.lib.money import EXCHANGE_ONE, ceil_div
 
@@ -72,7 +73,7 @@ def count_figures() -> None:
 
     Two rounds at once are harmless: each stores its own counts, and the next round corrects older ones.
     """
-    now = timezone.now()
+    now = clock.now()
     _count_services(None, now)
     _count_providers(now)
 
@@ -83,7 +84,7 @@ def count_changed_figures(*, counted_at: datetime | None) -> None:
     The first round of a day counts all figures, as `count_figures` does: a provider may correct the charge of an order
     that has ended, which leaves no trace in its timeline. So does a round that cannot know what changed.
     """
-    now = timezone.now()
+    now = clock.now()
     changed = None
     if counted_at is not None and counted_at <= now and timezone.localdate(counted_at) == timezone.localdate(now):
         changed = _changed_services(after=counted_at - OVERLAP, now=now)

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import structlog
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
@@ -23,6 +22,7 @@ from orders.requests.cancel import CancelOutcome, TooLate, cancel_order, may_wit
 from orders.requests.refill import RefillRefused, request_refill
 from orders.states import CancelState, Status, Submission
 from panel.accounts.models import User
+from panel.lib import clock
 from panel.lib.own_account import is_own
 
 log = structlog.get_logger(__name__)
@@ -133,7 +133,7 @@ def plan_cancels(*, orders: Collection[Order]) -> BulkResult:
     refused = CancelRequest.objects.filter(
         order__in=[order.pk for order in orders],
         state=CancelState.REFUSED,
-        finished_at__gt=timezone.now() - cancel.AFTER_REFUSAL,
+        finished_at__gt=clock.now() - cancel.AFTER_REFUSAL,
     )
     refused_lately = set(refused.values_list("order_id", flat=True))
     return BulkResult([_plan_cancel(order, was_refused=order.pk in refused_lately) for order in orders])

@@ -12,7 +12,6 @@ from enum import StrEnum
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -31,6 +30,7 @@ from orders.refunds.posting import cancel_unaccepted
 from orders.requests import queue
 from orders.states import UNSENT_REVIEWS, CancelState, EventKind, Submission
 from panel.accounts.models import User
+from panel.lib import clock
 from panel.lib.task_hints import hint_after_commit
 
 # An accepted request that had no effect may be repeated after this time.
@@ -138,7 +138,7 @@ def request_cancel(*, order: Order, actor: User | None, patient: bool = True) ->
 
 
 def _request(order: Order, actor: User | None, patient: bool) -> bool:
-    now = timezone.now()
+    now = clock.now()
     # NO KEY, so that inserts of timeline events for this order need not wait.
     locked = Order.objects.select_for_update(no_key=True).get(pk=order.pk)
     if reason := why_not_asked(locked):
@@ -150,7 +150,7 @@ def _request(order: Order, actor: User | None, patient: bool) -> bool:
     CancelRequest.objects.filter(order=locked, state=CancelState.ACCEPTED).update(
         state=CancelState.ENDED, finished_at=now, note="Taken by the provider, but nothing came of it. Asked again."
     )
-    CancelRequest.objects.create(order=locked, provider_id=locked.provider_id, actor=actor)
+    CancelRequest.objects.create(order=locked, provider_id=locked.provider_id, actor=actor, **queue.due_now())
     who = "You" if actor == locked.customer else "Our team"
     write_event(order_id=locked.pk, kind=EventKind.CANCEL, text=f"{who} asked to cancel it", actor=actor)
     hint_after_commit("orders.tasks.send_requests")
@@ -161,13 +161,13 @@ def active_requests() -> QuerySet[CancelRequest]:
     """Return requests that are open, or accepted so recently that they may still take effect."""
     return CancelRequest.objects.filter(
         Q(state__in=(CancelState.WAITING, CancelState.ASKING))
-        | Q(state=CancelState.ACCEPTED, asked_at__gt=timezone.now() - ASK_AGAIN_AFTER)
+        | Q(state=CancelState.ACCEPTED, asked_at__gt=clock.now() - ASK_AGAIN_AFTER)
     )
 
 
 def _was_refused_lately(order: Order) -> bool:
     refused = CancelRequest.objects.filter(order=order, state=CancelState.REFUSED)
-    return refused.filter(finished_at__gt=timezone.now() - AFTER_REFUSAL).exists()
+    return refused.filter(finished_at__gt=clock.now() - AFTER_REFUSAL).exists()
 
 
 def close_cancel_requests(*, order_ids: list[int]) -> int:
@@ -176,7 +176,7 @@ def close_cancel_requests(*, order_ids: list[int]) -> int:
 
 
 def _end(requests: QuerySet[CancelRequest]) -> int:
-    return requests.update(state=CancelState.ENDED, finished_at=timezone.now(), next_action_at=None, claim_token="")
+    return requests.update(state=CancelState.ENDED, finished_at=clock.now(), next_action_at=None, claim_token="")
 
 
 # -- sending to the provider -------------------------------------------------------------------------
@@ -242,7 +242,7 @@ def record_cancels(
         )
         OrderEvent.objects.bulk_create(events)
         accepted = [request.order_id for request in held if request.state == CancelState.ACCEPTED]
-        poll_soon(order_ids=accepted, due_at=timezone.now() + SOON)
+        poll_soon(order_ids=accepted, due_at=clock.now() + SOON)
 
 
 def _decide(request: CancelRequest, answer: CancelAccepted | RowError | None, trouble: queue.Trouble | None) -> str:
@@ -271,4 +271,4 @@ def _is_refusal(error: RowError, order: Order) -> bool:
     if error.is_malformed or queue.is_for_now(error.code):
         return False
     accepted_at = order.accepted_at or order.created_at
-    return error.code is not ErrorCode.UNKNOWN_ORDER or timezone.now() - accepted_at > KNOWN_AFTER
+    return error.code is not ErrorCode.UNKNOWN_ORDER or clock.now() - accepted_at > KNOWN_AFTER

@@ -14,7 +14,6 @@ from typing import TypeVar
 from uuid import uuid4
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
-from django.utils import timezone
 
 from catalog.models import Provider
 from catalog.provider_accounts import ProviderUnusable, client_for
@@ -28,6 +27,7 @@ from orders.models import CancelRequest, OrderEvent, ProviderRequest, Refill
 from orders.states import EventKind
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert, resolve_alert
+from panel.lib import clock
 from panel.lib.backoff import jitter
 from panel.lib.claims import hold, lock_due
 
@@ -46,16 +46,22 @@ Answer = TypeVar("Answer")
 Trouble = UpstreamError | ProviderUnusable
 
 
+def due_now() -> dict[str, object]:
+    """Return the columns of a request that is made now and due at once."""
+    now = clock.now()
+    return {"created_at": now, "next_action_at": now}
+
+
 def with_due(*queues: QuerySet[ProviderRequest]) -> list[Provider]:
     """Return providers with due rows, including disabled ones: customers are still owed what they bought."""
-    now = timezone.now()
+    now = clock.now()
     due = (Q(Exists(rows.filter(provider=OuterRef("pk"), next_action_at__lte=now))) for rows in queues)
     return list(Provider.objects.filter(reduce(or_, due)))
 
 
 def is_busy(rows: QuerySet[ProviderRequest], *, provider: Provider) -> bool:
     """Return True if a worker holds a claim on the provider's rows. Keeps a slow provider from taking every thread."""
-    now = timezone.now()
+    now = clock.now()
     held = rows.filter(provider=provider, next_action_at__gt=now, next_action_at__lte=now + LEASE)
     return held.exclude(claim_token="").exists()
 
@@ -72,7 +78,7 @@ def lock_batch(rows: QuerySet[Row], *, provider: Provider) -> list[Row]:
 
 def lease(batch: Sequence[Row], *, state: str) -> None:
     """Claim the locked rows for this worker until the lease ends."""
-    values = {"state": state, "claim_token": uuid4().hex, "asked_at": timezone.now(), "attempts": F("attempts") + 1}
+    values = {"state": state, "claim_token": uuid4().hex, "asked_at": clock.now(), "attempts": F("attempts") + 1}
     hold(batch, due="next_action_at", lease=LEASE, values=values)
 
 
@@ -152,17 +158,17 @@ def put_off(row: Row, *, waiting: str) -> bool:
     if row.attempts >= MAX_ATTEMPTS:
         return False
     row.state = waiting
-    row.next_action_at = timezone.now() + resend_wait(row.attempts) * jitter()
+    row.next_action_at = clock.now() + resend_wait(row.attempts) * jitter()
     return True
 
 
 def put_back(row: Row, *, waiting: str) -> None:
     """Requeue a row that was not sent, unsaved, without counting the attempt."""
     row.state, row.attempts = waiting, row.attempts - 1
-    row.next_action_at = timezone.now() + SHORT_WAIT * jitter()
+    row.next_action_at = clock.now() + SHORT_WAIT * jitter()
 
 
 def end(row: Row, *, state: str, note: str = "") -> None:
     """End the row, unsaved."""
     row.state, row.note = state, note[:300]
-    row.next_action_at, row.finished_at = None, timezone.now()
+    row.next_action_at, row.finished_at = None, clock.now()

@@ -9,7 +9,6 @@ from datetime import timedelta
 
 from django.db import IntegrityError, models, transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from catalog.models import Provider
@@ -20,6 +19,7 @@ from orders.models import Order, OrderEvent, Refill
 from orders.requests import queue
 from orders.states import EventKind, RefillState, Status, Submission
 from panel.accounts.models import User
+from panel.lib import clock
 from panel.lib.backoff import jitter
 from panel.lib.task_hints import hint_after_commit
 
@@ -70,7 +70,7 @@ def why_not_refilled(order: Order) -> RefillRefusal | None:
     refills = Refill.objects.filter(order=order)
     if refills.filter(state__in=RefillState.open()).exists():
         return RefillRefusal.UNDER_WAY
-    now = timezone.now()
+    now = clock.now()
     if refills.filter(state=RefillState.REFUSED, finished_at__gt=now - AFTER_REFUSAL).exists():
         return RefillRefusal.REFUSED_LATELY
     taken = refills.exclude(state=RefillState.REFUSED)
@@ -87,7 +87,7 @@ def request_refill(*, order: Order, actor: User | None) -> Refill:
             locked = Order.objects.select_for_update(no_key=True).get(pk=order.pk)
             if reason := why_not_refilled(locked):
                 raise RefillRefused(reason)
-            refill = Refill.objects.create(order=locked, provider_id=locked.provider_id, actor=actor)
+            refill = Refill.objects.create(order=locked, provider_id=locked.provider_id, actor=actor, **queue.due_now())
             who = "You" if actor == locked.customer else "Our team"
             write_event(order_id=locked.pk, kind=EventKind.REFILL, text=f"{who} asked for a refill", actor=actor)
             hint_after_commit("orders.tasks.send_requests")
@@ -167,7 +167,7 @@ def _decide(refill: Refill, answer: RefillAccepted | RowError | None, trouble: q
     """Apply the answer to the refill, unsaved; return the text for the customer, or "" while it waits."""
     if isinstance(answer, RefillAccepted) and answer.refill_id:
         refill.state, refill.upstream_id = RefillState.PENDING, answer.refill_id
-        refill.next_action_at = timezone.now() + FIRST_LOOK * jitter()
+        refill.next_action_at = clock.now() + FIRST_LOOK * jitter()
         return "The provider took the refill"
     if isinstance(answer, RowError) and answer.is_not_asked:
         queue.put_back(refill, waiting=RefillState.WAITING)

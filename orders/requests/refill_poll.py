@@ -14,7 +14,6 @@ from uuid import uuid4
 
 from django.db import transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 
 from catalog.models import Provider
 from catalog.provider_accounts import ProviderUnusable, client_for
@@ -27,6 +26,7 @@ from orders.models import OrderEvent, Refill
 from orders.requests import queue
 from orders.states import EventKind, RefillState
 from panel.alerts.causes import Cause
+from panel.lib import clock
 from panel.lib.backoff import backoff, jitter
 from panel.lib.claims import claim_due
 
@@ -105,7 +105,7 @@ def _call(provider: Provider, ids: Sequence[str]) -> tuple[BatchAnswers[RefillSt
 
 
 def _age(refill: Refill) -> timedelta:
-    return timezone.now() - (refill.asked_at or refill.created_at)
+    return clock.now() - (refill.asked_at or refill.created_at)
 
 
 def claim_refill_polls(*, provider: Provider) -> list[Refill]:
@@ -149,7 +149,7 @@ def _apply(refill: Refill, answer: RefillStatusRow | RowError | None) -> str:
         queue.end(refill, state=RefillState.UNFOLLOWED, note=note)
         return note
     refill.poll_errors = 0 if status else refill.poll_errors + 1
-    refill.next_action_at = timezone.now() + next_refill_poll_after(age=age, errors=refill.poll_errors)
+    refill.next_action_at = clock.now() + next_refill_poll_after(age=age, errors=refill.poll_errors)
     changed, refill.state = state != refill.state, state
     return _TEXTS.get(state, "") if changed else ""
 

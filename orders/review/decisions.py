@@ -10,7 +10,6 @@ import contextlib
 from collections.abc import Mapping, Sequence
 
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 
 from catalog.upstream.cleaning import parse_id
 from orders.checkout.create import loss_note
@@ -22,6 +21,7 @@ from orders.models import Order
 from orders.refunds.posting import cancel_unaccepted, refund_up_to
 from orders.states import EventKind, ReviewReason, Submission
 from panel.accounts.models import User
+from panel.lib import clock
 from panel.lib.own_account import refuse_own
 from panel.lib.task_hints import hint_after_commit
 
@@ -46,7 +46,7 @@ def ask_for_review(
     waiting = waiting.exclude(review_reason=reason) if replaces else waiting.filter(review_reason="")
     opened = waiting.update(
         review_reason=reason,
-        review_since=timezone.now(),
+        review_since=clock.now(),
         review_note=note[:500],
         review_finding=finding_of(reason, figures),
     )
@@ -96,7 +96,7 @@ def bind_upstream_id(*, order: Order, upstream_id: str, actor: User | None = Non
     if not upstream_id or parse_id(upstream_id) != upstream_id:
         # A malformed id would spoil every status call of its batch.
         raise ReviewError("This is no order id. Copy it from the provider's own list.")
-    now = timezone.now()
+    now = clock.now()
     due_at = now + first_poll_after()
     try:
         with transaction.atomic():
@@ -126,7 +126,7 @@ def send_again(*, order: Order, actor: User | None) -> None:
     if loss:
         raise ReviewError(f"{loss} Refund it, or change the service's cost first.")
     with transaction.atomic():
-        now = timezone.now()
+        now = clock.now()
         text = "Sent again: staff made sure that it was not accepted"
         _move(order, to=Submission.QUEUED, text=text, actor=actor, values={"next_action_at": now, "queued_at": now})
         hint_after_commit("orders.tasks.submit_orders")

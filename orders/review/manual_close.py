@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from django.db import transaction
-from django.utils import timezone
 
 from orders.common.backoff import LATE_POLL
 from orders.common.poll_queue import follow
@@ -14,6 +13,7 @@ from orders.requests.cancel import close_cancel_requests
 from orders.review.decisions import ReviewError, closed_columns
 from orders.states import FINAL, Status, Submission
 from panel.accounts.models import User
+from panel.lib import clock
 from panel.lib.money import refund_for
 from panel.lib.own_account import refuse_own
 
@@ -55,7 +55,7 @@ def close_accepted(*, order: Order, status: str, delivered: int | None = None, n
         raise ReviewError("Only an order that is with the provider, and not canceled, can be ended by hand.")
     target = refund_at_end(order, status=status, delivered=delivered)
     remains = order.quantity - delivered if delivered is not None and status == Status.PARTIAL else order.remains
-    now = timezone.now()
+    now = clock.now()
     due_at = now + LATE_POLL
     with transaction.atomic():
         change_status(

@@ -19,7 +19,6 @@ from django.conf import settings
 from django.db import DataError, IntegrityError, transaction
 from django.db.models import F
 from django.db.models.functions import Least
-from django.utils import timezone
 
 from billing.ledger import LedgerError
 from catalog.models import Provider
@@ -43,6 +42,7 @@ from orders.tracking.recanted import recants
 from orders.tracking.waves import Held, end_of, held_of, held_until, hold_ends
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert
+from panel.lib import clock
 from panel.lib.bulk_sql import update_rows
 from panel.lib.money import format_money
 from panel.site import registry as site
@@ -91,7 +91,7 @@ def _retry_soon(poll: OrderPoll) -> None:
     )
     OrderPoll.objects.filter(pk=poll.pk).update(
         errors=Least(F("errors") + 1, MAX_COUNTED),
-        due_at=timezone.now() + next_poll_after(age=timedelta(0), still_polls=poll.unchanged),
+        due_at=clock.now() + next_poll_after(age=timedelta(0), still_polls=poll.unchanged),
     )
 
 
@@ -103,7 +103,7 @@ def _apply(
     together: Collection[int],
 ) -> None:
     """Apply the answers. `claimed` are the changes of the orders as they were claimed."""
-    now = timezone.now()
+    now = clock.now()
     changes = dict(claimed)
     # What changes nothing of those needs no lock.
     written = {poll.pk: _written(poll, changes[poll.pk], now) for poll in batch}
@@ -229,7 +229,7 @@ def _written(poll: OrderPoll, change: OrderChange, now: datetime, held: Held | N
         due_at = now + next_poll_after(age=now - (order.accepted_at or order.created_at), still_polls=unchanged)
     errors = 0 if is_answered else min(poll.errors + 1, MAX_COUNTED)
     if held:
-        due_at = held_until(held)
+        due_at = held_until(held, now=now)
     elif not is_answered:
         held = held_of(poll)
     return _Written(

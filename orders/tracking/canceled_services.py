@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from django.db import transaction
 from django.db.models import Count, DateTimeField, Exists, F, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
-from django.utils import timezone
 
 from catalog.imports.canceled import CanceledShare, take_canceled_off_sale
 from catalog.models import Service
@@ -19,6 +18,7 @@ from catalog.prices.storage import lock_prices
 from orders.models import CancelRequest, Order, OrderEvent
 from orders.states import EventKind, Status, Submission
 from panel.alerts.models import Heartbeat
+from panel.lib import clock
 from panel.site import registry as site
 
 JUDGED = 20
@@ -44,7 +44,7 @@ def watch_services() -> int:
     if not percent:
         return 0
     last_round = Heartbeat.objects.filter(task=TASK).values_list("beat_at", flat=True).first()
-    now = timezone.now()
+    now = clock.now()
     since = min(last_round, now) - OVERLAP if last_round else now - FIRST
     lately = canceled_by_provider().filter(service=OuterRef("pk"), finished_at__gte=since)
     suspects = _canceled_too_often(Service.objects.filter(Exists(lately)), percent=percent)

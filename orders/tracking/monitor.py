@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 
 from django.db.models import Count, Min, Q
 from django.db.models.functions import Coalesce
-from django.utils import timezone
 
 from catalog.models import Provider
 from orders.common.backoff import poll_bound
@@ -17,6 +16,7 @@ from orders.states import Submission
 from orders.tracking.end_alerts import refresh_end_alerts
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert, resolve_alert
+from panel.lib import clock
 
 # After this many errors in a row the order itself is to blame; it goes to review in the end.
 ERRORS_OF_ITS_OWN = 3
@@ -33,7 +33,7 @@ class PollBacklog:
     @property
     def oldest(self) -> timedelta:
         """Return how long ago that one was last polled with success."""
-        return timezone.now() - self.oldest_check if self.oldest_check else timedelta(0)
+        return clock.now() - self.oldest_check if self.oldest_check else timedelta(0)
 
 
 def poll_backlog() -> list[PollBacklog]:

@@ -13,7 +13,6 @@ from datetime import timedelta
 from functools import partial
 
 from django.db.models import OuterRef, Q, Subquery
-from django.utils import timezone
 
 from catalog.models import Provider
 from catalog.provider_accounts import ProviderUnusable, client_for, leave_polling_lane, take_polling_lane
@@ -25,6 +24,7 @@ from orders.models import OrderPoll
 from orders.tracking.apply import apply_answers
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert, resolve_alert
+from panel.lib import clock
 from panel.lib.claims import claim_due
 
 BATCH = 100
@@ -78,7 +78,7 @@ def providers_with_due_polls() -> list[Provider]:
 
     Inactive providers are included: they get no new orders, but refunds still follow from their answers.
     """
-    now = timezone.now()
+    now = clock.now()
     first = OrderPoll.objects.filter(provider=OuterRef("pk")).order_by("due_at")
     free = Provider.objects.filter(Q(polling_until=None) | Q(polling_until__lte=now))
     waiting = free.annotate(first_due=Subquery(first.values("due_at")[:1])).filter(first_due__lte=now)

@@ -23,6 +23,7 @@ from orders.common.backoff import LATE_POLL
 from orders.models import CancelRequest, Order, OrderPoll
 from orders.states import CancelState, Status, Submission
 from orders.tracking.interpret import OrderChange
+from panel.alerts import running
 from panel.site import registry as site
 
 # Cancel requests that the provider accepted: it may end the order because of them. One that it refused proves nothing.
@@ -73,9 +74,10 @@ def held_of(poll: OrderPoll) -> Held | None:
     return Held(poll.held_status, poll.held_refund or 0, poll.held_since)
 
 
-def held_until(held: Held) -> datetime:
-    """Return when the provider is asked again."""
-    return held.since + _wait()
+def held_until(held: Held, *, now: datetime) -> datetime:
+    """Return when the provider is asked again: after another wait, if the end is still held after the first."""
+    until = held.since + _wait()
+    return until if until > now else now + _wait()
 
 
 def hold_ends(
@@ -110,12 +112,13 @@ def hold_ends(
             ends=len(unasked) + earlier + waiting, of=_open_orders(provider) + earlier, number=number, percent=percent
         )
     wait = _wait()
-    held = {
-        pk: next_hold(end=end, held=before[pk], in_wave=in_wave, now=now, wait=wait)
-        for pk, end in ends.items()
-        if pk in unasked
-    }
-    return {pk: one for pk, one in held.items() if one}
+    held: dict[int, Held] = {}
+    for pk in set(ends) & unasked:
+        if one := next_hold(end=ends[pk], held=before[pk], in_wave=in_wave, now=now, wait=wait):
+            held[pk] = one
+        elif (waiting_end := before[pk]) and running.is_in_doubt():
+            held[pk] = waiting_end  # The wait may be over only by a clock that jumped.
+    return held
 
 
 def _wait() -> timedelta:

@@ -12,6 +12,7 @@ from django.db.models import F
 from django.utils.translation import gettext as _
 
 from panel.accounts.models import AccountMail, User
+from panel.lib import clock
 from panel.lib.task_hints import hint_after_commit
 
 
@@ -50,8 +51,11 @@ def change_address(*, user: User, address: str) -> None:
                 raise AddressRefused(_("The address changed since you opened this page. Look at it again."))
             EmailAddress.objects.filter(user=user).delete()
             EmailAddress.objects.create(user=user, email=new, primary=True, verified=False)
+            kind, now = AccountMail.Kind.ADDRESS, clock.now()
             AccountMail.objects.bulk_create(
-                AccountMail(user=user, kind=AccountMail.Kind.ADDRESS, recipient=recipient, old=old, new=new)
+                AccountMail(
+                    user=user, kind=kind, recipient=recipient, old=old, new=new, created_at=now, mail_due_at=now
+                )
                 for recipient in (old, new)
             )
             hint_after_commit("panel.accounts.tasks.send_account_mails")

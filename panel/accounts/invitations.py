@@ -20,6 +20,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from panel.accounts.models import AccountMail, User
+from panel.lib import clock
 from panel.lib.task_hints import hint_after_commit
 
 MAX_AGE = timedelta(hours=48)
@@ -111,7 +112,8 @@ def accept_invitation(*, user: User, password: str) -> None:
 
 
 def _queue_mail(user: User) -> None:
-    AccountMail.objects.create(user=user, kind=AccountMail.Kind.INVITATION, recipient=user.email)
+    kind, now = AccountMail.Kind.INVITATION, clock.now()
+    AccountMail.objects.create(user=user, kind=kind, recipient=user.email, created_at=now, mail_due_at=now)
     hint_after_commit("panel.accounts.tasks.send_account_mails")
 
 

@@ -1,12 +1,11 @@
 """Celery tasks for accounts. Each runs one round of what is due; running it twice is harmless."""
 
-from celery import shared_task
-
 from panel.accounts import mails
+from panel.alerts.rounds import periodic
 from panel.alerts.services import record_heartbeat
 
 
-@shared_task
+@periodic
 def send_account_mails() -> None:
     """Send invitations and mails about changed addresses."""
     mails.send_account_mails()

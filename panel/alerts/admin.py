@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from django import forms
 from django.contrib import admin
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
-from django.http import HttpRequest
-from django.utils import timezone
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
 from django.utils.html import format_html
-from unfold.decorators import display
+from unfold.decorators import action, display
 
+from panel.alerts.causes import Cause
 from panel.alerts.models import Alert
+from panel.alerts.running import trust_clock
+from panel.lib import clock
+from panel.lib.admin.actions import ActionRefused, confirm_and_act
 from panel.lib.admin.base import ReadOnlyAdmin
-from panel.lib.formats import moment_text
+from panel.lib.digits import whole_number
+from panel.lib.formats import exact_moment_text, moment_text
+
+# As for what the panel stopped by itself: it belongs to owners.
+TRUST = "catalog.connect_provider"
 
 
 @admin.register(Alert)
@@ -21,6 +32,7 @@ class AlertAdmin(ReadOnlyAdmin):
     list_display = ("text", "level", "count", "created_at", "last_seen_at", "resolved_at")
     list_filter = ("level", ("resolved_at", admin.EmptyFieldListFilter))
     actions = ("resolve",)
+    actions_detail = ("trust_clock",)
 
     def has_resolve_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("ops.change_alert")
@@ -28,9 +40,36 @@ class AlertAdmin(ReadOnlyAdmin):
     @admin.action(description="Mark as resolved", permissions=["resolve"])
     def resolve(self, request: HttpRequest, queryset: QuerySet[Alert]) -> None:
         waiting = list(queryset.filter(resolved_at=None))
-        closed = queryset.filter(resolved_at=None).update(resolved_at=timezone.now())
+        closed = queryset.filter(resolved_at=None).update(resolved_at=clock.now())
         LogEntry.objects.log_actions(str(request.user.pk), waiting, CHANGE, "Marked as resolved.")
         self.message_user(request, f"{closed} alerts resolved.")
+
+    def has_trust_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        pk = whole_number(object_id or "")
+        if pk is None or not request.user.has_perm(TRUST):
+            return False
+        return Alert.objects.filter(pk=pk, cause=Cause.CLOCK_JUMP, resolved_at=None).exists()
+
+    @action(description="The clock is right", icon="schedule", permissions=["trust"])
+    def trust_clock(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        def act(data: dict[str, Any]) -> str:
+            if not trust_clock():
+                raise ActionRefused("The clock is not in doubt any more.")
+            return "The clock is trusted. Orders are refunded again once they have waited for too long."
+
+        return confirm_and_act(
+            request=request,
+            model_admin=self,
+            obj=get_object_or_404(Alert, pk=object_id),
+            form_class=forms.Form,
+            title="The clock is right",
+            explanation=(
+                f"The database's clock says {exact_moment_text(clock.now())}. Compare it with another one. Orders that "
+                "have waited for too long are then refunded at once; the time of the jump itself never counts."
+            ),
+            button="The clock is right",
+            act=act,
+        )
 
 
 class StaffFilter(admin.SimpleListFilter):

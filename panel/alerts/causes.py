@@ -20,6 +20,9 @@ class Cause(StrEnum):
     MARK = "mark"
     ANSWERS = "answers"
     ANSWER_DISK = "answers:disk"
+    CLOCK_JUMP = "clock-jump"
+    # About a machine.
+    CLOCK = "clock:{}"
     # About a provider.
     TROUBLE = "provider:{}:trouble"
     PROVIDER_SENDING = "provider:{}:sending"

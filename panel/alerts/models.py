@@ -1,4 +1,4 @@
-"""Alerts to the owner, and when each task last ran."""
+"""Alerts to the owner, when each task last ran and runs next, and what is known of clocks."""
 
 from __future__ import annotations
 
@@ -42,3 +42,49 @@ class Heartbeat(models.Model):
 
     def __str__(self) -> str:
         return self.task
+
+
+class Round(models.Model):
+    """When a periodic task last began a round, and when its next one is due."""
+
+    task = models.CharField(max_length=100, primary_key=True)
+    begun_at = models.DateTimeField()
+    due_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.task
+
+
+class WrongClock(models.Model):
+    """A machine whose clock differed from the database's when it was last measured. Its worker does nothing."""
+
+    machine = models.CharField(max_length=120, unique=True)
+    offset = models.BigIntegerField(help_text="Milliseconds to add to its clock.")
+    measured_at = models.DateTimeField(help_text="By the database's clock.")
+
+    def __str__(self) -> str:
+        return self.machine
+
+
+class RunningTime(models.Model):
+    """Since when rounds were seen to run, and when last: the only row, with primary key 1.
+
+    `doubted_since` is the end of the last gap, until an hour without one has passed or a person trusts the clock.
+    """
+
+    since = models.DateTimeField()
+    seen_at = models.DateTimeField()
+    doubted_since = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"Running since {self.since}"
+
+
+class RunningGap(models.Model):
+    """A time in which no round was seen: nothing ran, or the clock was set forward. It counts for no deadline."""
+
+    began_at = models.DateTimeField()
+    ended_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.began_at} to {self.ended_at}"

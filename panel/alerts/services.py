@@ -8,22 +8,22 @@ from datetime import datetime
 import structlog
 from django.db import IntegrityError, transaction
 from django.db.models import F
-from django.utils import timezone
 
 from panel.alerts.causes import Cause
 from panel.alerts.models import Alert, Heartbeat
+from panel.lib import clock
 
 log = structlog.get_logger(__name__)
 
 
 def raise_alert(*, cause: Cause, about: int | None = None, text: str, level: str = Alert.Level.WARNING) -> None:
     """Open an alert, or count once more on the open one with its cause. `about` is the primary key of the object."""
-    stored = cause.of(about)
+    stored, now = cause.of(about), clock.now()
     if _count_again(stored, text):
         return
     try:
         with transaction.atomic():
-            Alert.objects.create(cause=stored, text=text[:500], level=level)
+            Alert.objects.create(cause=stored, text=text[:500], level=level, created_at=now, last_seen_at=now)
     except IntegrityError:
         _count_again(stored, text)
         return
@@ -33,14 +33,14 @@ def raise_alert(*, cause: Cause, about: int | None = None, text: str, level: str
 def _count_again(cause: str, text: str) -> bool:
     return bool(
         Alert.objects.filter(cause=cause, resolved_at=None).update(
-            count=F("count") + 1, last_seen_at=timezone.now(), text=text[:500]
+            count=F("count") + 1, last_seen_at=clock.now(), text=text[:500]
         )
     )
 
 
 def resolve_alert(*, cause: Cause, about: int | None = None) -> None:
     """Close the open alert of `cause` about this object, if there is one."""
-    Alert.objects.filter(cause=cause.of(about), resolved_at=None).update(resolved_at=timezone.now())
+    Alert.objects.filter(cause=cause.of(about), resolved_at=None).update(resolved_at=clock.now())
 
 
 def open_texts(*, causes: Iterable[Cause], about: int) -> list[str]:
@@ -51,4 +51,4 @@ def open_texts(*, causes: Iterable[Cause], about: int) -> list[str]:
 
 def record_heartbeat(*, task: str, at: datetime | None = None) -> None:
     """Store that a round of `task` ended, with its time: now, unless `at` says otherwise."""
-    Heartbeat.objects.update_or_create(task=task, defaults={"beat_at": at or timezone.now()})
+    Heartbeat.objects.update_or_create(task=task, defaults={"beat_at": at or clock.now()})

@@ -9,7 +9,6 @@ from uuid import uuid4
 
 from django.db import transaction
 from django.db.models import Q
-from django.utils import timezone
 
 from orders.checkout.create import CreatedOrder, create_order
 from orders.checkout.drip_feeds import start_drip_feed
@@ -20,6 +19,7 @@ from panel.accounts.models import ApiKey
 from panel.api.errors import BAD_REQUEST, BAD_SERVICE, LINK_BUSY, NO_FUNDS, ApiError, refused_order
 from panel.api.key_use import LimitReached, spend
 from panel.api.params import Params, read_whole
+from panel.lib import clock
 from panel.lib.digits import whole_number
 from panel.site import registry as site
 
@@ -99,7 +99,7 @@ def _refuse_duplicate(order: Order, *, seconds: int) -> None:
         service_id=order.service_id,
         quantity=order.quantity,
         api_key_ref=order.api_key_ref,
-        created_at__gt=timezone.now() - timedelta(seconds=seconds),
+        created_at__gt=clock.now() - timedelta(seconds=seconds),
     ).exclude(Q(pk=order.pk) | Q(status=Status.CANCELED))
     # Long links are truncated in `link_key`, and other comments for the same link are a different order.
     is_cut = len(order.link_key) == MAX_LINK_KEY

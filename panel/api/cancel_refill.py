@@ -9,7 +9,6 @@ from typing import TypeVar
 
 import structlog
 from django.db.models import Exists, F, OuterRef
-from django.utils import timezone
 
 from orders.checkout.drip_feeds import NothingToStop, stop_drip_feed
 from orders.models import Order, Refill
@@ -20,6 +19,7 @@ from orders.states import FINAL, DripState, Status, is_end_undecided
 from panel.accounts.models import ApiKey, User
 from panel.api.errors import BAD_ORDER, COMPLETED, INTERNAL, ApiError, refused_refill
 from panel.api.params import Params, read_ids, shown_id
+from panel.lib import clock
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -148,6 +148,6 @@ def _refill(order: Order, left: Budget) -> int:
 
 def _refillable(first: Order, most: int) -> list[Order]:
     """Return completed runs without a recent refill; if there are none, the first run, which gives the reason."""
-    lately = Refill.objects.filter(order=OuterRef("pk"), created_at__gt=timezone.now() - ONE_EVERY)
+    lately = Refill.objects.filter(order=OuterRef("pk"), created_at__gt=clock.now() - ONE_EVERY)
     runs = Order.objects.filter(drip_feed=first.drip_feed, status=Status.COMPLETED).exclude(Exists(lately))
     return list(runs.select_related("customer", "service__upstream").order_by("run")[:most]) or [first]

@@ -13,6 +13,7 @@ from django.db.models import Case, F, Q, Value, When
 from django.utils import timezone
 
 from panel.accounts.models import ApiKey
+from panel.lib import clock
 
 ONE_DAY = timedelta(days=1)
 # Not at each request: a busy key would write its row hundreds of times a second.
@@ -61,7 +62,7 @@ def _plain_address(address: str | None) -> IPv4Address | IPv6Address | None:
 
 def note_use(*, key: ApiKey, address: str | None) -> None:
     """Store when and from where the key was used, at most once a minute."""
-    now = timezone.now()
+    now = clock.now()
     if key.last_used_at is not None and now - key.last_used_at < USE_NOTED_EVERY:
         return
     plain = _plain_address(address)

@@ -12,7 +12,8 @@ from typing import TypeVar
 
 from django.db import transaction
 from django.db.models import Model, QuerySet
-from django.utils import timezone
+
+from panel.lib import clock
 
 Row = TypeVar("Row", bound=Model)
 
@@ -22,7 +23,7 @@ def lock_due(rows: QuerySet[Row], *, due: str, limit: int) -> list[Row]:
 
     Rows locked by another worker are skipped.
     """
-    waiting = rows.filter(**{f"{due}__lte": timezone.now()}).order_by(due, "pk")
+    waiting = rows.filter(**{f"{due}__lte": clock.now()}).order_by(due, "pk")
     return list(waiting.select_for_update(skip_locked=True, of=("self",))[:limit])
 
 
@@ -33,7 +34,7 @@ def hold(batch: Sequence[Row], *, due: str, lease: timedelta, values: Mapping[st
     """
     if not batch:
         return
-    written = {due: timezone.now() + lease, **(values or {})}
+    written = {due: clock.now() + lease, **(values or {})}
     type(batch[0])._default_manager.filter(pk__in=[row.pk for row in batch]).update(**written)
     for row in batch:
         for name, value in written.items():

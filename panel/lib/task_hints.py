@@ -10,6 +10,8 @@ from celery import current_app
 from django.conf import settings
 from django.db import transaction
 
+from panel.lib import clock
+
 log = structlog.get_logger(__name__)
 
 # Seconds between hints: a program may create a hundred orders a second, and one round finds them all.
@@ -57,6 +59,7 @@ def _send_due() -> None:
 
 def _send(task: str) -> None:
     try:
-        current_app.send_task(task, expires=60, retry=False)
+        # The time by the database's clock: a round that began since has seen the work.
+        current_app.send_task(task, headers={"hinted_at": clock.known().isoformat()}, retry=False)
     except Exception as error:  # Any broker trouble: the order is stored, and beat will find it.
         log.warning("hint not sent", task=task, error=str(error))

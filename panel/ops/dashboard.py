@@ -8,7 +8,6 @@ from datetime import timedelta
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils import timezone
 
 from billing.models import Deposit, Wallet
 from catalog.models import CatalogChange, Provider
@@ -21,6 +20,7 @@ from panel.accounts.models import User
 from panel.accounts.signed_in import user_of
 from panel.alerts.causes import Cause
 from panel.alerts.models import Alert, Heartbeat
+from panel.lib import clock
 from panel.lib.admin.base import shown_money
 from panel.ops.health import tasks_late
 
@@ -152,7 +152,7 @@ def _needs_me(user: User) -> list[dict[str, object]]:
 
 def _today() -> dict[str, object]:
     """Return figures for orders of the last 24 hours, and for open ones."""
-    sold = profit_of_all(since=timezone.now() - timedelta(hours=24))
+    sold = profit_of_all(since=clock.now() - timedelta(hours=24))
     return {
         "orders": sold.orders + sold.open_orders,
         "charged": shown_money(sold.charged + sold.open_charged),

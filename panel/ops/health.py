@@ -7,20 +7,28 @@ from datetime import timedelta
 from django.core.cache import cache
 from django.db import Error, connection
 from django.http import HttpRequest, JsonResponse
-from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from orders.common.stops import open_stops
+from panel.alerts.clocks import offset_text, wrong_clocks
 from panel.alerts.models import Heartbeat
+from panel.lib import clock
 
 LATE = timedelta(minutes=2)
 TICKING = ("submit_orders", "begin_runs", "reconcile_orders", "poll_orders", "send_requests", "poll_refills")
 
 
+def clock_faults() -> list[str]:
+    """Return which clocks are wrong and how far, for people: this process's, and those of machines with workers."""
+    mine = clock.measured(max_age=clock.MAX_AGE)
+    faults = [] if mine.is_right else [f"web is {offset_text(mine.offset)}"]
+    return faults + [f"a worker is {offset_text(one.offset / 1_000)}" for one in wrong_clocks()]
+
+
 def tasks_late() -> list[str]:
     """Return the frequent tasks that have not finished a round lately."""
-    now = timezone.now()
+    now = clock.now()
     # A heartbeat in the future only means that a clock was set back.
     fresh = Heartbeat.objects.filter(task__in=TICKING, beat_at__gte=now - LATE, beat_at__lte=now + LATE)
     alive = set(fresh.values_list("task", flat=True))
@@ -30,7 +38,7 @@ def tasks_late() -> list[str]:
 @never_cache
 @require_safe
 def healthz(request: HttpRequest) -> JsonResponse:
-    """Return 200 while pages work, 503 without database or cache. Late tasks and stops are reported with 200.
+    """Return 200 while pages work, 503 without database or cache. Late tasks, clocks and stops: with 200.
 
     A balancer that removed the web server because the worker is down would only add an outage. Stops of one provider
     are not reported: everybody may read this.
@@ -41,6 +49,8 @@ def healthz(request: HttpRequest) -> JsonResponse:
     if checks["database"]:
         late = tasks_late()
         report["tasks"] = "ok" if not late else f"late: {', '.join(late)}"
+        faults = clock_faults()
+        report["clocks"] = f"wrong: {', '.join(faults)}" if faults else "ok"
         stops = open_stops().filter(provider=None).values_list("reason", flat=True)
         report["sending"] = f"stopped: {', '.join(stops)}" if stops else "ok"
     return JsonResponse(report, status=200 if healthy else 503)

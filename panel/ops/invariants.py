@@ -11,19 +11,21 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import connection, transaction
-from django.utils import timezone
 
 from billing import append_only, constraints
 from catalog.shop import catalog_version_triggers
 from orders.models import Order
 from orders.states import UNSENT_REVIEWS, Submission
+from panel.alerts import running
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert, record_heartbeat, resolve_alert
+from panel.lib import clock
 from panel.site import registry as site
 
 MAX_SHOWN = 20
 GRACE = timedelta(seconds=60)
-HELD_GRACE = timedelta(hours=1)
+# No order is refunded for an hour after the clock jumped.
+HELD_GRACE = timedelta(hours=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,14 +213,14 @@ def _one_snapshot() -> Iterator[None]:
 
 
 def _overdue() -> Iterator[Breach]:
-    late = timezone.now() - GRACE
+    late = clock.now() - GRACE
     stuck = Order.objects.filter(submission=Submission.SUBMITTING, lease_until__lt=late)
     doubts = Order.objects.filter(submission=Submission.IN_DOUBT, review_reason="", doubt_until__lt=late)
     limit = timedelta(hours=site.QUEUE_LIMIT_HOURS.value)
     held = Order.objects.filter(
         submission=Submission.QUEUED,
         review_reason__in=("", *UNSENT_REVIEWS),
-        queued_at__lt=timezone.now() - limit - HELD_GRACE,
+        queued_at__lt=running.overdue_from(limit + HELD_GRACE),
     )
     for name, orders in (
         ("nothing waits in the queue past its limit", held),

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from django.conf import settings
 from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse
-from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -22,7 +21,9 @@ from orders.common.stops import open_stops
 from orders.models import Order, OrderInReview
 from orders.states import Submission
 from orders.tracking.monitor import poll_backlog
+from panel.alerts.clocks import wrong_clocks
 from panel.alerts.models import Alert, Heartbeat
+from panel.lib import clock
 
 
 @never_cache
@@ -50,6 +51,7 @@ class _Panel(Collector):
         yield from _not_accepted()
         yield from _stops()
         yield from _tasks()
+        yield from _clocks()
         yield _gauge("upmark_open_alerts", "Alerts that nobody resolved.", _open_alerts())
 
 
@@ -108,12 +110,25 @@ def _stops() -> Iterator[Metric]:
 
 
 def _tasks() -> Iterator[Metric]:
-    now = timezone.now()
+    now = clock.now()
     yield _by(
         "task",
         "upmark_task_age_seconds",
         "Since the task last finished a round.",
         {task: (now - beat).total_seconds() for task, beat in Heartbeat.objects.values_list("task", "beat_at")},
+    )
+
+
+def _clocks() -> Iterator[Metric]:
+    mine = clock.measured(max_age=clock.MAX_AGE)
+    yield _gauge(
+        "upmark_clock_offset_seconds", "How far this web server's clock is behind the database's.", mine.offset
+    )
+    yield _by(
+        "machine",
+        "upmark_wrong_clock_offset_seconds",
+        "The same of each machine whose worker does nothing because of it.",
+        {one.machine: one.offset / 1_000 for one in wrong_clocks()},
     )
 
 

@@ -23,6 +23,8 @@ from orders.tracking.canceled_services import watch_services
 from orders.tracking.monitor import watch_polls
 from orders.tracking.poll import poll_due_orders
 from panel.accounts.mails import send_account_mails
+from panel.alerts.clocks import may_work, offset_text
+from panel.lib import clock
 from panel.ops.pruning.prune import prune
 
 
@@ -93,5 +95,11 @@ def command_of(name: str) -> type[BaseCommand]:
 
 
 def run_round(name: str) -> str:
-    """Run the round of this name. Return its result as text for people. Raise CommandError on failure."""
+    """Run the round of this name. Return its result as text for people.
+
+    Raise CommandError on failure, and while this machine's clock is wrong.
+    """
+    if not may_work():
+        offset = clock.measured(max_age=clock.MAX_AGE).offset
+        raise CommandError(f"The clock of this machine is {offset_text(offset)}. Nothing was done.")
     return ROUNDS[name].done.format(count=ROUNDS[name].run())

@@ -127,6 +127,12 @@ def money(email: str) -> dict[str, Any]:
     return {"balance": Wallet.objects.get(customer__email=email).balance, "entries": [*map(list, entries)]}
 
 
+def alerts() -> list[str]:
+    """Return the causes of the open alerts, oldest first."""
+    found = apps.get_model("ops.Alert").objects.filter(resolved_at=None)
+    return list(found.order_by("pk").values_list("cause", flat=True))
+
+
 def refills() -> list[dict[str, Any]]:
     return list(Refill.objects.order_by("pk").values("pk", "order_id", "state", "upstream_id"))
 
@@ -161,7 +167,20 @@ def spent(key: int) -> int:
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     one.__name__: one
-    for one in (migrate, make_customer, deposit, make_key, connect, stock, catalog, orders, money, refills, change)
+    for one in (
+        migrate,
+        make_customer,
+        deposit,
+        make_key,
+        connect,
+        stock,
+        catalog,
+        orders,
+        money,
+        alerts,
+        refills,
+        change,
+    )
 } | {one.__name__: one for one in (age, staff_send_again, staff_bind, spent)}
 COMMANDS["run"] = lambda rounds: run(*rounds)
 

@@ -8,6 +8,7 @@ import threading
 from multiprocessing.connection import wait
 from pathlib import Path
 
+from panel import task_settings
 from panel.celery import app
 from tests.chaos import guards, sabotage
 from tests.chaos.child import log_to, shorten_searches
@@ -23,14 +24,14 @@ def serve(kind: str, name: str, *, log: str) -> None:
     sabotage.install()
     guards.install(log)
     shorten_searches()
-    app.conf.beat_schedule = {
-        entry: {**app.conf.beat_schedule[entry], "schedule": seconds} for entry, seconds in _INTERVALS.items()
-    }
+    schedule = {entry: {**app.conf.beat_schedule[entry], "schedule": seconds} for entry, seconds in _INTERVALS.items()}
+    app.conf.beat_schedule = schedule
+    task_settings.INTERVALS.update({entry["task"]: entry["schedule"] for entry in schedule.values()})
     if kind == "worker":
         app.worker_main(["worker", "--hostname", f"{name}@chaos", "--loglevel", "WARNING"])
     else:
-        schedule = str(Path(log).with_suffix(".schedule"))
-        app.start(["beat", "--scheduler", "celery.beat:Scheduler", "-s", schedule, "--pidfile=", "--loglevel=WARNING"])
+        kept = str(Path(log).with_suffix(".schedule"))
+        app.start(["beat", "--scheduler", "celery.beat:Scheduler", "-s", kept, "--pidfile=", "--loglevel=WARNING"])
 
 
 def _die_with_parent() -> None:

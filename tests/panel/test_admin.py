@@ -11,13 +11,16 @@ from django.contrib.admin import site
 from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from catalog.prices.storage import price_policy
 from orders.models import Order
 from orders.states import ReviewReason
 from panel.alerts.causes import Cause
+from panel.alerts.models import Alert, RunningTime
 from panel.alerts.services import raise_alert
 from tests import make
+from tests.admin_calls import action_address
 
 pytestmark = pytest.mark.django_db
 
@@ -74,9 +77,24 @@ def test_staff_when_they_grant_ownership_then_refused(customer):
 
 def test_alerts_when_resolved_in_bulk_then_all_close(staff_client):
     raise_alert(cause=Cause.LEDGER, text="Something")
-    from panel.alerts.models import Alert
-
     alert = Alert.objects.get()
     staff_client.post(reverse("admin:ops_alert_changelist"), {"action": "resolve", "_selected_action": [alert.pk]})
     alert.refresh_from_db()
     assert alert.resolved_at is not None
+
+
+def test_clock_when_trusted_on_the_alerts_page_then_not_in_doubt(staff_client):
+    """Only the alert about a jump has the button."""
+    now = timezone.now()
+    RunningTime.objects.create(pk=1, since=now, seen_at=now, doubted_since=now)
+    for cause in (Cause.LEDGER, Cause.CLOCK_JUMP):
+        raise_alert(cause=cause, text="Something")
+    other, alert = Alert.objects.order_by("pk")
+    assert staff_client.get(action_address("ops.alert", other.pk, "trust_clock")).status_code == 403
+    address = action_address("ops.alert", alert.pk, "trust_clock")
+    assert address in staff_client.get(reverse("admin:ops_alert_change", args=[alert.pk])).content.decode()
+    assert "clock says" in staff_client.get(address).content.decode()
+    assert RunningTime.objects.get().doubted_since
+    staff_client.post(address)
+    alert.refresh_from_db()
+    assert (RunningTime.objects.get().doubted_since, alert.resolved_at is None) == (None, False)

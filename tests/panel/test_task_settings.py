@@ -1,10 +1,11 @@
-"""Messages are hints: each expires, and on Redis none is acknowledged."""
+"""Messages are hints: none carries an expiry, and on Redis none is acknowledged."""
 
 from __future__ import annotations
 
 import ast
 import runpy
 import threading
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -81,26 +82,41 @@ def test_connection_when_the_broker_is_away_then_retried_without_end(monkeypatch
     assert waits == [3, 3]
 
 
-def test_beat_when_it_ticks_then_the_message_expires_before_the_next():
-    assert app.conf.beat_schedule
-    for name, entry in app.conf.beat_schedule.items():
-        assert 0 < entry["options"]["expires"] <= entry["schedule"], name
+def test_beat_when_it_ticks_then_often_and_without_an_expiry():
+    """An expiry compares two clocks: a worker ten seconds ahead of beat discarded every tick."""
+    assert {entry["task"] for entry in app.conf.beat_schedule.values()} == set(task_settings.INTERVALS)
+    for entry in app.conf.beat_schedule.values():
+        every = entry["schedule"].run_every.total_seconds()
+        assert every == min(task_settings.INTERVALS[entry["task"]], 60), entry
+        assert "options" not in entry
+    assert app.conf.beat_scheduler == "celery.beat:Scheduler"
 
 
-def test_hint_when_sent_then_it_expires(monkeypatch):
+def test_beat_when_the_clock_is_set_back_then_it_goes_on_ticking(monkeypatch):
+    tick = app.conf.beat_schedule["submit-orders"]["schedule"]
+    before = tick.now()
+    passed = time.monotonic() + 3
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+    monkeypatch.setattr(time, "monotonic", lambda: passed)
+    assert tick.is_due(before)[0]
+
+
+def test_hint_when_sent_then_with_its_time_and_no_expiry(monkeypatch):
     sent: list[dict[str, object]] = []
     monkeypatch.setattr(task_hints, "current_app", SimpleNamespace(send_task=lambda task, **given: sent.append(given)))
     task_hints._send("orders.tasks.submit_orders")
-    assert 0 < sent[0]["expires"] <= 60
+    assert set(sent[0]) == {"headers", "retry"}
+    assert set(sent[0]["headers"]) == {"hinted_at"}
 
 
-def test_task_when_it_sends_another_then_that_one_expires_too():
-    found = 0
+def test_tasks_when_they_send_others_then_only_with_a_time():
+    found = set()
     for path in (path for folder in (*DOMAIN, "panel") for path in modules(folder)):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
                 assert node.func.attr not in ("delay", "delay_on_commit", "apply_async_on_commit"), path
                 if node.func.attr in ("apply_async", "send_task"):
-                    found += 1
-                    assert "expires" in [keyword.arg for keyword in node.keywords], (path, node.lineno)
-    assert found
+                    found.add(path.name)
+                    given = {keyword.arg for keyword in node.keywords}
+                    assert "headers" in given and "expires" not in given, (path, node.lineno)
+    assert found == {"rounds.py", "task_hints.py"}

@@ -8,10 +8,10 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from panel.accounts.models import ApiKey
+from panel.lib import clock
 from panel.site import registry as site
 
 log = structlog.get_logger(__name__)
@@ -32,7 +32,7 @@ def mail_of_new_key(*, request: HttpRequest, key: ApiKey) -> bool:
         "keys_url": f"{settings.SITE_URL}{reverse('api_keys')}",
         "ip": address,
         "user_agent": adapter.get_http_user_agent(request)[:200],
-        "timestamp": timezone.now(),
+        "timestamp": clock.now(),
     }
     try:
         adapter.send_mail("account/email/api_key_made", key.customer.email, context)

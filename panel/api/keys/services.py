@@ -19,6 +19,7 @@ from orders.models import Order
 from panel.accounts.addresses import hold_account
 from panel.accounts.models import ApiKey, User
 from panel.api.key_use import digest_of
+from panel.lib import clock
 
 # Keys in use per customer.
 MAX_KEYS = 20
@@ -75,7 +76,7 @@ def make_key(
         if keys_in_use(customer=customer).count() >= MAX_KEYS:
             text = _("You have %(count)s keys, which is the most. Revoke one that you no longer use.")
             raise TooManyKeys(text % {"count": MAX_KEYS})
-        if ApiKey.objects.filter(customer=customer, created_at__gt=timezone.now() - ONE_DAY).count() >= MAX_MADE_A_DAY:
+        if ApiKey.objects.filter(customer=customer, created_at__gt=clock.now() - ONE_DAY).count() >= MAX_MADE_A_DAY:
             text = _("You have made %(count)s keys within a day, which is the most. Try again tomorrow.")
             raise TooManyKeys(text % {"count": MAX_MADE_A_DAY})
         key = ApiKey.objects.create(
@@ -132,7 +133,7 @@ def keys_revoked(*, customer: User) -> QuerySet[ApiKey]:
 
 def revoke_key(*, key: ApiKey) -> bool:
     """Revoke the key for good, from the next request on. Return False if it was revoked before."""
-    return bool(ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=timezone.now()))
+    return bool(ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=clock.now()))
 
 
 def read_networks(text: str) -> list[str]:

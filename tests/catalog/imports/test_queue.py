@@ -144,7 +144,7 @@ def test_claim_when_another_worker_claimed_first_then_skipped(provider, monkeypa
                 SyncRun.objects.update(outcome="running", started_at=moments[0], lease_until=moments[0])
             return moments[-1]
 
-    monkeypatch.setattr(queue, "timezone", ClaimingFirst)
+    monkeypatch.setattr(queue, "clock", ClaimingFirst)
     assert queue._claim_next() is None
     assert len(moments) == 2
     assert SyncRun.objects.get().lease_until == moments[0]

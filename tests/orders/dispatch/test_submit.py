@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db.models import F
 from django.utils import timezone
 
 import orders.dispatch.submit
@@ -29,7 +30,7 @@ from orders.marks.guard import may_send
 from orders.models import Order, OrderEvent, PlacementAttempt
 from orders.review import decisions
 from orders.states import AttemptOutcome, ReviewReason, Status, Submission
-from panel.alerts.models import Alert
+from panel.alerts.models import Alert, RunningGap, RunningTime
 from panel.lib.http.calls import HUNG_SECONDS
 from panel.sandbox.http import faults
 from panel.sandbox.server import SandboxServer
@@ -537,6 +538,27 @@ def test_order_when_it_waits_for_a_day_then_canceled_and_refunded(upstream, cust
     assert money_of(customer) == PAID_AND_REFUNDED
     assert "1 order was canceled" in Alert.objects.get(cause=f"provider:{provider.pk}:held").text
     assert upstream.orders() == []
+
+
+@pytest.mark.usefixtures("real_running")
+def test_order_when_the_clock_jumps_a_day_then_not_refunded(customer, order):
+    """All orders in the queue were canceled and refunded by a clock that was a day ahead."""
+    meet_deadlines()
+    jumped = timezone.now() - timedelta(hours=24.1)
+    Order.objects.update(queued_at=jumped)
+    RunningTime.objects.update(since=jumped - timedelta(days=1), seen_at=jumped)
+    for _ in range(3):
+        meet_deadlines()
+        assert (fresh(order).submission, money_of(customer)) == (Submission.QUEUED, PAID)
+    assert Alert.objects.get(resolved_at=None).cause == "clock-jump"
+    # After an hour without a jump, deadlines are met again; this order still waits for its day.
+    RunningTime.objects.update(doubted_since=timezone.now() - timedelta(hours=1))
+    meet_deadlines()
+    assert not Alert.objects.filter(resolved_at=None).exists()
+    assert (fresh(order).submission, money_of(customer)) == (Submission.QUEUED, PAID)
+    RunningGap.objects.update(ended_at=F("began_at"))
+    meet_deadlines()
+    assert (fresh(order).submission, money_of(customer)) == (Submission.REFUSED, PAID_AND_REFUNDED)
 
 
 def test_order_when_refusal_is_unknown_then_no_deadline_refunds_it(upstream, customer, order):

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from billing import ledger
 from catalog.provider_accounts import client_for
+from orders.dispatch.timeouts import watch_clock
 from orders.models import CancelRequest, Order, OrderPoll
 from orders.requests.cancel import request_cancel
 from orders.review.manual_close import close_accepted
@@ -17,7 +18,8 @@ from orders.states import Status
 from orders.tracking.apply import apply_answers
 from orders.tracking.poll import poll_due_orders
 from orders.tracking.waves import Held, is_wave, next_hold
-from panel.alerts.models import Alert
+from panel.alerts.models import Alert, RunningTime
+from panel.alerts.running import trust_clock
 from tests.scenes import at_once, create_accepted, fresh, poll_now, polls_of, refunds_of, statements
 
 # -- the decisions -----------------------------------------------------------------------------------
@@ -132,6 +134,26 @@ def test_wave_when_the_second_answer_agrees_then_paid_once(upstream, customer, s
     assert paid(made) == [[250_000]] * 3
     assert not OrderPoll.objects.exclude(held_since=None, held_status="", held_refund=None).exists()
     assert "We check that once more" not in signed_in.get(f"/orders/{made[0].pk}/").content.decode()
+
+
+@in_scenes
+def test_wave_when_the_clock_jumped_then_paid_once_it_is_trusted(upstream, customer, service, real_running):
+    """The wait was over at once by a clock that was set ahead."""
+    watch_clock()
+    made = create_accepted(customer, service, 3)
+    cancel_there(upstream, made)
+    poll_now()
+    RunningTime.objects.update(seen_at=timezone.now() - timedelta(hours=1))
+    pass_time(minutes=61)
+    poll_now()
+    watch_clock()
+    poll_now()
+    assert paid(made) == NOTHING
+    # Without asking the provider all the time.
+    assert fresh(made[0]).next_check_at - timezone.now() > timedelta(minutes=9)
+    trust_clock()
+    poll_now()
+    assert paid(made) == [[250_000]] * 3
 
 
 @in_scenes

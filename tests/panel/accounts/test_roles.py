@@ -95,6 +95,7 @@ OWNER_PAGES = MANAGER_PAGES | named("""
     billing_paymentmethod: changelist add change delete history
     billing_wallet: move_money
     catalog_provider: add
+    ops_alert: trust_clock
     orders_after: restore
     orders_orphan: changelist change history adopt write_off
 """)
@@ -188,7 +189,9 @@ def shop(customer: User, provider: Provider) -> dict[str, Any]:
     edits = [Edit("panel", (1,), {"margin_bp": 7_000})]
     draft = draft_change(edits=edits, source="panel", summary="Still more", actor=None)
     invited = make.invited("invited@example.org")
+    raise_alert(cause=Cause.CLOCK_JUMP, text="The clock jumped.")
     special = {
+        "ops_alert_trust_clock": Alert.objects.get(cause=Cause.CLOCK_JUMP),
         "billing_wallet_of_customer": customer,
         "catalog_pricechange_preview": draft,
         "accounts_user_invite_again": invited,

@@ -9,8 +9,9 @@ from django.utils import timezone
 
 from orders.common.stops import stop_sending
 from orders.states import StopReason
-from panel.alerts.models import Heartbeat
+from panel.alerts.models import Heartbeat, WrongClock
 from panel.alerts.services import record_heartbeat
+from panel.lib import clock
 from panel.ops.health import TICKING
 from tests.commands import SECRETS, run_python
 
@@ -21,7 +22,7 @@ def test_healthz_when_all_works_then_ok(client):
         record_heartbeat(task=task)
     response = client.get("/healthz")
     assert response.status_code == 200
-    assert response.json() == {"database": "ok", "cache": "ok", "tasks": "ok", "sending": "ok"}
+    assert response.json() == {"database": "ok", "cache": "ok", "tasks": "ok", "clocks": "ok", "sending": "ok"}
     assert "no-store" in response.headers["Cache-Control"]
 
 
@@ -33,6 +34,16 @@ def test_healthz_when_tasks_are_late_then_reported_and_still_200(client):
     Heartbeat.objects.filter(task="poll_orders").update(beat_at=timezone.now() - timedelta(minutes=3))
     response = client.get("/healthz")
     assert (response.status_code, response.json()["tasks"]) == (200, "late: poll_orders")
+
+
+@pytest.mark.django_db
+def test_healthz_when_clocks_are_wrong_then_reported_and_still_200(client, monkeypatch):
+    monkeypatch.setattr(clock, "measured", lambda max_age: clock.Measurement(300.0, 0.1, 0.0, 0.0))
+    WrongClock.objects.create(machine="secret-name", offset=-10_400, measured_at=clock.now())
+    WrongClock.objects.create(machine="long-gone", offset=300_000, measured_at=clock.now() - timedelta(minutes=3))
+    response = client.get("/healthz")
+    expected = "wrong: web is 5 min behind the database, a worker is 10 s ahead of the database"
+    assert (response.status_code, response.json()["clocks"]) == (200, expected)
 
 
 @pytest.mark.django_db

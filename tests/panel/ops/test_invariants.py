@@ -19,7 +19,7 @@ from billing.deposits import approve_deposit
 from billing.models import Deposit, Entry, Wallet
 from orders.models import Order
 from orders.states import Submission
-from panel.alerts.models import Alert, Heartbeat
+from panel.alerts.models import Alert, Heartbeat, RunningTime
 from panel.ops.invariants import find_breaches
 from panel.ops.tasks import check_ledger
 from tests import make
@@ -331,6 +331,16 @@ def test_check_ledger_when_order_is_queued_past_limit_then_found(shop, hours, re
         review_reason=review,
     )
     assert found() == expected
+
+
+def test_check_ledger_when_the_clock_jumped_then_no_wait_is_a_breach(shop, real_running):
+    Order.objects.update(submission=Submission.QUEUED, status="pending", queued_at=timezone.now() - timedelta(days=2))
+    assert found() == []
+    now = timezone.now()
+    RunningTime.objects.create(pk=1, since=now - timedelta(days=9), seen_at=now, doubted_since=now)
+    assert found() == []
+    RunningTime.objects.update(doubted_since=None)
+    assert found() == [HELD]
 
 
 @pytest.mark.parametrize("name", append_only.NAMES)
