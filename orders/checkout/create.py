@@ -241,7 +241,7 @@ def _lock_and_find(customer: User, request_key: str) -> Order | None:
     same = _with_key(customer, request_key)
     locked = Wallet.objects.select_for_update(no_key=True).filter(customer=customer)
     # A repetition is rare: to ask whether there is one costs less than to load it.
-    return same.get() if locked.values_list(Exists(same), flat=True).get() else None
+    return same.get() if locked.values_list(Exists(same), flat=True).first() else None
 
 
 def _with_key(customer: User, request_key: str) -> QuerySet[Order]:

@@ -150,13 +150,15 @@ def test_round_when_another_panel_appears_then_an_alert_until_gone():
 
 
 @pytest.mark.processes
-@pytest.mark.parametrize("command", [("-c", "import panel.wsgi"), ("-m", "celery", "-A", "panel", "worker")])
-def test_server_when_another_panel_has_its_folder_then_it_refuses(tmp_path, command):
+def test_servers_when_another_panel_has_their_folder_then_refused(tmp_path):
     assert NeighbourCheck in app.steps["worker"]
-    environment = {**SECRETS, "DATABASE_URL": Database(tmp_path, in_file=True).url, "VAR_DIR": str(tmp_path)}
-    migrated = run_python("manage.py", "migrate", "-v", "0", **environment)
-    assert migrated.returncode == 0, migrated.stderr
-    with locked_by_a_panel(tmp_path, "another"):
-        run = run_python(*command, **environment)
-    assert run.returncode != 0
-    assert f"{ImproperlyConfigured.__name__}: Another panel that runs uses the folder {tmp_path}" in run.stderr
+    database = Database(tmp_path)
+    environment = {**SECRETS, "DATABASE_URL": database.url, "VAR_DIR": str(tmp_path)}
+    try:
+        with locked_by_a_panel(tmp_path, "another"):
+            for command in (("-c", "import panel.wsgi"), ("-m", "celery", "-A", "panel", "worker")):
+                run = run_python(*command, **environment)
+                assert run.returncode != 0
+                assert f"{ImproperlyConfigured.__name__}: Another panel that runs uses the folder" in run.stderr
+    finally:
+        database.drop()
