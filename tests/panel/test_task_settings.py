@@ -119,4 +119,4 @@ def test_tasks_when_they_send_others_then_only_with_a_time():
                     found.add(path.name)
                     given = {keyword.arg for keyword in node.keywords}
                     assert "headers" in given and "expires" not in given, (path, node.lineno)
-    assert found == {"rounds.py", "task_hints.py"}
+    assert found == {"task_hints.py"}
