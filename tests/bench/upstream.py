@@ -9,7 +9,6 @@ the end of input.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import random
 import subprocess
@@ -160,8 +159,8 @@ class _Provider:
         try:
             while await self._exchange(reader, writer):
                 pass
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass  # The client closed its connection, as it does at the end.
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            pass  # The client closed its connection, as it does at the end, or the process ends.
         finally:
             writer.close()
 
@@ -187,8 +186,7 @@ class _Provider:
     async def _is_answered(self) -> bool:
         drawn = self._draw.randrange(100)
         if drawn < self._hung:
-            with contextlib.suppress(asyncio.CancelledError):  # At the end of the process.
-                await asyncio.sleep(3_600)
+            await asyncio.sleep(3_600)
         return drawn >= self._hung + self._cut
 
 
