@@ -1,5 +1,6 @@
 """Celery tasks of orders. Each does one round of what is due; running it twice is harmless."""
 
+from celery import shared_task
 from celery.signals import worker_shutting_down
 
 from catalog.provider_rounds import start_lanes
@@ -97,3 +98,17 @@ def count_figures() -> None:
     statistics.count_changed_figures(counted_at=counted_at)
     # From its begin: a round that ends after midnight is not the first of the new day, which counts all figures.
     record_heartbeat(task="count_figures", at=began)
+
+
+def _leave_to_rounds(provider_id: int) -> None:
+    """Do nothing: only messages of the release before name it, and the rounds find the same work."""
+
+
+for _name in (
+    "submit_provider_orders",
+    "reconcile_provider_orders",
+    "poll_provider_orders",
+    "send_provider_requests",
+    "poll_provider_refills",
+):
+    shared_task(name=f"orders.tasks.{_name}")(_leave_to_rounds)

@@ -89,4 +89,3 @@ def test_data_when_filled_then_like_what_the_panel_writes():
         fill(orders=ORDERS)
     # Nothing indexes this reference: while it is there, deleting an attempt reads all orders.
     Order.objects.update(accepted_attempt=None)
-
