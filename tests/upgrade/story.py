@@ -124,7 +124,7 @@ class Upgrade:
         self.reset_link = re.findall(r"http\S+/reset/key/\S+", text)[0]
         self.invitation_link = do("invite", email=INVITED)
         do("invite", email=INVITED_LATELY)
-        do("beat_an_hour_ago")
+        do("beat_minutes_ago")
         do("make_due")
         # A change at the provider that no poll has seen yet.
         self._set_at_provider("running", status="In progress", remains=10)
