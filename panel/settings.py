@@ -229,6 +229,14 @@ if USES_SQLITE:
 else:
     _database["CONN_MAX_AGE"] = env.int("DATABASE_CONN_MAX_AGE", default=60)
     _database["CONN_HEALTH_CHECKS"] = True
+    # A server that vanished is noticed within a minute: a lane that waits for it would hold up its provider for hours.
+    _database["OPTIONS"] = {
+        "keepalives_idle": 30,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 60_000,
+        **_database.get("OPTIONS", {}),
+    }
 
 CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://")}
 _cache = CACHES["default"]

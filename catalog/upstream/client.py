@@ -107,7 +107,7 @@ class UpstreamClient:
         except UnicodeEncodeError:
             evidence = Evidence(Phase.NEW, None, "", 0)
             return NotSent("the parameters hold characters that cannot be sent", evidence)
-        text, failure, evidence = self._exchange(form, timeout=self._add_timeout, not_after=not_after)
+        text, failure, evidence = self._exchange(form, timeout=self._add_timeout, not_after=not_after, reads=False)
         return judge_add(text=text, failure=failure, evidence=evidence)
 
     # -- cancel and refill -------------------------------------------------------------------------
@@ -219,7 +219,7 @@ class UpstreamClient:
         pause = _FIRST_PAUSE
         while True:
             left = max(deadline - time.monotonic(), 0.001)
-            text, failure, evidence = self._exchange(form, timeout=left, max_body=max_body)
+            text, failure, evidence = self._exchange(form, timeout=left, max_body=max_body, reads=max_body == MAX_BODY)
             try:
                 return judge_reading(parse, text=text, failure=failure, evidence=evidence)
             except UpstreamUnavailable:
@@ -245,6 +245,7 @@ class UpstreamClient:
         timeout: float,
         max_body: int = MAX_BODY,
         not_after: float | None = None,
+        reads: bool,
     ) -> tuple[str, str, Evidence]:
         """Return the text of the answer, why it is incomplete ("" if whole), and evidence; all without the API key."""
         request = Request(
@@ -258,7 +259,7 @@ class UpstreamClient:
             not_after=not_after,
         )
         leave_database(host=self._host)
-        with CALLS.watched(self._host) as call:
+        with CALLS.watched(self._host, reads=reads) as call:
             answer = transport.post_form(request)
             call.answered = answer.http_status is not None
         text = self._redact.before_parsing(decode_body(answer.body))

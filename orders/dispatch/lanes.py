@@ -7,6 +7,7 @@ from functools import partial
 from catalog.models import Provider
 from catalog.provider_rounds import start_lane
 from orders.dispatch.submit import providers_with_due_orders, submit_for_provider
+from panel.alerts.clocks import may_work
 from panel.lib.http.calls import CALLS, host_of
 from panel.site import registry as site
 
@@ -22,5 +23,9 @@ def _start(provider: Provider) -> bool:
 
 
 def _send(*, provider: Provider) -> int:
+    # Lanes start lanes for as long as there are orders: each looks anew at the provider and at the clock.
+    current = Provider.objects.filter(pk=provider.pk).first()
+    if current is None or not may_work():
+        return 0
     # Each lane that has an order starts the next before it sends, so that all begin at once.
-    return submit_for_provider(provider=provider, on_claim=partial(_start, provider))
+    return submit_for_provider(provider=current, on_claim=partial(_start, current))

@@ -258,7 +258,10 @@ def _orders_the_same(one: Order, other: Order) -> bool:
 
 
 def _record_refused(order: Order, attempt: PlacementAttempt, outcome: Refused) -> None:
-    if outcome.code in PROVIDER_WIDE:
+    if outcome.code is ErrorCode.FUNDS:
+        # Cheaper orders go first: tried again and again, one that is too dear would keep all others waiting.
+        _requeue(order, text=outcome.text, wait=timedelta(0), turn=waiting_turn(order.turn))
+    elif outcome.code in PROVIDER_WIDE:
         _back_to_queue(order, outcome.text, wait=timedelta(0))
     elif not _is_known(outcome):
         # The provider refuses it in unknown words, which are not safe to act on.

@@ -35,14 +35,15 @@ def bring_back_due_times(by: timedelta) -> None:
     doubt = timedelta(minutes=site.DOUBT_DEADLINE_MINUTES.value) + SPARE
     queued = Order.objects.filter(submission__in=(Submission.QUEUED, Submission.IN_DOUBT))
     moved = (
-        _move(queued, "next_action_at", by, wait)
+        # Providers first, as a claim locks them before its order.
+        _move(Provider.objects.all(), "paused_until", by, wait)
+        + _move(Provider.objects.all(), "polling_until", by, wait)
+        + _move(queued, "next_action_at", by, wait)
         + _move(Order.objects.filter(submission=Submission.SUBMITTING), "lease_until", by, lease)
         + _move(Order.objects.filter(submission=Submission.IN_DOUBT), "doubt_until", by, doubt)
         + _move(OrderPoll.objects.all(), "due_at", by, wait)
         + _move(CancelRequest.objects.all(), "next_action_at", by, wait)
         + _move(Refill.objects.all(), "next_action_at", by, wait)
-        + _move(Provider.objects.all(), "paused_until", by, wait)
-        + _move(Provider.objects.all(), "polling_until", by, wait)
         + _move(SyncRun.objects.filter(outcome=SyncRun.Outcome.RUNNING), "lease_until", by, IMPORT_LEASE + SPARE)
     )
     log.warning("clock was set back", seconds=round(by.total_seconds()), moved=moved)

@@ -83,7 +83,9 @@ def begin_round(*, task: str, interval: timedelta, hinted_at: datetime | None = 
 def end_round(*, task: str, interval: timedelta, begun_at: datetime) -> None:
     """Store that the round ended, where the interval is longer than RETRY_AFTER: the next is due after the interval."""
     if interval > RETRY_AFTER:
-        Round.objects.filter(task=task, begun_at=begun_at).update(due_at=begun_at + rest_of(interval))
+        # Whichever round of several ends first: one that takes longer than RETRY_AFTER is begun again meanwhile.
+        due_at = begun_at + rest_of(interval)
+        Round.objects.filter(task=task, due_at__lt=due_at).update(due_at=due_at)
 
 
 def rest_of(interval: timedelta) -> timedelta:

@@ -130,10 +130,11 @@ def _moment_before(row: RunningTime, *, now: datetime, length: timedelta) -> dat
 
 
 def _look(set_back: Callable[[timedelta], None]) -> None:
-    now = clock.now()
-    row, is_first = RunningTime.objects.get_or_create(pk=1, defaults={"since": now, "seen_at": now})
+    began = clock.now()
+    row, is_first = RunningTime.objects.get_or_create(pk=1, defaults={"since": began, "seen_at": began})
     if is_first:
         return
+    now = clock.now()  # After the row: a wait for the database is no clock that was set back.
     if is_jump(seen_at=row.seen_at, now=now):
         _store_jump(row, now, set_back)
         return

@@ -18,7 +18,7 @@ from panel.lib.http.calls import CALLS
 
 log = structlog.get_logger(__name__)
 
-MAX_LANES = 96
+MAX_LANES = 64
 # Lanes for one host that hangs or has not answered yet, and for all such hosts together.
 MAX_SUSPECT_LANES = 2
 MAX_ALL_SUSPECT_LANES = MAX_LANES // 2
@@ -27,8 +27,10 @@ MAX_ALL_SUSPECT_LANES = MAX_LANES // 2
 class Lanes:
     """A pool of lanes. Each has the name of its work and the host that it waits for."""
 
-    def __init__(self, *, is_suspect: Callable[[str], bool] = CALLS.is_suspect) -> None:
-        self._is_suspect = is_suspect
+    def __init__(
+        self, *, is_suspect: Callable[[str], bool] = CALLS.is_suspect, hangs: Callable[[str], bool] = CALLS.hangs
+    ) -> None:
+        self._is_suspect, self._hangs = is_suspect, hangs
         self._lock = threading.Lock()
         self._names: Counter[str] = Counter()
         self._hosts: Counter[str] = Counter()
@@ -49,9 +51,11 @@ class Lanes:
                 self._pool = ThreadPoolExecutor(MAX_LANES, thread_name_prefix="lane")
             try:
                 self._pool.submit(self._run, work, name, host)
-            except RuntimeError:  # The process ends, or there are no more threads.
+            except RuntimeError as error:
                 log.warning("no lane started", lane=name, exc_info=True)
-                self._leave(name, host)
+                # Without a new thread the work is queued all the same, and another lane's thread does it.
+                if "new thread" not in str(error):
+                    self._leave(name, host)
                 return False
         return True
 
@@ -79,8 +83,9 @@ class Lanes:
             return True
         if self._hosts[host] >= MAX_SUSPECT_LANES:
             return False
-        suspects = sum(count for one, count in self._hosts.items() if self._is_suspect(one))
-        return suspects < MAX_ALL_SUSPECT_LANES
+        # Hosts that hang must not keep out one that was not asked yet.
+        hanging = sum(count for one, count in self._hosts.items() if self._hangs(one))
+        return not self._hangs(host) or hanging < MAX_ALL_SUSPECT_LANES
 
     def _run(self, work: Callable[[], object], name: str, host: str) -> None:
         _here.is_lane = True
@@ -89,9 +94,11 @@ class Lanes:
         except Exception:
             log.exception("lane failed", lane=name)
         finally:
-            connections.close_all()
-            with self._lock:
-                self._leave(name, host)
+            try:
+                connections.close_all()
+            finally:
+                with self._lock:
+                    self._leave(name, host)
 
     def _leave(self, name: str, host: str) -> None:
         for counter, key in ((self._names, name), (self._hosts, host)):

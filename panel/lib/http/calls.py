@@ -23,18 +23,20 @@ _MAX_TIMES = 20
 class Call:
     """A call that runs. Set `answered` when an answer came, whatever it says."""
 
-    __slots__ = ("answered", "began")
+    __slots__ = ("answered", "began", "reads")
 
-    def __init__(self, began: float) -> None:
-        self.began = began
+    def __init__(self, began: float, *, reads: bool) -> None:
+        self.began, self.reads = began, reads
         self.answered = False
 
 
 @dataclass(slots=True)
 class _Host:
     running: set[Call] = field(default_factory=set)
-    # Calls in a row that hung, since the last answer; and how long the last answers took, in seconds.
+    # Calls in a row that hung, since the last answer.
     hung: int = 0
+    has_answered: bool = False
+    # How many seconds the last reading calls took, those that were given up included.
     times: deque[float] = field(default_factory=lambda: deque(maxlen=_MAX_TIMES))
 
 
@@ -47,9 +49,9 @@ class Calls:
         self._hosts: dict[str, _Host] = {}
 
     @contextmanager
-    def watched(self, host: str) -> Iterator[Call]:
-        """Watch a call while it runs."""
-        call = Call(self._clock())
+    def watched(self, host: str, *, reads: bool) -> Iterator[Call]:
+        """Watch a call while it runs. `reads`: it only reads, and may be asked again."""
+        call = Call(self._clock(), reads=reads)
         with self._lock:
             known = self._hosts.setdefault(host, _Host())
             known.running.add(call)
@@ -59,9 +61,10 @@ class Calls:
             took = self._clock() - call.began
             with self._lock:
                 known.running.discard(call)
-                if call.answered:
-                    known.hung = 0
+                if call.reads and (call.answered or took > HUNG_SECONDS):
                     known.times.append(took)
+                if call.answered:
+                    known.hung, known.has_answered = 0, True
                 elif took > HUNG_SECONDS:
                     known.hung += 1
 
@@ -75,7 +78,13 @@ class Calls:
         """Return True if the last calls to the host hung, or if it has not answered this process yet."""
         with self._lock:
             known = self._hosts.get(host)
-            return known is None or not known.times or known.hung + self._waiting(known) >= MIN_HUNG
+            return known is None or not known.has_answered or self._hangs(known)
+
+    def hangs(self, host: str) -> bool:
+        """Return True if the last calls to the host hung. One that was not asked yet does not."""
+        with self._lock:
+            known = self._hosts.get(host)
+            return known is not None and self._hangs(known)
 
     def patience(self, host: str, *, longest: float) -> float:
         """Return for how many seconds to wait for an answer that may be asked for again, `longest` at most."""
@@ -83,6 +92,9 @@ class Calls:
             known = self._hosts.get(host)
             slowest = max(known.times, default=longest) if known else longest
         return min(max(slowest * PATIENCE, MIN_PATIENCE), longest)
+
+    def _hangs(self, known: _Host) -> bool:
+        return known.hung + self._waiting(known) >= MIN_HUNG
 
     def _waiting(self, known: _Host) -> int:
         now = self._clock()

@@ -210,7 +210,7 @@ def test_order_when_the_one_before_was_just_sent_then_next_turn(upstream, provid
 def test_order_when_requeued_after_an_outage_then_goes_first(upstream, provider, service, alice, bob):
     """After an outage the orders that had waited longest went last."""
     first = make.order(alice, service, quantity=100)
-    upstream.inject(faults.reply(body=b'{"error": "Not enough funds on balance"}', action="add"))
+    upstream.inject(faults.reply(body=b'{"error": "Invalid API key"}', action="add"))
     submit_now()
     assert fresh(first).submission == Submission.QUEUED
     make.order(bob, service, quantity=200)

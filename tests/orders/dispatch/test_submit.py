@@ -971,3 +971,14 @@ def test_order_when_refused_after_two_waits_then_refunded_once(upstream, custome
     assert fresh(order).submission == Submission.REFUSED
     assert Entry.objects.filter(order_ref=order.pk).count() == 2
     assert money_of(customer) == PAID_AND_REFUNDED
+
+
+def test_order_when_too_dear_for_our_balance_then_cheaper_ones_are_sent(upstream, provider, customer, other, service):
+    """One that the balance does not suffice for must not keep all others waiting until its day is over."""
+    upstream.set_balance("0.25")
+    dear = make.order(customer, service, quantity=1_000)
+    cheap = make.order(other, service, quantity=100)
+    for _ in range(3):
+        Provider.objects.update(paused_until=timezone.now())
+        submit_due_orders()
+    assert (fresh(dear).submission, fresh(cheap).submission) == (Submission.QUEUED, Submission.ACCEPTED)

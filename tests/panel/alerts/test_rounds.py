@@ -100,13 +100,16 @@ def test_hourly_round_when_killed_then_due_again_in_minutes(passes):
 
 
 @pytest.mark.django_db
-def test_round_when_it_ends_late_then_the_next_ones_time_stays(passes):
+def test_round_when_it_takes_long_then_its_end_counts_all_the_same(passes):
+    """Begun again each ten minutes, rounds would be more and more, and none would ever count as done."""
     late = begin_round(task=TASK, interval=LONG)
     passes(601)
-    assert begins(LONG)
-    due_at = Round.objects.get().due_at
+    begun_at = begin_round(task=TASK, interval=LONG)
     end_round(task=TASK, interval=LONG, begun_at=late)
-    assert Round.objects.get().due_at == due_at
+    assert Round.objects.get().due_at == late + rest_of(LONG)
+    end_round(task=TASK, interval=LONG, begun_at=begun_at)
+    end_round(task=TASK, interval=LONG, begun_at=late)
+    assert Round.objects.get().due_at == begun_at + rest_of(LONG)
 
 
 @pytest.mark.django_db(transaction=True)

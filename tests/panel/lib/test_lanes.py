@@ -10,7 +10,7 @@ import pytest
 from panel.lib import lanes
 from panel.lib.lanes import Lanes
 
-HANGING = "hanging"
+HANGING, UNKNOWN = "hanging", "unknown"
 
 
 class Held:
@@ -32,7 +32,9 @@ def held() -> Held:
 
 @pytest.fixture
 def pool(held: Held) -> Iterator[Lanes]:
-    pool = Lanes(is_suspect=lambda host: host.startswith(HANGING))
+    pool = Lanes(
+        is_suspect=lambda host: host.startswith((HANGING, UNKNOWN)), hangs=lambda host: host.startswith(HANGING)
+    )
     yield pool
     held.gate.set()
     pool.close()
@@ -71,8 +73,10 @@ def test_lanes_when_many_hosts_hang_then_half_is_left(pool: Lanes, held: Held, m
     monkeypatch.setattr(lanes, "MAX_ALL_SUSPECT_LANES", 4)
     hung = [start(pool, held, f"{number}", f"{HANGING}{number}") for number in range(6)]
     assert hung == [True] * 4 + [False] * 2
+    # One that was not asked yet may be healthy.
+    assert start(pool, held, "new", UNKNOWN)
     healthy = [start(pool, held, f"h{number}", f"host{number}") for number in range(6)]
-    assert healthy == [True] * 4 + [False] * 2
+    assert healthy == [True] * 3 + [False] * 3
 
 
 def test_lanes_when_work_fails_then_the_lane_is_free_again(pool: Lanes, held: Held) -> None:
@@ -88,11 +92,9 @@ def test_lanes_when_work_fails_then_the_lane_is_free_again(pool: Lanes, held: He
         pass
 
 
-def test_lanes_when_there_are_no_more_threads_then_none_begins(
-    pool: Lanes, held: Held, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_lanes_when_the_process_ends_then_none_begins(pool: Lanes, held: Held, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
-        raise RuntimeError("can't start new thread")
+        raise RuntimeError("cannot schedule new futures after shutdown")
 
     with monkeypatch.context() as patch:
         patch.setattr("concurrent.futures.ThreadPoolExecutor.submit", refuse)

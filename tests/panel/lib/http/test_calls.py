@@ -30,14 +30,14 @@ def calls(clock: Clock) -> Calls:
     return Calls(clock)
 
 
-def call(calls: Calls, clock: Clock, *, seconds: float, answered: bool) -> None:
-    with calls.watched(HOST) as one:
+def call(calls: Calls, clock: Clock, *, seconds: float, answered: bool, reads: bool = True) -> None:
+    with calls.watched(HOST, reads=reads) as one:
         clock.now += seconds
         one.answered = answered
 
 
 def begin(calls: Calls) -> AbstractContextManager[Any]:
-    watched = calls.watched(HOST)
+    watched = calls.watched(HOST, reads=True)
     watched.__enter__()
     return watched
 
@@ -79,6 +79,26 @@ def test_patience_when_answers_came_then_it_follows_them(
     for seconds in took:
         call(calls, clock, seconds=seconds, answered=True)
     assert calls.patience(HOST, longest=45) == expected
+
+
+def test_patience_when_orders_are_answered_quickly_then_reading_may_be_slow(calls: Calls, clock: Clock) -> None:
+    call(calls, clock, seconds=12, answered=True)
+    for _ in range(30):
+        call(calls, clock, seconds=0.3, answered=True, reads=False)
+    assert calls.patience(HOST, longest=45) == 45
+    # A call that was given up shows that answers may take as long.
+    for _ in range(20):
+        call(calls, clock, seconds=1, answered=True)
+    assert calls.patience(HOST, longest=45) == MIN_PATIENCE
+    call(calls, clock, seconds=MIN_PATIENCE, answered=False)
+    assert calls.patience(HOST, longest=45) == MIN_PATIENCE * PATIENCE
+
+
+def test_host_when_not_asked_yet_then_suspect_but_not_hanging(calls: Calls, clock: Clock) -> None:
+    assert (calls.is_suspect(HOST), calls.hangs(HOST)) == (True, False)
+    for _ in range(2):
+        call(calls, clock, seconds=LONG, answered=False)
+    assert (calls.is_suspect(HOST), calls.hangs(HOST)) == (True, True)
 
 
 @pytest.mark.parametrize(
