@@ -41,7 +41,6 @@ GUARDS: dict[str, tuple[tuple[str, ...], Callable[[Any], bool]]] = {
     "known id of another purchase": (("orders.dispatch.outcomes:stop_sending",), bool),
     "repeated under its request id": (("orders.reconcile.worker:claim_repetition",), bool),
     "no sole match": (("orders.reconcile.search:sole_match",), _is_none),
-    "not bound after a restore": (("orders.reconcile.search:is_restored",), bool),
     "end held in a wave": (("orders.tracking.apply:hold_ends",), bool),
     "end taken back": (("orders.tracking.interpret:recants",), bool),
 }
