@@ -27,23 +27,26 @@ class Database:
     """A new database; `url` is its DATABASE_URL.
 
     `like`: copy this database, which must not be in use. `in_file`: use SQLite, whatever the test suite uses.
+    `empty`: without the tables of this release.
     """
 
-    def __init__(self, folder: Path, *, like: Database | None = None, in_file: bool = False) -> None:
+    def __init__(
+        self, folder: Path, *, like: Database | None = None, in_file: bool = False, empty: bool = False
+    ) -> None:
         server = os.environ.get("DATABASE_URL", "")
         self._server = server if server.startswith("postgres") and not in_file else ""
         self._name = f"chain_{uuid4().hex[:12]}"
         self._file = folder / f"{self._name}.sqlite3"
         self.url = _with_path(self._server, self._name) if self._server else f"sqlite:///{self._file}"
         if self._server:
-            template = like._name if like else migrated(on_server=True)
+            template = like._name if like else "" if empty else migrated(on_server=True)
             self._on_server(f'CREATE DATABASE "{self._name}"' + (f' TEMPLATE "{template}"' if template else ""))
             # Tests kill clients but never the server, so waiting for the disk would prove nothing.
             self._on_server(f'ALTER DATABASE "{self._name}" SET synchronous_commit = off')
         elif like:
             with closing(sqlite3.connect(like._file)) as source, closing(sqlite3.connect(self._file)) as copy:
                 source.backup(copy)
-        elif template := migrated(on_server=False):
+        elif not empty and (template := migrated(on_server=False)):
             shutil.copyfile(template, self._file)
 
     def drop(self) -> None:

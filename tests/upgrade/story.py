@@ -44,7 +44,7 @@ class Upgrade:
         self.mail_folder = folder / "mails"
         self.broker = Broker(folder)
         closing.callback(self.broker.close)
-        database = Database(folder, in_file=in_file)
+        database = Database(folder, in_file=in_file, empty=True)
         closing.callback(database.drop)
         self.upstream, self.reserve = (closing.enter_context(_provider(name)) for name in ("main", "reserve"))
         environment = {
