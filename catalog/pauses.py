@@ -18,6 +18,7 @@ from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert, resolve_alert
 from panel.lib import clock
 from panel.lib.backoff import backoff
+from panel.lib.prepared_sql import Bound
 
 log = structlog.get_logger(__name__)
 
@@ -50,9 +51,9 @@ _NOT_PAUSED = {
 }
 
 
-def usable_providers() -> QuerySet[Provider]:
-    """Return the active providers that are not paused now."""
-    return Provider.objects.filter(_not_paused(), is_active=True)
+def usable_providers(now: Bound | None = None) -> QuerySet[Provider]:
+    """Return the active providers that are not paused now. `now` is the time's place in a prepared statement."""
+    return Provider.objects.filter(_not_paused(now), is_active=True)
 
 
 def note_failure(*, provider: Provider, kind: PauseKind, text: str) -> bool:
@@ -122,5 +123,5 @@ def resume_provider(*, provider: Provider) -> None:
     resolve_alert(cause=Cause.TROUBLE, about=provider.pk)
 
 
-def _not_paused() -> Q:
-    return Q(paused_until=None) | Q(paused_until__lte=clock.now())
+def _not_paused(now: Bound | None = None) -> Q:
+    return Q(paused_until=None) | Q(paused_until__lte=now or clock.now())

@@ -11,6 +11,7 @@ from django.db.models.functions import Coalesce
 from orders.models import Order, OrderPoll
 from orders.states import FINAL, Submission
 from panel.lib.bulk_sql import in_chunks
+from panel.lib.prepared_sql import insert_row
 
 # Rows that one transaction of the sweep writes.
 SWEPT = 2_000
@@ -31,12 +32,9 @@ def follow(*, order_id: int, provider_id: int, due_at: datetime) -> None:
     Joins a transaction.
     Until the next release the order's own `next_poll_at` says the same: the release before polls by it.
     """
-    poll = OrderPoll(order_id=order_id, provider_id=provider_id, due_at=due_at)
-    OrderPoll.objects.bulk_create(
-        [poll],
-        update_conflicts=True,
-        unique_fields=["order"],
-        update_fields=["due_at", "unchanged", "errors", "held_status", "held_refund", "held_since"],
+    insert_row(
+        OrderPoll(order_id=order_id, provider_id=provider_id, due_at=due_at),
+        keeps=("provider_id", "checked_at"),
     )
 
 

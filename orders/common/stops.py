@@ -20,6 +20,7 @@ from panel.accounts.models import User
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert, resolve_alert
 from panel.lib import clock
+from panel.lib.prepared_sql import Bound
 
 log = structlog.get_logger(__name__)
 
@@ -92,12 +93,12 @@ def is_restored(*, provider_id: int) -> bool:
     return stops.filter(Q(provider=None) | Q(provider=provider_id)).exists()
 
 
-def without_stops(providers: QuerySet[Provider]) -> QuerySet[Provider]:
+def without_stops(providers: QuerySet[Provider], *, now: Bound | None = None) -> QuerySet[Provider]:
     """Return those of the providers that orders may be sent to."""
-    stops = SendingStop.objects.filter(open_now()).filter(Q(provider=None) | Q(provider=OuterRef("pk")))
+    stops = SendingStop.objects.filter(open_now(now)).filter(Q(provider=None) | Q(provider=OuterRef("pk")))
     return providers.filter(~Exists(stops))
 
 
-def open_now() -> Q:
-    """Return the condition of stops that are in force."""
-    return Q(ended_at=None) & (Q(until=None) | Q(until__gt=clock.now()))
+def open_now(now: Bound | None = None) -> Q:
+    """Return the condition of stops that are in force. `now` is the time's place in a prepared statement."""
+    return Q(ended_at=None) & (Q(until=None) | Q(until__gt=now or clock.now()))

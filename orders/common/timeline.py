@@ -6,6 +6,7 @@ from orders.models import OrderEvent
 from orders.states import EventKind
 from panel.accounts.models import User
 from panel.lib import clock
+from panel.lib.prepared_sql import insert_row
 
 
 def write_event(
@@ -19,7 +20,7 @@ def write_event(
     public: bool = True,
 ) -> None:
     """Write one event; customers see only `public` ones."""
-    event_of(order_id=order_id, kind=kind, text=text, old=old, new=new, actor=actor, public=public).save()
+    insert_row(event_of(order_id=order_id, kind=kind, text=text, old=old, new=new, actor=actor, public=public))
 
 
 def event_of(

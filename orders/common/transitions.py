@@ -17,6 +17,7 @@ from orders.states import SUBMISSION_MOVES, EventKind, Status, Submission, may_f
 from panel.accounts.models import User
 from panel.lib.bulk_sql import update_rows
 from panel.lib.digits import whole_number
+from panel.lib.prepared_sql import update_row
 
 NO_REVIEW: dict[str, object] = {"review_reason": "", "review_since": None, "review_note": "", "review_finding": ""}
 
@@ -140,5 +141,5 @@ def write_answers(*, orders: Sequence[Order], was: Mapping[int, tuple[str, int]]
 
 def _write(order: Order, read: Sequence[str], values: Mapping[str, object]) -> None:
     same = {name: getattr(order, name) for name in read}
-    if not Order.objects.filter(pk=order.pk, **same).update(**values):
+    if not update_row(model=Order, same={"pk": order.pk, **same}, values=values):
         raise OrderMoved(f"order {order.pk}")

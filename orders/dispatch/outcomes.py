@@ -8,6 +8,7 @@ later decision.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from datetime import timedelta
 
 from django.db import IntegrityError, InterfaceError, InternalError, OperationalError, transaction
@@ -34,6 +35,7 @@ from panel.alerts.services import raise_alert
 from panel.lib import clock
 from panel.lib.http.exchange import Phase
 from panel.lib.money import convert_back_up
+from panel.lib.prepared_sql import update_row
 
 # What a database raises while it is away, restarting or, after a failover, read-only: trying again later can succeed.
 DATABASE_AWAY = (OperationalError, InterfaceError, InternalError)
@@ -167,19 +169,40 @@ def keep_evidence(*, attempt: PlacementAttempt, outcome: AddOutcome) -> None:
 def _finish_attempt(attempt: PlacementAttempt, outcome: AddOutcome) -> None:
     evidence = outcome.evidence
     # By token: a restored database may have given the number to another attempt.
-    PlacementAttempt.objects.filter(token=attempt.token).update(
-        finished_at=clock.now(),
-        outcome=_attempt_outcome(outcome),
-        phase=evidence.phase.value[:12],
-        http_status=evidence.http_status,
-        body=evidence.body_excerpt,
-        detail=_detail(outcome)[:500],
+    update_row(
+        model=PlacementAttempt,
+        same={"token": attempt.token},
+        values={
+            "finished_at": clock.now(),
+            "outcome": _attempt_outcome(outcome),
+            "phase": evidence.phase.value[:12],
+            "http_status": evidence.http_status,
+            "body": evidence.body_excerpt,
+            "detail": _detail(outcome)[:500],
+        },
     )
 
 
 def _record_accepted(order: Order, attempt: PlacementAttempt, outcome: AddAccepted) -> None:
     now = clock.now()
     due_at = now + first_poll_after()
+    accepted = {
+        **id_columns(outcome.order_id),
+        "accepted_attempt": attempt.pk,
+        "accepted_at": now,
+        "next_poll_at": due_at,
+    }
+    if _move_to_accepted(order, attempt, accepted):
+        follow(order_id=order.pk, provider_id=order.provider_id, due_at=due_at)
+        write_event(order_id=order.pk, kind=EventKind.SUBMISSION, new=Submission.ACCEPTED, text="Sent to the provider")
+    else:
+        _alert_late_answer(order, outcome)
+
+
+def _move_to_accepted(order: Order, attempt: PlacementAttempt, values: Mapping[str, object]) -> bool:
+    with contextlib.suppress(OrderMoved):
+        move(order=order, to=Submission.ACCEPTED, values=values)
+        return True
     # In doubt too: a late answer to this attempt, or to another with the same request id, still counts.
     tokens = [order.claim_token]
     if attempt.request_id:
@@ -190,20 +213,7 @@ def _record_accepted(order: Order, attempt: PlacementAttempt, outcome: AddAccept
     unresolved = Order.objects.filter(pk=order.pk, claim_token__in=tokens).filter(
         Q(submission=Submission.IN_DOUBT) | Q(submission=Submission.SUBMITTING, claim_token=order.claim_token)
     )
-    if move_all(
-        unresolved,
-        to=Submission.ACCEPTED,
-        values={
-            **id_columns(outcome.order_id),
-            "accepted_attempt": attempt.pk,
-            "accepted_at": now,
-            "next_poll_at": due_at,
-        },
-    ):
-        follow(order_id=order.pk, provider_id=order.provider_id, due_at=due_at)
-        write_event(order_id=order.pk, kind=EventKind.SUBMISSION, new=Submission.ACCEPTED, text="Sent to the provider")
-    else:
-        _alert_late_answer(order, outcome)
+    return move_all(unresolved, to=Submission.ACCEPTED, values=values) > 0
 
 
 def _alert_late_answer(order: Order, outcome: AddAccepted) -> None:

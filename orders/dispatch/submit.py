@@ -25,7 +25,7 @@ from uuid import uuid4
 
 import structlog
 from django.db import connection, transaction
-from django.db.models import Count, F, Min, Q, QuerySet
+from django.db.models import F, Min
 
 from catalog.models import Provider
 from catalog.pauses import PauseKind, pause_provider, usable_providers
@@ -39,6 +39,7 @@ from orders.common.stops import without_stops
 from orders.common.transitions import OrderMoved, move
 from orders.dispatch.answer_files import kept_on_disk
 from orders.dispatch.answer_json import KeptAnswer, answer_to_json
+from orders.dispatch.claim_queries import count_submitting, lock_provider, next_due
 from orders.dispatch.kept_answers import alert_unwritable
 from orders.dispatch.outcomes import DATABASE_AWAY, keep_evidence, record_outcome
 from orders.dispatch.timeouts import meet_deadlines
@@ -54,6 +55,7 @@ from panel.lib import clock
 from panel.lib.http.calls import HUNG_SECONDS
 from panel.lib.http.exchange import Phase
 from panel.lib.lanes import LANES
+from panel.lib.prepared_sql import insert_row
 from panel.site import registry as site
 from panel.site.registry import submission_times
 
@@ -64,6 +66,7 @@ ROUND_SECONDS = 20.0
 FIRST_RECORD_WAIT = 0.1
 MAX_RECORD_WAIT = 5.0
 MIN_RECORD_SECONDS = 6.0
+_ONE_MORE = F("attempts") + 1  # One instance: the statement that moves an order is composed once for it.
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,8 +211,8 @@ def claim_next(*, provider_id: int) -> Claim | None:
     """
     while True:
         with transaction.atomic():
-            provider = _lock_free_lane(without_stops(usable_providers().filter(pk=provider_id)))
-            order = provider and _next_due(provider)
+            provider = _lock_free_lane(provider_id)
+            order = provider and next_due(provider)
             if not provider or not order:
                 return None
             checked = check_database()
@@ -232,7 +235,7 @@ def claim_repetition(*, order: Order) -> Claim | None:
     if order.submission != Submission.IN_DOUBT or order.review_reason:
         return None
     with transaction.atomic():
-        provider = _lock_free_lane(without_stops(Provider.objects.filter(pk=order.provider_id, is_active=True)))
+        provider = _lock_free_lane(order.provider_id, may_be_paused=True)
         if provider is None or not may_repeat(provider=provider, order=order):
             return None
         checked = check_database()
@@ -247,26 +250,21 @@ def may_repeat(*, provider: Provider, order: Order) -> bool:
     return bool(_open_request(order, request_scope(provider)))
 
 
-def _lock_free_lane(providers: QuerySet[Provider]) -> Provider | None:
+def _lock_free_lane(provider_id: int, *, may_be_paused: bool = False) -> Provider | None:
     """Return the provider, locked, if it may get one more order now; else None.
 
     The lock keeps other workers from counting the same lane as free.
     """
-    provider = (
-        # NO KEY: the insert of an order holds a key-share lock on its provider, which must not block the claim.
-        providers.select_for_update(skip_locked=True, of=("self",), no_key=True).first()
-    )
+    provider = lock_provider(provider_id=provider_id, may_be_paused=may_be_paused)
     if provider is None:
         return None
     _, lease = submission_times()
     late_since = clock.now() + timedelta(seconds=lease - HUNG_SECONDS)
-    submitting = Order.objects.filter(provider=provider, submission=Submission.SUBMITTING).aggregate(
-        all=Count("pk"), late=Count("pk", filter=Q(lease_until__lt=late_since))
-    )
+    submitting, late = count_submitting(provider_id=provider_id, late_since=late_since)
     is_free = has_free_lane(
         lanes=1 if provider.pause_count else provider.max_parallel_adds,
-        submitting=submitting["all"],
-        late=0 if provider.pause_count else submitting["late"],
+        submitting=submitting,
+        late=0 if provider.pause_count else late,
         max_late=site.MAX_LATE_ANSWERS.value,
     )
     return provider if is_free else None
@@ -278,21 +276,6 @@ def has_free_lane(*, lanes: int, submitting: int, late: int, max_late: int) -> b
     An order whose answer is late gives its lane to another, as long as at most `max_late` of them wait.
     """
     return submitting - min(late, max_late) < lanes
-
-
-def _next_due(provider: Provider) -> Order | None:
-    return (
-        Order.objects.filter(
-            provider=provider,
-            submission=Submission.QUEUED,
-            review_reason="",
-            turn__gte=0,
-            next_action_at__lte=clock.now(),
-        )
-        .select_related("service__upstream")
-        .order_by("turn", "pk")
-        .first()
-    )
 
 
 def _why_unsent(provider: Provider, order: Order) -> tuple[ReviewReason, str] | None:
@@ -335,22 +318,24 @@ def _claim_with(provider: Provider, order: Order, values: Mapping[str, object], 
                 **values,
                 "claim_token": token,
                 "lease_until": now + timedelta(seconds=lease),
-                "attempts": F("attempts") + 1,
+                "attempts": _ONE_MORE,
             },
         )
     except OrderMoved:
         return None
     order.submission, order.claim_token = Submission.SUBMITTING, token
     scope = request_scope(provider)
-    attempt = PlacementAttempt.objects.create(
-        order=order,
-        token=token,
-        started_at=now,
-        request_id=_open_request(order, scope) or token if scope else "",
-        request_scope=scope,
-        account=account_of(provider),
-        balance_before=provider.balance,
-        balance_before_at=provider.balance_checked_at,
+    attempt = insert_row(
+        PlacementAttempt(
+            order=order,
+            token=token,
+            started_at=now,
+            request_id=_open_request(order, scope) or token if scope else "",
+            request_scope=scope,
+            account=account_of(provider),
+            balance_before=provider.balance,
+            balance_before_at=provider.balance_checked_at,
+        )
     )
     sent = replace(mark, attempt=attempt.pk, token=token, order=order.pk)
     return Claim(order, provider, attempt, not_after, timeout, sent)

@@ -8,6 +8,7 @@ from datetime import timedelta
 from functools import cache as remember
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import structlog
@@ -26,6 +27,7 @@ from orders.states import RESTORE_STOPS, StopReason
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert, resolve_alert
 from panel.lib import clock
+from panel.lib.prepared_sql import Bound, PreparedRows, column_names, instances
 from panel.lib.sequences import skip_numbers
 
 log = structlog.get_logger(__name__)
@@ -220,16 +222,13 @@ def machine() -> str:
 
 
 def _known(in_file: Mark | None, in_cache: Mark | None) -> Known:
-    rows = DatabaseIdentity.objects.filter(pk=1).annotate(
-        has_orders=Exists(Order.objects.order_by()),
-        has_attempts=Exists(PlacementAttempt.objects.order_by()),
-        has_file_attempt=_has_attempt(in_file),
-        has_cache_attempt=_has_attempt(in_cache),
-    )
-    row = rows.first()
-    if row is None:
+    found = _read_known(in_file, in_cache)
+    if found is None:
         DatabaseIdentity.objects.get_or_create(pk=1, defaults=_new_identity())
-        row = rows.get()
+        found = _read_known(in_file, in_cache)
+        assert found is not None  # noqa: S101  (the row is never deleted)
+    (row,) = instances(found, DatabaseIdentity)
+    has_orders, has_attempts, has_file_attempt, has_cache_attempt = found[-4:]
     return Known(
         identity=row.token,
         generation=row.generation,
@@ -237,10 +236,19 @@ def _known(in_file: Mark | None, in_cache: Mark | None) -> Known:
         site_url=row.site_url,
         was_marked=row.marked_at is not None,
         is_believed=in_file is None and in_cache is None and _is_believed(row),
-        has_orders=row.has_orders,
-        has_attempts=row.has_attempts,
-        has_file_attempt=row.has_file_attempt,
-        has_cache_attempt=row.has_cache_attempt,
+        has_orders=has_orders,
+        has_attempts=has_attempts,
+        has_file_attempt=has_file_attempt,
+        has_cache_attempt=has_cache_attempt,
+    )
+
+
+def _read_known(in_file: Mark | None, in_cache: Mark | None) -> tuple[Any, ...] | None:
+    return _KNOWN.first(
+        file_attempt=in_file.attempt if in_file else 0,
+        file_token=in_file.token if in_file else "",
+        cache_attempt=in_cache.attempt if in_cache else 0,
+        cache_token=in_cache.token if in_cache else "",
     )
 
 
@@ -253,6 +261,25 @@ def _is_believed(row: DatabaseIdentity) -> bool:
     return not PlacementAttempt.objects.filter(pk__gt=row.covered.get(row.token, 0)).exists()
 
 
-def _has_attempt(mark: Mark | None) -> Exists:
-    number, token = (mark.attempt, mark.token) if mark else (0, "")
-    return Exists(PlacementAttempt.objects.order_by().filter(pk=number, token=token))
+def _has_attempt(of: str) -> Exists:
+    number, token = PlacementAttempt._meta.pk, PlacementAttempt._meta.get_field("token")
+    named = {"pk": Bound(f"{of}_attempt", number), "token": Bound(f"{of}_token", token)}
+    return Exists(PlacementAttempt.objects.order_by().filter(**named))
+
+
+# Each claim reads it.
+_KNOWN = PreparedRows(
+    lambda: (
+        DatabaseIdentity.objects.filter(pk=1)
+        .order_by()
+        .annotate(
+            has_orders=Exists(Order.objects.order_by()),
+            has_attempts=Exists(PlacementAttempt.objects.order_by()),
+            has_file_attempt=_has_attempt("file"),
+            has_cache_attempt=_has_attempt("cache"),
+        )
+        .values_list(
+            *column_names(DatabaseIdentity), "has_orders", "has_attempts", "has_file_attempt", "has_cache_attempt"
+        )
+    )
+)

@@ -34,7 +34,7 @@ def insert_rows(*, model: type[Model], columns: Sequence[str], rows: Iterable[Se
     Columns that are left out get the database default: name every column that has none. Raise IntegrityError, and
     TypeError for a model with an `only_writer`.
     """
-    _refuse_guarded(model)
+    refuse_guarded(model)
     fields = [_field(model, column) for column in columns]
     names = ", ".join(_quoted(field.column) for field in fields)
     source = _source([(f"c{number}", field) for number, field in enumerate(fields)])
@@ -57,7 +57,7 @@ def update_rows(
     written, then the new values. With `skip_locked`, rows that another transaction holds are left out; without, they
     are waited for in no particular order. Raise TypeError for a model with an `only_writer`.
     """
-    _refuse_guarded(model)
+    refuse_guarded(model)
     pk = model._meta.pk
     named = [("id", pk)]
     named.extend((f"w{number}", _field(model, column)) for number, column in enumerate(unmoved))
@@ -75,7 +75,7 @@ def update_rows(
     return sum(_execute(sql, chunk) for chunk in in_chunks(rows))
 
 
-def _refuse_guarded(model: type[Model]) -> None:
+def refuse_guarded(model: type[Model]) -> None:
     """Raise TypeError for a model with an `only_writer`: these statements bypass `save` and managers."""
     if writer := getattr(model, "only_writer", None):
         raise TypeError(f"{model.__name__} in bulk: only {writer} writes it")

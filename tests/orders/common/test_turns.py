@@ -332,7 +332,7 @@ def plan_of(sql: str) -> str:
 def test_claim_when_planned_then_read_from_its_index_in_order(provider, service, alice):
     mass_order(alice, service, 3)
     with statements() as found:
-        assert submit._next_due(Provider.objects.get(pk=provider.pk))
+        assert submit.next_due(Provider.objects.get(pk=provider.pk))
     plan = plan_of(found[-1])
     assert "order_next_turn" in plan
     assert "TEMP B-TREE" not in plan

@@ -642,11 +642,11 @@ def test_worker_when_killed_around_sending_then_order_is_in_doubt(
 
 
 def test_worker_when_killed_while_claiming_then_order_stays_queued(upstream, order, monkeypatch):
-    def die(**values: Any) -> None:
+    def die(row: PlacementAttempt) -> None:
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr(PlacementAttempt.objects, "create", die)
+        patch.setattr(orders.dispatch.submit, "insert_row", die)
         with pytest.raises(Killed):
             submit_due_orders()
     assert (fresh(order).submission, fresh(order).attempts, upstream.requests) == ("queued", 0, [])

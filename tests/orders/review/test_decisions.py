@@ -331,7 +331,7 @@ def test_cancel_when_claimed_by_a_worker_then_too_late(provider, customer, queue
 
 def test_claim_when_the_customer_canceled_meanwhile_then_none(upstream, provider, customer, queued, monkeypatch):
     """Refunded in full and delivered all the same."""
-    find = orders.dispatch.submit._next_due
+    find = orders.dispatch.submit.next_due
 
     def cancelled_in_between(of: Provider) -> Order | None:
         due = find(of)
@@ -339,7 +339,7 @@ def test_claim_when_the_customer_canceled_meanwhile_then_none(upstream, provider
             withdraw_order(order=fresh(due), actor=customer)
         return due
 
-    monkeypatch.setattr(orders.dispatch.submit, "_next_due", cancelled_in_between)
+    monkeypatch.setattr(orders.dispatch.submit, "next_due", cancelled_in_between)
     assert claim_next(provider_id=provider.pk) is None
     monkeypatch.undo()
     assert (submit_now(), upstream.requests) == (0, [])
