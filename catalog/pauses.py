@@ -19,6 +19,7 @@ from panel.alerts.services import raise_alert, resolve_alert
 from panel.lib import clock
 from panel.lib.backoff import backoff
 from panel.lib.prepared_sql import Bound
+from panel.site import registry as site
 
 log = structlog.get_logger(__name__)
 
@@ -38,6 +39,9 @@ class PauseKind(StrEnum):
     FUNDS = "funds"
     CREDENTIALS = "credentials"
     THROTTLED = "throttled"
+    REQUEST = "request"  # it misses what every request of ours has
+    WORDS = "words"  # refusals in unknown words: each one more is an order that a person must decide about
+    REFUSALS = "refusals"  # refusals for good: each one more is a refund
 
 
 _ENDED_BY_ANSWER = (PauseKind.UNREACHABLE, PauseKind.SETUP, PauseKind.CREDENTIALS)
@@ -48,7 +52,11 @@ _NOT_PAUSED = {
     "pause_kind": "",
     "pause_amount": None,
     "failures_in_row": 0,
+    "refusals_in_row": 0,
+    "unknown_in_row": 0,
 }
+# The first and the longest pause, where one order more in the same trouble costs more than waiting.
+_PAUSES = {PauseKind.WORDS: (timedelta(minutes=10), timedelta(hours=6))}
 
 
 def usable_providers(now: Bound | None = None) -> QuerySet[Provider]:
@@ -79,7 +87,8 @@ def pause_provider(*, provider: Provider, kind: PauseKind, text: str, amount: in
     pauses = row.values_list("pause_count", flat=True).first()
     if pauses is None:
         return
-    wait = backoff(pauses, first=FIRST_PAUSE, longest=MAX_PAUSE)
+    first, longest = _PAUSES.get(kind, (FIRST_PAUSE, MAX_PAUSE))
+    wait = backoff(pauses, first=first, longest=longest)
     paused = row.filter(_not_paused(), pause_count=pauses).update(
         paused_until=clock.now() + wait,
         pause_reason=text[:200],
@@ -92,6 +101,27 @@ def pause_provider(*, provider: Provider, kind: PauseKind, text: str, amount: in
         log.warning("provider paused", provider=provider.pk, reason=kind, seconds=int(wait.total_seconds()))
 
 
+def note_refusal(*, provider: Provider, is_unknown: bool) -> bool:
+    """Count a refusal that is about one order, for all that we know. Return True if the provider is paused for it.
+
+    That is so for the last of MAX_UNKNOWN_REFUSALS or MAX_REFUSALS_IN_ROW since an order was accepted, and for each one
+    after: the provider may refuse all.
+    """
+    name = "unknown_in_row" if is_unknown else "refusals_in_row"
+    row = Provider.objects.filter(pk=provider.pk)
+    row.update(**{name: Least(F(name) + 1, _MAX_COUNTED)})
+    limit = (site.MAX_UNKNOWN_REFUSALS if is_unknown else site.MAX_REFUSALS_IN_ROW).value
+    if (row.values_list(name, flat=True).first() or 0) < limit:
+        return False
+    text = (
+        "refuses orders with words that the panel does not know. Say what they mean under “Providers' words”"
+        if is_unknown
+        else f"refused {limit} orders in a row for good. Look at its words before more is refunded"
+    )
+    pause_provider(provider=provider, kind=PauseKind.WORDS if is_unknown else PauseKind.REFUSALS, text=text)
+    return True
+
+
 def note_clear_answer(*, provider: Provider) -> None:
     """Begin to count anew how many orders in a row got no clear answer."""
     Provider.objects.filter(pk=provider.pk, failures_in_row__gt=0).update(failures_in_row=0)
@@ -99,7 +129,7 @@ def note_clear_answer(*, provider: Provider) -> None:
 
 def note_success(*, provider: Provider) -> None:
     """End the pause and its growth, after the provider accepted an order."""
-    troubled = Q(pause_count__gt=0) | Q(failures_in_row__gt=0)
+    troubled = Q(pause_count__gt=0) | Q(failures_in_row__gt=0) | Q(refusals_in_row__gt=0) | Q(unknown_in_row__gt=0)
     if Provider.objects.filter(troubled, pk=provider.pk).update(**_NOT_PAUSED):
         resolve_alert(cause=Cause.TROUBLE, about=provider.pk)
 
@@ -115,6 +145,17 @@ def try_again(*, provider: Provider, balance: int | None) -> bool:
     now = clock.now()
     paused = Provider.objects.filter(mended, pk=provider.pk, paused_until__gt=now)
     return bool(paused.update(paused_until=now))
+
+
+def try_after_teaching(*, provider: Provider) -> bool:
+    """Let one order through to a provider that was paused for its words, after the owner said what they mean.
+
+    Return True if it was paused for them.
+    """
+    now = clock.now()
+    kinds = (PauseKind.WORDS, PauseKind.REFUSALS)
+    paused = Provider.objects.filter(pk=provider.pk, pause_kind__in=kinds, paused_until__gt=now)
+    return bool(paused.update(paused_until=now, unknown_in_row=0, refusals_in_row=0))
 
 
 def resume_provider(*, provider: Provider) -> None:

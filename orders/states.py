@@ -113,6 +113,13 @@ def is_end_undecided(status: str, review_reason: str) -> bool:
     return status in FINAL and review_reason not in ("", *_AFTER_THE_END)
 
 
+def is_looked_at(submission: str, review_reason: str) -> bool:
+    """Return True if it is being found out, by the panel or by staff, whether the provider accepted the order."""
+    if submission == Submission.IN_DOUBT:
+        return True
+    return submission == Submission.QUEUED and review_reason not in ("", *UNSENT_REVIEWS)
+
+
 class StopReason(models.TextChoices):
     """Why nothing is sent. Those in RESTORE_STOPS mean that this database may not know what was sent last."""
 

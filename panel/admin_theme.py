@@ -87,6 +87,9 @@ UNFOLD: dict[str, object] = {
                         "badge": "panel.ops.dashboard.inbox_badge",
                     },
                     _item("Providers", "hub", "catalog_provider_changelist", "catalog.view_provider"),
+                    _item(
+                        "Providers' words", "translate", "catalog_providerword_changelist", "catalog.view_providerword"
+                    ),
                     _item("Services", "sell", "catalog_service_changelist", "catalog.view_service"),
                     _item("Categories", "folder", "catalog_category_changelist", "catalog.view_category"),
                     _item("Panel margin", "percent", "catalog_pricepolicy_changelist", "catalog.view_pricepolicy"),

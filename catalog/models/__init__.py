@@ -6,6 +6,7 @@ from catalog.models.providers import MAX_BP, OnRise, PricePolicy, Provider, Prov
 from catalog.models.services import Category, PastRate, Service, ServiceFigures, UpstreamService
 from catalog.models.shop import Favourite, ShelfMark, ShelfNews
 from catalog.models.versions import CatalogVersion
+from catalog.models.words import Meaning, ProviderWord
 
 __all__ = (
     "MAX_BP",
@@ -17,11 +18,13 @@ __all__ = (
     "Favourite",
     "GroupMember",
     "OnRise",
+    "Meaning",
     "PastRate",
     "PriceChange",
     "PricePolicy",
     "Provider",
     "ProviderFigures",
+    "ProviderWord",
     "Service",
     "ServiceFigures",
     "ShelfMark",

@@ -123,6 +123,15 @@ class Provider(models.Model):
     failures_in_row = models.PositiveSmallIntegerField(
         default=0, db_default=0, editable=False, help_text="Orders without a clear answer since the last one."
     )
+    refusals_in_row = models.PositiveSmallIntegerField(
+        default=0, db_default=0, editable=False, help_text="Orders refused for good since an accepted one."
+    )
+    unknown_in_row = models.PositiveSmallIntegerField(
+        default=0,
+        db_default=0,
+        editable=False,
+        help_text="Orders refused in unknown words since an accepted one.",
+    )
     balance = models.BigIntegerField(null=True, blank=True, help_text="In its own currency.")
     balance_checked_at = models.DateTimeField(null=True, blank=True)
     balance_asked_at = models.DateTimeField(

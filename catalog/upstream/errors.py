@@ -17,6 +17,8 @@ class ErrorCode(StrEnum):
     BAD_LINK = "bad_link"
     BAD_QUANTITY = "bad_quantity"
     BAD_PARAMETER = "bad_parameter"
+    REFUSED = "refused"  # for good, by a word that the owner taught
+    TRY_LATER = "try_later"  # by a word that the owner taught
     UNKNOWN_ORDER = "unknown_order"  # may be temporary in the first minute after `add`
     UNKNOWN_REFILL = "unknown_refill"
     REFILL_REFUSED = "refill_refused"

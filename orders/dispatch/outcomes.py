@@ -14,10 +14,13 @@ from datetime import timedelta
 from django.db import IntegrityError, InterfaceError, InternalError, OperationalError, transaction
 from django.db.models import Q
 
-from catalog.models import Provider
-from catalog.pauses import PauseKind, note_clear_answer, note_failure, note_success, pause_provider
+from catalog.models import Provider, ProviderWord
+from catalog.pauses import PauseKind, note_clear_answer, note_failure, note_refusal, note_success, pause_provider
 from catalog.upstream.errors import ErrorCode
 from catalog.upstream.results import AddAccepted, AddOutcome, NotSent, Refused, Unknown
+from catalog.words.meanings import as_taught
+from catalog.words.seen import note_refusal as note_refusal_words
+from catalog.words.seen import taught_words
 from orders.common.backoff import first_poll_after, resend_wait
 from orders.common.doubts import doubt_from
 from orders.common.poll_queue import follow
@@ -46,12 +49,22 @@ PERMANENT: dict[ErrorCode, str] = {
     ErrorCode.BAD_LINK: "The link was not accepted. Check that it is public and of the right kind.",
     ErrorCode.BAD_QUANTITY: "The quantity was not accepted for this service.",
     ErrorCode.BAD_PARAMETER: "The details of this order were not accepted.",
+    ErrorCode.REFUSED: "This order was not accepted.",
 }
 # The provider accepts none of our orders for now: all wait in the queue.
 PROVIDER_WIDE: dict[ErrorCode, str] = {
     ErrorCode.CREDENTIALS: "it refuses our API key",
     ErrorCode.FUNDS: "our balance there is used up",
     ErrorCode.THROTTLED: "it limits how often we may ask",
+    ErrorCode.PROTOCOL: "it misses something that each of our orders has",
+}
+# The order waits, and goes after the customer's others.
+WAITS = (ErrorCode.LINK_BUSY, ErrorCode.TRY_LATER)
+_PAUSES: dict[ErrorCode, PauseKind] = {
+    ErrorCode.CREDENTIALS: PauseKind.CREDENTIALS,
+    ErrorCode.FUNDS: PauseKind.FUNDS,
+    ErrorCode.THROTTLED: PauseKind.THROTTLED,
+    ErrorCode.PROTOCOL: PauseKind.REQUEST,
 }
 
 _ATTEMPT_OUTCOMES: dict[type, AttemptOutcome] = {
@@ -70,6 +83,8 @@ def record_outcome(*, provider: Provider, order: Order, attempt: PlacementAttemp
     retrying.
     """
     repeated = order.doubt_until is not None
+    if isinstance(outcome, Refused):
+        outcome = _with_its_meaning(provider, order, outcome)
     try:
         with transaction.atomic():
             gives_back = _gives_back(provider, attempt, outcome)
@@ -94,10 +109,17 @@ def record_outcome(*, provider: Provider, order: Order, attempt: PlacementAttemp
         if not may_continue:
             return False
     if isinstance(outcome, AddAccepted):
-        if provider.pause_count or provider.failures_in_row:
+        if provider.pause_count or provider.failures_in_row or provider.refusals_in_row or provider.unknown_in_row:
             note_success(provider=provider)
         return True
     return not repeated and _pause_or_continue(provider, outcome, order)
+
+
+def _with_its_meaning(provider: Provider, order: Order, refusal: Refused) -> Refused:
+    """Note the words of a refusal, and return it as the owner taught."""
+    taught = taught_words(provider=provider, about=ProviderWord.About.ADD)
+    note_refusal_words(provider=provider, refusal=refusal, taught=taught, order_id=order.pk)
+    return as_taught(refusal, taught)
 
 
 def _gives_back(provider: Provider, attempt: PlacementAttempt, outcome: AddOutcome) -> bool:
@@ -124,13 +146,15 @@ def _pause_or_continue(provider: Provider, outcome: Refused | NotSent | Unknown,
             note_failure(provider=provider, kind=PauseKind.UNREACHABLE, text=text)
         return False  # The order is due again at once; a moment later it may be reachable.
     if outcome.code in PROVIDER_WIDE:
-        kind = PauseKind(outcome.code.value)
+        kind = _PAUSES[outcome.code]
         amount = _cost_there(provider, order) if kind is PauseKind.FUNDS else None
         pause_provider(provider=provider, kind=kind, text=PROVIDER_WIDE[outcome.code], amount=amount)
         return False
     if provider.failures_in_row:
         note_clear_answer(provider=provider)
-    return True
+    if outcome.code in WAITS:
+        return True
+    return not note_refusal(provider=provider, is_unknown=not _is_known(outcome))
 
 
 def _cost_there(provider: Provider, order: Order) -> int:
@@ -153,7 +177,7 @@ def _attempt_outcome(outcome: AddOutcome) -> AttemptOutcome:
 
 def _is_known(outcome: Refused) -> bool:
     """Return True if the refusal certainly means that the provider did not accept the order."""
-    return outcome.code in PERMANENT or outcome.code in PROVIDER_WIDE or outcome.code is ErrorCode.LINK_BUSY
+    return outcome.code in PERMANENT or outcome.code in PROVIDER_WIDE or outcome.code in WAITS
 
 
 def _is_not_accepted(outcome: AddOutcome) -> bool:
@@ -282,7 +306,7 @@ def _record_refused(order: Order, attempt: PlacementAttempt, outcome: Refused) -
         if _requeue(order, wait=timedelta(0)):
             note = f"Sent again, and refused: {outcome.text} The first sending may have been taken after all."
             ask_for_review(order=order, reason=ReviewReason.DOUBT, note=note)
-    elif outcome.code is ErrorCode.LINK_BUSY:
+    elif outcome.code in WAITS:
         # It had its turn: the next one is after those of the customer's other orders.
         turn = waiting_turn(order.turn)
         _requeue(order, text=outcome.text, wait=resend_wait(order.attempts), turn=turn)

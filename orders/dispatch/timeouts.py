@@ -21,6 +21,7 @@ from orders.common.transitions import OrderMoved, move_all
 from orders.common.turns import queue_again
 from orders.dispatch.kept_answers import record_kept_answers
 from orders.dispatch.set_back import bring_back_due_times
+from orders.dispatch.unknown_refusals import alert_undecided, search_unknown_refusals
 from orders.marks.guard import is_latest
 from orders.models import Order, SendingStop
 from orders.refunds.posting import cancel_unaccepted
@@ -39,7 +40,16 @@ SWEEP = 500
 
 def meet_deadlines() -> None:
     """Run all sweeps. An error in one raises an alert; it stops neither the others nor the submitting of orders."""
-    sweeps = (watch_clock, record_kept_answers, expire_leases, review_overdue_doubts, end_held_orders, end_waits)
+    sweeps = (
+        watch_clock,
+        record_kept_answers,
+        expire_leases,
+        review_overdue_doubts,
+        end_held_orders,
+        end_waits,
+        search_unknown_refusals,
+        alert_undecided,
+    )
     for sweep in sweeps:
         try:
             sweep()

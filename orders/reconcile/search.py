@@ -31,6 +31,7 @@ from orders.common.transitions import OrderMoved
 from orders.models import Order, PlacementAttempt
 from orders.models.attempts import ACCEPTED, may_be_after_backup
 from orders.reckoning.reckon import is_unexplained
+from orders.reconcile.absence import is_absent, refund_absent, was_only_refused
 from orders.reconcile.findings import evidence_attempt, give_up, note_search, read_balance, shown_orphans
 from orders.reconcile.match import Candidate, IdWindow, agrees, candidate_of, sole_match
 from orders.review.decisions import ReviewError, bind_upstream_id
@@ -51,6 +52,7 @@ MIN_FOREIGN = 3
 FAR_ABOVE = 10**9
 # How late a provider may still accept a request that we gave up on.
 MAX_DELAY = timedelta(hours=1)
+_ABSENT = "It was refused, and none of the ids that it could have is an order of ours that is not accounted for."
 _OLD_ACCOUNT = "It was sent to another account there than the one that is set up now, so this one tells nothing of it."
 
 
@@ -139,12 +141,24 @@ def _search(provider: Provider, client: UpstreamClient, doubts: Sequence[Order],
 def _match_and_bind(
     order: Order, window: IdWindow, candidates: Sequence[Candidate], ids: ProviderIds, *, may_bind: bool
 ) -> bool:
-    """Bind the order to the orphan that matches, if we may, and note the result for staff. Return True if bound."""
+    """Bind the order to the orphan that matches, if we may, and note the result for staff. Return True if resolved.
+
+    An order that was refused, and is surely not there, is refunded.
+    """
     orphans = ids.orphans(window.first, window.last)
+    is_restore = is_restored(provider_id=order.provider_id) or may_be_after_backup(order)
+    if is_absent(
+        only_refused=was_only_refused(order),
+        window=window,
+        orphans=len(orphans),
+        may_bind=may_bind and not is_restore,
+    ):
+        note_search(order, _ABSENT, probed_from=window.first, probed_to=window.last, orphans=[])
+        return refund_absent(order=order, window=window)
     doubt = next((one for one in candidates if one.order_id == order.pk), None)
     found = sole_match(doubt=doubt, window=window, candidates=candidates, orphans=orphans) if doubt else None
     note = f"Asked for the ids from {window.first} to {window.last}: "
-    if found and (is_restored(provider_id=order.provider_id) or may_be_after_backup(order)):
+    if found and is_restore:
         # It may be the order of a customer whose order the backup does not have.
         note += f"{found} agrees with this order. After a restore you decide whether it is."
         found = None
@@ -281,6 +295,8 @@ def window_of(*, order: Order) -> IdWindow | None:
     low = max(lows)
     # An attempt without an end is from a worker that died: it was over when its lease ended, whatever a lease is now.
     ended = last.finished_at or last.started_at + longest_lease_since(last.started_at)
+    if was_only_refused(order):
+        ended += MAX_DELAY  # Only then the ids below `high` prove that it was not accepted late.
     after = known.filter(started_at__gte=ended, order__upstream_number__gt=low).order_by("started_at")
     nexts = after.values_list("order__upstream_number", "order__accepted_at")[:MAX_KNOWN]
     high, closed_at = min(nexts, key=lambda one: one[0] or 0, default=(None, None))

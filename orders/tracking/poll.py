@@ -20,6 +20,7 @@ from catalog.provider_rounds import for_each_provider, in_lanes
 from catalog.upstream.batch_calls import call_in_halves, is_about_us
 from catalog.upstream.client import UpstreamClient
 from catalog.upstream.errors import UpstreamError
+from catalog.words.seen import statuses_as_taught
 from orders.models import OrderPoll
 from orders.tracking.apply import apply_answers
 from panel.alerts.causes import Cause
@@ -156,7 +157,8 @@ class _Round:
             result.asked.add(str(batch[0].order.upstream_id))
         # The other orders stay claimed: they are polled again when the lease ends, after those that wait now.
         answered = [poll for poll in batch if poll.order.upstream_id in result.asked]
-        apply_answers(provider=self._provider, batch=answered, answers=result.answers)
+        answers = statuses_as_taught(provider=self._provider, answers=result.answers)
+        apply_answers(provider=self._provider, batch=answered, answers=answers)
         if not result.worked:
             return 0
         with self._counting:

@@ -21,12 +21,14 @@ class Cause(StrEnum):
     ANSWERS = "answers"
     ANSWER_DISK = "answers:disk"
     CLOCK_JUMP = "clock-jump"
+    UNDECIDED = "undecided"
     # About a machine.
     CLOCK = "clock:{}"
     # About a provider.
     TROUBLE = "provider:{}:trouble"
     PROVIDER_SENDING = "provider:{}:sending"
     UNREACHABLE = "provider:{}:unreachable"
+    WORDS = "provider:{}:words"
     BALANCE = "provider:{}:balance"
     MONEY = "provider:{}:money"
     CURRENCY = "provider:{}:currency"

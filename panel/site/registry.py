@@ -142,6 +142,35 @@ SUBMISSION_LEASE_SECONDS = Number(
     touches_money=True,
     help="How long a worker holds the order before it is in doubt. Longer than the above.",
 )
+MAX_UNKNOWN_REFUSALS = Number(
+    "MAX_UNKNOWN_REFUSALS",
+    "Refusals in unknown words before a provider waits",
+    default=3,
+    least=1,
+    most=100,
+    unit="in a row",
+    help="Each leaves an order that you must decide about. Then the queue waits, and single orders are tried.",
+)
+MAX_REFUSALS_IN_ROW = Number(
+    "MAX_REFUSALS_IN_ROW",
+    "Refusals for good before a provider waits",
+    default=10,
+    least=2,
+    most=1_000,
+    unit="in a row",
+    touches_money=True,
+    help="Each refunds an order. So many without an accepted one in between may be the provider's fault.",
+)
+UNKNOWN_DEADLINE_HOURS = Number(
+    "UNKNOWN_DEADLINE_HOURS",
+    "Deadline of a refusal in unknown words",
+    default=24,
+    least=1,
+    most=720,
+    unit="hours",
+    touches_money=True,
+    help="Then the order is searched for at the provider. It is refunded if it is surely not there; else you are told.",
+)
 MAX_LATE_ANSWERS = Number(
     "MAX_LATE_ANSWERS",
     "Orders that may wait for late answers",

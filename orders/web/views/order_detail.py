@@ -18,7 +18,7 @@ from catalog.selectors import times_of
 from orders.requests.cancel import CancelOutcome, TooLate, cancel_order, may_cancel, may_withdraw
 from orders.requests.refill import RefillRefused, may_refill, request_refill
 from orders.selectors import api_key_of, orders_of
-from orders.states import Submission
+from orders.states import Submission, is_looked_at
 from orders.web import selectors
 from orders.web.live_updates import order_pace
 from orders.web.order_details import details_of
@@ -76,6 +76,7 @@ def _order_part(request: HttpRequest, template: str, pk: int, *, version: str) -
         "refills": refills,
         "can_withdraw": may_withdraw(order),
         "is_held_up": order.submission == Submission.QUEUED and order.provider.pause_count > 0,
+        "is_looked_at": is_looked_at(order.submission, order.review_reason),
         "can_cancel": may_cancel(order),
         "can_refill": may_refill(order),
         "pace": order_pace(

@@ -1,0 +1,170 @@
+"""Teaching what a provider's words mean, and deciding about the orders that wait for it.
+
+A meaning counts for later answers. Orders that wait for the same words follow it at once: they are refunded or sent
+again if the words were the only answer that they got. If another sending of theirs may have been accepted, they are
+searched for first. Orders with a status are polled again, and all rules of answers apply.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from catalog.models import Meaning, ProviderWord
+from catalog.pauses import try_after_teaching
+from catalog.upstream.masking import masked
+from catalog.words.meanings import REFUSALS, meanings_for
+from catalog.words.seen import close_alert
+from orders.common.poll_queue import poll_soon
+from orders.common.transitions import OrderMoved
+from orders.dispatch.outcomes import PERMANENT
+from orders.dispatch.unknown_refusals import put_in_doubt
+from orders.models import Order, PlacementAttempt
+from orders.review import decisions
+from orders.states import MAYBE_ACCEPTED, AttemptOutcome, ReviewReason, Submission
+from panel.accounts.models import User
+from panel.lib import clock
+from panel.lib.own_account import OwnAccount, is_own
+
+MAX_SECONDS = 20.0
+# Orders that a preview counts; more are decided in further runs.
+MAX_ORDERS = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The orders that wait for one word. `charge` are micro-units in all; `unsure` may have been accepted otherwise."""
+
+    orders: Sequence[Order]
+    unsure: frozenset[int]
+
+    @property
+    def charge(self) -> int:
+        return sum(order.net_charge for order in self.orders)
+
+    @property
+    def sure(self) -> list[Order]:
+        return [order for order in self.orders if order.pk not in self.unsure]
+
+    @property
+    def sure_charge(self) -> int:
+        return sum(order.net_charge for order in self.sure)
+
+
+@dataclass(slots=True)
+class Decided:
+    """What was done about waiting orders; `refunded` is in micro-units. `left` moved, or are the actor's own."""
+
+    refunded_orders: int = 0
+    refunded: int = 0
+    queued: int = 0
+    searched: int = 0
+    polled: int = 0
+    left: int = 0
+
+
+def waiting_for(*, word: ProviderWord) -> Waiting:
+    """Return the orders in review for this word, oldest first."""
+    if word.about == ProviderWord.About.STATUS:
+        return Waiting([order for order in _in_review(word) if _status_of(order) == word.text], frozenset())
+    orders = [order for order in _in_review(word) if masked(order.review_note) == word.text]
+    attempts = PlacementAttempt.objects.filter(
+        order__in=[order.pk for order in orders], outcome__in=MAYBE_ACCEPTED
+    ).values_list("order_id", "outcome", "detail")
+    unsure = {
+        pk for pk, outcome, detail in attempts if outcome != AttemptOutcome.UNCLEAR or masked(detail) != word.text
+    }
+    return Waiting(orders, frozenset(unsure))
+
+
+def _in_review(word: ProviderWord) -> QuerySet[Order]:
+    is_status = word.about == ProviderWord.About.STATUS
+    return (
+        Order.objects.filter(
+            provider=word.provider_id,
+            submission=Submission.ACCEPTED if is_status else Submission.QUEUED,
+            review_reason=ReviewReason.UNKNOWN_STATUS if is_status else ReviewReason.UNKNOWN_ERROR,
+        )
+        .select_related("provider", "customer", "service__upstream")
+        .order_by("review_since", "pk")[:MAX_ORDERS]
+    )
+
+
+def _status_of(order: Order) -> str:
+    """Return the masked status word of an order that is in review for it: its finding ends in the word."""
+    return masked(order.review_finding.partition(":")[2])
+
+
+def teach(*, word: ProviderWord, meaning: Meaning | None, actor: User) -> None:
+    """Store what the word means from now on; None forgets it. A provider that waits for it is tried again.
+
+    Raise ValueError if such a word cannot have that meaning.
+    """
+    if meaning is not None and meaning not in meanings_for(word.about):
+        raise ValueError(f"{meaning.label} is no meaning of a {word.get_about_display().lower()}.")
+    word.meaning, word.proposed = meaning or "", ""
+    word.taught_at, word.taught_by = clock.now(), actor
+    word.save(update_fields=["meaning", "proposed", "taught_at", "taught_by"])
+    close_alert(provider=word.provider)
+    if meaning:
+        try_after_teaching(provider=word.provider)
+
+
+def decide_waiting(*, word: ProviderWord, actor: User) -> Decided:
+    """Decide about the waiting orders by what was taught, for at most MAX_SECONDS. A second run does the rest.
+
+    Each order has its own transaction. Orders that moved, or are the actor's own, are left as they are.
+    """
+    done = Decided()
+    if not word.meaning:
+        return done
+    waiting = waiting_for(word=word)
+    if word.about == ProviderWord.About.STATUS:
+        poll_soon(order_ids=[order.pk for order in waiting.orders], due_at=clock.now() + timedelta(seconds=1))
+        done.polled = len(waiting.orders)
+        return done
+    stop_at = time.monotonic() + MAX_SECONDS
+    for order in waiting.orders:
+        if time.monotonic() > stop_at or is_own(actor=actor, customer_id=order.customer_id):
+            done.left += 1
+        elif order.pk in waiting.unsure:
+            moved = put_in_doubt(order=order)
+            done.searched += moved
+            done.left += not moved
+        else:
+            _follow(word, order, actor, done)
+    return done
+
+
+def _follow(word: ProviderWord, order: Order, actor: User, done: Decided) -> None:
+    code = REFUSALS[word.meaning]
+    try:
+        with transaction.atomic():
+            _resolve_attempts(word, order)
+            if code in PERMANENT:
+                decisions.refund_unaccepted(order=order, note=PERMANENT[code], actor=actor)
+                done.refunded_orders += 1
+                done.refunded += order.net_charge
+            else:
+                decisions.send_again(order=order, actor=actor)
+                done.queued += 1
+    except (OrderMoved, decisions.ReviewError, OwnAccount):
+        done.left += 1
+
+
+def _resolve_attempts(word: ProviderWord, order: Order) -> None:
+    """Count the attempts that got this answer as refused: none of them can be an order that the provider has."""
+    unclear = order.submission_attempts.filter(outcome=AttemptOutcome.UNCLEAR)
+    same = [pk for pk, detail in unclear.values_list("pk", "detail") if masked(detail) == word.text]
+    PlacementAttempt.objects.filter(pk__in=same).update(outcome=AttemptOutcome.REFUSED)
+
+
+def untaught() -> Iterator[ProviderWord]:
+    """Yield the words that nobody knows and that came at least once, the last seen first."""
+    words = ProviderWord.objects.filter(read_as="", meaning="", seen__gt=0).select_related("provider")
+    yield from words.order_by("-last_seen_at")[:20]

@@ -1,0 +1,149 @@
+"""Words of a provider that nobody knows: told at once, bounded, taught, and decided about together."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from catalog.models import Meaning, Provider, ProviderWord
+from catalog.pauses import PauseKind
+from orders.dispatch.taught_words import decide_waiting, teach, waiting_for
+from orders.models import Order, PlacementAttempt
+from orders.states import AttemptOutcome
+from panel.alerts.models import Alert
+from panel.lib import clock
+from panel.sandbox.http import faults
+from tests import make
+from tests.scenes import count_adds, fresh, make_all_due, money_of, submit_now
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("invariants_hold")]
+
+TEXT = "Quota glitch 77 blarg"
+
+
+def create(customer, service, count):
+    return [make.order(customer, service, link=f"https://example.com/{n}") for n in range(count)]
+
+
+def refuse(upstream, text, times):
+    upstream.inject(faults.reply(body=json.dumps({"error": text}).encode(), action="add", times=times))
+
+
+def word_of(provider, text="quota glitch # blarg"):
+    return ProviderWord.objects.get(provider=provider, text=text)
+
+
+@pytest.fixture
+def unknown(upstream, provider, customer, service):
+    """Three orders that were refused in unknown words, and two that still wait."""
+    refuse(upstream, TEXT, 99)
+    orders = create(customer, service, 5)
+    submit_now()
+    return orders
+
+
+def test_refusals_when_their_words_are_unknown_then_the_queue_waits(upstream, provider, unknown):
+    assert count_adds(upstream) == 3
+    assert [fresh(order).review_reason for order in unknown] == ["unknown_error"] * 3 + [""] * 2
+    paused = Provider.objects.get(pk=provider.pk)
+    assert (paused.pause_kind, paused.unknown_in_row) == (PauseKind.WORDS, 3)
+    alert = Alert.objects.get(cause=f"provider:{provider.pk}:words")
+    assert TEXT in alert.text and alert.level == "danger"
+    word = word_of(provider)
+    assert (word.seen, word.example, word.is_unknown) == (3, TEXT, True)
+
+
+@pytest.mark.parametrize(
+    ("meaning", "submissions"),
+    [
+        (Meaning.REFUSED, ["refused"] * 3),
+        (Meaning.SERVICE_GONE, ["refused"] * 3),
+        (Meaning.NO_MONEY, ["queued"] * 3),
+        (Meaning.TRY_LATER, ["queued"] * 3),
+        (Meaning.KEY, ["queued"] * 3),
+    ],
+)
+def test_word_when_taught_then_waiting_orders_follow_it(upstream, provider, customer, unknown, meaning, submissions):
+    owner, word = make.owner(), word_of(provider)
+    assert (len(waiting_for(word=word).orders), waiting_for(word=word).unsure) == (3, frozenset())
+    before = money_of(customer)[0]
+    teach(word=word, meaning=meaning, actor=owner)
+    done = decide_waiting(word=word, actor=owner)
+    assert [fresh(order).submission for order in unknown[:3]] == submissions
+    paid = sum(order.charge for order in unknown[:3])
+    refunded = paid if submissions[0] == "refused" else 0
+    assert (money_of(customer)[0] - before, done.refunded) == (refunded, refunded)
+    assert not Alert.objects.filter(cause__endswith=":words", resolved_at=None).exists()
+    assert decide_waiting(word=word, actor=owner).refunded == 0
+
+
+def test_answers_when_the_word_is_taught_then_read_so(upstream, provider, customer, unknown):
+    teach(word=word_of(provider), meaning=Meaning.REFUSED, actor=make.owner())
+    submit_now()
+    assert [fresh(order).submission for order in unknown[3:]] == ["refused"] * 2
+    assert word_of(provider).seen == 5
+
+
+def test_order_when_another_sending_may_be_accepted_then_searched_first(provider, customer, unknown):
+    order, owner = unknown[0], make.owner()
+    PlacementAttempt.objects.create(order=order, token="x" * 32, outcome=AttemptOutcome.UNKNOWN)
+    word, before = word_of(provider), money_of(customer)
+    teach(word=word, meaning=Meaning.REFUSED, actor=owner)
+    assert waiting_for(word=word).unsure == {order.pk}
+    done = decide_waiting(word=word, actor=owner)
+    assert (done.searched, done.refunded_orders, fresh(order).submission) == (1, 2, "in_doubt")
+    assert money_of(customer) != before
+
+
+def test_own_order_when_its_word_is_taught_then_left(upstream, provider, service):
+    owner = make.owner()
+    make.deposit(owner, "10")
+    refuse(upstream, TEXT, 9)
+    order = make.order(owner, service)
+    submit_now()
+    word = word_of(provider)
+    teach(word=word, meaning=Meaning.REFUSED, actor=owner)
+    assert (decide_waiting(word=word, actor=owner).left, fresh(order).submission) == (1, "queued")
+
+
+def test_word_when_it_cannot_have_the_meaning_then_refused(provider, unknown):
+    with pytest.raises(ValueError, match="no meaning"):
+        teach(word=word_of(provider), meaning=Meaning.CANCELED, actor=make.owner())
+    assert word_of(provider).meaning == ""
+
+
+def test_refusals_for_good_when_many_in_a_row_then_the_rest_waits(upstream, provider, customer, service):
+    refuse(upstream, "Bad link", 99)
+    orders = create(customer, service, 12)
+    submit_now()
+    assert [fresh(order).submission for order in orders] == ["refused"] * 10 + ["queued"] * 2
+    assert Provider.objects.get(pk=provider.pk).pause_kind == PauseKind.REFUSALS
+
+
+def test_refusals_when_an_order_is_accepted_between_then_counted_anew(upstream, provider, customer, service):
+    refuse(upstream, "Bad link", 9)
+    create(customer, service, 10)
+    submit_now()
+    assert Provider.objects.get(pk=provider.pk).refusals_in_row == 0
+    refuse(upstream, "Bad link", 9)
+    orders = [make.order(customer, service, link=f"https://example.com/again/{n}") for n in range(10)]
+    submit_now()
+    assert fresh(orders[-1]).submission == "placed"
+
+
+def test_request_when_it_misses_what_all_have_then_provider_waits(upstream, provider, customer, service):
+    refuse(upstream, "Incorrect request", 99)
+    orders = create(customer, service, 2)
+    submit_now()
+    assert [fresh(order).submission for order in orders] == ["queued"] * 2
+    assert count_adds(upstream) == 1
+    assert Provider.objects.get(pk=provider.pk).pause_kind == PauseKind.REQUEST
+
+
+def test_unknown_refusal_when_its_deadline_passes_then_searched_for(provider, customer, unknown):
+    Order.objects.filter(review_reason="unknown_error").update(review_since=clock.now() - timedelta(hours=25))
+    make_all_due()
+    submit_now()
+    assert [fresh(order).submission for order in unknown[:3]] == ["in_doubt"] * 3
