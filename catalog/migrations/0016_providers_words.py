@@ -21,12 +21,12 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='provider',
             name='refusals_in_row',
-            field=models.PositiveSmallIntegerField(db_default=0, default=0, editable=False, help_text='Orders refused for good since the last accepted one.'),
+            field=models.PositiveSmallIntegerField(db_default=0, default=0, editable=False, help_text='Orders refused for good since an accepted one.'),
         ),
         migrations.AddField(
             model_name='provider',
             name='unknown_in_row',
-            field=models.PositiveSmallIntegerField(db_default=0, default=0, editable=False, help_text='Orders refused in unknown words since the last accepted one.'),
+            field=models.PositiveSmallIntegerField(db_default=0, default=0, editable=False, help_text='Orders refused in unknown words since an accepted one.'),
         ),
         migrations.RunPython(catalog_version_triggers.install, migrations.RunPython.noop),
         migrations.CreateModel(
@@ -48,6 +48,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': "provider's word",
+                'verbose_name_plural': "providers' words",
                 'ordering': ('provider', 'about', '-last_seen_at'),
                 'constraints': [models.UniqueConstraint(fields=('provider', 'about', 'text'), name='provider_word_unique'), models.CheckConstraint(condition=models.Q(('meaning', ''), ('taught_at__isnull', False), _connector='OR'), name='provider_word_taught_by_a_person')],
             },

@@ -50,6 +50,7 @@ class ProviderWord(models.Model):
 
     class Meta:
         verbose_name = "provider's word"
+        verbose_name_plural = "providers' words"
         ordering = ("provider", "about", "-last_seen_at")
         constraints = (
             models.UniqueConstraint(fields=("provider", "about", "text"), name="provider_word_unique"),

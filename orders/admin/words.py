@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import Case, QuerySet, Value, When
+from django.db.models import Case, Value, When
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -76,10 +76,8 @@ class ProviderWordAdmin(ReadOnlyAdmin):
     show_full_result_count = False
     actions_list = ("export_words", "import_words")
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[ProviderWord]:
-        """Return the words, first those that nobody knows."""
-        unknown = Case(When(read_as="", meaning="", then=Value(0)), default=Value(1))
-        return super().get_queryset(request).order_by(unknown, "-last_seen_at", "pk")
+    # First those that nobody knows.
+    ordering = (Case(When(read_as="", meaning="", then=Value(0)), default=Value(1)), "-last_seen_at")
 
     @display(description="What it answered")
     def shown_text(self, word: ProviderWord) -> str:
