@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from django.conf import settings
@@ -11,10 +13,14 @@ from django.utils.crypto import salted_hmac
 from django.views.decorators.debug import sensitive_variables
 
 from catalog.models import Provider
+from catalog.pace import is_permit_free, permits_of
 from catalog.pauses import try_again
 from catalog.provider_rounds import for_each_provider
 from catalog.upstream.client import UpstreamClient
+from catalog.upstream.dialect import Dialect, dialect_from_json
 from catalog.upstream.errors import UpstreamError
+from catalog.upstream.evidence import Evidence
+from catalog.upstream.sending import Sent
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert, resolve_alert
 from panel.lib import clock, money
@@ -22,10 +28,13 @@ from panel.lib.backoff import backoff
 from panel.lib.crypto import Undecryptable, decrypt, encrypt
 from panel.lib.http.calls import host_of
 from panel.site.names import user_agent
-from panel.site.registry import submission_times
+from panel.site.registry import LEASE_SPARE_SECONDS, submission_times
 
 log = structlog.get_logger(__name__)
 
+# Seconds, unless the provider has its own.
+CONNECT_TIMEOUT = 10.0
+READ_TIMEOUT = 45.0
 FIRST_POLLING_PAUSE = timedelta(seconds=30)
 MAX_POLLING_PAUSE = timedelta(minutes=10)
 
@@ -34,22 +43,82 @@ class ProviderUnusable(Exception):
     """The provider's key or address is unusable. The message is for staff."""
 
 
-def client_for(provider: Provider, *, read_timeout: float = 45, add_timeout: float | None = None) -> UpstreamClient:
-    """Return a client with the provider's address and key. Raise ProviderUnusable.
+def client_for(
+    provider: Provider, *, read_timeout: float | None = None, add_timeout: float | None = None
+) -> UpstreamClient:
+    """Return a client with the provider's address and key, which speaks as it does. Raise ProviderUnusable.
 
-    Both times are in seconds. `add_timeout` is that of the order's claim; None for a client that sends no order.
+    Both times are in seconds. `read_timeout` is the longest that may be waited for what is read; None: the provider's
+    own, or 45. `add_timeout` is that of the order's claim; None for a client that sends no order.
     """
+    dialect = dialect_of(provider)
+    longest = dialect.read_timeout or READ_TIMEOUT
+    return _client(
+        provider,
+        dialect,
+        connect_timeout=dialect.connect_timeout or CONNECT_TIMEOUT,
+        add_timeout=add_times(provider)[0] if add_timeout is None else add_timeout,
+        read_timeout=longest if read_timeout is None else min(longest, read_timeout),
+        # Giving up a cancel early would leave it open whether it was carried out.
+        act_timeout=max(longest, READ_TIMEOUT),
+    )
+
+
+def trial_client(
+    provider: Provider, *, dialect: Dialect, seconds: float, observe: Callable[[Sent, Evidence], None]
+) -> UpstreamClient:
+    """Return a client that speaks `dialect`, for reading actions: it asks once, for at most `seconds`, and reports each
+    exchange. Raise ProviderUnusable.
+    """
+    return _client(
+        provider,
+        dialect,
+        connect_timeout=seconds,
+        read_timeout=seconds,
+        services_timeout=seconds,
+        retries=0,
+        observe=observe,
+    )
+
+
+def _client(provider: Provider, dialect: Dialect, **values: Any) -> UpstreamClient:
     try:
         return UpstreamClient(
             url=provider.api_url,
             api_key=_api_key(provider),
+            dialect=dialect,
             user_agent=user_agent(),
             allow_private=settings.UPSTREAM_ALLOW_PRIVATE,
-            add_timeout=submission_times()[0] if add_timeout is None else add_timeout,
-            read_timeout=read_timeout,
+            take_permit=permits_of(provider_id=provider.pk, limit=dialect.requests_a_minute),
+            **values,
         )
     except ValueError as error:
         raise ProviderUnusable(f"{provider.name}: {error}") from error
+
+
+def dialect_of(provider: Provider) -> Dialect:
+    """Return how the provider's API differs from the standard. Raise ProviderUnusable."""
+    try:
+        return dialect_from_json(provider.dialect)
+    except ValueError as error:
+        raise ProviderUnusable(f"{provider.name}: {error}") from error
+
+
+def add_times(provider: Provider) -> tuple[float, float]:
+    """Return the provider's longest answer to `add`, and the lease around it, in seconds. Raise ProviderUnusable.
+
+    Its own setting can only lengthen the panel's, since an order that is given up early is in doubt, and only within
+    the panel's lease.
+    """
+    timeout, lease = submission_times()
+    own = dialect_of(provider).add_timeout or 0
+    return max(timeout, min(own, lease - LEASE_SPARE_SECONDS)), lease
+
+
+def has_permit(provider: Provider) -> bool:
+    """Return True if the provider's limit of requests leaves a permit for an order now."""
+    limit = dialect_of(provider).requests_a_minute
+    return limit is None or is_permit_free(provider_id=provider.pk, limit=limit)
 
 
 def _api_key(provider: Provider) -> str:
@@ -69,12 +138,21 @@ def same_account(provider: Provider) -> list[int]:
 
     If one account is set up twice, each provider would see the other's orders as unknown.
     """
-    host, account = host_of(provider.api_url), _account_or_none(provider)
+    hosts, account = _hosts(provider), _account_or_none(provider)
     return [
         other.pk
-        for other in Provider.objects.only("pk", "name", "api_url", "api_key_encrypted")
-        if host_of(other.api_url) == host or (account and _account_or_none(other) == account)
+        for other in Provider.objects.only("pk", "name", "api_url", "api_key_encrypted", "dialect")
+        if hosts & _hosts(other) or (account and _account_or_none(other) == account)
     ]
+
+
+def _hosts(provider: Provider) -> set[str]:
+    """Return the hosts that get requests for the provider."""
+    try:
+        addresses = dialect_of(provider).all_addresses(provider.api_url)
+    except ProviderUnusable:
+        addresses = [provider.api_url]
+    return {host_of(address) for address in addresses}
 
 
 def connected_with(*, api_key: str, besides: int | None = None) -> Provider | None:
@@ -96,7 +174,7 @@ def _account_or_none(provider: Provider) -> str | None:
 
 
 def request_scope(provider: Provider) -> str:
-    """Return a fingerprint of address, account and parameter; "" without a request id parameter.
+    """Return a fingerprint of account, parameter and address of `add`; "" without a request id parameter.
 
     A request id is valid only within this scope: elsewhere the same id would create a new order. Raise
     ProviderUnusable.
@@ -104,7 +182,8 @@ def request_scope(provider: Provider) -> str:
     if not provider.request_id_parameter:
         return ""
     key = _api_key(provider)
-    where = "\n".join((provider.api_url, provider.request_id_parameter, key))
+    address = dialect_of(provider).address(provider.api_url, "add")
+    where = "\n".join((address, provider.request_id_parameter, key))
     return salted_hmac("catalog.request_scope", where).hexdigest()[:32]
 
 

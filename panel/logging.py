@@ -162,6 +162,7 @@ LOGGING: dict[str, Any] = {
         "celery.app.trace": {"level": "WARNING"},
         "celery.beat": {"level": "WARNING"},
         "kombu": {"level": "ERROR"},
-        "urllib3": {"level": "WARNING"},
+        # Its warnings hold the whole address, which with GET has the API key in it.
+        "urllib3": {"level": "ERROR"},
     },
 }

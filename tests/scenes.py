@@ -170,7 +170,7 @@ def use_short_timeouts(monkeypatch: Any, *, seconds: float = 0.3) -> None:
     original = UpstreamClient.__init__
 
     def init(self: UpstreamClient, **values: Any) -> None:
-        original(self, **{**values, "add_timeout": seconds, "read_timeout": seconds})
+        original(self, **{**values, "add_timeout": seconds, "read_timeout": seconds, "act_timeout": seconds})
 
     monkeypatch.setattr(UpstreamClient, "__init__", init)
 

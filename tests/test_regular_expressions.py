@@ -99,6 +99,17 @@ REGISTER: dict[str, Untrusted | Trusted] = {
     "catalog/upstream/cleaning.py: _pattern": Untrusted(
         "a provider's answer", MAX_SERVICES_BODY, patterns=(Redactor("a-/&a")._pattern.pattern,)
     ),
+    "catalog/trial/run.py: _WORDS": Untrusted("a provider's error", 500),
+    "catalog/trial/run.py: _STATUS_NUMBER": Untrusted("an excerpt of an answer", 2_048),
+    "catalog/upstream/dialect.py: _NAME": Untrusted("a name in a form", MAX_BODY),
+    "catalog/upstream/dialect.py: _HEADER": Untrusted("a header in a form", MAX_BODY),
+    "catalog/upstream/dialect.py: _CODE": Untrusted("a number in a form", MAX_BODY),
+    "catalog/upstream/standard_text.py: _NAME": Untrusted(
+        "a provider's answer", MAX_SERVICES_BODY, (('"', '\\"', ""), ('"', "\\", ""), ('"a"', " ", "x"))
+    ),
+    "catalog/upstream/standard_text.py: _TOKEN": Untrusted(
+        "a provider's answer", MAX_BODY, (('"', '\\"', ""), ('"', "\\", ""), ('"a"', " ", "x"), ("", "-", ""))
+    ),
     "catalog/upstream/loading.py: _AFTER_NOTICES": Untrusted(
         "a provider's answer",
         MAX_SERVICES_BODY,

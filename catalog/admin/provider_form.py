@@ -12,9 +12,11 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.debug import sensitive_variables
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminURLInputWidget
 
+from catalog.admin.dialect_form import DialectFields
 from catalog.admin.shared import INHERITED
 from catalog.models import Provider
 from catalog.provider_accounts import connected_with
+from catalog.upstream.dialect import Dialect
 from panel.lib.admin.fields import AmountField, ExchangeRateField, PercentField
 from panel.lib.money import EXCHANGE_ONE
 
@@ -50,7 +52,7 @@ class PriceForm(forms.ModelForm):
         fields: tuple[str, ...] = ("name", "is_active", *PRICES)
 
 
-class ProviderForm(PriceForm):
+class ProviderForm(DialectFields, PriceForm):
     """The full form. It accepts a key but never shows one."""
 
     api_url = forms.URLField(label="API URL", max_length=300, assume_scheme="https", widget=UnfoldAdminURLInputWidget)
@@ -94,10 +96,21 @@ class ProviderForm(PriceForm):
     @method_decorator(sensitive_variables("data"))
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
-        stored = self.instance.pk and Provider.objects.get(pk=self.instance.pk).api_url
-        if stored and data.get("api_url") and not data.get("api_key") and not _same_place(stored, data["api_url"]):
-            # Otherwise anyone who may edit the address could have the stored key sent to their own server.
-            self.add_error("api_key", "Enter the key again for this address.")
+        self.clean_dialect(data)
+        dialect = data.get("dialect")
+        if self.instance.pk and dialect and data.get("api_url") and not data.get("api_key"):
+            stored = Provider.objects.get(pk=self.instance.pk)
+            known = _places(stored.api_url, self.stored_dialect)
+            if not _places(data["api_url"], dialect) <= known:
+                # Otherwise anyone who may edit an address could have the stored key sent to their own server.
+                self.add_error("api_key", "Enter the key again for this address.")
+        if dialect and data.get("api_key"):
+            try:
+                dialect.headers(api_key=data["api_key"])
+            except ValueError as error:
+                self.add_error("api_key", str(error))
+        if dialect and data.get("request_id_parameter") in dialect.names.values():
+            self.add_error("request_id_parameter", "Another parameter has this name, under “How it speaks”.")
         self._check_rate(data)
         return data
 
@@ -121,6 +134,7 @@ class ProviderForm(PriceForm):
         return name
 
 
-def _same_place(one: str, other: str) -> bool:
-    first, second = urlsplit(one), urlsplit(other)
-    return (first.scheme, first.netloc) == (second.scheme, second.netloc)
+def _places(url: str, dialect: Dialect) -> set[tuple[str, str]]:
+    """Return the servers that get requests, and with them the key."""
+    parts = map(urlsplit, dialect.all_addresses(url))
+    return {(part.scheme, part.netloc) for part in parts}

@@ -16,14 +16,16 @@ from django.utils.html import format_html
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from unfold.decorators import action, display
 
+from catalog.admin.dialect_form import DIALECT_FIELDS, describe_dialect, dialect_to_save
 from catalog.admin.imports import OUTCOME_BADGES
 from catalog.admin.price_changes import PricedAdmin
 from catalog.admin.provider_form import CONNECTION, PRICES, TECHNICAL, PriceForm, ProviderForm
+from catalog.admin.provider_trial import Known, trial_page
 from catalog.admin.shared import admin_badge, own_margin
 from catalog.imports.queue import request_import
 from catalog.models import PriceChange, Provider, Service, SyncRun
 from catalog.pauses import resume_provider
-from catalog.provider_accounts import ProviderUnusable, check_balance, set_api_key
+from catalog.provider_accounts import ProviderUnusable, check_balance, dialect_of, set_api_key
 from catalog.provider_health import Fact, last_import, provider_facts, provider_state, runway_days
 from catalog.upstream.errors import UpstreamError, explain
 from panel.accounts.signed_in import user_of
@@ -54,7 +56,7 @@ class ProviderAdmin(PricedAdmin):
     list_select_related = ("figures",)
     search_fields = ("name",)
     actions = ("import_services",)
-    actions_detail: tuple[str, ...] = ("test_connection", "import_now", "resume")
+    actions_detail: tuple[str, ...] = ("test_connection", "test_dialect", "import_now", "resume")
     change_form_outer_before_template = "admin/catalog/provider_panel.html"
     # Includes the currency and the switch: saved at once, they would take effect before the new exchange rate.
     priced = ("exchange_rate", "margin_bp", "margin_fixed", "currency", "is_active")
@@ -78,7 +80,7 @@ class ProviderAdmin(PricedAdmin):
         return super().get_form(request, obj, **kwargs)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> tuple[str, ...]:
-        return ("looking",) if self.may_connect(request) else ("looking", *CONNECTION)
+        return ("looking",) if self.may_connect(request) else ("looking", "dialect_in_words", *CONNECTION)
 
     def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
         key = ("api_key",) if self.may_connect(request) else ()
@@ -86,6 +88,14 @@ class ProviderAdmin(PricedAdmin):
             (None, {"fields": ("name", "api_url", *key, "is_active")}),
             ("Prices", {"fields": ("currency", *PRICES)}),
             ("Technical", {"fields": (*TECHNICAL, *(("looking",) if obj else ()))}),
+            (
+                "How it speaks",
+                {
+                    "fields": DIALECT_FIELDS if self.may_connect(request) else ("dialect_in_words",),
+                    "classes": ("collapse",),
+                    "description": "The usual provider needs none of this. “Test how it speaks” finds what one needs.",
+                },
+            ),
         )
 
     def is_priced(self, column: str, value: object) -> bool:
@@ -94,11 +104,14 @@ class ProviderAdmin(PricedAdmin):
 
     @method_decorator(sensitive_variables("key"))
     def columns_set(self, request: HttpRequest, obj: Provider, form: forms.ModelForm) -> Sequence[str]:
-        key = form.cleaned_data.get("api_key")
-        if not key:
-            return ()
-        set_api_key(provider=obj, api_key=key)
-        return ("api_key_encrypted",)
+        columns = []
+        if key := form.cleaned_data.get("api_key"):
+            set_api_key(provider=obj, api_key=key)
+            columns.append("api_key_encrypted")
+        if set(DIALECT_FIELDS) & set(form.changed_data):
+            obj.dialect = dialect_to_save(form)
+            columns.append("dialect")
+        return columns
 
     @method_decorator(sensitive_post_parameters("api_key"))
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
@@ -171,6 +184,14 @@ class ProviderAdmin(PricedAdmin):
         verdict = "Works" if provider.probe_works else "Does not work"
         return f"{verdict}: {provider.probe_note} (checked {moment_text(provider.probe_checked_at)})"
 
+    @display(description="Differs from the standard")
+    def dialect_in_words(self, provider: Provider) -> str:
+        try:
+            settings = describe_dialect(dialect_of(provider))
+        except ProviderUnusable as error:
+            return str(error)
+        return "; ".join(f"{label}: {value}" for label, value in settings) or "In nothing"
+
     # -- actions ---------------------------------------------------------------------------------------
 
     @admin.action(description="Import services", permissions=["change"])
@@ -231,6 +252,18 @@ class ProviderAdmin(PricedAdmin):
         if pk is None or not self.has_change_permission(request):
             return False
         return Provider.objects.filter(pk=pk, pause_count__gt=0).exists()
+
+    def has_connect_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        return self.may_connect(request)
+
+    @action(description="Test how it speaks", icon="forum", permissions=["connect"])
+    def test_dialect(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        provider = get_object_or_404(Provider, pk=object_id)
+        return trial_page(request=request, model_admin=self, provider=provider, known=self.known_for_trial(provider))
+
+    def known_for_trial(self, provider: Provider) -> Known:
+        """Return what a trial may ask about. The pages of orders, which know ids, override it."""
+        return Known()
 
     @action(description="Test connection", icon="network_check", permissions=["change"])
     def test_connection(self, request: HttpRequest, object_id: str) -> HttpResponse:

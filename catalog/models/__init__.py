@@ -2,7 +2,7 @@
 
 from catalog.models.imports import CatalogChange, SyncRun
 from catalog.models.prices import CustomerGroup, CustomerPrice, GroupMember, PriceChange
-from catalog.models.providers import MAX_BP, OnRise, PricePolicy, Provider, ProviderFigures
+from catalog.models.providers import MAX_BP, OnRise, PricePolicy, Provider, ProviderFigures, ProviderPace
 from catalog.models.services import Category, PastRate, Service, ServiceFigures, UpstreamService
 from catalog.models.shop import Favourite, ShelfMark, ShelfNews
 from catalog.models.versions import CatalogVersion
@@ -25,6 +25,7 @@ __all__ = (
     "Provider",
     "ProviderFigures",
     "ProviderWord",
+    "ProviderPace",
     "Service",
     "ServiceFigures",
     "ShelfMark",

@@ -145,6 +145,12 @@ class Provider(models.Model):
         editable=False,
         help_text="What the last answer about the balance was in; empty: it did not say.",
     )
+    dialect = models.JSONField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="How its API differs from the standard, as catalog.upstream.dialect writes it. Null: it does not.",
+    )
     daily_limit = models.BigIntegerField(
         "daily spending limit",
         null=True,
@@ -178,6 +184,18 @@ class Provider(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class ProviderPace(models.Model):
+    """How much of a provider's limit of requests is used up, for all processes. Written only by `catalog.pace`."""
+
+    provider = models.OneToOneField(Provider, on_delete=models.CASCADE, primary_key=True, related_name="pace")
+    free_at = models.BigIntegerField(
+        default=0, help_text="When all requests so far would have been spread evenly, in microseconds since 1970."
+    )
+
+    def __str__(self) -> str:
+        return f"Pace of {self.provider}"
 
 
 class ProviderFigures(models.Model):

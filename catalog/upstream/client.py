@@ -13,12 +13,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
-from urllib.parse import urlencode
 
-from urllib3.exceptions import LocationParseError
-from urllib3.util import Url, parse_url
-
-from catalog.upstream.cleaning import Redactor, clean_text, decode_body, parse_id
+from catalog.upstream.cleaning import parse_id
+from catalog.upstream.dialect import READING, STANDARD, Dialect
 from catalog.upstream.errors import PROVIDER_WIDE, ErrorCode, ProviderRefused, UpstreamError, UpstreamUnavailable
 from catalog.upstream.evidence import Evidence
 from catalog.upstream.judging import judge_add, judge_reading
@@ -42,18 +39,16 @@ from catalog.upstream.results import (
     ServiceList,
     StatusRow,
 )
-from panel.lib.http import transport
-from panel.lib.http.calls import CALLS, host_of
-from panel.lib.http.exchange import Phase, Request
-from panel.lib.lanes import leave_database
+from catalog.upstream.sending import MAX_BODY, Redirected, Sender, Sent, TakePermit
+from panel.lib.http.calls import CALLS
+from panel.lib.http.exchange import Phase
 
 T = TypeVar("T")
 
 MAX_IDS = 100
-MAX_BODY = 1_000_000
+# Of a provider that is asked about one id at a time: so many answers come in the time for a batch.
+MAX_IDS_SINGLY = 20
 MAX_SERVICES_BODY = 64_000_000
-_FAILURE = 200
-_EXCERPT = 2_048
 _RETRIES = 2
 _FIRST_PAUSE = 0.2
 _MAX_FAILURES = 3
@@ -63,7 +58,9 @@ class UpstreamClient:
     """Client of one provider. All timeouts are in seconds for a whole exchange, retries included.
 
     `url` is the provider's API address: https. With `allow_private` it may be http, and an address that is not public
-    (a sandbox on this machine). Raise ValueError if the address or the user agent cannot be used in a request.
+    (a sandbox on this machine). `dialect` is how the provider's API differs from the standard. `act_timeout` is that of
+    cancels and refills, `read_timeout` by default. `take_permit` keeps the provider's limit of requests. `observe` is
+    called after each exchange. Raise ValueError if an address, the key or the user agent cannot be used in a request.
     """
 
     def __init__(
@@ -71,28 +68,42 @@ class UpstreamClient:
         *,
         url: str,
         api_key: str,
+        dialect: Dialect = STANDARD,
         user_agent: str = "Panel/1",
         allow_private: bool = False,
         connect_timeout: float = 10.0,
         add_timeout: float = 60.0,
         read_timeout: float = 45.0,
+        act_timeout: float | None = None,
         services_timeout: float = 120.0,
+        retries: int = _RETRIES,
+        take_permit: TakePermit | None = None,
+        observe: Callable[[Sent, Evidence], None] | None = None,
     ) -> None:
-        if not user_agent.isascii() or not user_agent.isprintable():
-            raise ValueError("The user agent must be printable ASCII.")
-        self._url = _parse_address(url)
-        self._host = host_of(url)
-        self._api_key = api_key
-        self._redact = Redactor(api_key)
-        self._user_agent = user_agent
-        self._allow_private = allow_private
-        self._connect_timeout = connect_timeout
+        self._sender = Sender(
+            url=url,
+            api_key=api_key,
+            dialect=dialect,
+            user_agent=user_agent,
+            allow_private=allow_private,
+            connect_timeout=connect_timeout,
+            take_permit=take_permit,
+            observe=observe,
+        )
+        self._dialect = dialect
         self._add_timeout = add_timeout
         self._read_timeout = read_timeout
+        self._act_timeout = read_timeout if act_timeout is None else act_timeout
         self._services_timeout = services_timeout
+        self._retries = retries
 
     def __repr__(self) -> str:
-        return f"UpstreamClient({self._url.host})"
+        return f"UpstreamClient({self._sender.address.host})"
+
+    @property
+    def max_ids(self) -> int:
+        """Return how many ids to ask about in one call."""
+        return MAX_IDS_SINGLY if self._dialect.asks_singly else MAX_IDS
 
     # -- adding ------------------------------------------------------------------------------------
 
@@ -100,15 +111,20 @@ class UpstreamClient:
         """Send one order, once. Errors of the provider and the network are returned, never raised.
 
         `params` are as in "`add`, by service type". `not_after` is the `time.monotonic()` at which the lease ends:
-        nothing is sent after it. Raise ValueError if `params` hold `key` or `action`.
+        nothing is sent after it. Raise ValueError if `params` hold `key` or `action`, or two of them have one name at
+        the provider.
         """
         try:
-            form = self._form("add", params)
+            text, failure, evidence = self._sender.exchange(
+                "add", params, timeout=self._add_timeout, not_after=not_after
+            )
         except UnicodeEncodeError:
             evidence = Evidence(Phase.NEW, None, "", 0)
             return NotSent("the parameters hold characters that cannot be sent", evidence)
-        text, failure, evidence = self._exchange(form, timeout=self._add_timeout, not_after=not_after, reads=False)
-        return judge_add(text=text, failure=failure, evidence=evidence)
+        outcome = judge_add(text=text, failure=failure, evidence=evidence)
+        if isinstance(outcome, NotSent) and evidence.redirect:
+            return NotSent(evidence.redirect_words, evidence)
+        return outcome
 
     # -- cancel and refill -------------------------------------------------------------------------
 
@@ -179,7 +195,7 @@ class UpstreamClient:
         if not asked:
             return {}
         # Only what may be asked again may be given up early.
-        patience = self._patience() if retries else self._read_timeout
+        patience = self._patience(action) if retries else self._act_timeout
         deadline = time.monotonic() + patience
         # Leave time for the answer of the last call.
         begin_until = deadline - patience / 4
@@ -190,6 +206,8 @@ class UpstreamClient:
                 action, {name: ",".join(part)}, lambda text: parse(text, part), timeout=left, retries=retries
             )
 
+        if self._dialect.asks_singly:
+            return _one_by_one(lambda one: ask(parameter, [one]), asked, begin_until, reads=action in READING)
         may_ask_singly = len(asked) <= most_singly
         try:
             answers = ask(f"{parameter}s", asked)
@@ -214,81 +232,49 @@ class UpstreamClient:
         max_body: int = MAX_BODY,
         retries: int = _RETRIES,
     ) -> T:
-        form = self._form(action, params)
-        deadline = time.monotonic() + (self._patience() if timeout is None else timeout)
+        retries = min(retries, self._retries)
+        deadline = time.monotonic() + (self._patience(action) if timeout is None else timeout)
         pause = _FIRST_PAUSE
         while True:
             left = max(deadline - time.monotonic(), 0.001)
-            text, failure, evidence = self._exchange(form, timeout=left, max_body=max_body, reads=max_body == MAX_BODY)
+            text, failure, evidence = self._sender.exchange(action, params, timeout=left, max_body=max_body)
             try:
                 return judge_reading(parse, text=text, failure=failure, evidence=evidence)
             except UpstreamUnavailable:
+                if evidence.redirect:
+                    raise Redirected(evidence.redirect_words, evidence) from None
                 if retries <= 0 or deadline - time.monotonic() <= pause:
                     raise
             time.sleep(pause)
             retries -= 1
             pause *= 2
 
-    def _patience(self) -> float:
+    def _patience(self, action: str) -> float:
         """Return for how many seconds to wait for an answer to a reading call: less where answers come quickly."""
-        return CALLS.patience(self._host, longest=self._read_timeout)
-
-    def _form(self, action: str, params: Mapping[str, str]) -> bytes:
-        if "key" in params or "action" in params:
-            raise ValueError("The parameters may not name the key or the action.")
-        return urlencode({"key": self._api_key, "action": action, **params}).encode("ascii")
-
-    def _exchange(
-        self,
-        form: bytes,
-        *,
-        timeout: float,
-        max_body: int = MAX_BODY,
-        not_after: float | None = None,
-        reads: bool,
-    ) -> tuple[str, str, Evidence]:
-        """Return the text of the answer, why it is incomplete ("" if whole), and evidence; all without the API key."""
-        request = Request(
-            url=self._url,
-            form=form,
-            user_agent=self._user_agent,
-            allow_private=self._allow_private,
-            connect_timeout=self._connect_timeout,
-            total_timeout=timeout,
-            max_body=max_body,
-            not_after=not_after,
-        )
-        leave_database(host=self._host)
-        with CALLS.watched(self._host, reads=reads) as call:
-            answer = transport.post_form(request)
-            call.answered = answer.http_status is not None
-        text = self._redact.before_parsing(decode_body(answer.body))
-        evidence = Evidence(
-            phase=answer.phase,
-            http_status=answer.http_status,
-            # Cut first, well beyond the end of the excerpt: the text may be megabytes long.
-            body_excerpt=clean_text(self._redact(text[: _EXCERPT * 8]), limit=_EXCERPT, multiline=True),
-            elapsed_ms=answer.elapsed_ms,
-        )
-        return text, self._redact(clean_text(answer.failure, limit=_FAILURE)), evidence
+        return CALLS.patience(self._sender.host(action), longest=self._read_timeout)
 
 
 def _one_by_one(
-    ask: Callable[[str], dict[str, T | RowError]], ids: Sequence[str], begin_until: float
+    ask: Callable[[str], dict[str, T | RowError]], ids: Sequence[str], begin_until: float, *, reads: bool = False
 ) -> dict[str, T | RowError]:
     """Send each id once. An id that may have been carried out without an answer is absent.
 
-    Raise the error of the first id if it applies to all of them.
+    Raise the error of the first id if it applies to all of them. With `reads`, raise the last one if no id has an
+    answer.
     """
     answers: dict[str, T | RowError] = {}
     failures = 0
+    last: UpstreamError | None = None
     for place, one in enumerate(ids):
         if failures >= _MAX_FAILURES or time.monotonic() >= begin_until:
+            if reads and last and not answers:
+                raise last
             return answers | _not_asked(ids[place:])
         try:
             answers |= ask(one)
             failures = 0
         except UpstreamError as error:
+            last = error
             is_first = place == 0
             if is_first and (len(ids) == 1 or not error.may_have_acted) and not _speaks_of_id(error):
                 raise
@@ -298,6 +284,8 @@ def _one_by_one(
                 answers[one] = RowError(one, error.code, error.text)
             else:
                 return answers | _not_asked(ids[place:])
+    if reads and last and not answers:
+        raise last
     return answers
 
 
@@ -317,15 +305,3 @@ def _is_too_soon(answer: object) -> bool:
 
 def _is_unknown(answer: object) -> bool:
     return isinstance(answer, RowError) and answer.code in (ErrorCode.UNKNOWN_ORDER, ErrorCode.UNKNOWN_REFILL)
-
-
-def _parse_address(url: str) -> Url:
-    try:
-        address = parse_url(url.strip())
-    except LocationParseError:
-        raise ValueError("The provider's address is no URL.") from None
-    if address.scheme not in ("http", "https") or not address.host:
-        raise ValueError("The provider's address must begin with https://.")
-    if address.auth:
-        raise ValueError("The provider's address may hold no user name or password.")
-    return address

@@ -11,13 +11,15 @@ from panel.lib.http.exchange import Phase
 class Evidence:
     """Measurements of one exchange.
 
-    `body_excerpt` is the first 2,048 characters of the answer, cleaned, with the API key redacted.
+    `body_excerpt` is the first 2,048 characters of the answer, cleaned, with the API key redacted. `redirect` is the
+    address that a redirect points to, cleaned, without its query; "" for any other answer.
     """
 
     phase: Phase
     http_status: int | None
     body_excerpt: str
     elapsed_ms: int
+    redirect: str = ""
 
     @property
     def points_elsewhere(self) -> bool:
@@ -26,3 +28,8 @@ class Evidence:
         303 is excluded: servers send it after a POST that they carried out.
         """
         return self.http_status in (301, 302, 307, 308)
+
+    @property
+    def redirect_words(self) -> str:
+        """Return what to do about a redirect, in words for staff; "" if it names no target."""
+        return f"It redirects to {self.redirect}: enter that address." if self.redirect else ""

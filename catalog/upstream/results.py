@@ -11,6 +11,7 @@ from catalog.upstream.evidence import Evidence
 
 MALFORMED = "malformed row"
 NOT_ASKED = "not asked for lack of time"
+LIMITED = "it waits: the provider's limit of requests a minute is used up"
 
 
 class OrderStatus(StrEnum):
@@ -167,6 +168,11 @@ class NotSent:
 
     reason: str
     evidence: Evidence
+
+    @property
+    def is_limited(self) -> bool:
+        """Return True if our own limit of requests to the provider held it back: nothing failed."""
+        return self.reason == LIMITED
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,16 +10,21 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from unfold.decorators import action
 
+from catalog.admin.provider_trial import Known
 from catalog.admin.providers import ProviderAdmin
 from catalog.models import Provider
+from catalog.provider_accounts import ProviderUnusable, account_of
 from orders.admin.sending import STOP, ReasonForm, what_waits
 from orders.common.stops import open_stops, stop_sending
-from orders.states import StopReason
+from orders.models import Order, PlacementAttempt, Refill
+from orders.states import AttemptOutcome, StopReason
 from panel.accounts.signed_in import user_of
 from panel.lib.admin.actions import ActionRefused, confirm_and_act
 from panel.lib.digits import whole_number
 
 admin.site.unregister(Provider)
+# Of the refusals that a trial looks at for names of parameters.
+_MAX_REFUSALS = 20
 
 
 @admin.register(Provider)
@@ -32,6 +37,21 @@ class SendingProviderAdmin(ProviderAdmin):
 
     def is_stopped(self, provider: Any) -> bool:
         return bool(provider.is_stopped)
+
+    def known_for_trial(self, provider: Provider) -> Known:
+        orders = Order.objects.filter(provider=provider)
+        by_number = orders.filter(upstream_number__isnull=False).order_by("-upstream_number")
+        by_text = orders.filter(upstream_id__isnull=False).order_by("-pk")
+        order_id = (
+            by_number.values_list("upstream_id", flat=True).first()
+            or by_text.values_list("upstream_id", flat=True).first()
+        )
+        refills = Refill.objects.filter(provider=provider).exclude(upstream_id="").order_by("-pk")
+        return Known(
+            order_id=order_id or "",
+            refill_id=refills.values_list("upstream_id", flat=True).first() or "",
+            refusals=_refusals(provider),
+        )
 
     def has_stop_sending_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         """Offer it until staff have stopped it; other reasons may be open meanwhile."""
@@ -62,3 +82,13 @@ class SendingProviderAdmin(ProviderAdmin):
             button="Stop sending",
             act=act,
         )
+
+
+def _refusals(provider: Provider) -> tuple[str, ...]:
+    """Return the texts with which the provider last refused orders."""
+    try:
+        attempts = PlacementAttempt.objects.filter(account=account_of(provider))
+    except ProviderUnusable:
+        return ()
+    refused = attempts.filter(outcome__in=(AttemptOutcome.REFUSED, AttemptOutcome.UNCLEAR)).order_by("-started_at")
+    return tuple(refused.values_list("detail", flat=True)[:_MAX_REFUSALS])

@@ -65,7 +65,9 @@ def _outcome(values: Mapping[str, Any], evidence: Evidence) -> AddOutcome:
 def _evidence(values: Mapping[str, Any]) -> Evidence:
     http_status = None if values.get("http_status", 0) is None else _number(values, "http_status")
     phase = Phase(_text(values, "phase"))
-    return Evidence(phase, http_status, _text(values, "body_excerpt"), _number(values, "elapsed_ms"))
+    # Answers of versions that did not keep the target of a redirect may still lie there.
+    redirect = _text({"redirect": "", **values}, "redirect")
+    return Evidence(phase, http_status, _text(values, "body_excerpt"), _number(values, "elapsed_ms"), redirect)
 
 
 def _text(values: Mapping[str, Any], name: str) -> str:

@@ -139,6 +139,8 @@ def _pause_or_continue(provider: Provider, outcome: Refused | NotSent | Unknown,
             provider=provider, kind=PauseKind.DOUBT, text="gave no clear answer to several orders in a row"
         )
     if isinstance(outcome, NotSent):
+        if outcome.is_limited:  # By our own setting: nothing is wrong with the provider.
+            return False
         text = f"not reachable: {outcome.reason}"
         if outcome.evidence.phase is Phase.NEW:  # Nothing was tried, and the next order would fare the same.
             pause_provider(provider=provider, kind=PauseKind.SETUP, text=text)

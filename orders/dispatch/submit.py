@@ -29,7 +29,7 @@ from django.db.models import F, Min
 
 from catalog.models import Provider
 from catalog.pauses import PauseKind, pause_provider, usable_providers
-from catalog.provider_accounts import ProviderUnusable, account_of, client_for, request_scope
+from catalog.provider_accounts import ProviderUnusable, account_of, add_times, client_for, has_permit, request_scope
 from catalog.provider_rounds import for_each_provider
 from catalog.upstream.evidence import Evidence
 from catalog.upstream.results import AddOutcome, NotSent
@@ -108,7 +108,8 @@ def submit_for_provider(
 ) -> int:
     """Submit this provider's due orders one after another, for about `seconds`. Return how many were sent.
 
-    Stops early when an answer pauses the provider, its lanes are taken or the worker stops. Sends nothing from a
+    Stops early when an answer pauses the provider, its lanes are taken, its limit of requests is used up or the worker
+    stops. Sends nothing from a
     database that may be a restored one, by its mark or by the provider's balance. `on_claim` is called before each
     order is sent.
     """
@@ -123,7 +124,8 @@ def submit_for_provider(
         return 0
     stop_at = time.monotonic() + seconds
     sent = 0
-    while time.monotonic() < stop_at and not LANES.is_closing:
+    # Without a permit no order is claimed: it would wait with a lease that runs.
+    while time.monotonic() < stop_at and not LANES.is_closing and has_permit(provider):
         claim = claim_next(provider_id=provider.pk)
         if claim is None:
             break
@@ -307,7 +309,7 @@ def _claim(provider: Provider, order: Order, mark: Mark) -> Claim | None:
 def _claim_with(provider: Provider, order: Order, values: Mapping[str, object], mark: Mark) -> Claim | None:
     now = clock.now()
     token = uuid4().hex
-    timeout, lease = submission_times()
+    timeout, lease = add_times(provider)
     # An order sent by then can be answered within the lease.
     not_after = time.monotonic() + lease - timeout
     try:

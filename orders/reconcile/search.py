@@ -236,6 +236,8 @@ def calibrate(*, client: UpstreamClient, provider: Provider, accounts: Sequence[
         if error.code is not ErrorCode.UNKNOWN_ORDER:
             raise
         return Obstacle("It refuses a whole list for one id that is not ours.")
+    if any(isinstance(answer, RowError) and answer.is_not_asked for answer in answers.values()):
+        return Obstacle("There was no time to ask it about enough ids.", is_final=False)
     if not all(isinstance(answers.get(str(number)), StatusRow) for number in ours):
         return Obstacle("It does not answer for orders that are surely ours.", is_final=False)
     candidates = candidates_of(accounts=accounts, since=min(began for _, began, _ in numbered))

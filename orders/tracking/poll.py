@@ -20,6 +20,7 @@ from catalog.provider_rounds import for_each_provider, in_lanes
 from catalog.upstream.batch_calls import call_in_halves, is_about_us
 from catalog.upstream.client import UpstreamClient
 from catalog.upstream.errors import UpstreamError
+from catalog.upstream.results import RowError
 from catalog.words.seen import statuses_as_taught
 from orders.models import OrderPoll
 from orders.tracking.apply import apply_answers
@@ -118,6 +119,7 @@ class _Round:
         self._provider = provider
         self._client = client
         self._stop_at = stop_at
+        self._batch = min(BATCH, client.max_ids)
         self._counting = threading.Lock()
         self._ended = False
         self.polled = 0
@@ -136,13 +138,13 @@ class _Round:
     def run(self) -> None:
         # The first batch goes alone, to learn whether the provider answers and more orders are due. It shrinks with
         # each failed round, until a single order that may be to blame is polled alone.
-        first = max(1, BATCH >> self._provider.polling_failures)
+        first = max(1, self._batch >> self._provider.polling_failures)
         if self._poll_batch(first) == first:
             in_lanes(self._poll_batches, self._provider.max_parallel_polls)
         self._ended = True
 
     def _poll_batches(self) -> None:
-        while self.trouble is None and time.monotonic() < self._stop_at and self._poll_batch(BATCH):
+        while self.trouble is None and time.monotonic() < self._stop_at and self._poll_batch(self._batch):
             pass
 
     def _poll_batch(self, size: int) -> int:
@@ -151,6 +153,8 @@ class _Round:
         if not batch:
             return 0
         result = call_in_halves(self._client.statuses, [str(poll.order.upstream_id) for poll in batch])
+        # Asked one by one, some may have been left for lack of time.
+        result.asked -= {one for one, row in result.answers.items() if isinstance(row, RowError) and row.is_not_asked}
         self.trouble = self.trouble or result.trouble
         if len(batch) == 1 and result.trouble and not is_about_us(result.trouble):
             # This order itself may cause the error, so it must wait longer, too.

@@ -5,10 +5,11 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from collections.abc import Mapping
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from urllib3.util import Url
 
@@ -40,7 +41,10 @@ class Stopped(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One POST. Times are seconds, `not_after` is a `time.monotonic()`; `max_body` is bytes after decompression."""
+    """One request. Times are seconds, `not_after` is a `time.monotonic()`; `max_body` is bytes after decompression.
+
+    `form` is URL-encoded: the body of a POST, added to the query of a GET. `headers` are sent besides our own.
+    """
 
     url: Url
     form: bytes = field(repr=False)
@@ -50,21 +54,27 @@ class Request:
     total_timeout: float
     max_body: int
     not_after: float | None = None
+    method: Literal["POST", "GET"] = "POST"
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The result of a POST. `failure` is "" if and only if the whole answer was read."""
+    """The result of a request. `failure` is "" if and only if the whole answer was read.
+
+    `location` is the target that the server redirected to, as it came; it is never followed.
+    """
 
     phase: Phase
     http_status: int | None
     body: bytes
     failure: str
     elapsed_ms: int
+    location: str = ""
 
 
 class Exchange:
-    """The state of one POST, shared by its connection, its socket and its reader.
+    """The state of one request, shared by its connection, its socket and its reader.
 
     Whoever takes a step sets the phase, so it is true whatever error follows.
     """

@@ -1,4 +1,4 @@
-"""One form-encoded POST through its own `requests` session, with its phase recorded.
+"""One form, sent by POST or GET through its own `requests` session, with its phase recorded.
 
 Whether anything was sent is read from the phase that the socket recorded before its first byte, never from the type
 of an exception, which can be wrong in both directions. The session does not retry or redirect, and takes no proxy,
@@ -17,12 +17,14 @@ import certifi
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
+from urllib3.util import Url
 
 from panel.lib.http.connections import MeasuredHTTP, MeasuredHTTPS
 from panel.lib.http.exchange import Answer, Exchange, Phase, Request, Stopped
 
 _CHUNK = 65_536
 _MAX_FAILURE = 2_000
+_MAX_LOCATION = 2_000
 
 
 class _Pool(HTTPConnectionPool):
@@ -69,12 +71,12 @@ def _tls_context() -> ssl.SSLContext:
     return ssl.create_default_context(cafile=certifi.where())
 
 
-def post_form(request: Request) -> Answer:
+def send_form(request: Request) -> Answer:
     """Send `request` once and read the whole answer. Never raises: failures are in the Answer."""
     exchange = Exchange(request)
     handled = sys.exception()
     body = bytearray()
-    failure = ""
+    failure = location = ""
     # Catch every exception: the phase says what it means, and one that escaped would leave an order that the provider
     # may have accepted without a record of it.
     try:
@@ -84,6 +86,7 @@ def post_form(request: Request) -> Answer:
             # The API key would cross the internet unencrypted.
             raise Stopped("only https is allowed")
         with _Session(exchange) as session, session.send(_prepared(request), stream=True) as response:
+            location = response.headers.get("Location", "")[:_MAX_LOCATION]
             # In chunks, decompressed: a gzip bomb ends at the limit, and what arrived of a cut answer is kept as
             # evidence.
             while chunk := response.raw.read1(_CHUNK, decode_content=True):
@@ -94,26 +97,35 @@ def post_form(request: Request) -> Answer:
     except Exception as error:
         failure = _reason(error, handled)
     elapsed_ms = int((time.monotonic() - exchange.started) * 1000)
-    return Answer(exchange.phase, exchange.http_status, bytes(body[: request.max_body]), failure, elapsed_ms)
+    whole = bytes(body[: request.max_body])
+    return Answer(exchange.phase, exchange.http_status, whole, failure, elapsed_ms, location)
 
 
 def _prepared(request: Request) -> requests.PreparedRequest:
     """Return the request with the exact configured address: `requests` would normalise it."""
     prepared = requests.PreparedRequest()
-    prepared.prepare_method("POST")
-    prepared.url = request.url.url
-    prepared.prepare_headers(
-        {
-            "User-Agent": request.user_agent,
-            "Accept": "application/json",
-            "Accept-Encoding": "gzip, deflate",
-            "Content-Type": "application/x-www-form-urlencoded",
-            "Connection": "close",
-        }
-    )
+    prepared.prepare_method(request.method)
+    gets = request.method == "GET"
+    prepared.url = _with_query(request.url, request.form) if gets else request.url.url
+    headers = {
+        "User-Agent": request.user_agent,
+        "Accept": "application/json",
+        "Accept-Encoding": "gzip, deflate",
+        "Connection": "close",
+    }
+    if gets:
+        headers["Cache-Control"] = "no-cache"
+    else:
+        headers["Content-Type"] = "application/x-www-form-urlencoded"
+    prepared.prepare_headers({**request.headers, **headers})
     prepared.prepare_cookies({})
-    prepared.prepare_body(request.form, None)
+    prepared.prepare_body(None if gets else request.form, None)
     return prepared
+
+
+def _with_query(url: Url, form: bytes) -> str:
+    query = "&".join(part for part in (url.query, form.decode("ascii")) if part)
+    return url._replace(query=query, fragment=None).url
 
 
 def _reason(error: Exception, handled: BaseException | None) -> str:

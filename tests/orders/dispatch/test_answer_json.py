@@ -23,6 +23,7 @@ EVIDENCE = st.builds(
     http_status=st.none() | st.integers(100, 599),
     body_excerpt=st.text(max_size=2_048),
     elapsed_ms=st.integers(0, 10**9),
+    redirect=st.text(max_size=200),
 )
 AMOUNTS = st.none() | st.decimals(allow_nan=False, allow_infinity=False)
 OUTCOMES = (
@@ -90,6 +91,9 @@ def changed(**values: Any) -> str:
         changed(evidence={"phase": "answered", "http_status": True, "body_excerpt": "", "elapsed_ms": 1}),
         changed(evidence={"phase": "answered", "http_status": 200, "body_excerpt": None, "elapsed_ms": 1}),
         changed(evidence={"phase": "answered", "http_status": 200, "body_excerpt": "", "elapsed_ms": "1"}),
+        changed(
+            evidence={"phase": "answered", "http_status": 200, "body_excerpt": "", "elapsed_ms": 1, "redirect": None}
+        ),
         changed(kind="refused", code="a word", text="x"),
         changed(kind="refused", code="funds"),
         changed(kind="unknown"),

@@ -354,6 +354,48 @@ def test_order_when_lease_ran_out_before_sending_then_nothing_sent(upstream, pro
     expire_leases()
 
 
+@pytest.mark.parametrize(("own", "expected"), [(80, 80), (30, 60), (500, 88)])
+def test_order_when_provider_is_slow_to_answer_then_waits_within_lease(provider, order, own, expected):
+    """Its own time can only lengthen the panel's, and what is sent by then is still answered within the lease."""
+    Provider.objects.update(dialect={"add_timeout": own})
+    began = time.monotonic()
+    claim = claim_next(provider_id=provider.pk)
+    assert claim.add_timeout == expected
+    assert claim.not_after + claim.add_timeout <= began + submission_times()[1] + (time.monotonic() - began)
+    assert fresh(order).lease_until - claim.attempt.started_at == timedelta(seconds=submission_times()[1])
+
+
+def test_order_when_redirected_then_attempt_tells_the_address(upstream, provider, order):
+    upstream.inject(faults.reply(status=301, body=b"", headers={"Location": "https://b.example/v2/?key=x"}))
+    submit_now()
+    assert fresh(order).submission == Submission.QUEUED
+    attempt = PlacementAttempt.objects.get()
+    assert (attempt.outcome, attempt.detail) == (
+        AttemptOutcome.NOT_SENT,
+        "It redirects to https://b.example/v2/: enter that address.",
+    )
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        {"names": {"link": "url", "key": "api_key"}},
+        {"key_header": "X-Api-Key"},
+        {"get_actions": ["balance", "refill_status", "services", "status"]},
+        {"addresses": {"add": "/other"}},
+    ],
+    ids=lambda stored: next(iter(stored)),
+)
+def test_order_when_provider_has_a_dialect_then_sent_in_it_by_post(upstream, provider, order, stored):
+    """The sandbox knows no dialect: what counts is what it was sent."""
+    Provider.objects.update(dialect=stored)
+    submit_now()
+    if "get_actions" in stored:
+        assert fresh(order).submission == Submission.ACCEPTED
+    else:
+        assert upstream.orders() == []
+
+
 def test_order_when_timeout_grows_after_claim_then_old_one_is_used(upstream, provider, order, settings, monkeypatch):
     """The lease was made for the time of the claim: a client that waited longer would answer after it."""
     made = []

@@ -13,6 +13,9 @@ import requests
 from django.utils import timezone
 
 from catalog.models import Provider, Service, UpstreamService
+from catalog.upstream.client import UpstreamClient
+from catalog.upstream.errors import ErrorCode
+from catalog.upstream.results import NOT_ASKED, RowError
 from orders.dispatch import submit
 from orders.dispatch.timeouts import expire_leases
 from orders.models import Order, PlacementAttempt
@@ -390,6 +393,29 @@ def test_search_when_known_orders_are_denied_then_nothing_is_bound(upstream, pro
     assert reconcile_now() == 0
     assert fresh(order).review_reason == ""
     assert "surely ours" in evidence(order).search_note
+
+
+def test_search_when_provider_is_asked_singly_then_found_all_the_same(upstream, customer, service, known):
+    order = create_in_doubt(upstream, customer, service)
+    Provider.objects.update(dialect={"asks_singly": True})
+    assert reconcile_now() == 1
+    assert fresh(order).upstream_id == true_id(upstream, order)
+    assert not any("orders" in request.params for request in upstream.requests_of("status"))
+
+
+def test_search_when_singly_and_time_runs_out_then_not_given_up(upstream, customer, service, known, monkeypatch):
+    """Ids that were not asked about say nothing about how the provider answers."""
+    order = create_in_doubt(upstream, customer, service)
+    statuses = UpstreamClient.statuses
+
+    def few(client: UpstreamClient, ids: list[str]) -> Any:
+        rest = {one: RowError(one, ErrorCode.THROTTLED, NOT_ASKED) for one in ids[5:]}
+        return statuses(client, ids[:5]) | rest
+
+    monkeypatch.setattr(UpstreamClient, "statuses", few)
+    assert reconcile_now() == 0
+    assert fresh(order).review_reason == ""
+    assert "no time" in evidence(order).search_note
 
 
 def test_search_when_window_is_too_wide_then_order_goes_to_review(upstream, customer, service, known):

@@ -13,6 +13,8 @@ from billing import ledger
 from billing.models import Entry
 from catalog.models import Provider, Service
 from catalog.provider_accounts import client_for, leave_polling_lane, take_polling_lane
+from catalog.upstream.errors import ErrorCode
+from catalog.upstream.results import NOT_ASKED, RowError
 from orders.common.poll_queue import adopt_unfollowed
 from orders.models import Order, OrderEvent, OrderPoll
 from orders.states import ReviewReason, Status, Submission
@@ -66,6 +68,37 @@ def test_round_when_many_are_due_then_as_many_as_fit_share_a_call(upstream, cust
     assert [len(ids) for ids in calls] == [10, 2]
     assert sorted(sum(calls, [])) == sorted(str(one.upstream_id) for one in made)
     assert poll_due_orders() == 0
+
+
+def test_round_when_provider_is_asked_singly_then_each_order_once(upstream, customer, service):
+    made = create_accepted(customer, service, 23)
+    Provider.objects.update(dialect={"asks_singly": True})
+    upstream.clear_requests()
+    assert poll_now() == 23
+    asked = [request.params for request in upstream.requests_of("status")]
+    assert sorted(one["order"] for one in asked) == sorted(str(one.upstream_id) for one in made)
+    assert not any("orders" in one for one in asked)
+    assert poll_due_orders() == 0
+
+
+def test_round_when_singly_and_time_ran_out_then_the_rest_is_not_blamed(
+    upstream, provider, customer, service, monkeypatch
+):
+    """Orders that were not asked about count no error, and are due again when their claim ends."""
+    made = create_accepted(customer, service, 3)
+    Provider.objects.update(dialect={"asks_singly": True})
+    provider.refresh_from_db()
+    client = client_for(provider)
+    asked = client.statuses
+    rest = [RowError(str(one.upstream_id), ErrorCode.THROTTLED, NOT_ASKED) for one in made[1:]]
+    monkeypatch.setattr(
+        client, "statuses", lambda ids: asked(ids[:1]) | {row.order_id: row for row in rest if row.order_id in ids[1:]}
+    )
+    monkeypatch.setattr(poll, "client_for", lambda one: client)
+    assert poll_now() == 1
+    assert OrderPoll.objects.filter(errors__gt=0).count() == 0
+    assert OrderPoll.objects.filter(checked_at__isnull=False).count() == 1
+    assert not Alert.objects.exists()
 
 
 def test_round_when_not_all_fit_then_the_longest_waiting_go_first(upstream, provider, customer, service, small_batch):

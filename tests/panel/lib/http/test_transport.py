@@ -11,7 +11,7 @@ from urllib3.util import parse_url
 
 from panel.lib.http.connections import MeasuredHTTP
 from panel.lib.http.exchange import Answer, Exchange, Phase, Request, Stopped
-from panel.lib.http.transport import post_form
+from panel.lib.http.transport import send_form
 from tests.catalog.upstream.fault_server import FaultServer, answer, reset
 
 FORM = b"key=secret&action=balance"
@@ -34,7 +34,7 @@ def posted(server: FaultServer, path: str = "", **changes: object) -> Answer:
         "total_timeout": 9.0,
         "max_body": 1_000,
     }
-    return post_form(Request(**{**settings, **changes}))  # type: ignore[arg-type]
+    return send_form(Request(**{**settings, **changes}))  # type: ignore[arg-type]
 
 
 def head_of(server: FaultServer, number: int = -1) -> list[str]:
@@ -141,7 +141,7 @@ def test_failure_when_nothing_listens_then_named_without_the_address():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     url = parse_url(f"http://127.0.0.1:{port}/api/v2?key=secret")
-    found = post_form(Request(url, FORM, "Test", True, 9.0, 9.0, 1_000))
+    found = send_form(Request(url, FORM, "Test", True, 9.0, 9.0, 1_000))
     assert found.phase is Phase.CONNECTING
     assert found.failure.startswith("ConnectionRefusedError: ")
     assert "secret" not in found.failure and "HTTPConnectionPool" not in found.failure
