@@ -19,7 +19,6 @@ from panel.alerts.services import raise_alert, resolve_alert
 from panel.lib import clock
 from panel.lib.backoff import backoff
 from panel.lib.prepared_sql import Bound
-from panel.site import registry as site
 
 log = structlog.get_logger(__name__)
 
@@ -55,8 +54,13 @@ _NOT_PAUSED = {
     "refusals_in_row": 0,
     "unknown_in_row": 0,
 }
-# The first and the longest pause, where one order more in the same trouble costs more than waiting.
-_PAUSES = {PauseKind.WORDS: (timedelta(minutes=10), timedelta(hours=6))}
+# The first and the longest pause. Words: each order more waits for a person. Refusals: customers may be to blame.
+_PAUSES = {
+    PauseKind.WORDS: (timedelta(minutes=10), timedelta(hours=6)),
+    PauseKind.REFUSALS: (timedelta(minutes=1), timedelta(minutes=5)),
+}
+# These begin with a short pause, whatever the provider was paused for before.
+_OF_THEIR_OWN = (PauseKind.WORDS, PauseKind.REFUSALS, PauseKind.REQUEST)
 
 
 def usable_providers(now: Bound | None = None) -> QuerySet[Provider]:
@@ -84,15 +88,17 @@ def pause_provider(*, provider: Provider, kind: PauseKind, text: str, amount: in
     `amount` is what it lacks of our money at least, in micro-units of its own currency.
     """
     row = Provider.objects.filter(pk=provider.pk)
-    pauses = row.values_list("pause_count", flat=True).first()
-    if pauses is None:
+    before = row.values_list("pause_count", "pause_kind").first()
+    if before is None:
         return
+    pauses, last_kind = before
+    grown = 0 if kind != last_kind and {kind, last_kind} & set(_OF_THEIR_OWN) else pauses
     first, longest = _PAUSES.get(kind, (FIRST_PAUSE, MAX_PAUSE))
-    wait = backoff(pauses, first=first, longest=longest)
+    wait = backoff(grown, first=first, longest=longest)
     paused = row.filter(_not_paused(), pause_count=pauses).update(
         paused_until=clock.now() + wait,
         pause_reason=text[:200],
-        pause_count=pauses + 1,
+        pause_count=grown + 1,
         pause_kind=kind,
         pause_amount=amount,
     )
@@ -101,25 +107,12 @@ def pause_provider(*, provider: Provider, kind: PauseKind, text: str, amount: in
         log.warning("provider paused", provider=provider.pk, reason=kind, seconds=int(wait.total_seconds()))
 
 
-def note_refusal(*, provider: Provider, is_unknown: bool) -> bool:
-    """Count a refusal that is about one order, for all that we know. Return True if the provider is paused for it.
-
-    That is so for the last of MAX_UNKNOWN_REFUSALS or MAX_REFUSALS_IN_ROW since an order was accepted, and for each one
-    after: the provider may refuse all.
-    """
+def count_refusal(*, provider: Provider, is_unknown: bool) -> int:
+    """Count a refusal for good, or in unknown words. Return how many there were since an order was accepted."""
     name = "unknown_in_row" if is_unknown else "refusals_in_row"
     row = Provider.objects.filter(pk=provider.pk)
     row.update(**{name: Least(F(name) + 1, _MAX_COUNTED)})
-    limit = (site.MAX_UNKNOWN_REFUSALS if is_unknown else site.MAX_REFUSALS_IN_ROW).value
-    if (row.values_list(name, flat=True).first() or 0) < limit:
-        return False
-    text = (
-        "refuses orders with words that the panel does not know. Say what they mean under “Providers' words”"
-        if is_unknown
-        else f"refused {limit} orders in a row for good. Look at its words before more is refunded"
-    )
-    pause_provider(provider=provider, kind=PauseKind.WORDS if is_unknown else PauseKind.REFUSALS, text=text)
-    return True
+    return row.values_list(name, flat=True).first() or 0
 
 
 def note_clear_answer(*, provider: Provider) -> None:

@@ -162,6 +162,7 @@ class AttemptOutcome(models.TextChoices):
     ACCEPTED = "placed", "Accepted"
     REFUSED = "refused", "Refused by the provider"
     UNCLEAR = "unclear", "Refused in unknown words"
+    TAUGHT = "taught", "Refused, by what you said of its words"
     NOT_SENT = "not_sent", "Not sent"
     UNKNOWN = "unknown", "Unknown"
     AFTER_BACKUP = "backup", "Perhaps sent after the backup"

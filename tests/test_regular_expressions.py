@@ -85,7 +85,9 @@ REGISTER: dict[str, Untrusted | Trusted] = {
     "catalog/admin/services/actions.py: services": Untrusted(
         "numbers in a hidden field", MAX_BODY, (("1", ",1", "x"),)
     ),
-    "catalog/upstream/masking.py: _DIGITS": Untrusted("a provider's text", 800, (("", "1.", "x"),)),
+    "catalog/upstream/masking.py: _ADDRESS": Untrusted("a provider's text", 2_000, (("", "https://", " "),)),
+    "catalog/upstream/masking.py: _LONG_NUMBER": Untrusted("a provider's text", 2_000, (("", "1234 ", "x"),)),
+    "catalog/upstream/masking.py: _UNPRINTABLE": Untrusted("a provider's text", 2_000),
     "catalog/upstream/cleaning.py: _UNWANTED": Untrusted("a provider's text", MAX_SERVICES_BODY),
     "catalog/upstream/cleaning.py: _LINE_ENDS": Untrusted("a provider's text", MAX_SERVICES_BODY),
     "catalog/upstream/cleaning.py: _NUMBER": Untrusted("a provider's number", 40, (("1", " ", "x"), ("", " ", "x"))),

@@ -1,15 +1,26 @@
-"""Masking numbers in a provider's words, so that texts that differ only in them are one. Pure."""
+"""Masking what differs from order to order in a provider's words, so that one text is one word. Pure."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from hashlib import sha256
 
 MAX_MASKED = 200
-_DIGITS = re.compile(r"\d[\d.,]*")
+_TAIL = 12
+# Shorter numbers may be codes of different errors: "Error 5" is not "Error 7".
+_LONG_NUMBER = re.compile(r"\d{5,}")
+_ADDRESS = re.compile(r"https?://[^\s\"'<>]+")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def masked(text: str) -> str:
-    """Return the text in lower case, each number as "#", in single spaces, at most MAX_MASKED characters."""
-    folded = unicodedata.normalize("NFKC", text[: 4 * MAX_MASKED]).lower()
-    return _DIGITS.sub("#", " ".join(folded.split()))[:MAX_MASKED].strip()
+    """Return the text in lower case and single spaces, with long numbers as "#" and addresses as "…://".
+
+    At most MAX_MASKED characters; a longer one ends in a fingerprint of what was cut.
+    """
+    folded = unicodedata.normalize("NFKC", _UNPRINTABLE.sub(" ", text[: 10 * MAX_MASKED])).lower()
+    found = _LONG_NUMBER.sub("#", _ADDRESS.sub("…://", " ".join(folded.split())))
+    if len(found) <= MAX_MASKED:
+        return found
+    return f"{found[: MAX_MASKED - _TAIL - 2]}… {sha256(found.encode()).hexdigest()[:_TAIL]}"

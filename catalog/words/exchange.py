@@ -11,9 +11,9 @@ from django.db import transaction
 from catalog.models import Meaning, Provider, ProviderWord
 from catalog.upstream.masking import masked
 from catalog.words.meanings import meanings_for
-from catalog.words.seen import MAX_WORDS
 
-MAX_BYTES = 200_000
+MAX_BYTES = 2_000_000
+MAX_FILE_WORDS = 5_000
 FORMAT = "upmark words 1"
 
 
@@ -31,11 +31,18 @@ class Proposal:
 
 
 def words_file(*, words: Iterable[ProviderWord]) -> str:
-    """Return the taught ones of the words as the text of a file. It names no provider and holds no example."""
+    """Return the taught ones of the words as the text of a file. It names no provider and holds no example.
+
+    A text that means different things at different providers is left out.
+    """
+    meanings: dict[tuple[str, str], set[str]] = {}
+    for word in words:
+        if word.meaning:
+            meanings.setdefault((word.about, word.text), set()).add(word.meaning)
     rows = [
-        {"about": word.about, "text": word.text, "meaning": word.meaning}
-        for word in sorted(words, key=lambda word: (word.about, word.text))
-        if word.meaning
+        {"about": about, "text": text, "meaning": found.pop()}
+        for (about, text), found in sorted(meanings.items())
+        if len(found) == 1
     ]
     return json.dumps({"format": FORMAT, "words": rows}, ensure_ascii=False, indent=2) + "\n"
 
@@ -43,15 +50,15 @@ def words_file(*, words: Iterable[ProviderWord]) -> str:
 def read_file(content: bytes) -> list[Proposal]:
     """Return the proposals of a file. Raise BadFile with the row that is wrong."""
     if len(content) > MAX_BYTES:
-        raise BadFile("The file is too large: 200 KB at most.")
+        raise BadFile("The file is too large: 2 MB at most.")
     try:
         data = json.loads(content.decode("utf-8"))
-    except ValueError:
+    except (ValueError, RecursionError):
         raise BadFile("This is no file of words: it is not JSON.") from None
     if not isinstance(data, dict) or data.get("format") != FORMAT or not isinstance(data.get("words"), list):
         raise BadFile("This is no file of words that this panel can read.")
-    if len(data["words"]) > MAX_WORDS:
-        raise BadFile(f"The file has too many words: {MAX_WORDS} at most.")
+    if len(data["words"]) > MAX_FILE_WORDS:
+        raise BadFile(f"The file has too many words: {MAX_FILE_WORDS:,} at most.")
     return [_proposal(number, row) for number, row in enumerate(data["words"], start=1)]
 
 

@@ -20,6 +20,22 @@ REFUSALS: Mapping[str, ErrorCode] = {
     Meaning.REFUSED: ErrorCode.REFUSED,
     Meaning.TRY_LATER: ErrorCode.TRY_LATER,
 }
+# Refusals of an order after which the provider surely has none.
+CLEAR_REFUSALS = frozenset(
+    {
+        ErrorCode.CREDENTIALS,
+        ErrorCode.FUNDS,
+        ErrorCode.THROTTLED,
+        ErrorCode.PROTOCOL,
+        ErrorCode.SERVICE_GONE,
+        ErrorCode.BAD_LINK,
+        ErrorCode.BAD_QUANTITY,
+        ErrorCode.BAD_PARAMETER,
+        ErrorCode.REFUSED,
+        ErrorCode.LINK_BUSY,
+        ErrorCode.TRY_LATER,
+    }
+)
 STATUSES: Mapping[str, OrderStatus] = {
     Meaning.UNDER_WAY: OrderStatus.IN_PROGRESS,
     Meaning.COMPLETED: OrderStatus.COMPLETED,

@@ -10,15 +10,14 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 
 from catalog.models import Provider, ProviderWord
-from catalog.upstream.errors import ErrorCode
 from catalog.upstream.masking import masked
 from catalog.upstream.results import OrderStatus, Refused, RowError, StatusRow
-from catalog.words.meanings import as_taught, status_as_taught
+from catalog.words.meanings import CLEAR_REFUSALS, as_taught, status_as_taught
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert, resolve_alert
 from panel.lib import clock
 
-# Words that one provider can make us keep; a provider whose texts never repeat fills no table.
+# Words of one provider that are kept: one whose texts never repeat fills no table.
 MAX_WORDS = 500
 # The protocol's own statuses need no teaching, and are not counted.
 _PROTOCOL = frozenset(status.value.replace("_", " ") for status in OrderStatus)
@@ -29,9 +28,9 @@ _waiting: dict[tuple[int, str], tuple[int, float]] = {}
 
 def note_refusal(*, provider: Provider, refusal: Refused, taught: Mapping[str, str], order_id: int) -> None:
     """Count a refusal of `add` by its text, with an alert if nobody knows what it means."""
-    is_unknown = refusal.code is ErrorCode.UNRECOGNIZED
-    _count(provider, ProviderWord.About.ADD, refusal.text, read_as="" if is_unknown else refusal.code, times=1)
-    if as_taught(refusal, taught).code is ErrorCode.UNRECOGNIZED:
+    read_as = refusal.code if refusal.code in CLEAR_REFUSALS else ""
+    _count(provider, ProviderWord.About.ADD, refusal.text, read_as=read_as, times=1)
+    if as_taught(refusal, taught).code not in CLEAR_REFUSALS:
         _alert(provider, f"refused order {order_id} with words that the panel does not know: “{refusal.text}”.")
 
 
@@ -107,7 +106,7 @@ def _count(provider: Provider, about: str, text: str, *, read_as: str, times: in
     now = clock.now()
     row = ProviderWord.objects.filter(provider=provider, about=about, text=key)
     again = {"seen": F("seen") + times, "last_seen_at": now, "example": text[:500], "read_as": read_as}
-    if row.update(**again) or ProviderWord.objects.filter(provider=provider).count() >= MAX_WORDS:
+    if row.update(**again) or not _make_room(provider, is_known=bool(read_as)):
         return
     try:
         with transaction.atomic():
@@ -123,3 +122,14 @@ def _count(provider: Provider, about: str, text: str, *, read_as: str, times: in
             )
     except IntegrityError:
         row.update(**again)
+
+
+def _make_room(provider: Provider, *, is_known: bool) -> bool:
+    """Return True if one more word is kept. An unknown word takes the place of the one that was seen longest ago."""
+    words = ProviderWord.objects.filter(provider=provider)
+    if words.count() < MAX_WORDS:
+        return True
+    if is_known:
+        return False
+    idle = words.filter(meaning="").order_by("last_seen_at", "pk").values_list("pk", flat=True)[:1]
+    return bool(ProviderWord.objects.filter(pk__in=list(idle), meaning="").delete()[0])

@@ -26,6 +26,8 @@ admin.site.unregister(Provider)
 # Of the refusals that a trial looks at for names of parameters.
 _MAX_REFUSALS = 20
 
+REFUSALS = (AttemptOutcome.REFUSED, AttemptOutcome.UNCLEAR, AttemptOutcome.TAUGHT)
+
 
 @admin.register(Provider)
 class SendingProviderAdmin(ProviderAdmin):
@@ -90,5 +92,5 @@ def _refusals(provider: Provider) -> tuple[str, ...]:
         attempts = PlacementAttempt.objects.filter(account=account_of(provider))
     except ProviderUnusable:
         return ()
-    refused = attempts.filter(outcome__in=(AttemptOutcome.REFUSED, AttemptOutcome.UNCLEAR)).order_by("-started_at")
+    refused = attempts.filter(outcome__in=REFUSALS).order_by("-started_at")
     return tuple(refused.values_list("detail", flat=True)[:_MAX_REFUSALS])

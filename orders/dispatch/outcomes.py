@@ -14,13 +14,10 @@ from datetime import timedelta
 from django.db import IntegrityError, InterfaceError, InternalError, OperationalError, transaction
 from django.db.models import Q
 
-from catalog.models import Provider, ProviderWord
-from catalog.pauses import PauseKind, note_clear_answer, note_failure, note_refusal, note_success, pause_provider
+from catalog.models import Provider
+from catalog.pauses import PauseKind, note_clear_answer, note_failure, note_success, pause_provider
 from catalog.upstream.errors import ErrorCode
 from catalog.upstream.results import AddAccepted, AddOutcome, NotSent, Refused, Unknown
-from catalog.words.meanings import as_taught
-from catalog.words.seen import note_refusal as note_refusal_words
-from catalog.words.seen import taught_words
 from orders.common.backoff import first_poll_after, resend_wait
 from orders.common.doubts import doubt_from
 from orders.common.poll_queue import follow
@@ -28,6 +25,15 @@ from orders.common.stops import stop_sending
 from orders.common.timeline import write_event
 from orders.common.transitions import OrderMoved, id_columns, move, move_all
 from orders.common.turns import waiting_turn
+from orders.dispatch.refusals import (
+    PROVIDER_WIDE,
+    WAITS,
+    is_clear,
+    is_repeated,
+    may_be_accepted_before,
+    pause_for,
+    with_its_meaning,
+)
 from orders.models import Order, PlacementAttempt
 from orders.reckoning.daily_limit import give_back_to_limit
 from orders.refunds.posting import cancel_unaccepted
@@ -37,7 +43,6 @@ from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert
 from panel.lib import clock
 from panel.lib.http.exchange import Phase
-from panel.lib.money import convert_back_up
 from panel.lib.prepared_sql import update_row
 
 # What a database raises while it is away, restarting or, after a failover, read-only: trying again later can succeed.
@@ -51,22 +56,6 @@ PERMANENT: dict[ErrorCode, str] = {
     ErrorCode.BAD_PARAMETER: "The details of this order were not accepted.",
     ErrorCode.REFUSED: "This order was not accepted.",
 }
-# The provider accepts none of our orders for now: all wait in the queue.
-PROVIDER_WIDE: dict[ErrorCode, str] = {
-    ErrorCode.CREDENTIALS: "it refuses our API key",
-    ErrorCode.FUNDS: "our balance there is used up",
-    ErrorCode.THROTTLED: "it limits how often we may ask",
-    ErrorCode.PROTOCOL: "it misses something that each of our orders has",
-}
-# The order waits, and goes after the customer's others.
-WAITS = (ErrorCode.LINK_BUSY, ErrorCode.TRY_LATER)
-_PAUSES: dict[ErrorCode, PauseKind] = {
-    ErrorCode.CREDENTIALS: PauseKind.CREDENTIALS,
-    ErrorCode.FUNDS: PauseKind.FUNDS,
-    ErrorCode.THROTTLED: PauseKind.THROTTLED,
-    ErrorCode.PROTOCOL: PauseKind.REQUEST,
-}
-
 _ATTEMPT_OUTCOMES: dict[type, AttemptOutcome] = {
     AddAccepted: AttemptOutcome.ACCEPTED,
     Refused: AttemptOutcome.REFUSED,
@@ -83,12 +72,14 @@ def record_outcome(*, provider: Provider, order: Order, attempt: PlacementAttemp
     retrying.
     """
     repeated = order.doubt_until is not None
+    is_taught = False
     if isinstance(outcome, Refused):
-        outcome = _with_its_meaning(provider, order, outcome)
+        taught = with_its_meaning(provider=provider, order=order, refusal=outcome)
+        is_taught, outcome = taught is not outcome, taught
     try:
         with transaction.atomic():
             gives_back = _gives_back(provider, attempt, outcome)
-            _finish_attempt(attempt, outcome)
+            _finish_attempt(attempt, outcome, is_taught=is_taught)
             if isinstance(outcome, AddAccepted):
                 _record_accepted(order, attempt, outcome)
             elif isinstance(outcome, Unknown) or repeated:
@@ -109,17 +100,12 @@ def record_outcome(*, provider: Provider, order: Order, attempt: PlacementAttemp
         if not may_continue:
             return False
     if isinstance(outcome, AddAccepted):
-        if provider.pause_count or provider.failures_in_row or provider.refusals_in_row or provider.unknown_in_row:
+        was_troubled = provider.failures_in_row or provider.refusals_in_row or provider.unknown_in_row
+        # Beside other lanes, the provider may have got into trouble since this order was claimed.
+        if provider.pause_count or was_troubled or provider.max_parallel_adds > 1:
             note_success(provider=provider)
         return True
     return not repeated and _pause_or_continue(provider, outcome, order)
-
-
-def _with_its_meaning(provider: Provider, order: Order, refusal: Refused) -> Refused:
-    """Note the words of a refusal, and return it as the owner taught."""
-    taught = taught_words(provider=provider, about=ProviderWord.About.ADD)
-    note_refusal_words(provider=provider, refusal=refusal, taught=taught, order_id=order.pk)
-    return as_taught(refusal, taught)
 
 
 def _gives_back(provider: Provider, attempt: PlacementAttempt, outcome: AddOutcome) -> bool:
@@ -147,22 +133,9 @@ def _pause_or_continue(provider: Provider, outcome: Refused | NotSent | Unknown,
         else:
             note_failure(provider=provider, kind=PauseKind.UNREACHABLE, text=text)
         return False  # The order is due again at once; a moment later it may be reachable.
-    if outcome.code in PROVIDER_WIDE:
-        kind = _PAUSES[outcome.code]
-        amount = _cost_there(provider, order) if kind is PauseKind.FUNDS else None
-        pause_provider(provider=provider, kind=kind, text=PROVIDER_WIDE[outcome.code], amount=amount)
-        return False
     if provider.failures_in_row:
         note_clear_answer(provider=provider)
-    if outcome.code in WAITS:
-        return True
-    return not note_refusal(provider=provider, is_unknown=not _is_known(outcome))
-
-
-def _cost_there(provider: Provider, order: Order) -> int:
-    """Return what the order is expected to cost, in micro-units of the provider's currency."""
-    cost = Order.objects.values_list("expected_cost", flat=True).get(pk=order.pk)
-    return convert_back_up(cost, provider.exchange_rate)
+    return not pause_for(provider=provider, order=order, refusal=outcome)
 
 
 def _detail(outcome: AddOutcome) -> str:
@@ -171,20 +144,17 @@ def _detail(outcome: AddOutcome) -> str:
     return "" if isinstance(outcome, AddAccepted) else outcome.reason
 
 
-def _attempt_outcome(outcome: AddOutcome) -> AttemptOutcome:
-    if isinstance(outcome, Refused) and not _is_known(outcome):
+def _attempt_outcome(outcome: AddOutcome, *, is_taught: bool) -> AttemptOutcome:
+    if isinstance(outcome, Refused) and not is_clear(outcome):
         return AttemptOutcome.UNCLEAR
+    if is_taught:
+        return AttemptOutcome.TAUGHT
     return _ATTEMPT_OUTCOMES[type(outcome)]
-
-
-def _is_known(outcome: Refused) -> bool:
-    """Return True if the refusal certainly means that the provider did not accept the order."""
-    return outcome.code in PERMANENT or outcome.code in PROVIDER_WIDE or outcome.code in WAITS
 
 
 def _is_not_accepted(outcome: AddOutcome) -> bool:
     """Return True if the provider certainly has no order from this attempt."""
-    return isinstance(outcome, NotSent) or (isinstance(outcome, Refused) and _is_known(outcome))
+    return isinstance(outcome, NotSent) or (isinstance(outcome, Refused) and is_clear(outcome))
 
 
 def keep_evidence(*, attempt: PlacementAttempt, outcome: AddOutcome) -> None:
@@ -192,7 +162,7 @@ def keep_evidence(*, attempt: PlacementAttempt, outcome: AddOutcome) -> None:
     _finish_attempt(attempt, outcome)
 
 
-def _finish_attempt(attempt: PlacementAttempt, outcome: AddOutcome) -> None:
+def _finish_attempt(attempt: PlacementAttempt, outcome: AddOutcome, *, is_taught: bool = False) -> None:
     evidence = outcome.evidence
     # By token: a restored database may have given the number to another attempt.
     update_row(
@@ -200,7 +170,7 @@ def _finish_attempt(attempt: PlacementAttempt, outcome: AddOutcome) -> None:
         same={"token": attempt.token},
         values={
             "finished_at": clock.now(),
-            "outcome": _attempt_outcome(outcome),
+            "outcome": _attempt_outcome(outcome, is_taught=is_taught),
             "phase": evidence.phase.value[:12],
             "http_status": evidence.http_status,
             "body": evidence.body_excerpt,
@@ -297,13 +267,16 @@ def _record_refused(order: Order, attempt: PlacementAttempt, outcome: Refused) -
     if outcome.code is ErrorCode.FUNDS:
         # Cheaper orders go first: tried again and again, one that is too dear would keep all others waiting.
         _requeue(order, text=outcome.text, wait=timedelta(0), turn=waiting_turn(order.turn))
-    elif outcome.code in PROVIDER_WIDE:
+    elif outcome.code is ErrorCode.PROTOCOL and not is_repeated(order=order, attempt=attempt, refusal=outcome):
+        # Others are tried before it: it may be this order, after all, that misses something.
+        _requeue(order, text=outcome.text, wait=timedelta(0), turn=waiting_turn(order.turn))
+    elif outcome.code in PROVIDER_WIDE and outcome.code is not ErrorCode.PROTOCOL:
         _back_to_queue(order, outcome.text, wait=timedelta(0))
-    elif not _is_known(outcome):
+    elif not is_clear(outcome) or outcome.code is ErrorCode.PROTOCOL:
         # The provider refuses it in unknown words, which are not safe to act on.
         if _requeue(order, wait=timedelta(0)):
             ask_for_review(order=order, reason=ReviewReason.UNKNOWN_ERROR, note=outcome.text)
-    elif order.attempts and _may_be_accepted_before(order, attempt):
+    elif order.attempts and may_be_accepted_before(order=order, attempt=attempt, refusal=outcome):
         # Staff sent it again. "Active order with this link" may refer to its first attempt.
         if _requeue(order, wait=timedelta(0)):
             note = f"Sent again, and refused: {outcome.text} The first sending may have been taken after all."
@@ -318,11 +291,6 @@ def _record_refused(order: Order, attempt: PlacementAttempt, outcome: Refused) -
             cancel_unaccepted(
                 order=order, submission=Submission.REFUSED, note=PERMANENT[outcome.code], staff_text=outcome.text
             )
-
-
-def _may_be_accepted_before(order: Order, attempt: PlacementAttempt) -> bool:
-    earlier = PlacementAttempt.objects.filter(order=order, pk__lt=attempt.pk)
-    return earlier.filter(outcome__in=(AttemptOutcome.SENDING, AttemptOutcome.UNKNOWN)).exists()
 
 
 def _back_to_queue(order: Order, reason: str, *, wait: timedelta) -> None:

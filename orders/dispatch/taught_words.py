@@ -158,10 +158,10 @@ def _follow(word: ProviderWord, order: Order, actor: User, done: Decided) -> Non
 
 
 def _resolve_attempts(word: ProviderWord, order: Order) -> None:
-    """Count the attempts that got this answer as refused: none of them can be an order that the provider has."""
+    """Count the attempts that got this answer as refused: they are no longer candidates for an order in doubt."""
     unclear = order.submission_attempts.filter(outcome=AttemptOutcome.UNCLEAR)
     same = [pk for pk, detail in unclear.values_list("pk", "detail") if masked(detail) == word.text]
-    PlacementAttempt.objects.filter(pk__in=same).update(outcome=AttemptOutcome.REFUSED)
+    PlacementAttempt.objects.filter(pk__in=same).update(outcome=AttemptOutcome.TAUGHT)
 
 
 def untaught() -> Iterator[ProviderWord]:

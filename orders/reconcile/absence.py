@@ -2,21 +2,19 @@
 
 That the provider said no, in whatever words, is not enough: some say so and accept. Nor is it enough that no id is
 found: the answer to an order may come late. Together, with all ids asked up to that of an order which was sent an hour
-after it, they are.
+after it, they are. An order that was sent twice, or that the provider refused for another reason too, is for a person.
 """
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import structlog
 from django.db import transaction
 
 from orders.common.transitions import OrderMoved
-from orders.models import Order, PlacementAttempt
+from orders.models import Order
 from orders.reconcile.match import IdWindow
 from orders.refunds.posting import cancel_unaccepted
-from orders.states import MAYBE_ACCEPTED, AttemptOutcome, Submission
+from orders.states import AttemptOutcome, Submission
 
 log = structlog.get_logger(__name__)
 
@@ -24,21 +22,19 @@ NOTE = "This order was not accepted, so you have all your money back."
 
 
 def was_only_refused(order: Order) -> bool:
-    """Return True if each attempt that may have been accepted was answered, with a refusal in unknown words."""
-    return _is_refusal_alone(list(order.submission_attempts.filter(outcome__in=MAYBE_ACCEPTED)))
+    """Return True if the order reached its provider once, and was answered with a refusal in unknown words."""
+    sent = order.submission_attempts.exclude(outcome=AttemptOutcome.NOT_SENT)
+    return list(sent.values_list("outcome", flat=True)[:2]) == [AttemptOutcome.UNCLEAR]
 
 
-def _is_refusal_alone(attempts: Sequence[PlacementAttempt]) -> bool:
-    return bool(attempts) and all(one.outcome == AttemptOutcome.UNCLEAR for one in attempts)
-
-
-def is_absent(*, only_refused: bool, window: IdWindow, orphans: int, may_bind: bool) -> bool:
-    """Return True if the order is surely not at its provider. Pure.
+def is_absent(*, window: IdWindow | None, orphans: int, is_explained: bool) -> bool:
+    """Return True if an order that was only refused is surely not at its provider. Pure.
 
     The window was asked whole, and its upper end is the id of an order that was sent an hour after this one. `orphans`
-    are the ids in it that no order of ours has. `may_bind`: our money there is explained, and nothing was restored.
+    are the ids in it that no order of ours has. `is_explained`: nothing else orders with our key, and nothing was
+    restored.
     """
-    return only_refused and may_bind and orphans == 0 and window.high is not None
+    return window is not None and window.high is not None and orphans == 0 and is_explained
 
 
 def refund_absent(*, order: Order, window: IdWindow) -> bool:

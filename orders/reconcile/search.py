@@ -30,6 +30,7 @@ from orders.common.stops import is_restored
 from orders.common.transitions import OrderMoved
 from orders.models import Order, PlacementAttempt
 from orders.models.attempts import ACCEPTED, may_be_after_backup
+from orders.reckoning.explain import expected_range
 from orders.reckoning.reckon import is_unexplained
 from orders.reconcile.absence import is_absent, refund_absent, was_only_refused
 from orders.reconcile.findings import evidence_attempt, give_up, note_search, read_balance, shown_orphans
@@ -112,6 +113,8 @@ def _search(provider: Provider, client: UpstreamClient, doubts: Sequence[Order],
                 note_search(order, obstacle.note)
         return 0
     ids = ProviderIds(client=client, accounts=accounts, max_seconds=max_seconds / 3)
+    # Before any id is asked: an answer that is recorded meanwhile may make a lost one a refusal.
+    refused = {order.pk for order in doubts if was_only_refused(order)}
     searched: list[tuple[Order, IdWindow]] = []
     for order in doubts:
         window = window_of(order=order)
@@ -135,26 +138,35 @@ def _search(provider: Provider, client: UpstreamClient, doubts: Sequence[Order],
     candidates = candidates_of(accounts=accounts, since=since)
     # Where more money is missing than our orders explain, an orphan may be somebody else's.
     may_bind = not is_unexplained(provider=provider, balance=balance)
-    return sum(_match_and_bind(order, window, candidates, ids, may_bind=may_bind) for order, window in searched)
+    resolved = 0
+    for order, window in searched:
+        if _match_and_bind(order, window, candidates, ids, may_bind=may_bind):
+            resolved += 1
+        elif order.pk in refused and may_bind and balance is not None:
+            resolved += _refund_if_absent(provider, order, ids)
+    return resolved
+
+
+def _refund_if_absent(provider: Provider, order: Order, ids: ProviderIds) -> bool:
+    """Refund an order that was only refused and is surely not there. Return True if so."""
+    is_restore = is_restored(provider_id=order.provider_id) or may_be_after_backup(order)
+    window = window_of(order=order, delay=MAX_DELAY)
+    if window is None or window.high is None or window.is_too_wide or not ids.ask(window.first, window.last):
+        return False
+    orphans = ids.orphans(window.first, window.last)
+    is_explained = not is_restore and expected_range(provider=provider) is not None
+    if not is_absent(window=window, orphans=len(orphans), is_explained=is_explained):
+        return False
+    note_search(order, _ABSENT, probed_from=window.first, probed_to=window.last, orphans=[])
+    return refund_absent(order=order, window=window)
 
 
 def _match_and_bind(
     order: Order, window: IdWindow, candidates: Sequence[Candidate], ids: ProviderIds, *, may_bind: bool
 ) -> bool:
-    """Bind the order to the orphan that matches, if we may, and note the result for staff. Return True if resolved.
-
-    An order that was refused, and is surely not there, is refunded.
-    """
+    """Bind the order to the orphan that matches, if we may, and note the result for staff. Return True if bound."""
     orphans = ids.orphans(window.first, window.last)
     is_restore = is_restored(provider_id=order.provider_id) or may_be_after_backup(order)
-    if is_absent(
-        only_refused=was_only_refused(order),
-        window=window,
-        orphans=len(orphans),
-        may_bind=may_bind and not is_restore,
-    ):
-        note_search(order, _ABSENT, probed_from=window.first, probed_to=window.last, orphans=[])
-        return refund_absent(order=order, window=window)
     doubt = next((one for one in candidates if one.order_id == order.pk), None)
     found = sole_match(doubt=doubt, window=window, candidates=candidates, orphans=orphans) if doubt else None
     note = f"Asked for the ids from {window.first} to {window.last}: "
@@ -282,8 +294,11 @@ def _is_denied(answer: StatusRow | RowError | None) -> bool:
 # -- windows, ids and candidates ---------------------------------------------------------------------
 
 
-def window_of(*, order: Order) -> IdWindow | None:
-    """Return the window of ids for an order in doubt; None if no id of the account is known from before it."""
+def window_of(*, order: Order, delay: timedelta = timedelta(0)) -> IdWindow | None:
+    """Return the window of ids for an order in doubt; None if no id of the account is known from before it.
+
+    It ends at the id of an order that was sent `delay` after it: with more delay, that of a late acceptance is in it.
+    """
     attempts = list(order.submission_attempts.filter(outcome__in=MAYBE_ACCEPTED).order_by("pk"))
     if not attempts:
         return None
@@ -297,9 +312,7 @@ def window_of(*, order: Order) -> IdWindow | None:
     low = max(lows)
     # An attempt without an end is from a worker that died: it was over when its lease ended, whatever a lease is now.
     ended = last.finished_at or last.started_at + longest_lease_since(last.started_at)
-    if was_only_refused(order):
-        ended += MAX_DELAY  # Only then the ids below `high` prove that it was not accepted late.
-    after = known.filter(started_at__gte=ended, order__upstream_number__gt=low).order_by("started_at")
+    after = known.filter(started_at__gte=ended + delay, order__upstream_number__gt=low).order_by("started_at")
     nexts = after.values_list("order__upstream_number", "order__accepted_at")[:MAX_KNOWN]
     high, closed_at = min(nexts, key=lambda one: one[0] or 0, default=(None, None))
     return IdWindow(low, high, closed_at)

@@ -25,6 +25,7 @@ from orders.common.backoff import first_search_after, next_search_after
 from orders.dispatch.submit import claim_repetition, send_add
 from orders.models import Order, PlacementAttempt
 from orders.models.attempts import ACCEPTED
+from orders.reconcile.absence import was_only_refused
 from orders.reconcile.findings import evidence_attempt
 from orders.reconcile.match import MAX_WIDTH, Candidate, candidate_of, may_be
 from orders.reconcile.search import (
@@ -38,6 +39,7 @@ from orders.reconcile.search import (
 from orders.states import MAYBE_ACCEPTED, Submission
 from panel.lib import clock
 from panel.lib.claims import claim_due
+from panel.site import registry as site
 
 log = structlog.get_logger(__name__)
 
@@ -89,6 +91,8 @@ def _plan_next_search(order: Order) -> None:
     # The deadline may have been set under another setting, so that it does not tell when the doubt began.
     attempts = order.submission_attempts.filter(outcome__in=MAYBE_ACCEPTED, started_at__gte=order.queued_at)
     began = attempts.order_by("pk").values_list("started_at", flat=True).first() or now
+    if order.doubt_until:  # It may have been refused long before it was in doubt.
+        began = max(began, order.doubt_until - timedelta(minutes=site.DOUBT_DEADLINE_MINUTES.value))
     wait = next_search_after(now - began)
     if order.doubt_until:
         wait = min(wait, max(order.doubt_until - now, first_search_after()))
@@ -103,7 +107,9 @@ def _send_again(provider: Provider, doubts: Sequence[Order]) -> list[Order]:
 
     Stops at the first that is not accepted: the next would fail in the same way.
     """
-    left = list(doubts)
+    # One that was refused a day ago is only searched for: its price and its provider may have changed since.
+    refused = [order for order in doubts if was_only_refused(order)]
+    left = [order for order in doubts if order not in refused]
     while left and provider.request_id_parameter and _may_trust(provider):
         try:
             claim = claim_repetition(order=left[0])
@@ -122,7 +128,7 @@ def _send_again(provider: Provider, doubts: Sequence[Order]) -> list[Order]:
             Provider.objects.filter(pk=provider.pk).update(promise_unchecked=order.pk)
         left.pop(0)
     _may_trust(provider)
-    return left
+    return [*left, *refused]
 
 
 def _may_trust(provider: Provider) -> bool:

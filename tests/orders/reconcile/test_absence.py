@@ -9,8 +9,10 @@ import pytest
 from django.db.models import F
 
 from catalog.models import Provider
+from catalog.provider_accounts import check_balance
 from orders.dispatch.timeouts import meet_deadlines
-from orders.models import Order, PlacementAttempt
+from orders.models import Order, PlacementAttempt, ProviderMoney
+from orders.reckoning.reckon import reckon_provider
 from orders.reconcile.absence import is_absent
 from orders.reconcile.match import IdWindow
 from orders.states import ReviewReason
@@ -55,6 +57,10 @@ def pass_a_day() -> None:
 
 
 def accept_another(upstream, customer, service):
+    provider = Provider.objects.get()
+    check_balance(provider=provider)
+    provider.refresh_from_db()
+    reckon_provider(provider=provider)
     upstream.skip_order_ids(3)
     order = make.order(customer, service, quantity=80)
     submit_now()
@@ -111,16 +117,41 @@ def test_customer_when_the_order_is_looked_at_then_reads_so(client, customer, re
     assert "We are looking into this order" in page
 
 
+def test_order_when_sent_twice_then_a_person_decides(upstream, customer, service, refused):
+    order = refused(taken=False)
+    PlacementAttempt.objects.create(
+        order=order, token="x" * 32, outcome="taught", started_at=order.created_at - A_DAY_LATER
+    )
+    accept_another(upstream, customer, service)
+    meet_deadlines()
+    assert reconcile_now() == 0
+    assert fresh(order).refunded == 0
+
+
+def test_order_when_our_money_there_is_unknown_then_a_person_decides(upstream, customer, service, refused):
+    order = refused(taken=False)
+    accept_another(upstream, customer, service)
+    ProviderMoney.objects.all().delete()
+    meet_deadlines()
+    assert reconcile_now() == 0
+    assert fresh(order).refunded == 0
+
+
+def test_order_when_request_ids_work_then_still_not_sent_again(upstream, provider, customer, service, refused):
+    refused(taken=False)
+    accept_another(upstream, customer, service)
+    Provider.objects.update(request_id_parameter="external_id")
+    adds = len(upstream.requests_of("add"))
+    meet_deadlines()
+    reconcile_now()
+    assert len(upstream.requests_of("add")) == adds
+
+
 @pytest.mark.parametrize(
     "changed",
-    [
-        {"only_refused": False},
-        {"may_bind": False},
-        {"orphans": 1},
-        {"window": IdWindow(10, None, None)},
-    ],
+    [{"is_explained": False}, {"orphans": 1}, {"window": IdWindow(10, None, None)}, {"window": None}],
 )
 def test_absence_when_one_proof_is_missing_then_not_proved(changed):
-    proofs = {"only_refused": True, "may_bind": True, "orphans": 0, "window": IdWindow(10, 20, clock.now())}
+    proofs = {"is_explained": True, "orphans": 0, "window": IdWindow(10, 20, clock.now())}
     assert is_absent(**proofs)
     assert not is_absent(**{**proofs, **changed})
