@@ -1,11 +1,13 @@
 """The service types of the protocol: what each needs from the customer, and how it is priced.
 
 A type that is not in SPECS is imported and shown to the owner, but not sold: the panel would not know what to ask for,
-or (Subscriptions) what it could cost.
+or (Subscriptions) what it could cost. Providers write types in other spellings; what a word means that is in none of
+the tables here is for the owner to say.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -154,6 +156,80 @@ SPECS: dict[str, TypeSpec] = {
         ),
     ),
 }
+
+SUBSCRIPTIONS = "subscriptions"
+# Known, and not sold. The owner cannot make anything else of them: an order would cost what nobody knows.
+NOT_SOLD = (SUBSCRIPTIONS,)
+
+# Near spellings by type, besides the type's own name. Case and what stands between the words make no difference. A word
+# that two types could claim ("mentions hashtags": with usernames or without?), or that says too little ("normal",
+# "likes"), is not here: whoever guesses wrong sells a package at the price of 1000.
+NEAR_SPELLINGS: Mapping[str, tuple[str, ...]] = {
+    DEFAULT: ("defaults", "default service"),
+    PACKAGE: ("packages",),
+    CUSTOM_COMMENTS: ("custom comment", "comment custom", "comments custom"),
+    CUSTOM_COMMENTS_PACKAGE: (
+        "custom comment package",
+        "custom comments packages",
+        "package custom comments",
+        "package custom comment",
+    ),
+    "mentions": ("mention",),
+    "mentions_with_hashtags": ("mention with hashtags", "mention with hashtag", "mentions with hashtag"),
+    "mentions_hashtag": ("mention hashtag",),
+    "mentions_custom_list": ("mention custom list", "mentions custom lists", "mentions from custom list"),
+    "mentions_user_followers": (
+        "mention user followers",
+        "mention user follower",
+        "mentions user follower",
+        "mentions users followers",
+    ),
+    "mentions_media_likers": ("mention media likers", "mention media liker", "mentions media liker"),
+    "comment_likes": ("comment like", "comments like", "comments likes"),
+    "comment_replies": (
+        "comment reply",
+        "comments reply",
+        "comments replies",
+        "custom reply",
+        "custom replies",
+        "custom comment reply",
+        "custom comment replies",
+        "custom comments reply",
+        "custom comments replies",
+    ),
+    "poll": ("polls", "poll vote", "poll votes", "polls vote", "polls votes"),
+    "invites_from_groups": ("invite", "invites", "invite from group", "invite from groups", "invites from group"),
+    "web_traffic": ("website traffic",),
+    SUBSCRIPTIONS: ("subscription",),
+}
+
+
+def _letters(word: str) -> str:
+    return "".join(letter for letter in word.casefold() if letter.isalnum())
+
+
+_BY_LETTERS: Mapping[str, str] = {
+    _letters(word): known for known in (*SPECS, *NOT_SOLD) for word in (known, *NEAR_SPELLINGS.get(known, ()))
+}
+
+
+def known_type(word: str) -> str:
+    """Return the type that a provider's word names by itself, in any spelling of the table; "" if it names none."""
+    return _BY_LETTERS.get(_letters(word), "")
+
+
+def type_of(word: str, taught: Mapping[str, str]) -> str:
+    """Return the type of a provider's word: what the owner says of it in `taught`, else what it names by itself.
+
+    A word that means nothing here is its own type, which is not in SPECS and so not sold.
+    """
+    return taught.get(word) or known_type(word) or word
+
+
+def is_package_type(service_type: str) -> bool:
+    """Return True if the price of this type is for a package. A type that is not in SPECS is none."""
+    spec = SPECS.get(service_type)
+    return spec is not None and spec.is_package
 
 
 def is_sellable(service_type: str) -> bool:

@@ -88,6 +88,7 @@ REGISTER: dict[str, Untrusted | Trusted] = {
     "catalog/upstream/masking.py: _ADDRESS": Untrusted("a provider's text", 2_000, (("", "https://", " "),)),
     "catalog/upstream/masking.py: _LONG_NUMBER": Untrusted("a provider's text", 2_000, (("", "1234 ", "x"),)),
     "catalog/upstream/masking.py: _UNPRINTABLE": Untrusted("a provider's text", 2_000),
+    "catalog/refill_windows.py: _TOKEN": Untrusted("a provider's name", 500),
     "catalog/upstream/cleaning.py: _UNWANTED": Untrusted("a provider's text", MAX_SERVICES_BODY),
     "catalog/upstream/cleaning.py: _LINE_ENDS": Untrusted("a provider's text", MAX_SERVICES_BODY),
     "catalog/upstream/cleaning.py: _NUMBER": Untrusted("a provider's number", 40, (("1", " ", "x"), ("", " ", "x"))),

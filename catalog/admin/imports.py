@@ -18,6 +18,7 @@ from django.utils.text import Truncator
 from unfold.decorators import display
 
 from catalog.admin.shared import admin_badge
+from catalog.admin.type_words import unsold_types
 from catalog.imports.queue import request_import
 from catalog.models import Service, SyncRun
 from panel.accounts.signed_in import user_of
@@ -148,6 +149,7 @@ class SyncRunAdmin(ReadOnlyAdmin):
             "skipped_more": run.skipped_count - len(run.skipped),
             "can_accept": may and can_be_accepted(run),
             "can_repeat": may and can_be_repeated(run),
+            "unsold_types": unsold_types(request, provider=run.provider),
             "is_superseded": run.outcome == _Outcome.REFUSED and is_superseded(run),
         }
         return TemplateResponse(request, "admin/catalog/import.html", context)

@@ -12,7 +12,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html, format_html_join
@@ -20,9 +20,12 @@ from django.utils.safestring import SafeString
 from django.utils.text import Truncator
 from unfold.decorators import action, display
 
+from catalog.admin.refill_windows import refills_view
 from catalog.admin.shared import admin_badge, safe_address
+from catalog.admin.type_words import unsold_types
 from catalog.imports.inbox import Accepted, accept_changes
 from catalog.models import CatalogChange
+from catalog.prices.refill_proposals import count_proposals
 from panel.accounts.signed_in import user_of
 from panel.lib.admin.actions import ActionRefused, act_once, confirm_and_act
 from panel.lib.admin.base import ReadOnlyAdmin, shown_money
@@ -131,6 +134,10 @@ class CatalogChangeAdmin(ReadOnlyAdmin):
     actions_detail = ("accept", "accept_on_sale")
     fields = readonly_fields = ("shown_kind", "shown_service", "provider", "what", "when", "accepted")
 
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(refills_view)
+        return [path("refills/", view, name="catalog_catalogchange_refills"), *super().get_urls()]
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[CatalogChange]:
         return super().get_queryset(request).defer("upstream__description", "service__description")
 
@@ -138,7 +145,8 @@ class CatalogChangeAdmin(ReadOnlyAdmin):
         # Read before the list: changes from now on are not on it.
         seen = CatalogChange.objects.filter(accepted_at=None).order_by("-changed_at").values_list("changed_at")[:1]
         seen_until = seen[0][0].isoformat() if request.method == "GET" and seen else ""
-        return super().changelist_view(request, {**(extra_context or {}), "seen_until": seen_until})
+        notes = {"unsold_types": unsold_types(request), "refill_proposals": count_proposals()}
+        return super().changelist_view(request, {**(extra_context or {}), "seen_until": seen_until, **notes})
 
     # -- cells ---------------------------------------------------------------------------------------
 

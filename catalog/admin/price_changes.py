@@ -21,6 +21,7 @@ from unfold.decorators import action, display
 
 from catalog.admin.price_change_rows import settings_of, worst_rows
 from catalog.admin.shared import in_words, safe_address
+from catalog.admin.type_change_rows import type_changes
 from catalog.models import PriceChange
 from catalog.prices.changes import (
     MODELS,
@@ -88,6 +89,8 @@ def applied_words(preview: Preview) -> str:
     listed = ", ".join(f"{count:,} {word}" for count, word in parts if count)
     noun = "price" if preview.affected == 1 else "prices"
     done = [f"{preview.affected:,} {noun} changed: {listed}." if listed else "No list price changes by that."]
+    if preview.retyped:
+        done.append(f"{preview.retyped:,} of another type now.")
     if preview.put_on_sale:
         done.append(f"{preview.put_on_sale:,} put on sale.")
     if preview.taken_off_sale:
@@ -296,6 +299,7 @@ class PriceChangeAdmin(ReadOnlyAdmin):
             "change": change,
             "preview": preview,
             "effects": worst_rows(preview),
+            "types": type_changes(preview),
             "back": safe_address(request, "back") or back or reverse("admin:catalog_pricechange_changelist"),
             "next": back,
         }

@@ -22,6 +22,7 @@ from catalog.admin.price_changes import PricedAdmin
 from catalog.admin.provider_form import CONNECTION, PRICES, TECHNICAL, PriceForm, ProviderForm
 from catalog.admin.provider_trial import Known, trial_page
 from catalog.admin.shared import admin_badge, own_margin
+from catalog.admin.type_words import unsold_types
 from catalog.imports.queue import request_import
 from catalog.models import PriceChange, Provider, Service, SyncRun
 from catalog.pauses import resume_provider
@@ -123,6 +124,8 @@ class ProviderAdmin(PricedAdmin):
         provider = self.get_object(request, unquote(object_id))
         is_shown = provider is not None and self.has_view_permission(request, provider)
         about = _about(provider, is_stopped=self.is_stopped(provider)) if is_shown else {}
+        if is_shown:
+            about["unsold_types"] = unsold_types(request, provider=provider)
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **about})
 
     # -- the list --------------------------------------------------------------------------------------

@@ -11,7 +11,9 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
 
 from catalog.models import Category
-from catalog.prices.edits import Values
+from catalog.prices.edits import REFILL, Values
+from catalog.refill_windows import window_text
+from catalog.service_types import SPECS
 from panel.lib.admin.base import shown_money
 from panel.lib.admin.fields import ExchangeRateField
 from panel.lib.formats import percent_text
@@ -31,6 +33,9 @@ LABELS: Mapping[str, str] = {
     "is_on_sale": "on sale",
     "currency": "currency",
     "is_active": "switched on",
+    "type": "type",
+    "refill_days": "time for refills",
+    "refill_days_declined": "declined time for refills",
 }
 
 
@@ -51,6 +56,10 @@ def own_margin(margin_bp: int | None, margin_fixed: int | None) -> str:
 
 def shown_setting(column: str, value: Any, categories: Mapping[int, str]) -> str:
     """Return the text of a set value. `categories` are names by primary key."""
+    if column in REFILL:
+        return window_text(value)
+    if column == "type":
+        return str(SPECS[value].label) if value in SPECS else "not sold"
     if value is None:
         return "inherited"
     if column in ("margin_bp", "minimum_margin_bp"):

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from catalog.service_types import type_of
 from catalog.upstream.results import ServiceList, ServiceRow
 from panel.lib import money
 from panel.site import registry as site
@@ -15,7 +16,10 @@ MAX_EXAMPLES = 100
 
 
 class Listed(NamedTuple):
-    """A service in a provider's list: columns of `UpstreamService`. `rate` is in micro-units of its currency."""
+    """A service in a provider's list: columns of `UpstreamService`. `rate` is in micro-units of its currency.
+
+    `type` is what is made of the provider's `type_word`.
+    """
 
     name: str
     category: str
@@ -27,6 +31,12 @@ class Listed(NamedTuple):
     cancel: bool
     dripfeed: bool
     description: str
+    type_word: str | None = None
+    quantity_step: int | None = None
+    average_time: str = ""
+    start_time: str = ""
+    speed: str = ""
+    refill_days: int | None = None
 
 
 class Stored(NamedTuple):
@@ -75,8 +85,10 @@ class ImportPlan:
         return [one for one in (*self.changed, *self.returned) if one.has_leapt]
 
 
-def plan_import(*, stored: Mapping[str, Stored], answer: ServiceList) -> ImportPlan:
-    """Compare the list with the stored rows, by the provider's ids.
+def plan_import(
+    *, stored: Mapping[str, Stored], answer: ServiceList, taught: Mapping[str, str] | None = None
+) -> ImportPlan:
+    """Compare the list with the stored rows, by the provider's ids. `taught` are types by the provider's words.
 
     A row whose rate is out of range is skipped with its reason, like an unreadable one. Its service counts as vanished:
     selling at an unknown cost could lose money.
@@ -89,7 +101,7 @@ def plan_import(*, stored: Mapping[str, Stored], answer: ServiceList) -> ImportP
             plan.skipped.append((position, key, "listed twice"))
             continue
         try:
-            listed = _listed(row)
+            listed = _listed(row, taught or {})
         except money.MoneyError as error:
             plan.skipped.append((position, key, f"rate: {error}"))
             continue
@@ -111,11 +123,11 @@ def plan_import(*, stored: Mapping[str, Stored], answer: ServiceList) -> ImportP
     return plan
 
 
-def _listed(row: ServiceRow) -> Listed:
+def _listed(row: ServiceRow, taught: Mapping[str, str]) -> Listed:
     return Listed(
         row.name[:500],
         row.category[:200],
-        row.type[:60],
+        type_of(row.type, taught)[:60],
         money.micros_up(row.rate),
         row.min,
         row.max,
@@ -123,6 +135,12 @@ def _listed(row: ServiceRow) -> Listed:
         row.cancel,
         row.dripfeed,
         row.description,
+        row.type[:60],
+        row.step,
+        row.average_time,
+        row.start_time,
+        row.speed,
+        row.refill_days,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -92,13 +93,14 @@ def _import(run: SyncRun) -> None:
         if provider.last_synced_at and provider.last_synced_at >= run.started_at:
             _finish(run, _Outcome.REFUSED, reason=OUTDATED)
             return
-        plan = plan_import(stored=_stored(provider), answer=answer)
+        taught = taught_types(provider)
+        plan = plan_import(stored=_stored(provider), answer=answer, taught=taught)
         if _refuse(run, provider, plan, answer, stated):
             return
         # 3. Write, all or nothing.
         _enter(run, _Phase.WRITING)
         try:
-            _apply(run, provider, plan)
+            _apply(run, provider, plan, taught)
         except _Moved:
             continue
         resolve_alert(cause=Cause.IMPORT, about=run.provider_id)
@@ -151,13 +153,20 @@ def _refuse(run: SyncRun, provider: Provider, plan: ImportPlan, answer: ServiceL
     return True
 
 
-def _apply(run: SyncRun, provider: Provider, plan: ImportPlan) -> None:
+def taught_types(provider: Provider) -> dict[str, str]:
+    """Return the types that the owner gave to the provider's words."""
+    return dict(provider.type_words.exclude(type="").order_by().values_list("word", "type"))
+
+
+def _apply(run: SyncRun, provider: Provider, plan: ImportPlan, taught: Mapping[str, str]) -> None:
     """Write the plan in one transaction. Raise _Moved or RunLost; then nothing is written."""
     with transaction.atomic():
         # Imports of one provider run one after another, and an older list never overwrites a newer one.
         seen: datetime | None = provider.last_synced_at
         if not Provider.objects.filter(pk=provider.pk, last_synced_at=seen).update(last_synced_at=run.started_at):
             raise _Moved
+        if taught_types(provider) != taught:
+            raise _Moved  # Words were given another type, under the lock that the line above waited for.
         provider.refresh_from_db()
         accepted = run.accepts.grounds.get("rates", {}) if run.accepts else {}
         store_plan(provider=provider, plan=plan, is_first=seen is None, accepted=accepted)

@@ -5,6 +5,7 @@ from catalog.models.prices import CustomerGroup, CustomerPrice, GroupMember, Pri
 from catalog.models.providers import MAX_BP, OnRise, PricePolicy, Provider, ProviderFigures, ProviderPace
 from catalog.models.services import Category, PastRate, Service, ServiceFigures, UpstreamService
 from catalog.models.shop import Favourite, ShelfMark, ShelfNews
+from catalog.models.type_words import TypeWord
 from catalog.models.versions import CatalogVersion
 from catalog.models.words import Meaning, ProviderWord
 
@@ -31,5 +32,6 @@ __all__ = (
     "ShelfMark",
     "ShelfNews",
     "SyncRun",
+    "TypeWord",
     "UpstreamService",
 )

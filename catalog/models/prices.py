@@ -63,7 +63,7 @@ class PriceChange(models.Model):
     """A change of margins, exchange rates or services: drafted, previewed, applied, perhaps undone.
 
     `edits` is what to set, `before` the values that it replaced. Both are lists of
-    {"kind": "panel" | "provider" | "category" | "service", "pks": [...], "values": {column: value}}.
+    {"kind": "panel" | "provider" | "category" | "service" | "type", "pks": [...], "values": {column: value}}.
     """
 
     class State(models.TextChoices):
@@ -77,6 +77,8 @@ class PriceChange(models.Model):
         SERVICE = "service", "Service"
         LIST = "list", "List of services"
         FILE = "file", "File"
+        TYPE = "type", "Type"
+        REFILL = "refill", "Time for refills"
         UNDO = "undo", "Undo"
 
     state = models.CharField(max_length=8, choices=State.choices, default=State.DRAFT)

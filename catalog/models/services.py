@@ -9,23 +9,27 @@ triggers, so it must end with `catalog_version_triggers.install`.
 
 from __future__ import annotations
 
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
 from catalog.models.providers import MAX_BP, Provider
-from catalog.service_types import SPECS
+from catalog.refill_windows import LIFETIME
+from catalog.service_types import is_package_type
 from panel.lib.money import MAX_MICROS
 
 
-def lowest_quantity(provider: int, own: int | None) -> int:
-    """Return the smallest order that both limits allow; the owner's can only narrow the provider's."""
-    return max(provider, own or 0, 1)
+def lowest_quantity(provider: int, own: int | None, step: int | None = None) -> int:
+    """Return the smallest order that both limits and the step allow; the owner's can only narrow the provider's."""
+    least = max(provider, own or 0, 1)
+    return least if step is None else -(-least // step) * step
 
 
-def highest_quantity(provider: int, own: int | None) -> int:
-    """Return the largest order that both limits allow."""
-    return provider if own is None else min(provider, own)
+def highest_quantity(provider: int, own: int | None, step: int | None = None) -> int:
+    """Return the largest order that both limits and the step allow."""
+    most = provider if own is None else min(provider, own)
+    return most if step is None else most // step * step
 
 
 class UpstreamService(models.Model):
@@ -36,9 +40,23 @@ class UpstreamService(models.Model):
     name = models.CharField(max_length=500)
     category = models.CharField(max_length=200)
     type = models.CharField(max_length=60)
+    type_word = models.CharField(
+        max_length=60,
+        null=True,
+        help_text='The type in the provider\'s own word, as a slug; "": it says none. `type` is what is made of it.',
+    )
     rate = models.BigIntegerField(help_text="Micro-units of the provider's currency per 1000, or a package.")
     min_quantity = models.BigIntegerField()
     max_quantity = models.BigIntegerField()
+    quantity_step = models.BigIntegerField(null=True, help_text="Orders must be multiples of it. Empty: any quantity.")
+    average_time = models.CharField(
+        max_length=60, default="", db_default="", help_text="In the provider's words, as the next two."
+    )
+    start_time = models.CharField(max_length=60, default="", db_default="")
+    speed = models.CharField(max_length=60, default="", db_default="")
+    refill_days = models.PositiveIntegerField(
+        null=True, help_text="What its list says of the time for refills, as `Service.refill_days`. Empty: nothing."
+    )
     refill = models.BooleanField(default=False)
     cancel = models.BooleanField(default=False)
     dripfeed = models.BooleanField(default=False)
@@ -119,6 +137,16 @@ class Service(models.Model):
     )
     min_quantity = models.BigIntegerField(null=True, blank=True, help_text="Empty: the provider's.")
     max_quantity = models.BigIntegerField(null=True, blank=True, help_text="Empty: the provider's.")
+    refill_days = models.PositiveIntegerField(
+        "days for refills",
+        null=True,
+        blank=True,
+        validators=(MaxValueValidator(LIFETIME),),
+        help_text="After an order's end. 0: no refill. Empty: not limited here.",
+    )
+    refill_days_declined = models.PositiveIntegerField(
+        null=True, blank=True, editable=False, help_text="What the list says and staff do not want here."
+    )
     cost = models.BigIntegerField(default=0, editable=False)
     price = models.BigIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(default=timezone.now)
@@ -159,16 +187,30 @@ class Service(models.Model):
     @property
     def is_package(self) -> bool:
         """Return True if `price` is per package instead of per 1000."""
-        spec = SPECS.get(self.upstream.type)
-        return spec is not None and spec.is_package
+        return is_package_type(self.upstream.type)
 
     @property
     def lowest_quantity(self) -> int:
-        return lowest_quantity(self.upstream.min_quantity, self.min_quantity)
+        return lowest_quantity(self.upstream.min_quantity, self.min_quantity, self.upstream.quantity_step)
 
     @property
     def highest_quantity(self) -> int:
-        return highest_quantity(self.upstream.max_quantity, self.max_quantity)
+        return highest_quantity(self.upstream.max_quantity, self.max_quantity, self.upstream.quantity_step)
+
+    @property
+    def quantity_step(self) -> int:
+        """Return what an order's quantity must be a multiple of: 1 if any quantity will do."""
+        return self.upstream.quantity_step or 1
+
+    @property
+    def refill_limit(self) -> int | None:
+        """Return the days in which orders can be refilled; None if none are set, or for a lifetime."""
+        return None if self.refill_days is None or self.refill_days >= LIFETIME else self.refill_days
+
+    @property
+    def has_refill(self) -> bool:
+        """Return True if orders can be refilled: the provider takes refills, and staff do not say never."""
+        return self.upstream.refill and self.refill_days != 0
 
 
 class ServiceFigures(models.Model):

@@ -14,7 +14,7 @@ from hashlib import blake2s
 from django.db import transaction
 from django.db.models import Model, Q
 
-from catalog.models import Category, CustomerPrice, GroupMember, PriceChange, PricePolicy, Provider, Service
+from catalog.models import Category, CustomerPrice, GroupMember, PriceChange, PricePolicy, Provider, Service, TypeWord
 from catalog.prices.edits import (
     Edit,
     check_disjoint,
@@ -34,6 +34,8 @@ from catalog.prices.storage import (
     read_terms,
     write_prices,
 )
+from catalog.prices.type_edits import KIND as TYPE_KIND
+from catalog.prices.type_edits import new_types, providers_of, write_types
 from catalog.service_types import is_sellable
 from panel.accounts.models import User
 from panel.lib import clock
@@ -50,6 +52,7 @@ MODELS: dict[str, type[Model]] = {
     "provider": Provider,
     "category": Category,
     "service": Service,
+    TYPE_KIND: TypeWord,
 }
 
 
@@ -84,6 +87,11 @@ class Effect:
         return (self.before.cost, self.before.price) != (self.after.cost, self.after.price)
 
     @property
+    def is_retyped(self) -> bool:
+        """Return True if its type changes, and with it what a customer fills in and how the price is counted."""
+        return self.before.type != self.after.type
+
+    @property
     def share_before(self) -> int | None:
         """Return the margin in basis points of the cost."""
         return margin_share(cost=self.before.cost, price=self.before.price)
@@ -107,13 +115,14 @@ class Effect:
 class Preview:
     """What a change would do to the services, or did."""
 
-    # Services whose price, cost or sale state changes.
+    # Services whose price, cost, sale state or type changes.
     effects: list[Effect] = field(default_factory=list)
     raised: int = 0
     lowered: int = 0
     put_on_sale: int = 0
     taken_off_sale: int = 0
     lost_price: int = 0
+    retyped: int = 0
     # Services whose price is the lowest one that the minimum margin allows.
     at_minimum: int = 0
     earning_nothing: int = 0
@@ -131,8 +140,8 @@ class Preview:
 
     @property
     def moves_prices(self) -> bool:
-        """Return True if any customer may pay a different price."""
-        return bool(self.affected) or self.moves_agreements
+        """Return True if any customer may pay a different price, or for something else."""
+        return bool(self.affected or self.retyped) or self.moves_agreements
 
     @property
     def worst(self) -> list[Effect]:
@@ -171,7 +180,7 @@ def apply_change(*, change: PriceChange, seen: str | None, actor: User | None) -
     edits = load_edits(change.edits)
     with transaction.atomic():
         # 1. Lock: providers first, as imports do.
-        named = [pk for edit in edits if edit.kind == "provider" for pk in edit.pks]
+        named = {pk for edit in edits if edit.kind == "provider" for pk in edit.pks} | providers_of(edits)
         if named:
             list(Provider.objects.select_for_update(no_key=True).filter(pk__in=named).order_by("pk").values_list("pk"))
         lock_prices()
@@ -259,19 +268,22 @@ def _preview(edits: Sequence[Edit], terms: Terms) -> Preview:
     _check_targets(edits)
     then = with_edits(terms, edits)
     wanted = edits_by_service(edits)
+    for pk, service_type in new_types(edits).items():
+        wanted.setdefault(pk, {})["type"] = service_type
     found = Preview()
     switched = _switched(edits)
     for before in _services_of(edits, wanted):
-        start = before._replace(**wanted.get(before.pk, {}))
+        chosen = wanted.get(before.pk, {})
+        start = before._replace(**{name: value for name, value in chosen.items() if name in PricedService._fields})
         if before.provider_id in switched:
             start = start._replace(rate=_rate_after(before, terms, then))
         after = priced(start, then)
         if after.is_on_sale and not before.is_on_sale and not is_sellable(after.type):
             after = after._replace(is_on_sale=False)
-        found.not_sellable += bool(wanted.get(before.pk, {}).get("is_on_sale")) and not after.is_on_sale
+        found.not_sellable += bool(chosen.get("is_on_sale")) and not after.is_on_sale
         _count(found, Effect(before, after), then)
     found.moves_agreements = _moves_agreements(edits)
-    shown = [(one.after.pk, one.before[-3:], one.after[-3:]) for one in found.effects]
+    shown = [(one.after.pk, one.before[-3:], one.after[-3:], one.before.type, one.after.type) for one in found.effects]
     found.fingerprint = blake2s(repr((dump_edits(edits), shown)).encode(), digest_size=12).hexdigest()
     return found
 
@@ -296,9 +308,10 @@ def _moves_agreements(edits: Iterable[Edit]) -> bool:
 
 def _count(found: Preview, effect: Effect, terms: Terms) -> None:
     before, after = effect.before, effect.after
-    if before[-3:] == after[-3:]:  # the last three: is_on_sale, cost, price
+    if before[-3:] == after[-3:] and not effect.is_retyped:  # the last three: is_on_sale, cost, price
         return
     found.effects.append(effect)
+    found.retyped += effect.is_retyped
     found.put_on_sale += after.is_on_sale and not before.is_on_sale
     found.taken_off_sale += before.is_on_sale and not after.is_on_sale
     if not effect.is_priced:
@@ -372,6 +385,7 @@ def _write(edits: Sequence[Edit], preview: Preview, terms: Terms) -> None:
             rows.setdefault(columns, []).extend((pk, *values) for pk in edit.pks)
     for columns, chosen in rows.items():
         update_rows(model=Service, columns=columns, rows=chosen)
+    write_types(edits)
     write_prices(services.values())
 
 

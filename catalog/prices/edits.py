@@ -12,12 +12,14 @@ from catalog.prices.rules import ProviderTerms, Terms
 # Values to set, by column.
 Values = Mapping[str, Any]
 
+REFILL = ("refill_days", "refill_days_declined")
 # Columns that an edit may set, by kind of target.
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "panel": ("margin_bp", "margin_fixed", "minimum_margin_bp", "price_step"),
     "provider": ("exchange_rate", "margin_bp", "margin_fixed", "currency", "is_active"),
     "category": ("margin_bp", "margin_fixed"),
-    "service": ("name", "category_id", "margin_bp", "margin_fixed", "allow_below_minimum", "is_on_sale"),
+    "service": ("name", "category_id", "margin_bp", "margin_fixed", "allow_below_minimum", "is_on_sale", *REFILL),
+    "type": ("type",),
 }
 
 

@@ -176,7 +176,7 @@ def _filtered(wanted: ServiceFilters, customer: AnyUser) -> QuerySet[Service]:
     """Return the matching services of all categories and types."""
     services = matching(services_on_sale().select_related(None), wanted.q)
     if wanted.refill:
-        services = services.filter(upstream__refill=True)
+        services = services.filter(upstream__refill=True).exclude(refill_days=0)
     if wanted.cancel:
         services = services.filter(upstream__cancel=True)
     if wanted.favorites and customer.is_authenticated:

@@ -4,22 +4,22 @@ must be accepted".
 
 from __future__ import annotations
 
+from catalog.service_types import known_type
 from catalog.upstream.cleaning import (
     clean_text,
     parse_count,
     parse_flag,
     parse_id,
     parse_number,
-    parse_slug,
 )
 from catalog.upstream.errors import UnreadableAnswer
 from catalog.upstream.loading import load
+from catalog.upstream.optional_columns import read_optional, type_word
 from catalog.upstream.parsing import refuse_error, unwrap
 from catalog.upstream.results import ServiceList, ServiceRow, SkippedRow
 
 MAX_NAME = 500
 MAX_CATEGORY = 200
-MAX_TYPE = 60
 MAX_DESCRIPTION = 5_000
 _ABSENT = (None, "", "null", "undefined")
 
@@ -76,15 +76,15 @@ def _first(raw: dict[str, object], *keys: str) -> object:
 
 
 def _service(external_id: str, raw: dict[str, object]) -> ServiceRow:
-    service_type = parse_slug(raw.get("type"), limit=MAX_TYPE)
+    word = type_word(raw)
     name = clean_text(raw.get("name"), limit=MAX_NAME)
     if not name:
         raise _BadRow("no name")
     rate = parse_number(raw.get("rate"))
     if rate is None or rate < 0:
         raise _BadRow("the rate is no price")
-    # The quantity of a package is 1, and most panels leave its limits out.
-    most = 1 if "package" in service_type else None
+    # The quantity of a package is 1, and most panels leave its limits out. A word that nobody knows yet may mean one.
+    most = 1 if "package" in word or not known_type(word) else None
     low, high = _limit(raw, "min", 1), _limit(raw, "max", most)
     if low > high:
         raise _BadRow("min is above max")
@@ -92,7 +92,7 @@ def _service(external_id: str, raw: dict[str, object]) -> ServiceRow:
         external_id=external_id,
         name=name,
         category=clean_text(raw.get("category"), limit=MAX_CATEGORY),
-        type=service_type,
+        type=word,
         rate=rate,
         min=low,
         max=high,
@@ -100,6 +100,7 @@ def _service(external_id: str, raw: dict[str, object]) -> ServiceRow:
         cancel=parse_flag(raw.get("cancel")),
         dripfeed=parse_flag(raw.get("dripfeed")),
         description=clean_text(_first(raw, "desc", "description"), limit=MAX_DESCRIPTION, multiline=True),
+        **read_optional(raw, name=name, low=low, high=high),
     )
 
 

@@ -38,8 +38,9 @@ class RefillStatus(StrEnum):
 class ServiceRow:
     """One service of a provider's list.
 
-    `rate` is in the provider's currency, per 1000, or per package for package types. `type` is a slug ("default",
-    "custom_comments"); an unknown type keeps its own text as a slug, a missing one is "".
+    `rate` is in the provider's currency, per 1000, or per package for package types. `type` is the type in the
+    provider's own word, as a slug ("default", "custom_comment"), and "" if it names none. `step`: orders must be
+    multiples of it. The three times are the provider's words. `refill_days` is None if the list does not say.
     """
 
     external_id: str
@@ -53,6 +54,11 @@ class ServiceRow:
     cancel: bool
     dripfeed: bool
     description: str
+    step: int | None = None
+    average_time: str = ""
+    start_time: str = ""
+    speed: str = ""
+    refill_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

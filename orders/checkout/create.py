@@ -21,6 +21,7 @@ from billing.wallets import spendable, wallet_of
 from catalog.models import Service
 from catalog.prices.customer_prices import Offer, offer_of
 from catalog.selectors import service_on_sale
+from catalog.service_types import is_package_type
 from orders.checkout.validation import (
     GONE,
     CheckedOrder,
@@ -131,16 +132,18 @@ def charge_of(*, offer: Offer, quantity: int, runs: int = 1) -> int:
     return charge * runs
 
 
-def cost_of_order(*, service: Service, quantity: int) -> int:
-    """Return what the order costs us at today's rate, in micro-units."""
-    return service.cost if service.is_package else charge_for(service.cost, quantity)
+def cost_of_order(*, service: Service, quantity: int, service_type: str = "") -> int:
+    """Return what an order costs us at today's rate, in micro-units. `service_type`: as sold, if not the service's."""
+    return service.cost if is_package_type(service_type or service.type) else charge_for(service.cost, quantity)
 
 
 def loss_note(order: Order) -> str:
     """Return why submitting the order now would lose money, for staff; "" if it would not."""
     if order.service.price == 0:
         return "It has no valid cost now."  # A cost out of range is stored as 0.
-    cost = cost_of_order(service=order.service, quantity=order.quantity)
+    # The type may have been given another meaning since. How the provider counts is then not sure: take the worse.
+    types = (order.service_type, order.service.type)
+    cost = max(cost_of_order(service=order.service, quantity=order.quantity, service_type=one) for one in types)
     if cost <= order.charge:
         return ""
     now, paid = (format_money(amount, settings.PANEL_CURRENCY, exact=True) for amount in (cost, order.charge))
@@ -287,14 +290,18 @@ def check_and_price(
 def new_order(
     *, customer: User, service: Service, checked: CheckedOrder, price: int, charge: int, request_key: str, **values: Any
 ) -> Order:
-    """Return an unsaved order at this price and charge (micro-units), with its expected cost at today's rate."""
+    """Return an unsaved order at this price and charge (micro-units), with its expected cost at today's rate.
+
+    `values` are other columns, such as the `service_type` that was sold if it is not the service's.
+    """
     now = clock.now()
+    service_type = values.pop("service_type", service.type)
     times = {"created_at": now, "queued_at": now, "next_action_at": now}
     return Order(
         customer=customer,
         service=service,
         service_name=service.name,
-        service_type=service.type,
+        service_type=service_type,
         link=checked.link,
         link_key=link_key(checked.link),
         quantity=checked.quantity,
@@ -304,7 +311,7 @@ def new_order(
         request_key=request_key,
         provider=service.upstream.provider,
         upstream_service_id=service.upstream.external_id,
-        expected_cost=cost_of_order(service=service, quantity=checked.quantity),
+        expected_cost=cost_of_order(service=service, quantity=checked.quantity, service_type=service_type),
         exchange_rate=service.upstream.provider.exchange_rate,
         currency=service.upstream.provider.currency,
         **{**times, **values},

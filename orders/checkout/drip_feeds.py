@@ -178,12 +178,13 @@ def _begin(
         price=drip.price,
         charge=drip.run_charge,
         request_key=request_key,
+        service_type=service_type,
         drip_feed=drip,
         run=run,
         api_key_ref=api_key_ref,
     )
     # The name that was sold: the service may have another by now.
-    order.service_name, order.service_type = drip.service_name, service_type
+    order.service_name = drip.service_name
     give_turns(orders=[order])
     order.save()
     write_event(order_id=order.pk, kind=EventKind.ORDERED, new=order.status, text=f"Run {run} of {drip.runs} began")

@@ -37,18 +37,25 @@ _FORBIDDEN = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]"
 class OrderRefused(Exception):
     """The order cannot be created; nothing was charged. `field` is the form's field, or "".
 
-    `minimum` or `maximum` is set to the service's limit if the quantity is outside it. `refusals` lists everything
-    that is wrong with the input, beginning with this refusal.
+    `minimum` or `maximum` is set to the service's limit if the quantity is outside it, `step` if it is no multiple of
+    that. `refusals` lists everything that is wrong with the input, beginning with this refusal.
     """
 
     def __init__(
-        self, message: str, *, field: str = "", minimum: int | None = None, maximum: int | None = None
+        self,
+        message: str,
+        *,
+        field: str = "",
+        minimum: int | None = None,
+        maximum: int | None = None,
+        step: int | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.field = field
         self.minimum = minimum
         self.maximum = maximum
+        self.step = step
         self.refusals: list[OrderRefused] = [self]
 
 
@@ -199,7 +206,8 @@ def missing_param(param: Param) -> str:
 def check_quantity(*, service: Service, quantity: int | None, params: Mapping[str, str]) -> int:
     """Return the quantity; for a type that counts lines, their number in the checked `params`.
 
-    Raise BadQuantity if it is missing, BadQuantity or BadParam if it is outside the service's limits.
+    Raise BadQuantity if it is missing, BadQuantity or BadParam if it is outside the service's limits or between its
+    steps.
     """
     spec = SPECS[service.type]
     if spec.is_package:
@@ -207,8 +215,11 @@ def check_quantity(*, service: Service, quantity: int | None, params: Mapping[st
     amount = amount_of(service_type=service.type, quantity=quantity, params=params)
     if amount is None:
         raise BadQuantity(_("Enter a quantity."), field="quantity")
-    low, high = service.lowest_quantity, service.highest_quantity
+    low, high, step = service.lowest_quantity, service.highest_quantity, service.quantity_step
     if low <= amount <= high:
+        if amount % step:
+            error = BadParam if spec.lines else BadQuantity
+            raise error(between_steps(amount=amount, step=step), field=spec.lines or "quantity", step=step)
         return amount
     crossed = {"minimum": low} if amount < low else {"maximum": high}
     limits = {"low": f"{low:,}", "high": f"{high:,}"}
@@ -220,6 +231,16 @@ def check_quantity(*, service: Service, quantity: int | None, params: Mapping[st
         )
         raise BadParam(text % {**limits, "count": f"{amount:,}"}, field=spec.lines, **crossed)
     raise BadQuantity(_("Order between %(low)s and %(high)s of this service.") % limits, field="quantity", **crossed)
+
+
+def between_steps(*, amount: int, step: int) -> str:
+    """Return the message for an amount within the limits that is no multiple of the step."""
+    below = amount // step * step
+    return _("Order a multiple of %(step)s of this service, such as %(below)s or %(above)s.") % {
+        "step": f"{step:,}",
+        "below": f"{below:,}",
+        "above": f"{below + step:,}",
+    }
 
 
 def amount_of(*, service_type: str, quantity: int | None, params: Mapping[str, str]) -> int | None:

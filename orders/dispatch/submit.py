@@ -284,7 +284,7 @@ def _why_unsent(provider: Provider, order: Order) -> tuple[ReviewReason, str] | 
     """Return why staff decide about the order before it is sent, with a note for them; None if it may be sent."""
     if loss := loss_note(order):
         return ReviewReason.WOULD_LOSE, loss
-    cost = cost_of_order(service=order.service, quantity=order.quantity)
+    cost = cost_of_order(service=order.service, quantity=order.quantity, service_type=order.service_type)
     if exceeds_limit(provider=provider, cost=cost):  # It must not stop the others.
         return (
             ReviewReason.OVER_LIMIT,
@@ -296,7 +296,7 @@ def _why_unsent(provider: Provider, order: Order) -> tuple[ReviewReason, str] | 
 def _claim(provider: Provider, order: Order, mark: Mark) -> Claim | None:
     """Claim the order. Return None if it moved meanwhile, or would pass the provider's daily limit."""
     # The expected cost follows the current rate, not that of the day of the order.
-    cost = cost_of_order(service=order.service, quantity=order.quantity)
+    cost = cost_of_order(service=order.service, quantity=order.quantity, service_type=order.service_type)
     if not take_from_limit(provider=provider, cost=cost):
         return None
     rate, currency = provider.exchange_rate, provider.currency

@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from catalog.models import Provider
+from catalog.refill_windows import is_over
 from catalog.upstream.client import UpstreamClient
 from catalog.upstream.results import RefillAccepted, RowError
 from orders.common.timeline import event_of, write_event
@@ -37,6 +38,7 @@ class RefillRefusal(models.TextChoices):
 
     NOT_COMPLETED = "not_completed", _("Only a completed order can be refilled.")
     NO_REFILL = "no_refill", _("This service has no refill.")
+    OVER = "over", _("The time in which this order could be refilled is over.")
     UNDER_WAY = "under_way", _("A refill of this order is under way.")
     REFUSED_LATELY = (
         "refused_lately",
@@ -65,8 +67,10 @@ def why_not_refilled(order: Order) -> RefillRefusal | None:
     """Return why no refill of the order can be requested now, None if one can."""
     if order.status != Status.COMPLETED or order.submission != Submission.ACCEPTED:
         return RefillRefusal.NOT_COMPLETED
-    if not order.service.upstream.refill:
+    if not order.service.has_refill:
         return RefillRefusal.NO_REFILL
+    if is_over(days=order.service.refill_days, ended_at=order.finished_at, now=clock.now()):
+        return RefillRefusal.OVER
     refills = Refill.objects.filter(order=order)
     if refills.filter(state__in=RefillState.open()).exists():
         return RefillRefusal.UNDER_WAY

@@ -29,6 +29,7 @@ from orders.checkout.validation import (
     MAX_RUNS,
     OrderInput,
     OrderRefused,
+    between_steps,
     check_order,
     check_plan,
     missing_param,
@@ -226,10 +227,15 @@ class OrderForm(forms.Form):
         if service is None or spec is None or spec.is_package:
             return
         limits = {"low": f"{service.lowest_quantity:,}", "high": f"{service.highest_quantity:,}"}
+        step = service.quantity_step
         if "quantity" in self.fields:
-            self.fields["quantity"].help_text = _("%(low)s to %(high)s.") % limits
+            text = _("%(low)s to %(high)s.") if step == 1 else _("%(low)s to %(high)s, in multiples of %(step)s.")
+            self.fields["quantity"].help_text = text % {**limits, "step": f"{step:,}"}
         if spec.lines:
-            self.fields[spec.lines].help_text = _("One on each line, %(low)s to %(high)s lines.") % limits
+            text = _("One on each line, %(low)s to %(high)s lines.")
+            if step > 1:
+                text = _("One on each line, %(low)s to %(high)s lines, in multiples of %(step)s.")
+            self.fields[spec.lines].help_text = text % {**limits, "step": f"{step:,}"}
         for name in ("runs", "interval", spec.lines or "quantity"):
             if name in self.fields:
                 self.fields[name].widget.attrs["data-counted"] = True
@@ -306,7 +312,8 @@ def _outside_limits(service: Service, quantity: int) -> str:
         return _("The smallest order of this service is %(count)s.") % {"count": f"{service.lowest_quantity:,}"}
     if quantity > service.highest_quantity:
         return _("The largest order of this service is %(count)s.") % {"count": f"{service.highest_quantity:,}"}
-    return ""
+    step = service.quantity_step
+    return between_steps(amount=quantity, step=step) if quantity % step else ""
 
 
 # -- around the form ---------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ INTERNAL = "Internal error"
 REFILL_REFUSED: dict[RefillRefusal, str] = {
     RefillRefusal.NOT_COMPLETED: "Order is not completed",
     RefillRefusal.NO_REFILL: "Refill is disabled for this service",
+    RefillRefusal.OVER: "Order is not eligible for refill: the time for refills is over",
     RefillRefusal.UNDER_WAY: "Refill was requested less than 24 hours ago",
     RefillRefusal.ASKED_LATELY: "Refill was requested less than 24 hours ago",
     RefillRefusal.REFUSED_LATELY: "Order is not eligible for refill: it was refused less than an hour ago",
@@ -51,6 +52,8 @@ def refused_order(refusal: OrderRefused) -> ApiError:
         return ApiError(f"Quantity less than minimal {refusal.minimum}")
     if refusal.maximum is not None:
         return ApiError(f"Quantity more than maximum {refusal.maximum}")
+    if refusal.step is not None:
+        return ApiError(f"Incorrect quantity: it must be a multiple of {refusal.step}")
     return ApiError(f"Incorrect {refusal.field}" if refusal.field else BAD_REQUEST)
 
 

@@ -25,7 +25,7 @@ from panel.lib.money import format_plain
 log = structlog.get_logger(__name__)
 
 # Increase with every change to the rows' shape: a newer release must not serve what an older one cached.
-SHAPE = 1
+SHAPE = 2
 # Not needed for correctness: it only limits how long lists of old versions stay in the cache.
 KEPT_SECONDS = 300
 # Of gzip: higher levels save a tenth of the bytes for twice the time.
@@ -43,8 +43,10 @@ _COLUMNS = (
     "upstream__cancel",
     "upstream__min_quantity",
     "upstream__max_quantity",
+    "upstream__quantity_step",
     "min_quantity",
     "max_quantity",
+    "refill_days",
     "cost",
     "price",
     "allow_below_minimum",
@@ -63,8 +65,10 @@ class _Row(NamedTuple):
     cancel: bool
     upstream_min: int
     upstream_max: int
+    step: int | None
     own_min: int | None
     own_max: int | None
+    refill_days: int | None
     cost: int
     price: int
     allow_below_minimum: bool
@@ -155,8 +159,8 @@ def _listed(rows: Iterator[_Row], terms: CustomerTerms) -> Iterator[dict[str, ob
         spec = SPECS[row.type]
         low, high = 1, 1  # A package is one, whatever its limits say.
         if not spec.is_package:
-            low = lowest_quantity(row.upstream_min, row.own_min)
-            high = highest_quantity(row.upstream_max, row.own_max)
+            low = lowest_quantity(row.upstream_min, row.own_min, row.step)
+            high = highest_quantity(row.upstream_max, row.own_max, row.step)
         price = terms.price_of(row)
         if price <= 0 or high < low:
             continue
@@ -168,7 +172,8 @@ def _listed(rows: Iterator[_Row], terms: CustomerTerms) -> Iterator[dict[str, ob
             "rate": format_plain(price),
             "min": str(low),
             "max": str(high),
-            "refill": row.refill,
+            **({"step": str(row.step)} if row.step and not spec.is_package else {}),
+            "refill": row.refill and row.refill_days != 0,
             "cancel": row.cancel,
             "dripfeed": spec.drips,
             "desc": row.description,

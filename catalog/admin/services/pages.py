@@ -44,6 +44,7 @@ from catalog.models import PriceChange, Service
 from catalog.prices.edits import grouped
 from catalog.prices.sorting import save_positions
 from catalog.prices.storage import read_terms
+from catalog.refill_windows import window_text
 from catalog.service_types import SPECS
 from panel.lib.admin.base import shown_money
 from panel.lib.admin.fields import AmountField, PercentField
@@ -69,6 +70,7 @@ class ServiceForm(forms.ModelForm):
             "allow_below_minimum",
             "min_quantity",
             "max_quantity",
+            "refill_days",
         )
         labels = {"min_quantity": "Lowest quantity", "max_quantity": "Highest quantity"}
 
@@ -135,6 +137,8 @@ class ServiceAdmin(ServiceFiles, ServiceActions, PricedAdmin):
         "their_rate",
         "their_limits",
         "their_flags",
+        "their_refills",
+        "their_times",
         "listed",
     )
     fieldsets = (
@@ -152,7 +156,7 @@ class ServiceAdmin(ServiceFiles, ServiceActions, PricedAdmin):
                 )
             },
         ),
-        ("Limits", {"fields": ("min_quantity", "max_quantity")}),
+        ("Limits", {"fields": ("min_quantity", "max_quantity", "refill_days")}),
         (
             "At the provider",
             {
@@ -285,12 +289,25 @@ class ServiceAdmin(ServiceFiles, ServiceActions, PricedAdmin):
 
     @display(description="Quantity there")
     def their_limits(self, service: Service) -> str:
-        return f"{service.upstream.min_quantity:,} to {service.upstream.max_quantity:,}"
+        upstream = service.upstream
+        step = f", in multiples of {upstream.quantity_step:,}" if upstream.quantity_step else ""
+        return f"{upstream.min_quantity:,} to {upstream.max_quantity:,}{step}"
 
     @display(description="Offers")
     def their_flags(self, service: Service) -> str:
         flags = ("refill", "cancel", "dripfeed")
         return ", ".join(flag for flag in flags if getattr(service.upstream, flag)) or "neither refill nor cancel"
+
+    @display(description="Days for refills there")
+    def their_refills(self, service: Service) -> str:
+        days = service.upstream.refill_days
+        return "—" if days is None else window_text(days)
+
+    @display(description="Times there")
+    def their_times(self, service: Service) -> str:
+        upstream = service.upstream
+        times = (("takes", upstream.average_time), ("starts in", upstream.start_time), ("speed", upstream.speed))
+        return ", ".join(f"{label} {text}" for label, text in times if text) or "—"
 
     @display(description="On its list")
     def listed(self, service: Service) -> str:

@@ -28,6 +28,7 @@ from catalog.models import (
     PriceChange,
     Provider,
     SyncRun,
+    TypeWord,
 )
 from catalog.pauses import PauseKind, pause_provider
 from catalog.prices.changes import apply_change, draft_change
@@ -73,7 +74,7 @@ SUPPORT_PAGES = named("""
     orders_sendingstop: changelist change history
 """)
 MANAGER_PAGES = SUPPORT_PAGES | named("""
-    catalog_catalogchange: changelist change history accept accept_on_sale
+    catalog_catalogchange: changelist change history accept accept_on_sale refills
     catalog_category: changelist add change delete history
     catalog_customergroup: changelist add change delete history change_discount add_member
     catalog_customerprice: changelist add change delete history
@@ -95,6 +96,7 @@ OWNER_PAGES = MANAGER_PAGES | named("""
     billing_paymentmethod: changelist add change delete history
     billing_wallet: move_money
     catalog_provider: add
+    catalog_typeword: changelist change history
     ops_alert: trust_clock
     orders_after: restore
     orders_orphan: changelist change history adopt write_off
@@ -173,6 +175,7 @@ def shop(customer: User, provider: Provider) -> dict[str, Any]:
             provider=provider, upstream=service.upstream, service=service, topic="rate", kind="rate_up"
         ),
         run,
+        TypeWord.objects.create(provider=provider, word="likes"),
         wallet_of(customer=customer),
         wallet_of(customer=customer).entries.first(),
         make.drip(customer, service),

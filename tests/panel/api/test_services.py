@@ -80,7 +80,7 @@ def as_ordered(customer: Any) -> list[dict[str, Any]]:
             "rate": format_plain(offer_of(customer=customer, service=one).price),
             "min": str(one.lowest_quantity) if not one.is_package else "1",
             "max": str(one.highest_quantity) if not one.is_package else "1",
-            "refill": one.upstream.refill,
+            "refill": one.has_refill,
             "cancel": one.upstream.cancel,
             "dripfeed": one.type == "default",
             "desc": one.description,
