@@ -6,11 +6,12 @@ from importlib import import_module
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
-from orders.models import PlacementAttempt
+from orders.models import Order, PlacementAttempt
 from panel.lib.money import EXCHANGE_ONE
 from tests import make
 
@@ -78,3 +79,16 @@ def test_accepted_attempts_when_orders_exist_then_filled_by_token(customer, monk
     orders = new.get_model("orders", "Order").objects.order_by("pk")
     accepted = [order.accepted_attempt_id for order in orders]
     assert accepted == [attempts[0].pk, None, attempts[2].pk, None]
+
+
+@pytest.mark.django_db
+def test_link_keys_when_filled_then_those_of_today(customer, service, monkeypatch):
+    filling = import_module("orders.migrations.0029_link_keys")
+    monkeypatch.setattr(filling, "BATCH", 2)
+    links = [f"https://www.instagram.com/p/A{number}/?igsh=1" for number in range(5)]
+    made = [make.order(customer, service, link=link).pk for link in (*links, "https://example.com/a")]
+    Order.objects.filter(pk__in=made[:4]).update(link_key="instagram.com/p/A/?igsh=1")
+    for _again in range(2):
+        filling.fill(apps, None)
+        keys = list(Order.objects.order_by("pk").values_list("link_key", flat=True))
+        assert keys == [*(f"instagram.com/p/A{number}" for number in range(5)), "example.com/a"]

@@ -20,6 +20,7 @@ from django.core.validators import validate_email
 from django.http import QueryDict
 from django.test import RequestFactory
 
+from catalog.link_kinds import Expected, guess_target
 from catalog.prices import csv_format
 from catalog.service_types import SPECS, Kind
 from catalog.upstream.cleaning import Redactor, clean_text, parse_id, parse_number, parse_slug
@@ -27,12 +28,13 @@ from catalog.upstream.client import MAX_SERVICES_BODY
 from catalog.upstream.errors import UpstreamError, classify_error
 from catalog.upstream.loading import load_with_addition
 from catalog.upstream.parsing import names_order, parse_add
-from orders.checkout import bulk_text, validation
+from orders.checkout import bulk_text, links, validation
 from orders.web.live_updates import read_shown
 from panel.api.errors import ApiError
 from panel.api.params import read_ids, read_params, read_whole
 from panel.api.services import accepts_gzip
 from panel.lib.keyset_pagination import _place
+from panel.lib.links.keys import link_key
 from panel.lib.money import MoneyError, parse_decimal
 from panel.logging import hide_secrets
 from panel.site.files import MAX_BYTES
@@ -125,19 +127,21 @@ REGISTER: dict[str, Untrusted | Trusted] = {
     ),
     "orders/requests/queue.py: _REVEALING": Untrusted("a provider's error", 200),
     "orders/admin/cancel.py: orders": Untrusted("numbers in a hidden field", MAX_BODY, (("1", ",1", "x"),)),
-    "orders/web/order_form.py: [\\s,\\u00a0\\u202f]": Untrusted("a quantity in a form", MAX_BODY),
-    "orders/web/order_form.py: -?[0-9]{1,15}": Untrusted("a quantity in a form", MAX_BODY),
     "orders/web/order_form.py: request_key": REQUEST_KEY,
     "orders/web/order_form.py: [0-9]{1,18}": Untrusted("a service in a form", MAX_BODY),
-    "orders/checkout/validation.py: _HANDLE": Untrusted("a link", validation.MAX_LINK),
-    "orders/checkout/validation.py: _DOMAIN": Untrusted(
-        "the host of a link", validation.MAX_LINK, (("a", ".a", "!"), ("a", "-", "."))
+    "orders/checkout/links.py: _HANDLE": Untrusted("a link", links.MAX_LINK),
+    "orders/checkout/links.py: _NAME": Untrusted("a link", links.MAX_LINK),
+    "orders/checkout/links.py: _NUMBER": Untrusted("a link", links.MAX_LINK, (("a|", "1", "x"),)),
+    "orders/checkout/links.py: _PHONE": Untrusted("a link", links.MAX_LINK, (("+1", " ", "x"),)),
+    "orders/checkout/links.py: _APP": Untrusted("a link", links.MAX_LINK, (("a", "a", ""), ("a:", "a", " "))),
+    "orders/checkout/links.py: _DOMAIN": Untrusted(
+        "the host of a link", links.MAX_LINK, (("a", ".a", "!"), ("a", "-", "."))
     ),
-    "orders/checkout/validation.py: _UNPRINTABLE": Untrusted("a link", validation.MAX_LINK),
+    "orders/checkout/links.py: _UNPRINTABLE": Untrusted("a link", links.MAX_LINK),
+    "orders/checkout/links.py: _NOT_IN_WORDS": Untrusted("a link", links.MAX_LINK),
     "orders/checkout/validation.py: _FORBIDDEN": Untrusted("a line of comments", validation.MAX_TEXT),
     "orders/checkout/validation.py: [1-9][0-9]{0,8}": Untrusted("a parameter", validation.MAX_LINE),
     "orders/checkout/validation.py: [A-Za-z]{2}": Untrusted("a parameter", validation.MAX_LINE),
-    "orders/checkout/validation.py: \\Ahttps?://": Untrusted("a link", validation.MAX_LINK),
     "orders/checkout/validation.py: \r\n|[\r\n\x85\u2028\u2029]": Untrusted("comments", validation.MAX_TEXT),
     "orders/admin/filters.py: _NUMBER": Untrusted("a parameter of an address", MAX_HEADER),
     "orders/web/live_updates.py: _ROW": Untrusted("a parameter of an address", MAX_HEADER, (("1-a-", "1", "x"),)),
@@ -169,15 +173,12 @@ REGISTER: dict[str, Untrusted | Trusted] = {
     "panel/urls.py: urlpatterns": Untrusted("an address", MAX_HEADER),
     "orders/checkout/bulk_text.py: _LINE_ENDS": Untrusted("lines of orders", bulk_text.MAX_TEXT),
     "orders/checkout/bulk_text.py: _SERVICE": Untrusted("a line of an order", bulk_text.MAX_TEXT),
-    "orders/checkout/bulk_text.py: _QUANTITY": Untrusted("a line of an order", bulk_text.MAX_TEXT),
-    "orders/checkout/bulk_text.py: _GROUPS": Untrusted("a line of an order", bulk_text.MAX_TEXT),
     "panel/site/accent.py: #(?:[0-9a-fA-F]{3}){1,2}": Trusted("a setting"),
     "panel/api/keys/forms.py: request_key": REQUEST_KEY,
     "panel/api/docs/examples.py: _PLAIN": Trusted("numbers of the examples"),
     "panel/api/services.py: _QUALITY": Untrusted("a header", MAX_HEADER),
     "panel/api/params.py: _INDEXED": Untrusted("the name of a parameter", MAX_BODY),
-    "panel/api/params.py: _WHOLE": Untrusted("a parameter", MAX_BODY, (("1.", "0", "x"),)),
-    "panel/api/params.py: -?[0-9]{1,15}": Untrusted("a parameter", MAX_BODY),
+    "panel/api/params.py: _DECIMAL": Untrusted("a parameter", MAX_BODY, (("1.", "0", "x"), ("1", "1", "e"))),
     "panel/lib/csv_files.py: _NUMBER": Untrusted("a cell of a file", validation.MAX_TEXT, (("1.", "1", "x"),)),
     "panel/lib/date_fields.py: _AS_SENT": Untrusted("a date in an address", MAX_HEADER),
     "panel/lib/keyset_pagination.py: _PLACE": Untrusted("a position in an address", MAX_HEADER),
@@ -435,6 +436,10 @@ def read_body(body: str, kind: str) -> Any:
     return read_params(factory.generic("POST", "/api/v2", body.encode(), content_type=kind))
 
 
+def check_link(text: str) -> Any:
+    return validation.check_link(text, expected=Expected())
+
+
 def read_id_list(text: str) -> Any:
     return read_ids({"orders": text}, one="order", many="orders")
 
@@ -495,13 +500,31 @@ READERS: dict[str, tuple[Callable[[str], Any], int, tuple[tuple[str, str, str], 
         MAX_TIMED_ANSWER,
         (("", " ", "x"), ("", "\r", ""), ("", "_-", "a"), ("", "\u200e", ""), ("1", "0", "")),
     ),
-    "a link": (validation.check_link, MAX_BODY, (("", " ", "x"), ("a", ".a", ""), ("http://[", ":", "]"))),
+    "a link": (check_link, MAX_BODY, (("", " ", "x"), ("a", ".a", ""), ("http://[", ":", "]"), ("", "\u200f", "x"))),
     "a short link": (
-        validation.check_link,
-        validation.MAX_LINK,
-        (("a", ".a", ""), ("", "-", ""), ("http://[", "1:", "]/")),
+        check_link,
+        links.MAX_LINK,
+        (("a", ".a", ""), ("", "-", ""), ("http://[", "1:", "]/"), ("a", "a", ":"), ("+", "1 ", "")),
     ),
-    "the key of a link": (validation.link_key, MAX_BODY, (("http://", "/", "a"), ("", "www.", ""), ("", "/", ""))),
+    "the key of a link": (
+        link_key,
+        MAX_BODY,
+        (
+            *(("http://", "/", "a"), ("", "www.", ""), ("", "/", ""), ("", "@", ""), ("x.com/?", "utm_a&", "")),
+            *(("youtube.com/?", "a&", ""), ("t.me/", "a/", ""), ("linkedin.com/posts/", "-activity-", "")),
+            *(
+                ("vk.com/?w=", "%", ""),
+                ("spotify:", ":", ""),
+                ("open.spotify.com/", "embed/", ""),
+                ("tg://resolve?", "&", ""),
+            ),
+        ),
+    ),
+    "the names of a service": (
+        lambda text: guess_target.__wrapped__(service_type="default", category=text, name=text),
+        MAX_TIMED_ANSWER // 20,
+        (("", "a ", ""), ("", "-", ""), ("", "\ufdfa", "")),
+    ),
     "comments": (
         lambda text: validation.check_param(param=LINES, text=text),
         validation.MAX_TEXT,
@@ -544,7 +567,11 @@ READERS: dict[str, tuple[Callable[[str], Any], int, tuple[tuple[str, str, str], 
         MAX_BODY - 1,
         (('{"a": [', "1,", "1]}"), ("", "[", ""), ('{"a": ', "1", "}"), ('{"a": "', "\\", '"}'), ("", " ", "{}")),
     ),
-    "ids": (read_id_list, MAX_BODY, (("", ",", ""), ("", "1,", ""), ("", " ", ""), (" ,", ", ", ""))),
+    "ids": (
+        read_id_list,
+        MAX_BODY,
+        (("", ",", ""), ("", "1,", ""), ("", " ", ""), (" ,", ", ", ""), ("[", "'", "]"), ("", "1.0,", "")),
+    ),
     "a whole number": (
         lambda text: read_whole({"a": text}, "a"),
         MAX_BODY,

@@ -14,6 +14,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from catalog.link_kinds import Expected, LinkKind, Target, expected_link, guess_target
 from catalog.models.providers import MAX_BP, Provider
 from catalog.refill_windows import LIFETIME
 from catalog.service_types import is_package_type
@@ -147,6 +148,15 @@ class Service(models.Model):
     refill_days_declined = models.PositiveIntegerField(
         null=True, blank=True, editable=False, help_text="What the list says and staff do not want here."
     )
+    link_kind = models.CharField(
+        "what its link is", max_length=10, choices=LinkKind.choices, blank=True, default="", db_default=""
+    )
+    one_at_a_time = models.BooleanField(
+        "one order of a link at a time",
+        default=False,
+        db_default=False,
+        help_text="A customer's second order for a link waits until the first has ended. It can be canceled meanwhile.",
+    )
     cost = models.BigIntegerField(default=0, editable=False)
     price = models.BigIntegerField(default=0, editable=False)
     created_at = models.DateTimeField(default=timezone.now)
@@ -183,6 +193,19 @@ class Service(models.Model):
     @property
     def type(self) -> str:
         return self.upstream.type
+
+    @property
+    def expected_link(self) -> Expected:
+        """Return what customers enter as the link. A guess reads the provider's category, which the owner may lack."""
+        their = self.upstream
+        return expected_link(
+            own=self.link_kind, service_type=their.type, category=their.category, name=f"{self.name} | {their.name}"
+        )
+
+    @property
+    def target(self) -> Target:
+        """Return the platforms and the kind of page that the service is for, as far as its names say."""
+        return guess_target(service_type=self.upstream.type, category=self.upstream.category, name=self.name)
 
     @property
     def is_package(self) -> bool:

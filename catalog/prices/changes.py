@@ -273,8 +273,9 @@ def _preview(edits: Sequence[Edit], terms: Terms) -> Preview:
     found = Preview()
     switched = _switched(edits)
     for before in _services_of(edits, wanted):
+        # Of what prices do not depend on, such as what its link is, there is nothing to preview.
         chosen = wanted.get(before.pk, {})
-        start = before._replace(**{name: value for name, value in chosen.items() if name in PricedService._fields})
+        start = before._replace(**{name: chosen[name] for name in chosen.keys() & set(PricedService._fields)})
         if before.provider_id in switched:
             start = start._replace(rate=_rate_after(before, terms, then))
         after = priced(start, then)

@@ -18,7 +18,10 @@ COLUMNS: Mapping[str, tuple[str, ...]] = {
     "panel": ("margin_bp", "margin_fixed", "minimum_margin_bp", "price_step"),
     "provider": ("exchange_rate", "margin_bp", "margin_fixed", "currency", "is_active"),
     "category": ("margin_bp", "margin_fixed"),
-    "service": ("name", "category_id", "margin_bp", "margin_fixed", "allow_below_minimum", "is_on_sale", *REFILL),
+    "service": (
+        *("name", "category_id", "margin_bp", "margin_fixed", "allow_below_minimum", "is_on_sale"),
+        *("link_kind", "one_at_a_time", *REFILL),
+    ),
     "type": ("type",),
 }
 

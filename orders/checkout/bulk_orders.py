@@ -24,6 +24,7 @@ from catalog.selectors import services_on_sale
 from catalog.service_types import SPECS
 from orders.checkout.bulk_text import MAX_LINES, BulkLine, read_lines
 from orders.checkout.create import NotEnoughFunds, charge_key, charge_of, new_order
+from orders.checkout.questions import link_question
 from orders.checkout.validation import (
     BadQuantity,
     CheckedOrder,
@@ -31,8 +32,8 @@ from orders.checkout.validation import (
     OrderInput,
     OrderRefused,
     check_order,
-    link_key,
 )
+from orders.common.link_waits import hold_behind_running
 from orders.common.timeline import event_of
 from orders.common.turns import give_turns
 from orders.marks.guard import note_numbers_after_commit
@@ -41,6 +42,7 @@ from orders.states import OPEN, EventKind
 from panel.accounts.models import User
 from panel.lib.bulk_sql import in_chunks
 from panel.lib.digits import whole_number
+from panel.lib.links.keys import link_key, link_keys
 from panel.lib.money import MAX_MICROS
 from panel.lib.task_hints import hint_after_commit
 
@@ -174,22 +176,34 @@ def _check_line(service: Service, line: BulkLine) -> CheckedOrder:
 
 
 def _with_warnings(customer: User, lines: Sequence[PricedLine]) -> list[PricedLine]:
-    """Return the lines with warnings about duplicates, which can be ordered all the same."""
-    running = _running(customer, {link_key(one.checked.link) for one in lines if one.checked})
+    """Return the lines with warnings about duplicates and odd links, which can be ordered all the same."""
+    running = _running(customer, {key for one in lines if one.checked for key in link_keys(one.checked.link)})
     first: dict[tuple[int, str], int] = {}
     found = []
     for one in lines:
-        if one.checked is not None:
+        if one.checked is not None and one.service is not None:
             what = (one.line.service_id, link_key(one.checked.link))
-            if what in first:
-                warning = _("The same service and link as line %(number)s.") % {"number": first[what]}
-                one = replace(one, warning=warning)
-            elif what in running:
-                warning = _("Order %(number)s of this service and link is still running.") % {"number": running[what]}
-                one = replace(one, warning=warning)
+            one = replace(
+                one, warning=_warning(one.service, one.checked.link, line=first.get(what), order=running.get(what))
+            )
             first.setdefault(what, one.line.number)
         found.append(one)
     return found
+
+
+def _warning(service: Service, link: str, *, line: int | None, order: int | None) -> str:
+    """Return the warning for a line, "" if there is none; `line` and `order` have the same service and link."""
+    if line is not None:
+        text = _("The same service and link as line %(number)s.")
+        if service.one_at_a_time:
+            text = _("Waits until line %(number)s has ended, which has the same service and link.")
+        return text % {"number": line}
+    if order is not None:
+        text = _("Order %(number)s of this service and link is still running.")
+        if service.one_at_a_time:
+            text = _("Waits until your order %(number)s of this service and link has ended.")
+        return text % {"number": order}
+    return link_question(service=service, link=link)
 
 
 def _running(customer: User, keys: set[str]) -> dict[tuple[int, str], int]:
@@ -197,8 +211,8 @@ def _running(customer: User, keys: set[str]) -> dict[tuple[int, str], int]:
     found: dict[tuple[int, str], int] = {}
     for chunk in in_chunks(sorted(keys), ROWS):
         orders = Order.objects.filter(customer=customer, link_key__in=chunk, status__in=OPEN)
-        for service, key, pk in orders.order_by("pk").values_list("service_id", "link_key", "pk"):
-            found[service, key] = pk
+        for service, link, pk in orders.order_by("pk").values_list("service_id", "link", "pk"):
+            found[service, link_key(link)] = pk
     return found
 
 
@@ -267,6 +281,7 @@ def _make_orders(customer: User, ready: Sequence[PricedLine], request_key: str) 
         if one.service is not None and one.checked is not None
     ]
     give_turns(orders=orders)
+    hold_behind_running(orders=orders)
     Order.objects.bulk_create(orders, batch_size=ROWS)
     events = [
         event_of(order_id=one.pk, kind=EventKind.ORDERED, new=one.status, text="Order received") for one in orders

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 from panel.lib.csv_files import NotCSV, decoded, delimiter_of, rows_of
+from panel.lib.digits import typed_count
 
 MAX_LINES = 1_000
 # Characters of a text, bytes of a file.
@@ -15,8 +16,6 @@ MAX_TEXT = 500_000
 
 _LINE_ENDS = re.compile("\r\n|[\r\n]")
 _SERVICE = re.compile(r"#?([0-9]{1,18})")
-_QUANTITY = re.compile(r"-?[0-9]{1,15}")
-_GROUPS = re.compile(r"[\s,\u00a0\u202f]")
 _COLUMNS = ("service", "link", "quantity")
 
 
@@ -57,14 +56,15 @@ def _read(number: int, text: str) -> BulkLine:
     link, found, amount = rest.rpartition(bar)
     if not found:
         link, amount = amount, ""
-    service, link, amount = service.strip(), link.strip(), _GROUPS.sub("", amount)
+    service, link, amount = service.strip(), link.strip(), amount.strip()
     if not rest.strip():
         return BulkLine(number, text, error=_("Write the service, the link and the quantity with bars between them."))
     if not (service_found := _SERVICE.fullmatch(service)):
         return BulkLine(number, text, link=link, error=_("Begin with the number of a service."))
-    if amount and not _QUANTITY.fullmatch(amount):
+    quantity = typed_count(amount) if amount else None
+    if amount and quantity is None:
         return BulkLine(number, text, link=link, error=_("The quantity must be a whole number, such as 1000."))
-    return BulkLine(number, text, int(service_found[1]), link, int(amount) if amount else None)
+    return BulkLine(number, text, int(service_found[1]), link, quantity)
 
 
 # -- files -------------------------------------------------------------------------------------------

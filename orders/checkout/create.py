@@ -31,8 +31,8 @@ from orders.checkout.validation import (
     amount_of,
     check_order,
     clean_content,
-    link_key,
 )
+from orders.common.link_waits import hold_behind_running
 from orders.common.timeline import write_event
 from orders.common.turns import give_turns
 from orders.marks.guard import note_numbers_after_commit
@@ -40,6 +40,7 @@ from orders.models import Order
 from orders.states import EventKind
 from panel.accounts.models import User
 from panel.lib import clock
+from panel.lib.links.keys import link_key
 from panel.lib.money import MAX_MICROS, charge_for, format_money
 from panel.lib.task_hints import hint_after_commit
 
@@ -190,6 +191,7 @@ def create_order(
             api_key_ref=api_key_ref,
         )
         give_turns(orders=[order])
+        hold_behind_running(orders=[order])
         order.save()
         try:
             ledger.post(
@@ -254,13 +256,13 @@ def _with_key(customer: User, request_key: str) -> QuerySet[Order]:
 def _is_same(order: Order, order_input: OrderInput) -> bool:
     """Return True if the input is what the order was created from.
 
-    It is read by the service type at that time and without limits, since a later change of the service must not
-    hide the order from a repeated request.
+    It is read by the service type at that time and without limits, nor by what the service takes as its link, since a
+    later change of the service must not hide the order from a repeated request.
     """
     drip = order.drip_feed
     if (order_input.runs, order_input.interval) != ((drip.runs, drip.interval) if drip else (None, None)):
         return False
-    link, params, refusals = clean_content(service_type=order.service_type, order_input=order_input)
+    link, params, refusals = clean_content(service_type=order.service_type, order_input=order_input, expected=None)
     if refusals:
         return False
     quantity = amount_of(service_type=order.service_type, quantity=order_input.quantity, params=params)

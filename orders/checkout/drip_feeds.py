@@ -21,6 +21,7 @@ from billing.wallets import lock_wallet, wallet_id_of, wallet_of
 from catalog.models import Service
 from orders.checkout.create import CreatedOrder, NotEnoughFunds, check_and_price, create_once, new_order
 from orders.checkout.validation import CheckedOrder, OrderInput
+from orders.common.link_waits import hold_behind_running
 from orders.common.stops import open_now
 from orders.common.timeline import write_event
 from orders.common.turns import give_turns
@@ -186,6 +187,7 @@ def _begin(
     # The name that was sold: the service may have another by now.
     order.service_name = drip.service_name
     give_turns(orders=[order])
+    hold_behind_running(orders=[order])
     order.save()
     write_event(order_id=order.pk, kind=EventKind.ORDERED, new=order.status, text=f"Run {run} of {drip.runs} began")
     return order

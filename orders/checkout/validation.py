@@ -8,16 +8,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from catalog.link_kinds import Expected, LinkKind
 from catalog.models import Service
 from catalog.service_types import SPECS, Kind, Param
+from orders.checkout.links import link_problem
+from panel.lib.links.texts import trim
 
-MAX_LINK = 2_000
-MAX_LINK_KEY = 200
 MAX_LINE = 500
 MAX_TEXT = 100_000
 MAX_RUNS = 1_000
@@ -25,12 +25,10 @@ MAX_RUNS = 1_000
 MAX_INTERVAL = 43_200
 MAX_DURATION = 365 * 24 * 60
 
-GONE = gettext_lazy("This service is no longer on sale. Nothing was charged. Choose another.")
-LINK_TOO_LONG = gettext_lazy("This link is too long: {most} characters at most.")
-_HANDLE = re.compile(r"@[\w.\-]{1,100}")
-_DOMAIN = re.compile(r"(?=.{4,253}\Z)[\w\-]+(\.[\w\-]+)+", re.UNICODE)
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
+# What a parameter takes that is a link.
+ADDRESS = Expected(LinkKind.ADDRESS, is_guess=False)
 
+GONE = gettext_lazy("This service is no longer on sale. Nothing was charged. Choose another.")
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]")
 
 
@@ -120,7 +118,9 @@ def check_order(*, service: Service, order_input: OrderInput) -> CheckedOrder:
     spec = SPECS.get(service.type)
     if spec is None:
         raise NotOnSale(_("This service cannot be ordered here. Nothing was charged. Choose another."), field="service")
-    link, params, refusals = clean_content(service_type=service.type, order_input=order_input)
+    link, params, refusals = clean_content(
+        service_type=service.type, order_input=order_input, expected=service.expected_link
+    )
     quantity = 0
     try:
         if order_input.is_drip:
@@ -139,12 +139,17 @@ def check_order(*, service: Service, order_input: OrderInput) -> CheckedOrder:
     return CheckedOrder(order_input.service_id, link, quantity, params, order_input.runs, order_input.interval)
 
 
-def clean_content(*, service_type: str, order_input: OrderInput) -> tuple[str, dict[str, str], list[OrderRefused]]:
-    """Return the link ("" if refused), the valid parameters as the API names them, and the refusals."""
+def clean_content(
+    *, service_type: str, order_input: OrderInput, expected: Expected | None
+) -> tuple[str, dict[str, str], list[OrderRefused]]:
+    """Return the link ("" if refused), the valid parameters as the API names them, and the refusals.
+
+    Without `expected`, the link is trimmed and not checked.
+    """
     refusals: list[OrderRefused] = []
     link = ""
     try:
-        link = check_link(order_input.link)
+        link = trim(order_input.link) if expected is None else check_link(order_input.link, expected=expected)
     except BadLink as refusal:
         refusals.append(refusal)
     params: dict[str, str] = {}
@@ -169,7 +174,7 @@ def check_param(*, param: Param, text: str) -> str:
         raise BadParam(missing_param(param), field=param.name)
     if param.kind is Kind.LINK:
         try:
-            return check_link(text)
+            return check_link(text, expected=ADDRESS)
         except BadLink as refusal:
             raise BadParam(refusal.message, field=param.name) from None
     if len(text) > MAX_LINE:
@@ -264,44 +269,12 @@ def check_plan(*, service: Service, runs: int | None, interval: int | None) -> t
     return runs, interval
 
 
-def check_link(link: str) -> str:
-    """Return the link without surrounding space: an http(s) address, one without a scheme, or an @name.
-
-    Raise BadLink if it is none of these.
-    """
-    link = link.strip()
-    if not link:
-        raise BadLink(_("Enter the link to deliver to."), field="link")
-    if len(link) > MAX_LINK:
-        raise BadLink(LINK_TOO_LONG.format(most=f"{MAX_LINK:,}"), field="link")
-    if _UNPRINTABLE.search(link) or any(character.isspace() for character in link):
-        raise BadLink(_("A link has no spaces or invisible characters. Copy it again."), field="link")
-    if not _HANDLE.fullmatch(link) and not _looks_like_address(link):
-        raise BadLink(_("This is no link. Copy the full address, such as https://example.com/page."), field="link")
+def check_link(link: str, *, expected: Expected) -> str:
+    """Return the link without spaces and invisible marks at its ends. Raise BadLink if the service cannot take it."""
+    link = trim(link)
+    if problem := link_problem(link=link, expected=expected):
+        raise BadLink(problem, field="link")
     return link
-
-
-def _looks_like_address(link: str) -> bool:
-    scheme, separator, _rest = link.partition("://")
-    if separator and scheme.lower() not in ("http", "https"):
-        return False
-    try:
-        parts = urlsplit(link if separator else f"https://{link}")
-        host = parts.hostname or ""
-        _port = parts.port
-    except ValueError:
-        return False
-    return "@" not in parts.netloc and _DOMAIN.fullmatch(host) is not None
-
-
-def link_key(link: str) -> str:
-    """Return the key by which a link is searched.
-
-    Links that differ only in scheme, "www.", the case of the host or a final slash have the same key.
-    """
-    rest = re.sub(r"\Ahttps?://", "", link.strip(), flags=re.IGNORECASE)
-    host, slash, path = rest.partition("/")
-    return f"{host.lower().removeprefix('www.')}{slash}{path}".rstrip("/")[:MAX_LINK_KEY]
 
 
 def text_lines(*, param: Param, text: str) -> list[str]:

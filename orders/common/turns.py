@@ -16,6 +16,7 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from billing.wallets import lock_wallet
+from orders.common.link_waits import put_off
 from orders.models import Order
 from panel.lib.bulk_sql import update_rows
 
@@ -89,11 +90,12 @@ def _next_turns(customer_id: int, provider_ids: set[int]) -> dict[int, int]:
 def queue_again(*, waiting: QuerySet[Order], customer_id: int) -> int:
     """Give new turns to this customer's orders among `waiting`, as if he had just ordered them. Return how many.
 
-    Joins a transaction. Orders that another one has locked are left for the next time.
+    Joins a transaction. Orders that another one has locked are left for the next time, as are those that wait for an
+    order on the same link.
     """
     # Orders before the wallet, as whoever cancels them locks the two.
     locked = waiting.filter(customer_id=customer_id).select_for_update(skip_locked=True, of=("self",), no_key=True)
-    orders = list(locked.order_by("pk")[:MAX_QUEUED_AGAIN])
+    orders = put_off(orders=list(locked.select_related("service").order_by("pk")[:MAX_QUEUED_AGAIN]))
     if orders:
         lock_wallet(customer_id=customer_id)
         give_turns(orders=orders)

@@ -11,12 +11,12 @@ from datetime import date, timedelta
 from typing import Any
 
 from django import forms
-from django.db.models import QuerySet, TextChoices
+from django.db.models import Q, QuerySet, TextChoices
 from django.http import QueryDict
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from orders.checkout.validation import MAX_LINK, link_key
+from orders.checkout.links import MAX_LINK
 from orders.models import Order
 from orders.selectors import orders_of
 from orders.states import Status
@@ -24,6 +24,8 @@ from panel.accounts.models import User
 from panel.lib.date_fields import DayField, check_days, midnight
 from panel.lib.digits import whole_number
 from panel.lib.keyset_pagination import name_the_few
+from panel.lib.links.keys import link_key, link_keys
+from panel.lib.links.texts import trim
 
 # How many of the newest orders are searched for a part of a link: no index can find it.
 LOOKED_THROUGH = 10_000
@@ -189,10 +191,12 @@ def _find(customer: User, rows: QuerySet[Order], text: str) -> tuple[list[int], 
     """Return the numbers of `rows` that match `text`, whether there are more, and whether older ones were skipped."""
     newest = orders_of(customer=customer).values_list("pk", flat=True)
     last = list(newest[LOOKED_THROUGH - 1 : LOOKED_THROUGH + 1])
-    wanted = link_key(text) or text
+    text = trim(text) or text
     ids = rows.order_by("-pk").values_list("pk", flat=True)
-    same = list(ids.filter(link_key=wanted)[: MAX_FOUND + 1])
-    like = list(ids.filter(pk__gte=last[0] if last else 0, link_key__icontains=wanted)[: MAX_FOUND + 1])
+    same = list(ids.filter(link_key__in=link_keys(text))[: MAX_FOUND + 1])
+    # A part of the address that all such links have, or of what was typed.
+    is_part = Q(link_key__icontains=link_key(text) or text) | Q(link__icontains=text)
+    like = list(ids.filter(is_part, pk__gte=last[0] if last else 0)[: MAX_FOUND + 1])
     found = sorted({*same, *like}, reverse=True)
     is_cut = len(found) > MAX_FOUND
     number = whole_number(text.removeprefix("#"))

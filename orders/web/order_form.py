@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -13,19 +13,20 @@ from django.forms.boundfield import BoundField
 from django.http import QueryDict
 from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, gettext_noop
 
+from catalog.link_kinds import LinkKind
 from catalog.models import Service
 from catalog.prices.customer_prices import Offer
 from catalog.selectors import services_on_sale
 from catalog.service_types import SPECS, Kind, Param, TypeSpec
 from orders.checkout.create import Quote, quote_order
+from orders.checkout.links import LINK_TOO_LONG, MAX_LINK, missing_link
+from orders.checkout.questions import Remark, key_of_questions, remarks_about
 from orders.checkout.validation import (
     GONE,
-    LINK_TOO_LONG,
     MAX_INTERVAL,
     MAX_LINE,
-    MAX_LINK,
     MAX_RUNS,
     OrderInput,
     OrderRefused,
@@ -37,7 +38,7 @@ from orders.checkout.validation import (
 )
 from orders.models import Order
 from panel.accounts.models import User
-from panel.lib.digits import whole_number
+from panel.lib.digits import typed_count, whole_number
 from panel.lib.money import MAX_MICROS
 
 CHANGED = gettext_lazy("This service has changed meanwhile. Nothing was charged. Check its fields and order again.")
@@ -47,8 +48,35 @@ OWN_FIELDS = ("service", "request_key")
 TYPE_FIELDS = ("quantity", "runs", "interval", *{param.name: None for spec in SPECS.values() for param in spec.params})
 
 
+@dataclass(frozen=True, slots=True)
+class LinkLook:
+    """How the form shows a link that is no address."""
+
+    label: str
+    help: str
+    inputmode: str
+    example: str
+
+
+# Marked here, and translated where they are shown.
+LINK_LOOKS: Mapping[LinkKind, LinkLook] = {
+    LinkKind.USERNAME: LinkLook(
+        gettext_noop("Username"), gettext_noop("The name alone, as the platform shows it."), "text", "natgeo"
+    ),
+    LinkKind.NUMBER: LinkLook(gettext_noop("ID"), gettext_noop("The number alone, no address."), "text", "123456789"),
+    LinkKind.PHONE: LinkLook(
+        gettext_noop("Phone number"), gettext_noop("With the code of its country."), "tel", "+1 212 555 0100"
+    ),
+    LinkKind.APP: LinkLook(
+        gettext_noop("App link"), gettext_noop("Copied from the app."), "text", "tg://resolve?domain=natgeo"
+    ),
+    LinkKind.KEYWORD: LinkLook(gettext_noop("Keyword"), gettext_noop("The words to search for."), "text", ""),
+    LinkKind.TEXT: LinkLook(gettext_noop("Text"), gettext_noop("What the service asks for."), "text", ""),
+}
+
+
 class QuantityField(forms.CharField):
-    """A whole number as people write it: "1000", "1,000", "1 000". ASCII digits only."""
+    """A whole number as people write it: "1000", "1,000", "1.000", "1 000". ASCII digits only."""
 
     widget = forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"})
 
@@ -56,10 +84,10 @@ class QuantityField(forms.CharField):
         text = super().clean(value)
         if not text:
             return None
-        text = re.sub(r"[\s,\u00a0\u202f]", "", text)
-        if not re.fullmatch(r"-?[0-9]{1,15}", text):
+        number = typed_count(text)
+        if number is None:
             raise forms.ValidationError(_("Enter a whole number, such as 1000."))
-        return int(text)
+        return number
 
 
 def param_field(param: Param) -> forms.Field:
@@ -148,6 +176,7 @@ class OrderForm(forms.Form):
         for param in self.params:
             self.fields[param.name] = param_field(param)
         self._describe_limits()
+        self._describe_link()
 
     @staticmethod
     def _find(chosen: str) -> Service | None:
@@ -239,6 +268,48 @@ class OrderForm(forms.Form):
         for name in ("runs", "interval", spec.lines or "quantity"):
             if name in self.fields:
                 self.fields[name].widget.attrs["data-counted"] = True
+
+    def _describe_link(self) -> None:
+        """Name the link by what the service takes, and say below it what to enter."""
+        self.link_help = _("A public address, such as https://example.com/page, or an @name.")
+        if self.chosen is None:
+            return
+        kind = self.chosen.expected_link.kind
+        field = self.fields["link"]
+        field.error_messages["required"] = missing_link(kind)
+        if kind in LINK_LOOKS:
+            look = LINK_LOOKS[kind]
+            field.label, self.link_help = _(look.label), _(look.help)
+            field.widget.attrs |= {"inputmode": look.inputmode, "placeholder": look.example}
+
+    @property
+    def remarks(self) -> list[Remark]:
+        """Return what to say or ask about what is typed, questions first."""
+        if self.chosen is None or self.spec is None:
+            return []
+        typed = {param.name: self[param.name].value() or "" for param in self.params}
+        return [
+            *remarks_about(service=self.chosen, link=self["link"].value() or "", params=typed),
+            *self._read_numbers(),
+        ]
+
+    def _read_numbers(self) -> Iterator[Remark]:
+        """Say how a number with a point is read: elsewhere it would be a decimal."""
+        for name in ("quantity", "runs", "interval"):
+            text = (self[name].value() or "").strip() if name in self.fields else ""
+            if "." in text and (number := typed_count(text)) is not None:
+                words = _("“%(text)s” is read as %(number)s.")
+                yield Remark(words % {"text": text, "number": f"{number:,}"})
+
+    @property
+    def question_key(self) -> str:
+        """Return the yes to the questions about what is typed; "" if there are none."""
+        return key_of_questions(remarks=self.remarks, about=self["link"].value() or "")
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Return True if nothing is asked about the order, or the customer said yes."""
+        return self.question_key in ("", self.data.get("answered", ""))
 
     def typed_quantity(self) -> int | None:
         """Return the quantity typed so far, for the live price; None while it is not usable."""

@@ -76,6 +76,7 @@ def order_version(*, customer: User, pk: int) -> str | None:
         .values_list(
             "status",
             "submission",
+            "turn",
             "remains",
             "start_count",
             "refunded",

@@ -12,15 +12,15 @@ from django.db.models import Q
 
 from orders.checkout.create import CreatedOrder, create_order
 from orders.checkout.drip_feeds import start_drip_feed
-from orders.checkout.validation import MAX_LINK_KEY, BadPlan, OrderInput, OrderRefused
+from orders.checkout.validation import BadPlan, OrderInput, OrderRefused
 from orders.models import Order
 from orders.states import Status
 from panel.accounts.models import ApiKey
 from panel.api.errors import BAD_REQUEST, BAD_SERVICE, LINK_BUSY, NO_FUNDS, ApiError, refused_order
 from panel.api.key_use import LimitReached, spend
-from panel.api.params import Params, read_whole
+from panel.api.params import Params, read_id, read_whole
 from panel.lib import clock
-from panel.lib.digits import whole_number
+from panel.lib.links.keys import MAX_LINK_KEY, link_keys
 from panel.site import registry as site
 
 MAX_REQUEST_ID = 64
@@ -54,7 +54,7 @@ def add_order(key: ApiKey, params: Params) -> dict[str, int]:
 
 def _read_order(params: Params) -> OrderInput:
     """Return the order as sent. Raise ApiError, and BadPlan if only a part of a drip-feed is given."""
-    service_id = whole_number(params.get("service", "").strip())
+    service_id = read_id(params, "service")
     if service_id is None:
         raise ApiError(BAD_SERVICE)
     order_input = OrderInput(service_id, params.get("link", ""), read_whole(params, "quantity"), params)
@@ -95,7 +95,7 @@ def _refuse_duplicate(order: Order, *, seconds: int) -> None:
     """
     maybe = Order.objects.filter(
         customer_id=order.customer_id,
-        link_key=order.link_key,
+        link_key__in=link_keys(order.link),
         service_id=order.service_id,
         quantity=order.quantity,
         api_key_ref=order.api_key_ref,

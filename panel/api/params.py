@@ -26,8 +26,11 @@ MAX_ID = 64
 ABSENT = frozenset({"", "undefined", "null"})
 
 _OF_MANY = ("order", "orders", "refill", "refills")
-_INDEXED = re.compile(r"(order|orders|refill|refills)\[[0-9]{0,9}\]")
-_WHOLE = re.compile(r"(-?[0-9]+)\.0+")
+_INDEXED = re.compile(r"(order|orders|refill|refills|comments|usernames|hashtags|keywords|groups)\[[0-9]{0,9}\]")
+# A number that a program wrote with decimals, such as "386.0" or "1.000001e+06"; in a form, an unescaped + is a space.
+_DECIMAL = re.compile(r"([0-9]{1,18})(?:\.([0-9]{0,18}))?(?:[eE][+ ]?([0-9]{1,2}))?")
+# Beyond it, programs round such numbers.
+_MAX_EXACT = 2**53
 
 Params = Mapping[str, str]
 T = TypeVar("T")
@@ -130,22 +133,66 @@ def _as_params(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
         if value.strip().lower() in ABSENT:
             params.pop(name, None)
         elif indexed:
-            # "order[]" lists orders, whichever name it has.
-            lists.setdefault("refills" if indexed[1].startswith("refill") else "orders", []).append(value)
+            lists.setdefault(_listed_as(indexed[1]), []).append(value)
         else:
             params[name] = value
-    return {**params, **{name: ",".join(values) for name, values in lists.items()}}
+    # As in JSON: ids are joined with commas, comments and the like with one per line.
+    joined = {name: ("," if name in _OF_MANY else "\n").join(values) for name, values in lists.items()}
+    return {**params, **joined}
+
+
+def _listed_as(name: str) -> str:
+    """Return the parameter that "order[]" belongs to: it lists orders, whichever name it has."""
+    if name in _OF_MANY:
+        return "refills" if name.startswith("refill") else "orders"
+    return name
 
 
 def read_ids(params: Params, *, one: str, many: str) -> Ids:
     """Return the ids in `one` ("order") or `many` ("orders"); several in `one` are a list too. Raise ApiError."""
-    text = params.get(many) or params.get(one, "")
-    names = list(dict.fromkeys(name.strip()[:MAX_ID] for name in text.split(",") if name.strip()))
+    text = (params.get(many) or params.get(one, "")).strip()
+    is_list = many in params or "," in text.strip(", ")
+    if text.startswith("[") and text.endswith("]"):
+        text, is_list = text[1:-1], True  # Written as in JSON.
+    parts = (part.strip().strip("\"'") for part in text.split(","))
+    names = list(dict.fromkeys(_as_id(part[:MAX_ID]) for part in parts if part))
     if len(names) > MAX_IDS:
         raise ApiError(f"{BAD_REQUEST}: {MAX_IDS} IDs at most")
     if not names:
         raise ApiError(f"Incorrect {one} ID")
-    return Ids(names, is_one=many not in params and "," not in text.strip(", "))
+    return Ids(names, is_one=not is_list)
+
+
+def _as_id(text: str) -> str:
+    """Return the digits of an id that was written as a decimal number, such as "386.0"; other texts unchanged."""
+    number = None if whole_number(text) is not None else exact_whole(text)
+    return text if number is None else str(number)
+
+
+def read_id(params: Params, name: str) -> int | None:
+    """Return an id, also one that was written as a decimal number; None if it is missing or anything else."""
+    return exact_whole(params.get(name, "").strip())
+
+
+def exact_whole(text: str) -> int | None:
+    """Return the whole number that `text` is beyond doubt, else None.
+
+    "1.000" may be a thousand, in "1.23e+06" digits are missing, and a long decimal number was rounded.
+    """
+    if (number := whole_number(text)) is not None:
+        return number
+    found = _DECIMAL.fullmatch(text)
+    if found is None or _may_be_thousands(found):
+        return None
+    digits, decimals, places = found[1], found[2] or "", int(found[3] or 0)
+    if places > len(decimals) or decimals[places:].strip("0"):
+        return None
+    number = int(digits + decimals[:places])
+    return number if number < _MAX_EXACT else None
+
+
+def _may_be_thousands(found: re.Match[str]) -> bool:
+    return found[3] is None and len(found[1]) <= 3 and len(found[2] or "") == 3
 
 
 def shown_id(name: str) -> int | str:
@@ -155,8 +202,18 @@ def shown_id(name: str) -> int | str:
 
 
 def read_whole(params: Params, name: str) -> int | None:
-    """Return a whole number in ASCII digits; None if it is missing or anything else."""
+    """Return a whole number in ASCII digits; None if it is missing or no number.
+
+    Raise ApiError for a number that is not whole, or not beyond doubt.
+    """
     text = params.get(name, "").strip()
-    if whole := _WHOLE.fullmatch(text):
-        text = whole[1]
-    return int(text) if re.fullmatch(r"-?[0-9]{1,15}", text) else None
+    sign, digits = (-1, text[1:]) if text.startswith("-") else (1, text)
+    number = exact_whole(digits)
+    if number is not None:
+        return sign * number if number < 10**15 else None
+    found = _DECIMAL.fullmatch(digits)
+    if found is None or found[3]:
+        return None
+    if _may_be_thousands(found):
+        raise ApiError(f"Incorrect {name}: {text} is unclear, send a whole number such as 1000")
+    raise ApiError(f"Incorrect {name}: {text} is not a whole number")

@@ -12,10 +12,10 @@ from django.db.models import Exists, ForeignKey, OuterRef
 from billing.models import Deposit, Entry
 from catalog.models import Service
 from catalog.shop.changelog import record_shop_changes
-from orders.checkout.validation import link_key
 from orders.models import CancelRequest, DripFeed, Order, Refill
 from orders.states import SUBMISSION_MOVES, CancelState, DripState, RefillState, ReviewReason, Status, Submission
 from panel.accounts.models import User
+from panel.lib.links.keys import link_key
 from panel.ops.invariants import find_breaches
 from panel.ops.rounds import ROUNDS
 from tests import make

@@ -219,6 +219,35 @@ def test_link_when_an_order_of_it_runs_then_that_order_is_linked(shop, open_page
     expect(link).to_have_count(0)
 
 
+@EACH_SCREEN
+def test_link_when_it_leads_elsewhere_then_one_yes_orders(shop, open_page, viewport, theme):
+    Service.objects.filter(name="Followers").update(name="Instagram Followers")
+    page = open_page(viewport=viewport, theme=theme)
+    open_form(page, shop, query_of("Instagram Followers"))
+    page.get_by_label("Link").fill("https://youtu.be/dQw4w9WgXcQ")
+    page.get_by_label("Quantity", exact=True).fill("1.000")
+    question = page.get_by_text("This link leads to YouTube; the service is for Instagram.")
+    expect(question).to_be_visible()
+    expect(page.get_by_text("“1.000” is read as 1,000.")).to_be_visible()
+    check_in_both_themes(page, viewport)
+    page.get_by_role("button", name="Order anyway for $2.50").click()
+    page.wait_for_url("**/orders/*/")
+    assert Order.objects.get().quantity == 1_000
+
+
+def test_link_when_it_leads_elsewhere_without_scripts_then_asked_once(shop, open_page):
+    Service.objects.filter(name="Followers").update(name="Instagram Followers")
+    page = open_page(scripts=False)
+    open_form(page, shop, query_of("Instagram Followers"))
+    page.get_by_label("Link").fill("https://youtu.be/dQw4w9WgXcQ")
+    page.get_by_label("Quantity", exact=True).fill("100")
+    page.get_by_role("button", name="Order", exact=True).click()
+    expect(page.get_by_text("Nothing was ordered yet.")).to_be_visible()
+    assert not Order.objects.exists()
+    page.get_by_role("button", name="Order anyway for $0.25").click()
+    page.wait_for_url("**/orders/*/")
+
+
 def test_star_when_clicked_then_favorite_and_input_kept(shop, open_page):
     page = open_page()
     open_form(page, shop, query_of("Followers"))

@@ -18,6 +18,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 
 from catalog.admin.price_changes import show_or_apply
 from catalog.admin.shared import describe_margin
+from catalog.link_kinds import LinkKind
 from catalog.models import Category, PriceChange, Service
 from catalog.prices.edits import Edit, Values
 from catalog.service_types import SPECS
@@ -94,8 +95,37 @@ class BulkMarginForm(ServiceSelectionForm):
         return f"Margin of {count}: {describe_margin(data['margin_bp'] or 0, data['margin_fixed'] or 0)}"
 
 
+class LinkKindForm(ServiceSelectionForm):
+    """Asks what customers enter as the link."""
+
+    title = "Set what the link is"
+    explanation = (
+        "What customers enter is checked accordingly. Where it is guessed, whatever may be a link passes. Where you "
+        "set it, all else is refused. Orders that exist stay as they are."
+    )
+    button = "Set"
+
+    link_kind = forms.ChoiceField(
+        label="What its link is",
+        required=False,
+        choices=[("", "Guessed from type, category and name"), *LinkKind.choices],
+        widget=UnfoldAdminSelectWidget,
+    )
+
+    def values(self) -> Values:
+        return {"link_kind": self.cleaned_data["link_kind"]}
+
+    def summary(self, count: str) -> str:
+        kind = self.cleaned_data["link_kind"]
+        return f"Link of {count}: {LinkKind(kind).label.lower() if kind else 'guessed'}"
+
+
 # Forms that ask for more input, by the word in their URL.
-BULK: Mapping[str, type[ServiceSelectionForm]] = {"move": MoveForm, "margin": BulkMarginForm}
+BULK: Mapping[str, type[ServiceSelectionForm]] = {
+    "move": MoveForm,
+    "margin": BulkMarginForm,
+    "link": LinkKindForm,
+}
 
 CANNOT_SELL = Q(price=0) | ~Q(upstream__type__in=list(SPECS))
 
@@ -108,7 +138,16 @@ def counted(count: int) -> str:
 class ServiceActions(ModelAdmin):
     """Actions of the list. All changes go through `show_or_apply`, which keeps the history."""
 
-    actions: Any = ("put_on_sale", "take_off_sale", "move", "set_margin", "inherit_margin")
+    actions: Any = (
+        "put_on_sale",
+        "take_off_sale",
+        "move",
+        "set_margin",
+        "inherit_margin",
+        "set_link_kind",
+        "let_links_wait",
+        "let_links_run",
+    )
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.bulk_view)
@@ -138,6 +177,18 @@ class ServiceActions(ModelAdmin):
     def inherit_margin(self, request: HttpRequest, queryset: QuerySet[Service]) -> HttpResponse | None:
         own = queryset.exclude(margin_bp=None, margin_fixed=None)
         return self._set(request, own, {"margin_bp": None, "margin_fixed": None}, "Inherited margin for {}")
+
+    @action(description="Set what the link is", permissions=["change"])
+    def set_link_kind(self, request: HttpRequest, queryset: QuerySet[Service]) -> HttpResponse:
+        return self._ask(request, queryset, "link")
+
+    @action(description="One order of a link at a time", permissions=["change"])
+    def let_links_wait(self, request: HttpRequest, queryset: QuerySet[Service]) -> HttpResponse | None:
+        return self._set(request, queryset.filter(one_at_a_time=False), {"one_at_a_time": True}, "One at a time for {}")
+
+    @action(description="Orders of a link all at once", permissions=["change"])
+    def let_links_run(self, request: HttpRequest, queryset: QuerySet[Service]) -> HttpResponse | None:
+        return self._set(request, queryset.filter(one_at_a_time=True), {"one_at_a_time": False}, "All at once for {}")
 
     def _set(
         self, request: HttpRequest, services: QuerySet[Service], values: Values, summary: str

@@ -1,4 +1,4 @@
-"""Filters of the list of services: provider, type, margin and health."""
+"""Filters of the list of services: provider, type, link, margin and health."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from unfold.contrib.filters.admin import (
 )
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from catalog.link_kinds import LinkKind
 from catalog.models import Service, UpstreamService
 from catalog.prices.rules import PanelTerms, lowest_price
 from catalog.prices.storage import panel_terms, price_policy
@@ -145,6 +146,24 @@ class TypeFilter(DropdownFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Service]) -> QuerySet[Service]:
         return queryset.filter(upstream__type=self.value()) if self.value() else queryset
+
+
+GUESSED = "guessed"
+
+
+class LinkKindFilter(DropdownFilter):
+    title = "link"
+    parameter_name = "link"
+    template = TEMPLATE
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list[tuple[str, str]]:
+        return [(GUESSED, "Guessed"), *((kind.value, str(kind.label)) for kind in LinkKind)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Service]) -> QuerySet[Service]:
+        value = self.value()
+        if value == GUESSED:
+            return queryset.filter(link_kind="")
+        return queryset.filter(link_kind=value) if value in LinkKind.values else queryset
 
 
 class OnSaleFilter(DropdownFilter):

@@ -18,6 +18,7 @@ from unfold.views import ChangeList
 
 from catalog.admin.services.filters import margin_share_in_sql, problems_of
 from catalog.admin.services.list_editing import NAMES_LIST, Cell, RowForm
+from catalog.link_kinds import LinkKind
 from catalog.models import Service, ServiceFigures
 from catalog.prices.rules import PanelTerms
 from catalog.prices.storage import read_terms
@@ -85,13 +86,13 @@ class ServiceChangeList(ChangeList):
 
 
 def service_words(service: Service, panel: PanelTerms, url: str) -> SafeString:
-    """Return the name of a service, its provider, and its worst problem."""
+    """Return the name of a service, its provider, what was set of its link, and its worst problem."""
     upstream = service.upstream
     problems = problems_of(service, panel)
     problem = format_html('<span class="service-problem">{}</span>', problems[0].label) if problems else ""
     return format_html(
         '<a href="{}" class="service-name text-important" title="{}">{}</a>'
-        '<span class="service-from" title="{}">#{} · {} {}</span>{}',
+        '<span class="service-from" title="{}">#{} · {} {}{}</span>{}',
         url,
         service.name,
         service.name,
@@ -99,8 +100,14 @@ def service_words(service: Service, panel: PanelTerms, url: str) -> SafeString:
         service.pk,
         upstream.provider.name,
         upstream.external_id,
+        _link_words(service),
         problem,
     )
+
+
+def _link_words(service: Service) -> str:
+    kind = f" · {LinkKind(service.link_kind).label.lower()}" if service.link_kind in LinkKind.values else ""
+    return f"{kind} · one at a time" if service.one_at_a_time else kind
 
 
 def amount(micros: int | None, css_class: str = "", *, exact: bool = True) -> SafeString:

@@ -22,6 +22,7 @@ from catalog.admin.services.csv_files import ServiceFiles
 from catalog.admin.services.filters import (
     CategoryFilter,
     HealthFilter,
+    LinkKindFilter,
     MarginFilter,
     OnSaleFilter,
     ProviderFilter,
@@ -40,6 +41,7 @@ from catalog.admin.services.list_editing import (
 )
 from catalog.admin.services.list_table import ServiceChangeList, amount, orders_words, profit_words
 from catalog.admin.shared import INHERITED, describe_margin
+from catalog.link_kinds import LinkKind
 from catalog.models import PriceChange, Service
 from catalog.prices.edits import grouped
 from catalog.prices.sorting import save_positions
@@ -47,7 +49,7 @@ from catalog.prices.storage import read_terms
 from catalog.refill_windows import window_text
 from catalog.service_types import SPECS
 from panel.lib.admin.base import shown_money
-from panel.lib.admin.fields import AmountField, PercentField
+from panel.lib.admin.fields import AmountField, CountField, PercentField
 
 ORDERS = Coalesce("figures__orders", Value(0))
 PROFIT = Coalesce("figures__profit", Value(0))
@@ -56,6 +58,9 @@ PROFIT = Coalesce("figures__profit", Value(0))
 class ServiceForm(forms.ModelForm):
     margin_bp = PercentField(label="Margin in percent", required=False, help_text=INHERITED)
     margin_fixed = AmountField(label="Fixed margin per 1000", required=False, help_text=INHERITED)
+
+    min_quantity = CountField(label="Lowest quantity", required=False, help_text="Empty: the provider's.")
+    max_quantity = CountField(label="Highest quantity", required=False, help_text="Empty: the provider's.")
 
     class Meta:
         model = Service
@@ -71,8 +76,17 @@ class ServiceForm(forms.ModelForm):
             "min_quantity",
             "max_quantity",
             "refill_days",
+            "link_kind",
+            "one_at_a_time",
         )
-        labels = {"min_quantity": "Lowest quantity", "max_quantity": "Highest quantity"}
+        help_texts = {"link_kind": "Guessed, whatever may be a link passes. Set, everything else is refused."}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields.get("link_kind")
+        if isinstance(field, forms.ChoiceField) and self.instance.pk:
+            guess = Service(upstream=self.instance.upstream, name=self.instance.name).expected_link.kind
+            field.choices = [("", f"Guessed: {guess.label.lower()}"), *LinkKind.choices]
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}
@@ -110,6 +124,7 @@ class ServiceAdmin(ServiceFiles, ServiceActions, PricedAdmin):
         ("upstream__provider", ProviderFilter),
         ("category", CategoryFilter),
         TypeFilter,
+        LinkKindFilter,
         HealthFilter,
         OnSaleFilter,
         MarginFilter,
@@ -157,6 +172,7 @@ class ServiceAdmin(ServiceFiles, ServiceActions, PricedAdmin):
             },
         ),
         ("Limits", {"fields": ("min_quantity", "max_quantity", "refill_days")}),
+        ("Link", {"fields": ("link_kind", "one_at_a_time")}),
         (
             "At the provider",
             {

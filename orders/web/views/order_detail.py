@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from django.views.decorators.vary import vary_on_headers
 
 from catalog.selectors import times_of
+from orders.common.link_waits import waits_for
 from orders.requests.cancel import CancelOutcome, TooLate, cancel_order, may_cancel, may_withdraw
 from orders.requests.refill import RefillRefused, may_refill, request_refill
 from orders.selectors import api_key_of, orders_of
@@ -75,6 +76,7 @@ def _order_part(request: HttpRequest, template: str, pk: int, *, version: str) -
         "cancel": cancel,
         "refills": refills,
         "can_withdraw": may_withdraw(order),
+        "waits_for": waits_for(order=order),
         "is_held_up": order.submission == Submission.QUEUED and order.provider.pause_count > 0,
         "is_looked_at": is_looked_at(order.submission, order.review_reason),
         "can_cancel": may_cancel(order),

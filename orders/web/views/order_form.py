@@ -20,10 +20,11 @@ from catalog.prices.customer_prices import offer_of
 from catalog.selectors import services_on_sale, times_of
 from orders.checkout.create import AlreadyOrdered, PriceChanged, create_order
 from orders.checkout.drip_feeds import start_drip_feed
+from orders.checkout.questions import split_lines
 from orders.checkout.validation import OrderRefused
 from orders.selectors import orders_of
 from orders.web.active_link import running_for_link
-from orders.web.order_form import OWN_FIELDS, OrderForm, read_seen_charge, summarize, typed_again
+from orders.web.order_form import OWN_FIELDS, TYPE_FIELDS, OrderForm, read_seen_charge, summarize, typed_again
 from orders.web.service_search import find_services, is_favourite
 from orders.web.views.drafts import drop, keep, kept, owner_of
 from panel.accounts.signed_in import user_of
@@ -32,7 +33,7 @@ from panel.lib.digits import whole_number
 DRAFT = "typed_order"
 # Characters of a draft; every field of a valid order fits.
 MAX_KEPT = 120_000
-NOT_TYPED = ("csrfmiddlewaretoken", "owner", "seen_charge", "preview")
+NOT_TYPED = ("csrfmiddlewaretoken", "owner", "seen_charge", "answered", "preview")
 
 
 @cache_control(private=True, no_cache=True)
@@ -52,6 +53,8 @@ def order_new(request: HttpRequest) -> HttpResponse:
     form = OrderForm(request.POST)
     try:
         if form.is_valid():
+            if not form.is_confirmed:
+                return _order_page(request, form, is_asked=True)
             return _create(request, form)
     except PriceChanged as refusal:
         if refusal.seen:
@@ -153,11 +156,16 @@ def _prefilled_form(request: HttpRequest) -> OrderForm:
 
 
 def _unsent_form(request: HttpRequest) -> OrderForm:
-    """Return what was typed so far, without validation."""
-    return OrderForm(chosen=request.POST.get("service", ""), initial=request.POST.dict())
+    """Return what was typed so far, without validation. A button may ask to split the lines of a parameter."""
+    typed = request.POST.dict()
+    name = typed.get("preview", "").partition("split:")[2]
+    if name in TYPE_FIELDS and name in typed:
+        typed[name] = split_lines(name=name, text=str(typed[name]))
+    return OrderForm(chosen=request.POST.get("service", ""), initial=typed)
 
 
-def _order_page(request: HttpRequest, form: OrderForm) -> HttpResponse:
+def _order_page(request: HttpRequest, form: OrderForm, *, is_asked: bool = False) -> HttpResponse:
+    """Return the page; `is_asked`: nothing was ordered, because of the questions on it."""
     is_finding = request.POST.get("preview") == "find"
     typed = request.POST.get("find", "")
     context = _order_context(request, form)
@@ -166,6 +174,7 @@ def _order_page(request: HttpRequest, form: OrderForm) -> HttpResponse:
     if is_finding or form.chosen is None:
         found = find_services(customer=user_of(request), query=typed if is_finding else "")
     context |= {
+        "is_asked": is_asked,
         "found": found,
         "find_text": typed if is_finding or form.chosen is None else str(form.chosen),
         "has_services": request.method == "POST" or found is None or found.count > 0 or services_on_sale().exists(),
@@ -184,5 +193,7 @@ def _order_context(request: HttpRequest, form: OrderForm) -> dict[str, Any]:
         "summary": summarize(customer=user_of(request), form=form, offer=offer),
         "times": times_of(service) if service else None,
         "is_favourite": service is not None and is_favourite(customer=user_of(request), service=service),
+        "remarks": form.remarks,
+        "question_key": form.question_key,
         "running": running_for_link(customer=user_of(request), link=form["link"].value() or ""),
     }

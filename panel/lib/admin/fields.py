@@ -8,7 +8,44 @@ from typing import Any
 from django import forms
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from panel.lib.digits import typed_count
 from panel.lib.money import EXCHANGE_ONE, MICRO, MoneyError, exact_micros, format_plain, parse_decimal, scale
+
+
+def typed_decimal(text: str) -> Decimal:
+    """Return a decimal number with a point or a comma: "2.5", "2,5", "1.234,56", "1,234.56". Raise MoneyError.
+
+    "1,234" is refused: it is one thing in half of the world, and another in the other.
+    """
+    text = text.strip()
+    whole, comma, part = text.rpartition(",")
+    if not comma or "." in part or "," in whole:
+        return parse_decimal(text)
+    if "." in whole:
+        groups = whole.removeprefix("-").split(".")
+        if not 1 <= len(groups[0]) <= 3 or any(len(group) != 3 for group in groups[1:]):
+            return parse_decimal(text)  # Which refuses it.
+        return parse_decimal(f"{whole.replace('.', '')}.{part}")
+    if len(part) == 3 and 1 <= len(whole.removeprefix("-")) <= 3 and not whole.removeprefix("-").startswith("0"):
+        raise MoneyError(f"This can be read in two ways. Write {whole}.{part} or {whole}{part}.")
+    return parse_decimal(f"{whole or '0'}.{part}")
+
+
+class CountField(forms.CharField):
+    """A whole number as people write it: "1000", "1,000", "1.000"."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("widget", UnfoldAdminTextInputWidget(attrs={"inputmode": "numeric"}))
+        super().__init__(**kwargs)
+
+    def clean(self, value: object) -> int | None:
+        text = super().clean(value)
+        if not text:
+            return None
+        number = typed_count(text)
+        if number is None:
+            raise forms.ValidationError("Enter a whole number, such as 1000.")
+        return number
 
 
 class ScaledField(forms.CharField):
@@ -38,7 +75,7 @@ class ScaledField(forms.CharField):
         return number
 
     def read(self, text: str) -> int:
-        scaled = scale(parse_decimal(text), self.factor, limit=self.limit)
+        scaled = scale(typed_decimal(text), self.factor, limit=self.limit)
         if scaled != scaled.to_integral_value():
             raise MoneyError(f"Use fewer decimal places: the smallest step is 1/{self.factor:,}.")
         return int(scaled)
@@ -70,7 +107,7 @@ class AmountField(ScaledField):
         return format_plain(value)
 
     def read(self, text: str) -> int:
-        micros = exact_micros(parse_decimal(text))
+        micros = exact_micros(typed_decimal(text))
         if micros < 0 and not self.allow_negative:
             raise MoneyError("Enter an amount that is not negative.")
         return micros

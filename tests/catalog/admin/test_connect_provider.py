@@ -75,6 +75,13 @@ def test_provider_when_private_addresses_are_off_then_needs_https(staff_client, 
     assert Provider.objects.count() == 0
 
 
+def test_provider_when_its_address_is_ipv6_then_saved(staff_client, settings):
+    settings.UPSTREAM_ALLOW_PRIVATE = False
+    url = "https://[2001:db8::1]:8443/api/v2"
+    staff_client.post(reverse("admin:catalog_provider_add"), {**PROVIDER, "api_url": url, "api_key": "a-key"})
+    assert Provider.objects.get().api_url == url
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [({"api_key": ""}, "Enter the API key"), ({"exchange_rate": "0"}, "above zero"), ({"margin_bp": "-1"}, "negative")],

@@ -12,7 +12,7 @@ from django.urls import reverse
 from catalog.admin.services.filters import HEALTHY, Health, problems_of, with_health
 from catalog.admin.services.list_table import duration_words
 from catalog.models import Category, PriceChange, PricePolicy, Provider, Service, ServiceFigures, UpstreamService
-from catalog.prices.changes import apply_change, change_prices
+from catalog.prices.changes import apply_change, change_prices, draft_undo
 from catalog.prices.edits import Edit
 from catalog.prices.storage import panel_terms, price_policy
 from panel.accounts.models import User
@@ -189,15 +189,17 @@ def test_filters_when_set_then_only_matching_services(provider, staff_client):
     make.service(provider, name="Here")
     package = make.service(elsewhere, name="There", type="package")
     category = Category.objects.create(name="Other shelf")
-    Service.objects.filter(pk=package.pk).update(category=category, is_on_sale=False)
+    Service.objects.filter(pk=package.pk).update(category=category, is_on_sale=False, link_kind="phone")
     for query in (
         f"?upstream__provider__id__exact={elsewhere.pk}",
         f"?category__id__exact={category.pk}",
         "?type=package",
         "?on_sale=0",
+        "?link=phone",
     ):
         assert order_of(staff_client, query) == ["There"], query
-    for query in ("?health=nonsense", "?on_sale=x"):
+    assert order_of(staff_client, "?link=guessed") == ["Here"]
+    for query in ("?health=nonsense", "?on_sale=x", "?link=x"):
         assert len(order_of(staff_client, query)) == 2, query
 
 
@@ -219,7 +221,7 @@ def test_margin_filter_when_set_then_compares_actual_margin(provider, staff_clie
     assert sorted(order_of(staff_client, f"?{query}")) == found
 
 
-@pytest.mark.parametrize("bad", ["abc", "-5", "1e5", "12,5", "99999999999", "%F0%9F%92%8E"])
+@pytest.mark.parametrize("bad", ["abc", "-5", "1e5", "1,234", "99999999999", "%F0%9F%92%8E"])
 def test_margin_filter_when_unreadable_then_ignored_with_message(provider, staff_client, bad):
     make.service(provider)
     answer = staff_client.get(f"{LIST}?margin_from={bad}&margin_to=90")
@@ -446,9 +448,22 @@ def test_rows_when_view_only_then_plain_text_and_saving_forbidden(provider, staf
     client = client_with(*codenames)
     before = stored()
     assert client.post(LIST, sent).status_code == 403
-    for action in ("put_on_sale", "take_off_sale", "move", "set_margin", "inherit_margin", "export_selected"):
+    changing = (
+        "put_on_sale",
+        "take_off_sale",
+        "move",
+        "set_margin",
+        "inherit_margin",
+        "set_link_kind",
+        "let_links_wait",
+    )
+    for action in (*changing, "export_selected"):
         select(client, action, one)
-    for what, values in (("margin", {"margin_bp": "50"}), ("move", {"category": one.category_id})):
+    for what, values in (
+        ("margin", {"margin_bp": "50"}),
+        ("move", {"category": one.category_id}),
+        ("link", {"link_kind": "phone"}),
+    ):
         url = reverse("admin:catalog_service_bulk", args=[what])
         assert client.post(url, {"services": str(one.pk), **values}).status_code == 403
     assert client.post(f"{LIST}{one.pk}/change/", {"name": "Mine"}).status_code == 403
@@ -547,6 +562,28 @@ def test_selection_when_moved_then_margin_of_the_category_applies(provider, staf
     assert (one.category, one.price) == (category, 4_000_000)
 
 
+def test_selection_when_its_link_is_set_then_checked_and_undoable(provider, staff_client, staff):
+    both = [make.service(provider, external_id=number) for number in ("1", "2")]
+    page = select(staff_client, "set_link_kind", *both)
+    sent = {"services": page.context["form"].initial["services"], "link_kind": "username"}
+    answer = staff_client.post(page.context["action"], sent)
+    assert "Link of 2 services: username." in staff_client.get(answer.url).content.decode()
+    assert [one.expected_link.kind for one in Service.objects.all()] == ["username"] * 2
+    assert staff_client.get(LIST).content.decode().count(" · username</span>") == 2
+    apply_change(change=draft_undo(change=PriceChange.objects.get(), actor=staff), seen=None, actor=staff)
+    assert {one.link_kind for one in Service.objects.all()} == {""}
+
+
+def test_selection_when_links_wait_then_one_at_a_time_until_reset(provider, staff_client):
+    one = make.service(provider)
+    for action, is_set in (("let_links_wait", True), ("let_links_run", False)):
+        select(staff_client, action, one)
+        assert Service.objects.get().one_at_a_time is is_set
+        assert "None of these services would change" in (
+            staff_client.get(select(staff_client, action, one).url).content.decode()
+        )
+
+
 @pytest.mark.parametrize(
     ("what", "values", "message"),
     [
@@ -555,6 +592,7 @@ def test_selection_when_moved_then_margin_of_the_category_applies(provider, staf
         ("margin", {"margin_fixed": "-1"}, "not negative"),
         ("move", {}, "required"),
         ("move", {"category": "999999"}, "Select a valid choice"),
+        ("link", {"link_kind": "anything"}, "Select a valid choice"),
     ],
 )
 def test_selection_when_form_is_invalid_then_kept_and_error_shown(provider, staff_client, what, values, message):
@@ -580,7 +618,7 @@ def test_selection_when_unreadable_then_nothing_changes(provider, staff_client, 
 
 def test_bulk_urls_when_opened_by_get_then_nothing_changes(provider, staff_client):
     make.service(provider)
-    for what in ("margin", "move"):
+    for what in ("margin", "move", "link"):
         assert staff_client.get(reverse("admin:catalog_service_bulk", args=[what])).status_code == 405
     assert staff_client.post(reverse("admin:catalog_service_bulk", args=["other"])).status_code == 404
 
@@ -594,6 +632,16 @@ def test_selection_when_exported_then_only_selected_services(provider, staff_cli
 
 
 # -- one service -----------------------------------------------------------------------------------------
+
+
+def test_service_page_when_its_link_is_guessed_then_the_guess_is_shown(provider, staff_client):
+    one = make.service(provider, name="Followers by username")
+    page = staff_client.get(f"{LIST}{one.pk}/change/").content.decode()
+    assert "Guessed: username" in page
+    sent = {**change_form(staff_client, one), "link_kind": "phone", "one_at_a_time": "on"}
+    staff_client.post(f"{LIST}{one.pk}/change/", sent)
+    one.refresh_from_db()
+    assert (one.link_kind, one.one_at_a_time) == ("phone", True)
 
 
 def change_form(client: Client, service: Service) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from catalog.service_types import SPECS
 from orders.models import Order, Refill
 from orders.states import Status
 from panel.api.endpoint import READING, WRITING
+from panel.api.errors import ApiError
 from panel.api.params import read_whole, shown_id
 from panel.lib.digits import whole_number
 from panel.ops.invariants import find_breaches
@@ -186,5 +187,9 @@ def test_numbers_when_written_in_any_way_then_a_column_can_hold_them(text):
     number = whole_number(text)
     assert number is None or 0 <= number < 2**63
     assert shown_id(text) == (text if number is None else number)
-    whole = read_whole({"quantity": text}, "quantity")
-    assert whole is None or (abs(whole) < 10**15 and str(abs(whole)) in text)
+    try:
+        whole = read_whole({"quantity": text}, "quantity")
+    except ApiError as error:
+        assert str(error).startswith("Incorrect quantity: ")
+        return
+    assert whole is None or (abs(whole) < 10**15 and str(abs(whole)) in text.replace(".", ""))

@@ -21,6 +21,7 @@ from catalog.service_types import SPECS
 from orders.models import Order
 from panel.api import endpoint
 from panel.api import params as api_params
+from panel.api.params import exact_whole, read_ids
 from tests import make
 from tests.api_calls import ADDRESS, LINK, add, call_api, new_key, read_answer
 from tests.scenes import nothing_changes
@@ -263,11 +264,59 @@ def test_ids_when_there_is_one_then_the_answer_for_one(customer, service, key, a
         "orders=133,416,133,489,416",
         "orders[]=133&orders[]=&orders[]=416&orders[]=undefined&orders[]=489",
         "order=7&orders=133,416,489",
+        "orders=[133,416,489]",
+        "orders=[133, 416, 489]",
+        'orders=["133","416","489"]',
+        "order=[133,416,489]",
+        "orders=['133', 416.0, 489]",
+        "orders=133.0,416.0,489",
+        "orders=1.33e+02,4.16e%2B02,489.00",
     ],
 )
 def test_ids_when_there_are_several_then_each_is_answered_in_order(key, form):
     answer = send(f"{form}&key={key}&action=status", content_type=FORM)
     assert list(answer) == ["133", "416", "489"]
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        *(("386.0", 386), ("2.00", 2), ("1234.000", 1_234), ("1.000001e+06", 1_000_001), ("1.000001E6", 1_000_001)),
+        *(("7", 7), ("9" * 18, 10**18 - 1), ("9007199254740991.0", 2**53 - 1), ("0.0", 0), ("1.2340e+03", 1_234)),
+    ],
+)
+def test_id_when_written_as_a_decimal_then_the_number(text, number):
+    assert exact_whole(text) == number
+    assert read_ids({"orders": text}, one="order", many="orders").numbers == [number]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("2.5", "1.000", "386.000", "1e+06", "1.23457e+06", "1.5e+0", "9007199254740993.0", "1.2345678901234568e+17"),
+        *("-1.0", ".5", "1e", "1.0.0", "1e-1", "1e+99", "1" * 19, "1,0", "0x1", "inf", "nan", " 1.0", "1.0\n", "１.0"),
+    ],
+)
+def test_id_when_not_exact_then_no_number(text):
+    assert exact_whole(text) is None
+
+
+def test_order_when_ids_come_as_decimals_then_the_same_order(customer, service, key):
+    made = add(key, service, service=f"{service.pk}.0")["order"]
+    for name in (f"{made}.0", f"[{made}]", f"[{made}.0]"):
+        answer = call_api(key, "status", orders=name)
+        assert (list(answer), answer[str(made)]["status"]) == ([str(made)], "Pending")
+    assert call_api(key, "status", order=f"{made}.0")["status"] == "Pending"
+    assert call_api(key, "status", order=f"{made}.5") == {"error": "Incorrect order ID"}
+    assert add(key, service, service=f"{service.pk}.5") == {"error": "Incorrect service ID"}
+
+
+@pytest.mark.parametrize("form", ["comments[]=nice&comments[]=wow", "comments[0]=nice&comments[1]=wow"])
+def test_lines_when_sent_as_a_list_then_one_each(key, form):
+    comments = make.service(make.provider(), type="custom_comments", low=1)
+    send(f"key={key}&action=add&service={comments.pk}&link={LINK}&{form}&comments[]=", content_type=FORM)
+    order = Order.objects.get()
+    assert (order.params, order.quantity) == ({"comments": "nice\nwow"}, 2)
 
 
 def test_ids_when_written_with_zeros_then_found_and_named_as_sent(customer, service, key):
@@ -349,10 +398,25 @@ def test_values_when_they_stand_for_nothing_then_absent(customer, service, key, 
 def test_quantity_when_not_a_valid_number_then_refused_and_unchanged(service, key, quantity):
     with nothing_changes():
         response = add(key, service, quantity=quantity)
-    assert response["error"] in ("Incorrect quantity", "Quantity less than minimal 10")
+    error = response["error"].partition(":")[0]
+    assert error in ("Incorrect quantity", "Quantity less than minimal 10")
 
 
-@pytest.mark.parametrize("quantity", ["100", " 100 ", "0100", "100.0", "100.000"])
+@pytest.mark.parametrize("quantity", ["1.000", "100.000", "12.500", "-1.000"])
+def test_quantity_when_it_may_be_thousands_then_refused_as_unclear(service, key, quantity):
+    with nothing_changes():
+        error = add(key, service, quantity=quantity)["error"]
+    assert error == f"Incorrect quantity: {quantity} is unclear, send a whole number such as 1000"
+
+
+@pytest.mark.parametrize("name", ["quantity", "runs", "interval"])
+def test_number_when_not_whole_then_refused_in_clear_words(service, key, name):
+    with nothing_changes():
+        error = add(key, service, **{"quantity": "100", "runs": "5", "interval": "5", name: "2.5"})["error"]
+    assert error == f"Incorrect {name}: 2.5 is not a whole number"
+
+
+@pytest.mark.parametrize("quantity", ["100", " 100 ", "0100", "100.0", "100.00", "100.0000", "1.00e+02", "1.00E2"])
 def test_quantity_when_a_whole_number_then_accepted(service, key, quantity):
     add(key, service, quantity=quantity)
     assert Order.objects.get().quantity == 100
@@ -366,7 +430,7 @@ def test_quantity_when_a_whole_number_then_accepted(service, key, quantity):
         "https://example.com/\ud800",
         "javascript:alert(1)",
         "a b",
-        "\u202ehttps://example.com/",
+        "https://exa\u202emple.com/",
     ],
 )
 def test_link_when_invalid_then_refused_and_unchanged(service, key, link):

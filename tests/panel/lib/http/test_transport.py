@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator
+from contextlib import closing
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
 from urllib3.util import parse_url
 
+from panel.lib.http.addresses import is_public
 from panel.lib.http.connections import MeasuredHTTP
 from panel.lib.http.exchange import Answer, Exchange, Phase, Request, Stopped
 from panel.lib.http.transport import send_form
@@ -151,3 +155,56 @@ def test_failure_when_address_is_unencrypted_then_nothing_is_sent(server):
     found = posted(server, allow_private=False)
     assert (found.phase, found.failure) == (Phase.CONNECTING, "only https is allowed")
     assert server.connections == 0
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("::1", "::", "fd00::1", "fe80::1", "fec0::1", "ff02::1", "2001:db8::1", "::127.0.0.1", "::ffff:10.0.0.1"),
+        *("64:ff9b::7f00:1", "64:ff9b:1::7f00:1", "2002:7f00:1::", "2001:0:1::1", "fe80::1%eth0"),
+    ],
+)
+def test_address_when_ipv6_and_not_public_then_blocked(address):
+    assert not is_public(address)
+    reply = send_form(_to(f"https://[{address.partition('%')[0]}]:9/api/v2", allow_private=False))
+    assert (reply.phase, "is not public" in reply.failure) == (Phase.CONNECTING, True)
+
+
+def test_address_when_ipv6_and_public_then_allowed():
+    assert is_public("2606:4700::1111")
+
+
+def test_post_when_the_address_is_ipv6_then_sent():
+    class Server(HTTPServer):
+        address_family = socket.AF_INET6
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(self.headers["Host"].encode())
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    try:
+        server = Server(("::1", 0), Handler)
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    threading.Thread(target=server.handle_request, daemon=True).start()
+    with closing(server.socket):
+        reply = send_form(_to(f"http://[::1]:{server.server_port}/api/v2", allow_private=True))
+    assert (reply.failure, reply.body.decode()) == ("", f"[::1]:{server.server_port}")
+
+
+def _to(address: str, *, allow_private: bool) -> Request:
+    return Request(
+        url=parse_url(address),
+        form=FORM,
+        user_agent="Test",
+        allow_private=allow_private,
+        connect_timeout=9.0,
+        total_timeout=9.0,
+        max_body=1_000,
+    )
