@@ -91,7 +91,7 @@ def _plan_next_search(order: Order) -> None:
     # The deadline may have been set under another setting, so that it does not tell when the doubt began.
     attempts = order.submission_attempts.filter(outcome__in=MAYBE_ACCEPTED, started_at__gte=order.queued_at)
     began = attempts.order_by("pk").values_list("started_at", flat=True).first() or now
-    if order.doubt_until:  # It may have been refused long before it was in doubt.
+    if order.doubt_until and was_only_refused(order):  # Long before it was in doubt.
         began = max(began, order.doubt_until - timedelta(minutes=site.DOUBT_DEADLINE_MINUTES.value))
     wait = next_search_after(now - began)
     if order.doubt_until:
