@@ -27,7 +27,9 @@ from catalog.upstream.cleaning import Redactor, clean_text, parse_id, parse_numb
 from catalog.upstream.client import MAX_SERVICES_BODY
 from catalog.upstream.errors import UpstreamError, classify_error
 from catalog.upstream.loading import load_with_addition
+from catalog.upstream.masking import masked
 from catalog.upstream.parsing import names_order, parse_add
+from catalog.upstream.word_shapes import MAX_TEXT
 from orders.checkout import bulk_text, links, validation
 from orders.web.live_updates import read_shown
 from panel.api.errors import ApiError
@@ -125,6 +127,16 @@ REGISTER: dict[str, Untrusted | Trusted] = {
     "catalog/upstream/parsing.py: _ORDER_NAMED": Untrusted(
         "a provider's answer", MAX_SERVICES_BODY, (("", '"id" ', ""),)
     ),
+    "catalog/upstream/parsing.py: _THREE_DIGITS": Untrusted(
+        "a number or text of a provider's answer", MAX_SERVICES_BODY
+    ),
+    "catalog/upstream/word_shapes.py: _TAG": Untrusted(
+        "a provider's error", 4 * MAX_TEXT, (("", "<a", ""), ("<a", " ", ""), ("", "</", ""))
+    ),
+    "catalog/upstream/word_shapes.py: _LINK": Untrusted(
+        "a provider's error", 4 * MAX_TEXT, (("", "http", ""), ("", "https://", ""), ("", "www.", " "))
+    ),
+    "catalog/upstream/word_shapes.py: _LEFT_OUT": Untrusted("a provider's error", 4 * MAX_TEXT),
     "orders/requests/queue.py: _REVEALING": Untrusted("a provider's error", 200),
     "orders/admin/cancel.py: orders": Untrusted("numbers in a hidden field", MAX_BODY, (("1", ",1", "x"),)),
     "orders/web/order_form.py: request_key": REQUEST_KEY,
@@ -479,7 +491,16 @@ READERS: dict[str, tuple[Callable[[str], Any], int, tuple[tuple[str, str, str], 
         MAX_TIMED_ANSWER,
         (("", '"id" ', ""), ('"id"', " ", ""), ("", '"', "")),
     ),
-    "an error": (classify_error, MAX_TIMED_ANSWER, (("", "_", ""), ("", "error.", ""), ("", "incorrect ", ""))),
+    "an error": (
+        classify_error,
+        MAX_TIMED_ANSWER,
+        (("", "_", ""), ("", "error.", ""), ("", "incorrect ", ""), ("", "not ", "")),
+    ),
+    "the key of an error": (
+        masked,
+        MAX_TIMED_ANSWER,
+        (("", "<a ", ""), ("", "1.", ""), ("", "http://a ", ""), ("", "&", "")),
+    ),
     "a redacted answer": (
         Redactor("a-a-aa").before_parsing,
         MAX_TIMED_ANSWER,

@@ -33,3 +33,13 @@ class Evidence:
     def redirect_words(self) -> str:
         """Return what to do about a redirect, in words for staff; "" if it names no target."""
         return f"It redirects to {self.redirect}: enter that address." if self.redirect else ""
+
+    @property
+    def gave_up(self) -> bool:
+        """Return True if the server crashed over the request or ran out of time: it may have been carried out."""
+        return self.http_status is not None and (self.http_status == 408 or self.http_status >= 500)
+
+    @property
+    def is_refused(self) -> bool:
+        """Return True if the HTTP status says that the request was not carried out."""
+        return self.http_status is not None and 400 <= self.http_status < 500 and not self.gave_up

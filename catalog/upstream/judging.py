@@ -7,14 +7,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from catalog.upstream.error_meanings import is_doubtful
 from catalog.upstream.errors import (
     ErrorCode,
     ProviderRefused,
     UnreadableAnswer,
     UpstreamUnavailable,
+    classify_error,
 )
 from catalog.upstream.evidence import Evidence
-from catalog.upstream.parsing import names_order, parse_add
+from catalog.upstream.parsing import names_order, parse_add, stated_message
 from catalog.upstream.results import AddAccepted, AddOutcome, NotSent, Refused, Unknown
 
 T = TypeVar("T")
@@ -28,15 +30,12 @@ def judge_add(*, text: str, failure: str, evidence: Evidence) -> AddOutcome:
     if failure:
         return Unknown(failure, evidence)
     try:
-        order_id, charge = parse_add(text)
+        order_id, charge = parse_add(text, is_refused=evidence.is_refused)
     except ProviderRefused as refusal:
-        if status >= 500:
+        if evidence.gave_up:
             # It may have failed after accepting the order: the error page of a crash is not a refusal.
             return Unknown(f"HTTP {status}: {refusal.text}", evidence)
-        code = refusal.code
-        if status == 429 and code is ErrorCode.UNRECOGNIZED:
-            code = ErrorCode.THROTTLED
-        return Refused(code, refusal.text, evidence)
+        return Refused(_code(refusal.code, refusal.text, status), refusal.text, evidence)
     except UnreadableAnswer as problem:
         # The status decides only if the body, whole or garbled, mentions no order.
         if status == 429 and not names_order(text):
@@ -59,15 +58,24 @@ def judge_reading(parse: Callable[[str], T], *, text: str, failure: str, evidenc
     try:
         return parse(text)
     except ProviderRefused as refusal:
-        code = refusal.code
-        if code is ErrorCode.UNRECOGNIZED and status >= 500:
+        if refusal.code is ErrorCode.UNRECOGNIZED and evidence.gave_up:
             raise UpstreamUnavailable(f"HTTP {status}: {refusal.text}", evidence) from None
-        if code is ErrorCode.UNRECOGNIZED and status == 429:
-            code = ErrorCode.THROTTLED
-        raise ProviderRefused(code, refusal.text, evidence) from None
+        raise ProviderRefused(_code(refusal.code, refusal.text, status), refusal.text, evidence) from None
     except UnreadableAnswer as problem:
         if status == 429:
             raise ProviderRefused(ErrorCode.THROTTLED, "HTTP 429", evidence) from None
+        message = stated_message(text) if evidence.is_refused else ""
+        if message and not is_doubtful(message):
+            raise ProviderRefused(_code(classify_error(message), message, status), message, evidence) from None
         if status >= 300:
             raise UpstreamUnavailable(f"HTTP {status}: {problem.reason}", evidence) from None
         raise UnreadableAnswer(problem.reason, evidence) from None
+
+
+def _code(code: ErrorCode, text: str, status: int) -> ErrorCode:
+    """Return the class of a refusal; where its words are unknown, that of the HTTP statuses about our account."""
+    if code is not ErrorCode.UNRECOGNIZED:
+        return code
+    if status == 429:
+        return ErrorCode.THROTTLED
+    return ErrorCode.CREDENTIALS if status == 401 and not is_doubtful(text) else code

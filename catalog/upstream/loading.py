@@ -6,11 +6,15 @@ import json
 import re
 from decimal import Decimal, InvalidOperation
 
-from catalog.upstream.errors import ErrorCode, UnreadableAnswer, classify_error
+from catalog.upstream.error_meanings import speaks_of_refusal
+from catalog.upstream.errors import UnreadableAnswer
+from catalog.upstream.word_shapes import MAX_TEXT
 
 # Stands for an unreadable value; compare with `is`. It is not a number, text, flag or id.
 UNREADABLE = Decimal("NaN")
 _MAX_DIGITS = 64
+# Characters of notices after an answer: about as many as ten of them have.
+MAX_ADDED = 4_000
 
 # An object or a list of objects at the start of a line or after a tag: the end of PHP's notices.
 _AFTER_NOTICES = re.compile(r"(?:^|>)[ \t\ufeff]*(?=\{\s*[\"}]|\[\s*[\[{\]])", re.MULTILINE)
@@ -89,6 +93,8 @@ def load_with_addition(text: str) -> tuple[object, str]:
 
 
 def _is_harmless(added: str) -> bool:
-    if _ADDED_TROUBLE.search(added) or classify_error(added) is not ErrorCode.UNRECOGNIZED:
+    if len(added) > MAX_ADDED or _ADDED_TROUBLE.search(added):
+        return False
+    if any(speaks_of_refusal(added[start : start + MAX_TEXT]) for start in range(0, len(added), MAX_TEXT // 2)):
         return False
     return _ADDED.fullmatch(added) is not None

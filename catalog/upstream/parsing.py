@@ -7,27 +7,49 @@ must be accepted".
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 
 from catalog.upstream.cleaning import clean_text, parse_flag, parse_id, parse_number
-from catalog.upstream.errors import ProviderRefused, UnreadableAnswer, classify_error
+from catalog.upstream.error_meanings import is_doubtful
+from catalog.upstream.errors import ErrorCode, ProviderRefused, UnreadableAnswer, classify_error
 from catalog.upstream.loading import UNREADABLE, load, load_with_addition
 from catalog.upstream.results import Balance
 
 ERROR_TEXT = 500
-_ORDER_NAMED = re.compile(r'"(?:order|order_id|id)\\?"\s*:')
+_MAX_TEXTS = 20
+_ORDER_NAMED = re.compile(r'"(?:orders?|order[_-]?ids?|ids?)\\?"\s*:', re.IGNORECASE)
+_THREE_DIGITS = re.compile(r"[1-9][0-9]{2}")
 
-_ERROR_KEYS = ("error", "Error", "ERROR", "errors", "Errors")
-_MESSAGE_KEYS = ("message", "msg", "error_message", "reason", "detail")
+# Names are compared in lower case.
+_ERROR_KEYS = ("error", "errors")
+_MESSAGE_KEYS = ("message", "msg", "error_message", "error_msg", "errormessage", "reason", "detail", "details")
+# What else may hold the text inside an object that is an error for certain.
+_TEXT_KEYS = (*_MESSAGE_KEYS, "description", "title", "text")
+_NO_TEXT_KEYS = frozenset(("code", "status", "type", "name", "id", "field", "trace", "file", "line"))
+_INNER_KEYS = ("data", "result", "response")
+_SPEAKING_KEYS = ("result", "response", "status", "meta")
+_SUCCESS_KEYS = ("success", "is_success", "issuccess", "successful")
+_FLAG_KEYS = ("status", "result", "ok")
+# These are flags only if they hold a word of failure or success.
+_WORDED_FLAG_KEYS = ("response", "type")
+# Where the only text of a failure may be a code in words.
+_WORD_KEYS = ("error_code", "errorcode", "code")
+_CODE_KEYS = ("status", "code", "status_code", "statuscode")
 _ID_KEYS = ("order", "order_id", "id")
+# The same, and siblings of them that no answer without an order has; without underscores.
+_ANY_ID_KEYS = frozenset(("order", "orderid", "id", "orders", "orderids", "ids", "ordernumber", "orderno"))
 # Fields of an answer to `add` that decide whether an order was accepted, and which.
-_DECIDING_KEYS = (*_ERROR_KEYS, *_ID_KEYS, "data", "status", "success")
+_DECIDING_KEYS = ("error", "Error", "ERROR", "errors", "Errors", *_ID_KEYS, "data", "status", "success")
 # Texts in the place of an order id that mean "no order".
 _NO_ORDER = frozenset(("", "0", "-1", "false", "null", "none", "error", "fail", "failed"))
-_ERROR_STATUSES = frozenset(("fail", "failed", "failure", "error", "false", "0"))
+_ERROR_STATUSES = frozenset(("fail", "failed", "failure", "error", "false", "0", "ko", "nok"))
+_TRUE_FLAGS = frozenset(("true", "1", "ok", "success", "yes"))
 _NO_ERRORS = frozenset(("false", "0", "null", "none", "no"))
+# Errors that say nothing where there is a message beside them.
+_BARE_ERRORS = frozenset(("error", "fail", "failed", "failure", "true", "yes", "bad request", "validation error"))
 _ORDER_KEYS = ("charge", "start_count", "remains")
+_ROW_KEYS = frozenset(("order", "order_id", "id", "refill", "refill_id", "service", "rate"))
 
 
 def error_text(data: object) -> str:
@@ -35,26 +57,72 @@ def error_text(data: object) -> str:
 
     Note that {"status": "Fail", "charge": …} is the status of an order and not an error of the call.
     """
+    if isinstance(data, list) and len(data) == 1 and isinstance(data[0], dict) and not _ROW_KEYS & data[0].keys():
+        data = data[0]
+    return next(iter(_error_texts(data)), "")
+
+
+def _error_texts(data: object) -> list[str]:
+    """Return all texts of an error, the most telling first; none if `data` is not an error."""
     if not isinstance(data, dict):
-        return ""
-    for key in _ERROR_KEYS:
-        value = data.get(key)
-        if value is None:
-            continue
-        text = _message(data) if value is True else _flat_text(value)
-        if text and text.lower() not in _NO_ERRORS:
-            return text
-    failed = "success" in data and not is_success(data["success"])
-    status = data.get("status")
-    if status is False or (isinstance(status, str | int) and _is_error_status(status)):
-        failed = failed or not any(key in data for key in _ORDER_KEYS)
-    return _message(data) if failed else ""
+        return []
+    fields = _fields(data)
+    errors: list[str] = []
+    has_error = False
+    for value in _values(fields, _ERROR_KEYS):
+        texts = [text for text in _texts(value) if text.lower() not in _NO_ERRORS]
+        errors += texts
+        has_error = has_error or value is True or bool(texts)
+    if not has_error and not _is_failed(fields):
+        return []
+    # A bare number is a code of their own, and "error" says no more than that there is one.
+    bare = [text for text in errors if text.lower() in _BARE_ERRORS or text.isdecimal()]
+    telling = [text for text in errors if text not in bare]
+    return list(dict.fromkeys([*telling, *_messages(fields)])) or _code_words(fields) or bare
 
 
-def _is_error_status(status: str | int) -> bool:
-    if isinstance(status, int):
-        return not status or 400 <= status <= 599
-    return status.strip().lower() in _ERROR_STATUSES
+def _code_words(fields: dict[str, list[object]]) -> list[str]:
+    return [text for value in _values(fields, _WORD_KEYS) for text in _texts(value) if any(map(str.isalpha, text))]
+
+
+def _fields(data: dict[str, object]) -> dict[str, list[object]]:
+    """Return the values of a dict by their names in lower case."""
+    fields: dict[str, list[object]] = {}
+    for name, value in data.items():
+        fields.setdefault(name.strip().lower() if len(name) <= 32 else name, []).append(value)
+    return fields
+
+
+def _values(fields: dict[str, list[object]], names: Iterable[str]) -> list[object]:
+    return [value for name in names for value in fields.get(name, ())]
+
+
+def _is_failed(fields: dict[str, list[object]]) -> bool:
+    """Return True if a flag says that the call failed. The status of an order is no flag."""
+    is_order = any(name in fields for name in _ORDER_KEYS)
+    if any(not isinstance(value, dict | list) and not is_success(value) for value in _values(fields, _SUCCESS_KEYS)):
+        return True
+    flags = _FLAG_KEYS[1:] if is_order else _FLAG_KEYS
+    if any(_is_error_status(value) for value in _values(fields, flags)):
+        return True
+    words = [value.strip().lower() for value in _values(fields, _WORDED_FLAG_KEYS) if isinstance(value, str)]
+    if any(word in ("error", "fail", "failed", "failure") for word in words):
+        return True
+    return not is_order and any(400 <= code <= 599 for code in _codes(fields))
+
+
+def _is_error_status(value: object) -> bool:
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, int):
+        return not value or 400 <= value <= 599
+    return isinstance(value, str) and value.strip().lower() in _ERROR_STATUSES
+
+
+def _codes(fields: dict[str, list[object]]) -> list[int]:
+    """Return the numbers that an answer gives in the way of HTTP statuses."""
+    values = [value for value in _values(fields, _CODE_KEYS) if not isinstance(value, bool)]
+    return [int(value) for value in values if isinstance(value, int | str) and _THREE_DIGITS.fullmatch(str(value))]
 
 
 def is_success(value: object) -> bool:
@@ -64,24 +132,58 @@ def is_success(value: object) -> bool:
     return parse_flag(value)
 
 
-def _message(data: dict[str, object]) -> str:
-    for key in _MESSAGE_KEYS:
-        text = _flat_text(data.get(key))
-        if text:
-            return text
-    return ""
+def _messages(fields: dict[str, list[object]], depth: int = 2) -> list[str]:
+    """Return the texts beside a flag, and in the objects beside it."""
+    found = [text for value in _values(fields, _MESSAGE_KEYS) for text in _texts(value)]
+    for value in _values(fields, _INNER_KEYS):
+        if isinstance(value, str) and not _is_word(value):
+            found.append(clean_text(value, limit=ERROR_TEXT))
+        for part in value[:_MAX_TEXTS] if isinstance(value, list) else [value]:
+            if isinstance(part, dict) and depth:
+                inner = _fields(part)
+                found += [text for error in _values(inner, _ERROR_KEYS) for text in _texts(error)]
+                found += _messages(inner, depth - 1)
+            elif isinstance(part, str) and isinstance(value, list):
+                found.append(clean_text(part, limit=ERROR_TEXT))
+    return [text for text in found if text][:_MAX_TEXTS]
 
 
-def _flat_text(value: object, depth: int = 3) -> str:
-    """Return the first text in a string, a list of strings or a dict of lists ({"link": ["Bad link"]})."""
+def _is_word(text: str) -> bool:
+    """Return True for a flag in words, such as "false" or "error"."""
+    return text.strip().lower() in _ERROR_STATUSES | _TRUE_FLAGS | _NO_ERRORS
+
+
+def _texts(value: object, depth: int = 3) -> list[str]:
+    """Return the texts of an error: of a string, a list of strings, a dict of lists ({"link": ["Bad link"]}).
+
+    An object with a message is read for that and not for its code: {"code": "E12", "message": "Bad link"}.
+    """
     if isinstance(value, dict):
-        value = list(value.values())
+        fields = _fields(value)
+        told = _values(fields, _TEXT_KEYS) or _values(fields, (name for name in fields if name not in _NO_TEXT_KEYS))
+        return _texts(told, depth) or _texts(list(value.values()), depth)
     if isinstance(value, list):
-        parts = (_flat_text(part, depth - 1) for part in value[:20]) if depth else iter(())
-        return next((part for part in parts if part), "")
+        return [text for part in value[:_MAX_TEXTS] for text in _texts(part, depth - 1)][:_MAX_TEXTS] if depth else []
     if isinstance(value, int | Decimal) and (isinstance(value, bool) or value == 0):
+        return []
+    text = clean_text(value, limit=ERROR_TEXT)
+    return [text] if text else []
+
+
+def stated_message(text: str) -> str:
+    """Return the message of an answer whose HTTP status says that it failed; "" if it holds none or is unreadable."""
+    try:
+        data = load(text)
+    except UnreadableAnswer:
         return ""
-    return clean_text(value, limit=ERROR_TEXT)
+    if isinstance(data, list) and len(data) == 1:
+        data = data[0]
+    return next(iter(_stated(data)), "") if isinstance(data, dict) else ""
+
+
+def _stated(data: dict[str, object]) -> list[str]:
+    fields = _fields(data)
+    return _messages(fields) or [text for value in _values(fields, _TEXT_KEYS) for text in _texts(value)]
 
 
 def refuse_error(data: object) -> None:
@@ -103,28 +205,90 @@ def unwrap(data: object, keys: Iterable[str]) -> object:
     return data
 
 
-def parse_add(text: str) -> tuple[str, Decimal | None]:
+def parse_add(text: str, *, is_refused: bool = False) -> tuple[str, Decimal | None]:
     """Return the order id of an answer to `add`, and the charge if stated ("What an answer to `add` means").
 
+    With `is_refused` the HTTP status says that the call failed, so that a message alone is an error.
+
     Raise ProviderRefused for an explicit error. Raise UnreadableAnswer otherwise, also for an answer that contradicts
-    itself: two ids, an id and an error, or a refusal with text after it.
+    itself: two ids, an id and an error, success and an error, or a refusal with text after it.
     """
     data, added = load_with_addition(text)
-    layers = _layers(data)
+    is_list = isinstance(data, list) and len(data) == 1 and isinstance(data[0], dict)
+    layers = _layers(data[0] if is_list and isinstance(data, list) else data)
     if any(layer.get(key) is UNREADABLE for layer in layers for key in _DECIDING_KEYS):
         raise UnreadableAnswer("The answer contradicts itself.")
-    error = next(filter(None, map(error_text, layers)), "")
-    order_id = _order_id(layers)
-    if order_id and not error:
+    errors = [error for layer in _speaking(layers) for error in _error_texts(layer)]
+    order_id = _order_id(layers, has_error=bool(errors))
+    if order_id and not errors and not is_list:
         charge = next((layer["charge"] for layer in layers if "charge" in layer), None)
         return order_id, parse_number(charge)
-    if order_id:
+    if order_id and errors:
         raise UnreadableAnswer("The answer holds both an order id and an error.")
-    if error and added:
+    if not errors and is_refused:
+        errors = [message for layer in layers for message in _stated(layer)]
+        if any(map(is_doubtful, errors)):
+            raise UnreadableAnswer(f"The answer is in doubt: {errors[0]}")
+    if not errors:
+        raise UnreadableAnswer("The answer holds no order id.")
+    if added:
         raise UnreadableAnswer("The answer goes on after its error.")
-    if error:
-        raise ProviderRefused(classify_error(error), error)
-    raise UnreadableAnswer("The answer holds no order id.")
+    if _mentions_id(data) or any(map(names_order, errors)):
+        raise UnreadableAnswer("The answer holds both an order id and an error.")
+    if any(_speaks_of_success(layer) for layer in layers):
+        raise UnreadableAnswer("The answer holds both success and an error.")
+    raise ProviderRefused(_meaning(errors, layers), errors[0])
+
+
+def _meaning(errors: Sequence[str], layers: Sequence[dict[str, object]]) -> ErrorCode:
+    """Return what all texts of a refusal mean together. A text of unknown words takes nothing from a known one."""
+    codes = {code for layer in layers for code in _codes(_fields(layer))}
+    if any(code == 408 or code >= 500 for code in codes) or any(map(is_doubtful, errors)):
+        return ErrorCode.UNRECOGNIZED
+    if any(len(error) >= ERROR_TEXT for error in errors):
+        return ErrorCode.UNRECOGNIZED  # The rest may say more.
+    meanings = set(map(classify_error, errors)) - {ErrorCode.UNRECOGNIZED}
+    return meanings.pop() if len(meanings) == 1 else ErrorCode.UNRECOGNIZED
+
+
+def _speaks_of_success(layer: dict[str, object]) -> bool:
+    """Return True if a flag says yes or "pending", or if one has two values."""
+    flags = [
+        str(value) for value in _values(_fields(layer), (*_SUCCESS_KEYS, *_FLAG_KEYS)) if isinstance(value, str | int)
+    ]
+    if any(value is UNREADABLE for value in layer.values()):
+        return True
+    return any(flag.strip().lower() in _TRUE_FLAGS or is_doubtful(flag) for flag in flags)
+
+
+def _speaking(layers: Sequence[dict[str, object]]) -> Iterator[dict[str, object]]:
+    """Yield the layers, each after the objects of it that may hold an error."""
+    for layer in layers:
+        yield from (layer[key] for key in _SPEAKING_KEYS if isinstance(layer.get(key), dict))  # type: ignore[misc]
+        yield layer
+
+
+def _mentions_id(data: object) -> bool:
+    """Return True if any field, however deep, holds what may be the id of an order."""
+    waiting: list[tuple[bool, object]] = [(False, data)]
+    while waiting:
+        is_id, value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += [(_is_id_key(name), part) for name, part in value.items() if name != "data"]
+            waiting += [(_is_list_of_ids(value["data"]), value["data"])] if "data" in value else []
+        elif isinstance(value, list):
+            waiting += [(is_id, part) for part in value]
+        elif is_id and (value is UNREADABLE or (parse_id(value) and not _is_no_order(value))):
+            return True
+    return False
+
+
+def _is_list_of_ids(value: object) -> bool:
+    return isinstance(value, list) and any(parse_id(part) and any(map(str.isdigit, str(part))) for part in value)
+
+
+def _is_id_key(name: str) -> bool:
+    return len(name) <= 32 and name.strip().lower().replace("_", "").replace("-", "") in _ANY_ID_KEYS
 
 
 def _layers(data: object) -> list[dict[str, object]]:
@@ -136,13 +300,15 @@ def _layers(data: object) -> list[dict[str, object]]:
     return layers
 
 
-def _order_id(layers: Sequence[dict[str, object]]) -> str:
+def _order_id(layers: Sequence[dict[str, object]], *, has_error: bool) -> str:
     """Return the id on which all id fields agree; "" if there is none or the first field is empty.
 
-    {"order": null, "id": 7} is not order 7. Raise UnreadableAnswer if the fields disagree.
+    {"order": null, "id": 7} is not order 7. Raise UnreadableAnswer if the fields disagree, or for a list beside them,
+    unless it may be one of errors.
     """
     stated = [layer[key] for layer in layers for key in _ID_KEYS if not isinstance(layer.get(key, {}), dict)]
-    stated += [layer["data"] for layer in layers if isinstance(layer.get("data"), list)]
+    if not has_error:
+        stated += [layer["data"] for layer in layers if isinstance(layer.get("data"), list)]
     ids = [parse_id(value) for value in stated]
     full = {one for one, value in zip(ids, stated, strict=True) if not _is_no_order(value)}
     if len(full) > 1 or "" in full:
