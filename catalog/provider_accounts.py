@@ -17,6 +17,7 @@ from catalog.pace import is_permit_free, permits_of
 from catalog.pauses import try_again
 from catalog.provider_rounds import for_each_provider
 from catalog.upstream.client import UpstreamClient
+from catalog.upstream.currencies import is_same_currency
 from catalog.upstream.dialect import Dialect, dialect_from_json
 from catalog.upstream.errors import UpstreamError
 from catalog.upstream.evidence import Evidence
@@ -91,6 +92,7 @@ def _client(provider: Provider, dialect: Dialect, **values: Any) -> UpstreamClie
             allow_private=settings.UPSTREAM_ALLOW_PRIVATE,
             take_permit=permits_of(provider_id=provider.pk, limit=dialect.requests_a_minute),
             **values,
+            currency=provider.currency,
         )
     except ValueError as error:
         raise ProviderUnusable(f"{provider.name}: {error}") from error
@@ -252,7 +254,7 @@ def check_balance(*, provider: Provider) -> str:
     if provider.pause_count:
         try_again(provider=provider, balance=balance)
     resolve_alert(cause=Cause.BALANCE, about=provider.pk)
-    if answer.currency and answer.currency.upper() != provider.currency.upper():
+    if answer.currency and not is_same_currency(answer.currency, provider.currency):
         raise_alert(
             cause=Cause.CURRENCY,
             about=provider.pk,

@@ -28,6 +28,7 @@ from catalog.models import PriceChange, Provider, Service, SyncRun
 from catalog.pauses import resume_provider
 from catalog.provider_accounts import ProviderUnusable, check_balance, dialect_of, set_api_key
 from catalog.provider_health import Fact, last_import, provider_facts, provider_state, runway_days
+from catalog.upstream.currencies import is_same_currency
 from catalog.upstream.errors import UpstreamError, explain
 from panel.accounts.signed_in import user_of
 from panel.lib.admin.actions import ActionRefused, confirm_and_act
@@ -278,7 +279,7 @@ class ProviderAdmin(PricedAdmin):
             except (UpstreamError, ProviderUnusable) as error:
                 raise ActionRefused(f"It does not work. {explain(error)}") from error
             provider.refresh_from_db()
-            if currency and currency.upper() != provider.currency.upper():
+            if currency and not is_same_currency(currency, provider.currency):
                 return (
                     f"It answers, but it bills in {currency} and is set up with {provider.currency}. "
                     "Set its currency and exchange rate right before you sell."

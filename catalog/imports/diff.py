@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from catalog.service_types import type_of
+from catalog.upstream.currencies import is_same_currency
 from catalog.upstream.results import ServiceList, ServiceRow
 from panel.lib import money
 from panel.site import registry as site
@@ -185,7 +186,7 @@ def find_doubts(
     vanished = {one.external_id: one.old.name for one in plan.vanished}
     lost = [key for key in on_sale if key in vanished]
     gone, leapt = list(dict.fromkeys(lost)), plan.leapt
-    differs = stated if stated and stated.upper() != currency.upper() else ""
+    differs = stated if stated and not is_same_currency(stated, currency) else ""
     reasons = {}
     if not answer.rows:
         reasons["empty"] = "The list is empty."

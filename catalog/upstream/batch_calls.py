@@ -16,7 +16,7 @@ from catalog.upstream.errors import (
     UpstreamError,
     UpstreamUnavailable,
 )
-from catalog.upstream.results import RowError
+from catalog.upstream.results import NONE_UNDERSTOOD, RowError
 
 Row = TypeVar("Row")
 
@@ -46,14 +46,19 @@ class BatchAnswers(Generic[Row]):
 
 
 def call_in_halves(
-    call: Callable[[Sequence[str]], dict[str, Row | RowError]], ids: Sequence[str], *, refusals_count: bool = False
+    call: Callable[[Sequence[str]], dict[str, Row | RowError]],
+    ids: Sequence[str],
+    *,
+    refusals_count: bool = False,
+    ends_at: Callable[[UpstreamError], bool] | None = None,
 ) -> BatchAnswers[Row]:
     """Ask about all ids in one call; where that fails, ask about its halves.
 
     `call` must be safe to repeat. Errors of the provider are returned, never raised. A call is halved only where a few
     bad ids may be the cause. An id that fails alone gets a RowError, if any other id was answered.
 
-    With `refusals_count`, a refusal is an answer and ends the calls; `call` then splits refused lists itself.
+    With `refusals_count`, a refusal is an answer and ends the calls; `call` then splits refused lists itself. An error
+    about all ids for which `ends_at` is True ends the calls, too.
     """
     result: BatchAnswers[Row] = BatchAnswers()
     blamed: dict[str, Row | RowError] = {}
@@ -77,7 +82,8 @@ def call_in_halves(
         failures += not (isinstance(error, ProviderRefused) and error.code in UNKNOWN)
         is_hopeless = not result.worked and failures >= MAX_FAILURES
         is_refused = refusals_count and isinstance(error, ProviderRefused) and not error.may_have_acted
-        if is_refused or not _may_be_few_ids(error) or is_hopeless or time.monotonic() > stop_at:
+        is_over = ends_at is not None and len(part) == len(ids) and ends_at(error)
+        if is_over or is_refused or not _may_be_few_ids(error) or is_hopeless or time.monotonic() > stop_at:
             result.trouble = error
         elif len(part) == 1:
             blamed[part[0]] = RowError(part[0], ErrorCode.UNRECOGNIZED, error.reason)
@@ -110,6 +116,11 @@ def _may_be_few_ids(error: UpstreamError) -> bool:
     if isinstance(error, UpstreamUnavailable):
         return error.evidence is not None and error.evidence.http_status in CRASHED
     return isinstance(error, UnreadableAnswer)
+
+
+def is_not_understood(error: UpstreamError | None) -> bool:
+    """Return True if the provider answered, and said nothing of any id that is understood."""
+    return isinstance(error, UnreadableAnswer) and error.reason == NONE_UNDERSTOOD
 
 
 def is_about_us(error: UpstreamError) -> bool:

@@ -9,7 +9,10 @@ import html
 import json
 import re
 from decimal import Decimal, InvalidOperation
+from typing import NamedTuple
 from urllib.parse import quote, quote_plus
+
+from catalog.upstream.currencies import SYMBOLS, currency_of, has_decimals
 
 MAX_ID = 64
 MAX_NUMBER_TEXT = 40
@@ -23,7 +26,7 @@ _UNWANTED = re.compile(
 )
 _LINE_ENDS = re.compile("\r\n?|[\x0b\x0c\x85\u2028\u2029]")
 
-_SYMBOL = r"(?:US\$|R\$|[$€£¥₹₺₽₴₦₫₩₱₪₨฿]|[A-Z]{3,4}|Rs\.?|TL|kr|zł)"
+_SYMBOL = f"(?:{'|'.join(re.escape(one) for one in sorted(SYMBOLS, key=len, reverse=True))}|[A-Z]{{3,4}})"
 _NUMBER = re.compile(
     rf"(?P<sign>[+-]?)\s*+{_SYMBOL}?\s*+(?P<sign2>[+-]?)(?P<digits>[0-9][0-9.,' ]*+|[.,][0-9]++)"
     rf"(?P<exponent>[eE][+-]?[0-9]{{1,4}})?\s*+{_SYMBOL}?"
@@ -32,6 +35,12 @@ _GROUPED = {
     ",": re.compile(r"[1-9][0-9]{0,2}(?:,[0-9]{2,3})*,[0-9]{3}"),
     ".": re.compile(r"[1-9][0-9]{0,2}(?:\.[0-9]{3})+"),
 }
+
+_MULTIPLES = {"K": 1_000, "M": 1_000_000}
+# No-break, figure, thin and narrow spaces; apostrophes; the minus sign.
+_PLAIN_SIGNS = str.maketrans(
+    {**dict.fromkeys("\u00a0\u2007\u2008\u2009\u200a\u202f", " "), "\u2019": "'", "\u02bc": "'", "\u2212": "-"}
+)
 
 # Words in the place of an id in answers without one. Accepted as ids, they would all be the same order.
 _NO_IDS = frozenset(
@@ -70,11 +79,12 @@ def clean_text(value: object, *, limit: int, multiline: bool = False) -> str:
     return text[:limit].rstrip()
 
 
-def parse_number(value: object) -> Decimal | None:
+def parse_number(value: object, *, point_groups: bool = False) -> Decimal | None:
     """Return the number in any form of the protocol ("1,234.56", "12,5", "$0.50"); None if there is none.
 
     One comma before exactly three digits ("10,000") groups thousands: if it was a decimal comma, the rate is read too
-    high, never too low. NaN, Infinity, exponents out of range and overlong numbers are None.
+    high, never too low. One point before exactly three digits ("10.000") does so with `point_groups`. NaN, Infinity,
+    exponents out of range and overlong numbers are None.
     """
     if isinstance(value, bool):
         return None
@@ -82,20 +92,68 @@ def parse_number(value: object) -> Decimal | None:
         return Decimal(value) if abs(value) < 10**_MAX_EXPONENT else None
     if isinstance(value, Decimal):
         return _in_range(value)
-    if not isinstance(value, str) or len(value) > MAX_NUMBER_TEXT:
-        return None
-    text = value.replace("\u00a0", " ").replace("\u202f", " ").replace("\u2212", "-").strip()
-    match = _NUMBER.fullmatch(text)
+    match = _NUMBER.fullmatch(_spaced(value)) if isinstance(value, str) else None
     if match is None or (match["sign"] and match["sign2"]):
         return None
-    digits = _plain_digits(match["digits"].strip())
-    if digits is None:
+    digits = match["digits"].strip()
+    plain = digits.replace(".", "") if point_groups and _is_grouped_by(".", digits) else _plain_digits(digits)
+    if plain is None:
         return None
     try:
-        number = Decimal(match["sign"] + match["sign2"] + digits + (match["exponent"] or ""))
+        number = Decimal(match["sign"] + match["sign2"] + plain + (match["exponent"] or ""))
     except InvalidOperation:
         return None
     return _in_range(number)
+
+
+def _spaced(text: str) -> str:
+    """Return a number's text with plain spaces, apostrophes and minus signs; "" if it is too long."""
+    return "" if len(text) > MAX_NUMBER_TEXT else text.translate(_PLAIN_SIGNS).strip()
+
+
+def _is_grouped_by(separator: str, digits: str) -> bool:
+    """Return True if three digits follow the one separator, and 1 to 3 precede it: "1.000"."""
+    return digits.count(separator) == 1 and _GROUPED[separator].fullmatch(digits) is not None
+
+
+def _is_grouped_once(value: object, separator: str) -> bool:
+    match = _NUMBER.fullmatch(_spaced(value)) if isinstance(value, str) else None
+    return match is not None and not match["exponent"] and _is_grouped_by(separator, match["digits"].strip())
+
+
+class Money(NamedTuple):
+    """An amount of money, and the currency that is stated beside it: "" if none is.
+
+    `is_unclear`: the amount is None because it can be read in two ways.
+    """
+
+    amount: Decimal | None
+    currency: str
+    is_unclear: bool = False
+
+
+def parse_money(value: object, *, currency: str = "") -> Money:
+    """Return an amount with the currency beside it ("98.5 USD"); without one it is in `currency`.
+
+    A point is decimal, but in a currency without decimals it groups thousands. "1,234" is unclear in any other.
+    """
+    beside = _currency_beside(value)
+    groups = not has_decimals(beside or currency)
+    if not groups and _is_grouped_once(value, ","):
+        return Money(None, beside, True)
+    return Money(parse_number(value, point_groups=groups), beside)
+
+
+def parse_rate(value: object, *, currency: str = "") -> Decimal | None:
+    """Return a rate, as in `parse_money`, but "1,234" is 1234: a rate is rather read too high than too low."""
+    return parse_number(value, point_groups=not has_decimals(_currency_beside(value) or currency))
+
+
+def _currency_beside(value: object) -> str:
+    if not isinstance(value, str):
+        return ""
+    sign = "".join(one for one in _spaced(value) if not one.isdigit() and one not in "+-.,' ")
+    return "" if sign in ("", "e", "E") else currency_of(sign)
 
 
 def _plain_digits(text: str) -> str | None:
@@ -134,10 +192,26 @@ def _in_range(number: Decimal) -> Decimal | None:
 
 
 def parse_count(value: object) -> int | None:
-    """Return a whole number (quantity, start count, remains) of at most 10^15; None if there is none."""
+    """Return a whole number (start count, remains) of at most 10^15; None if there is none, or if it is unclear."""
     if isinstance(value, str) and len(value) <= 15 and value.isascii() and value.isdigit():
         return int(value)  # What nearly all counts are.
-    number = parse_number(value)
+    return None if is_unclear(value) else _whole(parse_number(value))
+
+
+def is_unclear(value: object) -> bool:
+    """Return True for a count that can be read in two ways: "1.000" is 1 or 1,000."""
+    return _is_grouped_once(value, ".")
+
+
+def parse_quantity(value: object) -> int | None:
+    """Return a limit of a quantity, in which points group thousands and K and M count them ("1.000", "10K")."""
+    if isinstance(value, str) and (times := _MULTIPLES.get(value.strip()[-1:].upper())):
+        number = parse_number(value.strip()[:-1])
+        return None if number is None else _whole(number * times)
+    return _whole(parse_number(value, point_groups=True))
+
+
+def _whole(number: Decimal | None) -> int | None:
     if number is None or abs(number) > MAX_COUNT or number != number.to_integral_value():
         return None
     return int(number)
@@ -171,6 +245,13 @@ def parse_id(value: object) -> str:
     if len(text) > MAX_ID or not _ID.fullmatch(text) or text.lower() in _NO_IDS or _REDACTED in text:
         return ""
     return text
+
+
+def clean_name(value: object, *, limit: int, multiline: bool = False) -> str:
+    """Return text as `clean_text`, with its HTML entities decoded once ("Likes &amp; Views")."""
+    if isinstance(value, str) and "&" in value:
+        value = html.unescape(value[: limit * 8])
+    return clean_text(value, limit=limit, multiline=multiline)
 
 
 def parse_slug(value: object, *, limit: int) -> str:

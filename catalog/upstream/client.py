@@ -12,22 +12,32 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TypeVar
 
 from catalog.upstream.cleaning import parse_id
 from catalog.upstream.dialect import READING, STANDARD, Dialect
-from catalog.upstream.errors import PROVIDER_WIDE, ErrorCode, ProviderRefused, UpstreamError, UpstreamUnavailable
+from catalog.upstream.errors import (
+    PROVIDER_WIDE,
+    ErrorCode,
+    ProviderRefused,
+    UnreadableAnswer,
+    UpstreamError,
+    UpstreamUnavailable,
+)
 from catalog.upstream.evidence import Evidence
 from catalog.upstream.judging import judge_add, judge_reading
 from catalog.upstream.parsing import parse_balance
 from catalog.upstream.parsing_many import (
     parse_cancels,
+    parse_clear_statuses,
     parse_refill_statuses,
     parse_refills,
     parse_statuses,
 )
 from catalog.upstream.parsing_services import parse_services
 from catalog.upstream.results import (
+    NONE_UNDERSTOOD,
     NOT_ASKED,
     AddOutcome,
     Balance,
@@ -39,6 +49,7 @@ from catalog.upstream.results import (
     ServiceList,
     StatusRow,
 )
+from catalog.upstream.rows import malformed
 from catalog.upstream.sending import MAX_BODY, Redirected, Sender, Sent, TakePermit
 from panel.lib.http.calls import CALLS
 from panel.lib.http.exchange import Phase
@@ -60,7 +71,8 @@ class UpstreamClient:
     `url` is the provider's API address: https. With `allow_private` it may be http, and an address that is not public
     (a sandbox on this machine). `dialect` is how the provider's API differs from the standard. `act_timeout` is that of
     cancels and refills, `read_timeout` by default. `take_permit` keeps the provider's limit of requests. `observe` is
-    called after each exchange. Raise ValueError if an address, the key or the user agent cannot be used in a request.
+    called after each exchange. `currency` is the provider's, if it is known: in some, a point groups thousands. Raise
+    ValueError if an address, the key or the user agent cannot be used in a request.
     """
 
     def __init__(
@@ -79,6 +91,7 @@ class UpstreamClient:
         retries: int = _RETRIES,
         take_permit: TakePermit | None = None,
         observe: Callable[[Sent, Evidence], None] | None = None,
+        currency: str = "",
     ) -> None:
         self._sender = Sender(
             url=url,
@@ -96,6 +109,7 @@ class UpstreamClient:
         self._act_timeout = read_timeout if act_timeout is None else act_timeout
         self._services_timeout = services_timeout
         self._retries = retries
+        self._currency = currency
 
     def __repr__(self) -> str:
         return f"UpstreamClient({self._sender.address.host})"
@@ -152,14 +166,14 @@ class UpstreamClient:
         return self._ask(
             "services",
             {},
-            parse_services,
+            partial(parse_services, currency=self._currency),
             timeout=self._services_timeout,
             max_body=MAX_SERVICES_BODY,
         )
 
     def balance(self) -> Balance:
         """Return our balance there. Raise ProviderRefused, UpstreamUnavailable or UnreadableAnswer."""
-        return self._ask("balance", {}, parse_balance)
+        return self._ask("balance", {}, partial(parse_balance, currency=self._currency))
 
     def statuses(self, order_ids: Sequence[str]) -> dict[str, StatusRow | RowError]:
         """Return the statuses of at most 100 orders, from one call. An id without an answer is absent.
@@ -167,7 +181,22 @@ class UpstreamClient:
         A refused list is raised, so that the caller can halve it; a single id is also sent as `order`. Raise
         ProviderRefused, UpstreamUnavailable or UnreadableAnswer.
         """
-        return self._ask_many("status", "order", order_ids, parse_statuses, most_singly=1)
+        return self._ask_many("status", "order", order_ids, self._reads(parse_statuses), most_singly=1)
+
+    def clear_statuses(self, order_ids: Sequence[str]) -> dict[str, StatusRow | RowError]:
+        """Return the statuses as `statuses`. Raise UnreadableAnswer if not one of the ids is understood."""
+        return self._ask_many("status", "order", order_ids, self._reads(parse_clear_statuses), most_singly=1)
+
+    def statuses_singly(self, order_ids: Sequence[str]) -> dict[str, StatusRow | RowError]:
+        """Return the statuses of at most 100 orders, each from a call with `order`; a list of one row is about it.
+
+        An id that was not sent for lack of time gets a RowError of code THROTTLED, and so do the others after three
+        failures in a row. Raise as `statuses`, if it is the first id that fails.
+        """
+        return self._ask_many("status", "order", order_ids, self._reads(parse_clear_statuses), only_singly=True)
+
+    def _reads(self, parse: Callable[..., dict[str, T | RowError]]) -> Callable[..., dict[str, T | RowError]]:
+        return partial(parse, currency=self._currency)
 
     def refill_statuses(self, refill_ids: Sequence[str]) -> dict[str, RefillStatusRow | RowError]:
         """Return the statuses of at most 100 refills, by refill id; answers and errors as in `statuses`."""
@@ -180,12 +209,17 @@ class UpstreamClient:
         action: str,
         parameter: str,
         ids: Sequence[str],
-        parse: Callable[[str, Sequence[str]], dict[str, T | RowError]],
+        parse: Callable[..., dict[str, T | RowError]],
         *,
         retries: int = _RETRIES,
         most_singly: int = MAX_IDS,
+        only_singly: bool = False,
     ) -> dict[str, T | RowError]:
-        """Send all ids as a list. If the list is refused and has at most `most_singly` ids, send them one by one."""
+        """Send all ids as a list. If the list is refused and has at most `most_singly` ids, send them one by one.
+
+        One id of a reading action is also sent alone if the list brought no answer about it that is understood: a row
+        without an id may be about another.
+        """
         if isinstance(ids, str) or len(ids) > MAX_IDS:
             raise ValueError(f"Ask for a list of at most {MAX_IDS} ids.")
         # An invalid id, or one with a comma, would reach other people's orders.
@@ -202,24 +236,43 @@ class UpstreamClient:
 
         def ask(name: str, part: Sequence[str]) -> dict[str, T | RowError]:
             left = max(deadline - time.monotonic(), 0.001)
+            read = partial(parse, singly=True) if action == "status" and name == parameter else parse
             return self._ask(
-                action, {name: ",".join(part)}, lambda text: parse(text, part), timeout=left, retries=retries
+                action,
+                {name: ",".join(part)},
+                lambda text: read(text, part),
+                timeout=left,
+                retries=retries,
+                doubt=None if retries else _doubted,
             )
 
         if self._dialect.asks_singly:
             return _one_by_one(lambda one: ask(parameter, [one]), asked, begin_until, reads=action in READING)
         may_ask_singly = len(asked) <= most_singly
+        is_unclear = False
+        answers: dict[str, T | RowError] = {}
         try:
-            answers = ask(f"{parameter}s", asked)
+            if not only_singly:
+                answers = ask(f"{parameter}s", asked)
+                is_unclear = _is_unclear(answers.get(asked[0]))
         except ProviderRefused as error:
             if not may_ask_singly or error.code in PROVIDER_WIDE or error.may_have_acted:
                 raise
+            only_singly = True
+        except UnreadableAnswer as error:
+            if len(asked) > 1 or action != "status" or error.reason != NONE_UNDERSTOOD:
+                raise
+            is_unclear = True
+        if only_singly:
             return _one_by_one(lambda one: ask(parameter, [one]), asked, begin_until)
-        if may_ask_singly and len(asked) == 1 and _is_unknown(answers.get(asked[0])):
+        is_unknown = _is_unknown(answers.get(asked[0]))
+        if len(asked) == 1 and may_ask_singly and (is_unknown or (is_unclear and action == "status")):
             try:
                 return ask(parameter, asked)
             except ProviderRefused:
-                pass  # It knows only lists: keep its answer to the list.
+                if not is_unknown:
+                    raise
+                # It knows only lists: keep its answer to the list.
         return answers
 
     def _ask(
@@ -231,7 +284,9 @@ class UpstreamClient:
         timeout: float | None = None,
         max_body: int = MAX_BODY,
         retries: int = _RETRIES,
+        doubt: Callable[[T], T] | None = None,
     ) -> T:
+        """Return what `parse` reads in the answer, or what `doubt` makes of it if the provider says that it crashed."""
         retries = min(retries, self._retries)
         deadline = time.monotonic() + (self._patience(action) if timeout is None else timeout)
         pause = _FIRST_PAUSE
@@ -239,7 +294,8 @@ class UpstreamClient:
             left = max(deadline - time.monotonic(), 0.001)
             text, failure, evidence = self._sender.exchange(action, params, timeout=left, max_body=max_body)
             try:
-                return judge_reading(parse, text=text, failure=failure, evidence=evidence)
+                answer = judge_reading(parse, text=text, failure=failure, evidence=evidence)
+                return doubt(answer) if doubt and is_crash(evidence.http_status) else answer
             except UpstreamUnavailable:
                 if evidence.redirect:
                     raise Redirected(evidence.redirect_words, evidence) from None
@@ -297,6 +353,22 @@ def _speaks_of_id(error: UpstreamError) -> bool:
 
 def _not_asked(ids: Sequence[str]) -> dict[str, RowError]:
     return {one: RowError(one, ErrorCode.THROTTLED, NOT_ASKED) for one in ids}
+
+
+def _doubted(answers: dict[str, T | RowError]) -> dict[str, T | RowError]:
+    """Return the answers of a provider that crashed: what it refuses may have been carried out."""
+    return {
+        one: malformed(one, answer.text) if isinstance(answer, RowError) else answer for one, answer in answers.items()
+    }
+
+
+def is_crash(http_status: int | None) -> bool:
+    """Return True if the request may have failed halfway, or later than the answer."""
+    return http_status is not None and (http_status >= 500 or http_status == 408)
+
+
+def _is_unclear(answer: object) -> bool:
+    return answer is None or (isinstance(answer, RowError) and answer.is_malformed)
 
 
 def _is_too_soon(answer: object) -> bool:

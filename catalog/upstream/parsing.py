@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 
-from catalog.upstream.cleaning import clean_text, parse_flag, parse_id, parse_number
+from catalog.upstream.cleaning import clean_text, parse_flag, parse_id, parse_money, parse_number, parse_rate
+from catalog.upstream.currencies import MAX_NAME, currency_of
 from catalog.upstream.error_meanings import is_doubtful
 from catalog.upstream.errors import ErrorCode, ProviderRefused, UnreadableAnswer, classify_error
 from catalog.upstream.loading import UNREADABLE, load, load_with_addition
@@ -325,21 +326,49 @@ def names_order(text: str) -> bool:
     return _ORDER_NAMED.search(text) is not None
 
 
-def parse_balance(text: str) -> Balance:
-    """Parse the answer of `balance`. Raise ProviderRefused or UnreadableAnswer."""
-    data = load(text)
-    refuse_error(data)
-    body = unwrap(data, ("data",))
-    refuse_error(body)
-    value = body.get("balance") if isinstance(body, dict) else body
-    amount = parse_number(value)
+_BALANCE_KEYS = ("balance", "available_balance", "current_balance", "user_balance", "funds", "credit", "credits")
+# Inside an object that is called a balance.
+_AMOUNT_KEYS = ("amount", "value", "available", "total", *_BALANCE_KEYS)
+_BALANCE_AROUND = ("data", "result", "response", "user", "account", "wallet", "profile")
+_CURRENCY_KEYS = ("currency", "currency_code", "balance_currency")
+
+
+def parse_balance(text: str, *, currency: str = "") -> Balance:
+    """Parse the answer of `balance`, which is in `currency` unless it says otherwise; it may be nested.
+
+    Raise ProviderRefused or UnreadableAnswer.
+    """
+    value, stated, is_inside = load(text), "", False
+    for _ in range(4):
+        if isinstance(value, list) and len(value) == 1 and isinstance(value[0], dict):
+            (value,) = value
+        refuse_error(value)
+        if not isinstance(value, dict):
+            break
+        named = _lowered(value)
+        stated = next((code for key in _CURRENCY_KEYS if (code := parse_currency(named.get(key)))), stated)
+        inner = next(
+            (named[key] for key in (_AMOUNT_KEYS if is_inside else _BALANCE_KEYS) if named.get(key) is not None), None
+        )
+        if inner is not None:
+            is_inside = True
+        elif is_inside and len(value) == 1:
+            ((name, inner),) = value.items()  # {"balance": {"USD": "98.5"}}
+            stated = parse_currency(name)
+        else:
+            inner = next((named[key] for key in _BALANCE_AROUND if isinstance(named.get(key), dict | list)), None)
+        value = inner
+    amount = parse_rate(value, currency=stated or currency)
     if amount is None:
         raise UnreadableAnswer("The answer holds no balance.")
-    currency = body.get("currency") if isinstance(body, dict) else ""
-    return Balance(amount=amount, currency=parse_currency(currency))
+    return Balance(amount=amount, currency=stated or parse_money(value).currency)
+
+
+def _lowered(body: dict[str, object]) -> dict[str, object]:
+    """Return the object with names in lower case. Of two names that are one by that, the first counts."""
+    return {name.strip().lower(): value for name, value in reversed(body.items())}
 
 
 def parse_currency(value: object) -> str:
-    """Return a currency code such as "USD"; "" if it is missing or not a word."""
-    code = clean_text(value, limit=8)
-    return code.upper() if code.isascii() and code.isalpha() else ""
+    """Return the code of a currency, such as "USD" for "US Dollar"; "" if it is missing or not a word."""
+    return currency_of(clean_text(value, limit=MAX_NAME))

@@ -10,24 +10,30 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from catalog.upstream.cleaning import clean_text, parse_count, parse_flag, parse_id, parse_number
+from catalog.upstream.cleaning import parse_id
 from catalog.upstream.errors import ErrorCode, ProviderRefused, UnreadableAnswer, classify_error
 from catalog.upstream.loading import UNREADABLE, load
-from catalog.upstream.parsing import ERROR_TEXT, error_text, is_success, parse_currency, unwrap
+from catalog.upstream.parsing import error_text, unwrap
 from catalog.upstream.results import (
-    MALFORMED,
+    NONE_UNDERSTOOD,
     CancelAccepted,
-    OrderStatus,
     RefillAccepted,
-    RefillStatus,
     RefillStatusRow,
     RowError,
     StatusRow,
 )
+from catalog.upstream.rows import (
+    CANCEL_KEYS,
+    REFILL_KEYS,
+    read_cancel,
+    read_refill,
+    read_refill_status,
+    read_status,
+    refill_code,
+)
 
 Row = TypeVar("Row")
 
-_STATUS_TEXT = 60
 _NOBODYS = ","  # no id holds a comma
 _ORDER_IDS = ("order", "order_id")
 _REFILL_IDS = ("refill", "refill_id")
@@ -40,41 +46,50 @@ _ROW_CODES = frozenset(
         ErrorCode.CANCEL_REFUSED,
     )
 )
-_STATUSES = {
-    **{status.value: status for status in OrderStatus},
-    "inprogress": OrderStatus.IN_PROGRESS,
-    "complete": OrderStatus.COMPLETED,
-    "cancelled": OrderStatus.CANCELED,
-    "refunded": OrderStatus.CANCELED,
-    "partially_completed": OrderStatus.PARTIAL,
-    "partial_completed": OrderStatus.PARTIAL,
-}
-_REFILL_STATUSES = {
-    **{status.value: status for status in RefillStatus},
-    "inprogress": RefillStatus.IN_PROGRESS,
-    "processing": RefillStatus.IN_PROGRESS,
-}
-_YES = frozenset(("1", "true", "yes", "ok", "success"))
+# What answers are wrapped in, unless it is the field of the answer itself.
+_WRAPPERS = ("data", "orders", "refills", "result", "results", "response", "statuses", "cancels", "order")
+# Flags and sentences of an answer to one cancel or refill.
+_ANSWER_KEYS = ("success", "status", "result", "ok", "message", "msg")
 
 
-def parse_statuses(text: str, asked: Sequence[str]) -> dict[str, StatusRow | RowError]:
-    """Return the answer of `status` by order id. Raise ProviderRefused or UnreadableAnswer."""
-    return _matched(text, asked, _ORDER_IDS, ("status", "charge"), _status)
+def parse_statuses(
+    text: str, asked: Sequence[str], *, currency: str = "", singly: bool = False
+) -> dict[str, StatusRow | RowError]:
+    """Return the answer of `status` by order id. Raise ProviderRefused or UnreadableAnswer.
+
+    Charges are in `currency` unless they say otherwise. `singly`: the answer is to `order=`, so that a list of one row
+    without an id is about it.
+    """
+
+    def read(row_id: str, row: object) -> StatusRow | RowError:
+        return read_status(row_id, row, currency=currency)
+
+    return _matched(text, asked, _ORDER_IDS, ("status", "charge", "order_status"), read, singly=singly)
+
+
+def parse_clear_statuses(
+    text: str, asked: Sequence[str], *, currency: str = "", singly: bool = False
+) -> dict[str, StatusRow | RowError]:
+    """Return the answers as `parse_statuses`. Raise UnreadableAnswer if not one of the ids is understood."""
+    answers = parse_statuses(text, asked, currency=currency, singly=singly)
+    if not any(isinstance(row, StatusRow) or row.is_understood for row in answers.values()):
+        raise UnreadableAnswer(NONE_UNDERSTOOD)
+    return answers
 
 
 def parse_cancels(text: str, asked: Sequence[str]) -> dict[str, CancelAccepted | RowError]:
     """Return the answer of `cancel` by order id. Raise ProviderRefused or UnreadableAnswer."""
-    return _matched(text, asked, _ORDER_IDS, ("cancel", "success"), _cancel)
+    return _matched(text, asked, _ORDER_IDS, (*CANCEL_KEYS, *_ANSWER_KEYS), read_cancel, has_flags=True)
 
 
 def parse_refills(text: str, asked: Sequence[str]) -> dict[str, RefillAccepted | RowError]:
     """Return the answer of `refill` by order id. Raise ProviderRefused or UnreadableAnswer."""
-    return _matched(text, asked, _ORDER_IDS, ("refill", "success"), _refill)
+    return _matched(text, asked, _ORDER_IDS, (*REFILL_KEYS, *_ANSWER_KEYS), read_refill, has_flags=True)
 
 
 def parse_refill_statuses(text: str, asked: Sequence[str]) -> dict[str, RefillStatusRow | RowError]:
     """Return the answer of `refill_status` by refill id. Raise ProviderRefused or UnreadableAnswer."""
-    return _matched(text, asked, _REFILL_IDS, ("status",), _refill_status)
+    return _matched(text, asked, _REFILL_IDS, ("status", "refill_status"), read_refill_status, classify=refill_code)
 
 
 def _matched(
@@ -83,11 +98,22 @@ def _matched(
     id_keys: tuple[str, ...],
     content_keys: tuple[str, ...],
     read: Callable[[str, object], Row | RowError],
+    *,
+    classify: Callable[[str], ErrorCode] = classify_error,
+    singly: bool = False,
+    has_flags: bool = False,
 ) -> dict[str, Row | RowError]:
-    """Return the rows of the requested ids. A dict with one of `content_keys` is a row, not a dict by id."""
+    """Return the rows of the requested ids. A dict with one of `content_keys` is a row, not a dict by id.
+
+    With `has_flags`, what is around the row of one id says with it whether a request was accepted.
+    """
     data = load(text)
     wanted = frozenset(asked)
-    body = unwrap(data, [key for key in ("data", "orders", "refills") if key not in wanted])
+    body = unwrap(data, [key for key in _WRAPPERS if key not in wanted])
+    if singly and len(wanted) == 1:
+        body = _sole_row(body, id_keys)
+    if has_flags and len(wanted) == 1 and isinstance(data, dict) and isinstance(body, dict) and not wanted & set(body):
+        body = {key: data[key] for key in _ANSWER_KEYS if not isinstance(data.get(key, {}), dict | list)} | body
     results: dict[str, Row | RowError] = {}
     contradicted: set[str] = set()
     for row_id, row in _keyed(body, id_keys):
@@ -103,7 +129,7 @@ def _matched(
 
     error = error_text(data) or error_text(body)
     if error:
-        code = classify_error(error)
+        code = classify(error)
         if code in _ROW_CODES and _own_id(body, id_keys):
             return {}  # another order's
         if len(wanted) == 1 and code in _ROW_CODES:
@@ -117,13 +143,28 @@ def _matched(
             return {}
         if len(wanted) == 1 and any(key in body for key in content_keys):
             (only,) = wanted
-            return {only: read(only, body)}
+            result = read(only, body)
+            # A sentence that is no answer is no row: "Maintenance" is about the provider.
+            if _is_answer(result) or any(key in body for key in content_keys if key not in ("message", "msg")):
+                return {only: result}
         nested = next(filter(None, (error_text(body.get(key)) for key in content_keys)), "")
         if nested:
-            raise ProviderRefused(classify_error(nested), nested)
+            raise ProviderRefused(classify(nested), nested)
         if any(isinstance(row, dict) for row in body.values()):
             return {}
-    raise UnreadableAnswer("The answer speaks of none of the ids.")
+        raise UnreadableAnswer(NONE_UNDERSTOOD)
+    raise UnreadableAnswer("The answer is neither a list nor an object.")
+
+
+def _is_answer(result: object) -> bool:
+    return not (isinstance(result, RowError) and result.is_malformed)
+
+
+def _sole_row(body: object, id_keys: tuple[str, ...]) -> object:
+    """Return the row of a list of one, if it names no id; else the body as it is."""
+    rows = body if isinstance(body, list) else [body["0"]] if isinstance(body, dict) and [*body] == ["0"] else []
+    is_sole = len(rows) == 1 and isinstance(rows[0], dict) and not _own_id(rows[0], (*id_keys, "id"))
+    return rows[0] if is_sole else body
 
 
 def _own_id(row: object, id_keys: tuple[str, ...]) -> str:
@@ -157,81 +198,3 @@ def _keyed(body: object, id_keys: tuple[str, ...]) -> list[tuple[str, object]]:
             continue  # its key and its id differ: it may be either order's
         rows.append((own or key_id, row))
     return rows
-
-
-def _malformed(row_id: str) -> RowError:
-    return RowError(row_id, ErrorCode.UNRECOGNIZED, MALFORMED)
-
-
-def _error(row_id: str, row: object, key: str = "") -> RowError | None:
-    """Return the error of a row: a string in its place, an error shape, or an error in its own field."""
-    text = clean_text(row, limit=ERROR_TEXT) if isinstance(row, str) else error_text(row)
-    if not text and key and isinstance(row, dict):
-        text = error_text(row.get(key))
-    return RowError(row_id, classify_error(text), text) if text else None
-
-
-def _status(row_id: str, row: object) -> StatusRow | RowError:
-    if error := _error(row_id, row, "status"):
-        return error
-    if not isinstance(row, dict) or not isinstance(row.get("status"), str):
-        return _malformed(row_id)
-    text = clean_text(row["status"], limit=_STATUS_TEXT)
-    return StatusRow(
-        order_id=row_id,
-        status=_STATUSES.get(_word(text)),
-        status_text=text,
-        charge=parse_number(row.get("charge")),
-        start_count=parse_count(row.get("start_count")),
-        remains=parse_count(row.get("remains")),
-        currency=parse_currency(row.get("currency")),
-    )
-
-
-def _word(text: str) -> str:
-    return "_".join(text.lower().replace("_", " ").replace("-", " ").split())
-
-
-def _is_yes(value: object) -> bool:
-    return parse_flag(value) or (isinstance(value, str) and value.strip().lower() in _YES)
-
-
-def _cancel(row_id: str, row: object) -> CancelAccepted | RowError:
-    value = row.get("cancel") if isinstance(row, dict) else row
-    if _is_yes(value):
-        return CancelAccepted(row_id)
-    if error := _error(row_id, row, "cancel"):
-        return error
-    # A sentence in `success` ("Your order will be cancel asap.") means yes: errors were handled above.
-    if isinstance(row, dict) and is_success(row.get("success")):
-        return CancelAccepted(row_id)
-    if value in (0, "0", False, "false"):
-        return RowError(row_id, ErrorCode.CANCEL_REFUSED, "")
-    return _malformed(row_id)
-
-
-def _refill(row_id: str, row: object) -> RefillAccepted | RowError:
-    if isinstance(row, dict):
-        if error := _error(row_id, row, "refill"):
-            return error
-        value = row.get("refill", row.get("refill_id"))
-    else:
-        value = row
-        # A string with spaces is the order's error; without spaces it is the refill id.
-        if isinstance(row, str) and (" " in row.strip() or classify_error(row) != ErrorCode.UNRECOGNIZED):
-            text = clean_text(row, limit=ERROR_TEXT)
-            return RowError(row_id, classify_error(text), text)
-    if refill_id := parse_id(value):
-        return RefillAccepted(row_id, refill_id)
-    if value is True or (isinstance(row, dict) and is_success(row.get("success"))):
-        return RefillAccepted(row_id, "")
-    return _malformed(row_id)
-
-
-def _refill_status(row_id: str, row: object) -> RefillStatusRow | RowError:
-    value = row.get("status") if isinstance(row, dict) else row
-    text = clean_text(value, limit=_STATUS_TEXT) if isinstance(value, str) else ""
-    status = _REFILL_STATUSES.get(_word(text))
-    if status is None and (error := _error(row_id, row, "status")):
-        return error
-    return RefillStatusRow(row_id, status, text) if text else _malformed(row_id)

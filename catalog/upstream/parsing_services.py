@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from catalog.service_types import known_type
 from catalog.upstream.cleaning import (
-    clean_text,
-    parse_count,
+    clean_name,
     parse_flag,
     parse_id,
-    parse_number,
+    parse_quantity,
+    parse_rate,
 )
 from catalog.upstream.errors import UnreadableAnswer
 from catalog.upstream.loading import load
@@ -28,8 +28,10 @@ class _BadRow(Exception):
     """Reason for skipping a row."""
 
 
-def parse_services(text: str) -> ServiceList:
+def parse_services(text: str, *, currency: str = "") -> ServiceList:
     """Return all services of a list, in its order. A bad row is skipped with its reason.
+
+    `currency` is the provider's, if it is known: in some currencies "15.000" is a rate of 15,000.
 
     Accept a list, {"services": …}, {"data": …} or a dict by id; it may be empty. Raise ProviderRefused or
     UnreadableAnswer.
@@ -51,7 +53,7 @@ def parse_services(text: str) -> ServiceList:
                 raise _BadRow("no usable service id")
             if external_id in seen:
                 raise _BadRow("the id is listed twice")
-            rows.append(_service(external_id, raw))
+            rows.append(_service(external_id, raw, currency))
             seen.add(external_id)
         except _BadRow as problem:
             skipped.append(SkippedRow(position, external_id, str(problem)))
@@ -75,12 +77,12 @@ def _first(raw: dict[str, object], *keys: str) -> object:
     return next((raw[key] for key in keys if raw.get(key) not in _ABSENT), None)
 
 
-def _service(external_id: str, raw: dict[str, object]) -> ServiceRow:
+def _service(external_id: str, raw: dict[str, object], currency: str) -> ServiceRow:
     word = type_word(raw)
-    name = clean_text(raw.get("name"), limit=MAX_NAME)
+    name = clean_name(raw.get("name"), limit=MAX_NAME)
     if not name:
         raise _BadRow("no name")
-    rate = parse_number(raw.get("rate"))
+    rate = parse_rate(raw.get("rate"), currency=currency)
     if rate is None or rate < 0:
         raise _BadRow("the rate is no price")
     # The quantity of a package is 1, and most panels leave its limits out. A word that nobody knows yet may mean one.
@@ -91,7 +93,7 @@ def _service(external_id: str, raw: dict[str, object]) -> ServiceRow:
     return ServiceRow(
         external_id=external_id,
         name=name,
-        category=clean_text(raw.get("category"), limit=MAX_CATEGORY),
+        category=clean_name(raw.get("category"), limit=MAX_CATEGORY),
         type=word,
         rate=rate,
         min=low,
@@ -99,14 +101,14 @@ def _service(external_id: str, raw: dict[str, object]) -> ServiceRow:
         refill=parse_flag(raw.get("refill")),
         cancel=parse_flag(raw.get("cancel")),
         dripfeed=parse_flag(raw.get("dripfeed")),
-        description=clean_text(_first(raw, "desc", "description"), limit=MAX_DESCRIPTION, multiline=True),
+        description=clean_name(_first(raw, "desc", "description"), limit=MAX_DESCRIPTION, multiline=True),
         **read_optional(raw, name=name, low=low, high=high),
     )
 
 
 def _limit(raw: dict[str, object], key: str, default: int | None) -> int:
     value = _first(raw, key)
-    count = default if value is None else parse_count(value)
+    count = default if value is None else parse_quantity(value)
     if count is None or count < 0:
         raise _BadRow(f"{key} is no quantity")
     return count

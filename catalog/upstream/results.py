@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 
@@ -12,6 +12,7 @@ from catalog.upstream.evidence import Evidence
 MALFORMED = "malformed row"
 NOT_ASKED = "not asked for lack of time"
 LIMITED = "it waits: the provider's limit of requests a minute is used up"
+NONE_UNDERSTOOD = "The answer speaks of none of the ids."
 
 
 class OrderStatus(StrEnum):
@@ -82,9 +83,10 @@ class ServiceList:
 class StatusRow:
     """Status of one order.
 
-    `status` is None for words outside the protocol (Fail, Error, …), which `status_text` keeps. `charge` (in the
-    provider's currency), `start_count` and `remains` are None if missing or unreadable. `remains` may be negative or
-    exceed the quantity, as providers send it.
+    `status` is None for words of failure or mere success (Fail, Error, Success) and for unknown ones; `status_text`
+    keeps each word. `charge` (in the provider's currency), `start_count` and `remains` are None if missing or
+    unreadable; `is_unclear` if charge or remains is None because it can be read in two ways. `remains` may be negative
+    or exceed the quantity, as providers send it.
     """
 
     order_id: str
@@ -94,23 +96,31 @@ class StatusRow:
     start_count: int | None
     remains: int | None
     currency: str
+    is_unclear: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RowError:
     """An error or a malformed row (code UNRECOGNIZED) in the answer for one id.
 
-    `order_id` is the requested id: an order's, or a refill's for `refill_statuses`.
+    `order_id` is the requested id: an order's, or a refill's for `refill_statuses`. `excerpt` is what a malformed row
+    holds, for staff.
     """
 
     order_id: str
     code: ErrorCode
     text: str
+    excerpt: str = field(default="", compare=False)
 
     @property
     def is_not_asked(self) -> bool:
         """Return True if this id was certainly not sent: time ran out, or the provider throttled earlier ids."""
         return self.text == NOT_ASKED
+
+    @property
+    def is_understood(self) -> bool:
+        """Return True if the row is about its id: that it is unknown there."""
+        return self.code in (ErrorCode.UNKNOWN_ORDER, ErrorCode.UNKNOWN_REFILL)
 
     @property
     def is_malformed(self) -> bool:

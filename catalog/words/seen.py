@@ -34,11 +34,8 @@ def note_refusal(*, provider: Provider, refusal: Refused, taught: Mapping[str, s
         _alert(provider, f"refused order {order_id} with words that the panel does not know: “{refusal.text}”.")
 
 
-def note_statuses(*, provider: Provider, rows: Iterable[StatusRow | RowError], taught: Mapping[str, str]) -> None:
-    """Count the status words that are not the protocol's own, with an alert for one that nobody knows.
-
-    `rows` are as they were read, before what was taught.
-    """
+def note_statuses(*, provider: Provider, rows: Iterable[StatusRow | RowError]) -> None:
+    """Count the status words that are not the protocol's own. `rows` are as they were read, before what was taught."""
     found: Counter[str] = Counter()
     examples: dict[str, StatusRow] = {}
     for row in rows:
@@ -51,8 +48,6 @@ def note_statuses(*, provider: Provider, rows: Iterable[StatusRow | RowError], t
         times = _times_to_write(provider, word, times) if row.status else times
         if times:
             _count(provider, ProviderWord.About.STATUS, row.status_text, read_as=row.status or "", times=times)
-        if row.status is None and word not in taught:
-            _alert(provider, f"gave order {row.order_id} a status that the panel does not know: “{row.status_text}”.")
 
 
 def taught_words(*, provider: Provider, about: str) -> dict[str, str]:
@@ -68,7 +63,7 @@ def statuses_as_taught(
     if all(isinstance(row, RowError) or _is_protocol(row) for row in answers.values()):
         return answers
     taught = taught_words(provider=provider, about=ProviderWord.About.STATUS)
-    note_statuses(provider=provider, rows=answers.values(), taught=taught)
+    note_statuses(provider=provider, rows=answers.values())
     return {key: status_as_taught(row, taught) for key, row in answers.items()}
 
 

@@ -151,6 +151,9 @@ class OrderAdmin(CancelAdmin):
         if obj is not None and obj.is_end_held:
             [title, about] = sets[-1]
             sets[-1] = (title, {"fields": ("shown_held_end", *about["fields"])})
+        if obj is not None and obj.has_unknown_word:
+            [title, about] = sets[-1]
+            sets[-1] = (title, {"fields": ("shown_unknown_word", *about["fields"])})
         if obj is None or not obj.review_reason:
             return sets
         fields = ("review_reason", "review_note", "review_since", *(("decision",) if awaits_decision(obj) else ()))
@@ -201,6 +204,15 @@ class OrderAdmin(CancelAdmin):
         return (
             f"{order.provider} reports it as {Status(poll.held_status).label} since {moment_text(poll.held_since)}, "
             f"among many others. {refund} is refunded once it says so again."
+        )
+
+    @display(description="Unknown status")
+    def shown_unknown_word(self, order: Order) -> str:
+        poll = order.poll
+        assert poll.unknown_since is not None
+        return (
+            f"{order.provider} gives it the status “{poll.unknown_word}” since {moment_text(poll.unknown_since)}. "
+            "That word is not known here, and nothing was changed."
         )
 
     @display(description="Details")

@@ -24,7 +24,7 @@ from orders.common.poll_queue import poll_soon
 from orders.common.transitions import OrderMoved
 from orders.dispatch.outcomes import PERMANENT
 from orders.dispatch.unknown_refusals import put_in_doubt
-from orders.models import Order, PlacementAttempt
+from orders.models import Order, OrderPoll, PlacementAttempt
 from orders.review import decisions
 from orders.states import MAYBE_ACCEPTED, AttemptOutcome, ReviewReason, Submission
 from panel.accounts.models import User
@@ -71,7 +71,7 @@ class Decided:
 def waiting_for(*, word: ProviderWord) -> Waiting:
     """Return the orders in review for this word, oldest first."""
     if word.about == ProviderWord.About.STATUS:
-        return Waiting([order for order in _in_review(word) if _status_of(order) == word.text], frozenset())
+        return Waiting(_with_status(word), frozenset())
     orders = [order for order in _in_review(word) if masked(order.review_note) == word.text]
     attempts = PlacementAttempt.objects.filter(
         order__in=[order.pk for order in orders], outcome__in=MAYBE_ACCEPTED
@@ -83,21 +83,25 @@ def waiting_for(*, word: ProviderWord) -> Waiting:
 
 
 def _in_review(word: ProviderWord) -> QuerySet[Order]:
-    is_status = word.about == ProviderWord.About.STATUS
-    return (
-        Order.objects.filter(
-            provider=word.provider_id,
-            submission=Submission.ACCEPTED if is_status else Submission.QUEUED,
-            review_reason=ReviewReason.UNKNOWN_STATUS if is_status else ReviewReason.UNKNOWN_ERROR,
-        )
-        .select_related("provider", "customer", "service__upstream")
-        .order_by("review_since", "pk")[:MAX_ORDERS]
+    orders = Order.objects.filter(
+        provider=word.provider_id, submission=Submission.QUEUED, review_reason=ReviewReason.UNKNOWN_ERROR
     )
+    return orders.select_related("provider", "customer", "service__upstream").order_by("review_since", "pk")[
+        :MAX_ORDERS
+    ]
 
 
-def _status_of(order: Order) -> str:
-    """Return the masked status word of an order that is in review for it: its finding ends in the word."""
-    return masked(order.review_finding.partition(":")[2])
+def _with_status(word: ProviderWord) -> list[Order]:
+    """Return the orders that have this status now, and those that are in review for it."""
+    polls = OrderPoll.objects.filter(provider=word.provider_id, unknown_since__isnull=False)
+    found = [pk for pk, text in polls.values_list("pk", "unknown_word") if masked(text) == word.text]
+    reviewed = Order.objects.filter(provider=word.provider_id, review_reason=ReviewReason.UNKNOWN_STATUS)
+    # The finding of such a review ends in the word.
+    found += [
+        pk for pk, text in reviewed.values_list("pk", "review_finding") if masked(text.partition(":")[2]) == word.text
+    ]
+    orders = Order.objects.filter(pk__in=found[:MAX_ORDERS])
+    return list(orders.select_related("provider", "customer", "service__upstream").order_by("pk"))
 
 
 def teach(*, word: ProviderWord, meaning: Meaning | None, actor: User) -> None:

@@ -276,6 +276,12 @@ class Order(Sale, Dispatch, Tracking, Review):
         return poll is not None and poll.held_since is not None
 
     @property
+    def has_unknown_word(self) -> bool:
+        """Return True if its provider gives it a status in a word that is not known here."""
+        poll = getattr(self, "poll", None)
+        return poll is not None and poll.unknown_since is not None
+
+    @property
     def net_charge(self) -> int:
         """Return the charge less the refund, in micro-units."""
         return self.charge - self.refunded

@@ -27,12 +27,16 @@ class OrderPoll(models.Model):
     held_status = models.CharField(max_length=12, blank=True, default="", db_default="")
     held_refund = models.BigIntegerField(null=True, blank=True, help_text="What it would refund in total.")
     held_since = models.DateTimeField(null=True, blank=True)
+    # A status in a word that is not known here, since it or another such word was first answered.
+    unknown_word = models.CharField(max_length=60, blank=True, default="", db_default="")
+    unknown_since = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         indexes = (
             models.Index(fields=("provider", "due_at"), name="poll_due"),
             # Few or none: a wave is rare.
             models.Index(fields=("provider",), condition=Q(held_since__isnull=False), name="poll_held"),
+            models.Index(fields=("provider",), condition=Q(unknown_since__isnull=False), name="poll_unknown"),
         )
 
     def __str__(self) -> str:

@@ -1,7 +1,8 @@
 """Cancels: unsent orders are canceled at once and refunded in full; for sent ones the provider gets a request.
 
 A request moves no money: refunds follow the order's status, which polling reads. A request is claimed and committed,
-then sent, then recorded; sending it twice is harmless. Lock orders before requests.
+then sent, then recorded; sending it twice is harmless. Where no answer that can be read came, the provider may have
+carried it out: the order's status shows it, and nobody is told that it was refused. Lock orders before requests.
 """
 
 from __future__ import annotations
@@ -49,6 +50,9 @@ IN_DOUBT = gettext_lazy(
     "accepted, it is refunded in full."
 )
 
+
+# Of requests that may have been carried out.
+UNCLEAR = "The provider gave no clear answer when it was asked to cancel it. The order's status will show what it did."
 
 NOT_NOW = gettext_lazy(
     "Orders cannot be canceled right now: we are checking which of them were sent. Nothing was changed. Please try "
@@ -195,7 +199,7 @@ def send_cancels(*, provider: Provider) -> tuple[int, queue.Trouble | None]:
     ids = [request.order.upstream_id for request in batch]
     answers, trouble = queue.send_batch(provider, _cancel, ids)
     record_cancels(batch=batch, answers=answers, trouble=trouble)
-    return len(batch), trouble or queue.cut_short(answers)
+    return len(batch), trouble or queue.cut_short(answers) or queue.unclear(ids, answers)
 
 
 def _cancel(client: UpstreamClient, ids: Sequence[str]) -> dict[str, CancelAccepted | RowError]:
@@ -241,8 +245,13 @@ def record_cancels(
             held, ["state", "note", "attempts", "claim_token", "next_action_at", "finished_at"]
         )
         OrderEvent.objects.bulk_create(events)
-        accepted = [request.order_id for request in held if request.state == CancelState.ACCEPTED]
-        poll_soon(order_ids=accepted, due_at=clock.now() + SOON)
+        polled = [
+            request.order_id
+            for request in held
+            if request.state == CancelState.ACCEPTED
+            or _may_be_accepted(answers.get(request.order.upstream_id or ""), trouble)
+        ]
+        poll_soon(order_ids=polled, due_at=clock.now() + SOON)
 
 
 def _decide(request: CancelRequest, answer: CancelAccepted | RowError | None, trouble: queue.Trouble | None) -> str:
@@ -253,6 +262,13 @@ def _decide(request: CancelRequest, answer: CancelAccepted | RowError | None, tr
     if isinstance(answer, RowError) and answer.is_not_asked:
         queue.put_back(request, waiting=CancelState.WAITING)
         return ""
+    if _may_be_accepted(answer, trouble):
+        # It is asked again only if it may not have read the request at all.
+        is_read = isinstance(answer, RowError)
+        if not is_read and queue.put_off(request, waiting=CancelState.WAITING, most=queue.MAX_UNCLEAR_ATTEMPTS):
+            return ""
+        request.state, request.next_action_at, request.note = CancelState.ACCEPTED, None, UNCLEAR
+        return UNCLEAR
     if isinstance(answer, RowError) and _is_refusal(answer, request.order):
         note = queue.in_plain_words(answer, action="to cancel it")
     elif answer is None and queue.is_final(trouble):
@@ -265,6 +281,13 @@ def _decide(request: CancelRequest, answer: CancelAccepted | RowError | None, tr
         note = f"The provider {why} to cancel it. The order goes on."
     queue.end(request, state=CancelState.REFUSED, note=note)
     return note
+
+
+def _may_be_accepted(answer: CancelAccepted | RowError | None, trouble: queue.Trouble | None) -> bool:
+    """Return True if the provider may have carried out the cancel, and did not say so in a way that can be read."""
+    if answer is None:
+        return queue.may_have_acted(trouble) and not queue.is_refused(trouble)
+    return isinstance(answer, RowError) and answer.is_malformed
 
 
 def _is_refusal(error: RowError, order: Order) -> bool:

@@ -6,7 +6,7 @@ The rows are the queue. A claim holds a token and a lease; a worker that lost it
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from functools import reduce
 from operator import or_
@@ -18,7 +18,14 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from catalog.models import Provider
 from catalog.provider_accounts import ProviderUnusable, client_for
 from catalog.upstream.client import UpstreamClient
-from catalog.upstream.errors import PROVIDER_WIDE, ErrorCode, ProviderRefused, UpstreamError, UpstreamUnavailable
+from catalog.upstream.errors import (
+    PROVIDER_WIDE,
+    ErrorCode,
+    ProviderRefused,
+    UnreadableAnswer,
+    UpstreamError,
+    UpstreamUnavailable,
+)
 from catalog.upstream.results import RowError
 from orders.common.backoff import resend_wait
 from orders.common.stops import is_restore_open
@@ -37,6 +44,8 @@ LEASE = timedelta(seconds=120)
 SHORT_WAIT = timedelta(seconds=30)
 # About two hours; then the request fails, and the customer can read why.
 MAX_ATTEMPTS = 8
+# Of a request that may have been carried out, and may be repeated.
+MAX_UNCLEAR_ATTEMPTS = 3
 
 # Addresses and amounts of money: customers must not see the provider's identity or our balance there.
 _REVEALING = re.compile(r"https?:|www\.|@|\w\.[a-z]{2,}|[$€£₹₽]|\d[.,]\d", re.IGNORECASE)
@@ -119,6 +128,16 @@ def cut_short(answers: Mapping[str, object]) -> Trouble | None:
     return UpstreamUnavailable(f"it is too slow, or limits how often we may ask: {left} wait") if left else None
 
 
+def unclear(ids: Collection[str | None], answers: Mapping[str, object]) -> Trouble | None:
+    """Return an error for the owner if answers about some of the ids are missing or cannot be read, else None."""
+    missing = sum(one is not None and one not in answers for one in ids)
+    rows = [answer for answer in answers.values() if isinstance(answer, RowError) and answer.is_malformed]
+    if not missing and not rows:
+        return None
+    shown = f" It answered: {rows[0].excerpt}" if rows and rows[0].excerpt else ""
+    return UnreadableAnswer(f"its answer says nothing of {missing + len(rows)} of {len(ids)} that can be read.{shown}")
+
+
 def is_for_now(code: ErrorCode) -> bool:
     """Return True if the refusal is temporary and says nothing about the request itself."""
     return code in PROVIDER_WIDE
@@ -128,6 +147,11 @@ def is_final(trouble: Trouble | None) -> bool:
     """Return True if the provider clearly refused the whole batch for good."""
     refused = isinstance(trouble, ProviderRefused) and not is_for_now(trouble.code)
     return refused and not may_have_acted(trouble)
+
+
+def is_refused(trouble: Trouble | None) -> bool:
+    """Return True if the provider said no to the whole batch, for good or for now."""
+    return isinstance(trouble, ProviderRefused) and not may_have_acted(trouble)
 
 
 def may_have_acted(trouble: Trouble | None) -> bool:
@@ -153,9 +177,9 @@ def events_of(*, order_id: int, kind: EventKind, text: str, answer: object) -> l
     return events
 
 
-def put_off(row: Row, *, waiting: str) -> bool:
-    """Requeue the row with a growing wait, unsaved; return False after the last attempt."""
-    if row.attempts >= MAX_ATTEMPTS:
+def put_off(row: Row, *, waiting: str, most: int = MAX_ATTEMPTS) -> bool:
+    """Requeue the row with a growing wait, unsaved; return False after `most` attempts."""
+    if row.attempts >= most:
         return False
     row.state = waiting
     row.next_action_at = clock.now() + resend_wait(row.attempts) * jitter()

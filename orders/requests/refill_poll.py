@@ -76,6 +76,7 @@ def poll_provider_refills(*, provider: Provider, seconds: float = ROUND_SECONDS)
     stop_at = time.monotonic() + seconds
     polled = 0
     trouble: queue.Trouble | None = None
+    unread: queue.Trouble | None = None
     while trouble is None and time.monotonic() < stop_at:
         batch = claim_refill_polls(provider=provider)
         if not batch:
@@ -84,12 +85,18 @@ def poll_provider_refills(*, provider: Provider, seconds: float = ROUND_SECONDS)
         result, trouble = _call(provider, ids)
         # Refills not polled keep their claim until it runs out. Those past MAX_AGE end without an answer.
         answered = [refill for refill in batch if refill.upstream_id in result.asked or _age(refill) > MAX_AGE]
+        if result.worked and not any(_is_understood(row) for row in result.answers.values()):
+            unread = queue.unclear(ids, result.answers)
         if answered:
             apply_refill_answers(batch=answered, answers=result.answers)
         polled += len(answered)
     if polled or trouble:
-        queue.update_alert(provider=provider, cause=Cause.REFILL_STATUSES, trouble=trouble)
+        queue.update_alert(provider=provider, cause=Cause.REFILL_STATUSES, trouble=trouble or unread)
     return polled
+
+
+def _is_understood(row: RefillStatusRow | RowError) -> bool:
+    return isinstance(row, RefillStatusRow) or row.is_understood
 
 
 def _call(provider: Provider, ids: Sequence[str]) -> tuple[BatchAnswers[RefillStatusRow], queue.Trouble | None]:

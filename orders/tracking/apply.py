@@ -37,8 +37,9 @@ from orders.requests.cancel import close_cancel_requests
 from orders.review.decisions import ask_for_review, close_resolved_review
 from orders.states import FINAL, EventKind, ReviewReason, Status
 from orders.tracking.end_alerts import alert_recanted, alert_wave
-from orders.tracking.interpret import OrderChange, change_of, is_foreign, without_effect
+from orders.tracking.interpret import OrderChange, ask_about_word, change_of, is_foreign, without_effect
 from orders.tracking.recanted import recants
+from orders.tracking.unknown_words import Unknown, alert_unknown_words, stays, unknown_of
 from orders.tracking.waves import Held, end_of, held_of, held_until, hold_ends
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert
@@ -65,7 +66,8 @@ def apply_answers(
     change, so another provider's order with the same id is safe. `together` are the orders that ended in the same call,
     those of the batch by default.
     """
-    changes = {poll.pk: change_of(order=poll.order, row=_row_of(poll.order, answers)) for poll in batch}
+    now = clock.now()
+    changes = {poll.pk: _change_of(poll, poll.order, answers, now) for poll in batch}
     if together is None:
         together = {pk for pk, change in changes.items() if end_of(change)}
     try:
@@ -79,6 +81,13 @@ def apply_answers(
             return
         log.error("answer not applied", order=batch[0].pk, error=repr(error))
         _retry_soon(batch[0])
+
+
+def _change_of(poll: OrderPoll, order: Order, answers: Answers, now: datetime) -> OrderChange:
+    change = change_of(order=order, row=_row_of(order, answers))
+    if stays(unknown_of(poll, change.unknown_word, now=now), now=now):
+        ask_about_word(change)
+    return change
 
 
 def _retry_soon(poll: OrderPoll) -> None:
@@ -119,7 +128,8 @@ def _apply(
     if touched:
         # The orders may have changed since they were claimed.
         orders = Order.objects.filter(pk__in=touched).order_by("pk").select_for_update()
-        locked = {order.pk: change_of(order=order, row=_row_of(order, answers)) for order in orders}
+        polls = {poll.pk: poll for poll in batch}
+        locked = {order.pk: _change_of(polls[order.pk], order, answers, now) for order in orders}
         held = hold_ends(
             provider=provider, polls=batch, changes=locked, together=together, answers=len(answers), now=now
         )
@@ -140,6 +150,8 @@ def _apply(
         alert_wave(provider)
     if any(change.review == ReviewReason.RECANTED for change in changes.values()):
         alert_recanted(provider)
+    if any(change.unknown_word is not None for change in changes.values()):
+        alert_unknown_words(provider)
     _watch_costs(provider, list(changes.values()))
 
 
@@ -208,9 +220,11 @@ class _Written(NamedTuple):
     held_status: str
     held_refund: int | None
     held_since: datetime | None
+    unknown_word: str
+    unknown_since: datetime | None
 
 
-# How many of the columns each answer writes; the others are about ends that are held.
+# How many of the columns each answer writes; the others are about ends that are held and words that are unknown.
 _USUAL = 4
 
 
@@ -232,6 +246,9 @@ def _written(poll: OrderPoll, change: OrderChange, now: datetime, held: Held | N
         due_at = held_until(held, now=now)
     elif not is_answered:
         held = held_of(poll)
+    unknown = unknown_of(poll, change.unknown_word, now=now)
+    if not is_answered:
+        unknown = Unknown(poll.unknown_word, poll.unknown_since)
     return _Written(
         due_at,
         now if is_answered else poll.checked_at,
@@ -240,24 +257,29 @@ def _written(poll: OrderPoll, change: OrderChange, now: datetime, held: Held | N
         held.status if held else "",
         held.refund if held else None,
         held.since if held else None,
+        *unknown,
     )
 
 
 def _write_polls(batch: Sequence[OrderPoll], written: Mapping[int, _Written]) -> None:
-    """Write the polls; end those that are followed no more. One statement, or two if ends are held or dropped.
+    """Write the polls; end those that are followed no more. One statement, or two if ends are held or words unknown.
 
     A poll that became due by another reason meanwhile, such as a cancel, stays as it is. So does one that somebody
     holds just now: to wait for it could deadlock, and it is polled again when its lease ends.
     """
     pairs = [(poll, written[poll.pk]) for poll in batch]
-    held = [pair for pair in pairs if pair[0].held_since or pair[1].held_since]
-    usual = [pair for pair in pairs if not (pair[0].held_since or pair[1].held_since)]
-    for part, columns in ((usual, _Written._fields[:_USUAL]), (held, _Written._fields)):
+    unusual = [pair for pair in pairs if _is_unusual(pair[0]) or _is_unusual(pair[1])]
+    usual = [pair for pair in pairs if not (_is_unusual(pair[0]) or _is_unusual(pair[1]))]
+    for part, columns in ((usual, _Written._fields[:_USUAL]), (unusual, _Written._fields)):
         rows = [(poll.pk, poll.due_at, after.due_at or poll.due_at, *after[1 : len(columns)]) for poll, after in part]
         update_rows(model=OrderPoll, columns=columns, rows=rows, unmoved=("due_at",), skip_locked=True)
     ended = [poll for poll, after in pairs if after.due_at is None]
     if ended:
         unfollow(polls=ended)
+
+
+def _is_unusual(poll: OrderPoll | _Written) -> bool:
+    return bool(poll.held_since or poll.unknown_since)
 
 
 def _refund(change: OrderChange) -> Refunded | None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from catalog.upstream.currencies import is_same_currency
 from catalog.upstream.results import RowError, StatusRow
+from catalog.upstream.status_words import is_failure, is_success
 from orders.models import Order
 from orders.refunds.policy import Contradiction, Refund, refund_due
 from orders.review.decisions import is_dismissed
@@ -13,8 +15,6 @@ from orders.states import FINAL, ReviewReason, Status, may_follow
 from orders.tracking.recanted import LateAnswer, confirms_end, recants
 from panel.lib.money import MAX_MICROS, MoneyError, convert_up, format_plain, micros_up
 
-# Words for an order that failed. They count as Canceled only if the returned charge is 0.
-FAILED = frozenset({"fail", "failed"})
 # Reviews that a later, clear answer closes.
 CLOSED_BY_ANSWER = (ReviewReason.CONTRADICTION, ReviewReason.UNKNOWN_STATUS, ReviewReason.LOST_UPSTREAM)
 
@@ -24,6 +24,8 @@ class OrderChange:
     """What an answer changes about an order: nothing if the answer is unusable.
 
     `was` and `was_refunded` (micro-units) are the status and refund before. `values` are the columns that change.
+    `unknown_word` is a status that we cannot read, None if there is none: it changes nothing, and is for a person if it
+    stays.
     """
 
     order: Order
@@ -36,6 +38,7 @@ class OrderChange:
     review_note: str = ""
     review_figures: tuple[object, ...] = ()
     closes_review: bool = False
+    unknown_word: str | None = None
     # Set with a review of a recanted end, which holds only if it was the provider's answers that refunded the order.
     late_answer: LateAnswer | None = None
 
@@ -69,7 +72,10 @@ def change_of(*, order: Order, row: StatusRow | RowError | None) -> OrderChange:
         change.values["start_count"] = _bounded(row.start_count)
     status = _status(row, charge)
     if status is None:
-        _add_review(change, ReviewReason.UNKNOWN_STATUS, f"Status: {row.status_text}", (row.status_text,))
+        if is_failure(row.status_text) and row.charge and row.charge > 0:
+            _doubt_failure(change, row, charge)
+        else:
+            change.unknown_word = row.status_text
         return change
     late_answer = LateAnswer(status, row.remains, charge, order.upstream_charge)
     if status != order.status and not may_follow(order.status, status):
@@ -104,6 +110,20 @@ def change_of(*, order: Order, row: StatusRow | RowError | None) -> OrderChange:
     return change
 
 
+def ask_about_word(change: OrderChange) -> None:
+    """Add a review of the unknown word, which stayed."""
+    if change.unknown_word is not None:
+        word = change.unknown_word
+        _add_review(change, ReviewReason.UNKNOWN_STATUS, f"Status: {word}", (word,))
+
+
+def _doubt_failure(change: OrderChange, row: StatusRow, charge: int | None) -> None:
+    """Add a review: the order failed, and was charged."""
+    shown = f"{row.charge} {row.currency}".strip() if charge is None else format_plain(charge)
+    note = f"Status: {row.status_text}. It charged {shown} of an expected {format_plain(change.order.expected_cost)}."
+    _add_review(change, ReviewReason.CONTRADICTION, note, (row.status_text.lower(), shown))
+
+
 def _doubt_end(change: OrderChange, answer: LateAnswer) -> None:
     """Add a review if the answer takes back the end of the order, or close that review if it confirms the end."""
     order = change.order
@@ -127,6 +147,10 @@ def _due(order: Order, row: StatusRow, status: Status, charge: int | None) -> Re
         maybe_delivered = row.remains is None or row.remains < order.quantity
         if maybe_delivered or order.is_package:
             return Contradiction(f"Canceled, and charged {row.charge} {row.currency}, which is not its currency.")
+    # If only the remains are unclear, what was charged decides about a Partial.
+    is_open = charge is None or (status == Status.CANCELED and charge > 0)
+    if row.is_unclear and is_open and status in (Status.CANCELED, Status.PARTIAL):
+        return Contradiction(f"{status.label}, and its remains or charge can be read in two ways.")
     return refund_due(order, status=status, remains=row.remains, upstream_charge=charge)
 
 
@@ -142,10 +166,13 @@ def _contradicted(order: Order) -> bool:
 
 
 def _status(row: StatusRow, charge: int | None) -> Status | None:
+    """Return the status that word and money agree on: failed and not charged, or a success of which nothing remains."""
     if row.status is not None:
         return Status(row.status.value)
-    if charge == 0 and row.status_text.strip().lower() in FAILED:
+    if is_failure(row.status_text) and charge == 0:
         return Status.CANCELED
+    if is_success(row.status_text) and row.remains is not None and row.remains <= 0:
+        return Status.COMPLETED
     return None
 
 
@@ -159,7 +186,7 @@ def _add_review(change: OrderChange, reason: ReviewReason, note: str, figures: t
 
 def is_foreign(order: Order, row: StatusRow) -> bool:
     """Return True if the row's currency is known and differs from the one that the order was sent in."""
-    return bool(row.currency and order.currency) and row.currency.upper() != order.currency.upper()
+    return bool(row.currency and order.currency) and not is_same_currency(row.currency, order.currency)
 
 
 def charge_in_micros(charge: Decimal | None, exchange_rate: int) -> int | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import Count, Min, Q
 from django.db.models.functions import Coalesce
@@ -14,20 +16,23 @@ from orders.common.poll_queue import adopt_unfollowed
 from orders.models import Order
 from orders.states import Submission
 from orders.tracking.end_alerts import refresh_end_alerts
+from orders.tracking.poll import ERRORS_OF_ITS_OWN
+from orders.tracking.unknown_words import refresh_word_alerts
 from panel.alerts.causes import Cause
 from panel.alerts.services import raise_alert, resolve_alert
 from panel.lib import clock
 
-# After this many errors in a row the order itself is to blame; it goes to review in the end.
-ERRORS_OF_ITS_OWN = 3
-
 
 @dataclass(frozen=True, slots=True)
 class PollBacklog:
-    """A provider's open orders: how many, and when the one that waits longest was last polled with success."""
+    """A provider's open orders: how many, and when the one that waits longest was last polled with success.
+
+    `unread` of them got no answer that can be read, several times in a row.
+    """
 
     provider_id: int
     open: int
+    unread: int
     oldest_check: datetime | None
 
     @property
@@ -37,23 +42,33 @@ class PollBacklog:
 
 
 def poll_backlog() -> list[PollBacklog]:
-    """Return a row for each provider with open orders.
+    """Return a row for each provider with open orders. `unread` and `oldest_check` leave out orders in review.
 
-    `oldest_check` leaves out orders in review and orders with repeated errors, which go to review.
+    `oldest_check` leaves out orders with repeated errors, too, which go to review, unless most orders have them: then
+    it is not the orders that are to blame.
     """
+    watched = Q(review_reason="")
+    in_trouble = watched & Q(poll__errors__gte=ERRORS_OF_ITS_OWN)
+    checked = Coalesce("poll__checked_at", "checked_at", "accepted_at", "created_at")
     rows = (
         Order.objects.filter(submission=Submission.ACCEPTED, finished_at=None)
         .values("provider_id")
         .annotate(
             open=Count("pk"),
-            oldest=Min(
-                Coalesce("poll__checked_at", "checked_at", "accepted_at", "created_at"),
-                filter=Q(review_reason="") & (Q(poll=None) | Q(poll__errors__lt=ERRORS_OF_ITS_OWN)),
-            ),
+            watched=Count("pk", filter=watched),
+            unread=Count("pk", filter=in_trouble),
+            oldest=Min(checked, filter=watched & (Q(poll=None) | Q(poll__errors__lt=ERRORS_OF_ITS_OWN))),
+            oldest_unread=Min(checked, filter=in_trouble),
         )
         .order_by("provider_id")
     )
-    return [PollBacklog(row["provider_id"], row["open"], row["oldest"]) for row in rows]
+    return [PollBacklog(row["provider_id"], row["open"], row["unread"], _oldest(row)) for row in rows]
+
+
+def _oldest(row: Mapping[str, Any]) -> datetime | None:
+    most = row["unread"] * 2 > row["watched"]
+    times = [row["oldest"], row["oldest_unread"] if most else None]
+    return min((one for one in times if one is not None), default=None)
 
 
 def watch_polls() -> None:
@@ -62,6 +77,7 @@ def watch_polls() -> None:
     """
     adopt_unfollowed()
     refresh_end_alerts()
+    refresh_word_alerts()
     bound = poll_bound()
     late = {one.provider_id: one for one in poll_backlog() if one.oldest > bound}
     for provider in Provider.objects.all():
@@ -69,13 +85,16 @@ def watch_polls() -> None:
         if one is None:
             resolve_alert(cause=Cause.UNCHECKED, about=provider.pk)
             continue
+        text = (
+            f"{provider.name}: an open order was last checked {_minutes(one.oldest)} min ago; the bound is "
+            f"{_minutes(bound)} min. Nothing is lost: refunds wait until it answers."
+        )
+        if one.unread:
+            text += f" Of {one.open:,} open orders, {one.unread:,} got no answer that can be read."
         raise_alert(
             cause=Cause.UNCHECKED,
             about=provider.pk,
-            text=(
-                f"{provider.name}: an open order was last checked {_minutes(one.oldest)} min ago; the bound is "
-                f"{_minutes(bound)} min. Nothing is lost: refunds wait until it answers."
-            ),
+            text=text,
             level="danger",
         )
 

@@ -3,6 +3,9 @@
 The claim moves `due_at` ahead, so batches do not overlap and a killed worker delays its batch by one lease. One
 process at a time polls a provider, in `max_parallel_polls` lanes. When the provider fails, all lanes stop, and the
 wait before the next round grows with each failure.
+
+Where an answer about many orders says nothing of any of them that is understood, a few are polled one by one. If that
+works, so are the others, a bounded number in each round.
 """
 
 from __future__ import annotations
@@ -17,21 +20,28 @@ from django.db.models import OuterRef, Q, Subquery
 from catalog.models import Provider
 from catalog.provider_accounts import ProviderUnusable, client_for, leave_polling_lane, take_polling_lane
 from catalog.provider_rounds import for_each_provider, in_lanes
-from catalog.upstream.batch_calls import call_in_halves, is_about_us
+from catalog.upstream.batch_calls import BatchAnswers, call_in_halves, is_about_us, is_not_understood
 from catalog.upstream.client import UpstreamClient
-from catalog.upstream.errors import UpstreamError
-from catalog.upstream.results import RowError
+from catalog.upstream.errors import UpstreamError, UpstreamUnavailable
+from catalog.upstream.results import RowError, StatusRow
 from catalog.words.seen import statuses_as_taught
 from orders.models import OrderPoll
 from orders.tracking.apply import apply_answers
 from panel.alerts.causes import Cause
-from panel.alerts.services import raise_alert, resolve_alert
+from panel.alerts.services import raise_alert, resolve_alerts
 from panel.lib import clock
 from panel.lib.claims import claim_due
 
 BATCH = 100
 CLAIM_SECONDS = 120
 ROUND_SECONDS = 20.0
+# Orders that are polled one by one: how many show whether that works, in a batch, and in a round.
+TRIED_SINGLY = 3
+SINGLE_BATCH = 10
+MAX_SINGLE_POLLS = 60
+# After this many errors in a row the order itself is to blame; it goes to review in the end.
+ERRORS_OF_ITS_OWN = 3
+_EXCERPT = 250
 # What an answer is compared with. The other columns of an order take longer to load than all else in a batch.
 _COMPARED = (
     "provider_id",
@@ -42,6 +52,8 @@ _COMPARED = (
     "held_status",
     "held_refund",
     "held_since",
+    "unknown_word",
+    "unknown_since",
     *(
         f"order__{name}"
         for name in (
@@ -101,19 +113,35 @@ def poll_provider(*, provider: Provider, seconds: float = ROUND_SECONDS) -> int:
         poll.run()
     finally:
         leave_polling_lane(provider=provider, failures=poll.failures)
-    if poll.trouble:
-        raise_alert(
-            cause=Cause.POLLING,
-            about=provider.pk,
-            text=f"{provider.name} does not report the status of orders: {poll.trouble}",
+    if poll.unreadable:
+        text = (
+            f"{provider.name} answers about several orders at once in a form that cannot be read. They are polled one "
+            f"by one, at most {MAX_SINGLE_POLLS} in a round."
         )
+        raise_alert(cause=Cause.STATUS_LISTS, about=provider.pk, text=text + _answered(poll.unreadable))
+    if poll.trouble:
+        text = f"{provider.name} does not report the status of orders: {poll.trouble}"
+        raise_alert(cause=Cause.POLLING, about=provider.pk, text=text + _answered(poll.trouble))
     elif poll.polled:
-        resolve_alert(cause=Cause.POLLING, about=provider.pk)
+        is_readable = poll.has_read_list and not poll.unreadable
+        causes = [Cause.POLLING, *([Cause.STATUS_LISTS] if is_readable else [])]
+        resolve_alerts(causes=causes, about=provider.pk)
     return poll.polled
 
 
+def _answered(error: UpstreamError) -> str:
+    """Return the beginning of an answer that is not understood, for the owner. The key is no longer in it."""
+    if error.evidence is None or not is_not_understood(error):
+        return ""
+    return f" It answered: {' '.join(error.evidence.body_excerpt.split())[:_EXCERPT]}"
+
+
 class _Round:
-    """One round over a provider's due orders, in lanes. `trouble` is the error that ended it, if any."""
+    """One round over a provider's due orders, in lanes.
+
+    `trouble` is the error that ended it, if any. `unreadable` is the error of an answer about many orders, since which
+    they are polled one by one.
+    """
 
     def __init__(self, provider: Provider, client: UpstreamClient, *, stop_at: float) -> None:
         self._provider = provider
@@ -124,6 +152,10 @@ class _Round:
         self._ended = False
         self.polled = 0
         self.trouble: UpstreamError | None = None
+        self.unreadable: UpstreamError | None = None
+        # An answer about several orders was understood.
+        self.has_read_list = False
+        self._singles_left = MAX_SINGLE_POLLS
 
     @property
     def failures(self) -> int | None:
@@ -144,18 +176,23 @@ class _Round:
         self._ended = True
 
     def _poll_batches(self) -> None:
-        while self.trouble is None and time.monotonic() < self._stop_at and self._poll_batch(self._batch):
+        while self.trouble is None and time.monotonic() < self._stop_at and self._poll_batch(self._size()):
             pass
+
+    def _size(self) -> int:
+        return self._batch if not self.unreadable else min(SINGLE_BATCH, self._singles_left)
 
     def _poll_batch(self, size: int) -> int:
         """Poll one batch. Return its size; 0 if no order is due or the provider answered nothing."""
-        batch = claim_batch(provider_id=self._provider.pk, size=size)
+        batch = claim_batch(provider_id=self._provider.pk, size=size) if size else []
         if not batch:
             return 0
-        result = call_in_halves(self._client.statuses, [str(poll.order.upstream_id) for poll in batch])
+        result = self._ask([str(poll.order.upstream_id) for poll in batch])
         # Asked one by one, some may have been left for lack of time.
         result.asked -= {one for one, row in result.answers.items() if isinstance(row, RowError) and row.is_not_asked}
-        self.trouble = self.trouble or result.trouble
+        is_alone = len(batch) == 1 and batch[0].errors >= ERRORS_OF_ITS_OWN
+        if not (is_alone and is_not_understood(result.trouble)):
+            self.trouble = self.trouble or result.trouble
         if len(batch) == 1 and result.trouble and not is_about_us(result.trouble):
             # This order itself may cause the error, so it must wait longer, too.
             result.asked.add(str(batch[0].order.upstream_id))
@@ -168,6 +205,40 @@ class _Round:
         with self._counting:
             self.polled += len(answered)
         return len(batch)
+
+    def _ask(self, ids: list[str]) -> BatchAnswers[StatusRow]:
+        """Return the answers about the batch; those that are asked for one by one follow until the round has enough."""
+        if self.unreadable:
+            return self._ask_singly(ids)
+        result = call_in_halves(self._client.clear_statuses, ids, ends_at=is_not_understood)
+        self.has_read_list = self.has_read_list or (result.worked and len(ids) > 1)
+        if result.worked or not is_not_understood(result.trouble) or len(ids) == 1:
+            return result
+        tried = self._ask_singly(ids[:TRIED_SINGLY])
+        if not tried.worked:
+            return result
+        self.unreadable = result.trouble
+        more = self._ask_singly(ids[TRIED_SINGLY:])
+        return BatchAnswers(
+            tried.answers | more.answers, tried.asked | more.asked, worked=True, trouble=tried.trouble or more.trouble
+        )
+
+    def _ask_singly(self, ids: list[str]) -> BatchAnswers[StatusRow]:
+        with self._counting:
+            part = ids[: self._singles_left]
+            self._singles_left -= len(part)
+        result: BatchAnswers[StatusRow] = BatchAnswers()
+        try:
+            result.answers = self._client.statuses_singly(part)
+        except UpstreamError as error:
+            result.trouble = error
+            return result
+        left = {one for one, row in result.answers.items() if isinstance(row, RowError) and row.is_not_asked}
+        result.asked = set(part) - left
+        result.worked = any(isinstance(row, StatusRow) or row.is_understood for row in result.answers.values())
+        if left:
+            result.trouble = UpstreamUnavailable("it is too slow, or gives no answers that can be read")
+        return result
 
 
 def claim_batch(*, provider_id: int, size: int = BATCH) -> list[OrderPoll]:

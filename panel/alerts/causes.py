@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+MAX_DETAIL = 60
+
 
 class Cause(StrEnum):
     """The stored value; "{}" stands for the primary key of the object that the alert is about."""
@@ -35,6 +37,8 @@ class Cause(StrEnum):
     CHARGE_CURRENCY = "provider:{}:charge-currency"
     REQUEST_IDS = "provider:{}:request-ids"
     POLLING = "provider:{}:polling"
+    STATUS_LISTS = "provider:{}:status-lists"
+    STATUS_WORD = "provider:{}:status-word"
     UNCHECKED = "provider:{}:unchecked"
     RECANTED = "provider:{}:recanted"
     WAVE = "provider:{}:wave"
@@ -53,6 +57,6 @@ class Cause(StrEnum):
     STUCK = "drip-feed:{}:stuck"
     DEPOSIT = "deposit:{}"
 
-    def of(self, pk: int | None) -> str:
-        """Return the stored cause for the object with this primary key; None for the whole panel."""
-        return self.format(pk)
+    def of(self, pk: int | None, detail: str = "") -> str:
+        """Return the stored cause for the object with this primary key, None for the whole panel, and a word of it."""
+        return f"{self.format(pk)}:{detail[:MAX_DETAIL]}" if detail else self.format(pk)

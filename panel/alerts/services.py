@@ -16,9 +16,14 @@ from panel.lib import clock
 log = structlog.get_logger(__name__)
 
 
-def raise_alert(*, cause: Cause, about: int | None = None, text: str, level: str = Alert.Level.WARNING) -> None:
-    """Open an alert, or count once more on the open one with its cause. `about` is the primary key of the object."""
-    stored, now = cause.of(about), clock.now()
+def raise_alert(
+    *, cause: Cause, about: int | None = None, detail: str = "", text: str, level: str = Alert.Level.WARNING
+) -> None:
+    """Open an alert, or count once more on the open one with its cause.
+
+    `about` is the primary key of the object. With `detail`, a word, an object has an alert of each word.
+    """
+    stored, now = cause.of(about, detail), clock.now()
     if _count_again(stored, text):
         return
     try:
@@ -40,7 +45,13 @@ def _count_again(cause: str, text: str) -> bool:
 
 def resolve_alert(*, cause: Cause, about: int | None = None) -> None:
     """Close the open alert of `cause` about this object, if there is one."""
-    Alert.objects.filter(cause=cause.of(about), resolved_at=None).update(resolved_at=clock.now())
+    resolve_alerts(causes=[cause], about=about)
+
+
+def resolve_alerts(*, causes: Iterable[Cause], about: int | None = None) -> None:
+    """Close the open alerts of `causes` about this object, in one statement."""
+    opened = Alert.objects.filter(cause__in=[cause.of(about) for cause in causes], resolved_at=None)
+    opened.update(resolved_at=clock.now())
 
 
 def open_texts(*, causes: Iterable[Cause], about: int) -> list[str]:

@@ -9,17 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple
 
 from django.conf import settings
 from django.db.models import QuerySet
 
 from orders.models import DripFeed, Order, Refill
+from orders.requests.refill_poll import MAX_AGE
 from orders.selectors import orders_of
 from orders.states import FINAL, DripState, RefillState, Status, is_end_undecided
 from panel.accounts.models import User
 from panel.api.errors import BAD_ORDER, BAD_REFILL
 from panel.api.params import Params, read_ids, shown_id
+from panel.lib import clock
 from panel.lib.money import ceil_div, format_plain, refund_for
 
 _REFILL_STATUS: dict[str, str] = {
@@ -30,7 +33,7 @@ _REFILL_STATUS: dict[str, str] = {
     RefillState.COMPLETED: "Completed",
     RefillState.REJECTED: "Rejected",
     RefillState.REFUSED: "Rejected",
-    RefillState.UNFOLLOWED: "In progress",  # The provider gave no id to track it by.
+    RefillState.UNFOLLOWED: "In progress",
 }
 
 
@@ -93,7 +96,17 @@ def refill_status(*, customer: User, params: Params) -> object:
 def read_refills(*, customer: User, ids: Collection[int]) -> dict[int, str]:
     """Return the statuses of those of `ids` that are the customer's refills, in one query."""
     refills = Refill.objects.filter(order__customer=customer, pk__in=ids).order_by()
-    return {pk: _REFILL_STATUS[state] for pk, state in refills.values_list("pk", "state")}
+    rows = refills.values_list("pk", "state", "upstream_id", "created_at")
+    return {pk: _refill_word(state, upstream_id, created_at) for pk, state, upstream_id, created_at in rows}
+
+
+def _refill_word(state: str, upstream_id: str, created_at: datetime) -> str:
+    """Return the protocol's word. A refill that is followed no more is over: a program would wait for it for ever.
+
+    One without an id was never followed, and is as if under way for as long as others are followed.
+    """
+    is_over = upstream_id or clock.now() - created_at > MAX_AGE
+    return "Rejected" if state == RefillState.UNFOLLOWED and is_over else _REFILL_STATUS[state]
 
 
 def read_statuses(*, customer: User, ids: Collection[int]) -> dict[int, dict[str, str]]:

@@ -22,6 +22,21 @@ EXAMPLES: list[Any] = [
     *([{"order": 1, "cancel": {"error": "x"}}, {"order": 2, "cancel": 1}], {"1": 1, "2": "Incorrect order ID"}),
     *([{"order": 1, "refill": 55}, {"order": 2, "refill": {"error": "x y"}}], {"1": {"refill": "55"}, "2": "56"}),
     *([{"refill": 1, "status": "Completed"}, {"refill": 2, "status": "Rejected"}], {"1": "Completed"}),
+    *([STATUS], {"result": {"1": STATUS}}, {"order": STATUS}, {"1": {**STATUS, "status": 3, "remains": "1.000"}}),
+    *({"1": {**STATUS, "status": "Отменён", "charge": "1,234"}}, {"statuses": [{"id": 1, **STATUS, "status": "Done"}]}),
+    *(
+        [{"order": 1, "cancel": {"status": 1}}],
+        {"1": {"cancel": "requested"}},
+        {"success": True, "data": {"order": "1"}},
+    ),
+    *({"status": "Success", "message": "Cancel request received"}, {"refill": {"id": 55, "status": "Pending"}}),
+    *(
+        {"success": False, "data": {"message": "Order can not be canceled"}},
+        {"status": "done"},
+        {"refill": "requested"},
+    ),
+    *({"balance": {"amount": "98.5", "currency": "TL"}}, {"user": {"balance": "Rp15.000"}}, {"balance": {"USD": "9"}}),
+    *([{**SERVICE, "name": "A &amp; B", "min": "1.000", "max": "10K", "rate": "S$1.2"}], {"Balance": "98.5 USD"}),
     *(STATUS, {"success": "Your order will be cancelled asap."}, {"refill": {"error": "Incorrect order ID"}}),
 ]
 
@@ -55,6 +70,17 @@ VALUES = [
     *('"1,234.56"', '"1.234,5"', '"12,5"', '"$0.50"', '"-$-1"', '"1 234"', '"0x10"', '"\u0663"', '"1_0"', '"-"', '"."'),
     *(f'"{"x" * 20_000}"', f'"{"İ" * 90}"', f'"{"ß" * 8}"', f'"{_BIDI}a"', f'"{" " * 9_000}a"'),
     *("[" * 50 + "]" * 50, '{"a":' * 50 + "1" + "}" * 50, '{"data":' * 50 + "1" + "}" * 50),
+    *(
+        '"1.000"',
+        '"10K"',
+        '"9M"',
+        '"Rp15.000"',
+        '"&#0;&amp;#x202e;"',
+        '"İptal"',
+        '"رد"',
+        '"999999999999999K"',
+        '"1e9M"',
+    ),
     *('"Array"', '"success"', '"null"', '"Fail"', '"Canceled"', '"In progress"', '"Incorrect order ID"', '"1, 2"'),
 ]
 TOO_DEEP = ["[" * 2_000 + "]" * 2_000, '{"data":' * 2_000 + "1" + "}" * 2_000]

@@ -9,6 +9,7 @@ import random
 import unicodedata
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from catalog.upstream.judging import judge_add
 from catalog.upstream.parsing import parse_add, parse_balance
 from catalog.upstream.parsing_many import (
     parse_cancels,
+    parse_clear_statuses,
     parse_refill_statuses,
     parse_refills,
     parse_statuses,
@@ -34,10 +36,15 @@ PARSERS: list[Callable[[str], Any]] = [
     parse_add,
     parse_balance,
     parse_services,
+    partial(parse_services, currency="IDR"),
+    partial(parse_balance, currency="IDR"),
     *(
-        (lambda text, parse=parse: parse(text, ASKED))
+        (lambda text, parse=parse, asked=asked: parse(text, asked))
         for parse in (parse_statuses, parse_cancels, parse_refills, parse_refill_statuses)
+        for asked in (ASKED, ASKED[:1])
     ),
+    lambda text: parse_clear_statuses(text, ASKED, currency="IDR"),
+    lambda text: parse_statuses(text, ASKED[:1], singly=True),
 ]
 KEYS = st.text(max_size=5) | st.sampled_from(
     [*("order", "order_id", "id", "orders", "data", "services", "service", "error", "Error")]
@@ -71,7 +78,7 @@ HTTP_STATUSES = [200, 201, 302, 400, 429, 500]
 SEEDS, BODIES = range(10), 1_000
 BIDI = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 MAX_LENGTHS = {"name": 500, "category": 200, "type": 60, "description": 5_000, "currency": 8, "status_text": 60}
-MAX_LENGTHS |= {"text": 500, "reason": 520}
+MAX_LENGTHS |= {"text": 500, "reason": 520, "excerpt": 200}
 
 
 @contextlib.contextmanager

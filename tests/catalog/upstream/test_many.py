@@ -181,7 +181,9 @@ def test_statuses_when_call_failed_then_refused() -> None:
         ("Refunded", OrderStatus.CANCELED),
         ("Fail", None),
         ("Error", None),
-        ("Awaiting", None),
+        ("Awaiting", OrderStatus.PENDING),
+        ("Success", None),
+        ("Baking", None),
     ],
 )
 def test_status_when_in_any_words_then_normalized_and_text_kept(word: str, expected: OrderStatus | None) -> None:
@@ -200,7 +202,7 @@ def test_status_when_remains_is_unusual_then_none_or_as_sent(remains: Any, expec
     assert isinstance(answered, StatusRow) and (answered.remains is None) is (expected is None)
 
 
-@pytest.mark.parametrize("row", [None, 5, [], {}, {"charge": "1"}, {"status": None}, {"status": 5}])
+@pytest.mark.parametrize("row", [None, 5, [], {}, {"charge": "1"}, {"status": None}, {"status": True}])
 def test_status_when_row_malformed_then_error_only_for_its_order(row: Any) -> None:
     answered = parse_statuses(json.dumps({"133": FULL, "416": row}), ["133", "416"])
     assert answered["133"] == status("133")

@@ -91,13 +91,13 @@ def test_orders_when_they_shall_be_polled_soon_then_only_open_ones(customer, ser
 def test_poll_when_due_sooner_during_its_call_then_it_stays_so(upstream, customer, service, monkeypatch):
     """A cancel that the provider accepted meanwhile waited for up to an hour."""
     [order] = create_accepted(customer, service)
-    call = UpstreamClient.statuses
+    call = UpstreamClient.clear_statuses
 
     def meanwhile(self: UpstreamClient, ids: list[str]) -> object:
         poll_soon(order_ids=[order.pk], due_at=NOW)
         return call(self, ids)
 
-    monkeypatch.setattr(UpstreamClient, "statuses", meanwhile)
+    monkeypatch.setattr(UpstreamClient, "clear_statuses", meanwhile)
     poll_now()
     assert fresh(order).poll.due_at == NOW
 

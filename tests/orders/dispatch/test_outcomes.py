@@ -93,6 +93,8 @@ def test_id_when_its_order_ended_long_ago_then_the_same_rule(upstream, known, ot
 
 def test_known_order_when_in_another_review_then_that_gives_way(upstream, known, other, service):
     """The other review closes by an answer, which must not be believed."""
+    set_and_poll(upstream, known, status="Odd")
+    OrderPoll.objects.update(unknown_since=timezone.now() - timedelta(days=2))
     assert set_and_poll(upstream, known, status="Odd").review_reason == ReviewReason.UNKNOWN_STATUS
     make.order(other, service, quantity=200)
     submit_all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from orders.dispatch.submit import submit_due_orders
 from orders.reckoning.currency import stop_foreign_currencies
 from orders.states import StopReason
 from orders.tasks import reckon_providers
+from panel.alerts.models import Alert
 from panel.lib.money import EXCHANGE_ONE
 from panel.sandbox.http import faults
 from panel.sandbox.server import SandboxServer
@@ -52,6 +54,26 @@ def test_balance_when_currency_is_set_right_then_no_stop(provider: Any, upstream
     Provider.objects.update(currency="TRY")
     convert_rates(provider_id=provider.pk, was=EXCHANGE_ONE, now=EXCHANGE_ONE)  # It clears what the balance said.
     stop_foreign_currencies()
+    assert not open_stops().exists()
+
+
+@pytest.mark.parametrize(
+    ("answered", "is_set_up_with"),
+    [("USDT", "USD"), ("USDC", "usd"), ("US Dollar", "USD"), ("USD", "USDT"), ("TL", "TRY"), ("Rupiah", "IDR")],
+)
+def test_balance_when_the_same_money_by_another_name_then_no_stop(
+    customer: Any, service: Any, provider: Any, upstream: SandboxServer, answered: str, is_set_up_with: str
+) -> None:
+    Provider.objects.update(currency=is_set_up_with)
+    provider.refresh_from_db()
+    body = json.dumps({"balance": {"amount": "98.5", "currency": answered}}).encode()
+    upstream.inject(faults.Fault(action="balance", body=body, times=None))
+    check_balance(provider=provider)
+    reckon_providers()
+    assert not open_stops().exists() and not Alert.objects.filter(resolved_at=None).exists()
+    [order] = create_accepted(customer, service)
+    row = {"status": "In progress", "start_count": "0", "remains": "100", "charge": "0.2", "currency": answered}
+    assert set_and_poll(upstream, order, answer=row).upstream_charge == 200_000
     assert not open_stops().exists()
 
 

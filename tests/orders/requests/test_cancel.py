@@ -24,6 +24,7 @@ from orders.dispatch.submit import claim_next
 from orders.models import CancelRequest, Order, OrderEvent, OrderPoll
 from orders.requests.bulk import MAX_STAFF_ORDERS, StaffReason, TooMany, cancel_as_staff, plan_staff_cancels
 from orders.requests.cancel import (
+    UNCLEAR,
     CancelOutcome,
     TooLate,
     cancel_order,
@@ -48,6 +49,7 @@ from tests.scenes import (
     nothing_changes,
     poll_now,
     refunds_of,
+    set_and_poll,
     statements,
     submit_now,
     use_short_timeouts,
@@ -275,6 +277,8 @@ TROUBLE = [
     faults.reply(body=b'{"error": "Too many requests"}', action="cancel", times=None),
     faults.reply(status=429, body=b"slow down", action="cancel", times=None),
     faults.reply(body=b'{"error": "Invalid API key"}', action="cancel", times=None),
+]
+UNCLEAR_ANSWERS = [
     faults.reply(body=b"<html>maintenance</html>", action="cancel", times=None),
     faults.reply(status=503, body=b"", action="cancel", times=None),
     faults.reply(body=b"[]", action="cancel", times=None),
@@ -304,6 +308,98 @@ def test_request_when_unanswered_then_it_waits_longer_and_ends(upstream, custome
     assert (send_now(), fresh(order).status) == (0, Status.PENDING)
 
 
+@pytest.mark.usefixtures("frozen_clock")
+@pytest.mark.parametrize("fault", UNCLEAR_ANSWERS, ids=lambda one: f"{one.end}-{one.status}-{one.body!r}"[:40])
+def test_request_when_maybe_accepted_then_the_status_decides(upstream, provider, customer, order, fault):
+    """A cancel that the provider had accepted was asked for eight times, and told as refused."""
+    cancel_order(order=order, actor=customer)
+    upstream.inject(fault)
+    upstream.clear_requests()
+    for _ in range(2):
+        send_now()
+        assert request_of(order).state == CancelState.WAITING
+        # Meanwhile the order itself may show it.
+        assert fresh(order).poll.due_at == timezone.now() + timedelta(seconds=10)
+    send_now()
+    request = request_of(order)
+    assert (request.state, request.note, public_texts(order)[1:]) == (CancelState.ACCEPTED, UNCLEAR, [UNCLEAR])
+    assert (send_now(), fresh(order).status, may_cancel(order)) == (0, Status.PENDING, False)
+    assert len({one.params.get("orders") for one in upstream.requests_of("cancel")}) == 1
+    assert Alert.objects.filter(cause=f"provider:{provider.pk}:cancel", resolved_at=None).exists()
+    set_and_poll(upstream, order, status="Canceled", remains=100, charge="0")
+    assert (refunds_of(order), request_of(order).state) == ([250_000], CancelState.ENDED)
+
+
+ACCEPTED = [
+    lambda pk: [{"order": pk, "cancel": {"status": 1}}],
+    lambda pk: {pk: {"cancel": "requested"}},
+    lambda pk: {"status": "Success", "message": "Cancel request received"},
+    lambda pk: {"success": True, "data": {"order": pk}},
+    lambda pk: {"cancel": {"id": 7, "status": "Pending"}},
+]
+
+
+@pytest.mark.parametrize("shape", ACCEPTED)
+def test_request_when_accepted_in_any_shape_then_asked_once(upstream, provider, customer, order, shape):
+    """Eight of eight such answers were told as refused, after the provider had been asked eight times."""
+    cancel_order(order=order, actor=customer)
+    body = json.dumps(shape(order.upstream_id)).encode()
+    upstream.inject(faults.reply(body=body, action="cancel", times=None))
+    upstream.clear_requests()
+    for _ in range(9):
+        send_now()
+    request = request_of(order)
+    assert (request.state, request.note, len(upstream.requests_of("cancel"))) == (CancelState.ACCEPTED, "", 1)
+    assert public_texts(order)[1:] == ["The provider was asked to cancel it"]
+    assert not Alert.objects.exists()
+
+
+def test_request_when_refused_in_nested_words_then_these_are_told(upstream, customer, order):
+    known_for_long(order)
+    cancel_order(order=order, actor=customer)
+    body = b'{"success": false, "data": {"message": "Order can not be canceled"}}'
+    upstream.inject(faults.reply(body=body, action="cancel", times=None))
+    upstream.clear_requests()
+    send_now()
+    request = request_of(order)
+    note = "The provider refused to cancel it: Order can not be canceled."
+    assert (request.state, request.note) == (CancelState.REFUSED, note)
+    assert len(upstream.requests_of("cancel")) == 2
+
+
+NOT_UNDERSTOOD = [
+    {"cancel": {"code": 7}},
+    {"cancel": "Hmm"},
+    {"status": "Success", "message": "Order cannot be canceled"},
+    {"status": "Processing"},
+]
+
+
+@pytest.mark.parametrize("row", NOT_UNDERSTOOD, ids=str)
+@pytest.mark.parametrize(
+    "wrapped", [lambda pk, row: row, lambda pk, row: {pk: row}, lambda pk, row: [{"order": pk, **row}]]
+)
+def test_answer_when_not_understood_then_asked_once_and_told(upstream, provider, customer, order, row, wrapped):
+    cancel_order(order=order, actor=customer)
+    body = json.dumps(wrapped(order.upstream_id, row)).encode()
+    upstream.inject(faults.reply(body=body, action="cancel", times=None))
+    upstream.clear_requests()
+    for _ in range(3):
+        send_now()
+    request = request_of(order)
+    assert (request.state, request.note, len(upstream.requests_of("cancel"))) == (CancelState.ACCEPTED, UNCLEAR, 1)
+    alert = Alert.objects.get(cause=f"provider:{provider.pk}:cancel", resolved_at=None)
+    assert "can be read" in alert.text and "It answered: {" in alert.text
+
+
+def test_page_when_the_answer_was_unclear_then_it_says_so(signed_in, upstream, customer, order):
+    cancel_order(order=order, actor=customer)
+    upstream.inject(faults.reply(body=b'{"cancel": {"code": 7}}', action="cancel"))
+    send_now()
+    page = signed_in.get(reverse("order_detail", args=[order.pk])).content.decode()
+    assert "gave no clear answer" in page and "We are finding out." in page
+
+
 def test_request_when_the_provider_is_back_then_the_alert_resolves(upstream, provider, customer, order):
     upstream.inject(faults.drop_before("cancel"))
     cancel_order(order=order, actor=customer)
@@ -330,7 +426,7 @@ def test_batch_when_one_row_is_bad_then_the_others_are_recorded(upstream, custom
     ]
     upstream.inject(faults.reply(body=json.dumps(rows).encode(), action="cancel"))
     assert send_now() == 6
-    expected = ["accepted", "refused", "waiting", "waiting", "waiting", "accepted"]
+    expected = ["accepted", "refused", "accepted", "waiting", "waiting", "accepted"]
     assert [request_of(one).state for one in made] == expected
     assert len(upstream.requests_of("cancel")) == 1
 

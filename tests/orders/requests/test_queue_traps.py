@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from catalog.models import Provider
 from orders.models import CancelRequest, Order, OrderEvent, Refill
-from orders.requests.cancel import cancel_order
+from orders.requests.cancel import UNCLEAR, cancel_order
 from orders.requests.refill import RefillRefused, may_refill, request_refill
 from orders.requests.refill_poll import poll_due_refills
 from orders.requests.send import send_due_requests
@@ -114,10 +114,7 @@ def test_cancels_when_one_id_crashes_provider_then_others_canceled(upstream, cus
     for _ in range(8):
         send_now()
     crashed = CancelRequest.objects.get(order=orders[2])
-    assert (crashed.state, crashed.note) == (
-        CancelState.REFUSED,
-        "The provider did not answer when it was asked to cancel it. The order goes on.",
-    )
+    assert (crashed.state, crashed.note) == (CancelState.ACCEPTED, UNCLEAR)
 
 
 def test_cancels_when_throttled_then_unsent_ones_keep_their_attempts(upstream, customer, service, monkeypatch):

@@ -243,6 +243,42 @@ def test_refill_when_accepted_without_an_id_then_unfollowed(upstream, order, ref
     assert (send_now(), poll_refills_now(), calls_of(upstream)) == (0, 0, 1)
 
 
+TAKEN = [
+    (lambda pk: {"status": "Success", "message": "Your order was added for refill"}, "unfollowed", ""),
+    (lambda pk: {"refill": {"id": 55, "status": "Pending"}}, "pending", "55"),
+    (lambda pk: [{"order": pk, "refill": {"id": 55}}], "pending", "55"),
+    (lambda pk: {"status": "success", "data": {"refill_id": "55"}}, "pending", "55"),
+    (lambda pk: {pk: {"refill": "requested"}}, "unfollowed", ""),
+]
+
+
+@pytest.mark.parametrize(("shape", "state", "refill_id"), TAKEN)
+def test_refill_when_taken_in_any_shape_then_sent_once(upstream, order, refill, shape, state, refill_id):
+    upstream.inject(says(shape(order.upstream_id), times=None))
+    for _ in range(9):
+        send_now()
+    assert (read(refill).state, read(refill).upstream_id, calls_of(upstream)) == (state, refill_id, 1)
+    assert not Alert.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("word", "state"),
+    [("Cancelled", "rejected"), ("Error", "rejected"), ("done", "completed"), ("Success", "completed")],
+)
+def test_poll_when_in_other_words_then_the_refill_ends(upstream, accepted, word, state):
+    upstream.inject(says({"status": word}, "refill_status", times=None))
+    poll_refills_now()
+    assert read(accepted).state == state
+
+
+def test_poll_when_nothing_can_be_read_then_said_at_once(upstream, provider, accepted):
+    upstream.inject(says([{"status": "Completed"}, {"status": "Completed"}], "refill_status", times=None))
+    poll_refills_now()
+    alert = Alert.objects.get(cause=f"provider:{provider.pk}:refill status", resolved_at=None)
+    assert "can be read" in alert.text
+    assert (read(accepted).state, read(accepted).poll_errors) == (RefillState.PENDING, 1)
+
+
 REFUSALS = [
     ("Refill is disabled for this service", "The provider refused the refill: Refill is disabled for this service."),
     ("less than 24 hours ago", "The provider refused the refill: less than 24 hours ago."),
@@ -313,6 +349,10 @@ MAYBE_SENT = [
     faults.reply(body=b'{"refill": 0.5}', action="refill", processed=True),
     faults.reply(status=503, body=b"busy", action="refill", processed=True),
     faults.reply(status=500, body=b'{"error": "Oops"}', action="refill", processed=True),
+    faults.reply(status=500, body=b'{"message": "Refill failed"}', action="refill", processed=True),
+    faults.reply(status=502, body=b'{"refill": "rejected"}', action="refill", processed=True),
+    faults.reply(status=408, body=b'{"refill": "rejected"}', action="refill", processed=True),
+    faults.reply(status=500, body=b'{"error": "Incorrect order ID"}', action="refill", processed=True),
 ]
 
 

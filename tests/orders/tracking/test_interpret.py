@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from catalog.upstream import status_words
 from catalog.upstream.parsing_many import parse_statuses
 from catalog.upstream.results import RowError
 from orders.models import Order
@@ -43,7 +44,7 @@ class PolledOrder:
         )
 
     def apply(self, row: Any) -> tuple[str, str, str]:
-        """Apply the answer; return the status, the total refund and the review reason."""
+        """Apply the answer; return the status, the total refund, and the review reason or that the word is unknown."""
         order = self.order
         [answer] = parse_statuses(json.dumps({"77": row}), ["77"]).values()
         if isinstance(answer, RowError):
@@ -60,7 +61,8 @@ class PolledOrder:
             order.review_finding = finding_of(change.review, change.review_figures)
         elif change.closes_review:
             order.review_reason = order.review_note = order.review_finding = ""
-        return order.status, shown(order.refunded), order.review_reason
+        doubt = order.review_reason if change.unknown_word is None else order.review_reason or "unknown word"
+        return order.status, shown(order.refunded), doubt
 
 
 def dismiss(order: Order) -> None:
@@ -96,17 +98,18 @@ ANSWERS = [
     # A failed order is canceled only if nothing was charged.
     (status_row("Fail", "100", "0"), "canceled", "0.25", ""),
     (status_row("Failed", None, "0.00"), "canceled", "0.25", ""),
-    (status_row("Fail", "100", "0.000001"), "pending", "0", "unknown_status"),
-    (status_row("Fail", "100", "0.2"), "pending", "0", "unknown_status"),
-    (status_row("Fail", "100", None), "pending", "0", "unknown_status"),
-    (status_row("Fail", "100"), "pending", "0", "unknown_status"),
-    (status_row("Fail", "100", "-0.2"), "pending", "0", "unknown_status"),
-    (status_row("Rejected", "100", "0"), "pending", "0", "unknown_status"),
-    (status_row("Awaiting", "0", "0.2"), "pending", "0", "unknown_status"),
+    (status_row("Fail", "100", "0.000001"), "pending", "0", "contradiction"),
+    (status_row("Fail", "100", "0.2"), "pending", "0", "contradiction"),
+    (status_row("Fail", "100", None), "pending", "0", "unknown word"),
+    (status_row("Fail", "100"), "pending", "0", "unknown word"),
+    (status_row("Fail", "100", "-0.2"), "pending", "0", "unknown word"),
+    (status_row("Rejected", "100", "0"), "canceled", "0.25", ""),
+    (status_row("Awaiting", "0", "0.2"), "pending", "0", ""),
     # A row without a status changes nothing.
     (status_row(None, "40", "0.12"), "pending", "0", "bad row"),
-    (status_row(4, "40", "0.12"), "pending", "0", "bad row"),
-    (status_row("", "40", "0.12"), "pending", "0", "unknown_status"),
+    (status_row(4, "40", "0.12"), "pending", "0", "unknown word"),
+    (status_row(True, "40", "0.12"), "pending", "0", "bad row"),
+    (status_row("", "40", "0.12"), "pending", "0", "unknown word"),
     (status_row("Partial", "40", "0.12", error="Incorrect order ID"), "pending", "0", "bad row"),
     ("Partial", "pending", "0", "bad row"),
     (None, "pending", "0", "bad row"),
@@ -244,18 +247,18 @@ STORIES = {
         (status_row("Canceled", "100", "0"), "canceled", "0.25", ""),
     ],
     "A word never seen before, then one that is known": [
-        (status_row("Awaiting", "100", "0"), "pending", "0", "unknown_status"),
+        (status_row("Baking", "100", "0"), "pending", "0", "unknown word"),
         (status_row("In progress", "90", "0.2"), "in_progress", "0", ""),
         (status_row("Completed", "0", "0.2"), "completed", "0", ""),
     ],
     "It fails late, and charged nothing": [
         (status_row("In progress", "90", "0.2"), "in_progress", "0", ""),
-        (status_row("Fail", "90", "0.02"), "in_progress", "0", "unknown_status"),
+        (status_row("Fail", "90", "0.02"), "in_progress", "0", "contradiction"),
         (status_row("Fail", "90", "0"), "canceled", "0.25", ""),
     ],
     "It fails after it was delivered": [
         (status_row("Completed", "0", "0.2"), "completed", "0", ""),
-        (status_row("Failed", "0", "0.2"), "completed", "0", "unknown_status"),
+        (status_row("Failed", "0", "0.2"), "completed", "0", "contradiction"),
         (status_row("Failed", "0", "0"), "canceled", "0.25", ""),
     ],
     "A bad row in between changes nothing": [
@@ -300,7 +303,7 @@ def test_charge_when_in_another_currency_then_sent_rate_is_used():
     assert followed.apply(status_row("Partial", "40", "0.24")) == ("partial", "0.1", "")
     assert followed.order.upstream_charge == 120_000
     # A third of a micro-unit becomes a whole one: costs are rounded up.
-    assert PolledOrder(rate=EXCHANGE_ONE // 3).apply(status_row("Fail", "100", "0.000001"))[2] == "unknown_status"
+    assert PolledOrder(rate=EXCHANGE_ONE // 3).apply(status_row("Fail", "100", "0.000001"))[2] == "contradiction"
 
 
 @pytest.mark.parametrize("remains", [None, 60, 100])
@@ -354,20 +357,72 @@ def test_manual_close_when_provider_repeats_answer_then_unchanged():
     assert followed.apply(status_row("Partial", "50", "0.1")) == ("partial", "0.125", "")
 
 
-@pytest.mark.parametrize(
-    ("first", "again"),
-    [
-        (status_row("Awaiting", "100", "0"), status_row("Awaiting", "100", "0")),
-        (status_row("Fail", "100", "0.2"), status_row("Fail", "90", "0.2")),
-    ],
-)
-def test_unknown_status_when_dismissed_then_it_is_not_reviewed_again(first, again):
+def test_failure_when_its_charge_was_dismissed_then_not_reviewed_again():
     followed = PolledOrder()
-    assert followed.apply(first)[2] == "unknown_status"
-    order = followed.order
-    dismiss(order)
-    assert followed.apply(again)[2] == ""
-    assert followed.apply(status_row("Another", "100", "0"))[2] == "unknown_status"
+    assert followed.apply(status_row("Fail", "100", "0.2"))[2] == "contradiction"
+    dismiss(followed.order)
+    assert followed.apply(status_row("Fail", "90", "0.2")) == ("pending", "0", "")
+    assert followed.apply(status_row("Fail", "90", "0.1")) == ("pending", "0", "contradiction")
+
+
+def test_failure_when_charged_then_only_a_clear_answer_refunds():
+    """A Canceled without a charge would have refunded all of an order that was charged."""
+    followed = PolledOrder()
+    followed.apply(status_row("Dibatalkan", "100", "0.2"))
+    assert followed.apply(status_row("Canceled")) == ("canceled", "0", "contradiction")
+    assert followed.apply(status_row("Canceled", "100", "0")) == ("canceled", "0.25", "")
+
+
+WORDS = [
+    # Of failure: canceled if nothing was charged.
+    *((word, "100", "0", "canceled", "0.25", "") for word in ("Error", "Rejected", "Declined", "Cancelled by admin")),
+    *((word, "100", "0", "canceled", "0.25", "") for word in ("Gagal", "İptal Edildi", "Отменён", "مرفوض", "रद्द")),
+    *((word, "100", "0.2", "pending", "0", "contradiction") for word in ("Error", "rejected", "Refund", "Đã hủy")),
+    *((word, "100", None, "pending", "0", "unknown word") for word in ("Error", "Cancelado")),
+    # Of success: completed if nothing remains.
+    *((word, "0", "0.2", "completed", "0", "") for word in ("Success", "SUCCESSFUL", "Sukses", "Başarılı", "Успешно")),
+    *((word, "60", "0.2", "pending", "0", "unknown word") for word in ("Success", "ok")),
+    *((word, None, "0.2", "pending", "0", "unknown word") for word in ("Success", "ok")),
+    *((word, "0", "0.2", "completed", "0", "") for word in ("Done", "Finished", "Tamamlandı", "Выполнен", "مكتمل")),
+    # Of being under way.
+    *((word, "60", "0.2", "in_progress", "0", "") for word in ("Active", "Running", "Started", "Berjalan", "В работе")),
+    *((word, "60", "0.2", "pending", "0", "") for word in ("Queued", "Hold", "Beklemede", "New", "на модерации")),
+    # In part, which the charge must agree with.
+    *((word, "40", "0.12", "partial", "0.1", "") for word in ("Parcial", "Kısmi", "Частично", "Sebagian")),
+    ("Parcial", "40", "0.2", "partial", "0", "contradiction"),
+    # A figure that can be read in two ways.
+    ("Canceled", "1.000", "0.12", "canceled", "0", "contradiction"),
+    ("Canceled", "40", "1,200", "canceled", "0", "contradiction"),
+    ("Canceled", "1.000", "0", "canceled", "0.25", ""),
+    ("Partial", "1.000", "0.12", "partial", "0.1", ""),
+    ("Partial", "1.000", None, "partial", "0", "contradiction"),
+    ("Partial", "40", "1,200", "partial", "0", "contradiction"),
+    ("Not completed", "60", "0.2", "pending", "0", "unknown word"),
+]
+
+
+@pytest.mark.parametrize(("word", "remains", "charge", "status", "refunded", "doubt"), WORDS)
+def test_word_when_in_any_language_then_money_decides_with_it(word, remains, charge, status, refunded, doubt):
+    assert PolledOrder().apply(status_row(word, remains, charge)) == (status, refunded, doubt)
+
+
+@pytest.mark.parametrize("word", sorted(status_words._FAILURES))
+def test_failure_when_anything_was_charged_then_nothing_is_refunded(word):
+    for charge in ("0.000001", "0.1", "0.2", "9"):
+        for remains in ("0", "40", "100", "150", None):
+            assert PolledOrder().apply(status_row(word, remains, charge)) == ("pending", "0", "contradiction")
+
+
+@pytest.mark.parametrize("word", ["Canceled", "Partial", "Refunded", "Parcial"])
+def test_end_when_the_charge_contradicts_it_then_nothing_is_refunded(word):
+    """Of 100 for 0.20, of which some were delivered: what was charged differs from their cost by more than 5 %."""
+    for remains in range(1, 100):
+        for percent in (0.5, 0.9, 1.1, 2):
+            charge = round(0.002 * (100 - remains) * percent, 6)
+            if abs(charge - 0.002 * (100 - remains)) <= 0.0101:
+                continue
+            _, refunded, doubt = PolledOrder().apply(status_row(word, str(remains), f"{charge:.6f}"))
+            assert (refunded, doubt) == ("0", "contradiction"), (remains, charge)
 
 
 FOREIGN = [
@@ -381,7 +436,7 @@ FOREIGN = [
     # But something was charged and may have been delivered.
     (status_row("Canceled", "40", "9.6", currency="INR"), "canceled", "0", "contradiction"),
     (status_row("Canceled", None, "9.6", currency="INR"), "canceled", "0", "contradiction"),
-    (status_row("Fail", "100", "0", currency="INR"), "pending", "0", "unknown_status"),
+    (status_row("Fail", "100", "0", currency="INR"), "pending", "0", "unknown word"),
     # The order's own currency, in any spelling.
     (status_row("Partial", "40", "0.12", currency="usd"), "partial", "0.1", ""),
     (status_row("Partial", "40", "0.12", currency=""), "partial", "0.1", ""),

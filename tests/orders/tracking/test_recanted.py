@@ -5,11 +5,13 @@ The order is 100 for 0.25 at an expected cost of 0.20.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
-from orders.models import Order, OrderEvent
+from orders.models import Order, OrderEvent, OrderPoll
 from orders.review.decisions import dismiss_review, refund_part
 from orders.review.manual_close import close_accepted
 from orders.states import ReviewReason, Status
@@ -159,6 +161,8 @@ def test_end_when_recanted_in_another_review_then_it_replaces_it(upstream, custo
     """The answer closed the other review, and the charge was no news at the next one."""
     [one] = create_accepted(customer, service)
     canceled(upstream, one)
+    set_and_poll(upstream, one, status="Odd", charge="0")
+    OrderPoll.objects.update(unknown_since=timezone.now() - timedelta(days=2))
     assert set_and_poll(upstream, one, status="Odd", charge="0").review_reason == ReviewReason.UNKNOWN_STATUS
     assert set_and_poll(upstream, one, status="Canceled", charge="0.2").review_reason == ReviewReason.RECANTED
 

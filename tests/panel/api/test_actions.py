@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from uuid import uuid4
 
@@ -33,7 +34,7 @@ from panel.accounts.models import ApiKey
 from panel.api import cancel_refill, errors
 from panel.api.errors import Throttled, refused_refill
 from panel.api.keys.services import revoke_key
-from panel.api.status import _REFILL_STATUS
+from panel.api.status import _REFILL_STATUS, read_refills
 from tests import make
 from tests.api_calls import LINK, add, call_api, new_key, params_for, set_order_state
 from tests.scenes import nothing_changes, statements
@@ -160,6 +161,23 @@ def test_client_when_it_refills_then_it_can_track_the_refill(connect, customer, 
         assert answers[str(refill.pk)].status is RefillStatus(word.lower().replace(" ", "_"))
         assert answers["999999"].code is ErrorCode.UNKNOWN_REFILL
         assert client.refill_statuses([str(refill.pk)]) == {str(refill.pk): answers[str(refill.pk)]}
+
+
+@pytest.mark.parametrize(
+    ("upstream_id", "days", "word"), [("55", 0, "Rejected"), ("", 0, "In progress"), ("", 31, "Rejected")]
+)
+def test_refill_status_when_given_up_then_not_in_progress(customer, service, upstream_id, days, word):
+    """A program that waits for the end of a refill would wait for ever."""
+    order = set_order_state(make.order(customer, service), Status.COMPLETED)
+    created_at = timezone.now() - timedelta(days=days)
+    refill = Refill.objects.create(
+        order=order,
+        provider=order.provider,
+        state=RefillState.UNFOLLOWED,
+        upstream_id=upstream_id,
+        created_at=created_at,
+    )
+    assert read_refills(customer=customer, ids=[refill.pk]) == {refill.pk: word}
 
 
 def test_refill_status_when_states_are_added_then_each_has_a_word():

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog.upstream.parsing_many import parse_statuses
-from orders.models import Order
+from orders.models import Order, OrderPoll
 from orders.refunds.policy import TOLERANCE_MICROS, Contradiction, Refund, refund_due
 from orders.review.decisions import dismiss_review, refund_part
 from orders.review.manual_close import close_accepted
@@ -202,7 +204,9 @@ def test_status_when_completed_order_partly_refunded_then_partial(served, custom
 
 def test_end_when_another_review_was_open_then_not_reported_either(served, upstream, service, customer):
     [order] = create_accepted(customer, service)
-    order = set_and_poll(upstream, order, status="Wobbling", remains=50, charge="0.2")
+    set_and_poll(upstream, order, status="Wobbling", remains=50, charge="0.2")
+    OrderPoll.objects.update(unknown_since=timezone.now() - timedelta(days=2))
+    order = set_and_poll(upstream, order, status="Wobbling")
     order = set_and_poll(upstream, order, status="Canceled", remains=0, charge="0.2")
     assert (order.status, order.review_reason) == (Status.CANCELED, ReviewReason.UNKNOWN_STATUS)
     assert served(order)[:2] == ("In progress", "0.25")
